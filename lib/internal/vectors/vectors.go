@@ -1,0 +1,61 @@
+// Package vectors gives tests the recordings of the real programs: the files of its testdata folder or, if the
+// environment variable WIRE_VECTORS names a folder, the files of the same names there. Files that are absent from
+// that folder are skipped, so that other recordings can be played through the same tests.
+package vectors
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// Path returns where the recording called name is. It skips the test if WIRE_VECTORS is set and lacks the file.
+func Path(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv("WIRE_VECTORS")
+	if dir == "" {
+		_, here, _, _ := runtime.Caller(0)
+		return filepath.Join(filepath.Dir(here), "testdata", name)
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("WIRE_VECTORS has no %s", name)
+	}
+	return path
+}
+
+// Load decodes the JSON recording called name into v, which says with its tags what the test uses of it.
+func Load(t testing.TB, name string, v any) {
+	t.Helper()
+	data, err := os.ReadFile(Path(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// Hex is a byte string that recordings write in hex.
+type Hex []byte
+
+// UnmarshalText decodes hex of any case.
+func (h *Hex) UnmarshalText(text []byte) error {
+	decoded, err := hex.DecodeString(string(text))
+	*h = decoded
+	return err
+}
+
+// Array32 returns the last 32 bytes: a key with or without its 0x05 prefix.
+func (h Hex) Array32(t testing.TB) [32]byte {
+	t.Helper()
+	if len(h) != 32 && len(h) != 33 {
+		t.Fatalf("recorded key has %d bytes", len(h))
+	}
+	return [32]byte(h[len(h)-32:])
+}

@@ -1,0 +1,177 @@
+// Package rpc speaks the storage RPC of service nodes: the requests and answers of POST /storage_rpc/v1 and of a
+// seed's POST /json_rpc as they stand on the wire, and the HTTP client that carries them.
+//
+// The wire is that of storage server 2.0.7 (node notes, sections 1, 2 and 10). Servers of that time take every
+// parameter as a string and look at nothing else, so the fields that later servers added do no harm there.
+package rpc
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Paths of a service node and of a seed.
+const (
+	StoragePath = "/storage_rpc/v1"
+	StatsPath   = "/get_stats/v1"
+	SeedPath    = "/json_rpc"
+)
+
+// Methods of the storage RPC and of a seed.
+const (
+	MethodStore        = "store"
+	MethodRetrieve     = "retrieve"
+	MethodSwarm        = "get_snodes_for_pubkey"
+	MethodServiceNodes = "get_n_service_nodes"
+	MethodRegisterNode = "register_service_node"
+)
+
+// HTTP statuses with a meaning of their own (node notes, section 2).
+const (
+	StatusOK              = 200
+	StatusBadRequest      = 400
+	StatusUnauthorized    = 401
+	StatusBadTTL          = 403
+	StatusBadTimestamp    = 406
+	StatusWrongSwarm      = 421
+	StatusTooManyRequests = 429
+	StatusBadProofOfWork  = 432
+	StatusBadGateway      = 502
+	StatusNotReady        = 503
+	StatusTimeout         = 504
+)
+
+// Limits of a 2020 storage server (node notes, section 2).
+const (
+	MaxBodyBytes      = 10 << 20  // of an HTTP request
+	MaxDataBytes      = 102400    // of a store request's data text
+	MinTTLMillis      = 10_000    // 10 s
+	MaxTTLMillis      = 345600000 // 4 days
+	MaxFutureMillis   = 10_000    // how far a timestamp may lie ahead
+	MaxRetrieved      = 10        // messages in one answer
+	PubKeyTextLength  = 66
+	MessageHashLength = 128 // hex digits of a SHA-512
+)
+
+// Request is the envelope of every call. Session clients fill in JSONRPC and ID; servers ignore them.
+type Request struct {
+	JSONRPC string `json:"jsonrpc"`
+	ID      string `json:"id"`
+	Method  string `json:"method"`
+	Params  any    `json:"params"`
+}
+
+// NewRequest marshals a call the way the 2020 client writes it.
+func NewRequest(method string, params any) ([]byte, error) {
+	return json.Marshal(Request{JSONRPC: "2.0", ID: "0", Method: method, Params: params})
+}
+
+// SwarmParams asks for the swarm of a Session ID (66 hex digits).
+type SwarmParams struct {
+	PubKey string `json:"pubKey"`
+}
+
+// StoreParams stores one message. TTL and Timestamp are canonical decimals in milliseconds, Nonce is the base64 of
+// 8 bytes, Data the base64 text of the envelope. The message hash covers these texts as sent.
+type StoreParams struct {
+	PubKey    string `json:"pubKey"`
+	TTL       string `json:"ttl"`
+	Nonce     string `json:"nonce"`
+	Timestamp string `json:"timestamp"`
+	Data      string `json:"data"`
+}
+
+// RetrieveParams asks for the messages stored after LastHash. The last three fields prove that the asker owns
+// PubKey: Ed25519 over "retrieve" followed by Timestamp (milliseconds). A 2020 server does not read them.
+type RetrieveParams struct {
+	PubKey        string `json:"pubKey"`
+	LastHash      string `json:"lastHash"`
+	PubkeyEd25519 string `json:"pubkey_ed25519,omitempty"`
+	Timestamp     string `json:"timestamp,omitempty"`
+	Signature     string `json:"signature,omitempty"`
+}
+
+// RetrieveSignatureText returns what RetrieveParams.Signature signs.
+func RetrieveSignatureText(timestamp string) []byte {
+	return []byte(MethodRetrieve + timestamp)
+}
+
+// Snode is one member of a swarm as get_snodes_for_pubkey and a 421 list it. Port is a string on the wire; keys are
+// lower-case hex; Address is the z-base-32 of the node's legacy key with ".snode" behind it.
+type Snode struct {
+	Address       string `json:"address"`
+	IP            string `json:"ip"`
+	Port          string `json:"port"`
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	PubkeyX25519  string `json:"pubkey_x25519"`
+}
+
+// SwarmAnswer is the 200 of get_snodes_for_pubkey and the body of a 421.
+type SwarmAnswer struct {
+	Snodes []Snode `json:"snodes"`
+}
+
+// DifficultyAnswer is the 200 of store and the body of a 432.
+type DifficultyAnswer struct {
+	Difficulty int64 `json:"difficulty"`
+}
+
+// Stored is one retrieved message. Expiration is in milliseconds since 1970.
+type Stored struct {
+	Data       string `json:"data"`
+	Expiration int64  `json:"expiration"`
+	Hash       string `json:"hash"`
+}
+
+// RetrieveAnswer is the 200 of retrieve: at most MaxRetrieved messages in the order in which that node got them.
+type RetrieveAnswer struct {
+	Messages []Stored `json:"messages"`
+}
+
+// ServiceNodesParams asks a seed for the registered nodes. Fields names what each entry shall have.
+type ServiceNodesParams struct {
+	ActiveOnly    bool            `json:"active_only,omitempty"`
+	Limit         int             `json:"limit,omitempty"`
+	PollBlockHash string          `json:"poll_block_hash,omitempty"`
+	Fields        map[string]bool `json:"fields,omitempty"`
+}
+
+// NodeState is one entry of a seed's list. SwarmID 2^64-1 means that the node belongs to no swarm.
+type NodeState struct {
+	PubkeyLegacy  string `json:"service_node_pubkey"`
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	PubkeyX25519  string `json:"pubkey_x25519"`
+	PublicIP      string `json:"public_ip"`
+	StoragePort   uint16 `json:"storage_port"`
+	SwarmID       uint64 `json:"swarm_id"`
+	Funded        bool   `json:"funded"`
+	Active        bool   `json:"active"`
+}
+
+// ServiceNodesResult is the result of get_n_service_nodes. If the list is still that of the asked PollBlockHash,
+// only Unchanged is set.
+type ServiceNodesResult struct {
+	States    []NodeState `json:"service_node_states,omitempty"`
+	BlockHash string      `json:"block_hash,omitempty"`
+	Height    uint64      `json:"height,omitempty"`
+	Hardfork  int         `json:"hardfork,omitempty"`
+	Status    string      `json:"status,omitempty"`
+	Unchanged bool        `json:"unchanged,omitempty"`
+}
+
+// RegisterParams announces a node to a registry of ours. Signature is Ed25519, in base64, by PubkeyEd25519 over
+// the text of RegisterSignatureText.
+type RegisterParams struct {
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	PubkeyX25519  string `json:"pubkey_x25519"`
+	PublicIP      string `json:"public_ip"`
+	StoragePort   uint16 `json:"storage_port"`
+	TimestampMS   int64  `json:"timestamp_ms"`
+	Signature     string `json:"signature"`
+}
+
+// RegisterSignatureText returns what RegisterParams.Signature signs: every other field, so that none can be changed.
+func RegisterSignatureText(p RegisterParams) []byte {
+	return fmt.Appendf(nil, "%s|%s|%s|%s|%d|%d",
+		MethodRegisterNode, p.PubkeyEd25519, p.PubkeyX25519, p.PublicIP, p.StoragePort, p.TimestampMS)
+}

@@ -68,21 +68,20 @@ func (x *SessionRecord) GetSessions() []*Session {
 	return nil
 }
 
-// Session is the state of one Double Ratchet session. Keys are 32 bytes, without prefix.
+// Session is the state of one Double Ratchet session. Keys are 32 bytes, without prefix; public keys follow from private ones.
 type Session struct {
-	state                protoimpl.MessageState `protogen:"open.v1"`
-	LocalIdentity        []byte                 `protobuf:"bytes,1,opt,name=local_identity,json=localIdentity,proto3" json:"local_identity,omitempty"`
-	RemoteIdentity       []byte                 `protobuf:"bytes,2,opt,name=remote_identity,json=remoteIdentity,proto3" json:"remote_identity,omitempty"`
-	LocalRegistrationId  uint32                 `protobuf:"varint,3,opt,name=local_registration_id,json=localRegistrationId,proto3" json:"local_registration_id,omitempty"`
-	RemoteRegistrationId uint32                 `protobuf:"varint,4,opt,name=remote_registration_id,json=remoteRegistrationId,proto3" json:"remote_registration_id,omitempty"`
-	BaseKey              []byte                 `protobuf:"bytes,5,opt,name=base_key,json=baseKey,proto3" json:"base_key,omitempty"`
-	RootKey              []byte                 `protobuf:"bytes,6,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`
-	Sending              *SendingChain          `protobuf:"bytes,7,opt,name=sending,proto3" json:"sending,omitempty"`
-	Receiving            []*ReceivingChain      `protobuf:"bytes,8,rep,name=receiving,proto3" json:"receiving,omitempty"` // current one last
-	PreviousCounter      uint32                 `protobuf:"varint,9,opt,name=previous_counter,json=previousCounter,proto3" json:"previous_counter,omitempty"`
-	PendingPrekey        *PendingPreKey         `protobuf:"bytes,10,opt,name=pending_prekey,json=pendingPrekey,proto3" json:"pending_prekey,omitempty"` // set until the peer has answered
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	LocalIdentity   []byte                 `protobuf:"bytes,1,opt,name=local_identity,json=localIdentity,proto3" json:"local_identity,omitempty"`
+	RemoteIdentity  []byte                 `protobuf:"bytes,2,opt,name=remote_identity,json=remoteIdentity,proto3" json:"remote_identity,omitempty"`
+	BaseKey         []byte                 `protobuf:"bytes,3,opt,name=base_key,json=baseKey,proto3" json:"base_key,omitempty"`                   // the initiator's
+	Initiator       bool                   `protobuf:"varint,4,opt,name=initiator,proto3" json:"initiator,omitempty"`                             // we are the initiator
+	PendingPrekey   *PendingPreKey         `protobuf:"bytes,5,opt,name=pending_prekey,json=pendingPrekey,proto3" json:"pending_prekey,omitempty"` // set until the peer has answered
+	RootKey         []byte                 `protobuf:"bytes,6,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`
+	Sending         *SendingChain          `protobuf:"bytes,7,opt,name=sending,proto3" json:"sending,omitempty"`
+	PreviousCounter uint32                 `protobuf:"varint,8,opt,name=previous_counter,json=previousCounter,proto3" json:"previous_counter,omitempty"`
+	Receiving       []*ReceivingChain      `protobuf:"bytes,9,rep,name=receiving,proto3" json:"receiving,omitempty"` // oldest first, the current one last
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
@@ -129,23 +128,23 @@ func (x *Session) GetRemoteIdentity() []byte {
 	return nil
 }
 
-func (x *Session) GetLocalRegistrationId() uint32 {
-	if x != nil {
-		return x.LocalRegistrationId
-	}
-	return 0
-}
-
-func (x *Session) GetRemoteRegistrationId() uint32 {
-	if x != nil {
-		return x.RemoteRegistrationId
-	}
-	return 0
-}
-
 func (x *Session) GetBaseKey() []byte {
 	if x != nil {
 		return x.BaseKey
+	}
+	return nil
+}
+
+func (x *Session) GetInitiator() bool {
+	if x != nil {
+		return x.Initiator
+	}
+	return false
+}
+
+func (x *Session) GetPendingPrekey() *PendingPreKey {
+	if x != nil {
+		return x.PendingPrekey
 	}
 	return nil
 }
@@ -164,13 +163,6 @@ func (x *Session) GetSending() *SendingChain {
 	return nil
 }
 
-func (x *Session) GetReceiving() []*ReceivingChain {
-	if x != nil {
-		return x.Receiving
-	}
-	return nil
-}
-
 func (x *Session) GetPreviousCounter() uint32 {
 	if x != nil {
 		return x.PreviousCounter
@@ -178,27 +170,87 @@ func (x *Session) GetPreviousCounter() uint32 {
 	return 0
 }
 
-func (x *Session) GetPendingPrekey() *PendingPreKey {
+func (x *Session) GetReceiving() []*ReceivingChain {
 	if x != nil {
-		return x.PendingPrekey
+		return x.Receiving
 	}
 	return nil
 }
 
-// SendingChain is our ratchet key pair and the chain that grows from it.
+// PendingPreKey is repeated in every message until the peer has answered.
+type PendingPreKey struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	RegistrationId  uint32                 `protobuf:"varint,1,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
+	OneTimePrekeyId *uint32                `protobuf:"varint,2,opt,name=one_time_prekey_id,json=oneTimePrekeyId,proto3,oneof" json:"one_time_prekey_id,omitempty"`
+	SignedPrekeyId  uint32                 `protobuf:"varint,3,opt,name=signed_prekey_id,json=signedPrekeyId,proto3" json:"signed_prekey_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PendingPreKey) Reset() {
+	*x = PendingPreKey{}
+	mi := &file_session_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PendingPreKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PendingPreKey) ProtoMessage() {}
+
+func (x *PendingPreKey) ProtoReflect() protoreflect.Message {
+	mi := &file_session_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PendingPreKey.ProtoReflect.Descriptor instead.
+func (*PendingPreKey) Descriptor() ([]byte, []int) {
+	return file_session_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PendingPreKey) GetRegistrationId() uint32 {
+	if x != nil {
+		return x.RegistrationId
+	}
+	return 0
+}
+
+func (x *PendingPreKey) GetOneTimePrekeyId() uint32 {
+	if x != nil && x.OneTimePrekeyId != nil {
+		return *x.OneTimePrekeyId
+	}
+	return 0
+}
+
+func (x *PendingPreKey) GetSignedPrekeyId() uint32 {
+	if x != nil {
+		return x.SignedPrekeyId
+	}
+	return 0
+}
+
+// SendingChain is our ratchet key and the chain that grows from it.
 type SendingChain struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	RatchetPrivate []byte                 `protobuf:"bytes,1,opt,name=ratchet_private,json=ratchetPrivate,proto3" json:"ratchet_private,omitempty"`
-	RatchetPublic  []byte                 `protobuf:"bytes,2,opt,name=ratchet_public,json=ratchetPublic,proto3" json:"ratchet_public,omitempty"`
-	ChainKey       []byte                 `protobuf:"bytes,3,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"`
-	Counter        uint32                 `protobuf:"varint,4,opt,name=counter,proto3" json:"counter,omitempty"` // of the next message
+	ChainKey       []byte                 `protobuf:"bytes,2,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"`
+	Counter        uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"` // of the next message
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SendingChain) Reset() {
 	*x = SendingChain{}
-	mi := &file_session_proto_msgTypes[2]
+	mi := &file_session_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -210,7 +262,7 @@ func (x *SendingChain) String() string {
 func (*SendingChain) ProtoMessage() {}
 
 func (x *SendingChain) ProtoReflect() protoreflect.Message {
-	mi := &file_session_proto_msgTypes[2]
+	mi := &file_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -223,19 +275,12 @@ func (x *SendingChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendingChain.ProtoReflect.Descriptor instead.
 func (*SendingChain) Descriptor() ([]byte, []int) {
-	return file_session_proto_rawDescGZIP(), []int{2}
+	return file_session_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SendingChain) GetRatchetPrivate() []byte {
 	if x != nil {
 		return x.RatchetPrivate
-	}
-	return nil
-}
-
-func (x *SendingChain) GetRatchetPublic() []byte {
-	if x != nil {
-		return x.RatchetPublic
 	}
 	return nil
 }
@@ -258,16 +303,16 @@ func (x *SendingChain) GetCounter() uint32 {
 type ReceivingChain struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RatchetPublic []byte                 `protobuf:"bytes,1,opt,name=ratchet_public,json=ratchetPublic,proto3" json:"ratchet_public,omitempty"`
-	ChainKey      []byte                 `protobuf:"bytes,2,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"` // empty once the chain is closed
+	ChainKey      []byte                 `protobuf:"bytes,2,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"` // empty unless the chain is the current one
 	Counter       uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`                  // of the next message expected
-	Skipped       []*SkippedKey          `protobuf:"bytes,4,rep,name=skipped,proto3" json:"skipped,omitempty"`                   // oldest first
+	Skipped       []*SkippedKey          `protobuf:"bytes,4,rep,name=skipped,proto3" json:"skipped,omitempty"`                   // ascending counters
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReceivingChain) Reset() {
 	*x = ReceivingChain{}
-	mi := &file_session_proto_msgTypes[3]
+	mi := &file_session_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -279,7 +324,7 @@ func (x *ReceivingChain) String() string {
 func (*ReceivingChain) ProtoMessage() {}
 
 func (x *ReceivingChain) ProtoReflect() protoreflect.Message {
-	mi := &file_session_proto_msgTypes[3]
+	mi := &file_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -292,7 +337,7 @@ func (x *ReceivingChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceivingChain.ProtoReflect.Descriptor instead.
 func (*ReceivingChain) Descriptor() ([]byte, []int) {
-	return file_session_proto_rawDescGZIP(), []int{3}
+	return file_session_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReceivingChain) GetRatchetPublic() []byte {
@@ -334,7 +379,7 @@ type SkippedKey struct {
 
 func (x *SkippedKey) Reset() {
 	*x = SkippedKey{}
-	mi := &file_session_proto_msgTypes[4]
+	mi := &file_session_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -346,7 +391,7 @@ func (x *SkippedKey) String() string {
 func (*SkippedKey) ProtoMessage() {}
 
 func (x *SkippedKey) ProtoReflect() protoreflect.Message {
-	mi := &file_session_proto_msgTypes[4]
+	mi := &file_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -359,7 +404,7 @@ func (x *SkippedKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SkippedKey.ProtoReflect.Descriptor instead.
 func (*SkippedKey) Descriptor() ([]byte, []int) {
-	return file_session_proto_rawDescGZIP(), []int{4}
+	return file_session_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SkippedKey) GetCounter() uint32 {
@@ -376,99 +421,32 @@ func (x *SkippedKey) GetMessageKey() []byte {
 	return nil
 }
 
-// PendingPreKey is repeated in every message until the peer has answered.
-type PendingPreKey struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	PrekeyId       uint32                 `protobuf:"varint,1,opt,name=prekey_id,json=prekeyId,proto3" json:"prekey_id,omitempty"`
-	HasPrekey      bool                   `protobuf:"varint,2,opt,name=has_prekey,json=hasPrekey,proto3" json:"has_prekey,omitempty"`
-	SignedPrekeyId uint32                 `protobuf:"varint,3,opt,name=signed_prekey_id,json=signedPrekeyId,proto3" json:"signed_prekey_id,omitempty"`
-	BasePublic     []byte                 `protobuf:"bytes,4,opt,name=base_public,json=basePublic,proto3" json:"base_public,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *PendingPreKey) Reset() {
-	*x = PendingPreKey{}
-	mi := &file_session_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *PendingPreKey) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*PendingPreKey) ProtoMessage() {}
-
-func (x *PendingPreKey) ProtoReflect() protoreflect.Message {
-	mi := &file_session_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use PendingPreKey.ProtoReflect.Descriptor instead.
-func (*PendingPreKey) Descriptor() ([]byte, []int) {
-	return file_session_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *PendingPreKey) GetPrekeyId() uint32 {
-	if x != nil {
-		return x.PrekeyId
-	}
-	return 0
-}
-
-func (x *PendingPreKey) GetHasPrekey() bool {
-	if x != nil {
-		return x.HasPrekey
-	}
-	return false
-}
-
-func (x *PendingPreKey) GetSignedPrekeyId() uint32 {
-	if x != nil {
-		return x.SignedPrekeyId
-	}
-	return 0
-}
-
-func (x *PendingPreKey) GetBasePublic() []byte {
-	if x != nil {
-		return x.BasePublic
-	}
-	return nil
-}
-
 var File_session_proto protoreflect.FileDescriptor
 
 const file_session_proto_rawDesc = "" +
 	"\n" +
 	"\rsession.proto\x12\x11sessiontool.state\"G\n" +
 	"\rSessionRecord\x126\n" +
-	"\bsessions\x18\x01 \x03(\v2\x1a.sessiontool.state.SessionR\bsessions\"\xe9\x03\n" +
+	"\bsessions\x18\x01 \x03(\v2\x1a.sessiontool.state.SessionR\bsessions\"\x9d\x03\n" +
 	"\aSession\x12%\n" +
 	"\x0elocal_identity\x18\x01 \x01(\fR\rlocalIdentity\x12'\n" +
-	"\x0fremote_identity\x18\x02 \x01(\fR\x0eremoteIdentity\x122\n" +
-	"\x15local_registration_id\x18\x03 \x01(\rR\x13localRegistrationId\x124\n" +
-	"\x16remote_registration_id\x18\x04 \x01(\rR\x14remoteRegistrationId\x12\x19\n" +
-	"\bbase_key\x18\x05 \x01(\fR\abaseKey\x12\x19\n" +
+	"\x0fremote_identity\x18\x02 \x01(\fR\x0eremoteIdentity\x12\x19\n" +
+	"\bbase_key\x18\x03 \x01(\fR\abaseKey\x12\x1c\n" +
+	"\tinitiator\x18\x04 \x01(\bR\tinitiator\x12G\n" +
+	"\x0epending_prekey\x18\x05 \x01(\v2 .sessiontool.state.PendingPreKeyR\rpendingPrekey\x12\x19\n" +
 	"\broot_key\x18\x06 \x01(\fR\arootKey\x129\n" +
-	"\asending\x18\a \x01(\v2\x1f.sessiontool.state.SendingChainR\asending\x12?\n" +
-	"\treceiving\x18\b \x03(\v2!.sessiontool.state.ReceivingChainR\treceiving\x12)\n" +
-	"\x10previous_counter\x18\t \x01(\rR\x0fpreviousCounter\x12G\n" +
-	"\x0epending_prekey\x18\n" +
-	" \x01(\v2 .sessiontool.state.PendingPreKeyR\rpendingPrekey\"\x95\x01\n" +
+	"\asending\x18\a \x01(\v2\x1f.sessiontool.state.SendingChainR\asending\x12)\n" +
+	"\x10previous_counter\x18\b \x01(\rR\x0fpreviousCounter\x12?\n" +
+	"\treceiving\x18\t \x03(\v2!.sessiontool.state.ReceivingChainR\treceiving\"\xab\x01\n" +
+	"\rPendingPreKey\x12'\n" +
+	"\x0fregistration_id\x18\x01 \x01(\rR\x0eregistrationId\x120\n" +
+	"\x12one_time_prekey_id\x18\x02 \x01(\rH\x00R\x0foneTimePrekeyId\x88\x01\x01\x12(\n" +
+	"\x10signed_prekey_id\x18\x03 \x01(\rR\x0esignedPrekeyIdB\x15\n" +
+	"\x13_one_time_prekey_id\"n\n" +
 	"\fSendingChain\x12'\n" +
-	"\x0fratchet_private\x18\x01 \x01(\fR\x0eratchetPrivate\x12%\n" +
-	"\x0eratchet_public\x18\x02 \x01(\fR\rratchetPublic\x12\x1b\n" +
-	"\tchain_key\x18\x03 \x01(\fR\bchainKey\x12\x18\n" +
-	"\acounter\x18\x04 \x01(\rR\acounter\"\xa7\x01\n" +
+	"\x0fratchet_private\x18\x01 \x01(\fR\x0eratchetPrivate\x12\x1b\n" +
+	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +
+	"\acounter\x18\x03 \x01(\rR\acounter\"\xa7\x01\n" +
 	"\x0eReceivingChain\x12%\n" +
 	"\x0eratchet_public\x18\x01 \x01(\fR\rratchetPublic\x12\x1b\n" +
 	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +
@@ -478,14 +456,7 @@ const file_session_proto_rawDesc = "" +
 	"SkippedKey\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\rR\acounter\x12\x1f\n" +
 	"\vmessage_key\x18\x02 \x01(\fR\n" +
-	"messageKey\"\x96\x01\n" +
-	"\rPendingPreKey\x12\x1b\n" +
-	"\tprekey_id\x18\x01 \x01(\rR\bprekeyId\x12\x1d\n" +
-	"\n" +
-	"has_prekey\x18\x02 \x01(\bR\thasPrekey\x12(\n" +
-	"\x10signed_prekey_id\x18\x03 \x01(\rR\x0esignedPrekeyId\x12\x1f\n" +
-	"\vbase_public\x18\x04 \x01(\fR\n" +
-	"basePublicB\x1bZ\x19sessiontool/proto/statepbb\x06proto3"
+	"messageKeyB\x1bZ\x19sessiontool/proto/statepbb\x06proto3"
 
 var (
 	file_session_proto_rawDescOnce sync.Once
@@ -503,17 +474,17 @@ var file_session_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_session_proto_goTypes = []any{
 	(*SessionRecord)(nil),  // 0: sessiontool.state.SessionRecord
 	(*Session)(nil),        // 1: sessiontool.state.Session
-	(*SendingChain)(nil),   // 2: sessiontool.state.SendingChain
-	(*ReceivingChain)(nil), // 3: sessiontool.state.ReceivingChain
-	(*SkippedKey)(nil),     // 4: sessiontool.state.SkippedKey
-	(*PendingPreKey)(nil),  // 5: sessiontool.state.PendingPreKey
+	(*PendingPreKey)(nil),  // 2: sessiontool.state.PendingPreKey
+	(*SendingChain)(nil),   // 3: sessiontool.state.SendingChain
+	(*ReceivingChain)(nil), // 4: sessiontool.state.ReceivingChain
+	(*SkippedKey)(nil),     // 5: sessiontool.state.SkippedKey
 }
 var file_session_proto_depIdxs = []int32{
 	1, // 0: sessiontool.state.SessionRecord.sessions:type_name -> sessiontool.state.Session
-	2, // 1: sessiontool.state.Session.sending:type_name -> sessiontool.state.SendingChain
-	3, // 2: sessiontool.state.Session.receiving:type_name -> sessiontool.state.ReceivingChain
-	5, // 3: sessiontool.state.Session.pending_prekey:type_name -> sessiontool.state.PendingPreKey
-	4, // 4: sessiontool.state.ReceivingChain.skipped:type_name -> sessiontool.state.SkippedKey
+	2, // 1: sessiontool.state.Session.pending_prekey:type_name -> sessiontool.state.PendingPreKey
+	3, // 2: sessiontool.state.Session.sending:type_name -> sessiontool.state.SendingChain
+	4, // 3: sessiontool.state.Session.receiving:type_name -> sessiontool.state.ReceivingChain
+	5, // 4: sessiontool.state.ReceivingChain.skipped:type_name -> sessiontool.state.SkippedKey
 	5, // [5:5] is the sub-list for method output_type
 	5, // [5:5] is the sub-list for method input_type
 	5, // [5:5] is the sub-list for extension type_name
@@ -526,6 +497,7 @@ func file_session_proto_init() {
 	if File_session_proto != nil {
 		return
 	}
+	file_session_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

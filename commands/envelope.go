@@ -1,0 +1,118 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+)
+
+func newEnvelopeCommand(app *App) *cobra.Command {
+	drafts := &draftFlags{}
+	seal := &cobra.Command{
+		Use:   "seal [-]",
+		Short: "Encrypt texts for friends, without sending them",
+		Long: "Encrypt each draft with the contact's session and print the envelope. The session's new state is stored\n" +
+			"first; the envelope itself is yours to send, and stands in no outbox.\n\n" +
+			"Reads drafts, prints envelopes or error records. Exit status: 0, 2, 3, 4 (not a friend), 7, 10.",
+		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.sealDrafts(ctx, drafts, args) }),
+	}
+	drafts.add(seal.Flags())
+	open := &cobra.Command{
+		Use:   "open [-]",
+		Short: "Decrypt envelopes and act on them as poll does",
+		Long: "Open each envelope with the account's keys and print what is in it: a message, a friend_request, a\n" +
+			"delivery, or a control record where there is nothing to show. What was opened before is printed again,\n" +
+			"marked as duplicate. What has to be answered is put into the outbox, which the next send or poll empties.\n\n" +
+			"Reads envelopes, prints one record for each. Exit status: 0, 3 (some cannot be opened), 7, 10.",
+		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
+		RunE:    app.runE(app.openEnvelopes),
+	}
+	inspect := &cobra.Command{
+		Use:   "inspect [-]",
+		Short: "Print what an envelope tells without any key",
+		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
+			"is needed.\n\n" +
+			"Reads envelopes, prints one record for each. Exit status: 0, 3.",
+		Example: "  sessiontool swarm retrieve | sessiontool envelope inspect",
+		RunE:    app.runE(app.inspectEnvelopes),
+	}
+	return parent("envelope", "Seal, open and inspect envelopes", "", seal, open, inspect)
+}
+
+func (app *App) sealDrafts(ctx context.Context, drafts *draftFlags, args []string) error {
+	var a *account.Account
+	return drafts.each(app, args, func(draft account.Draft) error {
+		if a == nil {
+			var err error
+			if a, err = app.openAccount(ctx); err != nil {
+				return err
+			}
+		}
+		out, err := a.Seal(ctx, draft)
+		if err != nil {
+			return err
+		}
+		return app.print(record.Envelope{
+			Type: record.TypeEnvelope, To: out.To.String(), TimestampMS: out.TimestampMS, TTLMillis: out.TTLMillis,
+			DataBase64: out.Data, Ref: out.Ref,
+		})
+	})
+}
+
+func (app *App) openEnvelopes(ctx context.Context, args []string) error {
+	if err := onlyDash(args); err != nil {
+		return err
+	}
+	var a *account.Account
+	return filter(app, func(in record.Envelope) error {
+		if in.DataBase64 == "" {
+			return fmt.Errorf("%w: the envelope has no data_base64", errBadInput)
+		}
+		if a == nil {
+			var err error
+			if a, err = app.openAccount(ctx); err != nil {
+				return err
+			}
+		}
+		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: route.Asynchronous}
+		opened, err := a.Receive(ctx, []account.Incoming{incoming}, nil)
+		if err != nil {
+			return err
+		}
+		event := opened[0].Event
+		if err := app.print(eventRecord(a, event, opened[0].Duplicate)); err != nil {
+			return err
+		}
+		if !event.Shown() {
+			return nil
+		}
+		return a.MarkDelivered(context.WithoutCancel(ctx), event)
+	})
+}
+
+func (app *App) inspectEnvelopes(_ context.Context, args []string) error {
+	if err := onlyDash(args); err != nil {
+		return err
+	}
+	return filter(app, func(in record.Envelope) error {
+		env, err := envelope.Unpack(in.DataBase64)
+		if err != nil {
+			return err
+		}
+		out := record.EnvelopeInfo{
+			Type: record.TypeEnvelopeInfo, Kind: env.Type.String(), KindNumber: int(env.Type),
+			TimestampMS: int64(env.TimestampMS), ContentBytes: len(env.Content), DataBytes: len(in.DataBase64), Ref: in.Ref,
+		}
+		if !env.Source.IsZero() {
+			out.From = env.Source.String()
+		}
+		return app.print(out)
+	})
+}

@@ -1,0 +1,148 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account"
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/mnemonic"
+	"sessiontool/lib/network"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/pow"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x3dh"
+)
+
+// codedError gives an error the code of another one, or a hint of its own.
+type codedError struct {
+	codeOf error
+	err    error
+	hint   string
+}
+
+func (e *codedError) Error() string   { return e.err.Error() }
+func (e *codedError) Unwrap() []error { return []error{e.codeOf, e.err} }
+
+// Errors that only the command line has.
+var (
+	errBadInput        = errors.New("bad input")
+	errStdinTerminal   = errors.New("stdin is a terminal")
+	errPartial         = errors.New("some items failed")
+	errNoNetwork       = errors.New("no network is named and no devnet is running")
+	errAccountRequired = errors.New("the keystore has several accounts")
+	errNodeNotFound    = errors.New("no registered service node has that key")
+	errInvalidPow      = errors.New("the proof of work does not meet the difficulty")
+	errMnemonic        = errors.New("recovery words are not valid")
+	errBadTTL          = errors.New("bad time to live")
+)
+
+// codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.
+var codeTable = []struct {
+	err  error
+	code record.Code
+}{
+	{errUsage, record.CodeUsage},
+	{errStdinTerminal, record.CodeStdinTerminal},
+	{errPartial, record.CodePartial},
+	{errNoNetwork, record.CodeNoNetwork},
+	{errAccountRequired, record.CodeAccountRequired},
+	{errNodeNotFound, record.CodeNodeNotFound},
+	{errInvalidPow, record.CodeInvalidPow},
+	{pow.ErrUnreachable, record.CodeDifficultyTooHigh},
+	{pow.ErrNonce, record.CodeBadEnvelope},
+	{sessionid.ErrInvalid, record.CodeBadSessionID},
+	{errMnemonic, record.CodeBadMnemonic},
+	{mnemonic.ErrTooFewWords, record.CodeBadMnemonic},
+	{mnemonic.ErrTooManyWords, record.CodeBadMnemonic},
+	{mnemonic.ErrMissingChecksum, record.CodeBadMnemonic},
+	{mnemonic.ErrInvalidWord, record.CodeBadMnemonic},
+	{mnemonic.ErrChecksum, record.CodeBadMnemonic},
+	{message.ErrTooLong, record.CodeTextTooLong},
+	{account.ErrNoText, record.CodeBadText},
+	{message.ErrNotUTF8, record.CodeBadText},
+	{account.ErrTTL, record.CodeBadTTL},
+	{errBadTTL, record.CodeBadTTL},
+	{account.ErrSelf, record.CodeBadSessionID},
+	{account.ErrUnknownContact, record.CodeUnknownContact},
+	{account.ErrNotFriends, record.CodeNotFriends},
+	{account.ErrRequestNotFound, record.CodeRequestNotFound},
+	{account.ErrRequestPending, record.CodeRequestPending},
+	{account.ErrAlreadyFriends, record.CodeRequestPending},
+	{keystore.ErrNotFound, record.CodeKeystoreNotFound},
+	{keystore.ErrPermissions, record.CodeKeystoreOpen},
+	{keystore.ErrLocked, record.CodeLocked},
+	{keystore.ErrPassphraseRequired, record.CodePassphraseRequired},
+	{keystore.ErrPassphrase, record.CodeWrongPassphrase},
+	{keystore.ErrKeyFile, record.CodeWrongPassphrase},
+	{keystore.ErrCorrupt, record.CodeCorruptKeystore},
+	{keystore.ErrVersion, record.CodeCorruptKeystore},
+	{keystore.ErrAccountName, record.CodeBadAccountName},
+	{keystore.ErrAccountNotFound, record.CodeAccountNotFound},
+	{keystore.ErrAccountExists, record.CodeAccountExists},
+	{route.ErrClock, record.CodeClockSkew},
+	{route.ErrRefused, record.CodeRefused},
+	{route.ErrDifficulty, record.CodeDifficultyTooHigh},
+	{x3dh.ErrSignature, record.CodeBadSignature},
+	{network.ErrBadNetwork, record.CodeBadNetwork},
+	{network.ErrTooFewNodes, record.CodeTooFewNodes},
+	{network.ErrNoSeed, record.CodeNetworkUnreachable},
+	{network.ErrNoPath, record.CodeNetworkUnreachable},
+	{network.ErrNoSwarm, record.CodeNetworkUnreachable},
+	{route.ErrNotStored, record.CodeNotStored},
+	{route.ErrNotRetrieved, record.CodeNotRetrieved},
+	{network.ErrTarget, record.CodeNetworkUnreachable},
+	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},
+	{devnet.ErrRunning, record.CodeDevnetRunning},
+	{envelope.ErrMalformed, record.CodeBadEnvelope},
+	{envelope.ErrPath, record.CodeBadEnvelope},
+	{envelope.ErrType, record.CodeBadEnvelope},
+	{envelope.ErrSource, record.CodeBadEnvelope},
+	{envelope.ErrTooLarge, record.CodeBadEnvelope},
+	{onion.ErrVersion, record.CodeBadNetwork},
+	{errBadInput, record.CodeBadInput},
+	{context.DeadlineExceeded, record.CodeTimeout},
+	{context.Canceled, record.CodeInterrupted},
+}
+
+// describe makes the record of a failure.
+func describe(err error) record.Error {
+	code, hint := classify(err)
+	return record.NewError(code, firstLine(err.Error()), hint)
+}
+
+func classify(err error) (record.Code, string) {
+	var signal errSignal
+	if errors.As(err, &signal) {
+		if signal.Signal == syscall.SIGTERM {
+			return record.CodeTerminated, ""
+		}
+		return record.CodeInterrupted, ""
+	}
+	hint := ""
+	var coded *codedError
+	if errors.As(err, &coded) {
+		hint = coded.hint
+	}
+	for _, entry := range codeTable {
+		if errors.Is(err, entry.err) {
+			return entry.code, hint
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return record.CodeUsage, hint
+	}
+	return record.CodeUnexpected, hint
+}
+
+// firstLine keeps messages on one line, as joined errors are not.
+func firstLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }

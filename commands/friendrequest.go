@@ -1,0 +1,173 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+)
+
+type requestOptions struct {
+	draftFlags
+	storeFlags
+	again bool
+}
+
+func newFriendRequestCommand(app *App) *cobra.Command {
+	opts := &requestOptions{}
+	send := &cobra.Command{
+		Use:   "send [-]",
+		Short: "Ask somebody to be a friend",
+		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
+			"account. If the other side has asked already, its request is accepted instead.\n\n" +
+			"Reads drafts {to, text, ref}, prints receipts.\n" +
+			"Exit status: 0, 2, 3, 5 (a request is pending: see --again), 6, 8, 9, 10.",
+		Example: "  sessiontool friend-request send --to $BOB --text 'It is me, Alice'",
+		RunE: app.runE(func(ctx context.Context, args []string) error {
+			return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args,
+				func(a *account.Account, ctx context.Context, draft account.Draft) (account.Outgoing, error) {
+					return a.RequestFriend(ctx, draft, opts.again)
+				})
+		}),
+	}
+	opts.draftFlags.add(send.Flags())
+	opts.storeFlags.add(send.Flags())
+	send.Flags().BoolVar(&opts.again, "again", false, "ask again although a request is pending, or a friend whose session is lost")
+
+	var all bool
+	list := &cobra.Command{
+		Use: "list", Short: "Print the friend requests that wait, in both directions", Args: cobra.NoArgs,
+		Example: "  sessiontool friend-request list",
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.listRequests(ctx, all) }),
+	}
+	list.Flags().BoolVar(&all, "all", false, "completed ones too")
+
+	acceptStore := &storeFlags{}
+	accept := &cobra.Command{
+		Use:   "accept [ID...]",
+		Short: "Accept friend requests, by Session ID or request id",
+		Long: "Accept friend requests: start the encrypted sessions, and tell the other sides so.\n\n" +
+			"Reads friend_request records or ids from stdin if no ID is given, prints receipts.\n" +
+			"Exit status: 0, 3, 4 (no such request), 5, 6, 8, 9, 10.",
+		Example: "  sessiontool friend-request accept $ALICE\n" +
+			"  sessiontool friend-request list | sessiontool friend-request accept",
+		RunE: app.runE(func(ctx context.Context, args []string) error { return app.acceptRequests(ctx, acceptStore, args) }),
+	}
+	acceptStore.add(accept.Flags())
+
+	decline := &cobra.Command{
+		Use: "decline [ID...]", Short: "Forget friend requests; the other sides are not told",
+		Example: "  sessiontool friend-request decline $ALICE",
+		RunE:    app.runE(app.declineRequests),
+	}
+	return parent("friend-request", "Send, list, accept and decline friend requests", "", send, list, accept, decline)
+}
+
+func (app *App) listRequests(ctx context.Context, all bool) error {
+	a, err := app.openAccount(ctx)
+	if err != nil {
+		return err
+	}
+	requests, err := a.FriendRequests(ctx)
+	if err != nil {
+		return err
+	}
+	for _, request := range requests {
+		if request.State == account.StateFriends && !all {
+			continue
+		}
+		if err := app.print(requestRecord(a, request)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requestName is an item of input that names a request: a string, or a record with an id or a sender.
+type requestName string
+
+// UnmarshalJSON reads either form.
+func (n *requestName) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*n = requestName(text)
+		return nil
+	}
+	var named struct {
+		ID        string `json:"id"`
+		From      string `json:"from"`
+		SessionID string `json:"session_id"`
+	}
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
+	}
+	for _, name := range []string{named.From, named.SessionID, named.ID} {
+		if name != "" {
+			*n = requestName(name)
+			return nil
+		}
+	}
+	return fmt.Errorf("neither a string nor a record with id, from or session_id")
+}
+
+// eachName hands over the names of the arguments or, without any, of stdin. A single failing argument fails the
+// command with its own error; in a batch it gets an error record in its place.
+func (app *App) eachName(args []string, do func(name string) error) error {
+	switch {
+	case len(args) == 0, len(args) == 1 && args[0] == "-":
+		return filter(app, func(name requestName) error { return do(string(name)) })
+	case len(args) == 1:
+		return do(args[0])
+	}
+	for _, name := range args {
+		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (app *App) acceptRequests(ctx context.Context, store *storeFlags, args []string) error {
+	options, err := store.options(app)
+	if err != nil {
+		return err
+	}
+	var a *account.Account
+	var router *route.Router
+	return app.eachName(args, func(name string) error {
+		if a == nil {
+			var err error
+			if a, router, err = app.openRouter(ctx, options); err != nil {
+				return err
+			}
+		}
+		out, err := a.Accept(ctx, strings.ToLower(name))
+		if err != nil {
+			return err
+		}
+		return app.sendOutgoing(ctx, a, router, out)
+	})
+}
+
+func (app *App) declineRequests(ctx context.Context, args []string) error {
+	var a *account.Account
+	return app.eachName(args, func(name string) error {
+		if a == nil {
+			var err error
+			if a, err = app.openAccount(ctx); err != nil {
+				return err
+			}
+		}
+		declined, err := a.Decline(ctx, strings.ToLower(name))
+		if err != nil {
+			return err
+		}
+		return app.print(requestRecord(a, declined))
+	})
+}

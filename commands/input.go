@@ -1,0 +1,181 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"sessiontool/lib/record"
+)
+
+// maxItemBytes bounds one item of input; the largest that makes sense, an envelope, has about 100 kB.
+const maxItemBytes = 16 << 20
+
+// items reads JSON values from a stream: one per line, several per line, or spread over lines. A value that is not
+// JSON does not end the stream: next returns an error for its first line, and goes on with the line behind it.
+type items struct {
+	lines   *bufio.Reader
+	line    int    // number of the first line in pending
+	pending []byte // whole lines that are not used up
+	skip    bool   // inside a broken value that was spread over lines
+	done    bool
+}
+
+func newItems(in io.Reader) *items {
+	return &items{lines: bufio.NewReaderSize(in, 64<<10), line: 1}
+}
+
+// next returns the next value and the line on which it starts. The error is io.EOF at the end, the stream's, or wraps
+// errBadInput; after the latter more values may follow.
+func (s *items) next() (json.RawMessage, int, error) {
+	for {
+		s.trim()
+		if len(s.pending) == 0 {
+			if s.done {
+				return nil, s.line, io.EOF
+			}
+			if err := s.more(); err != nil {
+				return nil, s.line, err
+			}
+			continue
+		}
+		var value json.RawMessage
+		decoder := json.NewDecoder(bytes.NewReader(s.pending))
+		err := decoder.Decode(&value)
+		switch {
+		case err == nil:
+			line := s.line
+			s.advance(int(decoder.InputOffset()))
+			return value, line, nil
+		case errors.Is(err, io.ErrUnexpectedEOF) && !s.done && len(s.pending) < maxItemBytes:
+			if err := s.more(); err != nil {
+				return nil, s.line, err
+			}
+		default:
+			if line, blame := s.dropLine(); blame {
+				return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", errBadInput, line, err)
+			}
+		}
+	}
+}
+
+// trim drops white space in front.
+func (s *items) trim() {
+	s.advance(len(s.pending) - len(bytes.TrimLeft(s.pending, " \t\r\n")))
+}
+
+func (s *items) advance(n int) {
+	s.line += bytes.Count(s.pending[:n], []byte{'\n'})
+	s.pending = s.pending[n:]
+	s.skip = s.skip && n == 0
+}
+
+// more reads one line behind what is pending. A line beyond maxItemBytes is read to its end but not kept.
+func (s *items) more() error {
+	for {
+		part, err := s.lines.ReadSlice('\n')
+		if len(s.pending) <= maxItemBytes {
+			s.pending = append(s.pending, part...)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, io.EOF):
+			s.done = true
+			return nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return fmt.Errorf("reading input: %w", err)
+		}
+	}
+}
+
+// dropLine drops the first pending line, which cannot be the start of a value, and returns its number. Blame is false
+// for the indented rest of a value whose first line was blamed already.
+func (s *items) dropLine() (line int, blame bool) {
+	line, blame = s.line, !s.skip
+	end := bytes.IndexByte(s.pending, '\n')
+	if end < 0 {
+		s.pending = nil
+		return line, blame
+	}
+	s.pending = s.pending[end+1:]
+	s.line++
+	s.skip = len(s.pending) > 0 && bytes.IndexByte("{[\"", s.pending[0]) < 0
+	return line, blame
+}
+
+// filter runs a command over the items of stdin: each value is decoded into a T and handed to do, and an item that
+// fails gets an error record in its place. It refuses a terminal.
+func filter[T any](app *App, do func(T) error) error {
+	if app.streams.InIsTerminal {
+		return errStdinTerminal
+	}
+	stream := newItems(app.streams.In)
+	for {
+		value, line, err := stream.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, errBadInput) {
+			return err
+		}
+		if err == nil {
+			var item T
+			if err = decodeItem(value, &item, line); err == nil {
+				err = do(item)
+			}
+		}
+		if err := app.settle(err, record.Error{Line: line, Ref: field(value, "ref"), To: field(value, "to")}); err != nil {
+			return err
+		}
+	}
+}
+
+// settle deals with the end of one item: if it failed, an error record takes its place, with what where says of the
+// item. It returns the error itself if the others would fail too.
+func (app *App) settle(err error, where record.Error) error {
+	if err == nil || isFatal(err) {
+		return err
+	}
+	problem := describe(err)
+	problem.Line, problem.Ref, problem.To = where.Line, where.Ref, where.To
+	return app.print(problem)
+}
+
+// decodeItem reads a value into item. Unknown fields are ignored.
+func decodeItem(value json.RawMessage, item any, line int) error {
+	if err := json.Unmarshal(value, item); err != nil {
+		return fmt.Errorf("%w: line %d: %v", errBadInput, line, err)
+	}
+	return nil
+}
+
+// field returns a string field of a value that may be anything.
+func field(value json.RawMessage, name string) string {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(value, &object) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(object[name], &text) != nil {
+		return ""
+	}
+	return text
+}
+
+// isFatal reports whether going on with the next item is pointless: the process is told to stop, out of time, cannot
+// write, or cannot use its keystore or network at all.
+func isFatal(err error) bool {
+	code, _ := classify(err)
+	switch code {
+	case record.CodeInterrupted, record.CodeTerminated, record.CodeTimeout, record.CodeUnexpected, record.CodeNoNetwork,
+		record.CodeBadNetwork, record.CodeKeystoreNotFound, record.CodeAccountNotFound, record.CodeAccountRequired,
+		record.CodeWrongPassphrase, record.CodePassphraseRequired, record.CodeCorruptKeystore, record.CodeLocked,
+		record.CodeKeystoreOpen:
+		return true
+	}
+	return false
+}

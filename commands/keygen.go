@@ -1,0 +1,96 @@
+package commands
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/mnemonic"
+	"sessiontool/lib/sessionid"
+)
+
+// defaultAccount is the name of an account that is made without one.
+const defaultAccount = "default"
+
+// maxMnemonicBytes bounds a file of recovery words.
+const maxMnemonicBytes = 4096
+
+type keygenOptions struct {
+	displayName  string
+	mnemonicFile string
+}
+
+func newKeygenCommand(app *App) *cobra.Command {
+	opts := &keygenOptions{}
+	cmd := &cobra.Command{
+		Use:   "keygen",
+		Short: "Make an account, or restore one from its 13 words",
+		Long: "Make an account in the keystore, which is made too if there is none. Its private keys stay there;\n" +
+			"'identity export' shows the 13 words from which the account can be restored.\n\n" +
+			"A new keystore opens with a key file beside it, which suits cron. With one of the --passphrase\n" +
+			"flags it opens with that passphrase instead.\n\n" +
+			"Prints an identity record. Exit status: 0, 2 (bad words, name taken), 7, 10.",
+		Example: "  sessiontool keygen --account alice --display-name Alice\n" +
+			"  sessiontool keygen --account alice --mnemonic-file words.txt",
+		Args: cobra.NoArgs,
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runKeygen(ctx, opts) }),
+	}
+	cmd.Flags().StringVar(&opts.displayName, "display-name", "", "name that others see")
+	cmd.Flags().StringVar(&opts.mnemonicFile, "mnemonic-file", "", "restore from the words in this file (- for stdin)")
+	return cmd
+}
+
+func (app *App) runKeygen(ctx context.Context, opts *keygenOptions) error {
+	seed, err := app.seed(opts.mnemonicFile)
+	if err != nil {
+		return err
+	}
+	store, err := app.createKeystore(ctx)
+	if err != nil {
+		return err
+	}
+	env, err := app.environment()
+	if err != nil {
+		return err
+	}
+	name := app.accountName
+	if name == "" {
+		name = defaultAccount
+	}
+	made, err := account.Create(ctx, store, env, name, opts.displayName, seed)
+	if err != nil {
+		return err
+	}
+	return app.print(identityRecord(made))
+}
+
+// seed draws a new account's secret, or reads it from a file of words.
+func (app *App) seed(mnemonicFile string) (sessionid.Seed, error) {
+	if mnemonicFile == "" {
+		return sessionid.GenerateSeed(rand.Reader)
+	}
+	in := app.streams.In
+	if mnemonicFile != "-" {
+		file, err := os.Open(mnemonicFile)
+		if err != nil {
+			return sessionid.Seed{}, usageError(err)
+		}
+		defer file.Close()
+		in = file
+	} else if app.streams.InIsTerminal {
+		return sessionid.Seed{}, errStdinTerminal
+	}
+	words, err := io.ReadAll(io.LimitReader(in, maxMnemonicBytes+1))
+	if err != nil {
+		return sessionid.Seed{}, err
+	}
+	if len(words) > maxMnemonicBytes {
+		return sessionid.Seed{}, &codedError{codeOf: errMnemonic, err: errors.New("that is too long for recovery words")}
+	}
+	return mnemonic.Decode(string(words))
+}

@@ -1,0 +1,158 @@
+// Package commands is the command line: one file per command. Each wires flags to an options struct and records to
+// the packages of lib, which do the work; there is no protocol and no network code here.
+//
+// The promise to scripts: stdout carries records only, one JSON value per line; stdin is read only by filters; a
+// failure ends with one error record as the last line on stderr, and the exit code says what kind of failure it was.
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the program with these arguments and streams, and returns its exit code.
+func Main(args []string, streams Streams) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	return run(ctx, args, streams)
+}
+
+// run is Main within a context. Nothing of what it starts outlives it.
+func run(ctx context.Context, args []string, streams Streams) int {
+	app := newApp(streams)
+	root := newRootCommand(app)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if closeErr := app.close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		return 0
+	}
+	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+		err = cause
+	}
+	problem := describe(err)
+	if err := app.writeError(problem); err != nil {
+		return problem.ExitCode
+	}
+	return problem.ExitCode
+}
+
+// errSignal is why a context ended: the signal that ended it.
+type errSignal struct{ os.Signal }
+
+func (e errSignal) Error() string { return "stopped by signal: " + e.String() }
+
+// withSignals returns a context that SIGINT and SIGTERM end.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			// A second signal kills at once: whoever insists is right.
+			signal.Stop(signals)
+			cancel(errSignal{s})
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
+
+func newRootCommand(app *App) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sessiontool",
+		Short: "Script the Session messenger: JSON in, JSON out",
+		Long: "sessiontool sends and receives Session messages, and takes the system apart step by step:\n" +
+			"identities, swarms, proof of work, onion requests, friend requests, service nodes.\n\n" +
+			"Records go to stdout, one JSON value per line. Everything for people goes to stderr.",
+		Example: "  sessiontool demo\n" +
+			"  sessiontool devnet up --detach\n" +
+			"  sessiontool keygen --account alice --display-name Alice",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError(fmt.Errorf("which command? see 'sessiontool --help'"))
+		},
+	}
+	root.SetOut(app.streams.Out)
+	root.SetErr(app.streams.Err)
+	root.SetIn(app.streams.In)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	app.addGlobalFlags(root.PersistentFlags())
+	root.AddCommand(
+		newKeygenCommand(app),
+		newIdentityCommand(app),
+		newFriendRequestCommand(app),
+		newContactCommand(app),
+		newSendCommand(app),
+		newPollCommand(app),
+		newInboxCommand(app),
+		newSwarmCommand(app),
+		newEnvelopeCommand(app),
+		newPowCommand(app),
+		newPrekeyCommand(app),
+		newOnionCommand(app),
+		newNodeCommand(app),
+		newDevnetCommand(app),
+		newDemoCommand(app),
+		newVersionCommand(app),
+		newExitCodesTopic(),
+	)
+	wrapArgs(root)
+	return root
+}
+
+// wrapArgs makes complaints about arguments usage errors, for every command.
+func wrapArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError(err)
+			}
+			return nil
+		}
+	}
+	for _, child := range cmd.Commands() {
+		wrapArgs(child)
+	}
+}
+
+// parent makes a command that only holds others.
+func parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			names := make([]string, len(children))
+			for i, child := range children {
+				names[i] = child.Name()
+			}
+			if len(args) > 0 {
+				return usageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
+			}
+			return usageError(fmt.Errorf("%q needs a command: %s", cmd.CommandPath(), strings.Join(names, ", ")))
+		},
+	}
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+var errUsage = errors.New("usage")
+
+// usageError marks an error as the command line's fault.
+func usageError(err error) error { return &codedError{codeOf: errUsage, err: err} }

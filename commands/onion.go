@@ -1,0 +1,113 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+func newOnionCommand(app *App) *cobra.Command {
+	var to string
+	path := &cobra.Command{
+		Use:   "path",
+		Short: "Print the hops that an onion request would take",
+		Long: "Choose an onion path: a guard, which stays the same from run to run, and two relays.\n\n" +
+			"Prints a path record. Exit status: 0, 4, 5, 8.",
+		Example: "  sessiontool onion path",
+		Args:    cobra.NoArgs,
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printPath(ctx, to) }),
+	}
+	path.Flags().StringVar(&to, "to", "", "Ed25519 key of the target, which is then not in the path")
+	send := &cobra.Command{
+		Use:   "send [-]",
+		Short: "Send storage RPC requests through onion paths",
+		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
+			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.\n\n" +
+			"Reads {method, params, node, ref}, prints rpc_response records. Exit status: 0, 2, 3, 4, 5, 8.",
+		Example: "  echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
+		RunE:    app.runE(app.sendOnions),
+	}
+	return parent("onion", "Choose onion paths and send requests through them", "", path, send)
+}
+
+func (app *App) printPath(ctx context.Context, to string) error {
+	var target network.Key
+	if to != "" {
+		if err := target.UnmarshalText([]byte(to)); err != nil {
+			return usageError(fmt.Errorf("--to: %w", err))
+		}
+	}
+	client, err := app.openNetwork()
+	if err != nil {
+		return err
+	}
+	hops, err := client.Path(ctx, target)
+	if err != nil {
+		return err
+	}
+	return app.print(record.Path{Type: record.TypePath, Guard: hops[0].Ed25519.String(), Hops: nodeRecords(hops)})
+}
+
+func (app *App) sendOnions(ctx context.Context, args []string) error {
+	if err := onlyDash(args); err != nil {
+		return err
+	}
+	return filter(app, func(in record.Call) error {
+		if in.Method == "" {
+			return fmt.Errorf("%w: the request has no method", errBadInput)
+		}
+		client, err := app.openNetwork()
+		if err != nil {
+			return err
+		}
+		target, err := chooseTarget(ctx, client, in.Node)
+		if err != nil {
+			return err
+		}
+		if in.Params == nil {
+			in.Params = map[string]any{}
+		}
+		body, err := rpc.NewRequest(in.Method, in.Params)
+		if err != nil {
+			return err
+		}
+		started := time.Now()
+		answer, err := client.Request(ctx, target, body)
+		if err != nil {
+			return err
+		}
+		out := record.Response{
+			Type: record.TypeResponse, Node: target.Ed25519.String(), Path: []string{}, Status: answer.Status,
+			Body: rawJSON(answer.Body), Millis: time.Since(started).Milliseconds(), Ref: in.Ref,
+		}
+		for _, hop := range answer.Path {
+			out.Path = append(out.Path, hop.Ed25519.String())
+		}
+		return app.print(out)
+	})
+}
+
+// chooseTarget finds the registered node with a key in hex, or takes a random one.
+func chooseTarget(ctx context.Context, client *network.Client, key string) (network.Node, error) {
+	nodes, err := client.Nodes(ctx)
+	if err != nil {
+		return network.Node{}, err
+	}
+	if key == "" {
+		return client.Shuffle(nodes)[0], nil
+	}
+	var wanted network.Key
+	if err := wanted.UnmarshalText([]byte(key)); err != nil {
+		return network.Node{}, fmt.Errorf("%w: node: %v", errBadInput, err)
+	}
+	if node, ok := client.Node(wanted); ok {
+		return node, nil
+	}
+	return network.Node{}, errNodeNotFound
+}

@@ -1,0 +1,79 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/route"
+)
+
+func newPollCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "poll",
+		Short: "Print what is new: messages, friend requests, receipts",
+		Long: "Fetch what waits for the account and print it, then exit. It equals 'swarm retrieve | envelope open', with\n" +
+			"three things more: it asks only for what came since the last poll, it answers what needs an answer (a\n" +
+			"session that was accepted), and it sends what waits in the outbox.\n\n" +
+			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
+			"prints what had not been printed. A message that cannot be opened is printed as an error record, once.\n\n" +
+			"Prints message, friend_request, delivery and error records; nothing if nothing is new.\n" +
+			"Exit status: 0, 3 (some messages cannot be opened), 5 (network down), 8, 9, 10.",
+		Example: "  sessiontool poll\n" +
+			"  sessiontool poll --select text",
+		Args: cobra.NoArgs,
+		RunE: app.runE(app.runPoll),
+	}
+}
+
+func (app *App) runPoll(ctx context.Context, _ []string) error {
+	a, router, err := app.openRouter(ctx, route.Options{})
+	if err != nil {
+		return err
+	}
+	return router.Poll(ctx, func(events []account.Event) error {
+		for _, event := range events {
+			if err := app.print(eventRecord(a, event, false)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func newInboxCommand(app *App) *cobra.Command {
+	limit := 0
+	cmd := &cobra.Command{
+		Use:   "inbox",
+		Short: "Print what was received before, without asking the network",
+		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
+			"Prints message, friend_request, delivery and error records. Exit status: 0, 3, 4, 7, 10.",
+		Example: "  sessiontool inbox --limit 10",
+		Args:    cobra.NoArgs,
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.runInbox(ctx, limit) }),
+	}
+	cmd.Flags().IntVar(&limit, "limit", 1000, "print only the newest of them")
+	return cmd
+}
+
+func (app *App) runInbox(ctx context.Context, limit int) error {
+	if limit < 1 {
+		return usageError(fmt.Errorf("--limit %d is not positive", limit))
+	}
+	a, err := app.openAccount(ctx)
+	if err != nil {
+		return err
+	}
+	events, err := a.Inbox(ctx, limit)
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		if err := app.print(eventRecord(a, event, false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

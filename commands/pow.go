@@ -1,0 +1,219 @@
+package commands
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/pow"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+)
+
+type powOptions struct {
+	difficulty int64
+	workers    int
+	bytes      int
+	ttl        time.Duration
+}
+
+func newPowCommand(app *App) *cobra.Command {
+	opts := &powOptions{}
+	solve := &cobra.Command{
+		Use:   "solve [-]",
+		Short: "Do the proof of work for envelopes",
+		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
+			"difficulty and message_hash. Without --difficulty it is what the network told last, or 1 if no network is\n" +
+			"known: 'swarm store' solves again if that is too little.\n\n" +
+			"Reads envelopes, prints envelopes or error records. Exit status: 0, 2, 3, 8.",
+		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.solvePow(ctx, opts, args) }),
+	}
+	verify := &cobra.Command{
+		Use:   "verify [-]",
+		Short: "Check the proof of work of envelopes",
+		Long: "Check each envelope's nonce against --difficulty, or against the difficulty that the envelope names, by the\n" +
+			"rule of the 2020 storage server.\n\n" +
+			"Reads envelopes, prints pow records. Exit status: 0, 2, 3, 6 (a proof does not meet the difficulty).",
+		Example: "  sessiontool pow verify --difficulty 1 < solved.json",
+		RunE:    app.runE(func(_ context.Context, args []string) error { return app.verifyPow(opts, args) }),
+	}
+	estimate := &cobra.Command{
+		Use:   "estimate [-]",
+		Short: "Tell how long a proof of work will take on this machine",
+		Long: "Measure this machine for a moment and tell how many hashes the proof needs on average, and how long that\n" +
+			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
+			"time to live from --bytes and --ttl.\n\n" +
+			"Prints pow records. Exit status: 0, 2, 3.",
+		Example: "  sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10",
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.estimatePow(ctx, opts, args) }),
+	}
+	for _, cmd := range []*cobra.Command{solve, verify, estimate} {
+		cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "difficulty (default what the network or the envelope says)")
+	}
+	for _, cmd := range []*cobra.Command{solve, estimate} {
+		cmd.Flags().IntVar(&opts.workers, "workers", 0, "processors to use (default all)")
+	}
+	estimate.Flags().IntVar(&opts.bytes, "bytes", 0, "characters of base64 data, instead of envelopes from stdin")
+	estimate.Flags().DurationVar(&opts.ttl, "ttl", 96*time.Hour, "time to live, with --bytes")
+	return parent("pow", "Solve, verify and estimate proof of work", "", solve, verify, estimate)
+}
+
+// networkDifficulty is what the network told last, or 1 where no network is known.
+func (app *App) networkDifficulty() (int64, error) {
+	client, err := app.openNetwork()
+	if errors.Is(err, errNoNetwork) {
+		return 1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return client.Difficulty(), nil
+}
+
+func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) error {
+	if err := checkPowFlags(opts, args); err != nil {
+		return err
+	}
+	difficulty := opts.difficulty
+	if difficulty == 0 {
+		var err error
+		if difficulty, err = app.networkDifficulty(); err != nil {
+			return err
+		}
+	}
+	router := route.New(nil, nil, route.Options{
+		Workers: opts.workers, MaxDifficulty: math.MaxInt64, Progress: app.progress("proof of work"),
+	})
+	return filter(app, func(in record.Envelope) error {
+		request, err := storeRequest(in)
+		if err != nil {
+			return err
+		}
+		if err := router.Solve(ctx, &request, difficulty); err != nil {
+			return err
+		}
+		in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()
+		return app.print(in)
+	})
+}
+
+func (app *App) verifyPow(opts *powOptions, args []string) error {
+	if err := checkPowFlags(opts, args); err != nil {
+		return err
+	}
+	invalid := false
+	err := filter(app, func(in record.Envelope) error {
+		request, err := storeRequest(in)
+		if err != nil {
+			return err
+		}
+		nonce, err := pow.DecodeNonce(in.Nonce)
+		if err != nil {
+			return err
+		}
+		difficulty := opts.difficulty
+		if difficulty == 0 {
+			difficulty = max(in.Difficulty, 1)
+		}
+		out := powRecord(request, difficulty)
+		hash, valid := pow.Verify(request.Message(), nonce, uint64(difficulty))
+		out.Valid, out.MessageHash, out.Ref = &valid, hex.EncodeToString(hash[:]), in.Ref
+		invalid = invalid || !valid
+		return app.print(out)
+	})
+	if err == nil && invalid {
+		return errInvalidPow
+	}
+	return err
+}
+
+func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string) error {
+	if err := checkPowFlags(opts, args); err != nil {
+		return err
+	}
+	workers := opts.workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	speed, err := measureHashes(ctx, workers)
+	if err != nil {
+		return err
+	}
+	difficulty := opts.difficulty
+	if difficulty == 0 {
+		if difficulty, err = app.networkDifficulty(); err != nil {
+			return err
+		}
+	}
+	if opts.bytes > 0 {
+		request := route.StoreRequest{TTLMillis: opts.ttl.Milliseconds(), StampMS: time.Now().UnixMilli()}
+		request.Data = string(make([]byte, opts.bytes))
+		return app.print(estimateRecord(request, difficulty, speed, workers))
+	}
+	return filter(app, func(in record.Envelope) error {
+		request, err := storeRequest(in)
+		if err != nil {
+			return err
+		}
+		out := estimateRecord(request, difficulty, speed, workers)
+		out.Ref = in.Ref
+		return app.print(out)
+	})
+}
+
+func checkPowFlags(opts *powOptions, args []string) error {
+	switch {
+	case opts.difficulty < 0:
+		return usageError(errors.New("--difficulty must be positive"))
+	case opts.workers < 0:
+		return usageError(errors.New("--workers must not be negative"))
+	case opts.bytes < 0 || opts.bytes > 1<<20:
+		return usageError(fmt.Errorf("--bytes %d is not within 1 and %d", opts.bytes, 1<<20))
+	}
+	return onlyDash(args)
+}
+
+func powRecord(request route.StoreRequest, difficulty int64) record.Pow {
+	length, ttl := request.Message().PayloadLen(), uint64(request.TTLMillis)
+	return record.Pow{
+		Type: record.TypePow, Difficulty: difficulty, PayloadBytes: length,
+		TargetHex:      fmt.Sprintf("%016x", pow.Target(length, ttl, uint64(difficulty))),
+		ExpectedHashes: pow.Expected(length, ttl, uint64(difficulty)),
+	}
+}
+
+// estimateRecord turns a speed into times. The number of hashes has a geometric distribution, which is as good as
+// exponential here: a share q of all messages needs less than -ln(1-q) times the mean.
+func estimateRecord(request route.StoreRequest, difficulty int64, speed float64, workers int) record.Pow {
+	out := powRecord(request, difficulty)
+	mean := 1000 * float64(out.ExpectedHashes) / speed
+	out.HashesPerSecond, out.Workers, out.ExpectedMillis = speed, workers, mean
+	out.P50Millis, out.P90Millis, out.P99Millis = mean*math.Ln2, mean*math.Log(10), mean*math.Log(100)
+	return out
+}
+
+// measureHashes returns this machine's hashes per second. The target cannot be met, so that the search runs until
+// its time is over.
+func measureHashes(ctx context.Context, workers int) (float64, error) {
+	const sample = 300 * time.Millisecond
+	limited, cancel := context.WithTimeout(ctx, sample)
+	defer cancel()
+	var hashes uint64
+	started := time.Now()
+	_, err := pow.Solve(limited, [64]byte{}, 1, pow.Options{Workers: workers, Progress: func(done uint64) { hashes = done }})
+	elapsed := time.Since(started)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if !errors.Is(err, context.DeadlineExceeded) || hashes == 0 {
+		return 0, fmt.Errorf("measuring this machine: %d hashes in %s, %w", hashes, elapsed, err)
+	}
+	return float64(hashes) / elapsed.Seconds(), nil
+}

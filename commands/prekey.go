@@ -1,0 +1,109 @@
+package commands
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/message"
+	"sessiontool/lib/record"
+	"sessiontool/lib/sessionid"
+)
+
+func newPrekeyCommand(app *App) *cobra.Command {
+	var to string
+	bundle := &cobra.Command{
+		Use:   "bundle",
+		Short: "Print the prekey bundle that a friend request carries",
+		Long: "Print the bundle from which a contact can start a session with this account: identity key, newest signed\n" +
+			"prekey with its signature, and a one-time prekey made for that contact. The same contact gets the same\n" +
+			"bundle until it has used it. data_base64 is the bundle as messages encode it.\n\n" +
+			"Exit status: 0, 2, 4, 7, 10.",
+		Example: "  sessiontool prekey bundle --for $BOB",
+		Args:    cobra.NoArgs,
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printBundle(ctx, to) }),
+	}
+	bundle.Flags().StringVar(&to, "for", "", "Session ID of the contact (required)")
+	rotate := &cobra.Command{
+		Use: "rotate", Short: "Replace the signed prekey now", Args: cobra.NoArgs,
+		Long: "Make a new signed prekey. That happens by itself every 48 hours. Old ones are kept for 30 days, so that\n" +
+			"requests on their way stay valid.",
+		Example: "  sessiontool prekey rotate",
+		RunE:    app.runE(app.rotatePrekey),
+	}
+	list := &cobra.Command{
+		Use: "list", Short: "Print the account's prekeys: signed ones, newest first, then unused one-time prekeys",
+		Args: cobra.NoArgs, Example: "  sessiontool prekey list",
+		RunE: app.runE(app.listPrekeys),
+	}
+	return parent("prekey", "Show, rotate and list prekeys", "", bundle, rotate, list)
+}
+
+func (app *App) printBundle(ctx context.Context, to string) error {
+	if to == "" {
+		return usageError(fmt.Errorf("--for is required"))
+	}
+	contact, err := sessionid.Parse(to)
+	if err != nil {
+		return err
+	}
+	a, err := app.openAccount(ctx)
+	if err != nil {
+		return err
+	}
+	bundle, err := a.Bundle(ctx, contact)
+	if err != nil {
+		return err
+	}
+	encoded := message.Content{Bundle: &bundle}.Marshal()
+	return app.print(record.PrekeyBundle{
+		Type: record.TypePrekeyBundle, Account: a.Name(), SessionID: a.ID().String(), For: contact.String(),
+		IdentityKey: bundle.IdentityKey.String(), SignedPrekeyID: bundle.SignedPrekeyID,
+		SignedPrekey: bundle.SignedPrekey.String(), Signature: fmt.Sprintf("%x", bundle.Signature[:]),
+		OneTimePrekeyID: bundle.OneTimePrekeyID, OneTimePrekey: bundle.OneTimePrekey.String(),
+		DataBase64: base64.StdEncoding.EncodeToString(encoded),
+	})
+}
+
+func (app *App) rotatePrekey(ctx context.Context, _ []string) error {
+	a, err := app.openAccount(ctx)
+	if err != nil {
+		return err
+	}
+	made, err := a.RotatePrekey(ctx)
+	if err != nil {
+		return err
+	}
+	return app.print(prekeyRecord(a, made))
+}
+
+func (app *App) listPrekeys(ctx context.Context, _ []string) error {
+	a, err := app.openAccount(ctx)
+	if err != nil {
+		return err
+	}
+	prekeys, err := a.Prekeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, prekey := range prekeys {
+		if err := app.print(prekeyRecord(a, prekey)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func prekeyRecord(a *account.Account, p account.Prekey) record.Prekey {
+	out := record.Prekey{
+		Type: record.TypePrekey, Account: a.Name(), Kind: "signed", ID: p.ID, PublicKey: p.Public.String(),
+		CreatedAt: record.Time(p.CreatedAt), Current: p.Current,
+	}
+	if p.OneTime {
+		out.Kind, out.For = "one_time", p.For.String()
+	}
+	return out
+}

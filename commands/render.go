@@ -1,0 +1,101 @@
+package commands
+
+import (
+	"fmt"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/swarm"
+)
+
+func identityRecord(a *account.Account) record.Identity {
+	public := a.Ed25519Public()
+	return record.Identity{
+		Type: record.TypeIdentity, Account: a.Name(), SessionID: a.ID().String(),
+		PubkeyEd25519: fmt.Sprintf("%x", public[:]), DisplayName: a.DisplayName(),
+	}
+}
+
+func contactRecord(a *account.Account, c account.Contact) record.Contact {
+	return record.Contact{
+		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
+		State: c.State.String(), HasSession: c.HasSession, Since: record.Time(c.Since),
+	}
+}
+
+func requestRecord(a *account.Account, r account.FriendRequest) record.FriendRequest {
+	out := record.FriendRequest{
+		Type: record.TypeFriendRequest, ID: r.ID, Account: a.Name(), From: a.ID().String(), To: r.Peer.String(),
+		Direction: "out", DisplayName: r.DisplayName, Text: r.Text, State: r.State.String(), TimestampMS: r.TimestampMS,
+	}
+	if r.Incoming {
+		out.From, out.To, out.Direction = out.To, out.From, "in"
+		out.ReceivedAt = record.Time(r.At)
+	}
+	return out
+}
+
+// eventRecord returns what an event looks like on stdout.
+func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
+	from := ""
+	if !e.From.IsZero() {
+		from = e.From.String()
+	}
+	received := record.Time(e.ReceivedAt)
+	switch e.Kind {
+	case account.EventMessage:
+		return record.Message{
+			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, DisplayName: e.DisplayName, Text: e.Text,
+			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash,
+			Attachments: e.Attachments, Duplicate: duplicate,
+		}
+	case account.EventFriendRequest:
+		return eventRequestRecord(a, e, duplicate)
+	case account.EventDelivery:
+		return record.Delivery{
+			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, Kind: e.Text,
+			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
+		}
+	case account.EventFailure:
+		problem := record.NewError(e.Code, firstLine(e.Text), "")
+		problem.MessageHash, problem.From = e.Hash, from
+		return problem
+	}
+	return record.Control{
+		Type: record.TypeControl, Account: a.Name(), From: from, Kind: e.Text, TimestampMS: e.TimestampMS,
+		MessageHash: e.Hash, Duplicate: duplicate,
+	}
+}
+
+// eventRequestRecord tells of a request that arrived, or of one of ours that was accepted: From is then whoever
+// accepted it.
+func eventRequestRecord(a *account.Account, e account.Event, duplicate bool) record.FriendRequest {
+	out := record.FriendRequest{
+		Type: record.TypeFriendRequest, ID: e.ID, Account: a.Name(), From: e.From.String(), To: a.ID().String(),
+		Direction: "in", DisplayName: e.DisplayName, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,
+		ReceivedAt: record.Time(e.ReceivedAt), Duplicate: duplicate,
+	}
+	if e.Outgoing {
+		out.Direction = "out"
+	}
+	return out
+}
+
+func nodeRecord(n network.Node) record.Node {
+	out := record.Node{
+		Address: n.Address, IP: n.IP, Port: int(n.Port), PubkeyEd25519: n.Ed25519.String(), PubkeyX25519: n.X25519.String(),
+	}
+	if n.SwarmID != swarm.NoSwarm {
+		out.SwarmID = n.SwarmID.String()
+	}
+	return out
+}
+
+func nodeRecords(nodes []network.Node) []record.Node {
+	out := make([]record.Node, len(nodes))
+	for i, n := range nodes {
+		out[i] = nodeRecord(n)
+	}
+	return out
+}

@@ -1,0 +1,177 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+	"sessiontool/lib/sessionid"
+)
+
+// draftFlags are a draft on the command line. They are one draft if to is set, else drafts come from stdin.
+type draftFlags struct {
+	to   string
+	text string
+	ref  string
+	ttl  time.Duration
+}
+
+func (d *draftFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&d.to, "to", "", "Session ID of the recipient; without it drafts are read from stdin")
+	flags.StringVar(&d.text, "text", "", "what to say")
+	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats")
+	flags.DurationVar(&d.ttl, "ttl", 0, "how long the network keeps the message, 10s to 96h (default 96h)")
+}
+
+// each hands the draft of the flags to do or, if there is none, every draft of stdin.
+func (d *draftFlags) each(app *App, args []string, do func(account.Draft) error) error {
+	if d.to == "" && d.text == "" {
+		if err := onlyDash(args); err != nil {
+			return err
+		}
+		return filter(app, func(in record.Draft) error {
+			draft, err := parseDraft(in)
+			if err != nil {
+				return err
+			}
+			return do(draft)
+		})
+	}
+	if d.to == "" {
+		return usageError(errors.New("--text needs --to"))
+	}
+	if len(args) > 0 {
+		return usageError(errors.New("drafts come from the flags or from stdin, not from both"))
+	}
+	draft, err := parseDraft(record.Draft{To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref})
+	if err != nil {
+		return err
+	}
+	return do(draft)
+}
+
+// onlyDash accepts no argument or "-", which means stdin.
+func onlyDash(args []string) error {
+	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
+		return usageError(fmt.Errorf("unexpected argument %q", args[0]))
+	}
+	return nil
+}
+
+func parseDraft(in record.Draft) (account.Draft, error) {
+	to, err := sessionid.Parse(in.To)
+	if err != nil {
+		return account.Draft{}, err
+	}
+	if in.TimestampMS < 0 {
+		return account.Draft{}, fmt.Errorf("%w: timestamp_ms is negative", errBadInput)
+	}
+	return account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}, nil
+}
+
+// storeFlags adjust how messages are stored.
+type storeFlags struct {
+	quorum        int
+	workers       int
+	maxDifficulty int64
+}
+
+func (s *storeFlags) add(flags *pflag.FlagSet) {
+	flags.IntVar(&s.quorum, "quorum", 1, "how many nodes must take the message, 1 to 3")
+	flags.IntVar(&s.workers, "workers", 0, "processors for proof of work (default all)")
+	flags.Int64Var(&s.maxDifficulty, "max-difficulty", route.DefaultMaxDifficulty, "refuse more proof of work than this")
+}
+
+func (s *storeFlags) options(app *App) (route.Options, error) {
+	if s.quorum < 1 || s.quorum > 3 {
+		return route.Options{}, usageError(fmt.Errorf("--quorum %d is not 1, 2 or 3", s.quorum))
+	}
+	if s.workers < 0 {
+		return route.Options{}, usageError(errors.New("--workers must not be negative"))
+	}
+	return route.Options{
+		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work"),
+	}, nil
+}
+
+type sendOptions struct {
+	draftFlags
+	storeFlags
+	route string
+}
+
+func newSendCommand(app *App) *cobra.Command {
+	opts := &sendOptions{}
+	cmd := &cobra.Command{
+		Use:   "send [-]",
+		Short: "Send texts to friends",
+		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
+			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
+			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
+			"send or poll sends it too.\n\n" +
+			"Reads drafts {to, text, ttl_ms, timestamp_ms, ref}, prints one receipt or error record for each, in order.\n" +
+			"Exit status: 0, 2 (bad draft), 3 (some drafts failed), 4 (not a friend), 5 (not sent yet), 6, 8, 9, 10.",
+		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
+			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
+		RunE: app.runE(func(ctx context.Context, args []string) error { return app.runSend(ctx, opts, args) }),
+	}
+	opts.draftFlags.add(cmd.Flags())
+	opts.storeFlags.add(cmd.Flags())
+	cmd.Flags().StringVar(&opts.route, "route", "auto", "auto or async")
+	return cmd
+}
+
+func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) error {
+	if opts.route != "auto" && opts.route != route.Asynchronous {
+		return usageError(fmt.Errorf("--route %q is not auto or async", opts.route))
+	}
+	return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args, (*account.Account).Send)
+}
+
+// sendDrafts seals each draft into the outbox, sends it and prints its receipt.
+func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, store *storeFlags, args []string,
+	seal func(*account.Account, context.Context, account.Draft) (account.Outgoing, error)) error {
+	options, err := store.options(app)
+	if err != nil {
+		return err
+	}
+	var a *account.Account
+	var router *route.Router
+	return drafts.each(app, args, func(draft account.Draft) error {
+		// Opened at the first draft, so that bad input is reported before anything is touched.
+		if a == nil {
+			var err error
+			if a, router, err = app.openRouter(ctx, options); err != nil {
+				return err
+			}
+		}
+		out, err := seal(a, ctx, draft)
+		if err != nil {
+			return err
+		}
+		if err := app.sendOutgoing(ctx, a, router, out); err != nil {
+			return err
+		}
+		_, err = router.Flush(ctx)
+		return err
+	})
+}
+
+// sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.
+func (app *App) sendOutgoing(ctx context.Context, a *account.Account, router *route.Router, out account.Outgoing) error {
+	receipt, err := router.Send(ctx, out)
+	if err != nil {
+		return err
+	}
+	if err := app.print(receipt); err != nil {
+		return err
+	}
+	return a.Finish(context.WithoutCancel(ctx), out.Seq)
+}

@@ -1,0 +1,86 @@
+package commands
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/tidwall/gjson"
+	"golang.org/x/term"
+
+	"sessiontool/lib/record"
+)
+
+// Streams is where a run reads and writes, with the facts about them that matter.
+type Streams struct {
+	In            io.Reader
+	Out           io.Writer
+	Err           io.Writer
+	InIsTerminal  bool
+	ErrIsTerminal bool
+	Env           func(name string) string
+	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
+	CommitHook func(stage string)
+}
+
+// System returns the process's own streams.
+func System() Streams {
+	return Streams{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
+		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+}
+
+// printer writes records, one per line, each in a single write. It is safe for concurrent use.
+type printer struct {
+	mu     sync.Mutex
+	out    io.Writer
+	err    io.Writer
+	pretty bool
+	path   string // gjson path of --select
+	failed bool   // an error record took some record's place
+}
+
+// print writes a record to stdout. With --select only what the path selects is written; a record without it is
+// passed over, and error records go to stderr, where they are seen.
+func (p *printer) print(v any) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, isError := v.(record.Error)
+	p.failed = p.failed || isError
+	line, err := p.encode(v)
+	if err != nil {
+		return err
+	}
+	if p.path == "" {
+		_, err = p.out.Write(line)
+		return err
+	}
+	if isError {
+		_, err = p.err.Write(line)
+		return err
+	}
+	selected := gjson.GetBytes(line, p.path)
+	if !selected.Exists() {
+		return nil
+	}
+	text := selected.Raw
+	if selected.Type == gjson.String {
+		text = selected.Str
+	}
+	_, err = io.WriteString(p.out, text+"\n")
+	return err
+}
+
+func (p *printer) encode(v any) ([]byte, error) {
+	var line []byte
+	var err error
+	if p.pretty {
+		line, err = json.MarshalIndent(v, "", "  ")
+	} else {
+		line, err = json.Marshal(v)
+	}
+	return append(line, '\n'), err
+}

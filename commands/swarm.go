@@ -1,0 +1,197 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+func newSwarmCommand(app *App) *cobra.Command {
+	lookup := &cobra.Command{
+		Use:   "lookup [ID...]",
+		Short: "Ask which nodes keep a Session ID's messages",
+		Long: "Ask a random service node, through an onion path, for the swarm of each Session ID.\n\n" +
+			"Reads ids (strings, or records with a session_id) if no ID is given, prints swarm records.\n" +
+			"Exit status: 0, 2 (not a Session ID), 3, 4 (no network), 5, 8.",
+		Example: "  sessiontool swarm lookup $BOB\n" +
+			"  sessiontool identity list | sessiontool swarm lookup",
+		RunE: app.runE(app.lookupSwarms),
+	}
+	nodes := &cobra.Command{
+		Use: "nodes", Short: "Print a node record for every registered service node", Args: cobra.NoArgs,
+		Example: "  sessiontool swarm nodes --select pubkey_ed25519",
+		RunE:    app.runE(app.listNodes),
+	}
+	store := &storeFlags{}
+	storeCmd := &cobra.Command{
+		Use:   "store [-]",
+		Short: "Store envelopes in their recipients' swarms",
+		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
+			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.\n\n" +
+			"Reads envelopes as 'pow solve' writes them, prints one receipt or error record for each.\n" +
+			"Exit status: 0, 2, 3 (some envelopes failed), 4, 5, 8.",
+		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.storeEnvelopes(ctx, store, args) }),
+	}
+	store.add(storeCmd.Flags())
+	retrieve := &cobra.Command{
+		Use:   "retrieve",
+		Short: "Print the envelopes that the account's swarm holds",
+		Long: "Ask three random nodes of the account's own swarm for all they hold, and print each message once, as it\n" +
+			"is: 'envelope open' opens them. Nothing is marked as read.\n\n" +
+			"Prints envelopes. Exit status: 0, 4, 5 (no node answers), 8, 9.",
+		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
+		Args:    cobra.NoArgs,
+		RunE:    app.runE(app.retrieveEnvelopes),
+	}
+	return parent("swarm", "Look up swarms, list nodes, store and retrieve envelopes", "", lookup, nodes, storeCmd, retrieve)
+}
+
+func (app *App) lookupSwarms(ctx context.Context, args []string) error {
+	var client *network.Client
+	return app.eachName(args, func(name string) error {
+		id, err := sessionid.Parse(name)
+		if err != nil {
+			return err
+		}
+		if client == nil {
+			if client, err = app.openNetwork(); err != nil {
+				return err
+			}
+		}
+		members, err := client.LookupSwarm(ctx, id)
+		if err != nil {
+			return err
+		}
+		out := record.Swarm{Type: record.TypeSwarm, SessionID: id.String(), Nodes: nodeRecords(members)}
+		out.SwarmID = out.Nodes[0].SwarmID
+		return app.print(out)
+	})
+}
+
+func (app *App) listNodes(ctx context.Context, _ []string) error {
+	client, err := app.openNetwork()
+	if err != nil {
+		return err
+	}
+	if err := client.Refresh(ctx); err != nil {
+		return err
+	}
+	nodes, err := client.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		out := nodeRecord(node)
+		out.Type = record.TypeNode
+		if err := app.print(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (app *App) storeEnvelopes(ctx context.Context, store *storeFlags, args []string) error {
+	if err := onlyDash(args); err != nil {
+		return err
+	}
+	options, err := store.options(app)
+	if err != nil {
+		return err
+	}
+	options.Log = app.log
+	var router *route.Router
+	return filter(app, func(in record.Envelope) error {
+		request, err := storeRequest(in)
+		if err != nil {
+			return err
+		}
+		if router == nil {
+			client, err := app.openNetwork()
+			if err != nil {
+				return err
+			}
+			router = route.New(nil, client, options)
+		}
+		receipt, err := router.Store(ctx, request)
+		if err != nil {
+			return err
+		}
+		receipt.Ref = in.Ref
+		return app.print(receipt)
+	})
+}
+
+// storeRequest checks an envelope record.
+func storeRequest(in record.Envelope) (route.StoreRequest, error) {
+	to, err := sessionid.Parse(in.To)
+	if err != nil {
+		return route.StoreRequest{}, err
+	}
+	switch {
+	case in.DataBase64 == "":
+		return route.StoreRequest{}, fmt.Errorf("%w: the envelope has no data_base64", errBadInput)
+	case len(in.DataBase64) > rpc.MaxDataBytes:
+		return route.StoreRequest{}, fmt.Errorf("%w: data_base64 has %d characters", envelope.ErrTooLarge, len(in.DataBase64))
+	case in.TTLMillis < account.MinTTL || in.TTLMillis > account.MaxTTL:
+		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms %d", errBadTTL, in.TTLMillis)
+	case in.TimestampMS <= 0:
+		return route.StoreRequest{}, fmt.Errorf("%w: timestamp_ms is not positive", errBadInput)
+	}
+	return route.StoreRequest{
+		To: to, TTLMillis: in.TTLMillis, StampMS: in.TimestampMS, Data: in.DataBase64, Nonce: in.Nonce, Difficulty: in.Difficulty,
+	}, nil
+}
+
+func (app *App) retrieveEnvelopes(ctx context.Context, _ []string) error {
+	a, router, err := app.openRouter(ctx, route.Options{})
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]bool)
+	return router.Retrieve(ctx, route.RetrieveOptions{}, func(_ network.Node, page []rpc.Stored) error {
+		for _, stored := range page {
+			if seen[stored.Hash] {
+				continue
+			}
+			seen[stored.Hash] = true
+			if err := app.print(storedRecord(a, stored)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// storedRecord describes a stored message. Its timestamp is the envelope's own, where it can be read; the time to
+// live is what follows from that and the expiration.
+func storedRecord(a *account.Account, stored rpc.Stored) record.Envelope {
+	out := record.Envelope{
+		Type: record.TypeEnvelope, To: a.ID().String(), DataBase64: stored.Data, MessageHash: stored.Hash,
+		ExpirationMS: stored.Expiration,
+	}
+	if env, err := envelope.Unpack(stored.Data); err == nil {
+		out.TimestampMS = int64(env.TimestampMS)
+		out.TTLMillis = max(stored.Expiration-out.TimestampMS, 0)
+	}
+	return out
+}
+
+// rawJSON returns text as JSON if it is, else as a string.
+func rawJSON(text string) any {
+	if json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	return text
+}

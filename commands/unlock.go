@@ -1,0 +1,131 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"sessiontool/keystore"
+)
+
+// maxPassphrase bounds what is read as a passphrase.
+const maxPassphrase = 64 << 10
+
+// credentialName is the file below systemd's credentials folder that is used without being asked for.
+const credentialName = "sessiontool-passphrase"
+
+// passphraseFlags says where the passphrase comes from. It never comes from the command line or the environment,
+// where other processes could read it.
+type passphraseFlags struct {
+	file    string
+	fd      int
+	command string
+	ask     bool
+}
+
+func (p *passphraseFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&p.file, "passphrase-file", "", "read the keystore's passphrase from this file")
+	flags.IntVar(&p.fd, "passphrase-fd", -1, "read the keystore's passphrase from this file descriptor")
+	flags.StringVar(&p.command, "passphrase-command", "", "run this command and take its output as the keystore's passphrase")
+	flags.BoolVar(&p.ask, "ask-passphrase", false, "ask for the keystore's passphrase on the terminal")
+}
+
+// unlock says how the keystore opens: with the passphrase from the flags or from systemd, with one that is typed on
+// a terminal when the keystore needs it, else with its key file. A new keystore gets a passphrase only if asked to.
+func (app *App) unlock() keystore.Unlock {
+	if read := app.passphrase.source(app.streams.Env); read != nil {
+		return keystore.Unlock{Passphrase: read}
+	}
+	return keystore.Unlock{}
+}
+
+// source returns the reader that the flags choose, or nil if none is chosen.
+func (p *passphraseFlags) source(env func(string) string) func(context.Context) ([]byte, error) {
+	switch {
+	case p.file != "":
+		return func(context.Context) ([]byte, error) { return readPassphraseFile(p.file) }
+	case p.fd >= 0:
+		return func(context.Context) ([]byte, error) { return readPassphraseFD(p.fd) }
+	case p.command != "":
+		return func(ctx context.Context) ([]byte, error) { return runPassphraseCommand(ctx, p.command) }
+	case p.ask:
+		return askPassphrase
+	}
+	if dir := env("CREDENTIALS_DIRECTORY"); dir != "" {
+		path := filepath.Join(dir, credentialName)
+		if _, err := os.Stat(path); err == nil {
+			return func(context.Context) ([]byte, error) { return readPassphraseFile(path) }
+		}
+	}
+	return nil
+}
+
+func readPassphraseFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return readPassphrase(file)
+}
+
+func readPassphraseFD(fd int) ([]byte, error) {
+	file := os.NewFile(uintptr(fd), "passphrase")
+	if file == nil {
+		return nil, usageError(fmt.Errorf("file descriptor %d is not open", fd))
+	}
+	defer file.Close()
+	return readPassphrase(file)
+}
+
+// runPassphraseCommand runs a command through the shell, as people write it in config files.
+func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
+	shell, flag := "/bin/sh", "-c"
+	if runtime.GOOS == "windows" {
+		shell, flag = "cmd", "/C"
+	}
+	cmd := exec.CommandContext(ctx, shell, flag, command)
+	cmd.Stdin, cmd.Stderr = nil, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, usageError(fmt.Errorf("--passphrase-command: %w", err))
+	}
+	return readPassphrase(bytes.NewReader(out))
+}
+
+// askPassphrase reads from the terminal itself, so that stdin stays free for records.
+func askPassphrase(context.Context) ([]byte, error) {
+	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, usageError(fmt.Errorf("--ask-passphrase needs a terminal: %w", err))
+	}
+	defer terminal.Close()
+	if _, err := io.WriteString(terminal, "Passphrase: "); err != nil {
+		return nil, err
+	}
+	passphrase, err := term.ReadPassword(int(terminal.Fd()))
+	_, newlineErr := io.WriteString(terminal, "\n")
+	return passphrase, errors.Join(err, newlineErr)
+}
+
+// readPassphrase reads all of r but one newline at the end.
+func readPassphrase(r io.Reader) ([]byte, error) {
+	passphrase, err := io.ReadAll(io.LimitReader(r, maxPassphrase+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(passphrase) > maxPassphrase {
+		return nil, usageError(errors.New("the passphrase is longer than 64 KiB"))
+	}
+	passphrase = bytes.TrimSuffix(passphrase, []byte("\n"))
+	return bytes.TrimSuffix(passphrase, []byte("\r")), nil
+}

@@ -1,0 +1,41 @@
+package commands
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
+)
+
+// version is the release, set by the linker in release builds.
+var version = "0.1.0-dev"
+
+func newVersionCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Example: "  sessiontool version --select version",
+		RunE: app.runE(func(context.Context, []string) error {
+			return app.print(record.Version{
+				Type: record.TypeVersion, Version: version, Commit: commit(), Go: runtime.Version(),
+				Platform: runtime.GOOS + "/" + runtime.GOARCH,
+			})
+		}),
+	}
+}
+
+// commit is the revision that the binary was built from, where the build knows it.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return setting.Value
+		}
+	}
+	return ""
+}

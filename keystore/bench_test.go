@@ -1,0 +1,41 @@
+package keystore
+
+import "testing"
+
+// One durable write as a short command makes it: open with the key file, one Update with its two syncs.
+func BenchmarkOpenUpdate(b *testing.B) {
+	dir := newTestStore(b).dir
+	value := make([]byte, 1024)
+	for b.Loop() {
+		store, err := Open(b.Context(), dir, Unlock{}, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		update(b, store, "alice", func(tx *Tx) error { return tx.Put("sessions", "bob", value) })
+	}
+}
+
+// What of it is not waiting for the disk.
+func BenchmarkOpen(b *testing.B) {
+	dir := newTestStore(b).dir
+	for b.Loop() {
+		if _, err := Open(b.Context(), dir, Unlock{}, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkView(b *testing.B) {
+	store := newTestStore(b)
+	put(b, store, "alice", "sessions", "bob", string(make([]byte, 1024)))
+	for b.Loop() {
+		get(b, store, "alice", "sessions", "bob")
+	}
+}
+
+// The cost of a passphrase: 25 to 75 ms are the aim.
+func BenchmarkPassphrase(b *testing.B) {
+	for b.Loop() {
+		defaultKDF.key([]byte("correct horse"), [saltSize]byte{})
+	}
+}

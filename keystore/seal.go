@@ -1,0 +1,103 @@
+package keystore
+
+import (
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+const (
+	nonceSize    = chacha20poly1305.NonceSizeX
+	sealOverhead = nonceSize + chacha20poly1305.Overhead
+	// maxSealedSize is the longest sealed record: a named one, with its name beside its value.
+	maxSealedSize = sealOverhead + nameLengthSize + MaxNameSize + MaxValueSize
+)
+
+// secret is a 32-byte key that does not print itself.
+type secret [chacha20poly1305.KeySize]byte
+
+// Format prints a placeholder whatever the verb is.
+func (s secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// String returns a placeholder.
+func (s secret) String() string { return "keystore.secret(redacted)" }
+
+func newSecret() secret {
+	var s secret
+	rand.Read(s[:])
+	return s
+}
+
+// derive returns HMAC-SHA256(s, purpose).
+func (s secret) derive(purpose string) secret {
+	mac := hmac.New(sha256.New, s[:])
+	mac.Write([]byte(purpose))
+	return secret(mac.Sum(nil))
+}
+
+// aead cannot fail: the key has the right size.
+func (s secret) aead() cipher.AEAD {
+	aead, err := chacha20poly1305.NewX(s[:])
+	if err != nil {
+		panic("keystore: " + err.Error())
+	}
+	return aead
+}
+
+// keys are the data key and what is derived from it.
+type keys struct {
+	data  secret
+	index secret
+	aead  cipher.AEAD
+}
+
+func newKeys(data secret) *keys {
+	return &keys{
+		data:  data,
+		index: data.derive("sessiontool keystore index"),
+		aead:  data.derive("sessiontool keystore seal").aead(),
+	}
+}
+
+// Format prints a placeholder whatever the verb is.
+func (k *keys) Format(f fmt.State, _ rune) { io.WriteString(f, "keystore.keys(redacted)") }
+
+// label is a bucket key that hides what it stands for: a keyed hash, truncated.
+type label [16]byte
+
+// label hashes the parts, each with its length in front. The first one says what kind of thing is labelled.
+func (k *keys) label(parts ...string) label {
+	mac := hmac.New(sha256.New, k.index[:])
+	var length [4]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint32(length[:], uint32(len(part)))
+		mac.Write(length[:])
+		mac.Write([]byte(part))
+	}
+	return label(mac.Sum(nil)[:len(label{})])
+}
+
+// seal returns nonce || ciphertext || tag. Place says where the value will be stored and is authenticated with it.
+func (k *keys) seal(place, value []byte) []byte {
+	sealed := make([]byte, nonceSize, sealOverhead+len(value))
+	rand.Read(sealed)
+	return k.aead.Seal(sealed, sealed[:nonceSize], value, place)
+}
+
+// open reverses seal into fresh memory. It returns ErrCorrupt unless sealed was made by seal for this place.
+func (k *keys) open(place, sealed []byte) ([]byte, error) {
+	if len(sealed) < sealOverhead || len(sealed) > maxSealedSize {
+		return nil, fmt.Errorf("%w: sealed value of %d bytes", ErrCorrupt, len(sealed))
+	}
+	value, err := k.aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], place)
+	if err != nil {
+		return nil, fmt.Errorf("%w: sealed value does not belong where it is", ErrCorrupt)
+	}
+	return value, nil
+}

@@ -1,0 +1,135 @@
+package keystore
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+)
+
+var (
+	headerBucket   = []byte("header")
+	formatKey      = []byte("format")
+	wrapKey        = []byte("wrap")
+	accountsBucket = []byte("accounts")
+)
+
+// Store is an unlocked keystore. It holds the data key in memory and no file open, so it need not be closed. It may be
+// used by several goroutines, and several Stores, of any number of processes, may share a directory.
+type Store struct {
+	dir     string
+	options Options
+	format  format
+	keys    *keys
+}
+
+func newStore(dir string, options Options, f format, data secret) *Store {
+	return &Store{dir: dir, options: options, format: f, keys: newKeys(data)}
+}
+
+// Format prints the directory whatever the verb is: some verbs would follow pointers to the keys.
+func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "keystore.Store(%s)", s.dir) }
+
+// Open unlocks the keystore in dir. The file is read under its lock and closed again before a passphrase is asked for.
+// It returns ErrNotFound, ErrPermissions, ErrLocked, ErrVersion, ErrCorrupt, ErrPassphraseRequired, ErrPassphrase or
+// ErrKeyFile, or ctx's error.
+func Open(ctx context.Context, dir string, unlock Unlock, options Options) (*Store, error) {
+	if err := checkDir(dir); err != nil {
+		return nil, err
+	}
+	return openFile(ctx, dir, filepath.Join(dir, databaseName), unlock, options.withDefaults())
+}
+
+// openFile unlocks the database file at path, which is, or is about to become, that of the keystore in dir.
+func openFile(ctx context.Context, dir, path string, unlock Unlock, options Options) (*Store, error) {
+	f, w, err := readHeader(ctx, path, options)
+	if err != nil {
+		return nil, err
+	}
+	data, err := unlock.open(ctx, dir, f, w)
+	if err != nil {
+		return nil, err
+	}
+	return newStore(dir, options, f, data), nil
+}
+
+func readHeader(ctx context.Context, path string, options Options) (f format, w wrap, err error) {
+	db, err := openDatabase(ctx, path, false, options)
+	if err != nil {
+		return f, w, err
+	}
+	err = db.transact(false, func(tx *bbolt.Tx) error {
+		return db.guard(func() (err error) {
+			header, stored, err := headerOf(tx)
+			if err != nil {
+				return err
+			}
+			f = stored
+			w, err = parseWrap(header.Get(wrapKey))
+			return err
+		})
+	})
+	if closeErr := db.close(); err == nil {
+		err = closeErr
+	}
+	return f, w, err
+}
+
+// View calls fn with a consistent view of an account, which it may read. Views of all processes run side by side, but
+// not beside an Update, so fn has to be brief: no network, no waiting for people. Ctx bounds the wait for the lock, not
+// fn. View returns fn's error, ErrAccountNotFound, ErrLocked, or one of Open's.
+func (s *Store) View(ctx context.Context, account string, fn func(*Tx) error) error {
+	return s.inAccount(ctx, account, false, fn)
+}
+
+// Update calls fn with an account, which it may change. If fn returns nil, all changes are durable when Update
+// returns; if fn returns an error or panics, none has happened. Updates run one after another; see View for the rest.
+func (s *Store) Update(ctx context.Context, account string, fn func(*Tx) error) error {
+	return s.inAccount(ctx, account, true, fn)
+}
+
+// withDatabase opens the database for fn, waiting for the lock as long as ctx and the lock timeout allow.
+func (s *Store) withDatabase(ctx context.Context, writable bool, fn func(*database) error) (err error) {
+	if err := checkDir(s.dir); err != nil {
+		return err
+	}
+	db, err := openDatabase(ctx, filepath.Join(s.dir, databaseName), writable, s.options)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := db.close(); err == nil {
+			err = closeErr
+		}
+	}()
+	return fn(db)
+}
+
+// transact calls fn in one transaction of the keystore that this Store has unlocked. If by now a newer program has
+// changed the format, or another keystore is in its place, nothing is touched.
+func (s *Store) transact(db *database, writable bool, fn func(*bbolt.Tx) error) error {
+	return db.transact(writable, func(tx *bbolt.Tx) error {
+		err := db.guard(func() error {
+			_, stored, err := headerOf(tx)
+			if err == nil && stored != s.format {
+				err = fmt.Errorf("%w: another one is in its place: %s", ErrNotFound, s.dir)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// headerOf returns the header bucket and the format that it states.
+func headerOf(tx *bbolt.Tx) (*bbolt.Bucket, format, error) {
+	header := tx.Bucket(headerBucket)
+	if header == nil {
+		return nil, format{}, fmt.Errorf("%w: no header", ErrCorrupt)
+	}
+	f, err := parseFormat(header.Get(formatKey))
+	return header, f, err
+}

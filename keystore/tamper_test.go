@@ -1,0 +1,328 @@
+package keystore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+const bobsID = "05b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"
+
+// newFilledStore makes a keystore with two accounts and records of both kinds, small and large.
+func newFilledStore(t *testing.T) *Store {
+	t.Helper()
+	store := newTestStore(t)
+	if err := store.CreateAccount(t.Context(), "zacharias", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, account := range []string{"alice", "zacharias"} {
+		update(t, store, account, func(tx *Tx) error {
+			_, err := tx.Append("inbox", []byte("plaintext of a message"))
+			return errors.Join(err,
+				tx.Put("contacts", bobsID, []byte("plaintext of a contact")),
+				tx.Put("contacts", "carol", bytes.Repeat([]byte("plaintext"), 600)),
+				tx.Put("sessions", bobsID, []byte("plaintext of a session")))
+		})
+	}
+	return store
+}
+
+// readAll opens the keystore anew and reads everything in it.
+func readAll(t *testing.T, dir string) (map[string]string, error) {
+	t.Helper()
+	store, err := Open(t.Context(), dir, Unlock{}, Options{LockTimeout: time.Nanosecond})
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := store.Accounts(t.Context())
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for _, account := range accounts {
+		err := store.View(t.Context(), account, func(tx *Tx) error {
+			var errs []error
+			for _, table := range []Table{"contacts", "sessions", "inbox"} {
+				errs = append(errs,
+					tx.ForEach(table, func(name string, value []byte) error {
+						all[fmt.Sprint(account, table, name)] = string(value)
+						return nil
+					}),
+					tx.Range(table, 0, func(seq uint64, value []byte) error {
+						all[fmt.Sprint(account, table, seq)] = string(value)
+						return nil
+					}))
+			}
+			return errors.Join(errs...)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func TestNothingReadableInFile(t *testing.T) {
+	store := newFilledStore(t)
+	content, err := os.ReadFile(filepath.Join(store.dir, databaseName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"alice", "zacharias", "contacts", "inbox", "sessions", bobsID, bobsID[:16], "carol", "plaintext",
+		string(store.keys.data[:]), string(store.keys.index[:]),
+	} {
+		if bytes.Contains(content, []byte(text)) {
+			t.Errorf("%q is in the file", text)
+		}
+	}
+}
+
+// Labels of the same contact differ between accounts and tables, so they do not show who knows whom.
+func TestLabelsDiffer(t *testing.T) {
+	store := newFilledStore(t)
+	seen := map[string]bool{}
+	editBolt(t, store, func(tx *bbolt.Tx) error {
+		return eachSealed(tx, func(_ *bbolt.Bucket, key, _ []byte) error {
+			if len(key) == len(label{}) {
+				if seen[string(key)] {
+					t.Errorf("label %x is there twice", key)
+				}
+				seen[string(key)] = true
+			}
+			return nil
+		})
+	})
+	if len(seen) != 6 {
+		t.Errorf("%d named records, want 6", len(seen))
+	}
+}
+
+// eachSealed calls fn with each sealed record of all accounts.
+func eachSealed(tx *bbolt.Tx, fn func(bucket *bbolt.Bucket, key, sealed []byte) error) error {
+	accounts := tx.Bucket(accountsBucket)
+	return accounts.ForEachBucket(func(key []byte) error {
+		account := accounts.Bucket(key)
+		if err := fn(account, accountKey, account.Get(accountKey)); err != nil {
+			return err
+		}
+		return account.ForEachBucket(func(key []byte) error {
+			table := account.Bucket(key)
+			return table.ForEach(func(key, sealed []byte) error { return fn(table, key, sealed) })
+		})
+	})
+}
+
+// A sealed value is good in its own place only: each one is copied over each other one.
+func TestSwappedValues(t *testing.T) {
+	store := newFilledStore(t)
+	path := filepath.Join(store.dir, databaseName)
+	original, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values [][]byte
+	editBolt(t, store, func(tx *bbolt.Tx) error {
+		return eachSealed(tx, func(_ *bbolt.Bucket, _, sealed []byte) error {
+			values = append(values, bytes.Clone(sealed))
+			return nil
+		})
+	})
+	if len(values) != 10 {
+		t.Fatalf("%d sealed values, want 10", len(values))
+	}
+	for from := range values {
+		for to := range values {
+			if from == to {
+				continue
+			}
+			editBolt(t, store, func(tx *bbolt.Tx) error {
+				i := 0
+				return eachSealed(tx, func(bucket *bbolt.Bucket, key, _ []byte) error {
+					i++
+					if i-1 != to {
+						return nil
+					}
+					return bucket.Put(bytes.Clone(key), values[from])
+				})
+			})
+			if _, err := readAll(t, store.dir); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("value %d in place of %d: got error %v", from, to, err)
+			}
+			if err := os.WriteFile(path, original, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Values of a removed account do not fit into a new one of the same name.
+func TestValuesOfRemovedAccount(t *testing.T) {
+	store := newTestStore(t)
+	put(t, store, "alice", "t", "n", "old")
+	table := func(tx *bbolt.Tx) (result *bbolt.Bucket) {
+		accounts := tx.Bucket(accountsBucket)
+		accounts.ForEachBucket(func(key []byte) error {
+			account := accounts.Bucket(key)
+			return account.ForEachBucket(func(key []byte) error {
+				result = account.Bucket(key)
+				return nil
+			})
+		})
+		return result
+	}
+	var old []byte
+	editBolt(t, store, func(tx *bbolt.Tx) error {
+		_, value := table(tx).Cursor().First()
+		old = bytes.Clone(value)
+		return nil
+	})
+	err := errors.Join(store.RemoveAccount(t.Context(), "alice"), store.CreateAccount(t.Context(), "alice", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, store, "alice", "t", "n", "new")
+	editBolt(t, store, func(tx *bbolt.Tx) error {
+		key, _ := table(tx).Cursor().First()
+		return table(tx).Put(bytes.Clone(key), old)
+	})
+	err = store.View(t.Context(), "alice", func(tx *Tx) error {
+		_, _, err := tx.Get("t", "n")
+		return err
+	})
+	if !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// One byte after the other is changed, all over the file. What is read is then an error, or the truth: records may be
+// missing, as after a deletion, but none is different.
+func TestChangedBytes(t *testing.T) {
+	store := newFilledStore(t)
+	path := filepath.Join(store.dir, databaseName)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	original, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := readAll(t, store.dir)
+	if err != nil || len(want) != 8 {
+		t.Fatalf("%d records, error %v", len(want), err)
+	}
+	used := len(bytes.TrimRight(original, "\x00"))
+	corrupt := 0
+	for i := 0; i < used; i++ {
+		if i%os.Getpagesize() > 64 && i%17 != 0 { // Page headers are changed byte by byte, the rest here and there.
+			continue
+		}
+		if _, err := file.WriteAt([]byte{^original[i]}, int64(i)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readAll(t, store.dir)
+		switch {
+		case errors.Is(err, ErrCorrupt):
+			corrupt++
+		case err != nil && !errors.Is(err, ErrKeyFile) && !errors.Is(err, ErrVersion):
+			t.Errorf("byte %d: got error %v", i, err)
+		}
+		rolledBack := errors.New("rolled back")
+		err = store.Update(t.Context(), "alice", func(tx *Tx) error {
+			return errors.Join(tx.Delete("contacts", "carol"), tx.Put("contacts", "carol", nil), rolledBack)
+		})
+		if !errors.Is(err, rolledBack) && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) &&
+			!errors.Is(err, ErrNotFound) && !errors.Is(err, ErrAccountNotFound) {
+			t.Errorf("byte %d, Update: got error %v", i, err)
+		}
+		for name, value := range got {
+			if want[name] != value {
+				t.Errorf("byte %d: %s has changed", i, name)
+			}
+		}
+		if _, err := file.WriteAt(original[i:i+1], int64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if corrupt < 100 {
+		t.Errorf("only %d of %d changes were noticed", corrupt, used)
+	}
+}
+
+func TestCutFile(t *testing.T) {
+	store := newFilledStore(t)
+	path := filepath.Join(store.dir, databaseName)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := len(bytes.TrimRight(content, "\x00")) - 4096; size >= 0; size -= 4096 {
+		if err := os.Truncate(path, int64(size)); err != nil {
+			t.Fatal(err)
+		}
+		_, readErr := readAll(t, store.dir)
+		updateErr := store.Update(t.Context(), "alice", func(tx *Tx) error { return tx.Put("t", "n", nil) })
+		for _, err := range []error{readErr, updateErr} {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%d bytes: got error %v", size, err)
+			}
+		}
+	}
+}
+
+// A page that leads bbolt astray is an error, not a panic, and the lock is free again afterwards.
+func TestDamagedPages(t *testing.T) {
+	store := newFilledStore(t)
+	path := filepath.Join(store.dir, databaseName)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(content[2*os.Getpagesize():]) // All but the meta pages.
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store.options.LockTimeout = time.Nanosecond
+	for range 2 {
+		err := store.Update(t.Context(), "alice", func(*Tx) error { return nil })
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("Update: got error %v", err)
+		}
+		_, err = store.Accounts(t.Context())
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("Accounts: got error %v", err)
+		}
+	}
+}
+
+// A transaction in which something was found corrupt is not committed, even if its function goes on.
+func TestDamageFoundOnTheWay(t *testing.T) {
+	store := newTestStore(t)
+	put(t, store, "alice", "t", "n", "old")
+	err := store.Update(t.Context(), "alice", func(tx *Tx) error {
+		if err := tx.Put("t", "n", []byte("new")); err != nil {
+			return err
+		}
+		if err := tx.db.guard(func() error { panic("page is not a page") }); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("guard: got error %v", err)
+		}
+		if _, _, err := tx.Get("t", "n"); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("Get: got error %v", err)
+		}
+		return nil
+	})
+	if !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got error %v", err)
+	}
+	if got := get(t, store, "alice", "t", "n"); got != "old" {
+		t.Errorf("got %q", got)
+	}
+}

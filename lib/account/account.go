@@ -1,0 +1,160 @@
+// Package account is one identity at work: its contacts and their friend states, its prekeys and sessions, what it is
+// about to send and what it has received. It is the only user of the keystore.
+//
+// It promises that state and bytes never part. What a message changes is committed before the message leaves, together
+// with the message itself (the outbox); a received message, the ratchet state behind it, the memory that it was seen
+// and the position in the node's list are one transaction. A process may be killed at any moment: the next one goes
+// on from there, and nothing is lost or seen twice. A message that cannot be opened changes nothing.
+package account
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/message"
+	"sessiontool/lib/mnemonic"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x3dh"
+)
+
+// Errors of operations that a user asks for.
+var (
+	ErrNotFriends      = errors.New("not friends yet")
+	ErrUnknownContact  = errors.New("unknown contact")
+	ErrRequestPending  = errors.New("a friend request is waiting for an answer")
+	ErrRequestNotFound = errors.New("no such friend request is waiting")
+	ErrAlreadyFriends  = errors.New("already friends")
+	ErrSelf            = errors.New("this is the account's own session id")
+	ErrNoText          = errors.New("there is no text")
+	ErrTTL             = errors.New("time to live is out of range")
+)
+
+// Environment is what an account takes from outside.
+type Environment struct {
+	Now    func() time.Time
+	Random io.Reader
+	// Owner is this process's name, and Alive tells whether another one still runs (package presence). They decide
+	// who works on what stands in the outbox and in the inbox.
+	Owner string
+	Alive func(owner string) bool
+	// Plain sends without sealed sender, as the first releases could. For replaying recordings.
+	Plain bool
+}
+
+// Account is one identity of a keystore. Its methods may be called by several processes at once.
+type Account struct {
+	store *keystore.Store
+	env   Environment
+	name  string
+	id    identity
+	keys  sessionid.Keys
+}
+
+// identity is an account's stored form.
+type identity struct {
+	DisplayName    string    `json:"display_name"`
+	Seed           []byte    `json:"seed"`
+	RegistrationID uint32    `json:"registration_id"`
+	CreatedAt      time.Time `json:"created_at"`
+}
+
+// NewSeed draws the secret from which a new account's keys are made.
+func NewSeed(random io.Reader) (sessionid.Seed, error) { return sessionid.GenerateSeed(random) }
+
+// Create adds an account to the keystore and makes its first signed prekey. The error wraps
+// keystore.ErrAccountExists if the name is taken, or is that of message.CheckDisplayName.
+func Create(ctx context.Context, store *keystore.Store, env Environment, name, displayName string, seed sessionid.Seed) (*Account, error) {
+	if err := message.CheckDisplayName(displayName); err != nil {
+		return nil, err
+	}
+	registration, err := newRegistrationID(env.Random)
+	if err != nil {
+		return nil, err
+	}
+	a := &Account{store: store, env: env, name: name, keys: sessionid.KeysFromSeed(seed)}
+	a.id = identity{DisplayName: displayName, Seed: seed[:], RegistrationID: registration, CreatedAt: env.Now().UTC()}
+	err = store.CreateAccount(ctx, name, func(tx *keystore.Tx) error {
+		if err := put(tx, tableIdentity, identityKey, a.id); err != nil {
+			return err
+		}
+		_, err := a.rotateSignedPrekey(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// newRegistrationID draws the 14-bit number that Signal's protocol gives an installation (client notes, section 1).
+func newRegistrationID(random io.Reader) (uint32, error) {
+	var b [2]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return 0, err
+	}
+	return uint32(binary.BigEndian.Uint16(b[:]) & 0x3fff), nil
+}
+
+// Open loads an account. The error wraps keystore.ErrAccountNotFound if there is none of that name.
+func Open(ctx context.Context, store *keystore.Store, env Environment, name string) (*Account, error) {
+	a := &Account{store: store, env: env, name: name}
+	err := store.View(ctx, name, func(tx *keystore.Tx) error {
+		_, err := get(tx, tableIdentity, identityKey, &a.id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(a.id.Seed) != len(sessionid.Seed{}) {
+		return nil, fmt.Errorf("account %q: %w", name, keystore.ErrCorrupt)
+	}
+	a.keys = sessionid.KeysFromSeed(sessionid.Seed(a.id.Seed))
+	return a, nil
+}
+
+// Name returns the account's name in its keystore.
+func (a *Account) Name() string { return a.name }
+
+// ID returns the account's Session ID.
+func (a *Account) ID() sessionid.ID { return a.keys.ID() }
+
+// DisplayName returns the name that the account shows to others; it may be empty.
+func (a *Account) DisplayName() string { return a.id.DisplayName }
+
+// Ed25519Public returns the signing key's public half.
+func (a *Account) Ed25519Public() [32]byte { return a.keys.Ed25519Public() }
+
+// Sign signs with the account's Ed25519 key, for requests that only the owner may make.
+func (a *Account) Sign(message []byte) [64]byte { return a.keys.Sign(message) }
+
+// Mnemonic returns the account's 13 recovery words. They are the account: whoever has them is its owner.
+func (a *Account) Mnemonic() string { return mnemonic.Encode(sessionid.Seed(a.id.Seed)) }
+
+// Bundle returns the prekey bundle for a contact, making its one-time prekey if there is none yet: a contact always
+// gets the same one until it has used it (client notes, section 6).
+func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh.Bundle, err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		bundle, err = a.bundleFor(tx, contact)
+		return err
+	})
+	return bundle, err
+}
+
+// update runs one transaction, with the prekeys' periodic rotation in front of it.
+func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
+	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
+		if err := a.keepPrekeysFresh(tx); err != nil {
+			return err
+		}
+		return work(tx)
+	})
+}
+
+func (a *Account) view(ctx context.Context, work func(tx *keystore.Tx) error) error {
+	return a.store.View(ctx, a.name, work)
+}

@@ -1,0 +1,217 @@
+package account
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/sessionid"
+)
+
+// State is how far two people have come with each other (client notes, section 5).
+type State int
+
+// The friend states. Expired is a request of ours that went unanswered for RequestPatience.
+const (
+	StateNone State = iota
+	StateSent
+	StateReceived
+	StateFriends
+	StateExpired
+)
+
+// String returns the state's name as records carry it.
+func (s State) String() string {
+	return [...]string{"none", "sent", "received", "friends", "expired"}[s]
+}
+
+// RequestPatience is how long a friend request of ours waits before it counts as expired (client notes, section 5).
+const RequestPatience = 72 * time.Hour
+
+// request is a friend request as it is remembered. Bundle is the other side's prekey bundle as message encodes it,
+// kept until the request is accepted.
+type request struct {
+	ID          string    `json:"id"`
+	Text        string    `json:"text"`
+	DisplayName string    `json:"display_name"`
+	TimestampMS int64     `json:"timestamp_ms"`
+	At          time.Time `json:"at"`
+	Bundle      []byte    `json:"bundle,omitempty"`
+}
+
+// contactState is what is stored of a contact. The friend state follows from it.
+type contactState struct {
+	ID           sessionid.ID `json:"id"`
+	DisplayName  string       `json:"display_name"`
+	Since        time.Time    `json:"since"`
+	FriendsSince time.Time    `json:"friends_since,omitzero"`
+	Incoming     *request     `json:"incoming,omitempty"` // the last one we got; it waits while we are not friends
+	Outgoing     *request     `json:"outgoing,omitempty"` // the last one we sent
+	// LastRequestMS is the timestamp of the newest request handled. Older ones are replays: a node could otherwise
+	// bring back a session that its owners have left behind.
+	LastRequestMS int64 `json:"last_request_ms,omitempty"`
+}
+
+// state derives the friend state at a moment.
+func (c contactState) state(now time.Time) State {
+	switch {
+	case !c.FriendsSince.IsZero():
+		return StateFriends
+	case c.Incoming != nil:
+		return StateReceived
+	case c.Outgoing == nil:
+		return StateNone
+	case now.Sub(c.Outgoing.At) < RequestPatience:
+		return StateSent
+	default:
+		return StateExpired
+	}
+}
+
+// Contact is somebody the account has dealt with.
+type Contact struct {
+	ID          sessionid.ID
+	DisplayName string
+	State       State
+	HasSession  bool
+	Since       time.Time
+}
+
+// FriendRequest is a request from or to a contact. Incoming tells which.
+type FriendRequest struct {
+	ID          string
+	Peer        sessionid.ID
+	Incoming    bool
+	DisplayName string
+	Text        string
+	State       State
+	TimestampMS int64
+	At          time.Time
+}
+
+// Contacts lists everybody the account has dealt with, oldest first.
+func (a *Account) Contacts(ctx context.Context) (contacts []Contact, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		contacts = nil
+		return a.eachContact(tx, func(c contactState) error {
+			contact, err := a.describe(tx, c)
+			contacts = append(contacts, contact)
+			return err
+		})
+	})
+	slices.SortFunc(contacts, func(x, y Contact) int {
+		if order := x.Since.Compare(y.Since); order != 0 {
+			return order
+		}
+		return strings.Compare(x.ID.String(), y.ID.String())
+	})
+	return contacts, err
+}
+
+// Contact returns one contact, or ErrUnknownContact.
+func (a *Account) Contact(ctx context.Context, id sessionid.ID) (contact Contact, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		c, found, err := loadContact(tx, id)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return ErrUnknownContact
+		}
+		contact, err = a.describe(tx, c)
+		return err
+	})
+	return contact, err
+}
+
+func (a *Account) describe(tx *keystore.Tx, c contactState) (Contact, error) {
+	record, err := loadSessions(tx, c.ID)
+	if err != nil {
+		return Contact{}, err
+	}
+	return Contact{
+		ID: c.ID, DisplayName: c.DisplayName, State: c.state(a.env.Now()), HasSession: record.Current() != nil, Since: c.Since,
+	}, nil
+}
+
+// RemoveContact forgets a contact with its sessions and the prekey made for it. Messages already received stay.
+// It returns ErrUnknownContact if there is nothing to forget.
+func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		_, found, err := loadContact(tx, id)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return ErrUnknownContact
+		}
+		var prekey uint32
+		if found, err = get(tx, tablePrekeyOf, id.String(), &prekey); err != nil {
+			return err
+		}
+		if found {
+			if err := deleteOneTimePrekey(tx, prekey, id); err != nil {
+				return err
+			}
+		}
+		if err := tx.Delete(tableSessions, id.String()); err != nil {
+			return err
+		}
+		return tx.Delete(tableContacts, id.String())
+	})
+}
+
+// FriendRequests lists the requests that are remembered, oldest first.
+func (a *Account) FriendRequests(ctx context.Context) (requests []FriendRequest, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		requests = nil
+		return a.eachContact(tx, func(c contactState) error {
+			if c.Incoming != nil {
+				requests = append(requests, a.describeRequest(c, c.Incoming, true))
+			}
+			if c.Outgoing != nil {
+				requests = append(requests, a.describeRequest(c, c.Outgoing, false))
+			}
+			return nil
+		})
+	})
+	slices.SortFunc(requests, func(x, y FriendRequest) int { return x.At.Compare(y.At) })
+	return requests, err
+}
+
+func (a *Account) describeRequest(c contactState, r *request, incoming bool) FriendRequest {
+	return FriendRequest{
+		ID: r.ID, Peer: c.ID, Incoming: incoming, DisplayName: r.DisplayName, Text: r.Text,
+		State: c.state(a.env.Now()), TimestampMS: r.TimestampMS, At: r.At,
+	}
+}
+
+func (a *Account) eachContact(tx *keystore.Tx, visit func(contactState) error) error {
+	return tx.ForEach(tableContacts, func(_ string, value []byte) error {
+		var c contactState
+		if err := decode(tableContacts, value, &c); err != nil {
+			return err
+		}
+		return visit(c)
+	})
+}
+
+func loadContact(tx *keystore.Tx, id sessionid.ID) (c contactState, found bool, err error) {
+	found, err = get(tx, tableContacts, id.String(), &c)
+	return c, found, err
+}
+
+// contactFor returns the stored contact, or a new one that is not stored yet.
+func (a *Account) contactFor(tx *keystore.Tx, id sessionid.ID) (contactState, error) {
+	c, found, err := loadContact(tx, id)
+	if err == nil && !found {
+		c = contactState{ID: id, Since: a.env.Now().UTC()}
+	}
+	return c, err
+}
+
+func saveContact(tx *keystore.Tx, c contactState) error {
+	return put(tx, tableContacts, c.ID.String(), c)
+}

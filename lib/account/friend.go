@@ -1,0 +1,197 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/ratchet"
+	"sessiontool/lib/sealed"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x3dh"
+)
+
+// RequestFriend seals a friend request and puts it into the outbox. The text may be empty. While an earlier request
+// waits for an answer the error is ErrRequestPending, unless again is set; to a friend it is ErrAlreadyFriends unless
+// again is set, which is how a friend whose state was lost is reached anew. If the other side has asked already, that
+// request is accepted instead: the result is then the acceptance.
+func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
+	if draft.To == a.ID() {
+		return Outgoing{}, ErrSelf
+	}
+	if draft.Text != "" {
+		err = checkDraft(&draft)
+	} else {
+		err = checkTTL(&draft.TTLMillis)
+	}
+	if err != nil {
+		return Outgoing{}, err
+	}
+	digest := draft.digest(KindFriendRequest)
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		resumed, err := a.resume(tx, digest)
+		if err != nil || resumed != nil {
+			out = deref(resumed)
+			return err
+		}
+		contact, err := a.contactFor(tx, draft.To)
+		if err != nil {
+			return err
+		}
+		switch state := contact.state(a.env.Now()); {
+		case state == StateReceived:
+			out, err = a.accept(tx, contact)
+			return err
+		case state == StateFriends && !again:
+			return ErrAlreadyFriends
+		case state == StateSent && !again:
+			return fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format("2006-01-02T15:04:05Z07:00"))
+		}
+		if out, err = a.sealRequest(tx, draft, &contact); err != nil {
+			return err
+		}
+		out.Digest = digest
+		return a.enqueue(tx, &out)
+	})
+	return out, err
+}
+
+// sealRequest encrypts a friend request with the static secret of the two identities and remembers that it was made.
+func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactState) (Outgoing, error) {
+	bundle, err := a.bundleFor(tx, draft.To)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	padded := message.Pad(message.FriendRequest(draft.Text, a.id.DisplayName, nil, bundle).Marshal())
+	ciphertext, err := sealed.EncryptFriendRequest(a.env.Random, a.keys.X25519, draft.To.PublicKey(), padded)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	out := Outgoing{
+		Kind: KindFriendRequest, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,
+	}
+	if err := a.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext); err != nil {
+		return Outgoing{}, err
+	}
+	contact.Outgoing = &request{
+		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName,
+		TimestampMS: out.TimestampMS, At: a.env.Now().UTC(),
+	}
+	return out, saveContact(tx, *contact)
+}
+
+// Accept accepts the request of a contact, named by Session ID or by the request's id: a session starts from the
+// request's bundle, and the message that tells so stands in the outbox. It returns ErrRequestNotFound if no request
+// of that name waits. If a killed run accepted it and left the message in the outbox, that one is taken over.
+func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		contact, err := a.findRequest(tx, name)
+		if err != nil {
+			return err
+		}
+		if contact.state(a.env.Now()) == StateReceived {
+			out, err = a.accept(tx, contact)
+			return err
+		}
+		resumed, err := a.resume(tx, acceptance(contact.ID))
+		if err == nil && resumed == nil {
+			err = fmt.Errorf("%w: %s is a friend already", ErrRequestNotFound, contact.ID)
+		}
+		out = deref(resumed)
+		return err
+	})
+	return out, err
+}
+
+// acceptance is the outbox digest of the message that accepts a contact's request.
+func acceptance(contact sessionid.ID) string { return "acceptance " + contact.String() }
+
+// Decline forgets a request, named as for Accept. Nothing is sent: the other side can not tell.
+func (a *Account) Decline(ctx context.Context, name string) (declined FriendRequest, err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		contact, err := a.findRequest(tx, name)
+		if err != nil {
+			return err
+		}
+		if contact.state(a.env.Now()) != StateReceived {
+			return fmt.Errorf("%w: %s is a friend already", ErrRequestNotFound, contact.ID)
+		}
+		was := contact.Incoming
+		contact.Incoming = nil
+		declined = a.describeRequest(contact, was, true)
+		return saveContact(tx, contact)
+	})
+	return declined, err
+}
+
+// findRequest finds the contact who sent a request by Session ID or request id.
+func (a *Account) findRequest(tx *keystore.Tx, name string) (found contactState, err error) {
+	if id, err := sessionid.Parse(name); err == nil {
+		contact, _, err := loadContact(tx, id)
+		if err == nil && contact.Incoming == nil {
+			err = fmt.Errorf("%w: %s", ErrRequestNotFound, id)
+		}
+		return contact, err
+	}
+	err = a.eachContact(tx, func(c contactState) error {
+		if c.Incoming != nil && c.Incoming.ID == name {
+			found = c
+		}
+		return nil
+	})
+	if err == nil && found.Incoming == nil {
+		err = ErrRequestNotFound
+	}
+	return found, err
+}
+
+// accept turns a waiting request into friendship.
+func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error) {
+	content, err := message.Parse(contact.Incoming.Bundle)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	if content.Bundle == nil {
+		return Outgoing{}, fmt.Errorf("%w: the stored request has no prekey bundle", keystore.ErrCorrupt)
+	}
+	return a.befriend(tx, &contact, *content.Bundle)
+}
+
+// befriend starts a session from a contact's bundle, makes the contact a friend, and sends the message that tells so.
+func (a *Account) befriend(tx *keystore.Tx, contact *contactState, bundle x3dh.Bundle) (Outgoing, error) {
+	if err := a.startSession(tx, contact.ID, bundle); err != nil {
+		return Outgoing{}, err
+	}
+	contact.befriended(a.env.Now().UTC())
+	if err := saveContact(tx, *contact); err != nil {
+		return Outgoing{}, err
+	}
+	return a.control(tx, contact.ID)
+}
+
+// befriended makes a contact a friend. The bundle of its request has served.
+func (c *contactState) befriended(now time.Time) {
+	if c.FriendsSince.IsZero() {
+		c.FriendsSince = now
+	}
+	if c.Incoming != nil {
+		c.Incoming.Bundle = nil
+	}
+}
+
+// startSession runs X3DH as the initiator. An earlier session is archived: what is still on its way in it can be read.
+func (a *Account) startSession(tx *keystore.Tx, contact sessionid.ID, bundle x3dh.Bundle) error {
+	record, err := loadSessions(tx, contact)
+	if err != nil {
+		return err
+	}
+	session, err := ratchet.NewInitiator(a.env.Random, a.local(), bundle)
+	if err != nil {
+		return err
+	}
+	record.Add(session)
+	return saveSessions(tx, contact, record)
+}

@@ -1,0 +1,151 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/record"
+	"sessiontool/lib/sessionid"
+)
+
+// EventKind is what an Event tells.
+type EventKind string
+
+// The kinds of events. A control event has nothing to show, a failure is a message that could not be opened.
+const (
+	EventMessage       EventKind = "message"
+	EventFriendRequest EventKind = "friend_request"
+	EventDelivery      EventKind = "delivery"
+	EventControl       EventKind = "control"
+	EventFailure       EventKind = "failure"
+)
+
+// Event is something that arrived, as the inbox keeps it.
+type Event struct {
+	Seq         uint64       `json:"-"`
+	ID          string       `json:"id"`
+	Kind        EventKind    `json:"kind"`
+	From        sessionid.ID `json:"from,omitzero"`
+	DisplayName string       `json:"display_name,omitempty"`
+	Text        string       `json:"text,omitempty"` // of a message or request; what a control or failure is about
+	TimestampMS int64        `json:"timestamp_ms,omitempty"`
+	ReceivedAt  time.Time    `json:"received_at"`
+	Route       string       `json:"route,omitempty"`
+	Hash        string       `json:"hash,omitempty"`
+	Attachments int          `json:"attachments,omitempty"`
+	Timestamps  []uint64     `json:"timestamps,omitempty"` // what a delivery acknowledges
+	State       State        `json:"state,omitempty"`      // of a friend request after it was handled
+	Outgoing    bool         `json:"outgoing,omitempty"`   // the request was ours, and is accepted
+	Code        record.Code  `json:"code,omitempty"`       // of a failure
+}
+
+// Shown reports whether an event is worth a record when people ask what is new.
+func (e Event) Shown() bool { return e.Kind != EventControl }
+
+// keepEvent puts an event into the inbox, where it waits for delivery by this process.
+func (a *Account) keepEvent(tx *keystore.Tx, event *Event) error {
+	value, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	if event.Seq, err = tx.Append(tableInbox, value); err != nil {
+		return err
+	}
+	return put(tx, tableUndelivered, seqName(event.Seq), a.env.Owner)
+}
+
+// ClaimUndelivered returns the events that were received but never printed, oldest first, except those that another
+// living process is printing. They are now this process's to print.
+func (a *Account) ClaimUndelivered(ctx context.Context) (events []Event, err error) {
+	waiting, err := a.undelivered(ctx)
+	if err != nil || len(waiting) == 0 {
+		return nil, err
+	}
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		events = nil
+		for _, seq := range waiting {
+			var owner string
+			found, err := get(tx, tableUndelivered, seqName(seq), &owner)
+			if err != nil {
+				return err
+			}
+			if !found || (owner != a.env.Owner && a.env.Alive(owner)) {
+				continue
+			}
+			event, err := loadEvent(tx, seq)
+			if err != nil {
+				return err
+			}
+			if err := put(tx, tableUndelivered, seqName(seq), a.env.Owner); err != nil {
+				return err
+			}
+			events = append(events, event)
+		}
+		return nil
+	})
+	return events, err
+}
+
+// undelivered lists the events that wait, without writing anything: usually there are none.
+func (a *Account) undelivered(ctx context.Context) (waiting []uint64, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		waiting = nil
+		return tx.ForEach(tableUndelivered, func(name string, _ []byte) error {
+			seq, err := strconv.ParseUint(name, 10, 64)
+			if err != nil {
+				return fmt.Errorf("%w: inbox sequence: %w", keystore.ErrCorrupt, err)
+			}
+			waiting = append(waiting, seq)
+			return nil
+		})
+	})
+	slices.Sort(waiting)
+	return waiting, err
+}
+
+// MarkDelivered records that events were written to where their reader has them.
+func (a *Account) MarkDelivered(ctx context.Context, events ...Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		for _, event := range events {
+			if err := tx.Delete(tableUndelivered, seqName(event.Seq)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Inbox returns up to limit of the newest events, oldest first.
+func (a *Account) Inbox(ctx context.Context, limit int) (events []Event, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		events = nil
+		return tx.Tail(tableInbox, limit, func(seq uint64, value []byte) error {
+			event := Event{Seq: seq}
+			events = append(events, event)
+			return decode(tableInbox, value, &events[len(events)-1])
+		})
+	})
+	return events, err
+}
+
+func loadEvent(tx *keystore.Tx, seq uint64) (Event, error) {
+	event := Event{Seq: seq}
+	value, found, err := tx.GetSeq(tableInbox, seq)
+	if err != nil {
+		return event, err
+	}
+	if !found {
+		return event, fmt.Errorf("%w: inbox entry %d is gone", keystore.ErrCorrupt, seq)
+	}
+	return event, decode(tableInbox, value, &event)
+}
+
+func seqName(seq uint64) string { return strconv.FormatUint(seq, 10) }

@@ -1,0 +1,300 @@
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/ratchet"
+	"sessiontool/lib/record"
+	"sessiontool/lib/sealed"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x3dh"
+)
+
+// seenFor is how long a message is remembered as received: longer than any network keeps it, whatever a node says.
+const seenFor = 15 * 24 * time.Hour
+
+// Incoming is a message as a swarm or a listening node handed it over. Data is base64, Hash the name that the node
+// gave it, which proves nothing.
+type Incoming struct {
+	Data  string
+	Hash  string
+	Route string
+}
+
+// Cursor is how far a node's list has been read.
+type Cursor struct {
+	Node string
+	Hash string
+}
+
+// Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one.
+type Opened struct {
+	Event     Event
+	Duplicate bool
+}
+
+// seenEntry remembers a received message: by its place in the inbox or, if there was nothing to show, by its event.
+type seenEntry struct {
+	Seq     uint64    `json:"seq,omitempty"`
+	Control *Event    `json:"control,omitempty"`
+	Until   time.Time `json:"until"`
+}
+
+// failure is why a message could not be opened.
+type failure struct {
+	code record.Code
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func fail(code record.Code, err error) error { return &failure{code, err} }
+
+// dataID names a message: the first 32 hex digits of the SHA-256 of its store data. All copies of it have the same.
+func dataID(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Receive opens messages in order, in one transaction with the memory that they were seen and with cursor, which
+// may be nil. A message that can not be opened becomes an event that says so and changes nothing else; one that was
+// seen before is skipped as a duplicate. The result has one entry per message. Events that are worth showing wait
+// for delivery: they are this process's to print, see MarkDelivered.
+func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) (opened []Opened, err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		opened = opened[:0]
+		for _, in := range batch {
+			one, err := a.receive(tx, in)
+			if err != nil {
+				return err
+			}
+			opened = append(opened, one)
+		}
+		if cursor == nil {
+			return nil
+		}
+		return put(tx, tableCursors, cursor.Node, cursor.Hash)
+	})
+	return opened, err
+}
+
+func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
+	id := dataID(in.Data)
+	var seen seenEntry
+	found, err := get(tx, tableSeen, id, &seen)
+	if err != nil {
+		return Opened{}, err
+	}
+	if found {
+		event, err := seen.event(tx)
+		return Opened{Event: event, Duplicate: true}, err
+	}
+	event := Event{ID: id, Hash: in.Hash, Route: in.Route, ReceivedAt: a.env.Now().UTC()}
+	err = a.open(tx, in.Data, &event)
+	var failed *failure
+	switch {
+	case errors.As(err, &failed):
+		event.Kind, event.Code, event.Text = EventFailure, failed.code, failed.Error()
+	case errors.Is(err, ratchet.ErrDuplicate):
+		event.Kind, event.Text = EventControl, "duplicate"
+	case err != nil:
+		return Opened{}, err
+	}
+	seen = seenEntry{Until: a.env.Now().Add(seenFor)}
+	if event.Shown() {
+		if err := a.keepEvent(tx, &event); err != nil {
+			return Opened{}, err
+		}
+		seen.Seq = event.Seq
+	} else {
+		seen.Control = &event
+	}
+	return Opened{Event: event}, put(tx, tableSeen, id, seen)
+}
+
+// event returns what the message was when it was received.
+func (s seenEntry) event(tx *keystore.Tx) (Event, error) {
+	if s.Control != nil {
+		return *s.Control, nil
+	}
+	return loadEvent(tx, s.Seq)
+}
+
+// open decrypts one message and acts on it. Errors of type *failure are the message's fault and leave no trace in
+// the transaction; any other error is ours.
+func (a *Account) open(tx *keystore.Tx, data string, event *Event) error {
+	env, err := envelope.Unpack(data)
+	if err != nil {
+		return fail(record.CodeBadEnvelope, err)
+	}
+	event.TimestampMS = int64(env.TimestampMS)
+	sender, kind, ciphertext, err := a.unseal(env)
+	if err != nil {
+		return err
+	}
+	event.From = sender
+	if sender == a.ID() {
+		event.Kind, event.Text = EventControl, "self"
+		return nil
+	}
+	switch kind {
+	case envelope.FriendRequest:
+		return a.openRequest(tx, event, ciphertext)
+	case envelope.PreKeyWhisper:
+		return a.openRatcheted(tx, event, ratchet.TypePreKey, ciphertext)
+	case envelope.Whisper:
+		return a.openRatcheted(tx, event, ratchet.TypeWhisper, ciphertext)
+	}
+	return fail(record.CodeBadEnvelope, fmt.Errorf("envelope of type %v", kind))
+}
+
+// unseal finds out who sent an envelope and what kind of ciphertext it has.
+func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, envelope.Type, []byte, error) {
+	if env.Type != envelope.Sealed {
+		return env.Source, env.Type, env.Content, nil
+	}
+	inner, err := sealed.Open(a.keys.X25519, env.Content)
+	if err != nil {
+		return sessionid.ID{}, 0, nil, fail(record.CodeDecryptionFailed, err)
+	}
+	kind := map[sealed.Type]envelope.Type{
+		sealed.PreKeyMessage: envelope.PreKeyWhisper, sealed.Message: envelope.Whisper, sealed.FriendRequest: envelope.FriendRequest,
+	}[inner.Type]
+	return inner.Sender, kind, inner.Content, nil
+}
+
+// openRequest handles a friend request, which is encrypted with the static secret of the two identities.
+func (a *Account) openRequest(tx *keystore.Tx, event *Event, ciphertext []byte) error {
+	padded, err := sealed.DecryptFriendRequest(a.keys.X25519, event.From.PublicKey(), ciphertext)
+	if err != nil {
+		return fail(record.CodeDecryptionFailed, err)
+	}
+	content, err := parsePadded(padded)
+	if err != nil {
+		return err
+	}
+	if content.Bundle == nil {
+		return fail(record.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
+	}
+	if err := checkBundle(*content.Bundle, event.From); err != nil {
+		return err
+	}
+	return a.handleRequest(tx, event, content)
+}
+
+// openRatcheted handles a message of a session.
+func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type, ciphertext []byte) error {
+	sessions, err := loadSessions(tx, event.From)
+	if err != nil {
+		return err
+	}
+	prekeys := &prekeys{tx: tx, sender: event.From}
+	if kind == ratchet.TypePreKey {
+		header, err := ratchet.ParsePreKeyWhisperMessage(ciphertext)
+		if err != nil {
+			return ratchetFailure(err)
+		}
+		prekeys.named = header.OneTimePrekeyID != nil
+	}
+	receiver := ratchet.Receiver{Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey()}
+	result, err := sessions.Decrypt(a.env.Random, receiver, kind, ciphertext)
+	if prekeys.err != nil {
+		return prekeys.err
+	}
+	if err != nil {
+		return ratchetFailure(err)
+	}
+	content, err := parsePadded(result.Plaintext)
+	if err != nil {
+		return err
+	}
+	if content.Bundle != nil {
+		if err := checkBundle(*content.Bundle, event.From); err != nil {
+			return err
+		}
+	}
+	if err := saveSessions(tx, event.From, sessions); err != nil {
+		return err
+	}
+	if result.UsedPrekey != nil {
+		if err := deleteOneTimePrekey(tx, *result.UsedPrekey, event.From); err != nil {
+			return err
+		}
+	}
+	return a.handleContent(tx, event, content)
+}
+
+// ratchetFailure blames the message for an error of the ratchet. A duplicate is no failure.
+func ratchetFailure(err error) error {
+	switch {
+	case errors.Is(err, ratchet.ErrDuplicate):
+		return err
+	case errors.Is(err, ratchet.ErrUnknownPrekey):
+		return fail(record.CodeUnknownPrekey, err)
+	case errors.Is(err, ratchet.ErrNoSession):
+		return fail(record.CodeNoSession, err)
+	}
+	return fail(record.CodeDecryptionFailed, err)
+}
+
+func parsePadded(padded []byte) (message.Content, error) {
+	encoded, err := message.Unpad(padded)
+	if err != nil {
+		return message.Content{}, fail(record.CodeDecryptionFailed, err)
+	}
+	content, err := message.Parse(encoded)
+	if err != nil {
+		return message.Content{}, fail(record.CodeBadEnvelope, err)
+	}
+	return content, nil
+}
+
+// checkBundle refuses a bundle that is not its sender's or that its sender did not sign.
+func checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
+	if !bundle.IdentityKey.Equal(sender.PublicKey()) {
+		return fail(record.CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
+	}
+	if err := bundle.Verify(); err != nil {
+		return fail(record.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
+	}
+	return nil
+}
+
+// LastHash returns how far a node's list has been read: empty means from the beginning.
+func (a *Account) LastHash(ctx context.Context, node string) (hash string, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		_, err := get(tx, tableCursors, node, &hash)
+		return err
+	})
+	return hash, err
+}
+
+// ForgetSeen drops the memory of messages that no network can have any more.
+func (a *Account) ForgetSeen(ctx context.Context) error {
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		var old []string
+		err := tx.ForEach(tableSeen, func(name string, value []byte) error {
+			var seen seenEntry
+			if err := decode(tableSeen, value, &seen); err != nil {
+				return err
+			}
+			if a.env.Now().After(seen.Until) {
+				old = append(old, name)
+			}
+			return nil
+		})
+		for i := 0; err == nil && i < len(old); i++ {
+			err = tx.Delete(tableSeen, old[i])
+		}
+		return err
+	})
+}

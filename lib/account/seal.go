@@ -1,0 +1,169 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/ratchet"
+	"sessiontool/lib/sealed"
+	"sessiontool/lib/sessionid"
+)
+
+// Send seals a draft for a friend and puts it into the outbox, in one transaction with the ratchet step. If a killed
+// run of the same draft left its message there, that one is taken over. Errors: ErrUnknownContact, ErrNotFriends,
+// ErrNoText, ErrTTL, and those of message.CheckText.
+func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
+	if err := checkDraft(&draft); err != nil {
+		return Outgoing{}, err
+	}
+	digest := draft.digest(KindText)
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		resumed, err := a.resume(tx, digest)
+		if err != nil || resumed != nil {
+			out = deref(resumed)
+			return err
+		}
+		if out, err = a.sealDraft(tx, draft); err != nil {
+			return err
+		}
+		out.Digest = digest
+		return a.enqueue(tx, &out)
+	})
+	return out, err
+}
+
+// Seal seals a draft for a friend and hands the message over: it is the caller's to send, and stands in no outbox.
+// Errors are those of Send.
+func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err error) {
+	if err := checkDraft(&draft); err != nil {
+		return Outgoing{}, err
+	}
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		out, err = a.sealDraft(tx, draft)
+		return err
+	})
+	return out, err
+}
+
+func deref(out *Outgoing) Outgoing {
+	if out == nil {
+		return Outgoing{}
+	}
+	return *out
+}
+
+// checkDraft refuses what no receiver could read, and fills in the default time to live.
+func checkDraft(draft *Draft) error {
+	if draft.Text == "" {
+		return ErrNoText
+	}
+	if err := message.CheckText(draft.Text); err != nil {
+		return err
+	}
+	return checkTTL(&draft.TTLMillis)
+}
+
+func checkTTL(ttl *int64) error {
+	if *ttl == 0 {
+		*ttl = DefaultTTL
+	}
+	if *ttl < MinTTL || *ttl > MaxTTL {
+		return fmt.Errorf("%w: %d ms is not within %d and %d", ErrTTL, *ttl, MinTTL, MaxTTL)
+	}
+	return nil
+}
+
+func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
+	contact, found, err := loadContact(tx, draft.To)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	if !found {
+		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
+	}
+	if state := contact.state(a.env.Now()); state != StateFriends {
+		return Outgoing{}, fmt.Errorf("%w: the state is %s", ErrNotFriends, state)
+	}
+	out := Outgoing{
+		Kind: KindText, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,
+	}
+	return out, a.sealRatcheted(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil))
+}
+
+// control seals a message that says nothing but that its sender is there, and puts it into the outbox. It completes
+// a friend request, and tells a peer that a session works (client notes, sections 4 and 5).
+func (a *Account) control(tx *keystore.Tx, to sessionid.ID) (Outgoing, error) {
+	out := Outgoing{Kind: KindControl, To: to, TTLMillis: DefaultTTL, Digest: acceptance(to)}
+	if err := a.sealRatcheted(tx, &out, message.Background()); err != nil {
+		return Outgoing{}, err
+	}
+	return out, a.enqueue(tx, &out)
+}
+
+// sealRatcheted encrypts content with the contact's session, stores the session's new state, and fills in out.
+func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.Content) error {
+	record, err := loadSessions(tx, out.To)
+	if err != nil {
+		return err
+	}
+	kind, ciphertext, err := record.Encrypt(message.Pad(content.Marshal()))
+	if err != nil {
+		return err
+	}
+	if err := saveSessions(tx, out.To, record); err != nil {
+		return err
+	}
+	if kind == ratchet.TypePreKey {
+		return a.wrap(out, envelope.PreKeyWhisper, sealed.PreKeyMessage, ciphertext)
+	}
+	return a.wrap(out, envelope.Whisper, sealed.Message, ciphertext)
+}
+
+// wrap puts a ciphertext into an envelope: sealed, as every release does by default, or in plain sight of the nodes.
+func (a *Account) wrap(out *Outgoing, plain envelope.Type, inner sealed.Type, ciphertext []byte) error {
+	if out.TimestampMS == 0 {
+		out.TimestampMS = a.env.Now().UnixMilli()
+	}
+	env := envelope.Envelope{Type: plain, TimestampMS: uint64(out.TimestampMS), Content: ciphertext}
+	if a.env.Plain {
+		env.Source = a.ID()
+	} else {
+		content, err := sealed.Seal(a.env.Random, a.keys.X25519, out.To.PublicKey(),
+			sealed.Inner{Type: inner, Sender: a.ID(), Content: ciphertext})
+		if err != nil {
+			return err
+		}
+		env.Type, env.Content = envelope.Sealed, content
+	}
+	data, err := envelope.Pack(a.env.Random, env)
+	out.Data = data
+	return err
+}
+
+// local is this side of every session.
+func (a *Account) local() ratchet.Identity {
+	return ratchet.Identity{KeyPair: a.keys.X25519, RegistrationID: a.id.RegistrationID}
+}
+
+func loadSessions(tx *keystore.Tx, contact sessionid.ID) (*ratchet.Record, error) {
+	record := new(ratchet.Record)
+	data, found, err := tx.Get(tableSessions, contact.String())
+	if err != nil || !found {
+		return record, err
+	}
+	if err := record.UnmarshalBinary(data); err != nil {
+		return nil, fmt.Errorf("%w: sessions: %w", keystore.ErrCorrupt, err)
+	}
+	return record, nil
+}
+
+func saveSessions(tx *keystore.Tx, contact sessionid.ID, record *ratchet.Record) error {
+	data, err := record.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return tx.Put(tableSessions, contact.String(), data)
+}

@@ -1,0 +1,230 @@
+package envelope
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+	"sessiontool/proto/wirepb"
+)
+
+var alice = sessionid.FromPublicKey(x25519.PublicKey{1, 2, 3})
+
+// oneByte is the randomness of one Pack.
+func oneByte() io.Reader { return strings.NewReader("\x07") }
+
+func TestPackAndUnpack(t *testing.T) {
+	for _, e := range []Envelope{
+		{Type: Whisper, Source: alice, TimestampMS: 1581400000000, Content: []byte("x")},
+		{Type: PreKeyWhisper, Source: alice, TimestampMS: 1, Content: []byte("x")},
+		{Type: FriendRequest, Source: alice, Content: make([]byte, 1000)},
+		{Type: Sealed, TimestampMS: 1<<64 - 1, Content: []byte{0}},
+	} {
+		t.Run(e.Type.String(), func(t *testing.T) {
+			data, err := Pack(oneByte(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := Unpack(data); err != nil || !reflect.DeepEqual(got, e) {
+				t.Errorf("got %+v, %v, want %+v", got, err, e)
+			}
+		})
+	}
+}
+
+func TestPackRefuses(t *testing.T) {
+	content := []byte("x")
+	for name, test := range map[string]struct {
+		envelope Envelope
+		want     error
+	}{
+		"an unknown type":        {Envelope{Type: 7, Source: alice, Content: content}, ErrType},
+		"no type":                {Envelope{Source: alice, Content: content}, ErrType},
+		"a named sealed sender":  {Envelope{Type: Sealed, Source: alice, Content: content}, ErrSource},
+		"a message of nobody":    {Envelope{Type: Whisper, Content: content}, ErrSource},
+		"nothing to decrypt":     {Envelope{Type: Sealed}, ErrMalformed},
+		"more than a node holds": {Envelope{Type: Sealed, Content: make([]byte, MaxData)}, ErrTooLarge},
+	} {
+		if _, err := Pack(oneByte(), test.envelope); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+	}
+	e := Envelope{Type: Sealed, Content: content}
+	if _, err := Pack(strings.NewReader(""), e); !errors.Is(err, io.EOF) {
+		t.Errorf("no randomness: %v", err)
+	}
+}
+
+// The largest content that can be packed fills the data text to the last character.
+func TestLargestEnvelope(t *testing.T) {
+	for size := MaxData; ; size-- {
+		data, err := Pack(oneByte(), Envelope{Type: Sealed, Content: make([]byte, size)})
+		if errors.Is(err, ErrTooLarge) {
+			continue
+		}
+		if err != nil || len(data) != MaxDataText {
+			t.Fatalf("%d bytes of content make %d characters (%v), want %d", size, len(data), err, MaxDataText)
+		}
+		if _, err := Unpack(data); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+}
+
+// wire is what the tests below change before they have it unpacked.
+type wire struct {
+	message  *wirepb.WebSocketMessage
+	envelope *wirepb.Envelope
+}
+
+func (w wire) data(t *testing.T) string {
+	t.Helper()
+	if w.message.Request != nil {
+		w.message.Request.Body = marshal(t, w.envelope)
+	}
+	return base64.StdEncoding.EncodeToString(marshal(t, w.message))
+}
+
+func marshal(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// newWire returns a proper whisper message from alice. proto.Marshal writes fields by number, not in the clients'
+// order.
+func newWire() wire {
+	return wire{
+		message: &wirepb.WebSocketMessage{
+			Type:    wirepb.WebSocketMessage_REQUEST.Enum(),
+			Request: &wirepb.WebSocketRequestMessage{Path: proto.String(path)},
+		},
+		envelope: &wirepb.Envelope{
+			Type:      wirepb.Envelope_CIPHERTEXT.Enum(),
+			Source:    proto.String(alice.String()),
+			Timestamp: proto.Uint64(5),
+			Content:   []byte("x"),
+		},
+	}
+}
+
+func TestUnpackTolerates(t *testing.T) {
+	want := Envelope{Type: Whisper, Source: alice, TimestampMS: 5, Content: []byte("x")}
+	for name, change := range map[string]func(*wire){
+		"fields by number": func(*wire) {},
+		"unknown fields": func(w *wire) {
+			w.envelope.ProtoReflect().SetUnknown([]byte{0xf8, 0x07, 0x01})
+			w.message.ProtoReflect().SetUnknown([]byte{0xf8, 0x07, 0x01})
+		},
+		"fields of servers": func(w *wire) {
+			w.envelope.ServerGuid, w.envelope.ServerTimestamp = proto.String("g"), proto.Uint64(1)
+			w.message.Request.Headers = []string{"h"}
+		},
+		"a source in upper case": func(w *wire) { w.envelope.Source = proto.String(strings.ToUpper(alice.String())) },
+	} {
+		w := newWire()
+		change(&w)
+		if got, err := Unpack(w.data(t)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestUnpackDropsTheSourceOfASealedSender(t *testing.T) {
+	w := newWire()
+	w.envelope.Type = wirepb.Envelope_UNIDENTIFIED_SENDER.Enum()
+	if got, err := Unpack(w.data(t)); err != nil || !got.Source.IsZero() {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestUnpackRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*wire)
+		want   error
+	}{
+		"a response":             {func(w *wire) { w.message.Type = wirepb.WebSocketMessage_RESPONSE.Enum() }, ErrMalformed},
+		"no request":             {func(w *wire) { w.message.Request = nil }, ErrMalformed},
+		"another path":           {func(w *wire) { w.message.Request.Path = proto.String("/api/v1/queue/empty") }, ErrPath},
+		"no path":                {func(w *wire) { w.message.Request.Path = nil }, ErrPath},
+		"an empty body":          {func(w *wire) { w.envelope = &wirepb.Envelope{} }, ErrMalformed},
+		"no type":                {func(w *wire) { w.envelope.Type = nil }, ErrMalformed},
+		"no timestamp":           {func(w *wire) { w.envelope.Timestamp = nil }, ErrMalformed},
+		"no content":             {func(w *wire) { w.envelope.Content = nil }, ErrMalformed},
+		"a type between servers": {func(w *wire) { w.envelope.Type = wirepb.Envelope_RECEIPT.Enum() }, ErrType},
+		"a group's type":         {func(w *wire) { w.envelope.Type = wirepb.Envelope_MEDIUM_GROUP_CIPHERTEXT.Enum() }, ErrType},
+		"a type of tomorrow":     {func(w *wire) { w.envelope.Type = wirepb.Envelope_Type(99).Enum() }, ErrType},
+		"no source":              {func(w *wire) { w.envelope.Source = nil }, ErrSource},
+		"a source that is no id": {func(w *wire) { w.envelope.Source = proto.String("alice") }, ErrSource},
+	} {
+		w := newWire()
+		test.change(&w)
+		if got, err := Unpack(w.data(t)); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %+v, %v, want %v", name, got, err, test.want)
+		}
+	}
+	valid := newWire().data(t)
+	for name, test := range map[string]struct {
+		data string
+		want error
+	}{
+		"nothing":         {"", ErrMalformed},
+		"no base64":       {"!" + valid[1:], ErrMalformed},
+		"no padding":      {strings.TrimRight("QUI=", "="), ErrMalformed},
+		"a line break":    {valid + "\n", ErrMalformed},
+		"no protobuf":     {"////", ErrMalformed},
+		"too long a text": {strings.Repeat("A", MaxDataText+4), ErrTooLarge},
+	} {
+		if _, err := Unpack(test.data); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	for _, e := range []Envelope{
+		{Type: Whisper, Source: alice, TimestampMS: 1, Content: []byte("x")},
+		{Type: Sealed, Content: []byte("x")},
+	} {
+		data, err := Pack(oneByte(), e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		message, err := base64.StdEncoding.DecodeString(data)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(message)
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		for _, data := range []string{string(message), base64.StdEncoding.EncodeToString(message)} {
+			e, err := Unpack(data)
+			if err != nil {
+				continue
+			}
+			packed, err := Pack(oneByte(), e)
+			if errors.Is(err, ErrTooLarge) {
+				continue // the given text left out what the clients write
+			}
+			if err != nil {
+				t.Fatalf("%+v was unpacked but is not packed: %v", e, err)
+			}
+			again, err := Unpack(packed)
+			if err != nil || !reflect.DeepEqual(again, e) {
+				t.Fatalf("%+v became %+v, %v", e, again, err)
+			}
+		}
+	})
+}

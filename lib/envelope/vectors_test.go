@@ -1,0 +1,144 @@
+package envelope
+
+import (
+	"bytes"
+	"encoding/base64"
+	"reflect"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"sessiontool/lib/internal/vectors"
+	"sessiontool/lib/sessionid"
+	"sessiontool/proto/wirepb"
+)
+
+// recordedEnvelope is an envelope as the recordings decode it.
+type recordedEnvelope struct {
+	Type        Type         `json:"type"`
+	Source      sessionid.ID `json:"source"`
+	TimestampMS uint64       `json:"timestamp,string"`
+	Content     struct {
+		Hex vectors.Hex `json:"hex"`
+	} `json:"content"`
+}
+
+func (r recordedEnvelope) envelope() Envelope {
+	return Envelope{Type: r.Type, Source: r.Source, TimestampMS: r.TimestampMS, Content: r.Content.Hex}
+}
+
+// checkBothWays unpacks data, compares with want, and packs the result again with the request id found in data.
+func checkBothWays(t *testing.T, data string, want Envelope) {
+	t.Helper()
+	got, err := Unpack(data)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("unpacked %+v (%v), want %+v", got, err, want)
+	}
+	packed, err := Pack(bytes.NewReader([]byte{requestID(t, data)}), want)
+	if err != nil || packed != data {
+		t.Errorf("packed %s (%v), want %s", packed, err, data)
+	}
+}
+
+func requestID(t *testing.T, data string) byte {
+	t.Helper()
+	decoded, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var message wirepb.WebSocketMessage
+	if err := proto.Unmarshal(decoded, &message); err != nil {
+		t.Fatal(err)
+	}
+	return byte(message.GetRequest().GetId())
+}
+
+func TestRecordedEnvelopes(t *testing.T) {
+	var file struct {
+		Envelopes []struct {
+			Message vectors.Hex `json:"websocket_message_hex"`
+			Data    string      `json:"data_base64"`
+			Decoded struct {
+				WebSocket struct {
+					Request struct {
+						ID uint8 `json:"id,string"`
+					} `json:"request"`
+				} `json:"websocket"`
+				Envelope recordedEnvelope `json:"envelope"`
+			} `json:"decoded"`
+		} `json:"envelopes"`
+	}
+	vectors.Load(t, "envelope.json", &file)
+	for _, recorded := range file.Envelopes {
+		want := recorded.Decoded.Envelope.envelope()
+		checkBothWays(t, recorded.Data, want)
+		if id := requestID(t, recorded.Data); id != recorded.Decoded.WebSocket.Request.ID {
+			t.Errorf("request id %d, want %d", id, recorded.Decoded.WebSocket.Request.ID)
+		}
+		if !bytes.Contains(recorded.Message, want.Marshal()) {
+			t.Errorf("envelope %x is not in %x", want.Marshal(), []byte(recorded.Message))
+		}
+	}
+}
+
+func TestRecordedFriendRequests(t *testing.T) {
+	var file struct {
+		Full []struct {
+			Data     string           `json:"store_data_base64"`
+			Envelope recordedEnvelope `json:"envelope"`
+		} `json:"full"`
+	}
+	vectors.Load(t, "friend_request.json", &file)
+	for _, recorded := range file.Full {
+		checkBothWays(t, recorded.Data, recorded.Envelope.envelope())
+	}
+}
+
+func TestRecordedConversations(t *testing.T) {
+	var file struct {
+		Conversations []struct {
+			Steps []struct {
+				Sent []struct {
+					Data     string           `json:"store_data_base64"`
+					Envelope recordedEnvelope `json:"envelope"`
+				} `json:"sent"`
+			} `json:"steps"`
+		} `json:"conversations"`
+	}
+	vectors.Load(t, "session_lifecycle.json", &file)
+	for _, conversation := range file.Conversations {
+		for _, step := range conversation.Steps {
+			for _, sent := range step.Sent {
+				checkBothWays(t, sent.Data, sent.Envelope.envelope())
+			}
+		}
+	}
+}
+
+// Today's clients write the same envelope without sourceDevice and with request id 0 (client notes, section 14).
+func TestRecordedEnvelopesOfToday(t *testing.T) {
+	var file struct {
+		Messages []struct {
+			Params struct {
+				Data string `json:"data"`
+			} `json:"store_params"`
+			Envelope struct {
+				Type        Type        `json:"type"`
+				TimestampMS uint64      `json:"timestamp"`
+				Content     vectors.Hex `json:"content_hex"`
+			} `json:"envelope"`
+		} `json:"messages"`
+	}
+	vectors.Load(t, "sessionjs_message.json", &file)
+	for _, recorded := range file.Messages {
+		want := Envelope{
+			Type:        recorded.Envelope.Type,
+			TimestampMS: recorded.Envelope.TimestampMS,
+			Content:     recorded.Envelope.Content,
+		}
+		got, err := Unpack(recorded.Params.Data)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("unpacked %+v (%v), want %+v", got, err, want)
+		}
+	}
+}

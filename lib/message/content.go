@@ -1,0 +1,212 @@
+// Package message builds and reads Content, what is inside the encryption of every message, and the padding around it
+// (client notes, sections 3 and 4).
+//
+// It promises that what it builds is, byte for byte, what Session Desktop 1.0 builds; that it reads what that
+// client and its successors write, in the client's order of precedence; and that it tells apart what it does not
+// support from what is malformed. It is pure: bytes in, bytes out.
+package message
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"sessiontool/lib/x3dh"
+)
+
+// Content is one thing to say and what travels beside it.
+type Content struct {
+	// Body is what is said: a Data, Online, Receipts, Typing, Null or Unsupported. It is nil if there is only a
+	// bundle.
+	Body Body
+	// Bundle lets the receiver start a session with the sender. It is nil in most messages. Its signature has
+	// not been checked.
+	Bundle *x3dh.Bundle
+	// Status is the sender's online status beside Body, or nil. It travels in a field of our own, which other
+	// clients skip: next to a LokiAddressMessage they would ignore the text.
+	Status *Online
+}
+
+// Body is the sum of the kinds of things to say.
+type Body interface {
+	// Name returns the name of this kind in lower case, such as "data" or "typing".
+	Name() string
+	// field returns the number of this kind's field in Content.
+	field() protowire.Number
+	// marshal encodes this kind's message.
+	marshal() []byte
+}
+
+// Data is a text, or a flag that acts on the conversation.
+type Data struct {
+	Text string
+	// DisplayName is the sender's name for people, at most MaxDisplayNameBytes.
+	DisplayName string
+	// ProfileKey is opaque here; clients send 32 bytes or none.
+	ProfileKey []byte
+	// TimestampMS is 0 if the sender left it out, as Session Desktop 1.0 does.
+	TimestampMS uint64
+	Flags       Flags
+	// ExpireTimerSeconds is how long the message shall live once it is read, 0 for ever.
+	ExpireTimerSeconds uint32
+	Quote              *Quote
+
+	// What follows is read only, to tell people what arrived; Marshal leaves it out.
+
+	Attachments int  // files, on servers that we do not ask
+	Contacts    int  // address book entries
+	Group       bool // the message is meant for a group
+	Invitation  bool // to a public group
+}
+
+// Quote names the message that a text answers.
+type Quote struct {
+	TimestampMS uint64
+	Author      string
+	Text        string
+}
+
+// Flags change what a Data does. A Data with a flag is not a text for people, whatever its Text is.
+type Flags uint32
+
+// The flags that clients know.
+const (
+	EndSession            Flags = 1
+	ExpirationTimerUpdate Flags = 2
+	ProfileKeyUpdate      Flags = 4
+	SessionRestore        Flags = 64
+	UnpairingRequest      Flags = 128
+	SessionRequest        Flags = 256
+
+	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest | SessionRequest
+)
+
+// String returns the names of the flags, joined by plus signs.
+func (f Flags) String() string {
+	var names []string
+	for _, flag := range []struct {
+		Flags
+		name string
+	}{
+		{EndSession, "end_session"}, {ExpirationTimerUpdate, "expiration_timer_update"},
+		{ProfileKeyUpdate, "profile_key_update"}, {SessionRestore, "session_restore"},
+		{UnpairingRequest, "unpairing_request"}, {SessionRequest, "session_request"},
+	} {
+		if f&flag.Flags != 0 {
+			names = append(names, flag.name)
+		}
+	}
+	return strings.Join(names, "+")
+}
+
+// Online is the sender's status: whether and where it can be reached directly.
+type Online struct {
+	Reachable bool
+	// Address and Port are empty unless Reachable. Address has at most MaxAddressBytes.
+	Address string
+	Port    uint16
+}
+
+// ReceiptKind says what a receipt acknowledges.
+type ReceiptKind int32
+
+const (
+	// Delivery: the messages arrived.
+	Delivery ReceiptKind = 0
+	// Read: they were read.
+	Read ReceiptKind = 1
+)
+
+// String returns the kind's name.
+func (k ReceiptKind) String() string {
+	switch k {
+	case Delivery:
+		return "delivery"
+	case Read:
+		return "read"
+	}
+	return fmt.Sprintf("kind %d", int32(k))
+}
+
+// Receipts acknowledges messages by the timestamps of their envelopes, at most MaxReceipts of them.
+type Receipts struct {
+	Kind         ReceiptKind
+	TimestampsMS []uint64
+}
+
+// Typing says that the sender started typing, or stopped. It counts only if TimestampMS is that of its envelope.
+type Typing struct {
+	TimestampMS uint64
+	Stopped     bool
+}
+
+// Null says nothing. Padding hides that from an observer; together with a bundle it is the session request of clients
+// from 1.1 on.
+type Null struct {
+	Padding []byte
+}
+
+// Unsupported is a kind that we recognise and do not read.
+type Unsupported int
+
+const (
+	Sync    Unsupported = fieldSync    // between the devices of one account
+	Call    Unsupported = fieldCall    // never used by Session
+	Pairing Unsupported = fieldPairing // of a second device
+)
+
+// The names of the kinds.
+func (Data) Name() string     { return "data" }
+func (Online) Name() string   { return "online" }
+func (Receipts) Name() string { return "receipts" }
+func (Typing) Name() string   { return "typing" }
+func (Null) Name() string     { return "null" }
+func (u Unsupported) Name() string {
+	switch u {
+	case Sync:
+		return "sync"
+	case Call:
+		return "call"
+	case Pairing:
+		return "pairing"
+	}
+	return fmt.Sprintf("field %d", int(u))
+}
+
+// endSessionText stands in a Data with EndSession, for clients that do not know the flag.
+const endSessionText = "TERMINATE"
+
+// Text says text. displayName and profileKey may be empty. See CheckText and CheckDisplayName for what they may be.
+func Text(text, displayName string, profileKey []byte) Content {
+	return Content{Body: Data{Text: text, DisplayName: displayName, ProfileKey: profileKey}}
+}
+
+// FriendRequest is a Text that brings the sender's bundle along, so that the receiver can answer in a session
+// (client notes, section 5).
+func FriendRequest(text, displayName string, profileKey []byte, bundle x3dh.Bundle) Content {
+	content := Text(text, displayName, profileKey)
+	content.Bundle = &bundle
+	return content
+}
+
+// Reset asks the receiver to drop the session and to build another one from bundle (client notes, section 5).
+func Reset(bundle x3dh.Bundle) Content {
+	return Content{Body: Data{Text: endSessionText, Flags: EndSession}, Bundle: &bundle}
+}
+
+// OnlineStatus says where the sender can be reached.
+func OnlineStatus(address string, port uint16) Content {
+	return Content{Body: Online{Reachable: true, Address: address, Port: port}}
+}
+
+// Background is the online status of somebody who cannot be reached. Clients send it where only the message
+// itself matters: to accept a friend request and to confirm a session (client notes, section 5).
+func Background() Content {
+	return Content{Body: Online{}}
+}
+
+// Receipt acknowledges messages by the timestamps of their envelopes.
+func Receipt(kind ReceiptKind, timestampsMS ...uint64) Content {
+	return Content{Body: Receipts{Kind: kind, TimestampsMS: timestampsMS}}
+}

@@ -1,0 +1,44 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+const (
+	// MaxTextBytes is the longest text that surely fits into a store request, in bytes of UTF-8. A node stores
+	// 102400 characters of base64 (node notes, section 2), which are 76800 bytes; 1800 of them are kept for what
+	// may stand around a text: names, keys and numbers at their largest, the prekey bundle, our status, the
+	// padding, a PreKeyWhisperMessage or a friend request's cipher, sealed sender, the envelope.
+	MaxTextBytes = 75000
+	// MaxDisplayNameBytes is the longest display name in bytes of UTF-8. Longer ones that arrive are cut.
+	MaxDisplayNameBytes = 128
+)
+
+var (
+	// ErrTooLong reports a text or a name beyond its limit.
+	ErrTooLong = errors.New("text is too long")
+	// ErrNotUTF8 reports a text or a name that is not UTF-8.
+	ErrNotUTF8 = errors.New("text is not UTF-8")
+)
+
+// CheckText returns ErrTooLong or ErrNotUTF8 if text cannot be sent.
+func CheckText(text string) error {
+	return check(text, MaxTextBytes)
+}
+
+// CheckDisplayName returns ErrTooLong or ErrNotUTF8 if name cannot be sent.
+func CheckDisplayName(name string) error {
+	return check(name, MaxDisplayNameBytes)
+}
+
+func check(text string, limit int) error {
+	if len(text) > limit {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(text), limit)
+	}
+	if !utf8.ValidString(text) {
+		return ErrNotUTF8
+	}
+	return nil
+}

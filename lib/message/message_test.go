@@ -1,0 +1,302 @@
+package message
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/internal/fields"
+	"sessiontool/lib/sealed"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/x3dh"
+	"sessiontool/proto/wirepb"
+)
+
+// testRandom returns a source of bytes that is the same in every run and differs from test to test.
+func testRandom(t testing.TB) io.Reader {
+	var seed [32]byte
+	copy(seed[:], t.Name())
+	return rand.NewChaCha8(seed)
+}
+
+// testBundle has the right shape; nobody here looks at its keys.
+func testBundle() x3dh.Bundle {
+	return x3dh.Bundle{
+		IdentityKey:     x25519.PublicKey{1},
+		SignedPrekeyID:  2,
+		SignedPrekey:    x25519.PublicKey{3},
+		Signature:       [x3dh.SignatureSize]byte{4},
+		OneTimePrekeyID: 5,
+		OneTimePrekey:   &x25519.PublicKey{6},
+	}
+}
+
+func TestEveryKindBothWays(t *testing.T) {
+	bundle := testBundle()
+	bundleWithoutOneTime := testBundle()
+	bundleWithoutOneTime.OneTimePrekeyID, bundleWithoutOneTime.OneTimePrekey = 0, nil
+	text := Text("žluťoučký kůň 🐎", "Ålice", []byte("a key"))
+	withStatus := text
+	withStatus.Status = &Online{Reachable: true, Address: "node.snode", Port: 22021}
+	for name, content := range map[string]Content{
+		"text":                   text,
+		"text with status":       withStatus,
+		"text of one not online": {Body: Data{Text: "x"}, Status: &Online{}},
+		"empty text":             Text("", "", nil),
+		"friend request":         FriendRequest("hello", "Alice", nil, bundle),
+		"reset":                  Reset(bundle),
+		"online":                 OnlineStatus("node.snode", 65535),
+		"background":             Background(),
+		"delivery":               Receipt(Delivery, 1, 1<<64-1),
+		"read":                   Receipt(Read),
+		"typing":                 {Body: Typing{TimestampMS: 1}},
+		"typing no more":         {Body: Typing{TimestampMS: 1, Stopped: true}},
+		"null":                   {Body: Null{Padding: []byte{0}}},
+		"session request":        {Body: Null{}, Bundle: &bundle},
+		"bundle alone":           {Bundle: &bundleWithoutOneTime},
+		"sync":                   {Body: Sync},
+		"call":                   {Body: Call},
+		"pairing":                {Body: Pairing},
+		"everything of a text": {Body: Data{
+			Text: "x", DisplayName: "y", ProfileKey: []byte("z"), TimestampMS: 1, Flags: ExpirationTimerUpdate,
+			ExpireTimerSeconds: 60, Quote: &Quote{TimestampMS: 2, Author: "a", Text: "q"},
+		}, Bundle: &bundle},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Parse(content.Marshal())
+			if err != nil || !reflect.DeepEqual(got, content) {
+				t.Errorf("got %+v, %v, want %+v", got, err, content)
+			}
+			if unpadded, err := Unpad(Pad(content.Marshal())); err != nil || !bytes.Equal(unpadded, content.Marshal()) {
+				t.Errorf("padding: %x, %v", unpadded, err)
+			}
+		})
+	}
+}
+
+// Of several things to say, clients act on the first of this list (client notes, section 4).
+func TestPrecedence(t *testing.T) {
+	wire := &wirepb.Content{
+		LokiAddressMessage:   &wirepb.LokiAddressMessage{Type: wirepb.LokiAddressMessage_HOST_UNREACHABLE.Enum()},
+		PairingAuthorisation: &wirepb.PairingAuthorisationMessage{},
+		SyncMessage:          &wirepb.SyncMessage{},
+		DataMessage:          &wirepb.DataMessage{},
+		NullMessage:          &wirepb.NullMessage{},
+		CallMessage:          &wirepb.CallMessage{},
+		ReceiptMessage:       &wirepb.ReceiptMessage{},
+		TypingMessage:        &wirepb.TypingMessage{},
+	}
+	for _, step := range []struct {
+		want   string
+		remove func()
+	}{
+		{"online", func() { wire.LokiAddressMessage = nil }},
+		{"pairing", func() { wire.PairingAuthorisation = nil }},
+		{"sync", func() { wire.SyncMessage = nil }},
+		{"data", func() { wire.DataMessage = nil }},
+		{"null", func() { wire.NullMessage = nil }},
+		{"call", func() { wire.CallMessage = nil }},
+		{"receipts", func() { wire.ReceiptMessage = nil }},
+		{"typing", func() { wire.TypingMessage = nil }},
+	} {
+		content, err := Parse(marshal(t, wire))
+		if err != nil || content.Body.Name() != step.want {
+			t.Errorf("got %+v, %v, want %s", content.Body, err, step.want)
+		}
+		step.remove()
+	}
+	if _, err := Parse(marshal(t, wire)); !errors.Is(err, ErrEmpty) {
+		t.Errorf("nothing left: %v", err)
+	}
+}
+
+func marshal(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Parts that we do not handle are counted, so that their reader learns that they were there.
+func TestPartsThatAreOnlyCounted(t *testing.T) {
+	content, err := Parse(marshal(t, &wirepb.Content{DataMessage: &wirepb.DataMessage{
+		Attachments:     [][]byte{{}, {}},
+		Contact:         [][]byte{{}},
+		Group:           []byte{},
+		GroupInvitation: &wirepb.DataMessage_GroupInvitation{},
+	}}))
+	want := Data{Attachments: 2, Contacts: 1, Group: true, Invitation: true}
+	if err != nil || !reflect.DeepEqual(content.Body, want) {
+		t.Errorf("got %+v, %v, want %+v", content.Body, err, want)
+	}
+}
+
+func TestParseCutsLongNames(t *testing.T) {
+	content, err := Parse(Text("", strings.Repeat("é", MaxDisplayNameBytes)+"x", nil).Marshal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Repeat("é", MaxDisplayNameBytes/2); content.Body.(Data).DisplayName != want {
+		t.Errorf("got %q", content.Body.(Data).DisplayName)
+	}
+	if got := cutName("x" + strings.Repeat("é", MaxDisplayNameBytes)); len(got) != MaxDisplayNameBytes-1 || CheckDisplayName(got) != nil {
+		t.Errorf("cut inside a character: %q", got)
+	}
+}
+
+// An address counts only together with the word that it can be reached.
+func TestUnreachableHasNoAddress(t *testing.T) {
+	for name, kind := range map[string]*wirepb.LokiAddressMessage_Type{
+		"unreachable": wirepb.LokiAddressMessage_HOST_UNREACHABLE.Enum(),
+		"unsaid":      nil,
+		"unknown":     wirepb.LokiAddressMessage_Type(7).Enum(),
+	} {
+		content, err := Parse(marshal(t, &wirepb.Content{LokiAddressMessage: &wirepb.LokiAddressMessage{
+			P2PAddress: proto.String("a"), P2PPort: proto.Uint32(1), Type: kind,
+		}}))
+		if err != nil || content.Body != (Online{}) {
+			t.Errorf("%s: %+v, %v", name, content.Body, err)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	// with returns a text with one more part beside it.
+	with := func(field protowire.Number, part []byte) []byte {
+		return fields.AppendBytes(Text("x", "", nil).Marshal(), field, part)
+	}
+	changed := func(change func(*wirepb.PreKeyBundleMessage)) []byte {
+		bundle := testBundle()
+		wire := &wirepb.Content{}
+		if err := proto.Unmarshal(Content{Bundle: &bundle}.Marshal(), wire); err != nil {
+			t.Fatal(err)
+		}
+		change(wire.PreKeyBundleMessage)
+		return marshal(t, wire)
+	}
+	long := strings.Repeat("x", MaxAddressBytes+1)
+	for name, test := range map[string]struct {
+		content []byte
+		want    error
+	}{
+		"nothing":                       {nil, ErrEmpty},
+		"only what nobody knows":        {[]byte{0xf8, 0x07, 0x01}, ErrEmpty},
+		"no protobuf":                   {[]byte{0xff}, ErrMalformed},
+		"unknown flags":                 {Content{Body: Data{Flags: 8}}.Marshal(), ErrFlags},
+		"text that is not UTF-8":        {Text("\xff", "", nil).Marshal(), ErrMalformed},
+		"name that is not UTF-8":        {Text("", "\xff", nil).Marshal(), ErrMalformed},
+		"quote that is not UTF-8":       {Content{Body: Data{Quote: &Quote{Text: "\xff"}}}.Marshal(), ErrMalformed},
+		"quoted author not UTF-8":       {Content{Body: Data{Quote: &Quote{Author: "\xff"}}}.Marshal(), ErrMalformed},
+		"address that is not UTF-8":     {OnlineStatus("\xff", 1).Marshal(), ErrMalformed},
+		"address that is too long":      {OnlineStatus(long, 1).Marshal(), ErrMalformed},
+		"port that is none":             {with(fieldOnline, []byte{fieldPort << 3, 0x80, 0x80, 0x04}), ErrMalformed},
+		"status with a long address":    {with(fieldStatus, Online{Reachable: true, Address: long}.marshal()), ErrMalformed},
+		"status that is no protobuf":    {with(fieldStatus, []byte{0xff}), ErrMalformed},
+		"too many receipts":             {Receipt(Read, make([]uint64, MaxReceipts+1)...).Marshal(), ErrMalformed},
+		"receipt of another kind":       {Receipt(2, 1).Marshal(), ErrMalformed},
+		"bundle of nothing":             {with(fieldBundle, nil), ErrMalformed},
+		"bundle without identity":       {changed(func(b *wirepb.PreKeyBundleMessage) { b.IdentityKey = nil }), ErrMalformed},
+		"bundle with a bare key":        {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKey = b.SignedKey[1:] }), ErrMalformed},
+		"bundle without key number":     {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKeyId = nil }), ErrMalformed},
+		"bundle with half a signature":  {changed(func(b *wirepb.PreKeyBundleMessage) { b.Signature = b.Signature[:32] }), ErrMalformed},
+		"bundle with a short prekey":    {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKey = []byte{5} }), ErrMalformed},
+		"bundle with a nameless prekey": {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKeyId = nil }), ErrMalformed},
+	} {
+		if content, err := Parse(test.content); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %+v, %v, want %v", name, content, err, test.want)
+		}
+	}
+}
+
+// An unknown flag beside a known one is no reason to drop the message: clients act on the known one.
+func TestFlagsOfTomorrow(t *testing.T) {
+	content, err := Parse(Content{Body: Data{Flags: EndSession | 1<<20}}.Marshal())
+	if err != nil || content.Body.(Data).Flags&EndSession == 0 {
+		t.Errorf("got %+v, %v", content, err)
+	}
+}
+
+func TestCheckText(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		want error
+	}{
+		"empty":          {"", nil},
+		"as long as can": {strings.Repeat("x", MaxTextBytes), nil},
+		"longer":         {strings.Repeat("x", MaxTextBytes+1), ErrTooLong},
+		"not UTF-8":      {"a\xff", ErrNotUTF8},
+	} {
+		if err := CheckText(test.text); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+	}
+	if err := CheckDisplayName(strings.Repeat("x", MaxDisplayNameBytes+1)); !errors.Is(err, ErrTooLong) {
+		t.Errorf("long name: %v", err)
+	}
+}
+
+// The longest text fits into a store request even in the worst company: as a friend request under a sealed sender,
+// and with what a PreKeyWhisperMessage adds.
+func TestLongestTextFits(t *testing.T) {
+	const preKeyWhisper = 256 // 5 keys or macs with their headers, 5 numbers, a block of padding: less than 200 bytes
+
+	random := testRandom(t)
+	alice, err := x25519.GenerateKey(random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob, err := x25519.GenerateKey(random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := testBundle()
+	bundle.SignedPrekeyID, bundle.OneTimePrekeyID = 1<<32-1, 1<<32-1
+	content := FriendRequest(strings.Repeat("x", MaxTextBytes), strings.Repeat("n", MaxDisplayNameBytes), make([]byte, 32), bundle)
+	content.Status = &Online{Reachable: true, Address: strings.Repeat("a", MaxAddressBytes), Port: 1<<16 - 1}
+	padded := Pad(content.Marshal())
+
+	encrypted, err := sealed.EncryptFriendRequest(random, alice, bob.Public, padded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, ciphertext := range map[sealed.Type][]byte{
+		sealed.FriendRequest: encrypted,
+		sealed.PreKeyMessage: append(padded, make([]byte, preKeyWhisper)...),
+	} {
+		inner := sealed.Inner{Type: kind, Sender: sessionid.FromPublicKey(alice.Public), Content: ciphertext}
+		hidden, err := sealed.Seal(random, alice, bob.Public, inner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := envelope.Pack(random, envelope.Envelope{Type: envelope.Sealed, TimestampMS: 1<<64 - 1, Content: hidden})
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		t.Logf("%s: %d of %d characters", kind, len(data), envelope.MaxDataText)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for want, got := range map[string]string{
+		"delivery": Delivery.String(),
+		"read":     Read.String(),
+		"kind 9":   ReceiptKind(9).String(),
+		"call":     Call.Name(),
+		"field 9":  Unsupported(9).Name(),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

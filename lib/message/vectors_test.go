@@ -1,0 +1,296 @@
+package message
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"sessiontool/lib/internal/vectors"
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/x3dh"
+)
+
+// recordedContent is a Content as the recordings decode it. Large integers stand there as texts.
+type recordedContent struct {
+	Data *struct {
+		Body        string         `json:"body"`
+		Flags       Flags          `json:"flags"`
+		ExpireTimer uint32         `json:"expireTimer"`
+		ProfileKey  *recordedBytes `json:"profileKey"`
+		Timestamp   recordedNumber `json:"timestamp"`
+		Quote       *struct {
+			ID     recordedNumber `json:"id"`
+			Author string         `json:"author"`
+			Text   string         `json:"text"`
+		} `json:"quote"`
+		Profile struct {
+			DisplayName string `json:"displayName"`
+		} `json:"profile"`
+	} `json:"dataMessage"`
+	Null *struct {
+		Padding *recordedBytes `json:"padding"`
+	} `json:"nullMessage"`
+	Receipt *struct {
+		Type       ReceiptKind      `json:"type"`
+		Timestamps []recordedNumber `json:"timestamp"`
+	} `json:"receiptMessage"`
+	Typing *struct {
+		Timestamp recordedNumber `json:"timestamp"`
+		Action    int            `json:"action"`
+	} `json:"typingMessage"`
+	Bundle *struct {
+		IdentityKey recordedBytes  `json:"identityKey"`
+		PreKeyID    uint32         `json:"preKeyId"`
+		SignedKeyID uint32         `json:"signedKeyId"`
+		PreKey      *recordedBytes `json:"preKey"`
+		SignedKey   recordedBytes  `json:"signedKey"`
+		Signature   recordedBytes  `json:"signature"`
+	} `json:"preKeyBundleMessage"`
+	Address *struct {
+		Type    int    `json:"type"`
+		Address string `json:"p2pAddress"`
+		Port    uint16 `json:"p2pPort"`
+	} `json:"lokiAddressMessage"`
+}
+
+type recordedBytes struct {
+	Hex vectors.Hex `json:"hex"`
+}
+
+func (b *recordedBytes) bytes() []byte {
+	if b == nil {
+		return nil
+	}
+	return b.Hex
+}
+
+// recordedNumber is an integer that stands as a number or as a text.
+type recordedNumber uint64
+
+func (n *recordedNumber) UnmarshalJSON(text []byte) error {
+	return json.Unmarshal(bytes.Trim(text, `"`), (*uint64)(n))
+}
+
+// content builds what the recording describes, with our own types.
+func (r recordedContent) content(t *testing.T) Content {
+	t.Helper()
+	return Content{Body: r.body(), Bundle: r.bundle(t)}
+}
+
+func (r recordedContent) body() Body {
+	switch {
+	case r.Address != nil:
+		return Online{Reachable: r.Address.Type == 0, Address: r.Address.Address, Port: r.Address.Port}
+	case r.Data != nil:
+		data := Data{
+			Text:               r.Data.Body,
+			DisplayName:        r.Data.Profile.DisplayName,
+			ProfileKey:         r.Data.ProfileKey.bytes(),
+			TimestampMS:        uint64(r.Data.Timestamp),
+			Flags:              r.Data.Flags,
+			ExpireTimerSeconds: r.Data.ExpireTimer,
+		}
+		if quote := r.Data.Quote; quote != nil {
+			data.Quote = &Quote{TimestampMS: uint64(quote.ID), Author: quote.Author, Text: quote.Text}
+		}
+		return data
+	case r.Null != nil:
+		return Null{Padding: r.Null.Padding.bytes()}
+	case r.Receipt != nil:
+		receipts := Receipts{Kind: r.Receipt.Type}
+		for _, timestamp := range r.Receipt.Timestamps {
+			receipts.TimestampsMS = append(receipts.TimestampsMS, uint64(timestamp))
+		}
+		return receipts
+	case r.Typing != nil:
+		return Typing{TimestampMS: uint64(r.Typing.Timestamp), Stopped: r.Typing.Action == 1}
+	}
+	return nil
+}
+
+func (r recordedContent) bundle(t *testing.T) *x3dh.Bundle {
+	t.Helper()
+	if r.Bundle == nil {
+		return nil
+	}
+	bundle := &x3dh.Bundle{
+		IdentityKey:     r.Bundle.IdentityKey.Hex.Array32(t),
+		SignedPrekeyID:  r.Bundle.SignedKeyID,
+		SignedPrekey:    r.Bundle.SignedKey.Hex.Array32(t),
+		Signature:       [x3dh.SignatureSize]byte(r.Bundle.Signature.Hex),
+		OneTimePrekeyID: r.Bundle.PreKeyID,
+	}
+	if r.Bundle.PreKey != nil {
+		key := x25519.PublicKey(r.Bundle.PreKey.Hex.Array32(t))
+		bundle.OneTimePrekey = &key
+	}
+	return bundle
+}
+
+// checkBothWays compares content with its recorded encoding and padding, as maker and as reader.
+func checkBothWays(t *testing.T, content Content, padded []byte) {
+	t.Helper()
+	if got := Pad(content.Marshal()); !bytes.Equal(got, padded) {
+		t.Errorf("%+v is encoded and padded to\n     %x\nwant %x", content, got, padded)
+	}
+	encoded, err := Unpad(padded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Parse(encoded); err != nil || !reflect.DeepEqual(got, content) {
+		t.Errorf("%x is parsed to\n     %+v, %v\nwant %+v", encoded, got, err, content)
+	}
+}
+
+func TestRecordedContents(t *testing.T) {
+	var file struct {
+		Contents []struct {
+			Content recordedContent `json:"decoded"`
+			Encoded vectors.Hex     `json:"content_hex"`
+			Padded  vectors.Hex     `json:"padded_hex"`
+		} `json:"contents"`
+	}
+	vectors.Load(t, "envelope.json", &file)
+	for _, recorded := range file.Contents {
+		content := recorded.Content.content(t)
+		checkBothWays(t, content, recorded.Padded)
+		if got := content.Marshal(); !bytes.Equal(got, recorded.Encoded) {
+			t.Errorf("%+v is encoded to %x, want %x", content, got, []byte(recorded.Encoded))
+		}
+	}
+}
+
+// A friend request is what FriendRequest makes of the user's words.
+func TestRecordedFriendRequests(t *testing.T) {
+	var file struct {
+		Full []struct {
+			Text       string          `json:"body"`
+			ProfileKey vectors.Hex     `json:"profile_key"`
+			Content    recordedContent `json:"content"`
+			Encoded    vectors.Hex     `json:"content_bytes"`
+			Fallback   struct {
+				Padded vectors.Hex `json:"padded_plaintext"`
+			} `json:"fallback"`
+		} `json:"full"`
+	}
+	vectors.Load(t, "friend_request.json", &file)
+	for _, recorded := range file.Full {
+		checkBothWays(t, recorded.Content.content(t), recorded.Fallback.Padded)
+
+		name := recorded.Content.Data.Profile.DisplayName
+		content := FriendRequest(recorded.Text, name, recorded.ProfileKey, *recorded.Content.bundle(t))
+		if got := content.Marshal(); !bytes.Equal(got, recorded.Encoded) {
+			t.Errorf("friend request %q is encoded to %x, want %x", recorded.Text, got, []byte(recorded.Encoded))
+		}
+	}
+}
+
+func TestRecordedConversations(t *testing.T) {
+	var file struct {
+		Conversations []struct {
+			Steps []struct {
+				Sent []struct {
+					Padded  vectors.Hex     `json:"padded_plaintext"`
+					Content recordedContent `json:"content"`
+				} `json:"sent"`
+			} `json:"steps"`
+		} `json:"conversations"`
+	}
+	vectors.Load(t, "session_lifecycle.json", &file)
+	for _, conversation := range file.Conversations {
+		for _, step := range conversation.Steps {
+			for _, sent := range step.Sent {
+				checkBothWays(t, sent.Content.content(t), sent.Padded)
+				checkBuilder(t, sent.Content, sent.Padded)
+			}
+		}
+	}
+}
+
+// checkBuilder makes the content once more with the function that a program would call.
+func checkBuilder(t *testing.T, recorded recordedContent, padded []byte) {
+	t.Helper()
+	var content Content
+	switch body := recorded.body().(type) {
+	case Data:
+		switch bundle := recorded.bundle(t); {
+		case bundle == nil:
+			content = Text(body.Text, body.DisplayName, body.ProfileKey)
+		case body.Flags == EndSession:
+			content = Reset(*bundle)
+		default:
+			content = FriendRequest(body.Text, body.DisplayName, body.ProfileKey, *bundle)
+		}
+	case Online:
+		content = Background()
+		if body.Reachable {
+			content = OnlineStatus(body.Address, body.Port)
+		}
+	case Receipts:
+		content = Receipt(body.Kind, body.TimestampsMS...)
+	default:
+		return // built as literals
+	}
+	if got := Pad(content.Marshal()); !bytes.Equal(got, padded) {
+		t.Errorf("%+v is encoded and padded to\n     %x\nwant %x", content, got, padded)
+	}
+}
+
+func TestRecordedPadding(t *testing.T) {
+	var file struct {
+		Padding []struct {
+			Length       int  `json:"length"`
+			PaddedLength int  `json:"padded_length"`
+			Terminator   int  `json:"terminator_at"`
+			UnpadOK      bool `json:"unpad_ok"`
+		} `json:"padding"`
+		Unpad []struct {
+			Padded vectors.Hex `json:"padded"`
+			Result vectors.Hex `json:"result"`
+			Error  string      `json:"error"`
+		} `json:"unpad"`
+	}
+	vectors.Load(t, "envelope.json", &file)
+	for _, recorded := range file.Padding {
+		content := bytes.Repeat([]byte("a"), recorded.Length)
+		padded := Pad(content)
+		if len(padded) != recorded.PaddedLength || bytes.LastIndexByte(padded, paddingMark) != recorded.Terminator {
+			t.Errorf("%d bytes are padded to %x", recorded.Length, padded)
+		}
+		if got, err := Unpad(padded); (err == nil) != recorded.UnpadOK || !bytes.Equal(got, content) {
+			t.Errorf("%d bytes are unpadded to %q, %v", recorded.Length, got, err)
+		}
+	}
+	for _, recorded := range file.Unpad {
+		got, err := Unpad(recorded.Padded)
+		if (err != nil) != (recorded.Error != "") || !bytes.Equal(got, recorded.Result) {
+			t.Errorf("%x is unpadded to %x, %v, want %x, %q", recorded.Padded, got, err, recorded.Result, recorded.Error)
+		}
+	}
+}
+
+// Today's clients pad in the same way, and we can read what they say.
+func TestRecordedContentsOfToday(t *testing.T) {
+	var file struct {
+		Messages []struct {
+			Opened struct {
+				Padded  vectors.Hex `json:"padded_plaintext"`
+				Content vectors.Hex `json:"content_protobuf"`
+			} `json:"opened"`
+		} `json:"messages"`
+	}
+	vectors.Load(t, "sessionjs_message.json", &file)
+	for _, recorded := range file.Messages {
+		if got := Pad(recorded.Opened.Content); !bytes.Equal(got, recorded.Opened.Padded) {
+			t.Errorf("%x is padded to %x, want %x", recorded.Opened.Content, got, recorded.Opened.Padded)
+		}
+		content, err := Unpad(recorded.Opened.Padded)
+		if err != nil || !bytes.Equal(content, recorded.Opened.Content) {
+			t.Errorf("%x is unpadded to %x, %v", recorded.Opened.Padded, content, err)
+		}
+		if _, err := Parse(content); err != nil {
+			t.Errorf("%x: %v", content, err)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sessiontool/lib/rpc"
+)
+
+// Content types of answers. A 2020 client reads JSON only if the type is exactly this (client notes, section 2).
+const (
+	typeJSON = "application/json"
+	typeText = "text/plain"
+	typeNone = ""
+)
+
+// answer is what a request is answered with, over HTTP or sealed in an onion.
+type answer struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+func textAnswer(status int, text string) answer { return answer{status, typeText, []byte(text)} }
+
+// bareAnswer has no content type, like everything a 2020 server says outside its storage RPC.
+func bareAnswer(status int, text string) answer { return answer{status, typeNone, []byte(text)} }
+
+// jsonAnswer writes JSON as the 2020 server does: compact, without HTML escapes.
+func jsonAnswer(status int, v any) (answer, error) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return answer{}, err
+	}
+	return answer{status, typeJSON, bytes.TrimSuffix(body.Bytes(), []byte("\n"))}, nil
+}
+
+// write sends the answer.
+func (a answer) write(w http.ResponseWriter, now time.Time) {
+	writeHead(w, now, a.status, a.contentType, int64(len(a.body)))
+	w.Write(a.body) // an error here is the client's to notice
+}
+
+// writeHead sends everything but the body, whose length may be -1 for unknown. Date is the node's clock, by which
+// clients learn how far theirs is off.
+func writeHead(w http.ResponseWriter, now time.Time, status int, contentType string, length int64) {
+	header := w.Header()
+	header["Content-Type"] = nil // or else net/http would guess one
+	if contentType != typeNone {
+		header["Content-Type"] = []string{contentType}
+	}
+	if length >= 0 {
+		header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
+	header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
+	w.WriteHeader(status)
+}
+
+// refusal is a request that cannot be served, with the text that the client gets.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r refusal) Error() string { return fmt.Sprintf("refused with status %d: %q", r.status, r.text) }
+
+func refuse(status int, format string, args ...any) error {
+	return refusal{status, fmt.Sprintf(format, args...)}
+}
+
+var (
+	errTTL       = refusal{rpc.StatusBadTTL, "Provided TTL is not valid.\n"}
+	errTimestamp = refusal{rpc.StatusBadTimestamp, "Timestamp error: check your clock\n"}
+)

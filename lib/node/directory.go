@@ -1,0 +1,107 @@
+package node
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"sessiontool/lib/rpc"
+)
+
+// ErrDirectory reports a seed that refused a call or whose answer cannot be read.
+var ErrDirectory = errors.New("seed gave no usable answer")
+
+// Directory is where a node learns which nodes there are. Nodes returns the whole list, or only that it is unchanged
+// if its block hash is still lastHash. The node calls it once per poll interval and never twice at a time.
+type Directory interface {
+	Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error)
+}
+
+// Seed is a Directory reached over HTTP: a registry of ours, or a real seed.
+type Seed struct {
+	url    string
+	client *rpc.Client
+}
+
+// NewSeed makes a Seed for the URL of its JSON-RPC path, such as "http://127.0.0.1:22023/json_rpc".
+func NewSeed(url string) *Seed {
+	return &Seed{url: url, client: rpc.NewClient()}
+}
+
+// Close drops idle connections.
+func (s *Seed) Close() { s.client.Close() }
+
+// Nodes implements Directory (node notes, section 10).
+func (s *Seed) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+	var result rpc.ServiceNodesResult
+	err := s.call(ctx, rpc.MethodServiceNodes, rpc.ServiceNodesParams{
+		PollBlockHash: lastHash,
+		Fields: map[string]bool{
+			"service_node_pubkey": true, "pubkey_ed25519": true, "pubkey_x25519": true, "public_ip": true,
+			"storage_port": true, "swarm_id": true, "funded": true, "active": true,
+			"block_hash": true, "height": true, "hardfork": true,
+		},
+	}, &result)
+	if err != nil {
+		return nil, err
+	}
+	return &result, nil
+}
+
+// Register announces a node to a registry of ours, which real seeds are not. ip and port are where the node is
+// reached, now is the time on its clock. Registering again is how a node tells that it has moved.
+func (s *Seed) Register(ctx context.Context, keys Keys, ip string, port uint16, now time.Time) error {
+	return s.call(ctx, rpc.MethodRegisterNode, Registration(keys, ip, port, now), nil)
+}
+
+// Registration makes the signed announcement that Register sends.
+func Registration(keys Keys, ip string, port uint16, now time.Time) rpc.RegisterParams {
+	params := rpc.RegisterParams{
+		PubkeyEd25519: keys.Name(),
+		PubkeyX25519:  keys.X25519.Public.String(),
+		PublicIP:      ip,
+		StoragePort:   port,
+		TimestampMS:   now.UnixMilli(),
+	}
+	signature := keys.Ed25519.Sign(rpc.RegisterSignatureText(params))
+	params.Signature = base64.StdEncoding.EncodeToString(signature[:])
+	return params
+}
+
+// call makes a JSON-RPC call and reads its result into result unless that is nil.
+func (s *Seed) call(ctx context.Context, method string, params, result any) error {
+	body, err := rpc.NewRequest(method, params)
+	if err != nil {
+		return err
+	}
+	answer, err := s.client.PostSeed(ctx, s.url, body)
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	if answer.Status != rpc.StatusOK {
+		return fmt.Errorf("%w: status %d", ErrDirectory, answer.Status)
+	}
+	var reply struct {
+		Result json.RawMessage `json:"result"`
+		Error  *struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Body, &reply); err != nil {
+		return fmt.Errorf("%w: %w", ErrDirectory, err)
+	}
+	if reply.Error != nil {
+		return fmt.Errorf("%w: %s", ErrDirectory, strconv.Quote(reply.Error.Message))
+	}
+	if result == nil {
+		return nil
+	}
+	if err := json.Unmarshal(reply.Result, result); err != nil {
+		return fmt.Errorf("%w: %w", ErrDirectory, err)
+	}
+	return nil
+}

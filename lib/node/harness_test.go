@@ -1,0 +1,314 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/pow"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/swarm"
+)
+
+// listDirectory is a Directory whose list the test sets.
+type listDirectory struct {
+	mu     sync.Mutex
+	result rpc.ServiceNodesResult
+}
+
+func (d *listDirectory) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if lastHash != "" && lastHash == d.result.BlockHash {
+		return &rpc.ServiceNodesResult{Unchanged: true}, nil
+	}
+	result := d.result
+	return &result, nil
+}
+
+func (d *listDirectory) set(states ...rpc.NodeState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.result = rpc.ServiceNodesResult{States: states, Height: d.result.Height + 1, BlockHash: fmt.Sprint("block ", d.result.Height+1)}
+}
+
+// testNetwork is nodes on loopback that know each other.
+type testNetwork struct {
+	t         testing.TB
+	directory *listDirectory
+	states    []rpc.NodeState
+	configs   []Config
+	nodes     []*Node
+	client    *http.Client
+}
+
+// startNetwork starts one node for each entry of swarms, which says where it belongs. adjust may change what a node
+// is made of. At the end of the test all is closed and no goroutine may be left.
+func startNetwork(t testing.TB, swarms []swarm.SwarmID, adjust func(i int, config *Config)) *testNetwork {
+	t.Helper()
+	leakcheck.Check(t)
+	network := &testNetwork{t: t, directory: &listDirectory{}, client: newPeerClient()}
+	root := t.TempDir()
+	var listeners []net.Listener
+	for i, id := range swarms {
+		dir := filepath.Join(root, strconv.Itoa(i))
+		keys, err := LoadKeys(dir, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener := listen(t, "127.0.0.1:0")
+		listeners = append(listeners, listener)
+		network.states = append(network.states, nodeState(keys, listener.Addr().(*net.TCPAddr), id))
+		config := Config{DataDir: dir, Directory: network.directory, PollInterval: 10 * time.Millisecond}
+		if adjust != nil {
+			adjust(i, &config)
+		}
+		network.configs = append(network.configs, config)
+	}
+	network.directory.set(network.states...)
+	network.nodes = make([]*Node, len(swarms))
+	t.Cleanup(network.close)
+	for i, listener := range listeners {
+		network.start(i, listener)
+	}
+	return network
+}
+
+func nodeState(keys Keys, addr *net.TCPAddr, id swarm.SwarmID) rpc.NodeState {
+	return rpc.NodeState{
+		PubkeyLegacy:  keys.Name(),
+		PubkeyEd25519: keys.Name(),
+		PubkeyX25519:  keys.X25519.Public.String(),
+		PublicIP:      addr.IP.String(),
+		StoragePort:   uint16(addr.Port),
+		SwarmID:       uint64(id),
+		Funded:        true,
+		Active:        id != swarm.NoSwarm,
+	}
+}
+
+func listen(t testing.TB, address string) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+func (n *testNetwork) start(i int, listener net.Listener) {
+	n.t.Helper()
+	config := n.configs[i]
+	config.Listener = listener
+	node, err := Start(n.t.Context(), config)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.nodes[i] = node
+}
+
+// stop closes node i; restart starts it again at the same port.
+func (n *testNetwork) stop(i int) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := n.nodes[i].Close(ctx); err != nil {
+		n.t.Error(err)
+	}
+}
+
+func (n *testNetwork) restart(i int) {
+	n.t.Helper()
+	n.start(i, listen(n.t, n.address(i)))
+}
+
+func (n *testNetwork) address(i int) string {
+	return net.JoinHostPort(n.states[i].PublicIP, strconv.Itoa(int(n.states[i].StoragePort)))
+}
+
+func (n *testNetwork) close() {
+	n.client.CloseIdleConnections()
+	var closing sync.WaitGroup
+	for i, node := range n.nodes {
+		if node != nil {
+			closing.Go(func() { n.stop(i) })
+		}
+	}
+	closing.Wait()
+}
+
+// reply is an HTTP answer.
+type reply struct {
+	status      int
+	contentType []string // nil if there is none
+	body        string
+}
+
+// do makes one HTTP request to node i.
+func (n *testNetwork) do(i int, method, path string, header http.Header, body []byte) reply {
+	n.t.Helper()
+	got, err := n.try(i, method, path, header, body)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return got
+}
+
+func (n *testNetwork) try(i int, method, path string, header http.Header, body []byte) (reply, error) {
+	request, err := http.NewRequest(method, "https://"+n.address(i)+path, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	if header != nil {
+		request.Header = header
+	}
+	response, err := n.client.Do(request)
+	if err != nil {
+		return reply{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return reply{response.StatusCode, response.Header["Content-Type"], string(text)}, err
+}
+
+func (n *testNetwork) post(i int, body string) reply {
+	n.t.Helper()
+	return n.do(i, http.MethodPost, rpc.StoragePath, nil, []byte(body))
+}
+
+// call posts a storage RPC request.
+func (n *testNetwork) call(i int, method string, params any) reply {
+	n.t.Helper()
+	return n.post(i, string(request(n.t, method, params)))
+}
+
+func request(t testing.TB, method string, params any) []byte {
+	t.Helper()
+	body, err := rpc.NewRequest(method, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// user is somebody who stores and retrieves.
+type user struct{ sessionid.Keys }
+
+// newUser draws users until one belongs to the swarm id among ids.
+func newUser(t testing.TB, id swarm.SwarmID, ids ...swarm.SwarmID) user {
+	t.Helper()
+	for {
+		seed, err := sessionid.GenerateSeed(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := sessionid.KeysFromSeed(seed)
+		if chosen, ok := swarm.Choose(swarm.Position(keys.X25519.Public), ids); !ok || chosen == id {
+			return user{keys}
+		}
+	}
+}
+
+func (u user) pubKey() string { return u.ID().String() }
+
+// retrieve makes a signed request.
+func (u user) retrieve(lastHash string, now time.Time) rpc.RetrieveParams {
+	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
+	public := u.Ed25519Public()
+	signature := u.Sign(rpc.RetrieveSignatureText(timestamp))
+	return rpc.RetrieveParams{
+		PubKey:        u.pubKey(),
+		LastHash:      lastHash,
+		PubkeyEd25519: hex.EncodeToString(public[:]),
+		Timestamp:     timestamp,
+		Signature:     base64.StdEncoding.EncodeToString(signature[:]),
+	}
+}
+
+// solved makes a store request with proof of work.
+func solved(t testing.TB, pubKey, data string, at time.Time, ttl time.Duration, difficulty uint64) rpc.StoreParams {
+	t.Helper()
+	params := rpc.StoreParams{
+		PubKey:    pubKey,
+		TTL:       strconv.FormatInt(ttl.Milliseconds(), 10),
+		Timestamp: strconv.FormatInt(at.UnixMilli(), 10),
+		Data:      data,
+	}
+	return solve(t, params, uint64(ttl.Milliseconds()), difficulty)
+}
+
+// solve fills in the nonce. ttl is what the text in params means.
+func solve(t testing.TB, params rpc.StoreParams, ttl, difficulty uint64) rpc.StoreParams {
+	t.Helper()
+	m := newMessage(params)
+	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), ttl, difficulty), pow.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	params.Nonce = pow.EncodeNonce(nonce)
+	return params
+}
+
+// decode reads the JSON body of an answer that must have the given status.
+func decode[T any](t testing.TB, got reply, status int) T {
+	t.Helper()
+	var v T
+	if got.status != status {
+		t.Fatalf("status %d, want %d; body %q", got.status, status, got.body)
+	}
+	if err := json.Unmarshal([]byte(got.body), &v); err != nil {
+		t.Fatalf("body %q: %v", got.body, err)
+	}
+	return v
+}
+
+// wantHeld waits until node i holds count messages for pubKey.
+func (n *testNetwork) wantHeld(i int, pubKey string, count int) []rpc.Stored {
+	n.t.Helper()
+	var held []rpc.Stored
+	eventually(n.t, fmt.Sprintf("node %d to hold %d messages", i, count), func() bool {
+		var err error
+		if held, err = n.nodes[i].Messages(pubKey); err != nil {
+			n.t.Fatal(err)
+		}
+		return len(held) == count
+	})
+	return held
+}
+
+// eventually waits for something that other goroutines bring about.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// dialTLS opens a connection to node i for requests that net/http would not make.
+func (n *testNetwork) dialTLS(i int, config *tls.Config) (*tls.Conn, error) {
+	config.InsecureSkipVerify = true
+	return tls.Dial("tcp", n.address(i), config)
+}

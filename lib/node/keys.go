@@ -1,0 +1,101 @@
+package node
+
+import (
+	"crypto/ed25519"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+)
+
+// keyFile holds a node's Ed25519 seed in hex. Whoever has it is the node.
+const keyFile = "node.key"
+
+// addressSuffix ends every node's address.
+const addressSuffix = ".snode"
+
+// ErrKeyFile reports a key file that does not hold a key, or that others may read.
+var ErrKeyFile = errors.New("node key file is not usable")
+
+// Keys are a node's identity: one secret in its Ed25519 form, which names and signs, and its X25519 form, which opens
+// onion layers. There is no separate legacy key; the Ed25519 public key stands for it, as with newer real nodes.
+type Keys struct {
+	Ed25519 sessionid.SigningKey
+	X25519  x25519.KeyPair
+}
+
+// KeysFromSeed derives a node's keys from an Ed25519 seed (RFC 8032).
+func KeysFromSeed(seed [ed25519.SeedSize]byte) Keys {
+	digest := sha512.Sum512(seed[:])
+	return Keys{
+		Ed25519: sessionid.SigningKey(ed25519.NewKeyFromSeed(seed[:])),
+		X25519:  x25519.NewKeyPair(x25519.Clamp(x25519.PrivateKey(digest[:x25519.Size]))),
+	}
+}
+
+// Name returns the Ed25519 public key in lower-case hex, by which lists and onion layers call the node.
+func (k Keys) Name() string {
+	public := k.Ed25519.Public()
+	return hex.EncodeToString(public[:])
+}
+
+// Address returns the node's address: 52 characters of z-base-32 and ".snode".
+func (k Keys) Address() string {
+	public := k.Ed25519.Public()
+	return address(public[:])
+}
+
+func address(legacyKey []byte) string { return encodeZBase32(legacyKey) + addressSuffix }
+
+// LoadKeys returns the keys kept in dir, which it creates (0700) if need be. At the first call it draws a seed from
+// random and keeps it in a file of mode 0600. It returns ErrKeyFile for a file that is damaged or open to others.
+func LoadKeys(dir string, random io.Reader) (Keys, error) {
+	path := filepath.Join(dir, keyFile)
+	switch seed, err := readSeed(path); {
+	case err == nil:
+		return KeysFromSeed(seed), nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return Keys{}, err
+	}
+	var seed [ed25519.SeedSize]byte
+	if _, err := io.ReadFull(random, seed[:]); err != nil {
+		return Keys{}, fmt.Errorf("reading randomness: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return Keys{}, err
+	}
+	if err := atomicfile.Write(path, []byte(hex.EncodeToString(seed[:])+"\n"), 0o600); err != nil {
+		return Keys{}, fmt.Errorf("keeping the node key: %w", err)
+	}
+	return KeysFromSeed(seed), nil
+}
+
+// readSeed never puts the file's content into an error.
+func readSeed(path string) ([ed25519.SeedSize]byte, error) {
+	var seed [ed25519.SeedSize]byte
+	info, err := os.Stat(path)
+	if err != nil {
+		return seed, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return seed, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return seed, err
+	}
+	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(raw) != len(seed) {
+		return seed, fmt.Errorf("%w: %s does not hold 64 hex digits", ErrKeyFile, path)
+	}
+	return [ed25519.SeedSize]byte(raw), nil
+}

@@ -1,0 +1,102 @@
+package node
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/sessionid"
+)
+
+func TestLoadKeysKeepsThem(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "node")
+	first, err := LoadKeys(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := LoadKeys(dir, rand.Reader)
+	if err != nil || again != first {
+		t.Fatalf("the second start is %s (%v), the first was %s", again.Name(), err, first.Name())
+	}
+	info, err := os.Stat(filepath.Join(dir, keyFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v; want mode 0600", info, err)
+	}
+	if converted, err := sessionid.PublicKeyFromEd25519(first.Ed25519.Public()); err != nil || converted != first.X25519.Public {
+		t.Errorf("x25519 key is %s, want the form %s of the ed25519 key", first.X25519.Public, converted)
+	}
+	if address := first.Address(); len(address) != 52+len(".snode") {
+		t.Errorf("address %q has %d characters", address, len(address))
+	}
+}
+
+func TestLoadKeysRefuses(t *testing.T) {
+	seed := strings.Repeat("ab", 32)
+	for _, test := range []struct {
+		name, content string
+		mode          os.FileMode
+	}{
+		{"open to others", seed, 0o644},
+		{"too short", seed[:62], 0o600},
+		{"not hex", "zz" + seed[2:], 0o600},
+		{"empty", "", 0o600},
+	} {
+		path := filepath.Join(t.TempDir(), keyFile)
+		if err := os.WriteFile(path, []byte(test.content), test.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadKeys(filepath.Dir(path), rand.Reader)
+		if !errors.Is(err, ErrKeyFile) {
+			t.Errorf("%s: %v, want ErrKeyFile", test.name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "abab") {
+			t.Errorf("%s: the error shows the key: %v", test.name, err)
+		}
+	}
+	if _, err := LoadKeys(t.TempDir(), bytes.NewReader(nil)); err == nil {
+		t.Error("keys were made without randomness")
+	}
+}
+
+func TestKeysDoNotPrintSecrets(t *testing.T) {
+	keys := KeysFromSeed([32]byte{1})
+	if text := fmt.Sprintf("%v %+v %x", keys, keys, keys); !strings.Contains(text, "redacted") || strings.Contains(text, "0100000000") {
+		t.Errorf("printed: %s", text)
+	}
+}
+
+func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	first, err := loadCertificate(dir, rand.Reader, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := loadCertificate(dir, rand.Reader, now)
+	if err != nil || !bytes.Equal(first.Certificate[0], again.Certificate[0]) {
+		t.Fatalf("the second start has another certificate (%v)", err)
+	}
+	certificate, err := x509.ParseCertificate(first.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature); err != nil {
+		t.Error(err)
+	}
+	if certificate.PublicKeyAlgorithm != x509.ECDSA || now.Before(certificate.NotBefore) || now.Add(certificateLife).After(certificate.NotAfter.Add(time.Second)) {
+		t.Errorf("certificate of %v from %v to %v", certificate.PublicKeyAlgorithm, certificate.NotBefore, certificate.NotAfter)
+	}
+	if err := os.WriteFile(filepath.Join(dir, certificateFile), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if damaged, err := loadCertificate(dir, rand.Reader, now); err == nil {
+		t.Errorf("a damaged file gave %v", tls.Certificate(damaged).Certificate)
+	}
+}

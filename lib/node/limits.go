@@ -1,0 +1,194 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"sessiontool/lib/rpc"
+)
+
+const (
+	// DefaultRateLimit is the 2020 server's number of requests a second from one address (node notes, section 9).
+	DefaultRateLimit = 300
+	// burstSeconds makes the burst out of the rate: 600 requests at 300 a second.
+	burstSeconds = 2
+	// maxAddresses is how many client addresses are kept at a time (node notes, section 9).
+	maxAddresses = 10000
+	// maxConnections bounds open client connections.
+	maxConnections = 4096
+	// smallBody is what a request may make the node read without a place among maxLargeBodies. A full-size message
+	// in a three-hop onion of version 1 stays below it.
+	smallBody      = 512 << 10
+	maxLargeBodies = 16
+)
+
+// addressLimiter is a token bucket for each client address. A nil limiter lets everything pass.
+type addressLimiter struct {
+	rate rate.Limit
+
+	mu      sync.Mutex
+	buckets map[netip.Prefix]*rate.Limiter
+	cleaned time.Time
+}
+
+// newAddressLimiter returns nil, no limit, for a rate below 1.
+func newAddressLimiter(perSecond int) *addressLimiter {
+	if perSecond < 1 {
+		return nil
+	}
+	return &addressLimiter{rate: rate.Limit(perSecond), buckets: make(map[netip.Prefix]*rate.Limiter)}
+}
+
+// allow takes a token from the bucket of remote, a host and port.
+func (l *addressLimiter) allow(remote string, now time.Time) bool {
+	if l == nil {
+		return true
+	}
+	source, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	bucket := l.bucket(network(source.Addr()), now)
+	return bucket != nil && bucket.AllowN(now, 1)
+}
+
+// network is what counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which is what one client is
+// given.
+func network(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits) // fails only for more bits than the address has
+	return prefix
+}
+
+// bucket returns the bucket of source, or nil if there are too many others that are in use.
+func (l *addressLimiter) bucket(source netip.Prefix, now time.Time) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	bucket := l.buckets[source]
+	if bucket != nil {
+		return bucket
+	}
+	if len(l.buckets) >= maxAddresses {
+		l.clean(now)
+	}
+	if len(l.buckets) >= maxAddresses {
+		return nil
+	}
+	bucket = rate.NewLimiter(l.rate, burstSeconds*int(l.rate))
+	l.buckets[source] = bucket
+	return bucket
+}
+
+// clean forgets full buckets, which are as good as new ones, at most once a second.
+func (l *addressLimiter) clean(now time.Time) {
+	if now.Sub(l.cleaned).Abs() < time.Second {
+		return
+	}
+	l.cleaned = now
+	for source, bucket := range l.buckets {
+		if bucket.TokensAt(now) >= float64(bucket.Burst()) {
+			delete(l.buckets, source)
+		}
+	}
+}
+
+// slots bounds how much of something goes on at the same time.
+type slots chan struct{}
+
+// acquire waits for a slot. It returns false if ctx ends first; otherwise the caller must release.
+func (s slots) acquire(ctx context.Context) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s slots) release() { <-s }
+
+// errBodyTooLarge reports a request over rpc.MaxBodyBytes.
+var errBodyTooLarge = errors.New("request body too large")
+
+// readBody reads a request of any size up to rpc.MaxBodyBytes. Only so many large ones are in memory at a time: the
+// caller must call done when it is finished with the body, also after an error.
+func (s slots) readBody(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
+	done = func() {}
+	if r.ContentLength > rpc.MaxBodyBytes {
+		return nil, done, errBodyTooLarge
+	}
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
+		if !s.acquire(r.Context()) {
+			return nil, done, r.Context().Err()
+		}
+		done = s.release
+	}
+	reader := http.MaxBytesReader(w, r.Body, rpc.MaxBodyBytes)
+	if r.ContentLength >= 0 && r.ContentLength <= smallBody {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(reader, body)
+	} else {
+		body, err = io.ReadAll(reader)
+	}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		err = errBodyTooLarge
+	}
+	return body, done, err
+}
+
+// limitListener hands out at most maxConnections connections that are open at the same time.
+type limitListener struct {
+	net.Listener
+	slots  slots
+	closed context.Context
+	close  context.CancelFunc
+}
+
+func newLimitListener(listener net.Listener) *limitListener {
+	closed, cancel := context.WithCancel(context.Background())
+	return &limitListener{Listener: listener, slots: make(slots, maxConnections), closed: closed, close: cancel}
+}
+
+// Accept implements net.Listener.
+func (l *limitListener) Accept() (net.Conn, error) {
+	if !l.slots.acquire(l.closed) {
+		return nil, net.ErrClosed
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		l.slots.release()
+		return nil, err
+	}
+	return &limitedConn{Conn: conn, release: sync.OnceFunc(l.slots.release)}, nil
+}
+
+// Close implements net.Listener.
+func (l *limitListener) Close() error {
+	l.close()
+	return l.Listener.Close()
+}
+
+// limitedConn gives its slot back when it is closed.
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+// Close implements net.Conn.
+func (c *limitedConn) Close() error {
+	err := c.Conn.Close()
+	c.release()
+	return err
+}

@@ -1,0 +1,103 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"sessiontool/lib/rpc"
+)
+
+var someMessage = newMessage(rpc.StoreParams{
+	PubKey:    "05" + strings.Repeat("ab", 32),
+	TTL:       "86400000",
+	Timestamp: "1795391232497",
+	Nonce:     "AAAAAAAAAS0=",
+	Data:      "Zmlyc3QgbWVzc2FnZQ==",
+})
+
+// The 2020 server reads ttl with stoi and timestamp with stoull, and hashes them as sent (node notes, section 2).
+func TestLeadingNumber(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want int64
+		ok   bool
+	}{
+		{"86400000", 86400000, true},
+		{"086400000", 86400000, true},
+		{" \t86400000", 86400000, true},
+		{"+86400000", 86400000, true},
+		{"86400000abc", 86400000, true},
+		{"86400000.9", 86400000, true},
+		{"", 0, false},
+		{"abc", 0, false},
+		{"+", 0, false},
+		{"-86400000", 0, false},
+		{"99999999999999999999", 0, false},
+		{strings.Repeat("0", maxNumberText), 0, true},
+		{strings.Repeat("0", maxNumberText+1), 0, false},
+	} {
+		if got, ok := leadingNumber(test.text); ok != test.ok || ok && got != test.want {
+			t.Errorf("%q is %d, %v; want %d, %v", test.text, got, ok, test.want, test.ok)
+		}
+	}
+}
+
+func TestEncodedMessageRoundTrip(t *testing.T) {
+	empty := newMessage(rpc.StoreParams{PubKey: someMessage.PubKey})
+	encoded := appendMessage(appendMessage(nil, someMessage), empty)
+	decoded, err := decodeMessages(encoded)
+	if err != nil || len(decoded) != 2 || decoded[0] != someMessage || decoded[1] != empty {
+		t.Fatalf("decoded %v, %v", decoded, err)
+	}
+	if size := someMessage.size() + empty.size(); size != len(encoded) {
+		t.Errorf("size says %d bytes, encoded are %d", size, len(encoded))
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	with := func(change func(m *message)) []byte {
+		m := someMessage
+		change(&m)
+		return appendMessage(nil, m)
+	}
+	good := appendMessage(nil, someMessage)
+	for name, encoded := range map[string][]byte{
+		"short key":        with(func(m *message) { m.PubKey = m.PubKey[1:] }),
+		"long key":         with(func(m *message) { m.PubKey += "0" }),
+		"long ttl":         with(func(m *message) { m.TTL = strings.Repeat("1", maxNumberText+1) }),
+		"long timestamp":   with(func(m *message) { m.Timestamp = strings.Repeat("1", maxNumberText+1) }),
+		"long nonce":       with(func(m *message) { m.nonce = strings.Repeat("A", maxNumberText+1) }),
+		"long data":        with(func(m *message) { m.Data = strings.Repeat("A", rpc.MaxDataBytes+1) }),
+		"data not UTF-8":   with(func(m *message) { m.Data = "\xff" }),
+		"cut off":          good[:len(good)-1],
+		"cut in the hash":  good[:10],
+		"something behind": append(bytes.Clone(good), 0),
+		"endless length":   append(bytes.Clone(good[:64]), 0xff, 0xff, 0xff, 0xff),
+	} {
+		if _, err := decodeMessages(encoded); !errors.Is(err, errMessage) {
+			t.Errorf("%s: %v, want errMessage", name, err)
+		}
+	}
+}
+
+// Whatever a peer sends either decodes to messages that encode to the same bytes, or is refused.
+func FuzzDecodeMessages(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(appendMessage(nil, someMessage))
+	f.Add(appendMessage(appendMessage(nil, someMessage), newMessage(rpc.StoreParams{PubKey: someMessage.PubKey})))
+	f.Fuzz(func(t *testing.T, batch []byte) {
+		messages, err := decodeMessages(batch)
+		if err != nil {
+			return
+		}
+		var encoded []byte
+		for _, m := range messages {
+			encoded = appendMessage(encoded, m)
+		}
+		if !bytes.Equal(encoded, batch) {
+			t.Errorf("%x decodes, but encodes to %x", batch, encoded)
+		}
+	})
+}

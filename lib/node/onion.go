@@ -1,0 +1,134 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+const (
+	// hopTimeout is how long the next hop has for its answer (node notes, section 7).
+	hopTimeout = 10 * time.Second
+	// maxRelays bounds the requests on their way through this node.
+	maxRelays = 512
+	// maxRelayedAnswer bounds an answer that is passed on: ten messages of the largest size, every character of
+	// them escaped in JSON, sealed and in base64, stay below it.
+	maxRelayedAnswer = 16 << 20
+	// hopHeader counts the relays that a request has passed. Clients do not send it.
+	hopHeader = "X-Onion-Hop"
+	// maxHops bounds that count, as on today's network.
+	maxHops = 15
+)
+
+const textTooManyHops = "onion request max path length exceeded"
+
+// passedHops reads hopHeader. A count that is no count is too many.
+func passedHops(r *http.Request) int {
+	text := r.Header.Get(hopHeader)
+	if text == "" {
+		return 0
+	}
+	hops, err := strconv.Atoi(text)
+	if err != nil || hops < 0 {
+		return maxHops + 1
+	}
+	return hops
+}
+
+// serveOnion takes this node's layer off a request and does what it says (node notes, section 7).
+func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.Version, body []byte) {
+	if passedHops(r) > maxHops {
+		n.write(w, bareAnswer(rpc.StatusBadRequest, textTooManyHops))
+		return
+	}
+	layer, err := onion.Open(version, n.keys.X25519, body)
+	switch {
+	case errors.Is(err, onion.ErrCiphertext):
+		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextCiphertext))
+		return
+	case err != nil:
+		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextOuter+err.Error()))
+		return
+	}
+	switch layer.Step {
+	case onion.Relay:
+		n.relay(w, r, version, layer)
+	case onion.Final:
+		result := n.storageRPC(r.Context(), layer.Payload)
+		n.write(w, n.seal(layer, result.status, string(result.body)))
+	case onion.Server:
+		n.write(w, n.seal(layer, rpc.StatusBadRequest, onion.TextURL))
+	case onion.Malformed:
+		n.write(w, n.seal(layer, rpc.StatusBadRequest, onion.TextJSON))
+	}
+}
+
+// seal makes the HTTP answer of the node that a layer was meant for. Its own status is inside.
+func (n *Node) seal(layer *onion.Layer, status int, body string) answer {
+	sealed, err := layer.SealResponse(n.random, status, body)
+	if err != nil {
+		n.log.Error("sealing an onion answer", "error", err)
+		return bareAnswer(http.StatusInternalServerError, "internal error")
+	}
+	return answer{status: rpc.StatusOK, body: sealed}
+}
+
+// relay posts what was under the layer to the next hop and passes its answer on as it comes in.
+func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Version, layer *onion.Layer) {
+	next := n.members.view().peers[layer.Destination]
+	if next == nil {
+		n.write(w, bareAnswer(rpc.StatusBadGateway, onion.TextNextNode+layer.Destination))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
+	defer cancel()
+	if !n.relays.acquire(ctx) {
+		n.write(w, bareAnswer(rpc.StatusTimeout, onion.TextTimeout))
+		return
+	}
+	defer n.relays.release()
+	request, err := newPeerRequest(ctx, next, version.Path(), layer.Body)
+	if err != nil {
+		n.log.Error("relaying an onion request", "to", next.name(), "error", err)
+		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
+		return
+	}
+	request.Header.Set(hopHeader, strconv.Itoa(passedHops(r)+1))
+	response, err := n.client.Do(request)
+	if err != nil {
+		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
+		n.write(w, bareAnswer(rpc.StatusTimeout, onion.TextTimeout))
+		return
+	}
+	defer response.Body.Close()
+	n.passOn(w, response)
+}
+
+// passOn copies the next hop's answer. Once the status is out, all that can be done about a failure is to break off.
+func (n *Node) passOn(w http.ResponseWriter, response *http.Response) {
+	if response.ContentLength > maxRelayedAnswer {
+		n.write(w, bareAnswer(http.StatusInternalServerError, "answer of the next hop is too large"))
+		return
+	}
+	writeHead(w, n.now(), relayedStatus(response.StatusCode), typeNone, response.ContentLength)
+	copied, err := io.Copy(w, io.LimitReader(response.Body, maxRelayedAnswer+1))
+	if err != nil || copied > maxRelayedAnswer {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// relayedStatus is what a relay makes of the next hop's status.
+func relayedStatus(status int) int {
+	switch status {
+	case rpc.StatusOK, rpc.StatusBadRequest, rpc.StatusBadTTL, rpc.StatusBadTimestamp, rpc.StatusWrongSwarm,
+		rpc.StatusBadProofOfWork, http.StatusInternalServerError, rpc.StatusBadGateway, rpc.StatusNotReady, rpc.StatusTimeout:
+		return status
+	}
+	return http.StatusInternalServerError
+}

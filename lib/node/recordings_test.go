@@ -1,0 +1,450 @@
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/vectors"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/pow"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+// row is a line of node-2020.jsonl: an HTTP exchange with one of the recorded nodes, or, with Hops, what was inside
+// the onion request of the line before.
+type row struct {
+	N        int        `json:"n"`
+	T        float64    `json:"t"` // seconds since 1970, at the end of the exchange
+	MS       float64    `json:"ms"`
+	Note     string     `json:"note"`
+	Port     int        `json:"node_port"`
+	Method   string     `json:"method"`
+	Path     string     `json:"path"`
+	Request  recordBody `json:"request_body"`
+	Status   *int       `json:"status"`
+	Response recordBody `json:"response_body"`
+	Header   struct {
+		ContentType *string `json:"Content-Type"`
+	} `json:"response_headers"`
+
+	Hops   []int  `json:"hops"`
+	Inner  string `json:"inner_request"`
+	Opened *struct {
+		Body   string `json:"body"`
+		Status int    `json:"status"`
+	} `json:"opened_response"`
+}
+
+// recordBody is a body as text or, where it is none, in base64. Long runs of one character at the end are cut off,
+// together with what closes the JSON behind them.
+type recordBody struct {
+	Text          string `json:"text"`
+	Base64        string `json:"base64"`
+	TruncatedFrom int    `json:"truncated_from"`
+}
+
+// bytes returns the whole body, or false if what was cut off cannot be made again.
+func (b recordBody) bytes(t testing.TB) ([]byte, bool) {
+	t.Helper()
+	if b.Base64 != "" {
+		raw, err := base64.StdEncoding.DecodeString(b.Base64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw, true
+	}
+	if b.TruncatedFrom == 0 {
+		return []byte(b.Text), true
+	}
+	last := b.Text[len(b.Text)-1:]
+	end := `"}}`
+	if last == " " {
+		end = ""
+	}
+	missing := b.TruncatedFrom - len(b.Text) - len(end)
+	if missing < 0 || !strings.HasSuffix(b.Text, strings.Repeat(last, 100)) {
+		return nil, false
+	}
+	return []byte(b.Text + strings.Repeat(last, missing) + end), true
+}
+
+func loadRows(t *testing.T) []row {
+	t.Helper()
+	data, err := os.ReadFile(vectors.Path(t, "node-2020.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []row
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, len(data)+1)
+	for lines.Scan() {
+		var r row
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Fatalf("line %d: %v", len(rows)+1, err)
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// replay is our nodes in the place of the recorded ones: as many, in the same swarms, with the clock of that day.
+type replay struct {
+	*testNetwork
+	first   int // the recorded port of node 0
+	clock   atomic.Int64
+	foreign map[string]bool // hashes of messages that recorded peers do not accept, and ours do
+	owners  map[string]string
+}
+
+// TestRecordedExchanges puts what the real server was asked to our node, byte for byte and at the same time of its
+// clock, and compares the answers.
+func TestRecordedExchanges(t *testing.T) {
+	rows := loadRows(t)
+	r := newReplay(t, rows)
+	r.seed(rows)
+	replayed := 0
+	for _, row := range rows {
+		r.clock.Store(int64(row.T*1000 - row.MS))
+		switch {
+		case row.Method != "" && r.comparable(row):
+			r.exchange(row)
+		case row.Opened != nil && row.Opened.Body != onion.TextJSON: // that one is another layer than ours
+			r.throughOnion(row)
+		default:
+			continue
+		}
+		replayed++
+	}
+	if replayed == 0 {
+		t.Error("nothing was replayed")
+	}
+	t.Logf("%d of %d rows replayed", replayed, len(rows))
+}
+
+// newReplay learns from the recording which node was in which swarm.
+func newReplay(t *testing.T, rows []row) *replay {
+	t.Helper()
+	swarms, ports := make(map[int]swarm.SwarmID), make(map[int]bool)
+	note := regexp.MustCompile(`key of swarm (\d+)`)
+	for _, row := range rows {
+		if row.Port != 0 {
+			ports[row.Port] = true
+		}
+		match := note.FindStringSubmatch(row.Note)
+		if match == nil || row.Status == nil || *row.Status != 200 {
+			continue
+		}
+		id, err := strconv.ParseUint(match[1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, port := range recordedPorts(t, row.Response.Text) {
+			swarms[port], ports[port] = swarm.SwarmID(id), true
+		}
+	}
+	if len(swarms) == 0 {
+		t.Skip("the recording does not say who is in which swarm")
+	}
+	r := &replay{foreign: make(map[string]bool), owners: make(map[string]string), first: slices.Min(keysOf(ports))}
+	r.clock.Store(int64(rows[0].T * 1000))
+	ids := make([]swarm.SwarmID, slices.Max(keysOf(ports))-r.first+1)
+	for i := range ids {
+		id, listed := swarms[r.first+i]
+		if !listed {
+			id = swarm.NoSwarm
+		}
+		ids[i] = id
+	}
+	r.testNetwork = startNetwork(t, ids, func(_ int, config *Config) {
+		config.AllowUnsigned = true
+		config.Now = func() time.Time { return time.UnixMilli(r.clock.Load()) }
+	})
+	listed := slices.DeleteFunc(slices.Clone(r.states), func(s rpc.NodeState) bool { return swarm.SwarmID(s.SwarmID) == swarm.NoSwarm })
+	r.directory.set(listed...)
+	for _, node := range r.nodes {
+		eventually(t, "the list", func() bool { return len(node.members.view().peers) == len(listed) })
+	}
+	return r
+}
+
+func keysOf(set map[int]bool) (keys []int) {
+	for key := range set {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func recordedPorts(t testing.TB, body string) (ports []int) {
+	t.Helper()
+	var answer rpc.SwarmAnswer
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, snode := range answer.Snodes {
+		port, err := strconv.Atoi(snode.Port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports = append(ports, port)
+	}
+	return ports
+}
+
+// comparable leaves out what our nodes do not serve, and onion layers, which only the recorded nodes can open.
+func (r *replay) comparable(row row) bool {
+	if strings.HasPrefix(row.Path, "/swarms/") || row.Path == "/proxy" || row.Path == "/file_proxy" || strings.Contains(row.Request.Text, "get_lns_mapping") {
+		return false
+	}
+	if strings.HasPrefix(row.Path, "/onion_req") {
+		return row.Status == nil || strings.HasPrefix(row.Response.Text, onion.TextOuter) || row.Response.Text == onion.TextCiphertext
+	}
+	// There, the hash of another key's message counts as lastHash too.
+	owner, known := r.owners[askedAfter(row.Request.Text)]
+	return !known || strings.Contains(row.Request.Text, owner)
+}
+
+var lastHash = regexp.MustCompile(`"lastHash": ?"([0-9a-f]{128})"`)
+
+func askedAfter(request string) string {
+	if match := lastHash.FindStringSubmatch(request); match != nil {
+		return match[1]
+	}
+	return ""
+}
+
+// seed stores, in all members, messages that recorded answers hold but no recorded request has stored.
+func (r *replay) seed(rows []row) {
+	r.t.Helper()
+	for _, row := range rows {
+		text := row.Request.Text
+		if row.Hops != nil {
+			text = row.Inner
+		}
+		if params, ok := storeParams(text); ok {
+			r.owners[newMessage(params).hashText()] = params.PubKey
+		}
+	}
+	for _, row := range rows {
+		request, response := row.Request.Text, row.Response.Text
+		if row.Opened != nil {
+			request, response = row.Inner, row.Opened.Body
+		}
+		var asked struct{ Params rpc.RetrieveParams }
+		var got rpc.RetrieveAnswer
+		if json.Unmarshal([]byte(request), &asked) != nil || json.Unmarshal([]byte(response), &got) != nil {
+			continue
+		}
+		for _, stored := range got.Messages {
+			if r.owners[stored.Hash] != "" {
+				continue
+			}
+			r.owners[stored.Hash] = asked.Params.PubKey
+			hash, err := hex.DecodeString(stored.Hash)
+			if err != nil || len(hash) != 64 {
+				r.t.Fatalf("row %d: hash %q", row.N, stored.Hash)
+			}
+			m := message{hash: [64]byte(hash), Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
+			m.TTL, m.Timestamp = strconv.Itoa(rpc.MaxTTLMillis), strconv.FormatInt(stored.Expiration-rpc.MaxTTLMillis, 10)
+			for _, node := range r.nodes {
+				mustInsert(r.t, node.store, m)
+			}
+		}
+	}
+}
+
+// storeParams reads a store request whose fields are all texts.
+func storeParams(request string) (rpc.StoreParams, bool) {
+	var call struct {
+		Method string
+		Params rpc.StoreParams
+	}
+	err := json.Unmarshal([]byte(request), &call)
+	return call.Params, err == nil && call.Method == rpc.MethodStore && len(call.Params.PubKey) == rpc.PubKeyTextLength
+}
+
+// exchange replays one HTTP row.
+func (r *replay) exchange(row row) {
+	r.t.Helper()
+	body, ok := row.Request.bytes(r.t)
+	if !ok {
+		return
+	}
+	r.setDifficulty(row.Response.Text)
+	i := row.Port - r.first
+	got := r.do(i, row.Method, row.Path, nil, body)
+	if row.Status == nil { // the recorded server fell silent or died
+		if got.status < 400 || got.status > 499 {
+			r.t.Errorf("row %d, %s: status %d, want a refusal", row.N, row.Note, got.status)
+		}
+		return
+	}
+	var contentType []string
+	if row.Header.ContentType != nil {
+		contentType = []string{*row.Header.ContentType}
+	}
+	if !slices.Equal(got.contentType, contentType) {
+		r.t.Errorf("row %d, %s: content type %q, want %q", row.N, row.Note, got.contentType, contentType)
+	}
+	r.compare(row, i, true, got.status, *row.Status, got.body, row.Response.Text)
+	r.replicated(string(body), got.status)
+}
+
+// throughOnion replays the request that was inside an onion, along the same nodes.
+func (r *replay) throughOnion(row row) {
+	r.t.Helper()
+	version := onion.V1
+	if strings.Contains(row.Note, "v2") {
+		version = onion.V2
+	}
+	r.setDifficulty(row.Opened.Body)
+	got := r.onion(version, row.Hops, []byte(row.Inner))
+	r.compare(row, row.Hops[len(row.Hops)-1], false, got.Status, row.Opened.Status, got.Body, row.Opened.Body)
+	r.replicated(row.Inner, got.Status)
+}
+
+// onion sends payload through the nodes of path, the last of which answers.
+func (n *testNetwork) onion(version onion.Version, path []int, payload []byte) onion.Response {
+	n.t.Helper()
+	wrapped := n.wrap(version, path, payload)
+	got := n.do(path[0], http.MethodPost, version.Path(), nil, wrapped.Body)
+	if got.status != 200 || got.contentType != nil {
+		n.t.Fatalf("onion request along %v: %v", path, got)
+	}
+	response, err := wrapped.OpenResponse([]byte(got.body))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return response
+}
+
+func (n *testNetwork) wrap(version onion.Version, path []int, payload []byte) *onion.Request {
+	n.t.Helper()
+	var hops []onion.Hop
+	for _, i := range path {
+		keys := n.nodes[i].Keys()
+		hops = append(hops, onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public})
+	}
+	request, err := onion.Wrap(rand.Reader, version, hops[:len(hops)-1], hops[len(hops)-1], payload)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return request
+}
+
+// setDifficulty puts in force what the recorded answer tells to have been in force.
+func (r *replay) setDifficulty(recorded string) {
+	var answer struct{ Difficulty uint64 }
+	if json.Unmarshal([]byte(recorded), &answer) != nil || answer.Difficulty == 0 {
+		return
+	}
+	for _, node := range r.nodes {
+		if node.difficulty.current() != answer.Difficulty {
+			node.SetDifficulty(answer.Difficulty)
+		}
+	}
+}
+
+// replicated waits until all members have what a request stored, as the recorded ones had by the next row.
+func (r *replay) replicated(request string, status int) {
+	r.t.Helper()
+	params, ok := storeParams(request)
+	if !ok || status != 200 {
+		return
+	}
+	m := newMessage(params)
+	if canonical := strings.Trim(params.TTL+params.Timestamp, "0123456789") == "" && params.TTL[0] != '0' && params.Timestamp[0] != '0'; !canonical {
+		r.foreign[m.hashText()] = true
+	}
+	for _, node := range r.nodes {
+		if !node.members.view().owns(params.PubKey) {
+			continue
+		}
+		eventually(r.t, "replication", func() bool {
+			held, err := node.Messages(params.PubKey)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return m.expiration() <= r.clock.Load() || slices.ContainsFunc(held, func(s rpc.Stored) bool { return s.Hash == m.hashText() })
+		})
+	}
+}
+
+// compare compares answers of node i: texts exactly, swarms by their members, messages one by one. Where the
+// request came in, entry, their order counts too.
+func (r *replay) compare(row row, i int, entry bool, status, wantStatus int, body, wantBody string) {
+	r.t.Helper()
+	if status != wantStatus {
+		r.t.Errorf("row %d, %s: status %d, want %d; body %q", row.N, row.Note, status, wantStatus, body)
+		return
+	}
+	switch {
+	case strings.HasPrefix(wantBody, onion.TextOuter):
+		if !strings.HasPrefix(body, onion.TextOuter) {
+			r.t.Errorf("row %d, %s: %q", row.N, row.Note, body)
+		}
+	case strings.HasPrefix(wantBody, `{"snodes":`):
+		r.compareSwarm(row, body, wantBody)
+	case strings.HasPrefix(wantBody, `{"messages":`):
+		r.compareMessages(row, entry, body, wantBody)
+	case body != wantBody:
+		r.t.Errorf("row %d, %s: %q, want %q", row.N, row.Note, body, wantBody)
+	}
+}
+
+func (r *replay) compareSwarm(row row, body, wantBody string) {
+	r.t.Helper()
+	var want []rpc.Snode
+	for _, port := range recordedPorts(r.t, wantBody) {
+		i := port - r.first
+		want = append(want, rpc.Snode{
+			Address:       r.nodes[i].Keys().Address(),
+			IP:            "127.0.0.1",
+			Port:          strconv.Itoa(int(r.states[i].StoragePort)),
+			PubkeyEd25519: r.states[i].PubkeyEd25519,
+			PubkeyX25519:  r.states[i].PubkeyX25519,
+		})
+	}
+	text, err := json.Marshal(rpc.SwarmAnswer{Snodes: want})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if body != string(text) {
+		r.t.Errorf("row %d, %s: %s, want %s", row.N, row.Note, body, text)
+	}
+}
+
+func (r *replay) compareMessages(row row, entry bool, body, wantBody string) {
+	r.t.Helper()
+	var got, want rpc.RetrieveAnswer
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(wantBody), &want); err != nil {
+		r.t.Fatal(err)
+	}
+	// Expired messages are served there until the next sweep.
+	want.Messages = slices.DeleteFunc(want.Messages, func(s rpc.Stored) bool { return s.Expiration <= r.clock.Load() })
+	if !entry {
+		got.Messages = slices.DeleteFunc(got.Messages, func(s rpc.Stored) bool { return r.foreign[s.Hash] })
+		for _, messages := range [][]rpc.Stored{got.Messages, want.Messages} {
+			slices.SortFunc(messages, func(a, b rpc.Stored) int { return strings.Compare(a.Hash, b.Hash) })
+		}
+	}
+	if !slices.Equal(got.Messages, want.Messages) {
+		r.t.Errorf("row %d, %s:\ngot  %v\nwant %v", row.N, row.Note, got.Messages, want.Messages)
+	}
+}

@@ -1,0 +1,141 @@
+package node
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+// Bounds in time of a client's connection. The 2020 server gives every connection 30 s (node notes, section 1).
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 120 * time.Second
+	maxHeader     = 8 << 10
+)
+
+const (
+	// longPollHeader delays an answer by longPollDelay (node notes, section 2). Session Desktop 1.0.1 relies on it to
+	// pause between its questions.
+	longPollHeader = "X-Loki-Long-Poll"
+	longPollDelay  = 2 * time.Second
+)
+
+const (
+	textNotReady        = "Service node is not ready: not in any swarm; \n"
+	textTooManyRequests = "too many requests\n"
+)
+
+// statsBody is the answer to rpc.StatsPath: the version of the storage server that this node stands in for.
+const statsBody = "{\n    \"version\": \"2.0.7\"\n}"
+
+// newServer makes the HTTP server around handler. HTTP/2 is off, as no storage server speaks it.
+func newServer(handler http.Handler, certificate tls.Certificate, log *slog.Logger) *http.Server {
+	server := &http.Server{
+		Handler: handler,
+		TLSConfig: &tls.Config{
+			Certificates: []tls.Certificate{certificate},
+			MinVersion:   tls.VersionTLS12,
+		},
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	return server
+}
+
+// ServeHTTP answers clients and other nodes (node notes, section 1).
+func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n.serving.RLock()
+	defer n.serving.RUnlock()
+	if n.closed {
+		panic(http.ErrAbortHandler)
+	}
+	switch {
+	case r.Method == http.MethodPost && !n.members.view().ready():
+		n.write(w, n.notReady(r))
+	case r.Method == http.MethodPost:
+		n.servePost(w, r)
+	case r.Method == http.MethodGet && r.URL.Path == rpc.StatsPath:
+		n.write(w, bareAnswer(rpc.StatusOK, statsBody))
+	case r.Method == http.MethodGet:
+		n.write(w, bareAnswer(http.StatusNotFound, "unknown target for GET: "+r.RequestURI))
+	default:
+		n.write(w, bareAnswer(rpc.StatusBadRequest, ""))
+	}
+}
+
+func (n *Node) write(w http.ResponseWriter, a answer) { a.write(w, n.now()) }
+
+// notReady is what a node that belongs to no swarm says. A relay gets to know which hop it is.
+func (n *Node) notReady(r *http.Request) answer {
+	if passedHops(r) > 0 {
+		return bareAnswer(rpc.StatusNotReady, onion.TextNotReady+n.keys.Name())
+	}
+	return bareAnswer(rpc.StatusNotReady, textNotReady)
+}
+
+func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case rpc.StoragePath:
+		n.serveStorage(w, r)
+	case onion.V1.Path():
+		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V1, body) })
+	case onion.V2.Path():
+		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V2, body) })
+	case PushPath:
+		n.write(w, n.servePush(w, r))
+	default:
+		n.write(w, bareAnswer(http.StatusNotFound, "unknown target for POST: "+r.RequestURI))
+	}
+}
+
+// serveStorage answers a client that came directly.
+func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
+	if !n.limiter.allow(r.RemoteAddr, n.now()) {
+		n.write(w, bareAnswer(rpc.StatusTooManyRequests, textTooManyRequests))
+		return
+	}
+	n.withBody(w, r, func(body []byte) {
+		result := n.storageRPC(r.Context(), body)
+		if r.Header.Get(longPollHeader) != "" {
+			n.pause(r, longPollDelay)
+		}
+		n.write(w, result)
+	})
+}
+
+// pause waits, but not for a client that has gone or while the node is closing.
+func (n *Node) pause(r *http.Request, delay time.Duration) {
+	select {
+	case <-time.After(delay):
+	case <-r.Context().Done():
+	case <-n.closing:
+	}
+}
+
+// withBody reads the request's body and serves it. A body that does not arrive whole gets no answer, as nobody is
+// there to read one.
+func (n *Node) withBody(w http.ResponseWriter, r *http.Request, serve func(body []byte)) {
+	body, done, err := n.largeBodies.readBody(w, r)
+	defer done()
+	switch {
+	case err == nil:
+		serve(body)
+	case errors.Is(err, errBodyTooLarge):
+		n.write(w, textAnswer(http.StatusRequestEntityTooLarge, "request body too large\n"))
+	default:
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,197 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"sessiontool/lib/rpc"
+)
+
+// fields is a JSON object whose values are still text. Names are matched exactly, which encoding/json does not do
+// for structs, and presence is told from emptiness.
+type fields map[string]json.RawMessage
+
+// parseFields reads a JSON object. JSON of another kind, null included, is none.
+func parseFields(data []byte) (fields, bool) {
+	var object fields
+	err := json.Unmarshal(data, &object)
+	return object, err == nil && object != nil
+}
+
+// text returns the string called name. Where the value is of another type a 2020 server never answers at all.
+func (f fields) text(name string) (string, error) {
+	raw := f[name]
+	var text string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
+		return "", refuse(rpc.StatusBadRequest, "invalid json: `%s` is not a string\n", name)
+	}
+	return text, nil
+}
+
+// texts returns the strings called names. If one is absent, the first that is makes the refusal, which ends with end.
+func (f fields) texts(end string, names ...string) ([]string, error) {
+	for _, name := range names {
+		if _, ok := f[name]; !ok {
+			return nil, refuse(rpc.StatusBadRequest, "invalid json: no `%s` field%s", name, end)
+		}
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		var err error
+		if values[i], err = f.text(name); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
+func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
+	result, err := n.call(ctx, body)
+	if err == nil {
+		return result
+	}
+	if refused := (refusal{}); errors.As(err, &refused) {
+		return textAnswer(refused.status, refused.text)
+	}
+	if ctx.Err() == nil {
+		n.log.Error("serving a storage request", "error", err)
+	}
+	return textAnswer(500, "internal error\n")
+}
+
+func (n *Node) call(ctx context.Context, body []byte) (answer, error) {
+	method, params, err := parseCall(body)
+	if err != nil {
+		return answer{}, err
+	}
+	switch method {
+	case rpc.MethodStore:
+		return n.serveStore(ctx, params)
+	case rpc.MethodRetrieve:
+		return n.serveRetrieve(params)
+	case rpc.MethodSwarm:
+		return n.serveSwarm(params)
+	}
+	return answer{}, refuse(rpc.StatusBadRequest, "no method %s", method)
+}
+
+// parseCall reads the two members of a request that count.
+func parseCall(body []byte) (method string, params fields, err error) {
+	var request fields
+	if utf8.Valid(body) {
+		request, _ = parseFields(body)
+	}
+	if method, err = request.text("method"); err != nil {
+		return "", nil, refuse(rpc.StatusBadRequest, "invalid json: no `method` field\n")
+	}
+	params, ok := parseFields(request["params"])
+	if !ok {
+		return "", nil, refuse(rpc.StatusBadRequest, "invalid json: no `params` field\n")
+	}
+	return method, params, nil
+}
+
+// serveStore checks in the order of the node notes, section 2, and answers when the message is on disk.
+func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
+	texts, err := params.texts("\n", "pubKey", "ttl", "nonce", "timestamp", "data")
+	if err != nil {
+		return answer{}, err
+	}
+	request := rpc.StoreParams{PubKey: texts[0], TTL: texts[1], Nonce: texts[2], Timestamp: texts[3], Data: texts[4]}
+	if err := checkPubKey(request.PubKey); err != nil {
+		return answer{}, err
+	}
+	if len(request.Data) > rpc.MaxDataBytes {
+		return answer{}, refuse(rpc.StatusBadRequest, "Message body exceeds maximum allowed length of %d\n", rpc.MaxDataBytes)
+	}
+	view := n.members.view()
+	if !view.owns(request.PubKey) {
+		return swarmAnswer(rpc.StatusWrongSwarm, view, request.PubKey)
+	}
+	m := newMessage(request)
+	if err := m.checkTimes(n.now().UnixMilli(), rpc.MaxFutureMillis); err != nil {
+		return answer{}, err
+	}
+	difficulty := n.difficulty.current()
+	if len(request.Nonce) > maxNumberText || !m.meets(difficulty) {
+		return jsonAnswer(rpc.StatusBadProofOfWork, rpc.DifficultyAnswer{Difficulty: int64(difficulty)})
+	}
+	switch err := n.store.insert(ctx, m); {
+	case errors.Is(err, errStoreFull):
+		n.log.Error("refusing messages", "error", err)
+		return answer{}, refuse(rpc.StatusNotReady, "Service node is out of space\n")
+	case err != nil:
+		return answer{}, err
+	}
+	n.replicator.push(m)
+	return jsonAnswer(rpc.StatusOK, rpc.DifficultyAnswer{Difficulty: int64(difficulty)})
+}
+
+func checkPubKey(pubKey string) error {
+	if len(pubKey) != rpc.PubKeyTextLength {
+		return refuse(rpc.StatusBadRequest, "Pubkey must be %d characters long\n", rpc.PubKeyTextLength)
+	}
+	return nil
+}
+
+// checkTimes refuses a ttl out of bounds and a timestamp that, at now, lies more than future ahead or has expired
+// (all in milliseconds).
+func (m message) checkTimes(now, future int64) error {
+	ttl, ok := m.ttl()
+	if !ok {
+		return errTTL
+	}
+	timestamp, ok := m.timestamp()
+	if !ok || timestamp > now+future || timestamp+ttl < now {
+		return errTimestamp
+	}
+	return nil
+}
+
+// serveRetrieve answers with what the owner of a key has not seen yet.
+func (n *Node) serveRetrieve(params fields) (answer, error) {
+	texts, err := params.texts("", "pubKey", "lastHash")
+	if err != nil {
+		return answer{}, err
+	}
+	pubKey, lastHash := texts[0], texts[1]
+	if err := checkPubKey(pubKey); err != nil {
+		return answer{}, err
+	}
+	view := n.members.view()
+	if !view.owns(pubKey) {
+		return swarmAnswer(rpc.StatusWrongSwarm, view, pubKey)
+	}
+	now := n.now()
+	if err := checkOwner(pubKey, params, now, n.allowUnsigned); err != nil {
+		return answer{}, err
+	}
+	messages, err := n.store.after(pubKey, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(rpc.StatusOK, rpc.RetrieveAnswer{Messages: messages})
+}
+
+func (n *Node) serveSwarm(params fields) (answer, error) {
+	texts, err := params.texts("\n", "pubKey")
+	if err != nil {
+		return answer{}, err
+	}
+	if err := checkPubKey(texts[0]); err != nil {
+		return answer{}, err
+	}
+	return swarmAnswer(rpc.StatusOK, n.members.view(), texts[0])
+}
+
+// swarmAnswer lists the swarm of pubKey.
+func swarmAnswer(status int, view *view, pubKey string) (answer, error) {
+	snodes := []rpc.Snode{}
+	for _, p := range view.swarmOf(pubKey) {
+		snodes = append(snodes, p.snode)
+	}
+	return jsonAnswer(status, rpc.SwarmAnswer{Snodes: snodes})
+}

@@ -1,0 +1,264 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"log/slog"
+
+	"go.etcd.io/bbolt"
+
+	"sessiontool/lib/rpc"
+)
+
+func newStore(t testing.TB) *store {
+	t.Helper()
+	s, err := openStore(t.TempDir(), defaultStoreBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// owner makes a distinct key text.
+func owner(i int) string { return fmt.Sprintf("05%064d", i) }
+
+func plain(owner, data string, at time.Time, ttl time.Duration) message {
+	return newMessage(rpc.StoreParams{
+		PubKey:    owner,
+		TTL:       strconv.FormatInt(ttl.Milliseconds(), 10),
+		Timestamp: strconv.FormatInt(at.UnixMilli(), 10),
+		Data:      data,
+	})
+}
+
+func mustInsert(t testing.TB, s *store, messages ...message) {
+	t.Helper()
+	if err := s.insert(t.Context(), messages...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustAfter(t testing.TB, s *store, owner, lastHash string, now time.Time) []rpc.Stored {
+	t.Helper()
+	found, err := s.after(owner, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// Ten at a time, in the order of their arrival and not of their timestamps.
+func TestAfterPages(t *testing.T) {
+	s, now := newStore(t), time.Now()
+	var want []string
+	for i := range 23 {
+		want = append(want, fmt.Sprint(i))
+		mustInsert(t, s, plain(owner(1), want[i], now.Add(-time.Duration(i)*time.Second), time.Hour), plain(owner(2), want[i], now, time.Hour))
+	}
+	var got []string
+	var pages []int
+	for last := ""; len(pages) == 0 || pages[len(pages)-1] > 0; {
+		page := mustAfter(t, s, owner(1), last, now)
+		pages = append(pages, len(page))
+		for _, m := range page {
+			got, last = append(got, m.Data), m.Hash
+		}
+	}
+	if !slices.Equal(got, want) || !slices.Equal(pages, []int{10, 10, 3, 0}) {
+		t.Errorf("pages of %v hold %v", pages, got)
+	}
+}
+
+func TestAfterUnknownHash(t *testing.T) {
+	s, now := newStore(t), time.Now()
+	first, second, foreign := plain(owner(1), "a", now, time.Hour), plain(owner(1), "b", now, time.Hour), plain(owner(2), "c", now, time.Hour)
+	mustInsert(t, s, first, second, foreign)
+	for name, last := range map[string]string{
+		"none":            "",
+		"another owner's": foreign.hashText(),
+		"upper case":      strings.ToUpper(first.hashText()),
+		"never seen":      strings.Repeat("ab", 64),
+		"too short":       first.hashText()[:126],
+		"not hex":         strings.Repeat("z", 128),
+	} {
+		if got := mustAfter(t, s, owner(1), last, now); len(got) != 2 {
+			t.Errorf("after %s hash come %d messages, want both", name, len(got))
+		}
+	}
+	if got := mustAfter(t, s, owner(1), first.hashText(), now); len(got) != 1 || got[0].Hash != second.hashText() {
+		t.Errorf("after the first hash comes %v", got)
+	}
+	if got := mustAfter(t, s, strings.ToUpper(owner(0xa)), "", now); len(got) != 0 {
+		t.Errorf("another text of the key holds %v", got)
+	}
+}
+
+// The texts of a request are hashed without separators, so requests for different owners can have the same hash.
+// Neither may displace the other.
+func TestSameHashDifferentOwner(t *testing.T) {
+	s, now := newStore(t), time.Now()
+	mine := plain(owner(1), "x", now, time.Hour)
+	theirs := mine
+	theirs.PubKey = owner(2)
+	mustInsert(t, s, theirs, mine)
+	for i := 1; i <= 2; i++ {
+		if got := mustAfter(t, s, owner(i), "", now); len(got) != 1 {
+			t.Errorf("owner %d has %d messages, want 1", i, len(got))
+		}
+	}
+}
+
+func TestStoreSurvivesReopening(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	s, err := openStore(dir, defaultStoreBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustInsert(t, s, plain(owner(1), "first", now, time.Hour))
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = openStore(dir, defaultStoreBytes); err != nil {
+		t.Fatal(err)
+	}
+	mustInsert(t, s, plain(owner(1), "second", now, time.Hour))
+	if got := mustAfter(t, s, owner(1), "", now); len(got) != 2 || got[0].Data != "first" || got[1].Data != "second" {
+		t.Errorf("after reopening the store holds %v", got)
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.insert(t.Context(), plain(owner(1), "third", now, time.Hour)); !errors.Is(err, errStoreClosed) {
+		t.Errorf("a closed store says %v", err)
+	}
+}
+
+func TestStoreRefusesUnknownFormat(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openStore(dir, defaultStoreBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{storeFormat + 1}) })
+	if err := errors.Join(err, s.close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openStore(dir, defaultStoreBytes); !errors.Is(err, errStoreFormat) {
+		t.Errorf("opening says %v, want errStoreFormat", err)
+	}
+	if _, err := openStore(filepath.Join(dir, "absent"), defaultStoreBytes); err == nil {
+		t.Error("a store was opened in a folder that does not exist")
+	}
+}
+
+// A full store says so, unlike the 2020 server, and takes messages again when some have expired.
+func TestStoreFull(t *testing.T) {
+	s, now := newStore(t), time.Now()
+	s.maxBytes = 1 << 20
+	var err error
+	for i := 0; err == nil && i < 100; i++ {
+		err = s.insert(t.Context(), plain(owner(i), strings.Repeat("x", rpc.MaxDataBytes), now, time.Minute))
+	}
+	if !errors.Is(err, errStoreFull) {
+		t.Fatalf("ten times the limit was stored: %v", err)
+	}
+	if removed, err := s.sweep(t.Context(), now.Add(time.Minute).UnixMilli()); err != nil || removed == 0 {
+		t.Fatalf("sweep removed %d, %v", removed, err)
+	}
+	mustInsert(t, s, plain(owner(1), "x", now, time.Hour))
+}
+
+// A message is served as long as it has not expired, whenever the sweep comes, and then leaves no trace.
+func TestExpiry(t *testing.T) {
+	s, now := newStore(t), time.Now()
+	const many = 3*sweepBatch + 1
+	var messages []message
+	for i := range many {
+		messages = append(messages, plain(owner(i%3), strconv.Itoa(i), now, time.Minute))
+	}
+	stays := plain(owner(0), "stays", now, time.Hour)
+	mustInsert(t, s, append(messages, stays)...)
+	end := now.Add(time.Minute)
+	if got := mustAfter(t, s, owner(1), "", end.Add(-time.Millisecond)); len(got) != rpc.MaxRetrieved {
+		t.Errorf("a millisecond early %d messages are served", len(got))
+	}
+	if got := mustAfter(t, s, owner(1), "", end); len(got) != 0 {
+		t.Errorf("%d expired messages are served", len(got))
+	}
+	if removed, err := s.sweep(t.Context(), end.UnixMilli()-1); removed != 0 || err != nil {
+		t.Errorf("a millisecond early %d messages are removed (%v)", removed, err)
+	}
+	if removed, err := s.sweep(t.Context(), end.UnixMilli()); removed != many || err != nil {
+		t.Errorf("%d messages are removed (%v), want %d", removed, err, many)
+	}
+	if got := entries(t, s); got != [3]int{1, 1, 1} {
+		t.Errorf("buckets hold %v entries after the sweep, want 1 each", got)
+	}
+	if got := mustAfter(t, s, owner(0), "", end); len(got) != 1 || got[0].Hash != stays.hashText() {
+		t.Errorf("after the sweep there is %v", got)
+	}
+}
+
+// entries counts what is in the three buckets.
+func entries(t *testing.T, s *store) (counts [3]int) {
+	t.Helper()
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		for i, name := range [][]byte{messageBucket, hashBucket, expiryBucket} {
+			counts[i] = tx.Bucket(name).Stats().KeyN
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+// The sweep comes every ten seconds.
+func TestSweepLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		mustInsert(t, s, plain(owner(1), "x", time.Now(), 15*time.Second))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.sweepLoop(ctx, slog.New(slog.DiscardHandler), time.Now)
+		}()
+		for _, test := range []struct {
+			pass time.Duration
+			want int
+		}{{10*time.Second + time.Millisecond, 1}, {9 * time.Second, 1}, {time.Second, 0}} {
+			<-time.After(test.pass)
+			synctest.Wait()
+			if got := entries(t, s)[0]; got != test.want {
+				t.Errorf("%v later there are %d messages, want %d", test.pass, got, test.want)
+			}
+		}
+		cancel()
+		<-ended
+	})
+}
+
+func TestInsertGivesUpWithItsContext(t *testing.T) {
+	s := &store{inserts: make(chan insertion), quit: make(chan struct{})} // nobody commits
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.insert(ctx, someMessage); !errors.Is(err, context.Canceled) {
+		t.Errorf("insert says %v, want that the context was cancelled", err)
+	}
+}

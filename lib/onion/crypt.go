@@ -1,0 +1,68 @@
+package onion
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"sessiontool/lib/x25519"
+)
+
+// keyLabel is the HMAC key that turns an X25519 secret into a layer key (node notes, section 7).
+const keyLabel = "LOKI"
+
+var errShort = errors.New("sealed bytes are shorter than nonce and tag")
+
+// sealFor seals plaintext for the holder of public under a fresh ephemeral key, whose public half it returns together
+// with nonce || ciphertext || tag and the cipher that opens the answer.
+func sealFor(random io.Reader, public x25519.PublicKey, plaintext []byte) (x25519.PublicKey, []byte, cipher.AEAD, error) {
+	ephemeral, err := x25519.GenerateKey(random)
+	if err != nil {
+		return x25519.PublicKey{}, nil, nil, err
+	}
+	aead, err := layerCipher(ephemeral.Private, public)
+	if err != nil {
+		return x25519.PublicKey{}, nil, nil, err
+	}
+	sealed, err := seal(random, aead, plaintext)
+	return ephemeral.Public, sealed, aead, err
+}
+
+// layerCipher makes the cipher of one layer: AES-256-GCM under HMAC-SHA256("LOKI", shared secret). The secret stays
+// inside the cipher, where no formatting verb can reach it. The error is x25519.ErrLowOrder.
+func layerCipher(private x25519.PrivateKey, public x25519.PublicKey) (cipher.AEAD, error) {
+	secret, err := private.DH(public)
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, []byte(keyLabel))
+	mac.Write(secret[:])
+	block, err := aes.NewCipher(mac.Sum(nil))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// seal returns nonce || ciphertext || tag. The nonce is drawn from random.
+func seal(random io.Reader, aead cipher.AEAD, plaintext []byte) ([]byte, error) {
+	nonceSize := aead.NonceSize()
+	sealed := make([]byte, nonceSize, nonceSize+len(plaintext)+aead.Overhead())
+	if _, err := io.ReadFull(random, sealed); err != nil {
+		return nil, fmt.Errorf("reading randomness: %w", err)
+	}
+	return aead.Seal(sealed, sealed, plaintext, nil), nil
+}
+
+// open undoes seal.
+func open(aead cipher.AEAD, sealed []byte) ([]byte, error) {
+	nonceSize := aead.NonceSize()
+	if len(sealed) < nonceSize+aead.Overhead() {
+		return nil, errShort
+	}
+	return aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], nil)
+}

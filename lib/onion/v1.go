@@ -1,0 +1,96 @@
+package onion
+
+import (
+	"encoding/base64"
+	"fmt"
+	"unicode/utf8"
+
+	"sessiontool/lib/x25519"
+)
+
+// formatV1 is JSON throughout: {"ciphertext", "ephemeral_key"} outside, the same with "destination" in front for a
+// relay, {"body", "headers"} for the target.
+type formatV1 struct{}
+
+func (formatV1) final(payload []byte) ([]byte, error) {
+	if !utf8.Valid(payload) {
+		return nil, ErrNotText
+	}
+	return marshal(struct {
+		Body    string `json:"body"`
+		Headers string `json:"headers"`
+	}{Body: string(payload)})
+}
+
+// layer writes the JSON by hand: hex and base64 have no character that JSON escapes.
+func (formatV1) layer(destination string, ephemeral x25519.PublicKey, sealed []byte) []byte {
+	text := make([]byte, 0, 200+base64.StdEncoding.EncodedLen(len(sealed)))
+	text = append(text, '{')
+	if destination != "" {
+		text = fmt.Appendf(text, `"destination":"%s",`, destination)
+	}
+	text = append(text, `"ciphertext":"`...)
+	text = base64.StdEncoding.AppendEncode(text, sealed)
+	return fmt.Appendf(text, `","ephemeral_key":"%s"}`, ephemeral)
+}
+
+func (formatV1) parseBody(body []byte) (string, []byte, error) {
+	fields, err := parseObject(body)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+	}
+	text, err := fields.text("ciphertext")
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+	}
+	ephemeral, err := fields.text("ephemeral_key")
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+	}
+	sealed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
+	}
+	return ephemeral, sealed, nil
+}
+
+// parseLayer lets the presence of "body" decide that the layer is the last one (node notes, section 7).
+func (formatV1) parseLayer(plaintext []byte) (Layer, error) {
+	fields, err := parseObject(plaintext)
+	if err != nil {
+		return Layer{}, err
+	}
+	switch {
+	case fields.has("body"):
+		payload, err := fields.text("body")
+		return Layer{Step: Final, Payload: []byte(payload)}, err
+	case fields.has("host"):
+		return parseServer(fields)
+	}
+	destination, err := fields.text("destination")
+	if err != nil {
+		return Layer{}, err
+	}
+	ciphertext, err := fields.raw("ciphertext")
+	if err != nil {
+		return Layer{}, err
+	}
+	ephemeral, err := fields.raw("ephemeral_key")
+	if err != nil {
+		return Layer{}, err
+	}
+	body := make([]byte, 0, len(ciphertext)+len(ephemeral)+40)
+	body = fmt.Appendf(body, `{"ciphertext":%s,"ephemeral_key":%s}`, ciphertext, ephemeral)
+	return Layer{Step: Relay, Destination: destination, Body: body}, nil
+}
+
+// parseServer reads a layer for a web server. Its url is not kept: our nodes are no way out of the network.
+func parseServer(fields object) (Layer, error) {
+	if _, err := fields.raw("host"); err != nil {
+		return Layer{}, err
+	}
+	if _, err := fields.raw("target"); err != nil {
+		return Layer{}, err
+	}
+	return Layer{Step: Server}, nil
+}

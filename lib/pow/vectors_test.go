@@ -1,0 +1,199 @@
+package pow_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"sessiontool/lib/internal/vectors"
+	"sessiontool/lib/pow"
+)
+
+// TestVectorsClient replays the client's searches. The client stops at a hash equal to the target as well; that is
+// one chance in 2^64, so its first nonce is ours.
+func TestVectorsClient(t *testing.T) {
+	var recording struct {
+		Cases []struct {
+			Timestamp  uint64
+			TTL        uint64
+			PubKey     string `json:"pubkey"`
+			Data       string
+			Difficulty uint64 `json:"effective_difficulty"`
+			Increment  uint64
+			Start      uint64 `json:"start_nonce"`
+			Nonce      string
+			PayloadLen int         `json:"payload_length"`
+			Inner      vectors.Hex `json:"payload_sha512"`
+			Result     vectors.Hex `json:"result_sha512"`
+			Target     string
+		}
+	}
+	vectors.Load(t, "pow.json", &recording)
+	for i, c := range recording.Cases {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			m := pow.Message{
+				PubKey:    c.PubKey,
+				Timestamp: strconv.FormatUint(c.Timestamp, 10),
+				TTL:       strconv.FormatUint(c.TTL, 10),
+				Data:      c.Data,
+			}
+			if m.PayloadLen() != c.PayloadLen {
+				t.Errorf("payload has %d bytes, recorded %d", m.PayloadLen(), c.PayloadLen)
+			}
+			inner := m.Inner()
+			if got := hex.EncodeToString(inner[:]); got != hex.EncodeToString(c.Inner) {
+				t.Errorf("inner hash %s, recorded %x", got, c.Inner)
+			}
+			target := pow.Target(m.PayloadLen(), c.TTL, c.Difficulty)
+			if got := fmt.Sprintf("%016x", target); got != c.Target {
+				t.Errorf("target %s, recorded %s", got, c.Target)
+			}
+			nonce, err := pow.DecodeNonce(c.Nonce)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hash, ok := pow.Verify(m, nonce, c.Difficulty)
+			if !ok || hex.EncodeToString(hash[:]) != hex.EncodeToString(c.Result) {
+				t.Errorf("verified %v with hash %x, recorded %x", ok, hash, c.Result)
+			}
+			if c.Increment != 1 {
+				return // some nonces were left out, so the recorded one need not be the first
+			}
+			solved, err := pow.Solve(t.Context(), inner, target, pow.Options{Start: c.Start})
+			if err != nil || pow.EncodeNonce(solved) != c.Nonce {
+				t.Errorf("solved to %s (%v), recorded %s", pow.EncodeNonce(solved), err, c.Nonce)
+			}
+		})
+	}
+}
+
+func TestVectorsTarget(t *testing.T) {
+	var recording struct {
+		Targets []struct {
+			TTL        uint64
+			PayloadLen int `json:"payload_length"`
+			Difficulty uint64
+			Target     string
+		}
+	}
+	vectors.Load(t, "pow.json", &recording)
+	for _, c := range recording.Targets {
+		if got := fmt.Sprintf("%016x", pow.Target(c.PayloadLen, c.TTL, c.Difficulty)); got != c.Target {
+			t.Errorf("%d bytes for %d ms at %d: target %s, recorded %s", c.PayloadLen, c.TTL, c.Difficulty, got, c.Target)
+		}
+	}
+}
+
+// TestVectorsServer checks every store request that the storage server judged by its nonce, and that the hash of an
+// accepted one is the name under which the server gave the message back.
+func TestVectorsServer(t *testing.T) {
+	type owned struct{ pubKey, data string }
+	hashes := map[owned]map[string]bool{}
+	judged, served := 0, 0
+	for _, x := range serverExchanges(t) {
+		if x.method == "retrieve" && x.status == 200 {
+			for _, message := range x.response.Messages {
+				if known := hashes[owned{x.params["pubKey"], message.Data}]; known != nil {
+					served++
+					if !known[message.Hash] {
+						t.Errorf("row %d: message %s was stored as %v", x.row, message.Hash, known)
+					}
+				}
+			}
+		}
+		// Any other status was given before the server looked at the nonce.
+		if x.method != "store" || x.status != 200 && x.status != 432 {
+			continue
+		}
+		judged++
+		m := pow.Message{PubKey: x.params["pubKey"], Timestamp: x.params["timestamp"], TTL: x.params["ttl"], Data: x.params["data"]}
+		hash, ok := pow.Verify(m, pow.DecodeNonceLenient(x.params["nonce"]), x.response.Difficulty)
+		if ok != (x.status == 200) {
+			t.Errorf("row %d (%s): verified %v, server answered %d", x.row, x.note, ok, x.status)
+		}
+		if ok {
+			key := owned{m.PubKey, m.Data}
+			if hashes[key] == nil {
+				hashes[key] = map[string]bool{}
+			}
+			hashes[key][hex.EncodeToString(hash[:])] = true
+		}
+	}
+	if judged == 0 || served == 0 {
+		t.Fatalf("recording has %d judged requests and %d of their messages", judged, served)
+	}
+}
+
+// exchange is one request to the storage server with its answer.
+type exchange struct {
+	row      int
+	note     string
+	method   string
+	params   map[string]string
+	status   int
+	response struct {
+		Difficulty uint64
+		Messages   []struct{ Hash, Data string }
+	}
+}
+
+// serverExchanges returns the store and retrieve requests, direct ones and those in onions. Requests that are no JSON,
+// or whose parameters are no texts, are left out: the server did not come as far as the nonce with them.
+func serverExchanges(t *testing.T) []exchange {
+	t.Helper()
+	recording, err := os.Open(vectors.Path(t, "node-2020.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer recording.Close()
+	var exchanges []exchange
+	lines := bufio.NewScanner(recording)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var row struct {
+			N            int
+			Note         string
+			RequestBody  struct{ Text string } `json:"request_body"`
+			ResponseBody struct{ Text string } `json:"response_body"`
+			Status       int
+			InnerRequest string `json:"inner_request"`
+			Opened       struct {
+				Body   string
+				Status int
+			} `json:"opened_response"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
+			t.Fatal(err)
+		}
+		asked, answered := row.RequestBody.Text, row.ResponseBody.Text
+		x := exchange{row: row.N, note: row.Note, status: row.Status}
+		if row.InnerRequest != "" {
+			asked, answered, x.status = row.InnerRequest, row.Opened.Body, row.Opened.Status
+		}
+		var request struct {
+			Method string
+			Params map[string]string
+		}
+		if json.Unmarshal([]byte(asked), &request) != nil {
+			continue
+		}
+		x.method, x.params = request.Method, request.Params
+		if x.method != "store" && x.method != "retrieve" {
+			continue
+		}
+		if x.status == 200 || x.status == 432 {
+			if err := json.Unmarshal([]byte(answered), &x.response); err != nil {
+				t.Fatalf("row %d: %v", x.row, err)
+			}
+		}
+		exchanges = append(exchanges, x)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return exchanges
+}

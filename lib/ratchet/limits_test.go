@@ -1,0 +1,200 @@
+package ratchet
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+
+	"sessiontool/lib/internal/vectors"
+)
+
+// measurement is one entry of ratchet_limits.json, whose order matters.
+type measurement struct {
+	name   string
+	result json.RawMessage
+}
+
+type measurements []measurement
+
+func (m *measurements) UnmarshalJSON(data []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		var result json.RawMessage
+		if err := decoder.Decode(&result); err != nil {
+			return err
+		}
+		*m = append(*m, measurement{fmt.Sprint(name), result})
+	}
+	return nil
+}
+
+// How far ahead a counter may be, and how many chains are remembered: every measurement of the real client, repeated.
+func TestLimitVectors(t *testing.T) {
+	var recording struct{ Results measurements }
+	vectors.Load(t, "ratchet_limits.json", &recording)
+
+	var alice, bob *party // the conversation that "then" goes on with
+	sent := make(map[uint32]sealed)
+	for _, m := range recording.Results {
+		var counter, rounds uint32
+		var result string
+		switch {
+		case scan(m.name, "first_message_counter_%d_on_fresh_chain", &counter):
+			alice, bob = newSession(t, 1)
+			clear(sent)
+			fallthrough
+		case scan(m.name, "then_counter_%d", &counter):
+			if err := json.Unmarshal(m.result, &result); err != nil {
+				t.Fatal(err)
+			}
+			for next := alice.record.Current().sending.next; next <= counter; next++ {
+				sent[next] = alice.send(t, m.name)
+			}
+			checkOutcome(t, bob, sent[counter], result)
+		case m.name == "skipped_keys_held":
+			var perChain []int
+			if err := json.Unmarshal(m.result, &perChain); err != nil {
+				t.Fatal(err)
+			}
+			want := 0
+			for _, n := range perChain {
+				want += n
+			}
+			if got := bob.record.Current().skippedKeys(); got != want {
+				t.Errorf("%d skipped keys are held, recorded %d", got, want)
+			}
+		case scan(m.name, "late_message_of_ratchet_n_after_%d", &rounds):
+			var results []string
+			if err := json.Unmarshal(m.result, &results); err != nil {
+				t.Fatal(err)
+			}
+			checkLateMessages(t, int(rounds), results)
+		default:
+			t.Fatalf("unknown measurement %q", m.name)
+		}
+	}
+}
+
+// scan tells if name begins with the pattern and reads its number.
+func scan(name, pattern string, number *uint32) bool {
+	n, err := fmt.Sscanf(name, pattern, number)
+	return n == 1 && err == nil
+}
+
+// checkOutcome delivers m and expects "ok" or the recorded error.
+func checkOutcome(t *testing.T, to *party, m sealed, recorded string) {
+	t.Helper()
+	if recorded == "ok" {
+		to.mustReceive(t, m)
+		return
+	}
+	to.mustRefuse(t, m, outcome(t, recorded))
+}
+
+// checkLateMessages makes a number of ratchet steps, keeps back the first message of each, and delivers them in the end.
+func checkLateMessages(t *testing.T, rounds int, results []string) {
+	t.Helper()
+	alice, bob := newSession(t, 2)
+	var late []sealed
+	for n := range rounds {
+		late = append(late, alice.send(t, "late message of ratchet "+strconv.Itoa(n)))
+		exchange(t, alice, bob, "in time")
+		exchange(t, bob, alice, "answer")
+	}
+	if len(late) != len(results) {
+		t.Fatalf("%d results for %d rounds", len(results), rounds)
+	}
+	for n, m := range late {
+		checkOutcome(t, bob, m, results[n])
+	}
+}
+
+// The old chain of a new ratchet key's message is filled up to its previous counter, within the same limit.
+func TestPreviousChainTooLong(t *testing.T) {
+	alice, bob := newConversation(t, 1)
+	exchange(t, alice, bob, "last one before the gap")
+	for range MaxSkip + 1 {
+		alice.send(t, "lost")
+	}
+	exchange(t, bob, alice, "makes alice step")
+	bob.mustRefuse(t, alice.send(t, "after the gap"), ErrTooFarAhead)
+}
+
+// A session holds no more than MaxSkippedKeys keys, and drops the oldest ones.
+func TestSkippedKeysAreBounded(t *testing.T) {
+	alice, bob := newSession(t, 1)
+	var lost []sealed
+	for range 3 {
+		for range MaxSkip - 1 {
+			lost = append(lost, alice.send(t, "late"))
+		}
+		exchange(t, alice, bob, "in time")
+		exchange(t, bob, alice, "answer")
+	}
+	if got := bob.record.Current().skippedKeys(); got != MaxSkippedKeys {
+		t.Errorf("%d skipped keys are held, want %d", got, MaxSkippedKeys)
+	}
+	dropped := len(lost) - MaxSkippedKeys
+	bob.mustRefuse(t, lost[0], ErrDuplicate)
+	bob.mustRefuse(t, lost[dropped-1], ErrDuplicate)
+	bob.mustReceive(t, lost[dropped])
+	bob.mustReceive(t, lost[len(lost)-1])
+	bob.restart(t)
+}
+
+// A receiving chain ends where the next one's previous counter says: a peer that goes on with it is refused.
+func TestClosedChainDoesNotGrow(t *testing.T) {
+	alice, bob := newConversation(t, 1)
+	exchange(t, alice, bob, "one")
+	fork := Record{}
+	if err := fork.UnmarshalBinary(stored(t, &alice.record)); err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, bob, alice, "makes alice step")
+	exchange(t, alice, bob, "closes the chain")
+	alice.record = fork
+	bob.mustRefuse(t, alice.send(t, "on the closed chain"), ErrTooFarAhead)
+}
+
+func TestSendingLimits(t *testing.T) {
+	alice, _ := newConversation(t, 1)
+	session := alice.record.Current()
+	before := stored(t, &alice.record)
+	if _, _, err := session.Encrypt(make([]byte, MaxPlaintextSize+1)); err == nil {
+		t.Error("a plaintext beyond the limit was taken")
+	}
+	if !slices.Equal(before, stored(t, &alice.record)) {
+		t.Error("the refused plaintext changed the session")
+	}
+	for _, state := range []*Session{session, mustInitiate(t)} {
+		_, message, err := state.Encrypt(make([]byte, MaxPlaintextSize))
+		if err != nil || len(message) > MaxMessageSize {
+			t.Errorf("the largest plaintext makes %d bytes (%v)", len(message), err)
+		}
+	}
+	session.sending.next = maxCounter + 1
+	if _, _, err := session.Encrypt(nil); err != ErrExhausted {
+		t.Errorf("a chain without counters left: %v", err)
+	}
+}
+
+// mustInitiate is a session whose messages carry the longest header there is.
+func mustInitiate(t *testing.T) *Session {
+	alice, bob := newPair(t, 2)
+	const longest = 1<<32 - 1
+	alice.Local.RegistrationID = longest
+	alice.start(t, bob.bundle(t, longest, longest))
+	session := alice.record.Current()
+	session.sending.next, session.previousCounter = maxCounter, maxCounter
+	return session
+}

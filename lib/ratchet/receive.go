@@ -1,0 +1,219 @@
+package ratchet
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"fmt"
+	"io"
+	"slices"
+
+	"sessiontool/lib/x25519"
+)
+
+// received is a parsed message with the bytes that its MAC covers.
+type received struct {
+	WhisperMessage
+	body []byte
+}
+
+func receive(message []byte) (received, error) {
+	parsed, err := ParseWhisperMessage(message)
+	if err != nil {
+		return received{}, err
+	}
+	return received{parsed, message[:len(message)-MACSize]}, nil
+}
+
+// Decrypt opens a serialised WhisperMessage. If it is the first one under a new ratchet key of the peer, one key is read
+// from random; otherwise nothing is. It returns ErrDuplicate, ErrMAC, ErrTooFarAhead, ErrVersion, ErrMalformed or random's
+// error, and then nothing has changed.
+func (s *Session) Decrypt(random io.Reader, message []byte) ([]byte, error) {
+	m, err := receive(message)
+	if err != nil {
+		return nil, err
+	}
+	return s.decrypt(random, m)
+}
+
+// decrypt computes with copies until the message has proved authentic, so that one that
+// is forged, damaged or repeated leaves no trace.
+func (s *Session) decrypt(random io.Reader, m received) ([]byte, error) {
+	i := s.chainOf(m.RatchetKey)
+	switch {
+	case i < 0:
+		return s.decryptWithStep(random, m)
+	case m.Counter < s.receiving[i].next:
+		return s.decryptSkipped(&s.receiving[i], m)
+	case i < len(s.receiving)-1:
+		return nil, fmt.Errorf("%w: counter %d after the end of its chain", ErrTooFarAhead, m.Counter)
+	default:
+		return s.decryptAhead(&s.receiving[i], m)
+	}
+}
+
+// decryptSkipped opens a message that was overtaken by a later one.
+func (s *Session) decryptSkipped(c *receivingChain, m received) ([]byte, error) {
+	i, found := slices.BinarySearchFunc(c.skipped, m.Counter, compareCounter)
+	if !found {
+		return nil, ErrDuplicate
+	}
+	plaintext, err := s.open(&c.skipped[i].messageKey, m)
+	if err != nil {
+		return nil, err
+	}
+	c.skipped = slices.Delete(c.skipped, i, i+1)
+	s.pending = nil
+	return plaintext, nil
+}
+
+// decryptAhead opens the next message of the current chain, or a later one.
+func (s *Session) decryptAhead(c *receivingChain, m received) ([]byte, error) {
+	advanced := c.chain
+	skipped, messageKey, err := advanced.advance(m.Counter)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, err := s.open(&messageKey, m)
+	if err != nil {
+		clear(skipped)
+		return nil, err
+	}
+	c.chain = advanced
+	c.skipped = append(c.skipped, skipped...)
+	s.pending = nil
+	s.forget()
+	return plaintext, nil
+}
+
+// decryptWithStep opens the first message under a new ratchet key: it makes a step of the
+// Diffie-Hellman ratchet (Double Ratchet, section 3.5).
+func (s *Session) decryptWithStep(random io.Reader, m received) ([]byte, error) {
+	shared, err := s.ratchet.Private.DH(m.RatchetKey)
+	if err != nil {
+		return nil, fmt.Errorf("%w: ratchet key: %w", ErrMalformed, err)
+	}
+	root, fresh := stepRoot(&s.root, shared)
+	skipped, messageKey, err := fresh.advance(m.Counter)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, err := s.open(&messageKey, m)
+	if err != nil {
+		clear(skipped)
+		return nil, err
+	}
+	rest, err := s.restOfCurrent(m.PreviousCounter)
+	if err != nil {
+		return nil, err
+	}
+	step, err := prepareSending(random, root, m.RatchetKey)
+	if err != nil {
+		return nil, err
+	}
+
+	s.closeCurrent(rest)
+	s.receiving = append(s.receiving, receivingChain{m.RatchetKey, fresh, skipped})
+	s.startSending(step)
+	s.pending = nil
+	s.forget()
+	return plaintext, nil
+}
+
+// open checks the MAC of m in constant time, then decrypts it.
+func (s *Session) open(messageKey *key32, m received) ([]byte, error) {
+	keys := deriveMessageKeys(messageKey)
+	tag := keys.tag(s.remote, s.local, m.body)
+	if !hmac.Equal(tag[:], m.MAC[:]) {
+		return nil, ErrMAC
+	}
+	return keys.decrypt(m.Ciphertext)
+}
+
+// restOfCurrent returns the keys of the current receiving chain's messages up to counter that have not arrived.
+func (s *Session) restOfCurrent(counter uint32) ([]skippedKey, error) {
+	if len(s.receiving) == 0 {
+		return nil, nil
+	}
+	rest := s.receiving[len(s.receiving)-1].chain
+	if counter < rest.next {
+		return nil, nil
+	}
+	skipped, last, err := rest.advance(counter)
+	if err != nil {
+		return nil, fmt.Errorf("previous chain: %w", err)
+	}
+	return append(skipped, skippedKey{counter, last}), nil
+}
+
+// closeCurrent ends the current receiving chain: rest stays for messages still under way, the chain key goes.
+func (s *Session) closeCurrent(rest []skippedKey) {
+	if len(s.receiving) == 0 {
+		return
+	}
+	c := &s.receiving[len(s.receiving)-1]
+	c.skipped = append(c.skipped, rest...)
+	c.key = key32{}
+	c.next += uint32(len(rest))
+}
+
+// sendingStep is the second half of a step of the Diffie-Hellman ratchet.
+type sendingStep struct {
+	root    key32
+	ratchet x25519.KeyPair
+	chain   chain
+}
+
+// prepareSending draws the ratchet key of our next sending chain and derives the chain.
+func prepareSending(random io.Reader, root key32, peer x25519.PublicKey) (sendingStep, error) {
+	ratchet, err := x25519.GenerateKey(random)
+	if err != nil {
+		return sendingStep{}, fmt.Errorf("ratchet key: %w", err)
+	}
+	shared, err := ratchet.Private.DH(peer)
+	if err != nil {
+		return sendingStep{}, fmt.Errorf("ratchet key: %w", err)
+	}
+	next, fresh := stepRoot(&root, shared)
+	return sendingStep{next, ratchet, fresh}, nil
+}
+
+// startSending replaces the sending chain.
+func (s *Session) startSending(step sendingStep) {
+	if s.sending.next > 0 {
+		s.previousCounter = s.sending.next - 1
+	}
+	s.root, s.ratchet, s.sending = step.root, step.ratchet, step.chain
+}
+
+// forget drops the oldest chains and the oldest skipped keys beyond the limits.
+func (s *Session) forget() {
+	if surplus := len(s.receiving) - (MaxClosedChains + 1); surplus > 0 {
+		for _, c := range s.receiving[:surplus] {
+			clear(c.skipped)
+		}
+		s.receiving = slices.Delete(s.receiving, 0, surplus)
+	}
+	surplus := s.skippedKeys() - MaxSkippedKeys
+	for i := range s.receiving {
+		if surplus <= 0 {
+			return
+		}
+		c := &s.receiving[i]
+		n := min(surplus, len(c.skipped))
+		c.skipped = slices.Delete(c.skipped, 0, n)
+		surplus -= n
+	}
+}
+
+// skippedKeys counts the message keys held for messages that have not arrived.
+func (s *Session) skippedKeys() int {
+	total := 0
+	for _, c := range s.receiving {
+		total += len(c.skipped)
+	}
+	return total
+}
+
+func compareCounter(key skippedKey, counter uint32) int {
+	return cmp.Compare(key.counter, counter)
+}

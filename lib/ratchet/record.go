@@ -1,0 +1,164 @@
+package ratchet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"sessiontool/lib/x25519"
+)
+
+// MaxArchived is how many sessions a record keeps besides the current one (client notes, section 8).
+const MaxArchived = 40
+
+// ErrNoSession reports that there is no session with the contact.
+var ErrNoSession = errors.New("no session with this contact")
+
+// ErrUnknownPrekey reports a PreKeyWhisperMessage made with a prekey that we do not have (any more).
+var ErrUnknownPrekey = errors.New("unknown prekey")
+
+// ErrIdentity reports a PreKeyWhisperMessage with another identity key than the contact's.
+var ErrIdentity = errors.New("message has another identity key than its sender")
+
+// Prekeys finds our own prekeys by their ids. For one that it does not have it returns ErrUnknownPrekey;
+// this and any other error ends the decryption. An owner whose one-time prekeys are made for single contacts
+// returns only the present contact's.
+type Prekeys interface {
+	SignedPrekey(id uint32) (x25519.KeyPair, error)
+	OneTimePrekey(id uint32) (x25519.KeyPair, error)
+}
+
+// Receiver is what opening a contact's messages takes besides the record of sessions.
+type Receiver struct {
+	// Local and Prekeys are asked only for the first message of a new session.
+	Local   Identity
+	Prekeys Prekeys
+	// Remote is the contact's identity key.
+	Remote x25519.PublicKey
+}
+
+// Decrypted is an opened message.
+type Decrypted struct {
+	Plaintext []byte
+	// UsedPrekey is the id of the one-time prekey that started a new session, nil if none did. The caller
+	// deletes it in the same transaction that stores the record.
+	UsedPrekey *uint32
+}
+
+// Record is all sessions with one contact: a current one, which encrypts, and archived ones, which still open messages.
+// There are several when both parties start at the same time, or start again. The zero Record is empty.
+type Record struct {
+	sessions []*Session // current first, then archived, newest first
+}
+
+// Current returns the session that encrypts, or nil if there is none.
+func (r *Record) Current() *Session {
+	if len(r.sessions) == 0 {
+		return nil
+	}
+	return r.sessions[0]
+}
+
+// Add makes s, which it takes over, current and archives the session before it. The oldest of more than MaxArchived archived ones is dropped.
+func (r *Record) Add(s *Session) {
+	r.sessions = slices.Insert(r.sessions, 0, s)
+	if len(r.sessions) > 1+MaxArchived {
+		for _, dropped := range r.sessions[1+MaxArchived:] {
+			dropped.wipe()
+		}
+		r.sessions = slices.Delete(r.sessions, 1+MaxArchived, len(r.sessions))
+	}
+}
+
+// String returns a placeholder.
+func (r *Record) String() string { return "ratchet.Record(redacted)" }
+
+// Format prints a placeholder whatever the verb is.
+func (r *Record) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
+
+// Encrypt makes the next message of the current session. Its errors are ErrNoSession and those of Session.Encrypt.
+func (r *Record) Encrypt(plaintext []byte) (Type, []byte, error) {
+	current := r.Current()
+	if current == nil {
+		return 0, nil, ErrNoSession
+	}
+	return current.Encrypt(plaintext)
+}
+
+// Decrypt opens a message of type t and makes the session that it belongs to current. If that is a new one, UsedPrekey is set.
+// A TypeWhisper message is tried with all sessions. The errors are those of Session.Decrypt, of which the most telling one is
+// returned, ErrNoSession, ErrUnknownPrekey, ErrIdentity, and what receiver's prekeys return; then nothing has changed.
+func (r *Record) Decrypt(random io.Reader, receiver Receiver, t Type, message []byte) (Decrypted, error) {
+	switch t {
+	case TypeWhisper:
+		plaintext, err := r.decryptWhisper(random, message)
+		return Decrypted{Plaintext: plaintext}, err
+	case TypePreKey:
+		return r.decryptPreKey(random, receiver, message)
+	default:
+		return Decrypted{}, fmt.Errorf("%w: unknown type %d", ErrMalformed, int(t))
+	}
+}
+
+func (r *Record) decryptWhisper(random io.Reader, message []byte) ([]byte, error) {
+	m, err := receive(message)
+	if err != nil {
+		return nil, err
+	}
+	telling := ErrNoSession
+	for i, session := range r.sessions {
+		plaintext, err := session.decrypt(random, m)
+		switch {
+		case err == nil:
+			r.promote(i)
+			return plaintext, nil
+		case errors.Is(err, ErrTooFarAhead):
+			telling = err
+		case errors.Is(err, ErrMAC):
+			if !errors.Is(telling, ErrTooFarAhead) {
+				telling = err
+			}
+		default:
+			// The session knows the ratchet key, or the message is authentic: no other session can open it.
+			return nil, err
+		}
+	}
+	return nil, telling
+}
+
+func (r *Record) decryptPreKey(random io.Reader, receiver Receiver, message []byte) (Decrypted, error) {
+	m, err := ParsePreKeyWhisperMessage(message)
+	if err != nil {
+		return Decrypted{}, err
+	}
+	if !m.IdentityKey.Equal(receiver.Remote) {
+		return Decrypted{}, ErrIdentity
+	}
+	if i := r.answering(m.BaseKey); i >= 0 {
+		plaintext, err := r.sessions[i].Decrypt(random, m.Message)
+		if err != nil {
+			return Decrypted{}, err
+		}
+		r.promote(i)
+		return Decrypted{Plaintext: plaintext}, nil
+	}
+	s, plaintext, err := NewResponder(random, receiver.Local, receiver.Prekeys, m)
+	if err != nil {
+		return Decrypted{}, err
+	}
+	r.Add(s)
+	return Decrypted{Plaintext: plaintext, UsedPrekey: m.OneTimePrekeyID}, nil
+}
+
+// answering returns the index of the session that we answered under the peer's base key, or -1.
+func (r *Record) answering(base x25519.PublicKey) int {
+	return slices.IndexFunc(r.sessions, func(s *Session) bool { return !s.initiator && s.base == base })
+}
+
+// promote makes session i current; the order of the others stays.
+func (r *Record) promote(i int) {
+	s := r.sessions[i]
+	copy(r.sessions[1:], r.sessions[:i])
+	r.sessions[0] = s
+}

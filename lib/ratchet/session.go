@@ -1,0 +1,197 @@
+// Package ratchet is the Double Ratchet in the form that Session's clients use: message formats, sessions,
+// and the record of all sessions with one contact (client notes, sections 7 and 8).
+//
+// It promises that messages open out of order and after losses within stated limits, that each message opens once, that a
+// message which does not open changes nothing, and that what a stranger sends costs bounded time and memory. It is pure:
+// randomness is passed in, and the only randomness that is used makes key pairs. Sessions and records are not safe for
+// concurrent use, and never print their keys.
+package ratchet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/x3dh"
+)
+
+const (
+	// MaxClosedChains is how many receiving chains a session remembers besides the current one (client notes, section 8).
+	MaxClosedChains = 10
+
+	// MaxSkippedKeys bounds the message keys that one session holds for messages still under way; the oldest go first. The
+	// real client has no such bound. Two full gaps of MaxSkip and ordinary losses fit, and a session stays below 250 kB,
+	// however its peer counts.
+	MaxSkippedKeys = 5000
+)
+
+// ErrDuplicate reports a message that was opened before, or whose key is no longer held. Callers drop it silently.
+var ErrDuplicate = errors.New("message is a duplicate")
+
+// ErrTooLarge reports a plaintext longer than MaxPlaintextSize.
+var ErrTooLarge = errors.New("plaintext is too large")
+
+// ErrExhausted reports a sending chain without counters left. Any message from the peer starts a new one.
+var ErrExhausted = errors.New("sending chain is exhausted")
+
+// Identity is one's own part in every session.
+type Identity struct {
+	x25519.KeyPair
+	// RegistrationID goes into PreKeyWhisperMessages: a random number of 14 bits (client notes, section 1).
+	RegistrationID uint32
+}
+
+// Session is the state of one Double Ratchet session (Double Ratchet, section 3.2).
+type Session struct {
+	local     x25519.PublicKey
+	remote    x25519.PublicKey
+	base      x25519.PublicKey // the initiator's ephemeral X3DH key
+	initiator bool             // we are the initiator
+	pending   *pendingPrekey   // nil once the peer has answered
+
+	root            key32          // RK
+	ratchet         x25519.KeyPair // DHs
+	sending         chain          // CKs, Ns
+	previousCounter uint32         // PN, as the clients count it: see WhisperMessage
+	receiving       []receivingChain
+}
+
+// pendingPrekey is what an initiator repeats in every message until the peer has answered.
+type pendingPrekey struct {
+	registrationID  uint32
+	oneTimePrekeyID *uint32
+	signedPrekeyID  uint32
+}
+
+// receivingChain belongs to one ratchet key of the peer. The last one in a session is current,
+// the others are closed: their chain keys are gone and only skipped messages still open.
+type receivingChain struct {
+	ratchetKey x25519.PublicKey
+	chain
+	skipped []skippedKey // ascending counters
+}
+
+// NewInitiator starts a session with the owner of bundle. It reads two keys from random, the base key and then the ratchet key.
+// It returns x3dh.ErrSignature for a wrong signature, x25519.ErrLowOrder for a key of low order, or random's error.
+func NewInitiator(random io.Reader, local Identity, bundle x3dh.Bundle) (*Session, error) {
+	base, err := x25519.GenerateKey(random)
+	if err != nil {
+		return nil, fmt.Errorf("base key: %w", err)
+	}
+	secret, err := x3dh.Initiate(local.KeyPair, base, bundle)
+	if err != nil {
+		return nil, fmt.Errorf("starting a session: %w", err)
+	}
+	pending := &pendingPrekey{registrationID: local.RegistrationID, signedPrekeyID: bundle.SignedPrekeyID}
+	if bundle.OneTimePrekey != nil {
+		id := bundle.OneTimePrekeyID
+		pending.oneTimePrekeyID = &id
+	}
+	s := &Session{
+		local:     local.Public,
+		remote:    bundle.IdentityKey,
+		base:      base.Public,
+		initiator: true,
+		pending:   pending,
+		root:      key32(secret),
+	}
+	step, err := prepareSending(random, s.root, bundle.SignedPrekey)
+	if err != nil {
+		return nil, err
+	}
+	s.startSending(step)
+	return s, nil
+}
+
+// NewResponder answers the first PreKeyWhisperMessage of a session and opens it, drawing one ratchet key from random.
+// Its errors are those of Session.Decrypt and of prekeys.
+func NewResponder(random io.Reader, local Identity, prekeys Prekeys, m PreKeyWhisperMessage) (*Session, []byte, error) {
+	signed, err := prekeys.SignedPrekey(m.SignedPrekeyID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("signed prekey %d: %w", m.SignedPrekeyID, err)
+	}
+	var oneTime *x25519.KeyPair
+	if m.OneTimePrekeyID != nil {
+		pair, err := prekeys.OneTimePrekey(*m.OneTimePrekeyID)
+		if err != nil {
+			return nil, nil, fmt.Errorf("one-time prekey %d: %w", *m.OneTimePrekeyID, err)
+		}
+		oneTime = &pair
+	}
+	secret, err := x3dh.Respond(local.KeyPair, signed, oneTime, m.IdentityKey, m.BaseKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	s := &Session{
+		local:   local.Public,
+		remote:  m.IdentityKey,
+		base:    m.BaseKey,
+		root:    key32(secret),
+		ratchet: signed,
+	}
+	plaintext, err := s.Decrypt(random, m.Message)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, plaintext, nil
+}
+
+// Remote returns the peer's identity key.
+func (s *Session) Remote() x25519.PublicKey { return s.remote }
+
+// String returns a placeholder.
+func (s *Session) String() string { return "ratchet.Session(redacted)" }
+
+// Format prints a placeholder whatever the verb is.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// Encrypt makes the next message to the peer. Its type is TypePreKey until the peer has answered our first one.
+// It returns ErrTooLarge or ErrExhausted, and then changes nothing.
+func (s *Session) Encrypt(plaintext []byte) (Type, []byte, error) {
+	if len(plaintext) > MaxPlaintextSize {
+		return 0, nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(plaintext), MaxPlaintextSize)
+	}
+	if s.sending.next > maxCounter {
+		return 0, nil, ErrExhausted
+	}
+	counter := s.sending.next
+	messageKey := s.sending.step()
+	keys := deriveMessageKeys(&messageKey)
+	body := WhisperMessage{
+		Version:         Version,
+		RatchetKey:      s.ratchet.Public,
+		Counter:         counter,
+		PreviousCounter: s.previousCounter,
+		Ciphertext:      keys.encrypt(plaintext),
+	}.body()
+	tag := keys.tag(s.local, s.remote, body)
+	message := append(body, tag[:]...)
+	if s.pending == nil {
+		return TypeWhisper, message, nil
+	}
+	return TypePreKey, PreKeyWhisperMessage{
+		Version:         Version,
+		RegistrationID:  s.pending.registrationID,
+		OneTimePrekeyID: s.pending.oneTimePrekeyID,
+		SignedPrekeyID:  s.pending.signedPrekeyID,
+		BaseKey:         s.base,
+		IdentityKey:     s.local,
+		Message:         message,
+	}.Marshal(), nil
+}
+
+// wipe overwrites the session's secrets.
+func (s *Session) wipe() {
+	for _, c := range s.receiving {
+		clear(c.skipped)
+	}
+	clear(s.receiving)
+	*s = Session{}
+}
+
+// chainOf returns the index of the receiving chain of the peer's ratchet key, or -1.
+func (s *Session) chainOf(ratchetKey x25519.PublicKey) int {
+	return slices.IndexFunc(s.receiving, func(c receivingChain) bool { return c.ratchetKey == ratchetKey })
+}

@@ -1,0 +1,197 @@
+package ratchet
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"sessiontool/lib/x25519"
+	"sessiontool/proto/statepb"
+)
+
+// ErrState reports stored bytes that are no session or record of ours.
+var ErrState = errors.New("stored session is damaged")
+
+// MarshalBinary returns the session in its stored form, which holds all its secrets in the clear.
+func (s *Session) MarshalBinary() ([]byte, error) {
+	return marshal(s.state())
+}
+
+// UnmarshalBinary replaces s by the session that MarshalBinary stored. It returns ErrState, and leaves s as it was,
+// for anything that breaks a limit of this package.
+func (s *Session) UnmarshalBinary(data []byte) error {
+	state := new(statepb.Session)
+	if err := proto.Unmarshal(data, state); err != nil {
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	restored, err := restoreSession(state)
+	if err != nil {
+		return err
+	}
+	*s = *restored
+	return nil
+}
+
+// MarshalBinary returns the record in its stored form, which holds all secrets of its sessions in the clear.
+func (r *Record) MarshalBinary() ([]byte, error) {
+	state := new(statepb.SessionRecord)
+	for _, s := range r.sessions {
+		state.Sessions = append(state.Sessions, s.state())
+	}
+	return marshal(state)
+}
+
+// UnmarshalBinary replaces r by the record that MarshalBinary stored. It returns ErrState, and leaves r as it was,
+// for anything that breaks a limit of this package.
+func (r *Record) UnmarshalBinary(data []byte) error {
+	state := new(statepb.SessionRecord)
+	if err := proto.Unmarshal(data, state); err != nil {
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	if len(state.Sessions) > 1+MaxArchived {
+		return fmt.Errorf("%w: %d sessions", ErrState, len(state.Sessions))
+	}
+	var sessions []*Session
+	for _, stored := range state.Sessions {
+		s, err := restoreSession(stored)
+		if err != nil {
+			return err
+		}
+		sessions = append(sessions, s)
+	}
+	r.sessions = sessions
+	return nil
+}
+
+// marshal makes equal states equal bytes.
+func marshal(state proto.Message) ([]byte, error) {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(state)
+	if err != nil {
+		return nil, fmt.Errorf("storing a session: %w", err)
+	}
+	return data, nil
+}
+
+// state returns the stored form, which shares memory with s.
+func (s *Session) state() *statepb.Session {
+	state := &statepb.Session{
+		LocalIdentity:  s.local[:],
+		RemoteIdentity: s.remote[:],
+		BaseKey:        s.base[:],
+		Initiator:      s.initiator,
+		RootKey:        s.root[:],
+		Sending: &statepb.SendingChain{
+			RatchetPrivate: s.ratchet.Private[:],
+			ChainKey:       s.sending.key[:],
+			Counter:        s.sending.next,
+		},
+		PreviousCounter: s.previousCounter,
+	}
+	if s.pending != nil {
+		state.PendingPrekey = &statepb.PendingPreKey{
+			RegistrationId:  s.pending.registrationID,
+			OneTimePrekeyId: s.pending.oneTimePrekeyID,
+			SignedPrekeyId:  s.pending.signedPrekeyID,
+		}
+	}
+	for i := range s.receiving {
+		c := &s.receiving[i]
+		stored := &statepb.ReceivingChain{RatchetPublic: c.ratchetKey[:], Counter: c.next}
+		if i == len(s.receiving)-1 {
+			stored.ChainKey = c.key[:]
+		}
+		for j := range c.skipped {
+			stored.Skipped = append(stored.Skipped, &statepb.SkippedKey{
+				Counter:    c.skipped[j].counter,
+				MessageKey: c.skipped[j].messageKey[:],
+			})
+		}
+		state.Receiving = append(state.Receiving, stored)
+	}
+	return state
+}
+
+// restoreSession undoes Session.state and checks what every session of ours fulfils.
+func restoreSession(state *statepb.Session) (*Session, error) {
+	var k keyReader
+	s := &Session{
+		local:     k.key(state.LocalIdentity),
+		remote:    k.key(state.RemoteIdentity),
+		base:      k.key(state.BaseKey),
+		initiator: state.Initiator,
+		root:      k.key(state.RootKey),
+		sending: chain{
+			key:  k.key(state.Sending.GetChainKey()),
+			next: state.Sending.GetCounter(),
+		},
+		previousCounter: state.PreviousCounter,
+	}
+	private := k.key(state.Sending.GetRatchetPrivate())
+	if k.err != nil {
+		return nil, k.err
+	}
+	s.ratchet = x25519.NewKeyPair(private)
+	if p := state.PendingPrekey; p != nil {
+		if !s.initiator {
+			return nil, fmt.Errorf("%w: prekey header without being the initiator", ErrState)
+		}
+		s.pending = &pendingPrekey{p.RegistrationId, p.OneTimePrekeyId, p.SignedPrekeyId}
+	}
+	if err := s.restoreReceiving(state.Receiving); err != nil {
+		return nil, err
+	}
+	if answered := len(s.receiving) > 0; answered == (s.pending != nil) {
+		return nil, fmt.Errorf("%w: prekey header and receiving chains disagree", ErrState)
+	}
+	return s, nil
+}
+
+func (s *Session) restoreReceiving(stored []*statepb.ReceivingChain) error {
+	if len(stored) > MaxClosedChains+1 {
+		return fmt.Errorf("%w: %d receiving chains", ErrState, len(stored))
+	}
+	for i, c := range stored {
+		restored, err := restoreChain(c, i == len(stored)-1)
+		if err != nil {
+			return err
+		}
+		if s.chainOf(restored.ratchetKey) >= 0 {
+			return fmt.Errorf("%w: two receiving chains of one key", ErrState)
+		}
+		s.receiving = append(s.receiving, restored)
+	}
+	if total := s.skippedKeys(); total > MaxSkippedKeys {
+		return fmt.Errorf("%w: %d skipped message keys", ErrState, total)
+	}
+	return nil
+}
+
+func restoreChain(stored *statepb.ReceivingChain, current bool) (receivingChain, error) {
+	var k keyReader
+	c := receivingChain{ratchetKey: k.key(stored.RatchetPublic)}
+	c.next = stored.Counter
+	if current {
+		c.key = k.key(stored.ChainKey)
+	} else if len(stored.ChainKey) > 0 {
+		return receivingChain{}, fmt.Errorf("%w: closed chain with a key", ErrState)
+	}
+	for i, skipped := range stored.Skipped {
+		if skipped.Counter >= c.next || i > 0 && skipped.Counter <= c.skipped[i-1].counter {
+			return receivingChain{}, fmt.Errorf("%w: skipped counter %d", ErrState, skipped.Counter)
+		}
+		c.skipped = append(c.skipped, skippedKey{skipped.Counter, k.key(skipped.MessageKey)})
+	}
+	return c, k.err
+}
+
+// keyReader reads keys of 32 bytes and remembers whether one was not.
+type keyReader struct{ err error }
+
+func (k *keyReader) key(b []byte) (key [x25519.Size]byte) {
+	if len(b) != len(key) {
+		k.err = fmt.Errorf("%w: key of %d bytes", ErrState, len(b))
+		return key
+	}
+	return [x25519.Size]byte(b)
+}

@@ -1,0 +1,148 @@
+package record
+
+// Exit codes of the program. A script that meets one it does not know should treat it as a failure.
+const (
+	ExitOK         = 0
+	ExitUnexpected = 1
+	ExitUsage      = 2
+	ExitPartial    = 3
+	ExitNotFound   = 4
+	ExitTemporary  = 5
+	ExitRefused    = 6
+	ExitAuth       = 7
+	ExitTimeout    = 8
+	ExitClock      = 9
+	ExitLocked     = 10
+	ExitInterrupt  = 130
+	ExitTerminated = 143
+)
+
+// Code names one kind of failure. Scripts may rely on the names.
+type Code string
+
+// The codes. Codes says what each means and which exit code it has.
+const (
+	CodeUnexpected         Code = "unexpected"
+	CodeUsage              Code = "usage"
+	CodeBadInput           Code = "bad_input"
+	CodeBadSessionID       Code = "bad_session_id"
+	CodeBadMnemonic        Code = "bad_mnemonic"
+	CodeBadText            Code = "bad_text"
+	CodeTextTooLong        Code = "text_too_long"
+	CodeBadTTL             Code = "bad_ttl"
+	CodeBadEnvelope        Code = "bad_envelope"
+	CodeStdinTerminal      Code = "stdin_is_terminal"
+	CodeBadAccountName     Code = "bad_account_name"
+	CodeAccountExists      Code = "account_exists"
+	CodeAccountRequired    Code = "account_required"
+	CodeBadNetwork         Code = "bad_network"
+	CodeKeystoreOpen       Code = "keystore_permissions"
+	CodePartial            Code = "partial"
+	CodeNoNetwork          Code = "no_network"
+	CodeKeystoreNotFound   Code = "keystore_not_found"
+	CodeAccountNotFound    Code = "account_not_found"
+	CodeUnknownContact     Code = "unknown_contact"
+	CodeNotFriends         Code = "not_friends"
+	CodeRequestNotFound    Code = "request_not_found"
+	CodeNodeNotFound       Code = "node_not_found"
+	CodeRequestPending     Code = "request_pending"
+	CodeNetworkUnreachable Code = "network_unreachable"
+	CodeTooFewNodes        Code = "too_few_nodes"
+	CodeNotStored          Code = "not_stored"
+	CodeNotRetrieved       Code = "not_retrieved"
+	CodeDevnetRunning      Code = "devnet_running"
+	CodeRefused            Code = "refused"
+	CodeDifficultyTooHigh  Code = "difficulty_too_high"
+	CodeInvalidPow         Code = "invalid_pow"
+	CodeWrongPassphrase    Code = "wrong_passphrase"
+	CodePassphraseRequired Code = "passphrase_required"
+	CodeCorruptKeystore    Code = "corrupt_keystore"
+	CodeDecryptionFailed   Code = "decryption_failed"
+	CodeUnknownPrekey      Code = "unknown_prekey"
+	CodeBadSignature       Code = "bad_signature"
+	CodeNoSession          Code = "no_session"
+	CodeTimeout            Code = "timeout"
+	CodeClockSkew          Code = "clock_skew"
+	CodeLocked             Code = "locked"
+	CodeInterrupted        Code = "interrupted"
+	CodeTerminated         Code = "terminated"
+)
+
+// CodeInfo is what is known of a code. Retryable says that the same command may succeed later.
+type CodeInfo struct {
+	Code      Code
+	Exit      int
+	Retryable bool
+	Meaning   string
+	Hint      string
+}
+
+// Codes is the one table from which exit codes, hints, the help topic and the documentation are made.
+var Codes = []CodeInfo{
+	{CodeUnexpected, ExitUnexpected, false, "something that should not happen", "please report it with the message"},
+	{CodeUsage, ExitUsage, false, "the command line is wrong", "see the command's --help"},
+	{CodeBadInput, ExitUsage, false, "a line of input is not the JSON that the command reads", "see 'sessiontool help records'"},
+	{CodeBadSessionID, ExitUsage, false, "a Session ID is not 05 followed by 64 hex digits", "check the ID; it has 66 characters"},
+	{CodeBadMnemonic, ExitUsage, false, "the recovery words are not valid", "check the words, their order and their number; there are 13"},
+	{CodeBadText, ExitUsage, false, "a text is empty or not UTF-8", "give some text"},
+	{CodeTextTooLong, ExitUsage, false, "a text does not fit into one message", "split it, or send a link to it"},
+	{CodeBadTTL, ExitUsage, false, "a time to live is outside what the network allows", "use 10s to 96h"},
+	{CodeBadEnvelope, ExitUsage, false, "an envelope is not one that Session clients write", "check where the data comes from"},
+	{CodeStdinTerminal, ExitUsage, false, "the command reads records from stdin, and stdin is a terminal", "pipe records in, or use the flags"},
+	{CodeBadAccountName, ExitUsage, false, "an account name has characters that are not allowed", "use 1 to 64 letters, digits, dots, dashes and underscores"},
+	{CodeAccountExists, ExitUsage, false, "the keystore already has an account of that name", "choose another --account name"},
+	{CodeAccountRequired, ExitUsage, false, "the keystore has several accounts", "say which with --account"},
+	{CodeBadNetwork, ExitUsage, false, "the network's description cannot be used", "check the file or URL of --network"},
+	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
+	{CodePartial, ExitPartial, false, "some items failed; each one's record says why", "look at the error records on stdout"},
+	{CodeNoNetwork, ExitNotFound, false, "no network is named and no devnet is running", "start one with 'sessiontool devnet up --detach', or use --network"},
+	{CodeKeystoreNotFound, ExitNotFound, false, "there is no keystore in that folder", "make an account with 'sessiontool keygen'"},
+	{CodeAccountNotFound, ExitNotFound, false, "the keystore has no account of that name", "see 'sessiontool identity list'"},
+	{CodeUnknownContact, ExitNotFound, false, "this account has never dealt with that Session ID", "send a friend request first: 'sessiontool friend-request send --to ID --text T'"},
+	{CodeNotFriends, ExitNotFound, false, "the friend request with that contact is not completed", "see 'sessiontool friend-request list'"},
+	{CodeRequestNotFound, ExitNotFound, false, "there is no such friend request waiting", "see 'sessiontool friend-request list'"},
+	{CodeNodeNotFound, ExitNotFound, false, "no registered service node has that key", "see 'sessiontool swarm nodes'"},
+	{CodeRequestPending, ExitTemporary, true, "a friend request is waiting for an answer", "wait for it, or use --again"},
+	{CodeNetworkUnreachable, ExitTemporary, true, "the network does not answer", "try again; check that the network is up"},
+	{CodeTooFewNodes, ExitTemporary, true, "too few service nodes answer for an onion path", "try again; a path needs four nodes"},
+	{CodeNotStored, ExitTemporary, true, "no node of the recipient's swarm took the message", "it waits in the outbox: the same command again, or any send or poll, sends it"},
+	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
+	{CodeDevnetRunning, ExitTemporary, true, "a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
+	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},
+	{CodeDifficultyTooHigh, ExitRefused, false, "the network asks for more proof of work than is allowed", "raise --max-difficulty"},
+	{CodeInvalidPow, ExitRefused, false, "the proof of work does not meet the difficulty", "solve it again with 'sessiontool pow solve'"},
+	{CodeWrongPassphrase, ExitAuth, false, "the passphrase or key file does not open the keystore", "check it"},
+	{CodePassphraseRequired, ExitAuth, false, "the keystore is locked with a passphrase", "use --passphrase-file, --passphrase-fd or --passphrase-command"},
+	{CodeCorruptKeystore, ExitAuth, false, "the keystore's content was changed or damaged", "restore it from a backup"},
+	{CodeDecryptionFailed, ExitAuth, false, "a message cannot be decrypted or was tampered with", "ask the sender to send it again"},
+	{CodeUnknownPrekey, ExitAuth, false, "a message starts a session with a prekey that this account does not have", "ask the sender for a new friend request"},
+	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
+	{CodeNoSession, ExitAuth, false, "a message belongs to no session of this account", "ask the sender for a new friend request"},
+	{CodeTimeout, ExitTimeout, true, "the time allowed by --timeout is over", "try again, or allow more time"},
+	{CodeClockSkew, ExitClock, false, "the network refuses this machine's clock", "set the clock"},
+	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},
+	{CodeInterrupted, ExitInterrupt, true, "stopped by SIGINT", ""},
+	{CodeTerminated, ExitTerminated, true, "stopped by SIGTERM", ""},
+}
+
+// Info returns the table's entry for code.
+func (c Code) Info() CodeInfo {
+	for _, info := range Codes {
+		if info.Code == c {
+			return info
+		}
+	}
+	return Codes[0]
+}
+
+// NewError makes the record of a failure. The hint is the table's unless another is given.
+func NewError(code Code, message, hint string) Error {
+	info := code.Info()
+	if hint == "" {
+		hint = info.Hint
+	}
+	return Error{
+		Type: TypeError, Code: string(info.Code), Message: message, Hint: hint,
+		Retryable: info.Retryable, ExitCode: info.Exit,
+	}
+}

@@ -1,0 +1,320 @@
+// Package record defines every JSON record that commands read or write, in one place.
+//
+// The promise to scripts: each record that is written has a type; names are snake_case with units in them
+// (ttl_ms, data_base64); hex is lower case; times are RFC 3339 in UTC except signed protocol timestamps
+// (timestamp_ms, an integer of milliseconds since 1970); lists are always present. Within a major version fields are
+// only added.
+package record
+
+import "time"
+
+// Types of the records that are written.
+const (
+	TypeIdentity      = "identity"
+	TypeFriendRequest = "friend_request"
+	TypeContact       = "contact"
+	TypeReceipt       = "receipt"
+	TypeMessage       = "message"
+	TypeDelivery      = "delivery"
+	TypeControl       = "control"
+	TypeSwarm         = "swarm"
+	TypeNode          = "node"
+	TypeEnvelope      = "envelope"
+	TypeEnvelopeInfo  = "envelope_info"
+	TypePow           = "pow"
+	TypePrekeyBundle  = "prekey_bundle"
+	TypePrekey        = "prekey"
+	TypePath          = "path"
+	TypeResponse      = "rpc_response"
+	TypeNetwork       = "network"
+	TypeVersion       = "version"
+	TypeStep          = "step"
+	TypeRemoved       = "removed"
+	TypeError         = "error"
+)
+
+// Draft is what send and friend-request send read: a text for a Session ID.
+type Draft struct {
+	To          string `json:"to"`
+	Text        string `json:"text"`
+	TTLMillis   int64  `json:"ttl_ms,omitempty"`
+	TimestampMS int64  `json:"timestamp_ms,omitempty"`
+	Ref         string `json:"ref,omitempty"`
+}
+
+// Identity is an account's public half. Mnemonic is filled in by identity export alone.
+type Identity struct {
+	Type          string `json:"type"`
+	Account       string `json:"account"`
+	SessionID     string `json:"session_id"`
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	DisplayName   string `json:"display_name"`
+	Mnemonic      string `json:"mnemonic,omitempty"`
+}
+
+// FriendRequest tells a request's state: none, sent, received, friends or expired. Direction is in or out.
+type FriendRequest struct {
+	Type        string `json:"type"`
+	ID          string `json:"id"`
+	Account     string `json:"account"`
+	From        string `json:"from"`
+	To          string `json:"to"`
+	Direction   string `json:"direction"`
+	DisplayName string `json:"display_name"`
+	Text        string `json:"text"`
+	State       string `json:"state"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	ReceivedAt  string `json:"received_at,omitempty"`
+	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// Contact is somebody this account has dealt with.
+type Contact struct {
+	Type        string `json:"type"`
+	Account     string `json:"account"`
+	SessionID   string `json:"session_id"`
+	DisplayName string `json:"display_name"`
+	State       string `json:"state"`
+	HasSession  bool   `json:"has_session"`
+	Since       string `json:"since"`
+}
+
+// NodeResult is what one node answered to a store.
+type NodeResult struct {
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	OK            bool   `json:"ok"`
+	Status        int    `json:"status"`
+	Error         string `json:"error"`
+	Millis        int64  `json:"ms"`
+}
+
+// Receipt says what became of one draft or envelope.
+type Receipt struct {
+	Type        string       `json:"type"`
+	OK          bool         `json:"ok"`
+	To          string       `json:"to"`
+	Route       string       `json:"route"`
+	MessageHash string       `json:"message_hash"`
+	TimestampMS int64        `json:"timestamp_ms"`
+	TTLMillis   int64        `json:"ttl_ms"`
+	Difficulty  int64        `json:"difficulty"`
+	Stored      int          `json:"stored"`
+	Nodes       []NodeResult `json:"nodes"`
+	Resumed     bool         `json:"resumed,omitempty"`
+	Ref         string       `json:"ref,omitempty"`
+}
+
+// Message is a text that arrived. ID is stable: the same message always has the same one.
+type Message struct {
+	Type        string `json:"type"`
+	ID          string `json:"id"`
+	Account     string `json:"account"`
+	From        string `json:"from"`
+	DisplayName string `json:"display_name"`
+	Text        string `json:"text"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	ReceivedAt  string `json:"received_at"`
+	Route       string `json:"route"`
+	MessageHash string `json:"message_hash"`
+	Attachments int    `json:"attachments,omitempty"`
+	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// Delivery is a receipt that the other side sent: its kind is delivery or read.
+type Delivery struct {
+	Type         string  `json:"type"`
+	ID           string  `json:"id"`
+	Account      string  `json:"account"`
+	From         string  `json:"from"`
+	Kind         string  `json:"kind"`
+	TimestampsMS []uint64`json:"timestamps_ms"`
+	ReceivedAt   string  `json:"received_at"`
+	Duplicate    bool    `json:"duplicate,omitempty"`
+}
+
+// Control is a message without anything to show, such as an online status. Only envelope open prints it.
+type Control struct {
+	Type        string `json:"type"`
+	Account     string `json:"account"`
+	From        string `json:"from"`
+	Kind        string `json:"kind"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	MessageHash string `json:"message_hash"`
+	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// Node is a service node. SwarmID is 16 hex digits, empty where it is not known.
+type Node struct {
+	Type          string `json:"type,omitempty"`
+	Address       string `json:"address"`
+	IP            string `json:"ip"`
+	Port          int    `json:"port"`
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	PubkeyX25519  string `json:"pubkey_x25519"`
+	SwarmID       string `json:"swarm_id,omitempty"`
+}
+
+// Swarm is the nodes that keep a Session ID's messages.
+type Swarm struct {
+	Type      string `json:"type"`
+	SessionID string `json:"session_id"`
+	SwarmID   string `json:"swarm_id"`
+	Nodes     []Node `json:"nodes"`
+}
+
+// Envelope is a message between sealing and storing, or as a swarm returned it. Nonce is the base64 of 8 bytes.
+type Envelope struct {
+	Type         string `json:"type"`
+	To           string `json:"to"`
+	TimestampMS  int64  `json:"timestamp_ms"`
+	TTLMillis    int64  `json:"ttl_ms"`
+	DataBase64   string `json:"data_base64"`
+	Nonce        string `json:"nonce,omitempty"`
+	Difficulty   int64  `json:"difficulty,omitempty"`
+	MessageHash  string `json:"message_hash,omitempty"`
+	ExpirationMS int64  `json:"expiration_ms,omitempty"`
+	Ref          string `json:"ref,omitempty"`
+}
+
+// EnvelopeInfo is what envelope inspect can tell without a key.
+type EnvelopeInfo struct {
+	Type         string `json:"type"`
+	Kind         string `json:"kind"`
+	KindNumber   int    `json:"kind_number"`
+	From         string `json:"from"`
+	TimestampMS  int64  `json:"timestamp_ms"`
+	ContentBytes int    `json:"content_bytes"`
+	DataBytes    int    `json:"data_bytes"`
+	Ref          string `json:"ref,omitempty"`
+}
+
+// Pow is the result of pow verify or pow estimate.
+type Pow struct {
+	Type            string  `json:"type"`
+	Valid           *bool   `json:"valid,omitempty"`
+	Difficulty      int64   `json:"difficulty"`
+	TargetHex       string  `json:"target_hex"`
+	MessageHash     string  `json:"message_hash,omitempty"`
+	PayloadBytes    int     `json:"payload_bytes"`
+	ExpectedHashes  uint64  `json:"expected_hashes"`
+	HashesPerSecond float64 `json:"hashes_per_second,omitempty"`
+	ExpectedMillis  float64 `json:"expected_ms,omitempty"`
+	P50Millis       float64 `json:"p50_ms,omitempty"`
+	P90Millis       float64 `json:"p90_ms,omitempty"`
+	P99Millis       float64 `json:"p99_ms,omitempty"`
+	Workers         int     `json:"workers,omitempty"`
+	Ref             string  `json:"ref,omitempty"`
+}
+
+// PrekeyBundle is what a friend request carries of its sender's keys. Keys are hex without the 05 prefix.
+type PrekeyBundle struct {
+	Type            string `json:"type"`
+	Account         string `json:"account"`
+	SessionID       string `json:"session_id"`
+	For             string `json:"for"`
+	IdentityKey     string `json:"identity_key"`
+	SignedPrekeyID  uint32 `json:"signed_prekey_id"`
+	SignedPrekey    string `json:"signed_prekey"`
+	Signature       string `json:"signature"`
+	OneTimePrekeyID uint32 `json:"one_time_prekey_id"`
+	OneTimePrekey   string `json:"one_time_prekey"`
+	DataBase64      string `json:"data_base64"`
+}
+
+// Prekey is one key of prekey list: its kind is signed or one_time. For names who got a one-time prekey.
+type Prekey struct {
+	Type      string `json:"type"`
+	Account   string `json:"account"`
+	Kind      string `json:"kind"`
+	ID        uint32 `json:"id"`
+	PublicKey string `json:"public_key"`
+	CreatedAt string `json:"created_at"`
+	Current   bool   `json:"current"`
+	For       string `json:"for,omitempty"`
+}
+
+// Path is the hops of an onion request, guard first.
+type Path struct {
+	Type  string `json:"type"`
+	Guard string `json:"guard"`
+	Hops  []Node `json:"hops"`
+}
+
+// Call is what onion send reads: a storage RPC for one node, or for a member of a Session ID's swarm.
+type Call struct {
+	Method string         `json:"method"`
+	Params map[string]any `json:"params"`
+	Node   string         `json:"node,omitempty"`
+	Ref    string         `json:"ref,omitempty"`
+}
+
+// Response is a storage RPC's answer. Body is the answer as JSON where it is JSON, else a string.
+type Response struct {
+	Type   string   `json:"type"`
+	Node   string   `json:"node"`
+	Path   []string `json:"path"`
+	Status int      `json:"status"`
+	Body   any      `json:"body"`
+	Millis int64    `json:"ms"`
+	Ref    string   `json:"ref,omitempty"`
+}
+
+// Network names a network's seeds. It is also the content of a network file.
+type Network struct {
+	Type         string   `json:"type"`
+	Name         string   `json:"name"`
+	File         string   `json:"file"`
+	Seeds        []string `json:"seeds"`
+	Nodes        int      `json:"nodes"`
+	Swarms       int      `json:"swarms,omitempty"`
+	Difficulty   int64    `json:"difficulty,omitempty"`
+	OnionVersion int      `json:"onion_version,omitempty"`
+	PID          int      `json:"pid,omitempty"`
+	Up           *bool    `json:"up,omitempty"`
+}
+
+// Version tells what is running.
+type Version struct {
+	Type     string `json:"type"`
+	Version  string `json:"version"`
+	Commit   string `json:"commit"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// Step is one line of a demo's story.
+type Step struct {
+	Type    string `json:"type"`
+	Step    string `json:"step"`
+	OK      bool   `json:"ok"`
+	Detail  string `json:"detail"`
+	Elapsed int64  `json:"elapsed_ms"`
+}
+
+// Removed confirms that something is gone: an account or a contact.
+type Removed struct {
+	Type      string `json:"type"`
+	Kind      string `json:"kind"`
+	Account   string `json:"account"`
+	SessionID string `json:"session_id"`
+}
+
+// Error takes the place of a record that could not be made, and is the last line on stderr when a command fails.
+type Error struct {
+	Type        string `json:"type"`
+	Code        string `json:"code"`
+	Message     string `json:"message"`
+	Hint        string `json:"hint"`
+	Retryable   bool   `json:"retryable"`
+	ExitCode    int    `json:"exit_code"`
+	Line        int    `json:"line,omitempty"`
+	MessageHash string `json:"message_hash,omitempty"`
+	From        string `json:"from,omitempty"`
+	To          string `json:"to,omitempty"`
+	Ref         string `json:"ref,omitempty"`
+}
+
+// Time formats t as records carry it: RFC 3339 in UTC with milliseconds.
+func Time(t time.Time) string {
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}

@@ -1,0 +1,125 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// ErrUnreachable reports that no HTTP answer came: refused, cut, not TLS, or too slow.
+var ErrUnreachable = errors.New("no answer")
+
+// ErrTooLarge reports an answer of more than MaxBodyBytes.
+var ErrTooLarge = errors.New("answer is too large")
+
+// Answer is an HTTP answer, read whole. Date is zero where the server sent none, as 2020 nodes do.
+type Answer struct {
+	Status int
+	Body   []byte
+	Date   time.Time
+}
+
+// Client talks HTTP to nodes and seeds. Connections are kept and reused where the server allows it.
+// It is safe for concurrent use.
+type Client struct {
+	nodes *http.Client
+	seeds *http.Client
+}
+
+// NewClient makes a client. Nodes show self-signed certificates that prove nothing, so none is checked for them: what
+// binds a node to its keys is the onion layer. Seeds over https are checked as usual. Environment proxies are not
+// used, since they would see which nodes a user talks to.
+func NewClient() *Client {
+	return &Client{
+		nodes: &http.Client{
+			Transport:     transport(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
+			CheckRedirect: refuseRedirect,
+		},
+		seeds: &http.Client{
+			Transport:     transport(&tls.Config{MinVersion: tls.VersionTLS12}),
+			CheckRedirect: refuseRedirect,
+		},
+	}
+}
+
+func transport(config *tls.Config) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig:        config,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConnsPerHost:    8,
+		IdleConnTimeout:        60 * time.Second,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 16 << 10,
+	}
+}
+
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Close drops idle connections, so that no goroutine of the client is left behind.
+func (c *Client) Close() {
+	c.nodes.CloseIdleConnections()
+	c.seeds.CloseIdleConnections()
+}
+
+// PostNode posts body to a path of the node at ip and port. The error wraps ErrUnreachable or ErrTooLarge, or is
+// the context's.
+func (c *Client) PostNode(ctx context.Context, ip string, port uint16, path string, body []byte) (Answer, error) {
+	return c.do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body)
+}
+
+// GetNode gets a path of the node at ip and port. Errors are those of PostNode.
+func (c *Client) GetNode(ctx context.Context, ip string, port uint16, path string) (Answer, error) {
+	return c.do(ctx, c.nodes, http.MethodGet, nodeURL(ip, port, path), nil)
+}
+
+// PostSeed posts a JSON-RPC body to a seed's URL. Errors are those of PostNode.
+func (c *Client) PostSeed(ctx context.Context, url string, body []byte) (Answer, error) {
+	return c.do(ctx, c.seeds, http.MethodPost, url, body)
+}
+
+func nodeURL(ip string, port uint16, path string) string {
+	return "https://" + net.JoinHostPort(ip, strconv.Itoa(int(port))) + path
+}
+
+func (c *Client) do(ctx context.Context, client *http.Client, method, url string, body []byte) (Answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, err
+	}
+	if method == http.MethodPost {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return Answer{}, unreachable(ctx, err)
+	}
+	defer response.Body.Close()
+	read, err := io.ReadAll(io.LimitReader(response.Body, MaxBodyBytes+1))
+	if err != nil {
+		return Answer{}, unreachable(ctx, err)
+	}
+	if len(read) > MaxBodyBytes {
+		return Answer{}, ErrTooLarge
+	}
+	answer := Answer{Status: response.StatusCode, Body: read}
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		answer.Date = date
+	}
+	return answer, nil
+}
+
+// unreachable keeps the caller's own cancellation apart from a peer that does not answer.
+func unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %v", ErrUnreachable, err)
+}

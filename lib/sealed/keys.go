@@ -1,0 +1,87 @@
+package sealed
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"slices"
+
+	"sessiontool/lib/x25519"
+)
+
+// partKeys encrypt one of the two parts of a sealed message: AES-256 in counter mode from zero, then the first 10
+// bytes of an HMAC-SHA256 over the ciphertext. Each key is used once.
+type partKeys struct {
+	cipher [keySize]byte
+	mac    [keySize]byte
+}
+
+// ephemeralKeys derives the keys for the sender's static key and the chain key that the second step builds on.
+// private and public are the two sides of the exchange as its caller has them; the salt names recipient and
+// ephemeral in this order for both. The error is x25519.ErrLowOrder.
+func ephemeralKeys(private x25519.PrivateKey, public, recipient, ephemeral x25519.PublicKey) (partKeys, [keySize]byte, error) {
+	salt := slices.Concat([]byte(saltPrefix), recipient.Encoded(), ephemeral.Encoded())
+	return derive(private, public, salt)
+}
+
+// staticKeys derives the keys for the message from the exchange between the two identity keys.
+// The error is x25519.ErrLowOrder.
+func staticKeys(private x25519.PrivateKey, public x25519.PublicKey, chain [keySize]byte, encryptedStatic []byte) (partKeys, error) {
+	k, _, err := derive(private, public, slices.Concat(chain[:], encryptedStatic))
+	return k, err
+}
+
+// derive expands a shared secret to three keys with HKDF-SHA256: chain, cipher, mac.
+func derive(private x25519.PrivateKey, public x25519.PublicKey, salt []byte) (k partKeys, chain [keySize]byte, err error) {
+	secret, err := private.DH(public)
+	if err != nil {
+		return k, chain, err
+	}
+	defer clear(secret[:])
+	derived, err := hkdf.Key(sha256.New, secret[:], salt, "", 3*keySize)
+	if err != nil {
+		return k, chain, err
+	}
+	defer clear(derived)
+	copy(chain[:], derived)
+	copy(k.cipher[:], derived[keySize:])
+	copy(k.mac[:], derived[2*keySize:])
+	return k, chain, nil
+}
+
+// encrypt returns ciphertext || mac.
+func (k partKeys) encrypt(plaintext []byte) ([]byte, error) {
+	ciphertext, err := k.stream(plaintext)
+	if err != nil {
+		return nil, err
+	}
+	return append(ciphertext, k.sum(ciphertext)...), nil
+}
+
+// decrypt undoes encrypt, or returns ErrDecrypt.
+func (k partKeys) decrypt(data []byte) ([]byte, error) {
+	split := len(data) - macSize
+	if split < 0 || !hmac.Equal(k.sum(data[:split]), data[split:]) {
+		return nil, ErrDecrypt
+	}
+	return k.stream(data[:split])
+}
+
+func (k partKeys) sum(ciphertext []byte) []byte {
+	mac := hmac.New(sha256.New, k.mac[:])
+	mac.Write(ciphertext)
+	return mac.Sum(nil)[:macSize]
+}
+
+// stream is its own inverse.
+func (k partKeys) stream(in []byte) ([]byte, error) {
+	block, err := aes.NewCipher(k.cipher[:])
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, len(in), len(in)+macSize)
+	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(out, in)
+	return out, nil
+}

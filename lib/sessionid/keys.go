@@ -1,0 +1,99 @@
+package sessionid
+
+import (
+	"crypto/ed25519"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"io"
+
+	"filippo.io/edwards25519"
+
+	"sessiontool/lib/x25519"
+)
+
+// ErrPublicKey reports 32 bytes that are no usable Ed25519 public key: not a point of the curve, or of low order.
+var ErrPublicKey = errors.New("not an ed25519 public key")
+
+// Seed is what an account grows from, the 16 bytes behind the 13 words.
+type Seed [16]byte
+
+// GenerateSeed reads a seed from random. The error is random's.
+func GenerateSeed(random io.Reader) (Seed, error) {
+	var seed Seed
+	if _, err := io.ReadFull(random, seed[:]); err != nil {
+		return Seed{}, fmt.Errorf("reading randomness: %w", err)
+	}
+	return seed, nil
+}
+
+// Format prints a placeholder whatever the verb is, so that no log or error can show the seed.
+func (s Seed) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// String returns a placeholder.
+func (s Seed) String() string { return "sessionid.Seed(redacted)" }
+
+// SigningKey is an Ed25519 private key: the 32-byte seed of RFC 8032, then the public key.
+type SigningKey [ed25519.PrivateKeySize]byte
+
+// Public returns the Ed25519 public key.
+func (k SigningKey) Public() [ed25519.PublicKeySize]byte {
+	return [ed25519.PublicKeySize]byte(k[ed25519.SeedSize:])
+}
+
+// Sign returns the Ed25519 signature of message.
+func (k SigningKey) Sign(message []byte) [ed25519.SignatureSize]byte {
+	return [ed25519.SignatureSize]byte(ed25519.Sign(k[:], message))
+}
+
+// Format prints a placeholder whatever the verb is, so that no log or error can show the key.
+func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
+
+// String returns a placeholder.
+func (k SigningKey) String() string { return "sessionid.SigningKey(redacted)" }
+
+// Keys are the long-term keys of one account: one secret in its Ed25519 and its X25519 form.
+type Keys struct {
+	Ed25519 SigningKey
+	X25519  x25519.KeyPair
+}
+
+// KeysFromSeed derives an account's keys as the apps do since version 1.4.1: the seed, filled up with 16 zero bytes,
+// is an Ed25519 seed (client notes, section 1, era C). The older eras A and B, which gave other IDs for the same
+// words, are not supported.
+func KeysFromSeed(seed Seed) Keys {
+	var filled [ed25519.SeedSize]byte
+	copy(filled[:], seed[:])
+	return keysFromEd25519Seed(filled)
+}
+
+func keysFromEd25519Seed(seed [ed25519.SeedSize]byte) Keys {
+	// RFC 8032, section 5.1.5: the same half of the same hash is the secret scalar of the Ed25519 key.
+	digest := sha512.Sum512(seed[:])
+	return Keys{
+		Ed25519: SigningKey(ed25519.NewKeyFromSeed(seed[:])),
+		X25519:  x25519.NewKeyPair(x25519.Clamp(x25519.PrivateKey(digest[:x25519.Size]))),
+	}
+}
+
+// ID returns the account's Session ID.
+func (k Keys) ID() ID { return FromPublicKey(k.X25519.Public) }
+
+// Ed25519Public returns the account's Ed25519 public key.
+func (k Keys) Ed25519Public() [ed25519.PublicKeySize]byte { return k.Ed25519.Public() }
+
+// Sign returns the account's Ed25519 signature of message.
+func (k Keys) Sign(message []byte) [ed25519.SignatureSize]byte { return k.Ed25519.Sign(message) }
+
+// PublicKeyFromEd25519 returns the X25519 public key of the owner of an Ed25519 public key: the birational map of
+// RFC 7748, section 4.1. It returns ErrPublicKey if public is not a point of the curve or is of low order.
+func PublicKeyFromEd25519(public [ed25519.PublicKeySize]byte) (x25519.PublicKey, error) {
+	point, err := new(edwards25519.Point).SetBytes(public[:])
+	if err != nil {
+		return x25519.PublicKey{}, ErrPublicKey
+	}
+	if new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1 {
+		return x25519.PublicKey{}, ErrPublicKey
+	}
+	return x25519.PublicKey(point.BytesMontgomery()), nil
+}

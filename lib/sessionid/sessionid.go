@@ -1,0 +1,71 @@
+// Package sessionid holds Session IDs, the addresses of the messenger's users, and the keys behind them.
+//
+// It promises that an ID that was parsed is 0x05 followed by 32 bytes, that one seed always yields the same keys
+// and the same ID as the apps since 2020-11 (client notes, section 1, era C), and that no secret prints itself.
+// It is pure: randomness is passed in.
+package sessionid
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"sessiontool/lib/x25519"
+)
+
+const (
+	// Size is the length of an ID in bytes.
+	Size = x25519.EncodedSize
+	// TextSize is the length of an ID in its text form, in characters.
+	TextSize = 2 * Size
+)
+
+// ErrInvalid reports a text that is not a Session ID.
+var ErrInvalid = errors.New("not a session id")
+
+// ID is a Session ID: 0x05, then the owner's X25519 public key (client notes, section 1). The zero ID is nobody's.
+type ID [Size]byte
+
+// Parse reads an ID from 66 hex characters of any case. Any other text is ErrInvalid, wrapped with what is wrong.
+func Parse(text string) (ID, error) {
+	if len(text) != TextSize {
+		return ID{}, fmt.Errorf("%w: it has %d characters and not %d", ErrInvalid, len(text), TextSize)
+	}
+	var id ID
+	if _, err := hex.Decode(id[:], []byte(text)); err != nil {
+		return ID{}, fmt.Errorf("%w: it has characters other than 0-9 and a-f", ErrInvalid)
+	}
+	if id[0] != x25519.Prefix {
+		return ID{}, fmt.Errorf("%w: it starts with %02x and not %02x", ErrInvalid, id[0], x25519.Prefix)
+	}
+	return id, nil
+}
+
+// FromPublicKey returns the ID of the owner of key.
+func FromPublicKey(key x25519.PublicKey) ID {
+	return ID(key.Encoded())
+}
+
+// PublicKey returns the X25519 public key of the ID's owner: the ID without its prefix.
+func (id ID) PublicKey() x25519.PublicKey {
+	return x25519.PublicKey(id[1:])
+}
+
+// IsZero reports whether id is the zero ID, which Parse never returns.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// String returns the text form: 66 characters of lower-case hex.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText returns the text form. It never fails.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText is Parse.
+func (id *ID) UnmarshalText(text []byte) error {
+	parsed, err := Parse(string(text))
+	if err != nil {
+		return err
+	}
+	*id = parsed
+	return nil
+}

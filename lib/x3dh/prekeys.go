@@ -1,0 +1,91 @@
+package x3dh
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/xeddsa"
+)
+
+// SignatureSize is the length in bytes of a signed prekey's signature.
+const SignatureSize = 64
+
+// ErrSignature reports a bundle whose signed prekey was not signed by its identity key.
+var ErrSignature = errors.New("signature of the signed prekey is wrong")
+
+// SignedPrekey is a prekey of medium life (SPK), signed by its owner's identity key and shared by all contacts.
+type SignedPrekey struct {
+	ID uint32
+	x25519.KeyPair
+	// Signature is the identity key's XEdDSA signature over the encoded public key (33 bytes).
+	Signature [SignatureSize]byte
+	// CreatedAt tells when it is time to rotate (client notes, section 6).
+	CreatedAt time.Time
+}
+
+// GenerateSignedPrekey draws a key pair from random and signs its public key with identity. The error is random's.
+func GenerateSignedPrekey(random io.Reader, identity x25519.KeyPair, id uint32, now time.Time) (SignedPrekey, error) {
+	pair, err := x25519.GenerateKey(random)
+	if err != nil {
+		return SignedPrekey{}, fmt.Errorf("signed prekey: %w", err)
+	}
+	signature, err := xeddsa.Sign(random, identity.Private, pair.Public.Encoded())
+	if err != nil {
+		return SignedPrekey{}, fmt.Errorf("signed prekey: %w", err)
+	}
+	return SignedPrekey{ID: id, KeyPair: pair, Signature: signature, CreatedAt: now}, nil
+}
+
+// OneTimePrekey is a prekey for a single agreement (OPK). Its owner deletes it after the first message that used it.
+type OneTimePrekey struct {
+	ID uint32
+	x25519.KeyPair
+}
+
+// GenerateOneTimePrekey draws a key pair from random. The error is random's.
+func GenerateOneTimePrekey(random io.Reader, id uint32) (OneTimePrekey, error) {
+	pair, err := x25519.GenerateKey(random)
+	if err != nil {
+		return OneTimePrekey{}, fmt.Errorf("one-time prekey: %w", err)
+	}
+	return OneTimePrekey{ID: id, KeyPair: pair}, nil
+}
+
+// Bundle is what Bob publishes so that Alice can start a session while he is away (X3DH, section 3.2).
+type Bundle struct {
+	IdentityKey    x25519.PublicKey
+	SignedPrekeyID uint32
+	SignedPrekey   x25519.PublicKey
+	// Signature is by IdentityKey over the encoded SignedPrekey (33 bytes).
+	Signature [SignatureSize]byte
+	// OneTimePrekeyID is meaningful only if OneTimePrekey is set.
+	OneTimePrekeyID uint32
+	// OneTimePrekey is nil if the bundle has none. Real clients always send one.
+	OneTimePrekey *x25519.PublicKey
+}
+
+// NewBundle makes the bundle of identity's owner. oneTime may be nil.
+func NewBundle(identity x25519.PublicKey, signed SignedPrekey, oneTime *OneTimePrekey) Bundle {
+	bundle := Bundle{
+		IdentityKey:    identity,
+		SignedPrekeyID: signed.ID,
+		SignedPrekey:   signed.Public,
+		Signature:      signed.Signature,
+	}
+	if oneTime != nil {
+		public := oneTime.Public
+		bundle.OneTimePrekeyID, bundle.OneTimePrekey = oneTime.ID, &public
+	}
+	return bundle
+}
+
+// Verify returns ErrSignature unless IdentityKey signed SignedPrekey.
+func (b Bundle) Verify() error {
+	if !xeddsa.Verify(b.IdentityKey, b.SignedPrekey.Encoded(), b.Signature) {
+		return ErrSignature
+	}
+	return nil
+}

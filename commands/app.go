@@ -14,9 +14,9 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/presence"
 	"sessiontool/lib/network"
 	"sessiontool/lib/onion"
+	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
@@ -153,14 +153,11 @@ func (app *App) command(do action, limit time.Duration) func(*cobra.Command, []s
 // print writes a record to stdout.
 func (app *App) print(v any) error { return app.printer.print(v) }
 
-// writeError writes the final error record to stderr.
-func (app *App) writeError(problem record.Error) error {
-	line, err := (&printer{}).encode(problem)
-	if err != nil {
-		return err
+// writeError writes the final error record to stderr. Where stderr is closed the exit code still tells.
+func (app *App) writeError(problem record.Error) {
+	if line, err := (&printer{}).encode(problem); err == nil {
+		_, _ = app.streams.Err.Write(line)
 	}
-	_, err = app.streams.Err.Write(line)
-	return err
 }
 
 // close ends what the run has opened.

@@ -9,7 +9,6 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
-	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
@@ -42,6 +41,7 @@ var (
 	errAccountRequired = errors.New("the keystore has several accounts")
 	errNodeNotFound    = errors.New("no registered service node has that key")
 	errInvalidPow      = errors.New("the proof of work does not meet the difficulty")
+	errDevnetRunning   = errors.New("a devnet is running already")
 	errMnemonic        = errors.New("recovery words are not valid")
 	errBadTTL          = errors.New("bad time to live")
 )
@@ -102,7 +102,7 @@ var codeTable = []struct {
 	{route.ErrNotRetrieved, record.CodeNotRetrieved},
 	{network.ErrTarget, record.CodeNetworkUnreachable},
 	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},
-	{devnet.ErrRunning, record.CodeDevnetRunning},
+	{errDevnetRunning, record.CodeDevnetRunning},
 	{envelope.ErrMalformed, record.CodeBadEnvelope},
 	{envelope.ErrPath, record.CodeBadEnvelope},
 	{envelope.ErrType, record.CodeBadEnvelope},

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
 )
 
 // Main runs the program with these arguments and streams, and returns its exit code.
@@ -33,16 +35,14 @@ func run(ctx context.Context, args []string, streams Streams) int {
 	if closeErr := app.close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		return 0
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
-		err = cause
+	if err == nil {
+		return record.ExitOK
 	}
 	problem := describe(err)
-	if err := app.writeError(problem); err != nil {
-		return problem.ExitCode
-	}
+	app.writeError(problem)
 	return problem.ExitCode
 }
 

@@ -1,37 +1,26 @@
 package keystore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // accountID is random, so that values of a removed account fit nowhere in a later one of the same name.
 type accountID [16]byte
 
-// accountKey is the record of an account's bucket that holds its sealed id and name; the bucket's own key is a label.
-var accountKey = []byte("account")
-
 // Accounts returns the names of all accounts, sorted.
 func (s *Store) Accounts(ctx context.Context) ([]string, error) {
 	names := []string{}
 	err := s.withDatabase(ctx, false, func(db *database) error {
-		return s.transact(db, false, func(tx *bbolt.Tx) error {
-			return db.guard(func() error {
-				accounts, err := accountsOf(tx)
-				if err != nil {
-					return err
-				}
-				return accounts.ForEach(func(key, _ []byte) error {
-					_, name, err := s.openAccount(accounts, key)
-					names = append(names, name)
-					return err
-				})
+		return s.transact(db, false, func(records *bbolt.Bucket) error {
+			return db.guard(func() (err error) {
+				names, err = s.accountNames(records)
+				return err
 			})
 		})
 	})
@@ -42,6 +31,25 @@ func (s *Store) Accounts(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// accountNames goes from account to account, past the records of each.
+func (s *Store) accountNames(records *bbolt.Bucket) ([]string, error) {
+	names := []string{}
+	cursor := records.Cursor()
+	for key, sealed := cursor.First(); key != nil; {
+		if len(key) < len(label{}) { // The header.
+			key, sealed = cursor.Next()
+			continue
+		}
+		_, name, err := s.openAccount(key, sealed)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+		key, sealed = cursor.Seek(afterPrefix(key))
+	}
+	return names, nil
+}
+
 // CreateAccount adds an account and calls fn, unless it is nil, to fill it in the same transaction; see Update. It
 // returns ErrAccountName or ErrAccountExists.
 func (s *Store) CreateAccount(ctx context.Context, name string, fn func(*Tx) error) error {
@@ -49,8 +57,15 @@ func (s *Store) CreateAccount(ctx context.Context, name string, fn func(*Tx) err
 		return ErrAccountName
 	}
 	return s.withDatabase(ctx, true, func(db *database) error {
-		return s.transact(db, true, func(btx *bbolt.Tx) error {
-			tx, err := s.createAccount(db, btx, name)
+		return s.transact(db, true, func(records *bbolt.Bucket) error {
+			tx := &Tx{db: db, keys: s.keys, records: records, account: s.accountLabel(name), writable: true}
+			rand.Read(tx.id[:])
+			err := db.guard(func() error {
+				if records.Get(tx.account[:]) != nil {
+					return fmt.Errorf("%w: %s", ErrAccountExists, name)
+				}
+				return records.Put(tx.account[:], s.sealAccount(tx.account, tx.id, name))
+			})
 			if err != nil || fn == nil {
 				return err
 			}
@@ -59,42 +74,24 @@ func (s *Store) CreateAccount(ctx context.Context, name string, fn func(*Tx) err
 	})
 }
 
-func (s *Store) createAccount(db *database, btx *bbolt.Tx, name string) (*Tx, error) {
-	tx := &Tx{db: db, keys: s.keys, writable: true}
-	rand.Read(tx.id[:])
-	err := db.guard(func() error {
-		accounts, err := accountsOf(btx)
-		if err != nil {
-			return err
-		}
-		key := s.accountLabel(name)
-		tx.account, err = accounts.CreateBucket(key[:])
-		if errors.Is(err, berrors.ErrBucketExists) {
-			return fmt.Errorf("%w: %s", ErrAccountExists, name)
-		}
-		if err != nil {
-			return err
-		}
-		return tx.account.Put(accountKey, s.keys.seal(accountPlace(key[:]), append(tx.id[:], name...)))
-	})
-	return tx, err
-}
-
 // RemoveAccount deletes an account with all its records. It returns ErrAccountNotFound.
 func (s *Store) RemoveAccount(ctx context.Context, name string) error {
 	return s.withDatabase(ctx, true, func(db *database) error {
-		return s.transact(db, true, func(tx *bbolt.Tx) error {
+		return s.transact(db, true, func(records *bbolt.Bucket) error {
 			return db.guard(func() error {
-				accounts, err := accountsOf(tx)
-				if err != nil {
-					return err
-				}
-				key := s.accountLabel(name)
-				err = accounts.DeleteBucket(key[:])
-				if errors.Is(err, berrors.ErrBucketNotFound) {
+				prefix := s.accountLabel(name)
+				if records.Get(prefix[:]) == nil {
 					return fmt.Errorf("%w: %s", ErrAccountNotFound, name)
 				}
-				return err
+				for {
+					key, _ := records.Cursor().Seek(prefix[:])
+					if !bytes.HasPrefix(key, prefix[:]) {
+						return nil
+					}
+					if err := records.Delete(key); err != nil {
+						return err
+					}
+				}
 			})
 		})
 	})
@@ -103,18 +100,14 @@ func (s *Store) RemoveAccount(ctx context.Context, name string) error {
 // inAccount calls fn with a transaction on one account.
 func (s *Store) inAccount(ctx context.Context, name string, writable bool, fn func(*Tx) error) error {
 	return s.withDatabase(ctx, writable, func(db *database) error {
-		return s.transact(db, writable, func(btx *bbolt.Tx) error {
-			tx := &Tx{db: db, keys: s.keys, writable: writable}
-			err := db.guard(func() error {
-				accounts, err := accountsOf(btx)
-				if err != nil {
-					return err
-				}
-				key := s.accountLabel(name)
-				if tx.account = accounts.Bucket(key[:]); tx.account == nil {
+		return s.transact(db, writable, func(records *bbolt.Bucket) error {
+			tx := &Tx{db: db, keys: s.keys, records: records, account: s.accountLabel(name), writable: writable}
+			err := db.guard(func() (err error) {
+				sealed := records.Get(tx.account[:])
+				if sealed == nil {
 					return fmt.Errorf("%w: %s", ErrAccountNotFound, name)
 				}
-				tx.id, _, err = s.openAccount(accounts, key[:])
+				tx.id, _, err = s.openAccount(tx.account[:], sealed)
 				return err
 			})
 			if err != nil {
@@ -130,13 +123,14 @@ func (s *Store) accountLabel(name string) label { return s.keys.label("account",
 // accountPlace is what is authenticated with an account's id and name.
 func accountPlace(key []byte) []byte { return append([]byte("account"), key...) }
 
-// openAccount reads the sealed id and name of the account bucket under key.
-func (s *Store) openAccount(accounts *bbolt.Bucket, key []byte) (accountID, string, error) {
-	account := accounts.Bucket(key)
-	if account == nil {
-		return accountID{}, "", fmt.Errorf("%w: an account is not a bucket", ErrCorrupt)
-	}
-	content, err := s.keys.open(accountPlace(key), account.Get(accountKey))
+// sealAccount makes the record that stands for an account.
+func (s *Store) sealAccount(key label, id accountID, name string) []byte {
+	return s.keys.seal(accountPlace(key[:]), append(id[:], name...))
+}
+
+// openAccount reverses sealAccount. A record that is not an account's is ErrCorrupt.
+func (s *Store) openAccount(key, sealed []byte) (accountID, string, error) {
+	content, err := s.keys.open(accountPlace(key), sealed)
 	if err != nil {
 		return accountID{}, "", err
 	}
@@ -144,14 +138,6 @@ func (s *Store) openAccount(accounts *bbolt.Bucket, key []byte) (accountID, stri
 		return accountID{}, "", fmt.Errorf("%w: account record of %d bytes", ErrCorrupt, len(content))
 	}
 	return accountID(content), string(content[len(accountID{}):]), nil
-}
-
-func accountsOf(tx *bbolt.Tx) (*bbolt.Bucket, error) {
-	accounts := tx.Bucket(accountsBucket)
-	if accounts == nil {
-		return nil, fmt.Errorf("%w: no accounts bucket", ErrCorrupt)
-	}
-	return accounts, nil
 }
 
 // validAccountName reports whether name is fit for file names, logs and shell scripts alike.

@@ -22,9 +22,9 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, snapshot.Close(), os.Remove(snapshot.Name())) }()
 	err = s.withDatabase(ctx, false, func(db *database) error {
-		return s.transact(db, false, func(tx *bbolt.Tx) error {
+		return s.transact(db, false, func(records *bbolt.Bucket) error {
 			return db.guard(func() error {
-				_, err := tx.WriteTo(snapshot)
+				_, err := records.Tx().WriteTo(snapshot)
 				return err
 			})
 		})

@@ -69,12 +69,11 @@ func initialize(path string, f format, w wrap) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	err = db.Update(func(tx *bbolt.Tx) error {
-		header, err := tx.CreateBucket(headerBucket)
+		records, err := tx.CreateBucket(recordsBucket)
 		if err != nil {
 			return err
 		}
-		_, err = tx.CreateBucket(accountsBucket)
-		return errors.Join(err, header.Put(formatKey, f[:]), header.Put(wrapKey, w.encode()))
+		return errors.Join(records.Put(formatKey, f[:]), records.Put(wrapKey, w.encode()))
 	})
 	if err != nil {
 		return err

@@ -21,6 +21,5 @@
 // # Files
 //
 // A keystore is a directory of mode 0700 with keystore.db and, unless it has a passphrase, keystore.key, both of mode
-// 0600. Inside keystore.db the bucket "header" holds the format and the wrapped data key, and the bucket "accounts"
-// one bucket per account, which holds one bucket per table. See header.go for the header and seal.go for the rest.
+// 0600. All records are in one bbolt bucket: see header.go for the two that are not sealed, and section.go for the rest.
 package keystore

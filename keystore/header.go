@@ -9,7 +9,7 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The bucket "header" has two plain values:
+// The header is two plain records:
 //
 //	format  version (4 bytes, big-endian), keystore id (16 random bytes)
 //	wrap    1, nonce (24), sealed data key (48)                                           under a key file

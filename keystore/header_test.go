@@ -147,15 +147,15 @@ func TestHeaderOnDisk(t *testing.T) {
 	future := newFormat()
 	future[3]++
 	for name, test := range map[string]struct {
-		change      func(header *bbolt.Bucket) error
+		change      func(records *bbolt.Bucket) error
 		open, later error
 	}{
-		"from the future":  {func(h *bbolt.Bucket) error { return h.Put(formatKey, future[:]) }, ErrVersion, ErrVersion},
-		"without a format": {func(h *bbolt.Bucket) error { return h.Delete(formatKey) }, ErrCorrupt, ErrCorrupt},
-		"without a wrap":   {func(h *bbolt.Bucket) error { return h.Delete(wrapKey) }, ErrCorrupt, nil},
+		"from the future":  {func(r *bbolt.Bucket) error { return r.Put(formatKey, future[:]) }, ErrVersion, ErrVersion},
+		"without a format": {func(r *bbolt.Bucket) error { return r.Delete(formatKey) }, ErrCorrupt, ErrCorrupt},
+		"without a wrap":   {func(r *bbolt.Bucket) error { return r.Delete(wrapKey) }, ErrCorrupt, nil},
 	} {
 		store := newTestStore(t)
-		editBolt(t, store, func(tx *bbolt.Tx) error { return test.change(tx.Bucket(headerBucket)) })
+		editBolt(t, store, func(tx *bbolt.Tx) error { return test.change(tx.Bucket(recordsBucket)) })
 		if _, err := Open(t.Context(), store.dir, Unlock{}, Options{}); !errors.Is(err, test.open) {
 			t.Errorf("%s: got error %v", name, err)
 		}

@@ -3,16 +3,30 @@ package keystore
 import (
 	"encoding/binary"
 	"fmt"
-
-	"go.etcd.io/bbolt"
 )
 
-// Sequence numbers count from 1 in each ordered table and are never used twice, whatever is deleted. As bucket keys they
-// are 8 bytes, big-endian.
+// ordered is the ordered section of a table. Sequence numbers count from 1 and are never used twice, whatever is
+// deleted: the last one is kept under the empty key.
+type ordered struct{ section }
 
-func (tx *Tx) ordered(table Table) section { return tx.section("ordered", table) }
+func (tx *Tx) ordered(table Table) ordered { return ordered{tx.section("ordered", table)} }
+
+// lastKey is below all sequence keys.
+var lastKey []byte
 
 func sequenceKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+// last returns the last sequence number that was handed out, 0 if none was.
+func (o ordered) last() (uint64, error) {
+	content, found, err := o.get(lastKey)
+	if err != nil || !found {
+		return 0, err
+	}
+	if len(content) != len(sequenceKey(0)) {
+		return 0, fmt.Errorf("%w: sequence number of %d bytes", ErrCorrupt, len(content))
+	}
+	return binary.BigEndian.Uint64(content), nil
+}
 
 // Append stores a record after all others of the table and returns its sequence number. It returns ErrTooLarge if the
 // value is.
@@ -21,17 +35,15 @@ func (tx *Tx) Append(table Table, value []byte) (seq uint64, err error) {
 		return 0, err
 	}
 	ordered := tx.ordered(table)
-	err = ordered.write(func(bucket *bbolt.Bucket) error {
-		if seq, err = bucket.NextSequence(); err != nil {
-			return err
-		}
-		key := sequenceKey(seq)
-		if bucket.Get(key) != nil {
-			return fmt.Errorf("%w: sequence number %d is taken", ErrCorrupt, seq)
-		}
-		return bucket.Put(key, tx.keys.seal(ordered.place(key), value))
-	})
-	return seq, err
+	last, err := ordered.last()
+	if err != nil {
+		return 0, err
+	}
+	seq = last + 1
+	if err := ordered.put(lastKey, sequenceKey(seq)); err != nil {
+		return 0, err
+	}
+	return seq, ordered.put(sequenceKey(seq), value)
 }
 
 // GetSeq returns the record with that sequence number, and whether there is one.
@@ -46,13 +58,14 @@ func (tx *Tx) PutSeq(table Table, seq uint64, value []byte) error {
 		return err
 	}
 	ordered := tx.ordered(table)
-	return ordered.write(func(bucket *bbolt.Bucket) error {
-		if seq == 0 || seq > bucket.Sequence() {
-			return fmt.Errorf("%w: %d", ErrSequence, seq)
-		}
-		key := sequenceKey(seq)
-		return bucket.Put(key, tx.keys.seal(ordered.place(key), value))
-	})
+	last, err := ordered.last()
+	if err != nil {
+		return err
+	}
+	if seq < 1 || seq > last {
+		return fmt.Errorf("%w: %d", ErrSequence, seq)
+	}
+	return ordered.put(sequenceKey(seq), value)
 }
 
 // DeleteSeq removes the record with that sequence number, if there is one.
@@ -63,30 +76,19 @@ func (tx *Tx) DeleteSeq(table Table, seq uint64) error {
 // Range calls fn with each ordered record of the table from sequence number from on, oldest first, until fn returns an
 // error. Range returns that error, or nil for fs.SkipAll. Fn may change the table; it is shown records that it appends.
 func (tx *Tx) Range(table Table, from uint64, fn func(seq uint64, value []byte) error) error {
-	return tx.ordered(table).walk(sequenceKey(from), func(key, value []byte) error {
-		return fn(binary.BigEndian.Uint64(key), value)
-	})
+	return tx.ordered(table).each(sequenceKey(from), fn)
 }
 
 // Tail is Range for the last n records, oldest first. N below 1 means none.
 func (tx *Tx) Tail(table Table, n int, fn func(seq uint64, value []byte) error) error {
-	if n < 1 {
-		return nil
-	}
-	var from uint64
-	err := tx.ordered(table).read(func(bucket *bbolt.Bucket) error {
-		cursor := bucket.Cursor()
-		for key, _ := cursor.Last(); key != nil && n > 0; key, _ = cursor.Prev() {
-			if len(key) != len(sequenceKey(0)) {
-				return fmt.Errorf("%w: sequence number of %d bytes", ErrCorrupt, len(key))
-			}
-			from = binary.BigEndian.Uint64(key)
-			n--
-		}
-		return nil
-	})
-	if err != nil {
+	ordered := tx.ordered(table)
+	from, err := ordered.fromEnd(n)
+	if err != nil || from == nil {
 		return err
 	}
-	return tx.Range(table, from, fn)
+	return ordered.each(from, fn)
+}
+
+func (o ordered) each(from []byte, fn func(seq uint64, value []byte) error) error {
+	return o.walk(from, func(key, value []byte) error { return fn(binary.BigEndian.Uint64(key), value) })
 }

@@ -9,10 +9,9 @@ import (
 )
 
 var (
-	headerBucket   = []byte("header")
-	formatKey      = []byte("format")
-	wrapKey        = []byte("wrap")
-	accountsBucket = []byte("accounts")
+	recordsBucket = []byte("keystore")
+	formatKey     = []byte("format")
+	wrapKey       = []byte("wrap")
 )
 
 // Store is an unlocked keystore. It holds the data key in memory and no file open, so it need not be closed. It may be
@@ -61,12 +60,12 @@ func readHeader(ctx context.Context, path string, options Options) (f format, w 
 	}
 	err = db.transact(false, func(tx *bbolt.Tx) error {
 		return db.guard(func() (err error) {
-			header, stored, err := headerOf(tx)
+			records, stored, err := recordsOf(tx)
 			if err != nil {
 				return err
 			}
 			f = stored
-			w, err = parseWrap(header.Get(wrapKey))
+			w, err = parseWrap(records.Get(wrapKey))
 			return err
 		})
 	})
@@ -106,30 +105,32 @@ func (s *Store) withDatabase(ctx context.Context, writable bool, fn func(*databa
 	return fn(db)
 }
 
-// transact calls fn in one transaction of the keystore that this Store has unlocked. If by now a newer program has
-// changed the format, or another keystore is in its place, nothing is touched.
-func (s *Store) transact(db *database, writable bool, fn func(*bbolt.Tx) error) error {
+// transact calls fn with all records, in one transaction of the keystore that this Store has unlocked. If by now a newer
+// program has changed the format, or another keystore is in its place, nothing is touched.
+func (s *Store) transact(db *database, writable bool, fn func(records *bbolt.Bucket) error) error {
 	return db.transact(writable, func(tx *bbolt.Tx) error {
+		var records *bbolt.Bucket
 		err := db.guard(func() error {
-			_, stored, err := headerOf(tx)
+			all, stored, err := recordsOf(tx)
 			if err == nil && stored != s.format {
 				err = fmt.Errorf("%w: another one is in its place: %s", ErrNotFound, s.dir)
 			}
+			records = all
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return fn(tx)
+		return fn(records)
 	})
 }
 
-// headerOf returns the header bucket and the format that it states.
-func headerOf(tx *bbolt.Tx) (*bbolt.Bucket, format, error) {
-	header := tx.Bucket(headerBucket)
-	if header == nil {
-		return nil, format{}, fmt.Errorf("%w: no header", ErrCorrupt)
+// recordsOf returns the bucket of all records and the format that it states.
+func recordsOf(tx *bbolt.Tx) (*bbolt.Bucket, format, error) {
+	records := tx.Bucket(recordsBucket)
+	if records == nil {
+		return nil, format{}, fmt.Errorf("%w: no records", ErrCorrupt)
 	}
-	f, err := parseFormat(header.Get(formatKey))
-	return header, f, err
+	f, err := parseFormat(records.Get(formatKey))
+	return records, f, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,35 +88,36 @@ func TestNothingReadableInFile(t *testing.T) {
 // Labels of the same contact differ between accounts and tables, so they do not show who knows whom.
 func TestLabelsDiffer(t *testing.T) {
 	store := newFilledStore(t)
-	seen := map[string]bool{}
+	parts := map[string]int{}
 	editBolt(t, store, func(tx *bbolt.Tx) error {
-		return eachSealed(tx, func(_ *bbolt.Bucket, key, _ []byte) error {
-			if len(key) == len(label{}) {
-				if seen[string(key)] {
-					t.Errorf("label %x is there twice", key)
+		return eachSealed(tx, func(key, _ []byte) error {
+			for part := range slices.Chunk(key, len(label{})) {
+				if len(part) == len(label{}) {
+					parts[string(part)]++
 				}
-				seen[string(key)] = true
 			}
 			return nil
 		})
 	})
-	if len(seen) != 6 {
-		t.Errorf("%d named records, want 6", len(seen))
+	once := 0
+	for _, n := range parts {
+		if n == 1 {
+			once++
+		}
+	}
+	// The labels of 6 named records, and of the 2 sections that have a single record.
+	if once != 8 {
+		t.Errorf("%d labels are used once", once)
 	}
 }
 
 // eachSealed calls fn with each sealed record of all accounts.
-func eachSealed(tx *bbolt.Tx, fn func(bucket *bbolt.Bucket, key, sealed []byte) error) error {
-	accounts := tx.Bucket(accountsBucket)
-	return accounts.ForEachBucket(func(key []byte) error {
-		account := accounts.Bucket(key)
-		if err := fn(account, accountKey, account.Get(accountKey)); err != nil {
-			return err
+func eachSealed(tx *bbolt.Tx, fn func(key, sealed []byte) error) error {
+	return tx.Bucket(recordsBucket).ForEach(func(key, sealed []byte) error {
+		if len(key) < len(label{}) {
+			return nil
 		}
-		return account.ForEachBucket(func(key []byte) error {
-			table := account.Bucket(key)
-			return table.ForEach(func(key, sealed []byte) error { return fn(table, key, sealed) })
-		})
+		return fn(bytes.Clone(key), bytes.Clone(sealed))
 	})
 }
 
@@ -127,15 +129,15 @@ func TestSwappedValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var values [][]byte
+	var keys, values [][]byte
 	editBolt(t, store, func(tx *bbolt.Tx) error {
-		return eachSealed(tx, func(_ *bbolt.Bucket, _, sealed []byte) error {
-			values = append(values, bytes.Clone(sealed))
+		return eachSealed(tx, func(key, sealed []byte) error {
+			keys, values = append(keys, key), append(values, sealed)
 			return nil
 		})
 	})
-	if len(values) != 10 {
-		t.Fatalf("%d sealed values, want 10", len(values))
+	if len(values) != 12 {
+		t.Fatalf("%d sealed values, want 12", len(values))
 	}
 	for from := range values {
 		for to := range values {
@@ -143,14 +145,7 @@ func TestSwappedValues(t *testing.T) {
 				continue
 			}
 			editBolt(t, store, func(tx *bbolt.Tx) error {
-				i := 0
-				return eachSealed(tx, func(bucket *bbolt.Bucket, key, _ []byte) error {
-					i++
-					if i-1 != to {
-						return nil
-					}
-					return bucket.Put(bytes.Clone(key), values[from])
-				})
+				return tx.Bucket(recordsBucket).Put(keys[to], values[from])
 			})
 			if _, err := readAll(t, store.dir); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("value %d in place of %d: got error %v", from, to, err)
@@ -166,22 +161,20 @@ func TestSwappedValues(t *testing.T) {
 func TestValuesOfRemovedAccount(t *testing.T) {
 	store := newTestStore(t)
 	put(t, store, "alice", "t", "n", "old")
-	table := func(tx *bbolt.Tx) (result *bbolt.Bucket) {
-		accounts := tx.Bucket(accountsBucket)
-		accounts.ForEachBucket(func(key []byte) error {
-			account := accounts.Bucket(key)
-			return account.ForEachBucket(func(key []byte) error {
-				result = account.Bucket(key)
-				return nil
-			})
+	// The longest key is that of the named record.
+	record := func(tx *bbolt.Tx) (longest, value []byte, err error) {
+		err = eachSealed(tx, func(key, sealed []byte) error {
+			if len(key) > len(longest) {
+				longest, value = key, sealed
+			}
+			return nil
 		})
-		return result
+		return longest, value, err
 	}
 	var old []byte
-	editBolt(t, store, func(tx *bbolt.Tx) error {
-		_, value := table(tx).Cursor().First()
-		old = bytes.Clone(value)
-		return nil
+	editBolt(t, store, func(tx *bbolt.Tx) (err error) {
+		_, old, err = record(tx)
+		return err
 	})
 	err := errors.Join(store.RemoveAccount(t.Context(), "alice"), store.CreateAccount(t.Context(), "alice", nil))
 	if err != nil {
@@ -189,8 +182,8 @@ func TestValuesOfRemovedAccount(t *testing.T) {
 	}
 	put(t, store, "alice", "t", "n", "new")
 	editBolt(t, store, func(tx *bbolt.Tx) error {
-		key, _ := table(tx).Cursor().First()
-		return table(tx).Put(bytes.Clone(key), old)
+		key, _, err := record(tx)
+		return errors.Join(err, tx.Bucket(recordsBucket).Put(key, old))
 	})
 	err = store.View(t.Context(), "alice", func(tx *Tx) error {
 		_, _, err := tx.Get("t", "n")

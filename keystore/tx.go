@@ -1,12 +1,9 @@
 package keystore
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"go.etcd.io/bbolt"
 )
@@ -22,7 +19,8 @@ type Table string
 type Tx struct {
 	db       *database
 	keys     *keys
-	account  *bbolt.Bucket
+	records  *bbolt.Bucket
+	account  label
 	id       accountID
 	writable bool
 	done     bool
@@ -39,11 +37,20 @@ func (tx *Tx) run(fn func(*Tx) error) error {
 	return fn(tx)
 }
 
+// named is the named section of a table.
+type named struct{ section }
+
+func (tx *Tx) named(table Table) named { return named{tx.section("named", table)} }
+
+func (n named) key(name string) []byte {
+	label := n.tx.keys.label("record", string(n.tx.id[:]), string(n.table), name)
+	return label[:]
+}
+
 // Get returns the record of that name, and whether there is one.
 func (tx *Tx) Get(table Table, name string) (value []byte, found bool, err error) {
 	named := tx.named(table)
-	key := named.key(name)
-	content, found, err := named.get(key[:])
+	content, found, err := named.get(named.key(name))
 	if err != nil || !found {
 		return nil, false, err
 	}
@@ -67,15 +74,13 @@ func (tx *Tx) Put(table Table, name string, value []byte) error {
 		return err
 	}
 	named := tx.named(table)
-	key := named.key(name)
-	return named.put(key[:], joinNamed(name, value))
+	return named.put(named.key(name), joinNamed(name, value))
 }
 
 // Delete removes the record of that name, if there is one.
 func (tx *Tx) Delete(table Table, name string) error {
 	named := tx.named(table)
-	key := named.key(name)
-	return named.delete(key[:])
+	return named.delete(named.key(name))
 }
 
 // ForEach calls fn with each named record of the table, in an order that says nothing, until fn returns an error. ForEach
@@ -113,113 +118,4 @@ func splitNamed(content []byte) (name string, value []byte, err error) {
 		return "", nil, fmt.Errorf("%w: record with half a name", ErrCorrupt)
 	}
 	return string(rest[:length]), rest[length:], nil
-}
-
-// section is one table's named or ordered records: a bucket whose values are sealed. It does not exist until something
-// is put there.
-type section struct {
-	tx    *Tx
-	table Table
-	label label
-}
-
-func (tx *Tx) named(table Table) section { return tx.section("named", table) }
-
-func (tx *Tx) section(kind string, table Table) section {
-	return section{tx: tx, table: table, label: tx.keys.label(kind, string(tx.id[:]), string(table))}
-}
-
-// key returns the bucket key of a named record.
-func (s section) key(name string) label {
-	return s.tx.keys.label("record", string(s.tx.id[:]), string(s.table), name)
-}
-
-// place is what is authenticated with the value at key: account, table and kind, key.
-func (s section) place(key []byte) []byte {
-	return bytes.Join([][]byte{s.tx.id[:], s.label[:], key}, nil)
-}
-
-// read calls fn with the section's bucket, if it exists.
-func (s section) read(fn func(*bbolt.Bucket) error) error {
-	if s.tx.done {
-		return ErrTxDone
-	}
-	return s.tx.db.guard(func() error {
-		bucket := s.tx.account.Bucket(s.label[:])
-		if bucket == nil {
-			return nil
-		}
-		return fn(bucket)
-	})
-}
-
-// write calls fn with the section's bucket, which it creates if necessary.
-func (s section) write(fn func(*bbolt.Bucket) error) error {
-	if s.tx.done {
-		return ErrTxDone
-	}
-	if !s.tx.writable {
-		return ErrReadOnly
-	}
-	return s.tx.db.guard(func() error {
-		bucket, err := s.tx.account.CreateBucketIfNotExists(s.label[:])
-		if err != nil {
-			return err
-		}
-		return fn(bucket)
-	})
-}
-
-func (s section) get(key []byte) (content []byte, found bool, err error) {
-	err = s.read(func(bucket *bbolt.Bucket) (err error) {
-		sealed := bucket.Get(key)
-		if found = sealed != nil; found {
-			content, err = s.tx.keys.open(s.place(key), sealed)
-		}
-		return err
-	})
-	return content, found, err
-}
-
-func (s section) put(key, content []byte) error {
-	return s.write(func(bucket *bbolt.Bucket) error {
-		return bucket.Put(key, s.tx.keys.seal(s.place(key), content))
-	})
-}
-
-func (s section) delete(key []byte) error {
-	if !s.tx.writable {
-		return ErrReadOnly
-	}
-	return s.read(func(bucket *bbolt.Bucket) error { return bucket.Delete(key) })
-}
-
-// walk calls fn with each record from the first key at or after from on, in the order of keys. It looks the place up again
-// after each call, so fn may change the section.
-func (s section) walk(from []byte, fn func(key, content []byte) error) error {
-	for {
-		key, content, err := s.next(from)
-		if err != nil || key == nil {
-			return err
-		}
-		if err := fn(key, content); errors.Is(err, fs.SkipAll) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		from = append(key, 0) // the least key after this one
-	}
-}
-
-// next returns the first record whose key is at or after from. The key is nil if there is none.
-func (s section) next(from []byte) (key, content []byte, err error) {
-	err = s.read(func(bucket *bbolt.Bucket) (err error) {
-		k, sealed := bucket.Cursor().Seek(from)
-		if k != nil {
-			key = bytes.Clone(k)
-			content, err = s.tx.keys.open(s.place(key), sealed)
-		}
-		return err
-	})
-	return key, content, err
 }

@@ -155,8 +155,8 @@ func (s *Store) ChangePassphrase(ctx context.Context, unlock Unlock) error {
 			}
 			s.options.reach(StageKeyFile)
 		}
-		err := s.transact(db, true, func(tx *bbolt.Tx) error {
-			return db.guard(func() error { return tx.Bucket(headerBucket).Put(wrapKey, sealed.encode()) })
+		err := s.transact(db, true, func(records *bbolt.Bucket) error {
+			return db.guard(func() error { return records.Put(wrapKey, sealed.encode()) })
 		})
 		if err != nil || unlock.Passphrase == nil {
 			return err

@@ -47,6 +47,12 @@ func (d *listDirectory) set(states ...rpc.NodeState) {
 	d.result = rpc.ServiceNodesResult{States: states, Height: d.result.Height + 1, BlockHash: fmt.Sprint("block ", d.result.Height+1)}
 }
 
+func (d *listDirectory) blockHash() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.result.BlockHash
+}
+
 // testNetwork is nodes on loopback that know each other.
 type testNetwork struct {
 	t         testing.TB

@@ -107,7 +107,8 @@ type replay struct {
 	first   int // the recorded port of node 0
 	clock   atomic.Int64
 	foreign map[string]bool // hashes of messages that recorded peers do not accept, and ours do
-	owners  map[string]string
+	owners  map[string]string // by hash
+	absent  []bool            // nodes that the list lacks
 }
 
 // TestRecordedExchanges puts what the real server was asked to our node, byte for byte and at the same time of its
@@ -119,6 +120,10 @@ func TestRecordedExchanges(t *testing.T) {
 	replayed := 0
 	for _, row := range rows {
 		r.clock.Store(int64(row.T*1000 - row.MS))
+		if assignment, ok := strings.CutPrefix(row.Note, "mock lokid: "); ok {
+			r.assign(assignment)
+			continue
+		}
 		switch {
 		case row.Method != "" && r.comparable(row):
 			r.exchange(row)
@@ -173,12 +178,51 @@ func newReplay(t *testing.T, rows []row) *replay {
 		config.AllowUnsigned = true
 		config.Now = func() time.Time { return time.UnixMilli(r.clock.Load()) }
 	})
-	listed := slices.DeleteFunc(slices.Clone(r.states), func(s rpc.NodeState) bool { return swarm.SwarmID(s.SwarmID) == swarm.NoSwarm })
+	r.absent = make([]bool, len(ids))
+	for i, id := range ids {
+		r.absent[i] = id == swarm.NoSwarm
+	}
+	r.publish()
+	return r
+}
+
+// publish gives every node the list as it stands.
+func (r *replay) publish() {
+	r.t.Helper()
+	var listed []rpc.NodeState
+	for i, state := range r.states {
+		if !r.absent[i] {
+			listed = append(listed, state)
+		}
+	}
 	r.directory.set(listed...)
 	for _, node := range r.nodes {
-		eventually(t, "the list", func() bool { return len(node.members.view().peers) == len(listed) })
+		eventually(r.t, "the list", func() bool { return node.members.view().blockHash == r.directory.blockHash() })
 	}
-	return r
+}
+
+// assign repeats a change of membership: {"op": "assign", "node": 10, "swarm": 5}, where the swarm may also be "absent"
+// or "decommissioned".
+func (r *replay) assign(text string) {
+	r.t.Helper()
+	var change struct {
+		Op    string
+		Node  int
+		Swarm json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(text), &change); err != nil {
+		r.t.Fatal(err)
+	}
+	if change.Op != "assign" || change.Node >= len(r.nodes) {
+		return
+	}
+	id, err := strconv.ParseUint(string(change.Swarm), 10, 64)
+	if err != nil {
+		id = uint64(swarm.NoSwarm)
+	}
+	r.states[change.Node].SwarmID = id
+	r.absent[change.Node] = string(change.Swarm) == `"absent"`
+	r.publish()
 }
 
 func keysOf(set map[int]bool) (keys []int) {

@@ -1,8 +1,6 @@
 package ratchet
 
-import (
-	"crypto/sha256"
-)
+import "crypto/sha256"
 
 // key32 is a symmetric key: a root key, a chain key or a message key.
 type key32 [sha256.Size]byte

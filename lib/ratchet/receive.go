@@ -62,7 +62,6 @@ func (s *Session) decryptSkipped(c *receivingChain, m received) ([]byte, error) 
 		return nil, err
 	}
 	c.skipped = slices.Delete(c.skipped, i, i+1)
-	s.pending = nil
 	return plaintext, nil
 }
 
@@ -80,7 +79,6 @@ func (s *Session) decryptAhead(c *receivingChain, m received) ([]byte, error) {
 	}
 	c.chain = advanced
 	c.skipped = append(c.skipped, skipped...)
-	s.pending = nil
 	s.forget()
 	return plaintext, nil
 }
@@ -114,7 +112,7 @@ func (s *Session) decryptWithStep(random io.Reader, m received) ([]byte, error) 
 	s.closeCurrent(rest)
 	s.receiving = append(s.receiving, receivingChain{m.RatchetKey, fresh, skipped})
 	s.startSending(step)
-	s.pending = nil
+	s.pending = nil // an initiator's first message from the peer always comes here
 	s.forget()
 	return plaintext, nil
 }

@@ -131,21 +131,68 @@ func TestForeignIdentity(t *testing.T) {
 	bob.mustRefuse(t, alice.send(t, "first"), ErrIdentity)
 }
 
-// The error of the session that knows most about a message is reported, not that of the first one tried.
+// A repeated PreKeyWhisperMessage header leads to the session that it began, even when that is archived.
+func TestArchivedSessionComesBackByPreKeyMessage(t *testing.T) {
+	alice, bob := newSession(t, 1)
+	late := alice.send(t, "late")
+	exchange(t, alice, bob, "first session")
+	old := bob.record.Current()
+	alice.start(t, bob.bundle(t, 1, 2))
+	exchange(t, alice, bob, "second session")
+	bob.mustReceive(t, late)
+	if bob.record.Current() != old || len(bob.record.sessions) != 2 {
+		t.Error("the old session did not become current")
+	}
+}
+
+// The error of the session that knows most about a message is reported, in whatever order they are tried.
 func TestMostTellingError(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	duplicate := alice.send(t, "duplicate")
 	bob.mustReceive(t, duplicate)
-	for range MaxSkip {
-		alice.send(t, "lost")
-	}
-	ahead := alice.send(t, "too far ahead")
+	foreign := beyondEnd(t, alice, bob)
+	bob.mustRefuse(t, duplicate, ErrDuplicate)
+	bob.mustRefuse(t, foreign, ErrTooFarAhead)
+
 	alice.start(t, bob.bundle(t, 1, 2))
 	exchange(t, alice, bob, "in a new session")
-
 	bob.mustRefuse(t, duplicate, ErrDuplicate)
-	bob.mustRefuse(t, ahead, ErrTooFarAhead)
+	bob.mustRefuse(t, foreign, ErrTooFarAhead)
+
+	exchange(t, bob, alice, "the new session goes on")
+	bob.mustRefuse(t, beyondEnd(t, alice, bob), ErrTooFarAhead)
 	exchange(t, bob, alice, "still well")
+}
+
+// beyondEnd makes a message on a sending chain of alice's that bob knows to have ended before it.
+func beyondEnd(t *testing.T, alice, bob *party) sealed {
+	t.Helper()
+	exchange(t, alice, bob, "on the chain")
+	var before Record
+	if err := before.UnmarshalBinary(stored(t, &alice.record)); err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, bob, alice, "makes alice step")
+	exchange(t, alice, bob, "ends the chain")
+	kind, message, err := before.Encrypt([]byte("beyond the end"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed{kind, message, "beyond the end"}
+}
+
+// A counter that would be too far ahead in a new chain of the current session is in reach for the session that knows the chain.
+func TestLongChainOfArchivedSession(t *testing.T) {
+	alice, bob := newConversation(t, 1)
+	for n := range 2 * MaxSkip {
+		if m := alice.send(t, "long chain"); n%(MaxSkip/2) == 0 {
+			bob.mustReceive(t, m)
+		}
+	}
+	late := alice.send(t, "late")
+	alice.start(t, bob.bundle(t, 1, 2))
+	exchange(t, alice, bob, "in a new session")
+	bob.mustReceive(t, late)
 }
 
 // A peer that sends our own base key back does not reach the session that we started.

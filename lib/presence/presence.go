@@ -47,15 +47,16 @@ func Announce(dir string) (*Presence, error) {
 // Name identifies this process in the work that it claims.
 func (p *Presence) Name() string { return p.name }
 
-// Alive reports whether the process that announced itself as name still runs. The empty name is nobody.
-func (p *Presence) Alive(name string) bool {
-	if name == p.name {
-		return true
-	}
+// Alive reports whether the process that announced itself in the same folder as name still runs.
+func (p *Presence) Alive(name string) bool { return name == p.name || Alive(p.dir, name) }
+
+// Alive reports whether the process that announced itself in dir as name still runs. The empty name is nobody. It must
+// not be asked about the own process, see Presence.Alive.
+func Alive(dir, name string) bool {
 	if name == "" || strings.ContainsAny(name, `/\.`) {
 		return false
 	}
-	return !removeIfDead(p.path(name))
+	return !removeIfDead(filepath.Join(dir, name+suffix))
 }
 
 func (p *Presence) path(name string) string { return filepath.Join(p.dir, name+suffix) }

@@ -1,0 +1,85 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/record"
+)
+
+type nodeOptions struct {
+	seed          string
+	data          string
+	listen        string
+	publicIP      string
+	difficulty    int64
+	allowUnsigned bool
+}
+
+func newNodeCommand(app *App) *cobra.Command {
+	opts := &nodeOptions{}
+	run := &cobra.Command{
+		Use:   "run",
+		Short: "Run one service node until it is stopped",
+		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm and keeps\n" +
+			"its messages in --data. Its keys are made at the first start.\n\n" +
+			"Prints a node record once the node is registered. Exit status: 0, 2, 4, 5, 130, 143.",
+		Example: "  sessiontool node run --data ./node1 --seed http://127.0.0.1:22023",
+		Args:    cobra.NoArgs,
+		RunE:    app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runNode(ctx, opts) }),
+	}
+	run.Flags().StringVar(&opts.seed, "seed", "", "URL of the registry (default: that of the network)")
+	run.Flags().StringVar(&opts.data, "data", "", "folder for keys and messages (required)")
+	run.Flags().StringVar(&opts.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	run.Flags().StringVar(&opts.publicIP, "public-ip", "", "address under which others reach the node (default: that of --listen)")
+	run.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty to ask for")
+	run.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
+	return parent("node", "Run a service node", "", run)
+}
+
+func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
+	switch {
+	case opts.data == "":
+		return usageError(errors.New("--data is required"))
+	case opts.difficulty < 1:
+		return usageError(errors.New("--difficulty must be positive"))
+	}
+	seed := opts.seed
+	if seed == "" {
+		found, err := app.resolveNetwork()
+		if err != nil {
+			return err
+		}
+		seed = found.Seeds[0]
+	}
+	listener, err := net.Listen("tcp", opts.listen)
+	if err != nil {
+		return usageError(fmt.Errorf("--listen: %w", err))
+	}
+	running, err := devnet.Join(ctx, devnet.JoinOptions{
+		Seed: seed, DataDir: opts.data, Listener: listener, PublicIP: opts.publicIP,
+		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Logger: app.log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, running.Close(context.WithoutCancel(ctx))) }()
+	info := running.Info()
+	if err := app.print(record.Node{
+		Type: record.TypeNode, Address: info.Address, IP: info.IP, Port: int(info.Port),
+		PubkeyEd25519: info.PubkeyEd25519, PubkeyX25519: info.PubkeyX25519, SwarmID: info.SwarmID.String(),
+	}); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-running.Done():
+		return errors.New("the node's server has stopped")
+	}
+}

@@ -1,0 +1,127 @@
+package commands
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sessiontool/lib/presence"
+	"sessiontool/lib/record"
+)
+
+// devnetNotes is the folder where this user's running devnets are noted: for each a presence file, which tells that it
+// runs, and a network record of the same name.
+func (app *App) devnetNotes() (string, error) {
+	dir, err := stateDir(app.streams.Env)
+	return filepath.Join(dir, "devnets"), err
+}
+
+// devnetNote is a running devnet as it is noted. Dir is where it keeps its data.
+type devnetNote struct {
+	Network record.Network `json:"network"`
+	Dir     string         `json:"dir"`
+
+	presence string
+	since    time.Time
+}
+
+// noteDevnet notes a devnet of this process. The returned function removes the note.
+func (app *App) noteDevnet(note devnetNote) (remove func() error, err error) {
+	dir, err := app.devnetNotes()
+	if err != nil {
+		return nil, err
+	}
+	announced, err := presence.Announce(dir)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(note)
+	path := filepath.Join(dir, announced.Name()+".json")
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(err, announced.Close())
+	}
+	return func() error { return errors.Join(os.Remove(path), announced.Close()) }, nil
+}
+
+// devnets lists the running devnets, newest first. Notes of dead ones are removed.
+func (app *App) devnets() ([]devnetNote, error) {
+	dir, err := app.devnetNotes()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var running []devnetNote
+	for _, entry := range entries {
+		name, isNote := strings.CutSuffix(entry.Name(), ".json")
+		if !isNote {
+			continue
+		}
+		note, err := readNote(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		if note == nil {
+			continue
+		}
+		at := len(running)
+		for at > 0 && running[at-1].since.Before(note.since) {
+			at--
+		}
+		running = append(running[:at], append([]devnetNote{*note}, running[at:]...)...)
+	}
+	return running, nil
+}
+
+// readNote reads one note, or removes it and returns nil if its devnet is gone.
+func readNote(dir, name string) (*devnetNote, error) {
+	path := filepath.Join(dir, name+".json")
+	if !presence.Alive(dir, name) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	note := &devnetNote{presence: name}
+	if err := json.Unmarshal(data, note); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if info, err := os.Stat(path); err == nil {
+		note.since = info.ModTime()
+	}
+	return note, nil
+}
+
+// runningDevnet returns the network of the newest running devnet with this name; empty means any.
+func (app *App) runningDevnet(name string) (record.Network, error) {
+	running, err := app.devnets()
+	if err != nil {
+		return record.Network{}, err
+	}
+	for _, note := range running {
+		if name == "" || note.Network.Name == name {
+			return note.Network, nil
+		}
+	}
+	return record.Network{}, errNoNetwork
+}

@@ -1,0 +1,63 @@
+package commands
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sessiontool/lib/devnet"
+)
+
+// The scripts run this test binary as sessiontool, against a devnet that lives in the test process.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"sessiontool": func() { os.Exit(Main(os.Args[1:], crashing(System()))) },
+	})
+}
+
+// startDevnet starts a network for tests and stops it at their end.
+func startDevnet(t *testing.T, options devnet.Options) *devnet.Network {
+	t.Helper()
+	options.Logger = slog.New(slog.DiscardHandler)
+	net, err := devnet.Start(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := net.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return net
+}
+
+// scriptEnvironment gives a script a home of its own and the network.
+func scriptEnvironment(env *testscript.Env, seed string) {
+	home := filepath.Join(env.WorkDir, "home")
+	for _, setting := range [][2]string{
+		{"HOME", home}, {"XDG_CONFIG_HOME", ""}, {"XDG_DATA_HOME", ""}, {"XDG_STATE_HOME", ""},
+		{"SESSIONTOOL_NETWORK", seed}, {"SEED", seed},
+	} {
+		env.Setenv(setting[0], setting[1])
+	}
+}
+
+func TestScripts(t *testing.T) {
+	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			scriptEnvironment(env, net.SeedURL())
+			return os.MkdirAll(env.Getenv("HOME"), 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"setfrom": setFrom, "jsonlines": jsonLines, "count": countLines,
+		},
+	})
+}

@@ -1,0 +1,94 @@
+package commands
+
+import (
+	"encoding/json"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/tidwall/gjson"
+)
+
+// setFrom sets a variable to what a gjson path selects of the last command's stdout, taken as a list of records:
+//
+//	setfrom BOB 0.session_id
+func setFrom(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: setfrom NAME PATH")
+	}
+	lines := strings.TrimSpace(ts.ReadFile("stdout"))
+	value := gjson.Get("["+strings.ReplaceAll(lines, "\n", ",")+"]", args[1])
+	if !value.Exists() {
+		ts.Fatalf("stdout has no %s:\n%s", args[1], lines)
+	}
+	ts.Setenv(args[0], value.String())
+}
+
+// jsonLines checks that every line of a file (stdout, stderr or another) is a JSON object with a type.
+func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: jsonlines FILE")
+	}
+	for i, line := range strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n") {
+		var object struct {
+			Type string `json:"type"`
+		}
+		if err := json.Unmarshal([]byte(line), &object); err != nil || object.Type == "" {
+			ts.Fatalf("line %d of %s is no record: %q", i+1, args[0], line)
+		}
+	}
+}
+
+// countLines checks how many lines of the last stdout have a text in them: count 2 '"ok":true'.
+func countLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: count N TEXT")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if strings.Contains(line, args[1]) {
+			got++
+		}
+	}
+	if got != want {
+		ts.Fatalf("%d lines with %q, not %d:\n%s", got, args[1], want, ts.ReadFile("stdout"))
+	}
+}
+
+// crashing makes the process kill itself at the commit of the keystore that CRASH_AT counts, if it is set: "3 before
+// commit" is the third time that this stage is reached. What was printed until then is all that anybody has of it.
+func crashing(streams Streams) Streams {
+	number, stage, found := strings.Cut(os.Getenv("CRASH_AT"), " ")
+	if !found {
+		return streams
+	}
+	left, err := strconv.Atoi(number)
+	if err != nil {
+		panic(err)
+	}
+	streams.CommitHook = func(at string) {
+		if at != stage {
+			return
+		}
+		if left--; left == 0 {
+			kill()
+		}
+	}
+	return streams
+}
+
+// kill ends this process as kill -9 does.
+func kill() {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Signal(syscall.SIGKILL)
+	}
+	if err != nil {
+		panic(err)
+	}
+	select {}
+}

@@ -203,7 +203,7 @@ func (app *App) environment() (account.Environment, error) {
 		app.presence = announced
 	}
 	return account.Environment{
-		Now: time.Now, Random: rand.Reader, Owner: app.presence.Name(), Alive: app.presence.Alive,
+		Now: time.Now, Random: rand.Reader, Owner: app.presence.Name(), Look: app.presence.Look,
 	}, nil
 }
 

@@ -264,7 +264,7 @@ func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for presence.Alive(notes, note.presence) {
+	for presence.Look(notes, note.presence) == presence.Alive {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"sessiontool/lib/record"
 )
@@ -103,7 +104,7 @@ func (s *items) dropLine() (line int, blame bool) {
 	}
 	s.pending = s.pending[end+1:]
 	s.line++
-	s.skip = len(s.pending) > 0 && bytes.IndexByte("{[\"", s.pending[0]) < 0
+	s.skip = len(s.pending) > 0 && strings.IndexByte("{[\"", s.pending[0]) < 0
 	return line, blame
 }
 

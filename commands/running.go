@@ -89,7 +89,7 @@ func (app *App) devnets() ([]devnetNote, error) {
 // readNote reads one note, or removes it and returns nil if its devnet is gone.
 func readNote(dir, name string) (*devnetNote, error) {
 	path := filepath.Join(dir, name+".json")
-	if !presence.Alive(dir, name) {
+	if presence.Look(dir, name) != presence.Alive {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

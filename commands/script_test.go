@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -35,15 +36,22 @@ func startDevnet(t *testing.T, options devnet.Options) *devnet.Network {
 	return net
 }
 
-// scriptEnvironment gives a script a home of its own and the network.
-func scriptEnvironment(env *testscript.Env, seed string) {
+// scriptEnvironment gives a script a home of its own and the network. A devnet that it leaves running is stopped.
+func scriptEnvironment(env *testscript.Env, seed string) error {
 	home := filepath.Join(env.WorkDir, "home")
+	env.Defer(func() {
+		var out bytes.Buffer
+		Main([]string{"devnet", "down"}, Streams{
+			In: &out, Out: &out, Err: &out, Env: func(name string) string { return map[string]string{"HOME": home}[name] },
+		})
+	})
 	for _, setting := range [][2]string{
 		{"HOME", home}, {"XDG_CONFIG_HOME", ""}, {"XDG_DATA_HOME", ""}, {"XDG_STATE_HOME", ""},
 		{"SESSIONTOOL_NETWORK", seed}, {"SEED", seed},
 	} {
 		env.Setenv(setting[0], setting[1])
 	}
+	return os.MkdirAll(home, 0o700)
 }
 
 func TestScripts(t *testing.T) {
@@ -52,10 +60,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup: func(env *testscript.Env) error {
-			scriptEnvironment(env, net.SeedURL())
-			return os.MkdirAll(env.Getenv("HOME"), 0o700)
-		},
+		Setup:               func(env *testscript.Env) error { return scriptEnvironment(env, net.SeedURL()) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"setfrom": setFrom, "jsonlines": jsonLines, "count": countLines,
 		},

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"os"
@@ -74,13 +75,14 @@ func (p *printer) print(v any) error {
 	return err
 }
 
+// encode makes the line of a record. Texts stay readable: what only HTML would need is not escaped.
 func (p *printer) encode(v any) ([]byte, error) {
-	var line []byte
-	var err error
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
 	if p.pretty {
-		line, err = json.MarshalIndent(v, "", "  ")
-	} else {
-		line, err = json.Marshal(v)
+		encoder.SetIndent("", "  ")
 	}
-	return append(line, '\n'), err
+	err := encoder.Encode(v)
+	return line.Bytes(), err
 }

@@ -18,6 +18,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
+	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
 )
@@ -38,10 +39,10 @@ var (
 type Environment struct {
 	Now    func() time.Time
 	Random io.Reader
-	// Owner is this process's name, and Alive tells whether another one still runs (package presence). They decide
-	// who works on what stands in the outbox and in the inbox.
+	// Owner is this process's name, and Look tells what became of another one. They decide who works on what stands
+	// in the outbox and in the inbox.
 	Owner string
-	Alive func(owner string) bool
+	Look  func(owner string) presence.State
 	// Plain sends without sealed sender, as the first releases could. For replaying recordings.
 	Plain bool
 }
@@ -53,6 +54,8 @@ type Account struct {
 	name  string
 	id    identity
 	keys  sessionid.Keys
+
+	tidied bool // this process has cleared up behind earlier ones
 }
 
 // identity is an account's stored form.

@@ -1,13 +1,16 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x3dh"
 )
 
 // State is how far two people have come with each other (client notes, section 5).
@@ -49,9 +52,33 @@ type contactState struct {
 	FriendsSince time.Time    `json:"friends_since,omitzero"`
 	Incoming     *request     `json:"incoming,omitempty"` // the last one we got; it waits while we are not friends
 	Outgoing     *request     `json:"outgoing,omitempty"` // the last one we sent
-	// LastRequestMS is the timestamp of the newest request handled. Older ones are replays: a node could otherwise
-	// bring back a session that its owners have left behind.
+	// LastRequestMS is the timestamp of the newest request handled, which older ones that come late must not undo. One
+	// that lies in the future counts as now: nothing vouches for it, and it must not shut out the requests to come.
 	LastRequestMS int64 `json:"last_request_ms,omitempty"`
+	// UsedBundles are the bundles of the contact that sessions were started from, by name, newest last.
+	UsedBundles []string `json:"used_bundles,omitempty"`
+}
+
+// maxUsedBundles is how many of them are remembered: as many as there are sessions with one contact.
+const maxUsedBundles = 1 + ratchet.MaxArchived
+
+// bundleName is the prekey that a bundle brings for one use, or the signed prekey of a bundle without one.
+func bundleName(bundle x3dh.Bundle) string {
+	if bundle.OneTimePrekey != nil {
+		return bundle.OneTimePrekey.String()
+	}
+	return bundle.SignedPrekey.String()
+}
+
+// use remembers that a session was started from a bundle.
+func (c *contactState) use(bundle x3dh.Bundle) {
+	c.UsedBundles = append(c.UsedBundles, bundleName(bundle))
+	c.UsedBundles = c.UsedBundles[max(0, len(c.UsedBundles)-maxUsedBundles):]
+}
+
+// used reports whether a session was started from a bundle before.
+func (c *contactState) used(bundle x3dh.Bundle) bool {
+	return slices.Contains(c.UsedBundles, bundleName(bundle))
 }
 
 // state derives the friend state at a moment.
@@ -102,10 +129,7 @@ func (a *Account) Contacts(ctx context.Context) (contacts []Contact, err error) 
 		})
 	})
 	slices.SortFunc(contacts, func(x, y Contact) int {
-		if order := x.Since.Compare(y.Since); order != 0 {
-			return order
-		}
-		return strings.Compare(x.ID.String(), y.ID.String())
+		return cmp.Or(x.Since.Compare(y.Since), strings.Compare(x.ID.String(), y.ID.String()))
 	})
 	return contacts, err
 }
@@ -177,7 +201,9 @@ func (a *Account) FriendRequests(ctx context.Context) (requests []FriendRequest,
 			return nil
 		})
 	})
-	slices.SortFunc(requests, func(x, y FriendRequest) int { return x.At.Compare(y.At) })
+	slices.SortFunc(requests, func(x, y FriendRequest) int {
+		return cmp.Or(x.At.Compare(y.At), strings.Compare(x.ID, y.ID))
+	})
 	return requests, err
 }
 

@@ -32,9 +32,8 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 	}
 	digest := draft.digest(KindFriendRequest)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		resumed, err := a.resume(tx, digest)
-		if err != nil || resumed != nil {
-			out = deref(resumed)
+		var found bool
+		if out, found, err = a.resume(tx, digest); err != nil || found {
 			return err
 		}
 		contact, err := a.contactFor(tx, draft.To)
@@ -48,13 +47,13 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 		case state == StateFriends && !again:
 			return ErrAlreadyFriends
 		case state == StateSent && !again:
-			return fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format("2006-01-02T15:04:05Z07:00"))
+			return fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format(time.RFC3339))
 		}
 		if out, err = a.sealRequest(tx, draft, &contact); err != nil {
 			return err
 		}
 		out.Digest = digest
-		return a.enqueue(tx, &out)
+		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err
 }
@@ -96,11 +95,11 @@ func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err er
 			out, err = a.accept(tx, contact)
 			return err
 		}
-		resumed, err := a.resume(tx, acceptance(contact.ID))
-		if err == nil && resumed == nil {
+		var found bool
+		out, found, err = a.resume(tx, acceptance(contact.ID))
+		if err == nil && !found {
 			err = fmt.Errorf("%w: %s is a friend already", ErrRequestNotFound, contact.ID)
 		}
-		out = deref(resumed)
 		return err
 	})
 	return out, err
@@ -157,19 +156,21 @@ func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error
 	if content.Bundle == nil {
 		return Outgoing{}, fmt.Errorf("%w: the stored request has no prekey bundle", keystore.ErrCorrupt)
 	}
-	return a.befriend(tx, &contact, *content.Bundle)
+	return a.befriend(tx, contact, *content.Bundle, a.env.Owner)
 }
 
-// befriend starts a session from a contact's bundle, makes the contact a friend, and sends the message that tells so.
-func (a *Account) befriend(tx *keystore.Tx, contact *contactState, bundle x3dh.Bundle) (Outgoing, error) {
+// befriend starts a session from a contact's bundle, makes the contact a friend, and puts the message that tells so
+// into the outbox for owner.
+func (a *Account) befriend(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle, owner string) (Outgoing, error) {
 	if err := a.startSession(tx, contact.ID, bundle); err != nil {
 		return Outgoing{}, err
 	}
 	contact.befriended(a.env.Now().UTC())
-	if err := saveContact(tx, *contact); err != nil {
+	contact.use(bundle)
+	if err := saveContact(tx, contact); err != nil {
 		return Outgoing{}, err
 	}
-	return a.control(tx, contact.ID)
+	return a.control(tx, contact.ID, owner)
 }
 
 // befriended makes a contact a friend. The bundle of its request has served.

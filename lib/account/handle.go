@@ -1,11 +1,9 @@
 package account
 
 import (
-	"fmt"
-
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
-	"sessiontool/lib/record"
+	"sessiontool/lib/x3dh"
 )
 
 // handleRequest acts on a friend request whose bundle is its sender's (client notes, section 5):
@@ -14,7 +12,7 @@ import (
 //   - if we have asked too, both are friends at once;
 //   - from a friend it means that the friend has lost everything: the session is built anew.
 //
-// A request that is not newer than the last one is a replay: it changes nothing.
+// A request that is not newer than the last one comes late or again, and changes nothing.
 func (a *Account) handleRequest(tx *keystore.Tx, event *Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
@@ -24,7 +22,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, content message.C
 		event.Kind, event.Text = EventControl, "old friend request"
 		return nil
 	}
-	contact.LastRequestMS = event.TimestampMS
+	contact.LastRequestMS = min(event.TimestampMS, a.env.Now().UnixMilli())
 	event.Kind = EventFriendRequest
 	if data, ok := content.Body.(message.Data); ok {
 		event.Text = data.Text
@@ -40,7 +38,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, content message.C
 		return saveContact(tx, contact)
 	default:
 		event.State = StateFriends
-		return a.rebuild(tx, &contact, content)
+		return a.rebuild(tx, contact, *content.Bundle)
 	}
 }
 
@@ -53,19 +51,17 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	takeDisplayName(&contact, event, content)
 	accepted := contact.FriendsSince.IsZero()
 	contact.befriended(event.ReceivedAt)
-	if err := saveContact(tx, contact); err != nil {
+	describeContent(event, content)
+	if accepted && event.Kind == EventControl {
+		describeAcceptance(event, contact)
+	}
+	if content.Bundle != nil {
+		return a.rebuild(tx, contact, *content.Bundle)
+	}
+	if err := saveContact(tx, contact); err != nil || !accepted {
 		return err
 	}
-	describeContent(event, content)
-	switch {
-	case content.Bundle != nil:
-		return a.rebuild(tx, &contact, content)
-	case accepted:
-		if event.Kind == EventControl {
-			a.describeAcceptance(event, contact)
-		}
-		_, err = a.control(tx, contact.ID)
-	}
+	_, err = a.control(tx, contact.ID, nobody)
 	return err
 }
 
@@ -90,19 +86,26 @@ func describeContent(event *Event, content message.Content) {
 
 // describeAcceptance turns the first message of a session that we asked for into the news that it is: the request
 // that we sent was accepted.
-func (a *Account) describeAcceptance(event *Event, contact contactState) {
+func describeAcceptance(event *Event, contact contactState) {
 	event.Kind, event.State = EventFriendRequest, StateFriends
 	if contact.Outgoing != nil {
 		event.Text, event.Outgoing = contact.Outgoing.Text, true
 	}
 }
 
-// rebuild starts a new session from a bundle that a contact sent, and tells it so.
-func (a *Account) rebuild(tx *keystore.Tx, contact *contactState, content message.Content) error {
-	if _, err := a.befriend(tx, contact, *content.Bundle); err != nil {
-		return fail(record.CodeBadSignature, fmt.Errorf("starting a session from the bundle: %w", err))
+// rebuild starts a new session from a bundle that a contact sent, and tells it so. A bundle serves once: its one-time
+// prekey is gone when the first session was answered. When it comes again, in a request that was repeated or that a
+// node replays under another timestamp, the contact is only told of the session that there is.
+func (a *Account) rebuild(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
+	if !contact.used(bundle) {
+		_, err := a.befriend(tx, contact, bundle, nobody)
+		return err
 	}
-	return nil
+	if err := saveContact(tx, contact); err != nil {
+		return err
+	}
+	_, err := a.control(tx, contact.ID, nobody)
+	return err
 }
 
 // takeDisplayName remembers the name that a contact shows.

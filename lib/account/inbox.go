@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
@@ -74,7 +75,7 @@ func (a *Account) ClaimUndelivered(ctx context.Context) (events []Event, err err
 			if err != nil {
 				return err
 			}
-			if !found || (owner != a.env.Owner && a.env.Alive(owner)) {
+			if !found || (owner != a.env.Owner && a.env.Look(owner) == presence.Alive) {
 				continue
 			}
 			event, err := loadEvent(tx, seq)

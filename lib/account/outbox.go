@@ -7,9 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
@@ -53,7 +56,8 @@ func (d Draft) digest(kind Kind) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Outgoing is a message on its way: an entry of the outbox. It stays there until its receipt was reported.
+// Outgoing is a message on its way: an entry of the outbox. It stays there until its receipt was reported and the
+// process that did so has ended well.
 type Outgoing struct {
 	Seq         uint64       `json:"-"`
 	Kind        Kind         `json:"kind"`
@@ -68,51 +72,102 @@ type Outgoing struct {
 	StampMS    int64           `json:"stamp_ms,omitempty"`
 	Nonce      string          `json:"nonce,omitempty"`
 	Difficulty int64           `json:"difficulty,omitempty"`
-	Owner      string          `json:"owner,omitempty"`   // the process that works on it
+	QueuedAt   time.Time       `json:"queued_at"`
+	Owner      string          `json:"owner,omitempty"`   // the process that works on it; empty means anybody may
 	Receipt    *record.Receipt `json:"receipt,omitempty"` // set once a node has it
 	StoredAt   time.Time       `json:"stored_at,omitzero"`
+	Reported   bool            `json:"reported,omitempty"` // its receipt was printed
 	Resumed    bool            `json:"-"`
 }
+
+// over reports whether an entry has no use any more: its message could not be sent within its time to live, or the
+// rerun that would ask for its receipt never came. The message's own timestamp does not count, since a draft may
+// choose any.
+func (o Outgoing) over(now time.Time) bool {
+	if o.Receipt != nil {
+		return now.Sub(o.StoredAt) >= reportedFor
+	}
+	return now.Sub(o.QueuedAt) > time.Duration(o.TTLMillis)*time.Millisecond
+}
+
+// nobody is the owner of messages that whoever comes next shall send.
+const nobody = ""
 
 // ErrGone reports an outbox entry that another process has finished.
 var ErrGone = errors.New("outbox entry is gone")
 
-// enqueue puts a message into the outbox, owned by this process.
-func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing) error {
-	out.Owner = a.env.Owner
+// enqueue puts a message into the outbox. Its owner is this process, if it goes on to send it, or nobody.
+func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
+	out.Owner, out.QueuedAt = owner, a.env.Now().UTC()
 	value, err := json.Marshal(out)
 	if err != nil {
 		return err
 	}
-	out.Seq, err = tx.Append(tableOutbox, value)
-	return err
-}
-
-// findAbandoned looks for an entry of the same draft that no living process works on.
-func (a *Account) findAbandoned(tx *keystore.Tx, digest string) (*Outgoing, error) {
-	var found *Outgoing
-	err := eachOutgoing(tx, func(out Outgoing) error {
-		if found == nil && out.Digest == digest && a.abandoned(out) {
-			found = &out
-		}
-		return nil
-	})
-	return found, err
-}
-
-// abandoned reports whether nobody is at work on an entry.
-func (a *Account) abandoned(out Outgoing) bool {
-	return out.Owner == "" || (out.Owner != a.env.Owner && !a.env.Alive(out.Owner))
-}
-
-// resume takes over what an earlier run of the same command left in the outbox.
-func (a *Account) resume(tx *keystore.Tx, digest string) (*Outgoing, error) {
-	out, err := a.findAbandoned(tx, digest)
-	if err != nil || out == nil {
-		return nil, err
+	if out.Seq, err = tx.Append(tableOutbox, value); err != nil {
+		return err
 	}
-	out.Owner, out.Resumed = a.env.Owner, true
-	return out, saveOutgoing(tx, *out)
+	seqs, err := withDigest(tx, out.Digest)
+	if err != nil {
+		return err
+	}
+	return put(tx, tableOutboxDigests, out.Digest, append(seqs, out.Seq))
+}
+
+// withDigest lists the entries of a draft, oldest first.
+func withDigest(tx *keystore.Tx, digest string) (seqs []uint64, err error) {
+	_, err = get(tx, tableOutboxDigests, digest, &seqs)
+	return seqs, err
+}
+
+// remove deletes an entry.
+func remove(tx *keystore.Tx, out Outgoing) error {
+	if err := tx.DeleteSeq(tableOutbox, out.Seq); err != nil {
+		return err
+	}
+	seqs, err := withDigest(tx, out.Digest)
+	if err != nil {
+		return err
+	}
+	seqs = slices.DeleteFunc(seqs, func(seq uint64) bool { return seq == out.Seq })
+	if len(seqs) == 0 {
+		return tx.Delete(tableOutboxDigests, out.Digest)
+	}
+	return put(tx, tableOutboxDigests, out.Digest, seqs)
+}
+
+// abandoned reports whether nobody is at work on an entry, and its end was not reported to anybody who still knows: a
+// process that ended well has told its caller what became of its messages, a process that crashed has not.
+func (a *Account) abandoned(out Outgoing) bool {
+	if out.Owner == nobody {
+		return true
+	}
+	switch a.env.Look(out.Owner) {
+	case presence.Alive:
+		return false
+	case presence.Crashed:
+		return true
+	default:
+		return !out.Reported
+	}
+}
+
+// resume takes over the oldest message that an earlier run of the same command left in the outbox, if there is one.
+func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found bool, err error) {
+	seqs, err := withDigest(tx, digest)
+	if err != nil {
+		return Outgoing{}, false, err
+	}
+	for _, seq := range seqs {
+		out, found, err := loadOutgoing(tx, seq)
+		if err != nil {
+			return Outgoing{}, false, err
+		}
+		if found && a.abandoned(out) && !out.over(a.env.Now()) {
+			out.Owner, out.Resumed = a.env.Owner, true
+			return out, true, saveOutgoing(tx, out)
+		}
+	}
+	return Outgoing{}, false, nil
 }
 
 // ClaimOutbox takes over every unsent entry that no living process works on, oldest first, and clears away what is
@@ -124,16 +179,17 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 		now := a.env.Now()
 		return eachOutgoing(tx, func(out Outgoing) error {
 			switch {
+			case a.settled(out):
+				return remove(tx, out)
 			case !a.abandoned(out):
 				return nil
-			case out.Receipt != nil:
-				if now.Sub(out.StoredAt) < reportedFor {
-					return nil
+			case out.over(now):
+				if out.Receipt == nil {
+					dropped = append(dropped, out)
 				}
-				return tx.DeleteSeq(tableOutbox, out.Seq)
-			case now.UnixMilli() > out.TimestampMS+out.TTLMillis:
-				dropped = append(dropped, out)
-				return tx.DeleteSeq(tableOutbox, out.Seq)
+				return remove(tx, out)
+			case out.Receipt != nil:
+				return nil
 			}
 			out.Owner = a.env.Owner
 			claimed = append(claimed, out)
@@ -143,13 +199,35 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 	return claimed, dropped, err
 }
 
-// OutboxEmpty reports whether nothing waits to be sent, without changing anything.
+// tidy removes the entries of processes that have ended well, once: nobody will ask for their receipts.
+func (a *Account) tidy(tx *keystore.Tx) error {
+	if a.tidied {
+		return nil
+	}
+	a.tidied = true
+	return eachOutgoing(tx, func(out Outgoing) error {
+		if a.settled(out) {
+			return remove(tx, out)
+		}
+		return nil
+	})
+}
+
+// settled reports whether the process that reported an entry's end has ended well.
+func (a *Account) settled(out Outgoing) bool {
+	return out.Reported && out.Owner != a.env.Owner && a.env.Look(out.Owner) == presence.Gone
+}
+
+// OutboxEmpty reports whether nothing in the outbox waits to be sent, without changing anything.
 func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		empty = true
-		return eachOutgoing(tx, func(Outgoing) error {
+		return eachOutgoing(tx, func(out Outgoing) error {
+			if out.Receipt != nil {
+				return nil
+			}
 			empty = false
-			return nil
+			return fs.SkipAll
 		})
 	})
 	return empty, err
@@ -172,30 +250,41 @@ func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt record.Re
 
 // Release leaves an unsent message to the next command.
 func (a *Account) Release(ctx context.Context, seq uint64) error {
-	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Owner = "" })
+	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Owner = nobody })
 }
 
-// Finish removes an entry: its receipt was reported, or it can never be sent.
+// Finish records that an entry's receipt was reported. The entry is kept until this process has ended well: if it is
+// killed before its caller knows how it ended, a rerun must not send the message again.
 func (a *Account) Finish(ctx context.Context, seq uint64) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return tx.DeleteSeq(tableOutbox, seq) })
+	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Reported = true })
+}
+
+// Discard removes an entry that can never be sent.
+func (a *Account) Discard(ctx context.Context, out Outgoing) error {
+	return a.update(ctx, func(tx *keystore.Tx) error { return remove(tx, out) })
 }
 
 func (a *Account) changeOutgoing(ctx context.Context, seq uint64, change func(*Outgoing)) error {
 	return a.update(ctx, func(tx *keystore.Tx) error {
-		value, found, err := tx.GetSeq(tableOutbox, seq)
+		out, found, err := loadOutgoing(tx, seq)
 		if err != nil {
 			return err
 		}
 		if !found {
 			return ErrGone
 		}
-		out := Outgoing{Seq: seq}
-		if err := decode(tableOutbox, value, &out); err != nil {
-			return err
-		}
 		change(&out)
 		return saveOutgoing(tx, out)
 	})
+}
+
+func loadOutgoing(tx *keystore.Tx, seq uint64) (out Outgoing, found bool, err error) {
+	out.Seq = seq
+	value, found, err := tx.GetSeq(tableOutbox, seq)
+	if err != nil || !found {
+		return out, false, err
+	}
+	return out, true, decode(tableOutbox, value, &out)
 }
 
 func saveOutgoing(tx *keystore.Tx, out Outgoing) error {

@@ -116,7 +116,7 @@ func (a *Account) rotateSignedPrekey(tx *keystore.Tx) (signedPrekey, error) {
 	if err != nil {
 		return signedPrekey{}, err
 	}
-	id, err := nextNumber(tx, "signed_prekey")
+	id, err := nextNumber(tx, counterSignedPrekeys)
 	if err != nil {
 		return signedPrekey{}, err
 	}
@@ -171,7 +171,7 @@ func (a *Account) oneTimePrekeyFor(tx *keystore.Tx, contact sessionid.ID) (uint3
 			return id, key, err
 		}
 	}
-	if id, err = nextNumber(tx, "onetime_prekey"); err != nil {
+	if id, err = nextNumber(tx, counterOneTimePrekeys); err != nil {
 		return 0, key, err
 	}
 	made, err := x3dh.GenerateOneTimePrekey(a.env.Random, id)

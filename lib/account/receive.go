@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/record"
 	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
 
@@ -69,9 +70,9 @@ func dataID(data string) string {
 // may be nil. A message that can not be opened becomes an event that says so and changes nothing else; one that was
 // seen before is skipped as a duplicate. The result has one entry per message. Events that are worth showing wait
 // for delivery: they are this process's to print, see MarkDelivered.
-func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) (opened []Opened, err error) {
-	err = a.update(ctx, func(tx *keystore.Tx) error {
-		opened = opened[:0]
+func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
+	var opened []Opened
+	err := a.update(ctx, func(tx *keystore.Tx) error {
 		for _, in := range batch {
 			one, err := a.receive(tx, in)
 			if err != nil {
@@ -82,9 +83,23 @@ func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor)
 		if cursor == nil {
 			return nil
 		}
-		return put(tx, tableCursors, cursor.Node, cursor.Hash)
+		return put(tx, tableCursors, cursor.Node, bounded(cursor.Hash))
 	})
-	return opened, err
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
+// maxHashSize is the longest hash that is kept. Networks use 128 hex digits or less.
+const maxHashSize = 256
+
+// bounded drops a hash that is too long: nodes choose them, and an empty one means from the beginning.
+func bounded(hash string) string {
+	if len(hash) > maxHashSize {
+		return ""
+	}
+	return hash
 }
 
 func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
@@ -98,7 +113,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
 		event, err := seen.event(tx)
 		return Opened{Event: event, Duplicate: true}, err
 	}
-	event := Event{ID: id, Hash: in.Hash, Route: in.Route, ReceivedAt: a.env.Now().UTC()}
+	event := Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
 	err = a.open(tx, in.Data, &event)
 	var failed *failure
 	switch {
@@ -185,7 +200,7 @@ func (a *Account) openRequest(tx *keystore.Tx, event *Event, ciphertext []byte) 
 	if content.Bundle == nil {
 		return fail(record.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
 	}
-	if err := checkBundle(*content.Bundle, event.From); err != nil {
+	if err := a.checkBundle(*content.Bundle, event.From); err != nil {
 		return err
 	}
 	return a.handleRequest(tx, event, content)
@@ -218,11 +233,11 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type
 		return err
 	}
 	if content.Bundle != nil {
-		if err := checkBundle(*content.Bundle, event.From); err != nil {
+		if err := a.checkBundle(*content.Bundle, event.From); err != nil {
 			return err
 		}
 	}
-	if err := saveSessions(tx, event.From, sessions); err != nil {
+	if err := saveReceived(tx, event.From, sessions); err != nil {
 		return err
 	}
 	if result.UsedPrekey != nil {
@@ -258,13 +273,41 @@ func parsePadded(padded []byte) (message.Content, error) {
 	return content, nil
 }
 
-// checkBundle refuses a bundle that is not its sender's or that its sender did not sign.
-func checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
+// maxReceivedSessions bounds the sessions with one contact, in bytes as they are stored. A contact who makes us hold
+// the keys of thousands of lost messages in many sessions would otherwise grow a value that the keystore refuses, and
+// so stop every poll. The other half is room for what we add ourselves. Honest contacts need a few kilobytes.
+const maxReceivedSessions = keystore.MaxValueSize / 2
+
+// saveReceived is saveSessions for what a message did to them.
+func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Record) error {
+	data, err := sessions.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	if len(data) > maxReceivedSessions {
+		return fail(record.CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
+	}
+	return tx.Put(tableSessions, contact.String(), data)
+}
+
+// checkBundle refuses a bundle that is not its sender's, that its sender did not sign, or from which no session can
+// start.
+func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	if !bundle.IdentityKey.Equal(sender.PublicKey()) {
 		return fail(record.CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
 	}
 	if err := bundle.Verify(); err != nil {
 		return fail(record.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
+	}
+	prekeys := []x25519.PublicKey{bundle.SignedPrekey}
+	if bundle.OneTimePrekey != nil {
+		prekeys = append(prekeys, *bundle.OneTimePrekey)
+	}
+	for _, key := range prekeys {
+		// Whatever private key is tried, the same public keys are of low order.
+		if _, err := a.keys.X25519.Private.DH(key); err != nil {
+			return fail(record.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
+		}
 	}
 	return nil
 }

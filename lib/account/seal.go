@@ -21,16 +21,18 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	}
 	digest := draft.digest(KindText)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		resumed, err := a.resume(tx, digest)
-		if err != nil || resumed != nil {
-			out = deref(resumed)
+		var found bool
+		if out, found, err = a.resume(tx, digest); err != nil || found {
+			return err
+		}
+		if err := a.tidy(tx); err != nil {
 			return err
 		}
 		if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
 		out.Digest = digest
-		return a.enqueue(tx, &out)
+		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err
 }
@@ -46,13 +48,6 @@ func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err erro
 		return err
 	})
 	return out, err
-}
-
-func deref(out *Outgoing) Outgoing {
-	if out == nil {
-		return Outgoing{}
-	}
-	return *out
 }
 
 // checkDraft refuses what no receiver could read, and fills in the default time to live.
@@ -90,17 +85,19 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	out := Outgoing{
 		Kind: KindText, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,
 	}
-	return out, a.sealRatcheted(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil))
+	err = a.sealRatcheted(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil))
+	return out, err
 }
 
-// control seals a message that says nothing but that its sender is there, and puts it into the outbox. It completes
-// a friend request, and tells a peer that a session works (client notes, sections 4 and 5).
-func (a *Account) control(tx *keystore.Tx, to sessionid.ID) (Outgoing, error) {
+// control seals a message that says nothing but that its sender is there, and puts it into the outbox for owner. It
+// completes a friend request, and tells a peer that a session works (client notes, sections 4 and 5).
+func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgoing, error) {
 	out := Outgoing{Kind: KindControl, To: to, TTLMillis: DefaultTTL, Digest: acceptance(to)}
 	if err := a.sealRatcheted(tx, &out, message.Background()); err != nil {
 		return Outgoing{}, err
 	}
-	return out, a.enqueue(tx, &out)
+	err := a.enqueue(tx, &out, owner)
+	return out, err
 }
 
 // sealRatcheted encrypts content with the contact's session, stores the session's new state, and fills in out.

@@ -19,6 +19,7 @@ const (
 	tableInbox          keystore.Table = "inbox"           // sequence -> Event
 	tableUndelivered    keystore.Table = "undelivered"     // sequence of an Event -> who is about to print it
 	tableOutbox         keystore.Table = "outbox"          // sequence -> Outgoing
+	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
 	tableCursors        keystore.Table = "cursors"         // node -> last hash
 )
@@ -26,6 +27,9 @@ const (
 const (
 	identityKey      = "self"
 	signedPrekeysKey = "all"
+
+	counterSignedPrekeys  = "signed_prekey"
+	counterOneTimePrekeys = "onetime_prekey"
 )
 
 // get decodes the record called name into v and reports whether there is one.

@@ -12,10 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"math/big"
+	"os"
 	"path/filepath"
 	"time"
-
-	"os"
 
 	"sessiontool/lib/internal/atomicfile"
 )

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"sessiontool/lib/rpc"
@@ -14,6 +16,9 @@ import (
 
 // ErrDirectory reports a seed that refused a call or whose answer cannot be read.
 var ErrDirectory = errors.New("seed gave no usable answer")
+
+// ErrSeedURL reports a text that cannot be the URL of a seed.
+var ErrSeedURL = errors.New("bad seed")
 
 // Directory is where a node learns which nodes there are. Nodes returns the whole list, or only that it is unchanged
 // if its block hash is still lastHash. The node calls it once per poll interval and never twice at a time.
@@ -27,9 +32,17 @@ type Seed struct {
 	client *rpc.Client
 }
 
-// NewSeed makes a Seed for the URL of its JSON-RPC path, such as "http://127.0.0.1:22023/json_rpc".
-func NewSeed(url string) *Seed {
-	return &Seed{url: url, client: rpc.NewClient()}
+// NewSeed makes a Seed for an http or https URL, such as "http://127.0.0.1:22023". Without a path it means
+// rpc.SeedPath.
+func NewSeed(text string) (*Seed, error) {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		return nil, fmt.Errorf("%w: %q is not an http or https URL", ErrSeedURL, text)
+	}
+	if strings.Trim(parsed.Path, "/") == "" {
+		parsed.Path = rpc.SeedPath
+	}
+	return &Seed{url: parsed.String(), client: rpc.NewClient()}, nil
 }
 
 // Close drops idle connections.

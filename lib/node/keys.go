@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"sessiontool/lib/internal/atomicfile"
@@ -86,7 +87,7 @@ func readSeed(path string) ([ed25519.SeedSize]byte, error) {
 	if err != nil {
 		return seed, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing
 		return seed, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
 	}
 	text, err := os.ReadFile(path)

@@ -106,7 +106,7 @@ type replay struct {
 	*testNetwork
 	first   int // the recorded port of node 0
 	clock   atomic.Int64
-	foreign map[string]bool // hashes of messages that recorded peers do not accept, and ours do
+	foreign map[string]bool   // hashes of messages that recorded peers do not accept, and ours do
 	owners  map[string]string // by hash
 	absent  []bool            // nodes that the list lacks
 }

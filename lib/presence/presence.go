@@ -1,8 +1,9 @@
 // Package presence tells whether the process that claimed a piece of shared work is still alive.
 //
 // A process announces itself by holding a lock on a file of its own. The lock goes with the process, however it ends,
-// so work that a killed process left behind can be taken over at once, and work in progress is never done twice.
-// Process numbers would not do: they are reused, and they mean nothing in another container.
+// so work that a killed process left behind can be taken over at once, and work in progress is never done twice. A
+// process that ends well removes its file, so that the file tells for a while who did not. Process numbers would not
+// do: they are reused, and they mean nothing in another container.
 package presence
 
 import (
@@ -14,9 +15,23 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 const suffix = ".live"
+
+// keepCrashed is how long the file of a process that was killed is kept.
+const keepCrashed = 2 * time.Hour
+
+// State is what became of a process.
+type State int
+
+// The states. Gone processes ended well, or crashed long ago, or never were.
+const (
+	Gone State = iota
+	Alive
+	Crashed
+)
 
 // Presence is this process's announcement. The zero value is not usable: see Announce.
 type Presence struct {
@@ -25,7 +40,7 @@ type Presence struct {
 	lock *os.File
 }
 
-// Announce creates dir if needed (0700) and a locked file in it. Files of processes that are gone are removed.
+// Announce creates dir if needed (0700) and a locked file in it. Old files of crashed processes are removed.
 func Announce(dir string) (*Presence, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -47,16 +62,28 @@ func Announce(dir string) (*Presence, error) {
 // Name identifies this process in the work that it claims.
 func (p *Presence) Name() string { return p.name }
 
-// Alive reports whether the process that announced itself in the same folder as name still runs.
-func (p *Presence) Alive(name string) bool { return name == p.name || Alive(p.dir, name) }
-
-// Alive reports whether the process that announced itself in dir as name still runs. The empty name is nobody. It must
-// not be asked about the own process, see Presence.Alive.
-func Alive(dir, name string) bool {
-	if name == "" || strings.ContainsAny(name, `/\.`) {
-		return false
+// Look tells what became of the process that announced itself in the same folder as name.
+func (p *Presence) Look(name string) State {
+	if name == p.name {
+		return Alive
 	}
-	return !removeIfDead(filepath.Join(dir, name+suffix))
+	return Look(p.dir, name)
+}
+
+// Look tells what became of the process that announced itself in dir as name. The empty name is nobody. It must not be
+// asked about the own process, see Presence.Look.
+func Look(dir, name string) State {
+	if name == "" || strings.ContainsAny(name, `/\.`) {
+		return Gone
+	}
+	path := filepath.Join(dir, name+suffix)
+	if isLocked(path) {
+		return Alive
+	}
+	if _, err := os.Stat(path); err != nil {
+		return Gone
+	}
+	return Crashed
 }
 
 func (p *Presence) path(name string) string { return filepath.Join(p.dir, name+suffix) }
@@ -72,15 +99,18 @@ func (p *Presence) Close() error {
 	return nil
 }
 
-// sweep removes what dead processes left. It is a courtesy: failures leave a small file behind, nothing else.
+// sweep removes what crashed processes left long ago. It is a courtesy: failures leave a small file behind, nothing
+// else.
 func sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), suffix) {
-			removeIfDead(filepath.Join(dir, entry.Name()))
+		path := filepath.Join(dir, entry.Name())
+		info, err := entry.Info()
+		if err == nil && strings.HasSuffix(path, suffix) && time.Since(info.ModTime()) > keepCrashed && !isLocked(path) {
+			os.Remove(path)
 		}
 	}
 }

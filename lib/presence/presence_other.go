@@ -2,15 +2,22 @@
 
 package presence
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
-// createLocked relies on these systems refusing to remove a file that is open.
+// createLocked relies on these systems refusing to rename a file that is open.
 func createLocked(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 }
 
-// removeIfDead removes path if no process has it open, and reports whether the file is gone.
-func removeIfDead(path string) bool {
-	err := os.Remove(path)
-	return err == nil || os.IsNotExist(err)
+// isLocked reports whether a process has the file at path open.
+func isLocked(path string) bool {
+	probe := path + "." + time.Now().Format("150405.000000000")
+	if err := os.Rename(path, probe); err != nil {
+		return !os.IsNotExist(err)
+	}
+	os.Rename(probe, path)
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestAliveUntilClosed(t *testing.T) {
@@ -17,22 +18,23 @@ func TestAliveUntilClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Close()
-	if !second.Alive(first.Name()) || !first.Alive(second.Name()) || !first.Alive(first.Name()) {
-		t.Fatal("a running process counts as dead")
+	if second.Look(first.Name()) != Alive || first.Look(second.Name()) != Alive || first.Look(first.Name()) != Alive {
+		t.Fatal("a running process does not count as alive")
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if second.Alive(first.Name()) {
-		t.Fatal("a process that is gone counts as alive")
+	if state := second.Look(first.Name()); state != Gone {
+		t.Fatalf("a process that ended well is in state %d", state)
 	}
 }
 
-// A killed process leaves its file behind without the lock.
-func TestKilledProcessIsDead(t *testing.T) {
+// A killed process leaves its file behind without the lock. That tells that it crashed, for a while.
+func TestKilledProcessCrashed(t *testing.T) {
 	dir := t.TempDir()
-	left := filepath.Join(dir, "00112233aabbccdd"+suffix)
-	if err := os.WriteFile(left, nil, 0o600); err != nil {
+	const left = "00112233aabbccdd"
+	path := filepath.Join(dir, left+suffix)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p, err := Announce(dir)
@@ -40,23 +42,34 @@ func TestKilledProcessIsDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if p.Alive("00112233aabbccdd") {
-		t.Fatal("a file without a lock counts as a living process")
+	for range 2 {
+		if state := p.Look(left); state != Crashed {
+			t.Fatalf("a file without a lock means state %d", state)
+		}
 	}
-	if _, err := os.Stat(left); !os.IsNotExist(err) {
-		t.Fatalf("the dead process's file is still there: %v", err)
+	longAgo := time.Now().Add(-2 * keepCrashed)
+	if err := os.Chtimes(path, longAgo, longAgo); err != nil {
+		t.Fatal(err)
+	}
+	other, err := Announce(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if state := p.Look(left); state != Gone {
+		t.Fatalf("a process that crashed long ago is in state %d", state)
 	}
 }
 
-func TestNobodyIsDead(t *testing.T) {
+func TestNobodyIsGone(t *testing.T) {
 	p, err := Announce(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
 	for _, name := range []string{"", "../x", "nobody"} {
-		if p.Alive(name) {
-			t.Errorf("%q counts as alive", name)
+		if state := p.Look(name); state != Gone {
+			t.Errorf("%q is in state %d", name, state)
 		}
 	}
 }

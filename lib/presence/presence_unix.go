@@ -26,15 +26,14 @@ func createLocked(path string) (*os.File, error) {
 	return file, nil
 }
 
-// removeIfDead removes path if nobody holds its lock, and reports whether the file is gone.
-func removeIfDead(path string) bool {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+// isLocked reports whether a process holds the lock of the file at path. The lock is tried and let go again, so that
+// two who look at once may take each other for the owner: a process that has just died then counts as alive a moment
+// longer, which is harmless.
+func isLocked(path string) bool {
+	file, err := os.Open(path)
 	if err != nil {
-		return os.IsNotExist(err)
-	}
-	defer file.Close()
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return false
 	}
-	return os.Remove(path) == nil
+	defer file.Close()
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil
 }

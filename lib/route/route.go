@@ -89,7 +89,7 @@ func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt
 	case err == nil:
 		return receipt, ignoreGone(r.account.SaveReceipt(ctx, out.Seq, receipt))
 	case errors.Is(err, ErrRefused):
-		return receipt, errors.Join(err, r.account.Finish(ctx, out.Seq))
+		return receipt, errors.Join(err, r.account.Discard(ctx, out))
 	default:
 		return receipt, errors.Join(err, ignoreGone(r.account.Release(ctx, out.Seq)))
 	}
@@ -126,7 +126,8 @@ func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
 			waiting++
 			continue
 		}
-		if err := r.account.Finish(ctx, out.Seq); err != nil {
+		// Nobody waits for this receipt: there is nothing to report.
+		if err := r.account.Discard(ctx, out); err != nil {
 			return 0, err
 		}
 	}

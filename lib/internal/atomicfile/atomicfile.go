@@ -27,12 +27,3 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	}
 	return syncDir(dir)
 }
-
-// syncDir makes the rename itself durable.
-func syncDir(dir string) error {
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}

@@ -1,0 +1,147 @@
+package commands
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sessiontool/lib/record"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated pages of docs/")
+
+// exitCodesPage is docs/exit-codes.md, made from the table of codes.
+func exitCodesPage() string {
+	var b strings.Builder
+	b.WriteString("# Exit codes and error codes\n\n" +
+		"Made from `record.Codes` by `go test ./commands -run TestExitCodesPage -update`.\n\n" +
+		"A failing command ends with an error record as the last line on stderr; in a batch an error record also takes the\n" +
+		"place of the item that failed. A script that meets an exit code it does not know should treat it as a failure.\n\n" +
+		"| exit | code | retry | meaning | what to do |\n|---|---|---|---|---|\n" +
+		"| 0 | | | everything went well; an empty `poll` too | |\n")
+	for _, info := range record.Codes {
+		retry := ""
+		if info.Retryable {
+			retry = "yes"
+		}
+		fmt.Fprintf(&b, "| %d | `%s` | %s | %s | %s |\n", info.Exit, info.Code, retry, info.Meaning, info.Hint)
+	}
+	return b.String()
+}
+
+func TestExitCodesPage(t *testing.T) {
+	const path = "../docs/exit-codes.md"
+	want := exitCodesPage()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the table of codes says: run go test ./commands -run TestExitCodesPage -update", path)
+	}
+}
+
+// Every code is in the table once, and every error that is mapped has a code of the table.
+func TestCodeTable(t *testing.T) {
+	seen := make(map[record.Code]bool)
+	for _, info := range record.Codes {
+		if seen[info.Code] {
+			t.Errorf("%s stands twice in the table", info.Code)
+		}
+		seen[info.Code] = true
+		if info.Meaning == "" || info.Exit == record.ExitOK {
+			t.Errorf("%s has no meaning or counts as success", info.Code)
+		}
+	}
+	for _, entry := range codeTable {
+		if !seen[entry.code] {
+			t.Errorf("%v is mapped to %s, which is not in the table", entry.err, entry.code)
+		}
+	}
+}
+
+var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// examples returns the shell examples of a page, one after the other.
+func examples(t *testing.T, page string) string {
+	t.Helper()
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("set -eux\n")
+	for _, match := range shellBlock.FindAllStringSubmatch(string(data), -1) {
+		b.WriteString(match[1])
+	}
+	return b.String()
+}
+
+// Every shell example of the README and of docs/ runs, in the order of the page, in a home of its own.
+func TestExamples(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ran := 0
+	for _, page := range append(pages, "../README.md") {
+		script := examples(t, page)
+		if !strings.Contains(script, "sessiontool") {
+			continue
+		}
+		ran++
+		name := strings.TrimSuffix(filepath.Base(page), ".md")
+		archive := "[!exec:sh] skip 'needs a shell'\nexec sh examples.sh\n-- examples.sh --\n" + script
+		if err := os.WriteFile(filepath.Join(dir, name+".txtar"), []byte(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ran == 0 {
+		t.Fatal("no examples found")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:   dir,
+		Setup: func(env *testscript.Env) error { return scriptEnvironment(env, "") },
+	})
+}
+
+// The README's first commands are the two that a newcomer types.
+func TestReadmeStartsWithTwoCommands(t *testing.T) {
+	data, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(data), "```console\n")
+	block, _, _ = strings.Cut(block, "```")
+	if want := "go run ./cmd/sessiontool demo\nscripts/test\n"; block != want {
+		t.Errorf("the first block of the README is %q", block)
+	}
+}
+
+// The demo tells its story: all lines are records, and both sides read every message.
+func TestDemo(t *testing.T) {
+	p := &person{t: t, home: t.TempDir()}
+	out := p.must("", "demo")
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, `{"type":"`) {
+			t.Errorf("a line is no record: %q", line)
+		}
+	}
+	for _, text := range []string{"Hello Bob", "Hello Alice", "first", "second", "third", "And still it arrives", "Good night"} {
+		if !strings.Contains(out, `"type":"message"`) || !strings.Contains(out, `"text":"`+text+`"`) {
+			t.Errorf("nobody reads %q", text)
+		}
+	}
+}

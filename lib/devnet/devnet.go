@@ -1,0 +1,274 @@
+// Package devnet runs a whole network of service nodes in one process: real nodes of lib/node on ports of their own,
+// and the registry that tells clients and nodes who is there.
+//
+// It promises that every node answers when Start returns, that a network started again in the same folder has the same
+// nodes with the same keys and messages, and that Close leaves no goroutine and, for a network without a folder of its
+// own, no file.
+package devnet
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"sessiontool/lib/node"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+const (
+	defaultNodes     = 12
+	defaultSwarmSize = 5
+	defaultListenIP  = "127.0.0.1"
+
+	registryFile = "registry.json"
+	// closeGrace is what requests that are under way get when a node stops.
+	closeGrace = 5 * time.Second
+)
+
+// ErrNode reports a node that does not exist, or that is not running or running as a call needs it to be.
+var ErrNode = errors.New("no such node")
+
+// Options say what a network is made of. The zero value is a network of 12 nodes in a temporary folder.
+type Options struct {
+	// Nodes is how many nodes there are; 0 means 12. At most MaxNodes.
+	Nodes int
+	// SwarmSize is the least number of nodes in a swarm of a new network, if there are that many; 0 means 5.
+	SwarmSize int
+	// Dir is where registry and nodes keep their files; it is created (0700) if need be. Empty means a temporary
+	// folder that Close removes.
+	Dir string
+	// ListenIP is the address that registry and nodes listen on; empty means 127.0.0.1.
+	ListenIP string
+	// Difficulty is the proof of work that nodes ask for; 0 means 1.
+	Difficulty uint64
+	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
+	AllowUnsigned bool
+	// Logger gets what the nodes log; nil means nothing does.
+	Logger *slog.Logger
+}
+
+// withDefaults fills in what may be left out, and refuses what makes no network.
+func (o Options) withDefaults() (Options, error) {
+	if o.Nodes == 0 {
+		o.Nodes = defaultNodes
+	}
+	if o.SwarmSize == 0 {
+		o.SwarmSize = defaultSwarmSize
+	}
+	if o.ListenIP == "" {
+		o.ListenIP = defaultListenIP
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Nodes < 1 || o.Nodes > MaxNodes || o.SwarmSize < 1 {
+		return o, fmt.Errorf("a network of %d nodes in swarms of %d is not possible", o.Nodes, o.SwarmSize)
+	}
+	return o, nil
+}
+
+// Network is a running network. Its methods are safe for concurrent use.
+type Network struct {
+	options   Options
+	temporary bool // options.Dir is to be removed
+	registry  *registry
+	seed      *http.Server
+	seedPort  uint16
+	serving   sync.WaitGroup
+
+	mu      sync.Mutex
+	members []*member
+}
+
+// member is a node's place in the network, whether the node runs or not.
+type member struct {
+	dir  string
+	keys node.Keys
+	port uint16
+	node *node.Node // nil while the node is stopped
+}
+
+// NodeInfo describes a node. Keys are lower-case hex, Address ends in ".snode".
+type NodeInfo struct {
+	Address       string
+	IP            string
+	Port          uint16
+	PubkeyEd25519 string
+	PubkeyX25519  string
+	SwarmID       swarm.SwarmID
+	Running       bool
+}
+
+// Start starts a network, and returns when every node answers. ctx is for starting only; Close ends the network.
+func Start(ctx context.Context, options Options) (*Network, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{options: options, temporary: options.Dir == ""}
+	if n.temporary {
+		n.options.Dir, err = os.MkdirTemp("", "sessiontool-devnet-")
+	} else {
+		err = os.MkdirAll(options.Dir, 0o700)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := n.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting devnet: %w", err), n.Close(context.WithoutCancel(ctx)))
+	}
+	return n, nil
+}
+
+// start brings up the registry, lists the nodes in it and starts them all at once.
+func (n *Network) start(ctx context.Context) error {
+	var err error
+	n.registry, err = loadRegistry(filepath.Join(n.options.Dir, registryFile), n.options.SwarmSize, time.Now)
+	if err != nil {
+		return err
+	}
+	if n.members, err = n.loadMembers(); err != nil {
+		return err
+	}
+	listeners, err := n.listenAll()
+	if err != nil {
+		return err
+	}
+	states := make([]rpc.NodeState, len(n.members))
+	for i, m := range n.members {
+		states[i] = m.state(n.options.ListenIP)
+	}
+	if err := n.registry.setOwn(n.seedPort, states); err != nil {
+		return errors.Join(err, closeAll(listeners))
+	}
+	err = each(n.members, func(i int, m *member) (err error) {
+		m.node, err = n.startMember(ctx, m, listeners[i])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return n.registry.keep() // now that the nodes have locked their folders
+}
+
+// loadMembers makes or reads the keys of all nodes.
+func (n *Network) loadMembers() ([]*member, error) {
+	members := make([]*member, n.options.Nodes)
+	for i := range members {
+		members[i] = &member{dir: filepath.Join(n.options.Dir, fmt.Sprintf("node-%03d", i))}
+	}
+	return members, each(members, func(_ int, m *member) (err error) {
+		m.keys, err = node.LoadKeys(m.dir, rand.Reader)
+		return err
+	})
+}
+
+// listenAll starts serving the registry, and opens a listener for each node, if possible at the ports of last time.
+func (n *Network) listenAll() ([]net.Listener, error) {
+	seed, err := n.listen(n.registry.port())
+	if err != nil {
+		return nil, err
+	}
+	n.seedPort = portOf(seed)
+	n.seed = newSeedServer(n.registry, n.options.Logger)
+	n.serving.Go(func() {
+		if err := n.seed.Serve(seed); !errors.Is(err, http.ErrServerClosed) {
+			n.options.Logger.Error("registry has stopped", "error", err)
+		}
+	})
+	listeners := make([]net.Listener, len(n.members))
+	for i, m := range n.members {
+		known, _ := n.registry.find(m.keys.Name()) // port 0 if it is new
+		if listeners[i], err = n.listen(known.StoragePort); err != nil {
+			return nil, errors.Join(err, closeAll(listeners[:i]))
+		}
+		m.port = portOf(listeners[i])
+	}
+	return listeners, nil
+}
+
+// listen opens the port, or any if it is taken or 0.
+func (n *Network) listen(port uint16) (net.Listener, error) {
+	listener, err := n.listenAt(port)
+	if err != nil && port != 0 {
+		return n.listenAt(0)
+	}
+	return listener, err
+}
+
+func (n *Network) listenAt(port uint16) (net.Listener, error) {
+	return net.Listen("tcp", net.JoinHostPort(n.options.ListenIP, strconv.Itoa(int(port))))
+}
+
+func portOf(listener net.Listener) uint16 { return uint16(listener.Addr().(*net.TCPAddr).Port) }
+
+func closeAll(listeners []net.Listener) error {
+	var err error
+	for _, listener := range listeners {
+		err = errors.Join(err, listener.Close())
+	}
+	return err
+}
+
+// state is the member's entry for the registry, which knows its swarm.
+func (m *member) state(ip string) rpc.NodeState {
+	return rpc.NodeState{
+		PubkeyLegacy:  m.keys.Name(),
+		PubkeyEd25519: m.keys.Name(),
+		PubkeyX25519:  m.keys.X25519.Public.String(),
+		PublicIP:      ip,
+		StoragePort:   m.port,
+		Funded:        true,
+		Active:        true,
+	}
+}
+
+// each runs do for all members at the same time and joins the errors.
+func each(members []*member, do func(i int, m *member) error) error {
+	errs := make([]error, len(members))
+	var group sync.WaitGroup
+	for i, m := range members {
+		group.Go(func() { errs[i] = do(i, m) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// Close stops all nodes and the registry. Requests under way get a few seconds, less if ctx ends before.
+func (n *Network) Close(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
+	err := each(n.members, func(_ int, m *member) error { return m.stop(ctx) })
+	if n.seed != nil {
+		if n.seed.Shutdown(ctx) != nil {
+			n.seed.Close() // what is left are clients that keep a connection open
+		}
+		n.serving.Wait()
+	}
+	if n.temporary {
+		err = errors.Join(err, os.RemoveAll(n.options.Dir))
+	}
+	return err
+}
+
+// stop closes the member's node, if it runs.
+func (m *member) stop(ctx context.Context) error {
+	if m.node == nil {
+		return nil
+	}
+	err := m.node.Close(ctx)
+	m.node = nil
+	return err
+}

@@ -1,0 +1,388 @@
+package devnet
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/node"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/pow"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/swarm"
+	"sessiontool/lib/x25519"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+// startNetwork starts a network that the test's end closes, without a goroutine left.
+func startNetwork(t *testing.T, options Options) *Network {
+	t.Helper()
+	leakcheck.Check(t)
+	n, err := Start(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustClose(t, n) })
+	return n
+}
+
+func mustClose(t *testing.T, n interface{ Close(context.Context) error }) {
+	t.Helper()
+	if err := n.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// store puts a message for a new key into the network at node i, which must be in the key's swarm, and returns the key.
+func store(t *testing.T, n *Network, i int) string {
+	t.Helper()
+	nodes := n.Nodes()
+	pubKey := keyOf(t, nodes, nodes[i].SwarmID)
+	m := pow.Message{PubKey: pubKey, Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "3600000", Data: "aGk="}
+	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), 3600000, 1), pow.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := call(t, nodes[i], rpc.MethodStore, rpc.StoreParams{
+		PubKey: pubKey, TTL: m.TTL, Timestamp: m.Timestamp, Data: m.Data, Nonce: pow.EncodeNonce(nonce),
+	})
+	if answer.Status != 200 {
+		t.Fatalf("storing: %d %s", answer.Status, answer.Body)
+	}
+	return pubKey
+}
+
+// keyOf draws keys until one belongs to swarm id.
+func keyOf(t *testing.T, nodes []NodeInfo, id swarm.SwarmID) string {
+	t.Helper()
+	var ids []swarm.SwarmID
+	for _, info := range nodes {
+		ids = append(ids, info.SwarmID)
+	}
+	for {
+		seed, err := sessionid.GenerateSeed(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		user := sessionid.KeysFromSeed(seed)
+		if chosen, _ := swarm.Choose(swarm.Position(user.X25519.Public), ids); chosen == id {
+			return user.ID().String()
+		}
+	}
+}
+
+func call(t *testing.T, info NodeInfo, method string, params any) rpc.Answer {
+	t.Helper()
+	body, err := rpc.NewRequest(method, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return post(t, info, rpc.StoragePath, body)
+}
+
+func post(t *testing.T, info NodeInfo, path string, body []byte) rpc.Answer {
+	t.Helper()
+	client := rpc.NewClient()
+	defer client.Close()
+	answer, err := client.PostNode(t.Context(), info.IP, info.Port, path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// wantHeld waits until node i holds a message for pubKey.
+func wantHeld(t *testing.T, n *Network, i int, pubKey string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("node %d to hold a message", i), func() bool {
+		held, err := n.Messages(i, pubKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(held) == 1
+	})
+}
+
+// eventually waits for something that the nodes bring about.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// sameSwarm returns the other nodes in the swarm of node i.
+func sameSwarm(n *Network, i int) (others []int) {
+	nodes := n.Nodes()
+	for j, info := range nodes {
+		if j != i && info.SwarmID == nodes[i].SwarmID {
+			others = append(others, j)
+		}
+	}
+	return others
+}
+
+func TestNetwork(t *testing.T) {
+	n := startNetwork(t, Options{})
+	nodes := n.Nodes()
+	sizes, names := make(map[swarm.SwarmID]int), make(map[string]bool)
+	for _, info := range nodes {
+		sizes[info.SwarmID]++
+		names[info.PubkeyEd25519] = true
+		if !info.Running || info.IP != "127.0.0.1" || info.Port == 0 {
+			t.Errorf("node %+v", info)
+		}
+	}
+	if len(names) != 12 || !slices.Equal(slices.Collect(maps.Values(sizes)), []int{6, 6}) {
+		t.Errorf("%d nodes in swarms of %v, want 12 in two", len(names), sizes)
+	}
+
+	pubKey := store(t, n, 0)
+	for _, i := range sameSwarm(n, 0) {
+		wantHeld(t, n, i, pubKey)
+	}
+	for i, info := range nodes {
+		if info.SwarmID != nodes[0].SwarmID {
+			if held, err := n.Messages(i, pubKey); err != nil || len(held) > 0 {
+				t.Errorf("node %d of the other swarm holds %v, %v", i, held, err)
+			}
+		}
+	}
+	if _, err := os.Stat(n.Dir()); err != nil {
+		t.Error(err)
+	}
+	mustClose(t, n)
+	if _, err := os.Stat(n.Dir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the temporary folder is still there: %v", err)
+	}
+}
+
+// A network started again in its folder goes on: nodes, ports, seed URL and messages are the same.
+func TestNetworkStartedAgain(t *testing.T) {
+	options := Options{Nodes: 4, SwarmSize: 2, Dir: t.TempDir()}
+	n := startNetwork(t, options)
+	pubKey := store(t, n, 1)
+	before, url := n.Nodes(), n.SeedURL()
+	mustClose(t, n)
+
+	n = startNetwork(t, options)
+	if after := n.Nodes(); !slices.Equal(after, before) || n.SeedURL() != url {
+		t.Errorf("before: %s %+v\nafter:  %s %+v", url, before, n.SeedURL(), after)
+	}
+	wantHeld(t, n, 1, pubKey)
+	mustClose(t, n)
+
+	options.Nodes = 6
+	n = startNetwork(t, options)
+	if grown := n.Nodes(); len(grown) != 6 || !slices.Equal(grown[:4], before) {
+		t.Errorf("a larger network has %+v", grown)
+	}
+}
+
+// If a port is taken meanwhile the node gets another one.
+func TestNetworkPortTaken(t *testing.T) {
+	options := Options{Nodes: 1, Dir: t.TempDir()}
+	n := startNetwork(t, options)
+	port := n.Nodes()[0].Port
+	mustClose(t, n)
+	squatter, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer squatter.Close()
+	n = startNetwork(t, options)
+	if got := n.Nodes()[0].Port; got == port {
+		t.Errorf("the node claims port %d, which is taken", got)
+	}
+	store(t, n, 0)
+}
+
+func TestStopAndStartNode(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 3, SwarmSize: 3})
+	before := n.Nodes()[1]
+	pubKey := store(t, n, 1)
+	if err := n.StopNode(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if n.Nodes()[1].Running {
+		t.Error("a stopped node counts as running")
+	}
+	for name, err := range map[string]error{
+		"stop again":   n.StopNode(t.Context(), 1),
+		"no such node": n.StopNode(t.Context(), 3),
+		"negative":     n.StartNode(t.Context(), -1),
+		"is running":   n.StartNode(t.Context(), 0),
+	} {
+		if !errors.Is(err, ErrNode) {
+			t.Errorf("%s: %v, want ErrNode", name, err)
+		}
+	}
+	if _, err := n.Messages(1, pubKey); !errors.Is(err, ErrNode) {
+		t.Errorf("a stopped node holds messages: %v", err)
+	}
+	missed := store(t, n, 0)
+	if err := n.StartNode(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if after := n.Nodes()[1]; after != before {
+		t.Errorf("the node came back as %+v, was %+v", after, before)
+	}
+	wantHeld(t, n, 1, pubKey)
+	wantHeld(t, n, 1, missed)
+}
+
+// Guard, two relays and target: what a client's onion meets.
+func TestOnionThroughTheNetwork(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 8, SwarmSize: 4})
+	nodes := n.Nodes()
+	n.mu.Lock()
+	var hops []onion.Hop
+	for _, m := range n.members {
+		hops = append(hops, onion.Hop{Ed25519: m.keys.Ed25519.Public(), X25519: x25519.PublicKey(m.keys.X25519.Public)})
+	}
+	n.mu.Unlock()
+	payload, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []onion.Version{onion.V1, onion.V2} {
+		wrapped, err := onion.Wrap(rand.Reader, version, hops[:3], hops[3], payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := post(t, nodes[0], version.Path(), wrapped.Body)
+		response, err := wrapped.OpenResponse(answer.Body)
+		if err != nil || response.Status != 200 {
+			t.Errorf("version %d: %v, %v", version, response, err)
+		}
+	}
+}
+
+func TestSetDifficulty(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 2})
+	n.SetDifficulty(1 << 40)
+	nodes := n.Nodes()
+	answer := call(t, nodes[1], rpc.MethodStore, rpc.StoreParams{
+		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
+	})
+	if want := fmt.Sprintf(`{"difficulty":%d}`, 1<<40); answer.Status != 432 || string(answer.Body) != want {
+		t.Errorf("answer %d %s, want 432 %s", answer.Status, answer.Body, want)
+	}
+}
+
+// A node that joins over HTTP becomes a member like the others: it gets what is stored and gives what it takes.
+func TestJoin(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 4, SwarmSize: 2})
+	join := func(dir string) (*Running, error) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Join(t.Context(), JoinOptions{Seed: n.SeedURL(), DataDir: dir, Listener: listener})
+	}
+	dir := t.TempDir()
+	joined, err := join(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustClose(t, joined) })
+	info := joined.Info()
+	listed, ok := n.registry.find(info.PubkeyEd25519)
+	if !ok || info.SwarmID != swarm.SwarmID(listed.SwarmID) || info.Port != listed.StoragePort || !info.Running {
+		t.Fatalf("joined as %+v, listed as %+v", info, listed)
+	}
+	host := slices.IndexFunc(n.Nodes(), func(other NodeInfo) bool { return other.SwarmID == info.SwarmID })
+	if host < 0 {
+		t.Fatal("the joined node is alone in its swarm")
+	}
+	anyKey := rpc.SwarmParams{PubKey: keyOf(t, n.Nodes(), info.SwarmID)}
+	eventually(t, "the others to know the node", func() bool {
+		return strings.Contains(string(call(t, n.Nodes()[host], rpc.MethodSwarm, anyKey).Body), info.PubkeyEd25519)
+	})
+	pubKey := store(t, n, host)
+	eventually(t, "the joined node to hold the message", func() bool {
+		held, err := joined.node.Messages(pubKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(held) == 1
+	})
+	mustClose(t, joined)
+	<-joined.Done()
+
+	if again, err := join(dir); err != nil || again.Info().SwarmID != info.SwarmID {
+		t.Errorf("joining again: %+v, %v", again, err)
+	} else {
+		mustClose(t, again)
+	}
+}
+
+func TestJoinRefused(t *testing.T) {
+	leakcheck.Check(t)
+	refusing := &http.Server{Handler: http.NotFoundHandler()}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go refusing.Serve(listener)
+	defer refusing.Close()
+	for _, test := range []struct {
+		seed, listen string
+		want         error
+	}{
+		{"ftp://127.0.0.1", "127.0.0.1:0", node.ErrSeedURL},
+		{"http://127.0.0.1:1", "127.0.0.1:0", rpc.ErrUnreachable},
+		{"http://" + listener.Addr().String(), "127.0.0.1:0", node.ErrDirectory},
+		{"http://127.0.0.1:1", "0.0.0.0:0", ErrPublicIP},
+	} {
+		own, err := net.Listen("tcp", test.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Join(t.Context(), JoinOptions{Seed: test.seed, DataDir: t.TempDir(), Listener: own}); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.seed, err, test.want)
+		}
+		if _, err := own.Accept(); err == nil {
+			t.Errorf("%s: the listener was left open", test.seed)
+		}
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	leakcheck.Check(t)
+	inUse := startNetwork(t, Options{Nodes: 1, Dir: t.TempDir()})
+	for name, options := range map[string]Options{
+		"too many nodes": {Nodes: MaxNodes + 1},
+		"no nodes":       {Nodes: -1},
+		"no swarm size":  {SwarmSize: -1},
+		"no such IP":     {ListenIP: "192.0.2.1", Nodes: 1},
+		"folder in use":  {Nodes: 1, Dir: inUse.Dir()},
+	} {
+		if n, err := Start(t.Context(), options); err == nil {
+			t.Errorf("%s: a network was started", name)
+			mustClose(t, n)
+		}
+	}
+}

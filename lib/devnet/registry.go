@@ -1,0 +1,298 @@
+package devnet
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+const (
+	// MaxNodes bounds a network, nodes that join from outside included.
+	MaxNodes = 1000
+	// registrationWindow is how far the clock of a registering node may be off.
+	registrationWindow = 5 * time.Minute
+	// hardfork is what the registry answers: that of the network in the middle of 2020.
+	hardfork = 15
+)
+
+// ErrRegistration reports an announcement that the registry refuses.
+var ErrRegistration = errors.New("registration refused")
+
+// listing is a registered node as the registry keeps it.
+type listing struct {
+	rpc.NodeState
+	// Own tells that the node is one of this devnet's and has not joined from outside.
+	Own bool `json:"own"`
+	// RegisteredMS is the time on the node's clock when it registered last, after which it may do so again.
+	RegisteredMS int64 `json:"registered_ms"`
+}
+
+// registry is the list of a network's nodes and stands in for the blockchain that keeps it in reality. It is a
+// node.Directory and safe for concurrent use.
+type registry struct {
+	path      string
+	swarmSize int
+	now       func() time.Time
+
+	mu    sync.Mutex
+	state registryState
+	hash  string // of state
+}
+
+// registryState is what the registry's file holds.
+type registryState struct {
+	Port   uint16    `json:"port"` // where the registry is served
+	Height uint64    `json:"height"`
+	Nodes  []listing `json:"nodes"`
+}
+
+// loadRegistry reads the registry kept at path, or starts an empty one.
+func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
+	r := &registry{path: path, swarmSize: swarmSize, now: now}
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		if err := json.Unmarshal(data, &r.state); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	r.hash = r.state.blockHash()
+	return r, nil
+}
+
+// blockHash names a state of the list.
+func (s registryState) blockHash() string {
+	hash := sha256.New()
+	fmt.Fprintln(hash, s.Height)
+	for _, node := range s.Nodes {
+		fmt.Fprintln(hash, node.PubkeyEd25519, node.PubkeyX25519, node.PublicIP, node.StoragePort, node.SwarmID)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// edited returns the list with edit applied, as the next block. The caller holds r.mu.
+func (r *registry) edited(edit func(state *registryState) error) (registryState, error) {
+	state := r.state
+	state.Nodes = slices.Clone(state.Nodes)
+	state.Height++
+	return state, edit(&state)
+}
+
+// adopt makes state the list. The caller holds r.mu.
+func (r *registry) adopt(state registryState) { r.state, r.hash = state, state.blockHash() }
+
+// write makes state the content of the registry's file.
+func (r *registry) write(state registryState) error {
+	data, err := json.MarshalIndent(state, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(r.path, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("keeping the registry: %w", err)
+	}
+	return nil
+}
+
+// keep writes the list as it stands.
+func (r *registry) keep() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.write(r.state)
+}
+
+// setOwn makes states, whose swarms do not matter, the devnet's own nodes. Those that were listed stay in their swarms;
+// own nodes that are no longer there go. port is where the registry is served. Nothing is written before keep, since
+// the folder may turn out to be another devnet's.
+func (r *registry) setOwn(port uint16, states []rpc.NodeState) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	state, err := r.edited(func(state *registryState) error {
+		state.Port = port
+		before := make(map[string]listing)
+		for _, node := range state.Nodes {
+			before[node.PubkeyEd25519] = node
+		}
+		state.Nodes = slices.DeleteFunc(state.Nodes, func(node listing) bool { return node.Own })
+		if len(state.Nodes)+len(states) > MaxNodes {
+			return fmt.Errorf("%w: at most %d nodes", ErrRegistration, MaxNodes)
+		}
+		var fresh []rpc.NodeState
+		for _, node := range states {
+			if known, ok := before[node.PubkeyEd25519]; ok && known.Own {
+				node.SwarmID = known.SwarmID
+				state.Nodes = append(state.Nodes, listing{NodeState: node, Own: true})
+			} else {
+				fresh = append(fresh, node)
+			}
+		}
+		for i, id := range r.deal(state.Nodes, len(fresh)) {
+			fresh[i].SwarmID = uint64(id)
+			state.Nodes = append(state.Nodes, listing{NodeState: fresh[i], Own: true})
+		}
+		return nil
+	})
+	if err == nil {
+		r.adopt(state)
+	}
+	return err
+}
+
+// deal returns swarms for count new nodes: in a new network as many swarms as there can be of the intended size, evenly
+// filled; otherwise as for nodes that join one by one.
+func (r *registry) deal(nodes []listing, count int) []swarm.SwarmID {
+	ids := make([]swarm.SwarmID, count)
+	if len(nodes) == 0 {
+		swarms := spread(max(1, count/r.swarmSize))
+		for i := range ids {
+			ids[i] = swarms[i%len(swarms)]
+		}
+		return ids
+	}
+	sizes := swarmSizes(nodes)
+	for i := range ids {
+		ids[i] = place(sizes, r.swarmSize)
+		sizes[ids[i]]++
+	}
+	return ids
+}
+
+func swarmSizes(nodes []listing) map[swarm.SwarmID]int {
+	sizes := make(map[swarm.SwarmID]int)
+	for _, node := range nodes {
+		if id := swarm.SwarmID(node.SwarmID); id != swarm.NoSwarm {
+			sizes[id]++
+		}
+	}
+	return sizes
+}
+
+// register takes the announcement of a node: a new one gets a swarm, a known one may have moved. It returns
+// ErrRegistration, with the reason, for an announcement that is not signed, not timely, not complete, or not newer than
+// the node's last.
+func (r *registry) register(params rpc.RegisterParams) error {
+	if err := checkRegistration(params, r.now()); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	state, err := r.edited(func(state *registryState) error {
+		i := slices.IndexFunc(state.Nodes, func(node listing) bool { return node.PubkeyEd25519 == params.PubkeyEd25519 })
+		if i < 0 {
+			if len(state.Nodes) >= MaxNodes {
+				return fmt.Errorf("%w: the network is full", ErrRegistration)
+			}
+			i = len(state.Nodes)
+			state.Nodes = append(state.Nodes, listing{NodeState: rpc.NodeState{
+				PubkeyLegacy:  params.PubkeyEd25519,
+				PubkeyEd25519: params.PubkeyEd25519,
+				PubkeyX25519:  params.PubkeyX25519,
+				SwarmID:       uint64(r.deal(state.Nodes, 1)[0]),
+				Funded:        true,
+				Active:        true,
+			}})
+		}
+		node := &state.Nodes[i]
+		if node.RegisteredMS >= params.TimestampMS {
+			return fmt.Errorf("%w: not newer than the last one", ErrRegistration)
+		}
+		node.PublicIP, node.StoragePort, node.RegisteredMS = params.PublicIP, params.StoragePort, params.TimestampMS
+		return nil
+	})
+	if err == nil {
+		err = r.write(state)
+	}
+	if err == nil {
+		r.adopt(state)
+	}
+	return err
+}
+
+// checkRegistration checks all that can be told without the list. An X25519 key cannot change, since the signature
+// covers it and a known node's is not overwritten.
+func checkRegistration(params rpc.RegisterParams, now time.Time) error {
+	ed, err := decodeKey(params.PubkeyEd25519)
+	if err != nil {
+		return fmt.Errorf("%w: pubkey_ed25519 %w", ErrRegistration, err)
+	}
+	if _, err := decodeKey(params.PubkeyX25519); err != nil {
+		return fmt.Errorf("%w: pubkey_x25519 %w", ErrRegistration, err)
+	}
+	if ip := net.ParseIP(params.PublicIP); ip == nil || ip.IsUnspecified() || params.StoragePort == 0 {
+		return fmt.Errorf("%w: no address to reach the node at", ErrRegistration)
+	}
+	if now.Sub(time.UnixMilli(params.TimestampMS)).Abs() > registrationWindow {
+		return fmt.Errorf("%w: timestamp is off by more than %v: check your clock", ErrRegistration, registrationWindow)
+	}
+	signature, err := base64.StdEncoding.DecodeString(params.Signature)
+	if err != nil || !ed25519.Verify(ed, rpc.RegisterSignatureText(params), signature) {
+		return fmt.Errorf("%w: signature is not the node's", ErrRegistration)
+	}
+	return nil
+}
+
+// decodeKey accepts lower case only, so that a node has one name.
+func decodeKey(text string) ([]byte, error) {
+	key, err := hex.DecodeString(text)
+	if err != nil || len(key) != 32 || strings.ToLower(text) != text {
+		return nil, errors.New("is not 64 lower-case hex digits")
+	}
+	return key, nil
+}
+
+// Nodes implements node.Directory. It never fails.
+func (r *registry) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+	return r.list(lastHash), nil
+}
+
+// list returns the list, or only that it is unchanged since lastHash.
+func (r *registry) list(lastHash string) *rpc.ServiceNodesResult {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if lastHash == r.hash {
+		return &rpc.ServiceNodesResult{Unchanged: true}
+	}
+	states := make([]rpc.NodeState, len(r.state.Nodes))
+	for i, node := range r.state.Nodes {
+		states[i] = node.NodeState
+	}
+	return &rpc.ServiceNodesResult{
+		States: states, BlockHash: r.hash, Height: r.state.Height, Hardfork: hardfork, Status: "OK",
+	}
+}
+
+// port returns where the registry was served last, 0 if it never was.
+func (r *registry) port() uint16 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Port
+}
+
+// find returns the listing of the node called name (its Ed25519 key in lower-case hex).
+func (r *registry) find(name string) (listing, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.state.Nodes, func(node listing) bool { return node.PubkeyEd25519 == name })
+	if i < 0 {
+		return listing{}, false
+	}
+	return r.state.Nodes[i], true
+}

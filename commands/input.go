@@ -21,7 +21,7 @@ type items struct {
 	lines   *bufio.Reader
 	line    int    // number of the first line in pending
 	pending []byte // whole lines that are not used up
-	skip    bool   // inside a broken value that was spread over lines
+	skip    bool   // behind the first line of a broken value that was spread over lines
 	done    bool
 }
 
@@ -33,6 +33,7 @@ func newItems(in io.Reader) *items {
 // errBadInput; after the latter more values may follow.
 func (s *items) next() (json.RawMessage, int, error) {
 	for {
+		s.skipRest()
 		s.trim()
 		if len(s.pending) == 0 {
 			if s.done {
@@ -56,9 +57,10 @@ func (s *items) next() (json.RawMessage, int, error) {
 				return nil, s.line, err
 			}
 		default:
-			if line, blame := s.dropLine(); blame {
-				return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", errBadInput, line, err)
-			}
+			line := s.line
+			s.dropLine()
+			s.skip = len(s.pending) > 0
+			return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", errBadInput, line, err)
 		}
 	}
 }
@@ -71,7 +73,6 @@ func (s *items) trim() {
 func (s *items) advance(n int) {
 	s.line += bytes.Count(s.pending[:n], []byte{'\n'})
 	s.pending = s.pending[n:]
-	s.skip = s.skip && n == 0
 }
 
 // more reads one line behind what is pending. A line beyond maxItemBytes is read to its end but not kept.
@@ -93,19 +94,31 @@ func (s *items) more() error {
 	}
 }
 
-// dropLine drops the first pending line, which cannot be the start of a value, and returns its number. Blame is false
-// for the indented rest of a value whose first line was blamed already.
-func (s *items) dropLine() (line int, blame bool) {
-	line, blame = s.line, !s.skip
-	end := bytes.IndexByte(s.pending, '\n')
-	if end < 0 {
-		s.pending = nil
-		return line, blame
+// dropLine drops the first pending line.
+func (s *items) dropLine() {
+	end := bytes.IndexByte(s.pending, '\n') + 1
+	if end == 0 {
+		end = len(s.pending)
 	}
-	s.pending = s.pending[end+1:]
-	s.line++
-	s.skip = len(s.pending) > 0 && strings.IndexByte("{[\"", s.pending[0]) < 0
-	return line, blame
+	s.advance(end)
+}
+
+// skipRest drops the indented lines and closing brackets of a broken value whose first line was blamed already. A line
+// that starts at its margin with something else is a new item, whatever came before.
+func (s *items) skipRest() {
+	for s.skip {
+		if len(s.pending) == 0 {
+			if s.done || s.more() != nil {
+				return
+			}
+			continue
+		}
+		if strings.IndexByte(" \t}]", s.pending[0]) < 0 {
+			s.skip = false
+			return
+		}
+		s.dropLine()
+	}
 }
 
 // filter runs a command over the items of stdin: each value is decoded into a T and handed to do, and an item that

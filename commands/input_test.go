@@ -52,7 +52,7 @@ func TestItems(t *testing.T) {
 		"cut off in a string": {"{\"a\":\"x\n{\"a\":2}\n", []string{"!1", `{"a":2}`}},
 		"cut off in a value":  {"{\"a\":1\n{\"a\":2}\n", []string{"!1", `{"a":2}`}},
 		"cut off at the end":  {"{\"a\":1}\n{\"a\":", []string{`{"a":1}`, "!2"}},
-		"only garbage":        {"a\nb\nc", []string{"!1"}},
+		"only garbage":        {"a\nb\nc", []string{"!1", "!2", "!3"}},
 		"garbage behind":      {"{\"a\":1} oops\n{\"a\":2}\n", []string{`{"a":1}`, "!1", `{"a":2}`}},
 		"broken and spread":   {"{\n \"a\": oops,\n \"b\": 2\n}\n{\"a\":2}\n", []string{"!1", `{"a":2}`}},
 	} {
@@ -81,7 +81,7 @@ func TestItemsAreNotHeldBack(t *testing.T) {
 }
 
 func TestItemsBoundOneValue(t *testing.T) {
-	long := `{"a":"` + strings.Repeat("x", maxItemBytes) + `"}`
+	long := `{"a":"` + strings.Repeat("x", 2*maxItemBytes) + `"}`
 	got := readAll(t, strings.NewReader(long+"\n{\"a\":2}\n"))
 	if want := []string{"!1", `{"a":2}`}; !slices.Equal(got, want) {
 		t.Errorf("got %d items %.80q, want %q", len(got), got, want)

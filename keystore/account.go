@@ -34,10 +34,14 @@ func (s *Store) Accounts(ctx context.Context) ([]string, error) {
 // accountNames goes from account to account, past the records of each.
 func (s *Store) accountNames(records *bbolt.Bucket) ([]string, error) {
 	names := []string{}
-	cursor := records.Cursor()
-	for key, sealed := cursor.First(); key != nil; {
+	var from []byte
+	for {
+		key, sealed, err := seek(records, from)
+		if err != nil || key == nil {
+			return names, err
+		}
 		if len(key) < len(label{}) { // The header.
-			key, sealed = cursor.Next()
+			from = afterKey(key)
 			continue
 		}
 		_, name, err := s.openAccount(key, sealed)
@@ -45,9 +49,8 @@ func (s *Store) accountNames(records *bbolt.Bucket) ([]string, error) {
 			return nil, err
 		}
 		names = append(names, name)
-		key, sealed = cursor.Seek(afterPrefix(key))
+		from = afterPrefix(key)
 	}
-	return names, nil
 }
 
 // CreateAccount adds an account and calls fn, unless it is nil, to fill it in the same transaction; see Update. It
@@ -83,11 +86,12 @@ func (s *Store) RemoveAccount(ctx context.Context, name string) error {
 				if records.Get(prefix[:]) == nil {
 					return fmt.Errorf("%w: %s", ErrAccountNotFound, name)
 				}
-				for {
-					key, _ := records.Cursor().Seek(prefix[:])
-					if !bytes.HasPrefix(key, prefix[:]) {
-						return nil
+				for from := prefix[:]; ; {
+					key, _, err := seek(records, from)
+					if err != nil || !bytes.HasPrefix(key, prefix[:]) {
+						return err
 					}
+					from = afterKey(key)
 					if err := records.Delete(key); err != nil {
 						return err
 					}

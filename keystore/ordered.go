@@ -57,6 +57,9 @@ func (tx *Tx) PutSeq(table Table, seq uint64, value []byte) error {
 	if err := checkValue(value); err != nil {
 		return err
 	}
+	if !tx.writable {
+		return ErrReadOnly
+	}
 	ordered := tx.ordered(table)
 	last, err := ordered.last()
 	if err != nil {

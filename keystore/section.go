@@ -3,6 +3,7 @@ package keystore
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"go.etcd.io/bbolt"
@@ -24,6 +25,19 @@ const maxKeySize = 3 * len(label{})
 // afterPrefix returns a key that is above all keys that begin with prefix.
 func afterPrefix(prefix []byte) []byte {
 	return append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, maxKeySize)...)
+}
+
+// afterKey returns the least key above key.
+func afterKey(key []byte) []byte { return append(bytes.Clone(key), 0) }
+
+// seek returns the first record whose full key is at or after from; the key is nil if there is none. Loops that go on
+// from there end also in a damaged file, because a key that is out of order is ErrCorrupt.
+func seek(records *bbolt.Bucket, from []byte) (fullKey, sealed []byte, err error) {
+	fullKey, sealed = records.Cursor().Seek(from)
+	if fullKey != nil && bytes.Compare(fullKey, from) < 0 {
+		return nil, nil, fmt.Errorf("%w: keys are out of order", ErrCorrupt)
+	}
+	return fullKey, sealed, nil
 }
 
 // section is one table's named or ordered records. Its methods take and return the last part of keys.
@@ -97,16 +111,16 @@ func (s section) walk(from []byte, fn func(key, content []byte) error) error {
 		} else if err != nil {
 			return err
 		}
-		from = append(key, 0) // the least key after this one
+		from = afterKey(key)
 	}
 }
 
 // next returns the first record whose key is at or after from. The key is nil if there is none.
 func (s section) next(from []byte) (key, content []byte, err error) {
 	err = s.read(func(records *bbolt.Bucket) (err error) {
-		fullKey, sealed := records.Cursor().Seek(s.fullKey(from))
-		if !bytes.HasPrefix(fullKey, s.prefix) {
-			return nil
+		fullKey, sealed, err := seek(records, s.fullKey(from))
+		if err != nil || !bytes.HasPrefix(fullKey, s.prefix) {
+			return err
 		}
 		key = bytes.Clone(fullKey[len(s.prefix):])
 		content, err = s.tx.keys.open(s.place(fullKey), sealed)

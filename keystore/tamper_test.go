@@ -48,7 +48,8 @@ func readAll(t *testing.T, dir string) (map[string]string, error) {
 	all := map[string]string{}
 	for _, account := range accounts {
 		err := store.View(t.Context(), account, func(tx *Tx) error {
-			var errs []error
+			_, err := tx.ordered("inbox").last()
+			errs := []error{err}
 			for _, table := range []Table{"contacts", "sessions", "inbox"} {
 				errs = append(errs,
 					tx.ForEach(table, func(name string, value []byte) error {

@@ -118,7 +118,7 @@ func inOurOrder(draws [][]byte, sent []stored) (ordered [][]byte) {
 			ordered = append(ordered, draw)
 		}
 	}
-	return append(ordered, sealing...)
+	return append(ordered, slices.DeleteFunc(sealing, func(draw []byte) bool { return draw == nil })...)
 }
 
 // step does what the recorded client did in one step, and compares. Said is the content of the message received.

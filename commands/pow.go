@@ -29,8 +29,8 @@ func newPowCommand(app *App) *cobra.Command {
 		Use:   "solve [-]",
 		Short: "Do the proof of work for envelopes",
 		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
-			"difficulty and message_hash. Without --difficulty it is what the network told last, or 1 if no network is\n" +
-			"known: 'swarm store' solves again if that is too little.\n\n" +
+			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network told\n" +
+			"last, or 1 if no network is known: 'swarm store' solves again if that is too little.\n\n" +
 			"Reads envelopes, prints envelopes or error records. Exit status: 0, 2, 3, 8.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.solvePow(ctx, opts, args) }),
@@ -38,8 +38,8 @@ func newPowCommand(app *App) *cobra.Command {
 	verify := &cobra.Command{
 		Use:   "verify [-]",
 		Short: "Check the proof of work of envelopes",
-		Long: "Check each envelope's nonce against --difficulty, or against the difficulty that the envelope names, by the\n" +
-			"rule of the 2020 storage server.\n\n" +
+		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
+			"the 2020 storage server.\n\n" +
 			"Reads envelopes, prints pow records. Exit status: 0, 2, 3, 6 (a proof does not meet the difficulty).",
 		Example: "  sessiontool pow verify --difficulty 1 < solved.json",
 		RunE:    app.runE(func(_ context.Context, args []string) error { return app.verifyPow(opts, args) }),
@@ -65,8 +65,15 @@ func newPowCommand(app *App) *cobra.Command {
 	return parent("pow", "Solve, verify and estimate proof of work", "", solve, verify, estimate)
 }
 
-// networkDifficulty is what the network told last, or 1 where no network is known.
-func (app *App) networkDifficulty() (int64, error) {
+// chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network told last; where
+// no network is known it is 1.
+func (app *App) chooseDifficulty(opts *powOptions, in record.Envelope) (int64, error) {
+	if opts.difficulty > 0 {
+		return opts.difficulty, nil
+	}
+	if in.Difficulty > 0 {
+		return in.Difficulty, nil
+	}
 	client, err := app.openNetwork()
 	if errors.Is(err, errNoNetwork) {
 		return 1, nil
@@ -81,18 +88,15 @@ func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) e
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
-	difficulty := opts.difficulty
-	if difficulty == 0 {
-		var err error
-		if difficulty, err = app.networkDifficulty(); err != nil {
-			return err
-		}
-	}
 	router := route.New(nil, nil, route.Options{
 		Workers: opts.workers, MaxDifficulty: math.MaxInt64, Progress: app.progress("proof of work"),
 	})
 	return filter(app, func(in record.Envelope) error {
-		request, err := storeRequest(in)
+		request, err := powRequest(in)
+		if err != nil {
+			return err
+		}
+		difficulty, err := app.chooseDifficulty(opts, in)
 		if err != nil {
 			return err
 		}
@@ -110,7 +114,7 @@ func (app *App) verifyPow(opts *powOptions, args []string) error {
 	}
 	invalid := false
 	err := filter(app, func(in record.Envelope) error {
-		request, err := storeRequest(in)
+		request, err := powRequest(in)
 		if err != nil {
 			return err
 		}
@@ -118,9 +122,9 @@ func (app *App) verifyPow(opts *powOptions, args []string) error {
 		if err != nil {
 			return err
 		}
-		difficulty := opts.difficulty
-		if difficulty == 0 {
-			difficulty = max(in.Difficulty, 1)
+		difficulty, err := app.chooseDifficulty(opts, in)
+		if err != nil {
+			return err
 		}
 		out := powRecord(request, difficulty)
 		hash, valid := pow.Verify(request.Message(), nonce, uint64(difficulty))
@@ -146,19 +150,21 @@ func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string
 	if err != nil {
 		return err
 	}
-	difficulty := opts.difficulty
-	if difficulty == 0 {
-		if difficulty, err = app.networkDifficulty(); err != nil {
+	if opts.bytes > 0 {
+		difficulty, err := app.chooseDifficulty(opts, record.Envelope{})
+		if err != nil {
 			return err
 		}
-	}
-	if opts.bytes > 0 {
 		request := route.StoreRequest{TTLMillis: opts.ttl.Milliseconds(), StampMS: time.Now().UnixMilli()}
 		request.Data = string(make([]byte, opts.bytes))
 		return app.print(estimateRecord(request, difficulty, speed, workers))
 	}
 	return filter(app, func(in record.Envelope) error {
-		request, err := storeRequest(in)
+		request, err := powRequest(in)
+		if err != nil {
+			return err
+		}
+		difficulty, err := app.chooseDifficulty(opts, in)
 		if err != nil {
 			return err
 		}

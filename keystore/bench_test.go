@@ -33,7 +33,7 @@ func BenchmarkView(b *testing.B) {
 	}
 }
 
-// The cost of a passphrase: 25 to 75 ms are the aim.
+// What a passphrase adds to each Open.
 func BenchmarkPassphrase(b *testing.B) {
 	for b.Loop() {
 		defaultKDF.key([]byte("correct horse"), [saltSize]byte{})

@@ -78,8 +78,5 @@ func initialize(path string, f format, w wrap) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.Truncate(path, initialSize); err != nil {
-		return err
-	}
 	return db.Sync()
 }

@@ -14,9 +14,9 @@
 //     never blocks another one.
 //
 // What it does not promise: someone who can write to the directory can delete records or put back an older state,
-// unnoticed; and because bbolt trusts the pointers between its pages, damage there is reported as ErrCorrupt in nearly all cases,
-// but a page that was made to point at itself ends the process. Deleted values stay in the file, sealed, until their
-// pages are used again, and so does the data key as it was sealed under a former passphrase.
+// unnoticed. And bbolt trusts the pointers between its pages: damage there is nearly always reported as ErrCorrupt, or
+// looks like deleted records, but a page that was made to point at itself ends the process. Deleted values stay in the
+// file, sealed, until their pages are used again, and so does the data key as it was sealed under a former passphrase.
 //
 // # Files
 //

@@ -9,9 +9,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// All records of a keystore are in one bucket, so that a commit writes few pages. Their keys, in the order of the file:
+// All records of a keystore are in one bucket, so that a commit writes few pages. Their keys are:
 //
-//	format, wrap                              the header, see header.go
+//	"format", "wrap"                          the header, see header.go
 //	account                                   the account's sealed id and name
 //	account, section                          an ordered section's sealed last sequence number
 //	account, section, sequence number         its sealed values
@@ -48,10 +48,8 @@ type section struct {
 }
 
 func (tx *Tx) section(kind string, table Table) section {
-	section := section{tx: tx, table: table}
 	label := tx.keys.label(kind, string(tx.id[:]), string(table))
-	section.prefix = append(tx.account[:], label[:]...)
-	return section
+	return section{tx: tx, table: table, prefix: append(tx.account[:], label[:]...)}
 }
 
 func (s section) fullKey(key []byte) []byte { return bytes.Join([][]byte{s.prefix, key}, nil) }

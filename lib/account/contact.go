@@ -53,10 +53,13 @@ type contactState struct {
 	Incoming     *request     `json:"incoming,omitempty"` // the last one we got; it waits while we are not friends
 	Outgoing     *request     `json:"outgoing,omitempty"` // the last one we sent
 	// LastRequestMS is the timestamp of the newest request handled, which older ones that come late must not undo. One
-	// that lies in the future counts as now: nothing vouches for it, and it must not shut out the requests to come.
+	// that lies in the future counts as now: it must not shut out the requests to come.
 	LastRequestMS int64 `json:"last_request_ms,omitempty"`
 	// UsedBundles are the bundles of the contact that sessions were started from, by name, newest last.
 	UsedBundles []string `json:"used_bundles,omitempty"`
+	// Stale says that the last message came after a request that is younger than it. It has made its session current,
+	// which the contact may have lost since.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // maxUsedBundles is how many of them are remembered: as many as there are sessions with one contact.
@@ -74,6 +77,7 @@ func bundleName(bundle x3dh.Bundle) string {
 func (c *contactState) use(bundle x3dh.Bundle) {
 	c.UsedBundles = append(c.UsedBundles, bundleName(bundle))
 	c.UsedBundles = c.UsedBundles[max(0, len(c.UsedBundles)-maxUsedBundles):]
+	c.Stale = false
 }
 
 // used reports whether a session was started from a bundle before.

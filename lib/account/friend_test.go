@@ -195,24 +195,6 @@ func TestSimultaneousRequests(t *testing.T) {
 	}
 }
 
-// A friend who lost everything but the words is a friend again after a new request.
-func TestFriendWhoLostEverything(t *testing.T) {
-	w := newWorld(t)
-	alice, bob := w.friends()
-	w.pass(time.Hour)
-	reborn := bob.losesAll()
-	if event := reborn.get(alice.says(reborn, "hello?")); event.Kind != EventFailure {
-		t.Errorf("the new machine opens a message of the old session: %+v", event)
-	}
-	event := alice.get(reborn.asks(alice, "it is me again"))
-	if event.Kind != EventFriendRequest || event.State != StateFriends {
-		t.Errorf("alice received %+v", event)
-	}
-	w.chat(alice, reborn)
-	reborn.wantState(alice, StateFriends)
-	w.talk(alice, reborn)
-}
-
 func TestRequestToSelf(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
@@ -221,10 +203,9 @@ func TestRequestToSelf(t *testing.T) {
 	}
 	// The same words on another machine can do it, since that knows its own id as well as this one.
 	twin := alice.losesAll()
-	draft := Draft{To: alice.ID(), Text: "hi", TTLMillis: DefaultTTL}
-	out := twin.sealedRequest(draft)
+	request := twin.requestWith(alice, twin.bundle(alice))
 	before := alice.content()
-	if event := alice.get(out.Data); event.Kind != EventControl {
+	if event := alice.get(request); event.Kind != EventControl {
 		t.Errorf("a request from oneself shows as %+v", event)
 	}
 	wantOnlySeen(t, before, alice.content())

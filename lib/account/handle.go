@@ -1,6 +1,8 @@
 package account
 
 import (
+	"crypto/aes"
+
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
 	"sessiontool/lib/x3dh"
@@ -12,15 +14,25 @@ import (
 //   - if we have asked too, both are friends at once;
 //   - from a friend it means that the friend has lost everything: the session is built anew.
 //
-// A request that is not newer than the last one comes late or again, and changes nothing.
-func (a *Account) handleRequest(tx *keystore.Tx, event *Event, content message.Content) error {
+// One that is older than the last comes late, and one with the same ciphertext again: whoever stores it may have dated it
+// anew, since nothing vouches for an envelope's timestamp. Neither changes anything.
+func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
 	}
-	if event.TimestampMS <= contact.LastRequestMS {
+	// The initialisation vector does not count: of all blocks it alone can be changed without garbling another.
+	name := dataID(string(ciphertext[aes.BlockSize:]))
+	_, again, err := tx.Get(tableRequests, name)
+	if err != nil {
+		return err
+	}
+	if again || event.TimestampMS <= contact.LastRequestMS {
 		event.Kind, event.Text = EventControl, "old friend request"
 		return nil
+	}
+	if err := tx.Put(tableRequests, name, nil); err != nil {
+		return err
 	}
 	contact.LastRequestMS = min(event.TimestampMS, a.env.Now().UnixMilli())
 	event.Kind = EventFriendRequest
@@ -38,11 +50,12 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, content message.C
 		return saveContact(tx, contact)
 	default:
 		event.State = StateFriends
-		return a.rebuild(tx, contact, *content.Bundle)
+		return a.renew(tx, contact, *content.Bundle)
 	}
 }
 
-// handleContent acts on a message of a session. Any such message from somebody whom we have asked is the acceptance.
+// handleContent acts on a message of a session. Any such message from somebody whom we have asked is the acceptance. A
+// bundle asks for a new session.
 func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
@@ -51,17 +64,33 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	takeDisplayName(&contact, event, content)
 	accepted := contact.FriendsSince.IsZero()
 	contact.befriended(event.ReceivedAt)
+	contact.Stale = event.TimestampMS < contact.LastRequestMS
 	describeContent(event, content)
 	if accepted && event.Kind == EventControl {
 		describeAcceptance(event, contact)
 	}
 	if content.Bundle != nil {
-		return a.rebuild(tx, contact, *content.Bundle)
+		return a.renew(tx, contact, *content.Bundle)
 	}
 	if err := saveContact(tx, contact); err != nil || !accepted {
 		return err
 	}
 	_, err = a.control(tx, contact.ID, nobody)
+	return err
+}
+
+// renew starts a new session from a bundle that a friend sent, and tells so in it. A bundle serves once, since the first
+// session that is answered uses up its one-time prekey. When it comes again the friend has not heard of that session
+// yet, and is told in the current one, unless that may be lost.
+func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
+	if !contact.used(bundle) || contact.Stale {
+		_, err := a.befriend(tx, contact, bundle, nobody)
+		return err
+	}
+	if err := saveContact(tx, contact); err != nil {
+		return err
+	}
+	_, err := a.control(tx, contact.ID, nobody)
 	return err
 }
 
@@ -91,21 +120,6 @@ func describeAcceptance(event *Event, contact contactState) {
 	if contact.Outgoing != nil {
 		event.Text, event.Outgoing = contact.Outgoing.Text, true
 	}
-}
-
-// rebuild starts a new session from a bundle that a contact sent, and tells it so. A bundle serves once: its one-time
-// prekey is gone when the first session was answered. When it comes again, in a request that was repeated or that a
-// node replays under another timestamp, the contact is only told of the session that there is.
-func (a *Account) rebuild(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
-	if !contact.used(bundle) {
-		_, err := a.befriend(tx, contact, bundle, nobody)
-		return err
-	}
-	if err := saveContact(tx, contact); err != nil {
-		return err
-	}
-	_, err := a.control(tx, contact.ID, nobody)
-	return err
 }
 
 // takeDisplayName remembers the name that a contact shows.

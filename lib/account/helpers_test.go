@@ -2,14 +2,22 @@ package account
 
 import (
 	"io"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
+	"sessiontool/lib/record"
+	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x3dh"
 )
 
 // world is what the people of a test share: the time, and what became of the processes that they run.
@@ -120,9 +128,12 @@ func (p *person) accepts(from *person) string {
 	return p.sends(p.Accept(p.w.t.Context(), from.ID().String()))
 }
 
-// sends finishes a message that stands in the outbox, as if a node had taken it.
+// sends takes a message of the outbox to its end, as if a node had stored it.
 func (p *person) sends(out Outgoing, err error) string {
 	p.w.t.Helper()
+	if err == nil {
+		err = p.SaveReceipt(p.w.t.Context(), out.Seq, record.Receipt{OK: true})
+	}
 	if err == nil {
 		err = p.Finish(p.w.t.Context(), out.Seq)
 	}
@@ -212,13 +223,98 @@ func (p *person) wantState(other *person, want State) {
 	}
 }
 
+// bundle is the one that p gives to other.
+func (p *person) bundle(other *person) x3dh.Bundle {
+	p.w.t.Helper()
+	bundle, err := p.Bundle(p.w.t.Context(), other.ID())
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return bundle
+}
+
+// oneTimePrekeys are those that nobody has used yet.
+func (p *person) oneTimePrekeys() []Prekey {
+	p.w.t.Helper()
+	prekeys, err := p.Prekeys(p.w.t.Context())
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return slices.DeleteFunc(prekeys, func(key Prekey) bool { return !key.OneTime })
+}
+
+// requestWith makes a friend request that carries any bundle, and remembers nothing of it.
+func (p *person) requestWith(to *person, bundle x3dh.Bundle) string {
+	p.w.t.Helper()
+	padded := message.Pad(message.FriendRequest("hi", p.name, nil, bundle).Marshal())
+	ciphertext, err := sealed.EncryptFriendRequest(p.w.random, p.keys.X25519, to.ID().PublicKey(), padded)
+	out := Outgoing{To: to.ID()}
+	if err == nil {
+		err = p.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
+	}
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return out.Data
+}
+
+// startsWith starts a session from any bundle and says something in it.
+func (p *person) startsWith(to *person, bundle x3dh.Bundle, content message.Content) string {
+	p.w.t.Helper()
+	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error { return p.startSession(tx, to.ID(), bundle) })
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return p.puts(to, content)
+}
+
+// puts says anything in the session that there is.
+func (p *person) puts(to *person, content message.Content) string {
+	p.w.t.Helper()
+	out := Outgoing{To: to.ID()}
+	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error { return p.sealRatcheted(tx, &out, content) })
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return out.Data
+}
+
+// wantFailure checks that a message was refused.
+func wantFailure(t *testing.T, event Event, code record.Code) {
+	t.Helper()
+	if event.Kind != EventFailure || event.Code != code {
+		t.Errorf("got %s %q (%s), want the failure %s", event.Kind, event.Text, event.Code, code)
+	}
+}
+
+// wantOnlySeen checks that nothing has changed but what the reader of the inbox knows.
+func wantOnlySeen(t *testing.T, before, after map[string]string) {
+	t.Helper()
+	for _, content := range []map[string]string{before, after} {
+		maps.DeleteFunc(content, func(name, _ string) bool {
+			table, _, _ := strings.Cut(name, " ")
+			return slices.Contains([]keystore.Table{tableSeen, tableTimes, tableInbox, tableUndelivered}, keystore.Table(table))
+		})
+	}
+	for name, value := range after {
+		if before[name] != value {
+			t.Errorf("%s has changed from %q to %q", name, before[name], value)
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			t.Errorf("%s is gone", name)
+		}
+	}
+}
+
 // content is everything that is stored of an account, for comparisons: the values of all tables by name.
 func (p *person) content() map[string]string {
 	p.w.t.Helper()
 	all := make(map[string]string)
 	err := p.view(p.w.t.Context(), func(tx *keystore.Tx) error {
 		for _, table := range []keystore.Table{
-			tableIdentity, tableSignedPrekeys, tableOneTimePrekeys, tablePrekeyOf, tableCounters, tableContacts,
+			tableIdentity, tableSignedPrekeys, tableOneTimePrekeys, tablePrekeyOf, tableCounters, tableTimes, tableContacts, tableRequests,
 			tableSessions, tableUndelivered, tableOutboxDigests, tableSeen, tableCursors,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {

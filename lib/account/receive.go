@@ -22,6 +22,9 @@ import (
 // seenFor is how long a message is remembered as received: longer than any network keeps it, whatever a node says.
 const seenFor = 15 * 24 * time.Hour
 
+// forgetEvery is how often that memory is cleared up.
+const forgetEvery = 24 * time.Hour
+
 // Incoming is a message as a swarm or a listening node handed it over. Data is base64, Hash the name that the node
 // gave it, which proves nothing.
 type Incoming struct {
@@ -73,6 +76,9 @@ func dataID(data string) string {
 func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
 	var opened []Opened
 	err := a.update(ctx, func(tx *keystore.Tx) error {
+		if err := a.forgetSeen(tx); err != nil {
+			return err
+		}
 		for _, in := range batch {
 			one, err := a.receive(tx, in)
 			if err != nil {
@@ -203,7 +209,7 @@ func (a *Account) openRequest(tx *keystore.Tx, event *Event, ciphertext []byte) 
 	if err := a.checkBundle(*content.Bundle, event.From); err != nil {
 		return err
 	}
-	return a.handleRequest(tx, event, content)
+	return a.handleRequest(tx, event, ciphertext, content)
 }
 
 // openRatcheted handles a message of a session.
@@ -321,23 +327,22 @@ func (a *Account) LastHash(ctx context.Context, node string) (hash string, err e
 	return hash, err
 }
 
-// ForgetSeen drops the memory of messages that no network can have any more.
-func (a *Account) ForgetSeen(ctx context.Context) error {
-	return a.update(ctx, func(tx *keystore.Tx) error {
-		var old []string
-		err := tx.ForEach(tableSeen, func(name string, value []byte) error {
-			var seen seenEntry
-			if err := decode(tableSeen, value, &seen); err != nil {
-				return err
-			}
-			if a.env.Now().After(seen.Until) {
-				old = append(old, name)
-			}
-			return nil
-		})
-		for i := 0; err == nil && i < len(old); i++ {
-			err = tx.Delete(tableSeen, old[i])
-		}
+// forgetSeen drops the memory of messages that no network can have any more. It looks for them once a day.
+func (a *Account) forgetSeen(tx *keystore.Tx) error {
+	now := a.env.Now()
+	var last time.Time
+	if _, err := get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
 		return err
+	}
+	err := tx.ForEach(tableSeen, func(name string, value []byte) error {
+		var seen seenEntry
+		if err := decode(tableSeen, value, &seen); err != nil || !now.After(seen.Until) {
+			return err
+		}
+		return tx.Delete(tableSeen, name)
 	})
+	if err != nil {
+		return err
+	}
+	return put(tx, tableTimes, timeSeenForgotten, now)
 }

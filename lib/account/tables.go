@@ -14,7 +14,9 @@ const (
 	tableOneTimePrekeys keystore.Table = "onetime_prekeys" // id -> oneTimePrekey
 	tablePrekeyOf       keystore.Table = "prekey_of"       // contact -> id of the one-time prekey it was given
 	tableCounters       keystore.Table = "counters"        // name -> last number given out
+	tableTimes          keystore.Table = "times"           // name -> when it was done last
 	tableContacts       keystore.Table = "contacts"        // contact -> contactState
+	tableRequests       keystore.Table = "requests"        // digest of a friend request's ciphertext -> nothing
 	tableSessions       keystore.Table = "sessions"        // contact -> ratchet record
 	tableInbox          keystore.Table = "inbox"           // sequence -> Event
 	tableUndelivered    keystore.Table = "undelivered"     // sequence of an Event -> who is about to print it
@@ -27,6 +29,8 @@ const (
 const (
 	identityKey      = "self"
 	signedPrekeysKey = "all"
+
+	timeSeenForgotten = "seen_forgotten"
 
 	counterSignedPrekeys  = "signed_prekey"
 	counterOneTimePrekeys = "onetime_prekey"

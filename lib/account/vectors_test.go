@@ -230,10 +230,8 @@ func stateOf(t *testing.T, number int) State {
 
 func (c *client) wantOneTimePrekeys(t *testing.T, want int) {
 	t.Helper()
-	prekeys, err := c.Prekeys(t.Context())
-	got := len(slices.DeleteFunc(prekeys, func(p Prekey) bool { return !p.OneTime }))
-	if err != nil || got != want {
-		t.Errorf("%s has %d one-time prekeys left (%v), the client had %d", c.name, got, err, want)
+	if got := len(c.oneTimePrekeys()); got != want {
+		t.Errorf("%s has %d one-time prekeys left, the client had %d", c.name, got, want)
 	}
 }
 

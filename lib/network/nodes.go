@@ -68,7 +68,7 @@ type seedState struct {
 	PubkeyX25519  string      `json:"pubkey_x25519"`
 	PublicIP      string      `json:"public_ip"`
 	StoragePort   json.Number `json:"storage_port"`
-	SwarmID       *uint64     `json:"swarm_id"`
+	SwarmID       json.Number `json:"swarm_id"`
 	PubkeyLegacy  string      `json:"service_node_pubkey"`
 }
 
@@ -91,8 +91,8 @@ func (s seedState) node() (Node, bool) {
 	if legacy, err := parseKey(s.PubkeyLegacy); err == nil {
 		node.Address = rpc.SnodeAddress(legacy)
 	}
-	if s.SwarmID != nil {
-		node.SwarmID = swarm.SwarmID(*s.SwarmID)
+	if id, err := strconv.ParseUint(s.SwarmID.String(), 10, 64); err == nil {
+		node.SwarmID = swarm.SwarmID(id)
 	}
 	return node, true
 }

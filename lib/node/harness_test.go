@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -44,7 +45,7 @@ func (d *listDirectory) Nodes(_ context.Context, lastHash string) (*rpc.ServiceN
 func (d *listDirectory) set(states ...rpc.NodeState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.result = rpc.ServiceNodesResult{States: states, Height: d.result.Height + 1, BlockHash: fmt.Sprint("block ", d.result.Height+1)}
+	d.result = rpc.ServiceNodesResult{States: slices.Clone(states), Height: d.result.Height + 1, BlockHash: fmt.Sprint("block ", d.result.Height+1)}
 }
 
 func (d *listDirectory) blockHash() string {

@@ -14,15 +14,13 @@ import (
 	"strings"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 )
 
 // keyFile holds a node's Ed25519 seed in hex. Whoever has it is the node.
 const keyFile = "node.key"
-
-// addressSuffix ends every node's address.
-const addressSuffix = ".snode"
 
 // ErrKeyFile reports a key file that does not hold a key, or that others may read.
 var ErrKeyFile = errors.New("node key file is not usable")
@@ -51,11 +49,8 @@ func (k Keys) Name() string {
 
 // Address returns the node's address: 52 characters of z-base-32 and ".snode".
 func (k Keys) Address() string {
-	public := k.Ed25519.Public()
-	return address(public[:])
+	return rpc.SnodeAddress(k.Ed25519.Public())
 }
-
-func address(legacyKey []byte) string { return encodeZBase32(legacyKey) + addressSuffix }
 
 // LoadKeys returns the keys kept in dir, which it creates (0700) if need be. At the first call it draws a seed from
 // random and keeps it in a file of mode 0600. It returns ErrKeyFile for a file that is damaged or open to others.

@@ -46,7 +46,7 @@ func newPeer(state rpc.NodeState) (*peer, bool) {
 	return &peer{
 		ed25519: ed25519,
 		snode: rpc.Snode{
-			Address:       address(legacy[:]),
+			Address:       rpc.SnodeAddress(legacy),
 			IP:            state.PublicIP,
 			Port:          port,
 			PubkeyEd25519: hex.EncodeToString(ed25519[:]),

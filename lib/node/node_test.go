@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -200,8 +201,8 @@ func TestStartRefusesAFolderInUse(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	config := network.configs[0]
 	config.Listener = listen(t, "127.0.0.1:0")
-	if _, err := Start(t.Context(), config); err == nil {
-		t.Fatal("two nodes run in one folder")
+	if _, err := Start(t.Context(), config); !errors.Is(err, ErrInUse) {
+		t.Fatalf("a second node in the folder: %v, want ErrInUse", err)
 	}
 	if _, err := config.Listener.Accept(); err == nil {
 		t.Error("the listener was left open")

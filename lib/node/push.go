@@ -51,16 +51,10 @@ func signPush(header http.Header, keys Keys, receiver string, now time.Time, bod
 // servePush takes messages from another node and keeps those that this node would have taken from a client.
 func (n *Node) servePush(w http.ResponseWriter, r *http.Request) answer {
 	result, err := n.push(w, r)
-	if err == nil {
-		return result
+	if err != nil {
+		return n.failure(r.Context(), "taking pushed messages", err)
 	}
-	if refused := (refusal{}); errors.As(err, &refused) {
-		return textAnswer(refused.status, refused.text)
-	}
-	if r.Context().Err() == nil {
-		n.log.Error("taking pushed messages", "error", err)
-	}
-	return textAnswer(http.StatusInternalServerError, "internal error\n")
+	return result
 }
 
 func (n *Node) push(w http.ResponseWriter, r *http.Request) (answer, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"unicode/utf8"
 
 	"sessiontool/lib/rpc"
@@ -50,16 +51,21 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 // storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	result, err := n.call(ctx, body)
-	if err == nil {
-		return result
+	if err != nil {
+		return n.failure(ctx, "serving a storage request", err)
 	}
+	return result
+}
+
+// failure is the answer to a request that ended in err: a refusal's text, or that something is wrong with this node.
+func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	if refused := (refusal{}); errors.As(err, &refused) {
 		return textAnswer(refused.status, refused.text)
 	}
 	if ctx.Err() == nil {
-		n.log.Error("serving a storage request", "error", err)
+		n.log.Error(doing, "error", err)
 	}
-	return textAnswer(500, "internal error\n")
+	return textAnswer(http.StatusInternalServerError, "internal error\n")
 }
 
 func (n *Node) call(ctx context.Context, body []byte) (answer, error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"sessiontool/lib/rpc"
 )
@@ -30,6 +31,9 @@ var (
 )
 
 var formatKey = []byte("format")
+
+// ErrInUse reports a data folder that another running node has.
+var ErrInUse = errors.New("another node is running in this folder")
 
 var (
 	errStoreClosed = errors.New("message store is closed")
@@ -55,6 +59,9 @@ func openStore(dir string, maxBytes int64) (*store, error) {
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
 	})
+	if errors.Is(err, berrors.ErrTimeout) {
+		err = ErrInUse
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}

@@ -26,9 +26,8 @@ func createLocked(path string) (*os.File, error) {
 	return file, nil
 }
 
-// isLocked reports whether a process holds the lock of the file at path. The lock is tried and let go again, so that
-// two who look at once may take each other for the owner: a process that has just died then counts as alive a moment
-// longer, which is harmless.
+// isLocked reports whether a process holds the lock of the file at path. It tries a shared lock, so that two who look
+// at once do not take each other for the owner.
 func isLocked(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {

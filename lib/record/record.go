@@ -122,14 +122,14 @@ type Message struct {
 
 // Delivery is a receipt that the other side sent: its kind is delivery or read.
 type Delivery struct {
-	Type         string  `json:"type"`
-	ID           string  `json:"id"`
-	Account      string  `json:"account"`
-	From         string  `json:"from"`
-	Kind         string  `json:"kind"`
-	TimestampsMS []uint64`json:"timestamps_ms"`
-	ReceivedAt   string  `json:"received_at"`
-	Duplicate    bool    `json:"duplicate,omitempty"`
+	Type         string   `json:"type"`
+	ID           string   `json:"id"`
+	Account      string   `json:"account"`
+	From         string   `json:"from"`
+	Kind         string   `json:"kind"`
+	TimestampsMS []uint64 `json:"timestamps_ms"`
+	ReceivedAt   string   `json:"received_at"`
+	Duplicate    bool     `json:"duplicate,omitempty"`
 }
 
 // Control is a message without anything to show, such as an online status. Only envelope open prints it.

@@ -13,11 +13,19 @@ import (
 	"time"
 )
 
-// ErrUnreachable reports that no HTTP answer came: refused, cut, not TLS, or too slow.
+// ErrUnreachable reports that no whole HTTP answer came: refused, cut, not TLS, or too slow.
 var ErrUnreachable = errors.New("no answer")
 
 // ErrTooLarge reports an answer of more than MaxBodyBytes.
 var ErrTooLarge = errors.New("answer is too large")
+
+// Bounds of the client itself; the time for a whole exchange is the caller's context.
+const (
+	connectTimeout = 10 * time.Second // for TCP, and again for TLS
+	idleTimeout    = 60 * time.Second
+	maxIdlePerHost = 8
+	maxHeaderBytes = 16 << 10
+)
 
 // Answer is an HTTP answer, read whole. Date is zero where the server sent none, as 2020 nodes do.
 type Answer struct {
@@ -38,30 +46,26 @@ type Client struct {
 // used, since they would see which nodes a user talks to.
 func NewClient() *Client {
 	return &Client{
-		nodes: &http.Client{
-			Transport:     transport(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
-			CheckRedirect: refuseRedirect,
-		},
-		seeds: &http.Client{
-			Transport:     transport(&tls.Config{MinVersion: tls.VersionTLS12}),
-			CheckRedirect: refuseRedirect,
-		},
+		nodes: newHTTPClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
+		seeds: newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12}),
 	}
 }
 
-func transport(config *tls.Config) *http.Transport {
-	return &http.Transport{
-		TLSClientConfig:        config,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConnsPerHost:    8,
-		IdleConnTimeout:        60 * time.Second,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 16 << 10,
+func newHTTPClient(config *tls.Config) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig:        config,
+			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			TLSHandshakeTimeout:    connectTimeout,
+			MaxIdleConnsPerHost:    maxIdlePerHost,
+			IdleConnTimeout:        idleTimeout,
+			DisableCompression:     true, // a small answer must not become a large one
+			MaxResponseHeaderBytes: maxHeaderBytes,
+		},
+		// A redirect is an answer like any other: whom to ask is not for the asked to say.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
-
-func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Close drops idle connections, so that no goroutine of the client is left behind.
 func (c *Client) Close() {
@@ -69,27 +73,27 @@ func (c *Client) Close() {
 	c.seeds.CloseIdleConnections()
 }
 
-// PostNode posts body to a path of the node at ip and port. The error wraps ErrUnreachable or ErrTooLarge, or is
-// the context's.
+// PostNode posts body to a path of the node at ip and port. Any status is an answer. The error wraps ErrUnreachable
+// or ErrTooLarge or, if ctx has ended, is its cause.
 func (c *Client) PostNode(ctx context.Context, ip string, port uint16, path string, body []byte) (Answer, error) {
-	return c.do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body)
+	return do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body)
 }
 
 // GetNode gets a path of the node at ip and port. Errors are those of PostNode.
 func (c *Client) GetNode(ctx context.Context, ip string, port uint16, path string) (Answer, error) {
-	return c.do(ctx, c.nodes, http.MethodGet, nodeURL(ip, port, path), nil)
+	return do(ctx, c.nodes, http.MethodGet, nodeURL(ip, port, path), nil)
 }
 
 // PostSeed posts a JSON-RPC body to a seed's URL. Errors are those of PostNode.
 func (c *Client) PostSeed(ctx context.Context, url string, body []byte) (Answer, error) {
-	return c.do(ctx, c.seeds, http.MethodPost, url, body)
+	return do(ctx, c.seeds, http.MethodPost, url, body)
 }
 
 func nodeURL(ip string, port uint16, path string) string {
 	return "https://" + net.JoinHostPort(ip, strconv.Itoa(int(port))) + path
 }
 
-func (c *Client) do(ctx context.Context, client *http.Client, method, url string, body []byte) (Answer, error) {
+func do(ctx context.Context, client *http.Client, method, url string, body []byte) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, err
@@ -116,10 +120,11 @@ func (c *Client) do(ctx context.Context, client *http.Client, method, url string
 	return answer, nil
 }
 
-// unreachable keeps the caller's own cancellation apart from a peer that does not answer.
+// unreachable keeps what the caller decided, to stop or to wait no longer, apart from a peer that does not answer. Of
+// the latter's cause only the text is kept: a slow connect would pass for context.DeadlineExceeded.
 func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	return fmt.Errorf("%w: %v", ErrUnreachable, err)
 }

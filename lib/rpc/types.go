@@ -6,6 +6,7 @@
 package rpc
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -43,14 +44,13 @@ const (
 
 // Limits of a 2020 storage server (node notes, section 2).
 const (
-	MaxBodyBytes      = 10 << 20  // of an HTTP request
-	MaxDataBytes      = 102400    // of a store request's data text
-	MinTTLMillis      = 10_000    // 10 s
-	MaxTTLMillis      = 345600000 // 4 days
-	MaxFutureMillis   = 10_000    // how far a timestamp may lie ahead
-	MaxRetrieved      = 10        // messages in one answer
-	PubKeyTextLength  = 66
-	MessageHashLength = 128 // hex digits of a SHA-512
+	MaxBodyBytes     = 10 << 20  // of an HTTP request
+	MaxDataBytes     = 102400    // of a store request's data text
+	MinTTLMillis     = 10_000    // 10 s
+	MaxTTLMillis     = 345600000 // 4 days
+	MaxFutureMillis  = 10_000    // how far a timestamp may lie ahead
+	MaxRetrieved     = 10        // messages in one answer
+	PubKeyTextLength = 66
 )
 
 // Request is the envelope of every call. Session clients fill in JSONRPC and ID; servers ignore them.
@@ -61,9 +61,15 @@ type Request struct {
 	Params  any    `json:"params"`
 }
 
-// NewRequest marshals a call the way the 2020 client writes it.
+// NewRequest marshals a call the way the 2020 client writes it: compact, without HTML escapes.
 func NewRequest(method string, params any) ([]byte, error) {
-	return json.Marshal(Request{JSONRPC: "2.0", ID: "0", Method: method, Params: params})
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(Request{JSONRPC: "2.0", ID: "0", Method: method, Params: params}); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
 // SwarmParams asks for the swarm of a Session ID (66 hex digits).

@@ -1,4 +1,4 @@
-package node
+package rpc
 
 import (
 	"bufio"
@@ -27,7 +27,7 @@ func TestAddressesOfRecordedNodes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := address(key); got != match[1] {
+			if got := SnodeAddress([32]byte(key)); got != match[1] {
 				t.Errorf("address of %s is %s, want %s", match[2], got, match[1])
 			}
 			pairs++
@@ -35,23 +35,5 @@ func TestAddressesOfRecordedNodes(t *testing.T) {
 	}
 	if pairs == 0 {
 		t.Skip("the recording lists no legacy keys")
-	}
-}
-
-func TestEncodeZBase32(t *testing.T) {
-	for _, test := range []struct {
-		data []byte
-		want string
-	}{
-		{nil, ""},
-		{[]byte{0x00}, "yy"},
-		{[]byte{0xff}, "9h"}, // 11111 111(00)
-		{[]byte{0xf0, 0xbf, 0xc7}, "6n9hq"},
-		{[]byte{0xd4, 0x7a, 0x04}, "4t7ye"},
-		{make([]byte, 32), "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"},
-	} {
-		if got := encodeZBase32(test.data); got != test.want {
-			t.Errorf("%x becomes %q, want %q", test.data, got, test.want)
-		}
 	}
 }

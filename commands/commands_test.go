@@ -1,0 +1,130 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
+)
+
+// leaves returns the commands that do something.
+func leaves(cmd *cobra.Command) (all []*cobra.Command) {
+	if len(cmd.Commands()) == 0 {
+		return []*cobra.Command{cmd}
+	}
+	for _, child := range cmd.Commands() {
+		all = append(all, leaves(child)...)
+	}
+	return all
+}
+
+func TestEveryCommandIsExplained(t *testing.T) {
+	for _, cmd := range leaves(newRootCommand(newApp(Streams{}))) {
+		if cmd.Short == "" {
+			t.Errorf("%s says nothing of itself", cmd.CommandPath())
+		}
+		if cmd.Runnable() && !strings.Contains(cmd.Example, "sessiontool "+strings.TrimPrefix(cmd.CommandPath(), "sessiontool ")) {
+			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
+		}
+	}
+}
+
+// inProcess runs a command in this process, with a home of its own and no network.
+func inProcess(t *testing.T, streams Streams, args ...string) (out string, problem record.Error, code int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	home := t.TempDir()
+	streams.Out, streams.Err = &stdout, &stderr
+	streams.Env = func(name string) string { return map[string]string{"HOME": home}[name] }
+	if streams.In == nil {
+		streams.In = untouchable{t}
+	}
+	code = run(t.Context(), args, streams)
+	if code != 0 {
+		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &problem); err != nil {
+			t.Fatalf("the last line on stderr is no record: %q", stderr.String())
+		}
+		if problem.ExitCode != code || problem.Type != record.TypeError {
+			t.Errorf("exit code %d, but the record says %+v", code, problem)
+		}
+	}
+	return stdout.String(), problem, code
+}
+
+// untouchable is a stdin that must not be read.
+type untouchable struct{ t *testing.T }
+
+func (u untouchable) Read([]byte) (int, error) {
+	u.t.Error("stdin was read")
+	return 0, io.EOF
+}
+
+// A filter whose stdin is a terminal says so instead of waiting for somebody to type JSON.
+func TestTerminalIsNoInput(t *testing.T) {
+	for _, line := range []string{
+		"send", "send -", "friend-request send", "friend-request accept", "friend-request decline", "envelope seal",
+		"envelope open", "envelope inspect", "pow solve --difficulty 1", "pow verify", "swarm lookup", "swarm store",
+		"onion send", "keygen --mnemonic-file -",
+	} {
+		_, problem, code := inProcess(t, Streams{InIsTerminal: true}, strings.Fields(line)...)
+		if problem.Code != string(record.CodeStdinTerminal) || code != record.ExitUsage {
+			t.Errorf("%s: exit %d, %+v", line, code, problem)
+		}
+	}
+}
+
+// A command whose flags give the input leaves stdin alone.
+func TestFlagsKeepStdinUntouched(t *testing.T) {
+	id := "05" + strings.Repeat("ab", 32)
+	for _, line := range []string{
+		"send --to " + id + " --text x", "envelope seal --to " + id + " --text x", "friend-request send --to " + id,
+		"friend-request accept " + id, "swarm lookup " + id, "poll", "inbox", "keygen", "version", "contact list",
+		"pow estimate --bytes 100 --difficulty 1",
+	} {
+		inProcess(t, Streams{}, strings.Fields(line)...)
+	}
+}
+
+// failing is a stdout that cannot be written.
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, errors.New("disk is full") }
+
+func TestUnwritableOutputIsAFailure(t *testing.T) {
+	app := newApp(Streams{Out: failing{}, Err: io.Discard})
+	if err := app.print(record.Version{Type: record.TypeVersion}); err == nil {
+		t.Error("a record that could not be written counts as printed")
+	}
+}
+
+func TestSelect(t *testing.T) {
+	var out, problems bytes.Buffer
+	p := &printer{out: &out, err: &problems, path: "text"}
+	for _, v := range []any{
+		record.Message{Text: "a <b> \"c\"\nd"}, record.Version{}, record.NewError(record.CodeBadInput, "x", ""),
+	} {
+		if err := p.print(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := out.String(), "a <b> \"c\"\nd\n"; got != want {
+		t.Errorf("selected %q, want %q", got, want)
+	}
+	if !strings.Contains(problems.String(), `"code":"bad_input"`) || !p.failed {
+		t.Errorf("the error record was lost: %q", problems.String())
+	}
+}
+
+func TestTextsStayReadable(t *testing.T) {
+	line, err := (&printer{}).encode(record.Message{Text: "<&>"})
+	if err != nil || !strings.Contains(string(line), `"text":"<&>"`) {
+		t.Errorf("%s, %v", line, err)
+	}
+}

@@ -1,0 +1,76 @@
+package account
+
+import (
+	"testing"
+
+	"sessiontool/lib/presence"
+)
+
+// claims are the events that p may print now.
+func (p *person) claims() []Event {
+	p.w.t.Helper()
+	events, err := p.ClaimUndelivered(p.w.t.Context())
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return events
+}
+
+// prints marks events as delivered.
+func (p *person) prints(events ...Event) {
+	p.w.t.Helper()
+	if err := p.MarkDelivered(p.w.t.Context(), events...); err != nil {
+		p.w.t.Fatal(err)
+	}
+}
+
+func wantTexts(t *testing.T, events []Event, texts ...string) {
+	t.Helper()
+	if len(events) != len(texts) {
+		t.Errorf("got %d events, want %d: %+v", len(events), len(texts), events)
+		return
+	}
+	for i, text := range texts {
+		wantText(t, events[i], text)
+	}
+}
+
+// Events wait, oldest first, until they are marked as delivered. A process is handed its own again, in case it could
+// not print them.
+func TestUndeliveredEvents(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.prints(alice.claims()...)
+	alice.gets(bob.says(alice, "one"), bob.says(alice, "two"), bob.says(alice, "three"))
+	waiting := alice.claims()
+	wantTexts(t, waiting, "one", "two", "three")
+	alice.prints(waiting[1])
+	wantTexts(t, alice.claims(), "one", "three")
+	alice.prints(waiting...)
+	wantTexts(t, alice.claims())
+
+	// The inbox has them for ever.
+	events, err := alice.Inbox(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTexts(t, events, "two", "three")
+}
+
+// Nobody prints what another living process is about to print. What that leaves behind is taken over, once.
+func TestUndeliveredEventsOfOthers(t *testing.T) {
+	for _, end := range []presence.State{presence.Crashed, presence.Gone} {
+		w := newWorld(t)
+		alice, bob := w.friends()
+		alice.prints(alice.claims()...)
+		alice.get(bob.says(alice, "for the first"))
+		second, third := alice.anew("second"), alice.anew("third")
+		wantTexts(t, second.claims())
+		second.get(bob.says(alice, "for the second"))
+		wantTexts(t, alice.claims(), "for the first")
+
+		alice.ends(end)
+		wantTexts(t, third.claims(), "for the first")
+		wantTexts(t, second.claims(), "for the second")
+	}
+}

@@ -1,0 +1,293 @@
+package account
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"sessiontool/lib/message"
+	"sessiontool/lib/presence"
+	"sessiontool/lib/record"
+)
+
+// seals puts a text into the outbox and leaves it there.
+func (p *person) seals(draft Draft) Outgoing {
+	p.w.t.Helper()
+	out, err := p.Send(p.w.t.Context(), draft)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return out
+}
+
+func (p *person) claimsOutbox() (claimed, dropped []Outgoing) {
+	p.w.t.Helper()
+	claimed, dropped, err := p.ClaimOutbox(p.w.t.Context())
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return claimed, dropped
+}
+
+func (p *person) wantOutboxEmpty(want bool) {
+	p.w.t.Helper()
+	if empty, err := p.OutboxEmpty(p.w.t.Context()); err != nil || empty != want {
+		p.w.t.Errorf("the outbox is empty: %v (%v), want %v", empty, err, want)
+	}
+}
+
+// A rerun of a command that was killed, or failed, goes on with the same bytes. Another draft is another message.
+func TestSendResumes(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	draft := Draft{To: bob.ID(), Text: "hi", Ref: "1"}
+	first := alice.seals(draft)
+	first.StampMS, first.Nonce, first.Difficulty = 5, "nonce", 7
+	if err := alice.SaveSolution(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	alice.ends(presence.Crashed)
+
+	second := alice.anew("second")
+	again := second.seals(draft)
+	if !again.Resumed || again.Data != first.Data || again.Seq != first.Seq || again.Nonce != "nonce" || again.StampMS != 5 || again.Difficulty != 7 {
+		t.Errorf("the rerun sends %+v, the killed run %+v", again, first)
+	}
+	for name, other := range map[string]Draft{
+		"text": {To: bob.ID(), Text: "ho", Ref: "1"},
+		"ref":  {To: bob.ID(), Text: "hi", Ref: "2"},
+		"ttl":  {To: bob.ID(), Text: "hi", Ref: "1", TTLMillis: MinTTL},
+		"time": {To: bob.ID(), Text: "hi", Ref: "1", TimestampMS: 1},
+	} {
+		if out := second.seals(other); out.Resumed {
+			t.Errorf("a draft with another %s resumes %+v", name, out)
+		}
+	}
+	if err := second.Release(t.Context(), again.Seq); err != nil {
+		t.Fatal(err)
+	}
+	if out := second.seals(draft); !out.Resumed || out.Data != first.Data {
+		t.Errorf("after a failure the same process sends %+v", out)
+	}
+	wantText(t, bob.get(first.Data), "hi")
+}
+
+// Two living processes that send the same mean it twice.
+func TestSameDraftTwice(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	draft := Draft{To: bob.ID(), Text: "hi"}
+	first, second := alice.seals(draft), alice.anew("second").seals(draft)
+	if second.Resumed || second.Data == first.Data {
+		t.Errorf("the second is %+v", second)
+	}
+	for _, opened := range bob.gets(first.Data, second.Data) {
+		wantText(t, opened.Event, "hi")
+	}
+}
+
+// A friend request and its acceptance resume in the same way.
+func TestRequestAndAcceptResume(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	draft := Draft{To: bob.ID(), Text: "hi"}
+	first, err := alice.RequestFriend(t.Context(), draft, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice.ends(presence.Crashed)
+	alice = alice.anew("second")
+	again, err := alice.RequestFriend(t.Context(), draft, false)
+	if err != nil || !again.Resumed || again.Data != first.Data {
+		t.Errorf("the rerun requests %+v (%v), the killed run %+v", again, err, first)
+	}
+
+	bob.get(first.Data)
+	accepted, err := bob.Accept(t.Context(), alice.ID().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.ends(presence.Crashed)
+	bob = bob.anew("second")
+	again, err = bob.Accept(t.Context(), alice.ID().String())
+	if err != nil || !again.Resumed || again.Data != accepted.Data {
+		t.Errorf("the rerun accepts %+v (%v), the killed run %+v", again, err, accepted)
+	}
+}
+
+// Any command takes over what others left behind, and nothing that somebody works on.
+func TestClaimOutbox(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.wantOutboxEmpty(true)
+	second := alice.anew("second")
+	one, two := alice.seals(Draft{To: bob.ID(), Text: "one"}), alice.seals(Draft{To: bob.ID(), Text: "two"})
+	mine := second.seals(Draft{To: bob.ID(), Text: "mine"})
+	second.wantOutboxEmpty(false)
+	if claimed, dropped := second.claimsOutbox(); len(claimed)+len(dropped) > 0 {
+		t.Errorf("claimed %+v and dropped %+v of a living process", claimed, dropped)
+	}
+	alice.ends(presence.Gone)
+	claimed, _ := second.claimsOutbox()
+	if len(claimed) != 2 || claimed[0].Data != one.Data || claimed[1].Data != two.Data {
+		t.Errorf("claimed %+v, want %+v and %+v", claimed, one, two)
+	}
+	if claimed, _ := alice.anew("third").claimsOutbox(); len(claimed) > 0 {
+		t.Errorf("claimed a second time: %+v", claimed)
+	}
+	for _, out := range append(claimed, mine) {
+		second.sends(out, nil)
+	}
+	second.wantOutboxEmpty(true)
+}
+
+// What an account says by itself belongs to whoever sends next, the process that received the reason for it included.
+func TestAnswersAreAnybodysToSend(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	bob.get(alice.asks(bob, "hi"))
+	alice.get(bob.accepts(alice))
+	if claimed, _ := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Kind != KindControl || claimed[0].To != bob.ID() {
+		t.Errorf("alice claims %+v", claimed)
+	}
+}
+
+// A message that could not be sent in its time is dropped, whatever timestamp its draft has chosen.
+func TestOutboxExpires(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	draft := Draft{To: bob.ID(), Text: "soon over", TTLMillis: MinTTL, TimestampMS: 1}
+	alice.seals(draft)
+	alice.ends(presence.Crashed)
+	second := alice.anew("second")
+	w.pass(MinTTL * time.Millisecond)
+	claimed, dropped := second.claimsOutbox()
+	if len(claimed) != 1 || len(dropped) != 0 {
+		t.Errorf("in time: claimed %+v, dropped %+v", claimed, dropped)
+	}
+	second.ends(presence.Crashed)
+	third := second.anew("third")
+	w.pass(time.Millisecond)
+	if out := third.seals(draft); out.Resumed {
+		t.Errorf("resumed too late: %+v", out)
+	}
+	claimed, dropped = third.claimsOutbox()
+	if len(claimed) != 0 || len(dropped) != 1 {
+		t.Errorf("too late: claimed %+v, dropped %+v", claimed, dropped)
+	}
+}
+
+// A receipt that a crashed process did not report, or whose report nobody may have read, is there for a rerun. It is not
+// a message to send. After an hour the same command means a new message.
+func TestReceiptSurvivesCrash(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	draft := Draft{To: bob.ID(), Text: "hi"}
+	receipt := record.Receipt{OK: true, MessageHash: "hash"}
+	out := alice.seals(draft)
+	if err := alice.SaveReceipt(t.Context(), out.Seq, receipt); err != nil {
+		t.Fatal(err)
+	}
+	alice.ends(presence.Crashed)
+
+	second := alice.anew("second")
+	second.wantOutboxEmpty(true)
+	if claimed, _ := second.claimsOutbox(); len(claimed) > 0 {
+		t.Errorf("claimed for sending: %+v", claimed)
+	}
+	again := second.seals(draft)
+	if !again.Resumed || !reflect.DeepEqual(again.Receipt, &receipt) {
+		t.Errorf("the rerun has %+v", again)
+	}
+	if err := second.Finish(t.Context(), again.Seq); err != nil {
+		t.Fatal(err)
+	}
+	second.ends(presence.Crashed)
+
+	third := second.anew("third")
+	if again := third.seals(draft); !again.Resumed || !reflect.DeepEqual(again.Receipt, &receipt) {
+		t.Errorf("the rerun of a run that was killed after its report has %+v", again)
+	}
+	third.ends(presence.Crashed)
+	w.pass(reportedFor)
+	if out := third.anew("fourth").seals(draft); out.Resumed {
+		t.Errorf("an hour later the same command resumes %+v", out)
+	}
+}
+
+// When a process has ended well after its report, its entries go.
+func TestFinish(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	draft := Draft{To: bob.ID(), Text: "hi"}
+	out := alice.seals(draft)
+	alice.sends(out, nil)
+	alice.ends(presence.Gone)
+	second := alice.anew("second")
+	if again := second.seals(draft); again.Resumed {
+		t.Errorf("the next command resumes %+v", again)
+	}
+	if err := second.SaveReceipt(t.Context(), out.Seq, record.Receipt{}); !errors.Is(err, ErrGone) {
+		t.Errorf("changing a finished entry: %v", err)
+	}
+	refused := second.seals(Draft{To: bob.ID(), Text: "never"})
+	if err := second.Discard(t.Context(), refused); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Release(t.Context(), refused.Seq); !errors.Is(err, ErrGone) {
+		t.Errorf("changing a discarded entry: %v", err)
+	}
+}
+
+// A sealed message that its caller takes away stands in no outbox.
+func TestSealLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	out, err := alice.Seal(t.Context(), Draft{To: bob.ID(), Text: "by hand", TimestampMS: 12345})
+	if err != nil || out.TimestampMS != 12345 || out.TTLMillis != DefaultTTL {
+		t.Fatalf("sealed %+v, %v", out, err)
+	}
+	alice.wantOutboxEmpty(true)
+	event := bob.get(out.Data)
+	wantText(t, event, "by hand")
+	if event.TimestampMS != 12345 {
+		t.Errorf("the timestamp is %d", event.TimestampMS)
+	}
+}
+
+// Drafts that no receiver could read are refused before anything is touched.
+func TestBadDrafts(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	before := alice.content()
+	tooLong := string(make([]byte, message.MaxTextBytes+1))
+	for _, test := range []struct {
+		draft Draft
+		want  error
+	}{
+		{Draft{To: bob.ID()}, ErrNoText},
+		{Draft{To: bob.ID(), Text: "\xff"}, message.ErrNotUTF8},
+		{Draft{To: bob.ID(), Text: tooLong}, message.ErrTooLong},
+		{Draft{To: bob.ID(), Text: "hi", TTLMillis: MinTTL - 1}, ErrTTL},
+		{Draft{To: bob.ID(), Text: "hi", TTLMillis: MaxTTL + 1}, ErrTTL},
+	} {
+		if _, err := alice.Send(t.Context(), test.draft); !errors.Is(err, test.want) {
+			t.Errorf("sending %.20q: %v, want %v", test.draft.Text, err, test.want)
+		}
+		if _, err := alice.Seal(t.Context(), test.draft); !errors.Is(err, test.want) {
+			t.Errorf("sealing %.20q: %v, want %v", test.draft.Text, err, test.want)
+		}
+		if test.draft.Text == "" {
+			continue // a request needs none
+		}
+		if _, err := alice.RequestFriend(t.Context(), test.draft, true); !errors.Is(err, test.want) {
+			t.Errorf("requesting with %.20q: %v, want %v", test.draft.Text, err, test.want)
+		}
+	}
+	if after := alice.content(); !reflect.DeepEqual(before, after) {
+		t.Errorf("the account has changed from %v to %v", before, after)
+	}
+	longest := string(make([]byte, message.MaxTextBytes))
+	wantText(t, bob.get(alice.says(bob, longest)), longest)
+}

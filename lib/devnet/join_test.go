@@ -1,0 +1,93 @@
+package devnet
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/node"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+// A node that joins over HTTP becomes a member like the others: it gets what is stored and gives what it takes.
+func TestJoin(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 4, SwarmSize: 2})
+	join := func(dir string) (*Running, error) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Join(t.Context(), JoinOptions{Seed: n.SeedURL(), DataDir: dir, Listener: listener})
+	}
+	dir := t.TempDir()
+	joined, err := join(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustClose(t, joined) })
+	info := joined.Info()
+	listed, ok := n.registry.find(info.PubkeyEd25519)
+	if !ok || info.SwarmID != swarm.SwarmID(listed.SwarmID) || info.Port != listed.StoragePort || !info.Running {
+		t.Fatalf("joined as %+v, listed as %+v", info, listed)
+	}
+	host := slices.IndexFunc(n.Nodes(), func(other NodeInfo) bool { return other.SwarmID == info.SwarmID })
+	if host < 0 {
+		t.Fatal("the joined node is alone in its swarm")
+	}
+	anyKey := rpc.SwarmParams{PubKey: keyOf(t, n.Nodes(), info.SwarmID)}
+	eventually(t, "the others to know the node", func() bool {
+		return strings.Contains(string(call(t, n.Nodes()[host], rpc.MethodSwarm, anyKey).Body), info.PubkeyEd25519)
+	})
+	pubKey := store(t, n, host)
+	eventually(t, "the joined node to hold the message", func() bool {
+		held, err := joined.node.Messages(pubKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(held) == 1
+	})
+	mustClose(t, joined)
+	<-joined.Done()
+
+	if again, err := join(dir); err != nil || again.Info().SwarmID != info.SwarmID {
+		t.Errorf("joining again: %+v, %v", again, err)
+	} else {
+		mustClose(t, again)
+	}
+}
+
+func TestJoinRefused(t *testing.T) {
+	leakcheck.Check(t)
+	refusing := &http.Server{Handler: http.NotFoundHandler()}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go refusing.Serve(listener)
+	defer refusing.Close()
+	for _, test := range []struct {
+		seed, listen string
+		want         error
+	}{
+		{"ftp://127.0.0.1", "127.0.0.1:0", node.ErrSeedURL},
+		{"http://127.0.0.1:1", "127.0.0.1:0", rpc.ErrUnreachable},
+		{"http://" + listener.Addr().String(), "127.0.0.1:0", node.ErrDirectory},
+		{"http://127.0.0.1:1", "0.0.0.0:0", ErrPublicIP},
+	} {
+		own, err := net.Listen("tcp", test.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Join(t.Context(), JoinOptions{Seed: test.seed, DataDir: t.TempDir(), Listener: own}); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.seed, err, test.want)
+		}
+		if _, err := own.Accept(); err == nil {
+			t.Errorf("%s: the listener was left open", test.seed)
+		}
+	}
+}

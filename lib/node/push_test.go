@@ -1,0 +1,199 @@
+package node
+
+import (
+	"crypto/rand"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+// encode makes the body of a push.
+func encode(messages ...message) (body []byte) {
+	for _, m := range messages {
+		body = appendMessage(body, m)
+	}
+	return body
+}
+
+// pushed posts a push to node 0 of network, signed by from at the given time.
+func (n *testNetwork) pushed(from Keys, at time.Time, body []byte) reply {
+	n.t.Helper()
+	header := make(http.Header)
+	signPush(header, from, n.nodes[0].Keys().Name(), at, body)
+	return n.do(0, http.MethodPost, PushPath, header, body)
+}
+
+// Pushed messages are held to what a client's are.
+func TestPushAccepts(t *testing.T) {
+	now := time.Now()
+	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
+	network := startNetwork(t, []swarm.SwarmID{a, a, b}, frozen(now))
+	alice, stranger := newUser(t, a, a, b).pubKey(), newUser(t, b, a, b).pubKey()
+	good := func(at time.Time) message { return newMessage(solved(t, alice, "eA==", at, time.Hour, 1)) }
+	with := func(change func(m *message)) message {
+		m := good(now)
+		change(&m)
+		return m
+	}
+	unproven := with(func(m *message) { m.nonce = "!!!!" })
+	unproven.hash = newMessage(unproven.params()).hash
+	for _, test := range []struct {
+		name string
+		m    message
+		want string
+	}{
+		{"good", good(now), `{"stored":1,"refused":0}`},
+		{"good again", good(now), `{"stored":1,"refused":0}`},
+		{"from a clock that is ahead", good(now.Add(60 * time.Second)), `{"stored":1,"refused":0}`},
+		{"too far ahead", good(now.Add(71 * time.Second)), `{"stored":0,"refused":1}`},
+		{"expired", good(now.Add(-time.Hour - time.Second)), `{"stored":0,"refused":1}`},
+		{"another swarm's", newMessage(solved(t, stranger, "eA==", now, time.Hour, 1)), `{"stored":0,"refused":1}`},
+		{"other hash", with(func(m *message) { m.hash[0] ^= 1 }), `{"stored":0,"refused":1}`},
+		{"other data", with(func(m *message) { m.Data = "eQ==" }), `{"stored":0,"refused":1}`},
+		{"no proof", unproven, `{"stored":0,"refused":1}`},
+		{"ttl too long", with(func(m *message) { m.TTL = "345600001" }), `{"stored":0,"refused":1}`},
+	} {
+		got := network.pushed(network.nodes[1].Keys(), now, encode(test.m))
+		if got.status != 200 || got.body != test.want {
+			t.Errorf("%s: %v, want %s", test.name, got, test.want)
+		}
+	}
+	// A node of any swarm may push, bad messages do not spoil good ones, and none is passed on.
+	got := network.pushed(network.nodes[2].Keys(), now, encode(unproven, good(now.Add(-time.Second)), unproven))
+	if got.body != `{"stored":1,"refused":2}` {
+		t.Errorf("mixed batch: %v", got)
+	}
+	if got := network.pushed(network.nodes[1].Keys(), now, nil); got.body != `{"stored":0,"refused":0}` {
+		t.Errorf("empty batch: %v", got)
+	}
+	network.wantHeld(0, alice, 3)
+	network.wantHeld(1, alice, 0)
+}
+
+// The difficulty of a pushed message is that of its time (node notes, section 3).
+func TestPushDifficulty(t *testing.T) {
+	now := time.Now()
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
+	alice := newUser(t, 5).pubKey()
+	network.nodes[0].difficulty.set(1<<50, now.Add(-time.Hour))
+	for minutes, want := range map[int]string{
+		10: `{"stored":0,"refused":1}`,
+		50: `{"stored":0,"refused":1}`,
+		70: `{"stored":1,"refused":0}`,
+	} {
+		m := newMessage(solved(t, alice, "eA==", now.Add(-time.Duration(minutes)*time.Minute), 4*time.Hour, 1))
+		if got := network.pushed(network.nodes[1].Keys(), now, encode(m)); got.body != want {
+			t.Errorf("stamped %d minutes ago: %v, want %s", minutes, got, want)
+		}
+	}
+}
+
+// Only nodes of the list are heard, and only with a signature for this receiver, this body and this time.
+func TestPushAuthentication(t *testing.T) {
+	now := time.Now()
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
+	friend, receiver := network.nodes[1].Keys(), network.nodes[0].Keys().Name()
+	stranger := KeysFromSeed([32]byte{9})
+	m := newMessage(solved(t, newUser(t, 5).pubKey(), "eA==", now, time.Hour, 1))
+	body := encode(m)
+	signed := func(change func(h http.Header)) http.Header {
+		header := make(http.Header)
+		signPush(header, friend, receiver, now, body)
+		change(header)
+		return header
+	}
+	at := func(at time.Time) http.Header {
+		return signed(func(h http.Header) { signPush(h, friend, receiver, at, body) })
+	}
+	const unknown, unverified, clock = "Unknown service node\n", "Could not verify batch signature\n", "Timestamp error: check your clock\n"
+	for _, test := range []struct {
+		name   string
+		header http.Header
+		body   []byte
+		status int
+		text   string
+	}{
+		{"no headers", http.Header{}, body, 401, unknown},
+		{"stranger", signed(func(h http.Header) { signPush(h, stranger, receiver, now, body) }), body, 401, unknown},
+		{"in a friend's name", signed(func(h http.Header) {
+			signPush(h, stranger, receiver, now, body)
+			h.Set(senderHeader, friend.Name())
+		}), body, 401, unverified},
+		{"for somebody else", signed(func(h http.Header) { signPush(h, friend, friend.Name(), now, body) }), body, 401, unverified},
+		{"another body", at(now), append(encode(m), body...), 401, unverified},
+		{"another time", signed(func(h http.Header) {
+			h.Set(timestampHeader, strconv.FormatInt(now.UnixMilli()+1, 10))
+		}), body, 401, unverified},
+		{"no signature", signed(func(h http.Header) { h.Del(signatureHeader) }), body, 401, unverified},
+		{"no time", signed(func(h http.Header) { h.Del(timestampHeader) }), body, 406, clock},
+		{"stale", at(now.Add(-61 * time.Second)), body, 406, clock},
+		{"from the future", at(now.Add(61 * time.Second)), body, 406, clock},
+		{"good", at(now), body, 200, `{"stored":1,"refused":0}`},
+		{"replayed, which is harmless", at(now), body, 200, `{"stored":1,"refused":0}`},
+	} {
+		if got := network.do(0, http.MethodPost, PushPath, test.header, test.body); got.status != test.status || got.body != test.text {
+			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.text)
+		}
+	}
+	if got := network.pushed(friend, now, body[:len(body)-1]); got.status != 400 || !strings.Contains(got.body, "message 1") {
+		t.Errorf("a batch that is cut off: %v", got)
+	}
+	if got := network.pushed(friend, now, make([]byte, rpc.MaxBodyBytes+1)); got.status != 413 {
+		t.Errorf("a batch that is too large: %d", got.status)
+	}
+}
+
+// An outbox that is told that its batch is nonsense, or that there is no such service, gives up; else it goes on.
+func TestPushGivesUpOnlyWhereItIsHopeless(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
+	r := network.nodes[0].replicator
+	target := network.nodes[0].members.view().others()[0]
+	bad := message{Message: someMessage.Message} // decodes as no message
+	bad.PubKey = "short"
+	if err := r.send(t.Context(), target, []message{bad}); err == nil || !strings.Contains(err.Error(), "status 400") {
+		t.Errorf("a malformed batch: %v", err)
+	}
+	stranger := newReplicator(r.log, r.client, KeysFromSeed([32]byte{9}), time.Now)
+	if err := stranger.send(t.Context(), target, []message{someMessage}); err == nil || strings.Contains(err.Error(), errPushRefused.Error()) {
+		t.Errorf("a sender that is not known yet: %v, want an error worth a retry", err)
+	}
+	network.stop(1)
+	if err := r.send(t.Context(), target, []message{someMessage}); err == nil {
+		t.Error("a stopped node took a message")
+	}
+}
+
+// No body makes a push fail otherwise than with a refusal, and whatever is accepted is a message as it should be.
+func FuzzPushedMessages(f *testing.F) {
+	f.Add(encode(someMessage))
+	now := time.Now()
+	f.Add(encode(newMessage(solved(f, "05"+strings.Repeat("ab", 32), "eA==", now, time.Hour, 1))))
+	n := bareNode(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		messages, err := decodeMessages(body)
+		if err != nil {
+			return
+		}
+		for _, m := range messages {
+			if n.acceptsPushed(m, n.members.view(), now) && newMessage(m.params()) != m {
+				t.Errorf("accepted %v, which is not what its texts say", m)
+			}
+		}
+	})
+}
+
+func TestRegistrationIsSigned(t *testing.T) {
+	keys, err := LoadKeys(t.TempDir(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := Registration(keys, "192.0.2.1", 22021, time.UnixMilli(7))
+	if text := string(rpc.RegisterSignatureText(params)); !strings.Contains(text, keys.Name()+"|"+keys.X25519.Public.String()+"|192.0.2.1|22021|7") {
+		t.Errorf("signed text %q", text)
+	}
+}

@@ -1,0 +1,186 @@
+package node
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+// exchange replays one HTTP row.
+func (r *replay) exchange(row row) {
+	r.t.Helper()
+	body, ok := row.Request.bytes(r.t)
+	if !ok {
+		return
+	}
+	r.setDifficulty(row.Response.Text)
+	i := row.Port - r.first
+	got := r.do(i, row.Method, row.Path, nil, body)
+	if row.Status == nil { // the recorded server fell silent or died
+		if got.status < 400 || got.status > 499 {
+			r.t.Errorf("row %d, %s: status %d, want a refusal", row.N, row.Note, got.status)
+		}
+		return
+	}
+	var contentType []string
+	if row.Header.ContentType != nil {
+		contentType = []string{*row.Header.ContentType}
+	}
+	if !slices.Equal(got.contentType, contentType) {
+		r.t.Errorf("row %d, %s: content type %q, want %q", row.N, row.Note, got.contentType, contentType)
+	}
+	r.compare(row, i, true, got.status, *row.Status, got.body, row.Response.Text)
+	r.replicated(string(body), got.status)
+}
+
+// throughOnion replays the request that was inside an onion, along the same nodes.
+func (r *replay) throughOnion(row row) {
+	r.t.Helper()
+	version := onion.V1
+	if strings.Contains(row.Note, "v2") {
+		version = onion.V2
+	}
+	r.setDifficulty(row.Opened.Body)
+	got := r.onion(version, row.Hops, []byte(row.Inner))
+	r.compare(row, row.Hops[len(row.Hops)-1], false, got.Status, row.Opened.Status, got.Body, row.Opened.Body)
+	r.replicated(row.Inner, got.Status)
+}
+
+// onion sends payload through the nodes of path, the last of which answers.
+func (n *testNetwork) onion(version onion.Version, path []int, payload []byte) onion.Response {
+	n.t.Helper()
+	wrapped := n.wrap(version, path, payload)
+	got := n.do(path[0], http.MethodPost, version.Path(), nil, wrapped.Body)
+	if got.status != 200 || got.contentType != nil {
+		n.t.Fatalf("onion request along %v: %v", path, got)
+	}
+	response, err := wrapped.OpenResponse([]byte(got.body))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return response
+}
+
+func (n *testNetwork) wrap(version onion.Version, path []int, payload []byte) *onion.Request {
+	n.t.Helper()
+	var hops []onion.Hop
+	for _, i := range path {
+		keys := n.nodes[i].Keys()
+		hops = append(hops, onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public})
+	}
+	request, err := onion.Wrap(rand.Reader, version, hops[:len(hops)-1], hops[len(hops)-1], payload)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return request
+}
+
+// setDifficulty puts in force what the recorded answer tells to have been in force.
+func (r *replay) setDifficulty(recorded string) {
+	var answer struct{ Difficulty uint64 }
+	if json.Unmarshal([]byte(recorded), &answer) != nil || answer.Difficulty == 0 {
+		return
+	}
+	for _, node := range r.nodes {
+		if node.difficulty.current() != answer.Difficulty {
+			node.SetDifficulty(answer.Difficulty)
+		}
+	}
+}
+
+// replicated waits until all members have what a request stored, as the recorded ones had by the next row.
+func (r *replay) replicated(request string, status int) {
+	r.t.Helper()
+	params, ok := storeParams(request)
+	if !ok || status != 200 {
+		return
+	}
+	m := newMessage(params)
+	if canonical := strings.Trim(params.TTL+params.Timestamp, "0123456789") == "" && params.TTL[0] != '0' && params.Timestamp[0] != '0'; !canonical {
+		r.foreign[m.hashText()] = true
+	}
+	for _, node := range r.nodes {
+		if !node.members.view().owns(params.PubKey) {
+			continue
+		}
+		eventually(r.t, "replication", func() bool {
+			held, err := node.Messages(params.PubKey)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return m.expiration() <= r.clock.Load() || slices.ContainsFunc(held, func(s rpc.Stored) bool { return s.Hash == m.hashText() })
+		})
+	}
+}
+
+// compare compares answers of node i: texts exactly, swarms by their members, messages one by one. Where the
+// request came in, entry, their order counts too.
+func (r *replay) compare(row row, i int, entry bool, status, wantStatus int, body, wantBody string) {
+	r.t.Helper()
+	if status != wantStatus {
+		r.t.Errorf("row %d, %s: status %d, want %d; body %q", row.N, row.Note, status, wantStatus, body)
+		return
+	}
+	switch {
+	case strings.HasPrefix(wantBody, onion.TextOuter):
+		if !strings.HasPrefix(body, onion.TextOuter) {
+			r.t.Errorf("row %d, %s: %q", row.N, row.Note, body)
+		}
+	case strings.HasPrefix(wantBody, `{"snodes":`):
+		r.compareSwarm(row, body, wantBody)
+	case strings.HasPrefix(wantBody, `{"messages":`):
+		r.compareMessages(row, entry, body, wantBody)
+	case body != wantBody:
+		r.t.Errorf("row %d, %s: %q, want %q", row.N, row.Note, body, wantBody)
+	}
+}
+
+func (r *replay) compareSwarm(row row, body, wantBody string) {
+	r.t.Helper()
+	var want []rpc.Snode
+	for _, port := range recordedPorts(r.t, wantBody) {
+		i := port - r.first
+		want = append(want, rpc.Snode{
+			Address:       r.nodes[i].Keys().Address(),
+			IP:            "127.0.0.1",
+			Port:          strconv.Itoa(int(r.states[i].StoragePort)),
+			PubkeyEd25519: r.states[i].PubkeyEd25519,
+			PubkeyX25519:  r.states[i].PubkeyX25519,
+		})
+	}
+	text, err := json.Marshal(rpc.SwarmAnswer{Snodes: want})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if body != string(text) {
+		r.t.Errorf("row %d, %s: %s, want %s", row.N, row.Note, body, text)
+	}
+}
+
+func (r *replay) compareMessages(row row, entry bool, body, wantBody string) {
+	r.t.Helper()
+	var got, want rpc.RetrieveAnswer
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(wantBody), &want); err != nil {
+		r.t.Fatal(err)
+	}
+	// Expired messages are served there until the next sweep.
+	want.Messages = slices.DeleteFunc(want.Messages, func(s rpc.Stored) bool { return s.Expiration <= r.clock.Load() })
+	if !entry {
+		got.Messages = slices.DeleteFunc(got.Messages, func(s rpc.Stored) bool { return r.foreign[s.Hash] })
+		for _, messages := range [][]rpc.Stored{got.Messages, want.Messages} {
+			slices.SortFunc(messages, func(a, b rpc.Stored) int { return strings.Compare(a.Hash, b.Hash) })
+		}
+	}
+	if !slices.Equal(got.Messages, want.Messages) {
+		r.t.Errorf("row %d, %s:\ngot  %v\nwant %v", row.N, row.Note, got.Messages, want.Messages)
+	}
+}

@@ -182,15 +182,7 @@ func (app *App) keystoreOptions() keystore.Options {
 
 // createKeystore opens the keystore, making it if there is none.
 func (app *App) createKeystore(ctx context.Context) (*keystore.Store, error) {
-	store, err := app.openKeystore(ctx)
-	if !errors.Is(err, keystore.ErrNotFound) {
-		return store, err
-	}
-	store, err = keystore.Create(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions())
-	if errors.Is(err, keystore.ErrExists) {
-		return app.openKeystore(ctx)
-	}
-	return store, err
+	return keystore.Create(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions())
 }
 
 // environment is what accounts of this run take from outside.

@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -168,31 +169,37 @@ func TestRequestAcceptsRequest(t *testing.T) {
 // When both ask at once they are friends at once, whatever arrives first, and all sessions come together.
 func TestSimultaneousRequests(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		for _, order := range []string{"alice first", "bob first"} {
-			w := newWorld(t)
-			alice, bob := w.person("alice"), w.person("bob")
-			alice.env.Plain, bob.env.Plain = plain, plain
-			fromAlice, fromBob := alice.asks(bob, "hi bob"), bob.asks(alice, "hi alice")
-			if order == "alice first" {
-				bob.get(fromAlice)
-				alice.get(fromBob)
-			} else {
-				alice.get(fromBob)
-				bob.get(fromAlice)
-			}
-			alice.wantState(bob, StateFriends)
-			bob.wantState(alice, StateFriends)
-			// Texts pass in both directions before, between and after the messages that make the sessions meet.
-			crossing := alice.says(bob, "crossing")
-			acceptances := alice.answers()
-			wantText(t, alice.get(bob.says(alice, "crossing too")), "crossing too")
-			wantText(t, bob.get(crossing), "crossing")
-			bob.gets(acceptances...)
-			w.chat(alice, bob)
-			w.talk(alice, bob)
-			w.talk(bob, alice)
+		for _, aliceFirst := range []bool{false, true} {
+			t.Run(fmt.Sprintf("plain=%v,aliceFirst=%v", plain, aliceFirst), func(t *testing.T) {
+				testSimultaneousRequests(t, plain, aliceFirst)
+			})
 		}
 	}
+}
+
+func testSimultaneousRequests(t *testing.T, plain, aliceFirst bool) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	alice.env.Plain, bob.env.Plain = plain, plain
+	fromAlice, fromBob := alice.asks(bob, "hi bob"), bob.asks(alice, "hi alice")
+	if aliceFirst {
+		bob.get(fromAlice)
+		alice.get(fromBob)
+	} else {
+		alice.get(fromBob)
+		bob.get(fromAlice)
+	}
+	alice.wantState(bob, StateFriends)
+	bob.wantState(alice, StateFriends)
+	// Texts pass in both directions before, between and after the messages that make the sessions meet.
+	crossing := alice.says(bob, "crossing")
+	acceptances := alice.answers()
+	wantText(t, alice.get(bob.says(alice, "crossing too")), "crossing too")
+	wantText(t, bob.get(crossing), "crossing")
+	bob.gets(acceptances...)
+	w.chat(alice, bob)
+	w.talk(alice, bob)
+	w.talk(bob, alice)
 }
 
 func TestRequestToSelf(t *testing.T) {

@@ -29,7 +29,9 @@ type world struct {
 	stages    func(stage string) // called as keystore.Options.CommitHook, if set
 }
 
+// newWorld makes t run beside other tests: most of its time goes by waiting for disks.
 func newWorld(t *testing.T) *world {
+	t.Parallel()
 	return &world{
 		t: t, now: time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC),
 		random:    rand.NewChaCha8([32]byte([]byte("the randomness of a test's world"))),
@@ -128,14 +130,11 @@ func (p *person) accepts(from *person) string {
 	return p.sends(p.Accept(p.w.t.Context(), from.ID().String()))
 }
 
-// sends takes a message of the outbox to its end, as if a node had stored it.
+// sends takes a message out of the outbox.
 func (p *person) sends(out Outgoing, err error) string {
 	p.w.t.Helper()
 	if err == nil {
-		err = p.SaveReceipt(p.w.t.Context(), out.Seq, record.Receipt{OK: true})
-	}
-	if err == nil {
-		err = p.Finish(p.w.t.Context(), out.Seq)
+		err = p.Discard(p.w.t.Context(), out)
 	}
 	if err != nil {
 		p.w.t.Fatal(err)
@@ -146,6 +145,9 @@ func (p *person) sends(out Outgoing, err error) string {
 // answers sends what waits in the outbox, which is what p has to say without being told to.
 func (p *person) answers() (sent []string) {
 	p.w.t.Helper()
+	if empty, err := p.OutboxEmpty(p.w.t.Context()); err == nil && empty {
+		return nil // as most of the time, and this costs no commit
+	}
 	claimed, _, err := p.ClaimOutbox(p.w.t.Context())
 	if err != nil {
 		p.w.t.Fatal(err)

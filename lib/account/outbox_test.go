@@ -137,7 +137,9 @@ func TestClaimOutbox(t *testing.T) {
 		t.Errorf("claimed a second time: %+v", claimed)
 	}
 	for _, out := range append(claimed, mine) {
-		second.sends(out, nil)
+		if err := second.SaveReceipt(t.Context(), out.Seq, record.Receipt{OK: true}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	second.wantOutboxEmpty(true)
 }
@@ -222,7 +224,12 @@ func TestFinish(t *testing.T) {
 	alice, bob := w.friends()
 	draft := Draft{To: bob.ID(), Text: "hi"}
 	out := alice.seals(draft)
-	alice.sends(out, nil)
+	if err := alice.SaveReceipt(t.Context(), out.Seq, record.Receipt{OK: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.Finish(t.Context(), out.Seq); err != nil {
+		t.Fatal(err)
+	}
 	alice.ends(presence.Gone)
 	second := alice.anew("second")
 	if again := second.seals(draft); again.Resumed {

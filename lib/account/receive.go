@@ -59,7 +59,6 @@ type failure struct {
 }
 
 func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
 
 func fail(code record.Code, err error) error { return &failure{code, err} }
 

@@ -41,7 +41,7 @@ func TestAnySchedule(t *testing.T) {
 			for i := range p.handed {
 				p.handed[i] = p.read(i)
 			}
-			for p.step = range 250 {
+			for p.step = range 200 {
 				w.pass(time.Minute)
 				switch me, what := p.chance.IntN(2), p.chance.IntN(20); {
 				case what < 9:

@@ -264,34 +264,38 @@ func loadRequests(t *testing.T) []recordedRequest {
 // Friend requests of a real client are received as its real peer received them.
 func TestRecordedFriendRequestsReceived(t *testing.T) {
 	for i, r := range loadRequests(t) {
-		w := newWorld(t)
-		bob := w.newClient("bob", r.Recipient.Priv.Array32(t), 1, []recordedPrekey{{ID: 1, CreatedAt: w.now.UnixMilli()}})
-		event := bob.get(r.Data)
-		if event.Kind != EventFriendRequest || event.State != StateReceived || event.From != r.Received.Source ||
-			event.Text != r.Received.Body || event.DisplayName != r.Received.Profile.DisplayName {
-			t.Errorf("request %d: received %+v, the client %+v", i, event, r.Received)
-		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			w := newWorld(t)
+			bob := w.newClient("bob", r.Recipient.Priv.Array32(t), 1, []recordedPrekey{{ID: 1, CreatedAt: w.now.UnixMilli()}})
+			event := bob.get(r.Data)
+			if event.Kind != EventFriendRequest || event.State != StateReceived || event.From != r.Received.Source ||
+				event.Text != r.Received.Body || event.DisplayName != r.Received.Profile.DisplayName {
+				t.Errorf("received %+v, the client %+v", event, r.Received)
+			}
+		})
 	}
 }
 
 // Friend requests of ours are, byte for byte, those of the real client, unless that has a profile key to give.
 func TestRecordedFriendRequestsMade(t *testing.T) {
 	for i, r := range loadRequests(t) {
-		w := newWorld(t)
-		recipient := x25519.NewKeyPair(r.Recipient.Priv.Array32(t))
-		want := takeApart(t, recipient, r.Data, r.Fallback.Padded)
-		bundle := want.content.Bundle
-		alice := w.newClient("alice", r.Sender.Priv.Array32(t), 1, []recordedPrekey{{
-			ID: bundle.SignedPrekeyID, Priv: r.SignedPrekey, Signature: bundle.Signature[:], CreatedAt: w.now.UnixMilli(),
-		}})
-		alice.env.Plain = !r.Sealed
-		alice.countPrekeysFrom(t, bundle.OneTimePrekeyID)
-		alice.draw(want)
-		alice.draws.add(r.Prekey)
-		if r.SealedBytes != nil {
-			alice.draws.add(r.SealedBytes.EphemeralPrivate)
-		}
-		made := alice.makes(sessionid.FromPublicKey(recipient.Public), want)
-		compareSent(t, fmt.Sprintf("request %d", i), made, want, alice.keys.X25519, recipient)
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			w := newWorld(t)
+			recipient := x25519.NewKeyPair(r.Recipient.Priv.Array32(t))
+			want := takeApart(t, recipient, r.Data, r.Fallback.Padded)
+			bundle := want.content.Bundle
+			alice := w.newClient("alice", r.Sender.Priv.Array32(t), 1, []recordedPrekey{{
+				ID: bundle.SignedPrekeyID, Priv: r.SignedPrekey, Signature: bundle.Signature[:], CreatedAt: w.now.UnixMilli(),
+			}})
+			alice.env.Plain = !r.Sealed
+			alice.countPrekeysFrom(t, bundle.OneTimePrekeyID)
+			alice.draw(want)
+			alice.draws.add(r.Prekey)
+			if r.SealedBytes != nil {
+				alice.draws.add(r.SealedBytes.EphemeralPrivate)
+			}
+			made := alice.makes(sessionid.FromPublicKey(recipient.Public), want)
+			compareSent(t, "friend request", made, want, alice.keys.X25519, recipient)
+		})
 	}
 }

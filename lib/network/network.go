@@ -4,12 +4,12 @@
 // It promises that a target never learns who asks (requests always travel through a guard and two relays, none of
 // which is the target), that guards are kept between runs, that a node which fails is found and left out for a
 // while, and that nobody but the seeds can introduce nodes: what a node says about swarms counts only as far as it
-// names registered nodes.
+// names registered nodes. What is kept between runs is a cache: a file that is lost, spoilt or cannot be written makes
+// no request fail.
 package network
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -22,63 +22,63 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// Errors of this package. All but ErrBadNetwork and ErrWrongClock are worth a retry.
+// Errors of this package. All but ErrBadNetwork are worth a retry.
 var (
-	ErrNoSeed       = errors.New("no seed answers")
-	ErrTooFewNodes  = errors.New("too few service nodes for an onion path")
-	ErrNoPath       = errors.New("no onion path works")
-	ErrTarget       = errors.New("service node does not answer")
-	ErrNoSwarm      = errors.New("no service node tells the swarm")
-	ErrBadNetwork   = errors.New("network cannot be used")
-	errStaleAnswers = errors.New("swarm names nodes that are not registered")
+	ErrNoSeed      = errors.New("no seed answers")
+	ErrTooFewNodes = errors.New("too few service nodes for an onion path")
+	ErrNoPath      = errors.New("no onion path works")
+	ErrTarget      = errors.New("service node does not answer")
+	ErrNoSwarm     = errors.New("no service node tells the swarm")
+	ErrBadNetwork  = errors.New("network cannot be used")
 )
 
-const (
-	seedTimeout  = 5 * time.Second
-	guardTimeout = 10 * time.Second // as the 2020 client tests its guards
-	roundTimeout = 15 * time.Second // one onion request; a relay waits 10 s for the next hop
-)
-
-// Config is what a Client needs to know.
+// Config is what a Client needs to know. Seeds, Random and Now are required.
 type Config struct {
-	Seeds        []string      // URLs, at least one
+	Seeds        []string      // http or https URLs, at least one
 	StateFile    string        // where to remember nodes, guards and swarms; empty: nowhere
 	OnionVersion onion.Version // zero: onion.V2
-	Random       io.Reader
+	Random       io.Reader     // safe for concurrent use
 	Now          func() time.Time
-	Log          *slog.Logger
+	Log          *slog.Logger // nil: nothing is logged
 }
 
 // Client is safe for concurrent use.
 type Client struct {
 	seeds   []string
-	file    string
 	version onion.Version
 	random  io.Reader
 	now     func() time.Time
 	log     *slog.Logger
 	http    *rpc.Client
 
-	guardsMu sync.Mutex // held while guards are chosen, so that they are chosen once
+	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
+	guardsMu sync.Mutex // held while guards are chosen, likewise
 
-	mu     sync.Mutex
-	state  state
-	index  map[Key]int // into state.Nodes
-	rng    *rand.Rand
-	synced bool // the node list was fetched in this run
+	mu      sync.Mutex
+	state   state
+	index   map[Key]int // into state.Nodes
+	rng     *rand.Rand
+	askedAt time.Time // when this run last asked the seeds, whatever came of it
+	file    stateFile
 }
 
-// New makes a client. It reads the state file but sends nothing yet.
+// New makes a client. It reads the state file but sends nothing yet. The error wraps ErrBadNetwork, or is Random's.
 func New(config Config) (*Client, error) {
 	if len(config.Seeds) == 0 {
 		return nil, fmt.Errorf("%w: it names no seed", ErrBadNetwork)
 	}
 	c := &Client{
 		version: config.OnionVersion, random: config.Random, now: config.Now, log: config.Log,
-		http: rpc.NewClient(), file: config.StateFile,
+		http: rpc.NewClient(), file: stateFile{path: config.StateFile},
 	}
 	if c.version == 0 {
 		c.version = onion.V2
+	}
+	if c.version.Path() == "" {
+		return nil, fmt.Errorf("%w: %w: %d", ErrBadNetwork, onion.ErrVersion, int(c.version))
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
 	}
 	for _, text := range config.Seeds {
 		url, err := seedURL(text)
@@ -92,68 +92,27 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c.rng = rand.New(rand.NewChaCha8(seed))
-	c.state = loadState(config.StateFile)
+	c.state = c.file.load()
 	c.reindex()
 	return c, nil
 }
 
-// Close remembers what was learned and drops connections.
+// Close remembers what was learned and drops connections. It always returns nil: see save.
 func (c *Client) Close() error {
 	c.http.Close()
-	return c.save()
+	c.save()
+	return nil
 }
 
-func (c *Client) save() error {
-	if c.file == "" {
-		return nil
-	}
+// save keeps what was learned. That it cannot be kept is worth one warning, but no reason to fail what the network has
+// done already.
+func (c *Client) save() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
-	for key, until := range c.state.Bad {
-		if now.After(until) {
-			delete(c.state.Bad, key)
-		}
+	c.state.forget(c.now())
+	if err := c.file.save(c.state); err != nil {
+		c.log.Warn("cannot remember what is known of the network", "error", err)
 	}
-	c.state.dropOldSwarms()
-	return c.state.save(c.file)
-}
-
-// Nodes returns the registered nodes, from the cache while it is fresh.
-func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
-	c.mu.Lock()
-	fresh := len(c.state.Nodes) > 0 && c.now().Sub(c.state.FetchedAt) < nodesFreshFor
-	c.mu.Unlock()
-	if !fresh {
-		if err := c.fetchNodes(ctx); err != nil {
-			return nil, err
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.Nodes, nil
-}
-
-// Refresh asks the seeds for the node list unless that was done in this run already.
-func (c *Client) Refresh(ctx context.Context) error {
-	c.mu.Lock()
-	synced := c.synced
-	c.mu.Unlock()
-	if synced {
-		return nil
-	}
-	return c.fetchNodes(ctx)
-}
-
-// Node returns the registered node with this key.
-func (c *Client) Node(key Key) (Node, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i, ok := c.index[key]
-	if !ok {
-		return Node{}, false
-	}
-	return c.state.Nodes[i], true
 }
 
 // Difficulty returns the proof-of-work difficulty that a node told last, at least 1.
@@ -178,9 +137,12 @@ func (c *Client) Now() time.Time {
 	return c.now().Add(time.Duration(c.state.OffsetMS) * time.Millisecond)
 }
 
-// SyncClock learns the error of this machine's clock from the seeds and reports it.
+// SyncClock learns the error of this machine's clock from the seeds and returns it. The error wraps ErrNoSeed if no seed
+// tells the time, or is the context's.
 func (c *Client) SyncClock(ctx context.Context) (time.Duration, error) {
-	if err := c.fetchNodes(ctx); err != nil {
+	c.seedsMu.Lock()
+	defer c.seedsMu.Unlock()
+	if err := c.fetchNodes(ctx, true); err != nil {
 		return 0, err
 	}
 	c.mu.Lock()
@@ -188,8 +150,8 @@ func (c *Client) SyncClock(ctx context.Context) (time.Duration, error) {
 	return time.Duration(c.state.OffsetMS) * time.Millisecond, nil
 }
 
-// learnOffset takes the seed's Date, which has whole seconds: errors below two seconds are noise, and all limits of
-// the network are wider.
+// learnOffset takes a seed's Date, which has whole seconds: errors below two seconds are noise, and all limits of
+// the network are wider. A seed that told none changes nothing.
 func (c *Client) learnOffset(date time.Time) {
 	if date.IsZero() {
 		return
@@ -201,53 +163,4 @@ func (c *Client) learnOffset(date time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state.OffsetMS = offset.Milliseconds()
-}
-
-func (c *Client) setNodes(nodes []Node) error {
-	c.mu.Lock()
-	c.state.Nodes, c.state.FetchedAt, c.synced = nodes, c.now(), true
-	c.reindex()
-	c.mu.Unlock()
-	return c.save()
-}
-
-func (c *Client) reindex() {
-	c.index = make(map[Key]int, len(c.state.Nodes))
-	for i, node := range c.state.Nodes {
-		c.index[node.Ed25519] = i
-	}
-}
-
-// markBad leaves a node out of paths for a while.
-func (c *Client) markBad(node Node, why error) {
-	c.mu.Lock()
-	c.state.Bad[node.Ed25519] = c.now().Add(badFor)
-	c.mu.Unlock()
-	c.log.Info("service node fails", "node", node.Ed25519, "error", why)
-}
-
-// shuffled returns 0..n-1 in random order.
-func (c *Client) shuffled(n int) []int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.rng.Perm(n)
-}
-
-// Shuffle returns the nodes in random order.
-func (c *Client) Shuffle(nodes []Node) []Node {
-	out := make([]Node, len(nodes))
-	for i, j := range c.shuffled(len(nodes)) {
-		out[i] = nodes[j]
-	}
-	return out
-}
-
-// randomKey is a key that belongs to nobody, for questions that must not tell who asks.
-func (c *Client) randomKey() (key [32]byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := 0; i < len(key); i += 8 {
-		binary.BigEndian.PutUint64(key[i:], c.rng.Uint64())
-	}
-	return key
 }

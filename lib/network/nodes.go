@@ -1,25 +1,15 @@
 package network
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"net"
-	"net/url"
-	"strconv"
-	"time"
+	"slices"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 	"sessiontool/lib/x25519"
 )
-
-// maxNodes bounds a node list; mainnet has about 2 000.
-const maxNodes = 20000
 
 // Key is a node's Ed25519 public key, the name by which onion layers call it.
 type Key [32]byte
@@ -30,7 +20,7 @@ func (k Key) String() string { return hex.EncodeToString(k[:]) }
 // MarshalText writes the key in lower-case hex.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads 64 hex digits.
+// UnmarshalText reads 64 hex digits of any case.
 func (k *Key) UnmarshalText(text []byte) error {
 	key, err := parseKey(string(text))
 	*k = key
@@ -39,8 +29,8 @@ func (k *Key) UnmarshalText(text []byte) error {
 
 func parseKey(text string) (Key, error) {
 	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) != 32 {
-		return Key{}, fmt.Errorf("node key is not 64 hex digits")
+	if err != nil || len(raw) != len(Key{}) {
+		return Key{}, errors.New("node key is not 64 hex digits")
 	}
 	return Key(raw), nil
 }
@@ -61,119 +51,107 @@ func (n Node) hop() onion.Hop {
 	return onion.Hop{Ed25519: n.Ed25519, X25519: x25519.PublicKey(n.X25519)}
 }
 
-// seedState is a lenient reading of one entry of get_n_service_nodes: seeds of different times write the port as a
-// number or as text, and may leave out what was not asked for.
-type seedState struct {
-	PubkeyEd25519 string      `json:"pubkey_ed25519"`
-	PubkeyX25519  string      `json:"pubkey_x25519"`
-	PublicIP      string      `json:"public_ip"`
-	StoragePort   json.Number `json:"storage_port"`
-	SwarmID       json.Number `json:"swarm_id"`
-	PubkeyLegacy  string      `json:"service_node_pubkey"`
-}
-
-// node checks an entry. Nodes that are not reachable by their own account are not listed.
-func (s seedState) node() (Node, bool) {
-	ed, err := parseKey(s.PubkeyEd25519)
-	if err != nil {
-		return Node{}, false
+// Nodes returns the registered nodes: from the cache while it is fresh, else from the seeds. If no seed answers, an old
+// list is better than none. The result belongs to the client and must not be changed. The error wraps ErrNoSeed or is
+// the context's.
+func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
+	c.seedsMu.Lock()
+	defer c.seedsMu.Unlock()
+	nodes, fresh := c.known()
+	if fresh {
+		return nodes, nil
 	}
-	x, err := parseKey(s.PubkeyX25519)
-	if err != nil {
-		return Node{}, false
-	}
-	ip := net.ParseIP(s.PublicIP)
-	port, err := strconv.ParseUint(s.StoragePort.String(), 10, 16)
-	if ip == nil || ip.IsUnspecified() || err != nil || port == 0 {
-		return Node{}, false
-	}
-	node := Node{Ed25519: ed, X25519: x, IP: s.PublicIP, Port: uint16(port), SwarmID: swarm.NoSwarm}
-	if legacy, err := parseKey(s.PubkeyLegacy); err == nil {
-		node.Address = rpc.SnodeAddress(legacy)
-	}
-	if id, err := strconv.ParseUint(s.SwarmID.String(), 10, 64); err == nil {
-		node.SwarmID = swarm.SwarmID(id)
-	}
-	return node, true
-}
-
-// fetchNodes asks the seeds in random order until one answers with a list, and keeps that list.
-func (c *Client) fetchNodes(ctx context.Context) error {
-	var failures []error
-	for _, i := range c.shuffled(len(c.seeds)) {
-		nodes, date, err := c.askSeed(ctx, c.seeds[i])
-		if err == nil {
-			c.learnOffset(date)
-			return c.setNodes(nodes)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		failures = append(failures, fmt.Errorf("seed %s: %w", c.seeds[i], err))
-	}
-	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
-}
-
-func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, seedTimeout)
-	defer cancel()
-	body, err := rpc.NewRequest(rpc.MethodServiceNodes, rpc.ServiceNodesParams{
-		ActiveOnly: true,
-		Fields: map[string]bool{
-			"public_ip": true, "storage_port": true, "pubkey_x25519": true, "pubkey_ed25519": true,
-			"service_node_pubkey": true, "swarm_id": true,
-		},
-	})
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	answer, err := c.http.PostSeed(ctx, seed, body)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	if answer.Status != rpc.StatusOK {
-		return nil, time.Time{}, fmt.Errorf("status %d", answer.Status)
-	}
-	nodes, err := parseSeedAnswer(answer.Body)
-	return nodes, answer.Date, err
-}
-
-// parseSeedAnswer reads a node list, leaves out entries that cannot be used, and refuses a list that has none.
-func parseSeedAnswer(body []byte) ([]Node, error) {
-	var answer struct {
-		Result struct {
-			States []seedState `json:"service_node_states"`
-		} `json:"result"`
-	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if err := decoder.Decode(&answer); err != nil {
-		return nil, fmt.Errorf("not a node list: %w", err)
-	}
-	if len(answer.Result.States) > maxNodes {
-		return nil, fmt.Errorf("node list has %d entries, more than %d", len(answer.Result.States), maxNodes)
-	}
-	seen := make(map[Key]bool)
-	var nodes []Node
-	for _, state := range answer.Result.States {
-		if node, ok := state.node(); ok && !seen[node.Ed25519] {
-			seen[node.Ed25519] = true
-			nodes = append(nodes, node)
-		}
-	}
-	if len(nodes) == 0 {
-		return nil, errors.New("node list has no usable entry")
+	err := c.fetchNodes(ctx, false)
+	switch {
+	case err == nil:
+		nodes, _ = c.known()
+	case ctx.Err() != nil || len(nodes) == 0:
+		return nil, err
+	default:
+		c.log.Warn("the list of service nodes is old", "error", err)
 	}
 	return nodes, nil
 }
 
-// seedURL completes what people write: a host and port, or a URL with or without the JSON-RPC path.
-func seedURL(text string) (string, error) {
-	parsed, err := url.Parse(text)
-	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
-		return "", fmt.Errorf("%w: %q is not an http or https URL", ErrBadNetwork, text)
+// known returns the node list as it is, and whether it will do without asking.
+func (c *Client) known() (nodes []Node, fresh bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	fresh = within(now, c.state.FetchedAt, nodesFreshFor) || within(now, c.askedAt, askAgainAfter)
+	return c.state.Nodes, fresh && len(c.state.Nodes) > 0
+}
+
+// Refresh asks the seeds for the node list, unless this run has just done so.
+func (c *Client) Refresh(ctx context.Context) error {
+	c.seedsMu.Lock()
+	defer c.seedsMu.Unlock()
+	if c.askedLately() {
+		return nil
 	}
-	if parsed.Path == "" || parsed.Path == "/" {
-		parsed.Path = rpc.SeedPath
+	return c.fetchNodes(ctx, false)
+}
+
+func (c *Client) askedLately() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return within(c.now(), c.askedAt, askAgainAfter)
+}
+
+// setNodes keeps a list that a seed gave.
+func (c *Client) setNodes(nodes []Node) {
+	c.mu.Lock()
+	c.state.Nodes, c.state.FetchedAt = nodes, c.now().UTC()
+	c.reindex()
+	c.mu.Unlock()
+	c.save()
+}
+
+func (c *Client) reindex() {
+	c.index = make(map[Key]int, len(c.state.Nodes))
+	for i, node := range c.state.Nodes {
+		c.index[node.Ed25519] = i
 	}
-	return parsed.String(), nil
+}
+
+// Node returns the registered node with this key.
+func (c *Client) Node(key Key) (Node, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i, ok := c.index[key]
+	if !ok {
+		return Node{}, false
+	}
+	return c.state.Nodes[i], true
+}
+
+// markFailed makes a node a last resort for a while.
+func (c *Client) markFailed(node Node, why error) {
+	c.mu.Lock()
+	c.state.Failed[node.Ed25519] = c.now().UTC()
+	c.mu.Unlock()
+	c.log.Info("service node fails", "node", node.Ed25519, "error", why)
+}
+
+// markGood takes back what markFailed said.
+func (c *Client) markGood(node Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.state.Failed, node.Ed25519)
+}
+
+// Shuffle returns the nodes in random order, those that failed lately behind all others.
+func (c *Client) Shuffle(nodes []Node) []Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	var good, failed []Node
+	for _, i := range c.rng.Perm(len(nodes)) {
+		if c.state.failed(nodes[i].Ed25519, now) {
+			failed = append(failed, nodes[i])
+		} else {
+			good = append(good, nodes[i])
+		}
+	}
+	return slices.Concat(good, failed)
 }

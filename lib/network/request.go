@@ -2,11 +2,12 @@ package network
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
+	"maps"
+	"strings"
 	"sync"
+	"time"
 
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -14,8 +15,15 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// maxAttempts bounds how many paths one request tries.
-const maxAttempts = 4
+const (
+	// maxAttempts bounds how many paths one request tries.
+	maxAttempts = 4
+	// roundTimeout is for one onion request: each relay waits 10 s for the next hop (node notes, section 7), so an
+	// honest guard has answered by then.
+	roundTimeout = 15 * time.Second
+)
+
+var errRoundTimeout = fmt.Errorf("%w within %s", rpc.ErrUnreachable, roundTimeout)
 
 // Answer is what a target answered to a storage RPC, and the hops that carried it there.
 type Answer struct {
@@ -25,40 +33,47 @@ type Answer struct {
 }
 
 // Request sends a storage RPC body to target through an onion path. A path that fails is mended: the hop at fault is
-// found, left out for a while and replaced. The error wraps ErrTarget if it is target that does not answer, ErrNoPath
-// or ErrTooFewNodes if no path works, or is the context's.
+// found, left out for a while and replaced. The error wraps ErrTarget if it is target that does not answer; ErrNoPath,
+// ErrTooFewNodes or ErrNoSeed if no path works; onion.ErrTooLarge or onion.ErrNotText if body cannot travel; or it is
+// the context's.
 func (c *Client) Request(ctx context.Context, target Node, body []byte) (Answer, error) {
 	return c.Group().Request(ctx, target, body)
 }
 
-// Group is a set of requests whose paths share no hop as long as the network has enough nodes, so that no node sees
-// two of them. It is safe for concurrent use.
+// Group is a set of requests whose paths to different targets share no hop as long as the network has enough nodes, so
+// that no relay sees two of them. Requests to the same target take the same path while it works. It is safe for
+// concurrent use.
 type Group struct {
 	client *Client
-	mu     sync.Mutex
-	used   []Key
+
+	mu    sync.Mutex
+	paths map[Key][]Node // by target
 }
 
 // Group starts an empty group.
-func (c *Client) Group() *Group { return &Group{client: c} }
+func (c *Client) Group() *Group { return &Group{client: c, paths: make(map[Key][]Node)} }
 
 // Request is Client.Request within the group.
 func (g *Group) Request(ctx context.Context, target Node, body []byte) (Answer, error) {
 	var failure error
 	for range maxAttempts {
-		path, err := g.path(ctx, target)
+		path, err := g.path(ctx, target.Ed25519)
 		if err != nil {
 			return Answer{}, err
 		}
-		response, err := g.client.Travel(ctx, path, target, body)
-		if err == nil {
+		response, err := g.client.travel(ctx, path, target, body)
+		switch {
+		case err == nil:
 			return Answer{Status: response.Status, Body: response.Body, Path: path}, nil
+		case errors.Is(err, onion.ErrTooLarge), errors.Is(err, onion.ErrNotText):
+			return Answer{}, err
 		}
+		g.drop(target.Ed25519)
+		culprit := g.client.blame(ctx, path, target, err)
 		if ctx.Err() != nil {
-			return Answer{}, ctx.Err()
+			return Answer{}, ctx.Err() // whatever failed then proves nothing
 		}
-		culprit := g.client.findCulprit(ctx, path, target, err)
-		g.client.markBad(culprit, err)
+		g.client.markFailed(culprit, err)
 		if culprit.Ed25519 == target.Ed25519 {
 			return Answer{}, fmt.Errorf("%w: %s: %w", ErrTarget, target.Ed25519, err)
 		}
@@ -67,27 +82,44 @@ func (g *Group) Request(ctx context.Context, target Node, body []byte) (Answer, 
 	return Answer{}, fmt.Errorf("%w: %w", ErrNoPath, failure)
 }
 
-func (g *Group) path(ctx context.Context, target Node) ([]Node, error) {
+// path returns the group's path to target, choosing one if there is none.
+func (g *Group) path(ctx context.Context, target Key) ([]Node, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	path, err := g.client.Path(ctx, target.Ed25519, g.used...)
-	for _, hop := range path {
-		g.used = append(g.used, hop.Ed25519)
+	if path, ok := g.paths[target]; ok {
+		return path, nil
+	}
+	var used []Key
+	for path := range maps.Values(g.paths) {
+		for _, hop := range path {
+			used = append(used, hop.Ed25519)
+		}
+	}
+	path, err := g.client.Path(ctx, target, used...)
+	if err == nil {
+		g.paths[target] = path
 	}
 	return path, err
+}
+
+// drop forgets the path to target.
+func (g *Group) drop(target Key) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.paths, target)
 }
 
 // pathError is an answer that some hop gave in clear instead of passing one on (node notes, section 7).
 type pathError struct {
 	status int
-	text   string
+	text   string // the beginning of it
 }
 
-func (e *pathError) Error() string { return fmt.Sprintf("a hop answers %d: %s", e.status, e.text) }
+func (e *pathError) Error() string { return fmt.Sprintf("a hop answers %d: %q", e.status, e.text) }
 
-// Travel sends body to target through exactly these hops, once. With no hop at all target is asked as a guard.
-func (c *Client) Travel(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
+// travel sends body to target through exactly these hops, once. With no hop at all target is asked as a guard.
+func (c *Client) travel(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, roundTimeout, errRoundTimeout)
 	defer cancel()
 	hops := make([]onion.Hop, len(path))
 	for i, node := range path {
@@ -106,52 +138,50 @@ func (c *Client) Travel(ctx context.Context, path []Node, target Node, body []by
 		return onion.Response{}, err
 	}
 	if answer.Status != rpc.StatusOK {
-		text := answer.Body[:min(len(answer.Body), 200)]
-		return onion.Response{}, &pathError{answer.Status, fmt.Sprintf("%q", text)}
+		return onion.Response{}, &pathError{answer.Status, string(answer.Body[:min(len(answer.Body), 200)])}
 	}
 	return request.OpenResponse(answer.Body)
 }
 
-// namedNode finds the key in "Next node not found: KEY" and "Snode not ready: KEY".
-var namedNode = regexp.MustCompile(`(?:Next node not found|Snode not ready): ([0-9a-f]{64})`)
-
-// findCulprit returns the node on the way that failed: the one that the answer names, or the first one that does
-// not answer when the path is walked hop by hop. If every hop answers, it is the target.
-func (c *Client) findCulprit(ctx context.Context, path []Node, target Node, failure error) Node {
-	if errors.Is(failure, rpc.ErrUnreachable) && len(path) > 0 {
+// blame returns the node on the way that failed: the guard if it does not answer, else the first hop that does not
+// answer when each is asked in turn through those before it. If every hop answers, it is the target. What a hop says
+// about others is not believed; but where one does not know the next node, the list of nodes may be old.
+func (c *Client) blame(ctx context.Context, path []Node, target Node, failure error) Node {
+	if errors.Is(failure, rpc.ErrUnreachable) {
 		return path[0]
 	}
-	var said *pathError
-	if errors.As(failure, &said) {
-		if match := namedNode.FindStringSubmatch(said.text); match != nil {
-			for _, node := range append(path[:len(path):len(path)], target) {
-				if node.Ed25519.String() == match[1] {
-					return node
-				}
-			}
+	if said := (*pathError)(nil); errors.As(failure, &said) && strings.HasPrefix(said.text, onion.TextNextNode) {
+		if err := c.Refresh(ctx); err != nil {
+			c.log.Info("a hop does not know another, and no seed tells who is right", "error", err)
 		}
 	}
-	probe, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: c.nobody().String()})
-	if err != nil {
-		return target
-	}
+	failures := make([]error, len(path))
+	var wait sync.WaitGroup
 	for i, hop := range path {
-		if _, err := c.Travel(ctx, path[:i], hop, probe); err != nil {
-			return hop
+		wait.Go(func() { failures[i] = c.probe(ctx, path[:i], hop) })
+	}
+	wait.Wait()
+	for i, err := range failures {
+		if err != nil {
+			return path[i]
 		}
 	}
 	return target
 }
 
-// nobody is a random Session ID, for questions that must not tell who asks.
-func (c *Client) nobody() sessionid.ID {
-	return sessionid.FromPublicKey(x25519.PublicKey(c.randomKey()))
-}
-
-// decode reads an answer's JSON body.
-func (a Answer) decode(v any) error {
-	if err := json.Unmarshal([]byte(a.Body), v); err != nil {
-		return fmt.Errorf("answer is not the JSON that was expected: %w", err)
+// probe asks a node something harmless through the hops before it. The swarm of a random Session ID does not tell who
+// asks, and whatever the node answers proves that it is there.
+func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
+	var key x25519.PublicKey
+	c.mu.Lock()
+	for i := range key {
+		key[i] = byte(c.rng.Uint32())
 	}
-	return nil
+	c.mu.Unlock()
+	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: sessionid.FromPublicKey(key).String()})
+	if err != nil {
+		return err
+	}
+	_, err = c.travel(ctx, path, node, body)
+	return err
 }

@@ -1,15 +1,17 @@
 package network
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"sessiontool/lib/internal/atomicfile"
 	"sessiontool/lib/sessionid"
 )
 
@@ -17,21 +19,22 @@ import (
 const (
 	nodesFreshFor = 6 * time.Hour
 	swarmFreshFor = 24 * time.Hour
-	badFor        = 10 * time.Minute
+	failedFor     = 10 * time.Minute
 )
 
 // maxSwarms bounds the swarm cache; the oldest entries go first.
 const maxSwarms = 4096
 
-// state is what a client remembers between runs: a cache, and the guards, which must not change from run to run.
+// state is what a client remembers between runs: a cache, and the guards, which must not change from run to run. Times
+// are those of this machine's clock.
 type state struct {
 	Nodes      []Node                `json:"nodes"`
 	FetchedAt  time.Time             `json:"fetched_at"`
 	Guards     []Key                 `json:"guards"`
-	Bad        map[Key]time.Time     `json:"bad"`
-	Swarms     map[string]swarmEntry `json:"swarms"`
+	Failed     map[Key]time.Time     `json:"failed"` // when each failed last
+	Swarms     map[string]swarmEntry `json:"swarms"` // by swarmName
 	Difficulty int64                 `json:"difficulty"`
-	OffsetMS   int64                 `json:"clock_offset_ms"`
+	OffsetMS   int64                 `json:"clock_offset_ms"` // what the network's clock is ahead
 }
 
 // swarmEntry is a cached swarm.
@@ -46,18 +49,56 @@ func swarmName(id sessionid.ID) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// loadState reads path. A file that is absent or unreadable is as good as an empty one: it is a cache.
-func loadState(path string) state {
-	var s state
-	if path != "" {
-		if data, err := os.ReadFile(path); err == nil {
-			if json.Unmarshal(data, &s) != nil {
-				s = state{}
-			}
+// within reports whether at lies less than limit before now. A time to come does not: the clock was set back.
+func within(now, at time.Time, limit time.Duration) bool {
+	age := now.Sub(at)
+	return age >= 0 && age < limit
+}
+
+// failed reports whether a node failed lately.
+func (s *state) failed(key Key, now time.Time) bool {
+	at, ok := s.Failed[key]
+	return ok && within(now, at, failedFor)
+}
+
+// forget drops what is of no use any more.
+func (s *state) forget(now time.Time) {
+	for key := range s.Failed {
+		if !s.failed(key, now) {
+			delete(s.Failed, key)
 		}
 	}
-	if s.Bad == nil {
-		s.Bad = make(map[Key]time.Time)
+	if len(s.Swarms) <= maxSwarms {
+		return
+	}
+	names := make([]string, 0, len(s.Swarms))
+	for name := range s.Swarms {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return s.Swarms[a].At.Compare(s.Swarms[b].At) })
+	for _, name := range names[:len(names)-maxSwarms] {
+		delete(s.Swarms, name)
+	}
+}
+
+// stateFile is where a state is kept; without a path, nowhere.
+type stateFile struct {
+	path    string
+	content []byte // as read or written last
+}
+
+// load reads the file. One that is absent or no state is as good as an empty one: it is a cache.
+func (f *stateFile) load() state {
+	var s state
+	if f.path != "" {
+		if data, err := os.ReadFile(f.path); err == nil && json.Unmarshal(data, &s) == nil {
+			f.content = data
+		} else {
+			s = state{}
+		}
+	}
+	if s.Failed == nil {
+		s.Failed = make(map[Key]time.Time)
 	}
 	if s.Swarms == nil {
 		s.Swarms = make(map[string]swarmEntry)
@@ -65,36 +106,33 @@ func loadState(path string) state {
 	return s
 }
 
-// save writes the state whole or not at all; of two processes the later one wins.
-func (s state) save(path string) error {
+// save writes the state, whole or not at all, if it is not what the file has already. Of two processes that learned
+// something the later one wins. After a failure it is not tried again.
+func (f *stateFile) save(s state) error {
+	if f.path == "" {
+		return nil
+	}
 	data, err := json.Marshal(s)
-	if err != nil {
-		return err
+	if err == nil && bytes.Equal(data, f.content) {
+		return nil
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, ".network-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Close())
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = os.MkdirAll(filepath.Dir(f.path), 0o700)
+	}
+	if err == nil {
+		err = atomicfile.Write(f.path, data, 0o600)
 	}
 	if err != nil {
-		os.Remove(file.Name())
-		return fmt.Errorf("saving what is known of the network: %w", err)
+		f.path = ""
 	}
-	return nil
+	f.content = data
+	return err
 }
 
-// StatePath returns the file in dir for a network with these seeds.
+// StatePath returns the file in dir for a network with these seeds, in whatever order.
 func StatePath(dir string, seeds []string) string {
 	hash := sha256.New()
-	for _, seed := range seeds {
+	for _, seed := range slices.Sorted(slices.Values(seeds)) {
 		fmt.Fprintln(hash, seed)
 	}
 	return filepath.Join(dir, "network-"+hex.EncodeToString(hash.Sum(nil)[:8])+".json")

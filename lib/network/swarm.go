@@ -2,22 +2,21 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
 
 // swarmTries bounds how many nodes are asked for a swarm.
-const swarmTries = 3
+const swarmTries = 5
 
 // SwarmTargets is how many members of a swarm a message is stored to and asked from (client notes, section 11).
 const SwarmTargets = 3
 
 // Swarm returns the members of id's swarm: from the cache while that is fresh and has SwarmTargets members left, else
-// by asking random nodes. The error wraps ErrNoSwarm if none of them told.
+// as LookupSwarm does.
 func (c *Client) Swarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	if _, err := c.Nodes(ctx); err != nil {
 		return nil, err
@@ -28,112 +27,100 @@ func (c *Client) Swarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	return c.LookupSwarm(ctx, id)
 }
 
-// LookupSwarm asks the network whatever the cache says, and caches the answer.
+func (c *Client) cachedSwarm(id sessionid.ID) []Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry, ok := c.state.Swarms[swarmName(id)]
+	if !ok || !within(c.now(), entry.At, swarmFreshFor) {
+		return nil
+	}
+	var members []Node
+	for _, key := range entry.Members {
+		if i, ok := c.index[key]; ok {
+			members = append(members, c.state.Nodes[i])
+		}
+	}
+	return members
+}
+
+// LookupSwarm asks random nodes, whatever the cache says, until one tells the swarm of id, and caches it. It has at
+// least one member. The error wraps ErrNoSwarm if none of the nodes told, else it is one of Request.
 func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
-	if _, err := c.Nodes(ctx); err != nil {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
 		return nil, err
 	}
 	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: id.String()})
 	if err != nil {
 		return nil, err
 	}
-	var failure error
-	for _, node := range c.Shuffle(c.good())[:min(swarmTries, len(c.good()))] {
+	var failures []error
+	for _, node := range c.Shuffle(nodes)[:min(swarmTries, len(nodes))] {
 		answer, err := c.Request(ctx, node, body)
-		if err == nil && answer.Status != rpc.StatusOK {
-			err = fmt.Errorf("status %d", answer.Status)
+		switch {
+		case err == nil && answer.Status != rpc.StatusOK:
+			err = fmt.Errorf("service node %s answers %d", node.Ed25519, answer.Status)
+		case err != nil && !errors.Is(err, ErrTarget):
+			return nil, err
 		}
-		var members []Node
 		if err == nil {
-			members, err = c.AdoptSwarm(ctx, id, answer.Body)
-		}
-		if err == nil {
-			return members, nil
+			var members []Node
+			if members, err = c.AdoptSwarm(ctx, id, answer.Body); err == nil {
+				return members, nil
+			}
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		failure = err
+		failures = append(failures, err)
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoSwarm, failure)
+	return nil, fmt.Errorf("%w: %w", ErrNoSwarm, errors.Join(failures...))
 }
 
-// AdoptSwarm takes the body of a get_snodes_for_pubkey answer or of a 421 as id's swarm. Members that are not
-// registered are ignored, after one look whether the node list is merely old.
+// AdoptSwarm takes the body of a get_snodes_for_pubkey answer or of a 421 as id's swarm, and caches and returns its
+// members. Those that are not registered are left out, after a look whether the node list is merely old. A body that
+// names no registered node is an error.
 func (c *Client) AdoptSwarm(ctx context.Context, id sessionid.ID, body string) ([]Node, error) {
-	var answer rpc.SwarmAnswer
-	if err := (Answer{Body: body}).decode(&answer); err != nil {
+	snodes, err := rpc.ParseSwarm(body)
+	if err != nil {
 		return nil, err
 	}
-	members, missing := c.registered(answer.Snodes)
+	members, missing := c.registered(snodes)
 	if missing {
-		if err := c.Refresh(ctx); err != nil {
+		err := c.Refresh(ctx)
+		if err != nil && len(members) == 0 {
 			return nil, err
 		}
-		members, _ = c.registered(answer.Snodes)
+		members, _ = c.registered(snodes)
 	}
 	if len(members) == 0 {
-		return nil, errStaleAnswers
+		return nil, errors.New("the swarm that a node tells has no registered member")
+	}
+	entry := swarmEntry{Members: make([]Key, len(members))}
+	for i, member := range members {
+		entry.Members[i] = member.Ed25519
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry := swarmEntry{At: c.now()}
-	for _, member := range members {
-		entry.Members = append(entry.Members, member.Ed25519)
-	}
+	entry.At = c.now().UTC()
 	c.state.Swarms[swarmName(id)] = entry
 	return members, nil
 }
 
-// registered returns the listed nodes as the seeds know them, and whether any of them is unknown.
+// registered returns the listed nodes as the seeds know them, each once, and whether any of them is unknown.
 func (c *Client) registered(snodes []rpc.Snode) (members []Node, missing bool) {
-	for _, snode := range snodes[:min(len(snodes), maxNodes)] {
+	seen := make(map[Key]bool)
+	for _, snode := range snodes {
 		key, err := parseKey(snode.PubkeyEd25519)
-		if err != nil {
+		if err != nil || seen[key] {
 			continue
 		}
-		node, ok := c.Node(key)
-		if !ok {
-			missing = true
-			continue
-		}
-		if !slices.ContainsFunc(members, func(n Node) bool { return n.Ed25519 == key }) {
+		seen[key] = true
+		if node, ok := c.Node(key); ok {
 			members = append(members, node)
+		} else {
+			missing = true
 		}
 	}
 	return members, missing
-}
-
-func (c *Client) cachedSwarm(id sessionid.ID) []Node {
-	c.mu.Lock()
-	entry, ok := c.state.Swarms[swarmName(id)]
-	c.mu.Unlock()
-	if !ok || c.now().Sub(entry.At) > swarmFreshFor {
-		return nil
-	}
-	var members []Node
-	for _, key := range entry.Members {
-		if node, ok := c.Node(key); ok {
-			members = append(members, node)
-		}
-	}
-	return members
-}
-
-// dropOldSwarms keeps the cache within maxSwarms.
-func (s *state) dropOldSwarms() {
-	if len(s.Swarms) <= maxSwarms {
-		return
-	}
-	var ages []time.Time
-	for _, entry := range s.Swarms {
-		ages = append(ages, entry.At)
-	}
-	slices.SortFunc(ages, time.Time.Compare)
-	limit := ages[len(ages)-maxSwarms]
-	for name, entry := range s.Swarms {
-		if entry.At.Before(limit) {
-			delete(s.Swarms, name)
-		}
-	}
 }

@@ -56,6 +56,9 @@ func ParseMessages(body string) ([]Stored, error) {
 		if err := json.Unmarshal(element, &messages[i]); err != nil {
 			return nil, fmt.Errorf("answer is not a list of messages: %w", err)
 		}
+		if messages[i].Hash == "" {
+			return nil, errors.New("answer is not a list of messages: one has no hash")
+		}
 	}
 	return messages, nil
 }

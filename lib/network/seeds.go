@@ -1,0 +1,153 @@
+package network
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+const (
+	// maxNodes bounds a node list; mainnet has about 2 000.
+	maxNodes = 20000
+	// seedTimeout is what one seed gets for its answer.
+	seedTimeout = 5 * time.Second
+	// askAgainAfter is how soon one run asks the seeds again, whatever it finds wrong with the list.
+	askAgainAfter = time.Minute
+)
+
+var errSeedTimeout = fmt.Errorf("%w within %s", rpc.ErrUnreachable, seedTimeout)
+
+// fetchNodes asks the seeds in random order until one answers with a list, keeps that list, and learns the time. With
+// timed set a seed that tells no time will not do. The caller holds seedsMu.
+func (c *Client) fetchNodes(ctx context.Context, timed bool) error {
+	c.mu.Lock()
+	c.askedAt = c.now()
+	order := c.rng.Perm(len(c.seeds))
+	c.mu.Unlock()
+	var failures []error
+	for _, i := range order {
+		nodes, date, err := c.askSeed(ctx, c.seeds[i])
+		if err == nil && timed && date.IsZero() {
+			err = errors.New("it tells no time")
+		}
+		if err == nil {
+			c.learnOffset(date)
+			c.setNodes(nodes)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failures = append(failures, fmt.Errorf("seed %s: %w", c.seeds[i], err))
+	}
+	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
+}
+
+// askSeed asks for every active node. A seed's Date comes with its list.
+func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, seedTimeout, errSeedTimeout)
+	defer cancel()
+	body, err := rpc.NewRequest(rpc.MethodServiceNodes, rpc.ServiceNodesParams{
+		ActiveOnly: true,
+		Fields: map[string]bool{
+			"public_ip": true, "storage_port": true, "pubkey_x25519": true, "pubkey_ed25519": true,
+			"service_node_pubkey": true, "swarm_id": true,
+		},
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	answer, err := c.http.PostSeed(ctx, seed, body)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if answer.Status != rpc.StatusOK {
+		return nil, time.Time{}, fmt.Errorf("status %d", answer.Status)
+	}
+	nodes, err := parseSeedAnswer(answer.Body)
+	return nodes, answer.Date, err
+}
+
+// parseSeedAnswer reads a node list, leaves out entries that cannot be used, and refuses a list that has none. Of
+// entries with the same key the first counts.
+func parseSeedAnswer(body []byte) ([]Node, error) {
+	var answer struct {
+		Result struct {
+			States json.RawMessage `json:"service_node_states"`
+		} `json:"result"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("answer is not a node list: %w", err)
+	}
+	states, err := rpc.Elements(answer.Result.States, maxNodes+1)
+	if err != nil {
+		return nil, fmt.Errorf("answer is not a node list: %w", err)
+	}
+	if len(states) > maxNodes {
+		return nil, fmt.Errorf("node list has more than %d entries", maxNodes)
+	}
+	seen := make(map[Key]bool)
+	var nodes []Node
+	for _, state := range states {
+		if node, ok := parseSeedState(state); ok && !seen[node.Ed25519] {
+			seen[node.Ed25519] = true
+			nodes = append(nodes, node)
+		}
+	}
+	if len(nodes) == 0 {
+		return nil, errors.New("node list has no usable entry")
+	}
+	return nodes, nil
+}
+
+// parseSeedState reads one entry of get_n_service_nodes (node notes, section 10) leniently: seeds of different times
+// write numbers as such or as text, and may leave out what was not asked for. An entry without keys or without a
+// place to reach it is no node; an address of 0.0.0.0 means that it is not known.
+func parseSeedState(raw json.RawMessage) (Node, bool) {
+	var state struct {
+		PubkeyEd25519 string      `json:"pubkey_ed25519"`
+		PubkeyX25519  string      `json:"pubkey_x25519"`
+		PublicIP      string      `json:"public_ip"`
+		StoragePort   json.Number `json:"storage_port"`
+		SwarmID       json.Number `json:"swarm_id"`
+		PubkeyLegacy  string      `json:"service_node_pubkey"`
+	}
+	if json.Unmarshal(raw, &state) != nil {
+		return Node{}, false
+	}
+	ed25519, edErr := parseKey(state.PubkeyEd25519)
+	x25519, xErr := parseKey(state.PubkeyX25519)
+	port, portErr := strconv.ParseUint(state.StoragePort.String(), 10, 16)
+	ip := net.ParseIP(state.PublicIP)
+	if edErr != nil || xErr != nil || portErr != nil || port == 0 || ip == nil || ip.IsUnspecified() {
+		return Node{}, false
+	}
+	node := Node{Ed25519: ed25519, X25519: x25519, IP: state.PublicIP, Port: uint16(port), SwarmID: swarm.NoSwarm}
+	if legacy, err := parseKey(state.PubkeyLegacy); err == nil {
+		node.Address = rpc.SnodeAddress(legacy)
+	}
+	if id, err := strconv.ParseUint(state.SwarmID.String(), 10, 64); err == nil {
+		node.SwarmID = swarm.SwarmID(id)
+	}
+	return node, true
+}
+
+// seedURL checks a seed's URL, and adds the path of the JSON-RPC where it has none.
+func seedURL(text string) (string, error) {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Hostname() == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
+		return "", fmt.Errorf("%w: %q is not an http or https URL", ErrBadNetwork, text)
+	}
+	if parsed.Path == "" || parsed.Path == "/" {
+		parsed.Path = rpc.SeedPath
+	}
+	return parsed.String(), nil
+}

@@ -144,7 +144,7 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, store *store
 	}
 	var a *account.Account
 	var router *route.Router
-	return drafts.each(app, args, func(draft account.Draft) error {
+	err = drafts.each(app, args, func(draft account.Draft) error {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error
@@ -156,12 +156,15 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, store *store
 		if err != nil {
 			return err
 		}
-		if err := app.sendOutgoing(ctx, a, router, out); err != nil {
-			return err
-		}
-		_, err = router.Flush(ctx)
-		return err
+		return app.sendOutgoing(ctx, a, router, out)
 	})
+	if err != nil || router == nil || app.printer.failed {
+		return err
+	}
+	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them
+	// may be the rerun that asks for the receipt of such a message.
+	_, err = router.Flush(ctx)
+	return err
 }
 
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.

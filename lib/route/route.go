@@ -3,25 +3,24 @@
 // spread it; the recipient asks three random nodes of its own swarm and drops what it has seen.
 //
 // It promises that a message is in the outbox before it leaves and stays there until its receipt was reported, that a
-// retry sends the same bytes, and that a received message is marked delivered only after its reader has it.
+// retry sends the same bytes unless the network asks for others, and that a received message is marked delivered only
+// after its reader has it. No single node decides anything: what one asks for or refuses counts only if no other member
+// of the swarm takes the message as it is.
 package route
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
-	"sessiontool/lib/sessionid"
 )
 
 // Errors of this package, besides those of account and network.
 var (
-	ErrNotStored    = errors.New("no node of the swarm took the message")
+	ErrNotStored    = errors.New("too few nodes of the swarm took the message")
 	ErrNotRetrieved = errors.New("no node of the swarm answered")
 	ErrRefused      = errors.New("the network refuses the message")
 	ErrClock        = errors.New("the network refuses this machine's clock")
@@ -33,18 +32,18 @@ const Asynchronous = "async"
 
 // Options adjusts a Router. The zero value is usable.
 type Options struct {
-	Quorum        int   // how many nodes must have a message for success; 0 means 1
+	Quorum        int   // how many nodes must have a message for success, at most network.SwarmTargets; 0 means 1
 	MaxDifficulty int64 // refuse more proof of work than this; 0 means DefaultMaxDifficulty
 	Workers       int   // for proof of work; 0 means one per processor
 	Progress      func(hashes, expected uint64)
-	Log           *slog.Logger
+	Log           *slog.Logger // nil: nothing is logged
 }
 
 // DefaultMaxDifficulty is well above what the network ever asked for (100), and low enough that a node that lies
 // cannot keep a machine busy for hours.
 const DefaultMaxDifficulty = 1000
 
-// Router sends and receives for one account, which may be nil for requests that need none.
+// Router sends and receives for one account. The account may be nil for Store and Solve, the network for Solve.
 type Router struct {
 	account *account.Account
 	network *network.Client
@@ -66,22 +65,22 @@ func New(a *account.Account, n *network.Client, options Options) *Router {
 }
 
 // Send delivers a message of the account's outbox. The receipt of one that was stored by an earlier run is returned
-// as it was. On failure the message stays in the outbox for the next command, unless the network will never take it.
+// as it was. On failure the message stays in the outbox for the next command, unless the network will never take it:
+// then the error wraps ErrRefused. Other errors are those of Store.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
 		return receipt, nil
 	}
-	request := StoreRequest{
+	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
 		Nonce: out.Nonce, Difficulty: out.Difficulty,
 		Solved: func(solved StoreRequest) error {
 			out.StampMS, out.Nonce, out.Difficulty = solved.StampMS, solved.Nonce, solved.Difficulty
 			return r.account.SaveSolution(ctx, out)
 		},
-	}
-	receipt, err := r.Store(ctx, request)
+	})
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
 	ctx = context.WithoutCancel(ctx)
@@ -118,58 +117,21 @@ func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
 		r.options.Log.Warn("message expired before it could be sent", "to", out.To, "kind", out.Kind)
 	}
 	for _, out := range claimed {
-		if _, err := r.Send(ctx, out); err != nil {
-			if ctx.Err() != nil {
-				return 0, ctx.Err()
+		_, err := r.Send(ctx, out)
+		switch {
+		case err == nil:
+			// Nobody waits for this receipt: there is nothing to report.
+			if err := r.account.Discard(ctx, out); err != nil {
+				return waiting, err
 			}
-			r.options.Log.Warn("message waits in the outbox", "to", out.To, "kind", out.Kind, "error", err)
+		case ctx.Err() != nil:
+			return waiting, ctx.Err()
+		case errors.Is(err, ErrRefused):
+			r.options.Log.Warn("message is given up", "to", out.To, "kind", out.Kind, "error", err)
+		default:
 			waiting++
-			continue
-		}
-		// Nobody waits for this receipt: there is nothing to report.
-		if err := r.account.Discard(ctx, out); err != nil {
-			return 0, err
+			r.options.Log.Warn("message waits in the outbox", "to", out.To, "kind", out.Kind, "error", err)
 		}
 	}
 	return waiting, nil
-}
-
-// StoreRequest is a message for a swarm. Without a Nonce it is proved first; StampMS zero means now. Solved, if set,
-// is called before anything is sent whenever the proof was made anew.
-type StoreRequest struct {
-	To         sessionid.ID
-	TTLMillis  int64
-	StampMS    int64
-	Data       string
-	Nonce      string
-	Difficulty int64
-	Solved     func(StoreRequest) error
-}
-
-// Message returns what proof of work is done for.
-func (q StoreRequest) Message() pow.Message {
-	return pow.Message{
-		PubKey: q.To.String(), Timestamp: fmt.Sprint(q.StampMS), TTL: fmt.Sprint(q.TTLMillis), Data: q.Data,
-	}
-}
-
-// Solve makes a request's proof of work at a difficulty.
-func (r *Router) Solve(ctx context.Context, q *StoreRequest, difficulty int64) error {
-	if difficulty > r.options.MaxDifficulty {
-		r.network.SetDifficulty(0) // whoever told it may have lied: the next command starts low again
-		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, r.options.MaxDifficulty)
-	}
-	message := q.Message()
-	expected := pow.Expected(message.PayloadLen(), uint64(q.TTLMillis), uint64(difficulty))
-	options := pow.Options{Workers: r.options.Workers}
-	if r.options.Progress != nil {
-		options.Progress = func(hashes uint64) { r.options.Progress(hashes, expected) }
-	}
-	target := pow.Target(message.PayloadLen(), uint64(q.TTLMillis), uint64(difficulty))
-	nonce, err := pow.Solve(ctx, message.Inner(), target, options)
-	if err != nil {
-		return err
-	}
-	q.Nonce, q.Difficulty = pow.EncodeNonce(nonce), difficulty
-	return nil
 }

@@ -2,112 +2,216 @@ package route
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"sessiontool/lib/network"
-	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
 // storeRounds bounds how often a store starts over: for a new difficulty, for the right time, for the right swarm.
-const storeRounds = 4
+const storeRounds = 5
+
+// maxErrorText bounds in bytes what a receipt repeats of a node's words.
+const maxErrorText = 200
 
 // Store proves a message if it is not, and stores it at three random nodes of the recipient's swarm at once. The
 // receipt tells what each node answered, also on failure. Errors wrap ErrNotStored, ErrRefused, ErrClock,
-// ErrDifficulty or the network's.
+// ErrDifficulty or the network's, or are the context's or Solved's.
 func (r *Router) Store(ctx context.Context, q StoreRequest) (record.Receipt, error) {
-	receipt := record.Receipt{Type: record.TypeReceipt, To: q.To.String(), Route: Asynchronous, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{}}
+	receipt := record.Receipt{
+		Type: record.TypeReceipt, To: q.To.String(), Route: Asynchronous, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{},
+	}
+	swarm, err := r.network.Swarm(ctx, q.To)
+	if err != nil {
+		return receipt, err
+	}
 	clockSynced, swarmFresh := false, false
-	var kept []record.NodeResult
+	var kept []record.NodeResult // from the round before, as long as the message is the same
 	for range storeRounds {
 		if err := r.prove(ctx, &q); err != nil {
 			return receipt, err
 		}
 		receipt.TimestampMS, receipt.Difficulty, receipt.MessageHash = q.StampMS, q.Difficulty, q.Hash()
-		members, err := r.network.Swarm(ctx, q.To)
-		if err != nil {
-			return receipt, err
-		}
-		round, err := r.storeRound(ctx, q, members, kept)
-		if err != nil {
-			return receipt, err
-		}
-		receipt.Nodes, receipt.Stored = round.results, round.stored
+		round, err := r.storeRound(ctx, q, swarm, kept)
+		receipt.Nodes, receipt.Stored = round.results, round.stored()
+		// A node that takes the message proves that there is nothing wrong with it.
+		mendable := receipt.Stored == 0
 		switch {
-		case round.stored >= r.options.Quorum:
+		case receipt.Stored >= r.options.Quorum:
 			receipt.OK = true
+			r.learnDifficulty(round)
 			return receipt, nil
-		case round.difficulty > 0:
-			r.network.SetDifficulty(round.difficulty)
-			q.Nonce, kept = "", nil
-		case round.badClock:
+		case mendable && len(round.wanted) > 0:
+			difficulty := round.wantedDifficulty()
+			if difficulty > r.options.MaxDifficulty {
+				return receipt, fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, r.options.MaxDifficulty)
+			}
+			r.network.SetDifficulty(difficulty)
+			q.Nonce = ""
+		case mendable && round.badClock:
 			if clockSynced {
 				return receipt, ErrClock
 			}
 			if _, err := r.network.SyncClock(ctx); err != nil {
 				return receipt, fmt.Errorf("%w: %w", ErrClock, err)
 			}
-			clockSynced, q.Nonce, q.StampMS, kept = true, "", 0, nil
-		case round.refusal != "":
+			clockSynced, q.Nonce, q.StampMS = true, "", 0
+		case mendable && round.refusal != "":
 			return receipt, fmt.Errorf("%w: %s", ErrRefused, round.refusal)
+		case err != nil:
+			return receipt, err
 		case swarmFresh:
-			return receipt, fmt.Errorf("%w: %d of %d nodes have it", ErrNotStored, round.stored, len(round.results))
+			return receipt, round.failure()
 		default:
-			swarmFresh, kept = true, round.successes()
-			if _, err := r.network.LookupSwarm(ctx, q.To); err != nil {
+			if swarm, err = r.network.LookupSwarm(ctx, q.To); err != nil {
 				return receipt, fmt.Errorf("%w: %w", ErrNotStored, err)
 			}
+			swarmFresh, kept = true, round.successes()
 		}
 	}
 	return receipt, fmt.Errorf("%w in %d rounds", ErrNotStored, storeRounds)
 }
 
-// prove stamps and solves a request that is not solved, and lets its owner save that before anything leaves.
-func (r *Router) prove(ctx context.Context, q *StoreRequest) error {
-	if q.Nonce != "" {
-		return nil
+// learnDifficulty remembers that the network asks for less than it did, if every node that answered says so. That it
+// asks for more is known when it refuses.
+func (r *Router) learnDifficulty(round *storeRound) {
+	if len(round.told) > 0 {
+		if highest := slices.Max(round.told); highest < r.network.Difficulty() {
+			r.network.SetDifficulty(highest)
+		}
 	}
-	if q.StampMS == 0 {
-		q.StampMS = r.network.Now().UnixMilli()
-	}
-	if err := r.Solve(ctx, q, r.network.Difficulty()); err != nil {
-		return err
-	}
-	if q.Solved == nil {
-		return nil
-	}
-	return q.Solved(*q)
 }
 
-// Hash is the name that nodes give the message: 128 hex digits, or empty while it is not proved.
-func (q StoreRequest) Hash() string {
-	nonce, err := pow.DecodeNonce(q.Nonce)
-	if err != nil {
-		return ""
-	}
-	hash := pow.Hash(nonce, q.Message().Inner())
-	return hex.EncodeToString(hash[:])
-}
-
-// storeRound is one attempt at a swarm: what its nodes answered, and what has to change before another attempt.
+// storeRound is one attempt at a swarm: what its nodes answered.
 type storeRound struct {
-	mu         sync.Mutex
-	queue      []network.Node
-	tried      map[network.Key]bool
-	results    []record.NodeResult
-	stored     int
-	difficulty int64 // the lowest above the present one that a node asked for
-	badClock   bool
-	refusal    string
+	router  *Router
+	group   *network.Group
+	request StoreRequest
+	body    []byte
+	members *members
+
+	mu       sync.Mutex
+	results  []record.NodeResult
+	told     []int64 // difficulties of the nodes that took the message
+	wanted   []int64 // difficulties of the nodes that want a better proof
+	badClock bool
+	refusal  string
+}
+
+// storeRound sends a request from three sides at once, less what is kept from the round before. Each side goes on to
+// the next member when one does not take the message for reasons of its own; a 421 brings the right members. It waits
+// for all sides. An error means that no onion path works any more, or is the context's.
+func (r *Router) storeRound(ctx context.Context, q StoreRequest, swarm []network.Node, kept []record.NodeResult) (*storeRound, error) {
+	round := &storeRound{router: r, group: r.network.Group(), request: q, results: append([]record.NodeResult{}, kept...)}
+	var err error
+	if round.body, err = q.body(); err != nil {
+		return round, err
+	}
+	var have []network.Key
+	for _, node := range swarm {
+		if slices.ContainsFunc(kept, func(result record.NodeResult) bool { return result.PubkeyEd25519 == node.Ed25519.String() }) {
+			have = append(have, node.Ed25519)
+		}
+	}
+	round.members = newMembers(r.network.Shuffle(swarm), have...)
+	errs := make([]error, max(network.SwarmTargets-len(kept), 0))
+	var wait sync.WaitGroup
+	for i := range errs {
+		wait.Go(func() { errs[i] = round.side(ctx) })
+	}
+	wait.Wait()
+	if ctx.Err() != nil {
+		return round, ctx.Err()
+	}
+	return round, errors.Join(errs...)
+}
+
+// side tries members until one gives an answer that another member would give too.
+func (round *storeRound) side(ctx context.Context) error {
+	for {
+		node, ok := round.members.next()
+		if !ok {
+			return nil
+		}
+		started := time.Now()
+		answer, err := round.group.Request(ctx, node, round.body)
+		result := record.NodeResult{
+			PubkeyEd25519: node.Ed25519.String(), Status: answer.Status, Millis: time.Since(started).Milliseconds(),
+		}
+		done := false
+		switch {
+		case err != nil:
+			result.Error = err.Error()
+		case answer.Status == rpc.StatusWrongSwarm:
+			result.Error = round.adopt(ctx, answer.Body)
+		default:
+			done = round.judge(answer, &result)
+		}
+		round.mu.Lock()
+		round.results = append(round.results, result)
+		round.mu.Unlock()
+		if err != nil && !errors.Is(err, network.ErrTarget) {
+			return err
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// adopt goes on with the swarm that a 421 tells, and says so.
+func (round *storeRound) adopt(ctx context.Context, body string) string {
+	right, err := round.router.network.AdoptSwarm(ctx, round.request.To, body)
+	if err != nil {
+		return errNotMember.Error() + ": " + err.Error()
+	}
+	round.members.prefer(round.router.network.Shuffle(right))
+	return errNotMember.Error()
+}
+
+// judge completes result with what an answer means, and reports whether asking another member is pointless.
+func (round *storeRound) judge(answer network.Answer, result *record.NodeResult) bool {
+	text := answer.Body[:min(len(answer.Body), maxErrorText)]
+	round.mu.Lock()
+	defer round.mu.Unlock()
+	result.OK = answer.Status == rpc.StatusOK
+	if !result.OK {
+		result.Error = strings.ToValidUTF8(strings.TrimSpace(text), "")
+	}
+	var said rpc.DifficultyAnswer
+	switch answer.Status {
+	case rpc.StatusOK:
+		if json.Unmarshal([]byte(answer.Body), &said) == nil && said.Difficulty > 0 {
+			round.told = append(round.told, said.Difficulty)
+		}
+		return true
+	case rpc.StatusBadProofOfWork:
+		if json.Unmarshal([]byte(answer.Body), &said) != nil || said.Difficulty < 1 || round.request.proves(said.Difficulty) {
+			return false // it refuses a proof that meets what it asks for
+		}
+		round.wanted = append(round.wanted, said.Difficulty)
+		return said.Difficulty <= round.router.options.MaxDifficulty
+	case rpc.StatusBadTimestamp:
+		round.badClock = true
+		return true
+	case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
+		// This would be final, so the others are heard too.
+		round.refusal = fmt.Sprintf("status %d: %s", answer.Status, result.Error)
+	}
+	return false // busy, not ready, or a status that is that node's own trouble
+}
+
+// wantedDifficulty is the lower middle of what nodes want: one that lies does not decide.
+func (round *storeRound) wantedDifficulty() int64 {
+	slices.Sort(round.wanted)
+	return round.wanted[(len(round.wanted)-1)/2]
 }
 
 // successes returns what nodes have the message.
@@ -120,127 +224,9 @@ func (round *storeRound) successes() (kept []record.NodeResult) {
 	return kept
 }
 
-// storeRound sends a request from three sides at once. Each side goes on to the next member when one does not answer;
-// a 421 brings the right members. Nodes in kept have the message already. It waits for all sides. An error means that
-// no onion path works at all.
-func (r *Router) storeRound(ctx context.Context, q StoreRequest, members []network.Node, kept []record.NodeResult) (*storeRound, error) {
-	body, err := rpc.NewRequest(rpc.MethodStore, rpc.StoreParams{
-		PubKey: q.To.String(), TTL: strconv.FormatInt(q.TTLMillis, 10), Nonce: q.Nonce,
-		Timestamp: strconv.FormatInt(q.StampMS, 10), Data: q.Data,
-	})
-	if err != nil {
-		return nil, err
-	}
-	round := &storeRound{
-		queue: r.network.Shuffle(members), tried: make(map[network.Key]bool),
-		results: append([]record.NodeResult{}, kept...), stored: len(kept),
-	}
-	for _, member := range members {
-		round.tried[member.Ed25519] = slices.ContainsFunc(kept, func(result record.NodeResult) bool {
-			return result.PubkeyEd25519 == member.Ed25519.String()
-		})
-	}
-	group := r.network.Group()
-	errs := make([]error, max(network.SwarmTargets-len(kept), 0))
-	var wait sync.WaitGroup
-	for i := range errs {
-		wait.Go(func() { errs[i] = r.storeSide(ctx, round, group, q, body) })
-	}
-	wait.Wait()
-	if round.stored == 0 {
-		if err := errors.Join(errs...); err != nil {
-			return nil, err
-		}
-	}
-	return round, nil
-}
+func (round *storeRound) stored() int { return len(round.successes()) }
 
-// storeSide tries members until one gives an answer that another member would give too.
-func (r *Router) storeSide(ctx context.Context, round *storeRound, group *network.Group, q StoreRequest, body []byte) error {
-	for {
-		node, ok := round.next()
-		if !ok {
-			return nil
-		}
-		started := time.Now()
-		answer, err := group.Request(ctx, node, body)
-		result := record.NodeResult{PubkeyEd25519: node.Ed25519.String(), Millis: time.Since(started).Milliseconds()}
-		if err != nil {
-			result.Error = err.Error()
-			round.add(result)
-			if ctx.Err() != nil || !errors.Is(err, network.ErrTarget) {
-				return err
-			}
-			continue
-		}
-		result.Status, result.OK = answer.Status, answer.Status == rpc.StatusOK
-		if !result.OK {
-			result.Error = strings.TrimSpace(answer.Body[:min(len(answer.Body), 200)])
-		}
-		if answer.Status == rpc.StatusWrongSwarm {
-			result.Error = "not a member of the swarm"
-			round.add(result)
-			right, err := r.network.AdoptSwarm(ctx, q.To, answer.Body)
-			if err == nil {
-				round.enqueue(right)
-			}
-			continue
-		}
-		round.add(result)
-		if round.judge(answer, q.Difficulty) {
-			return nil
-		}
-	}
-}
-
-// judge takes what an answer means for the round and reports whether asking another member is pointless.
-func (round *storeRound) judge(answer network.Answer, difficulty int64) bool {
-	text := strings.TrimSpace(answer.Body[:min(len(answer.Body), 200)])
-	round.mu.Lock()
-	defer round.mu.Unlock()
-	switch answer.Status {
-	case rpc.StatusOK:
-		round.stored++
-	case rpc.StatusBadProofOfWork:
-		var told rpc.DifficultyAnswer
-		if json.Unmarshal([]byte(answer.Body), &told) != nil || told.Difficulty <= difficulty {
-			return false // it refuses a proof that meets what it asks for
-		}
-		if round.difficulty == 0 || told.Difficulty < round.difficulty {
-			round.difficulty = told.Difficulty
-		}
-	case rpc.StatusBadTimestamp:
-		round.badClock = true
-	case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
-		round.refusal = fmt.Sprintf("status %d: %s", answer.Status, text)
-	default:
-		return false // busy, not ready, or a status that is that node's own trouble
-	}
-	return true
-}
-
-func (round *storeRound) next() (network.Node, bool) {
-	round.mu.Lock()
-	defer round.mu.Unlock()
-	for len(round.queue) > 0 {
-		node := round.queue[0]
-		round.queue = round.queue[1:]
-		if !round.tried[node.Ed25519] {
-			round.tried[node.Ed25519] = true
-			return node, true
-		}
-	}
-	return network.Node{}, false
-}
-
-func (round *storeRound) enqueue(nodes []network.Node) {
-	round.mu.Lock()
-	defer round.mu.Unlock()
-	round.queue = append(round.queue, nodes...)
-}
-
-func (round *storeRound) add(result record.NodeResult) {
-	round.mu.Lock()
-	defer round.mu.Unlock()
-	round.results = append(round.results, result)
+// failure says how far the message came.
+func (round *storeRound) failure() error {
+	return fmt.Errorf("%w: %d of %d that were asked", ErrNotStored, round.stored(), len(round.results))
 }

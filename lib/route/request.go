@@ -1,0 +1,104 @@
+package route
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"sessiontool/lib/pow"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+// StoreRequest is a message for a swarm. Without a Nonce it is proved first; StampMS zero means now. Solved, if set,
+// is called before anything is sent whenever the proof was made anew.
+type StoreRequest struct {
+	To         sessionid.ID
+	TTLMillis  int64
+	StampMS    int64
+	Data       string // base64
+	Nonce      string // base64 of 8 bytes
+	Difficulty int64  // that Nonce was made for
+	Solved     func(StoreRequest) error
+}
+
+// Message returns what proof of work is done for.
+func (q StoreRequest) Message() pow.Message {
+	return pow.Message{
+		PubKey:    q.To.String(),
+		Timestamp: strconv.FormatInt(q.StampMS, 10),
+		TTL:       strconv.FormatInt(q.TTLMillis, 10),
+		Data:      q.Data,
+	}
+}
+
+// Hash is the name that nodes give the message: 128 hex digits, or empty while it is not proved.
+func (q StoreRequest) Hash() string {
+	nonce, err := pow.DecodeNonce(q.Nonce)
+	if err != nil {
+		return ""
+	}
+	hash := pow.Hash(nonce, q.Message().Inner())
+	return hex.EncodeToString(hash[:])
+}
+
+// proves reports whether the nonce meets difficulty, whatever it was made for.
+func (q StoreRequest) proves(difficulty int64) bool {
+	nonce, err := pow.DecodeNonce(q.Nonce)
+	if err != nil {
+		return false
+	}
+	_, ok := pow.Verify(q.Message(), nonce, uint64(difficulty))
+	return ok
+}
+
+// body is the request as it goes to a node: the texts of the message are those that were proved.
+func (q StoreRequest) body() ([]byte, error) {
+	message := q.Message()
+	return rpc.NewRequest(rpc.MethodStore, rpc.StoreParams{
+		PubKey: message.PubKey, TTL: message.TTL, Nonce: q.Nonce, Timestamp: message.Timestamp, Data: message.Data,
+	})
+}
+
+// Solve makes a request's proof of work at a difficulty. The error is ErrDifficulty, pow.ErrUnreachable or the
+// context's.
+func (r *Router) Solve(ctx context.Context, q *StoreRequest, difficulty int64) error {
+	if difficulty > r.options.MaxDifficulty {
+		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, r.options.MaxDifficulty)
+	}
+	message := q.Message()
+	length, ttl := message.PayloadLen(), uint64(q.TTLMillis)
+	options := pow.Options{Workers: r.options.Workers}
+	if r.options.Progress != nil {
+		expected := pow.Expected(length, ttl, uint64(difficulty))
+		options.Progress = func(hashes uint64) { r.options.Progress(hashes, expected) }
+	}
+	nonce, err := pow.Solve(ctx, message.Inner(), pow.Target(length, ttl, uint64(difficulty)), options)
+	if err != nil {
+		return err
+	}
+	q.Nonce, q.Difficulty = pow.EncodeNonce(nonce), difficulty
+	return nil
+}
+
+// prove stamps and solves a request that is not solved, and lets its owner save that before anything leaves.
+func (r *Router) prove(ctx context.Context, q *StoreRequest) error {
+	if q.Nonce != "" {
+		return nil
+	}
+	if q.StampMS == 0 {
+		q.StampMS = r.network.Now().UnixMilli()
+	}
+	difficulty := r.network.Difficulty()
+	if difficulty > r.options.MaxDifficulty {
+		difficulty = 1 // what an earlier run was told may be out of date: let the network say it again
+	}
+	if err := r.Solve(ctx, q, difficulty); err != nil {
+		return err
+	}
+	if q.Solved == nil {
+		return nil
+	}
+	return q.Solved(*q)
+}

@@ -24,7 +24,7 @@ func sealFor(random io.Reader, public x25519.PublicKey, plaintext []byte) (x2551
 	if err != nil {
 		return x25519.PublicKey{}, nil, nil, err
 	}
-	aead, err := layerCipher(ephemeral.Private, public)
+	aead, err := layerCipher(ephemeral, public)
 	if err != nil {
 		return x25519.PublicKey{}, nil, nil, err
 	}
@@ -34,8 +34,8 @@ func sealFor(random io.Reader, public x25519.PublicKey, plaintext []byte) (x2551
 
 // layerCipher makes the cipher of one layer: AES-256-GCM under HMAC-SHA256("LOKI", shared secret). The secret stays
 // inside the cipher, where no formatting verb can reach it. The error is x25519.ErrLowOrder.
-func layerCipher(private x25519.PrivateKey, public x25519.PublicKey) (cipher.AEAD, error) {
-	secret, err := private.DH(public)
+func layerCipher(own x25519.KeyPair, public x25519.PublicKey) (cipher.AEAD, error) {
+	secret, err := own.DH(public)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
-	aead, err := layerCipher(node.Private, public)
+	aead, err := layerCipher(node, public)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}

@@ -130,7 +130,7 @@ func TestRecordedPlaintextsOfEveryLayer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			aead, err := layerCipher(node.keys(t).Private, public)
+			aead, err := layerCipher(node.keys(t), public)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -86,7 +86,7 @@ func (s *Session) decryptAhead(c *receivingChain, m received) ([]byte, error) {
 // decryptWithStep opens the first message under a new ratchet key: it makes a step of the
 // Diffie-Hellman ratchet (Double Ratchet, section 3.5).
 func (s *Session) decryptWithStep(random io.Reader, m received) ([]byte, error) {
-	shared, err := s.ratchet.Private.DH(m.RatchetKey)
+	shared, err := s.ratchet.DH(m.RatchetKey)
 	if err != nil {
 		return nil, fmt.Errorf("%w: ratchet key: %w", ErrMalformed, err)
 	}
@@ -167,7 +167,7 @@ func prepareSending(random io.Reader, root key32, peer x25519.PublicKey) (sendin
 	if err != nil {
 		return sendingStep{}, fmt.Errorf("ratchet key: %w", err)
 	}
-	shared, err := ratchet.Private.DH(peer)
+	shared, err := ratchet.DH(peer)
 	if err != nil {
 		return sendingStep{}, fmt.Errorf("ratchet key: %w", err)
 	}

@@ -57,7 +57,7 @@ func DecryptFriendRequest(own x25519.KeyPair, peer x25519.PublicKey, data []byte
 }
 
 func friendRequestCipher(own x25519.KeyPair, peer x25519.PublicKey) (cipher.Block, error) {
-	secret, err := own.Private.DH(peer)
+	secret, err := own.DH(peer)
 	if err != nil {
 		return nil, err
 	}

@@ -19,23 +19,23 @@ type partKeys struct {
 }
 
 // ephemeralKeys derives the keys for the sender's static key and the chain key that the second step builds on.
-// private and public are the two sides of the exchange as its caller has them; the salt names recipient and
+// own and public are the two sides of the exchange as its caller has them; the salt names recipient and
 // ephemeral in this order for both. The error is x25519.ErrLowOrder.
-func ephemeralKeys(private x25519.PrivateKey, public, recipient, ephemeral x25519.PublicKey) (partKeys, [keySize]byte, error) {
+func ephemeralKeys(own x25519.KeyPair, public, recipient, ephemeral x25519.PublicKey) (partKeys, [keySize]byte, error) {
 	salt := slices.Concat([]byte(saltPrefix), recipient.Encoded(), ephemeral.Encoded())
-	return derive(private, public, salt)
+	return derive(own, public, salt)
 }
 
 // staticKeys derives the keys for the message from the exchange between the two identity keys.
 // The error is x25519.ErrLowOrder.
-func staticKeys(private x25519.PrivateKey, public x25519.PublicKey, chain [keySize]byte, encryptedStatic []byte) (partKeys, error) {
-	k, _, err := derive(private, public, slices.Concat(chain[:], encryptedStatic))
+func staticKeys(own x25519.KeyPair, public x25519.PublicKey, chain [keySize]byte, encryptedStatic []byte) (partKeys, error) {
+	k, _, err := derive(own, public, slices.Concat(chain[:], encryptedStatic))
 	return k, err
 }
 
 // derive expands a shared secret to three keys with HKDF-SHA256: chain, cipher, mac.
-func derive(private x25519.PrivateKey, public x25519.PublicKey, salt []byte) (k partKeys, chain [keySize]byte, err error) {
-	secret, err := private.DH(public)
+func derive(own x25519.KeyPair, public x25519.PublicKey, salt []byte) (k partKeys, chain [keySize]byte, err error) {
+	secret, err := own.DH(public)
 	if err != nil {
 		return k, chain, err
 	}

@@ -107,7 +107,7 @@ func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, i
 	if err != nil {
 		return nil, err
 	}
-	outer, chain, err := ephemeralKeys(ephemeral.Private, recipient, recipient, ephemeral.Public)
+	outer, chain, err := ephemeralKeys(ephemeral, recipient, recipient, ephemeral.Public)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, i
 	if err != nil {
 		return nil, err
 	}
-	inmost, err := staticKeys(sender.Private, recipient, chain, static)
+	inmost, err := staticKeys(sender, recipient, chain, static)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func Open(recipient x25519.KeyPair, data []byte) (Inner, error) {
 	if err != nil {
 		return Inner{}, err
 	}
-	outer, chain, err := ephemeralKeys(recipient.Private, ephemeral, recipient.Public, ephemeral)
+	outer, chain, err := ephemeralKeys(recipient, ephemeral, recipient.Public, ephemeral)
 	if err != nil {
 		return Inner{}, ErrDecrypt
 	}
@@ -150,7 +150,7 @@ func Open(recipient x25519.KeyPair, data []byte) (Inner, error) {
 	if err != nil {
 		return Inner{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	inmost, err := staticKeys(recipient.Private, sender, chain, static)
+	inmost, err := staticKeys(recipient, sender, chain, static)
 	if err != nil {
 		return Inner{}, ErrDecrypt
 	}

@@ -105,7 +105,7 @@ func TestOpenRefusesEveryChange(t *testing.T) {
 func sealForged(t *testing.T, sender x25519.KeyPair, recipient x25519.PublicKey, encodedStatic, plaintext []byte) []byte {
 	t.Helper()
 	ephemeral := newKeys(t, testRandom(t))
-	outer, chain, err := ephemeralKeys(ephemeral.Private, recipient, recipient, ephemeral.Public)
+	outer, chain, err := ephemeralKeys(ephemeral, recipient, recipient, ephemeral.Public)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func sealForged(t *testing.T, sender x25519.KeyPair, recipient x25519.PublicKey,
 	if err != nil {
 		t.Fatal(err)
 	}
-	inmost, err := staticKeys(sender.Private, recipient, chain, static)
+	inmost, err := staticKeys(sender, recipient, chain, static)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,11 +152,11 @@ func TestRecordedSealedSenderStepByStep(t *testing.T) {
 			t.Fatalf("parsed %x, %x, %x, %v", ephemeral, static, message, err)
 		}
 		recipient := recorded.Recipient.keys(t)
-		outer, chain, err := ephemeralKeys(recipient.Private, ephemeral, recipient.Public, ephemeral)
+		outer, chain, err := ephemeralKeys(recipient, ephemeral, recipient.Public, ephemeral)
 		if err != nil || !bytes.Equal(outer.cipher[:], want.EphemeralKey) {
 			t.Errorf("ephemeral key %x (%v), want %x", outer.cipher, err, want.EphemeralKey)
 		}
-		inmost, err := staticKeys(recipient.Private, recorded.Sender.ID.PublicKey(), chain, static)
+		inmost, err := staticKeys(recipient, recorded.Sender.ID.PublicKey(), chain, static)
 		if err != nil || !bytes.Equal(inmost.cipher[:], want.StaticKey) {
 			t.Errorf("static key %x (%v), want %x", inmost.cipher, err, want.StaticKey)
 		}

@@ -68,12 +68,14 @@ func (k PrivateKey) Public() PublicKey {
 }
 
 // DH returns the 32-byte shared secret X25519(k, peer), or ErrLowOrder.
-func (k PrivateKey) DH(peer PublicKey) ([Size]byte, error) {
+func (k PrivateKey) DH(peer PublicKey) ([Size]byte, error) { return dh(k.ecdh(), peer) }
+
+func dh(private *ecdh.PrivateKey, peer PublicKey) ([Size]byte, error) {
 	public, err := ecdh.X25519().NewPublicKey(peer[:])
 	if err != nil {
 		return [Size]byte{}, err
 	}
-	secret, err := k.ecdh().ECDH(public)
+	secret, err := private.ECDH(public)
 	if err != nil {
 		return [Size]byte{}, ErrLowOrder
 	}
@@ -89,15 +91,33 @@ func (k PrivateKey) ecdh() *ecdh.PrivateKey {
 	return private
 }
 
-// KeyPair is a private key with its public key.
+// KeyPair is a private key with its public key. Pairs made by NewKeyPair and GenerateKey also keep the private key as
+// crypto/ecdh wants it: parsing it costs as much as using it, because the public key is computed on the way.
 type KeyPair struct {
 	Private PrivateKey
 	Public  PublicKey
+
+	parsed *ecdh.PrivateKey // of Private; nil in a pair that was put together by hand
 }
 
 // NewKeyPair computes the public key of private, which is kept as given.
 func NewKeyPair(private PrivateKey) KeyPair {
-	return KeyPair{Private: private, Public: private.Public()}
+	parsed := private.ecdh()
+	return KeyPair{Private: private, Public: PublicKey(parsed.PublicKey().Bytes()), parsed: parsed}
+}
+
+// Format prints the public key alone, whatever the verb is.
+func (p KeyPair) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
+
+// String names the pair by its public key.
+func (p KeyPair) String() string { return "x25519.KeyPair(" + p.Public.String() + ")" }
+
+// DH is PrivateKey.DH at half its cost. Use it where a pair is at hand.
+func (p KeyPair) DH(peer PublicKey) ([Size]byte, error) {
+	if p.parsed == nil {
+		return p.Private.DH(peer)
+	}
+	return dh(p.parsed, peer)
 }
 
 // GenerateKey reads 32 bytes from random and clamps them. The error is random's.

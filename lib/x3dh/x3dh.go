@@ -38,12 +38,12 @@ func Initiate(identity, base x25519.KeyPair, bundle Bundle) (Secret, error) {
 		return Secret{}, err
 	}
 	exchanges := []exchange{
-		{identity.Private, bundle.SignedPrekey}, // DH1
-		{base.Private, bundle.IdentityKey},      // DH2
-		{base.Private, bundle.SignedPrekey},     // DH3
+		{identity, bundle.SignedPrekey}, // DH1
+		{base, bundle.IdentityKey},      // DH2
+		{base, bundle.SignedPrekey},     // DH3
 	}
 	if bundle.OneTimePrekey != nil {
-		exchanges = append(exchanges, exchange{base.Private, *bundle.OneTimePrekey}) // DH4
+		exchanges = append(exchanges, exchange{base, *bundle.OneTimePrekey}) // DH4
 	}
 	return agree(exchanges)
 }
@@ -53,20 +53,20 @@ func Initiate(identity, base x25519.KeyPair, bundle Bundle) (Secret, error) {
 // It returns x25519.ErrLowOrder wrapped if one of her keys is of low order.
 func Respond(identity, signed x25519.KeyPair, oneTime *x25519.KeyPair, theirIdentity, theirBase x25519.PublicKey) (Secret, error) {
 	exchanges := []exchange{
-		{signed.Private, theirIdentity}, // DH1
-		{identity.Private, theirBase},   // DH2
-		{signed.Private, theirBase},     // DH3
+		{signed, theirIdentity}, // DH1
+		{identity, theirBase},   // DH2
+		{signed, theirBase},     // DH3
 	}
 	if oneTime != nil {
-		exchanges = append(exchanges, exchange{oneTime.Private, theirBase}) // DH4
+		exchanges = append(exchanges, exchange{*oneTime, theirBase}) // DH4
 	}
 	return agree(exchanges)
 }
 
 // exchange is one Diffie-Hellman function of the agreement.
 type exchange struct {
-	private x25519.PrivateKey
-	public  x25519.PublicKey
+	own    x25519.KeyPair
+	theirs x25519.PublicKey
 }
 
 // agree is KDF(DH1 || DH2 || DH3 [|| DH4]).
@@ -87,7 +87,7 @@ func masterSecret(exchanges []exchange) ([]byte, error) {
 		master[i] = 0xff
 	}
 	for i, e := range exchanges {
-		shared, err := e.private.DH(e.public)
+		shared, err := e.own.DH(e.theirs)
 		if err != nil {
 			clear(master)
 			return nil, fmt.Errorf("key agreement DH%d: %w", i+1, err)

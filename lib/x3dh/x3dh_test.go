@@ -59,9 +59,9 @@ func replay(t *testing.T, c recordedCase) {
 		Signature: [SignatureSize]byte(c.Bob.Signature),
 	}
 	exchanges := []exchange{
-		{alice.Private, signed.Public},
-		{base.Private, bob.Public},
-		{base.Private, signed.Public},
+		{alice, signed.Public},
+		{base, bob.Public},
+		{base, signed.Public},
 	}
 	results := []vectors.Hex{c.DH1, c.DH2, c.DH3}
 	var oneTime *OneTimePrekey
@@ -69,7 +69,7 @@ func replay(t *testing.T, c recordedCase) {
 	if c.Bob.PrekeyID != nil {
 		oneTime = &OneTimePrekey{ID: *c.Bob.PrekeyID, KeyPair: pairOf(t, c.Bob.Prekey)}
 		oneTimePair = &oneTime.KeyPair
-		exchanges = append(exchanges, exchange{base.Private, oneTime.Public})
+		exchanges = append(exchanges, exchange{base, oneTime.Public})
 		results = append(results, c.DH4)
 	}
 

@@ -25,9 +25,10 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 		Use:   "send [-]",
 		Short: "Ask somebody to be a friend",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
-			"account. If the other side has asked already, its request is accepted instead.\n\n" +
+			"account.\n\n" +
 			"Reads drafts {to, text, ref}, prints receipts.\n" +
-			"Exit status: 0, 2, 3, 5 (a request is pending: see --again), 6, 8, 9, 10.",
+			"Exit status: 0, 2 (bad draft, a friend already, asked already), 3, 5 (a request is pending: see --again), 6, 8,\n" +
+			"9, 10.",
 		Example: "  sessiontool friend-request send --to $BOB --text 'It is me, Alice'",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
 			return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args,

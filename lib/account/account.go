@@ -29,6 +29,7 @@ var (
 	ErrUnknownContact  = errors.New("unknown contact")
 	ErrRequestPending  = errors.New("a friend request is waiting for an answer")
 	ErrRequestNotFound = errors.New("no such friend request is waiting")
+	ErrAskedAlready    = errors.New("the other side has asked already")
 	ErrAlreadyFriends  = errors.New("already friends")
 	ErrSelf            = errors.New("this is the account's own session id")
 	ErrNoText          = errors.New("there is no text")

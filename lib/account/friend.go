@@ -16,8 +16,8 @@ import (
 
 // RequestFriend seals a friend request and puts it into the outbox. The text may be empty. While an earlier request
 // waits for an answer the error is ErrRequestPending, unless again is set; to a friend it is ErrAlreadyFriends unless
-// again is set, which is how a friend whose state was lost is reached anew. If the other side has asked already, that
-// request is accepted instead: the result is then the acceptance.
+// again is set, which is how a friend whose state was lost is reached anew. If the other side has asked already, the
+// error is ErrAskedAlready: that request is there to be accepted.
 func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
 	if draft.To == a.ID() {
 		return Outgoing{}, ErrSelf
@@ -42,8 +42,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 		}
 		switch state := contact.state(a.env.Now()); {
 		case state == StateReceived:
-			out, err = a.accept(tx, contact)
-			return err
+			return ErrAskedAlready
 		case state == StateFriends && !again:
 			return ErrAlreadyFriends
 		case state == StateSent && !again:

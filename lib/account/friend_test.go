@@ -152,18 +152,17 @@ func TestDecline(t *testing.T) {
 	}
 }
 
-// Asking somebody who has asked already accepts.
-func TestRequestAcceptsRequest(t *testing.T) {
+// Asking somebody who has asked already is an error: the text would be lost if it only accepted.
+func TestRequestToSomebodyWhoAsked(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	bob.get(alice.asks(bob, "hi"))
-	out, err := bob.RequestFriend(t.Context(), Draft{To: alice.ID(), Text: "hi too"}, false)
-	if err != nil || out.Kind != KindControl {
-		t.Fatalf("bob sends %s, %v", out.Kind, err)
+	for _, again := range []bool{false, true} {
+		if _, err := bob.RequestFriend(t.Context(), Draft{To: alice.ID(), Text: "hi too"}, again); !errors.Is(err, ErrAskedAlready) {
+			t.Errorf("again=%v: %v", again, err)
+		}
 	}
-	alice.get(bob.sends(out, nil))
-	alice.wantState(bob, StateFriends)
-	bob.wantState(alice, StateFriends)
+	bob.wantState(alice, StateReceived)
 }
 
 // When both ask at once they are friends at once, whatever arrives first, and all sessions come together.

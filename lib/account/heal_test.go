@@ -3,8 +3,6 @@ package account
 import (
 	"testing"
 	"time"
-
-	"sessiontool/lib/message"
 )
 
 // A friend who lost everything but the words is a friend again after a new request.
@@ -58,11 +56,6 @@ func TestRequestCrossesAcceptance(t *testing.T) {
 	}
 	w.chat(alice, bob)
 	w.talk(alice, bob)
-}
-
-// resets asks other for a new session.
-func (p *person) resets(other *person) string {
-	return p.puts(other, message.Reset(p.bundle(other)))
 }
 
 // A reset that is sent twice makes one new session: its one-time prekey serves once.

@@ -11,13 +11,9 @@ import (
 	"time"
 
 	"sessiontool/keystore"
-	"sessiontool/lib/envelope"
-	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
-	"sessiontool/lib/x3dh"
 )
 
 // world is what the people of a test share: the time, and what became of the processes that they run.
@@ -225,16 +221,6 @@ func (p *person) wantState(other *person, want State) {
 	}
 }
 
-// bundle is the one that p gives to other.
-func (p *person) bundle(other *person) x3dh.Bundle {
-	p.w.t.Helper()
-	bundle, err := p.Bundle(p.w.t.Context(), other.ID())
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	return bundle
-}
-
 // oneTimePrekeys are those that nobody has used yet.
 func (p *person) oneTimePrekeys() []Prekey {
 	p.w.t.Helper()
@@ -243,42 +229,6 @@ func (p *person) oneTimePrekeys() []Prekey {
 		p.w.t.Fatal(err)
 	}
 	return slices.DeleteFunc(prekeys, func(key Prekey) bool { return !key.OneTime })
-}
-
-// requestWith makes a friend request that carries any bundle, and remembers nothing of it.
-func (p *person) requestWith(to *person, bundle x3dh.Bundle) string {
-	p.w.t.Helper()
-	padded := message.Pad(message.FriendRequest("hi", p.name, nil, bundle).Marshal())
-	ciphertext, err := sealed.EncryptFriendRequest(p.w.random, p.keys.X25519, to.ID().PublicKey(), padded)
-	out := Outgoing{To: to.ID()}
-	if err == nil {
-		err = p.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
-	}
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	return out.Data
-}
-
-// startsWith starts a session from any bundle and says something in it.
-func (p *person) startsWith(to *person, bundle x3dh.Bundle, content message.Content) string {
-	p.w.t.Helper()
-	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error { return p.startSession(tx, to.ID(), bundle) })
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	return p.puts(to, content)
-}
-
-// puts says anything in the session that there is.
-func (p *person) puts(to *person, content message.Content) string {
-	p.w.t.Helper()
-	out := Outgoing{To: to.ID()}
-	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error { return p.sealRatcheted(tx, &out, content) })
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	return out.Data
 }
 
 // wantFailure checks that a message was refused.

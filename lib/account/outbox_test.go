@@ -218,33 +218,57 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 	}
 }
 
-// When a process has ended well after its report, its entries go.
+// reports saves an entry's receipt and tells of it.
+func (p *person) reports(out Outgoing) {
+	p.w.t.Helper()
+	if err := p.SaveReceipt(p.w.t.Context(), out.Seq, record.Receipt{OK: true}); err != nil {
+		p.w.t.Fatal(err)
+	}
+	if err := p.Finish(p.w.t.Context(), out.Seq); err != nil {
+		p.w.t.Fatal(err)
+	}
+}
+
+func (p *person) wantGone(out Outgoing) {
+	p.w.t.Helper()
+	if err := p.Release(p.w.t.Context(), out.Seq); !errors.Is(err, ErrGone) {
+		p.w.t.Errorf("changing an entry that is over: %v", err)
+	}
+}
+
+// When a process has ended well after its report, its entries go: the same command means a new message.
 func TestFinish(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
 	draft := Draft{To: bob.ID(), Text: "hi"}
-	out := alice.seals(draft)
-	if err := alice.SaveReceipt(t.Context(), out.Seq, record.Receipt{OK: true}); err != nil {
-		t.Fatal(err)
-	}
-	if err := alice.Finish(t.Context(), out.Seq); err != nil {
-		t.Fatal(err)
-	}
+	first := alice.seals(draft)
+	alice.reports(first)
 	alice.ends(presence.Gone)
+
 	second := alice.anew("second")
-	if again := second.seals(draft); again.Resumed {
+	again := second.seals(draft)
+	if again.Resumed {
 		t.Errorf("the next command resumes %+v", again)
 	}
-	if err := second.SaveReceipt(t.Context(), out.Seq, record.Receipt{}); !errors.Is(err, ErrGone) {
-		t.Errorf("changing a finished entry: %v", err)
-	}
-	refused := second.seals(Draft{To: bob.ID(), Text: "never"})
-	if err := second.Discard(t.Context(), refused); err != nil {
+	second.wantGone(first)
+	second.reports(again)
+	second.ends(presence.Gone)
+
+	third := second.anew("third")
+	third.claimsOutbox()
+	third.wantGone(again)
+}
+
+// A message that the network will never take is discarded.
+func TestDiscard(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	out := alice.seals(Draft{To: bob.ID(), Text: "never"})
+	if err := alice.Discard(t.Context(), out); err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Release(t.Context(), refused.Seq); !errors.Is(err, ErrGone) {
-		t.Errorf("changing a discarded entry: %v", err)
-	}
+	alice.wantGone(out)
+	alice.wantOutboxEmpty(true)
 }
 
 // A sealed message that its caller takes away stands in no outbox.

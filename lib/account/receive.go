@@ -2,11 +2,8 @@ package account
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/envelope"
@@ -18,12 +15,6 @@ import (
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
-
-// seenFor is how long a message is remembered as received: longer than any network keeps it, whatever a node says.
-const seenFor = 15 * 24 * time.Hour
-
-// forgetEvery is how often that memory is cleared up.
-const forgetEvery = 24 * time.Hour
 
 // Incoming is a message as a swarm or a listening node handed it over. Data is base64, Hash the name that the node
 // gave it, which proves nothing.
@@ -45,13 +36,6 @@ type Opened struct {
 	Duplicate bool
 }
 
-// seenEntry remembers a received message: by its place in the inbox or, if there was nothing to show, by its event.
-type seenEntry struct {
-	Seq     uint64    `json:"seq,omitempty"`
-	Control *Event    `json:"control,omitempty"`
-	Until   time.Time `json:"until"`
-}
-
 // failure is why a message could not be opened.
 type failure struct {
 	code record.Code
@@ -61,12 +45,6 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 
 func fail(code record.Code, err error) error { return &failure{code, err} }
-
-// dataID names a message: the first 32 hex digits of the SHA-256 of its store data. All copies of it have the same.
-func dataID(data string) string {
-	sum := sha256.Sum256([]byte(data))
-	return hex.EncodeToString(sum[:16])
-}
 
 // Receive opens messages in order, in one transaction with the memory that they were seen and with cursor, which
 // may be nil. A message that can not be opened becomes an event that says so and changes nothing else; one that was
@@ -109,16 +87,11 @@ func bounded(hash string) string {
 
 func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
 	id := dataID(in.Data)
-	var seen seenEntry
-	found, err := get(tx, tableSeen, id, &seen)
-	if err != nil {
-		return Opened{}, err
+	event, found, err := seenBefore(tx, id)
+	if err != nil || found {
+		return Opened{Event: event, Duplicate: found}, err
 	}
-	if found {
-		event, err := seen.event(tx)
-		return Opened{Event: event, Duplicate: true}, err
-	}
-	event := Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
+	event = Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
 	err = a.open(tx, in.Data, &event)
 	var failed *failure
 	switch {
@@ -129,24 +102,12 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
 	case err != nil:
 		return Opened{}, err
 	}
-	seen = seenEntry{Until: a.env.Now().Add(seenFor)}
 	if event.Shown() {
 		if err := a.keepEvent(tx, &event); err != nil {
 			return Opened{}, err
 		}
-		seen.Seq = event.Seq
-	} else {
-		seen.Control = &event
 	}
-	return Opened{Event: event}, put(tx, tableSeen, id, seen)
-}
-
-// event returns what the message was when it was received.
-func (s seenEntry) event(tx *keystore.Tx) (Event, error) {
-	if s.Control != nil {
-		return *s.Control, nil
-	}
-	return loadEvent(tx, s.Seq)
+	return Opened{Event: event}, a.rememberSeen(tx, event)
 }
 
 // open decrypts one message and acts on it. Errors of type *failure are the message's fault and leave no trace in
@@ -324,24 +285,4 @@ func (a *Account) LastHash(ctx context.Context, node string) (hash string, err e
 		return err
 	})
 	return hash, err
-}
-
-// forgetSeen drops the memory of messages that no network can have any more. It looks for them once a day.
-func (a *Account) forgetSeen(tx *keystore.Tx) error {
-	now := a.env.Now()
-	var last time.Time
-	if _, err := get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
-		return err
-	}
-	err := tx.ForEach(tableSeen, func(name string, value []byte) error {
-		var seen seenEntry
-		if err := decode(tableSeen, value, &seen); err != nil || !now.After(seen.Until) {
-			return err
-		}
-		return tx.Delete(tableSeen, name)
-	})
-	if err != nil {
-		return err
-	}
-	return put(tx, tableTimes, timeSeenForgotten, now)
 }

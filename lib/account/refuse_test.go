@@ -13,20 +13,8 @@ import (
 	"sessiontool/lib/record"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
-	"sessiontool/lib/xeddsa"
 	"sessiontool/proto/statepb"
 )
-
-// signed signs the bundle's signed prekey as p.
-func (p *person) signed(bundle x3dh.Bundle) x3dh.Bundle {
-	p.w.t.Helper()
-	signature, err := xeddsa.Sign(p.w.random, p.keys.X25519.Private, bundle.SignedPrekey.Encoded())
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	bundle.Signature = signature
-	return bundle
-}
 
 // A bundle that is not its sender's, is not signed, or can start no session is refused wherever it comes from, before
 // anything has changed, and holds up no other message.
@@ -87,26 +75,6 @@ func TestReflectedRequest(t *testing.T) {
 	env.Source = bob.ID()
 	wantFailure(t, alice.get(w.pack(env)), record.CodeBadSignature)
 	alice.wantState(bob, StateSent)
-}
-
-func (w *world) pack(env envelope.Envelope) string {
-	w.t.Helper()
-	data, err := envelope.Pack(w.random, env)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return data
-}
-
-// repack is a message as a node may change it: it can not open it, but it can date it otherwise.
-func (w *world) repack(data string, at time.Time) string {
-	w.t.Helper()
-	env, err := envelope.Unpack(data)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	env.TimestampMS = uint64(at.UnixMilli())
-	return w.pack(env)
 }
 
 // A node that stores a friend request again can not break what became of it.

@@ -37,6 +37,8 @@ const (
 	CodeAccountRequired    Code = "account_required"
 	CodeBadNetwork         Code = "bad_network"
 	CodeKeystoreOpen       Code = "keystore_permissions"
+	CodeAskedAlready       Code = "asked_already"
+	CodeAlreadyFriends     Code = "already_friends"
 	CodePartial            Code = "partial"
 	CodeNoNetwork          Code = "no_network"
 	CodeKeystoreNotFound   Code = "keystore_not_found"
@@ -94,6 +96,8 @@ var Codes = []CodeInfo{
 	{CodeAccountRequired, ExitUsage, false, "the keystore has several accounts", "say which with --account"},
 	{CodeBadNetwork, ExitUsage, false, "the network's description cannot be used", "check the file or URL of --network"},
 	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
+	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID'"},
+	{CodeAlreadyFriends, ExitUsage, false, "the other side is a friend already", "just send; use --again if the friend has lost its session"},
 	{CodePartial, ExitPartial, false, "some items failed; each one's record says why", "look at the error records on stdout"},
 	{CodeNoNetwork, ExitNotFound, false, "no network is named and no devnet is running", "start one with 'sessiontool devnet up --detach', or use --network"},
 	{CodeKeystoreNotFound, ExitNotFound, false, "there is no keystore in that folder", "make an account with 'sessiontool keygen'"},

@@ -110,7 +110,9 @@ func NewKeyPair(private PrivateKey) KeyPair {
 func (p KeyPair) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // String names the pair by its public key.
-func (p KeyPair) String() string { return "x25519.KeyPair(" + p.Public.String() + ", private key redacted)" }
+func (p KeyPair) String() string {
+	return "x25519.KeyPair(" + p.Public.String() + ", private key redacted)"
+}
 
 // DH is PrivateKey.DH at half its cost. Use it where a pair is at hand.
 func (p KeyPair) DH(peer PublicKey) ([Size]byte, error) {

@@ -1,0 +1,71 @@
+package account
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"sessiontool/keystore"
+)
+
+// seenFor is how long a message is remembered as received: longer than any network keeps it, whatever a node says.
+const seenFor = 15 * 24 * time.Hour
+
+// forgetEvery is how often that memory is cleared up.
+const forgetEvery = 24 * time.Hour
+
+// seenEntry remembers a received message: by its place in the inbox or, if there was nothing to show, by its event.
+type seenEntry struct {
+	Seq     uint64    `json:"seq,omitempty"`
+	Control *Event    `json:"control,omitempty"`
+	Until   time.Time `json:"until"`
+}
+
+// dataID names a message: the first 32 hex digits of the SHA-256 of its store data. All copies of it have the same.
+func dataID(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(sum[:16])
+}
+
+// seenBefore returns what the message called id was when it was received, if it was.
+func seenBefore(tx *keystore.Tx, id string) (event Event, found bool, err error) {
+	var seen seenEntry
+	found, err = get(tx, tableSeen, id, &seen)
+	if err != nil || !found {
+		return Event{}, false, err
+	}
+	if seen.Control != nil {
+		return *seen.Control, true, nil
+	}
+	event, err = loadEvent(tx, seen.Seq)
+	return event, true, err
+}
+
+// rememberSeen makes further copies of an event's message duplicates.
+func (a *Account) rememberSeen(tx *keystore.Tx, event Event) error {
+	seen := seenEntry{Seq: event.Seq, Until: a.env.Now().Add(seenFor)}
+	if !event.Shown() {
+		seen.Control = &event
+	}
+	return put(tx, tableSeen, event.ID, seen)
+}
+
+// forgetSeen drops the memory of messages that no network can have any more. It looks for them once a day.
+func (a *Account) forgetSeen(tx *keystore.Tx) error {
+	now := a.env.Now()
+	var last time.Time
+	if _, err := get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
+		return err
+	}
+	err := tx.ForEach(tableSeen, func(name string, value []byte) error {
+		var seen seenEntry
+		if err := decode(tableSeen, value, &seen); err != nil || !now.After(seen.Until) {
+			return err
+		}
+		return tx.Delete(tableSeen, name)
+	})
+	if err != nil {
+		return err
+	}
+	return put(tx, tableTimes, timeSeenForgotten, now)
+}

@@ -71,7 +71,7 @@ func TestTerminalIsNoInput(t *testing.T) {
 	for _, line := range []string{
 		"send", "send -", "friend-request send", "friend-request accept", "friend-request decline", "envelope seal",
 		"envelope open", "envelope inspect", "pow solve --difficulty 1", "pow verify", "swarm lookup", "swarm store",
-		"onion send", "keygen --mnemonic-file -",
+		"onion send", "keygen --mnemonic-file -", "swarm check -", "swarm map --out x.svg -",
 	} {
 		_, problem, code := inProcess(t, Streams{InIsTerminal: true}, strings.Fields(line)...)
 		if problem.Code != string(record.CodeStdinTerminal) || code != record.ExitUsage {
@@ -85,7 +85,7 @@ func TestFlagsKeepStdinUntouched(t *testing.T) {
 	id := "05" + strings.Repeat("ab", 32)
 	for _, line := range []string{
 		"send --to " + id + " --text x", "envelope seal --to " + id + " --text x", "friend-request send --to " + id,
-		"friend-request accept " + id, "swarm lookup " + id, "poll", "inbox", "keygen", "version", "contact list",
+		"friend-request accept " + id, "swarm lookup " + id, "swarm check", "swarm check " + id, "poll", "inbox", "keygen", "version", "contact list",
 		"pow estimate --bytes 100 --difficulty 1",
 	} {
 		inProcess(t, Streams{}, strings.Fields(line)...)

@@ -1,15 +1,16 @@
 package commands
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,10 @@ type devnetOptions struct {
 	difficulty    int64
 	allowUnsigned bool
 	detach        bool
+	listen        string
+	metrics       string
+	faults        []string
+	log           logFlags
 }
 
 func newDevnetCommand(app *App) *cobra.Command {
@@ -35,12 +40,15 @@ func newDevnetCommand(app *App) *cobra.Command {
 		Use:   "up",
 		Short: "Start a whole network of service nodes on this machine",
 		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and messages are\n" +
-			"kept in --dir: the next 'devnet up' goes on with them.\n\n" +
+			"kept in --dir: the next 'devnet up' goes on with them. With --nodes 0 it is a registry alone, which\n" +
+			"'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
 			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
 			"Prints a network record; its file can be given to --network. Exit status: 0, 2, 5 (already running).",
 		Example: "  sessiontool devnet up --detach\n" +
-			"  sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10",
+			"  sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10\n" +
+			"  sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100\n" +
+			"  sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.detach {
@@ -49,23 +57,28 @@ func newDevnetCommand(app *App) *cobra.Command {
 			return app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runDevnet(ctx, opts) })(cmd, args)
 		},
 	}
-	up.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4")
+	up.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
 	up.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	up.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
 	up.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	up.Flags().BoolVar(&opts.detach, "detach", false, "go on in the background")
 	up.Flags().StringVar(&opts.name, "name", "devnet", "name for --network")
+	up.Flags().StringVar(&opts.listen, "listen", "", "IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
+	up.Flags().StringArrayVar(&opts.faults, "fault", nil, "fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
+	up.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
+	opts.log.add(up.Flags())
 	status := &cobra.Command{
 		Use: "status", Short: "Print the running devnet's network record", Args: cobra.NoArgs,
 		Example: "  sessiontool devnet status",
-		RunE:    app.runE(func(context.Context, []string) error { return app.devnetStatus(opts) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.devnetStatus(ctx, opts) }),
 	}
 	down := &cobra.Command{
 		Use: "down", Short: "Stop the running devnet", Args: cobra.NoArgs,
 		Example: "  sessiontool devnet down",
 		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.stopDevnet(ctx, opts) }),
 	}
-	cmd := parent("devnet", "Start, show and stop a network of service nodes on this machine", "", up, status, down)
+	cmd := parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
+		up, status, down, newFaultCommand(app, opts), newDifficultyCommand(app, opts))
 	cmd.PersistentFlags().StringVar(&opts.dir, "dir", "", "folder of the devnet (default: in the user's state folder)")
 	return cmd
 }
@@ -103,8 +116,8 @@ func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
 // checkDevnet refuses options that make no network, and a folder that is in use.
 func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 	switch {
-	case opts.nodes < 4:
-		return "", usageError(fmt.Errorf("--nodes %d: an onion path and its target need 4", opts.nodes))
+	case opts.nodes != 0 && opts.nodes < 4:
+		return "", usageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
 	case opts.nodes > devnet.MaxNodes:
 		return "", usageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
 	case opts.swarmSize < 1:
@@ -127,24 +140,56 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
+// networkOptions makes of the flags what the devnet is started with.
+func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options, error) {
+	log, err := opts.log.logger(app)
+	if err != nil {
+		return devnet.Options{}, err
+	}
+	options := devnet.Options{
+		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
+		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Control: true, Logger: log,
+	}
+	host, port, err := net.SplitHostPort(opts.listen)
+	if err != nil {
+		host, port = opts.listen, "0"
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || host != "" && net.ParseIP(host) == nil {
+		return options, usageError(fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen))
+	}
+	options.ListenIP, options.SeedPort = host, uint16(number)
+	return options, nil
+}
+
 // runDevnet runs a devnet in this process until ctx ends.
 func (app *App) runDevnet(ctx context.Context, opts *devnetOptions) (err error) {
 	dir, err := app.checkDevnet(opts)
 	if err != nil {
 		return err
 	}
-	net, err := devnet.Start(ctx, devnet.Options{
-		Dir: dir, Nodes: opts.nodes, SwarmSize: opts.swarmSize, Difficulty: uint64(opts.difficulty),
-		AllowUnsigned: opts.allowUnsigned, Logger: app.log,
-	})
+	options, err := opts.networkOptions(app, dir)
+	if err != nil {
+		return err
+	}
+	net, err := devnet.Start(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, net.Close(context.WithoutCancel(ctx))) }()
+	if err := setFaults(ctx, net, opts.faults); err != nil {
+		return err
+	}
+	metricsURL, closeMetrics, err := serveMetrics(opts.metrics, net, options.Logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeMetrics()) }()
 	out, err := describeDevnet(net, dir, opts)
 	if err != nil {
 		return err
 	}
+	out.MetricsURL = metricsURL
 	remove, err := app.noteDevnet(devnetNote{Network: out, Dir: dir})
 	if err != nil {
 		return err
@@ -157,16 +202,42 @@ func (app *App) runDevnet(ctx context.Context, opts *devnetOptions) (err error) 
 	return nil
 }
 
+// setFaults sets the faults that a devnet shall have from the start.
+func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
+	for _, text := range texts {
+		fault, nodes, err := devnet.ParseFault(text)
+		if err == nil {
+			_, err = net.SetFault(ctx, nodes, fault)
+		}
+		if err != nil {
+			return usageError(fmt.Errorf("--fault: %w", err))
+		}
+	}
+	return nil
+}
+
+// serveMetrics serves what source has measured at address, unless that is empty. It returns where, and what ends it.
+func serveMetrics(address string, source interface{ WriteMetrics(io.Writer) error }, log *slog.Logger) (string, func() error, error) {
+	if address == "" {
+		return "", func() error { return nil }, nil
+	}
+	served, err := devnet.ServeMetrics(address, source, log)
+	if err != nil {
+		return "", nil, usageError(fmt.Errorf("--metrics: %w", err))
+	}
+	return served.URL(), func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return served.Close(ctx)
+	}, nil
+}
+
 // describeDevnet makes the devnet's network record and writes it to its file.
 func describeDevnet(net *devnet.Network, dir string, opts *devnetOptions) (record.Network, error) {
-	up, swarms := true, make(map[string]bool)
-	nodes := net.Nodes()
-	for _, node := range nodes {
-		swarms[node.SwarmID.String()] = true
-	}
+	up, status := true, net.Status()
 	out := record.Network{
 		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"), Seeds: []string{net.SeedURL()},
-		Nodes: len(nodes), Swarms: len(swarms), Difficulty: opts.difficulty, PID: os.Getpid(), Up: &up,
+		Nodes: status.Nodes, Swarms: status.Swarms, Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
 	}
 	data, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {
@@ -175,74 +246,21 @@ func describeDevnet(net *devnet.Network, dir string, opts *devnetOptions) (recor
 	return out, os.WriteFile(out.File, append(data, '\n'), 0o644)
 }
 
-// detachDevnet runs the same command without --detach in a process of its own, and returns when that one has printed
-// its network record.
-func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
-	dir, err := app.checkDevnet(opts)
-	if err != nil {
-		return err
-	}
-	executable, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	log, err := os.OpenFile(filepath.Join(dir, "devnet.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	args := []string{
-		"devnet", "up", "--dir", dir, "--name", opts.name, fmt.Sprint("--nodes=", opts.nodes),
-		fmt.Sprint("--swarm-size=", opts.swarmSize), fmt.Sprint("--difficulty=", opts.difficulty),
-		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), fmt.Sprint("--verbose=", app.verbose),
-	}
-	child := exec.Command(executable, args...)
-	child.Stderr = log
-	child.SysProcAttr = detached()
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := child.Start(); err != nil {
-		return err
-	}
-	out, err := awaitDevnet(ctx, stdout)
-	if err != nil {
-		return errors.Join(fmt.Errorf("%w; see %s", err, log.Name()), child.Process.Kill(), child.Wait())
-	}
-	if err := child.Process.Release(); err != nil {
-		return err
-	}
-	return app.print(out)
-}
-
-// awaitDevnet reads the network record that a starting devnet prints.
-func awaitDevnet(ctx context.Context, stdout io.Reader) (out record.Network, err error) {
-	lines := make(chan error, 1)
-	go func() {
-		line, err := bufio.NewReader(stdout).ReadBytes('\n')
-		if err == nil {
-			err = json.Unmarshal(line, &out)
-		}
-		lines <- err
-	}()
-	select {
-	case err := <-lines:
-		if err != nil {
-			return out, fmt.Errorf("the devnet did not start: %w", err)
-		}
-		return out, nil
-	case <-ctx.Done():
-		return record.Network{}, ctx.Err()
-	}
-}
-
-func (app *App) devnetStatus(opts *devnetOptions) error {
+// devnetStatus prints what the devnet is like now.
+func (app *App) devnetStatus(ctx context.Context, opts *devnetOptions) error {
 	note, err := app.findDevnet(opts)
 	if err != nil {
 		return err
 	}
-	return app.print(note.Network)
+	remote, err := devnet.Connect(note.Dir)
+	if err != nil {
+		return err
+	}
+	status, err := remote.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return app.print(note.now(status))
 }
 
 // stopDevnet tells a devnet's process to end and waits until it has.

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
@@ -104,6 +105,10 @@ var codeTable = []struct {
 	{network.ErrTarget, record.CodeNetworkUnreachable},
 	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},
 	{errDevnetRunning, record.CodeDevnetRunning},
+	{devnet.ErrFault, record.CodeUsage},
+	{devnet.ErrPublicIP, record.CodeUsage},
+	{devnet.ErrNode, record.CodeNodeNotFound},
+	{devnet.ErrControl, record.CodeNetworkUnreachable},
 	{envelope.ErrMalformed, record.CodeBadEnvelope},
 	{envelope.ErrPath, record.CodeBadEnvelope},
 	{envelope.ErrType, record.CodeBadEnvelope},

@@ -62,7 +62,7 @@ func newPowCommand(app *App) *cobra.Command {
 	}
 	estimate.Flags().IntVar(&opts.bytes, "bytes", 0, "characters of base64 data, instead of envelopes from stdin")
 	estimate.Flags().DurationVar(&opts.ttl, "ttl", 96*time.Hour, "time to live, with --bytes")
-	return parent("pow", "Solve, verify and estimate proof of work", "", solve, verify, estimate)
+	return parent("pow", "Solve, verify and estimate proof of work", "", solve, verify, estimate, newPowBenchCommand(app))
 }
 
 // chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network told last; where
@@ -146,7 +146,8 @@ func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	speed, err := measureHashes(ctx, workers)
+	const sample = 300 * time.Millisecond
+	speed, err := measureHashes(ctx, sample, pow.Options{Workers: workers})
 	if err != nil {
 		return err
 	}
@@ -207,13 +208,13 @@ func estimateRecord(request route.StoreRequest, difficulty int64, speed float64,
 
 // measureHashes returns this machine's hashes per second. The target cannot be met, so that the search runs until
 // its time is over.
-func measureHashes(ctx context.Context, workers int) (float64, error) {
-	const sample = 300 * time.Millisecond
+func measureHashes(ctx context.Context, sample time.Duration, options pow.Options) (float64, error) {
 	limited, cancel := context.WithTimeout(ctx, sample)
 	defer cancel()
 	var hashes uint64
+	options.Progress = func(done uint64) { hashes = done }
 	started := time.Now()
-	_, err := pow.Solve(limited, [64]byte{}, 1, pow.Options{Workers: workers, Progress: func(done uint64) { hashes = done }})
+	_, err := pow.Solve(limited, [64]byte{}, 1, options)
 	elapsed := time.Since(started)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()

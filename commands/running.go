@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/devnet"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 )
@@ -28,6 +29,13 @@ type devnetNote struct {
 
 	presence string
 	since    time.Time
+}
+
+// now returns the devnet's network record with what changes while it runs.
+func (note *devnetNote) now(status devnet.Status) record.Network {
+	out := note.Network
+	out.Nodes, out.Swarms, out.Difficulty = status.Nodes, status.Swarms, int64(status.Difficulty)
+	return out
 }
 
 // noteDevnet notes a devnet of this process. The returned function removes the note.

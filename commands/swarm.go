@@ -54,7 +54,8 @@ func newSwarmCommand(app *App) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(app.retrieveEnvelopes),
 	}
-	return parent("swarm", "Look up swarms, list nodes, store and retrieve envelopes", "", lookup, nodes, storeCmd, retrieve)
+	return parent("swarm", "Look up, check and draw swarms, list nodes, store and retrieve envelopes", "",
+		lookup, nodes, newCheckCommand(app), newMapCommand(app), storeCmd, retrieve)
 }
 
 func (app *App) lookupSwarms(ctx context.Context, args []string) error {

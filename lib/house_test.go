@@ -22,7 +22,7 @@ import (
 var floors = [][]string{
 	{
 		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
-		"lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence",
+		"lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence", "lib/metrics", "lib/ringmap",
 	},
 	{"lib/rpc", "lib/network", "keystore", "lib/node"},
 	{"lib/account", "lib/route", "lib/devnet"},
@@ -40,6 +40,7 @@ var besides = map[string][]string{
 	"lib/message":     {"lib/x25519", "lib/x3dh"},
 	"lib/envelope":    {"lib/sessionid"},
 	"lib/onion":       {"lib/x25519"},
+	"lib/ringmap":     {"lib/swarm"},
 	"lib/network":     {"lib/rpc"},
 	"lib/node":        {"lib/rpc"},
 	"lib/route":       {"lib/account"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -12,9 +13,13 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// SeedURL returns the URL at which the registry answers as a seed.
+// SeedURL returns the URL at which the registry answers as a seed, on this machine if it listens everywhere.
 func (n *Network) SeedURL() string {
-	return "http://" + net.JoinHostPort(n.options.ListenIP, strconv.Itoa(int(n.seedPort))) + rpc.SeedPath
+	ip := n.options.ListenIP
+	if net.ParseIP(ip).IsUnspecified() {
+		ip = defaultListenIP
+	}
+	return "http://" + net.JoinHostPort(ip, strconv.Itoa(int(n.seedPort))) + rpc.SeedPath
 }
 
 // Dir returns the folder in which the network keeps its files.
@@ -67,6 +72,11 @@ func (n *Network) StopNode(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
+	return n.stopMember(ctx, m)
+}
+
+// stopMember closes the member's node, if it runs. The caller holds n.mu.
+func (n *Network) stopMember(ctx context.Context, m *member) error {
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
 	return m.stop(ctx)
@@ -80,6 +90,11 @@ func (n *Network) StartNode(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
+	return n.restartMember(ctx, m)
+}
+
+// restartMember starts the member's node at its port. The caller holds n.mu.
+func (n *Network) restartMember(ctx context.Context, m *member) error {
 	listener, err := n.listenAt(m.port)
 	if err != nil {
 		return err
@@ -96,6 +111,9 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 		Directory:     n.registry,
 		Difficulty:    n.options.Difficulty,
 		AllowUnsigned: n.options.AllowUnsigned,
+		Wrap:          func(handler http.Handler) http.Handler { return m.meter.wrap(m.faults.wrap(handler)) },
+		DialContext:   m.faults.dialContext,
+		Now:           m.faults.now,
 		Logger:        n.options.Logger,
 	})
 	if err != nil {
@@ -112,14 +130,52 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 	if err != nil {
 		return running, err // the caller's Close stops it
 	}
+	m.faults.begin()
 	return running, nil
 }
 
-// SetDifficulty changes the proof of work that all nodes ask for from now on.
+// otherSwarm returns the nodes of a swarm that the node called name is not in, the one with the lowest id. There are
+// none in a network of one swarm.
+func (n *Network) otherSwarm(name string) []rpc.Snode {
+	self, _ := n.registry.find(name) // all members are listed
+	list := n.registry.list("")
+	other := uint64(swarm.NoSwarm)
+	for _, state := range list.States {
+		if state.SwarmID != self.SwarmID {
+			other = min(other, state.SwarmID)
+		}
+	}
+	snodes := []rpc.Snode{}
+	for _, state := range list.States {
+		key, err := decodeKey(state.PubkeyLegacy)
+		if err == nil && state.SwarmID == other && other != uint64(swarm.NoSwarm) {
+			snodes = append(snodes, rpc.Snode{
+				Address: rpc.SnodeAddress([32]byte(key)), IP: state.PublicIP, Port: strconv.Itoa(int(state.StoragePort)),
+				PubkeyEd25519: state.PubkeyEd25519, PubkeyX25519: state.PubkeyX25519,
+			})
+		}
+	}
+	return snodes
+}
+
+// groupAt returns the partition of the devnet's node at a host and port. What is no node of the devnet is in group 0.
+func (n *Network) groupAt(address string) int {
+	for _, m := range n.members {
+		if address == net.JoinHostPort(n.options.ListenIP, strconv.Itoa(int(m.port))) {
+			return m.faults.current()[FaultPartition].Group
+		}
+	}
+	return 0
+}
+
+// SetDifficulty changes the proof of work that all nodes ask for from now on. Nodes that joined from outside and follow
+// the registry learn it when they next ask for the list. 0 means 1.
 func (n *Network) SetDifficulty(difficulty uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	difficulty = max(difficulty, 1)
 	n.options.Difficulty = difficulty
+	n.registry.setDifficulty(difficulty)
 	for _, m := range n.members {
 		if m.node != nil {
 			m.node.SetDifficulty(difficulty)

@@ -42,24 +42,31 @@ var ErrNode = errors.New("no such node")
 type Options struct {
 	// Nodes is how many nodes there are; 0 means 12. At most MaxNodes.
 	Nodes int
+	// RegistryOnly makes a network without nodes of its own, for those that join from outside. Nodes is then 0.
+	RegistryOnly bool
 	// SwarmSize is the least number of nodes in a swarm of a new network, if there are that many; 0 means 5.
 	SwarmSize int
 	// Dir is where registry and nodes keep their files; it is created (0700) if need be. Empty means a temporary
 	// folder that Close removes.
 	Dir string
-	// ListenIP is the address that registry and nodes listen on; empty means 127.0.0.1.
+	// ListenIP is the address that registry and nodes listen on; empty means 127.0.0.1. One that is unspecified, such as
+	// 0.0.0.0, suits a registry alone: nodes have to say where they are reached.
 	ListenIP string
+	// SeedPort is where the registry is served; 0 means where it was last time, or any port if that is taken.
+	SeedPort uint16
 	// Difficulty is the proof of work that nodes ask for; 0 means 1.
 	Difficulty uint64
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
 	AllowUnsigned bool
+	// Control opens an endpoint through which other processes give orders: see Connect.
+	Control bool
 	// Logger gets what the nodes log; nil means nothing does.
 	Logger *slog.Logger
 }
 
 // withDefaults fills in what may be left out, and refuses what makes no network.
 func (o Options) withDefaults() (Options, error) {
-	if o.Nodes == 0 {
+	if o.Nodes == 0 && !o.RegistryOnly {
 		o.Nodes = defaultNodes
 	}
 	if o.SwarmSize == 0 {
@@ -71,8 +78,15 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Nodes < 1 || o.Nodes > MaxNodes || o.SwarmSize < 1 {
+	o.Difficulty = max(o.Difficulty, 1)
+	ip := net.ParseIP(o.ListenIP)
+	switch {
+	case o.Nodes < 0 || o.Nodes > MaxNodes || o.SwarmSize < 1 || o.RegistryOnly && o.Nodes > 0:
 		return o, fmt.Errorf("a network of %d nodes in swarms of %d is not possible", o.Nodes, o.SwarmSize)
+	case ip == nil:
+		return o, fmt.Errorf("%q is not an IP address", o.ListenIP)
+	case ip.IsUnspecified() && o.Nodes > 0:
+		return o, ErrPublicIP
 	}
 	return o, nil
 }
@@ -84,7 +98,9 @@ type Network struct {
 	registry  *registry
 	seed      *http.Server
 	seedPort  uint16
-	serving   sync.WaitGroup
+	control   *endpoint // nil without Options.Control
+	tasks     sync.WaitGroup
+	endTasks  context.CancelFunc
 
 	mu      sync.Mutex
 	members []*member
@@ -96,6 +112,9 @@ type member struct {
 	keys node.Keys
 	port uint16
 	node *node.Node // nil while the node is stopped
+
+	faults *injector
+	meter  *meter
 }
 
 // NodeInfo describes a node. Keys are lower-case hex, Address ends in ".snode".
@@ -115,7 +134,7 @@ func Start(ctx context.Context, options Options) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{options: options, temporary: options.Dir == ""}
+	n := &Network{options: options, temporary: options.Dir == "", endTasks: func() {}}
 	if n.temporary {
 		n.options.Dir, err = os.MkdirTemp("", "sessiontool-devnet-")
 	} else {
@@ -137,6 +156,7 @@ func (n *Network) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.registry.setDifficulty(n.options.Difficulty)
 	if n.members, err = n.loadMembers(); err != nil {
 		return err
 	}
@@ -158,7 +178,36 @@ func (n *Network) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return n.registry.keep() // now that the nodes have locked their folders
+	if err := n.registry.keep(); err != nil { // now that the nodes have locked their folders
+		return err
+	}
+	background, cancel := context.WithCancel(context.Background())
+	n.endTasks = cancel
+	n.tasks.Go(func() { n.dropSilentLoop(background) })
+	if n.options.Control {
+		n.control, err = openEndpoint(n)
+	}
+	return err
+}
+
+// dropSilentLoop keeps the list free of nodes that have gone, until ctx ends.
+func (n *Network) dropSilentLoop(ctx context.Context) {
+	ticker := time.NewTicker(silentAfter / 10)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		dropped, err := n.registry.dropSilent()
+		if err != nil {
+			n.options.Logger.Error("taking nodes off the list", "error", err)
+		}
+		for _, name := range dropped {
+			n.options.Logger.Info("node has gone", "node", name[:8])
+		}
+	}
 }
 
 // loadMembers makes or reads the keys of all nodes.
@@ -168,20 +217,31 @@ func (n *Network) loadMembers() ([]*member, error) {
 		members[i] = &member{dir: filepath.Join(n.options.Dir, fmt.Sprintf("node-%03d", i))}
 	}
 	return members, each(members, func(_ int, m *member) (err error) {
-		m.keys, err = node.LoadKeys(m.dir, rand.Reader)
-		return err
+		if m.keys, err = node.LoadKeys(m.dir, rand.Reader); err != nil {
+			return err
+		}
+		m.meter, m.faults = newMeter(), newInjector(m.keys)
+		m.faults.others = func() []rpc.Snode { return n.otherSwarm(m.keys.Name()) }
+		m.faults.group = n.groupAt
+		return nil
 	})
 }
 
 // listenAll starts serving the registry, and opens a listener for each node, if possible at the ports of last time.
 func (n *Network) listenAll() ([]net.Listener, error) {
-	seed, err := n.listen(n.registry.port())
+	var seed net.Listener
+	var err error
+	if n.options.SeedPort != 0 {
+		seed, err = n.listenAt(n.options.SeedPort)
+	} else {
+		seed, err = n.listen(n.registry.port())
+	}
 	if err != nil {
 		return nil, err
 	}
 	n.seedPort = portOf(seed)
 	n.seed = newSeedServer(n.registry, n.options.Logger)
-	n.serving.Go(func() {
+	n.tasks.Go(func() {
 		if err := n.seed.Serve(seed); !errors.Is(err, http.ErrServerClosed) {
 			n.options.Logger.Error("registry has stopped", "error", err)
 		}
@@ -246,21 +306,30 @@ func each(members []*member, do func(i int, m *member) error) error {
 
 // Close stops all nodes and the registry. Requests under way get a few seconds, less if ctx ends before.
 func (n *Network) Close(ctx context.Context) error {
+	err := n.closeControl(ctx) // orders under way hold the lock
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
-	err := each(n.members, func(_ int, m *member) error { return m.stop(ctx) })
-	if n.seed != nil {
-		if n.seed.Shutdown(ctx) != nil {
-			n.seed.Close() // what is left are clients that keep a connection open
-		}
-		n.serving.Wait()
+	err = errors.Join(err, each(n.members, func(_ int, m *member) error { return m.stop(ctx) }))
+	if n.seed != nil && n.seed.Shutdown(ctx) != nil {
+		n.seed.Close() // what is left are clients that keep a connection open
 	}
+	n.endTasks()
+	n.tasks.Wait()
 	if n.temporary {
 		err = errors.Join(err, os.RemoveAll(n.options.Dir))
 	}
 	return err
+}
+
+func (n *Network) closeControl(ctx context.Context) error {
+	if n.control == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
+	return n.control.close(ctx)
 }
 
 // stop closes the member's node, if it runs.
@@ -268,6 +337,7 @@ func (m *member) stop(ctx context.Context) error {
 	if m.node == nil {
 		return nil
 	}
+	m.faults.end()
 	err := m.node.Close(ctx)
 	m.node = nil
 	return err

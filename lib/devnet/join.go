@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"sessiontool/lib/node"
@@ -25,38 +26,52 @@ type JoinOptions struct {
 	Listener net.Listener
 	// PublicIP is where others reach the node; empty means the listener's address.
 	PublicIP string
-	// Difficulty, AllowUnsigned and Logger are as in Options.
-	Difficulty    uint64
+	// Difficulty is the proof of work that the node asks for; 0 means what the registry tells, from moment to moment.
+	Difficulty uint64
+	// AllowUnsigned and Logger are as in Options.
 	AllowUnsigned bool
 	Logger        *slog.Logger
 }
 
 // Running is a node that has joined a network.
 type Running struct {
-	node *node.Node
-	seed *node.Seed
-	info NodeInfo
+	node  *node.Node
+	seed  *node.Seed
+	info  NodeInfo
+	meter *meter
+
+	endAnnouncing context.CancelFunc
+	announcing    sync.WaitGroup
 }
 
 // Join registers a node with a registry and runs it. It returns when the node belongs to a swarm. ctx is for joining
-// only; Close ends the node, which stays listed.
+// only; Close ends the node, which stays listed for some minutes. While the node runs it registers again and again, so
+// that a registry that has lost it lists it again.
 func Join(ctx context.Context, options JoinOptions) (*Running, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
 	seed, err := node.NewSeed(options.Seed)
 	if err != nil {
 		return nil, errors.Join(err, options.Listener.Close())
 	}
-	running := &Running{seed: seed}
-	if running.info, err = register(ctx, seed, options); err != nil {
+	running := &Running{seed: seed, meter: newMeter(), endAnnouncing: func() {}}
+	me, err := newAnnouncer(seed, options)
+	if err == nil {
+		running.info, err = me.join(ctx)
+	}
+	if err != nil {
 		seed.Close()
 		return nil, errors.Join(err, options.Listener.Close())
 	}
 	running.node, err = node.Start(ctx, node.Config{
 		DataDir:       options.DataDir,
 		Listener:      options.Listener,
-		Directory:     seed,
-		Difficulty:    options.Difficulty,
+		Directory:     me,
+		Difficulty:    me.difficulty,
 		AllowUnsigned: options.AllowUnsigned,
 		RateLimit:     node.DefaultRateLimit,
+		Wrap:          running.meter.wrap,
 		Logger:        options.Logger,
 	})
 	if err != nil {
@@ -68,36 +83,31 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 		return nil, errors.Join(err, running.Close(context.WithoutCancel(ctx)))
 	}
 	running.info.Running = true
+	me.node.Store(running.node)
+	background, cancel := context.WithCancel(context.Background())
+	running.endAnnouncing = cancel
+	running.announcing.Go(func() { me.loop(background) })
 	return running, nil
 }
 
-// register announces the node and looks up what the registry made of it.
-func register(ctx context.Context, seed *node.Seed, options JoinOptions) (NodeInfo, error) {
+// newAnnouncer loads the node's keys and settles its address.
+func newAnnouncer(seed *node.Seed, options JoinOptions) (*announcer, error) {
 	address := options.Listener.Addr().(*net.TCPAddr)
 	ip := options.PublicIP
 	if ip == "" {
 		if address.IP.IsUnspecified() {
-			return NodeInfo{}, ErrPublicIP
+			return nil, ErrPublicIP
 		}
 		ip = address.IP.String()
 	}
 	keys, err := node.LoadKeys(options.DataDir, rand.Reader)
 	if err != nil {
-		return NodeInfo{}, err
+		return nil, err
 	}
-	if err := seed.Register(ctx, keys, ip, uint16(address.Port), time.Now()); err != nil {
-		return NodeInfo{}, fmt.Errorf("registering: %w", err)
-	}
-	list, err := seed.Nodes(ctx, "")
-	if err != nil {
-		return NodeInfo{}, err
-	}
-	for _, state := range list.States {
-		if state.PubkeyEd25519 == keys.Name() {
-			return info(keys, state), nil
-		}
-	}
-	return NodeInfo{}, fmt.Errorf("%w: it does not list the node", node.ErrDirectory)
+	return &announcer{
+		Seed: seed, keys: keys, ip: ip, port: uint16(address.Port), now: time.Now, log: options.Logger,
+		follow: options.Difficulty == 0, difficulty: options.Difficulty, missing: make(chan struct{}, 1),
+	}, nil
 }
 
 // Info describes the node as it joined.
@@ -110,6 +120,8 @@ func (r *Running) Done() <-chan struct{} { return r.node.Done() }
 func (r *Running) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
+	r.endAnnouncing()
+	r.announcing.Wait()
 	err := r.node.Close(ctx)
 	r.seed.Close()
 	return err

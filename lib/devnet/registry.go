@@ -27,6 +27,8 @@ const (
 	MaxNodes = 1000
 	// registrationWindow is how far the clock of a registering node may be off.
 	registrationWindow = 5 * time.Minute
+	// silentAfter is how long a node that joined from outside stays listed without registering again.
+	silentAfter = 5 * time.Minute
 	// hardfork is what the registry answers: that of the network in the middle of 2020.
 	hardfork = 15
 )
@@ -50,9 +52,13 @@ type registry struct {
 	swarmSize int
 	now       func() time.Time
 
-	mu    sync.Mutex
-	state registryState
-	hash  string // of state
+	since time.Time // when this process took over
+
+	mu         sync.Mutex
+	state      registryState
+	hash       string               // of state
+	seen       map[string]time.Time // when nodes from outside registered last, since then
+	difficulty uint64
 }
 
 // registryState is what the registry's file holds.
@@ -64,7 +70,7 @@ type registryState struct {
 
 // loadRegistry reads the registry kept at path, or starts an empty one.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
-	r := &registry{path: path, swarmSize: swarmSize, now: now}
+	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seen: make(map[string]time.Time)}
 	data, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -185,7 +191,8 @@ func swarmSizes(nodes []listing) map[swarm.SwarmID]int {
 	return sizes
 }
 
-// register takes the announcement of a node: a new one gets a swarm, a known one may have moved. It returns
+// register takes the announcement of a node: a new one gets a swarm, a known one may have moved, or only tells that it
+// is still there. It returns
 // ErrRegistration, with the reason, for an announcement that is not signed, not timely, not complete, or not newer than
 // the node's last.
 func (r *registry) register(params rpc.RegisterParams) error {
@@ -214,6 +221,9 @@ func (r *registry) register(params rpc.RegisterParams) error {
 		if node.RegisteredMS >= params.TimestampMS {
 			return fmt.Errorf("%w: not newer than the last one", ErrRegistration)
 		}
+		if node.PublicIP == params.PublicIP && node.StoragePort == params.StoragePort {
+			state.Height = r.state.Height // nothing that others have to learn
+		}
 		node.PublicIP, node.StoragePort, node.RegisteredMS = params.PublicIP, params.StoragePort, params.TimestampMS
 		return nil
 	})
@@ -222,8 +232,49 @@ func (r *registry) register(params rpc.RegisterParams) error {
 	}
 	if err == nil {
 		r.adopt(state)
+		r.seen[params.PubkeyEd25519] = r.now()
 	}
 	return err
+}
+
+// dropSilent takes nodes off the list that joined from outside and have not been heard of for silentAfter, and returns
+// their names. The time while no registry ran does not count.
+func (r *registry) dropSilent() (dropped []string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	oldest := r.now().Add(-silentAfter)
+	state, err := r.edited(func(state *registryState) error {
+		state.Nodes = slices.DeleteFunc(state.Nodes, func(node listing) bool {
+			seen, ok := r.seen[node.PubkeyEd25519]
+			if !ok {
+				seen = r.since
+			}
+			silent := !node.Own && seen.Before(oldest)
+			if silent {
+				dropped = append(dropped, node.PubkeyEd25519)
+			}
+			return silent
+		})
+		return nil
+	})
+	if err != nil || len(dropped) == 0 {
+		return nil, err
+	}
+	if err := r.write(state); err != nil {
+		return nil, err
+	}
+	r.adopt(state)
+	for _, name := range dropped {
+		delete(r.seen, name)
+	}
+	return dropped, nil
+}
+
+// setDifficulty makes difficulty what the registry tells from now on.
+func (r *registry) setDifficulty(difficulty uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.difficulty = difficulty
 }
 
 // checkRegistration checks all that can be told without the list. An X25519 key cannot change, since the signature
@@ -268,7 +319,7 @@ func (r *registry) list(lastHash string) *rpc.ServiceNodesResult {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if lastHash == r.hash {
-		return &rpc.ServiceNodesResult{Unchanged: true}
+		return &rpc.ServiceNodesResult{Unchanged: true, Difficulty: r.difficulty}
 	}
 	states := make([]rpc.NodeState, len(r.state.Nodes))
 	for i, node := range r.state.Nodes {
@@ -276,6 +327,7 @@ func (r *registry) list(lastHash string) *rpc.ServiceNodesResult {
 	}
 	return &rpc.ServiceNodesResult{
 		States: states, BlockHash: r.hash, Height: r.state.Height, Hardfork: hardfork, Status: "OK",
+		Difficulty: r.difficulty,
 	}
 }
 

@@ -115,6 +115,8 @@ type nodesResult struct {
 	BlockHash string           `json:"block_hash"`
 	Hardfork  int              `json:"hardfork"`
 	Status    string           `json:"status"`
+
+	Difficulty uint64 `json:"difficulty"` // ours alone
 }
 
 func (r *registry) serveNodes(raw json.RawMessage) (any, *rpcError) {
@@ -140,7 +142,7 @@ func (r *registry) serveNodes(raw json.RawMessage) (any, *rpcError) {
 		rand.Shuffle(len(states), func(i, j int) { states[i], states[j] = states[j], states[i] })
 		states = states[:params.Limit]
 	}
-	return nodesResult{states, list.Height, list.BlockHash, list.Hardfork, list.Status}, nil
+	return nodesResult{states, list.Height, list.BlockHash, list.Hardfork, list.Status, list.Difficulty}, nil
 }
 
 // unmarshalParams leaves v as it is where there are no params.

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -15,27 +16,21 @@ const (
 	guardTests = 12
 )
 
-// guards returns the stored guards that are still registered and have not failed, choosing new ones when fewer than
-// guardsEnough are left. The caller has seen to it that there is a node list.
+// guards returns the stored guards that are still registered and have not failed. When fewer than guardsEnough are left
+// it fills them up. The caller has seen to it that there is a node list.
 func (c *Client) guards(ctx context.Context) ([]Node, error) {
 	c.guardsMu.Lock()
 	defer c.guardsMu.Unlock()
-	guards, failed := c.storedGuards()
-	if len(guards) >= guardsEnough {
+	if guards, _ := c.storedGuards(); len(guards) >= guardsEnough {
 		return guards, nil
 	}
-	guards, err := c.chooseGuards(ctx, guards, failed)
+	guards, err := c.chooseGuards(ctx)
 	if err != nil {
 		return nil, err
 	}
-	keys := make([]Key, len(guards))
-	for i, guard := range guards {
-		keys[i] = guard.Ed25519
+	if len(guards) >= guardsEnough {
+		c.setGuards(guards)
 	}
-	c.mu.Lock()
-	c.state.Guards = keys
-	c.mu.Unlock()
-	c.save()
 	return guards, nil
 }
 
@@ -57,58 +52,70 @@ func (c *Client) storedGuards() (guards, failed []Node) {
 	return guards, failed
 }
 
-// chooseGuards fills up guards. Those of former runs that failed are tried again before any other: who could cut us
-// off from the network for a moment must not make us change them. If nobody answers, the node list may be old: it is
-// fetched again.
-func (c *Client) chooseGuards(ctx context.Context, guards, failed []Node) ([]Node, error) {
-	nodes, _ := c.known()
-	found := c.testGuards(ctx, guards, append(failed, c.Shuffle(nodes)...))
-	if len(found) == 0 && ctx.Err() == nil && !c.askedLately() {
+func (c *Client) setGuards(guards []Node) {
+	keys := make([]Key, len(guards))
+	for i, guard := range guards {
+		keys[i] = guard.Ed25519
+	}
+	c.mu.Lock()
+	c.state.Guards = keys
+	c.mu.Unlock()
+	c.save()
+}
+
+// chooseGuards finds guards that answer. If nobody does, the node list may be old: it is fetched again.
+func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
+	guards := c.testGuards(ctx)
+	if len(guards) == 0 && ctx.Err() == nil && !c.askedLately() {
 		if err := c.Refresh(ctx); err != nil {
 			return nil, err
 		}
-		nodes, _ = c.known()
-		found = c.testGuards(ctx, nil, c.Shuffle(nodes))
+		guards = c.testGuards(ctx)
 	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case len(found) == 0:
+	case len(guards) == 0:
 		return nil, fmt.Errorf("%w: no service node answers", ErrNoPath)
 	}
-	return found, nil
+	return guards, nil
 }
 
-// testGuards fills up guards with the first candidates that answer, testing as many at a time as are still wanted.
-func (c *Client) testGuards(ctx context.Context, guards, candidates []Node) []Node {
-	tried := make(map[Key]bool)
-	for _, guard := range guards {
-		tried[guard.Ed25519] = true
-	}
-	var untried []Node
-	for _, node := range candidates {
-		if !tried[node.Ed25519] {
-			tried[node.Ed25519] = true
-			untried = append(untried, node)
-		}
-	}
-	untried = untried[:min(len(untried), guardTests)]
-	for len(guards) < guardsWanted && len(untried) > 0 && ctx.Err() == nil {
-		n := min(guardsWanted-len(guards), len(untried))
+// testGuards returns the first candidates that answer, testing as many at a time as are still wanted.
+func (c *Client) testGuards(ctx context.Context) (guards []Node) {
+	candidates := c.guardCandidates()
+	for len(guards) < guardsWanted && len(candidates) > 0 && ctx.Err() == nil {
+		n := min(guardsWanted-len(guards), len(candidates))
 		good := make([]bool, n)
 		var wait sync.WaitGroup
-		for i, node := range untried[:n] {
+		for i, node := range candidates[:n] {
 			wait.Go(func() { good[i] = c.testGuard(ctx, node) })
 		}
 		wait.Wait()
 		for i, ok := range good {
 			if ok {
-				guards = append(guards, untried[i])
+				guards = append(guards, candidates[i])
 			}
 		}
-		untried = untried[n:]
+		candidates = candidates[n:]
 	}
 	return guards
+}
+
+// guardCandidates returns up to guardTests nodes in the order in which they are tried. Those that were guards come
+// first, even if they failed: who could cut us off from the network for a moment must not make us change them.
+func (c *Client) guardCandidates() []Node {
+	guards, failed := c.storedGuards()
+	nodes, _ := c.known()
+	var candidates []Node
+	seen := make(map[Key]bool)
+	for _, node := range slices.Concat(guards, failed, c.Shuffle(nodes)) {
+		if !seen[node.Ed25519] && len(candidates) < guardTests {
+			seen[node.Ed25519] = true
+			candidates = append(candidates, node)
+		}
+	}
+	return candidates
 }
 
 // testGuard asks a node something through an onion of one layer, which only the holder of its registered key can

@@ -50,6 +50,7 @@ type Client struct {
 	now     func() time.Time
 	log     *slog.Logger
 	http    *rpc.Client
+	round   time.Duration // for one onion request
 
 	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
 	guardsMu sync.Mutex // held while guards are chosen, likewise
@@ -69,7 +70,7 @@ func New(config Config) (*Client, error) {
 	}
 	c := &Client{
 		version: config.OnionVersion, random: config.Random, now: config.Now, log: config.Log,
-		http: rpc.NewClient(), file: stateFile{path: config.StateFile},
+		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
 	}
 	if c.version == 0 {
 		c.version = onion.V2

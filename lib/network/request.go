@@ -23,7 +23,7 @@ const (
 	roundTimeout = 15 * time.Second
 )
 
-var errRoundTimeout = fmt.Errorf("%w within %s", rpc.ErrUnreachable, roundTimeout)
+var errRoundTimeout = fmt.Errorf("%w in time", rpc.ErrUnreachable)
 
 // Answer is what a target answered to a storage RPC, and the hops that carried it there.
 type Answer struct {
@@ -40,8 +40,8 @@ func (c *Client) Request(ctx context.Context, target Node, body []byte) (Answer,
 	return c.Group().Request(ctx, target, body)
 }
 
-// Group is a set of requests whose paths to different targets share no hop as long as the network has enough nodes, so
-// that no relay sees two of them. Requests to the same target take the same path while it works. It is safe for
+// Group is a set of requests whose paths to different targets share no hop as long as guards and nodes suffice, so that
+// no relay sees two of them. Requests to the same target take the same path while it works. It is safe for
 // concurrent use.
 type Group struct {
 	client *Client
@@ -119,7 +119,7 @@ func (e *pathError) Error() string { return fmt.Sprintf("a hop answers %d: %q", 
 
 // travel sends body to target through exactly these hops, once. With no hop at all target is asked as a guard.
 func (c *Client) travel(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, roundTimeout, errRoundTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.round, errRoundTimeout)
 	defer cancel()
 	hops := make([]onion.Hop, len(path))
 	for i, node := range path {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -46,35 +47,45 @@ func (c *Client) cachedSwarm(id sessionid.ID) []Node {
 // LookupSwarm asks random nodes, whatever the cache says, until one tells the swarm of id, and caches it. It has at
 // least one member. The error wraps ErrNoSwarm if none of the nodes told, else it is one of Request.
 func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
-	nodes, err := c.Nodes(ctx)
-	if err != nil {
-		return nil, err
-	}
 	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: id.String()})
 	if err != nil {
 		return nil, err
 	}
+	asked := make(map[Key]bool)
 	var failures []error
-	for _, node := range c.Shuffle(nodes)[:min(swarmTries, len(nodes))] {
-		answer, err := c.Request(ctx, node, body)
-		switch {
-		case err == nil && answer.Status != rpc.StatusOK:
-			err = fmt.Errorf("service node %s answers %d", node.Ed25519, answer.Status)
-		case err != nil && !errors.Is(err, ErrTarget):
+	for range swarmTries {
+		nodes, err := c.Nodes(ctx) // may be new ones if those before were not there any more
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
-			var members []Node
-			if members, err = c.AdoptSwarm(ctx, id, answer.Body); err == nil {
-				return members, nil
-			}
+		nodes = slices.DeleteFunc(c.Shuffle(nodes), func(n Node) bool { return asked[n.Ed25519] })
+		if len(nodes) == 0 {
+			break
 		}
-		if ctx.Err() != nil {
+		asked[nodes[0].Ed25519] = true
+		members, err := c.askSwarm(ctx, nodes[0], id, body)
+		switch {
+		case err == nil:
+			return members, nil
+		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case errors.Is(err, ErrNoPath), errors.Is(err, ErrTooFewNodes): // another node would not change that
+			return nil, err
 		}
 		failures = append(failures, err)
 	}
 	return nil, fmt.Errorf("%w: %w", ErrNoSwarm, errors.Join(failures...))
+}
+
+func (c *Client) askSwarm(ctx context.Context, node Node, id sessionid.ID, body []byte) ([]Node, error) {
+	answer, err := c.Request(ctx, node, body)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status != rpc.StatusOK {
+		return nil, fmt.Errorf("service node %s answers %d", node.Ed25519, answer.Status)
+	}
+	return c.AdoptSwarm(ctx, id, answer.Body)
 }
 
 // AdoptSwarm takes the body of a get_snodes_for_pubkey answer or of a 421 as id's swarm, and caches and returns its

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -12,6 +11,54 @@ const (
 	maxGroup      = 256
 	maxGroupBytes = 4 << 20
 )
+
+// maxWaiting bounds the requests that wait for their turn to be committed. More are told that the node is busy.
+const maxWaiting = 1024
+
+// appendFill is how full pages become whose keys only ever grow.
+const appendFill = 0.95
+
+// insertion is a request to the committer: messages to keep, all or none.
+type insertion struct {
+	entries []entry
+	queued  bool // the peers have to get them
+	result  chan<- error
+}
+
+// entry is a message as the database keeps it, prepared where requests run side by side.
+type entry struct {
+	name       messageName
+	expiration int64
+	value      []byte // of messageBucket
+}
+
+func newEntry(m message) entry {
+	expiration := m.expiration()
+	value := appendNumber(make([]byte, 0, numberSize+m.size()), uint64(expiration))
+	return entry{name: nameOf(m), expiration: expiration, value: appendMessage(value, m)}
+}
+
+// insert keeps messages and returns when they are on disk. Those that are there already are left as they are. If
+// queued, they are in the same transaction put into the queue for the peers. The error is errStoreFull, errStoreBusy or
+// that of the disk.
+func (s *store) insert(queued bool, messages ...message) error {
+	result := make(chan error, 1)
+	request := insertion{entries: make([]entry, len(messages)), queued: queued, result: result}
+	for i, m := range messages {
+		request.entries[i] = newEntry(m)
+	}
+	select {
+	case <-s.quit:
+		return errStoreClosed
+	default:
+	}
+	select {
+	case s.inserts <- request:
+		return <-result
+	default:
+		return errStoreBusy
+	}
+}
 
 // commitLoop is the one writer of new messages. While a transaction is on its way to the disk, requests pile up
 // behind it and form the next one.
@@ -42,8 +89,8 @@ func (s *store) gather(first insertion) []insertion {
 }
 
 func (i insertion) size() (size int) {
-	for _, m := range i.messages {
-		size += m.size()
+	for _, e := range i.entries {
+		size += len(e.value)
 	}
 	return size
 }
@@ -55,9 +102,10 @@ func (s *store) commit(group []insertion) {
 		if s.full(tx) {
 			return errStoreFull
 		}
+		tables, queueing := openTables(tx), s.queue.inUse()
 		for _, insertion := range group {
-			for _, m := range insertion.messages {
-				if err := put(tx, m); err != nil {
+			for _, e := range insertion.entries {
+				if err := tables.put(e, insertion.queued && queueing); err != nil {
 					return fmt.Errorf("storing a message: %w", err)
 				}
 			}
@@ -75,22 +123,36 @@ func (s *store) full(tx *bbolt.Tx) bool {
 	return tx.Size()-free >= s.maxBytes
 }
 
-// put adds one message and its index entries, unless it is there.
-func put(tx *bbolt.Tx, m message) error {
-	hashes, messages := tx.Bucket(hashBucket), tx.Bucket(messageBucket)
-	name := hashKey(m.PubKey, m.hash)
-	if hashes.Get(name) != nil {
+// tables are the buckets that a new message goes into.
+type tables struct{ messages, names, expiry, queue *bbolt.Bucket }
+
+func openTables(tx *bbolt.Tx) tables {
+	t := tables{tx.Bucket(messageBucket), tx.Bucket(nameBucket), tx.Bucket(expiryBucket), tx.Bucket(queueBucket)}
+	t.expiry.FillPercent, t.queue.FillPercent = appendFill, appendFill
+	return t
+}
+
+// put adds one message and what points to it, unless it is there.
+func (t tables) put(e entry, queued bool) error {
+	if t.names.Get(e.name[:]) != nil {
 		return nil
 	}
-	sequence, err := messages.NextSequence()
+	sequence, err := t.messages.NextSequence()
 	if err != nil {
 		return err
 	}
-	if err := messages.Put(messageKey(m.PubKey, sequence), appendMessage(nil, m)); err != nil {
+	if err := t.messages.Put(messageKey(e.name.owner(), sequence), e.value); err != nil {
 		return err
 	}
-	if err := hashes.Put(name, binary.BigEndian.AppendUint64(nil, sequence)); err != nil {
+	place := appendNumber(appendNumber(nil, sequence), uint64(e.expiration))
+	if err := t.names.Put(e.name[:], place); err != nil {
 		return err
 	}
-	return tx.Bucket(expiryBucket).Put(expiryKey(m.expiration(), sequence), name)
+	if err := t.expiry.Put(expiryKey(e.expiration, sequence), e.name[:]); err != nil {
+		return err
+	}
+	if !queued {
+		return nil
+	}
+	return t.queue.Put(place[:numberSize], []byte(e.name.owner()))
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 	"time"
@@ -23,21 +24,53 @@ type difficultyEntry struct {
 	value uint64
 }
 
-// newDifficulty starts a history in which value has always been in force.
-func newDifficulty(value uint64) *difficulty {
-	return &difficulty{entries: []difficultyEntry{{value: value}}}
+// newDifficulty starts a history: 1 from the beginning, as with the 2020 server, and value from now on.
+func newDifficulty(value uint64, now time.Time) *difficulty {
+	d := &difficulty{entries: []difficultyEntry{{value: 1}}}
+	d.set(value, now)
+	return d
 }
 
 // set puts value in force from now on. What no message that is still alive can be judged by is forgotten.
 func (d *difficulty) set(value uint64, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	last := d.entries[len(d.entries)-1]
+	if value == last.value {
+		return
+	}
 	oldest := now.UnixMilli() - rpc.MaxTTLMillis - difficultySlack.Milliseconds()
 	for len(d.entries) > 1 && d.entries[1].since < oldest {
 		d.entries = d.entries[1:]
 	}
-	since := max(now.UnixMilli(), d.entries[len(d.entries)-1].since)
-	d.entries = append(d.entries, difficultyEntry{since: since, value: value})
+	d.entries = append(d.entries, difficultyEntry{since: max(now.UnixMilli(), last.since), value: value})
+}
+
+// encode returns the history for the disk: time and value of each entry, big-endian u64.
+func (d *difficulty) encode() (text []byte) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, entry := range d.entries {
+		text = appendNumber(appendNumber(text, uint64(entry.since)), entry.value)
+	}
+	return text
+}
+
+// loadDifficulty undoes encode. Nothing at all is the history of a node that never had one.
+func loadDifficulty(text []byte, now time.Time) (*difficulty, error) {
+	if len(text) == 0 {
+		return newDifficulty(1, now), nil
+	}
+	if len(text)%(2*numberSize) != 0 {
+		return nil, errStoreDamage
+	}
+	d := &difficulty{}
+	for ; len(text) > 0; text = text[2*numberSize:] {
+		d.entries = append(d.entries, difficultyEntry{
+			since: int64(binary.BigEndian.Uint64(text)), value: binary.BigEndian.Uint64(text[numberSize:]),
+		})
+	}
+	return d, nil
 }
 
 // current is what a client's message has to meet.

@@ -11,7 +11,7 @@ import (
 func TestDifficultyHistory(t *testing.T) {
 	now := time.UnixMilli(1795391738000)
 	ago := func(minutes int) time.Time { return now.Add(-time.Duration(minutes) * time.Minute) }
-	d := newDifficulty(1)
+	d := newDifficulty(1, now)
 	d.set(50, ago(60))
 	d.set(40, ago(20))
 	if got := d.current(); got != 40 {
@@ -43,7 +43,8 @@ func TestDifficultyBeforeTheFirstEntry(t *testing.T) {
 
 // The history does not grow for ever, but what a living message may be judged by stays.
 func TestDifficultyForgets(t *testing.T) {
-	d, now := newDifficulty(1), time.UnixMilli(1795391738000)
+	now := time.UnixMilli(1795391738000)
+	d := newDifficulty(1, now)
 	for hour := range 1000 {
 		d.set(uint64(hour+2), now.Add(time.Duration(hour)*time.Hour))
 	}
@@ -58,7 +59,8 @@ func TestDifficultyForgets(t *testing.T) {
 
 // A clock that is set back does not bring an old difficulty back.
 func TestDifficultyClockSetBack(t *testing.T) {
-	d, now := newDifficulty(1), time.UnixMilli(1795391738000)
+	now := time.UnixMilli(1795391738000)
+	d := newDifficulty(1, now)
 	d.set(5, now)
 	d.set(9, now.Add(-time.Hour))
 	if got := d.current(); got != 9 {

@@ -3,8 +3,6 @@ package node
 import (
 	"bytes"
 	"context"
-	"crypto/sha512"
-	"encoding/binary"
 	"log/slog"
 	"time"
 
@@ -14,8 +12,11 @@ import (
 const (
 	// sweepInterval is that of the 2020 server (node notes, section 6).
 	sweepInterval = 10 * time.Second
-	// sweepBatch bounds how long a sweep keeps new messages waiting.
-	sweepBatch = 500
+	// sweepTime is about how long a sweep may keep new messages waiting at a time; between these times it gives way for as
+	// long. The number of messages that go at a time adapts to it, within bounds.
+	sweepTime = 8 * time.Millisecond
+	minSweep  = 16
+	maxSweep  = 512
 )
 
 // sweepLoop removes expired messages until ctx ends. now is the node's clock.
@@ -38,23 +39,38 @@ func (s *store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time
 }
 
 // sweep removes the messages that have expired at now (milliseconds) batch by batch, so that it neither holds up
-// stores nor grows a transaction without bound. It returns their number, or that so far if ctx ended.
+// stores for long nor grows a transaction without bound. It returns their number, or that so far if ctx ended.
 func (s *store) sweep(ctx context.Context, now int64) (removed int, err error) {
-	for ctx.Err() == nil {
-		expired, err := s.expired(now, sweepBatch)
+	for size := minSweep; ctx.Err() == nil; {
+		expired, err := s.expired(now, size)
 		if err != nil || len(expired) == 0 {
 			return removed, err
 		}
+		start := time.Now()
 		if err := s.remove(expired); err != nil {
 			return removed, err
 		}
 		removed += len(expired)
+		s.removed.Add(uint64(len(expired)))
+		took := time.Since(start)
+		if took < sweepTime {
+			size = min(2*size, maxSweep)
+		} else {
+			size = max(size/2, minSweep)
+		}
+		select {
+		case <-time.After(took):
+		case <-ctx.Done():
+		}
 	}
 	return removed, nil
 }
 
-// indexEntry is one entry of the expiry index: expiration and sequence number, owner and hash.
-type indexEntry struct{ key, name []byte }
+// indexEntry is one entry of the expiry index: expiration and sequence number, and name.
+type indexEntry struct {
+	key  []byte
+	name messageName
+}
 
 // expired returns the first entries of the expiry index, at most limit of them, that are due at now. Reading first
 // spares a node with nothing to remove the write.
@@ -63,31 +79,30 @@ func (s *store) expired(now int64, limit int) (due []indexEntry, err error) {
 		end := expiryKey(now+1, 0)
 		cursor := tx.Bucket(expiryBucket).Cursor()
 		for key, name := cursor.First(); key != nil && len(due) < limit && bytes.Compare(key, end) < 0; key, name = cursor.Next() {
-			due = append(due, indexEntry{bytes.Clone(key), bytes.Clone(name)})
+			if len(key) != 2*numberSize || len(name) != nameSize {
+				return errStoreDamage
+			}
+			due = append(due, indexEntry{bytes.Clone(key), messageName(name)})
 		}
 		return nil
 	})
 	return due, err
 }
 
-// remove deletes messages together with their index entries.
+// remove deletes messages together with everything that points to them.
 func (s *store) remove(entries []indexEntry) error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		messages, hashes, expiries := tx.Bucket(messageBucket), tx.Bucket(hashBucket), tx.Bucket(expiryBucket)
 		for _, entry := range entries {
-			if len(entry.key) != 16 || len(entry.name) < sha512.Size {
-				return errStoreDamage
-			}
-			owner := string(entry.name[:len(entry.name)-sha512.Size])
-			sequence := binary.BigEndian.Uint64(entry.key[8:])
-			if err := messages.Delete(messageKey(owner, sequence)); err != nil {
-				return err
-			}
-			if err := hashes.Delete(entry.name); err != nil {
-				return err
-			}
-			if err := expiries.Delete(entry.key); err != nil {
-				return err
+			sequence := entry.key[numberSize:]
+			for _, gone := range []struct{ bucket, key []byte }{
+				{messageBucket, append([]byte(entry.name.owner()), sequence...)},
+				{nameBucket, entry.name[:]},
+				{expiryBucket, entry.key},
+				{queueBucket, sequence},
+			} {
+				if err := tx.Bucket(gone.bucket).Delete(gone.key); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

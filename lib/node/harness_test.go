@@ -69,7 +69,7 @@ type testNetwork struct {
 func startNetwork(t testing.TB, swarms []swarm.SwarmID, adjust func(i int, config *Config)) *testNetwork {
 	t.Helper()
 	leakcheck.Check(t)
-	network := &testNetwork{t: t, directory: &listDirectory{}, client: newPeerClient()}
+	network := &testNetwork{t: t, directory: &listDirectory{}, client: newClient()}
 	root := t.TempDir()
 	var listeners []net.Listener
 	for i, id := range swarms {
@@ -94,6 +94,15 @@ func startNetwork(t testing.TB, swarms []swarm.SwarmID, adjust func(i int, confi
 		network.start(i, listener)
 	}
 	return network
+}
+
+// newClient makes an HTTP client that trusts every server, as clients of nodes do.
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext:         (&net.Dialer{}).DialContext,
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
+		MaxIdleConnsPerHost: 64,
+	}}
 }
 
 func nodeState(keys Keys, addr *net.TCPAddr, id swarm.SwarmID) rpc.NodeState {
@@ -177,7 +186,11 @@ func (n *testNetwork) do(i int, method, path string, header http.Header, body []
 }
 
 func (n *testNetwork) try(i int, method, path string, header http.Header, body []byte) (reply, error) {
-	request, err := http.NewRequest(method, "https://"+n.address(i)+path, bytes.NewReader(body))
+	return n.tryAt(n.address(i), method, path, header, body)
+}
+
+func (n *testNetwork) tryAt(address, method, path string, header http.Header, body []byte) (reply, error) {
+	request, err := http.NewRequest(method, "https://"+address+path, bytes.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}

@@ -22,8 +22,9 @@ const (
 	burstSeconds = 2
 	// maxAddresses is how many client addresses are kept at a time (node notes, section 9).
 	maxAddresses = 10000
-	// maxConnections bounds open client connections.
-	maxConnections = 4096
+	// maxConnections bounds open client connections, maxAddressConnections those from one address.
+	maxConnections        = 4096
+	maxAddressConnections = 1024
 	// smallBody is what a request may make the node read without a place among maxLargeBodies. A full-size message
 	// in a three-hop onion of version 1 stays below it.
 	smallBody      = 512 << 10
@@ -148,17 +149,23 @@ func (s slots) readBody(w http.ResponseWriter, r *http.Request) (body []byte, do
 	return body, done, err
 }
 
-// limitListener hands out at most maxConnections connections that are open at the same time.
+// limitListener hands out at most maxConnections connections that are open at the same time, and turns away an address
+// that has maxAddressConnections of them: so no client can keep the others out by holding connections open.
 type limitListener struct {
 	net.Listener
 	slots  slots
 	closed context.Context
 	close  context.CancelFunc
+
+	mu   sync.Mutex
+	open map[netip.Prefix]int
 }
 
 func newLimitListener(listener net.Listener) *limitListener {
 	closed, cancel := context.WithCancel(context.Background())
-	return &limitListener{Listener: listener, slots: make(slots, maxConnections), closed: closed, close: cancel}
+	return &limitListener{
+		Listener: listener, slots: make(slots, maxConnections), closed: closed, close: cancel, open: make(map[netip.Prefix]int),
+	}
 }
 
 // Accept implements net.Listener.
@@ -166,12 +173,46 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	if !l.slots.acquire(l.closed) {
 		return nil, net.ErrClosed
 	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		l.slots.release()
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			l.slots.release()
+			return nil, err
+		}
+		source := remoteNetwork(conn)
+		if l.enter(source) {
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.leave(source) })}, nil
+		}
+		conn.Close() // nothing was written that could be lost
 	}
-	return &limitedConn{Conn: conn, release: sync.OnceFunc(l.slots.release)}, nil
+}
+
+// remoteNetwork is what the other side counts as; the zero Prefix if it has no IP address.
+func remoteNetwork(conn net.Conn) netip.Prefix {
+	address, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	return network(address.AddrPort().Addr())
+}
+
+func (l *limitListener) enter(source netip.Prefix) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[source] >= maxAddressConnections {
+		return false
+	}
+	l.open[source]++
+	return true
+}
+
+func (l *limitListener) leave(source netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[source]--; l.open[source] == 0 {
+		delete(l.open, source)
+	}
+	l.slots.release()
 }
 
 // Close implements net.Listener.
@@ -180,7 +221,7 @@ func (l *limitListener) Close() error {
 	return l.Listener.Close()
 }
 
-// limitedConn gives its slot back when it is closed.
+// limitedConn gives its place back when it is closed.
 type limitedConn struct {
 	net.Conn
 	release func()

@@ -26,6 +26,7 @@ type peer struct {
 	snode    rpc.Snode // PubkeyEd25519 is the peer's name
 	swarm    swarm.SwarmID
 	hostPort string
+	at       string
 }
 
 // newPeer reads an entry of the node list. An entry without keys or without a place to reach it is no peer.
@@ -54,11 +55,16 @@ func newPeer(state rpc.NodeState) (*peer, bool) {
 		},
 		swarm:    swarm.SwarmID(state.SwarmID),
 		hostPort: net.JoinHostPort(state.PublicIP, port),
+		at:       rpc.SnodeAddress(ed25519),
 	}, true
 }
 
 // name is the peer's Ed25519 key in lower-case hex.
 func (p *peer) name() string { return p.snode.PubkeyEd25519 }
+
+// address is the peer's Ed25519 key as other nodes name it in URLs; for nodes without a separate legacy key that is the
+// address that clients see.
+func (p *peer) address() string { return p.at }
 
 func decodeKey(text string) (key [32]byte, ok bool) {
 	raw, err := hex.DecodeString(text)
@@ -72,6 +78,7 @@ func decodeKey(text string) (key [32]byte, ok bool) {
 type view struct {
 	blockHash string
 	peers     map[string]*peer // by name; decommissioned ones included
+	addresses map[string]*peer // the same by address
 	swarms    map[swarm.SwarmID][]*peer
 	ids       []swarm.SwarmID // the keys of swarms
 	self      *peer           // nil if the list lacks this node
@@ -85,6 +92,7 @@ func newView(result *rpc.ServiceNodesResult, self string) (*view, error) {
 	v := &view{
 		blockHash: result.BlockHash,
 		peers:     make(map[string]*peer, len(result.States)),
+		addresses: make(map[string]*peer, len(result.States)),
 		swarms:    make(map[swarm.SwarmID][]*peer),
 	}
 	for _, state := range result.States {
@@ -92,7 +100,7 @@ func newView(result *rpc.ServiceNodesResult, self string) (*view, error) {
 		if !ok || v.peers[p.name()] != nil {
 			continue
 		}
-		v.peers[p.name()] = p
+		v.peers[p.name()], v.addresses[p.address()] = p, p
 		if p.swarm == swarm.NoSwarm {
 			continue
 		}
@@ -108,9 +116,14 @@ func newView(result *rpc.ServiceNodesResult, self string) (*view, error) {
 // ready reports whether this node belongs to a swarm, without which it serves nobody (node notes, section 1).
 func (v *view) ready() bool { return v.self != nil && v.self.swarm != swarm.NoSwarm }
 
-// swarmOf returns the members of the swarm that keeps pubKey's messages. There is none in an empty network only.
+// swarmIDOf returns the swarm that keeps pubKey's messages. There is none in an empty network only.
+func (v *view) swarmIDOf(pubKey string) (swarm.SwarmID, bool) {
+	return swarm.Choose(swarm.Position(lenientKey(pubKey)), v.ids)
+}
+
+// swarmOf returns the members of the swarm that keeps pubKey's messages.
 func (v *view) swarmOf(pubKey string) []*peer {
-	id, ok := swarm.Choose(swarm.Position(lenientKey(pubKey)), v.ids)
+	id, ok := v.swarmIDOf(pubKey)
 	if !ok {
 		return nil
 	}
@@ -119,7 +132,7 @@ func (v *view) swarmOf(pubKey string) []*peer {
 
 // owns reports whether this node's swarm keeps pubKey's messages.
 func (v *view) owns(pubKey string) bool {
-	id, ok := swarm.Choose(swarm.Position(lenientKey(pubKey)), v.ids)
+	id, ok := v.swarmIDOf(pubKey)
 	return ok && v.ready() && id == v.self.swarm
 }
 

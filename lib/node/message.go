@@ -92,13 +92,26 @@ func leadingNumber(text string) (int64, bool) {
 // lengthSize is that of the big-endian u32 in front of every text of an encoded message.
 const lengthSize = 4
 
+// maxEncodedMessage is the greatest length of an encoded message.
+const maxEncodedMessage = sha512.Size + 5*lengthSize + rpc.PubKeyTextLength + 3*maxNumberText + rpc.MaxDataBytes
+
+func appendLength(b []byte, length int) []byte {
+	return binary.BigEndian.AppendUint32(b, uint32(length))
+}
+
+func cutLength(b []byte) (length int, rest []byte, ok bool) {
+	if len(b) < lengthSize {
+		return 0, nil, false
+	}
+	return int(binary.BigEndian.Uint32(b)), b[lengthSize:], true
+}
+
 // appendMessage encodes m for disk and for peers: the hash, then pubKey, timestamp, ttl, nonce and data, each with
 // its length in front.
 func appendMessage(b []byte, m message) []byte {
 	b = append(b, m.hash[:]...)
 	for _, text := range []string{m.PubKey, m.Timestamp, m.TTL, m.nonce, m.Data} {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
-		b = append(b, text...)
+		b = append(appendLength(b, len(text)), text...)
 	}
 	return b
 }
@@ -131,11 +144,11 @@ func cutMessage(b []byte) (m message, rest []byte, err error) {
 }
 
 func cutText(b []byte, most int) (text string, rest []byte, err error) {
-	if len(b) < lengthSize {
+	length, rest, ok := cutLength(b)
+	if !ok {
 		return "", nil, fmt.Errorf("%w: length is cut off", errMessage)
 	}
-	length, rest := binary.BigEndian.Uint32(b), b[lengthSize:]
-	if uint64(length) > uint64(min(most, len(rest))) {
+	if length < 0 || length > min(most, len(rest)) { // below zero where int has 32 bits
 		return "", nil, fmt.Errorf("%w: text of %d bytes where at most %d may be", errMessage, length, min(most, len(rest)))
 	}
 	text, rest = string(rest[:length]), rest[length:]

@@ -7,14 +7,19 @@
 // Config.AllowUnsigned is set; and expired messages are never served.
 //
 // It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a
-// stranger sends makes it crash or grow without bound, and that no goroutine is left when Close returns. Messages are
-// given to the other members of the swarm over HTTPS, signed with the node's key, for as long as the process lives.
+// stranger sends makes it crash or grow without bound, and that no goroutine is left when Close returns.
+//
+// It also promises that no message is lost while one node that has it lives: what a client stored waits on disk for
+// every other member of the swarm (queue.go, outbox.go); members compare what they have, and give each other what is
+// missing, when one starts, joins or comes back, and now and then (compare.go, catchup.go); and messages that belong
+// elsewhere after swarms have changed are given to all nodes there (handover.go). A member gets a message only once in
+// effect, however often it is sent. Nodes know each other by their Ed25519 keys: who asks signs for one receiver, path,
+// body and time (signature.go), who answers proves its key in TLS (peer.go), and others are turned away.
 package node
 
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +40,12 @@ const (
 	defaultStoreBytes = 3584 << 20
 	// closeGrace is what Run gives requests that are under way when it is told to stop.
 	closeGrace = 5 * time.Second
+	// maxScans bounds how many walks through the store for other nodes go on at a time.
+	maxScans = 2
 )
+
+// DialFunc opens a connection, as net.Dialer.DialContext does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Config says what a node is made of. DataDir, Listener and Directory are required.
 type Config struct {
@@ -47,7 +57,7 @@ type Config struct {
 	// Directory is where the node learns who the others are.
 	Directory Directory
 
-	// Difficulty is the proof of work asked for at the start; 0 means 1.
+	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Anybody can then read
 	// anybody's (encrypted) messages, as on the network of that time.
@@ -60,6 +70,11 @@ type Config struct {
 	// PollInterval is the time between questions to the directory; 0 means one second.
 	PollInterval time.Duration
 
+	// Wrap, unless nil, makes the HTTP handler out of the node's own: to measure what it does, or to disturb it.
+	Wrap func(http.Handler) http.Handler
+	// DialContext opens the node's connections to others; nil means those of a net.Dialer.
+	DialContext DialFunc
+
 	// Now is the node's clock; nil means time.Now.
 	Now func() time.Time
 	// Rand is the source of keys and nonces, safe for concurrent use; nil means crypto/rand.Reader.
@@ -70,12 +85,17 @@ type Config struct {
 
 // withDefaults fills in what may be left out.
 func (c Config) withDefaults() Config {
-	c.Difficulty = max(c.Difficulty, 1)
 	if c.MaxStoreBytes == 0 {
 		c.MaxStoreBytes = defaultStoreBytes
 	}
 	if c.PollInterval == 0 {
 		c.PollInterval = defaultPollInterval
+	}
+	if c.Wrap == nil {
+		c.Wrap = func(handler http.Handler) http.Handler { return handler }
+	}
+	if c.DialContext == nil {
+		c.DialContext = (&net.Dialer{Timeout: hopTimeout}).DialContext
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -101,21 +121,27 @@ type Node struct {
 	difficulty  *difficulty
 	members     *members
 	replicator  *replicator
+	catchUp     *catchUp
+	handOver    *handOver
 	client      *http.Client // to other nodes
+	caller      *caller      // makes signed requests with client
 	limiter     *addressLimiter
 	relays      slots
 	largeBodies slots
+	scans       slots // walks through the store for other nodes
+	counters    counters
 
-	server    *http.Server
-	serveErr  error          // set before done is closed
-	serving   sync.RWMutex   // read-locked by every request
-	closed    bool           // under serving: too late for requests
-	tasks     sync.WaitGroup // goroutines that serve no request
-	endTasks  context.CancelFunc
-	closing   chan struct{}
-	done      chan struct{} // closed when the server has stopped
-	closeOnce sync.Once
-	closeErr  error
+	server     *http.Server
+	serveErr   error           // set before done is closed
+	serving    sync.RWMutex    // read-locked by every request
+	closed     bool            // under serving: too late for requests
+	tasks      sync.WaitGroup  // goroutines that serve no request
+	background context.Context // of tasks
+	endTasks   context.CancelFunc
+	closing    chan struct{}
+	done       chan struct{} // closed when the server has stopped
+	closeOnce  sync.Once
+	closeErr   error
 }
 
 // Start starts a node. It returns once the node listens and has asked the directory for the node list; if that
@@ -135,7 +161,11 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := loadCertificate(config.DataDir, config.Rand, config.Now())
+	clients, err := loadCertificate(config.DataDir, config.Rand, config.Now())
+	if err != nil {
+		return nil, err
+	}
+	identity, err := identityCertificate(keys, config.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -143,39 +173,74 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := config.Logger.With("node", keys.Name()[:8])
-	background, endTasks := context.WithCancel(context.Background())
-	client := newPeerClient()
+	n, err := newNode(config, keys, store)
+	if err != nil {
+		return nil, errors.Join(err, store.close())
+	}
+	n.server = newServer(config.Wrap(n), chooseCertificate(keys.Address(), identity, clients), n.log)
+	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
+
+	if err := n.members.refresh(ctx); err != nil {
+		n.log.Warn("asking for the node list", "error", err)
+	}
+	n.tasks.Go(func() { n.members.pollLoop(n.background, config.PollInterval) })
+	n.tasks.Go(func() { n.store.sweepLoop(n.background, n.log, n.now) })
+	n.tasks.Go(func() { n.store.tidyLoop(n.background, n.log) })
+	n.tasks.Go(func() { n.catchUp.run(n.background) })
+	n.tasks.Go(func() { n.handOver.run(n.background) })
+	go n.serve(config.Listener)
+	return n, nil
+}
+
+// newNode puts a node together that does nothing yet.
+func newNode(config Config, keys Keys, store *store) (*Node, error) {
+	history, err := store.meta(difficultyKey)
+	if err != nil {
+		return nil, err
+	}
 	n := &Node{
 		keys:          keys,
-		log:           log,
+		log:           config.Logger.With("node", keys.Name()[:8]),
 		now:           config.Now,
 		random:        config.Rand,
 		allowUnsigned: config.AllowUnsigned,
 		store:         store,
-		difficulty:    newDifficulty(config.Difficulty),
-		replicator:    newReplicator(log, client, keys, config.Now),
-		client:        client,
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
-		endTasks:      endTasks,
+		scans:         make(slots, maxScans),
 		closing:       make(chan struct{}),
 		done:          make(chan struct{}),
 	}
-	n.members = newMembers(config.Directory, keys.Name(), log, func(_, fresh *view) {
-		n.replicator.setPeers(background, fresh.others())
-	})
-	n.server = newServer(n, certificate, log)
-	n.server.BaseContext = func(net.Listener) context.Context { return background }
-
-	if err := n.members.refresh(ctx); err != nil {
-		log.Warn("asking for the node list", "error", err)
+	if n.difficulty, err = loadDifficulty(history, n.now()); err != nil {
+		return nil, err
 	}
-	n.tasks.Go(func() { n.members.pollLoop(background, config.PollInterval) })
-	n.tasks.Go(func() { n.store.sweepLoop(background, log, n.now) })
-	go n.serve(config.Listener)
+	if config.Difficulty != 0 {
+		if err := n.SetDifficulty(config.Difficulty); err != nil {
+			return nil, err
+		}
+	}
+	n.background, n.endTasks = context.WithCancel(context.Background())
+	n.members = newMembers(config.Directory, keys.Name(), n.log, func(_, fresh *view) { n.act(fresh) })
+	find := func(address string) *peer { return n.members.view().addresses[address] }
+	n.client = newPeerClient(find, config.DialContext)
+	n.caller = &caller{client: n.client, keys: keys, now: n.now}
+	n.catchUp = newCatchUp(n.log, n.compareWith)
+	n.replicator = newReplicator(n.log, n.caller, store, n.catchUp.soon)
+	n.handOver = newHandOver(n.log, n.offerTo, n.strangers)
 	return n, nil
+}
+
+// act does what a new node list asks for. A list that lacks this node may be a mistake: what is in line for its peers
+// stays there. A node that is listed in no swarm has no peers, and gives all its messages away.
+func (n *Node) act(fresh *view) {
+	if fresh.self != nil {
+		if err := n.replicator.setPeers(n.background, fresh.others()); err != nil {
+			n.log.Error("acting upon the node list", "error", err)
+		}
+	}
+	n.catchUp.setPeers(fresh.others())
+	n.handOver.setView(fresh)
 }
 
 func (n *Node) serve(listener net.Listener) {
@@ -183,27 +248,6 @@ func (n *Node) serve(listener net.Listener) {
 	n.log.Info("node listens", "address", listener.Addr().String())
 	if err := n.server.ServeTLS(newLimitListener(listener), "", ""); !errors.Is(err, http.ErrServerClosed) {
 		n.serveErr = err
-	}
-}
-
-// newPeerClient makes the HTTP client for requests to other nodes. Their certificates prove nothing and are not
-// checked: pushes are signed, and onion layers are sealed for the hop.
-func newPeerClient() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{
-				InsecureSkipVerify: true,
-				MinVersion:         tls.VersionTLS12,
-				ClientSessionCache: tls.NewLRUClientSessionCache(256),
-			},
-			DialContext:            (&net.Dialer{Timeout: hopTimeout}).DialContext,
-			TLSHandshakeTimeout:    hopTimeout,
-			MaxIdleConnsPerHost:    32,
-			IdleConnTimeout:        idleTimeout / 2, // hang up before the other node does
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: maxHeader,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -256,8 +300,26 @@ func (n *Node) Keys() Keys { return n.keys }
 // Ready reports whether the node belongs to a swarm and serves clients.
 func (n *Node) Ready() bool { return n.members.view().ready() }
 
-// SetDifficulty changes the proof of work that clients have to show from now on.
-func (n *Node) SetDifficulty(difficulty uint64) { n.difficulty.set(max(difficulty, 1), n.now()) }
+// SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it, and
+// what was in force before, over restarts. The error is one of the disk.
+func (n *Node) SetDifficulty(difficulty uint64) error {
+	n.difficulty.set(max(difficulty, 1), n.now())
+	if err := n.store.setMeta(difficultyKey, n.difficulty.encode()); err != nil {
+		return fmt.Errorf("keeping the difficulty: %w", err)
+	}
+	return nil
+}
+
+// Settled reports whether every message here is, as far as this node knows, with all nodes that should have it: members
+// of its swarm have got what clients stored here and have been compared with, and messages of other swarms have been
+// handed over. A node that has settled and takes no more messages can leave the network for good.
+func (n *Node) Settled() (bool, error) {
+	if n.catchUp.pending() > 0 || n.handOver.pending() {
+		return false, nil
+	}
+	waiting, err := n.store.queueLength()
+	return waiting == 0, err
+}
 
 // Messages returns what this node holds for pubKey (66 characters, case matters), in the order in which it came,
 // whatever swarm the key belongs to. It is for operators and tests; clients use retrieve.

@@ -183,7 +183,7 @@ func TestRun(t *testing.T) {
 	go func() {
 		ended <- Run(ctx, Config{DataDir: t.TempDir(), Listener: listener, Directory: &listDirectory{}})
 	}()
-	client := newPeerClient()
+	client := newClient()
 	defer client.CloseIdleConnections()
 	response, err := client.Get("https://" + listener.Addr().String() + rpc.StatsPath)
 	if err != nil {

@@ -56,6 +56,7 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextOuter+err.Error()))
 		return
 	}
+	n.counters.onions.Add(layer.Step.String(), 0)
 	switch layer.Step {
 	case onion.Relay:
 		n.relay(w, r, version, layer)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -217,10 +218,16 @@ func TestOnionOuterErrors(t *testing.T) {
 // neighbour is an HTTPS server that the nodes of network take for one of them.
 func (n *testNetwork) neighbour(t *testing.T, handler http.Handler) onion.Hop {
 	t.Helper()
-	server := httptest.NewTLSServer(handler)
-	t.Cleanup(server.Close)
 	keys := KeysFromSeed([32]byte{7})
-	n.directory.set(append(n.states, nodeState(keys, server.Listener.Addr().(*net.TCPAddr), 5))...)
+	certificate, err := identityCertificate(keys, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	n.directory.set(append(n.states, nodeState(keys, server.Listener.Addr().(*net.TCPAddr), 6))...)
 	for _, node := range n.nodes {
 		eventually(t, "the neighbour to be known", func() bool { return node.members.view().peers[keys.Name()] != nil })
 	}

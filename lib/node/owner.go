@@ -3,10 +3,11 @@ package node
 import (
 	"crypto/ed25519"
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -70,6 +71,4 @@ func ownerKey(pubKey string, params fields) ([ed25519.PublicKeySize]byte, bool) 
 }
 
 // numberText returns the digits of a number that today's clients write as a JSON number and ours as a string.
-func numberText(raw json.RawMessage) string {
-	return strings.Trim(string(raw), `"`)
-}
+func numberText(value gjson.Result) string { return strings.Trim(value.Raw, `"`) }

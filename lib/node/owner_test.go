@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -93,7 +95,7 @@ func TestRecordedSignatures(t *testing.T) {
 		if json.Unmarshal(lines.Bytes(), &row) != nil {
 			continue
 		}
-		request, _ := parseFields(row.Request.Body)
+		request, _ := parseFields(gjson.ParseBytes(row.Request.Body))
 		params, _ := parseFields(request["params"])
 		method, _ := request.text("method")
 		_, namespaced := params["namespace"]

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ func encode(messages ...message) (body []byte) {
 func (n *testNetwork) pushed(from Keys, at time.Time, body []byte) reply {
 	n.t.Helper()
 	header := make(http.Header)
-	signPush(header, from, n.nodes[0].Keys().Name(), at, body)
+	sign(header, from, n.nodes[0].Keys().Name(), PushPath, at, body)
 	return n.do(0, http.MethodPost, PushPath, header, body)
 }
 
@@ -103,12 +104,12 @@ func TestPushAuthentication(t *testing.T) {
 	body := encode(m)
 	signed := func(change func(h http.Header)) http.Header {
 		header := make(http.Header)
-		signPush(header, friend, receiver, now, body)
+		sign(header, friend, receiver, PushPath, now, body)
 		change(header)
 		return header
 	}
 	at := func(at time.Time) http.Header {
-		return signed(func(h http.Header) { signPush(h, friend, receiver, at, body) })
+		return signed(func(h http.Header) { sign(h, friend, receiver, PushPath, at, body) })
 	}
 	const unknown, unverified, clock = "Unknown service node\n", "Could not verify batch signature\n", "Timestamp error: check your clock\n"
 	for _, test := range []struct {
@@ -119,12 +120,12 @@ func TestPushAuthentication(t *testing.T) {
 		text   string
 	}{
 		{"no headers", http.Header{}, body, 401, unknown},
-		{"stranger", signed(func(h http.Header) { signPush(h, stranger, receiver, now, body) }), body, 401, unknown},
+		{"stranger", signed(func(h http.Header) { sign(h, stranger, receiver, PushPath, now, body) }), body, 401, unknown},
 		{"in a friend's name", signed(func(h http.Header) {
-			signPush(h, stranger, receiver, now, body)
+			sign(h, stranger, receiver, PushPath, now, body)
 			h.Set(senderHeader, friend.Name())
 		}), body, 401, unverified},
-		{"for somebody else", signed(func(h http.Header) { signPush(h, friend, friend.Name(), now, body) }), body, 401, unverified},
+		{"for somebody else", signed(func(h http.Header) { sign(h, friend, friend.Name(), PushPath, now, body) }), body, 401, unverified},
 		{"another body", at(now), append(encode(m), body...), 401, unverified},
 		{"another time", signed(func(h http.Header) {
 			h.Set(timestampHeader, strconv.FormatInt(now.UnixMilli()+1, 10))
@@ -153,18 +154,16 @@ func TestPushGivesUpOnlyWhereItIsHopeless(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	r := network.nodes[0].replicator
 	target := network.nodes[0].members.view().others()[0]
-	bad := message{Message: someMessage.Message} // decodes as no message
-	bad.PubKey = "short"
-	if err := r.send(t.Context(), target, []message{bad}); err == nil || !strings.Contains(err.Error(), "status 400") {
-		t.Errorf("a malformed batch: %v", err)
+	if err := r.send(t.Context(), target, []byte("nonsense")); !errors.Is(err, errPeerRefused) {
+		t.Errorf("a malformed batch: %v, want errPeerRefused", err)
 	}
-	stranger := newReplicator(r.log, r.client, KeysFromSeed([32]byte{9}), time.Now)
-	if err := stranger.send(t.Context(), target, []message{someMessage}); err == nil || strings.Contains(err.Error(), errPushRefused.Error()) {
+	stranger := newReplicator(r.log, &caller{r.caller.client, KeysFromSeed([32]byte{9}), time.Now}, r.store, nil)
+	if err := stranger.send(t.Context(), target, encode(someMessage)); err == nil || errors.Is(err, errPeerRefused) {
 		t.Errorf("a sender that is not known yet: %v, want an error worth a retry", err)
 	}
 	network.stop(1)
-	if err := r.send(t.Context(), target, []message{someMessage}); err == nil {
-		t.Error("a stopped node took a message")
+	if err := r.send(t.Context(), target, encode(someMessage)); err == nil || errors.Is(err, errPeerRefused) {
+		t.Errorf("a node that is stopped: %v, want an error worth a retry", err)
 	}
 }
 

@@ -1,59 +1,55 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"sync"
-	"time"
-
-	"sessiontool/lib/rpc"
+	"sync/atomic"
 )
 
-const (
-	// pushTimeout bounds one push (node notes, section 8).
-	pushTimeout = 15 * time.Second
-	// maxPushAnswer bounds what is read of a peer's answer.
-	maxPushAnswer = 4 << 10
-)
-
-// errPushRefused reports a push that will be refused however often it is repeated.
-var errPushRefused = errors.New("peer refuses the batch")
-
-// replicator gives what clients store here to the other members of the swarm. It holds an outbox for each of them and
-// keeps trying while the process lives; what is in the outboxes then is lost. It is safe for concurrent use.
+// replicator gives what clients store here to the other members of the swarm, by an outbox for each of them. What they
+// have yet to get is in the store's queue and survives restarts of either side. It is safe for concurrent use.
 type replicator struct {
 	log    *slog.Logger
-	client *http.Client
-	keys   Keys
-	now    func() time.Time
-	tasks  sync.WaitGroup // one per outbox
+	caller *caller
+	store  *store
+	back   func(peer string) // called when a peer takes messages again after it did not
+	tasks  sync.WaitGroup    // one per outbox
 
 	mu       sync.Mutex
-	outboxes map[string]*outbox // by the peer's name
+	outboxes map[string]*peerOutbox // by the peer's name
 }
 
-func newReplicator(log *slog.Logger, client *http.Client, keys Keys, now func() time.Time) *replicator {
-	return &replicator{log: log, client: client, keys: keys, now: now, outboxes: make(map[string]*outbox)}
+// peerOutbox is an outbox and where its peer is to be found at the moment.
+type peerOutbox struct {
+	*outbox
+	target atomic.Pointer[peer]
 }
 
-// setPeers makes peers the receivers. Outboxes of nodes that are no longer among them go, and what is in them; those
-// of nodes that moved are kept. New ones work until ctx ends.
-func (r *replicator) setPeers(ctx context.Context, peers []*peer) {
+func newReplicator(log *slog.Logger, caller *caller, store *store, back func(peer string)) *replicator {
+	return &replicator{log: log, caller: caller, store: store, back: back, outboxes: make(map[string]*peerOutbox)}
+}
+
+// setPeers makes peers the receivers. What nodes that are no longer among them had yet to get is forgotten; outboxes of
+// nodes that moved are kept. New ones work until ctx ends.
+func (r *replicator) setPeers(ctx context.Context, peers []*peer) error {
+	names := make([]string, len(peers))
+	for i, p := range peers {
+		names[i] = p.name()
+	}
+	if err := r.store.setQueuePeers(names); err != nil {
+		return fmt.Errorf("keeping the queue for peers: %w", err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	gone := r.outboxes
-	r.outboxes = make(map[string]*outbox, len(peers))
+	r.outboxes = make(map[string]*peerOutbox, len(peers))
 	for _, p := range peers {
 		box := gone[p.name()]
 		delete(gone, p.name())
 		if box == nil {
-			box = r.open(ctx, p.name())
+			box = r.open(ctx, p)
 		}
 		box.target.Store(p)
 		r.outboxes[p.name()] = box
@@ -61,78 +57,47 @@ func (r *replicator) setPeers(ctx context.Context, peers []*peer) {
 	for _, box := range gone {
 		box.stop()
 	}
+	return nil
 }
 
-// open starts an outbox.
-func (r *replicator) open(ctx context.Context, name string) *outbox {
+// open starts the outbox of a peer.
+func (r *replicator) open(ctx context.Context, p *peer) *peerOutbox {
 	ctx, cancel := context.WithCancel(ctx)
-	box := newOutbox(r.log.With("peer", name), r.now, cancel)
-	box.send = func(ctx context.Context, batch []message) error {
-		return r.send(ctx, box.target.Load(), batch)
-	}
+	name := p.name()
+	box := &peerOutbox{outbox: newOutbox(r.log.With("peer", name), cancel)}
+	box.target.Store(p)
+	box.next = func() (batch, error) { return r.store.queuedFor(name, r.caller.now().UnixMilli()) }
+	box.send = func(ctx context.Context, b batch) error { return r.send(ctx, box.target.Load(), b.body) }
+	box.done = func(b batch) { r.store.queue.passed(name, b.next) }
+	box.back = func() { r.back(name) }
 	r.tasks.Go(func() { box.run(ctx) })
 	return box
 }
 
-// push hands a message, which is durable here, to every outbox. It never waits.
-func (r *replicator) push(m message) {
+// signal tells all outboxes that there are new messages in the queue.
+func (r *replicator) signal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, box := range r.outboxes {
-		box.add(m)
+		box.signal()
 	}
 }
 
 // wait returns when all outboxes have ended, which they do when the contexts given to setPeers have.
 func (r *replicator) wait() { r.tasks.Wait() }
 
-// send posts one batch to a peer.
-func (r *replicator) send(ctx context.Context, to *peer, batch []message) error {
-	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
-	defer cancel()
-	var body []byte
-	for _, m := range batch {
-		body = appendMessage(body, m)
-	}
-	request, err := newPeerRequest(ctx, to, PushPath, body)
+// send pushes encoded messages to a peer.
+func (r *replicator) send(ctx context.Context, to *peer, body []byte) error {
+	text, err := r.caller.call(ctx, to, PushPath, body, maxPushAnswer)
 	if err != nil {
 		return err
 	}
-	signPush(request.Header, r.keys, to.name(), r.now(), body)
-	response, err := r.client.Do(request)
+	counts, err := parsePushAnswer(text)
 	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxPushAnswer))
-	if err != nil {
-		return err
-	}
-	switch response.StatusCode {
-	case rpc.StatusOK:
-	case rpc.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusNotFound:
-		return fmt.Errorf("%w: status %d: %q", errPushRefused, response.StatusCode, text)
-	default:
-		return fmt.Errorf("status %d: %q", response.StatusCode, text)
-	}
-	var counts pushAnswer
-	if err := json.Unmarshal(text, &counts); err != nil {
 		return fmt.Errorf("reading the answer to a push: %w", err)
 	}
 	if counts.Refused > 0 {
-		r.log.Warn("peer refuses messages", "peer", to.name(), "refused", counts.Refused, "stored", counts.Stored)
+		r.log.Info("peer refuses messages", "peer", to.name(), "refused", counts.Refused, "stored", counts.Stored)
 	}
 	return nil
-}
-
-// newPeerRequest makes a POST to another node that may be sent again if a kept connection turns out to be dead: both
-// kinds of request between nodes may arrive twice without harm.
-func newPeerRequest(ctx context.Context, to *peer, path string, body []byte) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+to.hostPort+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header["Idempotency-Key"] = nil // not sent; tells net/http that it may repeat the request
-	request.Header["User-Agent"] = nil
-	return request, nil
 }

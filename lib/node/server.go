@@ -36,12 +36,12 @@ const (
 const statsBody = "{\n    \"version\": \"2.0.7\"\n}"
 
 // newServer makes the HTTP server around handler. HTTP/2 is off, as no storage server speaks it.
-func newServer(handler http.Handler, certificate tls.Certificate, log *slog.Logger) *http.Server {
+func newServer(handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler: handler,
 		TLSConfig: &tls.Config{
-			Certificates: []tls.Certificate{certificate},
-			MinVersion:   tls.VersionTLS12,
+			GetCertificate: certificate,
+			MinVersion:     tls.VersionTLS12,
 		},
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
@@ -95,7 +95,15 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 	case onion.V2.Path():
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V2, body) })
 	case PushPath:
-		n.write(w, n.servePush(w, r))
+		n.fromPeer(w, r, n.servePush)
+	case DigestPath:
+		n.fromPeer(w, r, n.serveDigest)
+	case NamesPath:
+		n.fromPeer(w, r, n.serveNames)
+	case FetchPath:
+		n.fromPeer(w, r, n.serveFetch)
+	case OfferPath:
+		n.fromPeer(w, r, n.serveOffer)
 	default:
 		n.write(w, bareAnswer(http.StatusNotFound, "unknown target for POST: "+r.RequestURI))
 	}

@@ -2,33 +2,64 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/rpc"
 )
 
-// fields is a JSON object whose values are still text. Names are matched exactly, which encoding/json does not do
-// for structs, and presence is told from emptiness.
-type fields map[string]json.RawMessage
+// maxDepth bounds how deep a request may be nested: a member of the parameters is at depth 2, and gjson goes down by
+// calling itself.
+const maxDepth = 64
+
+// fields is a JSON object whose values are not looked into yet. Names are matched exactly, of equal ones the last
+// counts, and presence is told from emptiness.
+type fields map[string]gjson.Result
 
 // parseFields reads a JSON object. JSON of another kind, null included, is none.
-func parseFields(data []byte) (fields, bool) {
-	var object fields
-	err := json.Unmarshal(data, &object)
-	return object, err == nil && object != nil
+func parseFields(object gjson.Result) (fields, bool) {
+	if !object.IsObject() {
+		return nil, false
+	}
+	members := make(fields)
+	object.ForEach(func(name, value gjson.Result) bool {
+		members[name.Str] = value
+		return true
+	})
+	return members, true
+}
+
+// validJSON reports whether body is JSON in UTF-8 that is nested no deeper than maxDepth.
+func validJSON(body []byte) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case !inString && (c == '{' || c == '['):
+			if depth++; depth > maxDepth {
+				return false
+			}
+		case !inString && (c == '}' || c == ']'):
+			depth--
+		}
+	}
+	return utf8.Valid(body) && gjson.ValidBytes(body)
 }
 
 // text returns the string called name. Where the value is of another type a 2020 server never answers at all.
 func (f fields) text(name string) (string, error) {
-	raw := f[name]
-	var text string
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
+	value := f[name]
+	if value.Type != gjson.String {
 		return "", refuse(rpc.StatusBadRequest, "invalid json: `%s` is not a string\n", name)
 	}
-	return text, nil
+	return value.Str, nil
 }
 
 // texts returns the strings called names. If one is absent, the first that is makes the refusal, which ends with end.
@@ -50,17 +81,28 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 
 // storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
-	result, err := n.call(ctx, body)
-	if err != nil {
-		return n.failure(ctx, "serving a storage request", err)
+	method, params, err := parseCall(body)
+	result := answer{}
+	if err == nil {
+		result, err = n.call(ctx, method, params)
 	}
+	if err != nil {
+		result = n.failure(ctx, "serving a storage request", err)
+	}
+	n.counters.storage.Add(methodLabel(method), result.status)
 	return result
 }
 
 // failure is the answer to a request that ended in err: a refusal's text, or that something is wrong with this node.
 func (n *Node) failure(ctx context.Context, doing string, err error) answer {
-	if refused := (refusal{}); errors.As(err, &refused) {
+	switch refused := (refusal{}); {
+	case errors.As(err, &refused):
 		return textAnswer(refused.status, refused.text)
+	case errors.Is(err, errStoreBusy):
+		return textAnswer(rpc.StatusNotReady, "Service node is busy\n")
+	case errors.Is(err, errStoreFull):
+		n.log.Error("refusing messages", "error", err)
+		return textAnswer(rpc.StatusNotReady, "Service node is out of space\n")
 	}
 	if ctx.Err() == nil {
 		n.log.Error(doing, "error", err)
@@ -68,11 +110,7 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	return textAnswer(http.StatusInternalServerError, "internal error\n")
 }
 
-func (n *Node) call(ctx context.Context, body []byte) (answer, error) {
-	method, params, err := parseCall(body)
-	if err != nil {
-		return answer{}, err
-	}
+func (n *Node) call(ctx context.Context, method string, params fields) (answer, error) {
 	switch method {
 	case rpc.MethodStore:
 		return n.serveStore(ctx, params)
@@ -87,8 +125,8 @@ func (n *Node) call(ctx context.Context, body []byte) (answer, error) {
 // parseCall reads the two members of a request that count.
 func parseCall(body []byte) (method string, params fields, err error) {
 	var request fields
-	if utf8.Valid(body) {
-		request, _ = parseFields(body)
+	if validJSON(body) {
+		request, _ = parseFields(gjson.ParseBytes(body))
 	}
 	if method, err = request.text("method"); err != nil {
 		return "", nil, refuse(rpc.StatusBadRequest, "invalid json: no `method` field\n")
@@ -123,17 +161,20 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	}
 	difficulty := n.difficulty.current()
 	if len(request.Nonce) > maxNumberText || !m.meets(difficulty) {
-		return jsonAnswer(rpc.StatusBadProofOfWork, rpc.DifficultyAnswer{Difficulty: int64(difficulty)})
+		return difficultyAnswer(rpc.StatusBadProofOfWork, difficulty), nil
 	}
-	switch err := n.store.insert(ctx, m); {
-	case errors.Is(err, errStoreFull):
-		n.log.Error("refusing messages", "error", err)
-		return answer{}, refuse(rpc.StatusNotReady, "Service node is out of space\n")
-	case err != nil:
+	if err := n.store.insert(true, m); err != nil {
 		return answer{}, err
 	}
-	n.replicator.push(m)
-	return jsonAnswer(rpc.StatusOK, rpc.DifficultyAnswer{Difficulty: int64(difficulty)})
+	n.replicator.signal()
+	n.handOverIfMoved(view, m)
+	return difficultyAnswer(rpc.StatusOK, difficulty), nil
+}
+
+// difficultyAnswer makes an rpc.DifficultyAnswer.
+func difficultyAnswer(status int, difficulty uint64) answer {
+	body := strconv.AppendUint([]byte(`{"difficulty":`), difficulty, 10)
+	return answer{status, typeJSON, append(body, '}')}
 }
 
 func checkPubKey(pubKey string) error {

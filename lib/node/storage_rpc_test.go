@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -148,16 +147,9 @@ func bareNode(t testing.TB) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := Config{}.withDefaults()
-	n := &Node{
-		keys:       KeysFromSeed([32]byte{1}),
-		log:        config.Logger,
-		now:        config.Now,
-		random:     rand.Reader,
-		store:      newStore(t),
-		difficulty: newDifficulty(1),
-		replicator: newReplicator(config.Logger, nil, Keys{}, config.Now),
-		members:    newMembers(nil, self.PubkeyEd25519, config.Logger, nil),
+	n, err := newNode(Config{}.withDefaults(), KeysFromSeed([32]byte{1}), newStore(t))
+	if err != nil {
+		t.Fatal(err)
 	}
 	n.members.current.Store(v)
 	return n

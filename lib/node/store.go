@@ -1,13 +1,14 @@
 package node
 
 import (
-	"context"
+	"bytes"
 	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -20,23 +21,33 @@ import (
 const storeFile = "messages.db"
 
 // storeFormat is written into every database; one of another format is refused.
-const storeFormat = 1
+const storeFormat = 2
 
-// Buckets. An owner is a public key as text (66 bytes), a sequence number and an expiration are big-endian u64.
+// Buckets. An owner is a public key as text (66 bytes), a name is owner and hash, a sequence number and an expiration
+// (milliseconds since 1970) are big-endian u64. Sequence numbers tell the order in which messages came.
 var (
-	metaBucket    = []byte("meta")     // "format" -> one byte
-	messageBucket = []byte("messages") // owner, sequence number -> encoded message
-	hashBucket    = []byte("hashes")   // owner, hash -> sequence number
-	expiryBucket  = []byte("expiry")   // expiration, sequence number -> owner, hash
+	metaBucket    = []byte("meta")     // "format" -> one byte; "difficulty" -> history
+	messageBucket = []byte("messages") // owner, sequence number -> expiration, encoded message
+	nameBucket    = []byte("names")    // name -> sequence number, expiration
+	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
+	queueBucket   = []byte("queue")    // sequence number -> owner: what some peer has yet to get
+	cursorBucket  = []byte("cursors")  // peer's name -> the first sequence number in the queue that it has yet to get
 )
 
-var formatKey = []byte("format")
+var (
+	formatKey     = []byte("format")
+	difficultyKey = []byte("difficulty")
+)
+
+// numberSize is that of a sequence number or an expiration.
+const numberSize = 8
 
 // ErrInUse reports a data folder that another running node has.
 var ErrInUse = errors.New("another node is running in this folder")
 
 var (
 	errStoreClosed = errors.New("message store is closed")
+	errStoreBusy   = errors.New("message store is busy")
 	errStoreFull   = errors.New("message store is full")
 	errStoreFormat = errors.New("message store has an unknown format")
 	errStoreDamage = errors.New("message store is damaged")
@@ -49,6 +60,8 @@ type store struct {
 	inserts  chan insertion
 	quit     chan struct{}
 	ended    chan struct{}
+	removed  atomic.Uint64 // expired messages
+	queue    *queue
 }
 
 // openStore opens or creates the database in dir. It refuses messages while the database holds maxBytes.
@@ -56,7 +69,7 @@ func openStore(dir string, maxBytes int64) (*store, error) {
 	path := filepath.Join(dir, storeFile)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:        time.Second,
-		NoFreelistSync: true,
+		NoFreelistSync: true, // found again when the database is opened
 		FreelistType:   bbolt.FreelistMapType,
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
@@ -65,41 +78,46 @@ func openStore(dir string, maxBytes int64) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	if err := prepare(db); err != nil {
+	queue, err := prepare(db)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
 	s := &store{
 		db:       db,
 		maxBytes: maxBytes,
-		inserts:  make(chan insertion),
+		inserts:  make(chan insertion, maxWaiting),
 		quit:     make(chan struct{}),
 		ended:    make(chan struct{}),
+		queue:    queue,
 	}
 	go s.commitLoop()
 	return s, nil
 }
 
-// prepare creates the buckets of a new database and checks the format of an old one. It takes a write transaction
-// even if there is nothing to write, because only those count the free pages that full needs to know.
-func prepare(db *bbolt.DB) error {
+// prepare creates the buckets of a new database, checks the format of an old one and reads its queue. It takes a write
+// transaction even if there is nothing to write, because only those count the free pages that full needs to know.
+func prepare(db *bbolt.DB) (*queue, error) {
 	tx, err := db.Begin(true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if meta := tx.Bucket(metaBucket); meta != nil {
 		if format := meta.Get(formatKey); len(format) != 1 || format[0] != storeFormat {
-			return errors.Join(errStoreFormat, tx.Rollback())
+			return nil, errors.Join(errStoreFormat, tx.Rollback())
 		}
-		return tx.Rollback()
+		queue, err := loadQueue(tx)
+		return queue, errors.Join(err, tx.Rollback())
 	}
 	if err := createBuckets(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
+		return nil, errors.Join(err, tx.Rollback())
 	}
-	return tx.Commit()
+	return &queue{cursors: make(map[string]uint64)}, tx.Commit()
 }
 
 func createBuckets(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, messageBucket, hashBucket, expiryBucket} {
+	for _, name := range [][]byte{
+		metaBucket, messageBucket, nameBucket, expiryBucket, queueBucket, cursorBucket,
+	} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
@@ -111,7 +129,8 @@ func createBuckets(tx *bbolt.Tx) error {
 func (s *store) close() error {
 	close(s.quit)
 	<-s.ended
-	return s.db.Close()
+	_, err := s.tidyQueue()
+	return errors.Join(err, s.db.Close())
 }
 
 // after returns at most limit messages of owner that have not expired at now (milliseconds), in the order in which
@@ -126,13 +145,18 @@ func (s *store) after(owner, lastHash string, now int64, limit int) ([]rpc.Store
 		}
 		cursor := tx.Bucket(messageBucket).Cursor()
 		for key, value := cursor.Seek(messageKey(owner, first)); len(found) < limit && isOwners(key, owner); key, value = cursor.Next() {
-			m, rest, err := cutMessage(value)
+			expiration, encoded, err := cutNumber(value)
+			if err != nil {
+				return err
+			}
+			if int64(expiration) <= now {
+				continue
+			}
+			m, rest, err := cutMessage(encoded)
 			if err != nil || len(rest) > 0 {
 				return errors.Join(errStoreDamage, err)
 			}
-			if expiration := m.expiration(); expiration > now {
-				found = append(found, rpc.Stored{Data: m.Data, Expiration: expiration, Hash: m.hashText()})
-			}
+			found = append(found, rpc.Stored{Data: m.Data, Expiration: int64(expiration), Hash: m.hashText()})
 		}
 		return nil
 	})
@@ -145,48 +169,43 @@ func sequenceOf(tx *bbolt.Tx, owner, lastHash string) (uint64, bool) {
 	if err != nil || len(hash) != sha512.Size || hex.EncodeToString(hash) != lastHash {
 		return 0, false
 	}
-	value := tx.Bucket(hashBucket).Get(hashKey(owner, [sha512.Size]byte(hash)))
-	if value == nil {
-		return 0, false
-	}
-	return binary.BigEndian.Uint64(value), true
+	value := tx.Bucket(nameBucket).Get(append([]byte(owner), hash...))
+	sequence, _, err := cutNumber(value)
+	return sequence, err == nil
 }
 
-// insertion is a request to the committer: messages to keep, all or none.
-type insertion struct {
-	messages []message
-	result   chan<- error
+// cutNumber reads the number at the start of what a bucket holds.
+func cutNumber(b []byte) (number uint64, rest []byte, err error) {
+	if len(b) < numberSize {
+		return 0, nil, errStoreDamage
+	}
+	return binary.BigEndian.Uint64(b), b[numberSize:], nil
 }
 
-// insert keeps messages and returns when they are on disk. Those that are there already are left as they are. The
-// error is errStoreFull, ctx's if it ended before the messages were taken up, or that of the disk.
-func (s *store) insert(ctx context.Context, messages ...message) error {
-	result := make(chan error, 1)
-	select {
-	case s.inserts <- insertion{messages, result}:
-		return <-result
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.quit:
-		return errStoreClosed
-	}
-}
+func appendNumber(b []byte, number uint64) []byte { return binary.BigEndian.AppendUint64(b, number) }
 
 func messageKey(owner string, sequence uint64) []byte {
-	key := make([]byte, 0, len(owner)+8)
-	return binary.BigEndian.AppendUint64(append(key, owner...), sequence)
+	return appendNumber(append(make([]byte, 0, len(owner)+numberSize), owner...), sequence)
 }
 
 // isOwners reports whether a key of messageBucket, which may be nil, is one of owner's.
 func isOwners(key []byte, owner string) bool {
-	return len(key) == len(owner)+8 && string(key[:len(owner)]) == owner
-}
-
-func hashKey(owner string, hash [sha512.Size]byte) []byte {
-	key := make([]byte, 0, len(owner)+len(hash))
-	return append(append(key, owner...), hash[:]...)
+	return len(key) == len(owner)+numberSize && string(key[:len(owner)]) == owner
 }
 
 func expiryKey(expiration int64, sequence uint64) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(expiration)), sequence)
+	return appendNumber(appendNumber(make([]byte, 0, 2*numberSize), uint64(expiration)), sequence)
+}
+
+// meta reads what is kept under key, nil if nothing is; setMeta writes it.
+func (s *store) meta(key []byte) (value []byte, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		value = bytes.Clone(tx.Bucket(metaBucket).Get(key))
+		return nil
+	})
+	return value, err
+}
+
+func (s *store) setMeta(key, value []byte) error {
+	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(key, value) })
 }

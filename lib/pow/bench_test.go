@@ -3,58 +3,97 @@ package pow
 import (
 	"context"
 	"crypto/sha512"
-	"encoding/binary"
 	"errors"
+	"math"
+	"strconv"
 	"testing"
+	"time"
 )
 
-// BenchmarkPlainLoop is the yardstick: one crypto/sha512 hash of 72 bytes for each nonce.
-func BenchmarkPlainLoop(b *testing.B) {
-	var input [nonceSize + sha512.Size]byte
-	nonce := uint64(0)
-	for b.Loop() {
-		binary.BigEndian.PutUint64(input[:], nonce)
-		sum := sha512.Sum512(input[:])
-		if binary.BigEndian.Uint64(sum[:]) == 0 {
-			b.Fatal("found what nobody ever will")
-		}
-		nonce++
-	}
-}
-
+// BenchmarkKernel counts one hash as one operation. Kernel and crypto/sha512 loop take turns, so that their ratio is
+// little disturbed by what else the machine does. A chunk is as long as a kernel runs without a look at its context.
 func BenchmarkKernel(b *testing.B) {
-	var inner [sha512.Size]byte
-	if _, found := portable(&inner, 0, uint64(b.N), 1); found {
-		b.Fatal("found what nobody ever will")
-	}
-}
-
-// BenchmarkSolve counts one hash as one operation; with 0 workers it uses every core.
-func BenchmarkSolve(b *testing.B) {
-	for name, workers := range map[string]int{"one": 1, "all": 0} {
-		b.Run(name, func(b *testing.B) {
-			ctx, cancel := context.WithCancel(b.Context())
-			progress := func(hashes uint64) {
-				if hashes >= uint64(b.N) {
-					cancel()
-				}
+	j := newJob([sha512.Size]byte{})
+	for _, kernel := range Kernels() {
+		b.Run(kernel.name, func(b *testing.B) {
+			var spent, plain time.Duration
+			for start := uint64(0); start < uint64(b.N); start += kernel.chunk {
+				spent += timed(func() { kernel.search(j, start, 1, kernel.chunk) })
+				b.StopTimer()
+				plain += timed(func() { yardstick.search(j, start, 1, kernel.chunk) })
+				b.StartTimer()
 			}
-			_, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{Workers: workers, Progress: progress})
-			if !errors.Is(err, context.Canceled) {
-				b.Fatal(err)
-			}
+			b.ReportMetric(float64(plain)/float64(spent), "ratio")
+			b.ReportMetric(float64(spent.Microseconds())*float64(kernel.chunk)/float64(b.N), "µs/chunk")
 		})
 	}
 }
 
-// BenchmarkSolveEasy is a text message of 400 characters kept for a day at difficulty 1.
-func BenchmarkSolveEasy(b *testing.B) {
-	inner := Message{Data: "easy"}.Inner()
-	target := Target(487, 24*3600*1000, 1)
-	for start := uint64(0); b.Loop(); start += 1 << 20 {
-		if _, err := Solve(b.Context(), inner, target, Options{Start: start}); err != nil {
+// BenchmarkJob is the whole work for 2 kB kept for four days at difficulty 10, on one core. The ratio is its time to
+// that of the same work with the crypto/sha512 loop, message by message.
+func BenchmarkJob(b *testing.B) {
+	target := Target(2000, 4*24*3600*1000, 10)
+	solve := func(inner [sha512.Size]byte, kernel *Kernel) {
+		if _, err := Solve(b.Context(), inner, target, Options{Workers: 1, Kernel: kernel}); err != nil {
 			b.Fatal(err)
 		}
+	}
+	for _, kernel := range Kernels() {
+		b.Run(kernel.name, func(b *testing.B) {
+			var spent, plain time.Duration
+			for i := range b.N {
+				inner := Message{Data: strconv.Itoa(i)}.Inner()
+				spent += timed(func() { solve(inner, kernel) })
+				b.StopTimer()
+				plain += timed(func() { solve(inner, yardstick) })
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(spent)/float64(plain), "ratio")
+		})
+	}
+}
+
+func timed(work func()) time.Duration {
+	started := time.Now()
+	work()
+	return time.Since(started)
+}
+
+// BenchmarkCancel tells how long after its context's end a search on all cores returns.
+func BenchmarkCancel(b *testing.B) {
+	var late time.Duration
+	for b.Loop() {
+		ctx, cancel := context.WithTimeout(b.Context(), 20*time.Millisecond)
+		deadline, _ := ctx.Deadline()
+		if _, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{}); !errors.Is(err, context.DeadlineExceeded) {
+			b.Fatal(err)
+		}
+		late = max(late, time.Since(deadline))
+		cancel()
+	}
+	b.ReportMetric(float64(late.Microseconds()), "worst-µs-late")
+}
+
+// BenchmarkSolve solves random messages of some expected hashes with one worker and with all cores in turn. The ratio is
+// the time of one to that of all: a little below 1 at worst, where starting more workers does not pay.
+func BenchmarkSolve(b *testing.B) {
+	for _, expected := range []uint64{100, 1000, 10_000, 100_000} {
+		b.Run(strconv.FormatUint(expected, 10), func(b *testing.B) {
+			solve := func(i, workers int) {
+				options := Options{Workers: workers, Start: uint64(i) << 32}
+				if _, err := Solve(b.Context(), [sha512.Size]byte{}, math.MaxUint64/expected, options); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var one, all time.Duration
+			for i := range b.N {
+				all += timed(func() { solve(i, 0) })
+				b.StopTimer()
+				one += timed(func() { solve(i, 1) })
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(one)/float64(all), "ratio")
+		})
 	}
 }
 

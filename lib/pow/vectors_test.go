@@ -63,9 +63,11 @@ func TestVectorsClient(t *testing.T) {
 			if c.Increment != 1 {
 				return // some nonces were left out, so the recorded one need not be the first
 			}
-			solved, err := pow.Solve(t.Context(), inner, target, pow.Options{Start: c.Start})
-			if err != nil || pow.EncodeNonce(solved) != c.Nonce {
-				t.Errorf("solved to %s (%v), recorded %s", pow.EncodeNonce(solved), err, c.Nonce)
+			for _, kernel := range pow.Kernels() {
+				solved, err := pow.Solve(t.Context(), inner, target, pow.Options{Start: c.Start, Kernel: kernel})
+				if err != nil || pow.EncodeNonce(solved) != c.Nonce {
+					t.Errorf("%s: solved to %s (%v), recorded %s", kernel.Name(), pow.EncodeNonce(solved), err, c.Nonce)
+				}
 			}
 		})
 	}

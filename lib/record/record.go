@@ -22,11 +22,15 @@ const (
 	TypeEnvelope      = "envelope"
 	TypeEnvelopeInfo  = "envelope_info"
 	TypePow           = "pow"
+	TypePowBench      = "pow_bench"
 	TypePrekeyBundle  = "prekey_bundle"
 	TypePrekey        = "prekey"
 	TypePath          = "path"
 	TypeResponse      = "rpc_response"
 	TypeNetwork       = "network"
+	TypeFault         = "fault"
+	TypeSwarmCheck    = "swarm_check"
+	TypeSwarmMap      = "swarm_map"
 	TypeVersion       = "version"
 	TypeStep          = "step"
 	TypeRemoved       = "removed"
@@ -152,6 +156,7 @@ type Node struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
 	PubkeyX25519  string `json:"pubkey_x25519"`
 	SwarmID       string `json:"swarm_id,omitempty"`
+	MetricsURL    string `json:"metrics_url,omitempty"`
 }
 
 // Swarm is the nodes that keep a Session ID's messages.
@@ -204,6 +209,15 @@ type Pow struct {
 	P99Millis       float64 `json:"p99_ms,omitempty"`
 	Workers         int     `json:"workers,omitempty"`
 	Ref             string  `json:"ref,omitempty"`
+}
+
+// PowBench is the speed of one kernel on so many cores. Ratio compares it with the crypto/sha512 loop on one core.
+type PowBench struct {
+	Type            string  `json:"type"`
+	Kernel          string  `json:"kernel"`
+	Workers         int     `json:"workers"`
+	HashesPerSecond float64 `json:"hashes_per_second"`
+	Ratio           float64 `json:"ratio"`
 }
 
 // PrekeyBundle is what a friend request carries of its sender's keys. Keys are hex without the 05 prefix.
@@ -271,6 +285,57 @@ type Network struct {
 	OnionVersion int      `json:"onion_version,omitempty"`
 	PID          int      `json:"pid,omitempty"`
 	Up           *bool    `json:"up,omitempty"`
+	MetricsURL   string   `json:"metrics_url,omitempty"`
+}
+
+// Fault is something that goes wrong with a node of a devnet on purpose. Active is false once it is taken back; a
+// restart is over at once. Which of the settings a kind has is told by 'devnet fault set --help'.
+type Fault struct {
+	Type          string  `json:"type"`
+	Kind          string  `json:"kind"`
+	Index         int     `json:"index"`
+	PubkeyEd25519 string  `json:"pubkey_ed25519"`
+	Active        bool    `json:"active"`
+	Requests      string  `json:"requests,omitempty"`
+	Share         float64 `json:"share,omitempty"`
+	DelayMS       float64 `json:"delay_ms,omitempty"`
+	JitterMS      float64 `json:"jitter_ms,omitempty"`
+	SkewMS        float64 `json:"skew_ms,omitempty"`
+	Group         int     `json:"group,omitempty"`
+}
+
+// SwarmCheck tells how the members of a Session ID's swarm are. Agree says that every member answered all that it was
+// asked and, if the ID is the account's own, that none lacks a message that another one holds.
+type SwarmCheck struct {
+	Type      string        `json:"type"`
+	SessionID string        `json:"session_id"`
+	SwarmID   string        `json:"swarm_id"`
+	Agree     bool          `json:"agree"`
+	Members   []MemberCheck `json:"members"`
+}
+
+// MemberCheck is one member of a swarm. Latency is the time of a whole HTTPS request, connecting included. Messages and
+// Missing, the hashes of messages that others hold and this one does not, are known only for the account's own ID:
+// Messages is null for others, and for a member that did not tell.
+type MemberCheck struct {
+	PubkeyEd25519 string   `json:"pubkey_ed25519"`
+	Address       string   `json:"address"`
+	Reachable     bool     `json:"reachable"`
+	LatencyMS     float64  `json:"latency_ms"`
+	Version       string   `json:"version"`
+	Messages      *int     `json:"messages"`
+	Missing       []string `json:"missing"`
+	Error         string   `json:"error"`
+}
+
+// SwarmMap tells of a picture that was written to a file.
+type SwarmMap struct {
+	Type       string   `json:"type"`
+	File       string   `json:"file"`
+	Format     string   `json:"format"`
+	Swarms     int      `json:"swarms"`
+	Nodes      int      `json:"nodes"`
+	SessionIDs []string `json:"session_ids"`
 }
 
 // Version tells what is running.

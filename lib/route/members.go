@@ -1,11 +1,15 @@
 package route
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
 	"sessiontool/lib/network"
 )
+
+// errNotMember is what a node says with a 421.
+var errNotMember = errors.New("not a member of the swarm")
 
 // members are the nodes of a swarm that are still to be asked. Several goroutines take from them at once; each node is
 // given out once.

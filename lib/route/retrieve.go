@@ -17,8 +17,6 @@ import (
 // for ever. What is left comes with the next poll.
 const maxRead = 5000
 
-var errNotMember = errors.New("not a member of the swarm")
-
 // RetrieveOptions adjusts Retrieve.
 type RetrieveOptions struct {
 	// UseCursors starts at each node where the account's last poll ended. Otherwise everything is read.
@@ -48,7 +46,7 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle f
 	}
 	// What is known of the swarm may be old. Members that have failed are not asked again.
 	if swarm, err = r.network.LookupSwarm(ctx, id); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotRetrieved, err)
+		round.failures = append(round.failures, err)
 	}
 	round.members.prefer(r.network.Shuffle(swarm))
 	if err := round.run(ctx, handle); err != nil || round.answered {
@@ -169,15 +167,21 @@ func (round *retrieveRound) read(ctx context.Context, node network.Node) error {
 	return nil
 }
 
-// ask asks for the messages behind last. If the node refuses the time of the request, the clock is set right first.
-func (round *retrieveRound) ask(ctx context.Context, node network.Node, last string) ([]rpc.Stored, error) {
+// sendInTime is send, but sets the clock right first if the node refuses the time of the request.
+func (round *retrieveRound) sendInTime(ctx context.Context, node network.Node, last string) (network.Answer, error) {
 	answer, err := round.send(ctx, node, last)
 	if err == nil && answer.Status == rpc.StatusBadTimestamp {
 		if err := round.syncClock(); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrClock, err)
+			return network.Answer{}, fmt.Errorf("%w: %w", ErrClock, err)
 		}
 		answer, err = round.send(ctx, node, last)
 	}
+	return answer, err
+}
+
+// ask asks for the messages behind last.
+func (round *retrieveRound) ask(ctx context.Context, node network.Node, last string) ([]rpc.Stored, error) {
+	answer, err := round.sendInTime(ctx, node, last)
 	if err != nil {
 		return nil, err
 	}

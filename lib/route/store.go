@@ -48,6 +48,8 @@ func (r *Router) Store(ctx context.Context, q StoreRequest) (record.Receipt, err
 			receipt.OK = true
 			r.learnDifficulty(round)
 			return receipt, nil
+		case ctx.Err() != nil:
+			return receipt, ctx.Err()
 		case mendable && len(round.wanted) > 0:
 			difficulty := round.wantedDifficulty()
 			if difficulty > r.options.MaxDifficulty {
@@ -107,7 +109,7 @@ type storeRound struct {
 
 // storeRound sends a request from three sides at once, less what is kept from the round before. Each side goes on to
 // the next member when one does not take the message for reasons of its own; a 421 brings the right members. It waits
-// for all sides. An error means that no onion path works any more, or is the context's.
+// for all sides. An error means that no onion path works any more.
 func (r *Router) storeRound(ctx context.Context, q StoreRequest, swarm []network.Node, kept []record.NodeResult) (*storeRound, error) {
 	round := &storeRound{router: r, group: r.network.Group(), request: q, results: append([]record.NodeResult{}, kept...)}
 	var err error
@@ -127,9 +129,6 @@ func (r *Router) storeRound(ctx context.Context, q StoreRequest, swarm []network
 		wait.Go(func() { errs[i] = round.side(ctx) })
 	}
 	wait.Wait()
-	if ctx.Err() != nil {
-		return round, ctx.Err()
-	}
 	return round, errors.Join(errs...)
 }
 

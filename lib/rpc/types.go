@@ -155,7 +155,8 @@ type NodeState struct {
 }
 
 // ServiceNodesResult is the result of get_n_service_nodes. If the list is still that of the asked PollBlockHash,
-// only Unchanged is set.
+// only Unchanged is set, and Difficulty, the proof of work that the network's nodes ask for: a registry of ours tells it,
+// real seeds do not.
 type ServiceNodesResult struct {
 	States    []NodeState `json:"service_node_states,omitempty"`
 	BlockHash string      `json:"block_hash,omitempty"`
@@ -163,6 +164,8 @@ type ServiceNodesResult struct {
 	Hardfork  int         `json:"hardfork,omitempty"`
 	Status    string      `json:"status,omitempty"`
 	Unchanged bool        `json:"unchanged,omitempty"`
+
+	Difficulty uint64 `json:"difficulty,omitempty"`
 }
 
 // RegisterParams announces a node to a registry of ours. Signature is Ed25519, in base64, by PubkeyEd25519 over

@@ -1,0 +1,81 @@
+package commands
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/route"
+	"sessiontool/lib/sessionid"
+)
+
+// newCheckCommand makes 'swarm check'.
+func newCheckCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [ID...]",
+		Short: "See whether the members of a swarm are there and hold the same messages",
+		Long: "Ask every member of a Session ID's swarm whether it is there and which software it runs. If the ID is the\n" +
+			"account's own, also read all that each member holds, through onion paths, and tell which messages one has\n" +
+			"and another lacks. Nothing is marked as read.\n\n" +
+			"Members are as the seeds list them. Each is also asked directly, without an onion path: it learns this\n" +
+			"machine's address, but not whose swarm is checked.\n\n" +
+			"Without an ID the account's own swarm is checked; '-' reads ids from stdin (strings, or records with a\n" +
+			"session_id). Prints a swarm_check record for each; its 'agree' is false if a member fails or lacks a\n" +
+			"message. Exit status: 0, 2 (not a Session ID), 3, 4, 5 (no seed answers), 8, 10.",
+		Example: "  sessiontool swarm check --select agree\n" +
+			"  sessiontool swarm check --pretty $BOB\n" +
+			"  sessiontool contact list | sessiontool swarm check - --select 'members.#(reachable==false)#.address'",
+		RunE: app.runE(app.checkSwarms),
+	}
+}
+
+func (app *App) checkSwarms(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		a, router, err := app.openRouter(ctx, route.Options{})
+		if err != nil {
+			return err
+		}
+		return app.checkSwarm(ctx, router, a.ID())
+	}
+	var router *route.Router
+	return app.eachName(args, func(name string) error {
+		id, err := sessionid.Parse(name)
+		if err != nil {
+			return err
+		}
+		if router == nil {
+			if router, err = app.openChecker(ctx); err != nil {
+				return err
+			}
+		}
+		return app.checkSwarm(ctx, router, id)
+	})
+}
+
+// openChecker is openRouter, but does without an account if there is none.
+func (app *App) openChecker(ctx context.Context) (*route.Router, error) {
+	client, err := app.openNetwork()
+	if err != nil {
+		return nil, err
+	}
+	a, err := app.openAccount(ctx)
+	if err != nil && !isNoAccount(err) {
+		return nil, err
+	}
+	return route.New(a, client, route.Options{Log: app.log}), nil
+}
+
+// isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
+func isNoAccount(err error) bool {
+	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, errAccountRequired)
+}
+
+func (app *App) checkSwarm(ctx context.Context, router *route.Router, id sessionid.ID) error {
+	out, err := router.Check(ctx, id)
+	if err != nil {
+		return err
+	}
+	return app.print(out)
+}

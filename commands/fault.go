@@ -1,0 +1,152 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/record"
+)
+
+// newFaultCommand makes 'devnet fault'.
+func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
+	fault := &devnet.Fault{}
+	var nodes []string
+	set := &cobra.Command{
+		Use:   "set KIND",
+		Short: "Make something go wrong with nodes of the running devnet",
+		Long: "Make something go wrong with some nodes or all, until it is cleared or the devnet ends. A fault takes the place\n" +
+			"of an earlier one of the same kind at the same node. The kinds and their settings:\n\n" +
+			"  stop         the node does not run, but stays listed, as after a crash\n" +
+			"  restart      the node stops and starts again\n" +
+			"  drop         a --share of requests gets no answer; the connection is cut, after --delay if given\n" +
+			"  delay        a --share of requests waits for --delay, and up to --jitter more\n" +
+			"  partition    the nodes reach only those of the same --group; nodes without this fault are group 0.\n" +
+			"               Clients reach them all\n" +
+			"  skew         the node's clock is ahead by --skew, or behind if that is negative\n" +
+			"  wrong-swarm  a --share of storage requests is referred to the nodes of another swarm, with status 421\n" +
+			"  corrupt      a --share of answers arrives damaged\n\n" +
+			"drop, delay and corrupt can be narrowed to some --requests: with 'drop --requests peer' messages no longer spread\n" +
+			"within swarms. Nodes that joined the devnet from outside are not affected.\n\n" +
+			"Prints a fault record for each node. Exit status: 0, 2, 4 (no devnet, no such node), 5.",
+		Example: "  sessiontool devnet fault set drop --node 3 --share 0.2\n" +
+			"  sessiontool devnet fault set delay --delay 200ms --jitter 50ms\n" +
+			"  sessiontool devnet fault set drop --requests peer\n" +
+			"  sessiontool devnet fault set partition --node 0,1,2",
+		Args: cobra.ExactArgs(1),
+		RunE: app.runE(func(ctx context.Context, args []string) error {
+			fault.Kind = devnet.FaultKind(args[0])
+			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+				done, err := remote.SetFault(ctx, nodes, *fault)
+				return app.printFaults(done, fault.Kind != devnet.FaultRestart, err)
+			})
+		}),
+	}
+	set.Flags().Float64Var(&fault.Share, "share", 0, "share of requests, more than 0 and at most 1 (default 1)")
+	set.Flags().StringVar(&fault.Requests, "requests", "", "only storage, onion, peer (between nodes) or stats requests (default all)")
+	set.Flags().DurationVar(&fault.Delay, "delay", 0, "how long requests wait")
+	set.Flags().DurationVar(&fault.Jitter, "jitter", 0, "how much longer they wait, at random")
+	set.Flags().DurationVar(&fault.Skew, "skew", 0, "how far the clock is ahead")
+	set.Flags().IntVar(&fault.Group, "group", 0, "group of a partition (default 1)")
+	clearCmd := &cobra.Command{
+		Use:   "clear [KIND...]",
+		Short: "Take faults back",
+		Long: "Take back the faults of these kinds, or all. Nodes that were stopped run again.\n\n" +
+			"Prints a fault record for each one that is over. Exit status: 0, 2, 4 (no devnet, no such node), 5.",
+		Example: "  sessiontool devnet fault clear\n" +
+			"  sessiontool devnet fault clear drop delay --node 3",
+		RunE: app.runE(func(ctx context.Context, args []string) error {
+			kinds := make([]devnet.FaultKind, len(args))
+			for i, arg := range args {
+				kinds[i] = devnet.FaultKind(arg)
+			}
+			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+				done, err := remote.ClearFaults(ctx, nodes, kinds...)
+				return app.printFaults(done, false, err)
+			})
+		}),
+	}
+	for _, cmd := range []*cobra.Command{set, clearCmd} {
+		cmd.Flags().StringSliceVar(&nodes, "node", nil, "Ed25519 keys of nodes, or their numbers from 0, or all (default all)")
+	}
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "Print what goes wrong in the running devnet",
+		Long:    "Print a fault record for each fault of each node, and nothing if all is well. Exit status: 0, 4 (no devnet), 5.",
+		Example: "  sessiontool devnet fault list",
+		Args:    cobra.NoArgs,
+		RunE: app.runE(func(ctx context.Context, _ []string) error {
+			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+				faults, err := remote.Faults(ctx)
+				return app.printFaults(faults, true, err)
+			})
+		}),
+	}
+	return parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
+}
+
+// newDifficultyCommand makes 'devnet difficulty'.
+func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "difficulty N",
+		Short: "Change the proof of work that the running devnet asks for",
+		Long: "Make all nodes ask for this difficulty from now on; nodes that joined from outside follow within seconds. Clients\n" +
+			"learn it from the nodes, and messages on their way between nodes stay good, as with the servers of 2020.\n\n" +
+			"Prints the devnet's network record. Exit status: 0, 2, 4 (no devnet), 5.",
+		Example: "  sessiontool devnet difficulty 10",
+		Args:    cobra.ExactArgs(1),
+		RunE: app.runE(func(ctx context.Context, args []string) error {
+			difficulty, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil || difficulty < 1 {
+				return usageError(fmt.Errorf("difficulty %q is not a positive number", args[0]))
+			}
+			note, err := app.findDevnet(opts)
+			if err != nil {
+				return err
+			}
+			remote, err := devnet.Connect(note.Dir)
+			if err != nil {
+				return err
+			}
+			status, err := remote.SetDifficulty(ctx, uint64(difficulty))
+			if err != nil {
+				return err
+			}
+			return app.print(note.now(status))
+		}),
+	}
+}
+
+// withDevnet hands over a connection to the running devnet that the flags name.
+func (app *App) withDevnet(opts *devnetOptions, do func(remote *devnet.Remote) error) error {
+	note, err := app.findDevnet(opts)
+	if err != nil {
+		return err
+	}
+	remote, err := devnet.Connect(note.Dir)
+	if err != nil {
+		return err
+	}
+	return do(remote)
+}
+
+// printFaults prints what was done before err, if anything went wrong, and returns err.
+func (app *App) printFaults(faults []devnet.NodeFault, active bool, err error) error {
+	for _, fault := range faults {
+		out := record.Fault{
+			Type: record.TypeFault, Kind: string(fault.Kind), Index: fault.Index, PubkeyEd25519: fault.PubkeyEd25519,
+			Active: active, Requests: fault.Requests, Share: fault.Share, Group: fault.Group, DelayMS: milliseconds(fault.Delay),
+			JitterMS: milliseconds(fault.Jitter), SkewMS: milliseconds(fault.Skew),
+		}
+		if err := app.print(out); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

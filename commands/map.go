@@ -1,0 +1,106 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
+	"sessiontool/lib/ringmap"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/swarm"
+)
+
+type mapOptions struct {
+	out    string
+	format string
+}
+
+// newMapCommand makes 'swarm map'.
+func newMapCommand(app *App) *cobra.Command {
+	opts := &mapOptions{}
+	cmd := &cobra.Command{
+		Use:   "map [ID...]",
+		Short: "Draw the ring of swarms, their nodes and where Session IDs fall",
+		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into a file:\n" +
+			"as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.\n\n" +
+			"Prints a swarm_map record. Exit status: 0, 2 (not a Session ID, file cannot be written), 4, 5, 8.",
+		Example: "  sessiontool swarm map --out ring.svg\n" +
+			"  sessiontool swarm map $ALICE $BOB --out ring.dot && neato -Tpng ring.dot -o ring.png\n" +
+			"  sessiontool contact list | sessiontool swarm map - --out ring.svg",
+		RunE: app.runE(func(ctx context.Context, args []string) error { return app.drawMap(ctx, opts, args) }),
+	}
+	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
+	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
+	return cmd
+}
+
+// draw settles the format and returns what makes it.
+func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
+	if opts.out == "" {
+		return nil, usageError(errors.New("--out is required"))
+	}
+	if opts.format == "" {
+		opts.format = "svg"
+		if ending := strings.ToLower(filepath.Ext(opts.out)); ending == ".dot" || ending == ".gv" {
+			opts.format = "dot"
+		}
+	}
+	switch opts.format {
+	case "svg":
+		return ringmap.Map.SVG, nil
+	case "dot":
+		return ringmap.Map.DOT, nil
+	}
+	return nil, usageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
+}
+
+func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) error {
+	draw, err := opts.draw()
+	if err != nil {
+		return err
+	}
+	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}}
+	var drawing ringmap.Map
+	if len(args) > 0 {
+		err = app.eachName(args, func(name string) error {
+			id, err := sessionid.Parse(name)
+			if err == nil {
+				out.SessionIDs = append(out.SessionIDs, id.String())
+				drawing.Marks = append(drawing.Marks, ringmap.Mark{Name: id.String(), Position: swarm.Position(id.PublicKey())})
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	client, err := app.openNetwork()
+	if err != nil {
+		return err
+	}
+	if err := client.Refresh(ctx); err != nil {
+		return err
+	}
+	nodes, err := client.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	swarms := make(map[swarm.SwarmID]bool)
+	for _, node := range nodes {
+		drawing.Nodes = append(drawing.Nodes, ringmap.Node{Name: node.Ed25519.String(), Swarm: node.SwarmID})
+		if node.SwarmID != swarm.NoSwarm {
+			swarms[node.SwarmID] = true
+		}
+	}
+	if err := os.WriteFile(opts.out, draw(drawing), 0o644); err != nil {
+		return usageError(err)
+	}
+	out.Nodes, out.Swarms = len(nodes), len(swarms)
+	return app.print(out)
+}

@@ -1,0 +1,284 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrFault reports a fault that makes no sense.
+var ErrFault = errors.New("bad fault")
+
+// FaultKind names what goes wrong with a node.
+type FaultKind string
+
+// The faults. Stop and Restart happen to the node itself; the others happen to what reaches it and what leaves it.
+const (
+	FaultStop       FaultKind = "stop"        // it does not run, but stays listed, as after a crash
+	FaultRestart    FaultKind = "restart"     // it stops and starts again; nothing remains of this fault
+	FaultDrop       FaultKind = "drop"        // a Share of requests gets no answer: after Delay the connection is cut
+	FaultDelay      FaultKind = "delay"       // a Share of requests waits for Delay and up to Jitter more
+	FaultPartition  FaultKind = "partition"   // it reaches only nodes of the same Group; clients still reach it
+	FaultSkew       FaultKind = "skew"        // its clock is ahead by Skew
+	FaultWrongSwarm FaultKind = "wrong-swarm" // a Share of storage requests is sent to the nodes of another swarm
+	FaultCorrupt    FaultKind = "corrupt"     // a Share of answers arrives damaged
+)
+
+// takes says which settings belong to which kind.
+var takes = map[FaultKind][]string{
+	FaultStop: {}, FaultRestart: {},
+	FaultDrop: {"share", "delay", "requests"}, FaultDelay: {"share", "delay", "jitter", "requests"}, FaultPartition: {"group"},
+	FaultSkew: {"skew"}, FaultWrongSwarm: {"share"}, FaultCorrupt: {"share", "requests"},
+}
+
+// FaultRequests are what Fault.Requests can be: storage requests that come directly, onion requests, what nodes say to each
+// other to spread messages, and questions for the version.
+var FaultRequests = []string{"storage", "onion", peerEndpoint, "stats"}
+
+// FaultKinds are all kinds.
+var FaultKinds = []FaultKind{
+	FaultStop, FaultRestart, FaultDrop, FaultDelay, FaultPartition, FaultSkew, FaultWrongSwarm, FaultCorrupt,
+}
+
+// maxFaultDelay bounds how long a request can be held up.
+const maxFaultDelay = 10 * time.Minute
+
+// Fault is something that goes wrong. Settings that do not belong to its kind are zero.
+type Fault struct {
+	Kind   FaultKind     `json:"kind"`
+	Share  float64       `json:"share,omitempty"` // of requests, more than 0 and at most 1; 0 means all
+	Delay  time.Duration `json:"delay,omitempty"`
+	Jitter time.Duration `json:"jitter,omitempty"`
+	Group  int           `json:"group,omitempty"` // 0 means 1; nodes without this fault are in group 0
+	Skew   time.Duration `json:"skew,omitempty"`
+	// Requests narrows the fault to one of FaultRequests; empty means all.
+	Requests string `json:"requests,omitempty"`
+}
+
+// NodeFault is a fault of one of the devnet's nodes.
+type NodeFault struct {
+	Fault
+	Index         int    `json:"index"`
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+}
+
+// complete fills in what may be left out. It returns ErrFault for a fault that makes no sense.
+func (f Fault) complete() (Fault, error) {
+	settings, ok := takes[f.Kind]
+	if !ok {
+		return f, fmt.Errorf("%w: %q is none of %v", ErrFault, f.Kind, FaultKinds)
+	}
+	given := []struct {
+		name string
+		set  bool
+	}{
+		{"share", f.Share != 0}, {"delay", f.Delay != 0}, {"jitter", f.Jitter != 0}, {"group", f.Group != 0},
+		{"skew", f.Skew != 0}, {"requests", f.Requests != ""},
+	}
+	for _, setting := range given {
+		if setting.set && !slices.Contains(settings, setting.name) {
+			return f, fmt.Errorf("%w: %s takes no %s", ErrFault, f.Kind, setting.name)
+		}
+	}
+	if slices.Contains(settings, "share") && f.Share == 0 {
+		f.Share = 1
+	}
+	if f.Kind == FaultPartition && f.Group == 0 {
+		f.Group = 1
+	}
+	switch {
+	case !(f.Share >= 0 && f.Share <= 1):
+		return f, fmt.Errorf("%w: a share is more than 0 and at most 1", ErrFault)
+	case f.Delay < 0 || f.Jitter < 0 || f.Delay+f.Jitter > maxFaultDelay:
+		return f, fmt.Errorf("%w: a delay is at most %v", ErrFault, maxFaultDelay)
+	case f.Kind == FaultDelay && f.Delay+f.Jitter == 0:
+		return f, fmt.Errorf("%w: how long a delay?", ErrFault)
+	case f.Kind == FaultSkew && f.Skew == 0:
+		return f, fmt.Errorf("%w: how much skew?", ErrFault)
+	case f.Requests != "" && !slices.Contains(FaultRequests, f.Requests):
+		return f, fmt.Errorf("%w: requests are one of %v", ErrFault, FaultRequests)
+	case f.Group < 0:
+		return f, fmt.Errorf("%w: groups are numbered from 1", ErrFault)
+	}
+	return f, nil
+}
+
+// ParseFault reads a fault in its short form, a kind and settings after commas: "drop,share=0.1" or
+// "delay,node=3,delay=200ms,jitter=50ms". Nodes are those of node=, by place or key, which may be given several times;
+// none means all.
+func ParseFault(text string) (fault Fault, nodes []string, err error) {
+	kind, settings, _ := strings.Cut(text, ",")
+	fault.Kind = FaultKind(kind)
+	for setting := range strings.SplitSeq(settings, ",") {
+		if setting == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(setting, "=")
+		switch name {
+		case "node":
+			nodes = append(nodes, value)
+		case "share":
+			fault.Share, err = strconv.ParseFloat(value, 64)
+		case "delay":
+			fault.Delay, err = time.ParseDuration(value)
+		case "jitter":
+			fault.Jitter, err = time.ParseDuration(value)
+		case "skew":
+			fault.Skew, err = time.ParseDuration(value)
+		case "requests":
+			fault.Requests = value
+		case "group":
+			fault.Group, err = strconv.Atoi(value)
+		default:
+			err = errors.New("no such setting")
+		}
+		if err != nil {
+			return fault, nil, fmt.Errorf("%w: %q in %q: %w", ErrFault, setting, text, err)
+		}
+	}
+	_, err = fault.complete()
+	return fault, nodes, err
+}
+
+// SetFault makes something go wrong with nodes, which are named as in Find, and returns what goes wrong now. A fault
+// takes the place of an earlier one of the same kind. To stop a node that is stopped is no error.
+func (n *Network) SetFault(ctx context.Context, nodes []string, fault Fault) ([]NodeFault, error) {
+	fault, err := fault.complete()
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	chosen, err := n.find(nodes)
+	if err != nil {
+		return nil, err
+	}
+	set := make([]NodeFault, len(chosen))
+	for k, i := range chosen {
+		m := n.members[i]
+		set[k] = NodeFault{Fault: fault, Index: i, PubkeyEd25519: m.keys.Name()}
+		switch fault.Kind {
+		case FaultStop:
+			err = n.stopMember(ctx, m)
+		case FaultRestart:
+			if err = n.stopMember(ctx, m); err == nil {
+				err = n.restartMember(ctx, m)
+			}
+		default:
+			m.faults.set(fault)
+		}
+		if err != nil {
+			return set[:k], err
+		}
+	}
+	n.cutPartitions(fault.Kind)
+	return set, nil
+}
+
+// ClearFaults takes back faults of nodes, all of them or those of the given kinds, and returns what was taken back.
+// Nodes that were stopped run again.
+func (n *Network) ClearFaults(ctx context.Context, nodes []string, kinds ...FaultKind) ([]NodeFault, error) {
+	for _, kind := range kinds {
+		if _, ok := takes[kind]; !ok {
+			return nil, fmt.Errorf("%w: %q is none of %v", ErrFault, kind, FaultKinds)
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	chosen, err := n.find(nodes)
+	if err != nil {
+		return nil, err
+	}
+	cleared := []NodeFault{}
+	for _, i := range chosen {
+		m := n.members[i]
+		for _, fault := range m.allFaults(i) {
+			if len(kinds) > 0 && !slices.Contains(kinds, fault.Kind) {
+				continue
+			}
+			if fault.Kind == FaultStop {
+				if err := n.restartMember(ctx, m); err != nil {
+					return cleared, err
+				}
+			}
+			m.faults.clear(fault.Kind)
+			cleared = append(cleared, fault)
+		}
+	}
+	n.cutPartitions(kinds...)
+	return cleared, nil
+}
+
+// Faults lists what goes wrong, node by node.
+func (n *Network) Faults() []NodeFault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := []NodeFault{}
+	for i, m := range n.members {
+		all = append(all, m.allFaults(i)...)
+	}
+	return all
+}
+
+// allFaults lists the member's faults in the order of FaultKinds. The caller holds the network's lock.
+func (m *member) allFaults(i int) (all []NodeFault) {
+	set := m.faults.current()
+	for _, kind := range FaultKinds {
+		fault, ok := set[kind]
+		if kind == FaultStop {
+			fault, ok = Fault{Kind: FaultStop}, m.node == nil
+		}
+		if ok {
+			all = append(all, NodeFault{Fault: fault, Index: i, PubkeyEd25519: m.keys.Name()})
+		}
+	}
+	return all
+}
+
+// cutPartitions cuts the connections of nodes that no longer reach each other, if one of the kinds may have changed
+// that; none means any kind.
+func (n *Network) cutPartitions(kinds ...FaultKind) {
+	if len(kinds) > 0 && !slices.Contains(kinds, FaultPartition) {
+		return
+	}
+	for _, m := range n.members {
+		m.faults.cutConnections()
+	}
+}
+
+// Find returns the places of nodes that are named by their place or by their Ed25519 key in hex; "all", or no name at
+// all, names every node. It returns ErrNode for a name that is none.
+func (n *Network) Find(nodes []string) ([]int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.find(nodes)
+}
+
+// find is Find for a caller that holds n.mu.
+func (n *Network) find(nodes []string) (chosen []int, err error) {
+	if len(nodes) == 0 {
+		nodes = []string{"all"}
+	}
+	for _, name := range nodes {
+		switch i, err := strconv.Atoi(name); {
+		case name == "all":
+			for i := range n.members {
+				chosen = append(chosen, i)
+			}
+		case err == nil && i >= 0 && i < len(n.members):
+			chosen = append(chosen, i)
+		default:
+			i = slices.IndexFunc(n.members, func(m *member) bool { return m.keys.Name() == strings.ToLower(name) })
+			if i < 0 {
+				return nil, fmt.Errorf("%w: %q", ErrNode, name)
+			}
+			chosen = append(chosen, i)
+		}
+	}
+	slices.Sort(chosen)
+	return slices.Compact(chosen), nil
+}

@@ -1,0 +1,261 @@
+package devnet
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	random "math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sessiontool/lib/node"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+// errPartition is what a node sees of one that it does not reach.
+var errPartition = errors.New("no route to host: the network is partitioned")
+
+// injector stands around one node and makes go wrong what its faults say: as the wrapper of its handler, as its dialer
+// and as its clock. The node knows nothing of it. It is safe for concurrent use.
+type injector struct {
+	keys   node.Keys
+	others func() []rpc.Snode            // the nodes of another swarm
+	group  func(address string) int      // the partition that a node at a host and port is in
+	dial   node.DialFunc                 // what opens connections in the end
+	faults atomic.Pointer[faultSet]      // never nil
+	ended  atomic.Pointer[chan struct{}] // closed when the node is to stop; nil while it does not serve
+
+	mu    sync.Mutex
+	conns map[net.Conn]string // open connections to other nodes, with their addresses
+}
+
+// faultSet is the faults of a node. It never changes.
+type faultSet map[FaultKind]Fault
+
+func newInjector(keys node.Keys) *injector {
+	in := &injector{keys: keys, dial: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, conns: make(map[net.Conn]string)}
+	in.faults.Store(&faultSet{})
+	return in
+}
+
+func (in *injector) current() faultSet { return *in.faults.Load() }
+
+// set adds a fault. Calls of set and clear must not run at the same time.
+func (in *injector) set(fault Fault) {
+	faults := maps.Clone(in.current())
+	faults[fault.Kind] = fault
+	in.faults.Store(&faults)
+}
+
+func (in *injector) clear(kind FaultKind) {
+	faults := maps.Clone(in.current())
+	delete(faults, kind)
+	in.faults.Store(&faults)
+}
+
+// begin makes the faults work. Before it, and after end, requests pass as they are, so that a node can be started whatever
+// goes wrong with it.
+func (in *injector) begin() {
+	ended := make(chan struct{})
+	in.ended.Store(&ended)
+}
+
+// end lets the requests go that are held up.
+func (in *injector) end() {
+	if ended := in.ended.Swap(nil); ended != nil {
+		close(*ended)
+	}
+}
+
+// now is the node's clock.
+func (in *injector) now() time.Time { return time.Now().Add(in.current()[FaultSkew].Skew) }
+
+// wrap stands in front of the node's handler.
+func (in *injector) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ended := in.ended.Load()
+		if ended == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		faults, endpoint := in.current(), endpointOf(r.URL.Path)
+		if fault, ok := faults.hits(FaultDelay, endpoint); ok {
+			pause(r.Context(), *ended, fault.Delay+upTo(fault.Jitter))
+		}
+		if fault, ok := faults.hits(FaultDrop, endpoint); ok {
+			pause(r.Context(), *ended, fault.Delay)
+			panic(http.ErrAbortHandler)
+		}
+		if _, ok := faults.hits(FaultCorrupt, endpoint); ok {
+			w = corruptWriter{w}
+		}
+		if _, ok := faults.hits(FaultWrongSwarm, endpoint); ok && r.Method == http.MethodPost && in.sendElsewhere(w, r) {
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hits reports whether a request to an endpoint is among those that a fault of this kind happens to.
+func (faults faultSet) hits(kind FaultKind, endpoint string) (Fault, bool) {
+	fault, ok := faults[kind]
+	if !ok || !strings.HasPrefix(endpoint, fault.Requests) { // there are two onion endpoints
+		return fault, false
+	}
+	return fault, fault.Share >= 1 || random.Float64() < fault.Share
+}
+
+func upTo(limit time.Duration) time.Duration {
+	if limit == 0 {
+		return 0
+	}
+	return random.N(limit)
+}
+
+// pause waits, but not for a client that has gone or a node that is to stop.
+func pause(ctx context.Context, ended <-chan struct{}, delay time.Duration) {
+	if delay == 0 {
+		return
+	}
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+	case <-ended:
+	}
+}
+
+// corruptWriter damages every piece of an answer's body.
+type corruptWriter struct{ http.ResponseWriter }
+
+// Write implements io.Writer.
+func (w corruptWriter) Write(data []byte) (int, error) {
+	damaged := bytes.Clone(data)
+	if len(damaged) > 0 {
+		damaged[len(damaged)/2] ^= 0x80
+	}
+	return w.ResponseWriter.Write(damaged)
+}
+
+// sendElsewhere answers a storage request, whether it came directly or in an onion that ends here, with the nodes of
+// another swarm. It returns false for any other request, which can then still be served.
+func (in *injector) sendElsewhere(w http.ResponseWriter, r *http.Request) bool {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBodyBytes))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	switch r.URL.Path {
+	case rpc.StoragePath:
+		if status, list, ok := in.elsewhere(body); ok {
+			w.Header().Set("Content-Type", "application/json")
+			in.write(w, status, list)
+			return true
+		}
+	case onion.V1.Path(), onion.V2.Path():
+		version := onion.V1
+		if r.URL.Path == onion.V2.Path() {
+			version = onion.V2
+		}
+		layer, err := onion.Open(version, in.keys.X25519, body)
+		if err != nil || layer.Step != onion.Final {
+			return false // the node says what is wrong with it, or passes it on
+		}
+		if status, list, ok := in.elsewhere(layer.Payload); ok {
+			sealed, err := layer.SealResponse(rand.Reader, status, string(list))
+			if err != nil {
+				panic(http.ErrAbortHandler)
+			}
+			in.write(w, http.StatusOK, sealed)
+			return true
+		}
+	}
+	return false
+}
+
+func (in *injector) write(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Date", in.now().UTC().Format(http.TimeFormat))
+	w.WriteHeader(status)
+	w.Write(body) // an error here is the client's to notice
+}
+
+// elsewhere answers a storage request as a node of another swarm would, or one that believes the owner's nodes to be
+// others than they are.
+func (in *injector) elsewhere(request []byte) (status int, body []byte, ok bool) {
+	var call struct {
+		Method string `json:"method"`
+	}
+	if json.Unmarshal(request, &call) != nil {
+		return 0, nil, false
+	}
+	switch call.Method {
+	case rpc.MethodStore, rpc.MethodRetrieve:
+		status = rpc.StatusWrongSwarm
+	case rpc.MethodSwarm:
+		status = rpc.StatusOK
+	default:
+		return 0, nil, false
+	}
+	body, err := json.Marshal(rpc.SwarmAnswer{Snodes: in.others()})
+	return status, body, err == nil
+}
+
+// dialContext opens a connection to another node, if it is in the same partition.
+func (in *injector) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if in.current()[FaultPartition].Group != in.group(address) {
+		return nil, errPartition
+	}
+	conn, err := in.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	tracked := &trackedConn{Conn: conn}
+	tracked.forget = func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		delete(in.conns, tracked)
+	}
+	in.mu.Lock()
+	in.conns[tracked] = address
+	in.mu.Unlock()
+	if in.current()[FaultPartition].Group != in.group(address) { // since a moment ago
+		return nil, errors.Join(errPartition, tracked.Close())
+	}
+	return tracked, nil
+}
+
+// cutConnections closes the connections to nodes that are in another partition by now.
+func (in *injector) cutConnections() {
+	own := in.current()[FaultPartition].Group
+	for conn, address := range in.open() {
+		if own != in.group(address) {
+			conn.Close() // nobody is waiting for what a cut cable has to say
+		}
+	}
+}
+
+func (in *injector) open() map[net.Conn]string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return maps.Clone(in.conns)
+}
+
+// trackedConn says when it is closed.
+type trackedConn struct {
+	net.Conn
+	forget func()
+}
+
+// Close implements net.Conn.
+func (c *trackedConn) Close() error {
+	c.forget()
+	return c.Conn.Close()
+}

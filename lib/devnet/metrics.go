@@ -1,0 +1,255 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sessiontool/lib/metrics"
+	"sessiontool/lib/node"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+// MetricsPath is where a Metrics answers.
+const MetricsPath = "/metrics"
+
+// durations are the bounds of the histograms of how long requests take, in seconds. A store is an fsync, an onion
+// request up to four round trips, and a hop waits for ten seconds at most.
+var durations = []float64{0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+
+// meter stands in front of a node's handler and measures what clients and other nodes get. It outlives the node's
+// restarts.
+type meter struct {
+	requests metrics.Counts
+	took     map[string]*metrics.Histogram // by endpoint
+}
+
+// endpoints names the paths that nodes serve, as they are called in metrics.
+var endpoints = map[string]string{
+	rpc.StoragePath: "storage", onion.V1.Path(): "onion_v1", onion.V2.Path(): "onion_v2", rpc.StatsPath: "stats",
+}
+
+const (
+	peerEndpoint = "peer"     // what nodes say to each other, all below peerPrefix
+	peerPrefix   = "/swarms/" // as in node.PushPath
+	// otherEndpoint is every other path, so that strangers cannot add names.
+	otherEndpoint = "other"
+)
+
+func newMeter() *meter {
+	m := &meter{took: make(map[string]*metrics.Histogram)}
+	for _, name := range endpoints {
+		m.took[name] = metrics.NewHistogram(durations...)
+	}
+	m.took[otherEndpoint] = metrics.NewHistogram(durations...)
+	m.took[peerEndpoint] = metrics.NewHistogram(durations...)
+	return m
+}
+
+func endpointOf(path string) string {
+	if name, ok := endpoints[path]; ok {
+		return name
+	}
+	if strings.HasPrefix(path, peerPrefix) {
+		return peerEndpoint
+	}
+	return otherEndpoint
+}
+
+// wrap measures next. A request that gets no answer counts with status 0.
+func (m *meter) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen, started, name := &statusWriter{ResponseWriter: w}, time.Now(), endpointOf(r.URL.Path)
+		defer func() {
+			m.requests.Add(name, seen.status)
+			m.took[name].Observe(time.Since(started).Seconds())
+		}()
+		next.ServeHTTP(seen, r)
+	})
+}
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets net/http find what else the writer can do.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// measured is a node in a scrape. node is nil while it does not run.
+type measured struct {
+	name  string
+	meter *meter
+	node  *node.Node
+}
+
+// writeMetrics writes what is known of the nodes. Node keys appear, shortened; users' keys and addresses never do.
+func writeMetrics(out io.Writer, nodes []measured) error {
+	stats := make([]node.Stats, len(nodes))
+	for i, m := range nodes {
+		if m.node == nil {
+			continue
+		}
+		var err error
+		if stats[i], err = m.node.Stats(); err != nil {
+			return err
+		}
+	}
+	w := metrics.NewWriter(out)
+	writeRequests(w, nodes)
+	for _, family := range statFamilies {
+		w.Family(family.name, family.kind, family.help)
+		for i, m := range nodes {
+			if m.node != nil {
+				family.write(w, family.name, m.name, stats[i])
+			}
+		}
+	}
+	return w.Flush()
+}
+
+// writeRequests writes what was seen from outside.
+func writeRequests(w *metrics.Writer, nodes []measured) {
+	w.Family("sessiontool_node_up", "gauge", "Whether the node runs.")
+	for _, m := range nodes {
+		up := 0.0
+		if m.node != nil {
+			up = 1
+		}
+		w.Sample("sessiontool_node_up", up, "node", m.name)
+	}
+	w.Family("sessiontool_requests_total", "counter", "HTTP requests by endpoint and status; status 0 got no answer.")
+	for _, m := range nodes {
+		for _, count := range m.meter.requests.All() {
+			w.Sample("sessiontool_requests_total", float64(count.Times),
+				"node", m.name, "endpoint", count.What, "status", strconv.Itoa(count.Status))
+		}
+	}
+	const took = "sessiontool_request_duration_seconds"
+	w.Family(took, "histogram", "Time until the answer was written, by endpoint.")
+	for _, m := range nodes {
+		for _, name := range []string{"storage", "onion_v1", "onion_v2", "stats", peerEndpoint, otherEndpoint} {
+			w.Histogram(took, m.meter.took[name], "node", m.name, "endpoint", name)
+		}
+	}
+}
+
+// statFamilies are what a node tells of itself.
+var statFamilies = []struct {
+	name, kind, help string
+	write            func(w *metrics.Writer, name, node string, stats node.Stats)
+}{
+	{"sessiontool_storage_requests_total", "counter", "Storage requests by method and status, direct or in onions.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			for _, count := range stats.Storage {
+				w.Sample(name, float64(count.Times), "node", node, "method", count.What, "status", strconv.Itoa(count.Status))
+			}
+		}},
+	{"sessiontool_onion_layers_total", "counter", "Onion layers opened, by what they ask for: relay, final (the exit), ...",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			for _, count := range stats.Onions {
+				w.Sample(name, float64(count.Times), "node", node, "step", count.What)
+			}
+		}},
+	{"sessiontool_peer_requests_total", "counter", "Requests from other nodes, by path and status; pushes bring messages.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			for _, count := range stats.Pushes {
+				w.Sample(name, float64(count.Times), "node", node, "path", count.What, "status", strconv.Itoa(count.Status))
+			}
+		}},
+	{"sessiontool_expired_messages_total", "counter", "Messages removed because their time was over.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			w.Sample(name, float64(stats.Expired), "node", node)
+		}},
+	{"sessiontool_messages", "gauge", "Messages held.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			w.Sample(name, float64(stats.Messages), "node", node)
+		}},
+	{"sessiontool_queued_messages", "gauge", "Messages that some other node of the swarm has yet to get.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			w.Sample(name, float64(stats.Queued), "node", node)
+		}},
+	{"sessiontool_store_bytes", "gauge", "Size of the message database in use.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			w.Sample(name, float64(stats.Bytes), "node", node)
+		}},
+}
+
+// WriteMetrics writes what the network's own nodes have done, in the Prometheus text format.
+func (n *Network) WriteMetrics(out io.Writer) error {
+	n.mu.Lock()
+	defer n.mu.Unlock() // a node that stops meanwhile could not be asked
+	nodes := make([]measured, len(n.members))
+	for i, m := range n.members {
+		nodes[i] = measured{m.keys.Name()[:8], m.meter, m.node}
+	}
+	return writeMetrics(out, nodes)
+}
+
+// WriteMetrics writes what the node has done, in the Prometheus text format.
+func (r *Running) WriteMetrics(out io.Writer) error {
+	return writeMetrics(out, []measured{{r.info.PubkeyEd25519[:8], r.meter, r.node}})
+}
+
+// Metrics is an HTTP endpoint for a Prometheus server.
+type Metrics struct {
+	server *http.Server
+	url    string
+	done   chan struct{}
+}
+
+// ServeMetrics answers GET MetricsPath at address, a host and port, with what source writes. Close ends it.
+func ServeMetrics(address string, source interface{ WriteMetrics(io.Writer) error }, log *slog.Logger) (*Metrics, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+MetricsPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", metrics.ContentType)
+		if err := source.WriteMetrics(w); err != nil {
+			log.Warn("writing metrics", "error", err)
+			panic(http.ErrAbortHandler) // half an answer must not look whole
+		}
+	})
+	m := &Metrics{
+		server: &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 8 << 10},
+		url:    "http://" + listener.Addr().String() + MetricsPath, done: make(chan struct{}),
+	}
+	go func() {
+		defer close(m.done)
+		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics endpoint has stopped", "error", err)
+		}
+	}()
+	return m, nil
+}
+
+// URL is where the metrics are.
+func (m *Metrics) URL() string { return m.url }
+
+// Close ends the endpoint. Scrapes under way are finished until ctx ends.
+func (m *Metrics) Close(ctx context.Context) error {
+	err := m.server.Shutdown(ctx)
+	if err != nil {
+		err = m.server.Close()
+	}
+	<-m.done
+	return err
+}

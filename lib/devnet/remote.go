@@ -1,0 +1,118 @@
+package devnet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrControl reports a devnet that does not take orders: it does not run, or was started without an endpoint for them.
+var ErrControl = errors.New("the devnet takes no orders")
+
+// Kinds of errors that keep their identity on the way through the endpoint.
+const (
+	kindNode  = "node"
+	kindFault = "fault"
+)
+
+// Remote gives orders to a devnet that another process runs: see Options.Control.
+type Remote struct {
+	note controlNote
+}
+
+// Connect finds the control endpoint of the devnet in dir. It returns ErrControl if there is none.
+func Connect(dir string) (*Remote, error) {
+	data, err := os.ReadFile(filepath.Join(dir, controlFile))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrControl, err)
+	}
+	remote := &Remote{}
+	if err := json.Unmarshal(data, &remote.note); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrControl, controlFile, err)
+	}
+	return remote, nil
+}
+
+// SetFault is Network.SetFault.
+func (r *Remote) SetFault(ctx context.Context, nodes []string, fault Fault) ([]NodeFault, error) {
+	done, err := r.give(ctx, order{Set: &fault, Nodes: nodes})
+	return done.Faults, err
+}
+
+// ClearFaults is Network.ClearFaults.
+func (r *Remote) ClearFaults(ctx context.Context, nodes []string, kinds ...FaultKind) ([]NodeFault, error) {
+	done, err := r.give(ctx, order{Clear: true, Kinds: kinds, Nodes: nodes})
+	return done.Faults, err
+}
+
+// Faults is Network.Faults.
+func (r *Remote) Faults(ctx context.Context) ([]NodeFault, error) {
+	done, err := r.give(ctx, order{})
+	return done.Faults, err
+}
+
+// SetDifficulty is Network.SetDifficulty. It returns the network's status afterwards.
+func (r *Remote) SetDifficulty(ctx context.Context, difficulty uint64) (Status, error) {
+	done, err := r.give(ctx, order{Difficulty: difficulty})
+	return done.Status, err
+}
+
+// Status is Network.Status.
+func (r *Remote) Status(ctx context.Context) (Status, error) {
+	done, err := r.give(ctx, order{})
+	return done.Status, err
+}
+
+// give sends one order. A result may come together with an error.
+func (r *Remote) give(ctx context.Context, o order) (done result, err error) {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return done, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.note.URL, bytes.NewReader(body))
+	if err != nil {
+		return done, fmt.Errorf("%w: %w", ErrControl, err)
+	}
+	request.Header.Set("Authorization", "Bearer "+r.note.Token)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return done, ctx.Err()
+	case err != nil:
+		return done, fmt.Errorf("%w: %w", ErrControl, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxControlBody))
+	switch {
+	case err != nil:
+		return done, fmt.Errorf("%w: %w", ErrControl, err)
+	case response.StatusCode != http.StatusOK:
+		return done, fmt.Errorf("%w: status %d: %s", ErrControl, response.StatusCode, bytes.TrimSpace(text))
+	}
+	if err := json.Unmarshal(text, &done); err != nil {
+		return done, fmt.Errorf("%w: %w", ErrControl, err)
+	}
+	return done, done.failure()
+}
+
+// failure is the error that the devnet reported, with the identity that it had there.
+func (done result) failure() error {
+	switch done.Kind {
+	case kindNode:
+		return fmt.Errorf("%w%s", ErrNode, strings.TrimPrefix(done.Error, ErrNode.Error()))
+	case kindFault:
+		return fmt.Errorf("%w%s", ErrFault, strings.TrimPrefix(done.Error, ErrFault.Error()))
+	}
+	if done.Error != "" {
+		return fmt.Errorf("the devnet failed: %s", done.Error)
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/onion"
+)
+
+// faults are ways in which a node can fail others.
+var faults = map[string]func(*puppet.Node){
+	"stopped": (*puppet.Node).Stop,
+	"cuts": func(n *puppet.Node) {
+		n.Intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
+	},
+	"not ready": func(n *puppet.Node) { n.Intercept(respond(503, onion.TextNotReady+n.Name())) },
+	"timeouts":  func(n *puppet.Node) { n.Intercept(respond(504, onion.TextTimeout)) },
+	"lost key":  func(n *puppet.Node) { n.Intercept(respond(400, onion.TextCiphertext)) },
+	"garbage":   func(n *puppet.Node) { n.Intercept(respond(200, "<html>")) },
+	"redirects": func(n *puppet.Node) { n.Intercept(respond(302, "")) },
+}
+
+func respond(status int, text string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(status)
+		fmt.Fprint(w, text)
+		return true
+	}
+}
+
+// Wherever in the path a node fails, it is found and left out, and nobody else is blamed.
+func TestHopFails(t *testing.T) {
+	for name, fail := range faults {
+		for at := range Hops {
+			t.Run(fmt.Sprintf("%s at %d", name, at), func(t *testing.T) {
+				net := puppets(t, 8)
+				c := clientOf(t, net)
+				target := nodeOf(t, c, net.Nodes[0])
+				group := c.Group()
+				path, err := group.path(t.Context(), target.Ed25519)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fail(puppetOf(t, net, path[at]))
+				answer, err := group.Request(t.Context(), target, question(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if keysOf(answer.Path)[path[at].Ed25519] {
+					t.Error("the answer came through the failed hop")
+				}
+				for _, node := range net.Nodes {
+					if got := hasFailed(c, node.Key()); got != (node.Key() == [32]byte(path[at].Ed25519)) {
+						t.Errorf("node %s is blamed: %t", node.Name(), got)
+					}
+				}
+				for range 20 {
+					path, err := c.Path(t.Context(), target.Ed25519)
+					if err != nil || keysOf(path)[answer.Path[0].Ed25519] && hasFailed(c, path[0].Ed25519) {
+						t.Fatalf("path %v, %v", path, err)
+					}
+					for _, hop := range path {
+						if hasFailed(c, hop.Ed25519) {
+							t.Fatalf("%s is in a path again", hop.Ed25519)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// A target that fails is told at once, and no hop is blamed.
+func TestTargetFails(t *testing.T) {
+	for name, fail := range faults {
+		t.Run(name, func(t *testing.T) {
+			net := puppets(t, 8)
+			c := clientOf(t, net)
+			target := nodeOf(t, c, net.Nodes[0])
+			guards := currentGuards(t, c)
+			delete(guards, target.Ed25519)
+			fail(net.Nodes[0])
+			if _, err := c.Request(t.Context(), target, question(t)); !errors.Is(err, ErrTarget) || !strings.Contains(err.Error(), target.Ed25519.String()) {
+				t.Errorf("got %v, want ErrTarget", err)
+			}
+			for _, node := range net.Nodes {
+				if got := hasFailed(c, node.Key()); got != (node == net.Nodes[0]) {
+					t.Errorf("node %s is blamed: %t", node.Name(), got)
+				}
+			}
+		})
+	}
+}
+
+// More hops may have failed than one.
+func TestSeveralHopsFail(t *testing.T) {
+	net := puppets(t, 10)
+	c := clientOf(t, net)
+	target := nodeOf(t, c, net.Nodes[0])
+	group := c.Group()
+	path, err := group.path(t.Context(), target.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hop := range path {
+		puppetOf(t, net, hop).Stop()
+	}
+	if _, err := group.Request(t.Context(), target, question(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A node that accepts a connection and says nothing is as good as dead, wherever it stands.
+func TestSilentNode(t *testing.T) {
+	const hopTime = 700 * time.Millisecond
+	for name, at := range map[string]int{"guard": 0, "relay": 2, "target": Hops} {
+		t.Run(name, func(t *testing.T) {
+			net := puppets(t, 8)
+			net.HopTime(hopTime)
+			c := clientOf(t, net)
+			c.round = 3 * hopTime
+			target := nodeOf(t, c, net.Nodes[0])
+			group := c.Group()
+			path, err := group.path(t.Context(), target.Ed25519)
+			if err != nil {
+				t.Fatal(err)
+			}
+			silent := append(path[:len(path):len(path)], target)[at]
+			release := make(chan struct{})
+			defer close(release)
+			puppetOf(t, net, silent).Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+				select {
+				case <-r.Context().Done():
+				case <-release:
+				}
+				panic(http.ErrAbortHandler)
+			})
+			_, err = group.Request(t.Context(), target, question(t))
+			if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
+				t.Errorf("got %v", err)
+			}
+			for _, node := range net.Nodes {
+				if got := hasFailed(c, node.Key()); got != (node.Key() == [32]byte(silent.Ed25519)) {
+					t.Errorf("node %s is blamed: %t", node.Name(), got)
+				}
+			}
+		})
+	}
+}
+
+// A relay that does not know the next hop shows that the node list is old: it is fetched, and the way goes on without
+// the hop that is gone.
+func TestHopIsNoLongerRegistered(t *testing.T) {
+	for _, at := range []int{1, 2, Hops} {
+		t.Run(fmt.Sprint("hop ", at), func(t *testing.T) {
+			net, clock := puppets(t, 8), newClock()
+			config := configOf(t, net.SeedURL())
+			config.Now = clock.Now
+			c := open(t, config)
+			target := nodeOf(t, c, net.Nodes[0])
+			group := c.Group()
+			path, err := group.path(t.Context(), target.Ed25519)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone := puppetOf(t, net, append(path[:len(path):len(path)], target)[at])
+			var left []*puppet.Node
+			for _, node := range net.Nodes {
+				if node != gone {
+					left = append(left, node)
+				}
+			}
+			net.List(left...)
+			clock.pass(askAgainAfter)
+			if _, err := group.Request(t.Context(), target, question(t)); at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
+				t.Errorf("%v", err)
+			}
+			if _, known := c.Node(gone.Key()); known {
+				t.Errorf("it is still in the list")
+			}
+			for _, node := range left {
+				if hasFailed(c, node.Key()) {
+					t.Errorf("node %s is blamed", node.Name())
+				}
+			}
+		})
+	}
+}
+
+// What a hop says about others is not believed.
+func TestHopThatSlanders(t *testing.T) {
+	net := puppets(t, 8)
+	c := clientOf(t, net)
+	target := nodeOf(t, c, net.Nodes[0])
+	group := c.Group()
+	path, err := group.path(t.Context(), target.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	puppetOf(t, net, path[1]).Intercept(respond(503, onion.TextNotReady+target.Ed25519.String()))
+	if _, err := group.Request(t.Context(), target, question(t)); err != nil {
+		t.Error(err)
+	}
+	if hasFailed(c, target.Ed25519) || !hasFailed(c, path[1].Ed25519) {
+		t.Error("the target is blamed for what a relay says")
+	}
+}
+
+// A relay whose registered key is no key at all is left out like one that does not answer.
+func TestHopWithLowOrderKey(t *testing.T) {
+	net := puppets(t, 8)
+	c := clientOf(t, net)
+	target := nodeOf(t, c, net.Nodes[0])
+	group := c.Group()
+	path, err := group.path(t.Context(), target.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path[1].X25519 = Key{}
+	if _, err := group.Request(t.Context(), target, question(t)); err != nil || !hasFailed(c, path[1].Ed25519) {
+		t.Errorf("got %v; node blamed: %t", err, hasFailed(c, path[1].Ed25519))
+	}
+}
+
+// A failure is forgiven after a while.
+func TestFailureIsForgiven(t *testing.T) {
+	net, clock := puppets(t, 12), newClock()
+	config := configOf(t, net.SeedURL())
+	config.Now = clock.Now
+	c := open(t, config)
+	nodes, err := c.Nodes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.markFailed(nodes[0], errors.New("test"))
+	for range 20 {
+		if last := c.Shuffle(nodes)[len(nodes)-1]; last != nodes[0] {
+			t.Fatalf("%s comes last", last.Ed25519)
+		}
+	}
+	clock.pass(failedFor)
+	for range 1000 {
+		if c.Shuffle(nodes)[0] == nodes[0] {
+			return
+		}
+	}
+	t.Error("it never comes first again")
+}

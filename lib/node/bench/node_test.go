@@ -1,0 +1,282 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"sessiontool/lib/node"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/pow"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+const (
+	connections = 64
+	owners      = 200
+)
+
+// data is what a message carries: 400 characters, as in the node notes, section 12.
+var data = strings.Repeat("x", 400)
+
+// list is a node.Directory that never changes.
+type list rpc.ServiceNodesResult
+
+// Nodes implements node.Directory.
+func (l *list) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+	if lastHash == l.BlockHash {
+		return &rpc.ServiceNodesResult{Unchanged: true}, nil
+	}
+	return (*rpc.ServiceNodesResult)(l), nil
+}
+
+// start runs nodes that are one swarm and returns their addresses.
+func start(b *testing.B, count int) (nodes []*node.Node, addresses []string) {
+	b.Helper()
+	directory := &list{BlockHash: "1"}
+	var configs []node.Config
+	for range count {
+		config := node.Config{DataDir: b.TempDir(), Directory: directory}
+		keys, err := node.LoadKeys(config.DataDir, rand.Reader)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if config.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			b.Fatal(err)
+		}
+		address := config.Listener.Addr().(*net.TCPAddr)
+		directory.States = append(directory.States, rpc.NodeState{
+			PubkeyLegacy: keys.Name(), PubkeyEd25519: keys.Name(), PubkeyX25519: keys.X25519.Public.String(),
+			PublicIP: "127.0.0.1", StoragePort: uint16(address.Port), SwarmID: 5, Funded: true, Active: true,
+		})
+		configs, addresses = append(configs, config), append(addresses, address.String())
+	}
+	for _, config := range configs {
+		n, err := node.Start(b.Context(), config)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { n.Close(context.Background()) })
+		nodes = append(nodes, n)
+	}
+	return nodes, addresses
+}
+
+// post makes the bytes of an HTTP request.
+func post(path string, body []byte) []byte {
+	return append(fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, len(body)), body...)
+}
+
+func call(b *testing.B, method string, params any) []byte {
+	b.Helper()
+	body, err := rpc.NewRequest(method, params)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return body
+}
+
+// stores makes store requests, with proof of work.
+func stores(b *testing.B, count int) [][]byte {
+	b.Helper()
+	requests := make([][]byte, count)
+	for i := range requests {
+		text := strconv.Itoa(i)
+		m := pow.Message{
+			PubKey: fmt.Sprintf("05%064x", i%owners), Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "86400000",
+			Data: text + data[len(text):],
+		}
+		nonce, err := pow.Solve(b.Context(), m.Inner(), pow.Target(m.PayloadLen(), 86400000, 1), pow.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		requests[i] = post(rpc.StoragePath, call(b, rpc.MethodStore, rpc.StoreParams{
+			PubKey: m.PubKey, TTL: m.TTL, Nonce: pow.EncodeNonce(nonce), Timestamp: m.Timestamp, Data: m.Data,
+		}))
+	}
+	return requests
+}
+
+// connection is a kept connection that a client makes one request after the other on. It does little more than the
+// node needs, which is what is to be measured.
+type connection struct {
+	conn   *tls.Conn
+	reader *bufio.Reader
+}
+
+func dial(b *testing.B, address string) *connection {
+	b.Helper()
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { conn.Close() })
+	return &connection{conn, bufio.NewReader(conn)}
+}
+
+// do sends a request and reads the answer, which must have status 200.
+func (c *connection) do(request []byte) error {
+	if _, err := c.conn.Write(request); err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(c.reader, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d: %s", response.StatusCode, body)
+	}
+	return err
+}
+
+// run makes every request once over 64 connections and returns the rate, and how long each took.
+func run(b *testing.B, address string, requests func(i int) []byte) (perSecond float64, took []time.Duration) {
+	b.Helper()
+	conns := make([]*connection, connections)
+	for i := range conns {
+		conns[i] = dial(b, address)
+	}
+	took = make([]time.Duration, b.N)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	b.ResetTimer()
+	for _, c := range conns {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < b.N; i = int(next.Add(1)) - 1 {
+				start := time.Now()
+				if err := c.do(requests(i)); err != nil {
+					b.Error(err)
+					return
+				}
+				took[i] = time.Since(start)
+			}
+		})
+	}
+	group.Wait()
+	b.StopTimer()
+	return float64(b.N) / b.Elapsed().Seconds(), took
+}
+
+// percentile returns how long all but the slowest share of requests took.
+func percentile(took []time.Duration, share float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(took))
+	return sorted[min(len(sorted)-1, int(float64(len(sorted))*share))]
+}
+
+func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+// BenchmarkStores measures durable stores over HTTPS at a lone node, and the ratio to SQLite as the 2020 server uses it,
+// which is measured right before and right after.
+func BenchmarkStores(b *testing.B) {
+	_, addresses := start(b, 1)
+	requests := stores(b, b.N)
+	before := sqliteInserts(b, 2*time.Second)
+	rate, took := run(b, addresses[0], func(i int) []byte { return requests[i] })
+	sqlite := (before + sqliteInserts(b, 2*time.Second)) / 2
+	b.ReportMetric(rate, "stores/s")
+	b.ReportMetric(sqlite, "sqlite/s")
+	b.ReportMetric(rate/sqlite, "ratio")
+	b.ReportMetric(milliseconds(percentile(took, 0.5)), "p50-ms")
+	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
+}
+
+// BenchmarkReplicatedStores is the same in a swarm of five, all of which run here and get every message.
+func BenchmarkReplicatedStores(b *testing.B) {
+	nodes, addresses := start(b, 5)
+	requests := stores(b, b.N)
+	rate, took := run(b, addresses[0], func(i int) []byte { return requests[i] })
+	start := time.Now()
+	for settled := false; !settled; {
+		var err error
+		if settled, err = nodes[0].Settled(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(rate, "stores/s")
+	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
+	b.ReportMetric(milliseconds(time.Since(start)), "lag-ms") // of the slowest member when the last store is answered
+}
+
+// BenchmarkRetrieves measures signed retrieves of ten messages each.
+func BenchmarkRetrieves(b *testing.B) {
+	seed, err := sessionid.GenerateSeed(rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	keys := sessionid.KeysFromSeed(seed)
+	_, addresses := start(b, 1)
+	c := dial(b, addresses[0])
+	for i := range 10 {
+		text := strconv.Itoa(i)
+		m := pow.Message{
+			PubKey: keys.ID().String(), Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "86400000", Data: text + data[len(text):],
+		}
+		nonce, err := pow.Solve(b.Context(), m.Inner(), pow.Target(m.PayloadLen(), 86400000, 1), pow.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.do(post(rpc.StoragePath, call(b, rpc.MethodStore, rpc.StoreParams{
+			PubKey: m.PubKey, TTL: m.TTL, Nonce: pow.EncodeNonce(nonce), Timestamp: m.Timestamp, Data: m.Data,
+		}))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	timestamp := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	public, signature := keys.Ed25519Public(), keys.Sign(rpc.RetrieveSignatureText(timestamp))
+	request := post(rpc.StoragePath, call(b, rpc.MethodRetrieve, rpc.RetrieveParams{
+		PubKey: keys.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: timestamp,
+		Signature: base64.StdEncoding.EncodeToString(signature[:]),
+	}))
+	rate, took := run(b, addresses[0], func(int) []byte { return request })
+	b.ReportMetric(rate, "retrieves/s")
+	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
+}
+
+// BenchmarkOnions measures requests over three relays to a fourth node, all of them in this process, and the processor
+// time that one costs: all four nodes, their TLS and that of the client.
+func BenchmarkOnions(b *testing.B) {
+	nodes, addresses := start(b, 4)
+	var hops []onion.Hop
+	for _, n := range nodes {
+		hops = append(hops, onion.Hop{Ed25519: n.Keys().Ed25519.Public(), X25519: n.Keys().X25519.Public})
+	}
+	payload := call(b, rpc.MethodSwarm, rpc.SwarmParams{PubKey: fmt.Sprintf("05%064x", 1)})
+	wrapped, err := onion.Wrap(rand.Reader, onion.V2, hops[:3], hops[3], payload)
+	if err != nil {
+		b.Fatal(err)
+	}
+	request := post(onion.V2.Path(), wrapped.Body)
+	before := processorTime(b)
+	rate, took := run(b, addresses[0], func(int) []byte { return request })
+	b.ReportMetric(rate, "onions/s")
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-us/onion")
+	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
+}
+
+// processorTime returns what this process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

@@ -1,0 +1,305 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// catchUpInterval is the mean time between two comparisons with some other member of the swarm.
+	catchUpInterval = time.Minute
+	// newMemberDelay gives a node that joined the time to ask by itself.
+	newMemberDelay = time.Second
+)
+
+// catchUp makes a node and the other members of its swarm have the same messages, whatever happened to them before: it
+// compares with each member when the node starts and when a member is new or comes back, and with a random one now and
+// then. It is safe for concurrent use.
+type catchUp struct {
+	log     *slog.Logger
+	compare func(ctx context.Context, with *peer) (found, given int, err error)
+	wake    chan struct{} // holds a token if due has changed
+
+	mu    sync.Mutex
+	peers map[string]*peer
+	due   map[string]appointment // by the peer's name; those not in it are up to date
+}
+
+// appointment is when to compare with a peer, and how long to wait if it fails.
+type appointment struct {
+	at    time.Time
+	retry time.Duration
+}
+
+func newCatchUp(log *slog.Logger, compare func(ctx context.Context, with *peer) (found, given int, err error)) *catchUp {
+	return &catchUp{
+		log: log, compare: compare, wake: make(chan struct{}, 1),
+		peers: make(map[string]*peer), due: make(map[string]appointment),
+	}
+}
+
+// setPeers makes peers the other members. This node has to catch up with each that is new to it: at once if all are,
+// and a little later with one that joined, which has more to learn than this node.
+func (c *catchUp) setPeers(peers []*peer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.peers
+	joined := len(before) == 0
+	c.peers = make(map[string]*peer, len(peers))
+	for _, p := range peers {
+		c.peers[p.name()] = p
+		if before[p.name()] != nil {
+			continue
+		}
+		delay := time.Duration(0)
+		if !joined {
+			delay = jitter(newMemberDelay)
+		}
+		c.due[p.name()] = appointment{at: time.Now().Add(delay), retry: firstRetry}
+	}
+	for name := range c.due {
+		if c.peers[name] == nil {
+			delete(c.due, name)
+		}
+	}
+	c.signal()
+}
+
+// jitter spreads what many nodes would do at the same time over 50% to 150% of d.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
+
+// soon asks for a comparison with the peer called name.
+func (c *catchUp) soon(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.peers[name] != nil {
+		c.due[name] = appointment{at: time.Now(), retry: firstRetry}
+		c.signal()
+	}
+}
+
+func (c *catchUp) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pending counts the members that this node has yet to compare with.
+func (c *catchUp) pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.due)
+}
+
+// next returns the peer whose appointment is the first, and the time until then; no peer if there is none.
+func (c *catchUp) next() (p *peer, wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, a := range c.due {
+		if left := time.Until(a.at); p == nil || left < wait {
+			p, wait = c.peers[name], left
+		}
+	}
+	return p, wait
+}
+
+// meet notes how a comparison with a peer that began at start went.
+func (c *catchUp) meet(p *peer, start time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.due[p.name()]
+	switch {
+	case !ok:
+	case err == nil && !a.at.After(start):
+		delete(c.due, p.name())
+	case err != nil:
+		c.due[p.name()] = appointment{at: time.Now().Add(jitter(a.retry)), retry: min(2*a.retry, lastRetry)}
+	}
+}
+
+// anyone makes an appointment with a random member.
+func (c *catchUp) anyone() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name := range c.peers { // in random order, more or less
+		if _, ok := c.due[name]; !ok {
+			c.due[name] = appointment{at: time.Now(), retry: firstRetry}
+		}
+		return
+	}
+}
+
+// run keeps appointments until ctx ends.
+func (c *catchUp) run(ctx context.Context) {
+	regular := time.NewTimer(jitter(catchUpInterval))
+	defer regular.Stop()
+	for ctx.Err() == nil {
+		p, wait := c.next()
+		var due <-chan time.Time
+		if p != nil {
+			due = time.After(wait)
+		}
+		select {
+		case <-due:
+			c.visit(ctx, p)
+		case <-c.wake:
+		case <-regular.C:
+			c.anyone()
+			regular.Reset(jitter(catchUpInterval))
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (c *catchUp) visit(ctx context.Context, p *peer) {
+	start := time.Now()
+	found, given, err := c.compare(ctx, p)
+	c.meet(p, start, err)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		c.log.Debug("comparing with another member", "peer", p.name(), "error", err)
+	case found+given > 0:
+		c.log.Info("caught up with another member", "peer", p.name(), "found", found, "given", given)
+	}
+}
+
+// compareWith makes this node and another member of its swarm have the same messages. It returns how many came here and
+// how many went there.
+func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, err error) {
+	view := n.members.view()
+	if current := view.peers[with.name()]; current == nil || fellowMember(view, current) != nil {
+		return 0, 0, nil // not a member any more
+	}
+	answer, err := n.caller.call(ctx, with, DigestPath, nil, digestSlots*digestSize)
+	if err != nil {
+		return 0, 0, err
+	}
+	theirs, err := parseDigests(answer)
+	if err != nil {
+		return 0, 0, err
+	}
+	ours, err := n.store.digest(n.now().UnixMilli(), view.owns)
+	if err != nil {
+		return 0, 0, err
+	}
+	slots, count := ours.differing(theirs)
+	if count == 0 {
+		return 0, 0, nil
+	}
+	var after messageName
+	for more := true; more; {
+		var f, g int
+		after, f, g, more, err = n.comparePage(ctx, with, view, slots, after)
+		found, given = found+f, given+g
+		if err != nil {
+			return found, given, err
+		}
+	}
+	return found, given, nil
+}
+
+// comparePage compares the next names in slots after the given one. It returns the last name that it has dealt with
+// and whether more may follow.
+func (n *Node) comparePage(ctx context.Context, with *peer, view *view, slots slotSet, after messageName) (last messageName, found, given int, more bool, err error) {
+	answer, err := n.caller.call(ctx, with, NamesPath, namesRequest(slots, after), maxNames*nameSize)
+	if err != nil {
+		return after, 0, 0, false, err
+	}
+	theirs, err := parseNames(answer)
+	if err != nil {
+		return after, 0, 0, false, err
+	}
+	ours, err := n.namesIn(slots, after, view)
+	if err != nil {
+		return after, 0, 0, false, err
+	}
+	// Each list is cut off somewhere, unless it is shorter than it may be. Compare up to where both are complete.
+	end, more := commonEnd(theirs, ours)
+	if more && bytes.Compare(end[:], after[:]) <= 0 {
+		return after, 0, 0, false, errors.New("names do not follow the one that they should")
+	}
+	lacking, surplus := differences(theirs, ours, end, more)
+	if found, err = n.fetch(ctx, with, view, lacking); err != nil {
+		return after, found, 0, false, err
+	}
+	given, err = n.give(ctx, with, surplus)
+	return end, found, given, more, err
+}
+
+// commonEnd returns up to which name two lists can be compared: the lesser of the last names of those lists that are cut
+// off, because they have maxNames names. It returns false if neither is.
+func commonEnd(a, b []messageName) (end messageName, cut bool) {
+	for _, list := range [][]messageName{a, b} {
+		if len(list) < maxNames {
+			continue
+		}
+		if last := list[len(list)-1]; !cut || bytes.Compare(last[:], end[:]) < 0 {
+			end, cut = last, true
+		}
+	}
+	return end, cut
+}
+
+// differences returns what only one of two lists has, up to end if they are cut.
+func differences(theirs, ours []messageName, end messageName, cut bool) (lacking, surplus []messageName) {
+	within := func(name messageName) bool { return !cut || bytes.Compare(name[:], end[:]) <= 0 }
+	return only(theirs, ours, within), only(ours, theirs, within)
+}
+
+func only(list, other []messageName, within func(messageName) bool) (names []messageName) {
+	others := make(map[messageName]struct{}, len(other))
+	for _, name := range other {
+		others[name] = struct{}{}
+	}
+	for _, name := range list {
+		if _, both := others[name]; !both && within(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// fetch gets messages of this swarm from another member and keeps them.
+func (n *Node) fetch(ctx context.Context, from *peer, view *view, names []messageName) (found int, err error) {
+	for len(names) > 0 {
+		answer, err := n.caller.call(ctx, from, FetchPath, appendNames(nil, names), maxFetchAnswer)
+		if err != nil {
+			return found, err
+		}
+		messages, taken, err := parseFetched(answer, len(names))
+		if err != nil {
+			return found, fmt.Errorf("fetching messages: %w", err)
+		}
+		stored, err := n.keep(messages, view)
+		if err != nil {
+			return found, err
+		}
+		found, names = found+stored, names[taken:]
+	}
+	return found, nil
+}
+
+// give pushes messages to another node.
+func (n *Node) give(ctx context.Context, to *peer, names []messageName) (given int, err error) {
+	for len(names) > 0 {
+		body, taken, err := n.store.encoded(names, maxBatchBytes)
+		if err != nil {
+			return given, err
+		}
+		if len(body) > 0 {
+			if err := n.replicator.send(ctx, to, body); err != nil {
+				return given, err
+			}
+		}
+		given, names = given+taken, names[taken:]
+	}
+	return given, nil
+}

@@ -1,0 +1,314 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+// store stores a message at node i and returns its hash.
+func (n *testNetwork) store(i int, pubKey, data string) {
+	n.t.Helper()
+	decode[rpc.DifficultyAnswer](n.t, n.call(i, rpc.MethodStore, solved(n.t, pubKey, data, time.Now(), time.Hour, 1)), 200)
+}
+
+// wantSettled waits until the given nodes have nothing left to give to others.
+func (n *testNetwork) wantSettled(nodes ...int) {
+	n.t.Helper()
+	for _, i := range nodes {
+		eventually(n.t, fmt.Sprintf("node %d to settle", i), func() bool {
+			settled, err := n.nodes[i].Settled()
+			if err != nil {
+				n.t.Fatal(err)
+			}
+			return settled
+		})
+	}
+}
+
+// What the sender has yet to give survives its own restart, too: neither side has to live until the other is there.
+func TestQueueSurvivesRestarts(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(_ int, config *Config) { config.Logger = nil })
+	alice := newUser(t, 5).pubKey()
+	network.wantSettled(0, 1)
+	network.stop(1)
+	for i := range 20 {
+		network.store(0, alice, strconv.Itoa(i))
+	}
+	network.stop(0)
+	network.restart(0)
+	if waiting, err := network.nodes[0].store.queueLength(); err != nil || waiting != 20 {
+		t.Errorf("after the restart %d messages wait (%v), want 20", waiting, err)
+	}
+	network.restart(1)
+	network.wantHeld(1, alice, 20)
+	network.wantSettled(0, 1)
+}
+
+// A node that comes back with an empty disk gets everything again, from whoever has it.
+func TestCatchUpWithEmptyDisk(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, nil)
+	alice, bob := newUser(t, 5).pubKey(), newUser(t, 5).pubKey()
+	for i := range 30 {
+		network.store(i%3, alice, strconv.Itoa(i))
+		network.store(i%3, bob, strconv.Itoa(i))
+	}
+	for i := range 3 {
+		network.wantHeld(i, alice, 30)
+	}
+	network.wantSettled(0, 1, 2)
+	network.stop(2)
+	if err := os.Remove(filepath.Join(network.configs[2].DataDir, storeFile)); err != nil {
+		t.Fatal(err)
+	}
+	network.stop(1) // one holder is enough
+	network.restart(2)
+	network.wantHeld(2, alice, 30)
+	network.wantHeld(2, bob, 30)
+	network.restart(1)
+	network.wantSettled(0, 1, 2)
+}
+
+// Two nodes of which each has what the other lacks end up with all of it, whoever asks, more than one page of it.
+func TestCompareBothWays(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
+	network.wantSettled(0, 1)
+	alice, now := newUser(t, 5).pubKey(), time.Now()
+	insert := func(i, from, to int) {
+		var messages []message
+		for k := from; k < to; k++ {
+			messages = append(messages, newMessage(solved(t, alice, strconv.Itoa(k), now, time.Hour, 1)))
+		}
+		mustInsert(t, network.nodes[i].store, messages...)
+	}
+	const count = maxNames + 500
+	insert(0, 0, count)
+	insert(1, count-100, count+100)
+	with := network.nodes[1].members.view().peers[network.nodes[0].keys.Name()]
+	found, given, err := network.nodes[1].compareWith(t.Context(), with)
+	if err != nil || found != count-100 || given != 100 {
+		t.Errorf("found %d, gave %d (%v); want %d and 100", found, given, err, count-100)
+	}
+	held, want := network.wantHeld(0, alice, count+100), network.wantHeld(1, alice, count+100)
+	for _, list := range [][]rpc.Stored{held, want} {
+		slices.SortFunc(list, func(a, b rpc.Stored) int { return strings.Compare(a.Hash, b.Hash) })
+	}
+	if !slices.Equal(held, want) {
+		t.Error("the nodes do not hold the same")
+	}
+	if found, given, err := network.nodes[1].compareWith(t.Context(), with); found != 0 || given != 0 || err != nil {
+		t.Errorf("comparing again found %d, gave %d (%v)", found, given, err)
+	}
+}
+
+// pause waits until node i has seen the current list.
+func (n *testNetwork) wantSeen(nodes ...int) {
+	n.t.Helper()
+	for _, i := range nodes {
+		eventually(n.t, "the new list", func() bool { return n.nodes[i].members.view().blockHash == n.directory.blockHash() })
+	}
+}
+
+// move puts nodes into a swarm.
+func (n *testNetwork) move(id swarm.SwarmID, nodes ...int) {
+	for _, i := range nodes {
+		n.states[i].SwarmID = uint64(id)
+	}
+	n.directory.set(n.states...)
+}
+
+// Swarms split, merge, dissolve and lose nodes; messages go where their owners look for them.
+func TestHandOver(t *testing.T) {
+	a, b, none := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62), swarm.NoSwarm
+	for _, test := range []struct {
+		name          string
+		before, after []swarm.SwarmID
+		want          []int // who has the messages of a key of b in the end
+	}{
+		{"a new member", []swarm.SwarmID{b, b, none}, []swarm.SwarmID{b, b, b}, []int{0, 1, 2}},
+		{"a new swarm", []swarm.SwarmID{a, a, none, none}, []swarm.SwarmID{a, a, b, b}, []int{2, 3}},
+		{"a split", []swarm.SwarmID{a, a, a, a}, []swarm.SwarmID{a, a, b, b}, []int{2, 3}},
+		{"a merger", []swarm.SwarmID{a, a, b, b}, []swarm.SwarmID{a, a, a, a}, []int{0, 1, 2, 3}},
+		{"a swarm dissolved, its nodes retired", []swarm.SwarmID{a, a, b, b}, []swarm.SwarmID{a, a, none, none}, []int{0, 1}},
+		{"all change places", []swarm.SwarmID{a, a, b, b}, []swarm.SwarmID{b, b, a, a}, []int{0, 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			network := startNetwork(t, test.before, nil)
+			entry := slices.IndexFunc(network.nodes, func(n *Node) bool { return n.Ready() })
+			bob := newUser(t, b, a, b).pubKey()
+			if slices.Contains(test.before, b) {
+				entry = slices.Index(test.before, b)
+			}
+			for i := range 25 {
+				network.store(entry, bob, strconv.Itoa(i))
+			}
+			for i, id := range test.after {
+				network.states[i].SwarmID = uint64(id)
+			}
+			network.directory.set(network.states...)
+			for _, i := range test.want {
+				network.wantHeld(i, bob, 25)
+			}
+			for i := range network.nodes {
+				network.wantSeen(i)
+				network.wantSettled(i)
+			}
+		})
+	}
+}
+
+// A hand-over that a restart interrupts is done afterwards: while the receiver is away, and the holder restarts.
+func TestHandOverSurvivesRestarts(t *testing.T) {
+	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
+	network := startNetwork(t, []swarm.SwarmID{a, swarm.NoSwarm}, nil)
+	bob := newUser(t, b, a, b).pubKey()
+	network.store(0, bob, "x")
+	network.stop(1)
+	network.move(b, 1)
+	network.wantSeen(0)
+	if settled, err := network.nodes[0].Settled(); settled || err != nil {
+		t.Errorf("a node that owes a message has settled (%v)", err)
+	}
+	network.stop(0)
+	network.restart(0)
+	network.restart(1)
+	network.wantHeld(1, bob, 1)
+	network.wantSettled(0)
+}
+
+// Only members of the same swarm read each other's messages, and only those of their swarm; strangers get nothing.
+func TestComparisonIsForMembers(t *testing.T) {
+	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
+	network := startNetwork(t, []swarm.SwarmID{a, a, b}, nil)
+	alice, bob := newUser(t, a, a, b).pubKey(), newUser(t, b, a, b).pubKey()
+	mine, foreign := newMessage(solved(t, alice, "x", time.Now(), time.Hour, 1)), newMessage(solved(t, bob, "x", time.Now(), time.Hour, 1))
+	mustInsert(t, network.nodes[0].store, mine, foreign)
+	name := func(m message) []byte { return appendNames(nil, []messageName{nameOf(m)}) }
+	everything := bytesOf(0xff, digestSlots/8)
+	stranger := KeysFromSeed([32]byte{9})
+	for _, test := range []struct {
+		what   string
+		from   Keys
+		path   string
+		body   []byte
+		status int
+	}{
+		{"member", network.nodes[1].keys, DigestPath, nil, 200},
+		{"member", network.nodes[1].keys, NamesPath, append(everything, make([]byte, nameSize)...), 200},
+		{"member", network.nodes[1].keys, FetchPath, name(mine), 200},
+		{"member", network.nodes[1].keys, FetchPath, name(foreign), 403},
+		{"member", network.nodes[1].keys, FetchPath, name(mine)[1:], 400},
+		{"member", network.nodes[1].keys, FetchPath, make([]byte, (maxNames+1)*nameSize), 400},
+		{"member", network.nodes[1].keys, NamesPath, everything, 400},
+		{"member", network.nodes[1].keys, OfferPath, name(mine)[1:], 400},
+		{"node of another swarm", network.nodes[2].keys, DigestPath, nil, 403},
+		{"node of another swarm", network.nodes[2].keys, NamesPath, append(everything, make([]byte, nameSize)...), 403},
+		{"node of another swarm", network.nodes[2].keys, FetchPath, name(mine), 403},
+		{"node of another swarm", network.nodes[2].keys, OfferPath, name(mine), 200},
+		{"stranger", stranger, DigestPath, nil, 401},
+		{"stranger", stranger, NamesPath, append(everything, make([]byte, nameSize)...), 401},
+		{"stranger", stranger, FetchPath, name(mine), 401},
+		{"stranger", stranger, OfferPath, name(mine), 401},
+	} {
+		header := make(http.Header)
+		sign(header, test.from, network.nodes[0].keys.Name(), test.path, time.Now(), test.body)
+		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != test.status {
+			t.Errorf("%s asks %s: %d %.80q, want %d", test.what, test.path, got.status, got.body, test.status)
+		}
+		// Signed for another path the request is nobody's.
+		sign(header, test.from, network.nodes[0].keys.Name(), "/elsewhere", time.Now(), test.body)
+		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != 401 {
+			t.Errorf("%s asks %s with the signature for another path: %d", test.what, test.path, got.status)
+		}
+	}
+}
+
+func bytesOf(b byte, count int) []byte { return []byte(strings.Repeat(string([]byte{b}), count)) }
+
+// An impostor at a node's address, who does not have its key, is not talked to.
+func TestImpostorGetsNothing(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
+	caller, target := network.nodes[0].caller, network.nodes[0].members.view().others()[0]
+	impostor := *target
+	impostor.hostPort = network.address(0) // another node answers there
+	caller.client = newPeerClient(func(string) *peer { return &impostor }, caller.dial(t))
+	defer caller.client.CloseIdleConnections()
+	if _, err := caller.call(t.Context(), target, DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), errIdentity.Error()) {
+		t.Errorf("calling a node that has another key: %v, want errIdentity", err)
+	}
+}
+
+// dial opens connections as nodes do.
+func (c *caller) dial(t *testing.T) DialFunc {
+	return Config{}.withDefaults().DialContext
+}
+
+// Lists that are cut off are compared only up to where both are complete.
+func TestDifferencesOfCutLists(t *testing.T) {
+	numbered := func(n ...int) (names []messageName) {
+		for _, i := range n {
+			names = append(names, messageName([]byte(fmt.Sprintf("%0*d", nameSize, i))))
+		}
+		return names
+	}
+	var even, all []int
+	for i := range 2 * maxNames {
+		if i%2 == 0 {
+			even = append(even, i)
+		}
+		if i < maxNames {
+			all = append(all, i)
+		}
+	}
+	theirs, ours := numbered(even...), numbered(all...)
+	end, cut := commonEnd(theirs, ours)
+	if !cut || end != numbered(maxNames - 1)[0] {
+		t.Fatalf("lists can be compared up to %s (%v)", end[:], cut)
+	}
+	lacking, surplus := differences(theirs, ours, end, cut)
+	if len(lacking) != 0 || len(surplus) != maxNames/2 {
+		t.Errorf("%d are lacking, %d surplus; want 0 and %d", len(lacking), len(surplus), maxNames/2)
+	}
+	if _, cut := commonEnd(theirs[:5], ours[:5]); cut {
+		t.Error("short lists are said to be cut off")
+	}
+}
+
+// Who is compared with when: everybody at the start, new members a little later, and failures again with growing pauses.
+func TestAppointments(t *testing.T) {
+	c := newCatchUp(Config{}.withDefaults().Logger, nil)
+	one, two := &peer{snode: rpc.Snode{PubkeyEd25519: "one"}}, &peer{snode: rpc.Snode{PubkeyEd25519: "two"}}
+	c.setPeers([]*peer{one})
+	if p, wait := c.next(); p != one || wait > 0 {
+		t.Errorf("at the start the next is %v in %v", p, wait)
+	}
+	c.meet(one, time.Now(), nil)
+	c.setPeers([]*peer{one, two})
+	if p, wait := c.next(); p != two || wait <= 0 || c.pending() != 1 {
+		t.Errorf("when a member joins the next is %v in %v", p, wait)
+	}
+	for range 20 {
+		c.meet(two, time.Now(), context.DeadlineExceeded)
+	}
+	if p, wait := c.next(); p != two || wait > 2*lastRetry || wait < lastRetry/4 {
+		t.Errorf("after failures the next is %v in %v", p, wait)
+	}
+	c.soon("two")
+	if p, wait := c.next(); p != two || wait > 0 {
+		t.Errorf("when it is back the next is %v in %v", p, wait)
+	}
+	c.setPeers([]*peer{one})
+	if p, _ := c.next(); p != nil {
+		t.Errorf("when all others have gone the next is %v", p)
+	}
+}

@@ -1,0 +1,196 @@
+package node
+
+import (
+	"fmt"
+	"net/http"
+
+	"sessiontool/lib/rpc"
+)
+
+// Paths at which members of a swarm find out what the other has, all of them signed POSTs of our own:
+//
+//	digest  nothing -> digests of what the asked node has for the swarm
+//	names   slots, last name -> names that follow it in these slots, at most maxNames, in ascending order
+//	fetch   names -> u32 big-endian number of names dealt with, and the messages among them that are there
+//
+// and one at which any node asks, before it hands messages over, which of them are wanted:
+//
+//	offer   names -> a byte for each: offerHas, offerWants or offerNotMine
+const (
+	DigestPath = "/swarms/digest/v1"
+	NamesPath  = "/swarms/names/v1"
+	FetchPath  = "/swarms/fetch/v1"
+	OfferPath  = "/swarms/offer/v1"
+)
+
+const (
+	// maxNames bounds a list of names, which stays below smallBody.
+	maxNames = 2048
+	// maxFetchBytes bounds the messages of one answer, unless a single one exceeds it.
+	maxFetchBytes = 1 << 20
+	// maxFetchAnswer bounds an answer in any case.
+	maxFetchAnswer = lengthSize + maxFetchBytes + maxEncodedMessage
+)
+
+// What a node says to an offered message.
+const (
+	offerHas byte = iota
+	offerWants
+	offerNotMine // the owner belongs to another swarm, as far as the asked node knows
+)
+
+// serveDigest sums up what this node has for the swarm that both nodes are in.
+func (n *Node) serveDigest(r *http.Request, view *view, from *peer, _ []byte) (answer, error) {
+	if err := fellowMember(view, from); err != nil {
+		return answer{}, err
+	}
+	if !n.scans.acquire(r.Context()) {
+		return answer{}, r.Context().Err()
+	}
+	defer n.scans.release()
+	sums, err := n.store.digest(n.now().UnixMilli(), view.owns)
+	if err != nil {
+		return answer{}, err
+	}
+	body := make([]byte, 0, digestSlots*digestSize)
+	for _, sum := range sums {
+		body = append(body, sum[:]...)
+	}
+	return bareAnswer(rpc.StatusOK, string(body)), nil
+}
+
+func parseDigests(body []byte) (*digests, error) {
+	var sums digests
+	if len(body) != len(sums)*digestSize {
+		return nil, fmt.Errorf("digests have %d bytes", len(body))
+	}
+	for slot := range sums {
+		copy(sums[slot][:], body[slot*digestSize:])
+	}
+	return &sums, nil
+}
+
+// fellowMember refuses a node of another swarm: messages and their names are for those alone who keep them anyway.
+func fellowMember(view *view, from *peer) error {
+	if !view.ready() || from.swarm != view.self.swarm {
+		return refuse(http.StatusForbidden, "Not a member of this swarm\n")
+	}
+	return nil
+}
+
+// serveNames lists what this node has in some slots.
+func (n *Node) serveNames(r *http.Request, view *view, from *peer, body []byte) (answer, error) {
+	if err := fellowMember(view, from); err != nil {
+		return answer{}, err
+	}
+	slots, after, ok := parseNamesRequest(body)
+	if !ok {
+		return answer{}, refuse(rpc.StatusBadRequest, "slots and a name expected\n")
+	}
+	if !n.scans.acquire(r.Context()) {
+		return answer{}, r.Context().Err()
+	}
+	defer n.scans.release()
+	names, err := n.namesIn(slots, after, view)
+	if err != nil {
+		return answer{}, err
+	}
+	return bareAnswer(rpc.StatusOK, string(appendNames(nil, names))), nil
+}
+
+// namesIn returns the first maxNames names after the given one of what this node has in slots for its swarm.
+func (n *Node) namesIn(slots slotSet, after messageName, view *view) (names []messageName, err error) {
+	err = n.store.scanNames(after, n.now().UnixMilli(), view.owns, func(name messageName) bool {
+		if slots.has(name.slot()) {
+			names = append(names, name)
+		}
+		return len(names) < maxNames
+	})
+	return names, err
+}
+
+func namesRequest(slots slotSet, after messageName) []byte { return append(slots[:], after[:]...) }
+
+func parseNamesRequest(body []byte) (slots slotSet, after messageName, ok bool) {
+	if len(body) != len(slots)+len(after) {
+		return slots, after, false
+	}
+	copy(after[:], body[copy(slots[:], body):])
+	return slots, after, true
+}
+
+func appendNames(b []byte, names []messageName) []byte {
+	for _, name := range names {
+		b = append(b, name[:]...)
+	}
+	return b
+}
+
+// parseNames reads at most maxNames names.
+func parseNames(body []byte) ([]messageName, error) {
+	if len(body)%nameSize != 0 || len(body) > maxNames*nameSize {
+		return nil, fmt.Errorf("a list of at most %d names cannot have %d bytes", maxNames, len(body))
+	}
+	names := make([]messageName, 0, len(body)/nameSize)
+	for ; len(body) > 0; body = body[nameSize:] {
+		names = append(names, messageName(body))
+	}
+	return names, nil
+}
+
+// serveFetch gives messages of the swarm that both nodes are in.
+func (n *Node) serveFetch(_ *http.Request, view *view, from *peer, body []byte) (answer, error) {
+	if err := fellowMember(view, from); err != nil {
+		return answer{}, err
+	}
+	names, err := parseNames(body)
+	if err != nil {
+		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
+	}
+	for _, name := range names {
+		if !view.owns(name.owner()) {
+			return answer{}, refuse(http.StatusForbidden, "Not a message of this swarm\n")
+		}
+	}
+	encoded, taken, err := n.store.encoded(names, maxFetchBytes)
+	if err != nil {
+		return answer{}, err
+	}
+	return bareAnswer(rpc.StatusOK, string(append(appendLength(nil, taken), encoded...))), nil
+}
+
+// parseFetched reads the answer to a request for asked messages.
+func parseFetched(body []byte, asked int) (messages []message, taken int, err error) {
+	taken, encoded, ok := cutLength(body)
+	if !ok || taken == 0 || taken > asked {
+		return nil, 0, fmt.Errorf("answer deals with %d of %d messages", taken, asked)
+	}
+	messages, err = decodeMessages(encoded)
+	if err == nil && len(messages) > taken {
+		err = fmt.Errorf("answer has %d messages instead of %d", len(messages), taken)
+	}
+	return messages, taken, err
+}
+
+// serveOffer says which messages this node lacks. Others learn no more than whether a message whose name they know is
+// there.
+func (n *Node) serveOffer(_ *http.Request, view *view, _ *peer, body []byte) (answer, error) {
+	names, err := parseNames(body)
+	if err != nil {
+		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
+	}
+	missing, err := n.store.missing(names)
+	if err != nil {
+		return answer{}, err
+	}
+	verdicts := make([]byte, len(names))
+	for i, name := range names {
+		switch {
+		case !view.owns(name.owner()):
+			verdicts[i] = offerNotMine
+		case missing[i]:
+			verdicts[i] = offerWants
+		}
+	}
+	return bareAnswer(rpc.StatusOK, string(verdicts)), nil
+}

@@ -1,0 +1,132 @@
+package node
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+// quickly makes a request from another address than 127.0.0.1, which has to be answered at once.
+func (n *testNetwork) quickly(what string) {
+	n.t.Helper()
+	client := newClient()
+	defer client.CloseIdleConnections()
+	client.Transport.(*http.Transport).DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext
+	client.Timeout = 5 * time.Second
+	start := time.Now()
+	response, err := client.Get("https://" + n.address(0) + rpc.StatsPath)
+	if err != nil {
+		n.t.Fatalf("%s: %v", what, err)
+	}
+	response.Body.Close()
+	if took := time.Since(start); took > 2*time.Second || response.StatusCode != 200 {
+		n.t.Errorf("%s: status %d after %v", what, response.StatusCode, took)
+	}
+}
+
+// hold keeps what open opens until the end of the test.
+func hold(t *testing.T, count int, open func() (io.Closer, error)) {
+	t.Helper()
+	for range count {
+		held, err := open()
+		if err != nil {
+			continue // turned away, which is as well
+		}
+		t.Cleanup(func() { held.Close() })
+	}
+}
+
+// Clients that open connections and say nothing, or little, do not keep others out.
+func TestSlowLoris(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5}, nil)
+	hold(t, maxAddressConnections+100, func() (io.Closer, error) { return net.Dial("tcp", network.address(0)) })
+	network.quickly("while an address holds all the connections it can")
+}
+
+// Large requests that never end take the places for large requests, and nobody who behaves needs one.
+func TestUnfinishedBodies(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
+	hold(t, 2*maxLargeBodies, func() (io.Closer, error) {
+		conn, err := network.dialTLS(0, &tls.Config{})
+		if err == nil {
+			_, err = fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", rpc.MaxBodyBytes)
+		}
+		return conn, err
+	})
+	alice := newUser(t, 5).pubKey()
+	largest := solved(t, alice, strings.Repeat("x", rpc.MaxDataBytes), time.Now(), time.Hour, 1)
+	start := time.Now()
+	decode[rpc.DifficultyAnswer](t, network.call(0, rpc.MethodStore, largest), 200)
+	network.wantHeld(1, alice, 1)
+	network.store(1, alice, "from the other node")
+	network.wantHeld(0, alice, 2)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("stores took %v", took)
+	}
+}
+
+// A stranger who claims to be a node is turned away before anything of the body is read.
+func TestStrangersBodyIsNotRead(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
+	conn, err := network.dialTLS(0, &tls.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s: %s\r\nContent-Length: %d\r\n\r\n",
+		PushPath, senderHeader, network.nodes[1].Keys().Name(), rpc.MaxBodyBytes)
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, 12)
+	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 406" {
+		t.Errorf("answered with %q, %v", answer, err)
+	}
+}
+
+// A node whose disk cannot keep up says so, and takes no more than it has places for.
+func TestBusyNode(t *testing.T) {
+	n := bareNode(t)
+	busy := &store{inserts: make(chan insertion), quit: make(chan struct{})} // nobody commits
+	n.store, busy = busy, n.store
+	alice := newUser(t, 5).pubKey()
+	got := n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
+	n.store = busy
+	if got.status != 503 || string(got.body) != "Service node is busy\n" {
+		t.Errorf("status %d, %q", got.status, got.body)
+	}
+	n.store.maxBytes = 1
+	got = n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
+	if got.status != 503 || string(got.body) != "Service node is out of space\n" {
+		t.Errorf("a full node: status %d, %q", got.status, got.body)
+	}
+}
+
+// What was asked for before a restart still decides about messages of that time.
+func TestDifficultySurvivesRestarts(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5}, nil)
+	if err := network.nodes[0].SetDifficulty(7); err != nil {
+		t.Fatal(err)
+	}
+	before := network.nodes[0].difficulty.entries
+	for _, test := range []struct{ configured, want uint64 }{{0, 7}, {7, 7}, {9, 9}, {0, 9}} {
+		network.stop(0)
+		network.configs[0].Difficulty = test.configured
+		network.restart(0)
+		d := network.nodes[0].difficulty
+		if got := d.current(); got != test.want || len(d.entries) < len(before) || d.entries[1] != before[1] {
+			t.Errorf("started with %d, the difficulty is %d, want %d; history %v", test.configured, got, test.want, d.entries)
+		}
+	}
+	if _, err := loadDifficulty([]byte("torn"), time.Now()); err == nil {
+		t.Error("a torn history is taken")
+	}
+}

@@ -1,0 +1,52 @@
+package node
+
+import (
+	"go.etcd.io/bbolt"
+
+	"sessiontool/lib/metrics"
+	"sessiontool/lib/rpc"
+)
+
+// counters are what a node counts of its work, as far as it cannot be seen from outside.
+type counters struct {
+	storage metrics.Counts // storage requests by method, whichever way they came
+	onions  metrics.Counts // opened onion layers by what they ask for
+	pushes  metrics.Counts // requests of other nodes by path
+}
+
+// Stats is what a node has done since it started, and what it holds now.
+type Stats struct {
+	Storage  []metrics.Count // storage requests by method ("store", "retrieve", ...), direct or in onions
+	Onions   []metrics.Count // opened onion layers by step ("relay", "final", ...), without a status
+	Pushes   []metrics.Count // requests of other nodes by path, such as PushPath
+	Expired  uint64          // messages removed because their time was over
+	Messages int             // messages held
+	Queued   int             // messages that some other node has yet to get
+	Bytes    int64           // size of the database in use
+}
+
+// Stats counts. It walks an index of the messages, so it is for scrapes, not for every request.
+func (n *Node) Stats() (Stats, error) {
+	stats := Stats{
+		Storage: n.counters.storage.All(),
+		Onions:  n.counters.onions.All(),
+		Pushes:  n.counters.pushes.All(),
+		Expired: n.store.removed.Load(),
+	}
+	err := n.store.db.View(func(tx *bbolt.Tx) error {
+		stats.Messages = tx.Bucket(nameBucket).Stats().KeyN
+		stats.Queued = tx.Bucket(queueBucket).Stats().KeyN
+		stats.Bytes = tx.Size() - int64(n.store.db.Stats().FreePageN)*int64(n.store.db.Info().PageSize)
+		return nil
+	})
+	return stats, err
+}
+
+// methodLabel is how a storage request's method is called in counts, to which strangers must not add names.
+func methodLabel(method string) string {
+	switch method {
+	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm:
+		return method
+	}
+	return "other"
+}

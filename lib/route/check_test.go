@@ -1,0 +1,169 @@
+package route
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// holding makes a node hold messages that live, and tell its version.
+func holding(node *puppet.Node, texts ...string) {
+	var stored []rpc.Stored
+	for _, text := range texts {
+		stored = append(stored, rpc.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
+	}
+	node.Answer(func(call puppet.Call) (int, string) {
+		if call.Method != rpc.MethodRetrieve {
+			return 0, ""
+		}
+		last := slices.IndexFunc(stored, func(m rpc.Stored) bool { return m.Hash == call.Params["lastHash"] })
+		after := stored[last+1:]
+		return rpc.StatusOK, pageOf(after[:min(len(after), rpc.MaxRetrieved)]...)
+	})
+	saying(node, `{"version":"2.0.7"}`)
+}
+
+// saying makes a node answer this when it is asked for its version.
+func saying(node *puppet.Node, body string) {
+	node.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != rpc.StatsPath {
+			return false
+		}
+		fmt.Fprint(w, body)
+		return true
+	})
+}
+
+// memberOf returns what a check says of a node.
+func memberOf(t *testing.T, check record.SwarmCheck, node *puppet.Node) record.MemberCheck {
+	t.Helper()
+	i := slices.IndexFunc(check.Members, func(m record.MemberCheck) bool { return m.PubkeyEd25519 == node.Name() })
+	if i < 0 {
+		t.Fatalf("the check leaves out %s", node.Name())
+	}
+	return check.Members[i]
+}
+
+func wantMember(t *testing.T, what string, got record.MemberCheck, messages int, missing ...string) {
+	t.Helper()
+	if !got.Reachable || got.Version != "2.0.7" || got.LatencyMS <= 0 || got.Messages == nil || *got.Messages != messages ||
+		got.Error != "" || !slices.Equal(got.Missing, append([]string{}, missing...)) {
+		t.Errorf("%s: %+v", what, got)
+	}
+}
+
+// All members are read to the end of their lists, however many pages these have, and in whatever order messages came.
+func TestCheck(t *testing.T) {
+	net := puppets(t, 6)
+	var texts []string
+	for i := range 3*rpc.MaxRetrieved + 1 {
+		texts = append(texts, fmt.Sprint("message ", i))
+	}
+	reversed := slices.Clone(texts)
+	slices.Reverse(reversed)
+	for i, node := range net.Nodes {
+		holding(node, [][]string{texts, reversed}[i%2]...)
+	}
+	alice := newPerson(t, "alice", net.SeedURL())
+	check, err := alice.Router.Check(t.Context(), alice.ID())
+	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID != "1" || check.SessionID != alice.ID().String() {
+		t.Errorf("%+v, %v", check, err)
+	}
+	for _, member := range check.Members {
+		wantMember(t, "a member", member, len(texts))
+	}
+
+	// One lacks two messages, another holds one that nobody else has.
+	holding(net.Nodes[0], texts[2:]...)
+	holding(net.Nodes[1], append(texts, "more")...)
+	if check, err = alice.Router.Check(t.Context(), alice.ID()); err != nil || check.Agree {
+		t.Errorf("%+v, %v", check, err)
+	}
+	lacks := []string{hashOf(texts[0]), hashOf(texts[1]), hashOf("more")}
+	slices.Sort(lacks)
+	wantMember(t, "who lacks three", memberOf(t, check, net.Nodes[0]), len(texts)-2, lacks...)
+	wantMember(t, "who has one more", memberOf(t, check, net.Nodes[1]), len(texts)+1)
+	wantMember(t, "any other", memberOf(t, check, net.Nodes[2]), len(texts), hashOf("more"))
+}
+
+// Somebody else's messages are not asked for.
+func TestCheckOfAnother(t *testing.T) {
+	net := puppets(t, 5)
+	for _, node := range net.Nodes {
+		holding(node, "x")
+	}
+	alice := newPerson(t, "alice", net.SeedURL())
+	for name, router := range map[string]*Router{"account": alice.Router, "none": New(nil, alice.network, Options{})} {
+		check, err := router.Check(t.Context(), someone(t))
+		if err != nil || !check.Agree || len(check.Members) != 5 {
+			t.Errorf("%s: %+v, %v", name, check, err)
+		}
+		for _, member := range check.Members {
+			if !member.Reachable || member.Messages != nil || len(member.Missing) > 0 {
+				t.Errorf("%s: %+v", name, member)
+			}
+		}
+	}
+	for _, node := range net.Nodes {
+		if calls := node.Calls(rpc.MethodRetrieve); len(calls) > 0 {
+			t.Errorf("a node was asked for messages: %v", calls)
+		}
+	}
+}
+
+// What is wrong with a member stands in its place and keeps the others' answers from nobody.
+func TestCheckOfMembersInTrouble(t *testing.T) {
+	net := puppets(t, 9)
+	for _, node := range net.Nodes {
+		holding(node, "x")
+	}
+	dead, elsewhere, garbled, odd, endless := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3], net.Nodes[4]
+	dead.Stop()
+	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, puppet.Swarm(net.Nodes[5]), elsewhere)
+	always(rpc.MethodRetrieve, rpc.StatusOK, `{"messages":[{}]}`, garbled)
+	saying(odd, "<html>")
+	next := 0
+	endless.Answer(func(puppet.Call) (int, string) {
+		var page []rpc.Stored
+		for range rpc.MaxPage {
+			next++
+			page = append(page, rpc.Stored{Hash: fmt.Sprint(next), Expiration: 1})
+		}
+		return rpc.StatusOK, pageOf(page...)
+	})
+	alice := newPerson(t, "alice", net.SeedURL())
+	check, err := alice.Router.Check(t.Context(), alice.ID())
+	if err != nil || check.Agree {
+		t.Errorf("%+v, %v", check, err)
+	}
+	for _, test := range []struct {
+		node      *puppet.Node
+		reachable bool
+		says      string
+	}{
+		{dead, false, "does not answer"},
+		{elsewhere, true, "not a member"},
+		{garbled, true, "not a list of messages"},
+		{odd, false, "names no version"},
+		{endless, true, "more than 5000"},
+	} {
+		got := memberOf(t, check, test.node)
+		if got.Reachable != test.reachable || !strings.Contains(got.Error, test.says) || len(got.Missing) > 0 {
+			t.Errorf("%q is said of %+v", test.says, got)
+		}
+	}
+	wantMember(t, "a member without trouble", memberOf(t, check, net.Nodes[5]), 1)
+
+	// A swarm that a member told is not believed.
+	members, err := alice.network.Swarm(t.Context(), alice.ID())
+	if err != nil || len(members) == 1 {
+		t.Errorf("afterwards the swarm is %v, %v", members, err)
+	}
+}

@@ -1,0 +1,205 @@
+package route
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/pow"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+// provedFor makes a request with a proof that meets one difficulty and not another.
+func provedFor(t *testing.T, to sessionid.ID, difficulty, not int64) StoreRequest {
+	t.Helper()
+	router := New(nil, nil, Options{})
+	request := requestFor(to, "hello")
+	for request.StampMS = time.Now().UnixMilli(); ; request.StampMS-- {
+		if err := router.Solve(t.Context(), &request, difficulty); err != nil {
+			t.Fatal(err)
+		}
+		if !request.proves(not) {
+			return request
+		}
+	}
+}
+
+// Difficulty rises and falls, and messages are stored at once or with one proof more.
+func TestDifficulty(t *testing.T) {
+	net := startDevnet(t, 8, 4)
+	router, client := storer(t, net.SeedURL(), Options{})
+	bob, last := someone(t), int64(1)
+	for _, difficulty := range []int64{3, 8} {
+		net.SetDifficulty(uint64(difficulty))
+		solved := 0
+		request := provedFor(t, bob, last, difficulty)
+		request.Solved = func(q StoreRequest) error {
+			if solved++; !q.proves(difficulty) || q.StampMS != request.StampMS {
+				t.Errorf("difficulty %d: solved is %+v", difficulty, q)
+			}
+			return nil
+		}
+		receipt, err := router.Store(t.Context(), request)
+		if err != nil || receipt.Stored != 3 || receipt.Difficulty != difficulty || solved != 1 {
+			t.Errorf("difficulty %d: %+v after %d proofs, %v", difficulty, receipt, solved, err)
+		}
+		if got := client.Difficulty(); got != difficulty {
+			t.Errorf("difficulty %d: %d is remembered", difficulty, got)
+		}
+		last = difficulty
+	}
+	net.SetDifficulty(2)
+	for _, proved := range []int64{8, 2} {
+		receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
+		if err != nil || receipt.Stored != 3 || receipt.Difficulty != proved {
+			t.Errorf("difficulty 2: %+v, %v", receipt, err)
+		}
+		if got := client.Difficulty(); got != 2 {
+			t.Errorf("difficulty 2: %d is remembered", got)
+		}
+	}
+}
+
+// wants makes a node take only what meets its difficulty.
+func wants(node *puppet.Node, difficulty int64) {
+	node.Answer(func(call puppet.Call) (int, string) {
+		if call.Method != rpc.MethodStore {
+			return 0, ""
+		}
+		p := call.Params
+		m := pow.Message{PubKey: p["pubKey"], Timestamp: p["timestamp"], TTL: p["ttl"], Data: p["data"]}
+		status := rpc.StatusOK
+		if _, ok := pow.Verify(m, pow.DecodeNonceLenient(p["nonce"]), uint64(difficulty)); !ok {
+			status = rpc.StatusBadProofOfWork
+		}
+		return status, fmt.Sprintf(`{"difficulty":%d}`, difficulty)
+	})
+}
+
+// A node that lies about difficulty does not make anybody work, as long as others take the message.
+func TestNodeLiesAboutDifficulty(t *testing.T) {
+	for name, lie := range map[string]string{
+		"absurd": `{"difficulty":9000000000000000000}`, "more than allowed": `{"difficulty":1001}`,
+		"what is met": `{"difficulty":1}`, "none": `{"difficulty":0}`, "negative": `{"difficulty":-5}`, "no number": `{"difficulty":"10"}`, "no JSON": `no`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := puppets(t, 8)
+			always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[:4]...), net.Nodes...)
+			net.Nodes[0].Answer(func(call puppet.Call) (int, string) {
+				if call.Method == rpc.MethodStore {
+					return rpc.StatusBadProofOfWork, lie
+				}
+				return 0, ""
+			})
+			router, client := storer(t, net.SeedURL(), Options{Quorum: 3})
+			for range 4 {
+				receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+				if err != nil || receipt.Stored != 3 || receipt.Difficulty != 1 {
+					t.Errorf("%s: %+v, %v", name, receipt, err)
+				}
+			}
+			if got := client.Difficulty(); got != 1 {
+				t.Errorf("difficulty %d is remembered", got)
+			}
+		})
+	}
+}
+
+// If members disagree the middle counts.
+func TestMembersDisagreeAboutDifficulty(t *testing.T) {
+	net := puppets(t, 4)
+	for i, node := range net.Nodes {
+		wants(node, []int64{6, 6, 900, 6}[i])
+	}
+	router, client := storer(t, net.SeedURL(), Options{})
+	for range 4 {
+		receipt, err := router.Store(t.Context(), provedFor(t, someone(t), 1, 6))
+		if err != nil || receipt.Difficulty != 6 || client.Difficulty() != 6 {
+			t.Errorf("%+v, %v; difficulty %d is remembered", receipt, err, client.Difficulty())
+		}
+	}
+}
+
+// More work than allowed is not done, and not remembered: the next command asks again.
+func TestDifficultyTooHigh(t *testing.T) {
+	net := puppets(t, 4)
+	for _, node := range net.Nodes {
+		wants(node, math.MaxInt64)
+	}
+	alice := newPerson(t, "alice", net.SeedURL())
+	bob := someone(t)
+	receipt, err := alice.Router.Send(t.Context(), alice.drafted(bob, "hello"))
+	wantError(t, "absurd difficulty", err, ErrDifficulty)
+	if receipt.OK || len(receipt.Nodes) == 0 {
+		t.Errorf("absurd difficulty: %+v", receipt)
+	}
+	if len(alice.waiting()) != 1 {
+		t.Error("the message is not in the outbox")
+	}
+
+	// An earlier run was allowed more, and the network asks for less now.
+	for _, node := range net.Nodes {
+		wants(node, 2)
+	}
+	alice.network.SetDifficulty(DefaultMaxDifficulty + 1)
+	if receipt, err := alice.Router.Send(t.Context(), alice.drafted(bob, "again")); err != nil || receipt.Difficulty > 20 {
+		t.Errorf("%+v, %v", receipt, err)
+	}
+}
+
+func TestSolve(t *testing.T) {
+	router := New(nil, nil, Options{MaxDifficulty: 50, Workers: 1})
+	request := requestFor(someone(t), "hello")
+	request.StampMS = 1591360000000
+	if request.Hash() != "" || request.proves(1) {
+		t.Error("it is proved before it is solved")
+	}
+	if err := router.Solve(t.Context(), &request, 50); err != nil || request.Difficulty != 50 || !request.proves(50) || len(request.Hash()) != 128 {
+		t.Errorf("%+v, %v", request, err)
+	}
+	wantError(t, "51 of 50", router.Solve(t.Context(), &request, 51), ErrDifficulty)
+	router = New(nil, nil, Options{MaxDifficulty: math.MaxInt64})
+	wantError(t, "beyond all", router.Solve(t.Context(), &request, math.MaxInt64), pow.ErrUnreachable)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantError(t, "cancelled", router.Solve(cancelled, &request, 1<<40), context.Canceled)
+}
+
+func TestSolveReportsProgress(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var expected uint64
+	router := New(nil, nil, Options{MaxDifficulty: math.MaxInt64, Progress: func(_, e uint64) {
+		expected = e
+		cancel()
+	}})
+	request := requestFor(someone(t), "hello")
+	wantError(t, "cancelled by progress", router.Solve(ctx, &request, 1<<40), context.Canceled)
+	if want := pow.Expected(request.Message().PayloadLen(), minute, 1<<40); expected != want {
+		t.Errorf("expected are %d hashes, want %d", expected, want)
+	}
+}
+
+// An envelope that comes with a proof which is none is proved anew when the network says so.
+func TestProofThatIsNone(t *testing.T) {
+	net := puppets(t, 4)
+	for _, node := range net.Nodes {
+		wants(node, 2)
+	}
+	router, _ := storer(t, net.SeedURL(), Options{})
+	request := requestFor(someone(t), "hello")
+	for _, nonce := range []string{"AAAAAAAAAAA=", "no nonce"} {
+		request.StampMS, request.Nonce, request.Difficulty = 1591360000000, nonce, 100
+		for request.proves(2) {
+			request.StampMS++
+		}
+		receipt, err := router.Store(t.Context(), request)
+		if err != nil || receipt.Difficulty != 2 || receipt.TimestampMS != request.StampMS {
+			t.Errorf("nonce %q: %+v, %v", nonce, receipt, err)
+		}
+	}
+}

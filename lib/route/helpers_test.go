@@ -1,0 +1,234 @@
+package route
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/network"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+// startDevnet starts a network of real nodes. Nothing of it outlives the test.
+func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
+	t.Helper()
+	leakcheck.Check(t)
+	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeNetwork(t, net) })
+	return net
+}
+
+func closeNetwork(t *testing.T, net *devnet.Network) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), atOnce)
+	defer cancel()
+	if err := net.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// atOnce is what nodes get to end requests that are under way: there are none, but there may be connections on which none
+// was made yet.
+const atOnce = 100 * time.Millisecond
+
+// puppets starts a network of nodes that do as they are told. All are one swarm by default.
+func puppets(t *testing.T, n int) *puppet.Network {
+	t.Helper()
+	leakcheck.Check(t)
+	return puppet.Start(t, n)
+}
+
+// configOf is what a client of a network needs.
+func configOf(t *testing.T, seed string) network.Config {
+	t.Helper()
+	return network.Config{
+		Seeds: []string{seed}, StateFile: filepath.Join(t.TempDir(), "state.json"), Random: rand.Reader, Now: time.Now,
+	}
+}
+
+func newClient(t *testing.T, config network.Config) *network.Client {
+	t.Helper()
+	c, err := network.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// eventually waits until done.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// swarmOf returns the places in a devnet of the members of id's swarm.
+func swarmOf(t *testing.T, net *devnet.Network, id sessionid.ID) (places []int) {
+	t.Helper()
+	members, err := newClient(t, configOf(t, net.SeedURL())).LookupSwarm(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, info := range net.Nodes() {
+		if slices.ContainsFunc(members, func(n network.Node) bool { return n.Ed25519.String() == info.PubkeyEd25519 }) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+func stop(t *testing.T, net *devnet.Network, places ...int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(places))*atOnce)
+	defer cancel()
+	for _, i := range places {
+		if err := net.StopNode(ctx, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// box is the store of a puppet: it keeps and gives out messages as a node does.
+type box struct {
+	mu       sync.Mutex
+	messages []rpc.Stored
+}
+
+// boxes gives each of the nodes a store of its own.
+func boxes(nodes ...*puppet.Node) (all []*box) {
+	for _, node := range nodes {
+		b := &box{}
+		node.Answer(b.answer)
+		all = append(all, b)
+	}
+	return all
+}
+
+// put adds messages.
+func (b *box) put(data ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, text := range data {
+		b.messages = append(b.messages, rpc.Stored{Data: text, Hash: hashOf(text), Expiration: 1})
+	}
+}
+
+// hashOf is what boxes call a message.
+func hashOf(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(sum[:4])
+}
+
+func (b *box) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.messages = nil
+}
+
+func (b *box) answer(call puppet.Call) (int, string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch call.Method {
+	case rpc.MethodStore:
+		data := call.Params["data"]
+		b.messages = append(b.messages, rpc.Stored{Data: data, Hash: hashOf(data), Expiration: 1})
+	case rpc.MethodRetrieve:
+		last := slices.IndexFunc(b.messages, func(m rpc.Stored) bool { return m.Hash == call.Params["lastHash"] })
+		after := b.messages[last+1:]
+		return rpc.StatusOK, pageOf(after[:min(len(after), rpc.MaxRetrieved)]...)
+	}
+	return 0, ""
+}
+
+// pageOf is the answer to a retrieve request.
+func pageOf(messages ...rpc.Stored) string {
+	text, err := json.Marshal(rpc.RetrieveAnswer{Messages: append([]rpc.Stored{}, messages...)})
+	if err != nil {
+		panic(err) // it consists of texts and numbers
+	}
+	return string(text)
+}
+
+// always makes nodes answer a method like this.
+func always(method string, status int, body string, nodes ...*puppet.Node) {
+	for _, node := range nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method != method {
+				return 0, ""
+			}
+			return status, body
+		})
+	}
+}
+
+// seedOf starts a seed that passes on what the one at url says, which may change.
+func seedOf(t *testing.T, url func() string) string {
+	t.Helper()
+	return passOn(t, url, func() bool { return true })
+}
+
+// seedWithout starts a seed that passes on what another one says, but tells the time only if told is set.
+func seedWithout(t *testing.T, seed string, told func() bool) string {
+	t.Helper()
+	return passOn(t, func() string { return seed }, told)
+}
+
+func passOn(t *testing.T, url func() string, timed func() bool) string {
+	t.Helper()
+	client := rpc.NewClient()
+	t.Cleanup(client.Close)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		answer, err := client.PostSeed(r.Context(), url(), body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if !timed() {
+			w.Header()["Date"] = nil
+		}
+		w.Write(answer.Body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func wantError(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: error is %v, want %v", what, err, want)
+	}
+}

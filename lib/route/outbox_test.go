@@ -1,0 +1,182 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/presence"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+// A retry sends the same bytes, from whichever process it comes, so that nodes recognise them.
+func TestRetrySendsTheSame(t *testing.T) {
+	net := puppets(t, 6)
+	always(rpc.MethodStore, 500, "internal error", net.Nodes...)
+	alice := newPerson(t, "alice", net.SeedURL())
+	bob := someone(t)
+	first, err := alice.Router.Send(t.Context(), alice.drafted(bob, "hello"))
+	wantError(t, "first", err, ErrNotStored)
+
+	second := alice.anew("second process")
+	out := second.drafted(bob, "hello") // the same command again
+	if !out.Resumed {
+		t.Fatal("it made a second message")
+	}
+	again, err := second.Router.Send(t.Context(), out)
+	wantError(t, "second", err, ErrNotStored)
+	if !again.Resumed || again.MessageHash != first.MessageHash {
+		t.Errorf("first %+v, then %+v", first, again)
+	}
+
+	boxes(net.Nodes...)
+	if waiting, err := alice.anew("third process").Flush(t.Context()); err != nil || waiting != 0 {
+		t.Errorf("%d wait, %v", waiting, err)
+	}
+	var calls []puppet.Call
+	for _, node := range net.Nodes {
+		calls = append(calls, node.Calls(rpc.MethodStore)...)
+	}
+	for _, call := range calls {
+		for name, value := range call.Params {
+			if value != calls[0].Params[name] {
+				t.Errorf("%s was %q and then %q", name, calls[0].Params[name], value)
+			}
+		}
+	}
+	if len(calls) < 9 {
+		t.Errorf("%d requests were made", len(calls))
+	}
+}
+
+// What was stored by a process that died before it reported so is not stored again.
+func TestReceiptOfAnEarlierRun(t *testing.T) {
+	net := puppets(t, 4)
+	alice := newPerson(t, "alice", net.SeedURL())
+	bob := someone(t)
+	dying := alice.anew(crashed)
+	first, err := dying.Router.Send(t.Context(), dying.drafted(bob, "hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := alice.drafted(bob, "hello")
+	again, err := alice.Router.Send(t.Context(), out)
+	if err != nil || !again.Resumed || again.MessageHash != first.MessageHash || again.Stored != first.Stored {
+		t.Errorf("first %+v, then %+v, %v", first, again, err)
+	}
+	stored := 0
+	for _, node := range net.Nodes {
+		stored += len(node.Calls(rpc.MethodStore))
+	}
+	if stored != 3 {
+		t.Errorf("the message was stored %d times", stored)
+	}
+}
+
+// A command that runs out of time leaves its message to the next one.
+func TestOutOfTime(t *testing.T) {
+	net := puppets(t, 5)
+	alice := newPerson(t, "alice", net.SeedURL())
+	if _, err := alice.network.Swarm(t.Context(), alice.ID()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	release := make(chan struct{})
+	defer close(release)
+	for _, node := range net.Nodes {
+		node.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			cancel()
+			select {
+			case <-r.Context().Done():
+			case <-release:
+			}
+			panic(http.ErrAbortHandler)
+		})
+	}
+	_, err := alice.Router.Send(ctx, alice.drafted(someone(t), "hello"))
+	wantError(t, "cancelled", err, context.Canceled)
+	if left := alice.waiting(); len(left) != 1 {
+		t.Errorf("%d messages are in the outbox", len(left))
+	}
+}
+
+// An error of who keeps the solution stops the message before it leaves.
+func TestSolutionCannotBeSaved(t *testing.T) {
+	net := puppets(t, 4)
+	router, _ := storer(t, net.SeedURL(), Options{})
+	full := errors.New("disk is full")
+	request := requestFor(someone(t), "hello")
+	request.Solved = func(StoreRequest) error { return full }
+	_, err := router.Store(t.Context(), request)
+	wantError(t, "not saved", err, full)
+	for _, node := range net.Nodes {
+		if n := len(node.Calls(rpc.MethodStore)); n != 0 {
+			t.Errorf("it was stored %d times", n)
+		}
+	}
+}
+
+// Flush sends what it can, and says how much still waits.
+func TestFlush(t *testing.T) {
+	net := puppets(t, 5)
+	unlucky, refused := someone(t), someone(t)
+	for _, node := range net.Nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			switch {
+			case call.Method != rpc.MethodStore:
+				return 0, ""
+			case call.Params["pubKey"] == unlucky.String():
+				return 500, "internal error"
+			case call.Params["pubKey"] == refused.String():
+				return rpc.StatusBadTTL, "Provided TTL is not valid.\n"
+			}
+			return rpc.StatusOK, `{"difficulty":1}`
+		})
+	}
+	alice := newPerson(t, "alice", net.SeedURL())
+	if waiting, err := alice.Flush(t.Context()); waiting != 0 || err != nil {
+		t.Errorf("nothing to send: %d wait, %v", waiting, err)
+	}
+	for _, to := range []sessionid.ID{unlucky, refused, someone(t), someone(t)} {
+		if err := alice.Release(t.Context(), alice.drafted(to, "hello").Seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if waiting, err := alice.Flush(t.Context()); waiting != 1 || err != nil {
+			t.Errorf("%d wait, %v; want 1", waiting, err)
+		}
+	}
+	left := alice.waiting()
+	if len(left) != 1 || left[0].To != unlucky {
+		t.Errorf("left are %+v", left)
+	}
+}
+
+// What could not be sent within its time to live is dropped.
+func TestFlushDropsWhatIsOver(t *testing.T) {
+	net := puppets(t, 4)
+	alice := newPerson(t, "alice", net.SeedURL())
+	if err := alice.Release(t.Context(), alice.drafted(someone(t), "hello").Seq); err != nil {
+		t.Fatal(err)
+	}
+	later := environment("later")
+	later.Now = func() time.Time { return time.Now().Add(2 * account.MinTTL * time.Millisecond) }
+	later.Look = func(string) presence.State { return presence.Gone }
+	a, err := account.Open(t.Context(), alice.store, later, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err := New(a, alice.network, Options{}).Flush(t.Context()); waiting != 0 || err != nil {
+		t.Errorf("%d wait, %v", waiting, err)
+	}
+	if empty, err := a.OutboxEmpty(t.Context()); !empty || err != nil {
+		t.Errorf("outbox empty: %t, %v", empty, err)
+	}
+}

@@ -1,0 +1,195 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// A swarm cache that is out of date is corrected on the way, by the nodes that were asked in vain.
+func TestWrongSwarm(t *testing.T) {
+	net := puppets(t, 10)
+	wrong, right := net.Nodes[:3], net.Nodes[3:6]
+	router, client := storer(t, net.SeedURL(), Options{Quorum: 3})
+	bob := someone(t)
+	if _, err := client.Nodes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.AdoptSwarm(t.Context(), bob, puppet.Swarm(wrong...)); err != nil {
+		t.Fatal(err)
+	}
+	always(rpc.MethodStore, rpc.StatusWrongSwarm, puppet.Swarm(right...), wrong...)
+	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
+	if err != nil || receipt.Stored != 3 {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	for _, node := range right {
+		if !slices.Contains(taken(receipt), node.Name()) || len(node.Calls(rpc.MethodStore)) != 1 {
+			t.Errorf("member %s: %+v", node.Name(), receipt)
+		}
+	}
+	for _, node := range receipt.Nodes {
+		if node.Status == rpc.StatusWrongSwarm && !strings.Contains(node.Error, "not a member") {
+			t.Errorf("%+v", node)
+		}
+	}
+	members, err := client.Swarm(t.Context(), bob)
+	if err != nil || len(members) != 3 || !slices.ContainsFunc(right, func(n *puppet.Node) bool { return n.Key() == members[0].Ed25519 }) {
+		t.Errorf("cached are %v, %v", members, err)
+	}
+	lookups := 0
+	for _, node := range net.Nodes {
+		for _, call := range node.Calls(rpc.MethodSwarm) {
+			if call.Params["pubKey"] == bob.String() {
+				lookups++
+			}
+		}
+	}
+	if lookups != 0 {
+		t.Errorf("the network was asked %d times for a swarm that was told", lookups)
+	}
+}
+
+// A node that sends people away, to where nobody is or in circles, does not keep the message from the others.
+func TestNodeSendsAway(t *testing.T) {
+	net := puppets(t, 8)
+	unlisted := puppet.Swarm(net.Nodes[7])
+	net.List(net.Nodes[:7]...)
+	for name, body := range map[string]string{
+		"nonsense": "no", "nobody": `{"snodes":[]}`, "not registered": unlisted,
+		"itself": puppet.Swarm(net.Nodes[0]), "each other": puppet.Swarm(net.Nodes[1], net.Nodes[0]),
+	} {
+		always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[:5]...), net.Nodes...)
+		for _, node := range net.Nodes[:2] {
+			node.Answer(func(call puppet.Call) (int, string) {
+				if call.Method == rpc.MethodStore {
+					return rpc.StatusWrongSwarm, body
+				}
+				return 0, ""
+			})
+		}
+		router, _ := storer(t, net.SeedURL(), Options{Quorum: 3})
+		receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+		if err != nil || receipt.Stored != 3 {
+			t.Errorf("%s: %+v, %v", name, receipt, err)
+		}
+	}
+}
+
+// A clock that is minutes off is corrected by the time that the seed tells.
+func TestClockIsOff(t *testing.T) {
+	net := startDevnet(t, 8, 4)
+	for _, off := range []time.Duration{5 * time.Minute, -5 * time.Minute} {
+		var told atomic.Bool
+		config := configOf(t, seedWithout(t, net.SeedURL(), told.Load))
+		config.Now = func() time.Time { return time.Now().Add(off) }
+		alice := newPersonWith(t, "alice", config, Options{})
+		bob := newPerson(t, "bob", net.SeedURL())
+
+		receipt, err := alice.Router.Send(t.Context(), alice.drafted(bob.ID(), "no time"))
+		wantError(t, fmt.Sprintf("off by %s, nobody tells", off), err, ErrClock)
+		if receipt.OK || !slices.ContainsFunc(receipt.Nodes, func(n record.NodeResult) bool { return n.Status == rpc.StatusBadTimestamp }) {
+			t.Errorf("off by %s, nobody tells: %+v", off, receipt)
+		}
+		if _, err := alice.tryPoll(); !errors.Is(err, ErrClock) || !errors.Is(err, ErrNotRetrieved) {
+			t.Errorf("off by %s, nobody tells: poll fails with %v", off, err)
+		}
+
+		told.Store(true)
+		receipt, err = alice.Router.Send(t.Context(), alice.drafted(bob.ID(), "in time"))
+		if err != nil || receipt.Stored != 3 {
+			t.Errorf("off by %s: %+v, %v", off, receipt, err)
+		}
+		bob.gets("in time")
+		bob.sent(bob.Accept(t.Context(), alice.ID().String()))
+		alice.gets("in time") // the request, now accepted
+	}
+}
+
+// The clock is looked at once: who refuses the right time too is not followed.
+func TestEveryTimeIsRefused(t *testing.T) {
+	net := puppets(t, 5)
+	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
+	router, _ := storer(t, net.SeedURL(), Options{})
+	before := net.Asked()
+	_, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "every time is refused", err, ErrClock)
+	if asked := net.Asked() - before; asked > 2 {
+		t.Errorf("the seed was asked %d times", asked)
+	}
+}
+
+// What the whole swarm refuses is given up; what one node refuses is not.
+func TestRefusal(t *testing.T) {
+	for _, status := range []int{rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			net := puppets(t, 5)
+			always(rpc.MethodStore, status, "Provided TTL is not valid.\n", net.Nodes...)
+			alice := newPerson(t, "alice", net.SeedURL())
+			receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello"))
+			wantError(t, "refused by all", err, ErrRefused)
+			if err == nil || !strings.Contains(err.Error(), "Provided TTL is not valid.") || len(receipt.Nodes) != 5 {
+				t.Errorf("refused by all: %v, %+v", err, receipt)
+			}
+			if left := alice.waiting(); len(left) != 0 {
+				t.Error("the message is still in the outbox")
+			}
+
+			always(rpc.MethodStore, rpc.StatusOK, `{"difficulty":1}`, net.Nodes[3:]...)
+			if receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello")); err != nil || receipt.Stored != 2 {
+				t.Errorf("refused by three of five: %v, %+v", err, receipt)
+			}
+		})
+	}
+}
+
+// Nodes in trouble are passed over; what they say is repeated as far as it is text, and short.
+func TestNodesInTrouble(t *testing.T) {
+	net := puppets(t, 7)
+	for i, status := range []int{500, 503, 429, 404} {
+		always(rpc.MethodStore, status, strings.Repeat("\u00e9", 150), net.Nodes[i])
+	}
+	router, _ := storer(t, net.SeedURL(), Options{Quorum: 3})
+	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	if err != nil || receipt.Stored != 3 {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	always(rpc.MethodStore, 500, strings.Repeat("x\u00e9", 150), net.Nodes...)
+	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "all in trouble", err, ErrNotStored)
+	for _, node := range receipt.Nodes {
+		if node.Status != 500 || len(node.Error) > maxErrorText || !strings.HasPrefix(node.Error, "x\u00e9x") || strings.ContainsRune(node.Error, 0xfffd) {
+			t.Errorf("%+v", node)
+		}
+	}
+}
+
+// The swarm has moved and nobody of the old one answers: it is looked up, and the message arrives.
+func TestSwarmIsLookedUpAgain(t *testing.T) {
+	net := puppets(t, 12)
+	router, client := storer(t, net.SeedURL(), Options{})
+	bob := someone(t)
+	if _, err := client.Nodes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.AdoptSwarm(t.Context(), bob, puppet.Swarm(net.Nodes[:3]...)); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range net.Nodes[:3] {
+		node.Stop()
+	}
+	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[3:7]...), net.Nodes...)
+	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
+	if err != nil || receipt.Stored != 3 {
+		t.Errorf("%+v, %v", receipt, err)
+	}
+}

@@ -1,0 +1,212 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/network"
+	"sessiontool/lib/rpc"
+)
+
+// retrieved collects what Retrieve hands over, by node.
+func (p *person) retrieved(ctx context.Context) (map[network.Key][]string, error) {
+	got := make(map[network.Key][]string)
+	err := p.Retrieve(ctx, RetrieveOptions{}, func(node network.Node, page []rpc.Stored) error {
+		if len(page) == 0 {
+			p.t.Error("a page is empty")
+		}
+		for _, stored := range page {
+			got[node.Ed25519] = append(got[node.Ed25519], stored.Data)
+		}
+		return nil
+	})
+	return got, err
+}
+
+// Without cursors everything is read, page by page, and nothing is remembered.
+func TestRetrieve(t *testing.T) {
+	net := puppets(t, 5)
+	bob := newPerson(t, "bob", net.SeedURL())
+	var data []string
+	for i := range 23 {
+		data = append(data, fmt.Sprint("data ", i))
+	}
+	for _, b := range boxes(net.Nodes...) {
+		b.put(data...)
+	}
+	for range 2 {
+		got, err := bob.retrieved(t.Context())
+		if err != nil || len(got) != 3 {
+			t.Fatalf("%d nodes gave messages, %v", len(got), err)
+		}
+		for node, list := range got {
+			if !slices.Equal(list, data) {
+				t.Errorf("%s gave %q", node, list)
+			}
+		}
+	}
+	for _, node := range net.Nodes {
+		for _, call := range node.Calls(rpc.MethodRetrieve) {
+			p := call.Params
+			if p["pubKey"] != bob.ID().String() || p["timestamp"] == "" || p["signature"] == "" || len(p["pubkey_ed25519"]) != 64 {
+				t.Errorf("asked with %v", p)
+			}
+		}
+	}
+}
+
+// A node that goes round in circles, or never ends, is left at some time.
+func TestEndlessNodes(t *testing.T) {
+	net := puppets(t, 5)
+	bob := newPerson(t, "bob", net.SeedURL())
+	for _, node := range net.Nodes[:2] {
+		always(rpc.MethodRetrieve, rpc.StatusOK, pageOf(rpc.Stored{Data: "a", Hash: "1"}, rpc.Stored{Data: "b", Hash: "2"}), node)
+	}
+	for _, node := range net.Nodes[2:] {
+		n := 0
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method != rpc.MethodRetrieve {
+				return 0, ""
+			}
+			page := make([]rpc.Stored, 2*rpc.MaxPage)
+			for i := range page {
+				n++
+				page[i] = rpc.Stored{Data: "c", Hash: fmt.Sprint(n)}
+			}
+			return rpc.StatusOK, pageOf(page...)
+		})
+	}
+	got, err := bob.retrieved(t.Context())
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%d nodes gave messages, %v", len(got), err)
+	}
+	for node, list := range got {
+		if list[0] == "a" && len(list) != 4 || list[0] == "c" && len(list) != maxRead {
+			t.Errorf("%s gave %d messages like %q", node, len(list), list[0])
+		}
+	}
+}
+
+// Who is no member says who is, and is believed as far as the others agree.
+func TestRetrieveFromTheWrongSwarm(t *testing.T) {
+	net := puppets(t, 10)
+	bob := newPerson(t, "bob", net.SeedURL())
+	wrong, right := net.Nodes[:3], net.Nodes[3:6]
+	if _, err := bob.network.Nodes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), puppet.Swarm(wrong...)); err != nil {
+		t.Fatal(err)
+	}
+	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, puppet.Swarm(right...), wrong...)
+	for _, b := range boxes(right...) {
+		b.put("data")
+	}
+	got, err := bob.retrieved(t.Context())
+	if err != nil || len(got) != 3 {
+		t.Errorf("%d nodes gave messages, %v", len(got), err)
+	}
+	for _, node := range right {
+		if !slices.Equal(got[node.Key()], []string{"data"}) {
+			t.Errorf("%s gave %q", node.Name(), got[node.Key()])
+		}
+	}
+}
+
+// A swarm of which nobody is left is looked up again.
+func TestRetrieveFromASwarmThatIsGone(t *testing.T) {
+	net := puppets(t, 12)
+	bob := newPerson(t, "bob", net.SeedURL())
+	if _, err := bob.network.Nodes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), puppet.Swarm(net.Nodes[:3]...)); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range net.Nodes[:3] {
+		node.Stop()
+	}
+	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[3:6]...), net.Nodes...)
+	if _, err := bob.retrieved(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A member that gives nothing useful is replaced by one that does.
+func TestRetrieveFromNodesInTrouble(t *testing.T) {
+	bad := []struct {
+		status int
+		body   string
+	}{
+		{500, "internal error"}, {503, "Service node is initializing\n"}, {401, "retrieve: request signature required"},
+		{200, "no JSON"}, {200, `{"snodes":[]}`}, {200, `{"messages":[{"data":"x"}]}`}, {421, "no swarm"}, {421, `{"snodes":[]}`},
+	}
+	net := puppets(t, len(bad)+1)
+	for i, node := range net.Nodes[:len(bad)] {
+		always(rpc.MethodRetrieve, bad[i].status, bad[i].body, node)
+	}
+	last := net.Nodes[len(bad)]
+	boxes(last)[0].put("data")
+	bob := newPerson(t, "bob", net.SeedURL())
+	got, err := bob.retrieved(t.Context())
+	if err != nil || len(got) != 1 || !slices.Equal(got[last.Key()], []string{"data"}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	always(rpc.MethodRetrieve, 500, "internal error", last)
+	_, err = bob.retrieved(t.Context())
+	wantError(t, "all in trouble", err, ErrNotRetrieved)
+}
+
+// A node that dies after its first page is replaced, and what it gave is not lost.
+func TestNodeDiesBetweenPages(t *testing.T) {
+	net := puppets(t, 4)
+	for _, node := range net.Nodes {
+		asked := 0
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method != rpc.MethodRetrieve {
+				return 0, ""
+			}
+			if asked++; asked > 1 {
+				return 500, "internal error"
+			}
+			return rpc.StatusOK, pageOf(rpc.Stored{Data: "data", Hash: "1"})
+		})
+	}
+	bob := newPerson(t, "bob", net.SeedURL())
+	got, err := bob.retrieved(t.Context())
+	wantError(t, "no list was read to its end", err, ErrNotRetrieved)
+	if len(got) != 4 {
+		t.Errorf("%d nodes gave messages, want all", len(got))
+	}
+}
+
+// Who handles pages may stop everything, and nothing is left running.
+func TestHandlerStopsRetrieve(t *testing.T) {
+	net := puppets(t, 5)
+	for _, b := range boxes(net.Nodes...) {
+		for i := range 30 {
+			b.put(fmt.Sprint("data ", i))
+		}
+	}
+	bob := newPerson(t, "bob", net.SeedURL())
+	enough, pages := errors.New("enough"), 0
+	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(network.Node, []rpc.Stored) error {
+		pages++
+		return enough
+	})
+	wantError(t, "handler fails", err, enough)
+	if pages != 1 {
+		t.Errorf("%d pages were handled after the handler had enough", pages-1)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err = bob.Retrieve(ctx, RetrieveOptions{}, func(network.Node, []rpc.Stored) error {
+		cancel()
+		return nil
+	})
+	wantError(t, "cancelled", err, context.Canceled)
+}

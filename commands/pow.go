@@ -207,20 +207,23 @@ func estimateRecord(request route.StoreRequest, difficulty int64, speed float64,
 }
 
 // measureHashes returns this machine's hashes per second. The target cannot be met, so that the search runs until
-// its time is over.
+// its time is over. On a machine so busy that the time was over before the search began, it is tried again.
 func measureHashes(ctx context.Context, sample time.Duration, options pow.Options) (float64, error) {
-	limited, cancel := context.WithTimeout(ctx, sample)
-	defer cancel()
 	var hashes uint64
 	options.Progress = func(done uint64) { hashes = done }
-	started := time.Now()
-	_, err := pow.Solve(limited, [64]byte{}, 1, options)
-	elapsed := time.Since(started)
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
+	for {
+		limited, cancel := context.WithTimeout(ctx, sample)
+		started := time.Now()
+		_, err := pow.Solve(limited, [64]byte{}, 1, options)
+		elapsed := time.Since(started)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case !errors.Is(err, context.DeadlineExceeded):
+			return 0, fmt.Errorf("measuring this machine: %w", err)
+		case hashes > 0:
+			return float64(hashes) / elapsed.Seconds(), nil
+		}
 	}
-	if !errors.Is(err, context.DeadlineExceeded) || hashes == 0 {
-		return 0, fmt.Errorf("measuring this machine: %d hashes in %s, %w", hashes, elapsed, err)
-	}
-	return float64(hashes) / elapsed.Seconds(), nil
 }

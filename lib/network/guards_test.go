@@ -168,13 +168,16 @@ func TestListWithoutAnyNodeLeft(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	net := puppets(t, 6)
-	for _, node := range net.Nodes {
+	for _, node := range net.Nodes[1:] {
 		node.Stop()
 	}
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
-	if _, err := c.Request(t.Context(), target, question(t)); !errors.Is(err, ErrNoPath) {
-		t.Errorf("got %v, want ErrNoPath", err)
+	for _, who := range []string{"nobody but the target", "nobody at all"} {
+		if _, err := c.Request(t.Context(), target, question(t)); !errors.Is(err, ErrNoPath) {
+			t.Errorf("%s answers: %v, want ErrNoPath", who, err)
+		}
+		net.Nodes[0].Stop()
 	}
 	if asked := net.Asked(); asked != 1 {
 		t.Errorf("the seed was asked %d times", asked)

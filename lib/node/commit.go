@@ -124,11 +124,16 @@ func (s *store) full(tx *bbolt.Tx) bool {
 }
 
 // tables are the buckets that a new message goes into.
-type tables struct{ messages, names, expiry, queue *bbolt.Bucket }
+type tables struct{ messages, order, names, expiry, queue *bbolt.Bucket }
 
 func openTables(tx *bbolt.Tx) tables {
-	t := tables{tx.Bucket(messageBucket), tx.Bucket(nameBucket), tx.Bucket(expiryBucket), tx.Bucket(queueBucket)}
-	t.expiry.FillPercent, t.queue.FillPercent = appendFill, appendFill
+	t := tables{
+		messages: tx.Bucket(messageBucket), order: tx.Bucket(orderBucket), names: tx.Bucket(nameBucket),
+		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket),
+	}
+	for _, growing := range []*bbolt.Bucket{t.messages, t.expiry, t.queue} {
+		growing.FillPercent = appendFill
+	}
 	return t
 }
 
@@ -141,18 +146,22 @@ func (t tables) put(e entry, queued bool) error {
 	if err != nil {
 		return err
 	}
-	if err := t.messages.Put(messageKey(e.name.owner(), sequence), e.value); err != nil {
-		return err
-	}
-	place := appendNumber(appendNumber(nil, sequence), uint64(e.expiration))
-	if err := t.names.Put(e.name[:], place); err != nil {
-		return err
-	}
-	if err := t.expiry.Put(expiryKey(e.expiration, sequence), e.name[:]); err != nil {
-		return err
+	key := appendNumber(nil, sequence)
+	for _, row := range []struct {
+		bucket     *bbolt.Bucket
+		key, value []byte
+	}{
+		{t.messages, key, e.value},
+		{t.order, orderKey(e.name.owner(), sequence), nil},
+		{t.names, e.name[:], appendNumber(key, uint64(e.expiration))},
+		{t.expiry, expiryKey(e.expiration, sequence), e.name[:]},
+	} {
+		if err := row.bucket.Put(row.key, row.value); err != nil {
+			return err
+		}
 	}
 	if !queued {
 		return nil
 	}
-	return t.queue.Put(place[:numberSize], []byte(e.name.owner()))
+	return t.queue.Put(key, nil)
 }

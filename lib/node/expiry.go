@@ -14,8 +14,8 @@ const (
 	sweepInterval = 10 * time.Second
 	// sweepTime is about how long a sweep may keep new messages waiting at a time; between these times it gives way for as
 	// long. The number of messages that go at a time adapts to it, within bounds.
-	sweepTime = 8 * time.Millisecond
-	minSweep  = 16
+	sweepTime = 15 * time.Millisecond
+	minSweep  = 64
 	maxSweep  = 512
 )
 
@@ -95,7 +95,8 @@ func (s *store) remove(entries []indexEntry) error {
 		for _, entry := range entries {
 			sequence := entry.key[numberSize:]
 			for _, gone := range []struct{ bucket, key []byte }{
-				{messageBucket, append([]byte(entry.name.owner()), sequence...)},
+				{messageBucket, sequence},
+				{orderBucket, append([]byte(entry.name.owner()), sequence...)},
 				{nameBucket, entry.name[:]},
 				{expiryBucket, entry.key},
 				{queueBucket, sequence},

@@ -154,11 +154,10 @@ func (s *store) encoded(names []messageName, maxBytes int) (body []byte, taken i
 				taken++
 				continue
 			}
-			sequence, _, err := cutNumber(place)
-			if err != nil {
-				return err
+			if len(place) != 2*numberSize {
+				return errStoreDamage
 			}
-			_, encoded, err := cutNumber(messages.Get(messageKey(name.owner(), sequence)))
+			_, encoded, err := cutNumber(messages.Get(place[:numberSize]))
 			if err != nil {
 				return err
 			}

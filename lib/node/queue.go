@@ -131,12 +131,12 @@ func (s *store) queuedFor(peer string, now int64) (batch, error) {
 	b := batch{next: s.queue.cursor(peer)}
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(queueBucket).Cursor()
-		for key, owner := cursor.Seek(appendNumber(nil, b.next)); key != nil && b.entries < maxBatchEntries; key, owner = cursor.Next() {
+		for key, _ := cursor.Seek(appendNumber(nil, b.next)); key != nil && b.entries < maxBatchEntries; key, _ = cursor.Next() {
 			sequence, _, err := cutNumber(key)
 			if err != nil {
 				return err
 			}
-			if value := messages.Get(append(bytes.Clone(owner), key...)); value != nil {
+			if value := messages.Get(key); value != nil {
 				expiration, encoded, err := cutNumber(value)
 				if err != nil {
 					return err

@@ -24,13 +24,15 @@ const storeFile = "messages.db"
 const storeFormat = 2
 
 // Buckets. An owner is a public key as text (66 bytes), a name is owner and hash, a sequence number and an expiration
-// (milliseconds since 1970) are big-endian u64. Sequence numbers tell the order in which messages came.
+// (milliseconds since 1970) are big-endian u64. Sequence numbers tell the order in which messages came; what has them as
+// keys lies close together on disk, so that few pages have to be written for many messages.
 var (
 	metaBucket    = []byte("meta")     // "format" -> one byte; "difficulty" -> history
-	messageBucket = []byte("messages") // owner, sequence number -> expiration, encoded message
+	messageBucket = []byte("messages") // sequence number -> expiration, encoded message
+	orderBucket   = []byte("order")    // owner, sequence number -> nothing
 	nameBucket    = []byte("names")    // name -> sequence number, expiration
 	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
-	queueBucket   = []byte("queue")    // sequence number -> owner: what some peer has yet to get
+	queueBucket   = []byte("queue")    // sequence number -> nothing: what some peer has yet to get
 	cursorBucket  = []byte("cursors")  // peer's name -> the first sequence number in the queue that it has yet to get
 )
 
@@ -116,7 +118,7 @@ func prepare(db *bbolt.DB) (*queue, error) {
 
 func createBuckets(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{
-		metaBucket, messageBucket, nameBucket, expiryBucket, queueBucket, cursorBucket,
+		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket,
 	} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
@@ -143,9 +145,9 @@ func (s *store) after(owner, lastHash string, now int64, limit int) ([]rpc.Store
 		if last, ok := sequenceOf(tx, owner, lastHash); ok {
 			first = last + 1
 		}
-		cursor := tx.Bucket(messageBucket).Cursor()
-		for key, value := cursor.Seek(messageKey(owner, first)); len(found) < limit && isOwners(key, owner); key, value = cursor.Next() {
-			expiration, encoded, err := cutNumber(value)
+		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor()
+		for key, _ := cursor.Seek(orderKey(owner, first)); len(found) < limit && isOwners(key, owner); key, _ = cursor.Next() {
+			expiration, encoded, err := cutNumber(messages.Get(key[len(owner):]))
 			if err != nil {
 				return err
 			}
@@ -184,11 +186,11 @@ func cutNumber(b []byte) (number uint64, rest []byte, err error) {
 
 func appendNumber(b []byte, number uint64) []byte { return binary.BigEndian.AppendUint64(b, number) }
 
-func messageKey(owner string, sequence uint64) []byte {
+func orderKey(owner string, sequence uint64) []byte {
 	return appendNumber(append(make([]byte, 0, len(owner)+numberSize), owner...), sequence)
 }
 
-// isOwners reports whether a key of messageBucket, which may be nil, is one of owner's.
+// isOwners reports whether a key of orderBucket, which may be nil, is one of owner's.
 func isOwners(key []byte, owner string) bool {
 	return len(key) == len(owner)+numberSize && string(key[:len(owner)]) == owner
 }

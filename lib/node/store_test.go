@@ -205,7 +205,7 @@ func TestExpiry(t *testing.T) {
 	if removed, err := s.sweep(t.Context(), end.UnixMilli()); removed != many || err != nil {
 		t.Errorf("%d messages are removed (%v), want %d", removed, err, many)
 	}
-	if got := entries(t, s); got != [3]int{1, 1, 1} {
+	if got := entries(t, s); got != [4]int{1, 1, 1, 1} {
 		t.Errorf("buckets hold %v entries after the sweep, want 1 each", got)
 	}
 	if got := mustAfter(t, s, owner(0), "", end); len(got) != 1 || got[0].Hash != stays.hashText() {
@@ -213,11 +213,11 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// entries counts what is in the three buckets.
-func entries(t *testing.T, s *store) (counts [3]int) {
+// entries counts what is in four buckets.
+func entries(t *testing.T, s *store) (counts [4]int) {
 	t.Helper()
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		for i, name := range [][]byte{messageBucket, nameBucket, expiryBucket} {
+		for i, name := range [][]byte{messageBucket, orderBucket, nameBucket, expiryBucket} {
 			counts[i] = tx.Bucket(name).Stats().KeyN
 		}
 		return nil

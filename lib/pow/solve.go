@@ -13,7 +13,7 @@ import (
 const (
 	// chunksPerWorker is how much of the expected work justifies one more worker. Waking another core up, and waiting
 	// for its last chunk in the end, takes about one chunk's time.
-	chunksPerWorker = 4
+	chunksPerWorker = 8
 	// chunksPerYield spaces the offers to let other goroutines run, and the timers that end contexts, which might
 	// otherwise wait for long where every core searches: it makes them wait for a millisecond at most.
 	chunksPerYield = 8

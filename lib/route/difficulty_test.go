@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,6 +122,36 @@ func TestMembersDisagreeAboutDifficulty(t *testing.T) {
 		if err != nil || receipt.Difficulty != 6 || client.Difficulty() != 6 {
 			t.Errorf("%+v, %v; difficulty %d is remembered", receipt, err, client.Difficulty())
 		}
+	}
+}
+
+// Nodes that want more whatever they get are left at some time.
+func TestDifficultyRisesForEver(t *testing.T) {
+	net := puppets(t, 4)
+	var difficulty atomic.Int64
+	difficulty.Store(1)
+	for _, node := range net.Nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method != rpc.MethodStore {
+				return 0, ""
+			}
+			p := call.Params
+			m := pow.Message{PubKey: p["pubKey"], Timestamp: p["timestamp"], TTL: p["ttl"], Data: p["data"]}
+			nonce := pow.DecodeNonceLenient(p["nonce"])
+			for {
+				wanted := difficulty.Load()
+				if _, ok := pow.Verify(m, nonce, uint64(wanted)); !ok {
+					return rpc.StatusBadProofOfWork, fmt.Sprintf(`{"difficulty":%d}`, wanted)
+				}
+				difficulty.CompareAndSwap(wanted, wanted+1)
+			}
+		})
+	}
+	router, _ := storer(t, net.SeedURL(), Options{MaxDifficulty: math.MaxInt64})
+	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "never enough", err, ErrNotStored)
+	if receipt.OK || receipt.Difficulty < 2 {
+		t.Errorf("%+v", receipt)
 	}
 }
 

@@ -81,8 +81,8 @@ func TestReceiptOfAnEarlierRun(t *testing.T) {
 // A command that runs out of time leaves its message to the next one.
 func TestOutOfTime(t *testing.T) {
 	net := puppets(t, 5)
-	alice := newPerson(t, "alice", net.SeedURL())
-	if _, err := alice.network.Swarm(t.Context(), alice.ID()); err != nil {
+	alice, bob := newPerson(t, "alice", net.SeedURL()), someone(t)
+	if _, err := alice.network.Swarm(t.Context(), bob); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -99,7 +99,7 @@ func TestOutOfTime(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		})
 	}
-	_, err := alice.Router.Send(ctx, alice.drafted(someone(t), "hello"))
+	_, err := alice.Router.Send(ctx, alice.drafted(bob, "hello"))
 	wantError(t, "cancelled", err, context.Canceled)
 	if left := alice.waiting(); len(left) != 1 {
 		t.Errorf("%d messages are in the outbox", len(left))

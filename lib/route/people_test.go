@@ -72,6 +72,16 @@ func (p *person) anew(owner string) *person {
 	return &person{t: p.t, Account: a, Router: New(a, p.network, p.options), network: p.network, store: p.store}
 }
 
+// reconnects goes on with what a new process knows of the network: what the old one remembered.
+func (p *person) reconnects(config network.Config) {
+	p.t.Helper()
+	if err := p.network.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.network = newClient(p.t, config)
+	p.Router = New(p.Account, p.network, p.options)
+}
+
 // drafted puts a friend request, which needs no friendship, into the outbox.
 func (p *person) drafted(to sessionid.ID, text string) account.Outgoing {
 	p.t.Helper()

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,20 +194,22 @@ func TestQuorum(t *testing.T) {
 // its way all the same.
 func TestNetworkIsReplaced(t *testing.T) {
 	old := startDevnet(t, 6, 3)
-	seed := old.SeedURL()
-	config := configOf(t, seedOf(t, func() string { return seed }))
+	var seed atomic.Value
+	seed.Store(old.SeedURL())
+	config := configOf(t, seedOf(t, func() string { return seed.Load().(string) }))
 	alice, bob := newPersonWith(t, "alice", config, Options{}), newPersonWith(t, "bob", config, Options{})
 	alice.befriends(bob)
 	alice.says(bob, "over the old one")
 	bob.gets("over the old one")
 	stop(t, old, 0, 1, 2, 3, 4, 5)
-
 	fresh, err := devnet.Start(t.Context(), devnet.Options{Nodes: 6, SwarmSize: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeNetwork(t, fresh) })
-	seed = fresh.SeedURL()
+	seed.Store(fresh.SeedURL())
+	alice.reconnects(config)
+	bob.reconnects(config)
 	alice.says(bob, "over the new one")
 	bob.gets("over the new one")
 }

@@ -115,6 +115,8 @@ var codeTable = []struct {
 	{envelope.ErrSource, record.CodeBadEnvelope},
 	{envelope.ErrTooLarge, record.CodeBadEnvelope},
 	{onion.ErrVersion, record.CodeBadNetwork},
+	{onion.ErrTooLarge, record.CodeBadInput},
+	{onion.ErrNotText, record.CodeBadInput},
 	{errBadInput, record.CodeBadInput},
 	{context.DeadlineExceeded, record.CodeTimeout},
 	{context.Canceled, record.CodeInterrupted},

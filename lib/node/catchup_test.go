@@ -238,19 +238,15 @@ func bytesOf(b byte, count int) []byte { return []byte(strings.Repeat(string([]b
 // An impostor at a node's address, who does not have its key, is not talked to.
 func TestImpostorGetsNothing(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
-	caller, target := network.nodes[0].caller, network.nodes[0].members.view().others()[0]
+	target := network.nodes[0].members.view().others()[0]
 	impostor := *target
 	impostor.hostPort = network.address(0) // another node answers there
-	caller.client = newPeerClient(func(string) *peer { return &impostor }, caller.dial(t))
-	defer caller.client.CloseIdleConnections()
-	if _, err := caller.call(t.Context(), target, DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), errIdentity.Error()) {
+	client := newPeerClient(func(string) *peer { return &impostor }, Config{}.withDefaults().DialContext)
+	defer client.CloseIdleConnections()
+	c := caller{client, network.nodes[0].keys, time.Now}
+	if _, err := c.call(t.Context(), target, DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), errIdentity.Error()) {
 		t.Errorf("calling a node that has another key: %v, want errIdentity", err)
 	}
-}
-
-// dial opens connections as nodes do.
-func (c *caller) dial(t *testing.T) DialFunc {
-	return Config{}.withDefaults().DialContext
 }
 
 // Lists that are cut off are compared only up to where both are complete.

@@ -16,7 +16,7 @@ const (
 	// long. The number of messages that go at a time adapts to it, within bounds.
 	sweepTime = 15 * time.Millisecond
 	minSweep  = 64
-	maxSweep  = 512
+	maxSweep  = 256
 )
 
 // sweepLoop removes expired messages until ctx ends. now is the node's clock.

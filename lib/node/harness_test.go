@@ -284,6 +284,16 @@ func solve(t testing.TB, params rpc.StoreParams, ttl, difficulty uint64) rpc.Sto
 	return params
 }
 
+// unsolved fills in a nonce that proves nothing; one in a hundred does by chance.
+func unsolved(params rpc.StoreParams) rpc.StoreParams {
+	for nonce := uint64(0); ; nonce++ {
+		params.Nonce = pow.EncodeNonce(nonce)
+		if !newMessage(params).meets(1) {
+			return params
+		}
+	}
+}
+
 // decode reads the JSON body of an answer that must have the given status.
 func decode[T any](t testing.TB, got reply, status int) T {
 	t.Helper()

@@ -56,7 +56,7 @@ func TestStoreLimits(t *testing.T) {
 	} {
 		params := rpc.StoreParams{PubKey: test.pubKey, TTL: test.ttl, Timestamp: test.timestamp, Data: test.data}
 		if test.noProof {
-			params.Nonce = "!!!!"
+			params = unsolved(params)
 		} else {
 			ttl, _ := leadingNumber(test.ttl)
 			params = solve(t, params, uint64(ttl), 1)

@@ -109,7 +109,7 @@ var Codes = []CodeInfo{
 	{CodeRequestPending, ExitTemporary, true, "a friend request is waiting for an answer", "wait for it, or use --again"},
 	{CodeNetworkUnreachable, ExitTemporary, true, "the network does not answer", "try again; check that the network is up"},
 	{CodeTooFewNodes, ExitTemporary, true, "too few service nodes answer for an onion path", "try again; a path needs four nodes"},
-	{CodeNotStored, ExitTemporary, true, "no node of the recipient's swarm took the message", "it waits in the outbox: the same command again, or any send or poll, sends it"},
+	{CodeNotStored, ExitTemporary, true, "too few nodes of the recipient's swarm took the message", "it waits in the outbox: the same command again, or any send or poll, sends it"},
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
 	{CodeDevnetRunning, ExitTemporary, true, "a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
 	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},

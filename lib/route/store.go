@@ -32,53 +32,81 @@ func (r *Router) Store(ctx context.Context, q StoreRequest) (record.Receipt, err
 	if err != nil {
 		return receipt, err
 	}
-	clockSynced, swarmFresh := false, false
-	var kept []record.NodeResult // from the round before, as long as the message is the same
+	s := &storing{router: r, request: q, swarm: swarm}
 	for range storeRounds {
-		if err := r.prove(ctx, &q); err != nil {
+		if err := r.prove(ctx, &s.request); err != nil {
 			return receipt, err
 		}
-		receipt.TimestampMS, receipt.Difficulty, receipt.MessageHash = q.StampMS, q.Difficulty, q.Hash()
-		round, err := r.storeRound(ctx, q, swarm, kept)
+		round, err := r.storeRound(ctx, s.request, s.swarm, s.kept)
+		receipt.TimestampMS, receipt.Difficulty, receipt.MessageHash = s.request.StampMS, s.request.Difficulty, s.request.Hash()
 		receipt.Nodes, receipt.Stored = round.results, round.stored()
-		// A node that takes the message proves that there is nothing wrong with it.
-		mendable := receipt.Stored == 0
-		switch {
-		case receipt.Stored >= r.options.Quorum:
+		if receipt.Stored >= r.options.Quorum {
 			receipt.OK = true
 			r.learnDifficulty(round)
 			return receipt, nil
-		case ctx.Err() != nil:
+		}
+		if ctx.Err() != nil {
 			return receipt, ctx.Err()
-		case mendable && len(round.wanted) > 0:
-			difficulty := round.wantedDifficulty()
-			if difficulty > r.options.MaxDifficulty {
-				return receipt, fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, r.options.MaxDifficulty)
-			}
-			r.network.SetDifficulty(difficulty)
-			q.Nonce = ""
-		case mendable && round.badClock:
-			if clockSynced {
-				return receipt, ErrClock
-			}
-			if _, err := r.network.SyncClock(ctx); err != nil {
-				return receipt, fmt.Errorf("%w: %w", ErrClock, err)
-			}
-			clockSynced, q.Nonce, q.StampMS = true, "", 0
-		case mendable && round.refusal != "":
-			return receipt, fmt.Errorf("%w: %s", ErrRefused, round.refusal)
-		case err != nil:
+		}
+		if err := s.mend(ctx, round, err); err != nil {
 			return receipt, err
-		case swarmFresh:
-			return receipt, round.failure()
-		default:
-			if swarm, err = r.network.LookupSwarm(ctx, q.To); err != nil {
-				return receipt, fmt.Errorf("%w: %w", ErrNotStored, err)
-			}
-			swarmFresh, kept = true, round.successes()
 		}
 	}
 	return receipt, fmt.Errorf("%w in %d rounds", ErrNotStored, storeRounds)
+}
+
+// storing is one Store at work: what changes from round to round.
+type storing struct {
+	router  *Router
+	request StoreRequest
+	swarm   []network.Node
+	kept    []record.NodeResult // the nodes that have the message
+
+	clockSynced, swarmFresh bool
+}
+
+// mend changes what a round has shown to be wrong, or returns why another round would be no better. err is the round's. A
+// node that took the message proves that there is nothing wrong with it.
+func (s *storing) mend(ctx context.Context, round *storeRound, err error) error {
+	refused := round.stored() == 0
+	switch {
+	case refused && len(round.wanted) > 0:
+		return s.raiseDifficulty(round.wantedDifficulty())
+	case refused && round.badClock:
+		return s.setClock(ctx)
+	case refused && round.refusal != "":
+		return fmt.Errorf("%w: %s", ErrRefused, round.refusal)
+	case err != nil:
+		return err
+	case s.swarmFresh:
+		return fmt.Errorf("%w: %d of %d that were asked", ErrNotStored, round.stored(), len(round.results))
+	}
+	swarm, err := s.router.network.LookupSwarm(ctx, s.request.To)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotStored, err)
+	}
+	s.swarm, s.swarmFresh, s.kept = swarm, true, round.successes()
+	return nil
+}
+
+func (s *storing) raiseDifficulty(difficulty int64) error {
+	if most := s.router.options.MaxDifficulty; difficulty > most {
+		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, most)
+	}
+	s.router.network.SetDifficulty(difficulty)
+	s.request.Nonce = ""
+	return nil
+}
+
+func (s *storing) setClock(ctx context.Context) error {
+	if s.clockSynced {
+		return ErrClock
+	}
+	if _, err := s.router.network.SyncClock(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrClock, err)
+	}
+	s.clockSynced, s.request.Nonce, s.request.StampMS = true, "", 0
+	return nil
 }
 
 // learnDifficulty remembers that the network asks for less than it did, if every node that answered says so. That it
@@ -224,8 +252,3 @@ func (round *storeRound) successes() (kept []record.NodeResult) {
 }
 
 func (round *storeRound) stored() int { return len(round.successes()) }
-
-// failure says how far the message came.
-func (round *storeRound) failure() error {
-	return fmt.Errorf("%w: %d of %d that were asked", ErrNotStored, round.stored(), len(round.results))
-}

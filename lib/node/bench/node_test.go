@@ -188,8 +188,9 @@ func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
 func BenchmarkStores(b *testing.B) {
 	_, addresses := start(b, 1)
 	requests := stores(b, b.N)
-	before := sqliteInserts(b, 2*time.Second)
+	before, used := sqliteInserts(b, 2*time.Second), processorTime(b)
 	rate, took := run(b, addresses[0], func(i int) []byte { return requests[i] })
+	b.ReportMetric(float64((processorTime(b)-used).Microseconds())/float64(b.N), "cpu-us/store")
 	sqlite := (before + sqliteInserts(b, 2*time.Second)) / 2
 	b.ReportMetric(rate, "stores/s")
 	b.ReportMetric(sqlite, "sqlite/s")

@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"sessiontool/lib/onion"
@@ -52,7 +54,31 @@ func newServer(handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tl
 		Protocols:         new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
+	closeUnusedOnShutdown(server)
 	return server
+}
+
+// closeUnusedOnShutdown makes Shutdown end at once the connections on which nothing was asked yet. Clients keep such
+// connections in reserve, and Shutdown would wait five seconds for their first request.
+func closeUnusedOnShutdown(server *http.Server) {
+	var mu sync.Mutex
+	unused := make(map[net.Conn]struct{})
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		if state == http.StateNew {
+			unused[conn] = struct{}{}
+		} else {
+			delete(unused, conn)
+		}
+	}
+	server.RegisterOnShutdown(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for conn := range unused {
+			conn.Close()
+		}
+	})
 }
 
 // ServeHTTP answers clients and other nodes (node notes, section 1).

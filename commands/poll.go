@@ -33,14 +33,7 @@ func (app *App) runPoll(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, func(events []account.Event) error {
-		for _, event := range events {
-			if err := app.print(eventRecord(a, event, false)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return router.Poll(ctx, func(event account.Event) error { return app.print(eventRecord(a, event, false)) })
 }
 
 func newInboxCommand(app *App) *cobra.Command {

@@ -169,13 +169,11 @@ func (p *person) polls() []string {
 }
 
 func (p *person) tryPoll() (texts []string, err error) {
-	err = p.Poll(p.t.Context(), func(events []account.Event) error {
-		for _, event := range events {
-			if event.Kind == account.EventFailure {
-				p.t.Errorf("a message cannot be opened: %s %s", event.Code, event.Text)
-			}
-			texts = append(texts, event.Text)
+	err = p.Poll(p.t.Context(), func(event account.Event) error {
+		if event.Kind == account.EventFailure {
+			p.t.Errorf("a message cannot be opened: %s %s", event.Code, event.Text)
 		}
+		texts = append(texts, event.Text)
 		return nil
 	})
 	return texts, err

@@ -59,9 +59,9 @@ func TestDeliveryFails(t *testing.T) {
 	}
 	full := errors.New("disk is full")
 	for _, who := range []*person{bob, bob} {
-		err := who.Poll(t.Context(), func(events []account.Event) error {
-			if len(events) != 1 || events[0].Text != "first" {
-				t.Errorf("delivered are %+v", events)
+		err := who.Poll(t.Context(), func(event account.Event) error {
+			if event.Text != "first" {
+				t.Errorf("delivered is %+v", event)
 			}
 			return full
 		})

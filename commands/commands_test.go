@@ -108,7 +108,7 @@ func TestSelect(t *testing.T) {
 	var out, problems bytes.Buffer
 	p := &printer{out: &out, err: &problems, path: "text"}
 	for _, v := range []any{
-		record.Message{Text: "a <b> \"c\"\nd"}, record.Version{}, record.NewError(record.CodeBadInput, "x", ""),
+		record.Message{Text: "a <b> \"c\"\nd"}, record.Version{}, record.NewError(record.CodeBadInput, "x"),
 	} {
 		if err := p.print(v); err != nil {
 			t.Fatal(err)

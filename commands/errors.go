@@ -23,11 +23,10 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// codedError gives an error the code of another one, or a hint of its own.
+// codedError gives an error the code of another one.
 type codedError struct {
 	codeOf error
 	err    error
-	hint   string
 }
 
 func (e *codedError) Error() string   { return e.err.Error() }
@@ -124,32 +123,26 @@ var codeTable = []struct {
 
 // describe makes the record of a failure.
 func describe(err error) record.Error {
-	code, hint := classify(err)
-	return record.NewError(code, firstLine(err.Error()), hint)
+	return record.NewError(classify(err), firstLine(err.Error()))
 }
 
-func classify(err error) (record.Code, string) {
+func classify(err error) record.Code {
 	var signal errSignal
 	if errors.As(err, &signal) {
 		if signal.Signal == syscall.SIGTERM {
-			return record.CodeTerminated, ""
+			return record.CodeTerminated
 		}
-		return record.CodeInterrupted, ""
-	}
-	hint := ""
-	var coded *codedError
-	if errors.As(err, &coded) {
-		hint = coded.hint
+		return record.CodeInterrupted
 	}
 	for _, entry := range codeTable {
 		if errors.Is(err, entry.err) {
-			return entry.code, hint
+			return entry.code
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return record.CodeUsage, hint
+		return record.CodeUsage
 	}
-	return record.CodeUnexpected, hint
+	return record.CodeUnexpected
 }
 
 // firstLine keeps messages on one line, as joined errors are not.

@@ -183,8 +183,7 @@ func field(value json.RawMessage, name string) string {
 // isFatal reports whether going on with the next item is pointless: the process is told to stop, out of time, cannot
 // write, or cannot use its keystore or network at all.
 func isFatal(err error) bool {
-	code, _ := classify(err)
-	switch code {
+	switch classify(err) {
 	case record.CodeInterrupted, record.CodeTerminated, record.CodeTimeout, record.CodeUnexpected, record.CodeNoNetwork,
 		record.CodeBadNetwork, record.CodeKeystoreNotFound, record.CodeAccountNotFound, record.CodeAccountRequired,
 		record.CodeWrongPassphrase, record.CodePassphraseRequired, record.CodeCorruptKeystore, record.CodeLocked,

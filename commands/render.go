@@ -58,7 +58,7 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
 		}
 	case account.EventFailure:
-		problem := record.NewError(e.Code, firstLine(e.Text), "")
+		problem := record.NewError(e.Code, firstLine(e.Text))
 		problem.MessageHash, problem.From = e.Hash, from
 		return problem
 	}

@@ -67,9 +67,6 @@ type identity struct {
 	CreatedAt      time.Time `json:"created_at"`
 }
 
-// NewSeed draws the secret from which a new account's keys are made.
-func NewSeed(random io.Reader) (sessionid.Seed, error) { return sessionid.GenerateSeed(random) }
-
 // Create adds an account to the keystore and makes its first signed prekey. The error wraps
 // keystore.ErrAccountExists if the name is taken, or is that of message.CheckDisplayName.
 func Create(ctx context.Context, store *keystore.Store, env Environment, name, displayName string, seed sessionid.Seed) (*Account, error) {

@@ -47,7 +47,7 @@ type person struct {
 // person makes somebody new. The account's name is its display name too.
 func (w *world) person(name string) *person {
 	w.t.Helper()
-	seed, err := NewSeed(w.random)
+	seed, err := sessionid.GenerateSeed(w.random)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
 
@@ -30,8 +31,8 @@ const (
 // TTL limits in milliseconds, and the default: everything of ours lives as long as a 2020 server allows, since
 // people poll from cron. The 2020 client lets its acceptance die after a minute.
 const (
-	MinTTL     = 10_000
-	MaxTTL     = 345_600_000
+	MinTTL     = rpc.MinTTLMillis
+	MaxTTL     = rpc.MaxTTLMillis
 	DefaultTTL = MaxTTL
 )
 

@@ -139,14 +139,11 @@ func (c Code) Info() CodeInfo {
 	return Codes[0]
 }
 
-// NewError makes the record of a failure. The hint is the table's unless another is given.
-func NewError(code Code, message, hint string) Error {
+// NewError makes the record of a failure, with the table's hint.
+func NewError(code Code, message string) Error {
 	info := code.Info()
-	if hint == "" {
-		hint = info.Hint
-	}
 	return Error{
-		Type: TypeError, Code: string(info.Code), Message: message, Hint: hint,
+		Type: TypeError, Code: string(info.Code), Message: message, Hint: info.Hint,
 		Retryable: info.Retryable, ExitCode: info.Exit,
 	}
 }

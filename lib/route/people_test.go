@@ -37,7 +37,7 @@ func newPersonWith(t *testing.T, name string, config network.Config, options Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := account.NewSeed(rand.Reader)
+	secret, err := sessionid.GenerateSeed(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/sessionid"
 )
 
 // Paths of a service node and of a seed.
@@ -44,13 +48,13 @@ const (
 
 // Limits of a 2020 storage server (node notes, section 2).
 const (
-	MaxBodyBytes     = 10 << 20  // of an HTTP request
-	MaxDataBytes     = 102400    // of a store request's data text
-	MinTTLMillis     = 10_000    // 10 s
-	MaxTTLMillis     = 345600000 // 4 days
-	MaxFutureMillis  = 10_000    // how far a timestamp may lie ahead
-	MaxRetrieved     = 10        // messages in one answer
-	PubKeyTextLength = 66
+	MaxBodyBytes     = onion.MaxBody        // of an HTTP request
+	MaxDataBytes     = envelope.MaxDataText // of a store request's data text
+	MinTTLMillis     = 10_000               // 10 s
+	MaxTTLMillis     = 345600000            // 4 days
+	MaxFutureMillis  = 10_000               // how far a timestamp may lie ahead
+	MaxRetrieved     = 10                   // messages in one answer
+	PubKeyTextLength = sessionid.TextSize
 )
 
 // Request is the envelope of every call. Session clients fill in JSONRPC and ID; servers ignore them.

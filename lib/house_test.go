@@ -21,7 +21,7 @@ import (
 // all.
 var floors = [][]string{
 	{
-		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
+		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed", "lib/sealedbox",
 		"lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence", "lib/metrics", "lib/ringmap",
 	},
 	{"lib/rpc", "lib/network", "keystore", "lib/node"},
@@ -37,6 +37,7 @@ var besides = map[string][]string{
 	"lib/x3dh":        {"lib/x25519", "lib/xeddsa"},
 	"lib/ratchet":     {"lib/x25519", "lib/x3dh"},
 	"lib/sealed":      {"lib/x25519", "lib/sessionid"},
+	"lib/sealedbox":   {"lib/x25519", "lib/sessionid"},
 	"lib/message":     {"lib/x25519", "lib/x3dh"},
 	"lib/envelope":    {"lib/sessionid"},
 	"lib/onion":       {"lib/x25519"},

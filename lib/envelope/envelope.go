@@ -1,6 +1,6 @@
 // Package envelope packs an encrypted message for the store and unpacks what the store returns: an Envelope inside
-// a WebSocketMessage inside base64, as Session clients of 2020 write them and today's still do (client notes,
-// sections 3 and 14).
+// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with less in them, today's still do
+// (client notes, sections 3 and 14).
 //
 // It promises that packing reproduces the clients' bytes, that unpacking takes any order of fields and skips
 // unknown ones as their decoders do, and that what is unpacked has one of the known types and a sender where its
@@ -50,7 +50,8 @@ const (
 	Whisper = Type(wirepb.Envelope_CIPHERTEXT)
 	// PreKeyWhisper is a message that also starts a session.
 	PreKeyWhisper = Type(wirepb.Envelope_PREKEY_BUNDLE)
-	// Sealed is a message whose sender and kind are inside the encryption.
+	// Sealed is a message whose sender and kind are inside the encryption. Of today's clients' messages all are of this
+	// type; only opening it tells whose it is.
 	Sealed = Type(wirepb.Envelope_UNIDENTIFIED_SENDER)
 	// FriendRequest is a first contact, under the two identity keys alone.
 	FriendRequest = Type(wirepb.Envelope_FRIEND_REQUEST)
@@ -151,12 +152,30 @@ func Pack(random io.Reader, e Envelope) (string, error) {
 	if _, err := io.ReadFull(random, id[:]); err != nil {
 		return "", fmt.Errorf("reading randomness: %w", err)
 	}
-	body := e.Marshal()
+	return pack(e.Marshal(), uint64(id[0]))
+}
+
+// PackBox returns the data text of a store request for a message of today's clients: box is what package sealedbox made,
+// timestampMS the sender's clock in milliseconds since 1970. There is no source, no device and no request id in it, so
+// two texts of one box are the same. It returns ErrMalformed for no box, or ErrTooLarge.
+func PackBox(timestampMS uint64, box []byte) (string, error) {
+	e := Envelope{Type: Sealed, TimestampMS: timestampMS, Content: box}
+	if err := e.check(); err != nil {
+		return "", err
+	}
+	b := make([]byte, 0, len(box)+32)
+	b = fields.AppendVarint(b, fieldType, uint64(e.Type))
+	b = fields.AppendVarint(b, fieldTimestamp, e.TimestampMS)
+	return pack(fields.AppendBytes(b, fieldContent, e.Content), 0)
+}
+
+// pack puts an encoded Envelope into a request with this id.
+func pack(body []byte, id uint64) (string, error) {
 	request := make([]byte, 0, len(body)+32)
 	request = fields.AppendBytes(request, fieldRequestVerb, verb)
 	request = fields.AppendBytes(request, fieldRequestPath, path)
 	request = fields.AppendBytes(request, fieldRequestBody, body)
-	request = fields.AppendVarint(request, fieldRequestID, uint64(id[0]))
+	request = fields.AppendVarint(request, fieldRequestID, id)
 
 	message := make([]byte, 0, len(request)+16)
 	message = fields.AppendVarint(message, fieldSocketType, uint64(wirepb.WebSocketMessage_REQUEST))

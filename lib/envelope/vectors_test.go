@@ -140,5 +140,8 @@ func TestRecordedEnvelopesOfToday(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("unpacked %+v (%v), want %+v", got, err, want)
 		}
+		if packed, err := PackBox(want.TimestampMS, want.Content); err != nil || packed != recorded.Params.Data {
+			t.Errorf("packed %s (%v), want %s", packed, err, recorded.Params.Data)
+		}
 	}
 }

@@ -1,9 +1,9 @@
 // Package message builds and reads Content, what is inside the encryption of every message, and the padding around it
-// (client notes, sections 3 and 4).
+// (client notes, sections 3, 4 and 14).
 //
-// It promises that what it builds is, byte for byte, what Session Desktop 1.0 builds; that it reads what that
-// client and its successors write, in the client's order of precedence; and that it tells apart what it does not
-// support from what is malformed. It is pure: bytes in, bytes out.
+// It promises that what it builds is, byte for byte, what Session Desktop 1.0 builds, or what today's clients read; that
+// it reads what both write, in the client's order of precedence; and that it tells apart what it does not support from
+// what is malformed. It is pure: bytes in, bytes out.
 package message
 
 import (
@@ -17,8 +17,8 @@ import (
 
 // Content is one thing to say and what travels beside it.
 type Content struct {
-	// Body is what is said: a Data, Online, Receipts, Typing, Null or Unsupported. It is nil if there is only a
-	// bundle.
+	// Body is what is said: a Data, Online, Receipts, Typing, Null, Unsend, Response or Unsupported. It is nil if
+	// there is only a bundle.
 	Body Body
 	// Bundle lets the receiver start a session with the sender. It is nil in most messages. Its signature has
 	// not been checked.
@@ -26,6 +26,9 @@ type Content struct {
 	// Status is the sender's online status beside Body, or nil. It travels in a field of our own, which other
 	// clients skip: next to a LokiAddressMessage they would ignore the text.
 	Status *Online
+	// SigTimestampMS repeats the envelope's timestamp inside the encryption, where no node can change it. Today's
+	// clients send it; 0 means that it is not there.
+	SigTimestampMS uint64
 }
 
 // Body is the sum of the kinds of things to say.
@@ -58,6 +61,7 @@ type Data struct {
 	Contacts    int  // address book entries
 	Group       bool // the message is meant for a group
 	Invitation  bool // to a public group
+	Reaction    bool // to an earlier message, and no text
 }
 
 // Quote names the message that a text answers.
@@ -152,8 +156,10 @@ type Unsupported int
 
 const (
 	Sync    Unsupported = fieldSync    // between the devices of one account
-	Call    Unsupported = fieldCall    // never used by Session
+	Call    Unsupported = fieldCall    // of a telephone call
 	Pairing Unsupported = fieldPairing // of a second device
+	// Extraction tells that the sender took a screenshot or saved a file.
+	Extraction Unsupported = fieldExtraction
 )
 
 // The names of the kinds.
@@ -170,6 +176,8 @@ func (u Unsupported) Name() string {
 		return "call"
 	case Pairing:
 		return "pairing"
+	case Extraction:
+		return "data_extraction"
 	}
 	return fmt.Sprintf("field %d", int(u))
 }

@@ -12,6 +12,7 @@ func FuzzParse(f *testing.F) {
 	withStatus.Status = &Online{Reachable: true, Address: "a", Port: 1}
 	for _, content := range []Content{
 		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync},
+		TodayText("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction},
 		{Body: Data{Quote: &Quote{TimestampMS: 1}, Flags: EndSession}},
 	} {
 		f.Add(content.Marshal())
@@ -22,7 +23,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if data, ok := content.Body.(Data); ok {
-			data.Attachments, data.Contacts, data.Group, data.Invitation = 0, 0, false, false // never written
+			data.Attachments, data.Contacts, data.Group, data.Invitation, data.Reaction = 0, 0, false, false, false // never written
 			content.Body = data
 		}
 		encoded := content.Marshal()

@@ -10,15 +10,19 @@ import (
 
 // Fields of Content, by number.
 const (
-	fieldData    = 1
-	fieldSync    = 2
-	fieldCall    = 3
-	fieldNull    = 4
-	fieldReceipt = 5
-	fieldTyping  = 6
-	fieldBundle  = 101
-	fieldOnline  = 102
-	fieldPairing = 103
+	fieldData         = 1
+	fieldSync         = 2
+	fieldCall         = 3
+	fieldNull         = 4
+	fieldReceipt      = 5
+	fieldTyping       = 6
+	fieldExtraction   = 8
+	fieldUnsend       = 9
+	fieldResponse     = 10
+	fieldSigTimestamp = 15
+	fieldBundle       = 101
+	fieldOnline       = 102
+	fieldPairing      = 103
 	// fieldStatus is our own: a LokiAddressMessage, at its number plus 1000 in order to stay clear of the numbers
 	// that later clients took.
 	fieldStatus = 1000 + fieldOnline
@@ -71,6 +75,7 @@ func (c Content) Marshal() []byte {
 	if c.Body != nil && c.Body.field() < fieldBundle {
 		b = fields.AppendBytes(b, c.Body.field(), c.Body.marshal())
 	}
+	b = appendNumber(b, fieldSigTimestamp, c.SigTimestampMS)
 	if c.Bundle != nil {
 		b = fields.AppendBytes(b, fieldBundle, marshalBundle(*c.Bundle))
 	}

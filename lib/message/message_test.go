@@ -66,6 +66,12 @@ func TestEveryKindBothWays(t *testing.T) {
 		"sync":                   {Body: Sync},
 		"call":                   {Body: Call},
 		"pairing":                {Body: Pairing},
+		"text of today":          TodayText("hello", "Alice", 1795390470793),
+		"approval":               Approval("Alice", 2),
+		"approval without name":  Approval("", 2),
+		"refusal":                {Body: Response{}},
+		"unsend":                 {Body: Unsend{TimestampMS: 1, Author: "05ab"}, SigTimestampMS: 2},
+		"data extraction":        {Body: Extraction},
 		"everything of a text": {Body: Data{
 			Text: "x", DisplayName: "y", ProfileKey: []byte("z"), TimestampMS: 1, Flags: ExpirationTimerUpdate,
 			ExpireTimerSeconds: 60, Quote: &Quote{TimestampMS: 2, Author: "a", Text: "q"},
@@ -94,6 +100,10 @@ func TestPrecedence(t *testing.T) {
 		CallMessage:          &wirepb.CallMessage{},
 		ReceiptMessage:       &wirepb.ReceiptMessage{},
 		TypingMessage:        &wirepb.TypingMessage{},
+
+		DataExtractionNotification: []byte{},
+		UnsendRequest:              &wirepb.UnsendRequest{},
+		MessageRequestResponse:     &wirepb.MessageRequestResponse{},
 	}
 	for _, step := range []struct {
 		want   string
@@ -107,6 +117,9 @@ func TestPrecedence(t *testing.T) {
 		{"call", func() { wire.CallMessage = nil }},
 		{"receipts", func() { wire.ReceiptMessage = nil }},
 		{"typing", func() { wire.TypingMessage = nil }},
+		{"data_extraction", func() { wire.DataExtractionNotification = nil }},
+		{"unsend", func() { wire.UnsendRequest = nil }},
+		{"message_request_response", func() { wire.MessageRequestResponse = nil }},
 	} {
 		content, err := Parse(marshal(t, wire))
 		if err != nil || content.Body.Name() != step.want {
@@ -132,11 +145,12 @@ func marshal(t *testing.T, m proto.Message) []byte {
 func TestPartsThatAreOnlyCounted(t *testing.T) {
 	content, err := Parse(marshal(t, &wirepb.Content{DataMessage: &wirepb.DataMessage{
 		Attachments:     [][]byte{{}, {}},
+		Reaction:        []byte{},
 		Contact:         [][]byte{{}},
 		Group:           []byte{},
 		GroupInvitation: &wirepb.DataMessage_GroupInvitation{},
 	}}))
-	want := Data{Attachments: 2, Contacts: 1, Group: true, Invitation: true}
+	want := Data{Attachments: 2, Contacts: 1, Group: true, Invitation: true, Reaction: true}
 	if err != nil || !reflect.DeepEqual(content.Body, want) {
 		t.Errorf("got %+v, %v, want %+v", content.Body, err, want)
 	}

@@ -32,7 +32,8 @@ var (
 
 // Parse reads an unpadded Content. Of several things to say it takes the one that clients would act on: online
 // status, pairing, sync, data, null, call, receipts, typing, in this order; a bundle counts whatever else is there
-// (client notes, section 4). The error is one of this package's, with its cause.
+// (client notes, section 4). What today's clients alone say comes last. The error is one of this package's, with its
+// cause.
 func Parse(b []byte) (Content, error) {
 	var wire wirepb.Content
 	if err := proto.Unmarshal(b, &wire); err != nil {
@@ -49,6 +50,7 @@ func Parse(b []byte) (Content, error) {
 	if content.Body == nil && content.Bundle == nil {
 		return Content{}, ErrEmpty
 	}
+	content.SigTimestampMS = wire.GetSigTimestamp()
 	if content.Status, err = parseStatus(wire.ProtoReflect().GetUnknown()); err != nil {
 		return Content{}, err
 	}
@@ -77,7 +79,7 @@ func parseBody(wire *wirepb.Content) (Body, error) {
 			Stopped:     wire.TypingMessage.GetAction() == wirepb.TypingMessage_STOPPED,
 		}, nil
 	}
-	return nil, nil
+	return parseToday(wire)
 }
 
 // parseBundle returns nil for no bundle.
@@ -184,8 +186,9 @@ func parseData(wire *wirepb.DataMessage) (Data, error) {
 		ExpireTimerSeconds: wire.GetExpireTimer(),
 		Attachments:        len(wire.GetAttachments()),
 		Contacts:           len(wire.GetContact()),
-		Group:              wire.Group != nil,
+		Group:              wire.Group != nil || wire.GroupUpdate != nil,
 		Invitation:         wire.GroupInvitation != nil,
+		Reaction:           wire.Reaction != nil,
 	}
 	if data.Flags != 0 && data.Flags&knownFlags == 0 {
 		return Data{}, fmt.Errorf("%w: %#x", ErrFlags, uint32(data.Flags))

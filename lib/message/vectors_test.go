@@ -274,6 +274,12 @@ func TestRecordedPadding(t *testing.T) {
 func TestRecordedContentsOfToday(t *testing.T) {
 	var file struct {
 		Messages []struct {
+			Text     string `json:"text"`
+			Received struct {
+				Author struct {
+					DisplayName string `json:"displayName"`
+				} `json:"author"`
+			} `json:"received_by_real_peer"`
 			Opened struct {
 				Padded  vectors.Hex `json:"padded_plaintext"`
 				Content vectors.Hex `json:"content_protobuf"`
@@ -289,8 +295,10 @@ func TestRecordedContentsOfToday(t *testing.T) {
 		if err != nil || !bytes.Equal(content, recorded.Opened.Content) {
 			t.Errorf("%x is unpadded to %x, %v", recorded.Opened.Padded, content, err)
 		}
-		if _, err := Parse(content); err != nil {
-			t.Errorf("%x: %v", content, err)
+		parsed, err := Parse(content)
+		data, ok := parsed.Body.(Data)
+		if err != nil || !ok || data.Text != recorded.Text || data.DisplayName != recorded.Received.Author.DisplayName {
+			t.Errorf("%x is parsed to %+v, %v", content, parsed, err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func checkOwner(pubKey string, params fields, now time.Time, allowUnsigned bool)
 		return err
 	}
 	signature, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil || !ed25519.Verify(signer[:], rpc.RetrieveSignatureText(timestamp), signature) {
+	if err != nil || !ed25519.Verify(signer[:], rpc.RetrieveSignatureText(rpc.NamespaceMessages, milliseconds), signature) {
 		return errSignature
 	}
 	return nil

@@ -15,7 +15,6 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/onion"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -48,7 +47,7 @@ func newApp(streams Streams) *App {
 func (app *App) addGlobalFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&app.keystoreDir, "keystore", "", "folder of the keystore (default: in the user's data folder)")
 	flags.StringVar(&app.accountName, "account", "", "account in the keystore (default: the only one)")
-	flags.StringVar(&app.networkName, "network", "", "name, file or seed URL of the network (default: the running devnet)")
+	flags.StringVar(&app.networkName, "network", "", "name, file or seed URL of the network, mainnet or testnet (default: the running devnet)")
 	flags.DurationVar(&app.timeout, "timeout", 0, "give up after this time (default 2m)")
 	flags.DurationVar(&app.lockTimeout, "lock-timeout", keystore.DefaultLockTimeout, "how long to wait for the keystore's lock")
 	flags.BoolVar(&app.pretty, "pretty", false, "indent records")
@@ -236,10 +235,11 @@ func (app *App) openNetwork() (*network.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := network.New(network.Config{
-		Seeds: found.Seeds, StateFile: network.StatePath(app.keystoreDir, found.Seeds),
-		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.log,
-	})
+	config, err := app.networkConfig(found)
+	if err != nil {
+		return nil, err
+	}
+	client, err := network.New(config)
 	if err != nil {
 		return nil, err
 	}

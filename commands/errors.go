@@ -99,6 +99,8 @@ var codeTable = []struct {
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},
 	{network.ErrNoSwarm, record.CodeNetworkUnreachable},
+	{network.ErrNoTime, record.CodeNetworkUnreachable},
+	{network.ErrNoGeneration, record.CodeNetworkUnreachable},
 	{route.ErrNotStored, record.CodeNotStored},
 	{route.ErrNotRetrieved, record.CodeNotRetrieved},
 	{network.ErrTarget, record.CodeNetworkUnreachable},

@@ -1,19 +1,26 @@
 package commands
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"sessiontool/lib/network"
+	"sessiontool/lib/onion"
 	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
 )
 
-// resolveNetwork finds the network that --network names: a seed's URL, a network file, the name of a running devnet
-// or of a file in the config folder; without a name, the running devnet.
+// resolveNetwork finds the network that --network names: a seed's URL, a network file, mainnet or testnet, the name of a
+// running devnet or of a file in the config folder; without a name, the running devnet.
 func (app *App) resolveNetwork() (record.Network, error) {
 	name := app.networkName
 	switch {
@@ -23,6 +30,9 @@ func (app *App) resolveNetwork() (record.Network, error) {
 		return record.Network{Name: name, Seeds: []string{name}}, nil
 	case strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".json"):
 		return readNetworkFile(name)
+	}
+	if known, ok := network.Known(name); ok {
+		return known, nil
 	}
 	found, err := app.runningDevnet(name)
 	if !errors.Is(err, errNoNetwork) {
@@ -54,4 +64,24 @@ func readNetworkFile(path string) (record.Network, error) {
 		return found, fmt.Errorf("%w: %s names no seeds", network.ErrBadNetwork, path)
 	}
 	return found, nil
+}
+
+// networkConfig makes of a network's description what a client needs.
+func (app *App) networkConfig(found record.Network) (network.Config, error) {
+	config := network.Config{
+		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation), StateFile: network.StatePath(app.keystoreDir, found.Seeds),
+		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.log,
+		Pins: make(map[string][sha256.Size]byte),
+	}
+	for seed, text := range found.Pins {
+		pin, err := hex.DecodeString(text)
+		if err != nil || len(pin) != sha256.Size {
+			return config, fmt.Errorf("%w: the pin of %q is not 64 hex digits", network.ErrBadNetwork, seed)
+		}
+		if !slices.Contains(found.Seeds, seed) {
+			return config, fmt.Errorf("%w: it pins %q, which is none of its seeds", network.ErrBadNetwork, seed)
+		}
+		config.Pins[seed] = [sha256.Size]byte(pin)
+	}
+	return config, nil
 }

@@ -10,6 +10,7 @@ package network
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -24,33 +25,40 @@ import (
 
 // Errors of this package. All but ErrBadNetwork are worth a retry.
 var (
-	ErrNoSeed      = errors.New("no seed answers")
-	ErrTooFewNodes = errors.New("too few service nodes for an onion path")
-	ErrNoPath      = errors.New("no onion path works")
-	ErrTarget      = errors.New("service node does not answer")
-	ErrNoSwarm     = errors.New("no service node tells the swarm")
-	ErrBadNetwork  = errors.New("network cannot be used")
+	ErrNoSeed       = errors.New("no seed answers")
+	ErrTooFewNodes  = errors.New("too few service nodes for an onion path")
+	ErrNoPath       = errors.New("no onion path works")
+	ErrTarget       = errors.New("service node does not answer")
+	ErrNoSwarm      = errors.New("no service node tells the swarm")
+	ErrNoTime       = errors.New("nobody in the network tells the time")
+	ErrNoGeneration = errors.New("no service node tells which storage rpc it speaks")
+	ErrBadNetwork   = errors.New("network cannot be used")
 )
 
 // Config is what a Client needs to know. Seeds, Random and Now are required.
 type Config struct {
-	Seeds        []string      // http or https URLs, at least one
-	StateFile    string        // where to remember nodes, guards and swarms; empty: nowhere
-	OnionVersion onion.Version // zero: onion.V2
-	Random       io.Reader     // safe for concurrent use
+	Seeds []string // http or https URLs, at least one
+	// Pins are the SHA-256 digests of the certificates that seeds, by URL as it stands in Seeds, must show. Others are
+	// checked like any web site's.
+	Pins         map[string][sha256.Size]byte
+	Generation   rpc.Generation // empty: the nodes are asked
+	StateFile    string         // where to remember nodes, guards and swarms; empty: nowhere
+	OnionVersion onion.Version  // zero: onion.V2
+	Random       io.Reader      // safe for concurrent use
 	Now          func() time.Time
 	Log          *slog.Logger // nil: nothing is logged
 }
 
 // Client is safe for concurrent use.
 type Client struct {
-	seeds   []string
-	version onion.Version
-	random  io.Reader
-	now     func() time.Time
-	log     *slog.Logger
-	http    *rpc.Client
-	round   time.Duration // for one onion request
+	seeds      []string
+	generation rpc.Generation // empty if nobody said it
+	version    onion.Version
+	random     io.Reader
+	now        func() time.Time
+	log        *slog.Logger
+	http       *rpc.Client
+	round      time.Duration // for one onion request
 
 	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
 	guardsMu sync.Mutex // held while guards are chosen, likewise
@@ -69,7 +77,7 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("%w: it names no seed", ErrBadNetwork)
 	}
 	c := &Client{
-		version: config.OnionVersion, random: config.Random, now: config.Now, log: config.Log,
+		generation: config.Generation, version: config.OnionVersion, random: config.Random, now: config.Now, log: config.Log,
 		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
 	}
 	if c.version == 0 {
@@ -77,6 +85,9 @@ func New(config Config) (*Client, error) {
 	}
 	if c.version.Path() == "" {
 		return nil, fmt.Errorf("%w: %w: %d", ErrBadNetwork, onion.ErrVersion, int(c.version))
+	}
+	if c.generation != "" && !c.generation.Known() {
+		return nil, fmt.Errorf("%w: generation %.20q is neither 2020 nor today", ErrBadNetwork, c.generation)
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -87,6 +98,9 @@ func New(config Config) (*Client, error) {
 			return nil, err
 		}
 		c.seeds = append(c.seeds, url)
+		if pin, ok := config.Pins[text]; ok {
+			c.http.PinSeed(url, pin)
+		}
 	}
 	var seed [32]byte
 	if _, err := io.ReadFull(config.Random, seed[:]); err != nil {
@@ -138,12 +152,16 @@ func (c *Client) Now() time.Time {
 	return c.now().Add(time.Duration(c.state.OffsetMS) * time.Millisecond)
 }
 
-// SyncClock learns the error of this machine's clock from the seeds and returns it. The error wraps ErrNoSeed if no seed
-// tells the time, or is the context's.
+// SyncClock learns the error of this machine's clock and returns it: from the nodes where they are of today, else from
+// the seeds. The error wraps ErrNoTime or ErrNoSeed if nobody tells the time, is that of Request, or the context's.
 func (c *Client) SyncClock(ctx context.Context) (time.Duration, error) {
-	c.seedsMu.Lock()
-	defer c.seedsMu.Unlock()
-	if err := c.fetchNodes(ctx, true); err != nil {
+	var err error
+	if c.knownGeneration() == rpc.GenerationToday {
+		err = c.syncWithNodes(ctx)
+	} else {
+		err = c.syncWithSeeds(ctx)
+	}
+	if err != nil {
 		return 0, err
 	}
 	c.mu.Lock()
@@ -151,13 +169,22 @@ func (c *Client) SyncClock(ctx context.Context) (time.Duration, error) {
 	return time.Duration(c.state.OffsetMS) * time.Millisecond, nil
 }
 
-// learnOffset takes a seed's Date, which has whole seconds: errors below two seconds are noise, and all limits of
-// the network are wider. A seed that told none changes nothing.
+func (c *Client) syncWithSeeds(ctx context.Context) error {
+	c.seedsMu.Lock()
+	defer c.seedsMu.Unlock()
+	return c.fetchNodes(ctx, true)
+}
+
+// learnOffset takes a seed's Date. A seed that told none changes nothing.
 func (c *Client) learnOffset(date time.Time) {
-	if date.IsZero() {
-		return
+	if !date.IsZero() {
+		c.setOffset(date.Sub(c.now()))
 	}
-	offset := date.Sub(c.now())
+}
+
+// setOffset takes what the network's clock is ahead. Dates have whole seconds, and answers take their time: errors below
+// two seconds are noise, and all limits of the network are wider.
+func (c *Client) setOffset(offset time.Duration) {
 	if offset.Abs() < 2*time.Second {
 		offset = 0
 	}

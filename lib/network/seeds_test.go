@@ -2,9 +2,12 @@ package network
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -225,5 +228,63 @@ func TestSeedTellsNoTime(t *testing.T) {
 	}
 	if _, err := c.SyncClock(t.Context()); !errors.Is(err, ErrNoSeed) {
 		t.Errorf("got %v, want ErrNoSeed", err)
+	}
+}
+
+// A pinned seed must show its certificate, whoever vouches for another one. Nothing is asked of one that does not.
+func TestPinnedSeed(t *testing.T) {
+	leakcheck.Check(t)
+	asked := false
+	seed := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked = true
+		w.Write(list(entry(nil)))
+	}))
+	seed.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are refused are expected
+	seed.StartTLS()
+	t.Cleanup(seed.Close)
+
+	config := configOf(t, seed.URL)
+	pin := sha256.Sum256(seed.Certificate().Raw)
+	config.Pins = map[string][sha256.Size]byte{seed.URL: pin}
+	if nodes, err := open(t, config).Nodes(t.Context()); err != nil || len(nodes) != 1 {
+		t.Errorf("with the right pin: %d nodes, %v", len(nodes), err)
+	}
+
+	asked = false
+	for name, pins := range map[string]map[string][sha256.Size]byte{
+		"no pin": nil, "another pin": {seed.URL: sha256.Sum256([]byte("another"))},
+	} {
+		config := configOf(t, seed.URL)
+		config.Pins = pins
+		if _, err := open(t, config).Nodes(t.Context()); !errors.Is(err, ErrNoSeed) || asked {
+			t.Errorf("%s: %v, asked %t", name, err, asked)
+		}
+	}
+	config = configOf(t, seed.URL)
+	config.Pins = map[string][sha256.Size]byte{seed.URL: {}}
+	if _, err := open(t, config).Nodes(t.Context()); !errors.Is(err, rpc.ErrPin) {
+		t.Errorf("another pin gives %v", err)
+	}
+}
+
+// The public networks are data; that they are whole is all that can be tested without them.
+func TestKnownNetworks(t *testing.T) {
+	for _, name := range []string{"mainnet", "testnet"} {
+		known, ok := Known(name)
+		if !ok || known.Name != name || known.Generation != string(rpc.GenerationToday) {
+			t.Fatalf("%s is %+v, %t", name, known, ok)
+		}
+		for _, seed := range known.Seeds {
+			pin, err := hex.DecodeString(known.Pins[seed])
+			if strings.HasPrefix(seed, "https:") && (err != nil || len(pin) != sha256.Size) {
+				t.Errorf("%s has no pin", seed)
+			}
+			if _, err := seedURL(seed); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if known, ok := Known("somenet"); ok {
+		t.Errorf("somenet is %+v", known)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
 
@@ -34,7 +35,8 @@ type state struct {
 	Failed     map[Key]time.Time     `json:"failed"` // when each failed last
 	Swarms     map[string]swarmEntry `json:"swarms"` // by swarmName
 	Difficulty int64                 `json:"difficulty"`
-	OffsetMS   int64                 `json:"clock_offset_ms"` // what the network's clock is ahead
+	Generation rpc.Generation        `json:"generation,omitempty"` // as nodes told it
+	OffsetMS   int64                 `json:"clock_offset_ms"`      // what the network's clock is ahead
 }
 
 // swarmEntry is a cached swarm.

@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ var ErrUnreachable = errors.New("no answer")
 
 // ErrTooLarge reports an answer of more than MaxBodyBytes.
 var ErrTooLarge = errors.New("answer is too large")
+
+// ErrPin reports a seed that shows another certificate than the pinned one.
+var ErrPin = errors.New("the seed's certificate is not the pinned one")
 
 // Bounds of the client itself; the time for a whole exchange is the caller's context.
 const (
@@ -37,18 +41,36 @@ type Answer struct {
 // Client talks HTTP to nodes and seeds. Connections are kept and reused where the server allows it.
 // It is safe for concurrent use.
 type Client struct {
-	nodes *http.Client
-	seeds *http.Client
+	nodes  *http.Client
+	seeds  *http.Client
+	pinned map[string]*http.Client // seeds by URL
 }
 
 // NewClient makes a client. Nodes show self-signed certificates that prove nothing, so none is checked for them: what
-// binds a node to its keys is the onion layer. Seeds over https are checked as usual. Environment proxies are not
-// used, since they would see which nodes a user talks to.
+// binds a node to its keys is the onion layer. Seeds over https are checked as usual, unless they are pinned.
+// Environment proxies are not used, since they would see which nodes a user talks to.
 func NewClient() *Client {
 	return &Client{
-		nodes: newHTTPClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
-		seeds: newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12}),
+		nodes:  newHTTPClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
+		seeds:  newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12}),
+		pinned: make(map[string]*http.Client),
 	}
+}
+
+// PinSeed makes PostSeed accept, for this URL, the one certificate with this SHA-256 digest and nothing else: not even one
+// that an authority vouches for. Call it before the client is used.
+func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
+	c.pinned[url] = newHTTPClient(&tls.Config{
+		MinVersion: tls.VersionTLS12,
+		// The seeds of the real network sign their certificates themselves: the digest is the whole check.
+		InsecureSkipVerify: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if sha256.Sum256(state.PeerCertificates[0].Raw) != certificate {
+				return ErrPin
+			}
+			return nil
+		},
+	})
 }
 
 func newHTTPClient(config *tls.Config) *http.Client {
@@ -71,6 +93,9 @@ func newHTTPClient(config *tls.Config) *http.Client {
 func (c *Client) Close() {
 	c.nodes.CloseIdleConnections()
 	c.seeds.CloseIdleConnections()
+	for _, pinned := range c.pinned {
+		pinned.CloseIdleConnections()
+	}
 }
 
 // PostNode posts body to a path of the node at ip and port. Any status is an answer. The error wraps ErrUnreachable
@@ -84,9 +109,13 @@ func (c *Client) GetNode(ctx context.Context, ip string, port uint16, path strin
 	return do(ctx, c.nodes, http.MethodGet, nodeURL(ip, port, path), nil)
 }
 
-// PostSeed posts a JSON-RPC body to a seed's URL. Errors are those of PostNode.
+// PostSeed posts a JSON-RPC body to a seed's URL. Errors are those of PostNode, or ErrPin.
 func (c *Client) PostSeed(ctx context.Context, url string, body []byte) (Answer, error) {
-	return do(ctx, c.seeds, http.MethodPost, url, body)
+	client, ok := c.pinned[url]
+	if !ok {
+		client = c.seeds
+	}
+	return do(ctx, client, http.MethodPost, url, body)
 }
 
 func nodeURL(ip string, port uint16, path string) string {
@@ -125,6 +154,9 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if errors.Is(err, ErrPin) {
+		return ErrPin
 	}
 	return fmt.Errorf("%w: %v", ErrUnreachable, err)
 }

@@ -1,0 +1,143 @@
+package network
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sessiontool/lib/rpc"
+)
+
+// witnesses is how many nodes are asked what a single one could lie about: the generation and the time.
+const witnesses = 3
+
+// Generation returns which storage RPC the network speaks: what the Config says, else what an earlier run found out,
+// else what most of three random nodes say, which is remembered. The error wraps ErrNoGeneration if none of them
+// tells, is that of Nodes or Request, or the context's.
+func (c *Client) Generation(ctx context.Context) (rpc.Generation, error) {
+	if known := c.knownGeneration(); known != "" {
+		return known, nil
+	}
+	answers, err := c.askWitnesses(ctx)
+	if err != nil {
+		return "", err
+	}
+	votes := make(map[rpc.Generation]int)
+	for _, answer := range answers {
+		votes[answer.generation()]++
+	}
+	switch {
+	case votes[rpc.GenerationToday] > votes[rpc.Generation2020]:
+		c.setGeneration(rpc.GenerationToday)
+	case votes[rpc.Generation2020] > 0:
+		c.setGeneration(rpc.Generation2020)
+	default:
+		return "", ErrNoGeneration
+	}
+	return c.knownGeneration(), nil
+}
+
+func (c *Client) knownGeneration() rpc.Generation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.generation != "" {
+		return c.generation
+	}
+	return c.state.Generation
+}
+
+func (c *Client) setGeneration(g rpc.Generation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Generation = g
+}
+
+// witness is what a node answered to an info request, and the time when it did on this machine's clock.
+type witness struct {
+	Answer
+	at time.Time
+}
+
+// generation is today's if the node knows the method, and 2020's if it says that it does not.
+func (w witness) generation() rpc.Generation {
+	switch {
+	case w.Status == rpc.StatusOK && w.time() != 0:
+		return rpc.GenerationToday
+	case w.Status == rpc.StatusBadRequest && strings.Contains(w.Body, rpc.MethodInfo):
+		return rpc.Generation2020
+	}
+	return ""
+}
+
+// time is the node's clock in milliseconds since 1970, or 0 if it does not tell.
+func (w witness) time() int64 {
+	var info rpc.InfoAnswer
+	if w.Status != rpc.StatusOK || json.Unmarshal([]byte(w.Body), &info) != nil {
+		return 0
+	}
+	return max(info.T, 0)
+}
+
+// askWitnesses asks three random nodes at once what they are. It succeeds if one of them answers.
+func (c *Client) askWitnesses(ctx context.Context) ([]witness, error) {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, err := rpc.NewRequest(rpc.MethodInfo, struct{}{})
+	if err != nil {
+		return nil, err
+	}
+	nodes = c.Shuffle(nodes)
+	nodes = nodes[:min(len(nodes), witnesses)]
+	group := c.Group()
+	found, failures := make([]witness, len(nodes)), make([]error, len(nodes))
+	var wait sync.WaitGroup
+	for i, node := range nodes {
+		wait.Go(func() {
+			sent := c.now()
+			answer, err := group.Request(ctx, node, body)
+			received := c.now()
+			found[i], failures[i] = witness{answer, sent.Add(received.Sub(sent) / 2)}, err
+		})
+	}
+	wait.Wait()
+	var answers []witness
+	for i, err := range failures {
+		if err == nil {
+			answers = append(answers, found[i])
+		}
+	}
+	if len(answers) == 0 {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, errors.Join(failures...)
+	}
+	return answers, nil
+}
+
+// syncWithNodes learns the error of this machine's clock from three random nodes of today: the middle one of what they
+// tell, so that one that lies does not decide.
+func (c *Client) syncWithNodes(ctx context.Context) error {
+	answers, err := c.askWitnesses(ctx)
+	if err != nil {
+		return err
+	}
+	var offsets []time.Duration
+	for _, answer := range answers {
+		if told := answer.time(); told != 0 {
+			offsets = append(offsets, time.UnixMilli(told).Sub(answer.at))
+		}
+	}
+	if len(offsets) == 0 {
+		return ErrNoTime
+	}
+	slices.Sort(offsets)
+	c.setOffset(offsets[len(offsets)/2])
+	return nil
+}

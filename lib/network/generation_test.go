@@ -1,0 +1,101 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/rpc"
+)
+
+// ofToday makes nodes answer info as today's do, at the time that their clock shows.
+func ofToday(now func() time.Time, nodes ...*puppet.Node) {
+	for _, node := range nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method != rpc.MethodInfo {
+				return 0, ""
+			}
+			ms := now().UnixMilli()
+			return rpc.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ms, ms)
+		})
+	}
+}
+
+func wantGeneration(t *testing.T, c *Client, want rpc.Generation) {
+	t.Helper()
+	if got, err := c.Generation(t.Context()); err != nil || got != want {
+		t.Errorf("the generation is %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestGenerationIsFoundOutOnce(t *testing.T) {
+	net := puppets(t, 4)
+	config := configOf(t, net.SeedURL())
+	c := open(t, config)
+	wantGeneration(t, c, rpc.Generation2020) // puppets do not know info
+	closeClient(t, c)
+
+	ofToday(time.Now, net.Nodes...)
+	wantGeneration(t, open(t, config), rpc.Generation2020) // remembered
+	wantGeneration(t, clientOf(t, net), rpc.GenerationToday)
+}
+
+func TestGenerationOfTheConfigCounts(t *testing.T) {
+	net := puppets(t, 4)
+	config := configOf(t, net.SeedURL())
+	config.Generation = rpc.GenerationToday
+	wantGeneration(t, open(t, config), rpc.GenerationToday)
+	config.Generation = "tomorrow"
+	if _, err := New(config); !errors.Is(err, ErrBadNetwork) {
+		t.Errorf("an unknown generation gives %v", err)
+	}
+}
+
+// One node that lies does not decide what the network is.
+func TestGenerationIsThatOfMost(t *testing.T) {
+	net := puppets(t, 4)
+	ofToday(time.Now, net.Nodes[0])
+	wantGeneration(t, clientOf(t, net), rpc.Generation2020)
+	ofToday(time.Now, net.Nodes[1:]...)
+	net.Nodes[0].Answer(func(puppet.Call) (int, string) { return rpc.StatusBadRequest, "no method info" })
+	wantGeneration(t, clientOf(t, net), rpc.GenerationToday)
+}
+
+func TestGenerationThatNobodyTells(t *testing.T) {
+	net := puppets(t, 4)
+	for _, node := range net.Nodes {
+		node.Answer(func(puppet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+	}
+	if _, err := clientOf(t, net).Generation(t.Context()); !errors.Is(err, ErrNoGeneration) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Today's nodes tell the time with every answer, so that seeds need not.
+func TestClockOfTodaysNodes(t *testing.T) {
+	net := puppets(t, 4)
+	net.Tell(nil)
+	fast := func() time.Time { return time.Now().Add(time.Hour) }
+	ofToday(fast, net.Nodes...)
+	// One that lies, even by years, is outvoted.
+	ofToday(func() time.Time { return time.Unix(0, 0).Add(time.Hour) }, net.Nodes[2])
+	config := configOf(t, net.SeedURL())
+	config.Generation = rpc.GenerationToday
+	c := open(t, config)
+	offset, err := c.SyncClock(t.Context())
+	if err != nil || (offset-time.Hour).Abs() > 5*time.Second {
+		t.Errorf("the clock is off by %s, %v", offset, err)
+	}
+	if off := c.Now().Sub(fast()).Abs(); off > 5*time.Second {
+		t.Errorf("the time is off by %s", off)
+	}
+
+	for _, node := range net.Nodes {
+		node.Answer(func(puppet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+	}
+	if _, err := c.SyncClock(t.Context()); !errors.Is(err, ErrNoTime) {
+		t.Errorf("nobody tells the time: %v", err)
+	}
+}

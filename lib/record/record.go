@@ -83,10 +83,12 @@ type Contact struct {
 	Since       string `json:"since"`
 }
 
-// NodeResult is what one node answered to a store.
+// NodeResult is what one node answered to a store. On today's network it may be what another one said of it, and OK means
+// that it has signed to have the message; Already says that it had it before.
 type NodeResult struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
 	OK            bool   `json:"ok"`
+	Already       bool   `json:"already,omitempty"`
 	Status        int    `json:"status"`
 	Error         string `json:"error"`
 	Millis        int64  `json:"ms"`

@@ -33,7 +33,11 @@ func (r *Router) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck,
 		return out, err
 	}
 	out.SwarmID = swarmID.String()
-	check := &swarmCheck{router: r, own: r.account != nil && r.account.ID() == id, members: make([]memberCheck, len(nodes))}
+	generation, err := r.network.Generation(ctx)
+	if err != nil {
+		return out, err
+	}
+	check := &swarmCheck{router: r, generation: generation, own: r.account != nil && r.account.ID() == id, members: make([]memberCheck, len(nodes))}
 	for i, node := range nodes {
 		check.members[i].node = node
 	}
@@ -53,9 +57,10 @@ func (r *Router) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck,
 
 // swarmCheck is one Check at work.
 type swarmCheck struct {
-	router  *Router
-	own     bool
-	members []memberCheck
+	router     *Router
+	generation rpc.Generation
+	own        bool
+	members    []memberCheck
 }
 
 // memberCheck is what one member has answered.
@@ -106,7 +111,7 @@ func (c *swarmCheck) each(ask func(member *memberCheck)) {
 
 // read asks every member that is there for all it holds.
 func (c *swarmCheck) read(ctx context.Context) {
-	round := &retrieveRound{router: c.router, group: c.router.network.Group()}
+	round := &retrieveRound{router: c.router, generation: c.generation, group: c.router.network.Group()}
 	round.syncClock = sync.OnceValue(func() error {
 		_, err := c.router.network.SyncClock(ctx)
 		return err
@@ -145,7 +150,8 @@ func (round *retrieveRound) askMember(ctx context.Context, node network.Node, la
 	case err != nil:
 		return nil, err
 	case answer.Status == rpc.StatusOK:
-		return rpc.ParseMessages(answer.Body)
+		stored, _, err := round.parse(answer.Body)
+		return stored, err
 	case answer.Status == rpc.StatusWrongSwarm:
 		return nil, fmt.Errorf("says that it is %w", errNotMember)
 	case answer.Status == rpc.StatusBadTimestamp:

@@ -60,7 +60,8 @@ func puppets(t *testing.T, n int) *puppet.Network {
 func configOf(t *testing.T, seed string) network.Config {
 	t.Helper()
 	return network.Config{
-		Seeds: []string{seed}, StateFile: filepath.Join(t.TempDir(), "state.json"), Random: rand.Reader, Now: time.Now,
+		Seeds: []string{seed}, Generation: rpc.Generation2020, StateFile: filepath.Join(t.TempDir(), "state.json"),
+		Random: rand.Reader, Now: time.Now,
 	}
 }
 

@@ -39,7 +39,11 @@ func (r *Router) take(ctx context.Context, node network.Node, page []rpc.Stored,
 	for i, stored := range page {
 		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: Asynchronous}
 	}
-	cursor := &account.Cursor{Node: node.Ed25519.String(), Hash: page[len(page)-1].Hash}
+	generation, err := r.network.Generation(ctx)
+	if err != nil {
+		return err
+	}
+	cursor := &account.Cursor{Node: cursorName(generation, node), Hash: page[len(page)-1].Hash}
 	opened, err := r.account.Receive(ctx, batch, cursor)
 	if err != nil {
 		return err

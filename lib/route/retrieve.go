@@ -2,13 +2,12 @@ package route
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
 	"sync"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/rpc"
 )
@@ -28,13 +27,17 @@ type RetrieveOptions struct {
 // fails is replaced by another one. The error is handle's, wraps ErrNotRetrieved if no member was read to its end, is
 // the network's, or the context's.
 func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle func(network.Node, []rpc.Stored) error) error {
+	generation, err := r.network.Generation(ctx)
+	if err != nil {
+		return err
+	}
 	id := r.account.ID()
 	swarm, err := r.network.Swarm(ctx, id)
 	if err != nil {
 		return err
 	}
 	round := &retrieveRound{
-		router: r, options: options, group: r.network.Group(), members: newMembers(r.network.Shuffle(swarm)),
+		router: r, generation: generation, options: options, group: r.network.Group(), members: newMembers(r.network.Shuffle(swarm)),
 		pages: make(chan page),
 	}
 	round.syncClock = sync.OnceValue(func() error {
@@ -57,12 +60,13 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle f
 
 // retrieveRound is one Retrieve at work.
 type retrieveRound struct {
-	router    *Router
-	options   RetrieveOptions
-	group     *network.Group
-	members   *members
-	pages     chan page
-	syncClock func() error // does so once, however often it is called
+	router     *Router
+	generation rpc.Generation
+	options    RetrieveOptions
+	group      *network.Group
+	members    *members
+	pages      chan page
+	syncClock  func() error // does so once, however often it is called
 
 	mu       sync.Mutex
 	answered bool
@@ -139,14 +143,14 @@ func (round *retrieveRound) read(ctx context.Context, node network.Node) error {
 	last := ""
 	if round.options.UseCursors {
 		var err error
-		if last, err = round.router.account.LastHash(ctx, node.Ed25519.String()); err != nil {
+		if last, err = round.router.account.LastHash(ctx, cursorName(round.generation, node)); err != nil {
 			return err
 		}
 	}
 	handled := make(chan error)
 	passed := make(map[string]bool)
 	for taken := 0; taken < maxRead; {
-		stored, err := round.ask(ctx, node, last)
+		stored, more, err := round.ask(ctx, node, last)
 		if err != nil || len(stored) == 0 {
 			return err
 		}
@@ -161,6 +165,9 @@ func (round *retrieveRound) read(ctx context.Context, node network.Node) error {
 		taken += len(stored)
 		if last = stored[len(stored)-1].Hash; passed[last] {
 			return nil // the node goes round in circles: there is nothing new behind this
+		}
+		if !more {
+			return nil
 		}
 		passed[last] = true
 	}
@@ -179,41 +186,57 @@ func (round *retrieveRound) sendInTime(ctx context.Context, node network.Node, l
 	return answer, err
 }
 
-// ask asks for the messages behind last.
-func (round *retrieveRound) ask(ctx context.Context, node network.Node, last string) ([]rpc.Stored, error) {
+// ask asks for the messages behind last, and whether there may be more behind those.
+func (round *retrieveRound) ask(ctx context.Context, node network.Node, last string) (stored []rpc.Stored, more bool, err error) {
 	answer, err := round.sendInTime(ctx, node, last)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	switch answer.Status {
 	case rpc.StatusOK:
-		return rpc.ParseMessages(answer.Body)
+		return round.parse(answer.Body)
 	case rpc.StatusWrongSwarm:
 		right, err := round.router.network.AdoptSwarm(ctx, round.router.account.ID(), answer.Body)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errNotMember, err)
+			return nil, false, fmt.Errorf("%w: %w", errNotMember, err)
 		}
 		round.members.prefer(round.router.network.Shuffle(right))
-		return nil, errNotMember
+		return nil, false, errNotMember
 	case rpc.StatusBadTimestamp:
-		return nil, ErrClock
+		return nil, false, ErrClock
 	}
-	return nil, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
+	return nil, false, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
+}
+
+// parse reads a page. Nodes of 2020 do not tell whether there are more.
+func (round *retrieveRound) parse(body string) (stored []rpc.Stored, more bool, err error) {
+	if round.generation == rpc.GenerationToday {
+		page, err := rpc.ParsePage(body)
+		return page.Messages, page.More, err
+	}
+	stored, err = rpc.ParseMessages(body)
+	return stored, true, err
 }
 
 // send sends one retrieve request, signed by the account.
 func (round *retrieveRound) send(ctx context.Context, node network.Node, last string) (network.Answer, error) {
-	r := round.router
-	now := r.network.Now().UnixMilli()
-	signature := r.account.Sign(rpc.RetrieveSignatureText(rpc.NamespaceMessages, now))
-	public := r.account.Ed25519Public()
-	body, err := rpc.NewRequest(rpc.MethodRetrieve, rpc.RetrieveParams{
-		PubKey: r.account.ID().String(), LastHash: last,
-		PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now, 10),
-		Signature: base64.StdEncoding.EncodeToString(signature[:]),
-	})
+	owner, now := round.router.account, round.router.network.Now().UnixMilli()
+	request := retrieve2020
+	if round.generation == rpc.GenerationToday {
+		request = retrieveToday
+	}
+	body, err := request(owner, last, now)
 	if err != nil {
 		return network.Answer{}, err
 	}
 	return round.group.Request(ctx, node, body)
+}
+
+// retrieve2020 is the request for what came after last. The signature is ours: servers of 2020 ask for none.
+func retrieve2020(owner *account.Account, last string, now int64) ([]byte, error) {
+	auth := authorize(owner, rpc.RetrieveSignatureText(rpc.NamespaceMessages, now))
+	return rpc.NewRequest(rpc.MethodRetrieve, rpc.RetrieveParams{
+		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),
+		PubkeyEd25519: auth.PubkeyEd25519, Signature: auth.Signature,
+	})
 }

@@ -21,13 +21,30 @@ const storeRounds = 5
 // maxErrorText bounds in bytes what a receipt repeats of a node's words.
 const maxErrorText = 200
 
-// Store proves a message if it is not, and stores it at three random nodes of the recipient's swarm at once. The
-// receipt tells what each node answered, also on failure. Errors wrap ErrNotStored, ErrRefused, ErrClock,
-// ErrDifficulty or the network's, or are the context's or Solved's.
+// Store stores a message in the recipient's swarm, in the way of the network's generation. The receipt tells what each
+// node answered, also on failure. Errors wrap ErrNotStored, ErrRefused, ErrClock, ErrDifficulty, envelope.ErrMalformed or
+// the network's, or are the context's or Solved's.
 func (r *Router) Store(ctx context.Context, q StoreRequest) (record.Receipt, error) {
-	receipt := record.Receipt{
+	generation, err := r.network.Generation(ctx)
+	switch {
+	case err != nil:
+		return newReceipt(q), err
+	case generation == rpc.GenerationToday:
+		return r.storeToday(ctx, q)
+	default:
+		return r.store2020(ctx, q)
+	}
+}
+
+func newReceipt(q StoreRequest) record.Receipt {
+	return record.Receipt{
 		Type: record.TypeReceipt, To: q.To.String(), Route: Asynchronous, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{},
 	}
+}
+
+// store2020 proves a message if it is not, and stores it at three random nodes of the recipient's swarm at once.
+func (r *Router) store2020(ctx context.Context, q StoreRequest) (record.Receipt, error) {
+	receipt := newReceipt(q)
 	swarm, err := r.network.Swarm(ctx, q.To)
 	if err != nil {
 		return receipt, err

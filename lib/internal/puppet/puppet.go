@@ -5,7 +5,9 @@ package puppet
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -143,13 +145,35 @@ func Swarm(nodes ...*Node) string {
 // Call is a storage RPC that reached a node.
 type Call struct {
 	Method string
-	Params map[string]string
+	Params Params
+}
+
+// Params are the parameters of a call by name: texts as they are, anything else as its JSON.
+type Params map[string]string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *Params) UnmarshalJSON(data []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	*p = make(Params, len(raw))
+	for name, value := range raw {
+		text := string(value)
+		if value[0] == '"' {
+			if err := json.Unmarshal(value, &text); err != nil {
+				return err
+			}
+		}
+		(*p)[name] = text
+	}
+	return nil
 }
 
 // Node is one service node.
 type Node struct {
 	network *Network
-	ed25519 [32]byte
+	private ed25519.PrivateKey
 	x25519  x25519.KeyPair
 	server  *httptest.Server
 	port    uint16
@@ -165,8 +189,10 @@ type Node struct {
 func (n *Network) newNode(t testing.TB) *Node {
 	t.Helper()
 	node := &Node{network: n}
-	rand.Read(node.ed25519[:])
 	var err error
+	if _, node.private, err = ed25519.GenerateKey(rand.Reader); err != nil {
+		t.Fatal(err)
+	}
 	if node.x25519, err = x25519.GenerateKey(rand.Reader); err != nil {
 		t.Fatal(err)
 	}
@@ -178,10 +204,18 @@ func (n *Network) newNode(t testing.TB) *Node {
 }
 
 // Key is the node's Ed25519 key, by which it is known.
-func (n *Node) Key() [32]byte { return n.ed25519 }
+func (n *Node) Key() [32]byte { return [32]byte(n.private.Public().(ed25519.PublicKey)) }
+
+// Sign signs with the node's Ed25519 key, in base64, as members of a swarm do on today's network.
+func (n *Node) Sign(text []byte) string {
+	return base64.StdEncoding.EncodeToString(ed25519.Sign(n.private, text))
+}
 
 // Name is the node's Ed25519 key in lower-case hex.
-func (n *Node) Name() string { return hex.EncodeToString(n.ed25519[:]) }
+func (n *Node) Name() string {
+	key := n.Key()
+	return hex.EncodeToString(key[:])
+}
 
 // Answer makes the node answer storage RPCs like this. A status of 0 answers as by default.
 func (n *Node) Answer(answer func(Call) (status int, body string)) {

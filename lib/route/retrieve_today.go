@@ -1,0 +1,42 @@
+package route
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/rpc"
+)
+
+// inbox is where messages between people lie on today's network.
+const inbox = rpc.NamespaceMessages
+
+// cursorName is under what an account remembers how far it has read a node's list. The generations name messages
+// differently, and on today's network each namespace is a list of its own.
+func cursorName(generation rpc.Generation, node network.Node) string {
+	if generation == rpc.GenerationToday {
+		return node.Ed25519.String() + "/" + strconv.Itoa(int(inbox))
+	}
+	return node.Ed25519.String()
+}
+
+// retrieveToday is the signed request for what came after last (today's notes, section 5).
+func retrieveToday(owner *account.Account, last string, now int64) ([]byte, error) {
+	if len(last) != rpc.HashTextLength {
+		last = "" // a node that once gave a hash of another length would refuse it for ever
+	}
+	return rpc.NewRequest(rpc.MethodRetrieve, rpc.TodayRetrieveParams{
+		Pubkey: owner.ID().String(), Namespace: inbox, LastHash: last, Timestamp: now,
+		Auth: authorize(owner, rpc.RetrieveSignatureText(inbox, now)),
+	})
+}
+
+// authorize proves that a request is its account's own.
+func authorize(owner *account.Account, text []byte) rpc.Auth {
+	public, signature := owner.Ed25519Public(), owner.Sign(text)
+	return rpc.Auth{
+		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
+	}
+}

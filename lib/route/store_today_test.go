@@ -1,0 +1,184 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/rpc"
+)
+
+// One member is asked, and all have the message: each has signed for it.
+func TestStoreToday(t *testing.T) {
+	net := puppets(t, 5)
+	newTodaySwarm(net.Nodes...)
+	router, _ := todayStorer(t, net.SeedURL(), Options{Quorum: 3})
+	bob := someone(t)
+	before := time.Now().UnixMilli()
+	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rpc.MessageHash(bob, 0, []byte("hello"))
+	if !receipt.OK || receipt.MessageHash != want || receipt.Stored != 5 || receipt.Difficulty != 0 || len(receipt.Nodes) != 5 {
+		t.Errorf("receipt %+v", receipt)
+	}
+	asked := calls(rpc.MethodStore, net.Nodes...)
+	if len(asked) != 1 {
+		t.Fatalf("%d members have been asked", len(asked))
+	}
+	p := asked[0].Params
+	stamp, err := strconv.ParseInt(p["timestamp"], 10, 64)
+	if err != nil || stamp < before || stamp != receipt.TimestampMS || p["ttl"] != strconv.Itoa(minute) || p["pubkey"] != bob.String() {
+		t.Errorf("asked with %v", p)
+	}
+
+	// The same bytes once more are recognised.
+	receipt, err = router.Store(t.Context(), requestFor(bob, "hello"))
+	if err != nil || !receipt.OK || receipt.MessageHash != want || !receipt.Nodes[0].Already {
+		t.Errorf("again: %+v, %v", receipt, err)
+	}
+}
+
+// A member that failed is told of, and does not count.
+func TestStoreTodayAtFailedMembers(t *testing.T) {
+	net := puppets(t, 5)
+	s := newTodaySwarm(net.Nodes...)
+	s.tell = func(node *puppet.Node, result *rpc.MemberResult) {
+		switch node {
+		case net.Nodes[0]:
+			*result = rpc.MemberResult{Failed: true, Timeout: true}
+		case net.Nodes[1]:
+			*result = rpc.MemberResult{Failed: true, Code: rpc.StatusBadTimestamp, Reason: "check your clock"}
+		case net.Nodes[2]:
+			*result = rpc.MemberResult{Failed: true, QueryFailure: true}
+		}
+	}
+	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	if err != nil || receipt.Stored != 2 {
+		t.Fatalf("receipt %+v, %v", receipt, err)
+	}
+	for _, node := range receipt.Nodes {
+		at := slices.IndexFunc(net.Nodes, func(p *puppet.Node) bool { return p.Name() == node.PubkeyEd25519 })
+		want := map[int]string{0: "did not answer", 1: "check your clock", 2: "database"}[at]
+		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || (node.Error == "") != node.OK {
+			t.Errorf("member %d: %+v", at, node)
+		}
+	}
+}
+
+// A member speaks for itself alone: what it says of others counts as far as they have signed it.
+func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
+	net := puppets(t, 5)
+	s := newTodaySwarm(net.Nodes...)
+	s.tell = func(_ *puppet.Node, result *rpc.MemberResult) {
+		result.Signature = net.Nodes[0].Sign([]byte(result.Hash))
+	}
+	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	if err != nil || receipt.Stored != 1 || !slices.Equal(taken(receipt), []string{net.Nodes[0].Name()}) {
+		t.Errorf("receipt %+v, %v", receipt, err)
+	}
+	// One that has it is not enough to believe that it spreads: others were asked, too.
+	if asked := calls(rpc.MethodStore, net.Nodes...); len(asked) != 3 {
+		t.Errorf("%d members have been asked, want 3", len(asked))
+	}
+
+	s.tell = func(_ *puppet.Node, result *rpc.MemberResult) { result.Signature = "" }
+	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "nobody signs", err, ErrNotStored)
+	if receipt.OK || receipt.Stored != 0 {
+		t.Errorf("nobody signs: %+v", receipt)
+	}
+}
+
+func TestStoreTodayUnderAnotherHash(t *testing.T) {
+	net := puppets(t, 4)
+	always(rpc.MethodStore, rpc.StatusOK, `{"hash":"x","swarm":{}}`, net.Nodes...)
+	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "another hash", err, ErrNotStored)
+	if len(receipt.Nodes) == 0 || !strings.Contains(receipt.Nodes[0].Error, "another hash") {
+		t.Errorf("receipt %+v", receipt)
+	}
+}
+
+// Who is no member says who is.
+func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
+	net := puppets(t, 8)
+	wrong, right := net.Nodes[:3], net.Nodes[3:6]
+	newTodaySwarm(right...)
+	always(rpc.MethodStore, rpc.StatusWrongSwarm, puppet.Swarm(right...), wrong...)
+	router, c := todayStorer(t, net.SeedURL(), Options{})
+	bob := someone(t)
+	if _, err := c.Nodes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AdoptSwarm(t.Context(), bob, puppet.Swarm(wrong...)); err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
+	if err != nil || receipt.Stored != 3 {
+		t.Errorf("receipt %+v, %v", receipt, err)
+	}
+	for _, node := range receipt.Nodes {
+		if !node.OK && (node.Status != rpc.StatusWrongSwarm || !strings.Contains(node.Error, "not a member")) {
+			t.Errorf("node %+v", node)
+		}
+	}
+}
+
+// A clock that is refused is set by what the nodes tell, once.
+func TestStoreTodayWithAWrongClock(t *testing.T) {
+	net := puppets(t, 5)
+	s := newTodaySwarm(net.Nodes...)
+	ahead := time.Now().Add(time.Hour)
+	for _, node := range net.Nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			switch call.Method {
+			case rpc.MethodInfo:
+				return rpc.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ahead.UnixMilli(), ahead.UnixMilli())
+			case rpc.MethodStore:
+				if stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64); err != nil || stamp < ahead.UnixMilli()-minute {
+					return rpc.StatusBadTimestamp, "Timestamp error: check your clock"
+				}
+			}
+			return s.answer(call)
+		})
+	}
+	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	if err != nil || receipt.Stored != 5 || receipt.TimestampMS < ahead.UnixMilli()-minute {
+		t.Errorf("receipt %+v, %v", receipt, err)
+	}
+
+	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock", net.Nodes...)
+	_, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "whatever the time is", err, ErrClock)
+}
+
+func TestStoreTodayThatIsRefused(t *testing.T) {
+	net := puppets(t, 5)
+	always(rpc.MethodStore, rpc.StatusBadTTL, "Provided expiry/TTL is not valid.", net.Nodes...)
+	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	_, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "refused by all", err, ErrRefused)
+	if asked := calls(rpc.MethodStore, net.Nodes...); len(asked) != 5 {
+		t.Errorf("%d members have been heard, want all", len(asked))
+	}
+
+	// One alone decides nothing.
+	newTodaySwarm(net.Nodes[1:]...)
+	if receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello")); err != nil || receipt.Stored != 4 {
+		t.Errorf("refused by one: %+v, %v", receipt, err)
+	}
+
+	_, err = router.Store(t.Context(), StoreRequest{To: someone(t), TTLMillis: minute, Data: "not base64"})
+	wantError(t, "not base64", err, envelope.ErrMalformed)
+}

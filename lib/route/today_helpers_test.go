@@ -1,0 +1,145 @@
+package route
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/network"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+// todayOf is what a client of a network of today needs.
+func todayOf(t *testing.T, seed string) network.Config {
+	config := configOf(t, seed)
+	config.Generation = rpc.GenerationToday
+	return config
+}
+
+// todayStorer is a router of today's network without an account.
+func todayStorer(t *testing.T, seed string, options Options) (*Router, *network.Client) {
+	t.Helper()
+	c := newClient(t, todayOf(t, seed))
+	return New(nil, c, options), c
+}
+
+// todaySwarm makes puppets answer as members of one swarm of today's network do: what is stored at one of them all have,
+// and each signs for itself.
+type todaySwarm struct {
+	nodes []*puppet.Node
+	seed  string
+
+	mu       sync.Mutex
+	messages []rpc.Stored
+	// tell changes what a member's result is before it is told.
+	tell func(node *puppet.Node, result *rpc.MemberResult)
+	// pageSize is how many messages a page has.
+	pageSize int
+}
+
+func newTodaySwarm(nodes ...*puppet.Node) *todaySwarm {
+	s := &todaySwarm{nodes: nodes, tell: func(*puppet.Node, *rpc.MemberResult) {}, pageSize: 10}
+	for _, node := range nodes {
+		node.Answer(s.answer)
+	}
+	return s
+}
+
+// threeOfToday starts a network of which three nodes are everybody's swarm.
+func threeOfToday(t *testing.T) *todaySwarm {
+	t.Helper()
+	net := puppets(t, 6)
+	members := net.Nodes[:3]
+	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(members...), net.Nodes[3:]...)
+	s := newTodaySwarm(members...)
+	s.seed = net.SeedURL()
+	return s
+}
+
+func (s *todaySwarm) answer(call puppet.Call) (int, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch call.Method {
+	case rpc.MethodStore:
+		return s.store(call.Params)
+	case rpc.MethodRetrieve:
+		return s.retrieve(call.Params)
+	case rpc.MethodSwarm:
+		return rpc.StatusOK, puppet.Swarm(s.nodes...)
+	}
+	return 0, ""
+}
+
+func (s *todaySwarm) store(params puppet.Params) (int, string) {
+	owner, err := sessionid.Parse(params["pubkey"])
+	if err != nil || params["namespace"] != "0" {
+		return rpc.StatusBadRequest, "invalid request"
+	}
+	data, err := base64.StdEncoding.DecodeString(params["data"])
+	if err != nil {
+		return rpc.StatusBadRequest, "invalid request"
+	}
+	hash := rpc.MessageHash(owner, 0, data)
+	had := slices.ContainsFunc(s.messages, func(m rpc.Stored) bool { return m.Hash == hash })
+	if !had {
+		s.messages = append(s.messages, rpc.Stored{Data: params["data"], Hash: hash, Expiration: 1})
+	}
+	answer := rpc.ChangeAnswer{Hash: hash, Swarm: make(map[string]rpc.MemberResult)}
+	for _, node := range s.nodes {
+		result := rpc.MemberResult{Hash: hash, Signature: node.Sign([]byte(hash)), Already: rpc.Truth(had)}
+		s.tell(node, &result)
+		answer.Swarm[node.Name()] = result
+	}
+	return rpc.StatusOK, textOf(answer)
+}
+
+// retrieve answers an owner who proves it, as the notes say it (today's notes, sections 3 and 5).
+func (s *todaySwarm) retrieve(params puppet.Params) (int, string) {
+	key, keyErr := hex.DecodeString(params["pubkey_ed25519"])
+	signature, err := base64.StdEncoding.DecodeString(params["signature"])
+	if keyErr != nil || err != nil || !ed25519.Verify(key, []byte("retrieve"+params["timestamp"]), signature) {
+		return rpc.StatusUnauthorized, "retrieve signature verification failed"
+	}
+	if last := params["last_hash"]; last != "" && len(last) != rpc.HashTextLength {
+		return rpc.StatusBadRequest, "invalid request: last_hash"
+	}
+	from := slices.IndexFunc(s.messages, func(m rpc.Stored) bool { return m.Hash == params["last_hash"] }) + 1
+	to := min(from+s.pageSize, len(s.messages))
+	return rpc.StatusOK, textOf(rpc.PageAnswer{Messages: append([]rpc.Stored{}, s.messages[from:to]...), More: to < len(s.messages)})
+}
+
+// put adds n messages for somebody.
+func (s *todaySwarm) put(owner sessionid.ID, n int) (data []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range n {
+		raw := []byte("message " + strconv.Itoa(i))
+		text := base64.StdEncoding.EncodeToString(raw)
+		s.messages = append(s.messages, rpc.Stored{Data: text, Hash: rpc.MessageHash(owner, 0, raw), Expiration: 1})
+		data = append(data, text)
+	}
+	return data
+}
+
+func textOf(answer any) string {
+	text, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // it consists of texts and numbers
+	}
+	return string(text)
+}
+
+// calls lists the calls of a method that reached any of the nodes.
+func calls(method string, nodes ...*puppet.Node) (all []puppet.Call) {
+	for _, node := range nodes {
+		all = append(all, node.Calls(method)...)
+	}
+	return all
+}

@@ -129,7 +129,7 @@ func newSendCommand(app *App) *cobra.Command {
 }
 
 func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) error {
-	if opts.route != "auto" && opts.route != route.Asynchronous {
+	if opts.route != "auto" && opts.route != record.RouteAsync {
 		return usageError(fmt.Errorf("--route %q is not auto or async", opts.route))
 	}
 	return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args, (*account.Account).Send)

@@ -102,6 +102,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newContactCommand(app),
 		newSendCommand(app),
 		newPollCommand(app),
+		newListenCommand(app),
 		newInboxCommand(app),
 		newSwarmCommand(app),
 		newEnvelopeCommand(app),

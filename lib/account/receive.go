@@ -30,11 +30,13 @@ type Cursor struct {
 	Hash string
 }
 
-// Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one. Ack is
-// the acknowledgement that its sender waits for if it came over the synchronous route; empty if there is none to give.
+// Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one. Refused
+// says that it has no business on the synchronous route, over which it came: Event tells why, and is kept nowhere. Ack is
+// the acknowledgement that its sender waits for on that route; empty if there is none to give.
 type Opened struct {
 	Event     Event
 	Duplicate bool
+	Refused   bool
 	Ack       []byte
 }
 
@@ -53,8 +55,8 @@ func fail(code record.Code, err error) error { return &failure{code, err} }
 // seen before is skipped as a duplicate. The result has one entry per message. Events that are worth showing wait
 // for delivery: they are this process's to print, see MarkDelivered.
 //
-// The synchronous route costs a stranger no work, so there only messages of sessions count. Any other leaves no trace: its
-// event is in the result alone. An honest sender gets no acknowledgement and stores the message, which then tells.
+// The synchronous route costs a stranger no work, so there only messages of sessions count, and any other leaves no
+// trace. An honest sender gets no acknowledgement and stores the message, and then the failure is told.
 func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
 	var opened []Opened
 	err := a.update(ctx, func(tx *keystore.Tx) error {
@@ -109,6 +111,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
 		return Opened{}, err
 	}
 	if err != nil && in.Route == record.RouteSync {
+		opened.Refused = true
 		return opened, nil
 	}
 	if key != nil {

@@ -77,7 +77,7 @@ func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Stat
 }
 
 // look fetches, once in a process, what waits for the account: there may be the news that somebody has come online. It
-// is left for the next poll to show. Who listens or polls anyway need not look. The error is the account's or the
+// is left for the next poll to show. While another process listens there is no need to look. The error is the account's or the
 // context's; a network that does not answer now will not answer a store either, which tells.
 func (r *Router) look(ctx context.Context) error {
 	r.looking.Lock()
@@ -105,6 +105,13 @@ func (r *Router) look(ctx context.Context) error {
 		r.options.Log.Info("cannot look who is online", "error", err)
 	}
 	return nil
+}
+
+// needNotLook says that what waits for the account is fetched anyway.
+func (r *Router) needNotLook() {
+	r.looking.Lock()
+	defer r.looking.Unlock()
+	r.looked = true
 }
 
 // handedOver is what a listening node answered.

@@ -17,6 +17,7 @@ type Deliver func(event account.Event) error
 // for new messages, opens and delivers them, and sends what they call for. It succeeds if one member answered; the
 // error wraps ErrNotRetrieved otherwise.
 func (r *Router) Poll(ctx context.Context, deliver Deliver) error {
+	r.needNotLook()
 	left, err := r.account.ClaimUndelivered(ctx)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func (r *Router) receive(ctx context.Context, node network.Node, page []rpc.Stor
 // newEvents are those worth showing that were not received before.
 func newEvents(opened []account.Opened) (fresh []account.Event) {
 	for _, one := range opened {
-		if !one.Duplicate && one.Event.Shown() {
+		if !one.Duplicate && !one.Refused && one.Event.Shown() {
 			fresh = append(fresh, one.Event)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/record"
-	"sessiontool/lib/route"
 )
 
 func newEnvelopeCommand(app *App) *cobra.Command {
@@ -55,7 +54,9 @@ func (app *App) sealDrafts(ctx context.Context, drafts *draftFlags, args []strin
 				return err
 			}
 		}
-		out, err := a.Seal(ctx, draft)
+		out, err := app.seal(ctx, a, draft, func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+			return a.Seal(ctx, draft)
+		})
 		if err != nil {
 			return err
 		}
@@ -81,13 +82,13 @@ func (app *App) openEnvelopes(ctx context.Context, args []string) error {
 				return err
 			}
 		}
-		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: route.Asynchronous}
+		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: record.RouteAsync}
 		opened, err := a.Receive(ctx, []account.Incoming{incoming}, nil)
 		if err != nil {
 			return err
 		}
 		event := opened[0].Event
-		if err := app.print(eventRecord(a, event, opened[0].Duplicate)); err != nil {
+		if err := app.printEvent(a, event, opened[0].Duplicate); err != nil {
 			return err
 		}
 		if !event.Shown() {

@@ -102,6 +102,7 @@ var codeTable = []struct {
 	{network.ErrNoTime, record.CodeNetworkUnreachable},
 	{network.ErrNoGeneration, record.CodeNetworkUnreachable},
 	{route.ErrNotStored, record.CodeNotStored},
+	{route.ErrNotDelivered, record.CodeNotDelivered},
 	{route.ErrNotRetrieved, record.CodeNotRetrieved},
 	{network.ErrTarget, record.CodeNetworkUnreachable},
 	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},

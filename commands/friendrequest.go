@@ -31,8 +31,12 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 			"9, 10.",
 		Example: "  sessiontool friend-request send --to $BOB --text 'It is me, Alice'",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
-			return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args,
-				func(a *account.Account, ctx context.Context, draft account.Draft) (account.Outgoing, error) {
+			options, err := opts.storeFlags.options(app)
+			if err != nil {
+				return err
+			}
+			return app.sendDrafts(ctx, &opts.draftFlags, options, args,
+				func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 					return a.RequestFriend(ctx, draft, opts.again)
 				})
 		}),

@@ -102,6 +102,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newContactCommand(app),
 		newSendCommand(app),
 		newPollCommand(app),
+		newListenCommand(app),
 		newInboxCommand(app),
 		newSwarmCommand(app),
 		newEnvelopeCommand(app),
@@ -113,6 +114,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newDemoCommand(app),
 		newVersionCommand(app),
 		newExitCodesTopic(),
+		newProtocolsTopic(),
 	)
 	wrapArgs(root)
 	return root

@@ -33,7 +33,7 @@ func (app *App) runPoll(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, func(event account.Event) error { return app.print(eventRecord(a, event, false)) })
+	return router.Poll(ctx, func(event account.Event) error { return app.printEvent(a, event, false) })
 }
 
 func newInboxCommand(app *App) *cobra.Command {
@@ -64,7 +64,7 @@ func (app *App) runInbox(ctx context.Context, limit int) error {
 		return err
 	}
 	for _, event := range events {
-		if err := app.print(eventRecord(a, event, false)); err != nil {
+		if err := app.printEvent(a, event, false); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -18,10 +19,15 @@ func identityRecord(a *account.Account) record.Identity {
 }
 
 func contactRecord(a *account.Account, c account.Contact) record.Contact {
-	return record.Contact{
+	out := record.Contact{
 		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
-		State: c.State.String(), HasSession: c.HasSession, Since: record.Time(c.Since),
+		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since),
 	}
+	if c.Status != nil {
+		out.Online = c.Status.Node != "" && c.Status.Fresh(time.Now())
+		out.ListeningNode, out.StatusAt = c.Status.Node, record.Time(time.UnixMilli(c.Status.ToldMS))
+	}
+	return out
 }
 
 func requestRecord(a *account.Account, r account.FriendRequest) record.FriendRequest {
@@ -36,7 +42,20 @@ func requestRecord(a *account.Account, r account.FriendRequest) record.FriendReq
 	return out
 }
 
-// eventRecord returns what an event looks like on stdout.
+// printEvent prints what an event looks like on stdout. The first message of a stranger is announced by a friend_request
+// record with the same id.
+func (app *App) printEvent(a *account.Account, e account.Event, duplicate bool) error {
+	if e.Asks {
+		request := e
+		request.State = account.StateReceived
+		if err := app.print(eventRequestRecord(a, request, duplicate)); err != nil {
+			return err
+		}
+	}
+	return app.print(eventRecord(a, e, duplicate))
+}
+
+// eventRecord returns the record of an event.
 func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 	from := ""
 	if !e.From.IsZero() {
@@ -48,7 +67,7 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 		return record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, DisplayName: e.DisplayName, Text: e.Text,
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash,
-			Attachments: e.Attachments, Duplicate: duplicate,
+			Attachments: e.Attachments, Notice: attachmentNotice(e.Attachments), Duplicate: duplicate,
 		}
 	case account.EventFriendRequest:
 		return eventRequestRecord(a, e, duplicate)
@@ -66,6 +85,17 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 		Type: record.TypeControl, Account: a.Name(), From: from, Kind: e.Text, TimestampMS: e.TimestampMS,
 		MessageHash: e.Hash, Duplicate: duplicate,
 	}
+}
+
+// attachmentNotice says what becomes of files that came with a message.
+func attachmentNotice(count int) string {
+	switch count {
+	case 0:
+		return ""
+	case 1:
+		return "a file came with this message; sessiontool does not fetch files"
+	}
+	return fmt.Sprintf("%d files came with this message; sessiontool does not fetch files", count)
 }
 
 // eventRequestRecord tells of a request that arrived, or of one of ours that was accepted: From is then whoever

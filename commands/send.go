@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
 
@@ -21,22 +22,34 @@ type draftFlags struct {
 	text string
 	ref  string
 	ttl  time.Duration
+
+	protocol string
 }
 
 func (d *draftFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.to, "to", "", "Session ID of the recipient; without it drafts are read from stdin")
 	flags.StringVar(&d.text, "text", "", "what to say")
 	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats")
-	flags.DurationVar(&d.ttl, "ttl", 0, "how long the network keeps the message, 10s to 96h (default 96h)")
+	flags.DurationVar(&d.ttl, "ttl", 0, "how long the network keeps the message, from 10s (default, and most: 96h, or 336h on today's network)")
+	flags.StringVar(&d.protocol, "protocol", protocolAuto, "auto, 2020 or today: see 'sessiontool help protocols'")
 }
+
+// protocolAuto leaves the protocol to what is known of the recipient and of the network.
+const protocolAuto = "auto"
 
 // each hands the draft of the flags to do or, if there is none, every draft of stdin.
 func (d *draftFlags) each(app *App, args []string, do func(account.Draft) error) error {
+	if d.protocol != protocolAuto && !account.Protocol(d.protocol).Known() {
+		return usageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
+	}
 	if d.to == "" && d.text == "" {
 		if err := onlyDash(args); err != nil {
 			return err
 		}
 		return filter(app, func(in record.Draft) error {
+			if in.Protocol == "" {
+				in.Protocol = d.protocol
+			}
 			draft, err := parseDraft(in)
 			if err != nil {
 				return err
@@ -50,7 +63,9 @@ func (d *draftFlags) each(app *App, args []string, do func(account.Draft) error)
 	if len(args) > 0 {
 		return usageError(errors.New("drafts come from the flags or from stdin, not from both"))
 	}
-	draft, err := parseDraft(record.Draft{To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref})
+	draft, err := parseDraft(record.Draft{
+		To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref, Protocol: d.protocol,
+	})
 	if err != nil {
 		return err
 	}
@@ -73,7 +88,30 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 	if in.TimestampMS < 0 {
 		return account.Draft{}, fmt.Errorf("%w: timestamp_ms is negative", errBadInput)
 	}
-	return account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}, nil
+	draft := account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}
+	if in.Protocol != "" && in.Protocol != protocolAuto {
+		if draft.Protocol = account.Protocol(in.Protocol); !draft.Protocol.Known() {
+			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, 2020 or today", errBadInput, in.Protocol)
+		}
+	}
+	return draft, nil
+}
+
+// sealFunc makes a message of a draft.
+type sealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
+
+// seal makes a message of a draft for the network in use. If nobody tells which that is, what an account knows of the
+// recipient has to do.
+func (app *App) seal(ctx context.Context, a *account.Account, draft account.Draft, seal sealFunc) (account.Outgoing, error) {
+	client, unknown := app.openNetwork()
+	if unknown == nil {
+		draft.Network, unknown = client.Generation(ctx)
+	}
+	out, err := seal(ctx, a, draft)
+	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
+		return out, unknown
+	}
+	return out, err
 }
 
 // storeFlags adjust how messages are stored.
@@ -101,10 +139,33 @@ func (s *storeFlags) options(app *App) (route.Options, error) {
 	}, nil
 }
 
+// routeFlags choose between the routes.
+type routeFlags struct {
+	route      string
+	ackTimeout time.Duration
+}
+
+func (r *routeFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&r.route, "route", "auto", "auto, sync or async")
+	flags.DurationVar(&r.ackTimeout, "ack-timeout", rpc.DefaultWait, "how long to wait for a recipient who is online, at most 8s")
+}
+
+// options completes the options of a router.
+func (r *routeFlags) options(options route.Options) (route.Options, error) {
+	if r.route != "auto" && r.route != record.RouteSync && r.route != record.RouteAsync {
+		return options, usageError(fmt.Errorf("--route %q is not auto, sync or async", r.route))
+	}
+	if r.ackTimeout < time.Millisecond || r.ackTimeout > rpc.MaxWait {
+		return options, usageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, rpc.MaxWait))
+	}
+	options.OnlyAsync, options.AckTimeout = r.route == record.RouteAsync, r.ackTimeout
+	return options, nil
+}
+
 type sendOptions struct {
 	draftFlags
 	storeFlags
-	route string
+	routeFlags
 }
 
 func newSendCommand(app *App) *cobra.Command {
@@ -116,6 +177,11 @@ func newSendCommand(app *App) *cobra.Command {
 			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
 			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
 			"send or poll sends it too.\n\n" +
+			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
+			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
+			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
+			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
+			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
 			"Reads drafts {to, text, ttl_ms, timestamp_ms, ref}, prints one receipt or error record for each, in order.\n" +
 			"Exit status: 0, 2 (bad draft), 3 (some drafts failed), 4 (not a friend), 5 (not sent yet), 6, 8, 9, 10.",
 		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
@@ -124,27 +190,31 @@ func newSendCommand(app *App) *cobra.Command {
 	}
 	opts.draftFlags.add(cmd.Flags())
 	opts.storeFlags.add(cmd.Flags())
-	cmd.Flags().StringVar(&opts.route, "route", "auto", "auto or async")
+	opts.routeFlags.add(cmd.Flags())
 	return cmd
 }
 
 func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) error {
-	if opts.route != "auto" && opts.route != route.Asynchronous {
-		return usageError(fmt.Errorf("--route %q is not auto or async", opts.route))
+	options, err := opts.storeFlags.options(app)
+	if err == nil {
+		options, err = opts.routeFlags.options(options)
 	}
-	return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args, (*account.Account).Send)
-}
-
-// sendDrafts seals each draft into the outbox, sends it and prints its receipt.
-func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, store *storeFlags, args []string,
-	seal func(*account.Account, context.Context, account.Draft) (account.Outgoing, error)) error {
-	options, err := store.options(app)
 	if err != nil {
 		return err
 	}
+	return app.sendDrafts(ctx, &opts.draftFlags, options, args,
+		func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+			draft.OnlySync = opts.route == record.RouteSync
+			return a.Send(ctx, draft)
+		})
+}
+
+// sendDrafts seals each draft into the outbox, sends it and prints its receipt.
+func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options route.Options, args []string,
+	seal sealFunc) error {
 	var a *account.Account
 	var router *route.Router
-	err = drafts.each(app, args, func(draft account.Draft) error {
+	err := drafts.each(app, args, func(draft account.Draft) error {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error
@@ -152,7 +222,7 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, store *store
 				return err
 			}
 		}
-		out, err := seal(a, ctx, draft)
+		out, err := app.seal(ctx, a, draft, seal)
 		if err != nil {
 			return err
 		}

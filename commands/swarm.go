@@ -124,6 +124,13 @@ func (app *App) storeEnvelopes(ctx context.Context, store *storeFlags, args []st
 			}
 			router = route.New(nil, client, options)
 		}
+		generation, err := router.Generation(ctx)
+		if err != nil {
+			return err
+		}
+		if in.TTLMillis > generation.MaxTTLMillis() {
+			return fmt.Errorf("%w: ttl_ms %d is more than the network allows", errBadTTL, in.TTLMillis)
+		}
 		receipt, err := router.Store(ctx, request)
 		if err != nil {
 			return err
@@ -138,7 +145,7 @@ func storeRequest(in record.Envelope) (route.StoreRequest, error) {
 	switch {
 	case in.DataBase64 == "":
 		return route.StoreRequest{}, fmt.Errorf("%w: the envelope has no data_base64", errBadInput)
-	case in.TTLMillis < account.MinTTL || in.TTLMillis > account.MaxTTL:
+	case in.TTLMillis < account.MinTTL || in.TTLMillis > rpc.GenerationToday.MaxTTLMillis():
 		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms %d", errBadTTL, in.TTLMillis)
 	case in.TimestampMS <= 0:
 		return route.StoreRequest{}, fmt.Errorf("%w: timestamp_ms is not positive", errBadInput)

@@ -44,8 +44,10 @@ type Environment struct {
 	// in the outbox and in the inbox.
 	Owner string
 	Look  func(owner string) presence.State
-	// Plain sends without sealed sender, as the first releases could. For replaying recordings.
-	Plain bool
+	// Plain sends without sealed sender, as the first releases could, and Original without our extension, as clients of
+	// others do. Both are for replaying recordings.
+	Plain    bool
+	Original bool
 }
 
 // Account is one identity of a keystore. Its methods may be called by several processes at once.

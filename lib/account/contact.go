@@ -57,6 +57,10 @@ type contactState struct {
 	LastRequestMS int64 `json:"last_request_ms,omitempty"`
 	// UsedBundles are the bundles of the contact that sessions were started from, by name, newest last.
 	UsedBundles []string `json:"used_bundles,omitempty"`
+	// Status is what the contact told last of being online, nil if it never did.
+	Status *Status `json:"status,omitempty"`
+	// Protocol is how the contact's last message was encrypted or, before there was one, ours; empty before that.
+	Protocol Protocol `json:"protocol,omitempty"`
 	// Stale says that the last message came after a request that is younger than it. It has made its session current,
 	// which the contact may have lost since.
 	Stale bool `json:"stale,omitempty"`
@@ -101,13 +105,15 @@ func (c contactState) state(now time.Time) State {
 	}
 }
 
-// Contact is somebody the account has dealt with.
+// Contact is somebody the account has dealt with. Protocol is empty where nothing is known yet. Status is nil for a contact that never told its status.
 type Contact struct {
 	ID          sessionid.ID
 	DisplayName string
 	State       State
 	HasSession  bool
+	Protocol    Protocol
 	Since       time.Time
+	Status      *Status
 }
 
 // FriendRequest is a request from or to a contact. Incoming tells which.
@@ -161,6 +167,7 @@ func (a *Account) describe(tx *keystore.Tx, c contactState) (Contact, error) {
 	}
 	return Contact{
 		ID: c.ID, DisplayName: c.DisplayName, State: c.state(a.env.Now()), HasSession: record.Current() != nil, Since: c.Since,
+		Status: c.Status, Protocol: c.knownProtocol(),
 	}, nil
 }
 

@@ -17,7 +17,8 @@ import (
 // RequestFriend seals a friend request and puts it into the outbox. The text may be empty. While an earlier request
 // waits for an answer the error is ErrRequestPending, unless again is set; to a friend it is ErrAlreadyFriends unless
 // again is set, which is how a friend whose state was lost is reached anew. If the other side has asked already, the
-// error is ErrAskedAlready: that request is there to be accepted.
+// error is ErrAskedAlready: that request is there to be accepted. With today's protocol the request is its text, which then
+// must not be empty (ErrNoText).
 func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
 	if draft.To == a.ID() {
 		return Outgoing{}, ErrSelf
@@ -25,7 +26,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 	if draft.Text != "" {
 		err = checkDraft(&draft)
 	} else {
-		err = checkTTL(&draft.TTLMillis)
+		err = checkTTL(&draft)
 	}
 	if err != nil {
 		return Outgoing{}, err
@@ -48,7 +49,15 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 		case state == StateSent && !again:
 			return fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format(time.RFC3339))
 		}
-		if out, err = a.sealRequest(tx, draft, &contact); err != nil {
+		switch {
+		case draft.protocol(contact) == Protocol2020:
+			out, err = a.sealRequest(tx, draft, &contact)
+		case draft.Text == "":
+			err = ErrNoText
+		default:
+			out, err = a.sealToday(tx, KindFriendRequest, draft)
+		}
+		if err != nil {
 			return err
 		}
 		out.Digest = digest
@@ -82,7 +91,7 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 }
 
 // Accept accepts the request of a contact, named by Session ID or by the request's id: a session starts from the
-// request's bundle, and the message that tells so stands in the outbox. It returns ErrRequestNotFound if no request
+// request's bundle, if it has one, and the message that tells so stands in the outbox. It returns ErrRequestNotFound if no request
 // of that name waits. If a killed run accepted it and left the message in the outbox, that one is taken over.
 func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
@@ -146,8 +155,11 @@ func (a *Account) findRequest(tx *keystore.Tx, name string) (found contactState,
 	return found, err
 }
 
-// accept turns a waiting request into friendship.
+// accept turns a waiting request into friendship. One of today's protocol has no bundle.
 func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error) {
+	if len(contact.Incoming.Bundle) == 0 {
+		return a.approve(tx, contact)
+	}
 	content, err := message.Parse(contact.Incoming.Bundle)
 	if err != nil {
 		return Outgoing{}, err

@@ -34,6 +34,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 	if err := tx.Put(tableRequests, name, nil); err != nil {
 		return err
 	}
+	contact.Protocol = Protocol2020
 	contact.LastRequestMS = min(event.TimestampMS, a.env.Now().UnixMilli())
 	event.Kind = EventFriendRequest
 	if data, ok := content.Body.(message.Data); ok {
@@ -64,7 +65,9 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	takeDisplayName(&contact, event, content)
 	accepted := contact.FriendsSince.IsZero()
 	contact.befriended(event.ReceivedAt)
+	contact.Protocol = Protocol2020
 	contact.Stale = event.TimestampMS < contact.LastRequestMS
+	moved := contact.takeStatus(content.Extension, a.env.Now())
 	describeContent(event, content)
 	if accepted && event.Kind == EventControl {
 		describeAcceptance(event, contact)
@@ -72,11 +75,14 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	if content.Bundle != nil {
 		return a.renew(tx, contact, *content.Bundle)
 	}
-	if err := saveContact(tx, contact); err != nil || !accepted {
+	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err = a.control(tx, contact.ID, nobody)
-	return err
+	if accepted {
+		_, err = a.control(tx, contact.ID, nobody)
+		return err
+	}
+	return a.shakeHands(tx, contact, event, moved)
 }
 
 // renew starts a new session from a bundle that a friend sent, and tells so in it. A bundle serves once, since the first
@@ -101,10 +107,13 @@ func describeContent(event *Event, content message.Content) {
 	case nil:
 		event.Text = "bundle"
 	case message.Data:
-		if body.Flags == 0 {
-			event.Kind, event.Text, event.Attachments = EventMessage, body.Text, body.Attachments
-		} else {
+		switch {
+		case body.Flags != 0:
 			event.Text = body.Flags.String()
+		case body.Reaction:
+			event.Text = "reaction"
+		default:
+			event.Kind, event.Text, event.Attachments = EventMessage, body.Text, body.Attachments
 		}
 	case message.Receipts:
 		event.Kind, event.Text, event.Timestamps = EventDelivery, body.Kind.String(), body.TimestampsMS
@@ -124,8 +133,15 @@ func describeAcceptance(event *Event, contact contactState) {
 
 // takeDisplayName remembers the name that a contact shows.
 func takeDisplayName(contact *contactState, event *Event, content message.Content) {
-	if data, ok := content.Body.(message.Data); ok && data.DisplayName != "" {
-		contact.DisplayName = data.DisplayName
+	var shown string
+	switch body := content.Body.(type) {
+	case message.Data:
+		shown = body.DisplayName
+	case message.Response:
+		shown = body.DisplayName
+	}
+	if shown != "" {
+		contact.DisplayName = shown
 	}
 	event.DisplayName = contact.DisplayName
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -21,37 +22,48 @@ import (
 // Kind is what an outgoing message is for.
 type Kind string
 
-// The kinds of outgoing messages. A control message has nothing to show: an acceptance, or a sign of life.
+// The kinds of outgoing messages. A control message has nothing to show: an acceptance, or a sign of life. A status
+// message says only whether the account is online.
 const (
 	KindText          Kind = "text"
 	KindFriendRequest Kind = "friend_request"
 	KindControl       Kind = "control"
+	KindStatus        Kind = "status"
 )
 
-// TTL limits in milliseconds, and the default: everything of ours lives as long as a 2020 server allows, since
-// people poll from cron. The 2020 client lets its acceptance die after a minute.
-const (
-	MinTTL     = rpc.MinTTLMillis
-	MaxTTL     = rpc.MaxTTLMillis
-	DefaultTTL = MaxTTL
-)
+// MinTTL is the shortest time to live in milliseconds. The longest is what the network allows, and that is also the
+// default, since people poll from cron.
+const MinTTL = rpc.MinTTLMillis
 
-// reportedFor is how long the outbox remembers a message that was stored but never reported, because its process
-// died in between: a rerun within that time gets the receipt instead of sending the text twice.
+// controlTTL is that of messages without a text, in milliseconds: what every network allows. The 2020 client lets its
+// acceptance die after a minute.
+const controlTTL = rpc.MaxTTLMillis
+
+// reportedFor is how long the outbox remembers a message whose end was never reported, because its process died: a
+// rerun within that time gets the receipt, or goes on, instead of sending the text twice.
 const reportedFor = time.Hour
 
-// Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now.
+// Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. Network is the storage RPC of the
+// network that it is for, empty for that of 2020: it decides how long the text may be kept and, with a recipient of whom
+// nothing is known, the protocol. Protocol, unless it is empty, decides the latter in any case. OnlySync says that the text is not
+// for the asynchronous route: either the recipient acknowledges it or it is not sent.
 type Draft struct {
 	To          sessionid.ID
 	Text        string
 	TTLMillis   int64
 	TimestampMS int64
 	Ref         string
+	Network     rpc.Generation
+	Protocol    Protocol
+	OnlySync    bool
 }
 
 // digest names a draft, so that a rerun of the same command finds what a killed run left behind.
 func (d Draft) digest(kind Kind) string {
 	sum := sha256.New()
+	if d.Protocol != "" {
+		fmt.Fprintf(sum, "%s ", d.Protocol)
+	}
 	fmt.Fprintf(sum, "%s %s %d %d %d %s %d ", kind, d.To, d.TTLMillis, d.TimestampMS, len(d.Ref), d.Ref, len(d.Text))
 	sum.Write([]byte(d.Text))
 	return hex.EncodeToString(sum.Sum(nil))
@@ -68,6 +80,9 @@ type Outgoing struct {
 	TimestampMS int64        `json:"timestamp_ms"`
 	TTLMillis   int64        `json:"ttl_ms"`
 	Data        string       `json:"data"` // store data: base64
+	// Ack is the acknowledgement that proves that the recipient has the message; empty for one that carries no key.
+	Ack      []byte `json:"ack,omitempty"`
+	OnlySync bool   `json:"only_sync,omitempty"`
 	// StampMS, Nonce and Difficulty are the store request's timestamp and proof of work, once it is solved.
 	// They are kept so that a retry sends the same bytes and the nodes recognise them.
 	StampMS    int64           `json:"stamp_ms,omitempty"`
@@ -75,18 +90,27 @@ type Outgoing struct {
 	Difficulty int64           `json:"difficulty,omitempty"`
 	QueuedAt   time.Time       `json:"queued_at"`
 	Owner      string          `json:"owner,omitempty"`   // the process that works on it; empty means anybody may
+	Claimed    bool            `json:"claimed,omitempty"` // Owner has it from the process that made it
 	Receipt    *record.Receipt `json:"receipt,omitempty"` // set once a node has it
 	StoredAt   time.Time       `json:"stored_at,omitzero"`
 	Reported   bool            `json:"reported,omitempty"` // its receipt was printed
 	Resumed    bool            `json:"-"`
 }
 
+// Acknowledged reports whether claimed is the acknowledgement that only the recipient can make.
+func (o Outgoing) Acknowledged(claimed []byte) bool {
+	return len(o.Ack) == len(message.Acknowledgement{}) && message.Acknowledgement(o.Ack).Equal(claimed)
+}
+
 // over reports whether an entry has no use any more: its message could not be sent within its time to live, or the
 // rerun that would ask for its receipt never came. The message's own timestamp does not count, since a draft may
 // choose any.
 func (o Outgoing) over(now time.Time) bool {
-	if o.Receipt != nil {
+	switch {
+	case o.Receipt != nil:
 		return now.Sub(o.StoredAt) >= reportedFor
+	case o.OnlySync:
+		return now.Sub(o.QueuedAt) >= reportedFor // only a rerun sends it
 	}
 	return now.Sub(o.QueuedAt) > time.Duration(o.TTLMillis)*time.Millisecond
 }
@@ -152,7 +176,8 @@ func (a *Account) abandoned(out Outgoing) bool {
 	}
 }
 
-// resume takes over the oldest message that an earlier run of the same command left in the outbox, if there is one.
+// resume takes over the oldest message that an earlier run of the same command left in the outbox, if there is one, even
+// from another process that has found it there: should both send it, they send the same.
 func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found bool, err error) {
 	seqs, err := withDigest(tx, digest)
 	if err != nil {
@@ -163,8 +188,8 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 		if err != nil {
 			return Outgoing{}, false, err
 		}
-		if found && a.abandoned(out) && !out.over(a.env.Now()) {
-			out.Owner, out.Resumed = a.env.Owner, true
+		if found && (out.Claimed || a.abandoned(out)) && !out.over(a.env.Now()) {
+			out.Owner, out.Claimed, out.Resumed = a.env.Owner, false, true
 			return out, true, saveOutgoing(tx, out)
 		}
 	}
@@ -173,7 +198,7 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 
 // ClaimOutbox takes over every unsent entry that no living process works on, oldest first, and clears away what is
 // over: entries whose time to live has passed and stored ones that nobody asks for any more. Dropped are entries
-// that expired unsent.
+// that expired unsent. What is only for the synchronous route is left to a rerun of its own command.
 func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		claimed, dropped = nil, nil
@@ -185,14 +210,14 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 			case !a.abandoned(out):
 				return nil
 			case out.over(now):
-				if out.Receipt == nil {
+				if out.Receipt == nil && !out.OnlySync {
 					dropped = append(dropped, out)
 				}
 				return remove(tx, out)
-			case out.Receipt != nil:
+			case out.Receipt != nil, out.OnlySync:
 				return nil
 			}
-			out.Owner = a.env.Owner
+			out.Owner, out.Claimed = a.env.Owner, true
 			claimed = append(claimed, out)
 			return saveOutgoing(tx, out)
 		})
@@ -200,14 +225,15 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 	return claimed, dropped, err
 }
 
-// tidy removes the entries of processes that have ended well, once: nobody will ask for their receipts.
+// tidy removes the entries whose receipts nobody will ask for, once: those of processes that have ended well, and old ones.
 func (a *Account) tidy(tx *keystore.Tx) error {
 	if a.tidied {
 		return nil
 	}
 	a.tidied = true
+	now := a.env.Now()
 	return eachOutgoing(tx, func(out Outgoing) error {
-		if a.settled(out) {
+		if a.settled(out) || out.Receipt != nil && out.over(now) && a.abandoned(out) {
 			return remove(tx, out)
 		}
 		return nil
@@ -224,7 +250,7 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		empty = true
 		return eachOutgoing(tx, func(out Outgoing) error {
-			if out.Receipt != nil {
+			if out.Receipt != nil || out.OnlySync {
 				return nil
 			}
 			empty = false
@@ -249,9 +275,13 @@ func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt record.Re
 	})
 }
 
-// Release leaves an unsent message to the next command.
+// Release leaves a message to the next command, unless another process has taken it over already.
 func (a *Account) Release(ctx context.Context, seq uint64) error {
-	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Owner = nobody })
+	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
+		if stored.Owner == a.env.Owner {
+			stored.Owner, stored.Claimed = nobody, false
+		}
+	})
 }
 
 // Finish records that an entry's receipt was reported. The entry is kept until this process has ended well: if it is

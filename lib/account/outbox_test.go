@@ -9,6 +9,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
 )
 
 // seals puts a text into the outbox and leaves it there.
@@ -276,7 +277,7 @@ func TestSealLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
 	out, err := alice.Seal(t.Context(), Draft{To: bob.ID(), Text: "by hand", TimestampMS: 12345})
-	if err != nil || out.TimestampMS != 12345 || out.TTLMillis != DefaultTTL {
+	if err != nil || out.TimestampMS != 12345 || out.TTLMillis != rpc.MaxTTLMillis {
 		t.Fatalf("sealed %+v, %v", out, err)
 	}
 	alice.wantOutboxEmpty(true)
@@ -301,7 +302,7 @@ func TestBadDrafts(t *testing.T) {
 		{Draft{To: bob.ID(), Text: "\xff"}, message.ErrNotUTF8},
 		{Draft{To: bob.ID(), Text: tooLong}, message.ErrTooLong},
 		{Draft{To: bob.ID(), Text: "hi", TTLMillis: MinTTL - 1}, ErrTTL},
-		{Draft{To: bob.ID(), Text: "hi", TTLMillis: MaxTTL + 1}, ErrTTL},
+		{Draft{To: bob.ID(), Text: "hi", TTLMillis: rpc.MaxTTLMillis + 1}, ErrTTL},
 	} {
 		if _, err := alice.Send(t.Context(), test.draft); !errors.Is(err, test.want) {
 			t.Errorf("sending %.20q: %v, want %v", test.draft.Text, err, test.want)

@@ -1,12 +1,8 @@
 package account
 
 import (
-	"context"
-
-	"sessiontool/keystore"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
-	"sessiontool/lib/sessionid"
 )
 
 // Protocol says how messages to somebody are encrypted. Which storage RPC carries them is another matter: either kind
@@ -26,13 +22,11 @@ func (p Protocol) Known() bool { return p == Protocol2020 || p == ProtocolToday 
 // protocol decides how a draft is encrypted: as it says itself, else as its recipient did last, else as is usual on the
 // network that it is for.
 func (d Draft) protocol(contact contactState) Protocol {
-	switch {
+	switch known := contact.knownProtocol(); {
 	case d.Protocol != "":
 		return d.Protocol
-	case contact.Protocol != "":
-		return contact.Protocol
-	case !contact.FriendsSince.IsZero():
-		return Protocol2020 // friends of a time when there was no other
+	case known != "":
+		return known
 	case d.Network == rpc.GenerationToday:
 		return ProtocolToday
 	default:
@@ -40,16 +34,11 @@ func (d Draft) protocol(contact contactState) Protocol {
 	}
 }
 
-// KnownProtocol returns how messages to somebody are encrypted as far as is known from earlier dealings; empty if there
-// were none.
-func (a *Account) KnownProtocol(ctx context.Context, id sessionid.ID) (known Protocol, err error) {
-	err = a.view(ctx, func(tx *keystore.Tx) error {
-		contact, _, err := loadContact(tx, id)
-		known = contact.Protocol
-		if known == "" && !contact.FriendsSince.IsZero() {
-			known = Protocol2020
-		}
-		return err
-	})
-	return known, err
+// knownProtocol is how messages to a contact are encrypted as far as is known from earlier dealings; empty if there were
+// none. Friends of a time when there was no other protocol have that of 2020.
+func (c contactState) knownProtocol() Protocol {
+	if c.Protocol == "" && !c.FriendsSince.IsZero() {
+		return Protocol2020
+	}
+	return c.Protocol
 }

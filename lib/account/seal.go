@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/envelope"
@@ -22,8 +23,12 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	digest := draft.digest(KindText)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		var found bool
-		if out, found, err = a.resume(tx, digest); err != nil || found {
+		if out, found, err = a.resume(tx, digest); err != nil {
 			return err
+		}
+		if found {
+			out.OnlySync = draft.OnlySync
+			return saveOutgoing(tx, out)
 		}
 		if err := a.tidy(tx); err != nil {
 			return err
@@ -31,7 +36,7 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 		if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		out.Digest = digest
+		out.Digest, out.OnlySync = digest, draft.OnlySync
 		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err
@@ -58,29 +63,41 @@ func checkDraft(draft *Draft) error {
 	if err := message.CheckText(draft.Text); err != nil {
 		return err
 	}
-	return checkTTL(&draft.TTLMillis)
+	return checkTTL(draft)
 }
 
-func checkTTL(ttl *int64) error {
-	if *ttl == 0 {
-		*ttl = DefaultTTL
+func checkTTL(draft *Draft) error {
+	longest := draft.Network.MaxTTLMillis()
+	if draft.TTLMillis == 0 {
+		draft.TTLMillis = longest
 	}
-	if *ttl < MinTTL || *ttl > MaxTTL {
-		return fmt.Errorf("%w: %d ms is not within %d and %d", ErrTTL, *ttl, MinTTL, MaxTTL)
+	if draft.TTLMillis < MinTTL || draft.TTLMillis > longest {
+		return fmt.Errorf("%w: %d ms is not within %d and %d", ErrTTL, draft.TTLMillis, MinTTL, longest)
 	}
 	return nil
 }
 
 func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
+	if draft.To == a.ID() {
+		return Outgoing{}, ErrSelf
+	}
 	contact, found, err := loadContact(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
+	}
+	if draft.protocol(contact) == ProtocolToday {
+		return a.sealToday(tx, KindText, draft)
 	}
 	if !found {
 		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
 	}
 	if state := contact.state(a.env.Now()); state != StateFriends {
 		return Outgoing{}, fmt.Errorf("%w: the state is %s", ErrNotFriends, state)
+	}
+	if sessions, err := loadSessions(tx, draft.To); err != nil {
+		return Outgoing{}, err
+	} else if sessions.Current() == nil {
+		return Outgoing{}, fmt.Errorf("%w by the protocol of 2020: there is no session", ErrNotFriends)
 	}
 	out := Outgoing{
 		Kind: KindText, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,
@@ -92,7 +109,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 // control seals a message that says nothing but that its sender is there, and puts it into the outbox for owner. It
 // completes a friend request, and tells a peer that a session works (client notes, sections 4 and 5).
 func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgoing, error) {
-	out := Outgoing{Kind: KindControl, To: to, TTLMillis: DefaultTTL, Digest: acceptance(to)}
+	out := Outgoing{Kind: KindControl, To: to, TTLMillis: controlTTL, Digest: acceptance(to)}
 	if err := a.sealRatcheted(tx, &out, message.Background()); err != nil {
 		return Outgoing{}, err
 	}
@@ -100,8 +117,32 @@ func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgo
 	return out, err
 }
 
-// sealRatcheted encrypts content with the contact's session, stores the session's new state, and fills in out.
+// sealRatcheted encrypts content, with our extension, with the contact's session, stores the session's new state, and
+// fills in out.
 func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.Content) error {
+	if a.env.Original {
+		return a.encrypt(tx, out, content)
+	}
+	status, err := a.online(tx)
+	if err != nil {
+		return err
+	}
+	var key message.AckKey
+	if _, err := io.ReadFull(a.env.Random, key[:]); err != nil {
+		return err
+	}
+	content.Extension = &message.Extension{
+		Status: &status, StatusTimestampMS: uint64(a.env.Now().UnixMilli()), AckKey: &key,
+	}
+	if err := a.encrypt(tx, out, content); err != nil {
+		return err
+	}
+	ack := key.Acknowledge(out.Data)
+	out.Ack = ack[:]
+	return nil
+}
+
+func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Content) error {
 	record, err := loadSessions(tx, out.To)
 	if err != nil {
 		return err

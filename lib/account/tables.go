@@ -17,10 +17,12 @@ const (
 	tableTimes          keystore.Table = "times"           // name -> when it was done last
 	tableContacts       keystore.Table = "contacts"        // contact -> contactState
 	tableRequests       keystore.Table = "requests"        // digest of a friend request's ciphertext -> nothing
+	tableBoxes          keystore.Table = "boxes"           // digest of a sealed box -> nothing
 	tableSessions       keystore.Table = "sessions"        // contact -> ratchet record
 	tableInbox          keystore.Table = "inbox"           // sequence -> Event
 	tableUndelivered    keystore.Table = "undelivered"     // sequence of an Event -> who is about to print it
 	tableOutbox         keystore.Table = "outbox"          // sequence -> Outgoing
+	tableListeners      keystore.Table = "listeners"       // process -> listening
 	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
 	tableCursors        keystore.Table = "cursors"         // node -> last hash

@@ -4,14 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sealedbox"
-	"sessiontool/lib/sessionid"
 )
 
 // What follows is today's protocol (client notes, section 14). It has no friend requests of its own: the first message of
@@ -36,21 +34,24 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 
 // sealToday seals a draft for anybody. To somebody who has asked it is the acceptance; to somebody unknown it is a
 // request, whose answer makes friends.
-func (a *Account) sealToday(tx *keystore.Tx, kind Kind, draft Draft, contact contactState) (Outgoing, error) {
-	if draft.Text == "" {
-		return Outgoing{}, ErrNoText
+func (a *Account) sealToday(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
+	contact, err := a.contactFor(tx, draft.To)
+	if err != nil {
+		return Outgoing{}, err
 	}
 	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis}
 	if err := a.sealBox(&out, message.Text(draft.Text, a.id.DisplayName, nil)); err != nil {
 		return Outgoing{}, err
 	}
 	now := a.env.Now().UTC()
-	switch state := contact.state(now); {
-	case state == StateReceived:
+	switch contact.state(now) {
+	case StateReceived:
 		contact.befriended(now)
-	case state != StateFriends && (contact.Outgoing == nil || kind == KindFriendRequest):
-		contact.Outgoing = &request{
-			ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS, At: now,
+	case StateNone, StateSent, StateExpired:
+		if contact.Outgoing == nil || kind == KindFriendRequest {
+			contact.Outgoing = &request{
+				ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS, At: now,
+			}
 		}
 	}
 	if contact.Protocol == "" {
@@ -65,7 +66,7 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 	if err := saveContact(tx, contact); err != nil {
 		return Outgoing{}, err
 	}
-	out := Outgoing{Kind: KindControl, To: contact.ID, TTLMillis: DefaultTTL, Digest: acceptance(contact.ID)}
+	out := Outgoing{Kind: KindControl, To: contact.ID, TTLMillis: controlTTL, Digest: acceptance(contact.ID)}
 	if err := a.sealBox(&out, message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}); err != nil {
 		return Outgoing{}, err
 	}
@@ -73,32 +74,29 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 	return out, err
 }
 
-// openBox handles a message of today's protocol. Request is set if its sender was unknown until now.
+// openBox handles a message of today's protocol.
 //
 // A box is handled once, for ever: nothing else tells a copy that somebody put into a new envelope, at whatever time, from
 // a new message.
-func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) (request *Event, err error) {
+func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) error {
 	content, err := parsePadded(padded)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	name := boxName(box)
 	_, again, err := tx.Get(tableBoxes, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if again {
 		event.Kind, event.Text = EventControl, "duplicate"
-		return nil, nil
+		return nil
 	}
 	if inside := content.SigTimestampMS; inside != 0 && inside != uint64(event.TimestampMS) {
-		return nil, fail(record.CodeBadEnvelope, errors.New("the envelope's timestamp is not the one that the sender signed"))
-	}
-	if unsend, ok := content.Body.(message.Unsend); ok && unsend.Author != event.From.String() {
-		return nil, fail(record.CodeBadEnvelope, fmt.Errorf("%s asks to delete what another one has sent", event.From))
+		return fail(record.CodeBadEnvelope, errors.New("the envelope's timestamp is not the one that the sender signed"))
 	}
 	if err := tx.Put(tableBoxes, name, nil); err != nil {
-		return nil, err
+		return err
 	}
 	return a.handleToday(tx, event, content)
 }
@@ -109,49 +107,36 @@ func boxName(box []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// handleToday acts on what a message of today's protocol says.
-func (a *Account) handleToday(tx *keystore.Tx, event *Event, content message.Content) (asked *Event, err error) {
+// handleToday acts on what a message of today's protocol says:
+//
+//   - the first text of a stranger is a request as well, which waits to be accepted or declined;
+//   - a text of somebody whom we have written to, or the word that our request is accepted, makes friends;
+//   - a stranger who says nothing is not remembered.
+func (a *Account) handleToday(tx *keystore.Tx, event *Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	known := contact.Protocol != "" || contact.state(a.env.Now()) != StateNone
-	state := contact.state(a.env.Now())
 	takeDisplayName(&contact, event, content)
 	describeContent(event, content)
-	response, isResponse := content.Body.(message.Response)
-	switch {
-	case state == StateSent || state == StateExpired:
-		// Whoever answers has accepted. What is no answer, such as a receipt, only phones of friends send.
-		if event.Kind != EventMessage && !(isResponse && response.Approved) {
-			break
-		}
-		contact.befriended(event.ReceivedAt)
-		if isResponse {
-			describeAcceptance(event, contact)
-		}
+	response, _ := content.Body.(message.Response)
+	switch state := contact.state(a.env.Now()); {
 	case state == StateNone && event.Kind == EventMessage:
+		event.Asks = true
 		contact.Incoming = &request{
 			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS, At: event.ReceivedAt,
 		}
-		request := *event
-		request.Kind, request.State, request.Attachments = EventFriendRequest, StateReceived, 0
-		asked = &request
-	case !known:
-		return nil, nil // a stranger who says nothing is not remembered
+	case state == StateNone:
+		return nil
+	case state == StateSent || state == StateExpired:
+		if event.Kind != EventMessage && !response.Approved {
+			break
+		}
+		contact.befriended(event.ReceivedAt)
+		if response.Approved {
+			describeAcceptance(event, contact)
+		}
 	}
 	contact.Protocol = ProtocolToday
-	return asked, saveContact(tx, contact)
-}
-
-// unbox opens a message of today's protocol.
-func (a *Account) unbox(content []byte) (padded []byte, sender sessionid.ID, err error) {
-	padded, sender, err = sealedbox.Open(a.keys.X25519, content)
-	switch {
-	case errors.Is(err, sealedbox.ErrSignature):
-		err = fail(record.CodeBadSignature, err)
-	case err != nil:
-		err = fail(record.CodeDecryptionFailed, err)
-	}
-	return padded, sender, err
+	return saveContact(tx, contact)
 }

@@ -51,6 +51,7 @@ const (
 	CodeNetworkUnreachable Code = "network_unreachable"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
+	CodeNotDelivered       Code = "not_delivered"
 	CodeNotRetrieved       Code = "not_retrieved"
 	CodeDevnetRunning      Code = "devnet_running"
 	CodeRefused            Code = "refused"
@@ -110,6 +111,7 @@ var Codes = []CodeInfo{
 	{CodeNetworkUnreachable, ExitTemporary, true, "the network does not answer", "try again; check that the network is up"},
 	{CodeTooFewNodes, ExitTemporary, true, "too few service nodes answer for an onion path", "try again; a path needs four nodes"},
 	{CodeNotStored, ExitTemporary, true, "too few nodes of the recipient's swarm took the message", "it waits in the outbox: the same command again, or any send or poll, sends it"},
+	{CodeNotDelivered, ExitTemporary, true, "the recipient has not acknowledged the message on the synchronous route", "it is not sent later; try again, or use --route auto"},
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
 	{CodeDevnetRunning, ExitTemporary, true, "a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
 	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},

@@ -16,6 +16,7 @@ const (
 	TypeReceipt       = "receipt"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
+	TypeHeartbeat     = "heartbeat"
 	TypeControl       = "control"
 	TypeSwarm         = "swarm"
 	TypeNode          = "node"
@@ -37,13 +38,21 @@ const (
 	TypeError         = "error"
 )
 
-// Draft is what send and friend-request send read: a text for a Session ID.
+// The routes of messages.
+const (
+	RouteAsync = "async" // stored by a swarm until the recipient asks
+	RouteSync  = "sync"  // handed to the recipient while it listens, and acknowledged
+)
+
+// Draft is what send and friend-request send read: a text for a Session ID. Protocol is auto (also if it is left out), 2020
+// or today.
 type Draft struct {
 	To          string `json:"to"`
 	Text        string `json:"text"`
 	TTLMillis   int64  `json:"ttl_ms,omitempty"`
 	TimestampMS int64  `json:"timestamp_ms,omitempty"`
 	Ref         string `json:"ref,omitempty"`
+	Protocol    string `json:"protocol,omitempty"`
 }
 
 // Identity is an account's public half. Mnemonic is filled in by identity export alone.
@@ -72,7 +81,9 @@ type FriendRequest struct {
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
-// Contact is somebody this account has dealt with.
+// Contact is somebody this account has dealt with. Protocol is how messages are encrypted, 2020 or today, as the contact did
+// last; it is empty while nothing is known. Online says that the contact can be reached at ListeningNode as far as is
+// known; StatusAt is when the contact told so, or told that it cannot be reached.
 type Contact struct {
 	Type        string `json:"type"`
 	Account     string `json:"account"`
@@ -80,7 +91,12 @@ type Contact struct {
 	DisplayName string `json:"display_name"`
 	State       string `json:"state"`
 	HasSession  bool   `json:"has_session"`
+	Protocol    string `json:"protocol"`
 	Since       string `json:"since"`
+
+	Online        bool   `json:"online"`
+	ListeningNode string `json:"listening_node,omitempty"` // Ed25519 key in hex
+	StatusAt      string `json:"status_at,omitempty"`
 }
 
 // NodeResult is what one node answered to a store. On today's network it may be what another one said of it, and OK means
@@ -94,12 +110,16 @@ type NodeResult struct {
 	Millis        int64  `json:"ms"`
 }
 
-// Receipt says what became of one draft or envelope.
+// Receipt says what became of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
+// Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's acknowledgement.
+// On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody wanted that.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`
 	To          string       `json:"to"`
 	Route       string       `json:"route"`
+	Reason      Reason       `json:"reason,omitempty"`
+	RoundTripMS float64      `json:"round_trip_ms,omitempty"`
 	MessageHash string       `json:"message_hash"`
 	TimestampMS int64        `json:"timestamp_ms"`
 	TTLMillis   int64        `json:"ttl_ms"`
@@ -110,7 +130,8 @@ type Receipt struct {
 	Ref         string       `json:"ref,omitempty"`
 }
 
-// Message is a text that arrived. ID is stable: the same message always has the same one.
+// Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
+// that came with it, which stay where they are; Notice says so.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
@@ -123,6 +144,7 @@ type Message struct {
 	Route       string `json:"route"`
 	MessageHash string `json:"message_hash"`
 	Attachments int    `json:"attachments,omitempty"`
+	Notice      string `json:"notice,omitempty"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
@@ -147,6 +169,17 @@ type Control struct {
 	TimestampMS int64  `json:"timestamp_ms"`
 	MessageHash string `json:"message_hash"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// Heartbeat is a sign of life of listen. ListeningNode is the Ed25519 key, in hex, of the node at which it listens, empty while
+// there is none; PolledAt is when the account's swarm was asked last with success. Received counts the records before it.
+type Heartbeat struct {
+	Type          string `json:"type"`
+	Account       string `json:"account"`
+	At            string `json:"at"`
+	ListeningNode string `json:"listening_node"`
+	PolledAt      string `json:"polled_at,omitempty"`
+	Received      int    `json:"received"`
 }
 
 // Node is a service node. SwarmID is 16 hex digits, empty where it is not known.

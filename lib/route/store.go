@@ -38,7 +38,7 @@ func (r *Router) Store(ctx context.Context, q StoreRequest) (record.Receipt, err
 
 func newReceipt(q StoreRequest) record.Receipt {
 	return record.Receipt{
-		Type: record.TypeReceipt, To: q.To.String(), Route: Asynchronous, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{},
+		Type: record.TypeReceipt, To: q.To.String(), Route: record.RouteAsync, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{},
 	}
 }
 

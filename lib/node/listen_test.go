@@ -1,0 +1,380 @@
+package node
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+var (
+	listenerID = strings.Repeat("0a", rpc.DeliveryIDSize)
+	anAck      = base64.StdEncoding.EncodeToString(make([]byte, rpc.AckSize))
+)
+
+// listen makes a signed request to a node.
+func (u user) listen(node string, now time.Time, wait time.Duration, acks ...rpc.Ack) rpc.ListenParams {
+	public := u.Ed25519Public()
+	p := rpc.ListenParams{
+		PubKey: u.pubKey(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now.UnixMilli(), 10),
+		Listener: listenerID, WaitMillis: wait.Milliseconds(), Acks: acks,
+	}
+	signature := u.Sign(rpc.ListenSignatureText(p.Timestamp, p.Listener, node))
+	p.Signature = base64.StdEncoding.EncodeToString(signature[:])
+	return p
+}
+
+// open reports whether somebody waits for messages at node i.
+func (n *testNetwork) open(i int) bool {
+	l := n.nodes[i].listeners
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.audiences {
+		for _, listener := range a.listeners {
+			if listener.poll != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// later makes a call in the background and returns when somebody waits for messages at node i.
+func (n *testNetwork) later(i int, call func() reply) <-chan reply {
+	n.t.Helper()
+	answer := make(chan reply, 1)
+	go func() {
+		defer close(answer) // also when call ends the test
+		answer <- call()
+	}()
+	eventually(n.t, "somebody to listen", func() bool { return n.open(i) })
+	return answer
+}
+
+// Only the owner listens, and only at the node that the request was signed for, under the name that it has there.
+func TestListenSignature(t *testing.T) {
+	now := time.UnixMilli(1795391232497)
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
+		frozen(now)(i, config)
+		config.AllowUnsigned = true // means retrieve alone
+	})
+	alice, bob := newUser(t, 5), newUser(t, 5)
+	name := network.nodes[0].Keys().Name()
+	signed := func(change func(p *rpc.ListenParams)) rpc.ListenParams {
+		p := alice.listen(name, now, 0)
+		change(&p)
+		return p
+	}
+	const wrong, late = "listen signature verification failed", "listen timestamp too far from current time"
+	for _, test := range []struct {
+		name   string
+		params any
+		status int
+		body   string
+	}{
+		{"unsigned", map[string]any{"pubKey": alice.pubKey(), "listener": listenerID}, 401, "listen: request signature required"},
+		{"over a minute early", alice.listen(name, now.Add(-time.Minute-time.Millisecond), 0), 406, late},
+		{"over a minute late", alice.listen(name, now.Add(time.Minute+time.Millisecond), 0), 406, late},
+		{"somebody else", signed(func(p *rpc.ListenParams) { p.PubKey = bob.pubKey() }), 401, wrong},
+		{"somebody else's signature", signed(func(p *rpc.ListenParams) { p.Signature = bob.listen(name, now, 0).Signature }), 401, wrong},
+		{"somebody else's key", signed(func(p *rpc.ListenParams) { p.PubkeyEd25519 = bob.listen(name, now, 0).PubkeyEd25519 }), 401, wrong},
+		{"other timestamp", signed(func(p *rpc.ListenParams) { p.Timestamp = strconv.FormatInt(now.UnixMilli()+1, 10) }), 401, wrong},
+		{"other listener", signed(func(p *rpc.ListenParams) { p.Listener = strings.Repeat("0b", rpc.DeliveryIDSize) }), 401, wrong},
+		{"signed for another node", alice.listen(network.nodes[1].Keys().Name(), now, 0), 401, wrong},
+		{"a retrieve's signature", signed(func(p *rpc.ListenParams) { p.Signature = alice.retrieve("", now).Signature }), 401, wrong},
+		{"owner", alice.listen(name, now, 0), 200, `{"messages":[]}`},
+		{"owner, a minute early", alice.listen(name, now.Add(-time.Minute), 0), 406, errOldListen.text},
+		{"owner, a minute late", alice.listen(name, now.Add(time.Minute), 0), 200, `{"messages":[]}`},
+	} {
+		if got := network.call(0, rpc.MethodListen, test.params); got.status != test.status || got.body != test.body {
+			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.body)
+		}
+	}
+	if stats, err := network.nodes[0].Stats(); err != nil || stats.Listeners != 1 {
+		t.Errorf("%d listeners, %v; want the one whose request was good", stats.Listeners, err)
+	}
+}
+
+// What is not as it should be is refused with the reason.
+func TestListenParams(t *testing.T) {
+	network := sameSwarm(t, 1)
+	alice := newUser(t, 5)
+	good := map[string]any{}
+	text, err := json.Marshal(alice.listen(network.nodes[0].Keys().Name(), time.Now(), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &good); err != nil {
+		t.Fatal(err)
+	}
+	deliver := map[string]any{"pubKey": alice.pubKey(), "data": "eA==", "wait_ms": 0}
+	many := make([]rpc.Ack, rpc.MaxAcks+1)
+	for i := range many {
+		many[i] = rpc.Ack{ID: listenerID, Ack: anAck}
+	}
+	const badWait, badAck = "`wait_ms` is not a number from 0 to 8000\n", "an acknowledgement is not base64 of 32 bytes\n"
+	for _, test := range []struct {
+		method, name string
+		value        any // nil: not there at all
+		status       int
+		body         string
+	}{
+		{rpc.MethodListen, "pubKey", nil, 400, "invalid json: no `pubKey` field\n"},
+		{rpc.MethodListen, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
+		{rpc.MethodListen, "pubKey", 5, 400, "invalid json: `pubKey` is not a string\n"},
+		{rpc.MethodListen, "listener", nil, 400, "invalid json: no `listener` field\n"},
+		{rpc.MethodListen, "listener", listenerID[1:], 400, "`listener` is not 32 hex digits\n"},
+		{rpc.MethodListen, "listener", listenerID + "00", 400, "`listener` is not 32 hex digits\n"},
+		{rpc.MethodListen, "wait_ms", 8001, 400, badWait},
+		{rpc.MethodListen, "wait_ms", -1, 400, badWait},
+		{rpc.MethodListen, "wait_ms", 0.5, 400, badWait},
+		{rpc.MethodListen, "wait_ms", "0", 400, badWait},
+		{rpc.MethodListen, "stop", "yes", 400, "invalid json: `stop` is not true or false\n"},
+		{rpc.MethodListen, "acks", "none", 400, "invalid json: `acks` is not a list\n"},
+		{rpc.MethodListen, "acks", []any{7}, 400, "invalid json: an acknowledgement is not an object\n"},
+		{rpc.MethodListen, "acks", []any{rpc.Ack{ID: "x", Ack: anAck}}, 400, "`id` is not 32 hex digits\n"},
+		{rpc.MethodListen, "acks", []any{rpc.Ack{ID: listenerID, Ack: "AA=="}}, 400, badAck},
+		{rpc.MethodListen, "acks", many, 400, "more than 64 acknowledgements\n"},
+		{rpc.MethodListen, "acks", many[1:], 200, `{"messages":[]}`},
+		{rpc.MethodListen, "acks", nil, 200, `{"messages":[]}`},
+		{rpc.MethodListen, "extra", strings.Repeat("x", maxWaitingBody), 413, "request body too large\n"},
+		{rpc.MethodListen, "stop", true, 200, `{"messages":[]}`},
+		{rpc.MethodDeliver, "data", nil, 400, "invalid json: no `data` field\n"},
+		{rpc.MethodDeliver, "data", "hello!", 400, "data is not base64\n"},
+		{rpc.MethodDeliver, "data", strings.Repeat("x", rpc.MaxDataBytes+1), 400, "Message body exceeds maximum allowed length of 102400\n"},
+		{rpc.MethodDeliver, "data", strings.Repeat("x", rpc.MaxDataBytes), 404, "nobody listens\n"},
+		{rpc.MethodDeliver, "wait_ms", 8001, 400, badWait},
+		{rpc.MethodDeliver, "wait_ms", nil, 404, "nobody listens\n"},
+		{rpc.MethodDeliver, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
+		{rpc.MethodDeliver, "pubKey", strings.Repeat("x", rpc.PubKeyTextLength), 404, "nobody listens\n"},
+	} {
+		params := map[string]any{}
+		for name, value := range map[string]map[string]any{rpc.MethodListen: good, rpc.MethodDeliver: deliver}[test.method] {
+			params[name] = value
+		}
+		delete(params, test.name)
+		if test.value != nil {
+			params[test.name] = test.value
+		}
+		if got := network.call(0, test.method, params); got.status != test.status || got.body != test.body {
+			t.Errorf("%s with %s %.100v: %d %q, want %d %q", test.method, test.name, test.value, got.status, got.body, test.status, test.body)
+		}
+	}
+	renamed := map[string]any{"pubkey": strings.ToUpper(alice.pubKey()), "data": "eA==", "wait_ms": 0}
+	if got := network.call(0, rpc.MethodListen, good); got.status != 200 {
+		t.Error(got)
+	}
+	if got := network.call(0, rpc.MethodDeliver, renamed); got.status != 504 || got.body != errNotAcked.text {
+		t.Errorf("under its other name, in upper case: %v", got)
+	}
+}
+
+// Directly and through onions of both versions: a message is handed over, acknowledged, and never on disk.
+func TestListenAndDeliver(t *testing.T) {
+	network := sameSwarm(t, 4)
+	const at = 3
+	type way func(method string, params any) reply
+	ways := map[string]way{
+		"direct": func(method string, params any) reply { return network.call(at, method, params) },
+	}
+	for _, version := range versions {
+		ways[fmt.Sprint("onion ", version)] = func(method string, params any) reply {
+			got := network.onion(version, []int{0, 1, 2, at}, request(t, method, params))
+			return reply{status: got.Status, body: got.Body}
+		}
+	}
+	for name, send := range ways {
+		for _, listen := range ways {
+			alice, node := newUser(t, 5), network.nodes[at].Keys().Name()
+			data := base64.StdEncoding.EncodeToString([]byte("to Alice, " + name))
+			if got := listen(rpc.MethodListen, alice.listen(node, time.Now(), 0)); got.status != 200 || got.body != `{"messages":[]}` {
+				t.Fatalf("registering: %v", got)
+			}
+			first := network.later(at, func() reply { return listen(rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)) })
+			delivered := make(chan reply, 1)
+			go func() {
+				delivered <- send(rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000})
+			}()
+			answer := decode[rpc.ListenAnswer](t, <-first, 200)
+			if len(answer.Messages) != 1 || answer.Messages[0].Data != data {
+				t.Fatalf("%s: heard %v", name, answer)
+			}
+			leave := alice.listen(node, time.Now(), 0, rpc.Ack{ID: answer.Messages[0].ID, Ack: anAck})
+			leave.Stop = true
+			if got := listen(rpc.MethodListen, leave); got.status != 200 {
+				t.Errorf("leaving: %v", got)
+			}
+			if got := <-delivered; got.status != 200 || got.body != `{"ack":"`+anAck+`"}` {
+				t.Errorf("%s: delivering: %v", name, got)
+			}
+			if got := send(rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000}); got.status != 404 || got.body != "nobody listens\n" {
+				t.Errorf("%s: delivering to nobody: %v", name, got)
+			}
+			network.wantHeld(at, alice.pubKey(), 0)
+		}
+	}
+	stats, err := network.nodes[at].Stats()
+	if err != nil || stats.Listeners != 0 || stats.Waiting != 0 {
+		t.Errorf("left are %+v, %v", stats, err)
+	}
+}
+
+// When the swarm of somebody who listens changes, he and his deliverers are told at once, with the new one.
+func TestListenerMoves(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 6, 5}, nil)
+	alice := newUser(t, 5, 5, 6)
+	if got := network.call(1, rpc.MethodListen, alice.listen(network.nodes[1].Keys().Name(), time.Now(), 0)); got.status != 421 {
+		t.Errorf("listening at another swarm: %v", got)
+	}
+	if got := network.call(1, rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey()}); got.status != 421 {
+		t.Errorf("delivering to another swarm: %v", got)
+	}
+	node := network.nodes[0].Keys().Name()
+	if got := network.call(0, rpc.MethodListen, alice.listen(node, time.Now(), 0)); got.status != 200 {
+		t.Fatal(got)
+	}
+	delivering := make(chan reply, 1)
+	go func() {
+		delivering <- network.call(0, rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey(), WaitMillis: 8000})
+	}()
+	eventually(t, "a delivery", func() bool {
+		_, waiting := network.nodes[0].listeners.load()
+		return waiting == 1
+	})
+	decode[rpc.ListenAnswer](t, network.call(0, rpc.MethodListen, alice.listen(node, time.Now(), 0)), 200)
+	listening := network.later(0, func() reply { return network.call(0, rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)) })
+	network.states[0].SwarmID = 6
+	network.directory.set(network.states...)
+	for what, answer := range map[string]<-chan reply{"listener": listening, "deliverer": delivering} {
+		if moved := decode[rpc.SwarmAnswer](t, <-answer, 421); len(moved.Snodes) != 1 || moved.Snodes[0].PubkeyEd25519 != network.nodes[2].Keys().Name() {
+			t.Errorf("the %s is told %v", what, moved)
+		}
+	}
+}
+
+// A node that closes does not wait for those who listen at it, and hardly for those who listen at others through it.
+func TestCloseEndsWaiting(t *testing.T) {
+	network := sameSwarm(t, 3)
+	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()
+	params := func() []byte { return request(t, rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)) }
+	through := network.later(2, func() reply {
+		return network.do(0, http.MethodPost, onion.V2.Path(), nil, network.wrap(onion.V2, []int{0, 1, 2}, params()).Body)
+	})
+	start := time.Now()
+	network.stop(1)
+	if took := time.Since(start); took > rpc.MaxWait/2 {
+		t.Errorf("the relay stopped after %v", took)
+	}
+	if got := <-through; got.status != 504 {
+		t.Errorf("through a relay that stopped: %v", got)
+	}
+	network.restart(1)
+	eventually(t, "the request to end", func() bool { return !network.open(2) })
+	direct := network.later(2, func() reply { return network.post(2, string(params())) })
+	start = time.Now()
+	network.stop(2)
+	if took := time.Since(start); took > rpc.MaxWait/2 {
+		t.Errorf("the node stopped after %v", took)
+	}
+	if got := <-direct; got.status != 503 || got.body != "Service node is closing\n" {
+		t.Errorf("at a node that stopped: %v", got)
+	}
+	network.restart(2)
+	if got := network.call(2, rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey()}); got.status != 404 {
+		t.Errorf("after a restart somebody listens: %v", got)
+	}
+}
+
+// Relays that wait for a listener's answer give up a second after their node closes.
+func TestRelayGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := bareNode(t)
+		n.client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}
+		layer := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name()}
+		defer time.AfterFunc(relayGrace, n.endRelays).Stop()
+		recorder, start := httptest.NewRecorder(), time.Now()
+		n.relay(recorder, httptest.NewRequest(http.MethodPost, "/", nil), onion.V2, layer)
+		if took := time.Since(start); took != relayGrace || recorder.Code != 504 {
+			t.Errorf("%d after %v", recorder.Code, took)
+		}
+	})
+}
+
+// A listener that hangs up is noticed through the whole onion, so that no message is handed to nobody.
+func TestListenerHangsUp(t *testing.T) {
+	network := sameSwarm(t, 3)
+	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()
+	ctx, hangUp := context.WithCancel(t.Context())
+	wrapped := network.wrap(onion.V2, []int{0, 1, 2}, request(t, rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)))
+	ended := make(chan error, 1)
+	go func() {
+		url := "https://" + network.address(0) + onion.V2.Path()
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(string(wrapped.Body)))
+		if err == nil {
+			_, err = network.client.Do(request)
+		}
+		ended <- err
+	}()
+	eventually(t, "somebody to listen", func() bool { return network.open(2) })
+	start := time.Now()
+	hangUp()
+	if err := <-ended; err == nil {
+		t.Error("a request that was broken off has an answer")
+	}
+	eventually(t, "the node to notice", func() bool { return !network.open(2) })
+	if took := time.Since(start); took > rpc.MaxWait/2 {
+		t.Errorf("it noticed after %v", took)
+	}
+	if listening, _ := network.nodes[2].listeners.load(); listening != 1 {
+		t.Error("the listener is gone at once, and could not ask again")
+	}
+}
+
+// FuzzListenParams: whatever the parameters are, what is read of them keeps the limits and comes back the same.
+func FuzzListenParams(f *testing.F) {
+	f.Add(`{"pubKey":"05` + strings.Repeat("ab", 32) + `","listener":"` + listenerID + `","wait_ms":8000,"acks":[{"id":"` + listenerID + `","ack":"` + anAck + `"}],"stop":true}`)
+	f.Add(`{"pubkey":"05` + strings.Repeat("AB", 32) + `","listener":"` + listenerID + `","acks":[]}`)
+	f.Add(`{"acks":{"id":1}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		params, ok := parseFields(gjson.Parse(text))
+		if !ok || !validJSON([]byte(text)) {
+			return
+		}
+		r, err := parseListen(params)
+		if err != nil {
+			return
+		}
+		if len(r.owner) != rpc.PubKeyTextLength || r.wait < 0 || r.wait > rpc.MaxWait || len(r.acks) > rpc.MaxAcks {
+			t.Fatalf("read %+v", r)
+		}
+		again := rpc.ListenParams{PubKey: r.owner, Listener: hex.EncodeToString(r.listener[:]), WaitMillis: r.wait.Milliseconds(), Stop: r.stop}
+		for _, one := range r.acks {
+			again.Acks = append(again.Acks, rpc.Ack{ID: hex.EncodeToString(one.delivery[:]), Ack: one.text})
+		}
+		body, err := json.Marshal(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		params, _ = parseFields(gjson.ParseBytes(body))
+		if got, err := parseListen(params); err != nil || fmt.Sprint(got) != fmt.Sprint(r) {
+			t.Errorf("read %v, then %v, %v", r, got, err)
+		}
+	})
+}

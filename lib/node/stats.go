@@ -34,7 +34,7 @@ func (n *Node) Stats() (Stats, error) {
 		Expired: n.store.removed.Load(),
 	}
 	err := n.store.db.View(func(tx *bbolt.Tx) error {
-		stats.Messages = tx.Bucket(nameBucket).Stats().KeyN
+		stats.Messages = tx.Bucket(messageBucket).Stats().KeyN
 		stats.Queued = tx.Bucket(queueBucket).Stats().KeyN
 		stats.Bytes = tx.Size() - int64(n.store.db.Stats().FreePageN)*int64(n.store.db.Info().PageSize)
 		return nil

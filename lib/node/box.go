@@ -112,3 +112,82 @@ func aliased(tx *bbolt.Tx, box, alias []byte) (uint64, error) {
 	}
 	return 0, nil
 }
+
+// held is a message as today's clients name it.
+type held struct {
+	name       messageName
+	hash       string
+	timestamp  int64
+	expiration int64
+}
+
+// inScope returns the messages of owner within a scope that have not expired at now (milliseconds).
+func (s *store) inScope(owner string, scope rpc.Scope, now int64) (found []held, err error) {
+	prefix := boxKey(owner, scope.Namespace)
+	if scope.All {
+		prefix = []byte(owner)
+	}
+	err = s.eachHeld(prefix, now, func(h held) { found = append(found, h) })
+	return found, err
+}
+
+// eachHeld calls visit with the messages that keys of orderBucket with a prefix lead to.
+func (s *store) eachHeld(prefix []byte, now int64, visit func(held)) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor()
+		for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
+			expiration, alias, err := parseOrderValue(value)
+			if err != nil || len(key) != orderKeySize {
+				return errStoreDamage
+			}
+			if expiration <= now {
+				continue
+			}
+			m, err := cutHead(messages.Get(key[orderKeySize-numberSize:]))
+			if err != nil {
+				return errors.Join(errStoreDamage, err)
+			}
+			timestamp, _ := m.timestamp() // checked before it was stored
+			visit(held{nameOf(m), m.hash.alias(alias), timestamp, expiration})
+		}
+		return nil
+	})
+}
+
+// named returns the messages of owner that today's clients call by one of hashes and that have not expired at now
+// (milliseconds), in whatever namespace.
+func (s *store) named(owner string, hashes []string, now int64) (found []held, err error) {
+	wanted := make(map[string]bool, len(hashes))
+	for _, hash := range hashes {
+		wanted[hash] = true
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(nameBucket).Cursor()
+		for text := range wanted {
+			hash, _ := parseTodayHash(text) // checked when it was read
+			prefix := newName(owner, hash, 0)
+			key, value := cursor.Seek(prefix[:hashEnd])
+			if !bytes.HasPrefix(key, prefix[:hashEnd]) {
+				continue
+			}
+			p, err := parsePlace(value)
+			if err != nil {
+				return err
+			}
+			if !p.deleted && p.expiration > now {
+				found = append(found, held{name: messageName(key), hash: text, expiration: p.expiration})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Messages of 2020 are known by their aliases, and lie in one namespace.
+	err = s.eachHeld(boxKey(owner, rpc.NamespaceMessages), now, func(h held) {
+		if wanted[h.hash] && !h.name.hash().isToday() {
+			found = append(found, h)
+		}
+	})
+	return found, err
+}

@@ -92,6 +92,14 @@ func (h messageHash) String() string {
 	return hex.EncodeToString(h[:])
 }
 
+// alias returns the hash as today's clients see it, given what that is, as bytes, for a message of 2020.
+func (h messageHash) alias(bytes []byte) string {
+	if h.isToday() {
+		return h.String()
+	}
+	return base64.RawStdEncoding.EncodeToString(bytes)
+}
+
 // params undoes newMessage.
 func (m message) params() rpc.StoreParams {
 	return rpc.StoreParams{PubKey: m.PubKey, TTL: m.TTL, Nonce: m.nonce, Timestamp: m.Timestamp, Data: m.Data}
@@ -236,6 +244,19 @@ func cutMessage(b []byte) (m message, rest []byte, err error) {
 		return message{}, nil, fmt.Errorf("%w: public key has %d characters", errMessage, len(m.PubKey))
 	}
 	return m, rest, nil
+}
+
+// cutHead decodes what stands in front of ttl, nonce and data.
+func cutHead(b []byte) (m message, err error) {
+	if len(b) < len(m.hash)+namespaceSize {
+		return message{}, fmt.Errorf("%w: hash is cut off", errMessage)
+	}
+	b = b[copy(m.hash[:], b):]
+	m.namespace, b = decodeNamespace(b), b[namespaceSize:]
+	if m.PubKey, b, err = cutText(b, rpc.PubKeyTextLength); err == nil {
+		m.Timestamp, _, err = cutText(b, maxNumberText)
+	}
+	return m, err
 }
 
 func cutText(b []byte, most int) (text string, rest []byte, err error) {

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"go.etcd.io/bbolt"
 
 	"sessiontool/lib/metrics"
@@ -46,6 +48,9 @@ func (n *Node) Stats() (Stats, error) {
 func methodLabel(method string) string {
 	switch method {
 	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm:
+		return method
+	}
+	if slices.Contains(todayMethods, method) {
 		return method
 	}
 	return "other"

@@ -89,21 +89,20 @@ func (s *store) expired(now int64, limit int) (due []indexEntry, err error) {
 	return due, err
 }
 
-// remove deletes messages together with everything that points to them.
+// remove drops messages.
 func (s *store) remove(entries []indexEntry) error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
+		tables := openTables(tx, false)
 		for _, entry := range entries {
-			sequence := entry.key[numberSize:]
-			for _, gone := range []struct{ bucket, key []byte }{
-				{messageBucket, sequence},
-				{orderBucket, append([]byte(entry.name.owner()), sequence...)},
-				{nameBucket, entry.name[:]},
-				{expiryBucket, entry.key},
-				{queueBucket, sequence},
-			} {
-				if err := tx.Bucket(gone.bucket).Delete(gone.key); err != nil {
-					return err
-				}
+			p, known, err := tables.find(entry.name)
+			if err == nil && !known {
+				err = errStoreDamage
+			}
+			if err == nil {
+				err = tables.drop(entry.name, p)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		return nil

@@ -235,7 +235,7 @@ type MemberResult struct {
 	Already Truth  `json:"already,omitempty"` // store: the member had it
 
 	// Expiry is store's time and that of expire, there one or one for each hash.
-	Expiry    Times            `json:"expiry,omitempty"`
+	Expiry    Times            `json:"expiry,omitzero"`
 	Deleted   *Hashes          `json:"deleted,omitempty"`
 	Updated   *Hashes          `json:"updated,omitempty"`  // expire, expire_all
 	Unchanged map[string]int64 `json:"unchanged,omitzero"` // expire with Shorten or Extend: expiry by hash

@@ -33,6 +33,7 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 	args := []string{
 		"devnet", "up", "--dir", dir, "--name", opts.name, fmt.Sprint("--nodes=", opts.nodes),
 		fmt.Sprint("--swarm-size=", opts.swarmSize), fmt.Sprint("--difficulty=", opts.difficulty),
+		"--generation=" + opts.generation,
 		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), fmt.Sprint("--verbose=", app.verbose),
 		"--listen=" + opts.listen, "--metrics=" + opts.metrics, "--log-format=" + opts.log.format, "--log-level=" + opts.log.level,
 	}

@@ -18,6 +18,7 @@ import (
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
 )
 
 type devnetOptions struct {
@@ -26,6 +27,7 @@ type devnetOptions struct {
 	nodes         int
 	swarmSize     int
 	difficulty    int64
+	generation    string
 	allowUnsigned bool
 	detach        bool
 	listen        string
@@ -44,6 +46,8 @@ func newDevnetCommand(app *App) *cobra.Command {
 			"'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
 			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
+			"The nodes serve clients of 2020 and today's, and the network record tells our own to speak as in 2020. With\n" +
+			"--generation today they are nodes of today and nothing else, and so are our clients; with 2020 likewise.\n\n" +
 			"Prints a network record; its file can be given to --network. Exit status: 0, 2, 5 (already running).",
 		Example: "  sessiontool devnet up --detach\n" +
 			"  sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10\n" +
@@ -60,6 +64,7 @@ func newDevnetCommand(app *App) *cobra.Command {
 	up.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
 	up.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	up.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
+	up.Flags().StringVar(&opts.generation, "generation", generationBoth, "clients that the nodes serve: 2020, today or both")
 	up.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	up.Flags().BoolVar(&opts.detach, "detach", false, "go on in the background")
 	up.Flags().StringVar(&opts.name, "name", "devnet", "name for --network")
@@ -124,6 +129,8 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 		return "", usageError(errors.New("--swarm-size must be positive"))
 	case opts.difficulty < 1:
 		return "", usageError(errors.New("--difficulty must be positive"))
+	case opts.generation != generationBoth && !rpc.Generation(opts.generation).Known():
+		return "", usageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
 	}
 	if dir, err = app.devnetDir(opts); err != nil {
 		return "", err
@@ -140,6 +147,17 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
+// generationBoth makes nodes serve the clients of both generations.
+const generationBoth = "both"
+
+// only returns the one generation that the nodes shall serve, empty for both.
+func (opts *devnetOptions) only() rpc.Generation {
+	if opts.generation == generationBoth {
+		return ""
+	}
+	return rpc.Generation(opts.generation)
+}
+
 // networkOptions makes of the flags what the devnet is started with.
 func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options, error) {
 	log, err := opts.log.logger(app)
@@ -148,7 +166,7 @@ func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options,
 	}
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
-		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Control: true, Logger: log,
+		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned, Control: true, Logger: log,
 	}
 	host, port, err := net.SplitHostPort(opts.listen)
 	if err != nil {
@@ -237,7 +255,7 @@ func describeDevnet(net *devnet.Network, dir string, opts *devnetOptions) (recor
 	up, status := true, net.Status()
 	out := record.Network{
 		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"), Seeds: []string{net.SeedURL()},
-		Nodes: status.Nodes, Swarms: status.Swarms, Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
+		Generation: string(net.Generation()), Nodes: status.Nodes, Swarms: status.Swarms, Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
 	}
 	data, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

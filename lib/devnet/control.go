@@ -110,6 +110,7 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 		Listener:      listener,
 		Directory:     n.registry,
 		Difficulty:    n.options.Difficulty,
+		Generation:    n.options.Generation,
 		AllowUnsigned: n.options.AllowUnsigned,
 		Wrap:          func(handler http.Handler) http.Handler { return m.meter.wrap(m.faults.wrap(handler)) },
 		DialContext:   m.faults.dialContext,

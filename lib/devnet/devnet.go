@@ -7,6 +7,7 @@
 package devnet
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -56,6 +57,9 @@ type Options struct {
 	SeedPort uint16
 	// Difficulty is the proof of work that nodes ask for; 0 means 1.
 	Difficulty uint64
+	// Generation is the only one whose clients the nodes serve; empty means both. Nodes that join from outside decide for
+	// themselves.
+	Generation rpc.Generation
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
 	AllowUnsigned bool
 	// Control opens an endpoint through which other processes give orders: see Connect.
@@ -149,6 +153,11 @@ func Start(ctx context.Context, options Options) (*Network, error) {
 	return n, nil
 }
 
+// Generation is which storage RPC clients shall speak: of nodes that serve both, that of 2020, which has all routes.
+func (n *Network) Generation() rpc.Generation {
+	return cmp.Or(n.options.Generation, rpc.Generation2020)
+}
+
 // start brings up the registry, lists the nodes in it and starts them all at once.
 func (n *Network) start(ctx context.Context) error {
 	var err error
@@ -156,6 +165,7 @@ func (n *Network) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.registry.generation = n.Generation()
 	n.registry.setDifficulty(n.options.Difficulty)
 	if n.members, err = n.loadMembers(); err != nil {
 		return err

@@ -52,6 +52,8 @@ type registry struct {
 	swarmSize int
 	now       func() time.Time
 
+	generation rpc.Generation // that it tells clients to speak
+
 	since time.Time // when this process took over
 
 	mu         sync.Mutex
@@ -319,7 +321,7 @@ func (r *registry) list(lastHash string) *rpc.ServiceNodesResult {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if lastHash == r.hash {
-		return &rpc.ServiceNodesResult{Unchanged: true, Difficulty: r.difficulty}
+		return &rpc.ServiceNodesResult{Unchanged: true, Difficulty: r.difficulty, Generation: r.generation}
 	}
 	states := make([]rpc.NodeState, len(r.state.Nodes))
 	for i, node := range r.state.Nodes {
@@ -327,7 +329,7 @@ func (r *registry) list(lastHash string) *rpc.ServiceNodesResult {
 	}
 	return &rpc.ServiceNodesResult{
 		States: states, BlockHash: r.hash, Height: r.state.Height, Hardfork: hardfork, Status: "OK",
-		Difficulty: r.difficulty,
+		Difficulty: r.difficulty, Generation: r.generation,
 	}
 }
 

@@ -106,7 +106,7 @@ func (r *registry) serveNodes(raw json.RawMessage) (any, *rpcError) {
 	}
 	return rpc.NodeList{
 		States: params.Select(list.States), Height: list.Height, BlockHash: list.BlockHash, Hardfork: list.Hardfork,
-		Status: list.Status, Difficulty: list.Difficulty,
+		Status: list.Status, Difficulty: list.Difficulty, Generation: list.Generation,
 	}, nil
 }
 

@@ -15,12 +15,18 @@ import (
 // witnesses is how many nodes are asked what a single one could lie about: the generation and the time.
 const witnesses = 3
 
-// Generation returns which storage RPC the network speaks: what the Config says, else what an earlier run found out,
-// else what most of three random nodes say, which is remembered. The error wraps ErrNoGeneration if none of them
+// Generation returns which storage RPC the network speaks: what the Config says, else what the seeds or an earlier run
+// found out, else what most of three random nodes say, which is remembered. The error wraps ErrNoGeneration if none of them
 // tells, is that of Nodes or Request, or the context's.
 func (c *Client) Generation(ctx context.Context) (rpc.Generation, error) {
 	if known := c.knownGeneration(); known != "" {
 		return known, nil
+	}
+	if _, err := c.Nodes(ctx); err != nil {
+		return "", err
+	}
+	if told := c.knownGeneration(); told != "" {
+		return told, nil
 	}
 	answers, err := c.askWitnesses(ctx)
 	if err != nil {

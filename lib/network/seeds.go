@@ -34,12 +34,15 @@ func (c *Client) fetchNodes(ctx context.Context, timed bool) error {
 	c.mu.Unlock()
 	var failures []error
 	for _, i := range order {
-		nodes, date, err := c.askSeed(ctx, c.seeds[i])
+		nodes, date, told, err := c.askSeed(ctx, c.seeds[i])
 		if err == nil && timed && date.IsZero() {
 			err = errors.New("it tells no time")
 		}
 		if err == nil {
 			c.learnOffset(date)
+			if told.Known() {
+				c.setGeneration(told)
+			}
 			c.setNodes(nodes)
 			return nil
 		}
@@ -51,8 +54,9 @@ func (c *Client) fetchNodes(ctx context.Context, timed bool) error {
 	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
 }
 
-// askSeed asks for every active node. A seed's Date comes with its list.
-func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, error) {
+// askSeed asks for every active node. A seed's Date comes with its list and, from a registry of ours, what generation the
+// network is of.
+func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, rpc.Generation, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, seedTimeout, errSeedTimeout)
 	defer cancel()
 	body, err := rpc.NewRequest(rpc.MethodServiceNodes, rpc.ServiceNodesParams{
@@ -63,17 +67,28 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, e
 		},
 	})
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, time.Time{}, "", err
 	}
 	answer, err := c.http.PostSeed(ctx, seed, body)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, time.Time{}, "", err
 	}
 	if answer.Status != rpc.StatusOK {
-		return nil, time.Time{}, fmt.Errorf("status %d", answer.Status)
+		return nil, time.Time{}, "", fmt.Errorf("status %d", answer.Status)
 	}
 	nodes, err := parseSeedAnswer(answer.Body)
-	return nodes, answer.Date, err
+	if err != nil {
+		return nil, time.Time{}, "", err
+	}
+	var told struct {
+		Result struct {
+			Generation rpc.Generation `json:"generation"`
+		} `json:"result"`
+	}
+	if err := json.Unmarshal(answer.Body, &told); err != nil {
+		return nil, time.Time{}, "", err
+	}
+	return nodes, answer.Date, told.Result.Generation, nil
 }
 
 // parseSeedAnswer reads a node list, leaves out entries that cannot be used, and refuses a list that has none. Of

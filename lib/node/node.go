@@ -65,6 +65,8 @@ type Config struct {
 
 	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
+	// Generation is the only one whose clients the node serves; empty means both.
+	Generation rpc.Generation
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Anybody can then read
 	// anybody's (encrypted) messages, as on the network of that time.
 	AllowUnsigned bool
@@ -122,6 +124,7 @@ type Node struct {
 	now           func() time.Time
 	random        io.Reader
 	allowUnsigned bool
+	generation    rpc.Generation // empty for both
 
 	store       *store
 	difficulty  *difficulty
@@ -213,6 +216,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 		now:           config.Now,
 		random:        config.Rand,
 		allowUnsigned: config.AllowUnsigned,
+		generation:    config.Generation,
 		store:         store,
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),

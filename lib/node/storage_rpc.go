@@ -114,7 +114,7 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 }
 
 func (n *Node) call(ctx context.Context, method string, params fields) (answer, error) {
-	if isToday(method, params) {
+	if n.servesToday(method, params) {
 		return n.callToday(ctx, method, params)
 	}
 	switch method {

@@ -27,6 +27,14 @@ var todayMethods = []string{
 	rpc.MethodSequence, rpc.MethodIfElse,
 }
 
+// servesToday reports whether a request is for those who serve today's clients.
+func (n *Node) servesToday(method string, params fields) bool {
+	if n.generation != "" {
+		return n.generation == rpc.GenerationToday
+	}
+	return isToday(method, params)
+}
+
 // isToday tells the generation of a request.
 func isToday(method string, params fields) bool {
 	switch method {
@@ -159,11 +167,11 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		case !view.owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case !signed && !namespace.RetrieveIsPublic():
-			return answer{}, errUnsigned
+			return answer{}, unsigned(rpc.MethodRetrieve)
 		case signed && now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
-			return answer{}, errSignedNotNow
+			return answer{}, signedNotNow(rpc.MethodRetrieve)
 		case signed && !proof.covers(rpc.RetrieveSignatureText(namespace, timestamp)):
-			return answer{}, errSignature
+			return answer{}, wronglySigned(rpc.MethodRetrieve)
 		}
 		messages, more, err := n.store.page(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
 		if err != nil {

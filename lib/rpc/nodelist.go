@@ -46,7 +46,8 @@ type NodeList struct {
 	Hardfork  int              `json:"hardfork,omitempty"`
 	Status    string           `json:"status"`
 
-	Difficulty uint64 `json:"difficulty,omitempty"` // ours alone
+	Difficulty uint64     `json:"difficulty,omitempty"` // ours alone, as is Generation
+	Generation Generation `json:"generation,omitempty"`
 }
 
 // Select makes entries of those nodes that are asked for, with the fields that are asked for. Of more than Limit it takes

@@ -173,7 +173,8 @@ type ServiceNodesResult struct {
 	Status    string      `json:"status,omitempty"`
 	Unchanged bool        `json:"unchanged,omitempty"`
 
-	Difficulty uint64 `json:"difficulty,omitempty"`
+	Difficulty uint64     `json:"difficulty,omitempty"`
+	Generation Generation `json:"generation,omitempty"`
 }
 
 // RegisterParams announces a node to a registry of ours. Signature is Ed25519, in base64, by PubkeyEd25519 over

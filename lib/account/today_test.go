@@ -1,0 +1,361 @@
+package account
+
+import (
+	"encoding/base64"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/internal/vectors"
+	"sessiontool/lib/message"
+	"sessiontool/lib/presence"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sealedbox"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+)
+
+// toToday is a draft for a network of today.
+func toToday(to *person, text string) Draft {
+	return Draft{To: to.ID(), Text: text, Network: rpc.GenerationToday}
+}
+
+// writes sends a text on a network of today.
+func (p *person) writes(to *person, text string) string {
+	p.w.t.Helper()
+	return p.sends(p.Send(p.w.t.Context(), toToday(to, text)))
+}
+
+// boxes seals any content as today's clients do, at a time in milliseconds.
+func (p *person) boxes(to *person, content message.Content, timestampMS uint64) string {
+	p.w.t.Helper()
+	box, err := sealedbox.Seal(p.w.random, p.keys, to.keys.X25519.Public, message.Pad(content.Marshal()))
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	data, err := envelope.PackBox(timestampMS, box)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return data
+}
+
+// pals makes two people who have written to each other with today's protocol.
+func (w *world) pals() (alice, bob *person) {
+	w.t.Helper()
+	alice, bob = w.person("alice"), w.person("bob")
+	bob.get(alice.writes(bob, "hi bob"))
+	alice.get(bob.writes(alice, "hi alice"))
+	return alice, bob
+}
+
+func (p *person) wantProtocol(with *person, want Protocol) {
+	p.w.t.Helper()
+	contact, err := p.Contact(p.w.t.Context(), with.ID())
+	if err != nil || contact.Protocol != want {
+		p.w.t.Errorf("%s speaks %q with %s (%v), want %q", p.name, contact.Protocol, with.name, err, want)
+	}
+}
+
+// What session.js sent arrives as what session.js received.
+func TestRecordedMessagesOfToday(t *testing.T) {
+	var file struct {
+		Messages []struct {
+			Sender struct {
+				ID sessionid.ID `json:"session_id"`
+			} `json:"sender"`
+			Recipient struct {
+				Seed vectors.Hex `json:"seed_hex"`
+			} `json:"recipient"`
+			Store struct {
+				Data string `json:"data"`
+			} `json:"store_params"`
+			Received struct {
+				Text        string `json:"text"`
+				TimestampMS int64  `json:"timestamp"`
+				Author      struct {
+					DisplayName string `json:"displayName"`
+				} `json:"author"`
+			} `json:"received_by_real_peer"`
+		} `json:"messages"`
+	}
+	vectors.Load(t, "sessionjs_message.json", &file)
+	w := newWorld(t)
+	for _, recorded := range file.Messages {
+		event := w.personWith("bob", sessionid.Seed(recorded.Recipient.Seed)).get(recorded.Store.Data)
+		wantText(t, event, recorded.Received.Text)
+		if event.From != recorded.Sender.ID || event.TimestampMS != recorded.Received.TimestampMS ||
+			event.DisplayName != recorded.Received.Author.DisplayName || !event.Asks {
+			t.Errorf("%+v is not what the real client showed: %+v", event, recorded.Received)
+		}
+	}
+}
+
+// Anybody can be written to at once, as often as one likes. The first text is a request; to answer it is to accept.
+func TestFirstMessageIsARequest(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	first := bob.get(alice.writes(bob, "backup failed"))
+	wantText(t, first, "backup failed")
+	if !first.Asks || first.From != alice.ID() || first.DisplayName != "alice" {
+		t.Errorf("the first message is %+v", first)
+	}
+	alice.wantState(bob, StateSent)
+	bob.wantState(alice, StateReceived)
+
+	second := bob.get(alice.writes(bob, "again"))
+	wantText(t, second, "again")
+	if second.Asks {
+		t.Error("the second message is a request, too")
+	}
+	requests, err := bob.FriendRequests(t.Context())
+	if err != nil || len(requests) != 1 || requests[0].ID != first.ID || requests[0].Text != "backup failed" {
+		t.Errorf("requests %+v, %v", requests, err)
+	}
+
+	answer := alice.get(bob.writes(alice, "thanks"))
+	wantText(t, answer, "thanks")
+	if answer.Asks {
+		t.Error("the answer is a request")
+	}
+	alice.wantState(bob, StateFriends)
+	bob.wantState(alice, StateFriends)
+}
+
+// A request can be accepted without a word, which the other side learns; declined it leaves no trace.
+func TestMessageRequestAcceptedAndDeclined(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+	request := bob.get(alice.writes(bob, "hi"))
+	out, err := bob.Accept(t.Context(), request.ID)
+	if err != nil || out.Kind != KindControl {
+		t.Fatalf("accepted with %+v, %v", out, err)
+	}
+	again, err := bob.Accept(t.Context(), alice.ID().String())
+	if !errors.Is(err, ErrRequestNotFound) {
+		t.Errorf("accepted twice: %+v, %v", again, err)
+	}
+	event := alice.get(out.Data)
+	if event.Kind != EventFriendRequest || !event.Outgoing || event.State != StateFriends || event.Text != "hi" || event.DisplayName != "bob" {
+		t.Errorf("alice learns %+v", event)
+	}
+	alice.wantState(bob, StateFriends)
+	bob.wantState(alice, StateFriends)
+
+	bob.get(carol.writes(bob, "hello"))
+	if _, err := bob.Decline(t.Context(), carol.ID().String()); err != nil {
+		t.Fatal(err)
+	}
+	bob.wantState(carol, StateNone)
+	if event := bob.get(carol.writes(bob, "please")); !event.Asks {
+		t.Errorf("who was declined may ask again: %+v", event)
+	}
+}
+
+// An approval that nobody asked for makes nobody a friend, and a stranger without a text is not remembered.
+func TestWhatStrangersCannotDo(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	for _, content := range []message.Content{
+		message.Approval("alice", 1),
+		{Body: message.Receipts{Kind: message.Read, TimestampsMS: []uint64{1}}, SigTimestampMS: 1},
+		{Body: message.Typing{TimestampMS: 1}, SigTimestampMS: 1},
+	} {
+		bob.get(alice.boxes(bob, content, 1))
+		if _, err := bob.Contact(t.Context(), alice.ID()); !errors.Is(err, ErrUnknownContact) {
+			t.Errorf("after %s: %v, want ErrUnknownContact", content.Body.Name(), err)
+		}
+	}
+	// Nor does the receipt of somebody whom we have asked accept anything.
+	bob.writes(alice, "hi")
+	bob.get(alice.boxes(bob, message.Content{Body: message.Receipts{Kind: message.Read}, SigTimestampMS: 2}, 2))
+	bob.wantState(alice, StateSent)
+}
+
+// What today's clients say besides texts is told apart.
+func TestOtherContentsOfToday(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.pals()
+	now := uint64(w.now.UnixMilli())
+	for _, test := range []struct {
+		content message.Content
+		want    Event
+	}{
+		{message.Content{Body: message.Receipts{Kind: message.Read, TimestampsMS: []uint64{7}}}, Event{Kind: EventDelivery, Text: "read", Timestamps: []uint64{7}}},
+		{message.Content{Body: message.Typing{TimestampMS: now}}, Event{Kind: EventControl, Text: "typing"}},
+		{message.Content{Body: message.Unsend{TimestampMS: 7, Author: alice.ID().String()}}, Event{Kind: EventControl, Text: "unsend"}},
+		{message.Content{Body: message.Extraction}, Event{Kind: EventControl, Text: "data_extraction"}},
+		{message.Content{Body: message.Response{Approved: true}}, Event{Kind: EventControl, Text: "message_request_response"}},
+		{message.Content{Body: message.Data{Flags: message.ExpirationTimerUpdate}}, Event{Kind: EventControl, Text: "expiration_timer_update"}},
+	} {
+		test.content.SigTimestampMS = now
+		got := bob.get(alice.boxes(bob, test.content, now))
+		if got.Kind != test.want.Kind || got.Text != test.want.Text || !reflect.DeepEqual(got.Timestamps, test.want.Timestamps) {
+			t.Errorf("%s is %+v", test.content.Body.Name(), got)
+		}
+	}
+}
+
+// A box is one message, whatever is around it and however late it comes again.
+func TestBoxesAreOpenedOnce(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	data := alice.writes(bob, "once")
+	wantText(t, bob.get(data), "once")
+	if opened := bob.gets(data); !opened[0].Duplicate {
+		t.Errorf("the same data: %+v", opened[0])
+	}
+	env, err := envelope.Unpack(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := envelope.Pack(w.random, env) // with a device and another request id
+	if err != nil || other == data {
+		t.Fatal(err)
+	}
+	if event := bob.get(other); event.Kind != EventControl || event.Text != "duplicate" {
+		t.Errorf("the box in another envelope: %+v", event)
+	}
+	w.pass(100 * 24 * time.Hour)
+	for name, data := range map[string]string{"as it was": data, "in another envelope": other} {
+		if event := bob.get(data); event.Kind != EventControl || event.Text != "duplicate" {
+			t.Errorf("after a season, %s: %+v", name, event)
+		}
+	}
+}
+
+// Nodes can change what is around a box, and are found out where that matters.
+func TestEnvelopeWithAnotherTimestamp(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	before := bob.content()
+	data := alice.boxes(bob, message.TodayText("hi", "alice", 5), 6)
+	wantFailure(t, bob.get(data), record.CodeBadEnvelope)
+	wantOnlySeen(t, before, bob.content())
+	// Some clients do not say when they wrote: then the envelope has to do.
+	wantText(t, bob.get(alice.boxes(bob, message.Text("hi", "alice", nil), 6)), "hi")
+}
+
+func TestBoxesThatDoNotOpen(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+	before := bob.content()
+	wantFailure(t, bob.get(alice.writes(carol, "not for bob")), record.CodeDecryptionFailed)
+
+	// Something that begins like sealed sender is tried as a box all the same, and fails as what it may be.
+	data, err := envelope.PackBox(1, []byte{0x11, 0xff, 0xff})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, bob.get(data), record.CodeDecryptionFailed)
+	wantOnlySeen(t, before, bob.content())
+}
+
+// Files stay where they are; that they came is told.
+func TestAttachmentsAreCounted(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.pals()
+	attached := []byte{0x0a, 0x04, 0x12, 0x00, 0x12, 0x00} // Content{dataMessage{attachments, attachments}}
+	box, err := sealedbox.Seal(w.random, alice.keys, bob.keys.X25519.Public, message.Pad(attached))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := envelope.PackBox(1, box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event := bob.get(data); event.Kind != EventMessage || event.Attachments != 2 || event.Text != "" {
+		t.Errorf("got %+v", event)
+	}
+}
+
+// What is put into the outbox is sent once, whoever is killed: as with the protocol of 2020.
+func TestSendOfTodayResumes(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	first := alice.seals(toToday(bob, "hi"))
+	alice.ends(presence.Crashed)
+	second := alice.anew("second")
+	again := second.seals(toToday(bob, "hi"))
+	if !again.Resumed || again.Data != first.Data || again.TTLMillis != rpc.GenerationToday.MaxTTLMillis() {
+		t.Errorf("the rerun sends %+v, the killed run %+v", again, first)
+	}
+	second.ends(presence.Crashed)
+	third := alice.anew("third")
+	if claimed, _ := third.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != first.Data {
+		t.Errorf("left in the outbox: %+v", claimed)
+	}
+}
+
+func TestSendOfTodayRefuses(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	day := (24 * time.Hour).Milliseconds()
+	nobody := sessionid.FromPublicKey(x25519.PublicKey{})
+	for name, test := range map[string]struct {
+		draft Draft
+		want  error
+	}{
+		"no text":                         {toToday(bob, ""), ErrNoText},
+		"to itself":                       {toToday(alice, "hi"), ErrSelf},
+		"to no real key":                  {Draft{To: nobody, Text: "hi", Protocol: ProtocolToday}, x25519.ErrLowOrder},
+		"too long a life":                 {Draft{To: bob.ID(), Text: "hi", Network: rpc.GenerationToday, TTLMillis: 15 * day}, ErrTTL},
+		"too long a life for the network": {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolToday, TTLMillis: 5 * day}, ErrTTL},
+	} {
+		_, err := alice.Send(t.Context(), test.draft)
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+	alice.wantOutboxEmpty(true)
+	if _, err := alice.RequestFriend(t.Context(), toToday(bob, ""), false); !errors.Is(err, ErrNoText) {
+		t.Errorf("a request without a text: %v", err)
+	}
+}
+
+// A request is a text that one may not repeat by mistake.
+func TestRequestOfToday(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	data := alice.sends(alice.RequestFriend(t.Context(), toToday(bob, "hi"), false))
+	if _, err := alice.RequestFriend(t.Context(), toToday(bob, "ho"), false); !errors.Is(err, ErrRequestPending) {
+		t.Errorf("asked twice: %v", err)
+	}
+	if event := bob.get(data); !event.Asks || event.Text != "hi" {
+		t.Errorf("bob gets %+v", event)
+	}
+	if _, err := bob.RequestFriend(t.Context(), toToday(alice, "ho"), false); !errors.Is(err, ErrAskedAlready) {
+		t.Errorf("asked back: %v", err)
+	}
+	alice.get(bob.accepts(alice))
+	if _, err := alice.RequestFriend(t.Context(), toToday(bob, "ho"), false); !errors.Is(err, ErrAlreadyFriends) {
+		t.Errorf("asked a friend: %v", err)
+	}
+}
+
+// A box was recorded to be opened, and nothing but a session belongs on the synchronous route.
+func TestBoxOnTheSynchronousRoute(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	opened, err := bob.Receive(t.Context(), []Incoming{{Data: alice.writes(bob, "hi"), Route: record.RouteSync}}, nil)
+	if err != nil || !opened[0].Refused {
+		t.Errorf("got %+v, %v", opened, err)
+	}
+}
+
+// The outbox holds base64 that a node takes: nothing else is in a store request of today.
+func TestBoxFitsAStoreRequest(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	text := make([]byte, message.MaxTextBytes)
+	for i := range text {
+		text[i] = 'x'
+	}
+	raw, err := base64.StdEncoding.DecodeString(alice.writes(bob, string(text)))
+	if err != nil || len(raw) > rpc.MaxMessageBytes {
+		t.Errorf("the longest text takes %d bytes, %v", len(raw), err)
+	}
+}

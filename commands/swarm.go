@@ -54,8 +54,9 @@ func newSwarmCommand(app *App) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(app.retrieveEnvelopes),
 	}
-	return parent("swarm", "Look up, check and draw swarms, list nodes, store and retrieve envelopes", "",
-		lookup, nodes, newCheckCommand(app), newMapCommand(app), storeCmd, retrieve)
+	return parent("swarm", "Look up, check and draw swarms, list nodes, store, retrieve and change envelopes", "",
+		lookup, nodes, newCheckCommand(app), newMapCommand(app), storeCmd, retrieve,
+		newDeleteCommand(app), newExpireCommand(app))
 }
 
 func (app *App) lookupSwarms(ctx context.Context, args []string) error {

@@ -18,6 +18,7 @@ const (
 	TypeDelivery      = "delivery"
 	TypeHeartbeat     = "heartbeat"
 	TypeControl       = "control"
+	TypeChange        = "change"
 	TypeSwarm         = "swarm"
 	TypeNode          = "node"
 	TypeEnvelope      = "envelope"
@@ -180,6 +181,27 @@ type Heartbeat struct {
 	ListeningNode string `json:"listening_node"`
 	PolledAt      string `json:"polled_at,omitempty"`
 	Received      int    `json:"received"`
+}
+
+// Change tells what became of stored messages of the account: Action is delete or expire, Requested and Changed are hashes.
+// Changed has those that some member of the swarm had; OK says that at least one member has carried the request out.
+type Change struct {
+	Type         string         `json:"type"`
+	OK           bool           `json:"ok"`
+	Account      string         `json:"account"`
+	Action       string         `json:"action"`
+	Requested    []string       `json:"requested"`
+	Changed      []string       `json:"changed"`
+	ExpirationMS int64          `json:"expiration_ms,omitempty"`
+	Nodes        []ChangeResult `json:"nodes"`
+}
+
+// ChangeResult is what one member has signed to have done.
+type ChangeResult struct {
+	PubkeyEd25519 string   `json:"pubkey_ed25519"`
+	OK            bool     `json:"ok"`
+	Error         string   `json:"error"`
+	Changed       []string `json:"changed"`
 }
 
 // Node is a service node. SwarmID is 16 hex digits, empty where it is not known.

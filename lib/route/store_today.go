@@ -2,7 +2,6 @@ package route
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -161,29 +160,20 @@ func (s *todayStore) judge(ctx context.Context, node network.Node, answer networ
 func (s *todayStore) take(change rpc.ChangeAnswer, elapsed int64) {
 	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
 		member := change.Swarm[name]
-		result := record.NodeResult{PubkeyEd25519: name, Status: rpc.StatusOK, Millis: elapsed, Already: bool(member.Already)}
-		var key network.Key
-		switch err := key.UnmarshalText([]byte(name)); {
-		case err != nil:
-			continue // no node has such a name
+		result := record.NodeResult{
+			PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""),
+			Status:        rpc.StatusOK, Millis: elapsed, Already: bool(member.Already),
+		}
+		switch {
 		case bool(member.Failed):
 			result.Status, result.Error = member.Code, memberFailure(member)
-		case !s.signed(key, member):
+		case !s.router.signedBy(name, rpc.StoredText(s.hash), member.Signature):
 			result.Error = "it has not signed that it has the message"
 		default:
 			result.OK = true
 		}
 		s.put(result)
 	}
-}
-
-// signed reports whether a registered node has put its name to having this message.
-func (s *todayStore) signed(key network.Key, member rpc.MemberResult) bool {
-	if _, registered := s.router.network.Node(key); !registered {
-		return false
-	}
-	signature, err := base64.StdEncoding.DecodeString(member.Signature)
-	return err == nil && ed25519.Verify(key[:], rpc.StoredText(s.hash), signature)
 }
 
 // memberFailure says why a member has not done what it was asked for.

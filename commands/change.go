@@ -1,0 +1,126 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+	"sessiontool/lib/rpc"
+)
+
+// changeFunc changes stored messages, named by their hashes.
+type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error)
+
+func newDeleteCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "delete [HASH...]",
+		Short: "Delete stored messages of the account, on today's network",
+		Long: "Remove messages from the account's own swarm, by their hashes. What was received stays in the inbox.\n\n" +
+			"Reads hashes (strings, or records with a message_hash) if none is given, and prints a change record for every\n" +
+			"100 of them, with what each member of the swarm has signed to have done.\n" +
+			"Exit status: 0, 2 (not a hash), 4, 5, 6 (the network is of 2020, which cannot do that), 8, 9.",
+		Example: "  sessiontool swarm retrieve | sessiontool swarm delete",
+		RunE: app.runE(func(ctx context.Context, args []string) error {
+			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+				return router.Delete(ctx, hashes)
+			})
+		}),
+	}
+}
+
+func newExpireCommand(app *App) *cobra.Command {
+	var ttl time.Duration
+	cmd := &cobra.Command{
+		Use:   "expire --ttl TIME [HASH...]",
+		Short: "Change how long stored messages of the account are kept, on today's network",
+		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would, but not\n" +
+			"later than in 30 days.\n\n" +
+			"Reads hashes (strings, or records with a message_hash) if none is given, and prints a change record for every\n" +
+			"100 of them, with what each member of the swarm has signed to have done.\n" +
+			"Exit status: 0, 2 (not a hash), 4, 5, 6 (the network is of 2020, which cannot do that), 8, 9.",
+		Example: "  sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
+		RunE: app.runE(func(ctx context.Context, args []string) error {
+			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {
+				return usageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
+			}
+			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+				return router.Expire(ctx, hashes, ttl)
+			})
+		}),
+	}
+	cmd.Flags().DurationVar(&ttl, "ttl", 0, "how long from now, at most 720h")
+	return cmd
+}
+
+// changeMessages changes the messages that args or, if there are none, the items of stdin name.
+func (app *App) changeMessages(ctx context.Context, args []string, change changeFunc) error {
+	hashes, err := app.namedHashes(args)
+	if err != nil || len(hashes) == 0 {
+		return err
+	}
+	_, router, err := app.openRouter(ctx, route.Options{})
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(hashes, route.MaxChange) {
+		out, err := change(ctx, router, some)
+		if err != nil {
+			return err
+		}
+		if err := app.print(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// namedHashes collects hashes, each once.
+func (app *App) namedHashes(args []string) (hashes []string, err error) {
+	take := func(name hashName) error {
+		if len(name) != rpc.HashTextLength {
+			return fmt.Errorf("%w: a message hash of today's network has %d characters", errBadInput, rpc.HashTextLength)
+		}
+		if !slices.Contains(hashes, string(name)) {
+			hashes = append(hashes, string(name))
+		}
+		return nil
+	}
+	if len(args) == 0 || len(args) == 1 && args[0] == "-" {
+		err := filter(app, take)
+		return hashes, err
+	}
+	for _, arg := range args {
+		if err := take(hashName(arg)); err != nil {
+			return nil, err
+		}
+	}
+	return hashes, nil
+}
+
+// hashName is an item of input that names a stored message: a string, or a record with a message_hash.
+type hashName string
+
+// UnmarshalJSON reads either form.
+func (n *hashName) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, (*string)(n)) == nil {
+		return nil
+	}
+	var named struct {
+		MessageHash string `json:"message_hash"`
+	}
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
+	}
+	if named.MessageHash == "" {
+		return errors.New("it has no message_hash")
+	}
+	*n = hashName(named.MessageHash)
+	return nil
+}

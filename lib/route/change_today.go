@@ -1,0 +1,193 @@
+package route
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// MaxChange is how many messages one Delete or Expire may name.
+const MaxChange = 100
+
+// ErrGeneration reports a request that nodes of 2020 do not know.
+var ErrGeneration = errors.New("service nodes of 2020 cannot do that")
+
+// Delete removes messages of the account, by their hashes, from its swarm (today's notes, section 6). The record tells
+// what each member has signed to have done; it succeeds if one member did it, whether or not anything was there. The error
+// wraps ErrGeneration, ErrNotStored, ErrRefused, ErrClock or the network's, or is the context's.
+func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, error) {
+	owner := r.account.ID().String()
+	return r.change(ctx, changing{
+		method: rpc.MethodDelete, hashes: hashes,
+		params: rpc.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc.DeleteSignatureText(hashes))},
+		done: func(member rpc.MemberResult) (done []string, signed []byte) {
+			if member.Deleted != nil {
+				done = member.Deleted.List
+			}
+			return done, rpc.DeletedText(owner, hashes, done)
+		},
+	})
+}
+
+// Expire makes messages of the account expire after some time from now: earlier or later than they would. It is like Delete
+// in all else.
+func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (record.Change, error) {
+	expiry := r.network.Now().Add(after).UnixMilli()
+	owner, times := r.account.ID().String(), []int64{expiry}
+	out, err := r.change(ctx, changing{
+		method: rpc.MethodExpire, hashes: hashes,
+		params: rpc.ExpireParams{
+			Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc.ExpireSignatureText(false, false, times, hashes)),
+		},
+		done: func(member rpc.MemberResult) (done []string, signed []byte) {
+			if member.Updated != nil {
+				done = member.Updated.List
+			}
+			return done, rpc.ExpiredText(owner, member.Expiry, hashes, done, member.Unchanged)
+		},
+	})
+	out.ExpirationMS = expiry
+	return out, err
+}
+
+// changing is what Delete or Expire asks for. done reads a member's result: the hashes that it changed, and the text that it
+// has signed if that is true.
+type changing struct {
+	method string
+	hashes []string
+	params any
+	done   func(rpc.MemberResult) (done []string, signed []byte)
+}
+
+// change asks members of the account's swarm one after the other until one has passed the request on to all.
+func (r *Router) change(ctx context.Context, q changing) (record.Change, error) {
+	out := record.Change{
+		Type: record.TypeChange, Account: r.account.Name(), Action: q.method, Requested: q.hashes,
+		Changed: []string{}, Nodes: []record.ChangeResult{},
+	}
+	if len(q.hashes) == 0 || len(q.hashes) > MaxChange {
+		return out, fmt.Errorf("%d messages at once, where 1 to %d may be named", len(q.hashes), MaxChange)
+	}
+	switch generation, err := r.network.Generation(ctx); {
+	case err != nil:
+		return out, err
+	case generation != rpc.GenerationToday:
+		return out, ErrGeneration
+	}
+	swarm, err := r.network.Swarm(ctx, r.account.ID())
+	if err != nil {
+		return out, err
+	}
+	body, err := rpc.NewRequest(q.method, q.params)
+	if err != nil {
+		return out, err
+	}
+	group, members := r.network.Group(), newMembers(r.network.Shuffle(swarm))
+	var failures []error
+	for {
+		node, ok := members.next()
+		if !ok {
+			return out, fmt.Errorf("%w: %w", ErrNotStored, errors.Join(failures...))
+		}
+		answer, err := group.Request(ctx, node, body)
+		if err != nil && !errors.Is(err, network.ErrTarget) {
+			return out, err
+		}
+		if err == nil {
+			err = r.judgeChange(ctx, answer, members)
+		}
+		if err == nil {
+			err = r.takeChange(&out, q, answer.Body)
+		}
+		if err == nil {
+			return out, nil
+		}
+		failures = append(failures, fmt.Errorf("node %s: %w", node.Ed25519, err))
+	}
+}
+
+// judgeChange returns why an answer is none. Who is no member tells who is.
+func (r *Router) judgeChange(ctx context.Context, answer network.Answer, members *members) error {
+	switch answer.Status {
+	case rpc.StatusOK:
+		return nil
+	case rpc.StatusWrongSwarm:
+		right, err := r.network.AdoptSwarm(ctx, r.account.ID(), answer.Body)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errNotMember, err)
+		}
+		members.prefer(r.network.Shuffle(right))
+		return errNotMember
+	case rpc.StatusBadTimestamp:
+		return ErrClock
+	case rpc.StatusBadRequest, rpc.StatusUnauthorized:
+		return fmt.Errorf("%w: status %d: %.200q", ErrRefused, answer.Status, answer.Body)
+	}
+	return fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
+}
+
+// takeChange learns what the members did. It fails if none of them has signed anything.
+func (r *Router) takeChange(out *record.Change, q changing, body string) error {
+	change, err := rpc.ParseChange(body)
+	if err != nil {
+		return err
+	}
+	out.Nodes = out.Nodes[:0]
+	changed := make(map[string]bool)
+	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
+		result := r.readChange(q, name, change.Swarm[name])
+		out.Nodes = append(out.Nodes, result)
+		out.OK = out.OK || result.OK
+		for _, hash := range result.Changed {
+			changed[hash] = true
+		}
+	}
+	if !out.OK {
+		return errors.New("no member has signed that it did anything")
+	}
+	out.Changed = append(out.Changed, slices.Sorted(maps.Keys(changed))...)
+	return nil
+}
+
+// readChange reads one member's result.
+func (r *Router) readChange(q changing, name string, member rpc.MemberResult) record.ChangeResult {
+	result := record.ChangeResult{PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""), Changed: []string{}}
+	if bool(member.Failed) {
+		result.Error = memberFailure(member)
+		return result
+	}
+	done, text := q.done(member)
+	switch {
+	case !r.signedBy(name, text, member.Signature):
+		result.Error = "it has not signed what it did"
+	case slices.ContainsFunc(done, func(hash string) bool { return !slices.Contains(q.hashes, hash) }):
+		result.Error = "it did something else"
+	default:
+		result.OK, result.Changed = true, append(result.Changed, done...)
+	}
+	return result
+}
+
+// signedBy reports whether a registered node, named by its Ed25519 key in hex, has put its name to text. The signature is
+// base64.
+func (r *Router) signedBy(name string, text []byte, signature string) bool {
+	var key network.Key
+	if key.UnmarshalText([]byte(name)) != nil {
+		return false
+	}
+	if _, registered := r.network.Node(key); !registered {
+		return false
+	}
+	raw, err := base64.StdEncoding.DecodeString(signature)
+	return err == nil && ed25519.Verify(key[:], text, raw)
+}

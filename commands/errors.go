@@ -92,7 +92,7 @@ var codeTable = []struct {
 	{keystore.ErrAccountExists, record.CodeAccountExists},
 	{route.ErrClock, record.CodeClockSkew},
 	{route.ErrRefused, record.CodeRefused},
-	{route.ErrGeneration, record.CodeRefused},
+	{route.ErrGeneration, record.CodeUnsupported},
 	{route.ErrDifficulty, record.CodeDifficultyTooHigh},
 	{x3dh.ErrSignature, record.CodeBadSignature},
 	{network.ErrBadNetwork, record.CodeBadNetwork},

@@ -55,6 +55,7 @@ const (
 	CodeNotRetrieved       Code = "not_retrieved"
 	CodeDevnetRunning      Code = "devnet_running"
 	CodeRefused            Code = "refused"
+	CodeUnsupported        Code = "unsupported"
 	CodeDifficultyTooHigh  Code = "difficulty_too_high"
 	CodeInvalidPow         Code = "invalid_pow"
 	CodeWrongPassphrase    Code = "wrong_passphrase"
@@ -89,7 +90,7 @@ var Codes = []CodeInfo{
 	{CodeBadMnemonic, ExitUsage, false, "the recovery words are not valid", "check the words, their order and their number; there are 13"},
 	{CodeBadText, ExitUsage, false, "a text is empty or not UTF-8", "give some text"},
 	{CodeTextTooLong, ExitUsage, false, "a text does not fit into one message", "split it, or send a link to it"},
-	{CodeBadTTL, ExitUsage, false, "a time to live is outside what the network allows", "use 10s to 96h"},
+	{CodeBadTTL, ExitUsage, false, "a time to live is outside what the network allows", "use 10s to 96h, or to 336h on today's network"},
 	{CodeBadEnvelope, ExitUsage, false, "an envelope is not one that Session clients write", "check where the data comes from"},
 	{CodeStdinTerminal, ExitUsage, false, "the command reads records from stdin, and stdin is a terminal", "pipe records in, or use the flags"},
 	{CodeBadAccountName, ExitUsage, false, "an account name has characters that are not allowed", "use 1 to 64 letters, digits, dots, dashes and underscores"},
@@ -103,7 +104,7 @@ var Codes = []CodeInfo{
 	{CodeNoNetwork, ExitNotFound, false, "no network is named and no devnet is running", "start one with 'sessiontool devnet up --detach', or use --network"},
 	{CodeKeystoreNotFound, ExitNotFound, false, "there is no keystore in that folder", "make an account with 'sessiontool keygen'"},
 	{CodeAccountNotFound, ExitNotFound, false, "the keystore has no account of that name", "see 'sessiontool identity list'"},
-	{CodeUnknownContact, ExitNotFound, false, "this account has never dealt with that Session ID", "send a friend request first: 'sessiontool friend-request send --to ID --text T'"},
+	{CodeUnknownContact, ExitNotFound, false, "this account has never dealt with that Session ID", "send a friend request first: 'sessiontool friend-request send --to ID --text T', or use --protocol today"},
 	{CodeNotFriends, ExitNotFound, false, "the friend request with that contact is not completed", "see 'sessiontool friend-request list'"},
 	{CodeRequestNotFound, ExitNotFound, false, "there is no such friend request waiting", "see 'sessiontool friend-request list'"},
 	{CodeNodeNotFound, ExitNotFound, false, "no registered service node has that key", "see 'sessiontool swarm nodes'"},
@@ -115,6 +116,7 @@ var Codes = []CodeInfo{
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
 	{CodeDevnetRunning, ExitTemporary, true, "a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
 	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},
+	{CodeUnsupported, ExitRefused, false, "the network's nodes cannot do what is asked", "use a network of today: see 'sessiontool help protocols'"},
 	{CodeDifficultyTooHigh, ExitRefused, false, "the network asks for more proof of work than is allowed", "raise --max-difficulty"},
 	{CodeInvalidPow, ExitRefused, false, "the proof of work does not meet the difficulty", "solve it again with 'sessiontool pow solve'"},
 	{CodeWrongPassphrase, ExitAuth, false, "the passphrase or key file does not open the keystore", "check it"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 
 // ForwardPath is where the member of a swarm that a client has asked for a change hands it to the others: a signed POST of
 // a forwarded; the answer is an rpc.MemberResult, or the refusal that the client would have got. Each member checks the
-// client's request and carries it out for itself. What a member does not get in this way comes to it through the queue.
+// client's request and carries it out for itself. What a member does not get in this way is queued for it before the client
+// has its answer.
 const ForwardPath = "/swarms/forward/v1"
 
 const (
@@ -29,7 +31,7 @@ const (
 type forwarded struct {
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
-	At     int64           `json:"at"` // see run
+	At     int64           `json:"at"` // see change.carryOut
 }
 
 // serveChange carries out a change, here and at all other members, and answers when all have answered or forwardTimeout
@@ -51,14 +53,36 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 		return answer{}, err
 	}
 	others := n.forward(ctx, view, body)
-	own, err := change.carryOut(n, run{view, now.UnixMilli(), true})
+	own, changed, err := change.carryOut(n, view, now.UnixMilli())
 	results := others()
-	n.replicator.signal()
+	if err == nil && anyFailed(results) {
+		err = n.replicateLater(changed)
+	}
 	if err != nil {
 		return answer{}, err
 	}
 	results[n.keys.Name()] = own
 	return jsonAnswer(changeStatus(change, results), rpc.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
+}
+
+func anyFailed(results map[string]rpc.MemberResult) bool {
+	for _, result := range results {
+		if result.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// replicateLater puts what has changed into the line for all peers. Those that have it already are not harmed.
+func (n *Node) replicateLater(changed []messageName) error {
+	for part := range slices.Chunk(changed, maxEdits) {
+		if err := n.store.write(line(part)); err != nil {
+			return err
+		}
+	}
+	n.replicator.signal()
+	return nil
 }
 
 // changeStatus is that of a change which was made wherever it could be.
@@ -129,7 +153,7 @@ func (n *Node) serveForwarded(_ *http.Request, view *view, from *peer, body []by
 	if err := change.check(now, forwardWindow); err != nil {
 		return answer{}, err
 	}
-	result, err := change.carryOut(n, run{view, at, false})
+	result, _, err := change.carryOut(n, view, at)
 	if err != nil {
 		return answer{}, err
 	}

@@ -149,6 +149,7 @@ func (n *testNetwork) wantTexts(u user, namespace rpc.Namespace, now time.Time, 
 func TestTodayStore(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, frozen(now))
+	network.wantSettled(0, 1, 2)
 	alice := newUser(t, 5)
 	text := func(r rpc.MemberResult) []byte { return rpc.StoredText(r.Hash) }
 	first := network.change(0, rpc.MethodStore, alice.put(0, "hello", now, time.Hour), text)

@@ -52,7 +52,7 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err != nil {
 		return answer{}, err
 	}
-	others := n.forward(ctx, view, body)
+	others := n.askMembers(ctx, view, body)
 	own, changed, err := change.carryOut(n, view, now.UnixMilli())
 	results := others()
 	if err == nil && anyFailed(results) {
@@ -99,15 +99,15 @@ func changeStatus(change change, results map[string]rpc.MemberResult) int {
 	return rpc.StatusNotFound
 }
 
-// forward hands a change to the other members. It returns a function that waits for their results.
-func (n *Node) forward(ctx context.Context, view *view, body []byte) func() map[string]rpc.MemberResult {
+// askMembers hands a change to the other members. It returns a function that waits for their results.
+func (n *Node) askMembers(ctx context.Context, view *view, body []byte) func() map[string]rpc.MemberResult {
 	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
 	var mu sync.Mutex
 	var asked sync.WaitGroup
 	results := make(map[string]rpc.MemberResult)
 	for _, p := range view.others() {
 		asked.Go(func() {
-			result := n.forwardTo(ctx, p, body)
+			result := n.askMember(ctx, p, body)
 			mu.Lock()
 			defer mu.Unlock()
 			results[p.name()] = result
@@ -120,7 +120,7 @@ func (n *Node) forward(ctx context.Context, view *view, body []byte) func() map[
 	}
 }
 
-func (n *Node) forwardTo(ctx context.Context, p *peer, body []byte) (result rpc.MemberResult) {
+func (n *Node) askMember(ctx context.Context, p *peer, body []byte) (result rpc.MemberResult) {
 	status, text, err := n.caller.post(ctx, p, ForwardPath, body, maxForwardAnswer)
 	switch {
 	case err != nil:

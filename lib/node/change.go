@@ -16,15 +16,9 @@ type change interface {
 	// check does what only the client's request can be checked for: times, and the signature. window is how far clocks
 	// may be apart.
 	check(now time.Time, window time.Duration) error
-	// carryOut makes the change here.
-	carryOut(n *Node, run run) (rpc.MemberResult, error)
-}
-
-// run is what members have to agree about when each carries out the same change.
-type run struct {
-	view   *view
-	at     int64 // when the asked member carries it out, by its clock, in milliseconds
-	queued bool  // this is the asked member: the others have to get it from here, if need be later
+	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it, by
+	// its clock in milliseconds, which all members go by.
+	carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []messageName, error)
 }
 
 // readChange reads the parameters of a change, nil for a method that makes none.
@@ -120,43 +114,44 @@ func (s *storing) check(now time.Time, window time.Duration) error {
 }
 
 // carryOut keeps the message. In an outbox it takes the place of those that were there.
-func (s *storing) carryOut(n *Node, run run) (rpc.MemberResult, error) {
-	d := newDeposit(s.message, run.queued)
+func (s *storing) carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []messageName, error) {
+	d := newDeposit(s.message, false)
 	if err := n.store.write(d); err != nil {
-		return rpc.MemberResult{}, err
+		return rpc.MemberResult{}, nil, err
 	}
+	changed := []messageName{d.name}
 	if s.message.namespace.IsOutbox() {
-		others, err := n.store.inScope(s.account.pubKey, rpc.Scope{Namespace: s.message.namespace}, run.at)
+		others, err := n.store.inScope(s.account.pubKey, rpc.Scope{Namespace: s.message.namespace}, at)
 		if err != nil {
-			return rpc.MemberResult{}, err
+			return rpc.MemberResult{}, nil, err
 		}
 		others = slices.DeleteFunc(others, func(h held) bool { return h.name == d.name })
-		if _, err := n.edit(others, run, bury); err != nil {
-			return rpc.MemberResult{}, err
+		gone, err := n.store.edit(others, at, bury)
+		if err != nil {
+			return rpc.MemberResult{}, nil, err
 		}
+		changed = append(changed, namesOf(gone)...)
 	}
-	n.handOverIfMoved(run.view, s.message)
+	n.handOverIfMoved(view, s.message)
 	hash := s.message.hashText()
 	return rpc.MemberResult{
 		Hash: hash, Expiry: rpc.Times{d.until}, Already: rpc.Truth(d.already), Signature: n.sign(rpc.StoredText(hash)),
-	}, nil
+	}, changed, nil
 }
 
 // maxEdits bounds how many messages are changed in one transaction.
 const maxEdits = 500
 
 // edit changes messages as decide says and returns those that it has changed, as they were before.
-func (n *Node) edit(messages []held, run run, decide func(held, life) (life, bool)) (changed []held, err error) {
+func (s *store) edit(messages []held, at int64, decide func(held, life) (life, bool)) (changed []held, err error) {
 	for part := range slices.Chunk(messages, maxEdits) {
 		edits := make([]*edit, len(part))
 		entries := make([]entry, len(part))
 		for i, h := range part {
-			edits[i] = &edit{
-				name: h.name, at: run.at, queued: run.queued, decide: func(l life) (life, bool) { return decide(h, l) },
-			}
+			edits[i] = &edit{name: h.name, at: at, decide: func(l life) (life, bool) { return decide(h, l) }}
 			entries[i] = edits[i]
 		}
-		if err := n.store.write(entries...); err != nil {
+		if err := s.write(entries...); err != nil {
 			return changed, err
 		}
 		for i, e := range edits {
@@ -172,6 +167,14 @@ func (n *Node) edit(messages []held, run run, decide func(held, life) (life, boo
 func bury(_ held, l life) (life, bool) {
 	l.deleted = true
 	return l, true
+}
+
+func namesOf(messages []held) []messageName {
+	names := make([]messageName, len(messages))
+	for i, h := range messages {
+		names[i] = h.name
+	}
+	return names
 }
 
 // hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same data.

@@ -30,19 +30,19 @@ func (d *deleting) check(time.Time, time.Duration) error {
 	return nil
 }
 
-func (d *deleting) carryOut(n *Node, run run) (rpc.MemberResult, error) {
-	messages, err := n.store.named(d.account.pubKey, d.hashes, run.at)
+func (d *deleting) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
+	messages, err := n.store.named(d.account.pubKey, d.hashes, at)
 	if err != nil {
-		return rpc.MemberResult{}, err
+		return rpc.MemberResult{}, nil, err
 	}
-	gone, err := n.edit(messages, run, bury)
+	gone, err := n.store.edit(messages, at, bury)
 	if err != nil {
-		return rpc.MemberResult{}, err
+		return rpc.MemberResult{}, nil, err
 	}
 	deleted := hashesOf(gone)
 	return rpc.MemberResult{
 		Deleted: &rpc.Hashes{List: deleted}, Signature: n.sign(rpc.DeletedText(d.account.pubKey, d.hashes, deleted)),
-	}, nil
+	}, namesOf(gone), nil
 }
 
 // sweeping is a request about everything within a scope: to delete it, or what was stamped up to some time, or to make it
@@ -101,10 +101,10 @@ func (s *sweeping) check(now time.Time, window time.Duration) error {
 	return nil
 }
 
-func (s *sweeping) carryOut(n *Node, run run) (rpc.MemberResult, error) {
-	messages, err := n.store.inScope(s.account.pubKey, s.scope, run.at)
+func (s *sweeping) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
+	messages, err := n.store.inScope(s.account.pubKey, s.scope, at)
 	if err != nil {
-		return rpc.MemberResult{}, err
+		return rpc.MemberResult{}, nil, err
 	}
 	decide := bury
 	switch s.method {
@@ -117,9 +117,9 @@ func (s *sweeping) carryOut(n *Node, run run) (rpc.MemberResult, error) {
 			return l, shorter
 		}
 	}
-	changed, err := n.edit(messages, run, decide)
+	changed, err := n.store.edit(messages, at, decide)
 	if err != nil {
-		return rpc.MemberResult{}, err
+		return rpc.MemberResult{}, nil, err
 	}
 	hashes := hashesWithin(s.scope, changed)
 	result := rpc.MemberResult{Signature: n.sign(rpc.ChangedAllText(s.account.pubKey, s.when, hashes))}
@@ -128,5 +128,5 @@ func (s *sweeping) carryOut(n *Node, run run) (rpc.MemberResult, error) {
 	} else {
 		result.Deleted = &hashes
 	}
-	return result, nil
+	return result, namesOf(changed), nil
 }

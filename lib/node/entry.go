@@ -100,7 +100,6 @@ type edit struct {
 func (e *edit) size() int { return 0 }
 
 func (e *edit) write(t tables) error {
-	t.queueing = t.queueing && e.queued
 	e.done = false
 	p, known, err := t.find(e.name)
 	if err != nil || !known || p.deleted {
@@ -112,8 +111,19 @@ func (e *edit) write(t tables) error {
 	}
 	e.done = true
 	after.version = p.next(e.at)
-	if err := t.change(e.name, p, after); err != nil {
-		return err
+	return t.change(e.name, p, after)
+}
+
+// line puts messages into the line for the peers, as they will be when their turn comes.
+type line []messageName
+
+func (l line) size() int { return 0 }
+
+func (l line) write(t tables) error {
+	for _, name := range l {
+		if err := t.enqueueAgain(name); err != nil {
+			return err
+		}
 	}
-	return t.enqueueAgain(e.name)
+	return nil
 }

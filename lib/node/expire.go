@@ -57,13 +57,13 @@ func (e *expiring) wanted(hash string, now int64) int64 {
 	return min(expiry, now+rpc.MaxPrivateTTL.Milliseconds())
 }
 
-func (e *expiring) carryOut(n *Node, run run) (rpc.MemberResult, error) {
-	messages, err := n.store.named(e.account.pubKey, e.hashes, run.at)
+func (e *expiring) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
+	messages, err := n.store.named(e.account.pubKey, e.hashes, at)
 	if err != nil {
-		return rpc.MemberResult{}, err
+		return rpc.MemberResult{}, nil, err
 	}
-	changed, err := n.edit(messages, run, func(h held, l life) (life, bool) {
-		expiry := e.wanted(h.hash, run.at)
+	changed, err := n.store.edit(messages, at, func(h held, l life) (life, bool) {
+		expiry := e.wanted(h.hash, at)
 		if e.shorten && expiry >= l.expiration || e.extend && expiry <= l.expiration {
 			return l, false
 		}
@@ -71,9 +71,9 @@ func (e *expiring) carryOut(n *Node, run run) (rpc.MemberResult, error) {
 		return l, true
 	})
 	if err != nil {
-		return rpc.MemberResult{}, err
+		return rpc.MemberResult{}, nil, err
 	}
-	return e.result(n, run.at, messages, hashesOf(changed)), nil
+	return e.result(n, at, messages, hashesOf(changed)), namesOf(changed), nil
 }
 
 // result tells the one time that was asked for or, of several, those that took effect, in the order of the hashes that they

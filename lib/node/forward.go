@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 
 // ForwardPath is where the member of a swarm that a client has asked for a change hands it to the others: a signed POST of
 // a forwarded; the answer is an rpc.MemberResult, or the refusal that the client would have got. Each member checks the
-// client's request and carries it out for itself. What a member does not get in this way comes to it through the queue.
+// client's request and carries it out for itself. What a member does not get in this way is queued for it before the client
+// has its answer.
 const ForwardPath = "/swarms/forward/v1"
 
 const (
@@ -29,7 +31,7 @@ const (
 type forwarded struct {
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
-	At     int64           `json:"at"` // see run
+	At     int64           `json:"at"` // see change.carryOut
 }
 
 // serveChange carries out a change, here and at all other members, and answers when all have answered or forwardTimeout
@@ -50,15 +52,37 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err != nil {
 		return answer{}, err
 	}
-	others := n.forward(ctx, view, body)
-	own, err := change.carryOut(n, run{view, now.UnixMilli(), true})
+	others := n.askMembers(ctx, view, body)
+	own, changed, err := change.carryOut(n, view, now.UnixMilli())
 	results := others()
-	n.replicator.signal()
+	if err == nil && anyFailed(results) {
+		err = n.replicateLater(changed)
+	}
 	if err != nil {
 		return answer{}, err
 	}
 	results[n.keys.Name()] = own
 	return jsonAnswer(changeStatus(change, results), rpc.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
+}
+
+func anyFailed(results map[string]rpc.MemberResult) bool {
+	for _, result := range results {
+		if result.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// replicateLater puts what has changed into the line for all peers. Those that have it already are not harmed.
+func (n *Node) replicateLater(changed []messageName) error {
+	for part := range slices.Chunk(changed, maxEdits) {
+		if err := n.store.write(line(part)); err != nil {
+			return err
+		}
+	}
+	n.replicator.signal()
+	return nil
 }
 
 // changeStatus is that of a change which was made wherever it could be.
@@ -75,15 +99,15 @@ func changeStatus(change change, results map[string]rpc.MemberResult) int {
 	return rpc.StatusNotFound
 }
 
-// forward hands a change to the other members. It returns a function that waits for their results.
-func (n *Node) forward(ctx context.Context, view *view, body []byte) func() map[string]rpc.MemberResult {
+// askMembers hands a change to the other members. It returns a function that waits for their results.
+func (n *Node) askMembers(ctx context.Context, view *view, body []byte) func() map[string]rpc.MemberResult {
 	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
 	var mu sync.Mutex
 	var asked sync.WaitGroup
 	results := make(map[string]rpc.MemberResult)
 	for _, p := range view.others() {
 		asked.Go(func() {
-			result := n.forwardTo(ctx, p, body)
+			result := n.askMember(ctx, p, body)
 			mu.Lock()
 			defer mu.Unlock()
 			results[p.name()] = result
@@ -96,7 +120,7 @@ func (n *Node) forward(ctx context.Context, view *view, body []byte) func() map[
 	}
 }
 
-func (n *Node) forwardTo(ctx context.Context, p *peer, body []byte) (result rpc.MemberResult) {
+func (n *Node) askMember(ctx context.Context, p *peer, body []byte) (result rpc.MemberResult) {
 	status, text, err := n.caller.post(ctx, p, ForwardPath, body, maxForwardAnswer)
 	switch {
 	case err != nil:
@@ -129,7 +153,7 @@ func (n *Node) serveForwarded(_ *http.Request, view *view, from *peer, body []by
 	if err := change.check(now, forwardWindow); err != nil {
 		return answer{}, err
 	}
-	result, err := change.carryOut(n, run{view, at, false})
+	result, _, err := change.carryOut(n, view, at)
 	if err != nil {
 		return answer{}, err
 	}

@@ -73,6 +73,13 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.log,
 		Pins: make(map[string][sha256.Size]byte),
 	}
+	switch found.OnionCipher {
+	case "", "aes-gcm":
+	case string(onion.XChaCha20):
+		config.OnionCipher = onion.XChaCha20
+	default:
+		return config, fmt.Errorf("%w: onion_cipher %.20q is neither aes-gcm nor xchacha20", network.ErrBadNetwork, found.OnionCipher)
+	}
 	for seed, text := range found.Pins {
 		pin, err := hex.DecodeString(text)
 		if err != nil || len(pin) != sha256.Size {

@@ -38,13 +38,16 @@ func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
 // was made yet.
 const atOnce = 100 * time.Millisecond
 
-// Real nodes are asked on real paths, in both versions, and tell the swarms that follow from the registry.
+// Real nodes are asked on real paths, in both versions and ciphers, and tell the swarms that follow from the registry.
 func TestRealNodes(t *testing.T) {
 	leakcheck.Check(t)
 	net := startDevnet(t, 9, 3)
 	config := configOf(t, net.SeedURL())
-	for _, version := range []onion.Version{onion.V1, onion.V2} {
-		config.OnionVersion = version
+	for _, layers := range []struct {
+		version onion.Version
+		cipher  onion.Cipher
+	}{{onion.V1, onion.AESGCM}, {onion.V2, onion.AESGCM}, {onion.V2, onion.XChaCha20}} {
+		config.OnionVersion, config.OnionCipher = layers.version, layers.cipher
 		c := open(t, config)
 		nodes, err := c.Nodes(t.Context())
 		if err != nil || len(nodes) != 9 {
@@ -57,7 +60,7 @@ func TestRealNodes(t *testing.T) {
 		for _, node := range nodes {
 			answer := ask(t, c, node)
 			if snodes, err := rpc.ParseSwarm(answer.Body); err != nil || len(snodes) < 3 {
-				t.Errorf("version %d: %v, %v", version, snodes, err)
+				t.Errorf("%+v: %v, %v", layers, snodes, err)
 			}
 		}
 		for range 5 {
@@ -69,7 +72,7 @@ func TestRealNodes(t *testing.T) {
 			want, _ := swarm.Choose(swarm.Position(bob.PublicKey()), ids)
 			for _, member := range members {
 				if member.SwarmID != want {
-					t.Errorf("version %d: %s is of swarm %v, want %v", version, member.Ed25519, member.SwarmID, want)
+					t.Errorf("%+v: %s is of swarm %v, want %v", layers, member.Ed25519, member.SwarmID, want)
 				}
 			}
 		}

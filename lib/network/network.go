@@ -44,6 +44,7 @@ type Config struct {
 	Generation   rpc.Generation // empty: the nodes are asked
 	StateFile    string         // where to remember nodes, guards and swarms; empty: nowhere
 	OnionVersion onion.Version  // zero: onion.V2
+	OnionCipher  onion.Cipher   // onion.AESGCM, as all clients used to seal, or onion.XChaCha20
 	Random       io.Reader      // safe for concurrent use
 	Now          func() time.Time
 	Log          *slog.Logger // nil: nothing is logged
@@ -54,6 +55,7 @@ type Client struct {
 	seeds      []string
 	generation rpc.Generation // empty if nobody said it
 	version    onion.Version
+	cipher     onion.Cipher
 	random     io.Reader
 	now        func() time.Time
 	log        *slog.Logger
@@ -77,11 +79,14 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("%w: it names no seed", ErrBadNetwork)
 	}
 	c := &Client{
-		generation: config.Generation, version: config.OnionVersion, random: config.Random, now: config.Now, log: config.Log,
+		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
 		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
 	}
 	if c.version == 0 {
 		c.version = onion.V2
+	}
+	if c.cipher != onion.AESGCM && (c.cipher != onion.XChaCha20 || c.version != onion.V2) {
+		return nil, fmt.Errorf("%w: %w: %.20q", ErrBadNetwork, onion.ErrCipher, c.cipher)
 	}
 	if c.version.Path() == "" {
 		return nil, fmt.Errorf("%w: %w: %d", ErrBadNetwork, onion.ErrVersion, int(c.version))

@@ -46,9 +46,9 @@ type Node struct {
 	SwarmID swarm.SwarmID `json:"swarm_id"`
 }
 
-// hop returns the node as onion layers need it.
-func (n Node) hop() onion.Hop {
-	return onion.Hop{Ed25519: n.Ed25519, X25519: x25519.PublicKey(n.X25519)}
+// hop returns a node as onion layers need it.
+func (c *Client) hop(n Node) onion.Hop {
+	return onion.Hop{Ed25519: n.Ed25519, X25519: x25519.PublicKey(n.X25519), Cipher: c.cipher}
 }
 
 // Nodes returns the registered nodes: from the cache while it is fresh, else from the seeds. If no seed answers, an old

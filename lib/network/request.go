@@ -126,9 +126,9 @@ func (c *Client) travel(ctx context.Context, path []Node, target Node, body []by
 	defer cancel()
 	hops := make([]onion.Hop, len(path))
 	for i, node := range path {
-		hops[i] = node.hop()
+		hops[i] = c.hop(node)
 	}
-	request, err := onion.Wrap(c.random, c.version, hops, target.hop(), body)
+	request, err := onion.Wrap(c.random, c.version, hops, c.hop(target), body)
 	if err != nil {
 		return onion.Response{}, err
 	}

@@ -16,14 +16,18 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
 
 func TestNewChecksItsConfig(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"no seed":         func(c *Config) { c.Seeds = nil },
-		"one bad seed":    func(c *Config) { c.Seeds = append(c.Seeds, "seed.example") },
-		"unknown version": func(c *Config) { c.OnionVersion = 3 },
+		"no seed":                       func(c *Config) { c.Seeds = nil },
+		"one bad seed":                  func(c *Config) { c.Seeds = append(c.Seeds, "seed.example") },
+		"unknown version":               func(c *Config) { c.OnionVersion = 3 },
+		"unknown cipher":                func(c *Config) { c.OnionCipher = "rot13" },
+		"cipher that notices no change": func(c *Config) { c.OnionCipher = onion.AESCBC },
+		"cipher of another version":     func(c *Config) { c.OnionVersion, c.OnionCipher = onion.V1, onion.XChaCha20 },
 	} {
 		config := configOf(t, "http://127.0.0.1:1")
 		change(&config)

@@ -336,24 +336,24 @@ const (
 	GenerationToday = "today"
 )
 
-// Network names a network's seeds. It is also the content of a network file. Generation is which storage RPC clients
-// shall speak there, 2020 or today; without it they ask the nodes. Pins are the SHA-256 digests, in hex, of the
-// certificates that seeds must show, by URL.
+// Network names a network's seeds. It is also the content of a network file. Generation is which storage RPC clients shall
+// speak there, 2020 or today; without it they find out. Pins are the SHA-256 digests, in hex, of the certificates that seeds
+// must show, by URL. OnionCipher is aes-gcm, also if it is left out, or xchacha20.
 type Network struct {
-	Type       string            `json:"type"`
-	Name       string            `json:"name"`
-	File       string            `json:"file"`
-	Seeds      []string          `json:"seeds"`
-	Generation string            `json:"generation,omitempty"`
-	Pins       map[string]string `json:"pins,omitempty"`
-
-	Nodes        int    `json:"nodes"`
-	Swarms       int    `json:"swarms,omitempty"`
-	Difficulty   int64  `json:"difficulty,omitempty"`
-	OnionVersion int    `json:"onion_version,omitempty"`
-	PID          int    `json:"pid,omitempty"`
-	Up           *bool  `json:"up,omitempty"`
-	MetricsURL   string `json:"metrics_url,omitempty"`
+	Type         string            `json:"type"`
+	Name         string            `json:"name"`
+	File         string            `json:"file"`
+	Seeds        []string          `json:"seeds"`
+	Nodes        int               `json:"nodes"`
+	Swarms       int               `json:"swarms,omitempty"`
+	Difficulty   int64             `json:"difficulty,omitempty"`
+	OnionVersion int               `json:"onion_version,omitempty"`
+	PID          int               `json:"pid,omitempty"`
+	Up           *bool             `json:"up,omitempty"`
+	MetricsURL   string            `json:"metrics_url,omitempty"`
+	Generation   string            `json:"generation,omitempty"`
+	Pins         map[string]string `json:"pins,omitempty"`
+	OnionCipher  string            `json:"onion_cipher,omitempty"`
 }
 
 // Fault is something that goes wrong with a node of a devnet on purpose. Active is false once it is taken back; a

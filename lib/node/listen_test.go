@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,14 @@ func (u user) listen(node string, now time.Time, wait time.Duration, acks ...rpc
 	signature := u.Sign(rpc.ListenSignatureText(p.Timestamp, p.Listener, node))
 	p.Signature = base64.StdEncoding.EncodeToString(signature[:])
 	return p
+}
+
+// lastTime is the last result of laterTime.
+var lastTime atomic.Int64
+
+// laterTime is the present, or a little later: each is later than the one before, as with the requests of a listener.
+func laterTime() time.Time {
+	return time.UnixMilli(lastTime.Add(max(1, time.Now().UnixMilli()-lastTime.Load())))
 }
 
 // open reports whether somebody waits for messages at node i.
@@ -114,7 +123,7 @@ func TestListenParams(t *testing.T) {
 	network := sameSwarm(t, 1)
 	alice := newUser(t, 5)
 	good := map[string]any{}
-	text, err := json.Marshal(alice.listen(network.nodes[0].Keys().Name(), time.Now(), 0))
+	text, err := json.Marshal(alice.listen(network.nodes[0].Keys().Name(), laterTime(), 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,10 +210,10 @@ func TestListenAndDeliver(t *testing.T) {
 		for _, listen := range ways {
 			alice, node := newUser(t, 5), network.nodes[at].Keys().Name()
 			data := base64.StdEncoding.EncodeToString([]byte("to Alice, " + name))
-			if got := listen(rpc.MethodListen, alice.listen(node, time.Now(), 0)); got.status != 200 || got.body != `{"messages":[]}` {
+			if got := listen(rpc.MethodListen, alice.listen(node, laterTime(), 0)); got.status != 200 || got.body != `{"messages":[]}` {
 				t.Fatalf("registering: %v", got)
 			}
-			first := network.later(at, func() reply { return listen(rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)) })
+			first := network.later(at, func() reply { return listen(rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) })
 			delivered := make(chan reply, 1)
 			go func() {
 				delivered <- send(rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000})
@@ -213,7 +222,7 @@ func TestListenAndDeliver(t *testing.T) {
 			if len(answer.Messages) != 1 || answer.Messages[0].Data != data {
 				t.Fatalf("%s: heard %v", name, answer)
 			}
-			leave := alice.listen(node, time.Now(), 0, rpc.Ack{ID: answer.Messages[0].ID, Ack: anAck})
+			leave := alice.listen(node, laterTime(), 0, rpc.Ack{ID: answer.Messages[0].ID, Ack: anAck})
 			leave.Stop = true
 			if got := listen(rpc.MethodListen, leave); got.status != 200 {
 				t.Errorf("leaving: %v", got)
@@ -237,14 +246,14 @@ func TestListenAndDeliver(t *testing.T) {
 func TestListenerMoves(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 6, 5}, nil)
 	alice := newUser(t, 5, 5, 6)
-	if got := network.call(1, rpc.MethodListen, alice.listen(network.nodes[1].Keys().Name(), time.Now(), 0)); got.status != 421 {
+	if got := network.call(1, rpc.MethodListen, alice.listen(network.nodes[1].Keys().Name(), laterTime(), 0)); got.status != 421 {
 		t.Errorf("listening at another swarm: %v", got)
 	}
 	if got := network.call(1, rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey()}); got.status != 421 {
 		t.Errorf("delivering to another swarm: %v", got)
 	}
 	node := network.nodes[0].Keys().Name()
-	if got := network.call(0, rpc.MethodListen, alice.listen(node, time.Now(), 0)); got.status != 200 {
+	if got := network.call(0, rpc.MethodListen, alice.listen(node, laterTime(), 0)); got.status != 200 {
 		t.Fatal(got)
 	}
 	delivering := make(chan reply, 1)
@@ -255,8 +264,8 @@ func TestListenerMoves(t *testing.T) {
 		_, waiting := network.nodes[0].listeners.load()
 		return waiting == 1
 	})
-	decode[rpc.ListenAnswer](t, network.call(0, rpc.MethodListen, alice.listen(node, time.Now(), 0)), 200)
-	listening := network.later(0, func() reply { return network.call(0, rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)) })
+	decode[rpc.ListenAnswer](t, network.call(0, rpc.MethodListen, alice.listen(node, laterTime(), 0)), 200)
+	listening := network.later(0, func() reply { return network.call(0, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) })
 	network.states[0].SwarmID = 6
 	network.directory.set(network.states...)
 	for what, answer := range map[string]<-chan reply{"listener": listening, "deliverer": delivering} {
@@ -270,7 +279,7 @@ func TestListenerMoves(t *testing.T) {
 func TestCloseEndsWaiting(t *testing.T) {
 	network := sameSwarm(t, 3)
 	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()
-	params := func() []byte { return request(t, rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)) }
+	params := func() []byte { return request(t, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) }
 	through := network.later(2, func() reply {
 		return network.do(0, http.MethodPost, onion.V2.Path(), nil, network.wrap(onion.V2, []int{0, 1, 2}, params()).Body)
 	})
@@ -322,7 +331,7 @@ func TestListenerHangsUp(t *testing.T) {
 	network := sameSwarm(t, 3)
 	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()
 	ctx, hangUp := context.WithCancel(t.Context())
-	wrapped := network.wrap(onion.V2, []int{0, 1, 2}, request(t, rpc.MethodListen, alice.listen(node, time.Now(), rpc.MaxWait)))
+	wrapped := network.wrap(onion.V2, []int{0, 1, 2}, request(t, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)))
 	ended := make(chan error, 1)
 	go func() {
 		url := "https://" + network.address(0) + onion.V2.Path()

@@ -90,7 +90,7 @@ func newListeners(random io.Reader, owns func(owner string) bool) *listeners {
 }
 
 // listen takes the acknowledgements and then waits until there are messages for the listener, but no longer than r.wait.
-// A repeated request is not to wait. The error is errListeningBusy, errOldListen, errMoved or errClosing, or it is the context's.
+// A repeated request is not to wait. The error is errListeningBusy, errOldListen, errMoved or errClosing, or the context's.
 func (l *listeners) listen(ctx context.Context, r listenRequest) ([]rpc.Delivery, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

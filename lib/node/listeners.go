@@ -69,8 +69,8 @@ type poll struct {
 	err   error
 }
 
-// listenRequest is what a listener asks for. Timestamps of one listener do not go back: who repeats what it has seen of
-// others can only repeat the last request, and an acknowledgement or a stop that is repeated does nothing.
+// listenRequest is what a listener asks for. Timestamps of one listener rise. So who repeats what it has seen of others
+// gets nothing, ends nothing, and does not make a listener stay; and neither does a client whose path failed.
 type listenRequest struct {
 	owner     string
 	listener  shortID
@@ -90,7 +90,7 @@ func newListeners(random io.Reader, owns func(owner string) bool) *listeners {
 }
 
 // listen takes the acknowledgements and then waits until there are messages for the listener, but no longer than r.wait.
-// The error is errListeningBusy, errOldListen, errMoved or errClosing, or it is the context's.
+// A repeated request is not to wait. The error is errListeningBusy, errOldListen, errMoved or errClosing, or the context's.
 func (l *listeners) listen(ctx context.Context, r listenRequest) ([]rpc.Delivery, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,6 +119,8 @@ func (l *listeners) listen(ctx context.Context, r listenRequest) ([]rpc.Delivery
 		return nil, nil
 	case known == nil:
 		known = l.add(a, r.listener)
+	case r.timestamp == known.newest:
+		return nil, nil
 	}
 	if known == nil {
 		return nil, errListeningBusy

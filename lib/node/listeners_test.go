@@ -214,8 +214,8 @@ func TestFifthListener(t *testing.T) {
 	})
 }
 
-// A listener has one request at a time: the next ends the one before. Older ones, which somebody repeats, are refused; the
-// last one may come twice, since a client repeats it when a path fails.
+// A listener has one request at a time: the next ends the one before. Older ones, which somebody repeats, are refused. The
+// last one may come twice, since a client repeats it when a path fails: then it has no effect.
 func TestOneRequestAtATime(t *testing.T) {
 	inRoom(t, func(t *testing.T, r *room) {
 		old := r.request(1, rpc.MaxWait)
@@ -224,9 +224,15 @@ func TestOneRequestAtATime(t *testing.T) {
 		second := r.background(last)
 		r.want("first", <-first, heard{})
 		r.want("older", r.ask(old), heard{err: errOldListen})
-		third := r.background(last)
-		r.want("second", <-second, heard{})
-		r.want("third", <-third, heard{took: rpc.MaxWait})
+		r.want("repeated", r.ask(last), heard{})
+		outcome := r.sendLater("hello", rpc.MaxWait)
+		got := <-second
+		r.want("message", got.data(), []string{"hello"})
+		r.pass(rpc.ListenGrace / 2)
+		r.want("repeated again", r.ask(last), heard{})
+		r.pass(rpc.ListenGrace / 2)
+		r.want("the grace is not longer for it", <-outcome, sent{err: errNotAcked, took: rpc.MaxWait})
+		r.want("gone", r.send("hello", 0), sent{err: errNobodyListens})
 		other := r.request(2, 0)
 		other.timestamp = 0
 		r.want("another listener has times of its own", r.ask(other), heard{})

@@ -245,6 +245,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 // act does what a new node list asks for. A list that lacks this node may be a mistake: what is in line for its peers
 // stays there. A node that is listed in no swarm has no peers, and gives all its messages away.
 func (n *Node) act(fresh *view) {
+	n.listeners.drop()
 	if fresh.self != nil {
 		if err := n.replicator.setPeers(n.background, fresh.others()); err != nil {
 			n.log.Error("acting upon the node list", "error", err)
@@ -252,7 +253,6 @@ func (n *Node) act(fresh *view) {
 	}
 	n.catchUp.setPeers(fresh.others())
 	n.handOver.setView(fresh)
-	n.listeners.drop()
 }
 
 func (n *Node) serve(listener net.Listener) {

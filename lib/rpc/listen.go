@@ -39,7 +39,8 @@ const (
 // of earlier answers. With Stop the listener leaves.
 //
 // The signature is Ed25519 by PubkeyEd25519, the other form of PubKey, in base64, over ListenSignatureText. Timestamp
-// (milliseconds) must be near the node's clock and not lie before that of an earlier request of the same listener.
+// (milliseconds) must be near the node's clock and later than that of the listener's earlier requests: an older request is
+// refused with StatusBadTimestamp, and one that is repeated is answered at once, without messages.
 type ListenParams struct {
 	PubKey        string `json:"pubKey"`
 	PubkeyEd25519 string `json:"pubkey_ed25519"`

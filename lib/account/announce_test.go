@@ -49,17 +49,20 @@ func TestHandshake(t *testing.T) {
 	bob.wantNode(alice, nodeA)
 	bob.wantStatusFor(alice, false) // it is no news
 
-	// A stored text from somebody who listens, while we do, shows that something is not known.
-	w.pass(time.Second)
+	// A stored text from somebody who listens, while we do, shows that something is not known. Once is enough for a while.
+	w.pass(remindAfter)
 	alice.getVia(record.RouteAsync, bob.says(alice, "stored"))
 	alice.wantStatusFor(bob, true)
+	alice.getVia(record.RouteAsync, bob.says(alice, "stored too"))
+	alice.wantStatusFor(bob, false)
+	w.pass(remindAfter)
 	alice.getVia(record.RouteSync, bob.says(alice, "handed over"))
 	alice.wantStatusFor(bob, false)
 	alice.getVia(record.RouteAsync, bob.sendsStatus(alice).Data)
 	alice.wantStatusFor(bob, false) // or they would go on for ever
 
 	old := bob.says(alice, "stored before alice began to listen")
-	w.pass(time.Second)
+	w.pass(remindAfter)
 	alice.listensAt(nodeB)
 	alice.getVia(record.RouteAsync, old)
 	alice.wantStatusFor(bob, false)

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
@@ -54,17 +55,25 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 	return announced, err
 }
 
+// remindAfter is how often a contact who stores its messages, though we listen, is told that we do.
+const remindAfter = 30 * time.Second
+
 // shakeHands tells a contact who is online where this account listens, if it does, so that both know. That is called for
-// when the contact has moved, and when it stored a message instead of handing it over: then it does not know, or no longer
-// believes, that somebody listens. A status is no reason to answer with a status, unless it brings news.
+// when the contact has moved, and now and then when it stores texts instead of handing them over: then it does not know, or
+// no longer believes, that somebody listens. A status is no reason to answer with a status, unless it brings news.
 func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
-	online := contact.Status != nil && contact.Status.Node != "" && contact.Status.Fresh(a.env.Now())
-	missed := event.Kind == EventMessage && event.Route == record.RouteAsync
-	if !online || !moved && !missed {
+	now := a.env.Now().UTC()
+	online := contact.Status != nil && contact.Status.Node != "" && contact.Status.Fresh(now)
+	stored := event.Kind == EventMessage && event.Route == record.RouteAsync && now.Sub(contact.RemindedAt) >= remindAfter
+	if !online || !moved && !stored {
 		return nil
 	}
 	at, err := a.listening(tx)
-	if err != nil || at == nil || missed && !moved && event.TimestampMS < at.Since.UnixMilli() {
+	if err != nil || at == nil || !moved && event.TimestampMS < at.Since.UnixMilli() {
+		return err
+	}
+	contact.RemindedAt = now
+	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
 	_, err = a.announce(tx, contact.ID, nobody)

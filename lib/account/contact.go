@@ -59,6 +59,8 @@ type contactState struct {
 	UsedBundles []string `json:"used_bundles,omitempty"`
 	// Status is what the contact told last of being online, nil if it never did.
 	Status *Status `json:"status,omitempty"`
+	// RemindedAt is when the contact was told last that this account listens, because it seemed not to know.
+	RemindedAt time.Time `json:"reminded_at,omitzero"`
 	// Protocol is how the contact's last message was encrypted or, before there was one, ours; empty before that.
 	Protocol Protocol `json:"protocol,omitempty"`
 	// Stale says that the last message came after a request that is younger than it. It has made its session current,

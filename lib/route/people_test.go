@@ -33,6 +33,11 @@ func newPerson(t *testing.T, name, seed string) *person {
 
 func newPersonWith(t *testing.T, name string, config network.Config, options Options) *person {
 	t.Helper()
+	return newPersonIn(t, name, config, options, environment(name))
+}
+
+func newPersonIn(t *testing.T, name string, config network.Config, options Options, env account.Environment) *person {
+	t.Helper()
 	store, err := keystore.Create(t.Context(), filepath.Join(t.TempDir(), "keystore"), keystore.Unlock{}, keystore.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +46,7 @@ func newPersonWith(t *testing.T, name string, config network.Config, options Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := account.Create(t.Context(), store, environment(name), name, name, secret)
+	a, err := account.Create(t.Context(), store, env, name, name, secret)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,9 @@ func newEnvelopeCommand(app *App) *cobra.Command {
 	drafts := &draftFlags{}
 	seal := &cobra.Command{
 		Use:   "seal [-]",
-		Short: "Encrypt texts for friends, without sending them",
-		Long: "Encrypt each draft with the contact's session and print the envelope. The session's new state is stored\n" +
-			"first; the envelope itself is yours to send, and stands in no outbox.\n\n" +
+		Short: "Encrypt texts, without sending them",
+		Long: "Encrypt each draft with the contact's session, or by today's protocol, and print the envelope. The session's new\n" +
+			"state is stored first; the envelope itself is yours to send, and stands in no outbox.\n\n" +
 			"Reads drafts, prints envelopes or error records. Exit status: 0, 2, 3, 4 (not a friend), 7, 10.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.sealDrafts(ctx, drafts, args) }),

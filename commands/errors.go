@@ -71,6 +71,7 @@ var codeTable = []struct {
 	{account.ErrNoText, record.CodeBadText},
 	{message.ErrNotUTF8, record.CodeBadText},
 	{account.ErrTTL, record.CodeBadTTL},
+	{account.ErrOnlyAsync, record.CodeUsage},
 	{errBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
 	{account.ErrUnknownContact, record.CodeUnknownContact},

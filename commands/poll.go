@@ -19,6 +19,8 @@ func newPollCommand(app *App) *cobra.Command {
 			"session that was accepted), and it sends what waits in the outbox.\n\n" +
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
 			"prints what had not been printed. A message that cannot be opened is printed as an error record, once.\n\n" +
+			"The first message of somebody unknown, in today's protocol, is printed as a friend_request record and as a\n" +
+			"message, both with the same id. Files that come with a message are not fetched: its notice says so.\n\n" +
 			"Prints message, friend_request, delivery and error records; nothing if nothing is new.\n" +
 			"Exit status: 0, 3 (some messages cannot be opened), 5 (network down), 8, 9, 10.",
 		Example: "  sessiontool poll\n" +

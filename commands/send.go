@@ -172,7 +172,7 @@ func newSendCommand(app *App) *cobra.Command {
 	opts := &sendOptions{}
 	cmd := &cobra.Command{
 		Use:   "send [-]",
-		Short: "Send texts to friends",
+		Short: "Send texts to friends, and to phones",
 		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
 			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
 			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
@@ -182,7 +182,11 @@ func newSendCommand(app *App) *cobra.Command {
 			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
 			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
 			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"Reads drafts {to, text, ttl_ms, timestamp_ms, ref}, prints one receipt or error record for each, in order.\n" +
+			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
+			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
+			"recipient's swarm have signed to have the message.\n\n" +
+			"Reads drafts {to, text, ttl_ms, timestamp_ms, ref, protocol}, prints one receipt or error record for each, in\n" +
+			"order.\n" +
 			"Exit status: 0, 2 (bad draft), 3 (some drafts failed), 4 (not a friend), 5 (not sent yet), 6, 8, 9, 10.",
 		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
 			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",

@@ -13,9 +13,10 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Send seals a draft for a friend and puts it into the outbox, in one transaction with the ratchet step. If a killed
-// run of the same draft left its message there, that one is taken over. Errors: ErrUnknownContact, ErrNotFriends,
-// ErrNoText, ErrTTL, and those of message.CheckText.
+// Send seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed
+// run of the same draft left its message there, that one is taken over. With today's protocol the recipient need not be a
+// friend, nor known. Errors: ErrUnknownContact, ErrNotFriends, ErrSelf, ErrNoText, ErrTTL, ErrOnlyAsync, and those of
+// message.CheckText.
 func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
 	if err := checkDraft(&draft); err != nil {
 		return Outgoing{}, err
@@ -42,7 +43,7 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	return out, err
 }
 
-// Seal seals a draft for a friend and hands the message over: it is the caller's to send, and stands in no outbox.
+// Seal seals a draft and hands the message over: it is the caller's to send, and stands in no outbox.
 // Errors are those of Send.
 func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err error) {
 	if err := checkDraft(&draft); err != nil {

@@ -39,6 +39,9 @@ func (a *Account) sealToday(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, 
 	if err != nil {
 		return Outgoing{}, err
 	}
+	if draft.OnlySync {
+		return Outgoing{}, ErrOnlyAsync
+	}
 	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis}
 	if err := a.sealBox(&out, message.Text(draft.Text, a.id.DisplayName, nil)); err != nil {
 		return Outgoing{}, err

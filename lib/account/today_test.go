@@ -300,6 +300,7 @@ func TestSendOfTodayRefuses(t *testing.T) {
 		want  error
 	}{
 		"no text":                         {toToday(bob, ""), ErrNoText},
+		"handed over":                     {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolToday, OnlySync: true}, ErrOnlyAsync},
 		"to itself":                       {toToday(alice, "hi"), ErrSelf},
 		"to no real key":                  {Draft{To: nobody, Text: "hi", Protocol: ProtocolToday}, x25519.ErrLowOrder},
 		"too long a life":                 {Draft{To: bob.ID(), Text: "hi", Network: rpc.GenerationToday, TTLMillis: 15 * day}, ErrTTL},

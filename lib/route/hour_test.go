@@ -13,11 +13,11 @@ import (
 	"sessiontool/lib/record"
 )
 
-// longestLock is how long anybody may have to wait for the keystore because of somebody who listens, and rounds is how often
-// others want it.
 const (
-	rounds      = 15
+	// longestLock is how long anybody may have to wait for the keystore because of somebody who listens.
 	longestLock = 100 * time.Millisecond
+	// rounds is how often others want it.
+	rounds = 15
 )
 
 // process is the same account with a keystore of its own to open, for which it does not wait long.

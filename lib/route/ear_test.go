@@ -133,7 +133,7 @@ func (p *person) texts(to *person, text string) record.Receipt {
 }
 
 // wantRoute checks the route of a receipt, and the reason.
-func wantRoute(t *testing.T, receipt record.Receipt, route string, reason record.Reason) {
+func wantRoute(t testing.TB, receipt record.Receipt, route string, reason record.Reason) {
 	t.Helper()
 	if !receipt.OK || receipt.Route != route || receipt.Reason != reason {
 		t.Errorf("route %q, reason %q, want %q, %q: %+v", receipt.Route, receipt.Reason, route, reason, receipt)
@@ -151,7 +151,7 @@ func (p *person) members() []network.Node {
 }
 
 // hold keeps a keystore locked for a while, and closes locked once it is.
-func hold(t *testing.T, store *keystore.Store, account string, locked chan<- struct{}, d time.Duration) {
+func hold(t testing.TB, store *keystore.Store, account string, locked chan<- struct{}, d time.Duration) {
 	err := store.Update(t.Context(), account, func(*keystore.Tx) error {
 		close(locked)
 		<-time.After(d)

@@ -33,7 +33,7 @@ type listener struct {
 	node   network.Node
 	group  *network.Group
 	id     string
-	asked  int64     // the timestamp of the last request: it must not go back
+	asked  int64     // the timestamp of the last request, in milliseconds; each has a later one
 	acks   []rpc.Ack // of messages that are committed, until the node has them
 }
 
@@ -95,7 +95,7 @@ func (l *listener) stop(ctx context.Context) error {
 // that no request gets through or the context's. After a 421 the right swarm is known.
 func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rpc.Delivery, error) {
 	r := l.router
-	l.asked = max(l.asked, r.network.Now().UnixMilli())
+	l.asked = max(l.asked+1, r.network.Now().UnixMilli())
 	timestamp := strconv.FormatInt(l.asked, 10)
 	signature := r.account.Sign(rpc.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
 	public := r.account.Ed25519Public()

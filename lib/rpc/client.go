@@ -41,6 +41,7 @@ type Answer struct {
 // Client talks HTTP to nodes and seeds. Connections are kept and reused where the server allows it.
 // It is safe for concurrent use.
 type Client struct {
+	dial   DialFunc
 	nodes  *http.Client
 	seeds  *http.Client
 	pinned map[string]*http.Client // seeds by URL
@@ -50,9 +51,18 @@ type Client struct {
 // binds a node to its keys is the onion layer. Seeds over https are checked as usual, unless they are pinned.
 // Environment proxies are not used, since they would see which nodes a user talks to.
 func NewClient() *Client {
+	return NewClientOver((&net.Dialer{Timeout: connectTimeout}).DialContext)
+}
+
+// DialFunc opens a connection, as net.Dialer.DialContext does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// NewClientOver is NewClient with connections that dial opens.
+func NewClientOver(dial DialFunc) *Client {
 	return &Client{
-		nodes:  newHTTPClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
-		seeds:  newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12}),
+		dial:   dial,
+		nodes:  newHTTPClient(dial, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
+		seeds:  newHTTPClient(dial, &tls.Config{MinVersion: tls.VersionTLS12}),
 		pinned: make(map[string]*http.Client),
 	}
 }
@@ -60,7 +70,7 @@ func NewClient() *Client {
 // PinSeed makes PostSeed accept, for this URL, the one certificate with this SHA-256 digest and nothing else: not even one
 // that an authority vouches for. Call it before the client is used.
 func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
-	c.pinned[url] = newHTTPClient(&tls.Config{
+	c.pinned[url] = newHTTPClient(c.dial, &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		// The seeds of the real network sign their certificates themselves: the digest is the whole check.
 		InsecureSkipVerify: true,
@@ -73,11 +83,11 @@ func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
 	})
 }
 
-func newHTTPClient(config *tls.Config) *http.Client {
+func newHTTPClient(dial DialFunc, config *tls.Config) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig:        config,
-			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			DialContext:            dial,
 			TLSHandshakeTimeout:    connectTimeout,
 			MaxIdleConnsPerHost:    maxIdlePerHost,
 			IdleConnTimeout:        idleTimeout,

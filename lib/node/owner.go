@@ -16,40 +16,56 @@ import (
 // signatureWindow is how far the timestamp of a signed request may be off, as on today's network.
 const signatureWindow = 60 * time.Second
 
-// Answers about signatures, as on today's network.
-var (
-	errUnsigned     = refusal{rpc.StatusUnauthorized, "retrieve: request signature required"}
-	errSignature    = refusal{rpc.StatusUnauthorized, "retrieve signature verification failed"}
-	errSignedNotNow = refusal{rpc.StatusBadTimestamp, "retrieve timestamp too far from current time"}
-)
-
-// checkOwner refuses a retrieve request that is not signed by the owner of pubKey: see rpc.RetrieveParams. With
+// checkReader refuses a retrieve request that is not signed by the owner of pubKey: see rpc.RetrieveParams. With
 // allowUnsigned a request without a signature passes, but never one with a wrong signature.
-func checkOwner(pubKey string, params fields, now time.Time, allowUnsigned bool) error {
-	if _, signed := params["signature"]; !signed {
-		if allowUnsigned {
-			return nil
-		}
-		return errUnsigned
+func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool) error {
+	if _, signed := params["signature"]; !signed && allowUnsigned {
+		return nil
+	}
+	_, err := checkOwner(rpc.MethodRetrieve, pubKey, params, now, func(milliseconds int64) []byte {
+		return rpc.RetrieveSignatureText(rpc.NamespaceMessages, milliseconds)
+	})
+	return err
+}
+
+// checkOwner refuses a request that the owner of pubKey has not signed, with the answers of today's network. signed makes
+// the text under the signature from the timestamp, which is returned, in milliseconds.
+func checkOwner(method, pubKey string, params fields, now time.Time, signed func(milliseconds int64) []byte) (int64, error) {
+	if _, ok := params["signature"]; !ok {
+		return 0, unsigned(method)
 	}
 	timestamp := numberText(params["timestamp"])
 	milliseconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil || now.Sub(time.UnixMilli(milliseconds)).Abs() > signatureWindow {
-		return errSignedNotNow
+		return 0, signedNotNow(method)
 	}
 	signer, ok := ownerKey(pubKey, params)
 	if !ok {
-		return errSignature
+		return 0, wronglySigned(method)
 	}
 	text, err := params.text("signature")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	signature, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil || !ed25519.Verify(signer[:], rpc.RetrieveSignatureText(rpc.NamespaceMessages, milliseconds), signature) {
-		return errSignature
+	if err != nil || !ed25519.Verify(signer[:], signed(milliseconds), signature) {
+		return 0, wronglySigned(method)
 	}
-	return nil
+	return milliseconds, nil
+}
+
+// The answers about signatures, as on today's network.
+
+func unsigned(method string) error {
+	return refuse(rpc.StatusUnauthorized, "%s: request signature required", method)
+}
+
+func signedNotNow(method string) error {
+	return refuse(rpc.StatusBadTimestamp, "%s timestamp too far from current time", method)
+}
+
+func wronglySigned(method string) error {
+	return refuse(rpc.StatusUnauthorized, "%s signature verification failed", method)
 }
 
 // ownerKey returns the Ed25519 key that the request names, if it is the other form of pubKey.

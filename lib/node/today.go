@@ -159,11 +159,11 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		case !view.owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case !signed && !namespace.RetrieveIsPublic():
-			return answer{}, errUnsigned
+			return answer{}, unsigned(rpc.MethodRetrieve)
 		case signed && now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
-			return answer{}, errSignedNotNow
+			return answer{}, signedNotNow(rpc.MethodRetrieve)
 		case signed && !proof.covers(rpc.RetrieveSignatureText(namespace, timestamp)):
-			return answer{}, errSignature
+			return answer{}, wronglySigned(rpc.MethodRetrieve)
 		}
 		messages, more, err := n.store.page(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
 		if err != nil {
@@ -202,9 +202,9 @@ func (n *Node) readGetExpiries(p *parameters) task {
 		case !view.owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
-			return answer{}, refuse(rpc.StatusBadTimestamp, "get_expiries timestamp too far from current time")
+			return answer{}, signedNotNow(rpc.MethodGetExpiries)
 		case !proof.covers(rpc.GetExpiriesSignatureText(timestamp, hashes)):
-			return answer{}, refuse(rpc.StatusUnauthorized, "get_expiries signature verification failed")
+			return answer{}, wronglySigned(rpc.MethodGetExpiries)
 		}
 		found, err := n.store.named(account.pubKey, hashes, now.UnixMilli())
 		if err != nil {

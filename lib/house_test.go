@@ -23,6 +23,7 @@ var floors = [][]string{
 	{
 		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
 		"lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence", "lib/metrics", "lib/ringmap",
+		"lib/schema",
 	},
 	{"lib/rpc", "lib/network", "keystore", "lib/node"},
 	{"lib/account", "lib/route", "lib/devnet"},
@@ -41,6 +42,7 @@ var besides = map[string][]string{
 	"lib/envelope":    {"lib/sessionid"},
 	"lib/onion":       {"lib/x25519"},
 	"lib/ringmap":     {"lib/swarm"},
+	"lib/schema":      {"lib/record"},
 	"lib/network":     {"lib/rpc"},
 	"lib/node":        {"lib/rpc"},
 	"lib/route":       {"lib/account"},

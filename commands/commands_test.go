@@ -45,7 +45,9 @@ func inProcess(t *testing.T, streams Streams, args ...string) (out string, probl
 	if streams.In == nil {
 		streams.In = untouchable{t}
 	}
+	ended := observe(args, &streams, func(complaint string) { t.Errorf("%v: %s", args, complaint) })
 	code = run(t.Context(), args, streams)
+	ended(code)
 	if code != 0 {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &problem); err != nil {

@@ -7,6 +7,12 @@ import (
 	"syscall"
 )
 
+// survived are signals that would kill where an error tells more. These systems have none.
+var survived []os.Signal
+
+// stdoutClosed reports whether the process was started without a stdout: writing to it tells here.
+func stdoutClosed() bool { return false }
+
 // detached makes a child survive its parent's terminal.
 func detached() *syscall.SysProcAttr { return nil }
 

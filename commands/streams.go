@@ -21,6 +21,8 @@ type Streams struct {
 	InIsTerminal  bool
 	ErrIsTerminal bool
 	Env           func(name string) string
+	// OutClosed says that there is no stdout: what is written goes nowhere, without an error.
+	OutClosed bool
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
 }
@@ -31,6 +33,7 @@ func System() Streams {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
 		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		OutClosed:     stdoutClosed(),
 	}
 }
 

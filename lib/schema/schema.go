@@ -43,9 +43,8 @@ func strict(kind record.Kind) (*jsonschema.Schema, error) {
 	}
 	if property, ok := made.Properties["type"]; ok {
 		property.Const = jsonschema.Ptr[any](kind.Name)
-		property.Description = ""
-		if kind.Input {
-			made.Required = slices.DeleteFunc(made.Required, func(name string) bool { return name == "type" })
+		if !slices.Contains(made.Required, "type") { // a record that stands within others without its type
+			made.Required = append([]string{"type"}, made.Required...)
 		}
 	}
 	return made, nil
@@ -126,7 +125,6 @@ func (c *Checker) schema(name string) (*jsonschema.Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	made.Required = append(made.Required, "type")
 	resolved, err := made.Resolve(nil)
 	if err != nil {
 		return nil, fmt.Errorf("schema of %s: %w", name, err)

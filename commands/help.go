@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"sessiontool/lib/record"
 )
 
 // writeHelp writes what --help shows: what the command does, what a script may expect of it, and how it is used.
@@ -104,6 +102,3 @@ func wrap(text string, width int, indent string) string {
 	}
 	return b.String()
 }
-
-// exitLine is a row of the table of exit codes.
-func exitLine(e record.Exit) string { return fmt.Sprintf("  %-3d  %s\n", e.Code, e.Meaning) }

@@ -39,19 +39,25 @@ func topicText(cmd *cobra.Command) string {
 	return ""
 }
 
+const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr; in a batch an error record also takes the
+place of the item that failed, and the command ends with 3. A script that meets an exit code it does not know
+should treat it as a failure.
+`
+
+const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', a closed stdout and a full disk are 5: what was
+not written is not lost, the same command prints it next time. A first SIGINT or SIGTERM ends a command in order, with
+130 or 143; a second one kills it, as SIGKILL does, and even then nothing is lost.
+
+The codes of error records say more. 'sessiontool errors CODE' tells what to do about one.
+`
+
 func exitCodesText() string {
 	var b strings.Builder
-	b.WriteString("A failing command ends with an error record as the last line on stderr; in a batch an error record also takes the\n" +
-		"place of the item that failed, and the command ends with 3. A script that meets an exit code it does not know\n" +
-		"should treat it as a failure.\n\n")
+	b.WriteString(exitCodesIntroduction + "\n")
 	for _, e := range record.Exits {
-		b.WriteString(exitLine(e))
+		fmt.Fprintf(&b, "  %-3d  %s\n", e.Code, e.Meaning)
 	}
-	b.WriteString("\nAn empty 'poll' is 0. A reader that goes away ('poll | head -n 1'), a closed stdout and a full disk are 5: what was not\n" +
-		"written is not lost, the same command prints it next time. A first SIGINT or SIGTERM ends a command in order, with\n" +
-		"130 or 143; a second one kills it, as SIGKILL does, and even then nothing is lost.\n\n" +
-		"The codes of error records. 'sessiontool errors CODE' tells what to do about one.\n\n")
-	fmt.Fprintf(&b, "  %-4s  %-21s  %-5s  %s\n", "exit", "code", "retry", "meaning")
+	fmt.Fprintf(&b, "\n%s\n  %-4s  %-21s  %-5s  %s\n", exitCodesRemarks, "exit", "code", "retry", "meaning")
 	for _, info := range record.Codes {
 		retry := "no"
 		if info.Retryable {
@@ -89,13 +95,17 @@ func environmentText() string {
 	return b.String()
 }
 
+const recordsIntroduction = `Records are JSON objects, one per line. Each has a type. Names are snake_case with units in them, hex is lower case, times
+are RFC 3339 in UTC except signed protocol timestamps (timestamp_ms), and lists are always present. Within a major
+version fields are only added. Input may be JSON lines or concatenated JSON; unknown fields are ignored, and ref comes
+back in what is printed. 'sessiontool schema RECORD' prints the JSON Schema.
+
+A field with ? is left out where there is nothing to say. # stands for each item of a list.
+`
+
 func recordsText() string {
 	var b strings.Builder
-	b.WriteString("Records are JSON objects, one per line. Each has a type. Names are snake_case with units in them, hex is lower case, times\n" +
-		"are RFC 3339 in UTC except signed protocol timestamps (timestamp_ms), and lists are always present. Within a major\n" +
-		"version fields are only added. Input may be JSON lines or concatenated JSON; unknown fields are ignored, and ref comes\n" +
-		"back in what is printed. 'sessiontool schema RECORD' prints the JSON Schema.\n\n" +
-		"A field with ? is left out where there is nothing to say. # stands for each item of a list.\n")
+	b.WriteString(recordsIntroduction)
 	for _, kind := range record.Kinds {
 		fields, err := schema.Fields(kind)
 		if err != nil {
@@ -103,14 +113,18 @@ func recordsText() string {
 		}
 		fmt.Fprintf(&b, "\n%s: %s (%s)\n", kind.Name, kind.Summary, direction(kind))
 		for _, field := range fields {
-			name := field.Path
-			if !field.Required {
-				name += "?"
-			}
-			fmt.Fprintf(&b, "  %-26s  %-16s  %s\n", name, field.Types, field.Meaning)
+			fmt.Fprintf(&b, "  %-26s  %-16s  %s\n", fieldName(field), field.Types, field.Meaning)
 		}
 	}
 	return b.String()
+}
+
+// fieldName is a field's path, with a question mark if it may be left out.
+func fieldName(field schema.Field) string {
+	if field.Required {
+		return field.Path
+	}
+	return field.Path + "?"
 }
 
 // direction says whether a record is read, printed or both.

@@ -31,6 +31,7 @@ var exitsEverywhere = []int{
 const (
 	exitsAccount = "4 no such keystore or account; 7 the keystore does not open; 10"
 	exitsNetwork = "4 no network is named or runs; 5 the network does not answer"
+	exitsEndless = "130; 143" // of commands that run until they are stopped
 	exitsBoth    = "4 no such keystore, account or network; 5 the network does not answer; 7 the keystore does not open; 10"
 )
 
@@ -71,8 +72,8 @@ var contracts = map[string]contract{
 	"prekey list":       {prints: "prekey", exits: exitsAccount},
 	"onion path":        {prints: "path", exits: exitsNetwork},
 	"onion send":        {reads: "call", prints: "rpc_response", exits: "3; 4 no such node, or no network; 5 the network does not answer"},
-	"node run":          {prints: "node", exits: exitsNetwork},
-	"devnet up":         {prints: "network", exits: "5 it runs already"},
+	"node run":          {prints: "node", exits: exitsNetwork + "; " + exitsEndless},
+	"devnet up":         {prints: "network", exits: "5 it runs already; " + exitsEndless},
 	"devnet status":     {prints: "network", exits: "4 no devnet runs"},
 	"devnet down":       {prints: "network", exits: "4 no devnet runs"},
 	"devnet difficulty": {prints: "network", exits: "4 no devnet runs"},

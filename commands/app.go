@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -125,6 +126,9 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
+	}
+	if file, ok := app.streams.In.(*os.File); ok {
+		app.streams.In = interruptible{ctx, file}
 	}
 	err := do(ctx)
 	if err == nil && app.printer.failed {

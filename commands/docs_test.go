@@ -2,9 +2,11 @@ package commands
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +55,24 @@ func TestCodeTable(t *testing.T) {
 	for _, entry := range codeTable {
 		if !seen[entry.code] {
 			t.Errorf("%v is mapped to %s, which is not in the table", entry.err, entry.code)
+		}
+	}
+}
+
+// Each exit code of the table is provoked by the script that is for it.
+func TestEveryExitCodeIsProvoked(t *testing.T) {
+	script, err := os.ReadFile("testdata/script/exitcodes.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range record.Exits {
+		if !strings.Contains(string(script), fmt.Sprintf("\nexits %d ", e.Code)) {
+			t.Errorf("the script provokes no exit code %d", e.Code)
+		}
+	}
+	for _, info := range record.Codes {
+		if !slices.ContainsFunc(record.Exits, func(e record.Exit) bool { return e.Code == info.Exit }) {
+			t.Errorf("%s has the exit code %d, which is not in the table", info.Code, info.Exit)
 		}
 	}
 }

@@ -3,6 +3,9 @@
 package commands
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"syscall"
 
@@ -28,6 +31,33 @@ func stdoutClosed() bool {
 	}
 	null, err := os.Stat(os.DevNull)
 	return err == nil && os.SameFile(stdout, null)
+}
+
+// awaitInput returns when there is something to read from file, its end included, or with ctx's error.
+func awaitInput(ctx context.Context, file *os.File) error {
+	woken, wake, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer woken.Close()
+	stop := context.AfterFunc(ctx, func() { wake.Close() }) // its other end tells that
+	defer func() {
+		if stop() {
+			wake.Close()
+		}
+	}()
+	for ctx.Err() == nil {
+		fds := []unix.PollFd{
+			{Fd: int32(file.Fd()), Events: unix.POLLIN}, {Fd: int32(woken.Fd()), Events: unix.POLLIN},
+		}
+		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("waiting for input: %w", err)
+		}
+		if fds[0].Revents != 0 {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // detached makes a child survive its parent's terminal.

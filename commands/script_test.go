@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 		Setup:               func(env *testscript.Env) error { return scriptEnvironment(env, net.SeedURL()) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"setfrom": setFrom, "jsonlines": jsonLines, "count": countLines,
+			"jsonobjects": jsonObjects, "exits": exits, "lock": lock,
 		},
 	})
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -35,6 +36,20 @@ func System() Streams {
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		OutClosed:     stdoutClosed(),
 	}
+}
+
+// interruptible is a file, such as stdin, that is read until ctx ends: a command that waits for input can be stopped.
+type interruptible struct {
+	ctx  context.Context
+	file *os.File
+}
+
+// Read implements io.Reader.
+func (i interruptible) Read(data []byte) (int, error) {
+	if err := awaitInput(i.ctx, i.file); err != nil {
+		return 0, err
+	}
+	return i.file.Read(data)
 }
 
 // printer writes records, one per line, each in a single write. It is safe for concurrent use.

@@ -206,3 +206,43 @@ func TestSignals(t *testing.T) {
 		}
 	}
 }
+
+// A command that waits for input ends when it is told to, or when its time is over.
+func TestWaitingForInputEnds(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there reading cannot be interrupted")
+	}
+	p := &person{t: t, home: t.TempDir()}
+	wait := func(end func(*exec.Cmd), args ...string) result {
+		cmd := p.command("sessiontool", args...)
+		var problems bytes.Buffer
+		cmd.Stderr = &problems
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(stdin, "\"nobody\"\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil { // now it waits for the next item
+			t.Fatal(err)
+		}
+		end(cmd)
+		cmd.Wait() // how it ended is in its state
+		return result{err: problems.String(), code: cmd.ProcessState.ExitCode()}
+	}
+	terminate := func(cmd *exec.Cmd) {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	}
+	wait(terminate, "swarm", "lookup").wantExit(t, record.ExitTerminated, record.CodeTerminated)
+	wait(func(*exec.Cmd) {}, "swarm", "lookup", "--timeout", "1s").wantExit(t, record.ExitTimeout, record.CodeTimeout)
+}

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// logFlags say what a command tells on stderr while it works. Users' keys and messages are never logged, at any level.
+// logFlags say what a command tells on stderr while it works. Secrets and texts are never logged, at any level, and service
+// nodes do not name users either.
 type logFlags struct {
 	format  string
 	level   string

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/lib/record"
-	"sessiontool/lib/schema"
+	"sessiontool/lib/schema/schematest"
 )
 
 // complaints names the variable with the file in which runs of sessiontool that broke the contract are noted.
@@ -102,7 +102,7 @@ type checkedWriter struct {
 	out      io.Writer
 	isStderr bool
 	kinds    []string
-	checker  schema.Checker
+	checker  schematest.Checker
 	complain func(string)
 }
 

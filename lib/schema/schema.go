@@ -1,18 +1,15 @@
 // Package schema makes JSON Schemas (draft 2020-12) of the records from their Go types and the glossary of package
 // record, so that a schema cannot say anything else than the code does.
 //
-// Schemas let unknown fields pass, since within a major version fields are added. Strict ones do not: they are for the
-// tests of this program, whose records have no field that is not described.
+// Schemas let unknown fields pass, since within a major version fields are added.
 package schema
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
-
-	"github.com/google/jsonschema-go/jsonschema"
 
 	"sessiontool/lib/record"
 )
@@ -20,120 +17,136 @@ import (
 // draft is the edition of JSON Schema that is written.
 const draft = "https://json-schema.org/draft/2020-12/schema"
 
-// Of returns the schema of a kind of record. An error means that a type cannot be described, or that the glossary lacks
-// a field.
-func Of(kind record.Kind) (*jsonschema.Schema, error) {
-	made, err := strict(kind)
-	if err != nil {
-		return nil, err
-	}
-	open(made)
-	return made, nil
+// Schema is the part of a JSON Schema that records need.
+type Schema struct {
+	Draft       string     `json:"$schema,omitempty"`
+	Title       string     `json:"title,omitempty"`
+	Description string     `json:"description,omitempty"`
+	Type        Types      `json:"type,omitempty"`
+	Const       string     `json:"const,omitempty"`
+	Pattern     string     `json:"pattern,omitempty"`
+	Items       *Schema    `json:"items,omitempty"`
+	Properties  Properties `json:"properties,omitempty"`
+	Required    []string   `json:"required,omitempty"`
 }
 
-// strict returns the schema that refuses unknown fields.
-func strict(kind record.Kind) (*jsonschema.Schema, error) {
-	made, err := jsonschema.ForType(reflect.TypeOf(kind.Value), &jsonschema.ForOptions{})
+// Types are the JSON types that a value may have; none means any.
+type Types []string
+
+// MarshalJSON writes a single type as a string.
+func (t Types) MarshalJSON() ([]byte, error) {
+	if len(t) == 1 {
+		return json.Marshal(t[0])
+	}
+	return json.Marshal([]string(t))
+}
+
+// Properties are the fields of an object in the order in which they are printed.
+type Properties []Property
+
+// Property is one field of an object.
+type Property struct {
+	Name   string
+	Schema *Schema
+}
+
+// MarshalJSON writes an object.
+func (p Properties) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	for i, property := range p {
+		name, err := json.Marshal(property.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(property.Schema)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&out, "%c%s:%s", "{,"[min(i, 1)], name, value)
+	}
+	return append(out.Bytes(), '}'), nil
+}
+
+// Of returns the schema of a kind of record. An error means that a type cannot be described, or that the glossary lacks
+// a field.
+func Of(kind record.Kind) (*Schema, error) {
+	made, err := of(reflect.TypeOf(kind.Value), kind.Name)
 	if err != nil {
 		return nil, fmt.Errorf("schema of %s: %w", kind.Name, err)
 	}
-	made.Schema, made.Title, made.Description = draft, kind.Name, kind.Summary
-	if err := describe(made, kind.Name); err != nil {
-		return nil, err
-	}
-	if property, ok := made.Properties["type"]; ok {
-		property.Const = jsonschema.Ptr[any](kind.Name)
-		if !slices.Contains(made.Required, "type") { // a record that stands within others without its type
+	made.Draft, made.Title, made.Description = draft, kind.Name, kind.Summary
+	if made.Properties[0].Name == "type" {
+		made.Properties[0].Schema.Const = kind.Name
+		if len(made.Required) == 0 || made.Required[0] != "type" { // a record that stands within others without its type
 			made.Required = append([]string{"type"}, made.Required...)
 		}
 	}
 	return made, nil
 }
 
-// describe adds what the glossary says of an object's fields, and of those of objects within.
-func describe(object *jsonschema.Schema, name string) error {
-	for field, property := range object.Properties {
+// of describes values of a type that stand in the field, or are the record, of that name.
+func of(t reflect.Type, name string) (*Schema, error) {
+	switch t.Kind() {
+	case reflect.String:
+		return &Schema{Type: Types{"string"}}, nil
+	case reflect.Bool:
+		return &Schema{Type: Types{"boolean"}}, nil
+	case reflect.Int, reflect.Int64, reflect.Uint32, reflect.Uint64:
+		return &Schema{Type: Types{"integer"}}, nil
+	case reflect.Float64:
+		return &Schema{Type: Types{"number"}}, nil
+	case reflect.Map:
+		return &Schema{Type: Types{"object"}}, nil
+	case reflect.Interface:
+		return &Schema{}, nil
+	case reflect.Pointer:
+		made, err := of(t.Elem(), name)
+		if err == nil {
+			made.Type = append(made.Type, "null")
+		}
+		return made, err
+	case reflect.Slice:
+		items, err := of(t.Elem(), name)
+		return &Schema{Type: Types{"array"}, Items: items}, err
+	case reflect.Struct:
+		return ofStruct(t, name)
+	}
+	return nil, fmt.Errorf("%s: no JSON is known for %s", name, t)
+}
+
+func ofStruct(t reflect.Type, name string) (*Schema, error) {
+	made := &Schema{Type: Types{"object"}}
+	for i := range t.NumField() {
+		field, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		property, err := of(t.Field(i).Type, field)
+		if err != nil {
+			return nil, err
+		}
 		known, ok := record.FieldOf(name, field)
 		if !ok {
-			return fmt.Errorf("schema of %s: the glossary has no field %q", name, field)
+			return nil, fmt.Errorf("the glossary has no field %q of %s", field, name)
 		}
-		settleNull(property, slices.Contains(object.Required, field))
 		property.Description = known.Meaning
-		texts := property
 		if property.Items != nil {
-			texts = property.Items
+			property.Items.Pattern = known.Form
+		} else {
+			property.Pattern = known.Form
 		}
-		if texts.Type == "string" {
-			texts.Pattern = known.Form
+		if options == "omitempty" {
+			property.Type = withoutNull(property.Type) // what would be null is left out
+		} else {
+			made.Required = append(made.Required, field)
 		}
-		if err := describe(texts, field); err != nil {
-			return err
-		}
+		made.Properties = append(made.Properties, Property{field, property})
 	}
-	return nil
+	return made, nil
 }
 
-// settleNull takes null from the types of lists, which are always present, and of what is left out instead.
-func settleNull(property *jsonschema.Schema, required bool) {
-	other := slices.DeleteFunc(slices.Clone(property.Types), func(name string) bool { return name == "null" })
-	if len(other) == 1 && (other[0] == "array" || !required) {
-		property.Type, property.Types = other[0], nil
+func withoutNull(types Types) Types {
+	if last := len(types) - 1; last > 0 && types[last] == "null" {
+		return types[:last]
 	}
-}
-
-// open lets unknown fields pass, at every depth.
-func open(made *jsonschema.Schema) {
-	if made.Properties != nil {
-		made.AdditionalProperties = nil
-	}
-	for _, property := range made.Properties {
-		open(property)
-	}
-	if made.Items != nil {
-		open(made.Items)
-	}
-}
-
-// Checker validates printed records strictly. Its zero value is ready; it is not safe for concurrent use.
-type Checker struct {
-	resolved map[string]*jsonschema.Resolved
-}
-
-// Check returns the type of a record, and an error if the line is not a record that commands may print.
-func (c *Checker) Check(line []byte) (string, error) {
-	var object map[string]any
-	if err := json.Unmarshal(line, &object); err != nil {
-		return "", fmt.Errorf("not a JSON object: %w", err)
-	}
-	name, _ := object["type"].(string)
-	resolved, err := c.schema(name)
-	if err != nil {
-		return name, err
-	}
-	return name, resolved.Validate(object)
-}
-
-func (c *Checker) schema(name string) (*jsonschema.Resolved, error) {
-	if resolved, ok := c.resolved[name]; ok {
-		return resolved, nil
-	}
-	kind, ok := record.KindOf(name)
-	if !ok || !kind.Output {
-		return nil, fmt.Errorf("type %q is not that of a record", name)
-	}
-	made, err := strict(kind)
-	if err != nil {
-		return nil, err
-	}
-	resolved, err := made.Resolve(nil)
-	if err != nil {
-		return nil, fmt.Errorf("schema of %s: %w", name, err)
-	}
-	if c.resolved == nil {
-		c.resolved = make(map[string]*jsonschema.Resolved)
-	}
-	c.resolved[name] = resolved
-	return resolved, nil
+	return types
 }
 
 // Field is one field of a record as scripts reach it.
@@ -144,40 +157,38 @@ type Field struct {
 	Meaning  string
 }
 
-// Fields lists the fields of a kind of record in their order, with those of objects within.
+// Fields lists the fields of a kind of record in their order, with those of objects within. Errors are those of Of.
 func Fields(kind record.Kind) ([]Field, error) {
-	made, err := strict(kind)
+	made, err := Of(kind)
 	if err != nil {
 		return nil, err
 	}
-	return fieldsOf(made, ""), nil
+	return made.fields(""), nil
 }
 
-func fieldsOf(object *jsonschema.Schema, prefix string) (fields []Field) {
-	for _, name := range object.PropertyOrder {
-		property := object.Properties[name]
+func (s *Schema) fields(prefix string) (fields []Field) {
+	required := make(map[string]bool)
+	for _, name := range s.Required {
+		required[name] = true
+	}
+	for _, property := range s.Properties {
 		fields = append(fields, Field{
-			Path: prefix + name, Types: typesOf(property), Required: slices.Contains(object.Required, name),
-			Meaning: property.Description,
+			Path: prefix + property.Name, Types: property.Schema.types(), Required: required[property.Name],
+			Meaning: property.Schema.Description,
 		})
-		if property.Items != nil {
-			fields = append(fields, fieldsOf(property.Items, prefix+name+".#.")...)
+		if property.Schema.Items != nil {
+			fields = append(fields, property.Schema.Items.fields(prefix+property.Name+".#.")...)
 		}
 	}
 	return fields
 }
 
-func typesOf(property *jsonschema.Schema) string {
-	types := property.Types
-	if property.Type != "" {
-		types = []string{property.Type}
-	}
-	if len(types) == 0 {
+func (s *Schema) types() string {
+	switch {
+	case len(s.Type) == 0:
 		return "any"
+	case s.Items != nil:
+		return "array of " + s.Items.types()
 	}
-	sorted := slices.Sorted(slices.Values(types))
-	if property.Items != nil {
-		return strings.Join(sorted, "|") + " of " + typesOf(property.Items)
-	}
-	return strings.Join(sorted, "|")
+	return strings.Join(s.Type, "|")
 }

@@ -91,6 +91,7 @@ var contracts = map[string]contract{
 	"config show":           {prints: "setting", exits: "2 no such setting"},
 	"config path":           {prints: "config"},
 	"schema":                {prints: "schema", exits: "2 no such record"},
+	"help":                  {exits: "2 no such command or topic"},
 	"errors":                {prints: "error_code", exits: "2 no such code"},
 	"version":               {prints: "version"},
 	"completion bash":       {},

@@ -22,6 +22,24 @@ func writeHelp(out io.Writer, cmd *cobra.Command) {
 	_, _ = io.WriteString(out, text)
 }
 
+// newHelpCommand makes 'help', which unlike cobra's own fails for what does not exist.
+func newHelpCommand(app *App) *cobra.Command {
+	help := &cobra.Command{
+		Use: "help [COMMAND or TOPIC]", Short: "Print the help of a command, or the page of a topic",
+		Long:    "Print the help of a command, as --help does, or the page of a topic: " + topicNames() + ".",
+		Example: "  sessiontool help friend-request accept\n  sessiontool help exit-codes",
+	}
+	help.RunE = func(_ *cobra.Command, args []string) error {
+		cmd, left, err := help.Root().Find(args)
+		if err != nil || len(left) > 0 {
+			return usageError(fmt.Errorf("there is no help for %q: see 'sessiontool --help'", strings.Join(args, " ")))
+		}
+		writeHelp(app.streams.Out, cmd)
+		return nil
+	}
+	return help
+}
+
 // longText is what a command says of itself.
 func longText(cmd *cobra.Command) string {
 	if text := topicText(cmd); text != "" {

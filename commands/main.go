@@ -127,6 +127,9 @@ func newRootCommand(app *App) *cobra.Command {
 		newVersionCommand(app),
 	)
 	root.AddCommand(newTopics()...)
+	help := newHelpCommand(app)
+	root.SetHelpCommand(help)
+	root.AddCommand(help)
 	root.CompletionOptions.DisableDefaultCmd = true
 	wrapArgs(root)
 	return root

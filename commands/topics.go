@@ -29,6 +29,14 @@ func newTopics() (all []*cobra.Command) {
 	return all
 }
 
+func topicNames() string {
+	var names []string
+	for _, topic := range topics {
+		names = append(names, topic.name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // topicText returns the page of a topic, or nothing if cmd is none.
 func topicText(cmd *cobra.Command) string {
 	for _, topic := range topics {

@@ -60,10 +60,14 @@ func (app *App) addGlobalFlags(flags *pflag.FlagSet) {
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
 const defaultTimeout = 2 * time.Minute
 
-// prepare settles the global settings: flags, then environment, then config file, then defaults.
-func (app *App) prepare(flags *pflag.FlagSet) (err error) {
+// prepare settles the global settings: flags, then environment, then config file, then defaults. A command whose output
+// counts as read does not start without a place for it.
+func (app *App) prepare(cmd *cobra.Command) (err error) {
 	app.log = slog.New(slog.DiscardHandler)
-	if err := app.applySettings(flags); err != nil {
+	if c, _ := contractOf(cmd); c.delivers && app.streams.OutClosed {
+		return errOutputClosed
+	}
+	if err := app.applySettings(cmd.Flags()); err != nil {
 		return err
 	}
 	if app.keystoreDir == "" {
@@ -87,11 +91,8 @@ type action func(ctx context.Context, args []string) error
 // runE adapts an action to cobra. The command's time is bounded by --timeout.
 func (app *App) runE(do action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := app.prepare(cmd.Flags()); err != nil {
+		if err := app.prepare(cmd); err != nil {
 			return err
-		}
-		if c, _ := contractOf(cmd); c.delivers && app.streams.OutClosed {
-			return errOutputClosed
 		}
 		return app.within(cmd.Context(), app.timeout, func(ctx context.Context) error { return do(ctx, args) })
 	}
@@ -100,7 +101,7 @@ func (app *App) runE(do action) func(*cobra.Command, []string) error {
 // runUntilStopped is runE for commands that run until they are stopped: only a --timeout that was set bounds them.
 func (app *App) runUntilStopped(do action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := app.prepare(cmd.Flags()); err != nil {
+		if err := app.prepare(cmd); err != nil {
 			return err
 		}
 		limit := app.timeout
@@ -115,7 +116,7 @@ func (app *App) runUntilStopped(do action) func(*cobra.Command, []string) error 
 // problem.
 func (app *App) runDespite(do func(ctx context.Context, problem error) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
-		problem := app.prepare(cmd.Flags())
+		problem := app.prepare(cmd)
 		return app.within(cmd.Context(), app.timeout, func(ctx context.Context) error { return do(ctx, problem) })
 	}
 }

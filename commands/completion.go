@@ -71,7 +71,7 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 // completed makes a completer of a list that is read with the settings of the command line.
 func (app *App) completed(list func(ctx context.Context) ([]string, error)) completer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if err := app.prepare(cmd.Flags()); err != nil {
+		if err := app.prepare(cmd); err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
 		app.passphrase.ask = false // nobody types one in the middle of a word

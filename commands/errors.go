@@ -45,7 +45,7 @@ var (
 	errMnemonic        = errors.New("recovery words are not valid")
 	errBadTTL          = errors.New("bad time to live")
 	errBadConfig       = errors.New("bad config file")
-	errOutputClosed    = errors.New("stdout is closed")
+	errOutputClosed    = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
 // codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.

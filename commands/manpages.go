@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ var roff = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n
 func manPage(cmd *cobra.Command, section int) string {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	var b strings.Builder
-	fmt.Fprintf(&b, ".\\\" %s\n.TH %s %d \"\" sessiontool \"sessiontool manual\"\n", generatedBy, strings.ToUpper(name), section)
+	fmt.Fprintf(&b, ".\\\" %s\n", generatedBy)
+	fmt.Fprintf(&b, ".TH %s %d \"\" sessiontool \"sessiontool manual\"\n", strings.ToUpper(name), section)
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff.Replace(name), roff.Replace(cmd.Short))
 	if cmd.Runnable() {
 		fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff.Replace(cmd.UseLine()))
@@ -33,6 +35,9 @@ func manPage(cmd *cobra.Command, section int) string {
 	return b.String()
 }
 
+// setAsItStands finds tables and lists among paragraphs.
+var setAsItStands = regexp.MustCompile("(?m)^(  |Reads:|Prints:)")
+
 // manText sets paragraphs, and what is indented as it stands. Exit statuses and what commands read get headings.
 func manText(text string) string {
 	var b strings.Builder
@@ -42,7 +47,7 @@ func manText(text string) string {
 			paragraph = rest
 		}
 		escaped := strings.TrimPrefix(roff.Replace("\n"+paragraph), "\n")
-		if strings.HasPrefix(paragraph, "  ") || strings.Contains(paragraph, "\n  ") || strings.HasPrefix(paragraph, "Prints:") || strings.HasPrefix(paragraph, "Reads:") {
+		if setAsItStands.MatchString(paragraph) {
 			fmt.Fprintf(&b, ".PP\n.nf\n%s\n.fi\n", escaped)
 		} else {
 			fmt.Fprintf(&b, ".PP\n%s\n", escaped)

@@ -27,8 +27,8 @@ var settings = []string{
 	"passphrase-command",
 }
 
-// passphraseSources are the settings that say where the passphrase comes from. A flag that says so, these two or
-// another, leaves environment and file out of it.
+// passphraseSources are the flags that say where the passphrase comes from. One of them leaves environment and file out of
+// it, and a variable the file: there is one source, not the best of several.
 var passphraseSources = []string{"passphrase-file", "passphrase-command", "passphrase-fd", "ask-passphrase"}
 
 // origin is where a setting's value comes from: the kind of place, and its name.
@@ -47,12 +47,20 @@ func (app *App) applySettings(flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	passphraseByFlag := slices.ContainsFunc(passphraseSources, flags.Changed)
+	byFlag := slices.ContainsFunc(passphraseSources, flags.Changed)
+	byEnvironment := slices.ContainsFunc(settings, func(name string) bool {
+		return slices.Contains(passphraseSources, name) && app.streams.Env(variableOf(name)) != ""
+	})
 	for _, name := range settings {
 		flag := flags.Lookup(name)
 		fromEnvironment, fromFile := app.streams.Env(variableOf(name)), file[fileKeyOf(name)]
-		if passphraseByFlag && slices.Contains(passphraseSources, name) {
-			fromEnvironment, fromFile = "", ""
+		if slices.Contains(passphraseSources, name) {
+			if byFlag {
+				fromEnvironment = ""
+			}
+			if byFlag || byEnvironment {
+				fromFile = ""
+			}
 		}
 		switch {
 		case flag.Changed:

@@ -54,11 +54,9 @@ func TestChurn(t *testing.T) {
 		users = append(users, newUser(t, 0))
 	}
 	l := c.startLoad(users, c.memberFor)
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
 	begin, most := time.Now(), int64(0)
 	for step := range steps {
-		<-ticker.C
+		<-time.After(time.Until(begin.Add(time.Duration(step+1) * interval)))
 		c.step(step)
 		resident, _ := residentBytes()
 		most = max(most, resident)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -80,31 +81,40 @@ func (n *Node) seal(layer *onion.Layer, status int, body string) answer {
 	return answer{status: rpc.StatusOK, body: sealed}
 }
 
-// relay posts what was under the layer to the next hop and passes its answer on as it comes in.
+// onionTimeout is the answer about a next hop that is silent.
+var onionTimeout = bareAnswer(rpc.StatusTimeout, onion.TextTimeout)
+
+// relay posts what was under the layer to the next hop.
 func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Version, layer *onion.Layer) {
 	next := n.members.view().peers[layer.Destination]
 	if next == nil {
 		n.write(w, bareAnswer(rpc.StatusBadGateway, onion.TextNextNode+layer.Destination))
 		return
 	}
+	n.forward(w, r, next, version.Path(), nil, layer.Body, onionTimeout)
+}
+
+// forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is late.
+func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path string, header http.Header, body []byte, late answer) {
 	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
 	defer cancel()
 	if !n.relays.acquire(ctx) {
-		n.write(w, bareAnswer(rpc.StatusTimeout, onion.TextTimeout))
+		n.write(w, late)
 		return
 	}
 	defer n.relays.release()
-	request, err := newPeerRequest(ctx, next, version.Path(), layer.Body)
+	request, err := newPeerRequest(ctx, next, path, body)
 	if err != nil {
-		n.log.Error("relaying an onion request", "to", next.name(), "error", err)
+		n.log.Error("relaying a request", "to", next.name(), "error", err)
 		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
 		return
 	}
+	maps.Copy(request.Header, header)
 	request.Header.Set(hopHeader, strconv.Itoa(passedHops(r)+1))
 	response, err := n.client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
-		n.write(w, bareAnswer(rpc.StatusTimeout, onion.TextTimeout))
+		n.write(w, late)
 		return
 	}
 	defer response.Body.Close()

@@ -120,6 +120,8 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V1, body) })
 	case onion.V2.Path():
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V2, body) })
+	case onion.ProxyPath:
+		n.withBody(w, r, func(body []byte) { n.serveProxy(w, r, body) })
 	case PushPath:
 		n.fromPeer(w, r, n.servePush)
 	case DigestPath:

@@ -124,6 +124,7 @@ type Node struct {
 	catchUp     *catchUp
 	handOver    *handOver
 	client      *http.Client // to other nodes
+	links       *links       // to other nodes, for onion requests
 	caller      *caller      // makes signed requests with client
 	limiter     *addressLimiter
 	relays      slots
@@ -177,7 +178,8 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.close())
 	}
-	n.server = newServer(config.Wrap(n), chooseCertificate(keys.Address(), identity, clients), n.log)
+	n.links = newLinks(identity, config.DialContext)
+	n.server = newServer(config.Wrap(n), n.serveLink, chooseCertificate(keys.Address(), identity, clients), n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
 	if err := n.members.refresh(ctx); err != nil {
@@ -290,6 +292,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.serving.Unlock()
 	n.tasks.Wait()
 	n.replicator.wait()
+	n.links.close()
 	n.client.CloseIdleConnections()
 	return errors.Join(n.serveErr, n.store.close())
 }

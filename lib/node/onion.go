@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -91,7 +92,33 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 		n.write(w, bareAnswer(rpc.StatusBadGateway, onion.TextNextNode+layer.Destination))
 		return
 	}
+	hops := passedHops(r) + 1
+	if len(layer.Body) <= maxLinkRequest && n.relayOverLink(w, r, next, version, hops, layer.Body) {
+		return
+	}
 	n.forward(w, r, next, version.Path(), nil, layer.Body, onionTimeout)
+}
+
+// relayOverLink is forward over a link. It returns false if the request has to go by HTTP.
+func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer, version onion.Version, hops int, body []byte) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
+	defer cancel()
+	if !n.relays.acquire(ctx) {
+		n.write(w, onionTimeout)
+		return true
+	}
+	defer n.relays.release()
+	result, err := n.links.call(ctx, next, slices.Index(linkPaths, version.Path()), hops, body)
+	switch {
+	case errors.Is(err, errNoLink):
+		return false
+	case err != nil || result.code == 0:
+		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
+		n.write(w, onionTimeout)
+	default:
+		n.write(w, bareAnswer(relayedStatus(int(result.code)), string(result.body)))
+	}
+	return true
 }
 
 // forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is late.

@@ -41,9 +41,18 @@ func (n *Node) serveLink(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 	}
 	ctx, cancel := context.WithCancel(n.background)
 	defer cancel()
+	writer, reader, from := newFrameWriter(conn), bufio.NewReaderSize(conn, linkBuffer), conn.RemoteAddr().String()
+	requests, servers := make(chan frame), 0
 	var serving sync.WaitGroup
 	defer serving.Wait()
-	places, writer, reader := make(slots, maxLinkRequests), newFrameWriter(conn), bufio.NewReaderSize(conn, linkBuffer)
+	defer close(requests)
+	serve := func() { // again and again, since the stack of a new goroutine would have to grow each time
+		for f := range requests {
+			if writer.write(n.serveFrame(ctx, handler, from, f)) != nil {
+				conn.Close() // so that the reader ends, too
+			}
+		}
+	}
 	for {
 		f, err := readFrame(conn, reader, idleTimeout, maxLinkRequest)
 		if err != nil {
@@ -52,16 +61,16 @@ func (n *Node) serveLink(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 			}
 			return
 		}
-		if !places.acquire(ctx) {
-			return
+		select {
+		case requests <- f:
+			continue
+		default:
 		}
-		serving.Go(func() {
-			defer places.release()
-			answer := n.serveFrame(ctx, handler, conn.RemoteAddr().String(), f)
-			if err := writer.write(answer); err != nil {
-				cancel() // the reader sees an error, too
-			}
-		})
+		if servers < maxLinkRequests {
+			servers++
+			serving.Go(serve)
+		}
+		requests <- f
 	}
 }
 

@@ -117,7 +117,7 @@ func (w *frameWriter) write(f frame) error {
 // flush writes what is pending, while others may add. The caller holds w.mu and is the only one that writes.
 func (w *frameWriter) flush() {
 	out := w.pending
-	w.pending = w.spare[:0]
+	w.pending, w.spare = w.spare[:0], nil
 	w.mu.Unlock()
 	err := w.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err == nil {

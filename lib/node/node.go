@@ -14,7 +14,8 @@
 // missing, when one starts, joins or comes back, and now and then (compare.go, catchup.go); and messages that belong
 // elsewhere after swarms have changed are given to all nodes there (handover.go). A member gets a message only once in
 // effect, however often it is sent. Nodes know each other by their Ed25519 keys: who asks signs for one receiver, path,
-// body and time (signature.go), who answers proves its key in TLS (peer.go), and others are turned away.
+// body and time (signature.go), who answers proves its key in TLS (peer.go), and others are turned away. Onion requests go from
+// node to node over connections that many of them share (link.go).
 package node
 
 import (

@@ -22,8 +22,10 @@ import (
 const (
 	linkProtocol = "sessiontool-link/1"
 	frameHead    = 10
-	// maxLinkRequest bounds the body of a request on a link.
-	maxLinkRequest = smallBody
+	// maxLinkBody bounds the body of a request on a link.
+	maxLinkBody = smallBody
+	// linkCancel in the place of a request's u16 says that nobody waits any more for the answer to the request of that number.
+	linkCancel = 0
 	// linkBuffer is how much is read at once.
 	linkBuffer = 16 << 10
 )
@@ -119,7 +121,7 @@ func (w *frameWriter) flush() {
 	out := w.pending
 	w.pending, w.spare = w.spare[:0], nil
 	w.mu.Unlock()
-	err := w.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	err := w.conn.SetWriteDeadline(time.Now().Add(hopTimeout))
 	if err == nil {
 		_, err = w.conn.Write(out)
 	}

@@ -205,7 +205,7 @@ func (k *link) call(ctx context.Context, code uint16, body []byte) (frame, error
 		}
 		return f, nil
 	case <-ctx.Done():
-		return frame{}, ctx.Err()
+		return frame{}, errors.Join(ctx.Err(), k.writer.write(frame{id: id, code: linkCancel}))
 	}
 }
 

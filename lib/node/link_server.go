@@ -15,8 +15,9 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// maxLinkRequests bounds the requests of one link that are served at a time; further ones wait unread.
-const maxLinkRequests = 256
+// maxLinkRequests bounds the requests of one link that are served at a time; further ones wait unread. It is as many as the
+// other side relays, of which most may wait for messages.
+const maxLinkRequests = maxRelays
 
 // linkConfig returns what a node that asks for a link has to show: its own certificate. Others are not asked for one.
 func linkConfig(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -34,32 +35,50 @@ func linkConfig(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, err
 	}
 }
 
-// serveLink answers the requests that come over a link, with the handler that answers those over HTTP, until it ends.
+// linkServer is the side of a link that answers.
+type linkServer struct {
+	node    *Node
+	handler http.Handler // answers as over HTTP
+	from    string       // host and port
+	writer  *frameWriter
+
+	mu      sync.Mutex
+	serving map[uint32]context.CancelFunc // by number
+}
+
+// serveLink answers the requests that come over a link until it ends. Then nobody waits for the rest.
 func (n *Node) serveLink(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 	if !n.knowsCaller(conn) {
 		return
 	}
-	ctx, cancel := context.WithCancel(n.background)
-	defer cancel()
-	writer, reader, from := newFrameWriter(conn), bufio.NewReaderSize(conn, linkBuffer), conn.RemoteAddr().String()
-	requests, servers := make(chan frame), 0
+	s := &linkServer{
+		node: n, handler: handler, from: conn.RemoteAddr().String(), writer: newFrameWriter(conn),
+		serving: make(map[uint32]context.CancelFunc),
+	}
 	var serving sync.WaitGroup
 	defer serving.Wait()
+	requests, servers := make(chan frame), 0
 	defer close(requests)
+	ctx, cancel := context.WithCancel(n.background)
+	defer cancel()
 	serve := func() { // again and again, since the stack of a new goroutine would have to grow each time
 		for f := range requests {
-			if writer.write(n.serveFrame(ctx, handler, from, f)) != nil {
+			if s.serve(ctx, f) != nil {
 				conn.Close() // so that the reader ends, too
 			}
 		}
 	}
-	for {
-		f, err := readFrame(conn, reader, idleTimeout, maxLinkRequest)
+	for reader := bufio.NewReaderSize(conn, linkBuffer); ; {
+		f, err := readFrame(conn, reader, idleTimeout, maxLinkBody)
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				n.log.Debug("link ends", "error", err)
 			}
 			return
+		}
+		if f.code == linkCancel {
+			s.cancel(f.id)
+			continue
 		}
 		select {
 		case requests <- f:
@@ -71,6 +90,26 @@ func (n *Node) serveLink(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 			serving.Go(serve)
 		}
 		requests <- f
+	}
+}
+
+// serve answers one request. The error is that of the connection.
+func (s *linkServer) serve(ctx context.Context, f frame) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer s.cancel(f.id)
+	s.mu.Lock()
+	s.serving[f.id] = cancel
+	s.mu.Unlock()
+	return s.writer.write(s.node.serveFrame(ctx, s.handler, s.from, f))
+}
+
+// cancel ends a request, if it is being served. One that has yet to wait for its turn is served for nothing.
+func (s *linkServer) cancel(id uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.serving[id]; cancel != nil {
+		cancel()
+		delete(s.serving, id)
 	}
 }
 

@@ -104,7 +104,7 @@ func TestLinkRefuses(t *testing.T) {
 	}
 	for name, data := range map[string][]byte{
 		"no room for its head": rawFrame(5, 7, 2<<8, ""),
-		"too long":             rawFrame(6+maxLinkRequest+1, 7, 2<<8, ""),
+		"too long":             rawFrame(6+maxLinkBody+1, 7, 2<<8, ""),
 		"HTTP":                 []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
 	} {
 		conn, err := rawLink(t, network, &listed)
@@ -117,7 +117,7 @@ func TestLinkRefuses(t *testing.T) {
 	}
 	for code, want := range map[uint16]frame{
 		2 << 8:                      {7, 400, []byte(onion.TextOuter)},
-		0:                           {7, 404, nil},
+		3:                           {7, 404, nil},
 		uint16(len(linkPaths)) << 8: {7, 404, nil},
 		1<<8 | (maxHops + 1):        {7, 400, []byte(textTooManyHops)},
 	} {

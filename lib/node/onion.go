@@ -17,8 +17,8 @@ import (
 const (
 	// hopTimeout is how long the next hop has for its answer (node notes, section 7).
 	hopTimeout = 10 * time.Second
-	// maxRelays bounds the requests on their way through this node.
-	maxRelays = 512
+	// maxRelays bounds the requests on their way through this node, of which most may wait for messages.
+	maxRelays = 2048
 	// maxRelayedAnswer bounds an answer that is passed on: ten messages of the largest size, every character of
 	// them escaped in JSON, sealed and in base64, stay below it.
 	maxRelayedAnswer = 16 << 20
@@ -93,7 +93,7 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 		return
 	}
 	hops := passedHops(r) + 1
-	if len(layer.Body) <= maxLinkRequest && n.relayOverLink(w, r, next, version, hops, layer.Body) {
+	if len(layer.Body) <= maxLinkBody && n.relayOverLink(w, r, next, version, hops, layer.Body) {
 		return
 	}
 	n.forward(w, r, next, version.Path(), nil, layer.Body, onionTimeout)
@@ -103,6 +103,7 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer, version onion.Version, hops int, body []byte) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
 	defer cancel()
+	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
 		n.write(w, onionTimeout)
 		return true
@@ -125,6 +126,7 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer,
 func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path string, header http.Header, body []byte, late answer) {
 	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
 	defer cancel()
+	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
 		n.write(w, late)
 		return

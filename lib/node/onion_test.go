@@ -64,7 +64,7 @@ func TestOnionSealsRefusals(t *testing.T) {
 			want    onion.Response
 		}{
 			{`{}`, onion.Response{Status: 400, Body: "invalid json: no `method` field\n"}},
-			{string(request(t, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: alice})), onion.Response{Status: 401, Body: errUnsigned.text}},
+			{string(request(t, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: alice})), onion.Response{Status: 401, Body: "retrieve: request signature required"}},
 			{string(request(t, rpc.MethodStore, solved(t, alice, "", time.Now().Add(-2*time.Hour), time.Hour, 1))), onion.Response{Status: 406, Body: errTimestamp.text}},
 			{string(request(t, "no_such", struct{}{})), onion.Response{Status: 400, Body: "no method no_such"}},
 		} {
@@ -140,21 +140,27 @@ type roundTrip func(r *http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// silentLinks are links to nodes that do not answer.
+func silentLinks(t *testing.T) *links {
+	l := newLinks(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	t.Cleanup(l.close)
+	return l
+}
+
 // A hop that is silent has ten seconds, whichever way it is asked, and so has a request that waits for others to get through.
 func TestOnionHopSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := bareNode(t)
-		n.links = newLinks(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		})
-		defer n.links.close()
+		n.links = silentLinks(t)
 		n.client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}
 		small := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name()}
-		large := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name(), Body: make([]byte, maxLinkRequest+1)}
+		large := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name(), Body: make([]byte, maxLinkBody+1)}
 		for _, test := range []struct {
 			name   string
 			layer  *onion.Layer

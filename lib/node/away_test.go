@@ -192,3 +192,42 @@ func TestOverrides(t *testing.T) {
 		t.Errorf("after version 100 come %d, %d and %d", l.next(50), l.next(200), l.next(-1))
 	}
 }
+
+// Messages of all namespaces go to the swarm that they belong to, with the time that they have; deleted ones do not, and
+// what is known there already is not changed.
+func TestHandOverOfNamespaces(t *testing.T) {
+	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
+	network := startNetwork(t, []swarm.SwarmID{a, b}, nil)
+	bob, now := newUser(t, b, a, b), time.Now()
+	private := newTodayMessage(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("private"))
+	gone := newTodayMessage(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("gone"))
+	known := newTodayMessage(bob.pubKey(), 3, now.UnixMilli(), time.Hour.Milliseconds(), []byte("known"))
+	mustInsert(t, network.nodes[1].store, known)
+	mustInsert(t, network.nodes[0].store, private, gone, known)
+	later := now.Add(2 * time.Hour).UnixMilli()
+	for _, m := range []message{private, gone, known} {
+		mustWrite(t, network.nodes[0].store, &edit{name: nameOf(m), at: now.UnixMilli(), decide: func(l life) (life, bool) {
+			return life{expiration: later, deleted: m == gone}, true
+		}})
+	}
+	network.nodes[0].handOver.again()
+	var found []held
+	eventually(t, "the messages to be handed over", func() bool {
+		var err error
+		found, err = network.nodes[1].store.inScope(bob.pubKey(), rpc.Scope{All: true}, now.UnixMilli())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found) == 2
+	})
+	network.wantSettled(0)
+	for _, h := range found {
+		want := map[messageName]int64{nameOf(private): later, nameOf(known): known.expiration()}[h.name]
+		if h.expiration != want {
+			t.Errorf("%s expires at %d, want %d", h.hash, h.expiration, want)
+		}
+	}
+	if got := network.texts(1, bob, 2, now); len(got) != 1 || got[0] != "private" {
+		t.Errorf("namespace 2 holds %q", got)
+	}
+}

@@ -125,21 +125,39 @@ func (app *App) runUntilStopped(do action) func(*cobra.Command, []string) error 
 	return app.command(do, 0)
 }
 
+// runAtOnce is runE for commands that only print what the program knows. They end before a signal could matter, and do
+// without the time that it takes to be ready for one.
+func (app *App) runAtOnce(do func() error) func(*cobra.Command, []string) error {
+	return func(*cobra.Command, []string) error {
+		if err := app.prepare(); err != nil {
+			return err
+		}
+		return do()
+	}
+}
+
 func (app *App) command(do action, limit time.Duration) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := app.prepare(); err != nil {
 			return err
 		}
-		ctx := cmd.Context()
+		stopped := cmd.Context()
+		if app.streams.UntilSignal != nil {
+			stopped = app.streams.UntilSignal(stopped)
+		}
 		if app.timeout > 0 {
 			limit = app.timeout
 		}
+		ctx := stopped
 		if limit > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, limit)
 			defer cancel()
 		}
 		err := do(ctx, args)
+		if stopped.Err() != nil {
+			return context.Cause(stopped)
+		}
 		if err == nil && app.printer.failed {
 			return errPartial
 		}

@@ -25,12 +25,28 @@ func leaves(cmd *cobra.Command) (all []*cobra.Command) {
 }
 
 func TestEveryCommandIsExplained(t *testing.T) {
-	for _, cmd := range leaves(newRootCommand(newApp(Streams{}))) {
+	for _, cmd := range leaves(newRootCommand(newApp(Streams{}), nil)) {
 		if cmd.Short == "" {
 			t.Errorf("%s says nothing of itself", cmd.CommandPath())
 		}
 		if cmd.Runnable() && !strings.Contains(cmd.Example, "sessiontool "+strings.TrimPrefix(cmd.CommandPath(), "sessiontool ")) {
 			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
+		}
+	}
+}
+
+// A command that is asked for by its name is the only one that is made.
+func TestOnlyTheCommandAskedForIsMade(t *testing.T) {
+	for _, c := range topCommands() {
+		root := newRootCommand(newApp(Streams{}), []string{c.name})
+		if made := root.Commands(); len(made) != 1 || made[0].Name() != c.name {
+			t.Errorf("%s makes %d commands", c.name, len(made))
+		}
+	}
+	all := len(topCommands())
+	for _, args := range [][]string{nil, {"--pretty", "version"}, {"help", "version"}, {"versoin"}} {
+		if made := newRootCommand(newApp(Streams{}), args).Commands(); len(made) != all {
+			t.Errorf("%q make %d commands of %d", args, len(made), all)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // newExitCodesTopic is the help page made from the table of codes.
-func newExitCodesTopic() *cobra.Command {
+func newExitCodesTopic(*App) *cobra.Command {
 	return &cobra.Command{
 		Use: "exit-codes", Short: "What the exit and error codes mean",
 		Long: "A failing command ends with an error record as the last line on stderr:\n\n" +

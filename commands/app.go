@@ -25,6 +25,7 @@ import (
 type App struct {
 	streams Streams
 	printer *printer
+	bar     *progressBar
 	log     *slog.Logger
 
 	keystoreDir string
@@ -42,7 +43,7 @@ type App struct {
 }
 
 func newApp(streams Streams) *App {
-	return &App{streams: streams, printer: &printer{out: streams.Out, err: streams.Err}}
+	return &App{streams: streams, printer: &printer{out: streams.Out, err: streams.Err}, bar: &progressBar{out: streams.Err}}
 }
 
 func (app *App) addGlobalFlags(flags *pflag.FlagSet) {
@@ -154,6 +155,9 @@ func (app *App) command(do action, limit time.Duration) func(*cobra.Command, []s
 			ctx, cancel = context.WithTimeout(ctx, limit)
 			defer cancel()
 		}
+		if app.streams.UntilSignal != nil {
+			app.streams.In = &untilDone{ctx: ctx, in: app.streams.In}
+		}
 		err := do(ctx, args)
 		if stopped.Err() != nil {
 			return context.Cause(stopped)
@@ -169,10 +173,14 @@ func (app *App) command(do action, limit time.Duration) func(*cobra.Command, []s
 }
 
 // print writes a record to stdout.
-func (app *App) print(v any) error { return app.printer.print(v) }
+func (app *App) print(v any) error {
+	app.bar.clear()
+	return app.printer.print(v)
+}
 
 // writeError writes the final error record to stderr. Where stderr is closed the exit code still tells.
 func (app *App) writeError(problem record.Error) {
+	app.bar.clear()
 	if line, err := (&printer{}).encode(problem); err == nil {
 		_, _ = app.streams.Err.Write(line)
 	}

@@ -38,6 +38,34 @@ func System() Streams {
 	}
 }
 
+// untilDone is a reader whose Read ends with ctx even while the reader below waits, as that of a pipe does for good if
+// nobody writes. The goroutine that is left waiting then ends with the process.
+type untilDone struct {
+	ctx    context.Context
+	in     io.Reader
+	buffer []byte
+}
+
+// Read implements io.Reader. After ctx has ended it must not be called again.
+func (u *untilDone) Read(p []byte) (int, error) {
+	if len(u.buffer) < len(p) {
+		u.buffer = make([]byte, len(p))
+	}
+	var n int
+	var err error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		n, err = u.in.Read(u.buffer[:len(p)])
+	}()
+	select {
+	case <-read:
+		return copy(p, u.buffer[:n]), err
+	case <-u.ctx.Done():
+		return 0, u.ctx.Err()
+	}
+}
+
 // printer writes records, one per line, each in a single write. It is safe for concurrent use.
 type printer struct {
 	mu     sync.Mutex

@@ -97,6 +97,7 @@ func addCommands(root *cobra.Command, app *App, args []string) {
 		asked := func(c topCommand) bool { return c.name == args[0] }
 		if i := slices.IndexFunc(commands, asked); i >= 0 {
 			commands = commands[i : i+1]
+			root.CompletionOptions.DisableDefaultCmd = true
 		}
 	}
 	for _, c := range commands {

@@ -93,6 +93,7 @@ func TestHelpExamples(t *testing.T) {
 		t.Skip("the examples are written for a POSIX shell")
 	}
 	s := newStage(t)
+	s.wantFindable(t)
 	ran := 0
 	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
 		if cmd.HasSubCommands() { // its examples are those of the commands below

@@ -122,7 +122,7 @@ func TestPowSolveStream(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), self, "pow", "solve", "--difficulty", "1")
 	cmd.Args[0] = "sessiontool"
-	cmd.Env = []string{"HOME=" + t.TempDir()}
+	cmd.Env = []string{"HOME=" + t.TempDir(), complaints + "=" + os.Getenv(complaints)}
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
 	stdin, err := cmd.StdinPipe()

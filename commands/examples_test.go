@@ -95,7 +95,7 @@ func TestHelpExamples(t *testing.T) {
 	s := newStage(t)
 	s.wantFindable(t)
 	ran := 0
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}))) {
+	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
 		if cmd.HasSubCommands() { // its examples are those of the commands below
 			continue
 		}
@@ -200,7 +200,7 @@ func runAndStop(t *testing.T, home string, environ []string, line string) (out, 
 // exist. And the contracts are those of commands that there are.
 func TestContracts(t *testing.T) {
 	paths := make(map[string]bool)
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}))) {
+	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
 		if cmd.Short == "" {
 			t.Errorf("%s says nothing of itself", cmd.CommandPath())
 		}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 
@@ -131,12 +132,12 @@ func (n *Node) serveFrame(ctx context.Context, handler http.Handler, from string
 		result.code = http.StatusNotFound
 		return result
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, linkPaths[path], bytes.NewReader(f.body))
-	if err != nil {
-		return result
-	}
-	request.RemoteAddr, request.RequestURI = from, linkPaths[path]
-	request.Header[hopHeader] = []string{strconv.Itoa(int(f.code & 0xff))}
+	request := (&http.Request{
+		Method: http.MethodPost, URL: &url.URL{Path: linkPaths[path]}, RequestURI: linkPaths[path], RemoteAddr: from,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{hopHeader: {strconv.Itoa(int(f.code & 0xff))}},
+		Body:   io.NopCloser(bytes.NewReader(f.body)), ContentLength: int64(len(f.body)),
+	}).WithContext(ctx)
 	answer := linkAnswer{header: make(http.Header)}
 	defer func() {
 		reason := recover()

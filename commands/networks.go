@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,7 +39,7 @@ func (app *App) resolveNetwork() (record.Network, error) {
 	if !errors.Is(err, errNoNetwork) {
 		return found, err
 	}
-	dir, dirErr := userDir(app.streams.Env, "XDG_CONFIG_HOME", ".config")
+	dir, dirErr := configDir(app.streams.Env)
 	if dirErr != nil {
 		return record.Network{}, err
 	}
@@ -91,4 +92,24 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 		config.Pins[seed] = [sha256.Size]byte(pin)
 	}
 	return config, nil
+}
+
+// networkNames lists the running devnets and the network files of the config folder.
+func (app *App) networkNames(context.Context) (names []string, err error) {
+	running, err := app.devnets()
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range running {
+		names = append(names, note.Network.Name)
+	}
+	dir, err := configDir(app.streams.Env)
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "networks", "*.json"))
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	return names, err
 }

@@ -135,7 +135,7 @@ func (s *storeFlags) options(app *App) (route.Options, error) {
 		return route.Options{}, usageError(errors.New("--workers must not be negative"))
 	}
 	return route.Options{
-		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work"),
+		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work").show,
 	}, nil
 }
 
@@ -185,9 +185,7 @@ func newSendCommand(app *App) *cobra.Command {
 			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
 			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
 			"recipient's swarm have signed to have the message.\n\n" +
-			"Reads drafts {to, text, ttl_ms, timestamp_ms, ref, protocol}, prints one receipt or error record for each, in\n" +
-			"order.\n" +
-			"Exit status: 0, 2 (bad draft), 3 (some drafts failed), 4 (not a friend), 5 (not sent yet), 6, 8, 9, 10.",
+			"Each draft gets a receipt or an error record, in order.",
 		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
 			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		RunE: app.runE(func(ctx context.Context, args []string) error { return app.runSend(ctx, opts, args) }),

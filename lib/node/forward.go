@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -101,7 +100,7 @@ func changeStatus(change change, results map[string]rpc.MemberResult) int {
 
 // askMembers hands a change to the other members. It returns a function that waits for their results.
 func (n *Node) askMembers(ctx context.Context, view *view, body []byte) func() map[string]rpc.MemberResult {
-	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
 	var mu sync.Mutex
 	var asked sync.WaitGroup
 	results := make(map[string]rpc.MemberResult)
@@ -160,8 +159,6 @@ func (n *Node) serveForwarded(_ *http.Request, view *view, from *peer, body []by
 	return jsonAnswer(rpc.StatusOK, result)
 }
 
-var errNotForwardable = errors.New("invalid request: received invalid forwarded non-forwardable request")
-
 // readForwarded reads a forwarded.
 func readForwarded(body []byte) (change change, at int64, err error) {
 	method, params, err := parseCall(body)
@@ -176,7 +173,7 @@ func readForwarded(body []byte) (change change, at int64, err error) {
 	}
 	p := &parameters{fields: params}
 	if change = readChange(method, p); change == nil {
-		return nil, 0, refusal{rpc.StatusBadRequest, errNotForwardable.Error()}
+		return nil, 0, refuse(rpc.StatusBadRequest, "invalid request: received invalid forwarded non-forwardable request")
 	}
 	return change, rest.At, p.err
 }

@@ -45,6 +45,32 @@ func TestLeadingNumber(t *testing.T) {
 	}
 }
 
+// What clients of 2020 may store, and today's client shall see somehow.
+func TestTodayViewOfOldMessages(t *testing.T) {
+	old := func(pubKey, data string) message { return newMessage(rpc.StoreParams{PubKey: pubKey, Data: data}) }
+	key := someMessage.PubKey
+	for _, test := range []struct {
+		name string
+		m    message
+		data string
+	}{
+		{"base64", old(key, "eHk="), "xy"},
+		{"base64 without padding", old(key, "eHk"), "xy"},
+		{"no base64", old(key, "<xy>"), "<xy>"},
+		{"nothing", old(key, ""), ""},
+	} {
+		if got := string(test.m.todayData()); got != test.data {
+			t.Errorf("%s: data %q, want %q", test.name, got, test.data)
+		}
+		if got, want := test.m.todayHash(), newTodayMessage(key, 0, 1, 1, []byte(test.data)).hashText(); got != want || len(got) != rpc.HashTextLength {
+			t.Errorf("%s: hash %s, want %s", test.name, got, want)
+		}
+	}
+	if m := old("zz"+key[2:], "eHk="); m.todayHash() != "" || newContent(m).alias != nil {
+		t.Errorf("a key that is none has the hash %q", m.todayHash())
+	}
+}
+
 func TestEncodedMessageRoundTrip(t *testing.T) {
 	empty := newMessage(rpc.StoreParams{PubKey: someMessage.PubKey})
 	today := newTodayMessage(someMessage.PubKey, -11, 1795391232497, 86400000, []byte("today"))

@@ -210,9 +210,9 @@ func (n *Node) readGetExpiries(p *parameters) task {
 		case !view.owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
-			return answer{}, refuse(rpc.StatusBadTimestamp, "get_expiries timestamp too far from current time")
+			return answer{}, signedNotNow(rpc.MethodGetExpiries)
 		case !proof.covers(rpc.GetExpiriesSignatureText(timestamp, hashes)):
-			return answer{}, refuse(rpc.StatusUnauthorized, "get_expiries signature verification failed")
+			return answer{}, wronglySigned(rpc.MethodGetExpiries)
 		}
 		found, err := n.store.named(account.pubKey, hashes, now.UnixMilli())
 		if err != nil {

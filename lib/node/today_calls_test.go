@@ -173,10 +173,10 @@ func TestBatch(t *testing.T) {
 	const invalid = "invalid request: Invalid batch request: "
 	for text, want := range map[string]string{
 		`{"requests":[` + strings.Repeat(`{"method":"info","params":{}},`, 20) + `{"method":"info","params":{}}]}`: invalid + "subrequest limit exceeded",
-		`{"requests":[]}`: invalid + `no valid "requests" field`,
-		`{"requests":{}}`: invalid + `no valid "requests" field`,
-		`{}`:              invalid + `no valid "requests" field`,
-		`{"requests":[{"method":"info"}]}`:                                   invalid + "subrequests must have method and params",
+		`{"requests":[]}`:                  invalid + `no valid "requests" field`,
+		`{"requests":{}}`:                  invalid + `no valid "requests" field`,
+		`{}`:                               invalid + `no valid "requests" field`,
+		`{"requests":[{"method":"info"}]}`: invalid + "subrequests must have method and params",
 		`{"requests":[{"method":"batch","params":{}}]}`:                      invalid + "subrequests cannot be batch",
 		`{"requests":[{"method":"sequence","params":{}}]}`:                   invalid + "subrequests cannot be sequence",
 		`{"requests":[{"method":"ifelse","params":{}}]}`:                     invalid + "subrequests cannot be ifelse",
@@ -196,8 +196,8 @@ func TestBatch(t *testing.T) {
 func TestIfElse(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	for conditions, want := range map[string]bool{
-		`{}`:                                      true,
-		`{"hf_at_least":[19,3]}`:                  true,
+		`{}`:                     true,
+		`{"hf_at_least":[19,3]}`: true,
 		`{"hf_at_least":[19,4],"v_before":[2,9]}`: true,
 		`{"hf_at_least":19}`:                      true,
 		`{"hf_at_least":[19,5]}`:                  false,

@@ -46,10 +46,7 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 	if l.embed && strings.HasPrefix(body, "{") && json.Valid([]byte(body)) {
 		content = json.RawMessage(body)
 	}
-	plaintext, err := marshal(struct {
-		Body   any `json:"body"`
-		Status int `json:"status"`
-	}{content, status})
+	plaintext, err := marshalResponse(status, content)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +58,14 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 		return sealed, nil
 	}
 	return base64.StdEncoding.AppendEncode(nil, sealed), nil
+}
+
+// marshalResponse takes a body that is a string or JSON.
+func marshalResponse(status int, body any) ([]byte, error) {
+	return marshal(struct {
+		Body   any `json:"body"`
+		Status int `json:"status"`
+	}{body, status})
 }
 
 // OpenResponse opens the body of an HTTP answer with status 200. Other statuses come from the nodes on the way and

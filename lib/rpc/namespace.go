@@ -11,14 +11,14 @@ import (
 // none and lie in NamespaceMessages.
 type Namespace int16
 
-// Namespaces in use.
+// Namespaces in use. Those from 2 to 5 are what the devices of one account keep in step.
 const (
-	NamespaceMessages     Namespace = 0   // direct messages
-	NamespaceProfile      Namespace = 2   // an account's own settings
-	NamespaceContacts     Namespace = 3   // and lists, kept in step
-	NamespaceConvoInfo    Namespace = 4   // between its devices
-	NamespaceUserGroups   Namespace = 5   //
-	NamespaceLegacyGroups Namespace = -10 // closed groups of old
+	NamespaceMessages     Namespace = 0 // direct messages
+	NamespaceProfile      Namespace = 2
+	NamespaceContacts     Namespace = 3
+	NamespaceConvoInfo    Namespace = 4
+	NamespaceUserGroups   Namespace = 5
+	NamespaceLegacyGroups Namespace = -10
 )
 
 // Longest lives of messages (today's notes, section 4).

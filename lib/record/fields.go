@@ -1,0 +1,165 @@
+package record
+
+// Forms of texts, as regular expressions.
+const (
+	formSessionID = "^05[0-9a-f]{64}$"
+	formKey       = "^[0-9a-f]{64}$"
+	formHash      = "^[0-9a-f]{128}$"
+	formSwarmID   = "^[0-9a-f]{16}$"
+	formTime      = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$`
+	formBase64    = "^[A-Za-z0-9+/]*={0,2}$"
+	orEmpty       = "|^$" // where it is not always known
+)
+
+// Field describes a field of records. Form is the regular expression that its texts match, if they have a form.
+type Field struct {
+	Meaning string
+	Form    string
+}
+
+// FieldOf returns what is known of a record's field. A name means the same in all records, unless RECORD.NAME stands in
+// the glossary too, where RECORD is a kind's name or that of a list within records.
+func FieldOf(record, name string) (Field, bool) {
+	field, ok := Glossary[record+"."+name]
+	if !ok {
+		field, ok = Glossary[name]
+	}
+	return field, ok
+}
+
+// Glossary is the one place where fields are described.
+var Glossary = map[string]Field{
+	"account":            {"name of the account in the keystore", ""},
+	"active":             {"whether it goes wrong now; false once it is taken back", ""},
+	"address":            {"name of the service node in its own notation: its key and .snode", ""},
+	"agree":              {"whether every member answered and none lacks a message that another one holds", ""},
+	"attachments":        {"how many files the message refers to; they are not fetched", ""},
+	"body":               {"the answer as JSON where it is JSON, else a string", ""},
+	"code":               {"which kind of failure it is: see 'sessiontool errors'", "^[a-z0-9_]+$"},
+	"check.code":         {"error code of what failed, empty if nothing did", "^[a-z0-9_]*$"},
+	"commit":             {"revision that the binary was built from", ""},
+	"content_bytes":      {"size of the encrypted content in bytes", ""},
+	"created_at":         {"when it was made", formTime},
+	"current":            {"whether it is the signed prekey that new bundles carry", ""},
+	"data_base64":        {"the data as the network carries it", formBase64},
+	"data_bytes":         {"size of data_base64 in characters", ""},
+	"delay_ms":           {"how long requests wait, in milliseconds", ""},
+	"detail":             {"what happened or was found, for people", ""},
+	"difficulty":         {"proof-of-work difficulty that the network asks for", ""},
+	"direction":          {"in or out", "^(in|out)$"},
+	"display_name":       {"name that the other side, or the account itself, gave", ""},
+	"duplicate":          {"whether the same was printed before", ""},
+	"elapsed_ms":         {"time since the demo began, in milliseconds", ""},
+	"error":              {"what went wrong there, empty if nothing did", ""},
+	"exists":             {"whether the file is there", ""},
+	"exit_code":          {"exit status of a command that fails for this reason alone", ""},
+	"expected_hashes":    {"how many hashes the proof needs on average", ""},
+	"expected_ms":        {"how long the proof takes on average, in milliseconds", ""},
+	"expiration_ms":      {"when nodes drop the message, in milliseconds since 1970", ""},
+	"file":               {"path of the file", ""},
+	"for":                {"Session ID of the contact that it was made for", formSessionID},
+	"format":             {"svg or dot", ""},
+	"from":               {"Session ID of the sender", formSessionID + orEmpty},
+	"go":                 {"version of Go that built it", ""},
+	"group":              {"side of the partition that the node is on", ""},
+	"guard":              {"Ed25519 key of the first hop", formKey},
+	"has_session":        {"whether there is an encrypted session with the contact", ""},
+	"hashes_per_second":  {"speed of this machine", ""},
+	"hint":               {"what to do about it", ""},
+	"hops":               {"the service nodes on the way, guard first", ""},
+	"id":                 {"name of the item that stays the same", ""},
+	"prekey.id":          {"number of the prekey", ""},
+	"identity_key":       {"X25519 public key of the account", formKey},
+	"index":              {"number of the node, from 0", ""},
+	"input":              {"whether commands read this record", ""},
+	"ip":                 {"IP address", ""},
+	"jitter_ms":          {"how much longer requests wait at random, in milliseconds", ""},
+	"kernel":             {"name of the kernel; crypto/sha512 is the yardstick", ""},
+	"kind":               {"which kind it is", ""},
+	"delivery.kind":      {"delivery or read", ""},
+	"prekey.kind":        {"signed or one_time", "^(signed|one_time)$"},
+	"removed.kind":       {"account or contact", ""},
+	"kind_number":        {"the envelope's type as a number", ""},
+	"latency_ms":         {"time of a whole HTTPS request, in milliseconds", ""},
+	"limit_ms":           {"offset beyond which nodes refuse messages, in milliseconds", ""},
+	"line":               {"line of the input at which the item starts", ""},
+	"machine_at":         {"this machine's time", formTime},
+	"meaning":            {"what it means", ""},
+	"members":            {"the members of the swarm", ""},
+	"message":            {"what went wrong, for people", ""},
+	"message_hash":       {"hash by which the network knows the message", formHash + orEmpty},
+	"messages":           {"how many messages the member holds; null where that is not known", ""},
+	"method":             {"name of the storage RPC", ""},
+	"metrics_url":        {"where a Prometheus server can ask", ""},
+	"missing":            {"hashes of messages that other members hold and this one does not", formHash},
+	"mnemonic":           {"the 13 secret words from which the account can be restored", ""},
+	"ms":                 {"how long it took, in milliseconds", ""},
+	"name":               {"name of the item", ""},
+	"network_at":         {"the network's time", formTime},
+	"node":               {"Ed25519 key of the service node", formKey},
+	"nodes":              {"the service nodes", ""},
+	"receipt.nodes":      {"what each node answered", ""},
+	"network.nodes":      {"number of service nodes", ""},
+	"swarm_map.nodes":    {"number of service nodes", ""},
+	"nonce":              {"the proof of work: base64 of 8 bytes", "^[A-Za-z0-9+/]{11}=$"},
+	"offset_ms":          {"what the network's clock is ahead, in milliseconds", ""},
+	"ok":                 {"whether it went well", ""},
+	"one_time_prekey":    {"one-time prekey, X25519", formKey},
+	"one_time_prekey_id": {"number of the one-time prekey", ""},
+	"onion_version":      {"version of onion requests that the network's nodes speak", ""},
+	"origin":             {"flag, environment, file or default", "^(flag|environment|file|default)$"},
+	"output":             {"whether commands print this record", ""},
+	"p50_ms":             {"time within which 50 of 100 proofs are found, in milliseconds", ""},
+	"p90_ms":             {"time within which 90 of 100 proofs are found, in milliseconds", ""},
+	"p99_ms":             {"time within which 99 of 100 proofs are found, in milliseconds", ""},
+	"params":             {"the method's parameters", ""},
+	"path":               {"Ed25519 keys of the hops, guard first", formKey},
+	"payload_bytes":      {"size in bytes of what is hashed beside the nonce", ""},
+	"pid":                {"number of the process", ""},
+	"platform":           {"operating system and processor", ""},
+	"port":               {"TCP port", ""},
+	"pubkey_ed25519":     {"Ed25519 public key", formKey},
+	"pubkey_x25519":      {"X25519 public key", formKey},
+	"public_key":         {"X25519 public key", formKey},
+	"ratio":              {"how many times as fast as crypto/sha512 on one core", ""},
+	"reachable":          {"whether the member answers", ""},
+	"received_at":        {"when this machine opened it", formTime},
+	"ref":                {"a word of yours, repeated in what comes of the item", ""},
+	"requests":           {"which requests it happens to; empty means all", ""},
+	"resumed":            {"whether an earlier run of the same command had made the message", ""},
+	"retryable":          {"whether the same command may succeed later", ""},
+	"route":              {"async for a message that a swarm kept, sync for one that came straight", "^(async|sync)$"},
+	"schema":             {"the JSON Schema, draft 2020-12", ""},
+	"seeds":              {"URLs where the list of service nodes is to be had", ""},
+	"session_id":         {"Session ID: 05 and the X25519 public key in hex", formSessionID},
+	"session_ids":        {"the Session IDs in the picture", formSessionID},
+	"share":              {"share of requests that it happens to", ""},
+	"signature":          {"signature of the signed prekey by the identity key", formHash},
+	"signed_prekey":      {"signed prekey, X25519", formKey},
+	"signed_prekey_id":   {"number of the signed prekey", ""},
+	"since":              {"when they first had to do with each other", formTime},
+	"skew_ms":            {"what the node's clock is ahead, in milliseconds", ""},
+	"skipped":            {"whether it was not looked at, because a check before it failed", ""},
+	"source":             {"the flag, the variable or the file that the value comes from", ""},
+	"state":              {"none, sent, received, friends or expired", ""},
+	"status":             {"the node's answer, as in HTTP", ""},
+	"step":               {"who acts, or what happens", ""},
+	"stored":             {"how many nodes took the message", ""},
+	"summary":            {"what the record is", ""},
+	"swarm_id":           {"the swarm's number in hex", formSwarmID},
+	"swarms":             {"number of swarms", ""},
+	"target_hex":         {"the proof's first 8 bytes must be below this", formSwarmID},
+	"text":               {"what was said", ""},
+	"timestamp_ms":       {"when it was written, signed by the sender, in milliseconds since 1970", ""},
+	"timestamps_ms":      {"timestamp_ms of the messages that it is about", ""},
+	"to":                 {"Session ID of the recipient", formSessionID},
+	"draft.to":           {"Session ID of the recipient, in either case", ""},
+	"error.to":           {"recipient that the item named", ""},
+	"ttl_ms":             {"how long nodes keep the message, in milliseconds", ""},
+	"type":               {"what record it is", ""},
+	"up":                 {"whether the devnet runs", ""},
+	"valid":              {"whether the proof meets the difficulty", ""},
+	"value":              {"the setting's value", ""},
+	"version":            {"version of the software", ""},
+	"workers":            {"how many processors are used", ""},
+}

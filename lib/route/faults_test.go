@@ -120,27 +120,31 @@ func TestTalkThroughTrouble(t *testing.T) {
 	t.Logf("all is well after %v", time.Since(started).Round(time.Millisecond))
 }
 
+// longestTrouble is how long a trouble lasts at most.
+const longestTrouble = 4 * time.Second
+
 // makeTrouble makes one trouble after the other while people talk: for the same part of what they have to say each, with a
 // time of peace behind it.
 func makeTrouble(t *testing.T, net *devnet.Network, ears []*ear, talkers []*talker, count int) {
 	t.Helper()
 	part := int64(count / (2*len(troubles) + 1))
-	said := func(parts int) {
+	said := func(parts int, patience time.Duration) {
+		started := time.Now()
 		for _, talker := range talkers {
-			for talker.sent.Load() < int64(parts)*part && !t.Failed() {
+			for talker.sent.Load() < int64(parts)*part && time.Since(started) < patience {
 				<-time.After(5 * time.Millisecond)
 			}
 		}
 	}
 	for i, trouble := range troubles {
-		said(2*i + 1)
+		said(2*i+1, time.Minute)
 		listening := []string{ears[0].node(), ears[1].node()}
 		slices.Sort(listening)
 		started := time.Now()
 		if _, err := net.SetFault(t.Context(), trouble.nodes(slices.Compact(listening)), trouble.fault); err != nil {
 			t.Error(err)
 		}
-		said(2*i + 2)
+		said(2*i+2, longestTrouble)
 		if _, err := net.ClearFaults(t.Context(), nil); err != nil {
 			t.Error(err)
 		}

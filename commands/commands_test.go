@@ -8,29 +8,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
 	"sessiontool/lib/record"
 )
 
-// leaves returns the commands that do something.
-func leaves(cmd *cobra.Command) (all []*cobra.Command) {
-	if len(cmd.Commands()) == 0 {
-		return []*cobra.Command{cmd}
-	}
-	for _, child := range cmd.Commands() {
-		all = append(all, leaves(child)...)
-	}
-	return all
-}
-
-func TestEveryCommandIsExplained(t *testing.T) {
-	for _, cmd := range leaves(newRootCommand(newApp(Streams{}))) {
-		if cmd.Short == "" {
-			t.Errorf("%s says nothing of itself", cmd.CommandPath())
+// A command that is asked for by its name is the only one that is made, beside help.
+func TestOnlyTheCommandAskedForIsMade(t *testing.T) {
+	for _, c := range topCommands() {
+		root := newRootCommand(newApp(Streams{}), []string{c.name})
+		if made := root.Commands(); len(made) != 2 || made[0].Name() != c.name && made[1].Name() != c.name {
+			t.Errorf("%s makes %d commands", c.name, len(made))
 		}
-		if cmd.Runnable() && !strings.Contains(cmd.Example, "sessiontool "+strings.TrimPrefix(cmd.CommandPath(), "sessiontool ")) {
-			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
+	}
+	all := len(topCommands()) + len(topics) + 1
+	for _, args := range [][]string{nil, {"--pretty", "version"}, {"help", "version"}, {"versoin"}} {
+		if made := newRootCommand(newApp(Streams{}), args).Commands(); len(made) != all {
+			t.Errorf("%q make %d commands of %d", args, len(made), all)
 		}
 	}
 }
@@ -45,7 +37,9 @@ func inProcess(t *testing.T, streams Streams, args ...string) (out string, probl
 	if streams.In == nil {
 		streams.In = untouchable{t}
 	}
+	ended := observe(args, &streams, func(complaint string) { t.Errorf("%v: %s", args, complaint) })
 	code = run(t.Context(), args, streams)
+	ended(code)
 	if code != 0 {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &problem); err != nil {

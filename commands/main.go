@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,22 +22,20 @@ import (
 
 // Main runs the program with these arguments and streams, and returns its exit code.
 func Main(args []string, streams Streams) int {
-	ctx, stop := withSignals(context.Background())
-	defer stop()
-	return run(ctx, args, streams)
+	return run(context.Background(), args, streams)
 }
 
 // run is Main within a context. Nothing of what it starts outlives it.
 func run(ctx context.Context, args []string, streams Streams) int {
 	app := newApp(streams)
-	root := newRootCommand(app)
+	root := newRootCommand(app, args)
 	root.SetArgs(args)
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		app.completeFlags(root)
+	}
 	err := root.ExecuteContext(ctx)
 	if closeErr := app.close(); err == nil {
 		err = closeErr
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
 	}
 	if err == nil {
 		return record.ExitOK
@@ -51,29 +50,76 @@ type errSignal struct{ os.Signal }
 
 func (e errSignal) Error() string { return "stopped by signal: " + e.String() }
 
-// withSignals returns a context that SIGINT and SIGTERM end.
-func withSignals(parent context.Context) (context.Context, func()) {
+// untilSignal returns a context that SIGINT and SIGTERM end too. It listens for the rest of the process's life.
+func untilSignal(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
+	if len(survived) > 0 {
+		signal.Notify(make(chan os.Signal, 1), survived...)
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
 	go func() {
-		select {
-		case s := <-signals:
-			// A second signal kills at once: whoever insists is right.
-			signal.Stop(signals)
-			cancel(errSignal{s})
-		case <-done:
-		}
-	}()
-	return ctx, func() {
+		s := <-signals
+		// A second signal kills at once: whoever insists is right.
 		signal.Stop(signals)
-		close(done)
-		cancel(nil)
+		cancel(errSignal{s})
+	}()
+	return ctx
+}
+
+// topCommand is how to make the command of a name.
+type topCommand struct {
+	name string
+	make func(*App) *cobra.Command
+}
+
+func topCommands() []topCommand {
+	return []topCommand{
+		{"keygen", newKeygenCommand},
+		{"identity", newIdentityCommand},
+		{"friend-request", newFriendRequestCommand},
+		{"contact", newContactCommand},
+		{"send", newSendCommand},
+		{"poll", newPollCommand},
+		{"listen", newListenCommand},
+		{"inbox", newInboxCommand},
+		{"swarm", newSwarmCommand},
+		{"envelope", newEnvelopeCommand},
+		{"pow", newPowCommand},
+		{"prekey", newPrekeyCommand},
+		{"onion", newOnionCommand},
+		{"node", newNodeCommand},
+		{"devnet", newDevnetCommand},
+		{"demo", newDemoCommand},
+		{"doctor", newDoctorCommand},
+		{"clock", newClockCommand},
+		{"config", newConfigCommand},
+		{"schema", newSchemaCommand},
+		{"errors", newErrorsCommand},
+		{"completion", newCompletionCommand},
+		{"version", newVersionCommand},
 	}
 }
 
-func newRootCommand(app *App) *cobra.Command {
+// addCommands adds the command that args begin with, or all where they begin with none, as in a call for help. To make
+// all of them takes a good part of the time that a short command does.
+func addCommands(root *cobra.Command, app *App, args []string) {
+	commands := topCommands()
+	if len(args) > 0 {
+		asked := func(c topCommand) bool { return c.name == args[0] }
+		if i := slices.IndexFunc(commands, asked); i >= 0 {
+			root.AddCommand(commands[i].make(app))
+			return
+		}
+	}
+	for _, c := range commands {
+		root.AddCommand(c.make(app))
+	}
+	root.AddCommand(newTopics()...)
+}
+
+// newRootCommand makes the command line as far as args need it: see addCommands.
+func newRootCommand(app *App, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sessiontool",
 		Short: "Script the Session messenger: JSON in, JSON out",
@@ -93,28 +139,14 @@ func newRootCommand(app *App) *cobra.Command {
 	root.SetOut(app.streams.Out)
 	root.SetErr(app.streams.Err)
 	root.SetIn(app.streams.In)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(app.streams.Out, cmd) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	app.addGlobalFlags(root.PersistentFlags())
-	root.AddCommand(
-		newKeygenCommand(app),
-		newIdentityCommand(app),
-		newFriendRequestCommand(app),
-		newContactCommand(app),
-		newSendCommand(app),
-		newPollCommand(app),
-		newListenCommand(app),
-		newInboxCommand(app),
-		newSwarmCommand(app),
-		newEnvelopeCommand(app),
-		newPowCommand(app),
-		newPrekeyCommand(app),
-		newOnionCommand(app),
-		newNodeCommand(app),
-		newDevnetCommand(app),
-		newDemoCommand(app),
-		newVersionCommand(app),
-		newExitCodesTopic(),
-	)
+	root.CompletionOptions.DisableDefaultCmd = true
+	addCommands(root, app, args)
+	help := newHelpCommand(app)
+	root.SetHelpCommand(help)
+	root.AddCommand(help)
 	wrapArgs(root)
 	return root
 }
@@ -136,8 +168,13 @@ func wrapArgs(cmd *cobra.Command) {
 
 // parent makes a command that only holds others.
 func parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
+	var examples []string
+	for _, child := range children {
+		first, _, _ := strings.Cut(child.Example, "\n")
+		examples = append(examples, first)
+	}
 	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs,
+		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, Example: strings.Join(examples, "\n"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names := make([]string, len(children))
 			for i, child := range children {

@@ -23,6 +23,19 @@ type powOptions struct {
 	ttl        time.Duration
 }
 
+// cores is how many processors to use: not more than there are, which would not be faster.
+func (o *powOptions) cores() int {
+	all := runtime.GOMAXPROCS(0)
+	if o.workers == 0 {
+		return all
+	}
+	return min(o.workers, all)
+}
+
+// lookAhead is how many envelopes are read for each processor, so that none is idle while others work on one that
+// takes long.
+const lookAhead = 4
+
 func newPowCommand(app *App) *cobra.Command {
 	opts := &powOptions{}
 	solve := &cobra.Command{
@@ -30,8 +43,8 @@ func newPowCommand(app *App) *cobra.Command {
 		Short: "Do the proof of work for envelopes",
 		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
 			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network told\n" +
-			"last, or 1 if no network is known: 'swarm store' solves again if that is too little.\n\n" +
-			"Reads envelopes, prints envelopes or error records. Exit status: 0, 2, 3, 8.",
+			"last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
+			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.solvePow(ctx, opts, args) }),
 	}
@@ -39,8 +52,7 @@ func newPowCommand(app *App) *cobra.Command {
 		Use:   "verify [-]",
 		Short: "Check the proof of work of envelopes",
 		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
-			"the 2020 storage server.\n\n" +
-			"Reads envelopes, prints pow records. Exit status: 0, 2, 3, 6 (a proof does not meet the difficulty).",
+			"the 2020 storage server.",
 		Example: "  sessiontool pow verify --difficulty 1 < solved.json",
 		RunE:    app.runE(func(_ context.Context, args []string) error { return app.verifyPow(opts, args) }),
 	}
@@ -49,8 +61,7 @@ func newPowCommand(app *App) *cobra.Command {
 		Short: "Tell how long a proof of work will take on this machine",
 		Long: "Measure this machine for a moment and tell how many hashes the proof needs on average, and how long that\n" +
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
-			"time to live from --bytes and --ttl.\n\n" +
-			"Prints pow records. Exit status: 0, 2, 3.",
+			"time to live from --bytes and --ttl.",
 		Example: "  sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.estimatePow(ctx, opts, args) }),
 	}
@@ -88,23 +99,28 @@ func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) e
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
-	router := route.New(nil, nil, route.Options{
-		Workers: opts.workers, MaxDifficulty: math.MaxInt64, Progress: app.progress("proof of work"),
-	})
-	return filter(app, func(in record.Envelope) error {
+	cores := pow.NewCores(opts.cores())
+	return filterAhead(ctx, app, lookAhead*opts.cores(), func(in record.Envelope) (task, error) {
 		request, err := powRequest(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		difficulty, err := app.chooseDifficulty(opts, in)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := router.Solve(ctx, &request, difficulty); err != nil {
-			return err
-		}
-		in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()
-		return app.print(in)
+		return func(ctx context.Context) (any, error) {
+			progress := app.progress("proof of work")
+			defer progress.end()
+			router := route.New(nil, nil, route.Options{
+				Cores: cores, MaxDifficulty: math.MaxInt64, Progress: progress.show,
+			})
+			if err := router.Solve(ctx, &request, difficulty); err != nil {
+				return nil, err
+			}
+			in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()
+			return in, nil
+		}, nil
 	})
 }
 
@@ -142,10 +158,7 @@ func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
-	workers := opts.workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers := opts.cores()
 	const sample = 300 * time.Millisecond
 	speed, err := measureHashes(ctx, sample, pow.Options{Workers: workers})
 	if err != nil {

@@ -98,7 +98,7 @@ func (s *storeFlags) options(app *App) (route.Options, error) {
 		return route.Options{}, usageError(errors.New("--workers must not be negative"))
 	}
 	return route.Options{
-		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work"),
+		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work").show,
 	}, nil
 }
 
@@ -139,14 +139,13 @@ func newSendCommand(app *App) *cobra.Command {
 		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
 			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
 			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
-			"send or poll sends it too.\n\n" +
+			"send, poll or listen sends it too.\n\n" +
 			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
 			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
 			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
 			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
 			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"Reads drafts {to, text, ttl_ms, timestamp_ms, ref}, prints one receipt or error record for each, in order.\n" +
-			"Exit status: 0, 2 (bad draft), 3 (some drafts failed), 4 (not a friend), 5 (not sent yet), 6, 8, 9, 10.",
+			"Each draft gets a receipt or an error record, in order.",
 		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
 			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		RunE: app.runE(func(ctx context.Context, args []string) error { return app.runSend(ctx, opts, args) }),

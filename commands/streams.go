@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -21,17 +22,37 @@ type Streams struct {
 	InIsTerminal  bool
 	ErrIsTerminal bool
 	Env           func(name string) string
+	// OutClosed says that there is no stdout: what is written goes nowhere, without an error.
+	OutClosed bool
+	// UntilSignal returns a context that a signal to the process ends too. Nil if signals are none of the run's business.
+	UntilSignal func(context.Context) context.Context
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
 }
 
-// System returns the process's own streams.
+// System returns the process's own streams and signals.
 func System() Streams {
 	return Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
 		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		OutClosed:     stdoutClosed(),
+		UntilSignal:   untilSignal,
 	}
+}
+
+// interruptible is a file, such as stdin, that is read until ctx ends: a command that waits for input can be stopped.
+type interruptible struct {
+	ctx  context.Context
+	file *os.File
+}
+
+// Read implements io.Reader.
+func (i interruptible) Read(data []byte) (int, error) {
+	if err := awaitInput(i.ctx, i.file); err != nil {
+		return 0, err
+	}
+	return i.file.Read(data)
 }
 
 // printer writes records, one per line, each in a single write. It is safe for concurrent use.

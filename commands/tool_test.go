@@ -70,7 +70,7 @@ func (p *person) run(crashAt, stdin string, args ...string) result {
 func (p *person) environment() []string {
 	return []string{
 		"HOME=" + p.home, "SESSIONTOOL_KEYSTORE=" + filepath.Join(p.home, "keystore"), "SESSIONTOOL_NETWORK=" + p.seed,
-		"PATH=" + os.Getenv("PATH"),
+		"PATH=" + os.Getenv("PATH"), complaints + "=" + os.Getenv(complaints),
 	}
 }
 

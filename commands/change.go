@@ -23,9 +23,8 @@ func newDeleteCommand(app *App) *cobra.Command {
 		Use:   "delete [HASH...]",
 		Short: "Delete stored messages of the account, on today's network",
 		Long: "Remove messages from the account's own swarm, by their hashes. What was received stays in the inbox.\n\n" +
-			"Reads hashes (strings, or records with a message_hash) if none is given, and prints a change record for every\n" +
-			"100 of them, with what each member of the swarm has signed to have done.\n" +
-			"Exit status: 0, 2 (not a hash), 4, 5, 6 (the network is of 2020, which cannot do that), 8, 9.",
+			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
+			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
 		Example: "  sessiontool swarm retrieve | sessiontool swarm delete",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
 			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
@@ -42,9 +41,8 @@ func newExpireCommand(app *App) *cobra.Command {
 		Short: "Change how long stored messages of the account are kept, on today's network",
 		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would, but not\n" +
 			"later than in 30 days.\n\n" +
-			"Reads hashes (strings, or records with a message_hash) if none is given, and prints a change record for every\n" +
-			"100 of them, with what each member of the swarm has signed to have done.\n" +
-			"Exit status: 0, 2 (not a hash), 4, 5, 6 (the network is of 2020, which cannot do that), 8, 9.",
+			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
+			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
 		Example: "  sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
 			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {

@@ -75,6 +75,10 @@ var contracts = map[string]contract{
 		prints: "message friend_request delivery", delivers: true,
 		exits: "3 some messages cannot be opened; 9; " + exitsBoth,
 	},
+	"listen": {
+		prints: "message friend_request delivery heartbeat", delivers: true,
+		exits: "3 some messages cannot be opened; 4 no such keystore, account or network; 7 the keystore does not open; 9; 10; " + exitsEndless,
+	},
 	"inbox": {
 		prints: "message friend_request delivery",
 		exits:  "3 some messages could not be opened; " + exitsAccount,
@@ -91,6 +95,14 @@ var contracts = map[string]contract{
 	},
 	"swarm store":    {reads: "envelope", prints: "receipt", exits: "3; 6; 9; " + exitsNetwork},
 	"swarm retrieve": {prints: "envelope", exits: "9; " + exitsBoth},
+	"swarm delete": {
+		reads: "envelope message", prints: "change",
+		exits: "2 not a hash; 3; 6 the network is of 2020; 9; " + exitsBoth,
+	},
+	"swarm expire": {
+		reads: "envelope message", prints: "change",
+		exits: "2 not a hash, or a bad --ttl; 3; 6 the network is of 2020; 9; " + exitsBoth,
+	},
 	"envelope seal": {
 		reads: "draft", prints: "envelope",
 		exits: "2 bad draft; 3; 4 not a friend; 7 the keystore does not open; 10",

@@ -23,12 +23,11 @@ func newListenCommand(app *App) *cobra.Command {
 			"It outlives trouble with the network. At its end, also after SIGINT or SIGTERM, it tells friends that the\n" +
 			"account is offline, for which it takes up to five seconds; a second signal ends it at once. If it is killed,\n" +
 			"friends find out when they send, and the next poll or listen prints what was not printed.\n\n" +
-			"Prints message, friend_request, delivery and error records, and with --heartbeat heartbeat records, whose\n" +
-			"listening_node is empty while there is no node to listen at. --timeout ends it with an error, --for without.\n" +
-			"Exit status: 0 (--for, --count or --max-idle), 3 (some messages cannot be opened), 9, 10, 130 or 143 (signal).",
+			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a heartbeat is empty\n" +
+			"while there is no node to listen at.",
 		Example: "  sessiontool listen\n" +
 			"  sessiontool listen --for 1h --select text\n" +
-			"  sessiontool listen --count 1 --max-idle 30s",
+			"  sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		Args: cobra.NoArgs,
 		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runListen(ctx, *opts) }),
 	}

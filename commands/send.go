@@ -176,7 +176,7 @@ func newSendCommand(app *App) *cobra.Command {
 		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
 			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
 			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
-			"send or poll sends it too.\n\n" +
+			"send, poll or listen sends it too.\n\n" +
 			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
 			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
 			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"sessiontool/keystore"
@@ -59,7 +60,8 @@ type Account struct {
 	id    identity
 	keys  sessionid.Keys
 
-	tidied bool // this process has cleared up behind earlier ones
+	tidied   bool        // this process has cleared up behind earlier ones
+	answered atomic.Bool // see Answered
 }
 
 // identity is an account's stored form.

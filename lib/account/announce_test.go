@@ -41,6 +41,9 @@ func TestHandshake(t *testing.T) {
 	bob.listensAt(nodeB)
 	w.pass(time.Second)
 	alice.getVia(record.RouteSync, bob.sendsStatus(alice).Data)
+	if !alice.Answered() || alice.Answered() {
+		t.Error("alice does not know that she has an answer to send, or not when")
+	}
 	answer, _ := alice.claimsOutbox()
 	if len(answer) != 1 || answer[0].Kind != KindStatus || answer[0].TTLMillis != StatusFreshFor.Milliseconds() {
 		t.Fatalf("alice answers %+v", answer)

@@ -124,6 +124,9 @@ var ErrGone = errors.New("outbox entry is gone")
 // enqueue puts a message into the outbox. Its owner is this process, if it goes on to send it, or nobody.
 func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
 	out.Owner, out.QueuedAt = owner, a.env.Now().UTC()
+	if owner == nobody {
+		a.answered.Store(true)
+	}
 	value, err := json.Marshal(out)
 	if err != nil {
 		return err
@@ -259,6 +262,10 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	})
 	return empty, err
 }
+
+// Answered reports whether what was received since the last call has put something into the outbox for anybody to send.
+// That saves those who receive much from looking there each time.
+func (a *Account) Answered() bool { return a.answered.Swap(false) }
 
 // SaveSolution remembers the proof of work in out before the message is sent.
 func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {

@@ -85,14 +85,14 @@ func (s *listening) attendAt(ctx context.Context, node network.Node) error {
 	for {
 		started := time.Now()
 		events, err := l.next(ctx)
+		if s.router.account.Answered() {
+			signal(s.flushNow)
+		}
 		switch {
-		case err == nil && len(events) > 0:
+		case err == nil && len(l.acks) > 0:
 			if err := s.push(ctx, events); err != nil {
 				return err
 			}
-			signal(s.flushNow) // there may be something to answer
-		case err == nil && len(l.acks) > 0:
-			signal(s.flushNow)
 		case cutOff(err), err == nil && time.Since(started) < tryAgain:
 			if !wait(ctx, tryAgain, nil) {
 				return ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ func newDeleteCommand(app *App) *cobra.Command {
 		Long: "Remove messages from the account's own swarm, by their hashes. What was received stays in the inbox.\n\n" +
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Example: "  sessiontool swarm retrieve | sessiontool swarm delete",
+		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
 			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Delete(ctx, hashes)
@@ -43,7 +44,7 @@ func newExpireCommand(app *App) *cobra.Command {
 			"later than in 30 days.\n\n" +
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Example: "  sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
+		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
 			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {
 				return usageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
@@ -79,11 +80,14 @@ func (app *App) changeMessages(ctx context.Context, args []string, change change
 	return nil
 }
 
+// messageHash is what nodes call a message, those of 2020 too: whether it can be changed is theirs to say.
+var messageHash = regexp.MustCompile("^([0-9a-f]{128}|[A-Za-z0-9+/]{43})$")
+
 // namedHashes collects hashes, each once.
 func (app *App) namedHashes(args []string) (hashes []string, err error) {
 	take := func(name hashName) error {
-		if len(name) != rpc.HashTextLength {
-			return fmt.Errorf("%w: a message hash of today's network has %d characters", errBadInput, rpc.HashTextLength)
+		if !messageHash.MatchString(string(name)) {
+			return fmt.Errorf("%w: %.200q is not a message hash", errBadInput, string(name))
 		}
 		if !slices.Contains(hashes, string(name)) {
 			hashes = append(hashes, string(name))

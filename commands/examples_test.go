@@ -54,7 +54,8 @@ func newStage(t *testing.T) *stage {
 	me.must("", "poll")
 	bob.must("", "send", "--to", me.id, "--text", "waits to be polled")
 	solved := me.must(me.must("", "envelope", "seal", "--to", bob.id, "--text", "hi"), "pow", "solve")
-	for name, content := range map[string]string{"words.txt": s.words, "solved.json": solved} {
+	phones := fmt.Sprintf(`{"seeds":[%q],"generation":"today"}`, net.SeedURL())
+	for name, content := range map[string]string{"words.txt": s.words, "solved.json": solved, "phones.json": phones} {
 		if err := os.WriteFile(filepath.Join(s.home, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
 )
 
 // stage is where the examples of the help texts are played: a network, and the user's home as the examples expect it.
@@ -54,7 +55,10 @@ func newStage(t *testing.T) *stage {
 	me.must("", "poll")
 	bob.must("", "send", "--to", me.id, "--text", "waits to be polled")
 	solved := me.must(me.must("", "envelope", "seal", "--to", bob.id, "--text", "hi"), "pow", "solve")
-	phones := fmt.Sprintf(`{"seeds":[%q],"generation":"today"}`, net.SeedURL())
+	// A network of its own, since its examples delete what others want to read.
+	today := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: rpc.GenerationToday})
+	newPerson(t, today.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
+	phones := fmt.Sprintf(`{"seeds":[%q]}`, today.SeedURL())
 	for name, content := range map[string]string{"words.txt": s.words, "solved.json": solved, "phones.json": phones} {
 		if err := os.WriteFile(filepath.Join(s.home, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

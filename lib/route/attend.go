@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// avoidFailed and avoidNoMethod are how long a node is left out that failed, or that has no synchronous route.
+	// avoidFailed and avoidNoMethod are how long a node comes after all others that failed, and how long one is left out
+	// that has no synchronous route.
 	avoidFailed   = time.Minute
 	avoidNoMethod = time.Hour
 	// chooseAgain is how long somebody who finds no listening node waits before looking again, and tryAgain how long
@@ -23,22 +24,25 @@ const (
 
 // attend listens at one node of the swarm after the other, as long as each does its service.
 func (s *listening) attend(ctx context.Context) error {
-	avoided := make(map[network.Key]time.Time)
+	avoid := avoidance{failed: make(map[network.Key]time.Time), lacking: make(map[network.Key]time.Time)}
 	for {
-		node, err := s.choose(ctx, avoided)
+		node, last, err := s.choose(ctx, avoid)
+		if err != nil || last {
+			if err := s.leave(ctx); err != nil {
+				return err
+			}
+		}
+		if last && !wait(ctx, tryAgain, nil) {
+			return nil
+		}
 		if err == nil {
 			err = s.attendAt(ctx, node)
-		} else if err := s.leave(ctx); err != nil {
-			return err
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		if errors.Is(err, errNodeFailed) {
-			avoided[node.Ed25519] = time.Now().Add(avoidFailed)
-			if errors.Is(err, errNoMethod) {
-				avoided[node.Ed25519] = time.Now().Add(avoidNoMethod)
-			}
+			avoid.note(node, err)
 			s.router.options.Log.Info("the listening node fails", "node", node.Ed25519, "error", err)
 			signal(s.pollNow) // what was on its way there may have been stored by now
 			continue
@@ -52,23 +56,45 @@ func (s *listening) attend(ctx context.Context) error {
 	}
 }
 
-// errNoListeningNode reports that every member of the swarm is avoided.
+// avoidance says until when nodes are avoided that failed, and those that lack the method.
+type avoidance struct {
+	failed, lacking map[network.Key]time.Time
+}
+
+// note avoids a node because of an error.
+func (a avoidance) note(node network.Node, err error) {
+	now := time.Now()
+	a.failed[node.Ed25519] = now.Add(avoidFailed)
+	if errors.Is(err, errNoMethod) {
+		a.lacking[node.Ed25519] = now.Add(avoidNoMethod)
+	}
+}
+
+// errNoListeningNode reports that no member of the swarm has a synchronous route.
 var errNoListeningNode = fmt.Errorf("%w: no node of the swarm lets us listen", network.ErrTarget)
 
-// choose draws a member of the account's swarm.
-func (s *listening) choose(ctx context.Context, avoided map[network.Key]time.Time) (network.Node, error) {
+// choose draws a member of the account's swarm. Last says that all have failed, and this one has the longest time ago.
+func (s *listening) choose(ctx context.Context, avoid avoidance) (node network.Node, last bool, err error) {
 	swarm, err := s.router.network.Swarm(ctx, s.router.account.ID())
 	if err != nil {
-		return network.Node{}, err
+		return network.Node{}, false, err
 	}
 	now := time.Now()
 	members := slices.DeleteFunc(s.router.network.Shuffle(swarm), func(node network.Node) bool {
-		return now.Before(avoided[node.Ed25519])
+		return now.Before(avoid.lacking[node.Ed25519])
 	})
 	if len(members) == 0 {
-		return network.Node{}, errNoListeningNode
+		return network.Node{}, false, errNoListeningNode
 	}
-	return members[0], nil
+	for _, member := range members {
+		if !now.Before(avoid.failed[member.Ed25519]) {
+			return member, false, nil
+		}
+	}
+	oldest := slices.MinFunc(members, func(x, y network.Node) int {
+		return avoid.failed[x.Ed25519].Compare(avoid.failed[y.Ed25519])
+	})
+	return oldest, true, nil
 }
 
 // attendAt listens at one node until that does not work any more.

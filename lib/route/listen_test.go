@@ -141,9 +141,10 @@ func TestListenerMoves(t *testing.T) {
 	net := startDevnet(t, 12, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	aliceEar := alice.listens("alice listens", ListenOptions{PollInterval: time.Hour})
+	options := ListenOptions{PollInterval: 200 * time.Millisecond} // both may have to move, if they listen at the same node
+	aliceEar := alice.listens("alice listens", options)
 	aliceEar.node()
-	bobEar := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
+	bobEar := bob.listens("bob listens", options)
 	first := bobEar.node()
 	alice.knows(bob, first)
 	place, err := net.Find([]string{first})

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"sessiontool/lib/internal/fields"
 	"sessiontool/proto/wirepb"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Unsend asks to delete a message that its sender sent at TimestampMS. Author is the Session ID of who sent it, which must

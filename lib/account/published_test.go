@@ -10,10 +10,8 @@ import (
 	"testing"
 
 	"filippo.io/edwards25519"
-	"golang.org/x/crypto/blake2b"
-	"golang.org/x/crypto/nacl/secretbox"
-	"golang.org/x/crypto/salsa20/salsa"
 
+	"sessiontool/lib/internal/boxnotes"
 	"sessiontool/lib/message"
 )
 
@@ -89,7 +87,10 @@ func readPublished(t *testing.T, recipient [32]byte, data string) published {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plaintext := unsealBox(t, private, env.bytes(8))
+	plaintext, err := boxnotes.Open(recipient, env.bytes(8))
+	if err != nil || len(plaintext) < 96 {
+		t.Fatalf("the box holds %d bytes, %v", len(plaintext), err)
+	}
 	padded, public, signature := plaintext[:len(plaintext)-96], plaintext[len(plaintext)-96:len(plaintext)-64], plaintext[len(plaintext)-64:]
 	signed := bytes.Join([][]byte{padded, public, private.PublicKey().Bytes()}, nil)
 	if !ed25519.Verify(public, signed, signature) {
@@ -107,32 +108,6 @@ func readPublished(t *testing.T, recipient [32]byte, data string) published {
 		t.Error("the padding has no end")
 	}
 	return published{env.number(5), "05" + hex.EncodeToString(point.BytesMontgomery()), readTLV(t, content)}
-}
-
-// unsealBox is crypto_box_seal_open.
-func unsealBox(t *testing.T, private *ecdh.PrivateKey, box []byte) []byte {
-	t.Helper()
-	ephemeral, err := ecdh.X25519().NewPublicKey(box[:32])
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := private.ECDH(ephemeral)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var key [32]byte
-	salsa.HSalsa20(&key, new([16]byte), (*[32]byte)(secret), &salsa.Sigma)
-	hash, err := blake2b.New(24, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hash.Write(box[:32])
-	hash.Write(private.PublicKey().Bytes())
-	plaintext, ok := secretbox.Open(nil, box[32:], (*[24]byte)(hash.Sum(nil)), &key)
-	if !ok || len(plaintext) < 96 {
-		t.Fatal("the box does not open")
-	}
-	return plaintext
 }
 
 // What an account sends is what the published format says, whatever the text.

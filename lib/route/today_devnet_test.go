@@ -142,7 +142,7 @@ func TestTodayClockOnDevnet(t *testing.T) {
 			alice, bob := newcomer(t, "alice", net), newcomer(t, "bob", net)
 			alice.writes(bob, "what time is it?")
 			bob.gets("what time is it?")
-			if off := bob.network.Now().Sub(time.Now()) - skew; off.Abs() > 5*time.Second {
+			if off := time.Until(bob.network.Now()) - skew; off.Abs() > 5*time.Second {
 				t.Errorf("bob's idea of the time is off by %s", off)
 			}
 		})

@@ -24,4 +24,5 @@ require (
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/tidwall/pretty v1.2.0 // indirect
 	golang.org/x/tools v0.36.0 // indirect
+	rsc.io/qr v0.2.0 // indirect
 )

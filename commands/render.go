@@ -20,7 +20,7 @@ func identityRecord(a *account.Account) record.Identity {
 func contactRecord(a *account.Account, c account.Contact) record.Contact {
 	return record.Contact{
 		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
-		State: c.State.String(), HasSession: c.HasSession, Since: record.Time(c.Since),
+		State: c.State.String(), HasSession: c.HasSession, Since: record.Time(c.Since), Verified: c.Verified,
 	}
 }
 

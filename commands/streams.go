@@ -19,6 +19,7 @@ type Streams struct {
 	Out           io.Writer
 	Err           io.Writer
 	InIsTerminal  bool
+	OutIsTerminal bool
 	ErrIsTerminal bool
 	Env           func(name string) string
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
@@ -30,6 +31,7 @@ func System() Streams {
 	return Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
 		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 }

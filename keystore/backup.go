@@ -127,8 +127,10 @@ func Restore(ctx context.Context, dir string, r io.Reader, unlock Unlock, option
 		if err := temporary.Sync(); err != nil {
 			return err
 		}
-		store, err = openFile(ctx, dir, temporary.Name(), unlock, options)
-		return err
+		if store, err = openFile(ctx, dir, temporary.Name(), unlock, options); err != nil {
+			return err
+		}
+		return checkComplete(ctx, temporary.Name(), options)
 	})
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
@@ -137,6 +139,26 @@ func Restore(ctx context.Context, dir string, r io.Reader, unlock Unlock, option
 		return nil, err
 	}
 	return store, nil
+}
+
+// checkComplete returns ErrCorrupt if the end of the database at path is missing. What is there is authenticated when
+// it is read.
+func checkComplete(ctx context.Context, path string, options Options) (err error) {
+	db, err := openDatabase(ctx, path, false, options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	info, err := db.file.Stat()
+	if err != nil {
+		return err
+	}
+	return db.transact(false, func(tx *bbolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("%w: it has %d bytes of %d", ErrCorrupt, info.Size(), tx.Size())
+		}
+		return nil
+	})
 }
 
 // contextReader is a reader that stops when its context does.

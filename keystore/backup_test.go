@@ -120,6 +120,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"no passphrase":      {saved, Unlock{}, ErrPassphraseRequired},
 		"nothing":            {nil, passphrase("saved"), ErrCorrupt},
 		"something else":     {bytes.Repeat([]byte("text"), 10000), passphrase("saved"), ErrCorrupt},
+		"no last byte":       {saved[:len(saved)-1], passphrase("saved"), ErrCorrupt},
 		"first pages only":   {saved[:4*os.Getpagesize()], passphrase("saved"), ErrCorrupt},
 	} {
 		dir := filepath.Join(t.TempDir(), "restored")

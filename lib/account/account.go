@@ -34,6 +34,7 @@ var (
 	ErrSelf            = errors.New("this is the account's own session id")
 	ErrNoText          = errors.New("there is no text")
 	ErrTTL             = errors.New("time to live is out of range")
+	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )
 
 // Environment is what an account takes from outside.

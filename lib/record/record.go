@@ -34,6 +34,8 @@ const (
 	TypeVersion       = "version"
 	TypeStep          = "step"
 	TypeRemoved       = "removed"
+	TypeBackup        = "backup"
+	TypeKeystore      = "keystore"
 	TypeError         = "error"
 )
 
@@ -72,15 +74,18 @@ type FriendRequest struct {
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
-// Contact is somebody this account has dealt with.
+// Contact is somebody this account has dealt with. Verified says that the two compared their safety number, which is
+// filled in by contact verify alone.
 type Contact struct {
-	Type        string `json:"type"`
-	Account     string `json:"account"`
-	SessionID   string `json:"session_id"`
-	DisplayName string `json:"display_name"`
-	State       string `json:"state"`
-	HasSession  bool   `json:"has_session"`
-	Since       string `json:"since"`
+	Type         string `json:"type"`
+	Account      string `json:"account"`
+	SessionID    string `json:"session_id"`
+	DisplayName  string `json:"display_name"`
+	State        string `json:"state"`
+	HasSession   bool   `json:"has_session"`
+	Since        string `json:"since"`
+	Verified     bool   `json:"verified"`
+	SafetyNumber string `json:"safety_number,omitempty"`
 }
 
 // NodeResult is what one node answered to a store.
@@ -362,6 +367,21 @@ type Removed struct {
 	Kind      string `json:"kind"`
 	Account   string `json:"account"`
 	SessionID string `json:"session_id"`
+}
+
+// Backup tells of a backup that was written to a file, and whose accounts are in it.
+type Backup struct {
+	Type     string   `json:"type"`
+	File     string   `json:"file"`
+	Bytes    int64    `json:"bytes"`
+	Accounts []string `json:"accounts"`
+}
+
+// Keystore tells what opens a keystore: a passphrase or a key_file.
+type Keystore struct {
+	Type      string `json:"type"`
+	Dir       string `json:"dir"`
+	OpensWith string `json:"opens_with"`
 }
 
 // Error takes the place of a record that could not be made, and is the last line on stderr when a command fails.

@@ -18,7 +18,8 @@ func compress(content []byte) ([]byte, error) {
 		return nil, err
 	}
 	_, err = w.Write(content)
-	return b.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(err, w.Close())
+	return b.Bytes(), err
 }
 
 // tarball returns a compressed tar archive of files, which are sorted by name, and their folders. All belong to root.

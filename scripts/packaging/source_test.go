@@ -62,7 +62,7 @@ func TestIdentifyRefuses(t *testing.T) {
 		version string
 		want    string
 	}{
-		"changed files":       {func(root string) { os.WriteFile(filepath.Join(root, "new"), nil, 0o644) }, "", "uncommitted"},
+		"changed files":       {func(root string) { git(t, root, "mv", "CHANGELOG.md", "NEWS.md") }, "", "uncommitted"},
 		"a tag without news":  {func(root string) { git(t, root, "tag", "v1.2.4") }, "", `no heading "## 1.2.4"`},
 		"no version":          {func(string) {}, "one", "not a version"},
 		"a part of a version": {func(string) {}, "1.2", "not a version"},

@@ -66,41 +66,47 @@ func (r *release) control(t target, files []file) []file {
 	return []file{{"control", 0o644, []byte(description)}, {"md5sums", 0o644, []byte(sums.String())}}
 }
 
-// completions says where each shell looks for its completions.
-var completions = map[string]string{
-	"bash": "usr/share/bash-completion/completions/sessiontool",
-	"zsh":  "usr/share/zsh/vendor-completions/_sessiontool",
-	"fish": "usr/share/fish/vendor_completions.d/sessiontool.fish",
+// installed says which files of the repository go into which folder. Manuals are compressed there.
+var installed = []struct{ pattern, folder string }{
+	{"docs/man/*.1", "usr/share/man/man1/"},
+	{"docs/man/*.7", "usr/share/man/man7/"},
+	{"docs/completions/_sessiontool", "usr/share/zsh/vendor-completions/"},
+	{"docs/completions/sessiontool.fish", "usr/share/fish/vendor_completions.d/"},
+	{"scripts/examples/*", docFolder + "examples/"},
 }
+
+// renamed says which files of the repository have another name when they are installed.
+var renamed = map[string]string{
+	"docs/completions/sessiontool.bash": "usr/share/bash-completion/completions/sessiontool",
+	"LICENSE":                           docFolder + "copyright",
+	"CHANGELOG.md":                      docFolder + "changelog.gz",
+}
+
+const docFolder = "usr/share/doc/sessiontool/"
 
 // packageFiles collects what is installed, sorted by name.
 func (r *release) packageFiles(binary string) ([]file, error) {
-	const doc = "usr/share/doc/sessiontool/"
-	installed := map[string]string{
-		binary:                                "usr/bin/sessiontool",
-		filepath.Join(r.root, "LICENSE"):      doc + "copyright",
-		filepath.Join(r.root, "CHANGELOG.md"): doc + "changelog.gz",
+	places := map[string]string{binary: "usr/bin/sessiontool"}
+	for from, to := range renamed {
+		places[filepath.Join(r.root, filepath.FromSlash(from))] = to
 	}
-	for shell, place := range completions {
-		installed[filepath.Join(r.root, "docs", "completions", shell)] = place
-	}
-	for pattern, folder := range map[string]string{"docs/man/*.1": "usr/share/man/man1/", "scripts/examples/*": doc + "examples/"} {
-		paths, err := filepath.Glob(filepath.Join(r.root, filepath.FromSlash(pattern)))
+	for _, some := range installed {
+		paths, err := filepath.Glob(filepath.Join(r.root, filepath.FromSlash(some.pattern)))
 		if err != nil {
 			return nil, err
 		}
 		if len(paths) == 0 {
-			return nil, fmt.Errorf("there is no %s", pattern)
+			return nil, fmt.Errorf("there is no %s", some.pattern)
 		}
 		for _, from := range paths {
-			installed[from] = folder + filepath.Base(from)
-			if path.Ext(pattern) == ".1" {
-				installed[from] += ".gz"
+			places[from] = some.folder + filepath.Base(from)
+			if strings.HasPrefix(some.folder, "usr/share/man/") {
+				places[from] += ".gz"
 			}
 		}
 	}
 	var files []file
-	for from, to := range installed {
+	for from, to := range places {
 		f, err := packageFile(from, to)
 		if err != nil {
 			return nil, err

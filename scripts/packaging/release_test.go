@@ -254,6 +254,7 @@ func checkDeb(t *testing.T, deb string) {
 	do("--verify", "sessiontool")
 	for _, name := range []string{
 		"usr/bin/sessiontool", "usr/share/man/man1/sessiontool.1.gz", "usr/share/man/man1/sessiontool-send.1.gz",
+		"usr/share/man/man7/sessiontool-exit-codes.7.gz",
 		"usr/share/bash-completion/completions/sessiontool", "usr/share/zsh/vendor-completions/_sessiontool",
 		"usr/share/fish/vendor_completions.d/sessiontool.fish", "usr/share/doc/sessiontool/copyright",
 		"usr/share/doc/sessiontool/changelog.gz", "usr/share/doc/sessiontool/examples/bot",

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -49,20 +50,24 @@ func sources(t *testing.T) string {
 	return dir
 }
 
-// releaseIn makes a release from the sources in root and returns its folder.
+// releaseIn runs scripts/release on the sources in root and returns the folder of the release.
 func releaseIn(t *testing.T, root, targets string) string {
 	t.Helper()
-	out := filepath.Join(root, "dist")
-	if err := run(t.Context(), []string{"-root", root, "-commit", testCommit, "-time", testTime, "-targets", targets}); err != nil {
-		t.Fatal(err)
+	script := exec.CommandContext(t.Context(), "sh", filepath.Join(root, "scripts/release"),
+		"-commit", testCommit, "-time", testTime, "-targets", targets)
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	return out
+	return filepath.Join(root, "dist")
 }
 
 // A release made twice, in different folders, is the same, byte for byte, and in order. By default that is one target,
 // and both builds share Go's cache; with SESSIONTOOL_TEST_RELEASE=1 it is all targets, and each build starts with an
 // empty cache.
 func TestRelease(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no sh")
+	}
 	targets, whole := "linux/amd64", os.Getenv("SESSIONTOOL_TEST_RELEASE") != ""
 	if whole {
 		targets = strings.Join(allTargets, ",")
@@ -88,6 +93,7 @@ func TestRelease(t *testing.T) {
 	checkNames(t, binary, first)
 	checkVersion(t, binary)
 	checkMaterials(t, binary)
+	checkContainerfile(t, first)
 	if runtime.GOOS == "linux" {
 		checkDeb(t, filepath.Join(first, "sessiontool_0.0.0~20260102020405.0123456789ab_amd64.deb"))
 	}
@@ -214,6 +220,24 @@ func checkMaterials(t *testing.T, binary string) {
 	}
 	if len(modules) > 0 || len(list.Dependencies[0].DependsOn) != len(list.Components) {
 		t.Errorf("%v are missing in the bill of materials", modules)
+	}
+}
+
+// checkContainerfile makes sure that the image takes a file that the release has.
+func checkContainerfile(t *testing.T, dir string) {
+	t.Helper()
+	content, err := os.ReadFile("../Containerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arguments := map[string]string{"VERSION": testVersion, "TARGETARCH": "amd64"}
+	copied := regexp.MustCompile(`(?m)^COPY (\S+) `).FindAllStringSubmatch(string(content), -1)
+	if len(copied) != 1 || !regexp.MustCompile(`(?m)^FROM scratch$`).Match(content) {
+		t.Fatalf("the image takes %q", copied)
+	}
+	name := os.Expand(copied[0][1], func(argument string) string { return arguments[argument] })
+	if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+		t.Error(err)
 	}
 }
 

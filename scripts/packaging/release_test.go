@@ -154,8 +154,12 @@ func checkNames(t *testing.T, binary, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{filepath.Dir(dir), runtime.GOROOT(), os.Getenv("HOME") + "/go/pkg"} {
-		if name != "" && bytes.Contains(content, []byte(name)) {
+	goFolders, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(strings.Fields(string(goFolders)), filepath.Dir(dir)) {
+		if bytes.Contains(content, []byte(name)) {
 			t.Errorf("the binary names %s", name)
 		}
 	}

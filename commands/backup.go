@@ -38,7 +38,7 @@ func newExportCommand(app *App) *cobra.Command {
 			"Prints an identity or a backup record. Exit status: 0, 2 (file exists, terminal), 4, 7 (passphrase), 10.",
 		Example: "  sessiontool identity export --account alice --select mnemonic > words.txt\n" +
 			"  sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt\n" +
-			"  sessiontool identity export --backup - --passphrase-file passphrase.txt | ssh safe 'cat > alice.backup'",
+			"  sessiontool identity export --backup - --new-passphrase-file passphrase.txt > alice.backup",
 		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runExport(ctx, opts) }),
 	}
 	cmd.Flags().StringVar(&opts.backup, "backup", "", "write an encrypted copy of the keystore to this file (- for stdout)")
@@ -110,8 +110,8 @@ func newRestoreCommand(app *App) *cobra.Command {
 			"From the 13 words an account is restored by 'keygen --mnemonic-file'.\n\n" + backupWarning + "\n\n" +
 			"Prints an identity record for every account. Exit status: 0, 2 (keystore exists), 7 (passphrase, not a\n" +
 			"backup), 10.",
-		Example: "  sessiontool identity restore alice.backup --passphrase-file passphrase.txt\n" +
-			"  ssh safe cat alice.backup | sessiontool identity restore - --ask-passphrase",
+		Example: "  sessiontool identity restore saved.backup --passphrase-file passphrase.txt\n" +
+			"  sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",
 		RunE: app.runE(app.runRestore),
 	}
 }
@@ -148,7 +148,7 @@ func newPassphraseCommand(app *App) *cobra.Command {
 			"other way round, which suits cron. The flags without 'new' open the keystore as it is. Commands that run\n" +
 			"go on. Backups keep the passphrase that they were made with.\n\n" +
 			"Prints a keystore record. Exit status: 0, 2, 4, 7 (passphrase), 10.",
-		Example: "  sessiontool identity passphrase --ask-passphrase --ask-new-passphrase\n" +
+		Example: "  sessiontool identity passphrase --new-passphrase-file passphrase.txt\n" +
 			"  sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
 		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runPassphrase(ctx, opts) }),
 	}

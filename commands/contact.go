@@ -39,8 +39,10 @@ func newContactCommand(app *App) *cobra.Command {
 			"7 (the digits differ), 10.",
 		Example: "  sessiontool contact verify $BOB --select safety_number\n" +
 			"  sessiontool contact verify $BOB --code \"$DIGITS\"",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.verifyContact(ctx, args, code) }),
 	}
+	verify.RunE = app.runE(func(ctx context.Context, args []string) error {
+		return app.verifyContact(ctx, args, code, verify.Flags().Changed("code"))
+	})
 	verify.Flags().StringVar(&code, "code", "", "digits that the contact sees; spaces do not count")
 	return parent("contact", "List, show, verify and remove contacts", "", list, show, verify, remove)
 }
@@ -78,8 +80,9 @@ func (app *App) showContact(ctx context.Context, args []string) error {
 	return app.print(contactRecord(a, contact))
 }
 
-// verifyContact prints the safety number, after comparing it with code if there is one.
-func (app *App) verifyContact(ctx context.Context, args []string, code string) error {
+// verifyContact prints the safety number, after comparing it with code if that is given: an empty one, such as a
+// script's variable that was never set, is a wrong one.
+func (app *App) verifyContact(ctx context.Context, args []string, code string, compare bool) error {
 	id, err := sessionid.Parse(args[0])
 	if err != nil {
 		return err
@@ -88,7 +91,7 @@ func (app *App) verifyContact(ctx context.Context, args []string, code string) e
 	if err != nil {
 		return err
 	}
-	if code != "" {
+	if compare {
 		if err := a.Verify(ctx, id, code); err != nil {
 			return err
 		}

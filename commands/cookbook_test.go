@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ const (
 	examplesDir = "../scripts/examples"
 	cookbook    = "../docs/cookbook.md"
 )
+
+var updateCookbook = flag.Bool("update-cookbook", false, "rewrite what docs/cookbook.md shows of scripts/examples")
 
 // exampleFiles are the names of all files of scripts/examples. Scripts can be executed, and units have an ending.
 func exampleFiles(t *testing.T) (scripts, units []string) {
@@ -59,14 +62,14 @@ func TestCookbookShowsExamples(t *testing.T) {
 		}
 		return []byte("<!-- scripts/examples/" + name + " -->\n\n```" + language + "\n" + string(content) + "```\n")
 	})
-	if *update {
+	if *updateCookbook {
 		if err := os.WriteFile(cookbook, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		page = want
 	}
 	if !bytes.Equal(page, want) {
-		t.Errorf("%s is not what scripts/examples has: run go test ./commands -run TestCookbookShowsExamples -update", cookbook)
+		t.Errorf("%s is not what scripts/examples has: run go test ./commands -run TestCookbookShowsExamples -update-cookbook", cookbook)
 	}
 	scripts, units := exampleFiles(t)
 	for _, name := range append(scripts, units...) {

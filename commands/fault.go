@@ -29,13 +29,19 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 			"               Clients reach them all\n" +
 			"  skew         the node's clock is ahead by --skew, or behind if that is negative\n" +
 			"  wrong-swarm  a --share of storage requests is referred to the nodes of another swarm, with status 421\n" +
-			"  corrupt      a --share of answers arrives damaged\n\n" +
-			"drop, delay and corrupt can be narrowed to some --requests: with 'drop --requests peer' messages no longer spread\n" +
-			"within swarms. Nodes that joined the devnet from outside are not affected.\n\n" +
+			"  corrupt      a --share of answers arrives damaged\n" +
+			"  drop-answers a --share of requests is served, but the answer is lost\n" +
+			"  no-method    the node lacks a method of the storage RPC: the one that --requests names, else listen and\n" +
+			"               deliver, like nodes of 2020\n\n" +
+			"drop, delay, corrupt and drop-answers can be narrowed to some --requests: with 'drop --requests peer' messages no\n" +
+			"longer spread within swarms. A method of the storage RPC means requests that the node itself is asked, directly or\n" +
+			"in an onion: with 'drop-answers --requests deliver' acknowledgements of the synchronous route get lost. Nodes that\n" +
+			"joined the devnet from outside are not affected.\n\n" +
 			"Prints a fault record for each node. Exit status: 0, 2, 4 (no devnet, no such node), 5.",
 		Example: "  sessiontool devnet fault set drop --node 3 --share 0.2\n" +
 			"  sessiontool devnet fault set delay --delay 200ms --jitter 50ms\n" +
 			"  sessiontool devnet fault set drop --requests peer\n" +
+			"  sessiontool devnet fault set drop-answers --requests deliver\n" +
 			"  sessiontool devnet fault set partition --node 0,1,2",
 		Args: cobra.ExactArgs(1),
 		RunE: app.runE(func(ctx context.Context, args []string) error {
@@ -47,7 +53,8 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		}),
 	}
 	set.Flags().Float64Var(&fault.Share, "share", 0, "share of requests, more than 0 and at most 1 (default 1)")
-	set.Flags().StringVar(&fault.Requests, "requests", "", "only storage, onion, peer (between nodes) or stats requests (default all)")
+	set.Flags().StringVar(&fault.Requests, "requests", "",
+		"only storage, onion, peer (between nodes) or stats requests, or a method like deliver (default all)")
 	set.Flags().DurationVar(&fault.Delay, "delay", 0, "how long requests wait")
 	set.Flags().DurationVar(&fault.Jitter, "jitter", 0, "how much longer they wait, at random")
 	set.Flags().DurationVar(&fault.Skew, "skew", 0, "how far the clock is ahead")

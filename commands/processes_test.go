@@ -205,6 +205,7 @@ func wantNoUsers(t *testing.T, processes, nodes []*process, people ...*person) {
 	for _, want := range []string{ // of some node: not each is on some path
 		"sessiontool_node_up{", `endpoint="onion_v2",status="200"`, `method="store",status="200"`, "sessiontool_messages{",
 		"sessiontool_request_duration_seconds_bucket{", `step="relay"`, `step="final"`, "sessiontool_queued_messages{",
+		"sessiontool_listeners{", "sessiontool_waiting_deliveries{",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("the metrics lack %s:\n%s", want, all.String())

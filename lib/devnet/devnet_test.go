@@ -68,6 +68,12 @@ func store(t *testing.T, n *Network, i int) string {
 // keyOf draws keys until one belongs to swarm id.
 func keyOf(t *testing.T, nodes []NodeInfo, id swarm.SwarmID) string {
 	t.Helper()
+	return userOf(t, nodes, id).ID().String()
+}
+
+// userOf draws users until one belongs to swarm id.
+func userOf(t *testing.T, nodes []NodeInfo, id swarm.SwarmID) sessionid.Keys {
+	t.Helper()
 	var ids []swarm.SwarmID
 	for _, info := range nodes {
 		ids = append(ids, info.SwarmID)
@@ -79,7 +85,7 @@ func keyOf(t *testing.T, nodes []NodeInfo, id swarm.SwarmID) string {
 		}
 		user := sessionid.KeysFromSeed(seed)
 		if chosen, _ := swarm.Choose(swarm.Position(user.X25519.Public), ids); chosen == id {
-			return user.ID().String()
+			return user
 		}
 	}
 }

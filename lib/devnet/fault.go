@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sessiontool/lib/rpc"
 )
 
 // ErrFault reports a fault that makes no sense.
@@ -18,14 +20,16 @@ type FaultKind string
 
 // The faults. Stop and Restart happen to the node itself; the others happen to what reaches it and what leaves it.
 const (
-	FaultStop       FaultKind = "stop"        // it does not run, but stays listed, as after a crash
-	FaultRestart    FaultKind = "restart"     // it stops and starts again; nothing remains of this fault
-	FaultDrop       FaultKind = "drop"        // a Share of requests gets no answer: after Delay the connection is cut
-	FaultDelay      FaultKind = "delay"       // a Share of requests waits for Delay and up to Jitter more
-	FaultPartition  FaultKind = "partition"   // it reaches only nodes of the same Group; clients still reach it
-	FaultSkew       FaultKind = "skew"        // its clock is ahead by Skew
-	FaultWrongSwarm FaultKind = "wrong-swarm" // a Share of storage requests is sent to the nodes of another swarm
-	FaultCorrupt    FaultKind = "corrupt"     // a Share of answers arrives damaged
+	FaultStop        FaultKind = "stop"         // it does not run, but stays listed, as after a crash
+	FaultRestart     FaultKind = "restart"      // it stops and starts again; nothing remains of this fault
+	FaultDrop        FaultKind = "drop"         // a Share of requests gets no answer: after Delay the connection is cut
+	FaultDelay       FaultKind = "delay"        // a Share of requests waits for Delay and up to Jitter more
+	FaultPartition   FaultKind = "partition"    // it reaches only nodes of the same Group; clients still reach it
+	FaultSkew        FaultKind = "skew"         // its clock is ahead by Skew
+	FaultWrongSwarm  FaultKind = "wrong-swarm"  // a Share of storage requests is sent to the nodes of another swarm
+	FaultCorrupt     FaultKind = "corrupt"      // a Share of answers arrives damaged
+	FaultDropAnswers FaultKind = "drop-answers" // a Share of requests is served, but the answer is lost
+	FaultNoMethod    FaultKind = "no-method"    // it lacks the method Requests, or listen and deliver, like nodes of 2020
 )
 
 // takes says which settings belong to which kind.
@@ -33,15 +37,18 @@ var takes = map[FaultKind][]string{
 	FaultStop: {}, FaultRestart: {},
 	FaultDrop: {"share", "delay", "requests"}, FaultDelay: {"share", "delay", "jitter", "requests"}, FaultPartition: {"group"},
 	FaultSkew: {"skew"}, FaultWrongSwarm: {"share"}, FaultCorrupt: {"share", "requests"},
+	FaultDropAnswers: {"share", "requests"}, FaultNoMethod: {"requests"},
 }
 
 // FaultRequests are what Fault.Requests can be: storage requests that come directly, onion requests, what nodes say to each
-// other to spread messages, and questions for the version.
-var FaultRequests = []string{"storage", "onion", peerEndpoint, "stats"}
+// other to spread messages, and questions for the version; or a method of the storage RPC that the node itself is asked for,
+// directly or at the end of an onion.
+var FaultRequests = slices.Concat([]string{"storage", "onion", peerEndpoint, "stats"}, methods)
 
 // FaultKinds are all kinds.
 var FaultKinds = []FaultKind{
 	FaultStop, FaultRestart, FaultDrop, FaultDelay, FaultPartition, FaultSkew, FaultWrongSwarm, FaultCorrupt,
+	FaultDropAnswers, FaultNoMethod,
 }
 
 // maxFaultDelay bounds how long a request can be held up.
@@ -101,10 +108,23 @@ func (f Fault) complete() (Fault, error) {
 		return f, fmt.Errorf("%w: how much skew?", ErrFault)
 	case f.Requests != "" && !slices.Contains(FaultRequests, f.Requests):
 		return f, fmt.Errorf("%w: requests are one of %v", ErrFault, FaultRequests)
+	case f.Kind == FaultNoMethod && f.Requests != "" && !f.ofMethod():
+		return f, fmt.Errorf("%w: what a node can lack is one of %v", ErrFault, methods)
 	case f.Group < 0:
 		return f, fmt.Errorf("%w: groups are numbered from 1", ErrFault)
 	}
 	return f, nil
+}
+
+// ofMethod reports whether the fault happens to one method of the storage RPC.
+func (f Fault) ofMethod() bool { return slices.Contains(methods, f.Requests) }
+
+// lacks reports whether a node with this FaultNoMethod lacks a method.
+func (f Fault) lacks(method string) bool {
+	if f.Requests != "" {
+		return method == f.Requests
+	}
+	return method == rpc.MethodListen || method == rpc.MethodDeliver
 }
 
 // ParseFault reads a fault in its short form, a kind and settings after commas: "drop,share=0.1" or

@@ -234,6 +234,8 @@ func TestFaultsRefused(t *testing.T) {
 		"share of a stop": {Kind: FaultStop, Share: 0.5},
 		"skew of a drop":  {Kind: FaultDrop, Skew: 1},
 		"other requests":  {Kind: FaultDrop, Requests: "letters"},
+		"lacking stats":   {Kind: FaultNoMethod, Requests: "stats"},
+		"half a method":   {Kind: FaultNoMethod, Share: 0.5},
 	} {
 		if _, err := n.SetFault(t.Context(), nil, fault); !errors.Is(err, ErrFault) {
 			t.Errorf("%s: %v, want ErrFault", name, err)
@@ -264,6 +266,8 @@ func TestParseFault(t *testing.T) {
 		},
 		"partition,node=0,node=1,group=2": {Fault{Kind: FaultPartition, Group: 2}, []string{"0", "1"}},
 		"corrupt,requests=onion":          {fault: Fault{Kind: FaultCorrupt, Requests: "onion"}},
+		"drop-answers,requests=deliver":   {fault: Fault{Kind: FaultDropAnswers, Requests: rpc.MethodDeliver}},
+		"no-method,node=1":                {Fault{Kind: FaultNoMethod}, []string{"1"}},
 		"skew,skew=-1m":                   {fault: Fault{Kind: FaultSkew, Skew: -time.Minute}},
 	} {
 		fault, nodes, err := ParseFault(text)

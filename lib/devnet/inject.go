@@ -3,10 +3,7 @@ package devnet
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	random "math/rand/v2"
 	"net"
@@ -17,7 +14,6 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
-	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
 
@@ -87,31 +83,43 @@ func (in *injector) wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		faults, endpoint := in.current(), endpointOf(r.URL.Path)
-		if fault, ok := faults.hits(FaultDelay, endpoint); ok {
+		faults := in.current()
+		what := in.look(w, r, faults)
+		if fault, ok := faults.hits(FaultDelay, what); ok {
 			pause(r.Context(), *ended, fault.Delay+upTo(fault.Jitter))
 		}
-		if fault, ok := faults.hits(FaultDrop, endpoint); ok {
+		if fault, ok := faults.hits(FaultDrop, what); ok {
 			pause(r.Context(), *ended, fault.Delay)
 			panic(http.ErrAbortHandler)
 		}
-		if _, ok := faults.hits(FaultCorrupt, endpoint); ok {
+		if _, ok := faults.hits(FaultDropAnswers, what); ok {
+			next.ServeHTTP(lostWriter{make(http.Header)}, r)
+			panic(http.ErrAbortHandler)
+		}
+		if _, ok := faults.hits(FaultCorrupt, what); ok {
 			w = corruptWriter{w}
 		}
-		if _, ok := faults.hits(FaultWrongSwarm, endpoint); ok && r.Method == http.MethodPost && in.sendElsewhere(w, r) {
+		if _, ok := faults.hits(FaultWrongSwarm, what); ok {
+			if status, list, ok := in.elsewhere(what); ok {
+				what.reply(w, status, "application/json", list)
+				return
+			}
+		}
+		if fault, ok := faults.hits(FaultNoMethod, what); ok && fault.lacks(what.method) {
+			what.reply(w, rpc.StatusBadRequest, "text/plain", []byte(rpc.TextNoMethod+what.method))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// hits reports whether a request to an endpoint is among those that a fault of this kind happens to.
-func (faults faultSet) hits(kind FaultKind, endpoint string) (Fault, bool) {
+// hits reports whether what is asked is among that which a fault of this kind happens to.
+func (faults faultSet) hits(kind FaultKind, what asked) (Fault, bool) {
 	fault, ok := faults[kind]
-	if !ok || !strings.HasPrefix(endpoint, fault.Requests) { // there are two onion endpoints
+	if !ok || !strings.HasPrefix(what.endpoint, fault.Requests) && what.method != fault.Requests { // there are two onion endpoints
 		return fault, false
 	}
-	return fault, fault.Share >= 1 || random.Float64() < fault.Share
+	return fault, fault.Share == 0 || fault.Share >= 1 || random.Float64() < fault.Share
 }
 
 func upTo(limit time.Duration) time.Duration {
@@ -145,68 +153,17 @@ func (w corruptWriter) Write(data []byte) (int, error) {
 	return w.ResponseWriter.Write(damaged)
 }
 
-// sendElsewhere answers a storage request, whether it came directly or in an onion that ends here, with the nodes of
-// another swarm. It returns false for any other request, which can then still be served.
-func (in *injector) sendElsewhere(w http.ResponseWriter, r *http.Request) bool {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBodyBytes))
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	switch r.URL.Path {
-	case rpc.StoragePath:
-		if status, list, ok := in.elsewhere(body); ok {
-			w.Header().Set("Content-Type", "application/json")
-			in.write(w, status, list)
-			return true
-		}
-	case onion.V1.Path(), onion.V2.Path():
-		version := onion.V1
-		if r.URL.Path == onion.V2.Path() {
-			version = onion.V2
-		}
-		layer, err := onion.Open(version, in.keys.X25519, body)
-		if err != nil || layer.Step != onion.Final {
-			return false // the node says what is wrong with it, or passes it on
-		}
-		if status, list, ok := in.elsewhere(layer.Payload); ok {
-			sealed, err := layer.SealResponse(rand.Reader, status, string(list))
-			if err != nil {
-				panic(http.ErrAbortHandler)
-			}
-			in.write(w, http.StatusOK, sealed)
-			return true
-		}
-	}
-	return false
-}
+// lostWriter takes an answer that nobody gets.
+type lostWriter struct{ header http.Header }
 
-func (in *injector) write(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Date", in.now().UTC().Format(http.TimeFormat))
-	w.WriteHeader(status)
-	w.Write(body) // an error here is the client's to notice
-}
+// Header implements http.ResponseWriter.
+func (w lostWriter) Header() http.Header { return w.header }
 
-// elsewhere answers a storage request as a node of another swarm would, or one that believes the owner's nodes to be
-// others than they are.
-func (in *injector) elsewhere(request []byte) (status int, body []byte, ok bool) {
-	var call struct {
-		Method string `json:"method"`
-	}
-	if json.Unmarshal(request, &call) != nil {
-		return 0, nil, false
-	}
-	switch call.Method {
-	case rpc.MethodStore, rpc.MethodRetrieve:
-		status = rpc.StatusWrongSwarm
-	case rpc.MethodSwarm:
-		status = rpc.StatusOK
-	default:
-		return 0, nil, false
-	}
-	body, err := json.Marshal(rpc.SwarmAnswer{Snodes: in.others()})
-	return status, body, err == nil
-}
+// Write implements io.Writer.
+func (w lostWriter) Write(data []byte) (int, error) { return len(data), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (w lostWriter) WriteHeader(int) {}
 
 // dialContext opens a connection to another node, if it is in the same partition.
 func (in *injector) dialContext(ctx context.Context, network, address string) (net.Conn, error) {

@@ -185,6 +185,14 @@ var statFamilies = []struct {
 		func(w *metrics.Writer, name, node string, stats node.Stats) {
 			w.Sample(name, float64(stats.Queued), "node", node)
 		}},
+	{"sessiontool_listeners", "gauge", "Clients that listen for messages.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			w.Sample(name, float64(stats.Listeners), "node", node)
+		}},
+	{"sessiontool_waiting_deliveries", "gauge", "Messages handed over or on the way to a listener, not acknowledged yet.",
+		func(w *metrics.Writer, name, node string, stats node.Stats) {
+			w.Sample(name, float64(stats.Waiting), "node", node)
+		}},
 	{"sessiontool_store_bytes", "gauge", "Size of the message database in use.",
 		func(w *metrics.Writer, name, node string, stats node.Stats) {
 			w.Sample(name, float64(stats.Bytes), "node", node)

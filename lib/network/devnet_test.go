@@ -2,10 +2,13 @@ package network
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
 	"sessiontool/lib/swarm"
 )
 
@@ -75,6 +79,87 @@ func TestRealNodes(t *testing.T) {
 		}
 		closeClient(t, c)
 	}
+}
+
+// A message is delivered over a real path to somebody who listens over another. Requests wait meanwhile, and no node is
+// blamed for that.
+func TestListenOnRealPaths(t *testing.T) {
+	leakcheck.Check(t)
+	net := startDevnet(t, 9, 9)
+	for _, version := range []onion.Version{onion.V1, onion.V2} {
+		config := configOf(t, net.SeedURL())
+		config.OnionVersion = version
+		alice, bob := open(t, config), open(t, configOf(t, net.SeedURL()))
+		nodes, err := bob.Nodes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, seed := nodes[0], [16]byte{byte(version)}
+		keys := sessionid.KeysFromSeed(seed)
+		listen := func(now time.Time, wait time.Duration, acks ...rpc.Ack) []rpc.Delivery {
+			t.Helper()
+			answer := call(t, bob, at, rpc.MethodListen, signedListen(keys, at, now, wait, acks...))
+			deliveries, err := rpc.ParseDeliveries(answer.Body)
+			if err != nil || answer.Status != rpc.StatusOK {
+				t.Fatalf("listening: %+v, %v", answer, err)
+			}
+			return deliveries
+		}
+		start := time.Now()
+		listen(start, 0)
+		delivered := make(chan Answer, 1)
+		go func() {
+			defer close(delivered) // also when call ends the test
+			params := rpc.DeliverParams{PubKey: keys.ID().String(), Data: "aGVsbG8=", WaitMillis: rpc.MaxWait.Milliseconds()}
+			delivered <- call(t, alice, at, rpc.MethodDeliver, params)
+		}()
+		got := listen(start.Add(time.Millisecond), rpc.MaxWait)
+		if len(got) != 1 || got[0].Data != "aGVsbG8=" {
+			t.Fatalf("version %d: heard %v", version, got)
+		}
+		ack := [rpc.AckSize]byte{1}
+		acks := []rpc.Ack{{ID: got[0].ID, Ack: base64.StdEncoding.EncodeToString(ack[:])}}
+		if more := listen(start.Add(2*time.Millisecond), 500*time.Millisecond, acks...); len(more) != 0 {
+			t.Errorf("version %d: heard %v again", version, more)
+		}
+		answer := <-delivered
+		if told, err := rpc.ParseAck(answer.Body); err != nil || answer.Status != rpc.StatusOK || told != ack {
+			t.Errorf("version %d: delivering: %+v, %v", version, answer, err)
+		}
+		for _, node := range nodes {
+			if hasFailed(alice, node.Ed25519) || hasFailed(bob, node.Ed25519) {
+				t.Errorf("version %d: node %s is blamed", version, node.Ed25519)
+			}
+		}
+		closeClient(t, alice)
+		closeClient(t, bob)
+	}
+}
+
+// signedListen makes the parameters of a listen request.
+func signedListen(keys sessionid.Keys, at Node, now time.Time, wait time.Duration, acks ...rpc.Ack) rpc.ListenParams {
+	public := keys.Ed25519Public()
+	p := rpc.ListenParams{
+		PubKey: keys.ID().String(), PubkeyEd25519: Key(public).String(), Timestamp: strconv.FormatInt(now.UnixMilli(), 10),
+		Listener: strings.Repeat("01", rpc.DeliveryIDSize), WaitMillis: wait.Milliseconds(), Acks: acks,
+	}
+	signature := keys.Sign(rpc.ListenSignatureText(p.Timestamp, p.Listener, at.Ed25519.String()))
+	p.Signature = base64.StdEncoding.EncodeToString(signature[:])
+	return p
+}
+
+// call makes a storage request and fails the test if there is no answer.
+func call(t *testing.T, c *Client, target Node, method string, params any) Answer {
+	t.Helper()
+	body, err := rpc.NewRequest(method, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.Request(t.Context(), target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }
 
 // stop stops the node of a devnet with this key.

@@ -19,7 +19,8 @@ const (
 	// maxAttempts bounds how many paths one request tries.
 	maxAttempts = 4
 	// roundTimeout is for one onion request: each relay waits 10 s for the next hop (node notes, section 7), so an
-	// honest guard has answered by then.
+	// honest guard has answered by then. A target that is asked to wait for something has rpc.MaxWait, which leaves the
+	// relays two seconds for the way.
 	roundTimeout = 15 * time.Second
 )
 
@@ -67,6 +68,8 @@ func (g *Group) Request(ctx context.Context, target Node, body []byte) (Answer, 
 			return Answer{Status: response.Status, Body: response.Body, Path: path}, nil
 		case errors.Is(err, onion.ErrTooLarge), errors.Is(err, onion.ErrNotText):
 			return Answer{}, err
+		case ctx.Err() != nil: // nobody wants to wait any longer, which is no fault of the path
+			return Answer{}, ctx.Err()
 		}
 		g.drop(target.Ed25519)
 		culprit := g.client.blame(ctx, path, target, err)

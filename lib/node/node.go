@@ -9,6 +9,9 @@
 // It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a
 // stranger sends makes it crash or grow without bound, and that no goroutine is left when Close returns.
 //
+// Beyond that server it has the synchronous route (listen.go): a message that is delivered to somebody who listens here is
+// handed over in memory, and its deliverer told at once if nobody does.
+//
 // It also promises that no message is lost while one node that has it lives: what a client stored waits on disk for
 // every other member of the swarm (queue.go, outbox.go); members compare what they have, and give each other what is
 // missing, when one starts, joins or comes back, and now and then (compare.go, catchup.go); and messages that belong
@@ -40,6 +43,9 @@ const (
 	defaultStoreBytes = 3584 << 20
 	// closeGrace is what Run gives requests that are under way when it is told to stop.
 	closeGrace = 5 * time.Second
+	// relayGrace is what requests have that are on their way through a node which stops: enough for an answer, but not
+	// for those who wait for messages elsewhere.
+	relayGrace = time.Second
 	// maxScans bounds how many walks through the store for other nodes go on at a time.
 	maxScans = 2
 )
@@ -123,6 +129,7 @@ type Node struct {
 	replicator  *replicator
 	catchUp     *catchUp
 	handOver    *handOver
+	listeners   *listeners
 	client      *http.Client // to other nodes
 	caller      *caller      // makes signed requests with client
 	limiter     *addressLimiter
@@ -138,6 +145,8 @@ type Node struct {
 	tasks      sync.WaitGroup  // goroutines that serve no request
 	background context.Context // of tasks
 	endTasks   context.CancelFunc
+	relaying   context.Context // of requests on their way through this node
+	endRelays  context.CancelFunc
 	closing    chan struct{}
 	done       chan struct{} // closed when the server has stopped
 	closeOnce  sync.Once
@@ -221,6 +230,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 		}
 	}
 	n.background, n.endTasks = context.WithCancel(context.Background())
+	n.relaying, n.endRelays = context.WithCancel(context.Background())
 	n.members = newMembers(config.Directory, keys.Name(), n.log, func(_, fresh *view) { n.act(fresh) })
 	find := func(address string) *peer { return n.members.view().addresses[address] }
 	n.client = newPeerClient(find, config.DialContext)
@@ -228,12 +238,14 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 	n.catchUp = newCatchUp(n.log, n.compareWith)
 	n.replicator = newReplicator(n.log, n.caller, store, n.catchUp.soon)
 	n.handOver = newHandOver(n.log, n.offerTo, n.strangers)
+	n.listeners = newListeners(n.random, func(owner string) bool { return n.members.view().owns(owner) })
 	return n, nil
 }
 
 // act does what a new node list asks for. A list that lacks this node may be a mistake: what is in line for its peers
 // stays there. A node that is listed in no swarm has no peers, and gives all its messages away.
 func (n *Node) act(fresh *view) {
+	n.listeners.drop()
 	if fresh.self != nil {
 		if err := n.replicator.setPeers(n.background, fresh.others()); err != nil {
 			n.log.Error("acting upon the node list", "error", err)
@@ -278,6 +290,8 @@ func (n *Node) Close(ctx context.Context) error {
 
 func (n *Node) shutDown(ctx context.Context) error {
 	close(n.closing)
+	n.listeners.close()
+	defer time.AfterFunc(relayGrace, n.endRelays).Stop()
 	n.client.CloseIdleConnections()
 	if err := n.server.Shutdown(ctx); err != nil {
 		n.log.Info("cutting off requests", "reason", err)
@@ -285,6 +299,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	}
 	<-n.done
 	n.endTasks()
+	n.endRelays()
 	n.serving.Lock() // waits for what was cut off
 	n.closed = true
 	n.serving.Unlock()

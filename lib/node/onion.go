@@ -15,8 +15,8 @@ import (
 const (
 	// hopTimeout is how long the next hop has for its answer (node notes, section 7).
 	hopTimeout = 10 * time.Second
-	// maxRelays bounds the requests on their way through this node.
-	maxRelays = 512
+	// maxRelays bounds the requests on their way through this node, of which most may wait for messages.
+	maxRelays = 2048
 	// maxRelayedAnswer bounds an answer that is passed on: ten messages of the largest size, every character of
 	// them escaped in JSON, sealed and in base64, stay below it.
 	maxRelayedAnswer = 16 << 20
@@ -89,6 +89,7 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
 	defer cancel()
+	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
 		n.write(w, bareAnswer(rpc.StatusTimeout, onion.TextTimeout))
 		return

@@ -63,7 +63,7 @@ func TestOnionSealsRefusals(t *testing.T) {
 			want    onion.Response
 		}{
 			{`{}`, onion.Response{Status: 400, Body: "invalid json: no `method` field\n"}},
-			{string(request(t, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: alice})), onion.Response{Status: 401, Body: errUnsigned.text}},
+			{string(request(t, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: alice})), onion.Response{Status: 401, Body: "retrieve: request signature required"}},
 			{string(request(t, rpc.MethodStore, solved(t, alice, "", time.Now().Add(-2*time.Hour), time.Hour, 1))), onion.Response{Status: 406, Body: errTimestamp.text}},
 			{string(request(t, "no_such", struct{}{})), onion.Response{Status: 400, Body: "no method no_such"}},
 		} {

@@ -16,40 +16,41 @@ import (
 // signatureWindow is how far the timestamp of a signed request may be off, as on today's network.
 const signatureWindow = 60 * time.Second
 
-// Answers about signatures, as on today's network.
-var (
-	errUnsigned     = refusal{rpc.StatusUnauthorized, "retrieve: request signature required"}
-	errSignature    = refusal{rpc.StatusUnauthorized, "retrieve signature verification failed"}
-	errSignedNotNow = refusal{rpc.StatusBadTimestamp, "retrieve timestamp too far from current time"}
-)
-
-// checkOwner refuses a retrieve request that is not signed by the owner of pubKey: see rpc.RetrieveParams. With
+// checkReader refuses a retrieve request that is not signed by the owner of pubKey: see rpc.RetrieveParams. With
 // allowUnsigned a request without a signature passes, but never one with a wrong signature.
-func checkOwner(pubKey string, params fields, now time.Time, allowUnsigned bool) error {
-	if _, signed := params["signature"]; !signed {
-		if allowUnsigned {
-			return nil
-		}
-		return errUnsigned
+func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool) error {
+	if _, signed := params["signature"]; !signed && allowUnsigned {
+		return nil
+	}
+	_, err := checkOwner(rpc.MethodRetrieve, pubKey, params, now, rpc.RetrieveSignatureText)
+	return err
+}
+
+// checkOwner refuses a request that the owner of pubKey has not signed, with the answers of today's network. signed makes
+// the text under the signature from the timestamp as it was sent. It returns the timestamp in milliseconds.
+func checkOwner(method, pubKey string, params fields, now time.Time, signed func(timestamp string) []byte) (int64, error) {
+	if _, ok := params["signature"]; !ok {
+		return 0, refuse(rpc.StatusUnauthorized, "%s: request signature required", method)
 	}
 	timestamp := numberText(params["timestamp"])
 	milliseconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil || now.Sub(time.UnixMilli(milliseconds)).Abs() > signatureWindow {
-		return errSignedNotNow
+		return 0, refuse(rpc.StatusBadTimestamp, "%s timestamp too far from current time", method)
 	}
+	wrong := refuse(rpc.StatusUnauthorized, "%s signature verification failed", method)
 	signer, ok := ownerKey(pubKey, params)
 	if !ok {
-		return errSignature
+		return 0, wrong
 	}
 	text, err := params.text("signature")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	signature, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil || !ed25519.Verify(signer[:], rpc.RetrieveSignatureText(timestamp), signature) {
-		return errSignature
+	if err != nil || !ed25519.Verify(signer[:], signed(timestamp), signature) {
+		return 0, wrong
 	}
-	return nil
+	return milliseconds, nil
 }
 
 // ownerKey returns the Ed25519 key that the request names, if it is the other form of pubKey.

@@ -112,7 +112,7 @@ func TestRecordedSignatures(t *testing.T) {
 			t.Fatal(err)
 		}
 		compared++
-		if err := checkOwner(pubKey, params, time.UnixMilli(ms), false); (err == nil) != (row.Response.Status == 200) {
+		if err := checkReader(pubKey, params, time.UnixMilli(ms), false); (err == nil) != (row.Response.Status == 200) {
 			t.Errorf("%s: %v, recorded status %d", row.Name, err, row.Response.Status)
 		}
 	}

@@ -16,13 +16,15 @@ type counters struct {
 
 // Stats is what a node has done since it started, and what it holds now.
 type Stats struct {
-	Storage  []metrics.Count // storage requests by method ("store", "retrieve", ...), direct or in onions
-	Onions   []metrics.Count // opened onion layers by step ("relay", "final", ...), without a status
-	Pushes   []metrics.Count // requests of other nodes by path, such as PushPath
-	Expired  uint64          // messages removed because their time was over
-	Messages int             // messages held
-	Queued   int             // messages that some other node has yet to get
-	Bytes    int64           // size of the database in use
+	Storage   []metrics.Count // storage requests by method ("store", "retrieve", ...), direct or in onions
+	Onions    []metrics.Count // opened onion layers by step ("relay", "final", ...), without a status
+	Pushes    []metrics.Count // requests of other nodes by path, such as PushPath
+	Expired   uint64          // messages removed because their time was over
+	Messages  int             // messages held
+	Queued    int             // messages that some other node has yet to get
+	Bytes     int64           // size of the database in use
+	Listeners int             // listeners
+	Waiting   int             // deliveries that wait to be acknowledged
 }
 
 // Stats counts. It walks an index of the messages, so it is for scrapes, not for every request.
@@ -33,6 +35,7 @@ func (n *Node) Stats() (Stats, error) {
 		Pushes:  n.counters.pushes.All(),
 		Expired: n.store.removed.Load(),
 	}
+	stats.Listeners, stats.Waiting = n.listeners.load()
 	err := n.store.db.View(func(tx *bbolt.Tx) error {
 		stats.Messages = tx.Bucket(nameBucket).Stats().KeyN
 		stats.Queued = tx.Bucket(queueBucket).Stats().KeyN
@@ -45,7 +48,7 @@ func (n *Node) Stats() (Stats, error) {
 // methodLabel is how a storage request's method is called in counts, to which strangers must not add names.
 func methodLabel(method string) string {
 	switch method {
-	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm:
+	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm, rpc.MethodListen, rpc.MethodDeliver:
 		return method
 	}
 	return "other"

@@ -82,6 +82,9 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 // storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
+	if waits(method) && len(body) > maxWaitingBody {
+		err = refuse(http.StatusRequestEntityTooLarge, "request body too large\n")
+	}
 	result := answer{}
 	if err == nil {
 		result, err = n.call(ctx, method, params)
@@ -118,8 +121,12 @@ func (n *Node) call(ctx context.Context, method string, params fields) (answer, 
 		return n.serveRetrieve(params)
 	case rpc.MethodSwarm:
 		return n.serveSwarm(params)
+	case rpc.MethodListen:
+		return n.serveListen(ctx, params)
+	case rpc.MethodDeliver:
+		return n.serveDeliver(ctx, params)
 	}
-	return answer{}, refuse(rpc.StatusBadRequest, "no method %s", method)
+	return answer{}, refuse(rpc.StatusBadRequest, "%s%s", rpc.TextNoMethod, method)
 }
 
 // parseCall reads the two members of a request that count.
@@ -148,8 +155,8 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := checkPubKey(request.PubKey); err != nil {
 		return answer{}, err
 	}
-	if len(request.Data) > rpc.MaxDataBytes {
-		return answer{}, refuse(rpc.StatusBadRequest, "Message body exceeds maximum allowed length of %d\n", rpc.MaxDataBytes)
+	if err := checkData(request.Data); err != nil {
+		return answer{}, err
 	}
 	view := n.members.view()
 	if !view.owns(request.PubKey) {
@@ -184,6 +191,13 @@ func checkPubKey(pubKey string) error {
 	return nil
 }
 
+func checkData(data string) error {
+	if len(data) > rpc.MaxDataBytes {
+		return refuse(rpc.StatusBadRequest, "Message body exceeds maximum allowed length of %d\n", rpc.MaxDataBytes)
+	}
+	return nil
+}
+
 // checkTimes refuses a ttl out of bounds and a timestamp that, at now, lies more than future ahead or has expired
 // (all in milliseconds).
 func (m message) checkTimes(now, future int64) error {
@@ -213,7 +227,7 @@ func (n *Node) serveRetrieve(params fields) (answer, error) {
 		return swarmAnswer(rpc.StatusWrongSwarm, view, pubKey)
 	}
 	now := n.now()
-	if err := checkOwner(pubKey, params, now, n.allowUnsigned); err != nil {
+	if err := checkReader(pubKey, params, now, n.allowUnsigned); err != nil {
 		return answer{}, err
 	}
 	messages, err := n.store.after(pubKey, lastHash, now.UnixMilli(), rpc.MaxRetrieved)

@@ -161,6 +161,8 @@ func FuzzStorageRPC(f *testing.F) {
 	f.Add([]byte(`{"jsonrpc":"2.0","id":"0","method":"get_snodes_for_pubkey","params":{"pubKey":"` + key + `"}}`))
 	f.Add([]byte(`{"method":"retrieve","params":{"pubKey":"` + key + `","lastHash":"","pubkey_ed25519":"` + key[2:] + `","timestamp":1795391232497,"signature":"AA=="}}`))
 	f.Add([]byte(`{"method":"store","params":{"pubKey":"` + key + `","ttl":"86400000","nonce":"AAAAAAAAAS0=","timestamp":"1795391232497","data":"eA=="}}`))
+	f.Add([]byte(`{"method":"listen","params":{"pubKey":"` + key + `","listener":"` + listenerID + `","wait_ms":0,"timestamp":"1795391232497","signature":"AA=="}}`))
+	f.Add([]byte(`{"method":"deliver","params":{"pubkey":"` + key + `","data":"eA==","wait_ms":0}}`))
 	f.Add([]byte(`{"method":"\ud800","params":{}}`))
 	f.Add([]byte(`[]`))
 	n := bareNode(f)

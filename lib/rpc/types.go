@@ -22,21 +22,27 @@ const (
 	SeedPath    = "/json_rpc"
 )
 
-// Methods of the storage RPC and of a seed.
+// Methods of the storage RPC and of a seed. MethodListen and MethodDeliver are ours: see listen.go.
 const (
 	MethodStore        = "store"
 	MethodRetrieve     = "retrieve"
 	MethodSwarm        = "get_snodes_for_pubkey"
+	MethodListen       = "listen"
+	MethodDeliver      = "deliver"
 	MethodServiceNodes = "get_n_service_nodes"
 	MethodRegisterNode = "register_service_node"
 )
 
-// HTTP statuses with a meaning of their own (node notes, section 2).
+// TextNoMethod begins the body of the StatusBadRequest of a node that lacks a method; the method's name follows.
+const TextNoMethod = "no method "
+
+// HTTP statuses with a meaning of their own (node notes, section 2; for StatusNobodyListens see DeliverParams).
 const (
 	StatusOK              = 200
 	StatusBadRequest      = 400
 	StatusUnauthorized    = 401
 	StatusBadTTL          = 403
+	StatusNobodyListens   = 404
 	StatusBadTimestamp    = 406
 	StatusWrongSwarm      = 421
 	StatusTooManyRequests = 429

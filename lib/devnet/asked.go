@@ -1,0 +1,107 @@
+package devnet
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+// methods are those of the storage RPC.
+var methods = []string{rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm, rpc.MethodListen, rpc.MethodDeliver}
+
+// asked is what a request asks a node for.
+type asked struct {
+	endpoint string
+	// method is that of the storage RPC, if the request ends here, directly or in an onion, and some fault has to know.
+	method string
+	// reply answers in the node's place. It is there with method.
+	reply func(w http.ResponseWriter, status int, contentType string, body []byte)
+}
+
+// lookInside reports whether it takes the method of a request to know if one of the faults happens to it.
+func (faults faultSet) lookInside() bool {
+	for kind, fault := range faults {
+		if kind == FaultWrongSwarm || kind == FaultNoMethod || fault.ofMethod() {
+			return true
+		}
+	}
+	return false
+}
+
+// look tells what a request asks for, which can still be served then.
+func (in *injector) look(w http.ResponseWriter, r *http.Request, faults faultSet) asked {
+	found := asked{endpoint: endpointOf(r.URL.Path)}
+	var version onion.Version
+	switch path := r.URL.Path; {
+	case r.Method != http.MethodPost || !faults.lookInside():
+		return found
+	case path == onion.V1.Path():
+		version = onion.V1
+	case path == onion.V2.Path():
+		version = onion.V2
+	case path != rpc.StoragePath:
+		return found
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBodyBytes))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if version == 0 {
+		found.method, found.reply = methodOf(body), in.write
+		return found
+	}
+	layer, err := onion.Open(version, in.keys.X25519, body)
+	if err != nil || layer.Step != onion.Final {
+		return found // the node says what is wrong with it, or passes it on
+	}
+	found.method = methodOf(layer.Payload)
+	found.reply = func(w http.ResponseWriter, status int, _ string, body []byte) {
+		sealed, err := layer.SealResponse(rand.Reader, status, string(body))
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		in.write(w, http.StatusOK, "", sealed)
+	}
+	return found
+}
+
+// methodOf reads the method of a storage request, which is empty if it has none.
+func methodOf(request []byte) string {
+	var call struct {
+		Method string `json:"method"`
+	}
+	if json.Unmarshal(request, &call) != nil {
+		return ""
+	}
+	return call.Method
+}
+
+func (in *injector) write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	if contentType != "" {
+		w.Header().Set("Content-Type", contentType)
+	}
+	w.Header().Set("Date", in.now().UTC().Format(http.TimeFormat))
+	w.WriteHeader(status)
+	w.Write(body) // an error here is the client's to notice
+}
+
+// elsewhere is how a node of another swarm would answer a storage request, or one that believes the owner's nodes to be
+// others than they are. It returns false for what is no such request.
+func (in *injector) elsewhere(what asked) (status int, body []byte, ok bool) {
+	switch what.method {
+	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodListen, rpc.MethodDeliver:
+		status = rpc.StatusWrongSwarm
+	case rpc.MethodSwarm:
+		status = rpc.StatusOK
+	default:
+		return 0, nil, false
+	}
+	body, err := json.Marshal(rpc.SwarmAnswer{Snodes: in.others()})
+	return status, body, err == nil
+}

@@ -1,0 +1,119 @@
+package node
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"sessiontool/lib/rpc"
+)
+
+// What is not as it should be is refused with the reason.
+func TestListenParams(t *testing.T) {
+	network := sameSwarm(t, 1)
+	alice := newUser(t, 5)
+	good := map[string]any{}
+	text, err := json.Marshal(alice.listen(network.nodes[0].Keys().Name(), laterTime(), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &good); err != nil {
+		t.Fatal(err)
+	}
+	deliver := map[string]any{"pubKey": alice.pubKey(), "data": "eA==", "wait_ms": 0}
+	many := make([]rpc.Ack, rpc.MaxAcks+1)
+	for i := range many {
+		many[i] = rpc.Ack{ID: listenerID, Ack: anAck}
+	}
+	const badWait, badAck = "`wait_ms` is not a number from 0 to 8000\n", "an acknowledgement is not base64 of 32 bytes\n"
+	for _, test := range []struct {
+		method, name string
+		value        any // nil: not there at all
+		status       int
+		body         string
+	}{
+		{rpc.MethodListen, "pubKey", nil, 400, "invalid json: no `pubKey` field\n"},
+		{rpc.MethodListen, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
+		{rpc.MethodListen, "pubKey", 5, 400, "invalid json: `pubKey` is not a string\n"},
+		{rpc.MethodListen, "listener", nil, 400, "invalid json: no `listener` field\n"},
+		{rpc.MethodListen, "listener", listenerID[1:], 400, "`listener` is not 32 hex digits\n"},
+		{rpc.MethodListen, "listener", listenerID + "00", 400, "`listener` is not 32 hex digits\n"},
+		{rpc.MethodListen, "wait_ms", 8001, 400, badWait},
+		{rpc.MethodListen, "wait_ms", -1, 400, badWait},
+		{rpc.MethodListen, "wait_ms", 0.5, 400, badWait},
+		{rpc.MethodListen, "wait_ms", "0", 400, badWait},
+		{rpc.MethodListen, "stop", "yes", 400, "invalid json: `stop` is not true or false\n"},
+		{rpc.MethodListen, "acks", "none", 400, "invalid json: `acks` is not a list\n"},
+		{rpc.MethodListen, "acks", []any{7}, 400, "invalid json: an acknowledgement is not an object\n"},
+		{rpc.MethodListen, "acks", []any{rpc.Ack{ID: "x", Ack: anAck}}, 400, "`id` is not 32 hex digits\n"},
+		{rpc.MethodListen, "acks", []any{rpc.Ack{ID: listenerID, Ack: "AA=="}}, 400, badAck},
+		{rpc.MethodListen, "acks", many, 400, "more than 64 acknowledgements\n"},
+		{rpc.MethodListen, "acks", many[1:], 200, `{"messages":[]}`},
+		{rpc.MethodListen, "acks", nil, 200, `{"messages":[]}`},
+		{rpc.MethodListen, "extra", strings.Repeat("x", maxWaitingBody), 413, "request body too large\n"},
+		{rpc.MethodListen, "stop", true, 200, `{"messages":[]}`},
+		{rpc.MethodDeliver, "data", nil, 400, "invalid json: no `data` field\n"},
+		{rpc.MethodDeliver, "data", "hello!", 400, "data is not base64\n"},
+		{rpc.MethodDeliver, "data", strings.Repeat("x", rpc.MaxDataBytes+1), 400, "Message body exceeds maximum allowed length of 102400\n"},
+		{rpc.MethodDeliver, "data", strings.Repeat("x", rpc.MaxDataBytes), 404, "nobody listens\n"},
+		{rpc.MethodDeliver, "wait_ms", 8001, 400, badWait},
+		{rpc.MethodDeliver, "wait_ms", nil, 404, "nobody listens\n"},
+		{rpc.MethodDeliver, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
+		{rpc.MethodDeliver, "pubKey", strings.Repeat("x", rpc.PubKeyTextLength), 404, "nobody listens\n"},
+	} {
+		params := map[string]any{}
+		for name, value := range map[string]map[string]any{rpc.MethodListen: good, rpc.MethodDeliver: deliver}[test.method] {
+			params[name] = value
+		}
+		delete(params, test.name)
+		if test.value != nil {
+			params[test.name] = test.value
+		}
+		if got := network.call(0, test.method, params); got.status != test.status || got.body != test.body {
+			t.Errorf("%s with %s %.100v: %d %q, want %d %q", test.method, test.name, test.value, got.status, got.body, test.status, test.body)
+		}
+	}
+	renamed := map[string]any{"pubkey": strings.ToUpper(alice.pubKey()), "data": "eA==", "wait_ms": 0}
+	if got := network.call(0, rpc.MethodListen, good); got.status != 200 {
+		t.Error(got)
+	}
+	if got := network.call(0, rpc.MethodDeliver, renamed); got.status != 504 || got.body != errNotAcked.text {
+		t.Errorf("under its other name, in upper case: %v", got)
+	}
+}
+
+// FuzzListenParams: whatever the parameters are, what is read of them keeps the limits and comes back the same.
+func FuzzListenParams(f *testing.F) {
+	f.Add(`{"pubKey":"05` + strings.Repeat("ab", 32) + `","listener":"` + listenerID + `","wait_ms":8000,"acks":[{"id":"` + listenerID + `","ack":"` + anAck + `"}],"stop":true}`)
+	f.Add(`{"pubkey":"05` + strings.Repeat("AB", 32) + `","listener":"` + listenerID + `","acks":[]}`)
+	f.Add(`{"acks":{"id":1}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		params, ok := parseFields(gjson.Parse(text))
+		if !ok || !validJSON([]byte(text)) {
+			return
+		}
+		r, err := parseListen(params)
+		if err != nil {
+			return
+		}
+		if len(r.owner) != rpc.PubKeyTextLength || r.wait < 0 || r.wait > rpc.MaxWait || len(r.acks) > rpc.MaxAcks {
+			t.Fatalf("read %+v", r)
+		}
+		again := rpc.ListenParams{PubKey: r.owner, Listener: hex.EncodeToString(r.listener[:]), WaitMillis: r.wait.Milliseconds(), Stop: r.stop}
+		for _, one := range r.acks {
+			again.Acks = append(again.Acks, rpc.Ack{ID: hex.EncodeToString(one.delivery[:]), Ack: one.text})
+		}
+		body, err := json.Marshal(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		params, _ = parseFields(gjson.ParseBytes(body))
+		if got, err := parseListen(params); err != nil || fmt.Sprint(got) != fmt.Sprint(r) {
+			t.Errorf("read %v, then %v, %v", r, got, err)
+		}
+	})
+}

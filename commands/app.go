@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -33,9 +34,8 @@ type App struct {
 	timeout     time.Duration
 	lockTimeout time.Duration
 	passphrase  passphraseFlags
-	verbose     bool
-	pretty      bool
-	selection   string
+	logging     logFlags
+	origins     map[string]origin // of the settings, by name
 
 	presence *presence.Presence
 	network  *network.Client
@@ -49,105 +49,96 @@ func (app *App) addGlobalFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&app.keystoreDir, "keystore", "", "folder of the keystore (default: in the user's data folder)")
 	flags.StringVar(&app.accountName, "account", "", "account in the keystore (default: the only one)")
 	flags.StringVar(&app.networkName, "network", "", "name, file or seed URL of the network (default: the running devnet)")
-	flags.DurationVar(&app.timeout, "timeout", 0, "give up after this time (default 2m)")
+	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, or never if it is 0")
 	flags.DurationVar(&app.lockTimeout, "lock-timeout", keystore.DefaultLockTimeout, "how long to wait for the keystore's lock")
-	flags.BoolVar(&app.pretty, "pretty", false, "indent records")
-	flags.StringVar(&app.selection, "select", "", "print only what this gjson path selects of each record")
-	flags.BoolVarP(&app.verbose, "verbose", "v", false, "tell on stderr what happens")
+	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
+	flags.StringVar(&app.printer.path, "select", "", "print only what this gjson path selects of each record")
+	app.logging.add(flags)
 	app.passphrase.add(flags)
 }
 
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
 const defaultTimeout = 2 * time.Minute
 
-// prepare settles the global settings: flags, then environment, then config file, then defaults.
-func (app *App) prepare() error {
-	config, err := loadConfig(app.streams.Env)
-	if err != nil {
+// prepare settles the global settings: flags, then environment, then config file, then defaults. A command whose output
+// counts as read does not start without a place for it.
+func (app *App) prepare(cmd *cobra.Command) (err error) {
+	app.log = slog.New(slog.DiscardHandler)
+	if c, _ := contractOf(cmd); c.delivers && app.streams.OutClosed {
+		return errOutputClosed
+	}
+	if err := app.applySettings(cmd.Flags()); err != nil {
 		return err
 	}
-	setting := func(value *string, name, fromFile string) {
-		if *value == "" {
-			*value = app.streams.Env("SESSIONTOOL_" + name)
-		}
-		if *value == "" {
-			*value = fromFile
-		}
-	}
-	setting(&app.keystoreDir, "KEYSTORE", config.Keystore)
-	setting(&app.accountName, "ACCOUNT", config.Account)
-	setting(&app.networkName, "NETWORK", config.Network)
 	if app.keystoreDir == "" {
 		if app.keystoreDir, err = dataDir(app.streams.Env); err != nil {
 			return err
 		}
 	}
-	if err := app.settleTimeout(config.Timeout); err != nil {
-		return err
-	}
-	app.printer.pretty, app.printer.path = app.pretty, app.selection
-	level := slog.LevelWarn
-	if app.verbose {
-		level = slog.LevelInfo
-	}
-	app.log = slog.New(slog.NewTextHandler(app.streams.Err, &slog.HandlerOptions{Level: level}))
-	return nil
-}
-
-func (app *App) settleTimeout(fromFile string) error {
-	text := app.streams.Env("SESSIONTOOL_TIMEOUT")
-	if text == "" {
-		text = fromFile
-	}
-	if app.timeout == 0 && text != "" {
-		parsed, err := time.ParseDuration(text)
-		if err != nil {
-			return usageError(fmt.Errorf("SESSIONTOOL_TIMEOUT: %w", err))
-		}
-		app.timeout = parsed
-	}
-	if app.timeout < 0 {
+	switch {
+	case app.timeout < 0:
 		return usageError(errors.New("--timeout must not be negative"))
+	case app.lockTimeout <= 0:
+		return usageError(errors.New("--lock-timeout must be positive"))
 	}
-	return nil
+	app.log, err = app.logging.logger(app.streams.Err)
+	return err
 }
 
 // action is what a command does once its flags are parsed.
 type action func(ctx context.Context, args []string) error
 
-// runE adapts an action to cobra. The command's time is bounded by --timeout, unless it runs until it is stopped.
+// runE adapts an action to cobra. The command's time is bounded by --timeout.
 func (app *App) runE(do action) func(*cobra.Command, []string) error {
-	return app.command(do, defaultTimeout)
-}
-
-// runUntilStopped is runE for commands that run until they are stopped.
-func (app *App) runUntilStopped(do action) func(*cobra.Command, []string) error {
-	return app.command(do, 0)
-}
-
-func (app *App) command(do action, limit time.Duration) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := app.prepare(); err != nil {
+		if err := app.prepare(cmd); err != nil {
 			return err
 		}
-		ctx := cmd.Context()
-		if app.timeout > 0 {
-			limit = app.timeout
-		}
-		if limit > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, limit)
-			defer cancel()
-		}
-		err := do(ctx, args)
-		if err == nil && app.printer.failed {
-			return errPartial
-		}
-		if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return fmt.Errorf("%w (after %s)", context.DeadlineExceeded, limit)
-		}
-		return err
+		return app.within(cmd.Context(), app.timeout, func(ctx context.Context) error { return do(ctx, args) })
 	}
+}
+
+// runUntilStopped is runE for commands that run until they are stopped: only a --timeout that was set bounds them.
+func (app *App) runUntilStopped(do action) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := app.prepare(cmd); err != nil {
+			return err
+		}
+		limit := app.timeout
+		if app.origins["timeout"].kind == originDefault {
+			limit = 0
+		}
+		return app.within(cmd.Context(), limit, func(ctx context.Context) error { return do(ctx, args) })
+	}
+}
+
+// runDespite is runE for commands without arguments that work although the settings are wrong: they are handed the
+// problem.
+func (app *App) runDespite(do func(ctx context.Context, problem error) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		problem := app.prepare(cmd)
+		return app.within(cmd.Context(), app.timeout, func(ctx context.Context) error { return do(ctx, problem) })
+	}
+}
+
+// within does a command's work in so much time; 0 is no limit.
+func (app *App) within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	if file, ok := app.streams.In.(*os.File); ok {
+		app.streams.In = interruptible{ctx, file}
+	}
+	err := do(ctx)
+	if err == nil && app.printer.failed {
+		return errPartial
+	}
+	if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w (after %s)", context.DeadlineExceeded, limit)
+	}
+	return err
 }
 
 // print writes a record to stdout.

@@ -34,8 +34,7 @@ func newExportCommand(app *App) *cobra.Command {
 			"With --backup a copy of the whole keystore is written instead: all accounts with all they have. It is\n" +
 			"encrypted with a passphrase, the new one if there is one, else the keystore's own; a keystore with a\n" +
 			"key file needs a new one. The file must not be there yet. With - the copy, and no record, goes to\n" +
-			"stdout, unless that is a terminal. 'identity restore' reads it.\n\n" + backupWarning + "\n\n" +
-			"Prints an identity or a backup record. Exit status: 0, 2 (file exists, terminal), 4, 7 (passphrase), 10.",
+			"stdout, unless that is a terminal. 'identity restore' reads it.\n\n" + backupWarning,
 		Example: "  sessiontool identity export --account alice --select mnemonic > words.txt\n" +
 			"  sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt\n" +
 			"  sessiontool identity export --backup - --new-passphrase-file passphrase.txt > alice.backup",
@@ -107,9 +106,7 @@ func newRestoreCommand(app *App) *cobra.Command {
 		Long: "Make a keystore from what 'identity export --backup' wrote (- reads it from stdin), with all accounts,\n" +
 			"sessions and messages. It opens with the backup's passphrase; 'identity passphrase' changes that. A folder\n" +
 			"that has a keystore already is left alone, and if the backup or the passphrase is not right nothing is made.\n" +
-			"From the 13 words an account is restored by 'keygen --mnemonic-file'.\n\n" + backupWarning + "\n\n" +
-			"Prints an identity record for every account. Exit status: 0, 2 (keystore exists), 7 (passphrase, not a\n" +
-			"backup), 10.",
+			"From the 13 words an account is restored by 'keygen --mnemonic-file'.\n\n" + backupWarning,
 		Example: "  sessiontool identity restore saved.backup --passphrase-file passphrase.txt\n" +
 			"  sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",
 		RunE: app.runE(app.runRestore),
@@ -146,8 +143,7 @@ func newPassphraseCommand(app *App) *cobra.Command {
 		Use: "passphrase", Short: "Change what opens the keystore", Args: cobra.NoArgs,
 		Long: "Change the keystore's passphrase, give one to a keystore that opens with a key file, or with --key-file the\n" +
 			"other way round, which suits cron. The flags without 'new' open the keystore as it is. Commands that run\n" +
-			"go on. Backups keep the passphrase that they were made with.\n\n" +
-			"Prints a keystore record. Exit status: 0, 2, 4, 7 (passphrase), 10.",
+			"go on. Backups keep the passphrase that they were made with.",
 		Example: "  sessiontool identity passphrase --new-passphrase-file passphrase.txt\n" +
 			"  sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
 		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runPassphrase(ctx, opts) }),

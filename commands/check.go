@@ -22,8 +22,7 @@ func newCheckCommand(app *App) *cobra.Command {
 			"Members are as the seeds list them. Each is also asked directly, without an onion path: it learns this\n" +
 			"machine's address, but not whose swarm is checked.\n\n" +
 			"Without an ID the account's own swarm is checked; '-' reads ids from stdin (strings, or records with a\n" +
-			"session_id). Prints a swarm_check record for each; its 'agree' is false if a member fails or lacks a\n" +
-			"message. Exit status: 0, 2 (not a Session ID), 3, 4, 5 (no seed answers), 8, 10.",
+			"session_id). A record's 'agree' is false if a member fails or lacks a message.",
 		Example: "  sessiontool swarm check --select agree\n" +
 			"  sessiontool swarm check --pretty $BOB\n" +
 			"  sessiontool contact list | sessiontool swarm check - --select 'members.#(reachable==false)#.address'",

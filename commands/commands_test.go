@@ -8,32 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
 	"sessiontool/lib/record"
 )
-
-// leaves returns the commands that do something.
-func leaves(cmd *cobra.Command) (all []*cobra.Command) {
-	if len(cmd.Commands()) == 0 {
-		return []*cobra.Command{cmd}
-	}
-	for _, child := range cmd.Commands() {
-		all = append(all, leaves(child)...)
-	}
-	return all
-}
-
-func TestEveryCommandIsExplained(t *testing.T) {
-	for _, cmd := range leaves(newRootCommand(newApp(Streams{}))) {
-		if cmd.Short == "" {
-			t.Errorf("%s says nothing of itself", cmd.CommandPath())
-		}
-		if cmd.Runnable() && !strings.Contains(cmd.Example, "sessiontool "+strings.TrimPrefix(cmd.CommandPath(), "sessiontool ")) {
-			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
-		}
-	}
-}
 
 // inProcess runs a command in this process, with a home of its own and no network.
 func inProcess(t *testing.T, streams Streams, args ...string) (out string, problem record.Error, code int) {
@@ -45,7 +21,9 @@ func inProcess(t *testing.T, streams Streams, args ...string) (out string, probl
 	if streams.In == nil {
 		streams.In = untouchable{t}
 	}
+	ended := observe(args, &streams, func(complaint string) { t.Errorf("%v: %s", args, complaint) })
 	code = run(t.Context(), args, streams)
+	ended(code)
 	if code != 0 {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &problem); err != nil {

@@ -1,41 +1,80 @@
 package commands
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sessiontool/lib/record"
 )
 
-// config is the content of the config file: defaults for the global flags.
-type config struct {
-	Keystore string `json:"keystore"`
-	Account  string `json:"account"`
-	Network  string `json:"network"`
-	Timeout  string `json:"timeout"`
+func newConfigCommand(app *App) *cobra.Command {
+	var showOrigin bool
+	show := &cobra.Command{
+		Use: "show [NAME...]", Short: "Print the settings that commands would run with",
+		Long: "Print the value of every global setting, or of those that are named. With --origin also tell where it comes\n" +
+			"from: a flag, the environment, the config file, or the default.",
+		Example: "  sessiontool config show --origin\n" +
+			"  sessiontool config show keystore --select value",
+	}
+	show.RunE = app.runE(func(_ context.Context, args []string) error { return app.showConfig(show.Flags(), args, showOrigin) })
+	show.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")
+	path := &cobra.Command{
+		Use: "path", Short: "Print where the config file is", Args: cobra.NoArgs,
+		Long: "Print the path of the config file, whether there is one or not. It is a JSON object whose keys are the settings\n" +
+			"that 'config show' names and whose values are strings, as in {\"account\":\"alice\",\"timeout\":\"30s\"}.",
+		Example: "  sessiontool config path --select file",
+		RunE:    app.runDespite(func(_ context.Context, _ error) error { return app.printConfigPath() }),
+	}
+	return parent("config", "Show the settings and where they come from", "", show, path)
 }
 
-// loadConfig reads config.json in the user's config folder, if there is one.
-func loadConfig(env func(string) string) (config, error) {
-	var c config
-	dir, err := userDir(env, "XDG_CONFIG_HOME", ".config")
+func (app *App) showConfig(flags *pflag.FlagSet, names []string, showOrigin bool) error {
+	if len(names) == 0 {
+		names = settings
+	}
+	for _, name := range names {
+		from, ok := app.origins[name]
+		if !ok {
+			return usageError(fmt.Errorf("there is no setting %q", name))
+		}
+		out := record.Setting{Type: record.TypeSetting, Name: name, Value: flags.Lookup(name).Value.String()}
+		if showOrigin {
+			out.Origin, out.Source = from.kind, from.source
+		}
+		if err := app.print(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (app *App) printConfigPath() error {
+	path, err := configPath(app.streams.Env)
 	if err != nil {
-		return c, nil // without a home there is no config file
+		return err
 	}
-	path := filepath.Join(dir, "config.json")
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
+	_, err = os.Stat(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", errBadConfig, err)
 	}
-	if err != nil {
-		return c, err
-	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, usageError(fmt.Errorf("%s: %w", path, err))
-	}
-	return c, nil
+	return app.print(record.Config{Type: record.TypeConfig, File: path, Exists: err == nil})
+}
+
+// configDir is where the config file and named networks are.
+func configDir(env func(string) string) (string, error) {
+	return userDir(env, "XDG_CONFIG_HOME", ".config")
+}
+
+func configPath(env func(string) string) (string, error) {
+	dir, err := configDir(env)
+	return filepath.Join(dir, "config.json"), err
 }
 
 // dataDir is where the keystore is unless something else is said.

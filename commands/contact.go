@@ -34,9 +34,7 @@ func newContactCommand(app *App) *cobra.Command {
 			"Session ID. Compare them over another channel, such as the telephone. If the digits that your contact tells\n" +
 			"you are given as --code, they are compared here, and the contact is marked as verified if they are the same.\n\n" +
 			"A contact stays verified. Its key cannot change, since the Session ID is the key: whoever has a new key has a\n" +
-			"new ID, and is a new contact. The number is Signal's numeric fingerprint of the two IDs.\n\n" +
-			"Prints a contact record with safety_number. Exit status: 0, 2 (not a Session ID), 4 (unknown contact),\n" +
-			"7 (the digits differ), 10.",
+			"new ID, and is a new contact. The number is Signal's numeric fingerprint of the two IDs.",
 		Example: "  sessiontool contact verify $BOB --select safety_number\n" +
 			"  sessiontool contact verify $BOB --code \"$DIGITS\"",
 	}

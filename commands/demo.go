@@ -26,7 +26,7 @@ func newDemoCommand(app *App) *cobra.Command {
 		Long: "Start a network of twelve service nodes in this process, make two accounts, and let them become friends and\n" +
 			"talk: both ways, out of order, with a node stopped in between. Every step is a command of this program that\n" +
 			"you could type; a step record tells which, and its own records follow it.\n\n" +
-			"Nothing is left behind. Exit status: 0 if the story came out right.",
+			"Nothing is left behind.",
 		Example: "  sessiontool demo",
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(app.runDemo),

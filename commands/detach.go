@@ -33,9 +33,10 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 	args := []string{
 		"devnet", "up", "--dir", dir, "--name", opts.name, fmt.Sprint("--nodes=", opts.nodes),
 		fmt.Sprint("--swarm-size=", opts.swarmSize), fmt.Sprint("--difficulty=", opts.difficulty),
-		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), fmt.Sprint("--verbose=", app.verbose),
-		"--listen=" + opts.listen, "--metrics=" + opts.metrics, "--log-format=" + opts.log.format, "--log-level=" + opts.log.level,
+		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), "--listen=" + opts.listen,
+		"--metrics=" + opts.metrics,
 	}
+	args = append(args, app.logging.arguments()...)
 	for _, fault := range opts.faults {
 		args = append(args, "--fault="+fault)
 	}

@@ -31,7 +31,6 @@ type devnetOptions struct {
 	listen        string
 	metrics       string
 	faults        []string
-	log           logFlags
 }
 
 func newDevnetCommand(app *App) *cobra.Command {
@@ -44,7 +43,7 @@ func newDevnetCommand(app *App) *cobra.Command {
 			"'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
 			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
-			"Prints a network record; its file can be given to --network. Exit status: 0, 2, 5 (already running).",
+			"The record's file can be given to --network.",
 		Example: "  sessiontool devnet up --detach\n" +
 			"  sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10\n" +
 			"  sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100\n" +
@@ -66,7 +65,6 @@ func newDevnetCommand(app *App) *cobra.Command {
 	up.Flags().StringVar(&opts.listen, "listen", "", "IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
 	up.Flags().StringArrayVar(&opts.faults, "fault", nil, "fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
 	up.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
-	opts.log.add(up.Flags())
 	status := &cobra.Command{
 		Use: "status", Short: "Print the running devnet's network record", Args: cobra.NoArgs,
 		Example: "  sessiontool devnet status",
@@ -142,13 +140,9 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 
 // networkOptions makes of the flags what the devnet is started with.
 func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options, error) {
-	log, err := opts.log.logger(app)
-	if err != nil {
-		return devnet.Options{}, err
-	}
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
-		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Control: true, Logger: log,
+		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Control: true, Logger: app.log,
 	}
 	host, port, err := net.SplitHostPort(opts.listen)
 	if err != nil {

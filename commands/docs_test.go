@@ -1,12 +1,13 @@
 package commands
 
 import (
+	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,41 +16,28 @@ import (
 	"sessiontool/lib/record"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated pages of docs/")
-
-// exitCodesPage is docs/exit-codes.md, made from the table of codes.
-func exitCodesPage() string {
-	var b strings.Builder
-	b.WriteString("# Exit codes and error codes\n\n" +
-		"Made from `record.Codes` by `go test ./commands -run TestExitCodesPage -update`.\n\n" +
-		"A failing command ends with an error record as the last line on stderr; in a batch an error record also takes the\n" +
-		"place of the item that failed. A script that meets an exit code it does not know should treat it as a failure.\n\n" +
-		"| exit | code | retry | meaning | what to do |\n|---|---|---|---|---|\n" +
-		"| 0 | | | everything went well; an empty `poll` too | |\n")
-	for _, info := range record.Codes {
-		retry := ""
-		if info.Retryable {
-			retry = "yes"
-		}
-		fmt.Fprintf(&b, "| %d | `%s` | %s | %s | %s |\n", info.Exit, info.Code, retry, info.Meaning, info.Hint)
-	}
-	return b.String()
-}
-
-func TestExitCodesPage(t *testing.T) {
-	const path = "../docs/exit-codes.md"
-	want := exitCodesPage()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
+// What docs/ has of generated pages is what the program says now, and nothing else.
+func TestPagesAreCurrent(t *testing.T) {
+	pages, err := Pages()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != want {
-		t.Errorf("%s is not what the table of codes says: run go test ./commands -run TestExitCodesPage -update", path)
+	for name, page := range pages {
+		got, err := os.ReadFile(filepath.Join("../docs", name))
+		if err != nil || !bytes.Equal(got, page) {
+			t.Errorf("docs/%s is not current: run go generate ./commands (%v)", name, err)
+		}
+	}
+	for _, folder := range GeneratedFolders {
+		entries, err := os.ReadDir(filepath.Join("../docs", folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if pages[folder+"/"+entry.Name()] == nil {
+				t.Errorf("docs/%s/%s belongs to no command: run go generate ./commands", folder, entry.Name())
+			}
+		}
 	}
 }
 
@@ -68,6 +56,24 @@ func TestCodeTable(t *testing.T) {
 	for _, entry := range codeTable {
 		if !seen[entry.code] {
 			t.Errorf("%v is mapped to %s, which is not in the table", entry.err, entry.code)
+		}
+	}
+}
+
+// Each exit code of the table is provoked by the script that is for it.
+func TestEveryExitCodeIsProvoked(t *testing.T) {
+	script, err := os.ReadFile("testdata/script/exitcodes.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range record.Exits {
+		if !strings.Contains(string(script), fmt.Sprintf("\nexits %d ", e.Code)) {
+			t.Errorf("the script provokes no exit code %d", e.Code)
+		}
+	}
+	for _, info := range record.Codes {
+		if !slices.ContainsFunc(record.Exits, func(e record.Exit) bool { return e.Code == info.Exit }) {
+			t.Errorf("%s has the exit code %d, which is not in the table", info.Code, info.Exit)
 		}
 	}
 }

@@ -18,8 +18,7 @@ func newEnvelopeCommand(app *App) *cobra.Command {
 		Use:   "seal [-]",
 		Short: "Encrypt texts for friends, without sending them",
 		Long: "Encrypt each draft with the contact's session and print the envelope. The session's new state is stored\n" +
-			"first; the envelope itself is yours to send, and stands in no outbox.\n\n" +
-			"Reads drafts, prints envelopes or error records. Exit status: 0, 2, 3, 4 (not a friend), 7, 10.",
+			"first; the envelope itself is yours to send, and stands in no outbox.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.sealDrafts(ctx, drafts, args) }),
 	}
@@ -29,8 +28,7 @@ func newEnvelopeCommand(app *App) *cobra.Command {
 		Short: "Decrypt envelopes and act on them as poll does",
 		Long: "Open each envelope with the account's keys and print what is in it: a message, a friend_request, a\n" +
 			"delivery, or a control record where there is nothing to show. What was opened before is printed again,\n" +
-			"marked as duplicate. What has to be answered is put into the outbox, which the next send or poll empties.\n\n" +
-			"Reads envelopes, prints one record for each. Exit status: 0, 3 (some cannot be opened), 7, 10.",
+			"marked as duplicate. What has to be answered is put into the outbox, which the next send or poll empties.",
 		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
 		RunE:    app.runE(app.openEnvelopes),
 	}
@@ -38,8 +36,7 @@ func newEnvelopeCommand(app *App) *cobra.Command {
 		Use:   "inspect [-]",
 		Short: "Print what an envelope tells without any key",
 		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
-			"is needed.\n\n" +
-			"Reads envelopes, prints one record for each. Exit status: 0, 3.",
+			"is needed.",
 		Example: "  sessiontool swarm retrieve | sessiontool envelope inspect",
 		RunE:    app.runE(app.inspectEnvelopes),
 	}

@@ -44,6 +44,8 @@ var (
 	errDevnetRunning   = errors.New("a devnet is running already")
 	errMnemonic        = errors.New("recovery words are not valid")
 	errBadTTL          = errors.New("bad time to live")
+	errBadConfig       = errors.New("bad config file")
+	errOutputClosed    = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
 // codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.
@@ -54,6 +56,8 @@ var codeTable = []struct {
 	{errUsage, record.CodeUsage},
 	{errStdinTerminal, record.CodeStdinTerminal},
 	{errPartial, record.CodePartial},
+	{errBadConfig, record.CodeBadConfig},
+	{errOutputClosed, record.CodeOutputClosed},
 	{errNoNetwork, record.CodeNoNetwork},
 	{errAccountRequired, record.CodeAccountRequired},
 	{errNodeNotFound, record.CodeNodeNotFound},
@@ -121,6 +125,10 @@ var codeTable = []struct {
 	{errBadInput, record.CodeBadInput},
 	{context.DeadlineExceeded, record.CodeTimeout},
 	{context.Canceled, record.CodeInterrupted},
+	{syscall.EPIPE, record.CodeOutputClosed},
+	{syscall.ENOSPC, record.CodeDiskFull},
+	{syscall.EDQUOT, record.CodeDiskFull},
+	{syscall.EFBIG, record.CodeDiskFull},
 }
 
 // describe makes the record of a failure.

@@ -37,7 +37,7 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 			"longer spread within swarms. A method of the storage RPC means requests that the node itself is asked, directly or\n" +
 			"in an onion: with 'drop-answers --requests deliver' acknowledgements of the synchronous route get lost. Nodes that\n" +
 			"joined the devnet from outside are not affected.\n\n" +
-			"Prints a fault record for each node. Exit status: 0, 2, 4 (no devnet, no such node), 5.",
+			"Each node gets a record.",
 		Example: "  sessiontool devnet fault set drop --node 3 --share 0.2\n" +
 			"  sessiontool devnet fault set delay --delay 200ms --jitter 50ms\n" +
 			"  sessiontool devnet fault set drop --requests peer\n" +
@@ -63,7 +63,7 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		Use:   "clear [KIND...]",
 		Short: "Take faults back",
 		Long: "Take back the faults of these kinds, or all. Nodes that were stopped run again.\n\n" +
-			"Prints a fault record for each one that is over. Exit status: 0, 2, 4 (no devnet, no such node), 5.",
+			"Each fault that is over gets a record.",
 		Example: "  sessiontool devnet fault clear\n" +
 			"  sessiontool devnet fault clear drop delay --node 3",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
@@ -83,7 +83,7 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 	list := &cobra.Command{
 		Use:     "list",
 		Short:   "Print what goes wrong in the running devnet",
-		Long:    "Print a fault record for each fault of each node, and nothing if all is well. Exit status: 0, 4 (no devnet), 5.",
+		Long:    "Print a fault record for each fault of each node, and nothing if all is well.",
 		Example: "  sessiontool devnet fault list",
 		Args:    cobra.NoArgs,
 		RunE: app.runE(func(ctx context.Context, _ []string) error {
@@ -102,8 +102,7 @@ func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
 		Use:   "difficulty N",
 		Short: "Change the proof of work that the running devnet asks for",
 		Long: "Make all nodes ask for this difficulty from now on; nodes that joined from outside follow within seconds. Clients\n" +
-			"learn it from the nodes, and messages on their way between nodes stay good, as with the servers of 2020.\n\n" +
-			"Prints the devnet's network record. Exit status: 0, 2, 4 (no devnet), 5.",
+			"learn it from the nodes, and messages on their way between nodes stay good, as with the servers of 2020.",
 		Example: "  sessiontool devnet difficulty 10",
 		Args:    cobra.ExactArgs(1),
 		RunE: app.runE(func(ctx context.Context, args []string) error {

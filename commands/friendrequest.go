@@ -25,11 +25,8 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 		Use:   "send [-]",
 		Short: "Ask somebody to be a friend",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
-			"account.\n\n" +
-			"Reads drafts {to, text, ref}, prints receipts.\n" +
-			"Exit status: 0, 2 (bad draft, a friend already, asked already), 3, 5 (a request is pending: see --again), 6, 8,\n" +
-			"9, 10.",
-		Example: "  sessiontool friend-request send --to $BOB --text 'It is me, Alice'",
+			"account.",
+		Example: "  sessiontool friend-request send --to $CAROL --text 'It is me, Alice'",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
 			return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args,
 				func(a *account.Account, ctx context.Context, draft account.Draft) (account.Outgoing, error) {
@@ -54,8 +51,7 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
 		Long: "Accept friend requests: start the encrypted sessions, and tell the other sides so.\n\n" +
-			"Reads friend_request records or ids from stdin if no ID is given, prints receipts.\n" +
-			"Exit status: 0, 3, 4 (no such request), 5, 6, 8, 9, 10.",
+			"Without an ID they are read from stdin: strings, or records with an id.",
 		Example: "  sessiontool friend-request accept $ALICE\n" +
 			"  sessiontool friend-request list | sessiontool friend-request accept",
 		RunE: app.runE(func(ctx context.Context, args []string) error { return app.acceptRequests(ctx, acceptStore, args) }),

@@ -22,8 +22,7 @@ func newIdentityCommand(app *App) *cobra.Command {
 	show := &cobra.Command{
 		Use: "show", Short: "Print the account's identity record", Args: cobra.NoArgs,
 		Long: "Print the account's identity record. With --qr its Session ID is also drawn as a QR code, to be scanned by\n" +
-			"a friend's phone: on stderr, because stdout carries records only. --qr-file writes it as a picture.\n\n" +
-			"Prints an identity record. Exit status: 0, 2 (picture cannot be written), 4, 7, 10.",
+			"a friend's phone: on stderr, because stdout carries records only. --qr-file writes it as a picture.",
 		Example: "  sessiontool identity show --account alice --select session_id\n" +
 			"  sessiontool identity show --qr\n" +
 			"  sessiontool identity show --qr-file alice.svg",

@@ -187,7 +187,7 @@ func isFatal(err error) bool {
 	case record.CodeInterrupted, record.CodeTerminated, record.CodeTimeout, record.CodeUnexpected, record.CodeNoNetwork,
 		record.CodeBadNetwork, record.CodeKeystoreNotFound, record.CodeAccountNotFound, record.CodeAccountRequired,
 		record.CodeWrongPassphrase, record.CodePassphraseRequired, record.CodeCorruptKeystore, record.CodeLocked,
-		record.CodeKeystoreOpen:
+		record.CodeKeystoreOpen, record.CodeBadConfig, record.CodeOutputClosed, record.CodeDiskFull:
 		return true
 	}
 	return false

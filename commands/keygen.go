@@ -33,8 +33,7 @@ func newKeygenCommand(app *App) *cobra.Command {
 		Long: "Make an account in the keystore, which is made too if there is none. Its private keys stay there;\n" +
 			"'identity export' shows the 13 words from which the account can be restored.\n\n" +
 			"A new keystore opens with a key file beside it, which suits cron. With one of the --passphrase\n" +
-			"flags it opens with that passphrase instead.\n\n" +
-			"Prints an identity record. Exit status: 0, 2 (bad words, name taken), 7, 10.",
+			"flags it opens with that passphrase instead.",
 		Example: "  sessiontool keygen --account alice --display-name Alice\n" +
 			"  sessiontool keygen --account alice --mnemonic-file words.txt",
 		Args: cobra.NoArgs,

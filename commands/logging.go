@@ -1,27 +1,37 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/spf13/pflag"
 )
 
-// logFlags say how a command that runs nodes logs to stderr. Nodes never log users' keys or messages, at any level.
+// logFlags say what a command tells on stderr while it works. Secrets and texts are never logged, at any level, and service
+// nodes do not name users either.
 type logFlags struct {
-	format string
-	level  string
+	format  string
+	level   string
+	verbose bool
+	quiet   bool
 }
 
 func (l *logFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&l.format, "log-format", "text", "how to log on stderr: text or json")
-	flags.StringVar(&l.level, "log-level", "", "debug, info, warn or error (default warn, with --verbose info)")
+	flags.BoolVarP(&l.verbose, "verbose", "v", false, "tell on stderr what happens")
+	flags.BoolVarP(&l.quiet, "quiet", "q", false, "tell nothing on stderr but the final error, and draw no progress bar")
+	flags.StringVar(&l.format, "log-format", "text", "how to tell it: text or json")
+	flags.StringVar(&l.level, "log-level", "", "how much to tell: debug, info, warn or error (default warn, with --verbose info)")
 }
 
 // logger makes the logger that the flags ask for.
-func (l *logFlags) logger(app *App) (*slog.Logger, error) {
+func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
+	if l.verbose && l.quiet {
+		return nil, usageError(errors.New("--verbose and --quiet exclude each other"))
+	}
 	level := slog.LevelWarn
-	if app.verbose {
+	if l.verbose {
 		level = slog.LevelInfo
 	}
 	if l.level != "" {
@@ -30,11 +40,21 @@ func (l *logFlags) logger(app *App) (*slog.Logger, error) {
 		}
 	}
 	options := &slog.HandlerOptions{Level: level}
-	switch l.format {
-	case "text":
-		return slog.New(slog.NewTextHandler(app.streams.Err, options)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(app.streams.Err, options)), nil
+	switch {
+	case l.format != "text" && l.format != "json":
+		return nil, usageError(fmt.Errorf("--log-format %q is neither text nor json", l.format))
+	case l.quiet:
+		return slog.New(slog.DiscardHandler), nil
+	case l.format == "json":
+		return slog.New(slog.NewJSONHandler(out, options)), nil
 	}
-	return nil, usageError(fmt.Errorf("--log-format %q is neither text nor json", l.format))
+	return slog.New(slog.NewTextHandler(out, options)), nil
+}
+
+// arguments are the flags that make another process log the same way.
+func (l *logFlags) arguments() []string {
+	return []string{
+		fmt.Sprint("--verbose=", l.verbose), fmt.Sprint("--quiet=", l.quiet), "--log-format=" + l.format,
+		"--log-level=" + l.level,
+	}
 }

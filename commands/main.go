@@ -31,6 +31,9 @@ func run(ctx context.Context, args []string, streams Streams) int {
 	app := newApp(streams)
 	root := newRootCommand(app)
 	root.SetArgs(args)
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		app.completeFlags(root)
+	}
 	err := root.ExecuteContext(ctx)
 	if closeErr := app.close(); err == nil {
 		err = closeErr
@@ -54,6 +57,9 @@ func (e errSignal) Error() string { return "stopped by signal: " + e.String() }
 // withSignals returns a context that SIGINT and SIGTERM end.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
+	if len(survived) > 0 {
+		signal.Notify(make(chan os.Signal, 1), survived...)
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
@@ -93,6 +99,7 @@ func newRootCommand(app *App) *cobra.Command {
 	root.SetOut(app.streams.Out)
 	root.SetErr(app.streams.Err)
 	root.SetIn(app.streams.In)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(app.streams.Out, cmd) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	app.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
@@ -111,9 +118,19 @@ func newRootCommand(app *App) *cobra.Command {
 		newNodeCommand(app),
 		newDevnetCommand(app),
 		newDemoCommand(app),
+		newDoctorCommand(app),
+		newClockCommand(app),
+		newConfigCommand(app),
+		newSchemaCommand(app),
+		newErrorsCommand(app),
+		newCompletionCommand(app),
 		newVersionCommand(app),
-		newExitCodesTopic(),
 	)
+	root.AddCommand(newTopics()...)
+	help := newHelpCommand(app)
+	root.SetHelpCommand(help)
+	root.AddCommand(help)
+	root.CompletionOptions.DisableDefaultCmd = true
 	wrapArgs(root)
 	return root
 }
@@ -135,8 +152,13 @@ func wrapArgs(cmd *cobra.Command) {
 
 // parent makes a command that only holds others.
 func parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
+	var examples []string
+	for _, child := range children {
+		first, _, _ := strings.Cut(child.Example, "\n")
+		examples = append(examples, first)
+	}
 	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs,
+		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, Example: strings.Join(examples, "\n"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names := make([]string, len(children))
 			for i, child := range children {

@@ -28,10 +28,9 @@ func newMapCommand(app *App) *cobra.Command {
 		Use:   "map [ID...]",
 		Short: "Draw the ring of swarms, their nodes and where Session IDs fall",
 		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into a file:\n" +
-			"as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.\n\n" +
-			"Prints a swarm_map record. Exit status: 0, 2 (not a Session ID, file cannot be written), 4, 5, 8.",
+			"as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.",
 		Example: "  sessiontool swarm map --out ring.svg\n" +
-			"  sessiontool swarm map $ALICE $BOB --out ring.dot && neato -Tpng ring.dot -o ring.png\n" +
+			"  sessiontool swarm map $ALICE $BOB --out ring.dot\n" +
 			"  sessiontool contact list | sessiontool swarm map - --out ring.svg",
 		RunE: app.runE(func(ctx context.Context, args []string) error { return app.drawMap(ctx, opts, args) }),
 	}

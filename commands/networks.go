@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (app *App) resolveNetwork() (record.Network, error) {
 	if !errors.Is(err, errNoNetwork) {
 		return found, err
 	}
-	dir, dirErr := userDir(app.streams.Env, "XDG_CONFIG_HOME", ".config")
+	dir, dirErr := configDir(app.streams.Env)
 	if dirErr != nil {
 		return record.Network{}, err
 	}
@@ -54,4 +55,24 @@ func readNetworkFile(path string) (record.Network, error) {
 		return found, fmt.Errorf("%w: %s names no seeds", network.ErrBadNetwork, path)
 	}
 	return found, nil
+}
+
+// networkNames lists the running devnets and the network files of the config folder.
+func (app *App) networkNames(context.Context) (names []string, err error) {
+	running, err := app.devnets()
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range running {
+		names = append(names, note.Network.Name)
+	}
+	dir, err := configDir(app.streams.Env)
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "networks", "*.json"))
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	return names, err
 }

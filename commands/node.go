@@ -20,7 +20,6 @@ type nodeOptions struct {
 	difficulty    int64
 	allowUnsigned bool
 	metrics       string
-	log           logFlags
 }
 
 func newNodeCommand(app *App) *cobra.Command {
@@ -31,9 +30,9 @@ func newNodeCommand(app *App) *cobra.Command {
 		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm and keeps\n" +
 			"its messages in --data. Its keys are made at the first start. It registers again every minute, and a registry\n" +
 			"forgets a node that has been silent for five.\n\n" +
-			"Prints a node record once the node is registered. Exit status: 0, 2, 4, 5, 130, 143.",
-		Example: "  sessiontool node run --data ./node1 --seed http://127.0.0.1:22023\n" +
-			"  sessiontool node run --data /var/lib/node --seed http://192.0.2.1:22023 --listen 192.0.2.7:22021 \\\n" +
+			"The record comes once the node is registered.",
+		Example: "  sessiontool node run --data ./node1 --seed $SEED\n" +
+			"  sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n" +
 			"      --metrics 127.0.0.1:9100 --log-format json --log-level info",
 		Args: cobra.NoArgs,
 		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runNode(ctx, opts) }),
@@ -45,7 +44,6 @@ func newNodeCommand(app *App) *cobra.Command {
 	run.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "proof-of-work difficulty to ask for (default that of the network)")
 	run.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	run.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
-	opts.log.add(run.Flags())
 	return parent("node", "Run a service node", "", run)
 }
 
@@ -55,10 +53,6 @@ func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
 		return usageError(errors.New("--data is required"))
 	case opts.difficulty < 0:
 		return usageError(errors.New("--difficulty must not be negative"))
-	}
-	log, err := opts.log.logger(app)
-	if err != nil {
-		return err
 	}
 	seed := opts.seed
 	if seed == "" {
@@ -74,13 +68,13 @@ func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
 	}
 	running, err := devnet.Join(ctx, devnet.JoinOptions{
 		Seed: seed, DataDir: opts.data, Listener: listener, PublicIP: opts.publicIP,
-		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Logger: log,
+		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Logger: app.log,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, running.Close(context.WithoutCancel(ctx))) }()
-	metricsURL, closeMetrics, err := serveMetrics(opts.metrics, running, log)
+	metricsURL, closeMetrics, err := serveMetrics(opts.metrics, running, app.log)
 	if err != nil {
 		return err
 	}

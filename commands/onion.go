@@ -15,10 +15,9 @@ import (
 func newOnionCommand(app *App) *cobra.Command {
 	var to string
 	path := &cobra.Command{
-		Use:   "path",
-		Short: "Print the hops that an onion request would take",
-		Long: "Choose an onion path: a guard, which stays the same from run to run, and two relays.\n\n" +
-			"Prints a path record. Exit status: 0, 4, 5, 8.",
+		Use:     "path",
+		Short:   "Print the hops that an onion request would take",
+		Long:    "Choose an onion path: a guard, which stays the same from run to run, and two relays.",
 		Example: "  sessiontool onion path",
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printPath(ctx, to) }),
@@ -28,8 +27,7 @@ func newOnionCommand(app *App) *cobra.Command {
 		Use:   "send [-]",
 		Short: "Send storage RPC requests through onion paths",
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
-			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.\n\n" +
-			"Reads {method, params, node, ref}, prints rpc_response records. Exit status: 0, 2, 3, 4, 5, 8.",
+			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.",
 		Example: "  echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
 		RunE:    app.runE(app.sendOnions),
 	}

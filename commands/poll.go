@@ -19,8 +19,7 @@ func newPollCommand(app *App) *cobra.Command {
 			"session that was accepted), and it sends what waits in the outbox.\n\n" +
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
 			"prints what had not been printed. A message that cannot be opened is printed as an error record, once.\n\n" +
-			"Prints message, friend_request, delivery and error records; nothing if nothing is new.\n" +
-			"Exit status: 0, 3 (some messages cannot be opened), 5 (network down), 8, 9, 10.",
+			"Nothing is printed if nothing is new.",
 		Example: "  sessiontool poll\n" +
 			"  sessiontool poll --select text",
 		Args: cobra.NoArgs,
@@ -39,10 +38,9 @@ func (app *App) runPoll(ctx context.Context, _ []string) error {
 func newInboxCommand(app *App) *cobra.Command {
 	limit := 0
 	cmd := &cobra.Command{
-		Use:   "inbox",
-		Short: "Print what was received before, without asking the network",
-		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
-			"Prints message, friend_request, delivery and error records. Exit status: 0, 3, 4, 7, 10.",
+		Use:     "inbox",
+		Short:   "Print what was received before, without asking the network",
+		Long:    "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.",
 		Example: "  sessiontool inbox --limit 10",
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.runInbox(ctx, limit) }),

@@ -30,8 +30,7 @@ func newPowCommand(app *App) *cobra.Command {
 		Short: "Do the proof of work for envelopes",
 		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
 			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network told\n" +
-			"last, or 1 if no network is known: 'swarm store' solves again if that is too little.\n\n" +
-			"Reads envelopes, prints envelopes or error records. Exit status: 0, 2, 3, 8.",
+			"last, or 1 if no network is known: 'swarm store' solves again if that is too little.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.solvePow(ctx, opts, args) }),
 	}
@@ -39,8 +38,7 @@ func newPowCommand(app *App) *cobra.Command {
 		Use:   "verify [-]",
 		Short: "Check the proof of work of envelopes",
 		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
-			"the 2020 storage server.\n\n" +
-			"Reads envelopes, prints pow records. Exit status: 0, 2, 3, 6 (a proof does not meet the difficulty).",
+			"the 2020 storage server.",
 		Example: "  sessiontool pow verify --difficulty 1 < solved.json",
 		RunE:    app.runE(func(_ context.Context, args []string) error { return app.verifyPow(opts, args) }),
 	}
@@ -49,8 +47,7 @@ func newPowCommand(app *App) *cobra.Command {
 		Short: "Tell how long a proof of work will take on this machine",
 		Long: "Measure this machine for a moment and tell how many hashes the proof needs on average, and how long that\n" +
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
-			"time to live from --bytes and --ttl.\n\n" +
-			"Prints pow records. Exit status: 0, 2, 3.",
+			"time to live from --bytes and --ttl.",
 		Example: "  sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.estimatePow(ctx, opts, args) }),
 	}

@@ -25,8 +25,7 @@ func newPowBenchCommand(app *App) *cobra.Command {
 		Short: "Measure how fast this machine does proof of work",
 		Long: "Measure every kernel that this processor can run, on one core and on all. The kernel 'crypto/sha512' is the\n" +
 			"yardstick, a plain loop over Go's SHA-512: ratio is how many times as fast as that on one core. All take turns,\n" +
-			"round by round, and what is printed are medians: other work on the machine disturbs the ratios little.\n\n" +
-			"Prints pow_bench records. Exit status: 0, 2, 8.",
+			"round by round, and what is printed are medians: other work on the machine disturbs the ratios little.",
 		Example: "  sessiontool pow bench --select '{kernel,workers,ratio}'",
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.benchPow(ctx, opts) }),

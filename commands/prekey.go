@@ -20,8 +20,7 @@ func newPrekeyCommand(app *App) *cobra.Command {
 		Short: "Print the prekey bundle that a friend request carries",
 		Long: "Print the bundle from which a contact can start a session with this account: identity key, newest signed\n" +
 			"prekey with its signature, and a one-time prekey made for that contact. The same contact gets the same\n" +
-			"bundle until it has used it. data_base64 is the bundle as messages encode it.\n\n" +
-			"Exit status: 0, 2, 4, 7, 10.",
+			"bundle until it has used it. data_base64 is the bundle as messages encode it.",
 		Example: "  sessiontool prekey bundle --for $BOB",
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printBundle(ctx, to) }),

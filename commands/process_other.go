@@ -3,9 +3,19 @@
 package commands
 
 import (
+	"context"
 	"os"
 	"syscall"
 )
+
+// survived are signals that would kill where an error tells more. These systems have none.
+var survived []os.Signal
+
+// stdoutClosed reports whether the process was started without a stdout: writing to it tells here.
+func stdoutClosed() bool { return false }
+
+// awaitInput would wait for something to read. Here reading itself waits, and a second signal ends it.
+func awaitInput(ctx context.Context, _ *os.File) error { return context.Cause(ctx) }
 
 // detached makes a child survive its parent's terminal.
 func detached() *syscall.SysProcAttr { return nil }

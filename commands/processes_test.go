@@ -48,7 +48,7 @@ func launch(t *testing.T, home string, args ...string) *process {
 	}
 	p := &process{t: t, cmd: exec.Command(self, args...)}
 	p.cmd.Args[0] = "sessiontool"
-	p.cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	p.cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), complaints + "=" + os.Getenv(complaints)}
 	p.cmd.Stderr = p
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {

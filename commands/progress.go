@@ -10,10 +10,10 @@ import (
 const progressAfter = time.Second
 
 // progress returns a callback that draws a progress bar on stderr once the work has taken a while, or nil if stderr
-// is not a terminal. The work is random: it may end early, and the bar starts anew if it goes on beyond what was
+// is not a terminal that can draw one, or --quiet asks for none. The work is random: it may end early, and the bar starts anew if it goes on beyond what was
 // expected.
 func (app *App) progress(what string) func(done, expected uint64) {
-	if !app.streams.ErrIsTerminal || app.streams.Env("TERM") == "dumb" {
+	if !app.streams.ErrIsTerminal || app.logging.quiet || app.streams.Env("TERM") == "dumb" {
 		return nil
 	}
 	started := time.Now()

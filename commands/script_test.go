@@ -15,9 +15,16 @@ import (
 
 // The scripts run this test binary as sessiontool, against a devnet that lives in the test process.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"sessiontool": func() { os.Exit(Main(os.Args[1:], crashing(System()))) },
-	})
+	testscript.Main(observed{m}, map[string]func(){"sessiontool": sessiontool})
+}
+
+// sessiontool is the program, under observation.
+func sessiontool() {
+	streams := crashing(System())
+	ended := observeProcess(os.Args[1:], &streams)
+	code := Main(os.Args[1:], streams)
+	ended(code)
+	os.Exit(code)
 }
 
 // startDevnet starts a network for tests and stops it at their end.
@@ -47,7 +54,7 @@ func scriptEnvironment(env *testscript.Env, seed string) error {
 	})
 	for _, setting := range [][2]string{
 		{"HOME", home}, {"XDG_CONFIG_HOME", ""}, {"XDG_DATA_HOME", ""}, {"XDG_STATE_HOME", ""},
-		{"SESSIONTOOL_NETWORK", seed}, {"SEED", seed},
+		{"SESSIONTOOL_NETWORK", seed}, {"SEED", seed}, {complaints, os.Getenv(complaints)},
 	} {
 		env.Setenv(setting[0], setting[1])
 	}
@@ -63,6 +70,7 @@ func TestScripts(t *testing.T) {
 		Setup:               func(env *testscript.Env) error { return scriptEnvironment(env, net.SeedURL()) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"setfrom": setFrom, "jsonlines": jsonLines, "count": countLines,
+			"jsonobjects": jsonObjects, "exits": exits, "lock": lock,
 		},
 	})
 }

@@ -2,13 +2,16 @@ package commands
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/tidwall/gjson"
+	"go.etcd.io/bbolt"
 )
 
 // setFrom sets a variable to what a gjson path selects of the last command's stdout, taken as a list of records:
@@ -41,6 +44,19 @@ func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// jsonObjects checks that every line of a file is a JSON object, and that there is one: jsonobjects stderr.
+func jsonObjects(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: jsonobjects FILE")
+	}
+	for i, line := range strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n") {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			ts.Fatalf("line %d of %s is no JSON object: %q", i+1, args[0], line)
+		}
+	}
+}
+
 // countLines checks how many lines of the last stdout have a text in them: count 2 '"ok":true'.
 func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -57,6 +73,35 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%d lines with %q, not %d:\n%s", got, args[1], want, ts.ReadFile("stdout"))
 	}
+}
+
+// exits runs a command that must end with this code: exits 5 sessiontool poll.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARGUMENT...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s ends with %d, not %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// lock keeps a keystore's file locked until the script ends: lock FILE.
+func lock(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: lock FILE")
+	}
+	db, err := bbolt.Open(ts.MkAbs(args[0]), 0o600, nil)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(db.Close()) })
 }
 
 // crashing makes the process kill itself at the commit of the keystore that CRASH_AT counts, if it is set: "3 before

@@ -116,8 +116,7 @@ func newSendCommand(app *App) *cobra.Command {
 			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
 			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
 			"send or poll sends it too.\n\n" +
-			"Reads drafts {to, text, ttl_ms, timestamp_ms, ref}, prints one receipt or error record for each, in order.\n" +
-			"Exit status: 0, 2 (bad draft), 3 (some drafts failed), 4 (not a friend), 5 (not sent yet), 6, 8, 9, 10.",
+			"Each draft gets a receipt or an error record, in order.",
 		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
 			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		RunE: app.runE(func(ctx context.Context, args []string) error { return app.runSend(ctx, opts, args) }),

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -22,6 +23,8 @@ type Streams struct {
 	OutIsTerminal bool
 	ErrIsTerminal bool
 	Env           func(name string) string
+	// OutClosed says that there is no stdout: what is written goes nowhere, without an error.
+	OutClosed bool
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
 }
@@ -33,7 +36,22 @@ func System() Streams {
 		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		OutClosed:     stdoutClosed(),
 	}
+}
+
+// interruptible is a file, such as stdin, that is read until ctx ends: a command that waits for input can be stopped.
+type interruptible struct {
+	ctx  context.Context
+	file *os.File
+}
+
+// Read implements io.Reader.
+func (i interruptible) Read(data []byte) (int, error) {
+	if err := awaitInput(i.ctx, i.file); err != nil {
+		return 0, err
+	}
+	return i.file.Read(data)
 }
 
 // printer writes records, one per line, each in a single write. It is safe for concurrent use.

@@ -21,8 +21,7 @@ func newSwarmCommand(app *App) *cobra.Command {
 		Use:   "lookup [ID...]",
 		Short: "Ask which nodes keep a Session ID's messages",
 		Long: "Ask a random service node, through an onion path, for the swarm of each Session ID.\n\n" +
-			"Reads ids (strings, or records with a session_id) if no ID is given, prints swarm records.\n" +
-			"Exit status: 0, 2 (not a Session ID), 3, 4 (no network), 5, 8.",
+			"Without an ID they are read from stdin: strings, or records with a session_id.",
 		Example: "  sessiontool swarm lookup $BOB\n" +
 			"  sessiontool identity list | sessiontool swarm lookup",
 		RunE: app.runE(app.lookupSwarms),
@@ -37,9 +36,7 @@ func newSwarmCommand(app *App) *cobra.Command {
 		Use:   "store [-]",
 		Short: "Store envelopes in their recipients' swarms",
 		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
-			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.\n\n" +
-			"Reads envelopes as 'pow solve' writes them, prints one receipt or error record for each.\n" +
-			"Exit status: 0, 2, 3 (some envelopes failed), 4, 5, 8.",
+			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.storeEnvelopes(ctx, store, args) }),
 	}
@@ -48,8 +45,7 @@ func newSwarmCommand(app *App) *cobra.Command {
 		Use:   "retrieve",
 		Short: "Print the envelopes that the account's swarm holds",
 		Long: "Ask three random nodes of the account's own swarm for all they hold, and print each message once, as it\n" +
-			"is: 'envelope open' opens them. Nothing is marked as read.\n\n" +
-			"Prints envelopes. Exit status: 0, 4, 5 (no node answers), 8, 9.",
+			"is: 'envelope open' opens them. Nothing is marked as read.",
 		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(app.retrieveEnvelopes),

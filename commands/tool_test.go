@@ -57,6 +57,7 @@ func (p *person) run(crashAt, stdin string, args ...string) result {
 	cmd.Env = []string{
 		"HOME=" + p.home, "SESSIONTOOL_KEYSTORE=" + filepath.Join(p.home, "keystore"), "SESSIONTOOL_NETWORK=" + p.seed,
 		"PATH=" + os.Getenv("PATH"), "CRASH_AT=" + crashAt,
+		complaints + "=" + os.Getenv(complaints),
 	}
 	var out, problems bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems

@@ -115,7 +115,7 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd.Stdin, cmd.Stderr = nil, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, usageError(fmt.Errorf("--passphrase-command: %w", err))
+		return nil, usageError(fmt.Errorf("the passphrase command: %w", err))
 	}
 	return readPassphrase(bytes.NewReader(out))
 }

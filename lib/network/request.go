@@ -65,6 +65,7 @@ func (g *Group) Request(ctx context.Context, target Node, body []byte) (Answer, 
 		response, err := g.client.travel(ctx, path, target, body)
 		switch {
 		case err == nil:
+			g.client.log.Info("node answers", "node", target.Ed25519, "status", response.Status, "guard", path[0].Ed25519)
 			return Answer{Status: response.Status, Body: response.Body, Path: path}, nil
 		case errors.Is(err, onion.ErrTooLarge), errors.Is(err, onion.ErrNotText):
 			return Answer{}, err

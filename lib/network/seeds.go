@@ -41,6 +41,7 @@ func (c *Client) fetchNodes(ctx context.Context, timed bool) error {
 		if err == nil {
 			c.learnOffset(date)
 			c.setNodes(nodes)
+			c.log.Info("seed lists service nodes", "seed", c.seeds[i], "nodes", len(nodes))
 			return nil
 		}
 		if ctx.Err() != nil {

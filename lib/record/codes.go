@@ -37,6 +37,7 @@ const (
 	CodeAccountRequired    Code = "account_required"
 	CodeKeystoreExists     Code = "keystore_exists"
 	CodeBadNetwork         Code = "bad_network"
+	CodeBadConfig          Code = "bad_config"
 	CodeKeystoreOpen       Code = "keystore_permissions"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
@@ -54,6 +55,8 @@ const (
 	CodeNotStored          Code = "not_stored"
 	CodeNotRetrieved       Code = "not_retrieved"
 	CodeDevnetRunning      Code = "devnet_running"
+	CodeOutputClosed       Code = "output_closed"
+	CodeDiskFull           Code = "disk_full"
 	CodeRefused            Code = "refused"
 	CodeDifficultyTooHigh  Code = "difficulty_too_high"
 	CodeInvalidPow         Code = "invalid_pow"
@@ -98,6 +101,7 @@ var Codes = []CodeInfo{
 	{CodeAccountRequired, ExitUsage, false, "the keystore has several accounts", "say which with --account"},
 	{CodeKeystoreExists, ExitUsage, false, "the folder has a keystore already", "restore into another folder: --keystore DIR"},
 	{CodeBadNetwork, ExitUsage, false, "the network's description cannot be used", "check the file or URL of --network"},
+	{CodeBadConfig, ExitUsage, false, "the config file cannot be used", "mend it; 'sessiontool config path' tells where it is"},
 	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
 	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID'"},
 	{CodeAlreadyFriends, ExitUsage, false, "the other side is a friend already", "just send; use --again if the friend has lost its session"},
@@ -115,6 +119,8 @@ var Codes = []CodeInfo{
 	{CodeNotStored, ExitTemporary, true, "too few nodes of the recipient's swarm took the message", "it waits in the outbox: the same command again, or any send or poll, sends it"},
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
 	{CodeDevnetRunning, ExitTemporary, true, "a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
+	{CodeOutputClosed, ExitTemporary, true, "stdout is closed, or its reader is gone", "the same command again goes on with what was not written"},
+	{CodeDiskFull, ExitTemporary, true, "there is no room for the output or the keystore", "make room; the same command again goes on with what was not written"},
 	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},
 	{CodeDifficultyTooHigh, ExitRefused, false, "the network asks for more proof of work than is allowed", "raise --max-difficulty"},
 	{CodeInvalidPow, ExitRefused, false, "the proof of work does not meet the difficulty", "solve it again with 'sessiontool pow solve'"},
@@ -131,6 +137,29 @@ var Codes = []CodeInfo{
 	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},
 	{CodeInterrupted, ExitInterrupt, true, "stopped by SIGINT", ""},
 	{CodeTerminated, ExitTerminated, true, "stopped by SIGTERM", ""},
+}
+
+// Exit is an exit code and what it means.
+type Exit struct {
+	Code    int
+	Meaning string
+}
+
+// Exits lists the exit codes.
+var Exits = []Exit{
+	{ExitOK, "everything went well"},
+	{ExitUnexpected, "something that should not happen"},
+	{ExitUsage, "wrong command line or input"},
+	{ExitPartial, "some items failed"},
+	{ExitNotFound, "something that was named is not there"},
+	{ExitTemporary, "temporary failure, try again"},
+	{ExitRefused, "refused by the network for good"},
+	{ExitAuth, "authentication or decryption failed"},
+	{ExitTimeout, "timed out"},
+	{ExitClock, "the network refuses this machine's clock"},
+	{ExitLocked, "the keystore is locked by others"},
+	{ExitInterrupt, "stopped by SIGINT"},
+	{ExitTerminated, "stopped by SIGTERM"},
 }
 
 // Info returns the table's entry for code.

@@ -1,0 +1,185 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+func newDoctorCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what keeps commands from working, and tell what to do",
+		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes and whether\n" +
+			"it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the account's own swarm. What\n" +
+			"depends on something that failed is skipped. Nothing is changed.",
+		Example: "  sessiontool doctor\n" +
+			"  sessiontool doctor --select '{name,ok,hint}'",
+		Args: cobra.NoArgs,
+		RunE: app.runDespite(func(ctx context.Context, problem error) error {
+			return (&doctor{app: app, settings: problem, failed: make(map[string]bool)}).run(ctx)
+		}),
+	}
+}
+
+// doctor is a round of checks, with what one leaves to the next.
+type doctor struct {
+	app      *App
+	settings error           // what is wrong with the settings
+	failed   map[string]bool // checks that failed or were skipped
+	store    *keystore.Store
+	account  *account.Account
+	client   *network.Client
+}
+
+// examination is one check. It returns what it found, or the error that a command would end with.
+type examination struct {
+	name  string
+	needs []string // what must be well for it to make sense
+	look  func(ctx context.Context) (found string, err error)
+}
+
+func (d *doctor) run(ctx context.Context) error {
+	for _, e := range []examination{
+		{"config", nil, d.lookAtConfig},
+		{"keystore", []string{"config"}, d.lookAtKeystore},
+		{"account", []string{"keystore"}, d.lookAtAccount},
+		{"network", []string{"config"}, d.lookAtNetwork},
+		{"clock", []string{"network"}, d.lookAtClock},
+		{"path", []string{"network"}, d.lookAtPath},
+		{"swarm", []string{"path", "account"}, d.lookAtSwarm},
+	} {
+		out := record.Check{Type: record.TypeCheck, Name: e.name}
+		if missing := d.missing(e.needs); missing != "" {
+			out.Skipped, out.Detail, out.Hint = true, "not looked at", "mend "+missing+" first"
+			d.failed[e.name] = true
+		} else if err := d.examine(ctx, e, &out); err != nil {
+			return err
+		}
+		if err := d.app.print(out); err != nil {
+			return err
+		}
+	}
+	if len(d.failed) > 0 {
+		return errPartial
+	}
+	return nil
+}
+
+func (d *doctor) missing(needs []string) string {
+	for _, need := range needs {
+		if d.failed[need] {
+			return need
+		}
+	}
+	return ""
+}
+
+// examine runs one check. Its error is only that the whole command has to end.
+func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) error {
+	started := time.Now()
+	found, err := e.look(ctx)
+	out.Millis = time.Since(started).Milliseconds()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		out.OK, out.Detail = true, found
+		return nil
+	}
+	d.failed[e.name] = true
+	problem := describe(err)
+	out.Detail, out.Code, out.Hint = problem.Message, problem.Code, problem.Hint
+	return nil
+}
+
+func (d *doctor) lookAtConfig(context.Context) (string, error) {
+	if d.settings != nil {
+		return "", d.settings
+	}
+	_, path, err := readConfig(d.app.streams.Env)
+	if err != nil {
+		return "", err
+	}
+	set := 0
+	for _, from := range d.app.origins {
+		if from.kind != originDefault {
+			set++
+		}
+	}
+	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(settings), path), nil
+}
+
+func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
+	d.store, err = d.app.openKeystore(ctx)
+	return d.app.keystoreDir + " is private and opens", err
+}
+
+func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
+	names, err := d.store.Accounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	if d.account, err = d.app.openAccount(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), strings.Join(names, ", ")), nil
+}
+
+func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
+	if d.client, err = d.app.openNetwork(); err != nil {
+		return "", err
+	}
+	if err := d.client.Refresh(ctx); err != nil {
+		return "", err
+	}
+	nodes, err := d.client.Nodes(ctx)
+	return fmt.Sprintf("the seeds list %d service nodes", len(nodes)), err
+}
+
+func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
+	clock, err := readClock(ctx, d.client)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("off by %s", time.Duration(clock.OffsetMS)*time.Millisecond), clockProblem(clock)
+}
+
+// lookAtPath sends a request through a path: choosing one alone would not tell whether its hops answer.
+func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
+	nodes, err := d.client.Nodes(ctx)
+	if err != nil {
+		return "", err
+	}
+	anybody, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: sessionid.ID{}.String()})
+	if err != nil {
+		return "", err
+	}
+	answer, err := d.client.Request(ctx, d.client.Shuffle(nodes)[0], anybody)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("a request went through %d hops; the guard is %s", len(answer.Path), answer.Path[0].Ed25519), nil
+}
+
+func (d *doctor) lookAtSwarm(ctx context.Context) (string, error) {
+	members, err := d.client.LookupSwarm(ctx, d.account.ID())
+	if err != nil {
+		return "", err
+	}
+	if len(members) < network.SwarmTargets {
+		return "", errors.New("the swarm has fewer members than messages are stored to")
+	}
+	return fmt.Sprintf("%d nodes keep this account's messages; 'sessiontool swarm check' compares them", len(members)), nil
+}

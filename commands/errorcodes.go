@@ -1,0 +1,58 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
+)
+
+func newErrorsCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "errors [CODE...]",
+		Short: "Tell what error codes mean and what to do about them",
+		Long: "Print what each error code means, what to do about it, and whether a retry makes sense. An exit status, as in\n" +
+			"'sessiontool errors $?', names all its codes. Without a code all are printed.",
+		Example: "  sessiontool errors not_stored\n" +
+			"  sessiontool errors 5 --select code",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var codes []string
+			for _, info := range record.Codes {
+				codes = append(codes, cobra.CompletionWithDesc(string(info.Code), info.Meaning))
+			}
+			return codes, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: app.runE(func(_ context.Context, args []string) error { return app.printErrorCodes(args) }),
+	}
+}
+
+func (app *App) printErrorCodes(names []string) error {
+	infos := record.Codes
+	if len(names) > 0 {
+		infos = nil
+	}
+	for _, name := range names {
+		found := 0
+		for _, info := range record.Codes {
+			if name == string(info.Code) || name == strconv.Itoa(info.Exit) {
+				infos = append(infos, info)
+				found++
+			}
+		}
+		if found == 0 {
+			return usageError(fmt.Errorf("there is no error code %q: see 'sessiontool errors --select code'", name))
+		}
+	}
+	for _, info := range infos {
+		if err := app.print(record.ErrorCode{
+			Type: record.TypeErrorCode, Code: string(info.Code), ExitCode: info.Exit, Retryable: info.Retryable,
+			Meaning: info.Meaning, Hint: info.Hint,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

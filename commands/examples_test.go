@@ -1,0 +1,244 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/record"
+)
+
+// stage is where the examples of the help texts are played: a network, and the user's home as the examples expect it.
+// The account is called alice, $BOB is a friend who has written, $ALICE has sent a friend request, and $CAROL is a
+// stranger. Every example gets a copy of the home.
+type stage struct {
+	t       *testing.T
+	home    string
+	words   string // of the account
+	environ []string
+}
+
+// placeholders are addresses of the examples that a test cannot listen on.
+var placeholders = regexp.MustCompile(`192\.0\.2\.\d+:\d+|0\.0\.0\.0:\d+|127\.0\.0\.1:9100`)
+
+// stagePassphrase is what opens the backup, and the keystore once an example has given it a passphrase.
+const stagePassphrase = "correct horse"
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	registry := startDevnet(t, devnet.Options{RegistryOnly: true})
+	s := &stage{t: t, home: t.TempDir()}
+	s.environ = []string{
+		"PATH=" + os.Getenv("PATH"), complaints + "=" + os.Getenv(complaints),
+		"SESSIONTOOL_NETWORK=" + net.SeedURL(), "SEED=" + registry.SeedURL(),
+		"SESSIONTOOL_LOG_LEVEL=debug", "SESSIONTOOL_LOG_FORMAT=json", // all that can be said is looked through for secrets
+	}
+	me := &person{t: t, home: s.home, seed: net.SeedURL()}
+	me.must("", "keygen", "--account", "alice", "--display-name", "Alice")
+	me.id = strings.TrimSpace(me.must("", "identity", "show", "--select", "session_id"))
+	s.words = me.must("", "identity", "export", "--select", "mnemonic")
+	bob, asker, stranger := newPerson(t, net.SeedURL(), "Bob"), newPerson(t, net.SeedURL(), "Al"), newPerson(t, net.SeedURL(), "Carol")
+	befriend(t, me, bob)
+	asker.must("", "friend-request", "send", "--to", me.id, "--text", "May I?")
+	me.must("", "poll")
+	bob.must("", "send", "--to", me.id, "--text", "waits to be polled")
+	solved := me.must(me.must("", "envelope", "seal", "--to", bob.id, "--text", "hi"), "pow", "solve")
+	saved := me.must(stagePassphrase, "identity", "export", "--backup", "-", "--new-passphrase-fd", "0")
+	for name, content := range map[string]string{
+		"words.txt": s.words, "solved.json": solved, "passphrase.txt": stagePassphrase, "saved.backup": saved,
+	} {
+		if err := os.WriteFile(filepath.Join(s.home, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	digits := bob.must("", "contact", "verify", me.id, "--select", "safety_number")
+	s.environ = append(s.environ, "DIGITS="+digits, "ALICE="+asker.id, "BOB="+bob.id, "CAROL="+stranger.id)
+	return s
+}
+
+// copyHome makes a home like the prepared one, and returns it with its environment.
+func (s *stage) copyHome(t *testing.T) (home string, environ []string) {
+	t.Helper()
+	home = t.TempDir()
+	if err := os.CopyFS(home, os.DirFS(s.home)); err != nil {
+		t.Fatal(err)
+	}
+	// CopyFS does not keep modes that are narrower than usual.
+	err := filepath.WalkDir(home, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return os.Chmod(path, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return home, append([]string{"HOME=" + home, "SESSIONTOOL_KEYSTORE=" + filepath.Join(home, "keystore")}, s.environ...)
+}
+
+// Every example of every help text runs and ends well; what it prints is checked by the observer, and no secret is in
+// what it prints or logs at full verbosity.
+func TestHelpExamples(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the examples are written for a POSIX shell")
+	}
+	s := newStage(t)
+	ran := 0
+	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}))) {
+		if cmd.HasSubCommands() { // its examples are those of the commands below
+			continue
+		}
+		examples := exampleLines(cmd)
+		ran += len(examples)
+		t.Run(strings.TrimPrefix(cmd.CommandPath(), "sessiontool "), func(t *testing.T) {
+			t.Parallel()
+			for _, example := range examples {
+				s.play(t, cmd, example)
+			}
+		})
+	}
+	if ran < 60 {
+		t.Errorf("only %d examples found", ran)
+	}
+}
+
+// play runs one example.
+func (s *stage) play(t *testing.T, cmd *cobra.Command, example string) {
+	t.Helper()
+	home, environ := s.copyHome(t)
+	before := secretsOf(t, home, s.words)
+	line := placeholders.ReplaceAllString(example, "127.0.0.1:0")
+	shell := func(line string) (string, string, int) { return runShell(t, home, environ, line) }
+	c, _ := contractOf(cmd)
+	endless := strings.Contains(c.exits, fmt.Sprint(record.ExitTerminated)) && !strings.Contains(line, "--detach")
+	if cmd.Name() == "keygen" || cmd.Name() == "restore" { // not where the account is already
+		environ = append(environ, "SESSIONTOOL_KEYSTORE="+filepath.Join(home, "new"))
+	}
+	needsDevnet := strings.HasPrefix(cmd.CommandPath(), "sessiontool devnet ") && cmd.Name() != "up"
+	if needsDevnet {
+		shell("sessiontool devnet up --detach --nodes 4 --swarm-size 2")
+	}
+	var out, problems string
+	var code, want int
+	if endless {
+		out, problems, code = runAndStop(t, home, environ, line)
+		want = record.ExitTerminated
+	} else {
+		out, problems, code = shell(line)
+	}
+	if code != want {
+		t.Errorf("%s\nexit %d, not %d\n%s%s", line, code, want, out, problems)
+	}
+	if strings.HasPrefix(cmd.CommandPath(), "sessiontool devnet ") && cmd.Name() != "down" && !endless {
+		shell("sessiontool devnet down")
+	}
+	if cmd.CommandPath() == "sessiontool identity export" {
+		return // it shows the words, because that is its purpose
+	}
+	for _, secret := range append(before, secretsOf(t, home, s.words)...) {
+		if where := secret.in(out + problems); where != "" {
+			t.Errorf("%s\nshows %s: %s", line, secret.name, where)
+		}
+	}
+}
+
+// runShell runs a line of shell.
+func runShell(t *testing.T, home string, environ []string, line string) (out, problems string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+	cmd.Dir, cmd.Env = home, environ
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+// runAndStop runs a command that runs until it is stopped, and stops it when it has printed its first record.
+func runAndStop(t *testing.T, home string, environ []string, line string) (out, problems string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "exec "+line)
+	cmd.Dir, cmd.Env = home, environ
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stdout)
+	first, err := lines.ReadString('\n')
+	if err == nil {
+		err = cmd.Process.Signal(syscall.SIGTERM)
+	}
+	if err != nil {
+		t.Errorf("%s: %v", line, err)
+	}
+	rest, err := io.ReadAll(lines)
+	if err != nil {
+		t.Error(err)
+	}
+	cmd.Wait() // how it ended is in its state
+	return first + string(rest), stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+// Every command has what its help promises: an example of itself, exit statuses that are in the table, and records that
+// exist. And the contracts are those of commands that there are.
+func TestContracts(t *testing.T) {
+	paths := make(map[string]bool)
+	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}))) {
+		if cmd.Short == "" {
+			t.Errorf("%s says nothing of itself", cmd.CommandPath())
+		}
+		if cmd.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		if !strings.Contains(cmd.Example, cmd.CommandPath()) {
+			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
+		}
+		var help bytes.Buffer
+		writeHelp(&help, cmd)
+		if !strings.Contains(help.String(), "\nExit status:\n  0 ") || !strings.Contains(help.String(), "\nExamples:\n") {
+			t.Errorf("the help of %s lacks exit statuses or examples:\n%s", cmd.CommandPath(), help.String())
+		}
+		if cmd.HasSubCommands() {
+			continue
+		}
+		_, path, _ := strings.Cut(cmd.CommandPath(), " ")
+		paths[path] = true
+		c, ok := contracts[path]
+		if !ok {
+			t.Errorf("%s has no contract", path)
+		}
+		for _, name := range append(strings.Fields(c.reads), c.kinds()...) {
+			if kind, ok := record.KindOf(name); !ok || slices.Contains(c.kinds(), name) && !kind.Output {
+				t.Errorf("%s has to do with %s, which is no record that is printed or read", path, name)
+			}
+		}
+	}
+	for path := range contracts {
+		if !paths[path] {
+			t.Errorf("there is a contract for %q, and no such command", path)
+		}
+	}
+}

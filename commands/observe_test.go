@@ -1,0 +1,170 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
+	"sessiontool/lib/schema/schematest"
+)
+
+// complaints names the variable with the file in which runs of sessiontool that broke the contract are noted.
+const complaints = "SESSIONTOOL_TEST_COMPLAINTS"
+
+// observed is a test run whose processes hold to the contract: whatever they print is checked, and if anything was not
+// as documented the run fails, even if no test had looked at it.
+type observed struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (o observed) Run() int {
+	dir, err := os.MkdirTemp("", "sessiontool-complaints-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) // what is left of it is in the way of nobody
+	path := filepath.Join(dir, "complaints")
+	if err := os.Setenv(complaints, path); err != nil {
+		panic(err)
+	}
+	code := o.M.Run()
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return code
+	}
+	fmt.Printf("FAIL: commands broke their contract:\n%s%v\n", text, err)
+	return 1
+}
+
+// observeProcess is observe for the process of a test run.
+func observeProcess(args []string, streams *Streams) (ended func(code int)) {
+	path := os.Getenv(complaints)
+	if path == "" {
+		panic(complaints + " is not set: who runs this must hand it down")
+	}
+	return observe(args, streams, func(complaint string) {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err == nil {
+			_, err = fmt.Fprintf(file, "sessiontool %s: %s\n", strings.Join(args, " "), complaint)
+		}
+		if err = errors.Join(err, file.Close()); err != nil {
+			panic(err)
+		}
+	})
+}
+
+// observe checks what a run prints on stdout and as errors on stderr against the schemas, and its exit code and the types
+// of its records against the command's contract.
+func observe(args []string, streams *Streams, complain func(string)) (ended func(code int)) {
+	cmd, _, err := newRootCommand(newApp(Streams{})).Find(args)
+	if err != nil {
+		cmd = &cobra.Command{}
+	}
+	c, _ := contractOf(cmd)
+	check := &checkedWriter{complain: complain, kinds: append(c.kinds(), record.TypeError)}
+	problems := *check
+	check.out, problems.out = streams.Out, streams.Err
+	problems.isStderr = true
+	if !printsText(args) {
+		streams.Out = check
+	}
+	streams.Err = &problems
+	return func(code int) {
+		known := slices.Clone(exitsEverywhere)
+		for _, e := range c.exitList() {
+			known = append(known, e.Code)
+		}
+		if !slices.Contains(known, code) {
+			complain(fmt.Sprintf("exit code %d is not documented", code))
+		}
+	}
+}
+
+// printsText reports whether a command line asks for something else than records: what --select selects, help, a
+// script for a shell, or a backup.
+func printsText(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return arg == "--backup" && slices.Contains(args, "-") || strings.HasPrefix(arg, "--select") || arg == "--help" || arg == "-h"
+	}) || len(args) > 0 && (args[0] == "help" || args[0] == "completion" || strings.HasPrefix(args[0], "__complete"))
+}
+
+// checkedWriter checks records on their way. A record is a single write. On stderr there are other lines, too.
+type checkedWriter struct {
+	out      io.Writer
+	isStderr bool
+	kinds    []string
+	checker  schematest.Checker
+	complain func(string)
+}
+
+// Write implements io.Writer.
+func (w *checkedWriter) Write(data []byte) (int, error) {
+	if !w.isStderr || bytes.HasPrefix(data, []byte(`{"type":`)) {
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		for decoder.More() {
+			var line json.RawMessage
+			if err := decoder.Decode(&line); err != nil {
+				w.complain(fmt.Sprintf("%v: %.300s", err, data))
+				break
+			}
+			name, err := w.checker.Check(line)
+			if err != nil {
+				w.complain(fmt.Sprintf("%v: %.1000s", err, line))
+			} else if !slices.Contains(w.kinds, name) {
+				w.complain(fmt.Sprintf("prints a %s record, which its contract does not name", name))
+			}
+		}
+		if !bytes.HasSuffix(data, []byte("\n")) {
+			w.complain(fmt.Sprintf("writes a part of a line: %.300q", data))
+		}
+	}
+	return w.out.Write(data)
+}
+
+// The observer itself: it lets good records pass and complains of everything else.
+func TestObserver(t *testing.T) {
+	for what, test := range map[string]struct {
+		args, out, problem string
+		code               int
+		bad                bool
+	}{
+		"a record":             {"errors timeout", `{"type":"error_code","code":"timeout","exit_code":8,"retryable":true,"meaning":"m","hint":"h"}` + "\n", "", 0, false},
+		"another record":       {"errors timeout", `{"type":"removed","kind":"account","account":"a","session_id":""}` + "\n", "", 0, true},
+		"a field is missing":   {"errors timeout", `{"type":"error_code","code":"timeout","exit_code":8}` + "\n", "", 0, true},
+		"text":                 {"errors timeout", "hello\n", "", 0, true},
+		"half a line":          {"errors timeout", `{"type":"error_code","code":"timeout","exit_code":8,"retryable":true,"meaning":"m","hint":"h"}`, "", 0, true},
+		"selected":             {"errors --select hint", "hello\n", "", 0, false},
+		"documented exit":      {"poll", "", "", 9, false},
+		"undocumented exit":    {"version", "", "", 9, true},
+		"a log on stderr":      {"poll", "", "level=INFO\n", 0, false},
+		"a bad error on error": {"poll", "", `{"type":"error","code":"x"}` + "\n", 1, true},
+	} {
+		var found []string
+		streams := Streams{Out: io.Discard, Err: io.Discard}
+		ended := observe(strings.Fields(test.args), &streams, func(complaint string) { found = append(found, complaint) })
+		for _, write := range []struct {
+			out  io.Writer
+			text string
+		}{{streams.Out, test.out}, {streams.Err, test.problem}} {
+			if write.text == "" {
+				continue
+			}
+			if _, err := io.WriteString(write.out, write.text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended(test.code)
+		if (len(found) > 0) != test.bad {
+			t.Errorf("%s: complaints %q", what, found)
+		}
+	}
+}

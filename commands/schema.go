@@ -1,0 +1,57 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/record"
+	"sessiontool/lib/schema"
+)
+
+func newSchemaCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema [RECORD...]",
+		Short: "Print the JSON Schemas of records",
+		Long: "Print the JSON Schema (draft 2020-12) of each record that is named, or of all. They are made from the code that\n" +
+			"prints the records. Unknown fields are allowed: within a major version fields are added. 'sessiontool help\n" +
+			"records' shows the same for people.",
+		Example: "  sessiontool schema message --pretty --select schema > message.schema.json\n" +
+			"  sessiontool schema --select name",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, kind := range record.Kinds {
+				names = append(names, cobra.CompletionWithDesc(kind.Name, kind.Summary))
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: app.runE(func(_ context.Context, args []string) error { return app.printSchemas(args) }),
+	}
+}
+
+func (app *App) printSchemas(names []string) error {
+	kinds := record.Kinds
+	if len(names) > 0 {
+		kinds = nil
+	}
+	for _, name := range names {
+		kind, ok := record.KindOf(name)
+		if !ok {
+			return usageError(fmt.Errorf("there is no record %q: see 'sessiontool schema --select name'", name))
+		}
+		kinds = append(kinds, kind)
+	}
+	for _, kind := range kinds {
+		made, err := schema.Of(kind)
+		if err != nil {
+			return err
+		}
+		if err := app.print(record.Schema{
+			Type: record.TypeSchema, Name: kind.Name, Summary: kind.Summary, Input: kind.Input, Output: kind.Output, Schema: made,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package commands
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Origins of a setting's value, the strongest first.
+const (
+	originFlag        = "flag"
+	originEnvironment = "environment"
+	originFile        = "file"
+	originDefault     = "default"
+)
+
+// settings are the global flags that can be set by the environment and the config file, too: in the environment
+// lock-timeout is SESSIONTOOL_LOCK_TIMEOUT, in the file lock_timeout. Secrets are not among them, only where to find one.
+var settings = []string{
+	"keystore", "account", "network", "timeout", "lock-timeout", "log-format", "log-level", "passphrase-file",
+	"passphrase-command",
+}
+
+// passphraseSources are the flags that say where the passphrase comes from. One of them leaves environment and file out of
+// it, and a variable the file: there is one source, not the best of several.
+var passphraseSources = []string{"passphrase-file", "passphrase-command", "passphrase-fd", "ask-passphrase"}
+
+// origin is where a setting's value comes from: the kind of place, and its name.
+type origin struct{ kind, source string }
+
+func variableOf(setting string) string {
+	return "SESSIONTOOL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
+}
+
+func fileKeyOf(setting string) string { return strings.ReplaceAll(setting, "-", "_") }
+
+// applySettings fills in what no flag says: from the environment, then from the config file. What is left has its default.
+func (app *App) applySettings(flags *pflag.FlagSet) error {
+	app.origins = make(map[string]origin)
+	file, path, err := readConfig(app.streams.Env)
+	if err != nil {
+		return err
+	}
+	byFlag := slices.ContainsFunc(passphraseSources, flags.Changed)
+	byEnvironment := slices.ContainsFunc(settings, func(name string) bool {
+		return slices.Contains(passphraseSources, name) && app.streams.Env(variableOf(name)) != ""
+	})
+	for _, name := range settings {
+		flag := flags.Lookup(name)
+		fromEnvironment, fromFile := app.streams.Env(variableOf(name)), file[fileKeyOf(name)]
+		if slices.Contains(passphraseSources, name) {
+			if byFlag {
+				fromEnvironment = ""
+			}
+			if byFlag || byEnvironment {
+				fromFile = ""
+			}
+		}
+		switch {
+		case flag.Changed:
+			app.origins[name] = origin{originFlag, "--" + name}
+		case fromEnvironment != "":
+			app.origins[name] = origin{originEnvironment, variableOf(name)}
+			if err := flag.Value.Set(fromEnvironment); err != nil {
+				return usageError(fmt.Errorf("%s: %w", variableOf(name), err))
+			}
+		case fromFile != "":
+			app.origins[name] = origin{originFile, path}
+			if err := flag.Value.Set(fromFile); err != nil {
+				return fmt.Errorf("%w: %s: %s: %w", errBadConfig, path, fileKeyOf(name), err)
+			}
+		default:
+			app.origins[name] = origin{originDefault, ""}
+		}
+	}
+	return nil
+}
+
+// readConfig reads the config file, if there is one: an object whose keys are settings and whose values are strings.
+func readConfig(env func(string) string) (values map[string]string, path string, err error) {
+	path, err = configPath(env)
+	if err != nil {
+		return nil, "", nil // without a home there is no config file
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, path, nil
+	}
+	if err != nil {
+		return nil, path, fmt.Errorf("%w: %w", errBadConfig, err)
+	}
+	if err := json.Unmarshal(data, &values); err != nil {
+		return nil, path, fmt.Errorf("%w: %s: %w", errBadConfig, path, err)
+	}
+	for key := range values {
+		if !slices.ContainsFunc(settings, func(name string) bool { return fileKeyOf(name) == key }) {
+			return nil, path, fmt.Errorf("%w: %s: there is no setting %q", errBadConfig, path, key)
+		}
+	}
+	return values, path, nil
+}

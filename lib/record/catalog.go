@@ -1,0 +1,66 @@
+package record
+
+// Kind is one kind of record. Value is an empty one. Input says that commands read it, Output that they print it: an
+// input has a type only where commands print it too.
+type Kind struct {
+	Name    string
+	Value   any
+	Summary string
+	Input   bool
+	Output  bool
+}
+
+// Names of the records that are read and never printed.
+const (
+	NameDraft = "draft"
+	NameCall  = "call"
+)
+
+// Kinds is the one list of records, from which schemas, the help topic and the documentation are made.
+var Kinds = []Kind{
+	{NameDraft, Draft{}, "a text for a Session ID", true, false},
+	{NameCall, Call{}, "a storage RPC for a service node", true, false},
+	{TypeIdentity, Identity{}, "an account's public half, and its words where they are asked for", false, true},
+	{TypeFriendRequest, FriendRequest{}, "a friend request and what became of it", true, true},
+	{TypeContact, Contact{}, "somebody this account has dealt with", true, true},
+	{TypeReceipt, Receipt{}, "what became of one draft or envelope", false, true},
+	{TypeMessage, Message{}, "a text that arrived", false, true},
+	{TypeDelivery, Delivery{}, "a receipt that the other side sent", false, true},
+	{TypeControl, Control{}, "a message without anything to show", false, true},
+	{TypeSwarm, Swarm{}, "the nodes that keep a Session ID's messages", false, true},
+	{TypeNode, Node{}, "a service node", false, true},
+	{TypeEnvelope, Envelope{}, "a message between sealing and storing, or as a swarm returned it", true, true},
+	{TypeEnvelopeInfo, EnvelopeInfo{}, "what an envelope tells without any key", false, true},
+	{TypePow, Pow{}, "a proof of work that was checked, or what one will cost", false, true},
+	{TypePowBench, PowBench{}, "the speed of one proof-of-work kernel", false, true},
+	{TypePrekeyBundle, PrekeyBundle{}, "what a friend request carries of its sender's keys", false, true},
+	{TypePrekey, Prekey{}, "one prekey of the account", false, true},
+	{TypePath, Path{}, "the hops of an onion request", false, true},
+	{TypeResponse, Response{}, "a storage RPC's answer", false, true},
+	{TypeNetwork, Network{}, "a network's seeds; also the content of a network file", false, true},
+	{TypeFault, Fault{}, "something that goes wrong with a devnet's node on purpose", false, true},
+	{TypeSwarmCheck, SwarmCheck{}, "how the members of a swarm are, and whether they agree", false, true},
+	{TypeSwarmMap, SwarmMap{}, "a picture of the swarms that was written to a file", false, true},
+	{TypeStep, Step{}, "one line of the demo's story", false, true},
+	{TypeRemoved, Removed{}, "confirms that an account or a contact is gone", false, true},
+	{TypeBackup, Backup{}, "a backup that was written to a file", false, true},
+	{TypeKeystore, Keystore{}, "what opens a keystore", false, true},
+	{TypeSetting, Setting{}, "a setting, its value and where that comes from", false, true},
+	{TypeConfig, Config{}, "where the config file is", false, true},
+	{TypeCheck, Check{}, "one thing that doctor looked at", false, true},
+	{TypeClock, Clock{}, "this machine's clock beside the network's", false, true},
+	{TypeErrorCode, ErrorCode{}, "what an error code means and what to do about it", false, true},
+	{TypeSchema, Schema{}, "the JSON Schema of a record", false, true},
+	{TypeVersion, Version{}, "what is running", false, true},
+	{TypeError, Error{}, "takes the place of a record that could not be made", false, true},
+}
+
+// KindOf returns the kind of that name.
+func KindOf(name string) (Kind, bool) {
+	for _, kind := range Kinds {
+		if kind.Name == name {
+			return kind, true
+		}
+	}
+	return Kind{}, false
+}

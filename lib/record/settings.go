@@ -1,0 +1,62 @@
+package record
+
+// Setting is a global setting. Origin is flag, environment, file or default, and Source names the flag, the variable
+// or the file; both stand there with --origin.
+type Setting struct {
+	Type   string `json:"type"`
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Origin string `json:"origin,omitempty"`
+	Source string `json:"source,omitempty"`
+}
+
+// Config tells where the config file is, or would be.
+type Config struct {
+	Type   string `json:"type"`
+	File   string `json:"file"`
+	Exists bool   `json:"exists"`
+}
+
+// Check is one thing that doctor looked at. Hint says what to do if it is not ok; a check that was skipped, because
+// one before it failed, is not ok either.
+type Check struct {
+	Type    string `json:"type"`
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Skipped bool   `json:"skipped"`
+	Detail  string `json:"detail"`
+	Code    string `json:"code"`
+	Hint    string `json:"hint"`
+	Millis  int64  `json:"ms"`
+}
+
+// Clock compares this machine's clock with the network's. Offset is what the network is ahead; it is known to a second,
+// and below two seconds counts as none.
+type Clock struct {
+	Type      string `json:"type"`
+	OK        bool   `json:"ok"`
+	OffsetMS  int64  `json:"offset_ms"`
+	LimitMS   int64  `json:"limit_ms"`
+	MachineAt string `json:"machine_at"`
+	NetworkAt string `json:"network_at"`
+}
+
+// ErrorCode is a row of the table of codes.
+type ErrorCode struct {
+	Type      string `json:"type"`
+	Code      string `json:"code"`
+	ExitCode  int    `json:"exit_code"`
+	Retryable bool   `json:"retryable"`
+	Meaning   string `json:"meaning"`
+	Hint      string `json:"hint"`
+}
+
+// Schema carries the JSON Schema of a record.
+type Schema struct {
+	Type    string `json:"type"`
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
+	Input   bool   `json:"input"`
+	Output  bool   `json:"output"`
+	Schema  any    `json:"schema"`
+}

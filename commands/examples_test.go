@@ -35,7 +35,7 @@ type stage struct {
 var placeholders = regexp.MustCompile(`192\.0\.2\.\d+:\d+|0\.0\.0\.0:\d+|127\.0\.0\.1:9100`)
 
 // stagePassphrase is what opens the backup, and the keystore once an example has given it a passphrase.
-const stagePassphrase = "correct horse"
+const stagePassphrase = "correct horse battery staple"
 
 func newStage(t *testing.T) *stage {
 	t.Helper()

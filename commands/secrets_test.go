@@ -165,7 +165,7 @@ func TestSecretsAreFound(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"the words", "the seed", "the key file", "a signed prekey", "a session's root_key", "a session's ratchet_private",
+		"the passphrase", "the words", "the seed", "the key file", "a signed prekey", "a session's root_key", "a session's ratchet_private",
 		"a session's chain_key",
 	} {
 		if found[name] == 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 type App struct {
 	streams Streams
 	printer *printer
+	bar     *progressBar
 	log     *slog.Logger
 
 	keystoreDir string
@@ -42,7 +44,7 @@ type App struct {
 }
 
 func newApp(streams Streams) *App {
-	return &App{streams: streams, printer: &printer{out: streams.Out, err: streams.Err}}
+	return &App{streams: streams, printer: &printer{out: streams.Out, err: streams.Err}, bar: &progressBar{out: streams.Err}}
 }
 
 func (app *App) addGlobalFlags(flags *pflag.FlagSet) {
@@ -112,6 +114,20 @@ func (app *App) runUntilStopped(do action) func(*cobra.Command, []string) error 
 	}
 }
 
+// runAtOnce is runE for commands that only print what the program knows. They end before a signal to stop could matter,
+// and do without the time that it takes to be ready for one.
+func (app *App) runAtOnce(do func() error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		if err := app.prepare(cmd); err != nil {
+			return err
+		}
+		if app.streams.UntilSignal != nil && len(survived) > 0 {
+			signal.Ignore(survived...)
+		}
+		return do()
+	}
+}
+
 // runDespite is runE for commands without arguments that work although the settings are wrong: they are handed the
 // problem.
 func (app *App) runDespite(do func(ctx context.Context, problem error) error) func(*cobra.Command, []string) error {
@@ -123,6 +139,10 @@ func (app *App) runDespite(do func(ctx context.Context, problem error) error) fu
 
 // within does a command's work in so much time; 0 is no limit.
 func (app *App) within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	if app.streams.UntilSignal != nil {
+		ctx = app.streams.UntilSignal(ctx)
+	}
+	stopped := ctx
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -132,6 +152,9 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 		app.streams.In = interruptible{ctx, file}
 	}
 	err := do(ctx)
+	if stopped.Err() != nil {
+		return context.Cause(stopped)
+	}
 	if err == nil && app.printer.failed {
 		return errPartial
 	}
@@ -142,10 +165,14 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 }
 
 // print writes a record to stdout.
-func (app *App) print(v any) error { return app.printer.print(v) }
+func (app *App) print(v any) error {
+	app.bar.clear()
+	return app.printer.print(v)
+}
 
 // writeError writes the final error record to stderr. Where stderr is closed the exit code still tells.
 func (app *App) writeError(problem record.Error) {
+	app.bar.clear()
 	if line, err := (&printer{}).encode(problem); err == nil {
 		_, _ = app.streams.Err.Write(line)
 	}

@@ -11,6 +11,22 @@ import (
 	"sessiontool/lib/record"
 )
 
+// A command that is asked for by its name is the only one that is made, beside help.
+func TestOnlyTheCommandAskedForIsMade(t *testing.T) {
+	for _, c := range topCommands() {
+		root := newRootCommand(newApp(Streams{}), []string{c.name})
+		if made := root.Commands(); len(made) != 2 || made[0].Name() != c.name && made[1].Name() != c.name {
+			t.Errorf("%s makes %d commands", c.name, len(made))
+		}
+	}
+	all := len(topCommands()) + len(topics) + 1
+	for _, args := range [][]string{nil, {"--pretty", "version"}, {"help", "version"}, {"versoin"}} {
+		if made := newRootCommand(newApp(Streams{}), args).Commands(); len(made) != all {
+			t.Errorf("%q make %d commands of %d", args, len(made), all)
+		}
+	}
+}
+
 // inProcess runs a command in this process, with a home of its own and no network.
 func inProcess(t *testing.T, streams Streams, args ...string) (out string, problem record.Error, code int) {
 	t.Helper()

@@ -100,8 +100,9 @@ func TestHelpExamples(t *testing.T) {
 		t.Skip("the examples are written for a POSIX shell")
 	}
 	s := newStage(t)
+	s.wantFindable(t)
 	ran := 0
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}))) {
+	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
 		if cmd.HasSubCommands() { // its examples are those of the commands below
 			continue
 		}
@@ -206,7 +207,7 @@ func runAndStop(t *testing.T, home string, environ []string, line string) (out, 
 // exist. And the contracts are those of commands that there are.
 func TestContracts(t *testing.T) {
 	paths := make(map[string]bool)
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}))) {
+	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
 		if cmd.Short == "" {
 			t.Errorf("%s says nothing of itself", cmd.CommandPath())
 		}

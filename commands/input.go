@@ -124,6 +124,17 @@ func (s *items) skipRest() {
 // filter runs a command over the items of stdin: each value is decoded into a T and handed to do, and an item that
 // fails gets an error record in its place. It refuses a terminal.
 func filter[T any](app *App, do func(T) error) error {
+	return eachItem(app, func(item T, where record.Error, err error) error {
+		if err == nil {
+			err = do(item)
+		}
+		return app.settle(err, where)
+	})
+}
+
+// eachItem hands the items of stdin to handle, each with what an error record says of it, and with the error if it
+// could not be decoded. It ends with the first error of handle or of stdin, and refuses a terminal.
+func eachItem[T any](app *App, handle func(item T, where record.Error, err error) error) error {
 	if app.streams.InIsTerminal {
 		return errStdinTerminal
 	}
@@ -136,13 +147,12 @@ func filter[T any](app *App, do func(T) error) error {
 		if err != nil && !errors.Is(err, errBadInput) {
 			return err
 		}
+		var item T
 		if err == nil {
-			var item T
-			if err = decodeItem(value, &item, line); err == nil {
-				err = do(item)
-			}
+			err = decodeItem(value, &item, line)
 		}
-		if err := app.settle(err, record.Error{Line: line, Ref: field(value, "ref"), To: field(value, "to")}); err != nil {
+		where := record.Error{Line: line, Ref: field(value, "ref"), To: field(value, "to")}
+		if err := handle(item, where, err); err != nil {
 			return err
 		}
 	}

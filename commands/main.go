@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,15 +22,13 @@ import (
 
 // Main runs the program with these arguments and streams, and returns its exit code.
 func Main(args []string, streams Streams) int {
-	ctx, stop := withSignals(context.Background())
-	defer stop()
-	return run(ctx, args, streams)
+	return run(context.Background(), args, streams)
 }
 
 // run is Main within a context. Nothing of what it starts outlives it.
 func run(ctx context.Context, args []string, streams Streams) int {
 	app := newApp(streams)
-	root := newRootCommand(app)
+	root := newRootCommand(app, args)
 	root.SetArgs(args)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
 		app.completeFlags(root)
@@ -37,9 +36,6 @@ func run(ctx context.Context, args []string, streams Streams) int {
 	err := root.ExecuteContext(ctx)
 	if closeErr := app.close(); err == nil {
 		err = closeErr
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
 	}
 	if err == nil {
 		return record.ExitOK
@@ -54,32 +50,75 @@ type errSignal struct{ os.Signal }
 
 func (e errSignal) Error() string { return "stopped by signal: " + e.String() }
 
-// withSignals returns a context that SIGINT and SIGTERM end.
-func withSignals(parent context.Context) (context.Context, func()) {
+// untilSignal returns a context that SIGINT and SIGTERM end too. It listens for the rest of the process's life.
+func untilSignal(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
 	if len(survived) > 0 {
 		signal.Notify(make(chan os.Signal, 1), survived...)
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
 	go func() {
-		select {
-		case s := <-signals:
-			// A second signal kills at once: whoever insists is right.
-			signal.Stop(signals)
-			cancel(errSignal{s})
-		case <-done:
-		}
-	}()
-	return ctx, func() {
+		s := <-signals
+		// A second signal kills at once: whoever insists is right.
 		signal.Stop(signals)
-		close(done)
-		cancel(nil)
+		cancel(errSignal{s})
+	}()
+	return ctx
+}
+
+// topCommand is how to make the command of a name.
+type topCommand struct {
+	name string
+	make func(*App) *cobra.Command
+}
+
+func topCommands() []topCommand {
+	return []topCommand{
+		{"keygen", newKeygenCommand},
+		{"identity", newIdentityCommand},
+		{"friend-request", newFriendRequestCommand},
+		{"contact", newContactCommand},
+		{"send", newSendCommand},
+		{"poll", newPollCommand},
+		{"inbox", newInboxCommand},
+		{"swarm", newSwarmCommand},
+		{"envelope", newEnvelopeCommand},
+		{"pow", newPowCommand},
+		{"prekey", newPrekeyCommand},
+		{"onion", newOnionCommand},
+		{"node", newNodeCommand},
+		{"devnet", newDevnetCommand},
+		{"demo", newDemoCommand},
+		{"doctor", newDoctorCommand},
+		{"clock", newClockCommand},
+		{"config", newConfigCommand},
+		{"schema", newSchemaCommand},
+		{"errors", newErrorsCommand},
+		{"completion", newCompletionCommand},
+		{"version", newVersionCommand},
 	}
 }
 
-func newRootCommand(app *App) *cobra.Command {
+// addCommands adds the command that args begin with, or all where they begin with none, as in a call for help. To make
+// all of them takes a good part of the time that a short command does.
+func addCommands(root *cobra.Command, app *App, args []string) {
+	commands := topCommands()
+	if len(args) > 0 {
+		asked := func(c topCommand) bool { return c.name == args[0] }
+		if i := slices.IndexFunc(commands, asked); i >= 0 {
+			root.AddCommand(commands[i].make(app))
+			return
+		}
+	}
+	for _, c := range commands {
+		root.AddCommand(c.make(app))
+	}
+	root.AddCommand(newTopics()...)
+}
+
+// newRootCommand makes the command line as far as args need it: see addCommands.
+func newRootCommand(app *App, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sessiontool",
 		Short: "Script the Session messenger: JSON in, JSON out",
@@ -102,35 +141,11 @@ func newRootCommand(app *App) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(app.streams.Out, cmd) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	app.addGlobalFlags(root.PersistentFlags())
-	root.AddCommand(
-		newKeygenCommand(app),
-		newIdentityCommand(app),
-		newFriendRequestCommand(app),
-		newContactCommand(app),
-		newSendCommand(app),
-		newPollCommand(app),
-		newInboxCommand(app),
-		newSwarmCommand(app),
-		newEnvelopeCommand(app),
-		newPowCommand(app),
-		newPrekeyCommand(app),
-		newOnionCommand(app),
-		newNodeCommand(app),
-		newDevnetCommand(app),
-		newDemoCommand(app),
-		newDoctorCommand(app),
-		newClockCommand(app),
-		newConfigCommand(app),
-		newSchemaCommand(app),
-		newErrorsCommand(app),
-		newCompletionCommand(app),
-		newVersionCommand(app),
-	)
-	root.AddCommand(newTopics()...)
+	root.CompletionOptions.DisableDefaultCmd = true
+	addCommands(root, app, args)
 	help := newHelpCommand(app)
 	root.SetHelpCommand(help)
 	root.AddCommand(help)
-	root.CompletionOptions.DisableDefaultCmd = true
 	wrapArgs(root)
 	return root
 }

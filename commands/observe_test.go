@@ -65,7 +65,7 @@ func observeProcess(args []string, streams *Streams) (ended func(code int)) {
 // observe checks what a run prints on stdout and as errors on stderr against the schemas, and its exit code and the types
 // of its records against the command's contract.
 func observe(args []string, streams *Streams, complain func(string)) (ended func(code int)) {
-	cmd, _, err := newRootCommand(newApp(Streams{})).Find(args)
+	cmd, _, err := newRootCommand(newApp(Streams{}), nil).Find(args)
 	if err != nil {
 		cmd = &cobra.Command{}
 	}

@@ -25,7 +25,7 @@ const generatedBy = "Made from the program's help by go generate ./commands; do 
 // Pages makes the part of docs/ that follows from the program: a page and a man page for every command, one for every
 // help topic, and the completion scripts. Names are paths below docs/.
 func Pages() (map[string][]byte, error) {
-	root := newRootCommand(newApp(Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}))
+	root := newRootCommand(newApp(Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}), nil)
 	root.InitDefaultHelpFlag()
 	records, err := recordsPage()
 	if err != nil {

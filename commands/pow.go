@@ -23,6 +23,19 @@ type powOptions struct {
 	ttl        time.Duration
 }
 
+// cores is how many processors to use: not more than there are, which would not be faster.
+func (o *powOptions) cores() int {
+	all := runtime.GOMAXPROCS(0)
+	if o.workers == 0 {
+		return all
+	}
+	return min(o.workers, all)
+}
+
+// lookAhead is how many envelopes are read for each processor, so that none is idle while others work on one that
+// takes long.
+const lookAhead = 4
+
 func newPowCommand(app *App) *cobra.Command {
 	opts := &powOptions{}
 	solve := &cobra.Command{
@@ -30,7 +43,8 @@ func newPowCommand(app *App) *cobra.Command {
 		Short: "Do the proof of work for envelopes",
 		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
 			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network told\n" +
-			"last, or 1 if no network is known: 'swarm store' solves again if that is too little.",
+			"last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
+			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
 		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.solvePow(ctx, opts, args) }),
 	}
@@ -85,23 +99,28 @@ func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) e
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
-	router := route.New(nil, nil, route.Options{
-		Workers: opts.workers, MaxDifficulty: math.MaxInt64, Progress: app.progress("proof of work"),
-	})
-	return filter(app, func(in record.Envelope) error {
+	cores := pow.NewCores(opts.cores())
+	return filterAhead(ctx, app, lookAhead*opts.cores(), func(in record.Envelope) (task, error) {
 		request, err := powRequest(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		difficulty, err := app.chooseDifficulty(opts, in)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := router.Solve(ctx, &request, difficulty); err != nil {
-			return err
-		}
-		in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()
-		return app.print(in)
+		return func(ctx context.Context) (any, error) {
+			progress := app.progress("proof of work")
+			defer progress.end()
+			router := route.New(nil, nil, route.Options{
+				Cores: cores, MaxDifficulty: math.MaxInt64, Progress: progress.show,
+			})
+			if err := router.Solve(ctx, &request, difficulty); err != nil {
+				return nil, err
+			}
+			in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()
+			return in, nil
+		}, nil
 	})
 }
 
@@ -139,10 +158,7 @@ func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
-	workers := opts.workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers := opts.cores()
 	const sample = 300 * time.Millisecond
 	speed, err := measureHashes(ctx, sample, pow.Options{Workers: workers})
 	if err != nil {

@@ -8,41 +8,61 @@ import (
 	"time"
 )
 
-// A progress bar is drawn on a terminal once work takes long, without colours whatever NO_COLOR says; elsewhere there is
-// none.
+// terminal returns an app whose stderr is a terminal, and what that shows.
+func terminal() (*App, *bytes.Buffer) {
+	var screen bytes.Buffer
+	env := func(string) string { return "" }
+	return newApp(Streams{Out: new(bytes.Buffer), Err: &screen, ErrIsTerminal: true, Env: env}), &screen
+}
+
 func TestProgress(t *testing.T) {
-	for what, test := range map[string]struct {
-		terminal, quiet bool
-		term            string
-		drawn           bool
-	}{
-		"a terminal":    {terminal: true, term: "xterm", drawn: true},
-		"no terminal":   {term: "xterm"},
-		"--quiet":       {terminal: true, quiet: true, term: "xterm"},
-		"dumb terminal": {terminal: true, term: "dumb"},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			var problems bytes.Buffer
-			app := newApp(Streams{ErrIsTerminal: test.terminal, Err: &problems, Env: func(name string) string {
-				return map[string]string{"TERM": test.term}[name]
-			}})
-			app.logging.quiet = test.quiet
-			report := app.progress("work")
-			if (report != nil) != test.drawn {
-				t.Fatalf("%s: progress is reported: %t", what, report != nil)
+	synctest.Test(t, func(t *testing.T) {
+		app, screen := terminal()
+		first, second := app.progress("work"), app.progress("work")
+		expect := func(want string) {
+			t.Helper()
+			if got := screen.String(); got != want {
+				t.Errorf("the screen got %q, want %q", got, want)
 			}
-			if report == nil {
-				return
+			screen.Reset()
+		}
+
+		first.show(10, 100)
+		expect("") // nobody waits yet
+		time.Sleep(progressAfter)
+		first.show(50, 100)
+		expect("\r\x1b[Kwork [###############---------------]  50%")
+		second.show(0, 100)
+		expect("") // too soon after the last time
+		time.Sleep(progressEvery)
+		second.show(10, 100)
+		expect("\r\x1b[Kwork [#########---------------------]  30%")
+		if err := app.print(struct{}{}); err != nil {
+			t.Error(err)
+		}
+		expect("\r\x1b[K") // before the record
+		first.end()
+		second.show(1000, 100)
+		expect("\r\x1b[Kwork [" + strings.Repeat("#", progressWidth) + "] 100%, 1 done")
+	})
+}
+
+func TestNoProgressWithoutTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, change := range map[string]func(*App){
+			"no terminal":   func(app *App) { app.streams.ErrIsTerminal = false },
+			"dumb terminal": func(app *App) { app.streams.Env = func(string) string { return "dumb" } },
+			"--quiet":       func(app *App) { app.logging.quiet = true },
+		} {
+			app, screen := terminal()
+			change(app)
+			p := app.progress("work")
+			time.Sleep(progressAfter)
+			p.show(1, 2)
+			p.end()
+			if screen.Len() > 0 {
+				t.Errorf("%s shows %q", name, screen)
 			}
-			report(1, 100)
-			if problems.Len() > 0 {
-				t.Errorf("%s: drawn at once: %q", what, problems.String())
-			}
-			time.Sleep(2 * progressAfter)
-			report(50, 100)
-			if text := problems.String(); !strings.Contains(text, "work") || strings.Contains(text, "\x1b[3") {
-				t.Errorf("%s: drawn: %q", what, text)
-			}
-		})
-	}
+		}
+	})
 }

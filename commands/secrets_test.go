@@ -152,9 +152,10 @@ func secretsIn(message protoreflect.Message) (secrets []secret) {
 	return secrets
 }
 
-// The search itself: a prepared account has secrets of every kind, and each would be found in every form.
-func TestSecretsAreFound(t *testing.T) {
-	s := newStage(t)
+// wantFindable tests the search itself: the prepared account has secrets of every kind, and each would be found in every
+// form.
+func (s *stage) wantFindable(t *testing.T) {
+	t.Helper()
 	found := make(map[string]int)
 	for _, secret := range secretsOf(t, s.home, s.words) {
 		found[secret.name]++

@@ -97,7 +97,7 @@ func (s *storeFlags) options(app *App) (route.Options, error) {
 		return route.Options{}, usageError(errors.New("--workers must not be negative"))
 	}
 	return route.Options{
-		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work"),
+		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work").show,
 	}, nil
 }
 

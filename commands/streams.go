@@ -25,11 +25,13 @@ type Streams struct {
 	Env           func(name string) string
 	// OutClosed says that there is no stdout: what is written goes nowhere, without an error.
 	OutClosed bool
+	// UntilSignal returns a context that a signal to the process ends too. Nil if signals are none of the run's business.
+	UntilSignal func(context.Context) context.Context
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
 }
 
-// System returns the process's own streams.
+// System returns the process's own streams and signals.
 func System() Streams {
 	return Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
@@ -37,6 +39,7 @@ func System() Streams {
 		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		OutClosed:     stdoutClosed(),
+		UntilSignal:   untilSignal,
 	}
 }
 

@@ -244,5 +244,5 @@ func TestWaitingForInputEnds(t *testing.T) {
 		}
 	}
 	wait(terminate, "swarm", "lookup").wantExit(t, record.ExitTerminated, record.CodeTerminated)
-	wait(func(*exec.Cmd) {}, "swarm", "lookup", "--timeout", "1s").wantExit(t, record.ExitTimeout, record.CodeTimeout)
+	wait(func(*exec.Cmd) {}, "swarm", "lookup", "--timeout", "2s").wantExit(t, record.ExitTimeout, record.CodeTimeout)
 }

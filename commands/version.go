@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"runtime"
 	"runtime/debug"
 
@@ -20,7 +19,7 @@ func newVersionCommand(app *App) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Example: "  sessiontool version --select version",
-		RunE: app.runE(func(context.Context, []string) error {
+		RunE: app.runAtOnce(func() error {
 			return app.print(record.Version{
 				Type: record.TypeVersion, Version: version, Commit: commit(), Go: runtime.Version(),
 				Platform: runtime.GOOS + "/" + runtime.GOARCH,

@@ -32,10 +32,3 @@ func BenchmarkView(b *testing.B) {
 		get(b, store, "alice", "sessions", "bob")
 	}
 }
-
-// What a passphrase adds to each Open.
-func BenchmarkPassphrase(b *testing.B) {
-	for b.Loop() {
-		defaultKDF.key([]byte("correct horse"), [saltSize]byte{})
-	}
-}

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-
-	"golang.org/x/crypto/argon2"
 )
 
 // The header is two plain records:
@@ -52,29 +50,6 @@ func parseFormat(b []byte) (format, error) {
 		return format{}, fmt.Errorf("%w: header of version %d has %d bytes", ErrCorrupt, version, len(b))
 	}
 	return format(b), nil
-}
-
-// kdf are the cost parameters of Argon2id (RFC 9106).
-type kdf struct {
-	memory  uint32 // KiB
-	passes  uint32
-	threads uint8
-}
-
-// defaultKDF is a fraction of a second and 64 MiB: BenchmarkPassphrase measures it.
-var defaultKDF = kdf{memory: 64 << 10, passes: 3, threads: 2}
-
-// maxKDF bounds what a header may make Open spend.
-var maxKDF = kdf{memory: 1 << 20, passes: 64, threads: 16}
-
-func (p kdf) valid() bool {
-	return p.passes >= 1 && p.passes <= maxKDF.passes &&
-		p.threads >= 1 && p.threads <= maxKDF.threads &&
-		p.memory >= 8*uint32(p.threads) && p.memory <= maxKDF.memory
-}
-
-func (p kdf) key(passphrase []byte, salt [saltSize]byte) secret {
-	return secret(argon2.IDKey(passphrase, salt[:], p.passes, p.memory, p.threads, uint32(len(secret{}))))
 }
 
 // wrap is the header's second value: the data key, sealed under the key that unlocks the keystore.

@@ -30,9 +30,10 @@ var children = map[string]func(ctx context.Context, dir string) error{
 	"hold":   childHold,
 	"append": childAppend,
 	"die":    childDie,
+	"unlock": childUnlock,
 }
 
-func child(t *testing.T, command, dir string, env ...string) *exec.Cmd {
+func child(t testing.TB, command, dir string, env ...string) *exec.Cmd {
 	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {

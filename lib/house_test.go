@@ -63,7 +63,7 @@ var impure = []string{
 // dependencies are all modules that go.mod may require directly.
 var dependencies = []string{
 	"filippo.io/edwards25519", "github.com/google/jsonschema-go", "github.com/rogpeppe/go-internal",
-	"github.com/schollz/progressbar/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/tidwall/gjson",
+	"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/tidwall/gjson",
 	"go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term", "golang.org/x/time",
 	"google.golang.org/protobuf", "rsc.io/qr",
 }

@@ -26,8 +26,11 @@ var ErrUnreachable = errors.New("difficulty is beyond what any proof of work can
 
 // Options say how Solve searches. The zero value uses every core and starts at nonce 0, as the 2020 client does.
 type Options struct {
-	// Workers is how many cores search at most; 0 means GOMAXPROCS. A search that is expected to be short uses fewer.
+	// Workers is how many cores search at most; 0 means all of Cores, or GOMAXPROCS. A search that is expected to be
+	// short uses fewer.
 	Workers int
+	// Cores are shared with other searches; nil means that this search does not care for others.
+	Cores *Cores
 	// Kernel tries the nonces; nil means the fastest that this CPU can run.
 	Kernel *Kernel
 	// Start is the first nonce tried.
@@ -36,6 +39,43 @@ type Options struct {
 	// them when the search is over. It runs on the goroutine that called Solve, which does its share of the work, so
 	// it should return soon.
 	Progress func(hashes uint64)
+}
+
+// Cores is a number of cores that searches share, which may run at the same time. A core goes to the search that has
+// waited for it longest: of searches begun one after the other, the earliest have all the cores that they can use.
+type Cores struct {
+	taken chan struct{}
+}
+
+// NewCores returns count cores, at least one.
+func NewCores(count int) *Cores { return &Cores{taken: make(chan struct{}, max(count, 1))} }
+
+// take waits for a core, and reports false if ctx or the search ended first. The other end is give.
+func (c *Cores) take(ctx context.Context, over <-chan struct{}) bool {
+	if c == nil {
+		return true
+	}
+	select {
+	case c.taken <- struct{}{}:
+		return true
+	case <-ctx.Done():
+	case <-over:
+	}
+	return false
+}
+
+func (c *Cores) give() {
+	if c != nil {
+		<-c.taken
+	}
+}
+
+// count is how many workers make sense where Options do not say it.
+func (c *Cores) count() int {
+	if c == nil {
+		return runtime.GOMAXPROCS(0)
+	}
+	return cap(c.taken)
 }
 
 // Solve returns the first nonce, counting up from Start and on from 2^64 - 1 to 0, whose hash with inner meets
@@ -54,11 +94,22 @@ func Solve(ctx context.Context, inner [sha512.Size]byte, target uint64, options 
 	s := &search{kernel: kernel, job: newJob(inner), target: target, start: options.Start}
 	s.found.Store(math.MaxUint64)
 
+	cores, over := options.Cores, make(chan struct{})
+	if !cores.take(ctx, over) {
+		return 0, ctx.Err()
+	}
 	var others sync.WaitGroup
-	for range s.workers(options.Workers) - 1 {
-		others.Go(func() { s.work(ctx, nil) })
+	for range s.workers(options.Workers, cores) - 1 {
+		others.Go(func() {
+			if cores.take(ctx, over) {
+				defer cores.give()
+				s.work(ctx, nil)
+			}
+		})
 	}
 	s.work(ctx, options.Progress)
+	close(over)
+	cores.give()
 	others.Wait()
 	if options.Progress != nil {
 		options.Progress(s.taken.Load())
@@ -84,10 +135,10 @@ type search struct {
 	found atomic.Uint64 // the earliest nonce found, MaxUint64 if none
 }
 
-// workers returns how many workers to start, of most at the most.
-func (s *search) workers(most int) int {
+// workers returns how many workers to start, of most at the most, or as many as there are cores if most is 0.
+func (s *search) workers(most int, cores *Cores) int {
 	if most < 1 {
-		most = runtime.GOMAXPROCS(0)
+		most = cores.count()
 	}
 	expected := math.MaxUint64 / s.target
 	return int(min(uint64(most), 1+expected/(chunksPerWorker*s.kernel.chunk)))

@@ -8,8 +8,11 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // firstNonce is Solve without any haste.
@@ -38,6 +41,83 @@ func TestSolveFindsFirstNonce(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestSolveAtChunkEdges has the first nonce at the ends of the chunks that workers take, with and without wrapping around.
+func TestSolveAtChunkEdges(t *testing.T) {
+	const before = 2 << 10 // this many nonces in front of the first one that counts, and no other among them
+	target := uint64(math.MaxUint64 / 1000)
+	for _, from := range []uint64{1 << 32, math.MaxUint64 - before} {
+		inner := Message{}.Inner()
+		first := firstNonce(inner, target, from)
+		for i := 0; first-from < before; i++ {
+			inner = Message{Data: fmt.Sprint(i)}.Inner()
+			first = firstNonce(inner, target, from)
+		}
+		for _, kernel := range append(Kernels(), yardstick) {
+			for _, offset := range []uint64{kernel.chunk - 1, kernel.chunk, 2*kernel.chunk - 1, 2 * kernel.chunk} {
+				for _, workers := range []int{1, 3} {
+					got, err := Solve(t.Context(), inner, target, Options{Workers: workers, Start: first - offset, Kernel: kernel})
+					if err != nil || got != first {
+						t.Errorf("%s, %d workers, from %d: got %d, %v, want %d", kernel.name, workers, first-offset, got, err, first)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestSolveSharesCores: of two searches that could use two cores each, the later one gets a core when the earlier one
+// is over. Then both cores are free again.
+func TestSolveSharesCores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cores := NewCores(2)
+		var order []string
+		var mu sync.Mutex
+		begin := func(name string, answer <-chan struct{}) {
+			kernel := fake(func(uint64) uint64 {
+				mu.Lock()
+				order = append(order, name)
+				mu.Unlock()
+				<-answer
+				return 0
+			})
+			if _, err := Solve(t.Context(), [sha512.Size]byte{}, 1, Options{Cores: cores, Kernel: kernel}); err != nil {
+				t.Error(err)
+			}
+		}
+		first, second := make(chan struct{}), make(chan struct{})
+		go begin("first", first)
+		synctest.Wait()
+		go begin("second", second)
+		synctest.Wait()
+		if got := strings.Join(order, " "); got != "first first" {
+			t.Errorf("at work: %s", got)
+		}
+		close(first)
+		synctest.Wait()
+		close(second)
+		synctest.Wait()
+		if got := strings.Join(order, " "); got != "first first second second" {
+			t.Errorf("worked: %s", got)
+		}
+		if len(cores.taken) != 0 {
+			t.Errorf("%d cores were not given back", len(cores.taken))
+		}
+	})
+}
+
+// TestSolveWaitingForCores: a search that has no core yet ends with its context.
+func TestSolveWaitingForCores(t *testing.T) {
+	cores := NewCores(1)
+	if !cores.take(t.Context(), nil) {
+		t.Fatal("no core is free")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{Cores: cores}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -84,52 +164,50 @@ func TestSolveWorkers(t *testing.T) {
 	for _, test := range []struct {
 		expected uint64
 		most     int
+		cores    *Cores
 		want     int
 	}{
-		{1, 8, 1},
-		{799, 8, 1},
-		{800, 8, 2},
-		{4000, 8, 6},
-		{1 << 40, 8, 8},
-		{1 << 40, 1, 1},
-		{1 << 40, 0, runtime.GOMAXPROCS(0)},
-		{math.MaxUint64, 1 << 20, 1 << 20},
+		{1, 8, nil, 1},
+		{799, 8, nil, 1},
+		{800, 8, nil, 2},
+		{4000, 8, nil, 6},
+		{1 << 40, 8, nil, 8},
+		{1 << 40, 1, nil, 1},
+		{1 << 40, 0, nil, runtime.GOMAXPROCS(0)},
+		{1 << 40, 0, NewCores(3), 3},
+		{1 << 40, 2, NewCores(3), 2},
+		{math.MaxUint64, 1 << 20, nil, 1 << 20},
 	} {
 		s := &search{kernel: fake(nil), target: math.MaxUint64 / test.expected}
-		if got := s.workers(test.most); got != test.want {
+		if got := s.workers(test.most, test.cores); got != test.want {
 			t.Errorf("%d hashes, at most %d workers: got %d, want %d", test.expected, test.most, got, test.want)
 		}
 	}
 }
 
+// TestSolveCancelled: a search ends with its context, and its bubble ends only once all its goroutines have.
 func TestSolveCancelled(t *testing.T) {
-	before := runtime.NumGoroutine()
 	for _, workers := range []int{1, 4} {
-		ctx, cancel := context.WithCancel(t.Context())
-		last := uint64(0)
-		progress := func(hashes uint64) {
-			if hashes < last {
-				t.Errorf("progress went from %d to %d", last, hashes)
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			last := uint64(0)
+			progress := func(hashes uint64) {
+				if hashes < last {
+					t.Errorf("progress went from %d to %d", last, hashes)
+				}
+				last = hashes
+				cancel()
 			}
-			last = hashes
-			cancel()
-		}
-		// Target 1 is met once in 2^64 hashes.
-		_, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{Workers: workers, Progress: progress})
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%d workers: got %v", workers, err)
-		}
-		if last == 0 {
-			t.Errorf("%d workers: no progress was reported", workers)
-		}
+			// Target 1 is met once in 2^64 hashes.
+			_, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{Workers: workers, Progress: progress})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%d workers: got %v", workers, err)
+			}
+			if last == 0 {
+				t.Errorf("%d workers: no progress was reported", workers)
+			}
+		})
 	}
-	for range 1000 { // a worker that has done its work may still be about to end
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		runtime.Gosched()
-	}
-	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
 func TestSolveOfEndedContext(t *testing.T) {

@@ -69,7 +69,7 @@ func (r *Router) Solve(ctx context.Context, q *StoreRequest, difficulty int64) e
 	}
 	message := q.Message()
 	length, ttl := message.PayloadLen(), uint64(q.TTLMillis)
-	options := pow.Options{Workers: r.options.Workers}
+	options := pow.Options{Workers: r.options.Workers, Cores: r.options.Cores}
 	if r.options.Progress != nil {
 		expected := pow.Expected(length, ttl, uint64(difficulty))
 		options.Progress = func(hashes uint64) { r.options.Progress(hashes, expected) }

@@ -15,6 +15,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
+	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 )
 
@@ -32,9 +33,10 @@ const Asynchronous = "async"
 
 // Options adjusts a Router. The zero value is usable.
 type Options struct {
-	Quorum        int   // how many nodes must have a message for success, at most network.SwarmTargets; 0 means 1
-	MaxDifficulty int64 // refuse more proof of work than this; 0 means DefaultMaxDifficulty
-	Workers       int   // for proof of work; 0 means one per processor
+	Quorum        int        // how many nodes must have a message for success, at most network.SwarmTargets; 0 means 1
+	MaxDifficulty int64      // refuse more proof of work than this; 0 means DefaultMaxDifficulty
+	Workers       int        // for proof of work; 0 means one per processor
+	Cores         *pow.Cores // for proof of work, shared with other routers; nil if there are none
 	Progress      func(hashes, expected uint64)
 	Log           *slog.Logger // nil: nothing is logged
 }

@@ -71,9 +71,20 @@ func keysFromEd25519Seed(seed [ed25519.SeedSize]byte) Keys {
 	// RFC 8032, section 5.1.5: the same half of the same hash is the secret scalar of the Ed25519 key.
 	digest := sha512.Sum512(seed[:])
 	return Keys{
-		Ed25519: SigningKey(ed25519.NewKeyFromSeed(seed[:])),
+		Ed25519: signingKey(seed, digest[:x25519.Size]),
 		X25519:  x25519.NewKeyPair(x25519.Clamp(x25519.PrivateKey(digest[:x25519.Size]))),
 	}
+}
+
+// signingKey is ed25519.NewKeyFromSeed for a process that needs one key and ends. The first use of crypto/ed25519 fills
+// a table of multiples of the base point, which takes longer than all else that a short command computes.
+func signingKey(seed [ed25519.SeedSize]byte, secret []byte) SigningKey {
+	scalar, err := new(edwards25519.Scalar).SetBytesWithClamping(secret)
+	if err != nil {
+		panic("sessionid: " + err.Error()) // only for a wrong length
+	}
+	public := new(edwards25519.Point).ScalarMult(scalar, edwards25519.NewGeneratorPoint())
+	return SigningKey(append(seed[:], public.Bytes()...))
 }
 
 // ID returns the account's Session ID.

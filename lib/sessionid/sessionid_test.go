@@ -84,6 +84,17 @@ func TestGenerateSeed(t *testing.T) {
 	}
 }
 
+// The Ed25519 key is the one that crypto/ed25519 makes of the same seed.
+func TestKeysAreEd25519(t *testing.T) {
+	for i := range 50 {
+		seed := sessionid.Seed{byte(i), 7}
+		want := ed25519.NewKeyFromSeed(append(seed[:], make([]byte, ed25519.SeedSize-len(seed))...))
+		if got := sessionid.KeysFromSeed(seed).Ed25519; !want.Equal(ed25519.PrivateKey(got[:])) {
+			t.Errorf("seed %d: another key", i)
+		}
+	}
+}
+
 func TestSign(t *testing.T) {
 	keys := sessionid.KeysFromSeed(sessionid.Seed{1, 2, 3})
 	message := []byte("retrieve1795391232497")

@@ -50,8 +50,8 @@ func sign(private x25519.PrivateKey, nonce *edwards25519.Scalar, message []byte)
 	if err != nil {
 		panic("xeddsa: " + err.Error()) // only for a wrong length
 	}
-	public := new(edwards25519.Point).ScalarBaseMult(a).Bytes()
-	commitment := new(edwards25519.Point).ScalarBaseMult(nonce).Bytes()
+	public := baseMult(a).Bytes()
+	commitment := baseMult(nonce).Bytes()
 	challenge := hashToScalar(commitment, public, message)
 	s := new(edwards25519.Scalar).MultiplyAdd(challenge, a, nonce)
 
@@ -60,6 +60,12 @@ func sign(private x25519.PrivateKey, nonce *edwards25519.Scalar, message []byte)
 	copy(signature[32:], s.Bytes())
 	signature[63] |= public[31] & signBit
 	return signature
+}
+
+// baseMult is Point.ScalarBaseMult without its table of multiples of the base point, which the first use in a process
+// fills: that takes as long as twenty of these, and most processes sign once or not at all.
+func baseMult(scalar *edwards25519.Scalar) *edwards25519.Point {
+	return new(edwards25519.Point).ScalarMult(scalar, edwards25519.NewGeneratorPoint())
 }
 
 // Verify reports whether signature is the signature of message by the owner of public. It is false for a public key

@@ -31,6 +31,7 @@ type peer struct {
 	signed         *record.SignedPreKey
 	oneTime        *record.PreKey
 	prekeys        *stores.InMemoryPreKey
+	sessions       *stores.InMemorySession
 }
 
 // newPeer makes a user with a signed prekey and a one-time prekey.
@@ -42,6 +43,7 @@ func newPeer(t testing.TB) *peer {
 		serializer:     serialize.NewProtoBufSerializer(),
 		prekeys:        stores.NewInMemoryPreKey(),
 	}
+	p.sessions = stores.NewInMemorySession(p.serializer)
 	var err error
 	if p.identity, err = keyhelper.GenerateIdentityKeyPair(); err != nil {
 		t.Fatal(err)
@@ -62,7 +64,7 @@ func newPeer(t testing.TB) *peer {
 		t.Fatal(err)
 	}
 	p.builder = session.NewBuilder(
-		stores.NewInMemorySession(p.serializer),
+		p.sessions,
 		p.prekeys,
 		signedPrekeys,
 		stores.NewInMemoryIdentityKey(p.identity, p.registrationID),
@@ -101,6 +103,14 @@ func (p *peer) start(ctx context.Context, b x3dh.Bundle) error {
 		0, 1, oneTimeID, b.SignedPrekeyID, oneTime, ecc.NewDjbECPublicKey(b.SignedPrekey), b.Signature,
 		identity.NewKey(ecc.NewDjbECPublicKey(b.IdentityKey)),
 	))
+}
+
+// forget ends the sessions with the contact.
+func (p *peer) forget(t testing.TB) {
+	t.Helper()
+	if err := p.sessions.DeleteSession(t.Context(), p.contact); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (p *peer) encrypt(ctx context.Context, plaintext []byte) (message, error) {

@@ -1,0 +1,157 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/tidwall/gjson"
+
+	"sessiontool/lib/record"
+)
+
+// pipeline is an app that reads input and keeps what it prints.
+func pipeline(input io.Reader) (*App, *bytes.Buffer) {
+	var out bytes.Buffer
+	return newApp(Streams{In: input, Out: &out, Err: io.Discard}), &out
+}
+
+// Tasks run at one time, no more than are allowed, and end in any order: their records come in the order of the items,
+// as do the errors of items that cannot be read, cannot be prepared or fail.
+func TestFilterAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ahead = 4
+		app, out := pipeline(strings.NewReader(`0 1 "two" 3 4 5 6 7 8 9 10 11`))
+		var turns [12]chan struct{}
+		for i := range turns {
+			turns[i] = make(chan struct{})
+		}
+		var running atomic.Int32
+		ended := make(chan error)
+		go func() {
+			ended <- filterAhead(t.Context(), app, ahead, func(n int) (task, error) {
+				if n == 3 {
+					return nil, fmt.Errorf("%w: three", errBadInput)
+				}
+				return func(context.Context) (any, error) {
+					running.Add(1)
+					defer running.Add(-1)
+					<-turns[n]
+					if n == 5 {
+						return nil, fmt.Errorf("%w: five", errBadInput)
+					}
+					return n, nil
+				}, nil
+			})
+		}()
+		synctest.Wait()
+		if got := running.Load(); got != 2 { // items 0 to 3 are begun, of which two are errors
+			t.Errorf("%d tasks run at one time", got)
+		}
+		close(turns[1])
+		synctest.Wait()
+		if out.Len() > 0 {
+			t.Errorf("printed before the first: %s", out)
+		}
+		close(turns[0])
+		synctest.Wait()
+		if got := running.Load(); got != ahead {
+			t.Errorf("%d tasks run at one time", got)
+		}
+		for i := 11; i > 3; i-- {
+			close(turns[i])
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+			got = append(got, gjson.Get(line, "code").Str+strings.TrimLeft(line, "{"))
+		}
+		for i, line := range got {
+			if strings.HasPrefix(line, string(record.CodeBadInput)) {
+				got[i] = "error"
+			}
+		}
+		want := strings.Fields("0 1 error error 4 error 6 7 8 9 10 11")
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// A failure that concerns all items ends the command: nothing that follows it is printed, and nothing more is begun.
+func TestFilterAheadFatal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, out := pipeline(strings.NewReader("0 1 2 3 4 5 6 7 8 9"))
+		begun := 0
+		err := filterAhead(t.Context(), app, 3, func(n int) (task, error) {
+			begun++
+			return func(ctx context.Context) (any, error) {
+				if n == 1 {
+					return nil, errNoNetwork
+				}
+				if n > 1 {
+					<-ctx.Done()
+				}
+				return n, nil
+			}, nil
+		})
+		if !errors.Is(err, errNoNetwork) || out.String() != "0\n" || begun > 5 {
+			t.Errorf("got %v, printed %q, began %d", err, out, begun)
+		}
+	})
+}
+
+// pow solve prints a record as soon as it has it, while its input is still open, and a signal ends its wait for more.
+func TestPowSolveStream(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "pow", "solve", "--difficulty", "1")
+	cmd.Args[0] = "sessiontool"
+	cmd.Env = []string{"HOME=" + t.TempDir(), complaints + "=" + os.Getenv(complaints)}
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stdout)
+	for _, ref := range []string{"a", "b", "c"} {
+		fmt.Fprintf(stdin, `{"ref":%q,"to":"05%s","timestamp_ms":1590000000000,"ttl_ms":3600000,"data_base64":"aGVsbG8="}`+"\n",
+			ref, strings.Repeat("ab", 32))
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%v: %s", err, &problems)
+		}
+		if gjson.Get(line, "ref").Str != ref || gjson.Get(line, "nonce").Str == "" {
+			t.Errorf("got %s", line)
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 143 || !strings.Contains(problems.String(), `"code":"terminated"`) {
+		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), &problems)
+	}
+}

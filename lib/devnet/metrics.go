@@ -33,7 +33,8 @@ type meter struct {
 
 // endpoints names the paths that nodes serve, as they are called in metrics.
 var endpoints = map[string]string{
-	rpc.StoragePath: "storage", onion.V1.Path(): "onion_v1", onion.V2.Path(): "onion_v2", rpc.StatsPath: "stats",
+	rpc.StoragePath: "storage", onion.V1.Path(): "onion_v1", onion.V2.Path(): "onion_v2", onion.ProxyPath: "proxy",
+	rpc.StatsPath: "stats",
 }
 
 const (

@@ -1,13 +1,13 @@
 package node
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"math"
 	mathrand "math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -25,20 +25,25 @@ const churnVariable = "SESSIONTOOL_TEST_CHURN"
 // churn is a network whose nodes come and go.
 type churn struct {
 	*testNetwork
-	ids      []swarm.SwarmID
-	mu       sync.Mutex // guards states and stopped, which the clients look at
-	stopped  map[int]bool
-	retiring map[int]bool // in no swarm, until they have given everything away
-	gone     map[int]bool
+	changes sync.WaitGroup // nodes that are being started or stopped
+
+	mu      sync.Mutex // guards what follows, and the network's states, configs and nodes
+	founded []swarm.SwarmID
+	stopped map[int]bool // do not run at the moment
+	halted  []int        // of these, the ones that can be started again
+	leaving map[int]bool // in no swarm, until they have given everything away
+	gone    map[int]bool
+	joins   int
+	leaves  int
 }
 
-// TestChurn has nodes join, leave, move, stop and start while clients store. Nothing that was acknowledged is lost: in
-// the end every member of a key's swarm has every message.
+// TestChurn has nodes join, leave, stop and start, and swarms be founded and dissolved, while clients store. Nothing that
+// was acknowledged is lost: in the end every member of a key's swarm has every message.
 func TestChurn(t *testing.T) {
-	swarms, members, steps, pause := 4, 4, 12, 150*time.Millisecond
+	swarms, members, steps, interval := 4, 4, 16, 150*time.Millisecond
 	large := os.Getenv(churnVariable) != ""
 	if large {
-		swarms, members, steps, pause = 20, 5, 60, time.Second
+		swarms, members, steps, interval = 20, 5, 120, time.Second
 	}
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -49,33 +54,35 @@ func TestChurn(t *testing.T) {
 		users = append(users, newUser(t, 0))
 	}
 	l := c.startLoad(users, c.memberFor)
+	begin, most := time.Now(), int64(0)
 	for step := range steps {
-		l.more(t, 20)
-		<-time.After(pause)
+		<-time.After(time.Until(begin.Add(time.Duration(step+1) * interval)))
 		c.step(step)
+		resident, _ := residentBytes()
+		most = max(most, resident)
 	}
+	took := time.Since(begin)
 	l.end()
-	c.restartAll()
+	c.changes.Wait()
+	c.resumeAll()
+	c.changes.Wait()
 	c.wantEverywhere(l)
-	t.Logf("%d stores acknowledged by %d nodes in %d swarms over %d changes", l.stored.Load(), swarms*members, swarms, steps)
-	if resident, ok := residentBytes(); ok && large {
-		t.Logf("%d MiB resident", resident>>20)
-		if resident > 1<<30 {
-			t.Errorf("the process takes %d MiB", resident>>20)
-		}
+	t.Logf("%d stores acknowledged; %d nodes joined and %d left within %v, one every %v; %d swarms in the end; %d MiB resident at most",
+		l.stored.Load(), c.joins, c.leaves, took.Round(time.Millisecond), (took / time.Duration(c.joins+c.leaves)).Round(time.Millisecond),
+		len(c.inUse()), most>>20)
+	if large && most > 1<<30 {
+		t.Errorf("the process takes %d MiB", most>>20)
 	}
 }
 
 func startChurn(t *testing.T, swarms, members int) *churn {
-	c := &churn{stopped: make(map[int]bool), retiring: make(map[int]bool), gone: make(map[int]bool)}
-	for i := range swarms {
-		c.ids = append(c.ids, swarm.SwarmID(math.MaxUint64/uint64(swarms)*uint64(i)+1))
-	}
+	c := &churn{stopped: make(map[int]bool), leaving: make(map[int]bool), gone: make(map[int]bool)}
 	var places []swarm.SwarmID
 	for i := range swarms * members {
-		places = append(places, c.ids[i%swarms])
+		places = append(places, swarm.SwarmID(math.MaxUint64/uint64(swarms)*uint64(i%swarms)+1))
 	}
 	c.testNetwork = startNetwork(t, places, func(_ int, config *Config) { config.PollInterval = 50 * time.Millisecond })
+	t.Cleanup(c.changes.Wait)
 	return c
 }
 
@@ -101,51 +108,87 @@ func (c *churn) inUse() (ids []swarm.SwarmID) {
 	return ids
 }
 
-// running returns the running members of a swarm.
-func (c *churn) running(id swarm.SwarmID) (members []int) {
+// members returns the members of a swarm, running its running ones.
+func (c *churn) members(id swarm.SwarmID) (members []int) {
 	for i, state := range c.states {
-		if state.SwarmID == uint64(id) && !c.stopped[i] && !c.gone[i] {
+		if state.SwarmID == uint64(id) && !c.gone[i] {
 			members = append(members, i)
 		}
 	}
 	return members
 }
 
-// step makes one change. A swarm keeps two running members, so that some node always answers.
+func (c *churn) running(id swarm.SwarmID) (members []int) {
+	return slices.DeleteFunc(c.members(id), func(i int) bool { return c.stopped[i] })
+}
+
+// step has one node join or leave and, now and then, other things happen. What takes long goes on in the background. A swarm
+// keeps two running members, so that some node always answers.
 func (c *churn) step(step int) {
-	c.finishRetiring()
-	id := c.ids[mathrand.IntN(len(c.ids))]
-	members := c.running(id)
-	spare := len(members) > 2
-	switch step % 6 {
-	case 0:
-		c.join(id)
-	case 1, 4:
-		if spare {
-			c.setStopped(members[0], true)
-			c.stop(members[0])
+	c.finishLeaving()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if step%2 == 0 {
+		c.join(c.smallest())
+	} else if i, ok := c.spare(); ok {
+		c.place(swarm.NoSwarm, i)
+		c.leaving[i] = true
+		c.leaves++
+	}
+	switch step % 8 {
+	case 1:
+		if i, ok := c.spare(); ok {
+			c.halt(i)
 		}
-	case 2:
-		c.restartAll()
-	case 3: // to another swarm
-		if spare {
-			c.place(members[0], c.ids[mathrand.IntN(len(c.ids))])
-		}
-	case 5: // for good
-		if spare {
-			c.place(members[0], swarm.NoSwarm)
-			c.retiring[members[0]] = true
-		}
+	case 3:
+		c.found()
+	case 5:
+		c.resumeAll()
+	case 7:
+		c.dissolve()
 	}
 }
 
-func (c *churn) setStopped(i int, stopped bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stopped[i] = stopped
+// smallest returns the swarm with the fewest running members.
+func (c *churn) smallest() swarm.SwarmID {
+	return slices.MinFunc(c.inUse(), func(a, b swarm.SwarmID) int { return len(c.running(a)) - len(c.running(b)) })
 }
 
-// publish makes the current states the list. The caller holds c.mu.
+// spare returns a running node of some swarm that can do without it.
+func (c *churn) spare() (int, bool) {
+	ids := c.inUse()
+	mathrand.Shuffle(len(ids), func(i, k int) { ids[i], ids[k] = ids[k], ids[i] })
+	for _, id := range ids {
+		if members := c.running(id); len(members) > 2 {
+			return members[mathrand.IntN(len(members))], true
+		}
+	}
+	return 0, false
+}
+
+// found makes a new swarm of nodes of others.
+func (c *churn) found() {
+	id := swarm.SwarmID(mathrand.Uint64())
+	c.founded = append(c.founded, id)
+	for range 3 {
+		if i, ok := c.spare(); ok {
+			c.states[i].SwarmID = uint64(id)
+		}
+	}
+	c.publish()
+}
+
+// dissolve spreads the nodes of the swarm that was founded last over others.
+func (c *churn) dissolve() {
+	id := c.founded[len(c.founded)-1]
+	others := slices.DeleteFunc(c.inUse(), func(other swarm.SwarmID) bool { return other == id })
+	for k, i := range c.members(id) {
+		c.states[i].SwarmID = uint64(others[k%len(others)])
+	}
+	c.publish()
+}
+
+// publish makes the current states the list.
 func (c *churn) publish() {
 	states := slices.Clone(c.states)
 	for i := len(states) - 1; i >= 0; i-- {
@@ -156,16 +199,14 @@ func (c *churn) publish() {
 	c.directory.set(states...)
 }
 
-func (c *churn) place(i int, id swarm.SwarmID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *churn) place(id swarm.SwarmID, i int) {
 	c.states[i].SwarmID = uint64(id)
 	c.publish()
 }
 
 // join adds a node with an empty disk.
 func (c *churn) join(id swarm.SwarmID) {
-	dir := filepath.Join(c.t.TempDir(), "joined")
+	dir := c.t.TempDir()
 	keys, err := LoadKeys(dir, rand.Reader)
 	if err != nil {
 		c.t.Fatal(err)
@@ -173,20 +214,57 @@ func (c *churn) join(id swarm.SwarmID) {
 	listener := listen(c.t, "127.0.0.1:0")
 	config := c.configs[0]
 	config.DataDir = dir
-	c.mu.Lock()
 	i := len(c.states)
 	c.states = append(c.states, nodeState(keys, listener.Addr().(*net.TCPAddr), id))
-	c.stopped[i] = true
-	c.publish()
-	c.mu.Unlock()
 	c.configs, c.nodes = append(c.configs, config), append(c.nodes, nil)
-	c.start(i, listener)
-	c.setStopped(i, false)
+	c.stopped[i] = true
+	c.joins++
+	c.publish()
+	c.launch(i, listener)
 }
 
-// finishRetiring takes those nodes off the list that owe nobody anything any more.
-func (c *churn) finishRetiring() {
-	for i := range c.retiring {
+// launch starts node i in the background.
+func (c *churn) launch(i int, listener net.Listener) {
+	config := c.configs[i]
+	config.Listener = listener
+	c.changes.Go(func() {
+		node, err := Start(context.Background(), config)
+		if err != nil {
+			c.t.Error(err)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.nodes[i] = node
+		delete(c.stopped, i)
+	})
+}
+
+// halt stops a node that stays listed, in the background.
+func (c *churn) halt(i int) {
+	c.stopped[i] = true
+	node := c.nodes[i]
+	c.changes.Go(func() {
+		c.end(node)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.halted = append(c.halted, i)
+	})
+}
+
+// resumeAll starts the nodes again that have been stopped.
+func (c *churn) resumeAll() {
+	for _, i := range c.halted {
+		c.launch(i, listen(c.t, c.address(i)))
+	}
+	c.halted = nil
+}
+
+// finishLeaving takes those nodes off the list that owe nobody anything any more.
+func (c *churn) finishLeaving() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.leaving {
 		node := c.nodes[i]
 		settled, err := node.Settled()
 		if err != nil {
@@ -195,21 +273,18 @@ func (c *churn) finishRetiring() {
 		if !settled || node.members.view().blockHash != c.directory.blockHash() {
 			continue
 		}
-		delete(c.retiring, i)
-		c.mu.Lock()
+		delete(c.leaving, i)
 		c.gone[i] = true
 		c.publish()
-		c.mu.Unlock()
-		c.stop(i)
+		c.changes.Go(func() { c.end(node) })
 	}
 }
 
-func (c *churn) restartAll() {
-	for i, stopped := range c.stopped {
-		if stopped {
-			c.restart(i)
-			c.setStopped(i, false)
-		}
+func (c *churn) end(node *Node) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := node.Close(ctx); err != nil {
+		c.t.Error(err)
 	}
 }
 

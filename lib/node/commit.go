@@ -1,7 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -95,26 +97,50 @@ func (i insertion) size() (size int) {
 	return size
 }
 
-// commit writes a group in one transaction and then answers everybody in it. If the transaction fails, nobody's
-// messages are kept.
+// commit writes a group in one transaction, removes expired messages in it, and then answers everybody in the group. If the
+// transaction fails, nobody's messages are kept.
 func (s *store) commit(group []insertion) {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if s.full(tx) {
-			return errStoreFull
+	coming, limit := 0, s.sweepSize
+	for _, insertion := range group {
+		coming += len(insertion.entries)
+	}
+	if coming > 0 {
+		limit = coming + minSweep
+	}
+	var removed int
+	var refused error
+	start := time.Now()
+	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
+		if removed, err = s.removeExpired(tx, limit); err != nil {
+			return fmt.Errorf("removing expired messages: %w", err)
 		}
-		tables, queueing := openTables(tx), s.queue.inUse()
-		for _, insertion := range group {
-			for _, e := range insertion.entries {
-				if err := tables.put(e, insertion.queued && queueing); err != nil {
-					return fmt.Errorf("storing a message: %w", err)
-				}
+		if coming > 0 && s.full(tx) {
+			refused = errStoreFull
+			return nil
+		}
+		return s.putAll(tx, group)
+	})
+	if err == nil {
+		s.removed.Add(uint64(removed))
+	}
+	if coming == 0 {
+		s.adaptSweep(time.Since(start))
+	}
+	for _, insertion := range group {
+		insertion.result <- cmp.Or(err, refused)
+	}
+}
+
+func (s *store) putAll(tx *bbolt.Tx, group []insertion) error {
+	tables, queueing := openTables(tx), s.queue.inUse()
+	for _, insertion := range group {
+		for _, e := range insertion.entries {
+			if err := tables.put(e, insertion.queued && queueing); err != nil {
+				return fmt.Errorf("storing a message: %w", err)
 			}
 		}
-		return nil
-	})
-	for _, insertion := range group {
-		insertion.result <- err
 	}
+	return nil
 }
 
 // full reports whether the pages in use have reached the limit. The file never shrinks, so its size says less.

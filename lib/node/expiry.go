@@ -3,20 +3,25 @@ package node
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"go.etcd.io/bbolt"
 )
 
+// Expired messages go in the transactions in which new ones come: that costs no sync to the disk of its own, and while
+// messages come more of them go. Where none come the sweep commits for itself.
+
 const (
 	// sweepInterval is that of the 2020 server (node notes, section 6).
 	sweepInterval = 10 * time.Second
-	// sweepTime is about how long a sweep may keep new messages waiting at a time; between these times it gives way for as
-	// long. The number of messages that go at a time adapts to it, within bounds.
-	sweepTime = 15 * time.Millisecond
-	minSweep  = 64
-	maxSweep  = 256
+	// sweepTime is about how long expiry may make a transaction.
+	sweepTime = 10 * time.Millisecond
+	// A transaction removes minSweep more than come with it, or, if none come, as many as take about sweepTime, but between
+	// minSweep and maxSweep.
+	minSweep = 32
+	maxSweep = 512
 )
 
 // sweepLoop removes expired messages until ctx ends. now is the node's clock.
@@ -38,32 +43,40 @@ func (s *store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time
 	}
 }
 
-// sweep removes the messages that have expired at now (milliseconds) batch by batch, so that it neither holds up
-// stores for long nor grows a transaction without bound. It returns their number, or that so far if ctx ended.
-func (s *store) sweep(ctx context.Context, now int64) (removed int, err error) {
-	for size := minSweep; ctx.Err() == nil; {
-		expired, err := s.expired(now, size)
-		if err != nil || len(expired) == 0 {
-			return removed, err
+// sweep has the committer remove the messages that have expired at now (milliseconds). As long as others keep it busy that is
+// all; otherwise there are transactions for this alone, between which it gives way. It returns how many have gone meanwhile
+// when none are left or ctx has ended.
+func (s *store) sweep(ctx context.Context, now int64) (removed uint64, err error) {
+	before := s.removed.Load()
+	s.sweepUntil.Store(now)
+	for idle := true; ctx.Err() == nil; idle = s.idle(ctx) {
+		var due []indexEntry
+		err := s.db.View(func(tx *bbolt.Tx) (err error) {
+			due, err = expired(tx, now, 1)
+			return err
+		})
+		if err != nil || len(due) == 0 {
+			return s.removed.Load() - before, err
 		}
-		start := time.Now()
-		if err := s.remove(expired); err != nil {
-			return removed, err
+		if !idle {
+			continue
 		}
-		removed += len(expired)
-		s.removed.Add(uint64(len(expired)))
-		took := time.Since(start)
-		if took < sweepTime {
-			size = min(2*size, maxSweep)
-		} else {
-			size = max(size/2, minSweep)
-		}
-		select {
-		case <-time.After(took):
-		case <-ctx.Done():
+		// A committer that is busy, or has no space for what comes, removes all the same.
+		if err := s.insert(false); err != nil && !errors.Is(err, errStoreBusy) && !errors.Is(err, errStoreFull) {
+			return s.removed.Load() - before, err
 		}
 	}
-	return removed, nil
+	return s.removed.Load() - before, nil
+}
+
+// idle waits for a moment and reports whether nothing was removed meanwhile.
+func (s *store) idle(ctx context.Context) bool {
+	before := s.removed.Load()
+	select {
+	case <-time.After(sweepTime):
+	case <-ctx.Done():
+	}
+	return s.removed.Load() == before
 }
 
 // indexEntry is one entry of the expiry index: expiration and sequence number, and name.
@@ -72,40 +85,52 @@ type indexEntry struct {
 	name messageName
 }
 
-// expired returns the first entries of the expiry index, at most limit of them, that are due at now. Reading first
-// spares a node with nothing to remove the write.
-func (s *store) expired(now int64, limit int) (due []indexEntry, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		end := expiryKey(now+1, 0)
-		cursor := tx.Bucket(expiryBucket).Cursor()
-		for key, name := cursor.First(); key != nil && len(due) < limit && bytes.Compare(key, end) < 0; key, name = cursor.Next() {
-			if len(key) != 2*numberSize || len(name) != nameSize {
-				return errStoreDamage
-			}
-			due = append(due, indexEntry{bytes.Clone(key), messageName(name)})
+// expired returns the first entries of the expiry index, at most limit of them, that are due at now.
+func expired(tx *bbolt.Tx, now int64, limit int) (due []indexEntry, err error) {
+	end := expiryKey(now+1, 0)
+	cursor := tx.Bucket(expiryBucket).Cursor()
+	for key, name := cursor.First(); key != nil && len(due) < limit && bytes.Compare(key, end) < 0; key, name = cursor.Next() {
+		if len(key) != 2*numberSize || len(name) != nameSize {
+			return nil, errStoreDamage
 		}
-		return nil
-	})
-	return due, err
+		due = append(due, indexEntry{bytes.Clone(key), messageName(name)})
+	}
+	return due, nil
 }
 
-// remove deletes messages together with everything that points to them.
-func (s *store) remove(entries []indexEntry) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, entry := range entries {
-			sequence := entry.key[numberSize:]
-			for _, gone := range []struct{ bucket, key []byte }{
-				{messageBucket, sequence},
-				{orderBucket, append([]byte(entry.name.owner()), sequence...)},
-				{nameBucket, entry.name[:]},
-				{expiryBucket, entry.key},
-				{queueBucket, sequence},
-			} {
-				if err := tx.Bucket(gone.bucket).Delete(gone.key); err != nil {
-					return err
-				}
+// removeExpired deletes messages that the sweep wants to go, together with everything that points to them, until limit of
+// them have gone or sweepTime has passed. A damaged index removes nothing; sweep reports it.
+func (s *store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) {
+	start := time.Now()
+	due, damage := expired(tx, s.sweepUntil.Load(), limit)
+	if damage != nil {
+		return 0, nil
+	}
+	for _, entry := range due {
+		sequence := entry.key[numberSize:]
+		for _, gone := range []struct{ bucket, key []byte }{
+			{messageBucket, sequence},
+			{orderBucket, append([]byte(entry.name.owner()), sequence...)},
+			{nameBucket, entry.name[:]},
+			{expiryBucket, entry.key},
+			{queueBucket, sequence},
+		} {
+			if err := tx.Bucket(gone.bucket).Delete(gone.key); err != nil {
+				return removed, err
 			}
 		}
-		return nil
-	})
+		if removed++; time.Since(start) > sweepTime {
+			break
+		}
+	}
+	return removed, nil
+}
+
+// adaptSweep sets how many messages the next transaction without new ones may remove, after one that took so long.
+func (s *store) adaptSweep(took time.Duration) {
+	if took < sweepTime {
+		s.sweepSize = min(2*s.sweepSize, maxSweep)
+	} else {
+		s.sweepSize = max(s.sweepSize/2, minSweep)
+	}
 }

@@ -239,6 +239,7 @@ func TestRelayGrace(t *testing.T) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}
+		n.links = silentLinks(t)
 		layer := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name()}
 		defer time.AfterFunc(relayGrace, n.endRelays).Stop()
 		recorder, start := httptest.NewRecorder(), time.Now()

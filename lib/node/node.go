@@ -17,7 +17,8 @@
 // missing, when one starts, joins or comes back, and now and then (compare.go, catchup.go); and messages that belong
 // elsewhere after swarms have changed are given to all nodes there (handover.go). A member gets a message only once in
 // effect, however often it is sent. Nodes know each other by their Ed25519 keys: who asks signs for one receiver, path,
-// body and time (signature.go), who answers proves its key in TLS (peer.go), and others are turned away.
+// body and time (signature.go), who answers proves its key in TLS (peer.go), and others are turned away. Onion requests go from
+// node to node over connections that many of them share (link.go).
 package node
 
 import (
@@ -131,6 +132,7 @@ type Node struct {
 	handOver    *handOver
 	listeners   *listeners
 	client      *http.Client // to other nodes
+	links       *links       // to other nodes, for onion requests
 	caller      *caller      // makes signed requests with client
 	limiter     *addressLimiter
 	relays      slots
@@ -186,7 +188,8 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.close())
 	}
-	n.server = newServer(config.Wrap(n), chooseCertificate(keys.Address(), identity, clients), n.log)
+	n.links = newLinks(identity, config.DialContext)
+	n.server = newServer(config.Wrap(n), n.serveLink, chooseCertificate(keys.Address(), identity, clients), n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
 	if err := n.members.refresh(ctx); err != nil {
@@ -305,6 +308,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.serving.Unlock()
 	n.tasks.Wait()
 	n.replicator.wait()
+	n.links.close()
 	n.client.CloseIdleConnections()
 	return errors.Join(n.serveErr, n.store.close())
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -80,32 +82,68 @@ func (n *Node) seal(layer *onion.Layer, status int, body string) answer {
 	return answer{status: rpc.StatusOK, body: sealed}
 }
 
-// relay posts what was under the layer to the next hop and passes its answer on as it comes in.
+// onionTimeout is the answer about a next hop that is silent.
+var onionTimeout = bareAnswer(rpc.StatusTimeout, onion.TextTimeout)
+
+// relay posts what was under the layer to the next hop.
 func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Version, layer *onion.Layer) {
 	next := n.members.view().peers[layer.Destination]
 	if next == nil {
 		n.write(w, bareAnswer(rpc.StatusBadGateway, onion.TextNextNode+layer.Destination))
 		return
 	}
+	hops := passedHops(r) + 1
+	if len(layer.Body) <= maxLinkBody && n.relayOverLink(w, r, next, version, hops, layer.Body) {
+		return
+	}
+	n.forward(w, r, next, version.Path(), nil, layer.Body, onionTimeout)
+}
+
+// relayOverLink is forward over a link. It returns false if the request has to go by HTTP.
+func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer, version onion.Version, hops int, body []byte) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
-		n.write(w, bareAnswer(rpc.StatusTimeout, onion.TextTimeout))
+		n.write(w, onionTimeout)
+		return true
+	}
+	defer n.relays.release()
+	result, err := n.links.call(ctx, next, slices.Index(linkPaths, version.Path()), hops, body)
+	switch {
+	case errors.Is(err, errNoLink):
+		return false
+	case err != nil || result.code == 0:
+		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
+		n.write(w, onionTimeout)
+	default:
+		n.write(w, bareAnswer(relayedStatus(int(result.code)), string(result.body)))
+	}
+	return true
+}
+
+// forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is late.
+func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path string, header http.Header, body []byte, late answer) {
+	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
+	defer cancel()
+	defer context.AfterFunc(n.relaying, cancel)()
+	if !n.relays.acquire(ctx) {
+		n.write(w, late)
 		return
 	}
 	defer n.relays.release()
-	request, err := newPeerRequest(ctx, next, version.Path(), layer.Body)
+	request, err := newPeerRequest(ctx, next, path, body)
 	if err != nil {
-		n.log.Error("relaying an onion request", "to", next.name(), "error", err)
+		n.log.Error("relaying a request", "to", next.name(), "error", err)
 		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
 		return
 	}
+	maps.Copy(request.Header, header)
 	request.Header.Set(hopHeader, strconv.Itoa(passedHops(r)+1))
 	response, err := n.client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
-		n.write(w, bareAnswer(rpc.StatusTimeout, onion.TextTimeout))
+		n.write(w, late)
 		return
 	}
 	defer response.Body.Close()

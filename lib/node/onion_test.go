@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
@@ -139,24 +140,43 @@ type roundTrip func(r *http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A hop that is silent has ten seconds, and so has a request that waits for others to get through.
+// silentLinks are links to nodes that do not answer.
+func silentLinks(t *testing.T) *links {
+	l := newLinks(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	t.Cleanup(l.close)
+	return l
+}
+
+// A hop that is silent has ten seconds, whichever way it is asked, and so has a request that waits for others to get through.
 func TestOnionHopSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := bareNode(t)
+		n.links = silentLinks(t)
 		n.client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}
-		layer := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name()}
-		for name, relays := range map[string]slots{"silent hop": make(slots, 1), "no place": make(slots)} {
-			n.relays = relays
+		small := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name()}
+		large := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name(), Body: make([]byte, maxLinkBody+1)}
+		for _, test := range []struct {
+			name   string
+			layer  *onion.Layer
+			relays slots
+		}{
+			{"silent hop, link", small, make(slots, 1)}, {"silent hop, HTTP", large, make(slots, 1)},
+			{"no place, link", small, make(slots)}, {"no place, HTTP", large, make(slots)},
+		} {
+			n.relays = test.relays
 			recorder, start := httptest.NewRecorder(), time.Now()
-			n.relay(recorder, httptest.NewRequest(http.MethodPost, "/", nil), onion.V2, layer)
+			n.relay(recorder, httptest.NewRequest(http.MethodPost, "/", nil), onion.V2, test.layer)
 			if took := time.Since(start); took != hopTimeout || recorder.Code != 504 || recorder.Body.String() != "Request time out" {
-				t.Errorf("%s: %d %q after %v", name, recorder.Code, recorder.Body, took)
+				t.Errorf("%s: %d %q after %v", test.name, recorder.Code, recorder.Body, took)
 			}
-			if len(relays) != 0 {
-				t.Errorf("%s: the place is not given back", name)
+			if len(n.relays) != 0 {
+				t.Errorf("%s: the place is not given back", test.name)
 			}
 		}
 	})

@@ -4,26 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
-	"sessiontool/lib/swarm"
 )
 
-// row is a line of node-2020.jsonl: an HTTP exchange with one of the recorded nodes, or, with Hops, what was inside
-// the onion request of the line before.
+// row is a line of node-2020.jsonl: an HTTP exchange with one of the recorded nodes; with Hops, what was inside the onion
+// request of the line before; with Key, where that server puts a key; or something that the recorder did or found.
 type row struct {
 	N        int        `json:"n"`
 	T        float64    `json:"t"` // seconds since 1970, at the end of the exchange
@@ -38,6 +31,7 @@ type row struct {
 	Header   struct {
 		ContentType *string `json:"Content-Type"`
 	} `json:"response_headers"`
+	RequestHeader map[string]string `json:"request_headers"`
 
 	Hops   []int  `json:"hops"`
 	Inner  string `json:"inner_request"`
@@ -45,6 +39,18 @@ type row struct {
 		Body   string `json:"body"`
 		Status int    `json:"status"`
 	} `json:"opened_response"`
+	OuterStatus int    `json:"outer_status"`
+	OuterText   string `json:"outer_body_if_not_sealed"`
+
+	Key    string   `json:"key_u64"` // these in hex
+	Swarms []string `json:"swarms"`
+	Server string   `json:"server"`
+
+	Info        *string  `json:"info"`
+	Raw         string   `json:"raw"`
+	Certificate string   `json:"cert_der_b64"`
+	Frames      []string `json:"frames"`
+	FramesSent  []string `json:"frames_sent"`
 }
 
 // recordBody is a body as text or, where it is none, in base64. Long runs of one character at the end are cut off,
@@ -68,16 +74,18 @@ func (b recordBody) bytes(t testing.TB) ([]byte, bool) {
 	if b.TruncatedFrom == 0 {
 		return []byte(b.Text), true
 	}
-	last := b.Text[len(b.Text)-1:]
 	end := `"}}`
-	if last == " " {
+	if strings.HasSuffix(b.Text, " ") {
 		end = ""
 	}
 	missing := b.TruncatedFrom - len(b.Text) - len(end)
-	if missing < 0 || !strings.HasSuffix(b.Text, strings.Repeat(last, 100)) {
-		return nil, false
+	for unit := 1; unit <= len(`\u0000`) && missing >= 0; unit++ { // characters may be written as escapes
+		last := b.Text[len(b.Text)-unit:]
+		if strings.HasSuffix(b.Text, strings.Repeat(last, 100)) {
+			return []byte(b.Text + strings.Repeat(last, missing/unit+1)[:missing] + end), true
+		}
 	}
-	return []byte(b.Text + strings.Repeat(last, missing) + end), true
+	return nil, false
 }
 
 func loadRows(t *testing.T) []row {
@@ -102,218 +110,63 @@ func loadRows(t *testing.T) []row {
 // replay is our nodes in the place of the recorded ones: as many, in the same swarms, with the clock of that day.
 type replay struct {
 	*testNetwork
+	rows    []row
 	first   int // the recorded port of node 0
 	clock   atomic.Int64
 	foreign map[string]bool   // hashes of messages that recorded peers do not accept, and ours do
 	owners  map[string]string // by hash
 	absent  []bool            // nodes that the list lacks
+	keys    map[string]int    // recorded nodes by Ed25519 key and by address without ".snode"
+
+	replayed    map[string]int // rows by kind
+	left        map[string]int // rows that cannot be replayed, by why
+	differences map[string]int // rows by what is different
+}
+
+// kind is a kind of row and how it is replayed.
+type kind struct {
+	name   string
+	is     func(r *replay, i int) bool
+	replay func(r *replay, i int)
+}
+
+// kinds are tried in this order.
+var kinds = []kind{
+	{"key to swarm", func(r *replay, i int) bool { return r.rows[i].Key != "" }, (*replay).place},
+	{"node list", func(r *replay, i int) bool { return strings.HasPrefix(r.rows[i].Note, listNote) }, (*replay).change},
+	{"TLS version", func(r *replay, i int) bool { return tlsNote.MatchString(r.rows[i].Note) }, (*replay).handshake},
+	{"proxy request", func(r *replay, i int) bool { return r.rows[i].Path == onion.ProxyPath }, (*replay).proxy},
+	{"push of another node", func(r *replay, i int) bool { return r.rows[i].Path == batchPath }, (*replay).push},
+	{"onion layer, made again", (*replay).craftable, (*replay).craft},
+	{"onion request, with the next row", func(r *replay, i int) bool { return r.sealed(i) && r.opened(i+1) }, func(*replay, int) {}},
+	{"onion request, answered", func(r *replay, i int) bool { return r.opened(i) && r.rows[i].Opened != nil }, (*replay).throughOnion},
+	{"onion request, lost on the way", func(r *replay, i int) bool { return r.opened(i) }, (*replay).lostOnTheWay},
+	{"request", func(r *replay, i int) bool {
+		return r.rows[i].Method != "" && !r.sealed(i) && !strings.HasPrefix(r.rows[i].Path, "/swarms/") && r.rows[i].Path != fileProxyPath
+	}, (*replay).exchange},
 }
 
 // TestRecordedExchanges puts what the real server was asked to our node, byte for byte and at the same time of its
-// clock, and compares the answers.
+// clock, and compares the answers. Whatever is not replayed or differs is in one of the tables unplayed and reasons.
 func TestRecordedExchanges(t *testing.T) {
-	rows := loadRows(t)
-	r := newReplay(t, rows)
-	r.seed(rows)
-	replayed := 0
-	for _, row := range rows {
+	r := newReplay(t, loadRows(t))
+	r.seed()
+	for i, row := range r.rows {
 		r.clock.Store(int64(row.T*1000 - row.MS))
-		if assignment, ok := strings.CutPrefix(row.Note, "mock lokid: "); ok {
-			r.assign(assignment)
+		if k := slices.IndexFunc(kinds, func(k kind) bool { return k.is(r, i) }); k >= 0 {
+			r.replayed[kinds[k].name]++
+			kinds[k].replay(r, i)
 			continue
 		}
-		switch {
-		case row.Method != "" && r.comparable(row):
-			r.exchange(row)
-		case row.Opened != nil && row.Opened.Body != onion.TextJSON: // that one is another layer than ours
-			r.throughOnion(row)
-		default:
+		k := slices.IndexFunc(unplayed, func(u leftOut) bool { return u.is(r, i) })
+		if k < 0 {
+			t.Errorf("row %d, %q: neither replayed nor among those that cannot be", row.N, row.Note)
 			continue
 		}
-		replayed++
+		r.left[unplayed[k].name]++
 	}
-	if replayed == 0 {
+	if len(r.replayed) == 0 {
 		t.Error("nothing was replayed")
 	}
-	t.Logf("%d of %d rows replayed", replayed, len(rows))
-}
-
-// newReplay learns from the recording which node was in which swarm.
-func newReplay(t *testing.T, rows []row) *replay {
-	t.Helper()
-	swarms, ports := make(map[int]swarm.SwarmID), make(map[int]bool)
-	note := regexp.MustCompile(`key of swarm (\d+)`)
-	for _, row := range rows {
-		if row.Port != 0 {
-			ports[row.Port] = true
-		}
-		match := note.FindStringSubmatch(row.Note)
-		if match == nil || row.Status == nil || *row.Status != 200 {
-			continue
-		}
-		id, err := strconv.ParseUint(match[1], 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, port := range recordedPorts(t, row.Response.Text) {
-			swarms[port], ports[port] = swarm.SwarmID(id), true
-		}
-	}
-	if len(swarms) == 0 {
-		t.Skip("the recording does not say who is in which swarm")
-	}
-	r := &replay{foreign: make(map[string]bool), owners: make(map[string]string), first: slices.Min(keysOf(ports))}
-	r.clock.Store(int64(rows[0].T * 1000))
-	ids := make([]swarm.SwarmID, slices.Max(keysOf(ports))-r.first+1)
-	for i := range ids {
-		id, listed := swarms[r.first+i]
-		if !listed {
-			id = swarm.NoSwarm
-		}
-		ids[i] = id
-	}
-	r.testNetwork = startNetwork(t, ids, func(_ int, config *Config) {
-		config.AllowUnsigned = true
-		config.Now = func() time.Time { return time.UnixMilli(r.clock.Load()) }
-	})
-	r.absent = make([]bool, len(ids))
-	for i, id := range ids {
-		r.absent[i] = id == swarm.NoSwarm
-	}
-	r.publish()
-	return r
-}
-
-// publish gives every node the list as it stands.
-func (r *replay) publish() {
-	r.t.Helper()
-	var listed []rpc.NodeState
-	for i, state := range r.states {
-		if !r.absent[i] {
-			listed = append(listed, state)
-		}
-	}
-	r.directory.set(listed...)
-	for _, node := range r.nodes {
-		eventually(r.t, "the list", func() bool { return node.members.view().blockHash == r.directory.blockHash() })
-	}
-}
-
-// assign repeats a change of membership: {"op": "assign", "node": 10, "swarm": 5}, where the swarm may also be "absent"
-// or "decommissioned".
-func (r *replay) assign(text string) {
-	r.t.Helper()
-	var change struct {
-		Op    string
-		Node  int
-		Swarm json.RawMessage
-	}
-	if err := json.Unmarshal([]byte(text), &change); err != nil {
-		r.t.Fatal(err)
-	}
-	if change.Op != "assign" || change.Node >= len(r.nodes) {
-		return
-	}
-	id, err := strconv.ParseUint(string(change.Swarm), 10, 64)
-	if err != nil {
-		id = uint64(swarm.NoSwarm)
-	}
-	r.states[change.Node].SwarmID = id
-	r.absent[change.Node] = string(change.Swarm) == `"absent"`
-	r.publish()
-}
-
-func keysOf(set map[int]bool) (keys []int) {
-	for key := range set {
-		keys = append(keys, key)
-	}
-	return keys
-}
-
-func recordedPorts(t testing.TB, body string) (ports []int) {
-	t.Helper()
-	var answer rpc.SwarmAnswer
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		t.Fatal(err)
-	}
-	for _, snode := range answer.Snodes {
-		port, err := strconv.Atoi(snode.Port)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports = append(ports, port)
-	}
-	return ports
-}
-
-// comparable leaves out what our nodes do not serve, and onion layers, which only the recorded nodes can open.
-func (r *replay) comparable(row row) bool {
-	if strings.HasPrefix(row.Path, "/swarms/") || row.Path == "/proxy" || row.Path == "/file_proxy" || strings.Contains(row.Request.Text, "get_lns_mapping") {
-		return false
-	}
-	if strings.HasPrefix(row.Path, "/onion_req") {
-		return row.Status == nil || strings.HasPrefix(row.Response.Text, onion.TextOuter) || row.Response.Text == onion.TextCiphertext
-	}
-	// There, the hash of another key's message counts as lastHash too.
-	owner, known := r.owners[askedAfter(row.Request.Text)]
-	return !known || strings.Contains(row.Request.Text, owner)
-}
-
-var lastHash = regexp.MustCompile(`"lastHash": ?"([0-9a-f]{128})"`)
-
-func askedAfter(request string) string {
-	if match := lastHash.FindStringSubmatch(request); match != nil {
-		return match[1]
-	}
-	return ""
-}
-
-// seed stores, in all members, messages that recorded answers hold but no recorded request has stored.
-func (r *replay) seed(rows []row) {
-	r.t.Helper()
-	for _, row := range rows {
-		text := row.Request.Text
-		if row.Hops != nil {
-			text = row.Inner
-		}
-		if params, ok := storeParams(text); ok {
-			r.owners[newMessage(params).hashText()] = params.PubKey
-		}
-	}
-	for _, row := range rows {
-		request, response := row.Request.Text, row.Response.Text
-		if row.Opened != nil {
-			request, response = row.Inner, row.Opened.Body
-		}
-		var asked struct{ Params rpc.RetrieveParams }
-		var got rpc.RetrieveAnswer
-		if json.Unmarshal([]byte(request), &asked) != nil || json.Unmarshal([]byte(response), &got) != nil {
-			continue
-		}
-		for _, stored := range got.Messages {
-			if r.owners[stored.Hash] != "" {
-				continue
-			}
-			r.owners[stored.Hash] = asked.Params.PubKey
-			hash, err := hex.DecodeString(stored.Hash)
-			if err != nil || len(hash) != 64 {
-				r.t.Fatalf("row %d: hash %q", row.N, stored.Hash)
-			}
-			m := message{hash: [64]byte(hash), Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
-			m.TTL, m.Timestamp = strconv.Itoa(rpc.MaxTTLMillis), strconv.FormatInt(stored.Expiration-rpc.MaxTTLMillis, 10)
-			for _, node := range r.nodes {
-				mustInsert(r.t, node.store, m)
-			}
-		}
-	}
-}
-
-// storeParams reads a store request whose fields are all texts.
-func storeParams(request string) (rpc.StoreParams, bool) {
-	var call struct {
-		Method string
-		Params rpc.StoreParams
-	}
-	err := json.Unmarshal([]byte(request), &call)
-	return call.Params, err == nil && call.Method == rpc.MethodStore && len(call.Params.PubKey) == rpc.PubKeyTextLength
+	r.report()
 }

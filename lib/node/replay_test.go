@@ -12,19 +12,38 @@ import (
 	"sessiontool/lib/rpc"
 )
 
+// fileProxyPath is where the recorded server is a way to a file server.
+const fileProxyPath = "/file_proxy"
+
 // exchange replays one HTTP row.
-func (r *replay) exchange(row row) {
+func (r *replay) exchange(i int) {
 	r.t.Helper()
+	row := r.rows[i]
 	body, ok := row.Request.bytes(r.t)
 	if !ok {
+		r.t.Errorf("row %d, %s: the request was cut off where it cannot be made again", row.N, row.Note)
 		return
 	}
 	r.setDifficulty(row.Response.Text)
-	i := row.Port - r.first
-	got := r.do(i, row.Method, row.Path, nil, body)
+	at := row.Port - r.first
+	header := make(http.Header)
+	for name, value := range row.RequestHeader {
+		if strings.HasPrefix(name, "X-") {
+			header.Set(name, value)
+		}
+	}
+	got := r.do(at, row.Method, row.Path, header, body)
 	if row.Status == nil { // the recorded server fell silent or died
+		r.differ(silent)
 		if got.status < 400 || got.status > 499 {
 			r.t.Errorf("row %d, %s: status %d, want a refusal", row.N, row.Note, got.status)
+		}
+		return
+	}
+	if strings.Contains(row.Request.Text, "get_lns_mapping") {
+		r.differ(noNames)
+		if got.status != 400 || !strings.HasPrefix(got.body, "no method ") {
+			r.t.Errorf("row %d, %s: %v", row.N, row.Note, got)
 		}
 		return
 	}
@@ -35,21 +54,8 @@ func (r *replay) exchange(row row) {
 	if !slices.Equal(got.contentType, contentType) {
 		r.t.Errorf("row %d, %s: content type %q, want %q", row.N, row.Note, got.contentType, contentType)
 	}
-	r.compare(row, i, true, got.status, *row.Status, got.body, row.Response.Text)
+	r.compare(row, at, true, got.status, *row.Status, got.body, row.Response.Text)
 	r.replicated(string(body), got.status)
-}
-
-// throughOnion replays the request that was inside an onion, along the same nodes.
-func (r *replay) throughOnion(row row) {
-	r.t.Helper()
-	version := onion.V1
-	if strings.Contains(row.Note, "v2") {
-		version = onion.V2
-	}
-	r.setDifficulty(row.Opened.Body)
-	got := r.onion(version, row.Hops, []byte(row.Inner))
-	r.compare(row, row.Hops[len(row.Hops)-1], false, got.Status, row.Opened.Status, got.Body, row.Opened.Body)
-	r.replicated(row.Inner, got.Status)
 }
 
 // onion sends payload through the nodes of path, the last of which answers.
@@ -71,9 +77,18 @@ func (n *testNetwork) wrap(version onion.Version, path []int, payload []byte) *o
 	n.t.Helper()
 	var hops []onion.Hop
 	for _, i := range path {
-		keys := n.nodes[i].Keys()
-		hops = append(hops, onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public})
+		hops = append(hops, n.hop(i))
 	}
+	return n.wrapFor(version, hops, payload)
+}
+
+func (n *testNetwork) hop(i int) onion.Hop {
+	keys := n.nodes[i].Keys()
+	return onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public}
+}
+
+func (n *testNetwork) wrapFor(version onion.Version, hops []onion.Hop, payload []byte) *onion.Request {
+	n.t.Helper()
 	request, err := onion.Wrap(rand.Reader, version, hops[:len(hops)-1], hops[len(hops)-1], payload)
 	if err != nil {
 		n.t.Fatal(err)
@@ -129,6 +144,7 @@ func (r *replay) compare(row row, i int, entry bool, status, wantStatus int, bod
 	}
 	switch {
 	case strings.HasPrefix(wantBody, onion.TextOuter):
+		r.differ(parserText)
 		if !strings.HasPrefix(body, onion.TextOuter) {
 			r.t.Errorf("row %d, %s: %q", row.N, row.Note, body)
 		}
@@ -172,10 +188,25 @@ func (r *replay) compareMessages(row row, entry bool, body, wantBody string) {
 	if err := json.Unmarshal([]byte(wantBody), &want); err != nil {
 		r.t.Fatal(err)
 	}
-	// Expired messages are served there until the next sweep.
-	want.Messages = slices.DeleteFunc(want.Messages, func(s rpc.Stored) bool { return s.Expiration <= r.clock.Load() })
+	if owner, known := r.owners[askedAfter(row.Request.Text)]; known && !strings.Contains(row.Request.Text, owner) {
+		r.differ(foreignHash) // all of ours, of which theirs are the last
+		if len(got.Messages) == 0 {
+			r.t.Errorf("row %d, %s: no messages", row.N, row.Note)
+		}
+		return
+	}
+	if now := r.clock.Load(); slices.ContainsFunc(want.Messages, func(s rpc.Stored) bool { return s.Expiration <= now }) {
+		r.differ(expiredServed)
+		want.Messages = slices.DeleteFunc(want.Messages, func(s rpc.Stored) bool { return s.Expiration <= now })
+	}
 	if !entry {
-		got.Messages = slices.DeleteFunc(got.Messages, func(s rpc.Stored) bool { return r.foreign[s.Hash] })
+		if kept := slices.DeleteFunc(slices.Clone(got.Messages), func(s rpc.Stored) bool { return r.foreign[s.Hash] }); len(kept) < len(got.Messages) {
+			r.differ(oddNumbers)
+			got.Messages = kept
+		}
+		if !slices.Equal(got.Messages, want.Messages) {
+			r.differ(order)
+		}
 		for _, messages := range [][]rpc.Stored{got.Messages, want.Messages} {
 			slices.SortFunc(messages, func(a, b rpc.Stored) int { return strings.Compare(a.Hash, b.Hash) })
 		}

@@ -37,8 +37,11 @@ const (
 // statsBody is the answer to rpc.StatsPath: the version of the storage server that this node stands in for.
 const statsBody = "{\n    \"version\": \"2.0.7\"\n}"
 
+// linkService serves a connection that is a link.
+type linkService func(server *http.Server, conn *tls.Conn, handler http.Handler)
+
 // newServer makes the HTTP server around handler. HTTP/2 is off, as no storage server speaks it.
-func newServer(handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), log *slog.Logger) *http.Server {
+func newServer(handler http.Handler, serveLink linkService, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler: handler,
 		TLSConfig: &tls.Config{
@@ -52,7 +55,9 @@ func newServer(handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tl
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){linkProtocol: serveLink},
 	}
+	server.TLSConfig.GetConfigForClient = linkConfig(server.TLSConfig)
 	server.Protocols.SetHTTP1(true)
 	closeUnusedOnShutdown(server)
 	return server
@@ -120,6 +125,8 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V1, body) })
 	case onion.V2.Path():
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V2, body) })
+	case onion.ProxyPath:
+		n.withBody(w, r, func(body []byte) { n.serveProxy(w, r, body) })
 	case PushPath:
 		n.fromPeer(w, r, n.servePush)
 	case DigestPath:

@@ -57,13 +57,15 @@ var (
 
 // store keeps messages on disk, in the order in which they came. What insert accepted survives a crash.
 type store struct {
-	db       *bbolt.DB
-	maxBytes int64
-	inserts  chan insertion
-	quit     chan struct{}
-	ended    chan struct{}
-	removed  atomic.Uint64 // expired messages
-	queue    *queue
+	db         *bbolt.DB
+	maxBytes   int64
+	inserts    chan insertion
+	quit       chan struct{}
+	ended      chan struct{}
+	sweepUntil atomic.Int64  // messages that expired by then (milliseconds) are to be removed
+	sweepSize  int           // of the committer
+	removed    atomic.Uint64 // expired messages
+	queue      *queue
 }
 
 // openStore opens or creates the database in dir. It refuses messages while the database holds maxBytes.
@@ -85,12 +87,13 @@ func openStore(dir string, maxBytes int64) (*store, error) {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
 	s := &store{
-		db:       db,
-		maxBytes: maxBytes,
-		inserts:  make(chan insertion, maxWaiting),
-		quit:     make(chan struct{}),
-		ended:    make(chan struct{}),
-		queue:    queue,
+		db:        db,
+		maxBytes:  maxBytes,
+		inserts:   make(chan insertion, maxWaiting),
+		quit:      make(chan struct{}),
+		ended:     make(chan struct{}),
+		sweepSize: minSweep,
+		queue:     queue,
 	}
 	go s.commitLoop()
 	return s, nil

@@ -213,6 +213,54 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// While a sweep is due, messages go with every transaction in which others come, so that the store does not grow; and a full
+// store takes none but lets the expired ones go.
+func TestExpiryWithStores(t *testing.T) {
+	s, now := newStore(t), time.Now()
+	var expiring, coming []message
+	for i := range 400 {
+		expiring = append(expiring, plain(owner(1), strconv.Itoa(i), now, time.Minute))
+		coming = append(coming, plain(owner(2), strconv.Itoa(i), now, time.Hour))
+	}
+	mustInsert(t, s, expiring...)
+	s.sweepUntil.Store(now.Add(time.Minute).UnixMilli())
+	mustInsert(t, s, coming[:100]...)
+	if got := s.removed.Load(); got == 0 || got > 100+minSweep {
+		t.Errorf("%d messages went when 100 came", got)
+	}
+	for i := 0; s.removed.Load() < uint64(len(expiring)); i++ {
+		before := s.removed.Load()
+		mustInsert(t, s, coming[100+i])
+		if s.removed.Load() == before {
+			t.Fatal("nothing went with a message that came")
+		}
+	}
+	s.maxBytes = 1
+	s.sweepUntil.Store(now.Add(time.Hour).UnixMilli())
+	if err := s.insert(false, plain(owner(3), "x", now, time.Hour)); !errors.Is(err, errStoreFull) {
+		t.Errorf("a full store says %v", err)
+	}
+	if s.removed.Load() == uint64(len(expiring)) {
+		t.Error("a full store lets nothing go")
+	}
+}
+
+// A transaction may remove more when the last one was quick, and less when it was slow, within bounds.
+func TestAdaptSweep(t *testing.T) {
+	for _, test := range []struct {
+		size int
+		took time.Duration
+		want int
+	}{
+		{2 * minSweep, sweepTime - 1, 4 * minSweep}, {2 * minSweep, sweepTime, minSweep}, {maxSweep, 0, maxSweep}, {minSweep, time.Second, minSweep},
+	} {
+		s := &store{sweepSize: test.size}
+		if s.adaptSweep(test.took); s.sweepSize != test.want {
+			t.Errorf("after %d in %v come %d, want %d", test.size, test.took, s.sweepSize, test.want)
+		}
+	}
+}
+
 // entries counts what is in four buckets.
 func entries(t *testing.T, s *store) (counts [4]int) {
 	t.Helper()

@@ -39,10 +39,7 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 	if !utf8.ValidString(body) {
 		return nil, ErrNotText
 	}
-	plaintext, err := marshal(struct {
-		Body   string `json:"body"`
-		Status int    `json:"status"`
-	}{body, status})
+	plaintext, err := marshalResponse(status, body)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +48,13 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 		return nil, err
 	}
 	return base64.StdEncoding.AppendEncode(nil, sealed), nil
+}
+
+func marshalResponse(status int, body string) ([]byte, error) {
+	return marshal(struct {
+		Body   string `json:"body"`
+		Status int    `json:"status"`
+	}{body, status})
 }
 
 // OpenResponse opens the body of an HTTP answer with status 200. Other statuses come from the nodes on the way and

@@ -2,6 +2,8 @@ package onion
 
 import (
 	"bytes"
+	"encoding/json"
+	"maps"
 	"testing"
 	"unicode/utf8"
 )
@@ -115,6 +117,33 @@ func FuzzOpenResponse(f *testing.F) {
 		}
 		if got, err := request.OpenResponse(again); err != nil || got != response {
 			t.Fatalf("%v became %v, %v", response, got, err)
+		}
+	})
+}
+
+// FuzzParsePlain compares the short way of reading an object with encoding/json.
+func FuzzParsePlain(f *testing.F) {
+	for _, text := range []string{`{}`, `{"a":"b"}`, `{"a": "b", "a":"c","":""}`, `{"a":1}`, `{"a":"b",}`, `{"a":"b"`, `{,}`, `{"a":"\u0062"}`, `{"a":"b"} `} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, ok := parsePlain(data)
+		if !ok || !utf8.Valid(data) {
+			return
+		}
+		var want object
+		if err := json.Unmarshal(data, &want); err != nil {
+			t.Fatalf("%q is no JSON: %v", data, err)
+		}
+		if !maps.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			t.Fatalf("%q: %s, want %s", data, got, want)
+		}
+		for key := range got {
+			text, err := got.text(key)
+			var plain string
+			if unmarshal := json.Unmarshal(want[key], &plain); err != nil || unmarshal != nil || text != plain {
+				t.Fatalf("%q: %q, want %q (%v, %v)", data, text, plain, err, unmarshal)
+			}
 		}
 	})
 }

@@ -16,11 +16,59 @@ func parseObject(data []byte) (object, error) {
 	if !utf8.Valid(data) {
 		return nil, ErrNotText
 	}
+	if fields, ok := parsePlain(data); ok {
+		return fields, nil
+	}
 	var fields object
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return nil, err
 	}
 	return fields, nil
+}
+
+// parsePlain reads an object that is written as every client writes it: strings alone, none of which needs an escape, and no
+// blanks except one behind a colon or a comma. Anything else it leaves to encoding/json, which takes ten times as long.
+func parsePlain(data []byte) (object, bool) {
+	rest, ok := bytes.CutPrefix(data, []byte("{"))
+	fields := make(object, 4)
+	for first := true; ok; first = false {
+		if first && string(rest) == "}" {
+			return fields, true
+		}
+		var key, value []byte
+		if key, rest, ok = cutPlain(rest); !ok {
+			break
+		}
+		if rest, ok = bytes.CutPrefix(rest, []byte(":")); !ok {
+			break
+		}
+		if value, rest, ok = cutPlain(bytes.TrimPrefix(rest, []byte(" "))); !ok {
+			break
+		}
+		fields[string(key[1:len(key)-1])] = value
+		if string(rest) == "}" {
+			return fields, true
+		}
+		rest, ok = bytes.CutPrefix(rest, []byte(","))
+		rest = bytes.TrimPrefix(rest, []byte(" "))
+	}
+	return nil, false
+}
+
+// cutPlain cuts off a string without escapes, quotes included.
+func cutPlain(data []byte) (text, rest []byte, ok bool) {
+	if len(data) == 0 || data[0] != '"' {
+		return nil, nil, false
+	}
+	for i, c := range data[1:] {
+		switch {
+		case c == '"':
+			return data[:i+2], data[i+2:], true
+		case c == '\\' || c < ' ':
+			return nil, nil, false
+		}
+	}
+	return nil, nil, false
 }
 
 func (o object) has(key string) bool {
@@ -42,6 +90,9 @@ func (o object) text(key string) (string, error) {
 	value, err := o.raw(key)
 	if err != nil {
 		return "", err
+	}
+	if plain, _, ok := cutPlain(value); ok {
+		return string(plain[1 : len(plain)-1]), nil
 	}
 	var text string
 	err = json.Unmarshal(value, &text)

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
-	"sessiontool/lib/onion"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -120,14 +119,22 @@ type connection struct {
 	reader *bufio.Reader
 }
 
+func connect(address string) (*connection, error) {
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		return nil, err
+	}
+	return &connection{conn, bufio.NewReader(conn)}, nil
+}
+
 func dial(b *testing.B, address string) *connection {
 	b.Helper()
-	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+	c, err := connect(address)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { conn.Close() })
-	return &connection{conn, bufio.NewReader(conn)}
+	b.Cleanup(func() { c.conn.Close() })
+	return c
 }
 
 // do sends a request and reads the answer, which must have status 200.
@@ -248,27 +255,6 @@ func BenchmarkRetrieves(b *testing.B) {
 	}))
 	rate, took := run(b, addresses[0], func(int) []byte { return request })
 	b.ReportMetric(rate, "retrieves/s")
-	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
-}
-
-// BenchmarkOnions measures requests over three relays to a fourth node, all of them in this process, and the processor
-// time that one costs: all four nodes, their TLS and that of the client.
-func BenchmarkOnions(b *testing.B) {
-	nodes, addresses := start(b, 4)
-	var hops []onion.Hop
-	for _, n := range nodes {
-		hops = append(hops, onion.Hop{Ed25519: n.Keys().Ed25519.Public(), X25519: n.Keys().X25519.Public})
-	}
-	payload := call(b, rpc.MethodSwarm, rpc.SwarmParams{PubKey: fmt.Sprintf("05%064x", 1)})
-	wrapped, err := onion.Wrap(rand.Reader, onion.V2, hops[:3], hops[3], payload)
-	if err != nil {
-		b.Fatal(err)
-	}
-	request := post(onion.V2.Path(), wrapped.Body)
-	before := processorTime(b)
-	rate, took := run(b, addresses[0], func(int) []byte { return request })
-	b.ReportMetric(rate, "onions/s")
-	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-us/onion")
 	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
 }
 

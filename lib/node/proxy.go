@@ -1,0 +1,55 @@
+package node
+
+import (
+	"net/http"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+// serveProxy passes a proxy request on to the node that it is for, or opens it if that is this one (node notes, section 7).
+// It is bounded like an onion request, of which it is one hop.
+func (n *Node) serveProxy(w http.ResponseWriter, r *http.Request, body []byte) {
+	for _, name := range []string{onion.ProxySenderHeader, onion.ProxyTargetHeader} {
+		if len(r.Header.Values(name)) == 0 {
+			n.write(w, bareAnswer(http.StatusInternalServerError, "Missing field in header : "+name+"\n"))
+			return
+		}
+	}
+	view, target := n.members.view(), r.Header.Get(onion.ProxyTargetHeader)
+	switch next := view.peers[target]; {
+	case target == n.keys.Name():
+		n.serveProxied(w, r, body)
+	case next == nil || passedHops(r) > 0:
+		n.write(w, proxyTimeout)
+	default:
+		header := http.Header{onion.ProxySenderHeader: r.Header.Values(onion.ProxySenderHeader), onion.ProxyTargetHeader: {target}}
+		n.forward(w, r, next, onion.ProxyPath, header, body, proxyTimeout)
+	}
+}
+
+// proxyTimeout is the answer about a target that is unknown or silent.
+var proxyTimeout = bareAnswer(rpc.StatusTimeout, "")
+
+// serveProxied answers a proxy request that is for this node.
+func (n *Node) serveProxied(w http.ResponseWriter, r *http.Request, body []byte) {
+	request, err := onion.OpenProxy(n.keys.X25519, r.Header.Get(onion.ProxySenderHeader), body)
+	if request == nil {
+		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextCiphertext))
+		return
+	}
+	result := bareAnswer(rpc.StatusBadRequest, onion.TextJSON)
+	if err == nil {
+		result = n.storageRPC(r.Context(), request.Payload)
+		if request.Pause {
+			n.pause(r, longPollDelay)
+		}
+	}
+	sealed, err := request.SealResponse(n.random, result.status, string(result.body))
+	if err != nil {
+		n.log.Error("sealing a proxy answer", "error", err)
+		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
+		return
+	}
+	n.write(w, answer{status: rpc.StatusOK, body: sealed})
+}

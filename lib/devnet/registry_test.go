@@ -185,7 +185,7 @@ func ask(t testing.TB, r *registry, body string) *httptest.ResponseRecorder {
 type listAnswer struct {
 	JSONRPC string
 	ID      json.RawMessage
-	Result  nodesResult
+	Result  rpc.NodeList
 }
 
 // What clients of 2020 and of today send, and what they need (client notes, sections 2 and 14; today's notes).

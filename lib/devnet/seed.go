@@ -1,18 +1,14 @@
 package devnet
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
 
 	"sessiontool/lib/rpc"
-	"sessiontool/lib/swarm"
 )
 
 // maxSeedBody bounds a request to the registry.
@@ -99,50 +95,19 @@ func (r *registry) answer(body []byte) seedAnswer {
 	return answer
 }
 
-// nodesParams are those of get_n_service_nodes. Fields is a map of names to true, as clients have sent it since 2020, or a
-// list of names; without it entries have all fields.
-type nodesParams struct {
-	Fields        json.RawMessage `json:"fields"`
-	Limit         int             `json:"limit"`
-	ActiveOnly    bool            `json:"active_only"`
-	PollBlockHash string          `json:"poll_block_hash"`
-}
-
-// nodesResult is the result of get_n_service_nodes. Today's clients want the height.
-type nodesResult struct {
-	States    []map[string]any `json:"service_node_states"`
-	Height    uint64           `json:"height"`
-	BlockHash string           `json:"block_hash"`
-	Hardfork  int              `json:"hardfork"`
-	Status    string           `json:"status"`
-
-	Difficulty uint64 `json:"difficulty"` // ours alone
-}
-
 func (r *registry) serveNodes(raw json.RawMessage) (any, *rpcError) {
-	var params nodesParams
+	var params rpc.NodeListParams
 	if err := unmarshalParams(raw, &params); err != nil {
 		return nil, &rpcError{codeParams, "Invalid params"}
-	}
-	wanted, err := wantedFields(params.Fields)
-	if err != nil {
-		return nil, &rpcError{codeParams, err.Error()}
 	}
 	list := r.list(params.PollBlockHash)
 	if list.Unchanged {
 		return list, nil
 	}
-	states := make([]map[string]any, 0, len(list.States))
-	for _, state := range list.States {
-		if state.Active || !params.ActiveOnly {
-			states = append(states, selectFields(state, wanted))
-		}
-	}
-	if params.Limit > 0 && params.Limit < len(states) {
-		rand.Shuffle(len(states), func(i, j int) { states[i], states[j] = states[j], states[i] })
-		states = states[:params.Limit]
-	}
-	return nodesResult{states, list.Height, list.BlockHash, list.Hardfork, list.Status, list.Difficulty}, nil
+	return rpc.NodeList{
+		States: params.Select(list.States), Height: list.Height, BlockHash: list.BlockHash, Hardfork: list.Hardfork,
+		Status: list.Status, Difficulty: list.Difficulty,
+	}, nil
 }
 
 // unmarshalParams leaves v as it is where there are no params.
@@ -151,52 +116,6 @@ func unmarshalParams(raw json.RawMessage, v any) error {
 		return nil
 	}
 	return json.Unmarshal(raw, v)
-}
-
-// wantedFields returns the set of names that raw selects, or nil for all.
-func wantedFields(raw json.RawMessage) (map[string]bool, error) {
-	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
-		return nil, nil
-	}
-	var named map[string]bool
-	if json.Unmarshal(raw, &named) == nil {
-		return named, nil
-	}
-	var list []string
-	if json.Unmarshal(raw, &list) != nil {
-		return nil, errors.New("fields is neither a map of true nor a list of names")
-	}
-	named = make(map[string]bool)
-	for _, name := range list {
-		named[name] = true
-	}
-	return named, nil
-}
-
-// selectFields makes an entry of the list. storage_lmq_port is what nodes of 2020 look for; here it is no other port.
-func selectFields(state rpc.NodeState, wanted map[string]bool) map[string]any {
-	all := map[string]any{
-		"service_node_pubkey":     state.PubkeyLegacy,
-		"pubkey_ed25519":          state.PubkeyEd25519,
-		"pubkey_x25519":           state.PubkeyX25519,
-		"public_ip":               state.PublicIP,
-		"storage_port":            state.StoragePort,
-		"storage_lmq_port":        state.StoragePort,
-		"swarm_id":                state.SwarmID,
-		"swarm":                   swarm.SwarmID(state.SwarmID).String(),
-		"funded":                  state.Funded,
-		"active":                  state.Active,
-		"requested_unlock_height": 0,
-	}
-	if wanted == nil {
-		return all
-	}
-	for name := range all {
-		if !wanted[name] {
-			delete(all, name)
-		}
-	}
-	return all
 }
 
 func (r *registry) serveRegister(raw json.RawMessage) (any, *rpcError) {

@@ -209,11 +209,11 @@ func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, e
 // comparePage compares the next names in slots after the given one. It returns the last name that it has dealt with
 // and whether more may follow.
 func (n *Node) comparePage(ctx context.Context, with *peer, view *view, slots slotSet, after messageName) (last messageName, found, given int, more bool, err error) {
-	answer, err := n.caller.call(ctx, with, NamesPath, namesRequest(slots, after), maxNames*nameSize)
+	answer, err := n.caller.call(ctx, with, NamesPath, namesRequest(slots, after), maxNames*listedSize)
 	if err != nil {
 		return after, 0, 0, false, err
 	}
-	theirs, err := parseNames(answer)
+	theirs, err := parseListed(answer)
 	if err != nil {
 		return after, 0, 0, false, err
 	}
@@ -236,32 +236,33 @@ func (n *Node) comparePage(ctx context.Context, with *peer, view *view, slots sl
 
 // commonEnd returns up to which name two lists can be compared: the lesser of the last names of those lists that are cut
 // off, because they have maxNames names. It returns false if neither is.
-func commonEnd(a, b []messageName) (end messageName, cut bool) {
-	for _, list := range [][]messageName{a, b} {
+func commonEnd(a, b []listed) (end messageName, cut bool) {
+	for _, list := range [][]listed{a, b} {
 		if len(list) < maxNames {
 			continue
 		}
-		if last := list[len(list)-1]; !cut || bytes.Compare(last[:], end[:]) < 0 {
+		if last := list[len(list)-1].name; !cut || bytes.Compare(last[:], end[:]) < 0 {
 			end, cut = last, true
 		}
 	}
 	return end, cut
 }
 
-// differences returns what only one of two lists has, up to end if they are cut.
-func differences(theirs, ours []messageName, end messageName, cut bool) (lacking, surplus []messageName) {
+// differences returns what only one of two lists has, or has in a life that overrides the other's, up to end if they are
+// cut.
+func differences(theirs, ours []listed, end messageName, cut bool) (lacking, surplus []messageName) {
 	within := func(name messageName) bool { return !cut || bytes.Compare(name[:], end[:]) <= 0 }
 	return only(theirs, ours, within), only(ours, theirs, within)
 }
 
-func only(list, other []messageName, within func(messageName) bool) (names []messageName) {
-	others := make(map[messageName]struct{}, len(other))
-	for _, name := range other {
-		others[name] = struct{}{}
+func only(list, other []listed, within func(messageName) bool) (names []messageName) {
+	others := make(map[messageName]life, len(other))
+	for _, l := range other {
+		others[l.name] = l.life
 	}
-	for _, name := range list {
-		if _, both := others[name]; !both && within(name) {
-			names = append(names, name)
+	for _, l := range list {
+		if life, both := others[l.name]; within(l.name) && (!both || l.life.overrides(life)) {
+			names = append(names, l.name)
 		}
 	}
 	return names
@@ -274,11 +275,11 @@ func (n *Node) fetch(ctx context.Context, from *peer, view *view, names []messag
 		if err != nil {
 			return found, err
 		}
-		messages, taken, err := parseFetched(answer, len(names))
+		records, taken, err := parseFetched(answer, len(names))
 		if err != nil {
 			return found, fmt.Errorf("fetching messages: %w", err)
 		}
-		stored, err := n.keep(messages, view)
+		stored, err := n.keep(records, view, from)
 		if err != nil {
 			return found, err
 		}

@@ -251,11 +251,11 @@ func TestImpostorGetsNothing(t *testing.T) {
 
 // Lists that are cut off are compared only up to where both are complete.
 func TestDifferencesOfCutLists(t *testing.T) {
-	numbered := func(n ...int) (names []messageName) {
+	numbered := func(n ...int) (list []listed) {
 		for _, i := range n {
-			names = append(names, messageName([]byte(fmt.Sprintf("%0*d", nameSize, i))))
+			list = append(list, listed{name: messageName([]byte(fmt.Sprintf("%0*d", nameSize, i)))})
 		}
-		return names
+		return list
 	}
 	var even, all []int
 	for i := range 2 * maxNames {
@@ -268,7 +268,7 @@ func TestDifferencesOfCutLists(t *testing.T) {
 	}
 	theirs, ours := numbered(even...), numbered(all...)
 	end, cut := commonEnd(theirs, ours)
-	if !cut || end != numbered(maxNames - 1)[0] {
+	if !cut || end != numbered(maxNames - 1)[0].name {
 		t.Fatalf("lists can be compared up to %s (%v)", end[:], cut)
 	}
 	lacking, surplus := differences(theirs, ours, end, cut)

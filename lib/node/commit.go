@@ -20,42 +20,33 @@ const maxWaiting = 1024
 // appendFill is how full pages become whose keys only ever grow.
 const appendFill = 0.95
 
-// insertion is a request to the committer: messages to keep, all or none.
+// insertion is a request to the committer: what to write, all of it or nothing.
 type insertion struct {
 	entries []entry
-	queued  bool // the peers have to get them
 	result  chan<- error
 }
 
-// entry is a message as the database keeps it, prepared where requests run side by side.
-type entry struct {
-	name       messageName
-	expiration int64
-	value      []byte // of messageBucket
-}
-
-func newEntry(m message) entry {
-	expiration := m.expiration()
-	value := appendNumber(make([]byte, 0, numberSize+m.size()), uint64(expiration))
-	return entry{name: nameOf(m), expiration: expiration, value: appendMessage(value, m)}
-}
-
-// insert keeps messages and returns when they are on disk. Those that are there already are left as they are. If
-// queued, they are in the same transaction put into the queue for the peers. The error is errStoreFull, errStoreBusy or
-// that of the disk.
+// insert keeps messages and returns when they are on disk. If queued, they are in the same transaction put into the queue
+// for the peers. Errors are those of commit.
 func (s *store) insert(queued bool, messages ...message) error {
-	result := make(chan error, 1)
-	request := insertion{entries: make([]entry, len(messages)), queued: queued, result: result}
+	entries := make([]entry, len(messages))
 	for i, m := range messages {
-		request.entries[i] = newEntry(m)
+		entries[i] = newDeposit(m, queued)
 	}
+	return s.write(entries...)
+}
+
+// write hands entries to the committer and returns when they are on disk. The error is errStoreFull, errStoreBusy or
+// that of the disk.
+func (s *store) write(entries ...entry) error {
+	result := make(chan error, 1)
 	select {
 	case <-s.quit:
 		return errStoreClosed
 	default:
 	}
 	select {
-	case s.inserts <- request:
+	case s.inserts <- insertion{entries, result}:
 		return <-result
 	default:
 		return errStoreBusy
@@ -92,7 +83,14 @@ func (s *store) gather(first insertion) []insertion {
 
 func (i insertion) size() (size int) {
 	for _, e := range i.entries {
-		size += len(e.value)
+		size += e.size()
+	}
+	return size
+}
+
+func size(group []insertion) (size int) {
+	for _, insertion := range group {
+		size += insertion.size()
 	}
 	return size
 }
@@ -114,11 +112,11 @@ func (s *store) commit(group []insertion) {
 		if removed, err = s.removeExpired(tx, limit); err != nil {
 			return fmt.Errorf("removing expired messages: %w", err)
 		}
-		if coming > 0 && s.full(tx) {
+		if size(group) > 0 && s.full(tx) {
 			refused = errStoreFull
 			return nil
 		}
-		return s.putAll(tx, group)
+		return s.writeAll(tx, group)
 	})
 	if err == nil {
 		s.removed.Add(uint64(removed))
@@ -131,11 +129,11 @@ func (s *store) commit(group []insertion) {
 	}
 }
 
-func (s *store) putAll(tx *bbolt.Tx, group []insertion) error {
-	tables, queueing := openTables(tx), s.queue.inUse()
+func (s *store) writeAll(tx *bbolt.Tx, group []insertion) error {
+	tables := openTables(tx, s.queue.inUse())
 	for _, insertion := range group {
 		for _, e := range insertion.entries {
-			if err := tables.put(e, insertion.queued && queueing); err != nil {
+			if err := e.write(tables); err != nil {
 				return fmt.Errorf("storing a message: %w", err)
 			}
 		}
@@ -147,47 +145,4 @@ func (s *store) putAll(tx *bbolt.Tx, group []insertion) error {
 func (s *store) full(tx *bbolt.Tx) bool {
 	free := int64(s.db.Stats().FreePageN) * int64(s.db.Info().PageSize)
 	return tx.Size()-free >= s.maxBytes
-}
-
-// tables are the buckets that a new message goes into.
-type tables struct{ messages, order, names, expiry, queue *bbolt.Bucket }
-
-func openTables(tx *bbolt.Tx) tables {
-	t := tables{
-		messages: tx.Bucket(messageBucket), order: tx.Bucket(orderBucket), names: tx.Bucket(nameBucket),
-		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket),
-	}
-	for _, growing := range []*bbolt.Bucket{t.messages, t.expiry, t.queue} {
-		growing.FillPercent = appendFill
-	}
-	return t
-}
-
-// put adds one message and what points to it, unless it is there.
-func (t tables) put(e entry, queued bool) error {
-	if t.names.Get(e.name[:]) != nil {
-		return nil
-	}
-	sequence, err := t.messages.NextSequence()
-	if err != nil {
-		return err
-	}
-	key := appendNumber(nil, sequence)
-	for _, row := range []struct {
-		bucket     *bbolt.Bucket
-		key, value []byte
-	}{
-		{t.messages, key, e.value},
-		{t.order, orderKey(e.name.owner(), sequence), nil},
-		{t.names, e.name[:], appendNumber(key, uint64(e.expiration))},
-		{t.expiry, expiryKey(e.expiration, sequence), e.name[:]},
-	} {
-		if err := row.bucket.Put(row.key, row.value); err != nil {
-			return err
-		}
-	}
-	if !queued {
-		return nil
-	}
-	return t.queue.Put(key, nil)
 }

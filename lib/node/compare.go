@@ -10,17 +10,17 @@ import (
 // Paths at which members of a swarm find out what the other has, all of them signed POSTs of our own:
 //
 //	digest  nothing -> digests of what the asked node has for the swarm
-//	names   slots, last name -> names that follow it in these slots, at most maxNames, in ascending order
-//	fetch   names -> u32 big-endian number of names dealt with, and the messages among them that are there
+//	names   slots, last name -> names that follow it in these slots and their lives, at most maxNames, in ascending order
+//	fetch   names -> u32 big-endian number of names dealt with, and the records of messages among them that are known
 //
 // and one at which any node asks, before it hands messages over, which of them are wanted:
 //
 //	offer   names -> a byte for each: offerHas, offerWants or offerNotMine
 const (
-	DigestPath = "/swarms/digest/v1"
-	NamesPath  = "/swarms/names/v1"
-	FetchPath  = "/swarms/fetch/v1"
-	OfferPath  = "/swarms/offer/v1"
+	DigestPath = "/swarms/digest/v2"
+	NamesPath  = "/swarms/names/v2"
+	FetchPath  = "/swarms/fetch/v2"
+	OfferPath  = "/swarms/offer/v2"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 	// maxFetchBytes bounds the messages of one answer, unless a single one exceeds it.
 	maxFetchBytes = 1 << 20
 	// maxFetchAnswer bounds an answer in any case.
-	maxFetchAnswer = lengthSize + maxFetchBytes + maxEncodedMessage
+	maxFetchAnswer = lengthSize + maxFetchBytes + maxEncodedRecord
 )
 
 // What a node says to an offered message.
@@ -95,18 +95,51 @@ func (n *Node) serveNames(r *http.Request, view *view, from *peer, body []byte) 
 	if err != nil {
 		return answer{}, err
 	}
-	return bareAnswer(rpc.StatusOK, string(appendNames(nil, names))), nil
+	return bareAnswer(rpc.StatusOK, string(appendListed(nil, names))), nil
 }
 
-// namesIn returns the first maxNames names after the given one of what this node has in slots for its swarm.
-func (n *Node) namesIn(slots slotSet, after messageName, view *view) (names []messageName, err error) {
-	err = n.store.scanNames(after, n.now().UnixMilli(), view.owns, func(name messageName) bool {
+// listed is a message as a list of what a node has names it.
+type listed struct {
+	name messageName
+	life life
+}
+
+// listedSize is the length of an encoded listed.
+const listedSize = nameSize + lifeSize
+
+// namesIn lists the first maxNames messages after the given name of what this node has in slots for its swarm.
+func (n *Node) namesIn(slots slotSet, after messageName, view *view) (names []listed, err error) {
+	err = n.store.scanNames(after, n.now().UnixMilli(), view.owns, func(name messageName, life life) bool {
 		if slots.has(name.slot()) {
-			names = append(names, name)
+			names = append(names, listed{name, life})
 		}
 		return len(names) < maxNames
 	})
 	return names, err
+}
+
+func appendListed(b []byte, list []listed) []byte {
+	for _, l := range list {
+		b = l.life.append(append(b, l.name[:]...))
+	}
+	return b
+}
+
+// parseListed reads at most maxNames names with lives.
+func parseListed(body []byte) ([]listed, error) {
+	if len(body)%listedSize != 0 || len(body) > maxNames*listedSize {
+		return nil, fmt.Errorf("a list of at most %d messages cannot have %d bytes", maxNames, len(body))
+	}
+	list := make([]listed, 0, len(body)/listedSize)
+	for len(body) > 0 {
+		l := listed{name: messageName(body)}
+		var err error
+		if l.life, body, err = cutLife(body[nameSize:]); err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
 }
 
 func namesRequest(slots slotSet, after messageName) []byte { return append(slots[:], after[:]...) }
@@ -160,16 +193,16 @@ func (n *Node) serveFetch(_ *http.Request, view *view, from *peer, body []byte) 
 }
 
 // parseFetched reads the answer to a request for asked messages.
-func parseFetched(body []byte, asked int) (messages []message, taken int, err error) {
+func parseFetched(body []byte, asked int) (records []record, taken int, err error) {
 	taken, encoded, ok := cutLength(body)
 	if !ok || taken == 0 || taken > asked {
 		return nil, 0, fmt.Errorf("answer deals with %d of %d messages", taken, asked)
 	}
-	messages, err = decodeMessages(encoded)
-	if err == nil && len(messages) > taken {
-		err = fmt.Errorf("answer has %d messages instead of %d", len(messages), taken)
+	records, err = decodeRecords(encoded)
+	if err == nil && len(records) > taken {
+		err = fmt.Errorf("answer has %d messages instead of %d", len(records), taken)
 	}
-	return messages, taken, err
+	return records, taken, err
 }
 
 // serveOffer says which messages this node lacks. Others learn no more than whether a message whose name they know is

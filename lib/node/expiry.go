@@ -106,18 +106,19 @@ func (s *store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) 
 	if damage != nil {
 		return 0, nil
 	}
+	t := openTables(tx, false)
 	for _, entry := range due {
-		sequence := entry.key[numberSize:]
-		for _, gone := range []struct{ bucket, key []byte }{
-			{messageBucket, sequence},
-			{orderBucket, append([]byte(entry.name.owner()), sequence...)},
-			{nameBucket, entry.name[:]},
-			{expiryBucket, entry.key},
-			{queueBucket, sequence},
-		} {
-			if err := tx.Bucket(gone.bucket).Delete(gone.key); err != nil {
-				return removed, err
-			}
+		p, known, err := t.find(entry.name)
+		switch {
+		case err != nil:
+			return removed, err
+		case known && bytes.Equal(expiryKey(p.expiration, p.sequence), entry.key):
+			err = t.drop(entry.name, p)
+		default: // nothing else leads to it
+			err = t.expiry.Delete(entry.key)
+		}
+		if err != nil {
+			return removed, err
 		}
 		if removed++; time.Since(start) > sweepTime {
 			break

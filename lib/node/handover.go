@@ -199,11 +199,13 @@ func (n *Node) offerTo(ctx context.Context, to *peer, owners []string) error {
 		first := messageName{}
 		copy(first[:], owner)
 		everyone := func(string) bool { return true }
-		err := n.store.scanNames(first, n.now().UnixMilli(), everyone, func(name messageName) bool {
+		err := n.store.scanNames(first, n.now().UnixMilli(), everyone, func(name messageName, life life) bool {
 			if name.owner() != owner {
 				return false
 			}
-			names = append(names, name)
+			if !life.deleted {
+				names = append(names, name)
+			}
 			return true
 		})
 		if err != nil {

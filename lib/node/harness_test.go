@@ -250,7 +250,7 @@ func (u user) pubKey() string { return u.ID().String() }
 func (u user) retrieve(lastHash string, now time.Time) rpc.RetrieveParams {
 	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
 	public := u.Ed25519Public()
-	signature := u.Sign(rpc.RetrieveSignatureText(timestamp))
+	signature := u.Sign(rpc.RetrieveSignatureText(rpc.NamespaceMessages, now.UnixMilli()))
 	return rpc.RetrieveParams{
 		PubKey:        u.pubKey(),
 		LastHash:      lastHash,

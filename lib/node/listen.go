@@ -29,8 +29,8 @@ func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 		return answer{}, err
 	}
 	listener := params["listener"].Str
-	request.timestamp, err = checkOwner(rpc.MethodListen, request.owner, params, n.now(), func(timestamp string) []byte {
-		return rpc.ListenSignatureText(timestamp, listener, n.keys.Name())
+	request.timestamp, err = checkOwner(rpc.MethodListen, request.owner, params, n.now(), func(milliseconds int64) []byte {
+		return rpc.ListenSignatureText(strconv.FormatInt(milliseconds, 10), listener, n.keys.Name())
 	})
 	if err != nil {
 		return answer{}, err

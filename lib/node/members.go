@@ -24,6 +24,7 @@ const directoryTimeout = 10 * time.Second
 type peer struct {
 	ed25519  [32]byte
 	snode    rpc.Snode // PubkeyEd25519 is the peer's name
+	listed   rpc.NodeState
 	swarm    swarm.SwarmID
 	hostPort string
 	at       string
@@ -53,6 +54,7 @@ func newPeer(state rpc.NodeState) (*peer, bool) {
 			PubkeyEd25519: hex.EncodeToString(ed25519[:]),
 			PubkeyX25519:  hex.EncodeToString(x25519[:]),
 		},
+		listed:   state,
 		swarm:    swarm.SwarmID(state.SwarmID),
 		hostPort: net.JoinHostPort(state.PublicIP, port),
 		at:       rpc.SnodeAddress(ed25519),
@@ -77,6 +79,7 @@ func decodeKey(text string) (key [32]byte, ok bool) {
 // view is the network as one node list shows it. It never changes.
 type view struct {
 	blockHash string
+	height    uint64
 	peers     map[string]*peer // by name; decommissioned ones included
 	addresses map[string]*peer // the same by address
 	swarms    map[swarm.SwarmID][]*peer
@@ -91,6 +94,7 @@ func newView(result *rpc.ServiceNodesResult, self string) (*view, error) {
 	}
 	v := &view{
 		blockHash: result.BlockHash,
+		height:    result.Height,
 		peers:     make(map[string]*peer, len(result.States)),
 		addresses: make(map[string]*peer, len(result.States)),
 		swarms:    make(map[swarm.SwarmID][]*peer),

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/sha512"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -21,15 +22,24 @@ const maxNumberText = 64
 // errMessage reports bytes that are no encoded message.
 var errMessage = errors.New("not an encoded message")
 
-// message is one stored message: the texts of its store request, which its hash covers as they were sent, and the
-// hash. Peers get the same texts, so that a message written in an unusual way is the same message everywhere.
+// message is one stored message: the texts of its store request and its hash. That of a client of 2020 is SHA-512, the
+// result of its proof of work, and covers the texts as they were sent. Peers get the same texts, so that a message
+// written in an unusual way is the same message everywhere. A message of today's clients has texts as this node writes
+// them, no nonce, and as its hash 32 zero bytes and the 32 bytes of rpc.MessageHash, which no proof of work comes near.
 type message struct {
 	pow.Message
-	nonce string
-	hash  [sha512.Size]byte
+	nonce     string
+	namespace rpc.Namespace
+	hash      messageHash
 }
 
-// newMessage computes the hash.
+// messageHash is a hash of either generation.
+type messageHash [sha512.Size]byte
+
+// todayPrefix is what hashes of today's messages begin with.
+const todayPrefix = sha512.Size / 2
+
+// newMessage computes the hash of a message of 2020.
 func newMessage(params rpc.StoreParams) message {
 	m := message{
 		Message: pow.Message{PubKey: params.PubKey, Timestamp: params.Timestamp, TTL: params.TTL, Data: params.Data},
@@ -39,18 +49,99 @@ func newMessage(params rpc.StoreParams) message {
 	return m
 }
 
+// newTodayMessage makes a message of today's clients. pubKey is 66 lower-case hex digits; times are in milliseconds.
+func newTodayMessage(pubKey string, namespace rpc.Namespace, timestamp, ttl int64, data []byte) message {
+	m := message{
+		Message: pow.Message{
+			PubKey: pubKey, Timestamp: strconv.FormatInt(timestamp, 10), TTL: strconv.FormatInt(ttl, 10),
+			Data: base64.StdEncoding.EncodeToString(data),
+		},
+		namespace: namespace,
+	}
+	m.hash, _ = parseTodayHash(todayHashOf(pubKey, namespace, data))
+	return m
+}
+
+// todayHashOf is rpc.MessageHash for a key in hex; "" for a text that is none, as nodes of 2020 take them.
+func todayHashOf(pubKey string, namespace rpc.Namespace, data []byte) string {
+	owner, err := hex.DecodeString(pubKey)
+	if err != nil || len(owner) != rpc.PubKeyTextLength/2 {
+		return ""
+	}
+	return rpc.MessageHash([rpc.PubKeyTextLength / 2]byte(owner), namespace, data)
+}
+
+// parseTodayHash reads a hash as today's clients write it. Only the one way to write it counts.
+func parseTodayHash(text string) (hash messageHash, ok bool) {
+	raw, err := base64.RawStdEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) != len(hash)-todayPrefix {
+		return hash, false
+	}
+	copy(hash[todayPrefix:], raw)
+	return hash, true
+}
+
+// isToday reports whether the hash is one of today's.
+func (h messageHash) isToday() bool { return [todayPrefix]byte(h[:todayPrefix]) == [todayPrefix]byte{} }
+
+// String returns the hash as clients of its generation see it.
+func (h messageHash) String() string {
+	if h.isToday() {
+		return base64.RawStdEncoding.EncodeToString(h[todayPrefix:])
+	}
+	return hex.EncodeToString(h[:])
+}
+
+// alias returns the hash as today's clients see it, given what that is, as bytes, for a message of 2020.
+func (h messageHash) alias(bytes []byte) string {
+	if h.isToday() {
+		return h.String()
+	}
+	return base64.RawStdEncoding.EncodeToString(bytes)
+}
+
 // params undoes newMessage.
 func (m message) params() rpc.StoreParams {
 	return rpc.StoreParams{PubKey: m.PubKey, TTL: m.TTL, Nonce: m.nonce, Timestamp: m.Timestamp, Data: m.Data}
 }
 
-// hashText returns the hash as clients see it.
-func (m message) hashText() string { return hex.EncodeToString(m.hash[:]) }
+// hashText returns the hash as clients of the sender's generation see it.
+func (m message) hashText() string { return m.hash.String() }
+
+// todayHash returns the hash as today's clients see it, "" if the owner's key is none that they could have.
+func (m message) todayHash() string {
+	if m.hash.isToday() {
+		return m.hashText()
+	}
+	return todayHashOf(m.PubKey, m.namespace, m.todayData())
+}
+
+// todayData returns the data as today's clients see it: what the text stands for, or, if it is no base64, which nodes of
+// 2020 do not look at, the text itself.
+func (m message) todayData() []byte {
+	data, err := decodeBase64(m.Data)
+	if err != nil {
+		return []byte(m.Data)
+	}
+	return data
+}
+
+// decodeBase64 takes base64 with padding or without.
+func decodeBase64(text string) ([]byte, error) {
+	if len(text)%4 == 0 {
+		return base64.StdEncoding.DecodeString(text)
+	}
+	return base64.RawStdEncoding.DecodeString(text)
+}
 
 // ttl returns the time to live in milliseconds, and whether nodes accept it.
 func (m message) ttl() (int64, bool) {
 	ttl, ok := leadingNumber(m.TTL)
-	return ttl, ok && rpc.MinTTLMillis <= ttl && ttl <= rpc.MaxTTLMillis
+	most := int64(rpc.MaxTTLMillis)
+	if m.hash.isToday() {
+		most = m.namespace.MaxTTL().Milliseconds()
+	}
+	return ttl, ok && rpc.MinTTLMillis <= ttl && ttl <= most
 }
 
 // timestamp returns the sender's clock in milliseconds since 1970, and whether it is a number.
@@ -67,12 +158,12 @@ func (m message) expiration() int64 {
 // meets reports whether the proof of work is good enough for difficulty.
 func (m message) meets(difficulty uint64) bool {
 	ttl, ok := m.ttl()
-	return ok && pow.Meets(m.hash, pow.Target(m.PayloadLen(), uint64(ttl), difficulty))
+	return ok && pow.Meets([sha512.Size]byte(m.hash), pow.Target(m.PayloadLen(), uint64(ttl), difficulty))
 }
 
 // size is about what the message takes in memory and on the wire.
 func (m message) size() int {
-	return len(m.hash) + m.PayloadLen() + len(m.nonce) + 5*lengthSize
+	return len(m.hash) + namespaceSize + m.PayloadLen() + len(m.nonce) + 5*lengthSize
 }
 
 // leadingNumber reads a decimal as the 2020 server does, with C++'s stoi and stoull: blanks before it and anything
@@ -93,7 +184,7 @@ func leadingNumber(text string) (int64, bool) {
 const lengthSize = 4
 
 // maxEncodedMessage is the greatest length of an encoded message.
-const maxEncodedMessage = sha512.Size + 5*lengthSize + rpc.PubKeyTextLength + 3*maxNumberText + rpc.MaxDataBytes
+const maxEncodedMessage = sha512.Size + namespaceSize + 5*lengthSize + rpc.PubKeyTextLength + 3*maxNumberText + rpc.MaxDataBytes
 
 func appendLength(b []byte, length int) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(length))
@@ -106,10 +197,21 @@ func cutLength(b []byte) (length int, rest []byte, ok bool) {
 	return int(binary.BigEndian.Uint32(b)), b[lengthSize:], true
 }
 
-// appendMessage encodes m for disk and for peers: the hash, then pubKey, timestamp, ttl, nonce and data, each with
-// its length in front.
+// namespaceSize is that of an encoded namespace: big-endian, with the sign turned so that they sort.
+const namespaceSize = 2
+
+func appendNamespace(b []byte, n rpc.Namespace) []byte {
+	return binary.BigEndian.AppendUint16(b, uint16(n)^0x8000)
+}
+
+func decodeNamespace(b []byte) rpc.Namespace {
+	return rpc.Namespace(binary.BigEndian.Uint16(b) ^ 0x8000)
+}
+
+// appendMessage encodes m for disk and for peers: the hash, the namespace, then pubKey, timestamp, ttl, nonce and data,
+// each with its length in front.
 func appendMessage(b []byte, m message) []byte {
-	b = append(b, m.hash[:]...)
+	b = appendNamespace(append(b, m.hash[:]...), m.namespace)
 	for _, text := range []string{m.PubKey, m.Timestamp, m.TTL, m.nonce, m.Data} {
 		b = append(appendLength(b, len(text)), text...)
 	}
@@ -119,10 +221,11 @@ func appendMessage(b []byte, m message) []byte {
 // cutMessage decodes the message at the start of b and returns what follows it. It checks the shape only: lengths
 // and UTF-8, but not that the hash is right.
 func cutMessage(b []byte) (m message, rest []byte, err error) {
-	if len(b) < len(m.hash) {
+	if len(b) < len(m.hash)+namespaceSize {
 		return message{}, nil, fmt.Errorf("%w: hash is cut off", errMessage)
 	}
 	rest = b[copy(m.hash[:], b):]
+	m.namespace, rest = decodeNamespace(rest), rest[namespaceSize:]
 	for _, field := range []struct {
 		text *string
 		most int
@@ -143,6 +246,19 @@ func cutMessage(b []byte) (m message, rest []byte, err error) {
 	return m, rest, nil
 }
 
+// cutHead decodes what stands in front of ttl, nonce and data.
+func cutHead(b []byte) (m message, err error) {
+	if len(b) < len(m.hash)+namespaceSize {
+		return message{}, fmt.Errorf("%w: hash is cut off", errMessage)
+	}
+	b = b[copy(m.hash[:], b):]
+	m.namespace, b = decodeNamespace(b), b[namespaceSize:]
+	if m.PubKey, b, err = cutText(b, rpc.PubKeyTextLength); err == nil {
+		m.Timestamp, _, err = cutText(b, maxNumberText)
+	}
+	return m, err
+}
+
 func cutText(b []byte, most int) (text string, rest []byte, err error) {
 	length, rest, ok := cutLength(b)
 	if !ok {
@@ -156,17 +272,4 @@ func cutText(b []byte, most int) (text string, rest []byte, err error) {
 		return "", nil, fmt.Errorf("%w: text is not UTF-8", errMessage)
 	}
 	return text, rest, nil
-}
-
-// decodeMessages decodes a batch, which is nothing but messages one after the other.
-func decodeMessages(b []byte) ([]message, error) {
-	var messages []message
-	for len(b) > 0 {
-		m, rest, err := cutMessage(b)
-		if err != nil {
-			return nil, fmt.Errorf("message %d: %w", len(messages)+1, err)
-		}
-		messages, b = append(messages, m), rest
-	}
-	return messages, nil
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,15 +45,47 @@ func TestLeadingNumber(t *testing.T) {
 	}
 }
 
+// What clients of 2020 may store, and today's client shall see somehow.
+func TestTodayViewOfOldMessages(t *testing.T) {
+	old := func(pubKey, data string) message { return newMessage(rpc.StoreParams{PubKey: pubKey, Data: data}) }
+	key := someMessage.PubKey
+	for _, test := range []struct {
+		name string
+		m    message
+		data string
+	}{
+		{"base64", old(key, "eHk="), "xy"},
+		{"base64 without padding", old(key, "eHk"), "xy"},
+		{"no base64", old(key, "<xy>"), "<xy>"},
+		{"nothing", old(key, ""), ""},
+	} {
+		if got := string(test.m.todayData()); got != test.data {
+			t.Errorf("%s: data %q, want %q", test.name, got, test.data)
+		}
+		if got, want := test.m.todayHash(), newTodayMessage(key, 0, 1, 1, []byte(test.data)).hashText(); got != want || len(got) != rpc.HashTextLength {
+			t.Errorf("%s: hash %s, want %s", test.name, got, want)
+		}
+	}
+	if m := old("zz"+key[2:], "eHk="); m.todayHash() != "" || newContent(m).alias != nil {
+		t.Errorf("a key that is none has the hash %q", m.todayHash())
+	}
+}
+
 func TestEncodedMessageRoundTrip(t *testing.T) {
 	empty := newMessage(rpc.StoreParams{PubKey: someMessage.PubKey})
-	encoded := appendMessage(appendMessage(nil, someMessage), empty)
-	decoded, err := decodeMessages(encoded)
-	if err != nil || len(decoded) != 2 || decoded[0] != someMessage || decoded[1] != empty {
+	today := newTodayMessage(someMessage.PubKey, -11, 1795391232497, 86400000, []byte("today"))
+	gone := record{name: nameOf(today), life: life{version: 7, expiration: 8, deleted: true}}
+	want := []record{stored(someMessage), stored(empty), gone, stored(today)}
+	var encoded []byte
+	for _, r := range want {
+		encoded = appendRecord(encoded, r)
+	}
+	decoded, err := decodeRecords(encoded)
+	if err != nil || !slices.Equal(decoded, want) {
 		t.Fatalf("decoded %v, %v", decoded, err)
 	}
-	if size := someMessage.size() + empty.size(); size != len(encoded) {
-		t.Errorf("size says %d bytes, encoded are %d", size, len(encoded))
+	if size := someMessage.size() + empty.size() + today.size() + 4*lifeSize + nameSize; size != len(encoded) {
+		t.Errorf("sizes add up to %d bytes, encoded are %d", size, len(encoded))
 	}
 }
 
@@ -60,9 +93,10 @@ func TestDecodeRefuses(t *testing.T) {
 	with := func(change func(m *message)) []byte {
 		m := someMessage
 		change(&m)
-		return appendMessage(nil, m)
+		return appendRecord(nil, stored(m))
 	}
-	good := appendMessage(nil, someMessage)
+	good := appendRecord(nil, stored(someMessage))
+	gone := appendRecord(nil, record{name: nameOf(someMessage), life: life{deleted: true}})
 	for name, encoded := range map[string][]byte{
 		"short key":        with(func(m *message) { m.PubKey = m.PubKey[1:] }),
 		"long key":         with(func(m *message) { m.PubKey += "0" }),
@@ -74,27 +108,32 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut off":          good[:len(good)-1],
 		"cut in the hash":  good[:10],
 		"something behind": append(bytes.Clone(good), 0),
-		"endless length":   append(bytes.Clone(good[:64]), 0xff, 0xff, 0xff, 0xff),
+		"endless length":   append(bytes.Clone(good[:lifeSize+66]), 0xff, 0xff, 0xff, 0xff),
+		"cut in the life":  good[:lifeSize-1],
+		"unknown life":     append(append(bytes.Clone(good[:lifeSize-1]), 2), good[lifeSize:]...),
+		"negative time":    append(append(bytes.Clone(good[:8]), 0x80), good[9:]...),
+		"cut in a name":    gone[:len(gone)-1],
 	} {
-		if _, err := decodeMessages(encoded); !errors.Is(err, errMessage) {
-			t.Errorf("%s: %v, want errMessage", name, err)
+		if _, err := decodeRecords(encoded); !errors.Is(err, errMessage) && !errors.Is(err, errLife) {
+			t.Errorf("%s: %v, want errMessage or errLife", name, err)
 		}
 	}
 }
 
-// Whatever a peer sends either decodes to messages that encode to the same bytes, or is refused.
-func FuzzDecodeMessages(f *testing.F) {
+// Whatever a peer sends either decodes to records that encode to the same bytes, or is refused.
+func FuzzDecodeRecords(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(appendMessage(nil, someMessage))
-	f.Add(appendMessage(appendMessage(nil, someMessage), newMessage(rpc.StoreParams{PubKey: someMessage.PubKey})))
+	f.Add(appendRecord(nil, stored(someMessage)))
+	f.Add(appendRecord(appendRecord(nil, stored(someMessage)), stored(newMessage(rpc.StoreParams{PubKey: someMessage.PubKey}))))
+	f.Add(appendRecord(nil, record{name: nameOf(someMessage), life: life{version: 1, expiration: 2, deleted: true}}))
 	f.Fuzz(func(t *testing.T, batch []byte) {
-		messages, err := decodeMessages(batch)
+		records, err := decodeRecords(batch)
 		if err != nil {
 			return
 		}
 		var encoded []byte
-		for _, m := range messages {
-			encoded = appendMessage(encoded, m)
+		for _, r := range records {
+			encoded = appendRecord(encoded, r)
 		}
 		if !bytes.Equal(encoded, batch) {
 			t.Errorf("%x decodes, but encodes to %x", batch, encoded)

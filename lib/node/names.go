@@ -10,23 +10,34 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// nameSize is the length of a messageName.
-const nameSize = rpc.PubKeyTextLength + sha512.Size
+const (
+	// hashEnd is where the hash in a messageName ends.
+	hashEnd = rpc.PubKeyTextLength + sha512.Size
+	// nameSize is the length of a messageName.
+	nameSize = hashEnd + namespaceSize
+)
 
-// messageName is by what a message is known among nodes: its owner's key as text and its hash. The hash alone does not
-// do, since it covers its texts without separators.
+// messageName is by what a message is known among nodes: its owner's key as text, its hash and its namespace. The hash
+// alone does not do, since that of 2020 covers its texts without separators.
 type messageName [nameSize]byte
 
-func nameOf(m message) (name messageName) {
-	copy(name[copy(name[:], m.PubKey):], m.hash[:])
+func nameOf(m message) messageName { return newName(m.PubKey, m.hash, m.namespace) }
+
+func newName(owner string, hash messageHash, namespace rpc.Namespace) (name messageName) {
+	copy(name[copy(name[:], owner):], hash[:])
+	appendNamespace(name[:hashEnd], namespace)
 	return name
 }
 
 func (n messageName) owner() string { return string(n[:rpc.PubKeyTextLength]) }
 
+func (n messageName) hash() messageHash { return messageHash(n[rpc.PubKeyTextLength:hashEnd]) }
+
+func (n messageName) namespace() rpc.Namespace { return decodeNamespace(n[hashEnd:]) }
+
 // slot is the part of the messages that a name belongs to when nodes compare what they have. It takes the end of the
 // hash, because proof of work makes the beginning small.
-func (n messageName) slot() int { return int(n[nameSize-2])<<8&(digestSlots-1) | int(n[nameSize-1]) }
+func (n messageName) slot() int { return int(n[hashEnd-2])<<8&(digestSlots-1) | int(n[hashEnd-1]) }
 
 const (
 	// digestSlots is the number of parts; a power of two of at least 256.
@@ -35,8 +46,8 @@ const (
 	digestSize = 16
 )
 
-// digests sums up which messages a node has: for each slot, the first bytes of SHA-256 over their names in ascending
-// order, or zeros for no message.
+// digests sums up which messages a node has: for each slot, the first bytes of SHA-256 over their names and lives in
+// ascending order, or zeros for no message.
 type digests [digestSlots][digestSize]byte
 
 // slotSet is a set of slots, a bit for each.
@@ -59,9 +70,10 @@ func (a *digests) differing(b *digests) (set slotSet, count int) {
 // scanBatch bounds how many names are looked at in one transaction, which holds up the writer now and then.
 const scanBatch = 4096
 
-// scanNames calls visit with the names that follow after in ascending order, of messages that are alive at now
-// (milliseconds) and whose owner is wanted, until visit returns false. The zero name comes before all others.
-func (s *store) scanNames(after messageName, now int64, wanted func(owner string) bool, visit func(messageName) bool) error {
+// scanNames calls visit with the names that follow after in ascending order, of messages that have not expired at now
+// (milliseconds), deleted ones included, and whose owner is wanted, until visit returns false. The zero name comes before
+// all others.
+func (s *store) scanNames(after messageName, now int64, wanted func(owner string) bool, visit func(messageName, life) bool) error {
 	filter := ownerFilter{wanted: wanted}
 	for more := true; more; {
 		seen := 0
@@ -72,15 +84,15 @@ func (s *store) scanNames(after messageName, now int64, wanted func(owner string
 				key, value = cursor.Next()
 			}
 			for ; key != nil && seen < scanBatch; key, value = cursor.Next() {
-				if len(key) != nameSize || len(value) != 2*numberSize {
+				if len(key) != nameSize {
 					return errStoreDamage
 				}
 				after, seen = messageName(key), seen+1
-				expiration, _, err := cutNumber(value[numberSize:])
+				at, err := parsePlace(value)
 				if err != nil {
 					return err
 				}
-				if int64(expiration) > now && filter.pass(key[:rpc.PubKeyTextLength]) && !visit(after) {
+				if at.expiration > now && filter.pass(key[:rpc.PubKeyTextLength]) && !visit(after, at.life) {
 					more = false
 					return nil
 				}
@@ -113,12 +125,12 @@ func (f *ownerFilter) pass(owner []byte) bool {
 // digest computes the digests of what is here and wanted.
 func (s *store) digest(now int64, wanted func(owner string) bool) (*digests, error) {
 	var sums [digestSlots]hash.Hash
-	err := s.scanNames(messageName{}, now, wanted, func(name messageName) bool {
+	err := s.scanNames(messageName{}, now, wanted, func(name messageName, life life) bool {
 		slot := name.slot()
 		if sums[slot] == nil {
 			sums[slot] = sha256.New()
 		}
-		sums[slot].Write(name[:])
+		sums[slot].Write(life.append(name[:]))
 		return true
 	})
 	var d digests
@@ -130,7 +142,7 @@ func (s *store) digest(now int64, wanted func(owner string) bool) (*digests, err
 	return &d, err
 }
 
-// missing reports for each name whether there is no such message.
+// missing reports for each name whether there is no such message and none was deleted.
 func (s *store) missing(names []messageName) (missing []bool, err error) {
 	missing = make([]bool, len(names))
 	err = s.db.View(func(tx *bbolt.Tx) error {
@@ -143,32 +155,41 @@ func (s *store) missing(names []messageName) (missing []bool, err error) {
 	return missing, err
 }
 
-// encoded returns messages by name, encoded one after the other, until the next one would make them longer than
-// maxBytes; but at least one. taken is how many names that is, of which some may be of messages that are gone.
+// encoded returns the records of messages by name, encoded one after the other, until the next one would make them longer
+// than maxBytes; but at least one. taken is how many names that is, of which some may be of messages that are gone.
 func (s *store) encoded(names []messageName, maxBytes int) (body []byte, taken int, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		bucket, messages := tx.Bucket(nameBucket), tx.Bucket(messageBucket)
 		for _, name := range names {
-			place := bucket.Get(name[:])
-			if place == nil {
-				taken++
-				continue
-			}
-			if len(place) != 2*numberSize {
-				return errStoreDamage
-			}
-			_, encoded, err := cutNumber(messages.Get(place[:numberSize]))
+			longer, err := appendStored(tx, body, name, 0)
 			if err != nil {
 				return err
 			}
-			if len(body) > 0 && len(body)+len(encoded) > maxBytes {
+			if len(body) > 0 && len(longer) > maxBytes {
 				return nil
 			}
-			body, taken = append(body, encoded...), taken+1
+			body, taken = longer, taken+1
 		}
 		return nil
 	})
 	return body, taken, err
+}
+
+// appendStored encodes the record of a message, unless it is gone or has expired at now (milliseconds).
+func appendStored(tx *bbolt.Tx, b []byte, name messageName, now int64) ([]byte, error) {
+	value := tx.Bucket(nameBucket).Get(name[:])
+	if value == nil {
+		return b, nil
+	}
+	at, err := parsePlace(value)
+	switch {
+	case err != nil:
+		return nil, err
+	case at.expiration <= now:
+		return b, nil
+	case at.deleted:
+		return append(at.life.append(b), name[:]...), nil
+	}
+	return append(at.life.append(b), tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))...), nil
 }
 
 // owners returns the owners of stored messages that are wanted. It skips from one to the next.

@@ -1,10 +1,17 @@
 // Package node is a service node: a real HTTPS server that keeps the messages of its swarm on disk and passes onion
 // requests on.
 //
-// To clients it is the storage server 2.0.7 of 2020, down to the texts of its errors (node notes), with these
+// It serves clients of two generations on one port, which it tells apart by the parameters of their requests (today.go).
+// To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (node notes, section 2), with these
 // differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server fall silent or
 // crash is answered with status 400; retrieve needs the owner's signature, as on today's network, unless
 // Config.AllowUnsigned is set; and expired messages are never served.
+//
+// To today's clients it is the storage server 2.8.0 over HTTPS and JSON (today's notes, sections 1 to 8), with these
+// differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400; delete_before
+// works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch share the bytes of
+// one page; expired messages are never served; and what is not a request at all, the header that asks for a delayed answer,
+// and /get_stats/v1 are answered as in 2020. Messages of either generation lie in one box (message.go).
 //
 // It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a
 // stranger sends makes it crash or grow without bound, and that no goroutine is left when Close returns.
@@ -12,13 +19,16 @@
 // Beyond that server it has the synchronous route (listen.go): a message that is delivered to somebody who listens here is
 // handed over in memory, and its deliverer told at once if nobody does.
 //
-// It also promises that no message is lost while one node that has it lives: what a client stored waits on disk for
-// every other member of the swarm (queue.go, outbox.go); members compare what they have, and give each other what is
-// missing, when one starts, joins or comes back, and now and then (compare.go, catchup.go); and messages that belong
-// elsewhere after swarms have changed are given to all nodes there (handover.go). A member gets a message only once in
-// effect, however often it is sent. Nodes know each other by their Ed25519 keys: who asks signs for one receiver, path,
-// body and time (signature.go), who answers proves its key in TLS (peer.go), and others are turned away. Onion requests go from
-// node to node over connections that many of them share (link.go).
+// It also promises that no message is lost while one node that has it lives, and that what its owner has deleted does not
+// come back: what a client stored or changed waits on disk for every member that has not got it (queue.go, outbox.go);
+// members compare what they have and know, and give each other what is missing, when one starts, joins or comes back, and
+// now and then (compare.go, catchup.go); and messages that belong elsewhere after swarms have changed are given to all
+// nodes there (handover.go). A member gets a message only once in effect, however often it is sent. What today's clients
+// ask to delete or to expire each member checks for itself, as long as it can be asked; if it learns of that later it
+// believes the other members of its swarm, and nobody else. So only a member that misses a deletion, and comes back when
+// the box has moved to another swarm, can bring a message back. Nodes know each other by their Ed25519 keys:
+// who asks signs for one receiver, path, body and time (signature.go), who answers proves its key in TLS (peer.go), and
+// others are turned away. Onion requests go from node to node over connections that many of them share (link.go).
 package node
 
 import (
@@ -137,7 +147,8 @@ type Node struct {
 	limiter     *addressLimiter
 	relays      slots
 	largeBodies slots
-	scans       slots // walks through the store for other nodes
+	scans       slots         // walks through the store for other nodes
+	patience    time.Duration // with members that a change is forwarded to
 	counters    counters
 
 	server     *http.Server
@@ -221,6 +232,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
 		scans:         make(slots, maxScans),
+		patience:      forwardTimeout,
 		closing:       make(chan struct{}),
 		done:          make(chan struct{}),
 	}

@@ -58,6 +58,12 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextOuter+err.Error()))
 		return
 	}
+	hops := passedHops(r) + layer.Hops // today's clients can start from another number than 0
+	if hops > maxHops {
+		n.write(w, bareAnswer(rpc.StatusBadRequest, textTooManyHops))
+		return
+	}
+	r.Header.Set(hopHeader, strconv.Itoa(hops))
 	n.counters.onions.Add(layer.Step.String(), 0)
 	switch layer.Step {
 	case onion.Relay:

@@ -22,35 +22,50 @@ func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool
 	if _, signed := params["signature"]; !signed && allowUnsigned {
 		return nil
 	}
-	_, err := checkOwner(rpc.MethodRetrieve, pubKey, params, now, rpc.RetrieveSignatureText)
+	_, err := checkOwner(rpc.MethodRetrieve, pubKey, params, now, func(milliseconds int64) []byte {
+		return rpc.RetrieveSignatureText(rpc.NamespaceMessages, milliseconds)
+	})
 	return err
 }
 
 // checkOwner refuses a request that the owner of pubKey has not signed, with the answers of today's network. signed makes
-// the text under the signature from the timestamp as it was sent. It returns the timestamp in milliseconds.
-func checkOwner(method, pubKey string, params fields, now time.Time, signed func(timestamp string) []byte) (int64, error) {
+// the text under the signature from the timestamp, which is returned, in milliseconds.
+func checkOwner(method, pubKey string, params fields, now time.Time, signed func(milliseconds int64) []byte) (int64, error) {
 	if _, ok := params["signature"]; !ok {
-		return 0, refuse(rpc.StatusUnauthorized, "%s: request signature required", method)
+		return 0, unsigned(method)
 	}
 	timestamp := numberText(params["timestamp"])
 	milliseconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil || now.Sub(time.UnixMilli(milliseconds)).Abs() > signatureWindow {
-		return 0, refuse(rpc.StatusBadTimestamp, "%s timestamp too far from current time", method)
+		return 0, signedNotNow(method)
 	}
-	wrong := refuse(rpc.StatusUnauthorized, "%s signature verification failed", method)
 	signer, ok := ownerKey(pubKey, params)
 	if !ok {
-		return 0, wrong
+		return 0, wronglySigned(method)
 	}
 	text, err := params.text("signature")
 	if err != nil {
 		return 0, err
 	}
 	signature, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil || !ed25519.Verify(signer[:], signed(timestamp), signature) {
-		return 0, wrong
+	if err != nil || !ed25519.Verify(signer[:], signed(milliseconds), signature) {
+		return 0, wronglySigned(method)
 	}
 	return milliseconds, nil
+}
+
+// The answers about signatures, as on today's network.
+
+func unsigned(method string) error {
+	return refuse(rpc.StatusUnauthorized, "%s: request signature required", method)
+}
+
+func signedNotNow(method string) error {
+	return refuse(rpc.StatusBadTimestamp, "%s timestamp too far from current time", method)
+}
+
+func wronglySigned(method string) error {
+	return refuse(rpc.StatusUnauthorized, "%s signature verification failed", method)
 }
 
 // ownerKey returns the Ed25519 key that the request names, if it is the other form of pubKey.

@@ -129,28 +129,34 @@ type caller struct {
 func (c *caller) call(ctx context.Context, to *peer, path string, body []byte, maxAnswer int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, peerTimeout)
 	defer cancel()
-	request, err := newPeerRequest(ctx, to, path, body)
+	status, answer, err := c.post(ctx, to, path, body, maxAnswer)
 	if err != nil {
 		return nil, err
+	}
+	switch status {
+	case rpc.StatusOK:
+		return answer, nil
+	case rpc.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusNotFound:
+		return nil, fmt.Errorf("%w: status %d: %.200q", errPeerRefused, status, answer)
+	}
+	return nil, fmt.Errorf("status %d: %.200q", status, answer)
+}
+
+// post posts a signed body to a path of another node and returns its answer of at most maxAnswer bytes.
+func (c *caller) post(ctx context.Context, to *peer, path string, body []byte, maxAnswer int64) (status int, answer []byte, err error) {
+	request, err := newPeerRequest(ctx, to, path, body)
+	if err != nil {
+		return 0, nil, err
 	}
 	sign(request.Header, c.keys, to.name(), path, c.now(), body)
 	response, err := c.client.Do(request)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case int64(len(answer)) > maxAnswer:
-		return nil, fmt.Errorf("answer exceeds %d bytes", maxAnswer)
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err == nil && int64(len(answer)) > maxAnswer {
+		err = fmt.Errorf("answer exceeds %d bytes", maxAnswer)
 	}
-	switch response.StatusCode {
-	case rpc.StatusOK:
-		return answer, nil
-	case rpc.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusNotFound:
-		return nil, fmt.Errorf("%w: status %d: %.200q", errPeerRefused, response.StatusCode, answer)
-	}
-	return nil, fmt.Errorf("status %d: %.200q", response.StatusCode, answer)
+	return response.StatusCode, answer, err
 }

@@ -79,6 +79,7 @@ func FuzzPeerHeaders(f *testing.F) {
 // FuzzPeerAnswers reads what a member may answer: as names, digests, fetched messages and the result of a push.
 func FuzzPeerAnswers(f *testing.F) {
 	f.Add(appendNames(nil, []messageName{nameOf(someMessage)}))
+	f.Add(appendListed(nil, []listed{{nameOf(someMessage), life{version: 1, deleted: true}}}))
 	f.Add(append(appendLength(nil, 1), encode(someMessage)...))
 	f.Add(make([]byte, digestSlots*digestSize))
 	f.Add([]byte(`{"stored":1,"refused":0}`))
@@ -91,8 +92,11 @@ func FuzzPeerAnswers(f *testing.F) {
 				t.Error("digests differ from themselves")
 			}
 		}
-		if messages, taken, err := parseFetched(body, 10); err == nil && (taken < 1 || taken > 10 || len(messages) > taken) {
-			t.Errorf("%d messages of %d asked for", len(messages), taken)
+		if list, err := parseListed(body); err == nil && !bytes.Equal(appendListed(nil, list), body) {
+			t.Errorf("%x is read as a list, but written otherwise", body)
+		}
+		if records, taken, err := parseFetched(body, 10); err == nil && (taken < 1 || taken > 10 || len(records) > taken) {
+			t.Errorf("%d messages of %d asked for", len(records), taken)
 		}
 		if counts, err := parsePushAnswer(body); err != nil && counts.Stored != 0 {
 			t.Errorf("an answer that cannot be read counts %d", counts.Stored)

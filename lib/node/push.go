@@ -1,16 +1,18 @@
 package node
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"sessiontool/lib/rpc"
 )
 
-// PushPath is where nodes give each other messages. The exchange is our own: a signed POST of encoded messages one
-// after the other; the answer is a pushAnswer.
-const PushPath = "/swarms/push/v1"
+// PushPath is where nodes give each other messages. The exchange is our own: a signed POST of encoded records one after the
+// other; the answer is a pushAnswer.
+const PushPath = "/swarms/push/v2"
 
 // maxPushAnswer bounds what is read of a peer's answer.
 const maxPushAnswer = 4 << 10
@@ -28,43 +30,70 @@ func parsePushAnswer(text []byte) (counts pushAnswer, err error) {
 
 // servePush takes messages from another node and keeps those that this node would have taken from a client.
 func (n *Node) servePush(r *http.Request, view *view, from *peer, body []byte) (answer, error) {
-	messages, err := decodeMessages(body)
+	records, err := decodeRecords(body)
 	if err != nil {
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
 	}
-	stored, err := n.keep(messages, view)
+	stored, err := n.keep(records, view, from)
 	if err != nil {
 		return answer{}, err
 	}
-	refused := len(messages) - stored
+	refused := len(records) - stored
 	n.log.Debug("took pushed messages", "from", from.name(), "stored", stored, "refused", refused)
 	return jsonAnswer(rpc.StatusOK, pushAnswer{Stored: stored, Refused: refused})
 }
 
-// keep stores those of messages, which another node has, that this node accepts, and returns their number.
-func (n *Node) keep(messages []message, view *view) (stored int, err error) {
-	now, accepted := n.now(), make([]message, 0, len(messages))
-	for _, m := range messages {
-		if n.acceptsPushed(m, view, now) {
-			accepted = append(accepted, m)
+// keep stores those of records, which another node has, that this node accepts, and returns their number.
+func (n *Node) keep(records []record, view *view, from *peer) (stored int, err error) {
+	now, fellow := n.now(), fellowMember(view, from) == nil
+	var accepted []entry
+	var messages []message
+	for _, r := range records {
+		if !n.accepts(r, view, fellow, now) {
+			continue
+		}
+		accepted = append(accepted, newNews(r, fellow))
+		if !r.life.deleted {
+			messages = append(messages, r.message)
 		}
 	}
 	if len(accepted) == 0 {
 		return 0, nil
 	}
-	if err := n.store.insert(false, accepted...); err != nil {
+	if err := n.store.write(accepted...); err != nil {
 		return 0, err
 	}
-	n.handOverIfMoved(view, accepted...)
+	n.handOverIfMoved(view, messages...)
 	return len(accepted), nil
 }
 
-// acceptsPushed does the checks of a client's store. The other node's clock may differ, so a timestamp may lie further
-// ahead, and the difficulty is that of the message's time.
-func (n *Node) acceptsPushed(m message, view *view, now time.Time) bool {
-	if !view.owns(m.PubKey) || m.checkTimes(now.UnixMilli(), rpc.MaxFutureMillis+peerWindow.Milliseconds()) != nil {
+// accepts does the checks of a client's store, as far as the record of another node allows: today's clients sign for a
+// minute, and nobody else sees that. The other node's clock may differ, so times may lie further ahead, and the difficulty
+// is that of the message's time. That something was deleted is believed of fellow members only.
+func (n *Node) accepts(r record, view *view, fellow bool, now time.Time) bool {
+	latest := now.Add(rpc.MaxPrivateTTL + peerWindow).UnixMilli()
+	if !view.owns(r.name.owner()) || r.life.expiration <= now.UnixMilli() || r.life.expiration > latest {
 		return false
 	}
-	timestamp, _ := m.timestamp() // checked just now
-	return m.hash == newMessage(m.params()).hash && m.meets(n.difficulty.at(timestamp))
+	if r.life.deleted {
+		return fellow
+	}
+	m := r.message
+	timestamp, ok := m.timestamp()
+	if _, alive := m.ttl(); !ok || !alive || timestamp > now.UnixMilli()+rpc.MaxFutureMillis+peerWindow.Milliseconds() {
+		return false
+	}
+	if m.hash.isToday() {
+		return m.isCanonical()
+	}
+	return m.namespace == rpc.NamespaceMessages && m.hash == newMessage(m.params()).hash && m.meets(n.difficulty.at(timestamp))
+}
+
+// isCanonical reports whether a message of today's clients is one that newTodayMessage makes.
+func (m message) isCanonical() bool {
+	timestamp, _ := m.timestamp()
+	ttl, _ := m.ttl()
+	data, err := base64.StdEncoding.DecodeString(m.Data)
+	return err == nil && len(data) <= rpc.MaxMessageBytes && m == newTodayMessage(m.PubKey, m.namespace, timestamp, ttl, data) &&
+		m.hash != messageHash{} && m.PubKey == strings.ToLower(m.PubKey)
 }

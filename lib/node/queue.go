@@ -24,9 +24,9 @@ const (
 )
 
 // queue tells which peers have yet to get what. There is one line of messages for all of them, in queueBucket, where
-// each message stands once and by name only; and for each peer a cursor, the first sequence number that it has not got.
-// A message leaves the line when all cursors have passed it, or with its expiration. Cursors are kept on disk a little
-// late: a peer may then get a message twice, but never miss one.
+// each message stands by name only, once for every change; and for each peer a cursor, the first sequence number that it
+// has not got. A message leaves the line when all cursors have passed it, or with its expiration. Cursors are kept on disk
+// a little late: a peer may then get a message twice, but never miss one.
 type queue struct {
 	mu      sync.Mutex
 	cursors map[string]uint64 // by the peer's name
@@ -115,7 +115,7 @@ func writeCursors(tx *bbolt.Tx, cursors map[string]uint64) error {
 	return nil
 }
 
-// batch is messages that a peer has yet to get, encoded one after the other.
+// batch is records of messages that a peer has yet to get, encoded one after the other.
 type batch struct {
 	body    []byte
 	count   int
@@ -130,23 +130,20 @@ func (b batch) atEnd() bool { return b.entries == 0 }
 func (s *store) queuedFor(peer string, now int64) (batch, error) {
 	b := batch{next: s.queue.cursor(peer)}
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(queueBucket).Cursor()
-		for key, _ := cursor.Seek(appendNumber(nil, b.next)); key != nil && b.entries < maxBatchEntries; key, _ = cursor.Next() {
+		cursor := tx.Bucket(queueBucket).Cursor()
+		for key, name := cursor.Seek(appendNumber(nil, b.next)); key != nil && b.entries < maxBatchEntries; key, name = cursor.Next() {
 			sequence, _, err := cutNumber(key)
-			if err != nil {
-				return err
+			if err != nil || len(name) != nameSize {
+				return errStoreDamage
 			}
-			if value := messages.Get(key); value != nil {
-				expiration, encoded, err := cutNumber(value)
-				if err != nil {
-					return err
-				}
-				if b.count > 0 && len(b.body)+len(encoded) > maxBatchBytes {
-					return nil
-				}
-				if int64(expiration) > now {
-					b.body, b.count = append(b.body, encoded...), b.count+1
-				}
+			longer, err := appendStored(tx, b.body, messageName(name), now)
+			switch {
+			case err != nil:
+				return err
+			case b.count > 0 && len(longer) > maxBatchBytes:
+				return nil
+			case len(longer) > len(b.body):
+				b.body, b.count = longer, b.count+1
 			}
 			b.next, b.entries = sequence+1, b.entries+1
 		}

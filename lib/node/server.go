@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net"
@@ -94,6 +95,8 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	switch {
+	case r.Method == http.MethodPost && r.URL.Path == rpc.PingPath:
+		n.servePing(w)
 	case r.Method == http.MethodPost && !n.members.view().ready():
 		n.write(w, n.notReady(r))
 	case r.Method == http.MethodPost:
@@ -108,6 +111,16 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *Node) write(w http.ResponseWriter, a answer) { a.write(w, n.now()) }
+
+// pingHeader tells who answers a ping: the node's key in base64 (today's notes, section 1).
+const pingHeader = "X-Oxen-Snode-Pubkey"
+
+// servePing answers other nodes of today, also when this node serves nobody.
+func (n *Node) servePing(w http.ResponseWriter) {
+	public := n.keys.Ed25519.Public()
+	w.Header().Set(pingHeader, base64.StdEncoding.EncodeToString(public[:]))
+	n.write(w, textAnswer(rpc.StatusOK, ""))
+}
 
 // notReady is what a node that belongs to no swarm says. A relay gets to know which hop it is.
 func (n *Node) notReady(r *http.Request) answer {
@@ -137,6 +150,8 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 		n.fromPeer(w, r, n.serveFetch)
 	case OfferPath:
 		n.fromPeer(w, r, n.serveOffer)
+	case ForwardPath:
+		n.fromPeer(w, r, n.serveForwarded)
 	default:
 		n.write(w, bareAnswer(http.StatusNotFound, "unknown target for POST: "+r.RequestURI))
 	}

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"go.etcd.io/bbolt"
 
 	"sessiontool/lib/metrics"
@@ -37,7 +39,7 @@ func (n *Node) Stats() (Stats, error) {
 	}
 	stats.Listeners, stats.Waiting = n.listeners.load()
 	err := n.store.db.View(func(tx *bbolt.Tx) error {
-		stats.Messages = tx.Bucket(nameBucket).Stats().KeyN
+		stats.Messages = tx.Bucket(messageBucket).Stats().KeyN
 		stats.Queued = tx.Bucket(queueBucket).Stats().KeyN
 		stats.Bytes = tx.Size() - int64(n.store.db.Stats().FreePageN)*int64(n.store.db.Info().PageSize)
 		return nil
@@ -49,6 +51,9 @@ func (n *Node) Stats() (Stats, error) {
 func methodLabel(method string) string {
 	switch method {
 	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm, rpc.MethodListen, rpc.MethodDeliver:
+		return method
+	}
+	if slices.Contains(todayMethods, method) {
 		return method
 	}
 	return "other"

@@ -114,6 +114,9 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 }
 
 func (n *Node) call(ctx context.Context, method string, params fields) (answer, error) {
+	if isToday(method, params) {
+		return n.callToday(ctx, method, params)
+	}
 	switch method {
 	case rpc.MethodStore:
 		return n.serveStore(ctx, params)

@@ -111,7 +111,7 @@ func TestMalformedRequests(t *testing.T) {
 		{`{"method":"store","params":{}} x`, "invalid json: no `method` field\n"},
 		{`{"method":"store","params":null}`, "invalid json: no `params` field\n"},
 		{`{"method":"store","params":"x"}`, "invalid json: no `params` field\n"},
-		{`{"method":"store","params":{"pubkey":"x"}}`, "invalid json: no `pubKey` field\n"},
+		{`{"method":"store","params":{"PUBKEY":"x"}}`, "invalid json: no `pubKey` field\n"},
 		{`{"method":"","params":{}}`, "no method "},
 		{`{"method":"store","params":{"pubKey":"` + key + `","ttl":86400000,"nonce":"","timestamp":"","data":""}}`, "invalid json: `ttl` is not a string\n"},
 		{`{"method":"store","params":{"pubKey":"` + key + `","ttl":"","nonce":null,"timestamp":"","data":""}}`, "invalid json: `nonce` is not a string\n"},

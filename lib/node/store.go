@@ -2,9 +2,6 @@ package node
 
 import (
 	"bytes"
-	"crypto/sha512"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,26 +10,25 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
-
-	"sessiontool/lib/rpc"
 )
 
 // storeFile is the database in a node's data folder.
 const storeFile = "messages.db"
 
 // storeFormat is written into every database; one of another format is refused.
-const storeFormat = 2
+const storeFormat = 3
 
-// Buckets. An owner is a public key as text (66 bytes), a name is owner and hash, a sequence number and an expiration
-// (milliseconds since 1970) are big-endian u64. Sequence numbers tell the order in which messages came; what has them as
-// keys lies close together on disk, so that few pages have to be written for many messages.
+// Buckets. An owner is a public key as text (66 bytes); names, namespaces, lives and places are as their types encode
+// them; a sequence number and an expiration (milliseconds since 1970) are big-endian u64. Sequence numbers tell the order
+// in which messages came; what has them as keys lies close together on disk, so that few pages have to be written for
+// many messages. A deleted message is in the last four of them only.
 var (
 	metaBucket    = []byte("meta")     // "format" -> one byte; "difficulty" -> history
-	messageBucket = []byte("messages") // sequence number -> expiration, encoded message
-	orderBucket   = []byte("order")    // owner, sequence number -> nothing
-	nameBucket    = []byte("names")    // name -> sequence number, expiration
+	messageBucket = []byte("messages") // sequence number -> encoded message
+	orderBucket   = []byte("order")    // owner, namespace, sequence number -> expiration, alias
+	nameBucket    = []byte("names")    // name -> place
 	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
-	queueBucket   = []byte("queue")    // sequence number -> nothing: what some peer has yet to get
+	queueBucket   = []byte("queue")    // sequence number -> name: what some peer has yet to get
 	cursorBucket  = []byte("cursors")  // peer's name -> the first sequence number in the queue that it has yet to get
 )
 
@@ -82,7 +78,10 @@ func openStore(dir string, maxBytes int64) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	queue, err := prepare(db)
+	var queue *queue
+	if err = migrate(db); err == nil {
+		queue, err = prepare(db)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
@@ -136,70 +135,6 @@ func (s *store) close() error {
 	<-s.ended
 	_, err := s.tidyQueue()
 	return errors.Join(err, s.db.Close())
-}
-
-// after returns at most limit messages of owner that have not expired at now (milliseconds), in the order in which
-// they came, from the one after lastHash on. A hash that this node does not have for this owner means from the
-// first (node notes, section 5; there, however, any owner's hash counts).
-func (s *store) after(owner, lastHash string, now int64, limit int) ([]rpc.Stored, error) {
-	found := []rpc.Stored{}
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		first := uint64(0)
-		if last, ok := sequenceOf(tx, owner, lastHash); ok {
-			first = last + 1
-		}
-		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor()
-		for key, _ := cursor.Seek(orderKey(owner, first)); len(found) < limit && isOwners(key, owner); key, _ = cursor.Next() {
-			expiration, encoded, err := cutNumber(messages.Get(key[len(owner):]))
-			if err != nil {
-				return err
-			}
-			if int64(expiration) <= now {
-				continue
-			}
-			m, rest, err := cutMessage(encoded)
-			if err != nil || len(rest) > 0 {
-				return errors.Join(errStoreDamage, err)
-			}
-			found = append(found, rpc.Stored{Data: m.Data, Expiration: int64(expiration), Hash: m.hashText()})
-		}
-		return nil
-	})
-	return found, err
-}
-
-// sequenceOf finds the message of owner that lastHash, as a client writes it, names. Upper case is another name.
-func sequenceOf(tx *bbolt.Tx, owner, lastHash string) (uint64, bool) {
-	hash, err := hex.DecodeString(lastHash)
-	if err != nil || len(hash) != sha512.Size || hex.EncodeToString(hash) != lastHash {
-		return 0, false
-	}
-	value := tx.Bucket(nameBucket).Get(append([]byte(owner), hash...))
-	sequence, _, err := cutNumber(value)
-	return sequence, err == nil
-}
-
-// cutNumber reads the number at the start of what a bucket holds.
-func cutNumber(b []byte) (number uint64, rest []byte, err error) {
-	if len(b) < numberSize {
-		return 0, nil, errStoreDamage
-	}
-	return binary.BigEndian.Uint64(b), b[numberSize:], nil
-}
-
-func appendNumber(b []byte, number uint64) []byte { return binary.BigEndian.AppendUint64(b, number) }
-
-func orderKey(owner string, sequence uint64) []byte {
-	return appendNumber(append(make([]byte, 0, len(owner)+numberSize), owner...), sequence)
-}
-
-// isOwners reports whether a key of orderBucket, which may be nil, is one of owner's.
-func isOwners(key []byte, owner string) bool {
-	return len(key) == len(owner)+numberSize && string(key[:len(owner)]) == owner
-}
-
-func expiryKey(expiration int64, sequence uint64) []byte {
-	return appendNumber(appendNumber(make([]byte, 0, 2*numberSize), uint64(expiration)), sequence)
 }
 
 // meta reads what is kept under key, nil if nothing is; setMeta writes it.

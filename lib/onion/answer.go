@@ -2,10 +2,12 @@ package onion
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -32,14 +34,19 @@ type Response struct {
 	Body   string
 }
 
-// SealResponse makes the answer to an opened layer: the base64 text of nonce || AES-256-GCM of {"body", "status"}
-// under the layer's key. The nonce, 12 bytes, is drawn from random. It goes back with HTTP status 200 whatever
-// status says. The error is ErrNotText or random's.
+// SealResponse makes the answer to an opened layer: the base64 text of nonce || {"body", "status"} sealed with the layer's
+// cipher and key. The nonce is drawn from random. It goes back with HTTP status 200 whatever status says. Clients of
+// today can ask for the sealed bytes themselves, and for a body that is a JSON object to stand there as such instead of as
+// text. The error is ErrNotText or random's.
 func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte, error) {
 	if !utf8.ValidString(body) {
 		return nil, ErrNotText
 	}
-	plaintext, err := marshalResponse(status, body)
+	var content any = body
+	if l.embed && strings.HasPrefix(body, "{") && json.Valid([]byte(body)) {
+		content = json.RawMessage(body)
+	}
+	plaintext, err := marshalResponse(status, content)
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +54,17 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 	if err != nil {
 		return nil, err
 	}
+	if l.raw {
+		return sealed, nil
+	}
 	return base64.StdEncoding.AppendEncode(nil, sealed), nil
 }
 
-func marshalResponse(status int, body string) ([]byte, error) {
+// marshalResponse takes a body that is a string or JSON.
+func marshalResponse(status int, body any) ([]byte, error) {
 	return marshal(struct {
-		Body   string `json:"body"`
-		Status int    `json:"status"`
+		Body   any `json:"body"`
+		Status int `json:"status"`
 	}{body, status})
 }
 

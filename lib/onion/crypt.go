@@ -8,6 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+
+	"golang.org/x/crypto/blake2b"
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"sessiontool/lib/x25519"
 )
@@ -19,12 +23,12 @@ var errShort = errors.New("sealed bytes are shorter than nonce and tag")
 
 // sealFor seals plaintext for the holder of public under a fresh ephemeral key, whose public half it returns together
 // with nonce || ciphertext || tag and the cipher that opens the answer.
-func sealFor(random io.Reader, public x25519.PublicKey, plaintext []byte) (x25519.PublicKey, []byte, cipher.AEAD, error) {
+func sealFor(random io.Reader, kind Cipher, public x25519.PublicKey, plaintext []byte) (x25519.PublicKey, []byte, cipher.AEAD, error) {
 	ephemeral, err := x25519.GenerateKey(random)
 	if err != nil {
 		return x25519.PublicKey{}, nil, nil, err
 	}
-	aead, err := layerCipher(ephemeral, public)
+	aead, err := layerCipher(kind, ephemeral, ephemeral.Public, public)
 	if err != nil {
 		return x25519.PublicKey{}, nil, nil, err
 	}
@@ -32,20 +36,37 @@ func sealFor(random io.Reader, public x25519.PublicKey, plaintext []byte) (x2551
 	return ephemeral.Public, sealed, aead, err
 }
 
-// layerCipher makes the cipher of one layer: AES-256-GCM under HMAC-SHA256("LOKI", shared secret). The secret stays
-// inside the cipher, where no formatting verb can reach it. The error is x25519.ErrLowOrder.
-func layerCipher(own x25519.KeyPair, public x25519.PublicKey) (cipher.AEAD, error) {
-	secret, err := own.DH(public)
+// layerCipher makes the cipher of one layer, which the holder of own, the ephemeral key or the node's, can make. The
+// secret stays inside the cipher, where no formatting verb can reach it. The error is x25519.ErrLowOrder or ErrCipher.
+func layerCipher(kind Cipher, own x25519.KeyPair, ephemeral, node x25519.PublicKey) (cipher.AEAD, error) {
+	other := ephemeral
+	if own.Public.Equal(ephemeral) {
+		other = node
+	}
+	secret, err := own.DH(other)
 	if err != nil {
 		return nil, err
 	}
-	mac := hmac.New(sha256.New, []byte(keyLabel))
-	mac.Write(secret[:])
-	block, err := aes.NewCipher(mac.Sum(nil))
-	if err != nil {
-		return nil, err
+	switch kind {
+	case AESGCM:
+		mac := hmac.New(sha256.New, []byte(keyLabel))
+		mac.Write(secret[:])
+		block, err := aes.NewCipher(mac.Sum(nil))
+		if err != nil {
+			return nil, err
+		}
+		return cipher.NewGCM(block)
+	case XChaCha20:
+		key := blake2b.Sum256(slices.Concat(secret[:], ephemeral[:], node[:]))
+		return chacha20poly1305.NewX(key[:])
+	case AESCBC:
+		block, err := aes.NewCipher(secret[:])
+		if err != nil {
+			return nil, err
+		}
+		return cbc{block}, nil
 	}
-	return cipher.NewGCM(block)
+	return nil, ErrCipher
 }
 
 // seal returns nonce || ciphertext || tag. The nonce is drawn from random.

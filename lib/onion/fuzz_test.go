@@ -59,7 +59,7 @@ func FuzzLayer(f *testing.F) {
 		if fields, err := parseObject(layer.Body); version == V1 && (err != nil || len(fields) != 2) {
 			t.Fatalf("relayed body %q: %v", layer.Body, err)
 		}
-		if _, _, err := format.parseBody(layer.Body); version == V2 && err != nil {
+		if _, err := format.parseBody(layer.Body); version == V2 && err != nil {
 			t.Fatalf("relayed body %q: %v", layer.Body, err)
 		}
 	})

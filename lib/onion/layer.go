@@ -57,8 +57,12 @@ type Layer struct {
 	Body []byte
 	// Payload is set for Final: the JSON text of a storage RPC request.
 	Payload []byte
+	// Hops is how many nodes the request says to have passed before it came to this one, at most one more than MaxRelays.
+	Hops int
 
 	response cipher.AEAD
+	embed    bool // the answer's body shall be JSON within JSON, not its text
+	raw      bool // the answer shall be the sealed bytes, not their base64
 }
 
 // Open takes the layer that is sealed for node off a posted body. It returns ErrOuter or ErrCiphertext, each with its
@@ -69,19 +73,19 @@ func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ephemeral, sealed, err := format.parseBody(body)
+	outer, err := format.parseBody(body)
 	if err != nil {
 		return nil, err
 	}
-	public, err := parseKey(ephemeral)
+	public, err := parseKey(outer.ephemeral)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
-	aead, err := layerCipher(node, public)
+	aead, err := layerCipher(outer.cipher, node, public, node.Public)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
-	plaintext, err := open(aead, sealed)
+	plaintext, err := open(aead, outer.sealed)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
@@ -89,7 +93,7 @@ func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 	if err != nil {
 		layer = Layer{Step: Malformed}
 	}
-	layer.response = aead
+	layer.response, layer.Hops = aead, outer.hops
 	return &layer, nil
 }
 

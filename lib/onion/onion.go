@@ -63,11 +63,19 @@ type format interface {
 	final(payload []byte) ([]byte, error)
 	// layer encodes a sealed layer: as the plaintext of the relay before it, which needs to know the destination, or,
 	// with an empty destination, as the body to post to the node that can open it.
-	layer(destination string, ephemeral x25519.PublicKey, sealed []byte) []byte
-	// parseBody reads a posted body: the layer's ephemeral key in hex, and the sealed bytes.
-	parseBody(body []byte) (ephemeral string, sealed []byte, err error)
+	layer(destination string, kind Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte
+	// parseBody reads a posted body.
+	parseBody(body []byte) (outer, error)
 	// parseLayer reads an opened layer. It fails if the layer says neither where to go nor what to do.
 	parseLayer(plaintext []byte) (Layer, error)
+}
+
+// outer is what stands around a sealed layer.
+type outer struct {
+	ephemeral string // key in hex
+	sealed    []byte
+	cipher    Cipher
+	hops      int
 }
 
 func (v Version) format() (format, error) {
@@ -80,10 +88,12 @@ func (v Version) format() (format, error) {
 	return nil, fmt.Errorf("%w: %d", ErrVersion, int(v))
 }
 
-// Hop is a service node on a path: the key that names it and the key that its layer is sealed for.
+// Hop is a service node on a path: the key that names it, the key that its layer is sealed for, and how. In version 1
+// every layer is sealed with AESGCM.
 type Hop struct {
 	Ed25519 [32]byte
 	X25519  x25519.PublicKey
+	Cipher  Cipher
 }
 
 // Request is a wrapped request. Body is what to post to the first hop, at the version's Path. The Request also
@@ -97,7 +107,7 @@ type Request struct {
 // to the first, the guard. No relays at all means that the target is asked directly, in one layer.
 //
 // For each layer, innermost first, it draws from random an ephemeral private key (32 bytes, which it clamps) and a
-// nonce (12 bytes). It returns ErrVersion, ErrTooManyRelays, ErrTooLarge, ErrNotText (version 1),
+// nonce (12 bytes; 24 with XChaCha20, 16 with AESCBC). It returns ErrVersion, ErrCipher, ErrTooManyRelays, ErrTooLarge, ErrNotText (version 1),
 // x25519.ErrLowOrder for a hop whose key is no real key, or random's error.
 func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload []byte) (*Request, error) {
 	format, err := version.format()
@@ -116,7 +126,10 @@ func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload [
 		if len(next) > MaxBody {
 			return nil, ErrTooLarge
 		}
-		ephemeral, sealed, aead, err := sealFor(random, hop.X25519, next)
+		if version == V1 && hop.Cipher != AESGCM {
+			return nil, ErrCipher
+		}
+		ephemeral, sealed, aead, err := sealFor(random, hop.Cipher, hop.X25519, next)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +140,7 @@ func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload [
 		if i > 0 {
 			destination = hex.EncodeToString(hop.Ed25519[:])
 		}
-		next = format.layer(destination, ephemeral, sealed)
+		next = format.layer(destination, hop.Cipher, ephemeral, sealed)
 	}
 	if len(next) > MaxBody {
 		return nil, ErrTooLarge

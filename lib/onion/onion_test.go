@@ -49,7 +49,7 @@ func openPlaintext(t testing.TB, version Version, plaintext string) (*Request, *
 	t.Helper()
 	random := testRandom(t)
 	n := newNode(t, random)
-	ephemeral, sealed, aead, err := sealFor(random, n.hop.X25519, []byte(plaintext))
+	ephemeral, sealed, aead, err := sealFor(random, AESGCM, n.hop.X25519, []byte(plaintext))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func openPlaintext(t testing.TB, version Version, plaintext string) (*Request, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := format.layer("", ephemeral, sealed)
+	body := format.layer("", AESGCM, ephemeral, sealed)
 	layer, err := Open(version, n.keys, body)
 	return &Request{Body: body, response: aead}, layer, err
 }

@@ -1,9 +1,7 @@
 package onion
 
 import (
-	"bytes"
 	"crypto/aes"
-	"crypto/cipher"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -36,7 +34,7 @@ type Proxied struct {
 	// Pause says that the client wants its answer delayed.
 	Pause bool
 
-	block cipher.Block
+	cipher cbc
 }
 
 // OpenProxy opens the body of a proxy request for node: a vector of 16 bytes, then AES-256-CBC with PKCS #7 padding under
@@ -55,7 +53,7 @@ func OpenProxy(node x25519.KeyPair, sender string, body []byte) (*Proxied, error
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxied{block: block}
+	p := &Proxied{cipher: cbc{block}}
 	plaintext, ok := p.open(body)
 	if !ok {
 		return p, ErrProxy
@@ -76,17 +74,8 @@ func OpenProxy(node x25519.KeyPair, sender string, body []byte) (*Proxied, error
 
 // open decrypts iv || ciphertext and takes the padding off.
 func (p *Proxied) open(body []byte) ([]byte, bool) {
-	if len(body) < 2*aes.BlockSize || len(body)%aes.BlockSize != 0 {
-		return nil, false
-	}
-	plaintext := make([]byte, len(body)-aes.BlockSize)
-	cipher.NewCBCDecrypter(p.block, body[:aes.BlockSize]).CryptBlocks(plaintext, body[aes.BlockSize:])
-	padding := plaintext[len(plaintext)-1]
-	if padding == 0 || padding > aes.BlockSize {
-		return nil, false
-	}
-	text, ok := bytes.CutSuffix(plaintext, bytes.Repeat([]byte{padding}, int(padding)))
-	return text, ok
+	plaintext, err := open(p.cipher, body)
+	return plaintext, err == nil
 }
 
 // SealResponse makes the answer: the base64 text of a vector drawn from random, and AES-256-CBC of {"body", "status"}. It
@@ -99,13 +88,9 @@ func (p *Proxied) SealResponse(random io.Reader, status int, body string) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	padding := aes.BlockSize - len(plaintext)%aes.BlockSize
-	plaintext = append(plaintext, bytes.Repeat([]byte{byte(padding)}, padding)...)
-	sealed := make([]byte, aes.BlockSize+len(plaintext))
-	vector, ciphertext := sealed[:aes.BlockSize], sealed[aes.BlockSize:]
-	if _, err := io.ReadFull(random, vector); err != nil {
-		return nil, fmt.Errorf("reading randomness: %w", err)
+	sealed, err := seal(random, p.cipher, plaintext)
+	if err != nil {
+		return nil, err
 	}
-	cipher.NewCBCEncrypter(p.block, vector).CryptBlocks(ciphertext, plaintext)
 	return base64.StdEncoding.AppendEncode(nil, sealed), nil
 }

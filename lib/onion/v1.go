@@ -23,7 +23,7 @@ func (formatV1) final(payload []byte) ([]byte, error) {
 }
 
 // layer writes the JSON by hand: hex and base64 have no character that JSON escapes.
-func (formatV1) layer(destination string, ephemeral x25519.PublicKey, sealed []byte) []byte {
+func (formatV1) layer(destination string, _ Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte {
 	text := make([]byte, 0, 200+base64.StdEncoding.EncodedLen(len(sealed)))
 	text = append(text, '{')
 	if destination != "" {
@@ -34,24 +34,24 @@ func (formatV1) layer(destination string, ephemeral x25519.PublicKey, sealed []b
 	return fmt.Appendf(text, `","ephemeral_key":"%s"}`, ephemeral)
 }
 
-func (formatV1) parseBody(body []byte) (string, []byte, error) {
+func (formatV1) parseBody(body []byte) (outer, error) {
 	fields, err := parseObject(body)
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+		return outer{}, fmt.Errorf("%w: %w", ErrOuter, err)
 	}
 	text, err := fields.text("ciphertext")
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+		return outer{}, fmt.Errorf("%w: %w", ErrOuter, err)
 	}
 	ephemeral, err := fields.text("ephemeral_key")
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+		return outer{}, fmt.Errorf("%w: %w", ErrOuter, err)
 	}
 	sealed, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
+		return outer{}, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
-	return ephemeral, sealed, nil
+	return outer{ephemeral: ephemeral, sealed: sealed}, nil
 }
 
 // parseLayer lets the presence of "body" decide that the layer is the last one (node notes, section 7).

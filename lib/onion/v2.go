@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"sessiontool/lib/x25519"
 )
@@ -21,24 +22,57 @@ func (formatV2) final(payload []byte) ([]byte, error) {
 	return append(withLength(payload), `{"headers":""}`...), nil
 }
 
-func (formatV2) layer(destination string, ephemeral x25519.PublicKey, sealed []byte) []byte {
+func (formatV2) layer(destination string, kind Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte {
 	text := append(withLength(sealed), '{')
 	if destination != "" {
 		text = fmt.Appendf(text, `"destination":"%s",`, destination)
 	}
-	return fmt.Appendf(text, `"ephemeral_key":"%s"}`, ephemeral)
+	text = fmt.Appendf(text, `"ephemeral_key":"%s"`, ephemeral)
+	if kind != AESGCM {
+		text = fmt.Appendf(text, `,"enc_type":"%s"`, kind)
+	}
+	return append(text, '}')
 }
 
-func (formatV2) parseBody(body []byte) (string, []byte, error) {
+func (formatV2) parseBody(body []byte) (outer, error) {
 	sealed, fields, err := splitLevel(body)
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+		return outer{}, fmt.Errorf("%w: %w", ErrOuter, err)
 	}
 	ephemeral, err := fields.text("ephemeral_key")
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrOuter, err)
+		return outer{}, fmt.Errorf("%w: %w", ErrOuter, err)
 	}
-	return ephemeral, sealed, nil
+	result := outer{ephemeral: ephemeral, sealed: sealed}
+	if result.cipher, err = fields.cipher(); err != nil {
+		return outer{}, fmt.Errorf("%w: %w", ErrOuter, err)
+	}
+	if result.hops, err = fields.hops(); err != nil {
+		return outer{}, fmt.Errorf("%w: %w", ErrOuter, err)
+	}
+	return result, nil
+}
+
+// cipher reads how a layer is sealed.
+func (o object) cipher() (Cipher, error) {
+	if !o.has("enc_type") {
+		return AESGCM, nil
+	}
+	name, err := o.text("enc_type")
+	if err != nil {
+		return "", err
+	}
+	return parseCipher(name)
+}
+
+// hops reads the number of nodes that a request says to have passed. Any number above MaxRelays is one above it.
+func (o object) hops() (int, error) {
+	text, ok := o["hop_no"]
+	if !ok {
+		return 0, nil
+	}
+	hops, err := strconv.ParseUint(string(text), 10, 63)
+	return int(min(hops, MaxRelays+1)), err
 }
 
 // parseLayer lets the presence of "headers" decide that the layer is the last one (node notes, section 7).
@@ -49,7 +83,9 @@ func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	}
 	switch {
 	case fields.has("headers"):
-		return Layer{Step: Final, Payload: content}, nil
+		layer := Layer{Step: Final, Payload: content}
+		layer.embed, layer.raw = string(fields["json"]) == "true", string(fields["base64"]) == "false"
+		return layer, nil
 	case fields.has("host"):
 		return parseServer(fields)
 	}
@@ -61,8 +97,15 @@ func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	if err != nil {
 		return Layer{}, err
 	}
-	body := fmt.Appendf(withLength(content), `{"ephemeral_key":%s}`, ephemeral)
-	return Layer{Step: Relay, Destination: destination, Body: body}, nil
+	kind, err := fields.cipher()
+	if err != nil {
+		return Layer{}, err
+	}
+	body := fmt.Appendf(withLength(content), `{"ephemeral_key":%s`, ephemeral)
+	if kind != AESGCM {
+		body = fmt.Appendf(body, `,"enc_type":"%s"`, kind)
+	}
+	return Layer{Step: Relay, Destination: destination, Body: append(body, '}')}, nil
 }
 
 // withLength returns length || content, with room for the JSON that follows.

@@ -122,19 +122,19 @@ func TestRecordedPlaintextsOfEveryLayer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ephemeral, sealed, err := format.parseBody(body)
+			outer, err := format.parseBody(body)
 			if err != nil {
 				t.Fatalf("request %d, layer %d: %v", i, j, err)
 			}
-			public, err := parseKey(ephemeral)
+			public, err := parseKey(outer.ephemeral)
 			if err != nil {
 				t.Fatal(err)
 			}
-			aead, err := layerCipher(node.keys(t), public)
+			aead, err := layerCipher(outer.cipher, node.keys(t), public, node.keys(t).Public)
 			if err != nil {
 				t.Fatal(err)
 			}
-			plaintext, err := open(aead, sealed)
+			plaintext, err := open(aead, outer.sealed)
 			if err != nil || !bytes.Equal(plaintext, node.Plaintext) {
 				t.Errorf("request %d, layer %d opens to %q (%v), want %q", i, j, plaintext, err, node.Plaintext)
 			}

@@ -204,12 +204,12 @@ func (round *retrieveRound) ask(ctx context.Context, node network.Node, last str
 // send sends one retrieve request, signed by the account.
 func (round *retrieveRound) send(ctx context.Context, node network.Node, last string) (network.Answer, error) {
 	r := round.router
-	timestamp := strconv.FormatInt(r.network.Now().UnixMilli(), 10)
-	signature := r.account.Sign(rpc.RetrieveSignatureText(timestamp))
+	now := r.network.Now().UnixMilli()
+	signature := r.account.Sign(rpc.RetrieveSignatureText(rpc.NamespaceMessages, now))
 	public := r.account.Ed25519Public()
 	body, err := rpc.NewRequest(rpc.MethodRetrieve, rpc.RetrieveParams{
 		PubKey: r.account.ID().String(), LastHash: last,
-		PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: timestamp,
+		PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now, 10),
 		Signature: base64.StdEncoding.EncodeToString(signature[:]),
 	})
 	if err != nil {

@@ -63,6 +63,72 @@ func ParseMessages(body string) ([]Stored, error) {
 	return messages, nil
 }
 
+// ParsePage reads a PageAnswer: the first MaxPage of it, with More set if there are others behind. Like ParseMessages it
+// fails for a message that is none.
+func ParsePage(body string) (PageAnswer, error) {
+	var page struct {
+		Messages json.RawMessage `json:"messages"`
+		More     bool            `json:"more"`
+		Clock
+	}
+	if err := json.Unmarshal([]byte(body), &page); err != nil {
+		return PageAnswer{}, fmt.Errorf("answer is not a list of messages: %w", err)
+	}
+	messages, err := ParseMessages(body)
+	if err != nil {
+		return PageAnswer{}, err
+	}
+	beyond, err := Elements(page.Messages, MaxPage+1)
+	if err != nil {
+		return PageAnswer{}, fmt.Errorf("answer is not a list of messages: %w", err)
+	}
+	return PageAnswer{Messages: messages, More: page.More || len(beyond) > MaxPage, Clock: page.Clock}, nil
+}
+
+// ParseChange reads a ChangeAnswer of at most MaxMembers members, without those whose result cannot be read.
+func ParseChange(body string) (ChangeAnswer, error) {
+	var answer struct {
+		Hash  string                     `json:"hash"`
+		Swarm map[string]json.RawMessage `json:"swarm"`
+		Clock
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return ChangeAnswer{}, fmt.Errorf("answer is not about a swarm: %w", err)
+	}
+	if answer.Swarm == nil || len(answer.Swarm) > MaxMembers {
+		return ChangeAnswer{}, fmt.Errorf("answer is about %d members", len(answer.Swarm))
+	}
+	change := ChangeAnswer{Hash: answer.Hash, Swarm: make(map[string]MemberResult, len(answer.Swarm)), Clock: answer.Clock}
+	for name, text := range answer.Swarm {
+		var result MemberResult
+		if json.Unmarshal(text, &result) == nil {
+			change.Swarm[name] = result
+		}
+	}
+	return change, nil
+}
+
+// ParseBatch reads a BatchAnswer to count requests. A sequence may have ended before the last of them.
+func ParseBatch(body string, count int) ([]Result, error) {
+	var answer struct {
+		Results json.RawMessage `json:"results"`
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return nil, fmt.Errorf("answer is not a list of results: %w", err)
+	}
+	elements, err := Elements(answer.Results, count)
+	if err != nil {
+		return nil, fmt.Errorf("answer is not a list of results: %w", err)
+	}
+	results := make([]Result, len(elements))
+	for i, element := range elements {
+		if err := json.Unmarshal(element, &results[i]); err != nil {
+			return nil, fmt.Errorf("answer is not a list of results: %w", err)
+		}
+	}
+	return results, nil
+}
+
 // Elements returns the first limit elements of a JSON array, each as it stands: so that one bad element does not have to
 // spoil the others, and that little is allocated for an array of millions. What comes after them is not looked at.
 // Null is an array without elements, and nothing at all is an error.

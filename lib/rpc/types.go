@@ -1,8 +1,9 @@
 // Package rpc speaks the storage RPC of service nodes: the requests and answers of POST /storage_rpc/v1 and of a
 // seed's POST /json_rpc as they stand on the wire, and the HTTP client that carries them.
 //
-// The wire is that of storage server 2.0.7 (node notes, sections 1, 2 and 10). Servers of that time take every
-// parameter as a string and look at nothing else, so the fields that later servers added do no harm there.
+// There are two generations of it. In types.go is that of storage server 2.0.7 (node notes, sections 1, 2 and 10).
+// Servers of that time take every parameter as a string and look at nothing else, so the fields that later servers added
+// do no harm there. In today.go, namespace.go and signed.go is that of storage server 2.8.0 (today's notes).
 package rpc
 
 import (
@@ -98,18 +99,14 @@ type StoreParams struct {
 }
 
 // RetrieveParams asks for the messages stored after LastHash. The last three fields prove that the asker owns
-// PubKey: Ed25519 over "retrieve" followed by Timestamp (milliseconds). A 2020 server does not read them.
+// PubKey: Ed25519 over RetrieveSignatureText of NamespaceMessages and Timestamp (milliseconds). A 2020 server does not
+// read them.
 type RetrieveParams struct {
 	PubKey        string `json:"pubKey"`
 	LastHash      string `json:"lastHash"`
 	PubkeyEd25519 string `json:"pubkey_ed25519,omitempty"`
 	Timestamp     string `json:"timestamp,omitempty"`
 	Signature     string `json:"signature,omitempty"`
-}
-
-// RetrieveSignatureText returns what RetrieveParams.Signature signs.
-func RetrieveSignatureText(timestamp string) []byte {
-	return []byte(MethodRetrieve + timestamp)
 }
 
 // Snode is one member of a swarm as get_snodes_for_pubkey and a 421 list it. Port is a string on the wire; keys are
@@ -132,11 +129,12 @@ type DifficultyAnswer struct {
 	Difficulty int64 `json:"difficulty"`
 }
 
-// Stored is one retrieved message. Expiration is in milliseconds since 1970.
+// Stored is one retrieved message. Times are in milliseconds since 1970; Timestamp is told by today's nodes only.
 type Stored struct {
 	Data       string `json:"data"`
 	Expiration int64  `json:"expiration"`
 	Hash       string `json:"hash"`
+	Timestamp  int64  `json:"timestamp,omitempty"`
 }
 
 // RetrieveAnswer is the 200 of retrieve: at most MaxRetrieved messages in the order in which that node got them.

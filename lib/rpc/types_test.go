@@ -62,7 +62,7 @@ func TestSignedRetrieve(t *testing.T) {
 	if err != nil || string(body) != want {
 		t.Errorf("got %s, %v, want %s", body, err, want)
 	}
-	if got := string(rpc.RetrieveSignatureText("17")); got != "retrieve17" {
+	if got := string(rpc.RetrieveSignatureText(0, 17)); got != "retrieve17" {
 		t.Errorf("signed is %q", got)
 	}
 }

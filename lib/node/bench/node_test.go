@@ -247,10 +247,10 @@ func BenchmarkRetrieves(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	timestamp := strconv.FormatInt(time.Now().UnixMilli(), 10)
-	public, signature := keys.Ed25519Public(), keys.Sign(rpc.RetrieveSignatureText(timestamp))
+	now := time.Now().UnixMilli()
+	public, signature := keys.Ed25519Public(), keys.Sign(rpc.RetrieveSignatureText(rpc.NamespaceMessages, now))
 	request := post(rpc.StoragePath, call(b, rpc.MethodRetrieve, rpc.RetrieveParams{
-		PubKey: keys.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: timestamp,
+		PubKey: keys.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now, 10),
 		Signature: base64.StdEncoding.EncodeToString(signature[:]),
 	}))
 	rate, took := run(b, addresses[0], func(int) []byte { return request })

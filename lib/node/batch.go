@@ -1,0 +1,186 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+
+	"sessiontool/lib/rpc"
+)
+
+// readBatch reads requests that come together: 1 to rpc.MaxBatch of them, none of which is made of requests itself. One
+// that cannot be read spoils all. A sequence ends with the first that is not answered with a 2xx.
+func (n *Node) readBatch(p *parameters, sequence bool) task {
+	requests := p.fields["requests"].Array()
+	switch {
+	case !p.fields["requests"].IsArray() || len(requests) == 0:
+		p.fail(`Invalid batch request: no valid "requests" field`)
+	case len(requests) > rpc.MaxBatch:
+		p.fail("Invalid batch request: subrequest limit exceeded")
+	}
+	if p.err != nil {
+		return nil
+	}
+	tasks := make([]task, len(requests))
+	for i, request := range requests {
+		tasks[i] = n.readPart(p, request, len(requests), rpc.MethodBatch, rpc.MethodSequence, rpc.MethodIfElse)
+	}
+	return func(ctx context.Context) (answer, error) {
+		if sequence {
+			return jsonAnswer(rpc.StatusOK, rpc.BatchAnswer{Results: n.inSequence(ctx, tasks)})
+		}
+		return jsonAnswer(rpc.StatusOK, rpc.BatchAnswer{Results: n.atOnce(ctx, tasks)})
+	}
+}
+
+// readPart reads a request within another, which must not be of certain methods.
+func (n *Node) readPart(p *parameters, request gjson.Result, count int, except ...string) task {
+	members, _ := parseFields(request)
+	method, err := members.text("method")
+	params, ok := parseFields(members["params"])
+	switch {
+	case p.err != nil:
+		return nil
+	case err != nil || !ok:
+		p.fail("Invalid batch request: subrequests must have method and params")
+		return nil
+	case slices.Contains(except, method):
+		p.fail("Invalid batch request: subrequests cannot be %s", method)
+		return nil
+	}
+	serve, err := n.readToday(method, params, count)
+	if err != nil {
+		p.err = err
+	}
+	return serve
+}
+
+func (n *Node) inSequence(ctx context.Context, tasks []task) (results []rpc.Result) {
+	for _, serve := range tasks {
+		result := n.part(ctx, serve)
+		results = append(results, result)
+		if result.Code/100 != 2 || ctx.Err() != nil {
+			break
+		}
+	}
+	return results
+}
+
+func (n *Node) atOnce(ctx context.Context, tasks []task) []rpc.Result {
+	results := make([]rpc.Result, len(tasks))
+	var running sync.WaitGroup
+	for i, serve := range tasks {
+		running.Go(func() { results[i] = n.part(ctx, serve) })
+	}
+	running.Wait()
+	return results
+}
+
+// part serves one of several requests. An answer that is text becomes a JSON string.
+func (n *Node) part(ctx context.Context, serve task) rpc.Result {
+	result, err := serve(ctx)
+	if err != nil {
+		result = n.failure(ctx, "serving a part of a storage request", err)
+	}
+	if result.contentType == typeJSON {
+		return rpc.Result{Code: result.status, Body: result.body}
+	}
+	text := string(result.body)
+	if !utf8.ValidString(text) {
+		text = ""
+	}
+	body, _ := json.Marshal(text) // a string always has JSON
+	return rpc.Result{Code: result.status, Body: body}
+}
+
+// ifElseAnswer is the 200 of ifelse: what the conditions were compared with, whether they hold, and the answer to the
+// request that was made because of it, if any.
+type ifElseAnswer struct {
+	Condition bool        `json:"condition"`
+	Height    uint64      `json:"height"`
+	HardFork  [2]int      `json:"hf"`
+	Version   [3]int      `json:"v"`
+	Result    *rpc.Result `json:"result,omitempty"`
+}
+
+// readIfElse reads a request that is made if conditions hold, and one that is made if they do not.
+func (n *Node) readIfElse(p *parameters) task {
+	conditions, ok := parseFields(p.fields["if"])
+	if !ok || !p.has("then") && !p.has("else") {
+		p.fail("Invalid ifelse request: 'if', and 'then' or 'else' are required")
+		return nil
+	}
+	holds := readConditions(&parameters{fields: conditions}, p)
+	var branches [2]task
+	for i, name := range []string{"else", "then"} {
+		if p.has(name) {
+			branches[i] = n.readPart(p, p.fields[name], 1)
+		}
+	}
+	return func(ctx context.Context) (answer, error) {
+		result := ifElseAnswer{Height: n.members.view().height, HardFork: todayHardFork, Version: todayVersion}
+		serve := branches[0]
+		if result.Condition = holds(result.Height); result.Condition {
+			serve = branches[1]
+		}
+		if serve != nil {
+			part := n.part(ctx, serve)
+			result.Result = &part
+		}
+		return jsonAnswer(rpc.StatusOK, result)
+	}
+}
+
+// readConditions reads the conditions of ifelse, all of which have to hold. Versions are lists of numbers, or the first of
+// them alone; what is left out is 0.
+func readConditions(conditions, p *parameters) func(height uint64) bool {
+	known := map[string][]int64{"hf": toInt64(todayHardFork[:]), "v": toInt64(todayVersion[:])}
+	var holding []func(height uint64) bool
+	for _, name := range []string{"hf", "v", "height"} {
+		for i, suffix := range []string{"_at_least", "_before"} {
+			if !conditions.has(name + suffix) {
+				continue
+			}
+			bound := conditions.numbers(name + suffix)
+			holding = append(holding, func(height uint64) bool {
+				have, ok := known[name]
+				if !ok {
+					have = []int64{int64(height)}
+				}
+				return (slices.Compare(padded(have), padded(bound)) >= 0) == (i == 0)
+			})
+		}
+	}
+	if conditions.err != nil && p.err == nil {
+		p.err = conditions.err
+	}
+	return func(height uint64) bool {
+		return !slices.ContainsFunc(holding, func(holds func(uint64) bool) bool { return !holds(height) })
+	}
+}
+
+// numbers returns the integers of a list.
+func (p *parameters) numbers(name string) (numbers []int64) {
+	for _, element := range p.list(name, gjson.Number, "integer array") {
+		numbers = append(numbers, element.Int())
+	}
+	return numbers
+}
+
+// versionParts is how many numbers a version has at most.
+const versionParts = 3
+
+func padded(version []int64) []int64 {
+	return append(slices.Clone(version), make([]int64, max(versionParts-len(version), 0))...)[:versionParts]
+}
+
+func toInt64(numbers []int) (result []int64) {
+	for _, number := range numbers {
+		result = append(result, int64(number))
+	}
+	return result
+}

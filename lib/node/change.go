@@ -1,0 +1,204 @@
+package node
+
+import (
+	"encoding/base64"
+	"maps"
+	"slices"
+	"time"
+
+	"sessiontool/lib/rpc"
+)
+
+// change is a request of today's clients that every member of a swarm carries out: to store, delete or expire.
+type change interface {
+	// subject is whose messages it is about.
+	subject() account
+	// check does what only the client's request can be checked for: times, and the signature. window is how far clocks
+	// may be apart.
+	check(now time.Time, window time.Duration) error
+	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it, by
+	// its clock in milliseconds, which all members go by.
+	carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []messageName, error)
+}
+
+// readChange reads the parameters of a change, nil for a method that makes none.
+func readChange(method string, p *parameters) change {
+	switch method {
+	case rpc.MethodStore:
+		return readStore(p)
+	case rpc.MethodDelete:
+		return readDelete(p)
+	case rpc.MethodDeleteAll:
+		return readDeleteAll(p)
+	case rpc.MethodDeleteBefore:
+		return readDeleteBefore(p)
+	case rpc.MethodExpire:
+		return readExpire(p)
+	case rpc.MethodExpireAll:
+		return readExpireAll(p)
+	}
+	return nil
+}
+
+// sign signs what this node says that it has done.
+func (n *Node) sign(text []byte) string {
+	signature := n.keys.Ed25519.Sign(text)
+	return base64.StdEncoding.EncodeToString(signature[:])
+}
+
+// storing is a store request.
+type storing struct {
+	account   account
+	message   message
+	signed    bool
+	sigTime   int64
+	proof     proof
+	timestamp int64
+	ttl       int64
+}
+
+func readStore(p *parameters) change {
+	account, namespace := p.account(), p.namespace()
+	p.require("timestamp")
+	s := &storing{account: account, timestamp: p.milliseconds("timestamp", p.decimal("timestamp"))}
+	switch ttl, expiry := p.has("ttl"), p.has("expiry"); {
+	case ttl && expiry:
+		p.fail("Cannot specify both 'ttl' and 'expiry'")
+	case expiry:
+		s.ttl = p.time("expiry") - s.timestamp
+	case ttl:
+		s.ttl = p.decimal("ttl")
+	default:
+		p.fail("Required field 'ttl' or 'expiry' missing")
+	}
+	if s.signed = !namespace.StoreIsPublic() && p.has("signature"); s.signed {
+		s.proof, s.sigTime = p.proof(account), s.timestamp
+		if p.has("sig_timestamp") {
+			s.sigTime = p.time("sig_timestamp")
+		}
+	}
+	p.require("data")
+	data, err := decodeBase64(p.text("data"))
+	switch {
+	case err != nil:
+		p.fail("Invalid 'data' value: not base64 encoded")
+	case len(data) > rpc.MaxMessageBytes:
+		p.fail("Message body exceeds maximum allowed length of %d bytes", rpc.MaxMessageBytes)
+	case p.err == nil:
+		s.message = newTodayMessage(account.pubKey, namespace, s.timestamp, s.ttl, data)
+	}
+	return s
+}
+
+func (s *storing) subject() account { return s.account }
+
+// check goes in the order of today's notes, section 4.
+func (s *storing) check(now time.Time, window time.Duration) error {
+	slack := rpc.MaxFutureMillis + (window - todayWindow).Milliseconds()
+	_, allowed := s.message.ttl()
+	switch {
+	case !allowed:
+		return refusal{rpc.StatusBadTTL, "Provided expiry/TTL is not valid."}
+	case s.timestamp > now.UnixMilli()+slack || s.timestamp+s.ttl < now.UnixMilli()-slack:
+		return refusal{rpc.StatusBadTimestamp, "Timestamp error: check your clock"}
+	case s.message.namespace.StoreIsPublic():
+		return nil
+	case !s.signed:
+		return refuse(rpc.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.namespace)
+	case now.Sub(time.UnixMilli(s.sigTime)).Abs() > window:
+		return refusal{rpc.StatusBadTimestamp, "store signature timestamp too far from current time"}
+	case !s.proof.covers(rpc.StoreSignatureText(s.message.namespace, s.sigTime)):
+		return refusal{rpc.StatusUnauthorized, "store signature verification failed"}
+	}
+	return nil
+}
+
+// carryOut keeps the message. In an outbox it takes the place of those that were there.
+func (s *storing) carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []messageName, error) {
+	d := newDeposit(s.message, false)
+	if err := n.store.write(d); err != nil {
+		return rpc.MemberResult{}, nil, err
+	}
+	changed := []messageName{d.name}
+	if s.message.namespace.IsOutbox() {
+		others, err := n.store.inScope(s.account.pubKey, rpc.Scope{Namespace: s.message.namespace}, at)
+		if err != nil {
+			return rpc.MemberResult{}, nil, err
+		}
+		others = slices.DeleteFunc(others, func(h held) bool { return h.name == d.name })
+		gone, err := n.store.edit(others, at, bury)
+		if err != nil {
+			return rpc.MemberResult{}, nil, err
+		}
+		changed = append(changed, namesOf(gone)...)
+	}
+	n.handOverIfMoved(view, s.message)
+	hash := s.message.hashText()
+	return rpc.MemberResult{
+		Hash: hash, Expiry: rpc.Times{d.until}, Already: rpc.Truth(d.already), Signature: n.sign(rpc.StoredText(hash)),
+	}, changed, nil
+}
+
+// maxEdits bounds how many messages are changed in one transaction.
+const maxEdits = 500
+
+// edit changes messages as decide says and returns those that it has changed, as they were before.
+func (s *store) edit(messages []held, at int64, decide func(held, life) (life, bool)) (changed []held, err error) {
+	for part := range slices.Chunk(messages, maxEdits) {
+		edits := make([]*edit, len(part))
+		entries := make([]entry, len(part))
+		for i, h := range part {
+			edits[i] = &edit{name: h.name, at: at, decide: func(l life) (life, bool) { return decide(h, l) }}
+			entries[i] = edits[i]
+		}
+		if err := s.write(entries...); err != nil {
+			return changed, err
+		}
+		for i, e := range edits {
+			if e.done {
+				changed = append(changed, part[i])
+			}
+		}
+	}
+	return changed, nil
+}
+
+// bury decides that a message is deleted.
+func bury(_ held, l life) (life, bool) {
+	l.deleted = true
+	return l, true
+}
+
+func namesOf(messages []held) []messageName {
+	names := make([]messageName, len(messages))
+	for i, h := range messages {
+		names[i] = h.name
+	}
+	return names
+}
+
+// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same data.
+func hashesOf(messages []held) []string {
+	hashes := make([]string, len(messages))
+	for i, h := range messages {
+		hashes[i] = h.hash
+	}
+	slices.Sort(hashes)
+	return slices.Compact(hashes)
+}
+
+// hashesWithin returns the hashes of messages in the form that answers about a scope have.
+func hashesWithin(scope rpc.Scope, messages []held) rpc.Hashes {
+	if !scope.All {
+		return rpc.Hashes{List: hashesOf(messages)}
+	}
+	parts := make(map[rpc.Namespace][]held)
+	for _, h := range messages {
+		parts[h.name.namespace()] = append(parts[h.name.namespace()], h)
+	}
+	result := rpc.Hashes{ByNamespace: make(map[rpc.Namespace][]string)}
+	for namespace := range maps.Keys(parts) {
+		result.ByNamespace[namespace] = hashesOf(parts[namespace])
+	}
+	return result
+}

@@ -1,0 +1,132 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"sessiontool/lib/rpc"
+)
+
+// deleting is a request to delete messages by their hashes. It has no time, so it can be replayed, which does nothing but
+// delete them again.
+type deleting struct {
+	account  account
+	hashes   []string
+	required bool
+	proof    proof
+}
+
+func readDelete(p *parameters) change {
+	account := p.account()
+	return &deleting{account, p.hashes(), p.flag("required"), p.proof(account)}
+}
+
+func (d *deleting) subject() account { return d.account }
+
+func (d *deleting) check(time.Time, time.Duration) error {
+	if !d.proof.covers(rpc.DeleteSignatureText(d.hashes)) {
+		return refusal{rpc.StatusUnauthorized, "delete_msgs signature verification failed"}
+	}
+	return nil
+}
+
+func (d *deleting) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
+	messages, err := n.store.named(d.account.pubKey, d.hashes, at)
+	if err != nil {
+		return rpc.MemberResult{}, nil, err
+	}
+	gone, err := n.store.edit(messages, at, bury)
+	if err != nil {
+		return rpc.MemberResult{}, nil, err
+	}
+	deleted := hashesOf(gone)
+	return rpc.MemberResult{
+		Deleted: &rpc.Hashes{List: deleted}, Signature: n.sign(rpc.DeletedText(d.account.pubKey, d.hashes, deleted)),
+	}, namesOf(gone), nil
+}
+
+// sweeping is a request about everything within a scope: to delete it, or what was stamped up to some time, or to make it
+// expire.
+type sweeping struct {
+	account account
+	method  string
+	scope   rpc.Scope
+	when    int64 // the time in the request, in milliseconds
+	proof   proof
+}
+
+func readDeleteAll(p *parameters) change {
+	return readSweeping(p, rpc.MethodDeleteAll, "timestamp")
+}
+
+func readDeleteBefore(p *parameters) change {
+	return readSweeping(p, rpc.MethodDeleteBefore, "before")
+}
+
+func readExpireAll(p *parameters) change {
+	return readSweeping(p, rpc.MethodExpireAll, "expiry")
+}
+
+func readSweeping(p *parameters, method, when string) change {
+	account := p.account()
+	return &sweeping{account, method, p.scope(), p.time(when), p.proof(account)}
+}
+
+func (s *sweeping) subject() account { return s.account }
+
+// check lets through what each method allows (today's notes, section 3).
+func (s *sweeping) check(now time.Time, window time.Duration) error {
+	ahead := time.UnixMilli(s.when).Sub(now)
+	var text []byte
+	switch s.method {
+	case rpc.MethodDeleteAll:
+		if ahead.Abs() > window {
+			return refusal{rpc.StatusBadTimestamp, "delete_all timestamp too far from current time"}
+		}
+		text = rpc.DeleteAllSignatureText(s.scope, s.when)
+	case rpc.MethodDeleteBefore:
+		if ahead > window {
+			return refusal{rpc.StatusUnauthorized, "delete_before timestamp too far in the future"}
+		}
+		text = rpc.DeleteBeforeSignatureText(s.scope, s.when)
+	default:
+		if ahead < -window {
+			return refusal{rpc.StatusBadTimestamp, "expire_all timestamp should be >= current time"}
+		}
+		text = rpc.ExpireAllSignatureText(s.scope, s.when)
+	}
+	if !s.proof.covers(text) {
+		return refuse(rpc.StatusUnauthorized, "%s signature verification failed", s.method)
+	}
+	return nil
+}
+
+func (s *sweeping) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
+	messages, err := n.store.inScope(s.account.pubKey, s.scope, at)
+	if err != nil {
+		return rpc.MemberResult{}, nil, err
+	}
+	decide := bury
+	switch s.method {
+	case rpc.MethodDeleteBefore:
+		messages = slices.DeleteFunc(messages, func(h held) bool { return h.timestamp > s.when })
+	case rpc.MethodExpireAll:
+		decide = func(_ held, l life) (life, bool) {
+			shorter := s.when < l.expiration
+			l.expiration = min(l.expiration, s.when)
+			return l, shorter
+		}
+	}
+	changed, err := n.store.edit(messages, at, decide)
+	if err != nil {
+		return rpc.MemberResult{}, nil, err
+	}
+	hashes := hashesWithin(s.scope, changed)
+	result := rpc.MemberResult{Signature: n.sign(rpc.ChangedAllText(s.account.pubKey, s.when, hashes))}
+	if s.method == rpc.MethodExpireAll {
+		result.Updated = &hashes
+	} else {
+		result.Deleted = &hashes
+	}
+	return result, namesOf(changed), nil
+}

@@ -1,0 +1,99 @@
+package node
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"sessiontool/lib/rpc"
+)
+
+// expiring is a request that changes when messages expire.
+type expiring struct {
+	account account
+	hashes  []string
+	expiry  []int64          // one for all, or one for each of hashes; milliseconds
+	each    map[string]int64 // by hash, if there are several
+	shorten bool
+	extend  bool
+	proof   proof
+}
+
+func readExpire(p *parameters) change {
+	e := &expiring{account: p.account(), hashes: p.hashes(), shorten: p.flag("shorten"), extend: p.flag("extend")}
+	if e.expiry = p.times("expiry", len(e.hashes)); e.shorten && e.extend {
+		p.fail("cannot specify both 'shorten' and 'extend'")
+	}
+	e.proof = p.proof(e.account)
+	if len(e.expiry) > 1 && p.err == nil {
+		e.each = make(map[string]int64, len(e.hashes))
+		for i, hash := range e.hashes {
+			e.each[hash] = e.expiry[i]
+		}
+	}
+	return e
+}
+
+func (e *expiring) subject() account { return e.account }
+
+func (e *expiring) check(now time.Time, window time.Duration) error {
+	for _, expiry := range e.expiry {
+		if time.UnixMilli(expiry).Sub(now) < -window {
+			return refusal{rpc.StatusUnauthorized, "expire: timestamp should be >= current time"}
+		}
+	}
+	if !e.proof.covers(rpc.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes)) {
+		return refusal{rpc.StatusUnauthorized, "expire: signature verification failed"}
+	}
+	return nil
+}
+
+// wanted returns the time that a hash shall expire at: as asked for, but not beyond what any message may live.
+func (e *expiring) wanted(hash string, now int64) int64 {
+	expiry := e.expiry[0]
+	if e.each != nil {
+		expiry = e.each[hash]
+	}
+	return min(expiry, now+rpc.MaxPrivateTTL.Milliseconds())
+}
+
+func (e *expiring) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
+	messages, err := n.store.named(e.account.pubKey, e.hashes, at)
+	if err != nil {
+		return rpc.MemberResult{}, nil, err
+	}
+	changed, err := n.store.edit(messages, at, func(h held, l life) (life, bool) {
+		expiry := e.wanted(h.hash, at)
+		if e.shorten && expiry >= l.expiration || e.extend && expiry <= l.expiration {
+			return l, false
+		}
+		l.expiration = expiry
+		return l, true
+	})
+	if err != nil {
+		return rpc.MemberResult{}, nil, err
+	}
+	return e.result(n, at, messages, hashesOf(changed)), namesOf(changed), nil
+}
+
+// result tells the one time that was asked for or, of several, those that took effect, in the order of the hashes that they
+// took effect for. What was left as it is, is told if there was a condition.
+func (e *expiring) result(n *Node, now int64, messages []held, updated []string) rpc.MemberResult {
+	result := rpc.MemberResult{Updated: &rpc.Hashes{List: updated}, Expiry: rpc.Times{e.wanted(e.hashes[0], now)}}
+	if len(e.expiry) > 1 {
+		result.Expiry = rpc.Times{}
+		for _, hash := range updated {
+			result.Expiry = append(result.Expiry, e.wanted(hash, now))
+		}
+	}
+	if e.shorten || e.extend {
+		result.Unchanged = make(map[string]int64)
+		for _, h := range messages {
+			if _, is := slices.BinarySearchFunc(updated, h.hash, strings.Compare); !is {
+				result.Unchanged[h.hash] = h.expiration
+			}
+		}
+	}
+	result.Signature = n.sign(rpc.ExpiredText(e.account.pubKey, result.Expiry, e.hashes, updated, result.Unchanged))
+	return result
+}

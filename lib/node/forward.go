@@ -1,0 +1,179 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"sessiontool/lib/rpc"
+)
+
+// ForwardPath is where the member of a swarm that a client has asked for a change hands it to the others: a signed POST of
+// a forwarded; the answer is an rpc.MemberResult, or the refusal that the client would have got. Each member checks the
+// client's request and carries it out for itself. What a member does not get in this way is queued for it before the client
+// has its answer.
+const ForwardPath = "/swarms/forward/v1"
+
+const (
+	// forwardTimeout is what the other members have for their answers (today's notes, section 4).
+	forwardTimeout = 5 * time.Second
+	// maxForwardAnswer bounds the answer of a member. It holds the hashes of all messages that a change was made to.
+	maxForwardAnswer = 8 << 20
+	// maxReason bounds the refusal of a member that the client gets to see.
+	maxReason = 200
+)
+
+// forwarded is a client's change on its way to another member.
+type forwarded struct {
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+	At     int64           `json:"at"` // see change.carryOut
+}
+
+// serveChange carries out a change, here and at all other members, and answers when all have answered or forwardTimeout
+// has passed. It fails if the change fails here, whatever others say.
+func (n *Node) serveChange(ctx context.Context, method string, params fields, change change) (answer, error) {
+	account, now, view := change.subject(), n.now(), n.members.view()
+	if !view.owns(account.pubKey) {
+		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+	}
+	if err := change.check(now, todayWindow); err != nil {
+		return answer{}, err
+	}
+	raw, err := params.json()
+	if err != nil {
+		return answer{}, err
+	}
+	body, err := json.Marshal(forwarded{method, raw, now.UnixMilli()})
+	if err != nil {
+		return answer{}, err
+	}
+	others := n.askMembers(ctx, view, body)
+	own, changed, err := change.carryOut(n, view, now.UnixMilli())
+	results := others()
+	if err == nil && anyFailed(results) {
+		err = n.replicateLater(changed)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	results[n.keys.Name()] = own
+	return jsonAnswer(changeStatus(change, results), rpc.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
+}
+
+func anyFailed(results map[string]rpc.MemberResult) bool {
+	for _, result := range results {
+		if result.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// replicateLater puts what has changed into the line for all peers. Those that have it already are not harmed.
+func (n *Node) replicateLater(changed []messageName) error {
+	for part := range slices.Chunk(changed, maxEdits) {
+		if err := n.store.write(line(part)); err != nil {
+			return err
+		}
+	}
+	n.replicator.signal()
+	return nil
+}
+
+// changeStatus is that of a change which was made wherever it could be.
+func changeStatus(change change, results map[string]rpc.MemberResult) int {
+	d, ok := change.(*deleting)
+	if !ok || !d.required {
+		return rpc.StatusOK
+	}
+	for _, result := range results {
+		if result.Deleted != nil && len(result.Deleted.List) > 0 {
+			return rpc.StatusOK
+		}
+	}
+	return rpc.StatusNotFound
+}
+
+// askMembers hands a change to the other members. It returns a function that waits for their results.
+func (n *Node) askMembers(ctx context.Context, view *view, body []byte) func() map[string]rpc.MemberResult {
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	var mu sync.Mutex
+	var asked sync.WaitGroup
+	results := make(map[string]rpc.MemberResult)
+	for _, p := range view.others() {
+		asked.Go(func() {
+			result := n.askMember(ctx, p, body)
+			mu.Lock()
+			defer mu.Unlock()
+			results[p.name()] = result
+		})
+	}
+	return func() map[string]rpc.MemberResult {
+		defer cancel()
+		asked.Wait()
+		return results
+	}
+}
+
+func (n *Node) askMember(ctx context.Context, p *peer, body []byte) (result rpc.MemberResult) {
+	status, text, err := n.caller.post(ctx, p, ForwardPath, body, maxForwardAnswer)
+	switch {
+	case err != nil:
+		n.log.Debug("member does not answer", "peer", p.name(), "error", err)
+		return rpc.MemberResult{Failed: true, Timeout: true}
+	case status != rpc.StatusOK:
+		return rpc.MemberResult{Failed: true, Code: status, Reason: string(text[:min(len(text), maxReason)])}
+	case json.Unmarshal(text, &result) != nil || result.Signature == "":
+		return rpc.MemberResult{Failed: true, BadPeerResponse: true}
+	}
+	return result
+}
+
+// serveForwarded carries out a change that a client has asked another member of this swarm for.
+func (n *Node) serveForwarded(_ *http.Request, view *view, from *peer, body []byte) (answer, error) {
+	if err := fellowMember(view, from); err != nil {
+		return answer{}, err
+	}
+	change, at, err := readForwarded(body)
+	if err != nil {
+		return answer{}, err
+	}
+	account, now := change.subject(), n.now()
+	if !view.owns(account.pubKey) {
+		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+	}
+	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {
+		return answer{}, errTimestamp
+	}
+	if err := change.check(now, forwardWindow); err != nil {
+		return answer{}, err
+	}
+	result, _, err := change.carryOut(n, view, at)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(rpc.StatusOK, result)
+}
+
+// readForwarded reads a forwarded.
+func readForwarded(body []byte) (change change, at int64, err error) {
+	method, params, err := parseCall(body)
+	if err != nil {
+		return nil, 0, err
+	}
+	var rest struct {
+		At int64 `json:"at"`
+	}
+	if err := json.Unmarshal(body, &rest); err != nil {
+		return nil, 0, refuse(rpc.StatusBadRequest, "invalid json")
+	}
+	p := &parameters{fields: params}
+	if change = readChange(method, p); change == nil {
+		return nil, 0, refuse(rpc.StatusBadRequest, "invalid request: received invalid forwarded non-forwardable request")
+	}
+	return change, rest.At, p.err
+}

@@ -1,0 +1,219 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sessiontool/lib/rpc"
+)
+
+// One port serves both generations of clients. Which one a request is of stands in its parameters: it is of 2020 unless
+// it has something that only today's have. That is a method that 2020 did not know; or, in a request without a nonce, one
+// of todayMarks or a time that is a JSON number. A client of 2020 has no other texts to send than its own, and today's
+// clients all say `pubkey` or `namespace`.
+
+// todayMarks are parameters of store, retrieve and get_snodes_for_pubkey that clients of 2020 did not have.
+var todayMarks = []string{
+	"pubkey", "namespace", "expiry", "sig_timestamp", "last_hash", "max_count", "max_size", "subaccount",
+}
+
+// todayMethods are those that 2020 did not know.
+var todayMethods = []string{
+	rpc.MethodInfo, rpc.MethodGetSwarm, rpc.MethodDelete, rpc.MethodDeleteAll, rpc.MethodDeleteBefore, rpc.MethodExpire,
+	rpc.MethodExpireAll, rpc.MethodGetExpiries, rpc.MethodRevoke, rpc.MethodUnrevoke, rpc.MethodOxend, rpc.MethodBatch,
+	rpc.MethodSequence, rpc.MethodIfElse,
+}
+
+// isToday tells the generation of a request.
+func isToday(method string, params fields) bool {
+	switch method {
+	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm:
+	default:
+		return slices.Contains(todayMethods, method)
+	}
+	if _, proven := params["nonce"]; proven {
+		return false
+	}
+	for _, name := range todayMarks {
+		if _, ok := params[name]; ok {
+			return true
+		}
+	}
+	return params["timestamp"].Type == gjson.Number || params["ttl"].Type == gjson.Number
+}
+
+// What this node says to be: storage server 2.8.0, on a network of its time (today's notes, section 1).
+var (
+	todayVersion  = [3]int{2, 8, 0}
+	todayHardFork = [2]int{19, 4}
+)
+
+// Bounds of the clock (today's notes, section 3). What another member forwards has been under way for a while.
+const (
+	todayWindow   = time.Minute
+	forwardWindow = todayWindow + 10*time.Second
+)
+
+func (n *Node) clock() rpc.Clock { return rpc.Clock{T: n.now().UnixMilli(), HardFork: todayHardFork} }
+
+// task is a request of today's clients that has been read, and is yet to be served.
+type task func(ctx context.Context) (answer, error)
+
+// callToday serves a request that came by itself.
+func (n *Node) callToday(ctx context.Context, method string, params fields) (answer, error) {
+	serve, err := n.readToday(method, params, 1)
+	if err != nil {
+		return answer{}, err
+	}
+	return serve(ctx)
+}
+
+// readToday reads a request that comes together with others, count in all, and shares with them what an answer may hold.
+func (n *Node) readToday(method string, params fields, count int) (task, error) {
+	p := &parameters{fields: params}
+	var serve task
+	switch method {
+	case rpc.MethodInfo:
+		serve = n.serveInfo
+	case rpc.MethodSwarm, rpc.MethodGetSwarm:
+		serve = n.readGetSwarm(p)
+	case rpc.MethodRetrieve:
+		serve = n.readRetrieve(p, rpc.MaxPageBytes/count)
+	case rpc.MethodGetExpiries:
+		serve = n.readGetExpiries(p)
+	case rpc.MethodOxend:
+		serve = n.readOxend(p)
+	case rpc.MethodBatch, rpc.MethodSequence:
+		serve = n.readBatch(p, method == rpc.MethodSequence)
+	case rpc.MethodIfElse:
+		serve = n.readIfElse(p)
+	case rpc.MethodRevoke, rpc.MethodUnrevoke:
+		p.fail("this node does not support subaccounts")
+	default:
+		if change := readChange(method, p); change != nil {
+			serve = func(ctx context.Context) (answer, error) { return n.serveChange(ctx, method, params, change) }
+		} else {
+			return nil, refuse(rpc.StatusBadRequest, "no method %s", method)
+		}
+	}
+	return serve, p.err
+}
+
+func (n *Node) serveInfo(context.Context) (answer, error) {
+	clock := n.clock()
+	return jsonAnswer(rpc.StatusOK, rpc.InfoAnswer{Version: todayVersion, Timestamp: clock.T, Clock: clock})
+}
+
+func (n *Node) readGetSwarm(p *parameters) task {
+	account := p.account()
+	return func(context.Context) (answer, error) {
+		return n.todaySwarm(rpc.StatusOK, n.members.view(), account.pubKey)
+	}
+}
+
+// todaySwarm lists the swarm of pubKey.
+func (n *Node) todaySwarm(status int, view *view, pubKey string) (answer, error) {
+	members := []rpc.Member{}
+	id, _ := view.swarmIDOf(pubKey) // of an empty network: no members
+	for _, p := range view.swarms[id] {
+		members = append(members, p.member())
+	}
+	return jsonAnswer(status, rpc.GetSwarmAnswer{Snodes: members, Swarm: id.String(), Clock: n.clock()})
+}
+
+// member is the peer as today's clients get to know it. There is one port for everything.
+func (p *peer) member() rpc.Member {
+	port := p.listed.StoragePort
+	return rpc.Member{Snode: p.snode, PortHTTPS: port, PortOMQ: port, PortQUIC: port, PubkeyLegacy: p.listed.PubkeyLegacy}
+}
+
+// readRetrieve reads a request for a page of a box. limit bounds its size.
+func (n *Node) readRetrieve(p *parameters, limit int) task {
+	account, namespace := p.account(), p.namespace()
+	lastHash := p.text("last_hash")
+	if lastHash == "" {
+		lastHash = p.text("lastHash")
+	}
+	if lastHash != "" && len(lastHash) != rpc.HashTextLength {
+		p.fail("last_hash must be base64 (%d chars)", rpc.HashTextLength)
+	}
+	maxCount, maxSize := pageLimits(p.number("max_count"), p.number("max_size"), limit)
+	signed := p.has("signature")
+	if !signed && namespace != rpc.NamespaceMessages && !namespace.RetrieveIsPublic() {
+		p.require("signature")
+	}
+	var proof proof
+	var timestamp int64
+	if signed {
+		proof = p.proof(account)
+	}
+	if p.has("timestamp") {
+		timestamp = p.time("timestamp")
+	}
+	return func(context.Context) (answer, error) {
+		now, view := n.now(), n.members.view()
+		switch {
+		case !view.owns(account.pubKey):
+			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+		case !signed && !namespace.RetrieveIsPublic():
+			return answer{}, unsigned(rpc.MethodRetrieve)
+		case signed && now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
+			return answer{}, signedNotNow(rpc.MethodRetrieve)
+		case signed && !proof.covers(rpc.RetrieveSignatureText(namespace, timestamp)):
+			return answer{}, wronglySigned(rpc.MethodRetrieve)
+		}
+		messages, more, err := n.store.page(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
+		if err != nil {
+			return answer{}, err
+		}
+		return jsonAnswer(rpc.StatusOK, rpc.PageAnswer{Messages: messages, More: more, Clock: n.clock()})
+	}
+}
+
+// defaultPage is the max_size of requests that say nothing about size: a fifth of rpc.MaxPageBytes.
+const defaultPage = -5
+
+// pageLimits works out what a page may hold at most (today's notes, section 5), but never more than limit bytes.
+func pageLimits(maxCount, maxSize int64, limit int) (count, size int) {
+	if maxCount <= 0 {
+		maxCount = rpc.MaxPageBytes // more than there can be
+		if maxSize == 0 {
+			maxSize = defaultPage
+		}
+	}
+	switch {
+	case maxSize < 0:
+		maxSize = rpc.MaxPageBytes / max(-maxSize, 1)
+	case maxSize == 0:
+		maxSize = rpc.MaxPageBytes
+	}
+	return int(min(maxCount, rpc.MaxPageBytes)), int(min(maxSize, int64(limit)))
+}
+
+func (n *Node) readGetExpiries(p *parameters) task {
+	account, hashes, timestamp := p.account(), p.hashes(), p.time("timestamp")
+	proof := p.proof(account)
+	return func(context.Context) (answer, error) {
+		now, view := n.now(), n.members.view()
+		switch {
+		case !view.owns(account.pubKey):
+			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+		case now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
+			return answer{}, signedNotNow(rpc.MethodGetExpiries)
+		case !proof.covers(rpc.GetExpiriesSignatureText(timestamp, hashes)):
+			return answer{}, wronglySigned(rpc.MethodGetExpiries)
+		}
+		found, err := n.store.named(account.pubKey, hashes, now.UnixMilli())
+		if err != nil {
+			return answer{}, err
+		}
+		expiries := make(map[string]int64, len(found))
+		for _, held := range found {
+			expiries[held.hash] = held.expiration
+		}
+		return jsonAnswer(rpc.StatusOK, rpc.ExpiriesAnswer{Expiries: expiries})
+	}
+}

@@ -1,0 +1,92 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+
+	"sessiontool/lib/swarm"
+)
+
+// NodeListParams are the parameters of MethodServiceNodes and of EndpointServiceNodes as those who answer read them.
+type NodeListParams struct {
+	Fields        FieldSet `json:"fields"`
+	Limit         int      `json:"limit"`
+	ActiveOnly    bool     `json:"active_only"`
+	PollBlockHash string   `json:"poll_block_hash"`
+}
+
+// FieldSet names the fields that entries of a node list shall have; nil means all. In JSON it is a map of names to true,
+// as clients have sent it since 2020, or a list of names.
+type FieldSet map[string]bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *FieldSet) UnmarshalJSON(text []byte) error {
+	*s = nil
+	if bytes.Equal(text, []byte("null")) || json.Unmarshal(text, (*map[string]bool)(s)) == nil {
+		return nil
+	}
+	var list []string
+	if json.Unmarshal(text, &list) != nil {
+		return errors.New("fields is neither a map of true nor a list of names")
+	}
+	*s = make(FieldSet)
+	for _, name := range list {
+		(*s)[name] = true
+	}
+	return nil
+}
+
+// NodeList is the result of MethodServiceNodes as today's clients need it, who want the height.
+type NodeList struct {
+	States    []map[string]any `json:"service_node_states"`
+	Height    uint64           `json:"height"`
+	BlockHash string           `json:"block_hash"`
+	Hardfork  int              `json:"hardfork,omitempty"`
+	Status    string           `json:"status"`
+
+	Difficulty uint64 `json:"difficulty,omitempty"` // ours alone
+}
+
+// Select makes entries of those nodes that are asked for, with the fields that are asked for. Of more than Limit it takes
+// some at random.
+func (p NodeListParams) Select(states []NodeState) []map[string]any {
+	entries := make([]map[string]any, 0, len(states))
+	for _, state := range states {
+		if state.Active || !p.ActiveOnly {
+			entries = append(entries, state.entry(p.Fields))
+		}
+	}
+	if p.Limit > 0 && p.Limit < len(entries) {
+		rand.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+		entries = entries[:p.Limit]
+	}
+	return entries
+}
+
+// entry makes an entry of a node list. storage_lmq_port is what nodes of 2020 look for; here it is no other port.
+func (s NodeState) entry(wanted FieldSet) map[string]any {
+	all := map[string]any{
+		"service_node_pubkey":     s.PubkeyLegacy,
+		"pubkey_ed25519":          s.PubkeyEd25519,
+		"pubkey_x25519":           s.PubkeyX25519,
+		"public_ip":               s.PublicIP,
+		"storage_port":            s.StoragePort,
+		"storage_lmq_port":        s.StoragePort,
+		"swarm_id":                s.SwarmID,
+		"swarm":                   swarm.SwarmID(s.SwarmID).String(),
+		"funded":                  s.Funded,
+		"active":                  s.Active,
+		"requested_unlock_height": 0,
+	}
+	if wanted == nil {
+		return all
+	}
+	for name := range all {
+		if !wanted[name] {
+			delete(all, name)
+		}
+	}
+	return all
+}

@@ -87,6 +87,10 @@ var contracts = map[string]contract{
 		prints: "message friend_request delivery", delivers: true,
 		exits: "3 some messages cannot be opened; 9; " + exitsBoth,
 	},
+	"listen": {
+		prints: "message friend_request delivery heartbeat", delivers: true,
+		exits: "3 some messages cannot be opened; 4 no such keystore, account or network; 7 the keystore does not open; 9; 10; " + exitsEndless,
+	},
 	"inbox": {
 		prints: "message friend_request delivery",
 		exits:  "3 some messages could not be opened; " + exitsAccount,

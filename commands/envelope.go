@@ -9,7 +9,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/record"
-	"sessiontool/lib/route"
 )
 
 func newEnvelopeCommand(app *App) *cobra.Command {
@@ -78,7 +77,7 @@ func (app *App) openEnvelopes(ctx context.Context, args []string) error {
 				return err
 			}
 		}
-		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: route.Asynchronous}
+		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: record.RouteAsync}
 		opened, err := a.Receive(ctx, []account.Incoming{incoming}, nil)
 		if err != nil {
 			return err

@@ -106,6 +106,7 @@ var codeTable = []struct {
 	{network.ErrNoPath, record.CodeNetworkUnreachable},
 	{network.ErrNoSwarm, record.CodeNetworkUnreachable},
 	{route.ErrNotStored, record.CodeNotStored},
+	{route.ErrNotDelivered, record.CodeNotDelivered},
 	{route.ErrNotRetrieved, record.CodeNotRetrieved},
 	{network.ErrTarget, record.CodeNetworkUnreachable},
 	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},

@@ -28,7 +28,11 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 			"account.",
 		Example: "  sessiontool friend-request send --to $CAROL --text 'It is me, Alice'",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
-			return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args,
+			options, err := opts.storeFlags.options(app)
+			if err != nil {
+				return err
+			}
+			return app.sendDrafts(ctx, &opts.draftFlags, options, args,
 				func(a *account.Account, ctx context.Context, draft account.Draft) (account.Outgoing, error) {
 					return a.RequestFriend(ctx, draft, opts.again)
 				})

@@ -81,6 +81,7 @@ func topCommands() []topCommand {
 		{"contact", newContactCommand},
 		{"send", newSendCommand},
 		{"poll", newPollCommand},
+		{"listen", newListenCommand},
 		{"inbox", newInboxCommand},
 		{"swarm", newSwarmCommand},
 		{"envelope", newEnvelopeCommand},

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -18,10 +19,15 @@ func identityRecord(a *account.Account) record.Identity {
 }
 
 func contactRecord(a *account.Account, c account.Contact) record.Contact {
-	return record.Contact{
+	out := record.Contact{
 		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
 		State: c.State.String(), HasSession: c.HasSession, Since: record.Time(c.Since), Verified: c.Verified,
 	}
+	if c.Status != nil {
+		out.Online = c.Status.Node != "" && c.Status.Fresh(time.Now())
+		out.ListeningNode, out.StatusAt = c.Status.Node, record.Time(time.UnixMilli(c.Status.ToldMS))
+	}
+	return out
 }
 
 func requestRecord(a *account.Account, r account.FriendRequest) record.FriendRequest {

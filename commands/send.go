@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
 
@@ -101,10 +102,33 @@ func (s *storeFlags) options(app *App) (route.Options, error) {
 	}, nil
 }
 
+// routeFlags choose between the routes.
+type routeFlags struct {
+	route      string
+	ackTimeout time.Duration
+}
+
+func (r *routeFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&r.route, "route", "auto", "auto, sync or async")
+	flags.DurationVar(&r.ackTimeout, "ack-timeout", rpc.DefaultWait, "how long to wait for a recipient who is online, at most 8s")
+}
+
+// options completes the options of a router.
+func (r *routeFlags) options(options route.Options) (route.Options, error) {
+	if r.route != "auto" && r.route != record.RouteSync && r.route != record.RouteAsync {
+		return options, usageError(fmt.Errorf("--route %q is not auto, sync or async", r.route))
+	}
+	if r.ackTimeout < time.Millisecond || r.ackTimeout > rpc.MaxWait {
+		return options, usageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, rpc.MaxWait))
+	}
+	options.OnlyAsync, options.AckTimeout = r.route == record.RouteAsync, r.ackTimeout
+	return options, nil
+}
+
 type sendOptions struct {
 	draftFlags
 	storeFlags
-	route string
+	routeFlags
 }
 
 func newSendCommand(app *App) *cobra.Command {
@@ -115,7 +139,12 @@ func newSendCommand(app *App) *cobra.Command {
 		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
 			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
 			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
-			"send or poll sends it too.\n\n" +
+			"send, poll or listen sends it too.\n\n" +
+			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
+			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
+			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
+			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
+			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
 			"Each draft gets a receipt or an error record, in order.",
 		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
 			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
@@ -123,27 +152,31 @@ func newSendCommand(app *App) *cobra.Command {
 	}
 	opts.draftFlags.add(cmd.Flags())
 	opts.storeFlags.add(cmd.Flags())
-	cmd.Flags().StringVar(&opts.route, "route", "auto", "auto or async")
+	opts.routeFlags.add(cmd.Flags())
 	return cmd
 }
 
 func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) error {
-	if opts.route != "auto" && opts.route != route.Asynchronous {
-		return usageError(fmt.Errorf("--route %q is not auto or async", opts.route))
+	options, err := opts.storeFlags.options(app)
+	if err == nil {
+		options, err = opts.routeFlags.options(options)
 	}
-	return app.sendDrafts(ctx, &opts.draftFlags, &opts.storeFlags, args, (*account.Account).Send)
-}
-
-// sendDrafts seals each draft into the outbox, sends it and prints its receipt.
-func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, store *storeFlags, args []string,
-	seal func(*account.Account, context.Context, account.Draft) (account.Outgoing, error)) error {
-	options, err := store.options(app)
 	if err != nil {
 		return err
 	}
+	return app.sendDrafts(ctx, &opts.draftFlags, options, args,
+		func(a *account.Account, ctx context.Context, draft account.Draft) (account.Outgoing, error) {
+			draft.OnlySync = opts.route == record.RouteSync
+			return a.Send(ctx, draft)
+		})
+}
+
+// sendDrafts seals each draft into the outbox, sends it and prints its receipt.
+func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options route.Options, args []string,
+	seal func(*account.Account, context.Context, account.Draft) (account.Outgoing, error)) error {
 	var a *account.Account
 	var router *route.Router
-	err = drafts.each(app, args, func(draft account.Draft) error {
+	err := drafts.each(app, args, func(draft account.Draft) error {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error

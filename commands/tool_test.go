@@ -54,11 +54,7 @@ func (p *person) run(crashAt, stdin string, args ...string) result {
 	}
 	cmd := exec.CommandContext(p.t.Context(), self, args...)
 	cmd.Args[0] = "sessiontool"
-	cmd.Env = []string{
-		"HOME=" + p.home, "SESSIONTOOL_KEYSTORE=" + filepath.Join(p.home, "keystore"), "SESSIONTOOL_NETWORK=" + p.seed,
-		"PATH=" + os.Getenv("PATH"), "CRASH_AT=" + crashAt,
-		complaints + "=" + os.Getenv(complaints),
-	}
+	cmd.Env = append(p.environment(), "CRASH_AT="+crashAt)
 	var out, problems bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems
 	err = cmd.Run()
@@ -68,6 +64,14 @@ func (p *person) run(crashAt, stdin string, args ...string) result {
 	}
 	code := cmd.ProcessState.ExitCode()
 	return result{out.String(), problems.String(), code, code == -1}
+}
+
+// environment is that of p's commands.
+func (p *person) environment() []string {
+	return []string{
+		"HOME=" + p.home, "SESSIONTOOL_KEYSTORE=" + filepath.Join(p.home, "keystore"), "SESSIONTOOL_NETWORK=" + p.seed,
+		"PATH=" + os.Getenv("PATH"), complaints + "=" + os.Getenv(complaints),
+	}
 }
 
 // must runs a command that must succeed and returns what it prints.

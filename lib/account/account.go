@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"sessiontool/keystore"
@@ -45,8 +46,10 @@ type Environment struct {
 	// in the outbox and in the inbox.
 	Owner string
 	Look  func(owner string) presence.State
-	// Plain sends without sealed sender, as the first releases could. For replaying recordings.
-	Plain bool
+	// Plain sends without sealed sender, as the first releases could, and Original without our extension, as clients of
+	// others do. Both are for replaying recordings.
+	Plain    bool
+	Original bool
 }
 
 // Account is one identity of a keystore. Its methods may be called by several processes at once.
@@ -57,7 +60,8 @@ type Account struct {
 	id    identity
 	keys  sessionid.Keys
 
-	tidied bool // this process has cleared up behind earlier ones
+	tidied   bool        // this process has cleared up behind earlier ones
+	answered atomic.Bool // see Answered
 }
 
 // identity is an account's stored form.

@@ -58,6 +58,10 @@ type contactState struct {
 	LastRequestMS int64 `json:"last_request_ms,omitempty"`
 	// UsedBundles are the bundles of the contact that sessions were started from, by name, newest last.
 	UsedBundles []string `json:"used_bundles,omitempty"`
+	// Status is what the contact told last of being online, nil if it never did.
+	Status *Status `json:"status,omitempty"`
+	// RemindedAt is when the contact was told last that this account listens, because it seemed not to know.
+	RemindedAt time.Time `json:"reminded_at,omitzero"`
 	// Stale says that the last message came after a request that is younger than it. It has made its session current,
 	// which the contact may have lost since.
 	Stale bool `json:"stale,omitempty"`
@@ -102,7 +106,7 @@ func (c contactState) state(now time.Time) State {
 	}
 }
 
-// Contact is somebody the account has dealt with.
+// Contact is somebody the account has dealt with. Status is nil for a contact that never told its status.
 type Contact struct {
 	ID          sessionid.ID
 	DisplayName string
@@ -110,6 +114,7 @@ type Contact struct {
 	HasSession  bool
 	Since       time.Time
 	Verified    bool // the safety number was compared, see Verify
+	Status      *Status
 }
 
 // FriendRequest is a request from or to a contact. Incoming tells which.
@@ -164,6 +169,7 @@ func (a *Account) describe(tx *keystore.Tx, c contactState) (Contact, error) {
 	return Contact{
 		ID: c.ID, DisplayName: c.DisplayName, State: c.state(a.env.Now()), HasSession: record.Current() != nil, Since: c.Since,
 		Verified: c.Verified,
+		Status:   c.Status,
 	}, nil
 }
 

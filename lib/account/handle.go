@@ -65,6 +65,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	accepted := contact.FriendsSince.IsZero()
 	contact.befriended(event.ReceivedAt)
 	contact.Stale = event.TimestampMS < contact.LastRequestMS
+	moved := contact.takeStatus(content.Extension, a.env.Now())
 	describeContent(event, content)
 	if accepted && event.Kind == EventControl {
 		describeAcceptance(event, contact)
@@ -72,11 +73,14 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	if content.Bundle != nil {
 		return a.renew(tx, contact, *content.Bundle)
 	}
-	if err := saveContact(tx, contact); err != nil || !accepted {
+	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err = a.control(tx, contact.ID, nobody)
-	return err
+	if accepted {
+		_, err = a.control(tx, contact.ID, nobody)
+		return err
+	}
+	return a.shakeHands(tx, contact, event, moved)
 }
 
 // renew starts a new session from a bundle that a friend sent, and tells so in it. A bundle serves once, since the first

@@ -91,7 +91,7 @@ func (w *world) environment(owner string) Environment {
 func (p *person) anew(owner string) *person {
 	p.w.t.Helper()
 	env := p.w.environment(owner)
-	env.Plain = p.env.Plain
+	env.Plain, env.Original = p.env.Plain, p.env.Original
 	a, err := Open(p.w.t.Context(), p.store, env, p.name)
 	if err != nil {
 		p.w.t.Fatal(err)
@@ -266,7 +266,7 @@ func (p *person) content() map[string]string {
 	all := make(map[string]string)
 	err := p.view(p.w.t.Context(), func(tx *keystore.Tx) error {
 		for _, table := range []keystore.Table{
-			tableIdentity, tableSignedPrekeys, tableOneTimePrekeys, tablePrekeyOf, tableCounters, tableTimes, tableContacts, tableRequests,
+			tableIdentity, tableSignedPrekeys, tableOneTimePrekeys, tablePrekeyOf, tableCounters, tableTimes, tableListeners, tableContacts, tableRequests,
 			tableSessions, tableUndelivered, tableOutboxDigests, tableSeen, tableCursors,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {

@@ -62,7 +62,17 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event) error {
 
 // ClaimUndelivered returns the events that were received but never printed, oldest first, except those that another
 // living process is printing. They are now this process's to print.
-func (a *Account) ClaimUndelivered(ctx context.Context) (events []Event, err error) {
+func (a *Account) ClaimUndelivered(ctx context.Context) ([]Event, error) {
+	return a.claimEvents(ctx, func(owner string) bool { return owner == a.env.Owner || a.env.Look(owner) != presence.Alive })
+}
+
+// ClaimAbandoned is ClaimUndelivered without what this process is printing itself.
+func (a *Account) ClaimAbandoned(ctx context.Context) ([]Event, error) {
+	return a.claimEvents(ctx, func(owner string) bool { return owner != a.env.Owner && a.env.Look(owner) != presence.Alive })
+}
+
+// claimEvents claims the undelivered events of the owners that ours accepts.
+func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool) (events []Event, err error) {
 	waiting, err := a.undelivered(ctx)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
@@ -75,7 +85,7 @@ func (a *Account) ClaimUndelivered(ctx context.Context) (events []Event, err err
 			if err != nil {
 				return err
 			}
-			if !found || (owner != a.env.Owner && a.env.Look(owner) == presence.Alive) {
+			if !found || !ours(owner) {
 				continue
 			}
 			event, err := loadEvent(tx, seq)

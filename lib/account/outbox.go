@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -21,11 +22,13 @@ import (
 // Kind is what an outgoing message is for.
 type Kind string
 
-// The kinds of outgoing messages. A control message has nothing to show: an acceptance, or a sign of life.
+// The kinds of outgoing messages. A control message has nothing to show: an acceptance, or a sign of life. A status
+// message says only whether the account is online.
 const (
 	KindText          Kind = "text"
 	KindFriendRequest Kind = "friend_request"
 	KindControl       Kind = "control"
+	KindStatus        Kind = "status"
 )
 
 // TTL limits in milliseconds, and the default: everything of ours lives as long as a 2020 server allows, since
@@ -36,17 +39,19 @@ const (
 	DefaultTTL = MaxTTL
 )
 
-// reportedFor is how long the outbox remembers a message that was stored but never reported, because its process
-// died in between: a rerun within that time gets the receipt instead of sending the text twice.
+// reportedFor is how long the outbox remembers a message whose end was never reported, because its process died: a
+// rerun within that time gets the receipt, or goes on, instead of sending the text twice.
 const reportedFor = time.Hour
 
-// Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now.
+// Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. OnlySync says that the text is not
+// for the asynchronous route: either the recipient acknowledges it or it is not sent.
 type Draft struct {
 	To          sessionid.ID
 	Text        string
 	TTLMillis   int64
 	TimestampMS int64
 	Ref         string
+	OnlySync    bool
 }
 
 // digest names a draft, so that a rerun of the same command finds what a killed run left behind.
@@ -68,6 +73,9 @@ type Outgoing struct {
 	TimestampMS int64        `json:"timestamp_ms"`
 	TTLMillis   int64        `json:"ttl_ms"`
 	Data        string       `json:"data"` // store data: base64
+	// Ack is the acknowledgement that proves that the recipient has the message; empty for one that carries no key.
+	Ack      []byte `json:"ack,omitempty"`
+	OnlySync bool   `json:"only_sync,omitempty"`
 	// StampMS, Nonce and Difficulty are the store request's timestamp and proof of work, once it is solved.
 	// They are kept so that a retry sends the same bytes and the nodes recognise them.
 	StampMS    int64           `json:"stamp_ms,omitempty"`
@@ -75,18 +83,27 @@ type Outgoing struct {
 	Difficulty int64           `json:"difficulty,omitempty"`
 	QueuedAt   time.Time       `json:"queued_at"`
 	Owner      string          `json:"owner,omitempty"`   // the process that works on it; empty means anybody may
+	Claimed    bool            `json:"claimed,omitempty"` // Owner has it from the process that made it
 	Receipt    *record.Receipt `json:"receipt,omitempty"` // set once a node has it
 	StoredAt   time.Time       `json:"stored_at,omitzero"`
 	Reported   bool            `json:"reported,omitempty"` // its receipt was printed
 	Resumed    bool            `json:"-"`
 }
 
+// Acknowledged reports whether claimed is the acknowledgement that only the recipient can make.
+func (o Outgoing) Acknowledged(claimed []byte) bool {
+	return len(o.Ack) == len(message.Acknowledgement{}) && message.Acknowledgement(o.Ack).Equal(claimed)
+}
+
 // over reports whether an entry has no use any more: its message could not be sent within its time to live, or the
 // rerun that would ask for its receipt never came. The message's own timestamp does not count, since a draft may
 // choose any.
 func (o Outgoing) over(now time.Time) bool {
-	if o.Receipt != nil {
+	switch {
+	case o.Receipt != nil:
 		return now.Sub(o.StoredAt) >= reportedFor
+	case o.OnlySync:
+		return now.Sub(o.QueuedAt) >= reportedFor // only a rerun sends it
 	}
 	return now.Sub(o.QueuedAt) > time.Duration(o.TTLMillis)*time.Millisecond
 }
@@ -100,6 +117,9 @@ var ErrGone = errors.New("outbox entry is gone")
 // enqueue puts a message into the outbox. Its owner is this process, if it goes on to send it, or nobody.
 func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
 	out.Owner, out.QueuedAt = owner, a.env.Now().UTC()
+	if owner == nobody {
+		a.answered.Store(true)
+	}
 	value, err := json.Marshal(out)
 	if err != nil {
 		return err
@@ -152,7 +172,8 @@ func (a *Account) abandoned(out Outgoing) bool {
 	}
 }
 
-// resume takes over the oldest message that an earlier run of the same command left in the outbox, if there is one.
+// resume takes over the oldest message that an earlier run of the same command left in the outbox, if there is one, even
+// from another process that has found it there: should both send it, they send the same.
 func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found bool, err error) {
 	seqs, err := withDigest(tx, digest)
 	if err != nil {
@@ -163,8 +184,8 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 		if err != nil {
 			return Outgoing{}, false, err
 		}
-		if found && a.abandoned(out) && !out.over(a.env.Now()) {
-			out.Owner, out.Resumed = a.env.Owner, true
+		if found && (out.Claimed || a.abandoned(out)) && !out.over(a.env.Now()) {
+			out.Owner, out.Claimed, out.Resumed = a.env.Owner, false, true
 			return out, true, saveOutgoing(tx, out)
 		}
 	}
@@ -173,7 +194,7 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 
 // ClaimOutbox takes over every unsent entry that no living process works on, oldest first, and clears away what is
 // over: entries whose time to live has passed and stored ones that nobody asks for any more. Dropped are entries
-// that expired unsent.
+// that expired unsent. What is only for the synchronous route is left to a rerun of its own command.
 func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		claimed, dropped = nil, nil
@@ -185,14 +206,14 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 			case !a.abandoned(out):
 				return nil
 			case out.over(now):
-				if out.Receipt == nil {
+				if out.Receipt == nil && !out.OnlySync {
 					dropped = append(dropped, out)
 				}
 				return remove(tx, out)
-			case out.Receipt != nil:
+			case out.Receipt != nil, out.OnlySync:
 				return nil
 			}
-			out.Owner = a.env.Owner
+			out.Owner, out.Claimed = a.env.Owner, true
 			claimed = append(claimed, out)
 			return saveOutgoing(tx, out)
 		})
@@ -200,14 +221,15 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 	return claimed, dropped, err
 }
 
-// tidy removes the entries of processes that have ended well, once: nobody will ask for their receipts.
+// tidy removes the entries whose receipts nobody will ask for, once: those of processes that have ended well, and old ones.
 func (a *Account) tidy(tx *keystore.Tx) error {
 	if a.tidied {
 		return nil
 	}
 	a.tidied = true
+	now := a.env.Now()
 	return eachOutgoing(tx, func(out Outgoing) error {
-		if a.settled(out) {
+		if a.settled(out) || out.Receipt != nil && out.over(now) && a.abandoned(out) {
 			return remove(tx, out)
 		}
 		return nil
@@ -224,7 +246,7 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		empty = true
 		return eachOutgoing(tx, func(out Outgoing) error {
-			if out.Receipt != nil {
+			if out.Receipt != nil || out.OnlySync {
 				return nil
 			}
 			empty = false
@@ -233,6 +255,10 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	})
 	return empty, err
 }
+
+// Answered reports whether what was received since the last call has put something into the outbox for anybody to send.
+// That saves those who receive much from looking there each time.
+func (a *Account) Answered() bool { return a.answered.Swap(false) }
 
 // SaveSolution remembers the proof of work in out before the message is sent.
 func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {
@@ -249,9 +275,13 @@ func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt record.Re
 	})
 }
 
-// Release leaves an unsent message to the next command.
+// Release leaves a message to the next command, unless another process has taken it over already.
 func (a *Account) Release(ctx context.Context, seq uint64) error {
-	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Owner = nobody })
+	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
+		if stored.Owner == a.env.Owner {
+			stored.Owner, stored.Claimed = nobody, false
+		}
+	})
 }
 
 // Finish records that an entry's receipt was reported. The entry is kept until this process has ended well: if it is

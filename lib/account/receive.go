@@ -30,10 +30,14 @@ type Cursor struct {
 	Hash string
 }
 
-// Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one.
+// Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one. Refused
+// says that it has no business on the synchronous route, over which it came: Event tells why, and is kept nowhere. Ack is
+// the acknowledgement that its sender waits for on that route; empty if there is none to give.
 type Opened struct {
 	Event     Event
 	Duplicate bool
+	Refused   bool
+	Ack       []byte
 }
 
 // failure is why a message could not be opened.
@@ -50,6 +54,9 @@ func fail(code record.Code, err error) error { return &failure{code, err} }
 // may be nil. A message that can not be opened becomes an event that says so and changes nothing else; one that was
 // seen before is skipped as a duplicate. The result has one entry per message. Events that are worth showing wait
 // for delivery: they are this process's to print, see MarkDelivered.
+//
+// The synchronous route costs a stranger no work, so there only messages of sessions count, and any other leaves no
+// trace. An honest sender gets no acknowledgement and stores the message, and then the failure is told.
 func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
 	var opened []Opened
 	err := a.update(ctx, func(tx *keystore.Tx) error {
@@ -87,12 +94,13 @@ func bounded(hash string) string {
 
 func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
 	id := dataID(in.Data)
-	event, found, err := seenBefore(tx, id)
+	opened, found, err := seenBefore(tx, id)
 	if err != nil || found {
-		return Opened{Event: event, Duplicate: found}, err
+		return opened, err
 	}
-	event = Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
-	err = a.open(tx, in.Data, &event)
+	event := &opened.Event
+	*event = Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
+	key, err := a.open(tx, in.Data, event)
 	var failed *failure
 	switch {
 	case errors.As(err, &failed):
@@ -102,40 +110,53 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
 	case err != nil:
 		return Opened{}, err
 	}
+	if err != nil && in.Route == record.RouteSync {
+		opened.Refused = true
+		return opened, nil
+	}
+	if key != nil {
+		ack := key.Acknowledge(in.Data)
+		opened.Ack = ack[:]
+	}
 	if event.Shown() {
-		if err := a.keepEvent(tx, &event); err != nil {
+		if err := a.keepEvent(tx, event); err != nil {
 			return Opened{}, err
 		}
 	}
-	return Opened{Event: event}, a.rememberSeen(tx, event)
+	return opened, a.rememberSeen(tx, opened)
 }
 
-// open decrypts one message and acts on it. Errors of type *failure are the message's fault and leave no trace in
-// the transaction; any other error is ours.
-func (a *Account) open(tx *keystore.Tx, data string, event *Event) error {
+// errOnlyStored reports a message that has no business on the synchronous route.
+var errOnlyStored = errors.New("only messages of a session travel on the synchronous route")
+
+// open decrypts one message, acts on it, and returns the key that acknowledges it, nil if it has none. Errors of type
+// *failure are the message's fault and leave no trace in the transaction; any other error is ours.
+func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.AckKey, error) {
 	env, err := envelope.Unpack(data)
 	if err != nil {
-		return fail(record.CodeBadEnvelope, err)
+		return nil, fail(record.CodeBadEnvelope, err)
 	}
 	event.TimestampMS = int64(env.TimestampMS)
 	sender, kind, ciphertext, err := a.unseal(env)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	event.From = sender
-	if sender == a.ID() {
+	ratcheted := kind == envelope.PreKeyWhisper || kind == envelope.Whisper
+	switch {
+	case event.Route == record.RouteSync && (!ratcheted || sender == a.ID()):
+		return nil, fail(record.CodeBadEnvelope, errOnlyStored)
+	case sender == a.ID():
 		event.Kind, event.Text = EventControl, "self"
-		return nil
-	}
-	switch kind {
-	case envelope.FriendRequest:
-		return a.openRequest(tx, event, ciphertext)
-	case envelope.PreKeyWhisper:
+		return nil, nil
+	case kind == envelope.FriendRequest:
+		return nil, a.openRequest(tx, event, ciphertext)
+	case kind == envelope.PreKeyWhisper:
 		return a.openRatcheted(tx, event, ratchet.TypePreKey, ciphertext)
-	case envelope.Whisper:
+	case kind == envelope.Whisper:
 		return a.openRatcheted(tx, event, ratchet.TypeWhisper, ciphertext)
 	}
-	return fail(record.CodeBadEnvelope, fmt.Errorf("envelope of type %v", kind))
+	return nil, fail(record.CodeBadEnvelope, fmt.Errorf("envelope of type %v", kind))
 }
 
 // unseal finds out who sent an envelope and what kind of ciphertext it has.
@@ -172,46 +193,49 @@ func (a *Account) openRequest(tx *keystore.Tx, event *Event, ciphertext []byte) 
 	return a.handleRequest(tx, event, ciphertext, content)
 }
 
-// openRatcheted handles a message of a session.
-func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type, ciphertext []byte) error {
+// openRatcheted handles a message of a session. It returns the message's key as open does.
+func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type, ciphertext []byte) (*message.AckKey, error) {
 	sessions, err := loadSessions(tx, event.From)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	prekeys := &prekeys{tx: tx, sender: event.From}
 	if kind == ratchet.TypePreKey {
 		header, err := ratchet.ParsePreKeyWhisperMessage(ciphertext)
 		if err != nil {
-			return ratchetFailure(err)
+			return nil, ratchetFailure(err)
 		}
 		prekeys.named = header.OneTimePrekeyID != nil
 	}
 	receiver := ratchet.Receiver{Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey()}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, ciphertext)
 	if prekeys.err != nil {
-		return prekeys.err
+		return nil, prekeys.err
 	}
 	if err != nil {
-		return ratchetFailure(err)
+		return nil, ratchetFailure(err)
 	}
 	content, err := parsePadded(result.Plaintext)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if content.Bundle != nil {
 		if err := a.checkBundle(*content.Bundle, event.From); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := saveReceived(tx, event.From, sessions); err != nil {
-		return err
+		return nil, err
 	}
 	if result.UsedPrekey != nil {
 		if err := deleteOneTimePrekey(tx, *result.UsedPrekey, event.From); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return a.handleContent(tx, event, content)
+	if err := a.handleContent(tx, event, content); err != nil || content.Extension == nil {
+		return nil, err
+	}
+	return content.Extension.AckKey, nil
 }
 
 // ratchetFailure blames the message for an error of the ratchet. A duplicate is no failure.

@@ -38,7 +38,7 @@ func (w *world) newClient(name string, identity x25519.PrivateKey, registrationI
 	w.t.Helper()
 	draws := &recordedDraws{}
 	a := &Account{store: w.keystore(), env: w.environment(name), name: name}
-	a.env.Random = draws
+	a.env.Random, a.env.Original = draws, true
 	a.keys.X25519 = x25519.NewKeyPair(identity)
 	a.id = identityOf(name, registrationID)
 	err := a.store.CreateAccount(w.t.Context(), name, func(tx *keystore.Tx) error {

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/envelope"
@@ -22,8 +23,12 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	digest := draft.digest(KindText)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		var found bool
-		if out, found, err = a.resume(tx, digest); err != nil || found {
+		if out, found, err = a.resume(tx, digest); err != nil {
 			return err
+		}
+		if found {
+			out.OnlySync = draft.OnlySync
+			return saveOutgoing(tx, out)
 		}
 		if err := a.tidy(tx); err != nil {
 			return err
@@ -31,7 +36,7 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 		if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		out.Digest = digest
+		out.Digest, out.OnlySync = digest, draft.OnlySync
 		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err
@@ -100,8 +105,32 @@ func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgo
 	return out, err
 }
 
-// sealRatcheted encrypts content with the contact's session, stores the session's new state, and fills in out.
+// sealRatcheted encrypts content, with our extension, with the contact's session, stores the session's new state, and
+// fills in out.
 func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.Content) error {
+	if a.env.Original {
+		return a.encrypt(tx, out, content)
+	}
+	status, err := a.online(tx)
+	if err != nil {
+		return err
+	}
+	var key message.AckKey
+	if _, err := io.ReadFull(a.env.Random, key[:]); err != nil {
+		return err
+	}
+	content.Extension = &message.Extension{
+		Status: &status, StatusTimestampMS: uint64(a.env.Now().UnixMilli()), AckKey: &key,
+	}
+	if err := a.encrypt(tx, out, content); err != nil {
+		return err
+	}
+	ack := key.Acknowledge(out.Data)
+	out.Ack = ack[:]
+	return nil
+}
+
+func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Content) error {
 	record, err := loadSessions(tx, out.To)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ const forgetEvery = 24 * time.Hour
 type seenEntry struct {
 	Seq     uint64    `json:"seq,omitempty"`
 	Control *Event    `json:"control,omitempty"`
+	Ack     []byte    `json:"ack,omitempty"` // who sent it may not have got the first one
 	Until   time.Time `json:"until"`
 }
 
@@ -27,27 +28,29 @@ func dataID(data string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// seenBefore returns what the message called id was when it was received, if it was.
-func seenBefore(tx *keystore.Tx, id string) (event Event, found bool, err error) {
+// seenBefore returns what became of the message called id when it was received, if it was.
+func seenBefore(tx *keystore.Tx, id string) (opened Opened, found bool, err error) {
 	var seen seenEntry
 	found, err = get(tx, tableSeen, id, &seen)
 	if err != nil || !found {
-		return Event{}, false, err
+		return Opened{}, false, err
 	}
+	opened = Opened{Duplicate: true, Ack: seen.Ack}
 	if seen.Control != nil {
-		return *seen.Control, true, nil
+		opened.Event = *seen.Control
+		return opened, true, nil
 	}
-	event, err = loadEvent(tx, seen.Seq)
-	return event, true, err
+	opened.Event, err = loadEvent(tx, seen.Seq)
+	return opened, true, err
 }
 
-// rememberSeen makes further copies of an event's message duplicates.
-func (a *Account) rememberSeen(tx *keystore.Tx, event Event) error {
-	seen := seenEntry{Seq: event.Seq, Until: a.env.Now().Add(seenFor)}
-	if !event.Shown() {
-		seen.Control = &event
+// rememberSeen makes further copies of a message duplicates.
+func (a *Account) rememberSeen(tx *keystore.Tx, opened Opened) error {
+	seen := seenEntry{Seq: opened.Event.Seq, Ack: opened.Ack, Until: a.env.Now().Add(seenFor)}
+	if !opened.Event.Shown() {
+		seen.Control = &opened.Event
 	}
-	return put(tx, tableSeen, event.ID, seen)
+	return put(tx, tableSeen, opened.Event.ID, seen)
 }
 
 // forgetSeen drops the memory of messages that no network can have any more. It looks for them once a day.

@@ -21,6 +21,7 @@ const (
 	tableInbox          keystore.Table = "inbox"           // sequence -> Event
 	tableUndelivered    keystore.Table = "undelivered"     // sequence of an Event -> who is about to print it
 	tableOutbox         keystore.Table = "outbox"          // sequence -> Outgoing
+	tableListeners      keystore.Table = "listeners"       // process -> listening
 	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
 	tableCursors        keystore.Table = "cursors"         // node -> last hash

@@ -23,9 +23,8 @@ type Content struct {
 	// Bundle lets the receiver start a session with the sender. It is nil in most messages. Its signature has
 	// not been checked.
 	Bundle *x3dh.Bundle
-	// Status is the sender's online status beside Body, or nil. It travels in a field of our own, which other
-	// clients skip: next to a LokiAddressMessage they would ignore the text.
-	Status *Online
+	// Extension is what our own clients say beside Body. It is nil in messages of others.
+	Extension *Extension
 }
 
 // Body is the sum of the kinds of things to say.

@@ -9,7 +9,7 @@ import (
 func FuzzParse(f *testing.F) {
 	bundle := testBundle()
 	withStatus := FriendRequest("hello", "Alice", []byte("k"), bundle)
-	withStatus.Status = &Online{Reachable: true, Address: "a", Port: 1}
+	withStatus.Extension = &Extension{Status: &Online{Reachable: true, Address: "a", Port: 1}, StatusTimestampMS: 1, AckKey: &AckKey{1}}
 	for _, content := range []Content{
 		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync},
 		{Body: Data{Quote: &Quote{TimestampMS: 1}, Flags: EndSession}},

@@ -19,9 +19,8 @@ const (
 	fieldBundle  = 101
 	fieldOnline  = 102
 	fieldPairing = 103
-	// fieldStatus is our own: a LokiAddressMessage, at its number plus 1000 in order to stay clear of the numbers
-	// that later clients took.
-	fieldStatus = 1000 + fieldOnline
+	// fieldExtension is our own, see content.proto.
+	fieldExtension = 1000 + fieldOnline
 )
 
 // Fields of the messages inside, by number.
@@ -77,8 +76,8 @@ func (c Content) Marshal() []byte {
 	if c.Body != nil && c.Body.field() > fieldBundle {
 		b = fields.AppendBytes(b, c.Body.field(), c.Body.marshal())
 	}
-	if c.Status != nil {
-		b = fields.AppendBytes(b, fieldStatus, c.Status.marshal())
+	if c.Extension != nil {
+		b = fields.AppendBytes(b, fieldExtension, c.Extension.marshal())
 	}
 	return b
 }

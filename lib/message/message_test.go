@@ -45,12 +45,16 @@ func TestEveryKindBothWays(t *testing.T) {
 	bundleWithoutOneTime := testBundle()
 	bundleWithoutOneTime.OneTimePrekeyID, bundleWithoutOneTime.OneTimePrekey = 0, nil
 	text := Text("žluťoučký kůň 🐎", "Ålice", []byte("a key"))
-	withStatus := text
-	withStatus.Status = &Online{Reachable: true, Address: "node.snode", Port: 22021}
+	extended := text
+	extended.Extension = &Extension{
+		Status: &Online{Reachable: true, Address: "node.snode", Port: 22021}, StatusTimestampMS: 1<<64 - 1, AckKey: &AckKey{1, 31: 2},
+	}
 	for name, content := range map[string]Content{
 		"text":                   text,
-		"text with status":       withStatus,
-		"text of one not online": {Body: Data{Text: "x"}, Status: &Online{}},
+		"extended text":          extended,
+		"text of one not online": {Body: Data{Text: "x"}, Extension: &Extension{Status: &Online{}}},
+		"text to acknowledge":    {Body: Data{Text: "x"}, Extension: &Extension{AckKey: &AckKey{}}},
+		"empty extension":        {Body: Data{Text: "x"}, Extension: &Extension{}},
 		"empty text":             Text("", "", nil),
 		"friend request":         FriendRequest("hello", "Alice", nil, bundle),
 		"reset":                  Reset(bundle),
@@ -176,6 +180,9 @@ func TestParseRefuses(t *testing.T) {
 	with := func(field protowire.Number, part []byte) []byte {
 		return fields.AppendBytes(Text("x", "", nil).Marshal(), field, part)
 	}
+	extended := func(field protowire.Number, part []byte) []byte {
+		return with(fieldExtension, fields.AppendBytes(nil, field, part))
+	}
 	changed := func(change func(*wirepb.PreKeyBundleMessage)) []byte {
 		bundle := testBundle()
 		wire := &wirepb.Content{}
@@ -201,8 +208,11 @@ func TestParseRefuses(t *testing.T) {
 		"address that is not UTF-8":     {OnlineStatus("\xff", 1).Marshal(), ErrMalformed},
 		"address that is too long":      {OnlineStatus(long, 1).Marshal(), ErrMalformed},
 		"port that is none":             {with(fieldOnline, []byte{fieldPort << 3, 0x80, 0x80, 0x04}), ErrMalformed},
-		"status with a long address":    {with(fieldStatus, Online{Reachable: true, Address: long}.marshal()), ErrMalformed},
-		"status that is no protobuf":    {with(fieldStatus, []byte{0xff}), ErrMalformed},
+		"status with a long address":    {extended(fieldStatus, Online{Reachable: true, Address: long}.marshal()), ErrMalformed},
+		"status that is no protobuf":    {extended(fieldStatus, []byte{0xff}), ErrMalformed},
+		"short acknowledgement key":     {extended(fieldAckKey, make([]byte, 31)), ErrMalformed},
+		"empty acknowledgement key":     {extended(fieldAckKey, nil), ErrMalformed},
+		"extension alone":               {Content{Extension: &Extension{AckKey: &AckKey{}}}.Marshal(), ErrEmpty},
 		"too many receipts":             {Receipt(Read, make([]uint64, MaxReceipts+1)...).Marshal(), ErrMalformed},
 		"receipt of another kind":       {Receipt(2, 1).Marshal(), ErrMalformed},
 		"bundle of nothing":             {with(fieldBundle, nil), ErrMalformed},
@@ -263,7 +273,10 @@ func TestLongestTextFits(t *testing.T) {
 	bundle := testBundle()
 	bundle.SignedPrekeyID, bundle.OneTimePrekeyID = 1<<32-1, 1<<32-1
 	content := FriendRequest(strings.Repeat("x", MaxTextBytes), strings.Repeat("n", MaxDisplayNameBytes), make([]byte, 32), bundle)
-	content.Status = &Online{Reachable: true, Address: strings.Repeat("a", MaxAddressBytes), Port: 1<<16 - 1}
+	content.Extension = &Extension{
+		Status:            &Online{Reachable: true, Address: strings.Repeat("a", MaxAddressBytes), Port: 1<<16 - 1},
+		StatusTimestampMS: 1<<64 - 1, AckKey: &AckKey{},
+	}
 	padded := Pad(content.Marshal())
 
 	encrypted, err := sealed.EncryptFriendRequest(random, alice, bob.Public, padded)

@@ -6,7 +6,6 @@ import (
 	"math"
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"sessiontool/lib/x25519"
@@ -49,7 +48,7 @@ func Parse(b []byte) (Content, error) {
 	if content.Body == nil && content.Bundle == nil {
 		return Content{}, ErrEmpty
 	}
-	if content.Status, err = parseStatus(wire.ProtoReflect().GetUnknown()); err != nil {
+	if content.Extension, err = parseExtension(wire.Extension); err != nil {
 		return Content{}, err
 	}
 	return content, nil
@@ -129,38 +128,6 @@ func parseOnline(wire *wirepb.LokiAddressMessage) (Online, error) {
 		return Online{}, nil
 	}
 	return online, nil
-}
-
-// parseStatus looks for our own field among those that the generated code does not know. It returns nil if there is
-// none, and the last if there are several.
-func parseStatus(unknown []byte) (*Online, error) {
-	var status *Online
-	for len(unknown) > 0 {
-		field, kind, tagSize := protowire.ConsumeTag(unknown)
-		if tagSize < 0 {
-			return nil, fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(tagSize))
-		}
-		value := unknown[tagSize:]
-		size := protowire.ConsumeFieldValue(field, kind, value)
-		if size < 0 {
-			return nil, fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(size))
-		}
-		unknown = value[size:]
-		if field != fieldStatus || kind != protowire.BytesType {
-			continue
-		}
-		encoded, _ := protowire.ConsumeBytes(value)
-		var wire wirepb.LokiAddressMessage
-		if err := proto.Unmarshal(encoded, &wire); err != nil {
-			return nil, fmt.Errorf("%w: status: %w", ErrMalformed, err)
-		}
-		online, err := parseOnline(&wire)
-		if err != nil {
-			return nil, err
-		}
-		status = &online
-	}
-	return status, nil
 }
 
 func parseReceipts(wire *wirepb.ReceiptMessage) (Receipts, error) {

@@ -40,6 +40,7 @@ type Config struct {
 	Random       io.Reader     // safe for concurrent use
 	Now          func() time.Time
 	Log          *slog.Logger // nil: nothing is logged
+	Dial         rpc.DialFunc // opens connections to guards and seeds; nil: those of rpc.NewClient
 }
 
 // Client is safe for concurrent use.
@@ -71,6 +72,9 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		version: config.OnionVersion, random: config.Random, now: config.Now, log: config.Log,
 		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
+	}
+	if config.Dial != nil {
+		c.http = rpc.NewClientOver(config.Dial)
 	}
 	if c.version == 0 {
 		c.version = onion.V2

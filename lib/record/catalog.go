@@ -26,6 +26,7 @@ var Kinds = []Kind{
 	{TypeReceipt, Receipt{}, "what became of one draft or envelope", false, true},
 	{TypeMessage, Message{}, "a text that arrived", false, true},
 	{TypeDelivery, Delivery{}, "a receipt that the other side sent", false, true},
+	{TypeHeartbeat, Heartbeat{}, "a sign of life of listen", false, true},
 	{TypeControl, Control{}, "a message without anything to show", false, true},
 	{TypeSwarm, Swarm{}, "the nodes that keep a Session ID's messages", false, true},
 	{TypeNode, Node{}, "a service node", false, true},

@@ -53,6 +53,7 @@ const (
 	CodeNetworkUnreachable Code = "network_unreachable"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
+	CodeNotDelivered       Code = "not_delivered"
 	CodeNotRetrieved       Code = "not_retrieved"
 	CodeDevnetRunning      Code = "devnet_running"
 	CodeOutputClosed       Code = "output_closed"
@@ -116,7 +117,8 @@ var Codes = []CodeInfo{
 	{CodeRequestPending, ExitTemporary, true, "a friend request is waiting for an answer", "wait for it, or use --again"},
 	{CodeNetworkUnreachable, ExitTemporary, true, "the network does not answer", "try again; check that the network is up"},
 	{CodeTooFewNodes, ExitTemporary, true, "too few service nodes answer for an onion path", "try again; a path needs four nodes"},
-	{CodeNotStored, ExitTemporary, true, "too few nodes of the recipient's swarm took the message", "it waits in the outbox: the same command again, or any send or poll, sends it"},
+	{CodeNotStored, ExitTemporary, true, "too few nodes of the recipient's swarm took the message", "it waits in the outbox: the same command again, or any send, poll or listen, sends it"},
+	{CodeNotDelivered, ExitTemporary, true, "the recipient has not acknowledged the message on the synchronous route", "it is not sent later; try again, or use --route auto"},
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
 	{CodeDevnetRunning, ExitTemporary, true, "a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
 	{CodeOutputClosed, ExitTemporary, true, "stdout is closed, or its reader is gone", "the same command again goes on with what was not written"},

@@ -16,6 +16,7 @@ const (
 	TypeReceipt       = "receipt"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
+	TypeHeartbeat     = "heartbeat"
 	TypeControl       = "control"
 	TypeSwarm         = "swarm"
 	TypeNode          = "node"
@@ -43,6 +44,12 @@ const (
 	TypeBackup        = "backup"
 	TypeKeystore      = "keystore"
 	TypeError         = "error"
+)
+
+// The routes of messages.
+const (
+	RouteAsync = "async" // stored by a swarm until the recipient asks
+	RouteSync  = "sync"  // handed to the recipient while it listens, and acknowledged
 )
 
 // Draft is what send and friend-request send read: a text for a Session ID.
@@ -81,17 +88,21 @@ type FriendRequest struct {
 }
 
 // Contact is somebody this account has dealt with. Verified says that the two compared their safety number, which is
-// filled in by contact verify alone.
+// filled in by contact verify alone. Online says that the contact can be reached at ListeningNode as far as is known;
+// StatusAt is when the contact told so, or told that it cannot be reached.
 type Contact struct {
-	Type         string `json:"type"`
-	Account      string `json:"account"`
-	SessionID    string `json:"session_id"`
-	DisplayName  string `json:"display_name"`
-	State        string `json:"state"`
-	HasSession   bool   `json:"has_session"`
-	Since        string `json:"since"`
-	Verified     bool   `json:"verified"`
-	SafetyNumber string `json:"safety_number,omitempty"`
+	Type          string `json:"type"`
+	Account       string `json:"account"`
+	SessionID     string `json:"session_id"`
+	DisplayName   string `json:"display_name"`
+	State         string `json:"state"`
+	HasSession    bool   `json:"has_session"`
+	Since         string `json:"since"`
+	Verified      bool   `json:"verified"`
+	SafetyNumber  string `json:"safety_number,omitempty"`
+	Online        bool   `json:"online"`
+	ListeningNode string `json:"listening_node,omitempty"` // Ed25519 key in hex
+	StatusAt      string `json:"status_at,omitempty"`
 }
 
 // NodeResult is what one node answered to a store.
@@ -103,12 +114,16 @@ type NodeResult struct {
 	Millis        int64  `json:"ms"`
 }
 
-// Receipt says what became of one draft or envelope.
+// Receipt says what became of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
+// Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's acknowledgement.
+// On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody wanted that.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`
 	To          string       `json:"to"`
 	Route       string       `json:"route"`
+	Reason      Reason       `json:"reason,omitempty"`
+	RoundTripMS float64      `json:"round_trip_ms,omitempty"`
 	MessageHash string       `json:"message_hash"`
 	TimestampMS int64        `json:"timestamp_ms"`
 	TTLMillis   int64        `json:"ttl_ms"`
@@ -156,6 +171,17 @@ type Control struct {
 	TimestampMS int64  `json:"timestamp_ms"`
 	MessageHash string `json:"message_hash"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// Heartbeat is a sign of life of listen. ListeningNode is the Ed25519 key, in hex, of the node at which it listens, empty while
+// there is none; PolledAt is when the account's swarm was asked last with success. Received counts the records before it.
+type Heartbeat struct {
+	Type          string `json:"type"`
+	Account       string `json:"account"`
+	At            string `json:"at"`
+	ListeningNode string `json:"listening_node"`
+	PolledAt      string `json:"polled_at,omitempty"`
+	Received      int    `json:"received"`
 }
 
 // Node is a service node. SwarmID is 16 hex digits, empty where it is not known.

@@ -25,7 +25,7 @@ import (
 )
 
 // startDevnet starts a network of real nodes. Nothing of it outlives the test.
-func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
+func startDevnet(t testing.TB, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
 	leakcheck.Check(t)
 	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize})
@@ -36,7 +36,7 @@ func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	return net
 }
 
-func closeNetwork(t *testing.T, net *devnet.Network) {
+func closeNetwork(t testing.TB, net *devnet.Network) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), atOnce)
 	defer cancel()
@@ -50,21 +50,21 @@ func closeNetwork(t *testing.T, net *devnet.Network) {
 const atOnce = 100 * time.Millisecond
 
 // puppets starts a network of nodes that do as they are told. All are one swarm by default.
-func puppets(t *testing.T, n int) *puppet.Network {
+func puppets(t testing.TB, n int) *puppet.Network {
 	t.Helper()
 	leakcheck.Check(t)
 	return puppet.Start(t, n)
 }
 
 // configOf is what a client of a network needs.
-func configOf(t *testing.T, seed string) network.Config {
+func configOf(t testing.TB, seed string) network.Config {
 	t.Helper()
 	return network.Config{
 		Seeds: []string{seed}, StateFile: filepath.Join(t.TempDir(), "state.json"), Random: rand.Reader, Now: time.Now,
 	}
 }
 
-func newClient(t *testing.T, config network.Config) *network.Client {
+func newClient(t testing.TB, config network.Config) *network.Client {
 	t.Helper()
 	c, err := network.New(config)
 	if err != nil {
@@ -79,7 +79,7 @@ func newClient(t *testing.T, config network.Config) *network.Client {
 }
 
 // eventually waits until done.
-func eventually(t *testing.T, what string, done func() bool) {
+func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -94,7 +94,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 // swarmOf returns the places in a devnet of the members of id's swarm.
-func swarmOf(t *testing.T, net *devnet.Network, id sessionid.ID) (places []int) {
+func swarmOf(t testing.TB, net *devnet.Network, id sessionid.ID) (places []int) {
 	t.Helper()
 	members, err := newClient(t, configOf(t, net.SeedURL())).LookupSwarm(t.Context(), id)
 	if err != nil {
@@ -108,7 +108,7 @@ func swarmOf(t *testing.T, net *devnet.Network, id sessionid.ID) (places []int) 
 	return places
 }
 
-func stop(t *testing.T, net *devnet.Network, places ...int) {
+func stop(t testing.TB, net *devnet.Network, places ...int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(places))*atOnce)
 	defer cancel()
@@ -193,18 +193,18 @@ func always(method string, status int, body string, nodes ...*puppet.Node) {
 }
 
 // seedOf starts a seed that passes on what the one at url says, which may change.
-func seedOf(t *testing.T, url func() string) string {
+func seedOf(t testing.TB, url func() string) string {
 	t.Helper()
 	return passOn(t, url, func() bool { return true })
 }
 
 // seedWithout starts a seed that passes on what another one says, but tells the time only if told is set.
-func seedWithout(t *testing.T, seed string, told func() bool) string {
+func seedWithout(t testing.TB, seed string, told func() bool) string {
 	t.Helper()
 	return passOn(t, func() string { return seed }, told)
 }
 
-func passOn(t *testing.T, url func() string, timed func() bool) string {
+func passOn(t testing.TB, url func() string, timed func() bool) string {
 	t.Helper()
 	client := rpc.NewClient()
 	t.Cleanup(client.Close)
@@ -226,7 +226,7 @@ func passOn(t *testing.T, url func() string, timed func() bool) string {
 	return s.URL
 }
 
-func wantError(t *testing.T, what string, err, want error) {
+func wantError(t testing.TB, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Errorf("%s: error is %v, want %v", what, err, want)

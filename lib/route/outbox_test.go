@@ -3,7 +3,6 @@ package route
 import (
 	"context"
 	"errors"
-	"net/http"
 	"testing"
 	"time"
 
@@ -89,16 +88,7 @@ func TestOutOfTime(t *testing.T) {
 	defer cancel()
 	release := make(chan struct{})
 	defer close(release)
-	for _, node := range net.Nodes {
-		node.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
-			cancel()
-			select {
-			case <-r.Context().Done():
-			case <-release:
-			}
-			panic(http.ErrAbortHandler)
-		})
-	}
+	hang(net, cancel, release)
 	_, err := alice.Router.Send(ctx, alice.drafted(bob, "hello"))
 	wantError(t, "cancelled", err, context.Canceled)
 	if left := alice.waiting(); len(left) != 1 {

@@ -20,20 +20,27 @@ import (
 type person struct {
 	*account.Account
 	*Router
-	t       *testing.T
+	t       testing.TB
 	network *network.Client
 	store   *keystore.Store
+	dir     string // of the keystore
 }
 
 // newPerson makes somebody on a network with a seed of this URL.
-func newPerson(t *testing.T, name, seed string) *person {
+func newPerson(t testing.TB, name, seed string) *person {
 	t.Helper()
 	return newPersonWith(t, name, configOf(t, seed), Options{})
 }
 
-func newPersonWith(t *testing.T, name string, config network.Config, options Options) *person {
+func newPersonWith(t testing.TB, name string, config network.Config, options Options) *person {
 	t.Helper()
-	store, err := keystore.Create(t.Context(), filepath.Join(t.TempDir(), "keystore"), keystore.Unlock{}, keystore.Options{})
+	return newPersonIn(t, name, config, options, environment(name))
+}
+
+func newPersonIn(t testing.TB, name string, config network.Config, options Options, env account.Environment) *person {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "keystore")
+	store, err := keystore.Create(t.Context(), dir, keystore.Unlock{}, keystore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +48,11 @@ func newPersonWith(t *testing.T, name string, config network.Config, options Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := account.Create(t.Context(), store, environment(name), name, name, secret)
+	a, err := account.Create(t.Context(), store, env, name, name, secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &person{t: t, Account: a, network: newClient(t, config), store: store}
+	p := &person{t: t, Account: a, network: newClient(t, config), store: store, dir: dir}
 	p.Router = New(a, p.network, options)
 	return p
 }
@@ -69,7 +76,7 @@ func (p *person) anew(owner string) *person {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return &person{t: p.t, Account: a, Router: New(a, p.network, p.options), network: p.network, store: p.store}
+	return &person{t: p.t, Account: a, Router: New(a, p.network, p.options), network: p.network, store: p.store, dir: p.dir}
 }
 
 // reconnects goes on with what a new process knows of the network: what the old one remembered.
@@ -213,7 +220,7 @@ func (p *person) waiting() []account.Outgoing {
 }
 
 // someone draws a Session ID.
-func someone(t *testing.T) sessionid.ID {
+func someone(t testing.TB) sessionid.ID {
 	t.Helper()
 	seed, err := sessionid.GenerateSeed(rand.Reader)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
+	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
@@ -16,6 +17,7 @@ type Deliver func(event account.Event) error
 // for new messages, opens and delivers them, and sends what they call for. It succeeds if one member answered; the
 // error wraps ErrNotRetrieved otherwise.
 func (r *Router) Poll(ctx context.Context, deliver Deliver) error {
+	r.needNotLook()
 	left, err := r.account.ClaimUndelivered(ctx)
 	if err != nil {
 		return err
@@ -35,22 +37,35 @@ func (r *Router) Poll(ctx context.Context, deliver Deliver) error {
 
 // take opens one page of one node and delivers what is new in it.
 func (r *Router) take(ctx context.Context, node network.Node, page []rpc.Stored, deliver Deliver) error {
+	fresh, err := r.receive(ctx, node, page)
+	if err != nil {
+		return err
+	}
+	return r.hand(ctx, fresh, deliver)
+}
+
+// receive opens one page of one node and returns what is new in it and worth showing.
+func (r *Router) receive(ctx context.Context, node network.Node, page []rpc.Stored) (fresh []account.Event, err error) {
 	batch := make([]account.Incoming, len(page))
 	for i, stored := range page {
-		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: Asynchronous}
+		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: record.RouteAsync}
 	}
 	cursor := &account.Cursor{Node: node.Ed25519.String(), Hash: page[len(page)-1].Hash}
 	opened, err := r.account.Receive(ctx, batch, cursor)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var fresh []account.Event
+	return newEvents(opened), nil
+}
+
+// newEvents are those worth showing that were not received before.
+func newEvents(opened []account.Opened) (fresh []account.Event) {
 	for _, one := range opened {
-		if !one.Duplicate && one.Event.Shown() {
+		if !one.Duplicate && !one.Refused && one.Event.Shown() {
 			fresh = append(fresh, one.Event)
 		}
 	}
-	return r.hand(ctx, fresh, deliver)
+	return fresh
 }
 
 // hand delivers events one by one and marks each delivered afterwards, even if the caller's time has run out in

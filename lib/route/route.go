@@ -1,38 +1,46 @@
 // Package route moves messages between an account and the network. It reads like the description of the system:
 // a draft is sealed, proved, and stored through onion requests at three random nodes of the recipient's swarm, which
-// spread it; the recipient asks three random nodes of its own swarm and drops what it has seen.
+// spread it; the recipient asks three random nodes of its own swarm and drops what it has seen. A recipient that is
+// online listens at one node of its swarm: there it gets messages handed over, acknowledges them, and nothing is stored.
 //
 // It promises that a message is in the outbox before it leaves and stays there until its receipt was reported, that a
 // retry sends the same bytes unless the network asks for others, and that a received message is marked delivered only
-// after its reader has it. No single node decides anything: what one asks for or refuses counts only if no other member
+// after its reader has it. A message that was not acknowledged takes the asynchronous route, with the same bytes, so that
+// it is neither lost nor seen twice. No single node decides anything: what one asks for or refuses counts only if no other member
 // of the swarm takes the message as it is.
 package route
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
 )
 
 // Errors of this package, besides those of account and network.
 var (
 	ErrNotStored    = errors.New("too few nodes of the swarm took the message")
+	ErrNotDelivered = errors.New("the recipient has not acknowledged the message")
 	ErrNotRetrieved = errors.New("no node of the swarm answered")
 	ErrRefused      = errors.New("the network refuses the message")
 	ErrClock        = errors.New("the network refuses this machine's clock")
 	ErrDifficulty   = errors.New("the network asks for more proof of work than is allowed")
 )
 
-// Asynchronous is the name of the route over stored messages in records.
-const Asynchronous = "async"
-
 // Options adjusts a Router. The zero value is usable.
 type Options struct {
+	// OnlyAsync leaves out the synchronous route. AckTimeout is how long that waits for an acknowledgement, at most
+	// rpc.MaxWait; 0 means rpc.DefaultWait.
+	OnlyAsync     bool
+	AckTimeout    time.Duration
 	Quorum        int        // how many nodes must have a message for success, at most network.SwarmTargets; 0 means 1
 	MaxDifficulty int64      // refuse more proof of work than this; 0 means DefaultMaxDifficulty
 	Workers       int        // for proof of work; 0 means one per processor
@@ -50,12 +58,18 @@ type Router struct {
 	account *account.Account
 	network *network.Client
 	options Options
+
+	looking sync.Mutex // held while looked is decided
+	looked  bool       // see look
 }
 
 // New makes a router.
 func New(a *account.Account, n *network.Client, options Options) *Router {
 	if options.Quorum == 0 {
 		options.Quorum = 1
+	}
+	if options.AckTimeout == 0 {
+		options.AckTimeout = rpc.DefaultWait
 	}
 	if options.MaxDifficulty == 0 {
 		options.MaxDifficulty = DefaultMaxDifficulty
@@ -66,23 +80,17 @@ func New(a *account.Account, n *network.Client, options Options) *Router {
 	return &Router{account: a, network: n, options: options}
 }
 
-// Send delivers a message of the account's outbox. The receipt of one that was stored by an earlier run is returned
-// as it was. On failure the message stays in the outbox for the next command, unless the network will never take it:
-// then the error wraps ErrRefused. Other errors are those of Store.
+// Send sends a message of the account's outbox: over the synchronous route if the recipient listens, else, or if it is not
+// acknowledged, over the asynchronous one. The receipt of one that was sent by an earlier run is returned as it was. On
+// failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync, unless the
+// network will never take it: then the error wraps ErrRefused. Other errors are those of Store, and ErrNotDelivered.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
 		return receipt, nil
 	}
-	receipt, err := r.Store(ctx, StoreRequest{
-		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
-		Nonce: out.Nonce, Difficulty: out.Difficulty,
-		Solved: func(solved StoreRequest) error {
-			out.StampMS, out.Nonce, out.Difficulty = solved.StampMS, solved.Nonce, solved.Difficulty
-			return r.account.SaveSolution(ctx, out)
-		},
-	})
+	receipt, err := r.carry(ctx, out)
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
 	ctx = context.WithoutCancel(ctx)
@@ -96,44 +104,35 @@ func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt
 	}
 }
 
+// carry takes a message along the routes that are open to it.
+func (r *Router) carry(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
+	var reason record.Reason
+	if len(out.Ack) > 0 && !r.options.OnlyAsync {
+		receipt, why, err := r.deliver(ctx, out)
+		if err != nil || why == "" {
+			return receipt, err
+		}
+		reason = why
+	}
+	if out.OnlySync {
+		return record.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
+	}
+	receipt, err := r.Store(ctx, StoreRequest{
+		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
+		Nonce: out.Nonce, Difficulty: out.Difficulty,
+		Solved: func(solved StoreRequest) error {
+			out.StampMS, out.Nonce, out.Difficulty = solved.StampMS, solved.Nonce, solved.Difficulty
+			return r.account.SaveSolution(ctx, out)
+		},
+	})
+	receipt.Reason = reason
+	return receipt, err
+}
+
 // ignoreGone passes over an entry that another process finished in the meantime: that is what was wanted.
 func ignoreGone(err error) error {
 	if errors.Is(err, account.ErrGone) {
 		return nil
 	}
 	return err
-}
-
-// Flush sends what earlier commands left in the outbox, oldest first, and reports how many messages still wait. A
-// message that can not be sent now does not keep the others back.
-func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
-	empty, err := r.account.OutboxEmpty(ctx)
-	if err != nil || empty {
-		return 0, err
-	}
-	claimed, dropped, err := r.account.ClaimOutbox(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, out := range dropped {
-		r.options.Log.Warn("message expired before it could be sent", "to", out.To, "kind", out.Kind)
-	}
-	for _, out := range claimed {
-		_, err := r.Send(ctx, out)
-		switch {
-		case err == nil:
-			// Nobody waits for this receipt: there is nothing to report.
-			if err := r.account.Discard(ctx, out); err != nil {
-				return waiting, err
-			}
-		case ctx.Err() != nil:
-			return waiting, ctx.Err()
-		case errors.Is(err, ErrRefused):
-			r.options.Log.Warn("message is given up", "to", out.To, "kind", out.Kind, "error", err)
-		default:
-			waiting++
-			r.options.Log.Warn("message waits in the outbox", "to", out.To, "kind", out.Kind, "error", err)
-		}
-	}
-	return waiting, nil
 }

@@ -26,7 +26,7 @@ const maxErrorText = 200
 // ErrDifficulty or the network's, or are the context's or Solved's.
 func (r *Router) Store(ctx context.Context, q StoreRequest) (record.Receipt, error) {
 	receipt := record.Receipt{
-		Type: record.TypeReceipt, To: q.To.String(), Route: Asynchronous, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{},
+		Type: record.TypeReceipt, To: q.To.String(), Route: record.RouteAsync, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{},
 	}
 	swarm, err := r.network.Swarm(ctx, q.To)
 	if err != nil {

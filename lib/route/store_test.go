@@ -61,7 +61,7 @@ func TestStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !receipt.OK || receipt.Type != record.TypeReceipt || receipt.To != bob.String() || receipt.Route != Asynchronous ||
+	if !receipt.OK || receipt.Type != record.TypeReceipt || receipt.To != bob.String() || receipt.Route != record.RouteAsync ||
 		receipt.Stored != 3 || receipt.Difficulty != 1 || receipt.TTLMillis != minute || receipt.TimestampMS < before {
 		t.Errorf("receipt %+v", receipt)
 	}

@@ -45,17 +45,25 @@ type Client struct {
 // binds a node to its keys is the onion layer. Seeds over https are checked as usual. Environment proxies are not
 // used, since they would see which nodes a user talks to.
 func NewClient() *Client {
+	return NewClientOver((&net.Dialer{Timeout: connectTimeout}).DialContext)
+}
+
+// DialFunc opens a connection, as net.Dialer.DialContext does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// NewClientOver is NewClient with connections that dial opens.
+func NewClientOver(dial DialFunc) *Client {
 	return &Client{
-		nodes: newHTTPClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
-		seeds: newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12}),
+		nodes: newHTTPClient(dial, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
+		seeds: newHTTPClient(dial, &tls.Config{MinVersion: tls.VersionTLS12}),
 	}
 }
 
-func newHTTPClient(config *tls.Config) *http.Client {
+func newHTTPClient(dial DialFunc, config *tls.Config) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig:        config,
-			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			DialContext:            dial,
 			TLSHandshakeTimeout:    connectTimeout,
 			MaxIdleConnsPerHost:    maxIdlePerHost,
 			IdleConnTimeout:        idleTimeout,

@@ -76,7 +76,7 @@ func (x *LokiAddressMessage_Type) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LokiAddressMessage_Type.Descriptor instead.
 func (LokiAddressMessage_Type) EnumDescriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{2, 0}
+	return file_content_proto_rawDescGZIP(), []int{3, 0}
 }
 
 type DataMessage_Flags int32
@@ -147,7 +147,7 @@ func (x *DataMessage_Flags) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use DataMessage_Flags.Descriptor instead.
 func (DataMessage_Flags) EnumDescriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{4, 0}
+	return file_content_proto_rawDescGZIP(), []int{5, 0}
 }
 
 type ReceiptMessage_Type int32
@@ -203,7 +203,7 @@ func (x *ReceiptMessage_Type) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ReceiptMessage_Type.Descriptor instead.
 func (ReceiptMessage_Type) EnumDescriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{6, 0}
+	return file_content_proto_rawDescGZIP(), []int{7, 0}
 }
 
 type TypingMessage_Action int32
@@ -259,7 +259,7 @@ func (x *TypingMessage_Action) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use TypingMessage_Action.Descriptor instead.
 func (TypingMessage_Action) EnumDescriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{7, 0}
+	return file_content_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // Content holds one thing to say and, beside it, an optional prekey bundle.
@@ -274,6 +274,7 @@ type Content struct {
 	PreKeyBundleMessage  *PreKeyBundleMessage         `protobuf:"bytes,101,opt,name=pre_key_bundle_message,json=preKeyBundleMessage" json:"pre_key_bundle_message,omitempty"`
 	LokiAddressMessage   *LokiAddressMessage          `protobuf:"bytes,102,opt,name=loki_address_message,json=lokiAddressMessage" json:"loki_address_message,omitempty"`
 	PairingAuthorisation *PairingAuthorisationMessage `protobuf:"bytes,103,opt,name=pairing_authorisation,json=pairingAuthorisation" json:"pairing_authorisation,omitempty"`
+	Extension            *Extension                   `protobuf:"bytes,1102,opt,name=extension" json:"extension,omitempty"` // of our own: other clients skip it
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -371,6 +372,75 @@ func (x *Content) GetPairingAuthorisation() *PairingAuthorisationMessage {
 	return nil
 }
 
+func (x *Content) GetExtension() *Extension {
+	if x != nil {
+		return x.Extension
+	}
+	return nil
+}
+
+// Extension is what our clients need for the synchronous route, beside what is said. Its number is that of
+// loki_address_message plus 1000, which stays clear of the numbers that later clients took.
+type Extension struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Status          *LokiAddressMessage    `protobuf:"bytes,1,opt,name=status" json:"status,omitempty"`                                           // the sender's
+	AckKey          []byte                 `protobuf:"bytes,2,opt,name=ack_key,json=ackKey" json:"ack_key,omitempty"`                             // 32 bytes: who has opened this message can acknowledge it
+	StatusTimestamp *uint64                `protobuf:"varint,3,opt,name=status_timestamp,json=statusTimestamp" json:"status_timestamp,omitempty"` // when the status was so, in milliseconds since 1970
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Extension) Reset() {
+	*x = Extension{}
+	mi := &file_content_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Extension) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Extension) ProtoMessage() {}
+
+func (x *Extension) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Extension.ProtoReflect.Descriptor instead.
+func (*Extension) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Extension) GetStatus() *LokiAddressMessage {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *Extension) GetAckKey() []byte {
+	if x != nil {
+		return x.AckKey
+	}
+	return nil
+}
+
+func (x *Extension) GetStatusTimestamp() uint64 {
+	if x != nil && x.StatusTimestamp != nil {
+		return *x.StatusTimestamp
+	}
+	return 0
+}
+
 // PreKeyBundleMessage is what a stranger needs to start a session with its sender.
 // Keys are 33 bytes (0x05 prefix), the signature is 64 bytes over signed_key.
 type PreKeyBundleMessage struct {
@@ -388,7 +458,7 @@ type PreKeyBundleMessage struct {
 
 func (x *PreKeyBundleMessage) Reset() {
 	*x = PreKeyBundleMessage{}
-	mi := &file_content_proto_msgTypes[1]
+	mi := &file_content_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -400,7 +470,7 @@ func (x *PreKeyBundleMessage) String() string {
 func (*PreKeyBundleMessage) ProtoMessage() {}
 
 func (x *PreKeyBundleMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[1]
+	mi := &file_content_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -413,7 +483,7 @@ func (x *PreKeyBundleMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreKeyBundleMessage.ProtoReflect.Descriptor instead.
 func (*PreKeyBundleMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{1}
+	return file_content_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PreKeyBundleMessage) GetIdentityKey() []byte {
@@ -477,7 +547,7 @@ type LokiAddressMessage struct {
 
 func (x *LokiAddressMessage) Reset() {
 	*x = LokiAddressMessage{}
-	mi := &file_content_proto_msgTypes[2]
+	mi := &file_content_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -489,7 +559,7 @@ func (x *LokiAddressMessage) String() string {
 func (*LokiAddressMessage) ProtoMessage() {}
 
 func (x *LokiAddressMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[2]
+	mi := &file_content_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -502,7 +572,7 @@ func (x *LokiAddressMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LokiAddressMessage.ProtoReflect.Descriptor instead.
 func (*LokiAddressMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{2}
+	return file_content_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LokiAddressMessage) GetP2PAddress() string {
@@ -537,7 +607,7 @@ type LokiProfile struct {
 
 func (x *LokiProfile) Reset() {
 	*x = LokiProfile{}
-	mi := &file_content_proto_msgTypes[3]
+	mi := &file_content_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +619,7 @@ func (x *LokiProfile) String() string {
 func (*LokiProfile) ProtoMessage() {}
 
 func (x *LokiProfile) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[3]
+	mi := &file_content_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +632,7 @@ func (x *LokiProfile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LokiProfile.ProtoReflect.Descriptor instead.
 func (*LokiProfile) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{3}
+	return file_content_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LokiProfile) GetDisplayName() string {
@@ -600,7 +670,7 @@ type DataMessage struct {
 
 func (x *DataMessage) Reset() {
 	*x = DataMessage{}
-	mi := &file_content_proto_msgTypes[4]
+	mi := &file_content_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +682,7 @@ func (x *DataMessage) String() string {
 func (*DataMessage) ProtoMessage() {}
 
 func (x *DataMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[4]
+	mi := &file_content_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +695,7 @@ func (x *DataMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataMessage.ProtoReflect.Descriptor instead.
 func (*DataMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{4}
+	return file_content_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DataMessage) GetBody() string {
@@ -722,7 +792,7 @@ type NullMessage struct {
 
 func (x *NullMessage) Reset() {
 	*x = NullMessage{}
-	mi := &file_content_proto_msgTypes[5]
+	mi := &file_content_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +804,7 @@ func (x *NullMessage) String() string {
 func (*NullMessage) ProtoMessage() {}
 
 func (x *NullMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[5]
+	mi := &file_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +817,7 @@ func (x *NullMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NullMessage.ProtoReflect.Descriptor instead.
 func (*NullMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{5}
+	return file_content_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *NullMessage) GetPadding() []byte {
@@ -768,7 +838,7 @@ type ReceiptMessage struct {
 
 func (x *ReceiptMessage) Reset() {
 	*x = ReceiptMessage{}
-	mi := &file_content_proto_msgTypes[6]
+	mi := &file_content_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +850,7 @@ func (x *ReceiptMessage) String() string {
 func (*ReceiptMessage) ProtoMessage() {}
 
 func (x *ReceiptMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[6]
+	mi := &file_content_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +863,7 @@ func (x *ReceiptMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptMessage.ProtoReflect.Descriptor instead.
 func (*ReceiptMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{6}
+	return file_content_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReceiptMessage) GetType() ReceiptMessage_Type {
@@ -822,7 +892,7 @@ type TypingMessage struct {
 
 func (x *TypingMessage) Reset() {
 	*x = TypingMessage{}
-	mi := &file_content_proto_msgTypes[7]
+	mi := &file_content_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +904,7 @@ func (x *TypingMessage) String() string {
 func (*TypingMessage) ProtoMessage() {}
 
 func (x *TypingMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[7]
+	mi := &file_content_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +917,7 @@ func (x *TypingMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypingMessage.ProtoReflect.Descriptor instead.
 func (*TypingMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{7}
+	return file_content_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TypingMessage) GetTimestamp() uint64 {
@@ -884,7 +954,7 @@ type PairingAuthorisationMessage struct {
 
 func (x *PairingAuthorisationMessage) Reset() {
 	*x = PairingAuthorisationMessage{}
-	mi := &file_content_proto_msgTypes[8]
+	mi := &file_content_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +966,7 @@ func (x *PairingAuthorisationMessage) String() string {
 func (*PairingAuthorisationMessage) ProtoMessage() {}
 
 func (x *PairingAuthorisationMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[8]
+	mi := &file_content_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +979,7 @@ func (x *PairingAuthorisationMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairingAuthorisationMessage.ProtoReflect.Descriptor instead.
 func (*PairingAuthorisationMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{8}
+	return file_content_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PairingAuthorisationMessage) GetPrimaryDevicePubKey() string {
@@ -949,7 +1019,7 @@ type SyncMessage struct {
 
 func (x *SyncMessage) Reset() {
 	*x = SyncMessage{}
-	mi := &file_content_proto_msgTypes[9]
+	mi := &file_content_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1031,7 @@ func (x *SyncMessage) String() string {
 func (*SyncMessage) ProtoMessage() {}
 
 func (x *SyncMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[9]
+	mi := &file_content_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1044,7 @@ func (x *SyncMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage.ProtoReflect.Descriptor instead.
 func (*SyncMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{9}
+	return file_content_proto_rawDescGZIP(), []int{10}
 }
 
 type CallMessage struct {
@@ -985,7 +1055,7 @@ type CallMessage struct {
 
 func (x *CallMessage) Reset() {
 	*x = CallMessage{}
-	mi := &file_content_proto_msgTypes[10]
+	mi := &file_content_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1067,7 @@ func (x *CallMessage) String() string {
 func (*CallMessage) ProtoMessage() {}
 
 func (x *CallMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[10]
+	mi := &file_content_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1080,7 @@ func (x *CallMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallMessage.ProtoReflect.Descriptor instead.
 func (*CallMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{10}
+	return file_content_proto_rawDescGZIP(), []int{11}
 }
 
 type DataMessage_Quote struct {
@@ -1024,7 +1094,7 @@ type DataMessage_Quote struct {
 
 func (x *DataMessage_Quote) Reset() {
 	*x = DataMessage_Quote{}
-	mi := &file_content_proto_msgTypes[11]
+	mi := &file_content_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1106,7 @@ func (x *DataMessage_Quote) String() string {
 func (*DataMessage_Quote) ProtoMessage() {}
 
 func (x *DataMessage_Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[11]
+	mi := &file_content_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1119,7 @@ func (x *DataMessage_Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataMessage_Quote.ProtoReflect.Descriptor instead.
 func (*DataMessage_Quote) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{4, 0}
+	return file_content_proto_rawDescGZIP(), []int{5, 0}
 }
 
 func (x *DataMessage_Quote) GetId() uint64 {
@@ -1084,7 +1154,7 @@ type DataMessage_GroupInvitation struct {
 
 func (x *DataMessage_GroupInvitation) Reset() {
 	*x = DataMessage_GroupInvitation{}
-	mi := &file_content_proto_msgTypes[12]
+	mi := &file_content_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1166,7 @@ func (x *DataMessage_GroupInvitation) String() string {
 func (*DataMessage_GroupInvitation) ProtoMessage() {}
 
 func (x *DataMessage_GroupInvitation) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[12]
+	mi := &file_content_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1179,7 @@ func (x *DataMessage_GroupInvitation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataMessage_GroupInvitation.ProtoReflect.Descriptor instead.
 func (*DataMessage_GroupInvitation) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{4, 1}
+	return file_content_proto_rawDescGZIP(), []int{5, 1}
 }
 
 func (x *DataMessage_GroupInvitation) GetServerAddress() string {
@@ -1137,7 +1207,7 @@ var File_content_proto protoreflect.FileDescriptor
 
 const file_content_proto_rawDesc = "" +
 	"\n" +
-	"\rcontent.proto\x12\rsignalservice\"\xa1\x05\n" +
+	"\rcontent.proto\x12\rsignalservice\"\xda\x05\n" +
 	"\aContent\x12=\n" +
 	"\fdata_message\x18\x01 \x01(\v2\x1a.signalservice.DataMessageR\vdataMessage\x12=\n" +
 	"\fsync_message\x18\x02 \x01(\v2\x1a.signalservice.SyncMessageR\vsyncMessage\x12=\n" +
@@ -1147,7 +1217,12 @@ const file_content_proto_rawDesc = "" +
 	"\x0etyping_message\x18\x06 \x01(\v2\x1c.signalservice.TypingMessageR\rtypingMessage\x12W\n" +
 	"\x16pre_key_bundle_message\x18e \x01(\v2\".signalservice.PreKeyBundleMessageR\x13preKeyBundleMessage\x12S\n" +
 	"\x14loki_address_message\x18f \x01(\v2!.signalservice.LokiAddressMessageR\x12lokiAddressMessage\x12_\n" +
-	"\x15pairing_authorisation\x18g \x01(\v2*.signalservice.PairingAuthorisationMessageR\x14pairingAuthorisation\"\xed\x01\n" +
+	"\x15pairing_authorisation\x18g \x01(\v2*.signalservice.PairingAuthorisationMessageR\x14pairingAuthorisation\x127\n" +
+	"\textension\x18\xce\b \x01(\v2\x18.signalservice.ExtensionR\textension\"\x8a\x01\n" +
+	"\tExtension\x129\n" +
+	"\x06status\x18\x01 \x01(\v2!.signalservice.LokiAddressMessageR\x06status\x12\x17\n" +
+	"\aack_key\x18\x02 \x01(\fR\x06ackKey\x12)\n" +
+	"\x10status_timestamp\x18\x03 \x01(\x04R\x0fstatusTimestamp\"\xed\x01\n" +
 	"\x13PreKeyBundleMessage\x12!\n" +
 	"\fidentity_key\x18\x01 \x01(\fR\videntityKey\x12\x1b\n" +
 	"\tdevice_id\x18\x02 \x01(\rR\bdeviceId\x12\x1c\n" +
@@ -1238,47 +1313,50 @@ func file_content_proto_rawDescGZIP() []byte {
 }
 
 var file_content_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_content_proto_goTypes = []any{
 	(LokiAddressMessage_Type)(0),        // 0: signalservice.LokiAddressMessage.Type
 	(DataMessage_Flags)(0),              // 1: signalservice.DataMessage.Flags
 	(ReceiptMessage_Type)(0),            // 2: signalservice.ReceiptMessage.Type
 	(TypingMessage_Action)(0),           // 3: signalservice.TypingMessage.Action
 	(*Content)(nil),                     // 4: signalservice.Content
-	(*PreKeyBundleMessage)(nil),         // 5: signalservice.PreKeyBundleMessage
-	(*LokiAddressMessage)(nil),          // 6: signalservice.LokiAddressMessage
-	(*LokiProfile)(nil),                 // 7: signalservice.LokiProfile
-	(*DataMessage)(nil),                 // 8: signalservice.DataMessage
-	(*NullMessage)(nil),                 // 9: signalservice.NullMessage
-	(*ReceiptMessage)(nil),              // 10: signalservice.ReceiptMessage
-	(*TypingMessage)(nil),               // 11: signalservice.TypingMessage
-	(*PairingAuthorisationMessage)(nil), // 12: signalservice.PairingAuthorisationMessage
-	(*SyncMessage)(nil),                 // 13: signalservice.SyncMessage
-	(*CallMessage)(nil),                 // 14: signalservice.CallMessage
-	(*DataMessage_Quote)(nil),           // 15: signalservice.DataMessage.Quote
-	(*DataMessage_GroupInvitation)(nil), // 16: signalservice.DataMessage.GroupInvitation
+	(*Extension)(nil),                   // 5: signalservice.Extension
+	(*PreKeyBundleMessage)(nil),         // 6: signalservice.PreKeyBundleMessage
+	(*LokiAddressMessage)(nil),          // 7: signalservice.LokiAddressMessage
+	(*LokiProfile)(nil),                 // 8: signalservice.LokiProfile
+	(*DataMessage)(nil),                 // 9: signalservice.DataMessage
+	(*NullMessage)(nil),                 // 10: signalservice.NullMessage
+	(*ReceiptMessage)(nil),              // 11: signalservice.ReceiptMessage
+	(*TypingMessage)(nil),               // 12: signalservice.TypingMessage
+	(*PairingAuthorisationMessage)(nil), // 13: signalservice.PairingAuthorisationMessage
+	(*SyncMessage)(nil),                 // 14: signalservice.SyncMessage
+	(*CallMessage)(nil),                 // 15: signalservice.CallMessage
+	(*DataMessage_Quote)(nil),           // 16: signalservice.DataMessage.Quote
+	(*DataMessage_GroupInvitation)(nil), // 17: signalservice.DataMessage.GroupInvitation
 }
 var file_content_proto_depIdxs = []int32{
-	8,  // 0: signalservice.Content.data_message:type_name -> signalservice.DataMessage
-	13, // 1: signalservice.Content.sync_message:type_name -> signalservice.SyncMessage
-	14, // 2: signalservice.Content.call_message:type_name -> signalservice.CallMessage
-	9,  // 3: signalservice.Content.null_message:type_name -> signalservice.NullMessage
-	10, // 4: signalservice.Content.receipt_message:type_name -> signalservice.ReceiptMessage
-	11, // 5: signalservice.Content.typing_message:type_name -> signalservice.TypingMessage
-	5,  // 6: signalservice.Content.pre_key_bundle_message:type_name -> signalservice.PreKeyBundleMessage
-	6,  // 7: signalservice.Content.loki_address_message:type_name -> signalservice.LokiAddressMessage
-	12, // 8: signalservice.Content.pairing_authorisation:type_name -> signalservice.PairingAuthorisationMessage
-	0,  // 9: signalservice.LokiAddressMessage.type:type_name -> signalservice.LokiAddressMessage.Type
-	15, // 10: signalservice.DataMessage.quote:type_name -> signalservice.DataMessage.Quote
-	7,  // 11: signalservice.DataMessage.profile:type_name -> signalservice.LokiProfile
-	16, // 12: signalservice.DataMessage.group_invitation:type_name -> signalservice.DataMessage.GroupInvitation
-	2,  // 13: signalservice.ReceiptMessage.type:type_name -> signalservice.ReceiptMessage.Type
-	3,  // 14: signalservice.TypingMessage.action:type_name -> signalservice.TypingMessage.Action
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	9,  // 0: signalservice.Content.data_message:type_name -> signalservice.DataMessage
+	14, // 1: signalservice.Content.sync_message:type_name -> signalservice.SyncMessage
+	15, // 2: signalservice.Content.call_message:type_name -> signalservice.CallMessage
+	10, // 3: signalservice.Content.null_message:type_name -> signalservice.NullMessage
+	11, // 4: signalservice.Content.receipt_message:type_name -> signalservice.ReceiptMessage
+	12, // 5: signalservice.Content.typing_message:type_name -> signalservice.TypingMessage
+	6,  // 6: signalservice.Content.pre_key_bundle_message:type_name -> signalservice.PreKeyBundleMessage
+	7,  // 7: signalservice.Content.loki_address_message:type_name -> signalservice.LokiAddressMessage
+	13, // 8: signalservice.Content.pairing_authorisation:type_name -> signalservice.PairingAuthorisationMessage
+	5,  // 9: signalservice.Content.extension:type_name -> signalservice.Extension
+	7,  // 10: signalservice.Extension.status:type_name -> signalservice.LokiAddressMessage
+	0,  // 11: signalservice.LokiAddressMessage.type:type_name -> signalservice.LokiAddressMessage.Type
+	16, // 12: signalservice.DataMessage.quote:type_name -> signalservice.DataMessage.Quote
+	8,  // 13: signalservice.DataMessage.profile:type_name -> signalservice.LokiProfile
+	17, // 14: signalservice.DataMessage.group_invitation:type_name -> signalservice.DataMessage.GroupInvitation
+	2,  // 15: signalservice.ReceiptMessage.type:type_name -> signalservice.ReceiptMessage.Type
+	3,  // 16: signalservice.TypingMessage.action:type_name -> signalservice.TypingMessage.Action
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -1292,7 +1370,7 @@ func file_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

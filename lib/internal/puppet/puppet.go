@@ -140,10 +140,29 @@ func Swarm(nodes ...*Node) string {
 	return string(text)
 }
 
-// Call is a storage RPC that reached a node.
+// Call is a storage RPC that reached a node, with its parameters that are texts.
 type Call struct {
 	Method string
 	Params map[string]string
+}
+
+// UnmarshalJSON reads a call, whatever its parameters are.
+func (c *Call) UnmarshalJSON(data []byte) error {
+	var call struct {
+		Method string
+		Params map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(data, &call); err != nil {
+		return err
+	}
+	c.Method, c.Params = call.Method, make(map[string]string)
+	for name, value := range call.Params {
+		var text string
+		if json.Unmarshal(value, &text) == nil {
+			c.Params[name] = text
+		}
+	}
+	return nil
 }
 
 // Node is one service node.

@@ -1,0 +1,65 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+)
+
+func newListenCommand(app *App) *cobra.Command {
+	opts := &route.ListenOptions{}
+	cmd := &cobra.Command{
+		Use:   "listen",
+		Short: "Print what is new as it comes, until stopped",
+		Long: "Print what arrives as poll does, as it comes. Friends learn that the account is online, and their messages\n" +
+			"come over the synchronous route: handed over, acknowledged, stored nowhere. What others have stored is\n" +
+			"fetched at the start and every --poll-interval. What waits in the outbox is sent.\n\n" +
+			"It outlives trouble with the network. At its end, also after SIGINT or SIGTERM, it tells friends that the\n" +
+			"account is offline, for which it takes up to five seconds; a second signal ends it at once. If it is killed,\n" +
+			"friends find out when they send, and the next poll or listen prints what was not printed.\n\n" +
+			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a heartbeat is empty\n" +
+			"while there is no node to listen at.",
+		Example: "  sessiontool listen\n" +
+			"  sessiontool listen --for 1h --select text\n" +
+			"  sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
+		Args: cobra.NoArgs,
+		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runListen(ctx, *opts) }),
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
+	flags.DurationVar(&opts.For, "for", 0, "end after this time (default never)")
+	flags.DurationVar(&opts.MaxIdle, "max-idle", 0, "end when nothing has come for so long (default never)")
+	flags.DurationVar(&opts.PollInterval, "poll-interval", route.DefaultPollInterval, "how often to ask for stored messages")
+	flags.DurationVar(&opts.Heartbeat, "heartbeat", 0, "print a heartbeat record this often (default never)")
+	return cmd
+}
+
+func (app *App) runListen(ctx context.Context, opts route.ListenOptions) error {
+	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat, opts.PollInterval - 1} {
+		if limit < 0 {
+			return usageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
+		}
+	}
+	a, router, err := app.openRouter(ctx, route.Options{})
+	if err != nil {
+		return err
+	}
+	opts.Beat = func(pulse route.Pulse) error { return app.print(heartbeatRecord(a, pulse)) }
+	return router.Listen(ctx, opts, func(event account.Event) error { return app.print(eventRecord(a, event, false)) })
+}
+
+func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {
+	out := record.Heartbeat{
+		Type: record.TypeHeartbeat, Account: a.Name(), At: record.Time(time.Now()), ListeningNode: pulse.Node, Received: pulse.Received,
+	}
+	if !pulse.PolledAt.IsZero() {
+		out.PolledAt = record.Time(pulse.PolledAt)
+	}
+	return out
+}

@@ -1,0 +1,101 @@
+package account
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"sessiontool/lib/presence"
+	"sessiontool/lib/record"
+	"sessiontool/lib/sessionid"
+)
+
+// getVia receives one message over a route.
+func (p *person) getVia(route, data string) {
+	p.w.t.Helper()
+	if _, err := p.Receive(p.w.t.Context(), []Incoming{{Data: data, Route: route}}, nil); err != nil {
+		p.w.t.Fatal(err)
+	}
+}
+
+// wantStatusFor checks whether a status for other waits in p's outbox, and takes it out.
+func (p *person) wantStatusFor(other *person, want bool) {
+	p.w.t.Helper()
+	claimed, _ := p.claimsOutbox()
+	if got := len(claimed) == 1 && claimed[0].Kind == KindStatus && claimed[0].To == other.ID(); got != want || len(claimed) > 1 {
+		p.w.t.Errorf("%s has to send %+v", p.name, claimed)
+	}
+	for _, out := range claimed {
+		p.sends(out, nil)
+	}
+}
+
+// Who listens and learns where a friend does tells so in turn, once. Who does not listen has nothing to tell.
+func TestHandshake(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.listensAt(nodeA)
+	bob.getVia(record.RouteAsync, alice.says(bob, "nobody listens here"))
+	bob.wantStatusFor(alice, false)
+
+	bob.listensAt(nodeB)
+	w.pass(time.Second)
+	alice.getVia(record.RouteSync, bob.sendsStatus(alice).Data)
+	if !alice.Answered() || alice.Answered() {
+		t.Error("alice does not know that she has an answer to send, or not when")
+	}
+	answer, _ := alice.claimsOutbox()
+	if len(answer) != 1 || answer[0].Kind != KindStatus || answer[0].TTLMillis != StatusFreshFor.Milliseconds() {
+		t.Fatalf("alice answers %+v", answer)
+	}
+	bob.getVia(record.RouteSync, alice.sends(answer[0], nil))
+	bob.wantNode(alice, nodeA)
+	bob.wantStatusFor(alice, false) // it is no news
+
+	// A stored text from somebody who listens, while we do, shows that something is not known. Once is enough for a while.
+	w.pass(remindAfter)
+	alice.getVia(record.RouteAsync, bob.says(alice, "stored"))
+	alice.wantStatusFor(bob, true)
+	alice.getVia(record.RouteAsync, bob.says(alice, "stored too"))
+	alice.wantStatusFor(bob, false)
+	w.pass(remindAfter)
+	alice.getVia(record.RouteSync, bob.says(alice, "handed over"))
+	alice.wantStatusFor(bob, false)
+	alice.getVia(record.RouteAsync, bob.sendsStatus(alice).Data)
+	alice.wantStatusFor(bob, false) // or they would go on for ever
+
+	old := bob.says(alice, "stored before alice began to listen")
+	w.pass(remindAfter)
+	alice.listensAt(nodeB)
+	alice.getVia(record.RouteAsync, old)
+	alice.wantStatusFor(bob, false)
+}
+
+// A new status takes the place of one that waits, so that nobody who was away for long sends or gets old news.
+func TestAnnounceReplaces(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	carol, stranger := w.person("carol"), w.person("dave")
+	bob.get(alice.asks(carol, "not answered"))
+	first := alice.sendsStatus(bob)
+	if err := alice.Release(t.Context(), first.Seq); err != nil {
+		t.Fatal(err)
+	}
+	alice.sendsStatus(bob)
+	alice.ends(presence.Crashed)
+	alice = alice.anew("second")
+	alice.listensAt(nodeA)
+	announced, err := alice.Announce(t.Context(), bob.ID(), carol.ID(), stranger.ID())
+	if err != nil || len(announced) != 1 {
+		t.Fatalf("announced %+v, %v", announced, err)
+	}
+	if claimed, _ := alice.anew("third").claimsOutbox(); len(claimed) > 0 {
+		t.Errorf("more is left to send: %+v", claimed)
+	}
+	bob.get(announced[0].Data)
+	bob.wantNode(alice, nodeA)
+	friends, err := alice.Friends(t.Context())
+	if err != nil || !slices.Equal(friends, []sessionid.ID{bob.ID()}) {
+		t.Errorf("the friends are %v, %v", friends, err)
+	}
+}

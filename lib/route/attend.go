@@ -1,0 +1,156 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/network"
+)
+
+const (
+	// avoidFailed and avoidNoMethod are how long a node comes after all others that failed, and how long one is left out
+	// that has no synchronous route.
+	avoidFailed   = time.Minute
+	avoidNoMethod = time.Hour
+	// chooseAgain is how long somebody who finds no listening node waits before looking again, and tryAgain how long
+	// somebody who is cut off does, or whose node gives empty answers without waiting.
+	chooseAgain = 10 * time.Second
+	tryAgain    = time.Second
+)
+
+// attend listens at one node of the swarm after the other, as long as each does its service.
+func (s *listening) attend(ctx context.Context) error {
+	avoid := avoidance{failed: make(map[network.Key]time.Time), lacking: make(map[network.Key]time.Time)}
+	for {
+		node, last, err := s.choose(ctx, avoid)
+		if err != nil || last {
+			if err := s.leave(ctx); err != nil {
+				return err
+			}
+		}
+		if last && !wait(ctx, tryAgain, nil) {
+			return nil
+		}
+		if err == nil {
+			err = s.attendAt(ctx, node)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, errNodeFailed) {
+			avoid.note(node, err)
+			s.router.options.Log.Info("the listening node fails", "node", node.Ed25519, "error", err)
+			signal(s.pollNow) // what was on its way there may have been stored by now
+			continue
+		}
+		if err := s.pass("cannot listen", err); err != nil {
+			return err
+		}
+		if !wait(ctx, chooseAgain, nil) {
+			return nil
+		}
+	}
+}
+
+// avoidance says until when nodes are avoided that failed, and those that lack the method.
+type avoidance struct {
+	failed, lacking map[network.Key]time.Time
+}
+
+// note avoids a node because of an error.
+func (a avoidance) note(node network.Node, err error) {
+	now := time.Now()
+	a.failed[node.Ed25519] = now.Add(avoidFailed)
+	if errors.Is(err, errNoMethod) {
+		a.lacking[node.Ed25519] = now.Add(avoidNoMethod)
+	}
+}
+
+// errNoListeningNode reports that no member of the swarm has a synchronous route.
+var errNoListeningNode = fmt.Errorf("%w: no node of the swarm lets us listen", network.ErrTarget)
+
+// choose draws a member of the account's swarm. Last says that all have failed, and this one has the longest time ago.
+func (s *listening) choose(ctx context.Context, avoid avoidance) (node network.Node, last bool, err error) {
+	swarm, err := s.router.network.Swarm(ctx, s.router.account.ID())
+	if err != nil {
+		return network.Node{}, false, err
+	}
+	now := time.Now()
+	members := slices.DeleteFunc(s.router.network.Shuffle(swarm), func(node network.Node) bool {
+		return now.Before(avoid.lacking[node.Ed25519])
+	})
+	if len(members) == 0 {
+		return network.Node{}, false, errNoListeningNode
+	}
+	for _, member := range members {
+		if !now.Before(avoid.failed[member.Ed25519]) {
+			return member, false, nil
+		}
+	}
+	oldest := slices.MinFunc(members, func(x, y network.Node) int {
+		return avoid.failed[x.Ed25519].Compare(avoid.failed[y.Ed25519])
+	})
+	return oldest, true, nil
+}
+
+// attendAt listens at one node until that does not work any more.
+func (s *listening) attendAt(ctx context.Context, node network.Node) error {
+	l := s.router.newListener(node)
+	if err := l.register(ctx); err != nil {
+		return err
+	}
+	if err := s.router.account.ListenAt(ctx, node.Ed25519.String(), node.Port); err != nil {
+		return err
+	}
+	s.settleAt(l)
+	signal(s.announceNow)
+	for {
+		started := time.Now()
+		events, err := l.next(ctx)
+		if s.router.account.Answered() {
+			signal(s.flushNow)
+		}
+		switch {
+		case err == nil && len(l.acks) > 0:
+			if err := s.push(ctx, events); err != nil {
+				return err
+			}
+		case cutOff(err), err == nil && time.Since(started) < tryAgain:
+			if !wait(ctx, tryAgain, nil) {
+				return ctx.Err()
+			}
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// cutOff reports whether an error is not the listening node's fault.
+func cutOff(err error) bool {
+	return errors.Is(err, network.ErrNoPath) || errors.Is(err, network.ErrNoSeed) || errors.Is(err, network.ErrTooFewNodes) ||
+		errors.Is(err, keystore.ErrLocked)
+}
+
+// settleAt says where the account listens; nil is nowhere.
+func (s *listening) settleAt(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = l
+}
+
+// leave takes back that the account listens, if it does.
+func (s *listening) leave(ctx context.Context) error {
+	s.mu.Lock()
+	was := s.at
+	s.at = nil
+	s.mu.Unlock()
+	if was == nil {
+		return nil
+	}
+	signal(s.announceNow)
+	return s.router.account.StopListening(ctx)
+}

@@ -1,0 +1,76 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/devnet"
+)
+
+// BenchmarkRoutes measures from the start of a send until its reader has the text, on both routes in turn: with
+// somebody who listens, and with somebody who polls the moment that the send is done. The keystores are on the disk.
+func BenchmarkRoutes(b *testing.B) {
+	net, err := devnet.Start(b.Context(), devnet.Options{Nodes: 12, SwarmSize: 5})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { closeNetwork(b, net) })
+	alice, bob, carol := newPerson(b, "alice", net.SeedURL()), newPerson(b, "bob", net.SeedURL()), newPerson(b, "carol", net.SeedURL())
+	alice.befriends(bob)
+	alice.befriends(carol)
+	ctx := b.Context()
+	read := make(chan time.Time)
+	done := make(chan error, 1)
+	b.Cleanup(func() { <-done }) // it ends with b's context
+	listener := bob.anew("bob listens")
+	go func() {
+		done <- listener.Listen(ctx, ListenOptions{}, func(account.Event) error {
+			read <- time.Now()
+			return nil
+		})
+	}()
+	eventually(b, "bob to listen", func() bool {
+		found, err := bob.Listening(ctx)
+		return err == nil && found
+	})
+	bob.says(alice, "I listen")
+	alice.gets("I listen")
+
+	var sync, async []time.Duration
+	for i := 0; b.Loop(); i++ {
+		started := time.Now()
+		if receipt := alice.texts(bob, fmt.Sprint(i)); receipt.Route != "sync" {
+			b.Fatalf("receipt %+v", receipt)
+		}
+		sync = append(sync, (<-read).Sub(started))
+
+		started = time.Now()
+		alice.says(carol, fmt.Sprint(i))
+		err := carol.Poll(ctx, func(account.Event) error {
+			async = append(async, time.Since(started))
+			return nil
+		})
+		if err != nil || len(async) != i+1 {
+			b.Fatalf("%d were read, %v", len(async), err)
+		}
+	}
+	for _, share := range []struct {
+		name string
+		of   float64
+	}{{"median", 0.5}, {"p99", 0.99}} {
+		quick, slow := quantile(sync, share.of), quantile(async, share.of)
+		b.ReportMetric(float64(quick.Microseconds())/1000, "sync-"+share.name+"-ms")
+		b.ReportMetric(float64(slow.Microseconds())/1000, "async-"+share.name+"-ms")
+		b.ReportMetric(float64(slow)/float64(quick), share.name+"-ratio")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// quantile returns the time that this share of times does not exceed.
+func quantile(times []time.Duration, share float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(times))
+	return sorted[min(int(float64(len(sorted))*share), len(sorted)-1)]
+}

@@ -1,0 +1,206 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+const (
+	// answerTime is what a listening node gets, beyond the time that it is to wait, for its answer to arrive.
+	answerTime = time.Second
+	// lookTime bounds how long a message is held up by the question whether its recipient has come online.
+	lookTime = 3 * time.Second
+)
+
+// deliver hands a message to the node at which its recipient listens, and waits for the acknowledgement. The reason is
+// empty if it came, else it says why not. Errors are the account's or the context's.
+func (r *Router) deliver(ctx context.Context, out account.Outgoing) (record.Receipt, record.Reason, error) {
+	receipt := record.Receipt{Type: record.TypeReceipt, To: out.To.String(), Route: record.RouteSync, Nodes: []record.NodeResult{}}
+	status, reason, err := r.whereabouts(ctx, out.To)
+	if err != nil || reason != "" {
+		return receipt, reason, err
+	}
+	result, reason, err := r.handOver(ctx, out, status.Node)
+	if err != nil {
+		return receipt, reason, err
+	}
+	if reason == "" {
+		receipt.OK, receipt.Nodes = true, append(receipt.Nodes, result.NodeResult)
+		receipt.RoundTripMS = float64(result.took.Microseconds()) / 1000
+		return receipt, "", nil
+	}
+	r.options.Log.Info("not delivered", "node", status.Node, "reason", reason)
+	if notThere[reason] {
+		err = r.account.Unreachable(context.WithoutCancel(ctx), out.To, status)
+	}
+	return receipt, reason, err
+}
+
+// notThere are the reasons that speak against what the recipient has told. The others pass, or are about the message.
+var notThere = map[record.Reason]bool{
+	record.ReasonNobodyListens: true, record.ReasonNotAcknowledged: true, record.ReasonWrongAck: true,
+	record.ReasonUnreachable: true, record.ReasonNoMethod: true, record.ReasonWrongSwarm: true,
+}
+
+// whereabouts returns where a contact listens, or the reason why nobody knows.
+func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Status, record.Reason, error) {
+	status, told, err := r.account.StatusOf(ctx, id)
+	if err != nil {
+		return status, "", err
+	}
+	if !told {
+		return status, record.ReasonNoStatus, nil
+	}
+	if status.Node == "" || !status.Fresh(time.Now()) {
+		if err := r.look(ctx); err != nil {
+			return status, "", err
+		}
+		if status, _, err = r.account.StatusOf(ctx, id); err != nil {
+			return status, "", err
+		}
+	}
+	switch {
+	case status.Node == "":
+		return status, record.ReasonOffline, nil
+	case !status.Fresh(time.Now()):
+		return status, record.ReasonStale, nil
+	}
+	return status, "", nil
+}
+
+// look fetches, once in a process, what waits for the account: there may be the news that somebody has come online. It
+// is left for the next poll to show. While another process listens there is no need to look. The error is the account's or the
+// context's; a network that does not answer now will not answer a store either, which tells.
+func (r *Router) look(ctx context.Context) error {
+	r.looking.Lock()
+	defer r.looking.Unlock()
+	if r.looked {
+		return nil
+	}
+	r.looked = true
+	if listening, err := r.account.Listening(ctx); err != nil || listening {
+		return err
+	}
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	var failure error
+	err := r.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+		_, failure = r.receive(ctx, node, page)
+		return failure
+	})
+	switch {
+	case failure != nil:
+		return failure
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		r.options.Log.Info("cannot look who is online", "error", err)
+	}
+	return nil
+}
+
+// needNotLook says that what waits for the account is fetched anyway.
+func (r *Router) needNotLook() {
+	r.looking.Lock()
+	defer r.looking.Unlock()
+	r.looked = true
+}
+
+// handedOver is what a listening node answered.
+type handedOver struct {
+	record.NodeResult
+	took time.Duration
+}
+
+// handOver asks a listening node to hand over a message. The reason is empty if the recipient has acknowledged it. The
+// error is the context's.
+func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string) (handedOver, record.Reason, error) {
+	result := handedOver{NodeResult: record.NodeResult{PubkeyEd25519: name}}
+	node, err := r.namedNode(ctx, name)
+	if err != nil {
+		return result, record.ReasonUnreachable, ctx.Err()
+	}
+	body, err := rpc.NewRequest(rpc.MethodDeliver, rpc.DeliverParams{
+		PubKey: out.To.String(), Data: out.Data, WaitMillis: r.options.AckTimeout.Milliseconds(),
+	})
+	if err != nil {
+		return result, "", err
+	}
+	asking, cancel := context.WithTimeout(ctx, r.options.AckTimeout+answerTime)
+	defer cancel()
+	started := time.Now()
+	answer, err := r.network.Request(asking, node, body)
+	result.took = time.Since(started)
+	result.Millis, result.Status = result.took.Milliseconds(), answer.Status
+	switch {
+	case err == nil:
+		reason := r.judgeDelivery(out, answer)
+		result.OK = reason == ""
+		return result, reason, nil
+	case ctx.Err() != nil:
+		return result, "", ctx.Err()
+	case asking.Err() != nil:
+		return result, record.ReasonNotAcknowledged, nil
+	}
+	return result, record.ReasonUnreachable, nil
+}
+
+// namedNode returns the registered node with this Ed25519 key. The list of nodes may be old.
+func (r *Router) namedNode(ctx context.Context, name string) (network.Node, error) {
+	var key network.Key
+	if err := key.UnmarshalText([]byte(name)); err != nil {
+		return network.Node{}, err
+	}
+	if _, err := r.network.Nodes(ctx); err != nil {
+		return network.Node{}, err
+	}
+	if node, ok := r.network.Node(key); ok {
+		return node, nil
+	}
+	if err := r.network.Refresh(ctx); err != nil {
+		return network.Node{}, err
+	}
+	if node, ok := r.network.Node(key); ok {
+		return node, nil
+	}
+	return network.Node{}, errors.New("no such node is registered")
+}
+
+// judgeDelivery says what the answer to a deliver means: the reason is empty if only the recipient can have made it.
+func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) record.Reason {
+	switch answer.Status {
+	case rpc.StatusOK:
+		ack, err := rpc.ParseAck(answer.Body)
+		switch {
+		case err == nil && out.Acknowledged(ack[:]):
+			return ""
+		case err == nil && ack == noAck:
+			return record.ReasonRefused
+		}
+		return record.ReasonWrongAck
+	case rpc.StatusNobodyListens:
+		return record.ReasonNobodyListens
+	case rpc.StatusTimeout:
+		return record.ReasonNotAcknowledged
+	case rpc.StatusWrongSwarm:
+		return record.ReasonWrongSwarm
+	case rpc.StatusNotReady:
+		return record.ReasonBusy
+	case rpc.StatusBadRequest:
+		if strings.HasPrefix(answer.Body, rpc.TextNoMethod) {
+			return record.ReasonNoMethod
+		}
+	}
+	return record.ReasonRefused
+}
+
+// noAck is the acknowledgement of a message that the recipient cannot open: its sender need not wait any longer.
+var noAck [rpc.AckSize]byte

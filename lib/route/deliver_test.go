@@ -1,0 +1,221 @@
+package route
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"testing"
+	"time"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// toldBy makes p know that other listens at a node, which need not be so.
+func (p *person) toldBy(other *person, node string) {
+	p.t.Helper()
+	err := other.ListenAt(p.t.Context(), node, 1)
+	if err == nil {
+		other.hands(p)(other.Account.Send(p.t.Context(), account.Draft{To: p.ID(), Text: "I listen"}))
+		err = other.StopListening(p.t.Context())
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.knows(other, node)
+}
+
+// Whatever a listening node answers but the recipient's own acknowledgement, the same bytes are stored; the receipt says why,
+// and the recipient is not looked for again where it was not.
+func TestFallback(t *testing.T) {
+	ack := func(ack [rpc.AckSize]byte) string {
+		return `{"ack":"` + base64.StdEncoding.EncodeToString(ack[:]) + `"}`
+	}
+	for name, test := range map[string]struct {
+		status  int
+		body    string
+		want    record.Reason
+		offline bool
+	}{
+		"nobody listens":         {rpc.StatusNobodyListens, "nobody listens\n", record.ReasonNobodyListens, true},
+		"not acknowledged":       {rpc.StatusTimeout, "not acknowledged in time\n", record.ReasonNotAcknowledged, true},
+		"somebody else's word":   {rpc.StatusOK, ack([rpc.AckSize]byte{1}), record.ReasonWrongAck, true},
+		"no acknowledgement":     {rpc.StatusOK, `{"ack":""}`, record.ReasonWrongAck, true},
+		"cannot be opened":       {rpc.StatusOK, ack(noAck), record.ReasonRefused, false},
+		"no method":              {rpc.StatusBadRequest, "no method deliver", record.ReasonNoMethod, true},
+		"busy":                   {rpc.StatusNotReady, "listening is busy\n", record.ReasonBusy, false},
+		"not a node for it":      {rpc.StatusWrongSwarm, `{"snodes":[]}`, record.ReasonWrongSwarm, true},
+		"some other answer":      {rpc.StatusBadRequest, "data is not base64\n", record.ReasonRefused, false},
+		"an answer from nowhere": {599, "", record.ReasonRefused, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := puppets(t, 5)
+			always(rpc.MethodDeliver, test.status, test.body, net.Nodes...)
+			alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+			alice.befriends(bob)
+			node := net.Nodes[2]
+			alice.toldBy(bob, node.Name())
+			wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, test.want)
+			delivered := node.Calls(rpc.MethodDeliver)
+			if len(delivered) != 1 || delivered[0].Params["pubKey"] != bob.ID().String() {
+				t.Fatalf("delivered were %v", delivered)
+			}
+			for _, node := range net.Nodes {
+				for _, call := range node.Calls(rpc.MethodStore) {
+					if call.Params["data"] != delivered[0].Params["data"] {
+						t.Error("other bytes are stored than were delivered")
+					}
+				}
+			}
+			status, _, err := alice.StatusOf(t.Context(), bob.ID())
+			if err != nil || (status.Node == "") != test.offline {
+				t.Errorf("bob is now believed to be at %q, %v", status.Node, err)
+			}
+		})
+	}
+}
+
+// A recipient whose node is gone, who is offline, or who never told anything gets the message stored.
+func TestNowhereToDeliver(t *testing.T) {
+	net := puppets(t, 6)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	wantRoute(t, alice.texts(bob, "offline"), record.RouteAsync, record.ReasonOffline)
+	alice.toldBy(bob, someone(t).String()[2:])
+	wantRoute(t, alice.texts(bob, "no such node"), record.RouteAsync, record.ReasonUnreachable)
+	alice.toldBy(bob, net.Nodes[5].Name())
+	net.Nodes[5].Stop()
+	wantRoute(t, alice.texts(bob, "a dead node"), record.RouteAsync, record.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "a dead node"), record.RouteAsync, record.ReasonOffline)
+
+	// What bob said yesterday is too old.
+	yesterday := environment("yesterday")
+	yesterday.Now = func() time.Time { return time.Now().Add(-account.StatusFreshFor) }
+	carol := newPersonIn(t, "carol", configOf(t, net.SeedURL()), Options{}, yesterday)
+	alice.befriends(carol)
+	alice.toldBy(carol, net.Nodes[0].Name())
+	wantRoute(t, alice.texts(carol, "stale"), record.RouteAsync, record.ReasonStale)
+
+	original := environment("client of 2020")
+	original.Original = true
+	dave := newPersonIn(t, "dave", configOf(t, net.SeedURL()), Options{}, original)
+	alice.befriends(dave)
+	wantRoute(t, alice.texts(dave, "hello"), record.RouteAsync, record.ReasonNoStatus)
+}
+
+// A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
+func TestOnlySync(t *testing.T) {
+	net := puppets(t, 5)
+	always(rpc.MethodDeliver, rpc.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	alice.toldBy(bob, net.Nodes[0].Name())
+	draft := account.Draft{To: bob.ID(), Text: "now", OnlySync: true}
+	out, err := alice.Account.Send(t.Context(), draft)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = alice.Router.Send(t.Context(), out)
+	wantError(t, "not acknowledged", err, ErrNotDelivered)
+	if waiting, err := alice.anew("another").Flush(t.Context()); err != nil || waiting != 0 {
+		t.Errorf("%d wait, %v", waiting, err)
+	}
+	for _, node := range net.Nodes {
+		if calls := node.Calls(rpc.MethodStore); len(calls) > 0 {
+			t.Errorf("it was stored: %v", calls)
+		}
+	}
+	again, err := alice.Account.Send(t.Context(), draft)
+	if err != nil || !again.Resumed || again.Data != out.Data {
+		t.Errorf("the rerun sends %+v, %v", again, err)
+	}
+}
+
+// Who wants the asynchronous route alone gets it, though the recipient listens.
+func TestOnlyAsync(t *testing.T) {
+	net := puppets(t, 5)
+	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	alice.toldBy(bob, net.Nodes[0].Name())
+	wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, "")
+	if calls := net.Nodes[0].Calls(rpc.MethodDeliver); len(calls) > 0 {
+		t.Errorf("it was delivered: %v", calls)
+	}
+}
+
+// Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in it.
+// It is left for the next poll to show. To see nothing is no reason not to send.
+func TestLook(t *testing.T) {
+	net := puppets(t, 5)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	news := rpc.Stored{Data: bob.seals(alice, "news"), Hash: "1"}
+	for _, node := range net.Nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method != rpc.MethodRetrieve {
+				return 0, ""
+			}
+			if call.Params["lastHash"] == news.Hash {
+				return rpc.StatusOK, pageOf()
+			}
+			return rpc.StatusOK, pageOf(news)
+		})
+	}
+	wantRoute(t, alice.texts(bob, "one"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "two"), record.RouteAsync, record.ReasonOffline)
+	asked := 0
+	for _, node := range net.Nodes {
+		asked += len(node.Calls(rpc.MethodRetrieve))
+	}
+	if asked == 0 || asked > 6 {
+		t.Errorf("members were asked %d times", asked)
+	}
+	if got := alice.polls(); len(got) != 1 || got[0] != "news" {
+		t.Errorf("the next poll shows %q", got)
+	}
+
+	anew := alice.anew("without an answer")
+	for _, node := range net.Nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method == rpc.MethodRetrieve {
+				return 500, "internal error"
+			}
+			return 0, ""
+		})
+	}
+	wantRoute(t, anew.texts(bob, "three"), record.RouteAsync, record.ReasonOffline)
+}
+
+// Where no node of the swarm has the synchronous route, as in 2020, Listen asks for stored messages alone.
+func TestNodesWithoutTheMethod(t *testing.T) {
+	net := puppets(t, 5)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	ear := bob.listens("bob listens", ListenOptions{PollInterval: 10 * time.Millisecond})
+	eventually(t, "all members to be tried", func() bool {
+		for _, node := range net.Nodes {
+			if len(node.Calls(rpc.MethodListen)) != 1 {
+				return false
+			}
+		}
+		return true
+	})
+	data := alice.seals(bob, "hello")
+	for _, box := range boxes(net.Nodes...) {
+		box.put(data)
+	}
+	ear.hears("hello")
+	if listening, err := bob.Listening(t.Context()); err != nil || listening {
+		t.Errorf("listening: %v, %v", listening, err)
+	}
+	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	for _, node := range net.Nodes {
+		if calls := node.Calls(rpc.MethodListen); len(calls) != 1 {
+			t.Errorf("a node was asked %d times", len(calls))
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+)
+
+const (
+	// longestLock is how long anybody may have to wait for the keystore because of somebody who listens.
+	longestLock = 100 * time.Millisecond
+	// rounds is how often others want it.
+	rounds = 15
+)
+
+// process is the same account with a keystore of its own to open, for which it does not wait long.
+func (p *person) process(owner string) *person {
+	p.t.Helper()
+	store, err := keystore.Open(p.t.Context(), p.dir, keystore.Unlock{}, keystore.Options{LockTimeout: longestLock})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	other := *p
+	other.store = store
+	return other.anew(owner)
+}
+
+// Somebody listens for an hour, in which the synchronous route never breaks off; other processes of the same account send
+// and poll all the time, and no lock of the keystore holds them up: nobody waits for anything while having one. At the end
+// nothing is left running, or synctest would say so.
+func TestListenForAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := startPipes(t, 6)
+		alice, bob := newPersonWith(t, "alice", net.config(t), Options{}), newPersonWith(t, "bob", net.config(t), Options{})
+		alice.befriends(bob)
+		started := time.Now()
+		var heard []string
+		routes := make(map[string]int)
+		done := make(chan error)
+		ctx, stop := context.WithCancel(t.Context())
+		go func() {
+			done <- bob.process("bob listens").Listen(ctx, ListenOptions{}, func(event account.Event) error {
+				heard = append(heard, event.Text)
+				routes[event.Route]++
+				return nil
+			})
+		}()
+		<-time.After(time.Second)
+		for round := range rounds {
+			<-time.After(time.Hour/rounds - time.Duration(round)*time.Millisecond) // at ever other moments of its rounds
+			wantRoute(t, alice.process(fmt.Sprint("alice sends ", round)).texts(bob, fmt.Sprint(round)), record.RouteSync, "")
+			bob.process(fmt.Sprint("bob sends ", round)).says(alice, fmt.Sprint(round))
+			bob.process(fmt.Sprint("bob polls ", round)).getsNothing()
+			if got := alice.process(fmt.Sprint("alice polls ", round)).polls(); len(got) != 1 {
+				t.Errorf("alice reads %q", got)
+			}
+		}
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("the listening ends with %v", err)
+		}
+		if len(heard) != rounds || routes[record.RouteSync] != rounds {
+			t.Errorf("bob heard %q, by %v", heard, routes)
+		}
+		for i, text := range heard {
+			if text != fmt.Sprint(i) {
+				t.Errorf("text %d is %q", i, text)
+			}
+		}
+		if passed := time.Since(started); passed < time.Hour-time.Second {
+			t.Errorf("only %v passed", passed)
+		}
+	})
+}

@@ -1,0 +1,225 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/rpc"
+)
+
+// DefaultPollInterval is how often somebody who listens also asks for stored messages.
+const DefaultPollInterval = 10 * time.Second
+
+// waitingEvents is how many events may wait for their reader. A reader that is slower holds up the acknowledgements, so
+// that senders fall back to the asynchronous route.
+const waitingEvents = 64
+
+// ListenOptions adjusts Listen. Without Count, For and MaxIdle it goes on until its context ends.
+type ListenOptions struct {
+	PollInterval time.Duration // 0 means DefaultPollInterval
+	Count        int           // end after so many events
+	For          time.Duration // end after this time
+	MaxIdle      time.Duration // end when nothing has come for so long
+	Heartbeat    time.Duration // how often Beat is called
+	Beat         func(Pulse) error
+}
+
+// Pulse is how a Listen is doing. Node is the Ed25519 key, in hex, of the node at which it listens, empty while there is
+// none; PolledAt is when the swarm was last asked with success.
+type Pulse struct {
+	Node     string
+	PolledAt time.Time
+	Received int
+}
+
+// Listen hands over what arrives, on both routes, until one of the ends of options is reached, in which case it returns
+// nil. It listens at one node of the account's swarm and moves to another one when that fails; it asks for stored
+// messages every PollInterval; it sends what waits in the outbox; and it tells all friends where it listens, and at its end
+// that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network. The error is
+// deliver's, Beat's, the account's, ErrClock or the context's.
+func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deliver) error {
+	if options.PollInterval == 0 {
+		options.PollInterval = DefaultPollInterval
+	}
+	r.needNotLook()
+	s := &listening{
+		router: r, options: options, events: make(chan account.Event, waitingEvents),
+		pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1), announceNow: make(chan struct{}, 1),
+	}
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var workers sync.WaitGroup
+	for _, work := range []func(context.Context) error{s.poll, s.attend, s.flush, s.announce} {
+		workers.Go(func() {
+			if err := work(working); err != nil && working.Err() == nil {
+				stop(err)
+			}
+		})
+	}
+	err := s.handEvents(working, deliver)
+	stop(nil)
+	workers.Wait()
+	return errors.Join(err, s.farewell(ctx))
+}
+
+// listening is one Listen at work: several goroutines, whose results come together in events.
+type listening struct {
+	router  *Router
+	options ListenOptions
+	events  chan account.Event
+
+	// Each has room for one signal, which says that there is something to do.
+	pollNow, flushNow, announceNow chan struct{}
+
+	announced bool // friends have been told that the account is online; see announce
+
+	mu       sync.Mutex
+	at       *listener // nil while there is none
+	polledAt time.Time
+}
+
+// handEvents hands events to their reader until one of the ends is reached.
+func (s *listening) handEvents(ctx context.Context, deliver Deliver) error {
+	var beat <-chan time.Time
+	if s.options.Heartbeat > 0 {
+		ticker := time.NewTicker(s.options.Heartbeat)
+		defer ticker.Stop()
+		beat = ticker.C
+	}
+	over, idle := after(s.options.For), after(s.options.MaxIdle)
+	for received := 0; ; {
+		select {
+		case event := <-s.events:
+			if err := s.router.hand(ctx, []account.Event{event}, deliver); err != nil {
+				return err
+			}
+			if received++; received == s.options.Count {
+				return nil
+			}
+			idle = after(s.options.MaxIdle)
+		case <-beat:
+			if err := s.options.Beat(s.pulse(received)); err != nil {
+				return err
+			}
+		case <-over:
+			return nil
+		case <-idle:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// after is time.After, but never for 0.
+func after(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
+	}
+	return time.After(d)
+}
+
+func (s *listening) pulse(received int) Pulse {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pulse := Pulse{PolledAt: s.polledAt, Received: received}
+	if s.at != nil {
+		pulse.Node = s.at.node.Ed25519.String()
+	}
+	return pulse
+}
+
+// push puts events on their way to the reader. Those that are not taken any more wait for the next poll.
+func (s *listening) push(ctx context.Context, events []account.Event) error {
+	for _, event := range events {
+		select {
+		case s.events <- event:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// signal says that there is something to do.
+func signal(now chan struct{}) {
+	select {
+	case now <- struct{}{}:
+	default: // it has been said
+	}
+}
+
+// poll asks for stored messages again and again.
+func (s *listening) poll(ctx context.Context) error {
+	left, err := s.router.account.ClaimUndelivered(ctx)
+	for {
+		if err == nil {
+			err = s.push(ctx, left)
+		}
+		if err == nil {
+			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+				fresh, err := s.router.receive(ctx, node, page)
+				if err != nil {
+					return err
+				}
+				return s.push(ctx, fresh)
+			})
+		}
+		if err := s.pass("cannot ask for stored messages", err); err != nil {
+			return err
+		}
+		if err == nil {
+			s.mu.Lock()
+			s.polledAt = time.Now()
+			s.mu.Unlock()
+		}
+		signal(s.flushNow)
+		if !wait(ctx, s.options.PollInterval, s.pollNow) {
+			return nil
+		}
+		left, err = s.router.account.ClaimAbandoned(ctx) // by a process that died over its printing
+	}
+}
+
+// flush sends what waits in the outbox whenever there may be something.
+func (s *listening) flush(ctx context.Context) error {
+	for wait(ctx, 0, s.flushNow) {
+		_, err := s.router.Flush(ctx)
+		if err := s.pass("cannot send what waits in the outbox", err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait waits for a signal or, unless it is 0, for d. It returns false if the context has ended.
+func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
+	select {
+	case <-now:
+	case <-after(d):
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// temporary are the errors that may be over the next time.
+var temporary = []error{
+	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm, rpc.ErrUnreachable,
+	ErrNotRetrieved, ErrNotStored, keystore.ErrLocked, account.ErrGone,
+}
+
+// pass logs an error that may be over the next time, and returns any other.
+func (s *listening) pass(what string, err error) error {
+	for _, passing := range temporary {
+		if errors.Is(err, passing) {
+			s.router.options.Log.Info(what, "error", err)
+			return nil
+		}
+	}
+	return err
+}

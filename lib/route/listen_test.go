@@ -1,0 +1,292 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/presence"
+	"sessiontool/lib/record"
+)
+
+// held counts the messages that all nodes of a devnet hold for somebody.
+func held(t *testing.T, net *devnet.Network, p *person) (count int) {
+	t.Helper()
+	for i := range net.Nodes() {
+		messages, err := net.Messages(i, p.ID().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		count += len(messages)
+	}
+	return count
+}
+
+// A text to somebody who listens is there at once, acknowledged, without proof of work, and no node has stored it.
+func TestSynchronousRoute(t *testing.T) {
+	net := startDevnet(t, 10, 5)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	ear := bob.listens("bob listens", ListenOptions{})
+	node := ear.node()
+	eventually(t, "bob's status to be stored", func() bool { return held(t, net, alice) > 0 })
+
+	// Alice has not polled: that bob is online she learns when she looks before she stores her text.
+	receipt := alice.texts(bob, "hello")
+	wantRoute(t, receipt, record.RouteSync, "")
+	if receipt.Stored != 0 || receipt.Difficulty != 0 || receipt.MessageHash != "" || receipt.RoundTripMS <= 0 || len(receipt.Nodes) != 1 ||
+		receipt.Nodes[0].PubkeyEd25519 != node || !receipt.Nodes[0].OK {
+		t.Errorf("the receipt is %+v", receipt)
+	}
+	t.Logf("round trip %.1f ms", receipt.RoundTripMS)
+	ear.hears("hello")
+	for i := range 20 {
+		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), record.RouteSync, "")
+	}
+	eventually(t, "bob to hear all", func() bool { texts, sync := ear.heard(); return len(texts) == 21 && sync == 21 })
+	if texts, _ := ear.heard(); texts[1] != "0" || texts[20] != "19" {
+		t.Errorf("the order is %q", texts)
+	}
+	if count := held(t, net, bob); count != 0 {
+		t.Errorf("%d messages for bob are stored", count)
+	}
+	bob.getsNothing()
+}
+
+// Two who listen find each other by one status that was stored, and then both have the synchronous route.
+func TestBothListen(t *testing.T) {
+	net := startDevnet(t, 10, 5)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	aliceEar := alice.listens("alice listens", ListenOptions{PollInterval: time.Hour})
+	aliceNode := aliceEar.node()
+	eventually(t, "alice's status to be stored", func() bool { return held(t, net, bob) > 0 })
+	bobEar := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
+	alice.knows(bob, bobEar.node()) // though alice does not poll any more
+	bob.knows(alice, aliceNode)
+	wantRoute(t, alice.texts(bob, "hello bob"), record.RouteSync, "")
+	wantRoute(t, bob.texts(alice, "hello alice"), record.RouteSync, "")
+	bobEar.hears("hello bob")
+	aliceEar.hears("hello alice")
+
+	// Who stops says so, over the route that is open.
+	if err := bobEar.ends(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the listening ends with %v", err)
+	}
+	alice.knows(bob, "")
+	wantRoute(t, alice.texts(bob, "are you there?"), record.RouteAsync, record.ReasonOffline)
+	bob.gets("are you there?")
+}
+
+// Nobody waits for a listener that has been killed: the next text is stored, and is there at the next poll, once.
+func TestListenerIsKilled(t *testing.T) {
+	net := startDevnet(t, 10, 5)
+	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	dying := bob.anew(crashed)
+	l := dying.newListener(dying.members()[0])
+	if err := l.register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	living := bob.anew("bob")
+	if err := living.ListenAt(t.Context(), l.node.Ed25519.String(), l.node.Port); err != nil {
+		t.Fatal(err)
+	}
+	living.says(alice, "I listen")
+	if err := living.StopListening(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	alice.gets("I listen")
+	wantRoute(t, alice.texts(bob, "one"), record.RouteAsync, record.ReasonNotAcknowledged)
+	wantRoute(t, alice.texts(bob, "two"), record.RouteAsync, record.ReasonOffline)
+	bob.gets("one", "two")
+	bob.getsNothing()
+}
+
+// The listener may get a message although its sender could not wait for the acknowledgement: it reads it once.
+func TestAcknowledgementIsLost(t *testing.T) {
+	net := startDevnet(t, 10, 5)
+	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	ear := bob.listens("bob listens", ListenOptions{PollInterval: 50 * time.Millisecond})
+	node := ear.node()
+	eventually(t, "bob's status to be stored", func() bool { return held(t, net, alice) > 0 })
+	alice.polls()
+	alice.knows(bob, node)
+	// Bob's commits are held up for longer than alice waits.
+	held := make(chan struct{})
+	locked := make(chan struct{})
+	go func() {
+		defer close(held)
+		hold(t, bob.store, "bob", locked, 500*time.Millisecond)
+	}()
+	<-locked
+	receipt := alice.texts(bob, "hello")
+	<-held
+	wantRoute(t, receipt, record.RouteAsync, record.ReasonNotAcknowledged)
+	ear.hears("hello")
+	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	ear.hears("hello")
+	bob.getsNothing()
+}
+
+// A listener goes on at another member when its node stops, and its friends learn that.
+func TestListenerMoves(t *testing.T) {
+	net := startDevnet(t, 12, 4)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	options := ListenOptions{PollInterval: 200 * time.Millisecond} // both may have to move, if they listen at the same node
+	aliceEar := alice.listens("alice listens", options)
+	aliceEar.node()
+	bobEar := bob.listens("bob listens", options)
+	first := bobEar.node()
+	alice.knows(bob, first)
+	place, err := net.Find([]string{first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, net, place...)
+	eventually(t, "bob to move", func() bool { return bobEar.node() != first })
+	alice.knows(bob, bobEar.node())
+	wantRoute(t, alice.texts(bob, "hello"), record.RouteSync, "")
+	bobEar.hears("hello")
+}
+
+// A process that listens sends what others leave in the outbox, and a rerun of theirs does not send it again.
+func TestListenerSendsWhatIsLeft(t *testing.T) {
+	net := startDevnet(t, 9, 3)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	draft := account.Draft{To: bob.ID(), Text: "hello"}
+	if _, err := alice.anew(crashed).Account.Send(t.Context(), draft); err != nil {
+		t.Fatal(err)
+	}
+	ear := alice.listens("alice listens", ListenOptions{})
+	eventually(t, "the text to be sent", func() bool {
+		empty, err := alice.OutboxEmpty(t.Context())
+		return err == nil && empty && len(bob.polls()) > 0
+	})
+	rerun := alice.anew("rerun")
+	out, err := rerun.Account.Send(t.Context(), draft)
+	if err != nil || out.Receipt == nil {
+		t.Fatalf("the rerun makes %+v, %v", out, err)
+	}
+	receipt, err := rerun.Router.Send(t.Context(), out)
+	if err != nil || !receipt.OK || !receipt.Resumed {
+		t.Errorf("the rerun's receipt is %+v, %v", receipt, err)
+	}
+	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	bob.getsNothing()
+}
+
+// What a process received and did not live to print is printed by one that listens.
+func TestListenerPrintsWhatIsLeft(t *testing.T) {
+	net := startDevnet(t, 9, 3)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	early, late := alice.seals(bob, "early"), alice.seals(bob, "late")
+	dying := bob.anew(crashed)
+	receive := func(data string) {
+		if _, err := dying.Receive(t.Context(), []account.Incoming{{Data: data}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receive(early)
+	ear := bob.listens("bob listens", ListenOptions{PollInterval: 20 * time.Millisecond})
+	ear.hears("early")
+	receive(late)
+	ear.hears("early", "late")
+	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	bob.getsNothing()
+}
+
+// Listen ends where it is told to, and hands over no more than that.
+func TestListenEnds(t *testing.T) {
+	net := startDevnet(t, 9, 3)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	for i := range 3 {
+		alice.says(bob, fmt.Sprint(i))
+	}
+	var got []string
+	take := func(event account.Event) error {
+		got = append(got, event.Text)
+		return nil
+	}
+	if err := bob.anew(crashed).Listen(t.Context(), ListenOptions{Count: 2}, take); err != nil || len(got) != 2 {
+		t.Errorf("got %q, %v", got, err)
+	}
+	full := errors.New("disk is full")
+	wantError(t, "the reader fails", bob.anew(crashed).Listen(t.Context(), ListenOptions{}, func(account.Event) error { return full }), full)
+	if bob.gets("2"); len(got) != 2 {
+		t.Errorf("got %q", got)
+	}
+	started := time.Now()
+	if err := bob.anew("idle").Listen(t.Context(), ListenOptions{MaxIdle: 100 * time.Millisecond}, take); err != nil {
+		t.Error(err)
+	}
+	if err := bob.anew("for a while").Listen(t.Context(), ListenOptions{For: 100 * time.Millisecond}, take); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(started); took < 200*time.Millisecond || took > 10*time.Second {
+		t.Errorf("both took %v", took)
+	}
+	beats := 0
+	wantError(t, "the heart stops", bob.anew("heart").Listen(t.Context(), ListenOptions{Heartbeat: time.Millisecond, Beat: func(Pulse) error {
+		if beats++; beats == 3 {
+			return full
+		}
+		return nil
+	}}, take), full)
+}
+
+// A process that claimed what others left gives it back when it is told to stop, since it may live on.
+func TestFlushGivesBack(t *testing.T) {
+	net := puppets(t, 5)
+	alice := newPerson(t, "alice", net.SeedURL())
+	for i := range 3 {
+		if err := alice.Release(t.Context(), alice.drafted(someone(t), fmt.Sprint(i)).Seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	release := make(chan struct{})
+	defer close(release)
+	hang(net, cancel, release)
+	_, err := alice.Flush(ctx)
+	wantError(t, "told to stop", err, context.Canceled)
+	if claimed := alice.anew("next").waiting(); len(claimed) != 3 {
+		t.Errorf("the next process finds %d messages", len(claimed))
+	}
+}
+
+// Old and dead processes aside, presence tells who listens.
+func TestListeningIsNotedByPresence(t *testing.T) {
+	net := startDevnet(t, 9, 3)
+	bob := newPerson(t, "bob", net.SeedURL())
+	ear := bob.listens("bob listens", ListenOptions{})
+	ear.node()
+	if listening, err := bob.Listening(t.Context()); err != nil || !listening {
+		t.Errorf("listening: %v, %v", listening, err)
+	}
+	env := environment("another")
+	env.Look = func(string) presence.State { return presence.Crashed }
+	other, err := account.Open(t.Context(), bob.store, env, bob.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if listening, err := other.Listening(t.Context()); err != nil || listening {
+		t.Errorf("after a crash listening: %v, %v", listening, err)
+	}
+}

@@ -1,0 +1,141 @@
+package route
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// listenWait is how long a listening node is to wait for a message. Relays give up after 10 s, in which the way there and
+// back has to fit too.
+const listenWait = 7 * time.Second
+
+// Errors that speak for another listening node. The second is one of the first.
+var (
+	errNodeFailed = errors.New("the node does not let us listen")
+	errNoMethod   = fmt.Errorf("%w: it has no synchronous route", errNodeFailed)
+)
+
+// listener is the account's place at one node. It asks over one onion path for as long as that works.
+type listener struct {
+	router *Router
+	node   network.Node
+	group  *network.Group
+	id     string
+	asked  int64     // the timestamp of the last request, in milliseconds; each has a later one
+	acks   []rpc.Ack // of messages that are committed, until the node has them
+}
+
+func (r *Router) newListener(node network.Node) *listener {
+	var id [rpc.DeliveryIDSize]byte
+	rand.Read(id[:]) // never fails
+	return &listener{router: r, node: node, group: r.network.Group(), id: hex.EncodeToString(id[:])}
+}
+
+// register makes the account known to the node. A node that finds our time wrong gets another request after a look at the
+// clock.
+func (l *listener) register(ctx context.Context) error {
+	_, err := l.ask(ctx, 0, false)
+	if !errors.Is(err, ErrClock) {
+		return err
+	}
+	if _, err := l.router.network.SyncClock(ctx); err != nil {
+		return err
+	}
+	l.asked = 0
+	_, err = l.ask(ctx, 0, false)
+	return err
+}
+
+// next waits for messages, commits them, and returns what is new and worth showing. The request after it acknowledges them.
+func (l *listener) next(ctx context.Context) ([]account.Event, error) {
+	deliveries, err := l.ask(ctx, listenWait, false)
+	if err != nil || len(deliveries) == 0 {
+		return nil, err
+	}
+	batch := make([]account.Incoming, len(deliveries))
+	for i, delivery := range deliveries {
+		batch[i] = account.Incoming{Data: delivery.Data, Route: record.RouteSync}
+	}
+	opened, err := l.router.account.Receive(ctx, batch, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i, one := range opened {
+		ack := one.Ack
+		if len(ack) == 0 {
+			ack = noAck[:]
+		}
+		if one.Refused {
+			l.router.options.Log.Info("refused a message", "code", one.Event.Code, "reason", one.Event.Text)
+		}
+		l.acks = append(l.acks, rpc.Ack{ID: deliveries[i].ID, Ack: base64.StdEncoding.EncodeToString(ack)})
+	}
+	return newEvents(opened), nil
+}
+
+// stop leaves the node, with the last acknowledgements.
+func (l *listener) stop(ctx context.Context) error {
+	_, err := l.ask(ctx, 0, true)
+	return err
+}
+
+// ask makes one request and hands the node the acknowledgements that are due. The error wraps errNodeFailed, unless it is
+// that no request gets through or the context's. After a 421 the right swarm is known.
+func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rpc.Delivery, error) {
+	r := l.router
+	l.asked = max(l.asked+1, r.network.Now().UnixMilli())
+	timestamp := strconv.FormatInt(l.asked, 10)
+	signature := r.account.Sign(rpc.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
+	public := r.account.Ed25519Public()
+	body, err := rpc.NewRequest(rpc.MethodListen, rpc.ListenParams{
+		PubKey: r.account.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: timestamp,
+		Signature: base64.StdEncoding.EncodeToString(signature[:]), Listener: l.id, WaitMillis: wait.Milliseconds(),
+		Acks: l.acks, Stop: stop,
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := l.group.Request(ctx, l.node, body)
+	switch {
+	case errors.Is(err, network.ErrTarget):
+		return nil, fmt.Errorf("%w: %w", errNodeFailed, err)
+	case err != nil:
+		return nil, err
+	case answer.Status == rpc.StatusOK:
+		l.acks = nil
+		deliveries, err := rpc.ParseDeliveries(answer.Body)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNodeFailed, err)
+		}
+		return deliveries, nil
+	}
+	return nil, l.refusal(ctx, answer)
+}
+
+// refusal is the error that an answer means.
+func (l *listener) refusal(ctx context.Context, answer network.Answer) error {
+	switch answer.Status {
+	case rpc.StatusBadTimestamp:
+		return fmt.Errorf("%w: %w", errNodeFailed, ErrClock)
+	case rpc.StatusWrongSwarm:
+		_, err := l.router.network.AdoptSwarm(ctx, l.router.account.ID(), answer.Body)
+		return errors.Join(fmt.Errorf("%w: %w", errNodeFailed, errNotMember), err)
+	case rpc.StatusBadRequest:
+		if strings.HasPrefix(answer.Body, rpc.TextNoMethod) {
+			return errNoMethod
+		}
+	}
+	return fmt.Errorf("%w: status %d: %.200q", errNodeFailed, answer.Status, answer.Body)
+}

@@ -65,12 +65,20 @@ func TestTerminalIsNoInput(t *testing.T) {
 	for _, line := range []string{
 		"send", "send -", "friend-request send", "friend-request accept", "friend-request decline", "envelope seal",
 		"envelope open", "envelope inspect", "pow solve --difficulty 1", "pow verify", "swarm lookup", "swarm store",
-		"onion send", "keygen --mnemonic-file -", "swarm check -", "swarm map --out x.svg -",
+		"onion send", "keygen --mnemonic-file -", "identity restore -", "swarm check -", "swarm map --out x.svg -",
 	} {
 		_, problem, code := inProcess(t, Streams{InIsTerminal: true}, strings.Fields(line)...)
 		if problem.Code != string(record.CodeStdinTerminal) || code != record.ExitUsage {
 			t.Errorf("%s: exit %d, %+v", line, code, problem)
 		}
+	}
+}
+
+// A backup is no text: a terminal would be in disorder after it, and the backup gone.
+func TestBackupShunsTheTerminal(t *testing.T) {
+	out, problem, code := inProcess(t, Streams{OutIsTerminal: true}, "identity", "export", "--backup", "-")
+	if problem.Code != string(record.CodeUsage) || code != record.ExitUsage || out != "" {
+		t.Errorf("exit %d, %+v, %q", code, problem, out)
 	}
 }
 

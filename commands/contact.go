@@ -27,7 +27,22 @@ func newContactCommand(app *App) *cobra.Command {
 		Example: "  sessiontool contact remove $BOB",
 		RunE:    app.runE(app.removeContact),
 	}
-	return parent("contact", "List, show and remove contacts", "", list, show, remove)
+	code := ""
+	verify := &cobra.Command{
+		Use: "verify ID", Short: "Compare safety numbers with a contact", Args: cobra.ExactArgs(1),
+		Long: "Print the safety number with a contact: 60 digits that both sides see alike if each has the other's right\n" +
+			"Session ID. Compare them over another channel, such as the telephone. If the digits that your contact tells\n" +
+			"you are given as --code, they are compared here, and the contact is marked as verified if they are the same.\n\n" +
+			"A contact stays verified. Its key cannot change, since the Session ID is the key: whoever has a new key has a\n" +
+			"new ID, and is a new contact. The number is Signal's numeric fingerprint of the two IDs.",
+		Example: "  sessiontool contact verify $BOB --select safety_number\n" +
+			"  sessiontool contact verify $BOB --code \"$DIGITS\"",
+	}
+	verify.RunE = app.runE(func(ctx context.Context, args []string) error {
+		return app.verifyContact(ctx, args, code, verify.Flags().Changed("code"))
+	})
+	verify.Flags().StringVar(&code, "code", "", "digits that the contact sees; spaces do not count")
+	return parent("contact", "List, show, verify and remove contacts", "", list, show, verify, remove)
 }
 
 func (app *App) listContacts(ctx context.Context, _ []string) error {
@@ -61,6 +76,31 @@ func (app *App) showContact(ctx context.Context, args []string) error {
 		return err
 	}
 	return app.print(contactRecord(a, contact))
+}
+
+// verifyContact prints the safety number, after comparing it with code if that is given: an empty one, such as a
+// script's variable that was never set, is a wrong one.
+func (app *App) verifyContact(ctx context.Context, args []string, code string, compare bool) error {
+	id, err := sessionid.Parse(args[0])
+	if err != nil {
+		return err
+	}
+	a, err := app.openAccount(ctx)
+	if err != nil {
+		return err
+	}
+	if compare {
+		if err := a.Verify(ctx, id, code); err != nil {
+			return err
+		}
+	}
+	contact, err := a.Contact(ctx, id)
+	if err != nil {
+		return err
+	}
+	out := contactRecord(a, contact)
+	out.SafetyNumber = a.SafetyNumber(id)
+	return app.print(out)
 }
 
 func (app *App) removeContact(ctx context.Context, args []string) error {

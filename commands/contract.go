@@ -41,10 +41,18 @@ var contracts = map[string]contract{
 		prints: "identity",
 		exits:  "2 bad words, or the name is taken; 7 the keystore does not open; 10",
 	},
-	"identity list":   {prints: "identity", exits: exitsAccount},
-	"identity show":   {prints: "identity", exits: exitsAccount},
-	"identity export": {prints: "identity", exits: exitsAccount},
-	"identity remove": {prints: "removed", exits: "2 --yes is missing; " + exitsAccount},
+	"identity list": {prints: "identity", exits: exitsAccount},
+	"identity show": {prints: "identity", exits: "2 the picture cannot be written; " + exitsAccount},
+	"identity export": {
+		prints: "identity backup",
+		exits:  "2 the file exists, or stdout is a terminal; " + exitsAccount,
+	},
+	"identity restore": {
+		prints: "identity",
+		exits:  "2 there is a keystore already; 7 not a backup, or not its passphrase; 10",
+	},
+	"identity passphrase": {prints: "keystore", exits: exitsAccount},
+	"identity remove":     {prints: "removed", exits: "2 --yes is missing; " + exitsAccount},
 	"friend-request send": {
 		reads: "draft", prints: "receipt",
 		exits: "2 bad draft, friends already, or asked already; 3; 5 a request is pending, or the network does not answer; 6; 9; " + exitsAccount,
@@ -62,6 +70,10 @@ var contracts = map[string]contract{
 	"contact show": {
 		prints: "contact",
 		exits:  "2 not a Session ID; 4 no such contact; 7 the keystore does not open; 10",
+	},
+	"contact verify": {
+		prints: "contact",
+		exits:  "2 not a Session ID; 4 no such contact; 7 the digits differ, or the keystore does not open; 10",
 	},
 	"contact remove": {
 		prints: "removed",

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,7 +95,8 @@ func examples(t *testing.T, page string) string {
 	return b.String()
 }
 
-// Every shell example of the README and of docs/ runs, in the order of the page, in a home of its own.
+// Every shell example of the README and of docs/ runs, in the order of the page, in a home of its own that has
+// scripts/examples.
 func TestExamples(t *testing.T) {
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
@@ -118,8 +120,11 @@ func TestExamples(t *testing.T) {
 		t.Fatal("no examples found")
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:   dir,
-		Setup: func(env *testscript.Env) error { return scriptEnvironment(env, "") },
+		Dir: dir,
+		Setup: func(env *testscript.Env) error {
+			err := os.CopyFS(filepath.Join(env.WorkDir, "scripts", "examples"), os.DirFS(examplesDir))
+			return errors.Join(err, scriptEnvironment(env, ""))
+		},
 	})
 }
 

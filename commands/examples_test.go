@@ -35,6 +35,9 @@ type stage struct {
 // placeholders are addresses of the examples that a test cannot listen on.
 var placeholders = regexp.MustCompile(`192\.0\.2\.\d+:\d+|0\.0\.0\.0:\d+|127\.0\.0\.1:9100`)
 
+// stagePassphrase is what opens the backup, and the keystore once an example has given it a passphrase.
+const stagePassphrase = "correct horse battery staple"
+
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
@@ -59,12 +62,17 @@ func newStage(t *testing.T) *stage {
 	today := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: rpc.GenerationToday})
 	newPerson(t, today.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
 	phones := fmt.Sprintf(`{"seeds":[%q]}`, today.SeedURL())
-	for name, content := range map[string]string{"words.txt": s.words, "solved.json": solved, "phones.json": phones} {
+	saved := me.must(stagePassphrase, "identity", "export", "--backup", "-", "--new-passphrase-fd", "0")
+	for name, content := range map[string]string{
+		"words.txt": s.words, "solved.json": solved, "passphrase.txt": stagePassphrase, "saved.backup": saved,
+		"phones.json": phones,
+	} {
 		if err := os.WriteFile(filepath.Join(s.home, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.environ = append(s.environ, "ALICE="+asker.id, "BOB="+bob.id, "CAROL="+stranger.id)
+	digits := bob.must("", "contact", "verify", me.id, "--select", "safety_number")
+	s.environ = append(s.environ, "DIGITS="+digits, "ALICE="+asker.id, "BOB="+bob.id, "CAROL="+stranger.id)
 	return s
 }
 
@@ -127,7 +135,7 @@ func (s *stage) play(t *testing.T, cmd *cobra.Command, example string) {
 	shell := func(line string) (string, string, int) { return runShell(t, home, environ, line) }
 	c, _ := contractOf(cmd)
 	endless := strings.Contains(c.exits, fmt.Sprint(record.ExitTerminated)) && !strings.Contains(line, "--detach")
-	if cmd.Name() == "keygen" { // not where the account is already
+	if cmd.Name() == "keygen" || cmd.Name() == "restore" { // not where the account is already
 		environ = append(environ, "SESSIONTOOL_KEYSTORE="+filepath.Join(home, "new"))
 	}
 	needsDevnet := strings.HasPrefix(cmd.CommandPath(), "sessiontool devnet ") && cmd.Name() != "up"

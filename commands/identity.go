@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
@@ -17,18 +18,18 @@ func newIdentityCommand(app *App) *cobra.Command {
 		Example: "  sessiontool identity list --select account",
 		RunE:    app.runE(app.listIdentities),
 	}
+	var qr qrFlags
 	show := &cobra.Command{
 		Use: "show", Short: "Print the account's identity record", Args: cobra.NoArgs,
-		Example: "  sessiontool identity show --account alice --select session_id",
-		RunE:    app.runE(app.showIdentity),
+		Long: "Print the account's identity record. With --qr its Session ID is also drawn as a QR code, to be scanned by\n" +
+			"a friend's phone: on stderr, because stdout carries records only. --qr-file writes it as a picture.",
+		Example: "  sessiontool identity show --account alice --select session_id\n" +
+			"  sessiontool identity show --qr\n" +
+			"  sessiontool identity show --qr-file alice.svg",
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.showIdentity(ctx, &qr) }),
 	}
-	export := &cobra.Command{
-		Use: "export", Short: "Print the account's identity with its secret recovery words", Args: cobra.NoArgs,
-		Long: "Print the account's identity record with its 13 recovery words. Whoever has them is the account's\n" +
-			"owner: keep them offline. This is the only command that shows a secret.",
-		Example: "  sessiontool identity export --account alice --select mnemonic > words.txt",
-		RunE:    app.runE(app.exportIdentity),
-	}
+	show.Flags().BoolVar(&qr.terminal, "qr", false, "draw the Session ID as a QR code on stderr")
+	show.Flags().StringVar(&qr.file, "qr-file", "", "write the QR code to this file, .png or .svg")
 	var yes bool
 	remove := &cobra.Command{
 		Use: "remove", Short: "Delete the account from the keystore", Args: cobra.NoArgs,
@@ -38,7 +39,8 @@ func newIdentityCommand(app *App) *cobra.Command {
 		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.removeIdentity(ctx, yes) }),
 	}
 	remove.Flags().BoolVar(&yes, "yes", false, "really delete it")
-	return parent("identity", "List, show, export and remove accounts", "", list, show, export, remove)
+	return parent("identity", "List, show, save, restore and remove accounts", "",
+		list, show, newExportCommand(app), newRestoreCommand(app), newPassphraseCommand(app), remove)
 }
 
 func (app *App) listIdentities(ctx context.Context, _ []string) error {
@@ -46,6 +48,11 @@ func (app *App) listIdentities(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	return app.printIdentities(ctx, store)
+}
+
+// printIdentities prints an identity record for every account of a keystore.
+func (app *App) printIdentities(ctx context.Context, store *keystore.Store) error {
 	env, err := app.environment()
 	if err != nil {
 		return err
@@ -67,15 +74,18 @@ func (app *App) listIdentities(ctx context.Context, _ []string) error {
 	return nil
 }
 
-func (app *App) showIdentity(ctx context.Context, _ []string) error {
+func (app *App) showIdentity(ctx context.Context, qr *qrFlags) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
+		return err
+	}
+	if err := qr.draw(app.streams, a.ID().String()); err != nil {
 		return err
 	}
 	return app.print(identityRecord(a))
 }
 
-func (app *App) exportIdentity(ctx context.Context, _ []string) error {
+func (app *App) exportIdentity(ctx context.Context) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err

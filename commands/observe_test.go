@@ -89,11 +89,11 @@ func observe(args []string, streams *Streams, complain func(string)) (ended func
 	}
 }
 
-// printsText reports whether a command line asks for something else than records: what --select selects, help, or a
-// script for a shell.
+// printsText reports whether a command line asks for something else than records: what --select selects, help, a
+// script for a shell, or a backup.
 func printsText(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
-		return strings.HasPrefix(arg, "--select") || arg == "--help" || arg == "-h"
+		return arg == "--backup" && slices.Contains(args, "-") || strings.HasPrefix(arg, "--select") || arg == "--help" || arg == "-h"
 	}) || len(args) > 0 && (args[0] == "help" || args[0] == "completion" || strings.HasPrefix(args[0], "__complete"))
 }
 

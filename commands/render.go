@@ -21,7 +21,7 @@ func identityRecord(a *account.Account) record.Identity {
 func contactRecord(a *account.Account, c account.Contact) record.Contact {
 	out := record.Contact{
 		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
-		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since),
+		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since), Verified: c.Verified,
 	}
 	if c.Status != nil {
 		out.Online = c.Status.Node != "" && c.Status.Fresh(time.Now())

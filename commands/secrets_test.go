@@ -1,10 +1,13 @@
 package commands
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,18 +64,20 @@ func secretsOf(t *testing.T, home, words string) []secret {
 	}
 	keys := sessionid.KeysFromSeed(seed)
 	secrets := []secret{
-		secretText("the words", strings.TrimSpace(words)),
+		secretText("the passphrase", stagePassphrase), secretText("the words", strings.TrimSpace(words)),
 		secretText("some of the words", strings.Join(strings.Fields(words)[3:7], " ")),
 		secretBytes("the seed", seed[:]), secretBytes("the Ed25519 key", keys.Ed25519[:32]),
 		secretBytes("the X25519 key", keys.X25519.Private[:]),
 	}
 	dir := filepath.Join(home, "keystore")
 	keyFile, err := os.ReadFile(filepath.Join(dir, "keystore.key"))
-	if err != nil {
+	if err == nil {
+		secrets = append(secrets, secretBytes("the key file", keyFile))
+	} else if !errors.Is(err, fs.ErrNotExist) { // 'identity passphrase' removes it
 		t.Fatal(err)
 	}
-	secrets = append(secrets, secretBytes("the key file", keyFile))
-	store, err := keystore.Open(t.Context(), dir, keystore.Unlock{}, keystore.Options{})
+	passphrase := func(context.Context) ([]byte, error) { return []byte(stagePassphrase), nil }
+	store, err := keystore.Open(t.Context(), dir, keystore.Unlock{Passphrase: passphrase}, keystore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +166,7 @@ func (s *stage) wantFindable(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"the words", "the seed", "the key file", "a signed prekey", "a session's root_key", "a session's ratchet_private",
+		"the passphrase", "the words", "the seed", "the key file", "a signed prekey", "a session's root_key", "a session's ratchet_private",
 		"a session's chain_key",
 	} {
 		if found[name] == 0 {

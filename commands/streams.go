@@ -20,6 +20,7 @@ type Streams struct {
 	Out           io.Writer
 	Err           io.Writer
 	InIsTerminal  bool
+	OutIsTerminal bool
 	ErrIsTerminal bool
 	Env           func(name string) string
 	// OutClosed says that there is no stdout: what is written goes nowhere, without an error.
@@ -35,6 +36,7 @@ func System() Streams {
 	return Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
 		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		OutClosed:     stdoutClosed(),
 		UntilSignal:   untilSignal,

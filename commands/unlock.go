@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ type passphraseFlags struct {
 	fd      int
 	command string
 	ask     bool
+	twice   bool // ask for it twice
 }
 
 func (p *passphraseFlags) add(flags *pflag.FlagSet) {
@@ -39,17 +41,26 @@ func (p *passphraseFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&p.ask, "ask-passphrase", false, "ask for the keystore's passphrase on the terminal")
 }
 
+// addNew adds the flags of a passphrase that does not open something yet.
+func (p *passphraseFlags) addNew(flags *pflag.FlagSet) {
+	flags.StringVar(&p.file, "new-passphrase-file", "", "read the new passphrase from this file")
+	flags.IntVar(&p.fd, "new-passphrase-fd", -1, "read the new passphrase from this file descriptor")
+	flags.StringVar(&p.command, "new-passphrase-command", "", "run this command and take its output as the new passphrase")
+	flags.BoolVar(&p.ask, "ask-new-passphrase", false, "ask for the new passphrase on the terminal, twice")
+	p.twice = true
+}
+
 // unlock says how the keystore opens: with the passphrase from the flags or from systemd, with one that is typed on
 // a terminal when the keystore needs it, else with its key file. A new keystore gets a passphrase only if asked to.
 func (app *App) unlock() keystore.Unlock {
-	if read := app.passphrase.source(app.streams.Env); read != nil {
+	if read := app.passphrase.source(); read != nil {
 		return keystore.Unlock{Passphrase: read}
 	}
-	return keystore.Unlock{}
+	return keystore.Unlock{Passphrase: credential(app.streams.Env)}
 }
 
 // source returns the reader that the flags choose, or nil if none is chosen.
-func (p *passphraseFlags) source(env func(string) string) func(context.Context) ([]byte, error) {
+func (p *passphraseFlags) source() func(context.Context) ([]byte, error) {
 	switch {
 	case p.file != "":
 		return func(context.Context) ([]byte, error) { return readPassphraseFile(p.file) }
@@ -57,9 +68,16 @@ func (p *passphraseFlags) source(env func(string) string) func(context.Context) 
 		return func(context.Context) ([]byte, error) { return readPassphraseFD(p.fd) }
 	case p.command != "":
 		return func(ctx context.Context) ([]byte, error) { return runPassphraseCommand(ctx, p.command) }
+	case p.ask && p.twice:
+		return askTwice
 	case p.ask:
-		return askPassphrase
+		return func(context.Context) ([]byte, error) { return askPassphrase("Passphrase: ") }
 	}
+	return nil
+}
+
+// credential returns the reader of systemd's credential, or nil if there is none.
+func credential(env func(string) string) func(context.Context) ([]byte, error) {
 	if dir := env("CREDENTIALS_DIRECTORY"); dir != "" {
 		path := filepath.Join(dir, credentialName)
 		if _, err := os.Stat(path); err == nil {
@@ -97,24 +115,42 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd.Stdin, cmd.Stderr = nil, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, usageError(fmt.Errorf("--passphrase-command: %w", err))
+		return nil, usageError(fmt.Errorf("the passphrase command: %w", err))
 	}
 	return readPassphrase(bytes.NewReader(out))
 }
 
 // askPassphrase reads from the terminal itself, so that stdin stays free for records.
-func askPassphrase(context.Context) ([]byte, error) {
+func askPassphrase(prompt string) ([]byte, error) {
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, usageError(fmt.Errorf("--ask-passphrase needs a terminal: %w", err))
+		return nil, usageError(fmt.Errorf("asking for a passphrase needs a terminal: %w", err))
 	}
 	defer terminal.Close()
-	if _, err := io.WriteString(terminal, "Passphrase: "); err != nil {
+	if _, err := io.WriteString(terminal, prompt); err != nil {
 		return nil, err
 	}
 	passphrase, err := term.ReadPassword(int(terminal.Fd()))
 	_, newlineErr := io.WriteString(terminal, "\n")
 	return passphrase, errors.Join(err, newlineErr)
+}
+
+// askTwice asks for a passphrase that nothing can check yet.
+func askTwice(context.Context) ([]byte, error) {
+	first, err := askPassphrase("New passphrase: ")
+	if err != nil {
+		return nil, err
+	}
+	second, err := askPassphrase("Once more: ")
+	defer clear(second)
+	if err == nil && subtle.ConstantTimeCompare(first, second) != 1 {
+		err = usageError(errors.New("the two passphrases differ"))
+	}
+	if err != nil {
+		clear(first)
+		return nil, err
+	}
+	return first, nil
 }
 
 // readPassphrase reads all of r but one newline at the end.

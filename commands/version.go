@@ -9,8 +9,11 @@ import (
 	"sessiontool/lib/record"
 )
 
-// version is the release, set by the linker in release builds.
-var version = "0.1.0-dev"
+// Version and revision are set by the linker in release builds.
+var (
+	version  = "0.1.0-dev"
+	revision string
+)
 
 func newVersionCommand(app *App) *cobra.Command {
 	return &cobra.Command{
@@ -27,6 +30,9 @@ func newVersionCommand(app *App) *cobra.Command {
 
 // commit is the revision that the binary was built from, where the build knows it.
 func commit() string {
+	if revision != "" {
+		return revision
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""

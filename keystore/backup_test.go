@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
+// backup makes a backup that opens with "saved".
 func backup(t *testing.T, store *Store) []byte {
 	t.Helper()
+	store.options.kdf = cheap.kdf
 	var b bytes.Buffer
-	if err := store.Backup(t.Context(), &b); err != nil {
+	if err := store.Backup(t.Context(), &b, passphrase("saved").Passphrase); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -34,13 +38,12 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 
 	dir := filepath.Join(t.TempDir(), "restored")
-	unlock := Unlock{KeyFile: filepath.Join(store.dir, keyFileName)}
-	restored, err := Restore(ctx, dir, bytes.NewReader(saved), unlock, Options{})
+	restored, err := Restore(ctx, dir, bytes.NewReader(saved), passphrase("saved"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	put(t, restored, "alice", "contacts", "dora", "after the restore")
-	if _, err := Restore(ctx, dir, bytes.NewReader(saved), unlock, Options{}); !errors.Is(err, ErrExists) {
+	if _, err := Restore(ctx, dir, unread{t}, passphrase("saved"), Options{}); !errors.Is(err, ErrExists) {
 		t.Errorf("second restore: got error %v", err)
 	}
 	if err := restored.ChangePassphrase(ctx, Unlock{}); err != nil {
@@ -53,21 +56,75 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// unread is a reader that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the backup was read")
+	return 0, io.EOF
+}
+
+// A keystore with a passphrase can be saved as it is. One with a key file cannot: nobody could open the copy.
+func TestBackupKeepsThePassphrase(t *testing.T) {
+	ctx := t.Context()
+	store := newTestStore(t)
+	if err := store.Backup(ctx, io.Discard, nil); !errors.Is(err, ErrPassphraseRequired) {
+		t.Errorf("with a key file: got error %v", err)
+	}
+	if err := store.Backup(ctx, io.Discard, passphrase("").Passphrase); !errors.Is(err, ErrPassphraseRequired) {
+		t.Errorf("an empty passphrase: got error %v", err)
+	}
+	store.options.kdf = cheap.kdf
+	if err := store.ChangePassphrase(ctx, passphrase("own")); err != nil {
+		t.Fatal(err)
+	}
+	var saved bytes.Buffer
+	if err := store.Backup(ctx, &saved, nil); err != nil {
+		t.Fatal(err)
+	}
+	restored, err := Restore(ctx, filepath.Join(t.TempDir(), "restored"), &saved, passphrase("own"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, err := restored.Accounts(ctx); err != nil || !slices.Equal(names, []string{"alice"}) {
+		t.Errorf("accounts %q, error %v", names, err)
+	}
+}
+
+// What was deleted, and the data key under a former passphrase, stay out of a backup.
+func TestBackupHoldsWhatIsLiveOnly(t *testing.T) {
+	store := newTestStore(t)
+	_, former, err := readHeader(t.Context(), filepath.Join(store.dir, databaseName), store.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, store, "alice", "t", "n", string(make([]byte, 1<<20)))
+	update(t, store, "alice", func(tx *Tx) error { return tx.Delete("t", "n") })
+	saved := backup(t, store)
+	if len(saved) > 1<<18 {
+		t.Errorf("the backup has %d bytes", len(saved))
+	}
+	if bytes.Contains(saved, former.sealed[:]) {
+		t.Error("the backup has the data key under the former key")
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
 	saved := backup(t, newFilledStore(t))
-	other := newTestStore(t)
-	unlock := Unlock{KeyFile: filepath.Join(other.dir, keyFileName)}
 	for name, test := range map[string]struct {
 		backup []byte
+		unlock Unlock
 		want   error
 	}{
-		"another key file": {saved, ErrKeyFile},
-		"nothing":          {nil, ErrCorrupt},
-		"something else":   {bytes.Repeat([]byte("text"), 10000), ErrCorrupt},
-		"first pages only": {saved[:4*os.Getpagesize()], ErrCorrupt},
+		"another passphrase": {saved, passphrase("lost"), ErrPassphrase},
+		"no passphrase":      {saved, Unlock{}, ErrPassphraseRequired},
+		"nothing":            {nil, passphrase("saved"), ErrCorrupt},
+		"something else":     {bytes.Repeat([]byte("text"), 10000), passphrase("saved"), ErrCorrupt},
+		"no last byte":       {saved[:len(saved)-1], passphrase("saved"), ErrCorrupt},
+		"first pages only":   {saved[:4*os.Getpagesize()], passphrase("saved"), ErrCorrupt},
 	} {
 		dir := filepath.Join(t.TempDir(), "restored")
-		if _, err := Restore(t.Context(), dir, bytes.NewReader(test.backup), unlock, Options{}); !errors.Is(err, test.want) {
+		if _, err := Restore(t.Context(), dir, bytes.NewReader(test.backup), test.unlock, Options{}); !errors.Is(err, test.want) {
 			t.Errorf("%s: got error %v", name, err)
 		}
 		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
@@ -89,7 +146,7 @@ func TestBackupDoesNotHoldTheLock(t *testing.T) {
 	err := store.Backup(t.Context(), slowWriter(func() error {
 		writes++
 		return store.Update(t.Context(), "alice", func(tx *Tx) error { return tx.Put("t", "n", nil) })
-	}))
+	}), passphrase("saved").Passphrase)
 	if err != nil || writes == 0 {
 		t.Errorf("%d writes, error %v", writes, err)
 	}
@@ -102,12 +159,12 @@ func TestBackupStops(t *testing.T) {
 	err := store.Backup(ctx, slowWriter(func() error {
 		cancel()
 		return nil
-	}))
+	}), passphrase("saved").Passphrase)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v", err)
 	}
 	failure := errors.New("pipe is closed")
-	if err := store.Backup(t.Context(), slowWriter(func() error { return failure })); !errors.Is(err, failure) {
+	if err := store.Backup(t.Context(), slowWriter(func() error { return failure }), passphrase("saved").Passphrase); !errors.Is(err, failure) {
 		t.Errorf("got error %v", err)
 	}
 	if entries, err := os.ReadDir(store.dir); err != nil || len(entries) != 2 {

@@ -39,7 +39,7 @@ func TestLockTimeout(t *testing.T) {
 		for name, operation := range map[string]func() error{
 			"View":    func() error { return store.View(t.Context(), "alice", nothing) },
 			"Update":  func() error { return store.Update(t.Context(), "alice", nothing) },
-			"Backup":  func() error { return store.Backup(t.Context(), io.Discard) },
+			"Backup":  func() error { return store.Backup(t.Context(), io.Discard, nil) },
 			"Open":    func() error { _, err := Open(t.Context(), store.dir, Unlock{}, Options{}); return err },
 			"rewrite": func() error { return store.ChangePassphrase(t.Context(), Unlock{}) },
 		} {

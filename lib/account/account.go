@@ -36,6 +36,7 @@ var (
 	ErrNoText          = errors.New("there is no text")
 	ErrTTL             = errors.New("time to live is out of range")
 	ErrOnlyAsync       = errors.New("today's protocol has no synchronous route")
+	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )
 
 // Environment is what an account takes from outside.

@@ -50,6 +50,7 @@ type contactState struct {
 	DisplayName  string       `json:"display_name"`
 	Since        time.Time    `json:"since"`
 	FriendsSince time.Time    `json:"friends_since,omitzero"`
+	Verified     bool         `json:"verified,omitempty"` // the safety number was compared
 	Incoming     *request     `json:"incoming,omitempty"` // the last one we got; it waits while we are not friends
 	Outgoing     *request     `json:"outgoing,omitempty"` // the last one we sent
 	// LastRequestMS is the timestamp of the newest request handled, which older ones that come late must not undo. One
@@ -115,6 +116,7 @@ type Contact struct {
 	HasSession  bool
 	Protocol    Protocol
 	Since       time.Time
+	Verified    bool // the safety number was compared, see Verify
 	Status      *Status
 }
 
@@ -169,7 +171,9 @@ func (a *Account) describe(tx *keystore.Tx, c contactState) (Contact, error) {
 	}
 	return Contact{
 		ID: c.ID, DisplayName: c.DisplayName, State: c.state(a.env.Now()), HasSession: record.Current() != nil, Since: c.Since,
-		Status: c.Status, Protocol: c.knownProtocol(),
+		Verified: c.Verified,
+		Status:   c.Status,
+		Protocol: c.knownProtocol(),
 	}, nil
 }
 

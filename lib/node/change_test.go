@@ -87,13 +87,13 @@ func TestScopes(t *testing.T) {
 		return rpc.Hashes{ByNamespace: map[rpc.Namespace][]string{0: public, 2: private}}
 	}
 
-	u, old, young, private := filled()
+	u, old, young, _ := filled()
 	check(u, rpc.MethodDeleteAll, now, u.removeAll(messages, now), rpc.Hashes{List: []string{old, young}})
 	network.wantTexts(u, 0, now)
 	network.wantTexts(u, 2, now, "private")
 	check(u, rpc.MethodDeleteAll, now, u.removeAll(messages, now), rpc.Hashes{})
 
-	u, old, young, private = filled()
+	u, old, young, private := filled()
 	check(u, rpc.MethodDeleteAll, now, u.removeAll(all, now), byNamespace([]string{old, young}, []string{private}))
 	network.wantTexts(u, 0, now)
 	network.wantTexts(u, 2, now)

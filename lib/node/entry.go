@@ -92,7 +92,6 @@ type edit struct {
 	name   messageName
 	decide func(life) (life, bool) // what becomes of it, unless nothing does; the version is the one that edit sets
 	at     int64                   // the time of the change, by the clock of the node that was asked
-	queued bool
 
 	done bool // set by write: there was something to change
 }

@@ -45,6 +45,8 @@ var Kinds = []Kind{
 	{TypeSwarmMap, SwarmMap{}, "a picture of the swarms that was written to a file", false, true},
 	{TypeStep, Step{}, "one line of the demo's story", false, true},
 	{TypeRemoved, Removed{}, "confirms that an account or a contact is gone", false, true},
+	{TypeBackup, Backup{}, "a backup that was written to a file", false, true},
+	{TypeKeystore, Keystore{}, "what opens a keystore", false, true},
 	{TypeSetting, Setting{}, "a setting, its value and where that comes from", false, true},
 	{TypeConfig, Config{}, "where the config file is", false, true},
 	{TypeCheck, Check{}, "one thing that doctor looked at", false, true},

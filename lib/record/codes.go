@@ -35,6 +35,7 @@ const (
 	CodeBadAccountName     Code = "bad_account_name"
 	CodeAccountExists      Code = "account_exists"
 	CodeAccountRequired    Code = "account_required"
+	CodeKeystoreExists     Code = "keystore_exists"
 	CodeBadNetwork         Code = "bad_network"
 	CodeBadConfig          Code = "bad_config"
 	CodeKeystoreOpen       Code = "keystore_permissions"
@@ -68,6 +69,7 @@ const (
 	CodeUnknownPrekey      Code = "unknown_prekey"
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
+	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
 	CodeLocked             Code = "locked"
@@ -99,6 +101,7 @@ var Codes = []CodeInfo{
 	{CodeBadAccountName, ExitUsage, false, "an account name has characters that are not allowed", "use 1 to 64 letters, digits, dots, dashes and underscores"},
 	{CodeAccountExists, ExitUsage, false, "the keystore already has an account of that name", "choose another --account name"},
 	{CodeAccountRequired, ExitUsage, false, "the keystore has several accounts", "say which with --account"},
+	{CodeKeystoreExists, ExitUsage, false, "the folder has a keystore already", "restore into another folder: --keystore DIR"},
 	{CodeBadNetwork, ExitUsage, false, "the network's description cannot be used", "check the file or URL of --network"},
 	{CodeBadConfig, ExitUsage, false, "the config file cannot be used", "mend it; 'sessiontool config path' tells where it is"},
 	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
@@ -132,6 +135,7 @@ var Codes = []CodeInfo{
 	{CodeUnknownPrekey, ExitAuth, false, "a message starts a session with a prekey that this account does not have", "ask the sender for a new friend request"},
 	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
 	{CodeNoSession, ExitAuth, false, "a message belongs to no session of this account", "ask the sender for a new friend request"},
+	{CodeSafetyNumber, ExitAuth, false, "the safety number is not the one with that contact", "compare the Session IDs; one of the two has a wrong one"},
 	{CodeTimeout, ExitTimeout, true, "the time allowed by --timeout is over", "try again, or allow more time"},
 	{CodeClockSkew, ExitClock, false, "the network refuses this machine's clock", "set the clock"},
 	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},

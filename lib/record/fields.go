@@ -31,6 +31,7 @@ func FieldOf(record, name string) (Field, bool) {
 // Glossary is the one place where fields are described.
 var Glossary = map[string]Field{
 	"account":            {"name of the account in the keystore", ""},
+	"accounts":           {"names of the accounts in it", ""},
 	"action":             {"delete or expire", "^(delete|expire)$"},
 	"active":             {"whether it goes wrong now; false once it is taken back", ""},
 	"address":            {"name of the service node in its own notation: its key and .snode", ""},
@@ -39,6 +40,7 @@ var Glossary = map[string]Field{
 	"already":            {"whether the member had the message before", ""},
 	"attachments":        {"how many files the message refers to; they are not fetched", ""},
 	"body":               {"the answer as JSON where it is JSON, else a string", ""},
+	"bytes":              {"size in bytes", ""},
 	"code":               {"which kind of failure it is: see 'sessiontool errors'", "^[a-z0-9_]+$"},
 	"changed":            {"hashes of the messages that were there and are changed", formMessage},
 	"check.code":         {"error code of what failed, empty if nothing did", "^[a-z0-9_]*$"},
@@ -51,6 +53,7 @@ var Glossary = map[string]Field{
 	"delay_ms":           {"how long requests wait, in milliseconds", ""},
 	"detail":             {"what happened or was found, for people", ""},
 	"difficulty":         {"proof-of-work difficulty that the network asks for", ""},
+	"dir":                {"path of the folder", ""},
 	"direction":          {"in or out", "^(in|out)$"},
 	"display_name":       {"name that the other side, or the account itself, gave", ""},
 	"duplicate":          {"whether the same was printed before", ""},
@@ -112,6 +115,7 @@ var Glossary = map[string]Field{
 	"notice":             {"what of the message is not here", ""},
 	"offset_ms":          {"what the network's clock is ahead, in milliseconds", ""},
 	"ok":                 {"whether it went well", ""},
+	"opens_with":         {"passphrase or key_file", "^(passphrase|key_file)$"},
 	"one_time_prekey":    {"one-time prekey, X25519", formKey},
 	"one_time_prekey_id": {"number of the one-time prekey", ""},
 	"onion_cipher":       {"how layers of onion requests are sealed", "^(aes-gcm|xchacha20)$"},
@@ -149,6 +153,7 @@ var Glossary = map[string]Field{
 	"route":              {"async for a message that a swarm kept, sync for one that came straight", "^(async|sync)$"},
 	"schema":             {"the JSON Schema, draft 2020-12", ""},
 	"seeds":              {"URLs where the list of service nodes is to be had", ""},
+	"safety_number":      {"digits that both sides see alike, printed by contact verify alone", "^([0-9]{5} ){11}[0-9]{5}$"},
 	"session_id":         {"Session ID: 05 and the X25519 public key in hex", formSessionID},
 	"session_ids":        {"the Session IDs in the picture", formSessionID},
 	"share":              {"share of requests that it happens to", ""},
@@ -179,6 +184,7 @@ var Glossary = map[string]Field{
 	"up":                 {"whether the devnet runs", ""},
 	"valid":              {"whether the proof meets the difficulty", ""},
 	"value":              {"the setting's value", ""},
+	"verified":           {"whether the safety number with the contact was compared", ""},
 	"version":            {"version of the software", ""},
 	"workers":            {"how many processors are used", ""},
 }

@@ -42,6 +42,8 @@ const (
 	TypeVersion       = "version"
 	TypeStep          = "step"
 	TypeRemoved       = "removed"
+	TypeBackup        = "backup"
+	TypeKeystore      = "keystore"
 	TypeError         = "error"
 )
 
@@ -89,18 +91,20 @@ type FriendRequest struct {
 }
 
 // Contact is somebody this account has dealt with. Protocol is how messages are encrypted, 2020 or today, as the contact did
-// last; it is empty while nothing is known. Online says that the contact can be reached at ListeningNode as far as is
-// known; StatusAt is when the contact told so, or told that it cannot be reached.
+// last; it is empty while nothing is known. Verified says that the two compared their safety number, which is
+// filled in by contact verify alone. Online says that the contact can be reached at ListeningNode as far as is known;
+// StatusAt is when the contact told so, or told that it cannot be reached.
 type Contact struct {
-	Type        string `json:"type"`
-	Account     string `json:"account"`
-	SessionID   string `json:"session_id"`
-	DisplayName string `json:"display_name"`
-	State       string `json:"state"`
-	HasSession  bool   `json:"has_session"`
-	Protocol    string `json:"protocol"`
-	Since       string `json:"since"`
-
+	Type          string `json:"type"`
+	Account       string `json:"account"`
+	SessionID     string `json:"session_id"`
+	DisplayName   string `json:"display_name"`
+	State         string `json:"state"`
+	HasSession    bool   `json:"has_session"`
+	Protocol      string `json:"protocol"`
+	Since         string `json:"since"`
+	Verified      bool   `json:"verified"`
+	SafetyNumber  string `json:"safety_number,omitempty"`
 	Online        bool   `json:"online"`
 	ListeningNode string `json:"listening_node,omitempty"` // Ed25519 key in hex
 	StatusAt      string `json:"status_at,omitempty"`
@@ -436,6 +440,21 @@ type Removed struct {
 	Kind      string `json:"kind"`
 	Account   string `json:"account"`
 	SessionID string `json:"session_id"`
+}
+
+// Backup tells of a backup that was written to a file, and whose accounts are in it.
+type Backup struct {
+	Type     string   `json:"type"`
+	File     string   `json:"file"`
+	Bytes    int64    `json:"bytes"`
+	Accounts []string `json:"accounts"`
+}
+
+// Keystore tells what opens a keystore: a passphrase or a key_file.
+type Keystore struct {
+	Type      string `json:"type"`
+	Dir       string `json:"dir"`
+	OpensWith string `json:"opens_with"`
 }
 
 // Error takes the place of a record that could not be made, and is the last line on stderr when a command fails.

@@ -1,0 +1,45 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sessiontool/lib/qrcode"
+)
+
+// qrFlags say where the QR code of a Session ID goes, besides its record.
+type qrFlags struct {
+	terminal bool
+	file     string
+}
+
+// draw draws what the flags ask for. People look at stderr, for stdout carries records only.
+func (q *qrFlags) draw(streams Streams, text string) error {
+	encode := map[string]func(qrcode.Code) []byte{".png": qrcode.Code.PNG, ".svg": qrcode.Code.SVG}[strings.ToLower(filepath.Ext(q.file))]
+	if q.file != "" && encode == nil {
+		return usageError(fmt.Errorf("--qr-file %s is neither .png nor .svg", q.file))
+	}
+	if !q.terminal && q.file == "" {
+		return nil
+	}
+	code, err := qrcode.Encode(text)
+	if err != nil {
+		return err
+	}
+	if q.terminal {
+		colour := streams.ErrIsTerminal && streams.Env("NO_COLOR") == ""
+		if _, err := io.WriteString(streams.Err, code.Terminal(colour)); err != nil {
+			return err
+		}
+	}
+	if q.file == "" {
+		return nil
+	}
+	if err := os.WriteFile(q.file, encode(code), 0o644); err != nil {
+		return usageError(err)
+	}
+	return nil
+}

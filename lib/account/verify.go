@@ -1,0 +1,34 @@
+package account
+
+import (
+	"context"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/safetynumber"
+	"sessiontool/lib/sessionid"
+)
+
+// SafetyNumber returns the digits that the account and a contact compare: see package safetynumber.
+func (a *Account) SafetyNumber(contact sessionid.ID) string { return safetynumber.Of(a.ID(), contact) }
+
+// Verify remembers that a contact was verified, if number is the safety number with it. It returns ErrSafetyNumber if
+// it is another one, and ErrUnknownContact; neither changes anything.
+//
+// Verification never has to be taken back: the ID is the key, so a contact with another key is another contact.
+func (a *Account) Verify(ctx context.Context, contact sessionid.ID, number string) error {
+	want := a.SafetyNumber(contact) // some milliseconds, which nobody should wait for
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		c, found, err := loadContact(tx, contact)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return ErrUnknownContact
+		}
+		if !safetynumber.Equal(number, want) {
+			return ErrSafetyNumber
+		}
+		c.Verified = true
+		return saveContact(tx, c)
+	})
+}

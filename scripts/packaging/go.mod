@@ -1,0 +1,3 @@
+module sessiontool/scripts/packaging
+
+go 1.26.0

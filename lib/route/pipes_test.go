@@ -23,6 +23,7 @@ import (
 type pipes struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener
+	passing   sync.WaitGroup // ends of pipes that are at work
 }
 
 func (p *pipes) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -33,7 +34,7 @@ func (p *pipes) dial(ctx context.Context, _, address string) (net.Conn, error) {
 		return nil, errors.New("connection refused")
 	}
 	one, other := net.Pipe()
-	ours, theirs := newPipeConn(one, listener.address), newPipeConn(other, listener.address)
+	ours, theirs := p.end(one, listener.address), p.end(other, listener.address)
 	var err error
 	select {
 	case listener.conns <- theirs:
@@ -90,9 +91,9 @@ type pipeConn struct {
 	once    sync.Once
 }
 
-func newPipeConn(conn net.Conn, address net.Addr) *pipeConn {
+func (p *pipes) end(conn net.Conn, address net.Addr) *pipeConn {
 	c := &pipeConn{Conn: conn, address: address, written: make(chan []byte, 256), closed: make(chan struct{})}
-	go c.pass()
+	p.passing.Go(c.pass)
 	return c
 }
 
@@ -178,6 +179,7 @@ func startPipes(t *testing.T, n int) *pipeNet {
 		for _, node := range p.nodes {
 			node.Close(context.Background())
 		}
+		p.passing.Wait() // what is left on the way
 	})
 	return p
 }

@@ -13,12 +13,8 @@ import (
 	"sessiontool/lib/record"
 )
 
-const (
-	// longestLock is how long anybody may have to wait for the keystore because of somebody who listens.
-	longestLock = 100 * time.Millisecond
-	// rounds is how often others want it.
-	rounds = 15
-)
+// longestLock is how long anybody may have to wait for the keystore because of somebody who listens.
+const longestLock = 100 * time.Millisecond
 
 // process is the same account with a keystore of its own to open, for which it does not wait long.
 func (p *person) process(owner string) *person {
@@ -36,6 +32,10 @@ func (p *person) process(owner string) *person {
 // and poll all the time, and no lock of the keystore holds them up: nobody waits for anything while having one. At the end
 // nothing is left running, or synctest would say so.
 func TestListenForAnHour(t *testing.T) {
+	rounds := 15 // of others who want the keystore
+	if testing.Short() {
+		rounds = 3
+	}
 	synctest.Test(t, func(t *testing.T) {
 		net := startPipes(t, 6)
 		alice, bob := newPersonWith(t, "alice", net.config(t), Options{}), newPersonWith(t, "bob", net.config(t), Options{})
@@ -54,7 +54,7 @@ func TestListenForAnHour(t *testing.T) {
 		}()
 		<-time.After(time.Second)
 		for round := range rounds {
-			<-time.After(time.Hour/rounds - time.Duration(round)*time.Millisecond) // at ever other moments of its rounds
+			<-time.After(time.Hour/time.Duration(rounds) - time.Duration(round)*time.Millisecond) // at ever other moments of its rounds
 			wantRoute(t, alice.process(fmt.Sprint("alice sends ", round)).texts(bob, fmt.Sprint(round)), record.RouteSync, "")
 			bob.process(fmt.Sprint("bob sends ", round)).says(alice, fmt.Sprint(round))
 			bob.process(fmt.Sprint("bob polls ", round)).getsNothing()

@@ -29,12 +29,12 @@ func TestProgress(t *testing.T) {
 
 		first.show(10, 100)
 		expect("") // nobody waits yet
-		time.Sleep(progressAfter)
+		<-time.After(progressAfter)
 		first.show(50, 100)
 		expect("\r\x1b[Kwork [###############---------------]  50%")
 		second.show(0, 100)
 		expect("") // too soon after the last time
-		time.Sleep(progressEvery)
+		<-time.After(progressEvery)
 		second.show(10, 100)
 		expect("\r\x1b[Kwork [#########---------------------]  30%")
 		if err := app.print(struct{}{}); err != nil {
@@ -57,7 +57,7 @@ func TestNoProgressWithoutTerminal(t *testing.T) {
 			app, screen := terminal()
 			change(app)
 			p := app.progress("work")
-			time.Sleep(progressAfter)
+			<-time.After(progressAfter)
 			p.show(1, 2)
 			p.end()
 			if screen.Len() > 0 {

@@ -8,10 +8,13 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/network"
+	"sessiontool/lib/rpc"
 )
 
 // BenchmarkRoutes measures from the start of a send until its reader has the text, on both routes in turn: with
-// somebody who listens, and with somebody who polls the moment that the send is done. The keystores are on the disk.
+// somebody who listens, and with somebody who polls the moment that the send is done. The keystores are on the disk. And it
+// counts the onion requests to the listening node that would fit into the round trip of a delivery.
 func BenchmarkRoutes(b *testing.B) {
 	net, err := devnet.Start(b.Context(), devnet.Options{Nodes: 12, SwarmSize: 5})
 	if err != nil {
@@ -39,13 +42,16 @@ func BenchmarkRoutes(b *testing.B) {
 	bob.says(alice, "I listen")
 	alice.gets("I listen")
 
-	var sync, async []time.Duration
+	var sync, async, trips, onions []time.Duration
 	for i := 0; b.Loop(); i++ {
 		started := time.Now()
-		if receipt := alice.texts(bob, fmt.Sprint(i)); receipt.Route != "sync" {
+		receipt := alice.texts(bob, fmt.Sprint(i))
+		if receipt.Route != "sync" {
 			b.Fatalf("receipt %+v", receipt)
 		}
 		sync = append(sync, (<-read).Sub(started))
+		trips = append(trips, time.Duration(receipt.RoundTripMS*float64(time.Millisecond)))
+		onions = append(onions, alice.onion(receipt.Nodes[0].PubkeyEd25519))
 
 		started = time.Now()
 		alice.says(carol, fmt.Sprint(i))
@@ -66,7 +72,27 @@ func BenchmarkRoutes(b *testing.B) {
 		b.ReportMetric(float64(slow.Microseconds())/1000, "async-"+share.name+"-ms")
 		b.ReportMetric(float64(slow)/float64(quick), share.name+"-ratio")
 	}
+	b.ReportMetric(float64(quantile(trips, 0.5))/float64(quantile(onions, 0.5)), "onions/round-trip")
 	b.ReportMetric(0, "ns/op")
+}
+
+// onion returns how long a node takes to answer an onion request that costs it next to nothing.
+func (p *person) onion(key string) time.Duration {
+	p.t.Helper()
+	var to network.Key
+	if err := to.UnmarshalText([]byte(key)); err != nil {
+		p.t.Fatal(err)
+	}
+	node, found := p.network.Node(to)
+	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: p.ID().String()})
+	if err != nil || !found {
+		p.t.Fatalf("node %s is known: %t, %v", key, found, err)
+	}
+	started := time.Now()
+	if _, err := p.network.Request(p.t.Context(), node, body); err != nil {
+		p.t.Fatal(err)
+	}
+	return time.Since(started)
 }
 
 // quantile returns the time that this share of times does not exceed.

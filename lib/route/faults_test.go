@@ -31,23 +31,28 @@ func (p *person) talksTo(to *person, patience time.Duration) *talker {
 func (k *talker) talk(count int) (routes map[string]int) {
 	routes = make(map[string]int)
 	for i := range count {
-		out, err := k.Account.Send(k.t.Context(), account.Draft{To: k.to.ID(), Text: strconv.Itoa(i)})
-		if err != nil {
-			k.t.Error(err)
-			return routes
-		}
-		receipt, err := k.Router.Send(k.t.Context(), out)
-		if err == nil {
-			err = k.Finish(k.t.Context(), out.Seq)
-		}
-		name := fmt.Sprint(receipt.Route, " ", receipt.Reason)
-		if err != nil {
-			name = "left"
-		}
-		routes[name]++
-		k.sent.Add(1)
+		routes[k.say(strconv.Itoa(i))]++
 	}
 	return routes
+}
+
+// say sends one text and tells how it went.
+func (k *talker) say(text string) (how string) {
+	k.t.Helper()
+	defer k.sent.Add(1)
+	out, err := k.Account.Send(k.t.Context(), account.Draft{To: k.to.ID(), Text: text})
+	if err != nil {
+		k.t.Error(err)
+		return "failed"
+	}
+	receipt, err := k.Router.Send(k.t.Context(), out)
+	if err == nil {
+		err = k.Finish(k.t.Context(), out.Seq)
+	}
+	if err != nil {
+		return "left"
+	}
+	return fmt.Sprint(receipt.Route, " ", receipt.Reason)
 }
 
 // trouble is something that goes wrong with nodes, of which the first two are those where alice and bob listen.

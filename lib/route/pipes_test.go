@@ -23,18 +23,33 @@ import (
 type pipes struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener
+	cut       bool
+	open      []*pipeConn
 	passing   sync.WaitGroup // ends of pipes that are at work
+}
+
+// setCut breaks all connections and lets none be opened, or ends that.
+func (p *pipes) setCut(cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = cut
+	for _, conn := range p.open {
+		conn.Close()
+	}
+	p.open = nil
 }
 
 func (p *pipes) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	p.mu.Lock()
 	listener := p.listeners[address]
-	p.mu.Unlock()
-	if listener == nil {
+	if listener == nil || p.cut {
+		p.mu.Unlock()
 		return nil, errors.New("connection refused")
 	}
 	one, other := net.Pipe()
 	ours, theirs := p.end(one, listener.address), p.end(other, listener.address)
+	p.open = append(p.open, ours, theirs)
+	p.mu.Unlock()
 	var err error
 	select {
 	case listener.conns <- theirs:

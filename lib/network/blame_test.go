@@ -40,12 +40,7 @@ func TestHopFails(t *testing.T) {
 			t.Run(fmt.Sprintf("%s at %d", name, at), func(t *testing.T) {
 				net := puppets(t, 8)
 				c := clientOf(t, net)
-				target := nodeOf(t, c, net.Nodes[0])
-				group := c.Group()
-				path, err := group.path(t.Context(), target.Ed25519)
-				if err != nil {
-					t.Fatal(err)
-				}
+				group, target, path := pathTo(t, c, net.Nodes[0])
 				fail(puppetOf(t, net, path[at]))
 				answer, err := group.Request(t.Context(), target, question(t))
 				if err != nil {
@@ -97,16 +92,22 @@ func TestTargetFails(t *testing.T) {
 	}
 }
 
-// More hops may have failed than one.
-func TestSeveralHopsFail(t *testing.T) {
-	net := puppets(t, 10)
-	c := clientOf(t, net)
-	target := nodeOf(t, c, net.Nodes[0])
-	group := c.Group()
+// pathTo starts a group and returns the path that its requests to a node will take.
+func pathTo(t *testing.T, c *Client, to *puppet.Node) (group *Group, target Node, path []Node) {
+	t.Helper()
+	target, group = nodeOf(t, c, to), c.Group()
 	path, err := group.path(t.Context(), target.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return group, target, path
+}
+
+// More hops may have failed than one.
+func TestSeveralHopsFail(t *testing.T) {
+	net := puppets(t, 10)
+	c := clientOf(t, net)
+	group, target, path := pathTo(t, c, net.Nodes[0])
 	for _, hop := range path {
 		puppetOf(t, net, hop).Stop()
 	}
@@ -124,12 +125,7 @@ func TestSilentNode(t *testing.T) {
 			net.HopTime(hopTime)
 			c := clientOf(t, net)
 			c.round = 3 * hopTime
-			target := nodeOf(t, c, net.Nodes[0])
-			group := c.Group()
-			path, err := group.path(t.Context(), target.Ed25519)
-			if err != nil {
-				t.Fatal(err)
-			}
+			group, target, path := pathTo(t, c, net.Nodes[0])
 			silent := append(path[:len(path):len(path)], target)[at]
 			release := make(chan struct{})
 			defer close(release)
@@ -140,7 +136,7 @@ func TestSilentNode(t *testing.T) {
 				}
 				panic(http.ErrAbortHandler)
 			})
-			_, err = group.Request(t.Context(), target, question(t))
+			_, err := group.Request(t.Context(), target, question(t))
 			if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
 				t.Errorf("got %v", err)
 			}
@@ -162,12 +158,7 @@ func TestHopIsNoLongerRegistered(t *testing.T) {
 			config := configOf(t, net.SeedURL())
 			config.Now = clock.Now
 			c := open(t, config)
-			target := nodeOf(t, c, net.Nodes[0])
-			group := c.Group()
-			path, err := group.path(t.Context(), target.Ed25519)
-			if err != nil {
-				t.Fatal(err)
-			}
+			group, target, path := pathTo(t, c, net.Nodes[0])
 			gone := puppetOf(t, net, append(path[:len(path):len(path)], target)[at])
 			var left []*puppet.Node
 			for _, node := range net.Nodes {
@@ -196,12 +187,7 @@ func TestHopIsNoLongerRegistered(t *testing.T) {
 func TestHopThatSlanders(t *testing.T) {
 	net := puppets(t, 8)
 	c := clientOf(t, net)
-	target := nodeOf(t, c, net.Nodes[0])
-	group := c.Group()
-	path, err := group.path(t.Context(), target.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	group, target, path := pathTo(t, c, net.Nodes[0])
 	puppetOf(t, net, path[1]).Intercept(respond(503, onion.TextNotReady+target.Ed25519.String()))
 	if _, err := group.Request(t.Context(), target, question(t)); err != nil {
 		t.Error(err)
@@ -215,12 +201,7 @@ func TestHopThatSlanders(t *testing.T) {
 func TestHopWithLowOrderKey(t *testing.T) {
 	net := puppets(t, 8)
 	c := clientOf(t, net)
-	target := nodeOf(t, c, net.Nodes[0])
-	group := c.Group()
-	path, err := group.path(t.Context(), target.Ed25519)
-	if err != nil {
-		t.Fatal(err)
-	}
+	group, target, path := pathTo(t, c, net.Nodes[0])
 	path[1].X25519 = Key{}
 	if _, err := group.Request(t.Context(), target, question(t)); err != nil || !hasFailed(c, path[1].Ed25519) {
 		t.Errorf("got %v; node blamed: %t", err, hasFailed(c, path[1].Ed25519))

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -123,26 +122,13 @@ func TestPowSolveStream(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), self, "pow", "solve", "--difficulty", "1")
 	cmd.Args[0] = "sessiontool"
 	cmd.Env = []string{"HOME=" + t.TempDir(), complaints + "=" + os.Getenv(complaints)}
-	var problems bytes.Buffer
-	cmd.Stderr = &problems
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(stdout)
+	stdin, lines, problems := startPiped(t, cmd)
 	for _, ref := range []string{"a", "b", "c"} {
 		fmt.Fprintf(stdin, `{"ref":%q,"to":"05%s","timestamp_ms":1590000000000,"ttl_ms":3600000,"data_base64":"aGVsbG8="}`+"\n",
 			ref, strings.Repeat("ab", 32))
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			t.Fatalf("%v: %s", err, &problems)
+			t.Fatalf("%v: %s", err, problems)
 		}
 		if gjson.Get(line, "ref").Str != ref || gjson.Get(line, "nonce").Str == "" {
 			t.Errorf("got %s", line)
@@ -152,6 +138,6 @@ func TestPowSolveStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cmd.Wait(); cmd.ProcessState.ExitCode() != 143 || !strings.Contains(problems.String(), `"code":"terminated"`) {
-		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), &problems)
+		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), problems)
 	}
 }

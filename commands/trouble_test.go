@@ -30,6 +30,25 @@ func (p *person) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// startPiped starts a process whose stdin stays open. Problems is its stderr, whole once it has ended.
+func startPiped(t *testing.T, cmd *exec.Cmd) (stdin io.Writer, lines *bufio.Reader, problems *bytes.Buffer) {
+	t.Helper()
+	problems = new(bytes.Buffer)
+	cmd.Stderr = problems
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return stdin, bufio.NewReader(stdout), problems
+}
+
 // shell runs a line of shell.
 func (p *person) shell(line string) result {
 	p.t.Helper()
@@ -159,24 +178,11 @@ func TestSignals(t *testing.T) {
 		syscall.SIGINT: record.CodeInterrupted, syscall.SIGTERM: record.CodeTerminated,
 	} {
 		cmd := alice.command("sessiontool", "send")
-		var problems bytes.Buffer
-		cmd.Stderr = &problems
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		stdin, lines, problems := startPiped(t, cmd)
 		// Stdin stays open: without the signal the command would wait for more.
 		if _, err := io.WriteString(stdin, drafts(bob.id, all...)); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewReader(stdout)
 		receipts, err := lines.ReadString('\n')
 		if err == nil {
 			err = cmd.Process.Signal(signal)
@@ -215,23 +221,11 @@ func TestWaitingForInputEnds(t *testing.T) {
 	p := &person{t: t, home: t.TempDir()}
 	wait := func(end func(*exec.Cmd), args ...string) result {
 		cmd := p.command("sessiontool", args...)
-		var problems bytes.Buffer
-		cmd.Stderr = &problems
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		stdin, lines, problems := startPiped(t, cmd)
 		if _, err := io.WriteString(stdin, "\"nobody\"\n"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil { // now it waits for the next item
+		if _, err := lines.ReadString('\n'); err != nil { // now it waits for the next item
 			t.Fatal(err)
 		}
 		end(cmd)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,7 +147,7 @@ func writeRequests(w *metrics.Writer, nodes []measured) {
 	const took = "sessiontool_request_duration_seconds"
 	w.Family(took, "histogram", "Time until the answer was written, by endpoint.")
 	for _, m := range nodes {
-		for _, name := range []string{"storage", "onion_v1", "onion_v2", "stats", peerEndpoint, otherEndpoint} {
+		for _, name := range slices.Sorted(maps.Keys(m.meter.took)) {
 			w.Histogram(took, m.meter.took[name], "node", m.name, "endpoint", name)
 		}
 	}
@@ -175,29 +177,24 @@ var statFamilies = []struct {
 			}
 		}},
 	{"sessiontool_expired_messages_total", "counter", "Messages removed because their time was over.",
-		func(w *metrics.Writer, name, node string, stats node.Stats) {
-			w.Sample(name, float64(stats.Expired), "node", node)
-		}},
+		single(func(stats node.Stats) float64 { return float64(stats.Expired) })},
 	{"sessiontool_messages", "gauge", "Messages held.",
-		func(w *metrics.Writer, name, node string, stats node.Stats) {
-			w.Sample(name, float64(stats.Messages), "node", node)
-		}},
+		single(func(stats node.Stats) float64 { return float64(stats.Messages) })},
 	{"sessiontool_queued_messages", "gauge", "Messages that some other node of the swarm has yet to get.",
-		func(w *metrics.Writer, name, node string, stats node.Stats) {
-			w.Sample(name, float64(stats.Queued), "node", node)
-		}},
+		single(func(stats node.Stats) float64 { return float64(stats.Queued) })},
 	{"sessiontool_listeners", "gauge", "Clients that listen for messages.",
-		func(w *metrics.Writer, name, node string, stats node.Stats) {
-			w.Sample(name, float64(stats.Listeners), "node", node)
-		}},
+		single(func(stats node.Stats) float64 { return float64(stats.Listeners) })},
 	{"sessiontool_waiting_deliveries", "gauge", "Messages handed over or on the way to a listener, not acknowledged yet.",
-		func(w *metrics.Writer, name, node string, stats node.Stats) {
-			w.Sample(name, float64(stats.Waiting), "node", node)
-		}},
+		single(func(stats node.Stats) float64 { return float64(stats.Waiting) })},
 	{"sessiontool_store_bytes", "gauge", "Size of the message database in use.",
-		func(w *metrics.Writer, name, node string, stats node.Stats) {
-			w.Sample(name, float64(stats.Bytes), "node", node)
-		}},
+		single(func(stats node.Stats) float64 { return float64(stats.Bytes) })},
+}
+
+// single writes a family that has one value for a node.
+func single(value func(node.Stats) float64) func(w *metrics.Writer, name, node string, stats node.Stats) {
+	return func(w *metrics.Writer, name, node string, stats node.Stats) {
+		w.Sample(name, value(stats), "node", node)
+	}
 }
 
 // WriteMetrics writes what the network's own nodes have done, in the Prometheus text format.

@@ -1,0 +1,23 @@
+package devnet
+
+import (
+	"strings"
+	"testing"
+)
+
+// How long requests took is told of every endpoint that is measured.
+func TestEveryEndpointIsTimed(t *testing.T) {
+	var out strings.Builder
+	if err := writeMetrics(&out, []measured{{name: "a", meter: newMeter()}}); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{peerEndpoint, otherEndpoint}
+	for _, name := range endpoints {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if !strings.Contains(out.String(), `sessiontool_request_duration_seconds_count{node="a",endpoint="`+name+`"}`) {
+			t.Errorf("nothing of %q in\n%s", name, &out)
+		}
+	}
+}

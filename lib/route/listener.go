@@ -97,11 +97,10 @@ func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rp
 	r := l.router
 	l.asked = max(l.asked+1, r.network.Now().UnixMilli())
 	timestamp := strconv.FormatInt(l.asked, 10)
-	signature := r.account.Sign(rpc.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
-	public := r.account.Ed25519Public()
+	auth := authorize(r.account, rpc.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
 	body, err := rpc.NewRequest(rpc.MethodListen, rpc.ListenParams{
-		PubKey: r.account.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: timestamp,
-		Signature: base64.StdEncoding.EncodeToString(signature[:]), Listener: l.id, WaitMillis: wait.Milliseconds(),
+		PubKey: r.account.ID().String(), PubkeyEd25519: auth.PubkeyEd25519, Timestamp: timestamp,
+		Signature: auth.Signature, Listener: l.id, WaitMillis: wait.Milliseconds(),
 		Acks: l.acks, Stop: stop,
 	})
 	if err != nil {

@@ -2,10 +2,12 @@ package route
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strconv"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -101,4 +103,12 @@ func (r *Router) prove(ctx context.Context, q *StoreRequest) error {
 		return nil
 	}
 	return q.Solved(*q)
+}
+
+// authorize proves that a request is its account's own.
+func authorize(owner *account.Account, text []byte) rpc.Auth {
+	public, signature := owner.Ed25519Public(), owner.Sign(text)
+	return rpc.Auth{
+		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
+	}
 }

@@ -1,8 +1,6 @@
 package route
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"strconv"
 
 	"sessiontool/lib/account"
@@ -31,12 +29,4 @@ func retrieveToday(owner *account.Account, last string, now int64) ([]byte, erro
 		Pubkey: owner.ID().String(), Namespace: inbox, LastHash: last, Timestamp: now,
 		Auth: authorize(owner, rpc.RetrieveSignatureText(inbox, now)),
 	})
-}
-
-// authorize proves that a request is its account's own.
-func authorize(owner *account.Account, text []byte) rpc.Auth {
-	public, signature := owner.Ed25519Public(), owner.Sign(text)
-	return rpc.Auth{
-		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
-	}
 }

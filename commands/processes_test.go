@@ -105,7 +105,10 @@ func TestNetworkOfProcesses(t *testing.T) {
 	}
 	home, nodesHome := t.TempDir(), t.TempDir()
 	registryDir := filepath.Join(home, "registry")
-	registry := launch(t, home, "devnet", "up", "--nodes", "0", "--dir", registryDir)
+	upRegistry := func() *process {
+		return launch(t, home, "devnet", "up", "--nodes", "0", "--dir", registryDir, "--listen", registryIP())
+	}
+	registry := upRegistry()
 	seed := gjson.Get(registry.record, "seeds.0").Str
 	processes := []*process{registry}
 	run := func(name string) *process {
@@ -162,7 +165,7 @@ func TestNetworkOfProcesses(t *testing.T) {
 	// While there is no registry, the nodes go on.
 	registry.end(syscall.SIGTERM)
 	talk("without a registry")
-	registry = launch(t, home, "devnet", "up", "--nodes", "0", "--dir", registryDir)
+	registry = upRegistry()
 	processes = append(processes, registry)
 	if again := gjson.Get(registry.record, "seeds.0").Str; again != seed {
 		t.Errorf("the registry came back at %s, was at %s", again, seed)
@@ -193,6 +196,15 @@ func TestNetworkOfProcesses(t *testing.T) {
 	})
 
 	wantNoUsers(t, processes, nodes[1:], alice, bob)
+}
+
+// registryIP is where nobody takes the registry's port while it is down, if this system has such an address: the port of
+// 127.0.0.1 might go to anybody who listens at any port.
+func registryIP() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return "127.0.0.3"
 }
 
 // wantNoUsers fails the test if a Session ID is in what processes have logged, or in the metrics of nodes.

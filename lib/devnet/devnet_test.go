@@ -2,13 +2,13 @@ package devnet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
@@ -27,10 +28,12 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-// startNetwork starts a network that the test's end closes, without a goroutine left.
+// startNetwork starts a network that the test's end closes, without a goroutine left. Its nodes find their ports free when
+// they come back.
 func startNetwork(t *testing.T, options Options) *Network {
 	t.Helper()
 	leakcheck.Check(t)
+	options.ListenIP = cmp.Or(options.ListenIP, loopback.Own())
 	n, err := Start(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +159,7 @@ func TestNetwork(t *testing.T) {
 	for _, info := range nodes {
 		sizes[info.SwarmID]++
 		names[info.PubkeyEd25519] = true
-		if !info.Running || info.IP != "127.0.0.1" || info.Port == 0 {
+		if !info.Running || info.IP != loopback.Own() || info.Port == 0 {
 			t.Errorf("node %+v", info)
 		}
 	}
@@ -212,7 +215,7 @@ func TestNetworkPortTaken(t *testing.T) {
 	n := startNetwork(t, options)
 	port := n.Nodes()[0].Port
 	mustClose(t, n)
-	squatter, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+	squatter, err := n.listenAt(port)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,16 +15,17 @@ import (
 
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/swarm"
 )
 
-// startDevnet starts a network of real nodes, which the test's end closes.
+// startDevnet starts a network of real nodes, which the test's end closes. Nobody takes the place of one that is stopped.
 func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
-	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize})
+	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize, ListenIP: loopback.Own()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/swarm"
 )
 
@@ -211,7 +212,7 @@ func (c *churn) join(id swarm.SwarmID) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	listener := listen(c.t, "127.0.0.1:0")
+	listener := listen(c.t, loopback.Own()+":0")
 	config := c.configs[0]
 	config.DataDir = dir
 	i := len(c.states)

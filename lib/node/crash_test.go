@@ -12,13 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/rpc"
 )
 
@@ -87,7 +87,7 @@ func startProcesses(t *testing.T, count int) *processes {
 		if err != nil {
 			t.Fatal(err)
 		}
-		listener := listen(t, ownLoopback()+":0")
+		listener := listen(t, loopback.Own()+":0")
 		p.states = append(p.states, nodeState(keys, listener.Addr().(*net.TCPAddr), 5))
 		p.configs = append(p.configs, Config{DataDir: dir})
 		if err := listener.Close(); err != nil {
@@ -111,15 +111,6 @@ func startProcesses(t *testing.T, count int) *processes {
 		p.run(i)
 	}
 	return p
-}
-
-// ownLoopback returns an address of this machine that other test programs do not use, where there is one: the port of a
-// node that was killed must still be free when it comes back.
-func ownLoopback() string {
-	if runtime.GOOS != "linux" { // where all of 127.0.0.0/8 is this machine
-		return "127.0.0.1"
-	}
-	return net.IPv4(127, byte(os.Getpid()>>16)+1, byte(os.Getpid()>>8), byte(os.Getpid())).String()
 }
 
 // run starts node i and returns when it answers.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -54,7 +55,7 @@ func (d *listDirectory) blockHash() string {
 	return d.result.BlockHash
 }
 
-// testNetwork is nodes on loopback that know each other.
+// testNetwork is nodes that know each other, at addresses of which they can be sure when they come back.
 type testNetwork struct {
 	t         testing.TB
 	directory *listDirectory
@@ -78,7 +79,7 @@ func startNetwork(t testing.TB, swarms []swarm.SwarmID, adjust func(i int, confi
 		if err != nil {
 			t.Fatal(err)
 		}
-		listener := listen(t, "127.0.0.1:0")
+		listener := listen(t, loopback.Own()+":0")
 		listeners = append(listeners, listener)
 		network.states = append(network.states, nodeState(keys, listener.Addr().(*net.TCPAddr), id))
 		config := Config{DataDir: dir, Directory: network.directory, PollInterval: 10 * time.Millisecond}

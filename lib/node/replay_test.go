@@ -164,7 +164,7 @@ func (r *replay) compareSwarm(row row, body, wantBody string) {
 		i := port - r.first
 		want = append(want, rpc.Snode{
 			Address:       r.nodes[i].Keys().Address(),
-			IP:            "127.0.0.1",
+			IP:            r.states[i].PublicIP,
 			Port:          strconv.Itoa(int(r.states[i].StoragePort)),
 			PubkeyEd25519: r.states[i].PubkeyEd25519,
 			PubkeyX25519:  r.states[i].PubkeyX25519,

@@ -113,7 +113,7 @@ func TestAboutTheNode(t *testing.T) {
 	if len(nodes) != 2 || len(nodes[0]) != 2 || nodes[0]["pubkey_ed25519"] != network.nodes[0].keys.Name() {
 		t.Errorf("nodes %v", nodes)
 	}
-	if nodes := ask(`{"fields":["public_ip"],"limit":1}`); len(nodes) != 1 || nodes[0]["public_ip"] != "127.0.0.1" {
+	if nodes := ask(`{"fields":["public_ip"],"limit":1}`); len(nodes) != 1 || nodes[0]["public_ip"] != network.states[0].PublicIP {
 		t.Errorf("nodes %v", nodes)
 	}
 	for _, body := range []string{

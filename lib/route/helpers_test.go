@@ -18,6 +18,7 @@ import (
 
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/internal/puppet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/rpc"
@@ -27,8 +28,14 @@ import (
 // startDevnet starts a network of real nodes. Nothing of it outlives the test.
 func startDevnet(t testing.TB, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
+	return startDevnetWith(t, devnet.Options{Nodes: nodes, SwarmSize: swarmSize})
+}
+
+func startDevnetWith(t testing.TB, options devnet.Options) *devnet.Network {
+	t.Helper()
 	leakcheck.Check(t)
-	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize})
+	options.ListenIP = loopback.Own() // nodes that are stopped want their ports back
+	net, err := devnet.Start(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}

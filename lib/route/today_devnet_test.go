@@ -9,7 +9,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
-	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -19,13 +18,7 @@ import (
 
 func startToday(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
-	leakcheck.Check(t)
-	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize, Generation: rpc.GenerationToday})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeNetwork(t, net) })
-	return net
+	return startDevnetWith(t, devnet.Options{Nodes: nodes, SwarmSize: swarmSize, Generation: rpc.GenerationToday})
 }
 
 // undecided is what a client of a network needs that is not told its generation.

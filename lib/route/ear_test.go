@@ -150,16 +150,30 @@ func (p *person) members() []network.Node {
 	return swarm
 }
 
-// hold keeps a keystore locked for a while, and closes locked once it is.
-func hold(t testing.TB, store *keystore.Store, account string, locked chan<- struct{}, d time.Duration) {
-	err := store.Update(t.Context(), account, func(*keystore.Tx) error {
-		close(locked)
-		<-time.After(d)
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
+// hold keeps a keystore locked until release is called.
+func hold(t testing.TB, store *keystore.Store, account string) (release func()) {
+	t.Helper()
+	locked, free, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- store.Update(t.Context(), account, func(*keystore.Tx) error {
+			close(locked)
+			<-free
+			return nil
+		})
+	}()
+	select {
+	case <-locked:
+	case err := <-ended:
+		t.Fatal(err)
 	}
+	release = sync.OnceFunc(func() {
+		close(free)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(release) // if the test does not come to it
+	return release
 }
 
 // hang makes all nodes call reached for every request, and hold it up until it is given up or all are released.

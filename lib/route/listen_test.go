@@ -127,16 +127,9 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	wantStored(t, net, alice) // bob's status
 	alice.polls()
 	alice.knows(bob, node)
-	// Bob's commits are held up for longer than alice waits.
-	held := make(chan struct{})
-	locked := make(chan struct{})
-	go func() {
-		defer close(held)
-		hold(t, bob.store, "bob", locked, 500*time.Millisecond)
-	}()
-	<-locked
+	release := hold(t, bob.store, "bob") // so that alice has to give up before bob can commit
 	receipt := alice.texts(bob, "hello")
-	<-held
+	release()
 	wantRoute(t, receipt, record.RouteAsync, record.ReasonNotAcknowledged)
 	ear.hears("hello")
 	if err := ear.ends(); !errors.Is(err, context.Canceled) {

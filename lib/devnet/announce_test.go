@@ -76,7 +76,7 @@ func TestRegistryAlone(t *testing.T) {
 	asksFor := func(difficulty string) bool {
 		answer := call(t, info, rpc.MethodStore, rpc.StoreParams{
 			PubKey: keyOf(t, []NodeInfo{info}, info.SwarmID), TTL: "345600000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
-			Data: strings.Repeat("A", 1000),
+			Data: strings.Repeat("A", rpc.MaxDataBytes), // so much that nothing proves it by chance
 		})
 		return answer.Status == rpc.StatusBadProofOfWork && string(answer.Body) == `{"difficulty":`+difficulty+`}`
 	}

@@ -45,7 +45,9 @@ func crashPoints(t *testing.T, p *person, prepare func(n int) []string, check fu
 func onBoth(t *testing.T, test func(t *testing.T, net *devnet.Network)) {
 	for _, generation := range []rpc.Generation{rpc.Generation2020, rpc.GenerationToday} {
 		t.Run(string(generation), func(t *testing.T) {
-			test(t, startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5, Generation: generation}))
+			options := usual
+			options.Generation = generation
+			test(t, startDevnet(t, options))
 		})
 	}
 }
@@ -118,7 +120,7 @@ func pollSurvivesKill(t *testing.T, net *devnet.Network) {
 
 // The same for accepting a friend request, with which everything starts.
 func TestAcceptSurvivesKill(t *testing.T) {
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	bob := newPerson(t, net.SeedURL(), "Bob")
 	var alice *person
 	crashPoints(t, bob,

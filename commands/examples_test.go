@@ -40,7 +40,7 @@ const stagePassphrase = "correct horse battery staple"
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	registry := startDevnet(t, devnet.Options{RegistryOnly: true})
 	s := &stage{t: t, home: t.TempDir()}
 	s.environ = []string{

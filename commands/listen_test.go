@@ -127,7 +127,7 @@ func TestListenerIsKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals")
 	}
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	before := stored(t, net, bob)
@@ -164,7 +164,7 @@ func TestListenStopsCleanly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals")
 	}
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	for signal, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
@@ -189,7 +189,7 @@ func TestListenStopsCleanly(t *testing.T) {
 
 // While somebody listens, other processes of the same account send and poll, and none of them waits for the keystore.
 func TestListenBlocksNobody(t *testing.T) {
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	bobEar, aliceEar := bob.listens("--poll-interval", "100ms"), alice.listens()
@@ -215,7 +215,7 @@ func TestListenSurvivesKill(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals")
 	}
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	var sent []string
@@ -244,7 +244,7 @@ func TestListenSurvivesKill(t *testing.T) {
 
 // A send that is killed at any commit while the recipient listens, and run again, delivers its text once.
 func TestSynchronousSendSurvivesKill(t *testing.T) {
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	ear := bob.listens()

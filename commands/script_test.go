@@ -27,6 +27,10 @@ func sessiontool() {
 	os.Exit(code)
 }
 
+// usual is the network of most tests. Its swarms have four members. Three of them are asked to store a message, and three for
+// what is stored: a poll meets what has not spread yet, whomever it asks.
+var usual = devnet.Options{Nodes: 12, SwarmSize: 4}
+
 // startDevnet starts a network for tests and stops it at their end.
 func startDevnet(t *testing.T, options devnet.Options) *devnet.Network {
 	t.Helper()
@@ -62,7 +66,7 @@ func scriptEnvironment(env *testscript.Env, seed string) error {
 }
 
 func TestScripts(t *testing.T) {
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

@@ -7,14 +7,12 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"sessiontool/lib/devnet"
 )
 
 // Fifty processes at once work on one account: they send, poll, read the inbox and list contacts. None fails, each
 // message that waited is printed by one poll, and each that was sent arrives once.
 func TestFiftyProcesses(t *testing.T) {
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	var waiting, sent []string

@@ -16,7 +16,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 )
 
@@ -77,7 +76,7 @@ func friends(t *testing.T, waiting ...string) (alice, bob *person) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are neither signals nor shells as these tests need them")
 	}
-	net := startDevnet(t, devnet.Options{Nodes: 12, SwarmSize: 5})
+	net := startDevnet(t, usual)
 	alice, bob = newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	if len(waiting) > 0 {

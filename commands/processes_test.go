@@ -105,10 +105,10 @@ func TestNetworkOfProcesses(t *testing.T) {
 	}
 	home, nodesHome := t.TempDir(), t.TempDir()
 	registryDir := filepath.Join(home, "registry")
-	upRegistry := func() *process {
-		return launch(t, home, "devnet", "up", "--nodes", "0", "--dir", registryDir, "--listen", registryIP())
+	upRegistry := func(listen string) *process { // with swarms of four at most, of which a poll asks one that has stored
+		return launch(t, home, "devnet", "up", "--nodes", "0", "--swarm-size", "2", "--dir", registryDir, "--listen", listen)
 	}
-	registry := upRegistry()
+	registry := upRegistry(registryIP())
 	seed := gjson.Get(registry.record, "seeds.0").Str
 	processes := []*process{registry}
 	run := func(name string) *process {
@@ -165,7 +165,7 @@ func TestNetworkOfProcesses(t *testing.T) {
 	// While there is no registry, the nodes go on.
 	registry.end(syscall.SIGTERM)
 	talk("without a registry")
-	registry = upRegistry()
+	registry = upRegistry(registryIP())
 	processes = append(processes, registry)
 	if again := gjson.Get(registry.record, "seeds.0").Str; again != seed {
 		t.Errorf("the registry came back at %s, was at %s", again, seed)
@@ -180,8 +180,7 @@ func TestNetworkOfProcesses(t *testing.T) {
 	if err := os.Rename(registryDir, registryDir+".lost"); err != nil {
 		t.Fatal(err)
 	}
-	listen := strings.TrimSuffix(strings.TrimPrefix(seed, "http://"), "/json_rpc")
-	processes = append(processes, launch(t, home, "devnet", "up", "--nodes", "0", "--dir", registryDir, "--listen", listen))
+	processes = append(processes, upRegistry(strings.TrimSuffix(strings.TrimPrefix(seed, "http://"), "/json_rpc")))
 	operator := &person{t: t, home: home}
 	eventually(t, "the nodes to register again", func() bool {
 		return gjson.Get(operator.must("", "devnet", "status"), "nodes").Int() == 6

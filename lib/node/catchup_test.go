@@ -111,7 +111,7 @@ func TestCompareBothWays(t *testing.T) {
 	}
 }
 
-// pause waits until node i has seen the current list.
+// wantSeen waits until the given nodes have seen the current list, which each learns at a time of its own.
 func (n *testNetwork) wantSeen(nodes ...int) {
 	n.t.Helper()
 	for _, i := range nodes {

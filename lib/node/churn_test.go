@@ -267,11 +267,14 @@ func (c *churn) finishLeaving() {
 	defer c.mu.Unlock()
 	for i := range c.leaving {
 		node := c.nodes[i]
+		if node.members.view().blockHash != c.directory.blockHash() {
+			continue
+		}
 		settled, err := node.Settled()
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if !settled || node.members.view().blockHash != c.directory.blockHash() {
+		if !settled {
 			continue
 		}
 		delete(c.leaving, i)

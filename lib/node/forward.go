@@ -36,6 +36,8 @@ type forwarded struct {
 // serveChange carries out a change, here and at all other members, and answers when all have answered or forwardTimeout
 // has passed. It fails if the change fails here, whatever others say.
 func (n *Node) serveChange(ctx context.Context, method string, params fields, change change) (answer, error) {
+	n.storing.Add(1)
+	defer n.storing.Add(-1)
 	account, now, view := change.subject(), n.now(), n.members.view()
 	if !view.owns(account.pubKey) {
 		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)

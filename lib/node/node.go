@@ -42,6 +42,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sessiontool/lib/rpc"
@@ -153,6 +154,7 @@ type Node struct {
 	scans       slots         // walks through the store for other nodes
 	patience    time.Duration // with members that a change is forwarded to
 	counters    counters
+	storing     atomic.Int64 // requests under way that may store something; counted before they look who is where
 
 	server     *http.Server
 	serveErr   error           // set before done is closed
@@ -346,10 +348,12 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 }
 
 // Settled reports whether every message here is, as far as this node knows, with all nodes that should have it: members
-// of its swarm have got what clients stored here and have been compared with, and messages of other swarms have been
-// handed over. A node that has settled and takes no more messages can leave the network for good.
+// of its swarm have got what clients stored here and have been compared with, messages of other swarms have been handed
+// over, and none is just being stored. A node that has settled after it learned that it is in no swarm, where it takes no
+// more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
-	if n.catchUp.pending() > 0 || n.handOver.pending() {
+	// Requests come first: what they have stored by now the others know of.
+	if n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
 		return false, nil
 	}
 	waiting, err := n.store.queueLength()

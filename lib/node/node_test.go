@@ -140,6 +140,28 @@ func commits(t *testing.T, n *Node) (id int) {
 	return id
 }
 
+// A node that is storing something has not settled: it may have learned meanwhile that the message belongs elsewhere.
+func TestStoringIsNotSettled(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5}, nil)
+	network.wantSettled(0)
+	node, params := network.nodes[0], solved(t, newUser(t, 5).pubKey(), "eA==", time.Now(), time.Hour, 1)
+	disk, err := node.store.db.Begin(true) // which nobody else gets meanwhile
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan reply, 1)
+	go func() { answered <- network.call(0, rpc.MethodStore, params) }()
+	eventually(t, "the message to be stored", func() bool { return node.storing.Load() == 1 })
+	if settled, err := node.Settled(); settled || err != nil {
+		t.Errorf("while it stores a message: settled %v, %v", settled, err)
+	}
+	if err := disk.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	decode[rpc.DifficultyAnswer](t, <-answered, 200)
+	network.wantSettled(0)
+}
+
 // A node that learns of a changed network acts on it: it leaves a swarm when the list says so.
 func TestMembershipChange(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)

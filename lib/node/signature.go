@@ -66,6 +66,8 @@ func (n *Node) fromPeer(w http.ResponseWriter, r *http.Request, serve peerServic
 }
 
 func (n *Node) checkPeer(w http.ResponseWriter, r *http.Request, serve peerService) (answer, error) {
+	n.storing.Add(1)
+	defer n.storing.Add(-1)
 	view := n.members.view()
 	from, err := n.signer(r, view)
 	if err != nil {

@@ -161,6 +161,8 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := checkData(request.Data); err != nil {
 		return answer{}, err
 	}
+	n.storing.Add(1)
+	defer n.storing.Add(-1)
 	view := n.members.view()
 	if !view.owns(request.PubKey) {
 		return swarmAnswer(rpc.StatusWrongSwarm, view, request.PubKey)

@@ -185,6 +185,7 @@ type members struct {
 	log       *slog.Logger
 	changed   func(old, new *view) // called by one goroutine, once per new node list
 	current   atomic.Pointer[view]
+	acting    atomic.Bool // changed has not returned yet for the current view
 }
 
 func newMembers(directory Directory, self string, log *slog.Logger, changed func(old, new *view)) *members {
@@ -209,8 +210,10 @@ func (m *members) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.acting.Store(true) // before anybody sees the new view
 	m.current.Store(fresh)
 	m.changed(old, fresh)
+	m.acting.Store(false)
 	m.log.Debug("new node list", "block", fresh.blockHash, "nodes", len(fresh.peers), "swarms", len(fresh.ids), "ready", fresh.ready())
 	return nil
 }

@@ -352,8 +352,8 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 // over, and none is just being stored. A node that has settled after it learned that it is in no swarm, where it takes no
 // more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
-	// Requests come first: what they have stored by now the others know of.
-	if n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
+	// What gives the others work comes first: when it is over they know of it.
+	if n.members.acting.Load() || n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
 		return false, nil
 	}
 	waiting, err := n.store.queueLength()

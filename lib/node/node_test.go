@@ -162,6 +162,25 @@ func TestStoringIsNotSettled(t *testing.T) {
 	network.wantSettled(0)
 }
 
+// Neither has a node that has just learned of a changed network, and has not found out yet what that means.
+func TestNewListIsNotSettled(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
+	network.wantSettled(0, 1)
+	disk, err := network.nodes[0].store.db.Begin(true) // on which it wants to note who its peers are
+	if err != nil {
+		t.Fatal(err)
+	}
+	network.move(swarm.NoSwarm, 1)
+	network.wantSeen(0)
+	if settled, err := network.nodes[0].Settled(); settled || err != nil {
+		t.Errorf("while it acts upon the list: settled %v, %v", settled, err)
+	}
+	if err := disk.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	network.wantSettled(0)
+}
+
 // A node that learns of a changed network acts on it: it leaves a swarm when the list says so.
 func TestMembershipChange(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)

@@ -14,21 +14,21 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// quickly makes a request from another address than 127.0.0.1, which has to be answered at once.
+// quickly makes a request from another address than 127.0.0.1, which has to be answered long before the node gives up those
+// who say nothing.
 func (n *testNetwork) quickly(what string) {
 	n.t.Helper()
 	client := newClient()
 	defer client.CloseIdleConnections()
 	client.Transport.(*http.Transport).DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext
-	client.Timeout = 5 * time.Second
-	start := time.Now()
+	client.Timeout = headerTimeout / 2
 	response, err := client.Get("https://" + n.address(0) + rpc.StatsPath)
 	if err != nil {
 		n.t.Fatalf("%s: %v", what, err)
 	}
 	response.Body.Close()
-	if took := time.Since(start); took > 2*time.Second || response.StatusCode != 200 {
-		n.t.Errorf("%s: status %d after %v", what, response.StatusCode, took)
+	if response.StatusCode != 200 {
+		n.t.Errorf("%s: status %d", what, response.StatusCode)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestUnfinishedBodies(t *testing.T) {
 	network.wantHeld(1, alice, 1)
 	network.store(1, alice, "from the other node")
 	network.wantHeld(0, alice, 2)
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > readTimeout/2 { // after which the node gives up those bodies
 		t.Errorf("stores took %v", took)
 	}
 }

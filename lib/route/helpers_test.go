@@ -86,10 +86,10 @@ func newClient(t testing.TB, config network.Config) *network.Client {
 	return c
 }
 
-// eventually waits until done.
+// eventually waits until done. Who finds no listening node, or no path to one, looks again after chooseAgain.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(3 * chooseAgain)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {

@@ -218,24 +218,25 @@ func TestWaitingForInputEnds(t *testing.T) {
 		t.Skip("there reading cannot be interrupted")
 	}
 	p := &person{t: t, home: t.TempDir()}
-	wait := func(end func(*exec.Cmd), args ...string) result {
+	wait := func(end func(*exec.Cmd, *bufio.Reader), args ...string) result {
 		cmd := p.command("sessiontool", args...)
 		stdin, lines, problems := startPiped(t, cmd)
 		if _, err := io.WriteString(stdin, "\"nobody\"\n"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := lines.ReadString('\n'); err != nil { // now it waits for the next item
-			t.Fatal(err)
-		}
-		end(cmd)
+		end(cmd, lines)
 		cmd.Wait() // how it ended is in its state
 		return result{err: problems.String(), code: cmd.ProcessState.ExitCode()}
 	}
-	terminate := func(cmd *exec.Cmd) {
+	terminate := func(cmd *exec.Cmd, lines *bufio.Reader) {
+		if _, err := lines.ReadString('\n'); err != nil { // now it waits for the next item
+			t.Fatal(err)
+		}
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}
 	}
 	wait(terminate, "swarm", "lookup").wantExit(t, record.ExitTerminated, record.CodeTerminated)
-	wait(func(*exec.Cmd) {}, "swarm", "lookup", "--timeout", "2s").wantExit(t, record.ExitTimeout, record.CodeTimeout)
+	over := func(*exec.Cmd, *bufio.Reader) {} // wherever it is by then
+	wait(over, "swarm", "lookup", "--timeout", "2s").wantExit(t, record.ExitTimeout, record.CodeTimeout)
 }

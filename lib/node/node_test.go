@@ -109,6 +109,7 @@ func TestGroupCommit(t *testing.T) {
 		requests = append(requests, solved(t, alice.pubKey(), strings.Repeat("x", i), time.Now(), time.Hour, 1))
 	}
 	before := commits(t, network.nodes[0])
+	free := network.holdDisk(0)
 	var group sync.WaitGroup
 	for client := range clients {
 		group.Go(func() {
@@ -120,11 +121,30 @@ func TestGroupCommit(t *testing.T) {
 			}
 		})
 	}
+	const waiting = clients / 2
+	eventually(t, "stores to wait for the disk", func() bool { return len(network.nodes[0].store.inserts) >= waiting })
+	free()
 	group.Wait()
 	network.wantHeld(0, alice.pubKey(), clients*each)
-	if made := commits(t, network.nodes[0]) - before; made >= clients*each {
+	if made := commits(t, network.nodes[0]) - before; made > clients*each-waiting+1 {
 		t.Errorf("%d stores took %d transactions", clients*each, made)
 	}
+}
+
+// holdDisk keeps node i from writing until free is called.
+func (n *testNetwork) holdDisk(i int) (free func()) {
+	n.t.Helper()
+	tx, err := n.nodes[i].store.db.Begin(true)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	free = sync.OnceFunc(func() {
+		if err := tx.Rollback(); err != nil {
+			n.t.Error(err)
+		}
+	})
+	n.t.Cleanup(free) // if the test does not come to it
+	return free
 }
 
 // commits returns the number of transactions that the database has seen.
@@ -145,19 +165,14 @@ func TestStoringIsNotSettled(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	network.wantSettled(0)
 	node, params := network.nodes[0], solved(t, newUser(t, 5).pubKey(), "eA==", time.Now(), time.Hour, 1)
-	disk, err := node.store.db.Begin(true) // which nobody else gets meanwhile
-	if err != nil {
-		t.Fatal(err)
-	}
+	free := network.holdDisk(0)
 	answered := make(chan reply, 1)
 	go func() { answered <- network.call(0, rpc.MethodStore, params) }()
 	eventually(t, "the message to be stored", func() bool { return node.storing.Load() == 1 })
 	if settled, err := node.Settled(); settled || err != nil {
 		t.Errorf("while it stores a message: settled %v, %v", settled, err)
 	}
-	if err := disk.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	free()
 	decode[rpc.DifficultyAnswer](t, <-answered, 200)
 	network.wantSettled(0)
 }
@@ -166,18 +181,13 @@ func TestStoringIsNotSettled(t *testing.T) {
 func TestNewListIsNotSettled(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	network.wantSettled(0, 1)
-	disk, err := network.nodes[0].store.db.Begin(true) // on which it wants to note who its peers are
-	if err != nil {
-		t.Fatal(err)
-	}
+	free := network.holdDisk(0) // on which it wants to note who its peers are
 	network.move(swarm.NoSwarm, 1)
 	network.wantSeen(0)
 	if settled, err := network.nodes[0].Settled(); settled || err != nil {
 		t.Errorf("while it acts upon the list: settled %v, %v", settled, err)
 	}
-	if err := disk.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	free()
 	network.wantSettled(0)
 }
 

@@ -212,45 +212,19 @@ func (app *App) createKeystore(ctx context.Context) (*keystore.Store, error) {
 }
 
 // environment is what accounts of this run take from outside.
-func (app *App) environment() (account.Environment, error) {
+func (app *App) environment() account.Environment {
 	if app.presence == nil {
-		announced, err := presence.Announce(filepath.Join(app.keystoreDir, "live"))
-		if err != nil {
-			return account.Environment{}, err
-		}
-		app.presence = announced
+		app.presence = presence.In(filepath.Join(app.keystoreDir, "live"))
 	}
 	return account.Environment{
-		Now: time.Now, Random: rand.Reader, Owner: app.presence.Name(), Look: app.presence.Look,
-	}, nil
+		Now: time.Now, Random: rand.Reader,
+		Owner: app.presence.Name(), Announce: app.presence.Announce, Look: app.presence.Look,
+	}
 }
 
 // openAccount opens the account that the flags name, or the only one.
 func (app *App) openAccount(ctx context.Context) (*account.Account, error) {
-	store, err := app.openKeystore(ctx)
-	if err != nil {
-		return nil, err
-	}
-	name := app.accountName
-	if name == "" {
-		names, err := store.Accounts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		switch len(names) {
-		case 0:
-			return nil, keystore.ErrAccountNotFound
-		case 1:
-			name = names[0]
-		default:
-			return nil, fmt.Errorf("%w: %q", errAccountRequired, names)
-		}
-	}
-	env, err := app.environment()
-	if err != nil {
-		return nil, err
-	}
-	return account.Open(ctx, store, env, name)
+	return account.OpenIn(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions(), app.environment(), app.accountName)
 }
 
 // openNetwork opens the network that the flags name, or the running devnet.

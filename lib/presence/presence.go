@@ -1,9 +1,9 @@
 // Package presence tells whether the process that claimed a piece of shared work is still alive.
 //
-// A process announces itself by holding a lock on a file of its own. The lock goes with the process, however it ends,
-// so work that a killed process left behind can be taken over at once, and work in progress is never done twice. A
-// process that ends well removes its file, so that the file tells for a while who did not. Process numbers would not
-// do: they are reused, and they mean nothing in another container.
+// Before a process claims anything it announces itself by holding a lock on a file of its own. The lock goes with the
+// process, however it ends, so work that a killed process left behind can be taken over at once, and work in progress is
+// never done twice. A process that ends well removes its file, so that the file tells for a while who did not. Process
+// numbers would not do: they are reused, and they mean nothing in another container.
 package presence
 
 import (

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -86,6 +87,25 @@ func TestUnfinishedBodies(t *testing.T) {
 	response.Body.Close()
 	if took := time.Since(start); took > 5*time.Second || response.StatusCode != 400 {
 		t.Errorf("status %d after %v", response.StatusCode, took)
+	}
+}
+
+// A request that announces too much is refused before it has arrived, as recorded of today's server.
+func TestOversizedRequest(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5}, nil)
+	conn, err := network.dialTLS(0, &tls.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", rpc.MaxBodyBytes+1)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != 413 || string(body) != "Request body too large" || !response.Close {
+		t.Errorf("status %d, %q, %v; the connection is closed: %v", response.StatusCode, body, err, response.Close)
 	}
 }
 

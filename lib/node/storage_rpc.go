@@ -83,7 +83,7 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
 	if waits(method) && len(body) > maxWaitingBody {
-		err = refuse(http.StatusRequestEntityTooLarge, "request body too large\n")
+		err = refuse(http.StatusRequestEntityTooLarge, textTooLarge)
 	}
 	result := answer{}
 	if err == nil {

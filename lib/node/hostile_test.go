@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,7 +130,7 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 	}
 }
 
-// A node whose disk cannot keep up says so, and takes no more than it has places for.
+// A node whose disk cannot keep up or is full says so, and takes no more than it has places for.
 func TestBusyNode(t *testing.T) {
 	n := bareNode(t)
 	busy := &store{inserts: make(chan insertion), quit: make(chan struct{})} // nobody commits
@@ -143,6 +145,12 @@ func TestBusyNode(t *testing.T) {
 	got = n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
 	if got.status != 503 || string(got.body) != "Service node is out of space\n" {
 		t.Errorf("a full node: status %d, %q", got.status, got.body)
+	}
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		err := fmt.Errorf("storing: %w", &fs.PathError{Op: "write", Path: storeFile, Err: errno})
+		if got := n.failure(t.Context(), "storing", err); got.status != 503 || string(got.body) != "Service node is out of space\n" {
+			t.Errorf("a full disk, %v: status %d, %q", err, got.status, got.body)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -103,7 +104,7 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 		return textAnswer(refused.status, refused.text)
 	case errors.Is(err, errStoreBusy):
 		return textAnswer(rpc.StatusNotReady, "Service node is busy\n")
-	case errors.Is(err, errStoreFull):
+	case errors.Is(err, errStoreFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		n.log.Error("refusing messages", "error", err)
 		return textAnswer(rpc.StatusNotReady, "Service node is out of space\n")
 	}

@@ -53,6 +53,8 @@ func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
 		return usageError(errors.New("--data is required"))
 	case opts.difficulty < 0:
 		return usageError(errors.New("--difficulty must not be negative"))
+	case opts.publicIP != "" && net.ParseIP(opts.publicIP) == nil:
+		return usageError(fmt.Errorf("--public-ip %q is not an IP address", opts.publicIP))
 	}
 	seed := opts.seed
 	if seed == "" {

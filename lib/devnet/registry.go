@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/node"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -35,6 +36,9 @@ const (
 
 // ErrRegistration reports an announcement that the registry refuses.
 var ErrRegistration = errors.New("registration refused")
+
+// errRegistrationClock is the ErrRegistration about a timestamp.
+var errRegistrationClock = fmt.Errorf("%w: timestamp is off by more than %v: check your clock", ErrRegistration, registrationWindow)
 
 // listing is a registered node as the registry keeps it.
 type listing struct {
@@ -70,7 +74,8 @@ type registryState struct {
 	Nodes  []listing `json:"nodes"`
 }
 
-// loadRegistry reads the registry kept at path, or starts an empty one.
+// loadRegistry reads the registry kept at path, or starts an empty one. It returns node.ErrFolder for a file that holds
+// none.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
 	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seen: make(map[string]time.Time)}
 	data, err := os.ReadFile(path)
@@ -80,7 +85,7 @@ func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, 
 		return nil, err
 	default:
 		if err := json.Unmarshal(data, &r.state); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%w: %s: %w", node.ErrFolder, path, err)
 		}
 	}
 	r.hash = r.state.blockHash()
@@ -293,7 +298,7 @@ func checkRegistration(params rpc.RegisterParams, now time.Time) error {
 		return fmt.Errorf("%w: no address to reach the node at", ErrRegistration)
 	}
 	if now.Sub(time.UnixMilli(params.TimestampMS)).Abs() > registrationWindow {
-		return fmt.Errorf("%w: timestamp is off by more than %v: check your clock", ErrRegistration, registrationWindow)
+		return errRegistrationClock
 	}
 	signature, err := base64.StdEncoding.DecodeString(params.Signature)
 	if err != nil || !ed25519.Verify(ed, rpc.RegisterSignatureText(params), signature) {

@@ -171,7 +171,7 @@ type Node struct {
 
 // Start starts a node. It returns once the node listens and has asked the directory for the node list; if that
 // failed the node runs, and refuses requests until a list comes. ctx is for starting only. Close ends the node. If
-// Start fails, it has closed the listener; the error may be ErrKeyFile, ErrInUse or one of the disk.
+// Start fails, it has closed the listener; the error may be ErrKeyFile, ErrFolder, ErrInUse or one of the disk.
 func Start(ctx context.Context, config Config) (*Node, error) {
 	config = config.withDefaults()
 	node, err := start(ctx, config)

@@ -35,6 +35,7 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 		fmt.Sprint("--swarm-size=", opts.swarmSize), fmt.Sprint("--difficulty=", opts.difficulty),
 		"--generation=" + opts.generation,
 		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), "--listen=" + opts.listen,
+		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
 		"--metrics=" + opts.metrics,
 	}
 	args = append(args, app.logging.arguments()...)

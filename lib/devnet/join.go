@@ -27,8 +27,10 @@ type JoinOptions struct {
 	PublicIP string
 	// Difficulty is the proof of work that the node asks for; 0 means what the registry tells, from moment to moment.
 	Difficulty uint64
-	// AllowUnsigned and Logger are as in Options.
+	// AllowUnsigned, RateLimit, MaxStoreBytes and Logger are as in Options.
 	AllowUnsigned bool
+	RateLimit     int
+	MaxStoreBytes int64
 	Logger        *slog.Logger
 }
 
@@ -66,7 +68,8 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 		Directory:     me,
 		Difficulty:    options.Difficulty,
 		AllowUnsigned: options.AllowUnsigned,
-		RateLimit:     node.DefaultRateLimit,
+		RateLimit:     options.RateLimit,
+		MaxStoreBytes: options.MaxStoreBytes,
 		Wrap:          running.meter.wrap,
 		Logger:        options.Logger,
 	})

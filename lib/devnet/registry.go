@@ -2,18 +2,14 @@ package devnet
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,19 +22,11 @@ import (
 const (
 	// MaxNodes bounds a network, nodes that join from outside included.
 	MaxNodes = 1000
-	// registrationWindow is how far the clock of a registering node may be off.
-	registrationWindow = 5 * time.Minute
 	// silentAfter is how long a node that joined from outside stays listed without registering again.
 	silentAfter = 5 * time.Minute
 	// hardfork is what the registry answers: that of the network in the middle of 2020.
 	hardfork = 15
 )
-
-// ErrRegistration reports an announcement that the registry refuses.
-var ErrRegistration = errors.New("registration refused")
-
-// errRegistrationClock is the ErrRegistration about a timestamp.
-var errRegistrationClock = fmt.Errorf("%w: timestamp is off by more than %v: check your clock", ErrRegistration, registrationWindow)
 
 // listing is a registered node as the registry keeps it.
 type listing struct {
@@ -282,38 +270,6 @@ func (r *registry) setDifficulty(difficulty uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.difficulty = difficulty
-}
-
-// checkRegistration checks all that can be told without the list. An X25519 key cannot change, since the signature
-// covers it and a known node's is not overwritten.
-func checkRegistration(params rpc.RegisterParams, now time.Time) error {
-	ed, err := decodeKey(params.PubkeyEd25519)
-	if err != nil {
-		return fmt.Errorf("%w: pubkey_ed25519 %w", ErrRegistration, err)
-	}
-	if _, err := decodeKey(params.PubkeyX25519); err != nil {
-		return fmt.Errorf("%w: pubkey_x25519 %w", ErrRegistration, err)
-	}
-	if ip := net.ParseIP(params.PublicIP); ip == nil || ip.IsUnspecified() || params.StoragePort == 0 {
-		return fmt.Errorf("%w: no address to reach the node at", ErrRegistration)
-	}
-	if now.Sub(time.UnixMilli(params.TimestampMS)).Abs() > registrationWindow {
-		return errRegistrationClock
-	}
-	signature, err := base64.StdEncoding.DecodeString(params.Signature)
-	if err != nil || !ed25519.Verify(ed, rpc.RegisterSignatureText(params), signature) {
-		return fmt.Errorf("%w: signature is not the node's", ErrRegistration)
-	}
-	return nil
-}
-
-// decodeKey accepts lower case only, so that a node has one name.
-func decodeKey(text string) ([]byte, error) {
-	key, err := hex.DecodeString(text)
-	if err != nil || len(key) != 32 || strings.ToLower(text) != text {
-		return nil, errors.New("is not 64 lower-case hex digits")
-	}
-	return key, nil
 }
 
 // Nodes implements node.Directory. It never fails.

@@ -159,6 +159,10 @@ func classify(err error) record.Code {
 		}
 		return record.CodeInterrupted
 	}
+	var reported *reportedError
+	if errors.As(err, &reported) {
+		return record.Code(reported.Code)
+	}
 	for _, entry := range codeTable {
 		if errors.Is(err, entry.err) {
 			return entry.code

@@ -138,7 +138,7 @@ func TestBusyNode(t *testing.T) {
 	alice := newUser(t, 5).pubKey()
 	got := n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
 	n.store = busy
-	if got.status != 503 || string(got.body) != "Service node is busy\n" {
+	if got.status != 503 || string(got.body) != "Server busy, try again later" {
 		t.Errorf("status %d, %q", got.status, got.body)
 	}
 	n.store.maxBytes = 1

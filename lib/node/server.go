@@ -33,6 +33,8 @@ const (
 const (
 	textNotReady        = "Service node is not ready: not in any swarm; \n"
 	textTooManyRequests = "too many requests\n"
+	// textBusy is today's (today's notes, section 12).
+	textBusy = "Server busy, try again later"
 	// textTooLarge is today's (today's notes, section 6); a 2020 server hangs up instead.
 	textTooLarge = "Request body too large"
 )

@@ -103,7 +103,7 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	case errors.As(err, &refused):
 		return textAnswer(refused.status, refused.text)
 	case errors.Is(err, errStoreBusy):
-		return textAnswer(rpc.StatusNotReady, "Service node is busy\n")
+		return textAnswer(rpc.StatusNotReady, textBusy)
 	case errors.Is(err, errStoreFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		n.log.Error("refusing messages", "error", err)
 		return textAnswer(rpc.StatusNotReady, "Service node is out of space\n")

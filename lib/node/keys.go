@@ -75,17 +75,22 @@ func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	return KeysFromSeed(seed), nil
 }
 
+// readPrivate reads a file that holds a private key. It returns ErrKeyFile if others may read it.
+func readPrivate(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing
+		return nil, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
+	}
+	return os.ReadFile(path)
+}
+
 // readSeed never puts the file's content into an error.
 func readSeed(path string) ([ed25519.SeedSize]byte, error) {
 	var seed [ed25519.SeedSize]byte
-	info, err := os.Stat(path)
-	if err != nil {
-		return seed, err
-	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing
-		return seed, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
+	text, err := readPrivate(path)
 	if err != nil {
 		return seed, err
 	}

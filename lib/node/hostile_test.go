@@ -2,10 +2,12 @@ package node
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -151,6 +153,19 @@ func TestBusyNode(t *testing.T) {
 		if got := n.failure(t.Context(), "storing", err); got.status != 503 || string(got.body) != "Service node is out of space\n" {
 			t.Errorf("a full disk, %v: status %d, %q", err, got.status, got.body)
 		}
+	}
+}
+
+// However often a full node is asked, it does not fill its log.
+func TestFullNodeLogsSeldom(t *testing.T) {
+	n := bareNode(t)
+	var log bytes.Buffer
+	n.log = slog.New(slog.NewTextHandler(&log, nil))
+	for range 100 {
+		n.failure(t.Context(), "storing", errStoreFull)
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 {
+		t.Errorf("%d lines in the log, want 1", lines)
 	}
 }
 

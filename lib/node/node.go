@@ -44,6 +44,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"sessiontool/lib/rpc"
 )
 
@@ -153,6 +155,7 @@ type Node struct {
 	scans       slots         // walks through the store for other nodes
 	patience    time.Duration // with members that a change is forwarded to
 	counters    counters
+	fullLog     rate.Sometimes // so that those who store do not fill the log of a full node
 
 	server     *http.Server
 	serveErr   error           // set before done is closed
@@ -236,6 +239,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
 		scans:         make(slots, maxScans),
+		fullLog:       rate.Sometimes{First: 1, Interval: fullLogInterval},
 		patience:      forwardTimeout,
 		closing:       make(chan struct{}),
 		done:          make(chan struct{}),

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -16,6 +17,9 @@ import (
 // maxDepth bounds how deep a request may be nested: a member of the parameters is at depth 2, and gjson goes down by
 // calling itself.
 const maxDepth = 64
+
+// fullLogInterval is how often a node that is full says so in its log.
+const fullLogInterval = time.Minute
 
 // fields is a JSON object whose values are not looked into yet. Names are matched exactly, of equal ones the last
 // counts, and presence is told from emptiness.
@@ -105,7 +109,7 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	case errors.Is(err, errStoreBusy):
 		return textAnswer(rpc.StatusNotReady, textBusy)
 	case errors.Is(err, errStoreFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		n.log.Error("refusing messages", "error", err)
+		n.fullLog.Do(func() { n.log.Error("refusing messages", "error", err) })
 		return textAnswer(rpc.StatusNotReady, "Service node is out of space\n")
 	}
 	if ctx.Err() == nil {

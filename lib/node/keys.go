@@ -53,14 +53,15 @@ func (k Keys) Address() string {
 }
 
 // LoadKeys returns the keys kept in dir, which it creates (0700) if need be. At the first call it draws a seed from
-// random and keeps it in a file of mode 0600. It returns ErrKeyFile for a file that is damaged or open to others.
+// random and keeps it in a file of mode 0600. It returns ErrFolder if the file cannot be read, and
+// ErrKeyFile besides if it is damaged or open to others.
 func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	path := filepath.Join(dir, keyFile)
 	switch seed, err := readSeed(path); {
 	case err == nil:
 		return KeysFromSeed(seed), nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return Keys{}, err
+		return Keys{}, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	var seed [ed25519.SeedSize]byte
 	if _, err := io.ReadFull(random, seed[:]); err != nil {

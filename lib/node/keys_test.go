@@ -55,12 +55,19 @@ func TestLoadKeysRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := LoadKeys(filepath.Dir(path), rand.Reader)
-		if !errors.Is(err, ErrKeyFile) {
-			t.Errorf("%s: %v, want ErrKeyFile", test.name, err)
+		if !errors.Is(err, ErrKeyFile) || !errors.Is(err, ErrFolder) {
+			t.Errorf("%s: %v, want ErrKeyFile and ErrFolder", test.name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "abab") {
 			t.Errorf("%s: the error shows the key: %v", test.name, err)
 		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKeys(file, rand.Reader); !errors.Is(err, ErrFolder) && runtime.GOOS != "windows" {
+		t.Errorf("a file in the folder's place: %v, want ErrFolder", err)
 	}
 	if _, err := LoadKeys(t.TempDir(), bytes.NewReader(nil)); err == nil {
 		t.Error("keys were made without randomness")

@@ -136,8 +136,12 @@ var contracts = map[string]contract{
 		reads: "call", prints: "rpc_response",
 		exits: "3; 4 no such node, or no network; 5 the network does not answer",
 	},
-	"node run":          {prints: "node", exits: exitsNetwork + "; " + exitsEndless},
-	"devnet up":         {prints: "network", exits: "5 it runs already; " + exitsEndless},
+	"node run": {
+		prints: "node",
+		exits: "2 or the folder cannot be used; 4 no network is named or runs; " +
+			"5 the network does not answer, or a node runs in the folder; 6 the registry refuses the node; 9; " + exitsEndless,
+	},
+	"devnet up":         {prints: "network", exits: "2 or the folder cannot be used; 5 it runs already; " + exitsEndless},
 	"devnet status":     {prints: "network", exits: "4 no devnet runs"},
 	"devnet down":       {prints: "network", exits: "4 no devnet runs"},
 	"devnet difficulty": {prints: "network", exits: "4 no devnet runs"},

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,7 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 		fmt.Sprint("--swarm-size=", opts.swarmSize), fmt.Sprint("--difficulty=", opts.difficulty),
 		"--generation=" + opts.generation,
 		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), "--listen=" + opts.listen,
+		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
 		"--metrics=" + opts.metrics,
 	}
 	args = append(args, app.logging.arguments()...)
@@ -53,12 +55,35 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 	}
 	out, err := awaitDevnet(ctx, stdout)
 	if err != nil {
-		return errors.Join(fmt.Errorf("%w; see %s", err, log.Name()), child.Process.Kill(), child.Wait())
+		ended := errors.Join(child.Process.Kill(), child.Wait())
+		if reported := lastReport(log.Name()); reported != nil && ctx.Err() == nil {
+			return reported
+		}
+		return errors.Join(fmt.Errorf("%w; see %s", err, log.Name()), ended)
 	}
 	if err := child.Process.Release(); err != nil {
 		return err
 	}
 	return app.print(out)
+}
+
+// reportedError is an error that another process of this program has ended with.
+type reportedError record.Error
+
+func (e *reportedError) Error() string { return e.Message }
+
+// lastReport returns the error that a process whose stderr is in the file has ended with, nil if there is none.
+func lastReport(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil // what is known without it has to do
+	}
+	text = bytes.TrimSpace(text)
+	reported := &reportedError{}
+	if json.Unmarshal(text[bytes.LastIndexByte(text, '\n')+1:], reported) != nil || reported.Type != record.TypeError {
+		return nil
+	}
+	return reported
 }
 
 // awaitDevnet reads the network record that a starting devnet prints.

@@ -29,6 +29,7 @@ type devnetOptions struct {
 	difficulty    int64
 	generation    string
 	allowUnsigned bool
+	limits        limitFlags
 	detach        bool
 	listen        string
 	metrics       string
@@ -65,6 +66,7 @@ func newDevnetCommand(app *App) *cobra.Command {
 	up.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
 	up.Flags().StringVar(&opts.generation, "generation", generationBoth, "clients that the nodes serve: 2020, today or both")
 	up.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
+	opts.limits.add(up.Flags(), 0)
 	up.Flags().BoolVar(&opts.detach, "detach", false, "go on in the background")
 	up.Flags().StringVar(&opts.name, "name", "devnet", "name for --network")
 	up.Flags().StringVar(&opts.listen, "listen", "", "IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
@@ -130,6 +132,9 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 	case opts.generation != generationBoth && !rpc.Generation(opts.generation).Known():
 		return "", usageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
 	}
+	if err := opts.limits.check(); err != nil {
+		return "", err
+	}
 	if dir, err = app.devnetDir(opts); err != nil {
 		return "", err
 	}
@@ -160,7 +165,8 @@ func (opts *devnetOptions) only() rpc.Generation {
 func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options, error) {
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
-		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned, Control: true, Logger: app.log,
+		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned,
+		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.log,
 	}
 	host, port, err := net.SplitHostPort(opts.listen)
 	if err != nil {

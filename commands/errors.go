@@ -14,6 +14,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/network"
+	"sessiontool/lib/node"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
@@ -116,6 +117,12 @@ var codeTable = []struct {
 	{errDevnetRunning, record.CodeDevnetRunning},
 	{devnet.ErrFault, record.CodeUsage},
 	{devnet.ErrPublicIP, record.CodeUsage},
+	{node.ErrInUse, record.CodeNodeRunning},
+	{node.ErrKeyFile, record.CodeBadNodeFolder},
+	{node.ErrSeedURL, record.CodeBadNetwork},
+	{node.ErrDirectory, record.CodeBadNetwork},
+	{node.ErrRefused, record.CodeRefused},
+	{node.ErrClock, record.CodeClockSkew},
 	{devnet.ErrNode, record.CodeNodeNotFound},
 	{devnet.ErrControl, record.CodeNetworkUnreachable},
 	{envelope.ErrMalformed, record.CodeBadEnvelope},
@@ -133,6 +140,9 @@ var codeTable = []struct {
 	{syscall.ENOSPC, record.CodeDiskFull},
 	{syscall.EDQUOT, record.CodeDiskFull},
 	{syscall.EFBIG, record.CodeDiskFull},
+	{syscall.EADDRINUSE, record.CodeUsage},
+	{syscall.EADDRNOTAVAIL, record.CodeUsage},
+	{node.ErrFolder, record.CodeBadNodeFolder}, // what the system says of a file counts first
 }
 
 // describe makes the record of a failure.
@@ -147,6 +157,10 @@ func classify(err error) record.Code {
 			return record.CodeTerminated
 		}
 		return record.CodeInterrupted
+	}
+	var reported *reportedError
+	if errors.As(err, &reported) {
+		return record.Code(reported.Code)
 	}
 	for _, entry := range codeTable {
 		if errors.Is(err, entry.err) {

@@ -2,11 +2,13 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
@@ -78,6 +80,7 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		}),
 	}
 	for _, cmd := range []*cobra.Command{set, clearCmd} {
+		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd.Flags()) }
 		cmd.Flags().StringSliceVar(&nodes, "node", nil, "Ed25519 keys of nodes, or their numbers from 0, or all (default all)")
 	}
 	list := &cobra.Command{
@@ -94,6 +97,20 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		}),
 	}
 	return parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
+}
+
+// refuseEmpty refuses settings of a fault that are given, but as if they were not: a script whose variable is empty, or
+// whose share has come down to 0, does not want to disturb everything.
+func refuseEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(flag *pflag.Flag) {
+		switch value := flag.Value.String(); {
+		case flag.Name == "node" && value == "[]":
+			err = usageError(errors.New("--node names no node"))
+		case (flag.Name == "share" || flag.Name == "group") && value == "0":
+			err = usageError(fmt.Errorf("--%s must not be 0", flag.Name))
+		}
+	})
+	return err
 }
 
 // newDifficultyCommand makes 'devnet difficulty'.

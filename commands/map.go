@@ -44,6 +44,9 @@ func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
 	if opts.out == "" {
 		return nil, usageError(errors.New("--out is required"))
 	}
+	if opts.out == "-" {
+		return nil, usageError(errors.New("--out names a file: stdout carries records"))
+	}
 	if opts.format == "" {
 		opts.format = "svg"
 		if ending := strings.ToLower(filepath.Ext(opts.out)); ending == ".dot" || ending == ".gv" {

@@ -7,8 +7,10 @@ import (
 	"net"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/node"
 	"sessiontool/lib/record"
 )
 
@@ -19,7 +21,29 @@ type nodeOptions struct {
 	publicIP      string
 	difficulty    int64
 	allowUnsigned bool
+	limits        limitFlags
 	metrics       string
+}
+
+// limitFlags are the limits of nodes that can be chosen.
+type limitFlags struct {
+	rate       int
+	storeBytes int64
+}
+
+func (l *limitFlags) add(flags *pflag.FlagSet, rate int) {
+	flags.IntVar(&l.rate, "rate-limit", rate, "storage requests a second that one client address may make, twice as many at once; 0 for no limit")
+	flags.Int64Var(&l.storeBytes, "max-store-bytes", 0, "how much a node's database may hold before it refuses messages (default 3.5 GiB)")
+}
+
+func (l *limitFlags) check() error {
+	switch {
+	case l.rate < 0:
+		return usageError(errors.New("--rate-limit must not be negative"))
+	case l.storeBytes < 0:
+		return usageError(errors.New("--max-store-bytes must not be negative"))
+	}
+	return nil
 }
 
 func newNodeCommand(app *App) *cobra.Command {
@@ -43,6 +67,7 @@ func newNodeCommand(app *App) *cobra.Command {
 	run.Flags().StringVar(&opts.publicIP, "public-ip", "", "address under which others reach the node (default: that of --listen)")
 	run.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "proof-of-work difficulty to ask for (default that of the network)")
 	run.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
+	opts.limits.add(run.Flags(), node.DefaultRateLimit)
 	run.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
 	return parent("node", "Run a service node", "", run)
 }
@@ -53,6 +78,11 @@ func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
 		return usageError(errors.New("--data is required"))
 	case opts.difficulty < 0:
 		return usageError(errors.New("--difficulty must not be negative"))
+	case opts.publicIP != "" && net.ParseIP(opts.publicIP) == nil:
+		return usageError(fmt.Errorf("--public-ip %q is not an IP address", opts.publicIP))
+	}
+	if err := opts.limits.check(); err != nil {
+		return err
 	}
 	seed := opts.seed
 	if seed == "" {
@@ -68,7 +98,8 @@ func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
 	}
 	running, err := devnet.Join(ctx, devnet.JoinOptions{
 		Seed: seed, DataDir: opts.data, Listener: listener, PublicIP: opts.publicIP,
-		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned, Logger: app.log,
+		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned,
+		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Logger: app.log,
 	})
 	if err != nil {
 		return err

@@ -27,54 +27,80 @@ type announcer struct {
 	port    uint16
 	now     func() time.Time
 	log     *slog.Logger
+	joined  chan joining              // gets what became of the first call of Nodes
 	missing chan struct{}             // holds a token when the list lacks the node
-	node    atomic.Pointer[node.Node] // nil until it runs
+	node    atomic.Pointer[node.Node] // nil until it has joined
+	follow  bool                      // take the network's difficulty
 
-	follow     bool   // take the network's difficulty
-	difficulty uint64 // what the node asks for; used by whoever calls Nodes
+	// Used by whoever calls Nodes.
+	asked      bool   // Nodes was called before
+	difficulty uint64 // what the node was told to ask for last; 0 if nothing yet
+}
+
+// joining is what became of a node's first registration.
+type joining struct {
+	info       NodeInfo
+	difficulty uint64 // the network's, 0 if the registry tells none
+	err        error
 }
 
 // join registers the node and looks up what the registry made of it.
-func (a *announcer) join(ctx context.Context) (NodeInfo, error) {
+func (a *announcer) join(ctx context.Context) (*rpc.ServiceNodesResult, joining) {
 	if err := a.register(ctx); err != nil {
-		return NodeInfo{}, fmt.Errorf("registering: %w", err)
+		return nil, joining{err: fmt.Errorf("registering: %w", err)}
 	}
-	list, err := a.Nodes(ctx, "")
+	list, err := a.Seed.Nodes(ctx, "")
 	if err != nil {
-		return NodeInfo{}, err
+		return nil, joining{err: err}
 	}
-	for _, state := range list.States {
-		if state.PubkeyEd25519 == a.keys.Name() {
-			return info(a.keys, state), nil
-		}
+	i := slices.IndexFunc(list.States, a.isOwn)
+	if i < 0 {
+		return nil, joining{err: fmt.Errorf("%w: it does not list the node", node.ErrDirectory)}
 	}
-	return NodeInfo{}, fmt.Errorf("%w: it does not list the node", node.ErrDirectory)
+	return list, joining{info: info(a.keys, list.States[i]), difficulty: list.Difficulty}
 }
 
 func (a *announcer) register(ctx context.Context) error {
 	return a.Seed.Register(ctx, a.keys, a.ip, a.port, a.now())
 }
 
-// Nodes implements node.Directory. It also notices a new difficulty, and that the node is not listed.
+func (a *announcer) isOwn(state rpc.NodeState) bool { return state.PubkeyEd25519 == a.keys.Name() }
+
+// Nodes implements node.Directory. The first call registers the node: the node makes it when its folder is its own, so
+// that a second one in the same folder, which cannot start, does not take the place of the first one in the list. Later
+// calls notice a new difficulty, and that the node is not listed.
 func (a *announcer) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+	if !a.asked {
+		a.asked = true
+		list, joined := a.join(ctx)
+		a.joined <- joined
+		return list, joined.err
+	}
 	list, err := a.Seed.Nodes(ctx, lastHash)
 	if err != nil {
 		return nil, err
 	}
-	if a.follow && list.Difficulty > 0 && list.Difficulty != a.difficulty {
-		a.difficulty = list.Difficulty
-		if n := a.node.Load(); n != nil {
-			n.SetDifficulty(a.difficulty)
-		}
-	}
-	listed := func(state rpc.NodeState) bool { return state.PubkeyEd25519 == a.keys.Name() }
-	if !list.Unchanged && !slices.ContainsFunc(list.States, listed) {
+	a.setDifficulty(list.Difficulty)
+	if !list.Unchanged && !slices.ContainsFunc(list.States, a.isOwn) {
 		select {
 		case a.missing <- struct{}{}:
 		default:
 		}
 	}
 	return list, nil
+}
+
+// setDifficulty makes the node ask for the network's difficulty. If that fails the next list is another chance.
+func (a *announcer) setDifficulty(difficulty uint64) {
+	n := a.node.Load()
+	if !a.follow || n == nil || difficulty == 0 || difficulty == a.difficulty {
+		return
+	}
+	if err := n.SetDifficulty(difficulty); err != nil {
+		a.log.Error("following the network's difficulty", "error", err)
+		return
+	}
+	a.difficulty = difficulty
 }
 
 // loop registers again and again until ctx ends. That the registry is silent is logged once.

@@ -112,6 +112,8 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 		Difficulty:    n.options.Difficulty,
 		Generation:    n.options.Generation,
 		AllowUnsigned: n.options.AllowUnsigned,
+		RateLimit:     n.options.RateLimit,
+		MaxStoreBytes: n.options.MaxStoreBytes,
 		Wrap:          func(handler http.Handler) http.Handler { return m.meter.wrap(m.faults.wrap(handler)) },
 		DialContext:   m.faults.dialContext,
 		Now:           m.faults.now,

@@ -62,6 +62,9 @@ type Options struct {
 	Generation rpc.Generation
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
 	AllowUnsigned bool
+	// RateLimit and MaxStoreBytes are as in node.Config.
+	RateLimit     int
+	MaxStoreBytes int64
 	// Control opens an endpoint through which other processes give orders: see Connect.
 	Control bool
 	// Logger gets what the nodes log; nil means nothing does.

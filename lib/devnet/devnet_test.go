@@ -54,18 +54,22 @@ func store(t *testing.T, n *Network, i int) string {
 	t.Helper()
 	nodes := n.Nodes()
 	pubKey := keyOf(t, nodes, nodes[i].SwarmID)
+	answer := call(t, nodes[i], rpc.MethodStore, solved(t, pubKey))
+	if answer.Status != 200 {
+		t.Fatalf("storing: %d %s", answer.Status, answer.Body)
+	}
+	return pubKey
+}
+
+// solved makes a message of now, with its proof of work.
+func solved(t *testing.T, pubKey string) rpc.StoreParams {
+	t.Helper()
 	m := pow.Message{PubKey: pubKey, Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "3600000", Data: "aGk="}
 	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), 3600000, 1), pow.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := call(t, nodes[i], rpc.MethodStore, rpc.StoreParams{
-		PubKey: pubKey, TTL: m.TTL, Timestamp: m.Timestamp, Data: m.Data, Nonce: pow.EncodeNonce(nonce),
-	})
-	if answer.Status != 200 {
-		t.Fatalf("storing: %d %s", answer.Status, answer.Body)
-	}
-	return pubKey
+	return rpc.StoreParams{PubKey: pubKey, TTL: m.TTL, Timestamp: m.Timestamp, Data: m.Data, Nonce: pow.EncodeNonce(nonce)}
 }
 
 // keyOf draws keys until one belongs to swarm id.

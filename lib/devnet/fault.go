@@ -15,6 +15,13 @@ import (
 // ErrFault reports a fault that makes no sense.
 var ErrFault = errors.New("bad fault")
 
+// errShare and errGroup report settings that mean nothing. In a Fault a zero stands for a setting that is left out; where
+// one is written it is a mistake.
+var (
+	errShare = errors.New("a share is more than 0 and at most 1")
+	errGroup = errors.New("groups are numbered from 1")
+)
+
 // FaultKind names what goes wrong with a node.
 type FaultKind string
 
@@ -99,7 +106,7 @@ func (f Fault) complete() (Fault, error) {
 	}
 	switch {
 	case !(f.Share >= 0 && f.Share <= 1):
-		return f, fmt.Errorf("%w: a share is more than 0 and at most 1", ErrFault)
+		return f, fmt.Errorf("%w: %w", ErrFault, errShare)
 	case f.Delay < 0 || f.Jitter < 0 || f.Delay+f.Jitter > maxFaultDelay:
 		return f, fmt.Errorf("%w: a delay is at most %v", ErrFault, maxFaultDelay)
 	case f.Kind == FaultDelay && f.Delay+f.Jitter == 0:
@@ -111,7 +118,7 @@ func (f Fault) complete() (Fault, error) {
 	case f.Kind == FaultNoMethod && f.Requests != "" && !f.ofMethod():
 		return f, fmt.Errorf("%w: what a node can lack is one of %v", ErrFault, methods)
 	case f.Group < 0:
-		return f, fmt.Errorf("%w: groups are numbered from 1", ErrFault)
+		return f, fmt.Errorf("%w: %w", ErrFault, errGroup)
 	}
 	return f, nil
 }
@@ -142,7 +149,9 @@ func ParseFault(text string) (fault Fault, nodes []string, err error) {
 		case "node":
 			nodes = append(nodes, value)
 		case "share":
-			fault.Share, err = strconv.ParseFloat(value, 64)
+			if fault.Share, err = strconv.ParseFloat(value, 64); err == nil && fault.Share == 0 {
+				err = errShare
+			}
 		case "delay":
 			fault.Delay, err = time.ParseDuration(value)
 		case "jitter":
@@ -152,7 +161,9 @@ func ParseFault(text string) (fault Fault, nodes []string, err error) {
 		case "requests":
 			fault.Requests = value
 		case "group":
-			fault.Group, err = strconv.Atoi(value)
+			if fault.Group, err = strconv.Atoi(value); err == nil && fault.Group == 0 {
+				err = errGroup
+			}
 		default:
 			err = errors.New("no such setting")
 		}

@@ -275,7 +275,7 @@ func TestParseFault(t *testing.T) {
 			t.Errorf("%s is %+v for %q, %v", text, fault, nodes, err)
 		}
 	}
-	for _, text := range []string{"", "rain", "drop,share=much", "drop,share", "delay,delay=1", "skew,skew=x", "partition,group=a", "drop,x=1"} {
+	for _, text := range []string{"", "rain", "drop,share=much", "drop,share", "delay,delay=1", "skew,skew=x", "partition,group=a", "drop,x=1", "drop,share=0", "drop,share=NaN", "partition,group=0"} {
 		if _, _, err := ParseFault(text); !errors.Is(err, ErrFault) {
 			t.Errorf("%q: %v, want ErrFault", text, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -28,8 +27,10 @@ type JoinOptions struct {
 	PublicIP string
 	// Difficulty is the proof of work that the node asks for; 0 means what the registry tells, from moment to moment.
 	Difficulty uint64
-	// AllowUnsigned and Logger are as in Options.
+	// AllowUnsigned, RateLimit, MaxStoreBytes and Logger are as in Options.
 	AllowUnsigned bool
+	RateLimit     int
+	MaxStoreBytes int64
 	Logger        *slog.Logger
 }
 
@@ -57,9 +58,6 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 	}
 	running := &Running{seed: seed, meter: newMeter(), endAnnouncing: func() {}}
 	me, err := newAnnouncer(seed, options)
-	if err == nil {
-		running.info, err = me.join(ctx)
-	}
 	if err != nil {
 		seed.Close()
 		return nil, errors.Join(err, options.Listener.Close())
@@ -68,9 +66,10 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 		DataDir:       options.DataDir,
 		Listener:      options.Listener,
 		Directory:     me,
-		Difficulty:    me.difficulty,
+		Difficulty:    options.Difficulty,
 		AllowUnsigned: options.AllowUnsigned,
-		RateLimit:     node.DefaultRateLimit,
+		RateLimit:     options.RateLimit,
+		MaxStoreBytes: options.MaxStoreBytes,
 		Wrap:          running.meter.wrap,
 		Logger:        options.Logger,
 	})
@@ -78,10 +77,14 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 		seed.Close()
 		return nil, err
 	}
-	if !running.node.Ready() {
-		err := fmt.Errorf("%w: it does not list the node", node.ErrDirectory)
-		return nil, errors.Join(err, running.Close(context.WithoutCancel(ctx)))
+	joined := <-me.joined // the node has asked for the list
+	if joined.err == nil && me.follow && joined.difficulty > 0 {
+		joined.err = running.node.SetDifficulty(joined.difficulty)
 	}
+	if joined.err != nil {
+		return nil, errors.Join(joined.err, running.Close(context.WithoutCancel(ctx)))
+	}
+	running.info = joined.info
 	running.info.Running = true
 	me.node.Store(running.node)
 	background, cancel := context.WithCancel(context.Background())
@@ -106,7 +109,7 @@ func newAnnouncer(seed *node.Seed, options JoinOptions) (*announcer, error) {
 	}
 	return &announcer{
 		Seed: seed, keys: keys, ip: ip, port: uint16(address.Port), now: time.Now, log: options.Logger,
-		follow: options.Difficulty == 0, difficulty: options.Difficulty, missing: make(chan struct{}, 1),
+		follow: options.Difficulty == 0, joined: make(chan joining, 1), missing: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -61,6 +61,57 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// A second node in the folder of one that runs is refused, and the list goes on naming the place of the first.
+func TestJoinTwice(t *testing.T) {
+	n := startNetwork(t, Options{RegistryOnly: true})
+	dir := t.TempDir()
+	join := func() (*Running, error) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Join(t.Context(), JoinOptions{Seed: n.SeedURL(), DataDir: dir, Listener: listener})
+	}
+	first, err := join()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustClose(t, first) })
+	if _, err := join(); !errors.Is(err, node.ErrInUse) {
+		t.Errorf("a second node in the folder: %v, want ErrInUse", err)
+	}
+	info := first.Info()
+	if listed, ok := n.registry.find(info.PubkeyEd25519); !ok || listed.StoragePort != info.Port {
+		t.Errorf("the node is at port %d, and listed as %+v", info.Port, listed)
+	}
+}
+
+// Nodes keep to the limits that they are given, own nodes and those that join.
+func TestLimits(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 1, RateLimit: 1, MaxStoreBytes: 1})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined, err := Join(t.Context(), JoinOptions{
+		Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener, RateLimit: 1, MaxStoreBytes: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustClose(t, joined) })
+	for _, info := range []NodeInfo{n.Nodes()[0], joined.Info()} {
+		pubKey := keyOf(t, []NodeInfo{info}, info.SwarmID)
+		statuses := make(map[int]int)
+		for range 10 {
+			statuses[call(t, info, rpc.MethodStore, solved(t, pubKey)).Status]++
+		}
+		if statuses[rpc.StatusNotReady] == 0 || statuses[rpc.StatusTooManyRequests] == 0 || len(statuses) != 2 {
+			t.Errorf("a full node with a limit answers stores with %v", statuses)
+		}
+	}
+}
+
 func TestJoinRefused(t *testing.T) {
 	leakcheck.Check(t)
 	refusing := &http.Server{Handler: http.NotFoundHandler()}

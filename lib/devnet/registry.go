@@ -2,22 +2,19 @@ package devnet
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/node"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -25,16 +22,11 @@ import (
 const (
 	// MaxNodes bounds a network, nodes that join from outside included.
 	MaxNodes = 1000
-	// registrationWindow is how far the clock of a registering node may be off.
-	registrationWindow = 5 * time.Minute
 	// silentAfter is how long a node that joined from outside stays listed without registering again.
 	silentAfter = 5 * time.Minute
 	// hardfork is what the registry answers: that of the network in the middle of 2020.
 	hardfork = 15
 )
-
-// ErrRegistration reports an announcement that the registry refuses.
-var ErrRegistration = errors.New("registration refused")
 
 // listing is a registered node as the registry keeps it.
 type listing struct {
@@ -70,7 +62,8 @@ type registryState struct {
 	Nodes  []listing `json:"nodes"`
 }
 
-// loadRegistry reads the registry kept at path, or starts an empty one.
+// loadRegistry reads the registry kept at path, or starts an empty one. It returns node.ErrFolder for a file that holds
+// none.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
 	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seen: make(map[string]time.Time)}
 	data, err := os.ReadFile(path)
@@ -80,7 +73,7 @@ func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, 
 		return nil, err
 	default:
 		if err := json.Unmarshal(data, &r.state); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%w: %s: %w", node.ErrFolder, path, err)
 		}
 	}
 	r.hash = r.state.blockHash()
@@ -277,38 +270,6 @@ func (r *registry) setDifficulty(difficulty uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.difficulty = difficulty
-}
-
-// checkRegistration checks all that can be told without the list. An X25519 key cannot change, since the signature
-// covers it and a known node's is not overwritten.
-func checkRegistration(params rpc.RegisterParams, now time.Time) error {
-	ed, err := decodeKey(params.PubkeyEd25519)
-	if err != nil {
-		return fmt.Errorf("%w: pubkey_ed25519 %w", ErrRegistration, err)
-	}
-	if _, err := decodeKey(params.PubkeyX25519); err != nil {
-		return fmt.Errorf("%w: pubkey_x25519 %w", ErrRegistration, err)
-	}
-	if ip := net.ParseIP(params.PublicIP); ip == nil || ip.IsUnspecified() || params.StoragePort == 0 {
-		return fmt.Errorf("%w: no address to reach the node at", ErrRegistration)
-	}
-	if now.Sub(time.UnixMilli(params.TimestampMS)).Abs() > registrationWindow {
-		return fmt.Errorf("%w: timestamp is off by more than %v: check your clock", ErrRegistration, registrationWindow)
-	}
-	signature, err := base64.StdEncoding.DecodeString(params.Signature)
-	if err != nil || !ed25519.Verify(ed, rpc.RegisterSignatureText(params), signature) {
-		return fmt.Errorf("%w: signature is not the node's", ErrRegistration)
-	}
-	return nil
-}
-
-// decodeKey accepts lower case only, so that a node has one name.
-func decodeKey(text string) ([]byte, error) {
-	key, err := hex.DecodeString(text)
-	if err != nil || len(key) != 32 || strings.ToLower(text) != text {
-		return nil, errors.New("is not 64 lower-case hex digits")
-	}
-	return key, nil
 }
 
 // Nodes implements node.Directory. It never fails.

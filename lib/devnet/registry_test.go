@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,6 +146,12 @@ func TestRegistryIsKept(t *testing.T) {
 	if _, err := loadRegistry(t.TempDir(), 2, r.now); err == nil {
 		t.Error("a folder was read as a registry")
 	}
+	if err := os.WriteFile(r.path, []byte(`{"port":`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadRegistry(r.path, 2, r.now); !errors.Is(err, node.ErrFolder) {
+		t.Errorf("half a registry: %v, want ErrFolder", err)
+	}
 }
 
 func TestSetOwnDealsEvenly(t *testing.T) {
@@ -242,6 +249,10 @@ func TestSeedAnswers(t *testing.T) {
 
 func TestSeedRefuses(t *testing.T) {
 	r := newRegistry(t, 5)
+	late, err := rpc.NewRequest(rpc.MethodRegisterNode, node.Registration(keys(1), "192.0.2.1", 9, day.Add(time.Hour)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		body string
 		code int
@@ -255,7 +266,8 @@ func TestSeedRefuses(t *testing.T) {
 		{`{"method":"get_n_service_nodes","params":{"fields":7}}`, codeParams},
 		{`{"method":"get_n_service_nodes","params":{"limit":"many"}}`, codeParams},
 		{`{"method":"register_service_node","params":[]}`, codeParams},
-		{`{"method":"register_service_node"}`, codeRefused},
+		{`{"method":"register_service_node"}`, rpc.CodeRegistrationRefused},
+		{string(late), rpc.CodeRegistrationClock},
 	} {
 		var got seedAnswer
 		if err := json.Unmarshal(ask(t, r, test.body).Body.Bytes(), &got); err != nil {

@@ -42,6 +42,10 @@ func Connect(dir string) (*Remote, error) {
 
 // SetFault is Network.SetFault.
 func (r *Remote) SetFault(ctx context.Context, nodes []string, fault Fault) ([]NodeFault, error) {
+	fault, err := fault.complete()
+	if err != nil {
+		return nil, err
+	}
 	done, err := r.give(ctx, order{Set: &fault, Nodes: nodes})
 	return done.Faults, err
 }

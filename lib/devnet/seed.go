@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,12 +15,11 @@ import (
 // maxSeedBody bounds a request to the registry.
 const maxSeedBody = 64 << 10
 
-// JSON-RPC error codes.
+// JSON-RPC error codes; there are more in rpc.
 const (
-	codeParse   = -32700
-	codeMethod  = -32601
-	codeParams  = -32602
-	codeRefused = -32000
+	codeParse  = -32700
+	codeMethod = -32601
+	codeParams = -32602
 )
 
 // rpcError is the error member of an answer.
@@ -123,8 +123,11 @@ func (r *registry) serveRegister(raw json.RawMessage) (any, *rpcError) {
 	if err := unmarshalParams(raw, &params); err != nil {
 		return nil, &rpcError{codeParams, "Invalid params"}
 	}
-	if err := r.register(params); err != nil {
-		return nil, &rpcError{codeRefused, err.Error()}
+	switch err := r.register(params); {
+	case errors.Is(err, errRegistrationClock):
+		return nil, &rpcError{rpc.CodeRegistrationClock, err.Error()}
+	case err != nil:
+		return nil, &rpcError{rpc.CodeRegistrationRefused, err.Error()}
 	}
 	return map[string]string{"status": "OK"}, nil
 }

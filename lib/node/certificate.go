@@ -12,7 +12,6 @@ import (
 	"io"
 	"io/fs"
 	"math/big"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -27,21 +26,21 @@ const (
 )
 
 // loadCertificate returns the self-signed certificate kept in dir, which exists. It makes one at the first call.
-// Nobody can check it: what binds a node to its keys is the onion layer.
+// The error is ErrFolder, and also ErrKeyFile if others may read the file. Nobody can check it: what binds a node to its keys is the onion layer.
 func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certificate, error) {
 	path := filepath.Join(dir, certificateFile)
-	kept, err := os.ReadFile(path)
+	kept, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if kept, err = makeCertificate(random, now); err == nil {
 			err = atomicfile.Write(path, kept, 0o600)
 		}
 	}
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("node certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	certificate, err := tls.X509KeyPair(kept, kept)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("node certificate %s: %w", path, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
 	}
 	return certificate, nil
 }

@@ -17,6 +17,12 @@ import (
 // ErrDirectory reports a seed that refused a call or whose answer cannot be read.
 var ErrDirectory = errors.New("seed gave no usable answer")
 
+// Registrations that a registry does not accept: ErrRefused for good, ErrClock because of this machine's clock.
+var (
+	ErrRefused = errors.New("the registry refuses the node")
+	ErrClock   = errors.New("the registry refuses the node's clock")
+)
+
 // ErrSeedURL reports a text that cannot be the URL of a seed.
 var ErrSeedURL = errors.New("bad seed")
 
@@ -66,7 +72,8 @@ func (s *Seed) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesRes
 }
 
 // Register announces a node to a registry of ours, which real seeds are not. ip and port are where the node is
-// reached, now is the time on its clock. Registering again is how a node tells that it has moved.
+// reached, now is the time on its clock. Registering again is how a node tells that it has moved. The error may be
+// ErrRefused or ErrClock.
 func (s *Seed) Register(ctx context.Context, keys Keys, ip string, port uint16, now time.Time) error {
 	return s.call(ctx, rpc.MethodRegisterNode, Registration(keys, ip, port, now), nil)
 }
@@ -101,6 +108,7 @@ func (s *Seed) call(ctx context.Context, method string, params, result any) erro
 	var reply struct {
 		Result json.RawMessage `json:"result"`
 		Error  *struct {
+			Code    int    `json:"code"`
 			Message string `json:"message"`
 		} `json:"error"`
 	}
@@ -108,7 +116,7 @@ func (s *Seed) call(ctx context.Context, method string, params, result any) erro
 		return fmt.Errorf("%w: %w", ErrDirectory, err)
 	}
 	if reply.Error != nil {
-		return fmt.Errorf("%w: %s", ErrDirectory, strconv.Quote(reply.Error.Message))
+		return fmt.Errorf("%w: %s", callError(method, reply.Error.Code), strconv.Quote(reply.Error.Message))
 	}
 	if result == nil {
 		return nil
@@ -117,4 +125,15 @@ func (s *Seed) call(ctx context.Context, method string, params, result any) erro
 		return fmt.Errorf("%w: %w", ErrDirectory, err)
 	}
 	return nil
+}
+
+// callError tells what a JSON-RPC error means. Only a registry of ours has codes for its refusals.
+func callError(method string, code int) error {
+	switch {
+	case method == rpc.MethodRegisterNode && code == rpc.CodeRegistrationRefused:
+		return ErrRefused
+	case method == rpc.MethodRegisterNode && code == rpc.CodeRegistrationClock:
+		return ErrClock
+	}
+	return ErrDirectory
 }

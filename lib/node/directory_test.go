@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -85,6 +86,18 @@ func TestSeedErrors(t *testing.T) {
 				t.Errorf("%+v, %v; want ErrDirectory", got, err)
 			}
 		})
+	}
+}
+
+// A registry's refusal keeps its reason.
+func TestSeedRefusals(t *testing.T) {
+	for code, want := range map[int]error{
+		rpc.CodeRegistrationRefused: ErrRefused, rpc.CodeRegistrationClock: ErrClock, -32601: ErrDirectory,
+	} {
+		seed, _ := seedServer(t, 200, fmt.Sprintf(`{"error":{"code":%d,"message":"no"}}`, code))
+		if err := seed.Register(t.Context(), KeysFromSeed([32]byte{1}), "192.0.2.1", 1, time.Now()); !errors.Is(err, want) {
+			t.Errorf("code %d: %v, want %v", code, err, want)
+		}
 	}
 }
 

@@ -1,12 +1,17 @@
 package node
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,16 +56,19 @@ func TestSlowLoris(t *testing.T) {
 	network.quickly("while an address holds all the connections it can")
 }
 
-// Large requests that never end take the places for large requests, and nobody who behaves needs one.
+// Large requests that never end take the places for large requests, and nobody who behaves needs one, whether the size of
+// a request is announced or not.
 func TestUnfinishedBodies(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
+	started := strings.Repeat("{", smallBody+1)
 	hold(t, 2*maxLargeBodies, func() (io.Closer, error) {
 		conn, err := network.dialTLS(0, &tls.Config{})
 		if err == nil {
-			_, err = fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", rpc.MaxBodyBytes)
+			_, err = fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", rpc.MaxBodyBytes, started)
 		}
 		return conn, err
 	})
+	eventually(t, "all places to be taken", func() bool { return len(network.nodes[0].largeBodies) == maxLargeBodies })
 	alice := newUser(t, 5).pubKey()
 	largest := solved(t, alice, strings.Repeat("x", rpc.MaxDataBytes), time.Now(), time.Hour, 1)
 	start := time.Now()
@@ -68,8 +76,43 @@ func TestUnfinishedBodies(t *testing.T) {
 	network.wantHeld(1, alice, 1)
 	network.store(1, alice, "from the other node")
 	network.wantHeld(0, alice, 2)
+
+	unannounced := io.MultiReader(strings.NewReader("{}")) // a type whose size net/http does not know
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+network.address(0)+rpc.StoragePath, unannounced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := newClient()
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatalf("a small request that does not tell its size: %v", err)
+	}
+	response.Body.Close()
+	if response.StatusCode != 400 {
+		t.Errorf("status %d", response.StatusCode)
+	}
 	if took := time.Since(start); took > readTimeout/2 { // after which the node gives up those bodies
-		t.Errorf("stores took %v", took)
+		t.Errorf("all of that took %v", took)
+	}
+}
+
+// A request that announces too much is refused before it has arrived, as recorded of today's server.
+func TestOversizedRequest(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5}, nil)
+	conn, err := network.dialTLS(0, &tls.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", rpc.MaxBodyBytes+1)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != 413 || string(body) != "Request body too large" || !response.Close {
+		t.Errorf("status %d, %q, %v; the connection is closed: %v", response.StatusCode, body, err, response.Close)
 	}
 }
 
@@ -92,7 +135,7 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 	}
 }
 
-// A node whose disk cannot keep up says so, and takes no more than it has places for.
+// A node whose disk cannot keep up or is full says so, and takes no more than it has places for.
 func TestBusyNode(t *testing.T) {
 	n := bareNode(t)
 	busy := &store{inserts: make(chan insertion), quit: make(chan struct{})} // nobody commits
@@ -100,13 +143,32 @@ func TestBusyNode(t *testing.T) {
 	alice := newUser(t, 5).pubKey()
 	got := n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
 	n.store = busy
-	if got.status != 503 || string(got.body) != "Service node is busy\n" {
+	if got.status != 503 || string(got.body) != "Server busy, try again later" {
 		t.Errorf("status %d, %q", got.status, got.body)
 	}
 	n.store.maxBytes = 1
 	got = n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
 	if got.status != 503 || string(got.body) != "Service node is out of space\n" {
 		t.Errorf("a full node: status %d, %q", got.status, got.body)
+	}
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		err := fmt.Errorf("storing: %w", &fs.PathError{Op: "write", Path: storeFile, Err: errno})
+		if got := n.failure(t.Context(), "storing", err); got.status != 503 || string(got.body) != "Service node is out of space\n" {
+			t.Errorf("a full disk, %v: status %d, %q", err, got.status, got.body)
+		}
+	}
+}
+
+// However often a full node is asked, it does not fill its log.
+func TestFullNodeLogsSeldom(t *testing.T) {
+	n := bareNode(t)
+	var log bytes.Buffer
+	n.log = slog.New(slog.NewTextHandler(&log, nil))
+	for range 100 {
+		n.failure(t.Context(), "storing", errStoreFull)
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 {
+		t.Errorf("%d lines in the log, want 1", lines)
 	}
 }
 

@@ -53,14 +53,15 @@ func (k Keys) Address() string {
 }
 
 // LoadKeys returns the keys kept in dir, which it creates (0700) if need be. At the first call it draws a seed from
-// random and keeps it in a file of mode 0600. It returns ErrKeyFile for a file that is damaged or open to others.
+// random and keeps it in a file of mode 0600. It returns ErrFolder if the file cannot be read, and
+// ErrKeyFile besides if it is damaged or open to others.
 func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	path := filepath.Join(dir, keyFile)
 	switch seed, err := readSeed(path); {
 	case err == nil:
 		return KeysFromSeed(seed), nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return Keys{}, err
+		return Keys{}, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	var seed [ed25519.SeedSize]byte
 	if _, err := io.ReadFull(random, seed[:]); err != nil {
@@ -75,17 +76,22 @@ func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	return KeysFromSeed(seed), nil
 }
 
+// readPrivate reads a file that holds a private key. It returns ErrKeyFile if others may read it.
+func readPrivate(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing
+		return nil, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
+	}
+	return os.ReadFile(path)
+}
+
 // readSeed never puts the file's content into an error.
 func readSeed(path string) ([ed25519.SeedSize]byte, error) {
 	var seed [ed25519.SeedSize]byte
-	info, err := os.Stat(path)
-	if err != nil {
-		return seed, err
-	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing
-		return seed, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
+	text, err := readPrivate(path)
 	if err != nil {
 		return seed, err
 	}

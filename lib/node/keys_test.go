@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -54,12 +55,19 @@ func TestLoadKeysRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := LoadKeys(filepath.Dir(path), rand.Reader)
-		if !errors.Is(err, ErrKeyFile) {
-			t.Errorf("%s: %v, want ErrKeyFile", test.name, err)
+		if !errors.Is(err, ErrKeyFile) || !errors.Is(err, ErrFolder) {
+			t.Errorf("%s: %v, want ErrKeyFile and ErrFolder", test.name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "abab") {
 			t.Errorf("%s: the error shows the key: %v", test.name, err)
 		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKeys(file, rand.Reader); !errors.Is(err, ErrFolder) && runtime.GOOS != "windows" {
+		t.Errorf("a file in the folder's place: %v, want ErrFolder", err)
 	}
 	if _, err := LoadKeys(t.TempDir(), bytes.NewReader(nil)); err == nil {
 		t.Error("keys were made without randomness")
@@ -93,10 +101,17 @@ func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
 	if certificate.PublicKeyAlgorithm != x509.ECDSA || now.Before(certificate.NotBefore) || now.Add(certificateLife).After(certificate.NotAfter.Add(time.Second)) {
 		t.Errorf("certificate of %v from %v to %v", certificate.PublicKeyAlgorithm, certificate.NotBefore, certificate.NotAfter)
 	}
-	if err := os.WriteFile(filepath.Join(dir, certificateFile), []byte("damaged"), 0o600); err != nil {
+	file := filepath.Join(dir, certificateFile)
+	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if damaged, err := loadCertificate(dir, rand.Reader, now); err == nil {
-		t.Errorf("a damaged file gave %v", tls.Certificate(damaged).Certificate)
+	if _, err := loadCertificate(dir, rand.Reader, now); !errors.Is(err, ErrKeyFile) && runtime.GOOS != "windows" {
+		t.Errorf("a private key that others can read: %v, want ErrKeyFile", err)
+	}
+	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("damaged"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if damaged, err := loadCertificate(dir, rand.Reader, now); !errors.Is(err, ErrFolder) {
+		t.Errorf("a damaged file gave %v, %v; want ErrFolder", tls.Certificate(damaged).Certificate, err)
 	}
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -123,30 +124,35 @@ func (s slots) release() { <-s }
 // errBodyTooLarge reports a request over rpc.MaxBodyBytes.
 var errBodyTooLarge = errors.New("request body too large")
 
-// readBody reads a request of any size up to rpc.MaxBodyBytes. Only so many large ones are in memory at a time: the
+// readBody reads a request of any size up to rpc.MaxBodyBytes. Only so many large ones are in memory at a time, and one
+// counts as large when more than smallBody of it has arrived, so that announcing much is not enough to keep others out. The
 // caller must call done when it is finished with the body, also after an error.
 func (s slots) readBody(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	done = func() {}
 	if r.ContentLength > rpc.MaxBodyBytes {
 		return nil, done, errBodyTooLarge
 	}
-	if r.ContentLength < 0 || r.ContentLength > smallBody {
-		if !s.acquire(r.Context()) {
-			return nil, done, r.Context().Err()
-		}
-		done = s.release
-	}
 	reader := http.MaxBytesReader(w, r.Body, rpc.MaxBodyBytes)
-	if r.ContentLength >= 0 && r.ContentLength <= smallBody {
+	if 0 <= r.ContentLength && r.ContentLength <= smallBody {
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(reader, body)
-	} else {
-		body, err = io.ReadAll(reader)
+		return body, done, err
 	}
+	var read bytes.Buffer
+	switch _, err = io.CopyN(&read, reader, smallBody+1); {
+	case errors.Is(err, io.EOF): // all of a body whose size was not announced
+		return read.Bytes(), done, nil
+	case err != nil:
+		return nil, done, err
+	case !s.acquire(r.Context()):
+		return nil, done, r.Context().Err()
+	}
+	done = s.release
+	_, err = read.ReadFrom(reader)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		err = errBodyTooLarge
 	}
-	return body, done, err
+	return read.Bytes(), done, err
 }
 
 // limitListener hands out at most maxConnections connections that are open at the same time, and turns away an address

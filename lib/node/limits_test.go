@@ -75,7 +75,9 @@ func TestReadBody(t *testing.T) {
 		{smallBody + 1, smallBody + 1, true, nil},
 		{rpc.MaxBodyBytes, rpc.MaxBodyBytes, true, nil},
 		{rpc.MaxBodyBytes + 1, rpc.MaxBodyBytes + 1, false, errBodyTooLarge},
-		{100, -1, true, nil},
+		{100, -1, false, nil},
+		{smallBody, -1, false, nil},
+		{smallBody + 1, -1, true, nil},
 		{rpc.MaxBodyBytes + 1, -1, true, errBodyTooLarge},
 	} {
 		places := make(slots, 1)

@@ -54,7 +54,7 @@ func TestListenParams(t *testing.T) {
 		{rpc.MethodListen, "acks", many, 400, "more than 64 acknowledgements\n"},
 		{rpc.MethodListen, "acks", many[1:], 200, `{"messages":[]}`},
 		{rpc.MethodListen, "acks", nil, 200, `{"messages":[]}`},
-		{rpc.MethodListen, "extra", strings.Repeat("x", maxWaitingBody), 413, "request body too large\n"},
+		{rpc.MethodListen, "extra", strings.Repeat("x", maxWaitingBody), 413, "Request body too large"},
 		{rpc.MethodListen, "stop", true, 200, `{"messages":[]}`},
 		{rpc.MethodDeliver, "data", nil, 400, "invalid json: no `data` field\n"},
 		{rpc.MethodDeliver, "data", "hello!", 400, "data is not base64\n"},

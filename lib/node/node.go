@@ -45,6 +45,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"sessiontool/lib/rpc"
 )
 
@@ -154,7 +156,8 @@ type Node struct {
 	scans       slots         // walks through the store for other nodes
 	patience    time.Duration // with members that a change is forwarded to
 	counters    counters
-	storing     atomic.Int64 // requests under way that may store something; counted before they look who is where
+	storing     atomic.Int64   // requests under way that may store something; counted before they look who is where
+	fullLog     rate.Sometimes // so that those who store do not fill the log of a full node
 
 	server     *http.Server
 	serveErr   error           // set before done is closed
@@ -173,7 +176,7 @@ type Node struct {
 
 // Start starts a node. It returns once the node listens and has asked the directory for the node list; if that
 // failed the node runs, and refuses requests until a list comes. ctx is for starting only. Close ends the node. If
-// Start fails, it has closed the listener; the error may be ErrKeyFile, ErrInUse or one of the disk.
+// Start fails, it has closed the listener; the error may be ErrKeyFile, ErrFolder, ErrInUse or one of the disk.
 func Start(ctx context.Context, config Config) (*Node, error) {
 	config = config.withDefaults()
 	node, err := start(ctx, config)
@@ -238,6 +241,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
 		scans:         make(slots, maxScans),
+		fullLog:       rate.Sometimes{First: 1, Interval: fullLogInterval},
 		patience:      forwardTimeout,
 		closing:       make(chan struct{}),
 		done:          make(chan struct{}),

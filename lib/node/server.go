@@ -33,6 +33,10 @@ const (
 const (
 	textNotReady        = "Service node is not ready: not in any swarm; \n"
 	textTooManyRequests = "too many requests\n"
+	// textBusy is today's (today's notes, section 12).
+	textBusy = "Server busy, try again later"
+	// textTooLarge is today's (today's notes, section 6); a 2020 server hangs up instead.
+	textTooLarge = "Request body too large"
 )
 
 // statsBody is the answer to rpc.StatsPath: the version of the storage server that this node stands in for.
@@ -190,7 +194,7 @@ func (n *Node) withBody(w http.ResponseWriter, r *http.Request, serve func(body 
 	case err == nil:
 		serve(body)
 	case errors.Is(err, errBodyTooLarge):
-		n.write(w, textAnswer(http.StatusRequestEntityTooLarge, "request body too large\n"))
+		n.write(w, textAnswer(http.StatusRequestEntityTooLarge, textTooLarge))
 	default:
 		panic(http.ErrAbortHandler)
 	}

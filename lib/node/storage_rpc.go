@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -15,6 +17,9 @@ import (
 // maxDepth bounds how deep a request may be nested: a member of the parameters is at depth 2, and gjson goes down by
 // calling itself.
 const maxDepth = 64
+
+// fullLogInterval is how often a node that is full says so in its log.
+const fullLogInterval = time.Minute
 
 // fields is a JSON object whose values are not looked into yet. Names are matched exactly, of equal ones the last
 // counts, and presence is told from emptiness.
@@ -83,7 +88,7 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
 	if waits(method) && len(body) > maxWaitingBody {
-		err = refuse(http.StatusRequestEntityTooLarge, "request body too large\n")
+		err = refuse(http.StatusRequestEntityTooLarge, textTooLarge)
 	}
 	result := answer{}
 	if err == nil {
@@ -102,9 +107,9 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	case errors.As(err, &refused):
 		return textAnswer(refused.status, refused.text)
 	case errors.Is(err, errStoreBusy):
-		return textAnswer(rpc.StatusNotReady, "Service node is busy\n")
-	case errors.Is(err, errStoreFull):
-		n.log.Error("refusing messages", "error", err)
+		return textAnswer(rpc.StatusNotReady, textBusy)
+	case errors.Is(err, errStoreFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		n.fullLog.Do(func() { n.log.Error("refusing messages", "error", err) })
 		return textAnswer(rpc.StatusNotReady, "Service node is out of space\n")
 	}
 	if ctx.Err() == nil {

@@ -40,8 +40,11 @@ var (
 // numberSize is that of a sequence number or an expiration.
 const numberSize = 8
 
-// ErrInUse reports a data folder that another running node has.
-var ErrInUse = errors.New("another node is running in this folder")
+// ErrInUse reports a data folder that another running node has, ErrFolder one with a file that cannot be used.
+var (
+	ErrInUse  = errors.New("another node is running in this folder")
+	ErrFolder = errors.New("a file of the node cannot be used")
+)
 
 var (
 	errStoreClosed = errors.New("message store is closed")
@@ -64,7 +67,8 @@ type store struct {
 	queue      *queue
 }
 
-// openStore opens or creates the database in dir. It refuses messages while the database holds maxBytes.
+// openStore opens or creates the database in dir. It refuses messages while the database holds maxBytes. The error is
+// ErrInUse or ErrFolder.
 func openStore(dir string, maxBytes int64) (*store, error) {
 	path := filepath.Join(dir, storeFile)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
@@ -73,17 +77,17 @@ func openStore(dir string, maxBytes int64) (*store, error) {
 		FreelistType:   bbolt.FreelistMapType,
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
-		err = ErrInUse
+		return nil, fmt.Errorf("opening %s: %w", path, ErrInUse)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
+		return nil, fmt.Errorf("%w: opening %s: %w", ErrFolder, path, err)
 	}
 	var queue *queue
 	if err = migrate(db); err == nil {
 		queue, err = prepare(db)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("%w: opening %s: %w", ErrFolder, path, err), db.Close())
 	}
 	s := &store{
 		db:        db,

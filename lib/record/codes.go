@@ -38,6 +38,7 @@ const (
 	CodeKeystoreExists     Code = "keystore_exists"
 	CodeBadNetwork         Code = "bad_network"
 	CodeBadConfig          Code = "bad_config"
+	CodeBadNodeFolder      Code = "bad_node_folder"
 	CodeKeystoreOpen       Code = "keystore_permissions"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
@@ -56,6 +57,7 @@ const (
 	CodeNotDelivered       Code = "not_delivered"
 	CodeNotRetrieved       Code = "not_retrieved"
 	CodeDevnetRunning      Code = "devnet_running"
+	CodeNodeRunning        Code = "node_running"
 	CodeOutputClosed       Code = "output_closed"
 	CodeDiskFull           Code = "disk_full"
 	CodeRefused            Code = "refused"
@@ -104,6 +106,7 @@ var Codes = []CodeInfo{
 	{CodeKeystoreExists, ExitUsage, false, "the folder has a keystore already", "restore into another folder: --keystore DIR"},
 	{CodeBadNetwork, ExitUsage, false, "the network's description cannot be used", "check the file or URL of --network"},
 	{CodeBadConfig, ExitUsage, false, "the config file cannot be used", "mend it; 'sessiontool config path' tells where it is"},
+	{CodeBadNodeFolder, ExitUsage, false, "a file in the folder of a node or a devnet is damaged or open to others", "mend what the message names, or use another folder"},
 	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
 	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID'"},
 	{CodeAlreadyFriends, ExitUsage, false, "the other side is a friend already", "just send; use --again if the friend has lost its session"},
@@ -122,6 +125,7 @@ var Codes = []CodeInfo{
 	{CodeNotDelivered, ExitTemporary, true, "the recipient has not acknowledged the message on the synchronous route", "it is not sent later; try again, or use --route auto"},
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
 	{CodeDevnetRunning, ExitTemporary, true, "a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
+	{CodeNodeRunning, ExitTemporary, true, "another node is running in that folder", "give this one a folder of its own, or stop the other"},
 	{CodeOutputClosed, ExitTemporary, true, "stdout is closed, or its reader is gone", "the same command again goes on with what was not written"},
 	{CodeDiskFull, ExitTemporary, true, "there is no room for the output or the keystore", "make room; the same command again goes on with what was not written"},
 	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -143,6 +144,8 @@ func (round *retrieveRound) holdings(ctx context.Context, node network.Node) (ma
 	return held, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
 }
 
+var errMemberClock = errors.New("its clock is not that of the network")
+
 // askMember is ask, but does not believe the member if it says that others are the swarm.
 func (round *retrieveRound) askMember(ctx context.Context, node network.Node, last string) ([]rpc.Stored, error) {
 	answer, err := round.sendInTime(ctx, node, last)
@@ -155,7 +158,7 @@ func (round *retrieveRound) askMember(ctx context.Context, node network.Node, la
 	case answer.Status == rpc.StatusWrongSwarm:
 		return nil, fmt.Errorf("says that it is %w", errNotMember)
 	case answer.Status == rpc.StatusBadTimestamp:
-		return nil, ErrClock
+		return nil, errMemberClock // by now ours is right
 	}
 	return nil, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
 }

@@ -120,14 +120,15 @@ func TestCheckOfAnother(t *testing.T) {
 
 // What is wrong with a member stands in its place and keeps the others' answers from nobody.
 func TestCheckOfMembersInTrouble(t *testing.T) {
-	net := puppets(t, 9)
+	net := puppets(t, 10)
 	for _, node := range net.Nodes {
 		holding(node, "x")
 	}
-	dead, elsewhere, garbled, odd, endless := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3], net.Nodes[4]
+	dead, elsewhere, garbled, odd, endless, late := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3], net.Nodes[4], net.Nodes[9]
 	dead.Stop()
 	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, puppet.Swarm(net.Nodes[5]), elsewhere)
 	always(rpc.MethodRetrieve, rpc.StatusOK, `{"messages":[{}]}`, garbled)
+	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "retrieve timestamp too far from current time", late)
 	saying(odd, "<html>")
 	next := 0
 	endless.Answer(func(puppet.Call) (int, string) {
@@ -153,6 +154,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		{garbled, true, "not a list of messages"},
 		{odd, false, "names no version"},
 		{endless, true, "more than 5000"},
+		{late, true, "its clock is not that of the network"},
 	} {
 		got := memberOf(t, check, test.node)
 		if got.Reachable != test.reachable || !strings.Contains(got.Error, test.says) || len(got.Missing) > 0 {

@@ -188,6 +188,12 @@ type RegisterParams struct {
 	Signature     string `json:"signature"`
 }
 
+// Codes of the JSON-RPC errors with which a registry of ours answers a RegisterParams that it does not accept.
+const (
+	CodeRegistrationRefused = -32000
+	CodeRegistrationClock   = -32001 // the node's clock is off
+)
+
 // RegisterSignatureText returns what RegisterParams.Signature signs: every other field, so that none can be changed.
 func RegisterSignatureText(p RegisterParams) []byte {
 	return fmt.Appendf(nil, "%s|%s|%s|%s|%d|%d",

@@ -40,8 +40,8 @@ type Pulse struct {
 // Listen hands over what arrives, on both routes, until one of the ends of options is reached, in which case it returns
 // nil. It listens at one node of the account's swarm and moves to another one when that fails; it asks for stored
 // messages every PollInterval; it sends what waits in the outbox; and it tells all friends where it listens, and at its end
-// that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network. The error is
-// deliver's, Beat's, the account's, ErrClock or the context's.
+// that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network, except that from
+// the start this machine's clock is refused. The error is deliver's, Beat's, the account's, ErrClock or the context's.
 func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deliver) error {
 	if options.PollInterval == 0 {
 		options.PollInterval = DefaultPollInterval
@@ -170,13 +170,8 @@ func (s *listening) poll(ctx context.Context) error {
 				return s.inTurn(ctx, func() error { return s.takeStored(ctx, node, page) })
 			})
 		}
-		if err := s.pass("cannot ask for stored messages", err); err != nil {
+		if err := s.polled(err); err != nil {
 			return err
-		}
-		if err == nil {
-			s.mu.Lock()
-			s.polledAt = time.Now()
-			s.mu.Unlock()
 		}
 		signal(s.flushNow)
 		if !wait(ctx, s.options.PollInterval, s.pollNow) {
@@ -184,6 +179,21 @@ func (s *listening) poll(ctx context.Context) error {
 		}
 		left, err = s.router.account.ClaimAbandoned(ctx) // by a process that died over its printing
 	}
+}
+
+// polled notes how asking for stored messages went. A clock that the network refuses passes like other trouble once
+// there was an answer, but not before: then it is set wrong.
+func (s *listening) polled(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.polledAt = time.Now()
+		return nil
+	}
+	if errors.Is(err, ErrClock) && s.polledAt.IsZero() {
+		return err
+	}
+	return s.pass("cannot ask for stored messages", err)
 }
 
 // inTurn does the work on what arrived while nobody else does such work.

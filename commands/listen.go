@@ -20,9 +20,10 @@ func newListenCommand(app *App) *cobra.Command {
 		Long: "Print what arrives as poll does, as it comes. Friends learn that the account is online, and their messages\n" +
 			"come over the synchronous route: handed over, acknowledged, stored nowhere. What others have stored is\n" +
 			"fetched at the start and every --poll-interval. What waits in the outbox is sent.\n\n" +
-			"It outlives trouble with the network. At its end, also after SIGINT or SIGTERM, it tells friends that the\n" +
-			"account is offline, for which it takes up to five seconds; a second signal ends it at once. If it is killed,\n" +
-			"friends find out when they send, and the next poll or listen prints what was not printed.\n\n" +
+			"It outlives trouble with the network, but does not start with a clock that is refused. At its end, also after\n" +
+			"SIGINT or SIGTERM, it tells friends that the account is offline, for which it takes up to five seconds; a\n" +
+			"second signal ends it at once. If it is killed, friends find out when they send, and the next poll or listen\n" +
+			"prints what was not printed.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a heartbeat is empty\n" +
 			"while there is no node to listen at.",
 		Example: "  sessiontool listen\n" +

@@ -63,8 +63,9 @@ type Account struct {
 	id    identity
 	keys  sessionid.Keys
 
-	tidied   bool        // this process has cleared up behind earlier ones
-	answered atomic.Bool // see Answered
+	tidied   bool                  // this process has cleared up behind earlier ones
+	left     map[sessionid.ID]bool // for whom something waits that nobody works on, as far as this process has seen
+	answered atomic.Bool           // see Answered
 }
 
 // identity is an account's stored form.

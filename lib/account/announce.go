@@ -58,14 +58,16 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 // remindAfter is how often a contact who stores its messages, though we listen, is told that we do.
 const remindAfter = 30 * time.Second
 
-// shakeHands tells a contact who is online where this account listens, if it does, so that both know. That is called for
-// when the contact has moved, and now and then when it stores texts instead of handing them over: then it does not know, or
-// no longer believes, that somebody listens. A status is no reason to answer with a status, unless it brings news.
+// shakeHands tells a contact who understands it where this account listens, if it does, so that both know. That is called
+// for when the contact has moved, and now and then when it stores texts instead of handing them over, be it online or not:
+// then it does not know, or no longer believes, that somebody listens. A status is no reason to answer with a status, unless
+// it brings news.
 func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
 	now := a.env.Now().UTC()
-	online := contact.Status != nil && contact.Status.Node != "" && contact.Status.Fresh(now)
-	stored := event.Kind == EventMessage && event.Route == record.RouteAsync && now.Sub(contact.RemindedAt) >= remindAfter
-	if !online || !moved && !stored {
+	moved = moved && contact.Status.Fresh(now)
+	stored := contact.Status != nil && event.Kind == EventMessage && event.Route == record.RouteAsync &&
+		now.Sub(contact.RemindedAt) >= remindAfter
+	if !moved && !stored {
 		return nil
 	}
 	at, err := a.listening(tx)

@@ -71,6 +71,38 @@ func TestHandshake(t *testing.T) {
 	alice.wantStatusFor(bob, false)
 }
 
+// Whoever only sends, and has found nobody listening, learns from the answer to a stored text that this is over: a listener
+// that hung for a moment gets the next text handed over. Clients of others are told nothing.
+func TestReminder(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.listensAt(nodeA)
+	bob.get(alice.says(bob, "here"))
+	tried, _ := bob.status(alice)
+	if err := bob.Unreachable(t.Context(), alice.ID(), tried); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(remindAfter)
+	alice.getVia(record.RouteAsync, bob.says(alice, "stored"))
+	answer, _ := alice.claimsOutbox()
+	if len(answer) != 1 || answer[0].Kind != KindStatus {
+		t.Fatalf("alice answers %+v", answer)
+	}
+	bob.get(alice.sends(answer[0], nil))
+	bob.wantNode(alice, nodeA)
+	alice.getVia(record.RouteAsync, bob.says(alice, "stored on purpose"))
+	alice.wantStatusFor(bob, false)
+
+	carol := w.person("carol")
+	carol.env.Original = true
+	carol.get(alice.asks(carol, "hi"))
+	alice.get(carol.accepts(alice))
+	w.chat(alice, carol)
+	w.pass(remindAfter)
+	alice.getVia(record.RouteAsync, carol.says(alice, "of another client"))
+	alice.wantStatusFor(carol, false)
+}
+
 // A new status takes the place of one that waits, so that nobody who was away for long sends or gets old news.
 func TestAnnounceReplaces(t *testing.T) {
 	w := newWorld(t)

@@ -44,6 +44,7 @@ type Event struct {
 	State       State        `json:"state,omitempty"`      // of a friend request after it was handled
 	Outgoing    bool         `json:"outgoing,omitempty"`   // the request was ours, and is accepted
 	Code        record.Code  `json:"code,omitempty"`       // of a failure
+	Overtook    bool         `json:"-"`                    // when it came, earlier messages of its session had not
 }
 
 // Shown reports whether an event is worth a record when people ask what is new.

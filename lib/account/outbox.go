@@ -95,6 +95,7 @@ type Outgoing struct {
 	StoredAt   time.Time       `json:"stored_at,omitzero"`
 	Reported   bool            `json:"reported,omitempty"` // its receipt was printed
 	Resumed    bool            `json:"-"`
+	Behind     bool            `json:"-"` // something else may wait for its recipient, see ClaimEarlier
 }
 
 // Acknowledged reports whether claimed is the acknowledgement that only the recipient can make.
@@ -223,11 +224,11 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 			case !a.abandoned(out):
 				return nil
 			case out.over(now):
-				if out.Receipt == nil && !out.OnlySync {
+				if out.unsent() {
 					dropped = append(dropped, out)
 				}
 				return remove(tx, out)
-			case out.Receipt != nil, out.OnlySync:
+			case !out.unsent():
 				return nil
 			}
 			out.Owner, out.Claimed = mine, true
@@ -238,36 +239,16 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 	return claimed, dropped, err
 }
 
-// tidy removes the entries whose receipts nobody will ask for, once: those of processes that have ended well, and old ones.
-func (a *Account) tidy(tx *keystore.Tx) error {
-	if a.tidied {
-		return nil
-	}
-	a.tidied = true
-	now := a.env.Now()
-	return eachOutgoing(tx, func(out Outgoing) error {
-		if a.settled(out) || out.Receipt != nil && out.over(now) && a.abandoned(out) {
-			return remove(tx, out)
-		}
-		return nil
-	})
-}
-
-// settled reports whether the process that reported an entry's end has ended well.
-func (a *Account) settled(out Outgoing) bool {
-	return out.Reported && out.Owner != a.env.Owner && a.env.Look(out.Owner) == presence.Gone
-}
-
 // OutboxEmpty reports whether nothing in the outbox waits to be sent, without changing anything.
 func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		empty = true
 		return eachOutgoing(tx, func(out Outgoing) error {
-			if out.Receipt != nil || out.OnlySync {
-				return nil
+			if out.unsent() {
+				empty = false
+				return fs.SkipAll
 			}
-			empty = false
-			return fs.SkipAll
+			return nil
 		})
 	})
 	return empty, err
@@ -297,6 +278,9 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
 		if stored.Owner == a.env.Owner {
 			stored.Owner, stored.Claimed = nobody, false
+			if stored.unsent() {
+				a.leave(stored.To)
+			}
 		}
 	})
 }

@@ -218,6 +218,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type
 		}
 		prekeys.named = header.OneTimePrekeyID != nil
 	}
+	missing := sessions.Missing()
 	receiver := ratchet.Receiver{Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey()}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, ciphertext)
 	if prekeys.err != nil {
@@ -226,6 +227,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type
 	if err != nil {
 		return nil, ratchetFailure(err)
 	}
+	event.Overtook = sessions.Missing() > missing
 	content, err := parsePadded(result.Plaintext)
 	if err != nil {
 		return nil, err

@@ -23,21 +23,21 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	}
 	digest := draft.digest(KindText)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
+		if err := a.tidy(tx); err != nil {
+			return err
+		}
 		var found bool
 		if out, found, err = a.resume(tx, digest); err != nil {
 			return err
 		}
 		if found {
-			out.OnlySync = draft.OnlySync
+			out.OnlySync, out.Behind = draft.OnlySync, a.left[draft.To]
 			return saveOutgoing(tx, out)
-		}
-		if err := a.tidy(tx); err != nil {
-			return err
 		}
 		if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		out.Digest, out.OnlySync = digest, draft.OnlySync
+		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.left[draft.To]
 		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err

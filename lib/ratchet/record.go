@@ -71,6 +71,14 @@ func (r *Record) Add(s *Session) {
 	}
 }
 
+// Missing counts the messages that later ones have overtaken and whose keys are kept for when they arrive.
+func (r *Record) Missing() (count int) {
+	for _, session := range r.sessions {
+		count += session.skippedKeys()
+	}
+	return count
+}
+
 // String returns a placeholder.
 func (r *Record) String() string { return "ratchet.Record(redacted)" }
 

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account"
 	"sessiontool/lib/network"
+	"sessiontool/lib/rpc"
 )
 
 const (
@@ -110,15 +112,15 @@ func (s *listening) attendAt(ctx context.Context, node network.Node) error {
 	signal(s.announceNow)
 	for {
 		started := time.Now()
-		events, err := l.next(ctx)
+		deliveries, err := l.next(ctx)
+		if len(deliveries) > 0 {
+			err = s.inTurn(ctx, func() error { return s.takeDelivered(ctx, l, deliveries) })
+		}
 		if s.router.account.Answered() {
 			signal(s.flushNow)
 		}
 		switch {
-		case err == nil && len(l.acks) > 0:
-			if err := s.push(ctx, events); err != nil {
-				return err
-			}
+		case err == nil && len(deliveries) > 0:
 		case cutOff(err), err == nil && time.Since(started) < tryAgain:
 			if !wait(ctx, tryAgain, nil) {
 				return ctx.Err()
@@ -127,6 +129,34 @@ func (s *listening) attendAt(ctx context.Context, node network.Node) error {
 			return err
 		}
 	}
+}
+
+// takeDelivered opens messages of the synchronous route and puts what is new on its way. What they have overtaken is in the
+// swarm, if anywhere, and is fetched first, so that the reader gets the messages of one sender in their order.
+func (s *listening) takeDelivered(ctx context.Context, l *listener, deliveries []rpc.Delivery) error {
+	opened, err := l.open(ctx, deliveries)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(opened, func(one account.Opened) bool { return one.Event.Overtook }) {
+		if err := s.fetchOvertaken(ctx); err != nil {
+			return err
+		}
+	}
+	return s.push(ctx, newEvents(opened))
+}
+
+// fetchOvertaken asks for stored messages while others wait for their acknowledgement, so not for long.
+func (s *listening) fetchOvertaken(ctx context.Context) error {
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	err := s.router.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+		return s.takeStored(ctx, node, page)
+	})
+	if looking.Err() != nil {
+		return ctx.Err()
+	}
+	return s.pass("cannot ask for messages that were overtaken", err)
 }
 
 // cutOff reports whether an error is not the listening node's fault.

@@ -21,6 +21,26 @@ func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
 	for _, out := range dropped {
 		r.options.Log.Warn("message expired before it could be sent", "to", out.To, "kind", out.Kind)
 	}
+	return r.sendClaimed(ctx, claimed)
+}
+
+// sendEarlier sends what waits for the recipient of out since before it. One message that cannot be sent is enough to let
+// out go on: while the network is away nobody tries the whole outbox each time. So the first tells for one other, these
+// for two, and so on.
+func (r *Router) sendEarlier(ctx context.Context, out account.Outgoing) error {
+	for most := 1; ; most *= 2 {
+		claimed, err := r.account.ClaimEarlier(ctx, out, most)
+		if err != nil || len(claimed) == 0 {
+			return err
+		}
+		if waiting, err := r.sendClaimed(ctx, claimed); err != nil || waiting > 0 {
+			return err
+		}
+	}
+}
+
+// sendClaimed sends messages that this process has taken over, in their order, and reports how many of them still wait.
+func (r *Router) sendClaimed(ctx context.Context, claimed []account.Outgoing) (waiting int, err error) {
 	for i, out := range claimed {
 		_, err := r.Send(ctx, out)
 		if err == nil {

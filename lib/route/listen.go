@@ -40,8 +40,8 @@ type Pulse struct {
 // Listen hands over what arrives, on both routes, until one of the ends of options is reached, in which case it returns
 // nil. It listens at one node of the account's swarm and moves to another one when that fails; it asks for stored
 // messages every PollInterval; it sends what waits in the outbox; and it tells all friends where it listens, and at its end
-// that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network. The error is
-// deliver's, Beat's, the account's, ErrClock or the context's.
+// that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network, except that from
+// the start this machine's clock is refused. The error is deliver's, Beat's, the account's, ErrClock or the context's.
 func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deliver) error {
 	if options.PollInterval == 0 {
 		options.PollInterval = DefaultPollInterval
@@ -49,7 +49,7 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	r.needNotLook()
 	s := &listening{
 		router: r, options: options, events: make(chan account.Event, waitingEvents),
-		pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1), announceNow: make(chan struct{}, 1),
+		arriving: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1), announceNow: make(chan struct{}, 1),
 	}
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -75,6 +75,10 @@ type listening struct {
 
 	// Each has room for one signal, which says that there is something to do.
 	pollNow, flushNow, announceNow chan struct{}
+
+	// arriving has room for the one who works on what arrived, from its commit until it is on its way to the reader, who so
+	// gets it in that order.
+	arriving chan struct{}
 
 	announced bool // friends have been told that the account is online; see announce
 
@@ -163,20 +167,11 @@ func (s *listening) poll(ctx context.Context) error {
 		}
 		if err == nil {
 			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
-				fresh, err := s.router.receive(ctx, node, page)
-				if err != nil {
-					return err
-				}
-				return s.push(ctx, fresh)
+				return s.inTurn(ctx, func() error { return s.takeStored(ctx, node, page) })
 			})
 		}
-		if err := s.pass("cannot ask for stored messages", err); err != nil {
+		if err := s.polled(err); err != nil {
 			return err
-		}
-		if err == nil {
-			s.mu.Lock()
-			s.polledAt = time.Now()
-			s.mu.Unlock()
 		}
 		signal(s.flushNow)
 		if !wait(ctx, s.options.PollInterval, s.pollNow) {
@@ -184,6 +179,41 @@ func (s *listening) poll(ctx context.Context) error {
 		}
 		left, err = s.router.account.ClaimAbandoned(ctx) // by a process that died over its printing
 	}
+}
+
+// polled notes how asking for stored messages went. A clock that the network refuses passes like other trouble once
+// there was an answer, but not before: then it is set wrong.
+func (s *listening) polled(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.polledAt = time.Now()
+		return nil
+	}
+	if errors.Is(err, ErrClock) && s.polledAt.IsZero() {
+		return err
+	}
+	return s.pass("cannot ask for stored messages", err)
+}
+
+// inTurn does the work on what arrived while nobody else does such work.
+func (s *listening) inTurn(ctx context.Context, work func() error) error {
+	select {
+	case s.arriving <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.arriving }()
+	return work()
+}
+
+// takeStored opens one page of one node and puts what is new in it on its way.
+func (s *listening) takeStored(ctx context.Context, node network.Node, page []rpc.Stored) error {
+	fresh, err := s.router.receive(ctx, node, page)
+	if err != nil {
+		return err
+	}
+	return s.push(ctx, fresh)
 }
 
 // flush sends what waits in the outbox whenever there may be something.

@@ -139,6 +139,31 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	bob.getsNothing()
 }
 
+// What is handed over does not overtake what its sender has stored before, though the next poll is far away.
+func TestOrderOfBothRoutes(t *testing.T) {
+	net := startDevnet(t, 10, 5)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	ear := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
+	ear.node()
+	eventually(t, "bob's status to be stored", func() bool { return held(t, net, alice) > 0 })
+	wantRoute(t, alice.texts(bob, "first"), record.RouteSync, "")
+	storing := alice.anew("alice stores")
+	storing.Router = New(storing.Account, storing.network, Options{OnlyAsync: true})
+	want := []string{"first"}
+	for i := range 5 {
+		one, two := fmt.Sprint(i, " stored"), fmt.Sprint(i, " handed over")
+		wantRoute(t, storing.texts(bob, one), record.RouteAsync, "")
+		wantRoute(t, alice.texts(bob, two), record.RouteSync, "")
+		want = append(want, one, two)
+	}
+	var got []string
+	eventually(t, "bob to hear all", func() bool { got, _ = ear.heard(); return len(got) == len(want) })
+	if !slices.Equal(got, want) {
+		t.Errorf("the order is %q", got)
+	}
+}
+
 // A listener goes on at another member when its node stops, and its friends learn that.
 func TestListenerMoves(t *testing.T) {
 	net := startDevnet(t, 12, 4)

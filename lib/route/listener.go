@@ -58,12 +58,13 @@ func (l *listener) register(ctx context.Context) error {
 	return err
 }
 
-// next waits for messages, commits them, and returns what is new and worth showing. The request after it acknowledges them.
-func (l *listener) next(ctx context.Context) ([]account.Event, error) {
-	deliveries, err := l.ask(ctx, listenWait, false)
-	if err != nil || len(deliveries) == 0 {
-		return nil, err
-	}
+// next waits for messages. Without an error and without any the wait was in vain.
+func (l *listener) next(ctx context.Context) ([]rpc.Delivery, error) {
+	return l.ask(ctx, listenWait, false)
+}
+
+// open commits messages. The next request acknowledges them.
+func (l *listener) open(ctx context.Context, deliveries []rpc.Delivery) ([]account.Opened, error) {
 	batch := make([]account.Incoming, len(deliveries))
 	for i, delivery := range deliveries {
 		batch[i] = account.Incoming{Data: delivery.Data, Route: record.RouteSync}
@@ -82,7 +83,7 @@ func (l *listener) next(ctx context.Context) ([]account.Event, error) {
 		}
 		l.acks = append(l.acks, rpc.Ack{ID: deliveries[i].ID, Ack: base64.StdEncoding.EncodeToString(ack)})
 	}
-	return newEvents(opened), nil
+	return opened, nil
 }
 
 // stop leaves the node, with the last acknowledgements.

@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,41 @@ func TestRetrySendsTheSame(t *testing.T) {
 	if len(calls) < 9 {
 		t.Errorf("%d requests were made", len(calls))
 	}
+}
+
+// Texts that could not be sent go before the next one to the same recipient, within a process and in a later one, and the
+// reruns of their commands get the receipts.
+func TestOrderAfterAnOutage(t *testing.T) {
+	net := puppets(t, 6)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	fails := func(p *person, text string) {
+		t.Helper()
+		out, err := p.Account.Send(t.Context(), account.Draft{To: bob.ID(), Text: text})
+		if err == nil {
+			_, err = p.Router.Send(t.Context(), out)
+		}
+		wantError(t, text, err, ErrNotStored)
+	}
+	always(rpc.MethodStore, 500, "internal error", net.Nodes...)
+	fails(alice.anew("first process"), "one")
+	second := alice.anew("second process")
+	fails(second, "two")
+	third := alice.anew("third process")
+	fails(third, "three")
+
+	swarm := &box{} // in which nodes spread messages at once
+	for _, node := range net.Nodes {
+		node.Answer(swarm.answer)
+	}
+	third.texts(bob, "four")
+	if got := bob.polls(); !slices.Equal(got, []string{"one", "two", "three", "four"}) {
+		t.Errorf("bob got %q", got)
+	}
+	if receipt := alice.anew("rerun").texts(bob, "two"); !receipt.OK || !receipt.Resumed {
+		t.Errorf("the rerun's receipt is %+v", receipt)
+	}
+	bob.getsNothing()
 }
 
 // What was stored by a process that died before it reported so is not stored again.

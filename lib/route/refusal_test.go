@@ -10,10 +10,44 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/internal/puppet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
+
+// Who listens is told at the start that the clock is wrong; later the network may be, and nobody is sent away for that.
+func TestListenWithAWrongClock(t *testing.T) {
+	net := puppets(t, 6)
+	bob := newPerson(t, "bob", net.SeedURL())
+	ignore := func(account.Event) error { return nil }
+	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "", net.Nodes...)
+	wantError(t, "from the start", bob.anew("first").Listen(t.Context(), ListenOptions{}, ignore), ErrClock)
+
+	boxes(net.Nodes...)
+	asked := func() (calls int) {
+		for _, node := range net.Nodes {
+			calls += len(node.Calls(rpc.MethodRetrieve))
+		}
+		return calls
+	}
+	enough := errors.New("enough")
+	before := 0
+	err := bob.anew("second").Listen(t.Context(), ListenOptions{
+		PollInterval: time.Millisecond, Heartbeat: time.Millisecond, Beat: func(pulse Pulse) error {
+			switch {
+			case pulse.PolledAt.IsZero():
+			case before == 0:
+				before = asked()
+				always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "", net.Nodes...)
+			case asked() > before+4*len(net.Nodes): // each is asked twice in a round
+				return enough
+			}
+			return nil
+		},
+	}, ignore)
+	wantError(t, "later", err, enough)
+}
 
 // A swarm cache that is out of date is corrected on the way, by the nodes that were asked in vain.
 func TestWrongSwarm(t *testing.T) {

@@ -88,12 +88,18 @@ func (r *Router) Generation(ctx context.Context) (rpc.Generation, error) {
 // Send sends a message of the account's outbox: over the synchronous route if the recipient listens, else, or if it is not
 // acknowledged, over the asynchronous one. The receipt of one that was sent by an earlier run is returned as it was. On
 // failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync, unless the
-// network will never take it: then the error wraps ErrRefused. Other errors are those of Store, and ErrNotDelivered.
+// network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient goes first. Other
+// errors are those of Store, and ErrNotDelivered.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
 		return receipt, nil
+	}
+	if out.Behind {
+		if err := r.sendEarlier(ctx, out); err != nil {
+			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
+		}
 	}
 	receipt, err := r.carry(ctx, out)
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,9 +64,9 @@ type Account struct {
 	id    identity
 	keys  sessionid.Keys
 
-	tidied   bool                  // this process has cleared up behind earlier ones
-	left     map[sessionid.ID]bool // for whom something waits that nobody works on, as far as this process has seen
-	answered atomic.Bool           // see Answered
+	tidied   atomic.Bool // this process has cleared up behind earlier ones
+	left     sync.Map    // Session IDs for which something waits that nobody works on, as far as this process has seen
+	answered atomic.Bool // see Answered
 }
 
 // identity is an account's stored form.

@@ -279,7 +279,7 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 		if stored.Owner == a.env.Owner {
 			stored.Owner, stored.Claimed = nobody, false
 			if stored.unsent() {
-				a.leave(stored.To)
+				a.left.Store(stored.To, true)
 			}
 		}
 	})

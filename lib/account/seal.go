@@ -31,13 +31,13 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 			return err
 		}
 		if found {
-			out.OnlySync, out.Behind = draft.OnlySync, a.left[draft.To]
+			out.OnlySync, out.Behind = draft.OnlySync, a.behind(draft.To)
 			return saveOutgoing(tx, out)
 		}
 		if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.left[draft.To]
+		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.behind(draft.To)
 		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err

@@ -146,7 +146,7 @@ func TestOrderOfBothRoutes(t *testing.T) {
 	alice.befriends(bob)
 	ear := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
 	ear.node()
-	eventually(t, "bob's status to be stored", func() bool { return held(t, net, alice) > 0 })
+	wantStored(t, net, alice) // bob's status
 	wantRoute(t, alice.texts(bob, "first"), record.RouteSync, "")
 	storing := alice.anew("alice stores")
 	storing.Router = New(storing.Account, storing.network, Options{OnlyAsync: true})

@@ -60,6 +60,9 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err != nil {
 		return answer{}, err
 	}
+	if own.Hash != "" {
+		own.T = n.clock().T // of old, clients look for it here
+	}
 	results[n.keys.Name()] = own
 	return jsonAnswer(changeStatus(change, results), rpc.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
 }

@@ -233,6 +233,7 @@ type MemberResult struct {
 
 	Hash    string `json:"hash,omitempty"`    // store
 	Already Truth  `json:"already,omitempty"` // store: the member had it
+	T       int64  `json:"t,omitempty"`       // store: Clock.T again, from the member that was asked
 
 	// Expiry is store's time and that of expire, there one or one for each hash.
 	Expiry    Times            `json:"expiry,omitzero"`

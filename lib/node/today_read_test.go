@@ -3,6 +3,8 @@ package node
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +112,48 @@ func TestTodayStoreTellsTheTimeTwice(t *testing.T) {
 		if _, told := member["t"]; told != (name == network.nodes[0].keys.Name()) {
 			t.Errorf("%s tells a time: %v", name, told)
 		}
+	}
+}
+
+// A node of today says nothing as in 2020, unlike one of both generations.
+func TestWordsOfToday(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5, 5, swarm.NoSwarm}, func(i int, config *Config) {
+		config.Generation = rpc.GenerationToday
+		if i == 1 {
+			config.RateLimit = 1
+		}
+	})
+	const text, info = "text/plain", `{"method":"info","params":{}}`
+	longPoll := http.Header{longPollHeader: {"true"}}
+	for _, test := range []struct {
+		node         int
+		method, path string
+		header       http.Header
+		body         string
+		want         reply
+	}{
+		{0, "GET", rpc.StatsPath, nil, "", reply{200, []string{"application/json"}, `{"version":"2.8.0"}`}},
+		{0, "GET", "/x?y=z", nil, "", reply{404, []string{text}, "get /x Not Found"}},
+		{0, "POST", "/nothing", nil, "", reply{404, []string{text}, "post /nothing Not Found"}},
+		{0, "PUT", rpc.StoragePath, nil, info, reply{404, []string{text}, "put /storage_rpc/v1 Not Found"}},
+		{0, "POST", rpc.StoragePath, nil, "", reply{400, []string{text}, "invalid json"}},
+		{0, "POST", rpc.StoragePath, nil, "{", reply{400, []string{text}, "invalid json"}},
+		{0, "POST", rpc.StoragePath, nil, "[]", reply{400, []string{text}, "invalid json: no `method` field"}},
+		{0, "POST", rpc.StoragePath, nil, `{"method":"info"}`, reply{400, []string{text}, "invalid json: no `params` field"}},
+		{0, "POST", rpc.StoragePath, nil, `{"method":"listen","params":{}}`, reply{400, []string{text}, "no method listen"}},
+		{0, "POST", rpc.StoragePath, longPoll, info, reply{410, []string{text}, "long polling is no longer supported, client upgrade required"}},
+		{2, "POST", rpc.StoragePath, nil, info, reply{503, []string{text}, "Service node is not ready: not in any swarm\n"}},
+	} {
+		got := network.do(test.node, test.method, test.path, test.header, []byte(test.body))
+		if !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s %s %s: %+v, want %+v", test.method, test.path, test.body, got, test.want)
+		}
+	}
+	got := network.post(1, info)
+	for range 5 {
+		got = network.post(1, info)
+	}
+	if want := (reply{429, []string{text}, "Too Many Requests\n"}); !reflect.DeepEqual(got, want) {
+		t.Errorf("one request too many: %+v, want %+v", got, want)
 	}
 }

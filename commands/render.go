@@ -68,7 +68,7 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 		out := record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, DisplayName: e.DisplayName, Text: e.Text,
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash,
-			Attachments: e.Attachments, Notice: notice(e), Duplicate: duplicate,
+			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate,
 		}
 		if e.TimerSeconds > 0 {
 			out.DisappearAfterMS, out.DisappearFrom = int64(e.TimerSeconds)*1000, record.FromRead
@@ -113,6 +113,9 @@ func notice(e account.Event) string {
 	}
 	if e.TimerSeconds > 0 {
 		parts = append(parts, "the sender wants this message to disappear; sessiontool keeps it")
+	}
+	if e.Unsent {
+		parts = append(parts, "the sender has taken this message back")
 	}
 	return strings.Join(parts, "; ")
 }

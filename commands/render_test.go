@@ -21,6 +21,7 @@ func TestNotices(t *testing.T) {
 		{account.Event{Attachments: 2}, record.Message{Attachments: 2, Notice: files}},
 		{account.Event{Group: true}, record.Message{Notice: "this message is about a group; sessiontool takes part in none"}},
 		{account.Event{Invitation: true}, record.Message{Notice: "an invitation to a community came with this message; sessiontool joins none"}},
+		{account.Event{Unsent: true}, record.Message{Unsent: true, Notice: "the sender has taken this message back"}},
 		{account.Event{TimerSeconds: 60}, record.Message{
 			DisappearAfterMS: 60000, DisappearFrom: "read", Notice: "the sender wants this message to disappear; sessiontool keeps it",
 		}},

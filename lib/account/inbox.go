@@ -50,6 +50,8 @@ type Event struct {
 	// After TimerSeconds its sender wants the message gone: from when it is read, or from when it was sent.
 	TimerSeconds     uint32 `json:"timer_seconds,omitempty"`
 	TimerFromSending bool   `json:"timer_from_sending,omitempty"`
+
+	Unsent bool `json:"unsent,omitempty"` // the sender has taken the message back; nothing is left of what it said
 }
 
 // Shown reports whether an event is worth a record when people ask what is new.

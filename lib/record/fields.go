@@ -183,6 +183,7 @@ var Glossary = map[string]Field{
 	"error.to":           {"recipient that the item named", ""},
 	"ttl_ms":             {"how long nodes keep the message, in milliseconds", ""},
 	"type":               {"what record it is", ""},
+	"unsent":             {"whether its sender has taken the message back, after which its text is gone", ""},
 	"up":                 {"whether the devnet runs", ""},
 	"valid":              {"whether the proof meets the difficulty", ""},
 	"value":              {"the setting's value", ""},

@@ -149,7 +149,7 @@ type Receipt struct {
 
 // Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
 // that came with it, which stay where they are; Notice says so. DisappearAfterMS and DisappearFrom (FromRead or FromSent)
-// are when its sender wants it gone; it stays.
+// are when its sender wants it gone; it stays. Of one that its sender has taken back, Unsent, there is no text any more.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
@@ -166,6 +166,7 @@ type Message struct {
 
 	DisappearAfterMS int64  `json:"disappear_after_ms,omitempty"`
 	DisappearFrom    string `json:"disappear_from,omitempty"`
+	Unsent           bool   `json:"unsent,omitempty"`
 	Duplicate        bool   `json:"duplicate,omitempty"`
 }
 

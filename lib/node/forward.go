@@ -129,7 +129,7 @@ func (n *Node) askMember(ctx context.Context, p *peer, body []byte) (result rpc.
 		n.log.Debug("member does not answer", "peer", p.name(), "error", err)
 		return rpc.MemberResult{Failed: true, Timeout: true}
 	case status != rpc.StatusOK:
-		return rpc.MemberResult{Failed: true, Code: status, Reason: string(text[:min(len(text), maxReason)])}
+		return rpc.MemberResult{Failed: true, Code: rpc.Status(status), Reason: string(text[:min(len(text), maxReason)])}
 	case json.Unmarshal(text, &result) != nil || result.Signature == "":
 		return rpc.MemberResult{Failed: true, BadPeerResponse: true}
 	}

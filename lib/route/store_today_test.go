@@ -54,7 +54,7 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 		case net.Nodes[0]:
 			*result = rpc.MemberResult{Failed: true, Timeout: true}
 		case net.Nodes[1]:
-			*result = rpc.MemberResult{Failed: true, Code: rpc.StatusBadTimestamp, Reason: "check your clock"}
+			*result = rpc.MemberResult{Failed: true, Code: rpc.StatusBadTimestamp, Reason: "check your clock\n"}
 		case net.Nodes[2]:
 			*result = rpc.MemberResult{Failed: true, QueryFailure: true}
 		}
@@ -67,7 +67,7 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 	for _, node := range receipt.Nodes {
 		at := slices.IndexFunc(net.Nodes, func(p *puppet.Node) bool { return p.Name() == node.PubkeyEd25519 })
 		want := map[int]string{0: "did not answer", 1: "check your clock", 2: "database"}[at]
-		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || (node.Error == "") != node.OK {
+		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || strings.Contains(node.Error, "\n") || (node.Error == "") != node.OK {
 			t.Errorf("member %d: %+v", at, node)
 		}
 	}

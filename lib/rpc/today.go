@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/crypto/blake2b"
 )
@@ -243,7 +245,7 @@ type MemberResult struct {
 
 	Failed          Truth  `json:"failed,omitempty"`
 	Timeout         Truth  `json:"timeout,omitempty"`
-	Code            int    `json:"code,omitempty"`
+	Code            Status `json:"code,omitempty"`
 	Reason          string `json:"reason,omitempty"`
 	BadPeerResponse Truth  `json:"bad_peer_response,omitempty"`
 	QueryFailure    Truth  `json:"query_failure,omitempty"`
@@ -263,6 +265,23 @@ func (b *Truth) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("%.20q is not true or false", text)
 	}
 	return nil
+}
+
+// Status is what a member answered to another, as in HTTP. Today's nodes write it as text, in which they got it; a number
+// is understood as well.
+type Status int
+
+// MarshalJSON implements json.Marshaler.
+func (s Status) MarshalJSON() ([]byte, error) { return json.Marshal(strconv.Itoa(int(s))) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Status) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
+	number, err := strconv.Atoi(strings.Trim(string(text), `"`))
+	*s = Status(number)
+	return err
 }
 
 // Times is one time, in JSON a number, or several, a list.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -148,6 +149,10 @@ func TestWordsOfToday(t *testing.T) {
 		if !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s %s %s: %+v, want %+v", test.method, test.path, test.body, got, test.want)
 		}
+	}
+	bad := network.do(0, "POST", onion.V2.Path(), nil, []byte("ab"))
+	if !strings.HasPrefix(bad.body, "Error parsing onion request: ") || bad.status != 400 {
+		t.Errorf("a short onion request: %+v", bad)
 	}
 	got := network.post(1, info)
 	for range 5 {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
 
@@ -28,6 +29,7 @@ type words struct {
 	manyRequests answer
 	longPoll     *answer // nil: the request is served, and waits
 	largeBody    answer
+	badOnion     string                       // what the cause follows if a posted onion request has not the shape of one
 	elsewhere    func(r *http.Request) answer // another path or HTTP method
 }
 
@@ -48,6 +50,7 @@ var wordsOf2020 = words{
 	notReady:     bareAnswer(rpc.StatusNotReady, "Service node is not ready: not in any swarm; \n"),
 	manyRequests: bareAnswer(rpc.StatusTooManyRequests, "too many requests\n"),
 	largeBody:    textAnswer(http.StatusRequestEntityTooLarge, "request body too large\n"),
+	badOnion:     onion.TextOuter,
 	elsewhere: func(r *http.Request) answer {
 		switch r.Method {
 		case http.MethodGet, http.MethodPost:
@@ -60,7 +63,7 @@ var wordsOf2020 = words{
 // longPollGone is the answer to a request with longPollHeader on a node of today.
 var longPollGone = textAnswer(http.StatusGone, "long polling is no longer supported, client upgrade required")
 
-// wordsOfToday are those of storage server 2.8.0 (today's notes, sections 1, 6 and 12).
+// wordsOfToday are those of storage server 2.8.0 (today's notes, sections 1, 6, 8 and 12).
 var wordsOfToday = words{
 	unreadable: [...]string{
 		notJSON: "invalid json", noMethod: "invalid json: no `method` field", noParams: "invalid json: no `params` field",
@@ -70,6 +73,7 @@ var wordsOfToday = words{
 	manyRequests: textAnswer(rpc.StatusTooManyRequests, "Too Many Requests\n"),
 	longPoll:     &longPollGone,
 	largeBody:    textAnswer(http.StatusRequestEntityTooLarge, "Request body too large"),
+	badOnion:     "Error parsing onion request: ",
 	elsewhere: func(r *http.Request) answer {
 		return textAnswer(http.StatusNotFound, strings.ToLower(r.Method)+" "+r.URL.EscapedPath()+" Not Found")
 	},

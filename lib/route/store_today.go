@@ -147,7 +147,7 @@ func (s *todayStore) judge(ctx context.Context, node network.Node, answer networ
 	default:
 		result.Error = strings.ToValidUTF8(strings.TrimSpace(answer.Body[:min(len(answer.Body), maxErrorText)]), "")
 		switch answer.Status {
-		case rpc.StatusBadTimestamp:
+		case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
 			s.badClock = true
 		case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
 			s.refusal = fmt.Sprintf("status %d: %s", answer.Status, result.Error)

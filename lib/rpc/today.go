@@ -35,6 +35,9 @@ const PingPath = "/ping_test/v1"
 // StatusNotFound is the answer to a delete that was required to find something.
 const StatusNotFound = 404
 
+// StatusTooEarly is another word for StatusBadTimestamp, with which today's clients reckon (today's notes, section 6).
+const StatusTooEarly = 425
+
 // Limits of today's nodes (today's notes, sections 2, 4 and 5).
 const (
 	MaxMessageBytes = 76800     // of data, decoded

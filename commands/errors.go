@@ -174,4 +174,7 @@ func classify(err error) record.Code {
 }
 
 // firstLine keeps messages on one line, as joined errors are not.
-func firstLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+func firstLine(text string) string { return lineMender.Replace(text) }
+
+// lineMender also replaces the no-break space that package proto has in its errors, in some builds and not in others.
+var lineMender = strings.NewReplacer("\n", "; ", "\u00a0", " ")

@@ -40,9 +40,10 @@ func (app *App) runPoll(ctx context.Context, _ []string) error {
 func newInboxCommand(app *App) *cobra.Command {
 	limit := 0
 	cmd := &cobra.Command{
-		Use:     "inbox",
-		Short:   "Print what was received before, without asking the network",
-		Long:    "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.",
+		Use:   "inbox",
+		Short: "Print what was received before, without asking the network",
+		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
+			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
 		Example: "  sessiontool inbox --limit 10",
 		Args:    cobra.NoArgs,
 		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.runInbox(ctx, limit) }),

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"sessiontool/lib/account"
@@ -64,11 +65,18 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 	received := record.Time(e.ReceivedAt)
 	switch e.Kind {
 	case account.EventMessage:
-		return record.Message{
+		out := record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, DisplayName: e.DisplayName, Text: e.Text,
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash,
-			Attachments: e.Attachments, Notice: attachmentNotice(e.Attachments), Duplicate: duplicate,
+			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate,
 		}
+		if e.TimerSeconds > 0 {
+			out.DisappearAfterMS, out.DisappearFrom = int64(e.TimerSeconds)*1000, record.FromRead
+			if e.TimerFromSending {
+				out.DisappearFrom = record.FromSent
+			}
+		}
+		return out
 	case account.EventFriendRequest:
 		return eventRequestRecord(a, e, duplicate)
 	case account.EventDelivery:
@@ -87,15 +95,29 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 	}
 }
 
-// attachmentNotice says what becomes of files that came with a message.
-func attachmentNotice(count int) string {
-	switch count {
+// notice says what came with a message and is not here, or was asked for and is not done.
+func notice(e account.Event) string {
+	var parts []string
+	switch e.Attachments {
 	case 0:
-		return ""
 	case 1:
-		return "a file came with this message; sessiontool does not fetch files"
+		parts = append(parts, "a file came with this message; sessiontool does not fetch files")
+	default:
+		parts = append(parts, fmt.Sprintf("%d files came with this message; sessiontool does not fetch files", e.Attachments))
 	}
-	return fmt.Sprintf("%d files came with this message; sessiontool does not fetch files", count)
+	if e.Group {
+		parts = append(parts, "this message is about a group; sessiontool takes part in none")
+	}
+	if e.Invitation {
+		parts = append(parts, "an invitation to a community came with this message; sessiontool joins none")
+	}
+	if e.TimerSeconds > 0 {
+		parts = append(parts, "the sender wants this message to disappear; sessiontool keeps it")
+	}
+	if e.Unsent {
+		parts = append(parts, "the sender has taken this message back")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // eventRequestRecord tells of a request that arrived, or of one of ours that was accepted: From is then whoever

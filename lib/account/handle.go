@@ -114,6 +114,9 @@ func describeContent(event *Event, content message.Content) {
 			event.Text = "reaction"
 		default:
 			event.Kind, event.Text, event.Attachments = EventMessage, body.Text, body.Attachments
+			event.Group, event.Invitation = body.Group, body.Invitation
+			timer := content.Timer()
+			event.TimerSeconds, event.TimerFromSending = timer.Seconds, timer.FromSending
 		}
 	case message.Receipts:
 		event.Kind, event.Text, event.Timestamps = EventDelivery, body.Kind.String(), body.TimestampsMS

@@ -39,12 +39,20 @@ type Event struct {
 	Route       string       `json:"route,omitempty"`
 	Hash        string       `json:"hash,omitempty"`
 	Attachments int          `json:"attachments,omitempty"`
+	Group       bool         `json:"group,omitempty"`      // the message is about a group
+	Invitation  bool         `json:"invitation,omitempty"` // to a community
 	Asks        bool         `json:"asks,omitempty"`       // the message is the friend request of a stranger as well
 	Timestamps  []uint64     `json:"timestamps,omitempty"` // what a delivery acknowledges
 	State       State        `json:"state,omitempty"`      // of a friend request after it was handled
 	Outgoing    bool         `json:"outgoing,omitempty"`   // the request was ours, and is accepted
 	Code        record.Code  `json:"code,omitempty"`       // of a failure
 	Overtook    bool         `json:"-"`                    // when it came, earlier messages of its session had not
+
+	// After TimerSeconds its sender wants the message gone: from when it is read, or from when it was sent.
+	TimerSeconds     uint32 `json:"timer_seconds,omitempty"`
+	TimerFromSending bool   `json:"timer_from_sending,omitempty"`
+
+	Unsent bool `json:"unsent,omitempty"` // the sender has taken the message back; nothing is left of what it said
 }
 
 // Shown reports whether an event is worth a record when people ask what is new.

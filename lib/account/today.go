@@ -122,6 +122,11 @@ func (a *Account) handleToday(tx *keystore.Tx, event *Event, content message.Con
 	}
 	takeDisplayName(&contact, event, content)
 	describeContent(event, content)
+	if asked, ok := content.Body.(message.Unsend); ok {
+		if err := a.unsend(tx, &contact, asked); err != nil {
+			return err
+		}
+	}
 	response, _ := content.Body.(message.Response)
 	switch state := contact.state(a.env.Now()); {
 	case state == StateNone && event.Kind == EventMessage:

@@ -254,21 +254,40 @@ func TestBoxesThatDoNotOpen(t *testing.T) {
 	wantOnlySeen(t, before, bob.content())
 }
 
-// Files stay where they are; that they came is told.
-func TestAttachmentsAreCounted(t *testing.T) {
+// Of what is not here it is told that it came: files, which stay where they are, business of groups, and the time after which
+// the sender wants the message gone.
+func TestWhatIsOnlyTold(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
-	attached := []byte{0x0a, 0x04, 0x12, 0x00, 0x12, 0x00} // Content{dataMessage{attachments, attachments}}
-	box, err := sealedbox.Seal(w.random, alice.keys, bob.keys.X25519.Public, message.Pad(attached))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := envelope.PackBox(1, box)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if event := bob.get(data); event.Kind != EventMessage || event.Attachments != 2 || event.Text != "" {
-		t.Errorf("got %+v", event)
+	for name, test := range map[string]struct {
+		content []byte // protobuf
+		want    Event
+	}{
+		"files":       {[]byte{0x0a, 0x04, 0x12, 0x00, 0x12, 0x00}, Event{Attachments: 2}},
+		"group":       {[]byte{0x0a, 0x03, 0xc2, 0x07, 0x00}, Event{Group: true}},
+		"invitation":  {[]byte{0x0a, 0x03, 0xb2, 0x06, 0x00}, Event{Invitation: true}},
+		"after read":  {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 1, 0x68, 60}, Event{Text: "x", TimerSeconds: 60}},
+		"after send":  {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 2, 0x68, 60}, Event{Text: "x", TimerSeconds: 60, TimerFromSending: true}},
+		"timer's set": {[]byte{0x0a, 0x02, 0x20, 0x02, 0x60, 2, 0x68, 60}, Event{Kind: EventControl, Text: "expiration_timer_update"}},
+	} {
+		box, err := sealedbox.Seal(w.random, alice.keys, bob.keys.X25519.Public, message.Pad(test.content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := envelope.PackBox(1, box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := bob.get(data)
+		want := test.want
+		if want.Kind == "" {
+			want.Kind = EventMessage
+		}
+		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, got.From, got.DisplayName
+		want.TimestampMS, want.ReceivedAt, want.Route = got.TimestampMS, got.ReceivedAt, got.Route
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
 	}
 }
 

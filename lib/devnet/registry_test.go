@@ -237,6 +237,15 @@ func TestSeedAnswers(t *testing.T) {
 			}
 		}
 	}
+	// Who asks for some nodes gets those, by whichever of its names the method is called.
+	name := r.state.Nodes[1].PubkeyLegacy
+	for _, method := range []string{"get_n_service_nodes", "get_service_nodes", "get_all_service_nodes"} {
+		got := ask(t, r, fmt.Sprintf(`{"id":1,"method":%q,"params":{"service_node_pubkeys":[%q,"x"]}}`, method, name))
+		var some listAnswer
+		if err := json.Unmarshal(got.Body.Bytes(), &some); err != nil || len(some.Result.States) != 1 || some.Result.States[0]["service_node_pubkey"] != name {
+			t.Errorf("%s: %s", method, got.Body)
+		}
+	}
 	unchanged := ask(t, r, fmt.Sprintf(`{"id":7,"method":"get_n_service_nodes","params":{"poll_block_hash":%q}}`, r.hash))
 	if want := `{"jsonrpc":"2.0","id":7,"result":{"unchanged":true}}`; unchanged.Body.String() != want {
 		t.Errorf("asked for its own block the registry answers %s, want %s", unchanged.Body, want)

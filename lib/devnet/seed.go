@@ -22,6 +22,10 @@ const (
 	codeParams = -32602
 )
 
+// methodAllServiceNodes is one more name of rpc.MethodServiceNodes, as rpc.EndpointServiceNodes is (today's notes,
+// section 10).
+const methodAllServiceNodes = "get_all_service_nodes"
+
 // rpcError is the error member of an answer.
 type rpcError struct {
 	Code    int    `json:"code"`
@@ -85,7 +89,7 @@ func (r *registry) answer(body []byte) seedAnswer {
 		answer.ID = call.ID
 	}
 	switch call.Method {
-	case rpc.MethodServiceNodes:
+	case rpc.MethodServiceNodes, rpc.EndpointServiceNodes, methodAllServiceNodes:
 		answer.Result, answer.Error = r.serveNodes(call.Params)
 	case rpc.MethodRegisterNode:
 		answer.Result, answer.Error = r.serveRegister(call.Params)

@@ -28,6 +28,24 @@ type Content struct {
 	// SigTimestampMS repeats the envelope's timestamp inside the encryption, where no node can change it. Today's
 	// clients send it; 0 means that it is not there.
 	SigTimestampMS uint64
+
+	timer Timer // see Timer
+}
+
+// Timer is how long its sender wants a message to live. The zero Timer is for ever.
+type Timer struct {
+	Seconds     uint32
+	FromSending bool // else it runs from when the message is read
+}
+
+// Timer returns how long the message shall live. Today's clients say it beside what is said, those of 2020 within a Data.
+// Marshal writes the latter only.
+func (c Content) Timer() Timer {
+	data, ok := c.Body.(Data)
+	if c.timer.Seconds == 0 && ok {
+		return Timer{Seconds: data.ExpireTimerSeconds}
+	}
+	return c.timer
 }
 
 // Body is the sum of the kinds of things to say.

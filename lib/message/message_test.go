@@ -160,6 +160,35 @@ func TestPartsThatAreOnlyCounted(t *testing.T) {
 	}
 }
 
+// Today's clients say beside the text how long it shall live; those of 2020 said it within.
+func TestTimers(t *testing.T) {
+	seconds := proto.Uint32(60)
+	text := func(timer *uint32) *wirepb.DataMessage {
+		return &wirepb.DataMessage{Body: proto.String("hi"), ExpireTimer: timer}
+	}
+	for name, test := range map[string]struct {
+		wire *wirepb.Content
+		want Timer
+	}{
+		"none":         {&wirepb.Content{DataMessage: text(nil)}, Timer{}},
+		"after read":   {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds, ExpirationType: wirepb.Content_DELETE_AFTER_READ.Enum()}, Timer{Seconds: 60}},
+		"after send":   {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds, ExpirationType: wirepb.Content_DELETE_AFTER_SEND.Enum()}, Timer{60, true}},
+		"unknown type": {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds}, Timer{Seconds: 60}},
+		"of 2020":      {&wirepb.Content{DataMessage: text(seconds)}, Timer{Seconds: 60}},
+		"both":         {&wirepb.Content{DataMessage: text(proto.Uint32(5)), ExpirationTimer: seconds, ExpirationType: wirepb.Content_DELETE_AFTER_SEND.Enum()}, Timer{60, true}},
+	} {
+		content, err := Parse(marshal(t, test.wire))
+		if err != nil || content.Timer() != test.want {
+			t.Errorf("%s: %+v, %v, want %+v", name, content.Timer(), err, test.want)
+		}
+	}
+	// A recorded value of the field's number, to tell that the number is right: varints 2 and 60 in fields 12 and 13.
+	content, err := Parse([]byte{0x0a, 0x04, 0x0a, 0x02, 'h', 'i', 0x60, 0x02, 0x68, 60})
+	if err != nil || content.Timer() != (Timer{60, true}) {
+		t.Errorf("got %+v, %v", content, err)
+	}
+}
+
 func TestParseCutsLongNames(t *testing.T) {
 	content, err := Parse(Text("", strings.Repeat("é", MaxDisplayNameBytes)+"x", nil).Marshal())
 	if err != nil {

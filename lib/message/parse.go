@@ -50,6 +50,7 @@ func Parse(b []byte) (Content, error) {
 		return Content{}, ErrEmpty
 	}
 	content.SigTimestampMS = wire.GetSigTimestamp()
+	content.timer = Timer{wire.GetExpirationTimer(), wire.GetExpirationType() == wirepb.Content_DELETE_AFTER_SEND}
 	if content.Extension, err = parseExtension(wire.Extension); err != nil {
 		return Content{}, err
 	}

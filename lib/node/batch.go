@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"sync"
 	"unicode/utf8"
 
@@ -27,7 +28,7 @@ func (n *Node) readBatch(p *parameters, sequence bool) task {
 	}
 	tasks := make([]task, len(requests))
 	for i, request := range requests {
-		tasks[i] = n.readPart(p, request, len(requests), rpc.MethodBatch, rpc.MethodSequence, rpc.MethodIfElse)
+		tasks[i] = n.readSubrequest(p, request, len(requests))
 	}
 	return func(ctx context.Context) (answer, error) {
 		if sequence {
@@ -37,25 +38,41 @@ func (n *Node) readBatch(p *parameters, sequence bool) task {
 	}
 }
 
-// readPart reads a request within another, which must not be of certain methods.
-func (n *Node) readPart(p *parameters, request gjson.Result, count int, except ...string) task {
+// metaMethods are those that make other requests.
+var metaMethods = []string{rpc.MethodBatch, rpc.MethodSequence, rpc.MethodIfElse}
+
+// readSubrequest reads one of count requests that come together.
+func (n *Node) readSubrequest(p *parameters, request gjson.Result, count int) task {
+	if !request.IsObject() {
+		p.fail("Invalid batch request: requests must be objects")
+	}
+	method, params, ok := parsePart(request)
+	switch {
+	case !ok:
+		p.fail("Invalid batch request: subrequests must have method/params keys")
+	case slices.Contains(metaMethods, method):
+		p.fail("Invalid batch subrequest: subrequests may not contain meta-requests")
+	case !isTodayMethod(method):
+		p.fail("Invalid batch subrequest: invalid method %s", strconv.Quote(method))
+	}
+	return n.readPart(p, method, params, count)
+}
+
+// parsePart reads the two members of a request within another. It returns false if they are not there.
+func parsePart(request gjson.Result) (method string, params fields, ok bool) {
 	members, _ := parseFields(request)
 	method, err := members.text("method")
-	params, ok := parseFields(members["params"])
-	switch {
-	case p.err != nil:
-		return nil
-	case err != nil || !ok:
-		p.fail("Invalid batch request: subrequests must have method and params")
-		return nil
-	case slices.Contains(except, method):
-		p.fail("Invalid batch request: subrequests cannot be %s", method)
+	params, ok = parseFields(members["params"])
+	return method, params, ok && err == nil
+}
+
+// readPart reads the parameters of one of count requests within another, unless that is refused already.
+func (n *Node) readPart(p *parameters, method string, params fields, count int) task {
+	if p.err != nil {
 		return nil
 	}
 	serve, err := n.readToday(method, params, count)
-	if err != nil {
-		p.err = err
-	}
+	p.err = err
 	return serve
 }
 
@@ -110,16 +127,18 @@ type ifElseAnswer struct {
 // readIfElse reads a request that is made if conditions hold, and one that is made if they do not.
 func (n *Node) readIfElse(p *parameters) task {
 	conditions, ok := parseFields(p.fields["if"])
-	if !ok || !p.has("then") && !p.has("else") {
-		p.fail("Invalid ifelse request: 'if', and 'then' or 'else' are required")
-		return nil
+	if !ok {
+		p.fail(`Invalid ifelse request: no valid "if" field`)
 	}
 	holds := readConditions(&parameters{fields: conditions}, p)
 	var branches [2]task
 	for i, name := range []string{"else", "then"} {
 		if p.has(name) {
-			branches[i] = n.readPart(p, p.fields[name], 1)
+			branches[i] = n.readBranch(p, name)
 		}
+	}
+	if !p.has("then") && !p.has("else") {
+		p.fail(`Invalid ifelse request: at least one of "then"/"else" required`)
 	}
 	return func(ctx context.Context) (answer, error) {
 		result := ifElseAnswer{Height: n.members.view().height, HardFork: todayHardFork, Version: todayVersion}
@@ -135,7 +154,22 @@ func (n *Node) readIfElse(p *parameters) task {
 	}
 }
 
-// readConditions reads the conditions of ifelse, all of which have to hold. Versions are lists of numbers, or the first of
+// readBranch reads the request called name of ifelse. It may be made of requests.
+func (n *Node) readBranch(p *parameters, name string) task {
+	if !p.fields[name].IsObject() {
+		p.fail("Invalid ifelse request: %s must be an object", name)
+	}
+	method, params, ok := parsePart(p.fields[name])
+	switch {
+	case !ok:
+		p.fail("Invalid ifelse request: %s must have method/params keys", name)
+	case !isTodayMethod(method):
+		p.fail("Invalid ifelse request method %q", name)
+	}
+	return n.readPart(p, method, params, 1)
+}
+
+// readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of numbers, or the first of
 // them alone; what is left out is 0.
 func readConditions(conditions, p *parameters) func(height uint64) bool {
 	known := map[string][]int64{"hf": toInt64(todayHardFork[:]), "v": toInt64(todayVersion[:])}
@@ -155,8 +189,12 @@ func readConditions(conditions, p *parameters) func(height uint64) bool {
 			})
 		}
 	}
-	if conditions.err != nil && p.err == nil {
+	switch {
+	case p.err != nil:
+	case conditions.err != nil:
 		p.err = conditions.err
+	case len(holding) == 0:
+		p.fail(`Invalid ifelse request: must specify at least one "if" condition`)
 	}
 	return func(height uint64) bool {
 		return !slices.ContainsFunc(holding, func(holds func(uint64) bool) bool { return !holds(height) })

@@ -164,7 +164,10 @@ func (s *store) named(owner string, hashes []string, now int64) (found []held, e
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(nameBucket).Cursor()
 		for text := range wanted {
-			hash, _ := parseTodayHash(text) // checked when it was read
+			hash, ok := parseTodayHash(text)
+			if !ok {
+				continue // no message has it
+			}
 			prefix := newName(owner, hash, 0)
 			key, value := cursor.Seek(prefix[:hashEnd])
 			if !bytes.HasPrefix(key, prefix[:hashEnd]) {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"sessiontool/lib/rpc"
@@ -58,18 +59,17 @@ type storing struct {
 }
 
 func readStore(p *parameters) change {
-	account, namespace := p.account(), p.namespace()
+	account, namespace := p.eitherAccount(), p.namespace()
 	p.require("timestamp")
-	s := &storing{account: account, timestamp: p.milliseconds("timestamp", p.decimal("timestamp"))}
-	switch ttl, expiry := p.has("ttl"), p.has("expiry"); {
-	case ttl && expiry:
-		p.fail("Cannot specify both 'ttl' and 'expiry'")
-	case expiry:
+	s := &storing{account: account, timestamp: p.milliseconds("timestamp", p.decimal("timestamp", anyInteger, "integer"))}
+	p.exclude("expiry", "ttl")
+	switch {
+	case p.has("expiry"):
 		s.ttl = p.time("expiry") - s.timestamp
-	case ttl:
-		s.ttl = p.decimal("ttl")
+	case p.has("ttl"):
+		s.ttl = p.decimal("ttl", 0, "positive integer")
 	default:
-		p.fail("Required field 'ttl' or 'expiry' missing")
+		p.fail("Required field 'expiry' or 'ttl' missing")
 	}
 	if s.signed = !namespace.StoreIsPublic() && p.has("signature"); s.signed {
 		s.proof, s.sigTime = p.proof(account), s.timestamp
@@ -78,9 +78,10 @@ func readStore(p *parameters) change {
 		}
 	}
 	p.require("data")
-	data, err := decodeBase64(p.text("data"))
+	text := p.text("data")
+	data, err := decodeBase64(text)
 	switch {
-	case err != nil:
+	case err != nil || strings.ContainsAny(text, lineBreaks):
 		p.fail("Invalid 'data' value: not base64 encoded")
 	case len(data) > rpc.MaxMessageBytes:
 		p.fail("Message body exceeds maximum allowed length of %d bytes", rpc.MaxMessageBytes)

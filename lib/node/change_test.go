@@ -198,7 +198,7 @@ func TestExpire(t *testing.T) {
 		"in the past":    {alice.expire("", []string{a}, now.Add(-time.Minute-time.Millisecond).UnixMilli()), 401, "expire: timestamp should be >= current time"},
 		"other flag":     {func() rpc.ExpireParams { p := alice.expire("", []string{a}, in(1)); p.Extend = true; return p }(), 401, "expire: signature verification failed"},
 		"two conditions": {func() rpc.ExpireParams { p := alice.expire("extend", []string{a}, in(1)); p.Shorten = true; return p }(), 400, "invalid request: cannot specify both 'shorten' and 'extend'"},
-		"two times":      {alice.expire("", []string{a}, in(1), in(2)), 400, "invalid request: Invalid value given for 'expiry': expected one, or one for each message"},
+		"two times":      {alice.expire("", []string{a}, in(1), in(2)), 400, "invalid request: 'expiry' must be a single expiry, or the same length as 'messages'"},
 		"bad hash":       {alice.expire("", []string{"xyz"}, in(1)), 400, "invalid request: invalid message hash: xyz"},
 	} {
 		if got := network.call(0, rpc.MethodExpire, test.params); got.status != test.status || got.body != test.text {

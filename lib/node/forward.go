@@ -62,6 +62,9 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err != nil {
 		return answer{}, err
 	}
+	if own.Hash != "" {
+		own.T = n.clock().T // of old, clients look for it here
+	}
 	results[n.keys.Name()] = own
 	return jsonAnswer(changeStatus(change, results), rpc.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
 }
@@ -128,7 +131,7 @@ func (n *Node) askMember(ctx context.Context, p *peer, body []byte) (result rpc.
 		n.log.Debug("member does not answer", "peer", p.name(), "error", err)
 		return rpc.MemberResult{Failed: true, Timeout: true}
 	case status != rpc.StatusOK:
-		return rpc.MemberResult{Failed: true, Code: status, Reason: string(text[:min(len(text), maxReason)])}
+		return rpc.MemberResult{Failed: true, Code: rpc.Status(status), Reason: string(text[:min(len(text), maxReason)])}
 	case json.Unmarshal(text, &result) != nil || result.Signature == "":
 		return rpc.MemberResult{Failed: true, BadPeerResponse: true}
 	}

@@ -81,6 +81,12 @@ func parseTodayHash(text string) (hash messageHash, ok bool) {
 	return hash, true
 }
 
+// isHashText reports whether text looks like a hash of today's. Not every such text is one that a message can have.
+func isHashText(text string) bool {
+	_, err := base64.RawStdEncoding.DecodeString(text)
+	return err == nil && len(text) == rpc.HashTextLength && !strings.ContainsAny(text, lineBreaks)
+}
+
 // isToday reports whether the hash is one of today's.
 func (h messageHash) isToday() bool { return [todayPrefix]byte(h[:todayPrefix]) == [todayPrefix]byte{} }
 
@@ -125,6 +131,9 @@ func (m message) todayData() []byte {
 	}
 	return data
 }
+
+// lineBreaks are what encoding/base64 passes over, and nodes of today do not.
+const lineBreaks = "\r\n"
 
 // decodeBase64 takes base64 with padding or without.
 func decodeBase64(text string) ([]byte, error) {

@@ -10,8 +10,9 @@
 // To today's clients it is the storage server 2.8.0 over HTTPS and JSON (today's notes, sections 1 to 8), with these
 // differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400; delete_before
 // works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch share the bytes of
-// one page; expired messages are never served; and what is not a request at all, the header that asks for a delayed answer,
-// and /get_stats/v1 are answered as in 2020. Messages of either generation lie in one box (message.go).
+// one page; expired messages are never served; and, unless the node is of today alone, what is not a request at all, the header
+// that asks for a delayed answer, and /get_stats/v1 are answered as in 2020 (words.go). Messages of either generation lie
+// in one box (message.go).
 //
 // It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a
 // stranger sends makes it crash or grow without bound, and that no goroutine is left when Close returns.
@@ -139,6 +140,7 @@ type Node struct {
 	random        io.Reader
 	allowUnsigned bool
 	generation    rpc.Generation // empty for both
+	words         *words
 
 	store       *store
 	difficulty  *difficulty
@@ -236,6 +238,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 		random:        config.Rand,
 		allowUnsigned: config.AllowUnsigned,
 		generation:    config.Generation,
+		words:         wordsOf(config.Generation),
 		store:         store,
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),

@@ -55,7 +55,7 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextCiphertext))
 		return
 	case err != nil:
-		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextOuter+err.Error()))
+		n.write(w, bareAnswer(rpc.StatusBadRequest, n.words.badOnion+err.Error()))
 		return
 	}
 	hops := passedHops(r) + layer.Hops // today's clients can start from another number than 0

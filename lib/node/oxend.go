@@ -18,7 +18,7 @@ type oxendAnswer struct {
 func (n *Node) readOxend(p *parameters) task {
 	p.require("endpoint")
 	if endpoint := p.text("endpoint"); p.err == nil && endpoint != rpc.EndpointServiceNodes {
-		p.fail("oxend_request endpoint %.50q is not allowed", endpoint)
+		p.fail("Invalid oxend endpoint '%.50s'", endpoint)
 	}
 	var params rpc.NodeListParams
 	if p.has("params") {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,13 @@ func (p *parameters) require(name string) {
 	}
 }
 
+// exclude refuses a request with both parameters.
+func (p *parameters) exclude(name, other string) {
+	if p.has(name) && p.has(other) {
+		p.fail("Cannot specify both '%s' and '%s'", name, other)
+	}
+}
+
 func (p *parameters) wrongType(name, expected string) {
 	p.fail("Invalid value given for '%s': expected %s", name, expected)
 }
@@ -64,27 +72,33 @@ func (p *parameters) flag(name string) bool {
 	return p.fields[name].Bool()
 }
 
+// anyInteger is the least that an integer may be where there is no bound.
+const anyInteger = math.MinInt64
+
 // number returns an integer, 0 if there is none.
-func (p *parameters) number(name string) int64 {
+func (p *parameters) number(name string) int64 { return p.integer(name, anyInteger, "integer") }
+
+// integer returns a number that is at least least, 0 if there is none. expected describes it.
+func (p *parameters) integer(name string, least int64, expected string) int64 {
 	if !p.has(name) {
 		return 0
 	}
 	value := p.fields[name]
 	number, err := strconv.ParseInt(value.Raw, 10, 64)
-	if value.Type != gjson.Number || err != nil {
-		p.wrongType(name, "integer")
+	if value.Type != gjson.Number || err != nil || number < least {
+		p.wrongType(name, expected)
 	}
 	return number
 }
 
-// decimal returns a number that may be a text, as clients used to write it.
-func (p *parameters) decimal(name string) int64 {
+// decimal is integer of a number that may be a text, as clients used to write it.
+func (p *parameters) decimal(name string, least int64, expected string) int64 {
 	value := p.fields[name]
 	if value.Type != gjson.String {
-		return p.number(name)
+		return p.integer(name, least, expected)
 	}
 	number, err := strconv.ParseInt(value.Str, 10, 64)
-	if err != nil {
+	if err != nil || number < least {
 		p.fail("Invalid value given for '%s': %s", name, strconv.QuoteToASCII(value.Str[:min(len(value.Str), maxNumberText)]))
 	}
 	return number
@@ -93,7 +107,7 @@ func (p *parameters) decimal(name string) int64 {
 // time returns a time in milliseconds that has to be there.
 func (p *parameters) time(name string) int64 {
 	p.require(name)
-	return p.milliseconds(name, p.number(name))
+	return p.milliseconds(name, p.integer(name, 0, "integer timestamp (in milliseconds)"))
 }
 
 func (p *parameters) milliseconds(name string, value int64) int64 {
@@ -128,28 +142,57 @@ func (p *parameters) times(name string, count int) (times []int64) {
 		}
 		times = append(times, number)
 	}
-	if len(times) != 1 && len(times) != count {
-		p.fail("Invalid value given for '%s': expected one, or one for each message", name)
+	switch len(times) {
+	case 0:
+		p.fail("'%s' does not contain any expiration timestamps", name)
+	case 1, count:
+	default:
+		p.fail("'%s' must be a single expiry, or the same length as 'messages'", name)
 	}
 	return times
 }
 
-// hashes returns the hashes called messages.
-func (p *parameters) hashes() (hashes []string) {
-	for _, element := range p.list("messages", gjson.String, "string array") {
-		if _, ok := parseTodayHash(element.Str); !ok {
-			p.fail("invalid message hash: %s", strings.ToValidUTF8(element.Str[:min(len(element.Str), maxNumberText)], ""))
+// hashes returns the hashes called messages. Each could be one, whether or not any message has it.
+func (p *parameters) hashes() []string {
+	hashes := p.messages()
+	for _, hash := range hashes {
+		if !isHashText(hash) {
+			p.fail("invalid message hash: %s", strings.ToValidUTF8(hash[:min(len(hash), maxNumberText)], ""))
 		}
-		hashes = append(hashes, element.Str)
-	}
-	if len(hashes) == 0 {
-		p.fail("messages does not contain any message hashes")
 	}
 	return hashes
 }
 
+// messages returns the texts called messages.
+func (p *parameters) messages() (texts []string) {
+	for _, element := range p.list("messages", gjson.String, "string array") {
+		texts = append(texts, element.Str)
+	}
+	if len(texts) == 0 {
+		p.fail("messages does not contain any message hashes")
+	}
+	return texts
+}
+
+// lastHash returns the hash after which a page shall begin, "" for the first page.
+func (p *parameters) lastHash() string {
+	p.exclude("last_hash", "lastHash")
+	hash := p.text("last_hash")
+	if hash == "" {
+		hash = p.text("lastHash")
+	}
+	switch {
+	case hash == "":
+	case len(hash) != rpc.HashTextLength:
+		p.fail("Invalid last_hash: expected base64 (%d chars)", rpc.HashTextLength)
+	case !isHashText(hash):
+		p.fail("Invalid last_hash: not base64")
+	}
+	return hash
+}
+
 func (p *parameters) namespace() rpc.Namespace {
-	number := p.number("namespace")
+	number := p.integer("namespace", anyInteger, "16-bit integer")
 	if number != int64(rpc.Namespace(number)) {
 		p.fail("Invalid value given for 'namespace': value out of range")
 	}
@@ -174,12 +217,19 @@ type account struct {
 	key    [32]byte
 }
 
-// account returns the account called pubkey or, as before, pubKey.
-func (p *parameters) account() (a account) {
-	name := "pubkey"
-	if !p.has(name) && p.has("pubKey") {
-		name = "pubKey"
+// account returns the account called pubkey.
+func (p *parameters) account() account { return p.accountCalled("pubkey") }
+
+// eitherAccount returns the account called pubkey or, as store, retrieve and get_swarm still know it, pubKey.
+func (p *parameters) eitherAccount() account {
+	p.exclude("pubkey", "pubKey")
+	if p.has("pubKey") {
+		return p.accountCalled("pubKey")
 	}
+	return p.account()
+}
+
+func (p *parameters) accountCalled(name string) (a account) {
 	p.require(name)
 	a.pubKey = strings.ToLower(p.text(name))
 	raw, err := hex.DecodeString(a.pubKey)
@@ -201,7 +251,7 @@ type proof struct {
 // proof returns a signature that has to be there. Subaccounts are refused: see the package's comment.
 func (p *parameters) proof(a account) proof {
 	p.require("signature")
-	if p.has("subaccount") {
+	if p.text("subaccount") != "" {
 		p.fail("this node does not support subaccounts")
 	}
 	signature, err := decodeBase64(p.text("signature"))
@@ -215,10 +265,15 @@ func (p *parameters) proof(a account) proof {
 	if a.prefix != x25519.Prefix {
 		p.fail("pubkey_ed25519 is only permitted for 05[...] pubkeys")
 	}
-	var ok bool
-	if result.signer, ok = decodeKey(p.text("pubkey_ed25519")); !ok {
+	text := p.text("pubkey_ed25519")
+	signer, ok := decodeKey(text)
+	switch {
+	case len(text) != hex.EncodedLen(len(signer)):
 		p.fail("Invalid pubkey_ed25519: expected 64 hex char or 32 byte pubkey")
+	case !ok:
+		p.fail("invalid pubkey_ed25519: value is not hex")
 	}
+	result.signer = signer
 	return result
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,11 +18,15 @@ func (r *todayReplay) exchange(row todayRow) {
 	if err != nil {
 		r.t.Fatalf("%s: node %q", row.Name, row.Node)
 	}
-	body := []byte(row.Request.Body)
-	if json.Unmarshal(body, new(string)) == nil {
-		body = nil
+	body, header := []byte(row.Request.Body), make(http.Header)
+	var plain string
+	if json.Unmarshal(body, &plain) == nil {
+		body = []byte(plain)
 	}
-	got := r.do(i, row.Request.Method, row.Request.Path, nil, body)
+	for name, value := range row.Request.Headers {
+		header.Set(name, value)
+	}
+	got := r.do(i, row.Request.Method, row.Request.Path, header, body)
 	if got.status != row.Response.Status {
 		r.t.Errorf("%s: %d %.200q, want %d %.200s", row.Name, got.status, got.body, row.Response.Status, row.Response.Body)
 		return

@@ -30,18 +30,6 @@ const (
 	longPollDelay  = 2 * time.Second
 )
 
-const (
-	textNotReady        = "Service node is not ready: not in any swarm; \n"
-	textTooManyRequests = "too many requests\n"
-	// textBusy is today's (today's notes, section 12).
-	textBusy = "Server busy, try again later"
-	// textTooLarge is today's (today's notes, section 6); a 2020 server hangs up instead.
-	textTooLarge = "Request body too large"
-)
-
-// statsBody is the answer to rpc.StatsPath: the version of the storage server that this node stands in for.
-const statsBody = "{\n    \"version\": \"2.0.7\"\n}"
-
 // linkService serves a connection that is a link.
 type linkService func(server *http.Server, conn *tls.Conn, handler http.Handler)
 
@@ -106,11 +94,9 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost:
 		n.servePost(w, r)
 	case r.Method == http.MethodGet && r.URL.Path == rpc.StatsPath:
-		n.write(w, bareAnswer(rpc.StatusOK, statsBody))
-	case r.Method == http.MethodGet:
-		n.write(w, bareAnswer(http.StatusNotFound, "unknown target for GET: "+r.RequestURI))
+		n.write(w, n.words.stats)
 	default:
-		n.write(w, bareAnswer(rpc.StatusBadRequest, ""))
+		n.write(w, n.words.elsewhere(r))
 	}
 }
 
@@ -131,7 +117,7 @@ func (n *Node) notReady(r *http.Request) answer {
 	if passedHops(r) > 0 {
 		return bareAnswer(rpc.StatusNotReady, onion.TextNotReady+n.keys.Name())
 	}
-	return bareAnswer(rpc.StatusNotReady, textNotReady)
+	return n.words.notReady
 }
 
 func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
@@ -157,14 +143,18 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 	case ForwardPath:
 		n.fromPeer(w, r, n.serveForwarded)
 	default:
-		n.write(w, bareAnswer(http.StatusNotFound, "unknown target for POST: "+r.RequestURI))
+		n.write(w, n.words.elsewhere(r))
 	}
 }
 
 // serveStorage answers a client that came directly.
 func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
 	if !n.limiter.allow(r.RemoteAddr, n.now()) {
-		n.write(w, bareAnswer(rpc.StatusTooManyRequests, textTooManyRequests))
+		n.write(w, n.words.manyRequests)
+		return
+	}
+	if r.Header.Get(longPollHeader) != "" && n.words.longPoll != nil {
+		n.write(w, *n.words.longPoll)
 		return
 	}
 	n.withBody(w, r, func(body []byte) {
@@ -194,7 +184,7 @@ func (n *Node) withBody(w http.ResponseWriter, r *http.Request, serve func(body 
 	case err == nil:
 		serve(body)
 	case errors.Is(err, errBodyTooLarge):
-		n.write(w, textAnswer(http.StatusRequestEntityTooLarge, textTooLarge))
+		n.write(w, tooLarge)
 	default:
 		panic(http.ErrAbortHandler)
 	}

@@ -87,11 +87,8 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 // storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
-	if waits(method) && len(body) > maxWaitingBody {
-		err = refuse(http.StatusRequestEntityTooLarge, textTooLarge)
-	}
-	result := answer{}
-	if err == nil {
+	result := tooLarge
+	if err == nil && !(waits(method) && len(body) > maxWaitingBody) {
 		result, err = n.call(ctx, method, params)
 	}
 	if err != nil {
@@ -103,9 +100,13 @@ func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 
 // failure is the answer to a request that ended in err: a refusal's text, or that something is wrong with this node.
 func (n *Node) failure(ctx context.Context, doing string, err error) answer {
-	switch refused := (refusal{}); {
+	var refused refusal
+	var reason unreadable
+	switch {
 	case errors.As(err, &refused):
 		return textAnswer(refused.status, refused.text)
+	case errors.As(err, &reason):
+		return textAnswer(rpc.StatusBadRequest, n.words.unreadable[reason])
 	case errors.Is(err, errStoreBusy):
 		return textAnswer(rpc.StatusNotReady, textBusy)
 	case errors.Is(err, errStoreFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -137,18 +138,18 @@ func (n *Node) call(ctx context.Context, method string, params fields) (answer, 
 	return answer{}, refuse(rpc.StatusBadRequest, "%s%s", rpc.TextNoMethod, method)
 }
 
-// parseCall reads the two members of a request that count.
+// parseCall reads the two members of a request that count. The error is unreadable.
 func parseCall(body []byte) (method string, params fields, err error) {
-	var request fields
-	if validJSON(body) {
-		request, _ = parseFields(gjson.ParseBytes(body))
+	if !validJSON(body) {
+		return "", nil, notJSON
 	}
+	request, _ := parseFields(gjson.ParseBytes(body))
 	if method, err = request.text("method"); err != nil {
-		return "", nil, refuse(rpc.StatusBadRequest, "invalid json: no `method` field\n")
+		return "", nil, noMethod
 	}
 	params, ok := parseFields(request["params"])
 	if !ok {
-		return "", nil, refuse(rpc.StatusBadRequest, "invalid json: no `params` field\n")
+		return "", nil, noParams
 	}
 	return method, params, nil
 }

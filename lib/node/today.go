@@ -27,6 +27,14 @@ var todayMethods = []string{
 	rpc.MethodSequence, rpc.MethodIfElse,
 }
 
+// commonMethods are those that both generations know.
+var commonMethods = []string{rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm}
+
+// isTodayMethod reports whether today's nodes know a method.
+func isTodayMethod(method string) bool {
+	return slices.Contains(commonMethods, method) || slices.Contains(todayMethods, method)
+}
+
 // servesToday reports whether a request is for those who serve today's clients.
 func (n *Node) servesToday(method string, params fields) bool {
 	if n.generation != "" {
@@ -37,9 +45,7 @@ func (n *Node) servesToday(method string, params fields) bool {
 
 // isToday tells the generation of a request.
 func isToday(method string, params fields) bool {
-	switch method {
-	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm:
-	default:
+	if !slices.Contains(commonMethods, method) {
 		return slices.Contains(todayMethods, method)
 	}
 	if _, proven := params["nonce"]; proven {
@@ -116,7 +122,7 @@ func (n *Node) serveInfo(context.Context) (answer, error) {
 }
 
 func (n *Node) readGetSwarm(p *parameters) task {
-	account := p.account()
+	account := p.eitherAccount()
 	return func(context.Context) (answer, error) {
 		return n.todaySwarm(rpc.StatusOK, n.members.view(), account.pubKey)
 	}
@@ -140,19 +146,10 @@ func (p *peer) member() rpc.Member {
 
 // readRetrieve reads a request for a page of a box. limit bounds its size.
 func (n *Node) readRetrieve(p *parameters, limit int) task {
-	account, namespace := p.account(), p.namespace()
-	lastHash := p.text("last_hash")
-	if lastHash == "" {
-		lastHash = p.text("lastHash")
-	}
-	if lastHash != "" && len(lastHash) != rpc.HashTextLength {
-		p.fail("last_hash must be base64 (%d chars)", rpc.HashTextLength)
-	}
+	account, namespace, lastHash := p.eitherAccount(), p.namespace(), p.lastHash()
 	maxCount, maxSize := pageLimits(p.number("max_count"), p.number("max_size"), limit)
-	signed := p.has("signature")
-	if !signed && namespace != rpc.NamespaceMessages && !namespace.RetrieveIsPublic() {
-		p.require("signature")
-	}
+	signed := p.has("signature") || p.has("timestamp") || p.has("pubkey_ed25519") ||
+		namespace != rpc.NamespaceMessages && !namespace.RetrieveIsPublic()
 	var proof proof
 	var timestamp int64
 	if signed {
@@ -202,7 +199,7 @@ func pageLimits(maxCount, maxSize int64, limit int) (count, size int) {
 }
 
 func (n *Node) readGetExpiries(p *parameters) task {
-	account, hashes, timestamp := p.account(), p.hashes(), p.time("timestamp")
+	account, hashes, timestamp := p.account(), p.messages(), p.time("timestamp")
 	proof := p.proof(account)
 	return func(context.Context) (answer, error) {
 		now, view := n.now(), n.members.view()

@@ -170,19 +170,22 @@ func TestBatch(t *testing.T) {
 			}
 		}
 	}
-	const invalid = "invalid request: Invalid batch request: "
+	const (
+		invalid = "invalid request: Invalid batch request: "
+		meta    = "invalid request: Invalid batch subrequest: subrequests may not contain meta-requests"
+	)
 	for text, want := range map[string]string{
 		`{"requests":[` + strings.Repeat(`{"method":"info","params":{}},`, 20) + `{"method":"info","params":{}}]}`: invalid + "subrequest limit exceeded",
 		`{"requests":[]}`:                  invalid + `no valid "requests" field`,
 		`{"requests":{}}`:                  invalid + `no valid "requests" field`,
 		`{}`:                               invalid + `no valid "requests" field`,
-		`{"requests":[{"method":"info"}]}`: invalid + "subrequests must have method and params",
-		`{"requests":[{"method":"batch","params":{}}]}`:                      invalid + "subrequests cannot be batch",
-		`{"requests":[{"method":"sequence","params":{}}]}`:                   invalid + "subrequests cannot be sequence",
-		`{"requests":[{"method":"ifelse","params":{}}]}`:                     invalid + "subrequests cannot be ifelse",
-		`{"requests":[{"method":"nothing","params":{}}]}`:                    "no method nothing",
+		`{"requests":[{"method":"info"}]}`: invalid + "subrequests must have method/params keys",
+		`{"requests":[{"method":"batch","params":{}}]}`:                      meta,
+		`{"requests":[{"method":"sequence","params":{}}]}`:                   meta,
+		`{"requests":[{"method":"ifelse","params":{}}]}`:                     meta,
+		`{"requests":[{"method":"nothing","params":{}}]}`:                    `invalid request: Invalid batch subrequest: invalid method "nothing"`,
 		`{"requests":[{"method":"get_swarm","params":{"pubkey":"05aa"}}]}`:   "invalid request: Pubkey must be 66 hex digits/33 bytes long",
-		`{"requests":[{"method":"info","params":{}},7,{"method":"listen"}]}`: invalid + "subrequests must have method and params",
+		`{"requests":[{"method":"info","params":{}},7,{"method":"listen"}]}`: invalid + "requests must be objects",
 	} {
 		for _, method := range []string{rpc.MethodBatch, rpc.MethodSequence} {
 			if got := network.post(0, `{"method":"`+method+`","params":`+text+`}`); got.status != 400 || got.body != want {
@@ -196,8 +199,7 @@ func TestBatch(t *testing.T) {
 func TestIfElse(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	for conditions, want := range map[string]bool{
-		`{}`:                     true,
-		`{"hf_at_least":[19,3]}`: true,
+		`{"hf_at_least":[19,3]}`:                  true,
 		`{"hf_at_least":[19,4],"v_before":[2,9]}`: true,
 		`{"hf_at_least":19}`:                      true,
 		`{"hf_at_least":[19,5]}`:                  false,
@@ -219,7 +221,7 @@ func TestIfElse(t *testing.T) {
 	if only.Condition || only.Result != nil {
 		t.Errorf("without else: %+v", only)
 	}
-	for _, bad := range []string{`{}`, `{"if":{}}`, `{"if":7,"then":{}}`, `{"if":{},"then":7}`, `{"if":{"v_before":"x"},"then":{"method":"info","params":{}}}`} {
+	for _, bad := range []string{`{}`, `{"if":{}}`, `{"if":7,"then":{}}`, `{"if":{"v_before":"x"},"then":{"method":"info","params":{}}}`} {
 		if got := network.post(0, `{"method":"ifelse","params":`+bad+`}`); got.status != 400 {
 			t.Errorf("%s: %v", bad, got)
 		}

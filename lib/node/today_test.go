@@ -90,7 +90,7 @@ func TestTodayStoreRefuses(t *testing.T) {
 			"invalid request: Message body exceeds maximum allowed length of 76800 bytes"},
 		{"no data", map[string]any{"pubkey": alice.pubKey(), "timestamp": now.UnixMilli(), "ttl": 60000}, 400, "invalid request: Required field 'data' missing"},
 		{"no timestamp", map[string]any{"pubkey": alice.pubKey(), "ttl": 60000}, 400, "invalid request: Required field 'timestamp' missing"},
-		{"no ttl", map[string]any{"pubkey": alice.pubKey(), "timestamp": now.UnixMilli(), "data": ""}, 400, "invalid request: Required field 'ttl' or 'expiry' missing"},
+		{"no ttl", map[string]any{"pubkey": alice.pubKey(), "timestamp": now.UnixMilli(), "data": ""}, 400, "invalid request: Required field 'expiry' or 'ttl' missing"},
 		{"seconds", with(0, func(p *rpc.TodayStoreParams) { p.Timestamp = 1 }), 400, "invalid request: Invalid timestamp for 'timestamp': timestamp must be in milliseconds"},
 		{"namespace too large", map[string]any{"namespace": 32768, "pubkey": alice.pubKey()}, 400, "invalid request: Invalid value given for 'namespace': value out of range"},
 		{"short key", map[string]any{"pubkey": alice.pubKey()[2:], "timestamp": now.UnixMilli()}, 400, "invalid request: Pubkey must be 66 hex digits/33 bytes long"},

@@ -65,14 +65,15 @@ func (o object) cipher() (Cipher, error) {
 	return parseCipher(name)
 }
 
-// hops reads the number of nodes that a request says to have passed. Any number above MaxRelays is one above it.
+// hops reads the number of nodes that a request says to have passed. Any number above MaxRelays is one above it, any below
+// 0 is 0.
 func (o object) hops() (int, error) {
 	text, ok := o["hop_no"]
 	if !ok {
 		return 0, nil
 	}
-	hops, err := strconv.ParseUint(string(text), 10, 63)
-	return int(min(hops, MaxRelays+1)), err
+	hops, err := strconv.ParseInt(string(text), 10, 64)
+	return int(max(min(hops, MaxRelays+1), 0)), err
 }
 
 // parseLayer lets the presence of "headers" decide that the layer is the last one (node notes, section 7).

@@ -53,6 +53,12 @@ const (
 	RouteSync  = "sync"  // handed to the recipient while it listens, and acknowledged
 )
 
+// From when the time runs after which a message shall disappear.
+const (
+	FromRead = "read"
+	FromSent = "sent"
+)
+
 // Draft is what send and friend-request send read: a text for a Session ID. Protocol is auto (also if it is left out), 2020
 // or today.
 type Draft struct {
@@ -142,7 +148,8 @@ type Receipt struct {
 }
 
 // Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
-// that came with it, which stay where they are; Notice says so.
+// that came with it, which stay where they are; Notice says so. DisappearAfterMS and DisappearFrom (FromRead or FromSent)
+// are when its sender wants it gone; it stays. Of one that its sender has taken back, Unsent, there is no text any more.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
@@ -156,7 +163,11 @@ type Message struct {
 	MessageHash string `json:"message_hash"`
 	Attachments int    `json:"attachments,omitempty"`
 	Notice      string `json:"notice,omitempty"`
-	Duplicate   bool   `json:"duplicate,omitempty"`
+
+	DisappearAfterMS int64  `json:"disappear_after_ms,omitempty"`
+	DisappearFrom    string `json:"disappear_from,omitempty"`
+	Unsent           bool   `json:"unsent,omitempty"`
+	Duplicate        bool   `json:"duplicate,omitempty"`
 }
 
 // Delivery is a receipt that the other side sent: its kind is delivery or read.

@@ -128,7 +128,7 @@ func (r *Router) judgeChange(ctx context.Context, answer network.Answer, members
 		}
 		members.prefer(r.network.Shuffle(right))
 		return errNotMember
-	case rpc.StatusBadTimestamp:
+	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
 		return ErrClock
 	case rpc.StatusBadRequest, rpc.StatusUnauthorized:
 		return fmt.Errorf("%w: status %d: %.200q", ErrRefused, answer.Status, answer.Body)

@@ -157,7 +157,7 @@ func (round *retrieveRound) askMember(ctx context.Context, node network.Node, la
 		return stored, err
 	case answer.Status == rpc.StatusWrongSwarm:
 		return nil, fmt.Errorf("says that it is %w", errNotMember)
-	case answer.Status == rpc.StatusBadTimestamp:
+	case answer.Status == rpc.StatusBadTimestamp, answer.Status == rpc.StatusTooEarly:
 		return nil, errMemberClock // by now ours is right
 	}
 	return nil, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)

@@ -177,7 +177,7 @@ func (round *retrieveRound) read(ctx context.Context, node network.Node) error {
 // sendInTime is send, but sets the clock right first if the node refuses the time of the request.
 func (round *retrieveRound) sendInTime(ctx context.Context, node network.Node, last string) (network.Answer, error) {
 	answer, err := round.send(ctx, node, last)
-	if err == nil && answer.Status == rpc.StatusBadTimestamp {
+	if err == nil && (answer.Status == rpc.StatusBadTimestamp || answer.Status == rpc.StatusTooEarly) {
 		if err := round.syncClock(); err != nil {
 			return network.Answer{}, fmt.Errorf("%w: %w", ErrClock, err)
 		}
@@ -202,7 +202,7 @@ func (round *retrieveRound) ask(ctx context.Context, node network.Node, last str
 		}
 		round.members.prefer(round.router.network.Shuffle(right))
 		return nil, false, errNotMember
-	case rpc.StatusBadTimestamp:
+	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
 		return nil, false, ErrClock
 	}
 	return nil, false, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)

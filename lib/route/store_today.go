@@ -147,7 +147,7 @@ func (s *todayStore) judge(ctx context.Context, node network.Node, answer networ
 	default:
 		result.Error = strings.ToValidUTF8(strings.TrimSpace(answer.Body[:min(len(answer.Body), maxErrorText)]), "")
 		switch answer.Status {
-		case rpc.StatusBadTimestamp:
+		case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
 			s.badClock = true
 		case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
 			s.refusal = fmt.Sprintf("status %d: %s", answer.Status, result.Error)
@@ -166,7 +166,7 @@ func (s *todayStore) take(change rpc.ChangeAnswer, elapsed int64) {
 		}
 		switch {
 		case bool(member.Failed):
-			result.Status, result.Error = member.Code, memberFailure(member)
+			result.Status, result.Error = int(member.Code), memberFailure(member)
 		case !s.router.signedBy(name, rpc.StoredText(s.hash), member.Signature):
 			result.Error = "it has not signed that it has the message"
 		default:
@@ -182,7 +182,7 @@ func memberFailure(member rpc.MemberResult) string {
 	case bool(member.Timeout):
 		return "it did not answer the member that was asked"
 	case member.Reason != "":
-		return strings.ToValidUTF8(member.Reason[:min(len(member.Reason), maxErrorText)], "")
+		return strings.ToValidUTF8(strings.TrimSpace(member.Reason[:min(len(member.Reason), maxErrorText)]), "")
 	case bool(member.BadPeerResponse):
 		return "it gave the member that was asked an answer without sense"
 	case bool(member.QueryFailure):

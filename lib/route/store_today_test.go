@@ -54,7 +54,7 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 		case net.Nodes[0]:
 			*result = rpc.MemberResult{Failed: true, Timeout: true}
 		case net.Nodes[1]:
-			*result = rpc.MemberResult{Failed: true, Code: rpc.StatusBadTimestamp, Reason: "check your clock"}
+			*result = rpc.MemberResult{Failed: true, Code: rpc.StatusBadTimestamp, Reason: "check your clock\n"}
 		case net.Nodes[2]:
 			*result = rpc.MemberResult{Failed: true, QueryFailure: true}
 		}
@@ -67,7 +67,7 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 	for _, node := range receipt.Nodes {
 		at := slices.IndexFunc(net.Nodes, func(p *puppet.Node) bool { return p.Name() == node.PubkeyEd25519 })
 		want := map[int]string{0: "did not answer", 1: "check your clock", 2: "database"}[at]
-		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || (node.Error == "") != node.OK {
+		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || strings.Contains(node.Error, "\n") || (node.Error == "") != node.OK {
 			t.Errorf("member %d: %+v", at, node)
 		}
 	}
@@ -134,8 +134,14 @@ func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
 	}
 }
 
-// A clock that is refused is set by what the nodes tell, once.
+// A clock that is refused is set by what the nodes tell, once. Two statuses say that it is wrong.
 func TestStoreTodayWithAWrongClock(t *testing.T) {
+	for _, status := range []int{rpc.StatusBadTimestamp, rpc.StatusTooEarly} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) { testStoreTodayWithAWrongClock(t, status) })
+	}
+}
+
+func testStoreTodayWithAWrongClock(t *testing.T, status int) {
 	net := puppets(t, 5)
 	s := newTodaySwarm(net.Nodes...)
 	ahead := time.Now().Add(time.Hour)
@@ -146,7 +152,7 @@ func TestStoreTodayWithAWrongClock(t *testing.T) {
 				return rpc.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ahead.UnixMilli(), ahead.UnixMilli())
 			case rpc.MethodStore:
 				if stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64); err != nil || stamp < ahead.UnixMilli()-minute {
-					return rpc.StatusBadTimestamp, "Timestamp error: check your clock"
+					return status, "Timestamp error: check your clock"
 				}
 			}
 			return s.answer(call)
@@ -158,7 +164,7 @@ func TestStoreTodayWithAWrongClock(t *testing.T) {
 		t.Errorf("receipt %+v, %v", receipt, err)
 	}
 
-	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock", net.Nodes...)
+	always(rpc.MethodStore, status, "Timestamp error: check your clock", net.Nodes...)
 	_, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "whatever the time is", err, ErrClock)
 }

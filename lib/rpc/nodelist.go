@@ -15,6 +15,7 @@ type NodeListParams struct {
 	Limit         int      `json:"limit"`
 	ActiveOnly    bool     `json:"active_only"`
 	PollBlockHash string   `json:"poll_block_hash"`
+	Pubkeys       []string `json:"service_node_pubkeys"` // legacy keys of the nodes that are asked for; none means all
 }
 
 // FieldSet names the fields that entries of a node list shall have; nil means all. In JSON it is a map of names to true,
@@ -53,9 +54,13 @@ type NodeList struct {
 // Select makes entries of those nodes that are asked for, with the fields that are asked for. Of more than Limit it takes
 // some at random.
 func (p NodeListParams) Select(states []NodeState) []map[string]any {
+	named := make(map[string]bool, len(p.Pubkeys)) // strangers may name many
+	for _, key := range p.Pubkeys {
+		named[key] = true
+	}
 	entries := make([]map[string]any, 0, len(states))
 	for _, state := range states {
-		if state.Active || !p.ActiveOnly {
+		if (named[state.PubkeyLegacy] || len(named) == 0) && (state.Active || !p.ActiveOnly) {
 			entries = append(entries, state.entry(p.Fields))
 		}
 	}

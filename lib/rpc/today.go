@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/crypto/blake2b"
 )
@@ -32,6 +34,9 @@ const PingPath = "/ping_test/v1"
 
 // StatusNotFound is the answer to a delete that was required to find something.
 const StatusNotFound = 404
+
+// StatusTooEarly is another word for StatusBadTimestamp, with which today's clients reckon (today's notes, section 6).
+const StatusTooEarly = 425
 
 // Limits of today's nodes (today's notes, sections 2, 4 and 5).
 const (
@@ -233,6 +238,7 @@ type MemberResult struct {
 
 	Hash    string `json:"hash,omitempty"`    // store
 	Already Truth  `json:"already,omitempty"` // store: the member had it
+	T       int64  `json:"t,omitempty"`       // store: Clock.T again, from the member that was asked
 
 	// Expiry is store's time and that of expire, there one or one for each hash.
 	Expiry    Times            `json:"expiry,omitzero"`
@@ -242,7 +248,7 @@ type MemberResult struct {
 
 	Failed          Truth  `json:"failed,omitempty"`
 	Timeout         Truth  `json:"timeout,omitempty"`
-	Code            int    `json:"code,omitempty"`
+	Code            Status `json:"code,omitempty"`
 	Reason          string `json:"reason,omitempty"`
 	BadPeerResponse Truth  `json:"bad_peer_response,omitempty"`
 	QueryFailure    Truth  `json:"query_failure,omitempty"`
@@ -262,6 +268,23 @@ func (b *Truth) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("%.20q is not true or false", text)
 	}
 	return nil
+}
+
+// Status is what a member answered to another, as in HTTP. Today's nodes write it as text, in which they got it; a number
+// is understood as well.
+type Status int
+
+// MarshalJSON implements json.Marshaler.
+func (s Status) MarshalJSON() ([]byte, error) { return json.Marshal(strconv.Itoa(int(s))) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Status) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
+	number, err := strconv.Atoi(strings.Trim(string(text), `"`))
+	*s = Status(number)
+	return err
 }
 
 // Times is one time, in JSON a number, or several, a list.

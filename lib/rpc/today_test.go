@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -320,4 +321,20 @@ func FuzzParseToday(f *testing.F) {
 			t.Errorf("read %d results", len(results))
 		}
 	})
+}
+
+// What a member was refused with comes as text, as the real server got it from that member, and is understood as a number.
+func TestCodeOfAFailedMember(t *testing.T) {
+	change, err := rpc.ParseChange(`{"swarm":{
+		"a":{"failed":true,"code":"406","reason":"check your clock"},"b":{"failed":true,"code":406},
+		"c":{"failed":true,"code":"x"},"d":{"failed":true,"code":1e3},"e":{"failed":true,"code":null}}}`)
+	want := map[string]rpc.MemberResult{
+		"a": {Failed: true, Code: 406, Reason: "check your clock"}, "b": {Failed: true, Code: 406}, "e": {Failed: true},
+	}
+	if err != nil || !reflect.DeepEqual(change.Swarm, want) {
+		t.Errorf("got %+v, %v, want %+v", change.Swarm, err, want)
+	}
+	if text, want := marshal(t, want["b"]), `{"failed":true,"code":"406"}`; text != want {
+		t.Errorf("written as %s, want %s", text, want)
+	}
 }

@@ -24,6 +24,65 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Content_ExpirationType int32
+
+const (
+	Content_UNKNOWN           Content_ExpirationType = 0
+	Content_DELETE_AFTER_READ Content_ExpirationType = 1
+	Content_DELETE_AFTER_SEND Content_ExpirationType = 2
+)
+
+// Enum value maps for Content_ExpirationType.
+var (
+	Content_ExpirationType_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "DELETE_AFTER_READ",
+		2: "DELETE_AFTER_SEND",
+	}
+	Content_ExpirationType_value = map[string]int32{
+		"UNKNOWN":           0,
+		"DELETE_AFTER_READ": 1,
+		"DELETE_AFTER_SEND": 2,
+	}
+)
+
+func (x Content_ExpirationType) Enum() *Content_ExpirationType {
+	p := new(Content_ExpirationType)
+	*p = x
+	return p
+}
+
+func (x Content_ExpirationType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Content_ExpirationType) Descriptor() protoreflect.EnumDescriptor {
+	return file_content_proto_enumTypes[0].Descriptor()
+}
+
+func (Content_ExpirationType) Type() protoreflect.EnumType {
+	return &file_content_proto_enumTypes[0]
+}
+
+func (x Content_ExpirationType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *Content_ExpirationType) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = Content_ExpirationType(num)
+	return nil
+}
+
+// Deprecated: Use Content_ExpirationType.Descriptor instead.
+func (Content_ExpirationType) EnumDescriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{0, 0}
+}
+
 type LokiAddressMessage_Type int32
 
 const (
@@ -54,11 +113,11 @@ func (x LokiAddressMessage_Type) String() string {
 }
 
 func (LokiAddressMessage_Type) Descriptor() protoreflect.EnumDescriptor {
-	return file_content_proto_enumTypes[0].Descriptor()
+	return file_content_proto_enumTypes[1].Descriptor()
 }
 
 func (LokiAddressMessage_Type) Type() protoreflect.EnumType {
-	return &file_content_proto_enumTypes[0]
+	return &file_content_proto_enumTypes[1]
 }
 
 func (x LokiAddressMessage_Type) Number() protoreflect.EnumNumber {
@@ -125,11 +184,11 @@ func (x DataMessage_Flags) String() string {
 }
 
 func (DataMessage_Flags) Descriptor() protoreflect.EnumDescriptor {
-	return file_content_proto_enumTypes[1].Descriptor()
+	return file_content_proto_enumTypes[2].Descriptor()
 }
 
 func (DataMessage_Flags) Type() protoreflect.EnumType {
-	return &file_content_proto_enumTypes[1]
+	return &file_content_proto_enumTypes[2]
 }
 
 func (x DataMessage_Flags) Number() protoreflect.EnumNumber {
@@ -181,11 +240,11 @@ func (x ReceiptMessage_Type) String() string {
 }
 
 func (ReceiptMessage_Type) Descriptor() protoreflect.EnumDescriptor {
-	return file_content_proto_enumTypes[2].Descriptor()
+	return file_content_proto_enumTypes[3].Descriptor()
 }
 
 func (ReceiptMessage_Type) Type() protoreflect.EnumType {
-	return &file_content_proto_enumTypes[2]
+	return &file_content_proto_enumTypes[3]
 }
 
 func (x ReceiptMessage_Type) Number() protoreflect.EnumNumber {
@@ -237,11 +296,11 @@ func (x TypingMessage_Action) String() string {
 }
 
 func (TypingMessage_Action) Descriptor() protoreflect.EnumDescriptor {
-	return file_content_proto_enumTypes[3].Descriptor()
+	return file_content_proto_enumTypes[4].Descriptor()
 }
 
 func (TypingMessage_Action) Type() protoreflect.EnumType {
-	return &file_content_proto_enumTypes[3]
+	return &file_content_proto_enumTypes[4]
 }
 
 func (x TypingMessage_Action) Number() protoreflect.EnumNumber {
@@ -265,16 +324,19 @@ func (TypingMessage_Action) EnumDescriptor() ([]byte, []int) {
 
 // Content holds one thing to say and, beside it, an optional prekey bundle.
 type Content struct {
-	state                      protoimpl.MessageState       `protogen:"open.v1"`
-	DataMessage                *DataMessage                 `protobuf:"bytes,1,opt,name=data_message,json=dataMessage" json:"data_message,omitempty"`
-	SyncMessage                *SyncMessage                 `protobuf:"bytes,2,opt,name=sync_message,json=syncMessage" json:"sync_message,omitempty"`
-	CallMessage                *CallMessage                 `protobuf:"bytes,3,opt,name=call_message,json=callMessage" json:"call_message,omitempty"`
-	NullMessage                *NullMessage                 `protobuf:"bytes,4,opt,name=null_message,json=nullMessage" json:"null_message,omitempty"`
-	ReceiptMessage             *ReceiptMessage              `protobuf:"bytes,5,opt,name=receipt_message,json=receiptMessage" json:"receipt_message,omitempty"`
-	TypingMessage              *TypingMessage               `protobuf:"bytes,6,opt,name=typing_message,json=typingMessage" json:"typing_message,omitempty"`
-	DataExtractionNotification []byte                       `protobuf:"bytes,8,opt,name=data_extraction_notification,json=dataExtractionNotification" json:"data_extraction_notification,omitempty"` // of today's clients, as are the next three
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	DataMessage    *DataMessage           `protobuf:"bytes,1,opt,name=data_message,json=dataMessage" json:"data_message,omitempty"`
+	SyncMessage    *SyncMessage           `protobuf:"bytes,2,opt,name=sync_message,json=syncMessage" json:"sync_message,omitempty"`
+	CallMessage    *CallMessage           `protobuf:"bytes,3,opt,name=call_message,json=callMessage" json:"call_message,omitempty"`
+	NullMessage    *NullMessage           `protobuf:"bytes,4,opt,name=null_message,json=nullMessage" json:"null_message,omitempty"`
+	ReceiptMessage *ReceiptMessage        `protobuf:"bytes,5,opt,name=receipt_message,json=receiptMessage" json:"receipt_message,omitempty"`
+	TypingMessage  *TypingMessage         `protobuf:"bytes,6,opt,name=typing_message,json=typingMessage" json:"typing_message,omitempty"`
+	// 8 to 15 are of today's clients.
+	DataExtractionNotification []byte                       `protobuf:"bytes,8,opt,name=data_extraction_notification,json=dataExtractionNotification" json:"data_extraction_notification,omitempty"`
 	UnsendRequest              *UnsendRequest               `protobuf:"bytes,9,opt,name=unsend_request,json=unsendRequest" json:"unsend_request,omitempty"`
 	MessageRequestResponse     *MessageRequestResponse      `protobuf:"bytes,10,opt,name=message_request_response,json=messageRequestResponse" json:"message_request_response,omitempty"`
+	ExpirationType             *Content_ExpirationType      `protobuf:"varint,12,opt,name=expiration_type,json=expirationType,enum=signalservice.Content_ExpirationType" json:"expiration_type,omitempty"`
+	ExpirationTimer            *uint32                      `protobuf:"varint,13,opt,name=expiration_timer,json=expirationTimer" json:"expiration_timer,omitempty"` // seconds
 	SigTimestamp               *uint64                      `protobuf:"varint,15,opt,name=sig_timestamp,json=sigTimestamp" json:"sig_timestamp,omitempty"`
 	PreKeyBundleMessage        *PreKeyBundleMessage         `protobuf:"bytes,101,opt,name=pre_key_bundle_message,json=preKeyBundleMessage" json:"pre_key_bundle_message,omitempty"`
 	LokiAddressMessage         *LokiAddressMessage          `protobuf:"bytes,102,opt,name=loki_address_message,json=lokiAddressMessage" json:"loki_address_message,omitempty"`
@@ -375,6 +437,20 @@ func (x *Content) GetMessageRequestResponse() *MessageRequestResponse {
 		return x.MessageRequestResponse
 	}
 	return nil
+}
+
+func (x *Content) GetExpirationType() Content_ExpirationType {
+	if x != nil && x.ExpirationType != nil {
+		return *x.ExpirationType
+	}
+	return Content_UNKNOWN
+}
+
+func (x *Content) GetExpirationTimer() uint32 {
+	if x != nil && x.ExpirationTimer != nil {
+		return *x.ExpirationTimer
+	}
+	return 0
 }
 
 func (x *Content) GetSigTimestamp() uint64 {
@@ -1370,7 +1446,7 @@ var File_content_proto protoreflect.FileDescriptor
 
 const file_content_proto_rawDesc = "" +
 	"\n" +
-	"\rcontent.proto\x12\rsignalservice\"\xe7\a\n" +
+	"\rcontent.proto\x12\rsignalservice\"\xaf\t\n" +
 	"\aContent\x12=\n" +
 	"\fdata_message\x18\x01 \x01(\v2\x1a.signalservice.DataMessageR\vdataMessage\x12=\n" +
 	"\fsync_message\x18\x02 \x01(\v2\x1a.signalservice.SyncMessageR\vsyncMessage\x12=\n" +
@@ -1381,12 +1457,18 @@ const file_content_proto_rawDesc = "" +
 	"\x1cdata_extraction_notification\x18\b \x01(\fR\x1adataExtractionNotification\x12C\n" +
 	"\x0eunsend_request\x18\t \x01(\v2\x1c.signalservice.UnsendRequestR\runsendRequest\x12_\n" +
 	"\x18message_request_response\x18\n" +
-	" \x01(\v2%.signalservice.MessageRequestResponseR\x16messageRequestResponse\x12#\n" +
+	" \x01(\v2%.signalservice.MessageRequestResponseR\x16messageRequestResponse\x12N\n" +
+	"\x0fexpiration_type\x18\f \x01(\x0e2%.signalservice.Content.ExpirationTypeR\x0eexpirationType\x12)\n" +
+	"\x10expiration_timer\x18\r \x01(\rR\x0fexpirationTimer\x12#\n" +
 	"\rsig_timestamp\x18\x0f \x01(\x04R\fsigTimestamp\x12W\n" +
 	"\x16pre_key_bundle_message\x18e \x01(\v2\".signalservice.PreKeyBundleMessageR\x13preKeyBundleMessage\x12S\n" +
 	"\x14loki_address_message\x18f \x01(\v2!.signalservice.LokiAddressMessageR\x12lokiAddressMessage\x12_\n" +
 	"\x15pairing_authorisation\x18g \x01(\v2*.signalservice.PairingAuthorisationMessageR\x14pairingAuthorisation\x127\n" +
-	"\textension\x18\xce\b \x01(\v2\x18.signalservice.ExtensionR\textension\"\x8a\x01\n" +
+	"\textension\x18\xce\b \x01(\v2\x18.signalservice.ExtensionR\textension\"K\n" +
+	"\x0eExpirationType\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\x15\n" +
+	"\x11DELETE_AFTER_READ\x10\x01\x12\x15\n" +
+	"\x11DELETE_AFTER_SEND\x10\x02\"\x8a\x01\n" +
 	"\tExtension\x129\n" +
 	"\x06status\x18\x01 \x01(\v2!.signalservice.LokiAddressMessageR\x06status\x12\x17\n" +
 	"\aack_key\x18\x02 \x01(\fR\x06ackKey\x12)\n" +
@@ -1491,56 +1573,58 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_content_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_content_proto_goTypes = []any{
-	(LokiAddressMessage_Type)(0),        // 0: signalservice.LokiAddressMessage.Type
-	(DataMessage_Flags)(0),              // 1: signalservice.DataMessage.Flags
-	(ReceiptMessage_Type)(0),            // 2: signalservice.ReceiptMessage.Type
-	(TypingMessage_Action)(0),           // 3: signalservice.TypingMessage.Action
-	(*Content)(nil),                     // 4: signalservice.Content
-	(*Extension)(nil),                   // 5: signalservice.Extension
-	(*PreKeyBundleMessage)(nil),         // 6: signalservice.PreKeyBundleMessage
-	(*LokiAddressMessage)(nil),          // 7: signalservice.LokiAddressMessage
-	(*LokiProfile)(nil),                 // 8: signalservice.LokiProfile
-	(*DataMessage)(nil),                 // 9: signalservice.DataMessage
-	(*UnsendRequest)(nil),               // 10: signalservice.UnsendRequest
-	(*MessageRequestResponse)(nil),      // 11: signalservice.MessageRequestResponse
-	(*NullMessage)(nil),                 // 12: signalservice.NullMessage
-	(*ReceiptMessage)(nil),              // 13: signalservice.ReceiptMessage
-	(*TypingMessage)(nil),               // 14: signalservice.TypingMessage
-	(*PairingAuthorisationMessage)(nil), // 15: signalservice.PairingAuthorisationMessage
-	(*SyncMessage)(nil),                 // 16: signalservice.SyncMessage
-	(*CallMessage)(nil),                 // 17: signalservice.CallMessage
-	(*DataMessage_Quote)(nil),           // 18: signalservice.DataMessage.Quote
-	(*DataMessage_GroupInvitation)(nil), // 19: signalservice.DataMessage.GroupInvitation
+	(Content_ExpirationType)(0),         // 0: signalservice.Content.ExpirationType
+	(LokiAddressMessage_Type)(0),        // 1: signalservice.LokiAddressMessage.Type
+	(DataMessage_Flags)(0),              // 2: signalservice.DataMessage.Flags
+	(ReceiptMessage_Type)(0),            // 3: signalservice.ReceiptMessage.Type
+	(TypingMessage_Action)(0),           // 4: signalservice.TypingMessage.Action
+	(*Content)(nil),                     // 5: signalservice.Content
+	(*Extension)(nil),                   // 6: signalservice.Extension
+	(*PreKeyBundleMessage)(nil),         // 7: signalservice.PreKeyBundleMessage
+	(*LokiAddressMessage)(nil),          // 8: signalservice.LokiAddressMessage
+	(*LokiProfile)(nil),                 // 9: signalservice.LokiProfile
+	(*DataMessage)(nil),                 // 10: signalservice.DataMessage
+	(*UnsendRequest)(nil),               // 11: signalservice.UnsendRequest
+	(*MessageRequestResponse)(nil),      // 12: signalservice.MessageRequestResponse
+	(*NullMessage)(nil),                 // 13: signalservice.NullMessage
+	(*ReceiptMessage)(nil),              // 14: signalservice.ReceiptMessage
+	(*TypingMessage)(nil),               // 15: signalservice.TypingMessage
+	(*PairingAuthorisationMessage)(nil), // 16: signalservice.PairingAuthorisationMessage
+	(*SyncMessage)(nil),                 // 17: signalservice.SyncMessage
+	(*CallMessage)(nil),                 // 18: signalservice.CallMessage
+	(*DataMessage_Quote)(nil),           // 19: signalservice.DataMessage.Quote
+	(*DataMessage_GroupInvitation)(nil), // 20: signalservice.DataMessage.GroupInvitation
 }
 var file_content_proto_depIdxs = []int32{
-	9,  // 0: signalservice.Content.data_message:type_name -> signalservice.DataMessage
-	16, // 1: signalservice.Content.sync_message:type_name -> signalservice.SyncMessage
-	17, // 2: signalservice.Content.call_message:type_name -> signalservice.CallMessage
-	12, // 3: signalservice.Content.null_message:type_name -> signalservice.NullMessage
-	13, // 4: signalservice.Content.receipt_message:type_name -> signalservice.ReceiptMessage
-	14, // 5: signalservice.Content.typing_message:type_name -> signalservice.TypingMessage
-	10, // 6: signalservice.Content.unsend_request:type_name -> signalservice.UnsendRequest
-	11, // 7: signalservice.Content.message_request_response:type_name -> signalservice.MessageRequestResponse
-	6,  // 8: signalservice.Content.pre_key_bundle_message:type_name -> signalservice.PreKeyBundleMessage
-	7,  // 9: signalservice.Content.loki_address_message:type_name -> signalservice.LokiAddressMessage
-	15, // 10: signalservice.Content.pairing_authorisation:type_name -> signalservice.PairingAuthorisationMessage
-	5,  // 11: signalservice.Content.extension:type_name -> signalservice.Extension
-	7,  // 12: signalservice.Extension.status:type_name -> signalservice.LokiAddressMessage
-	0,  // 13: signalservice.LokiAddressMessage.type:type_name -> signalservice.LokiAddressMessage.Type
-	18, // 14: signalservice.DataMessage.quote:type_name -> signalservice.DataMessage.Quote
-	8,  // 15: signalservice.DataMessage.profile:type_name -> signalservice.LokiProfile
-	19, // 16: signalservice.DataMessage.group_invitation:type_name -> signalservice.DataMessage.GroupInvitation
-	8,  // 17: signalservice.MessageRequestResponse.profile:type_name -> signalservice.LokiProfile
-	2,  // 18: signalservice.ReceiptMessage.type:type_name -> signalservice.ReceiptMessage.Type
-	3,  // 19: signalservice.TypingMessage.action:type_name -> signalservice.TypingMessage.Action
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	10, // 0: signalservice.Content.data_message:type_name -> signalservice.DataMessage
+	17, // 1: signalservice.Content.sync_message:type_name -> signalservice.SyncMessage
+	18, // 2: signalservice.Content.call_message:type_name -> signalservice.CallMessage
+	13, // 3: signalservice.Content.null_message:type_name -> signalservice.NullMessage
+	14, // 4: signalservice.Content.receipt_message:type_name -> signalservice.ReceiptMessage
+	15, // 5: signalservice.Content.typing_message:type_name -> signalservice.TypingMessage
+	11, // 6: signalservice.Content.unsend_request:type_name -> signalservice.UnsendRequest
+	12, // 7: signalservice.Content.message_request_response:type_name -> signalservice.MessageRequestResponse
+	0,  // 8: signalservice.Content.expiration_type:type_name -> signalservice.Content.ExpirationType
+	7,  // 9: signalservice.Content.pre_key_bundle_message:type_name -> signalservice.PreKeyBundleMessage
+	8,  // 10: signalservice.Content.loki_address_message:type_name -> signalservice.LokiAddressMessage
+	16, // 11: signalservice.Content.pairing_authorisation:type_name -> signalservice.PairingAuthorisationMessage
+	6,  // 12: signalservice.Content.extension:type_name -> signalservice.Extension
+	8,  // 13: signalservice.Extension.status:type_name -> signalservice.LokiAddressMessage
+	1,  // 14: signalservice.LokiAddressMessage.type:type_name -> signalservice.LokiAddressMessage.Type
+	19, // 15: signalservice.DataMessage.quote:type_name -> signalservice.DataMessage.Quote
+	9,  // 16: signalservice.DataMessage.profile:type_name -> signalservice.LokiProfile
+	20, // 17: signalservice.DataMessage.group_invitation:type_name -> signalservice.DataMessage.GroupInvitation
+	9,  // 18: signalservice.MessageRequestResponse.profile:type_name -> signalservice.LokiProfile
+	3,  // 19: signalservice.ReceiptMessage.type:type_name -> signalservice.ReceiptMessage.Type
+	4,  // 20: signalservice.TypingMessage.action:type_name -> signalservice.TypingMessage.Action
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -1553,7 +1637,7 @@ func file_content_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,

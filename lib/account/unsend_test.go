@@ -1,0 +1,66 @@
+package account
+
+import (
+	"testing"
+
+	"sessiontool/lib/message"
+)
+
+// Who takes a message back makes the inbox forget what it said, and the request that it was.
+func TestUnsend(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+	kept := bob.get(alice.boxes(bob, message.TodayText("stays", "alice", 7), 7))
+	first := bob.get(alice.boxes(bob, message.TodayText("wrong person", "alice", 8), 8))
+	other := bob.get(carol.boxes(bob, message.TodayText("carol's", "carol", 8), 8))
+
+	take := func(from *person, timestamp, at uint64, author string) {
+		t.Helper()
+		content := message.Content{Body: message.Unsend{TimestampMS: timestamp, Author: author}, SigTimestampMS: at}
+		if event := bob.get(from.boxes(bob, content, at)); event.Kind != EventControl || event.Text != "unsend" {
+			t.Fatalf("the request is %+v", event)
+		}
+	}
+	inbox := func() map[string]Event {
+		t.Helper()
+		events, err := bob.Inbox(t.Context(), 10)
+		if err != nil || len(events) != 3 {
+			t.Fatalf("inbox %+v, %v", events, err)
+		}
+		byID := make(map[string]Event)
+		for _, event := range events {
+			byID[event.ID] = event
+		}
+		return byID
+	}
+	// Nobody can take back what somebody else wrote, in whatever name he asks.
+	take(carol, 7, 9, carol.ID().String())
+	take(carol, 7, 10, alice.ID().String())
+	take(alice, 7, 11, carol.ID().String())
+	take(alice, 99, 12, alice.ID().String()) // there is no such message
+	for id, event := range inbox() {
+		if event.Unsent || event.Text == "" {
+			t.Errorf("%s is taken back: %+v", id, event)
+		}
+	}
+	take(alice, 8, 13, alice.ID().String())
+	take(alice, 7, 14, alice.ID().String())
+	after := inbox()
+	for _, id := range []string{kept.ID, first.ID} {
+		if event := after[id]; !event.Unsent || event.Text != "" || event.From != alice.ID() || event.Kind != EventMessage {
+			t.Errorf("what was taken back is still %+v", event)
+		}
+	}
+	if event := after[other.ID]; event.Unsent || event.Text != "carol's" {
+		t.Errorf("of somebody else there is %+v", event)
+	}
+	requests, err := bob.FriendRequests(t.Context())
+	if err != nil || len(requests) != 2 {
+		t.Fatalf("requests %+v, %v", requests, err)
+	}
+	for _, request := range requests {
+		if want := map[string]string{kept.ID: "", other.ID: "carol's"}[request.ID]; request.Text != want {
+			t.Errorf("request %+v, want the text %q", request, want)
+		}
+	}
+}

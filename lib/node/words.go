@@ -1,0 +1,83 @@
+package node
+
+import (
+	"net/http"
+	"strings"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+)
+
+// unreadable is why a request has no method and parameters.
+type unreadable int
+
+const (
+	notJSON unreadable = iota
+	noMethod
+	noParams
+)
+
+func (u unreadable) Error() string {
+	return [...]string{"request is not JSON", "request names no method", "request has no parameters"}[u]
+}
+
+// words are what a node says where no method answers. They differ between the generations.
+type words struct {
+	unreadable   [3]string // by reason, with status 400
+	stats        answer
+	notReady     answer
+	manyRequests answer
+	longPoll     *answer                      // nil: the request is served, and waits
+	badOnion     string                       // what the cause follows if a posted onion request has not the shape of one
+	elsewhere    func(r *http.Request) answer // another path or HTTP method
+}
+
+// wordsOf chooses the words. A node that serves both generations speaks as in 2020.
+func wordsOf(generation rpc.Generation) *words {
+	if generation == rpc.GenerationToday {
+		return &wordsOfToday
+	}
+	return &wordsOf2020
+}
+
+// textBusy is today's (today's notes, section 12), and so is tooLarge (section 6): a 2020 server has no words for the one, and
+// hangs up at the other.
+const textBusy = "Server busy, try again later"
+
+var tooLarge = textAnswer(http.StatusRequestEntityTooLarge, "Request body too large")
+
+// wordsOf2020 are those of storage server 2.0.7 (node notes, sections 1, 2 and 9).
+var wordsOf2020 = words{
+	unreadable: [...]string{
+		notJSON: "invalid json: no `method` field\n", noMethod: "invalid json: no `method` field\n", noParams: "invalid json: no `params` field\n",
+	},
+	stats:        bareAnswer(rpc.StatusOK, "{\n    \"version\": \"2.0.7\"\n}"),
+	notReady:     bareAnswer(rpc.StatusNotReady, "Service node is not ready: not in any swarm; \n"),
+	manyRequests: bareAnswer(rpc.StatusTooManyRequests, "too many requests\n"),
+	badOnion:     onion.TextOuter,
+	elsewhere: func(r *http.Request) answer {
+		switch r.Method {
+		case http.MethodGet, http.MethodPost:
+			return bareAnswer(http.StatusNotFound, "unknown target for "+r.Method+": "+r.RequestURI)
+		}
+		return bareAnswer(rpc.StatusBadRequest, "")
+	},
+}
+
+// longPollGone is the answer to a request with longPollHeader on a node of today.
+var longPollGone = textAnswer(http.StatusGone, "long polling is no longer supported, client upgrade required")
+
+// wordsOfToday are those of storage server 2.8.0 (today's notes, sections 1, 6, 8 and 12).
+var wordsOfToday = words{
+	unreadable: [...]string{
+		notJSON: "invalid json", noMethod: "invalid json: no `method` field", noParams: "invalid json: no `params` field",
+	},
+	stats:        answer{rpc.StatusOK, typeJSON, []byte(`{"version":"2.8.0"}`)},
+	notReady:     textAnswer(rpc.StatusNotReady, "Service node is not ready: not in any swarm\n"),
+	manyRequests: textAnswer(rpc.StatusTooManyRequests, "Too Many Requests\n"),
+	longPoll:     &longPollGone,
+	badOnion:     "Error parsing onion request: ",
+	elsewhere: func(r *http.Request) answer {
+		return textAnswer(http.StatusNotFound, strings.ToLower(r.Method)+" "+r.URL.EscapedPath()+" Not Found")
+	},
+}

@@ -70,9 +70,12 @@ func readNetworkFile(path string) (record.Network, error) {
 // networkConfig makes of a network's description what a client needs.
 func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	config := network.Config{
-		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation), StateFile: network.StatePath(app.keystoreDir, found.Seeds),
+		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation),
 		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.log,
 		Pins: make(map[string][sha256.Size]byte),
+	}
+	if app.keystoreDir != "" {
+		config.StateFile = network.StatePath(app.keystoreDir, found.Seeds)
 	}
 	switch found.OnionCipher {
 	case "", "aes-gcm":

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,7 +54,11 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 	}
 	out, err := awaitDevnet(ctx, stdout)
 	if err != nil {
-		return errors.Join(fmt.Errorf("%w; see %s", err, log.Name()), child.Process.Kill(), child.Wait())
+		ended := errors.Join(child.Process.Kill(), child.Wait())
+		if failure := toldFailure(log.Name()); failure != nil && ctx.Err() == nil {
+			return failure
+		}
+		return errors.Join(fmt.Errorf("%w; see %s", err, log.Name()), ended)
 	}
 	if err := child.Process.Release(); err != nil {
 		return err
@@ -80,4 +85,26 @@ func awaitDevnet(ctx context.Context, stdout io.Reader) (out record.Network, err
 	case <-ctx.Done():
 		return record.Network{}, ctx.Err()
 	}
+}
+
+// relayedError is the failure of another process of ours, as its error record tells it.
+type relayedError struct {
+	code    record.Code
+	message string
+}
+
+func (e *relayedError) Error() string { return e.message }
+
+// toldFailure returns the failure that the last line of a log tells of, or nil if it tells of none.
+func toldFailure(log string) error {
+	data, err := os.ReadFile(log)
+	if err != nil {
+		return nil
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	var problem record.Error
+	if json.Unmarshal(lines[len(lines)-1], &problem) != nil || problem.Type != record.TypeError {
+		return nil
+	}
+	return &relayedError{record.Code(problem.Code), problem.Message}
 }

@@ -149,6 +149,10 @@ func classify(err error) record.Code {
 		}
 		return record.CodeInterrupted
 	}
+	var relayed *relayedError
+	if errors.As(err, &relayed) {
+		return relayed.code
+	}
 	for _, entry := range codeTable {
 		if errors.Is(err, entry.err) {
 			return entry.code

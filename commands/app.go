@@ -37,6 +37,7 @@ type App struct {
 	passphrase  passphraseFlags
 	logging     logFlags
 	origins     map[string]origin // of the settings, by name
+	homeless    error             // why there is no folder for a keystore; what needs none goes on
 
 	presence *presence.Presence
 	network  *network.Client
@@ -72,9 +73,7 @@ func (app *App) prepare(cmd *cobra.Command) (err error) {
 		return err
 	}
 	if app.keystoreDir == "" {
-		if app.keystoreDir, err = dataDir(app.streams.Env); err != nil {
-			return err
-		}
+		app.keystoreDir, app.homeless = dataDir(app.streams.Env)
 	}
 	switch {
 	case app.timeout < 0:
@@ -190,6 +189,9 @@ func (app *App) close() error {
 }
 
 func (app *App) openKeystore(ctx context.Context) (*keystore.Store, error) {
+	if app.homeless != nil {
+		return nil, app.homeless
+	}
 	return keystore.Open(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions())
 }
 
@@ -199,6 +201,9 @@ func (app *App) keystoreOptions() keystore.Options {
 
 // createKeystore opens the keystore, making it if there is none.
 func (app *App) createKeystore(ctx context.Context) (*keystore.Store, error) {
+	if app.homeless != nil {
+		return nil, app.homeless
+	}
 	return keystore.Create(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions())
 }
 

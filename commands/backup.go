@@ -114,6 +114,9 @@ func newRestoreCommand(app *App) *cobra.Command {
 }
 
 func (app *App) runRestore(ctx context.Context, args []string) error {
+	if app.homeless != nil {
+		return app.homeless
+	}
 	in := app.streams.In
 	if args[0] != "-" {
 		file, err := os.Open(args[0])

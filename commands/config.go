@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,11 @@ func configPath(env func(string) string) (string, error) {
 
 // dataDir is where the keystore is unless something else is said.
 func dataDir(env func(string) string) (string, error) {
-	return userDir(env, "XDG_DATA_HOME", filepath.Join(".local", "share"))
+	dir, err := userDir(env, "XDG_DATA_HOME", filepath.Join(".local", "share"))
+	if err != nil {
+		err = fmt.Errorf("%w, or use --keystore", err)
+	}
+	return dir, err
 }
 
 // stateDir is where running devnets are noted.
@@ -92,12 +97,9 @@ func userDir(env func(string) string, variable, fallback string) (string, error)
 	if base := env(variable); filepath.IsAbs(base) {
 		return filepath.Join(base, "sessiontool"), nil
 	}
-	home := env("HOME")
+	home := cmp.Or(env("HOME"), env("USERPROFILE")) // the latter on Windows
 	if home == "" {
-		var err error
-		if home, err = os.UserHomeDir(); err != nil {
-			return "", usageError(fmt.Errorf("no home folder: use --keystore, or set %s: %w", variable, err))
-		}
+		return "", usageError(fmt.Errorf("there is no home folder: set HOME or %s", variable))
 	}
 	return filepath.Join(home, fallback, "sessiontool"), nil
 }

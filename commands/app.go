@@ -52,7 +52,19 @@ func (app *App) addGlobalFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&app.accountName, "account", "", "account in the keystore (default: the only one)")
 	flags.StringVar(&app.networkName, "network", "", "name, file or seed URL of the network, mainnet or testnet (default: the running devnet)")
 	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, or never if it is 0")
+	refuse(flags, "timeout", func() error {
+		if app.timeout < 0 {
+			return errors.New("a time must not be negative")
+		}
+		return nil
+	})
 	flags.DurationVar(&app.lockTimeout, "lock-timeout", keystore.DefaultLockTimeout, "how long to wait for the keystore's lock")
+	refuse(flags, "lock-timeout", func() error {
+		if app.lockTimeout <= 0 {
+			return errors.New("a time to wait must be positive")
+		}
+		return nil
+	})
 	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
 	flags.StringVar(&app.printer.path, "select", "", "print only what this gjson path selects of each record")
 	app.logging.add(flags)
@@ -74,12 +86,6 @@ func (app *App) prepare(cmd *cobra.Command) (err error) {
 	}
 	if app.keystoreDir == "" {
 		app.keystoreDir, app.homeless = dataDir(app.streams.Env)
-	}
-	switch {
-	case app.timeout < 0:
-		return usageError(errors.New("--timeout must not be negative"))
-	case app.lockTimeout <= 0:
-		return usageError(errors.New("--lock-timeout must be positive"))
 	}
 	app.log, err = app.logging.logger(app.streams.Err)
 	return err

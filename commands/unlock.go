@@ -13,13 +13,15 @@ import (
 	"runtime"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"sessiontool/keystore"
 )
 
-// maxPassphrase bounds what is read as a passphrase.
-const maxPassphrase = 64 << 10
+// Bounds of what is read as a passphrase, and of one that is typed: terminals keep no longer lines.
+const (
+	maxPassphrase = 64 << 10
+	maxTyped      = 4 << 10
+)
 
 // credentialName is the file below systemd's credentials folder that is used without being asked for.
 const credentialName = "sessiontool-passphrase"
@@ -71,7 +73,7 @@ func (p *passphraseFlags) source() func(context.Context) ([]byte, error) {
 	case p.ask && p.twice:
 		return askTwice
 	case p.ask:
-		return func(context.Context) ([]byte, error) { return askPassphrase("Passphrase: ") }
+		return func(ctx context.Context) ([]byte, error) { return askPassphrase(ctx, "Passphrase: ") }
 	}
 	return nil
 }
@@ -120,28 +122,56 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 	return readPassphrase(bytes.NewReader(out))
 }
 
-// askPassphrase reads from the terminal itself, so that stdin stays free for records.
-func askPassphrase(prompt string) ([]byte, error) {
+// askPassphrase reads from the terminal itself, so that stdin stays free for records. What ends ctx ends it, too, and
+// leaves the terminal as it was.
+func askPassphrase(ctx context.Context, prompt string) (passphrase []byte, err error) {
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("asking for a passphrase needs a terminal: %w", err))
 	}
 	defer terminal.Close()
+	show, err := hideTyping(terminal)
+	if err != nil {
+		return nil, usageError(fmt.Errorf("asking for a passphrase: %w", err))
+	}
+	defer func() {
+		_, newlineErr := io.WriteString(terminal, "\n")
+		err = errors.Join(err, newlineErr, show())
+	}()
 	if _, err := io.WriteString(terminal, prompt); err != nil {
 		return nil, err
 	}
-	passphrase, err := term.ReadPassword(int(terminal.Fd()))
-	_, newlineErr := io.WriteString(terminal, "\n")
-	return passphrase, errors.Join(err, newlineErr)
+	return readTyped(interruptible{ctx, terminal})
+}
+
+// readTyped reads what is typed up to the end of the line, or up to the end, which is Ctrl-D.
+func readTyped(in io.Reader) ([]byte, error) {
+	line := make([]byte, 0, maxTyped)
+	for len(line) < cap(line) {
+		n, err := in.Read(line[len(line):cap(line)])
+		line = line[:len(line)+n]
+		if end := bytes.IndexByte(line, '\n'); end >= 0 {
+			return line[:end], nil
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return line, nil
+		case err != nil:
+			clear(line)
+			return nil, err
+		}
+	}
+	clear(line)
+	return nil, usageError(errors.New("the passphrase is too long to be typed"))
 }
 
 // askTwice asks for a passphrase that nothing can check yet.
-func askTwice(context.Context) ([]byte, error) {
-	first, err := askPassphrase("New passphrase: ")
+func askTwice(ctx context.Context) ([]byte, error) {
+	first, err := askPassphrase(ctx, "New passphrase: ")
 	if err != nil {
 		return nil, err
 	}
-	second, err := askPassphrase("Once more: ")
+	second, err := askPassphrase(ctx, "Once more: ")
 	defer clear(second)
 	if err == nil && subtle.ConstantTimeCompare(first, second) != 1 {
 		err = usageError(errors.New("the two passphrases differ"))

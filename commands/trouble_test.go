@@ -240,3 +240,27 @@ func TestWaitingForInputEnds(t *testing.T) {
 	wait(terminate, "swarm", "lookup").wantExit(t, record.ExitTerminated, record.CodeTerminated)
 	wait(func(*exec.Cmd) {}, "swarm", "lookup", "--timeout", "2s").wantExit(t, record.ExitTimeout, record.CodeTimeout)
 }
+
+// So does one that waits for a passphrase, wherever that comes from.
+func TestWaitingForPassphraseEnds(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there reading cannot be interrupted")
+	}
+	p := &person{t: t, home: t.TempDir()}
+	secret := filepath.Join(p.home, "secret")
+	if err := os.WriteFile(secret, []byte("correct horse"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.must("", "keygen", "--passphrase-file", secret)
+	for _, source := range [][]string{
+		{"--passphrase-fd", "0"}, {"--passphrase-file", "/dev/stdin"}, {"--passphrase-command", "sleep 60 2>/dev/null; true"},
+	} {
+		cmd := p.command("sessiontool", append([]string{"identity", "show", "--timeout", "100ms"}, source...)...)
+		_, lines, problems := startPiped(t, cmd)
+		if line, err := lines.ReadString('\n'); err == nil {
+			t.Errorf("%v: without a passphrase it prints %s", source, line)
+		}
+		cmd.Wait() // how it ended is in its state
+		result{err: problems.String(), code: cmd.ProcessState.ExitCode()}.wantExit(t, record.ExitTimeout, record.CodeTimeout)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -65,9 +66,9 @@ func (app *App) unlock() keystore.Unlock {
 func (p *passphraseFlags) source() func(context.Context) ([]byte, error) {
 	switch {
 	case p.file != "":
-		return func(context.Context) ([]byte, error) { return readPassphraseFile(p.file) }
+		return func(ctx context.Context) ([]byte, error) { return readPassphraseFile(ctx, p.file) }
 	case p.fd >= 0:
-		return func(context.Context) ([]byte, error) { return readPassphraseFD(p.fd) }
+		return func(ctx context.Context) ([]byte, error) { return readPassphraseFD(ctx, p.fd) }
 	case p.command != "":
 		return func(ctx context.Context) ([]byte, error) { return runPassphraseCommand(ctx, p.command) }
 	case p.ask && p.twice:
@@ -83,29 +84,32 @@ func credential(env func(string) string) func(context.Context) ([]byte, error) {
 	if dir := env("CREDENTIALS_DIRECTORY"); dir != "" {
 		path := filepath.Join(dir, credentialName)
 		if _, err := os.Stat(path); err == nil {
-			return func(context.Context) ([]byte, error) { return readPassphraseFile(path) }
+			return func(ctx context.Context) ([]byte, error) { return readPassphraseFile(ctx, path) }
 		}
 	}
 	return nil
 }
 
-func readPassphraseFile(path string) ([]byte, error) {
+func readPassphraseFile(ctx context.Context, path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return readPassphrase(file)
+	return readPassphrase(interruptible{ctx, file})
 }
 
-func readPassphraseFD(fd int) ([]byte, error) {
+func readPassphraseFD(ctx context.Context, fd int) ([]byte, error) {
 	file := os.NewFile(uintptr(fd), "passphrase")
 	if file == nil {
 		return nil, usageError(fmt.Errorf("file descriptor %d is not open", fd))
 	}
 	defer file.Close()
-	return readPassphrase(file)
+	return readPassphrase(interruptible{ctx, file})
 }
+
+// leftBehind is how long a passphrase command's own children may keep its output open once it has ended.
+const leftBehind = 100 * time.Millisecond
 
 // runPassphraseCommand runs a command through the shell, as people write it in config files.
 func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
@@ -114,9 +118,9 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 		shell, flag = "cmd", "/C"
 	}
 	cmd := exec.CommandContext(ctx, shell, flag, command)
-	cmd.Stdin, cmd.Stderr = nil, os.Stderr
+	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = nil, os.Stderr, leftBehind
 	out, err := cmd.Output()
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return nil, usageError(fmt.Errorf("the passphrase command: %w", err))
 	}
 	return readPassphrase(bytes.NewReader(out))

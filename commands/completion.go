@@ -82,7 +82,13 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 	if cmd.Name() != "path" { // whose --to is a node
 		propose("to", contacts)
 	}
-	propose("for", contacts)
+	if cmd.Name() == "bundle" { // not listen, whose --for is a time
+		propose("for", contacts)
+	}
+	propose("route", words("auto", record.RouteSync, record.RouteAsync))
+	propose("protocol", words(protocolAuto, "2020", "today"))
+	propose("generation", words("2020", "today", generationBoth))
+	propose("format", words("svg", "dot"))
 	takesID := strings.Contains(cmd.Use, " ID") || strings.Contains(cmd.Use, " [ID")
 	if takesID && cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = contacts

@@ -23,6 +23,9 @@ func newConfigCommand(app *App) *cobra.Command {
 			"from: a flag, the environment, the config file, or the default.",
 		Example: "  sessiontool config show --origin\n" +
 			"  sessiontool config show keystore --select value",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return settings, cobra.ShellCompDirectiveNoFileComp
+		},
 	}
 	show.RunE = app.runE(func(_ context.Context, args []string) error { return app.showConfig(show.Flags(), args, showOrigin) })
 	show.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")

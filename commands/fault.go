@@ -78,6 +78,7 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		}),
 	}
 	for _, cmd := range []*cobra.Command{set, clearCmd} {
+		cmd.ValidArgsFunction = completeFaults
 		cmd.Flags().StringSliceVar(&nodes, "node", nil, "Ed25519 keys of nodes, or their numbers from 0, or all (default all)")
 	}
 	list := &cobra.Command{
@@ -94,6 +95,14 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		}),
 	}
 	return parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
+}
+
+// completeFaults proposes the kinds of faults.
+func completeFaults(*cobra.Command, []string, string) (kinds []string, _ cobra.ShellCompDirective) {
+	for _, kind := range devnet.FaultKinds {
+		kinds = append(kinds, string(kind))
+	}
+	return kinds, cobra.ShellCompDirectiveNoFileComp
 }
 
 // newDifficultyCommand makes 'devnet difficulty'.

@@ -29,6 +29,14 @@ func newHelpCommand(app *App) *cobra.Command {
 		Long:    "Print the help of a command, as --help does, or the page of a topic: " + topicNames() + ".",
 		Example: "  sessiontool help friend-request accept\n  sessiontool help exit-codes",
 	}
+	help.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+		if cmd, left, err := help.Root().Find(args); err == nil && len(left) == 0 {
+			for _, child := range cmd.Commands() {
+				names = append(names, cobra.CompletionWithDesc(child.Name(), child.Short))
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 	help.RunE = func(_ *cobra.Command, args []string) error {
 		cmd, left, err := help.Root().Find(args)
 		if err != nil || len(left) > 0 {

@@ -97,7 +97,7 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	return config, nil
 }
 
-// networkNames lists the running devnets and the network files of the config folder.
+// networkNames lists the running devnets, the network files of the config folder and the public networks.
 func (app *App) networkNames(context.Context) (names []string, err error) {
 	running, err := app.devnets()
 	if err != nil {
@@ -114,5 +114,5 @@ func (app *App) networkNames(context.Context) (names []string, err error) {
 	for _, file := range files {
 		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
 	}
-	return names, err
+	return append(names, "mainnet", "testnet"), err
 }

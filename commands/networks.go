@@ -29,7 +29,7 @@ func (app *App) resolveNetwork() (record.Network, error) {
 		return app.runningDevnet("")
 	case strings.Contains(name, "://"):
 		return record.Network{Name: name, Seeds: []string{name}}, nil
-	case strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".json"):
+	case isPath(name):
 		return readNetworkFile(name)
 	}
 	if known, ok := network.Known(name); ok {
@@ -50,6 +50,17 @@ func (app *App) resolveNetwork() (record.Network, error) {
 		}
 	}
 	return readNetworkFile(path)
+}
+
+// nameable reports whether --network can mean a devnet by this name.
+func nameable(name string) bool {
+	_, known := network.Known(name)
+	return name != "" && !known && !isPath(name)
+}
+
+// isPath reports whether --network means a file.
+func isPath(network string) bool {
+	return strings.ContainsAny(network, `/\`) || strings.HasSuffix(network, ".json")
 }
 
 func readNetworkFile(path string) (record.Network, error) {

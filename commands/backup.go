@@ -85,7 +85,7 @@ func (app *App) saveBackup(ctx context.Context, store *keystore.Store, path stri
 func publish(path string, write func(io.Writer) error) (size int64, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
-		return 0, usageError(err)
+		return 0, err
 	}
 	err = write(file)
 	if err == nil {

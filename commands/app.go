@@ -37,6 +37,7 @@ type App struct {
 	passphrase  passphraseFlags
 	logging     logFlags
 	origins     map[string]origin // of the settings, by name
+	unwritten   error             // why help that --help asked for could not be written
 	homeless    error             // why there is no folder for a keystore; what needs none goes on
 
 	presence *presence.Presence

@@ -109,6 +109,8 @@ func TestNoRoom(t *testing.T) {
 		{"exec sessiontool poll >/dev/full", record.CodeDiskFull},
 		{"exec sessiontool poll >&-", record.CodeOutputClosed},
 		{"ulimit -f 1; exec sessiontool poll", record.CodeDiskFull},
+		{"exec sessiontool poll --help >/dev/full", record.CodeDiskFull},
+		{"exec sessiontool help poll >/dev/full", record.CodeDiskFull},
 	} {
 		bob.shell(trouble.line).wantExit(t, record.ExitTemporary, trouble.code)
 	}

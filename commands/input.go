@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"sessiontool/lib/record"
 )
@@ -169,8 +170,12 @@ func (app *App) settle(err error, where record.Error) error {
 	return app.print(problem)
 }
 
-// decodeItem reads a value into item. Unknown fields are ignored.
+// decodeItem reads a value into item. Unknown fields are ignored. Texts in another encoding than UTF-8 are refused, like
+// those of flags, where encoding/json would change them.
 func decodeItem(value json.RawMessage, item any, line int) error {
+	if !utf8.Valid(value) {
+		return fmt.Errorf("%w: line %d is not UTF-8", errBadInput, line)
+	}
 	if err := json.Unmarshal(value, item); err != nil {
 		return fmt.Errorf("%w: line %d: %v", errBadInput, line, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -115,7 +114,10 @@ func (app *App) runUntilStopped(do action) func(*cobra.Command, []string) error 
 		if app.origins["timeout"].kind == originDefault {
 			limit = 0
 		}
-		return app.within(cmd.Context(), limit, func(ctx context.Context) error { return do(ctx, args) })
+		return app.within(cmd.Context(), limit, func(ctx context.Context) error {
+			ctx.Done() // a signal is how it ends, from its first moment on
+			return do(ctx, args)
+		})
 	}
 }
 
@@ -126,8 +128,8 @@ func (app *App) runAtOnce(do func() error) func(*cobra.Command, []string) error 
 		if err := app.prepare(cmd); err != nil {
 			return err
 		}
-		if app.streams.UntilSignal != nil && len(survived) > 0 {
-			signal.Ignore(survived...)
+		if app.streams.UntilSignal != nil {
+			survive()
 		}
 		return do()
 	}
@@ -144,29 +146,36 @@ func (app *App) runDespite(do func(ctx context.Context, problem error) error) fu
 
 // within does a command's work in so much time; 0 is no limit.
 func (app *App) within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
-	if app.streams.UntilSignal != nil {
-		ctx = app.streams.UntilSignal(ctx)
-	}
-	stopped := ctx
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
+	ctx, release := app.stoppable(ctx, limit)
+	defer release()
 	if file, ok := app.streams.In.(*os.File); ok {
 		app.streams.In = interruptible{ctx, file}
 	}
 	err := do(ctx)
-	if stopped.Err() != nil {
-		return context.Cause(stopped)
-	}
-	if err == nil && app.printer.failed {
+	switch cause := context.Cause(ctx); {
+	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):
+		return cause
+	case err == nil && app.printer.failed:
 		return errPartial
-	}
-	if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	case err != nil && cause != nil:
 		return fmt.Errorf("%w (after %s)", context.DeadlineExceeded, limit)
 	}
 	return err
+}
+
+// stoppable returns the context for a command that has so much time; 0 is no limit.
+func (app *App) stoppable(parent context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	var deadline time.Time
+	if limit > 0 {
+		deadline = time.Now().Add(limit)
+	}
+	until := func(ctx context.Context) context.Context { return ctx }
+	if app.streams.UntilSignal != nil {
+		survive()
+		until = app.streams.UntilSignal
+	}
+	ctx := newStoppable(parent, deadline, until)
+	return ctx, ctx.release
 }
 
 // print writes a record to stdout.
@@ -215,45 +224,22 @@ func (app *App) createKeystore(ctx context.Context) (*keystore.Store, error) {
 }
 
 // environment is what accounts of this run take from outside.
-func (app *App) environment() (account.Environment, error) {
+func (app *App) environment() account.Environment {
 	if app.presence == nil {
-		announced, err := presence.Announce(filepath.Join(app.keystoreDir, "live"))
-		if err != nil {
-			return account.Environment{}, err
-		}
-		app.presence = announced
+		app.presence = presence.In(filepath.Join(app.keystoreDir, "live"))
 	}
 	return account.Environment{
-		Now: time.Now, Random: rand.Reader, Owner: app.presence.Name(), Look: app.presence.Look,
-	}, nil
+		Now: time.Now, Random: rand.Reader,
+		Owner: app.presence.Name(), Announce: app.presence.Announce, Look: app.presence.Look,
+	}
 }
 
 // openAccount opens the account that the flags name, or the only one.
 func (app *App) openAccount(ctx context.Context) (*account.Account, error) {
-	store, err := app.openKeystore(ctx)
-	if err != nil {
-		return nil, err
+	if app.homeless != nil {
+		return nil, app.homeless
 	}
-	name := app.accountName
-	if name == "" {
-		names, err := store.Accounts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		switch len(names) {
-		case 0:
-			return nil, keystore.ErrAccountNotFound
-		case 1:
-			name = names[0]
-		default:
-			return nil, fmt.Errorf("%w: %q", errAccountRequired, names)
-		}
-	}
-	env, err := app.environment()
-	if err != nil {
-		return nil, err
-	}
-	return account.Open(ctx, store, env, name)
+	return account.OpenIn(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions(), app.environment(), app.accountName)
 }
 
 // openNetwork opens the network that the flags name, or the running devnet.

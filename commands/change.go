@@ -2,11 +2,12 @@ package commands
 
 import (
 	"context"
+	"crypto/sha512"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,16 +81,28 @@ func (app *App) changeMessages(ctx context.Context, args []string, change change
 	return nil
 }
 
-// messageHash is what nodes call a message, those of 2020 too: whether it can be changed is theirs to say.
-var messageHash = regexp.MustCompile("^([0-9a-f]{128}|[A-Za-z0-9+/]{43})$")
+// isMessageHash reports whether nodes may call a message so: today's in base64, those of 2020 in hex. Whether it can be
+// changed is theirs to say.
+func isMessageHash(name string) bool {
+	const hexDigits, letters = "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	switch len(name) {
+	case 2 * sha512.Size:
+		return strings.TrimLeft(name, hexDigits) == ""
+	case rpc.HashTextLength:
+		return strings.TrimLeft(name, letters) == ""
+	}
+	return false
+}
 
 // namedHashes collects hashes, each once.
 func (app *App) namedHashes(args []string) (hashes []string, err error) {
+	taken := make(map[hashName]bool)
 	take := func(name hashName) error {
-		if !messageHash.MatchString(string(name)) {
+		if !isMessageHash(string(name)) {
 			return fmt.Errorf("%w: %.200q is not a message hash", errBadInput, string(name))
 		}
-		if !slices.Contains(hashes, string(name)) {
+		if !taken[name] {
+			taken[name] = true
 			hashes = append(hashes, string(name))
 		}
 		return nil

@@ -68,7 +68,7 @@ func (app *App) openChecker(ctx context.Context) (*route.Router, error) {
 
 // isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
 func isNoAccount(err error) bool {
-	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, errAccountRequired)
+	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
 func (app *App) checkSwarm(ctx context.Context, router *route.Router, id sessionid.ID) error {

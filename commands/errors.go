@@ -34,18 +34,17 @@ func (e *codedError) Unwrap() []error { return []error{e.codeOf, e.err} }
 
 // Errors that only the command line has.
 var (
-	errBadInput        = errors.New("bad input")
-	errStdinTerminal   = errors.New("stdin is a terminal")
-	errPartial         = errors.New("some items failed")
-	errNoNetwork       = errors.New("no network is named and no devnet is running")
-	errAccountRequired = errors.New("the keystore has several accounts")
-	errNodeNotFound    = errors.New("no registered service node has that key")
-	errInvalidPow      = errors.New("the proof of work does not meet the difficulty")
-	errDevnetRunning   = errors.New("a devnet is running already")
-	errMnemonic        = errors.New("recovery words are not valid")
-	errBadTTL          = errors.New("bad time to live")
-	errBadConfig       = errors.New("bad config file")
-	errOutputClosed    = errors.New("stdout is closed, or the null device opened for reading and writing")
+	errBadInput      = errors.New("bad input")
+	errStdinTerminal = errors.New("stdin is a terminal")
+	errPartial       = errors.New("some items failed")
+	errNoNetwork     = errors.New("no network is named and no devnet is running")
+	errNodeNotFound  = errors.New("no registered service node has that key")
+	errInvalidPow    = errors.New("the proof of work does not meet the difficulty")
+	errDevnetRunning = errors.New("a devnet is running already")
+	errMnemonic      = errors.New("recovery words are not valid")
+	errBadTTL        = errors.New("bad time to live")
+	errBadConfig     = errors.New("bad config file")
+	errOutputClosed  = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
 // codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.
@@ -59,7 +58,7 @@ var codeTable = []struct {
 	{errBadConfig, record.CodeBadConfig},
 	{errOutputClosed, record.CodeOutputClosed},
 	{errNoNetwork, record.CodeNoNetwork},
-	{errAccountRequired, record.CodeAccountRequired},
+	{keystore.ErrSeveralAccounts, record.CodeAccountRequired},
 	{errNodeNotFound, record.CodeNodeNotFound},
 	{errInvalidPow, record.CodeInvalidPow},
 	{pow.ErrUnreachable, record.CodeDifficultyTooHigh},

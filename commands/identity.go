@@ -53,17 +53,13 @@ func (app *App) listIdentities(ctx context.Context, _ []string) error {
 
 // printIdentities prints an identity record for every account of a keystore.
 func (app *App) printIdentities(ctx context.Context, store *keystore.Store) error {
-	env, err := app.environment()
-	if err != nil {
-		return err
-	}
 	names, err := store.Accounts(ctx)
 	if err != nil {
 		return err
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		a, err := account.Open(ctx, store, env, name)
+		a, err := account.Open(ctx, store, app.environment(), name)
 		if err != nil {
 			return err
 		}

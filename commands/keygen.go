@@ -58,11 +58,7 @@ func (app *App) runKeygen(ctx context.Context, opts *keygenOptions) error {
 	if err != nil {
 		return err
 	}
-	env, err := app.environment()
-	if err != nil {
-		return err
-	}
-	made, err := account.Create(ctx, store, env, name, opts.displayName, seed)
+	made, err := account.Create(ctx, store, app.environment(), name, opts.displayName, seed)
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -46,28 +43,6 @@ func run(ctx context.Context, args []string, streams Streams) int {
 	problem := describe(err)
 	app.writeError(problem)
 	return problem.ExitCode
-}
-
-// errSignal is why a context ended: the signal that ended it.
-type errSignal struct{ os.Signal }
-
-func (e errSignal) Error() string { return "stopped by signal: " + e.String() }
-
-// untilSignal returns a context that SIGINT and SIGTERM end too. It listens for the rest of the process's life.
-func untilSignal(parent context.Context) context.Context {
-	ctx, cancel := context.WithCancelCause(parent)
-	if len(survived) > 0 {
-		signal.Notify(make(chan os.Signal, 1), survived...)
-	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		s := <-signals
-		// A second signal kills at once: whoever insists is right.
-		signal.Stop(signals)
-		cancel(errSignal{s})
-	}()
-	return ctx
 }
 
 // topCommand is how to make the command of a name.

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,8 +34,17 @@ func manPage(cmd *cobra.Command, section int) string {
 	return b.String()
 }
 
-// setAsItStands finds tables and lists among paragraphs.
-var setAsItStands = regexp.MustCompile("(?m)^(  |Reads:|Prints:)")
+// standsAsItIs finds tables and lists among paragraphs.
+func standsAsItIs(paragraph string) bool {
+	for line := range strings.Lines(paragraph) {
+		for _, start := range []string{"  ", "Reads:", "Prints:"} {
+			if strings.HasPrefix(line, start) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // manText sets paragraphs, and what is indented as it stands. Exit statuses and what commands read get headings.
 func manText(text string) string {
@@ -47,7 +55,7 @@ func manText(text string) string {
 			paragraph = rest
 		}
 		escaped := strings.TrimPrefix(roff.Replace("\n"+paragraph), "\n")
-		if setAsItStands.MatchString(paragraph) {
+		if standsAsItIs(paragraph) {
 			fmt.Fprintf(&b, ".PP\n.nf\n%s\n.fi\n", escaped)
 		} else {
 			fmt.Fprintf(&b, ".PP\n%s\n", escaped)

@@ -44,8 +44,8 @@ func (app *App) noteDevnet(note devnetNote) (remove func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	announced, err := presence.Announce(dir)
-	if err != nil {
+	announced := presence.In(dir)
+	if err := announced.Announce(); err != nil {
 		return nil, err
 	}
 	data, err := json.Marshal(note)

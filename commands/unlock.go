@@ -134,6 +134,7 @@ func askPassphrase(ctx context.Context, prompt string) (passphrase []byte, err e
 		return nil, usageError(fmt.Errorf("asking for a passphrase needs a terminal: %w", err))
 	}
 	defer terminal.Close()
+	ctx.Done() // from here on a signal that killed would leave a terminal that does not show what is typed
 	show, err := hideTyping(terminal)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("asking for a passphrase: %w", err))

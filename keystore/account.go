@@ -104,22 +104,44 @@ func (s *Store) RemoveAccount(ctx context.Context, name string) error {
 // inAccount calls fn with a transaction on one account.
 func (s *Store) inAccount(ctx context.Context, name string, writable bool, fn func(*Tx) error) error {
 	return s.withDatabase(ctx, writable, func(db *database) error {
-		return s.transact(db, writable, func(records *bbolt.Bucket) error {
-			tx := &Tx{db: db, keys: s.keys, records: records, account: s.accountLabel(name), writable: writable}
-			err := db.guard(func() (err error) {
-				sealed := records.Get(tx.account[:])
-				if sealed == nil {
-					return fmt.Errorf("%w: %s", ErrAccountNotFound, name)
-				}
-				tx.id, _, err = s.openAccount(tx.account[:], sealed)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return tx.run(fn)
-		})
+		return s.transact(db, writable, func(records *bbolt.Bucket) error { return s.work(db, records, name, writable, fn) })
 	})
+}
+
+// work calls fn with one account, within a transaction.
+func (s *Store) work(db *database, records *bbolt.Bucket, name string, writable bool, fn func(*Tx) error) error {
+	tx := &Tx{db: db, keys: s.keys, records: records, account: s.accountLabel(name), writable: writable}
+	err := db.guard(func() (err error) {
+		sealed := records.Get(tx.account[:])
+		if sealed == nil {
+			return fmt.Errorf("%w: %s", ErrAccountNotFound, name)
+		}
+		tx.id, _, err = s.openAccount(tx.account[:], sealed)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return tx.run(fn)
+}
+
+// onlyAccount returns the name of the only account.
+func (s *Store) onlyAccount(db *database, records *bbolt.Bucket) (string, error) {
+	var names []string
+	err := db.guard(func() (err error) {
+		names, err = s.accountNames(records)
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case len(names) == 0:
+		return "", ErrAccountNotFound
+	case len(names) > 1:
+		slices.Sort(names)
+		return "", fmt.Errorf("%w: %q", ErrSeveralAccounts, names)
+	}
+	return names[0], nil
 }
 
 func (s *Store) accountLabel(name string) label { return s.keys.label("account", name) }

@@ -78,5 +78,9 @@ func initialize(path string, f format, w wrap) (err error) {
 	if err != nil {
 		return err
 	}
+	// Growing it later would take the first change a sync more.
+	if err := os.Truncate(path, initialSize); err != nil {
+		return err
+	}
 	return db.Sync()
 }

@@ -40,13 +40,13 @@ func openDatabase(ctx context.Context, path string, writable bool, options Optio
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	db, err := tryOpenDatabase(path, writable, options)
+	if !errors.Is(err, berrors.ErrTimeout) {
+		return db, err
+	}
 	ctx, cancel := options.wait(ctx)
 	defer cancel()
 	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
-		db, err := tryOpenDatabase(path, writable, options)
-		if !errors.Is(err, berrors.ErrTimeout) {
-			return db, err
-		}
 		// Waiting at random keeps processes that compete from falling into step.
 		timer := time.NewTimer(retry/2 + rand.N(retry))
 		select {
@@ -54,6 +54,10 @@ func openDatabase(ctx context.Context, path string, writable bool, options Optio
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, context.Cause(ctx)
+		}
+		db, err := tryOpenDatabase(path, writable, options)
+		if !errors.Is(err, berrors.ErrTimeout) {
+			return db, err
 		}
 	}
 }

@@ -27,6 +27,8 @@ var (
 	ErrAccountName = errors.New("account name is not 1 to 64 letters, digits, dots, underscores or hyphens")
 	// ErrAccountNotFound reports an account that the keystore does not have.
 	ErrAccountNotFound = errors.New("account not found")
+	// ErrSeveralAccounts reports a keystore with several accounts when the only one was asked for.
+	ErrSeveralAccounts = errors.New("the keystore has several accounts")
 	// ErrAccountExists reports an account that the keystore already has.
 	ErrAccountExists = errors.New("account already exists")
 

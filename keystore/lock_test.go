@@ -37,10 +37,14 @@ func TestLockTimeout(t *testing.T) {
 		defer unlock()
 		nothing := func(*Tx) error { return nil }
 		for name, operation := range map[string]func() error{
-			"View":    func() error { return store.View(t.Context(), "alice", nothing) },
-			"Update":  func() error { return store.Update(t.Context(), "alice", nothing) },
-			"Backup":  func() error { return store.Backup(t.Context(), io.Discard, nil) },
-			"Open":    func() error { _, err := Open(t.Context(), store.dir, Unlock{}, Options{}); return err },
+			"View":   func() error { return store.View(t.Context(), "alice", nothing) },
+			"Update": func() error { return store.Update(t.Context(), "alice", nothing) },
+			"Backup": func() error { return store.Backup(t.Context(), io.Discard, nil) },
+			"Open":   func() error { _, err := Open(t.Context(), store.dir, Unlock{}, Options{}); return err },
+			"OpenAccount": func() error {
+				_, _, err := OpenAccount(t.Context(), store.dir, Unlock{}, Options{}, "", nothing)
+				return err
+			},
 			"rewrite": func() error { return store.ChangePassphrase(t.Context(), Unlock{}) },
 		} {
 			start := time.Now()

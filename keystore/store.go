@@ -40,6 +40,51 @@ func Open(ctx context.Context, dir string, unlock Unlock, options Options) (*Sto
 	return openFile(ctx, dir, filepath.Join(dir, databaseName), unlock, options.withDefaults())
 }
 
+// OpenAccount is Open and then View in one, of the account of that name, or of the only one if name is empty. It returns
+// the account's name, too. Where a key file opens the keystore, all of it is one transaction. The error is also
+// ErrAccountNotFound, ErrSeveralAccounts or fn's.
+func OpenAccount(ctx context.Context, dir string, unlock Unlock, options Options, name string, fn func(*Tx) error) (*Store, string, error) {
+	if err := checkDir(dir); err != nil {
+		return nil, "", err
+	}
+	var store *Store
+	view := func(db *database, records *bbolt.Bucket) (err error) {
+		if name == "" {
+			name, err = store.onlyAccount(db, records)
+		}
+		if err != nil {
+			return err
+		}
+		return store.work(db, records, name, false, fn)
+	}
+	options = options.withDefaults()
+	f, w, err := inspect(ctx, filepath.Join(dir, databaseName), options, func(db *database, records *bbolt.Bucket, f format, w wrap) error {
+		if w.kind != wrappedByKeyFile {
+			return nil // nobody is asked for a passphrase under the lock
+		}
+		data, err := unlock.open(ctx, dir, f, w)
+		if err != nil {
+			return err
+		}
+		store = newStore(dir, options, f, data)
+		return view(db, records)
+	})
+	if err == nil && store == nil {
+		var data secret
+		if data, err = unlock.open(ctx, dir, f, w); err != nil {
+			return nil, "", err
+		}
+		store = newStore(dir, options, f, data)
+		err = store.withDatabase(ctx, false, func(db *database) error {
+			return store.transact(db, false, func(records *bbolt.Bucket) error { return view(db, records) })
+		})
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return store, name, nil
+}
+
 // openFile unlocks the database file at path, which is, or is about to become, that of the keystore in dir.
 func openFile(ctx context.Context, dir, path string, unlock Unlock, options Options) (*Store, error) {
 	f, w, err := readHeader(ctx, path, options)
@@ -53,21 +98,28 @@ func openFile(ctx context.Context, dir, path string, unlock Unlock, options Opti
 	return newStore(dir, options, f, data), nil
 }
 
-func readHeader(ctx context.Context, path string, options Options) (f format, w wrap, err error) {
+func readHeader(ctx context.Context, path string, options Options) (format, wrap, error) {
+	return inspect(ctx, path, options, func(*database, *bbolt.Bucket, format, wrap) error { return nil })
+}
+
+// inspect reads the header of the database file at path and calls fn with it and all records, in the same transaction.
+func inspect(ctx context.Context, path string, options Options, fn func(*database, *bbolt.Bucket, format, wrap) error) (f format, w wrap, err error) {
 	db, err := openDatabase(ctx, path, false, options)
 	if err != nil {
 		return f, w, err
 	}
 	err = db.transact(false, func(tx *bbolt.Tx) error {
-		return db.guard(func() (err error) {
-			records, stored, err := recordsOf(tx)
-			if err != nil {
-				return err
+		var records *bbolt.Bucket
+		err := db.guard(func() (err error) {
+			if records, f, err = recordsOf(tx); err == nil {
+				w, err = parseWrap(records.Get(wrapKey))
 			}
-			f = stored
-			w, err = parseWrap(records.Get(wrapKey))
 			return err
 		})
+		if err != nil {
+			return err
+		}
+		return fn(db, records, f, w)
 	})
 	if closeErr := db.close(); err == nil {
 		err = closeErr

@@ -44,9 +44,11 @@ type Environment struct {
 	Now    func() time.Time
 	Random io.Reader
 	// Owner is this process's name, and Look tells what became of another one. They decide who works on what stands
-	// in the outbox and in the inbox.
-	Owner string
-	Look  func(owner string) presence.State
+	// in the outbox and in the inbox. Announce is called before anything is claimed in Owner's name, so that from then on
+	// others find this process alive; nil if they do anyway.
+	Owner    string
+	Announce func() error
+	Look     func(owner string) presence.State
 	// Plain sends without sealed sender, as the first releases could, and Original without our extension, as clients of
 	// others do. Both are for replaying recordings.
 	Plain    bool
@@ -119,18 +121,33 @@ func newRegistrationID(random io.Reader) (uint32, error) {
 // Open loads an account. The error wraps keystore.ErrAccountNotFound if there is none of that name.
 func Open(ctx context.Context, store *keystore.Store, env Environment, name string) (*Account, error) {
 	a := &Account{store: store, env: env, name: name}
-	err := store.View(ctx, name, func(tx *keystore.Tx) error {
-		_, err := get(tx, tableIdentity, identityKey, &a.id)
-		return err
-	})
-	if err != nil {
+	if err := store.View(ctx, name, a.load); err != nil {
 		return nil, err
 	}
+	return a, nil
+}
+
+// OpenIn is Open for the keystore in a folder, which it opens first: see keystore.OpenAccount. An empty name is that of the
+// only account.
+func OpenIn(ctx context.Context, dir string, unlock keystore.Unlock, options keystore.Options, env Environment, name string) (*Account, error) {
+	a := &Account{env: env}
+	var err error
+	if a.store, a.name, err = keystore.OpenAccount(ctx, dir, unlock, options, name, a.load); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// load reads the account's identity.
+func (a *Account) load(tx *keystore.Tx) error {
+	if _, err := get(tx, tableIdentity, identityKey, &a.id); err != nil {
+		return err
+	}
 	if len(a.id.Seed) != len(sessionid.Seed{}) {
-		return nil, fmt.Errorf("account %q: %w", name, keystore.ErrCorrupt)
+		return fmt.Errorf("identity: %w", keystore.ErrCorrupt)
 	}
 	a.keys = sessionid.KeysFromSeed(sessionid.Seed(a.id.Seed))
-	return a, nil
+	return nil
 }
 
 // Name returns the account's name in its keystore.
@@ -169,6 +186,14 @@ func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) 
 		}
 		return work(tx)
 	})
+}
+
+// claim returns the name for what this process takes on, once others can find it alive.
+func (a *Account) claim() (owner string, err error) {
+	if a.env.Announce != nil {
+		err = a.env.Announce()
+	}
+	return a.env.Owner, err
 }
 
 func (a *Account) view(ctx context.Context, work func(tx *keystore.Tx) error) error {

@@ -58,7 +58,11 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event) error {
 	if event.Seq, err = tx.Append(tableInbox, value); err != nil {
 		return err
 	}
-	return put(tx, tableUndelivered, seqName(event.Seq), a.env.Owner)
+	owner, err := a.claim()
+	if err != nil {
+		return err
+	}
+	return put(tx, tableUndelivered, seqName(event.Seq), owner)
 }
 
 // ClaimUndelivered returns the events that were received but never printed, oldest first, except those that another
@@ -78,6 +82,10 @@ func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
+	mine, err := a.claim()
+	if err != nil {
+		return nil, err
+	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		events = nil
 		for _, seq := range waiting {
@@ -93,7 +101,7 @@ func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool)
 			if err != nil {
 				return err
 			}
-			if err := put(tx, tableUndelivered, seqName(seq), a.env.Owner); err != nil {
+			if err := put(tx, tableUndelivered, seqName(seq), mine); err != nil {
 				return err
 			}
 			events = append(events, event)

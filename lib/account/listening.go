@@ -23,7 +23,11 @@ func (a *Account) ListenAt(ctx context.Context, node string, port uint16) error 
 		if err := a.forgetListeners(tx); err != nil {
 			return err
 		}
-		return put(tx, tableListeners, a.env.Owner, listening{node, port, a.env.Now().UTC()})
+		owner, err := a.claim()
+		if err != nil {
+			return err
+		}
+		return put(tx, tableListeners, owner, listening{node, port, a.env.Now().UTC()})
 	})
 }
 

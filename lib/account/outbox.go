@@ -126,6 +126,8 @@ func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
 	out.Owner, out.QueuedAt = owner, a.env.Now().UTC()
 	if owner == nobody {
 		a.answered.Store(true)
+	} else if _, err := a.claim(); err != nil {
+		return err
 	}
 	value, err := json.Marshal(out)
 	if err != nil {
@@ -191,10 +193,14 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 		if err != nil {
 			return Outgoing{}, false, err
 		}
-		if found && (out.Claimed || a.abandoned(out)) && !out.over(a.env.Now()) {
-			out.Owner, out.Claimed, out.Resumed = a.env.Owner, false, true
-			return out, true, saveOutgoing(tx, out)
+		if !found || !out.Claimed && !a.abandoned(out) || out.over(a.env.Now()) {
+			continue
 		}
+		if out.Owner, err = a.claim(); err != nil {
+			return Outgoing{}, false, err
+		}
+		out.Claimed, out.Resumed = false, true
+		return out, true, saveOutgoing(tx, out)
 	}
 	return Outgoing{}, false, nil
 }
@@ -203,6 +209,10 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 // over: entries whose time to live has passed and stored ones that nobody asks for any more. Dropped are entries
 // that expired unsent. What is only for the synchronous route is left to a rerun of its own command.
 func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing, err error) {
+	mine, err := a.claim()
+	if err != nil {
+		return nil, nil, err
+	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		claimed, dropped = nil, nil
 		now := a.env.Now()
@@ -220,7 +230,7 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 			case out.Receipt != nil, out.OnlySync:
 				return nil
 			}
-			out.Owner, out.Claimed = a.env.Owner, true
+			out.Owner, out.Claimed = mine, true
 			claimed = append(claimed, out)
 			return saveOutgoing(tx, out)
 		})

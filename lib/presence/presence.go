@@ -1,9 +1,9 @@
 // Package presence tells whether the process that claimed a piece of shared work is still alive.
 //
-// A process announces itself by holding a lock on a file of its own. The lock goes with the process, however it ends,
-// so work that a killed process left behind can be taken over at once, and work in progress is never done twice. A
-// process that ends well removes its file, so that the file tells for a while who did not. Process numbers would not
-// do: they are reused, and they mean nothing in another container.
+// Before a process claims anything it announces itself by holding a lock on a file of its own. The lock goes with the
+// process, however it ends, so work that a killed process left behind can be taken over at once, and work in progress is
+// never done twice. A process that ends well removes its file, so that the file tells for a while who did not. Process
+// numbers would not do: they are reused, and they mean nothing in another container.
 package presence
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,33 +34,44 @@ const (
 	Crashed
 )
 
-// Presence is this process's announcement. The zero value is not usable: see Announce.
+// Presence is this process among those that share a folder. It is safe for concurrent use. The zero value is not usable:
+// see In.
 type Presence struct {
 	dir  string
 	name string
-	lock *os.File
+
+	mu   sync.Mutex
+	lock *os.File // nil until the process is announced
 }
 
-// Announce creates dir if needed (0700) and a locked file in it. Old files of crashed processes are removed.
-func Announce(dir string) (*Presence, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	sweep(dir)
+// In returns a presence in dir that is not announced yet.
+func In(dir string) *Presence {
 	var id [8]byte
-	_, err := rand.Read(id[:])
-	if err != nil {
-		return nil, err
-	}
-	name := hex.EncodeToString(id[:])
-	p := &Presence{dir: dir, name: name}
-	if p.lock, err = createLocked(p.path(name)); err != nil {
-		return nil, fmt.Errorf("announcing this process: %w", err)
-	}
-	return p, nil
+	rand.Read(id[:])
+	return &Presence{dir: dir, name: hex.EncodeToString(id[:])}
 }
 
-// Name identifies this process in the work that it claims.
+// Announce creates the folder if needed (0700) and a locked file in it, unless there is one already. Old files of crashed
+// processes are removed.
+func (p *Presence) Announce() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lock != nil {
+		return nil
+	}
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return err
+	}
+	sweep(p.dir)
+	lock, err := createLocked(p.path(p.name))
+	if err != nil {
+		return fmt.Errorf("announcing this process: %w", err)
+	}
+	p.lock = lock
+	return nil
+}
+
+// Name identifies this process in the work that it claims. To others it lives only once it is announced.
 func (p *Presence) Name() string { return p.name }
 
 // Look tells what became of the process that announced itself in the same folder as name.
@@ -88,11 +100,17 @@ func Look(dir, name string) State {
 
 func (p *Presence) path(name string) string { return filepath.Join(p.dir, name+suffix) }
 
-// Close ends the announcement.
+// Close ends the announcement, if there is one.
 func (p *Presence) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lock == nil {
+		return nil
+	}
 	if err := p.lock.Close(); err != nil {
 		return err
 	}
+	p.lock = nil
 	if err := os.Remove(p.path(p.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -7,16 +7,19 @@ import (
 	"time"
 )
 
+func announce(t *testing.T, dir string) *Presence {
+	t.Helper()
+	p := In(dir)
+	if err := p.Announce(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func TestAliveUntilClosed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "live")
-	first, err := Announce(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := Announce(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := announce(t, dir)
+	second := announce(t, dir)
 	defer second.Close()
 	if second.Look(first.Name()) != Alive || first.Look(second.Name()) != Alive || first.Look(first.Name()) != Alive {
 		t.Fatal("a running process does not count as alive")
@@ -37,10 +40,7 @@ func TestKilledProcessCrashed(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := Announce(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := announce(t, dir)
 	defer p.Close()
 	for range 2 {
 		if state := p.Look(left); state != Crashed {
@@ -51,10 +51,7 @@ func TestKilledProcessCrashed(t *testing.T) {
 	if err := os.Chtimes(path, longAgo, longAgo); err != nil {
 		t.Fatal(err)
 	}
-	other, err := Announce(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := announce(t, dir)
 	defer other.Close()
 	if state := p.Look(left); state != Gone {
 		t.Fatalf("a process that crashed long ago is in state %d", state)
@@ -62,14 +59,47 @@ func TestKilledProcessCrashed(t *testing.T) {
 }
 
 func TestNobodyIsGone(t *testing.T) {
-	p, err := Announce(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := announce(t, t.TempDir())
 	defer p.Close()
 	for _, name := range []string{"", "../x", "nobody"} {
 		if state := p.Look(name); state != Gone {
 			t.Errorf("%q is in state %d", name, state)
 		}
+	}
+}
+
+// A process that claims nothing leaves no trace, not even a folder.
+func TestNotAnnounced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "live")
+	p := In(dir)
+	if state := p.Look(p.Name()); state != Alive {
+		t.Errorf("to itself a process is in state %d", state)
+	}
+	if state := Look(dir, p.Name()); state != Gone {
+		t.Errorf("to others a process that is not announced is in state %d", state)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the folder is there: %v", err)
+	}
+}
+
+// To announce again changes nothing.
+func TestAnnouncedTwice(t *testing.T) {
+	dir := t.TempDir()
+	p := announce(t, dir)
+	if err := p.Announce(); err != nil {
+		t.Fatal(err)
+	}
+	if state := Look(dir, p.Name()); state != Alive {
+		t.Errorf("state %d", state)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("left behind: %v %v", entries, err)
 	}
 }

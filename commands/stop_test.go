@@ -33,7 +33,7 @@ func TestStoppableListensOnDemand(t *testing.T) {
 		}
 		child, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
-		if ctx.Done() != ctx.Done() || s.begun != 1 {
+		if first := ctx.Done(); first != ctx.Done() || s.begun != 1 {
 			t.Errorf("begun %d times", s.begun)
 		}
 		s.stop(errSignal{syscall.SIGTERM})

@@ -36,6 +36,8 @@ type App struct {
 	passphrase  passphraseFlags
 	logging     logFlags
 	origins     map[string]origin // of the settings, by name
+	unwritten   error             // why help that --help asked for could not be written
+	homeless    error             // why there is no folder for a keystore; what needs none goes on
 
 	presence *presence.Presence
 	network  *network.Client
@@ -50,7 +52,19 @@ func (app *App) addGlobalFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&app.accountName, "account", "", "account in the keystore (default: the only one)")
 	flags.StringVar(&app.networkName, "network", "", "name, file or seed URL of the network, mainnet or testnet (default: the running devnet)")
 	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, or never if it is 0")
+	refuse(flags, "timeout", func() error {
+		if app.timeout < 0 {
+			return errors.New("a time must not be negative")
+		}
+		return nil
+	})
 	flags.DurationVar(&app.lockTimeout, "lock-timeout", keystore.DefaultLockTimeout, "how long to wait for the keystore's lock")
+	refuse(flags, "lock-timeout", func() error {
+		if app.lockTimeout <= 0 {
+			return errors.New("a time to wait must be positive")
+		}
+		return nil
+	})
 	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
 	flags.StringVar(&app.printer.path, "select", "", "print only what this gjson path selects of each record")
 	app.logging.add(flags)
@@ -71,15 +85,7 @@ func (app *App) prepare(cmd *cobra.Command) (err error) {
 		return err
 	}
 	if app.keystoreDir == "" {
-		if app.keystoreDir, err = dataDir(app.streams.Env); err != nil {
-			return err
-		}
-	}
-	switch {
-	case app.timeout < 0:
-		return usageError(errors.New("--timeout must not be negative"))
-	case app.lockTimeout <= 0:
-		return usageError(errors.New("--lock-timeout must be positive"))
+		app.keystoreDir, app.homeless = dataDir(app.streams.Env)
 	}
 	app.log, err = app.logging.logger(app.streams.Err)
 	return err
@@ -199,6 +205,9 @@ func (app *App) close() error {
 }
 
 func (app *App) openKeystore(ctx context.Context) (*keystore.Store, error) {
+	if app.homeless != nil {
+		return nil, app.homeless
+	}
 	return keystore.Open(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions())
 }
 
@@ -208,6 +217,9 @@ func (app *App) keystoreOptions() keystore.Options {
 
 // createKeystore opens the keystore, making it if there is none.
 func (app *App) createKeystore(ctx context.Context) (*keystore.Store, error) {
+	if app.homeless != nil {
+		return nil, app.homeless
+	}
 	return keystore.Create(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions())
 }
 
@@ -224,6 +236,9 @@ func (app *App) environment() account.Environment {
 
 // openAccount opens the account that the flags name, or the only one.
 func (app *App) openAccount(ctx context.Context) (*account.Account, error) {
+	if app.homeless != nil {
+		return nil, app.homeless
+	}
 	return account.OpenIn(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions(), app.environment(), app.accountName)
 }
 

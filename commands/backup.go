@@ -85,7 +85,7 @@ func (app *App) saveBackup(ctx context.Context, store *keystore.Store, path stri
 func publish(path string, write func(io.Writer) error) (size int64, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
-		return 0, usageError(err)
+		return 0, err
 	}
 	err = write(file)
 	if err == nil {
@@ -114,6 +114,9 @@ func newRestoreCommand(app *App) *cobra.Command {
 }
 
 func (app *App) runRestore(ctx context.Context, args []string) error {
+	if app.homeless != nil {
+		return app.homeless
+	}
 	in := app.streams.In
 	if args[0] != "-" {
 		file, err := os.Open(args[0])

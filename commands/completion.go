@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -26,10 +27,33 @@ func newCompletionCommand(app *App) *cobra.Command {
 	}
 	out := app.streams.Out
 	return parent("completion", "Print scripts that let a shell complete command lines", "",
-		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return root.GenBashCompletionV2(out, true) }),
+		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return writeBashCompletion(root, out) }),
 		shell("zsh", "_sessiontool", func(root *cobra.Command) error { return root.GenZshCompletion(out) }),
 		shell("fish", "sessiontool.fish", func(root *cobra.Command) error { return root.GenFishCompletion(out, true) }),
 		shell("powershell", "sessiontool.ps1", func(root *cobra.Command) error { return root.GenPowerShellCompletionWithDesc(out) }))
+}
+
+// bashAlone finds the words of a command line where the package bash-completion, which does it better, is not installed.
+const bashAlone = `
+if ! declare -F _get_comp_words_by_ref >/dev/null; then
+    __sessiontool_init_completion()
+    {
+        local line=${COMP_LINE:0:COMP_POINT}
+        read -ra words <<<"$line"
+        [[ $line == *[[:space:]] ]] && words+=("")
+        cword=$((${#words[@]} - 1))
+        cur=${words[cword]}
+        prev=${words[cword - 1]}
+    }
+fi
+`
+
+func writeBashCompletion(root *cobra.Command, out io.Writer) error {
+	if err := root.GenBashCompletionV2(out, true); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, bashAlone)
+	return err
 }
 
 // completer proposes words for a place on the command line.
@@ -58,7 +82,13 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 	if cmd.Name() != "path" { // whose --to is a node
 		propose("to", contacts)
 	}
-	propose("for", contacts)
+	if cmd.Name() == "bundle" { // not listen, whose --for is a time
+		propose("for", contacts)
+	}
+	propose("route", words("auto", record.RouteSync, record.RouteAsync))
+	propose("protocol", words(protocolAuto, "2020", "today"))
+	propose("generation", words("2020", "today", generationBoth))
+	propose("format", words("svg", "dot"))
 	takesID := strings.Contains(cmd.Use, " ID") || strings.Contains(cmd.Use, " [ID")
 	if takesID && cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = contacts

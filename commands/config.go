@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ func newConfigCommand(app *App) *cobra.Command {
 			"from: a flag, the environment, the config file, or the default.",
 		Example: "  sessiontool config show --origin\n" +
 			"  sessiontool config show keystore --select value",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return settings, cobra.ShellCompDirectiveNoFileComp
+		},
 	}
 	show.RunE = app.runE(func(_ context.Context, args []string) error { return app.showConfig(show.Flags(), args, showOrigin) })
 	show.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")
@@ -79,7 +83,11 @@ func configPath(env func(string) string) (string, error) {
 
 // dataDir is where the keystore is unless something else is said.
 func dataDir(env func(string) string) (string, error) {
-	return userDir(env, "XDG_DATA_HOME", filepath.Join(".local", "share"))
+	dir, err := userDir(env, "XDG_DATA_HOME", filepath.Join(".local", "share"))
+	if err != nil {
+		err = fmt.Errorf("%w, or use --keystore", err)
+	}
+	return dir, err
 }
 
 // stateDir is where running devnets are noted.
@@ -92,12 +100,9 @@ func userDir(env func(string) string, variable, fallback string) (string, error)
 	if base := env(variable); filepath.IsAbs(base) {
 		return filepath.Join(base, "sessiontool"), nil
 	}
-	home := env("HOME")
+	home := cmp.Or(env("HOME"), env("USERPROFILE")) // the latter on Windows
 	if home == "" {
-		var err error
-		if home, err = os.UserHomeDir(); err != nil {
-			return "", usageError(fmt.Errorf("no home folder: use --keystore, or set %s: %w", variable, err))
-		}
+		return "", usageError(fmt.Errorf("there is no home folder: set HOME or %s", variable))
 	}
 	return filepath.Join(home, fallback, "sessiontool"), nil
 }

@@ -125,6 +125,8 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 		return "", usageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
 	case opts.nodes > devnet.MaxNodes:
 		return "", usageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
+	case !nameable(opts.name):
+		return "", usageError(fmt.Errorf("--name %q is nothing that --network takes for a name", opts.name))
 	case opts.swarmSize < 1:
 		return "", usageError(errors.New("--swarm-size must be positive"))
 	case opts.difficulty < 1:

@@ -23,7 +23,7 @@ func newDoctorCommand(app *App) *cobra.Command {
 		Short: "Look for what keeps commands from working, and tell what to do",
 		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes and whether\n" +
 			"it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the account's own swarm. What\n" +
-			"depends on something that failed is skipped. Nothing is changed.",
+			"depends on something that failed is skipped. Nothing is changed, except for what is remembered of the network.",
 		Example: "  sessiontool doctor\n" +
 			"  sessiontool doctor --select '{name,ok,hint}'",
 		Args: cobra.NoArgs,

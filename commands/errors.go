@@ -140,9 +140,18 @@ var codeTable = []struct {
 	{syscall.ENOSPC, record.CodeDiskFull},
 	{syscall.EDQUOT, record.CodeDiskFull},
 	{syscall.EFBIG, record.CodeDiskFull},
+	{node.ErrFolder, record.CodeBadNodeFolder}, // what the system says of full disks counts first
+	// What was named is not what it has to be, whether a file, a folder, a descriptor or an address.
+	{fs.ErrNotExist, record.CodeUsage},
+	{fs.ErrPermission, record.CodeUsage},
+	{syscall.ENOTDIR, record.CodeUsage},
+	{syscall.EISDIR, record.CodeUsage},
+	{syscall.ENAMETOOLONG, record.CodeUsage},
+	{syscall.ELOOP, record.CodeUsage},
+	{syscall.EROFS, record.CodeUsage},
+	{syscall.EBADF, record.CodeUsage},
 	{syscall.EADDRINUSE, record.CodeUsage},
 	{syscall.EADDRNOTAVAIL, record.CodeUsage},
-	{node.ErrFolder, record.CodeBadNodeFolder}, // what the system says of a file counts first
 }
 
 // describe makes the record of a failure.
@@ -166,9 +175,6 @@ func classify(err error) record.Code {
 		if errors.Is(err, entry.err) {
 			return entry.code
 		}
-	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return record.CodeUsage
 	}
 	return record.CodeUnexpected
 }

@@ -224,7 +224,9 @@ func TestContracts(t *testing.T) {
 			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
 		}
 		var help bytes.Buffer
-		writeHelp(&help, cmd)
+		if err := writeHelp(&help, cmd); err != nil {
+			t.Error(err)
+		}
 		if !strings.Contains(help.String(), "\nExit status:\n  0 ") || !strings.Contains(help.String(), "\nExamples:\n") {
 			t.Errorf("the help of %s lacks exit statuses or examples:\n%s", cmd.CommandPath(), help.String())
 		}

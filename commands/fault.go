@@ -81,6 +81,7 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 	}
 	for _, cmd := range []*cobra.Command{set, clearCmd} {
 		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd.Flags()) }
+		cmd.ValidArgsFunction = completeFaults
 		cmd.Flags().StringSliceVar(&nodes, "node", nil, "Ed25519 keys of nodes, or their numbers from 0, or all (default all)")
 	}
 	list := &cobra.Command{
@@ -111,6 +112,14 @@ func refuseEmpty(flags *pflag.FlagSet) (err error) {
 		}
 	})
 	return err
+}
+
+// completeFaults proposes the kinds of faults.
+func completeFaults(*cobra.Command, []string, string) (kinds []string, _ cobra.ShellCompDirective) {
+	for _, kind := range devnet.FaultKinds {
+		kinds = append(kinds, string(kind))
+	}
+	return kinds, cobra.ShellCompDirectiveNoFileComp
 }
 
 // newDifficultyCommand makes 'devnet difficulty'.

@@ -10,7 +10,7 @@ import (
 )
 
 // writeHelp writes what --help shows: what the command does, what a script may expect of it, and how it is used.
-func writeHelp(out io.Writer, cmd *cobra.Command) {
+func writeHelp(out io.Writer, cmd *cobra.Command) error {
 	text := strings.TrimRight(longText(cmd), "\n") + "\n"
 	switch {
 	case cmd.Runnable():
@@ -18,8 +18,8 @@ func writeHelp(out io.Writer, cmd *cobra.Command) {
 	case cmd.Example != "":
 		text += "\nExamples:\n" + cmd.Example + "\n"
 	}
-	// Where help cannot be written there is nobody who could read what went wrong.
-	_, _ = io.WriteString(out, text)
+	_, err := io.WriteString(out, text)
+	return err
 }
 
 // newHelpCommand makes 'help', which unlike cobra's own fails for what does not exist.
@@ -29,13 +29,20 @@ func newHelpCommand(app *App) *cobra.Command {
 		Long:    "Print the help of a command, as --help does, or the page of a topic: " + topicNames() + ".",
 		Example: "  sessiontool help friend-request accept\n  sessiontool help exit-codes",
 	}
+	help.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+		if cmd, left, err := help.Root().Find(args); err == nil && len(left) == 0 {
+			for _, child := range cmd.Commands() {
+				names = append(names, cobra.CompletionWithDesc(child.Name(), child.Short))
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 	help.RunE = func(_ *cobra.Command, args []string) error {
 		cmd, left, err := help.Root().Find(args)
 		if err != nil || len(left) > 0 {
 			return usageError(fmt.Errorf("there is no help for %q: see 'sessiontool --help'", strings.Join(args, " ")))
 		}
-		writeHelp(app.streams.Out, cmd)
-		return nil
+		return writeHelp(app.streams.Out, cmd)
 	}
 	return help
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sessiontool/lib/record"
 )
 
 // readAll returns what a stream of items has: values as compact JSON, and "!LINE" for what is no JSON.
@@ -85,6 +87,17 @@ func TestItemsBoundOneValue(t *testing.T) {
 	got := readAll(t, strings.NewReader(long+"\n{\"a\":2}\n"))
 	if want := []string{"!1", `{"a":2}`}; !slices.Equal(got, want) {
 		t.Errorf("got %d items %.80q, want %q", len(got), got, want)
+	}
+}
+
+// A text that is not UTF-8 is refused, and not sent with other letters in it.
+func TestItemsAreUTF8(t *testing.T) {
+	var draft record.Draft
+	if err := decodeItem([]byte("{\"text\":\"caf\xe9\"}"), &draft, 3); !errors.Is(err, errBadInput) {
+		t.Errorf("read as %+v, %v", draft, err)
+	}
+	if err := decodeItem([]byte(`{"text":"café"}`), &draft, 3); err != nil || draft.Text != "café" {
+		t.Errorf("read as %+v, %v", draft, err)
 	}
 }
 

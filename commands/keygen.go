@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -45,6 +46,10 @@ func newKeygenCommand(app *App) *cobra.Command {
 }
 
 func (app *App) runKeygen(ctx context.Context, opts *keygenOptions) error {
+	name := cmp.Or(app.accountName, defaultAccount)
+	if err := account.CheckNames(name, opts.displayName); err != nil {
+		return err
+	}
 	seed, err := app.seed(opts.mnemonicFile)
 	if err != nil {
 		return err
@@ -52,10 +57,6 @@ func (app *App) runKeygen(ctx context.Context, opts *keygenOptions) error {
 	store, err := app.createKeystore(ctx)
 	if err != nil {
 		return err
-	}
-	name := app.accountName
-	if name == "" {
-		name = defaultAccount
 	}
 	made, err := account.Create(ctx, store, app.environment(), name, opts.displayName, seed)
 	if err != nil {

@@ -22,7 +22,32 @@ func (l *logFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVarP(&l.verbose, "verbose", "v", false, "tell on stderr what happens")
 	flags.BoolVarP(&l.quiet, "quiet", "q", false, "tell nothing on stderr but the final error, and draw no progress bar")
 	flags.StringVar(&l.format, "log-format", "text", "how to tell it: text or json")
+	refuse(flags, "log-format", func() error {
+		if l.format != "text" && l.format != "json" {
+			return fmt.Errorf("%q is neither text nor json", l.format)
+		}
+		return nil
+	})
 	flags.StringVar(&l.level, "log-level", "", "how much to tell: debug, info, warn or error (default warn, with --verbose info)")
+	refuse(flags, "log-level", func() error {
+		_, err := l.threshold()
+		return err
+	})
+}
+
+// threshold is the level from which on something is told.
+func (l *logFlags) threshold() (level slog.Level, err error) {
+	switch {
+	case l.level != "":
+		if level.UnmarshalText([]byte(l.level)) != nil {
+			err = fmt.Errorf("%q is not debug, info, warn or error", l.level)
+		}
+	case l.verbose:
+		level = slog.LevelInfo
+	default:
+		level = slog.LevelWarn
+	}
+	return level, err
 }
 
 // logger makes the logger that the flags ask for.
@@ -30,19 +55,12 @@ func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
 	if l.verbose && l.quiet {
 		return nil, usageError(errors.New("--verbose and --quiet exclude each other"))
 	}
-	level := slog.LevelWarn
-	if l.verbose {
-		level = slog.LevelInfo
-	}
-	if l.level != "" {
-		if err := level.UnmarshalText([]byte(l.level)); err != nil {
-			return nil, usageError(fmt.Errorf("--log-level %q is not debug, info, warn or error", l.level))
-		}
+	level, err := l.threshold()
+	if err != nil {
+		return nil, usageError(err)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	switch {
-	case l.format != "text" && l.format != "json":
-		return nil, usageError(fmt.Errorf("--log-format %q is neither text nor json", l.format))
 	case l.quiet:
 		return slog.New(slog.DiscardHandler), nil
 	case l.format == "json":

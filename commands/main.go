@@ -31,6 +31,9 @@ func run(ctx context.Context, args []string, streams Streams) int {
 		app.completeFlags(root)
 	}
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = app.unwritten
+	}
 	if closeErr := app.close(); err == nil {
 		err = closeErr
 	}
@@ -114,7 +117,7 @@ func newRootCommand(app *App, args []string) *cobra.Command {
 	root.SetOut(app.streams.Out)
 	root.SetErr(app.streams.Err)
 	root.SetIn(app.streams.In)
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(app.streams.Out, cmd) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { app.unwritten = writeHelp(app.streams.Out, cmd) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	app.addGlobalFlags(root.PersistentFlags())
 	root.CompletionOptions.DisableDefaultCmd = true

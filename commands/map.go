@@ -41,8 +41,11 @@ func newMapCommand(app *App) *cobra.Command {
 
 // draw settles the format and returns what makes it.
 func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
-	if opts.out == "" {
+	switch opts.out {
+	case "":
 		return nil, usageError(errors.New("--out is required"))
+	case "-":
+		return nil, usageError(errors.New("--out has to be a file: stdout carries records only"))
 	}
 	if opts.out == "-" {
 		return nil, usageError(errors.New("--out names a file: stdout carries records"))
@@ -101,7 +104,7 @@ func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) er
 		}
 	}
 	if err := os.WriteFile(opts.out, draw(drawing), 0o644); err != nil {
-		return usageError(err)
+		return err
 	}
 	out.Nodes, out.Swarms = len(nodes), len(swarms)
 	return app.print(out)

@@ -29,7 +29,7 @@ func (app *App) resolveNetwork() (record.Network, error) {
 		return app.runningDevnet("")
 	case strings.Contains(name, "://"):
 		return record.Network{Name: name, Seeds: []string{name}}, nil
-	case strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".json"):
+	case isPath(name):
 		return readNetworkFile(name)
 	}
 	if known, ok := network.Known(name); ok {
@@ -52,6 +52,17 @@ func (app *App) resolveNetwork() (record.Network, error) {
 	return readNetworkFile(path)
 }
 
+// nameable reports whether --network can mean a devnet by this name.
+func nameable(name string) bool {
+	_, known := network.Known(name)
+	return name != "" && !known && !isPath(name)
+}
+
+// isPath reports whether --network means a file.
+func isPath(network string) bool {
+	return strings.ContainsAny(network, `/\`) || strings.HasSuffix(network, ".json")
+}
+
 func readNetworkFile(path string) (record.Network, error) {
 	var found record.Network
 	data, err := os.ReadFile(path)
@@ -70,9 +81,12 @@ func readNetworkFile(path string) (record.Network, error) {
 // networkConfig makes of a network's description what a client needs.
 func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	config := network.Config{
-		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation), StateFile: network.StatePath(app.keystoreDir, found.Seeds),
+		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation),
 		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.log,
 		Pins: make(map[string][sha256.Size]byte),
+	}
+	if app.keystoreDir != "" {
+		config.StateFile = network.StatePath(app.keystoreDir, found.Seeds)
 	}
 	switch found.OnionCipher {
 	case "", "aes-gcm":
@@ -94,7 +108,7 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	return config, nil
 }
 
-// networkNames lists the running devnets and the network files of the config folder.
+// networkNames lists the running devnets, the network files of the config folder and the public networks.
 func (app *App) networkNames(context.Context) (names []string, err error) {
 	running, err := app.devnets()
 	if err != nil {
@@ -111,5 +125,5 @@ func (app *App) networkNames(context.Context) (names []string, err error) {
 	for _, file := range files {
 		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
 	}
-	return names, err
+	return append(names, "mainnet", "testnet"), err
 }

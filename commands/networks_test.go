@@ -25,6 +25,9 @@ func networkFile(t *testing.T, content string) (network.Config, error) {
 		return network.Config{}, err
 	}
 	config, err := app.networkConfig(found)
+	if config.StateFile != "" {
+		t.Errorf("without a keystore's folder what is known of the network is kept in %q", config.StateFile)
+	}
 	if err == nil {
 		var c *network.Client
 		if c, err = network.New(config); err == nil {

@@ -62,7 +62,7 @@ func allCommands(cmd *cobra.Command) []*cobra.Command {
 
 func addCompletions(root *cobra.Command, pages map[string][]byte) error {
 	for name, generate := range map[string]func(io.Writer) error{
-		"sessiontool.bash": func(out io.Writer) error { return root.GenBashCompletionV2(out, true) },
+		"sessiontool.bash": func(out io.Writer) error { return writeBashCompletion(root, out) },
 		"_sessiontool":     root.GenZshCompletion,
 		"sessiontool.fish": func(out io.Writer) error { return root.GenFishCompletion(out, true) },
 		"sessiontool.ps1":  root.GenPowerShellCompletionWithDesc,

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,7 +12,8 @@ import (
 )
 
 func newPollCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+	var opts route.PollOptions
+	cmd := &cobra.Command{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
 		Long: "Fetch what waits for the account and print it, then exit. It equals 'swarm retrieve | envelope open', with\n" +
@@ -20,21 +22,29 @@ func newPollCommand(app *App) *cobra.Command {
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
 			"prints what had not been printed. A message that cannot be opened is printed as an error record, once.\n\n" +
 			"The first message of somebody unknown, in today's protocol, is printed as a friend_request record and as a\n" +
-			"message, both with the same id. Files that come with a message are not fetched: its notice says so.\n\n" +
+			"message, both with the same id, which count as one. Files that come with a message are not fetched: its notice says so.\n\n" +
+			"With --count it ends after so many records, those that --select passes over among them, and the next poll has\n" +
+			"the rest. With 'poll | head -n 1' it is not so: what head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
 		Example: "  sessiontool poll\n" +
-			"  sessiontool poll --select text",
+			"  sessiontool poll --select text\n" +
+			"  sessiontool poll --count 1",
 		Args: cobra.NoArgs,
-		RunE: app.runE(app.runPoll),
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runPoll(ctx, opts) }),
 	}
+	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
+	return cmd
 }
 
-func (app *App) runPoll(ctx context.Context, _ []string) error {
+func (app *App) runPoll(ctx context.Context, opts route.PollOptions) error {
+	if opts.Count < 0 {
+		return usageError(errors.New("--count must not be negative"))
+	}
 	a, router, err := app.openRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, func(event account.Event) error { return app.printEvent(a, event, false) })
+	return router.Poll(ctx, opts, func(event account.Event) error { return app.printEvent(a, event, false) })
 }
 
 func newInboxCommand(app *App) *cobra.Command {

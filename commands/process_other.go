@@ -4,6 +4,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"os"
 	"syscall"
 )
@@ -16,6 +17,9 @@ func stdoutClosed() bool { return false }
 
 // awaitInput would wait for something to read. Here reading itself waits, and a second signal ends it.
 func awaitInput(ctx context.Context, _ *os.File) error { return context.Cause(ctx) }
+
+// hideTyping would keep what is typed from being shown.
+func hideTyping(*os.File) (show func() error, err error) { return nil, errors.ErrUnsupported }
 
 // detached makes a child survive its parent's terminal.
 func detached() *syscall.SysProcAttr { return nil }

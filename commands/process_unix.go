@@ -60,6 +60,23 @@ func awaitInput(ctx context.Context, file *os.File) error {
 	return context.Cause(ctx)
 }
 
+// hideTyping makes a terminal hand over what is typed line by line, and not show it, until show is called.
+func hideTyping(terminal *os.File) (show func() error, err error) {
+	fd := int(terminal.Fd())
+	modes, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return nil, err
+	}
+	hidden := *modes
+	hidden.Lflag &^= unix.ECHO
+	hidden.Lflag |= unix.ICANON | unix.ISIG
+	hidden.Iflag |= unix.ICRNL
+	if err := unix.IoctlSetTermios(fd, setTermios, &hidden); err != nil {
+		return nil, err
+	}
+	return func() error { return unix.IoctlSetTermios(fd, setTermios, modes) }, nil
+}
+
 // detached makes a child survive its parent's terminal.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 

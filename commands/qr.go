@@ -38,8 +38,5 @@ func (q *qrFlags) draw(streams Streams, text string) error {
 	if q.file == "" {
 		return nil
 	}
-	if err := os.WriteFile(q.file, encode(code), 0o644); err != nil {
-		return usageError(err)
-	}
-	return nil
+	return os.WriteFile(q.file, encode(code), 0o644)
 }

@@ -63,7 +63,7 @@ func (app *App) noteDevnet(note devnetNote) (remove func() error, err error) {
 func (app *App) devnets() ([]devnetNote, error) {
 	dir, err := app.devnetNotes()
 	if err != nil {
-		return nil, err
+		return nil, nil // without a home nothing is noted
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -82,6 +82,26 @@ func (app *App) applySettings(flags *pflag.FlagSet) error {
 	return nil
 }
 
+// refuse makes a flag refuse values for which check returns an error, wherever they come from. check is called when the
+// flag has a new value.
+func refuse(flags *pflag.FlagSet, name string, check func() error) {
+	flag := flags.Lookup(name)
+	flag.Value = checkedValue{flag.Value, check}
+}
+
+type checkedValue struct {
+	pflag.Value
+	check func() error
+}
+
+// Set implements pflag.Value.
+func (v checkedValue) Set(text string) error {
+	if err := v.Value.Set(text); err != nil {
+		return err
+	}
+	return v.check()
+}
+
 // readConfig reads the config file, if there is one: an object whose keys are settings and whose values are strings.
 func readConfig(env func(string) string) (values map[string]string, path string, err error) {
 	path, err = configPath(env)
@@ -95,13 +115,20 @@ func readConfig(env func(string) string) (values map[string]string, path string,
 	if err != nil {
 		return nil, path, fmt.Errorf("%w: %w", errBadConfig, err)
 	}
-	if err := json.Unmarshal(data, &values); err != nil {
+	var entries map[string]json.RawMessage
+	if err := json.Unmarshal(data, &entries); err != nil {
 		return nil, path, fmt.Errorf("%w: %s: %w", errBadConfig, path, err)
 	}
-	for key := range values {
+	values = make(map[string]string)
+	for key, entry := range entries {
 		if !slices.ContainsFunc(settings, func(name string) bool { return fileKeyOf(name) == key }) {
 			return nil, path, fmt.Errorf("%w: %s: there is no setting %q", errBadConfig, path, key)
 		}
+		var value string
+		if err := json.Unmarshal(entry, &value); err != nil {
+			return nil, path, fmt.Errorf("%w: %s: %s: %.40s is not a string", errBadConfig, path, key, entry)
+		}
+		values[key] = value
 	}
 	return values, path, nil
 }

@@ -53,8 +53,9 @@ place of the item that failed, and the command ends with 3. A script that meets 
 should treat it as a failure.
 `
 
-const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', a closed stdout and a full disk are 5: what could
-not be written comes with the next run, and what a reader took and threw away is in the inbox. A first SIGINT or SIGTERM
+const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', and a full disk are 5, and so is a closed stdout
+where what is printed counts as read: to poll, listen and envelope open. What could not be written comes with the next
+run; what a reader took and threw away is in the inbox, so use 'poll --count 1' to take one. A first SIGINT or SIGTERM
 ends a command in order, with 130 or 143; a second one kills it, as SIGKILL does, and even then nothing is lost.
 
 The codes of error records say more. 'sessiontool errors CODE' tells what to do about one.

@@ -108,6 +108,8 @@ func TestNoRoom(t *testing.T) {
 		{"exec sessiontool poll >/dev/full", record.CodeDiskFull},
 		{"exec sessiontool poll >&-", record.CodeOutputClosed},
 		{"ulimit -f 1; exec sessiontool poll", record.CodeDiskFull},
+		{"exec sessiontool poll --help >/dev/full", record.CodeDiskFull},
+		{"exec sessiontool help poll >/dev/full", record.CodeDiskFull},
 	} {
 		bob.shell(trouble.line).wantExit(t, record.ExitTemporary, trouble.code)
 	}
@@ -239,4 +241,28 @@ func TestWaitingForInputEnds(t *testing.T) {
 	wait(terminate, "swarm", "lookup").wantExit(t, record.ExitTerminated, record.CodeTerminated)
 	over := func(*exec.Cmd, *bufio.Reader) {} // wherever it is by then
 	wait(over, "swarm", "lookup", "--timeout", "2s").wantExit(t, record.ExitTimeout, record.CodeTimeout)
+}
+
+// So does one that waits for a passphrase, wherever that comes from.
+func TestWaitingForPassphraseEnds(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there reading cannot be interrupted")
+	}
+	p := &person{t: t, home: t.TempDir()}
+	secret := filepath.Join(p.home, "secret")
+	if err := os.WriteFile(secret, []byte("correct horse"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.must("", "keygen", "--passphrase-file", secret)
+	for _, source := range [][]string{
+		{"--passphrase-fd", "0"}, {"--passphrase-file", "/dev/stdin"}, {"--passphrase-command", "sleep 60 2>/dev/null; true"},
+	} {
+		cmd := p.command("sessiontool", append([]string{"identity", "show", "--timeout", "100ms"}, source...)...)
+		_, lines, problems := startPiped(t, cmd)
+		if line, err := lines.ReadString('\n'); err == nil {
+			t.Errorf("%v: without a passphrase it prints %s", source, line)
+		}
+		cmd.Wait() // how it ended is in its state
+		result{err: problems.String(), code: cmd.ProcessState.ExitCode()}.wantExit(t, record.ExitTimeout, record.CodeTimeout)
+	}
 }

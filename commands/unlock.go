@@ -11,15 +11,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"sessiontool/keystore"
 )
 
-// maxPassphrase bounds what is read as a passphrase.
-const maxPassphrase = 64 << 10
+// Bounds of what is read as a passphrase, and of one that is typed: terminals keep no longer lines.
+const (
+	maxPassphrase = 64 << 10
+	maxTyped      = 4 << 10
+)
 
 // credentialName is the file below systemd's credentials folder that is used without being asked for.
 const credentialName = "sessiontool-passphrase"
@@ -63,15 +66,15 @@ func (app *App) unlock() keystore.Unlock {
 func (p *passphraseFlags) source() func(context.Context) ([]byte, error) {
 	switch {
 	case p.file != "":
-		return func(context.Context) ([]byte, error) { return readPassphraseFile(p.file) }
+		return func(ctx context.Context) ([]byte, error) { return readPassphraseFile(ctx, p.file) }
 	case p.fd >= 0:
-		return func(context.Context) ([]byte, error) { return readPassphraseFD(p.fd) }
+		return func(ctx context.Context) ([]byte, error) { return readPassphraseFD(ctx, p.fd) }
 	case p.command != "":
 		return func(ctx context.Context) ([]byte, error) { return runPassphraseCommand(ctx, p.command) }
 	case p.ask && p.twice:
 		return askTwice
 	case p.ask:
-		return func(context.Context) ([]byte, error) { return askPassphrase("Passphrase: ") }
+		return func(ctx context.Context) ([]byte, error) { return askPassphrase(ctx, "Passphrase: ") }
 	}
 	return nil
 }
@@ -81,29 +84,32 @@ func credential(env func(string) string) func(context.Context) ([]byte, error) {
 	if dir := env("CREDENTIALS_DIRECTORY"); dir != "" {
 		path := filepath.Join(dir, credentialName)
 		if _, err := os.Stat(path); err == nil {
-			return func(context.Context) ([]byte, error) { return readPassphraseFile(path) }
+			return func(ctx context.Context) ([]byte, error) { return readPassphraseFile(ctx, path) }
 		}
 	}
 	return nil
 }
 
-func readPassphraseFile(path string) ([]byte, error) {
+func readPassphraseFile(ctx context.Context, path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return readPassphrase(file)
+	return readPassphrase(interruptible{ctx, file})
 }
 
-func readPassphraseFD(fd int) ([]byte, error) {
+func readPassphraseFD(ctx context.Context, fd int) ([]byte, error) {
 	file := os.NewFile(uintptr(fd), "passphrase")
 	if file == nil {
 		return nil, usageError(fmt.Errorf("file descriptor %d is not open", fd))
 	}
 	defer file.Close()
-	return readPassphrase(file)
+	return readPassphrase(interruptible{ctx, file})
 }
+
+// leftBehind is how long a passphrase command's own children may keep its output open once it has ended.
+const leftBehind = 100 * time.Millisecond
 
 // runPassphraseCommand runs a command through the shell, as people write it in config files.
 func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
@@ -112,36 +118,65 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 		shell, flag = "cmd", "/C"
 	}
 	cmd := exec.CommandContext(ctx, shell, flag, command)
-	cmd.Stdin, cmd.Stderr = nil, os.Stderr
+	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = nil, os.Stderr, leftBehind
 	out, err := cmd.Output()
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return nil, usageError(fmt.Errorf("the passphrase command: %w", err))
 	}
 	return readPassphrase(bytes.NewReader(out))
 }
 
-// askPassphrase reads from the terminal itself, so that stdin stays free for records.
-func askPassphrase(prompt string) ([]byte, error) {
+// askPassphrase reads from the terminal itself, so that stdin stays free for records. What ends ctx ends it, too, and
+// leaves the terminal as it was.
+func askPassphrase(ctx context.Context, prompt string) (passphrase []byte, err error) {
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("asking for a passphrase needs a terminal: %w", err))
 	}
 	defer terminal.Close()
+	ctx.Done() // from here on a signal that killed would leave a terminal that does not show what is typed
+	show, err := hideTyping(terminal)
+	if err != nil {
+		return nil, usageError(fmt.Errorf("asking for a passphrase: %w", err))
+	}
+	defer func() {
+		_, newlineErr := io.WriteString(terminal, "\n")
+		err = errors.Join(err, newlineErr, show())
+	}()
 	if _, err := io.WriteString(terminal, prompt); err != nil {
 		return nil, err
 	}
-	passphrase, err := term.ReadPassword(int(terminal.Fd()))
-	_, newlineErr := io.WriteString(terminal, "\n")
-	return passphrase, errors.Join(err, newlineErr)
+	return readTyped(interruptible{ctx, terminal})
+}
+
+// readTyped reads what is typed up to the end of the line, or up to the end, which is Ctrl-D.
+func readTyped(in io.Reader) ([]byte, error) {
+	line := make([]byte, 0, maxTyped)
+	for len(line) < cap(line) {
+		n, err := in.Read(line[len(line):cap(line)])
+		line = line[:len(line)+n]
+		if end := bytes.IndexByte(line, '\n'); end >= 0 {
+			return line[:end], nil
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return line, nil
+		case err != nil:
+			clear(line)
+			return nil, err
+		}
+	}
+	clear(line)
+	return nil, usageError(errors.New("the passphrase is too long to be typed"))
 }
 
 // askTwice asks for a passphrase that nothing can check yet.
-func askTwice(context.Context) ([]byte, error) {
-	first, err := askPassphrase("New passphrase: ")
+func askTwice(ctx context.Context) ([]byte, error) {
+	first, err := askPassphrase(ctx, "New passphrase: ")
 	if err != nil {
 		return nil, err
 	}
-	second, err := askPassphrase("Once more: ")
+	second, err := askPassphrase(ctx, "Once more: ")
 	defer clear(second)
 	if err == nil && subtle.ConstantTimeCompare(first, second) != 1 {
 		err = usageError(errors.New("the two passphrases differ"))

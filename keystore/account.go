@@ -56,8 +56,8 @@ func (s *Store) accountNames(records *bbolt.Bucket) ([]string, error) {
 // CreateAccount adds an account and calls fn, unless it is nil, to fill it in the same transaction; see Update. It
 // returns ErrAccountName or ErrAccountExists.
 func (s *Store) CreateAccount(ctx context.Context, name string, fn func(*Tx) error) error {
-	if !validAccountName(name) {
-		return ErrAccountName
+	if err := CheckAccountName(name); err != nil {
+		return err
 	}
 	return s.withDatabase(ctx, true, func(db *database) error {
 		return s.transact(db, true, func(records *bbolt.Bucket) error {
@@ -166,16 +166,16 @@ func (s *Store) openAccount(key, sealed []byte) (accountID, string, error) {
 	return accountID(content), string(content[len(accountID{}):]), nil
 }
 
-// validAccountName reports whether name is fit for file names, logs and shell scripts alike.
-func validAccountName(name string) bool {
+// CheckAccountName returns ErrAccountName unless name is fit for file names, logs and shell scripts alike.
+func CheckAccountName(name string) error {
 	if len(name) < 1 || len(name) > MaxAccountNameSize {
-		return false
+		return ErrAccountName
 	}
 	for _, c := range []byte(name) {
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 		if !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
-			return false
+			return ErrAccountName
 		}
 	}
-	return true
+	return nil
 }

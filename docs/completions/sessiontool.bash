@@ -424,3 +424,15 @@ else
 fi
 
 # ex: ts=4 sw=4 et filetype=sh
+
+if ! declare -F _get_comp_words_by_ref >/dev/null; then
+    __sessiontool_init_completion()
+    {
+        local line=${COMP_LINE:0:COMP_POINT}
+        read -ra words <<<"$line"
+        [[ $line == *[[:space:]] ]] && words+=("")
+        cword=$((${#words[@]} - 1))
+        cur=${words[cword]}
+        prev=${words[cword - 1]}
+    }
+fi

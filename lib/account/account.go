@@ -77,10 +77,19 @@ type identity struct {
 	CreatedAt      time.Time `json:"created_at"`
 }
 
+// CheckNames returns the error of keystore.CheckAccountName or message.CheckDisplayName if an account cannot have these
+// names.
+func CheckNames(name, displayName string) error {
+	if err := keystore.CheckAccountName(name); err != nil {
+		return err
+	}
+	return message.CheckDisplayName(displayName)
+}
+
 // Create adds an account to the keystore and makes its first signed prekey. The error wraps
-// keystore.ErrAccountExists if the name is taken, or is that of message.CheckDisplayName.
+// keystore.ErrAccountExists if the name is taken, or is that of CheckNames.
 func Create(ctx context.Context, store *keystore.Store, env Environment, name, displayName string, seed sessionid.Seed) (*Account, error) {
-	if err := message.CheckDisplayName(displayName); err != nil {
+	if err := CheckNames(name, displayName); err != nil {
 		return nil, err
 	}
 	registration, err := newRegistrationID(env.Random)

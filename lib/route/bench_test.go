@@ -55,7 +55,7 @@ func BenchmarkRoutes(b *testing.B) {
 
 		started = time.Now()
 		alice.says(carol, fmt.Sprint(i))
-		err := carol.Poll(ctx, func(account.Event) error {
+		err := carol.Poll(ctx, PollOptions{}, func(account.Event) error {
 			async = append(async, time.Since(started))
 			return nil
 		})

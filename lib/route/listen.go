@@ -99,7 +99,7 @@ func (s *listening) handEvents(ctx context.Context, deliver Deliver) error {
 	for received := 0; ; {
 		select {
 		case event := <-s.events:
-			if err := s.router.hand(ctx, []account.Event{event}, deliver); err != nil {
+			if err := s.router.hand(ctx, event, deliver); err != nil {
 				return err
 			}
 			if received++; received == s.options.Count {

@@ -176,7 +176,7 @@ func (p *person) polls() []string {
 }
 
 func (p *person) tryPoll() (texts []string, err error) {
-	err = p.Poll(p.t.Context(), func(event account.Event) error {
+	err = p.Poll(p.t.Context(), PollOptions{}, func(event account.Event) error {
 		if event.Kind == account.EventFailure {
 			p.t.Errorf("a message cannot be opened: %s %s", event.Code, event.Text)
 		}

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -13,35 +14,51 @@ import (
 // it.
 type Deliver func(event account.Event) error
 
+// PollOptions adjusts Poll.
+type PollOptions struct {
+	Count int // end after so many events; 0 means when there are no more
+}
+
+// errEnough ends a poll that has delivered as many events as it shall.
+var errEnough = errors.New("enough events are delivered")
+
 // Poll delivers what was received earlier but never printed, then asks three random members of the account's swarm
-// for new messages, opens and delivers them, and sends what they call for. It succeeds if one member answered; the
-// error wraps ErrNotRetrieved otherwise.
-func (r *Router) Poll(ctx context.Context, deliver Deliver) error {
+// for new messages, opens and delivers them, and sends what they call for. It succeeds if one member answered, or if
+// there were as many events as options ask for; the error wraps ErrNotRetrieved otherwise. What is received beyond
+// these waits for the next poll.
+func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver) error {
 	r.needNotLook()
+	delivered := 0
+	hand := func(events []account.Event) error {
+		for _, event := range events {
+			if err := r.hand(ctx, event, deliver); err != nil {
+				return err
+			}
+			if delivered++; delivered == options.Count {
+				return errEnough
+			}
+		}
+		return nil
+	}
 	left, err := r.account.ClaimUndelivered(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.hand(ctx, left, deliver); err != nil {
-		return err
+	err = hand(left)
+	if err == nil {
+		err = r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+			fresh, err := r.receive(ctx, node, page)
+			if err != nil {
+				return err
+			}
+			return hand(fresh)
+		})
 	}
-	err = r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
-		return r.take(ctx, node, page, deliver)
-	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
 	_, err = r.Flush(ctx)
 	return err
-}
-
-// take opens one page of one node and delivers what is new in it.
-func (r *Router) take(ctx context.Context, node network.Node, page []rpc.Stored, deliver Deliver) error {
-	fresh, err := r.receive(ctx, node, page)
-	if err != nil {
-		return err
-	}
-	return r.hand(ctx, fresh, deliver)
 }
 
 // receive opens one page of one node and returns what is new in it and worth showing.
@@ -72,16 +89,11 @@ func newEvents(opened []account.Opened) (fresh []account.Event) {
 	return fresh
 }
 
-// hand delivers events one by one and marks each delivered afterwards, even if the caller's time has run out in
-// between. A commit for each costs a millisecond, and keeps what a kill can make appear twice down to one event.
-func (r *Router) hand(ctx context.Context, events []account.Event, deliver Deliver) error {
-	for _, event := range events {
-		if err := deliver(event); err != nil {
-			return err
-		}
-		if err := r.account.MarkDelivered(context.WithoutCancel(ctx), event); err != nil {
-			return err
-		}
+// hand delivers an event and marks it delivered afterwards, even if the caller's time has run out in between. A commit
+// for each event costs a millisecond, and keeps what a kill can make appear twice down to one.
+func (r *Router) hand(ctx context.Context, event account.Event, deliver Deliver) error {
+	if err := deliver(event); err != nil {
+		return err
 	}
-	return nil
+	return r.account.MarkDelivered(context.WithoutCancel(ctx), event)
 }

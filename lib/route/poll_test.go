@@ -59,7 +59,7 @@ func TestDeliveryFails(t *testing.T) {
 	}
 	full := errors.New("disk is full")
 	for _, who := range []*person{bob, bob} {
-		err := who.Poll(t.Context(), func(event account.Event) error {
+		err := who.Poll(t.Context(), PollOptions{}, func(event account.Event) error {
 			if event.Text != "first" {
 				t.Errorf("delivered is %+v", event)
 			}
@@ -68,6 +68,35 @@ func TestDeliveryFails(t *testing.T) {
 		wantError(t, "delivery fails", err, full)
 	}
 	if got := bob.polls(); !slices.Equal(got, []string{"first"}) {
+		t.Errorf("the next poll has %q", got)
+	}
+	bob.getsNothing()
+}
+
+// A poll that shall deliver so many events leaves the rest to the next one, in their order.
+func TestPollCount(t *testing.T) {
+	net := puppets(t, 4)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	data := []string{alice.seals(bob, "a"), alice.seals(bob, "b"), alice.seals(bob, "c"), alice.seals(bob, "d")}
+	for _, b := range boxes(net.Nodes...) {
+		b.put(data...)
+	}
+	for _, want := range [][]string{{"a"}, {"b", "c"}} {
+		var got []string
+		err := bob.Poll(t.Context(), PollOptions{Count: len(want)}, func(event account.Event) error {
+			got = append(got, event.Text)
+			return nil
+		})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("a poll for %d has %q and ends with %v", len(want), got, err)
+		}
+	}
+	last := alice.seals(bob, "e")
+	for _, b := range boxes(net.Nodes...) {
+		b.put(last)
+	}
+	if got := bob.polls(); !slices.Equal(got, []string{"d", "e"}) {
 		t.Errorf("the next poll has %q", got)
 	}
 	bob.getsNothing()

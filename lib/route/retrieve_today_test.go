@@ -37,7 +37,7 @@ func TestRetrieveToday(t *testing.T) {
 // pollsWhatever polls messages that need not open.
 func (p *person) pollsWhatever() {
 	p.t.Helper()
-	if err := p.Poll(p.t.Context(), func(account.Event) error { return nil }); err != nil {
+	if err := p.Poll(p.t.Context(), PollOptions{}, func(account.Event) error { return nil }); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -219,7 +219,7 @@ func (p *person) befriendsOverTheNetwork(other *person) {
 	draft := account.Draft{To: other.ID(), Text: "let us have a session", Protocol: account.Protocol2020}
 	p.sent(p.RequestFriend(p.t.Context(), draft, true))
 	for _, one := range []*person{other, p, other} {
-		err := one.Poll(p.t.Context(), func(account.Event) error { return nil })
+		err := one.Poll(p.t.Context(), PollOptions{}, func(account.Event) error { return nil })
 		if err != nil {
 			p.t.Fatal(err)
 		}

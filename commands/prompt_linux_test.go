@@ -1,0 +1,125 @@
+package commands
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sessiontool/lib/record"
+)
+
+// openTerminal makes a terminal: what is typed into ours comes out of theirs, and what is shown on theirs out of ours.
+func openTerminal(t *testing.T) (ours, theirs *os.File) {
+	t.Helper()
+	open := func(path string) *os.File {
+		file, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { file.Close() })
+		return file
+	}
+	ours = open("/dev/ptmx")
+	number, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ours, open(fmt.Sprint("/dev/pts/", number))
+}
+
+// shows reports whether a terminal shows what is typed.
+func shows(t *testing.T, terminal *os.File) bool {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Lflag&unix.ECHO != 0
+}
+
+// A passphrase that is typed is not shown, and whoever stops the command instead of typing it gets the terminal back.
+func TestPassphrasePrompt(t *testing.T) {
+	p := &person{t: t, home: t.TempDir()}
+	secret := p.home + "/secret"
+	if err := os.WriteFile(secret, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.must("", "keygen", "--passphrase-file", secret)
+	for name, test := range map[string]struct {
+		typed string
+		stop  os.Signal
+		args  []string
+		exit  int
+		code  record.Code
+	}{
+		"the passphrase":  {typed: "correct horse\n"},
+		"another one":     {typed: "battery staple\n", exit: record.ExitAuth, code: record.CodeWrongPassphrase},
+		"nothing":         {typed: "\n", exit: record.ExitAuth, code: record.CodePassphraseRequired},
+		"the end":         {typed: "\x04", exit: record.ExitAuth, code: record.CodePassphraseRequired},
+		"Ctrl-C":          {typed: "\x03", exit: record.ExitInterrupt, code: record.CodeInterrupted},
+		"Ctrl-C half way": {typed: "correct\x03", exit: record.ExitInterrupt, code: record.CodeInterrupted},
+		"SIGTERM":         {stop: syscall.SIGTERM, exit: record.ExitTerminated, code: record.CodeTerminated},
+		"out of time":     {args: []string{"--timeout", "2s"}, exit: record.ExitTimeout, code: record.CodeTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := openTerminal(t)
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), self, append([]string{"identity", "show", "--ask-passphrase"}, test.args...)...)
+			cmd.Args[0] = "sessiontool"
+			cmd.Env = p.environment()
+			var out, problems bytes.Buffer
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, &out, &problems
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			shown := make([]byte, len("Passphrase: "))
+			for n := 0; n < len(shown); {
+				more, err := ours.Read(shown[n:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += more
+			}
+			if string(shown) != "Passphrase: " || shows(t, theirs) {
+				t.Errorf("the prompt is %q, and what is typed is shown: %v", shown, shows(t, theirs))
+			}
+			if _, err := ours.WriteString(test.typed); err != nil {
+				t.Fatal(err)
+			}
+			if test.stop != nil {
+				if err := cmd.Process.Signal(test.stop); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd.Wait() // how it ended is in its state
+			r := result{out: out.String(), err: problems.String(), code: cmd.ProcessState.ExitCode()}
+			if test.code != "" {
+				r.wantExit(t, test.exit, test.code)
+			} else if r.code != 0 || !strings.Contains(r.out, `"type":"identity"`) {
+				t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+			}
+			if !shows(t, theirs) {
+				t.Error("the terminal does not show any more what is typed")
+			}
+			rest := make([]byte, 100)
+			n, err := ours.Read(rest)
+			if err != nil || string(rest[:n]) != "\r\n" {
+				t.Errorf("behind the prompt the terminal shows %q, %v", rest[:n], err)
+			}
+		})
+	}
+}

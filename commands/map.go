@@ -47,9 +47,6 @@ func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
 	case "-":
 		return nil, usageError(errors.New("--out has to be a file: stdout carries records only"))
 	}
-	if opts.out == "-" {
-		return nil, usageError(errors.New("--out names a file: stdout carries records"))
-	}
 	if opts.format == "" {
 		opts.format = "svg"
 		if ending := strings.ToLower(filepath.Ext(opts.out)); ending == ".dot" || ending == ".gv" {

@@ -19,7 +19,7 @@ func networkFile(t *testing.T, content string) (network.Config, error) {
 		t.Fatal(err)
 	}
 	app := newApp(Streams{})
-	app.networkName, app.keystoreDir = path, filepath.Dir(path) // where it remembers what it learns of the network
+	app.networkName = path
 	found, err := app.resolveNetwork()
 	if err != nil {
 		return network.Config{}, err

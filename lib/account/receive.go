@@ -219,7 +219,9 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type
 		prekeys.named = header.OneTimePrekeyID != nil
 	}
 	missing := sessions.Missing()
-	receiver := ratchet.Receiver{Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey()}
+	receiver := ratchet.Receiver{
+		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
+	}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, ciphertext)
 	if prekeys.err != nil {
 		return nil, prekeys.err

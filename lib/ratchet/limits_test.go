@@ -119,6 +119,42 @@ func checkLateMessages(t *testing.T, rounds int, results []string) {
 	}
 }
 
+// Who is told to remembers more chains than the real client, but only those from which messages are missing.
+func TestLateChains(t *testing.T) {
+	for _, test := range []struct{ remembered, rounds int }{{0, 30}, {7, 30}, {MaxLateChains, MaxLateChains + 20}, {MaxLateChains + 9, MaxLateChains + 20}} {
+		t.Run(fmt.Sprint(test.remembered), func(t *testing.T) {
+			alice, bob := newSession(t, 3)
+			bob.LateChains = test.remembered
+			var late []sealed
+			for n := range test.rounds {
+				late = append(late, alice.send(t, "late message "+strconv.Itoa(n)))
+				exchange(t, alice, bob, "in time")
+				exchange(t, bob, alice, "answer")
+				exchange(t, alice, bob, "no message of this chain is late")
+				exchange(t, bob, alice, "answer")
+			}
+			bob.restart(t)
+			// Of the closed chains that are remembered anyway every other one lacks a message.
+			want := MaxClosedChains/2 + min(test.remembered, MaxLateChains)
+			if got := bob.record.Current().skippedKeys(); got != want {
+				t.Fatalf("%d messages are waited for, want %d", got, want)
+			}
+			for _, m := range late[:len(late)-want] {
+				bob.mustRefuse(t, m, ErrMAC)
+			}
+			for _, m := range late[len(late)-want:] {
+				bob.mustReceive(t, m)
+			}
+			exchange(t, alice, bob, "one more")
+			exchange(t, bob, alice, "answer")
+			exchange(t, alice, bob, "and another")
+			if chains := len(bob.record.Current().receiving); chains != MaxClosedChains+1 {
+				t.Errorf("with nothing late %d chains are remembered", chains)
+			}
+		})
+	}
+}
+
 // The old chain of a new ratchet key's message is filled up to its previous counter, within the same limit.
 func TestPreviousChainTooLong(t *testing.T) {
 	alice, bob := newConversation(t, 1)

@@ -186,10 +186,7 @@ func (s *Session) startSending(step sendingStep) {
 // forget drops the oldest chains and the oldest skipped keys beyond the limits.
 func (s *Session) forget() {
 	if surplus := len(s.receiving) - (MaxClosedChains + 1); surplus > 0 {
-		for _, c := range s.receiving[:surplus] {
-			clear(c.skipped)
-		}
-		s.receiving = slices.Delete(s.receiving, 0, surplus)
+		s.forgetChains(surplus)
 	}
 	surplus := s.skippedKeys() - MaxSkippedKeys
 	for i := range s.receiving {
@@ -201,6 +198,22 @@ func (s *Session) forget() {
 		c.skipped = slices.Delete(c.skipped, 0, n)
 		surplus -= n
 	}
+}
+
+// forgetChains drops the n oldest chains but for the newest of them whose messages are late.
+func (s *Session) forgetChains(n int) {
+	late := 0
+	for i := n - 1; i >= 0; i-- {
+		c := &s.receiving[i]
+		if len(c.skipped) > 0 && late < min(s.lateChains, MaxLateChains) {
+			late++
+			continue
+		}
+		clear(c.skipped)
+		c.skipped = nil
+	}
+	kept := slices.DeleteFunc(s.receiving[:n], func(c receivingChain) bool { return len(c.skipped) == 0 })
+	s.receiving = slices.Delete(s.receiving, len(kept), n)
 }
 
 // skippedKeys counts the message keys held for messages that have not arrived.

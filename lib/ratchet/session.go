@@ -21,6 +21,9 @@ const (
 	// MaxClosedChains is how many receiving chains a session remembers besides the current one (client notes, section 8).
 	MaxClosedChains = 10
 
+	// MaxLateChains bounds Receiver.LateChains.
+	MaxLateChains = 500
+
 	// MaxSkippedKeys bounds the message keys that one session holds for messages still under way; the oldest go first. The
 	// real client has no such bound. Two full gaps of MaxSkip and ordinary losses fit, and a session stays below 250 kB,
 	// however its peer counts.
@@ -56,6 +59,8 @@ type Session struct {
 	sending         chain          // CKs, Ns
 	previousCounter uint32         // PN, as the clients count it: see WhisperMessage
 	receiving       []receivingChain
+
+	lateChains int // see Receiver; not stored
 }
 
 // pendingPrekey is what an initiator repeats in every message until the peer has answered.

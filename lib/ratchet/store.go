@@ -148,7 +148,7 @@ func restoreSession(state *statepb.Session) (*Session, error) {
 }
 
 func (s *Session) restoreReceiving(stored []*statepb.ReceivingChain) error {
-	if len(stored) > MaxClosedChains+1 {
+	if len(stored) > MaxLateChains+MaxClosedChains+1 {
 		return fmt.Errorf("%w: %d receiving chains", ErrState, len(stored))
 	}
 	for i, c := range stored {

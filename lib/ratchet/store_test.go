@@ -103,9 +103,9 @@ func TestDamagedState(t *testing.T) {
 }
 
 func tooManyChains(s *statepb.Session) {
-	for n := range MaxClosedChains {
+	for n := range MaxLateChains + MaxClosedChains {
 		chain := proto.Clone(s.Receiving[0]).(*statepb.ReceivingChain)
-		chain.RatchetPublic[0] = byte(n)
+		chain.RatchetPublic[0], chain.RatchetPublic[1] = byte(n), byte(n>>8)
 		s.Receiving = append([]*statepb.ReceivingChain{chain}, s.Receiving...)
 	}
 }

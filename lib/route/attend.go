@@ -139,11 +139,9 @@ func (s *listening) takeDelivered(ctx context.Context, l *listener, deliveries [
 		return err
 	}
 	if slices.ContainsFunc(opened, func(one account.Opened) bool { return one.Event.Overtook }) {
-		if err := s.fetchOvertaken(ctx); err != nil {
-			return err
-		}
+		err = s.fetchOvertaken(ctx)
 	}
-	return s.push(ctx, newEvents(opened))
+	return errors.Join(err, s.push(ctx, newEvents(opened)))
 }
 
 // fetchOvertaken asks for stored messages while others wait for their acknowledgement, so not for long.

@@ -58,8 +58,9 @@ type Event struct {
 // Shown reports whether an event is worth a record when people ask what is new.
 func (e Event) Shown() bool { return e.Kind != EventControl }
 
-// keepEvent puts an event into the inbox, where it waits for delivery by this process.
-func (a *Account) keepEvent(tx *keystore.Tx, event *Event) error {
+// keepEvent puts an event into the inbox, where it waits for delivery, by this process unless it is put aside for whoever
+// comes next.
+func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err error) {
 	value, err := json.Marshal(event)
 	if err != nil {
 		return err
@@ -67,9 +68,11 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event) error {
 	if event.Seq, err = tx.Append(tableInbox, value); err != nil {
 		return err
 	}
-	owner, err := a.claim()
-	if err != nil {
-		return err
+	owner := nobody
+	if !aside {
+		if owner, err = a.claim(); err != nil {
+			return err
+		}
 	}
 	return put(tx, tableUndelivered, seqName(event.Seq), owner)
 }
@@ -77,12 +80,17 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event) error {
 // ClaimUndelivered returns the events that were received but never printed, oldest first, except those that another
 // living process is printing. They are now this process's to print.
 func (a *Account) ClaimUndelivered(ctx context.Context) ([]Event, error) {
-	return a.claimEvents(ctx, func(owner string) bool { return owner == a.env.Owner || a.env.Look(owner) != presence.Alive })
+	return a.claimEvents(ctx, func(owner string) bool { return owner == a.env.Owner || a.unread(owner) })
 }
 
 // ClaimAbandoned is ClaimUndelivered without what this process is printing itself.
 func (a *Account) ClaimAbandoned(ctx context.Context) ([]Event, error) {
-	return a.claimEvents(ctx, func(owner string) bool { return owner != a.env.Owner && a.env.Look(owner) != presence.Alive })
+	return a.claimEvents(ctx, func(owner string) bool { return owner != a.env.Owner && a.unread(owner) })
+}
+
+// unread reports whether an event of an owner is not being printed by a living process, as far as others are concerned.
+func (a *Account) unread(owner string) bool {
+	return owner == nobody || a.env.Look(owner) != presence.Alive
 }
 
 // claimEvents claims the undelivered events of the owners that ours accepts.

@@ -57,6 +57,20 @@ func TestUndeliveredEvents(t *testing.T) {
 	wantTexts(t, events, "two", "three")
 }
 
+// What was put aside is anybody's to print, also while the process lives that received it.
+func TestEventsPutAside(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.prints(alice.claims()...)
+	in := bob.says(alice, "put aside")
+	if _, err := alice.ReceiveAside(t.Context(), []Incoming{{Data: in, Route: "async"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	second := alice.anew("second")
+	wantTexts(t, second.claims(), "put aside")
+	wantTexts(t, alice.claims())
+}
+
 // Nobody prints what another living process is about to print. What that leaves behind is taken over, once.
 func TestUndeliveredEventsOfOthers(t *testing.T) {
 	w := newWorld(t)

@@ -59,13 +59,23 @@ func fail(code record.Code, err error) error { return &failure{code, err} }
 // The synchronous route costs a stranger no work, so there only messages of sessions count, and any other leaves no
 // trace. An honest sender gets no acknowledgement and stores the message, and then the failure is told.
 func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
+	return a.receiveBatch(ctx, batch, cursor, false)
+}
+
+// ReceiveAside is Receive for a process that does not print what arrives: the events wait for any other one that asks, also
+// while this one lives.
+func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
+	return a.receiveBatch(ctx, batch, cursor, true)
+}
+
+func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cursor, aside bool) ([]Opened, error) {
 	var opened []Opened
 	err := a.update(ctx, func(tx *keystore.Tx) error {
 		if err := a.forgetSeen(tx); err != nil {
 			return err
 		}
 		for _, in := range batch {
-			one, err := a.receive(tx, in)
+			one, err := a.receive(tx, in, aside)
 			if err != nil {
 				return err
 			}
@@ -93,7 +103,7 @@ func bounded(hash string) string {
 	return hash
 }
 
-func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
+func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, error) {
 	id := dataID(in.Data)
 	opened, found, err := seenBefore(tx, id)
 	if err != nil || found {
@@ -120,7 +130,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming) (Opened, error) {
 		opened.Ack = ack[:]
 	}
 	if event.Shown() {
-		if err := a.keepEvent(tx, event); err != nil {
+		if err := a.keepEvent(tx, event, aside); err != nil {
 			return Opened{}, err
 		}
 	}

@@ -76,9 +76,10 @@ func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Stat
 	return status, "", nil
 }
 
-// look fetches, once in a process, what waits for the account: there may be the news that somebody has come online. It
-// is left for the next poll to show. While another process listens there is no need to look. The error is the account's or the
-// context's; a network that does not answer now will not answer a store either, which tells.
+// look fetches, once in a process, what waits for the account: there may be the news that somebody has come online. What
+// else there is is put aside for the next poll, or for a listener, to show: this process may live long. While another
+// process listens there is no need to look. The error is the account's or the context's; a network that does not answer now
+// will not answer a store either, which tells.
 func (r *Router) look(ctx context.Context) error {
 	r.looking.Lock()
 	defer r.looking.Unlock()
@@ -93,7 +94,7 @@ func (r *Router) look(ctx context.Context) error {
 	defer cancel()
 	var failure error
 	err := r.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
-		_, failure = r.receive(ctx, node, page)
+		_, failure = r.receive(ctx, node, page, r.account.ReceiveAside)
 		return failure
 	})
 	switch {

@@ -209,7 +209,7 @@ func (s *listening) inTurn(ctx context.Context, work func() error) error {
 
 // takeStored opens one page of one node and puts what is new in it on its way.
 func (s *listening) takeStored(ctx context.Context, node network.Node, page []rpc.Stored) error {
-	fresh, err := s.router.receive(ctx, node, page)
+	fresh, err := s.router.receive(ctx, node, page, s.router.account.Receive)
 	if err != nil {
 		return err
 	}

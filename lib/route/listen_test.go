@@ -36,6 +36,23 @@ func wantStored(t *testing.T, net *devnet.Network, p *person) {
 	})
 }
 
+// What a process finds that only looks who is online is for any other process to print, also while the first one lives.
+func TestWhoLooksLeavesTheRest(t *testing.T) {
+	net := startDevnet(t, 10, 5)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	storing := bob.anew("bob stores")
+	storing.Router = New(storing.Account, storing.network, Options{OnlyAsync: true})
+	wantRoute(t, storing.texts(alice, "stored"), record.RouteAsync, "")
+	wantStored(t, net, alice)
+
+	talking := alice.anew("alice talks")
+	wantRoute(t, talking.texts(bob, "are you there?"), record.RouteAsync, record.ReasonOffline)
+	if got := alice.anew("alice polls").polls(); !slices.Equal(got, []string{"stored"}) {
+		t.Errorf("the poll shows %q", got)
+	}
+}
+
 // A text to somebody who listens is there at once, acknowledged, without proof of work, and no node has stored it.
 func TestSynchronousRoute(t *testing.T) {
 	net := startDevnet(t, 10, 5)

@@ -47,7 +47,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	err = hand(left)
 	if err == nil {
 		err = r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
-			fresh, err := r.receive(ctx, node, page)
+			fresh, err := r.receive(ctx, node, page, r.account.Receive)
 			if err != nil {
 				return err
 			}
@@ -61,8 +61,11 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	return err
 }
 
+// receiveFunc is account.Account.Receive or account.Account.ReceiveAside.
+type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]account.Opened, error)
+
 // receive opens one page of one node and returns what is new in it and worth showing.
-func (r *Router) receive(ctx context.Context, node network.Node, page []rpc.Stored) (fresh []account.Event, err error) {
+func (r *Router) receive(ctx context.Context, node network.Node, page []rpc.Stored, open receiveFunc) (fresh []account.Event, err error) {
 	batch := make([]account.Incoming, len(page))
 	for i, stored := range page {
 		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: record.RouteAsync}
@@ -72,7 +75,7 @@ func (r *Router) receive(ctx context.Context, node network.Node, page []rpc.Stor
 		return nil, err
 	}
 	cursor := &account.Cursor{Node: cursorName(generation, node), Hash: page[len(page)-1].Hash}
-	opened, err := r.account.Receive(ctx, batch, cursor)
+	opened, err := open(ctx, batch, cursor)
 	if err != nil {
 		return nil, err
 	}

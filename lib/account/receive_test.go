@@ -8,6 +8,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/presence"
+	"sessiontool/lib/ratchet"
 )
 
 // A message is new once: not again in the same batch, in a later one, or for another process.
@@ -200,5 +201,21 @@ func TestForgetSeen(t *testing.T) {
 	// Even then the ratchet does not open a message twice.
 	if event := alice.get(text); event.Shown() {
 		t.Errorf("a very late copy shows as %+v", event)
+	}
+}
+
+// A stored message opens although the two have talked on meanwhile for more turns than the real client remembers.
+func TestMessageThatIsLate(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.prints(alice.claims()...)
+	bob.prints(bob.claims()...)
+	late := bob.says(alice, "late")
+	for range 3 * ratchet.MaxClosedChains {
+		bob.get(alice.says(bob, "and then?"))
+		alice.get(bob.says(alice, "wait"))
+	}
+	if event := alice.get(late); event.Kind != EventMessage || event.Text != "late" {
+		t.Errorf("the late message is %+v", event)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
@@ -62,12 +63,18 @@ func (app *App) listContacts(ctx context.Context, _ []string) error {
 	return nil
 }
 
-func (app *App) showContact(ctx context.Context, args []string) error {
-	id, err := sessionid.Parse(args[0])
+// openContact opens the account and reads whom it is to be about.
+func (app *App) openContact(ctx context.Context, text string) (*account.Account, sessionid.ID, error) {
+	id, err := sessionid.Parse(text)
 	if err != nil {
-		return err
+		return nil, id, err
 	}
 	a, err := app.openAccount(ctx)
+	return a, id, err
+}
+
+func (app *App) showContact(ctx context.Context, args []string) error {
+	a, id, err := app.openContact(ctx, args[0])
 	if err != nil {
 		return err
 	}
@@ -81,11 +88,7 @@ func (app *App) showContact(ctx context.Context, args []string) error {
 // verifyContact prints the safety number, after comparing it with code if that is given: an empty one, such as a
 // script's variable that was never set, is a wrong one.
 func (app *App) verifyContact(ctx context.Context, args []string, code string, compare bool) error {
-	id, err := sessionid.Parse(args[0])
-	if err != nil {
-		return err
-	}
-	a, err := app.openAccount(ctx)
+	a, id, err := app.openContact(ctx, args[0])
 	if err != nil {
 		return err
 	}
@@ -104,11 +107,7 @@ func (app *App) verifyContact(ctx context.Context, args []string, code string, c
 }
 
 func (app *App) removeContact(ctx context.Context, args []string) error {
-	id, err := sessionid.Parse(args[0])
-	if err != nil {
-		return err
-	}
-	a, err := app.openAccount(ctx)
+	a, id, err := app.openContact(ctx, args[0])
 	if err != nil {
 		return err
 	}

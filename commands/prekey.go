@@ -10,7 +10,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
-	"sessiontool/lib/sessionid"
 )
 
 func newPrekeyCommand(app *App) *cobra.Command {
@@ -45,11 +44,7 @@ func (app *App) printBundle(ctx context.Context, to string) error {
 	if to == "" {
 		return usageError(fmt.Errorf("--for is required"))
 	}
-	contact, err := sessionid.Parse(to)
-	if err != nil {
-		return err
-	}
-	a, err := app.openAccount(ctx)
+	a, contact, err := app.openContact(ctx, to)
 	if err != nil {
 		return err
 	}

@@ -14,21 +14,24 @@ import (
 type accountID [16]byte
 
 // Accounts returns the names of all accounts, sorted.
-func (s *Store) Accounts(ctx context.Context) ([]string, error) {
-	names := []string{}
-	err := s.withDatabase(ctx, false, func(db *database) error {
-		return s.transact(db, false, func(records *bbolt.Bucket) error {
-			return db.guard(func() (err error) {
-				names, err = s.accountNames(records)
-				return err
-			})
+func (s *Store) Accounts(ctx context.Context) (names []string, err error) {
+	err = s.withDatabase(ctx, false, func(db *database) error {
+		return s.transact(db, false, func(records *bbolt.Bucket) (err error) {
+			names, err = s.sortedNames(db, records)
+			return err
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
+	return names, err
+}
+
+// sortedNames is Accounts within a transaction.
+func (s *Store) sortedNames(db *database, records *bbolt.Bucket) (names []string, err error) {
+	err = db.guard(func() (err error) {
+		names, err = s.accountNames(records)
+		return err
+	})
 	slices.Sort(names)
-	return names, nil
+	return names, err
 }
 
 // accountNames goes from account to account, past the records of each.
@@ -127,18 +130,13 @@ func (s *Store) work(db *database, records *bbolt.Bucket, name string, writable 
 
 // onlyAccount returns the name of the only account.
 func (s *Store) onlyAccount(db *database, records *bbolt.Bucket) (string, error) {
-	var names []string
-	err := db.guard(func() (err error) {
-		names, err = s.accountNames(records)
-		return err
-	})
+	names, err := s.sortedNames(db, records)
 	switch {
 	case err != nil:
 		return "", err
 	case len(names) == 0:
 		return "", ErrAccountNotFound
 	case len(names) > 1:
-		slices.Sort(names)
 		return "", fmt.Errorf("%w: %q", ErrSeveralAccounts, names)
 	}
 	return names[0], nil

@@ -41,12 +41,12 @@ func openDatabase(ctx context.Context, path string, writable bool, options Optio
 		return nil, context.Cause(ctx)
 	}
 	db, err := tryOpenDatabase(path, writable, options)
-	if !errors.Is(err, berrors.ErrTimeout) {
+	if !errors.Is(err, berrors.ErrTimeout) { // as mostly: a context that waits costs more than that
 		return db, err
 	}
 	ctx, cancel := options.wait(ctx)
 	defer cancel()
-	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+	for retry := firstRetry; errors.Is(err, berrors.ErrTimeout); retry = min(2*retry, lastRetry) {
 		// Waiting at random keeps processes that compete from falling into step.
 		timer := time.NewTimer(retry/2 + rand.N(retry))
 		select {
@@ -55,11 +55,9 @@ func openDatabase(ctx context.Context, path string, writable bool, options Optio
 			timer.Stop()
 			return nil, context.Cause(ctx)
 		}
-		db, err := tryOpenDatabase(path, writable, options)
-		if !errors.Is(err, berrors.ErrTimeout) {
-			return db, err
-		}
+		db, err = tryOpenDatabase(path, writable, options)
 	}
+	return db, err
 }
 
 // tryOpenDatabase returns bbolt's ErrTimeout if the lock is held.

@@ -169,8 +169,8 @@ func (n *Node) readBranch(p *parameters, name string) task {
 	return n.readPart(p, method, params, 1)
 }
 
-// readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of numbers, or the first of
-// them alone; what is left out is 0.
+// readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of numbers, or
+// the first of them alone; what is left out is 0.
 func readConditions(conditions, p *parameters) func(height uint64) bool {
 	known := map[string][]int64{"hf": toInt64(todayHardFork[:]), "v": toInt64(todayVersion[:])}
 	var holding []func(height uint64) bool

@@ -26,7 +26,8 @@ const (
 )
 
 // loadCertificate returns the self-signed certificate kept in dir, which exists. It makes one at the first call.
-// The error is ErrFolder, and also ErrKeyFile if others may read the file. Nobody can check it: what binds a node to its keys is the onion layer.
+// The error is ErrFolder, and also ErrKeyFile if others may read the file. Nobody can check it: what binds a node to its
+// keys is the onion layer.
 func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certificate, error) {
 	path := filepath.Join(dir, certificateFile)
 	kept, err := readPrivate(path)

@@ -87,8 +87,12 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 // storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
-	result := tooLarge
-	if err == nil && !(waits(method) && len(body) > maxWaitingBody) {
+	var result answer
+	switch {
+	case err != nil:
+	case waits(method) && len(body) > maxWaitingBody:
+		result = tooLarge
+	default:
 		result, err = n.call(ctx, method, params)
 	}
 	if err != nil {

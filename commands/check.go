@@ -32,29 +32,33 @@ func newCheckCommand(app *App) *cobra.Command {
 
 func (app *App) checkSwarms(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		a, router, err := app.openRouter(ctx, route.Options{})
+		client, err := app.openNetwork()
 		if err != nil {
 			return err
 		}
-		return app.checkSwarm(ctx, router, a.ID())
+		a, err := app.openAccount(ctx)
+		if err != nil {
+			return err
+		}
+		return app.checkSwarm(ctx, route.NewChecker(a, client), a.ID())
 	}
-	var router *route.Router
+	var checker *route.Checker
 	return app.eachName(args, func(name string) error {
 		id, err := sessionid.Parse(name)
 		if err != nil {
 			return err
 		}
-		if router == nil {
-			if router, err = app.openChecker(ctx); err != nil {
+		if checker == nil {
+			if checker, err = app.openChecker(ctx); err != nil {
 				return err
 			}
 		}
-		return app.checkSwarm(ctx, router, id)
+		return app.checkSwarm(ctx, checker, id)
 	})
 }
 
-// openChecker is openRouter, but does without an account if there is none.
-func (app *App) openChecker(ctx context.Context) (*route.Router, error) {
+// openChecker opens the network and, if there is one, the account.
+func (app *App) openChecker(ctx context.Context) (*route.Checker, error) {
 	client, err := app.openNetwork()
 	if err != nil {
 		return nil, err
@@ -63,7 +67,7 @@ func (app *App) openChecker(ctx context.Context) (*route.Router, error) {
 	if err != nil && !isNoAccount(err) {
 		return nil, err
 	}
-	return route.New(a, client, route.Options{Log: app.log}), nil
+	return route.NewChecker(a, client), nil
 }
 
 // isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
@@ -71,8 +75,8 @@ func isNoAccount(err error) bool {
 	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
-func (app *App) checkSwarm(ctx context.Context, router *route.Router, id sessionid.ID) error {
-	out, err := router.Check(ctx, id)
+func (app *App) checkSwarm(ctx context.Context, checker *route.Checker, id sessionid.ID) error {
+	out, err := checker.Check(ctx, id)
 	if err != nil {
 		return err
 	}

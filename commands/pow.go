@@ -112,10 +112,10 @@ func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) e
 		return func(ctx context.Context) (any, error) {
 			progress := app.progress("proof of work")
 			defer progress.end()
-			router := route.New(nil, nil, route.Options{
+			prover := route.NewProver(route.Options{
 				Cores: cores, MaxDifficulty: math.MaxInt64, Progress: progress.show,
 			})
-			if err := router.Solve(ctx, &request, difficulty); err != nil {
+			if err := prover.Solve(ctx, &request, difficulty); err != nil {
 				return nil, err
 			}
 			in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()

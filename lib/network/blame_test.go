@@ -140,6 +140,7 @@ func TestSilentNode(t *testing.T) {
 			if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
 				t.Errorf("got %v", err)
 			}
+			c.work.Wait()
 			for _, node := range net.Nodes {
 				if got := hasFailed(c, node.Key()); got != (node.Key() == [32]byte(silent.Ed25519)) {
 					t.Errorf("node %s is blamed: %t", node.Name(), got)

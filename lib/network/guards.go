@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
@@ -81,23 +82,49 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	return guards, nil
 }
 
-// testGuards returns the first candidates that answer, testing as many at a time as are still wanted.
+// testGuards returns the first candidates that answer: guardsWanted of them, or guardsEnough if the others are late. It
+// tests as many at a time as are still wanted, and one more for each that is late.
 func (c *Client) testGuards(ctx context.Context) (guards []Node) {
+	ctx, cancel := context.WithCancel(ctx)
+	var tests sync.WaitGroup
+	defer tests.Wait()
+	defer cancel()
 	candidates := c.guardCandidates()
-	for len(guards) < guardsWanted && len(candidates) > 0 && ctx.Err() == nil {
-		n := min(guardsWanted-len(guards), len(candidates))
-		good := make([]bool, n)
-		var wait sync.WaitGroup
-		for i, node := range candidates[:n] {
-			wait.Go(func() { good[i] = c.testGuard(ctx, node) })
+	type tested struct {
+		node Node
+		good bool
+	}
+	results := make(chan tested, len(candidates))
+	begun, over := 0, 0
+	begin := func() {
+		if begun < len(candidates) {
+			node := candidates[begun]
+			begun++
+			tests.Go(func() { results <- tested{node, c.testGuard(ctx, node)} })
 		}
-		wait.Wait()
-		for i, ok := range good {
-			if ok {
-				guards = append(guards, candidates[i])
+	}
+	for range guardsWanted {
+		begin()
+	}
+	late := time.NewTicker(c.lateAfter(probeCall))
+	defer late.Stop()
+	for over < begun && len(guards) < guardsWanted {
+		select {
+		case result := <-results:
+			over++
+			if result.good {
+				guards = append(guards, result.node)
+			} else {
+				begin()
 			}
+		case <-late.C:
+			if len(guards) >= guardsEnough {
+				return guards
+			}
+			begin()
+		case <-ctx.Done():
+			return guards
 		}
-		candidates = candidates[n:]
 	}
 	return guards
 }

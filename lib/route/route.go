@@ -31,11 +31,11 @@ var (
 	ErrNotDelivered = errors.New("the recipient has not acknowledged the message")
 	ErrNotRetrieved = errors.New("no node of the swarm answered")
 	ErrRefused      = errors.New("the network refuses the message")
-	ErrClock        = errors.New("the network refuses this machine's clock")
+	ErrClock        = network.ErrClock
 	ErrDifficulty   = errors.New("the network asks for more proof of work than is allowed")
 )
 
-// Options adjusts a Router. The zero value is usable.
+// Options adjusts a Prover, Storer or Router. The zero value is usable.
 type Options struct {
 	// OnlyAsync leaves out the synchronous route. AckTimeout is how long that waits for an acknowledgement, at most
 	// rpc.MaxWait; 0 means rpc.DefaultWait.
@@ -53,11 +53,32 @@ type Options struct {
 // cannot keep a machine busy for hours.
 const DefaultMaxDifficulty = 1000
 
-// Router sends and receives for one account. The account may be nil for Store and Solve, the network for Solve.
-type Router struct {
-	account *account.Account
-	network *network.Client
+// Prover makes proofs of work.
+type Prover struct {
 	options Options
+}
+
+// NewProver makes a prover.
+func NewProver(options Options) *Prover { return &Prover{options.complete()} }
+
+// Storer stores messages in swarms, and proves them.
+type Storer struct {
+	*Prover
+	network *network.Client
+}
+
+// NewStorer makes a storer.
+func NewStorer(n *network.Client, options Options) *Storer { return &Storer{NewProver(options), n} }
+
+// Generation returns which storage RPC the network speaks, as network.Client's method does.
+func (s *Storer) Generation(ctx context.Context) (rpc.Generation, error) {
+	return s.network.Generation(ctx)
+}
+
+// Router sends and receives for one account. It is safe for concurrent use.
+type Router struct {
+	*Storer
+	account *account.Account
 
 	looking sync.Mutex // held while looked is decided
 	looked  bool       // see look
@@ -65,24 +86,24 @@ type Router struct {
 
 // New makes a router.
 func New(a *account.Account, n *network.Client, options Options) *Router {
-	if options.Quorum == 0 {
-		options.Quorum = 1
-	}
-	if options.AckTimeout == 0 {
-		options.AckTimeout = rpc.DefaultWait
-	}
-	if options.MaxDifficulty == 0 {
-		options.MaxDifficulty = DefaultMaxDifficulty
-	}
-	if options.Log == nil {
-		options.Log = slog.New(slog.DiscardHandler)
-	}
-	return &Router{account: a, network: n, options: options}
+	return &Router{Storer: NewStorer(n, options), account: a}
 }
 
-// Generation returns which storage RPC the network speaks, as network.Client's method does.
-func (r *Router) Generation(ctx context.Context) (rpc.Generation, error) {
-	return r.network.Generation(ctx)
+// complete fills in what is left out.
+func (o Options) complete() Options {
+	if o.Quorum == 0 {
+		o.Quorum = 1
+	}
+	if o.AckTimeout == 0 {
+		o.AckTimeout = rpc.DefaultWait
+	}
+	if o.MaxDifficulty == 0 {
+		o.MaxDifficulty = DefaultMaxDifficulty
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
 }
 
 // Send sends a message of the account's outbox: over the synchronous route if the recipient listens, else, or if it is not

@@ -67,7 +67,7 @@ var dependencies = []string{
 	"filippo.io/edwards25519", "github.com/google/jsonschema-go", "github.com/rogpeppe/go-internal",
 	"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/tidwall/gjson",
 	"go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term", "golang.org/x/time",
-	"google.golang.org/protobuf", "rsc.io/qr",
+	"go.uber.org/goleak", "google.golang.org/protobuf", "rsc.io/qr",
 }
 
 const module = "sessiontool/"

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -184,6 +185,9 @@ func (app *App) print(v any) error {
 	return app.printer.print(v)
 }
 
+// failed reports whether an error record took the place of a record.
+func (app *App) failed() bool { return app.printer.failed }
+
 // writeError writes the final error record to stderr. Where stderr is closed the exit code still tells.
 func (app *App) writeError(problem record.Error) {
 	app.bar.clear()
@@ -221,6 +225,14 @@ func (app *App) createKeystore(ctx context.Context) (*keystore.Store, error) {
 		return nil, app.homeless
 	}
 	return keystore.Create(ctx, app.keystoreDir, app.unlock(), app.keystoreOptions())
+}
+
+// restoreKeystore makes a keystore from a backup.
+func (app *App) restoreKeystore(ctx context.Context, backup io.Reader) (*keystore.Store, error) {
+	if app.homeless != nil {
+		return nil, app.homeless
+	}
+	return keystore.Restore(ctx, app.keystoreDir, backup, app.unlock(), app.keystoreOptions())
 }
 
 // environment is what accounts of this run take from outside.

@@ -114,9 +114,6 @@ func newRestoreCommand(app *App) *cobra.Command {
 }
 
 func (app *App) runRestore(ctx context.Context, args []string) error {
-	if app.homeless != nil {
-		return app.homeless
-	}
 	in := app.streams.In
 	if args[0] != "-" {
 		file, err := os.Open(args[0])
@@ -128,7 +125,7 @@ func (app *App) runRestore(ctx context.Context, args []string) error {
 	} else if app.streams.InIsTerminal {
 		return errStdinTerminal
 	}
-	store, err := keystore.Restore(ctx, app.keystoreDir, in, app.unlock(), app.keystoreOptions())
+	store, err := app.restoreKeystore(ctx, in)
 	if err != nil {
 		return err
 	}

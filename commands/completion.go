@@ -104,7 +104,7 @@ func (app *App) completed(list func(ctx context.Context) ([]string, error)) comp
 		if err := app.prepare(cmd); err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		app.passphrase.ask = false // nobody types one in the middle of a word
+		app.neverAsk() // a passphrase is not typed in the middle of a word
 		words, err := list(cmd.Context())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError

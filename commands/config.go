@@ -1,13 +1,11 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -44,7 +42,7 @@ func (app *App) showConfig(flags *pflag.FlagSet, names []string, showOrigin bool
 		names = settings
 	}
 	for _, name := range names {
-		from, ok := app.origins[name]
+		from, ok := app.origin(name)
 		if !ok {
 			return usageError(fmt.Errorf("there is no setting %q", name))
 		}
@@ -69,40 +67,4 @@ func (app *App) printConfigPath() error {
 		return fmt.Errorf("%w: %w", errBadConfig, err)
 	}
 	return app.print(record.Config{Type: record.TypeConfig, File: path, Exists: err == nil})
-}
-
-// configDir is where the config file and named networks are.
-func configDir(env func(string) string) (string, error) {
-	return userDir(env, "XDG_CONFIG_HOME", ".config")
-}
-
-func configPath(env func(string) string) (string, error) {
-	dir, err := configDir(env)
-	return filepath.Join(dir, "config.json"), err
-}
-
-// dataDir is where the keystore is unless something else is said.
-func dataDir(env func(string) string) (string, error) {
-	dir, err := userDir(env, "XDG_DATA_HOME", filepath.Join(".local", "share"))
-	if err != nil {
-		err = fmt.Errorf("%w, or use --keystore", err)
-	}
-	return dir, err
-}
-
-// stateDir is where running devnets are noted.
-func stateDir(env func(string) string) (string, error) {
-	return userDir(env, "XDG_STATE_HOME", filepath.Join(".local", "state"))
-}
-
-// userDir returns this program's folder below an XDG base folder.
-func userDir(env func(string) string, variable, fallback string) (string, error) {
-	if base := env(variable); filepath.IsAbs(base) {
-		return filepath.Join(base, "sessiontool"), nil
-	}
-	home := cmp.Or(env("HOME"), env("USERPROFILE")) // the latter on Windows
-	if home == "" {
-		return "", usageError(fmt.Errorf("there is no home folder: set HOME or %s", variable))
-	}
-	return filepath.Join(home, fallback, "sessiontool"), nil
 }

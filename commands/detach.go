@@ -39,7 +39,7 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
 		"--metrics=" + opts.metrics,
 	}
-	args = append(args, app.logging.arguments()...)
+	args = append(args, app.logArguments()...)
 	for _, fault := range opts.faults {
 		args = append(args, "--fault="+fault)
 	}
@@ -66,11 +66,6 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 	}
 	return app.print(out)
 }
-
-// reportedError is an error that another process of this program has ended with.
-type reportedError record.Error
-
-func (e *reportedError) Error() string { return e.Message }
 
 // lastReport returns the error that a process whose stderr is in the file has ended with, nil if there is none.
 func lastReport(file string) error {

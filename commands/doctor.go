@@ -113,8 +113,8 @@ func (d *doctor) lookAtConfig(context.Context) (string, error) {
 		return "", err
 	}
 	set := 0
-	for _, from := range d.app.origins {
-		if from.kind != originDefault {
+	for _, name := range settings {
+		if from, _ := d.app.origin(name); from.kind != originDefault {
 			set++
 		}
 	}

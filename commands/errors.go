@@ -35,6 +35,7 @@ func (e *codedError) Unwrap() []error { return []error{e.codeOf, e.err} }
 
 // Errors that only the command line has.
 var (
+	errUsage         = errors.New("usage")
 	errBadInput      = errors.New("bad input")
 	errStdinTerminal = errors.New("stdin is a terminal")
 	errPartial       = errors.New("some items failed")
@@ -47,6 +48,9 @@ var (
 	errBadConfig     = errors.New("bad config file")
 	errOutputClosed  = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
+
+// usageError marks an error as the command line's fault.
+func usageError(err error) error { return &codedError{codeOf: errUsage, err: err} }
 
 // codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.
 var codeTable = []struct {
@@ -153,6 +157,11 @@ var codeTable = []struct {
 	{syscall.EADDRINUSE, record.CodeUsage},
 	{syscall.EADDRNOTAVAIL, record.CodeUsage},
 }
+
+// reportedError is an error that another process of this program has ended with.
+type reportedError record.Error
+
+func (e *reportedError) Error() string { return e.Message }
 
 // describe makes the record of a failure.
 func describe(err error) record.Error {

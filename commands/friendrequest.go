@@ -2,14 +2,11 @@ package commands
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
@@ -84,50 +81,6 @@ func (app *App) listRequests(ctx context.Context, all bool) error {
 			continue
 		}
 		if err := app.print(requestRecord(a, request)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// requestName is an item of input that names a request: a string, or a record with an id or a sender.
-type requestName string
-
-// UnmarshalJSON reads either form.
-func (n *requestName) UnmarshalJSON(data []byte) error {
-	var text string
-	if json.Unmarshal(data, &text) == nil {
-		*n = requestName(text)
-		return nil
-	}
-	var named struct {
-		ID        string `json:"id"`
-		From      string `json:"from"`
-		SessionID string `json:"session_id"`
-	}
-	if err := json.Unmarshal(data, &named); err != nil {
-		return err
-	}
-	for _, name := range []string{named.From, named.SessionID, named.ID} {
-		if name != "" {
-			*n = requestName(name)
-			return nil
-		}
-	}
-	return fmt.Errorf("neither a string nor a record with id, from or session_id")
-}
-
-// eachName hands over the names of the arguments or, without any, of stdin. A single failing argument fails the
-// command with its own error; in a batch it gets an error record in its place.
-func (app *App) eachName(args []string, do func(name string) error) error {
-	switch {
-	case len(args) == 0, len(args) == 1 && args[0] == "-":
-		return filter(app, func(name requestName) error { return do(string(name)) })
-	case len(args) == 1:
-		return do(args[0])
-	}
-	for _, name := range args {
-		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
 			return err
 		}
 	}

@@ -207,3 +207,55 @@ func isFatal(err error) bool {
 	}
 	return false
 }
+
+// requestName is an item of input that names a request: a string, or a record with an id or a sender.
+type requestName string
+
+// UnmarshalJSON reads either form.
+func (n *requestName) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*n = requestName(text)
+		return nil
+	}
+	var named struct {
+		ID        string `json:"id"`
+		From      string `json:"from"`
+		SessionID string `json:"session_id"`
+	}
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
+	}
+	for _, name := range []string{named.From, named.SessionID, named.ID} {
+		if name != "" {
+			*n = requestName(name)
+			return nil
+		}
+	}
+	return fmt.Errorf("neither a string nor a record with id, from or session_id")
+}
+
+// eachName hands over the names of the arguments or, without any, of stdin. A single failing argument fails the
+// command with its own error; in a batch it gets an error record in its place.
+func (app *App) eachName(args []string, do func(name string) error) error {
+	switch {
+	case len(args) == 0, len(args) == 1 && args[0] == "-":
+		return filter(app, func(name requestName) error { return do(string(name)) })
+	case len(args) == 1:
+		return do(args[0])
+	}
+	for _, name := range args {
+		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onlyDash accepts no argument or "-", which means stdin.
+func onlyDash(args []string) error {
+	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
+		return usageError(fmt.Errorf("unexpected argument %q", args[0]))
+	}
+	return nil
+}

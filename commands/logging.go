@@ -69,8 +69,9 @@ func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(out, options)), nil
 }
 
-// arguments are the flags that make another process log the same way.
-func (l *logFlags) arguments() []string {
+// logArguments returns the flags that make another process log the same way.
+func (app *App) logArguments() []string {
+	l := &app.logging
 	return []string{
 		fmt.Sprint("--verbose=", l.verbose), fmt.Sprint("--quiet=", l.quiet), "--log-format=" + l.format,
 		"--log-level=" + l.level,

@@ -7,10 +7,8 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -143,32 +141,3 @@ func wrapArgs(cmd *cobra.Command) {
 		wrapArgs(child)
 	}
 }
-
-// parent makes a command that only holds others.
-func parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
-	var examples []string
-	for _, child := range children {
-		first, _, _ := strings.Cut(child.Example, "\n")
-		examples = append(examples, first)
-	}
-	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, Example: strings.Join(examples, "\n"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			names := make([]string, len(children))
-			for i, child := range children {
-				names[i] = child.Name()
-			}
-			if len(args) > 0 {
-				return usageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
-			}
-			return usageError(fmt.Errorf("%q needs a command: %s", cmd.CommandPath(), strings.Join(names, ", ")))
-		},
-	}
-	cmd.AddCommand(children...)
-	return cmd
-}
-
-var errUsage = errors.New("usage")
-
-// usageError marks an error as the command line's fault.
-func usageError(err error) error { return &codedError{codeOf: errUsage, err: err} }

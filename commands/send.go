@@ -72,14 +72,6 @@ func (d *draftFlags) each(app *App, args []string, do func(account.Draft) error)
 	return do(draft)
 }
 
-// onlyDash accepts no argument or "-", which means stdin.
-func onlyDash(args []string) error {
-	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
-		return usageError(fmt.Errorf("unexpected argument %q", args[0]))
-	}
-	return nil
-}
-
 func parseDraft(in record.Draft) (account.Draft, error) {
 	to, err := sessionid.Parse(in.To)
 	if err != nil {
@@ -230,7 +222,7 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options rout
 		}
 		return app.sendOutgoing(ctx, a, router, out)
 	})
-	if err != nil || router == nil || app.printer.failed {
+	if err != nil || router == nil || app.failed() {
 		return err
 	}
 	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them

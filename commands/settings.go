@@ -34,6 +34,12 @@ var passphraseSources = []string{"passphrase-file", "passphrase-command", "passp
 // origin is where a setting's value comes from: the kind of place, and its name.
 type origin struct{ kind, source string }
 
+// origin returns where a setting's value comes from, and whether there is such a setting.
+func (app *App) origin(setting string) (from origin, ok bool) {
+	from, ok = app.origins[setting]
+	return from, ok
+}
+
 func variableOf(setting string) string {
 	return "SESSIONTOOL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 }

@@ -62,6 +62,9 @@ func (app *App) unlock() keystore.Unlock {
 	return keystore.Unlock{Passphrase: credential(app.streams.Env)}
 }
 
+// neverAsk ignores --ask-passphrase.
+func (app *App) neverAsk() { app.passphrase.ask = false }
+
 // source returns the reader that the flags choose, or nil if none is chosen.
 func (p *passphraseFlags) source() func(context.Context) ([]byte, error) {
 	switch {

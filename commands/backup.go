@@ -38,20 +38,20 @@ func newExportCommand(app *App) *cobra.Command {
 		Example: "  sessiontool identity export --account alice --select mnemonic > words.txt\n" +
 			"  sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt\n" +
 			"  sessiontool identity export --backup - --new-passphrase-file passphrase.txt > alice.backup",
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runExport(ctx, opts) }),
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return runIdentityExport(ctx, app, opts) }),
 	}
 	cmd.Flags().StringVar(&opts.backup, "backup", "", "write an encrypted copy of the keystore to this file (- for stdout)")
 	opts.newPassphrase.addNew(cmd.Flags())
 	return cmd
 }
 
-func (app *App) runExport(ctx context.Context, opts *exportOptions) error {
+func runIdentityExport(ctx context.Context, app *App, opts *exportOptions) error {
 	read := opts.newPassphrase.source()
 	switch {
 	case opts.backup == "" && read != nil:
 		return usageError(errors.New("a new passphrase is for a --backup"))
 	case opts.backup == "":
-		return app.exportIdentity(ctx)
+		return exportIdentity(ctx, app)
 	case opts.backup == "-" && app.streams.OutIsTerminal:
 		return usageError(errors.New("a backup does not go to a terminal"))
 	}
@@ -62,11 +62,11 @@ func (app *App) runExport(ctx context.Context, opts *exportOptions) error {
 	if opts.backup == "-" {
 		return store.Backup(ctx, app.streams.Out, read)
 	}
-	return app.saveBackup(ctx, store, opts.backup, read)
+	return saveBackup(ctx, app, store, opts.backup, read)
 }
 
 // saveBackup writes a backup to a file that is not there yet, and tells of it.
-func (app *App) saveBackup(ctx context.Context, store *keystore.Store, path string, passphrase func(context.Context) ([]byte, error)) error {
+func saveBackup(ctx context.Context, app *App, store *keystore.Store, path string, passphrase func(context.Context) ([]byte, error)) error {
 	if _, err := os.Lstat(path); err == nil {
 		return usageError(fmt.Errorf("%s is there already", path))
 	}
@@ -109,11 +109,11 @@ func newRestoreCommand(app *App) *cobra.Command {
 			"From the 13 words an account is restored by 'keygen --mnemonic-file'.\n\n" + backupWarning,
 		Example: "  sessiontool identity restore saved.backup --passphrase-file passphrase.txt\n" +
 			"  sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",
-		RunE: app.runE(app.runRestore),
+		RunE: app.runE(func(ctx context.Context, args []string) error { return runIdentityRestore(ctx, app, args) }),
 	}
 }
 
-func (app *App) runRestore(ctx context.Context, args []string) error {
+func runIdentityRestore(ctx context.Context, app *App, args []string) error {
 	in := app.streams.In
 	if args[0] != "-" {
 		file, err := os.Open(args[0])
@@ -129,7 +129,7 @@ func (app *App) runRestore(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return app.printIdentities(ctx, store)
+	return printIdentities(ctx, app, store)
 }
 
 type passphraseOptions struct {
@@ -146,14 +146,14 @@ func newPassphraseCommand(app *App) *cobra.Command {
 			"go on. Backups keep the passphrase that they were made with.",
 		Example: "  sessiontool identity passphrase --new-passphrase-file passphrase.txt\n" +
 			"  sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runPassphrase(ctx, opts) }),
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return runIdentityPassphrase(ctx, app, opts) }),
 	}
 	opts.addNew(cmd.Flags())
 	cmd.Flags().BoolVar(&opts.keyFile, "key-file", false, "open with a key file beside the keystore, without a passphrase")
 	return cmd
 }
 
-func (app *App) runPassphrase(ctx context.Context, opts *passphraseOptions) error {
+func runIdentityPassphrase(ctx context.Context, app *App, opts *passphraseOptions) error {
 	read := opts.source()
 	if (read != nil) == opts.keyFile {
 		return usageError(errors.New("give either a new passphrase, as with --ask-new-passphrase, or --key-file"))

@@ -29,7 +29,7 @@ func newDeleteCommand(app *App) *cobra.Command {
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
 		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete",
 		RunE: app.runE(func(ctx context.Context, args []string) error {
-			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Delete(ctx, hashes)
 			})
 		}),
@@ -50,7 +50,7 @@ func newExpireCommand(app *App) *cobra.Command {
 			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {
 				return usageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
 			}
-			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Expire(ctx, hashes, ttl)
 			})
 		}),
@@ -60,8 +60,8 @@ func newExpireCommand(app *App) *cobra.Command {
 }
 
 // changeMessages changes the messages that args or, if there are none, the items of stdin name.
-func (app *App) changeMessages(ctx context.Context, args []string, change changeFunc) error {
-	hashes, err := app.namedHashes(args)
+func changeMessages(ctx context.Context, app *App, args []string, change changeFunc) error {
+	hashes, err := namedHashes(app, args)
 	if err != nil || len(hashes) == 0 {
 		return err
 	}
@@ -95,7 +95,7 @@ func isMessageHash(name string) bool {
 }
 
 // namedHashes collects hashes, each once.
-func (app *App) namedHashes(args []string) (hashes []string, err error) {
+func namedHashes(app *App, args []string) (hashes []string, err error) {
 	taken := make(map[hashName]bool)
 	take := func(name hashName) error {
 		if !isMessageHash(string(name)) {

@@ -26,17 +26,17 @@ func newCheckCommand(app *App) *cobra.Command {
 		Example: "  sessiontool swarm check --select agree\n" +
 			"  sessiontool swarm check --pretty $BOB\n" +
 			"  sessiontool contact list | sessiontool swarm check - --select 'members.#(reachable==false)#.address'",
-		RunE: app.runE(app.checkSwarms),
+		RunE: app.runE(func(ctx context.Context, args []string) error { return runSwarmCheck(ctx, app, args) }),
 	}
 }
 
-func (app *App) checkSwarms(ctx context.Context, args []string) error {
+func runSwarmCheck(ctx context.Context, app *App, args []string) error {
 	if len(args) == 0 {
 		a, router, err := app.openRouter(ctx, route.Options{})
 		if err != nil {
 			return err
 		}
-		return app.checkSwarm(ctx, router, a.ID())
+		return checkSwarm(ctx, app, router, a.ID())
 	}
 	var router *route.Router
 	return app.eachName(args, func(name string) error {
@@ -45,16 +45,16 @@ func (app *App) checkSwarms(ctx context.Context, args []string) error {
 			return err
 		}
 		if router == nil {
-			if router, err = app.openChecker(ctx); err != nil {
+			if router, err = openChecker(ctx, app); err != nil {
 				return err
 			}
 		}
-		return app.checkSwarm(ctx, router, id)
+		return checkSwarm(ctx, app, router, id)
 	})
 }
 
 // openChecker is openRouter, but does without an account if there is none.
-func (app *App) openChecker(ctx context.Context) (*route.Router, error) {
+func openChecker(ctx context.Context, app *App) (*route.Router, error) {
 	client, err := app.openNetwork()
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func isNoAccount(err error) bool {
 	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
-func (app *App) checkSwarm(ctx context.Context, router *route.Router, id sessionid.ID) error {
+func checkSwarm(ctx context.Context, app *App, router *route.Router, id sessionid.ID) error {
 	out, err := router.Check(ctx, id)
 	if err != nil {
 		return err

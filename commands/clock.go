@@ -22,11 +22,11 @@ func newClockCommand(app *App) *cobra.Command {
 			"on; a clock that is off should be set all the same.",
 		Example: "  sessiontool clock --select offset_ms",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printClock(ctx) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
 	}
 }
 
-func (app *App) printClock(ctx context.Context) error {
+func runClock(ctx context.Context, app *App) error {
 	client, err := app.openNetwork()
 	if err != nil {
 		return err

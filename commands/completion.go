@@ -61,7 +61,7 @@ type completer = func(cmd *cobra.Command, args []string, typed string) ([]string
 
 // completeFlags tells every command what its flags and arguments can be. What fails while a word is completed proposes
 // nothing: there is no place to say more.
-func (app *App) completeFlags(cmd *cobra.Command) {
+func completeFlags(app *App, cmd *cobra.Command) {
 	propose := func(flag string, from completer) {
 		if cmd.Flags().Lookup(flag) != nil || cmd.PersistentFlags().Lookup(flag) != nil {
 			// The one error is a flag that is not there, and it is.
@@ -73,12 +73,12 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 			return words, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
-	propose("account", app.completed(app.accountNames))
-	propose("network", app.completed(app.networkNames))
+	propose("account", completed(app, func(ctx context.Context) ([]string, error) { return accountNames(ctx, app) }))
+	propose("network", completed(app, app.networkNames))
 	propose("select", completeFields)
 	propose("log-format", words("text", "json"))
 	propose("log-level", words("debug", "info", "warn", "error"))
-	contacts := app.completed(app.contactIDs)
+	contacts := completed(app, func(ctx context.Context) ([]string, error) { return contactIDs(ctx, app) })
 	if cmd.Name() != "path" { // whose --to is a node
 		propose("to", contacts)
 	}
@@ -94,12 +94,12 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 		cmd.ValidArgsFunction = contacts
 	}
 	for _, child := range cmd.Commands() {
-		app.completeFlags(child)
+		completeFlags(app, child)
 	}
 }
 
 // completed makes a completer of a list that is read with the settings of the command line.
-func (app *App) completed(list func(ctx context.Context) ([]string, error)) completer {
+func completed(app *App, list func(ctx context.Context) ([]string, error)) completer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if err := app.prepare(cmd); err != nil {
 			return nil, cobra.ShellCompDirectiveError
@@ -113,7 +113,7 @@ func (app *App) completed(list func(ctx context.Context) ([]string, error)) comp
 	}
 }
 
-func (app *App) accountNames(ctx context.Context) ([]string, error) {
+func accountNames(ctx context.Context, app *App) ([]string, error) {
 	store, err := app.openKeystore(ctx)
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (app *App) accountNames(ctx context.Context) ([]string, error) {
 	return store.Accounts(ctx)
 }
 
-func (app *App) contactIDs(ctx context.Context) (ids []string, err error) {
+func contactIDs(ctx context.Context, app *App) (ids []string, err error) {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return nil, err

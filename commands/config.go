@@ -25,19 +25,21 @@ func newConfigCommand(app *App) *cobra.Command {
 			return settings, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	show.RunE = app.runE(func(_ context.Context, args []string) error { return app.showConfig(show.Flags(), args, showOrigin) })
+	show.RunE = app.runE(func(_ context.Context, args []string) error {
+		return runConfigShow(app, show.Flags(), args, showOrigin)
+	})
 	show.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")
 	path := &cobra.Command{
 		Use: "path", Short: "Print where the config file is", Args: cobra.NoArgs,
 		Long: "Print the path of the config file, whether there is one or not. It is a JSON object whose keys are the settings\n" +
 			"that 'config show' names and whose values are strings, as in {\"account\":\"alice\",\"timeout\":\"30s\"}.",
 		Example: "  sessiontool config path --select file",
-		RunE:    app.runDespite(func(_ context.Context, _ error) error { return app.printConfigPath() }),
+		RunE:    app.runDespite(func(_ context.Context, _ error) error { return runConfigPath(app) }),
 	}
 	return parent("config", "Show the settings and where they come from", "", show, path)
 }
 
-func (app *App) showConfig(flags *pflag.FlagSet, names []string, showOrigin bool) error {
+func runConfigShow(app *App, flags *pflag.FlagSet, names []string, showOrigin bool) error {
 	if len(names) == 0 {
 		names = settings
 	}
@@ -57,7 +59,7 @@ func (app *App) showConfig(flags *pflag.FlagSet, names []string, showOrigin bool
 	return nil
 }
 
-func (app *App) printConfigPath() error {
+func runConfigPath(app *App) error {
 	path, err := configPath(app.streams.Env)
 	if err != nil {
 		return err

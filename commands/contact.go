@@ -14,19 +14,19 @@ func newContactCommand(app *App) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "Print a contact record for everybody this account has dealt with", Args: cobra.NoArgs,
 		Example: "  sessiontool contact list",
-		RunE:    app.runE(app.listContacts),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runContactList(ctx, app) }),
 	}
 	show := &cobra.Command{
 		Use: "show ID", Short: "Print one contact", Args: cobra.ExactArgs(1),
 		Example: "  sessiontool contact show $BOB",
-		RunE:    app.runE(app.showContact),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runContactShow(ctx, app, args) }),
 	}
 	remove := &cobra.Command{
 		Use: "remove ID", Short: "Forget a contact and the session with it", Args: cobra.ExactArgs(1),
 		Long: "Forget a contact, the session with it and its friend requests. Messages already received stay in the\n" +
 			"inbox. To talk again, one of the two sends a new friend request.",
 		Example: "  sessiontool contact remove $BOB",
-		RunE:    app.runE(app.removeContact),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runContactRemove(ctx, app, args) }),
 	}
 	code := ""
 	verify := &cobra.Command{
@@ -40,13 +40,13 @@ func newContactCommand(app *App) *cobra.Command {
 			"  sessiontool contact verify $BOB --code \"$DIGITS\"",
 	}
 	verify.RunE = app.runE(func(ctx context.Context, args []string) error {
-		return app.verifyContact(ctx, args, code, verify.Flags().Changed("code"))
+		return runContactVerify(ctx, app, args, code, verify.Flags().Changed("code"))
 	})
 	verify.Flags().StringVar(&code, "code", "", "digits that the contact sees; spaces do not count")
 	return parent("contact", "List, show, verify and remove contacts", "", list, show, verify, remove)
 }
 
-func (app *App) listContacts(ctx context.Context, _ []string) error {
+func runContactList(ctx context.Context, app *App) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (app *App) listContacts(ctx context.Context, _ []string) error {
 }
 
 // openContact opens the account and reads whom it is to be about.
-func (app *App) openContact(ctx context.Context, text string) (*account.Account, sessionid.ID, error) {
+func openContact(ctx context.Context, app *App, text string) (*account.Account, sessionid.ID, error) {
 	id, err := sessionid.Parse(text)
 	if err != nil {
 		return nil, id, err
@@ -73,8 +73,8 @@ func (app *App) openContact(ctx context.Context, text string) (*account.Account,
 	return a, id, err
 }
 
-func (app *App) showContact(ctx context.Context, args []string) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactShow(ctx context.Context, app *App, args []string) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
@@ -85,10 +85,10 @@ func (app *App) showContact(ctx context.Context, args []string) error {
 	return app.print(contactRecord(a, contact))
 }
 
-// verifyContact prints the safety number, after comparing it with code if that is given: an empty one, such as a
+// runContactVerify prints the safety number, after comparing it with code if that is given: an empty one, such as a
 // script's variable that was never set, is a wrong one.
-func (app *App) verifyContact(ctx context.Context, args []string, code string, compare bool) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactVerify(ctx context.Context, app *App, args []string, code string, compare bool) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
@@ -106,8 +106,8 @@ func (app *App) verifyContact(ctx context.Context, args []string, code string, c
 	return app.print(out)
 }
 
-func (app *App) removeContact(ctx context.Context, args []string) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactRemove(ctx context.Context, app *App, args []string) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}

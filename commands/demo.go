@@ -29,7 +29,7 @@ func newDemoCommand(app *App) *cobra.Command {
 			"Nothing is left behind.",
 		Example: "  sessiontool demo",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(app.runDemo),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runDemo(ctx, app) }),
 	}
 }
 
@@ -41,7 +41,7 @@ type demo struct {
 	started time.Time
 }
 
-func (app *App) runDemo(ctx context.Context, _ []string) (err error) {
+func runDemo(ctx context.Context, app *App) (err error) {
 	dir, err := os.MkdirTemp("", "sessiontool-demo-")
 	if err != nil {
 		return err

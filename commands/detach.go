@@ -15,10 +15,10 @@ import (
 	"sessiontool/lib/record"
 )
 
-// detachDevnet runs the same command without --detach in a process of its own, and returns when that one has printed
+// runDevnetUpDetached runs the same command without --detach in a process of its own, and returns when that one has printed
 // its network record.
-func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
-	dir, err := app.checkDevnet(opts)
+func runDevnetUpDetached(ctx context.Context, app *App, opts *devnetOptions) error {
+	dir, err := checkDevnet(app, opts)
 	if err != nil {
 		return err
 	}

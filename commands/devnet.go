@@ -56,9 +56,9 @@ func newDevnetCommand(app *App) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.detach {
-				return app.runE(func(ctx context.Context, _ []string) error { return app.detachDevnet(ctx, opts) })(cmd, args)
+				return app.runE(func(ctx context.Context, _ []string) error { return runDevnetUpDetached(ctx, app, opts) })(cmd, args)
 			}
-			return app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runDevnet(ctx, opts) })(cmd, args)
+			return app.runUntilStopped(func(ctx context.Context, _ []string) error { return runDevnetUp(ctx, app, opts) })(cmd, args)
 		},
 	}
 	up.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
@@ -75,12 +75,12 @@ func newDevnetCommand(app *App) *cobra.Command {
 	status := &cobra.Command{
 		Use: "status", Short: "Print the running devnet's network record", Args: cobra.NoArgs,
 		Example: "  sessiontool devnet status",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.devnetStatus(ctx, opts) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runDevnetStatus(ctx, app, opts) }),
 	}
 	down := &cobra.Command{
 		Use: "down", Short: "Stop the running devnet", Args: cobra.NoArgs,
 		Example: "  sessiontool devnet down",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.stopDevnet(ctx, opts) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runDevnetDown(ctx, app, opts) }),
 	}
 	cmd := parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
 		up, status, down, newFaultCommand(app, opts), newDifficultyCommand(app, opts))
@@ -89,7 +89,7 @@ func newDevnetCommand(app *App) *cobra.Command {
 }
 
 // devnetDir returns the absolute folder of the devnet that the flags name.
-func (app *App) devnetDir(opts *devnetOptions) (string, error) {
+func devnetDir(app *App, opts *devnetOptions) (string, error) {
 	if opts.dir != "" {
 		return filepath.Abs(opts.dir)
 	}
@@ -98,7 +98,7 @@ func (app *App) devnetDir(opts *devnetOptions) (string, error) {
 }
 
 // findDevnet returns the running devnet in --dir, or without it the newest one.
-func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
+func findDevnet(app *App, opts *devnetOptions) (*devnetNote, error) {
 	running, err := app.devnets()
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
 	if opts.dir == "" && len(running) > 0 {
 		return &running[0], nil
 	}
-	dir, err := app.devnetDir(opts)
+	dir, err := devnetDir(app, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
 }
 
 // checkDevnet refuses options that make no network, and a folder that is in use.
-func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
+func checkDevnet(app *App, opts *devnetOptions) (dir string, err error) {
 	switch {
 	case opts.nodes != 0 && opts.nodes < 4:
 		return "", usageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
@@ -137,7 +137,7 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 	if err := opts.limits.check(); err != nil {
 		return "", err
 	}
-	if dir, err = app.devnetDir(opts); err != nil {
+	if dir, err = devnetDir(app, opts); err != nil {
 		return "", err
 	}
 	running, err := app.devnets()
@@ -182,9 +182,9 @@ func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options,
 	return options, nil
 }
 
-// runDevnet runs a devnet in this process until ctx ends.
-func (app *App) runDevnet(ctx context.Context, opts *devnetOptions) (err error) {
-	dir, err := app.checkDevnet(opts)
+// runDevnetUp runs a devnet in this process until ctx ends.
+func runDevnetUp(ctx context.Context, app *App, opts *devnetOptions) (err error) {
+	dir, err := checkDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -266,9 +266,9 @@ func describeDevnet(net *devnet.Network, dir string, opts *devnetOptions) (recor
 	return out, os.WriteFile(out.File, append(data, '\n'), 0o644)
 }
 
-// devnetStatus prints what the devnet is like now.
-func (app *App) devnetStatus(ctx context.Context, opts *devnetOptions) error {
-	note, err := app.findDevnet(opts)
+// runDevnetStatus prints what the devnet is like now.
+func runDevnetStatus(ctx context.Context, app *App, opts *devnetOptions) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -283,9 +283,9 @@ func (app *App) devnetStatus(ctx context.Context, opts *devnetOptions) error {
 	return app.print(note.now(status))
 }
 
-// stopDevnet tells a devnet's process to end and waits until it has.
-func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
-	note, err := app.findDevnet(opts)
+// runDevnetDown tells a devnet's process to end and waits until it has.
+func runDevnetDown(ctx context.Context, app *App, opts *devnetOptions) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}

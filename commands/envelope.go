@@ -19,7 +19,7 @@ func newEnvelopeCommand(app *App) *cobra.Command {
 		Long: "Encrypt each draft with the contact's session, or by today's protocol, and print the envelope. The session's new\n" +
 			"state is stored first; the envelope itself is yours to send, and stands in no outbox.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
-		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.sealDrafts(ctx, drafts, args) }),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runEnvelopeSeal(ctx, app, drafts, args) }),
 	}
 	drafts.add(seal.Flags())
 	open := &cobra.Command{
@@ -29,7 +29,7 @@ func newEnvelopeCommand(app *App) *cobra.Command {
 			"delivery, or a control record where there is nothing to show. What was opened before is printed again,\n" +
 			"marked as duplicate. What has to be answered is put into the outbox, which the next send or poll empties.",
 		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
-		RunE:    app.runE(app.openEnvelopes),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runEnvelopeOpen(ctx, app, args) }),
 	}
 	inspect := &cobra.Command{
 		Use:   "inspect [-]",
@@ -37,12 +37,12 @@ func newEnvelopeCommand(app *App) *cobra.Command {
 		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
 			"is needed.",
 		Example: "  sessiontool swarm retrieve | sessiontool envelope inspect",
-		RunE:    app.runE(app.inspectEnvelopes),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runEnvelopeInspect(ctx, app, args) }),
 	}
 	return parent("envelope", "Seal, open and inspect envelopes", "", seal, open, inspect)
 }
 
-func (app *App) sealDrafts(ctx context.Context, drafts *draftFlags, args []string) error {
+func runEnvelopeSeal(ctx context.Context, app *App, drafts *draftFlags, args []string) error {
 	var a *account.Account
 	return drafts.each(app, args, func(draft account.Draft) error {
 		if a == nil {
@@ -51,7 +51,7 @@ func (app *App) sealDrafts(ctx context.Context, drafts *draftFlags, args []strin
 				return err
 			}
 		}
-		out, err := app.seal(ctx, a, draft, func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+		out, err := sealDraft(ctx, app, a, draft, func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 			return a.Seal(ctx, draft)
 		})
 		if err != nil {
@@ -64,7 +64,7 @@ func (app *App) sealDrafts(ctx context.Context, drafts *draftFlags, args []strin
 	})
 }
 
-func (app *App) openEnvelopes(ctx context.Context, args []string) error {
+func runEnvelopeOpen(ctx context.Context, app *App, args []string) error {
 	if err := onlyDash(args); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (app *App) openEnvelopes(ctx context.Context, args []string) error {
 			return err
 		}
 		event := opened[0].Event
-		if err := app.printEvent(a, event, opened[0].Duplicate); err != nil {
+		if err := printEvent(app, a, event, opened[0].Duplicate); err != nil {
 			return err
 		}
 		if !event.Shown() {
@@ -95,7 +95,7 @@ func (app *App) openEnvelopes(ctx context.Context, args []string) error {
 	})
 }
 
-func (app *App) inspectEnvelopes(_ context.Context, args []string) error {
+func runEnvelopeInspect(_ context.Context, app *App, args []string) error {
 	if err := onlyDash(args); err != nil {
 		return err
 	}

@@ -25,11 +25,11 @@ func newErrorsCommand(app *App) *cobra.Command {
 			}
 			return codes, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.runE(func(_ context.Context, args []string) error { return app.printErrorCodes(args) }),
+		RunE: app.runE(func(_ context.Context, args []string) error { return runErrors(app, args) }),
 	}
 }
 
-func (app *App) printErrorCodes(names []string) error {
+func runErrors(app *App, names []string) error {
 	infos := record.Codes
 	if len(names) > 0 {
 		infos = nil

@@ -48,9 +48,9 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: app.runE(func(ctx context.Context, args []string) error {
 			fault.Kind = devnet.FaultKind(args[0])
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				done, err := remote.SetFault(ctx, nodes, *fault)
-				return app.printFaults(done, fault.Kind != devnet.FaultRestart, err)
+				return printFaults(app, done, fault.Kind != devnet.FaultRestart, err)
 			})
 		}),
 	}
@@ -73,9 +73,9 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 			for i, arg := range args {
 				kinds[i] = devnet.FaultKind(arg)
 			}
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				done, err := remote.ClearFaults(ctx, nodes, kinds...)
-				return app.printFaults(done, false, err)
+				return printFaults(app, done, false, err)
 			})
 		}),
 	}
@@ -91,9 +91,9 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		Example: "  sessiontool devnet fault list",
 		Args:    cobra.NoArgs,
 		RunE: app.runE(func(ctx context.Context, _ []string) error {
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				faults, err := remote.Faults(ctx)
-				return app.printFaults(faults, true, err)
+				return printFaults(app, faults, true, err)
 			})
 		}),
 	}
@@ -136,7 +136,7 @@ func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
 			if err != nil || difficulty < 1 {
 				return usageError(fmt.Errorf("difficulty %q is not a positive number", args[0]))
 			}
-			note, err := app.findDevnet(opts)
+			note, err := findDevnet(app, opts)
 			if err != nil {
 				return err
 			}
@@ -154,8 +154,8 @@ func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
 }
 
 // withDevnet hands over a connection to the running devnet that the flags name.
-func (app *App) withDevnet(opts *devnetOptions, do func(remote *devnet.Remote) error) error {
-	note, err := app.findDevnet(opts)
+func withDevnet(app *App, opts *devnetOptions, do func(remote *devnet.Remote) error) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (app *App) withDevnet(opts *devnetOptions, do func(remote *devnet.Remote) e
 }
 
 // printFaults prints what was done before err, if anything went wrong, and returns err.
-func (app *App) printFaults(faults []devnet.NodeFault, active bool, err error) error {
+func printFaults(app *App, faults []devnet.NodeFault, active bool, err error) error {
 	for _, fault := range faults {
 		out := record.Fault{
 			Type: record.TypeFault, Kind: string(fault.Kind), Index: fault.Index, PubkeyEd25519: fault.PubkeyEd25519,

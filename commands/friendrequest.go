@@ -29,7 +29,7 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.sendDrafts(ctx, &opts.draftFlags, options, args,
+			return sendDrafts(ctx, app, &opts.draftFlags, options, args,
 				func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 					return a.RequestFriend(ctx, draft, opts.again)
 				})
@@ -43,7 +43,7 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "Print the friend requests that wait, in both directions", Args: cobra.NoArgs,
 		Example: "  sessiontool friend-request list",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.listRequests(ctx, all) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
 	}
 	list.Flags().BoolVar(&all, "all", false, "completed ones too")
 
@@ -55,19 +55,21 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 			"Without an ID they are read from stdin: strings, or records with an id.",
 		Example: "  sessiontool friend-request accept $ALICE\n" +
 			"  sessiontool friend-request list | sessiontool friend-request accept",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.acceptRequests(ctx, acceptStore, args) }),
+		RunE: app.runE(func(ctx context.Context, args []string) error {
+			return runFriendRequestAccept(ctx, app, acceptStore, args)
+		}),
 	}
 	acceptStore.add(accept.Flags())
 
 	decline := &cobra.Command{
 		Use: "decline [ID...]", Short: "Forget friend requests; the other sides are not told",
 		Example: "  sessiontool friend-request decline $ALICE",
-		RunE:    app.runE(app.declineRequests),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runFriendRequestDecline(ctx, app, args) }),
 	}
 	return parent("friend-request", "Send, list, accept and decline friend requests", "", send, list, accept, decline)
 }
 
-func (app *App) listRequests(ctx context.Context, all bool) error {
+func runFriendRequestList(ctx context.Context, app *App, all bool) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err
@@ -87,7 +89,7 @@ func (app *App) listRequests(ctx context.Context, all bool) error {
 	return nil
 }
 
-func (app *App) acceptRequests(ctx context.Context, store *storeFlags, args []string) error {
+func runFriendRequestAccept(ctx context.Context, app *App, store *storeFlags, args []string) error {
 	options, err := store.options(app)
 	if err != nil {
 		return err
@@ -105,11 +107,11 @@ func (app *App) acceptRequests(ctx context.Context, store *storeFlags, args []st
 		if err != nil {
 			return err
 		}
-		return app.sendOutgoing(ctx, a, router, out)
+		return sendOutgoing(ctx, app, a, router, out)
 	})
 }
 
-func (app *App) declineRequests(ctx context.Context, args []string) error {
+func runFriendRequestDecline(ctx context.Context, app *App, args []string) error {
 	var a *account.Account
 	return app.eachName(args, func(name string) error {
 		if a == nil {

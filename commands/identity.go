@@ -16,7 +16,7 @@ func newIdentityCommand(app *App) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "Print an identity record for every account", Args: cobra.NoArgs,
 		Example: "  sessiontool identity list --select account",
-		RunE:    app.runE(app.listIdentities),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runIdentityList(ctx, app) }),
 	}
 	var qr qrFlags
 	show := &cobra.Command{
@@ -26,7 +26,7 @@ func newIdentityCommand(app *App) *cobra.Command {
 		Example: "  sessiontool identity show --account alice --select session_id\n" +
 			"  sessiontool identity show --qr\n" +
 			"  sessiontool identity show --qr-file alice.svg",
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.showIdentity(ctx, &qr) }),
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return runIdentityShow(ctx, app, &qr) }),
 	}
 	show.Flags().BoolVar(&qr.terminal, "qr", false, "draw the Session ID as a QR code on stderr")
 	show.Flags().StringVar(&qr.file, "qr-file", "", "write the QR code to this file, .png or .svg")
@@ -36,23 +36,23 @@ func newIdentityCommand(app *App) *cobra.Command {
 		Long: "Delete the account with its contacts, sessions and messages from the keystore. The recovery words\n" +
 			"bring back the identity, but nothing else.",
 		Example: "  sessiontool identity remove --account alice --yes",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.removeIdentity(ctx, yes) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runIdentityRemove(ctx, app, yes) }),
 	}
 	remove.Flags().BoolVar(&yes, "yes", false, "really delete it")
 	return parent("identity", "List, show, save, restore and remove accounts", "",
 		list, show, newExportCommand(app), newRestoreCommand(app), newPassphraseCommand(app), remove)
 }
 
-func (app *App) listIdentities(ctx context.Context, _ []string) error {
+func runIdentityList(ctx context.Context, app *App) error {
 	store, err := app.openKeystore(ctx)
 	if err != nil {
 		return err
 	}
-	return app.printIdentities(ctx, store)
+	return printIdentities(ctx, app, store)
 }
 
 // printIdentities prints an identity record for every account of a keystore.
-func (app *App) printIdentities(ctx context.Context, store *keystore.Store) error {
+func printIdentities(ctx context.Context, app *App, store *keystore.Store) error {
 	names, err := store.Accounts(ctx)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (app *App) printIdentities(ctx context.Context, store *keystore.Store) erro
 	return nil
 }
 
-func (app *App) showIdentity(ctx context.Context, qr *qrFlags) error {
+func runIdentityShow(ctx context.Context, app *App, qr *qrFlags) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (app *App) showIdentity(ctx context.Context, qr *qrFlags) error {
 	return app.print(identityRecord(a))
 }
 
-func (app *App) exportIdentity(ctx context.Context) error {
+func exportIdentity(ctx context.Context, app *App) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (app *App) exportIdentity(ctx context.Context) error {
 	return app.print(identity)
 }
 
-func (app *App) removeIdentity(ctx context.Context, yes bool) error {
+func runIdentityRemove(ctx context.Context, app *App, yes bool) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err

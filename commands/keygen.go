@@ -38,19 +38,19 @@ func newKeygenCommand(app *App) *cobra.Command {
 		Example: "  sessiontool keygen --account alice --display-name Alice\n" +
 			"  sessiontool keygen --account alice --mnemonic-file words.txt",
 		Args: cobra.NoArgs,
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runKeygen(ctx, opts) }),
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return runKeygen(ctx, app, opts) }),
 	}
 	cmd.Flags().StringVar(&opts.displayName, "display-name", "", "name that others see")
 	cmd.Flags().StringVar(&opts.mnemonicFile, "mnemonic-file", "", "restore from the words in this file (- for stdin)")
 	return cmd
 }
 
-func (app *App) runKeygen(ctx context.Context, opts *keygenOptions) error {
+func runKeygen(ctx context.Context, app *App, opts *keygenOptions) error {
 	name := cmp.Or(app.accountName, defaultAccount)
 	if err := account.CheckNames(name, opts.displayName); err != nil {
 		return err
 	}
-	seed, err := app.seed(opts.mnemonicFile)
+	seed, err := readSeed(app, opts.mnemonicFile)
 	if err != nil {
 		return err
 	}
@@ -65,8 +65,8 @@ func (app *App) runKeygen(ctx context.Context, opts *keygenOptions) error {
 	return app.print(identityRecord(made))
 }
 
-// seed draws a new account's secret, or reads it from a file of words.
-func (app *App) seed(mnemonicFile string) (sessionid.Seed, error) {
+// readSeed draws a new account's secret, or reads it from a file of words.
+func readSeed(app *App, mnemonicFile string) (sessionid.Seed, error) {
 	if mnemonicFile == "" {
 		return sessionid.GenerateSeed(rand.Reader)
 	}

@@ -30,7 +30,7 @@ func newListenCommand(app *App) *cobra.Command {
 			"  sessiontool listen --for 1h --select text\n" +
 			"  sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		Args: cobra.NoArgs,
-		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runListen(ctx, *opts) }),
+		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, *opts) }),
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
@@ -41,7 +41,7 @@ func newListenCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-func (app *App) runListen(ctx context.Context, opts route.ListenOptions) error {
+func runListen(ctx context.Context, app *App, opts route.ListenOptions) error {
 	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat, opts.PollInterval - 1} {
 		if limit < 0 {
 			return usageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
@@ -52,7 +52,7 @@ func (app *App) runListen(ctx context.Context, opts route.ListenOptions) error {
 		return err
 	}
 	opts.Beat = func(pulse route.Pulse) error { return app.print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, opts, func(event account.Event) error { return app.printEvent(a, event, false) })
+	return router.Listen(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

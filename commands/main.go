@@ -26,7 +26,7 @@ func run(ctx context.Context, args []string, streams Streams) int {
 	root := newRootCommand(app, args)
 	root.SetArgs(args)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
-		app.completeFlags(root)
+		completeFlags(app, root)
 	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -32,7 +32,7 @@ func newMapCommand(app *App) *cobra.Command {
 		Example: "  sessiontool swarm map --out ring.svg\n" +
 			"  sessiontool swarm map $ALICE $BOB --out ring.dot\n" +
 			"  sessiontool contact list | sessiontool swarm map - --out ring.svg",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.drawMap(ctx, opts, args) }),
+		RunE: app.runE(func(ctx context.Context, args []string) error { return runSwarmMap(ctx, app, opts, args) }),
 	}
 	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
 	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
@@ -62,7 +62,7 @@ func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
 	return nil, usageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
 }
 
-func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) error {
+func runSwarmMap(ctx context.Context, app *App, opts *mapOptions, args []string) error {
 	draw, err := opts.draw()
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func newNodeCommand(app *App) *cobra.Command {
 			"  sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n" +
 			"      --metrics 127.0.0.1:9100 --log-format json --log-level info",
 		Args: cobra.NoArgs,
-		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runNode(ctx, opts) }),
+		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return runNodeRun(ctx, app, opts) }),
 	}
 	run.Flags().StringVar(&opts.seed, "seed", "", "URL of the registry (default: that of the network)")
 	run.Flags().StringVar(&opts.data, "data", "", "folder for keys and messages (required)")
@@ -72,7 +72,7 @@ func newNodeCommand(app *App) *cobra.Command {
 	return parent("node", "Run a service node", "", run)
 }
 
-func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
+func runNodeRun(ctx context.Context, app *App, opts *nodeOptions) (err error) {
 	switch {
 	case opts.data == "":
 		return usageError(errors.New("--data is required"))

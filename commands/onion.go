@@ -20,7 +20,7 @@ func newOnionCommand(app *App) *cobra.Command {
 		Long:    "Choose an onion path: a guard, which stays the same from run to run, and two relays.",
 		Example: "  sessiontool onion path",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printPath(ctx, to) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runOnionPath(ctx, app, to) }),
 	}
 	path.Flags().StringVar(&to, "to", "", "Ed25519 key of the target, which is then not in the path")
 	send := &cobra.Command{
@@ -29,12 +29,12 @@ func newOnionCommand(app *App) *cobra.Command {
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
 			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.",
 		Example: "  echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
-		RunE:    app.runE(app.sendOnions),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runOnionSend(ctx, app, args) }),
 	}
 	return parent("onion", "Choose onion paths and send requests through them", "", path, send)
 }
 
-func (app *App) printPath(ctx context.Context, to string) error {
+func runOnionPath(ctx context.Context, app *App, to string) error {
 	var target network.Key
 	if to != "" {
 		if err := target.UnmarshalText([]byte(to)); err != nil {
@@ -52,7 +52,7 @@ func (app *App) printPath(ctx context.Context, to string) error {
 	return app.print(record.Path{Type: record.TypePath, Guard: hops[0].Ed25519.String(), Hops: nodeRecords(hops)})
 }
 
-func (app *App) sendOnions(ctx context.Context, args []string) error {
+func runOnionSend(ctx context.Context, app *App, args []string) error {
 	if err := onlyDash(args); err != nil {
 		return err
 	}

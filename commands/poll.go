@@ -30,13 +30,13 @@ func newPollCommand(app *App) *cobra.Command {
 			"  sessiontool poll --select text\n" +
 			"  sessiontool poll --count 1",
 		Args: cobra.NoArgs,
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runPoll(ctx, opts) }),
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
 	}
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	return cmd
 }
 
-func (app *App) runPoll(ctx context.Context, opts route.PollOptions) error {
+func runPoll(ctx context.Context, app *App, opts route.PollOptions) error {
 	if opts.Count < 0 {
 		return usageError(errors.New("--count must not be negative"))
 	}
@@ -44,7 +44,7 @@ func (app *App) runPoll(ctx context.Context, opts route.PollOptions) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, opts, func(event account.Event) error { return app.printEvent(a, event, false) })
+	return router.Poll(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }
 
 func newInboxCommand(app *App) *cobra.Command {
@@ -56,13 +56,13 @@ func newInboxCommand(app *App) *cobra.Command {
 			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
 		Example: "  sessiontool inbox --limit 10",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.runInbox(ctx, limit) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, limit) }),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 1000, "print only the newest of them")
 	return cmd
 }
 
-func (app *App) runInbox(ctx context.Context, limit int) error {
+func runInbox(ctx context.Context, app *App, limit int) error {
 	if limit < 1 {
 		return usageError(fmt.Errorf("--limit %d is not positive", limit))
 	}
@@ -75,7 +75,7 @@ func (app *App) runInbox(ctx context.Context, limit int) error {
 		return err
 	}
 	for _, event := range events {
-		if err := app.printEvent(a, event, false); err != nil {
+		if err := printEvent(app, a, event, false); err != nil {
 			return err
 		}
 	}

@@ -46,7 +46,7 @@ func newPowCommand(app *App) *cobra.Command {
 			"last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
 			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
-		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.solvePow(ctx, opts, args) }),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runPowSolve(ctx, app, opts, args) }),
 	}
 	verify := &cobra.Command{
 		Use:   "verify [-]",
@@ -54,7 +54,7 @@ func newPowCommand(app *App) *cobra.Command {
 		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
 			"the 2020 storage server.",
 		Example: "  sessiontool pow verify --difficulty 1 < solved.json",
-		RunE:    app.runE(func(_ context.Context, args []string) error { return app.verifyPow(opts, args) }),
+		RunE:    app.runE(func(_ context.Context, args []string) error { return runPowVerify(app, opts, args) }),
 	}
 	estimate := &cobra.Command{
 		Use:   "estimate [-]",
@@ -63,7 +63,7 @@ func newPowCommand(app *App) *cobra.Command {
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
 			"time to live from --bytes and --ttl.",
 		Example: "  sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10",
-		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.estimatePow(ctx, opts, args) }),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runPowEstimate(ctx, app, opts, args) }),
 	}
 	for _, cmd := range []*cobra.Command{solve, verify, estimate} {
 		cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "difficulty (default what the network or the envelope says)")
@@ -78,7 +78,7 @@ func newPowCommand(app *App) *cobra.Command {
 
 // chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network told last; where
 // no network is known it is 1.
-func (app *App) chooseDifficulty(opts *powOptions, in record.Envelope) (int64, error) {
+func chooseDifficulty(app *App, opts *powOptions, in record.Envelope) (int64, error) {
 	if opts.difficulty > 0 {
 		return opts.difficulty, nil
 	}
@@ -95,7 +95,7 @@ func (app *App) chooseDifficulty(opts *powOptions, in record.Envelope) (int64, e
 	return client.Difficulty(), nil
 }
 
-func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) error {
+func runPowSolve(ctx context.Context, app *App, opts *powOptions, args []string) error {
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) e
 		if err != nil {
 			return nil, err
 		}
-		difficulty, err := app.chooseDifficulty(opts, in)
+		difficulty, err := chooseDifficulty(app, opts, in)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) e
 	})
 }
 
-func (app *App) verifyPow(opts *powOptions, args []string) error {
+func runPowVerify(app *App, opts *powOptions, args []string) error {
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (app *App) verifyPow(opts *powOptions, args []string) error {
 		if err != nil {
 			return err
 		}
-		difficulty, err := app.chooseDifficulty(opts, in)
+		difficulty, err := chooseDifficulty(app, opts, in)
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (app *App) verifyPow(opts *powOptions, args []string) error {
 	return err
 }
 
-func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string) error {
+func runPowEstimate(ctx context.Context, app *App, opts *powOptions, args []string) error {
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string
 		return err
 	}
 	if opts.bytes > 0 {
-		difficulty, err := app.chooseDifficulty(opts, record.Envelope{})
+		difficulty, err := chooseDifficulty(app, opts, record.Envelope{})
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string
 		if err != nil {
 			return err
 		}
-		difficulty, err := app.chooseDifficulty(opts, in)
+		difficulty, err := chooseDifficulty(app, opts, in)
 		if err != nil {
 			return err
 		}

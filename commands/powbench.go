@@ -28,7 +28,7 @@ func newPowBenchCommand(app *App) *cobra.Command {
 			"round by round, and what is printed are medians: other work on the machine disturbs the ratios little.",
 		Example: "  sessiontool pow bench --select '{kernel,workers,ratio}'",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.benchPow(ctx, opts) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runPowBench(ctx, app, opts) }),
 	}
 	cmd.Flags().IntVar(&opts.rounds, "rounds", 11, "how often each is measured")
 	cmd.Flags().DurationVar(&opts.duration, "duration", 50*time.Millisecond, "how long each is measured in a round")
@@ -43,7 +43,7 @@ type powBench struct {
 	ratios  []float64 // to the yardstick on one core in the same round
 }
 
-func (app *App) benchPow(ctx context.Context, opts *powBenchOptions) error {
+func runPowBench(ctx context.Context, app *App, opts *powBenchOptions) error {
 	if opts.rounds < 1 || opts.duration <= 0 {
 		return usageError(errors.New("--rounds and --duration must be positive"))
 	}

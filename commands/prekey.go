@@ -22,7 +22,7 @@ func newPrekeyCommand(app *App) *cobra.Command {
 			"bundle until it has used it. data_base64 is the bundle as messages encode it.",
 		Example: "  sessiontool prekey bundle --for $BOB",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printBundle(ctx, to) }),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, to) }),
 	}
 	bundle.Flags().StringVar(&to, "for", "", "Session ID of the contact (required)")
 	rotate := &cobra.Command{
@@ -30,21 +30,21 @@ func newPrekeyCommand(app *App) *cobra.Command {
 		Long: "Make a new signed prekey. That happens by itself every 48 hours. Old ones are kept for 30 days, so that\n" +
 			"requests on their way stay valid.",
 		Example: "  sessiontool prekey rotate",
-		RunE:    app.runE(app.rotatePrekey),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runPrekeyRotate(ctx, app) }),
 	}
 	list := &cobra.Command{
 		Use: "list", Short: "Print the account's prekeys: signed ones, newest first, then unused one-time prekeys",
 		Args: cobra.NoArgs, Example: "  sessiontool prekey list",
-		RunE: app.runE(app.listPrekeys),
+		RunE: app.runE(func(ctx context.Context, _ []string) error { return runPrekeyList(ctx, app) }),
 	}
 	return parent("prekey", "Show, rotate and list prekeys", "", bundle, rotate, list)
 }
 
-func (app *App) printBundle(ctx context.Context, to string) error {
+func runPrekeyBundle(ctx context.Context, app *App, to string) error {
 	if to == "" {
 		return usageError(fmt.Errorf("--for is required"))
 	}
-	a, contact, err := app.openContact(ctx, to)
+	a, contact, err := openContact(ctx, app, to)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (app *App) printBundle(ctx context.Context, to string) error {
 	})
 }
 
-func (app *App) rotatePrekey(ctx context.Context, _ []string) error {
+func runPrekeyRotate(ctx context.Context, app *App) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (app *App) rotatePrekey(ctx context.Context, _ []string) error {
 	return app.print(prekeyRecord(a, made))
 }
 
-func (app *App) listPrekeys(ctx context.Context, _ []string) error {
+func runPrekeyList(ctx context.Context, app *App) error {
 	a, err := app.openAccount(ctx)
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ func requestRecord(a *account.Account, r account.FriendRequest) record.FriendReq
 
 // printEvent prints what an event looks like on stdout. The first message of a stranger is announced by a friend_request
 // record with the same id.
-func (app *App) printEvent(a *account.Account, e account.Event, duplicate bool) error {
+func printEvent(app *App, a *account.Account, e account.Event, duplicate bool) error {
 	if e.Asks {
 		request := e
 		request.State = account.StateReceived

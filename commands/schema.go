@@ -26,11 +26,11 @@ func newSchemaCommand(app *App) *cobra.Command {
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.runE(func(_ context.Context, args []string) error { return app.printSchemas(args) }),
+		RunE: app.runE(func(_ context.Context, args []string) error { return runSchema(app, args) }),
 	}
 }
 
-func (app *App) printSchemas(names []string) error {
+func runSchema(app *App, names []string) error {
 	kinds := record.Kinds
 	if len(names) > 0 {
 		kinds = nil

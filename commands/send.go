@@ -92,9 +92,9 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 // sealFunc makes a message of a draft.
 type sealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
 
-// seal makes a message of a draft for the network in use. If nobody tells which that is, what an account knows of the
+// sealDraft makes a message of a draft for the network in use. If nobody tells which that is, what an account knows of the
 // recipient has to do.
-func (app *App) seal(ctx context.Context, a *account.Account, draft account.Draft, seal sealFunc) (account.Outgoing, error) {
+func sealDraft(ctx context.Context, app *App, a *account.Account, draft account.Draft, seal sealFunc) (account.Outgoing, error) {
 	client, unknown := app.openNetwork()
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
@@ -180,7 +180,7 @@ func newSendCommand(app *App) *cobra.Command {
 			"Each draft gets a receipt or an error record, in order.",
 		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
 			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.runSend(ctx, opts, args) }),
+		RunE: app.runE(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
 	}
 	opts.draftFlags.add(cmd.Flags())
 	opts.storeFlags.add(cmd.Flags())
@@ -188,7 +188,7 @@ func newSendCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) error {
+func runSend(ctx context.Context, app *App, opts *sendOptions, args []string) error {
 	options, err := opts.storeFlags.options(app)
 	if err == nil {
 		options, err = opts.routeFlags.options(options)
@@ -196,7 +196,7 @@ func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) e
 	if err != nil {
 		return err
 	}
-	return app.sendDrafts(ctx, &opts.draftFlags, options, args,
+	return sendDrafts(ctx, app, &opts.draftFlags, options, args,
 		func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 			draft.OnlySync = opts.route == record.RouteSync
 			return a.Send(ctx, draft)
@@ -204,7 +204,7 @@ func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) e
 }
 
 // sendDrafts seals each draft into the outbox, sends it and prints its receipt.
-func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options route.Options, args []string,
+func sendDrafts(ctx context.Context, app *App, drafts *draftFlags, options route.Options, args []string,
 	seal sealFunc) error {
 	var a *account.Account
 	var router *route.Router
@@ -216,11 +216,11 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options rout
 				return err
 			}
 		}
-		out, err := app.seal(ctx, a, draft, seal)
+		out, err := sealDraft(ctx, app, a, draft, seal)
 		if err != nil {
 			return err
 		}
-		return app.sendOutgoing(ctx, a, router, out)
+		return sendOutgoing(ctx, app, a, router, out)
 	})
 	if err != nil || router == nil || app.failed() {
 		return err
@@ -232,7 +232,7 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options rout
 }
 
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.
-func (app *App) sendOutgoing(ctx context.Context, a *account.Account, router *route.Router, out account.Outgoing) error {
+func sendOutgoing(ctx context.Context, app *App, a *account.Account, router *route.Router, out account.Outgoing) error {
 	receipt, err := router.Send(ctx, out)
 	if err != nil {
 		return err

@@ -24,12 +24,12 @@ func newSwarmCommand(app *App) *cobra.Command {
 			"Without an ID they are read from stdin: strings, or records with a session_id.",
 		Example: "  sessiontool swarm lookup $BOB\n" +
 			"  sessiontool identity list | sessiontool swarm lookup",
-		RunE: app.runE(app.lookupSwarms),
+		RunE: app.runE(func(ctx context.Context, args []string) error { return runSwarmLookup(ctx, app, args) }),
 	}
 	nodes := &cobra.Command{
 		Use: "nodes", Short: "Print a node record for every registered service node", Args: cobra.NoArgs,
 		Example: "  sessiontool swarm nodes --select pubkey_ed25519",
-		RunE:    app.runE(app.listNodes),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runSwarmNodes(ctx, app) }),
 	}
 	store := &storeFlags{}
 	storeCmd := &cobra.Command{
@@ -38,7 +38,7 @@ func newSwarmCommand(app *App) *cobra.Command {
 		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
 			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.",
 		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
-		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.storeEnvelopes(ctx, store, args) }),
+		RunE:    app.runE(func(ctx context.Context, args []string) error { return runSwarmStore(ctx, app, store, args) }),
 	}
 	store.add(storeCmd.Flags())
 	retrieve := &cobra.Command{
@@ -48,14 +48,14 @@ func newSwarmCommand(app *App) *cobra.Command {
 			"is: 'envelope open' opens them. Nothing is marked as read.",
 		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(app.retrieveEnvelopes),
+		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runSwarmRetrieve(ctx, app) }),
 	}
 	return parent("swarm", "Look up, check and draw swarms, list nodes, store, retrieve and change envelopes", "",
 		lookup, nodes, newCheckCommand(app), newMapCommand(app), storeCmd, retrieve,
 		newDeleteCommand(app), newExpireCommand(app))
 }
 
-func (app *App) lookupSwarms(ctx context.Context, args []string) error {
+func runSwarmLookup(ctx context.Context, app *App, args []string) error {
 	var client *network.Client
 	return app.eachName(args, func(name string) error {
 		id, err := sessionid.Parse(name)
@@ -77,7 +77,7 @@ func (app *App) lookupSwarms(ctx context.Context, args []string) error {
 	})
 }
 
-func (app *App) listNodes(ctx context.Context, _ []string) error {
+func runSwarmNodes(ctx context.Context, app *App) error {
 	client, err := app.openNetwork()
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (app *App) listNodes(ctx context.Context, _ []string) error {
 	return nil
 }
 
-func (app *App) storeEnvelopes(ctx context.Context, store *storeFlags, args []string) error {
+func runSwarmStore(ctx context.Context, app *App, store *storeFlags, args []string) error {
 	if err := onlyDash(args); err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func powRequest(in record.Envelope) (route.StoreRequest, error) {
 	}, nil
 }
 
-func (app *App) retrieveEnvelopes(ctx context.Context, _ []string) error {
+func runSwarmRetrieve(ctx context.Context, app *App) error {
 	a, router, err := app.openRouter(ctx, route.Options{})
 	if err != nil {
 		return err

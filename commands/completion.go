@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
 
 // newCompletionCommand makes 'completion', whose commands print shell scripts: with help, the only output that is no
 // record.
-func newCompletionCommand(app *App) *cobra.Command {
+func newCompletionCommand(app *cli.App) *cobra.Command {
 	shell := func(name, where string, generate func(root *cobra.Command) error) *cobra.Command {
 		cmd := &cobra.Command{
 			Use: name, Short: "Print the completion script for " + name, Args: cobra.NoArgs,
@@ -22,11 +23,11 @@ func newCompletionCommand(app *App) *cobra.Command {
 				"fields of the records that a command prints. It is a script, not a record.",
 			Example: "  sessiontool completion " + name + " > " + where,
 		}
-		cmd.RunE = app.runE(func(context.Context, []string) error { return generate(cmd.Root()) })
+		cmd.RunE = app.Run(func(context.Context, []string) error { return generate(cmd.Root()) })
 		return cmd
 	}
-	out := app.streams.Out
-	return parent("completion", "Print scripts that let a shell complete command lines", "",
+	out := app.Streams.Out
+	return cli.Parent("completion", "Print scripts that let a shell complete command lines", "",
 		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return writeBashCompletion(root, out) }),
 		shell("zsh", "_sessiontool", func(root *cobra.Command) error { return root.GenZshCompletion(out) }),
 		shell("fish", "sessiontool.fish", func(root *cobra.Command) error { return root.GenFishCompletion(out, true) }),
@@ -61,7 +62,7 @@ type completer = func(cmd *cobra.Command, args []string, typed string) ([]string
 
 // completeFlags tells every command what its flags and arguments can be. What fails while a word is completed proposes
 // nothing: there is no place to say more.
-func completeFlags(app *App, cmd *cobra.Command) {
+func completeFlags(app *cli.App, cmd *cobra.Command) {
 	propose := func(flag string, from completer) {
 		if cmd.Flags().Lookup(flag) != nil || cmd.PersistentFlags().Lookup(flag) != nil {
 			// The one error is a flag that is not there, and it is.
@@ -74,7 +75,7 @@ func completeFlags(app *App, cmd *cobra.Command) {
 		}
 	}
 	propose("account", completed(app, func(ctx context.Context) ([]string, error) { return accountNames(ctx, app) }))
-	propose("network", completed(app, app.networkNames))
+	propose("network", completed(app, app.NetworkNames))
 	propose("select", completeFields)
 	propose("log-format", words("text", "json"))
 	propose("log-level", words("debug", "info", "warn", "error"))
@@ -99,12 +100,12 @@ func completeFlags(app *App, cmd *cobra.Command) {
 }
 
 // completed makes a completer of a list that is read with the settings of the command line.
-func completed(app *App, list func(ctx context.Context) ([]string, error)) completer {
+func completed(app *cli.App, list func(ctx context.Context) ([]string, error)) completer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if err := app.prepare(cmd); err != nil {
+		if err := app.Prepare(cmd); err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		app.neverAsk() // a passphrase is not typed in the middle of a word
+		app.NeverAsk() // a passphrase is not typed in the middle of a word
 		words, err := list(cmd.Context())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
@@ -113,16 +114,16 @@ func completed(app *App, list func(ctx context.Context) ([]string, error)) compl
 	}
 }
 
-func accountNames(ctx context.Context, app *App) ([]string, error) {
-	store, err := app.openKeystore(ctx)
+func accountNames(ctx context.Context, app *cli.App) ([]string, error) {
+	store, err := app.OpenKeystore(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return store.Accounts(ctx)
 }
 
-func contactIDs(ctx context.Context, app *App) (ids []string, err error) {
-	a, err := app.openAccount(ctx)
+func contactIDs(ctx context.Context, app *cli.App) (ids []string, err error) {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -135,11 +136,11 @@ func contactIDs(ctx context.Context, app *App) (ids []string, err error) {
 
 // completeFields proposes the fields of the records that the command prints.
 func completeFields(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	c, _ := contractOf(cmd)
+	c, _ := cli.ContractOf(cmd)
 	var paths []string
-	for _, name := range c.kinds() {
+	for _, name := range c.Kinds() {
 		kind, ok := record.KindOf(name)
-		if !ok || name == record.TypeError && c.prints != "" {
+		if !ok || name == record.TypeError && c.Prints != "" {
 			continue
 		}
 		fields, err := schema.Fields(kind)

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
-func newConfigCommand(app *App) *cobra.Command {
+func newConfigCommand(app *cli.App) *cobra.Command {
 	var showOrigin bool
 	show := &cobra.Command{
 		Use: "show [NAME...]", Short: "Print the settings that commands would run with",
@@ -22,10 +23,10 @@ func newConfigCommand(app *App) *cobra.Command {
 		Example: "  sessiontool config show --origin\n" +
 			"  sessiontool config show keystore --select value",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return settings, cobra.ShellCompDirectiveNoFileComp
+			return cli.Settings, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	show.RunE = app.runE(func(_ context.Context, args []string) error {
+	show.RunE = app.Run(func(_ context.Context, args []string) error {
 		return runConfigShow(app, show.Flags(), args, showOrigin)
 	})
 	show.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")
@@ -34,39 +35,39 @@ func newConfigCommand(app *App) *cobra.Command {
 		Long: "Print the path of the config file, whether there is one or not. It is a JSON object whose keys are the settings\n" +
 			"that 'config show' names and whose values are strings, as in {\"account\":\"alice\",\"timeout\":\"30s\"}.",
 		Example: "  sessiontool config path --select file",
-		RunE:    app.runDespite(func(_ context.Context, _ error) error { return runConfigPath(app) }),
+		RunE:    app.RunDespite(func(_ context.Context, _ error) error { return runConfigPath(app) }),
 	}
-	return parent("config", "Show the settings and where they come from", "", show, path)
+	return cli.Parent("config", "Show the settings and where they come from", "", show, path)
 }
 
-func runConfigShow(app *App, flags *pflag.FlagSet, names []string, showOrigin bool) error {
+func runConfigShow(app *cli.App, flags *pflag.FlagSet, names []string, showOrigin bool) error {
 	if len(names) == 0 {
-		names = settings
+		names = cli.Settings
 	}
 	for _, name := range names {
-		from, ok := app.origin(name)
+		from, ok := app.Origin(name)
 		if !ok {
-			return usageError(fmt.Errorf("there is no setting %q", name))
+			return cli.UsageError(fmt.Errorf("there is no setting %q", name))
 		}
 		out := record.Setting{Type: record.TypeSetting, Name: name, Value: flags.Lookup(name).Value.String()}
 		if showOrigin {
-			out.Origin, out.Source = from.kind, from.source
+			out.Origin, out.Source = from.Kind, from.Source
 		}
-		if err := app.print(out); err != nil {
+		if err := app.Print(out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func runConfigPath(app *App) error {
-	path, err := configPath(app.streams.Env)
+func runConfigPath(app *cli.App) error {
+	path, err := cli.ConfigPath(app.Streams.Env)
 	if err != nil {
 		return err
 	}
 	_, err = os.Stat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %w", errBadConfig, err)
+		return fmt.Errorf("%w: %w", cli.ErrBadConfig, err)
 	}
-	return app.print(record.Config{Type: record.TypeConfig, File: path, Exists: err == nil})
+	return app.Print(record.Config{Type: record.TypeConfig, File: path, Exists: err == nil})
 }

@@ -12,12 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
 // runDevnetUpDetached runs the same command without --detach in a process of its own, and returns when that one has printed
 // its network record.
-func runDevnetUpDetached(ctx context.Context, app *App, opts *devnetOptions) error {
+func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetOptions) error {
 	dir, err := checkDevnet(app, opts)
 	if err != nil {
 		return err
@@ -39,13 +40,13 @@ func runDevnetUpDetached(ctx context.Context, app *App, opts *devnetOptions) err
 		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
 		"--metrics=" + opts.metrics,
 	}
-	args = append(args, app.logArguments()...)
+	args = append(args, app.LogArguments()...)
 	for _, fault := range opts.faults {
 		args = append(args, "--fault="+fault)
 	}
 	child := exec.Command(executable, args...)
 	child.Stderr = log
-	child.SysProcAttr = detached()
+	child.SysProcAttr = cli.Detached()
 	stdout, err := child.StdoutPipe()
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func runDevnetUpDetached(ctx context.Context, app *App, opts *devnetOptions) err
 	if err := child.Process.Release(); err != nil {
 		return err
 	}
-	return app.print(out)
+	return app.Print(out)
 }
 
 // lastReport returns the error that a process whose stderr is in the file has ended with, nil if there is none.
@@ -74,7 +75,7 @@ func lastReport(file string) error {
 		return nil // what is known without it has to do
 	}
 	text = bytes.TrimSpace(text)
-	reported := &reportedError{}
+	reported := &cli.ReportedError{}
 	if json.Unmarshal(text[bytes.LastIndexByte(text, '\n')+1:], reported) != nil || reported.Type != record.TypeError {
 		return nil
 	}

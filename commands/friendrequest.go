@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/route"
 )
@@ -16,7 +17,7 @@ type requestOptions struct {
 	again bool
 }
 
-func newFriendRequestCommand(app *App) *cobra.Command {
+func newFriendRequestCommand(app *cli.App) *cobra.Command {
 	opts := &requestOptions{}
 	send := &cobra.Command{
 		Use:   "send [-]",
@@ -24,7 +25,7 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
 			"account. In today's protocol it is the text alone, which 'send' would do as well.",
 		Example: "  sessiontool friend-request send --to $CAROL --text 'It is me, Alice'",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		RunE: app.Run(func(ctx context.Context, args []string) error {
 			options, err := opts.storeFlags.options(app)
 			if err != nil {
 				return err
@@ -43,7 +44,7 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "Print the friend requests that wait, in both directions", Args: cobra.NoArgs,
 		Example: "  sessiontool friend-request list",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
+		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
 	}
 	list.Flags().BoolVar(&all, "all", false, "completed ones too")
 
@@ -55,7 +56,7 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 			"Without an ID they are read from stdin: strings, or records with an id.",
 		Example: "  sessiontool friend-request accept $ALICE\n" +
 			"  sessiontool friend-request list | sessiontool friend-request accept",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		RunE: app.Run(func(ctx context.Context, args []string) error {
 			return runFriendRequestAccept(ctx, app, acceptStore, args)
 		}),
 	}
@@ -64,13 +65,13 @@ func newFriendRequestCommand(app *App) *cobra.Command {
 	decline := &cobra.Command{
 		Use: "decline [ID...]", Short: "Forget friend requests; the other sides are not told",
 		Example: "  sessiontool friend-request decline $ALICE",
-		RunE:    app.runE(func(ctx context.Context, args []string) error { return runFriendRequestDecline(ctx, app, args) }),
+		RunE:    app.Run(func(ctx context.Context, args []string) error { return runFriendRequestDecline(ctx, app, args) }),
 	}
-	return parent("friend-request", "Send, list, accept and decline friend requests", "", send, list, accept, decline)
+	return cli.Parent("friend-request", "Send, list, accept and decline friend requests", "", send, list, accept, decline)
 }
 
-func runFriendRequestList(ctx context.Context, app *App, all bool) error {
-	a, err := app.openAccount(ctx)
+func runFriendRequestList(ctx context.Context, app *cli.App, all bool) error {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,24 +83,24 @@ func runFriendRequestList(ctx context.Context, app *App, all bool) error {
 		if request.State == account.StateFriends && !all {
 			continue
 		}
-		if err := app.print(requestRecord(a, request)); err != nil {
+		if err := app.Print(requestRecord(a, request)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func runFriendRequestAccept(ctx context.Context, app *App, store *storeFlags, args []string) error {
+func runFriendRequestAccept(ctx context.Context, app *cli.App, store *storeFlags, args []string) error {
 	options, err := store.options(app)
 	if err != nil {
 		return err
 	}
 	var a *account.Account
 	var router *route.Router
-	return app.eachName(args, func(name string) error {
+	return app.EachName(args, func(name string) error {
 		if a == nil {
 			var err error
-			if a, router, err = app.openRouter(ctx, options); err != nil {
+			if a, router, err = app.OpenRouter(ctx, options); err != nil {
 				return err
 			}
 		}
@@ -111,12 +112,12 @@ func runFriendRequestAccept(ctx context.Context, app *App, store *storeFlags, ar
 	})
 }
 
-func runFriendRequestDecline(ctx context.Context, app *App, args []string) error {
+func runFriendRequestDecline(ctx context.Context, app *cli.App, args []string) error {
 	var a *account.Account
-	return app.eachName(args, func(name string) error {
+	return app.EachName(args, func(name string) error {
 		if a == nil {
 			var err error
-			if a, err = app.openAccount(ctx); err != nil {
+			if a, err = app.OpenAccount(ctx); err != nil {
 				return err
 			}
 		}
@@ -124,6 +125,6 @@ func runFriendRequestDecline(ctx context.Context, app *App, args []string) error
 		if err != nil {
 			return err
 		}
-		return app.print(requestRecord(a, declined))
+		return app.Print(requestRecord(a, declined))
 	})
 }

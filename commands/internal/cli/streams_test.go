@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ type failing struct{}
 func (failing) Write([]byte) (int, error) { return 0, errors.New("disk is full") }
 
 func TestUnwritableOutputIsAFailure(t *testing.T) {
-	app := newApp(Streams{Out: failing{}, Err: io.Discard})
-	if err := app.print(record.Version{Type: record.TypeVersion}); err == nil {
+	app := New(Streams{Out: failing{}, Err: io.Discard})
+	if err := app.Print(record.Version{Type: record.TypeVersion}); err == nil {
 		t.Error("a record that could not be written counts as printed")
 	}
 }

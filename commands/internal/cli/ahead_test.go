@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 // pipeline is an app that reads input and keeps what it prints.
 func pipeline(input io.Reader) (*App, *bytes.Buffer) {
 	var out bytes.Buffer
-	return newApp(Streams{In: input, Out: &out, Err: io.Discard}), &out
+	return New(Streams{In: input, Out: &out, Err: io.Discard}), &out
 }
 
 // Tasks run at one time, no more than are allowed, and end in any order: their records come in the order of the items,
@@ -36,16 +36,16 @@ func TestFilterAhead(t *testing.T) {
 		var running atomic.Int32
 		ended := make(chan error)
 		go func() {
-			ended <- filterAhead(t.Context(), app, ahead, func(n int) (task, error) {
+			ended <- FilterAhead(t.Context(), app, ahead, func(n int) (Task, error) {
 				if n == 3 {
-					return nil, fmt.Errorf("%w: three", errBadInput)
+					return nil, fmt.Errorf("%w: three", ErrBadInput)
 				}
 				return func(context.Context) (any, error) {
 					running.Add(1)
 					defer running.Add(-1)
 					<-turns[n]
 					if n == 5 {
-						return nil, fmt.Errorf("%w: five", errBadInput)
+						return nil, fmt.Errorf("%w: five", ErrBadInput)
 					}
 					return n, nil
 				}, nil
@@ -92,11 +92,11 @@ func TestFilterAheadFatal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, out := pipeline(strings.NewReader("0 1 2 3 4 5 6 7 8 9"))
 		begun := 0
-		err := filterAhead(t.Context(), app, 3, func(n int) (task, error) {
+		err := FilterAhead(t.Context(), app, 3, func(n int) (Task, error) {
 			begun++
 			return func(ctx context.Context) (any, error) {
 				if n == 1 {
-					return nil, errNoNetwork
+					return nil, ErrNoNetwork
 				}
 				if n > 1 {
 					<-ctx.Done()
@@ -104,7 +104,7 @@ func TestFilterAheadFatal(t *testing.T) {
 				return n, nil
 			}, nil
 		})
-		if !errors.Is(err, errNoNetwork) || out.String() != "0\n" || begun > 5 {
+		if !errors.Is(err, ErrNoNetwork) || out.String() != "0\n" || begun > 5 {
 			t.Errorf("got %v, printed %q, began %d", err, out, begun)
 		}
 	})

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// parent makes a command that only holds others.
-func parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
+// Parent makes a command that only holds others.
+func Parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
 	var examples []string
 	for _, child := range children {
 		first, _, _ := strings.Cut(child.Example, "\n")
@@ -22,9 +22,9 @@ func parent(use, short, long string, children ...*cobra.Command) *cobra.Command 
 				names[i] = child.Name()
 			}
 			if len(args) > 0 {
-				return usageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
+				return UsageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
 			}
-			return usageError(fmt.Errorf("%q needs a command: %s", cmd.CommandPath(), strings.Join(names, ", ")))
+			return UsageError(fmt.Errorf("%q needs a command: %s", cmd.CommandPath(), strings.Join(names, ", ")))
 		},
 	}
 	cmd.AddCommand(children...)

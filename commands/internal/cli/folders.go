@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ func configDir(env func(string) string) (string, error) {
 	return userDir(env, "XDG_CONFIG_HOME", ".config")
 }
 
-func configPath(env func(string) string) (string, error) {
+func ConfigPath(env func(string) string) (string, error) {
 	dir, err := configDir(env)
 	return filepath.Join(dir, "config.json"), err
 }
@@ -25,8 +25,8 @@ func dataDir(env func(string) string) (string, error) {
 	return dir, err
 }
 
-// stateDir is where running devnets are noted.
-func stateDir(env func(string) string) (string, error) {
+// StateDir is where running devnets are noted.
+func StateDir(env func(string) string) (string, error) {
 	return userDir(env, "XDG_STATE_HOME", filepath.Join(".local", "state"))
 }
 
@@ -37,7 +37,7 @@ func userDir(env func(string) string, variable, fallback string) (string, error)
 	}
 	home := cmp.Or(env("HOME"), env("USERPROFILE")) // the latter on Windows
 	if home == "" {
-		return "", usageError(fmt.Errorf("there is no home folder: set HOME or %s", variable))
+		return "", UsageError(fmt.Errorf("there is no home folder: set HOME or %s", variable))
 	}
 	return filepath.Join(home, fallback, "sessiontool"), nil
 }

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"testing"
@@ -27,7 +27,7 @@ func TestCodeTable(t *testing.T) {
 
 // A record's message is one line, and the same in every build.
 func TestFirstLine(t *testing.T) {
-	if got, want := firstLine("proto:\u00a0cannot parse\nat all"), "proto: cannot parse; at all"; got != want {
+	if got, want := FirstLine("proto:\u00a0cannot parse\nat all"), "proto: cannot parse; at all"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -21,7 +21,7 @@ import (
 const (
 	// certificateFile holds the TLS certificate and its private key in PEM.
 	certificateFile = "tls.pem"
-	// certificateLife is that of the 2020 server's certificates (node notes, section 1).
+	// certificateLife is that of the 2020 server's certificates (storage-2.0.md section 1.1).
 	certificateLife = 10000 * 24 * time.Hour
 )
 

@@ -13,7 +13,7 @@ import (
 const difficultySlack = 15 * time.Minute
 
 // difficulty is the proof of work that a node asks for, and what it asked for before, which decides about messages
-// that peers push later (node notes, section 3). It is safe for concurrent use.
+// that peers push later (storage-2.0.md section 3.3). It is safe for concurrent use.
 type difficulty struct {
 	mu      sync.RWMutex
 	entries []difficultyEntry // by ascending time; never empty

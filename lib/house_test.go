@@ -26,7 +26,10 @@ var floors = [][]string{
 		"lib/qrcode", "lib/safetynumber",
 		"lib/schema", "lib/schema/schematest",
 	},
-	{"lib/rpc", "lib/network", "keystore", "lib/node"},
+	{
+		"lib/rpc", "lib/network", "keystore",
+		"lib/node", "lib/node/store",
+	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands", "commands/generate", "cmd/sessiontool"},
 }
@@ -46,7 +49,8 @@ var besides = map[string][]string{
 	"lib/onion":        {"lib/x25519"},
 	"lib/ringmap":      {"lib/swarm"},
 	"lib/network":      {"lib/rpc"},
-	"lib/node":         {"lib/rpc"},
+	"lib/node":         {"lib/rpc", "lib/node/store"},
+	"lib/node/store":   {"lib/rpc"},
 	"lib/route":        {"lib/account"},
 	"cmd/sessiontool":  {"commands"},
 

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"bytes"
@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -23,7 +20,7 @@ import (
 // pipeline is an app that reads input and keeps what it prints.
 func pipeline(input io.Reader) (*App, *bytes.Buffer) {
 	var out bytes.Buffer
-	return newApp(Streams{In: input, Out: &out, Err: io.Discard}), &out
+	return New(Streams{In: input, Out: &out, Err: io.Discard}), &out
 }
 
 // Tasks run at one time, no more than are allowed, and end in any order: their records come in the order of the items,
@@ -39,16 +36,16 @@ func TestFilterAhead(t *testing.T) {
 		var running atomic.Int32
 		ended := make(chan error)
 		go func() {
-			ended <- filterAhead(t.Context(), app, ahead, func(n int) (task, error) {
+			ended <- FilterAhead(t.Context(), app, ahead, func(n int) (Task, error) {
 				if n == 3 {
-					return nil, fmt.Errorf("%w: three", errBadInput)
+					return nil, fmt.Errorf("%w: three", ErrBadInput)
 				}
 				return func(context.Context) (any, error) {
 					running.Add(1)
 					defer running.Add(-1)
 					<-turns[n]
 					if n == 5 {
-						return nil, fmt.Errorf("%w: five", errBadInput)
+						return nil, fmt.Errorf("%w: five", ErrBadInput)
 					}
 					return n, nil
 				}, nil
@@ -95,11 +92,11 @@ func TestFilterAheadFatal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, out := pipeline(strings.NewReader("0 1 2 3 4 5 6 7 8 9"))
 		begun := 0
-		err := filterAhead(t.Context(), app, 3, func(n int) (task, error) {
+		err := FilterAhead(t.Context(), app, 3, func(n int) (Task, error) {
 			begun++
 			return func(ctx context.Context) (any, error) {
 				if n == 1 {
-					return nil, errNoNetwork
+					return nil, ErrNoNetwork
 				}
 				if n > 1 {
 					<-ctx.Done()
@@ -107,37 +104,8 @@ func TestFilterAheadFatal(t *testing.T) {
 				return n, nil
 			}, nil
 		})
-		if !errors.Is(err, errNoNetwork) || out.String() != "0\n" || begun > 5 {
+		if !errors.Is(err, ErrNoNetwork) || out.String() != "0\n" || begun > 5 {
 			t.Errorf("got %v, printed %q, began %d", err, out, begun)
 		}
 	})
-}
-
-// pow solve prints a record as soon as it has it, while its input is still open, and a signal ends its wait for more.
-func TestPowSolveStream(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), self, "pow", "solve", "--difficulty", "1")
-	cmd.Args[0] = "sessiontool"
-	cmd.Env = []string{"HOME=" + t.TempDir(), complaints + "=" + os.Getenv(complaints)}
-	stdin, lines, problems := startPiped(t, cmd)
-	for _, ref := range []string{"a", "b", "c"} {
-		fmt.Fprintf(stdin, `{"ref":%q,"to":"05%s","timestamp_ms":1590000000000,"ttl_ms":3600000,"data_base64":"aGVsbG8="}`+"\n",
-			ref, strings.Repeat("ab", 32))
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("%v: %s", err, problems)
-		}
-		if gjson.Get(line, "ref").Str != ref || gjson.Get(line, "nonce").Str == "" {
-			t.Errorf("got %s", line)
-		}
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if cmd.Wait(); cmd.ProcessState.ExitCode() != 143 || !strings.Contains(problems.String(), `"code":"terminated"`) {
-		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), problems)
-	}
 }

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"errors"
@@ -18,9 +18,9 @@ func networkFile(t *testing.T, content string) (network.Config, error) {
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	app := newApp(Streams{})
+	app := New(Streams{})
 	app.networkName = path
-	found, err := app.resolveNetwork()
+	found, err := app.ResolveNetwork()
 	if err != nil {
 		return network.Config{}, err
 	}
@@ -64,9 +64,9 @@ func TestNetworkFile(t *testing.T) {
 // The public networks can be named; what they are is lib/network's.
 func TestNamedNetworks(t *testing.T) {
 	for _, name := range []string{"mainnet", "testnet"} {
-		app := newApp(Streams{})
+		app := New(Streams{})
 		app.networkName = name
-		found, err := app.resolveNetwork()
+		found, err := app.ResolveNetwork()
 		if err != nil || found.Name != name {
 			t.Fatalf("%s is %+v, %v", name, found, err)
 		}

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"bytes"
@@ -12,13 +12,13 @@ import (
 func terminal() (*App, *bytes.Buffer) {
 	var screen bytes.Buffer
 	env := func(string) string { return "" }
-	return newApp(Streams{Out: new(bytes.Buffer), Err: &screen, ErrIsTerminal: true, Env: env}), &screen
+	return New(Streams{Out: new(bytes.Buffer), Err: &screen, ErrIsTerminal: true, Env: env}), &screen
 }
 
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, screen := terminal()
-		first, second := app.progress("work"), app.progress("work")
+		first, second := app.Progress("work"), app.Progress("work")
 		expect := func(want string) {
 			t.Helper()
 			if got := screen.String(); got != want {
@@ -27,22 +27,22 @@ func TestProgress(t *testing.T) {
 			screen.Reset()
 		}
 
-		first.show(10, 100)
+		first.Show(10, 100)
 		expect("") // nobody waits yet
 		<-time.After(progressAfter)
-		first.show(50, 100)
+		first.Show(50, 100)
 		expect("\r\x1b[Kwork [###############---------------]  50%")
-		second.show(0, 100)
+		second.Show(0, 100)
 		expect("") // too soon after the last time
 		<-time.After(progressEvery)
-		second.show(10, 100)
+		second.Show(10, 100)
 		expect("\r\x1b[Kwork [#########---------------------]  30%")
-		if err := app.print(struct{}{}); err != nil {
+		if err := app.Print(struct{}{}); err != nil {
 			t.Error(err)
 		}
 		expect("\r\x1b[K") // before the record
-		first.end()
-		second.show(1000, 100)
+		first.End()
+		second.Show(1000, 100)
 		expect("\r\x1b[Kwork [" + strings.Repeat("#", progressWidth) + "] 100%, 1 done")
 	})
 }
@@ -50,16 +50,16 @@ func TestProgress(t *testing.T) {
 func TestNoProgressWithoutTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, change := range map[string]func(*App){
-			"no terminal":   func(app *App) { app.streams.ErrIsTerminal = false },
-			"dumb terminal": func(app *App) { app.streams.Env = func(string) string { return "dumb" } },
+			"no terminal":   func(app *App) { app.Streams.ErrIsTerminal = false },
+			"dumb terminal": func(app *App) { app.Streams.Env = func(string) string { return "dumb" } },
 			"--quiet":       func(app *App) { app.logging.quiet = true },
 		} {
 			app, screen := terminal()
 			change(app)
-			p := app.progress("work")
+			p := app.Progress("work")
 			<-time.After(progressAfter)
-			p.show(1, 2)
-			p.end()
+			p.Show(1, 2)
+			p.End()
 			if screen.Len() > 0 {
 				t.Errorf("%s shows %q", name, screen)
 			}

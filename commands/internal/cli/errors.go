@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"context"
@@ -25,29 +25,33 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// codedError gives an error the code of another one.
-type codedError struct {
-	codeOf error
-	err    error
+// CodedError gives an error the code of another one.
+type CodedError struct {
+	CodeOf error
+	Err    error
 }
 
-func (e *codedError) Error() string   { return e.err.Error() }
-func (e *codedError) Unwrap() []error { return []error{e.codeOf, e.err} }
+func (e *CodedError) Error() string   { return e.Err.Error() }
+func (e *CodedError) Unwrap() []error { return []error{e.CodeOf, e.Err} }
 
 // Errors that only the command line has.
 var (
-	errBadInput      = errors.New("bad input")
-	errStdinTerminal = errors.New("stdin is a terminal")
-	errPartial       = errors.New("some items failed")
-	errNoNetwork     = errors.New("no network is named and no devnet is running")
-	errNodeNotFound  = errors.New("no registered service node has that key")
-	errInvalidPow    = errors.New("the proof of work does not meet the difficulty")
-	errDevnetRunning = errors.New("a devnet is running already")
-	errMnemonic      = errors.New("recovery words are not valid")
-	errBadTTL        = errors.New("bad time to live")
-	errBadConfig     = errors.New("bad config file")
+	errUsage         = errors.New("usage")
+	ErrBadInput      = errors.New("bad input")
+	ErrStdinTerminal = errors.New("stdin is a terminal")
+	ErrPartial       = errors.New("some items failed")
+	ErrNoNetwork     = errors.New("no network is named and no devnet is running")
+	ErrNodeNotFound  = errors.New("no registered service node has that key")
+	ErrInvalidPow    = errors.New("the proof of work does not meet the difficulty")
+	ErrDevnetRunning = errors.New("a devnet is running already")
+	ErrMnemonic      = errors.New("recovery words are not valid")
+	ErrBadTTL        = errors.New("bad time to live")
+	ErrBadConfig     = errors.New("bad config file")
 	errOutputClosed  = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
+
+// UsageError marks an error as the command line's fault.
+func UsageError(err error) error { return &CodedError{CodeOf: errUsage, Err: err} }
 
 // codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.
 var codeTable = []struct {
@@ -55,18 +59,18 @@ var codeTable = []struct {
 	code record.Code
 }{
 	{errUsage, record.CodeUsage},
-	{errStdinTerminal, record.CodeStdinTerminal},
-	{errPartial, record.CodePartial},
-	{errBadConfig, record.CodeBadConfig},
+	{ErrStdinTerminal, record.CodeStdinTerminal},
+	{ErrPartial, record.CodePartial},
+	{ErrBadConfig, record.CodeBadConfig},
 	{errOutputClosed, record.CodeOutputClosed},
-	{errNoNetwork, record.CodeNoNetwork},
+	{ErrNoNetwork, record.CodeNoNetwork},
 	{keystore.ErrSeveralAccounts, record.CodeAccountRequired},
-	{errNodeNotFound, record.CodeNodeNotFound},
-	{errInvalidPow, record.CodeInvalidPow},
+	{ErrNodeNotFound, record.CodeNodeNotFound},
+	{ErrInvalidPow, record.CodeInvalidPow},
 	{pow.ErrUnreachable, record.CodeDifficultyTooHigh},
 	{pow.ErrNonce, record.CodeBadEnvelope},
 	{sessionid.ErrInvalid, record.CodeBadSessionID},
-	{errMnemonic, record.CodeBadMnemonic},
+	{ErrMnemonic, record.CodeBadMnemonic},
 	{mnemonic.ErrTooFewWords, record.CodeBadMnemonic},
 	{mnemonic.ErrTooManyWords, record.CodeBadMnemonic},
 	{mnemonic.ErrMissingChecksum, record.CodeBadMnemonic},
@@ -77,7 +81,7 @@ var codeTable = []struct {
 	{message.ErrNotUTF8, record.CodeBadText},
 	{account.ErrTTL, record.CodeBadTTL},
 	{account.ErrOnlyAsync, record.CodeUsage},
-	{errBadTTL, record.CodeBadTTL},
+	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
 	{account.ErrUnknownContact, record.CodeUnknownContact},
 	{account.ErrNotFriends, record.CodeNotFriends},
@@ -115,7 +119,7 @@ var codeTable = []struct {
 	{route.ErrNotRetrieved, record.CodeNotRetrieved},
 	{network.ErrTarget, record.CodeNetworkUnreachable},
 	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},
-	{errDevnetRunning, record.CodeDevnetRunning},
+	{ErrDevnetRunning, record.CodeDevnetRunning},
 	{devnet.ErrFault, record.CodeUsage},
 	{devnet.ErrPublicIP, record.CodeUsage},
 	{store.ErrInUse, record.CodeNodeRunning},
@@ -134,7 +138,7 @@ var codeTable = []struct {
 	{onion.ErrVersion, record.CodeBadNetwork},
 	{onion.ErrTooLarge, record.CodeBadInput},
 	{onion.ErrNotText, record.CodeBadInput},
-	{errBadInput, record.CodeBadInput},
+	{ErrBadInput, record.CodeBadInput},
 	{context.DeadlineExceeded, record.CodeTimeout},
 	{context.Canceled, record.CodeInterrupted},
 	{syscall.EPIPE, record.CodeOutputClosed},
@@ -155,9 +159,14 @@ var codeTable = []struct {
 	{syscall.EADDRNOTAVAIL, record.CodeUsage},
 }
 
-// describe makes the record of a failure.
-func describe(err error) record.Error {
-	return record.NewError(classify(err), firstLine(err.Error()))
+// ReportedError is an error that another process of this program has ended with.
+type ReportedError record.Error
+
+func (e *ReportedError) Error() string { return e.Message }
+
+// Describe makes the record of a failure.
+func Describe(err error) record.Error {
+	return record.NewError(classify(err), FirstLine(err.Error()))
 }
 
 func classify(err error) record.Code {
@@ -168,7 +177,7 @@ func classify(err error) record.Code {
 		}
 		return record.CodeInterrupted
 	}
-	var reported *reportedError
+	var reported *ReportedError
 	if errors.As(err, &reported) {
 		return record.Code(reported.Code)
 	}
@@ -180,8 +189,8 @@ func classify(err error) record.Code {
 	return record.CodeUnexpected
 }
 
-// firstLine keeps messages on one line, as joined errors are not.
-func firstLine(text string) string { return lineMender.Replace(text) }
+// FirstLine keeps messages on one line, as joined errors are not.
+func FirstLine(text string) string { return lineMender.Replace(text) }
 
 // lineMender also replaces the no-break space that package proto has in its errors, in some builds and not in others.
 var lineMender = strings.NewReplacer("\n", "; ", "\u00a0", " ")

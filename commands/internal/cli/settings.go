@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"encoding/json"
@@ -17,12 +17,12 @@ const (
 	originFlag        = "flag"
 	originEnvironment = "environment"
 	originFile        = "file"
-	originDefault     = "default"
+	OriginDefault     = "default"
 )
 
-// settings are the global flags that can be set by the environment and the config file, too: in the environment
+// Settings are the global flags that can be set by the environment and the config file, too: in the environment
 // lock-timeout is SESSIONTOOL_LOCK_TIMEOUT, in the file lock_timeout. Secrets are not among them, only where to find one.
-var settings = []string{
+var Settings = []string{
 	"keystore", "account", "network", "timeout", "lock-timeout", "log-format", "log-level", "passphrase-file",
 	"passphrase-command",
 }
@@ -31,29 +31,35 @@ var settings = []string{
 // it, and a variable the file: there is one source, not the best of several.
 var passphraseSources = []string{"passphrase-file", "passphrase-command", "passphrase-fd", "ask-passphrase"}
 
-// origin is where a setting's value comes from: the kind of place, and its name.
-type origin struct{ kind, source string }
+// Origin is where a setting's value comes from: the kind of place, and its name.
+type origin struct{ Kind, Source string }
 
-func variableOf(setting string) string {
+// Origin returns where a setting's value comes from, and whether there is such a setting.
+func (app *App) Origin(setting string) (from origin, ok bool) {
+	from, ok = app.origins[setting]
+	return from, ok
+}
+
+func VariableOf(setting string) string {
 	return "SESSIONTOOL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 }
 
-func fileKeyOf(setting string) string { return strings.ReplaceAll(setting, "-", "_") }
+func FileKeyOf(setting string) string { return strings.ReplaceAll(setting, "-", "_") }
 
 // applySettings fills in what no flag says: from the environment, then from the config file. What is left has its default.
 func (app *App) applySettings(flags *pflag.FlagSet) error {
 	app.origins = make(map[string]origin)
-	file, path, err := readConfig(app.streams.Env)
+	file, path, err := ReadConfig(app.Streams.Env)
 	if err != nil {
 		return err
 	}
 	byFlag := slices.ContainsFunc(passphraseSources, flags.Changed)
-	byEnvironment := slices.ContainsFunc(settings, func(name string) bool {
-		return slices.Contains(passphraseSources, name) && app.streams.Env(variableOf(name)) != ""
+	byEnvironment := slices.ContainsFunc(Settings, func(name string) bool {
+		return slices.Contains(passphraseSources, name) && app.Streams.Env(VariableOf(name)) != ""
 	})
-	for _, name := range settings {
+	for _, name := range Settings {
 		flag := flags.Lookup(name)
-		fromEnvironment, fromFile := app.streams.Env(variableOf(name)), file[fileKeyOf(name)]
+		fromEnvironment, fromFile := app.Streams.Env(VariableOf(name)), file[FileKeyOf(name)]
 		if slices.Contains(passphraseSources, name) {
 			if byFlag {
 				fromEnvironment = ""
@@ -66,17 +72,17 @@ func (app *App) applySettings(flags *pflag.FlagSet) error {
 		case flag.Changed:
 			app.origins[name] = origin{originFlag, "--" + name}
 		case fromEnvironment != "":
-			app.origins[name] = origin{originEnvironment, variableOf(name)}
+			app.origins[name] = origin{originEnvironment, VariableOf(name)}
 			if err := flag.Value.Set(fromEnvironment); err != nil {
-				return usageError(fmt.Errorf("%s: %w", variableOf(name), err))
+				return UsageError(fmt.Errorf("%s: %w", VariableOf(name), err))
 			}
 		case fromFile != "":
 			app.origins[name] = origin{originFile, path}
 			if err := flag.Value.Set(fromFile); err != nil {
-				return fmt.Errorf("%w: %s: %s: %w", errBadConfig, path, fileKeyOf(name), err)
+				return fmt.Errorf("%w: %s: %s: %w", ErrBadConfig, path, FileKeyOf(name), err)
 			}
 		default:
-			app.origins[name] = origin{originDefault, ""}
+			app.origins[name] = origin{OriginDefault, ""}
 		}
 	}
 	return nil
@@ -102,9 +108,9 @@ func (v checkedValue) Set(text string) error {
 	return v.check()
 }
 
-// readConfig reads the config file, if there is one: an object whose keys are settings and whose values are strings.
-func readConfig(env func(string) string) (values map[string]string, path string, err error) {
-	path, err = configPath(env)
+// ReadConfig reads the config file, if there is one: an object whose keys are settings and whose values are strings.
+func ReadConfig(env func(string) string) (values map[string]string, path string, err error) {
+	path, err = ConfigPath(env)
 	if err != nil {
 		return nil, "", nil // without a home there is no config file
 	}
@@ -113,20 +119,20 @@ func readConfig(env func(string) string) (values map[string]string, path string,
 		return nil, path, nil
 	}
 	if err != nil {
-		return nil, path, fmt.Errorf("%w: %w", errBadConfig, err)
+		return nil, path, fmt.Errorf("%w: %w", ErrBadConfig, err)
 	}
 	var entries map[string]json.RawMessage
 	if err := json.Unmarshal(data, &entries); err != nil {
-		return nil, path, fmt.Errorf("%w: %s: %w", errBadConfig, path, err)
+		return nil, path, fmt.Errorf("%w: %s: %w", ErrBadConfig, path, err)
 	}
 	values = make(map[string]string)
 	for key, entry := range entries {
-		if !slices.ContainsFunc(settings, func(name string) bool { return fileKeyOf(name) == key }) {
-			return nil, path, fmt.Errorf("%w: %s: there is no setting %q", errBadConfig, path, key)
+		if !slices.ContainsFunc(Settings, func(name string) bool { return FileKeyOf(name) == key }) {
+			return nil, path, fmt.Errorf("%w: %s: there is no setting %q", ErrBadConfig, path, key)
 		}
 		var value string
 		if err := json.Unmarshal(entry, &value); err != nil {
-			return nil, path, fmt.Errorf("%w: %s: %s: %.40s is not a string", errBadConfig, path, key, entry)
+			return nil, path, fmt.Errorf("%w: %s: %s: %.40s is not a string", ErrBadConfig, path, key, entry)
 		}
 		values[key] = value
 	}

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"context"
@@ -20,9 +20,9 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// resolveNetwork finds the network that --network names: a seed's URL, a network file, mainnet or testnet, the name of a
+// ResolveNetwork finds the network that --network names: a seed's URL, a network file, mainnet or testnet, the name of a
 // running devnet or of a file in the config folder; without a name, the running devnet.
-func (app *App) resolveNetwork() (record.Network, error) {
+func (app *App) ResolveNetwork() (record.Network, error) {
 	name := app.networkName
 	switch {
 	case name == "":
@@ -36,24 +36,24 @@ func (app *App) resolveNetwork() (record.Network, error) {
 		return known, nil
 	}
 	found, err := app.runningDevnet(name)
-	if !errors.Is(err, errNoNetwork) {
+	if !errors.Is(err, ErrNoNetwork) {
 		return found, err
 	}
-	dir, dirErr := configDir(app.streams.Env)
+	dir, dirErr := configDir(app.Streams.Env)
 	if dirErr != nil {
 		return record.Network{}, err
 	}
 	path := filepath.Join(dir, "networks", name+".json")
 	if _, statErr := os.Stat(path); statErr != nil {
-		return record.Network{}, &codedError{
-			codeOf: errNoNetwork, err: fmt.Errorf("no devnet called %q runs, and there is no %s", name, path),
+		return record.Network{}, &CodedError{
+			CodeOf: ErrNoNetwork, Err: fmt.Errorf("no devnet called %q runs, and there is no %s", name, path),
 		}
 	}
 	return readNetworkFile(path)
 }
 
-// nameable reports whether --network can mean a devnet by this name.
-func nameable(name string) bool {
+// Nameable reports whether --network can mean a devnet by this name.
+func Nameable(name string) bool {
 	_, known := network.Known(name)
 	return name != "" && !known && !isPath(name)
 }
@@ -82,11 +82,11 @@ func readNetworkFile(path string) (record.Network, error) {
 func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	config := network.Config{
 		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation),
-		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.log,
+		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.Log,
 		Pins: make(map[string][sha256.Size]byte),
 	}
-	if app.keystoreDir != "" {
-		config.StateFile = network.StatePath(app.keystoreDir, found.Seeds)
+	if app.KeystoreDir != "" {
+		config.StateFile = network.StatePath(app.KeystoreDir, found.Seeds)
 	}
 	switch found.OnionCipher {
 	case "", "aes-gcm":
@@ -108,16 +108,16 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	return config, nil
 }
 
-// networkNames lists the running devnets, the network files of the config folder and the public networks.
-func (app *App) networkNames(context.Context) (names []string, err error) {
-	running, err := app.devnets()
+// NetworkNames lists the running devnets, the network files of the config folder and the public networks.
+func (app *App) NetworkNames(context.Context) (names []string, err error) {
+	running, err := app.Devnets()
 	if err != nil {
 		return nil, err
 	}
 	for _, note := range running {
 		names = append(names, note.Network.Name)
 	}
-	dir, err := configDir(app.streams.Env)
+	dir, err := configDir(app.Streams.Env)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ func readAll(t testing.TB, in io.Reader) (got []string) {
 		switch {
 		case errors.Is(err, io.EOF):
 			return got
-		case errors.Is(err, errBadInput):
+		case errors.Is(err, ErrBadInput):
 			got = append(got, "!"+string(rune('0'+line%10)))
 		case err != nil:
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestItemsBoundOneValue(t *testing.T) {
 // A text that is not UTF-8 is refused, and not sent with other letters in it.
 func TestItemsAreUTF8(t *testing.T) {
 	var draft record.Draft
-	if err := decodeItem([]byte("{\"text\":\"caf\xe9\"}"), &draft, 3); !errors.Is(err, errBadInput) {
+	if err := decodeItem([]byte("{\"text\":\"caf\xe9\"}"), &draft, 3); !errors.Is(err, ErrBadInput) {
 		t.Errorf("read as %+v, %v", draft, err)
 	}
 	if err := decodeItem([]byte(`{"text":"café"}`), &draft, 3); err != nil || draft.Text != "café" {

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package commands
+package cli
 
 import (
 	"context"
@@ -21,8 +21,8 @@ func awaitInput(ctx context.Context, _ *os.File) error { return context.Cause(ct
 // hideTyping would keep what is typed from being shown.
 func hideTyping(*os.File) (show func() error, err error) { return nil, errors.ErrUnsupported }
 
-// detached makes a child survive its parent's terminal.
-func detached() *syscall.SysProcAttr { return nil }
+// Detached makes a child survive its parent's terminal.
+func Detached() *syscall.SysProcAttr { return nil }
 
-// terminate ends a process. These systems have no gentle way; the nodes' stores survive it.
-func terminate(process *os.Process) error { return process.Kill() }
+// Terminate ends a process. These systems have no gentle way; the nodes' stores survive it.
+func Terminate(process *os.Process) error { return process.Kill() }

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"fmt"
@@ -29,17 +29,17 @@ type progressBar struct {
 	ended   int
 }
 
-// progress is how far one piece of work has come. A nil one shows nothing.
+// Progress is how far one piece of work has come. A nil one shows nothing.
 type progress struct {
 	bar            *progressBar
 	what           string
 	done, expected uint64
 }
 
-// progress begins a piece of work, or returns nil if stderr is no terminal that can show a bar or --quiet
+// Progress begins a piece of work, or returns nil if stderr is no terminal that can show a bar or --quiet
 // asks for none.
-func (app *App) progress(what string) *progress {
-	if !app.streams.ErrIsTerminal || app.logging.quiet || app.streams.Env("TERM") == "dumb" {
+func (app *App) Progress(what string) *progress {
+	if !app.Streams.ErrIsTerminal || app.logging.quiet || app.Streams.Env("TERM") == "dumb" {
 		return nil
 	}
 	p := &progress{bar: app.bar, what: what}
@@ -56,8 +56,8 @@ func (b *progressBar) begin(p *progress) {
 	b.running = append(b.running, p)
 }
 
-// show tells how much is done, of about as much as is expected.
-func (p *progress) show(done, expected uint64) {
+// Show tells how much is done, of about as much as is expected.
+func (p *progress) Show(done, expected uint64) {
 	if p == nil {
 		return
 	}
@@ -71,8 +71,8 @@ func (p *progress) show(done, expected uint64) {
 	}
 }
 
-// end takes the work off the bar.
-func (p *progress) end() {
+// End takes the work off the bar.
+func (p *progress) End() {
 	if p == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"errors"
@@ -53,11 +53,11 @@ func (l *logFlags) threshold() (level slog.Level, err error) {
 // logger makes the logger that the flags ask for.
 func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
 	if l.verbose && l.quiet {
-		return nil, usageError(errors.New("--verbose and --quiet exclude each other"))
+		return nil, UsageError(errors.New("--verbose and --quiet exclude each other"))
 	}
 	level, err := l.threshold()
 	if err != nil {
-		return nil, usageError(err)
+		return nil, UsageError(err)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	switch {
@@ -69,8 +69,9 @@ func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(out, options)), nil
 }
 
-// arguments are the flags that make another process log the same way.
-func (l *logFlags) arguments() []string {
+// LogArguments returns the flags that make another process log the same way.
+func (app *App) LogArguments() []string {
+	l := &app.logging
 	return []string{
 		fmt.Sprint("--verbose=", l.verbose), fmt.Sprint("--quiet=", l.quiet), "--log-format=" + l.format,
 		"--log-level=" + l.level,

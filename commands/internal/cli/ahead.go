@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 	"sessiontool/lib/record"
 )
 
-// task is work on one item that may run at the same time as the work on others. It returns the record to print.
-type task func(ctx context.Context) (any, error)
+// Task is work on one item that may run at the same time as the work on others. It returns the record to print.
+type Task func(ctx context.Context) (any, error)
 
 // outcome is what a task came to, with what an error record says of its item.
 type outcome struct {
@@ -16,10 +16,10 @@ type outcome struct {
 	where  record.Error
 }
 
-// filterAhead is filter for work that keeps processors busy: prepare is called for one item after the other, and up to
+// FilterAhead is filter for work that keeps processors busy: prepare is called for one item after the other, and up to
 // ahead of the tasks that it returns run at one time. Their records are printed in the order of the items, and each as
 // soon as it can be.
-func filterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T) (task, error)) error {
+func FilterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T) (Task, error)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	begun := make(chan (<-chan outcome), ahead-1) // one more is with printOutcomes
@@ -29,7 +29,7 @@ func filterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var do task
+		var do Task
 		if err == nil {
 			do, err = prepare(item)
 		}
@@ -64,7 +64,7 @@ func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (f
 			continue
 		}
 		if o.err == nil {
-			o.err = app.print(o.result)
+			o.err = app.Print(o.result)
 		}
 		if failure = app.settle(o.err, o.where); failure != nil {
 			stop(failure)

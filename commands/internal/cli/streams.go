@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"bytes"
@@ -67,7 +67,7 @@ type printer struct {
 	failed bool   // an error record took some record's place
 }
 
-// print writes a record to stdout. With --select only what the path selects is written; a record without it is
+// Print writes a record to stdout. With --select only what the path selects is written; a record without it is
 // passed over, and error records go to stderr, where they are seen.
 func (p *printer) print(v any) error {
 	p.mu.Lock()

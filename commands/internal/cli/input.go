@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"bufio"
@@ -31,7 +31,7 @@ func newItems(in io.Reader) *items {
 }
 
 // next returns the next value and the line on which it starts. The error is io.EOF at the end, the stream's, or wraps
-// errBadInput; after the latter more values may follow.
+// ErrBadInput; after the latter more values may follow.
 func (s *items) next() (json.RawMessage, int, error) {
 	for {
 		s.skipRest()
@@ -61,7 +61,7 @@ func (s *items) next() (json.RawMessage, int, error) {
 			line := s.line
 			s.dropLine()
 			s.skip = len(s.pending) > 0
-			return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", errBadInput, line, err)
+			return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", ErrBadInput, line, err)
 		}
 	}
 }
@@ -122,9 +122,9 @@ func (s *items) skipRest() {
 	}
 }
 
-// filter runs a command over the items of stdin: each value is decoded into a T and handed to do, and an item that
+// Filter runs a command over the items of stdin: each value is decoded into a T and handed to do, and an item that
 // fails gets an error record in its place. It refuses a terminal.
-func filter[T any](app *App, do func(T) error) error {
+func Filter[T any](app *App, do func(T) error) error {
 	return eachItem(app, func(item T, where record.Error, err error) error {
 		if err == nil {
 			err = do(item)
@@ -136,16 +136,16 @@ func filter[T any](app *App, do func(T) error) error {
 // eachItem hands the items of stdin to handle, each with what an error record says of it, and with the error if it
 // could not be decoded. It ends with the first error of handle or of stdin, and refuses a terminal.
 func eachItem[T any](app *App, handle func(item T, where record.Error, err error) error) error {
-	if app.streams.InIsTerminal {
-		return errStdinTerminal
+	if app.Streams.InIsTerminal {
+		return ErrStdinTerminal
 	}
-	stream := newItems(app.streams.In)
+	stream := newItems(app.Streams.In)
 	for {
 		value, line, err := stream.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil && !errors.Is(err, errBadInput) {
+		if err != nil && !errors.Is(err, ErrBadInput) {
 			return err
 		}
 		var item T
@@ -165,19 +165,19 @@ func (app *App) settle(err error, where record.Error) error {
 	if err == nil || isFatal(err) {
 		return err
 	}
-	problem := describe(err)
+	problem := Describe(err)
 	problem.Line, problem.Ref, problem.To = where.Line, where.Ref, where.To
-	return app.print(problem)
+	return app.Print(problem)
 }
 
 // decodeItem reads a value into item. Unknown fields are ignored. What is not UTF-8 is refused, since decoding would
 // silently put something else in its place.
 func decodeItem(value json.RawMessage, item any, line int) error {
 	if !utf8.Valid(value) {
-		return fmt.Errorf("%w: line %d is not UTF-8", errBadInput, line)
+		return fmt.Errorf("%w: line %d is not UTF-8", ErrBadInput, line)
 	}
 	if err := json.Unmarshal(value, item); err != nil {
-		return fmt.Errorf("%w: line %d: %v", errBadInput, line, err)
+		return fmt.Errorf("%w: line %d: %v", ErrBadInput, line, err)
 	}
 	return nil
 }
@@ -206,4 +206,56 @@ func isFatal(err error) bool {
 		return true
 	}
 	return false
+}
+
+// requestName is an item of input that names a request: a string, or a record with an id or a sender.
+type requestName string
+
+// UnmarshalJSON reads either form.
+func (n *requestName) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*n = requestName(text)
+		return nil
+	}
+	var named struct {
+		ID        string `json:"id"`
+		From      string `json:"from"`
+		SessionID string `json:"session_id"`
+	}
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
+	}
+	for _, name := range []string{named.From, named.SessionID, named.ID} {
+		if name != "" {
+			*n = requestName(name)
+			return nil
+		}
+	}
+	return fmt.Errorf("neither a string nor a record with id, from or session_id")
+}
+
+// EachName hands over the names of the arguments or, without any, of stdin. A single failing argument fails the
+// command with its own error; in a batch it gets an error record in its place.
+func (app *App) EachName(args []string, do func(name string) error) error {
+	switch {
+	case len(args) == 0, len(args) == 1 && args[0] == "-":
+		return Filter(app, func(name requestName) error { return do(string(name)) })
+	case len(args) == 1:
+		return do(args[0])
+	}
+	for _, name := range args {
+		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OnlyDash accepts no argument or "-", which means stdin.
+func OnlyDash(args []string) error {
+	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
+		return UsageError(fmt.Errorf("unexpected argument %q", args[0]))
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"bytes"
@@ -27,9 +27,9 @@ const (
 // credentialName is the file below systemd's credentials folder that is used without being asked for.
 const credentialName = "sessiontool-passphrase"
 
-// passphraseFlags says where the passphrase comes from. It never comes from the command line or the environment,
+// PassphraseFlags says where the passphrase comes from. It never comes from the command line or the environment,
 // where other processes could read it.
-type passphraseFlags struct {
+type PassphraseFlags struct {
 	file    string
 	fd      int
 	command string
@@ -37,15 +37,15 @@ type passphraseFlags struct {
 	twice   bool // ask for it twice
 }
 
-func (p *passphraseFlags) add(flags *pflag.FlagSet) {
+func (p *PassphraseFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&p.file, "passphrase-file", "", "read the keystore's passphrase from this file")
 	flags.IntVar(&p.fd, "passphrase-fd", -1, "read the keystore's passphrase from this file descriptor")
 	flags.StringVar(&p.command, "passphrase-command", "", "run this command and take its output as the keystore's passphrase")
 	flags.BoolVar(&p.ask, "ask-passphrase", false, "ask for the keystore's passphrase on the terminal")
 }
 
-// addNew adds the flags of a passphrase that does not open something yet.
-func (p *passphraseFlags) addNew(flags *pflag.FlagSet) {
+// AddNew adds the flags of a passphrase that does not open something yet.
+func (p *PassphraseFlags) AddNew(flags *pflag.FlagSet) {
 	flags.StringVar(&p.file, "new-passphrase-file", "", "read the new passphrase from this file")
 	flags.IntVar(&p.fd, "new-passphrase-fd", -1, "read the new passphrase from this file descriptor")
 	flags.StringVar(&p.command, "new-passphrase-command", "", "run this command and take its output as the new passphrase")
@@ -56,14 +56,17 @@ func (p *passphraseFlags) addNew(flags *pflag.FlagSet) {
 // unlock says how the keystore opens: with the passphrase from the flags or from systemd, with one that is typed on
 // a terminal when the keystore needs it, else with its key file. A new keystore gets a passphrase only if asked to.
 func (app *App) unlock() keystore.Unlock {
-	if read := app.passphrase.source(); read != nil {
+	if read := app.passphrase.Source(); read != nil {
 		return keystore.Unlock{Passphrase: read}
 	}
-	return keystore.Unlock{Passphrase: credential(app.streams.Env)}
+	return keystore.Unlock{Passphrase: credential(app.Streams.Env)}
 }
 
-// source returns the reader that the flags choose, or nil if none is chosen.
-func (p *passphraseFlags) source() func(context.Context) ([]byte, error) {
+// NeverAsk ignores --ask-passphrase.
+func (app *App) NeverAsk() { app.passphrase.ask = false }
+
+// Source returns the reader that the flags choose, or nil if none is chosen.
+func (p *PassphraseFlags) Source() func(context.Context) ([]byte, error) {
 	switch {
 	case p.file != "":
 		return func(ctx context.Context) ([]byte, error) { return readPassphraseFile(ctx, p.file) }
@@ -102,7 +105,7 @@ func readPassphraseFile(ctx context.Context, path string) ([]byte, error) {
 func readPassphraseFD(ctx context.Context, fd int) ([]byte, error) {
 	file := os.NewFile(uintptr(fd), "passphrase")
 	if file == nil {
-		return nil, usageError(fmt.Errorf("file descriptor %d is not open", fd))
+		return nil, UsageError(fmt.Errorf("file descriptor %d is not open", fd))
 	}
 	defer file.Close()
 	return readPassphrase(interruptible{ctx, file})
@@ -121,7 +124,7 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = nil, os.Stderr, leftBehind
 	out, err := cmd.Output()
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		return nil, usageError(fmt.Errorf("the passphrase command: %w", err))
+		return nil, UsageError(fmt.Errorf("the passphrase command: %w", err))
 	}
 	return readPassphrase(bytes.NewReader(out))
 }
@@ -131,13 +134,13 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 func askPassphrase(ctx context.Context, prompt string) (passphrase []byte, err error) {
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, usageError(fmt.Errorf("asking for a passphrase needs a terminal: %w", err))
+		return nil, UsageError(fmt.Errorf("asking for a passphrase needs a terminal: %w", err))
 	}
 	defer terminal.Close()
 	ctx.Done() // from here on a signal that killed would leave a terminal that does not show what is typed
 	show, err := hideTyping(terminal)
 	if err != nil {
-		return nil, usageError(fmt.Errorf("asking for a passphrase: %w", err))
+		return nil, UsageError(fmt.Errorf("asking for a passphrase: %w", err))
 	}
 	defer func() {
 		_, newlineErr := io.WriteString(terminal, "\n")
@@ -167,7 +170,7 @@ func readTyped(in io.Reader) ([]byte, error) {
 		}
 	}
 	clear(line)
-	return nil, usageError(errors.New("the passphrase is too long to be typed"))
+	return nil, UsageError(errors.New("the passphrase is too long to be typed"))
 }
 
 // askTwice asks for a passphrase that nothing can check yet.
@@ -179,7 +182,7 @@ func askTwice(ctx context.Context) ([]byte, error) {
 	second, err := askPassphrase(ctx, "Once more: ")
 	defer clear(second)
 	if err == nil && subtle.ConstantTimeCompare(first, second) != 1 {
-		err = usageError(errors.New("the two passphrases differ"))
+		err = UsageError(errors.New("the two passphrases differ"))
 	}
 	if err != nil {
 		clear(first)
@@ -195,7 +198,7 @@ func readPassphrase(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if len(passphrase) > maxPassphrase {
-		return nil, usageError(errors.New("the passphrase is longer than 64 KiB"))
+		return nil, UsageError(errors.New("the passphrase is longer than 64 KiB"))
 	}
 	passphrase = bytes.TrimSuffix(passphrase, []byte("\n"))
 	return bytes.TrimSuffix(passphrase, []byte("\r")), nil

@@ -1,5 +1,5 @@
-// Package lib_test keeps the rules of the house: which package may import which, what the ground floor must not
-// touch, which dependencies there are, and that every package says what it is.
+// Package lib_test checks the architecture: which package may import which, what the pure layer must not use, which
+// dependencies go.mod may have, and that every package has a doc comment.
 package lib_test
 
 import (
@@ -16,26 +16,27 @@ import (
 	"testing"
 )
 
-// floors are the packages from the ground up. A package imports only from floors below its own, except what besides
-// allows. Packages of lib/internal are tools without knowledge of the house, and proto is generated: both are open to
-// all.
-var floors = [][]string{
+// layers lists the packages, the lowest layer first. A package imports only from layers below its own, and what
+// sameLayer allows. Every package may import lib/internal, whose packages import no other layer, and proto, which is
+// generated.
+var layers = [][]string{
 	{
-		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed", "lib/sealedbox",
-		"lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence", "lib/metrics", "lib/ringmap",
-		"lib/qrcode", "lib/safetynumber",
-		"lib/schema", "lib/schema/infer", "lib/schema/schematest",
+		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
+		"lib/sealedbox", "lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence",
+		"lib/metrics", "lib/ringmap", "lib/qrcode", "lib/safetynumber", "lib/schema", "lib/schema/infer",
+		"lib/schema/schematest",
 	},
 	{
 		"lib/rpc", "lib/network", "keystore",
 		"lib/node", "lib/node/store",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
+	{"commands/internal/cli"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 
-// besides lists the imports within a floor. They have no cycles, or Go would refuse them; the list keeps them few.
-var besides = map[string][]string{
+// sameLayer lists the imports within a layer. Go refuses cycles; the list keeps these imports few.
+var sameLayer = map[string][]string{
 	"lib/sessionid":    {"lib/x25519"},
 	"lib/mnemonic":     {"lib/sessionid"},
 	"lib/xeddsa":       {"lib/x25519"},
@@ -60,18 +61,19 @@ var besides = map[string][]string{
 	"lib/schema/schematest": {"lib/record", "lib/schema"},
 }
 
-// impure are imports that a pure package must not have: the network, files, the clock's timers, global randomness.
-// lib/presence is a tool of the operating system that stands below its users, and not pure.
+// impure lists imports that a pure package must not have: the network, files, global randomness and logs.
+// lib/presence uses the operating system, and is in the lowest layer without being pure.
 var impure = []string{
-	"net", "net/http", "os", "os/exec", "io/ioutil", "syscall", "crypto/rand", "math/rand", "math/rand/v2", "log", "log/slog",
+	"net", "net/http", "os", "os/exec", "io/ioutil", "syscall", "crypto/rand", "math/rand", "math/rand/v2", "log",
+	"log/slog",
 }
 
-// dependencies are all modules that go.mod may require directly.
+// dependencies lists all modules that go.mod may require directly.
 var dependencies = []string{
 	"filippo.io/edwards25519", "github.com/google/jsonschema-go", "github.com/rogpeppe/go-internal",
 	"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/tidwall/gjson",
 	"go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term", "golang.org/x/time",
-	"google.golang.org/protobuf", "rsc.io/qr",
+	"go.uber.org/goleak", "google.golang.org/protobuf", "rsc.io/qr",
 }
 
 const module = "sessiontool/"
@@ -131,10 +133,12 @@ func imports(t *testing.T, file *ast.File) (paths []string) {
 	return paths
 }
 
-func floorOf(pkg string) int {
-	return slices.IndexFunc(floors, func(floor []string) bool { return slices.Contains(floor, pkg) })
+// layerOf returns the index of a package's layer, or -1.
+func layerOf(pkg string) int {
+	return slices.IndexFunc(layers, func(layer []string) bool { return slices.Contains(layer, pkg) })
 }
 
+// openToAll reports whether every package may import pkg.
 func openToAll(pkg string) bool {
 	return strings.HasPrefix(pkg, "lib/internal/") || pkg == "proto" || strings.HasPrefix(pkg, "proto/")
 }
@@ -144,27 +148,27 @@ func TestImportsPointDown(t *testing.T) {
 		if src.test || openToAll(src.pkg) {
 			continue
 		}
-		floor := floorOf(src.pkg)
-		if floor < 0 {
-			t.Errorf("package %s stands on no floor: give it one in this test", src.pkg)
+		layer := layerOf(src.pkg)
+		if layer < 0 {
+			t.Errorf("package %s is in no layer: add it to layers in this test", src.pkg)
 			continue
 		}
 		for _, path := range imports(t, src.file) {
 			imported, ours := strings.CutPrefix(path, module)
-			if !ours || openToAll(imported) || slices.Contains(besides[src.pkg], imported) {
+			if !ours || openToAll(imported) || slices.Contains(sameLayer[src.pkg], imported) {
 				continue
 			}
-			if at := floorOf(imported); at < 0 || at >= floor {
-				t.Errorf("%s/%s imports %s, which is not on a lower floor", src.pkg, src.name, imported)
+			if at := layerOf(imported); at < 0 || at >= layer {
+				t.Errorf("%s/%s imports %s, which is not in a lower layer", src.pkg, src.name, imported)
 			}
 		}
 	}
 }
 
-func TestGroundFloorIsPure(t *testing.T) {
+func TestPureLayer(t *testing.T) {
 	clock := regexp.MustCompile(`^(Now|Since|Until|Sleep|After|Tick|NewTimer|NewTicker|AfterFunc)$`)
 	for _, src := range sources(t) {
-		if src.test || floorOf(src.pkg) != 0 || src.pkg == "lib/presence" {
+		if src.test || layerOf(src.pkg) != 0 || src.pkg == "lib/presence" {
 			continue
 		}
 		for _, path := range imports(t, src.file) {
@@ -220,15 +224,18 @@ func TestDirectDependencies(t *testing.T) {
 
 func TestTopLevel(t *testing.T) {
 	allowed := []string{
-		"go.mod", "go.sum", "cmd", "commands", "lib", "keystore", "proto", "scripts", "docs", "README.md", "LICENSE", "CHANGELOG.md",
+		"go.mod", "go.sum", "cmd", "commands", "lib", "keystore", "proto", "scripts", "docs", "README.md", "LICENSE",
+		"CHANGELOG.md",
 	}
 	entries, err := os.ReadDir("..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); !strings.HasPrefix(name, ".") && name != "sessiontool" && name != "dist" && !slices.Contains(allowed, name) {
-			t.Errorf("%s stands at the top level", name)
+		name := entry.Name()
+		built := name == "sessiontool" || name == "dist"
+		if !strings.HasPrefix(name, ".") && !built && !slices.Contains(allowed, name) {
+			t.Errorf("%s is at the top level", name)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package commands
+package cli
 
 import (
 	"context"
@@ -77,8 +77,8 @@ func hideTyping(terminal *os.File) (show func() error, err error) {
 	return func() error { return unix.IoctlSetTermios(fd, setTermios, modes) }, nil
 }
 
-// detached makes a child survive its parent's terminal.
-func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+// Detached makes a child survive its parent's terminal.
+func Detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// terminate asks a process to end.
-func terminate(process *os.Process) error { return process.Signal(syscall.SIGTERM) }
+// Terminate asks a process to end.
+func Terminate(process *os.Process) error { return process.Signal(syscall.SIGTERM) }

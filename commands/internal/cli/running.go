@@ -1,4 +1,4 @@
-package commands
+package cli
 
 import (
 	"encoding/json"
@@ -15,32 +15,32 @@ import (
 	"sessiontool/lib/record"
 )
 
-// devnetNotes is the folder where this user's running devnets are noted: for each a presence file, which tells that it
+// DevnetNotes is the folder where this user's running devnets are noted: for each a presence file, which tells that it
 // runs, and a network record of the same name.
-func (app *App) devnetNotes() (string, error) {
-	dir, err := stateDir(app.streams.Env)
+func (app *App) DevnetNotes() (string, error) {
+	dir, err := StateDir(app.Streams.Env)
 	return filepath.Join(dir, "devnets"), err
 }
 
-// devnetNote is a running devnet as it is noted. Dir is where it keeps its data.
-type devnetNote struct {
+// DevnetNote is a running devnet as it is noted. Dir is where it keeps its data.
+type DevnetNote struct {
 	Network record.Network `json:"network"`
 	Dir     string         `json:"dir"`
 
-	presence string
+	Presence string
 	since    time.Time
 }
 
-// now returns the devnet's network record with what changes while it runs.
-func (note *devnetNote) now(status devnet.Status) record.Network {
+// WithStatus returns the devnet's network record with what changes while it runs.
+func (note *DevnetNote) WithStatus(status devnet.Status) record.Network {
 	out := note.Network
 	out.Nodes, out.Swarms, out.Difficulty = status.Nodes, status.Swarms, int64(status.Difficulty)
 	return out
 }
 
-// noteDevnet notes a devnet of this process. The returned function removes the note.
-func (app *App) noteDevnet(note devnetNote) (remove func() error, err error) {
-	dir, err := app.devnetNotes()
+// NoteDevnet notes a devnet of this process. The returned function removes the note.
+func (app *App) NoteDevnet(note DevnetNote) (remove func() error, err error) {
+	dir, err := app.DevnetNotes()
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,9 @@ func (app *App) noteDevnet(note devnetNote) (remove func() error, err error) {
 	return func() error { return errors.Join(os.Remove(path), announced.Close()) }, nil
 }
 
-// devnets lists the running devnets, newest first. Notes of dead ones are removed.
-func (app *App) devnets() ([]devnetNote, error) {
-	dir, err := app.devnetNotes()
+// Devnets lists the running devnets, newest first. Notes of dead ones are removed.
+func (app *App) Devnets() ([]DevnetNote, error) {
+	dir, err := app.DevnetNotes()
 	if err != nil {
 		return nil, nil // without a home nothing is noted
 	}
@@ -72,7 +72,7 @@ func (app *App) devnets() ([]devnetNote, error) {
 	if err != nil {
 		return nil, err
 	}
-	var running []devnetNote
+	var running []DevnetNote
 	for _, entry := range entries {
 		name, isNote := strings.CutSuffix(entry.Name(), ".json")
 		if !isNote {
@@ -89,13 +89,13 @@ func (app *App) devnets() ([]devnetNote, error) {
 		for at > 0 && running[at-1].since.Before(note.since) {
 			at--
 		}
-		running = append(running[:at], append([]devnetNote{*note}, running[at:]...)...)
+		running = append(running[:at], append([]DevnetNote{*note}, running[at:]...)...)
 	}
 	return running, nil
 }
 
 // readNote reads one note, or removes it and returns nil if its devnet is gone.
-func readNote(dir, name string) (*devnetNote, error) {
+func readNote(dir, name string) (*DevnetNote, error) {
 	path := filepath.Join(dir, name+".json")
 	if presence.Look(dir, name) != presence.Alive {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -110,7 +110,7 @@ func readNote(dir, name string) (*devnetNote, error) {
 	if err != nil {
 		return nil, err
 	}
-	note := &devnetNote{presence: name}
+	note := &DevnetNote{Presence: name}
 	if err := json.Unmarshal(data, note); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -122,7 +122,7 @@ func readNote(dir, name string) (*devnetNote, error) {
 
 // runningDevnet returns the network of the newest running devnet with this name; empty means any.
 func (app *App) runningDevnet(name string) (record.Network, error) {
-	running, err := app.devnets()
+	running, err := app.Devnets()
 	if err != nil {
 		return record.Network{}, err
 	}
@@ -131,5 +131,5 @@ func (app *App) runningDevnet(name string) (record.Network, error) {
 			return note.Network, nil
 		}
 	}
-	return record.Network{}, errNoNetwork
+	return record.Network{}, ErrNoNetwork
 }

@@ -26,7 +26,10 @@ var layers = [][]string{
 		"lib/metrics", "lib/ringmap", "lib/qrcode", "lib/safetynumber", "lib/schema", "lib/schema/infer",
 		"lib/schema/schematest",
 	},
-	{"lib/rpc", "lib/network", "keystore", "lib/node"},
+	{
+		"lib/rpc", "lib/network", "keystore",
+		"lib/node", "lib/node/store",
+	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
@@ -47,7 +50,8 @@ var sameLayer = map[string][]string{
 	"lib/onion":        {"lib/x25519"},
 	"lib/ringmap":      {"lib/swarm"},
 	"lib/network":      {"lib/rpc"},
-	"lib/node":         {"lib/rpc"},
+	"lib/node":         {"lib/rpc", "lib/node/store"},
+	"lib/node/store":   {"lib/rpc"},
 	"lib/route":        {"lib/account"},
 	"cmd/sessiontool":  {"commands"},
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	nodestore "sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -149,7 +150,7 @@ func TestRegistryIsKept(t *testing.T) {
 	if err := os.WriteFile(r.path, []byte(`{"port":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadRegistry(r.path, 2, r.now); !errors.Is(err, node.ErrFolder) {
+	if _, err := loadRegistry(r.path, 2, r.now); !errors.Is(err, nodestore.ErrFolder) {
 		t.Errorf("half a registry: %v, want ErrFolder", err)
 	}
 }

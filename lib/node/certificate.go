@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/node/store"
 )
 
 const (
@@ -37,11 +38,11 @@ func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certifica
 		}
 	}
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %w", ErrFolder, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %w", store.ErrFolder, err)
 	}
 	certificate, err := tls.X509KeyPair(kept, kept)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", store.ErrFolder, path, err)
 	}
 	return certificate, nil
 }

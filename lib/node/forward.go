@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -79,11 +79,9 @@ func anyFailed(results map[string]rpc.MemberResult) bool {
 }
 
 // replicateLater puts what has changed into the line for all peers. Those that have it already are not harmed.
-func (n *Node) replicateLater(changed []messageName) error {
-	for part := range slices.Chunk(changed, maxEdits) {
-		if err := n.store.write(line(part)); err != nil {
-			return err
-		}
+func (n *Node) replicateLater(changed []store.Name) error {
+	if err := n.store.Enqueue(changed); err != nil {
+		return err
 	}
 	n.replicator.signal()
 	return nil

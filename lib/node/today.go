@@ -170,7 +170,7 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		case signed && !proof.covers(rpc.RetrieveSignatureText(namespace, timestamp)):
 			return answer{}, wronglySigned(rpc.MethodRetrieve)
 		}
-		messages, more, err := n.store.page(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
+		messages, more, err := n.store.Page28(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
 		if err != nil {
 			return answer{}, err
 		}
@@ -211,13 +211,13 @@ func (n *Node) readGetExpiries(p *parameters) task {
 		case !proof.covers(rpc.GetExpiriesSignatureText(timestamp, hashes)):
 			return answer{}, wronglySigned(rpc.MethodGetExpiries)
 		}
-		found, err := n.store.named(account.pubKey, hashes, now.UnixMilli())
+		found, err := n.store.ByHash(account.pubKey, hashes, now.UnixMilli())
 		if err != nil {
 			return answer{}, err
 		}
 		expiries := make(map[string]int64, len(found))
 		for _, held := range found {
-			expiries[held.hash] = held.expiration
+			expiries[held.Hash] = held.Expiration
 		}
 		return jsonAnswer(rpc.StatusOK, rpc.ExpiriesAnswer{Expiries: expiries})
 	}

@@ -239,23 +239,3 @@ func TestTopLevel(t *testing.T) {
 		}
 	}
 }
-
-// A README or page that names a file of the repository must name one that exists.
-func TestDocumentationNamesExistingFiles(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	pages, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range append(pages, "../README.md", "../CHANGELOG.md") {
-		data, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range link.FindAllStringSubmatch(string(data), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), match[1])); err != nil {
-				t.Errorf("%s: %v", page, err)
-			}
-		}
-	}
-}

@@ -489,7 +489,7 @@ func (x *Content) GetExtension() *Extension {
 }
 
 // Extension is what our clients need for the synchronous route, beside what is said. Its number is that of
-// loki_address_message plus 1000, which stays clear of the numbers that later clients took.
+// loki_address_message plus 1000, which stays clear of the numbers that later clients took (sync-route.md section 2).
 type Extension struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Status          *LokiAddressMessage    `protobuf:"bytes,1,opt,name=status" json:"status,omitempty"`                                           // the sender's

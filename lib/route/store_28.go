@@ -16,7 +16,7 @@ import (
 )
 
 // store28 stores a message at one member of the recipient's swarm, which passes it on and says what each member did
-// (today's notes, section 4). Only what a member has signed counts, so the one that was asked cannot speak for the
+// (storage-2.8.md section 4.3). Only what a member has signed counts, so the one that was asked cannot speak for the
 // others; and one alone is not believed to have passed the message on. If too few have it, other members are asked to
 // store the same bytes, which those that have them recognise. A member whose swarm is not complete waits some seconds for
 // the others before it answers: no second store is waited for on top. Errors are those of Store.

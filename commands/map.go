@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/picture"
 	"sessiontool/lib/record"
-	"sessiontool/lib/ringmap"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/swarm"
 )
@@ -41,7 +41,7 @@ func newMapCommand(app *cli.App) *cobra.Command {
 }
 
 // draw settles the format and returns what makes it.
-func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
+func (opts *mapOptions) draw() (func(picture.Ring) []byte, error) {
 	switch opts.out {
 	case "":
 		return nil, cli.UsageError(errors.New("--out is required"))
@@ -56,9 +56,9 @@ func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
 	}
 	switch opts.format {
 	case "svg":
-		return ringmap.Map.SVG, nil
+		return picture.Ring.SVG, nil
 	case "dot":
-		return ringmap.Map.DOT, nil
+		return picture.Ring.DOT, nil
 	}
 	return nil, cli.UsageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
 }
@@ -69,13 +69,13 @@ func runSwarmMap(ctx context.Context, app *cli.App, opts *mapOptions, args []str
 		return err
 	}
 	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}}
-	var drawing ringmap.Map
+	var drawing picture.Ring
 	if len(args) > 0 {
 		err = app.EachName(args, func(name string) error {
 			id, err := sessionid.Parse(name)
 			if err == nil {
 				out.SessionIDs = append(out.SessionIDs, id.String())
-				drawing.Marks = append(drawing.Marks, ringmap.Mark{Name: id.String(), Position: swarm.Position(id.PublicKey())})
+				drawing.Marks = append(drawing.Marks, picture.RingMark{Name: id.String(), Position: swarm.Position(id.PublicKey())})
 			}
 			return err
 		})
@@ -96,7 +96,7 @@ func runSwarmMap(ctx context.Context, app *cli.App, opts *mapOptions, args []str
 	}
 	swarms := make(map[swarm.SwarmID]bool)
 	for _, node := range nodes {
-		drawing.Nodes = append(drawing.Nodes, ringmap.Node{Name: node.Ed25519.String(), Swarm: node.SwarmID})
+		drawing.Nodes = append(drawing.Nodes, picture.RingNode{Name: node.Ed25519.String(), Swarm: node.SwarmID})
 		if node.SwarmID != swarm.NoSwarm {
 			swarms[node.SwarmID] = true
 		}

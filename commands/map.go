@@ -25,16 +25,24 @@ type mapOptions struct {
 // newMapCommand makes 'swarm map'.
 func newMapCommand(app *cli.App) *cobra.Command {
 	opts := &mapOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "map [ID...]",
 		Short: "Draw the ring of swarms, their nodes and where Session IDs fall",
 		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into a file:\n" +
 			"as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.",
-		Example: "  sessiontool swarm map --out ring.svg\n" +
-			"  sessiontool swarm map $ALICE $BOB --out ring.dot\n" +
-			"  sessiontool contact list | sessiontool swarm map - --out ring.svg",
-		RunE: app.Run(func(ctx context.Context, args []string) error { return runSwarmMap(ctx, app, opts, args) }),
-	}
+		Examples: []string{
+			"sessiontool swarm map --out ring.svg",
+			"sessiontool swarm map $ALICE $BOB --out ring.dot",
+			"sessiontool contact list | sessiontool swarm map - --out ring.svg",
+		},
+		Reads:  []string{record.TypeIdentity, record.TypeContact},
+		Prints: []string{record.TypeSwarmMap},
+		Exits: cli.NetworkExits().With(cli.Exits{
+			record.ExitUsage:   "not a Session ID, or the file cannot be written",
+			record.ExitPartial: "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmMap(ctx, app, opts, args) }),
+	})
 	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
 	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
 	return cmd

@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"lib/rpc", "lib/network", "keystore", "lib/node"},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
+	{"commands/internal/docgen"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 

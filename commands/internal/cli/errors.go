@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/network"
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
@@ -121,7 +122,7 @@ var codeTable = []struct {
 	{ErrDevnetRunning, record.CodeDevnetRunning},
 	{devnet.ErrFault, record.CodeUsage},
 	{devnet.ErrPublicIP, record.CodeUsage},
-	{node.ErrInUse, record.CodeNodeRunning},
+	{store.ErrInUse, record.CodeNodeRunning},
 	{node.ErrKeyFile, record.CodeBadNodeFolder},
 	{node.ErrSeedURL, record.CodeBadNetwork},
 	{node.ErrDirectory, record.CodeBadNetwork},
@@ -144,7 +145,7 @@ var codeTable = []struct {
 	{syscall.ENOSPC, record.CodeDiskFull},
 	{syscall.EDQUOT, record.CodeDiskFull},
 	{syscall.EFBIG, record.CodeDiskFull},
-	{node.ErrFolder, record.CodeBadNodeFolder}, // what the system says of full disks counts first
+	{store.ErrFolder, record.CodeBadNodeFolder}, // what the system says of full disks counts first
 	// What was named is not what it has to be, whether a file, a folder, a descriptor or an address.
 	{fs.ErrNotExist, record.CodeUsage},
 	{fs.ErrPermission, record.CodeUsage},

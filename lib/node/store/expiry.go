@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 // messages come more of them go. Where none come the sweep commits for itself.
 
 const (
-	// sweepInterval is that of the 2020 server (node notes, section 6).
+	// sweepInterval is that of the 2020 server (storage-2.0.md section 6).
 	sweepInterval = 10 * time.Second
 	// sweepTime is about how long expiry may make a transaction.
 	sweepTime = 10 * time.Millisecond
@@ -25,7 +25,7 @@ const (
 )
 
 // sweepLoop removes expired messages until ctx ends. now is the node's clock.
-func (s *store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time.Time) {
+func (s *Store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time.Time) {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
 	for {
@@ -46,7 +46,7 @@ func (s *store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time
 // sweep has the committer remove the messages that have expired at now (milliseconds). As long as others keep it busy that is
 // all; otherwise there are transactions for this alone, between which it gives way. It returns how many have gone meanwhile
 // when none are left or ctx has ended.
-func (s *store) sweep(ctx context.Context, now int64) (removed uint64, err error) {
+func (s *Store) sweep(ctx context.Context, now int64) (removed uint64, err error) {
 	before := s.removed.Load()
 	s.sweepUntil.Store(now)
 	for idle := true; ctx.Err() == nil; idle = s.idle(ctx) {
@@ -62,7 +62,7 @@ func (s *store) sweep(ctx context.Context, now int64) (removed uint64, err error
 			continue
 		}
 		// A committer that is busy, or has no space for what comes, removes all the same.
-		if err := s.insert(false); err != nil && !errors.Is(err, errStoreBusy) && !errors.Is(err, errStoreFull) {
+		if err := s.Insert(false); err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrFull) {
 			return s.removed.Load() - before, err
 		}
 	}
@@ -70,7 +70,7 @@ func (s *store) sweep(ctx context.Context, now int64) (removed uint64, err error
 }
 
 // idle waits for a moment and reports whether nothing was removed meanwhile.
-func (s *store) idle(ctx context.Context) bool {
+func (s *Store) idle(ctx context.Context) bool {
 	before := s.removed.Load()
 	select {
 	case <-time.After(sweepTime):
@@ -82,7 +82,7 @@ func (s *store) idle(ctx context.Context) bool {
 // indexEntry is one entry of the expiry index: expiration and sequence number, and name.
 type indexEntry struct {
 	key  []byte
-	name messageName
+	name Name
 }
 
 // expired returns the first entries of the expiry index, at most limit of them, that are due at now.
@@ -90,17 +90,17 @@ func expired(tx *bbolt.Tx, now int64, limit int) (due []indexEntry, err error) {
 	end := expiryKey(now+1, 0)
 	cursor := tx.Bucket(expiryBucket).Cursor()
 	for key, name := cursor.First(); key != nil && len(due) < limit && bytes.Compare(key, end) < 0; key, name = cursor.Next() {
-		if len(key) != 2*numberSize || len(name) != nameSize {
-			return nil, errStoreDamage
+		if len(key) != 2*numberSize || len(name) != NameSize {
+			return nil, errDamage
 		}
-		due = append(due, indexEntry{bytes.Clone(key), messageName(name)})
+		due = append(due, indexEntry{bytes.Clone(key), Name(name)})
 	}
 	return due, nil
 }
 
 // removeExpired deletes messages that the sweep wants to go, together with everything that points to them, until limit of
 // them have gone or sweepTime has passed. A damaged index removes nothing; sweep reports it.
-func (s *store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) {
+func (s *Store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) {
 	start := time.Now()
 	due, damage := expired(tx, s.sweepUntil.Load(), limit)
 	if damage != nil {
@@ -112,7 +112,7 @@ func (s *store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) 
 		switch {
 		case err != nil:
 			return removed, err
-		case known && bytes.Equal(expiryKey(p.expiration, p.sequence), entry.key):
+		case known && bytes.Equal(expiryKey(p.Expiration, p.sequence), entry.key):
 			err = t.drop(entry.name, p)
 		default: // nothing else leads to it
 			err = t.expiry.Delete(entry.key)
@@ -128,7 +128,7 @@ func (s *store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) 
 }
 
 // adaptSweep sets how many messages the next transaction without new ones may remove, after one that took so long.
-func (s *store) adaptSweep(took time.Duration) {
+func (s *Store) adaptSweep(took time.Duration) {
 	if took < sweepTime {
 		s.sweepSize = min(2*s.sweepSize, maxSweep)
 	} else {

@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"context"
@@ -19,14 +19,14 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-func newStore(t testing.TB) *store {
+func newStore(t testing.TB) *Store {
 	t.Helper()
-	s, err := openStore(t.TempDir(), defaultStoreBytes)
+	s, err := Open(t.TempDir(), DefaultMaxBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -36,8 +36,8 @@ func newStore(t testing.TB) *store {
 // owner makes a distinct key text.
 func owner(i int) string { return fmt.Sprintf("05%064d", i) }
 
-func plain(owner, data string, at time.Time, ttl time.Duration) message {
-	return newMessage(rpc.StoreParams{
+func plain(owner, data string, at time.Time, ttl time.Duration) Message {
+	return NewMessage20(rpc.StoreParams{
 		PubKey:    owner,
 		TTL:       strconv.FormatInt(ttl.Milliseconds(), 10),
 		Timestamp: strconv.FormatInt(at.UnixMilli(), 10),
@@ -45,16 +45,16 @@ func plain(owner, data string, at time.Time, ttl time.Duration) message {
 	})
 }
 
-func mustInsert(t testing.TB, s *store, messages ...message) {
+func mustInsert(t testing.TB, s *Store, messages ...Message) {
 	t.Helper()
-	if err := s.insert(false, messages...); err != nil {
+	if err := s.Insert(false, messages...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func mustAfter(t testing.TB, s *store, owner, lastHash string, now time.Time) []rpc.Stored {
+func mustAfter(t testing.TB, s *Store, owner, lastHash string, now time.Time) []rpc.Stored {
 	t.Helper()
-	found, err := s.after(owner, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
+	found, err := s.Page20(owner, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,17 +89,17 @@ func TestAfterUnknownHash(t *testing.T) {
 	mustInsert(t, s, first, second, foreign)
 	for name, last := range map[string]string{
 		"none":            "",
-		"another owner's": foreign.hashText(),
-		"upper case":      strings.ToUpper(first.hashText()),
+		"another owner's": foreign.HashText(),
+		"upper case":      strings.ToUpper(first.HashText()),
 		"never seen":      strings.Repeat("ab", 64),
-		"too short":       first.hashText()[:126],
+		"too short":       first.HashText()[:126],
 		"not hex":         strings.Repeat("z", 128),
 	} {
 		if got := mustAfter(t, s, owner(1), last, now); len(got) != 2 {
 			t.Errorf("after %s hash come %d messages, want both", name, len(got))
 		}
 	}
-	if got := mustAfter(t, s, owner(1), first.hashText(), now); len(got) != 1 || got[0].Hash != second.hashText() {
+	if got := mustAfter(t, s, owner(1), first.HashText(), now); len(got) != 1 || got[0].Hash != second.HashText() {
 		t.Errorf("after the first hash comes %v", got)
 	}
 	if got := mustAfter(t, s, strings.ToUpper(owner(0xa)), "", now); len(got) != 0 {
@@ -124,43 +124,43 @@ func TestSameHashDifferentOwner(t *testing.T) {
 
 func TestStoreSurvivesReopening(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
-	s, err := openStore(dir, defaultStoreBytes)
+	s, err := Open(dir, DefaultMaxBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustInsert(t, s, plain(owner(1), "first", now, time.Hour))
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = openStore(dir, defaultStoreBytes); err != nil {
+	if s, err = Open(dir, DefaultMaxBytes); err != nil {
 		t.Fatal(err)
 	}
 	mustInsert(t, s, plain(owner(1), "second", now, time.Hour))
 	if got := mustAfter(t, s, owner(1), "", now); len(got) != 2 || got[0].Data != "first" || got[1].Data != "second" {
 		t.Errorf("after reopening the store holds %v", got)
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.insert(false, plain(owner(1), "third", now, time.Hour)); !errors.Is(err, errStoreClosed) {
+	if err := s.Insert(false, plain(owner(1), "third", now, time.Hour)); !errors.Is(err, ErrClosed) {
 		t.Errorf("a closed store says %v", err)
 	}
 }
 
 func TestStoreRefusesUnknownFormat(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStore(dir, defaultStoreBytes)
+	s, err := Open(dir, DefaultMaxBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{storeFormat + 1}) })
-	if err := errors.Join(err, s.close()); err != nil {
+	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openStore(dir, defaultStoreBytes); !errors.Is(err, errStoreFormat) {
+	if _, err := Open(dir, DefaultMaxBytes); !errors.Is(err, errFormat) {
 		t.Errorf("opening says %v, want errStoreFormat", err)
 	}
-	if _, err := openStore(filepath.Join(dir, "absent"), defaultStoreBytes); err == nil {
+	if _, err := Open(filepath.Join(dir, "absent"), DefaultMaxBytes); err == nil {
 		t.Error("a store was opened in a folder that does not exist")
 	}
 }
@@ -171,9 +171,9 @@ func TestStoreFull(t *testing.T) {
 	s.maxBytes = 1 << 20
 	var err error
 	for i := 0; err == nil && i < 100; i++ {
-		err = s.insert(false, plain(owner(i), strings.Repeat("x", rpc.MaxDataBytes), now, time.Minute))
+		err = s.Insert(false, plain(owner(i), strings.Repeat("x", rpc.MaxDataBytes), now, time.Minute))
 	}
-	if !errors.Is(err, errStoreFull) {
+	if !errors.Is(err, ErrFull) {
 		t.Fatalf("ten times the limit was stored: %v", err)
 	}
 	if removed, err := s.sweep(t.Context(), now.Add(time.Minute).UnixMilli()); err != nil || removed == 0 {
@@ -186,7 +186,7 @@ func TestStoreFull(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	s, now := newStore(t), time.Now()
 	const many = 3*maxSweep + 1
-	var messages []message
+	var messages []Message
 	for i := range many {
 		messages = append(messages, plain(owner(i%3), strconv.Itoa(i), now, time.Minute))
 	}
@@ -208,7 +208,7 @@ func TestExpiry(t *testing.T) {
 	if got := entries(t, s); got != [4]int{1, 1, 1, 1} {
 		t.Errorf("buckets hold %v entries after the sweep, want 1 each", got)
 	}
-	if got := mustAfter(t, s, owner(0), "", end); len(got) != 1 || got[0].Hash != stays.hashText() {
+	if got := mustAfter(t, s, owner(0), "", end); len(got) != 1 || got[0].Hash != stays.HashText() {
 		t.Errorf("after the sweep there is %v", got)
 	}
 }
@@ -217,7 +217,7 @@ func TestExpiry(t *testing.T) {
 // store takes none but lets the expired ones go.
 func TestExpiryWithStores(t *testing.T) {
 	s, now := newStore(t), time.Now()
-	var expiring, coming []message
+	var expiring, coming []Message
 	for i := range 400 {
 		expiring = append(expiring, plain(owner(1), strconv.Itoa(i), now, time.Minute))
 		coming = append(coming, plain(owner(2), strconv.Itoa(i), now, time.Hour))
@@ -237,7 +237,7 @@ func TestExpiryWithStores(t *testing.T) {
 	}
 	s.maxBytes = 1
 	s.sweepUntil.Store(now.Add(time.Hour).UnixMilli())
-	if err := s.insert(false, plain(owner(3), "x", now, time.Hour)); !errors.Is(err, errStoreFull) {
+	if err := s.Insert(false, plain(owner(3), "x", now, time.Hour)); !errors.Is(err, ErrFull) {
 		t.Errorf("a full store says %v", err)
 	}
 	if s.removed.Load() == uint64(len(expiring)) {
@@ -254,7 +254,7 @@ func TestAdaptSweep(t *testing.T) {
 	}{
 		{2 * minSweep, sweepTime - 1, 4 * minSweep}, {2 * minSweep, sweepTime, minSweep}, {maxSweep, 0, maxSweep}, {minSweep, time.Second, minSweep},
 	} {
-		s := &store{sweepSize: test.size}
+		s := &Store{sweepSize: test.size}
 		if s.adaptSweep(test.took); s.sweepSize != test.want {
 			t.Errorf("after %d in %v come %d, want %d", test.size, test.took, s.sweepSize, test.want)
 		}
@@ -262,7 +262,7 @@ func TestAdaptSweep(t *testing.T) {
 }
 
 // entries counts what is in four buckets.
-func entries(t *testing.T, s *store) (counts [4]int) {
+func entries(t *testing.T, s *Store) (counts [4]int) {
 	t.Helper()
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		for i, name := range [][]byte{messageBucket, orderBucket, nameBucket, expiryBucket} {
@@ -304,9 +304,62 @@ func TestSweepLoop(t *testing.T) {
 
 // Only so many requests wait for the disk. Those that come then are told so and not kept.
 func TestStoreBusy(t *testing.T) {
-	s := &store{inserts: make(chan insertion, 1), quit: make(chan struct{})} // nobody commits
+	s := &Store{inserts: make(chan insertion, 1), quit: make(chan struct{})} // nobody commits
 	s.inserts <- insertion{}
-	if err := s.insert(false, someMessage); !errors.Is(err, errStoreBusy) {
+	if err := s.Insert(false, someMessage); !errors.Is(err, ErrBusy) {
 		t.Errorf("insert says %v, want errStoreBusy", err)
+	}
+}
+
+// Deleted messages leave no trace when they would have expired, and neither do messages that were made to expire.
+func TestDeletedExpires(t *testing.T) {
+	s, now := newStore(t), time.Now()
+	messages := []Message{
+		plain(owner(1), "a", now, time.Minute),
+		NewMessage28(owner(1), 2, now.UnixMilli(), time.Minute.Milliseconds(), []byte("b")),
+	}
+	mustInsert(t, s, messages...)
+	for _, m := range messages {
+		mustWrite(t, s, &edit{name: NameOf(m), at: now.UnixMilli(), decide: func(l Version) (Version, bool) {
+			l.Deleted, l.Expiration = m.Namespace == 2, l.Expiration+1000
+			return l, true
+		}})
+	}
+	if got := entries(t, s); got != [4]int{1, 1, 2, 2} {
+		t.Errorf("buckets hold %v entries, want one message and two names", got)
+	}
+	if removed, err := s.sweep(t.Context(), now.Add(time.Minute).UnixMilli()); err != nil || removed != 0 {
+		t.Errorf("%d messages are removed too early (%v)", removed, err)
+	}
+	if removed, err := s.sweep(t.Context(), now.Add(time.Minute+time.Second).UnixMilli()); err != nil || removed != 2 {
+		t.Errorf("%d messages are removed (%v), want 2", removed, err)
+	}
+	if got := entries(t, s); got != [4]int{} {
+		t.Errorf("buckets hold %v entries after the sweep", got)
+	}
+}
+
+// Whatever the order in which nodes learn of the lives of a message, they end up with the same one.
+func TestOverrides(t *testing.T) {
+	lives := []Version{
+		{Expiration: 1}, {Expiration: 2}, {Number: 1, Expiration: 1}, {Number: 1, Expiration: 1, Deleted: true},
+		{Number: 1, Expiration: 2, Deleted: true}, {Number: 2, Expiration: 1},
+	}
+	for i, a := range lives {
+		for k, b := range lives {
+			if got, want := b.Supersedes(a), k > i; got != want {
+				t.Errorf("%+v overrides %+v: %v, want %v", b, a, got, want)
+			}
+		}
+	}
+	if l := (Version{Number: 100}); l.next(50) != 101 || l.next(200) != 200 || l.next(-1) != 101 {
+		t.Errorf("after version 100 come %d, %d and %d", l.next(50), l.next(200), l.next(-1))
+	}
+}
+
+func mustWrite(t *testing.T, s *Store, entries ...Entry) {
+	t.Helper()
+	if err := s.Write(entries...); err != nil {
+		t.Fatal(err)
 	}
 }

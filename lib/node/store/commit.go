@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"cmp"
@@ -22,40 +22,40 @@ const appendFill = 0.95
 
 // insertion is a request to the committer: what to write, all of it or nothing.
 type insertion struct {
-	entries []entry
+	entries []Entry
 	result  chan<- error
 }
 
 // insert keeps messages and returns when they are on disk. If queued, they are in the same transaction put into the queue
 // for the peers. Errors are those of commit.
-func (s *store) insert(queued bool, messages ...message) error {
-	entries := make([]entry, len(messages))
+func (s *Store) Insert(queued bool, messages ...Message) error {
+	entries := make([]Entry, len(messages))
 	for i, m := range messages {
-		entries[i] = newDeposit(m, queued)
+		entries[i] = NewDeposit(m, queued)
 	}
-	return s.write(entries...)
+	return s.Write(entries...)
 }
 
 // write hands entries to the committer and returns when they are on disk. The error is errStoreFull, errStoreBusy or
 // that of the disk.
-func (s *store) write(entries ...entry) error {
+func (s *Store) Write(entries ...Entry) error {
 	result := make(chan error, 1)
 	select {
 	case <-s.quit:
-		return errStoreClosed
+		return ErrClosed
 	default:
 	}
 	select {
 	case s.inserts <- insertion{entries, result}:
 		return <-result
 	default:
-		return errStoreBusy
+		return ErrBusy
 	}
 }
 
 // commitLoop is the one writer of new messages. While a transaction is on its way to the disk, requests pile up
 // behind it and form the next one.
-func (s *store) commitLoop() {
+func (s *Store) commitLoop() {
 	defer close(s.ended)
 	for {
 		select {
@@ -68,7 +68,7 @@ func (s *store) commitLoop() {
 }
 
 // gather adds to first whatever else is waiting, without waiting for more.
-func (s *store) gather(first insertion) []insertion {
+func (s *Store) gather(first insertion) []insertion {
 	group, size := []insertion{first}, first.size()
 	for len(group) < maxGroup && size < maxGroupBytes {
 		select {
@@ -97,7 +97,7 @@ func size(group []insertion) (size int) {
 
 // commit writes a group in one transaction, removes expired messages in it, and then answers everybody in the group. If the
 // transaction fails, nobody's messages are kept.
-func (s *store) commit(group []insertion) {
+func (s *Store) commit(group []insertion) {
 	coming, limit := 0, s.sweepSize
 	for _, insertion := range group {
 		coming += len(insertion.entries)
@@ -113,7 +113,7 @@ func (s *store) commit(group []insertion) {
 			return fmt.Errorf("removing expired messages: %w", err)
 		}
 		if size(group) > 0 && s.full(tx) {
-			refused = errStoreFull
+			refused = ErrFull
 			return nil
 		}
 		return s.writeAll(tx, group)
@@ -129,7 +129,7 @@ func (s *store) commit(group []insertion) {
 	}
 }
 
-func (s *store) writeAll(tx *bbolt.Tx, group []insertion) error {
+func (s *Store) writeAll(tx *bbolt.Tx, group []insertion) error {
 	tables := openTables(tx, s.queue.inUse())
 	for _, insertion := range group {
 		for _, e := range insertion.entries {
@@ -142,7 +142,7 @@ func (s *store) writeAll(tx *bbolt.Tx, group []insertion) error {
 }
 
 // full reports whether the pages in use have reached the limit. The file never shrinks, so its size says less.
-func (s *store) full(tx *bbolt.Tx) bool {
+func (s *Store) full(tx *bbolt.Tx) bool {
 	free := int64(s.db.Stats().FreePageN) * int64(s.db.Info().PageSize)
 	return tx.Size()-free >= s.maxBytes
 }

@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"context"
@@ -21,11 +21,11 @@ import (
 const filled = 100_000
 
 // fill stores messages of 400 characters for 20 000 owners that expire after an hour, numbered from first on.
-func fill(b *testing.B, s *store, now time.Time, first int) {
+func fill(b *testing.B, s *Store, now time.Time, first int) {
 	b.Helper()
 	data := strings.Repeat("x", 394)
 	for i := first; i < first+filled; {
-		var group []message
+		var group []Message
 		for ; i < first+filled && len(group) < 2000; i++ {
 			group = append(group, plain(owner(i*7919%20000), strconv.Itoa(100_000+i)+data, now, time.Hour))
 		}
@@ -79,7 +79,7 @@ func BenchmarkExpiry(b *testing.B) {
 // windows are spans of time in which clients store one message after the other.
 type windows struct {
 	b             *testing.B
-	store         *store
+	store         *Store
 	clients       int
 	now           time.Time
 	stored        atomic.Uint64
@@ -97,7 +97,7 @@ func (w *windows) longest(span time.Duration) time.Duration {
 			for start := time.Now(); start.Before(end); {
 				i := w.stored.Add(1)
 				m := plain(owner(int(i%20000)), strconv.FormatUint(i, 10), w.now, time.Hour)
-				if err := w.store.insert(false, m); err != nil {
+				if err := w.store.Insert(false, m); err != nil {
 					w.b.Error(err)
 					return
 				}
@@ -111,7 +111,7 @@ func (w *windows) longest(span time.Duration) time.Duration {
 	return slices.Max(longest)
 }
 
-func expiredLeft(b *testing.B, s *store, now time.Time) (count int) {
+func expiredLeft(b *testing.B, s *Store, now time.Time) (count int) {
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		due, err := expired(tx, now.UnixMilli(), 1)
 		count = len(due)
@@ -144,7 +144,7 @@ func BenchmarkMemory(b *testing.B) {
 }
 
 // diskBytes returns how much of the file is in use.
-func (s *store) diskBytes(b *testing.B) (size int64) {
+func (s *Store) diskBytes(b *testing.B) (size int64) {
 	b.Helper()
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		size = tx.Size() - int64(s.db.Stats().FreePageN)*int64(s.db.Info().PageSize)

@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"path/filepath"
@@ -10,10 +10,10 @@ import (
 )
 
 // oldStore writes a database of format 2 with messages that peer has yet to get, as nodes did then, and returns its folder.
-func oldStore(t *testing.T, peer string, messages []message) string {
+func oldDatabase(t *testing.T, peer string, messages []Message) string {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := bbolt.Open(filepath.Join(dir, storeFile), 0o600, nil)
+	db, err := bbolt.Open(filepath.Join(dir, FileName), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +36,9 @@ func oldStore(t *testing.T, peer string, messages []message) string {
 			if err != nil {
 				return err
 			}
-			key, expiration := appendNumber(nil, sequence), appendNumber(nil, uint64(m.expiration()))
-			name := append([]byte(m.PubKey), m.hash[:]...)
-			encoded := append(expiration[:numberSize:numberSize], m.hash[:]...)
+			key, expiration := appendNumber(nil, sequence), appendNumber(nil, uint64(m.ExpirationMillis()))
+			name := append([]byte(m.PubKey), m.Hash[:]...)
+			encoded := append(expiration[:numberSize:numberSize], m.Hash[:]...)
 			for _, text := range []string{m.PubKey, m.Timestamp, m.TTL, m.nonce, m.Data} {
 				encoded = append(appendLength(encoded, len(text)), text...)
 			}
@@ -63,44 +63,44 @@ func oldStore(t *testing.T, peer string, messages []message) string {
 // peers have yet to get. Sequence numbers go on where they were.
 func TestOldStoreOpens(t *testing.T) {
 	now := time.Now()
-	var messages []message
+	var messages []Message
 	for i := range 2*migrateBatch + 7 {
 		messages = append(messages, plain(owner(1), strconv.Itoa(i), now.Add(-time.Duration(i)), time.Hour))
 	}
-	dir := oldStore(t, "peer", messages)
+	dir := oldDatabase(t, "peer", messages)
 	for range 2 { // the second time there is nothing to do
-		s, err := openStore(dir, defaultStoreBytes)
+		s, err := Open(dir, DefaultMaxBytes)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.after(owner(1), "", now.UnixMilli(), len(messages)+1)
+		got, err := s.Page20(owner(1), "", now.UnixMilli(), len(messages)+1)
 		if err != nil || len(got) != len(messages) {
 			t.Fatalf("there are %d messages (%v), want %d", len(got), err, len(messages))
 		}
 		for i, stored := range got {
-			if want := messages[i]; stored.Hash != want.hashText() || stored.Data != want.Data || stored.Expiration != want.expiration() {
+			if want := messages[i]; stored.Hash != want.HashText() || stored.Data != want.Data || stored.Expiration != want.ExpirationMillis() {
 				t.Fatalf("message %d is %v, want %v", i, stored, want)
 			}
 		}
-		if b, err := s.queuedFor("peer", now.UnixMilli()); err != nil || b.count == 0 || b.entries < b.count {
-			t.Errorf("the peer has yet to get %d messages (%v)", b.count, err)
+		if b, err := s.Pending("peer", now.UnixMilli()); err != nil || b.Count == 0 || b.Entries < b.Count {
+			t.Errorf("the peer has yet to get %d messages (%v)", b.Count, err)
 		}
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s, err := openStore(dir, defaultStoreBytes)
+	s, err := Open(dir, DefaultMaxBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustInsert(t, s, plain(owner(1), "newer", now, time.Hour))
-	if got := mustAfter(t, s, owner(1), messages[len(messages)-1].hashText(), now); len(got) != 1 || got[0].Data != "newer" {
+	if got := mustAfter(t, s, owner(1), messages[len(messages)-1].HashText(), now); len(got) != 1 || got[0].Data != "newer" {
 		t.Errorf("after the last old message comes %v", got)
 	}
-	if n, err := s.queueLength(); err != nil || n != len(messages) {
+	if n, err := s.PendingCount(); err != nil || n != len(messages) {
 		t.Errorf("%d messages are in line (%v), want %d", n, err, len(messages))
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

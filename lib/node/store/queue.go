@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 
 const (
 	// maxBatchBytes bounds a push, unless a single message exceeds it. It keeps the request below smallBody.
-	maxBatchBytes = 400_000
+	MaxBatchBytes = 400_000
 	// maxBatchEntries bounds how many entries of the queue one batch is looked for among.
 	maxBatchEntries = 4096
 	// tidyInterval is how long the disk may lag behind with what peers have got.
@@ -69,7 +69,7 @@ func (q *queue) passed(peer string, next uint64) {
 
 // setQueuePeers makes peers those that messages are queued for from now on. Known ones go on where they stood, new ones
 // start at the end of the line. Being a transaction, it falls between two groups of messages, never into one.
-func (s *store) setQueuePeers(peers []string) error {
+func (s *Store) SetPeers(peers []string) error {
 	if s.queue.hasExactly(peers) {
 		return nil
 	}
@@ -116,36 +116,36 @@ func writeCursors(tx *bbolt.Tx, cursors map[string]uint64) error {
 }
 
 // batch is records of messages that a peer has yet to get, encoded one after the other.
-type batch struct {
-	body    []byte
-	count   int
-	entries int    // of the queue, messages that are gone or have expired included
-	next    uint64 // where the peer stands when it has them
+type Batch struct {
+	Body    []byte
+	Count   int
+	Entries int    // of the queue, messages that are gone or have expired included
+	Next    uint64 // where the peer stands when it has them
 }
 
 // atEnd reports whether there is nothing in the line for the peer.
-func (b batch) atEnd() bool { return b.entries == 0 }
+func (b Batch) Empty() bool { return b.Entries == 0 }
 
 // queuedFor returns the next messages that peer has yet to get and that are still alive at now (milliseconds).
-func (s *store) queuedFor(peer string, now int64) (batch, error) {
-	b := batch{next: s.queue.cursor(peer)}
+func (s *Store) Pending(peer string, now int64) (Batch, error) {
+	b := Batch{Next: s.queue.cursor(peer)}
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(queueBucket).Cursor()
-		for key, name := cursor.Seek(appendNumber(nil, b.next)); key != nil && b.entries < maxBatchEntries; key, name = cursor.Next() {
+		for key, name := cursor.Seek(appendNumber(nil, b.Next)); key != nil && b.Entries < maxBatchEntries; key, name = cursor.Next() {
 			sequence, _, err := cutNumber(key)
-			if err != nil || len(name) != nameSize {
-				return errStoreDamage
+			if err != nil || len(name) != NameSize {
+				return errDamage
 			}
-			longer, err := appendStored(tx, b.body, messageName(name), now)
+			longer, err := appendStored(tx, b.Body, Name(name), now)
 			switch {
 			case err != nil:
 				return err
-			case b.count > 0 && len(longer) > maxBatchBytes:
+			case b.Count > 0 && len(longer) > MaxBatchBytes:
 				return nil
-			case len(longer) > len(b.body):
-				b.body, b.count = longer, b.count+1
+			case len(longer) > len(b.Body):
+				b.Body, b.Count = longer, b.Count+1
 			}
-			b.next, b.entries = sequence+1, b.entries+1
+			b.Next, b.Entries = sequence+1, b.Entries+1
 		}
 		return nil
 	})
@@ -153,7 +153,7 @@ func (s *store) queuedFor(peer string, now int64) (batch, error) {
 }
 
 // queueLength counts the messages in line that some peer has yet to get.
-func (s *store) queueLength() (count int, err error) {
+func (s *Store) PendingCount() (count int, err error) {
 	s.queue.mu.Lock()
 	cursors := slices.Collect(maps.Values(s.queue.cursors))
 	s.queue.mu.Unlock()
@@ -171,7 +171,7 @@ func (s *store) queueLength() (count int, err error) {
 }
 
 // tidyLoop keeps the queue on disk up to date until ctx ends.
-func (s *store) tidyLoop(ctx context.Context, log *slog.Logger) {
+func (s *Store) tidyLoop(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
 	for {
@@ -191,7 +191,7 @@ func (s *store) tidyLoop(ctx context.Context, log *slog.Logger) {
 
 // tidyQueue writes the cursors and removes what all of them have passed from the line, a batch of it at most. It
 // reports whether there is more.
-func (s *store) tidyQueue() (more bool, err error) {
+func (s *Store) tidyQueue() (more bool, err error) {
 	if !s.queue.isAhead() {
 		return false, nil
 	}
@@ -249,3 +249,6 @@ func dropPassed(line *bbolt.Bucket, cursors []uint64) (more bool, err error) {
 	}
 	return more, nil
 }
+
+// delivered records that peer has everything before the sequence number next.
+func (s *Store) Delivered(peer string, next uint64) { s.queue.passed(peer, next) }

@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 
 // walk calls visit with the messages in a box that have not expired at now (milliseconds), in the order in which they
 // came, from the one after lastHash on, until visit returns false. A hash that this node does not have in this box means
-// from the first (node notes, section 5; there, however, any owner's hash counts).
-func (s *store) walk(owner string, namespace rpc.Namespace, lastHash string, now int64, visit func(m message, expiration int64) bool) error {
+// from the first (storage-2.0.md section 5.1; there, however, any owner's hash counts).
+func (s *Store) walk(owner string, namespace rpc.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		last, err := sequenceOf(tx, owner, namespace, lastHash)
 		if err != nil {
@@ -31,7 +31,7 @@ func (s *store) walk(owner string, namespace rpc.Namespace, lastHash string, now
 			}
 			m, rest, err := cutMessage(messages.Get(key[len(box):]))
 			if err != nil || len(rest) > 0 {
-				return errors.Join(errStoreDamage, err)
+				return errors.Join(errDamage, err)
 			}
 			if !visit(m, expiration) {
 				return nil
@@ -47,13 +47,13 @@ func isIn(key, box []byte) bool {
 }
 
 // after returns at most limit messages of owner as clients of 2020 see them.
-func (s *store) after(owner, lastHash string, now int64, limit int) ([]rpc.Stored, error) {
+func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]rpc.Stored, error) {
 	found := []rpc.Stored{}
 	if limit < 1 {
 		return found, nil
 	}
-	err := s.walk(owner, rpc.NamespaceMessages, lastHash, now, func(m message, expiration int64) bool {
-		found = append(found, rpc.Stored{Data: m.Data, Expiration: expiration, Hash: m.hashText()})
+	err := s.walk(owner, rpc.NamespaceMessages, lastHash, now, func(m Message, expiration int64) bool {
+		found = append(found, rpc.Stored{Data: m.Data, Expiration: expiration, Hash: m.HashText()})
 		return len(found) < limit
 	})
 	return found, err
@@ -61,18 +61,18 @@ func (s *store) after(owner, lastHash string, now int64, limit int) ([]rpc.Store
 
 // page returns messages of a box as today's clients see them: at most maxCount, and as many as rpc.PageCost lets go into
 // maxSize; but at least one. more reports whether others follow.
-func (s *store) page(owner string, namespace rpc.Namespace, lastHash string, now int64, maxCount, maxSize int) (found []rpc.Stored, more bool, err error) {
+func (s *Store) Page28(owner string, namespace rpc.Namespace, lastHash string, now int64, maxCount, maxSize int) (found []rpc.Stored, more bool, err error) {
 	found = []rpc.Stored{}
-	err = s.walk(owner, namespace, lastHash, now, func(m message, expiration int64) bool {
-		data := m.todayData()
+	err = s.walk(owner, namespace, lastHash, now, func(m Message, expiration int64) bool {
+		data := m.data28()
 		maxSize -= rpc.PageCost(len(data))
 		if len(found) > 0 && (maxSize < 0 || len(found) >= maxCount) {
 			more = true
 			return false
 		}
-		timestamp, _ := m.timestamp() // checked before it was stored
+		timestamp, _ := m.TimestampMillis() // checked before it was stored
 		found = append(found, rpc.Stored{
-			Data: base64.StdEncoding.EncodeToString(data), Expiration: expiration, Hash: m.todayHash(), Timestamp: timestamp,
+			Data: base64.StdEncoding.EncodeToString(data), Expiration: expiration, Hash: m.Hash28(), Timestamp: timestamp,
 		})
 		return true
 	})
@@ -82,8 +82,8 @@ func (s *store) page(owner string, namespace rpc.Namespace, lastHash string, now
 // sequenceOf returns the number of the message in a box that a client of either generation calls hash, also if it was
 // deleted, and 0 if there is none. Upper case is another name.
 func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc.Namespace, hash string) (uint64, error) {
-	name := newName(owner, messageHash{}, namespace)
-	today, ok := parseTodayHash(hash)
+	name := newName(owner, MessageHash{}, namespace)
+	today, ok := parseHash28(hash)
 	if ok {
 		copy(name[rpc.PubKeyTextLength:], today[:])
 	} else if raw, err := hex.DecodeString(hash); err == nil && len(raw) == len(today) && hex.EncodeToString(raw) == hash {
@@ -98,7 +98,7 @@ func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc.Namespace, hash string
 	if !ok {
 		return 0, nil
 	}
-	return aliased(tx, boxKey(owner, namespace), today[todayPrefix:])
+	return aliased(tx, boxKey(owner, namespace), today[prefix28:])
 }
 
 // aliased returns the number of the first message in a box that has an alias, 0 if there is none.
@@ -114,41 +114,41 @@ func aliased(tx *bbolt.Tx, box, alias []byte) (uint64, error) {
 }
 
 // held is a message as today's clients name it.
-type held struct {
-	name       messageName
-	hash       string
-	timestamp  int64
-	expiration int64
+type Summary struct {
+	Name       Name
+	Hash       string
+	Timestamp  int64
+	Expiration int64
 }
 
 // inScope returns the messages of owner within a scope that have not expired at now (milliseconds).
-func (s *store) inScope(owner string, scope rpc.Scope, now int64) (found []held, err error) {
+func (s *Store) InScope(owner string, scope rpc.Scope, now int64) (found []Summary, err error) {
 	prefix := boxKey(owner, scope.Namespace)
 	if scope.All {
 		prefix = []byte(owner)
 	}
-	err = s.eachHeld(prefix, now, func(h held) { found = append(found, h) })
+	err = s.eachSummary(prefix, now, func(h Summary) { found = append(found, h) })
 	return found, err
 }
 
 // eachHeld calls visit with the messages that keys of orderBucket with a prefix lead to.
-func (s *store) eachHeld(prefix []byte, now int64, visit func(held)) error {
+func (s *Store) eachSummary(prefix []byte, now int64, visit func(Summary)) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor()
 		for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
 			expiration, alias, err := parseOrderValue(value)
 			if err != nil || len(key) != orderKeySize {
-				return errStoreDamage
+				return errDamage
 			}
 			if expiration <= now {
 				continue
 			}
 			m, err := cutHead(messages.Get(key[orderKeySize-numberSize:]))
 			if err != nil {
-				return errors.Join(errStoreDamage, err)
+				return errors.Join(errDamage, err)
 			}
-			timestamp, _ := m.timestamp() // checked before it was stored
-			visit(held{nameOf(m), m.hash.alias(alias), timestamp, expiration})
+			timestamp, _ := m.TimestampMillis() // checked before it was stored
+			visit(Summary{NameOf(m), m.Hash.alias(alias), timestamp, expiration})
 		}
 		return nil
 	})
@@ -156,7 +156,7 @@ func (s *store) eachHeld(prefix []byte, now int64, visit func(held)) error {
 
 // named returns the messages of owner that today's clients call by one of hashes and that have not expired at now
 // (milliseconds), in whatever namespace.
-func (s *store) named(owner string, hashes []string, now int64) (found []held, err error) {
+func (s *Store) ByHash(owner string, hashes []string, now int64) (found []Summary, err error) {
 	wanted := make(map[string]bool, len(hashes))
 	for _, hash := range hashes {
 		wanted[hash] = true
@@ -164,7 +164,7 @@ func (s *store) named(owner string, hashes []string, now int64) (found []held, e
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(nameBucket).Cursor()
 		for text := range wanted {
-			hash, ok := parseTodayHash(text)
+			hash, ok := parseHash28(text)
 			if !ok {
 				continue // no message has it
 			}
@@ -177,8 +177,8 @@ func (s *store) named(owner string, hashes []string, now int64) (found []held, e
 			if err != nil {
 				return err
 			}
-			if !p.deleted && p.expiration > now {
-				found = append(found, held{name: messageName(key), hash: text, expiration: p.expiration})
+			if !p.Deleted && p.Expiration > now {
+				found = append(found, Summary{Name: Name(key), Hash: text, Expiration: p.Expiration})
 			}
 		}
 		return nil
@@ -187,8 +187,8 @@ func (s *store) named(owner string, hashes []string, now int64) (found []held, e
 		return nil, err
 	}
 	// Messages of 2020 are known by their aliases, and lie in one namespace.
-	err = s.eachHeld(boxKey(owner, rpc.NamespaceMessages), now, func(h held) {
-		if wanted[h.hash] && !h.name.hash().isToday() {
+	err = s.eachSummary(boxKey(owner, rpc.NamespaceMessages), now, func(h Summary) {
+		if wanted[h.Hash] && !h.Name.Hash().Is28() {
 			found = append(found, h)
 		}
 	})

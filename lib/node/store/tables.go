@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"encoding/binary"
@@ -10,16 +10,16 @@ import (
 
 // content is a message as it is kept. Of a deleted one there is only the name.
 type content struct {
-	name    messageName
+	Name    Name
 	encoded []byte
 	alias   []byte // hash of a message of 2020 as today's clients see it, if they can
 }
 
-func newContent(m message) content {
-	c := content{name: nameOf(m), encoded: appendMessage(make([]byte, 0, m.size()), m)}
-	if !m.hash.isToday() {
-		if hash, ok := parseTodayHash(m.todayHash()); ok {
-			c.alias = hash[todayPrefix:]
+func newContent(m Message) content {
+	c := content{Name: NameOf(m), encoded: appendMessage(make([]byte, 0, m.size()), m)}
+	if !m.Hash.Is28() {
+		if hash, ok := parseHash28(m.Hash28()); ok {
+			c.alias = hash[prefix28:]
 		}
 	}
 	return c
@@ -48,14 +48,14 @@ func openTables(tx *bbolt.Tx, queueing bool) tables {
 // place is where a message is kept: its sequence number, and its life.
 type place struct {
 	sequence uint64
-	life
+	Version
 }
 
 // placeSize is the length of what nameBucket holds.
-const placeSize = numberSize + lifeSize
+const placeSize = numberSize + VersionSize
 
 func (p place) encode() []byte {
-	return p.life.append(appendNumber(make([]byte, 0, placeSize), p.sequence))
+	return p.Version.AppendTo(appendNumber(make([]byte, 0, placeSize), p.sequence))
 }
 
 func parsePlace(b []byte) (p place, err error) {
@@ -63,15 +63,15 @@ func parsePlace(b []byte) (p place, err error) {
 	if err != nil {
 		return place{}, err
 	}
-	life, b, err := cutLife(b)
+	life, b, err := CutVersion(b)
 	if err != nil || len(b) > 0 {
-		return place{}, errStoreDamage
+		return place{}, errDamage
 	}
 	return place{sequence, life}, nil
 }
 
 // find looks up a message, deleted or not.
-func (t tables) find(name messageName) (p place, known bool, err error) {
+func (t tables) find(name Name) (p place, known bool, err error) {
 	value := t.names.Get(name[:])
 	if value == nil {
 		return place{}, false, nil
@@ -81,7 +81,7 @@ func (t tables) find(name messageName) (p place, known bool, err error) {
 }
 
 // create adds what is not there, under a new sequence number.
-func (t tables) create(c content, life life) (uint64, error) {
+func (t tables) create(c content, life Version) (uint64, error) {
 	sequence, err := t.messages.NextSequence()
 	if err != nil {
 		return 0, err
@@ -91,44 +91,44 @@ func (t tables) create(c content, life life) (uint64, error) {
 
 // put writes a message and what points to it; of a deleted one only the latter.
 func (t tables) put(c content, p place) error {
-	if !p.deleted {
+	if !p.Deleted {
 		if err := t.messages.Put(appendNumber(nil, p.sequence), c.encoded); err != nil {
 			return err
 		}
-		if err := t.order.Put(orderKey(c.name, p.sequence), orderValue(p.expiration, c.alias)); err != nil {
+		if err := t.order.Put(orderKey(c.Name, p.sequence), orderValue(p.Expiration, c.alias)); err != nil {
 			return err
 		}
 	}
-	return t.point(c.name, p)
+	return t.point(c.Name, p)
 }
 
 // point writes what leads to a message: its name and its place among those that expire.
-func (t tables) point(name messageName, p place) error {
+func (t tables) point(name Name, p place) error {
 	if err := t.names.Put(name[:], p.encode()); err != nil {
 		return err
 	}
-	return t.expiry.Put(expiryKey(p.expiration, p.sequence), name[:])
+	return t.expiry.Put(expiryKey(p.Expiration, p.sequence), name[:])
 }
 
 // change gives a message that is there another life, which is not that of a message again that was deleted.
-func (t tables) change(name messageName, p place, life life) error {
-	if err := t.expiry.Delete(expiryKey(p.expiration, p.sequence)); err != nil {
+func (t tables) change(name Name, p place, life Version) error {
+	if err := t.expiry.Delete(expiryKey(p.Expiration, p.sequence)); err != nil {
 		return err
 	}
 	key := orderKey(name, p.sequence)
-	if life.deleted && !p.deleted {
+	if life.Deleted && !p.Deleted {
 		if err := t.messages.Delete(appendNumber(nil, p.sequence)); err != nil {
 			return err
 		}
 		if err := t.order.Delete(key); err != nil {
 			return err
 		}
-	} else if !life.deleted {
+	} else if !life.Deleted {
 		_, alias, err := parseOrderValue(t.order.Get(key))
 		if err != nil {
 			return err
 		}
-		if err := t.order.Put(key, orderValue(life.expiration, alias)); err != nil {
+		if err := t.order.Put(key, orderValue(life.Expiration, alias)); err != nil {
 			return err
 		}
 	}
@@ -136,14 +136,14 @@ func (t tables) change(name messageName, p place, life life) error {
 }
 
 // drop removes a message together with everything that points to it.
-func (t tables) drop(name messageName, p place) error {
+func (t tables) drop(name Name, p place) error {
 	sequence := appendNumber(nil, p.sequence)
 	for _, gone := range []struct {
 		bucket *bbolt.Bucket
 		key    []byte
 	}{
 		{t.messages, sequence}, {t.order, orderKey(name, p.sequence)}, {t.names, name[:]},
-		{t.expiry, expiryKey(p.expiration, p.sequence)}, {t.queue, sequence},
+		{t.expiry, expiryKey(p.Expiration, p.sequence)}, {t.queue, sequence},
 	} {
 		if err := gone.bucket.Delete(gone.key); err != nil {
 			return err
@@ -153,7 +153,7 @@ func (t tables) drop(name messageName, p place) error {
 }
 
 // enqueue puts a message into the line for the peers, as it will be when its turn comes.
-func (t tables) enqueue(sequence uint64, name messageName) error {
+func (t tables) enqueue(sequence uint64, name Name) error {
 	if !t.queueing {
 		return nil
 	}
@@ -161,7 +161,7 @@ func (t tables) enqueue(sequence uint64, name messageName) error {
 }
 
 // enqueueAgain does the same for a message that has changed since it was stored.
-func (t tables) enqueueAgain(name messageName) error {
+func (t tables) enqueueAgain(name Name) error {
 	sequence, err := t.messages.NextSequence()
 	if err != nil {
 		return err
@@ -170,8 +170,8 @@ func (t tables) enqueueAgain(name messageName) error {
 }
 
 // orderKey leads to a message in its box, an owner's namespace, by the order in which messages came.
-func orderKey(name messageName, sequence uint64) []byte {
-	return appendNumber(boxKey(name.owner(), name.namespace()), sequence)
+func orderKey(name Name, sequence uint64) []byte {
+	return appendNumber(boxKey(name.Owner(), name.Namespace()), sequence)
 }
 
 // boxKey is what the keys of orderBucket begin with that lead to the messages of a box.
@@ -198,7 +198,7 @@ func appendNumber(b []byte, number uint64) []byte { return binary.BigEndian.Appe
 // cutNumber reads the number at the start of what a bucket holds.
 func cutNumber(b []byte) (number uint64, rest []byte, err error) {
 	if len(b) < numberSize {
-		return 0, nil, errStoreDamage
+		return 0, nil, errDamage
 	}
 	return binary.BigEndian.Uint64(b), b[numberSize:], nil
 }

@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"bytes"
@@ -110,11 +110,11 @@ func takeOver(tx *bbolt.Tx) (more bool, err error) {
 			return false, err
 		}
 		c := newContent(m)
-		if err := t.put(c, place{sequence, life{expiration: m.expiration()}}); err != nil {
+		if err := t.put(c, place{sequence, Version{Expiration: m.ExpirationMillis()}}); err != nil {
 			return false, err
 		}
 		if queue.Get(key) != nil {
-			if err := t.enqueue(sequence, c.name); err != nil {
+			if err := t.enqueue(sequence, c.Name); err != nil {
 				return false, err
 			}
 		}
@@ -132,15 +132,15 @@ func takeOver(tx *bbolt.Tx) (more bool, err error) {
 }
 
 // oldMessage reads what messageBucket held: an expiration, and a message without a namespace.
-func oldMessage(value []byte) (message, error) {
+func oldMessage(value []byte) (Message, error) {
 	_, encoded, err := cutNumber(value)
-	if err != nil || len(encoded) < len(messageHash{}) {
-		return message{}, errors.Join(errStoreDamage, err)
+	if err != nil || len(encoded) < len(MessageHash{}) {
+		return Message{}, errors.Join(errDamage, err)
 	}
-	hash, texts := encoded[:len(messageHash{})], encoded[len(messageHash{}):]
+	hash, texts := encoded[:len(MessageHash{})], encoded[len(MessageHash{}):]
 	m, rest, err := cutMessage(append(appendNamespace(bytes.Clone(hash), rpc.NamespaceMessages), texts...))
 	if err != nil || len(rest) > 0 {
-		return message{}, errors.Join(errStoreDamage, err)
+		return Message{}, errors.Join(errDamage, err)
 	}
 	return m, nil
 }

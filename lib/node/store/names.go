@@ -1,4 +1,4 @@
-package node
+package store
 
 import (
 	"crypto/sha256"
@@ -14,50 +14,50 @@ const (
 	// hashEnd is where the hash in a messageName ends.
 	hashEnd = rpc.PubKeyTextLength + sha512.Size
 	// nameSize is the length of a messageName.
-	nameSize = hashEnd + namespaceSize
+	NameSize = hashEnd + namespaceSize
 )
 
 // messageName is by what a message is known among nodes: its owner's key as text, its hash and its namespace. The hash
 // alone does not do, since that of 2020 covers its texts without separators.
-type messageName [nameSize]byte
+type Name [NameSize]byte
 
-func nameOf(m message) messageName { return newName(m.PubKey, m.hash, m.namespace) }
+func NameOf(m Message) Name { return newName(m.PubKey, m.Hash, m.Namespace) }
 
-func newName(owner string, hash messageHash, namespace rpc.Namespace) (name messageName) {
+func newName(owner string, hash MessageHash, namespace rpc.Namespace) (name Name) {
 	copy(name[copy(name[:], owner):], hash[:])
 	appendNamespace(name[:hashEnd], namespace)
 	return name
 }
 
-func (n messageName) owner() string { return string(n[:rpc.PubKeyTextLength]) }
+func (n Name) Owner() string { return string(n[:rpc.PubKeyTextLength]) }
 
-func (n messageName) hash() messageHash { return messageHash(n[rpc.PubKeyTextLength:hashEnd]) }
+func (n Name) Hash() MessageHash { return MessageHash(n[rpc.PubKeyTextLength:hashEnd]) }
 
-func (n messageName) namespace() rpc.Namespace { return decodeNamespace(n[hashEnd:]) }
+func (n Name) Namespace() rpc.Namespace { return decodeNamespace(n[hashEnd:]) }
 
 // slot is the part of the messages that a name belongs to when nodes compare what they have. It takes the end of the
 // hash, because proof of work makes the beginning small.
-func (n messageName) slot() int { return int(n[hashEnd-2])<<8&(digestSlots-1) | int(n[hashEnd-1]) }
+func (n Name) Slot() int { return int(n[hashEnd-2])<<8&(DigestSlots-1) | int(n[hashEnd-1]) }
 
 const (
 	// digestSlots is the number of parts; a power of two of at least 256.
-	digestSlots = 1024
+	DigestSlots = 1024
 	// digestSize is the length in bytes of the digest of a part.
-	digestSize = 16
+	DigestSize = 16
 )
 
 // digests sums up which messages a node has: for each slot, the first bytes of SHA-256 over their names and lives in
 // ascending order, or zeros for no message.
-type digests [digestSlots][digestSize]byte
+type Digests [DigestSlots][DigestSize]byte
 
 // slotSet is a set of slots, a bit for each.
-type slotSet [digestSlots / 8]byte
+type SlotSet [DigestSlots / 8]byte
 
-func (s *slotSet) add(slot int)      { s[slot/8] |= 1 << (slot % 8) }
-func (s *slotSet) has(slot int) bool { return s[slot/8]&(1<<(slot%8)) != 0 }
+func (s *SlotSet) add(slot int)      { s[slot/8] |= 1 << (slot % 8) }
+func (s *SlotSet) Has(slot int) bool { return s[slot/8]&(1<<(slot%8)) != 0 }
 
 // differing returns the slots in which a and b differ, and their number.
-func (a *digests) differing(b *digests) (set slotSet, count int) {
+func (a *Digests) Differing(b *Digests) (set SlotSet, count int) {
 	for slot := range a {
 		if a[slot] != b[slot] {
 			set.add(slot)
@@ -73,7 +73,7 @@ const scanBatch = 4096
 // scanNames calls visit with the names that follow after in ascending order, of messages that have not expired at now
 // (milliseconds), deleted ones included, and whose owner is wanted, until visit returns false. The zero name comes before
 // all others.
-func (s *store) scanNames(after messageName, now int64, wanted func(owner string) bool, visit func(messageName, life) bool) error {
+func (s *Store) Scan(after Name, now int64, wanted func(owner string) bool, visit func(Name, Version) bool) error {
 	filter := ownerFilter{wanted: wanted}
 	for more := true; more; {
 		seen := 0
@@ -84,15 +84,15 @@ func (s *store) scanNames(after messageName, now int64, wanted func(owner string
 				key, value = cursor.Next()
 			}
 			for ; key != nil && seen < scanBatch; key, value = cursor.Next() {
-				if len(key) != nameSize {
-					return errStoreDamage
+				if len(key) != NameSize {
+					return errDamage
 				}
-				after, seen = messageName(key), seen+1
+				after, seen = Name(key), seen+1
 				at, err := parsePlace(value)
 				if err != nil {
 					return err
 				}
-				if at.expiration > now && filter.pass(key[:rpc.PubKeyTextLength]) && !visit(after, at.life) {
+				if at.Expiration > now && filter.pass(key[:rpc.PubKeyTextLength]) && !visit(after, at.Version) {
 					more = false
 					return nil
 				}
@@ -123,17 +123,17 @@ func (f *ownerFilter) pass(owner []byte) bool {
 }
 
 // digest computes the digests of what is here and wanted.
-func (s *store) digest(now int64, wanted func(owner string) bool) (*digests, error) {
-	var sums [digestSlots]hash.Hash
-	err := s.scanNames(messageName{}, now, wanted, func(name messageName, life life) bool {
-		slot := name.slot()
+func (s *Store) Digest(now int64, wanted func(owner string) bool) (*Digests, error) {
+	var sums [DigestSlots]hash.Hash
+	err := s.Scan(Name{}, now, wanted, func(name Name, life Version) bool {
+		slot := name.Slot()
 		if sums[slot] == nil {
 			sums[slot] = sha256.New()
 		}
-		sums[slot].Write(life.append(name[:]))
+		sums[slot].Write(life.AppendTo(name[:]))
 		return true
 	})
-	var d digests
+	var d Digests
 	for slot, sum := range sums {
 		if sum != nil {
 			copy(d[slot][:], sum.Sum(nil))
@@ -143,7 +143,7 @@ func (s *store) digest(now int64, wanted func(owner string) bool) (*digests, err
 }
 
 // missing reports for each name whether there is no such message and none was deleted.
-func (s *store) missing(names []messageName) (missing []bool, err error) {
+func (s *Store) Missing(names []Name) (missing []bool, err error) {
 	missing = make([]bool, len(names))
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(nameBucket)
@@ -157,7 +157,7 @@ func (s *store) missing(names []messageName) (missing []bool, err error) {
 
 // encoded returns the records of messages by name, encoded one after the other, until the next one would make them longer
 // than maxBytes; but at least one. taken is how many names that is, of which some may be of messages that are gone.
-func (s *store) encoded(names []messageName, maxBytes int) (body []byte, taken int, err error) {
+func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		for _, name := range names {
 			longer, err := appendStored(tx, body, name, 0)
@@ -175,7 +175,7 @@ func (s *store) encoded(names []messageName, maxBytes int) (body []byte, taken i
 }
 
 // appendStored encodes the record of a message, unless it is gone or has expired at now (milliseconds).
-func appendStored(tx *bbolt.Tx, b []byte, name messageName, now int64) ([]byte, error) {
+func appendStored(tx *bbolt.Tx, b []byte, name Name, now int64) ([]byte, error) {
 	value := tx.Bucket(nameBucket).Get(name[:])
 	if value == nil {
 		return b, nil
@@ -184,16 +184,16 @@ func appendStored(tx *bbolt.Tx, b []byte, name messageName, now int64) ([]byte, 
 	switch {
 	case err != nil:
 		return nil, err
-	case at.expiration <= now:
+	case at.Expiration <= now:
 		return b, nil
-	case at.deleted:
-		return append(at.life.append(b), name[:]...), nil
+	case at.Deleted:
+		return append(at.Version.AppendTo(b), name[:]...), nil
 	}
-	return append(at.life.append(b), tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))...), nil
+	return append(at.Version.AppendTo(b), tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))...), nil
 }
 
 // owners returns the owners of stored messages that are wanted. It skips from one to the next.
-func (s *store) owners(wanted func(owner string) bool) (owners []string, err error) {
+func (s *Store) Owners(wanted func(owner string) bool) (owners []string, err error) {
 	var from []byte
 	for more := true; more; {
 		err = s.db.View(func(tx *bbolt.Tx) error {
@@ -204,14 +204,14 @@ func (s *store) owners(wanted func(owner string) bool) (owners []string, err err
 					more = false
 					return nil
 				}
-				if len(key) != nameSize {
-					return errStoreDamage
+				if len(key) != NameSize {
+					return errDamage
 				}
-				name := messageName(key)
-				if owner := name.owner(); wanted(owner) {
+				name := Name(key)
+				if owner := name.Owner(); wanted(owner) {
 					owners = append(owners, owner)
 				}
-				for i := rpc.PubKeyTextLength; i < nameSize; i++ {
+				for i := rpc.PubKeyTextLength; i < NameSize; i++ {
 					name[i] = 0xff
 				}
 				from = append(name[:], 0) // behind every name of this owner

@@ -23,7 +23,7 @@ var layers = [][]string{
 	{
 		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
 		"lib/sealedbox", "lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence",
-		"lib/metrics", "lib/ringmap", "lib/qrcode", "lib/safetynumber", "lib/schema", "lib/schema/infer",
+		"lib/metrics", "lib/safetynumber", "lib/schema", "lib/schema/infer",
 		"lib/schema/schematest",
 	},
 	{
@@ -31,7 +31,8 @@ var layers = [][]string{
 		"lib/node", "lib/node/store",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
-	{"commands/internal/cli"},
+	{"commands/internal/cli", "commands/internal/picture"},
+	{"commands/internal/docgen"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 
@@ -48,7 +49,6 @@ var sameLayer = map[string][]string{
 	"lib/safetynumber": {"lib/sessionid"},
 	"lib/envelope":     {"lib/sessionid"},
 	"lib/onion":        {"lib/x25519"},
-	"lib/ringmap":      {"lib/swarm"},
 	"lib/network":      {"lib/rpc"},
 	"lib/node":         {"lib/rpc", "lib/node/store"},
 	"lib/node/store":   {"lib/rpc"},

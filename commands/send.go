@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
+	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/rpc"
@@ -40,37 +42,66 @@ const protocolAuto = "auto"
 
 // each hands the draft of the flags to do or, if there is none, every draft of stdin.
 func (d *draftFlags) each(app *cli.App, args []string, do func(account.Draft) error) error {
-	if d.protocol != protocolAuto && !account.Protocol(d.protocol).Known() {
-		return cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
-	}
-	if d.to == "" && d.text == "" {
-		if err := cli.OnlyDash(args); err != nil {
-			return err
-		}
-		return cli.Filter(app, func(in record.Draft) error {
-			if in.Protocol == "" {
-				in.Protocol = d.protocol
-			}
-			draft, err := parseDraft(in)
-			if err != nil {
-				return err
-			}
-			return do(draft)
-		})
-	}
-	if d.to == "" {
-		return cli.UsageError(errors.New("--text needs --to"))
-	}
-	if len(args) > 0 {
-		return cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
-	}
-	draft, err := parseDraft(record.Draft{
-		To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref, Protocol: d.protocol,
-	})
+	draft, given, err := d.given(args)
 	if err != nil {
 		return err
 	}
-	return do(draft)
+	if given {
+		return do(draft)
+	}
+	return cli.Filter(app, func(in record.Draft) error {
+		draft, err := d.parse(in)
+		if err != nil {
+			return err
+		}
+		return do(draft)
+	})
+}
+
+// eachAhead is each for work of which up to ahead is done at one time: see cli.FilterAhead.
+func (d *draftFlags) eachAhead(ctx context.Context, app *cli.App, args []string, ahead int, prepare func(account.Draft) (cli.Task, error)) error {
+	draft, given, err := d.given(args)
+	if err != nil {
+		return err
+	}
+	if given {
+		return cli.Do(ctx, app, func() (cli.Task, error) { return prepare(draft) })
+	}
+	return cli.FilterAhead(ctx, app, ahead, func(in record.Draft) (cli.Task, error) {
+		draft, err := d.parse(in)
+		if err != nil {
+			return nil, err
+		}
+		return prepare(draft)
+	})
+}
+
+// parse reads a draft of stdin.
+func (d *draftFlags) parse(in record.Draft) (account.Draft, error) {
+	if in.Protocol == "" {
+		in.Protocol = d.protocol
+	}
+	return parseDraft(in)
+}
+
+// given returns the draft of the flags; given is false if drafts come from stdin.
+func (d *draftFlags) given(args []string) (draft account.Draft, given bool, err error) {
+	if d.protocol != protocolAuto && !account.Protocol(d.protocol).Known() {
+		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
+	}
+	if d.to == "" && d.text == "" {
+		return draft, false, cli.OnlyDash(args)
+	}
+	if d.to == "" {
+		return draft, false, cli.UsageError(errors.New("--text needs --to"))
+	}
+	if len(args) > 0 {
+		return draft, false, cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
+	}
+	draft, err = parseDraft(record.Draft{
+		To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref, Protocol: d.protocol,
+	})
+	return draft, true, err
 }
 
 func parseDraft(in record.Draft) (account.Draft, error) {
@@ -218,24 +249,37 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions, args []string
 		})
 }
 
-// sendDrafts seals each draft into the outbox, sends it and prints its receipt.
+// sendAtOnce is how many drafts are under way at one time. A member of a swarm that is not complete answers a store after
+// some seconds, so there have to be many.
+const sendAtOnce = 64
+
+// sendDrafts seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one time;
+// receipts come in the order of the drafts.
 func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, args []string,
 	seal sealFunc) error {
+	options.Cores = pow.NewCores(runtime.GOMAXPROCS(0))
+	if options.Workers > 0 {
+		options.Cores = pow.NewCores(options.Workers)
+	}
 	var a *account.Account
 	var router *route.Router
-	err := drafts.each(app, args, func(draft account.Draft) error {
+	err := drafts.eachAhead(ctx, app, args, sendAtOnce, func(draft account.Draft) (cli.Task, error) {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error
 			if a, router, err = app.OpenRouter(ctx, options); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		out, err := sealDraft(ctx, app, a, draft, seal)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return sendOutgoing(ctx, app, a, router, out)
+		sending := router.Begin(out)
+		return func(ctx context.Context) (any, error) {
+			receipt, err := sending.Run(ctx)
+			return cli.Printed{Record: receipt, Then: func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }}, err
+		}, nil
 	})
 	if err != nil || router == nil || app.Failed() {
 		return err

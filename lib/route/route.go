@@ -80,6 +80,8 @@ type Router struct {
 	*Storer
 	account *account.Account
 
+	queues queues
+
 	looking sync.Mutex // held while looked is decided
 	looked  bool       // see look
 }
@@ -112,6 +114,11 @@ func (o Options) complete() Options {
 // network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient goes first. Other
 // errors are those of Store, and ErrNotDelivered.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
+	return r.send(ctx, out, func() {})
+}
+
+// send is Send. It calls storing before it takes the asynchronous route.
+func (r *Router) send(ctx context.Context, out account.Outgoing, storing func()) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -122,7 +129,7 @@ func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt
 			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
-	receipt, err := r.carry(ctx, out)
+	receipt, err := r.carry(ctx, out, storing)
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
 	ctx = context.WithoutCancel(ctx)
@@ -136,8 +143,8 @@ func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt
 	}
 }
 
-// carry takes a message along the routes that are open to it.
-func (r *Router) carry(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
+// carry takes a message along the routes that are open to it, and calls storing in front of the asynchronous one.
+func (r *Router) carry(ctx context.Context, out account.Outgoing, storing func()) (record.Receipt, error) {
 	var reason record.Reason
 	switch {
 	case r.options.OnlyAsync:
@@ -153,6 +160,7 @@ func (r *Router) carry(ctx context.Context, out account.Outgoing) (record.Receip
 	if out.OnlySync {
 		return record.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
 	}
+	storing()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
 		Nonce: out.Nonce, Difficulty: out.Difficulty,

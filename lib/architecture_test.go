@@ -28,7 +28,7 @@ var layers = [][]string{
 	},
 	{
 		"lib/rpc", "lib/network", "keystore",
-		"lib/node", "lib/node/store",
+		"lib/node", "lib/node/store", "lib/node/mailbox",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli"},
@@ -50,8 +50,9 @@ var sameLayer = map[string][]string{
 	"lib/onion":        {"lib/x25519"},
 	"lib/ringmap":      {"lib/swarm"},
 	"lib/network":      {"lib/rpc"},
-	"lib/node":         {"lib/rpc", "lib/node/store"},
+	"lib/node":         {"lib/rpc", "lib/node/store", "lib/node/mailbox"},
 	"lib/node/store":   {"lib/rpc"},
+	"lib/node/mailbox": {"lib/rpc"},
 	"lib/route":        {"lib/account"},
 	"cmd/sessiontool":  {"commands"},
 

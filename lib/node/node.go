@@ -48,6 +48,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -147,7 +148,7 @@ type Node struct {
 	replicator  *replicator
 	catchUp     *catchUp
 	handOver    *handOver
-	listeners   *listeners
+	listeners   *mailbox.Hub
 	client      *http.Client // to other nodes
 	links       *links       // to other nodes, for onion requests
 	caller      *caller      // makes signed requests with client
@@ -264,14 +265,14 @@ func newNode(config Config, keys Keys, messages *store.Store) (*Node, error) {
 	n.catchUp = newCatchUp(n.log, n.compareWith)
 	n.replicator = newReplicator(n.log, n.caller, messages, n.catchUp.soon)
 	n.handOver = newHandOver(n.log, n.offerTo, n.strangers)
-	n.listeners = newListeners(n.random, func(owner string) bool { return n.members.view().owns(owner) })
+	n.listeners = mailbox.New(n.random, func(owner string) bool { return n.members.view().owns(owner) })
 	return n, nil
 }
 
 // act does what a new node list asks for. A list that lacks this node may be a mistake: what is in line for its peers
 // stays there. A node that is listed in no swarm has no peers, and gives all its messages away.
 func (n *Node) act(fresh *view) {
-	n.listeners.drop()
+	n.listeners.DropMoved()
 	if fresh.self != nil {
 		if err := n.replicator.setPeers(n.background, fresh.others()); err != nil {
 			n.log.Error("acting upon the node list", "error", err)
@@ -316,7 +317,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 func (n *Node) shutDown(ctx context.Context) error {
 	close(n.closing)
-	n.listeners.close()
+	n.listeners.Close()
 	defer time.AfterFunc(relayGrace, n.endRelays).Stop()
 	n.client.CloseIdleConnections()
 	if err := n.server.Shutdown(ctx); err != nil {

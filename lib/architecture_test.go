@@ -28,7 +28,7 @@ var layers = [][]string{
 	},
 	{
 		"lib/rpc", "lib/network", "keystore",
-		"lib/node", "lib/node/store", "lib/node/mailbox",
+		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli"},
@@ -50,9 +50,10 @@ var sameLayer = map[string][]string{
 	"lib/onion":        {"lib/x25519"},
 	"lib/ringmap":      {"lib/swarm"},
 	"lib/network":      {"lib/rpc"},
-	"lib/node":         {"lib/rpc", "lib/node/store", "lib/node/mailbox"},
+	"lib/node":         {"lib/rpc", "lib/node/store", "lib/node/mailbox", "lib/node/ring"},
 	"lib/node/store":   {"lib/rpc"},
 	"lib/node/mailbox": {"lib/rpc"},
+	"lib/node/ring":    {"lib/rpc"},
 	"lib/route":        {"lib/account"},
 	"cmd/sessiontool":  {"commands"},
 

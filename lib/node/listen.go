@@ -39,7 +39,7 @@ func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 	messages, err := n.listeners.Listen(ctx, request)
 	switch {
 	case errors.Is(err, mailbox.ErrMoved):
-		return swarmAnswer(rpc.StatusWrongSwarm, n.members.view(), request.Owner)
+		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), request.Owner)
 	case err != nil:
 		return answer{}, mailboxRefusal(err)
 	case messages == nil:
@@ -72,7 +72,7 @@ func (n *Node) serveDeliver(ctx context.Context, params fields) (answer, error) 
 	ack, err := n.listeners.Deliver(ctx, owner, data, wait)
 	switch {
 	case errors.Is(err, mailbox.ErrMoved):
-		return swarmAnswer(rpc.StatusWrongSwarm, n.members.view(), owner)
+		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), owner)
 	case err != nil:
 		return answer{}, mailboxRefusal(err)
 	}

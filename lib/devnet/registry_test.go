@@ -195,7 +195,8 @@ type listAnswer struct {
 	Result  rpc.NodeList
 }
 
-// What clients of 2020 and of today send, and what they need (client notes, sections 2 and 14; today's notes).
+// What clients of 2020 and of today send, and what they need (signal-2020.md section 2.3; session-v1.md section 8;
+// storage-2.8.md section 10).
 func TestSeedAnswers(t *testing.T) {
 	r := newRegistry(t, 5)
 	for i := range 3 {

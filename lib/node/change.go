@@ -95,7 +95,7 @@ func readStore(p *parameters) change {
 
 func (s *storing) subject() account { return s.account }
 
-// check goes in the order of today's notes, section 4.
+// check goes in the order of storage-2.8.md section 4.1.
 func (s *storing) check(now time.Time, window time.Duration) error {
 	slack := rpc.MaxFutureMillis + (window - todayWindow).Milliseconds()
 	_, allowed := s.message.TTLMillis()

@@ -76,7 +76,7 @@ func readSweeping(p *parameters, method, when string) change {
 
 func (s *sweeping) subject() account { return s.account }
 
-// check lets through what each method allows (today's notes, section 3).
+// check lets through what each method allows (storage-2.8.md section 3.1).
 func (s *sweeping) check(now time.Time, window time.Duration) error {
 	ahead := time.UnixMilli(s.when).Sub(now)
 	var text []byte

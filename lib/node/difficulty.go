@@ -22,7 +22,7 @@ const difficultyEntrySize = 16
 var errDifficulty = errors.New("the stored difficulty is damaged")
 
 // difficulty is the proof of work that a node asks for, and what it asked for before, which decides about messages
-// that peers push later (node notes, section 3). It is safe for concurrent use.
+// that peers push later (storage-2.0.md section 3.3). It is safe for concurrent use.
 type difficulty struct {
 	mu      sync.RWMutex
 	entries []difficultyEntry // by ascending time; never empty

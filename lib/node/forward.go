@@ -19,7 +19,7 @@ import (
 const ForwardPath = "/swarms/forward/v1"
 
 const (
-	// forwardTimeout is what the other members have for their answers (today's notes, section 4).
+	// forwardTimeout is what the other members have for their answers (storage-2.8.md section 4.3).
 	forwardTimeout = 5 * time.Second
 	// maxForwardAnswer bounds the answer of a member. It holds the hashes of all messages that a change was made to.
 	maxForwardAnswer = 8 << 20

@@ -2,12 +2,12 @@
 // requests on.
 //
 // It serves clients of two generations on one port, which it tells apart by the parameters of their requests (today.go).
-// To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (node notes, section 2), with these
-// differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server fall silent or
-// crash is answered with status 400; retrieve needs the owner's signature, as on today's network, unless
+// To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md section 2), with
+// these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server fall
+// silent or crash is answered with status 400; retrieve needs the owner's signature, as on today's network, unless
 // Config.AllowUnsigned is set; and expired messages are never served.
 //
-// To today's clients it is the storage server 2.8.0 over HTTPS and JSON (today's notes, sections 1 to 8), with these
+// To today's clients it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
 // differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400; delete_before
 // works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch share the bytes of
 // one page; expired messages are never served; and, unless the node is of today alone, what is not a request at all, the header
@@ -55,7 +55,7 @@ import (
 )
 
 const (
-	// defaultPollInterval is that of the 2020 server (node notes, section 10).
+	// defaultPollInterval is that of the 2020 server (storage-2.0.md section 10).
 	defaultPollInterval = time.Second
 	// closeGrace is what Run gives requests that are under way when it is told to stop.
 	closeGrace = 5 * time.Second

@@ -19,11 +19,11 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// minMilliseconds is what a time must be at least not to be taken for one in seconds (today's notes, section 2).
+// minMilliseconds is what a time must be at least not to be taken for one in seconds (storage-2.8.md section 2).
 const minMilliseconds = 1_000_000_000
 
-// parameters reads the parameters of a request as today's nodes do (today's notes, section 2): null is absent, one text or
-// number does for a list, and other types are refused. The first that is not as it should be makes err; what is read
+// parameters reads the parameters of a request as today's nodes do (storage-2.8.md section 2): null is absent, one text
+// or number does for a list, and other types are refused. The first that is not as it should be makes err; what is read
 // after it does not count.
 type parameters struct {
 	fields fields

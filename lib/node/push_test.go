@@ -87,7 +87,7 @@ func TestPushAccepts(t *testing.T) {
 	network.wantHeld(0, alice, 3)
 }
 
-// The difficulty of a pushed message is that of its time (node notes, section 3).
+// The difficulty of a pushed message is that of its time (storage-2.0.md section 3.3).
 func TestPushDifficulty(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))

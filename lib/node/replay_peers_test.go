@@ -256,7 +256,7 @@ func (r *replay) learnDifficulty(i int) {
 	}
 }
 
-// parseBatch reads the messages that a recorded node pushed (node notes, section 8).
+// parseBatch reads the messages that a recorded node pushed (storage-2.0.md section 8.1).
 func parseBatch(b []byte) (messages []store.Message, ok bool) {
 	take := func(count uint64) (part []byte) {
 		if ok = ok && uint64(len(b)) >= count; ok {

@@ -86,7 +86,7 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 	return values, nil
 }
 
-// storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
+// storageRPC answers one storage RPC request, whichever way it came (storage-2.0.md section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
 	var result answer
@@ -160,7 +160,7 @@ func parseCall(body []byte) (method string, params fields, err error) {
 	return method, params, nil
 }
 
-// serveStore checks in the order of the node notes, section 2, and answers when the message is on disk.
+// serveStore checks in the order of storage-2.0.md section 2.2, and answers when the message is on disk.
 func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	texts, err := params.texts("\n", "pubKey", "ttl", "nonce", "timestamp", "data")
 	if err != nil {

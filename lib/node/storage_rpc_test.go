@@ -20,7 +20,7 @@ func frozen(at time.Time) func(int, *Config) {
 	return func(_ int, config *Config) { config.Now = func() time.Time { return at } }
 }
 
-// Both ends of every limit, in the order in which they are checked (node notes, section 2).
+// Both ends of every limit, in the order in which they are checked (storage-2.0.md section 2.2).
 func TestStoreLimits(t *testing.T) {
 	now := time.UnixMilli(1795391232497)
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)

@@ -60,13 +60,13 @@ func isToday(method string, params fields) bool {
 	return params["timestamp"].Type == gjson.Number || params["ttl"].Type == gjson.Number
 }
 
-// What this node says to be: storage server 2.8.0, on a network of its time (today's notes, section 1).
+// What this node says to be: storage server 2.8.0, on a network of its time (storage-2.8.md section 1).
 var (
 	todayVersion  = [3]int{2, 8, 0}
 	todayHardFork = [2]int{19, 4}
 )
 
-// Bounds of the clock (today's notes, section 3). What another member forwards has been under way for a while.
+// Bounds of the clock (storage-2.8.md section 3.1). What another member forwards has been under way for a while.
 const (
 	todayWindow   = time.Minute
 	forwardWindow = todayWindow + 10*time.Second
@@ -184,7 +184,7 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 // defaultPage is the max_size of requests that say nothing about size: a fifth of rpc.MaxPageBytes.
 const defaultPage = -5
 
-// pageLimits works out what a page may hold at most (today's notes, section 5), but never more than limit bytes.
+// pageLimits works out what a page may hold at most (storage-2.8.md section 5), but never more than limit bytes.
 func pageLimits(maxCount, maxSize int64, limit int) (count, size int) {
 	if maxCount <= 0 {
 		maxCount = rpc.MaxPageBytes // more than there can be

@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// Bounds of pending deliveries, for one owner and for the node.
+// Bounds of pending deliveries, for one owner and for the node (sync-route.md section 5).
 const (
 	maxOwnerPending      = 64
 	maxOwnerPendingBytes = 8 << 20

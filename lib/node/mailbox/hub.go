@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// maxListeners bounds the listeners at this node, and maxOwnerListeners those of one owner.
+	// maxListeners bounds the listeners at this node, and maxOwnerListeners those of one owner (sync-route.md section
+	// 4.3).
 	maxListeners      = 10000
 	maxOwnerListeners = 4
 	// redeliverAfter is the time after which an unacknowledged message is handed out again: the answer that had it may

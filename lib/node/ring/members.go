@@ -163,7 +163,7 @@ func (v *View) Others() []*Peer {
 }
 
 // lenientKey reads a public key, prefix included, for its position on the ring only: four numbers of 16 hex digits,
-// each of which ends at its first other character, as with C's strtoull (storage-2.0.md section 4).
+// each of which ends at its first other character, as with C's strtoull (storage-2.0.md sections 2.4 and 4).
 func lenientKey(pubKey string) (key [32]byte) {
 	if len(pubKey) != rpc.PubKeyTextLength {
 		return key

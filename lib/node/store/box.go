@@ -13,7 +13,7 @@ import (
 
 // walk calls visit with the messages in a box that have not expired at now (milliseconds), in the order in which they
 // came, from the one after lastHash on, until visit returns false. A hash that this node does not have in this box means
-// from the first (node notes, section 5; there, however, any owner's hash counts).
+// from the first (storage-2.0.md section 5.1; there, however, any owner's hash counts).
 func (s *Store) walk(owner string, namespace rpc.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		last, err := sequenceOf(tx, owner, namespace, lastHash)

@@ -14,7 +14,7 @@ import (
 // messages come more of them go. Where none come the sweep commits for itself.
 
 const (
-	// sweepInterval is that of the 2020 server (node notes, section 6).
+	// sweepInterval is that of the 2020 server (storage-2.0.md section 6).
 	sweepInterval = 10 * time.Second
 	// sweepTime is about how long expiry may make a transaction.
 	sweepTime = 10 * time.Millisecond

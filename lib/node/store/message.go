@@ -170,7 +170,7 @@ func (m Message) size() int {
 }
 
 // leadingNumber reads a decimal as the 2020 server does, with C++'s stoi and stoull: blanks before it and anything
-// behind it are skipped (node notes, section 2). A minus sign, which stoull would wrap around, is refused.
+// behind it are skipped (storage-2.0.md section 2.4). A minus sign, which stoull would wrap around, is refused.
 func leadingNumber(text string) (int64, bool) {
 	if len(text) > MaxNumberText {
 		return 0, false

@@ -18,7 +18,7 @@ var someMessage = NewMessage20(rpc.StoreParams{
 	Data:      "Zmlyc3QgbWVzc2FnZQ==",
 })
 
-// The 2020 server reads ttl with stoi and timestamp with stoull, and hashes them as sent (node notes, section 2).
+// The 2020 server reads ttl with stoi and timestamp with stoull, and hashes them as sent (storage-2.0.md section 2.4).
 func TestLeadingNumber(t *testing.T) {
 	for _, test := range []struct {
 		text string

@@ -210,5 +210,5 @@ func (s *Store) Maintain(ctx context.Context, log *slog.Logger, now func() time.
 	loops.Wait()
 }
 
-// defaultStoreBytes is the 2020 server's limit on its database (node notes, section 6).
+// defaultStoreBytes is the 2020 server's limit on its database (storage-2.0.md section 6).
 const DefaultMaxBytes = 3584 << 20

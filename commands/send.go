@@ -27,6 +27,48 @@ type draftFlags struct {
 	protocol string
 }
 
+func newSendCommand(app *cli.App) *cobra.Command {
+	opts := &sendOptions{}
+	cmd := app.Command(cli.Spec{
+		Use:   "send [-]",
+		Short: "Send texts to friends, and to phones",
+		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
+			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
+			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
+			"send, poll or listen sends it too.\n\n" +
+			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
+			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
+			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
+			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
+			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
+			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
+			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
+			"recipient's swarm have signed to have the message.\n\n" +
+			"Each draft gets a receipt or an error record, in order.",
+		Examples: []string{
+			"sessiontool send --to $BOB --text 'disk is full'",
+			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
+		},
+		Reads:  []string{record.NameDraft},
+		Prints: []string{record.TypeReceipt},
+		Exits: cli.Exits{
+			record.ExitUsage:     "bad draft",
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "not a friend",
+			record.ExitTemporary: "not sent yet",
+			record.ExitRefused:   "",
+			record.ExitAuth:      "the keystore does not open",
+			record.ExitClock:     "",
+			record.ExitLocked:    "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
+	})
+	opts.draftFlags.add(cmd.Flags())
+	opts.storeFlags.add(cmd.Flags())
+	opts.routeFlags.add(cmd.Flags())
+	return cmd
+}
+
 func (d *draftFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.to, "to", "", "Session ID of the recipient; without it drafts are read from stdin")
 	flags.StringVar(&d.text, "text", "", "what to say")
@@ -159,48 +201,6 @@ type sendOptions struct {
 	draftFlags
 	storeFlags
 	routeFlags
-}
-
-func newSendCommand(app *cli.App) *cobra.Command {
-	opts := &sendOptions{}
-	cmd := app.Command(cli.Spec{
-		Use:   "send [-]",
-		Short: "Send texts to friends, and to phones",
-		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
-			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
-			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
-			"send, poll or listen sends it too.\n\n" +
-			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
-			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
-			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
-			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
-			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
-			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
-			"recipient's swarm have signed to have the message.\n\n" +
-			"Each draft gets a receipt or an error record, in order.",
-		Examples: []string{
-			"sessiontool send --to $BOB --text 'disk is full'",
-			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
-		},
-		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt},
-		Exits: cli.Exits{
-			record.ExitUsage:     "bad draft",
-			record.ExitPartial:   "",
-			record.ExitNotFound:  "not a friend",
-			record.ExitTemporary: "not sent yet",
-			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
-			record.ExitClock:     "",
-			record.ExitLocked:    "",
-		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
-	})
-	opts.draftFlags.add(cmd.Flags())
-	opts.storeFlags.add(cmd.Flags())
-	opts.routeFlags.add(cmd.Flags())
-	return cmd
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions, args []string) error {

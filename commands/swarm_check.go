@@ -13,8 +13,8 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// newCheckCommand makes 'swarm check'.
-func newCheckCommand(app *cli.App) *cobra.Command {
+// newSwarmCheckCommand makes 'swarm check'.
+func newSwarmCheckCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "check [ID...]",
 		Short: "See whether the members of a swarm are there and hold the same messages",

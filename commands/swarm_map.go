@@ -22,8 +22,8 @@ type mapOptions struct {
 	format string
 }
 
-// newMapCommand makes 'swarm map'.
-func newMapCommand(app *cli.App) *cobra.Command {
+// newSwarmMapCommand makes 'swarm map'.
+func newSwarmMapCommand(app *cli.App) *cobra.Command {
 	opts := &mapOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "map [ID...]",

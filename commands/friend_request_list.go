@@ -1,0 +1,46 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+)
+
+func newFriendRequestListCommand(app *cli.App) *cobra.Command {
+	var all bool
+	cmd := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print the friend requests that wait, in both directions",
+		Examples: []string{"sessiontool friend-request list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeFriendRequest},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
+	})
+	cmd.Flags().BoolVar(&all, "all", false, "completed ones too")
+	return cmd
+}
+
+func runFriendRequestList(ctx context.Context, app *cli.App, all bool) error {
+	a, err := app.OpenAccount(ctx)
+	if err != nil {
+		return err
+	}
+	requests, err := a.FriendRequests(ctx)
+	if err != nil {
+		return err
+	}
+	for _, request := range requests {
+		if request.State == account.StateFriends && !all {
+			continue
+		}
+		if err := app.Print(requestRecord(a, request)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

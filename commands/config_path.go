@@ -22,11 +22,11 @@ func newConfigPathCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool config path --select file"},
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeConfig},
-		Run:      app.RunDespite(func(_ context.Context, _ error) error { return runConfigPath(app) }),
+		Run:      app.RunDespite(func(ctx context.Context, _ error) error { return runConfigPath(ctx, app) }),
 	})
 }
 
-func runConfigPath(app *cli.App) error {
+func runConfigPath(_ context.Context, app *cli.App) error {
 	path, err := cli.ConfigPath(app.Streams.Env)
 	if err != nil {
 		return err

@@ -11,8 +11,14 @@ import (
 	"sessiontool/lib/record"
 )
 
+type configShowOptions struct {
+	names  []string // none for all
+	origin bool
+	flags  *pflag.FlagSet // which hold the values
+}
+
 func newConfigShowCommand(app *cli.App) *cobra.Command {
-	var showOrigin bool
+	opts := &configShowOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "show [NAME...]",
 		Short: "Print the settings that commands would run with",
@@ -28,14 +34,16 @@ func newConfigShowCommand(app *cli.App) *cobra.Command {
 		Prints: []string{record.TypeSetting},
 		Exits:  cli.Exits{record.ExitUsage: "no such setting"},
 	})
-	cmd.RunE = app.Run(func(_ context.Context, args []string) error {
-		return runConfigShow(app, cmd.Flags(), args, showOrigin)
+	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {
+		opts.names, opts.flags = args, cmd.Flags()
+		return runConfigShow(ctx, app, opts)
 	})
-	cmd.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")
+	cmd.Flags().BoolVar(&opts.origin, "origin", false, "tell where each value comes from")
 	return cmd
 }
 
-func runConfigShow(app *cli.App, flags *pflag.FlagSet, names []string, showOrigin bool) error {
+func runConfigShow(_ context.Context, app *cli.App, opts *configShowOptions) error {
+	names := opts.names
 	if len(names) == 0 {
 		names = cli.Settings
 	}
@@ -44,8 +52,8 @@ func runConfigShow(app *cli.App, flags *pflag.FlagSet, names []string, showOrigi
 		if !ok {
 			return cli.UsageError(fmt.Errorf("there is no setting %q", name))
 		}
-		out := record.Setting{Type: record.TypeSetting, Name: name, Value: flags.Lookup(name).Value.String()}
-		if showOrigin {
+		out := record.Setting{Type: record.TypeSetting, Name: name, Value: opts.flags.Lookup(name).Value.String()}
+		if opts.origin {
 			out.Origin, out.Source = from.Kind, from.Source
 		}
 		if err := app.Print(out); err != nil {

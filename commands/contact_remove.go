@@ -9,7 +9,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type contactRemoveOptions struct {
+	id string
+}
+
 func newContactRemoveCommand(app *cli.App) *cobra.Command {
+	opts := &contactRemoveOptions{}
 	return app.Command(cli.Spec{
 		Use:   "remove ID",
 		Short: "Forget a contact and the session with it",
@@ -24,12 +29,15 @@ func newContactRemoveCommand(app *cli.App) *cobra.Command {
 			record.ExitAuth:     "the keystore does not open",
 			record.ExitLocked:   "",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runContactRemove(ctx, app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.id = args[0]
+			return runContactRemove(ctx, app, opts)
+		}),
 	})
 }
 
-func runContactRemove(ctx context.Context, app *cli.App, args []string) error {
-	a, id, err := openContact(ctx, app, args[0])
+func runContactRemove(ctx context.Context, app *cli.App, opts *contactRemoveOptions) error {
+	a, id, err := openContact(ctx, app, opts.id)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type contactShowOptions struct {
+	id string
+}
+
 func newContactShowCommand(app *cli.App) *cobra.Command {
+	opts := &contactShowOptions{}
 	return app.Command(cli.Spec{
 		Use:      "show ID",
 		Short:    "Print one contact",
@@ -22,12 +27,15 @@ func newContactShowCommand(app *cli.App) *cobra.Command {
 			record.ExitAuth:     "the keystore does not open",
 			record.ExitLocked:   "",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runContactShow(ctx, app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.id = args[0]
+			return runContactShow(ctx, app, opts)
+		}),
 	})
 }
 
-func runContactShow(ctx context.Context, app *cli.App, args []string) error {
-	a, id, err := openContact(ctx, app, args[0])
+func runContactShow(ctx context.Context, app *cli.App, opts *contactShowOptions) error {
+	a, id, err := openContact(ctx, app, opts.id)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,14 @@ import (
 	"sessiontool/lib/record"
 )
 
+type contactVerifyOptions struct {
+	id      string
+	code    string
+	compare bool // code was given
+}
+
 func newContactVerifyCommand(app *cli.App) *cobra.Command {
-	code := ""
+	opts := &contactVerifyOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "verify ID",
 		Short: "Compare safety numbers with a contact",
@@ -33,21 +39,22 @@ func newContactVerifyCommand(app *cli.App) *cobra.Command {
 		},
 	})
 	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {
-		return runContactVerify(ctx, app, args, code, cmd.Flags().Changed("code"))
+		opts.id, opts.compare = args[0], cmd.Flags().Changed("code")
+		return runContactVerify(ctx, app, opts)
 	})
-	cmd.Flags().StringVar(&code, "code", "", "digits that the contact sees; spaces do not count")
+	cmd.Flags().StringVar(&opts.code, "code", "", "digits that the contact sees; spaces do not count")
 	return cmd
 }
 
-// runContactVerify prints the safety number, after comparing it with code if that is given: an empty one, such as a
-// script's variable that was never set, is a wrong one.
-func runContactVerify(ctx context.Context, app *cli.App, args []string, code string, compare bool) error {
-	a, id, err := openContact(ctx, app, args[0])
+// runContactVerify prints the safety number. If --code was given, it compares that first: an empty code, such as a
+// variable of a script that was never set, is a wrong one.
+func runContactVerify(ctx context.Context, app *cli.App, opts *contactVerifyOptions) error {
+	a, id, err := openContact(ctx, app, opts.id)
 	if err != nil {
 		return err
 	}
-	if compare {
-		if err := a.Verify(ctx, id, code); err != nil {
+	if opts.compare {
+		if err := a.Verify(ctx, id, opts.code); err != nil {
 			return err
 		}
 	}

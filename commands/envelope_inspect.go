@@ -17,17 +17,15 @@ func newEnvelopeInspectCommand(app *cli.App) *cobra.Command {
 		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
 			"is needed.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope inspect"},
+		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeEnvelopeInfo},
 		Exits:    cli.Exits{record.ExitPartial: ""},
-		Run:      app.Run(func(ctx context.Context, args []string) error { return runEnvelopeInspect(ctx, app, args) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runEnvelopeInspect(ctx, app) }),
 	})
 }
 
-func runEnvelopeInspect(_ context.Context, app *cli.App, args []string) error {
-	if err := cli.OnlyDash(args); err != nil {
-		return err
-	}
+func runEnvelopeInspect(_ context.Context, app *cli.App) error {
 	return cli.Filter(app, func(in record.Envelope) error {
 		env, err := envelope.Unpack(in.DataBase64)
 		if err != nil {

@@ -19,18 +19,16 @@ func newEnvelopeOpenCommand(app *cli.App) *cobra.Command {
 			"delivery, or a control record where there is nothing to show. What was opened before is printed again,\n" +
 			"marked as duplicate. What has to be answered is put into the outbox, which the next send or poll empties.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
+		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeControl},
 		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some cannot be opened"}),
 		Delivers: true,
-		Run:      app.Run(func(ctx context.Context, args []string) error { return runEnvelopeOpen(ctx, app, args) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runEnvelopeOpen(ctx, app) }),
 	})
 }
 
-func runEnvelopeOpen(ctx context.Context, app *cli.App, args []string) error {
-	if err := cli.OnlyDash(args); err != nil {
-		return err
-	}
+func runEnvelopeOpen(ctx context.Context, app *cli.App) error {
 	var a *account.Account
 	return cli.Filter(app, func(in record.Envelope) error {
 		if in.DataBase64 == "" {

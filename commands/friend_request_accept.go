@@ -12,8 +12,13 @@ import (
 	"sessiontool/lib/route"
 )
 
+type friendRequestAcceptOptions struct {
+	storeFlags
+	names []string // Session IDs or request ids; none for those of stdin
+}
+
 func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
-	acceptStore := &storeFlags{}
+	opts := &friendRequestAcceptOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
@@ -35,21 +40,22 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 			record.ExitLocked:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			return runFriendRequestAccept(ctx, app, acceptStore, args)
+			opts.names = args
+			return runFriendRequestAccept(ctx, app, opts)
 		}),
 	})
-	acceptStore.add(cmd.Flags())
+	opts.storeFlags.add(cmd.Flags())
 	return cmd
 }
 
-func runFriendRequestAccept(ctx context.Context, app *cli.App, store *storeFlags, args []string) error {
-	options, err := store.options(app)
+func runFriendRequestAccept(ctx context.Context, app *cli.App, opts *friendRequestAcceptOptions) error {
+	options, err := opts.storeFlags.options(app)
 	if err != nil {
 		return err
 	}
 	var a *account.Account
 	var router *route.Router
-	return app.EachName(args, func(name string) error {
+	return app.EachName(opts.names, func(name string) error {
 		if a == nil {
 			var err error
 			if a, router, err = app.OpenRouter(ctx, options); err != nil {

@@ -11,7 +11,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type friendRequestDeclineOptions struct {
+	names []string // Session IDs or request ids; none for those of stdin
+}
+
 func newFriendRequestDeclineCommand(app *cli.App) *cobra.Command {
+	opts := &friendRequestDeclineOptions{}
 	return app.Command(cli.Spec{
 		Use:      "decline [ID...]",
 		Short:    "Forget friend requests; the other sides are not told",
@@ -24,13 +29,16 @@ func newFriendRequestDeclineCommand(app *cli.App) *cobra.Command {
 			record.ExitAuth:     "the keystore does not open",
 			record.ExitLocked:   "",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runFriendRequestDecline(ctx, app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.names = args
+			return runFriendRequestDecline(ctx, app, opts)
+		}),
 	})
 }
 
-func runFriendRequestDecline(ctx context.Context, app *cli.App, args []string) error {
+func runFriendRequestDecline(ctx context.Context, app *cli.App, opts *friendRequestDeclineOptions) error {
 	var a *account.Account
-	return app.EachName(args, func(name string) error {
+	return app.EachName(opts.names, func(name string) error {
 		if a == nil {
 			var err error
 			if a, err = app.OpenAccount(ctx); err != nil {

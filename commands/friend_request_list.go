@@ -10,8 +10,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type friendRequestListOptions struct {
+	all bool // completed ones too
+}
+
 func newFriendRequestListCommand(app *cli.App) *cobra.Command {
-	var all bool
+	opts := &friendRequestListOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:      "list",
 		Short:    "Print the friend requests that wait, in both directions",
@@ -19,13 +23,13 @@ func newFriendRequestListCommand(app *cli.App) *cobra.Command {
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeFriendRequest},
 		Exits:    cli.AccountExits(),
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, opts) }),
 	})
-	cmd.Flags().BoolVar(&all, "all", false, "completed ones too")
+	cmd.Flags().BoolVar(&opts.all, "all", false, "completed ones too")
 	return cmd
 }
 
-func runFriendRequestList(ctx context.Context, app *cli.App, all bool) error {
+func runFriendRequestList(ctx context.Context, app *cli.App, opts *friendRequestListOptions) error {
 	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
@@ -35,7 +39,7 @@ func runFriendRequestList(ctx context.Context, app *cli.App, all bool) error {
 		return err
 	}
 	for _, request := range requests {
-		if request.State == account.StateFriends && !all {
+		if request.State == account.StateFriends && !opts.all {
 			continue
 		}
 		if err := app.Print(requestRecord(a, request)); err != nil {

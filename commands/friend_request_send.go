@@ -10,8 +10,14 @@ import (
 	"sessiontool/lib/record"
 )
 
+type friendRequestSendOptions struct {
+	draftFlags
+	storeFlags
+	again bool
+}
+
 func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
-	opts := &requestOptions{}
+	opts := &friendRequestSendOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Ask somebody to be a friend",
@@ -27,15 +33,10 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 			record.ExitRefused:   "",
 			record.ExitClock:     "",
 		}),
+		Args: cli.OnlyDash,
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			options, err := opts.storeFlags.options(app)
-			if err != nil {
-				return err
-			}
-			return sendDrafts(ctx, app, &opts.draftFlags, options, args,
-				func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
-					return a.RequestFriend(ctx, draft, opts.again)
-				})
+			opts.dash = len(args) > 0
+			return runFriendRequestSend(ctx, app, opts)
 		}),
 	})
 	opts.draftFlags.add(cmd.Flags())
@@ -44,8 +45,13 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-type requestOptions struct {
-	draftFlags
-	storeFlags
-	again bool
+func runFriendRequestSend(ctx context.Context, app *cli.App, opts *friendRequestSendOptions) error {
+	options, err := opts.storeFlags.options(app)
+	if err != nil {
+		return err
+	}
+	request := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+		return a.RequestFriend(ctx, draft, opts.again)
+	}
+	return sendDrafts(ctx, app, &opts.draftFlags, options, request)
 }

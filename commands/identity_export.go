@@ -20,13 +20,13 @@ const backupWarning = "One keystore at a time may be in use: two copies that bot
 	"messages are lost. An old copy cannot read what came after it was made; then a friend request with --again\n" +
 	"starts a new session."
 
-type exportOptions struct {
+type identityExportOptions struct {
 	backup        string
 	newPassphrase cli.PassphraseFlags
 }
 
 func newIdentityExportCommand(app *cli.App) *cobra.Command {
-	opts := &exportOptions{}
+	opts := &identityExportOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "export",
 		Short: "Print the account's secret recovery words, or write a backup of everything",
@@ -52,7 +52,7 @@ func newIdentityExportCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runIdentityExport(ctx context.Context, app *cli.App, opts *exportOptions) error {
+func runIdentityExport(ctx context.Context, app *cli.App, opts *identityExportOptions) error {
 	read := opts.newPassphrase.Source()
 	switch {
 	case opts.backup == "" && read != nil:

@@ -11,13 +11,13 @@ import (
 	"sessiontool/lib/record"
 )
 
-type passphraseOptions struct {
+type identityPassphraseOptions struct {
 	cli.PassphraseFlags
 	keyFile bool
 }
 
 func newIdentityPassphraseCommand(app *cli.App) *cobra.Command {
-	opts := &passphraseOptions{}
+	opts := &identityPassphraseOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "passphrase",
 		Short: "Change what opens the keystore",
@@ -38,7 +38,7 @@ func newIdentityPassphraseCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runIdentityPassphrase(ctx context.Context, app *cli.App, opts *passphraseOptions) error {
+func runIdentityPassphrase(ctx context.Context, app *cli.App, opts *identityPassphraseOptions) error {
 	read := opts.Source()
 	if (read != nil) == opts.keyFile {
 		return cli.UsageError(errors.New("give either a new passphrase, as with --ask-new-passphrase, or --key-file"))

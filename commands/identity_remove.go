@@ -10,8 +10,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type identityRemoveOptions struct {
+	yes bool
+}
+
 func newIdentityRemoveCommand(app *cli.App) *cobra.Command {
-	var yes bool
+	opts := &identityRemoveOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "remove",
 		Short: "Delete the account from the keystore",
@@ -21,18 +25,18 @@ func newIdentityRemoveCommand(app *cli.App) *cobra.Command {
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeRemoved},
 		Exits:    cli.AccountExits().With(cli.Exits{record.ExitUsage: "--yes is missing"}),
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runIdentityRemove(ctx, app, yes) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runIdentityRemove(ctx, app, opts) }),
 	})
-	cmd.Flags().BoolVar(&yes, "yes", false, "really delete it")
+	cmd.Flags().BoolVar(&opts.yes, "yes", false, "really delete it")
 	return cmd
 }
 
-func runIdentityRemove(ctx context.Context, app *cli.App, yes bool) error {
+func runIdentityRemove(ctx context.Context, app *cli.App, opts *identityRemoveOptions) error {
 	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
-	if !yes {
+	if !opts.yes {
 		return cli.UsageError(fmt.Errorf("this deletes account %q (%s) for good: say --yes", a.Name(), a.ID()))
 	}
 	store, err := app.OpenKeystore(ctx)

@@ -10,7 +10,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type identityRestoreOptions struct {
+	file string // - for stdin
+}
+
 func newIdentityRestoreCommand(app *cli.App) *cobra.Command {
+	opts := &identityRestoreOptions{}
 	return app.Command(cli.Spec{
 		Use:   "restore FILE",
 		Short: "Make a keystore from a backup",
@@ -29,14 +34,17 @@ func newIdentityRestoreCommand(app *cli.App) *cobra.Command {
 			record.ExitAuth:   "not a backup, or not its passphrase",
 			record.ExitLocked: "",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runIdentityRestore(ctx, app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.file = args[0]
+			return runIdentityRestore(ctx, app, opts)
+		}),
 	})
 }
 
-func runIdentityRestore(ctx context.Context, app *cli.App, args []string) error {
+func runIdentityRestore(ctx context.Context, app *cli.App, opts *identityRestoreOptions) error {
 	in := app.Streams.In
-	if args[0] != "-" {
-		file, err := os.Open(args[0])
+	if opts.file != "-" {
+		file, err := os.Open(opts.file)
 		if err != nil {
 			return cli.UsageError(err)
 		}

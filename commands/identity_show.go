@@ -15,14 +15,14 @@ import (
 	"sessiontool/lib/record"
 )
 
-// qrFlags say where the QR code of a Session ID goes, besides its record.
-type qrFlags struct {
-	terminal bool
-	file     string
+// identityShowOptions tell where the QR code of the Session ID is drawn.
+type identityShowOptions struct {
+	qr     bool   // on stderr
+	qrFile string // empty for none
 }
 
 func newIdentityShowCommand(app *cli.App) *cobra.Command {
-	var qr qrFlags
+	opts := &identityShowOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "show",
 		Short: "Print the account's identity record",
@@ -36,44 +36,45 @@ func newIdentityShowCommand(app *cli.App) *cobra.Command {
 		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeIdentity},
 		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the picture cannot be written"}),
-		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityShow(ctx, app, &qr) }),
+		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityShow(ctx, app, opts) }),
 	})
-	cmd.Flags().BoolVar(&qr.terminal, "qr", false, "draw the Session ID as a QR code on stderr")
-	cmd.Flags().StringVar(&qr.file, "qr-file", "", "write the QR code to this file, .png or .svg")
+	cmd.Flags().BoolVar(&opts.qr, "qr", false, "draw the Session ID as a QR code on stderr")
+	cmd.Flags().StringVar(&opts.qrFile, "qr-file", "", "write the QR code to this file, .png or .svg")
 	return cmd
 }
 
-// draw draws what the flags ask for. People look at stderr, for stdout carries records only.
-func (q *qrFlags) draw(streams cli.Streams, text string) error {
-	encode := map[string]func(picture.QR) []byte{".png": picture.QR.PNG, ".svg": picture.QR.SVG}[strings.ToLower(filepath.Ext(q.file))]
-	if q.file != "" && encode == nil {
-		return cli.UsageError(fmt.Errorf("--qr-file %s is neither .png nor .svg", q.file))
+// draw draws the QR codes that the flags ask for. The one for a person goes to stderr: stdout carries records only.
+func (q *identityShowOptions) draw(streams cli.Streams, text string) error {
+	formats := map[string]func(picture.QR) []byte{".png": picture.QR.PNG, ".svg": picture.QR.SVG}
+	encode := formats[strings.ToLower(filepath.Ext(q.qrFile))]
+	if q.qrFile != "" && encode == nil {
+		return cli.UsageError(fmt.Errorf("--qr-file %s is neither .png nor .svg", q.qrFile))
 	}
-	if !q.terminal && q.file == "" {
+	if !q.qr && q.qrFile == "" {
 		return nil
 	}
 	code, err := picture.EncodeQR(text)
 	if err != nil {
 		return err
 	}
-	if q.terminal {
+	if q.qr {
 		colour := streams.ErrIsTerminal && streams.Env("NO_COLOR") == ""
 		if _, err := io.WriteString(streams.Err, code.Terminal(colour)); err != nil {
 			return err
 		}
 	}
-	if q.file == "" {
+	if q.qrFile == "" {
 		return nil
 	}
-	return os.WriteFile(q.file, encode(code), 0o644)
+	return os.WriteFile(q.qrFile, encode(code), 0o644)
 }
 
-func runIdentityShow(ctx context.Context, app *cli.App, qr *qrFlags) error {
+func runIdentityShow(ctx context.Context, app *cli.App, opts *identityShowOptions) error {
 	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
-	if err := qr.draw(app.Streams, a.ID().String()); err != nil {
+	if err := opts.draw(app.Streams, a.ID().String()); err != nil {
 		return err
 	}
 	return app.Print(identityRecord(a))

@@ -10,8 +10,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type inboxOptions struct {
+	limit int
+}
+
 func newInboxCommand(app *cli.App) *cobra.Command {
-	limit := 0
+	opts := &inboxOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "inbox",
 		Short: "Print what was received before, without asking the network",
@@ -21,21 +25,21 @@ func newInboxCommand(app *cli.App) *cobra.Command {
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
 		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some messages could not be opened"}),
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, limit) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, opts) }),
 	})
-	cmd.Flags().IntVar(&limit, "limit", 1000, "print only the newest of them")
+	cmd.Flags().IntVar(&opts.limit, "limit", 1000, "print only the newest of them")
 	return cmd
 }
 
-func runInbox(ctx context.Context, app *cli.App, limit int) error {
-	if limit < 1 {
-		return cli.UsageError(fmt.Errorf("--limit %d is not positive", limit))
+func runInbox(ctx context.Context, app *cli.App, opts *inboxOptions) error {
+	if opts.limit < 1 {
+		return cli.UsageError(fmt.Errorf("--limit %d is not positive", opts.limit))
 	}
 	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
-	events, err := a.Inbox(ctx, limit)
+	events, err := a.Inbox(ctx, opts.limit)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/record"
 )
 
-type nodeOptions struct {
+type nodeRunOptions struct {
 	seed          string
 	data          string
 	listen        string
@@ -26,7 +26,7 @@ type nodeOptions struct {
 }
 
 func newNodeRunCommand(app *cli.App) *cobra.Command {
-	opts := &nodeOptions{}
+	opts := &nodeRunOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "run",
 		Short: "Run one service node until it is stopped",
@@ -62,7 +62,7 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runNodeRun(ctx context.Context, app *cli.App, opts *nodeOptions) (err error) {
+func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err error) {
 	switch {
 	case opts.data == "":
 		return cli.UsageError(errors.New("--data is required"))

@@ -11,8 +11,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type onionPathOptions struct {
+	to string // Ed25519 key of the target, or empty
+}
+
 func newOnionPathCommand(app *cli.App) *cobra.Command {
-	var to string
+	opts := &onionPathOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:      "path",
 		Short:    "Print the hops that an onion request would take",
@@ -21,16 +25,16 @@ func newOnionPathCommand(app *cli.App) *cobra.Command {
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypePath},
 		Exits:    cli.NetworkExits(),
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runOnionPath(ctx, app, to) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runOnionPath(ctx, app, opts) }),
 	})
-	cmd.Flags().StringVar(&to, "to", "", "Ed25519 key of the target, which is then not in the path")
+	cmd.Flags().StringVar(&opts.to, "to", "", "Ed25519 key of the target, which is then not in the path")
 	return cmd
 }
 
-func runOnionPath(ctx context.Context, app *cli.App, to string) error {
+func runOnionPath(ctx context.Context, app *cli.App, opts *onionPathOptions) error {
 	var target network.Key
-	if to != "" {
-		if err := target.UnmarshalText([]byte(to)); err != nil {
+	if opts.to != "" {
+		if err := target.UnmarshalText([]byte(opts.to)); err != nil {
 			return cli.UsageError(fmt.Errorf("--to: %w", err))
 		}
 	}

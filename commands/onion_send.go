@@ -21,6 +21,7 @@ func newOnionSendCommand(app *cli.App) *cobra.Command {
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
 			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.",
 		Examples: []string{"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send"},
+		Args:     cli.OnlyDash,
 		Reads:    []string{record.NameCall},
 		Prints:   []string{record.TypeResponse},
 		Exits: cli.Exits{
@@ -28,14 +29,11 @@ func newOnionSendCommand(app *cli.App) *cobra.Command {
 			record.ExitNotFound:  "no such node, or no network",
 			record.ExitTemporary: "the network does not answer",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runOnionSend(ctx, app, args) }),
+		Run: app.Run(func(ctx context.Context, _ []string) error { return runOnionSend(ctx, app) }),
 	})
 }
 
-func runOnionSend(ctx context.Context, app *cli.App, args []string) error {
-	if err := cli.OnlyDash(args); err != nil {
-		return err
-	}
+func runOnionSend(ctx context.Context, app *cli.App) error {
 	return cli.Filter(app, func(in record.Call) error {
 		if in.Method == "" {
 			return fmt.Errorf("%w: the request has no method", cli.ErrBadInput)

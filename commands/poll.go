@@ -13,7 +13,7 @@ import (
 )
 
 func newPollCommand(app *cli.App) *cobra.Command {
-	var opts route.PollOptions
+	opts := &route.PollOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
@@ -45,7 +45,7 @@ func newPollCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runPoll(ctx context.Context, app *cli.App, opts route.PollOptions) error {
+func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
 	if opts.Count < 0 {
 		return cli.UsageError(errors.New("--count must not be negative"))
 	}
@@ -53,5 +53,5 @@ func runPoll(ctx context.Context, app *cli.App, opts route.PollOptions) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
+	return router.Poll(ctx, *opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }

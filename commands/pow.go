@@ -71,7 +71,8 @@ func chooseDifficulty(app *cli.App, opts *powOptions, in record.Envelope) (int64
 	return client.Difficulty(), nil
 }
 
-func checkPowFlags(opts *powOptions, args []string) error {
+// check returns an error unless the flags make sense.
+func (opts *powOptions) check() error {
 	switch {
 	case opts.difficulty < 0:
 		return cli.UsageError(errors.New("--difficulty must be positive"))
@@ -80,7 +81,7 @@ func checkPowFlags(opts *powOptions, args []string) error {
 	case opts.bytes < 0 || opts.bytes > 1<<20:
 		return cli.UsageError(fmt.Errorf("--bytes %d is not within 1 and %d", opts.bytes, 1<<20))
 	}
-	return cli.OnlyDash(args)
+	return nil
 }
 
 func powRecord(request route.StoreRequest, difficulty int64) record.Pow {

@@ -22,10 +22,11 @@ func newPowEstimateCommand(app *cli.App) *cobra.Command {
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
 			"time to live from --bytes and --ttl.",
 		Examples: []string{"sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10"},
+		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypePow},
 		Exits:    cli.Exits{record.ExitPartial: ""},
-		Run:      app.Run(func(ctx context.Context, args []string) error { return runPowEstimate(ctx, app, opts, args) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowEstimate(ctx, app, opts) }),
 	})
 	opts.addDifficulty(cmd.Flags())
 	opts.addWorkers(cmd.Flags())
@@ -34,8 +35,8 @@ func newPowEstimateCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runPowEstimate(ctx context.Context, app *cli.App, opts *powOptions, args []string) error {
-	if err := checkPowFlags(opts, args); err != nil {
+func runPowEstimate(ctx context.Context, app *cli.App, opts *powOptions) error {
+	if err := opts.check(); err != nil {
 		return err
 	}
 	workers := opts.cores()

@@ -19,20 +19,21 @@ func newPowVerifyCommand(app *cli.App) *cobra.Command {
 		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
 			"the 2020 storage server.",
 		Examples: []string{"sessiontool pow verify --difficulty 1 < solved.json"},
+		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypePow},
 		Exits: cli.Exits{
 			record.ExitPartial: "",
 			record.ExitRefused: "a proof does not meet the difficulty",
 		},
-		Run: app.Run(func(_ context.Context, args []string) error { return runPowVerify(app, opts, args) }),
+		Run: app.Run(func(ctx context.Context, _ []string) error { return runPowVerify(ctx, app, opts) }),
 	})
 	opts.addDifficulty(cmd.Flags())
 	return cmd
 }
 
-func runPowVerify(app *cli.App, opts *powOptions, args []string) error {
-	if err := checkPowFlags(opts, args); err != nil {
+func runPowVerify(_ context.Context, app *cli.App, opts *powOptions) error {
+	if err := opts.check(); err != nil {
 		return err
 	}
 	invalid := false

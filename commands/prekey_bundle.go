@@ -12,8 +12,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type prekeyBundleOptions struct {
+	contact string
+}
+
 func newPrekeyBundleCommand(app *cli.App) *cobra.Command {
-	var to string
+	opts := &prekeyBundleOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "bundle",
 		Short: "Print the prekey bundle that a friend request carries",
@@ -24,17 +28,17 @@ func newPrekeyBundleCommand(app *cli.App) *cobra.Command {
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypePrekeyBundle},
 		Exits:    cli.AccountExits().With(cli.Exits{record.ExitUsage: "not a Session ID"}),
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, to) }),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, opts) }),
 	})
-	cmd.Flags().StringVar(&to, "for", "", "Session ID of the contact (required)")
+	cmd.Flags().StringVar(&opts.contact, "for", "", "Session ID of the contact (required)")
 	return cmd
 }
 
-func runPrekeyBundle(ctx context.Context, app *cli.App, to string) error {
-	if to == "" {
+func runPrekeyBundle(ctx context.Context, app *cli.App, opts *prekeyBundleOptions) error {
+	if opts.contact == "" {
 		return cli.UsageError(fmt.Errorf("--for is required"))
 	}
-	a, contact, err := openContact(ctx, app, to)
+	a, contact, err := openContact(ctx, app, opts.contact)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type draftFlags struct {
 	text string
 	ref  string
 	ttl  time.Duration
+	dash bool // the argument - was given, which means stdin
 
 	protocol string
 }
@@ -49,6 +50,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
+		Args:   cli.OnlyDash,
 		Reads:  []string{record.NameDraft},
 		Prints: []string{record.TypeReceipt},
 		Exits: cli.Exits{
@@ -61,7 +63,10 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			record.ExitClock:     "",
 			record.ExitLocked:    "",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.dash = len(args) > 0
+			return runSend(ctx, app, opts)
+		}),
 	})
 	opts.draftFlags.add(cmd.Flags())
 	opts.storeFlags.add(cmd.Flags())
@@ -81,14 +86,11 @@ func (d *draftFlags) add(flags *pflag.FlagSet) {
 const protocolAuto = "auto"
 
 // each hands the draft of the flags to do or, if there is none, every draft of stdin.
-func (d *draftFlags) each(app *cli.App, args []string, do func(account.Draft) error) error {
+func (d *draftFlags) each(app *cli.App, do func(account.Draft) error) error {
 	if d.protocol != protocolAuto && !account.Protocol(d.protocol).Known() {
 		return cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
 	}
 	if d.to == "" && d.text == "" {
-		if err := cli.OnlyDash(args); err != nil {
-			return err
-		}
 		return cli.Filter(app, func(in record.Draft) error {
 			if in.Protocol == "" {
 				in.Protocol = d.protocol
@@ -103,7 +105,7 @@ func (d *draftFlags) each(app *cli.App, args []string, do func(account.Draft) er
 	if d.to == "" {
 		return cli.UsageError(errors.New("--text needs --to"))
 	}
-	if len(args) > 0 {
+	if d.dash {
 		return cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
 	}
 	draft, err := parseDraft(record.Draft{
@@ -203,7 +205,7 @@ type sendOptions struct {
 	routeFlags
 }
 
-func runSend(ctx context.Context, app *cli.App, opts *sendOptions, args []string) error {
+func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 	options, err := opts.storeFlags.options(app)
 	if err == nil {
 		options, err = opts.routeFlags.options(options)
@@ -211,19 +213,18 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions, args []string
 	if err != nil {
 		return err
 	}
-	return sendDrafts(ctx, app, &opts.draftFlags, options, args,
-		func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
-			draft.OnlySync = opts.route == record.RouteSync
-			return a.Send(ctx, draft)
-		})
+	send := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+		draft.OnlySync = opts.route == record.RouteSync
+		return a.Send(ctx, draft)
+	}
+	return sendDrafts(ctx, app, &opts.draftFlags, options, send)
 }
 
 // sendDrafts seals each draft into the outbox, sends it and prints its receipt.
-func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, args []string,
-	seal sealFunc) error {
+func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, seal sealFunc) error {
 	var a *account.Account
 	var router *route.Router
-	err := drafts.each(app, args, func(draft account.Draft) error {
+	err := drafts.each(app, func(draft account.Draft) error {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error

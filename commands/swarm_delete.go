@@ -10,7 +10,12 @@ import (
 	"sessiontool/lib/route"
 )
 
+type swarmDeleteOptions struct {
+	hashes []string // none for those of stdin
+}
+
 func newSwarmDeleteCommand(app *cli.App) *cobra.Command {
+	opts := &swarmDeleteOptions{}
 	return app.Command(cli.Spec{
 		Use:   "delete [HASH...]",
 		Short: "Delete stored messages of the account, on today's network",
@@ -27,9 +32,15 @@ func newSwarmDeleteCommand(app *cli.App) *cobra.Command {
 			record.ExitClock:   "",
 		}),
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
-				return router.Delete(ctx, hashes)
-			})
+			opts.hashes = args
+			return runSwarmDelete(ctx, app, opts)
 		}),
 	})
+}
+
+func runSwarmDelete(ctx context.Context, app *cli.App, opts *swarmDeleteOptions) error {
+	remove := func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+		return router.Delete(ctx, hashes)
+	}
+	return changeMessages(ctx, app, opts.hashes, remove)
 }

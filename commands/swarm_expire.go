@@ -13,8 +13,13 @@ import (
 	"sessiontool/lib/rpc"
 )
 
+type swarmExpireOptions struct {
+	ttl    time.Duration
+	hashes []string // none for those of stdin
+}
+
 func newSwarmExpireCommand(app *cli.App) *cobra.Command {
-	var ttl time.Duration
+	opts := &swarmExpireOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "expire --ttl TIME [HASH...]",
 		Short: "Change how long stored messages of the account are kept, on today's network",
@@ -32,14 +37,20 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 			record.ExitClock:   "",
 		}),
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {
-				return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
-			}
-			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
-				return router.Expire(ctx, hashes, ttl)
-			})
+			opts.hashes = args
+			return runSwarmExpire(ctx, app, opts)
 		}),
 	})
-	cmd.Flags().DurationVar(&ttl, "ttl", 0, "how long from now, at most 720h")
+	cmd.Flags().DurationVar(&opts.ttl, "ttl", 0, "how long from now, at most 720h")
 	return cmd
+}
+
+func runSwarmExpire(ctx context.Context, app *cli.App, opts *swarmExpireOptions) error {
+	if opts.ttl <= 0 || opts.ttl > rpc.MaxPrivateTTL {
+		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc.MaxPrivateTTL))
+	}
+	expire := func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+		return router.Expire(ctx, hashes, opts.ttl)
+	}
+	return changeMessages(ctx, app, opts.hashes, expire)
 }

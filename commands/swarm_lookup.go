@@ -11,7 +11,12 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
+type swarmLookupOptions struct {
+	ids []string // none for those of stdin
+}
+
 func newSwarmLookupCommand(app *cli.App) *cobra.Command {
+	opts := &swarmLookupOptions{}
 	return app.Command(cli.Spec{
 		Use:   "lookup [ID...]",
 		Short: "Ask which nodes keep a Session ID's messages",
@@ -27,13 +32,16 @@ func newSwarmLookupCommand(app *cli.App) *cobra.Command {
 			record.ExitUsage:   "not a Session ID",
 			record.ExitPartial: "",
 		}),
-		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmLookup(ctx, app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.ids = args
+			return runSwarmLookup(ctx, app, opts)
+		}),
 	})
 }
 
-func runSwarmLookup(ctx context.Context, app *cli.App, args []string) error {
+func runSwarmLookup(ctx context.Context, app *cli.App, opts *swarmLookupOptions) error {
 	var client *network.Client
-	return app.EachName(args, func(name string) error {
+	return app.EachName(opts.ids, func(name string) error {
 		id, err := sessionid.Parse(name)
 		if err != nil {
 			return err

@@ -14,13 +14,14 @@ import (
 )
 
 func newSwarmStoreCommand(app *cli.App) *cobra.Command {
-	store := &storeFlags{}
+	opts := &storeFlags{}
 	cmd := app.Command(cli.Spec{
 		Use:   "store [-]",
 		Short: "Store envelopes in their recipients' swarms",
 		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
 			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.",
 		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store"},
+		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeReceipt},
 		Exits: cli.NetworkExits().With(cli.Exits{
@@ -28,17 +29,14 @@ func newSwarmStoreCommand(app *cli.App) *cobra.Command {
 			record.ExitRefused: "",
 			record.ExitClock:   "",
 		}),
-		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmStore(ctx, app, store, args) }),
+		Run: app.Run(func(ctx context.Context, _ []string) error { return runSwarmStore(ctx, app, opts) }),
 	})
-	store.add(cmd.Flags())
+	opts.add(cmd.Flags())
 	return cmd
 }
 
-func runSwarmStore(ctx context.Context, app *cli.App, store *storeFlags, args []string) error {
-	if err := cli.OnlyDash(args); err != nil {
-		return err
-	}
-	options, err := store.options(app)
+func runSwarmStore(ctx context.Context, app *cli.App, opts *storeFlags) error {
+	options, err := opts.options(app)
 	if err != nil {
 		return err
 	}

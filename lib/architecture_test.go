@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -88,11 +89,10 @@ type source struct {
 	test bool
 }
 
-// sources parses all Go files of this module.
-func sources(t *testing.T) (all []source) {
-	t.Helper()
+// parseSources parses all Go files of this module, once for all tests.
+var parseSources = sync.OnceValues(func() (all []source, err error) {
 	root := ".."
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -114,6 +114,13 @@ func sources(t *testing.T) (all []source) {
 		all = append(all, source{filepath.ToSlash(pkg), filepath.Base(path), file, strings.HasSuffix(path, "_test.go")})
 		return err
 	})
+	return all, err
+})
+
+// sources returns all Go files of this module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	all, err := parseSources()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,13 +20,13 @@ const backupWarning = "One keystore at a time may be in use: two copies that bot
 	"messages are lost. An old copy cannot read what came after it was made; then a friend request with --again\n" +
 	"starts a new session."
 
-type exportOptions struct {
+type identityExportOptions struct {
 	backup        string
 	newPassphrase cli.PassphraseFlags
 }
 
-func newExportCommand(app *cli.App) *cobra.Command {
-	opts := &exportOptions{}
+func newIdentityExportCommand(app *cli.App) *cobra.Command {
+	opts := &identityExportOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "export",
 		Short: "Print the account's secret recovery words, or write a backup of everything",
@@ -52,7 +52,7 @@ func newExportCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runIdentityExport(ctx context.Context, app *cli.App, opts *exportOptions) error {
+func runIdentityExport(ctx context.Context, app *cli.App, opts *identityExportOptions) error {
 	read := opts.newPassphrase.Source()
 	switch {
 	case opts.backup == "" && read != nil:
@@ -107,90 +107,12 @@ func publish(path string, write func(io.Writer) error) (size int64, err error) {
 	return size, nil
 }
 
-func newRestoreCommand(app *cli.App) *cobra.Command {
-	return app.Command(cli.Spec{
-		Use:   "restore FILE",
-		Short: "Make a keystore from a backup",
-		Long: "Make a keystore from what 'identity export --backup' wrote (- reads it from stdin), with all accounts,\n" +
-			"sessions and messages. It opens with the backup's passphrase; 'identity passphrase' changes that. A folder\n" +
-			"that has a keystore already is left alone, and if the backup or the passphrase is not right nothing is made.\n" +
-			"From the 13 words an account is restored by 'keygen --mnemonic-file'.\n\n" + backupWarning,
-		Examples: []string{
-			"sessiontool identity restore saved.backup --passphrase-file passphrase.txt",
-			"sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",
-		},
-		Args:   cobra.ExactArgs(1),
-		Prints: []string{record.TypeIdentity},
-		Exits: cli.Exits{
-			record.ExitUsage:  "there is a keystore already",
-			record.ExitAuth:   "not a backup, or not its passphrase",
-			record.ExitLocked: "",
-		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runIdentityRestore(ctx, app, args) }),
-	})
-}
-
-func runIdentityRestore(ctx context.Context, app *cli.App, args []string) error {
-	in := app.Streams.In
-	if args[0] != "-" {
-		file, err := os.Open(args[0])
-		if err != nil {
-			return cli.UsageError(err)
-		}
-		defer file.Close()
-		in = file
-	} else if app.Streams.InIsTerminal {
-		return cli.ErrStdinTerminal
-	}
-	store, err := app.RestoreKeystore(ctx, in)
+func exportIdentity(ctx context.Context, app *cli.App) error {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
-	return printIdentities(ctx, app, store)
-}
-
-type passphraseOptions struct {
-	cli.PassphraseFlags
-	keyFile bool
-}
-
-func newPassphraseCommand(app *cli.App) *cobra.Command {
-	opts := &passphraseOptions{}
-	cmd := app.Command(cli.Spec{
-		Use:   "passphrase",
-		Short: "Change what opens the keystore",
-		Long: "Change the keystore's passphrase, give one to a keystore that opens with a key file, or with --key-file the\n" +
-			"other way round, which suits cron. The flags without 'new' open the keystore as it is. Commands that run\n" +
-			"go on. Backups keep the passphrase that they were made with.",
-		Examples: []string{
-			"sessiontool identity passphrase --new-passphrase-file passphrase.txt",
-			"sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
-		},
-		Args:   cobra.NoArgs,
-		Prints: []string{record.TypeKeystore},
-		Exits:  cli.AccountExits(),
-		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityPassphrase(ctx, app, opts) }),
-	})
-	opts.AddNew(cmd.Flags())
-	cmd.Flags().BoolVar(&opts.keyFile, "key-file", false, "open with a key file beside the keystore, without a passphrase")
-	return cmd
-}
-
-func runIdentityPassphrase(ctx context.Context, app *cli.App, opts *passphraseOptions) error {
-	read := opts.Source()
-	if (read != nil) == opts.keyFile {
-		return cli.UsageError(errors.New("give either a new passphrase, as with --ask-new-passphrase, or --key-file"))
-	}
-	store, err := app.OpenKeystore(ctx)
-	if err != nil {
-		return err
-	}
-	if err := store.ChangePassphrase(ctx, keystore.Unlock{Passphrase: read}); err != nil {
-		return err
-	}
-	out := record.Keystore{Type: record.TypeKeystore, Dir: app.KeystoreDir, OpensWith: "passphrase"}
-	if opts.keyFile {
-		out.OpensWith = "key_file"
-	}
-	return app.Print(out)
+	identity := identityRecord(a)
+	identity.Mnemonic = a.Mnemonic()
+	return app.Print(identity)
 }

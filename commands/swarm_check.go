@@ -13,8 +13,13 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// newCheckCommand makes 'swarm check'.
-func newCheckCommand(app *cli.App) *cobra.Command {
+type swarmCheckOptions struct {
+	ids []string // none for the account's own
+}
+
+// newSwarmCheckCommand makes 'swarm check'.
+func newSwarmCheckCommand(app *cli.App) *cobra.Command {
+	opts := &swarmCheckOptions{}
 	return app.Command(cli.Spec{
 		Use:   "check [ID...]",
 		Short: "See whether the members of a swarm are there and hold the same messages",
@@ -36,12 +41,15 @@ func newCheckCommand(app *cli.App) *cobra.Command {
 			record.ExitUsage:   "not a Session ID",
 			record.ExitPartial: "",
 		}),
-		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmCheck(ctx, app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.ids = args
+			return runSwarmCheck(ctx, app, opts)
+		}),
 	})
 }
 
-func runSwarmCheck(ctx context.Context, app *cli.App, args []string) error {
-	if len(args) == 0 {
+func runSwarmCheck(ctx context.Context, app *cli.App, opts *swarmCheckOptions) error {
+	if len(opts.ids) == 0 {
 		a, router, err := app.OpenRouter(ctx, route.Options{})
 		if err != nil {
 			return err
@@ -49,7 +57,7 @@ func runSwarmCheck(ctx context.Context, app *cli.App, args []string) error {
 		return checkSwarm(ctx, app, router, a.ID())
 	}
 	var router *route.Router
-	return app.EachName(args, func(name string) error {
+	return app.EachName(opts.ids, func(name string) error {
 		id, err := sessionid.Parse(name)
 		if err != nil {
 			return err

@@ -17,14 +17,15 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-type mapOptions struct {
+type swarmMapOptions struct {
 	out    string
 	format string
+	ids    []string // to mark
 }
 
-// newMapCommand makes 'swarm map'.
-func newMapCommand(app *cli.App) *cobra.Command {
-	opts := &mapOptions{}
+// newSwarmMapCommand makes 'swarm map'.
+func newSwarmMapCommand(app *cli.App) *cobra.Command {
+	opts := &swarmMapOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "map [ID...]",
 		Short: "Draw the ring of swarms, their nodes and where Session IDs fall",
@@ -41,7 +42,10 @@ func newMapCommand(app *cli.App) *cobra.Command {
 			record.ExitUsage:   "not a Session ID, or the file cannot be written",
 			record.ExitPartial: "",
 		}),
-		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmMap(ctx, app, opts, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.ids = args
+			return runSwarmMap(ctx, app, opts)
+		}),
 	})
 	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
 	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
@@ -49,7 +53,7 @@ func newMapCommand(app *cli.App) *cobra.Command {
 }
 
 // draw settles the format and returns what makes it.
-func (opts *mapOptions) draw() (func(picture.Ring) []byte, error) {
+func (opts *swarmMapOptions) draw() (func(picture.Ring) []byte, error) {
 	switch opts.out {
 	case "":
 		return nil, cli.UsageError(errors.New("--out is required"))
@@ -71,15 +75,15 @@ func (opts *mapOptions) draw() (func(picture.Ring) []byte, error) {
 	return nil, cli.UsageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
 }
 
-func runSwarmMap(ctx context.Context, app *cli.App, opts *mapOptions, args []string) error {
+func runSwarmMap(ctx context.Context, app *cli.App, opts *swarmMapOptions) error {
 	draw, err := opts.draw()
 	if err != nil {
 		return err
 	}
 	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}}
 	var drawing picture.Ring
-	if len(args) > 0 {
-		err = app.EachName(args, func(name string) error {
+	if len(opts.ids) > 0 {
+		err = app.EachName(opts.ids, func(name string) error {
 			id, err := sessionid.Parse(name)
 			if err == nil {
 				out.SessionIDs = append(out.SessionIDs, id.String())

@@ -11,7 +11,12 @@ import (
 	"sessiontool/lib/record"
 )
 
+type errorsOptions struct {
+	names []string // none for all
+}
+
 func newErrorsCommand(app *cli.App) *cobra.Command {
+	opts := &errorsOptions{}
 	return app.Command(cli.Spec{
 		Use:   "errors [CODE...]",
 		Short: "Tell what error codes mean and what to do about them",
@@ -30,16 +35,19 @@ func newErrorsCommand(app *cli.App) *cobra.Command {
 		},
 		Prints: []string{record.TypeErrorCode},
 		Exits:  cli.Exits{record.ExitUsage: "no such code"},
-		Run:    app.Run(func(_ context.Context, args []string) error { return runErrors(app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.names = args
+			return runErrors(ctx, app, opts)
+		}),
 	})
 }
 
-func runErrors(app *cli.App, names []string) error {
+func runErrors(_ context.Context, app *cli.App, opts *errorsOptions) error {
 	infos := record.Codes
-	if len(names) > 0 {
+	if len(opts.names) > 0 {
 		infos = nil
 	}
-	for _, name := range names {
+	for _, name := range opts.names {
 		found := 0
 		for _, info := range record.Codes {
 			if name == string(info.Code) || name == strconv.Itoa(info.Exit) {

@@ -248,8 +248,8 @@ func (a *asking) round(ctx context.Context) error {
 			a.leave()
 			return nil
 		}
-		if a.Call.Slow && a.done >= a.Enough && grace == nil {
-			timer := time.NewTimer(a.grace)
+		if left := a.left(); left > 0 && grace == nil {
+			timer := time.NewTimer(left)
 			defer timer.Stop()
 			grace = timer.C
 		}
@@ -268,8 +268,9 @@ func (a *asking) round(ctx context.Context) error {
 				side.late = true
 			}
 		case <-grace:
+			grace = nil
 			for _, side := range a.active {
-				side.late = true
+				side.late = side.late || a.Call.Slow
 			}
 		case <-ctx.Done():
 			a.leave()
@@ -400,18 +401,50 @@ func (a *asking) wants() bool {
 
 // over reports whether nothing is worth waiting for.
 func (a *asking) over() bool {
-	if a.stopped || len(a.active) == 0 {
+	if a.stopped || len(a.active) == 0 || a.done >= a.Sides {
 		return true
 	}
-	if a.done < a.Enough && (a.settled == 0 || a.done+a.settled < witnessesEnough) {
+	if !a.enough() {
 		return false
 	}
 	for _, side := range a.active {
-		if !side.late && !side.suspect {
+		if !side.suspect && (!side.late || time.Since(side.started) < a.patience()) {
 			return false
 		}
 	}
 	return true
+}
+
+func (a *asking) enough() bool {
+	return a.done >= a.Enough || a.settled > 0 && a.done+a.settled >= witnessesEnough
+}
+
+// leaveAfter is what a member has for its answer at least before it is left, even if it is late: another one may be asked
+// beside it sooner, but what a busy machine says late is worth this wait.
+const leaveAfter = time.Second
+
+// patience is how long a late member is waited for. One that may take its time has had more than others when it is late.
+func (a *asking) patience() time.Duration {
+	if a.Call.Slow {
+		return 0
+	}
+	return leaveAfter
+}
+
+// left is how long those that are still active are waited for once there are enough; 0 means until something happens.
+func (a *asking) left() (longest time.Duration) {
+	switch {
+	case !a.enough():
+		return 0
+	case a.Call.Slow:
+		return a.grace
+	}
+	for _, side := range a.active {
+		if side.late && !side.suspect {
+			longest = max(longest, a.patience()-time.Since(side.started))
+		}
+	}
+	return longest
 }
 
 // leave tells the judge of those that are not waited for.

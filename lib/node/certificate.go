@@ -1,8 +1,10 @@
 package node
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -18,21 +20,45 @@ import (
 	"sessiontool/lib/internal/atomicfile"
 )
 
+// certificateKey is the kind of a certificate's key.
+type certificateKey int
+
 const (
-	// certificateFile holds the TLS certificate and its private key in PEM.
+	keyP256 certificateKey = iota
+	keyRSA2048
+)
+
+// file is where a certificate with this kind of key and its private key lie, in PEM.
+func (k certificateKey) file() string {
+	if k == keyRSA2048 {
+		return "tls-rsa.pem"
+	}
+	return certificateFile
+}
+
+// generate makes a key.
+func (k certificateKey) generate(random io.Reader) (crypto.Signer, error) {
+	if k == keyRSA2048 {
+		return rsa.GenerateKey(random, 2048)
+	}
+	return ecdsa.GenerateKey(elliptic.P256(), random)
+}
+
+const (
 	certificateFile = "tls.pem"
 	// certificateLife is that of the 2020 server's certificates (node notes, section 1).
 	certificateLife = 10000 * 24 * time.Hour
 )
 
-// loadCertificate returns the self-signed certificate kept in dir, which exists. It makes one at the first call.
+// loadCertificate returns the self-signed certificate kept in dir, which exists. It makes one at the first call for a kind
+// of key.
 // The error is ErrFolder, and also ErrKeyFile if others may read the file. Nobody can check it: what binds a node to its
 // keys is the onion layer.
-func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certificate, error) {
-	path := filepath.Join(dir, certificateFile)
+func loadCertificate(dir string, rules *TLSRules, random io.Reader, now time.Time) (tls.Certificate, error) {
+	path := filepath.Join(dir, rules.Key.file())
 	kept, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if kept, err = makeCertificate(random, now); err == nil {
+		if kept, err = makeCertificate(rules, random, now); err == nil {
 			err = atomicfile.Write(path, kept, 0o600)
 		}
 	}
@@ -46,9 +72,9 @@ func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certifica
 	return certificate, nil
 }
 
-// makeCertificate returns a fresh ECDSA P-256 key and its self-signed certificate in PEM.
-func makeCertificate(random io.Reader, now time.Time) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
+// makeCertificate returns a fresh key and its self-signed certificate in PEM.
+func makeCertificate(rules *TLSRules, random io.Reader, now time.Time) ([]byte, error) {
+	key, err := rules.Key.generate(random)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +85,9 @@ func makeCertificate(random io.Reader, now time.Time) ([]byte, error) {
 		NotAfter:     now.Add(certificateLife),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if rules.Subject != nil {
+		rules.Subject(&template.Subject)
 	}
 	certificate, err := x509.CreateCertificate(random, template, template, key.Public(), key)
 	if err != nil {

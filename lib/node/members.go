@@ -85,6 +85,7 @@ type view struct {
 	swarms    map[swarm.SwarmID][]*peer
 	ids       []swarm.SwarmID // the keys of swarms
 	self      *peer           // nil if the list lacks this node
+	states    []rpc.NodeState // the node list as it came, with nodes that are no peers
 }
 
 // newView reads a node list. Swarm members stay in the list's order; of entries with the same key the first counts.
@@ -98,6 +99,7 @@ func newView(result *rpc.ServiceNodesResult, self string) (*view, error) {
 		peers:     make(map[string]*peer, len(result.States)),
 		addresses: make(map[string]*peer, len(result.States)),
 		swarms:    make(map[swarm.SwarmID][]*peer),
+		states:    result.States,
 	}
 	for _, state := range result.States {
 		p, ok := newPeer(state)

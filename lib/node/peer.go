@@ -88,17 +88,6 @@ func identityCertificate(keys Keys, now time.Time) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{certificate}, PrivateKey: private}, nil
 }
 
-// chooseCertificate shows identity to those who ask for it by name, and clients to everybody else: what clients of 2020
-// understand.
-func chooseCertificate(name string, identity, clients tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		if hello.ServerName == name {
-			return &identity, nil
-		}
-		return &clients, nil
-	}
-}
-
 // newPeerRequest makes a POST to another node that may be sent again if a kept connection turns out to be dead: all
 // kinds of request between nodes may arrive twice without harm.
 func newPeerRequest(ctx context.Context, to *peer, path string, body []byte) (*http.Request, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
@@ -88,6 +89,8 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
 	propose("protocol", words(protocolAuto, "2020", "today"))
 	propose("generation", words("2020", "today", generationBoth))
+	propose("like", words(devnet.Likenesses()...))
+	propose("seed-time", words("date", "last-modified", "none"))
 	propose("format", words("svg", "dot"))
 	takesID := strings.Contains(cmd.Use, " ID") || strings.Contains(cmd.Use, " [ID")
 	if takesID && cmd.ValidArgsFunction == nil {

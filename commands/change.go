@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/rpc"
@@ -20,7 +21,7 @@ import (
 // changeFunc changes stored messages, named by their hashes.
 type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error)
 
-func newDeleteCommand(app *App) *cobra.Command {
+func newDeleteCommand(app *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete [HASH...]",
 		Short: "Delete stored messages of the account, on today's network",
@@ -28,15 +29,15 @@ func newDeleteCommand(app *App) *cobra.Command {
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
 		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
-			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+		RunE: app.Run(func(ctx context.Context, args []string) error {
+			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Delete(ctx, hashes)
 			})
 		}),
 	}
 }
 
-func newExpireCommand(app *App) *cobra.Command {
+func newExpireCommand(app *cli.App) *cobra.Command {
 	var ttl time.Duration
 	cmd := &cobra.Command{
 		Use:   "expire --ttl TIME [HASH...]",
@@ -46,11 +47,11 @@ func newExpireCommand(app *App) *cobra.Command {
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
 		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		RunE: app.Run(func(ctx context.Context, args []string) error {
 			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {
-				return usageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
+				return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
 			}
-			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Expire(ctx, hashes, ttl)
 			})
 		}),
@@ -60,12 +61,12 @@ func newExpireCommand(app *App) *cobra.Command {
 }
 
 // changeMessages changes the messages that args or, if there are none, the items of stdin name.
-func (app *App) changeMessages(ctx context.Context, args []string, change changeFunc) error {
-	hashes, err := app.namedHashes(args)
+func changeMessages(ctx context.Context, app *cli.App, args []string, change changeFunc) error {
+	hashes, err := namedHashes(app, args)
 	if err != nil || len(hashes) == 0 {
 		return err
 	}
-	_, router, err := app.openRouter(ctx, route.Options{})
+	_, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (app *App) changeMessages(ctx context.Context, args []string, change change
 		if err != nil {
 			return err
 		}
-		if err := app.print(out); err != nil {
+		if err := app.Print(out); err != nil {
 			return err
 		}
 	}
@@ -95,11 +96,11 @@ func isMessageHash(name string) bool {
 }
 
 // namedHashes collects hashes, each once.
-func (app *App) namedHashes(args []string) (hashes []string, err error) {
+func namedHashes(app *cli.App, args []string) (hashes []string, err error) {
 	taken := make(map[hashName]bool)
 	take := func(name hashName) error {
 		if !isMessageHash(string(name)) {
-			return fmt.Errorf("%w: %.200q is not a message hash", errBadInput, string(name))
+			return fmt.Errorf("%w: %.200q is not a message hash", cli.ErrBadInput, string(name))
 		}
 		if !taken[name] {
 			taken[name] = true
@@ -108,7 +109,7 @@ func (app *App) namedHashes(args []string) (hashes []string, err error) {
 		return nil
 	}
 	if len(args) == 0 || len(args) == 1 && args[0] == "-" {
-		err := filter(app, take)
+		err := cli.Filter(app, take)
 		return hashes, err
 	}
 	for _, arg := range args {

@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/rpc"
 )
 
-func newClockCommand(app *App) *cobra.Command {
+func newClockCommand(app *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "clock",
 		Short: "Compare this machine's clock with the network's",
@@ -22,12 +23,12 @@ func newClockCommand(app *App) *cobra.Command {
 			"on; a clock that is off should be set all the same.",
 		Example: "  sessiontool clock --select offset_ms",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printClock(ctx) }),
+		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
 	}
 }
 
-func (app *App) printClock(ctx context.Context) error {
-	client, err := app.openNetwork()
+func runClock(ctx context.Context, app *cli.App) error {
+	client, err := app.OpenNetwork()
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (app *App) printClock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := app.print(out); err != nil {
+	if err := app.Print(out); err != nil {
 		return err
 	}
 	return clockProblem(out)

@@ -5,28 +5,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
-func newContactCommand(app *App) *cobra.Command {
+func newContactCommand(app *cli.App) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "Print a contact record for everybody this account has dealt with", Args: cobra.NoArgs,
 		Example: "  sessiontool contact list",
-		RunE:    app.runE(app.listContacts),
+		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runContactList(ctx, app) }),
 	}
 	show := &cobra.Command{
 		Use: "show ID", Short: "Print one contact", Args: cobra.ExactArgs(1),
 		Example: "  sessiontool contact show $BOB",
-		RunE:    app.runE(app.showContact),
+		RunE:    app.Run(func(ctx context.Context, args []string) error { return runContactShow(ctx, app, args) }),
 	}
 	remove := &cobra.Command{
 		Use: "remove ID", Short: "Forget a contact and the session with it", Args: cobra.ExactArgs(1),
 		Long: "Forget a contact, the session with it and its friend requests. Messages already received stay in the\n" +
 			"inbox. To talk again, one of the two sends a new friend request.",
 		Example: "  sessiontool contact remove $BOB",
-		RunE:    app.runE(app.removeContact),
+		RunE:    app.Run(func(ctx context.Context, args []string) error { return runContactRemove(ctx, app, args) }),
 	}
 	code := ""
 	verify := &cobra.Command{
@@ -39,15 +40,15 @@ func newContactCommand(app *App) *cobra.Command {
 		Example: "  sessiontool contact verify $BOB --select safety_number\n" +
 			"  sessiontool contact verify $BOB --code \"$DIGITS\"",
 	}
-	verify.RunE = app.runE(func(ctx context.Context, args []string) error {
-		return app.verifyContact(ctx, args, code, verify.Flags().Changed("code"))
+	verify.RunE = app.Run(func(ctx context.Context, args []string) error {
+		return runContactVerify(ctx, app, args, code, verify.Flags().Changed("code"))
 	})
 	verify.Flags().StringVar(&code, "code", "", "digits that the contact sees; spaces do not count")
-	return parent("contact", "List, show, verify and remove contacts", "", list, show, verify, remove)
+	return cli.Parent("contact", "List, show, verify and remove contacts", "", list, show, verify, remove)
 }
 
-func (app *App) listContacts(ctx context.Context, _ []string) error {
-	a, err := app.openAccount(ctx)
+func runContactList(ctx context.Context, app *cli.App) error {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (app *App) listContacts(ctx context.Context, _ []string) error {
 		return err
 	}
 	for _, contact := range contacts {
-		if err := app.print(contactRecord(a, contact)); err != nil {
+		if err := app.Print(contactRecord(a, contact)); err != nil {
 			return err
 		}
 	}
@@ -64,17 +65,17 @@ func (app *App) listContacts(ctx context.Context, _ []string) error {
 }
 
 // openContact opens the account and reads whom it is to be about.
-func (app *App) openContact(ctx context.Context, text string) (*account.Account, sessionid.ID, error) {
+func openContact(ctx context.Context, app *cli.App, text string) (*account.Account, sessionid.ID, error) {
 	id, err := sessionid.Parse(text)
 	if err != nil {
 		return nil, id, err
 	}
-	a, err := app.openAccount(ctx)
+	a, err := app.OpenAccount(ctx)
 	return a, id, err
 }
 
-func (app *App) showContact(ctx context.Context, args []string) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactShow(ctx context.Context, app *cli.App, args []string) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
@@ -82,13 +83,13 @@ func (app *App) showContact(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return app.print(contactRecord(a, contact))
+	return app.Print(contactRecord(a, contact))
 }
 
-// verifyContact prints the safety number, after comparing it with code if that is given: an empty one, such as a
+// runContactVerify prints the safety number, after comparing it with code if that is given: an empty one, such as a
 // script's variable that was never set, is a wrong one.
-func (app *App) verifyContact(ctx context.Context, args []string, code string, compare bool) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactVerify(ctx context.Context, app *cli.App, args []string, code string, compare bool) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
@@ -103,16 +104,16 @@ func (app *App) verifyContact(ctx context.Context, args []string, code string, c
 	}
 	out := contactRecord(a, contact)
 	out.SafetyNumber = a.SafetyNumber(id)
-	return app.print(out)
+	return app.Print(out)
 }
 
-func (app *App) removeContact(ctx context.Context, args []string) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactRemove(ctx context.Context, app *cli.App, args []string) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
 	if err := a.RemoveContact(ctx, id); err != nil {
 		return err
 	}
-	return app.print(record.Removed{Type: record.TypeRemoved, Kind: "contact", Account: a.Name(), SessionID: id.String()})
+	return app.Print(record.Removed{Type: record.TypeRemoved, Kind: "contact", Account: a.Name(), SessionID: id.String()})
 }

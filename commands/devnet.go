@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
@@ -40,7 +41,7 @@ type devnetOptions struct {
 	faults        []string
 }
 
-func newDevnetCommand(app *App) *cobra.Command {
+func newDevnetCommand(app *cli.App) *cobra.Command {
 	opts := &devnetOptions{}
 	up := &cobra.Command{
 		Use:   "up",
@@ -68,9 +69,9 @@ func newDevnetCommand(app *App) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.detach {
-				return app.runE(func(ctx context.Context, _ []string) error { return app.detachDevnet(ctx, opts) })(cmd, args)
+				return app.Run(func(ctx context.Context, _ []string) error { return runDevnetUpDetached(ctx, app, opts) })(cmd, args)
 			}
-			return app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runDevnet(ctx, opts) })(cmd, args)
+			return app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runDevnetUp(ctx, app, opts) })(cmd, args)
 		},
 	}
 	up.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
@@ -90,38 +91,38 @@ func newDevnetCommand(app *App) *cobra.Command {
 	status := &cobra.Command{
 		Use: "status", Short: "Print the running devnet's network record", Args: cobra.NoArgs,
 		Example: "  sessiontool devnet status",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.devnetStatus(ctx, opts) }),
+		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runDevnetStatus(ctx, app, opts) }),
 	}
 	down := &cobra.Command{
 		Use: "down", Short: "Stop the running devnet", Args: cobra.NoArgs,
 		Example: "  sessiontool devnet down",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.stopDevnet(ctx, opts) }),
+		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runDevnetDown(ctx, app, opts) }),
 	}
-	cmd := parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
+	cmd := cli.Parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
 		up, status, down, newFaultCommand(app, opts), newDifficultyCommand(app, opts))
 	cmd.PersistentFlags().StringVar(&opts.dir, "dir", "", "folder of the devnet (default: in the user's state folder)")
 	return cmd
 }
 
 // devnetDir returns the absolute folder of the devnet that the flags name.
-func (app *App) devnetDir(opts *devnetOptions) (string, error) {
+func devnetDir(app *cli.App, opts *devnetOptions) (string, error) {
 	if opts.dir != "" {
 		return filepath.Abs(opts.dir)
 	}
-	dir, err := stateDir(app.streams.Env)
+	dir, err := cli.StateDir(app.Streams.Env)
 	return filepath.Join(dir, "devnet"), err
 }
 
 // findDevnet returns the running devnet in --dir, or without it the newest one.
-func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
-	running, err := app.devnets()
+func findDevnet(app *cli.App, opts *devnetOptions) (*cli.DevnetNote, error) {
+	running, err := app.Devnets()
 	if err != nil {
 		return nil, err
 	}
 	if opts.dir == "" && len(running) > 0 {
 		return &running[0], nil
 	}
-	dir, err := app.devnetDir(opts)
+	dir, err := devnetDir(app, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -130,24 +131,24 @@ func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
 			return &note, nil
 		}
 	}
-	return nil, errNoNetwork
+	return nil, cli.ErrNoNetwork
 }
 
 // checkDevnet refuses options that make no network, and a folder that is in use.
-func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
+func checkDevnet(app *cli.App, opts *devnetOptions) (dir string, err error) {
 	switch {
 	case opts.nodes != 0 && opts.nodes < 4:
-		return "", usageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
+		return "", cli.UsageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
 	case opts.nodes > devnet.MaxNodes:
-		return "", usageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
-	case !nameable(opts.name):
-		return "", usageError(fmt.Errorf("--name %q is nothing that --network takes for a name", opts.name))
+		return "", cli.UsageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
+	case !cli.Nameable(opts.name):
+		return "", cli.UsageError(fmt.Errorf("--name %q is nothing that --network takes for a name", opts.name))
 	case opts.swarmSize < 1:
-		return "", usageError(errors.New("--swarm-size must be positive"))
+		return "", cli.UsageError(errors.New("--swarm-size must be positive"))
 	case opts.difficulty < 1:
-		return "", usageError(errors.New("--difficulty must be positive"))
+		return "", cli.UsageError(errors.New("--difficulty must be positive"))
 	case opts.generation != generationBoth && !rpc.Generation(opts.generation).Known():
-		return "", usageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
+		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
 	}
 	if err := opts.limits.check(); err != nil {
 		return "", err
@@ -155,16 +156,16 @@ func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
 	if _, err := opts.likeness(); err != nil {
 		return "", err
 	}
-	if dir, err = app.devnetDir(opts); err != nil {
+	if dir, err = devnetDir(app, opts); err != nil {
 		return "", err
 	}
-	running, err := app.devnets()
+	running, err := app.Devnets()
 	if err != nil {
 		return "", err
 	}
 	for _, note := range running {
 		if note.Dir == dir {
-			return "", fmt.Errorf("%w: in %s, process %d", errDevnetRunning, dir, note.Network.PID)
+			return "", fmt.Errorf("%w: in %s, process %d", cli.ErrDevnetRunning, dir, note.Network.PID)
 		}
 	}
 	return dir, os.MkdirAll(dir, 0o700)
@@ -186,24 +187,24 @@ func (opts *devnetOptions) likeness() (devnet.Likeness, error) {
 	like, err := devnet.Like(opts.like)
 	switch only := like.Nodes.Generation; {
 	case err != nil:
-		return like, usageError(fmt.Errorf("--like: %w", err))
+		return like, cli.UsageError(fmt.Errorf("--like: %w", err))
 	case only != "" && opts.only() != "" && opts.only() != only:
-		return like, usageError(fmt.Errorf("--like %s does not go with --generation %s: such servers serve %s alone", opts.like, opts.generation, only))
+		return like, cli.UsageError(fmt.Errorf("--like %s does not go with --generation %s: such servers serve %s alone", opts.like, opts.generation, only))
 	case opts.seedTime == "":
 		return like, nil
 	case !slices.Contains(devnet.SeedTimes, devnet.SeedTime(opts.seedTime)):
-		return like, usageError(fmt.Errorf("--seed-time %q is none of %v", opts.seedTime, devnet.SeedTimes))
+		return like, cli.UsageError(fmt.Errorf("--seed-time %q is none of %v", opts.seedTime, devnet.SeedTimes))
 	}
 	like.SeedTime = devnet.SeedTime(opts.seedTime)
 	return like, nil
 }
 
 // networkOptions makes of the flags what the devnet is started with.
-func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options, error) {
+func (opts *devnetOptions) networkOptions(app *cli.App, dir string) (devnet.Options, error) {
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
 		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned,
-		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.log,
+		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.Log,
 	}
 	var err error
 	if options.Like, err = opts.likeness(); err != nil {
@@ -215,15 +216,15 @@ func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options,
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || host != "" && net.ParseIP(host) == nil {
-		return options, usageError(fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen))
+		return options, cli.UsageError(fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen))
 	}
 	options.ListenIP, options.SeedPort = host, uint16(number)
 	return options, nil
 }
 
-// runDevnet runs a devnet in this process until ctx ends.
-func (app *App) runDevnet(ctx context.Context, opts *devnetOptions) (err error) {
-	dir, err := app.checkDevnet(opts)
+// runDevnetUp runs a devnet in this process until ctx ends.
+func runDevnetUp(ctx context.Context, app *cli.App, opts *devnetOptions) (err error) {
+	dir, err := checkDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -249,12 +250,12 @@ func (app *App) runDevnet(ctx context.Context, opts *devnetOptions) (err error) 
 		return err
 	}
 	out.MetricsURL = metricsURL
-	remove, err := app.noteDevnet(devnetNote{Network: out, Dir: dir})
+	remove, err := app.NoteDevnet(cli.DevnetNote{Network: out, Dir: dir})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := app.print(out); err != nil {
+	if err := app.Print(out); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -269,7 +270,7 @@ func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
 			_, err = net.SetFault(ctx, nodes, fault)
 		}
 		if err != nil {
-			return usageError(fmt.Errorf("--fault: %w", err))
+			return cli.UsageError(fmt.Errorf("--fault: %w", err))
 		}
 	}
 	return nil
@@ -282,7 +283,7 @@ func serveMetrics(address string, source interface{ WriteMetrics(io.Writer) erro
 	}
 	served, err := devnet.ServeMetrics(address, source, log)
 	if err != nil {
-		return "", nil, usageError(fmt.Errorf("--metrics: %w", err))
+		return "", nil, cli.UsageError(fmt.Errorf("--metrics: %w", err))
 	}
 	return served.URL(), func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -305,9 +306,9 @@ func describeDevnet(net *devnet.Network, dir string, opts *devnetOptions) (recor
 	return out, os.WriteFile(out.File, append(data, '\n'), 0o644)
 }
 
-// devnetStatus prints what the devnet is like now.
-func (app *App) devnetStatus(ctx context.Context, opts *devnetOptions) error {
-	note, err := app.findDevnet(opts)
+// runDevnetStatus prints what the devnet is like now.
+func runDevnetStatus(ctx context.Context, app *cli.App, opts *devnetOptions) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -319,12 +320,12 @@ func (app *App) devnetStatus(ctx context.Context, opts *devnetOptions) error {
 	if err != nil {
 		return err
 	}
-	return app.print(note.now(status))
+	return app.Print(note.WithStatus(status))
 }
 
-// stopDevnet tells a devnet's process to end and waits until it has.
-func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
-	note, err := app.findDevnet(opts)
+// runDevnetDown tells a devnet's process to end and waits until it has.
+func runDevnetDown(ctx context.Context, app *cli.App, opts *devnetOptions) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -332,16 +333,16 @@ func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := terminate(process); err != nil {
+	if err := cli.Terminate(process); err != nil {
 		return err
 	}
-	notes, err := app.devnetNotes()
+	notes, err := app.DevnetNotes()
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for presence.Look(notes, note.presence) == presence.Alive {
+	for presence.Look(notes, note.Presence) == presence.Alive {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -350,5 +351,5 @@ func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
 	}
 	up := false
 	note.Network.Up = &up
-	return app.print(note.Network)
+	return app.Print(note.Network)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -17,7 +18,7 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-func newDoctorCommand(app *App) *cobra.Command {
+func newDoctorCommand(app *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and tell what to do",
@@ -27,7 +28,7 @@ func newDoctorCommand(app *App) *cobra.Command {
 		Example: "  sessiontool doctor\n" +
 			"  sessiontool doctor --select '{name,ok,hint}'",
 		Args: cobra.NoArgs,
-		RunE: app.runDespite(func(ctx context.Context, problem error) error {
+		RunE: app.RunDespite(func(ctx context.Context, problem error) error {
 			return (&doctor{app: app, settings: problem, failed: make(map[string]bool)}).run(ctx)
 		}),
 	}
@@ -35,7 +36,7 @@ func newDoctorCommand(app *App) *cobra.Command {
 
 // doctor is a round of checks, with what one leaves to the next.
 type doctor struct {
-	app      *App
+	app      *cli.App
 	settings error           // what is wrong with the settings
 	failed   map[string]bool // checks that failed or were skipped
 	store    *keystore.Store
@@ -67,12 +68,12 @@ func (d *doctor) run(ctx context.Context) error {
 		} else if err := d.examine(ctx, e, &out); err != nil {
 			return err
 		}
-		if err := d.app.print(out); err != nil {
+		if err := d.app.Print(out); err != nil {
 			return err
 		}
 	}
 	if len(d.failed) > 0 {
-		return errPartial
+		return cli.ErrPartial
 	}
 	return nil
 }
@@ -99,7 +100,7 @@ func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) 
 		return nil
 	}
 	d.failed[e.name] = true
-	problem := describe(err)
+	problem := cli.Describe(err)
 	out.Detail, out.Code, out.Hint = problem.Message, problem.Code, problem.Hint
 	return nil
 }
@@ -108,22 +109,22 @@ func (d *doctor) lookAtConfig(context.Context) (string, error) {
 	if d.settings != nil {
 		return "", d.settings
 	}
-	_, path, err := readConfig(d.app.streams.Env)
+	_, path, err := cli.ReadConfig(d.app.Streams.Env)
 	if err != nil {
 		return "", err
 	}
 	set := 0
-	for _, from := range d.app.origins {
-		if from.kind != originDefault {
+	for _, name := range cli.Settings {
+		if from, _ := d.app.Origin(name); from.Kind != cli.OriginDefault {
 			set++
 		}
 	}
-	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(settings), path), nil
+	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(cli.Settings), path), nil
 }
 
 func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
-	d.store, err = d.app.openKeystore(ctx)
-	return d.app.keystoreDir + " is private and opens", err
+	d.store, err = d.app.OpenKeystore(ctx)
+	return d.app.KeystoreDir + " is private and opens", err
 }
 
 func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
@@ -131,14 +132,14 @@ func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if d.account, err = d.app.openAccount(ctx); err != nil {
+	if d.account, err = d.app.OpenAccount(ctx); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), strings.Join(names, ", ")), nil
 }
 
 func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
-	if d.client, err = d.app.openNetwork(); err != nil {
+	if d.client, err = d.app.OpenNetwork(); err != nil {
 		return "", err
 	}
 	if err := d.client.Refresh(ctx); err != nil {

@@ -7,10 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
-func newErrorsCommand(app *App) *cobra.Command {
+func newErrorsCommand(app *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "errors [CODE...]",
 		Short: "Tell what error codes mean and what to do about them",
@@ -25,11 +26,11 @@ func newErrorsCommand(app *App) *cobra.Command {
 			}
 			return codes, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.runE(func(_ context.Context, args []string) error { return app.printErrorCodes(args) }),
+		RunE: app.Run(func(_ context.Context, args []string) error { return runErrors(app, args) }),
 	}
 }
 
-func (app *App) printErrorCodes(names []string) error {
+func runErrors(app *cli.App, names []string) error {
 	infos := record.Codes
 	if len(names) > 0 {
 		infos = nil
@@ -43,11 +44,11 @@ func (app *App) printErrorCodes(names []string) error {
 			}
 		}
 		if found == 0 {
-			return usageError(fmt.Errorf("there is no error code %q: see 'sessiontool errors --select code'", name))
+			return cli.UsageError(fmt.Errorf("there is no error code %q: see 'sessiontool errors --select code'", name))
 		}
 	}
 	for _, info := range infos {
-		if err := app.print(record.ErrorCode{
+		if err := app.Print(record.ErrorCode{
 			Type: record.TypeErrorCode, Code: string(info.Code), ExitCode: info.Exit, Retryable: info.Retryable,
 			Meaning: info.Meaning, Hint: info.Hint,
 		}); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -108,7 +109,7 @@ func TestHelpExamples(t *testing.T) {
 	s := newStage(t)
 	s.wantFindable(t)
 	ran := 0
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
+	for _, cmd := range allCommands(newRootCommand(cli.New(cli.Streams{}), nil)) {
 		if cmd.HasSubCommands() { // its examples are those of the commands below
 			continue
 		}
@@ -133,8 +134,8 @@ func (s *stage) play(t *testing.T, cmd *cobra.Command, example string) {
 	before := secretsOf(t, home, s.words)
 	line := placeholders.ReplaceAllString(example, "127.0.0.1:0")
 	shell := func(line string) (string, string, int) { return runShell(t, home, environ, line) }
-	c, _ := contractOf(cmd)
-	endless := strings.Contains(c.exits, fmt.Sprint(record.ExitTerminated)) && !strings.Contains(line, "--detach")
+	c, _ := cli.ContractOf(cmd)
+	endless := strings.Contains(c.Exits, fmt.Sprint(record.ExitTerminated)) && !strings.Contains(line, "--detach")
 	if cmd.Name() == "keygen" || cmd.Name() == "restore" { // not where the account is already
 		environ = append(environ, "SESSIONTOOL_KEYSTORE="+filepath.Join(home, "new"))
 	}
@@ -213,7 +214,7 @@ func runAndStop(t *testing.T, home string, environ []string, line string) (out, 
 // exist. And the contracts are those of commands that there are.
 func TestContracts(t *testing.T) {
 	paths := make(map[string]bool)
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
+	for _, cmd := range allCommands(newRootCommand(cli.New(cli.Streams{}), nil)) {
 		if cmd.Short == "" {
 			t.Errorf("%s says nothing of itself", cmd.CommandPath())
 		}
@@ -235,17 +236,17 @@ func TestContracts(t *testing.T) {
 		}
 		_, path, _ := strings.Cut(cmd.CommandPath(), " ")
 		paths[path] = true
-		c, ok := contracts[path]
+		c, ok := cli.Contracts[path]
 		if !ok {
 			t.Errorf("%s has no contract", path)
 		}
-		for _, name := range append(strings.Fields(c.reads), c.kinds()...) {
-			if kind, ok := record.KindOf(name); !ok || slices.Contains(c.kinds(), name) && !kind.Output {
+		for _, name := range append(strings.Fields(c.Reads), c.Kinds()...) {
+			if kind, ok := record.KindOf(name); !ok || slices.Contains(c.Kinds(), name) && !kind.Output {
 				t.Errorf("%s has to do with %s, which is no record that is printed or read", path, name)
 			}
 		}
 	}
-	for path := range contracts {
+	for path := range cli.Contracts {
 		if !paths[path] {
 			t.Errorf("there is a contract for %q, and no such command", path)
 		}

@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 )
 
 // newFaultCommand makes 'devnet fault'.
-func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
+func newFaultCommand(app *cli.App, opts *devnetOptions) *cobra.Command {
 	fault := &devnet.Fault{}
 	var nodes []string
 	set := &cobra.Command{
@@ -49,11 +50,11 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 			"  sessiontool devnet fault set drop-answers --requests deliver\n" +
 			"  sessiontool devnet fault set partition --node 0,1,2",
 		Args: cobra.ExactArgs(1),
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		RunE: app.Run(func(ctx context.Context, args []string) error {
 			fault.Kind = devnet.FaultKind(args[0])
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				done, err := remote.SetFault(ctx, nodes, *fault)
-				return app.printFaults(done, fault.Kind != devnet.FaultRestart, err)
+				return printFaults(app, done, fault.Kind != devnet.FaultRestart, err)
 			})
 		}),
 	}
@@ -71,14 +72,14 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 			"Each fault that is over gets a record.",
 		Example: "  sessiontool devnet fault clear\n" +
 			"  sessiontool devnet fault clear drop delay --node 3",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		RunE: app.Run(func(ctx context.Context, args []string) error {
 			kinds := make([]devnet.FaultKind, len(args))
 			for i, arg := range args {
 				kinds[i] = devnet.FaultKind(arg)
 			}
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				done, err := remote.ClearFaults(ctx, nodes, kinds...)
-				return app.printFaults(done, false, err)
+				return printFaults(app, done, false, err)
 			})
 		}),
 	}
@@ -93,14 +94,14 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 		Long:    "Print a fault record for each fault of each node, and nothing if all is well.",
 		Example: "  sessiontool devnet fault list",
 		Args:    cobra.NoArgs,
-		RunE: app.runE(func(ctx context.Context, _ []string) error {
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+		RunE: app.Run(func(ctx context.Context, _ []string) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				faults, err := remote.Faults(ctx)
-				return app.printFaults(faults, true, err)
+				return printFaults(app, faults, true, err)
 			})
 		}),
 	}
-	return parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
+	return cli.Parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
 }
 
 // refuseEmpty refuses settings of a fault that are given, but as if they were not: a script whose variable is empty, or
@@ -109,9 +110,9 @@ func refuseEmpty(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(flag *pflag.Flag) {
 		switch value := flag.Value.String(); {
 		case flag.Name == "node" && value == "[]":
-			err = usageError(errors.New("--node names no node"))
+			err = cli.UsageError(errors.New("--node names no node"))
 		case (flag.Name == "share" || flag.Name == "group") && value == "0":
-			err = usageError(fmt.Errorf("--%s must not be 0", flag.Name))
+			err = cli.UsageError(fmt.Errorf("--%s must not be 0", flag.Name))
 		}
 	})
 	return err
@@ -126,7 +127,7 @@ func completeFaults(*cobra.Command, []string, string) (kinds []string, _ cobra.S
 }
 
 // newDifficultyCommand makes 'devnet difficulty'.
-func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
+func newDifficultyCommand(app *cli.App, opts *devnetOptions) *cobra.Command {
 	return &cobra.Command{
 		Use:   "difficulty N",
 		Short: "Change the proof of work that the running devnet asks for",
@@ -134,12 +135,12 @@ func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
 			"learn it from the nodes, and messages on their way between nodes stay good, as with the servers of 2020.",
 		Example: "  sessiontool devnet difficulty 10",
 		Args:    cobra.ExactArgs(1),
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		RunE: app.Run(func(ctx context.Context, args []string) error {
 			difficulty, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || difficulty < 1 {
-				return usageError(fmt.Errorf("difficulty %q is not a positive number", args[0]))
+				return cli.UsageError(fmt.Errorf("difficulty %q is not a positive number", args[0]))
 			}
-			note, err := app.findDevnet(opts)
+			note, err := findDevnet(app, opts)
 			if err != nil {
 				return err
 			}
@@ -151,14 +152,14 @@ func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.print(note.now(status))
+			return app.Print(note.WithStatus(status))
 		}),
 	}
 }
 
 // withDevnet hands over a connection to the running devnet that the flags name.
-func (app *App) withDevnet(opts *devnetOptions, do func(remote *devnet.Remote) error) error {
-	note, err := app.findDevnet(opts)
+func withDevnet(app *cli.App, opts *devnetOptions, do func(remote *devnet.Remote) error) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -170,14 +171,14 @@ func (app *App) withDevnet(opts *devnetOptions, do func(remote *devnet.Remote) e
 }
 
 // printFaults prints what was done before err, if anything went wrong, and returns err.
-func (app *App) printFaults(faults []devnet.NodeFault, active bool, err error) error {
+func printFaults(app *cli.App, faults []devnet.NodeFault, active bool, err error) error {
 	for _, fault := range faults {
 		out := record.Fault{
 			Type: record.TypeFault, Kind: string(fault.Kind), Index: fault.Index, PubkeyEd25519: fault.PubkeyEd25519,
 			Active: active, Requests: fault.Requests, Share: fault.Share, Group: fault.Group, DelayMS: milliseconds(fault.Delay),
 			JitterMS: milliseconds(fault.Jitter), SkewMS: milliseconds(fault.Skew),
 		}
-		if err := app.print(out); err != nil {
+		if err := app.Print(out); err != nil {
 			return err
 		}
 	}

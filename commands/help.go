@@ -3,10 +3,11 @@ package commands
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
 )
 
 // writeHelp writes what --help shows: what the command does, what a script may expect of it, and how it is used.
@@ -23,7 +24,7 @@ func writeHelp(out io.Writer, cmd *cobra.Command) error {
 }
 
 // newHelpCommand makes 'help', which unlike cobra's own fails for what does not exist.
-func newHelpCommand(app *App) *cobra.Command {
+func newHelpCommand(app *cli.App) *cobra.Command {
 	help := &cobra.Command{
 		Use: "help [COMMAND or TOPIC]", Short: "Print the help of a command, or the page of a topic",
 		Long:    "Print the help of a command, as --help does, or the page of a topic: " + topicNames() + ".",
@@ -40,9 +41,9 @@ func newHelpCommand(app *App) *cobra.Command {
 	help.RunE = func(_ *cobra.Command, args []string) error {
 		cmd, left, err := help.Root().Find(args)
 		if err != nil || len(left) > 0 {
-			return usageError(fmt.Errorf("there is no help for %q: see 'sessiontool --help'", strings.Join(args, " ")))
+			return cli.UsageError(fmt.Errorf("there is no help for %q: see 'sessiontool --help'", strings.Join(args, " ")))
 		}
-		return writeHelp(app.streams.Out, cmd)
+		return writeHelp(app.Streams.Out, cmd)
 	}
 	return help
 }
@@ -60,43 +61,23 @@ func longText(cmd *cobra.Command) string {
 
 // contractText tells what a command reads, prints and ends with.
 func contractText(cmd *cobra.Command) string {
-	c, _ := contractOf(cmd)
+	c, _ := cli.ContractOf(cmd)
 	var b strings.Builder
-	if c.reads != "" {
-		fmt.Fprintf(&b, "Reads:  %s\n", strings.Join(strings.Fields(c.reads), ", "))
+	if c.Reads != "" {
+		fmt.Fprintf(&b, "Reads:  %s\n", strings.Join(strings.Fields(c.Reads), ", "))
 	}
-	if kinds := c.kinds(); kinds != nil {
+	if kinds := c.Kinds(); kinds != nil {
 		fmt.Fprintf(&b, "Prints: %s\n", strings.Join(kinds, ", "))
 	}
 	if b.Len() > 0 {
 		b.WriteString("\n")
 	}
 	b.WriteString("Exit status:\n")
-	for _, e := range c.exitList() {
-		fmt.Fprintf(&b, "  %-3d  %s\n", e.Code, e.text())
+	for _, e := range c.ExitList() {
+		fmt.Fprintf(&b, "  %-3d  %s\n", e.Code, e.Text())
 	}
-	fmt.Fprintf(&b, "  %s as with every command: see 'sessiontool help exit-codes'\n", c.otherExits())
+	fmt.Fprintf(&b, "  %s as with every command: see 'sessiontool help exit-codes'\n", c.OtherExits())
 	return b.String()
-}
-
-// text is the code's meaning here.
-func (e exit) text() string {
-	if e.remark == "" {
-		return e.Meaning
-	}
-	return e.Meaning + ": " + e.remark
-}
-
-// otherExits names the codes of all commands that the contract does not list.
-func (c contract) otherExits() string {
-	var others []string
-	listed := c.exitList()
-	for _, code := range exitsEverywhere {
-		if !slices.ContainsFunc(listed, func(e exit) bool { return e.Code == code }) {
-			others = append(others, fmt.Sprint(code))
-		}
-	}
-	return strings.Join(others, ", ")
 }
 
 // exampleLines returns the examples of a command, one shell command each.

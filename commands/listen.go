@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
-func newListenCommand(app *App) *cobra.Command {
+func newListenCommand(app *cli.App) *cobra.Command {
 	opts := &route.ListenOptions{}
 	cmd := &cobra.Command{
 		Use:   "listen",
@@ -30,7 +31,7 @@ func newListenCommand(app *App) *cobra.Command {
 			"  sessiontool listen --for 1h --select text\n" +
 			"  sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		Args: cobra.NoArgs,
-		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runListen(ctx, *opts) }),
+		RunE: app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, *opts) }),
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
@@ -41,18 +42,18 @@ func newListenCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-func (app *App) runListen(ctx context.Context, opts route.ListenOptions) error {
+func runListen(ctx context.Context, app *cli.App, opts route.ListenOptions) error {
 	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat, opts.PollInterval - 1} {
 		if limit < 0 {
-			return usageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
+			return cli.UsageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
 		}
 	}
-	a, router, err := app.openRouter(ctx, route.Options{})
+	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
-	opts.Beat = func(pulse route.Pulse) error { return app.print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, opts, func(event account.Event) error { return app.printEvent(a, event, false) })
+	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
+	return router.Listen(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

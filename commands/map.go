@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/ringmap"
 	"sessiontool/lib/sessionid"
@@ -22,7 +23,7 @@ type mapOptions struct {
 }
 
 // newMapCommand makes 'swarm map'.
-func newMapCommand(app *App) *cobra.Command {
+func newMapCommand(app *cli.App) *cobra.Command {
 	opts := &mapOptions{}
 	cmd := &cobra.Command{
 		Use:   "map [ID...]",
@@ -32,7 +33,7 @@ func newMapCommand(app *App) *cobra.Command {
 		Example: "  sessiontool swarm map --out ring.svg\n" +
 			"  sessiontool swarm map $ALICE $BOB --out ring.dot\n" +
 			"  sessiontool contact list | sessiontool swarm map - --out ring.svg",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.drawMap(ctx, opts, args) }),
+		RunE: app.Run(func(ctx context.Context, args []string) error { return runSwarmMap(ctx, app, opts, args) }),
 	}
 	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
 	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
@@ -43,9 +44,9 @@ func newMapCommand(app *App) *cobra.Command {
 func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
 	switch opts.out {
 	case "":
-		return nil, usageError(errors.New("--out is required"))
+		return nil, cli.UsageError(errors.New("--out is required"))
 	case "-":
-		return nil, usageError(errors.New("--out has to be a file: stdout carries records only"))
+		return nil, cli.UsageError(errors.New("--out has to be a file: stdout carries records only"))
 	}
 	if opts.format == "" {
 		opts.format = "svg"
@@ -59,10 +60,10 @@ func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
 	case "dot":
 		return ringmap.Map.DOT, nil
 	}
-	return nil, usageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
+	return nil, cli.UsageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
 }
 
-func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) error {
+func runSwarmMap(ctx context.Context, app *cli.App, opts *mapOptions, args []string) error {
 	draw, err := opts.draw()
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) er
 	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}}
 	var drawing ringmap.Map
 	if len(args) > 0 {
-		err = app.eachName(args, func(name string) error {
+		err = app.EachName(args, func(name string) error {
 			id, err := sessionid.Parse(name)
 			if err == nil {
 				out.SessionIDs = append(out.SessionIDs, id.String())
@@ -82,7 +83,7 @@ func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) er
 			return err
 		}
 	}
-	client, err := app.openNetwork()
+	client, err := app.OpenNetwork()
 	if err != nil {
 		return err
 	}
@@ -104,5 +105,5 @@ func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) er
 		return err
 	}
 	out.Nodes, out.Swarms = len(nodes), len(swarms)
-	return app.print(out)
+	return app.Print(out)
 }

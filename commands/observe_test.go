@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema/schematest"
 )
@@ -46,7 +47,7 @@ func (o observed) Run() int {
 }
 
 // observeProcess is observe for the process of a test run.
-func observeProcess(args []string, streams *Streams) (ended func(code int)) {
+func observeProcess(args []string, streams *cli.Streams) (ended func(code int)) {
 	path := os.Getenv(complaints)
 	if path == "" {
 		panic(complaints + " is not set: who runs this must hand it down")
@@ -64,13 +65,13 @@ func observeProcess(args []string, streams *Streams) (ended func(code int)) {
 
 // observe checks what a run prints on stdout and as errors on stderr against the schemas, and its exit code and the types
 // of its records against the command's contract.
-func observe(args []string, streams *Streams, complain func(string)) (ended func(code int)) {
-	cmd, _, err := newRootCommand(newApp(Streams{}), nil).Find(args)
+func observe(args []string, streams *cli.Streams, complain func(string)) (ended func(code int)) {
+	cmd, _, err := newRootCommand(cli.New(cli.Streams{}), nil).Find(args)
 	if err != nil {
 		cmd = &cobra.Command{}
 	}
-	c, _ := contractOf(cmd)
-	check := &checkedWriter{complain: complain, kinds: append(c.kinds(), record.TypeError)}
+	c, _ := cli.ContractOf(cmd)
+	check := &checkedWriter{complain: complain, kinds: append(c.Kinds(), record.TypeError)}
 	problems := *check
 	check.out, problems.out = streams.Out, streams.Err
 	problems.isStderr = true
@@ -79,8 +80,8 @@ func observe(args []string, streams *Streams, complain func(string)) (ended func
 	}
 	streams.Err = &problems
 	return func(code int) {
-		known := slices.Clone(exitsEverywhere)
-		for _, e := range c.exitList() {
+		known := slices.Clone(cli.ExitsEverywhere)
+		for _, e := range c.ExitList() {
 			known = append(known, e.Code)
 		}
 		if !slices.Contains(known, code) {
@@ -149,7 +150,7 @@ func TestObserver(t *testing.T) {
 		"a bad error on error": {"poll", "", `{"type":"error","code":"x"}` + "\n", 1, true},
 	} {
 		var found []string
-		streams := Streams{Out: io.Discard, Err: io.Discard}
+		streams := cli.Streams{Out: io.Discard, Err: io.Discard}
 		ended := observe(strings.Fields(test.args), &streams, func(complaint string) { found = append(found, complaint) })
 		for _, write := range []struct {
 			out  io.Writer

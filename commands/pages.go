@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
@@ -25,7 +26,7 @@ const generatedBy = "Made from the program's help by go generate ./commands; do 
 // Pages makes the part of docs/ that follows from the program: a page and a man page for every command, one for every
 // help topic, and the completion scripts. Names are paths below docs/.
 func Pages() (map[string][]byte, error) {
-	root := newRootCommand(newApp(Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}), nil)
+	root := newRootCommand(cli.New(cli.Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}), nil)
 	root.InitDefaultHelpFlag()
 	records, err := recordsPage()
 	if err != nil {
@@ -94,19 +95,19 @@ func commandPage(cmd *cobra.Command) string {
 	if lines := exampleLines(cmd); len(lines) > 0 {
 		fmt.Fprintf(&b, "\n## Examples\n\n```console\n%s\n```\n", strings.Join(lines, "\n"))
 	}
-	c, _ := contractOf(cmd)
-	if c.reads != "" || c.prints != "" {
+	c, _ := cli.ContractOf(cmd)
+	if c.Reads != "" || c.Prints != "" {
 		b.WriteString("\n## Records\n\n")
-		if c.reads != "" {
-			fmt.Fprintf(&b, "- Reads: %s\n", recordLinks(strings.Fields(c.reads)))
+		if c.Reads != "" {
+			fmt.Fprintf(&b, "- Reads: %s\n", recordLinks(strings.Fields(c.Reads)))
 		}
-		fmt.Fprintf(&b, "- Prints: %s\n", recordLinks(c.kinds()))
+		fmt.Fprintf(&b, "- Prints: %s\n", recordLinks(c.Kinds()))
 	}
 	b.WriteString("\n## Exit status\n\n| status | meaning |\n|---|---|\n")
-	for _, e := range c.exitList() {
-		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.text())
+	for _, e := range c.ExitList() {
+		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.Text())
 	}
-	fmt.Fprintf(&b, "| %s | as with every command: see [exit codes](../exit-codes.md) |\n", c.otherExits())
+	fmt.Fprintf(&b, "| %s | as with every command: see [exit codes](../exit-codes.md) |\n", c.OtherExits())
 	writeFlagTable(&b, cmd)
 	return b.String()
 }

@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/route"
 )
 
-func newPollCommand(app *App) *cobra.Command {
+func newPollCommand(app *cli.App) *cobra.Command {
 	var opts route.PollOptions
 	cmd := &cobra.Command{
 		Use:   "poll",
@@ -30,24 +31,24 @@ func newPollCommand(app *App) *cobra.Command {
 			"  sessiontool poll --select text\n" +
 			"  sessiontool poll --count 1",
 		Args: cobra.NoArgs,
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runPoll(ctx, opts) }),
+		RunE: app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
 	}
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	return cmd
 }
 
-func (app *App) runPoll(ctx context.Context, opts route.PollOptions) error {
+func runPoll(ctx context.Context, app *cli.App, opts route.PollOptions) error {
 	if opts.Count < 0 {
-		return usageError(errors.New("--count must not be negative"))
+		return cli.UsageError(errors.New("--count must not be negative"))
 	}
-	a, router, err := app.openRouter(ctx, route.Options{})
+	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, opts, func(event account.Event) error { return app.printEvent(a, event, false) })
+	return router.Poll(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }
 
-func newInboxCommand(app *App) *cobra.Command {
+func newInboxCommand(app *cli.App) *cobra.Command {
 	limit := 0
 	cmd := &cobra.Command{
 		Use:   "inbox",
@@ -56,17 +57,17 @@ func newInboxCommand(app *App) *cobra.Command {
 			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
 		Example: "  sessiontool inbox --limit 10",
 		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.runInbox(ctx, limit) }),
+		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, limit) }),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 1000, "print only the newest of them")
 	return cmd
 }
 
-func (app *App) runInbox(ctx context.Context, limit int) error {
+func runInbox(ctx context.Context, app *cli.App, limit int) error {
 	if limit < 1 {
-		return usageError(fmt.Errorf("--limit %d is not positive", limit))
+		return cli.UsageError(fmt.Errorf("--limit %d is not positive", limit))
 	}
-	a, err := app.openAccount(ctx)
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (app *App) runInbox(ctx context.Context, limit int) error {
 		return err
 	}
 	for _, event := range events {
-		if err := app.printEvent(a, event, false); err != nil {
+		if err := printEvent(app, a, event, false); err != nil {
 			return err
 		}
 	}

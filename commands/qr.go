@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/qrcode"
 )
 
@@ -17,10 +18,10 @@ type qrFlags struct {
 }
 
 // draw draws what the flags ask for. People look at stderr, for stdout carries records only.
-func (q *qrFlags) draw(streams Streams, text string) error {
+func (q *qrFlags) draw(streams cli.Streams, text string) error {
 	encode := map[string]func(qrcode.Code) []byte{".png": qrcode.Code.PNG, ".svg": qrcode.Code.SVG}[strings.ToLower(filepath.Ext(q.file))]
 	if q.file != "" && encode == nil {
-		return usageError(fmt.Errorf("--qr-file %s is neither .png nor .svg", q.file))
+		return cli.UsageError(fmt.Errorf("--qr-file %s is neither .png nor .svg", q.file))
 	}
 	if !q.terminal && q.file == "" {
 		return nil

@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
 
-func newSchemaCommand(app *App) *cobra.Command {
+func newSchemaCommand(app *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [RECORD...]",
 		Short: "Print the JSON Schemas of records",
@@ -26,11 +27,11 @@ func newSchemaCommand(app *App) *cobra.Command {
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.runE(func(_ context.Context, args []string) error { return app.printSchemas(args) }),
+		RunE: app.Run(func(_ context.Context, args []string) error { return runSchema(app, args) }),
 	}
 }
 
-func (app *App) printSchemas(names []string) error {
+func runSchema(app *cli.App, names []string) error {
 	kinds := record.Kinds
 	if len(names) > 0 {
 		kinds = nil
@@ -38,7 +39,7 @@ func (app *App) printSchemas(names []string) error {
 	for _, name := range names {
 		kind, ok := record.KindOf(name)
 		if !ok {
-			return usageError(fmt.Errorf("there is no record %q: see 'sessiontool schema --select name'", name))
+			return cli.UsageError(fmt.Errorf("there is no record %q: see 'sessiontool schema --select name'", name))
 		}
 		kinds = append(kinds, kind)
 	}
@@ -47,7 +48,7 @@ func (app *App) printSchemas(names []string) error {
 		if err != nil {
 			return err
 		}
-		if err := app.print(record.Schema{
+		if err := app.Print(record.Schema{
 			Type: record.TypeSchema, Name: kind.Name, Summary: kind.Summary, Input: kind.Input, Output: kind.Output, Schema: made,
 		}); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
@@ -93,8 +94,8 @@ func environmentText() string {
 		"show --origin' tells what holds. An empty variable counts as none. Secrets are never taken from the environment, only\n" +
 		"where to find one.\n\n")
 	fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "flag", "environment", "config file")
-	for _, name := range settings {
-		fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "--"+name, variableOf(name), fileKeyOf(name))
+	for _, name := range cli.Settings {
+		fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "--"+name, cli.VariableOf(name), cli.FileKeyOf(name))
 	}
 	b.WriteString("\n")
 	for _, variable := range otherVariables {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
@@ -15,12 +16,12 @@ var (
 	revision string
 )
 
-func newVersionCommand(app *App) *cobra.Command {
+func newVersionCommand(app *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Example: "  sessiontool version --select version",
-		RunE: app.runAtOnce(func() error {
-			return app.print(record.Version{
+		RunE: app.RunAtOnce(func() error {
+			return app.Print(record.Version{
 				Type: record.TypeVersion, Version: version, Commit: commit(), Go: runtime.Version(),
 				Platform: runtime.GOOS + "/" + runtime.GOARCH,
 			})

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/x25519"
@@ -86,7 +87,7 @@ var Own = Behaviour{
 	IdleTimeout: idleTimeout, HopTimeout: hopTimeout, MemberTimeout: forwardTimeout, Listens: true,
 }
 
-// Like207 is storage server 2.0.7 (node notes, sections 1, 2, 7 to 9). Its relay to other members waits up to 350 ms.
+// Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). Its relay to other members waits up to 350 ms.
 var Like207 = Behaviour{
 	Name: "2.0.7", Generation: rpc.Generation2020, Version: [3]int{2, 0, 7},
 	TLS: TLSRules{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Tickets: true, Key: keyRSA2048, Subject: func(n *pkix.Name) {
@@ -97,7 +98,7 @@ var Like207 = Behaviour{
 	AllowUnsigned: true, RateLimit: DefaultRateLimit,
 }
 
-// Like280 is storage server 2.8.0 (today's notes, sections 1, 4, 8 and 12).
+// Like280 is storage server 2.8.0 (storage-2.8.md sections 1, 4, 8 and 12).
 var Like280 = Behaviour{
 	Name: "2.8.0", Generation: rpc.GenerationToday, Version: [3]int{2, 8, 0}, Server: "Oxen Storage Server/2.8.0",
 	TLS: TLSRules{Min: tls.VersionTLS12, Tickets: true, Key: keyRSA2048, Subject: func(n *pkix.Name) {
@@ -107,7 +108,7 @@ var Like280 = Behaviour{
 	ArrivalSpread: DefaultArrivalSpread, RateLimit: DefaultRateLimit, OwnFailures: true, AllFailedStatus: rpc.StatusOK,
 }
 
-// Like211 is Like280 with the rules of later servers, as read in source text up to 2.11.3 (today's notes, sections 1, 3
+// Like211 is Like280 with the rules of later servers, as read in source text up to 2.11.3 (storage-2.8.md sections 1, 3
 // and 8).
 var Like211 = func() Behaviour {
 	b := Like280
@@ -200,7 +201,7 @@ func (b *Behaviour) arrivalDelay() time.Duration {
 }
 
 // shuffle brings what arrived together into random order.
-func (b *Behaviour) shuffle(records []record) {
+func (b *Behaviour) shuffle(records []store.Record) {
 	if b.ArrivalSpread > 0 {
 		mathrand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 	}
@@ -208,7 +209,7 @@ func (b *Behaviour) shuffle(records []record) {
 
 // reserved refuses a store to the reserved namespace.
 func (b *Behaviour) reserved(change change) error {
-	if s, ok := change.(*storing); ok && b.TestBox && s.message.namespace == rpc.NamespaceTest {
+	if s, ok := change.(*storing); ok && b.TestBox && s.message.Namespace == rpc.NamespaceTest {
 		return refuse(rpc.StatusUnauthorized, "store: namespace %d is reserved", rpc.NamespaceTest)
 	}
 	return nil

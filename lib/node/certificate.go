@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/node/store"
 )
 
 // certificateKey is the kind of a certificate's key.
@@ -46,7 +47,7 @@ func (k certificateKey) generate(random io.Reader) (crypto.Signer, error) {
 
 const (
 	certificateFile = "tls.pem"
-	// certificateLife is that of the 2020 server's certificates (node notes, section 1).
+	// certificateLife is that of the 2020 server's certificates (storage-2.0.md section 1.1).
 	certificateLife = 10000 * 24 * time.Hour
 )
 
@@ -63,11 +64,11 @@ func loadCertificate(dir string, rules *TLSRules, random io.Reader, now time.Tim
 		}
 	}
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %w", ErrFolder, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %w", store.ErrFolder, err)
 	}
 	certificate, err := tls.X509KeyPair(kept, kept)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", store.ErrFolder, path, err)
 	}
 	return certificate, nil
 }

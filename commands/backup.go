@@ -27,8 +27,9 @@ type exportOptions struct {
 
 func newExportCommand(app *cli.App) *cobra.Command {
 	opts := &exportOptions{}
-	cmd := &cobra.Command{
-		Use: "export", Short: "Print the account's secret recovery words, or write a backup of everything", Args: cobra.NoArgs,
+	cmd := app.Command(cli.Spec{
+		Use:   "export",
+		Short: "Print the account's secret recovery words, or write a backup of everything",
 		Long: "Print the account's identity record with its 13 recovery words. Whoever has them is the account's\n" +
 			"owner: keep them offline. This is the only command that shows a secret. The words bring back the\n" +
 			"identity, but neither contacts nor sessions nor messages.\n\n" +
@@ -36,11 +37,16 @@ func newExportCommand(app *cli.App) *cobra.Command {
 			"encrypted with a passphrase, the new one if there is one, else the keystore's own; a keystore with a\n" +
 			"key file needs a new one. The file must not be there yet. With - the copy, and no record, goes to\n" +
 			"stdout, unless that is a terminal. 'identity restore' reads it.\n\n" + backupWarning,
-		Example: "  sessiontool identity export --account alice --select mnemonic > words.txt\n" +
-			"  sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt\n" +
-			"  sessiontool identity export --backup - --new-passphrase-file passphrase.txt > alice.backup",
-		RunE: app.Run(func(ctx context.Context, _ []string) error { return runIdentityExport(ctx, app, opts) }),
-	}
+		Examples: []string{
+			"sessiontool identity export --account alice --select mnemonic > words.txt",
+			"sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt",
+			"sessiontool identity export --backup - --new-passphrase-file passphrase.txt > alice.backup",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeIdentity, record.TypeBackup},
+		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the file exists, or stdout is a terminal"}),
+		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityExport(ctx, app, opts) }),
+	})
 	cmd.Flags().StringVar(&opts.backup, "backup", "", "write an encrypted copy of the keystore to this file (- for stdout)")
 	opts.newPassphrase.AddNew(cmd.Flags())
 	return cmd
@@ -102,16 +108,26 @@ func publish(path string, write func(io.Writer) error) (size int64, err error) {
 }
 
 func newRestoreCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
-		Use: "restore FILE", Short: "Make a keystore from a backup", Args: cobra.ExactArgs(1),
+	return app.Command(cli.Spec{
+		Use:   "restore FILE",
+		Short: "Make a keystore from a backup",
 		Long: "Make a keystore from what 'identity export --backup' wrote (- reads it from stdin), with all accounts,\n" +
 			"sessions and messages. It opens with the backup's passphrase; 'identity passphrase' changes that. A folder\n" +
 			"that has a keystore already is left alone, and if the backup or the passphrase is not right nothing is made.\n" +
 			"From the 13 words an account is restored by 'keygen --mnemonic-file'.\n\n" + backupWarning,
-		Example: "  sessiontool identity restore saved.backup --passphrase-file passphrase.txt\n" +
-			"  sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",
-		RunE: app.Run(func(ctx context.Context, args []string) error { return runIdentityRestore(ctx, app, args) }),
-	}
+		Examples: []string{
+			"sessiontool identity restore saved.backup --passphrase-file passphrase.txt",
+			"sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",
+		},
+		Args:   cobra.ExactArgs(1),
+		Prints: []string{record.TypeIdentity},
+		Exits: cli.Exits{
+			record.ExitUsage:  "there is a keystore already",
+			record.ExitAuth:   "not a backup, or not its passphrase",
+			record.ExitLocked: "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runIdentityRestore(ctx, app, args) }),
+	})
 }
 
 func runIdentityRestore(ctx context.Context, app *cli.App, args []string) error {
@@ -140,15 +156,21 @@ type passphraseOptions struct {
 
 func newPassphraseCommand(app *cli.App) *cobra.Command {
 	opts := &passphraseOptions{}
-	cmd := &cobra.Command{
-		Use: "passphrase", Short: "Change what opens the keystore", Args: cobra.NoArgs,
+	cmd := app.Command(cli.Spec{
+		Use:   "passphrase",
+		Short: "Change what opens the keystore",
 		Long: "Change the keystore's passphrase, give one to a keystore that opens with a key file, or with --key-file the\n" +
 			"other way round, which suits cron. The flags without 'new' open the keystore as it is. Commands that run\n" +
 			"go on. Backups keep the passphrase that they were made with.",
-		Example: "  sessiontool identity passphrase --new-passphrase-file passphrase.txt\n" +
-			"  sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
-		RunE: app.Run(func(ctx context.Context, _ []string) error { return runIdentityPassphrase(ctx, app, opts) }),
-	}
+		Examples: []string{
+			"sessiontool identity passphrase --new-passphrase-file passphrase.txt",
+			"sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeKeystore},
+		Exits:  cli.AccountExits(),
+		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityPassphrase(ctx, app, opts) }),
+	})
 	opts.AddNew(cmd.Flags())
 	cmd.Flags().BoolVar(&opts.keyFile, "key-file", false, "open with a key file beside the keystore, without a passphrase")
 	return cmd

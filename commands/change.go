@@ -22,32 +22,48 @@ import (
 type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error)
 
 func newDeleteCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
+	return app.Command(cli.Spec{
 		Use:   "delete [HASH...]",
 		Short: "Delete stored messages of the account, on today's network",
 		Long: "Remove messages from the account's own swarm, by their hashes. What was received stays in the inbox.\n\n" +
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete",
-		RunE: app.Run(func(ctx context.Context, args []string) error {
+		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete"},
+		Reads:    []string{record.TypeEnvelope, record.TypeMessage},
+		Prints:   []string{record.TypeChange},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitUsage:   "not a hash",
+			record.ExitPartial: "",
+			record.ExitRefused: "the network is of 2020",
+			record.ExitClock:   "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Delete(ctx, hashes)
 			})
 		}),
-	}
+	})
 }
 
 func newExpireCommand(app *cli.App) *cobra.Command {
 	var ttl time.Duration
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "expire --ttl TIME [HASH...]",
 		Short: "Change how long stored messages of the account are kept, on today's network",
 		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would, but not\n" +
 			"later than in 30 days.\n\n" +
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
-		RunE: app.Run(func(ctx context.Context, args []string) error {
+		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h"},
+		Reads:    []string{record.TypeEnvelope, record.TypeMessage},
+		Prints:   []string{record.TypeChange},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitUsage:   "not a hash, or a bad --ttl",
+			record.ExitPartial: "",
+			record.ExitRefused: "the network is of 2020",
+			record.ExitClock:   "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {
 				return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
 			}
@@ -55,7 +71,7 @@ func newExpireCommand(app *cli.App) *cobra.Command {
 				return router.Expire(ctx, hashes, ttl)
 			})
 		}),
-	}
+	})
 	cmd.Flags().DurationVar(&ttl, "ttl", 0, "how long from now, at most 720h")
 	return cmd
 }

@@ -8,13 +8,14 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/keystore"
+	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
 )
 
 // newCheckCommand makes 'swarm check'.
 func newCheckCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
+	return app.Command(cli.Spec{
 		Use:   "check [ID...]",
 		Short: "See whether the members of a swarm are there and hold the same messages",
 		Long: "Ask every member of a Session ID's swarm whether it is there and which software it runs. If the ID is the\n" +
@@ -24,11 +25,19 @@ func newCheckCommand(app *cli.App) *cobra.Command {
 			"machine's address, but not whose swarm is checked.\n\n" +
 			"Without an ID the account's own swarm is checked; '-' reads ids from stdin (strings, or records with a\n" +
 			"session_id). A record's 'agree' is false if a member fails or lacks a message.",
-		Example: "  sessiontool swarm check --select agree\n" +
-			"  sessiontool swarm check --pretty $BOB\n" +
-			"  sessiontool contact list | sessiontool swarm check - --select 'members.#(reachable==false)#.address'",
-		RunE: app.Run(func(ctx context.Context, args []string) error { return runSwarmCheck(ctx, app, args) }),
-	}
+		Examples: []string{
+			"sessiontool swarm check --select agree",
+			"sessiontool swarm check --pretty $BOB",
+			"sessiontool contact list | sessiontool swarm check - --select 'members.#(reachable==false)#.address'",
+		},
+		Reads:  []string{record.TypeIdentity, record.TypeContact},
+		Prints: []string{record.TypeSwarmCheck},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitUsage:   "not a Session ID",
+			record.ExitPartial: "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmCheck(ctx, app, args) }),
+	})
 }
 
 func runSwarmCheck(ctx context.Context, app *cli.App, args []string) error {

@@ -15,16 +15,18 @@ import (
 )
 
 func newClockCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
+	return app.Command(cli.Spec{
 		Use:   "clock",
 		Short: "Compare this machine's clock with the network's",
 		Long: "Ask a seed for the time and print how far this machine's clock is off. The network tells whole seconds, and less\n" +
 			"than two seconds count as none. Commands that a node refuses for their time learn the offset by themselves and go\n" +
 			"on; a clock that is off should be set all the same.",
-		Example: "  sessiontool clock --select offset_ms",
-		Args:    cobra.NoArgs,
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
-	}
+		Examples: []string{"sessiontool clock --select offset_ms"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeClock},
+		Exits:    cli.NetworkExits().With(cli.Exits{record.ExitClock: "the clock is off by more than nodes allow"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
+	})
 }
 
 func runClock(ctx context.Context, app *cli.App) error {

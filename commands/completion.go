@@ -2,13 +2,13 @@ package commands
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
@@ -18,44 +18,23 @@ import (
 // record.
 func newCompletionCommand(app *cli.App) *cobra.Command {
 	shell := func(name, where string, generate func(root *cobra.Command) error) *cobra.Command {
-		cmd := &cobra.Command{
-			Use: name, Short: "Print the completion script for " + name, Args: cobra.NoArgs,
+		cmd := app.Command(cli.Spec{
+			Use:   name,
+			Short: "Print the completion script for " + name,
 			Long: "Print the script that lets " + name + " complete commands, flags, contacts, accounts, networks, and for --select the\n" +
 				"fields of the records that a command prints. It is a script, not a record.",
-			Example: "  sessiontool completion " + name + " > " + where,
-		}
+			Examples: []string{"sessiontool completion " + name + " > " + where},
+			Args:     cobra.NoArgs,
+		})
 		cmd.RunE = app.Run(func(context.Context, []string) error { return generate(cmd.Root()) })
 		return cmd
 	}
 	out := app.Streams.Out
 	return cli.Parent("completion", "Print scripts that let a shell complete command lines", "",
-		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return writeBashCompletion(root, out) }),
+		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return docgen.WriteBashCompletion(root, out) }),
 		shell("zsh", "_sessiontool", func(root *cobra.Command) error { return root.GenZshCompletion(out) }),
 		shell("fish", "sessiontool.fish", func(root *cobra.Command) error { return root.GenFishCompletion(out, true) }),
 		shell("powershell", "sessiontool.ps1", func(root *cobra.Command) error { return root.GenPowerShellCompletionWithDesc(out) }))
-}
-
-// bashAlone finds the words of a command line where the package bash-completion, which does it better, is not installed.
-const bashAlone = `
-if ! declare -F _get_comp_words_by_ref >/dev/null; then
-    __sessiontool_init_completion()
-    {
-        local line=${COMP_LINE:0:COMP_POINT}
-        read -ra words <<<"$line"
-        [[ $line == *[[:space:]] ]] && words+=("")
-        cword=$((${#words[@]} - 1))
-        cur=${words[cword]}
-        prev=${words[cword - 1]}
-    }
-fi
-`
-
-func writeBashCompletion(root *cobra.Command, out io.Writer) error {
-	if err := root.GenBashCompletionV2(out, true); err != nil {
-		return err
-	}
-	_, err := io.WriteString(out, bashAlone)
-	return err
 }
 
 // completer proposes words for a place on the command line.
@@ -77,7 +56,9 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 	}
 	propose("account", completed(app, func(ctx context.Context) ([]string, error) { return accountNames(ctx, app) }))
 	propose("network", completed(app, app.NetworkNames))
-	propose("select", completeFields)
+	propose("select", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return completeFields(app, cmd)
+	})
 	propose("log-format", words("text", "json"))
 	propose("log-level", words("debug", "info", "warn", "error"))
 	contacts := completed(app, func(ctx context.Context) ([]string, error) { return contactIDs(ctx, app) })
@@ -138,12 +119,12 @@ func contactIDs(ctx context.Context, app *cli.App) (ids []string, err error) {
 }
 
 // completeFields proposes the fields of the records that the command prints.
-func completeFields(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	c, _ := cli.ContractOf(cmd)
+func completeFields(app *cli.App, cmd *cobra.Command) ([]string, cobra.ShellCompDirective) {
+	spec := app.SpecOf(cmd)
 	var paths []string
-	for _, name := range c.Kinds() {
+	for _, name := range spec.Kinds() {
 		kind, ok := record.KindOf(name)
-		if !ok || name == record.TypeError && c.Prints != "" {
+		if !ok || name == record.TypeError && len(spec.Prints) > 0 {
 			continue
 		}
 		fields, err := schema.Fields(kind)

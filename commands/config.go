@@ -16,27 +16,35 @@ import (
 
 func newConfigCommand(app *cli.App) *cobra.Command {
 	var showOrigin bool
-	show := &cobra.Command{
-		Use: "show [NAME...]", Short: "Print the settings that commands would run with",
+	show := app.Command(cli.Spec{
+		Use:   "show [NAME...]",
+		Short: "Print the settings that commands would run with",
 		Long: "Print the value of every global setting, or of those that are named. With --origin also tell where it comes\n" +
 			"from: a flag, the environment, the config file, or the default.",
-		Example: "  sessiontool config show --origin\n" +
-			"  sessiontool config show keystore --select value",
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		Examples: []string{
+			"sessiontool config show --origin",
+			"sessiontool config show keystore --select value",
+		},
+		Complete: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return cli.Settings, cobra.ShellCompDirectiveNoFileComp
 		},
-	}
+		Prints: []string{record.TypeSetting},
+		Exits:  cli.Exits{record.ExitUsage: "no such setting"},
+	})
 	show.RunE = app.Run(func(_ context.Context, args []string) error {
 		return runConfigShow(app, show.Flags(), args, showOrigin)
 	})
 	show.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")
-	path := &cobra.Command{
-		Use: "path", Short: "Print where the config file is", Args: cobra.NoArgs,
+	path := app.Command(cli.Spec{
+		Use:   "path",
+		Short: "Print where the config file is",
 		Long: "Print the path of the config file, whether there is one or not. It is a JSON object whose keys are the settings\n" +
 			"that 'config show' names and whose values are strings, as in {\"account\":\"alice\",\"timeout\":\"30s\"}.",
-		Example: "  sessiontool config path --select file",
-		RunE:    app.RunDespite(func(_ context.Context, _ error) error { return runConfigPath(app) }),
-	}
+		Examples: []string{"sessiontool config path --select file"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeConfig},
+		Run:      app.RunDespite(func(_ context.Context, _ error) error { return runConfigPath(app) }),
+	})
 	return cli.Parent("config", "Show the settings and where they come from", "", show, path)
 }
 

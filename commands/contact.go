@@ -12,34 +12,67 @@ import (
 )
 
 func newContactCommand(app *cli.App) *cobra.Command {
-	list := &cobra.Command{
-		Use: "list", Short: "Print a contact record for everybody this account has dealt with", Args: cobra.NoArgs,
-		Example: "  sessiontool contact list",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runContactList(ctx, app) }),
-	}
-	show := &cobra.Command{
-		Use: "show ID", Short: "Print one contact", Args: cobra.ExactArgs(1),
-		Example: "  sessiontool contact show $BOB",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runContactShow(ctx, app, args) }),
-	}
-	remove := &cobra.Command{
-		Use: "remove ID", Short: "Forget a contact and the session with it", Args: cobra.ExactArgs(1),
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print a contact record for everybody this account has dealt with",
+		Examples: []string{"sessiontool contact list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeContact},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runContactList(ctx, app) }),
+	})
+	show := app.Command(cli.Spec{
+		Use:      "show ID",
+		Short:    "Print one contact",
+		Examples: []string{"sessiontool contact show $BOB"},
+		Args:     cobra.ExactArgs(1),
+		Prints:   []string{record.TypeContact},
+		Exits: cli.Exits{
+			record.ExitUsage:    "not a Session ID",
+			record.ExitNotFound: "no such contact",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runContactShow(ctx, app, args) }),
+	})
+	remove := app.Command(cli.Spec{
+		Use:   "remove ID",
+		Short: "Forget a contact and the session with it",
 		Long: "Forget a contact, the session with it and its friend requests. Messages already received stay in the\n" +
 			"inbox. To talk again, one of the two sends a new friend request.",
-		Example: "  sessiontool contact remove $BOB",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runContactRemove(ctx, app, args) }),
-	}
+		Examples: []string{"sessiontool contact remove $BOB"},
+		Args:     cobra.ExactArgs(1),
+		Prints:   []string{record.TypeRemoved},
+		Exits: cli.Exits{
+			record.ExitUsage:    "not a Session ID",
+			record.ExitNotFound: "no such contact",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runContactRemove(ctx, app, args) }),
+	})
 	code := ""
-	verify := &cobra.Command{
-		Use: "verify ID", Short: "Compare safety numbers with a contact", Args: cobra.ExactArgs(1),
+	verify := app.Command(cli.Spec{
+		Use:   "verify ID",
+		Short: "Compare safety numbers with a contact",
 		Long: "Print the safety number with a contact: 60 digits that both sides see alike if each has the other's right\n" +
 			"Session ID. Compare them over another channel, such as the telephone. If the digits that your contact tells\n" +
 			"you are given as --code, they are compared here, and the contact is marked as verified if they are the same.\n\n" +
 			"A contact stays verified. Its key cannot change, since the Session ID is the key: whoever has a new key has a\n" +
 			"new ID, and is a new contact. The number is Signal's numeric fingerprint of the two IDs.",
-		Example: "  sessiontool contact verify $BOB --select safety_number\n" +
-			"  sessiontool contact verify $BOB --code \"$DIGITS\"",
-	}
+		Examples: []string{
+			"sessiontool contact verify $BOB --select safety_number",
+			"sessiontool contact verify $BOB --code \"$DIGITS\"",
+		},
+		Args:   cobra.ExactArgs(1),
+		Prints: []string{record.TypeContact},
+		Exits: cli.Exits{
+			record.ExitUsage:    "not a Session ID",
+			record.ExitNotFound: "no such contact",
+			record.ExitAuth:     "the digits differ, or the keystore does not open",
+			record.ExitLocked:   "",
+		},
+	})
 	verify.RunE = app.Run(func(ctx context.Context, args []string) error {
 		return runContactVerify(ctx, app, args, code, verify.Flags().Changed("code"))
 	})

@@ -21,17 +21,19 @@ import (
 )
 
 func newDemoCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
+	return app.Command(cli.Spec{
 		Use:   "demo",
 		Short: "Play the whole story on an embedded network",
 		Long: "Start a network of twelve service nodes in this process, make two accounts, and let them become friends and\n" +
 			"talk: both ways, out of order, with a node stopped in between. Every step is a command of this program that\n" +
 			"you could type; a step record tells which, and its own records follow it.\n\n" +
 			"Nothing is left behind.",
-		Example: "  sessiontool demo",
-		Args:    cobra.NoArgs,
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runDemo(ctx, app) }),
-	}
+		Examples: []string{"sessiontool demo"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeStep, record.TypeIdentity, record.TypeReceipt, record.TypeMessage, record.TypeFriendRequest, record.TypeSwarm, record.TypeEnvelope},
+		Exits:    cli.Exits{record.ExitUnexpected: "the story came out wrong"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDemo(ctx, app) }),
+	})
 }
 
 // demo is a story being played.

@@ -43,7 +43,7 @@ type devnetOptions struct {
 
 func newDevnetCommand(app *cli.App) *cobra.Command {
 	opts := &devnetOptions{}
-	up := &cobra.Command{
+	up := app.Command(cli.Spec{
 		Use:   "up",
 		Short: "Start a whole network of service nodes on this machine",
 		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and messages are\n" +
@@ -61,19 +61,28 @@ func newDevnetCommand(app *cli.App) *cobra.Command {
 			"  2.8.0   a relay waits 30 s for a dead node, a store 5 s for a dead member of the swarm\n" +
 			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a store that failed is 500\n\n" +
 			"The record's file can be given to --network.",
-		Example: "  sessiontool devnet up --detach\n" +
-			"  sessiontool devnet up --detach --like 2.8.0\n" +
-			"  sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10\n" +
-			"  sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100\n" +
-			"  sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Examples: []string{
+			"sessiontool devnet up --detach",
+			"sessiontool devnet up --detach --like 2.8.0",
+			"sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10",
+			"sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100",
+			"sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeNetwork},
+		Exits: cli.Exits{
+			record.ExitUsage:      "or the folder cannot be used",
+			record.ExitTemporary:  "it runs already",
+			record.ExitInterrupt:  "",
+			record.ExitTerminated: "",
+		},
+		Run: func(cmd *cobra.Command, args []string) error {
 			if opts.detach {
 				return app.Run(func(ctx context.Context, _ []string) error { return runDevnetUpDetached(ctx, app, opts) })(cmd, args)
 			}
 			return app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runDevnetUp(ctx, app, opts) })(cmd, args)
 		},
-	}
+	})
 	up.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
 	up.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	up.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
@@ -88,16 +97,24 @@ func newDevnetCommand(app *cli.App) *cobra.Command {
 	up.Flags().StringVar(&opts.listen, "listen", "", "IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
 	up.Flags().StringArrayVar(&opts.faults, "fault", nil, "fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
 	up.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
-	status := &cobra.Command{
-		Use: "status", Short: "Print the running devnet's network record", Args: cobra.NoArgs,
-		Example: "  sessiontool devnet status",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runDevnetStatus(ctx, app, opts) }),
-	}
-	down := &cobra.Command{
-		Use: "down", Short: "Stop the running devnet", Args: cobra.NoArgs,
-		Example: "  sessiontool devnet down",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runDevnetDown(ctx, app, opts) }),
-	}
+	status := app.Command(cli.Spec{
+		Use:      "status",
+		Short:    "Print the running devnet's network record",
+		Examples: []string{"sessiontool devnet status"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeNetwork},
+		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetStatus(ctx, app, opts) }),
+	})
+	down := app.Command(cli.Spec{
+		Use:      "down",
+		Short:    "Stop the running devnet",
+		Examples: []string{"sessiontool devnet down"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeNetwork},
+		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetDown(ctx, app, opts) }),
+	})
 	cmd := cli.Parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
 		up, status, down, newFaultCommand(app, opts), newDifficultyCommand(app, opts))
 	cmd.PersistentFlags().StringVar(&opts.dir, "dir", "", "folder of the devnet (default: in the user's state folder)")

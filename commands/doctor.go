@@ -19,19 +19,23 @@ import (
 )
 
 func newDoctorCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
+	return app.Command(cli.Spec{
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and tell what to do",
 		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes and whether\n" +
 			"it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the account's own swarm. What\n" +
 			"depends on something that failed is skipped. Nothing is changed, except for what is remembered of the network.",
-		Example: "  sessiontool doctor\n" +
-			"  sessiontool doctor --select '{name,ok,hint}'",
-		Args: cobra.NoArgs,
-		RunE: app.RunDespite(func(ctx context.Context, problem error) error {
+		Examples: []string{
+			"sessiontool doctor",
+			"sessiontool doctor --select '{name,ok,hint}'",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeCheck},
+		Exits:  cli.Exits{record.ExitPartial: "something is not well"},
+		Run: app.RunDespite(func(ctx context.Context, problem error) error {
 			return (&doctor{app: app, settings: problem, failed: make(map[string]bool)}).run(ctx)
 		}),
-	}
+	})
 }
 
 // doctor is a round of checks, with what one leaves to the next.

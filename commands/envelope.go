@@ -14,32 +14,48 @@ import (
 
 func newEnvelopeCommand(app *cli.App) *cobra.Command {
 	drafts := &draftFlags{}
-	seal := &cobra.Command{
+	seal := app.Command(cli.Spec{
 		Use:   "seal [-]",
 		Short: "Encrypt texts, without sending them",
 		Long: "Encrypt each draft with the contact's session, or by today's protocol, and print the envelope. The session's new\n" +
 			"state is stored first; the envelope itself is yours to send, and stands in no outbox.",
-		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runEnvelopeSeal(ctx, app, drafts, args) }),
-	}
+		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store"},
+		Reads:    []string{record.NameDraft},
+		Prints:   []string{record.TypeEnvelope},
+		Exits: cli.Exits{
+			record.ExitUsage:    "bad draft",
+			record.ExitPartial:  "",
+			record.ExitNotFound: "not a friend",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runEnvelopeSeal(ctx, app, drafts, args) }),
+	})
 	drafts.add(seal.Flags())
-	open := &cobra.Command{
+	open := app.Command(cli.Spec{
 		Use:   "open [-]",
 		Short: "Decrypt envelopes and act on them as poll does",
 		Long: "Open each envelope with the account's keys and print what is in it: a message, a friend_request, a\n" +
 			"delivery, or a control record where there is nothing to show. What was opened before is printed again,\n" +
 			"marked as duplicate. What has to be answered is put into the outbox, which the next send or poll empties.",
-		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runEnvelopeOpen(ctx, app, args) }),
-	}
-	inspect := &cobra.Command{
+		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeControl},
+		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some cannot be opened"}),
+		Delivers: true,
+		Run:      app.Run(func(ctx context.Context, args []string) error { return runEnvelopeOpen(ctx, app, args) }),
+	})
+	inspect := app.Command(cli.Spec{
 		Use:   "inspect [-]",
 		Short: "Print what an envelope tells without any key",
 		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
 			"is needed.",
-		Example: "  sessiontool swarm retrieve | sessiontool envelope inspect",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runEnvelopeInspect(ctx, app, args) }),
-	}
+		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope inspect"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypeEnvelopeInfo},
+		Exits:    cli.Exits{record.ExitPartial: ""},
+		Run:      app.Run(func(ctx context.Context, args []string) error { return runEnvelopeInspect(ctx, app, args) }),
+	})
 	return cli.Parent("envelope", "Seal, open and inspect envelopes", "", seal, open, inspect)
 }
 

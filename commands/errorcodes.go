@@ -12,22 +12,26 @@ import (
 )
 
 func newErrorsCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
+	return app.Command(cli.Spec{
 		Use:   "errors [CODE...]",
 		Short: "Tell what error codes mean and what to do about them",
 		Long: "Print what each error code means, what to do about it, and whether a retry makes sense. An exit status, as in\n" +
 			"'sessiontool errors $?', names all its codes. Without a code all are printed.",
-		Example: "  sessiontool errors not_stored\n" +
-			"  sessiontool errors 5 --select code",
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		Examples: []string{
+			"sessiontool errors not_stored",
+			"sessiontool errors 5 --select code",
+		},
+		Complete: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var codes []string
 			for _, info := range record.Codes {
 				codes = append(codes, cobra.CompletionWithDesc(string(info.Code), info.Meaning))
 			}
 			return codes, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.Run(func(_ context.Context, args []string) error { return runErrors(app, args) }),
-	}
+		Prints: []string{record.TypeErrorCode},
+		Exits:  cli.Exits{record.ExitUsage: "no such code"},
+		Run:    app.Run(func(_ context.Context, args []string) error { return runErrors(app, args) }),
+	})
 }
 
 func runErrors(app *cli.App, names []string) error {

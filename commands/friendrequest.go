@@ -8,6 +8,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
+	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
@@ -19,13 +20,22 @@ type requestOptions struct {
 
 func newFriendRequestCommand(app *cli.App) *cobra.Command {
 	opts := &requestOptions{}
-	send := &cobra.Command{
+	send := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Ask somebody to be a friend",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
 			"account. In today's protocol it is the text alone, which 'send' would do as well.",
-		Example: "  sessiontool friend-request send --to $CAROL --text 'It is me, Alice'",
-		RunE: app.Run(func(ctx context.Context, args []string) error {
+		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
+		Reads:    []string{record.NameDraft},
+		Prints:   []string{record.TypeReceipt},
+		Exits: cli.AccountExits().With(cli.Exits{
+			record.ExitUsage:     "bad draft, friends already, or asked already",
+			record.ExitPartial:   "",
+			record.ExitTemporary: "a request is pending, or the network does not answer",
+			record.ExitRefused:   "",
+			record.ExitClock:     "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			options, err := opts.storeFlags.options(app)
 			if err != nil {
 				return err
@@ -35,38 +45,64 @@ func newFriendRequestCommand(app *cli.App) *cobra.Command {
 					return a.RequestFriend(ctx, draft, opts.again)
 				})
 		}),
-	}
+	})
 	opts.draftFlags.add(send.Flags())
 	opts.storeFlags.add(send.Flags())
 	send.Flags().BoolVar(&opts.again, "again", false, "ask again although a request is pending, or a friend whose session is lost")
 
 	var all bool
-	list := &cobra.Command{
-		Use: "list", Short: "Print the friend requests that wait, in both directions", Args: cobra.NoArgs,
-		Example: "  sessiontool friend-request list",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
-	}
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print the friend requests that wait, in both directions",
+		Examples: []string{"sessiontool friend-request list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeFriendRequest},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
+	})
 	list.Flags().BoolVar(&all, "all", false, "completed ones too")
 
 	acceptStore := &storeFlags{}
-	accept := &cobra.Command{
+	accept := app.Command(cli.Spec{
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
 		Long: "Accept friend requests: start the encrypted sessions, if the requests are of 2020, and tell the other sides so.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with an id.",
-		Example: "  sessiontool friend-request accept $ALICE\n" +
-			"  sessiontool friend-request list | sessiontool friend-request accept",
-		RunE: app.Run(func(ctx context.Context, args []string) error {
+		Examples: []string{
+			"sessiontool friend-request accept $ALICE",
+			"sessiontool friend-request list | sessiontool friend-request accept",
+		},
+		Reads:  []string{record.TypeFriendRequest},
+		Prints: []string{record.TypeReceipt},
+		Exits: cli.Exits{
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "no such request",
+			record.ExitTemporary: "the network does not answer",
+			record.ExitRefused:   "",
+			record.ExitAuth:      "the keystore does not open",
+			record.ExitClock:     "",
+			record.ExitLocked:    "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			return runFriendRequestAccept(ctx, app, acceptStore, args)
 		}),
-	}
+	})
 	acceptStore.add(accept.Flags())
 
-	decline := &cobra.Command{
-		Use: "decline [ID...]", Short: "Forget friend requests; the other sides are not told",
-		Example: "  sessiontool friend-request decline $ALICE",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runFriendRequestDecline(ctx, app, args) }),
-	}
+	decline := app.Command(cli.Spec{
+		Use:      "decline [ID...]",
+		Short:    "Forget friend requests; the other sides are not told",
+		Examples: []string{"sessiontool friend-request decline $ALICE"},
+		Reads:    []string{record.TypeFriendRequest},
+		Prints:   []string{record.TypeFriendRequest},
+		Exits: cli.Exits{
+			record.ExitPartial:  "",
+			record.ExitNotFound: "no such request",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runFriendRequestDecline(ctx, app, args) }),
+	})
 	return cli.Parent("friend-request", "Send, list, accept and decline friend requests", "", send, list, accept, decline)
 }
 

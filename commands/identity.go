@@ -14,31 +14,45 @@ import (
 )
 
 func newIdentityCommand(app *cli.App) *cobra.Command {
-	list := &cobra.Command{
-		Use: "list", Short: "Print an identity record for every account", Args: cobra.NoArgs,
-		Example: "  sessiontool identity list --select account",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityList(ctx, app) }),
-	}
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print an identity record for every account",
+		Examples: []string{"sessiontool identity list --select account"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeIdentity},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runIdentityList(ctx, app) }),
+	})
 	var qr qrFlags
-	show := &cobra.Command{
-		Use: "show", Short: "Print the account's identity record", Args: cobra.NoArgs,
+	show := app.Command(cli.Spec{
+		Use:   "show",
+		Short: "Print the account's identity record",
 		Long: "Print the account's identity record. With --qr its Session ID is also drawn as a QR code, to be scanned by\n" +
 			"a friend's phone: on stderr, because stdout carries records only. --qr-file writes it as a picture.",
-		Example: "  sessiontool identity show --account alice --select session_id\n" +
-			"  sessiontool identity show --qr\n" +
-			"  sessiontool identity show --qr-file alice.svg",
-		RunE: app.Run(func(ctx context.Context, _ []string) error { return runIdentityShow(ctx, app, &qr) }),
-	}
+		Examples: []string{
+			"sessiontool identity show --account alice --select session_id",
+			"sessiontool identity show --qr",
+			"sessiontool identity show --qr-file alice.svg",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeIdentity},
+		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the picture cannot be written"}),
+		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityShow(ctx, app, &qr) }),
+	})
 	show.Flags().BoolVar(&qr.terminal, "qr", false, "draw the Session ID as a QR code on stderr")
 	show.Flags().StringVar(&qr.file, "qr-file", "", "write the QR code to this file, .png or .svg")
 	var yes bool
-	remove := &cobra.Command{
-		Use: "remove", Short: "Delete the account from the keystore", Args: cobra.NoArgs,
+	remove := app.Command(cli.Spec{
+		Use:   "remove",
+		Short: "Delete the account from the keystore",
 		Long: "Delete the account with its contacts, sessions and messages from the keystore. The recovery words\n" +
 			"bring back the identity, but nothing else.",
-		Example: "  sessiontool identity remove --account alice --yes",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityRemove(ctx, app, yes) }),
-	}
+		Examples: []string{"sessiontool identity remove --account alice --yes"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeRemoved},
+		Exits:    cli.AccountExits().With(cli.Exits{record.ExitUsage: "--yes is missing"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runIdentityRemove(ctx, app, yes) }),
+	})
 	remove.Flags().BoolVar(&yes, "yes", false, "really delete it")
 	return cli.Parent("identity", "List, show, save, restore and remove accounts", "",
 		list, show, newExportCommand(app), newRestoreCommand(app), newPassphraseCommand(app), remove)

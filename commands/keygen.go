@@ -13,6 +13,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/mnemonic"
+	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
@@ -29,18 +30,26 @@ type keygenOptions struct {
 
 func newKeygenCommand(app *cli.App) *cobra.Command {
 	opts := &keygenOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "keygen",
 		Short: "Make an account, or restore one from its 13 words",
 		Long: "Make an account in the keystore, which is made too if there is none. Its private keys stay there;\n" +
 			"'identity export' shows the 13 words from which the account can be restored.\n\n" +
 			"A new keystore opens with a key file beside it, which suits cron. With one of the --passphrase\n" +
 			"flags it opens with that passphrase instead.",
-		Example: "  sessiontool keygen --account alice --display-name Alice\n" +
-			"  sessiontool keygen --account alice --mnemonic-file words.txt",
-		Args: cobra.NoArgs,
-		RunE: app.Run(func(ctx context.Context, _ []string) error { return runKeygen(ctx, app, opts) }),
-	}
+		Examples: []string{
+			"sessiontool keygen --account alice --display-name Alice",
+			"sessiontool keygen --account alice --mnemonic-file words.txt",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeIdentity},
+		Exits: cli.Exits{
+			record.ExitUsage:  "bad words, or the name is taken",
+			record.ExitAuth:   "the keystore does not open",
+			record.ExitLocked: "",
+		},
+		Run: app.Run(func(ctx context.Context, _ []string) error { return runKeygen(ctx, app, opts) }),
+	})
 	cmd.Flags().StringVar(&opts.displayName, "display-name", "", "name that others see")
 	cmd.Flags().StringVar(&opts.mnemonicFile, "mnemonic-file", "", "restore from the words in this file (- for stdin)")
 	return cmd

@@ -15,7 +15,7 @@ import (
 
 func newListenCommand(app *cli.App) *cobra.Command {
 	opts := &route.ListenOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "listen",
 		Short: "Print what is new as it comes, until stopped",
 		Long: "Print what arrives as poll does, as it comes. Friends learn that the account is online, and their messages\n" +
@@ -27,12 +27,25 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"prints what was not printed.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a heartbeat is empty\n" +
 			"while there is no node to listen at.",
-		Example: "  sessiontool listen\n" +
-			"  sessiontool listen --for 1h --select text\n" +
-			"  sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
-		Args: cobra.NoArgs,
-		RunE: app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, *opts) }),
-	}
+		Examples: []string{
+			"sessiontool listen",
+			"sessiontool listen --for 1h --select text",
+			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeHeartbeat},
+		Exits: cli.Exits{
+			record.ExitPartial:    "some messages cannot be opened",
+			record.ExitNotFound:   "no such keystore, account or network",
+			record.ExitAuth:       "the keystore does not open",
+			record.ExitClock:      "",
+			record.ExitLocked:     "",
+			record.ExitInterrupt:  "",
+			record.ExitTerminated: "",
+		},
+		Delivers: true,
+		Run:      app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, *opts) }),
+	})
 	flags := cmd.Flags()
 	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
 	flags.DurationVar(&opts.For, "for", 0, "end after this time (default never)")

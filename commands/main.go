@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/record"
 )
 
@@ -98,7 +99,7 @@ func addCommands(root *cobra.Command, app *cli.App, args []string) {
 	for _, c := range commands {
 		root.AddCommand(c.make(app))
 	}
-	root.AddCommand(newTopics()...)
+	root.AddCommand(docgen.Topics()...)
 }
 
 // newRootCommand makes the command line as far as args need it: see addCommands.
@@ -122,7 +123,9 @@ func newRootCommand(app *cli.App, args []string) *cobra.Command {
 	root.SetOut(app.Streams.Out)
 	root.SetErr(app.Streams.Err)
 	root.SetIn(app.Streams.In)
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { app.Unwritten = writeHelp(app.Streams.Out, cmd) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		app.Unwritten = docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
+	})
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.UsageError(err) })
 	app.AddGlobalFlags(root.PersistentFlags())
 	root.CompletionOptions.DisableDefaultCmd = true

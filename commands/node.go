@@ -49,19 +49,30 @@ func (l *limitFlags) check() error {
 
 func newNodeCommand(app *cli.App) *cobra.Command {
 	opts := &nodeOptions{}
-	run := &cobra.Command{
+	run := app.Command(cli.Spec{
 		Use:   "run",
 		Short: "Run one service node until it is stopped",
 		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm and keeps\n" +
 			"its messages in --data. Its keys are made at the first start. It registers again every minute, and a registry\n" +
 			"forgets a node that has been silent for five.\n\n" +
 			"The record comes once the node is registered.",
-		Example: "  sessiontool node run --data ./node1 --seed $SEED\n" +
-			"  sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n" +
-			"      --metrics 127.0.0.1:9100 --log-format json --log-level info",
-		Args: cobra.NoArgs,
-		RunE: app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runNodeRun(ctx, app, opts) }),
-	}
+		Examples: []string{
+			"sessiontool node run --data ./node1 --seed $SEED",
+			"sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n      --metrics 127.0.0.1:9100 --log-format json --log-level info",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeNode},
+		Exits: cli.Exits{
+			record.ExitUsage:      "or the folder cannot be used",
+			record.ExitNotFound:   "no network is named or runs",
+			record.ExitTemporary:  "the network does not answer, or a node runs in the folder",
+			record.ExitRefused:    "the registry refuses the node",
+			record.ExitClock:      "",
+			record.ExitInterrupt:  "",
+			record.ExitTerminated: "",
+		},
+		Run: app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runNodeRun(ctx, app, opts) }),
+	})
 	run.Flags().StringVar(&opts.seed, "seed", "", "URL of the registry (default: that of the network)")
 	run.Flags().StringVar(&opts.data, "data", "", "folder for keys and messages (required)")
 	run.Flags().StringVar(&opts.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")

@@ -15,23 +15,32 @@ import (
 
 func newOnionCommand(app *cli.App) *cobra.Command {
 	var to string
-	path := &cobra.Command{
-		Use:     "path",
-		Short:   "Print the hops that an onion request would take",
-		Long:    "Choose an onion path: a guard, which stays the same from run to run, and two relays.",
-		Example: "  sessiontool onion path",
-		Args:    cobra.NoArgs,
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runOnionPath(ctx, app, to) }),
-	}
+	path := app.Command(cli.Spec{
+		Use:      "path",
+		Short:    "Print the hops that an onion request would take",
+		Long:     "Choose an onion path: a guard, which stays the same from run to run, and two relays.",
+		Examples: []string{"sessiontool onion path"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePath},
+		Exits:    cli.NetworkExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runOnionPath(ctx, app, to) }),
+	})
 	path.Flags().StringVar(&to, "to", "", "Ed25519 key of the target, which is then not in the path")
-	send := &cobra.Command{
+	send := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Send storage RPC requests through onion paths",
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
 			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.",
-		Example: "  echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runOnionSend(ctx, app, args) }),
-	}
+		Examples: []string{"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send"},
+		Reads:    []string{record.NameCall},
+		Prints:   []string{record.TypeResponse},
+		Exits: cli.Exits{
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "no such node, or no network",
+			record.ExitTemporary: "the network does not answer",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runOnionSend(ctx, app, args) }),
+	})
 	return cli.Parent("onion", "Choose onion paths and send requests through them", "", path, send)
 }
 

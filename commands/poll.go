@@ -9,12 +9,13 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
+	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
 func newPollCommand(app *cli.App) *cobra.Command {
 	var opts route.PollOptions
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
 		Long: "Fetch what waits for the account and print it, then exit. It equals 'swarm retrieve | envelope open', with\n" +
@@ -27,12 +28,20 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"With --count it ends after so many records, those that --select passes over among them, and the next poll has\n" +
 			"the rest. With 'poll | head -n 1' it is not so: what head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
-		Example: "  sessiontool poll\n" +
-			"  sessiontool poll --select text\n" +
-			"  sessiontool poll --count 1",
-		Args: cobra.NoArgs,
-		RunE: app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
-	}
+		Examples: []string{
+			"sessiontool poll",
+			"sessiontool poll --select text",
+			"sessiontool poll --count 1",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitPartial: "some messages cannot be opened",
+			record.ExitClock:   "",
+		}),
+		Delivers: true,
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
+	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	return cmd
 }
@@ -50,15 +59,17 @@ func runPoll(ctx context.Context, app *cli.App, opts route.PollOptions) error {
 
 func newInboxCommand(app *cli.App) *cobra.Command {
 	limit := 0
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "inbox",
 		Short: "Print what was received before, without asking the network",
 		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
 			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
-		Example: "  sessiontool inbox --limit 10",
-		Args:    cobra.NoArgs,
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, limit) }),
-	}
+		Examples: []string{"sessiontool inbox --limit 10"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
+		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some messages could not be opened"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, limit) }),
+	})
 	cmd.Flags().IntVar(&limit, "limit", 1000, "print only the newest of them")
 	return cmd
 }

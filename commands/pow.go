@@ -39,33 +39,48 @@ const lookAhead = 4
 
 func newPowCommand(app *cli.App) *cobra.Command {
 	opts := &powOptions{}
-	solve := &cobra.Command{
+	solve := app.Command(cli.Spec{
 		Use:   "solve [-]",
 		Short: "Do the proof of work for envelopes",
 		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
 			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network told\n" +
 			"last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
 			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
-		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runPowSolve(ctx, app, opts, args) }),
-	}
-	verify := &cobra.Command{
+		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypeEnvelope},
+		Exits: cli.Exits{
+			record.ExitPartial: "",
+			record.ExitRefused: "no nonce can meet the difficulty",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runPowSolve(ctx, app, opts, args) }),
+	})
+	verify := app.Command(cli.Spec{
 		Use:   "verify [-]",
 		Short: "Check the proof of work of envelopes",
 		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
 			"the 2020 storage server.",
-		Example: "  sessiontool pow verify --difficulty 1 < solved.json",
-		RunE:    app.Run(func(_ context.Context, args []string) error { return runPowVerify(app, opts, args) }),
-	}
-	estimate := &cobra.Command{
+		Examples: []string{"sessiontool pow verify --difficulty 1 < solved.json"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypePow},
+		Exits: cli.Exits{
+			record.ExitPartial: "",
+			record.ExitRefused: "a proof does not meet the difficulty",
+		},
+		Run: app.Run(func(_ context.Context, args []string) error { return runPowVerify(app, opts, args) }),
+	})
+	estimate := app.Command(cli.Spec{
 		Use:   "estimate [-]",
 		Short: "Tell how long a proof of work will take on this machine",
 		Long: "Measure this machine for a moment and tell how many hashes the proof needs on average, and how long that\n" +
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
 			"time to live from --bytes and --ttl.",
-		Example: "  sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runPowEstimate(ctx, app, opts, args) }),
-	}
+		Examples: []string{"sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypePow},
+		Exits:    cli.Exits{record.ExitPartial: ""},
+		Run:      app.Run(func(ctx context.Context, args []string) error { return runPowEstimate(ctx, app, opts, args) }),
+	})
 	for _, cmd := range []*cobra.Command{solve, verify, estimate} {
 		cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "difficulty (default what the network or the envelope says)")
 	}

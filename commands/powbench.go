@@ -21,16 +21,17 @@ type powBenchOptions struct {
 
 func newPowBenchCommand(app *cli.App) *cobra.Command {
 	opts := &powBenchOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "bench",
 		Short: "Measure how fast this machine does proof of work",
 		Long: "Measure every kernel that this processor can run, on one core and on all. The kernel 'crypto/sha512' is the\n" +
 			"yardstick, a plain loop over Go's SHA-512: ratio is how many times as fast as that on one core. All take turns,\n" +
 			"round by round, and what is printed are medians: other work on the machine disturbs the ratios little.",
-		Example: "  sessiontool pow bench --select '{kernel,workers,ratio}'",
-		Args:    cobra.NoArgs,
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runPowBench(ctx, app, opts) }),
-	}
+		Examples: []string{"sessiontool pow bench --select '{kernel,workers,ratio}'"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePowBench},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowBench(ctx, app, opts) }),
+	})
 	cmd.Flags().IntVar(&opts.rounds, "rounds", 11, "how often each is measured")
 	cmd.Flags().DurationVar(&opts.duration, "duration", 50*time.Millisecond, "how long each is measured in a round")
 	return cmd

@@ -15,29 +15,39 @@ import (
 
 func newPrekeyCommand(app *cli.App) *cobra.Command {
 	var to string
-	bundle := &cobra.Command{
+	bundle := app.Command(cli.Spec{
 		Use:   "bundle",
 		Short: "Print the prekey bundle that a friend request carries",
 		Long: "Print the bundle from which a contact can start a session with this account: identity key, newest signed\n" +
 			"prekey with its signature, and a one-time prekey made for that contact. The same contact gets the same\n" +
 			"bundle until it has used it. data_base64 is the bundle as messages encode it.",
-		Example: "  sessiontool prekey bundle --for $BOB",
-		Args:    cobra.NoArgs,
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, to) }),
-	}
+		Examples: []string{"sessiontool prekey bundle --for $BOB"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePrekeyBundle},
+		Exits:    cli.AccountExits().With(cli.Exits{record.ExitUsage: "not a Session ID"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, to) }),
+	})
 	bundle.Flags().StringVar(&to, "for", "", "Session ID of the contact (required)")
-	rotate := &cobra.Command{
-		Use: "rotate", Short: "Replace the signed prekey now", Args: cobra.NoArgs,
+	rotate := app.Command(cli.Spec{
+		Use:   "rotate",
+		Short: "Replace the signed prekey now",
 		Long: "Make a new signed prekey. That happens by itself every 48 hours. Old ones are kept for 30 days, so that\n" +
 			"requests on their way stay valid.",
-		Example: "  sessiontool prekey rotate",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runPrekeyRotate(ctx, app) }),
-	}
-	list := &cobra.Command{
-		Use: "list", Short: "Print the account's prekeys: signed ones, newest first, then unused one-time prekeys",
-		Args: cobra.NoArgs, Example: "  sessiontool prekey list",
-		RunE: app.Run(func(ctx context.Context, _ []string) error { return runPrekeyList(ctx, app) }),
-	}
+		Examples: []string{"sessiontool prekey rotate"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePrekey},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyRotate(ctx, app) }),
+	})
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print the account's prekeys: signed ones, newest first, then unused one-time prekeys",
+		Examples: []string{"sessiontool prekey list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePrekey},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyList(ctx, app) }),
+	})
 	return cli.Parent("prekey", "Show, rotate and list prekeys", "", bundle, rotate, list)
 }
 

@@ -12,23 +12,27 @@ import (
 )
 
 func newSchemaCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
+	return app.Command(cli.Spec{
 		Use:   "schema [RECORD...]",
 		Short: "Print the JSON Schemas of records",
 		Long: "Print the JSON Schema (draft 2020-12) of each record that is named, or of all. They are made from the code that\n" +
 			"prints the records. Unknown fields are allowed: within a major version fields are added. 'sessiontool help\n" +
 			"records' shows the same for people.",
-		Example: "  sessiontool schema message --pretty --select schema > message.schema.json\n" +
-			"  sessiontool schema --select name",
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		Examples: []string{
+			"sessiontool schema message --pretty --select schema > message.schema.json",
+			"sessiontool schema --select name",
+		},
+		Complete: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, kind := range record.Kinds {
 				names = append(names, cobra.CompletionWithDesc(kind.Name, kind.Summary))
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.Run(func(_ context.Context, args []string) error { return runSchema(app, args) }),
-	}
+		Prints: []string{record.TypeSchema},
+		Exits:  cli.Exits{record.ExitUsage: "no such record"},
+		Run:    app.Run(func(_ context.Context, args []string) error { return runSchema(app, args) }),
+	})
 }
 
 func runSchema(app *cli.App, names []string) error {

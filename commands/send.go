@@ -163,7 +163,7 @@ type sendOptions struct {
 
 func newSendCommand(app *cli.App) *cobra.Command {
 	opts := &sendOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Send texts to friends, and to phones",
 		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
@@ -179,10 +179,24 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
 			"recipient's swarm have signed to have the message.\n\n" +
 			"Each draft gets a receipt or an error record, in order.",
-		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
-			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
-		RunE: app.Run(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
-	}
+		Examples: []string{
+			"sessiontool send --to $BOB --text 'disk is full'",
+			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
+		},
+		Reads:  []string{record.NameDraft},
+		Prints: []string{record.TypeReceipt},
+		Exits: cli.Exits{
+			record.ExitUsage:     "bad draft",
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "not a friend",
+			record.ExitTemporary: "not sent yet",
+			record.ExitRefused:   "",
+			record.ExitAuth:      "the keystore does not open",
+			record.ExitClock:     "",
+			record.ExitLocked:    "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
+	})
 	opts.draftFlags.add(cmd.Flags())
 	opts.storeFlags.add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())

@@ -18,39 +18,60 @@ import (
 )
 
 func newSwarmCommand(app *cli.App) *cobra.Command {
-	lookup := &cobra.Command{
+	lookup := app.Command(cli.Spec{
 		Use:   "lookup [ID...]",
 		Short: "Ask which nodes keep a Session ID's messages",
 		Long: "Ask a random service node, through an onion path, for the swarm of each Session ID.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with a session_id.",
-		Example: "  sessiontool swarm lookup $BOB\n" +
-			"  sessiontool identity list | sessiontool swarm lookup",
-		RunE: app.Run(func(ctx context.Context, args []string) error { return runSwarmLookup(ctx, app, args) }),
-	}
-	nodes := &cobra.Command{
-		Use: "nodes", Short: "Print a node record for every registered service node", Args: cobra.NoArgs,
-		Example: "  sessiontool swarm nodes --select pubkey_ed25519",
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runSwarmNodes(ctx, app) }),
-	}
+		Examples: []string{
+			"sessiontool swarm lookup $BOB",
+			"sessiontool identity list | sessiontool swarm lookup",
+		},
+		Reads:  []string{record.TypeIdentity, record.TypeContact},
+		Prints: []string{record.TypeSwarm},
+		Exits: cli.NetworkExits().With(cli.Exits{
+			record.ExitUsage:   "not a Session ID",
+			record.ExitPartial: "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmLookup(ctx, app, args) }),
+	})
+	nodes := app.Command(cli.Spec{
+		Use:      "nodes",
+		Short:    "Print a node record for every registered service node",
+		Examples: []string{"sessiontool swarm nodes --select pubkey_ed25519"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeNode},
+		Exits:    cli.NetworkExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runSwarmNodes(ctx, app) }),
+	})
 	store := &storeFlags{}
-	storeCmd := &cobra.Command{
+	storeCmd := app.Command(cli.Spec{
 		Use:   "store [-]",
 		Short: "Store envelopes in their recipients' swarms",
 		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
 			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.",
-		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
-		RunE:    app.Run(func(ctx context.Context, args []string) error { return runSwarmStore(ctx, app, store, args) }),
-	}
+		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypeReceipt},
+		Exits: cli.NetworkExits().With(cli.Exits{
+			record.ExitPartial: "",
+			record.ExitRefused: "",
+			record.ExitClock:   "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmStore(ctx, app, store, args) }),
+	})
 	store.add(storeCmd.Flags())
-	retrieve := &cobra.Command{
+	retrieve := app.Command(cli.Spec{
 		Use:   "retrieve",
 		Short: "Print the envelopes that the account's swarm holds",
 		Long: "Ask three random nodes of the account's own swarm for all they hold, and print each message once, as it\n" +
 			"is: 'envelope open' opens them. Nothing is marked as read.",
-		Example: "  sessiontool swarm retrieve | sessiontool envelope open",
-		Args:    cobra.NoArgs,
-		RunE:    app.Run(func(ctx context.Context, _ []string) error { return runSwarmRetrieve(ctx, app) }),
-	}
+		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeEnvelope},
+		Exits:    cli.RouteExits().With(cli.Exits{record.ExitClock: ""}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runSwarmRetrieve(ctx, app) }),
+	})
 	return cli.Parent("swarm", "Look up, check and draw swarms, list nodes, store, retrieve and change envelopes", "",
 		lookup, nodes, newCheckCommand(app), newMapCommand(app), storeCmd, retrieve,
 		newDeleteCommand(app), newExpireCommand(app))

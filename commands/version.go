@@ -17,16 +17,19 @@ var (
 )
 
 func newVersionCommand(app *cli.App) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Example: "  sessiontool version --select version",
-		RunE: app.RunAtOnce(func() error {
+	return app.Command(cli.Spec{
+		Use:      "version",
+		Short:    "Print the version",
+		Examples: []string{"sessiontool version --select version"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeVersion},
+		Run: app.RunAtOnce(func() error {
 			return app.Print(record.Version{
 				Type: record.TypeVersion, Version: version, Commit: commit(), Go: runtime.Version(),
 				Platform: runtime.GOOS + "/" + runtime.GOARCH,
 			})
 		}),
-	}
+	})
 }
 
 // commit is the revision that the binary was built from, where the build knows it.

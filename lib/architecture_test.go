@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -23,7 +24,7 @@ var layers = [][]string{
 	{
 		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
 		"lib/sealedbox", "lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence",
-		"lib/metrics", "lib/ringmap", "lib/qrcode", "lib/safetynumber", "lib/schema", "lib/schema/infer",
+		"lib/metrics", "lib/safetynumber", "lib/schema", "lib/schema/infer",
 		"lib/schema/schematest",
 	},
 	{
@@ -31,7 +32,8 @@ var layers = [][]string{
 		"lib/node", "lib/node/store",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
-	{"commands/internal/cli"},
+	{"commands/internal/cli", "commands/internal/picture"},
+	{"commands/internal/docgen"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 
@@ -48,7 +50,6 @@ var sameLayer = map[string][]string{
 	"lib/safetynumber": {"lib/sessionid"},
 	"lib/envelope":     {"lib/sessionid"},
 	"lib/onion":        {"lib/x25519"},
-	"lib/ringmap":      {"lib/swarm"},
 	"lib/network":      {"lib/rpc"},
 	"lib/node":         {"lib/rpc", "lib/node/store"},
 	"lib/node/store":   {"lib/rpc"},
@@ -86,11 +87,10 @@ type source struct {
 	test bool
 }
 
-// sources parses all Go files of this module.
-func sources(t *testing.T) (all []source) {
-	t.Helper()
+// parseSources parses all Go files of this module, once for all tests.
+var parseSources = sync.OnceValues(func() (all []source, err error) {
 	root := ".."
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -112,6 +112,13 @@ func sources(t *testing.T) (all []source) {
 		all = append(all, source{filepath.ToSlash(pkg), filepath.Base(path), file, strings.HasSuffix(path, "_test.go")})
 		return err
 	})
+	return all, err
+})
+
+// sources returns all Go files of this module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	all, err := parseSources()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,12 +42,16 @@ type App struct {
 	Unwritten   error             // why help that --help asked for could not be written
 	homeless    error             // why there is no folder for a keystore; what needs none goes on
 
+	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
 }
 
 func New(streams Streams) *App {
-	return &App{Streams: streams, printer: &printer{out: streams.Out, err: streams.Err}, bar: &progressBar{out: streams.Err}}
+	return &App{
+		Streams: streams, printer: &printer{out: streams.Out, err: streams.Err}, bar: &progressBar{out: streams.Err},
+		specs: make(map[*cobra.Command]Spec),
+	}
 }
 
 func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
@@ -81,7 +85,7 @@ const defaultTimeout = 2 * time.Minute
 // counts as read does not start without a place for it.
 func (app *App) Prepare(cmd *cobra.Command) (err error) {
 	app.Log = slog.New(slog.DiscardHandler)
-	if c, _ := ContractOf(cmd); c.delivers && app.Streams.OutClosed {
+	if app.SpecOf(cmd).Delivers && app.Streams.OutClosed {
 		return errOutputClosed
 	}
 	if err := app.applySettings(cmd.Flags()); err != nil {

@@ -1,4 +1,4 @@
-package commands
+package docgen
 
 import (
 	"fmt"
@@ -6,13 +6,15 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"sessiontool/commands/internal/cli"
 )
 
 // roff escapes a text: its characters stand for themselves, and no line is a request.
 var roff = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'")
 
-// manPage is the manual page of a command (section 1) or a help topic (section 7).
-func manPage(cmd *cobra.Command, section int) string {
+// manPage is the manual page of a command (man section 1) or a help topic (man section 7).
+func manPage(cmd *cobra.Command, spec cli.Spec, section int) string {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	var b strings.Builder
 	fmt.Fprintf(&b, ".\\\" %s\n", generatedBy)
@@ -23,11 +25,11 @@ func manPage(cmd *cobra.Command, section int) string {
 	}
 	b.WriteString(".SH DESCRIPTION\n" + manText(longText(cmd)))
 	if cmd.Runnable() {
-		b.WriteString(manText(contractText(cmd)))
+		b.WriteString(manText(specText(spec)))
 	}
 	writeManFlags(&b, "OPTIONS", cmd.LocalFlags())
 	writeManFlags(&b, "GLOBAL OPTIONS", cmd.InheritedFlags())
-	if lines := exampleLines(cmd); len(lines) > 0 {
+	if lines := ExampleLines(cmd); len(lines) > 0 {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", strings.TrimPrefix(roff.Replace("\n"+strings.Join(lines, "\n")), "\n"))
 	}
 	b.WriteString(seeAlso(cmd))

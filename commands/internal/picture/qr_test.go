@@ -1,4 +1,4 @@
-package qrcode
+package picture
 
 import (
 	"bytes"
@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-const text = "055bf55c73b82ebe22be80f3430667af570fae2556a6415e6b30d4065300aa947d"
+const qrText = "055bf55c73b82ebe22be80f3430667af570fae2556a6415e6b30d4065300aa947d"
 
-func encode(t *testing.T) Code {
+func encodeQR(t *testing.T) QR {
 	t.Helper()
-	code, err := Encode(text)
+	code, err := EncodeQR(qrText)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func encode(t *testing.T) Code {
 
 // The three corners have the finder pattern, and there is light all around.
 func TestCodeHasItsMarks(t *testing.T) {
-	code := encode(t)
+	code := encodeQR(t)
 	finder := []string{"#######", "#     #", "# ### #", "# ### #", "# ### #", "#     #", "#######"}
 	far := code.Size() - quiet - len(finder)
 	for _, corner := range [][2]int{{quiet, quiet}, {far, quiet}, {quiet, far}} {
@@ -46,8 +46,8 @@ func TestCodeHasItsMarks(t *testing.T) {
 }
 
 // All drawings show the same modules.
-func TestTerminal(t *testing.T) {
-	code := encode(t)
+func TestQRTerminal(t *testing.T) {
+	code := encodeQR(t)
 	colours := strings.NewReplacer("\x1b[40;97m", "", "\x1b[0m", "")
 	plain := code.Terminal(false)
 	if colours.Replace(code.Terminal(true)) != plain || code.Terminal(true) == plain {
@@ -71,8 +71,8 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-func TestPNG(t *testing.T) {
-	code := encode(t)
+func TestQRPNG(t *testing.T) {
+	code := encodeQR(t)
 	picture, err := png.Decode(bytes.NewReader(code.PNG()))
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +90,8 @@ func TestPNG(t *testing.T) {
 	}
 }
 
-func TestSVG(t *testing.T) {
-	code := encode(t)
+func TestQRSVG(t *testing.T) {
+	code := encodeQR(t)
 	drawing := code.SVG()
 	decoder := xml.NewDecoder(bytes.NewReader(drawing))
 	for {
@@ -119,8 +119,8 @@ func TestSVG(t *testing.T) {
 	}
 }
 
-func TestTooLong(t *testing.T) {
-	if _, err := Encode(strings.Repeat("x", 4000)); err == nil {
+func TestQRTooLong(t *testing.T) {
+	if _, err := EncodeQR(strings.Repeat("x", 4000)); err == nil {
 		t.Error("a text that fits into no code was encoded")
 	}
 }

@@ -1,4 +1,4 @@
-package ringmap
+package picture
 
 import (
 	"bytes"
@@ -41,21 +41,21 @@ type block struct {
 	height float64
 }
 
-// SVG draws the map: the ring in the middle, coloured by which swarm a place belongs to, 0 at the top and rising
-// clockwise; swarms and their nodes on both sides; Session IDs inside, numbered, with their names below.
-func (m Map) SVG() []byte {
-	groups := m.groups()
+// SVG draws the ring in the middle, in the colours of the swarms, 0 at the top and rising clockwise; swarms and their
+// nodes on both sides; marks inside, numbered, with their names below.
+func (r Ring) SVG() []byte {
+	groups := r.groups()
 	blocks, height := layOut(groups)
-	p := &picture{cx: width / 2, cy: top + height/2}
-	total := top + height + margin + float64(len(m.Marks))*legendLine
+	p := &canvas{cx: width / 2, cy: top + height/2}
+	total := top + height + margin + float64(len(r.Marks))*legendLine
 	p.open(total)
-	p.title(m, len(groups))
+	p.title(r, len(groups))
 	p.ring(groups)
 	for _, b := range blocks {
 		p.block(b)
 	}
-	for i, mark := range m.Marks {
-		p.mark(groups, m.Marks[:i], mark, top+height+0.7*margin+float64(i)*legendLine)
+	for i, mark := range r.Marks {
+		p.mark(groups, r.Marks[:i], mark, top+height+0.7*margin+float64(i)*legendLine)
 	}
 	p.text.WriteString("</svg>\n")
 	return p.text.Bytes()
@@ -98,17 +98,17 @@ func layOut(groups []group) (blocks []block, height float64) {
 	return blocks, height
 }
 
-// picture is an SVG document being written.
-type picture struct {
+// canvas is an SVG document being written.
+type canvas struct {
 	text   bytes.Buffer
 	cx, cy float64
 }
 
 // add writes a line. Texts among args must be escaped.
-func (p *picture) add(format string, args ...any) { fmt.Fprintf(&p.text, format+"\n", args...) }
+func (p *canvas) add(format string, args ...any) { fmt.Fprintf(&p.text, format+"\n", args...) }
 
-// escape makes a text fit for an element. Package encoding/xml could do it too, at the price of 3% of every start of the
-// program, most of which draw nothing.
+// escape makes a text fit for an element. Package encoding/xml could do it too, but importing it makes every start of
+// the program 3% slower.
 func escape(text string) string {
 	return html.EscapeString(strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
@@ -118,25 +118,30 @@ func escape(text string) string {
 	}, text))
 }
 
-func (p *picture) open(height float64) {
-	p.add(`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="Helvetica, Arial, sans-serif">`,
+func (p *canvas) open(height float64) {
+	p.add(`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f `+
+		`%.0f" font-family="Helvetica, Arial, sans-serif">`,
 		width, height, width, height)
 	p.add(`<rect width="%.0f" height="%.0f" fill="#ffffff"/>`, width, height)
 }
 
-func (p *picture) title(m Map, swarms int) {
+func (p *canvas) title(r Ring, swarms int) {
 	outside := 0
-	for _, node := range m.Nodes {
+	for _, node := range r.Nodes {
 		if node.Swarm == swarm.NoSwarm {
 			outside++
 		}
 	}
-	p.add(`<text x="%.0f" y="44" font-size="22" font-weight="bold" fill="#222222">Swarms of service nodes</text>`, margin)
-	p.add(`<text x="%.0f" y="68" font-size="13" fill="#666666">A place on the ring belongs to the nearest swarm. A Session ID's place is the XOR of its key's four 64-bit words.</text>`, margin)
+	p.add(`<text x="%.0f" y="44" font-size="22" font-weight="bold" fill="#222222">Swarms of service nodes</text>`,
+		margin)
+	p.add(`<text x="%.0f" y="68" font-size="13" fill="#666666">A place on the ring belongs to `+
+		`the nearest swarm. A Session ID's place is the XOR of its key's four 64-bit words.</text>`,
+		margin)
 	p.add(`<g text-anchor="middle" fill="#444444">`)
 	p.add(`<text x="%.1f" y="%.1f" font-size="26" font-weight="bold">%d</text>`, p.cx, p.cy-16, swarms)
 	p.add(`<text x="%.1f" y="%.1f" font-size="13">%s</text>`, p.cx, p.cy+2, plural(swarms, "swarm"))
-	p.add(`<text x="%.1f" y="%.1f" font-size="13">of %d %s</text>`, p.cx, p.cy+20, len(m.Nodes)-outside, plural(len(m.Nodes)-outside, "node"))
+	p.add(`<text x="%.1f" y="%.1f" font-size="13">of %d %s</text>`,
+		p.cx, p.cy+20, len(r.Nodes)-outside, plural(len(r.Nodes)-outside, "node"))
 	if outside > 0 {
 		p.add(`<text x="%.1f" y="%.1f" font-size="11" fill="#888888">and %d in none</text>`, p.cx, p.cy+37, outside)
 	}
@@ -150,14 +155,15 @@ func plural(count int, word string) string {
 	return word + "s"
 }
 
-// ring draws the ring, what belongs to whom, and where the swarms are.
-func (p *picture) ring(groups []group) {
+// ring draws the ring, the part of each swarm, and the positions of the swarms.
+func (p *canvas) ring(groups []group) {
 	if len(groups) < 2 {
 		stroke := "#cccccc"
 		if len(groups) == 1 {
 			stroke = groups[0].colour
 		}
-		p.add(`<circle cx="%.1f" cy="%.1f" r="%.1f" fill="none" stroke="%s" stroke-width="%.0f"/>`, p.cx, p.cy, radius, stroke, ringWidth)
+		p.add(`<circle cx="%.1f" cy="%.1f" r="%.1f" fill="none" stroke="%s" stroke-width="%.0f"/>`,
+			p.cx, p.cy, radius, stroke, ringWidth)
 	} else {
 		for _, g := range groups {
 			p.arc(g)
@@ -169,16 +175,19 @@ func (p *picture) ring(groups []group) {
 		x2, y2 := around(p.cx, p.cy, radius-ringWidth/2-7, position)
 		x, y := around(p.cx, p.cy, radius-ringWidth/2-17, position)
 		p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999"/>`, x1, y1, x2, y2)
-		p.add(`<text x="%.1f" y="%.1f" font-size="10" fill="#888888" text-anchor="middle">%s</text>`, x, y+3.5, []string{"0", "¼", "½", "¾"}[quarter])
+		p.add(`<text x="%.1f" y="%.1f" font-size="10" fill="#888888" text-anchor="middle">%s</text>`,
+			x, y+3.5, []string{"0", "¼", "½", "¾"}[quarter])
 	}
 	for _, g := range groups {
 		x, y := around(p.cx, p.cy, radius, uint64(g.id))
-		p.add(`<circle cx="%.1f" cy="%.1f" r="6" fill="#ffffff" stroke="%s" stroke-width="3"><title>swarm %s</title></circle>`, x, y, g.colour, g.id)
+		p.add(`<circle cx="%.1f" cy="%.1f" r="6" fill="#ffffff" stroke="%s" `+
+			`stroke-width="3"><title>swarm %s</title></circle>`,
+			x, y, g.colour, g.id)
 	}
 }
 
 // arc draws the part of the ring that belongs to one of several swarms.
-func (p *picture) arc(g group) {
+func (p *canvas) arc(g group) {
 	x1, y1 := around(p.cx, p.cy, radius, g.from)
 	x2, y2 := around(p.cx, p.cy, radius, g.to)
 	large := 0
@@ -189,8 +198,8 @@ func (p *picture) arc(g group) {
 		x1, y1, radius, radius, large, x2, y2, g.colour, ringWidth)
 }
 
-// block draws a swarm's label and the line to its place.
-func (p *picture) block(b block) {
+// block draws a swarm's label and the line to its position.
+func (p *canvas) block(b block) {
 	left, edge := margin, margin+blockWidth
 	if b.right {
 		left, edge = width-margin-blockWidth, width-margin-blockWidth
@@ -198,21 +207,26 @@ func (p *picture) block(b block) {
 	middle := b.y + blockGap/2 + blockInset + headHeight/2
 	x1, y1 := around(p.cx, p.cy, radius+ringWidth/2, uint64(b.id))
 	x2, y2 := around(p.cx, p.cy, radius+ringWidth/2+22, uint64(b.id))
-	p.add(`<polyline points="%.1f,%.1f %.1f,%.1f %.1f,%.1f" fill="none" stroke="%s" stroke-width="1.2"/>`, x1, y1, x2, y2, edge, middle, b.colour)
-	p.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="5" fill="#f6f6f6"/>`, left, b.y+blockGap/2, blockWidth, b.height-blockGap)
-	p.add(`<rect x="%.1f" y="%.1f" width="5" height="%.1f" rx="2" fill="%s"/>`, left, b.y+blockGap/2, b.height-blockGap, b.colour)
-	p.add(`<text x="%.1f" y="%.1f" font-size="12"><tspan font-weight="bold" fill="%s">swarm %s</tspan><tspan fill="#777777" dx="8">%d %s</tspan></text>`,
+	p.add(`<polyline points="%.1f,%.1f %.1f,%.1f %.1f,%.1f" fill="none" stroke="%s" stroke-width="1.2"/>`,
+		x1, y1, x2, y2, edge, middle, b.colour)
+	p.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="5" fill="#f6f6f6"/>`,
+		left, b.y+blockGap/2, blockWidth, b.height-blockGap)
+	p.add(`<rect x="%.1f" y="%.1f" width="5" height="%.1f" rx="2" fill="%s"/>`,
+		left, b.y+blockGap/2, b.height-blockGap, b.colour)
+	p.add(`<text x="%.1f" y="%.1f" font-size="12"><tspan font-weight="bold" fill="%s">swarm `+
+		`%s</tspan><tspan fill="#777777" dx="8">%d %s</tspan></text>`,
 		left+14, middle+4, b.colour, b.id, len(b.nodes), plural(len(b.nodes), "node"))
 	for i, node := range b.nodes {
 		x, y := left+14+keyWidth*float64(i%keysPerRow), middle+headHeight/2+rowHeight*float64(i/keysPerRow)+8
-		p.add(`<text x="%.1f" y="%.1f" font-size="11" font-family="Menlo, Consolas, monospace" fill="#333333">%s<title>%s</title></text>`,
+		p.add(`<text x="%.1f" y="%.1f" font-size="11" font-family="Menlo, Consolas, monospace" `+
+			`fill="#333333">%s<title>%s</title></text>`,
 			x, y, escape(short(node.Name)), escape(node.Name))
 	}
 }
 
-// mark draws one Session ID inside the ring, further inside the more of those before it are close, and its line of the
-// legend at y.
-func (p *picture) mark(groups []group, before []Mark, mark Mark, y float64) {
+// mark draws a mark inside the ring, and its line of the legend at y. The more marks before it are close to it, the
+// further inside it is drawn.
+func (p *canvas) mark(groups []group, before []RingMark, mark RingMark, y float64) {
 	number, depth := len(before)+1, markDepth
 	for _, other := range before {
 		apart := mark.Position - other.Position
@@ -229,11 +243,15 @@ func (p *picture) mark(groups []group, before []Mark, mark Mark, y float64) {
 	p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#222222" stroke-width="1.5"/>`, x1, y1, x, yDot)
 	p.dot(x, yDot, number, stroke, mark.Name)
 	p.dot(margin+11, y, number, stroke, mark.Name)
-	p.add(`<text x="%.1f" y="%.1f" font-size="12" font-family="Menlo, Consolas, monospace" fill="#333333">%s</text>`, margin+30, y+4, escape(mark.Name))
-	p.add(`<text x="%.1f" y="%.1f" font-size="12" text-anchor="end" fill="%s">%s, at %016x</text>`, width-margin, y+4, stroke, where, mark.Position)
+	p.add(`<text x="%.1f" y="%.1f" font-size="12" font-family="Menlo, Consolas, monospace" fill="#333333">%s</text>`,
+		margin+30, y+4, escape(mark.Name))
+	p.add(`<text x="%.1f" y="%.1f" font-size="12" text-anchor="end" fill="%s">%s, at %016x</text>`,
+		width-margin, y+4, stroke, where, mark.Position)
 }
 
-func (p *picture) dot(x, y float64, number int, fill, name string) {
-	p.add(`<circle cx="%.1f" cy="%.1f" r="10" fill="%s" stroke="#222222" stroke-width="1.5"><title>%s</title></circle>`, x, y, fill, escape(name))
-	p.add(`<text x="%.1f" y="%.1f" font-size="11" font-weight="bold" fill="#ffffff" text-anchor="middle">%d</text>`, x, y+4, number)
+func (p *canvas) dot(x, y float64, number int, fill, name string) {
+	p.add(`<circle cx="%.1f" cy="%.1f" r="10" fill="%s" stroke="#222222" stroke-width="1.5"><title>%s</title></circle>`,
+		x, y, fill, escape(name))
+	p.add(`<text x="%.1f" y="%.1f" font-size="11" font-weight="bold" fill="#ffffff" text-anchor="middle">%d</text>`,
+		x, y+4, number)
 }

@@ -1,4 +1,4 @@
-package ringmap
+package picture
 
 import (
 	"bytes"
@@ -14,12 +14,12 @@ import (
 )
 
 // example is two swarms, at a quarter and at three quarters of the ring, a node outside, and two Session IDs.
-func example() Map {
-	return Map{
-		Nodes: []Node{
+func example() Ring {
+	return Ring{
+		Nodes: []RingNode{
 			{"aaaaaaaaaa", 1 << 62}, {"bbbbbbbbbb", 3 << 62}, {"cccccccccc", 1 << 62}, {"dddddddddd", swarm.NoSwarm},
 		},
-		Marks: []Mark{{"05first", 1<<62 + 5}, {"05second", math.MaxUint64 - 3}},
+		Marks: []RingMark{{"05first", 1<<62 + 5}, {"05second", math.MaxUint64 - 3}},
 	}
 }
 
@@ -42,7 +42,7 @@ func parse(t *testing.T, text []byte) map[string]int {
 	}
 }
 
-func TestSVG(t *testing.T) {
+func TestRingSVG(t *testing.T) {
 	text := example().SVG()
 	elements := parse(t, text)
 	if elements["path"] != 2 || elements["polyline"] != 2 {
@@ -66,14 +66,14 @@ func TestSVG(t *testing.T) {
 
 // Labels on one side of the ring never overlap, however many there are and wherever their swarms lie.
 func TestLabelsDoNotOverlap(t *testing.T) {
-	var m Map
+	var r Ring
 	for s := range 60 {
 		for n := range 3 {
-			m.Nodes = append(m.Nodes, Node{fmt.Sprintf("%02d%02d000000", s, n), swarm.SwarmID(s) << 50})
+			r.Nodes = append(r.Nodes, RingNode{fmt.Sprintf("%02d%02d000000", s, n), swarm.SwarmID(s) << 50})
 		}
 	}
-	parse(t, m.SVG())
-	blocks, height := layOut(m.groups())
+	parse(t, r.SVG())
+	blocks, height := layOut(r.groups())
 	if len(blocks) != 60 {
 		t.Fatalf("%d labels for 60 swarms", len(blocks))
 	}
@@ -89,25 +89,25 @@ func TestLabelsDoNotOverlap(t *testing.T) {
 
 // Whatever names contain, and however few nodes there are, the picture is well-formed.
 func TestOddMaps(t *testing.T) {
-	for name, m := range map[string]Map{
+	for name, r := range map[string]Ring{
 		"empty":     {},
-		"one swarm": {Nodes: []Node{{"a", 0}}, Marks: []Mark{{"x", 0}, {"y", 0}, {"z", 1}}},
-		"no swarm":  {Nodes: []Node{{"a", swarm.NoSwarm}}, Marks: []Mark{{"x", 7}}},
-		"names":     {Nodes: []Node{{`<"&'\`, 1}, {"\x00\xff", 2}}, Marks: []Mark{{"<script>\n", 3}}},
+		"one swarm": {Nodes: []RingNode{{"a", 0}}, Marks: []RingMark{{"x", 0}, {"y", 0}, {"z", 1}}},
+		"no swarm":  {Nodes: []RingNode{{"a", swarm.NoSwarm}}, Marks: []RingMark{{"x", 7}}},
+		"names":     {Nodes: []RingNode{{`<"&'\`, 1}, {"\x00\xff", 2}}, Marks: []RingMark{{"<script>\n", 3}}},
 	} {
-		text := m.SVG()
+		text := r.SVG()
 		parse(t, text)
 		if strings.Contains(string(text), "<script>") || strings.Contains(string(text), "NaN") {
 			t.Errorf("%s: %s", name, text)
 		}
-		dot := string(m.DOT())
+		dot := string(r.DOT())
 		if !strings.HasPrefix(dot, "graph swarms {\n") || !strings.HasSuffix(dot, "}\n") || strings.Contains(dot, "NaN") {
 			t.Errorf("%s: %s", name, dot)
 		}
 	}
 }
 
-func TestDOT(t *testing.T) {
+func TestRingDOT(t *testing.T) {
 	text := string(example().DOT())
 	for _, want := range []string{
 		`"swarm 4000000000000000" -- "swarm c000000000000000"`, `"swarm 4000000000000000" -- "cccccccccc"`,
@@ -124,14 +124,14 @@ func TestDOT(t *testing.T) {
 
 // The border between swarms is where package swarm begins to prefer the other one.
 func TestBorders(t *testing.T) {
-	m := Map{Nodes: []Node{{"a", 1000}, {"b", 5000}, {"c", 1 << 63}}}
-	groups := m.groups()
+	r := Ring{Nodes: []RingNode{{"a", 1000}, {"b", 5000}, {"c", 1 << 63}}}
+	groups := r.groups()
 	for i, g := range groups {
 		for _, at := range []struct {
 			position uint64
 			want     int
 		}{{g.to - 2, i}, {g.to + 2, (i + 1) % len(groups)}, {g.from + 2, i}} {
-			if got := chosen(groups, Mark{Position: at.position}); got != at.want {
+			if got := chosen(groups, RingMark{Position: at.position}); got != at.want {
 				t.Errorf("position %d belongs to swarm %d, is drawn in %d", at.position, got, at.want)
 			}
 		}

@@ -1,4 +1,4 @@
-package commands
+package docgen
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"sessiontool/lib/schema"
 )
 
-// topics are the help pages that belong to no command, as in 'sessiontool help records'. The pages of docs/ with the same
-// names are made from them, too. Their texts are made when somebody asks.
+// topics are the help pages that belong to no command, as in 'sessiontool help records', and the pages of docs/ with the
+// same names. Their texts are made on demand.
 var topics = []struct {
 	name, summary, example string
 	text                   func() string
@@ -24,19 +24,20 @@ var topics = []struct {
 	{"protocols", "Which protocol is spoken with whom", protocolsExample, protocolsText},
 }
 
-func newTopics() (all []*cobra.Command) {
+// Topics makes the commands that stand for topics: help lists them, and they do not run.
+func Topics() (all []*cobra.Command) {
 	for _, topic := range topics {
 		all = append(all, &cobra.Command{Use: topic.name, Short: topic.summary, Example: topic.example})
 	}
 	return all
 }
 
-func topicNames() string {
-	var names []string
+// TopicNames returns the names of all topics.
+func TopicNames() (names []string) {
 	for _, topic := range topics {
 		names = append(names, topic.name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // topicText returns the page of a topic, or nothing if cmd is none.

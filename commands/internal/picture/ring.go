@@ -1,9 +1,6 @@
-// Package ringmap draws the ring on which swarms and Session IDs have their places: as SVG to look at, and as DOT for
-// Graphviz.
-//
-// It promises well-formed output for any names, any number of nodes and any places, the same for the same map, and that
-// every Session ID is shown with the very swarm that package swarm chooses. It is pure.
-package ringmap
+// Package picture draws what commands show: Session IDs as QR codes (for a terminal, as PNG and as SVG), and the ring
+// of swarms and Session IDs (as SVG, and as DOT for Graphviz). It is pure.
+package picture
 
 import (
 	"cmp"
@@ -14,20 +11,22 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// Map is what there is to draw. The zero value is an empty ring.
-type Map struct {
-	Nodes []Node
-	Marks []Mark
+// Ring is the ring of swarms. The zero value is an empty ring. Its pictures are well formed for any names, positions
+// and number of nodes, and the same ring gives the same bytes. Each mark is shown with the swarm that [swarm.Choose]
+// returns.
+type Ring struct {
+	Nodes []RingNode
+	Marks []RingMark
 }
 
-// Node is a service node. Only the beginning of its name is shown.
-type Node struct {
+// RingNode is a service node. Only the beginning of its name is shown.
+type RingNode struct {
 	Name  string
 	Swarm swarm.SwarmID // swarm.NoSwarm for a node that is in none
 }
 
-// Mark is a place on the ring to point out, such as that of a Session ID.
-type Mark struct {
+// RingMark is a position on the ring to point out, such as that of a Session ID.
+type RingMark struct {
 	Name     string
 	Position uint64
 }
@@ -40,15 +39,15 @@ func short(name string) string { return name[:min(len(name), shownName)] }
 // group is a swarm with its nodes and the part of the ring that belongs to it.
 type group struct {
 	id       swarm.SwarmID
-	nodes    []Node
+	nodes    []RingNode
 	from, to uint64 // the border with the neighbour on either side, clockwise
 	colour   string // "#rrggbb"
 }
 
 // groups returns the swarms in the order of the ring. Within a swarm nodes stay in the map's order.
-func (m Map) groups() []group {
+func (r Ring) groups() []group {
 	var all []group
-	for _, node := range m.Nodes {
+	for _, node := range r.Nodes {
 		if node.Swarm == swarm.NoSwarm {
 			continue
 		}
@@ -71,7 +70,7 @@ func (m Map) groups() []group {
 }
 
 // chosen returns the index of the group that a mark belongs to, -1 if there is none.
-func chosen(groups []group, mark Mark) int {
+func chosen(groups []group, mark RingMark) int {
 	ids := make([]swarm.SwarmID, len(groups))
 	for i, g := range groups {
 		ids[i] = g.id
@@ -100,7 +99,8 @@ func colour(i, count int) string {
 	chroma := saturation * (1 - math.Abs(2*lightness-1))
 	second := chroma * (1 - math.Abs(math.Mod(hue, 2)-1))
 	rgb := [6][3]float64{
-		{chroma, second, 0}, {second, chroma, 0}, {0, chroma, second}, {0, second, chroma}, {second, 0, chroma}, {chroma, 0, second},
+		{chroma, second, 0}, {second, chroma, 0}, {0, chroma, second},
+		{0, second, chroma}, {second, 0, chroma}, {chroma, 0, second},
 	}[int(hue)%6]
 	base := lightness - chroma/2
 	return fmt.Sprintf("#%02x%02x%02x", byteOf(rgb[0]+base), byteOf(rgb[1]+base), byteOf(rgb[2]+base))

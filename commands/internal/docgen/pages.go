@@ -1,4 +1,4 @@
-package commands
+package docgen
 
 import (
 	"bytes"
@@ -15,18 +15,15 @@ import (
 	"sessiontool/lib/schema"
 )
 
-//go:generate go run ./generate ../docs
-
-// GeneratedFolders are the folders of docs/ that hold nothing but what Pages makes.
-var GeneratedFolders = []string{"commands", "man", "completions"}
+// Folders are the folders of docs/ that contain nothing but what Pages returns.
+var Folders = []string{"commands", "man", "completions"}
 
 // generatedBy stands in every page.
 const generatedBy = "Made from the program's help by go generate ./commands; do not edit."
 
-// Pages makes the part of docs/ that follows from the program: a page and a man page for every command, one for every
-// help topic, and the completion scripts. Names are paths below docs/.
-func Pages() (map[string][]byte, error) {
-	root := newRootCommand(cli.New(cli.Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}), nil)
+// Pages returns the part of docs/ that is made from the program: a page and a man page for each command, one for each
+// topic, and the completion scripts. Names are paths below docs/.
+func Pages(root *cobra.Command, specOf func(*cobra.Command) cli.Spec) (map[string][]byte, error) {
 	root.InitDefaultHelpFlag()
 	records, err := recordsPage()
 	if err != nil {
@@ -36,15 +33,15 @@ func Pages() (map[string][]byte, error) {
 		"exit-codes.md": []byte(exitCodesPage()),
 		"records.md":    []byte(records),
 	}
-	for _, cmd := range allCommands(root) {
+	for _, cmd := range AllCommands(root) {
 		name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 		if !cmd.IsAdditionalHelpTopicCommand() {
 			cmd.InitDefaultHelpFlag()
-			pages["commands/"+strings.TrimPrefix(name, "sessiontool-")+".md"] = []byte(commandPage(cmd))
-			pages["man/"+name+".1"] = []byte(manPage(cmd, 1))
+			pages["commands/"+strings.TrimPrefix(name, "sessiontool-")+".md"] = []byte(commandPage(cmd, specOf(cmd)))
+			pages["man/"+name+".1"] = []byte(manPage(cmd, specOf(cmd), 1))
 			continue
 		}
-		pages["man/"+name+".7"] = []byte(manPage(cmd, 7))
+		pages["man/"+name+".7"] = []byte(manPage(cmd, specOf(cmd), 7))
 		if page := cmd.Name() + ".md"; pages[page] == nil {
 			pages[page] = []byte(topicPage(cmd))
 		}
@@ -52,18 +49,18 @@ func Pages() (map[string][]byte, error) {
 	return pages, addCompletions(root, pages)
 }
 
-// allCommands returns cmd and everything below it.
-func allCommands(cmd *cobra.Command) []*cobra.Command {
+// AllCommands returns cmd and everything below it.
+func AllCommands(cmd *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{cmd}
 	for _, child := range cmd.Commands() {
-		all = append(all, allCommands(child)...)
+		all = append(all, AllCommands(child)...)
 	}
 	return all
 }
 
 func addCompletions(root *cobra.Command, pages map[string][]byte) error {
 	for name, generate := range map[string]func(io.Writer) error{
-		"sessiontool.bash": func(out io.Writer) error { return writeBashCompletion(root, out) },
+		"sessiontool.bash": func(out io.Writer) error { return WriteBashCompletion(root, out) },
 		"_sessiontool":     root.GenZshCompletion,
 		"sessiontool.fish": func(out io.Writer) error { return root.GenFishCompletion(out, true) },
 		"sessiontool.ps1":  root.GenPowerShellCompletionWithDesc,
@@ -78,7 +75,7 @@ func addCompletions(root *cobra.Command, pages map[string][]byte) error {
 }
 
 // commandPage is a command's page in Markdown.
-func commandPage(cmd *cobra.Command) string {
+func commandPage(cmd *cobra.Command, spec cli.Spec) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<!-- %s -->\n\n# %s\n\n%s\n", generatedBy, cmd.CommandPath(), markdown(longText(cmd)))
 	fmt.Fprintf(&b, "```console\n%s\n```\n", cmd.UseLine())
@@ -92,22 +89,21 @@ func commandPage(cmd *cobra.Command) string {
 			fmt.Fprintf(&b, "- [%s](%s): %s\n", child.Name(), name, child.Short)
 		}
 	}
-	if lines := exampleLines(cmd); len(lines) > 0 {
+	if lines := ExampleLines(cmd); len(lines) > 0 {
 		fmt.Fprintf(&b, "\n## Examples\n\n```console\n%s\n```\n", strings.Join(lines, "\n"))
 	}
-	c, _ := cli.ContractOf(cmd)
-	if c.Reads != "" || c.Prints != "" {
+	if len(spec.Reads)+len(spec.Prints) > 0 {
 		b.WriteString("\n## Records\n\n")
-		if c.Reads != "" {
-			fmt.Fprintf(&b, "- Reads: %s\n", recordLinks(strings.Fields(c.Reads)))
+		if len(spec.Reads) > 0 {
+			fmt.Fprintf(&b, "- Reads: %s\n", recordLinks(spec.Reads))
 		}
-		fmt.Fprintf(&b, "- Prints: %s\n", recordLinks(c.Kinds()))
+		fmt.Fprintf(&b, "- Prints: %s\n", recordLinks(spec.Kinds()))
 	}
 	b.WriteString("\n## Exit status\n\n| status | meaning |\n|---|---|\n")
-	for _, e := range c.ExitList() {
+	for _, e := range spec.ExitList() {
 		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.Text())
 	}
-	fmt.Fprintf(&b, "| %s | as with every command: see [exit codes](../exit-codes.md) |\n", c.OtherExits())
+	fmt.Fprintf(&b, "| %s | as with every command: see [exit codes](../exit-codes.md) |\n", spec.OtherExits())
 	writeFlagTable(&b, cmd)
 	return b.String()
 }
@@ -180,7 +176,7 @@ func markdown(text string) string {
 func topicPage(cmd *cobra.Command) string {
 	text := fmt.Sprintf("<!-- %s -->\n\n# %s\n\n%s", generatedBy, cmd.Short, markdown(longText(cmd)))
 	if cmd.Example != "" {
-		text += "\n```console\n" + strings.Join(exampleLines(cmd), "\n") + "\n```\n"
+		text += "\n```console\n" + strings.Join(ExampleLines(cmd), "\n") + "\n```\n"
 	}
 	return text
 }

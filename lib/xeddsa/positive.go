@@ -23,17 +23,19 @@ func SignPositive(random io.Reader, private x25519.PrivateKey, message []byte) (
 	if _, err := io.ReadFull(random, z[:]); err != nil {
 		return [SignatureSize]byte{}, fmt.Errorf("reading randomness: %w", err)
 	}
+	private = x25519.Clamp(private)
 	a, err := new(edwards25519.Scalar).SetBytesWithClamping(private[:])
 	if err != nil {
 		panic("xeddsa: " + err.Error()) // only for a wrong length
 	}
 	public := baseMult(a).Bytes()
+	secret := private[:] // hashed as it is: clamped, not reduced
 	if public[31]&signBit != 0 {
-		a.Negate(a)
+		secret = a.Negate(a).Bytes()
 		public[31] &^= signBit
 	}
 	nonce, err := new(edwards25519.Scalar).SetUniformBytes(
-		blake2b.Sum(64, nil, positivePersonal, a.Bytes(), message, z[:]))
+		blake2b.Sum(64, nil, positivePersonal, secret, message, z[:]))
 	if err != nil {
 		panic("xeddsa: " + err.Error()) // only for a wrong length
 	}

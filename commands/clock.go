@@ -7,27 +7,30 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/rpc"
 )
 
-func newClockCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newClockCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "clock",
 		Short: "Compare this machine's clock with the network's",
 		Long: "Ask a seed for the time and print how far this machine's clock is off. The network tells whole seconds, and less\n" +
 			"than two seconds count as none. Commands that a node refuses for their time learn the offset by themselves and go\n" +
 			"on; a clock that is off should be set all the same.",
-		Example: "  sessiontool clock --select offset_ms",
-		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printClock(ctx) }),
-	}
+		Examples: []string{"sessiontool clock --select offset_ms"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeClock},
+		Exits:    cli.NetworkExits().With(cli.Exits{record.ExitClock: "the clock is off by more than nodes allow"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
+	})
 }
 
-func (app *App) printClock(ctx context.Context) error {
-	client, err := app.openNetwork()
+func runClock(ctx context.Context, app *cli.App) error {
+	client, err := app.OpenNetwork()
 	if err != nil {
 		return err
 	}
@@ -35,7 +38,7 @@ func (app *App) printClock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := app.print(out); err != nil {
+	if err := app.Print(out); err != nil {
 		return err
 	}
 	return clockProblem(out)

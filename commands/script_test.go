@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 )
 
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 
 // sessiontool is the program, under observation.
 func sessiontool() {
-	streams := crashing(System())
+	streams := crashing(cli.System())
 	ended := observeProcess(os.Args[1:], &streams)
 	code := Main(os.Args[1:], streams)
 	ended(code)
@@ -52,7 +53,7 @@ func scriptEnvironment(env *testscript.Env, seed string) error {
 	home := filepath.Join(env.WorkDir, "home")
 	env.Defer(func() {
 		var out bytes.Buffer
-		Main([]string{"devnet", "down"}, Streams{
+		Main([]string{"devnet", "down"}, cli.Streams{
 			In: &out, Out: &out, Err: &out, Env: func(name string) string { return map[string]string{"HOME": home}[name] },
 		})
 	})

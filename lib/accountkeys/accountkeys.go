@@ -1,5 +1,5 @@
 // Package accountkeys holds the rotating keys of Session Protocol v2: account keys, which give messages their forward
-// secrecy, and device keys, which read the device group (docs/protocol/session-v2.md sections 4, 5 and 10). The form
+// secrecy, and device keys, which read the device group (session-v2.md sections 4, 5 and 10). The form
 // is that of autumn 2026.
 //
 // It promises that one seed always yields the same keys, that a public key that was parsed is usable (neither of low

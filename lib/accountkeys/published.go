@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// The published form of account keys (docs/protocol/session-v2.md section 5).
+// The published form of account keys (session-v2.md section 5).
 const (
 	// Namespace is where an account publishes its key: an outbox that anyone reads, and the owner writes.
 	Namespace = -21

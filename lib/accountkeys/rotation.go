@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/internal/blake2b"
 )
 
-// The life of an account key (docs/protocol/session-v2.md section 10).
+// The life of an account key (session-v2.md section 10).
 const (
 	// RotateAfter and RotateSpread bound the age at which a key rotates: RotateAfter plus up to RotateSpread.
 	RotateAfter  = 11 * time.Hour

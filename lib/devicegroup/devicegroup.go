@@ -1,9 +1,9 @@
 // Package devicegroup holds what the devices of one account share in Session Protocol v2: the device group message with
 // the account keys, the tombstones of devices that are gone, and the request of a new device to join
-// (docs/protocol/session-v2.md sections 11 to 14). The form is that of autumn 2026.
+// (session-v2.md sections 11 to 14). The form is that of autumn 2026.
 //
 // It promises to write what libsession writes from the same choices, and to read what libsession reads, except what
-// section 15 lists. It is pure: randomness and times are passed in, times are Unix seconds.
+// session-v2.md section 15 lists. It is pure: randomness and times are passed in, times are Unix seconds.
 //
 // A Group is the content: devices and account keys. Seal makes the message of it, Parse verifies a message, and
 // Sealed.Open decrypts it with a device key. Merge joins two Groups. RequestLink and OpenLink are the two sides of

@@ -8,7 +8,7 @@ import (
 	"sessiontool/lib/internal/blake2b"
 )
 
-// Emoji for users to compare (docs/protocol/session-v2.md sections 13 and 14).
+// Emoji for users to compare (session-v2.md sections 13 and 14).
 const (
 	emojiSeedSize = 16
 	emojiBits     = 6

@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// GroupID names a device group: the minute of its creation and four random bytes (docs/protocol/session-v2.md section
+// GroupID names a device group: the minute of its creation and four random bytes (session-v2.md section
 // 13). A group that replaces another one has another ID.
 type GroupID [8]byte
 

@@ -17,7 +17,7 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// The link request (docs/protocol/session-v2.md section 14).
+// The link request (session-v2.md section 14).
 const (
 	linkDeviceKey = "I"
 	linkRecordKey = "i"

@@ -15,7 +15,7 @@ type Changes struct {
 	Restated []DeviceID // gone devices that the other side still has: the group must be pushed
 }
 
-// Merge returns what the group ours becomes when theirs is read at now, by the rules of docs/protocol/session-v2.md
+// Merge returns what the group ours becomes when theirs is read at now, by the rules of session-v2.md
 // section 12: the greater state, then the greater sequence number, then the greater digest of a record wins; a device
 // that is gone stays gone; a device that theirs lacks stays as it is. A new record whose key cannot be used is left out.
 // The devices are in the order of their IDs.

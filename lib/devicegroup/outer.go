@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// The device group message (docs/protocol/session-v2.md section 11).
+// The device group message (session-v2.md section 11).
 const (
 	groupIDKey     = "@"
 	ephemeralKey   = "A"

@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/internal/bencode"
 )
 
-// The content of a device group (docs/protocol/session-v2.md section 12).
+// The content of a device group (session-v2.md section 12).
 const (
 	devicesKey = "D"
 	keysKey    = "K"

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// The record of a device (docs/protocol/session-v2.md section 12).
+// The record of a device (session-v2.md section 12).
 const (
 	seqnoKey       = "#"
 	updatedKey     = "@"

@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// The dict inside the encryption (docs/protocol/session-v2.md section 9).
+// The dict inside the encryption (session-v2.md section 9).
 const (
 	senderKey    = "S"
 	contentKey   = "c"

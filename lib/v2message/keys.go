@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// The key derivation of messages (docs/protocol/session-v2.md sections 7 and 8).
+// The key derivation of messages (session-v2.md sections 7 and 8).
 const (
 	kissPersonal = "Session-Msg-KISS"
 

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// The outer form (docs/protocol/session-v2.md section 6): two bytes of version, the key indicator, the ephemeral key,
+// The outer form (session-v2.md section 6): two bytes of version, the key indicator, the ephemeral key,
 // the ML-KEM ciphertext, and the encrypted dict with its tag.
 const (
 	versionFirst  = 0x00

@@ -17,7 +17,7 @@ const positivePersonal = "xed25519signatur"
 // SignPositive returns the Ed25519 signature of message by the positive point of private: the point with the
 // u-coordinate of the public key and the sign bit 0, whatever the sign of the Ed25519 key that private came from. The
 // Session ID alone is then enough to verify it. SignPositive reads 64 bytes from random, as libsession does, so that
-// signing twice gives two signatures; the error is random's. (docs/protocol/session-v2.md section 3)
+// signing twice gives two signatures; the error is random's. (session-v2.md section 3)
 func SignPositive(random io.Reader, private x25519.PrivateKey, message []byte) ([SignatureSize]byte, error) {
 	var z [64]byte
 	if _, err := io.ReadFull(random, z[:]); err != nil {

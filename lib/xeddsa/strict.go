@@ -28,7 +28,7 @@ var lowOrderY = [][32]byte{
 // VerifyStrict reports whether signature is an Ed25519 signature of message by public, with the checks of libsodium
 // that crypto/ed25519 leaves out: it is false if public or the point R of the signature is of low order, and if public
 // is not reduced. A signature by a public key of low order is one for many messages.
-// (docs/protocol/session-v2.md section 3)
+// (session-v2.md section 3)
 func VerifyStrict(public [ed25519.PublicKeySize]byte, message []byte, signature [SignatureSize]byte) bool {
 	if !reduced(public) || lowOrder(public) || lowOrder([32]byte(signature[:32])) {
 		return false

@@ -1,4 +1,4 @@
-// Package bencode reads and writes the bencoded dicts of Session Protocol v2 (docs/protocol/session-v2.md section 2).
+// Package bencode reads and writes the bencoded dicts of Session Protocol v2 (session-v2.md section 2).
 //
 // The reader is a cursor that moves forward only, with the tolerances of the real reader: it looks for keys in sorted
 // order, skips keys that it does not know, takes the first of two equal keys, and accepts leading zeros in numbers. The

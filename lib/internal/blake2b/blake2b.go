@@ -1,8 +1,8 @@
 // Package blake2b computes BLAKE2b (RFC 7693) with a personalisation, which golang.org/x/crypto/blake2b does not
-// offer (docs/protocol/session-v2.md section 1).
+// offer (session-v2.md section 1).
 //
 // It compresses with golang.org/x/crypto/blake2b. Only the start state differs: the package writes the parameter
-// block of BLAKE2 section 2.5 into a state of the form that UnmarshalBinary of golang.org/x/crypto/blake2b reads.
+// block of RFC 7693, section 2.5 into a state of the form that UnmarshalBinary of golang.org/x/crypto/blake2b reads.
 package blake2b
 
 import (

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -28,7 +29,7 @@ var layers = [][]string{
 	},
 	{
 		"lib/rpc", "lib/network", "keystore",
-		"lib/node", "lib/node/store",
+		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
@@ -53,8 +54,10 @@ var sameLayer = map[string][]string{
 	"lib/devicegroup":  {"lib/x25519", "lib/sessionid", "lib/xeddsa", "lib/accountkeys"},
 	"lib/onion":        {"lib/x25519"},
 	"lib/network":      {"lib/rpc"},
-	"lib/node":         {"lib/rpc", "lib/node/store"},
+	"lib/node":         {"lib/rpc", "lib/node/store", "lib/node/mailbox", "lib/node/ring"},
 	"lib/node/store":   {"lib/rpc"},
+	"lib/node/mailbox": {"lib/rpc"},
+	"lib/node/ring":    {"lib/rpc"},
 	"lib/route":        {"lib/account"},
 	"cmd/sessiontool":  {"commands"},
 
@@ -89,11 +92,10 @@ type source struct {
 	test bool
 }
 
-// sources parses all Go files of this module.
-func sources(t *testing.T) (all []source) {
-	t.Helper()
+// parseSources parses all Go files of this module, once for all tests.
+var parseSources = sync.OnceValues(func() (all []source, err error) {
 	root := ".."
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -115,6 +117,13 @@ func sources(t *testing.T) (all []source) {
 		all = append(all, source{filepath.ToSlash(pkg), filepath.Base(path), file, strings.HasSuffix(path, "_test.go")})
 		return err
 	})
+	return all, err
+})
+
+// sources returns all Go files of this module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	all, err := parseSources()
 	if err != nil {
 		t.Fatal(err)
 	}

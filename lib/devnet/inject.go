@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -23,7 +24,7 @@ var errPartition = errors.New("no route to host: the network is partitioned")
 // injector stands around one node and makes go wrong what its faults say: as the wrapper of its handler, as its dialer
 // and as its clock. The node knows nothing of it. It is safe for concurrent use.
 type injector struct {
-	keys    node.Keys
+	keys    ring.Keys
 	like    *node.Behaviour
 	others  func() []rpc.Snode            // the nodes of another swarm
 	group   func(address string) int      // the partition that a node at a host and port is in
@@ -41,7 +42,7 @@ type injector struct {
 type faultSet map[FaultKind]Fault
 
 // newInjector makes the injector of a node that behaves like like and runs on machine.
-func newInjector(keys node.Keys, like *node.Behaviour, machine *machine) *injector {
+func newInjector(keys ring.Keys, like *node.Behaviour, machine *machine) *injector {
 	in := &injector{keys: keys, like: like, conns: make(map[net.Conn]string)}
 	dialer := net.Dialer{Timeout: 10 * time.Second}
 	in.dial = func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -15,8 +16,8 @@ import (
 // without an address has zeros in the place of address, ports and version.
 func (n *Node) serveActiveNodes(context.Context) (answer, error) {
 	var list []byte
-	for _, state := range n.members.view().states {
-		key, ok := decodeKey(state.PubkeyEd25519)
+	for _, state := range n.members.View().States {
+		key, ok := ring.ParseKey(state.PubkeyEd25519)
 		if !ok || !state.Active || swarm.SwarmID(state.SwarmID) == swarm.NoSwarm {
 			continue
 		}
@@ -43,10 +44,10 @@ func (n *Node) appendContact(list []byte, state rpc.NodeState) []byte {
 }
 
 // homeless returns the registered members of a swarm that have no address, as later servers list them.
-func (v *view) homeless(id swarm.SwarmID) (members []rpc.Member) {
-	for _, state := range v.states {
-		legacy, ok := decodeKey(state.PubkeyLegacy)
-		if !ok || swarm.SwarmID(state.SwarmID) != id || v.peers[state.PubkeyEd25519] != nil {
+func homeless(view *ring.View, id swarm.SwarmID) (members []rpc.Member) {
+	for _, state := range view.States {
+		legacy, ok := ring.ParseKey(state.PubkeyLegacy)
+		if !ok || swarm.SwarmID(state.SwarmID) != id || view.Peers[state.PubkeyEd25519] != nil {
 			continue
 		}
 		members = append(members, rpc.Member{Snode: rpc.Snode{

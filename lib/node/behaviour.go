@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -72,26 +73,25 @@ type Behaviour struct {
 
 // TLSRules are what a node offers to clients.
 type TLSRules struct {
-	Min, Max uint16           // versions; Max 0 means the latest
-	Suites   []uint16         // of TLS 1.2; nil means those of crypto/tls
-	Curves   []tls.CurveID    // nil means those of crypto/tls
-	Tickets  bool             // whether sessions can be resumed
-	Key      certificateKey   // kind of the self-signed certificate's key
-	Subject  func(*pkix.Name) // completes the certificate's subject; nil leaves CN=localhost
+	Min, Max    uint16        // versions; Max 0 means the latest
+	Suites      []uint16      // of TLS 1.2; nil means those of crypto/tls
+	Curves      []tls.CurveID // nil means those of crypto/tls
+	Tickets     bool          // whether sessions can be resumed
+	Certificate ring.CertificateSpec
 }
 
 // Own is how this program's own nodes behave.
 var Own = Behaviour{
 	Version: [3]int{2, 8, 0}, Date: true,
-	TLS:         TLSRules{Min: tls.VersionTLS12, Tickets: true, Key: keyP256},
+	TLS:         TLSRules{Min: tls.VersionTLS12, Tickets: true},
 	IdleTimeout: idleTimeout, HopTimeout: hopTimeout, MemberTimeout: forwardTimeout, Listens: true,
 }
 
 // Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). Its relay to other members waits up to 350 ms.
 var Like207 = Behaviour{
 	Name: "2.0.7", Generation: rpc.Generation2020, Version: [3]int{2, 0, 7},
-	TLS: TLSRules{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Tickets: true, Key: keyRSA2048, Subject: func(n *pkix.Name) {
-		n.Country, n.Organization = []string{"AU"}, []string{"Loki"}
+	TLS: TLSRules{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
+		Key: ring.KeyRSA2048, Subject: pkix.Name{Country: []string{"AU"}, Organization: []string{"Loki"}},
 	}},
 	OneRequest: true, IdleTimeout: readTimeout, HangUpOnLarge: true,
 	HopTimeout: hopTimeout, MemberTimeout: forwardTimeout, Patient: true, ArrivalSpread: 350 * time.Millisecond,
@@ -101,8 +101,8 @@ var Like207 = Behaviour{
 // Like280 is storage server 2.8.0 (storage-2.8.md sections 1, 4, 8 and 12).
 var Like280 = Behaviour{
 	Name: "2.8.0", Generation: rpc.GenerationToday, Version: [3]int{2, 8, 0}, Server: "Oxen Storage Server/2.8.0",
-	TLS: TLSRules{Min: tls.VersionTLS12, Tickets: true, Key: keyRSA2048, Subject: func(n *pkix.Name) {
-		n.Organization = []string{"Oxen"}
+	TLS: TLSRules{Min: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
+		Key: ring.KeyRSA2048, Subject: pkix.Name{Organization: []string{"Oxen"}},
 	}},
 	IdleTimeout: 10 * time.Second, HopTimeout: 30 * time.Second, MemberTimeout: forwardTimeout, Patient: true,
 	ArrivalSpread: DefaultArrivalSpread, RateLimit: DefaultRateLimit, OwnFailures: true, AllFailedStatus: rpc.StatusOK,
@@ -114,9 +114,9 @@ var Like211 = func() Behaviour {
 	b := Like280
 	b.Name, b.Version, b.Server = "2.11", [3]int{2, 11, 3}, "Oxen Storage Server/2.11.3"
 	b.TLS = TLSRules{
-		Min: tls.VersionTLS12, Key: keyP256, Curves: []tls.CurveID{tls.X25519, tls.CurveP256},
-		Suites:  []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
-		Subject: b.TLS.Subject,
+		Min: tls.VersionTLS12, Curves: []tls.CurveID{tls.X25519, tls.CurveP256},
+		Suites:      []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
+		Certificate: ring.CertificateSpec{Subject: b.TLS.Certificate.Subject},
 	}
 	b.AllFailedStatus, b.RefusesCBC, b.ActiveNodes, b.TestBox = 500, true, true, true
 	return b

@@ -1,4 +1,4 @@
-package node
+package ring
 
 import (
 	"crypto/ecdsa"
@@ -16,20 +16,19 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
-	"sessiontool/lib/node/store"
 )
 
 const (
 	// certificateFile holds the TLS certificate and its private key in PEM.
 	certificateFile = "tls.pem"
-	// certificateLife is that of the 2020 server's certificates (storage-2.0.md section 1.1).
-	certificateLife = 10000 * 24 * time.Hour
+	// certificateTTL is that of the 2020 server's certificates (storage-2.0.md section 1.1).
+	certificateTTL = 10000 * 24 * time.Hour
 )
 
-// loadCertificate returns the self-signed certificate kept in dir, which exists. It makes one at the first call.
-// The error is ErrFolder, and also ErrKeyFile if others may read the file. Nobody can check it: what binds a node to its
-// keys is the onion layer.
-func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certificate, error) {
+// LoadCertificate returns the self-signed TLS certificate kept in dir, which must exist. The first call makes one. The
+// error is ErrFolder, and ErrKeyFile as well if others may read the file. Clients cannot check this certificate; the
+// onion layer binds a node to its keys.
+func LoadCertificate(dir string, random io.Reader, now time.Time) (tls.Certificate, error) {
 	path := filepath.Join(dir, certificateFile)
 	kept, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -38,11 +37,11 @@ func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certifica
 		}
 	}
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %w", store.ErrFolder, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	certificate, err := tls.X509KeyPair(kept, kept)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", store.ErrFolder, path, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
 	}
 	return certificate, nil
 }
@@ -57,7 +56,7 @@ func makeCertificate(random io.Reader, now time.Time) ([]byte, error) {
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: "localhost"},
 		NotBefore:    now.Add(-24 * time.Hour),
-		NotAfter:     now.Add(certificateLife),
+		NotAfter:     now.Add(certificateTTL),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

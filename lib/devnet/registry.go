@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
-	nodestore "sessiontool/lib/node/store"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -45,6 +45,7 @@ type registry struct {
 	now       func() time.Time
 
 	generation rpc.Generation // that it tells clients to speak
+	seedTime   SeedTime
 
 	since time.Time // when this process took over
 
@@ -62,10 +63,10 @@ type registryState struct {
 	Nodes  []listing `json:"nodes"`
 }
 
-// loadRegistry reads the registry kept at path, or starts an empty one. It returns node.ErrFolder for a file that holds
+// loadRegistry reads the registry kept at path, or starts an empty one. It returns ring.ErrFolder for a file that holds
 // none.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
-	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seen: make(map[string]time.Time)}
+	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seedTime: SeedDate, seen: make(map[string]time.Time)}
 	data, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -73,7 +74,7 @@ func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, 
 		return nil, err
 	default:
 		if err := json.Unmarshal(data, &r.state); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", nodestore.ErrFolder, path, err)
+			return nil, fmt.Errorf("%w: %s: %w", ring.ErrFolder, path, err)
 		}
 	}
 	r.hash = r.state.blockHash()

@@ -33,6 +33,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -48,6 +49,8 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"sessiontool/lib/node/mailbox"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -75,17 +78,19 @@ type Config struct {
 	// Listener takes plain TCP connections, on which the node speaks TLS. The node closes it.
 	Listener net.Listener
 	// Directory is where the node learns who the others are.
-	Directory Directory
+	Directory ring.Directory
 
+	// Behaviour is what the node does where versions of the storage server differ; nil means Own.
+	Behaviour *Behaviour
 	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
-	// Generation is the only one whose clients the node serves; empty means both.
+	// Generation is the only one whose clients the node serves; empty means that of Behaviour.
 	Generation rpc.Generation
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Anybody can then read
 	// anybody's (encrypted) messages, as on the network of that time.
 	AllowUnsigned bool
 	// RateLimit is how many storage requests a second one client address may make, with bursts of twice as many;
-	// 0 means no limit. See DefaultRateLimit.
+	// 0 means the limit of Behaviour, which Own has none of. See DefaultRateLimit.
 	RateLimit int
 	// MaxStoreBytes is how much the database may hold; 0 means 3.5 GiB.
 	MaxStoreBytes int64
@@ -107,6 +112,12 @@ type Config struct {
 
 // withDefaults fills in what may be left out.
 func (c Config) withDefaults() Config {
+	if c.Behaviour == nil {
+		c.Behaviour = &Own
+	}
+	c.Generation = cmp.Or(c.Generation, c.Behaviour.Generation)
+	c.AllowUnsigned = c.AllowUnsigned || c.Behaviour.AllowUnsigned
+	c.RateLimit = cmp.Or(c.RateLimit, c.Behaviour.RateLimit)
 	if c.MaxStoreBytes == 0 {
 		c.MaxStoreBytes = store.DefaultMaxBytes
 	}
@@ -117,7 +128,7 @@ func (c Config) withDefaults() Config {
 		c.Wrap = func(handler http.Handler) http.Handler { return handler }
 	}
 	if c.DialContext == nil {
-		c.DialContext = (&net.Dialer{Timeout: hopTimeout}).DialContext
+		c.DialContext = (&net.Dialer{Timeout: c.Behaviour.HopTimeout}).DialContext
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -133,21 +144,22 @@ func (c Config) withDefaults() Config {
 
 // Node is a running service node. Its methods are safe for concurrent use.
 type Node struct {
-	keys          Keys
+	keys          ring.Keys
 	log           *slog.Logger
 	now           func() time.Time
 	random        io.Reader
+	behaviour     *Behaviour
 	allowUnsigned bool
 	generation    rpc.Generation // empty for both
 	words         *words
 
 	store       *store.Store
 	difficulty  *difficulty
-	members     *members
+	members     *ring.Members
 	replicator  *replicator
 	catchUp     *catchUp
 	handOver    *handOver
-	listeners   *listeners
+	listeners   *mailbox.Hub
 	client      *http.Client // to other nodes
 	links       *links       // to other nodes, for onion requests
 	caller      *caller      // makes signed requests with client
@@ -188,15 +200,15 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 }
 
 func start(ctx context.Context, config Config) (*Node, error) {
-	keys, err := LoadKeys(config.DataDir, config.Rand)
+	keys, err := ring.LoadKeys(config.DataDir, config.Rand)
 	if err != nil {
 		return nil, err
 	}
-	clients, err := loadCertificate(config.DataDir, config.Rand, config.Now())
+	clients, err := ring.LoadCertificate(config.DataDir, config.Behaviour.TLS.Certificate, config.Rand, config.Now())
 	if err != nil {
 		return nil, err
 	}
-	identity, err := identityCertificate(keys, config.Now())
+	identity, err := ring.IdentityCertificate(keys, config.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +220,14 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, messages.Close())
 	}
-	n.links = newLinks(identity, config.DialContext)
-	n.server = newServer(config.Wrap(n), n.serveLink, chooseCertificate(keys.Address(), identity, clients), n.log)
+	n.links = newLinks(identity, config.DialContext, n.behaviour.HopTimeout)
+	n.server = n.behaviour.newServer(config.Wrap(n), n.serveLink, serverTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients)), n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
-	if err := n.members.refresh(ctx); err != nil {
+	if err := n.members.Refresh(ctx); err != nil {
 		n.log.Warn("asking for the node list", "error", err)
 	}
-	n.tasks.Go(func() { n.members.pollLoop(n.background, config.PollInterval) })
+	n.tasks.Go(func() { n.members.Poll(n.background, config.PollInterval) })
 	n.tasks.Go(func() { n.store.Maintain(n.background, n.log, n.now) })
 	n.tasks.Go(func() { n.catchUp.run(n.background) })
 	n.tasks.Go(func() { n.handOver.run(n.background) })
@@ -224,7 +236,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 }
 
 // newNode puts a node together that does nothing yet.
-func newNode(config Config, keys Keys, messages *store.Store) (*Node, error) {
+func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error) {
 	history, err := messages.Meta(difficultyKey)
 	if err != nil {
 		return nil, err
@@ -234,16 +246,17 @@ func newNode(config Config, keys Keys, messages *store.Store) (*Node, error) {
 		log:           config.Logger.With("node", keys.Name()[:8]),
 		now:           config.Now,
 		random:        config.Rand,
+		behaviour:     config.Behaviour,
 		allowUnsigned: config.AllowUnsigned,
 		generation:    config.Generation,
-		words:         wordsOf(config.Generation),
+		words:         wordsOf(config.Generation, config.Behaviour.Version),
 		store:         messages,
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
 		scans:         make(slots, maxScans),
 		fullLog:       rate.Sometimes{First: 1, Interval: fullLogInterval},
-		patience:      forwardTimeout,
+		patience:      config.Behaviour.MemberTimeout,
 		closing:       make(chan struct{}),
 		done:          make(chan struct{}),
 	}
@@ -257,27 +270,27 @@ func newNode(config Config, keys Keys, messages *store.Store) (*Node, error) {
 	}
 	n.background, n.endTasks = context.WithCancel(context.Background())
 	n.relaying, n.endRelays = context.WithCancel(context.Background())
-	n.members = newMembers(config.Directory, keys.Name(), n.log, func(_, fresh *view) { n.act(fresh) })
-	find := func(address string) *peer { return n.members.view().addresses[address] }
+	n.members = ring.NewMembers(config.Directory, keys.Name(), n.log, func(_, fresh *ring.View) { n.act(fresh) })
+	find := func(address string) *ring.Peer { return n.members.View().Addresses[address] }
 	n.client = newPeerClient(find, config.DialContext)
 	n.caller = &caller{client: n.client, keys: keys, now: n.now}
 	n.catchUp = newCatchUp(n.log, n.compareWith)
 	n.replicator = newReplicator(n.log, n.caller, messages, n.catchUp.soon)
 	n.handOver = newHandOver(n.log, n.offerTo, n.strangers)
-	n.listeners = newListeners(n.random, func(owner string) bool { return n.members.view().owns(owner) })
+	n.listeners = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil
 }
 
 // act does what a new node list asks for. A list that lacks this node may be a mistake: what is in line for its peers
 // stays there. A node that is listed in no swarm has no peers, and gives all its messages away.
-func (n *Node) act(fresh *view) {
-	n.listeners.drop()
-	if fresh.self != nil {
-		if err := n.replicator.setPeers(n.background, fresh.others()); err != nil {
+func (n *Node) act(fresh *ring.View) {
+	n.listeners.DropMoved()
+	if fresh.Self != nil {
+		if err := n.replicator.setPeers(n.background, fresh.Others()); err != nil {
 			n.log.Error("acting upon the node list", "error", err)
 		}
 	}
-	n.catchUp.setPeers(fresh.others())
+	n.catchUp.setPeers(fresh.Others())
 	n.handOver.setView(fresh)
 }
 
@@ -316,7 +329,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 func (n *Node) shutDown(ctx context.Context) error {
 	close(n.closing)
-	n.listeners.close()
+	n.listeners.Close()
 	defer time.AfterFunc(relayGrace, n.endRelays).Stop()
 	n.client.CloseIdleConnections()
 	if err := n.server.Shutdown(ctx); err != nil {
@@ -337,10 +350,10 @@ func (n *Node) shutDown(ctx context.Context) error {
 }
 
 // Keys returns the node's identity.
-func (n *Node) Keys() Keys { return n.keys }
+func (n *Node) Keys() ring.Keys { return n.keys }
 
 // Ready reports whether the node belongs to a swarm and serves clients.
-func (n *Node) Ready() bool { return n.members.view().ready() }
+func (n *Node) Ready() bool { return n.members.View().Ready() }
 
 // SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it, and
 // what was in force before, over restarts. The error is one of the disk.
@@ -358,7 +371,7 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 // more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
 	// What gives the others work comes first: when it is over they know of it.
-	if n.members.acting.Load() || n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
+	if n.members.Acting() || n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
 		return false, nil
 	}
 	waiting, err := n.store.PendingCount()

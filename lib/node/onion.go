@@ -10,12 +10,13 @@ import (
 	"strconv"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
 
 const (
-	// hopTimeout is how long the next hop has for its answer (storage-2.0.md section 7.4).
+	// hopTimeout is Own's Behaviour.HopTimeout, and that of 2.0.7 (storage-2.0.md section 7.4).
 	hopTimeout = 10 * time.Second
 	// maxRelays bounds the requests on their way through this node, of which most may wait for messages.
 	maxRelays = 2048
@@ -49,7 +50,7 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		n.write(w, bareAnswer(rpc.StatusBadRequest, textTooManyHops))
 		return
 	}
-	layer, err := onion.Open(version, n.keys.X25519, body)
+	layer, err := n.behaviour.openLayer(version, n.keys.X25519, body)
 	switch {
 	case errors.Is(err, onion.ErrCiphertext):
 		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextCiphertext))
@@ -93,7 +94,7 @@ var onionTimeout = bareAnswer(rpc.StatusTimeout, onion.TextTimeout)
 
 // relay posts what was under the layer to the next hop.
 func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Version, layer *onion.Layer) {
-	next := n.members.view().peers[layer.Destination]
+	next := n.members.View().Peers[layer.Destination]
 	if next == nil {
 		n.write(w, bareAnswer(rpc.StatusBadGateway, onion.TextNextNode+layer.Destination))
 		return
@@ -106,8 +107,8 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 }
 
 // relayOverLink is forward over a link. It returns false if the request has to go by HTTP.
-func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer, version onion.Version, hops int, body []byte) bool {
-	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
+func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *ring.Peer, version onion.Version, hops int, body []byte) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), n.behaviour.HopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
@@ -120,7 +121,8 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer,
 	case errors.Is(err, errNoLink):
 		return false
 	case err != nil || result.code == 0:
-		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
+		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
+		n.behaviour.giveUp(ctx)
 		n.write(w, onionTimeout)
 	default:
 		n.write(w, bareAnswer(relayedStatus(int(result.code)), string(result.body)))
@@ -129,8 +131,8 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer,
 }
 
 // forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is late.
-func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path string, header http.Header, body []byte, late answer) {
-	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
+func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, path string, header http.Header, body []byte, late answer) {
+	ctx, cancel := context.WithTimeout(r.Context(), n.behaviour.HopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
@@ -140,7 +142,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path 
 	defer n.relays.release()
 	request, err := newPeerRequest(ctx, next, path, body)
 	if err != nil {
-		n.log.Error("relaying a request", "to", next.name(), "error", err)
+		n.log.Error("relaying a request", "to", next.Name(), "error", err)
 		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
 		return
 	}
@@ -148,7 +150,8 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path 
 	request.Header.Set(hopHeader, strconv.Itoa(passedHops(r)+1))
 	response, err := n.client.Do(request)
 	if err != nil {
-		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
+		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
+		n.behaviour.giveUp(ctx)
 		n.write(w, late)
 		return
 	}
@@ -162,7 +165,7 @@ func (n *Node) passOn(w http.ResponseWriter, response *http.Response) {
 		n.write(w, bareAnswer(http.StatusInternalServerError, "answer of the next hop is too large"))
 		return
 	}
-	writeHead(w, n.now(), relayedStatus(response.StatusCode), typeNone, response.ContentLength)
+	n.writeHead(w, relayedStatus(response.StatusCode), typeNone, response.ContentLength)
 	copied, err := io.Copy(w, io.LimitReader(response.Body, maxRelayedAnswer+1))
 	if err != nil || copied > maxRelayedAnswer {
 		panic(http.ErrAbortHandler)

@@ -39,7 +39,8 @@ func (n *Node) Stats() (Stats, error) {
 		Queued:   held.Queued,
 		Bytes:    held.Bytes,
 	}
-	stats.Listeners, stats.Waiting = n.listeners.load()
+	load := n.listeners.Load()
+	stats.Listeners, stats.Waiting = load.Listeners, load.Pending
 	return stats, err
 }
 
@@ -49,7 +50,7 @@ func methodLabel(method string) string {
 	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm, rpc.MethodListen, rpc.MethodDeliver:
 		return method
 	}
-	if slices.Contains(todayMethods, method) {
+	if slices.Contains(todayMethods, method) || method == rpc.MethodActiveNodes {
 		return method
 	}
 	return "other"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -30,9 +31,10 @@ var todayMethods = []string{
 // commonMethods are those that both generations know.
 var commonMethods = []string{rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm}
 
-// isTodayMethod reports whether today's nodes know a method.
-func isTodayMethod(method string) bool {
-	return slices.Contains(commonMethods, method) || slices.Contains(todayMethods, method)
+// isTodayMethod reports whether the node knows a method of storage RPC 2.8.
+func (n *Node) isTodayMethod(method string) bool {
+	return slices.Contains(commonMethods, method) || slices.Contains(todayMethods, method) ||
+		method == rpc.MethodActiveNodes && n.behaviour.ActiveNodes
 }
 
 // servesToday reports whether a request is for those who serve today's clients.
@@ -59,11 +61,8 @@ func isToday(method string, params fields) bool {
 	return params["timestamp"].Type == gjson.Number || params["ttl"].Type == gjson.Number
 }
 
-// What this node says to be: storage server 2.8.0, on a network of its time (storage-2.8.md section 1).
-var (
-	todayVersion  = [3]int{2, 8, 0}
-	todayHardFork = [2]int{19, 4}
-)
+// todayHardFork is that of a network of 2.8.0's time (storage-2.8.md section 1).
+var todayHardFork = [2]int{19, 4}
 
 // Bounds of the clock (storage-2.8.md section 3.1). What another member forwards has been under way for a while.
 const (
@@ -87,9 +86,14 @@ func (n *Node) callToday(ctx context.Context, method string, params fields) (ans
 
 // readToday reads a request that comes together with others, count in all, and shares with them what an answer may hold.
 func (n *Node) readToday(method string, params fields, count int) (task, error) {
+	if !n.isTodayMethod(method) {
+		return nil, refuse(rpc.StatusBadRequest, "no method %s", method)
+	}
 	p := &parameters{fields: params}
 	var serve task
 	switch method {
+	case rpc.MethodActiveNodes:
+		serve = n.serveActiveNodes
 	case rpc.MethodInfo:
 		serve = n.serveInfo
 	case rpc.MethodSwarm, rpc.MethodGetSwarm:
@@ -107,41 +111,43 @@ func (n *Node) readToday(method string, params fields, count int) (task, error) 
 	case rpc.MethodRevoke, rpc.MethodUnrevoke:
 		p.fail("this node does not support subaccounts")
 	default:
-		if change := readChange(method, p); change != nil {
-			serve = func(ctx context.Context) (answer, error) { return n.serveChange(ctx, method, params, change) }
-		} else {
-			return nil, refuse(rpc.StatusBadRequest, "no method %s", method)
-		}
+		change := readChange(method, p)
+		serve = func(ctx context.Context) (answer, error) { return n.serveChange(ctx, method, params, change) }
 	}
 	return serve, p.err
 }
 
 func (n *Node) serveInfo(context.Context) (answer, error) {
 	clock := n.clock()
-	return jsonAnswer(rpc.StatusOK, rpc.InfoAnswer{Version: todayVersion, Timestamp: clock.T, Clock: clock})
+	return jsonAnswer(rpc.StatusOK, rpc.InfoAnswer{Version: n.behaviour.Version, Timestamp: clock.T, Clock: clock})
 }
 
 func (n *Node) readGetSwarm(p *parameters) task {
 	account := p.eitherAccount()
 	return func(context.Context) (answer, error) {
-		return n.todaySwarm(rpc.StatusOK, n.members.view(), account.pubKey)
+		return n.todaySwarm(rpc.StatusOK, n.members.View(), account.pubKey)
 	}
 }
 
 // todaySwarm lists the swarm of pubKey.
-func (n *Node) todaySwarm(status int, view *view, pubKey string) (answer, error) {
+func (n *Node) todaySwarm(status int, view *ring.View, pubKey string) (answer, error) {
 	members := []rpc.Member{}
-	id, _ := view.swarmIDOf(pubKey) // of an empty network: no members
-	for _, p := range view.swarms[id] {
-		members = append(members, p.member())
+	id, _ := view.SwarmIDOf(pubKey) // of an empty network: no members
+	for _, p := range view.Swarms[id] {
+		members = append(members, memberOf(p))
+	}
+	if n.behaviour.ActiveNodes {
+		members = append(members, homeless(view, id)...)
 	}
 	return jsonAnswer(status, rpc.GetSwarmAnswer{Snodes: members, Swarm: id.String(), Clock: n.clock()})
 }
 
-// member is the peer as today's clients get to know it. There is one port for everything.
-func (p *peer) member() rpc.Member {
-	port := p.listed.StoragePort
-	return rpc.Member{Snode: p.snode, PortHTTPS: port, PortOMQ: port, PortQUIC: port, PubkeyLegacy: p.listed.PubkeyLegacy}
+// memberOf describes a peer to clients of storage RPC 2.8. All its ports are the same one.
+func memberOf(p *ring.Peer) rpc.Member {
+	port := p.Listed.StoragePort
+	return rpc.Member{
+		Snode: p.Snode, PortHTTPS: port, PortOMQ: port, PortQUIC: port, PubkeyLegacy: p.Listed.PubkeyLegacy,
+	}
 }
 
 // readRetrieve reads a request for a page of a box. limit bounds its size.
@@ -159,9 +165,9 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		timestamp = p.time("timestamp")
 	}
 	return func(context.Context) (answer, error) {
-		now, view := n.now(), n.members.view()
+		now, view := n.now(), n.members.View()
 		switch {
-		case !view.owns(account.pubKey):
+		case !view.Owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case !signed && !namespace.RetrieveIsPublic():
 			return answer{}, unsigned(rpc.MethodRetrieve)
@@ -202,9 +208,9 @@ func (n *Node) readGetExpiries(p *parameters) task {
 	account, hashes, timestamp := p.account(), p.messages(), p.time("timestamp")
 	proof := p.proof(account)
 	return func(context.Context) (answer, error) {
-		now, view := n.now(), n.members.view()
+		now, view := n.now(), n.members.View()
 		switch {
-		case !view.owns(account.pubKey):
+		case !view.Owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
 			return answer{}, signedNotNow(rpc.MethodGetExpiries)

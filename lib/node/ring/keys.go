@@ -1,4 +1,4 @@
-package node
+package ring
 
 import (
 	"crypto/ed25519"
@@ -14,20 +14,23 @@ import (
 	"strings"
 
 	"sessiontool/lib/internal/atomicfile"
-	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 )
 
-// keyFile holds a node's Ed25519 seed in hex. Whoever has it is the node.
+// keyFile holds a node's Ed25519 seed in hex. The seed is the node's whole identity.
 const keyFile = "node.key"
+
+// ErrFolder reports a file of the node that cannot be used.
+var ErrFolder = errors.New("a file of the node cannot be used")
 
 // ErrKeyFile reports a key file that does not hold a key, or that others may read.
 var ErrKeyFile = errors.New("node key file is not usable")
 
-// Keys are a node's identity: one secret in its Ed25519 form, which names and signs, and its X25519 form, which opens
-// onion layers. There is no separate legacy key; the Ed25519 public key stands for it, as with newer real nodes.
+// Keys are a node's identity: one secret in its Ed25519 form, which names the node and signs, and in its X25519 form,
+// which opens onion layers. There is no separate legacy key: the Ed25519 public key takes its place, as in newer real
+// nodes.
 type Keys struct {
 	Ed25519 sessionid.SigningKey
 	X25519  x25519.KeyPair
@@ -42,7 +45,7 @@ func KeysFromSeed(seed [ed25519.SeedSize]byte) Keys {
 	}
 }
 
-// Name returns the Ed25519 public key in lower-case hex, by which lists and onion layers call the node.
+// Name returns the Ed25519 public key in lower-case hex, the node's name in node lists and onion layers.
 func (k Keys) Name() string {
 	public := k.Ed25519.Public()
 	return hex.EncodeToString(public[:])
@@ -53,16 +56,16 @@ func (k Keys) Address() string {
 	return rpc.SnodeAddress(k.Ed25519.Public())
 }
 
-// LoadKeys returns the keys kept in dir, which it creates (0700) if need be. At the first call it draws a seed from
-// random and keeps it in a file of mode 0600. It returns ErrFolder if the file cannot be read, and
-// ErrKeyFile besides if it is damaged or open to others.
+// LoadKeys returns the keys kept in dir, which it creates with mode 0700. The first call draws a seed from random and
+// keeps it in a file of mode 0600. The error is ErrFolder if the file cannot be read, and ErrKeyFile as well if it is
+// damaged or open to others.
 func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	path := filepath.Join(dir, keyFile)
 	switch seed, err := readSeed(path); {
 	case err == nil:
 		return KeysFromSeed(seed), nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return Keys{}, fmt.Errorf("%w: %w", store.ErrFolder, err)
+		return Keys{}, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	var seed [ed25519.SeedSize]byte
 	if _, err := io.ReadFull(random, seed[:]); err != nil {
@@ -83,13 +86,13 @@ func readPrivate(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // modes mean nothing on Windows
 		return nil, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
 	}
 	return os.ReadFile(path)
 }
 
-// readSeed never puts the file's content into an error.
+// readSeed reads a key file. Its errors never contain the content.
 func readSeed(path string) ([ed25519.SeedSize]byte, error) {
 	var seed [ed25519.SeedSize]byte
 	text, err := readPrivate(path)

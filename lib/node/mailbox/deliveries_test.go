@@ -1,4 +1,4 @@
-package node
+package mailbox
 
 import (
 	"encoding/hex"
@@ -13,9 +13,9 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// A message goes to a request that is open, and its acknowledgement, which comes with the next, to the deliverer.
+// A message goes to the open request. Its acknowledgement comes with the next request and goes to the deliverer.
 func TestDeliver(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		first := r.background(r.request(1, rpc.MaxWait))
 		r.pass(time.Second)
 		outcome := r.sendLater("hello", rpc.DefaultWait)
@@ -29,23 +29,23 @@ func TestDeliver(t *testing.T) {
 	})
 }
 
-// There is no gap between two requests: what comes then is in the next answer.
+// A delivery between two requests is in the answer to the second.
 func TestDeliverBetweenRequests(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
 		outcome := r.sendLater("hello", rpc.DefaultWait)
 		got := r.ask(r.request(1, rpc.MaxWait))
 		r.want("data", got.data(), []string{"hello"})
 		r.want("took", got.took, time.Duration(0))
-		r.want("unacknowledged", <-outcome, sent{err: errNotAcked, took: rpc.DefaultWait})
+		r.want("unacknowledged", <-outcome, sent{err: ErrNotAcked, took: rpc.DefaultWait})
 		r.want("late", r.ask(r.request(1, time.Second, r.ack(got.messages[0], "late"))), heard{took: time.Second})
 	})
 }
 
-// A message whose answer was lost is handed out again: after a while, as long as somebody waits, and also within a request
-// that is open all the time. Acknowledged ones are not.
+// A message whose answer was lost is handed out again after redeliverAfter, also within one open request. Acknowledged
+// messages are not.
 func TestRedelivery(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
 		outcome := r.sendLater("hello", 5*time.Second)
 		lost := r.ask(r.request(1, 0)) // at 0 s
@@ -56,16 +56,16 @@ func TestRedelivery(t *testing.T) {
 		once := r.ask(r.request(1, rpc.MaxWait)) // at 4 s
 		r.want("once more", once, heard{lost.messages, nil, redeliverAfter})
 		r.want("no more", r.ask(r.request(1, rpc.MaxWait)), heard{took: rpc.MaxWait}) // it would be due at 6 s
-		r.want("deliverer", <-outcome, sent{err: errNotAcked, took: 5 * time.Second})
+		r.want("deliverer", <-outcome, sent{err: ErrNotAcked, took: 5 * time.Second})
 	})
 }
 
 // Messages come in the order in which they were delivered, also over several answers.
 func TestOrder(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
 		var want, got []string
-		var acks []ack
+		var acks []Ack
 		var outcomes []<-chan sent
 		for i := range 40 {
 			want = append(want, fmt.Sprint(i))
@@ -89,9 +89,10 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// Every listener of a key gets every message; the first acknowledgement counts, and the others get it no more.
+// Every listener of an owner gets every message. The first acknowledgement counts, and the others do not get the
+// message again.
 func TestSeveralListeners(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		first, second := r.background(r.request(1, rpc.MaxWait)), r.background(r.request(2, rpc.MaxWait))
 		outcome := r.sendLater("hello", rpc.MaxWait)
 		one, two := <-first, <-second
@@ -103,17 +104,18 @@ func TestSeveralListeners(t *testing.T) {
 	})
 }
 
-// Nobody acknowledges what somebody else was sent, and ids are not guessed: they come from the source of randomness.
+// A listener cannot acknowledge a delivery of another owner. IDs cannot be guessed: they come from the source of
+// randomness.
 func TestAckOfAnother(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
 		outcome := r.sendLater("hello", time.Second)
 		got := r.ask(r.request(1, 0))
 		stranger := r.request(2, 0, r.ack(got.messages[0], "fake"))
-		stranger.owner = "05bb"
+		stranger.Owner = "05bb"
 		r.want("stranger", r.ask(stranger), heard{})
-		r.ask(r.request(1, 0, ack{shortID{}, "guess"}))
-		r.want("deliverer", <-outcome, sent{err: errNotAcked, took: time.Second})
+		r.ask(r.request(1, 0, Ack{ID{}, "guess"}))
+		r.want("deliverer", <-outcome, sent{err: ErrNotAcked, took: time.Second})
 
 		r.random = strings.NewReader("sixteen bytes id")
 		r.sendLater("hello", time.Second)
@@ -122,45 +124,45 @@ func TestAckOfAnother(t *testing.T) {
 	})
 }
 
-// What one key, and all together, may keep waiting is bounded, and the room of what is settled is free again.
+// Pending deliveries are bounded for one owner and for the node. Settled ones free their room.
 func TestDeliverBounds(t *testing.T) {
 	large := strings.Repeat("x", 128<<10)
-	keyed := func(r *room, owner string, name byte) {
+	keyed := func(r *testHub, owner string, name byte) {
 		request := r.request(name, 0)
-		request.owner = owner
+		request.Owner = owner
 		r.ask(request)
 	}
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		keyed(r, bob, 1)
-		for range maxKeyWaiting {
+		for range maxOwnerPending {
 			r.sendLater("", time.Second)
 		}
-		r.want("one too many", r.send("", time.Second).err, errListeningBusy)
+		r.want("one too many", r.send("", time.Second).err, ErrBusy)
 		r.pass(time.Second)
-		r.want("free again", r.send("", time.Second).err, errNotAcked)
-		for range maxKeyWaitingBytes / len(large) {
+		r.want("free again", r.send("", time.Second).err, ErrNotAcked)
+		for range maxOwnerPendingBytes / len(large) {
 			r.sendLater(large, time.Second)
 		}
-		r.want("one byte too many", r.send("x", time.Second).err, errListeningBusy)
+		r.want("one byte too many", r.send("x", time.Second).err, ErrBusy)
 	})
-	inRoom(t, func(t *testing.T, r *room) {
-		for i := range maxWaitingBytes / maxKeyWaitingBytes {
+	inBubble(t, func(t *testing.T, r *testHub) {
+		for i := range maxPendingBytes / maxOwnerPendingBytes {
 			to := fmt.Sprint(i)
 			keyed(r, to, 1)
-			for range maxKeyWaitingBytes / len(large) {
-				go r.deliver(t.Context(), to, large, time.Second)
+			for range maxOwnerPendingBytes / len(large) {
+				go r.Deliver(t.Context(), to, large, time.Second)
 			}
 		}
 		synctest.Wait()
 		keyed(r, bob, 1)
-		r.want("bytes", r.bytes, maxWaitingBytes)
-		r.want("one byte too many at all", r.send("x", time.Second).err, errListeningBusy)
+		r.want("bytes", r.pendingBytes, maxPendingBytes)
+		r.want("one byte too many at all", r.send("x", time.Second).err, ErrBusy)
 	})
 }
 
-// One answer has about a megabyte at most, but one message at least.
+// One answer has about a megabyte at most, but at least one message.
 func TestAnswerBytes(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
 		third := strings.Repeat("x", rpc.MaxDeliveredBytes/3)
 		for range 4 {
@@ -173,27 +175,29 @@ func TestAnswerBytes(t *testing.T) {
 	})
 }
 
-// Many at once: nothing is lost, nothing is told twice, and nothing is left. With -race this looks for races.
+// Under load no message is lost, none is acknowledged twice, and nothing is left. With -race this looks for races.
 func TestListenersUnderLoad(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		const owners, each = 8, 50
 		stop := make(chan struct{})
 		for i := range owners {
 			for name := range byte(2) {
 				go func() {
-					var acks []ack
+					var acks []Ack
 					for stamp := int64(0); ; stamp++ {
-						request := listenRequest{owner: fmt.Sprint(i), listener: shortID{name}, timestamp: stamp, acks: acks, wait: time.Second}
+						request := Request{
+							Owner: fmt.Sprint(i), Listener: ID{name}, Timestamp: stamp, Acks: acks, Wait: time.Second,
+						}
 						select {
 						case <-stop:
-							request.stop = true
+							request.Stop = true
 						default:
 						}
-						messages, err := r.listen(t.Context(), request)
+						messages, err := r.Listen(t.Context(), request)
 						if err != nil {
 							t.Error(err)
 						}
-						if request.stop {
+						if request.Stop {
 							return
 						}
 						acks = nil
@@ -210,7 +214,7 @@ func TestListenersUnderLoad(t *testing.T) {
 			for j := range each {
 				go func() {
 					data := fmt.Sprint(i, "/", j)
-					got, err := r.deliver(t.Context(), fmt.Sprint(i), data, rpc.MaxWait)
+					got, err := r.Deliver(t.Context(), fmt.Sprint(i), data, rpc.MaxWait)
 					if err == nil && got != data {
 						err = errors.New("acknowledgement of another message: " + got)
 					}

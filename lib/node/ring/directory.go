@@ -1,4 +1,4 @@
-package node
+package ring
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // ErrDirectory reports a seed that refused a call or whose answer cannot be read.
 var ErrDirectory = errors.New("seed gave no usable answer")
 
-// Registrations that a registry does not accept: ErrRefused for good, ErrClock because of this machine's clock.
+// Errors of Register: ErrRefused is final, ErrClock is caused by this machine's clock.
 var (
 	ErrRefused = errors.New("the registry refuses the node")
 	ErrClock   = errors.New("the registry refuses the node's clock")
@@ -26,13 +26,13 @@ var (
 // ErrSeedURL reports a text that cannot be the URL of a seed.
 var ErrSeedURL = errors.New("bad seed")
 
-// Directory is where a node learns which nodes there are. Nodes returns the whole list, or only that it is unchanged
-// if its block hash is still lastHash. The node calls it once per poll interval and never twice at a time.
+// Directory is the source of the node list. Nodes returns the whole list, or Unchanged if its block hash is still
+// lastHash. [Members] makes one call per poll interval, never two at a time.
 type Directory interface {
 	Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error)
 }
 
-// Seed is a Directory reached over HTTP: a registry of ours, or a real seed.
+// Seed is a Directory reached over HTTP: a registry of this project or a real seed.
 type Seed struct {
 	url    string
 	client *rpc.Client
@@ -71,14 +71,14 @@ func (s *Seed) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesRes
 	return &result, nil
 }
 
-// Register announces a node to a registry of ours, which real seeds are not. ip and port are where the node is
-// reached, now is the time on its clock. Registering again is how a node tells that it has moved. The error may be
+// Register announces a node to a registry of this project; real seeds have no such method. ip and port are the node's
+// address, and now is the time of its clock. Registering again moves the node to another address. The error may be
 // ErrRefused or ErrClock.
 func (s *Seed) Register(ctx context.Context, keys Keys, ip string, port uint16, now time.Time) error {
 	return s.call(ctx, rpc.MethodRegisterNode, Registration(keys, ip, port, now), nil)
 }
 
-// Registration makes the signed announcement that Register sends.
+// Registration makes the signed announcement that [Seed.Register] sends.
 func Registration(keys Keys, ip string, port uint16, now time.Time) rpc.RegisterParams {
 	params := rpc.RegisterParams{
 		PubkeyEd25519: keys.Name(),
@@ -127,7 +127,7 @@ func (s *Seed) call(ctx context.Context, method string, params, result any) erro
 	return nil
 }
 
-// callError tells what a JSON-RPC error means. Only a registry of ours has codes for its refusals.
+// callError returns the error for a JSON-RPC error code. Only a registry of this project has codes for refusals.
 func callError(method string, code int) error {
 	switch {
 	case method == rpc.MethodRegisterNode && code == rpc.CodeRegistrationRefused:

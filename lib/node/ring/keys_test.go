@@ -1,4 +1,4 @@
-package node
+package ring
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/node/store"
 	"sessiontool/lib/sessionid"
 )
 
@@ -32,7 +31,8 @@ func TestLoadKeysKeepsThem(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("key file: %v, %v; want mode 0600", info, err)
 	}
-	if converted, err := sessionid.PublicKeyFromEd25519(first.Ed25519.Public()); err != nil || converted != first.X25519.Public {
+	converted, err := sessionid.PublicKeyFromEd25519(first.Ed25519.Public())
+	if err != nil || converted != first.X25519.Public {
 		t.Errorf("x25519 key is %s, want the form %s of the ed25519 key", first.X25519.Public, converted)
 	}
 	if address := first.Address(); len(address) != 52+len(".snode") {
@@ -56,7 +56,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := LoadKeys(filepath.Dir(path), rand.Reader)
-		if !errors.Is(err, ErrKeyFile) || !errors.Is(err, store.ErrFolder) {
+		if !errors.Is(err, ErrKeyFile) || !errors.Is(err, ErrFolder) {
 			t.Errorf("%s: %v, want ErrKeyFile and ErrFolder", test.name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "abab") {
@@ -67,7 +67,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadKeys(file, rand.Reader); !errors.Is(err, store.ErrFolder) && runtime.GOOS != "windows" {
+	if _, err := LoadKeys(file, rand.Reader); !errors.Is(err, ErrFolder) && runtime.GOOS != "windows" {
 		t.Errorf("a file in the folder's place: %v, want ErrFolder", err)
 	}
 	if _, err := LoadKeys(t.TempDir(), bytes.NewReader(nil)); err == nil {
@@ -77,18 +77,19 @@ func TestLoadKeysRefuses(t *testing.T) {
 
 func TestKeysDoNotPrintSecrets(t *testing.T) {
 	keys := KeysFromSeed([32]byte{1})
-	if text := fmt.Sprintf("%v %+v %x", keys, keys, keys); !strings.Contains(text, "redacted") || strings.Contains(text, "0100000000") {
+	text := fmt.Sprintf("%v %+v %x", keys, keys, keys)
+	if !strings.Contains(text, "redacted") || strings.Contains(text, "0100000000") {
 		t.Errorf("printed: %s", text)
 	}
 }
 
 func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
-	first, err := loadCertificate(dir, rand.Reader, now)
+	first, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := loadCertificate(dir, rand.Reader, now)
+	again, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now)
 	if err != nil || !bytes.Equal(first.Certificate[0], again.Certificate[0]) {
 		t.Fatalf("the second start has another certificate (%v)", err)
 	}
@@ -96,23 +97,25 @@ func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature); err != nil {
+	err = certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature)
+	if err != nil {
 		t.Error(err)
 	}
-	if certificate.PublicKeyAlgorithm != x509.ECDSA || now.Before(certificate.NotBefore) || now.Add(certificateLife).After(certificate.NotAfter.Add(time.Second)) {
-		t.Errorf("certificate of %v from %v to %v", certificate.PublicKeyAlgorithm, certificate.NotBefore, certificate.NotAfter)
+	from, to := certificate.NotBefore, certificate.NotAfter
+	if certificate.PublicKeyAlgorithm != x509.ECDSA || now.Before(from) || now.Add(certificateTTL).After(to.Add(time.Second)) {
+		t.Errorf("certificate of %v from %v to %v", certificate.PublicKeyAlgorithm, from, to)
 	}
 	file := filepath.Join(dir, certificateFile)
 	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadCertificate(dir, rand.Reader, now); !errors.Is(err, ErrKeyFile) && runtime.GOOS != "windows" {
+	if _, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now); !errors.Is(err, ErrKeyFile) && runtime.GOOS != "windows" {
 		t.Errorf("a private key that others can read: %v, want ErrKeyFile", err)
 	}
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("damaged"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if damaged, err := loadCertificate(dir, rand.Reader, now); !errors.Is(err, store.ErrFolder) {
+	if damaged, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now); !errors.Is(err, ErrFolder) {
 		t.Errorf("a damaged file gave %v, %v; want ErrFolder", tls.Certificate(damaged).Certificate, err)
 	}
 }

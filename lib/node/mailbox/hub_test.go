@@ -1,4 +1,4 @@
-package node
+package mailbox
 
 import (
 	"context"
@@ -12,36 +12,36 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// room is listeners in a bubble of test time.
-type room struct {
-	*listeners
+// testHub is a Hub in a bubble of test time.
+type testHub struct {
+	*Hub
 	t     *testing.T
 	moved map[string]bool // owners of another swarm
-	stamp int64           // of the last request
+	stamp int64           // timestamp of the latest request
 }
 
-// inRoom runs do where time passes only when everybody waits. Nothing may be left of what do began.
-func inRoom(t *testing.T, do func(t *testing.T, r *room)) {
+// inBubble runs do in a bubble where time passes only while all goroutines wait. Nothing that do began may be left.
+func inBubble(t *testing.T, do func(t *testing.T, r *testHub)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &room{t: t, moved: make(map[string]bool)}
-		r.listeners = newListeners(rand.Reader, func(owner string) bool { return !r.moved[owner] })
+		r := &testHub{t: t, moved: make(map[string]bool)}
+		r.Hub = New(rand.Reader, func(owner string) bool { return !r.moved[owner] })
 		do(t, r)
 		r.pass(rpc.ListenGrace + rpc.MaxWait)
-		if len(r.audiences) != 0 || r.count != 0 || r.bytes != 0 {
-			t.Errorf("there is left: %d audiences, %d listeners, %d bytes", len(r.audiences), r.count, r.bytes)
+		if len(r.mailboxes) != 0 || r.count != 0 || r.pendingBytes != 0 {
+			t.Errorf("there is left: %d audiences, %d listeners, %d bytes", len(r.mailboxes), r.count, r.pendingBytes)
 		}
 	})
 }
 
 const bob = "05aa"
 
-func (r *room) request(name byte, wait time.Duration, acks ...ack) listenRequest {
+func (r *testHub) request(name byte, wait time.Duration, acks ...Ack) Request {
 	r.stamp++
-	return listenRequest{owner: bob, listener: shortID{name}, timestamp: r.stamp, acks: acks, wait: wait}
+	return Request{Owner: bob, Listener: ID{name}, Timestamp: r.stamp, Acks: acks, Wait: wait}
 }
 
-// heard is what came of a listen request.
+// heard is the result of a listen request.
 type heard struct {
 	messages []rpc.Delivery
 	err      error
@@ -55,110 +55,110 @@ func (h heard) data() (data []string) {
 	return data
 }
 
-// ack acknowledges a message with a text that tells the listener.
-func (r *room) ack(message rpc.Delivery, text string) ack {
+// ack acknowledges a message with a text that identifies the listener.
+func (r *testHub) ack(message rpc.Delivery, text string) Ack {
 	r.t.Helper()
 	raw, err := hex.DecodeString(message.ID)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return ack{shortID(raw), text}
+	return Ack{ID(raw), text}
 }
 
 // ask makes a request and waits for the answer.
-func (r *room) ask(request listenRequest) heard {
+func (r *testHub) ask(request Request) heard {
 	start := time.Now()
-	messages, err := r.listen(r.t.Context(), request)
+	messages, err := r.Listen(r.t.Context(), request)
 	return heard{messages, err, time.Since(start)}
 }
 
-// background makes a request that stays open. When background returns, it waits.
-func (r *room) background(request listenRequest) <-chan heard {
+// background makes a request that stays open. When background returns, the request waits.
+func (r *testHub) background(request Request) <-chan heard {
 	answer := make(chan heard, 1)
 	go func() { answer <- r.ask(request) }()
 	synctest.Wait()
 	return answer
 }
 
-// sent is what came of a delivery.
+// sent is the result of a delivery.
 type sent struct {
 	ack  string
 	err  error
 	took time.Duration
 }
 
-func (r *room) send(data string, wait time.Duration) sent {
+func (r *testHub) send(data string, wait time.Duration) sent {
 	start := time.Now()
-	ack, err := r.deliver(r.t.Context(), bob, data, wait)
+	ack, err := r.Deliver(r.t.Context(), bob, data, wait)
 	return sent{ack, err, time.Since(start)}
 }
 
-// sendLater delivers in the background. When it returns, the message is in line.
-func (r *room) sendLater(data string, wait time.Duration) <-chan sent {
+// sendLater delivers in the background. When it returns, the delivery is pending.
+func (r *testHub) sendLater(data string, wait time.Duration) <-chan sent {
 	outcome := make(chan sent, 1)
 	go func() { outcome <- r.send(data, wait) }()
 	synctest.Wait()
 	return outcome
 }
 
-// pass lets time pass, and everybody act upon it.
-func (r *room) pass(d time.Duration) {
+// pass lets time pass until all goroutines wait again.
+func (r *testHub) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-func (r *room) want(what string, got, want any) {
+func (r *testHub) want(what string, got, want any) {
 	r.t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		r.t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
 
-// The life of a listener: registered by its first request, there while one is open and for a while after, then gone.
+// A listener is registered by its first request, stays for the grace period after the latest one, and is then removed.
 func TestListenerLife(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
-		r.want("before", r.send("x", time.Second), sent{err: errNobodyListens})
+	inBubble(t, func(t *testing.T, r *testHub) {
+		r.want("before", r.send("x", time.Second), sent{err: ErrNoListener})
 		r.want("registering", r.ask(r.request(1, 0)), heard{})
 		r.pass(rpc.ListenGrace - 1)
 		r.want("an open request", r.ask(r.request(1, rpc.MaxWait)), heard{took: rpc.MaxWait})
 		r.pass(rpc.ListenGrace - 1)
-		r.want("at the end of the grace", r.send("x", 0), sent{err: errNotAcked})
+		r.want("at the end of the grace", r.send("x", 0), sent{err: ErrNotAcked})
 		r.pass(1)
-		r.want("after it", r.send("x", time.Second), sent{err: errNobodyListens})
+		r.want("after it", r.send("x", time.Second), sent{err: ErrNoListener})
 		r.want("again", r.ask(r.request(1, 0)), heard{})
 		leaving := r.request(1, rpc.MaxWait)
-		leaving.stop = true
+		leaving.Stop = true
 		r.want("leaving", r.ask(leaving), heard{})
-		r.want("after it has left", r.send("x", time.Second), sent{err: errNobodyListens})
+		r.want("after it has left", r.send("x", time.Second), sent{err: ErrNoListener})
 		r.want("leaving again", r.ask(leaving), heard{})
 	})
 }
 
-// Deliverers do not wait for those who have gone, and an acknowledgement that arrives by then counts.
+// Deliveries do not wait for listeners that have left. An acknowledgement that arrived before counts.
 func TestLastListenerGoes(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
 		r.pass(rpc.ListenGrace - time.Second)
-		r.want("dying", r.send("x", rpc.MaxWait), sent{err: errNobodyListens, took: time.Second})
+		r.want("dying", r.send("x", rpc.MaxWait), sent{err: ErrNoListener, took: time.Second})
 
 		r.ask(r.request(2, 0))
 		first, second := r.sendLater("a", rpc.MaxWait), r.sendLater("b", rpc.MaxWait)
 		got := r.ask(r.request(2, 0))
 		leaving := r.request(2, 0, r.ack(got.messages[1], "B"))
-		leaving.stop = true
+		leaving.Stop = true
 		r.want("leaving", r.ask(leaving), heard{})
-		r.want("what was not acknowledged", <-first, sent{err: errNobodyListens})
+		r.want("what was not acknowledged", <-first, sent{err: ErrNoListener})
 		r.want("what was", <-second, sent{ack: "B"})
 	})
 }
 
-// Who has hung up is handed nothing.
+// A request whose client has hung up gets no messages.
 func TestHungUp(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		request, broken := r.request(1, rpc.MaxWait), make(chan error, 1)
 		go func() {
-			_, err := r.listen(ctx, request)
+			_, err := r.Listen(ctx, request)
 			broken <- err
 		}()
 		synctest.Wait()
@@ -173,7 +173,7 @@ func TestHungUp(t *testing.T) {
 
 		ctx, hangUp = context.WithCancel(t.Context())
 		go func() {
-			_, err := r.deliver(ctx, bob, "bye", rpc.MaxWait)
+			_, err := r.Deliver(ctx, bob, "bye", rpc.MaxWait)
 			broken <- err
 		}()
 		synctest.Wait()
@@ -183,11 +183,11 @@ func TestHungUp(t *testing.T) {
 	})
 }
 
-// A fifth listener takes the place of the one that has asked longest ago, which is told.
+// A fifth listener replaces the one with the oldest request, which gets an error.
 func TestFifthListener(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		var open []<-chan heard
-		for name := range byte(maxKeyListeners) {
+		for name := range byte(maxOwnerListeners) {
 			open = append(open, r.background(r.request(name, rpc.MaxWait)))
 			r.pass(time.Millisecond)
 		}
@@ -200,30 +200,30 @@ func TestFifthListener(t *testing.T) {
 		r.ask(r.request(0, 0))
 		<-again
 		r.pass(time.Millisecond)
-		for name := range byte(maxKeyListeners) {
+		for name := range byte(maxOwnerListeners) {
 			if name != 1 {
 				r.ask(r.request(name, 0))
 			}
 		}
 		fifth := r.ask(r.request(9, rpc.MaxWait))
 		r.want("the fifth", fifth.data(), []string{"hello"})
-		r.want("the replaced one", (<-replaced).err, errListeningBusy)
-		r.want("listeners", r.count, maxKeyListeners)
+		r.want("the replaced one", (<-replaced).err, ErrBusy)
+		r.want("listeners", r.count, maxOwnerListeners)
 		r.ask(r.request(9, 0, r.ack(fifth.messages[0], "nine")))
 		r.want("deliverer", (<-outcome).ack, "nine")
 	})
 }
 
-// A listener has one request at a time: the next ends the one before. Older ones, which somebody repeats, are refused. The
-// last one may come twice, since a client repeats it when a path fails: then it has no effect.
+// A listener has one request at a time: the next one ends the one before. Requests with older timestamps are refused.
+// A request with the newest timestamp may come twice, since clients repeat it when a path fails; it has no effect.
 func TestOneRequestAtATime(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		old := r.request(1, rpc.MaxWait)
 		first := r.background(old)
 		last := r.request(1, rpc.MaxWait)
 		second := r.background(last)
 		r.want("first", <-first, heard{})
-		r.want("older", r.ask(old), heard{err: errOldListen})
+		r.want("older", r.ask(old), heard{err: ErrOldRequest})
 		r.want("repeated", r.ask(last), heard{})
 		outcome := r.sendLater("hello", rpc.MaxWait)
 		got := <-second
@@ -231,65 +231,64 @@ func TestOneRequestAtATime(t *testing.T) {
 		r.pass(rpc.ListenGrace / 2)
 		r.want("repeated again", r.ask(last), heard{})
 		r.pass(rpc.ListenGrace / 2)
-		r.want("the grace is not longer for it", <-outcome, sent{err: errNotAcked, took: rpc.MaxWait})
-		r.want("gone", r.send("hello", 0), sent{err: errNobodyListens})
+		r.want("the grace is not longer for it", <-outcome, sent{err: ErrNotAcked, took: rpc.MaxWait})
+		r.want("gone", r.send("hello", 0), sent{err: ErrNoListener})
 		other := r.request(2, 0)
-		other.timestamp = 0
+		other.Timestamp = 0
 		r.want("another listener has times of its own", r.ask(other), heard{})
 	})
 }
 
-// Who belongs to another swarm by now is told so, whether he listens or delivers, and comes to nobody.
+// When an owner moves to another swarm, its listeners and deliveries get ErrMoved.
 func TestOwnerMoves(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		listening := r.background(r.request(1, rpc.MaxWait))
 		r.ask(r.request(2, 0))
 		first := r.sendLater("a", rpc.MaxWait)
 		<-listening
 		listening = r.background(r.request(1, rpc.MaxWait))
 		stays := r.request(3, rpc.MaxWait)
-		stays.owner = "05bb"
+		stays.Owner = "05bb"
 		other := r.background(stays)
 		r.moved[bob] = true
-		r.drop()
-		r.want("listener", <-listening, heard{err: errMoved})
-		r.want("deliverer", <-first, sent{err: errMoved})
-		r.want("next listen", r.ask(r.request(1, rpc.MaxWait)), heard{err: errMoved})
-		r.want("next deliver", r.send("x", rpc.MaxWait), sent{err: errMoved})
+		r.DropMoved()
+		r.want("listener", <-listening, heard{err: ErrMoved})
+		r.want("deliverer", <-first, sent{err: ErrMoved})
+		r.want("next listen", r.ask(r.request(1, rpc.MaxWait)), heard{err: ErrMoved})
+		r.want("next deliver", r.send("x", rpc.MaxWait), sent{err: ErrMoved})
 		r.want("another owner", <-other, heard{took: rpc.MaxWait})
 	})
 }
 
-// Closing ends everything at once, and nothing comes after.
+// Close ends everything at once, and later calls fail.
 func TestListenersClose(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
 		waiting := r.sendLater("a", rpc.MaxWait)
 		r.ask(r.request(1, 0))
 		listening := r.background(r.request(1, rpc.MaxWait))
-		r.close()
-		r.want("listener", <-listening, heard{err: errClosing})
-		r.want("deliverer", <-waiting, sent{err: errClosing})
-		r.want("next listen", r.ask(r.request(1, rpc.MaxWait)), heard{err: errClosing})
-		r.want("next deliver", r.send("x", rpc.MaxWait), sent{err: errClosing})
+		r.Close()
+		r.want("listener", <-listening, heard{err: ErrClosing})
+		r.want("deliverer", <-waiting, sent{err: ErrClosing})
+		r.want("next listen", r.ask(r.request(1, rpc.MaxWait)), heard{err: ErrClosing})
+		r.want("next deliver", r.send("x", rpc.MaxWait), sent{err: ErrClosing})
 	})
 }
 
-// The number of listeners is bounded, too. Who listens already is not in the way of himself.
+// The number of listeners is bounded. A listener that is registered already is not refused.
 func TestListenerBound(t *testing.T) {
-	inRoom(t, func(t *testing.T, r *room) {
+	inBubble(t, func(t *testing.T, r *testHub) {
 		for i := range maxListeners {
 			request := r.request(byte(i%2), 0)
-			request.owner = fmt.Sprint(i / 2)
+			request.Owner = fmt.Sprint(i / 2)
 			if got := r.ask(request); got.err != nil {
 				t.Fatal(got.err)
 			}
 		}
-		r.want("one too many", r.ask(r.request(1, 0)).err, errListeningBusy)
+		r.want("one too many", r.ask(r.request(1, 0)).err, ErrBusy)
 		again := r.request(1, 0)
-		again.owner = "7"
+		again.Owner = "7"
 		r.want("one that is there", r.ask(again), heard{})
-		listening, waiting := r.load()
-		r.want("load", []int{listening, waiting}, []int{maxListeners, 0})
+		r.want("load", r.Load(), Load{Listeners: maxListeners})
 	})
 }

@@ -1,4 +1,4 @@
-package node
+package ring
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// state makes a list entry of a node that is not there.
+// state makes a list entry of a node that does not run.
 func state(i int, id swarm.SwarmID) rpc.NodeState {
 	keys := KeysFromSeed([32]byte{byte(i), byte(i >> 8)})
 	return rpc.NodeState{
@@ -28,9 +28,9 @@ func state(i int, id swarm.SwarmID) rpc.NodeState {
 	}
 }
 
-func mustView(t *testing.T, self string, states ...rpc.NodeState) *view {
+func mustView(t *testing.T, self string, states ...rpc.NodeState) *View {
 	t.Helper()
-	v, err := newView(&rpc.ServiceNodesResult{States: states}, self)
+	v, err := NewView(&rpc.ServiceNodesResult{States: states}, self)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,31 +41,31 @@ func TestViewOfSwarms(t *testing.T) {
 	self := state(0, 100)
 	v := mustView(t, self.PubkeyEd25519, self, state(1, 200), state(2, 100), state(3, swarm.NoSwarm))
 	low, high := "05"+strings.Repeat("0", 62)+"10", "05"+strings.Repeat("0", 62)+"ff"
-	if !v.ready() || !v.owns(low) || v.owns(high) {
-		t.Errorf("ready %v, owns the low key %v, the high key %v", v.ready(), v.owns(low), v.owns(high))
+	if !v.Ready() || !v.Owns(low) || v.Owns(high) {
+		t.Errorf("ready %v, owns the low key %v, the high key %v", v.Ready(), v.Owns(low), v.Owns(high))
 	}
-	if members := v.swarmOf(low); len(members) != 2 || members[0].name() != self.PubkeyEd25519 {
+	if members := v.SwarmOf(low); len(members) != 2 || members[0].Name() != self.PubkeyEd25519 {
 		t.Errorf("swarm of the low key is %v", members)
 	}
-	if others := v.others(); len(others) != 1 || others[0].name() != state(2, 0).PubkeyEd25519 {
+	if others := v.Others(); len(others) != 1 || others[0].Name() != state(2, 0).PubkeyEd25519 {
 		t.Errorf("the others are %v", others)
 	}
-	if len(v.peers) != 4 {
-		t.Errorf("%d nodes can be relays, want all 4", len(v.peers))
+	if len(v.Peers) != 4 {
+		t.Errorf("%d nodes can be relays, want all 4", len(v.Peers))
 	}
 }
 
 func TestViewWithoutSelf(t *testing.T) {
 	key := "05" + strings.Repeat("0", 64)
 	decommissioned := state(0, swarm.NoSwarm)
-	for name, v := range map[string]*view{
+	for name, v := range map[string]*View{
 		"empty":          mustView(t, decommissioned.PubkeyEd25519),
 		"not listed":     mustView(t, decommissioned.PubkeyEd25519, state(1, 100)),
 		"decommissioned": mustView(t, decommissioned.PubkeyEd25519, state(1, 100), decommissioned),
 		"before a list":  {},
 	} {
-		if v.ready() || v.owns(key) || v.others() != nil {
-			t.Errorf("%s: ready %v, owns %v, others %v", name, v.ready(), v.owns(key), v.others())
+		if v.Ready() || v.Owns(key) || v.Others() != nil {
+			t.Errorf("%s: ready %v, owns %v, others %v", name, v.Ready(), v.Owns(key), v.Others())
 		}
 	}
 }
@@ -83,15 +83,15 @@ func TestViewLeavesOutBadEntries(t *testing.T) {
 		with(func(s *rpc.NodeState) { s.PublicIP = "localhost" }),
 		with(func(s *rpc.NodeState) { s.StoragePort = 0 }),
 		state(2, 100), state(2, 200))
-	if len(v.peers) != 1 || len(v.swarms) != 1 {
-		t.Errorf("%d nodes in %d swarms, want the one good entry", len(v.peers), len(v.swarms))
+	if len(v.Peers) != 1 || len(v.Swarms) != 1 {
+		t.Errorf("%d nodes in %d swarms, want the one good entry", len(v.Peers), len(v.Swarms))
 	}
-	if _, err := newView(&rpc.ServiceNodesResult{States: make([]rpc.NodeState, maxMembers+1)}, ""); err == nil {
+	if _, err := NewView(&rpc.ServiceNodesResult{States: make([]rpc.NodeState, maxMembers+1)}, ""); err == nil {
 		t.Error("an endless list was accepted")
 	}
 }
 
-// Keys are read as with strtoull: each word up to its first character that is no digit.
+// A key is read as with strtoull: each word up to its first character that is no digit.
 func TestLenientKey(t *testing.T) {
 	word := func(n uint64) string { return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, n)) }
 	for _, test := range []struct {
@@ -118,7 +118,7 @@ func (f funcDirectory) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNo
 	return f(lastHash)
 }
 
-// A directory that fails, or repeats itself, leaves the last list in force; each new list is acted upon once.
+// When the directory fails or repeats itself, the last list stays in force. Each new list is acted upon once.
 func TestRefresh(t *testing.T) {
 	answers := []struct {
 		result *rpc.ServiceNodesResult
@@ -132,15 +132,15 @@ func TestRefresh(t *testing.T) {
 		{&rpc.ServiceNodesResult{BlockHash: "b"}, nil},
 	}
 	var asked, changes []string
-	m := newMembers(funcDirectory(func(lastHash string) (*rpc.ServiceNodesResult, error) {
+	m := NewMembers(funcDirectory(func(lastHash string) (*rpc.ServiceNodesResult, error) {
 		answer := answers[len(asked)]
 		asked = append(asked, lastHash)
 		return answer.result, answer.err
-	}), "", slog.New(slog.DiscardHandler), func(old, fresh *view) {
-		changes = append(changes, old.blockHash+">"+fresh.blockHash)
+	}), "", slog.New(slog.DiscardHandler), func(old, fresh *View) {
+		changes = append(changes, old.BlockHash+">"+fresh.BlockHash)
 	})
 	for _, answer := range answers {
-		if err := m.refresh(t.Context()); !errors.Is(err, answer.err) {
+		if err := m.Refresh(t.Context()); !errors.Is(err, answer.err) {
 			t.Errorf("refresh says %v, the directory said %v", err, answer.err)
 		}
 	}

@@ -204,6 +204,22 @@ func (app *App) close() error {
 	return errors.Join(errs...)
 }
 
+// now is this machine's time.
+func (app *App) now() time.Time {
+	if app.streams.Now != nil {
+		return app.streams.Now()
+	}
+	return time.Now()
+}
+
+// stamp is the time for what is sealed: the network's, as far as it is known.
+func (app *App) stamp() time.Time {
+	if app.network != nil {
+		return app.network.Now()
+	}
+	return app.now()
+}
+
 func (app *App) openKeystore(ctx context.Context) (*keystore.Store, error) {
 	if app.homeless != nil {
 		return nil, app.homeless
@@ -229,7 +245,7 @@ func (app *App) environment() account.Environment {
 		app.presence = presence.In(filepath.Join(app.keystoreDir, "live"))
 	}
 	return account.Environment{
-		Now: time.Now, Random: rand.Reader,
+		Now: app.now, Stamp: app.stamp, Random: rand.Reader,
 		Owner: app.presence.Name(), Announce: app.presence.Announce, Look: app.presence.Look,
 	}
 }

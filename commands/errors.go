@@ -97,6 +97,7 @@ var codeTable = []struct {
 	{keystore.ErrAccountName, record.CodeBadAccountName},
 	{keystore.ErrAccountNotFound, record.CodeAccountNotFound},
 	{keystore.ErrAccountExists, record.CodeAccountExists},
+	{network.ErrNoTime, record.CodeNoTime}, // also as the reason of a route.ErrClock
 	{route.ErrClock, record.CodeClockSkew},
 	{route.ErrRefused, record.CodeRefused},
 	{route.ErrGeneration, record.CodeUnsupported},
@@ -107,7 +108,6 @@ var codeTable = []struct {
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},
 	{network.ErrNoSwarm, record.CodeNetworkUnreachable},
-	{network.ErrNoTime, record.CodeNetworkUnreachable},
 	{network.ErrNoGeneration, record.CodeNetworkUnreachable},
 	{route.ErrNotStored, record.CodeNotStored},
 	{route.ErrNotDelivered, record.CodeNotDelivered},
@@ -156,7 +156,12 @@ var codeTable = []struct {
 
 // describe makes the record of a failure.
 func describe(err error) record.Error {
-	return record.NewError(classify(err), firstLine(err.Error()))
+	problem := record.NewError(classify(err), firstLine(err.Error()))
+	var clock *route.ClockError
+	if errors.As(err, &clock) {
+		problem.OffsetMS = clock.Offset.Milliseconds()
+	}
+	return problem
 }
 
 func classify(err error) record.Code {

@@ -107,6 +107,12 @@ func (app *App) seal(ctx context.Context, a *account.Account, draft account.Draf
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
+	if unknown == nil {
+		// What is sealed carries the time, so a clock that seems wrong is looked at before.
+		if err := client.SureClock(ctx); err != nil {
+			return account.Outgoing{}, err
+		}
+	}
 	out, err := seal(ctx, a, draft)
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, unknown
@@ -228,7 +234,8 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options rout
 		if err != nil {
 			return err
 		}
-		return app.sendOutgoing(ctx, a, router, out)
+		out, receipt, err := router.SendDraft(ctx, out, draft)
+		return app.finish(ctx, a, out, receipt, err)
 	})
 	if err != nil || router == nil || app.printer.failed {
 		return err
@@ -242,6 +249,11 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options rout
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.
 func (app *App) sendOutgoing(ctx context.Context, a *account.Account, router *route.Router, out account.Outgoing) error {
 	receipt, err := router.Send(ctx, out)
+	return app.finish(ctx, a, out, receipt, err)
+}
+
+// finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
+func (app *App) finish(ctx context.Context, a *account.Account, out account.Outgoing, receipt record.Receipt, err error) error {
 	if err != nil {
 		return err
 	}

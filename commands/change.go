@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/rpc"
@@ -20,52 +21,68 @@ import (
 // changeFunc changes stored messages, named by their hashes.
 type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error)
 
-func newDeleteCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newDeleteCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "delete [HASH...]",
 		Short: "Delete stored messages of the account, on today's network",
 		Long: "Remove messages from the account's own swarm, by their hashes. What was received stays in the inbox.\n\n" +
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
-			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete"},
+		Reads:    []string{record.TypeEnvelope, record.TypeMessage},
+		Prints:   []string{record.TypeChange},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitUsage:   "not a hash",
+			record.ExitPartial: "",
+			record.ExitRefused: "the network is of 2020",
+			record.ExitClock:   "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Delete(ctx, hashes)
 			})
 		}),
-	}
+	})
 }
 
-func newExpireCommand(app *App) *cobra.Command {
+func newExpireCommand(app *cli.App) *cobra.Command {
 	var ttl time.Duration
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "expire --ttl TIME [HASH...]",
 		Short: "Change how long stored messages of the account are kept, on today's network",
 		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would, but not\n" +
 			"later than in 30 days.\n\n" +
 			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Example: "  export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h"},
+		Reads:    []string{record.TypeEnvelope, record.TypeMessage},
+		Prints:   []string{record.TypeChange},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitUsage:   "not a hash, or a bad --ttl",
+			record.ExitPartial: "",
+			record.ExitRefused: "the network is of 2020",
+			record.ExitClock:   "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			if ttl <= 0 || ttl > rpc.MaxPrivateTTL {
-				return usageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
+				return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", ttl, rpc.MaxPrivateTTL))
 			}
-			return app.changeMessages(ctx, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+			return changeMessages(ctx, app, args, func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 				return router.Expire(ctx, hashes, ttl)
 			})
 		}),
-	}
+	})
 	cmd.Flags().DurationVar(&ttl, "ttl", 0, "how long from now, at most 720h")
 	return cmd
 }
 
 // changeMessages changes the messages that args or, if there are none, the items of stdin name.
-func (app *App) changeMessages(ctx context.Context, args []string, change changeFunc) error {
-	hashes, err := app.namedHashes(args)
+func changeMessages(ctx context.Context, app *cli.App, args []string, change changeFunc) error {
+	hashes, err := namedHashes(app, args)
 	if err != nil || len(hashes) == 0 {
 		return err
 	}
-	_, router, err := app.openRouter(ctx, route.Options{})
+	_, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
@@ -74,7 +91,7 @@ func (app *App) changeMessages(ctx context.Context, args []string, change change
 		if err != nil {
 			return err
 		}
-		if err := app.print(out); err != nil {
+		if err := app.Print(out); err != nil {
 			return err
 		}
 	}
@@ -95,11 +112,11 @@ func isMessageHash(name string) bool {
 }
 
 // namedHashes collects hashes, each once.
-func (app *App) namedHashes(args []string) (hashes []string, err error) {
+func namedHashes(app *cli.App, args []string) (hashes []string, err error) {
 	taken := make(map[hashName]bool)
 	take := func(name hashName) error {
 		if !isMessageHash(string(name)) {
-			return fmt.Errorf("%w: %.200q is not a message hash", errBadInput, string(name))
+			return fmt.Errorf("%w: %.200q is not a message hash", cli.ErrBadInput, string(name))
 		}
 		if !taken[name] {
 			taken[name] = true
@@ -108,7 +125,7 @@ func (app *App) namedHashes(args []string) (hashes []string, err error) {
 		return nil
 	}
 	if len(args) == 0 || len(args) == 1 && args[0] == "-" {
-		err := filter(app, take)
+		err := cli.Filter(app, take)
 		return hashes, err
 	}
 	for _, arg := range args {

@@ -6,14 +6,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/keystore"
+	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
 )
 
 // newCheckCommand makes 'swarm check'.
-func newCheckCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newCheckCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "check [ID...]",
 		Short: "See whether the members of a swarm are there and hold the same messages",
 		Long: "Ask every member of a Session ID's swarm whether it is there and which software it runs. If the ID is the\n" +
@@ -23,47 +25,55 @@ func newCheckCommand(app *App) *cobra.Command {
 			"machine's address, but not whose swarm is checked.\n\n" +
 			"Without an ID the account's own swarm is checked; '-' reads ids from stdin (strings, or records with a\n" +
 			"session_id). A record's 'agree' is false if a member fails or lacks a message.",
-		Example: "  sessiontool swarm check --select agree\n" +
-			"  sessiontool swarm check --pretty $BOB\n" +
-			"  sessiontool contact list | sessiontool swarm check - --select 'members.#(reachable==false)#.address'",
-		RunE: app.runE(app.checkSwarms),
-	}
+		Examples: []string{
+			"sessiontool swarm check --select agree",
+			"sessiontool swarm check --pretty $BOB",
+			"sessiontool contact list | sessiontool swarm check - --select 'members.#(reachable==false)#.address'",
+		},
+		Reads:  []string{record.TypeIdentity, record.TypeContact},
+		Prints: []string{record.TypeSwarmCheck},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitUsage:   "not a Session ID",
+			record.ExitPartial: "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmCheck(ctx, app, args) }),
+	})
 }
 
-func (app *App) checkSwarms(ctx context.Context, args []string) error {
+func runSwarmCheck(ctx context.Context, app *cli.App, args []string) error {
 	if len(args) == 0 {
-		a, router, err := app.openRouter(ctx, route.Options{})
+		a, router, err := app.OpenRouter(ctx, route.Options{})
 		if err != nil {
 			return err
 		}
-		return app.checkSwarm(ctx, router, a.ID())
+		return checkSwarm(ctx, app, router, a.ID())
 	}
 	var router *route.Router
-	return app.eachName(args, func(name string) error {
+	return app.EachName(args, func(name string) error {
 		id, err := sessionid.Parse(name)
 		if err != nil {
 			return err
 		}
 		if router == nil {
-			if router, err = app.openChecker(ctx); err != nil {
+			if router, err = openChecker(ctx, app); err != nil {
 				return err
 			}
 		}
-		return app.checkSwarm(ctx, router, id)
+		return checkSwarm(ctx, app, router, id)
 	})
 }
 
-// openChecker is openRouter, but does without an account if there is none.
-func (app *App) openChecker(ctx context.Context) (*route.Router, error) {
-	client, err := app.openNetwork()
+// openChecker is OpenRouter, but does without an account if there is none.
+func openChecker(ctx context.Context, app *cli.App) (*route.Router, error) {
+	client, err := app.OpenNetwork()
 	if err != nil {
 		return nil, err
 	}
-	a, err := app.openAccount(ctx)
+	a, err := app.OpenAccount(ctx)
 	if err != nil && !isNoAccount(err) {
 		return nil, err
 	}
-	return route.New(a, client, route.Options{Log: app.log}), nil
+	return route.New(a, client, route.Options{Log: app.Log}), nil
 }
 
 // isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
@@ -71,10 +81,10 @@ func isNoAccount(err error) bool {
 	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
-func (app *App) checkSwarm(ctx context.Context, router *route.Router, id sessionid.ID) error {
+func checkSwarm(ctx context.Context, app *cli.App, router *route.Router, id sessionid.ID) error {
 	out, err := router.Check(ctx, id)
 	if err != nil {
 		return err
 	}
-	return app.print(out)
+	return app.Print(out)
 }

@@ -7,14 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/rpc"
 )
 
-func newClockCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newClockCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "clock",
 		Short: "Compare this machine's clock with the network's",
 		Long: "Ask the network for the time and print how far this machine's clock is off. Several service nodes are asked, and\n" +
@@ -23,34 +24,36 @@ func newClockCommand(app *App) *cobra.Command {
 			"Commands that a node refuses for their time learn the offset by themselves, date their messages with the network's\n" +
 			"time and go on; a clock that is off should be set all the same. Where nobody gives a time the exit status is 9 and\n" +
 			"the code no_time, and this machine's clock is used as it is.",
-		Example: "  sessiontool clock --select offset_ms",
-		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printClock(ctx) }),
-	}
+		Examples: []string{"sessiontool clock --select offset_ms"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeClock},
+		Exits:    cli.NetworkExits().With(cli.Exits{record.ExitClock: "the clock is off by more than nodes allow"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
+	})
 }
 
-func (app *App) printClock(ctx context.Context) error {
-	client, err := app.openNetwork()
+func runClock(ctx context.Context, app *cli.App) error {
+	client, err := app.OpenNetwork()
 	if err != nil {
 		return err
 	}
-	out, err := app.readClock(ctx, client)
+	out, err := readClock(ctx, app, client)
 	if err != nil {
 		return err
 	}
-	if err := app.print(out); err != nil {
+	if err := app.Print(out); err != nil {
 		return err
 	}
 	return clockProblem(out)
 }
 
 // readClock asks the network for the time.
-func (app *App) readClock(ctx context.Context, client *network.Client) (record.Clock, error) {
+func readClock(ctx context.Context, app *cli.App, client *network.Client) (record.Clock, error) {
 	clock, err := client.SyncClock(ctx)
 	if err != nil {
 		return record.Clock{}, err
 	}
-	now := app.now()
+	now := app.Now()
 	out := record.Clock{
 		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= rpc.MaxFutureMillis, OffsetMS: clock.Offset.Milliseconds(),
 		LimitMS: rpc.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),

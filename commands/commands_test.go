@@ -3,32 +3,33 @@ package commands
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"strings"
 	"testing"
 
+	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/record"
 )
 
 // A command that is asked for by its name is the only one that is made, beside help.
 func TestOnlyTheCommandAskedForIsMade(t *testing.T) {
 	for _, c := range topCommands() {
-		root := newRootCommand(newApp(Streams{}), []string{c.name})
+		root := newRootCommand(cli.New(cli.Streams{}), []string{c.name})
 		if made := root.Commands(); len(made) != 2 || made[0].Name() != c.name && made[1].Name() != c.name {
 			t.Errorf("%s makes %d commands", c.name, len(made))
 		}
 	}
-	all := len(topCommands()) + len(topics) + 1
+	all := len(topCommands()) + len(docgen.TopicNames()) + 1
 	for _, args := range [][]string{nil, {"--pretty", "version"}, {"help", "version"}, {"versoin"}} {
-		if made := newRootCommand(newApp(Streams{}), args).Commands(); len(made) != all {
+		if made := newRootCommand(cli.New(cli.Streams{}), args).Commands(); len(made) != all {
 			t.Errorf("%q make %d commands of %d", args, len(made), all)
 		}
 	}
 }
 
 // inProcess runs a command in this process, with a home of its own and no network.
-func inProcess(t *testing.T, streams Streams, args ...string) (out string, problem record.Error, code int) {
+func inProcess(t *testing.T, streams cli.Streams, args ...string) (out string, problem record.Error, code int) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	home := t.TempDir()
@@ -67,7 +68,7 @@ func TestTerminalIsNoInput(t *testing.T) {
 		"envelope open", "envelope inspect", "pow solve --difficulty 1", "pow verify", "swarm lookup", "swarm store",
 		"onion send", "keygen --mnemonic-file -", "identity restore -", "swarm check -", "swarm map --out x.svg -",
 	} {
-		_, problem, code := inProcess(t, Streams{InIsTerminal: true}, strings.Fields(line)...)
+		_, problem, code := inProcess(t, cli.Streams{InIsTerminal: true}, strings.Fields(line)...)
 		if problem.Code != string(record.CodeStdinTerminal) || code != record.ExitUsage {
 			t.Errorf("%s: exit %d, %+v", line, code, problem)
 		}
@@ -76,7 +77,7 @@ func TestTerminalIsNoInput(t *testing.T) {
 
 // A backup is no text: a terminal would be in disorder after it, and the backup gone.
 func TestBackupShunsTheTerminal(t *testing.T) {
-	out, problem, code := inProcess(t, Streams{OutIsTerminal: true}, "identity", "export", "--backup", "-")
+	out, problem, code := inProcess(t, cli.Streams{OutIsTerminal: true}, "identity", "export", "--backup", "-")
 	if problem.Code != string(record.CodeUsage) || code != record.ExitUsage || out != "" {
 		t.Errorf("exit %d, %+v, %q", code, problem, out)
 	}
@@ -90,43 +91,6 @@ func TestFlagsKeepStdinUntouched(t *testing.T) {
 		"friend-request accept " + id, "swarm lookup " + id, "swarm check", "swarm check " + id, "poll", "inbox", "keygen", "version", "contact list",
 		"pow estimate --bytes 100 --difficulty 1",
 	} {
-		inProcess(t, Streams{}, strings.Fields(line)...)
-	}
-}
-
-// failing is a stdout that cannot be written.
-type failing struct{}
-
-func (failing) Write([]byte) (int, error) { return 0, errors.New("disk is full") }
-
-func TestUnwritableOutputIsAFailure(t *testing.T) {
-	app := newApp(Streams{Out: failing{}, Err: io.Discard})
-	if err := app.print(record.Version{Type: record.TypeVersion}); err == nil {
-		t.Error("a record that could not be written counts as printed")
-	}
-}
-
-func TestSelect(t *testing.T) {
-	var out, problems bytes.Buffer
-	p := &printer{out: &out, err: &problems, path: "text"}
-	for _, v := range []any{
-		record.Message{Text: "a <b> \"c\"\nd"}, record.Version{}, record.NewError(record.CodeBadInput, "x"),
-	} {
-		if err := p.print(v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, want := out.String(), "a <b> \"c\"\nd\n"; got != want {
-		t.Errorf("selected %q, want %q", got, want)
-	}
-	if !strings.Contains(problems.String(), `"code":"bad_input"`) || !p.failed {
-		t.Errorf("the error record was lost: %q", problems.String())
-	}
-}
-
-func TestTextsStayReadable(t *testing.T) {
-	line, err := (&printer{}).encode(record.Message{Text: "<&>"})
-	if err != nil || !strings.Contains(string(line), `"text":"<&>"`) {
-		t.Errorf("%s, %v", line, err)
+		inProcess(t, cli.Streams{}, strings.Fields(line)...)
 	}
 }

@@ -2,58 +2,38 @@ package commands
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
 
 // newCompletionCommand makes 'completion', whose commands print shell scripts: with help, the only output that is no
 // record.
-func newCompletionCommand(app *App) *cobra.Command {
+func newCompletionCommand(app *cli.App) *cobra.Command {
 	shell := func(name, where string, generate func(root *cobra.Command) error) *cobra.Command {
-		cmd := &cobra.Command{
-			Use: name, Short: "Print the completion script for " + name, Args: cobra.NoArgs,
+		cmd := app.Command(cli.Spec{
+			Use:   name,
+			Short: "Print the completion script for " + name,
 			Long: "Print the script that lets " + name + " complete commands, flags, contacts, accounts, networks, and for --select the\n" +
 				"fields of the records that a command prints. It is a script, not a record.",
-			Example: "  sessiontool completion " + name + " > " + where,
-		}
-		cmd.RunE = app.runE(func(context.Context, []string) error { return generate(cmd.Root()) })
+			Examples: []string{"sessiontool completion " + name + " > " + where},
+			Args:     cobra.NoArgs,
+		})
+		cmd.RunE = app.Run(func(context.Context, []string) error { return generate(cmd.Root()) })
 		return cmd
 	}
-	out := app.streams.Out
-	return parent("completion", "Print scripts that let a shell complete command lines", "",
-		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return writeBashCompletion(root, out) }),
+	out := app.Streams.Out
+	return cli.Parent("completion", "Print scripts that let a shell complete command lines", "",
+		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return docgen.WriteBashCompletion(root, out) }),
 		shell("zsh", "_sessiontool", func(root *cobra.Command) error { return root.GenZshCompletion(out) }),
 		shell("fish", "sessiontool.fish", func(root *cobra.Command) error { return root.GenFishCompletion(out, true) }),
 		shell("powershell", "sessiontool.ps1", func(root *cobra.Command) error { return root.GenPowerShellCompletionWithDesc(out) }))
-}
-
-// bashAlone finds the words of a command line where the package bash-completion, which does it better, is not installed.
-const bashAlone = `
-if ! declare -F _get_comp_words_by_ref >/dev/null; then
-    __sessiontool_init_completion()
-    {
-        local line=${COMP_LINE:0:COMP_POINT}
-        read -ra words <<<"$line"
-        [[ $line == *[[:space:]] ]] && words+=("")
-        cword=$((${#words[@]} - 1))
-        cur=${words[cword]}
-        prev=${words[cword - 1]}
-    }
-fi
-`
-
-func writeBashCompletion(root *cobra.Command, out io.Writer) error {
-	if err := root.GenBashCompletionV2(out, true); err != nil {
-		return err
-	}
-	_, err := io.WriteString(out, bashAlone)
-	return err
 }
 
 // completer proposes words for a place on the command line.
@@ -61,7 +41,7 @@ type completer = func(cmd *cobra.Command, args []string, typed string) ([]string
 
 // completeFlags tells every command what its flags and arguments can be. What fails while a word is completed proposes
 // nothing: there is no place to say more.
-func (app *App) completeFlags(cmd *cobra.Command) {
+func completeFlags(app *cli.App, cmd *cobra.Command) {
 	propose := func(flag string, from completer) {
 		if cmd.Flags().Lookup(flag) != nil || cmd.PersistentFlags().Lookup(flag) != nil {
 			// The one error is a flag that is not there, and it is.
@@ -73,12 +53,14 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 			return words, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
-	propose("account", app.completed(app.accountNames))
-	propose("network", app.completed(app.networkNames))
-	propose("select", completeFields)
+	propose("account", completed(app, func(ctx context.Context) ([]string, error) { return accountNames(ctx, app) }))
+	propose("network", completed(app, app.NetworkNames))
+	propose("select", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return completeFields(app, cmd)
+	})
 	propose("log-format", words("text", "json"))
 	propose("log-level", words("debug", "info", "warn", "error"))
-	contacts := app.completed(app.contactIDs)
+	contacts := completed(app, func(ctx context.Context) ([]string, error) { return contactIDs(ctx, app) })
 	if cmd.Name() != "path" { // whose --to is a node
 		propose("to", contacts)
 	}
@@ -94,17 +76,17 @@ func (app *App) completeFlags(cmd *cobra.Command) {
 		cmd.ValidArgsFunction = contacts
 	}
 	for _, child := range cmd.Commands() {
-		app.completeFlags(child)
+		completeFlags(app, child)
 	}
 }
 
 // completed makes a completer of a list that is read with the settings of the command line.
-func (app *App) completed(list func(ctx context.Context) ([]string, error)) completer {
+func completed(app *cli.App, list func(ctx context.Context) ([]string, error)) completer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if err := app.prepare(cmd); err != nil {
+		if err := app.Prepare(cmd); err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		app.passphrase.ask = false // nobody types one in the middle of a word
+		app.NeverAsk() // a passphrase is not typed in the middle of a word
 		words, err := list(cmd.Context())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
@@ -113,16 +95,16 @@ func (app *App) completed(list func(ctx context.Context) ([]string, error)) comp
 	}
 }
 
-func (app *App) accountNames(ctx context.Context) ([]string, error) {
-	store, err := app.openKeystore(ctx)
+func accountNames(ctx context.Context, app *cli.App) ([]string, error) {
+	store, err := app.OpenKeystore(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return store.Accounts(ctx)
 }
 
-func (app *App) contactIDs(ctx context.Context) (ids []string, err error) {
-	a, err := app.openAccount(ctx)
+func contactIDs(ctx context.Context, app *cli.App) (ids []string, err error) {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -134,12 +116,12 @@ func (app *App) contactIDs(ctx context.Context) (ids []string, err error) {
 }
 
 // completeFields proposes the fields of the records that the command prints.
-func completeFields(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	c, _ := contractOf(cmd)
+func completeFields(app *cli.App, cmd *cobra.Command) ([]string, cobra.ShellCompDirective) {
+	spec := app.SpecOf(cmd)
 	var paths []string
-	for _, name := range c.kinds() {
+	for _, name := range spec.Kinds() {
 		kind, ok := record.KindOf(name)
-		if !ok || name == record.TypeError && c.prints != "" {
+		if !ok || name == record.TypeError && len(spec.Prints) > 0 {
 			continue
 		}
 		fields, err := schema.Fields(kind)

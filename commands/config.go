@@ -1,108 +1,81 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
-func newConfigCommand(app *App) *cobra.Command {
+func newConfigCommand(app *cli.App) *cobra.Command {
 	var showOrigin bool
-	show := &cobra.Command{
-		Use: "show [NAME...]", Short: "Print the settings that commands would run with",
+	show := app.Command(cli.Spec{
+		Use:   "show [NAME...]",
+		Short: "Print the settings that commands would run with",
 		Long: "Print the value of every global setting, or of those that are named. With --origin also tell where it comes\n" +
 			"from: a flag, the environment, the config file, or the default.",
-		Example: "  sessiontool config show --origin\n" +
-			"  sessiontool config show keystore --select value",
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return settings, cobra.ShellCompDirectiveNoFileComp
+		Examples: []string{
+			"sessiontool config show --origin",
+			"sessiontool config show keystore --select value",
 		},
-	}
-	show.RunE = app.runE(func(_ context.Context, args []string) error { return app.showConfig(show.Flags(), args, showOrigin) })
+		Complete: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return cli.Settings, cobra.ShellCompDirectiveNoFileComp
+		},
+		Prints: []string{record.TypeSetting},
+		Exits:  cli.Exits{record.ExitUsage: "no such setting"},
+	})
+	show.RunE = app.Run(func(_ context.Context, args []string) error {
+		return runConfigShow(app, show.Flags(), args, showOrigin)
+	})
 	show.Flags().BoolVar(&showOrigin, "origin", false, "tell where each value comes from")
-	path := &cobra.Command{
-		Use: "path", Short: "Print where the config file is", Args: cobra.NoArgs,
+	path := app.Command(cli.Spec{
+		Use:   "path",
+		Short: "Print where the config file is",
 		Long: "Print the path of the config file, whether there is one or not. It is a JSON object whose keys are the settings\n" +
 			"that 'config show' names and whose values are strings, as in {\"account\":\"alice\",\"timeout\":\"30s\"}.",
-		Example: "  sessiontool config path --select file",
-		RunE:    app.runDespite(func(_ context.Context, _ error) error { return app.printConfigPath() }),
-	}
-	return parent("config", "Show the settings and where they come from", "", show, path)
+		Examples: []string{"sessiontool config path --select file"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeConfig},
+		Run:      app.RunDespite(func(_ context.Context, _ error) error { return runConfigPath(app) }),
+	})
+	return cli.Parent("config", "Show the settings and where they come from", "", show, path)
 }
 
-func (app *App) showConfig(flags *pflag.FlagSet, names []string, showOrigin bool) error {
+func runConfigShow(app *cli.App, flags *pflag.FlagSet, names []string, showOrigin bool) error {
 	if len(names) == 0 {
-		names = settings
+		names = cli.Settings
 	}
 	for _, name := range names {
-		from, ok := app.origins[name]
+		from, ok := app.Origin(name)
 		if !ok {
-			return usageError(fmt.Errorf("there is no setting %q", name))
+			return cli.UsageError(fmt.Errorf("there is no setting %q", name))
 		}
 		out := record.Setting{Type: record.TypeSetting, Name: name, Value: flags.Lookup(name).Value.String()}
 		if showOrigin {
-			out.Origin, out.Source = from.kind, from.source
+			out.Origin, out.Source = from.Kind, from.Source
 		}
-		if err := app.print(out); err != nil {
+		if err := app.Print(out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (app *App) printConfigPath() error {
-	path, err := configPath(app.streams.Env)
+func runConfigPath(app *cli.App) error {
+	path, err := cli.ConfigPath(app.Streams.Env)
 	if err != nil {
 		return err
 	}
 	_, err = os.Stat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %w", errBadConfig, err)
+		return fmt.Errorf("%w: %w", cli.ErrBadConfig, err)
 	}
-	return app.print(record.Config{Type: record.TypeConfig, File: path, Exists: err == nil})
-}
-
-// configDir is where the config file and named networks are.
-func configDir(env func(string) string) (string, error) {
-	return userDir(env, "XDG_CONFIG_HOME", ".config")
-}
-
-func configPath(env func(string) string) (string, error) {
-	dir, err := configDir(env)
-	return filepath.Join(dir, "config.json"), err
-}
-
-// dataDir is where the keystore is unless something else is said.
-func dataDir(env func(string) string) (string, error) {
-	dir, err := userDir(env, "XDG_DATA_HOME", filepath.Join(".local", "share"))
-	if err != nil {
-		err = fmt.Errorf("%w, or use --keystore", err)
-	}
-	return dir, err
-}
-
-// stateDir is where running devnets are noted.
-func stateDir(env func(string) string) (string, error) {
-	return userDir(env, "XDG_STATE_HOME", filepath.Join(".local", "state"))
-}
-
-// userDir returns this program's folder below an XDG base folder.
-func userDir(env func(string) string, variable, fallback string) (string, error) {
-	if base := env(variable); filepath.IsAbs(base) {
-		return filepath.Join(base, "sessiontool"), nil
-	}
-	home := cmp.Or(env("HOME"), env("USERPROFILE")) // the latter on Windows
-	if home == "" {
-		return "", usageError(fmt.Errorf("there is no home folder: set HOME or %s", variable))
-	}
-	return filepath.Join(home, fallback, "sessiontool"), nil
+	return app.Print(record.Config{Type: record.TypeConfig, File: path, Exists: err == nil})
 }

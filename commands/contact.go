@@ -5,49 +5,83 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
-func newContactCommand(app *App) *cobra.Command {
-	list := &cobra.Command{
-		Use: "list", Short: "Print a contact record for everybody this account has dealt with", Args: cobra.NoArgs,
-		Example: "  sessiontool contact list",
-		RunE:    app.runE(app.listContacts),
-	}
-	show := &cobra.Command{
-		Use: "show ID", Short: "Print one contact", Args: cobra.ExactArgs(1),
-		Example: "  sessiontool contact show $BOB",
-		RunE:    app.runE(app.showContact),
-	}
-	remove := &cobra.Command{
-		Use: "remove ID", Short: "Forget a contact and the session with it", Args: cobra.ExactArgs(1),
+func newContactCommand(app *cli.App) *cobra.Command {
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print a contact record for everybody this account has dealt with",
+		Examples: []string{"sessiontool contact list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeContact},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runContactList(ctx, app) }),
+	})
+	show := app.Command(cli.Spec{
+		Use:      "show ID",
+		Short:    "Print one contact",
+		Examples: []string{"sessiontool contact show $BOB"},
+		Args:     cobra.ExactArgs(1),
+		Prints:   []string{record.TypeContact},
+		Exits: cli.Exits{
+			record.ExitUsage:    "not a Session ID",
+			record.ExitNotFound: "no such contact",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runContactShow(ctx, app, args) }),
+	})
+	remove := app.Command(cli.Spec{
+		Use:   "remove ID",
+		Short: "Forget a contact and the session with it",
 		Long: "Forget a contact, the session with it and its friend requests. Messages already received stay in the\n" +
 			"inbox. To talk again, one of the two sends a new friend request.",
-		Example: "  sessiontool contact remove $BOB",
-		RunE:    app.runE(app.removeContact),
-	}
+		Examples: []string{"sessiontool contact remove $BOB"},
+		Args:     cobra.ExactArgs(1),
+		Prints:   []string{record.TypeRemoved},
+		Exits: cli.Exits{
+			record.ExitUsage:    "not a Session ID",
+			record.ExitNotFound: "no such contact",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runContactRemove(ctx, app, args) }),
+	})
 	code := ""
-	verify := &cobra.Command{
-		Use: "verify ID", Short: "Compare safety numbers with a contact", Args: cobra.ExactArgs(1),
+	verify := app.Command(cli.Spec{
+		Use:   "verify ID",
+		Short: "Compare safety numbers with a contact",
 		Long: "Print the safety number with a contact: 60 digits that both sides see alike if each has the other's right\n" +
 			"Session ID. Compare them over another channel, such as the telephone. If the digits that your contact tells\n" +
 			"you are given as --code, they are compared here, and the contact is marked as verified if they are the same.\n\n" +
 			"A contact stays verified. Its key cannot change, since the Session ID is the key: whoever has a new key has a\n" +
 			"new ID, and is a new contact. The number is Signal's numeric fingerprint of the two IDs.",
-		Example: "  sessiontool contact verify $BOB --select safety_number\n" +
-			"  sessiontool contact verify $BOB --code \"$DIGITS\"",
-	}
-	verify.RunE = app.runE(func(ctx context.Context, args []string) error {
-		return app.verifyContact(ctx, args, code, verify.Flags().Changed("code"))
+		Examples: []string{
+			"sessiontool contact verify $BOB --select safety_number",
+			"sessiontool contact verify $BOB --code \"$DIGITS\"",
+		},
+		Args:   cobra.ExactArgs(1),
+		Prints: []string{record.TypeContact},
+		Exits: cli.Exits{
+			record.ExitUsage:    "not a Session ID",
+			record.ExitNotFound: "no such contact",
+			record.ExitAuth:     "the digits differ, or the keystore does not open",
+			record.ExitLocked:   "",
+		},
+	})
+	verify.RunE = app.Run(func(ctx context.Context, args []string) error {
+		return runContactVerify(ctx, app, args, code, verify.Flags().Changed("code"))
 	})
 	verify.Flags().StringVar(&code, "code", "", "digits that the contact sees; spaces do not count")
-	return parent("contact", "List, show, verify and remove contacts", "", list, show, verify, remove)
+	return cli.Parent("contact", "List, show, verify and remove contacts", "", list, show, verify, remove)
 }
 
-func (app *App) listContacts(ctx context.Context, _ []string) error {
-	a, err := app.openAccount(ctx)
+func runContactList(ctx context.Context, app *cli.App) error {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,7 +90,7 @@ func (app *App) listContacts(ctx context.Context, _ []string) error {
 		return err
 	}
 	for _, contact := range contacts {
-		if err := app.print(contactRecord(a, contact)); err != nil {
+		if err := app.Print(contactRecord(a, contact)); err != nil {
 			return err
 		}
 	}
@@ -64,17 +98,17 @@ func (app *App) listContacts(ctx context.Context, _ []string) error {
 }
 
 // openContact opens the account and reads whom it is to be about.
-func (app *App) openContact(ctx context.Context, text string) (*account.Account, sessionid.ID, error) {
+func openContact(ctx context.Context, app *cli.App, text string) (*account.Account, sessionid.ID, error) {
 	id, err := sessionid.Parse(text)
 	if err != nil {
 		return nil, id, err
 	}
-	a, err := app.openAccount(ctx)
+	a, err := app.OpenAccount(ctx)
 	return a, id, err
 }
 
-func (app *App) showContact(ctx context.Context, args []string) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactShow(ctx context.Context, app *cli.App, args []string) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
@@ -82,13 +116,13 @@ func (app *App) showContact(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return app.print(contactRecord(a, contact))
+	return app.Print(contactRecord(a, contact))
 }
 
-// verifyContact prints the safety number, after comparing it with code if that is given: an empty one, such as a
+// runContactVerify prints the safety number, after comparing it with code if that is given: an empty one, such as a
 // script's variable that was never set, is a wrong one.
-func (app *App) verifyContact(ctx context.Context, args []string, code string, compare bool) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactVerify(ctx context.Context, app *cli.App, args []string, code string, compare bool) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
@@ -103,16 +137,16 @@ func (app *App) verifyContact(ctx context.Context, args []string, code string, c
 	}
 	out := contactRecord(a, contact)
 	out.SafetyNumber = a.SafetyNumber(id)
-	return app.print(out)
+	return app.Print(out)
 }
 
-func (app *App) removeContact(ctx context.Context, args []string) error {
-	a, id, err := app.openContact(ctx, args[0])
+func runContactRemove(ctx context.Context, app *cli.App, args []string) error {
+	a, id, err := openContact(ctx, app, args[0])
 	if err != nil {
 		return err
 	}
 	if err := a.RemoveContact(ctx, id); err != nil {
 		return err
 	}
-	return app.print(record.Removed{Type: record.TypeRemoved, Kind: "contact", Account: a.Name(), SessionID: id.String()})
+	return app.Print(record.Removed{Type: record.TypeRemoved, Kind: "contact", Account: a.Name(), SessionID: id.String()})
 }

@@ -15,33 +15,36 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/tidwall/gjson"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 )
 
-func newDemoCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newDemoCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "demo",
 		Short: "Play the whole story on an embedded network",
 		Long: "Start a network of twelve service nodes in this process, make two accounts, and let them become friends and\n" +
 			"talk: both ways, out of order, with a node stopped in between. Every step is a command of this program that\n" +
 			"you could type; a step record tells which, and its own records follow it.\n\n" +
 			"Nothing is left behind.",
-		Example: "  sessiontool demo",
-		Args:    cobra.NoArgs,
-		RunE:    app.runE(app.runDemo),
-	}
+		Examples: []string{"sessiontool demo"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeStep, record.TypeIdentity, record.TypeReceipt, record.TypeMessage, record.TypeFriendRequest, record.TypeSwarm, record.TypeEnvelope},
+		Exits:    cli.Exits{record.ExitUnexpected: "the story came out wrong"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDemo(ctx, app) }),
+	})
 }
 
 // demo is a story being played.
 type demo struct {
-	app     *App
+	app     *cli.App
 	net     *devnet.Network
 	dir     string
 	started time.Time
 }
 
-func (app *App) runDemo(ctx context.Context, _ []string) (err error) {
+func runDemo(ctx context.Context, app *cli.App) (err error) {
 	dir, err := os.MkdirTemp("", "sessiontool-demo-")
 	if err != nil {
 		return err
@@ -230,8 +233,8 @@ func (d *demo) run(ctx context.Context, who, input string, args ...string) (stri
 	}
 	var out bytes.Buffer
 	var problems bytes.Buffer
-	code := run(ctx, args, Streams{
-		In: strings.NewReader(input), Out: io.MultiWriter(&out, d.app.streams.Out), Err: &problems,
+	code := run(ctx, args, cli.Streams{
+		In: strings.NewReader(input), Out: io.MultiWriter(&out, d.app.Streams.Out), Err: &problems,
 		Env: func(name string) string { return d.environment(who)[name] },
 	})
 	if code != record.ExitOK {
@@ -251,7 +254,7 @@ func (d *demo) environment(who string) map[string]string {
 
 // step prints a line of the story.
 func (d *demo) step(who, detail string) error {
-	return d.app.print(record.Step{
+	return d.app.Print(record.Step{
 		Type: record.TypeStep, Step: who, OK: true, Detail: detail, Elapsed: time.Since(d.started).Milliseconds(),
 	})
 }

@@ -12,13 +12,14 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
-// detachDevnet runs the same command without --detach in a process of its own, and returns when that one has printed
+// runDevnetUpDetached runs the same command without --detach in a process of its own, and returns when that one has printed
 // its network record.
-func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
-	dir, err := app.checkDevnet(opts)
+func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetOptions) error {
+	dir, err := checkDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -39,13 +40,13 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
 		"--metrics=" + opts.metrics,
 	}
-	args = append(args, app.logging.arguments()...)
+	args = append(args, app.LogArguments()...)
 	for _, fault := range opts.faults {
 		args = append(args, "--fault="+fault)
 	}
 	child := exec.Command(executable, args...)
 	child.Stderr = log
-	child.SysProcAttr = detached()
+	child.SysProcAttr = cli.Detached()
 	stdout, err := child.StdoutPipe()
 	if err != nil {
 		return err
@@ -64,13 +65,8 @@ func (app *App) detachDevnet(ctx context.Context, opts *devnetOptions) error {
 	if err := child.Process.Release(); err != nil {
 		return err
 	}
-	return app.print(out)
+	return app.Print(out)
 }
-
-// reportedError is an error that another process of this program has ended with.
-type reportedError record.Error
-
-func (e *reportedError) Error() string { return e.Message }
 
 // lastReport returns the error that a process whose stderr is in the file has ended with, nil if there is none.
 func lastReport(file string) error {
@@ -79,7 +75,7 @@ func lastReport(file string) error {
 		return nil // what is known without it has to do
 	}
 	text = bytes.TrimSpace(text)
-	reported := &reportedError{}
+	reported := &cli.ReportedError{}
 	if json.Unmarshal(text[bytes.LastIndexByte(text, '\n')+1:], reported) != nil || reported.Type != record.TypeError {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
@@ -36,9 +37,9 @@ type devnetOptions struct {
 	faults        []string
 }
 
-func newDevnetCommand(app *App) *cobra.Command {
+func newDevnetCommand(app *cli.App) *cobra.Command {
 	opts := &devnetOptions{}
-	up := &cobra.Command{
+	up := app.Command(cli.Spec{
 		Use:   "up",
 		Short: "Start a whole network of service nodes on this machine",
 		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and messages are\n" +
@@ -49,18 +50,27 @@ func newDevnetCommand(app *App) *cobra.Command {
 			"The nodes serve clients of 2020 and today's, and the network record tells our own to speak as in 2020. With\n" +
 			"--generation today they are nodes of today and nothing else, and so are our clients; with 2020 likewise.\n\n" +
 			"The record's file can be given to --network.",
-		Example: "  sessiontool devnet up --detach\n" +
-			"  sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10\n" +
-			"  sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100\n" +
-			"  sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if opts.detach {
-				return app.runE(func(ctx context.Context, _ []string) error { return app.detachDevnet(ctx, opts) })(cmd, args)
-			}
-			return app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runDevnet(ctx, opts) })(cmd, args)
+		Examples: []string{
+			"sessiontool devnet up --detach",
+			"sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10",
+			"sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100",
+			"sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
 		},
-	}
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeNetwork},
+		Exits: cli.Exits{
+			record.ExitUsage:      "or the folder cannot be used",
+			record.ExitTemporary:  "it runs already",
+			record.ExitInterrupt:  "",
+			record.ExitTerminated: "",
+		},
+		Run: func(cmd *cobra.Command, args []string) error {
+			if opts.detach {
+				return app.Run(func(ctx context.Context, _ []string) error { return runDevnetUpDetached(ctx, app, opts) })(cmd, args)
+			}
+			return app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runDevnetUp(ctx, app, opts) })(cmd, args)
+		},
+	})
 	up.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
 	up.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	up.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
@@ -72,41 +82,49 @@ func newDevnetCommand(app *App) *cobra.Command {
 	up.Flags().StringVar(&opts.listen, "listen", "", "IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
 	up.Flags().StringArrayVar(&opts.faults, "fault", nil, "fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
 	up.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
-	status := &cobra.Command{
-		Use: "status", Short: "Print the running devnet's network record", Args: cobra.NoArgs,
-		Example: "  sessiontool devnet status",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.devnetStatus(ctx, opts) }),
-	}
-	down := &cobra.Command{
-		Use: "down", Short: "Stop the running devnet", Args: cobra.NoArgs,
-		Example: "  sessiontool devnet down",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.stopDevnet(ctx, opts) }),
-	}
-	cmd := parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
+	status := app.Command(cli.Spec{
+		Use:      "status",
+		Short:    "Print the running devnet's network record",
+		Examples: []string{"sessiontool devnet status"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeNetwork},
+		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetStatus(ctx, app, opts) }),
+	})
+	down := app.Command(cli.Spec{
+		Use:      "down",
+		Short:    "Stop the running devnet",
+		Examples: []string{"sessiontool devnet down"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeNetwork},
+		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetDown(ctx, app, opts) }),
+	})
+	cmd := cli.Parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
 		up, status, down, newFaultCommand(app, opts), newDifficultyCommand(app, opts))
 	cmd.PersistentFlags().StringVar(&opts.dir, "dir", "", "folder of the devnet (default: in the user's state folder)")
 	return cmd
 }
 
 // devnetDir returns the absolute folder of the devnet that the flags name.
-func (app *App) devnetDir(opts *devnetOptions) (string, error) {
+func devnetDir(app *cli.App, opts *devnetOptions) (string, error) {
 	if opts.dir != "" {
 		return filepath.Abs(opts.dir)
 	}
-	dir, err := stateDir(app.streams.Env)
+	dir, err := cli.StateDir(app.Streams.Env)
 	return filepath.Join(dir, "devnet"), err
 }
 
 // findDevnet returns the running devnet in --dir, or without it the newest one.
-func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
-	running, err := app.devnets()
+func findDevnet(app *cli.App, opts *devnetOptions) (*cli.DevnetNote, error) {
+	running, err := app.Devnets()
 	if err != nil {
 		return nil, err
 	}
 	if opts.dir == "" && len(running) > 0 {
 		return &running[0], nil
 	}
-	dir, err := app.devnetDir(opts)
+	dir, err := devnetDir(app, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -115,38 +133,38 @@ func (app *App) findDevnet(opts *devnetOptions) (*devnetNote, error) {
 			return &note, nil
 		}
 	}
-	return nil, errNoNetwork
+	return nil, cli.ErrNoNetwork
 }
 
 // checkDevnet refuses options that make no network, and a folder that is in use.
-func (app *App) checkDevnet(opts *devnetOptions) (dir string, err error) {
+func checkDevnet(app *cli.App, opts *devnetOptions) (dir string, err error) {
 	switch {
 	case opts.nodes != 0 && opts.nodes < 4:
-		return "", usageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
+		return "", cli.UsageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
 	case opts.nodes > devnet.MaxNodes:
-		return "", usageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
-	case !nameable(opts.name):
-		return "", usageError(fmt.Errorf("--name %q is nothing that --network takes for a name", opts.name))
+		return "", cli.UsageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
+	case !cli.Nameable(opts.name):
+		return "", cli.UsageError(fmt.Errorf("--name %q is nothing that --network takes for a name", opts.name))
 	case opts.swarmSize < 1:
-		return "", usageError(errors.New("--swarm-size must be positive"))
+		return "", cli.UsageError(errors.New("--swarm-size must be positive"))
 	case opts.difficulty < 1:
-		return "", usageError(errors.New("--difficulty must be positive"))
+		return "", cli.UsageError(errors.New("--difficulty must be positive"))
 	case opts.generation != generationBoth && !rpc.Generation(opts.generation).Known():
-		return "", usageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
+		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
 	}
 	if err := opts.limits.check(); err != nil {
 		return "", err
 	}
-	if dir, err = app.devnetDir(opts); err != nil {
+	if dir, err = devnetDir(app, opts); err != nil {
 		return "", err
 	}
-	running, err := app.devnets()
+	running, err := app.Devnets()
 	if err != nil {
 		return "", err
 	}
 	for _, note := range running {
 		if note.Dir == dir {
-			return "", fmt.Errorf("%w: in %s, process %d", errDevnetRunning, dir, note.Network.PID)
+			return "", fmt.Errorf("%w: in %s, process %d", cli.ErrDevnetRunning, dir, note.Network.PID)
 		}
 	}
 	return dir, os.MkdirAll(dir, 0o700)
@@ -164,11 +182,11 @@ func (opts *devnetOptions) only() rpc.Generation {
 }
 
 // networkOptions makes of the flags what the devnet is started with.
-func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options, error) {
+func (opts *devnetOptions) networkOptions(app *cli.App, dir string) (devnet.Options, error) {
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
 		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned,
-		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.log,
+		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.Log,
 	}
 	host, port, err := net.SplitHostPort(opts.listen)
 	if err != nil {
@@ -176,15 +194,15 @@ func (opts *devnetOptions) networkOptions(app *App, dir string) (devnet.Options,
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || host != "" && net.ParseIP(host) == nil {
-		return options, usageError(fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen))
+		return options, cli.UsageError(fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen))
 	}
 	options.ListenIP, options.SeedPort = host, uint16(number)
 	return options, nil
 }
 
-// runDevnet runs a devnet in this process until ctx ends.
-func (app *App) runDevnet(ctx context.Context, opts *devnetOptions) (err error) {
-	dir, err := app.checkDevnet(opts)
+// runDevnetUp runs a devnet in this process until ctx ends.
+func runDevnetUp(ctx context.Context, app *cli.App, opts *devnetOptions) (err error) {
+	dir, err := checkDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -210,12 +228,12 @@ func (app *App) runDevnet(ctx context.Context, opts *devnetOptions) (err error) 
 		return err
 	}
 	out.MetricsURL = metricsURL
-	remove, err := app.noteDevnet(devnetNote{Network: out, Dir: dir})
+	remove, err := app.NoteDevnet(cli.DevnetNote{Network: out, Dir: dir})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := app.print(out); err != nil {
+	if err := app.Print(out); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -230,7 +248,7 @@ func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
 			_, err = net.SetFault(ctx, nodes, fault)
 		}
 		if err != nil {
-			return usageError(fmt.Errorf("--fault: %w", err))
+			return cli.UsageError(fmt.Errorf("--fault: %w", err))
 		}
 	}
 	return nil
@@ -243,7 +261,7 @@ func serveMetrics(address string, source interface{ WriteMetrics(io.Writer) erro
 	}
 	served, err := devnet.ServeMetrics(address, source, log)
 	if err != nil {
-		return "", nil, usageError(fmt.Errorf("--metrics: %w", err))
+		return "", nil, cli.UsageError(fmt.Errorf("--metrics: %w", err))
 	}
 	return served.URL(), func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -266,9 +284,9 @@ func describeDevnet(net *devnet.Network, dir string, opts *devnetOptions) (recor
 	return out, os.WriteFile(out.File, append(data, '\n'), 0o644)
 }
 
-// devnetStatus prints what the devnet is like now.
-func (app *App) devnetStatus(ctx context.Context, opts *devnetOptions) error {
-	note, err := app.findDevnet(opts)
+// runDevnetStatus prints what the devnet is like now.
+func runDevnetStatus(ctx context.Context, app *cli.App, opts *devnetOptions) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -280,12 +298,12 @@ func (app *App) devnetStatus(ctx context.Context, opts *devnetOptions) error {
 	if err != nil {
 		return err
 	}
-	return app.print(note.now(status))
+	return app.Print(note.WithStatus(status))
 }
 
-// stopDevnet tells a devnet's process to end and waits until it has.
-func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
-	note, err := app.findDevnet(opts)
+// runDevnetDown tells a devnet's process to end and waits until it has.
+func runDevnetDown(ctx context.Context, app *cli.App, opts *devnetOptions) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -293,16 +311,16 @@ func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := terminate(process); err != nil {
+	if err := cli.Terminate(process); err != nil {
 		return err
 	}
-	notes, err := app.devnetNotes()
+	notes, err := app.DevnetNotes()
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for presence.Look(notes, note.presence) == presence.Alive {
+	for presence.Look(notes, note.Presence) == presence.Alive {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -311,5 +329,5 @@ func (app *App) stopDevnet(ctx context.Context, opts *devnetOptions) error {
 	}
 	up := false
 	note.Network.Up = &up
-	return app.print(note.Network)
+	return app.Print(note.Network)
 }

@@ -41,25 +41,6 @@ func TestPagesAreCurrent(t *testing.T) {
 	}
 }
 
-// Every code is in the table once, and every error that is mapped has a code of the table.
-func TestCodeTable(t *testing.T) {
-	seen := make(map[record.Code]bool)
-	for _, info := range record.Codes {
-		if seen[info.Code] {
-			t.Errorf("%s stands twice in the table", info.Code)
-		}
-		seen[info.Code] = true
-		if info.Meaning == "" || info.Exit == record.ExitOK {
-			t.Errorf("%s has no meaning or counts as success", info.Code)
-		}
-	}
-	for _, entry := range codeTable {
-		if !seen[entry.code] {
-			t.Errorf("%v is mapped to %s, which is not in the table", entry.err, entry.code)
-		}
-	}
-}
-
 // Each exit code of the table is provoked by the script that is for it.
 func TestEveryExitCodeIsProvoked(t *testing.T) {
 	script, err := os.ReadFile("testdata/script/exitcodes.txtar")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -17,25 +18,29 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-func newDoctorCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newDoctorCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and tell what to do",
 		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes and whether\n" +
 			"it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the account's own swarm. What\n" +
 			"depends on something that failed is skipped. Nothing is changed, except for what is remembered of the network.",
-		Example: "  sessiontool doctor\n" +
-			"  sessiontool doctor --select '{name,ok,hint}'",
-		Args: cobra.NoArgs,
-		RunE: app.runDespite(func(ctx context.Context, problem error) error {
+		Examples: []string{
+			"sessiontool doctor",
+			"sessiontool doctor --select '{name,ok,hint}'",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeCheck},
+		Exits:  cli.Exits{record.ExitPartial: "something is not well"},
+		Run: app.RunDespite(func(ctx context.Context, problem error) error {
 			return (&doctor{app: app, settings: problem, failed: make(map[string]bool)}).run(ctx)
 		}),
-	}
+	})
 }
 
 // doctor is a round of checks, with what one leaves to the next.
 type doctor struct {
-	app      *App
+	app      *cli.App
 	settings error           // what is wrong with the settings
 	failed   map[string]bool // checks that failed or were skipped
 	store    *keystore.Store
@@ -67,12 +72,12 @@ func (d *doctor) run(ctx context.Context) error {
 		} else if err := d.examine(ctx, e, &out); err != nil {
 			return err
 		}
-		if err := d.app.print(out); err != nil {
+		if err := d.app.Print(out); err != nil {
 			return err
 		}
 	}
 	if len(d.failed) > 0 {
-		return errPartial
+		return cli.ErrPartial
 	}
 	return nil
 }
@@ -98,7 +103,7 @@ func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) 
 		out.OK, out.Detail = true, found
 		return nil
 	}
-	problem := describe(err)
+	problem := cli.Describe(err)
 	out.Detail, out.Code, out.Hint = problem.Message, problem.Code, problem.Hint
 	if out.Skipped = errors.Is(err, network.ErrNoTime); out.Skipped {
 		return nil // a network of 2020 need not give a time, and works without
@@ -111,22 +116,22 @@ func (d *doctor) lookAtConfig(context.Context) (string, error) {
 	if d.settings != nil {
 		return "", d.settings
 	}
-	_, path, err := readConfig(d.app.streams.Env)
+	_, path, err := cli.ReadConfig(d.app.Streams.Env)
 	if err != nil {
 		return "", err
 	}
 	set := 0
-	for _, from := range d.app.origins {
-		if from.kind != originDefault {
+	for _, name := range cli.Settings {
+		if from, _ := d.app.Origin(name); from.Kind != cli.OriginDefault {
 			set++
 		}
 	}
-	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(settings), path), nil
+	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(cli.Settings), path), nil
 }
 
 func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
-	d.store, err = d.app.openKeystore(ctx)
-	return d.app.keystoreDir + " is private and opens", err
+	d.store, err = d.app.OpenKeystore(ctx)
+	return d.app.KeystoreDir + " is private and opens", err
 }
 
 func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
@@ -134,14 +139,14 @@ func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if d.account, err = d.app.openAccount(ctx); err != nil {
+	if d.account, err = d.app.OpenAccount(ctx); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), strings.Join(names, ", ")), nil
 }
 
 func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
-	if d.client, err = d.app.openNetwork(); err != nil {
+	if d.client, err = d.app.OpenNetwork(); err != nil {
 		return "", err
 	}
 	if err := d.client.Refresh(ctx); err != nil {
@@ -152,7 +157,7 @@ func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
 }
 
 func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
-	clock, err := d.app.readClock(ctx, d.client)
+	clock, err := readClock(ctx, d.app, d.client)
 	if err != nil {
 		return "", err
 	}

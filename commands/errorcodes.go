@@ -7,29 +7,34 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
-func newErrorsCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newErrorsCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "errors [CODE...]",
 		Short: "Tell what error codes mean and what to do about them",
 		Long: "Print what each error code means, what to do about it, and whether a retry makes sense. An exit status, as in\n" +
 			"'sessiontool errors $?', names all its codes. Without a code all are printed.",
-		Example: "  sessiontool errors not_stored\n" +
-			"  sessiontool errors 5 --select code",
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		Examples: []string{
+			"sessiontool errors not_stored",
+			"sessiontool errors 5 --select code",
+		},
+		Complete: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var codes []string
 			for _, info := range record.Codes {
 				codes = append(codes, cobra.CompletionWithDesc(string(info.Code), info.Meaning))
 			}
 			return codes, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.runE(func(_ context.Context, args []string) error { return app.printErrorCodes(args) }),
-	}
+		Prints: []string{record.TypeErrorCode},
+		Exits:  cli.Exits{record.ExitUsage: "no such code"},
+		Run:    app.Run(func(_ context.Context, args []string) error { return runErrors(app, args) }),
+	})
 }
 
-func (app *App) printErrorCodes(names []string) error {
+func runErrors(app *cli.App, names []string) error {
 	infos := record.Codes
 	if len(names) > 0 {
 		infos = nil
@@ -43,11 +48,11 @@ func (app *App) printErrorCodes(names []string) error {
 			}
 		}
 		if found == 0 {
-			return usageError(fmt.Errorf("there is no error code %q: see 'sessiontool errors --select code'", name))
+			return cli.UsageError(fmt.Errorf("there is no error code %q: see 'sessiontool errors --select code'", name))
 		}
 	}
 	for _, info := range infos {
-		if err := app.print(record.ErrorCode{
+		if err := app.Print(record.ErrorCode{
 			Type: record.TypeErrorCode, Code: string(info.Code), ExitCode: info.Exit, Retryable: info.Retryable,
 			Meaning: info.Meaning, Hint: info.Hint,
 		}); err != nil {

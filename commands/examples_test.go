@@ -10,13 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -108,16 +109,17 @@ func TestHelpExamples(t *testing.T) {
 	s := newStage(t)
 	s.wantFindable(t)
 	ran := 0
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
+	app := cli.New(cli.Streams{})
+	for _, cmd := range docgen.AllCommands(newRootCommand(app, nil)) {
 		if cmd.HasSubCommands() { // its examples are those of the commands below
 			continue
 		}
-		examples := exampleLines(cmd)
+		examples := docgen.ExampleLines(cmd)
 		ran += len(examples)
 		t.Run(strings.TrimPrefix(cmd.CommandPath(), "sessiontool "), func(t *testing.T) {
 			t.Parallel()
 			for _, example := range examples {
-				s.play(t, cmd, example)
+				s.play(t, cmd, app.SpecOf(cmd), example)
 			}
 		})
 	}
@@ -127,14 +129,14 @@ func TestHelpExamples(t *testing.T) {
 }
 
 // play runs one example.
-func (s *stage) play(t *testing.T, cmd *cobra.Command, example string) {
+func (s *stage) play(t *testing.T, cmd *cobra.Command, spec cli.Spec, example string) {
 	t.Helper()
 	home, environ := s.copyHome(t)
 	before := secretsOf(t, home, s.words)
 	line := placeholders.ReplaceAllString(example, "127.0.0.1:0")
 	shell := func(line string) (string, string, int) { return runShell(t, home, environ, line) }
-	c, _ := contractOf(cmd)
-	endless := strings.Contains(c.exits, fmt.Sprint(record.ExitTerminated)) && !strings.Contains(line, "--detach")
+	_, stopped := spec.Exits[record.ExitTerminated]
+	endless := stopped && !strings.Contains(line, "--detach")
 	if cmd.Name() == "keygen" || cmd.Name() == "restore" { // not where the account is already
 		environ = append(environ, "SESSIONTOOL_KEYSTORE="+filepath.Join(home, "new"))
 	}
@@ -210,12 +212,12 @@ func runAndStop(t *testing.T, home string, environ []string, line string) (out, 
 }
 
 // Every command has what its help promises: an example of itself, exit statuses that are in the table, and records that
-// exist. And the contracts are those of commands that there are.
-func TestContracts(t *testing.T) {
-	paths := make(map[string]bool)
-	for _, cmd := range allCommands(newRootCommand(newApp(Streams{}), nil)) {
+// exist. Every command that does something is made of a specification.
+func TestSpecs(t *testing.T) {
+	app := cli.New(cli.Streams{})
+	for _, cmd := range docgen.AllCommands(newRootCommand(app, nil)) {
 		if cmd.Short == "" {
-			t.Errorf("%s says nothing of itself", cmd.CommandPath())
+			t.Errorf("%s has no short description", cmd.CommandPath())
 		}
 		if cmd.IsAdditionalHelpTopicCommand() {
 			continue
@@ -223,8 +225,9 @@ func TestContracts(t *testing.T) {
 		if !strings.Contains(cmd.Example, cmd.CommandPath()) {
 			t.Errorf("%s has no example of itself: %q", cmd.CommandPath(), cmd.Example)
 		}
+		spec := app.SpecOf(cmd)
 		var help bytes.Buffer
-		if err := writeHelp(&help, cmd); err != nil {
+		if err := docgen.WriteHelp(&help, cmd, spec); err != nil {
 			t.Error(err)
 		}
 		if !strings.Contains(help.String(), "\nExit status:\n  0 ") || !strings.Contains(help.String(), "\nExamples:\n") {
@@ -233,21 +236,18 @@ func TestContracts(t *testing.T) {
 		if cmd.HasSubCommands() {
 			continue
 		}
-		_, path, _ := strings.Cut(cmd.CommandPath(), " ")
-		paths[path] = true
-		c, ok := contracts[path]
-		if !ok {
-			t.Errorf("%s has no contract", path)
+		if spec.Use != cmd.Use {
+			t.Errorf("%s has no specification", cmd.CommandPath())
 		}
-		for _, name := range append(strings.Fields(c.reads), c.kinds()...) {
-			if kind, ok := record.KindOf(name); !ok || slices.Contains(c.kinds(), name) && !kind.Output {
-				t.Errorf("%s has to do with %s, which is no record that is printed or read", path, name)
+		for _, name := range spec.Reads {
+			if _, ok := record.KindOf(name); !ok {
+				t.Errorf("%s reads %s, which is not a record", cmd.CommandPath(), name)
 			}
 		}
-	}
-	for path := range contracts {
-		if !paths[path] {
-			t.Errorf("there is a contract for %q, and no such command", path)
+		for _, name := range spec.Kinds() {
+			if kind, ok := record.KindOf(name); !ok || !kind.Output {
+				t.Errorf("%s prints %s, which is not an output record", cmd.CommandPath(), name)
+			}
 		}
 	}
 }

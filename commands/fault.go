@@ -10,15 +10,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 )
 
 // newFaultCommand makes 'devnet fault'.
-func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
+func newFaultCommand(app *cli.App, opts *devnetOptions) *cobra.Command {
 	fault := &devnet.Fault{}
 	var nodes []string
-	set := &cobra.Command{
+	set := app.Command(cli.Spec{
 		Use:   "set KIND",
 		Short: "Make something go wrong with nodes of the running devnet",
 		Long: "Make something go wrong with some nodes or all, until it is cleared or the devnet ends. A fault takes the place\n" +
@@ -40,20 +41,24 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 			"in an onion: with 'drop-answers --requests deliver' acknowledgements of the synchronous route get lost. Nodes that\n" +
 			"joined the devnet from outside are not affected.\n\n" +
 			"Each node gets a record.",
-		Example: "  sessiontool devnet fault set drop --node 3 --share 0.2\n" +
-			"  sessiontool devnet fault set delay --delay 200ms --jitter 50ms\n" +
-			"  sessiontool devnet fault set drop --requests peer\n" +
-			"  sessiontool devnet fault set drop-answers --requests deliver\n" +
-			"  sessiontool devnet fault set partition --node 0,1,2",
-		Args: cobra.ExactArgs(1),
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		Examples: []string{
+			"sessiontool devnet fault set drop --node 3 --share 0.2",
+			"sessiontool devnet fault set delay --delay 200ms --jitter 50ms",
+			"sessiontool devnet fault set drop --requests peer",
+			"sessiontool devnet fault set drop-answers --requests deliver",
+			"sessiontool devnet fault set partition --node 0,1,2",
+		},
+		Args:   cobra.ExactArgs(1),
+		Prints: []string{record.TypeFault},
+		Exits:  cli.Exits{record.ExitNotFound: "no devnet runs, or it has no such node"},
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			fault.Kind = devnet.FaultKind(args[0])
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				done, err := remote.SetFault(ctx, nodes, *fault)
-				return app.printFaults(done, fault.Kind != devnet.FaultRestart, err)
+				return printFaults(app, done, fault.Kind != devnet.FaultRestart, err)
 			})
 		}),
-	}
+	})
 	set.Flags().Float64Var(&fault.Share, "share", 0, "share of requests, more than 0 and at most 1 (default 1)")
 	set.Flags().StringVar(&fault.Requests, "requests", "",
 		"only storage, onion, peer (between nodes) or stats requests, or a method like deliver (default all)")
@@ -61,43 +66,49 @@ func newFaultCommand(app *App, opts *devnetOptions) *cobra.Command {
 	set.Flags().DurationVar(&fault.Jitter, "jitter", 0, "how much longer they wait, at random")
 	set.Flags().DurationVar(&fault.Skew, "skew", 0, "how far the clock is ahead")
 	set.Flags().IntVar(&fault.Group, "group", 0, "group of a partition (default 1)")
-	clearCmd := &cobra.Command{
+	clearCmd := app.Command(cli.Spec{
 		Use:   "clear [KIND...]",
 		Short: "Take faults back",
 		Long: "Take back the faults of these kinds, or all. Nodes that were stopped run again.\n\n" +
 			"Each fault that is over gets a record.",
-		Example: "  sessiontool devnet fault clear\n" +
-			"  sessiontool devnet fault clear drop delay --node 3",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		Examples: []string{
+			"sessiontool devnet fault clear",
+			"sessiontool devnet fault clear drop delay --node 3",
+		},
+		Prints: []string{record.TypeFault},
+		Exits:  cli.Exits{record.ExitNotFound: "no devnet runs, or it has no such node"},
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			kinds := make([]devnet.FaultKind, len(args))
 			for i, arg := range args {
 				kinds[i] = devnet.FaultKind(arg)
 			}
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				done, err := remote.ClearFaults(ctx, nodes, kinds...)
-				return app.printFaults(done, false, err)
+				return printFaults(app, done, false, err)
 			})
 		}),
-	}
+	})
 	for _, cmd := range []*cobra.Command{set, clearCmd} {
 		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd.Flags()) }
 		cmd.ValidArgsFunction = completeFaults
 		cmd.Flags().StringSliceVar(&nodes, "node", nil, "Ed25519 keys of nodes, or their numbers from 0, or all (default all)")
 	}
-	list := &cobra.Command{
-		Use:     "list",
-		Short:   "Print what goes wrong in the running devnet",
-		Long:    "Print a fault record for each fault of each node, and nothing if all is well.",
-		Example: "  sessiontool devnet fault list",
-		Args:    cobra.NoArgs,
-		RunE: app.runE(func(ctx context.Context, _ []string) error {
-			return app.withDevnet(opts, func(remote *devnet.Remote) error {
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print what goes wrong in the running devnet",
+		Long:     "Print a fault record for each fault of each node, and nothing if all is well.",
+		Examples: []string{"sessiontool devnet fault list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeFault},
+		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
+		Run: app.Run(func(ctx context.Context, _ []string) error {
+			return withDevnet(app, opts, func(remote *devnet.Remote) error {
 				faults, err := remote.Faults(ctx)
-				return app.printFaults(faults, true, err)
+				return printFaults(app, faults, true, err)
 			})
 		}),
-	}
-	return parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
+	})
+	return cli.Parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
 }
 
 // refuseEmpty refuses settings of a fault that are given, but as if they were not: a script whose variable is empty, or
@@ -106,9 +117,9 @@ func refuseEmpty(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(flag *pflag.Flag) {
 		switch value := flag.Value.String(); {
 		case flag.Name == "node" && value == "[]":
-			err = usageError(errors.New("--node names no node"))
+			err = cli.UsageError(errors.New("--node names no node"))
 		case (flag.Name == "share" || flag.Name == "group") && value == "0":
-			err = usageError(fmt.Errorf("--%s must not be 0", flag.Name))
+			err = cli.UsageError(fmt.Errorf("--%s must not be 0", flag.Name))
 		}
 	})
 	return err
@@ -123,20 +134,22 @@ func completeFaults(*cobra.Command, []string, string) (kinds []string, _ cobra.S
 }
 
 // newDifficultyCommand makes 'devnet difficulty'.
-func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
-	return &cobra.Command{
+func newDifficultyCommand(app *cli.App, opts *devnetOptions) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "difficulty N",
 		Short: "Change the proof of work that the running devnet asks for",
 		Long: "Make all nodes ask for this difficulty from now on; nodes that joined from outside follow within seconds. Clients\n" +
 			"learn it from the nodes, and messages on their way between nodes stay good, as with the servers of 2020.",
-		Example: "  sessiontool devnet difficulty 10",
-		Args:    cobra.ExactArgs(1),
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		Examples: []string{"sessiontool devnet difficulty 10"},
+		Args:     cobra.ExactArgs(1),
+		Prints:   []string{record.TypeNetwork},
+		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			difficulty, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || difficulty < 1 {
-				return usageError(fmt.Errorf("difficulty %q is not a positive number", args[0]))
+				return cli.UsageError(fmt.Errorf("difficulty %q is not a positive number", args[0]))
 			}
-			note, err := app.findDevnet(opts)
+			note, err := findDevnet(app, opts)
 			if err != nil {
 				return err
 			}
@@ -148,14 +161,14 @@ func newDifficultyCommand(app *App, opts *devnetOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.print(note.now(status))
+			return app.Print(note.WithStatus(status))
 		}),
-	}
+	})
 }
 
 // withDevnet hands over a connection to the running devnet that the flags name.
-func (app *App) withDevnet(opts *devnetOptions, do func(remote *devnet.Remote) error) error {
-	note, err := app.findDevnet(opts)
+func withDevnet(app *cli.App, opts *devnetOptions, do func(remote *devnet.Remote) error) error {
+	note, err := findDevnet(app, opts)
 	if err != nil {
 		return err
 	}
@@ -167,14 +180,14 @@ func (app *App) withDevnet(opts *devnetOptions, do func(remote *devnet.Remote) e
 }
 
 // printFaults prints what was done before err, if anything went wrong, and returns err.
-func (app *App) printFaults(faults []devnet.NodeFault, active bool, err error) error {
+func printFaults(app *cli.App, faults []devnet.NodeFault, active bool, err error) error {
 	for _, fault := range faults {
 		out := record.Fault{
 			Type: record.TypeFault, Kind: string(fault.Kind), Index: fault.Index, PubkeyEd25519: fault.PubkeyEd25519,
 			Active: active, Requests: fault.Requests, Share: fault.Share, Group: fault.Group, DelayMS: milliseconds(fault.Delay),
 			JitterMS: milliseconds(fault.Jitter), SkewMS: milliseconds(fault.Skew),
 		}
-		if err := app.print(out); err != nil {
+		if err := app.Print(out); err != nil {
 			return err
 		}
 	}

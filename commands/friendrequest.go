@@ -2,12 +2,11 @@ package commands
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -19,59 +18,96 @@ type requestOptions struct {
 	again bool
 }
 
-func newFriendRequestCommand(app *App) *cobra.Command {
+func newFriendRequestCommand(app *cli.App) *cobra.Command {
 	opts := &requestOptions{}
-	send := &cobra.Command{
+	send := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Ask somebody to be a friend",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
 			"account. In today's protocol it is the text alone, which 'send' would do as well.",
-		Example: "  sessiontool friend-request send --to $CAROL --text 'It is me, Alice'",
-		RunE: app.runE(func(ctx context.Context, args []string) error {
+		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
+		Reads:    []string{record.NameDraft},
+		Prints:   []string{record.TypeReceipt},
+		Exits: cli.AccountExits().With(cli.Exits{
+			record.ExitUsage:     "bad draft, friends already, or asked already",
+			record.ExitPartial:   "",
+			record.ExitTemporary: "a request is pending, or the network does not answer",
+			record.ExitRefused:   "",
+			record.ExitClock:     "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error {
 			options, err := opts.storeFlags.options(app)
 			if err != nil {
 				return err
 			}
-			return app.sendDrafts(ctx, &opts.draftFlags, options, args,
+			return sendDrafts(ctx, app, &opts.draftFlags, options, args,
 				func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 					return a.RequestFriend(ctx, draft, opts.again)
 				})
 		}),
-	}
+	})
 	opts.draftFlags.add(send.Flags())
 	opts.storeFlags.add(send.Flags())
 	send.Flags().BoolVar(&opts.again, "again", false, "ask again although a request is pending, or a friend whose session is lost")
 
 	var all bool
-	list := &cobra.Command{
-		Use: "list", Short: "Print the friend requests that wait, in both directions", Args: cobra.NoArgs,
-		Example: "  sessiontool friend-request list",
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.listRequests(ctx, all) }),
-	}
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print the friend requests that wait, in both directions",
+		Examples: []string{"sessiontool friend-request list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeFriendRequest},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, all) }),
+	})
 	list.Flags().BoolVar(&all, "all", false, "completed ones too")
 
 	acceptStore := &storeFlags{}
-	accept := &cobra.Command{
+	accept := app.Command(cli.Spec{
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
 		Long: "Accept friend requests: start the encrypted sessions, if the requests are of 2020, and tell the other sides so.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with an id.",
-		Example: "  sessiontool friend-request accept $ALICE\n" +
-			"  sessiontool friend-request list | sessiontool friend-request accept",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.acceptRequests(ctx, acceptStore, args) }),
-	}
+		Examples: []string{
+			"sessiontool friend-request accept $ALICE",
+			"sessiontool friend-request list | sessiontool friend-request accept",
+		},
+		Reads:  []string{record.TypeFriendRequest},
+		Prints: []string{record.TypeReceipt},
+		Exits: cli.Exits{
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "no such request",
+			record.ExitTemporary: "the network does not answer",
+			record.ExitRefused:   "",
+			record.ExitAuth:      "the keystore does not open",
+			record.ExitClock:     "",
+			record.ExitLocked:    "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			return runFriendRequestAccept(ctx, app, acceptStore, args)
+		}),
+	})
 	acceptStore.add(accept.Flags())
 
-	decline := &cobra.Command{
-		Use: "decline [ID...]", Short: "Forget friend requests; the other sides are not told",
-		Example: "  sessiontool friend-request decline $ALICE",
-		RunE:    app.runE(app.declineRequests),
-	}
-	return parent("friend-request", "Send, list, accept and decline friend requests", "", send, list, accept, decline)
+	decline := app.Command(cli.Spec{
+		Use:      "decline [ID...]",
+		Short:    "Forget friend requests; the other sides are not told",
+		Examples: []string{"sessiontool friend-request decline $ALICE"},
+		Reads:    []string{record.TypeFriendRequest},
+		Prints:   []string{record.TypeFriendRequest},
+		Exits: cli.Exits{
+			record.ExitPartial:  "",
+			record.ExitNotFound: "no such request",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runFriendRequestDecline(ctx, app, args) }),
+	})
+	return cli.Parent("friend-request", "Send, list, accept and decline friend requests", "", send, list, accept, decline)
 }
 
-func (app *App) listRequests(ctx context.Context, all bool) error {
-	a, err := app.openAccount(ctx)
+func runFriendRequestList(ctx context.Context, app *cli.App, all bool) error {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,68 +119,24 @@ func (app *App) listRequests(ctx context.Context, all bool) error {
 		if request.State == account.StateFriends && !all {
 			continue
 		}
-		if err := app.print(requestRecord(a, request)); err != nil {
+		if err := app.Print(requestRecord(a, request)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// requestName is an item of input that names a request: a string, or a record with an id or a sender.
-type requestName string
-
-// UnmarshalJSON reads either form.
-func (n *requestName) UnmarshalJSON(data []byte) error {
-	var text string
-	if json.Unmarshal(data, &text) == nil {
-		*n = requestName(text)
-		return nil
-	}
-	var named struct {
-		ID        string `json:"id"`
-		From      string `json:"from"`
-		SessionID string `json:"session_id"`
-	}
-	if err := json.Unmarshal(data, &named); err != nil {
-		return err
-	}
-	for _, name := range []string{named.From, named.SessionID, named.ID} {
-		if name != "" {
-			*n = requestName(name)
-			return nil
-		}
-	}
-	return fmt.Errorf("neither a string nor a record with id, from or session_id")
-}
-
-// eachName hands over the names of the arguments or, without any, of stdin. A single failing argument fails the
-// command with its own error; in a batch it gets an error record in its place.
-func (app *App) eachName(args []string, do func(name string) error) error {
-	switch {
-	case len(args) == 0, len(args) == 1 && args[0] == "-":
-		return filter(app, func(name requestName) error { return do(string(name)) })
-	case len(args) == 1:
-		return do(args[0])
-	}
-	for _, name := range args {
-		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (app *App) acceptRequests(ctx context.Context, store *storeFlags, args []string) error {
+func runFriendRequestAccept(ctx context.Context, app *cli.App, store *storeFlags, args []string) error {
 	options, err := store.options(app)
 	if err != nil {
 		return err
 	}
 	var a *account.Account
 	var router *route.Router
-	return app.eachName(args, func(name string) error {
+	return app.EachName(args, func(name string) error {
 		if a == nil {
 			var err error
-			if a, router, err = app.openRouter(ctx, options); err != nil {
+			if a, router, err = app.OpenRouter(ctx, options); err != nil {
 				return err
 			}
 		}
@@ -152,16 +144,16 @@ func (app *App) acceptRequests(ctx context.Context, store *storeFlags, args []st
 		if err != nil {
 			return err
 		}
-		return app.sendOutgoing(ctx, a, router, out)
+		return sendOutgoing(ctx, app, a, router, out)
 	})
 }
 
-func (app *App) declineRequests(ctx context.Context, args []string) error {
+func runFriendRequestDecline(ctx context.Context, app *cli.App, args []string) error {
 	var a *account.Account
-	return app.eachName(args, func(name string) error {
+	return app.EachName(args, func(name string) error {
 		if a == nil {
 			var err error
-			if a, err = app.openAccount(ctx); err != nil {
+			if a, err = app.OpenAccount(ctx); err != nil {
 				return err
 			}
 		}
@@ -169,6 +161,6 @@ func (app *App) declineRequests(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		return app.print(requestRecord(a, declined))
+		return app.Print(requestRecord(a, declined))
 	})
 }

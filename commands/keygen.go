@@ -10,8 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/mnemonic"
+	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
@@ -26,67 +28,75 @@ type keygenOptions struct {
 	mnemonicFile string
 }
 
-func newKeygenCommand(app *App) *cobra.Command {
+func newKeygenCommand(app *cli.App) *cobra.Command {
 	opts := &keygenOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "keygen",
 		Short: "Make an account, or restore one from its 13 words",
 		Long: "Make an account in the keystore, which is made too if there is none. Its private keys stay there;\n" +
 			"'identity export' shows the 13 words from which the account can be restored.\n\n" +
 			"A new keystore opens with a key file beside it, which suits cron. With one of the --passphrase\n" +
 			"flags it opens with that passphrase instead.",
-		Example: "  sessiontool keygen --account alice --display-name Alice\n" +
-			"  sessiontool keygen --account alice --mnemonic-file words.txt",
-		Args: cobra.NoArgs,
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runKeygen(ctx, opts) }),
-	}
+		Examples: []string{
+			"sessiontool keygen --account alice --display-name Alice",
+			"sessiontool keygen --account alice --mnemonic-file words.txt",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeIdentity},
+		Exits: cli.Exits{
+			record.ExitUsage:  "bad words, or the name is taken",
+			record.ExitAuth:   "the keystore does not open",
+			record.ExitLocked: "",
+		},
+		Run: app.Run(func(ctx context.Context, _ []string) error { return runKeygen(ctx, app, opts) }),
+	})
 	cmd.Flags().StringVar(&opts.displayName, "display-name", "", "name that others see")
 	cmd.Flags().StringVar(&opts.mnemonicFile, "mnemonic-file", "", "restore from the words in this file (- for stdin)")
 	return cmd
 }
 
-func (app *App) runKeygen(ctx context.Context, opts *keygenOptions) error {
-	name := cmp.Or(app.accountName, defaultAccount)
+func runKeygen(ctx context.Context, app *cli.App, opts *keygenOptions) error {
+	name := cmp.Or(app.AccountName, defaultAccount)
 	if err := account.CheckNames(name, opts.displayName); err != nil {
 		return err
 	}
-	seed, err := app.seed(opts.mnemonicFile)
+	seed, err := readSeed(app, opts.mnemonicFile)
 	if err != nil {
 		return err
 	}
-	store, err := app.createKeystore(ctx)
+	store, err := app.CreateKeystore(ctx)
 	if err != nil {
 		return err
 	}
-	made, err := account.Create(ctx, store, app.environment(), name, opts.displayName, seed)
+	made, err := account.Create(ctx, store, app.Environment(), name, opts.displayName, seed)
 	if err != nil {
 		return err
 	}
-	return app.print(identityRecord(made))
+	return app.Print(identityRecord(made))
 }
 
-// seed draws a new account's secret, or reads it from a file of words.
-func (app *App) seed(mnemonicFile string) (sessionid.Seed, error) {
+// readSeed draws a new account's secret, or reads it from a file of words.
+func readSeed(app *cli.App, mnemonicFile string) (sessionid.Seed, error) {
 	if mnemonicFile == "" {
 		return sessionid.GenerateSeed(rand.Reader)
 	}
-	in := app.streams.In
+	in := app.Streams.In
 	if mnemonicFile != "-" {
 		file, err := os.Open(mnemonicFile)
 		if err != nil {
-			return sessionid.Seed{}, usageError(err)
+			return sessionid.Seed{}, cli.UsageError(err)
 		}
 		defer file.Close()
 		in = file
-	} else if app.streams.InIsTerminal {
-		return sessionid.Seed{}, errStdinTerminal
+	} else if app.Streams.InIsTerminal {
+		return sessionid.Seed{}, cli.ErrStdinTerminal
 	}
 	words, err := io.ReadAll(io.LimitReader(in, maxMnemonicBytes+1))
 	if err != nil {
 		return sessionid.Seed{}, err
 	}
 	if len(words) > maxMnemonicBytes {
-		return sessionid.Seed{}, &codedError{codeOf: errMnemonic, err: errors.New("that is too long for recovery words")}
+		return sessionid.Seed{}, &cli.CodedError{CodeOf: cli.ErrMnemonic, Err: errors.New("that is too long for recovery words")}
 	}
 	return mnemonic.Decode(string(words))
 }

@@ -7,14 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
-func newListenCommand(app *App) *cobra.Command {
+func newListenCommand(app *cli.App) *cobra.Command {
 	opts := &route.ListenOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "listen",
 		Short: "Print what is new as it comes, until stopped",
 		Long: "Print what arrives as poll does, as it comes. Friends learn that the account is online, and their messages\n" +
@@ -26,12 +27,25 @@ func newListenCommand(app *App) *cobra.Command {
 			"prints what was not printed.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a heartbeat is empty\n" +
 			"while there is no node to listen at.",
-		Example: "  sessiontool listen\n" +
-			"  sessiontool listen --for 1h --select text\n" +
-			"  sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
-		Args: cobra.NoArgs,
-		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runListen(ctx, *opts) }),
-	}
+		Examples: []string{
+			"sessiontool listen",
+			"sessiontool listen --for 1h --select text",
+			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeHeartbeat},
+		Exits: cli.Exits{
+			record.ExitPartial:    "some messages cannot be opened",
+			record.ExitNotFound:   "no such keystore, account or network",
+			record.ExitAuth:       "the keystore does not open",
+			record.ExitClock:      "",
+			record.ExitLocked:     "",
+			record.ExitInterrupt:  "",
+			record.ExitTerminated: "",
+		},
+		Delivers: true,
+		Run:      app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, *opts) }),
+	})
 	flags := cmd.Flags()
 	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
 	flags.DurationVar(&opts.For, "for", 0, "end after this time (default never)")
@@ -41,18 +55,18 @@ func newListenCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-func (app *App) runListen(ctx context.Context, opts route.ListenOptions) error {
+func runListen(ctx context.Context, app *cli.App, opts route.ListenOptions) error {
 	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat, opts.PollInterval - 1} {
 		if limit < 0 {
-			return usageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
+			return cli.UsageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
 		}
 	}
-	a, router, err := app.openRouter(ctx, route.Options{})
+	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
-	opts.Beat = func(pulse route.Pulse) error { return app.print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, opts, func(event account.Event) error { return app.printEvent(a, event, false) })
+	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
+	return router.Listen(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

@@ -7,48 +7,54 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/record"
 )
 
+// Streams is where a run reads and writes.
+type Streams = cli.Streams
+
+// System returns the process's own streams and signals.
+func System() Streams { return cli.System() }
+
 // Main runs the program with these arguments and streams, and returns its exit code.
-func Main(args []string, streams Streams) int {
+func Main(args []string, streams cli.Streams) int {
 	return run(context.Background(), args, streams)
 }
 
 // run is Main within a context. Nothing of what it starts outlives it.
-func run(ctx context.Context, args []string, streams Streams) int {
-	app := newApp(streams)
+func run(ctx context.Context, args []string, streams cli.Streams) int {
+	app := cli.New(streams)
 	root := newRootCommand(app, args)
 	root.SetArgs(args)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
-		app.completeFlags(root)
+		completeFlags(app, root)
 	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		err = app.unwritten
+		err = app.Unwritten
 	}
-	if closeErr := app.close(); err == nil {
+	if closeErr := app.Close(); err == nil {
 		err = closeErr
 	}
 	if err == nil {
 		return record.ExitOK
 	}
-	problem := describe(err)
-	app.writeError(problem)
+	problem := cli.Describe(err)
+	app.WriteError(problem)
 	return problem.ExitCode
 }
 
 // topCommand is how to make the command of a name.
 type topCommand struct {
 	name string
-	make func(*App) *cobra.Command
+	make func(*cli.App) *cobra.Command
 }
 
 func topCommands() []topCommand {
@@ -81,7 +87,7 @@ func topCommands() []topCommand {
 
 // addCommands adds the command that args begin with, or all where they begin with none, as in a call for help. To make
 // all of them takes a good part of the time that a short command does.
-func addCommands(root *cobra.Command, app *App, args []string) {
+func addCommands(root *cobra.Command, app *cli.App, args []string) {
 	commands := topCommands()
 	if len(args) > 0 {
 		asked := func(c topCommand) bool { return c.name == args[0] }
@@ -93,11 +99,11 @@ func addCommands(root *cobra.Command, app *App, args []string) {
 	for _, c := range commands {
 		root.AddCommand(c.make(app))
 	}
-	root.AddCommand(newTopics()...)
+	root.AddCommand(docgen.Topics()...)
 }
 
 // newRootCommand makes the command line as far as args need it: see addCommands.
-func newRootCommand(app *App, args []string) *cobra.Command {
+func newRootCommand(app *cli.App, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sessiontool",
 		Short: "Script the Session messenger: JSON in, JSON out",
@@ -111,15 +117,17 @@ func newRootCommand(app *App, args []string) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError(fmt.Errorf("which command? see 'sessiontool --help'"))
+			return cli.UsageError(fmt.Errorf("which command? see 'sessiontool --help'"))
 		},
 	}
-	root.SetOut(app.streams.Out)
-	root.SetErr(app.streams.Err)
-	root.SetIn(app.streams.In)
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { app.unwritten = writeHelp(app.streams.Out, cmd) })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	app.addGlobalFlags(root.PersistentFlags())
+	root.SetOut(app.Streams.Out)
+	root.SetErr(app.Streams.Err)
+	root.SetIn(app.Streams.In)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		app.Unwritten = docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
+	})
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.UsageError(err) })
+	app.AddGlobalFlags(root.PersistentFlags())
 	root.CompletionOptions.DisableDefaultCmd = true
 	addCommands(root, app, args)
 	help := newHelpCommand(app)
@@ -134,7 +142,7 @@ func wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return usageError(err)
+				return cli.UsageError(err)
 			}
 			return nil
 		}
@@ -143,32 +151,3 @@ func wrapArgs(cmd *cobra.Command) {
 		wrapArgs(child)
 	}
 }
-
-// parent makes a command that only holds others.
-func parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
-	var examples []string
-	for _, child := range children {
-		first, _, _ := strings.Cut(child.Example, "\n")
-		examples = append(examples, first)
-	}
-	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, Example: strings.Join(examples, "\n"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			names := make([]string, len(children))
-			for i, child := range children {
-				names[i] = child.Name()
-			}
-			if len(args) > 0 {
-				return usageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
-			}
-			return usageError(fmt.Errorf("%q needs a command: %s", cmd.CommandPath(), strings.Join(names, ", ")))
-		},
-	}
-	cmd.AddCommand(children...)
-	return cmd
-}
-
-var errUsage = errors.New("usage")
-
-// usageError marks an error as the command line's fault.
-func usageError(err error) error { return &codedError{codeOf: errUsage, err: err} }

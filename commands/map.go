@@ -10,8 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/picture"
 	"sessiontool/lib/record"
-	"sessiontool/lib/ringmap"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/swarm"
 )
@@ -22,30 +23,38 @@ type mapOptions struct {
 }
 
 // newMapCommand makes 'swarm map'.
-func newMapCommand(app *App) *cobra.Command {
+func newMapCommand(app *cli.App) *cobra.Command {
 	opts := &mapOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "map [ID...]",
 		Short: "Draw the ring of swarms, their nodes and where Session IDs fall",
 		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into a file:\n" +
 			"as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.",
-		Example: "  sessiontool swarm map --out ring.svg\n" +
-			"  sessiontool swarm map $ALICE $BOB --out ring.dot\n" +
-			"  sessiontool contact list | sessiontool swarm map - --out ring.svg",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.drawMap(ctx, opts, args) }),
-	}
+		Examples: []string{
+			"sessiontool swarm map --out ring.svg",
+			"sessiontool swarm map $ALICE $BOB --out ring.dot",
+			"sessiontool contact list | sessiontool swarm map - --out ring.svg",
+		},
+		Reads:  []string{record.TypeIdentity, record.TypeContact},
+		Prints: []string{record.TypeSwarmMap},
+		Exits: cli.NetworkExits().With(cli.Exits{
+			record.ExitUsage:   "not a Session ID, or the file cannot be written",
+			record.ExitPartial: "",
+		}),
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSwarmMap(ctx, app, opts, args) }),
+	})
 	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
 	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
 	return cmd
 }
 
 // draw settles the format and returns what makes it.
-func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
+func (opts *mapOptions) draw() (func(picture.Ring) []byte, error) {
 	switch opts.out {
 	case "":
-		return nil, usageError(errors.New("--out is required"))
+		return nil, cli.UsageError(errors.New("--out is required"))
 	case "-":
-		return nil, usageError(errors.New("--out has to be a file: stdout carries records only"))
+		return nil, cli.UsageError(errors.New("--out has to be a file: stdout carries records only"))
 	}
 	if opts.format == "" {
 		opts.format = "svg"
@@ -55,26 +64,26 @@ func (opts *mapOptions) draw() (func(ringmap.Map) []byte, error) {
 	}
 	switch opts.format {
 	case "svg":
-		return ringmap.Map.SVG, nil
+		return picture.Ring.SVG, nil
 	case "dot":
-		return ringmap.Map.DOT, nil
+		return picture.Ring.DOT, nil
 	}
-	return nil, usageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
+	return nil, cli.UsageError(fmt.Errorf("--format %q is neither svg nor dot", opts.format))
 }
 
-func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) error {
+func runSwarmMap(ctx context.Context, app *cli.App, opts *mapOptions, args []string) error {
 	draw, err := opts.draw()
 	if err != nil {
 		return err
 	}
 	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}}
-	var drawing ringmap.Map
+	var drawing picture.Ring
 	if len(args) > 0 {
-		err = app.eachName(args, func(name string) error {
+		err = app.EachName(args, func(name string) error {
 			id, err := sessionid.Parse(name)
 			if err == nil {
 				out.SessionIDs = append(out.SessionIDs, id.String())
-				drawing.Marks = append(drawing.Marks, ringmap.Mark{Name: id.String(), Position: swarm.Position(id.PublicKey())})
+				drawing.Marks = append(drawing.Marks, picture.RingMark{Name: id.String(), Position: swarm.Position(id.PublicKey())})
 			}
 			return err
 		})
@@ -82,7 +91,7 @@ func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) er
 			return err
 		}
 	}
-	client, err := app.openNetwork()
+	client, err := app.OpenNetwork()
 	if err != nil {
 		return err
 	}
@@ -95,7 +104,7 @@ func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) er
 	}
 	swarms := make(map[swarm.SwarmID]bool)
 	for _, node := range nodes {
-		drawing.Nodes = append(drawing.Nodes, ringmap.Node{Name: node.Ed25519.String(), Swarm: node.SwarmID})
+		drawing.Nodes = append(drawing.Nodes, picture.RingNode{Name: node.Ed25519.String(), Swarm: node.SwarmID})
 		if node.SwarmID != swarm.NoSwarm {
 			swarms[node.SwarmID] = true
 		}
@@ -104,5 +113,5 @@ func (app *App) drawMap(ctx context.Context, opts *mapOptions, args []string) er
 		return err
 	}
 	out.Nodes, out.Swarms = len(nodes), len(swarms)
-	return app.print(out)
+	return app.Print(out)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/node"
 	"sessiontool/lib/record"
@@ -39,28 +40,39 @@ func (l *limitFlags) add(flags *pflag.FlagSet, rate int) {
 func (l *limitFlags) check() error {
 	switch {
 	case l.rate < 0:
-		return usageError(errors.New("--rate-limit must not be negative"))
+		return cli.UsageError(errors.New("--rate-limit must not be negative"))
 	case l.storeBytes < 0:
-		return usageError(errors.New("--max-store-bytes must not be negative"))
+		return cli.UsageError(errors.New("--max-store-bytes must not be negative"))
 	}
 	return nil
 }
 
-func newNodeCommand(app *App) *cobra.Command {
+func newNodeCommand(app *cli.App) *cobra.Command {
 	opts := &nodeOptions{}
-	run := &cobra.Command{
+	run := app.Command(cli.Spec{
 		Use:   "run",
 		Short: "Run one service node until it is stopped",
 		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm and keeps\n" +
 			"its messages in --data. Its keys are made at the first start. It registers again every minute, and a registry\n" +
 			"forgets a node that has been silent for five.\n\n" +
 			"The record comes once the node is registered.",
-		Example: "  sessiontool node run --data ./node1 --seed $SEED\n" +
-			"  sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n" +
-			"      --metrics 127.0.0.1:9100 --log-format json --log-level info",
-		Args: cobra.NoArgs,
-		RunE: app.runUntilStopped(func(ctx context.Context, _ []string) error { return app.runNode(ctx, opts) }),
-	}
+		Examples: []string{
+			"sessiontool node run --data ./node1 --seed $SEED",
+			"sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n      --metrics 127.0.0.1:9100 --log-format json --log-level info",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeNode},
+		Exits: cli.Exits{
+			record.ExitUsage:      "or the folder cannot be used",
+			record.ExitNotFound:   "no network is named or runs",
+			record.ExitTemporary:  "the network does not answer, or a node runs in the folder",
+			record.ExitRefused:    "the registry refuses the node",
+			record.ExitClock:      "",
+			record.ExitInterrupt:  "",
+			record.ExitTerminated: "",
+		},
+		Run: app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runNodeRun(ctx, app, opts) }),
+	})
 	run.Flags().StringVar(&opts.seed, "seed", "", "URL of the registry (default: that of the network)")
 	run.Flags().StringVar(&opts.data, "data", "", "folder for keys and messages (required)")
 	run.Flags().StringVar(&opts.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
@@ -69,24 +81,24 @@ func newNodeCommand(app *App) *cobra.Command {
 	run.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	opts.limits.add(run.Flags(), node.DefaultRateLimit)
 	run.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
-	return parent("node", "Run a service node", "", run)
+	return cli.Parent("node", "Run a service node", "", run)
 }
 
-func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
+func runNodeRun(ctx context.Context, app *cli.App, opts *nodeOptions) (err error) {
 	switch {
 	case opts.data == "":
-		return usageError(errors.New("--data is required"))
+		return cli.UsageError(errors.New("--data is required"))
 	case opts.difficulty < 0:
-		return usageError(errors.New("--difficulty must not be negative"))
+		return cli.UsageError(errors.New("--difficulty must not be negative"))
 	case opts.publicIP != "" && net.ParseIP(opts.publicIP) == nil:
-		return usageError(fmt.Errorf("--public-ip %q is not an IP address", opts.publicIP))
+		return cli.UsageError(fmt.Errorf("--public-ip %q is not an IP address", opts.publicIP))
 	}
 	if err := opts.limits.check(); err != nil {
 		return err
 	}
 	seed := opts.seed
 	if seed == "" {
-		found, err := app.resolveNetwork()
+		found, err := app.ResolveNetwork()
 		if err != nil {
 			return err
 		}
@@ -94,24 +106,24 @@ func (app *App) runNode(ctx context.Context, opts *nodeOptions) (err error) {
 	}
 	listener, err := net.Listen("tcp", opts.listen)
 	if err != nil {
-		return usageError(fmt.Errorf("--listen: %w", err))
+		return cli.UsageError(fmt.Errorf("--listen: %w", err))
 	}
 	running, err := devnet.Join(ctx, devnet.JoinOptions{
 		Seed: seed, DataDir: opts.data, Listener: listener, PublicIP: opts.publicIP,
 		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned,
-		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Logger: app.log,
+		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Logger: app.Log,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, running.Close(context.WithoutCancel(ctx))) }()
-	metricsURL, closeMetrics, err := serveMetrics(opts.metrics, running, app.log)
+	metricsURL, closeMetrics, err := serveMetrics(opts.metrics, running, app.Log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMetrics()) }()
 	info := running.Info()
-	if err := app.print(record.Node{
+	if err := app.Print(record.Node{
 		Type: record.TypeNode, Address: info.Address, IP: info.IP, Port: int(info.Port),
 		PubkeyEd25519: info.PubkeyEd25519, PubkeyX25519: info.PubkeyX25519, SwarmID: info.SwarmID.String(),
 		MetricsURL: metricsURL,

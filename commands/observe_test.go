@@ -14,15 +14,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema/schematest"
 )
 
-// complaints names the variable with the file in which runs of sessiontool that broke the contract are noted.
+// complaints names the variable with the file in which runs of sessiontool that broke their specification are noted.
 const complaints = "SESSIONTOOL_TEST_COMPLAINTS"
 
-// observed is a test run whose processes hold to the contract: whatever they print is checked, and if anything was not
-// as documented the run fails, even if no test had looked at it.
+// observed is a test run that checks what its processes print against the specifications. It fails if anything was not as
+// specified, even if no test failed.
 type observed struct{ *testing.M }
 
 // Run implements testscript.TestingM.
@@ -41,12 +42,12 @@ func (o observed) Run() int {
 	if errors.Is(err, os.ErrNotExist) {
 		return code
 	}
-	fmt.Printf("FAIL: commands broke their contract:\n%s%v\n", text, err)
+	fmt.Printf("FAIL: commands broke their specification:\n%s%v\n", text, err)
 	return 1
 }
 
 // observeProcess is observe for the process of a test run.
-func observeProcess(args []string, streams *Streams) (ended func(code int)) {
+func observeProcess(args []string, streams *cli.Streams) (ended func(code int)) {
 	path := os.Getenv(complaints)
 	if path == "" {
 		panic(complaints + " is not set: who runs this must hand it down")
@@ -63,14 +64,15 @@ func observeProcess(args []string, streams *Streams) (ended func(code int)) {
 }
 
 // observe checks what a run prints on stdout and as errors on stderr against the schemas, and its exit code and the types
-// of its records against the command's contract.
-func observe(args []string, streams *Streams, complain func(string)) (ended func(code int)) {
-	cmd, _, err := newRootCommand(newApp(Streams{}), nil).Find(args)
+// of its records against the specification of the command.
+func observe(args []string, streams *cli.Streams, complain func(string)) (ended func(code int)) {
+	app := cli.New(cli.Streams{})
+	cmd, _, err := newRootCommand(app, nil).Find(args)
 	if err != nil {
 		cmd = &cobra.Command{}
 	}
-	c, _ := contractOf(cmd)
-	check := &checkedWriter{complain: complain, kinds: append(c.kinds(), record.TypeError)}
+	spec := app.SpecOf(cmd)
+	check := &checkedWriter{complain: complain, kinds: append(spec.Kinds(), record.TypeError)}
 	problems := *check
 	check.out, problems.out = streams.Out, streams.Err
 	problems.isStderr = true
@@ -79,8 +81,8 @@ func observe(args []string, streams *Streams, complain func(string)) (ended func
 	}
 	streams.Err = &problems
 	return func(code int) {
-		known := slices.Clone(exitsEverywhere)
-		for _, e := range c.exitList() {
+		known := slices.Clone(cli.ExitsEverywhere)
+		for _, e := range spec.ExitList() {
 			known = append(known, e.Code)
 		}
 		if !slices.Contains(known, code) {
@@ -120,7 +122,7 @@ func (w *checkedWriter) Write(data []byte) (int, error) {
 			if err != nil {
 				w.complain(fmt.Sprintf("%v: %.1000s", err, line))
 			} else if !slices.Contains(w.kinds, name) {
-				w.complain(fmt.Sprintf("prints a %s record, which its contract does not name", name))
+				w.complain(fmt.Sprintf("prints a %s record, which its specification does not name", name))
 			}
 		}
 		if !bytes.HasSuffix(data, []byte("\n")) {
@@ -149,7 +151,7 @@ func TestObserver(t *testing.T) {
 		"a bad error on error": {"poll", "", `{"type":"error","code":"x"}` + "\n", 1, true},
 	} {
 		var found []string
-		streams := Streams{Out: io.Discard, Err: io.Discard}
+		streams := cli.Streams{Out: io.Discard, Err: io.Discard}
 		ended := observe(strings.Fields(test.args), &streams, func(complaint string) { found = append(found, complaint) })
 		for _, write := range []struct {
 			out  io.Writer

@@ -7,41 +7,51 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
-func newOnionCommand(app *App) *cobra.Command {
+func newOnionCommand(app *cli.App) *cobra.Command {
 	var to string
-	path := &cobra.Command{
-		Use:     "path",
-		Short:   "Print the hops that an onion request would take",
-		Long:    "Choose an onion path: a guard, which stays the same from run to run, and two relays.",
-		Example: "  sessiontool onion path",
-		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printPath(ctx, to) }),
-	}
+	path := app.Command(cli.Spec{
+		Use:      "path",
+		Short:    "Print the hops that an onion request would take",
+		Long:     "Choose an onion path: a guard, which stays the same from run to run, and two relays.",
+		Examples: []string{"sessiontool onion path"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePath},
+		Exits:    cli.NetworkExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runOnionPath(ctx, app, to) }),
+	})
 	path.Flags().StringVar(&to, "to", "", "Ed25519 key of the target, which is then not in the path")
-	send := &cobra.Command{
+	send := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Send storage RPC requests through onion paths",
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
 			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.",
-		Example: "  echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
-		RunE:    app.runE(app.sendOnions),
-	}
-	return parent("onion", "Choose onion paths and send requests through them", "", path, send)
+		Examples: []string{"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send"},
+		Reads:    []string{record.NameCall},
+		Prints:   []string{record.TypeResponse},
+		Exits: cli.Exits{
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "no such node, or no network",
+			record.ExitTemporary: "the network does not answer",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runOnionSend(ctx, app, args) }),
+	})
+	return cli.Parent("onion", "Choose onion paths and send requests through them", "", path, send)
 }
 
-func (app *App) printPath(ctx context.Context, to string) error {
+func runOnionPath(ctx context.Context, app *cli.App, to string) error {
 	var target network.Key
 	if to != "" {
 		if err := target.UnmarshalText([]byte(to)); err != nil {
-			return usageError(fmt.Errorf("--to: %w", err))
+			return cli.UsageError(fmt.Errorf("--to: %w", err))
 		}
 	}
-	client, err := app.openNetwork()
+	client, err := app.OpenNetwork()
 	if err != nil {
 		return err
 	}
@@ -49,18 +59,18 @@ func (app *App) printPath(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	return app.print(record.Path{Type: record.TypePath, Guard: hops[0].Ed25519.String(), Hops: nodeRecords(hops)})
+	return app.Print(record.Path{Type: record.TypePath, Guard: hops[0].Ed25519.String(), Hops: nodeRecords(hops)})
 }
 
-func (app *App) sendOnions(ctx context.Context, args []string) error {
-	if err := onlyDash(args); err != nil {
+func runOnionSend(ctx context.Context, app *cli.App, args []string) error {
+	if err := cli.OnlyDash(args); err != nil {
 		return err
 	}
-	return filter(app, func(in record.Call) error {
+	return cli.Filter(app, func(in record.Call) error {
 		if in.Method == "" {
-			return fmt.Errorf("%w: the request has no method", errBadInput)
+			return fmt.Errorf("%w: the request has no method", cli.ErrBadInput)
 		}
-		client, err := app.openNetwork()
+		client, err := app.OpenNetwork()
 		if err != nil {
 			return err
 		}
@@ -87,7 +97,7 @@ func (app *App) sendOnions(ctx context.Context, args []string) error {
 		for _, hop := range answer.Path {
 			out.Path = append(out.Path, hop.Ed25519.String())
 		}
-		return app.print(out)
+		return app.Print(out)
 	})
 }
 
@@ -102,10 +112,10 @@ func chooseTarget(ctx context.Context, client *network.Client, key string) (netw
 	}
 	var wanted network.Key
 	if err := wanted.UnmarshalText([]byte(key)); err != nil {
-		return network.Node{}, fmt.Errorf("%w: node: %v", errBadInput, err)
+		return network.Node{}, fmt.Errorf("%w: node: %v", cli.ErrBadInput, err)
 	}
 	if node, ok := client.Node(wanted); ok {
 		return node, nil
 	}
-	return network.Node{}, errNodeNotFound
+	return network.Node{}, cli.ErrNodeNotFound
 }

@@ -7,13 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
+	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
-func newPollCommand(app *App) *cobra.Command {
+func newPollCommand(app *cli.App) *cobra.Command {
 	var opts route.PollOptions
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
 		Long: "Fetch what waits for the account and print it, then exit. It equals 'swarm retrieve | envelope open', with\n" +
@@ -26,47 +28,57 @@ func newPollCommand(app *App) *cobra.Command {
 			"With --count it ends after so many records, those that --select passes over among them, and the next poll has\n" +
 			"the rest. With 'poll | head -n 1' it is not so: what head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
-		Example: "  sessiontool poll\n" +
-			"  sessiontool poll --select text\n" +
-			"  sessiontool poll --count 1",
-		Args: cobra.NoArgs,
-		RunE: app.runE(func(ctx context.Context, _ []string) error { return app.runPoll(ctx, opts) }),
-	}
+		Examples: []string{
+			"sessiontool poll",
+			"sessiontool poll --select text",
+			"sessiontool poll --count 1",
+		},
+		Args:   cobra.NoArgs,
+		Prints: []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
+		Exits: cli.RouteExits().With(cli.Exits{
+			record.ExitPartial: "some messages cannot be opened",
+			record.ExitClock:   "",
+		}),
+		Delivers: true,
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
+	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	return cmd
 }
 
-func (app *App) runPoll(ctx context.Context, opts route.PollOptions) error {
+func runPoll(ctx context.Context, app *cli.App, opts route.PollOptions) error {
 	if opts.Count < 0 {
-		return usageError(errors.New("--count must not be negative"))
+		return cli.UsageError(errors.New("--count must not be negative"))
 	}
-	a, router, err := app.openRouter(ctx, route.Options{})
+	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, opts, func(event account.Event) error { return app.printEvent(a, event, false) })
+	return router.Poll(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }
 
-func newInboxCommand(app *App) *cobra.Command {
+func newInboxCommand(app *cli.App) *cobra.Command {
 	limit := 0
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "inbox",
 		Short: "Print what was received before, without asking the network",
 		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
 			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
-		Example: "  sessiontool inbox --limit 10",
-		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.runInbox(ctx, limit) }),
-	}
+		Examples: []string{"sessiontool inbox --limit 10"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
+		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some messages could not be opened"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, limit) }),
+	})
 	cmd.Flags().IntVar(&limit, "limit", 1000, "print only the newest of them")
 	return cmd
 }
 
-func (app *App) runInbox(ctx context.Context, limit int) error {
+func runInbox(ctx context.Context, app *cli.App, limit int) error {
 	if limit < 1 {
-		return usageError(fmt.Errorf("--limit %d is not positive", limit))
+		return cli.UsageError(fmt.Errorf("--limit %d is not positive", limit))
 	}
-	a, err := app.openAccount(ctx)
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +87,7 @@ func (app *App) runInbox(ctx context.Context, limit int) error {
 		return err
 	}
 	for _, event := range events {
-		if err := app.printEvent(a, event, false); err != nil {
+		if err := printEvent(app, a, event, false); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -36,35 +37,50 @@ func (o *powOptions) cores() int {
 // takes long.
 const lookAhead = 4
 
-func newPowCommand(app *App) *cobra.Command {
+func newPowCommand(app *cli.App) *cobra.Command {
 	opts := &powOptions{}
-	solve := &cobra.Command{
+	solve := app.Command(cli.Spec{
 		Use:   "solve [-]",
 		Short: "Do the proof of work for envelopes",
 		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
 			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network told\n" +
 			"last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
 			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
-		Example: "  sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10",
-		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.solvePow(ctx, opts, args) }),
-	}
-	verify := &cobra.Command{
+		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypeEnvelope},
+		Exits: cli.Exits{
+			record.ExitPartial: "",
+			record.ExitRefused: "no nonce can meet the difficulty",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runPowSolve(ctx, app, opts, args) }),
+	})
+	verify := app.Command(cli.Spec{
 		Use:   "verify [-]",
 		Short: "Check the proof of work of envelopes",
 		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
 			"the 2020 storage server.",
-		Example: "  sessiontool pow verify --difficulty 1 < solved.json",
-		RunE:    app.runE(func(_ context.Context, args []string) error { return app.verifyPow(opts, args) }),
-	}
-	estimate := &cobra.Command{
+		Examples: []string{"sessiontool pow verify --difficulty 1 < solved.json"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypePow},
+		Exits: cli.Exits{
+			record.ExitPartial: "",
+			record.ExitRefused: "a proof does not meet the difficulty",
+		},
+		Run: app.Run(func(_ context.Context, args []string) error { return runPowVerify(app, opts, args) }),
+	})
+	estimate := app.Command(cli.Spec{
 		Use:   "estimate [-]",
 		Short: "Tell how long a proof of work will take on this machine",
 		Long: "Measure this machine for a moment and tell how many hashes the proof needs on average, and how long that\n" +
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
 			"time to live from --bytes and --ttl.",
-		Example: "  sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10",
-		RunE:    app.runE(func(ctx context.Context, args []string) error { return app.estimatePow(ctx, opts, args) }),
-	}
+		Examples: []string{"sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10"},
+		Reads:    []string{record.TypeEnvelope},
+		Prints:   []string{record.TypePow},
+		Exits:    cli.Exits{record.ExitPartial: ""},
+		Run:      app.Run(func(ctx context.Context, args []string) error { return runPowEstimate(ctx, app, opts, args) }),
+	})
 	for _, cmd := range []*cobra.Command{solve, verify, estimate} {
 		cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "difficulty (default what the network or the envelope says)")
 	}
@@ -73,20 +89,20 @@ func newPowCommand(app *App) *cobra.Command {
 	}
 	estimate.Flags().IntVar(&opts.bytes, "bytes", 0, "characters of base64 data, instead of envelopes from stdin")
 	estimate.Flags().DurationVar(&opts.ttl, "ttl", 96*time.Hour, "time to live, with --bytes")
-	return parent("pow", "Solve, verify and estimate proof of work", "", solve, verify, estimate, newPowBenchCommand(app))
+	return cli.Parent("pow", "Solve, verify and estimate proof of work", "", solve, verify, estimate, newPowBenchCommand(app))
 }
 
 // chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network told last; where
 // no network is known it is 1.
-func (app *App) chooseDifficulty(opts *powOptions, in record.Envelope) (int64, error) {
+func chooseDifficulty(app *cli.App, opts *powOptions, in record.Envelope) (int64, error) {
 	if opts.difficulty > 0 {
 		return opts.difficulty, nil
 	}
 	if in.Difficulty > 0 {
 		return in.Difficulty, nil
 	}
-	client, err := app.openNetwork()
-	if errors.Is(err, errNoNetwork) {
+	client, err := app.OpenNetwork()
+	if errors.Is(err, cli.ErrNoNetwork) {
 		return 1, nil
 	}
 	if err != nil {
@@ -95,25 +111,25 @@ func (app *App) chooseDifficulty(opts *powOptions, in record.Envelope) (int64, e
 	return client.Difficulty(), nil
 }
 
-func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) error {
+func runPowSolve(ctx context.Context, app *cli.App, opts *powOptions, args []string) error {
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
 	cores := pow.NewCores(opts.cores())
-	return filterAhead(ctx, app, lookAhead*opts.cores(), func(in record.Envelope) (task, error) {
+	return cli.FilterAhead(ctx, app, lookAhead*opts.cores(), func(in record.Envelope) (cli.Task, error) {
 		request, err := powRequest(in)
 		if err != nil {
 			return nil, err
 		}
-		difficulty, err := app.chooseDifficulty(opts, in)
+		difficulty, err := chooseDifficulty(app, opts, in)
 		if err != nil {
 			return nil, err
 		}
 		return func(ctx context.Context) (any, error) {
-			progress := app.progress("proof of work")
-			defer progress.end()
+			progress := app.Progress("proof of work")
+			defer progress.End()
 			router := route.New(nil, nil, route.Options{
-				Cores: cores, MaxDifficulty: math.MaxInt64, Progress: progress.show,
+				Cores: cores, MaxDifficulty: math.MaxInt64, Progress: progress.Show,
 			})
 			if err := router.Solve(ctx, &request, difficulty); err != nil {
 				return nil, err
@@ -124,12 +140,12 @@ func (app *App) solvePow(ctx context.Context, opts *powOptions, args []string) e
 	})
 }
 
-func (app *App) verifyPow(opts *powOptions, args []string) error {
+func runPowVerify(app *cli.App, opts *powOptions, args []string) error {
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
 	invalid := false
-	err := filter(app, func(in record.Envelope) error {
+	err := cli.Filter(app, func(in record.Envelope) error {
 		request, err := powRequest(in)
 		if err != nil {
 			return err
@@ -138,7 +154,7 @@ func (app *App) verifyPow(opts *powOptions, args []string) error {
 		if err != nil {
 			return err
 		}
-		difficulty, err := app.chooseDifficulty(opts, in)
+		difficulty, err := chooseDifficulty(app, opts, in)
 		if err != nil {
 			return err
 		}
@@ -146,15 +162,15 @@ func (app *App) verifyPow(opts *powOptions, args []string) error {
 		hash, valid := pow.Verify(request.Message(), nonce, uint64(difficulty))
 		out.Valid, out.MessageHash, out.Ref = &valid, hex.EncodeToString(hash[:]), in.Ref
 		invalid = invalid || !valid
-		return app.print(out)
+		return app.Print(out)
 	})
 	if err == nil && invalid {
-		return errInvalidPow
+		return cli.ErrInvalidPow
 	}
 	return err
 }
 
-func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string) error {
+func runPowEstimate(ctx context.Context, app *cli.App, opts *powOptions, args []string) error {
 	if err := checkPowFlags(opts, args); err != nil {
 		return err
 	}
@@ -165,39 +181,39 @@ func (app *App) estimatePow(ctx context.Context, opts *powOptions, args []string
 		return err
 	}
 	if opts.bytes > 0 {
-		difficulty, err := app.chooseDifficulty(opts, record.Envelope{})
+		difficulty, err := chooseDifficulty(app, opts, record.Envelope{})
 		if err != nil {
 			return err
 		}
 		request := route.StoreRequest{TTLMillis: opts.ttl.Milliseconds(), StampMS: time.Now().UnixMilli()}
 		request.Data = string(make([]byte, opts.bytes))
-		return app.print(estimateRecord(request, difficulty, speed, workers))
+		return app.Print(estimateRecord(request, difficulty, speed, workers))
 	}
-	return filter(app, func(in record.Envelope) error {
+	return cli.Filter(app, func(in record.Envelope) error {
 		request, err := powRequest(in)
 		if err != nil {
 			return err
 		}
-		difficulty, err := app.chooseDifficulty(opts, in)
+		difficulty, err := chooseDifficulty(app, opts, in)
 		if err != nil {
 			return err
 		}
 		out := estimateRecord(request, difficulty, speed, workers)
 		out.Ref = in.Ref
-		return app.print(out)
+		return app.Print(out)
 	})
 }
 
 func checkPowFlags(opts *powOptions, args []string) error {
 	switch {
 	case opts.difficulty < 0:
-		return usageError(errors.New("--difficulty must be positive"))
+		return cli.UsageError(errors.New("--difficulty must be positive"))
 	case opts.workers < 0:
-		return usageError(errors.New("--workers must not be negative"))
+		return cli.UsageError(errors.New("--workers must not be negative"))
 	case opts.bytes < 0 || opts.bytes > 1<<20:
-		return usageError(fmt.Errorf("--bytes %d is not within 1 and %d", opts.bytes, 1<<20))
+		return cli.UsageError(fmt.Errorf("--bytes %d is not within 1 and %d", opts.bytes, 1<<20))
 	}
-	return onlyDash(args)
+	return cli.OnlyDash(args)
 }
 
 func powRecord(request route.StoreRequest, difficulty int64) record.Pow {

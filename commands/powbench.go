@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 )
@@ -18,18 +19,19 @@ type powBenchOptions struct {
 	duration time.Duration
 }
 
-func newPowBenchCommand(app *App) *cobra.Command {
+func newPowBenchCommand(app *cli.App) *cobra.Command {
 	opts := &powBenchOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "bench",
 		Short: "Measure how fast this machine does proof of work",
 		Long: "Measure every kernel that this processor can run, on one core and on all. The kernel 'crypto/sha512' is the\n" +
 			"yardstick, a plain loop over Go's SHA-512: ratio is how many times as fast as that on one core. All take turns,\n" +
 			"round by round, and what is printed are medians: other work on the machine disturbs the ratios little.",
-		Example: "  sessiontool pow bench --select '{kernel,workers,ratio}'",
-		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.benchPow(ctx, opts) }),
-	}
+		Examples: []string{"sessiontool pow bench --select '{kernel,workers,ratio}'"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePowBench},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowBench(ctx, app, opts) }),
+	})
 	cmd.Flags().IntVar(&opts.rounds, "rounds", 11, "how often each is measured")
 	cmd.Flags().DurationVar(&opts.duration, "duration", 50*time.Millisecond, "how long each is measured in a round")
 	return cmd
@@ -43,9 +45,9 @@ type powBench struct {
 	ratios  []float64 // to the yardstick on one core in the same round
 }
 
-func (app *App) benchPow(ctx context.Context, opts *powBenchOptions) error {
+func runPowBench(ctx context.Context, app *cli.App, opts *powBenchOptions) error {
 	if opts.rounds < 1 || opts.duration <= 0 {
-		return usageError(errors.New("--rounds and --duration must be positive"))
+		return cli.UsageError(errors.New("--rounds and --duration must be positive"))
 	}
 	benches := powBenches(runtime.GOMAXPROCS(0))
 	for range opts.rounds {
@@ -54,7 +56,7 @@ func (app *App) benchPow(ctx context.Context, opts *powBenchOptions) error {
 		}
 	}
 	for _, b := range benches {
-		if err := app.print(record.PowBench{
+		if err := app.Print(record.PowBench{
 			Type: record.TypePowBench, Kernel: b.kernel.Name(), Workers: b.workers,
 			HashesPerSecond: median(b.speeds), Ratio: median(b.ratios),
 		}); err != nil {

@@ -7,44 +7,55 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
 )
 
-func newPrekeyCommand(app *App) *cobra.Command {
+func newPrekeyCommand(app *cli.App) *cobra.Command {
 	var to string
-	bundle := &cobra.Command{
+	bundle := app.Command(cli.Spec{
 		Use:   "bundle",
 		Short: "Print the prekey bundle that a friend request carries",
 		Long: "Print the bundle from which a contact can start a session with this account: identity key, newest signed\n" +
 			"prekey with its signature, and a one-time prekey made for that contact. The same contact gets the same\n" +
 			"bundle until it has used it. data_base64 is the bundle as messages encode it.",
-		Example: "  sessiontool prekey bundle --for $BOB",
-		Args:    cobra.NoArgs,
-		RunE:    app.runE(func(ctx context.Context, _ []string) error { return app.printBundle(ctx, to) }),
-	}
+		Examples: []string{"sessiontool prekey bundle --for $BOB"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePrekeyBundle},
+		Exits:    cli.AccountExits().With(cli.Exits{record.ExitUsage: "not a Session ID"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, to) }),
+	})
 	bundle.Flags().StringVar(&to, "for", "", "Session ID of the contact (required)")
-	rotate := &cobra.Command{
-		Use: "rotate", Short: "Replace the signed prekey now", Args: cobra.NoArgs,
+	rotate := app.Command(cli.Spec{
+		Use:   "rotate",
+		Short: "Replace the signed prekey now",
 		Long: "Make a new signed prekey. That happens by itself every 48 hours. Old ones are kept for 30 days, so that\n" +
 			"requests on their way stay valid.",
-		Example: "  sessiontool prekey rotate",
-		RunE:    app.runE(app.rotatePrekey),
-	}
-	list := &cobra.Command{
-		Use: "list", Short: "Print the account's prekeys: signed ones, newest first, then unused one-time prekeys",
-		Args: cobra.NoArgs, Example: "  sessiontool prekey list",
-		RunE: app.runE(app.listPrekeys),
-	}
-	return parent("prekey", "Show, rotate and list prekeys", "", bundle, rotate, list)
+		Examples: []string{"sessiontool prekey rotate"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePrekey},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyRotate(ctx, app) }),
+	})
+	list := app.Command(cli.Spec{
+		Use:      "list",
+		Short:    "Print the account's prekeys: signed ones, newest first, then unused one-time prekeys",
+		Examples: []string{"sessiontool prekey list"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypePrekey},
+		Exits:    cli.AccountExits(),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyList(ctx, app) }),
+	})
+	return cli.Parent("prekey", "Show, rotate and list prekeys", "", bundle, rotate, list)
 }
 
-func (app *App) printBundle(ctx context.Context, to string) error {
+func runPrekeyBundle(ctx context.Context, app *cli.App, to string) error {
 	if to == "" {
-		return usageError(fmt.Errorf("--for is required"))
+		return cli.UsageError(fmt.Errorf("--for is required"))
 	}
-	a, contact, err := app.openContact(ctx, to)
+	a, contact, err := openContact(ctx, app, to)
 	if err != nil {
 		return err
 	}
@@ -53,7 +64,7 @@ func (app *App) printBundle(ctx context.Context, to string) error {
 		return err
 	}
 	encoded := message.Content{Bundle: &bundle}.Marshal()
-	return app.print(record.PrekeyBundle{
+	return app.Print(record.PrekeyBundle{
 		Type: record.TypePrekeyBundle, Account: a.Name(), SessionID: a.ID().String(), For: contact.String(),
 		IdentityKey: bundle.IdentityKey.String(), SignedPrekeyID: bundle.SignedPrekeyID,
 		SignedPrekey: bundle.SignedPrekey.String(), Signature: fmt.Sprintf("%x", bundle.Signature[:]),
@@ -62,8 +73,8 @@ func (app *App) printBundle(ctx context.Context, to string) error {
 	})
 }
 
-func (app *App) rotatePrekey(ctx context.Context, _ []string) error {
-	a, err := app.openAccount(ctx)
+func runPrekeyRotate(ctx context.Context, app *cli.App) error {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,11 +82,11 @@ func (app *App) rotatePrekey(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return app.print(prekeyRecord(a, made))
+	return app.Print(prekeyRecord(a, made))
 }
 
-func (app *App) listPrekeys(ctx context.Context, _ []string) error {
-	a, err := app.openAccount(ctx)
+func runPrekeyList(ctx context.Context, app *cli.App) error {
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +95,7 @@ func (app *App) listPrekeys(ctx context.Context, _ []string) error {
 		return err
 	}
 	for _, prekey := range prekeys {
-		if err := app.print(prekeyRecord(a, prekey)); err != nil {
+		if err := app.Print(prekeyRecord(a, prekey)); err != nil {
 			return err
 		}
 	}

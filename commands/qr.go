@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"sessiontool/lib/qrcode"
+	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/picture"
 )
 
 // qrFlags say where the QR code of a Session ID goes, besides its record.
@@ -17,15 +18,15 @@ type qrFlags struct {
 }
 
 // draw draws what the flags ask for. People look at stderr, for stdout carries records only.
-func (q *qrFlags) draw(streams Streams, text string) error {
-	encode := map[string]func(qrcode.Code) []byte{".png": qrcode.Code.PNG, ".svg": qrcode.Code.SVG}[strings.ToLower(filepath.Ext(q.file))]
+func (q *qrFlags) draw(streams cli.Streams, text string) error {
+	encode := map[string]func(picture.QR) []byte{".png": picture.QR.PNG, ".svg": picture.QR.SVG}[strings.ToLower(filepath.Ext(q.file))]
 	if q.file != "" && encode == nil {
-		return usageError(fmt.Errorf("--qr-file %s is neither .png nor .svg", q.file))
+		return cli.UsageError(fmt.Errorf("--qr-file %s is neither .png nor .svg", q.file))
 	}
 	if !q.terminal && q.file == "" {
 		return nil
 	}
-	code, err := qrcode.Encode(text)
+	code, err := picture.EncodeQR(text)
 	if err != nil {
 		return err
 	}

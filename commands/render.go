@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
@@ -45,15 +46,15 @@ func requestRecord(a *account.Account, r account.FriendRequest) record.FriendReq
 
 // printEvent prints what an event looks like on stdout. The first message of a stranger is announced by a friend_request
 // record with the same id.
-func (app *App) printEvent(a *account.Account, e account.Event, duplicate bool) error {
+func printEvent(app *cli.App, a *account.Account, e account.Event, duplicate bool) error {
 	if e.Asks {
 		request := e
 		request.State = account.StateReceived
-		if err := app.print(eventRequestRecord(a, request, duplicate)); err != nil {
+		if err := app.Print(eventRequestRecord(a, request, duplicate)); err != nil {
 			return err
 		}
 	}
-	return app.print(eventRecord(a, e, duplicate))
+	return app.Print(eventRecord(a, e, duplicate))
 }
 
 // eventRecord returns the record of an event.
@@ -85,7 +86,7 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
 		}
 	case account.EventFailure:
-		problem := record.NewError(e.Code, firstLine(e.Text))
+		problem := record.NewError(e.Code, cli.FirstLine(e.Text))
 		problem.MessageHash, problem.From = e.Hash, from
 		return problem
 	}

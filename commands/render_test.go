@@ -7,13 +7,6 @@ import (
 	"sessiontool/lib/record"
 )
 
-// A record's message is one line, and the same in every build.
-func TestFirstLine(t *testing.T) {
-	if got, want := firstLine("proto:\u00a0cannot parse\nat all"), "proto: cannot parse; at all"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 // What came with a message and is not here, or was asked for and is not done, is not passed over in silence.
 func TestNotices(t *testing.T) {
 	const files = "2 files came with this message; sessiontool does not fetch files"

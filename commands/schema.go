@@ -6,31 +6,36 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
 
-func newSchemaCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+func newSchemaCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
 		Use:   "schema [RECORD...]",
 		Short: "Print the JSON Schemas of records",
 		Long: "Print the JSON Schema (draft 2020-12) of each record that is named, or of all. They are made from the code that\n" +
 			"prints the records. Unknown fields are allowed: within a major version fields are added. 'sessiontool help\n" +
 			"records' shows the same for people.",
-		Example: "  sessiontool schema message --pretty --select schema > message.schema.json\n" +
-			"  sessiontool schema --select name",
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		Examples: []string{
+			"sessiontool schema message --pretty --select schema > message.schema.json",
+			"sessiontool schema --select name",
+		},
+		Complete: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, kind := range record.Kinds {
 				names = append(names, cobra.CompletionWithDesc(kind.Name, kind.Summary))
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: app.runE(func(_ context.Context, args []string) error { return app.printSchemas(args) }),
-	}
+		Prints: []string{record.TypeSchema},
+		Exits:  cli.Exits{record.ExitUsage: "no such record"},
+		Run:    app.Run(func(_ context.Context, args []string) error { return runSchema(app, args) }),
+	})
 }
 
-func (app *App) printSchemas(names []string) error {
+func runSchema(app *cli.App, names []string) error {
 	kinds := record.Kinds
 	if len(names) > 0 {
 		kinds = nil
@@ -38,7 +43,7 @@ func (app *App) printSchemas(names []string) error {
 	for _, name := range names {
 		kind, ok := record.KindOf(name)
 		if !ok {
-			return usageError(fmt.Errorf("there is no record %q: see 'sessiontool schema --select name'", name))
+			return cli.UsageError(fmt.Errorf("there is no record %q: see 'sessiontool schema --select name'", name))
 		}
 		kinds = append(kinds, kind)
 	}
@@ -47,7 +52,7 @@ func (app *App) printSchemas(names []string) error {
 		if err != nil {
 			return err
 		}
-		if err := app.print(record.Schema{
+		if err := app.Print(record.Schema{
 			Type: record.TypeSchema, Name: kind.Name, Summary: kind.Summary, Input: kind.Input, Output: kind.Output, Schema: made,
 		}); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 )
 
@@ -24,7 +25,7 @@ const clockOffset = "TEST_CLOCK_OFFSET"
 
 // sessiontool is the program, under observation.
 func sessiontool() {
-	streams := crashing(System())
+	streams := crashing(cli.System())
 	if off, err := time.ParseDuration(os.Getenv(clockOffset)); err == nil {
 		streams.Now = func() time.Time { return time.Now().Add(off) }
 	}
@@ -59,7 +60,7 @@ func scriptEnvironment(env *testscript.Env, seed string) error {
 	home := filepath.Join(env.WorkDir, "home")
 	env.Defer(func() {
 		var out bytes.Buffer
-		Main([]string{"devnet", "down"}, Streams{
+		Main([]string{"devnet", "down"}, cli.Streams{
 			In: &out, Out: &out, Err: &out, Env: func(name string) string { return map[string]string{"HOME": home}[name] },
 		})
 	})

@@ -12,6 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/tidwall/gjson"
 	"go.etcd.io/bbolt"
+
+	"sessiontool/commands/internal/cli"
 )
 
 // setFrom sets a variable to what a gjson path selects of the last command's stdout, taken as a list of records:
@@ -106,7 +108,7 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 
 // crashing makes the process kill itself at the commit of the keystore that CRASH_AT counts, if it is set: "3 before
 // commit" is the third time that this stage is reached. What was printed until then is all that anybody has of it.
-func crashing(streams Streams) Streams {
+func crashing(streams cli.Streams) cli.Streams {
 	number, stage, found := strings.Cut(os.Getenv("CRASH_AT"), " ")
 	if !found {
 		return streams

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -38,15 +39,15 @@ func (d *draftFlags) add(flags *pflag.FlagSet) {
 const protocolAuto = "auto"
 
 // each hands the draft of the flags to do or, if there is none, every draft of stdin.
-func (d *draftFlags) each(app *App, args []string, do func(account.Draft) error) error {
+func (d *draftFlags) each(app *cli.App, args []string, do func(account.Draft) error) error {
 	if d.protocol != protocolAuto && !account.Protocol(d.protocol).Known() {
-		return usageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
+		return cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
 	}
 	if d.to == "" && d.text == "" {
-		if err := onlyDash(args); err != nil {
+		if err := cli.OnlyDash(args); err != nil {
 			return err
 		}
-		return filter(app, func(in record.Draft) error {
+		return cli.Filter(app, func(in record.Draft) error {
 			if in.Protocol == "" {
 				in.Protocol = d.protocol
 			}
@@ -58,10 +59,10 @@ func (d *draftFlags) each(app *App, args []string, do func(account.Draft) error)
 		})
 	}
 	if d.to == "" {
-		return usageError(errors.New("--text needs --to"))
+		return cli.UsageError(errors.New("--text needs --to"))
 	}
 	if len(args) > 0 {
-		return usageError(errors.New("drafts come from the flags or from stdin, not from both"))
+		return cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
 	}
 	draft, err := parseDraft(record.Draft{
 		To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref, Protocol: d.protocol,
@@ -72,26 +73,18 @@ func (d *draftFlags) each(app *App, args []string, do func(account.Draft) error)
 	return do(draft)
 }
 
-// onlyDash accepts no argument or "-", which means stdin.
-func onlyDash(args []string) error {
-	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
-		return usageError(fmt.Errorf("unexpected argument %q", args[0]))
-	}
-	return nil
-}
-
 func parseDraft(in record.Draft) (account.Draft, error) {
 	to, err := sessionid.Parse(in.To)
 	if err != nil {
 		return account.Draft{}, err
 	}
 	if in.TimestampMS < 0 {
-		return account.Draft{}, fmt.Errorf("%w: timestamp_ms is negative", errBadInput)
+		return account.Draft{}, fmt.Errorf("%w: timestamp_ms is negative", cli.ErrBadInput)
 	}
 	draft := account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}
 	if in.Protocol != "" && in.Protocol != protocolAuto {
 		if draft.Protocol = account.Protocol(in.Protocol); !draft.Protocol.Known() {
-			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, 2020 or today", errBadInput, in.Protocol)
+			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, 2020 or today", cli.ErrBadInput, in.Protocol)
 		}
 	}
 	return draft, nil
@@ -100,10 +93,10 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 // sealFunc makes a message of a draft.
 type sealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
 
-// seal makes a message of a draft for the network in use. If nobody tells which that is, what an account knows of the
+// sealDraft makes a message of a draft for the network in use. If nobody tells which that is, what an account knows of the
 // recipient has to do.
-func (app *App) seal(ctx context.Context, a *account.Account, draft account.Draft, seal sealFunc) (account.Outgoing, error) {
-	client, unknown := app.openNetwork()
+func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft, seal sealFunc) (account.Outgoing, error) {
+	client, unknown := app.OpenNetwork()
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
@@ -133,15 +126,15 @@ func (s *storeFlags) add(flags *pflag.FlagSet) {
 	flags.Int64Var(&s.maxDifficulty, "max-difficulty", route.DefaultMaxDifficulty, "refuse more proof of work than this")
 }
 
-func (s *storeFlags) options(app *App) (route.Options, error) {
+func (s *storeFlags) options(app *cli.App) (route.Options, error) {
 	if s.quorum < 1 || s.quorum > 3 {
-		return route.Options{}, usageError(fmt.Errorf("--quorum %d is not 1, 2 or 3", s.quorum))
+		return route.Options{}, cli.UsageError(fmt.Errorf("--quorum %d is not 1, 2 or 3", s.quorum))
 	}
 	if s.workers < 0 {
-		return route.Options{}, usageError(errors.New("--workers must not be negative"))
+		return route.Options{}, cli.UsageError(errors.New("--workers must not be negative"))
 	}
 	return route.Options{
-		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.progress("proof of work").show,
+		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.Progress("proof of work").Show,
 	}, nil
 }
 
@@ -159,10 +152,10 @@ func (r *routeFlags) add(flags *pflag.FlagSet) {
 // options completes the options of a router.
 func (r *routeFlags) options(options route.Options) (route.Options, error) {
 	if r.route != "auto" && r.route != record.RouteSync && r.route != record.RouteAsync {
-		return options, usageError(fmt.Errorf("--route %q is not auto, sync or async", r.route))
+		return options, cli.UsageError(fmt.Errorf("--route %q is not auto, sync or async", r.route))
 	}
 	if r.ackTimeout < time.Millisecond || r.ackTimeout > rpc.MaxWait {
-		return options, usageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, rpc.MaxWait))
+		return options, cli.UsageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, rpc.MaxWait))
 	}
 	options.OnlyAsync, options.AckTimeout = r.route == record.RouteAsync, r.ackTimeout
 	return options, nil
@@ -174,9 +167,9 @@ type sendOptions struct {
 	routeFlags
 }
 
-func newSendCommand(app *App) *cobra.Command {
+func newSendCommand(app *cli.App) *cobra.Command {
 	opts := &sendOptions{}
-	cmd := &cobra.Command{
+	cmd := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Send texts to friends, and to phones",
 		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
@@ -192,17 +185,31 @@ func newSendCommand(app *App) *cobra.Command {
 			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
 			"recipient's swarm have signed to have the message.\n\n" +
 			"Each draft gets a receipt or an error record, in order.",
-		Example: "  sessiontool send --to $BOB --text 'disk is full'\n" +
-			"  echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
-		RunE: app.runE(func(ctx context.Context, args []string) error { return app.runSend(ctx, opts, args) }),
-	}
+		Examples: []string{
+			"sessiontool send --to $BOB --text 'disk is full'",
+			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
+		},
+		Reads:  []string{record.NameDraft},
+		Prints: []string{record.TypeReceipt},
+		Exits: cli.Exits{
+			record.ExitUsage:     "bad draft",
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "not a friend",
+			record.ExitTemporary: "not sent yet",
+			record.ExitRefused:   "",
+			record.ExitAuth:      "the keystore does not open",
+			record.ExitClock:     "",
+			record.ExitLocked:    "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
+	})
 	opts.draftFlags.add(cmd.Flags())
 	opts.storeFlags.add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
 	return cmd
 }
 
-func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) error {
+func runSend(ctx context.Context, app *cli.App, opts *sendOptions, args []string) error {
 	options, err := opts.storeFlags.options(app)
 	if err == nil {
 		options, err = opts.routeFlags.options(options)
@@ -210,7 +217,7 @@ func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) e
 	if err != nil {
 		return err
 	}
-	return app.sendDrafts(ctx, &opts.draftFlags, options, args,
+	return sendDrafts(ctx, app, &opts.draftFlags, options, args,
 		func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 			draft.OnlySync = opts.route == record.RouteSync
 			return a.Send(ctx, draft)
@@ -218,7 +225,7 @@ func (app *App) runSend(ctx context.Context, opts *sendOptions, args []string) e
 }
 
 // sendDrafts seals each draft into the outbox, sends it and prints its receipt.
-func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options route.Options, args []string,
+func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, args []string,
 	seal sealFunc) error {
 	var a *account.Account
 	var router *route.Router
@@ -226,18 +233,18 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options rout
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error
-			if a, router, err = app.openRouter(ctx, options); err != nil {
+			if a, router, err = app.OpenRouter(ctx, options); err != nil {
 				return err
 			}
 		}
-		out, err := app.seal(ctx, a, draft, seal)
+		out, err := sealDraft(ctx, app, a, draft, seal)
 		if err != nil {
 			return err
 		}
 		out, receipt, err := router.SendDraft(ctx, out, draft)
-		return app.finish(ctx, a, out, receipt, err)
+		return finish(ctx, app, a, out, receipt, err)
 	})
-	if err != nil || router == nil || app.printer.failed {
+	if err != nil || router == nil || app.Failed() {
 		return err
 	}
 	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them
@@ -247,17 +254,17 @@ func (app *App) sendDrafts(ctx context.Context, drafts *draftFlags, options rout
 }
 
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.
-func (app *App) sendOutgoing(ctx context.Context, a *account.Account, router *route.Router, out account.Outgoing) error {
+func sendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router *route.Router, out account.Outgoing) error {
 	receipt, err := router.Send(ctx, out)
-	return app.finish(ctx, a, out, receipt, err)
+	return finish(ctx, app, a, out, receipt, err)
 }
 
 // finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
-func (app *App) finish(ctx context.Context, a *account.Account, out account.Outgoing, receipt record.Receipt, err error) error {
+func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt record.Receipt, err error) error {
 	if err != nil {
 		return err
 	}
-	if err := app.print(receipt); err != nil {
+	if err := app.Print(receipt); err != nil {
 		return err
 	}
 	return a.Finish(context.WithoutCancel(ctx), out.Seq)

@@ -10,8 +10,6 @@ import (
 
 const helloWorld = `package main
 
-import "fmt"
-
 func main() { fmt.Println("hello, world") }
 `
 

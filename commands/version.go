@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 )
 
@@ -15,17 +16,20 @@ var (
 	revision string
 )
 
-func newVersionCommand(app *App) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Example: "  sessiontool version --select version",
-		RunE: app.runAtOnce(func() error {
-			return app.print(record.Version{
+func newVersionCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
+		Use:      "version",
+		Short:    "Print the version",
+		Examples: []string{"sessiontool version --select version"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeVersion},
+		Run: app.RunAtOnce(func() error {
+			return app.Print(record.Version{
 				Type: record.TypeVersion, Version: version, Commit: commit(), Go: runtime.Version(),
 				Platform: runtime.GOOS + "/" + runtime.GOARCH,
 			})
 		}),
-	}
+	})
 }
 
 // commit is the revision that the binary was built from, where the build knows it.

@@ -112,7 +112,7 @@ func Create(ctx context.Context, store *keystore.Store, env Environment, name, d
 	return a, nil
 }
 
-// newRegistrationID draws the 14-bit number that Signal's protocol gives an installation (client notes, section 1).
+// newRegistrationID draws the 14-bit number that Signal's protocol gives an installation (signal-2020.md section 1.1).
 func newRegistrationID(random io.Reader) (uint32, error) {
 	var b [2]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
@@ -172,7 +172,7 @@ func (a *Account) Sign(message []byte) [64]byte { return a.keys.Sign(message) }
 func (a *Account) Mnemonic() string { return mnemonic.Encode(sessionid.Seed(a.id.Seed)) }
 
 // Bundle returns the prekey bundle for a contact, making its one-time prekey if there is none yet: a contact always
-// gets the same one until it has used it (client notes, section 6).
+// gets the same one until it has used it (signal-2020.md section 6.1).
 func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh.Bundle, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		bundle, err = a.bundleFor(tx, contact)

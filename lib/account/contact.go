@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// State is how far two people have come with each other (client notes, section 5).
+// State is how far two people have come with each other (signal-2020.md section 5.2).
 type State int
 
 // The friend states. Expired is a request of ours that went unanswered for RequestPatience.
@@ -30,7 +30,7 @@ func (s State) String() string {
 	return [...]string{"none", "sent", "received", "friends", "expired"}[s]
 }
 
-// RequestPatience is how long a friend request of ours waits before it counts as expired (client notes, section 5).
+// RequestPatience is how long a friend request of ours waits before it counts as expired (signal-2020.md section 5.2).
 const RequestPatience = 72 * time.Hour
 
 // request is a friend request as it is remembered. Bundle is the other side's prekey bundle as message encodes it,

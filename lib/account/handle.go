@@ -8,7 +8,7 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// handleRequest acts on a friend request whose bundle is its sender's (client notes, section 5):
+// handleRequest acts on a friend request whose bundle is its sender's (signal-2020.md section 5.3):
 //
 //   - from a stranger it waits to be accepted or declined;
 //   - if we have asked too, both are friends at once;

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// rotateAfter is the age at which a signed prekey is replaced (client notes, section 6).
+	// rotateAfter is the age at which a signed prekey is replaced (signal-2020.md section 6.2).
 	rotateAfter = 48 * time.Hour
 	// keepPrekeys is how many signed prekeys are kept whatever their age, and keepPrekeysFor how long the others are.
 	// The 2020 client forgets them after 7 days. People who read requests weekly from cron would then accept with a
@@ -196,8 +196,8 @@ func deleteOneTimePrekey(tx *keystore.Tx, id uint32, contact sessionid.ID) error
 }
 
 // prekeys answers the ratchet's questions about prekeys within one transaction, for one message. A one-time prekey is
-// found only by the contact that it was made for, and a message that starts a session must name one (client notes,
-// section 5: the gate on the first PreKeyWhisperMessage).
+// found only by the contact that it was made for, and a message that starts a session must name one
+// (signal-2020.md section 5.5: the gate on the first PreKeyWhisperMessage).
 type prekeys struct {
 	tx     *keystore.Tx
 	sender sessionid.ID

@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/message"
 )
 
-// This file reads messages of today as the notes describe them (client notes, section 14), from the data of a store
+// This file reads messages of today as they are specified (session-v1.md section 3), from the data of a store
 // request to the text, with none of the packages that make them.
 
 // tlv is one protobuf message: by field number, the values that it has, varints as 8 little-endian bytes.

@@ -137,7 +137,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 }
 
 // control seals a message that says nothing but that its sender is there, and puts it into the outbox for owner. It
-// completes a friend request, and tells a peer that a session works (client notes, sections 4 and 5).
+// completes a friend request, and tells a peer that a session works (signal-2020.md sections 4.4 and 5.4).
 func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgoing, error) {
 	out := Outgoing{Kind: KindControl, To: to, TTLMillis: controlTTL, Digest: acceptance(to)}
 	if err := a.sealRatcheted(tx, &out, message.Background()); err != nil {

@@ -10,7 +10,8 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// StatusFreshFor is how long an online status is believed, and how long the network keeps a message that tells it.
+// StatusFreshFor is how long an online status is believed, and how long the network keeps a message that tells it
+// (sync-route.md section 7).
 const StatusFreshFor = 24 * time.Hour
 
 // Status is what a contact said last about being online. Node is the Ed25519 key, in lower-case hex, of the service

@@ -12,10 +12,10 @@ import (
 	"sessiontool/lib/sealedbox"
 )
 
-// What follows is today's protocol (client notes, section 14). It has no friend requests of its own: the first message of
-// somebody unknown is one, which today's clients call a message request, and which is accepted with a message that says
-// so or, just as well, with an answer. So the friend states mean the same as in the protocol of 2020, but that nobody
-// has to wait for them in order to write.
+// What follows is today's protocol (session-v1.md section 6). It has no friend requests of its own: the first message
+// of somebody unknown is one, which today's clients call a message request, and which is accepted with a message that
+// says so or, just as well, with an answer. So the friend states mean the same as in the protocol of 2020, but that
+// nobody has to wait for them in order to write.
 
 // sealBox encrypts content with today's protocol and fills in out. The content gets the envelope's timestamp, without
 // which some clients take no message.

@@ -218,7 +218,7 @@ func compareEvent(t *testing.T, name string, opened Opened, recorded []recordedE
 	}
 }
 
-// stateOf translates the client's number (client notes, section 5).
+// stateOf translates the client's number (signal-2020.md section 5.2).
 func stateOf(t *testing.T, number int) State {
 	t.Helper()
 	states := []State{StateNone, StateNone, StateSent, StateReceived, StateFriends, StateExpired}

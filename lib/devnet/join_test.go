@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/node"
+	nodestore "sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -77,7 +78,7 @@ func TestJoinTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { mustClose(t, first) })
-	if _, err := join(); !errors.Is(err, node.ErrInUse) {
+	if _, err := join(); !errors.Is(err, nodestore.ErrInUse) {
 		t.Errorf("a second node in the folder: %v, want ErrInUse", err)
 	}
 	info := first.Info()

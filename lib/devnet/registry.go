@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
-	"sessiontool/lib/node"
+	nodestore "sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -73,7 +73,7 @@ func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, 
 		return nil, err
 	default:
 		if err := json.Unmarshal(data, &r.state); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", node.ErrFolder, path, err)
+			return nil, fmt.Errorf("%w: %s: %w", nodestore.ErrFolder, path, err)
 		}
 	}
 	r.hash = r.state.blockHash()

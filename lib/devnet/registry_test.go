@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	nodestore "sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -149,7 +150,7 @@ func TestRegistryIsKept(t *testing.T) {
 	if err := os.WriteFile(r.path, []byte(`{"port":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadRegistry(r.path, 2, r.now); !errors.Is(err, node.ErrFolder) {
+	if _, err := loadRegistry(r.path, 2, r.now); !errors.Is(err, nodestore.ErrFolder) {
 		t.Errorf("half a registry: %v, want ErrFolder", err)
 	}
 }
@@ -195,7 +196,8 @@ type listAnswer struct {
 	Result  rpc.NodeList
 }
 
-// What clients of 2020 and of today send, and what they need (client notes, sections 2 and 14; today's notes).
+// What clients of 2020 and of today send, and what they need (signal-2020.md section 2.3; session-v1.md section 8;
+// storage-2.8.md section 10).
 func TestSeedAnswers(t *testing.T) {
 	r := newRegistry(t, 5)
 	for i := range 3 {

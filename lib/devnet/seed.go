@@ -22,8 +22,8 @@ const (
 	codeParams = -32602
 )
 
-// methodAllServiceNodes is one more name of rpc.MethodServiceNodes, as rpc.EndpointServiceNodes is (today's notes,
-// section 10).
+// methodAllServiceNodes is one more name of rpc.MethodServiceNodes, as rpc.EndpointServiceNodes is
+// (storage-2.8.md section 10).
 const methodAllServiceNodes = "get_all_service_nodes"
 
 // rpcError is the error member of an answer.
@@ -32,8 +32,8 @@ type rpcError struct {
 	Message string `json:"message"`
 }
 
-// newSeedServer serves the registry as a seed node serves the list of the real network: POST /json_rpc (client notes,
-// sections 2 and 14; node notes, section 10), and takes registrations besides.
+// newSeedServer serves the registry as a seed node serves the list of the real network: POST /json_rpc
+// (signal-2020.md section 2.3; session-v1.md section 8; storage-2.0.md section 10), and takes registrations besides.
 func newSeedServer(registry *registry, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+rpc.SeedPath, registry.serve)

@@ -1,6 +1,6 @@
 // Package envelope packs an encrypted message for the store and unpacks what the store returns: an Envelope inside
 // a WebSocketMessage inside base64, as Session clients of 2020 write them and, with less in them, today's still do
-// (client notes, sections 3 and 14).
+// (signal-2020.md section 3; session-v1.md section 2).
 //
 // It promises that packing reproduces the clients' bytes, that unpacking takes any order of fields and skips
 // unknown ones as their decoders do, and that what is unpacked has one of the known types and a sender where its
@@ -22,7 +22,7 @@ import (
 	"sessiontool/proto/wirepb"
 )
 
-// MaxDataText is the longest data text, in bytes of base64, that a node stores (node notes, section 2).
+// MaxDataText is the longest data text, in bytes of base64, that a node stores (storage-2.0.md section 2.3).
 const MaxDataText = 102400
 
 // MaxData is what MaxDataText leaves for the bytes that the text encodes: 76800, without a padding character.
@@ -126,7 +126,7 @@ const (
 const (
 	verb         = "PUT"
 	path         = "/api/v1/message"
-	sourceDevice = 1 // always (client notes, section 3)
+	sourceDevice = 1 // always (signal-2020.md section 3.1)
 )
 
 // Marshal encodes the envelope alone, in the order of fields in which the clients write them: 1, 2, 7, 5, 8.

@@ -115,7 +115,7 @@ func TestRecordedConversations(t *testing.T) {
 	}
 }
 
-// Today's clients write the same envelope without sourceDevice and with request id 0 (client notes, section 14).
+// Today's clients write the same envelope without sourceDevice and with request id 0 (session-v1.md section 2.1).
 func TestRecordedEnvelopesOfToday(t *testing.T) {
 	var file struct {
 		Messages []struct {

@@ -1,5 +1,5 @@
 // Package message builds and reads Content, what is inside the encryption of every message, and the padding around it
-// (client notes, sections 3, 4 and 14).
+// (signal-2020.md sections 3.3 and 4; session-v1.md sections 4 and 5).
 //
 // It promises that what it builds is, byte for byte, what Session Desktop 1.0 builds, or what today's clients read; that
 // it reads what both write, in the client's order of precedence; and that it tells apart what it does not support from
@@ -208,14 +208,14 @@ func Text(text, displayName string, profileKey []byte) Content {
 }
 
 // FriendRequest is a Text that brings the sender's bundle along, so that the receiver can answer in a session
-// (client notes, section 5).
+// (signal-2020.md section 5.2).
 func FriendRequest(text, displayName string, profileKey []byte, bundle x3dh.Bundle) Content {
 	content := Text(text, displayName, profileKey)
 	content.Bundle = &bundle
 	return content
 }
 
-// Reset asks the receiver to drop the session and to build another one from bundle (client notes, section 5).
+// Reset asks the receiver to drop the session and to build another one from bundle (signal-2020.md section 5.6).
 func Reset(bundle x3dh.Bundle) Content {
 	return Content{Body: Data{Text: endSessionText, Flags: EndSession}, Bundle: &bundle}
 }
@@ -226,7 +226,7 @@ func OnlineStatus(address string, port uint16) Content {
 }
 
 // Background is the online status of somebody who cannot be reached. Clients send it where only the message
-// itself matters: to accept a friend request and to confirm a session (client notes, section 5).
+// itself matters: to accept a friend request and to confirm a session (signal-2020.md section 5.4).
 func Background() Content {
 	return Content{Body: Online{}}
 }

@@ -10,8 +10,8 @@ import (
 	"sessiontool/proto/wirepb"
 )
 
-// Extension is what the synchronous route needs beside Body. It travels in a field of our own, which other clients
-// skip: next to a LokiAddressMessage they would ignore the text.
+// Extension is what the synchronous route needs beside Body (sync-route.md section 2). It travels in a field of our own,
+// which other clients skip: next to a LokiAddressMessage they would ignore the text.
 type Extension struct {
 	// Status is the sender's online status at StatusTimestampMS (milliseconds since 1970), or nil. An envelope's
 	// timestamp would not do: nothing vouches for it, and drafts choose any.
@@ -34,7 +34,7 @@ type Acknowledgement [sha256.Size]byte
 const ackLabel = "acknowledge"
 
 // Acknowledge makes the acknowledgement of a message from its store data (base64): HMAC-SHA256 over the label
-// "acknowledge" and the SHA-256 of the data.
+// "acknowledge" and the SHA-256 of the data (sync-route.md section 3).
 func (k AckKey) Acknowledge(data string) Acknowledgement {
 	sum := sha256.Sum256([]byte(data))
 	mac := hmac.New(sha256.New, k[:])

@@ -8,7 +8,7 @@ import (
 
 const (
 	// MaxTextBytes is the longest text that surely fits into a store request, in bytes of UTF-8. A node stores
-	// 102400 characters of base64 (node notes, section 2), which are 76800 bytes; 1800 of them are kept for what
+	// 102400 characters of base64 (storage-2.0.md section 2.3), which are 76800 bytes; 1800 of them are kept for what
 	// may stand around a text: names, keys and numbers at their largest, the prekey bundle, our extension,
 	// the padding, a PreKeyWhisperMessage or a friend request's cipher, sealed sender, the envelope.
 	MaxTextBytes = 75000

@@ -64,7 +64,7 @@ const (
 	fieldPadding = 1
 )
 
-// deviceID is the only one there is (client notes, section 6).
+// deviceID is the only one there is (signal-2020.md section 4.1).
 const deviceID = 1
 
 // Marshal encodes the content as the clients do: fields in the order of their numbers, empty ones left out, but for

@@ -93,7 +93,7 @@ func TestEveryKindBothWays(t *testing.T) {
 	}
 }
 
-// Of several things to say, clients act on the first of this list (client notes, section 4).
+// Of several things to say, clients act on the first of this list (signal-2020.md section 4.2).
 func TestPrecedence(t *testing.T) {
 	wire := &wirepb.Content{
 		LokiAddressMessage:   &wirepb.LokiAddressMessage{Type: wirepb.LokiAddressMessage_HOST_UNREACHABLE.Enum()},

@@ -14,8 +14,8 @@ const (
 var ErrPadding = errors.New("invalid padding")
 
 // Pad returns content || 80 || 00*, up to the next multiple of 160 bytes less one, so that the length tells little
-// about the text. It goes around a Content before the ratchet or the friend request's cipher (client notes, section
-// 3).
+// about the text. It goes around a Content before the ratchet or the friend request's cipher
+// (signal-2020.md section 3.3).
 func Pad(content []byte) []byte {
 	blocks := (len(content) + 2 + paddingBlock - 1) / paddingBlock
 	padded := make([]byte, blocks*paddingBlock-1)

@@ -25,13 +25,13 @@ var (
 	ErrMalformed = errors.New("message content is malformed")
 	// ErrEmpty reports a Content with neither a bundle nor anything known to say.
 	ErrEmpty = errors.New("message content is empty or of an unknown kind")
-	// ErrFlags reports a Data with flags of which none is known (client notes, section 4).
+	// ErrFlags reports a Data with flags of which none is known (signal-2020.md section 4.3).
 	ErrFlags = errors.New("message has unknown flags")
 )
 
 // Parse reads an unpadded Content. Of several things to say it takes the one that clients would act on: online
 // status, pairing, sync, data, null, call, receipts, typing, in this order; a bundle counts whatever else is there
-// (client notes, section 4). What today's clients alone say comes last. The error is one of this package's, with its
+// (signal-2020.md section 4.2). What today's clients alone say comes last. The error is one of this package's, with its
 // cause.
 func Parse(b []byte) (Content, error) {
 	var wire wirepb.Content

@@ -1,5 +1,5 @@
 // Package mnemonic writes a secret seed as words that a person can copy down, and reads them back: the coding of
-// Electrum and Monero with a checksum word, in English (client notes, section 1).
+// Electrum and Monero with a checksum word, in English (signal-2020.md section 1.2).
 //
 // It promises that every text that Decode accepts stands for exactly one seed, that white space does not matter, and
 // that no error quotes a word, since the words are the secret. It is pure.

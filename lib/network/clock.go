@@ -257,8 +257,8 @@ func (c *Client) headerVoices(ctx context.Context) (voices []Voice, err error) {
 func halfway(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
 
 // A node of storage RPC 2.0 never says what time it is, but it refuses a message whose timestamp lies more than
-// rpc.MaxFutureMillis ahead of its clock, or whose time to live is over, before it looks at the proof of work (node
-// notes, section 2). The timestamps that it accepts are so a window that ends at its clock and rpc.MaxFutureMillis.
+// rpc.MaxFutureMillis ahead of its clock, or whose time to live is over, before it looks at the proof of work
+// (storage-2.0.md section 2.2). The timestamps that it accepts are so a window that ends at its clock and rpc.MaxFutureMillis.
 // limitVoices finds that end, with messages for an address that belongs to no one, whose proof is not valid: nothing
 // is stored.
 func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {

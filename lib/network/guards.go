@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// guardsWanted and guardsEnough are the 2020 client's (client notes, section 13).
+	// guardsWanted and guardsEnough are the 2020 client's (signal-2020.md section 13).
 	guardsWanted = 3
 	guardsEnough = 2
 	// guardTests bounds how many nodes are tried for guards at a time. If none of so many answers, the trouble is

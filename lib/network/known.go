@@ -7,8 +7,8 @@ import (
 	"sessiontool/lib/record"
 )
 
-// mainnetPins are the certificates of mainnet's seeds (today's notes, section 10), as SHA-256 in hex. They are good until
-// April 2033.
+// mainnetPins are the certificates of mainnet's seeds (storage-2.8.md section 10), as SHA-256 in hex. They are good
+// until April 2033.
 var mainnetPins = map[string]string{
 	"https://seed1.getsession.org:4443": "36ea0b253537988551ee856e4fd20d55011e9c8b27eaa2f34b8f32a0bdf04f2d",
 	"https://seed2.getsession.org:4443": "c5908dd4139acd96aedd1e45576597650809c8a5ea02af556d4853d45396e0e7",

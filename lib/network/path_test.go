@@ -8,7 +8,7 @@ import (
 	"sessiontool/lib/internal/puppet"
 )
 
-// The one thing that a path must never do; the 2020 client did it in 69 of 180 draws (client notes, section 13).
+// The one thing that a path must never do; the 2020 client did it in 69 of 180 draws (signal-2020.md section 13).
 func TestTargetIsNeverInItsPath(t *testing.T) {
 	for _, n := range []int{4, 5, 12} {
 		t.Run(fmt.Sprint(n, " nodes"), func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 const (
 	// maxAttempts bounds how many paths one request tries.
 	maxAttempts = 4
-	// roundTimeout is for one onion request: each relay waits 10 s for the next hop (node notes, section 7), so an
+	// roundTimeout is for one onion request: each relay waits 10 s for the next hop (storage-2.0.md section 7.4), so an
 	// honest guard has answered by then. A target that is asked to wait for something has rpc.MaxWait, which leaves the
 	// relays two seconds for the way.
 	roundTimeout = 15 * time.Second
@@ -113,7 +113,7 @@ func (g *Group) drop(target Key) {
 	delete(g.paths, target)
 }
 
-// pathError is an answer that some hop gave in clear instead of passing one on (node notes, section 7).
+// pathError is an answer that some hop gave in clear instead of passing one on (storage-2.0.md section 7.4).
 type pathError struct {
 	status int
 	text   string // the beginning of it

@@ -121,7 +121,7 @@ func parseSeedAnswer(body []byte) ([]Node, error) {
 	return nodes, nil
 }
 
-// parseSeedState reads one entry of get_n_service_nodes (node notes, section 10) leniently: seeds of different times
+// parseSeedState reads one entry of get_n_service_nodes (storage-2.0.md section 10) leniently: seeds of different times
 // write numbers as such or as text, and may leave out what was not asked for. An entry without keys or without a
 // place to reach it is no node; an address of 0.0.0.0 means that it is not known.
 func parseSeedState(raw json.RawMessage) (Node, bool) {

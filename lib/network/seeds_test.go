@@ -79,7 +79,7 @@ func TestOtherSeedsMayFail(t *testing.T) {
 	}
 }
 
-// A seed is asked for what a client needs, as the 2020 client asks (client notes, section 2).
+// A seed is asked for what a client needs, as the 2020 client asks (signal-2020.md section 2.3).
 func TestSeedRequest(t *testing.T) {
 	leakcheck.Check(t)
 	c := open(t, configOf(t, serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,7 @@ import (
 // swarmTries bounds how many nodes are asked for a swarm.
 const swarmTries = 5
 
-// SwarmTargets is how many members of a swarm a message is stored to and asked from (client notes, section 11).
+// SwarmTargets is how many members of a swarm a message is stored to and asked from (signal-2020.md section 11).
 const SwarmTargets = 3
 
 // Swarm returns the members of id's swarm: from the cache while that is fresh and has SwarmTargets members left, else

@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// Content types of answers. A 2020 client reads JSON only if the type is exactly this (client notes, section 2).
+// Content types of answers. A 2020 client reads JSON only if the type is exactly this (signal-2020.md section 2.1).
 const (
 	typeJSON = "application/json"
 	typeText = "text/plain"

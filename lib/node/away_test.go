@@ -2,9 +2,11 @@ package node
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -95,19 +97,20 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5, 9}, frozen(now))
 	alice := newUser(t, 5, 5, 9)
-	m := newTodayMessage(alice.pubKey(), 0, now.UnixMilli(), time.Hour.Milliseconds(), []byte("x"))
+	m := store.NewMessage28(alice.pubKey(), 0, now.UnixMilli(), time.Hour.Milliseconds(), []byte("x"))
 	for i := range 3 {
 		mustInsert(t, network.nodes[i].store, m)
 	}
-	buried := record{name: nameOf(m), life: life{version: uint64(now.UnixMilli()), expiration: m.expiration(), deleted: true}}
-	if got := network.pushed(network.nodes[3].keys, now, appendRecord(nil, buried)); got.body != `{"stored":0,"refused":1}` {
+	buried := store.Record{Name: store.NameOf(m), Version: store.Version{Number: uint64(now.UnixMilli()), Expiration: m.ExpirationMillis(), Deleted: true}}
+	if got := network.pushed(network.nodes[3].keys, now, store.AppendRecord(nil, buried)); got.body != `{"stored":0,"refused":1}` {
 		t.Errorf("a node of another swarm deletes: %v", got)
 	}
 	if got := network.texts(0, alice, 0, now); len(got) != 1 {
 		t.Errorf("now there is %q", got)
 	}
-	network.call(0, rpc.MethodDelete, alice.remove(m.hashText()))
-	network.stop(0)
+	network.stop(2) // before the deletion
+	network.call(0, rpc.MethodDelete, alice.remove(m.HashText()))
+	network.stop(0) // before node 2 comes back
 	// A member that has missed it gives its own to one that has not.
 	if got := network.pushedTo(1, network.nodes[2].keys, now, encode(m)); got.body != `{"stored":1,"refused":0}` {
 		t.Errorf("the message comes again: %v", got)
@@ -115,35 +118,10 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	if got := network.texts(1, alice, 0, now); len(got) != 0 {
 		t.Errorf("it is back: %q", got)
 	}
-	mustWrite(t, network.nodes[2].store, &undelete{newContent(m)})
-	with := network.nodes[1].members.view().peers[network.nodes[2].keys.Name()]
-	if found, _, err := network.nodes[1].compareWith(t.Context(), with); err != nil || found != 0 {
-		t.Errorf("comparing found %d (%v); want the deletion given", found, err)
-	}
-	if got := network.texts(2, alice, 0, now); len(got) != 0 {
+	network.restart(2)
+	eventually(t, "the deletion to reach the member that missed it", func() bool { return len(network.texts(2, alice, 0, now)) == 0 })
+	if got := network.texts(1, alice, 0, now); len(got) != 0 {
 		t.Errorf("after comparing there is %q", got)
-	}
-}
-
-// undelete makes a store as if it had missed a deletion.
-type undelete struct{ content }
-
-func (u *undelete) write(t tables) error {
-	p, _, err := t.find(u.name)
-	if err != nil {
-		return err
-	}
-	if err := t.drop(u.name, p); err != nil {
-		return err
-	}
-	_, err = t.create(u.content, life{expiration: p.expiration})
-	return err
-}
-
-func mustWrite(t *testing.T, s *store, entries ...entry) {
-	t.Helper()
-	if err := s.write(entries...); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -155,74 +133,36 @@ func (n *testNetwork) pushedTo(i int, from Keys, at time.Time, body []byte) repl
 	return n.do(i, http.MethodPost, PushPath, header, body)
 }
 
-// Deleted messages leave no trace when they would have expired, and neither do messages that were made to expire.
-func TestDeletedExpires(t *testing.T) {
-	s, now := newStore(t), time.Now()
-	messages := []message{
-		plain(owner(1), "a", now, time.Minute),
-		newTodayMessage(owner(1), 2, now.UnixMilli(), time.Minute.Milliseconds(), []byte("b")),
-	}
-	mustInsert(t, s, messages...)
-	for _, m := range messages {
-		mustWrite(t, s, &edit{name: nameOf(m), at: now.UnixMilli(), decide: func(l life) (life, bool) {
-			l.deleted, l.expiration = m.namespace == 2, l.expiration+1000
-			return l, true
-		}})
-	}
-	if got := entries(t, s); got != [4]int{1, 1, 2, 2} {
-		t.Errorf("buckets hold %v entries, want one message and two names", got)
-	}
-	if removed, err := s.sweep(t.Context(), now.Add(time.Minute).UnixMilli()); err != nil || removed != 0 {
-		t.Errorf("%d messages are removed too early (%v)", removed, err)
-	}
-	if removed, err := s.sweep(t.Context(), now.Add(time.Minute+time.Second).UnixMilli()); err != nil || removed != 2 {
-		t.Errorf("%d messages are removed (%v), want 2", removed, err)
-	}
-	if got := entries(t, s); got != [4]int{} {
-		t.Errorf("buckets hold %v entries after the sweep", got)
-	}
-}
-
-// Whatever the order in which nodes learn of the lives of a message, they end up with the same one.
-func TestOverrides(t *testing.T) {
-	lives := []life{
-		{expiration: 1}, {expiration: 2}, {version: 1, expiration: 1}, {version: 1, expiration: 1, deleted: true},
-		{version: 1, expiration: 2, deleted: true}, {version: 2, expiration: 1},
-	}
-	for i, a := range lives {
-		for k, b := range lives {
-			if got, want := b.overrides(a), k > i; got != want {
-				t.Errorf("%+v overrides %+v: %v, want %v", b, a, got, want)
-			}
-		}
-	}
-	if l := (life{version: 100}); l.next(50) != 101 || l.next(200) != 200 || l.next(-1) != 101 {
-		t.Errorf("after version 100 come %d, %d and %d", l.next(50), l.next(200), l.next(-1))
-	}
-}
-
 // Messages of all namespaces go to the swarm that they belong to, with the time that they have; deleted ones do not, and
 // what is known there already is not changed.
 func TestHandOverOfNamespaces(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
 	network := startNetwork(t, []swarm.SwarmID{a, b}, nil)
 	bob, now := newUser(t, b, a, b), time.Now()
-	private := newTodayMessage(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("private"))
-	gone := newTodayMessage(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("gone"))
-	known := newTodayMessage(bob.pubKey(), 3, now.UnixMilli(), time.Hour.Milliseconds(), []byte("known"))
+	private := store.NewMessage28(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("private"))
+	gone := store.NewMessage28(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("gone"))
+	known := store.NewMessage28(bob.pubKey(), 3, now.UnixMilli(), time.Hour.Milliseconds(), []byte("known"))
 	mustInsert(t, network.nodes[1].store, known)
 	mustInsert(t, network.nodes[0].store, private, gone, known)
 	later := now.Add(2 * time.Hour).UnixMilli()
-	for _, m := range []message{private, gone, known} {
-		mustWrite(t, network.nodes[0].store, &edit{name: nameOf(m), at: now.UnixMilli(), decide: func(l life) (life, bool) {
-			return life{expiration: later, deleted: m == gone}, true
-		}})
+	for _, m := range []store.Message{private, gone, known} {
+		found, err := network.nodes[0].store.InScope(bob.pubKey(), rpc.Scope{Namespace: m.Namespace}, now.UnixMilli())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = slices.DeleteFunc(found, func(h store.Summary) bool { return h.Name != store.NameOf(m) })
+		_, err = network.nodes[0].store.Edit(found, now.UnixMilli(), func(store.Summary, store.Version) (store.Version, bool) {
+			return store.Version{Expiration: later, Deleted: m == gone}, true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	network.nodes[0].handOver.again()
-	var found []held
+	var found []store.Summary
 	eventually(t, "the messages to be handed over", func() bool {
 		var err error
-		found, err = network.nodes[1].store.inScope(bob.pubKey(), rpc.Scope{All: true}, now.UnixMilli())
+		found, err = network.nodes[1].store.InScope(bob.pubKey(), rpc.Scope{All: true}, now.UnixMilli())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,9 +170,9 @@ func TestHandOverOfNamespaces(t *testing.T) {
 	})
 	network.wantSettled(0)
 	for _, h := range found {
-		want := map[messageName]int64{nameOf(private): later, nameOf(known): known.expiration()}[h.name]
-		if h.expiration != want {
-			t.Errorf("%s expires at %d, want %d", h.hash, h.expiration, want)
+		want := map[store.Name]int64{store.NameOf(private): later, store.NameOf(known): known.ExpirationMillis()}[h.Name]
+		if h.Expiration != want {
+			t.Errorf("%s expires at %d, want %d", h.Hash, h.Expiration, want)
 		}
 	}
 	if got := network.texts(1, bob, 2, now); len(got) != 1 || got[0] != "private" {

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"sessiontool/lib/node/store"
 )
 
 const (
@@ -178,7 +180,7 @@ func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, e
 	if current := view.peers[with.name()]; current == nil || fellowMember(view, current) != nil {
 		return 0, 0, nil // not a member any more
 	}
-	answer, err := n.caller.call(ctx, with, DigestPath, nil, digestSlots*digestSize)
+	answer, err := n.caller.call(ctx, with, DigestPath, nil, store.DigestSlots*store.DigestSize)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -186,15 +188,15 @@ func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, e
 	if err != nil {
 		return 0, 0, err
 	}
-	ours, err := n.store.digest(n.now().UnixMilli(), view.owns)
+	ours, err := n.store.Digest(n.now().UnixMilli(), view.owns)
 	if err != nil {
 		return 0, 0, err
 	}
-	slots, count := ours.differing(theirs)
+	slots, count := ours.Differing(theirs)
 	if count == 0 {
 		return 0, 0, nil
 	}
-	var after messageName
+	var after store.Name
 	for more := true; more; {
 		var f, g int
 		after, f, g, more, err = n.comparePage(ctx, with, view, slots, after)
@@ -208,7 +210,7 @@ func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, e
 
 // comparePage compares the next names in slots after the given one. It returns the last name that it has dealt with
 // and whether more may follow.
-func (n *Node) comparePage(ctx context.Context, with *peer, view *view, slots slotSet, after messageName) (last messageName, found, given int, more bool, err error) {
+func (n *Node) comparePage(ctx context.Context, with *peer, view *view, slots store.SlotSet, after store.Name) (last store.Name, found, given int, more bool, err error) {
 	answer, err := n.caller.call(ctx, with, NamesPath, namesRequest(slots, after), maxNames*listedSize)
 	if err != nil {
 		return after, 0, 0, false, err
@@ -236,7 +238,7 @@ func (n *Node) comparePage(ctx context.Context, with *peer, view *view, slots sl
 
 // commonEnd returns up to which name two lists can be compared: the lesser of the last names of those lists that are cut
 // off, because they have maxNames names. It returns false if neither is.
-func commonEnd(a, b []listed) (end messageName, cut bool) {
+func commonEnd(a, b []listed) (end store.Name, cut bool) {
 	for _, list := range [][]listed{a, b} {
 		if len(list) < maxNames {
 			continue
@@ -250,18 +252,18 @@ func commonEnd(a, b []listed) (end messageName, cut bool) {
 
 // differences returns what only one of two lists has, or has in a life that overrides the other's, up to end if they are
 // cut.
-func differences(theirs, ours []listed, end messageName, cut bool) (lacking, surplus []messageName) {
-	within := func(name messageName) bool { return !cut || bytes.Compare(name[:], end[:]) <= 0 }
+func differences(theirs, ours []listed, end store.Name, cut bool) (lacking, surplus []store.Name) {
+	within := func(name store.Name) bool { return !cut || bytes.Compare(name[:], end[:]) <= 0 }
 	return only(theirs, ours, within), only(ours, theirs, within)
 }
 
-func only(list, other []listed, within func(messageName) bool) (names []messageName) {
-	others := make(map[messageName]life, len(other))
+func only(list, other []listed, within func(store.Name) bool) (names []store.Name) {
+	others := make(map[store.Name]store.Version, len(other))
 	for _, l := range other {
 		others[l.name] = l.life
 	}
 	for _, l := range list {
-		if life, both := others[l.name]; within(l.name) && (!both || l.life.overrides(life)) {
+		if life, both := others[l.name]; within(l.name) && (!both || l.life.Supersedes(life)) {
 			names = append(names, l.name)
 		}
 	}
@@ -269,7 +271,7 @@ func only(list, other []listed, within func(messageName) bool) (names []messageN
 }
 
 // fetch gets messages of this swarm from another member and keeps them.
-func (n *Node) fetch(ctx context.Context, from *peer, view *view, names []messageName) (found int, err error) {
+func (n *Node) fetch(ctx context.Context, from *peer, view *view, names []store.Name) (found int, err error) {
 	for len(names) > 0 {
 		answer, err := n.caller.call(ctx, from, FetchPath, appendNames(nil, names), maxFetchAnswer)
 		if err != nil {
@@ -289,9 +291,9 @@ func (n *Node) fetch(ctx context.Context, from *peer, view *view, names []messag
 }
 
 // give pushes messages to another node.
-func (n *Node) give(ctx context.Context, to *peer, names []messageName) (given int, err error) {
+func (n *Node) give(ctx context.Context, to *peer, names []store.Name) (given int, err error) {
 	for len(names) > 0 {
-		body, taken, err := n.store.encoded(names, maxBatchBytes)
+		body, taken, err := n.store.Encode(names, store.MaxBatchBytes)
 		if err != nil {
 			return given, err
 		}

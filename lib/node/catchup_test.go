@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -47,7 +48,7 @@ func TestQueueSurvivesRestarts(t *testing.T) {
 	}
 	network.stop(0)
 	network.restart(0)
-	if waiting, err := network.nodes[0].store.queueLength(); err != nil || waiting != 20 {
+	if waiting, err := network.nodes[0].store.PendingCount(); err != nil || waiting != 20 {
 		t.Errorf("after the restart %d messages wait (%v), want 20", waiting, err)
 	}
 	network.restart(1)
@@ -68,7 +69,7 @@ func TestCatchUpWithEmptyDisk(t *testing.T) {
 	}
 	network.wantSettled(0, 1, 2)
 	network.stop(2)
-	if err := os.Remove(filepath.Join(network.configs[2].DataDir, storeFile)); err != nil {
+	if err := os.Remove(filepath.Join(network.configs[2].DataDir, store.FileName)); err != nil {
 		t.Fatal(err)
 	}
 	network.stop(1) // one holder is enough
@@ -85,9 +86,9 @@ func TestCompareBothWays(t *testing.T) {
 	network.wantSettled(0, 1)
 	alice, now := newUser(t, 5).pubKey(), time.Now()
 	insert := func(i, from, to int) {
-		var messages []message
+		var messages []store.Message
 		for k := from; k < to; k++ {
-			messages = append(messages, newMessage(solved(t, alice, strconv.Itoa(k), now, time.Hour, 1)))
+			messages = append(messages, store.NewMessage20(solved(t, alice, strconv.Itoa(k), now, time.Hour, 1)))
 		}
 		mustInsert(t, network.nodes[i].store, messages...)
 	}
@@ -191,10 +192,10 @@ func TestComparisonIsForMembers(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
 	network := startNetwork(t, []swarm.SwarmID{a, a, b}, nil)
 	alice, bob := newUser(t, a, a, b).pubKey(), newUser(t, b, a, b).pubKey()
-	mine, foreign := newMessage(solved(t, alice, "x", time.Now(), time.Hour, 1)), newMessage(solved(t, bob, "x", time.Now(), time.Hour, 1))
+	mine, foreign := store.NewMessage20(solved(t, alice, "x", time.Now(), time.Hour, 1)), store.NewMessage20(solved(t, bob, "x", time.Now(), time.Hour, 1))
 	mustInsert(t, network.nodes[0].store, mine, foreign)
-	name := func(m message) []byte { return appendNames(nil, []messageName{nameOf(m)}) }
-	everything := bytesOf(0xff, digestSlots/8)
+	name := func(m store.Message) []byte { return appendNames(nil, []store.Name{store.NameOf(m)}) }
+	everything := bytesOf(0xff, store.DigestSlots/8)
 	stranger := KeysFromSeed([32]byte{9})
 	for _, test := range []struct {
 		what   string
@@ -204,19 +205,19 @@ func TestComparisonIsForMembers(t *testing.T) {
 		status int
 	}{
 		{"member", network.nodes[1].keys, DigestPath, nil, 200},
-		{"member", network.nodes[1].keys, NamesPath, append(everything, make([]byte, nameSize)...), 200},
+		{"member", network.nodes[1].keys, NamesPath, append(everything, make([]byte, store.NameSize)...), 200},
 		{"member", network.nodes[1].keys, FetchPath, name(mine), 200},
 		{"member", network.nodes[1].keys, FetchPath, name(foreign), 403},
 		{"member", network.nodes[1].keys, FetchPath, name(mine)[1:], 400},
-		{"member", network.nodes[1].keys, FetchPath, make([]byte, (maxNames+1)*nameSize), 400},
+		{"member", network.nodes[1].keys, FetchPath, make([]byte, (maxNames+1)*store.NameSize), 400},
 		{"member", network.nodes[1].keys, NamesPath, everything, 400},
 		{"member", network.nodes[1].keys, OfferPath, name(mine)[1:], 400},
 		{"node of another swarm", network.nodes[2].keys, DigestPath, nil, 403},
-		{"node of another swarm", network.nodes[2].keys, NamesPath, append(everything, make([]byte, nameSize)...), 403},
+		{"node of another swarm", network.nodes[2].keys, NamesPath, append(everything, make([]byte, store.NameSize)...), 403},
 		{"node of another swarm", network.nodes[2].keys, FetchPath, name(mine), 403},
 		{"node of another swarm", network.nodes[2].keys, OfferPath, name(mine), 200},
 		{"stranger", stranger, DigestPath, nil, 401},
-		{"stranger", stranger, NamesPath, append(everything, make([]byte, nameSize)...), 401},
+		{"stranger", stranger, NamesPath, append(everything, make([]byte, store.NameSize)...), 401},
 		{"stranger", stranger, FetchPath, name(mine), 401},
 		{"stranger", stranger, OfferPath, name(mine), 401},
 	} {
@@ -253,7 +254,7 @@ func TestImpostorGetsNothing(t *testing.T) {
 func TestDifferencesOfCutLists(t *testing.T) {
 	numbered := func(n ...int) (list []listed) {
 		for _, i := range n {
-			list = append(list, listed{name: messageName([]byte(fmt.Sprintf("%0*d", nameSize, i)))})
+			list = append(list, listed{name: store.Name([]byte(fmt.Sprintf("%0*d", store.NameSize, i)))})
 		}
 		return list
 	}

@@ -16,12 +16,13 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/node/store"
 )
 
 const (
 	// certificateFile holds the TLS certificate and its private key in PEM.
 	certificateFile = "tls.pem"
-	// certificateLife is that of the 2020 server's certificates (node notes, section 1).
+	// certificateLife is that of the 2020 server's certificates (storage-2.0.md section 1.1).
 	certificateLife = 10000 * 24 * time.Hour
 )
 
@@ -37,11 +38,11 @@ func loadCertificate(dir string, random io.Reader, now time.Time) (tls.Certifica
 		}
 	}
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %w", ErrFolder, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %w", store.ErrFolder, err)
 	}
 	certificate, err := tls.X509KeyPair(kept, kept)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
+		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", store.ErrFolder, path, err)
 	}
 	return certificate, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -19,7 +20,7 @@ type change interface {
 	check(now time.Time, window time.Duration) error
 	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it, by
 	// its clock in milliseconds, which all members go by.
-	carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []messageName, error)
+	carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []store.Name, error)
 }
 
 // readChange reads the parameters of a change, nil for a method that makes none.
@@ -50,7 +51,7 @@ func (n *Node) sign(text []byte) string {
 // storing is a store request.
 type storing struct {
 	account   account
-	message   message
+	message   store.Message
 	signed    bool
 	sigTime   int64
 	proof     proof
@@ -79,123 +80,99 @@ func readStore(p *parameters) change {
 	}
 	p.require("data")
 	text := p.text("data")
-	data, err := decodeBase64(text)
+	data, err := store.DecodeBase64(text)
 	switch {
-	case err != nil || strings.ContainsAny(text, lineBreaks):
+	case err != nil || strings.ContainsAny(text, store.LineBreaks):
 		p.fail("Invalid 'data' value: not base64 encoded")
 	case len(data) > rpc.MaxMessageBytes:
 		p.fail("Message body exceeds maximum allowed length of %d bytes", rpc.MaxMessageBytes)
 	case p.err == nil:
-		s.message = newTodayMessage(account.pubKey, namespace, s.timestamp, s.ttl, data)
+		s.message = store.NewMessage28(account.pubKey, namespace, s.timestamp, s.ttl, data)
 	}
 	return s
 }
 
 func (s *storing) subject() account { return s.account }
 
-// check goes in the order of today's notes, section 4.
+// check goes in the order of storage-2.8.md section 4.1.
 func (s *storing) check(now time.Time, window time.Duration) error {
 	slack := rpc.MaxFutureMillis + (window - todayWindow).Milliseconds()
-	_, allowed := s.message.ttl()
+	_, allowed := s.message.TTLMillis()
 	switch {
 	case !allowed:
 		return refusal{rpc.StatusBadTTL, "Provided expiry/TTL is not valid."}
 	case s.timestamp > now.UnixMilli()+slack || s.timestamp+s.ttl < now.UnixMilli()-slack:
 		return refusal{rpc.StatusBadTimestamp, "Timestamp error: check your clock"}
-	case s.message.namespace.StoreIsPublic():
+	case s.message.Namespace.StoreIsPublic():
 		return nil
 	case !s.signed:
-		return refuse(rpc.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.namespace)
+		return refuse(rpc.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.Namespace)
 	case now.Sub(time.UnixMilli(s.sigTime)).Abs() > window:
 		return refusal{rpc.StatusBadTimestamp, "store signature timestamp too far from current time"}
-	case !s.proof.covers(rpc.StoreSignatureText(s.message.namespace, s.sigTime)):
+	case !s.proof.covers(rpc.StoreSignatureText(s.message.Namespace, s.sigTime)):
 		return refusal{rpc.StatusUnauthorized, "store signature verification failed"}
 	}
 	return nil
 }
 
 // carryOut keeps the message. In an outbox it takes the place of those that were there.
-func (s *storing) carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []messageName, error) {
-	d := newDeposit(s.message, false)
-	if err := n.store.write(d); err != nil {
+func (s *storing) carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []store.Name, error) {
+	d := store.NewDeposit(s.message, false)
+	if err := n.store.Write(d); err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
-	changed := []messageName{d.name}
-	if s.message.namespace.IsOutbox() {
-		others, err := n.store.inScope(s.account.pubKey, rpc.Scope{Namespace: s.message.namespace}, at)
+	changed := []store.Name{d.Name}
+	if s.message.Namespace.IsOutbox() {
+		others, err := n.store.InScope(s.account.pubKey, rpc.Scope{Namespace: s.message.Namespace}, at)
 		if err != nil {
 			return rpc.MemberResult{}, nil, err
 		}
-		others = slices.DeleteFunc(others, func(h held) bool { return h.name == d.name })
-		gone, err := n.store.edit(others, at, bury)
+		others = slices.DeleteFunc(others, func(h store.Summary) bool { return h.Name == d.Name })
+		gone, err := n.store.Edit(others, at, bury)
 		if err != nil {
 			return rpc.MemberResult{}, nil, err
 		}
 		changed = append(changed, namesOf(gone)...)
 	}
 	n.handOverIfMoved(view, s.message)
-	hash := s.message.hashText()
+	hash := s.message.HashText()
 	return rpc.MemberResult{
-		Hash: hash, Expiry: rpc.Times{d.until}, Already: rpc.Truth(d.already), Signature: n.sign(rpc.StoredText(hash)),
+		Hash: hash, Expiry: rpc.Times{d.Until}, Already: rpc.Truth(d.Existed), Signature: n.sign(rpc.StoredText(hash)),
 	}, changed, nil
 }
 
-// maxEdits bounds how many messages are changed in one transaction.
-const maxEdits = 500
-
-// edit changes messages as decide says and returns those that it has changed, as they were before.
-func (s *store) edit(messages []held, at int64, decide func(held, life) (life, bool)) (changed []held, err error) {
-	for part := range slices.Chunk(messages, maxEdits) {
-		edits := make([]*edit, len(part))
-		entries := make([]entry, len(part))
-		for i, h := range part {
-			edits[i] = &edit{name: h.name, at: at, decide: func(l life) (life, bool) { return decide(h, l) }}
-			entries[i] = edits[i]
-		}
-		if err := s.write(entries...); err != nil {
-			return changed, err
-		}
-		for i, e := range edits {
-			if e.done {
-				changed = append(changed, part[i])
-			}
-		}
-	}
-	return changed, nil
-}
-
 // bury decides that a message is deleted.
-func bury(_ held, l life) (life, bool) {
-	l.deleted = true
+func bury(_ store.Summary, l store.Version) (store.Version, bool) {
+	l.Deleted = true
 	return l, true
 }
 
-func namesOf(messages []held) []messageName {
-	names := make([]messageName, len(messages))
+func namesOf(messages []store.Summary) []store.Name {
+	names := make([]store.Name, len(messages))
 	for i, h := range messages {
-		names[i] = h.name
+		names[i] = h.Name
 	}
 	return names
 }
 
 // hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same data.
-func hashesOf(messages []held) []string {
+func hashesOf(messages []store.Summary) []string {
 	hashes := make([]string, len(messages))
 	for i, h := range messages {
-		hashes[i] = h.hash
+		hashes[i] = h.Hash
 	}
 	slices.Sort(hashes)
 	return slices.Compact(hashes)
 }
 
 // hashesWithin returns the hashes of messages in the form that answers about a scope have.
-func hashesWithin(scope rpc.Scope, messages []held) rpc.Hashes {
+func hashesWithin(scope rpc.Scope, messages []store.Summary) rpc.Hashes {
 	if !scope.All {
 		return rpc.Hashes{List: hashesOf(messages)}
 	}
-	parts := make(map[rpc.Namespace][]held)
+	parts := make(map[rpc.Namespace][]store.Summary)
 	for _, h := range messages {
-		parts[h.name.namespace()] = append(parts[h.name.namespace()], h)
+		parts[h.Name.Namespace()] = append(parts[h.Name.Namespace()], h)
 	}
 	result := rpc.Hashes{ByNamespace: make(map[rpc.Namespace][]string)}
 	for namespace := range maps.Keys(parts) {

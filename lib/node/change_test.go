@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -240,9 +241,9 @@ func TestBothGenerationsShareABox(t *testing.T) {
 
 	seen := decode[rpc.RetrieveAnswer](t, network.call(1, rpc.MethodRetrieve, alice.retrieve("", now)), 200).Messages
 	want := []rpc.Stored{
-		{Data: "b2xk", Expiration: now.Add(time.Hour).UnixMilli(), Hash: newMessage(old).hashText()},
+		{Data: "b2xk", Expiration: now.Add(time.Hour).UnixMilli(), Hash: store.NewMessage20(old).HashText()},
 		{Data: "dG9kYXk=", Expiration: now.Add(time.Hour).UnixMilli(), Hash: today},
-		{Data: "b2xk", Expiration: now.Add(time.Hour - time.Second).UnixMilli(), Hash: newMessage(again).hashText()},
+		{Data: "b2xk", Expiration: now.Add(time.Hour - time.Second).UnixMilli(), Hash: store.NewMessage20(again).HashText()},
 	}
 	if !sameMessages(seen, want) {
 		t.Errorf("a client of 2020 sees %v, want %v", seen, want)
@@ -255,7 +256,7 @@ func TestBothGenerationsShareABox(t *testing.T) {
 	}
 
 	page := decode[rpc.PageAnswer](t, network.call(1, rpc.MethodRetrieve, alice.get(0, now)), 200).Messages
-	alias := newMessage(old).todayHash()
+	alias := store.NewMessage20(old).Hash28()
 	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != today || page[2].Hash != alias || page[0].Timestamp != now.UnixMilli() {
 		t.Errorf("today's client sees %+v, want the hashes %s, %s and the first again", page, alias, today)
 	}

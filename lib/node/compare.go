@@ -1,9 +1,11 @@
 package node
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/http"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -29,8 +31,11 @@ const (
 	// maxFetchBytes bounds the messages of one answer, unless a single one exceeds it.
 	maxFetchBytes = 1 << 20
 	// maxFetchAnswer bounds an answer in any case.
-	maxFetchAnswer = lengthSize + maxFetchBytes + maxEncodedRecord
+	maxFetchAnswer = countSize + maxFetchBytes + store.MaxEncodedRecord
 )
+
+// countSize is the size of the number of names at the start of an answer to fetch.
+const countSize = 4
 
 // What a node says to an offered message.
 const (
@@ -48,24 +53,24 @@ func (n *Node) serveDigest(r *http.Request, view *view, from *peer, _ []byte) (a
 		return answer{}, r.Context().Err()
 	}
 	defer n.scans.release()
-	sums, err := n.store.digest(n.now().UnixMilli(), view.owns)
+	sums, err := n.store.Digest(n.now().UnixMilli(), view.owns)
 	if err != nil {
 		return answer{}, err
 	}
-	body := make([]byte, 0, digestSlots*digestSize)
+	body := make([]byte, 0, store.DigestSlots*store.DigestSize)
 	for _, sum := range sums {
 		body = append(body, sum[:]...)
 	}
 	return bareAnswer(rpc.StatusOK, string(body)), nil
 }
 
-func parseDigests(body []byte) (*digests, error) {
-	var sums digests
-	if len(body) != len(sums)*digestSize {
+func parseDigests(body []byte) (*store.Digests, error) {
+	var sums store.Digests
+	if len(body) != len(sums)*store.DigestSize {
 		return nil, fmt.Errorf("digests have %d bytes", len(body))
 	}
 	for slot := range sums {
-		copy(sums[slot][:], body[slot*digestSize:])
+		copy(sums[slot][:], body[slot*store.DigestSize:])
 	}
 	return &sums, nil
 }
@@ -100,17 +105,17 @@ func (n *Node) serveNames(r *http.Request, view *view, from *peer, body []byte) 
 
 // listed is a message as a list of what a node has names it.
 type listed struct {
-	name messageName
-	life life
+	name store.Name
+	life store.Version
 }
 
 // listedSize is the length of an encoded listed.
-const listedSize = nameSize + lifeSize
+const listedSize = store.NameSize + store.VersionSize
 
 // namesIn lists the first maxNames messages after the given name of what this node has in slots for its swarm.
-func (n *Node) namesIn(slots slotSet, after messageName, view *view) (names []listed, err error) {
-	err = n.store.scanNames(after, n.now().UnixMilli(), view.owns, func(name messageName, life life) bool {
-		if slots.has(name.slot()) {
+func (n *Node) namesIn(slots store.SlotSet, after store.Name, view *view) (names []listed, err error) {
+	err = n.store.Scan(after, n.now().UnixMilli(), view.owns, func(name store.Name, life store.Version) bool {
+		if slots.Has(name.Slot()) {
 			names = append(names, listed{name, life})
 		}
 		return len(names) < maxNames
@@ -120,7 +125,7 @@ func (n *Node) namesIn(slots slotSet, after messageName, view *view) (names []li
 
 func appendListed(b []byte, list []listed) []byte {
 	for _, l := range list {
-		b = l.life.append(append(b, l.name[:]...))
+		b = l.life.AppendTo(append(b, l.name[:]...))
 	}
 	return b
 }
@@ -132,9 +137,9 @@ func parseListed(body []byte) ([]listed, error) {
 	}
 	list := make([]listed, 0, len(body)/listedSize)
 	for len(body) > 0 {
-		l := listed{name: messageName(body)}
+		l := listed{name: store.Name(body)}
 		var err error
-		if l.life, body, err = cutLife(body[nameSize:]); err != nil {
+		if l.life, body, err = store.CutVersion(body[store.NameSize:]); err != nil {
 			return nil, err
 		}
 		list = append(list, l)
@@ -142,9 +147,9 @@ func parseListed(body []byte) ([]listed, error) {
 	return list, nil
 }
 
-func namesRequest(slots slotSet, after messageName) []byte { return append(slots[:], after[:]...) }
+func namesRequest(slots store.SlotSet, after store.Name) []byte { return append(slots[:], after[:]...) }
 
-func parseNamesRequest(body []byte) (slots slotSet, after messageName, ok bool) {
+func parseNamesRequest(body []byte) (slots store.SlotSet, after store.Name, ok bool) {
 	if len(body) != len(slots)+len(after) {
 		return slots, after, false
 	}
@@ -152,7 +157,7 @@ func parseNamesRequest(body []byte) (slots slotSet, after messageName, ok bool) 
 	return slots, after, true
 }
 
-func appendNames(b []byte, names []messageName) []byte {
+func appendNames(b []byte, names []store.Name) []byte {
 	for _, name := range names {
 		b = append(b, name[:]...)
 	}
@@ -160,13 +165,13 @@ func appendNames(b []byte, names []messageName) []byte {
 }
 
 // parseNames reads at most maxNames names.
-func parseNames(body []byte) ([]messageName, error) {
-	if len(body)%nameSize != 0 || len(body) > maxNames*nameSize {
+func parseNames(body []byte) ([]store.Name, error) {
+	if len(body)%store.NameSize != 0 || len(body) > maxNames*store.NameSize {
 		return nil, fmt.Errorf("a list of at most %d names cannot have %d bytes", maxNames, len(body))
 	}
-	names := make([]messageName, 0, len(body)/nameSize)
-	for ; len(body) > 0; body = body[nameSize:] {
-		names = append(names, messageName(body))
+	names := make([]store.Name, 0, len(body)/store.NameSize)
+	for ; len(body) > 0; body = body[store.NameSize:] {
+		names = append(names, store.Name(body))
 	}
 	return names, nil
 }
@@ -181,24 +186,28 @@ func (n *Node) serveFetch(_ *http.Request, view *view, from *peer, body []byte) 
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
 	}
 	for _, name := range names {
-		if !view.owns(name.owner()) {
+		if !view.owns(name.Owner()) {
 			return answer{}, refuse(http.StatusForbidden, "Not a message of this swarm\n")
 		}
 	}
-	encoded, taken, err := n.store.encoded(names, maxFetchBytes)
+	encoded, taken, err := n.store.Encode(names, maxFetchBytes)
 	if err != nil {
 		return answer{}, err
 	}
-	return bareAnswer(rpc.StatusOK, string(append(appendLength(nil, taken), encoded...))), nil
+	return bareAnswer(rpc.StatusOK, string(append(binary.BigEndian.AppendUint32(nil, uint32(taken)), encoded...))), nil
 }
 
 // parseFetched reads the answer to a request for asked messages.
-func parseFetched(body []byte, asked int) (records []record, taken int, err error) {
-	taken, encoded, ok := cutLength(body)
-	if !ok || taken == 0 || taken > asked {
-		return nil, 0, fmt.Errorf("answer deals with %d of %d messages", taken, asked)
+func parseFetched(body []byte, asked int) (records []store.Record, taken int, err error) {
+	if len(body) < countSize {
+		return nil, 0, fmt.Errorf("answer of %d bytes has no count", len(body))
 	}
-	records, err = decodeRecords(encoded)
+	count := binary.BigEndian.Uint32(body)
+	if count == 0 || int64(count) > int64(asked) {
+		return nil, 0, fmt.Errorf("answer deals with %d of %d messages", count, asked)
+	}
+	taken = int(count)
+	records, err = store.DecodeRecords(body[countSize:])
 	if err == nil && len(records) > taken {
 		err = fmt.Errorf("answer has %d messages instead of %d", len(records), taken)
 	}
@@ -212,14 +221,14 @@ func (n *Node) serveOffer(_ *http.Request, view *view, _ *peer, body []byte) (an
 	if err != nil {
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
 	}
-	missing, err := n.store.missing(names)
+	missing, err := n.store.Missing(names)
 	if err != nil {
 		return answer{}, err
 	}
 	verdicts := make([]byte, len(names))
 	for i, name := range names {
 		switch {
-		case !view.owns(name.owner()):
+		case !view.owns(name.Owner()):
 			verdicts[i] = offerNotMine
 		case missing[i]:
 			verdicts[i] = offerWants

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/loopback"
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -177,7 +178,7 @@ func (n *testNetwork) startLoad(users []user, target func(u user) (string, bool)
 				if err == nil && got.status == 200 {
 					l.stored.Add(1)
 					l.mu.Lock()
-					l.acked[u.pubKey()] = append(l.acked[u.pubKey()], newMessage(params).hashText())
+					l.acked[u.pubKey()] = append(l.acked[u.pubKey()], store.NewMessage20(params).HashText())
 					l.mu.Unlock()
 				}
 			}

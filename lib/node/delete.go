@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -30,12 +31,12 @@ func (d *deleting) check(time.Time, time.Duration) error {
 	return nil
 }
 
-func (d *deleting) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
-	messages, err := n.store.named(d.account.pubKey, d.hashes, at)
+func (d *deleting) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []store.Name, error) {
+	messages, err := n.store.ByHash(d.account.pubKey, d.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
-	gone, err := n.store.edit(messages, at, bury)
+	gone, err := n.store.Edit(messages, at, bury)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
@@ -74,7 +75,7 @@ func readSweeping(p *parameters, method, when string) change {
 
 func (s *sweeping) subject() account { return s.account }
 
-// check lets through what each method allows (today's notes, section 3).
+// check lets through what each method allows (storage-2.8.md section 3.1).
 func (s *sweeping) check(now time.Time, window time.Duration) error {
 	ahead := time.UnixMilli(s.when).Sub(now)
 	var text []byte
@@ -101,23 +102,23 @@ func (s *sweeping) check(now time.Time, window time.Duration) error {
 	return nil
 }
 
-func (s *sweeping) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
-	messages, err := n.store.inScope(s.account.pubKey, s.scope, at)
+func (s *sweeping) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []store.Name, error) {
+	messages, err := n.store.InScope(s.account.pubKey, s.scope, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
 	decide := bury
 	switch s.method {
 	case rpc.MethodDeleteBefore:
-		messages = slices.DeleteFunc(messages, func(h held) bool { return h.timestamp > s.when })
+		messages = slices.DeleteFunc(messages, func(h store.Summary) bool { return h.Timestamp > s.when })
 	case rpc.MethodExpireAll:
-		decide = func(_ held, l life) (life, bool) {
-			shorter := s.when < l.expiration
-			l.expiration = min(l.expiration, s.when)
+		decide = func(_ store.Summary, l store.Version) (store.Version, bool) {
+			shorter := s.when < l.Expiration
+			l.Expiration = min(l.Expiration, s.when)
 			return l, shorter
 		}
 	}
-	changed, err := n.store.edit(messages, at, decide)
+	changed, err := n.store.Edit(messages, at, decide)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}

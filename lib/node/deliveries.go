@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// Bounds of what waits to be acknowledged: with one key, and at the whole node.
+// Bounds of what waits to be acknowledged: with one key, and at the whole node (sync-route.md section 5).
 const (
 	maxKeyWaiting      = 64
 	maxKeyWaitingBytes = 8 << 20

@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"sync"
 	"time"
@@ -12,8 +13,16 @@ import (
 // difficultySlack is how far a message's timestamp may lie from a change of difficulty for either value to do.
 const difficultySlack = 15 * time.Minute
 
+// difficultyKey is the key of the encoded history in the store.
+var difficultyKey = []byte("difficulty")
+
+// difficultyEntrySize is the size of an encoded entry.
+const difficultyEntrySize = 16
+
+var errDifficulty = errors.New("the stored difficulty is damaged")
+
 // difficulty is the proof of work that a node asks for, and what it asked for before, which decides about messages
-// that peers push later (node notes, section 3). It is safe for concurrent use.
+// that peers push later (storage-2.0.md section 3.3). It is safe for concurrent use.
 type difficulty struct {
 	mu      sync.RWMutex
 	entries []difficultyEntry // by ascending time; never empty
@@ -51,7 +60,8 @@ func (d *difficulty) encode() (text []byte) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	for _, entry := range d.entries {
-		text = appendNumber(appendNumber(text, uint64(entry.since)), entry.value)
+		text = binary.BigEndian.AppendUint64(text, uint64(entry.since))
+		text = binary.BigEndian.AppendUint64(text, entry.value)
 	}
 	return text
 }
@@ -61,13 +71,13 @@ func loadDifficulty(text []byte, now time.Time) (*difficulty, error) {
 	if len(text) == 0 {
 		return newDifficulty(1, now), nil
 	}
-	if len(text)%(2*numberSize) != 0 {
-		return nil, errStoreDamage
+	if len(text)%difficultyEntrySize != 0 {
+		return nil, errDifficulty
 	}
 	d := &difficulty{}
-	for ; len(text) > 0; text = text[2*numberSize:] {
+	for ; len(text) > 0; text = text[difficultyEntrySize:] {
 		d.entries = append(d.entries, difficultyEntry{
-			since: int64(binary.BigEndian.Uint64(text)), value: binary.BigEndian.Uint64(text[numberSize:]),
+			since: int64(binary.BigEndian.Uint64(text)), value: binary.BigEndian.Uint64(text[8:]),
 		})
 	}
 	return d, nil

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The history of the recorded run (node notes, section 3): 1 from the beginning, 50 an hour before, 40 twenty minutes
-// before the end of it.
+// The history of the recorded run (storage-2.0.md section 3.3): 1 from the beginning, 50 an hour before, 40 twenty
+// minutes before the end of it.
 func TestDifficultyHistory(t *testing.T) {
 	now := time.UnixMilli(1795391738000)
 	ago := func(minutes int) time.Time { return now.Add(-time.Duration(minutes) * time.Minute) }

@@ -54,7 +54,7 @@ func NewSeed(text string) (*Seed, error) {
 // Close drops idle connections.
 func (s *Seed) Close() { s.client.Close() }
 
-// Nodes implements Directory (node notes, section 10).
+// Nodes implements Directory (storage-2.0.md section 10).
 func (s *Seed) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
 	var result rpc.ServiceNodesResult
 	err := s.call(ctx, rpc.MethodServiceNodes, rpc.ServiceNodesParams{

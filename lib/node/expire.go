@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -57,17 +58,17 @@ func (e *expiring) wanted(hash string, now int64) int64 {
 	return min(expiry, now+rpc.MaxPrivateTTL.Milliseconds())
 }
 
-func (e *expiring) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []messageName, error) {
-	messages, err := n.store.named(e.account.pubKey, e.hashes, at)
+func (e *expiring) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []store.Name, error) {
+	messages, err := n.store.ByHash(e.account.pubKey, e.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
-	changed, err := n.store.edit(messages, at, func(h held, l life) (life, bool) {
-		expiry := e.wanted(h.hash, at)
-		if e.shorten && expiry >= l.expiration || e.extend && expiry <= l.expiration {
+	changed, err := n.store.Edit(messages, at, func(h store.Summary, l store.Version) (store.Version, bool) {
+		expiry := e.wanted(h.Hash, at)
+		if e.shorten && expiry >= l.Expiration || e.extend && expiry <= l.Expiration {
 			return l, false
 		}
-		l.expiration = expiry
+		l.Expiration = expiry
 		return l, true
 	})
 	if err != nil {
@@ -78,7 +79,7 @@ func (e *expiring) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []mes
 
 // result tells the one time that was asked for or, of several, those that took effect, in the order of the hashes that they
 // took effect for. What was left as it is, is told if there was a condition.
-func (e *expiring) result(n *Node, now int64, messages []held, updated []string) rpc.MemberResult {
+func (e *expiring) result(n *Node, now int64, messages []store.Summary, updated []string) rpc.MemberResult {
 	result := rpc.MemberResult{Updated: &rpc.Hashes{List: updated}, Expiry: rpc.Times{e.wanted(e.hashes[0], now)}}
 	if len(e.expiry) > 1 {
 		result.Expiry = rpc.Times{}
@@ -89,8 +90,8 @@ func (e *expiring) result(n *Node, now int64, messages []held, updated []string)
 	if e.shorten || e.extend {
 		result.Unchanged = make(map[string]int64)
 		for _, h := range messages {
-			if _, is := slices.BinarySearchFunc(updated, h.hash, strings.Compare); !is {
-				result.Unchanged[h.hash] = h.expiration
+			if _, is := slices.BinarySearchFunc(updated, h.Hash, strings.Compare); !is {
+				result.Unchanged[h.Hash] = h.Expiration
 			}
 		}
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -18,7 +18,7 @@ import (
 const ForwardPath = "/swarms/forward/v1"
 
 const (
-	// forwardTimeout is what the other members have for their answers (today's notes, section 4).
+	// forwardTimeout is what the other members have for their answers (storage-2.8.md section 4.3).
 	forwardTimeout = 5 * time.Second
 	// maxForwardAnswer bounds the answer of a member. It holds the hashes of all messages that a change was made to.
 	maxForwardAnswer = 8 << 20
@@ -79,11 +79,9 @@ func anyFailed(results map[string]rpc.MemberResult) bool {
 }
 
 // replicateLater puts what has changed into the line for all peers. Those that have it already are not harmed.
-func (n *Node) replicateLater(changed []messageName) error {
-	for part := range slices.Chunk(changed, maxEdits) {
-		if err := n.store.write(line(part)); err != nil {
-			return err
-		}
+func (n *Node) replicateLater(changed []store.Name) error {
+	if err := n.store.Enqueue(changed); err != nil {
+		return err
 	}
 	n.replicator.signal()
 	return nil

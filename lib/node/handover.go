@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/swarm"
 )
 
@@ -162,7 +163,7 @@ func (v *view) sameSwarms(other *view) bool {
 
 // strangers returns, by swarm, the owners of messages here that belong to other swarms.
 func (n *Node) strangers(view *view) (map[swarm.SwarmID][]string, error) {
-	owners, err := n.store.owners(func(owner string) bool { return !view.owns(owner) })
+	owners, err := n.store.Owners(func(owner string) bool { return !view.owns(owner) })
 	found := make(map[swarm.SwarmID][]string)
 	for _, owner := range owners {
 		if id, ok := view.swarmIDOf(owner); ok {
@@ -174,7 +175,7 @@ func (n *Node) strangers(view *view) (map[swarm.SwarmID][]string, error) {
 
 // handOverIfMoved is for messages that were accepted when the network looked like seen, and stored since. If they
 // belong elsewhere by now, the hand-over that came with the change may have passed them by.
-func (n *Node) handOverIfMoved(seen *view, messages ...message) {
+func (n *Node) handOverIfMoved(seen *view, messages ...store.Message) {
 	now := n.members.view()
 	if now == seen {
 		return
@@ -192,18 +193,18 @@ var errStillWanted = errors.New("node does not have all messages that it should"
 
 // offerTo sees to it that a node has all messages of owners. It returns an error if it does not in the end.
 func (n *Node) offerTo(ctx context.Context, to *peer, owners []string) error {
-	var names []messageName
+	var names []store.Name
 	var incomplete error
 	total := 0
 	for i, owner := range owners {
-		first := messageName{}
+		first := store.Name{}
 		copy(first[:], owner)
 		everyone := func(string) bool { return true }
-		err := n.store.scanNames(first, n.now().UnixMilli(), everyone, func(name messageName, life life) bool {
-			if name.owner() != owner {
+		err := n.store.Scan(first, n.now().UnixMilli(), everyone, func(name store.Name, life store.Version) bool {
+			if name.Owner() != owner {
 				return false
 			}
-			if !life.deleted {
+			if !life.Deleted {
 				names = append(names, name)
 			}
 			return true
@@ -229,7 +230,7 @@ func (n *Node) offerTo(ctx context.Context, to *peer, owners []string) error {
 }
 
 // offerPage offers messages, gives those that are wanted, and asks again.
-func (n *Node) offerPage(ctx context.Context, to *peer, names []messageName) (given int, err error) {
+func (n *Node) offerPage(ctx context.Context, to *peer, names []store.Name) (given int, err error) {
 	wanted, elsewhere, err := n.wantedOf(ctx, to, names)
 	if err != nil {
 		return 0, err
@@ -250,7 +251,7 @@ func (n *Node) offerPage(ctx context.Context, to *peer, names []messageName) (gi
 }
 
 // wantedOf asks a node which of some messages it lacks, and whether it believes that some belong elsewhere.
-func (n *Node) wantedOf(ctx context.Context, to *peer, names []messageName) (wanted []messageName, elsewhere bool, err error) {
+func (n *Node) wantedOf(ctx context.Context, to *peer, names []store.Name) (wanted []store.Name, elsewhere bool, err error) {
 	verdicts, err := n.caller.call(ctx, to, OfferPath, appendNames(nil, names), maxNames)
 	if err != nil {
 		return nil, false, err

@@ -21,6 +21,7 @@ import (
 
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -276,7 +277,7 @@ func solved(t testing.TB, pubKey, data string, at time.Time, ttl time.Duration, 
 // solve fills in the nonce. ttl is what the text in params means.
 func solve(t testing.TB, params rpc.StoreParams, ttl, difficulty uint64) rpc.StoreParams {
 	t.Helper()
-	m := newMessage(params)
+	m := store.NewMessage20(params)
 	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), ttl, difficulty), pow.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -289,7 +290,7 @@ func solve(t testing.TB, params rpc.StoreParams, ttl, difficulty uint64) rpc.Sto
 func unsolved(params rpc.StoreParams) rpc.StoreParams {
 	for nonce := uint64(0); ; nonce++ {
 		params.Nonce = pow.EncodeNonce(nonce)
-		if !newMessage(params).meets(1) {
+		if !store.NewMessage20(params).Meets(1) {
 			return params
 		}
 	}
@@ -342,4 +343,26 @@ func eventually(t testing.TB, what string, done func() bool) {
 func (n *testNetwork) dialTLS(i int, config *tls.Config) (*tls.Conn, error) {
 	config.InsecureSkipVerify = true
 	return tls.Dial("tcp", n.address(i), config)
+}
+
+// newStore opens a store that is closed when the test ends.
+func newStore(t testing.TB) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.TempDir(), store.DefaultMaxBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func mustInsert(t testing.TB, s *store.Store, messages ...store.Message) {
+	t.Helper()
+	if err := s.Insert(false, messages...); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -138,21 +139,25 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 // A node whose disk cannot keep up or is full says so, and takes no more than it has places for.
 func TestBusyNode(t *testing.T) {
 	n := bareNode(t)
-	busy := &store{inserts: make(chan insertion), quit: make(chan struct{})} // nobody commits
-	n.store, busy = busy, n.store
-	alice := newUser(t, 5).pubKey()
-	got := n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
-	n.store = busy
-	if got.status != 503 || string(got.body) != "Server busy, try again later" {
-		t.Errorf("status %d, %q", got.status, got.body)
+	if got := n.failure(t.Context(), "storing", store.ErrBusy); got.status != 503 || string(got.body) != "Server busy, try again later" {
+		t.Errorf("a busy store: status %d, %q", got.status, got.body)
 	}
-	n.store.maxBytes = 1
-	got = n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
+	alice := newUser(t, 5).pubKey()
+	full, err := store.Open(t.TempDir(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.store, full = full, n.store
+	got := n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
+	n.store, full = full, n.store
+	if err := full.Close(); err != nil {
+		t.Error(err)
+	}
 	if got.status != 503 || string(got.body) != "Service node is out of space\n" {
 		t.Errorf("a full node: status %d, %q", got.status, got.body)
 	}
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
-		err := fmt.Errorf("storing: %w", &fs.PathError{Op: "write", Path: storeFile, Err: errno})
+		err := fmt.Errorf("storing: %w", &fs.PathError{Op: "write", Path: "messages.db", Err: errno})
 		if got := n.failure(t.Context(), "storing", err); got.status != 503 || string(got.body) != "Service node is out of space\n" {
 			t.Errorf("a full disk, %v: status %d, %q", err, got.status, got.body)
 		}
@@ -165,7 +170,7 @@ func TestFullNodeLogsSeldom(t *testing.T) {
 	var log bytes.Buffer
 	n.log = slog.New(slog.NewTextHandler(&log, nil))
 	for range 100 {
-		n.failure(t.Context(), "storing", errStoreFull)
+		n.failure(t.Context(), "storing", store.ErrFull)
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != 1 {
 		t.Errorf("%d lines in the log, want 1", lines)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
@@ -61,7 +62,7 @@ func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	case err == nil:
 		return KeysFromSeed(seed), nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return Keys{}, fmt.Errorf("%w: %w", ErrFolder, err)
+		return Keys{}, fmt.Errorf("%w: %w", store.ErrFolder, err)
 	}
 	var seed [ed25519.SeedSize]byte
 	if _, err := io.ReadFull(random, seed[:]); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/sessionid"
 )
 
@@ -55,7 +56,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := LoadKeys(filepath.Dir(path), rand.Reader)
-		if !errors.Is(err, ErrKeyFile) || !errors.Is(err, ErrFolder) {
+		if !errors.Is(err, ErrKeyFile) || !errors.Is(err, store.ErrFolder) {
 			t.Errorf("%s: %v, want ErrKeyFile and ErrFolder", test.name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "abab") {
@@ -66,7 +67,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadKeys(file, rand.Reader); !errors.Is(err, ErrFolder) && runtime.GOOS != "windows" {
+	if _, err := LoadKeys(file, rand.Reader); !errors.Is(err, store.ErrFolder) && runtime.GOOS != "windows" {
 		t.Errorf("a file in the folder's place: %v, want ErrFolder", err)
 	}
 	if _, err := LoadKeys(t.TempDir(), bytes.NewReader(nil)); err == nil {
@@ -111,7 +112,7 @@ func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("damaged"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if damaged, err := loadCertificate(dir, rand.Reader, now); !errors.Is(err, ErrFolder) {
+	if damaged, err := loadCertificate(dir, rand.Reader, now); !errors.Is(err, store.ErrFolder) {
 		t.Errorf("a damaged file gave %v, %v; want ErrFolder", tls.Certificate(damaged).Certificate, err)
 	}
 }

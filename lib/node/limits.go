@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// DefaultRateLimit is the 2020 server's number of requests a second from one address (node notes, section 9).
+	// DefaultRateLimit is the 2020 server's number of requests a second from one address (storage-2.0.md section 9).
 	DefaultRateLimit = 300
 	// burstSeconds makes the burst out of the rate: 600 requests at 300 a second.
 	burstSeconds = 2
-	// maxAddresses is how many client addresses are kept at a time (node notes, section 9).
+	// maxAddresses is how many client addresses are kept at a time (storage-2.0.md section 9).
 	maxAddresses = 10000
 	// maxConnections bounds open client connections, maxAddressConnections those from one address.
 	maxConnections        = 4096

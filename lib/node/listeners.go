@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxListeners bounds those who listen at this node, maxKeyListeners those with one key.
+	// maxListeners bounds those who listen at this node, maxKeyListeners those with one key (sync-route.md section 4.3).
 	maxListeners    = 10000
 	maxKeyListeners = 4
 	// redeliverAfter is how long after a message was handed out its acknowledgement is missed: the answer that had it

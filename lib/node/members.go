@@ -117,7 +117,7 @@ func newView(result *rpc.ServiceNodesResult, self string) (*view, error) {
 	return v, nil
 }
 
-// ready reports whether this node belongs to a swarm, without which it serves nobody (node notes, section 1).
+// ready reports whether this node belongs to a swarm, without which it serves nobody (storage-2.0.md section 1.2).
 func (v *view) ready() bool { return v.self != nil && v.self.swarm != swarm.NoSwarm }
 
 // swarmIDOf returns the swarm that keeps pubKey's messages. There is none in an empty network only.
@@ -155,7 +155,7 @@ func (v *view) others() []*peer {
 }
 
 // lenientKey reads a public key, prefix included, for its place on the ring alone: four numbers of 16 hex digits, of
-// which each ends at its first character that is no digit, as with C's strtoull (node notes, sections 2 and 4).
+// which each ends at its first character that is no digit, as with C's strtoull (storage-2.0.md sections 2.4 and 4).
 func lenientKey(pubKey string) (key [32]byte) {
 	if len(pubKey) != rpc.PubKeyTextLength {
 		return key

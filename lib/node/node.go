@@ -2,12 +2,12 @@
 // requests on.
 //
 // It serves clients of two generations on one port, which it tells apart by the parameters of their requests (today.go).
-// To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (node notes, section 2), with these
-// differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server fall silent or
-// crash is answered with status 400; retrieve needs the owner's signature, as on today's network, unless
+// To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md section 2), with
+// these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server fall
+// silent or crash is answered with status 400; retrieve needs the owner's signature, as on today's network, unless
 // Config.AllowUnsigned is set; and expired messages are never served.
 //
-// To today's clients it is the storage server 2.8.0 over HTTPS and JSON (today's notes, sections 1 to 8), with these
+// To today's clients it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
 // differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400; delete_before
 // works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch share the bytes of
 // one page; expired messages are never served; and, unless the node is of today alone, what is not a request at all, the header
@@ -48,14 +48,13 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
 const (
-	// defaultPollInterval is that of the 2020 server (node notes, section 10).
+	// defaultPollInterval is that of the 2020 server (storage-2.0.md section 10).
 	defaultPollInterval = time.Second
-	// defaultStoreBytes is the 2020 server's limit on its database (node notes, section 6).
-	defaultStoreBytes = 3584 << 20
 	// closeGrace is what Run gives requests that are under way when it is told to stop.
 	closeGrace = 5 * time.Second
 	// relayGrace is what requests have that are on their way through a node which stops: enough for an answer, but not
@@ -109,7 +108,7 @@ type Config struct {
 // withDefaults fills in what may be left out.
 func (c Config) withDefaults() Config {
 	if c.MaxStoreBytes == 0 {
-		c.MaxStoreBytes = defaultStoreBytes
+		c.MaxStoreBytes = store.DefaultMaxBytes
 	}
 	if c.PollInterval == 0 {
 		c.PollInterval = defaultPollInterval
@@ -142,7 +141,7 @@ type Node struct {
 	generation    rpc.Generation // empty for both
 	words         *words
 
-	store       *store
+	store       *store.Store
 	difficulty  *difficulty
 	members     *members
 	replicator  *replicator
@@ -201,13 +200,13 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(config.DataDir, config.MaxStoreBytes)
+	messages, err := store.Open(config.DataDir, config.MaxStoreBytes)
 	if err != nil {
 		return nil, err
 	}
-	n, err := newNode(config, keys, store)
+	n, err := newNode(config, keys, messages)
 	if err != nil {
-		return nil, errors.Join(err, store.close())
+		return nil, errors.Join(err, messages.Close())
 	}
 	n.links = newLinks(identity, config.DialContext)
 	n.server = newServer(config.Wrap(n), n.serveLink, chooseCertificate(keys.Address(), identity, clients), n.log)
@@ -217,8 +216,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 		n.log.Warn("asking for the node list", "error", err)
 	}
 	n.tasks.Go(func() { n.members.pollLoop(n.background, config.PollInterval) })
-	n.tasks.Go(func() { n.store.sweepLoop(n.background, n.log, n.now) })
-	n.tasks.Go(func() { n.store.tidyLoop(n.background, n.log) })
+	n.tasks.Go(func() { n.store.Maintain(n.background, n.log, n.now) })
 	n.tasks.Go(func() { n.catchUp.run(n.background) })
 	n.tasks.Go(func() { n.handOver.run(n.background) })
 	go n.serve(config.Listener)
@@ -226,8 +224,8 @@ func start(ctx context.Context, config Config) (*Node, error) {
 }
 
 // newNode puts a node together that does nothing yet.
-func newNode(config Config, keys Keys, store *store) (*Node, error) {
-	history, err := store.meta(difficultyKey)
+func newNode(config Config, keys Keys, messages *store.Store) (*Node, error) {
+	history, err := messages.Meta(difficultyKey)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +237,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 		allowUnsigned: config.AllowUnsigned,
 		generation:    config.Generation,
 		words:         wordsOf(config.Generation),
-		store:         store,
+		store:         messages,
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
@@ -264,7 +262,7 @@ func newNode(config Config, keys Keys, store *store) (*Node, error) {
 	n.client = newPeerClient(find, config.DialContext)
 	n.caller = &caller{client: n.client, keys: keys, now: n.now}
 	n.catchUp = newCatchUp(n.log, n.compareWith)
-	n.replicator = newReplicator(n.log, n.caller, store, n.catchUp.soon)
+	n.replicator = newReplicator(n.log, n.caller, messages, n.catchUp.soon)
 	n.handOver = newHandOver(n.log, n.offerTo, n.strangers)
 	n.listeners = newListeners(n.random, func(owner string) bool { return n.members.view().owns(owner) })
 	return n, nil
@@ -335,7 +333,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.replicator.wait()
 	n.links.close()
 	n.client.CloseIdleConnections()
-	return errors.Join(n.serveErr, n.store.close())
+	return errors.Join(n.serveErr, n.store.Close())
 }
 
 // Keys returns the node's identity.
@@ -348,7 +346,7 @@ func (n *Node) Ready() bool { return n.members.view().ready() }
 // what was in force before, over restarts. The error is one of the disk.
 func (n *Node) SetDifficulty(difficulty uint64) error {
 	n.difficulty.set(max(difficulty, 1), n.now())
-	if err := n.store.setMeta(difficultyKey, n.difficulty.encode()); err != nil {
+	if err := n.store.SetMeta(difficultyKey, n.difficulty.encode()); err != nil {
 		return fmt.Errorf("keeping the difficulty: %w", err)
 	}
 	return nil
@@ -363,12 +361,12 @@ func (n *Node) Settled() (bool, error) {
 	if n.members.acting.Load() || n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
 		return false, nil
 	}
-	waiting, err := n.store.queueLength()
+	waiting, err := n.store.PendingCount()
 	return waiting == 0, err
 }
 
 // Messages returns what this node holds for pubKey (66 characters, case matters), in the order in which it came,
 // whatever swarm the key belongs to. It is for operators and tests; clients use retrieve.
 func (n *Node) Messages(pubKey string) ([]rpc.Stored, error) {
-	return n.store.after(pubKey, "", n.now().UnixMilli(), math.MaxInt)
+	return n.store.Page20(pubKey, "", n.now().UnixMilli(), math.MaxInt)
 }

@@ -10,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -108,7 +107,7 @@ func TestGroupCommit(t *testing.T) {
 	for i := range clients * each {
 		requests = append(requests, solved(t, alice.pubKey(), strings.Repeat("x", i), time.Now(), time.Hour, 1))
 	}
-	before := commits(t, network.nodes[0])
+	before := storeStatsOf(t, network.nodes[0]).Transactions
 	free := network.holdDisk(0)
 	var group sync.WaitGroup
 	for client := range clients {
@@ -122,11 +121,11 @@ func TestGroupCommit(t *testing.T) {
 		})
 	}
 	const waiting = clients / 2
-	eventually(t, "stores to wait for the disk", func() bool { return len(network.nodes[0].store.inserts) >= waiting })
+	eventually(t, "stores to wait for the disk", func() bool { return storeStatsOf(t, network.nodes[0]).Writing >= waiting })
 	free()
 	group.Wait()
 	network.wantHeld(0, alice.pubKey(), clients*each)
-	if made := commits(t, network.nodes[0]) - before; made > clients*each-waiting+1 {
+	if made := storeStatsOf(t, network.nodes[0]).Transactions - before; made > clients*each-waiting+1 {
 		t.Errorf("%d stores took %d transactions", clients*each, made)
 	}
 }
@@ -134,12 +133,12 @@ func TestGroupCommit(t *testing.T) {
 // holdDisk keeps node i from writing until free is called.
 func (n *testNetwork) holdDisk(i int) (free func()) {
 	n.t.Helper()
-	tx, err := n.nodes[i].store.db.Begin(true)
+	release, err := n.nodes[i].store.Hold()
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	free = sync.OnceFunc(func() {
-		if err := tx.Rollback(); err != nil {
+		if err := release(); err != nil {
 			n.t.Error(err)
 		}
 	})
@@ -147,17 +146,13 @@ func (n *testNetwork) holdDisk(i int) (free func()) {
 	return free
 }
 
-// commits returns the number of transactions that the database has seen.
-func commits(t *testing.T, n *Node) (id int) {
+func storeStatsOf(t *testing.T, n *Node) store.Stats {
 	t.Helper()
-	err := n.store.db.View(func(tx *bbolt.Tx) error {
-		id = tx.ID()
-		return nil
-	})
+	stats, err := n.store.Stats()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return stats
 }
 
 // A node that is storing something has not settled: it may have learned meanwhile that the message belongs elsewhere.
@@ -255,7 +250,7 @@ func TestStartRefusesAFolderInUse(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	config := network.configs[0]
 	config.Listener = listen(t, "127.0.0.1:0")
-	if _, err := Start(t.Context(), config); !errors.Is(err, ErrInUse) {
+	if _, err := Start(t.Context(), config); !errors.Is(err, store.ErrInUse) {
 		t.Fatalf("a second node in the folder: %v, want ErrInUse", err)
 	}
 	if _, err := config.Listener.Accept(); err == nil {

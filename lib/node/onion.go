@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// hopTimeout is how long the next hop has for its answer (node notes, section 7).
+	// hopTimeout is how long the next hop has for its answer (storage-2.0.md section 7.4).
 	hopTimeout = 10 * time.Second
 	// maxRelays bounds the requests on their way through this node, of which most may wait for messages.
 	maxRelays = 2048
@@ -43,7 +43,7 @@ func passedHops(r *http.Request) int {
 	return hops
 }
 
-// serveOnion takes this node's layer off a request and does what it says (node notes, section 7).
+// serveOnion takes this node's layer off a request and does what it says (storage-2.0.md section 7).
 func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.Version, body []byte) {
 	if passedHops(r) > maxHops {
 		n.write(w, bareAnswer(rpc.StatusBadRequest, textTooManyHops))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"sessiontool/lib/node/store"
 )
 
 const (
@@ -18,10 +20,10 @@ type outbox struct {
 	stop context.CancelFunc
 	wake chan struct{} // holds a token if messages may be waiting
 
-	next func() (batch, error)                    // from the queue
-	send func(ctx context.Context, b batch) error // to the peer
-	done func(b batch)                            // moves the peer's cursor
-	back func()                                   // the peer takes messages again after it did not
+	next func() (store.Batch, error)                    // from the queue
+	send func(ctx context.Context, b store.Batch) error // to the peer
+	done func(b store.Batch)                            // moves the peer's cursor
+	back func()                                         // the peer takes messages again after it did not
 }
 
 func newOutbox(log *slog.Logger, stop context.CancelFunc) *outbox {
@@ -67,14 +69,14 @@ func (o *outbox) run(ctx context.Context) {
 // deliver sends the next batch. It reports false if there was none.
 func (o *outbox) deliver(ctx context.Context) (more bool, err error) {
 	b, err := o.next()
-	if err != nil || b.atEnd() {
+	if err != nil || b.Empty() {
 		return false, err
 	}
-	if b.count > 0 {
+	if b.Count > 0 {
 		err = o.send(ctx, b)
 	}
 	if errors.Is(err, errPeerRefused) {
-		o.log.Error("giving up on messages for a peer", "count", b.count, "error", err)
+		o.log.Error("giving up on messages for a peer", "count", b.Count, "error", err)
 		err = nil
 	}
 	if err == nil {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sessiontool/lib/node/store"
 )
 
 // runOutbox runs an outbox with one batch in line for as long as given, whose peer answers with fail, and returns when
@@ -19,17 +21,17 @@ func runOutbox(t *testing.T, within time.Duration, fail func(attempt int) error)
 	box := newOutbox(slog.New(slog.DiscardHandler), cancel)
 	start := time.Now()
 	waits = true
-	box.next = func() (batch, error) {
+	box.next = func() (store.Batch, error) {
 		if waits {
-			return batch{body: []byte("x"), count: 1, entries: 1, next: 2}, nil
+			return store.Batch{Body: []byte("x"), Count: 1, Entries: 1, Next: 2}, nil
 		}
-		return batch{}, nil
+		return store.Batch{}, nil
 	}
-	box.send = func(context.Context, batch) error {
+	box.send = func(context.Context, store.Batch) error {
 		tries = append(tries, time.Since(start))
 		return fail(len(tries))
 	}
-	box.done = func(batch) { waits = false }
+	box.done = func(store.Batch) { waits = false }
 	box.back = func() { back++ }
 	ended := make(chan struct{})
 	go func() {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -11,16 +12,17 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 )
 
-// minMilliseconds is what a time must be at least not to be taken for one in seconds (today's notes, section 2).
+// minMilliseconds is what a time must be at least not to be taken for one in seconds (storage-2.8.md section 2).
 const minMilliseconds = 1_000_000_000
 
-// parameters reads the parameters of a request as today's nodes do (today's notes, section 2): null is absent, one text or
-// number does for a list, and other types are refused. The first that is not as it should be makes err; what is read
+// parameters reads the parameters of a request as today's nodes do (storage-2.8.md section 2): null is absent, one text
+// or number does for a list, and other types are refused. The first that is not as it should be makes err; what is read
 // after it does not count.
 type parameters struct {
 	fields fields
@@ -99,7 +101,7 @@ func (p *parameters) decimal(name string, least int64, expected string) int64 {
 	}
 	number, err := strconv.ParseInt(value.Str, 10, 64)
 	if err != nil || number < least {
-		p.fail("Invalid value given for '%s': %s", name, strconv.QuoteToASCII(value.Str[:min(len(value.Str), maxNumberText)]))
+		p.fail("Invalid value given for '%s': %s", name, strconv.QuoteToASCII(value.Str[:min(len(value.Str), store.MaxNumberText)]))
 	}
 	return number
 }
@@ -157,7 +159,7 @@ func (p *parameters) hashes() []string {
 	hashes := p.messages()
 	for _, hash := range hashes {
 		if !isHashText(hash) {
-			p.fail("invalid message hash: %s", strings.ToValidUTF8(hash[:min(len(hash), maxNumberText)], ""))
+			p.fail("invalid message hash: %s", strings.ToValidUTF8(hash[:min(len(hash), store.MaxNumberText)], ""))
 		}
 	}
 	return hashes
@@ -254,7 +256,7 @@ func (p *parameters) proof(a account) proof {
 	if p.text("subaccount") != "" {
 		p.fail("this node does not support subaccounts")
 	}
-	signature, err := decodeBase64(p.text("signature"))
+	signature, err := store.DecodeBase64(p.text("signature"))
 	if err != nil || len(signature) != ed25519.SignatureSize {
 		p.fail("invalid signature: expected base64 encoded Ed25519 signature")
 	}
@@ -302,4 +304,10 @@ func (f fields) json() (json.RawMessage, error) {
 		return nil, fmt.Errorf("writing parameters: %w", err)
 	}
 	return text, nil
+}
+
+// isHashText reports whether text looks like a hash of today's. Not every such text is one that a message can have.
+func isHashText(text string) bool {
+	_, err := base64.RawStdEncoding.DecodeString(text)
+	return err == nil && len(text) == rpc.HashTextLength && !strings.ContainsAny(text, store.LineBreaks)
 }

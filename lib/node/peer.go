@@ -111,7 +111,7 @@ func newPeerRequest(ctx context.Context, to *peer, path string, body []byte) (*h
 	return request, nil
 }
 
-// peerTimeout bounds one signed request between nodes (node notes, section 8).
+// peerTimeout bounds one signed request between nodes (storage-2.0.md section 8.1).
 const peerTimeout = 15 * time.Second
 
 // errPeerRefused reports a request that will be refused however often it is repeated.

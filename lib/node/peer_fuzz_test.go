@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -27,15 +28,15 @@ func pair(t testing.TB) (n *Node, other Keys) {
 func FuzzPeerRequests(f *testing.F) {
 	n, other := pair(f)
 	key := newUser(f, 5).pubKey()
-	m := newMessage(solved(f, key, "eA==", time.Now(), time.Hour, 1))
+	m := store.NewMessage20(solved(f, key, "eA==", time.Now(), time.Hour, 1))
 	mustInsert(f, n.store, m)
-	name := appendNames(nil, []messageName{nameOf(m)})
+	name := appendNames(nil, []store.Name{store.NameOf(m)})
 	paths := []string{PushPath, DigestPath, NamesPath, FetchPath, OfferPath}
 	for i := range paths {
 		f.Add(byte(i), []byte{})
 		f.Add(byte(i), name)
-		f.Add(byte(i), encode(m, someMessage))
-		f.Add(byte(i), append(bytesOf(0xff, digestSlots/8), make([]byte, nameSize)...))
+		f.Add(byte(i), encode(m, sampleMessage))
+		f.Add(byte(i), append(bytesOf(0xff, store.DigestSlots/8), make([]byte, store.NameSize)...))
 	}
 	f.Fuzz(func(t *testing.T, which byte, body []byte) {
 		path := paths[int(which)%len(paths)]
@@ -78,17 +79,17 @@ func FuzzPeerHeaders(f *testing.F) {
 
 // FuzzPeerAnswers reads what a member may answer: as names, digests, fetched messages and the result of a push.
 func FuzzPeerAnswers(f *testing.F) {
-	f.Add(appendNames(nil, []messageName{nameOf(someMessage)}))
-	f.Add(appendListed(nil, []listed{{nameOf(someMessage), life{version: 1, deleted: true}}}))
-	f.Add(append(appendLength(nil, 1), encode(someMessage)...))
-	f.Add(make([]byte, digestSlots*digestSize))
+	f.Add(appendNames(nil, []store.Name{store.NameOf(sampleMessage)}))
+	f.Add(appendListed(nil, []listed{{store.NameOf(sampleMessage), store.Version{Number: 1, Deleted: true}}}))
+	f.Add(append([]byte{0, 0, 0, 1}, encode(sampleMessage)...))
+	f.Add(make([]byte, store.DigestSlots*store.DigestSize))
 	f.Add([]byte(`{"stored":1,"refused":0}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if names, err := parseNames(body); err == nil && !bytes.Equal(appendNames(nil, names), body) {
 			t.Errorf("%x is read as names, but written otherwise", body)
 		}
 		if sums, err := parseDigests(body); err == nil {
-			if _, count := sums.differing(sums); count != 0 {
+			if _, count := sums.Differing(sums); count != 0 {
 				t.Error("digests differ from themselves")
 			}
 		}

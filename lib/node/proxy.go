@@ -7,8 +7,8 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// serveProxy passes a proxy request on to the node that it is for, or opens it if that is this one (node notes, section 7).
-// It is bounded like an onion request, of which it is one hop.
+// serveProxy passes a proxy request on to the node that it is for, or opens it if that is this one
+// (storage-2.0.md section 7.5). It is bounded like an onion request, of which it is one hop.
 func (n *Node) serveProxy(w http.ResponseWriter, r *http.Request, body []byte) {
 	for _, name := range []string{onion.ProxySenderHeader, onion.ProxyTargetHeader} {
 		if len(r.Header.Values(name)) == 0 {

@@ -1,12 +1,11 @@
 package node
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -30,7 +29,7 @@ func parsePushAnswer(text []byte) (counts pushAnswer, err error) {
 
 // servePush takes messages from another node and keeps those that this node would have taken from a client.
 func (n *Node) servePush(r *http.Request, view *view, from *peer, body []byte) (answer, error) {
-	records, err := decodeRecords(body)
+	records, err := store.DecodeRecords(body)
 	if err != nil {
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
 	}
@@ -44,23 +43,23 @@ func (n *Node) servePush(r *http.Request, view *view, from *peer, body []byte) (
 }
 
 // keep stores those of records, which another node has, that this node accepts, and returns their number.
-func (n *Node) keep(records []record, view *view, from *peer) (stored int, err error) {
+func (n *Node) keep(records []store.Record, view *view, from *peer) (stored int, err error) {
 	now, fellow := n.now(), fellowMember(view, from) == nil
-	var accepted []entry
-	var messages []message
+	var accepted []store.Entry
+	var messages []store.Message
 	for _, r := range records {
 		if !n.accepts(r, view, fellow, now) {
 			continue
 		}
-		accepted = append(accepted, newNews(r, fellow))
-		if !r.life.deleted {
-			messages = append(messages, r.message)
+		accepted = append(accepted, store.NewReplicaUpdate(r, fellow))
+		if !r.Version.Deleted {
+			messages = append(messages, r.Message)
 		}
 	}
 	if len(accepted) == 0 {
 		return 0, nil
 	}
-	if err := n.store.write(accepted...); err != nil {
+	if err := n.store.Write(accepted...); err != nil {
 		return 0, err
 	}
 	n.handOverIfMoved(view, messages...)
@@ -70,30 +69,21 @@ func (n *Node) keep(records []record, view *view, from *peer) (stored int, err e
 // accepts does the checks of a client's store, as far as the record of another node allows: today's clients sign for a
 // minute, and nobody else sees that. The other node's clock may differ, so times may lie further ahead, and the difficulty
 // is that of the message's time. That something was deleted is believed of fellow members only.
-func (n *Node) accepts(r record, view *view, fellow bool, now time.Time) bool {
+func (n *Node) accepts(r store.Record, view *view, fellow bool, now time.Time) bool {
 	latest := now.Add(rpc.MaxPrivateTTL + peerWindow).UnixMilli()
-	if !view.owns(r.name.owner()) || r.life.expiration <= now.UnixMilli() || r.life.expiration > latest {
+	if !view.owns(r.Name.Owner()) || r.Version.Expiration <= now.UnixMilli() || r.Version.Expiration > latest {
 		return false
 	}
-	if r.life.deleted {
+	if r.Version.Deleted {
 		return fellow
 	}
-	m := r.message
-	timestamp, ok := m.timestamp()
-	if _, alive := m.ttl(); !ok || !alive || timestamp > now.UnixMilli()+rpc.MaxFutureMillis+peerWindow.Milliseconds() {
+	m := r.Message
+	timestamp, ok := m.TimestampMillis()
+	if _, alive := m.TTLMillis(); !ok || !alive || timestamp > now.UnixMilli()+rpc.MaxFutureMillis+peerWindow.Milliseconds() {
 		return false
 	}
-	if m.hash.isToday() {
-		return m.isCanonical()
+	if m.Hash.Is28() {
+		return m.Canonical()
 	}
-	return m.namespace == rpc.NamespaceMessages && m.hash == newMessage(m.params()).hash && m.meets(n.difficulty.at(timestamp))
-}
-
-// isCanonical reports whether a message of today's clients is one that newTodayMessage makes.
-func (m message) isCanonical() bool {
-	timestamp, _ := m.timestamp()
-	ttl, _ := m.ttl()
-	data, err := base64.StdEncoding.DecodeString(m.Data)
-	return err == nil && len(data) <= rpc.MaxMessageBytes && m == newTodayMessage(m.PubKey, m.namespace, timestamp, ttl, data) &&
-		m.hash != messageHash{} && m.PubKey == strings.ToLower(m.PubKey)
+	return m.Namespace == rpc.NamespaceMessages && m.Hash == store.NewMessage20(m.Params20()).Hash && m.Meets(n.difficulty.at(timestamp))
 }

@@ -9,22 +9,27 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
 
-// encode makes the body of a push.
-func encode(messages ...message) (body []byte) {
+// encode makes the body of a push of messages to which nothing has happened.
+func encode(messages ...store.Message) (body []byte) {
 	for _, m := range messages {
-		body = appendRecord(body, stored(m))
+		body = store.AppendRecord(body, store.Record{Name: store.NameOf(m), Version: store.Version{Expiration: m.ExpirationMillis()}, Message: m})
 	}
 	return body
 }
 
-// stored is the record of a message to which nothing has happened.
-func stored(m message) record {
-	return record{name: nameOf(m), life: life{expiration: m.expiration()}, message: m}
-}
+// sampleMessage is a message of storage RPC 2.0 whose time is over.
+var sampleMessage = store.NewMessage20(rpc.StoreParams{
+	PubKey:    "05" + strings.Repeat("ab", 32),
+	TTL:       "86400000",
+	Timestamp: "1795391232497",
+	Nonce:     "AAAAAAAAAS0=",
+	Data:      "Zmlyc3QgbWVzc2FnZQ==",
+})
 
 // pushed posts a push to node 0 of network, signed by from at the given time.
 func (n *testNetwork) pushed(from Keys, at time.Time, body []byte) reply {
@@ -40,16 +45,18 @@ func TestPushAccepts(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
 	network := startNetwork(t, []swarm.SwarmID{a, a, b}, frozen(now))
 	alice, stranger := newUser(t, a, a, b).pubKey(), newUser(t, b, a, b).pubKey()
-	good := func(at time.Time) message { return newMessage(solved(t, alice, "eA==", at, time.Hour, 1)) }
-	with := func(change func(m *message)) message {
+	good := func(at time.Time) store.Message {
+		return store.NewMessage20(solved(t, alice, "eA==", at, time.Hour, 1))
+	}
+	with := func(change func(m *store.Message)) store.Message {
 		m := good(now)
 		change(&m)
 		return m
 	}
-	unproven := newMessage(unsolved(good(now).params()))
+	unproven := store.NewMessage20(unsolved(good(now).Params20()))
 	for _, test := range []struct {
 		name string
-		m    message
+		m    store.Message
 		want string
 	}{
 		{"good", good(now), `{"stored":1,"refused":0}`},
@@ -57,11 +64,11 @@ func TestPushAccepts(t *testing.T) {
 		{"from a clock that is ahead", good(now.Add(60 * time.Second)), `{"stored":1,"refused":0}`},
 		{"too far ahead", good(now.Add(71 * time.Second)), `{"stored":0,"refused":1}`},
 		{"expired", good(now.Add(-time.Hour - time.Second)), `{"stored":0,"refused":1}`},
-		{"another swarm's", newMessage(solved(t, stranger, "eA==", now, time.Hour, 1)), `{"stored":0,"refused":1}`},
-		{"other hash", with(func(m *message) { m.hash[0] ^= 1 }), `{"stored":0,"refused":1}`},
-		{"other data", with(func(m *message) { m.Data = "eQ==" }), `{"stored":0,"refused":1}`},
+		{"another swarm's", store.NewMessage20(solved(t, stranger, "eA==", now, time.Hour, 1)), `{"stored":0,"refused":1}`},
+		{"other hash", with(func(m *store.Message) { m.Hash[0] ^= 1 }), `{"stored":0,"refused":1}`},
+		{"other data", with(func(m *store.Message) { m.Data = "eQ==" }), `{"stored":0,"refused":1}`},
 		{"no proof", unproven, `{"stored":0,"refused":1}`},
-		{"ttl too long", with(func(m *message) { m.TTL = "345600001" }), `{"stored":0,"refused":1}`},
+		{"ttl too long", with(func(m *store.Message) { m.TTL = "345600001" }), `{"stored":0,"refused":1}`},
 	} {
 		got := network.pushed(network.nodes[1].Keys(), now, encode(test.m))
 		if got.status != 200 || got.body != test.want {
@@ -79,7 +86,7 @@ func TestPushAccepts(t *testing.T) {
 	network.wantHeld(0, alice, 3)
 }
 
-// The difficulty of a pushed message is that of its time (node notes, section 3).
+// The difficulty of a pushed message is that of its time (storage-2.0.md section 3.3).
 func TestPushDifficulty(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
@@ -90,7 +97,7 @@ func TestPushDifficulty(t *testing.T) {
 		50: `{"stored":0,"refused":1}`,
 		70: `{"stored":1,"refused":0}`,
 	} {
-		m := newMessage(solved(t, alice, "eA==", now.Add(-time.Duration(minutes)*time.Minute), 4*time.Hour, 1))
+		m := store.NewMessage20(solved(t, alice, "eA==", now.Add(-time.Duration(minutes)*time.Minute), 4*time.Hour, 1))
 		if got := network.pushed(network.nodes[1].Keys(), now, encode(m)); got.body != want {
 			t.Errorf("stamped %d minutes ago: %v, want %s", minutes, got, want)
 		}
@@ -103,7 +110,7 @@ func TestPushAuthentication(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	friend, receiver := network.nodes[1].Keys(), network.nodes[0].Keys().Name()
 	stranger := KeysFromSeed([32]byte{9})
-	m := newMessage(solved(t, newUser(t, 5).pubKey(), "eA==", now, time.Hour, 1))
+	m := store.NewMessage20(solved(t, newUser(t, 5).pubKey(), "eA==", now, time.Hour, 1))
 	body := encode(m)
 	signed := func(change func(h http.Header)) http.Header {
 		header := make(http.Header)
@@ -161,29 +168,29 @@ func TestPushGivesUpOnlyWhereItIsHopeless(t *testing.T) {
 		t.Errorf("a malformed batch: %v, want errPeerRefused", err)
 	}
 	stranger := newReplicator(r.log, &caller{r.caller.client, KeysFromSeed([32]byte{9}), time.Now}, r.store, nil)
-	if err := stranger.send(t.Context(), target, encode(someMessage)); err == nil || errors.Is(err, errPeerRefused) {
+	if err := stranger.send(t.Context(), target, encode(sampleMessage)); err == nil || errors.Is(err, errPeerRefused) {
 		t.Errorf("a sender that is not known yet: %v, want an error worth a retry", err)
 	}
 	network.stop(1)
-	if err := r.send(t.Context(), target, encode(someMessage)); err == nil || errors.Is(err, errPeerRefused) {
+	if err := r.send(t.Context(), target, encode(sampleMessage)); err == nil || errors.Is(err, errPeerRefused) {
 		t.Errorf("a node that is stopped: %v, want an error worth a retry", err)
 	}
 }
 
 // No body makes a push fail otherwise than with a refusal, and whatever is accepted is a message as it should be.
 func FuzzPushedMessages(f *testing.F) {
-	f.Add(encode(someMessage))
+	f.Add(encode(sampleMessage))
 	now := time.Now()
-	f.Add(encode(newMessage(solved(f, "05"+strings.Repeat("ab", 32), "eA==", now, time.Hour, 1))))
+	f.Add(encode(store.NewMessage20(solved(f, "05"+strings.Repeat("ab", 32), "eA==", now, time.Hour, 1))))
 	n := bareNode(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		records, err := decodeRecords(body)
+		records, err := store.DecodeRecords(body)
 		if err != nil {
 			return
 		}
 		for _, r := range records {
-			m := r.message
-			if n.accepts(r, n.members.view(), false, now) && newMessage(m.params()) != m && !m.isCanonical() {
+			m := r.Message
+			if n.accepts(r, n.members.view(), false, now) && store.NewMessage20(m.Params20()) != m && !m.Canonical() {
 				t.Errorf("accepted %v, which is not what its texts say", m)
 			}
 		}

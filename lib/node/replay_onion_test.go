@@ -167,7 +167,7 @@ func withLength(data, tail []byte) []byte {
 	return append(append(binary.LittleEndian.AppendUint32(nil, uint32(len(data))), data...), tail...)
 }
 
-// layer sends node i any plaintext as a layer of version 2 and opens its answer (node notes, section 7).
+// layer sends node i any plaintext as a layer of version 2 and opens its answer (storage-2.0.md section 7.3).
 func (n *testNetwork) layer(i int, plaintext []byte) (response onion.Response) {
 	n.t.Helper()
 	ephemeral, err := x25519.GenerateKey(rand.Reader)

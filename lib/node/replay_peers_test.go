@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/x25519"
@@ -176,19 +177,19 @@ func (r *replay) wantReply(row row, got reply, status int) {
 }
 
 // wantTaken checks what became of pushed messages.
-func (r *replay) wantTaken(i, at int, got reply, messages []message) {
+func (r *replay) wantTaken(i, at int, got reply, messages []store.Message) {
 	r.t.Helper()
 	row, counts, node := r.rows[i], decode[pushAnswer](r.t, got, 200), r.nodes[at]
 	rule := r.rule(i)
 	want := 0
 	for _, m := range messages {
-		timestamp, _ := m.timestamp()
-		proven := m.meets(node.difficulty.at(timestamp)) // what counts where the recorder says nothing
+		timestamp, _ := m.TimestampMillis()
+		proven := m.Meets(node.difficulty.at(timestamp)) // what counts where the recorder says nothing
 		if rule != nil {
 			proven = rule[2] == "kept"
 		}
 		switch {
-		case m.hash != newMessage(m.params()).hash || !proven:
+		case m.Hash != store.NewMessage20(m.Params20()).Hash || !proven:
 		case !node.members.view().owns(m.PubKey):
 			r.differ(elsewhere)
 		default:
@@ -224,7 +225,7 @@ func (r *replay) learnDifficulty(i int) {
 		if !ok || len(messages) != 1 {
 			r.t.Fatalf("row %d: not a batch of one message", r.rows[i].N)
 		}
-		stamp, _ := messages[0].timestamp()
+		stamp, _ := messages[0].TimestampMillis()
 		value, err := strconv.ParseUint(r.rule(i)[1], 10, 64)
 		if err != nil {
 			r.t.Fatal(err)
@@ -254,8 +255,8 @@ func (r *replay) learnDifficulty(i int) {
 	}
 }
 
-// parseBatch reads the messages that a recorded node pushed (node notes, section 8).
-func parseBatch(b []byte) (messages []message, ok bool) {
+// parseBatch reads the messages that a recorded node pushed (storage-2.0.md section 8.1).
+func parseBatch(b []byte) (messages []store.Message, ok bool) {
 	take := func(count uint64) (part []byte) {
 		if ok = ok && uint64(len(b)) >= count; ok {
 			part, b = b[:count], b[count:]
@@ -280,10 +281,10 @@ func parseBatch(b []byte) (messages []message, ok bool) {
 		if !ok || err != nil || len(raw) != 64 {
 			return nil, false
 		}
-		m := newMessage(rpc.StoreParams{
+		m := store.NewMessage20(rpc.StoreParams{
 			PubKey: pubKey, Data: data, TTL: strconv.FormatUint(ttl, 10), Timestamp: strconv.FormatUint(timestamp, 10), Nonce: nonce,
 		})
-		m.hash = [64]byte(raw)
+		m.Hash = [64]byte(raw)
 		messages = append(messages, m)
 	}
 	return messages, len(messages) > 0

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -187,7 +188,7 @@ func (r *replay) seed() {
 			text = row.Inner
 		}
 		if params, ok := storeParams(text); ok {
-			r.owners[newMessage(params).hashText()] = params.PubKey
+			r.owners[store.NewMessage20(params).HashText()] = params.PubKey
 		}
 	}
 	for _, row := range r.rows {
@@ -209,7 +210,7 @@ func (r *replay) seed() {
 			if err != nil || len(hash) != 64 {
 				r.t.Fatalf("row %d: hash %q", row.N, stored.Hash)
 			}
-			m := message{hash: [64]byte(hash), Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
+			m := store.Message{Hash: [64]byte(hash), Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
 			m.TTL, m.Timestamp = strconv.Itoa(rpc.MaxTTLMillis), strconv.FormatInt(stored.Expiration-rpc.MaxTTLMillis, 10)
 			for _, node := range r.nodes {
 				mustInsert(r.t, node.store, m)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
@@ -116,9 +117,9 @@ func (r *replay) replicated(request string, status int) {
 	if !ok || status != 200 {
 		return
 	}
-	m := newMessage(params)
+	m := store.NewMessage20(params)
 	if canonical := strings.Trim(params.TTL+params.Timestamp, "0123456789") == "" && params.TTL[0] != '0' && params.Timestamp[0] != '0'; !canonical {
-		r.foreign[m.hashText()] = true
+		r.foreign[m.HashText()] = true
 	}
 	for _, node := range r.nodes {
 		if !node.members.view().owns(params.PubKey) {
@@ -129,7 +130,7 @@ func (r *replay) replicated(request string, status int) {
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			return m.expiration() <= r.clock.Load() || slices.ContainsFunc(held, func(s rpc.Stored) bool { return s.Hash == m.hashText() })
+			return m.ExpirationMillis() <= r.clock.Load() || slices.ContainsFunc(held, func(s rpc.Stored) bool { return s.Hash == m.HashText() })
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/vectors"
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -213,7 +214,7 @@ func (r *todayReplay) seed(rows []todayRow) {
 			}
 			r.known[m.Hash] = true
 			for _, node := range r.nodes {
-				mustInsert(r.t, node.store, newTodayMessage(call.Params.Pubkey, call.Params.Namespace, m.Timestamp, m.Expiration-m.Timestamp, data))
+				mustInsert(r.t, node.store, store.NewMessage28(call.Params.Pubkey, call.Params.Namespace, m.Timestamp, m.Expiration-m.Timestamp, data))
 			}
 		}
 	}

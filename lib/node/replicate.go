@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+
+	"sessiontool/lib/node/store"
 )
 
 // replicator gives what clients store here to the other members of the swarm, by an outbox for each of them. What they
@@ -13,7 +15,7 @@ import (
 type replicator struct {
 	log    *slog.Logger
 	caller *caller
-	store  *store
+	store  *store.Store
 	back   func(peer string) // called when a peer takes messages again after it did not
 	tasks  sync.WaitGroup    // one per outbox
 
@@ -27,7 +29,7 @@ type peerOutbox struct {
 	target atomic.Pointer[peer]
 }
 
-func newReplicator(log *slog.Logger, caller *caller, store *store, back func(peer string)) *replicator {
+func newReplicator(log *slog.Logger, caller *caller, store *store.Store, back func(peer string)) *replicator {
 	return &replicator{log: log, caller: caller, store: store, back: back, outboxes: make(map[string]*peerOutbox)}
 }
 
@@ -38,7 +40,7 @@ func (r *replicator) setPeers(ctx context.Context, peers []*peer) error {
 	for i, p := range peers {
 		names[i] = p.name()
 	}
-	if err := r.store.setQueuePeers(names); err != nil {
+	if err := r.store.SetPeers(names); err != nil {
 		return fmt.Errorf("keeping the queue for peers: %w", err)
 	}
 	r.mu.Lock()
@@ -66,9 +68,9 @@ func (r *replicator) open(ctx context.Context, p *peer) *peerOutbox {
 	name := p.name()
 	box := &peerOutbox{outbox: newOutbox(r.log.With("peer", name), cancel)}
 	box.target.Store(p)
-	box.next = func() (batch, error) { return r.store.queuedFor(name, r.caller.now().UnixMilli()) }
-	box.send = func(ctx context.Context, b batch) error { return r.send(ctx, box.target.Load(), b.body) }
-	box.done = func(b batch) { r.store.queue.passed(name, b.next) }
+	box.next = func() (store.Batch, error) { return r.store.Pending(name, r.caller.now().UnixMilli()) }
+	box.send = func(ctx context.Context, b store.Batch) error { return r.send(ctx, box.target.Load(), b.Body) }
+	box.done = func(b store.Batch) { r.store.Delivered(name, b.Next) }
 	box.back = func() { r.back(name) }
 	r.tasks.Go(func() { box.run(ctx) })
 	return box

@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// Bounds in time of a client's connection. The 2020 server gives every connection 30 s (node notes, section 1).
+// Bounds in time of a client's connection. The 2020 server gives every connection 30 s (storage-2.0.md section 1.1).
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second
@@ -24,8 +24,8 @@ const (
 )
 
 const (
-	// longPollHeader delays an answer by longPollDelay (node notes, section 2). Session Desktop 1.0.1 relies on it to
-	// pause between its questions.
+	// longPollHeader delays an answer by longPollDelay (storage-2.0.md section 2.1). Session Desktop 1.0.1 relies on it
+	// to pause between its questions.
 	longPollHeader = "X-Loki-Long-Poll"
 	longPollDelay  = 2 * time.Second
 )
@@ -79,7 +79,7 @@ func closeUnusedOnShutdown(server *http.Server) {
 	})
 }
 
-// ServeHTTP answers clients and other nodes (node notes, section 1).
+// ServeHTTP answers clients and other nodes (storage-2.0.md section 1.2).
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.serving.RLock()
 	defer n.serving.RUnlock()
@@ -102,7 +102,7 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (n *Node) write(w http.ResponseWriter, a answer) { a.write(w, n.now()) }
 
-// pingHeader tells who answers a ping: the node's key in base64 (today's notes, section 1).
+// pingHeader tells who answers a ping: the node's key in base64 (storage-2.8.md section 1.2).
 const pingHeader = "X-Oxen-Snode-Pubkey"
 
 // servePing answers other nodes of today, also when this node serves nobody.

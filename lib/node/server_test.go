@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// Everything that is not the storage RPC (node notes, section 1).
+// Everything that is not the storage RPC (storage-2.0.md section 1.2).
 func TestOtherRequests(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	for _, test := range []struct {

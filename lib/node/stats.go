@@ -3,8 +3,6 @@ package node
 import (
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/rpc"
 )
@@ -31,19 +29,17 @@ type Stats struct {
 
 // Stats counts. It walks an index of the messages, so it is for scrapes, not for every request.
 func (n *Node) Stats() (Stats, error) {
+	held, err := n.store.Stats()
 	stats := Stats{
-		Storage: n.counters.storage.All(),
-		Onions:  n.counters.onions.All(),
-		Pushes:  n.counters.pushes.All(),
-		Expired: n.store.removed.Load(),
+		Storage:  n.counters.storage.All(),
+		Onions:   n.counters.onions.All(),
+		Pushes:   n.counters.pushes.All(),
+		Expired:  held.Expired,
+		Messages: held.Messages,
+		Queued:   held.Queued,
+		Bytes:    held.Bytes,
 	}
 	stats.Listeners, stats.Waiting = n.listeners.load()
-	err := n.store.db.View(func(tx *bbolt.Tx) error {
-		stats.Messages = tx.Bucket(messageBucket).Stats().KeyN
-		stats.Queued = tx.Bucket(queueBucket).Stats().KeyN
-		stats.Bytes = tx.Size() - int64(n.store.db.Stats().FreePageN)*int64(n.store.db.Info().PageSize)
-		return nil
-	})
 	return stats, err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
@@ -84,7 +85,7 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 	return values, nil
 }
 
-// storageRPC answers one storage RPC request, whichever way it came (node notes, section 2).
+// storageRPC answers one storage RPC request, whichever way it came (storage-2.0.md section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
 	var result answer
@@ -111,9 +112,9 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 		return textAnswer(refused.status, refused.text)
 	case errors.As(err, &reason):
 		return textAnswer(rpc.StatusBadRequest, n.words.unreadable[reason])
-	case errors.Is(err, errStoreBusy):
+	case errors.Is(err, store.ErrBusy):
 		return textAnswer(rpc.StatusNotReady, textBusy)
-	case errors.Is(err, errStoreFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		n.fullLog.Do(func() { n.log.Error("refusing messages", "error", err) })
 		return textAnswer(rpc.StatusNotReady, "Service node is out of space\n")
 	}
@@ -158,7 +159,7 @@ func parseCall(body []byte) (method string, params fields, err error) {
 	return method, params, nil
 }
 
-// serveStore checks in the order of the node notes, section 2, and answers when the message is on disk.
+// serveStore checks in the order of storage-2.0.md section 2.2, and answers when the message is on disk.
 func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	texts, err := params.texts("\n", "pubKey", "ttl", "nonce", "timestamp", "data")
 	if err != nil {
@@ -177,15 +178,15 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if !view.owns(request.PubKey) {
 		return swarmAnswer(rpc.StatusWrongSwarm, view, request.PubKey)
 	}
-	m := newMessage(request)
-	if err := m.checkTimes(n.now().UnixMilli(), rpc.MaxFutureMillis); err != nil {
+	m := store.NewMessage20(request)
+	if err := checkTimes(m, n.now().UnixMilli(), rpc.MaxFutureMillis); err != nil {
 		return answer{}, err
 	}
 	difficulty := n.difficulty.current()
-	if len(request.Nonce) > maxNumberText || !m.meets(difficulty) {
+	if len(request.Nonce) > store.MaxNumberText || !m.Meets(difficulty) {
 		return difficultyAnswer(rpc.StatusBadProofOfWork, difficulty), nil
 	}
-	if err := n.store.insert(true, m); err != nil {
+	if err := n.store.Insert(true, m); err != nil {
 		return answer{}, err
 	}
 	n.replicator.signal()
@@ -215,12 +216,12 @@ func checkData(data string) error {
 
 // checkTimes refuses a ttl out of bounds and a timestamp that, at now, lies more than future ahead or has expired
 // (all in milliseconds).
-func (m message) checkTimes(now, future int64) error {
-	ttl, ok := m.ttl()
+func checkTimes(m store.Message, now, future int64) error {
+	ttl, ok := m.TTLMillis()
 	if !ok {
 		return errTTL
 	}
-	timestamp, ok := m.timestamp()
+	timestamp, ok := m.TimestampMillis()
 	if !ok || timestamp > now+future || timestamp+ttl < now {
 		return errTimestamp
 	}
@@ -245,7 +246,7 @@ func (n *Node) serveRetrieve(params fields) (answer, error) {
 	if err := checkReader(pubKey, params, now, n.allowUnsigned); err != nil {
 		return answer{}, err
 	}
-	messages, err := n.store.after(pubKey, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
+	messages, err := n.store.Page20(pubKey, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
 	if err != nil {
 		return answer{}, err
 	}

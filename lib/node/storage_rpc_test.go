@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -18,7 +19,7 @@ func frozen(at time.Time) func(int, *Config) {
 	return func(_ int, config *Config) { config.Now = func() time.Time { return at } }
 }
 
-// Both ends of every limit, in the order in which they are checked (node notes, section 2).
+// Both ends of every limit, in the order in which they are checked (storage-2.0.md section 2.2).
 func TestStoreLimits(t *testing.T) {
 	now := time.UnixMilli(1795391232497)
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
@@ -44,7 +45,7 @@ func TestStoreLimits(t *testing.T) {
 		{"too short ttl", alice, "9999", at(0), "", true, 403, "Provided TTL is not valid.\n"},
 		{"longest ttl", alice, "345600000", at(0), "", false, 200, `{"difficulty":1}`},
 		{"too long ttl", alice, "345600001", at(0), "", true, 403, "Provided TTL is not valid.\n"},
-		{"endless ttl text", alice, hour + strings.Repeat("x", maxNumberText), at(0), "", true, 403, "Provided TTL is not valid.\n"},
+		{"endless ttl text", alice, hour + strings.Repeat("x", store.MaxNumberText), at(0), "", true, 403, "Provided TTL is not valid.\n"},
 		{"just not too far ahead", alice, hour, at(10_000), "", false, 200, `{"difficulty":1}`},
 		{"too far ahead", alice, hour, at(10_001), "", true, 406, "Timestamp error: check your clock\n"},
 		{"just not expired", alice, hour, at(-3600000), "", false, 200, `{"difficulty":1}`},
@@ -58,7 +59,7 @@ func TestStoreLimits(t *testing.T) {
 		if test.noProof {
 			params = unsolved(params)
 		} else {
-			ttl, _ := leadingNumber(test.ttl)
+			ttl, _ := store.NewMessage20(params).TTLMillis()
 			params = solve(t, params, uint64(ttl), 1)
 		}
 		if got := network.call(0, rpc.MethodStore, params); got.status != test.status || got.body != test.body {
@@ -84,7 +85,7 @@ func TestStoreDifficulty(t *testing.T) {
 		t.Errorf("after a change: %v", got)
 	}
 	long := good
-	long.Nonce = strings.Repeat("A", maxNumberText+1)
+	long.Nonce = strings.Repeat("A", store.MaxNumberText+1)
 	if got := network.call(0, rpc.MethodStore, long); got.status != 432 {
 		t.Errorf("endless nonce: %v", got)
 	}

@@ -59,13 +59,13 @@ func isToday(method string, params fields) bool {
 	return params["timestamp"].Type == gjson.Number || params["ttl"].Type == gjson.Number
 }
 
-// What this node says to be: storage server 2.8.0, on a network of its time (today's notes, section 1).
+// What this node says to be: storage server 2.8.0, on a network of its time (storage-2.8.md section 1).
 var (
 	todayVersion  = [3]int{2, 8, 0}
 	todayHardFork = [2]int{19, 4}
 )
 
-// Bounds of the clock (today's notes, section 3). What another member forwards has been under way for a while.
+// Bounds of the clock (storage-2.8.md section 3.1). What another member forwards has been under way for a while.
 const (
 	todayWindow   = time.Minute
 	forwardWindow = todayWindow + 10*time.Second
@@ -170,7 +170,7 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		case signed && !proof.covers(rpc.RetrieveSignatureText(namespace, timestamp)):
 			return answer{}, wronglySigned(rpc.MethodRetrieve)
 		}
-		messages, more, err := n.store.page(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
+		messages, more, err := n.store.Page28(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
 		if err != nil {
 			return answer{}, err
 		}
@@ -181,7 +181,7 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 // defaultPage is the max_size of requests that say nothing about size: a fifth of rpc.MaxPageBytes.
 const defaultPage = -5
 
-// pageLimits works out what a page may hold at most (today's notes, section 5), but never more than limit bytes.
+// pageLimits works out what a page may hold at most (storage-2.8.md section 5), but never more than limit bytes.
 func pageLimits(maxCount, maxSize int64, limit int) (count, size int) {
 	if maxCount <= 0 {
 		maxCount = rpc.MaxPageBytes // more than there can be
@@ -211,13 +211,13 @@ func (n *Node) readGetExpiries(p *parameters) task {
 		case !proof.covers(rpc.GetExpiriesSignatureText(timestamp, hashes)):
 			return answer{}, wronglySigned(rpc.MethodGetExpiries)
 		}
-		found, err := n.store.named(account.pubKey, hashes, now.UnixMilli())
+		found, err := n.store.ByHash(account.pubKey, hashes, now.UnixMilli())
 		if err != nil {
 			return answer{}, err
 		}
 		expiries := make(map[string]int64, len(found))
 		for _, held := range found {
-			expiries[held.hash] = held.expiration
+			expiries[held.Hash] = held.Expiration
 		}
 		return jsonAnswer(rpc.StatusOK, rpc.ExpiriesAnswer{Expiries: expiries})
 	}

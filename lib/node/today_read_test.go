@@ -87,7 +87,7 @@ func TestTodayHashThatNoMessageHas(t *testing.T) {
 	if page := decode[rpc.PageAnswer](t, network.call(0, rpc.MethodRetrieve, params), 200); len(page.Messages) != 1 {
 		t.Errorf("after an unknown hash come %d messages", len(page.Messages))
 	}
-	// get_expiries looks at no hash, and "all" is one more that is not there (today's notes, section 6).
+	// get_expiries looks at no hash, and "all" is one more that is not there (storage-2.8.md section 6.1).
 	for _, name := range []string{hash, "all"} {
 		params := rpc.GetExpiriesParams{Pubkey: alice.pubKey(), Messages: []string{name}, Timestamp: now.UnixMilli(),
 			Auth: alice.auth(rpc.GetExpiriesSignatureText(now.UnixMilli(), []string{name}))}
@@ -97,7 +97,7 @@ func TestTodayHashThatNoMessageHas(t *testing.T) {
 	}
 }
 
-// The member that was asked tells its time a second time in what it says of itself (today's notes, section 4).
+// The member that was asked tells its time a second time in what it says of itself (storage-2.8.md section 4.3).
 func TestTodayStoreTellsTheTimeTwice(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))

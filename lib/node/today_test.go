@@ -44,7 +44,7 @@ func TestTodayStore(t *testing.T) {
 	}
 }
 
-// Every check of a store has its own answer (today's notes, section 4).
+// Every check of a store has its own answer (storage-2.8.md section 4.1).
 func TestTodayStoreRefuses(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{1 << 62, 3 << 62}, frozen(now))
@@ -135,7 +135,7 @@ func TestTodayWrongSwarm(t *testing.T) {
 	}
 }
 
-// Who may read what (today's notes, section 3).
+// Who may read what (storage-2.8.md section 3.2).
 func TestTodayRetrieveAuth(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5}, frozen(now))
@@ -179,7 +179,7 @@ func TestTodayRetrieveAuth(t *testing.T) {
 	}
 }
 
-// Pages end by count, by size or with the box, and the last hash leads on (today's notes, section 5).
+// Pages end by count, by size or with the box, and the last hash leads on (storage-2.8.md section 5).
 func TestTodayPages(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5}, frozen(now))

@@ -40,13 +40,13 @@ func wordsOf(generation rpc.Generation) *words {
 	return &wordsOf2020
 }
 
-// textBusy is today's (today's notes, section 12), and so is tooLarge (section 6): a 2020 server has no words for the one, and
-// hangs up at the other.
+// textBusy is today's (storage-2.8.md section 12), and so is tooLarge (section 6.3): a 2020 server has no words for the
+// one, and hangs up at the other.
 const textBusy = "Server busy, try again later"
 
 var tooLarge = textAnswer(http.StatusRequestEntityTooLarge, "Request body too large")
 
-// wordsOf2020 are those of storage server 2.0.7 (node notes, sections 1, 2 and 9).
+// wordsOf2020 are those of storage server 2.0.7 (storage-2.0.md sections 1, 2 and 9).
 var wordsOf2020 = words{
 	unreadable: [...]string{
 		notJSON: "invalid json: no `method` field\n", noMethod: "invalid json: no `method` field\n", noParams: "invalid json: no `params` field\n",
@@ -67,7 +67,7 @@ var wordsOf2020 = words{
 // longPollGone is the answer to a request with longPollHeader on a node of today.
 var longPollGone = textAnswer(http.StatusGone, "long polling is no longer supported, client upgrade required")
 
-// wordsOfToday are those of storage server 2.8.0 (today's notes, sections 1, 6, 8 and 12).
+// wordsOfToday are those of storage server 2.8.0 (storage-2.8.md sections 1, 6, 8 and 12).
 var wordsOfToday = words{
 	unreadable: [...]string{
 		notJSON: "invalid json", noMethod: "invalid json: no `method` field", noParams: "invalid json: no `params` field",

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Texts of the answers that nodes make about onion requests (node notes, section 7). A text that ends in a space is
-// followed by a detail. Those about the way are bare HTTP answers with the status given here; the last two are
+// Texts of the answers that nodes make about onion requests (storage-2.0.md section 7.4). A text that ends in a space
+// is followed by a detail. Those about the way are bare HTTP answers with the status given here; the last two are
 // sealed by the node whose layer is meant.
 const (
 	TextOuter      = "Error parsing outer JSON in onion request: " // 400; the cause

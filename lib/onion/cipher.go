@@ -8,7 +8,7 @@ import (
 )
 
 // Cipher is how a layer of version 2 is sealed. Clients of 2020, and of version 1, know AESGCM only; a request may mix
-// them (today's notes, section 8).
+// them (storage-2.8.md section 8.2).
 type Cipher string
 
 const (

@@ -55,7 +55,7 @@ func TestMixedCiphers(t *testing.T) {
 	}
 }
 
-// Ciphers have several names, and none is AES-GCM (today's notes, section 8).
+// Ciphers have several names, and none is AES-GCM (storage-2.8.md section 8.2).
 func TestCipherNames(t *testing.T) {
 	for name, want := range map[string]Cipher{
 		"": AESGCM, "aes-gcm": AESGCM, "gcm": AESGCM, "xchacha20": XChaCha20, "xchacha20-poly1305": XChaCha20,

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// keyLabel is the HMAC key that turns an X25519 secret into a layer key (node notes, section 7).
+// keyLabel is the HMAC key that turns an X25519 secret into a layer key (storage-2.0.md section 7.1).
 const keyLabel = "LOKI"
 
 var errShort = errors.New("sealed bytes are shorter than nonce and tag")

@@ -1,6 +1,6 @@
 // Package onion wraps a storage RPC request in layers of encryption, one per node of a path, and takes one layer off
-// as a node does. It knows both formats that service nodes of 2020 serve (client notes, section 13; node notes,
-// section 7).
+// as a node does. It knows both formats that service nodes of 2020 serve (signal-2020.md section 13;
+// storage-2.0.md section 7).
 //
 // It promises that a request for given keys and nonces is, byte for byte, the one that Session Desktop makes; that no
 // input makes it panic or allocate more than a small multiple of its size; and that a node learns from its layer
@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// MaxRelays bounds the relays in front of the target. Clients use 3 (client notes, section 13).
+	// MaxRelays bounds the relays in front of the target. Clients use 3 (signal-2020.md section 13).
 	MaxRelays = 15
-	// MaxBody is the largest HTTP body in bytes that a node accepts (node notes, section 1).
+	// MaxBody is the largest HTTP body in bytes that a node accepts (storage-2.0.md section 1.1).
 	MaxBody = 10 << 20
 )
 

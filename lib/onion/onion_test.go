@@ -108,7 +108,7 @@ func TestEveryPathLength(t *testing.T) {
 	}
 }
 
-// A node may be relay and target of one request (client notes, section 13).
+// A node may be relay and target of one request (signal-2020.md section 13).
 func TestTargetInItsOwnPath(t *testing.T) {
 	random := testRandom(t)
 	n := newNode(t, random)

@@ -12,15 +12,15 @@ import (
 )
 
 // Proxy requests are what Session Desktop 1.0.1 made before there were onions: a node passes a request on to the target,
-// for which alone it is encrypted, and learns who asks whom (node notes, section 7; client notes, section 13). Nodes serve
-// them at ProxyPath; the client's X25519 key and the target's Ed25519 key, both in hex, are in headers.
+// for which alone it is encrypted, and learns who asks whom (storage-2.0.md section 7.5; signal-2020.md section 13).
+// Nodes serve them at ProxyPath; the client's X25519 key and the target's Ed25519 key, both in hex, are in headers.
 const (
 	ProxyPath         = "/proxy"
 	ProxySenderHeader = "X-Sender-Public-Key"
 	ProxyTargetHeader = "X-Target-Snode-Key"
 )
 
-// proxyPause is the header inside a proxy request that asks for a delayed answer (node notes, section 2).
+// proxyPause is the header inside a proxy request that asks for a delayed answer (storage-2.0.md section 2.1).
 const proxyPause = "X-Loki-Long-Poll"
 
 // ErrProxy reports a proxy request that does not open to one. What is wrong with it is not told to anybody, because

@@ -54,7 +54,7 @@ func (formatV1) parseBody(body []byte) (outer, error) {
 	return outer{ephemeral: ephemeral, sealed: sealed}, nil
 }
 
-// parseLayer lets the presence of "body" decide that the layer is the last one (node notes, section 7).
+// parseLayer lets the presence of "body" decide that the layer is the last one (storage-2.0.md section 7.2).
 func (formatV1) parseLayer(plaintext []byte) (Layer, error) {
 	fields, err := parseObject(plaintext)
 	if err != nil {

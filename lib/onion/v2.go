@@ -76,7 +76,7 @@ func (o object) hops() (int, error) {
 	return int(max(min(hops, MaxRelays+1), 0)), err
 }
 
-// parseLayer lets the presence of "headers" decide that the layer is the last one (node notes, section 7).
+// parseLayer lets the presence of "headers" decide that the layer is the last one (storage-2.0.md section 7.3).
 func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	content, fields, err := splitLevel(plaintext)
 	if err != nil {
@@ -117,7 +117,7 @@ func withLength(content []byte) []byte {
 }
 
 // splitLevel undoes withLength and reads the JSON behind. The length is compared with what is left, never added to:
-// the 2020 server's 32-bit sum wraps and kills it (node notes, section 11).
+// the 2020 server's 32-bit sum wraps and kills it (storage-2.0.md section 11).
 func splitLevel(level []byte) ([]byte, object, error) {
 	if len(level) < lengthSize {
 		return nil, nil, errLength

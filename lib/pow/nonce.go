@@ -31,7 +31,7 @@ func DecodeNonce(text string) ([]byte, error) {
 
 // DecodeNonceLenient returns the bytes of a nonce as the 2020 storage server reads them: it stops at the first
 // character that is not of the base64 alphabet, drops incomplete bytes and takes any length, so that "!!!!" is the
-// empty nonce (node notes, section 3). Nodes use it to come to the same hash as that server. It allocates three
+// empty nonce (storage-2.0.md section 3.1). Nodes use it to come to the same hash as that server. It allocates three
 // quarters of the text's length, which the limit on the size of requests bounds.
 func DecodeNonceLenient(text string) []byte {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"

@@ -8,14 +8,14 @@ import (
 
 const (
 	// MaxSkip is how many message keys one message may make us derive, its own included: a message whose counter is
-	// MaxSkip or more beyond the next one expected is refused (client notes, section 8).
+	// MaxSkip or more beyond the next one expected is refused (signal-2020.md section 8.5).
 	MaxSkip = 2000
 
 	// maxCounter is the last counter that a chain uses, so that the counter of the next message never overflows.
 	maxCounter = math.MaxUint32 - 1
 )
 
-// What the keys are derived for (client notes, section 8).
+// What the keys are derived for (signal-2020.md section 8.1).
 const (
 	rootInfo    = "WhisperRatchet"
 	messageInfo = "WhisperMessageKeys"

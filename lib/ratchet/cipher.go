@@ -16,7 +16,7 @@ import (
 // of another session, or of a receiving chain that is forgotten.
 var ErrMAC = errors.New("message authentication failed")
 
-// messageKeys encrypt and authenticate a single message (client notes, section 8).
+// messageKeys encrypt and authenticate a single message (signal-2020.md section 8.1).
 type messageKeys struct {
 	cipher key32
 	mac    key32

@@ -48,7 +48,8 @@ func (t Type) String() string {
 	return fmt.Sprintf("ratchet.Type(%d)", int(t))
 }
 
-// WhisperMessage is one Double Ratchet message: a header, the ciphertext and the MAC over both (client notes, section 8).
+// WhisperMessage is one Double Ratchet message: a header, the ciphertext and the MAC over both
+// (signal-2020.md section 8.3).
 type WhisperMessage struct {
 	Version    byte
 	RatchetKey x25519.PublicKey
@@ -119,7 +120,7 @@ func (m WhisperMessage) body() []byte {
 }
 
 // PreKeyWhisperMessage is a WhisperMessage with what its receiver needs to run X3DH first. It has no MAC of its own
-// (client notes, section 8).
+// (signal-2020.md section 8.4).
 type PreKeyWhisperMessage struct {
 	Version        byte
 	RegistrationID uint32

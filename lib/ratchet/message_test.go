@@ -72,7 +72,7 @@ func TestEncodingAgreesWithProtobuf(t *testing.T) {
 	}
 }
 
-// The high half of the version byte must be at least 3, the low one at most 3 (client notes, section 8).
+// The high half of the version byte must be at least 3, the low one at most 3 (signal-2020.md section 8.3).
 func TestVersions(t *testing.T) {
 	for version := range 256 {
 		want := version>>4 >= 3 && version&15 <= 3

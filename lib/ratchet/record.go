@@ -9,7 +9,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// MaxArchived is how many sessions a record keeps besides the current one (client notes, section 8).
+// MaxArchived is how many sessions a record keeps besides the current one (signal-2020.md section 8.5).
 const MaxArchived = 40
 
 // ErrNoSession reports that there is no session with the contact.

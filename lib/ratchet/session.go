@@ -1,5 +1,5 @@
 // Package ratchet is the Double Ratchet in the form that Session's clients use: message formats, sessions,
-// and the record of all sessions with one contact (client notes, sections 7 and 8).
+// and the record of all sessions with one contact (signal-2020.md sections 7 and 8).
 //
 // It promises that messages open out of order and after losses within stated limits, that each message opens once, that a
 // message which does not open changes nothing, and that what a stranger sends costs bounded time and memory. It is pure:
@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// MaxClosedChains is how many receiving chains a session remembers besides the current one (client notes, section 8).
+	// MaxClosedChains is how many receiving chains a session remembers besides the current one
+	// (signal-2020.md section 8.5).
 	MaxClosedChains = 10
 
 	// MaxLateChains bounds Receiver.LateChains.
@@ -42,7 +43,7 @@ var ErrExhausted = errors.New("sending chain is exhausted")
 // Identity is one's own part in every session.
 type Identity struct {
 	x25519.KeyPair
-	// RegistrationID goes into PreKeyWhisperMessages: a random number of 14 bits (client notes, section 1).
+	// RegistrationID goes into PreKeyWhisperMessages: a random number of 14 bits (signal-2020.md section 1.1).
 	RegistrationID uint32
 }
 

@@ -22,7 +22,7 @@ const MaxChange = 100
 // ErrGeneration reports a request that nodes of 2020 do not know.
 var ErrGeneration = errors.New("service nodes of 2020 cannot do that")
 
-// Delete removes messages of the account, by their hashes, from its swarm (today's notes, section 6). The record tells
+// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). The record tells
 // what each member has signed to have done; it succeeds if one member did it, whether or not anything was there. The error
 // wraps ErrGeneration, ErrNotStored, ErrRefused, ErrClock or the network's, or is the context's.
 func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, error) {

@@ -175,7 +175,8 @@ func (r *Router) namedNode(ctx context.Context, name string) (network.Node, erro
 	return network.Node{}, errors.New("no such node is registered")
 }
 
-// judgeDelivery says what the answer to a deliver means: the reason is empty if only the recipient can have made it.
+// judgeDelivery says what the answer to a deliver means (sync-route.md section 8.1): the reason is empty if only the
+// recipient can have made it.
 func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) record.Reason {
 	switch answer.Status {
 	case rpc.StatusOK:

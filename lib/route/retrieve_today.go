@@ -20,7 +20,7 @@ func cursorName(generation rpc.Generation, node network.Node) string {
 	return node.Ed25519.String()
 }
 
-// retrieveToday is the signed request for what came after last (today's notes, section 5).
+// retrieveToday is the signed request for what came after last (storage-2.8.md section 5).
 func retrieveToday(owner *account.Account, last string, now int64) ([]byte, error) {
 	if len(last) != rpc.HashTextLength {
 		last = "" // a node that once gave a hash of another length would refuse it for ever

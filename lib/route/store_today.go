@@ -17,7 +17,7 @@ import (
 )
 
 // storeToday stores a message at one member of the recipient's swarm, which passes it on and tells what each member did
-// (today's notes, section 4). Only what a member has signed counts, so the one that was asked cannot speak for the
+// (storage-2.8.md section 4.3). Only what a member has signed counts, so the one that was asked cannot speak for the
 // others; and one alone is not believed to have passed the message on. If too few have it, other members are asked to
 // store the same bytes, which those who have them recognise. Errors are those of Store.
 func (r *Router) storeToday(ctx context.Context, q StoreRequest) (record.Receipt, error) {

@@ -100,7 +100,7 @@ func (s *todaySwarm) store(params puppet.Params) (int, string) {
 	return rpc.StatusOK, textOf(answer)
 }
 
-// retrieve answers an owner who proves it, as the notes say it (today's notes, sections 3 and 5).
+// retrieve answers an owner who proves it, as is specified (storage-2.8.md sections 3 and 5).
 func (s *todaySwarm) retrieve(params puppet.Params) (int, string) {
 	key, keyErr := hex.DecodeString(params["pubkey_ed25519"])
 	signature, err := base64.StdEncoding.DecodeString(params["signature"])

@@ -93,7 +93,7 @@ func recordedCertificate(t *testing.T) *x509.Certificate {
 }
 
 // likeIn2020 makes a server behave like a storage server of that time: TLS 1.2 only, a self-signed RSA certificate
-// like the recorded one, one request per connection, no Date (node notes, section 1).
+// like the recorded one, one request per connection, no Date (storage-2.0.md section 1.1).
 func likeIn2020(t *testing.T) func(*httptest.Server) {
 	t.Helper()
 	recorded := recordedCertificate(t)

@@ -14,7 +14,7 @@ import (
 // with deliver. A delivered message is never stored: the node keeps it until somebody who listens acknowledges it, and
 // no longer than the deliverer waits.
 
-// Limits of listen and deliver.
+// Limits of listen and deliver (sync-route.md sections 4 and 5).
 const (
 	// MaxWait bounds how long a node is to wait before it answers. Relays give the next hop 10 s.
 	MaxWait = 8 * time.Second
@@ -52,8 +52,8 @@ type ListenParams struct {
 	Stop          bool   `json:"stop,omitempty"`
 }
 
-// ListenSignatureText returns what ListenParams.Signature signs. It names the node that is asked by its Ed25519 key, in
-// lower-case hex, so that one node cannot listen at another with what it was sent. All but the timestamp have a fixed
+// ListenSignatureText returns what ListenParams.Signature signs (sync-route.md section 4.1). It names the node that is
+// asked by its Ed25519 key, in lower-case hex, so that one node cannot listen at another with what it was sent. All but the timestamp have a fixed
 // length, so two requests never share a text.
 func ListenSignatureText(timestamp, listener, node string) []byte {
 	return []byte(MethodListen + timestamp + listener + node)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Namespace is one of the boxes that an account has on today's network (today's notes, section 3). Messages of 2020 have
-// none and lie in NamespaceMessages.
+// Namespace is one of the boxes that an account has on today's network (storage-2.8.md section 3.2). Messages of 2020
+// have none and lie in NamespaceMessages.
 type Namespace int16
 
 // Namespaces in use. Those from 2 to 5 are what the devices of one account keep in step.
@@ -21,7 +21,7 @@ const (
 	NamespaceLegacyGroups Namespace = -10
 )
 
-// Longest lives of messages (today's notes, section 4).
+// Longest lives of messages (storage-2.8.md section 3.2).
 const (
 	MaxPublicTTL  = 14 * 24 * time.Hour // where anybody may store
 	MaxPrivateTTL = 30 * 24 * time.Hour

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// What is signed is ASCII without separators: names, numbers in decimal, hashes as they are written (today's notes,
-// section 3). The functions below make what clients sign in Auth.Signature.
+// What is signed is ASCII without separators: names, numbers in decimal, hashes as they are written
+// (storage-2.8.md section 3.1). The functions below make what clients sign in Auth.Signature.
 
 // StoreSignatureText is for store; sigTimestamp is TodayStoreParams.SigTimestamp or, if that is 0, Timestamp.
 func StoreSignatureText(namespace Namespace, sigTimestamp int64) []byte {
@@ -57,7 +57,7 @@ func GetExpiriesSignatureText(timestamp int64, hashes []string) []byte {
 	return []byte(MethodGetExpiries + decimal(timestamp) + strings.Join(hashes, ""))
 }
 
-// The functions below make what members of a swarm sign in MemberResult.Signature (today's notes, sections 4 and 6).
+// The functions below make what members of a swarm sign in MemberResult.Signature (storage-2.8.md section 6.2).
 // pubkey is the account's key in hex.
 
 // StoredText is for store.

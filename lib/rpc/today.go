@@ -10,8 +10,8 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// Methods that nodes of today have besides store and retrieve (today's notes, section 1). MethodSwarm is another name of
-// MethodGetSwarm.
+// Methods that nodes of today have besides store and retrieve (storage-2.8.md section 1.3). MethodSwarm is another name
+// of MethodGetSwarm.
 const (
 	MethodInfo         = "info"
 	MethodGetSwarm     = "get_swarm"
@@ -29,16 +29,17 @@ const (
 	MethodIfElse       = "ifelse"
 )
 
-// PingPath is where nodes prove that they are there (today's notes, section 1).
+// PingPath is where nodes prove that they are there (storage-2.8.md section 1.2).
 const PingPath = "/ping_test/v1"
 
 // StatusNotFound is the answer to a delete that was required to find something.
 const StatusNotFound = 404
 
-// StatusTooEarly is another word for StatusBadTimestamp, with which today's clients reckon (today's notes, section 6).
+// StatusTooEarly is another word for StatusBadTimestamp, with which today's clients reckon
+// (storage-2.8.md section 6.3).
 const StatusTooEarly = 425
 
-// Limits of today's nodes (today's notes, sections 2, 4 and 5).
+// Limits of today's nodes (storage-2.8.md sections 4.1, 5 and 6.1).
 const (
 	MaxMessageBytes = 76800     // of data, decoded
 	MaxBatch        = 20        // requests in a batch or sequence
@@ -47,20 +48,20 @@ const (
 	HashTextLength = 43
 )
 
-// PageCost is what a message of size bytes counts against max_size (today's notes, section 5).
+// PageCost is what a message of size bytes counts against max_size (storage-2.8.md section 5).
 func PageCost(size int) int { return size*4/3 + HashTextLength + 100 }
 
 // MessageHash names a message on today's network: BLAKE2b-256 of the owner's 33 bytes, the namespace and the data, in
-// base64 without padding (today's notes, section 4). Time and life are not in it.
+// base64 without padding (storage-2.8.md section 4.2). Time and life are not in it.
 func MessageHash(owner [33]byte, namespace Namespace, data []byte) string {
 	text := append(append(owner[:], namespace.SignedText()...), data...)
 	sum := blake2b.Sum256(text)
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// Auth proves that a request comes from whom the account belongs to (today's notes, section 3). Signature is base64 of
-// Ed25519 over the text that the method's function in this package makes. PubkeyEd25519 (hex) has to be there
-// for a Session ID (05), and only for it. Requests of subaccounts, which groups have, are not made here.
+// Auth proves that a request comes from whom the account belongs to (storage-2.8.md section 3.1). Signature is base64
+// of Ed25519 over the text that the method's function in this package makes. PubkeyEd25519 (hex) has to be there for a
+// Session ID (05), and only for it. Requests of subaccounts, which groups have, are not made here.
 type Auth struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519,omitempty"`
 	Signature     string `json:"signature,omitempty"`
@@ -254,7 +255,8 @@ type MemberResult struct {
 	QueryFailure    Truth  `json:"query_failure,omitempty"`
 }
 
-// Truth is a bool that today's nodes write as true or, if it came from another member, as 1 (today's notes, section 4).
+// Truth is a bool that today's nodes write as true or, if it came from another member, as 1
+// (storage-2.8.md section 4.3).
 type Truth bool
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -270,7 +270,7 @@ func TestRecordedResultsInJSON(t *testing.T) {
 	}
 }
 
-// The classes of the namespaces in use and of some that are not (today's notes, section 3).
+// The classes of the namespaces in use and of some that are not (storage-2.8.md section 3.2).
 func TestNamespaceClasses(t *testing.T) {
 	for _, test := range []struct {
 		namespace           rpc.Namespace

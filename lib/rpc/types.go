@@ -1,9 +1,9 @@
 // Package rpc speaks the storage RPC of service nodes: the requests and answers of POST /storage_rpc/v1 and of a
 // seed's POST /json_rpc as they stand on the wire, and the HTTP client that carries them.
 //
-// There are two generations of it. In types.go is that of storage server 2.0.7 (node notes, sections 1, 2 and 10).
+// There are two generations of it. In types.go is that of storage server 2.0.7 (storage-2.0.md sections 1, 2 and 10).
 // Servers of that time take every parameter as a string and look at nothing else, so the fields that later servers added
-// do no harm there. In today.go, namespace.go and signed.go is that of storage server 2.8.0 (today's notes).
+// do no harm there. In today.go, namespace.go and signed.go is that of storage server 2.8.0 (storage-2.8.md).
 package rpc
 
 import (
@@ -37,7 +37,7 @@ const (
 // TextNoMethod begins the body of the StatusBadRequest of a node that lacks a method; the method's name follows.
 const TextNoMethod = "no method "
 
-// HTTP statuses with a meaning of their own (node notes, section 2; for StatusNobodyListens see DeliverParams).
+// HTTP statuses with a meaning of their own (storage-2.0.md section 2.2; for StatusNobodyListens see DeliverParams).
 const (
 	StatusOK              = 200
 	StatusBadRequest      = 400
@@ -53,7 +53,7 @@ const (
 	StatusTimeout         = 504
 )
 
-// Limits of a 2020 storage server (node notes, section 2).
+// Limits of a 2020 storage server (storage-2.0.md section 2.3).
 const (
 	MaxBodyBytes     = onion.MaxBody        // of an HTTP request
 	MaxDataBytes     = envelope.MaxDataText // of a store request's data text

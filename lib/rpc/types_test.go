@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// Requests are, byte for byte, those of the 2020 client (client notes, section 2).
+// Requests are, byte for byte, those of the 2020 client (signal-2020.md section 2.1).
 func TestRequests(t *testing.T) {
 	const key = "0501"
 	for _, test := range []struct {
@@ -52,7 +52,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// What sections 2 and 14 of the client notes do not have stands behind what a 2020 server reads.
+// What signal-2020.md section 2.1 and session-v1.md section 8 do not have stands behind what a 2020 server reads.
 func TestSignedRetrieve(t *testing.T) {
 	body, err := rpc.NewRequest(rpc.MethodRetrieve, rpc.RetrieveParams{
 		PubKey: "05", LastHash: "ab", PubkeyEd25519: "cd", Timestamp: "17", Signature: "ef",

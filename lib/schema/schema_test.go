@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -18,6 +19,7 @@ import (
 
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
+	"sessiontool/lib/schema/infer"
 	"sessiontool/lib/schema/schematest"
 )
 
@@ -72,6 +74,21 @@ func compare(t *testing.T, where string, made, inferred *jsonschema.Schema) {
 	}
 	if inferred.Items != nil {
 		compare(t, where+".#", made.Items, inferred.Items)
+	}
+}
+
+// The committed schemas are those that the Go types give now.
+func TestSchemasAreCurrent(t *testing.T) {
+	want, err := infer.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("schemas.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("schemas.json is not current: run 'go generate ./lib/schema'")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // EncryptFriendRequest encrypts padded, a padded Content, between the owner of own and peer: IV (16 bytes, drawn
 // from random) || AES-256-CBC with PKCS #7 padding. The key is the bare X25519 secret, the same in both directions
-// and for ever, and there is no MAC: this is what clients of 2020 read (client notes, section 5). Nothing but a
+// and for ever, and there is no MAC: this is what clients of 2020 read (signal-2020.md section 5.1). Nothing but a
 // friend request should travel in it. The error is x25519.ErrLowOrder or random's.
 func EncryptFriendRequest(random io.Reader, own x25519.KeyPair, peer x25519.PublicKey, padded []byte) ([]byte, error) {
 	block, err := friendRequestCipher(own, peer)

@@ -1,6 +1,6 @@
 // Package sealed holds the two ciphers of Session clients of 2020 that need no session: sealed sender, which hides
-// who sends a message (client notes, section 9), and the cipher of friend requests, which works between strangers
-// (client notes, section 5).
+// who sends a message (signal-2020.md section 9), and the cipher of friend requests, which works between strangers
+// (signal-2020.md section 5.1).
 //
 // It promises the clients' bytes, that a sender is reported only if the holder of that Session ID's private key
 // made the message, and that every failure to decrypt is the same error whatever failed. It is pure: randomness is
@@ -76,7 +76,7 @@ const (
 	keySize      = 32
 	macSize      = 10
 	staticSize   = x25519.EncodedSize + macSize
-	senderDevice = 1 // always (client notes, section 9)
+	senderDevice = 1 // always (signal-2020.md section 9)
 )
 
 // Fields of the messages, by number.

@@ -1,4 +1,4 @@
-// Package sealedbox is the cipher of today's Session messages (client notes, section 14): libsodium's sealed box around
+// Package sealedbox is the cipher of today's Session messages (session-v1.md section 3): libsodium's sealed box around
 // the padded content, its sender's Ed25519 key, and the sender's signature. It needs no session and no answer from
 // the other side, so anybody can write to anybody at once. It has no forward secrecy: whoever gets the recipient's
 // private key reads every message that was ever sealed for it.

@@ -59,7 +59,7 @@ type Keys struct {
 }
 
 // KeysFromSeed derives an account's keys as the apps do since version 1.4.1: the seed, filled up with 16 zero bytes,
-// is an Ed25519 seed (client notes, section 1, era C). The older eras A and B, which gave other IDs for the same
+// is an Ed25519 seed (signal-2020.md section 1.3, era C). The older eras A and B, which gave other IDs for the same
 // words, are not supported.
 func KeysFromSeed(seed Seed) Keys {
 	var filled [ed25519.SeedSize]byte

@@ -1,7 +1,7 @@
 // Package sessionid holds Session IDs, the addresses of the messenger's users, and the keys behind them.
 //
 // It promises that an ID that was parsed is 0x05 followed by 32 bytes, that one seed always yields the same keys
-// and the same ID as the apps since 2020-11 (client notes, section 1, era C), and that no secret prints itself.
+// and the same ID as the apps since 2020-11 (signal-2020.md section 1.3, era C), and that no secret prints itself.
 // It is pure: randomness is passed in.
 package sessionid
 
@@ -23,7 +23,7 @@ const (
 // ErrInvalid reports a text that is not a Session ID.
 var ErrInvalid = errors.New("not a session id")
 
-// ID is a Session ID: 0x05, then the owner's X25519 public key (client notes, section 1). The zero ID is nobody's.
+// ID is a Session ID: 0x05, then the owner's X25519 public key (signal-2020.md section 1.1). The zero ID is nobody's.
 type ID [Size]byte
 
 // Parse reads an ID from 66 hex characters of any case. Any other text is ErrInvalid, wrapped with what is wrong.

@@ -1,7 +1,7 @@
 // Package swarm says which swarm keeps the messages of a Session ID: arithmetic on a ring of 64-bit numbers.
 //
 // It promises the very choice of the 2020 storage server for every key and every set of swarms, ties and ends
-// included (node notes, section 4): a client that chose otherwise would look for messages where they are not.
+// included (storage-2.0.md section 4): a client that chose otherwise would look for messages where they are not.
 // It is pure.
 package swarm
 

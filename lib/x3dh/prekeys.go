@@ -22,7 +22,7 @@ type SignedPrekey struct {
 	x25519.KeyPair
 	// Signature is the identity key's XEdDSA signature over the encoded public key (33 bytes).
 	Signature [SignatureSize]byte
-	// CreatedAt tells when it is time to rotate (client notes, section 6).
+	// CreatedAt tells when it is time to rotate (signal-2020.md section 6.2).
 	CreatedAt time.Time
 }
 

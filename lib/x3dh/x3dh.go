@@ -1,5 +1,5 @@
 // Package x3dh is the Extended Triple Diffie-Hellman key agreement (X3DH) in the form that Session's clients
-// use: prekeys, prekey bundles, and the root key that two parties derive from them (client notes, sections 6 and 7).
+// use: prekeys, prekey bundles, and the root key that two parties derive from them (signal-2020.md sections 6 and 7).
 //
 // It promises that both sides of one agreement get the same root key, that no root key comes from a bundle whose
 // signature was not checked, and that neither a root key nor a private prekey prints itself. It is pure:

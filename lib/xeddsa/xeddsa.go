@@ -1,5 +1,5 @@
-// Package xeddsa makes and checks signatures with X25519 keys, as on the signed prekeys of a bundle (client notes,
-// section 6).
+// Package xeddsa makes and checks signatures with X25519 keys, as on the signed prekeys of a bundle
+// (signal-2020.md section 6.3).
 //
 // It promises signatures that the 2020 client and libsignal accept, and to accept theirs: XEdDSA with SHA-512 on
 // Curve25519 (signal.org/docs/specifications/xeddsa), with one difference that both share. XEdDSA negates the

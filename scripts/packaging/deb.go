@@ -1,69 +1,54 @@
 package main
 
 import (
-	"cmp"
-	"crypto/md5"
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"github.com/goreleaser/nfpm/v2"
+	"github.com/goreleaser/nfpm/v2/deb"
+	"github.com/goreleaser/nfpm/v2/files"
 )
 
-// file is a file of a package. Name is its path without a leading slash.
-type file struct {
-	name    string
-	mode    int64
-	content []byte
-}
-
-// writeDeb makes a Debian package (deb-format 2.0) of a binary, its manual, its completions and the examples.
+// writeDeb makes a Debian package of a binary, its manual, its completions and the examples.
 func (r *release) writeDeb(t target, binary string) error {
-	files, err := r.packageFiles(binary)
+	stage, err := os.MkdirTemp("", "sessiontool-deb-")
 	if err != nil {
 		return err
 	}
-	data, err := tarball(files, r.when)
+	defer os.RemoveAll(stage)
+	contents, err := r.packageFiles(binary, stage)
 	if err != nil {
 		return err
 	}
-	control, err := tarball(r.control(t, files), r.when)
-	if err != nil {
+	info := nfpm.WithDefaults(&nfpm.Info{
+		Name: "sessiontool", Arch: t.arch, Platform: "linux", Version: r.debVersion(), VersionSchema: "none",
+		Section: "net", Priority: "optional", Maintainer: "the sessiontool authors <sessiontool@localhost>",
+		Description: "scriptable command line for the Session messenger\n" +
+			"One command per operation, JSON in, JSON out: identities, friend requests,\n" +
+			"messages, swarms, proof of work, onion requests, and the service nodes\nthemselves.",
+		MTime: r.when, DisableGlobbing: true,
+		Overridables: nfpm.Overridables{Contents: contents, Deb: nfpm.Deb{Compression: "gzip:9"}},
+	})
+	var out bytes.Buffer
+	if err := deb.Default.Package(info, &out); err != nil {
 		return err
 	}
-	members := []file{
-		{"debian-binary", 0o100644, []byte("2.0\n")},
-		{"control.tar.gz", 0o100644, control},
-		{"data.tar.gz", 0o100644, data},
-	}
-	return r.write(fmt.Sprintf("sessiontool_%s_%s.deb", r.debVersion(), t.arch), archive(members, r.when))
+	return r.write(fmt.Sprintf("sessiontool_%s_%s.deb", r.debVersion(), t.arch), out.Bytes())
 }
 
-// debVersion is the version in Debian's order: what follows a hyphen comes before the version without it.
+// debVersion is the version in Debian's order: what follows a hyphen sorts before the version without it.
 func (r *release) debVersion() string {
 	number, special, found := strings.Cut(r.version, "-")
 	if !found {
 		return number
 	}
 	return number + "~" + strings.ReplaceAll(special, "-", ".")
-}
-
-// control describes the package.
-func (r *release) control(t target, files []file) []file {
-	var sums strings.Builder
-	size := 0
-	for _, f := range files {
-		size += (len(f.content) + 1023) / 1024
-		fmt.Fprintf(&sums, "%x  %s\n", md5.Sum(f.content), f.name)
-	}
-	description := fmt.Sprintf("Package: sessiontool\nVersion: %s\nArchitecture: %s\n"+
-		"Maintainer: the sessiontool authors <sessiontool@localhost>\nInstalled-Size: %d\nSection: net\nPriority: optional\n"+
-		"Description: scriptable command line for the Session messenger\n"+
-		" One command per operation, JSON in, JSON out: identities, friend requests,\n"+
-		" messages, swarms, proof of work, onion requests, and the service nodes\n themselves.\n",
-		r.debVersion(), t.arch, size)
-	return []file{{"control", 0o644, []byte(description)}, {"md5sums", 0o644, []byte(sums.String())}}
 }
 
 // installed says which files of the repository go into which folder. Manuals are compressed there.
@@ -84,8 +69,9 @@ var renamed = map[string]string{
 
 const docFolder = "usr/share/doc/sessiontool/"
 
-// packageFiles collects what is installed, sorted by name.
-func (r *release) packageFiles(binary string) ([]file, error) {
+// packageFiles lists what is installed. Compressed copies are written to stage, which must exist until the package is
+// made.
+func (r *release) packageFiles(binary, stage string) (files.Contents, error) {
 	places := map[string]string{binary: "usr/bin/sessiontool"}
 	for from, to := range renamed {
 		places[filepath.Join(r.root, filepath.FromSlash(from))] = to
@@ -105,34 +91,54 @@ func (r *release) packageFiles(binary string) ([]file, error) {
 			}
 		}
 	}
-	var files []file
+	var contents files.Contents
 	for from, to := range places {
-		f, err := packageFile(from, to)
+		content, err := r.packageFile(from, to, stage)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, f)
+		contents = append(contents, content)
 	}
-	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
-	return files, nil
+	return contents, nil
 }
 
-// packageFile reads a file that will be installed, and compresses it if its new name says so.
-func packageFile(from, to string) (file, error) {
-	content, err := os.ReadFile(from)
-	if err != nil {
-		return file{}, err
-	}
+// packageFile describes a file that will be installed. A file whose new name ends in .gz is compressed into stage. Only
+// the executable bit of the mode counts, so that the builder's umask does not show.
+func (r *release) packageFile(from, to, stage string) (*files.Content, error) {
 	info, err := os.Stat(from)
 	if err != nil {
-		return file{}, err
+		return nil, err
 	}
-	f := file{to, 0o644, content}
+	mode := os.FileMode(0o644)
 	if info.Mode()&0o100 != 0 {
-		f.mode = 0o755
+		mode = 0o755
 	}
 	if path.Ext(to) == ".gz" {
-		f.content, err = compress(content)
+		if from, err = compress(from, stage); err != nil {
+			return nil, err
+		}
 	}
-	return f, err
+	return &files.Content{
+		Source: from, Destination: "/" + to,
+		FileInfo: &files.ContentFileInfo{Owner: "root", Group: "root", Mode: mode, MTime: r.when},
+	}, nil
+}
+
+// compress writes a gzip copy of a file to dir, without name and time, and returns its path.
+func compress(from, dir string) (string, error) {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	_, err = w.Write(content)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, filepath.Base(from)+".gz")
+	return to, os.WriteFile(to, b.Bytes(), 0o644)
 }

@@ -82,7 +82,7 @@ func (r *release) make(ctx context.Context, target target) error {
 	if err != nil {
 		return err
 	}
-	if err := r.writeMaterials(target, binary); err != nil {
+	if err := r.writeMaterials(binary, r.name(target)); err != nil {
 		return err
 	}
 	if target.os != "linux" {

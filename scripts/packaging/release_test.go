@@ -13,8 +13,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
 const (
@@ -191,16 +194,17 @@ func checkMaterials(t *testing.T, binary string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list bom
-	if err := json.Unmarshal(content, &list); err != nil {
+	var list cdx.BOM
+	if err := cdx.NewBOMDecoder(bytes.NewReader(content), cdx.BOMFileFormatJSON).Decode(&list); err != nil {
 		t.Fatal(err)
 	}
 	program, err := os.ReadFile(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum := fmt.Sprintf("%x", sha256.Sum256(program)); list.Metadata.Component.Hashes[0].Content != sum {
-		t.Error("the bill of materials is that of another binary")
+	hash := cdx.Property{Name: "cdx:gomod:binary:hash:SHA-256", Value: fmt.Sprintf("%x", sha256.Sum256(program))}
+	if !slices.Contains(*list.Metadata.Properties, hash) {
+		t.Errorf("the bill of materials is that of another binary: %+v", *list.Metadata.Properties)
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "version", "-m", binary).Output()
 	if err != nil {
@@ -213,17 +217,25 @@ func checkMaterials(t *testing.T, binary string) {
 			modules[fields[1]] = fields[2]
 		}
 	}
-	for _, part := range list.Components {
+	for _, part := range *list.Components {
 		if part.Name == "std" {
 			continue
 		}
-		if modules[part.Name] != part.Version || part.Purl != "pkg:golang/"+part.Name+"@"+part.Version {
+		if modules[part.Name] != part.Version || part.PackageURL != "pkg:golang/"+part.Name+"@"+part.Version {
 			t.Errorf("%+v is not in the binary", part)
 		}
 		delete(modules, part.Name)
 	}
-	if len(modules) > 0 || len(list.Dependencies[0].DependsOn) != len(list.Components) {
+	if len(modules) > 0 {
 		t.Errorf("%v are missing in the bill of materials", modules)
+	}
+	self := slices.IndexFunc(*list.Dependencies, func(d cdx.Dependency) bool { return d.Ref == list.Metadata.Component.BOMRef })
+	if self < 0 {
+		t.Fatalf("the bill of materials has no dependencies of %s", list.Metadata.Component.BOMRef)
+	}
+	// The generator lists the standard library as a component without an edge to it.
+	if got, want := len(*(*list.Dependencies)[self].Dependencies), len(*list.Components)-1; got != want {
+		t.Errorf("the program depends on %d of %d components", got, want)
 	}
 }
 

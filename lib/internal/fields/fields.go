@@ -1,6 +1,6 @@
 // Package fields writes protobuf fields one by one, in the order in which its caller names them.
 //
-// Session clients of 2020 write fields in the order of their .proto files (client notes, section 3) and write
+// Session clients of 2020 write fields in the order of their .proto files (signal-2020.md section 3.1) and write
 // some zero values out, neither of which generated code does. Reading needs no such care and is left to that code.
 package fields
 

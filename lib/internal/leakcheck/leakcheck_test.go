@@ -3,6 +3,9 @@ package leakcheck
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"go.uber.org/goleak"
 )
 
 func TestCheckWaitsForGoroutinesThatEnd(t *testing.T) {
@@ -12,17 +15,16 @@ func TestCheckWaitsForGoroutinesThatEnd(t *testing.T) {
 	t.Cleanup(func() { close(done) })
 }
 
-func TestNewSinceFindsALeak(t *testing.T) {
-	before := goroutines()
+func TestFindReportsALeak(t *testing.T) {
+	before := goleak.IgnoreCurrent()
 	done, started := make(chan struct{}), make(chan struct{})
+	defer close(done)
 	go func() {
 		close(started)
 		<-done
 	}()
 	<-started
-	left := newSince(before)
-	close(done)
-	if len(left) != 1 || !strings.Contains(left[0], "TestNewSinceFindsALeak") {
-		t.Fatalf("found %q, want the one goroutine of this test", left)
+	if err := find(before, time.Nanosecond); err == nil || !strings.Contains(err.Error(), "TestFindReportsALeak") {
+		t.Fatalf("found %v, want the one goroutine of this test", err)
 	}
 }

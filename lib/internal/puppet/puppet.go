@@ -40,7 +40,7 @@ type Network struct {
 	hopTime time.Duration
 }
 
-// hopTimeout is how long a real node waits for the next one (node notes, section 7).
+// hopTimeout is how long a real node waits for the next one (storage-2.0.md section 7.4).
 const hopTimeout = 10 * time.Second
 
 // Start starts a seed and n nodes, which the test's end closes.

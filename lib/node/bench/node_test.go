@@ -31,7 +31,7 @@ const (
 	owners      = 200
 )
 
-// data is what a message carries: 400 characters, as in the node notes, section 12.
+// data is what a message carries: 400 characters, as in storage-2.0.md section 12.
 var data = strings.Repeat("x", 400)
 
 // list is a node.Directory that never changes.

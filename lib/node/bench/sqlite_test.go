@@ -14,7 +14,7 @@ import (
 )
 
 // The database of the 2020 server: SQLite's defaults, which are a rollback journal that is deleted and synchronous=FULL,
-// one table with two indexes, and one autocommit INSERT for a store (node notes, section 6).
+// one table with two indexes, and one autocommit INSERT for a store (storage-2.0.md section 6).
 var sqliteSetup = []string{
 	"PRAGMA journal_mode=DELETE",
 	"PRAGMA synchronous=FULL",

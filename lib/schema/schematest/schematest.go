@@ -57,11 +57,7 @@ func (c *Checker) schema(name string) (*jsonschema.Resolved, error) {
 
 // Parse returns a kind's schema as another program would read it.
 func Parse(kind record.Kind) (*jsonschema.Schema, error) {
-	made, err := schema.Of(kind)
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(made)
+	text, err := schema.Of(kind)
 	if err != nil {
 		return nil, err
 	}

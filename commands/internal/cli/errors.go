@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account"
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/mnemonic"
+	"sessiontool/lib/network"
+	"sessiontool/lib/node"
+	"sessiontool/lib/node/store"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/pow"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x3dh"
+)
+
+// CodedError gives an error the code of another one.
+type CodedError struct {
+	CodeOf error
+	Err    error
+}
+
+func (e *CodedError) Error() string   { return e.Err.Error() }
+func (e *CodedError) Unwrap() []error { return []error{e.CodeOf, e.Err} }
+
+// Errors that only the command line has.
+var (
+	errUsage         = errors.New("usage")
+	ErrBadInput      = errors.New("bad input")
+	ErrStdinTerminal = errors.New("stdin is a terminal")
+	ErrPartial       = errors.New("some items failed")
+	ErrNoNetwork     = errors.New("no network is named and no devnet is running")
+	ErrNodeNotFound  = errors.New("no registered service node has that key")
+	ErrInvalidPow    = errors.New("the proof of work does not meet the difficulty")
+	ErrDevnetRunning = errors.New("a devnet is running already")
+	ErrMnemonic      = errors.New("recovery words are not valid")
+	ErrBadTTL        = errors.New("bad time to live")
+	ErrBadConfig     = errors.New("bad config file")
+	errOutputClosed  = errors.New("stdout is closed, or the null device opened for reading and writing")
+)
+
+// UsageError marks an error as the command line's fault.
+func UsageError(err error) error { return &CodedError{CodeOf: errUsage, Err: err} }
+
+// codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.
+var codeTable = []struct {
+	err  error
+	code record.Code
+}{
+	{errUsage, record.CodeUsage},
+	{ErrStdinTerminal, record.CodeStdinTerminal},
+	{ErrPartial, record.CodePartial},
+	{ErrBadConfig, record.CodeBadConfig},
+	{errOutputClosed, record.CodeOutputClosed},
+	{ErrNoNetwork, record.CodeNoNetwork},
+	{keystore.ErrSeveralAccounts, record.CodeAccountRequired},
+	{ErrNodeNotFound, record.CodeNodeNotFound},
+	{ErrInvalidPow, record.CodeInvalidPow},
+	{pow.ErrUnreachable, record.CodeDifficultyTooHigh},
+	{pow.ErrNonce, record.CodeBadEnvelope},
+	{sessionid.ErrInvalid, record.CodeBadSessionID},
+	{ErrMnemonic, record.CodeBadMnemonic},
+	{mnemonic.ErrTooFewWords, record.CodeBadMnemonic},
+	{mnemonic.ErrTooManyWords, record.CodeBadMnemonic},
+	{mnemonic.ErrMissingChecksum, record.CodeBadMnemonic},
+	{mnemonic.ErrInvalidWord, record.CodeBadMnemonic},
+	{mnemonic.ErrChecksum, record.CodeBadMnemonic},
+	{message.ErrTooLong, record.CodeTextTooLong},
+	{account.ErrNoText, record.CodeBadText},
+	{message.ErrNotUTF8, record.CodeBadText},
+	{account.ErrTTL, record.CodeBadTTL},
+	{account.ErrOnlyAsync, record.CodeUsage},
+	{ErrBadTTL, record.CodeBadTTL},
+	{account.ErrSelf, record.CodeBadSessionID},
+	{account.ErrUnknownContact, record.CodeUnknownContact},
+	{account.ErrNotFriends, record.CodeNotFriends},
+	{account.ErrRequestNotFound, record.CodeRequestNotFound},
+	{account.ErrRequestPending, record.CodeRequestPending},
+	{account.ErrAskedAlready, record.CodeAskedAlready},
+	{account.ErrAlreadyFriends, record.CodeAlreadyFriends},
+	{account.ErrSafetyNumber, record.CodeSafetyNumber},
+	{keystore.ErrNotFound, record.CodeKeystoreNotFound},
+	{keystore.ErrExists, record.CodeKeystoreExists},
+	{keystore.ErrPermissions, record.CodeKeystoreOpen},
+	{keystore.ErrLocked, record.CodeLocked},
+	{keystore.ErrPassphraseRequired, record.CodePassphraseRequired},
+	{keystore.ErrPassphrase, record.CodeWrongPassphrase},
+	{keystore.ErrKeyFile, record.CodeWrongPassphrase},
+	{keystore.ErrCorrupt, record.CodeCorruptKeystore},
+	{keystore.ErrVersion, record.CodeCorruptKeystore},
+	{keystore.ErrAccountName, record.CodeBadAccountName},
+	{keystore.ErrAccountNotFound, record.CodeAccountNotFound},
+	{keystore.ErrAccountExists, record.CodeAccountExists},
+	{network.ErrNoTime, record.CodeNoTime}, // also as the reason of a route.ErrClock
+	{route.ErrClock, record.CodeClockSkew},
+	{route.ErrRefused, record.CodeRefused},
+	{route.ErrGeneration, record.CodeUnsupported},
+	{route.ErrDifficulty, record.CodeDifficultyTooHigh},
+	{x3dh.ErrSignature, record.CodeBadSignature},
+	{network.ErrBadNetwork, record.CodeBadNetwork},
+	{network.ErrTooFewNodes, record.CodeTooFewNodes},
+	{network.ErrNoSeed, record.CodeNetworkUnreachable},
+	{network.ErrNoPath, record.CodeNetworkUnreachable},
+	{network.ErrNoSwarm, record.CodeNetworkUnreachable},
+	{network.ErrNoGeneration, record.CodeNetworkUnreachable},
+	{route.ErrNotStored, record.CodeNotStored},
+	{route.ErrNotDelivered, record.CodeNotDelivered},
+	{route.ErrNotRetrieved, record.CodeNotRetrieved},
+	{network.ErrTarget, record.CodeNetworkUnreachable},
+	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},
+	{ErrDevnetRunning, record.CodeDevnetRunning},
+	{devnet.ErrFault, record.CodeUsage},
+	{devnet.ErrPublicIP, record.CodeUsage},
+	{store.ErrInUse, record.CodeNodeRunning},
+	{node.ErrKeyFile, record.CodeBadNodeFolder},
+	{node.ErrSeedURL, record.CodeBadNetwork},
+	{node.ErrDirectory, record.CodeBadNetwork},
+	{node.ErrRefused, record.CodeRefused},
+	{node.ErrClock, record.CodeClockSkew},
+	{devnet.ErrNode, record.CodeNodeNotFound},
+	{devnet.ErrControl, record.CodeNetworkUnreachable},
+	{envelope.ErrMalformed, record.CodeBadEnvelope},
+	{envelope.ErrPath, record.CodeBadEnvelope},
+	{envelope.ErrType, record.CodeBadEnvelope},
+	{envelope.ErrSource, record.CodeBadEnvelope},
+	{envelope.ErrTooLarge, record.CodeBadEnvelope},
+	{onion.ErrVersion, record.CodeBadNetwork},
+	{onion.ErrTooLarge, record.CodeBadInput},
+	{onion.ErrNotText, record.CodeBadInput},
+	{ErrBadInput, record.CodeBadInput},
+	{context.DeadlineExceeded, record.CodeTimeout},
+	{context.Canceled, record.CodeInterrupted},
+	{syscall.EPIPE, record.CodeOutputClosed},
+	{syscall.ENOSPC, record.CodeDiskFull},
+	{syscall.EDQUOT, record.CodeDiskFull},
+	{syscall.EFBIG, record.CodeDiskFull},
+	{store.ErrFolder, record.CodeBadNodeFolder}, // what the system says of full disks counts first
+	// What was named is not what it has to be, whether a file, a folder, a descriptor or an address.
+	{fs.ErrNotExist, record.CodeUsage},
+	{fs.ErrPermission, record.CodeUsage},
+	{syscall.ENOTDIR, record.CodeUsage},
+	{syscall.EISDIR, record.CodeUsage},
+	{syscall.ENAMETOOLONG, record.CodeUsage},
+	{syscall.ELOOP, record.CodeUsage},
+	{syscall.EROFS, record.CodeUsage},
+	{syscall.EBADF, record.CodeUsage},
+	{syscall.EADDRINUSE, record.CodeUsage},
+	{syscall.EADDRNOTAVAIL, record.CodeUsage},
+}
+
+// ReportedError is an error that another process of this program has ended with.
+type ReportedError record.Error
+
+func (e *ReportedError) Error() string { return e.Message }
+
+// Describe makes the record of a failure.
+func Describe(err error) record.Error {
+	problem := record.NewError(classify(err), FirstLine(err.Error()))
+	var clock *route.ClockError
+	if errors.As(err, &clock) {
+		problem.OffsetMS = clock.Offset.Milliseconds()
+	}
+	return problem
+}
+
+func classify(err error) record.Code {
+	var signal errSignal
+	if errors.As(err, &signal) {
+		if signal.Signal == syscall.SIGTERM {
+			return record.CodeTerminated
+		}
+		return record.CodeInterrupted
+	}
+	var reported *ReportedError
+	if errors.As(err, &reported) {
+		return record.Code(reported.Code)
+	}
+	for _, entry := range codeTable {
+		if errors.Is(err, entry.err) {
+			return entry.code
+		}
+	}
+	return record.CodeUnexpected
+}
+
+// FirstLine keeps messages on one line, as joined errors are not.
+func FirstLine(text string) string { return lineMender.Replace(text) }
+
+// lineMender also replaces the no-break space that package proto has in its errors, in some builds and not in others.
+var lineMender = strings.NewReplacer("\n", "; ", "\u00a0", " ")

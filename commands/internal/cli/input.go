@@ -1,0 +1,261 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"sessiontool/lib/record"
+)
+
+// maxItemBytes bounds one item of input; the largest that makes sense, an envelope, has about 100 kB.
+const maxItemBytes = 16 << 20
+
+// items reads JSON values from a stream: one per line, several per line, or spread over lines. A value that is not
+// JSON does not end the stream: next returns an error for its first line, and goes on with the line behind it.
+type items struct {
+	lines   *bufio.Reader
+	line    int    // number of the first line in pending
+	pending []byte // whole lines that are not used up
+	skip    bool   // behind the first line of a broken value that was spread over lines
+	done    bool
+}
+
+func newItems(in io.Reader) *items {
+	return &items{lines: bufio.NewReaderSize(in, 64<<10), line: 1}
+}
+
+// next returns the next value and the line on which it starts. The error is io.EOF at the end, the stream's, or wraps
+// ErrBadInput; after the latter more values may follow.
+func (s *items) next() (json.RawMessage, int, error) {
+	for {
+		s.skipRest()
+		s.trim()
+		if len(s.pending) == 0 {
+			if s.done {
+				return nil, s.line, io.EOF
+			}
+			if err := s.more(); err != nil {
+				return nil, s.line, err
+			}
+			continue
+		}
+		var value json.RawMessage
+		decoder := json.NewDecoder(bytes.NewReader(s.pending))
+		err := decoder.Decode(&value)
+		switch {
+		case err == nil:
+			line := s.line
+			s.advance(int(decoder.InputOffset()))
+			return value, line, nil
+		case errors.Is(err, io.ErrUnexpectedEOF) && !s.done && len(s.pending) < maxItemBytes:
+			if err := s.more(); err != nil {
+				return nil, s.line, err
+			}
+		default:
+			line := s.line
+			s.dropLine()
+			s.skip = len(s.pending) > 0
+			return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", ErrBadInput, line, err)
+		}
+	}
+}
+
+// trim drops white space in front.
+func (s *items) trim() {
+	s.advance(len(s.pending) - len(bytes.TrimLeft(s.pending, " \t\r\n")))
+}
+
+func (s *items) advance(n int) {
+	s.line += bytes.Count(s.pending[:n], []byte{'\n'})
+	s.pending = s.pending[n:]
+}
+
+// more reads one line behind what is pending. A line beyond maxItemBytes is read to its end but not kept.
+func (s *items) more() error {
+	for {
+		part, err := s.lines.ReadSlice('\n')
+		if len(s.pending) <= maxItemBytes {
+			s.pending = append(s.pending, part...)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, io.EOF):
+			s.done = true
+			return nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return fmt.Errorf("reading input: %w", err)
+		}
+	}
+}
+
+// dropLine drops the first pending line.
+func (s *items) dropLine() {
+	end := bytes.IndexByte(s.pending, '\n') + 1
+	if end == 0 {
+		end = len(s.pending)
+	}
+	s.advance(end)
+}
+
+// skipRest drops the indented lines and closing brackets of a broken value whose first line was blamed already. A line
+// that starts at its margin with something else is a new item, whatever came before.
+func (s *items) skipRest() {
+	for s.skip {
+		if len(s.pending) == 0 {
+			if s.done || s.more() != nil {
+				return
+			}
+			continue
+		}
+		if strings.IndexByte(" \t}]", s.pending[0]) < 0 {
+			s.skip = false
+			return
+		}
+		s.dropLine()
+	}
+}
+
+// Filter runs a command over the items of stdin: each value is decoded into a T and handed to do, and an item that
+// fails gets an error record in its place. It refuses a terminal.
+func Filter[T any](app *App, do func(T) error) error {
+	return eachItem(app, func(item T, where record.Error, err error) error {
+		if err == nil {
+			err = do(item)
+		}
+		return app.settle(err, where)
+	})
+}
+
+// eachItem hands the items of stdin to handle, each with what an error record says of it, and with the error if it
+// could not be decoded. It ends with the first error of handle or of stdin, and refuses a terminal.
+func eachItem[T any](app *App, handle func(item T, where record.Error, err error) error) error {
+	if app.Streams.InIsTerminal {
+		return ErrStdinTerminal
+	}
+	stream := newItems(app.Streams.In)
+	for {
+		value, line, err := stream.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrBadInput) {
+			return err
+		}
+		var item T
+		if err == nil {
+			err = decodeItem(value, &item, line)
+		}
+		where := record.Error{Line: line, Ref: field(value, "ref"), To: field(value, "to")}
+		if err := handle(item, where, err); err != nil {
+			return err
+		}
+	}
+}
+
+// settle deals with the end of one item: if it failed, an error record takes its place, with what where says of the
+// item. It returns the error itself if the others would fail too.
+func (app *App) settle(err error, where record.Error) error {
+	if err == nil || isFatal(err) {
+		return err
+	}
+	problem := Describe(err)
+	problem.Line, problem.Ref, problem.To = where.Line, where.Ref, where.To
+	return app.Print(problem)
+}
+
+// decodeItem reads a value into item. Unknown fields are ignored. What is not UTF-8 is refused, since decoding would
+// silently put something else in its place.
+func decodeItem(value json.RawMessage, item any, line int) error {
+	if !utf8.Valid(value) {
+		return fmt.Errorf("%w: line %d is not UTF-8", ErrBadInput, line)
+	}
+	if err := json.Unmarshal(value, item); err != nil {
+		return fmt.Errorf("%w: line %d: %v", ErrBadInput, line, err)
+	}
+	return nil
+}
+
+// field returns a string field of a value that may be anything.
+func field(value json.RawMessage, name string) string {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(value, &object) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(object[name], &text) != nil {
+		return ""
+	}
+	return text
+}
+
+// isFatal reports whether going on with the next item is pointless: the process is told to stop, out of time, cannot
+// write, or cannot use its keystore or network at all.
+func isFatal(err error) bool {
+	switch classify(err) {
+	case record.CodeInterrupted, record.CodeTerminated, record.CodeTimeout, record.CodeUnexpected, record.CodeNoNetwork,
+		record.CodeBadNetwork, record.CodeKeystoreNotFound, record.CodeAccountNotFound, record.CodeAccountRequired,
+		record.CodeWrongPassphrase, record.CodePassphraseRequired, record.CodeCorruptKeystore, record.CodeLocked,
+		record.CodeKeystoreOpen, record.CodeBadConfig, record.CodeOutputClosed, record.CodeDiskFull:
+		return true
+	}
+	return false
+}
+
+// requestName is an item of input that names a request: a string, or a record with an id or a sender.
+type requestName string
+
+// UnmarshalJSON reads either form.
+func (n *requestName) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*n = requestName(text)
+		return nil
+	}
+	var named struct {
+		ID        string `json:"id"`
+		From      string `json:"from"`
+		SessionID string `json:"session_id"`
+	}
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
+	}
+	for _, name := range []string{named.From, named.SessionID, named.ID} {
+		if name != "" {
+			*n = requestName(name)
+			return nil
+		}
+	}
+	return fmt.Errorf("neither a string nor a record with id, from or session_id")
+}
+
+// EachName hands over the names of the arguments or, without any, of stdin. A single failing argument fails the
+// command with its own error; in a batch it gets an error record in its place.
+func (app *App) EachName(args []string, do func(name string) error) error {
+	switch {
+	case len(args) == 0, len(args) == 1 && args[0] == "-":
+		return Filter(app, func(name requestName) error { return do(string(name)) })
+	case len(args) == 1:
+		return do(args[0])
+	}
+	for _, name := range args {
+		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OnlyDash accepts no argument or "-", which means stdin.
+func OnlyDash(args []string) error {
+	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
+		return UsageError(fmt.Errorf("unexpected argument %q", args[0]))
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"sessiontool/lib/record"
+)
+
+// readAll returns what a stream of items has: values as compact JSON, and "!LINE" for what is no JSON.
+func readAll(t testing.TB, in io.Reader) (got []string) {
+	t.Helper()
+	stream := newItems(in)
+	for {
+		value, line, err := stream.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return got
+		case errors.Is(err, ErrBadInput):
+			got = append(got, "!"+string(rune('0'+line%10)))
+		case err != nil:
+			t.Fatal(err)
+		default:
+			var v any
+			if err := json.Unmarshal(value, &v); err != nil {
+				t.Fatalf("an item is no JSON: %q", value)
+			}
+			compact, err := json.Marshal(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(compact))
+		}
+	}
+}
+
+func TestItems(t *testing.T) {
+	for name, test := range map[string]struct {
+		in   string
+		want []string
+	}{
+		"nothing":             {"", nil},
+		"white space":         {" \n\n\t\n", nil},
+		"lines":               {"{\"a\":1}\n{\"a\":2}\n", []string{`{"a":1}`, `{"a":2}`}},
+		"no newline at end":   {`{"a":1}`, []string{`{"a":1}`}},
+		"several on a line":   {`{"a":1}{"a":2} "x" 3`, []string{`{"a":1}`, `{"a":2}`, `"x"`, `3`}},
+		"spread over lines":   {"{\n  \"a\":\n 1\n}\n{\"a\":2}", []string{`{"a":1}`, `{"a":2}`}},
+		"carriage returns":    {"{\"a\":1}\r\n{\"a\":2}\r\n", []string{`{"a":1}`, `{"a":2}`}},
+		"not JSON":            {"{\"a\":1}\nhello\n{\"a\":2}\n", []string{`{"a":1}`, "!2", `{"a":2}`}},
+		"cut off in a string": {"{\"a\":\"x\n{\"a\":2}\n", []string{"!1", `{"a":2}`}},
+		"cut off in a value":  {"{\"a\":1\n{\"a\":2}\n", []string{"!1", `{"a":2}`}},
+		"cut off at the end":  {"{\"a\":1}\n{\"a\":", []string{`{"a":1}`, "!2"}},
+		"only garbage":        {"a\nb\nc", []string{"!1", "!2", "!3"}},
+		"garbage behind":      {"{\"a\":1} oops\n{\"a\":2}\n", []string{`{"a":1}`, "!1", `{"a":2}`}},
+		"broken and spread":   {"{\n \"a\": oops,\n \"b\": 2\n}\n{\"a\":2}\n", []string{"!1", `{"a":2}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := readAll(t, strings.NewReader(test.in)); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Items arrive as soon as they are complete: a reader that is slow keeps nothing back.
+func TestItemsAreNotHeldBack(t *testing.T) {
+	in, out := io.Pipe()
+	stream := newItems(in)
+	for _, want := range []string{`{"a":1}`, `{"a":2}`} {
+		go func() {
+			if _, err := io.WriteString(out, want+"\n"); err != nil {
+				t.Error(err)
+			}
+		}()
+		if value, _, err := stream.next(); err != nil || string(value) != want {
+			t.Fatalf("got %q, %v", value, err)
+		}
+	}
+}
+
+func TestItemsBoundOneValue(t *testing.T) {
+	long := `{"a":"` + strings.Repeat("x", 2*maxItemBytes) + `"}`
+	got := readAll(t, strings.NewReader(long+"\n{\"a\":2}\n"))
+	if want := []string{"!1", `{"a":2}`}; !slices.Equal(got, want) {
+		t.Errorf("got %d items %.80q, want %q", len(got), got, want)
+	}
+}
+
+// A text that is not UTF-8 is refused, and not sent with other letters in it.
+func TestItemsAreUTF8(t *testing.T) {
+	var draft record.Draft
+	if err := decodeItem([]byte("{\"text\":\"caf\xe9\"}"), &draft, 3); !errors.Is(err, ErrBadInput) {
+		t.Errorf("read as %+v, %v", draft, err)
+	}
+	if err := decodeItem([]byte(`{"text":"café"}`), &draft, 3); err != nil || draft.Text != "café" {
+		t.Errorf("read as %+v, %v", draft, err)
+	}
+}
+
+func FuzzItems(f *testing.F) {
+	for _, seed := range []string{"{\"a\":1}\n", "{\n\"a\"\n:1}{}", "x\n{\"a\":\"\n{}\n", "[\n", "\"\n\"\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		// Whatever comes before it, a good line behind an empty one is not lost.
+		got := readAll(t, strings.NewReader(in+"\n\n{\"last\":true}\n"))
+		if n := len(got); n == 0 {
+			t.Errorf("%q: nothing was read", in)
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+)
+
+// logFlags say what a command tells on stderr while it works. Secrets and texts are never logged, at any level, and service
+// nodes do not name users either.
+type logFlags struct {
+	format  string
+	level   string
+	verbose bool
+	quiet   bool
+}
+
+func (l *logFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVarP(&l.verbose, "verbose", "v", false, "tell on stderr what happens")
+	flags.BoolVarP(&l.quiet, "quiet", "q", false, "tell nothing on stderr but the final error, and draw no progress bar")
+	flags.StringVar(&l.format, "log-format", "text", "how to tell it: text or json")
+	refuse(flags, "log-format", func() error {
+		if l.format != "text" && l.format != "json" {
+			return fmt.Errorf("%q is neither text nor json", l.format)
+		}
+		return nil
+	})
+	flags.StringVar(&l.level, "log-level", "", "how much to tell: debug, info, warn or error (default warn, with --verbose info)")
+	refuse(flags, "log-level", func() error {
+		_, err := l.threshold()
+		return err
+	})
+}
+
+// threshold is the level from which on something is told.
+func (l *logFlags) threshold() (level slog.Level, err error) {
+	switch {
+	case l.level != "":
+		if level.UnmarshalText([]byte(l.level)) != nil {
+			err = fmt.Errorf("%q is not debug, info, warn or error", l.level)
+		}
+	case l.verbose:
+		level = slog.LevelInfo
+	default:
+		level = slog.LevelWarn
+	}
+	return level, err
+}
+
+// logger makes the logger that the flags ask for.
+func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
+	if l.verbose && l.quiet {
+		return nil, UsageError(errors.New("--verbose and --quiet exclude each other"))
+	}
+	level, err := l.threshold()
+	if err != nil {
+		return nil, UsageError(err)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch {
+	case l.quiet:
+		return slog.New(slog.DiscardHandler), nil
+	case l.format == "json":
+		return slog.New(slog.NewJSONHandler(out, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(out, options)), nil
+}
+
+// LogArguments returns the flags that make another process log the same way.
+func (app *App) LogArguments() []string {
+	l := &app.logging
+	return []string{
+		fmt.Sprint("--verbose=", l.verbose), fmt.Sprint("--quiet=", l.quiet), "--log-format=" + l.format,
+		"--log-level=" + l.level,
+	}
+}

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sessiontool/lib/network"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// ResolveNetwork finds the network that --network names: a seed's URL, a network file, mainnet or testnet, the name of a
+// running devnet or of a file in the config folder; without a name, the running devnet.
+func (app *App) ResolveNetwork() (record.Network, error) {
+	name := app.networkName
+	switch {
+	case name == "":
+		return app.runningDevnet("")
+	case strings.Contains(name, "://"):
+		return record.Network{Name: name, Seeds: []string{name}}, nil
+	case isPath(name):
+		return readNetworkFile(name)
+	}
+	if known, ok := network.Known(name); ok {
+		return known, nil
+	}
+	found, err := app.runningDevnet(name)
+	if !errors.Is(err, ErrNoNetwork) {
+		return found, err
+	}
+	dir, dirErr := configDir(app.Streams.Env)
+	if dirErr != nil {
+		return record.Network{}, err
+	}
+	path := filepath.Join(dir, "networks", name+".json")
+	if _, statErr := os.Stat(path); statErr != nil {
+		return record.Network{}, &CodedError{
+			CodeOf: ErrNoNetwork, Err: fmt.Errorf("no devnet called %q runs, and there is no %s", name, path),
+		}
+	}
+	return readNetworkFile(path)
+}
+
+// Nameable reports whether --network can mean a devnet by this name.
+func Nameable(name string) bool {
+	_, known := network.Known(name)
+	return name != "" && !known && !isPath(name)
+}
+
+// isPath reports whether --network means a file.
+func isPath(network string) bool {
+	return strings.ContainsAny(network, `/\`) || strings.HasSuffix(network, ".json")
+}
+
+func readNetworkFile(path string) (record.Network, error) {
+	var found record.Network
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return found, fmt.Errorf("%w: %w", network.ErrBadNetwork, err)
+	}
+	if err := json.Unmarshal(data, &found); err != nil {
+		return found, fmt.Errorf("%w: %s: %w", network.ErrBadNetwork, path, err)
+	}
+	if len(found.Seeds) == 0 {
+		return found, fmt.Errorf("%w: %s names no seeds", network.ErrBadNetwork, path)
+	}
+	return found, nil
+}
+
+// networkConfig makes of a network's description what a client needs.
+func (app *App) networkConfig(found record.Network) (network.Config, error) {
+	config := network.Config{
+		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation),
+		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: app.Now, Log: app.Log,
+		Pins: make(map[string][sha256.Size]byte),
+	}
+	if app.KeystoreDir != "" {
+		config.StateFile = network.StatePath(app.KeystoreDir, found.Seeds)
+	}
+	switch found.OnionCipher {
+	case "", "aes-gcm":
+	case string(onion.XChaCha20):
+		config.OnionCipher = onion.XChaCha20
+	default:
+		return config, fmt.Errorf("%w: onion_cipher %.20q is neither aes-gcm nor xchacha20", network.ErrBadNetwork, found.OnionCipher)
+	}
+	for seed, text := range found.Pins {
+		pin, err := hex.DecodeString(text)
+		if err != nil || len(pin) != sha256.Size {
+			return config, fmt.Errorf("%w: the pin of %q is not 64 hex digits", network.ErrBadNetwork, seed)
+		}
+		if !slices.Contains(found.Seeds, seed) {
+			return config, fmt.Errorf("%w: it pins %q, which is none of its seeds", network.ErrBadNetwork, seed)
+		}
+		config.Pins[seed] = [sha256.Size]byte(pin)
+	}
+	return config, nil
+}
+
+// NetworkNames lists the running devnets, the network files of the config folder and the public networks.
+func (app *App) NetworkNames(context.Context) (names []string, err error) {
+	running, err := app.Devnets()
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range running {
+		names = append(names, note.Network.Name)
+	}
+	dir, err := configDir(app.Streams.Env)
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "networks", "*.json"))
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	return append(names, "mainnet", "testnet"), err
+}

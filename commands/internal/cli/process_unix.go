@@ -1,0 +1,84 @@
+//go:build unix
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// survived are signals that would kill where an error tells more: a reader that went away, and a file size limit.
+var survived = []os.Signal{syscall.SIGPIPE, syscall.SIGXFSZ}
+
+// stdoutClosed reports whether the process was started without a stdout. Go's runtime opens the null device in its
+// place, for reading too, which nobody does who only wants to drop the output from a shell.
+func stdoutClosed() bool {
+	flags, err := unix.FcntlInt(os.Stdout.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return true
+	}
+	if flags&unix.O_ACCMODE != unix.O_RDWR {
+		return false
+	}
+	stdout, err := os.Stdout.Stat()
+	if err != nil {
+		return true
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(stdout, null)
+}
+
+// awaitInput returns when there is something to read from file, its end included, or with ctx's error.
+func awaitInput(ctx context.Context, file *os.File) error {
+	woken, wake, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer woken.Close()
+	stop := context.AfterFunc(ctx, func() { wake.Close() }) // its other end tells that
+	defer func() {
+		if stop() {
+			wake.Close()
+		}
+	}()
+	for ctx.Err() == nil {
+		fds := []unix.PollFd{
+			{Fd: int32(file.Fd()), Events: unix.POLLIN}, {Fd: int32(woken.Fd()), Events: unix.POLLIN},
+		}
+		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("waiting for input: %w", err)
+		}
+		if fds[0].Revents != 0 {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// hideTyping makes a terminal hand over what is typed line by line, and not show it, until show is called.
+func hideTyping(terminal *os.File) (show func() error, err error) {
+	fd := int(terminal.Fd())
+	modes, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return nil, err
+	}
+	hidden := *modes
+	hidden.Lflag &^= unix.ECHO
+	hidden.Lflag |= unix.ICANON | unix.ISIG
+	hidden.Iflag |= unix.ICRNL
+	if err := unix.IoctlSetTermios(fd, setTermios, &hidden); err != nil {
+		return nil, err
+	}
+	return func() error { return unix.IoctlSetTermios(fd, setTermios, modes) }, nil
+}
+
+// Detached makes a child survive its parent's terminal.
+func Detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+// Terminate asks a process to end.
+func Terminate(process *os.Process) error { return process.Signal(syscall.SIGTERM) }

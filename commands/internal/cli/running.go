@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/presence"
+	"sessiontool/lib/record"
+)
+
+// DevnetNotes is the folder where this user's running devnets are noted: for each a presence file, which tells that it
+// runs, and a network record of the same name.
+func (app *App) DevnetNotes() (string, error) {
+	dir, err := StateDir(app.Streams.Env)
+	return filepath.Join(dir, "devnets"), err
+}
+
+// DevnetNote is a running devnet as it is noted. Dir is where it keeps its data.
+type DevnetNote struct {
+	Network record.Network `json:"network"`
+	Dir     string         `json:"dir"`
+
+	Presence string
+	since    time.Time
+}
+
+// WithStatus returns the devnet's network record with what changes while it runs.
+func (note *DevnetNote) WithStatus(status devnet.Status) record.Network {
+	out := note.Network
+	out.Nodes, out.Swarms, out.Difficulty = status.Nodes, status.Swarms, int64(status.Difficulty)
+	return out
+}
+
+// NoteDevnet notes a devnet of this process. The returned function removes the note.
+func (app *App) NoteDevnet(note DevnetNote) (remove func() error, err error) {
+	dir, err := app.DevnetNotes()
+	if err != nil {
+		return nil, err
+	}
+	announced := presence.In(dir)
+	if err := announced.Announce(); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(note)
+	path := filepath.Join(dir, announced.Name()+".json")
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(err, announced.Close())
+	}
+	return func() error { return errors.Join(os.Remove(path), announced.Close()) }, nil
+}
+
+// Devnets lists the running devnets, newest first. Notes of dead ones are removed.
+func (app *App) Devnets() ([]DevnetNote, error) {
+	dir, err := app.DevnetNotes()
+	if err != nil {
+		return nil, nil // without a home nothing is noted
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var running []DevnetNote
+	for _, entry := range entries {
+		name, isNote := strings.CutSuffix(entry.Name(), ".json")
+		if !isNote {
+			continue
+		}
+		note, err := readNote(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		if note == nil {
+			continue
+		}
+		at := len(running)
+		for at > 0 && running[at-1].since.Before(note.since) {
+			at--
+		}
+		running = append(running[:at], append([]DevnetNote{*note}, running[at:]...)...)
+	}
+	return running, nil
+}
+
+// readNote reads one note, or removes it and returns nil if its devnet is gone.
+func readNote(dir, name string) (*DevnetNote, error) {
+	path := filepath.Join(dir, name+".json")
+	if presence.Look(dir, name) != presence.Alive {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	note := &DevnetNote{Presence: name}
+	if err := json.Unmarshal(data, note); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if info, err := os.Stat(path); err == nil {
+		note.since = info.ModTime()
+	}
+	return note, nil
+}
+
+// runningDevnet returns the network of the newest running devnet with this name; empty means any.
+func (app *App) runningDevnet(name string) (record.Network, error) {
+	running, err := app.Devnets()
+	if err != nil {
+		return record.Network{}, err
+	}
+	for _, note := range running {
+		if name == "" || note.Network.Name == name {
+			return note.Network, nil
+		}
+	}
+	return record.Network{}, ErrNoNetwork
+}

@@ -1,0 +1,189 @@
+package docgen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/record"
+	"sessiontool/lib/schema"
+)
+
+// topics are the help pages that belong to no command, as in 'sessiontool help records', and the pages of docs/ with the
+// same names. Their texts are made on demand.
+var topics = []struct {
+	name, summary, example string
+	text                   func() string
+}{
+	{"exit-codes", "What the exit and error codes mean", "", exitCodesText},
+	{"environment", "Environment variables, the config file and their order", "", environmentText},
+	{"records", "The records that commands read and print, field by field", "", recordsText},
+	{"pipelines", "How commands work together", pipelinesExample, pipelinesText},
+	{"protocols", "Which protocol is spoken with whom", protocolsExample, protocolsText},
+}
+
+// Topics makes the commands that stand for topics: help lists them, and they do not run.
+func Topics() (all []*cobra.Command) {
+	for _, topic := range topics {
+		all = append(all, &cobra.Command{Use: topic.name, Short: topic.summary, Example: topic.example})
+	}
+	return all
+}
+
+// TopicNames returns the names of all topics.
+func TopicNames() (names []string) {
+	for _, topic := range topics {
+		names = append(names, topic.name)
+	}
+	return names
+}
+
+// topicText returns the page of a topic, or nothing if cmd is none.
+func topicText(cmd *cobra.Command) string {
+	for _, topic := range topics {
+		if topic.name == cmd.Name() && cmd.IsAdditionalHelpTopicCommand() {
+			return topic.text()
+		}
+	}
+	return ""
+}
+
+const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr; in a batch an error record also takes the
+place of the item that failed, and the command ends with 3. A script that meets an exit code it does not know
+should treat it as a failure.
+`
+
+const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', and a full disk are 5, and so is a closed stdout
+where what is printed counts as read: to poll, listen and envelope open. What could not be written comes with the next
+run; what a reader took and threw away is in the inbox, so use 'poll --count 1' to take one. A first SIGINT or SIGTERM
+ends a command in order, with 130 or 143; a second one kills it, as SIGKILL does, and even then nothing is lost.
+
+The codes of error records say more. 'sessiontool errors CODE' tells what to do about one.
+`
+
+func exitCodesText() string {
+	var b strings.Builder
+	b.WriteString(exitCodesIntroduction + "\n")
+	for _, e := range record.Exits {
+		fmt.Fprintf(&b, "  %-3d  %s\n", e.Code, e.Meaning)
+	}
+	fmt.Fprintf(&b, "\n%s\n  %-4s  %-21s  %-5s  %s\n", exitCodesRemarks, "exit", "code", "retry", "meaning")
+	for _, info := range record.Codes {
+		retry := "no"
+		if info.Retryable {
+			retry = "yes"
+		}
+		fmt.Fprintf(&b, "  %-4d  %-21s  %-5s  %s\n", info.Exit, info.Code, retry, info.Meaning)
+	}
+	return b.String()
+}
+
+// otherVariables are those beside the settings.
+var otherVariables = [][2]string{
+	{"XDG_CONFIG_HOME", "folder above sessiontool/config.json and sessiontool/networks/NAME.json (default ~/.config)"},
+	{"XDG_DATA_HOME", "folder above the default keystore (default ~/.local/share)"},
+	{"XDG_STATE_HOME", "folder above the notes and data of running devnets (default ~/.local/state)"},
+	{"CREDENTIALS_DIRECTORY", "set by systemd: a credential sessiontool-passphrase in it opens the keystore"},
+	{"NO_COLOR", "nothing is coloured anyway; with TERM=dumb or --quiet there is no progress bar either"},
+}
+
+func environmentText() string {
+	var b strings.Builder
+	b.WriteString("Flags come before environment variables, these before the config file, and that before the defaults. 'sessiontool config\n" +
+		"show --origin' tells what holds. An empty variable counts as none. Secrets are never taken from the environment, only\n" +
+		"where to find one.\n\n")
+	fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "flag", "environment", "config file")
+	for _, name := range cli.Settings {
+		fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "--"+name, cli.VariableOf(name), cli.FileKeyOf(name))
+	}
+	b.WriteString("\n")
+	for _, variable := range otherVariables {
+		fmt.Fprintf(&b, "  %-22s  %s\n", variable[0], wrap(variable[1], 90, strings.Repeat(" ", 26)))
+	}
+	b.WriteString("\nThe config file is a JSON object of strings, by default ~/.config/sessiontool/config.json:\n\n" +
+		"  {\"account\": \"alice\", \"network\": \"http://192.0.2.1:22023\", \"timeout\": \"30s\"}\n")
+	return b.String()
+}
+
+const recordsIntroduction = `Records are JSON objects, one per line. Each has a type. Names are snake_case with units in them, hex is lower case, times
+are RFC 3339 in UTC except signed protocol timestamps (timestamp_ms), and lists are always present. Within a major
+version fields are only added. Input may be JSON lines or concatenated JSON; unknown fields are ignored, and ref comes
+back in what is printed. 'sessiontool schema RECORD' prints the JSON Schema.
+
+A field with ? is left out where there is nothing to say. # stands for each item of a list.
+`
+
+func recordsText() string {
+	var b strings.Builder
+	b.WriteString(recordsIntroduction)
+	for _, kind := range record.Kinds {
+		fields, err := schema.Fields(kind)
+		if err != nil {
+			panic(err) // a field that the glossary lacks, which a test finds
+		}
+		fmt.Fprintf(&b, "\n%s: %s (%s)\n", kind.Name, kind.Summary, direction(kind))
+		for _, field := range fields {
+			fmt.Fprintf(&b, "  %-26s  %-16s  %s\n", fieldName(field), field.Types, field.Meaning)
+		}
+	}
+	return b.String()
+}
+
+// fieldName is a field's path, with a question mark if it may be left out.
+func fieldName(field schema.Field) string {
+	if field.Required {
+		return field.Path
+	}
+	return field.Path + "?"
+}
+
+// direction says whether a record is read, printed or both.
+func direction(kind record.Kind) string {
+	switch {
+	case kind.Input && kind.Output:
+		return "read and printed"
+	case kind.Input:
+		return "read"
+	}
+	return "printed"
+}
+
+func pipelinesText() string {
+	return `The everyday commands are small steps joined, and each step is a command: send is 'envelope seal | pow solve | swarm
+store', and poll is 'swarm retrieve | envelope open'.
+
+A command reads stdin only if its flags and arguments do not give the input already; '-' always means stdin. Of a batch
+each item gets its record, in order, and one that fails an error record, whose ref and line tell which it was. --select
+prints what a gjson path selects of each record, texts without quotes, and puts error records on stderr.
+`
+}
+
+const pipelinesExample = `  sessiontool envelope seal --to $BOB --text 'step by step' | sessiontool pow solve | sessiontool swarm store
+  sessiontool swarm retrieve | sessiontool envelope open --select text
+  sessiontool identity list | sessiontool swarm lookup --select nodes.#.pubkey_ed25519
+  printf '{"to":"%s","text":"%s is up"}\n' $BOB "$(hostname)" | sessiontool send
+  sessiontool friend-request list | sessiontool friend-request accept
+  sessiontool contact list --select session_id | while read -r id; do sessiontool swarm lookup $id; done`
+
+const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --protocol today
+  sessiontool contact list --select protocol`
+
+func protocolsText() string {
+	return `Two things are of two generations, 2020 and today, and do not depend on each other.
+
+The network: how nodes are asked to store and to retrieve. Its file, or the devnet, says so; else the nodes are asked once.
+mainnet and testnet are of today.
+
+The messages: 2020 is a friend request, then sessions with forward secrecy, proof of work where the network asks for it, and
+the synchronous route. today is what phones speak: anybody can be written to at once, and no session is needed, so there is
+no forward secrecy either.
+
+With --protocol auto a contact is spoken to as it spoke last, and somebody of whom nothing is known as is usual on the
+network. Everything that arrives is understood, on every network.
+
+The first text of a stranger in today's protocol is a friend request as well: poll prints a friend_request record and then
+the message, with the same id. To accept it or to answer it comes to the same.
+`
+}

@@ -1,9 +1,0 @@
-package commands
-
-import "golang.org/x/sys/unix"
-
-// Requests that read and set a terminal's modes.
-const (
-	getTermios = unix.TCGETS
-	setTermios = unix.TCSETS
-)

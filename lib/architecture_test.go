@@ -1,0 +1,241 @@
+// Package lib_test checks the architecture: which package may import which, what the pure layer must not use, which
+// dependencies go.mod may have, and that every package has a doc comment.
+package lib_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers lists the packages, the lowest layer first. A package imports only from layers below its own, and what
+// sameLayer allows. Every package may import lib/internal, whose packages import no other layer, and proto, which is
+// generated.
+var layers = [][]string{
+	{
+		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
+		"lib/sealedbox", "lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence",
+		"lib/metrics", "lib/safetynumber", "lib/schema", "lib/schema/infer",
+		"lib/schema/schematest",
+	},
+	{
+		"lib/rpc", "lib/network", "keystore",
+		"lib/node", "lib/node/store",
+	},
+	{"lib/account", "lib/route", "lib/devnet"},
+	{"commands/internal/cli", "commands/internal/picture"},
+	{"commands/internal/docgen"},
+	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
+}
+
+// sameLayer lists the imports within a layer. Go refuses cycles; the list keeps these imports few.
+var sameLayer = map[string][]string{
+	"lib/sessionid":    {"lib/x25519"},
+	"lib/mnemonic":     {"lib/sessionid"},
+	"lib/xeddsa":       {"lib/x25519"},
+	"lib/x3dh":         {"lib/x25519", "lib/xeddsa"},
+	"lib/ratchet":      {"lib/x25519", "lib/x3dh"},
+	"lib/sealed":       {"lib/x25519", "lib/sessionid"},
+	"lib/sealedbox":    {"lib/x25519", "lib/sessionid"},
+	"lib/message":      {"lib/x25519", "lib/x3dh"},
+	"lib/safetynumber": {"lib/sessionid"},
+	"lib/envelope":     {"lib/sessionid"},
+	"lib/onion":        {"lib/x25519"},
+	"lib/network":      {"lib/rpc"},
+	"lib/node":         {"lib/rpc", "lib/node/store"},
+	"lib/node/store":   {"lib/rpc"},
+	"lib/route":        {"lib/account"},
+	"cmd/sessiontool":  {"commands"},
+
+	"commands/generate":     {"commands"},
+	"lib/schema":            {"lib/record"},
+	"lib/schema/infer":      {"lib/record"},
+	"lib/schema/schematest": {"lib/record", "lib/schema"},
+}
+
+// impure lists imports that a pure package must not have: the network, files, global randomness and logs.
+// lib/presence uses the operating system, and is in the lowest layer without being pure.
+var impure = []string{
+	"net", "net/http", "os", "os/exec", "io/ioutil", "syscall", "crypto/rand", "math/rand", "math/rand/v2", "log",
+	"log/slog",
+}
+
+// dependencies lists all modules that go.mod may require directly.
+var dependencies = []string{
+	"filippo.io/edwards25519", "github.com/google/jsonschema-go", "github.com/rogpeppe/go-internal",
+	"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/tidwall/gjson",
+	"go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/term", "golang.org/x/time",
+	"go.uber.org/goleak", "google.golang.org/protobuf", "rsc.io/qr",
+}
+
+const module = "sessiontool/"
+
+// source is one parsed Go file.
+type source struct {
+	pkg  string // folder below the module
+	name string
+	file *ast.File
+	test bool
+}
+
+// sources parses all Go files of this module.
+func sources(t *testing.T) (all []source) {
+	t.Helper()
+	root := ".."
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			_, statErr := os.Stat(filepath.Join(path, "go.mod"))
+			if path != root && (statErr == nil || strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+				return fs.SkipDir // another module, or no code
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		pkg, err := filepath.Rel(root, filepath.Dir(path))
+		all = append(all, source{filepath.ToSlash(pkg), filepath.Base(path), file, strings.HasSuffix(path, "_test.go")})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 50 {
+		t.Fatalf("found only %d Go files: is this run in lib/?", len(all))
+	}
+	return all
+}
+
+func imports(t *testing.T, file *ast.File) (paths []string) {
+	t.Helper()
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// layerOf returns the index of a package's layer, or -1.
+func layerOf(pkg string) int {
+	return slices.IndexFunc(layers, func(layer []string) bool { return slices.Contains(layer, pkg) })
+}
+
+// openToAll reports whether every package may import pkg.
+func openToAll(pkg string) bool {
+	return strings.HasPrefix(pkg, "lib/internal/") || pkg == "proto" || strings.HasPrefix(pkg, "proto/")
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, src := range sources(t) {
+		if src.test || openToAll(src.pkg) {
+			continue
+		}
+		layer := layerOf(src.pkg)
+		if layer < 0 {
+			t.Errorf("package %s is in no layer: add it to layers in this test", src.pkg)
+			continue
+		}
+		for _, path := range imports(t, src.file) {
+			imported, ours := strings.CutPrefix(path, module)
+			if !ours || openToAll(imported) || slices.Contains(sameLayer[src.pkg], imported) {
+				continue
+			}
+			if at := layerOf(imported); at < 0 || at >= layer {
+				t.Errorf("%s/%s imports %s, which is not in a lower layer", src.pkg, src.name, imported)
+			}
+		}
+	}
+}
+
+func TestPureLayer(t *testing.T) {
+	clock := regexp.MustCompile(`^(Now|Since|Until|Sleep|After|Tick|NewTimer|NewTicker|AfterFunc)$`)
+	for _, src := range sources(t) {
+		if src.test || layerOf(src.pkg) != 0 || src.pkg == "lib/presence" {
+			continue
+		}
+		for _, path := range imports(t, src.file) {
+			if slices.Contains(impure, path) {
+				t.Errorf("%s/%s imports %s", src.pkg, src.name, path)
+			}
+		}
+		ast.Inspect(src.file, func(node ast.Node) bool {
+			if selector, ok := node.(*ast.SelectorExpr); ok {
+				if id, ok := selector.X.(*ast.Ident); ok && id.Name == "time" && clock.MatchString(selector.Sel.Name) {
+					t.Errorf("%s/%s uses time.%s", src.pkg, src.name, selector.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+func TestEveryPackageHasADocComment(t *testing.T) {
+	documented := make(map[string]bool)
+	for _, src := range sources(t) {
+		if !src.test {
+			documented[src.pkg] = documented[src.pkg] || src.file.Doc != nil || strings.HasSuffix(src.name, ".pb.go")
+		}
+	}
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no doc comment", pkg)
+		}
+	}
+}
+
+func TestDirectDependencies(t *testing.T) {
+	data, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	required := 0
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) != 2 || !strings.HasPrefix(fields[1], "v") {
+			continue // not a requirement, or an indirect one
+		}
+		required++
+		if !slices.Contains(dependencies, fields[0]) {
+			t.Errorf("go.mod requires %s, which is not among the allowed dependencies", fields[0])
+		}
+	}
+	if required == 0 {
+		t.Error("no requirement found in go.mod")
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	allowed := []string{
+		"go.mod", "go.sum", "cmd", "commands", "lib", "keystore", "proto", "scripts", "docs", "README.md", "LICENSE",
+		"CHANGELOG.md",
+	}
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		built := name == "sessiontool" || name == "dist"
+		if !strings.HasPrefix(name, ".") && !built && !slices.Contains(allowed, name) {
+			t.Errorf("%s is at the top level", name)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package store
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"sessiontool/lib/rpc"
+)
+
+// walk calls visit with the messages in a box that have not expired at now (milliseconds), in the order in which they
+// came, from the one after lastHash on, until visit returns false. A hash that this node does not have in this box means
+// from the first (storage-2.0.md section 5.1; there, however, any owner's hash counts).
+func (s *Store) walk(owner string, namespace rpc.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		last, err := sequenceOf(tx, owner, namespace, lastHash)
+		if err != nil {
+			return err
+		}
+		messages, cursor, box := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor(), boxKey(owner, namespace)
+		for key, value := cursor.Seek(appendNumber(bytes.Clone(box), last+1)); isIn(key, box); key, value = cursor.Next() {
+			expiration, _, err := parseOrderValue(value)
+			if err != nil {
+				return err
+			}
+			if expiration <= now {
+				continue
+			}
+			m, rest, err := cutMessage(messages.Get(key[len(box):]))
+			if err != nil || len(rest) > 0 {
+				return errors.Join(errDamage, err)
+			}
+			if !visit(m, expiration) {
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// isIn reports whether a key of orderBucket, which may be nil, is one of a box.
+func isIn(key, box []byte) bool {
+	return len(key) == len(box)+numberSize && bytes.HasPrefix(key, box)
+}
+
+// after returns at most limit messages of owner as clients of 2020 see them.
+func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]rpc.Stored, error) {
+	found := []rpc.Stored{}
+	if limit < 1 {
+		return found, nil
+	}
+	err := s.walk(owner, rpc.NamespaceMessages, lastHash, now, func(m Message, expiration int64) bool {
+		found = append(found, rpc.Stored{Data: m.Data, Expiration: expiration, Hash: m.HashText()})
+		return len(found) < limit
+	})
+	return found, err
+}
+
+// page returns messages of a box as today's clients see them: at most maxCount, and as many as rpc.PageCost lets go into
+// maxSize; but at least one. more reports whether others follow.
+func (s *Store) Page28(owner string, namespace rpc.Namespace, lastHash string, now int64, maxCount, maxSize int) (found []rpc.Stored, more bool, err error) {
+	found = []rpc.Stored{}
+	err = s.walk(owner, namespace, lastHash, now, func(m Message, expiration int64) bool {
+		data := m.data28()
+		maxSize -= rpc.PageCost(len(data))
+		if len(found) > 0 && (maxSize < 0 || len(found) >= maxCount) {
+			more = true
+			return false
+		}
+		timestamp, _ := m.TimestampMillis() // checked before it was stored
+		found = append(found, rpc.Stored{
+			Data: base64.StdEncoding.EncodeToString(data), Expiration: expiration, Hash: m.Hash28(), Timestamp: timestamp,
+		})
+		return true
+	})
+	return found, more, err
+}
+
+// sequenceOf returns the number of the message in a box that a client of either generation calls hash, also if it was
+// deleted, and 0 if there is none. Upper case is another name.
+func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc.Namespace, hash string) (uint64, error) {
+	name := newName(owner, MessageHash{}, namespace)
+	today, ok := parseHash28(hash)
+	if ok {
+		copy(name[rpc.PubKeyTextLength:], today[:])
+	} else if raw, err := hex.DecodeString(hash); err == nil && len(raw) == len(today) && hex.EncodeToString(raw) == hash {
+		copy(name[rpc.PubKeyTextLength:], raw)
+	} else {
+		return 0, nil
+	}
+	if value := tx.Bucket(nameBucket).Get(name[:]); value != nil {
+		p, err := parsePlace(value)
+		return p.sequence, err
+	}
+	if !ok {
+		return 0, nil
+	}
+	return aliased(tx, boxKey(owner, namespace), today[prefix28:])
+}
+
+// aliased returns the number of the first message in a box that has an alias, 0 if there is none.
+func aliased(tx *bbolt.Tx, box, alias []byte) (uint64, error) {
+	cursor := tx.Bucket(orderBucket).Cursor()
+	for key, value := cursor.Seek(box); isIn(key, box); key, value = cursor.Next() {
+		if _, found, err := parseOrderValue(value); err != nil || bytes.Equal(found, alias) {
+			sequence, _, _ := cutNumber(key[len(box):]) // has the size of one
+			return sequence, err
+		}
+	}
+	return 0, nil
+}
+
+// held is a message as today's clients name it.
+type Summary struct {
+	Name       Name
+	Hash       string
+	Timestamp  int64
+	Expiration int64
+}
+
+// inScope returns the messages of owner within a scope that have not expired at now (milliseconds).
+func (s *Store) InScope(owner string, scope rpc.Scope, now int64) (found []Summary, err error) {
+	prefix := boxKey(owner, scope.Namespace)
+	if scope.All {
+		prefix = []byte(owner)
+	}
+	err = s.eachSummary(prefix, now, func(h Summary) { found = append(found, h) })
+	return found, err
+}
+
+// eachHeld calls visit with the messages that keys of orderBucket with a prefix lead to.
+func (s *Store) eachSummary(prefix []byte, now int64, visit func(Summary)) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor()
+		for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
+			expiration, alias, err := parseOrderValue(value)
+			if err != nil || len(key) != orderKeySize {
+				return errDamage
+			}
+			if expiration <= now {
+				continue
+			}
+			m, err := cutHead(messages.Get(key[orderKeySize-numberSize:]))
+			if err != nil {
+				return errors.Join(errDamage, err)
+			}
+			timestamp, _ := m.TimestampMillis() // checked before it was stored
+			visit(Summary{NameOf(m), m.Hash.alias(alias), timestamp, expiration})
+		}
+		return nil
+	})
+}
+
+// named returns the messages of owner that today's clients call by one of hashes and that have not expired at now
+// (milliseconds), in whatever namespace.
+func (s *Store) ByHash(owner string, hashes []string, now int64) (found []Summary, err error) {
+	wanted := make(map[string]bool, len(hashes))
+	for _, hash := range hashes {
+		wanted[hash] = true
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(nameBucket).Cursor()
+		for text := range wanted {
+			hash, ok := parseHash28(text)
+			if !ok {
+				continue // no message has it
+			}
+			prefix := newName(owner, hash, 0)
+			key, value := cursor.Seek(prefix[:hashEnd])
+			if !bytes.HasPrefix(key, prefix[:hashEnd]) {
+				continue
+			}
+			p, err := parsePlace(value)
+			if err != nil {
+				return err
+			}
+			if !p.Deleted && p.Expiration > now {
+				found = append(found, Summary{Name: Name(key), Hash: text, Expiration: p.Expiration})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Messages of 2020 are known by their aliases, and lie in one namespace.
+	err = s.eachSummary(boxKey(owner, rpc.NamespaceMessages), now, func(h Summary) {
+		if wanted[h.Hash] && !h.Name.Hash().Is28() {
+			found = append(found, h)
+		}
+	})
+	return found, err
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Bounds of what is committed at once. An fsync costs the same for one message as for many.
+const (
+	maxGroup      = 256
+	maxGroupBytes = 4 << 20
+)
+
+// maxWaiting bounds the requests that wait for their turn to be committed. More are told that the node is busy.
+const maxWaiting = 1024
+
+// appendFill is how full pages become whose keys only ever grow.
+const appendFill = 0.95
+
+// insertion is a request to the committer: what to write, all of it or nothing.
+type insertion struct {
+	entries []Entry
+	result  chan<- error
+}
+
+// insert keeps messages and returns when they are on disk. If queued, they are in the same transaction put into the queue
+// for the peers. Errors are those of commit.
+func (s *Store) Insert(queued bool, messages ...Message) error {
+	entries := make([]Entry, len(messages))
+	for i, m := range messages {
+		entries[i] = NewDeposit(m, queued)
+	}
+	return s.Write(entries...)
+}
+
+// write hands entries to the committer and returns when they are on disk. The error is errStoreFull, errStoreBusy or
+// that of the disk.
+func (s *Store) Write(entries ...Entry) error {
+	result := make(chan error, 1)
+	select {
+	case <-s.quit:
+		return ErrClosed
+	default:
+	}
+	select {
+	case s.inserts <- insertion{entries, result}:
+		return <-result
+	default:
+		return ErrBusy
+	}
+}
+
+// commitLoop is the one writer of new messages. While a transaction is on its way to the disk, requests pile up
+// behind it and form the next one.
+func (s *Store) commitLoop() {
+	defer close(s.ended)
+	for {
+		select {
+		case first := <-s.inserts:
+			s.commit(s.gather(first))
+		case <-s.quit:
+			return
+		}
+	}
+}
+
+// gather adds to first whatever else is waiting, without waiting for more.
+func (s *Store) gather(first insertion) []insertion {
+	group, size := []insertion{first}, first.size()
+	for len(group) < maxGroup && size < maxGroupBytes {
+		select {
+		case next := <-s.inserts:
+			group, size = append(group, next), size+next.size()
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+func (i insertion) size() (size int) {
+	for _, e := range i.entries {
+		size += e.size()
+	}
+	return size
+}
+
+func size(group []insertion) (size int) {
+	for _, insertion := range group {
+		size += insertion.size()
+	}
+	return size
+}
+
+// commit writes a group in one transaction, removes expired messages in it, and then answers everybody in the group. If the
+// transaction fails, nobody's messages are kept.
+func (s *Store) commit(group []insertion) {
+	coming, limit := 0, s.sweepSize
+	for _, insertion := range group {
+		coming += len(insertion.entries)
+	}
+	if coming > 0 {
+		limit = coming + minSweep
+	}
+	var removed int
+	var refused error
+	start := time.Now()
+	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
+		if removed, err = s.removeExpired(tx, limit); err != nil {
+			return fmt.Errorf("removing expired messages: %w", err)
+		}
+		if size(group) > 0 && s.full(tx) {
+			refused = ErrFull
+			return nil
+		}
+		return s.writeAll(tx, group)
+	})
+	if err == nil {
+		s.removed.Add(uint64(removed))
+	}
+	if coming == 0 {
+		s.adaptSweep(time.Since(start))
+	}
+	for _, insertion := range group {
+		insertion.result <- cmp.Or(err, refused)
+	}
+}
+
+func (s *Store) writeAll(tx *bbolt.Tx, group []insertion) error {
+	tables := openTables(tx, s.queue.inUse())
+	for _, insertion := range group {
+		for _, e := range insertion.entries {
+			if err := e.write(tables); err != nil {
+				return fmt.Errorf("storing a message: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// full reports whether the pages in use have reached the limit. The file never shrinks, so its size says less.
+func (s *Store) full(tx *bbolt.Tx) bool {
+	free := int64(s.db.Stats().FreePageN) * int64(s.db.Info().PageSize)
+	return tx.Size()-free >= s.maxBytes
+}

@@ -1,0 +1,254 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	// maxBatchBytes bounds a push, unless a single message exceeds it. It keeps the request below smallBody.
+	MaxBatchBytes = 400_000
+	// maxBatchEntries bounds how many entries of the queue one batch is looked for among.
+	maxBatchEntries = 4096
+	// tidyInterval is how long the disk may lag behind with what peers have got.
+	tidyInterval = time.Second
+	// tidyBatch bounds how long tidying keeps new messages waiting.
+	tidyBatch = 1000
+)
+
+// queue tells which peers have yet to get what. There is one line of messages for all of them, in queueBucket, where
+// each message stands by name only, once for every change; and for each peer a cursor, the first sequence number that it
+// has not got. A message leaves the line when all cursors have passed it, or with its expiration. Cursors are kept on disk
+// a little late: a peer may then get a message twice, but never miss one.
+type queue struct {
+	mu      sync.Mutex
+	cursors map[string]uint64 // by the peer's name
+	ahead   bool              // of the disk
+}
+
+// loadQueue reads the cursors.
+func loadQueue(tx *bbolt.Tx) (*queue, error) {
+	q := &queue{cursors: make(map[string]uint64)}
+	err := tx.Bucket(cursorBucket).ForEach(func(name, value []byte) error {
+		next, _, err := cutNumber(value)
+		q.cursors[string(name)] = next
+		return err
+	})
+	return q, err
+}
+
+// inUse reports whether there is a peer to queue messages for.
+func (q *queue) inUse() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.cursors) > 0
+}
+
+// cursor returns where peer stands.
+func (q *queue) cursor(peer string) uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.cursors[peer]
+}
+
+// passed notes that peer needs nothing before next any more.
+func (q *queue) passed(peer string, next uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if before, ok := q.cursors[peer]; ok && next > before {
+		q.cursors[peer], q.ahead = next, true
+	}
+}
+
+// setQueuePeers makes peers those that messages are queued for from now on. Known ones go on where they stood, new ones
+// start at the end of the line. Being a transaction, it falls between two groups of messages, never into one.
+func (s *Store) SetPeers(peers []string) error {
+	if s.queue.hasExactly(peers) {
+		return nil
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		s.queue.mu.Lock()
+		defer s.queue.mu.Unlock()
+		before := s.queue.cursors
+		s.queue.cursors = make(map[string]uint64, len(peers))
+		for _, name := range peers {
+			next, known := before[name]
+			if !known {
+				next = tx.Bucket(messageBucket).Sequence() + 1
+			}
+			s.queue.cursors[name] = next
+		}
+		s.queue.ahead = true // entries that nobody needs any more are for tidyQueue
+		return writeCursors(tx, s.queue.cursors)
+	})
+}
+
+func (q *queue) hasExactly(peers []string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(peers) == len(q.cursors) && !slices.ContainsFunc(peers, func(name string) bool {
+		_, known := q.cursors[name]
+		return !known
+	})
+}
+
+func writeCursors(tx *bbolt.Tx, cursors map[string]uint64) error {
+	if err := tx.DeleteBucket(cursorBucket); err != nil {
+		return err
+	}
+	bucket, err := tx.CreateBucket(cursorBucket)
+	if err != nil {
+		return err
+	}
+	for name, next := range cursors {
+		if err := bucket.Put([]byte(name), appendNumber(nil, next)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batch is records of messages that a peer has yet to get, encoded one after the other.
+type Batch struct {
+	Body    []byte
+	Count   int
+	Entries int    // of the queue, messages that are gone or have expired included
+	Next    uint64 // where the peer stands when it has them
+}
+
+// atEnd reports whether there is nothing in the line for the peer.
+func (b Batch) Empty() bool { return b.Entries == 0 }
+
+// queuedFor returns the next messages that peer has yet to get and that are still alive at now (milliseconds).
+func (s *Store) Pending(peer string, now int64) (Batch, error) {
+	b := Batch{Next: s.queue.cursor(peer)}
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(queueBucket).Cursor()
+		for key, name := cursor.Seek(appendNumber(nil, b.Next)); key != nil && b.Entries < maxBatchEntries; key, name = cursor.Next() {
+			sequence, _, err := cutNumber(key)
+			if err != nil || len(name) != NameSize {
+				return errDamage
+			}
+			longer, err := appendStored(tx, b.Body, Name(name), now)
+			switch {
+			case err != nil:
+				return err
+			case b.Count > 0 && len(longer) > MaxBatchBytes:
+				return nil
+			case len(longer) > len(b.Body):
+				b.Body, b.Count = longer, b.Count+1
+			}
+			b.Next, b.Entries = sequence+1, b.Entries+1
+		}
+		return nil
+	})
+	return b, err
+}
+
+// queueLength counts the messages in line that some peer has yet to get.
+func (s *Store) PendingCount() (count int, err error) {
+	s.queue.mu.Lock()
+	cursors := slices.Collect(maps.Values(s.queue.cursors))
+	s.queue.mu.Unlock()
+	if len(cursors) == 0 {
+		return 0, nil
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket(queueBucket).Cursor()
+		for key, _ := cursor.Seek(appendNumber(nil, slices.Min(cursors))); key != nil; key, _ = cursor.Next() {
+			count++
+		}
+		return nil
+	})
+	return count, err
+}
+
+// tidyLoop keeps the queue on disk up to date until ctx ends.
+func (s *Store) tidyLoop(ctx context.Context, log *slog.Logger) {
+	ticker := time.NewTicker(tidyInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		for more := true; more && ctx.Err() == nil; {
+			var err error
+			if more, err = s.tidyQueue(); err != nil {
+				log.Error("keeping the queue for peers", "error", err)
+			}
+		}
+	}
+}
+
+// tidyQueue writes the cursors and removes what all of them have passed from the line, a batch of it at most. It
+// reports whether there is more.
+func (s *Store) tidyQueue() (more bool, err error) {
+	if !s.queue.isAhead() {
+		return false, nil
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		cursors := s.queue.snapshot()
+		if err := writeCursors(tx, cursors); err != nil {
+			return err
+		}
+		more, err = dropPassed(tx.Bucket(queueBucket), slices.Collect(maps.Values(cursors)))
+		return err
+	})
+	if more || err != nil {
+		s.queue.mu.Lock()
+		defer s.queue.mu.Unlock()
+		s.queue.ahead = true
+	}
+	return more && err == nil, err
+}
+
+func (q *queue) isAhead() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ahead
+}
+
+// snapshot returns the cursors for the disk.
+func (q *queue) snapshot() map[string]uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ahead = false
+	return maps.Clone(q.cursors)
+}
+
+// dropPassed removes the first entries that all cursors have passed: all entries if there are no cursors.
+func dropPassed(line *bbolt.Bucket, cursors []uint64) (more bool, err error) {
+	var passed [][]byte
+	cursor := line.Cursor()
+	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
+		sequence, _, err := cutNumber(key)
+		if err != nil {
+			return false, err
+		}
+		if len(cursors) > 0 && sequence >= slices.Min(cursors) {
+			break
+		}
+		if more = len(passed) == tidyBatch; more {
+			break
+		}
+		passed = append(passed, bytes.Clone(key))
+	}
+	for _, key := range passed {
+		if err := line.Delete(key); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// delivered records that peer has everything before the sequence number next.
+func (s *Store) Delivered(peer string, next uint64) { s.queue.passed(peer, next) }

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"go.etcd.io/bbolt"
+
+	"sessiontool/lib/rpc"
+)
+
+// content is a message as it is kept. Of a deleted one there is only the name.
+type content struct {
+	Name    Name
+	encoded []byte
+	alias   []byte // hash of a message of 2020 as today's clients see it, if they can
+}
+
+func newContent(m Message) content {
+	c := content{Name: NameOf(m), encoded: appendMessage(make([]byte, 0, m.size()), m)}
+	if !m.Hash.Is28() {
+		if hash, ok := parseHash28(m.Hash28()); ok {
+			c.alias = hash[prefix28:]
+		}
+	}
+	return c
+}
+
+func (c content) size() int { return len(c.encoded) }
+
+// tables are the buckets that messages are kept in, within one transaction.
+type tables struct {
+	messages, order, names, expiry, queue *bbolt.Bucket
+
+	queueing bool // there are peers to queue changes for
+}
+
+func openTables(tx *bbolt.Tx, queueing bool) tables {
+	t := tables{
+		messages: tx.Bucket(messageBucket), order: tx.Bucket(orderBucket), names: tx.Bucket(nameBucket),
+		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket), queueing: queueing,
+	}
+	for _, growing := range []*bbolt.Bucket{t.messages, t.expiry, t.queue} {
+		growing.FillPercent = appendFill
+	}
+	return t
+}
+
+// place is where a message is kept: its sequence number, and its life.
+type place struct {
+	sequence uint64
+	Version
+}
+
+// placeSize is the length of what nameBucket holds.
+const placeSize = numberSize + VersionSize
+
+func (p place) encode() []byte {
+	return p.Version.AppendTo(appendNumber(make([]byte, 0, placeSize), p.sequence))
+}
+
+func parsePlace(b []byte) (p place, err error) {
+	sequence, b, err := cutNumber(b)
+	if err != nil {
+		return place{}, err
+	}
+	life, b, err := CutVersion(b)
+	if err != nil || len(b) > 0 {
+		return place{}, errDamage
+	}
+	return place{sequence, life}, nil
+}
+
+// find looks up a message, deleted or not.
+func (t tables) find(name Name) (p place, known bool, err error) {
+	value := t.names.Get(name[:])
+	if value == nil {
+		return place{}, false, nil
+	}
+	p, err = parsePlace(value)
+	return p, true, err
+}
+
+// create adds what is not there, under a new sequence number.
+func (t tables) create(c content, life Version) (uint64, error) {
+	sequence, err := t.messages.NextSequence()
+	if err != nil {
+		return 0, err
+	}
+	return sequence, t.put(c, place{sequence, life})
+}
+
+// put writes a message and what points to it; of a deleted one only the latter.
+func (t tables) put(c content, p place) error {
+	if !p.Deleted {
+		if err := t.messages.Put(appendNumber(nil, p.sequence), c.encoded); err != nil {
+			return err
+		}
+		if err := t.order.Put(orderKey(c.Name, p.sequence), orderValue(p.Expiration, c.alias)); err != nil {
+			return err
+		}
+	}
+	return t.point(c.Name, p)
+}
+
+// point writes what leads to a message: its name and its place among those that expire.
+func (t tables) point(name Name, p place) error {
+	if err := t.names.Put(name[:], p.encode()); err != nil {
+		return err
+	}
+	return t.expiry.Put(expiryKey(p.Expiration, p.sequence), name[:])
+}
+
+// change gives a message that is there another life, which is not that of a message again that was deleted.
+func (t tables) change(name Name, p place, life Version) error {
+	if err := t.expiry.Delete(expiryKey(p.Expiration, p.sequence)); err != nil {
+		return err
+	}
+	key := orderKey(name, p.sequence)
+	if life.Deleted && !p.Deleted {
+		if err := t.messages.Delete(appendNumber(nil, p.sequence)); err != nil {
+			return err
+		}
+		if err := t.order.Delete(key); err != nil {
+			return err
+		}
+	} else if !life.Deleted {
+		_, alias, err := parseOrderValue(t.order.Get(key))
+		if err != nil {
+			return err
+		}
+		if err := t.order.Put(key, orderValue(life.Expiration, alias)); err != nil {
+			return err
+		}
+	}
+	return t.point(name, place{p.sequence, life})
+}
+
+// drop removes a message together with everything that points to it.
+func (t tables) drop(name Name, p place) error {
+	sequence := appendNumber(nil, p.sequence)
+	for _, gone := range []struct {
+		bucket *bbolt.Bucket
+		key    []byte
+	}{
+		{t.messages, sequence}, {t.order, orderKey(name, p.sequence)}, {t.names, name[:]},
+		{t.expiry, expiryKey(p.Expiration, p.sequence)}, {t.queue, sequence},
+	} {
+		if err := gone.bucket.Delete(gone.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enqueue puts a message into the line for the peers, as it will be when its turn comes.
+func (t tables) enqueue(sequence uint64, name Name) error {
+	if !t.queueing {
+		return nil
+	}
+	return t.queue.Put(appendNumber(nil, sequence), name[:])
+}
+
+// enqueueAgain does the same for a message that has changed since it was stored.
+func (t tables) enqueueAgain(name Name) error {
+	sequence, err := t.messages.NextSequence()
+	if err != nil {
+		return err
+	}
+	return t.enqueue(sequence, name)
+}
+
+// orderKey leads to a message in its box, an owner's namespace, by the order in which messages came.
+func orderKey(name Name, sequence uint64) []byte {
+	return appendNumber(boxKey(name.Owner(), name.Namespace()), sequence)
+}
+
+// boxKey is what the keys of orderBucket begin with that lead to the messages of a box.
+func boxKey(owner string, namespace rpc.Namespace) []byte {
+	key := append(make([]byte, 0, orderKeySize), owner...)
+	return appendNamespace(key, namespace)
+}
+
+// orderKeySize is the length of keys of orderBucket.
+const orderKeySize = rpc.PubKeyTextLength + namespaceSize + numberSize
+
+// orderValue is what orderBucket holds of a message: its expiration, and its alias if it has one.
+func orderValue(expiration int64, alias []byte) []byte {
+	return append(appendNumber(make([]byte, 0, numberSize+len(alias)), uint64(expiration)), alias...)
+}
+
+func parseOrderValue(b []byte) (expiration int64, alias []byte, err error) {
+	number, alias, err := cutNumber(b)
+	return int64(number), alias, err
+}
+
+func appendNumber(b []byte, number uint64) []byte { return binary.BigEndian.AppendUint64(b, number) }
+
+// cutNumber reads the number at the start of what a bucket holds.
+func cutNumber(b []byte) (number uint64, rest []byte, err error) {
+	if len(b) < numberSize {
+		return 0, nil, errDamage
+	}
+	return binary.BigEndian.Uint64(b), b[numberSize:], nil
+}
+
+func expiryKey(expiration int64, sequence uint64) []byte {
+	return appendNumber(appendNumber(make([]byte, 0, 2*numberSize), uint64(expiration)), sequence)
+}

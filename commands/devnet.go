@@ -101,7 +101,12 @@ func newDevnetCommand(app *cli.App) *cobra.Command {
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetDown(ctx, app, opts) }),
 	})
 	cmd := cli.Parent("devnet", "Start, show, disturb and stop a network of service nodes on this machine", "",
-		up, status, down, newFaultCommand(app, opts), newDifficultyCommand(app, opts))
+		up,
+		status,
+		down,
+		newFaultCommand(app, opts),
+		newDifficultyCommand(app, opts),
+	)
 	cmd.PersistentFlags().StringVar(&opts.dir, "dir", "", "folder of the devnet (default: in the user's state folder)")
 	return cmd
 }

@@ -108,7 +108,11 @@ func newFaultCommand(app *cli.App, opts *devnetOptions) *cobra.Command {
 			})
 		}),
 	})
-	return cli.Parent("fault", "Make things go wrong in the running devnet", "", set, clearCmd, list)
+	return cli.Parent("fault", "Make things go wrong in the running devnet", "",
+		set,
+		clearCmd,
+		list,
+	)
 }
 
 // refuseEmpty refuses settings of a fault that are given, but as if they were not: a script whose variable is empty, or

@@ -44,7 +44,7 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			record.ExitTerminated: "",
 		},
 		Delivers: true,
-		Run:      app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, *opts) }),
+		Run:      app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, opts) }),
 	})
 	flags := cmd.Flags()
 	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
@@ -55,7 +55,7 @@ func newListenCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runListen(ctx context.Context, app *cli.App, opts route.ListenOptions) error {
+func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) error {
 	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat, opts.PollInterval - 1} {
 		if limit < 0 {
 			return cli.UsageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
@@ -66,7 +66,7 @@ func runListen(ctx context.Context, app *cli.App, opts route.ListenOptions) erro
 		return err
 	}
 	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
+	return router.Listen(ctx, *opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

@@ -20,6 +20,41 @@ import (
 // Streams is where a run reads and writes.
 type Streams = cli.Streams
 
+// newRootCommand makes the command line as far as args need it: see addCommands.
+func newRootCommand(app *cli.App, args []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sessiontool",
+		Short: "Script the Session messenger: JSON in, JSON out",
+		Long: "sessiontool sends and receives Session messages, and takes the system apart step by step:\n" +
+			"identities, swarms, proof of work, onion requests, friend requests, service nodes.\n\n" +
+			"Records go to stdout, one JSON value per line. Everything for people goes to stderr.",
+		Example: "  sessiontool demo\n" +
+			"  sessiontool devnet up --detach\n" +
+			"  sessiontool keygen --account alice --display-name Alice",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cli.UsageError(fmt.Errorf("which command? see 'sessiontool --help'"))
+		},
+	}
+	root.SetOut(app.Streams.Out)
+	root.SetErr(app.Streams.Err)
+	root.SetIn(app.Streams.In)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		app.Unwritten = docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
+	})
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.UsageError(err) })
+	app.AddGlobalFlags(root.PersistentFlags())
+	root.CompletionOptions.DisableDefaultCmd = true
+	addCommands(root, app, args)
+	help := newHelpCommand(app)
+	root.SetHelpCommand(help)
+	root.AddCommand(help)
+	wrapArgs(root)
+	return root
+}
+
 // System returns the process's own streams and signals.
 func System() Streams { return cli.System() }
 
@@ -100,41 +135,6 @@ func addCommands(root *cobra.Command, app *cli.App, args []string) {
 		root.AddCommand(c.make(app))
 	}
 	root.AddCommand(docgen.Topics()...)
-}
-
-// newRootCommand makes the command line as far as args need it: see addCommands.
-func newRootCommand(app *cli.App, args []string) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "sessiontool",
-		Short: "Script the Session messenger: JSON in, JSON out",
-		Long: "sessiontool sends and receives Session messages, and takes the system apart step by step:\n" +
-			"identities, swarms, proof of work, onion requests, friend requests, service nodes.\n\n" +
-			"Records go to stdout, one JSON value per line. Everything for people goes to stderr.",
-		Example: "  sessiontool demo\n" +
-			"  sessiontool devnet up --detach\n" +
-			"  sessiontool keygen --account alice --display-name Alice",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cli.UsageError(fmt.Errorf("which command? see 'sessiontool --help'"))
-		},
-	}
-	root.SetOut(app.Streams.Out)
-	root.SetErr(app.Streams.Err)
-	root.SetIn(app.Streams.In)
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		app.Unwritten = docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
-	})
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.UsageError(err) })
-	app.AddGlobalFlags(root.PersistentFlags())
-	root.CompletionOptions.DisableDefaultCmd = true
-	addCommands(root, app, args)
-	help := newHelpCommand(app)
-	root.SetHelpCommand(help)
-	root.AddCommand(help)
-	wrapArgs(root)
-	return root
 }
 
 // wrapArgs makes complaints about arguments usage errors, for every command.

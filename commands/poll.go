@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 )
 
 func newPollCommand(app *cli.App) *cobra.Command {
-	var opts route.PollOptions
+	opts := &route.PollOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
@@ -46,7 +45,7 @@ func newPollCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-func runPoll(ctx context.Context, app *cli.App, opts route.PollOptions) error {
+func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
 	if opts.Count < 0 {
 		return cli.UsageError(errors.New("--count must not be negative"))
 	}
@@ -54,42 +53,5 @@ func runPoll(ctx context.Context, app *cli.App, opts route.PollOptions) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, opts, func(event account.Event) error { return printEvent(app, a, event, false) })
-}
-
-func newInboxCommand(app *cli.App) *cobra.Command {
-	limit := 0
-	cmd := app.Command(cli.Spec{
-		Use:   "inbox",
-		Short: "Print what was received before, without asking the network",
-		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
-			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
-		Examples: []string{"sessiontool inbox --limit 10"},
-		Args:     cobra.NoArgs,
-		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
-		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some messages could not be opened"}),
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, limit) }),
-	})
-	cmd.Flags().IntVar(&limit, "limit", 1000, "print only the newest of them")
-	return cmd
-}
-
-func runInbox(ctx context.Context, app *cli.App, limit int) error {
-	if limit < 1 {
-		return cli.UsageError(fmt.Errorf("--limit %d is not positive", limit))
-	}
-	a, err := app.OpenAccount(ctx)
-	if err != nil {
-		return err
-	}
-	events, err := a.Inbox(ctx, limit)
-	if err != nil {
-		return err
-	}
-	for _, event := range events {
-		if err := printEvent(app, a, event, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	return router.Poll(ctx, *opts, func(event account.Event) error { return printEvent(app, a, event, false) })
 }

@@ -11,7 +11,12 @@ import (
 	"sessiontool/lib/schema"
 )
 
+type schemaOptions struct {
+	names []string // none for all
+}
+
 func newSchemaCommand(app *cli.App) *cobra.Command {
+	opts := &schemaOptions{}
 	return app.Command(cli.Spec{
 		Use:   "schema [RECORD...]",
 		Short: "Print the JSON Schemas of records",
@@ -31,16 +36,19 @@ func newSchemaCommand(app *cli.App) *cobra.Command {
 		},
 		Prints: []string{record.TypeSchema},
 		Exits:  cli.Exits{record.ExitUsage: "no such record"},
-		Run:    app.Run(func(_ context.Context, args []string) error { return runSchema(app, args) }),
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.names = args
+			return runSchema(ctx, app, opts)
+		}),
 	})
 }
 
-func runSchema(app *cli.App, names []string) error {
+func runSchema(_ context.Context, app *cli.App, opts *schemaOptions) error {
 	kinds := record.Kinds
-	if len(names) > 0 {
+	if len(opts.names) > 0 {
 		kinds = nil
 	}
-	for _, name := range names {
+	for _, name := range opts.names {
 		kind, ok := record.KindOf(name)
 		if !ok {
 			return cli.UsageError(fmt.Errorf("there is no record %q: see 'sessiontool schema --select name'", name))

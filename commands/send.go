@@ -23,8 +23,55 @@ type draftFlags struct {
 	text string
 	ref  string
 	ttl  time.Duration
+	dash bool // the argument - was given, which means stdin
 
 	protocol string
+}
+
+func newSendCommand(app *cli.App) *cobra.Command {
+	opts := &sendOptions{}
+	cmd := app.Command(cli.Spec{
+		Use:   "send [-]",
+		Short: "Send texts to friends, and to phones",
+		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
+			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
+			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
+			"send, poll or listen sends it too.\n\n" +
+			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
+			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
+			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
+			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
+			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
+			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
+			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
+			"recipient's swarm have signed to have the message.\n\n" +
+			"Each draft gets a receipt or an error record, in order.",
+		Examples: []string{
+			"sessiontool send --to $BOB --text 'disk is full'",
+			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
+		},
+		Args:   cli.OnlyDash,
+		Reads:  []string{record.NameDraft},
+		Prints: []string{record.TypeReceipt},
+		Exits: cli.Exits{
+			record.ExitUsage:     "bad draft",
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "not a friend",
+			record.ExitTemporary: "not sent yet",
+			record.ExitRefused:   "",
+			record.ExitAuth:      "the keystore does not open",
+			record.ExitClock:     "",
+			record.ExitLocked:    "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.dash = len(args) > 0
+			return runSend(ctx, app, opts)
+		}),
+	})
+	opts.draftFlags.add(cmd.Flags())
+	opts.storeFlags.add(cmd.Flags())
+	opts.routeFlags.add(cmd.Flags())
+	return cmd
 }
 
 func (d *draftFlags) add(flags *pflag.FlagSet) {
@@ -39,14 +86,11 @@ func (d *draftFlags) add(flags *pflag.FlagSet) {
 const protocolAuto = "auto"
 
 // each hands the draft of the flags to do or, if there is none, every draft of stdin.
-func (d *draftFlags) each(app *cli.App, args []string, do func(account.Draft) error) error {
+func (d *draftFlags) each(app *cli.App, do func(account.Draft) error) error {
 	if d.protocol != protocolAuto && !account.Protocol(d.protocol).Known() {
 		return cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
 	}
 	if d.to == "" && d.text == "" {
-		if err := cli.OnlyDash(args); err != nil {
-			return err
-		}
 		return cli.Filter(app, func(in record.Draft) error {
 			if in.Protocol == "" {
 				in.Protocol = d.protocol
@@ -61,7 +105,7 @@ func (d *draftFlags) each(app *cli.App, args []string, do func(account.Draft) er
 	if d.to == "" {
 		return cli.UsageError(errors.New("--text needs --to"))
 	}
-	if len(args) > 0 {
+	if d.dash {
 		return cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
 	}
 	draft, err := parseDraft(record.Draft{
@@ -167,49 +211,7 @@ type sendOptions struct {
 	routeFlags
 }
 
-func newSendCommand(app *cli.App) *cobra.Command {
-	opts := &sendOptions{}
-	cmd := app.Command(cli.Spec{
-		Use:   "send [-]",
-		Short: "Send texts to friends, and to phones",
-		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
-			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
-			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
-			"send, poll or listen sends it too.\n\n" +
-			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
-			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
-			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
-			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
-			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
-			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
-			"recipient's swarm have signed to have the message.\n\n" +
-			"Each draft gets a receipt or an error record, in order.",
-		Examples: []string{
-			"sessiontool send --to $BOB --text 'disk is full'",
-			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
-		},
-		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt},
-		Exits: cli.Exits{
-			record.ExitUsage:     "bad draft",
-			record.ExitPartial:   "",
-			record.ExitNotFound:  "not a friend",
-			record.ExitTemporary: "not sent yet",
-			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
-			record.ExitClock:     "",
-			record.ExitLocked:    "",
-		},
-		Run: app.Run(func(ctx context.Context, args []string) error { return runSend(ctx, app, opts, args) }),
-	})
-	opts.draftFlags.add(cmd.Flags())
-	opts.storeFlags.add(cmd.Flags())
-	opts.routeFlags.add(cmd.Flags())
-	return cmd
-}
-
-func runSend(ctx context.Context, app *cli.App, opts *sendOptions, args []string) error {
+func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 	options, err := opts.storeFlags.options(app)
 	if err == nil {
 		options, err = opts.routeFlags.options(options)
@@ -217,19 +219,18 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions, args []string
 	if err != nil {
 		return err
 	}
-	return sendDrafts(ctx, app, &opts.draftFlags, options, args,
-		func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
-			draft.OnlySync = opts.route == record.RouteSync
-			return a.Send(ctx, draft)
-		})
+	send := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+		draft.OnlySync = opts.route == record.RouteSync
+		return a.Send(ctx, draft)
+	}
+	return sendDrafts(ctx, app, &opts.draftFlags, options, send)
 }
 
 // sendDrafts seals each draft into the outbox, sends it and prints its receipt.
-func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, args []string,
-	seal sealFunc) error {
+func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, seal sealFunc) error {
 	var a *account.Account
 	var router *route.Router
-	err := drafts.each(app, args, func(draft account.Draft) error {
+	err := drafts.each(app, func(draft account.Draft) error {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error

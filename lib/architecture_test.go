@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -23,12 +24,12 @@ var layers = [][]string{
 	{
 		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
 		"lib/sealedbox", "lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence",
-		"lib/metrics", "lib/safetynumber", "lib/schema", "lib/schema/infer",
+		"lib/metrics", "lib/safetynumber", "lib/accountkeys", "lib/v2message", "lib/devicegroup", "lib/schema", "lib/schema/infer",
 		"lib/schema/schematest",
 	},
 	{
 		"lib/rpc", "lib/network", "keystore",
-		"lib/node", "lib/node/store",
+		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
@@ -48,10 +49,15 @@ var sameLayer = map[string][]string{
 	"lib/message":      {"lib/x25519", "lib/x3dh"},
 	"lib/safetynumber": {"lib/sessionid"},
 	"lib/envelope":     {"lib/sessionid"},
+	"lib/accountkeys":  {"lib/x25519", "lib/sessionid", "lib/xeddsa"},
+	"lib/v2message":    {"lib/x25519", "lib/sessionid", "lib/xeddsa", "lib/accountkeys"},
+	"lib/devicegroup":  {"lib/x25519", "lib/sessionid", "lib/xeddsa", "lib/accountkeys"},
 	"lib/onion":        {"lib/x25519"},
 	"lib/network":      {"lib/rpc"},
-	"lib/node":         {"lib/rpc", "lib/node/store"},
+	"lib/node":         {"lib/rpc", "lib/node/store", "lib/node/mailbox", "lib/node/ring"},
 	"lib/node/store":   {"lib/rpc"},
+	"lib/node/mailbox": {"lib/rpc"},
+	"lib/node/ring":    {"lib/rpc"},
 	"lib/route":        {"lib/account"},
 	"cmd/sessiontool":  {"commands"},
 
@@ -86,11 +92,10 @@ type source struct {
 	test bool
 }
 
-// sources parses all Go files of this module.
-func sources(t *testing.T) (all []source) {
-	t.Helper()
+// parseSources parses all Go files of this module, once for all tests.
+var parseSources = sync.OnceValues(func() (all []source, err error) {
 	root := ".."
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -112,6 +117,13 @@ func sources(t *testing.T) (all []source) {
 		all = append(all, source{filepath.ToSlash(pkg), filepath.Base(path), file, strings.HasSuffix(path, "_test.go")})
 		return err
 	})
+	return all, err
+})
+
+// sources returns all Go files of this module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	all, err := parseSources()
 	if err != nil {
 		t.Fatal(err)
 	}

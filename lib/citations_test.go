@@ -27,8 +27,8 @@ var (
 	oldCitation = regexp.MustCompile(`(?i)\b(client|node|today's) notes\b`)
 	// citedNumbers splits the list of a citation; to joins the ends of a range.
 	citedNumbers = regexp.MustCompile(`(to )?(` + sectionNumber + `)`)
-	// commentBreak is the end of a line together with what begins the next one of a comment or paragraph.
-	commentBreak = regexp.MustCompile(`\s*\n\s*(?://+)?\s*`)
+	// sectionOf is a section with what stands in front of it, if that is a page, a public document or the manual.
+	sectionOf = regexp.MustCompile(`(?:(\.md|RFC \d+|FIPS [\d-]+|X3DH|XEdDSA|Double Ratchet|man),? )?\b[Ss]ections? (` + sectionList + `)`)
 	// mention is a page of docs/protocol that is named, with or without a section.
 	mention = regexp.MustCompile(`\b(?:signal|session|storage|sync)-[\w.]+\.md\b`)
 
@@ -57,17 +57,19 @@ func anchors(text string) (all []string) {
 	return all
 }
 
-// checkCitations returns how often a text cites each page, and what is wrong with its citations.
-func checkCitations(pages map[string]page, text string) (cited map[string]int, problems []string) {
+// checkCitations returns how often a text cites each page, and what is wrong with its citations. A section without a
+// document is one of own, the page that the text is, if it is one.
+func checkCitations(pages map[string]page, own page, text string) (cited map[string]int, problems []string) {
 	cited = make(map[string]int)
-	if !strings.Contains(text, ".md") && !strings.Contains(text, "notes") {
-		return cited, nil
+	sections, names, notes := strings.Contains(text, "ection"), strings.Contains(text, ".md"), strings.Contains(text, "notes")
+	if !sections && !names && !notes {
+		return cited, nil // and most files need no look at each word
 	}
-	text = commentBreak.ReplaceAllString(text, " ")
-	for _, old := range oldCitation.FindAllString(text, -1) {
-		problems = append(problems, fmt.Sprintf("%q is not in the repository: cite a page of docs/protocol", old))
+	text = joinLines(text)
+	for _, old := range findAll(notes, oldCitation, text) {
+		problems = append(problems, fmt.Sprintf("%q is not in the repository: cite a page of docs/protocol", old[0]))
 	}
-	for _, match := range citation.FindAllStringSubmatch(text, -1) {
+	for _, match := range findAll(sections && names, citation, text) {
 		name, sections := match[1], match[2]
 		p, ok := pages[name]
 		if !ok {
@@ -81,12 +83,44 @@ func checkCitations(pages map[string]page, text string) (cited map[string]int, p
 			}
 		}
 	}
-	for _, name := range mention.FindAllString(text, -1) {
-		if _, ok := pages[name]; !ok {
-			problems = append(problems, fmt.Sprintf("%q: no such page in docs/protocol", name))
+	for _, match := range findAll(sections, sectionOf, text) {
+		if match[1] != "" {
+			continue
+		}
+		for _, number := range citedSections(match[2]) {
+			if !slices.Contains(own, number) {
+				problems = append(problems, fmt.Sprintf("%q: section %s of which page?", strings.TrimSpace(match[0]), number))
+			}
+		}
+	}
+	for _, name := range findAll(names, mention, text) {
+		if _, ok := pages[name[0]]; !ok {
+			problems = append(problems, fmt.Sprintf("%q: no such page in docs/protocol", name[0]))
 		}
 	}
 	return cited, problems
+}
+
+// findAll is FindAllStringSubmatch if there can be anything to find.
+func findAll(possible bool, what *regexp.Regexp, text string) [][]string {
+	if !possible {
+		return nil
+	}
+	return what.FindAllStringSubmatch(text, -1)
+}
+
+// joinLines makes one line of a text, without the marks of comments, since a citation may stand on two.
+func joinLines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if comment, ok := strings.CutPrefix(line, "//"); ok {
+			line = strings.TrimSpace(comment)
+		}
+		b.WriteString(line)
+		b.WriteByte(' ')
+	}
+	return b.String()
 }
 
 // citedSections returns all sections of a list such as "1, 2 and 5 to 7". A range goes over whole sections.
@@ -123,6 +157,14 @@ func specificationPages(t *testing.T) map[string]page {
 	return pages
 }
 
+// specificationOf is the name of the page in docs/protocol that is at a path, if one is.
+func specificationOf(path string) string {
+	if filepath.Dir(path) != filepath.FromSlash(specifications) {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
 // eachText calls visit for every file of the repository with one of the extensions, other modules' files included.
 func eachText(t *testing.T, visit func(path, text string), extensions ...string) {
 	t.Helper()
@@ -154,7 +196,7 @@ func TestCitationsResolve(t *testing.T) {
 		if filepath.Base(path) == "citations_test.go" {
 			return // which has wrong ones
 		}
-		cited, problems := checkCitations(pages, text)
+		cited, problems := checkCitations(pages, pages[specificationOf(path)], text)
 		for _, problem := range problems {
 			t.Errorf("%s: %s", path, problem)
 		}
@@ -245,6 +287,7 @@ func TestCitationChecker(t *testing.T) {
 		"signal-2020.md": parsePage("# T\n\n## 1. One\n\n### 1.1. Part\n\n## 2. Two\n\n## 3. Three\n"),
 		"storage-2.0.md": parsePage("## 1. One\n"),
 	}
+	own := page{"7"}
 	for _, test := range []struct {
 		text  string
 		cited int
@@ -256,6 +299,8 @@ func TestCitationChecker(t *testing.T) {
 		{"// (signal-2020.md\n\t// section 2)", 1, ""},
 		{"// (signal-2020.md section\n// 1.1: the reason)", 1, ""},
 		{"no citation, RFC 7748, section 5", 0, ""},
+		{"its own section 7", 0, ""},
+		{"// (signal-2020.md section 1), and so is the other (section 2)", 1, "section 2 of which page"},
 		{"// signal-2020.md section 4", 1, "no section 4"},
 		{"// signal-2020.md section\n// 1.2", 1, "no section 1.2"},
 		{"// signal-2020.md sections 1 and 9", 1, "no section 9"},
@@ -267,7 +312,7 @@ func TestCitationChecker(t *testing.T) {
 		{"// (node\n// notes, section 5)", 0, "not in the repository"},
 		{"// Today's" + " notes", 0, "not in the repository"},
 	} {
-		cited, problems := checkCitations(pages, test.text)
+		cited, problems := checkCitations(pages, own, test.text)
 		count := 0
 		for _, n := range cited {
 			count += n

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -21,8 +22,8 @@ const (
 
 // announcer keeps a node in a registry's list. It is the node's directory, so it sees what the registry tells.
 type announcer struct {
-	*node.Seed
-	keys    node.Keys
+	*ring.Seed
+	keys    ring.Keys
 	ip      string
 	port    uint16
 	now     func() time.Time
@@ -55,7 +56,7 @@ func (a *announcer) join(ctx context.Context) (*rpc.ServiceNodesResult, joining)
 	}
 	i := slices.IndexFunc(list.States, a.isOwn)
 	if i < 0 {
-		return nil, joining{err: fmt.Errorf("%w: it does not list the node", node.ErrDirectory)}
+		return nil, joining{err: fmt.Errorf("%w: it does not list the node", ring.ErrDirectory)}
 	}
 	return list, joining{info: info(a.keys, list.States[i]), difficulty: list.Difficulty}
 }

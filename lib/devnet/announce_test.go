@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -30,7 +31,7 @@ func TestSilentNodesAreDropped(t *testing.T) {
 	hash := r.hash
 
 	now = day.Add(silentAfter)
-	if err := r.register(node.Registration(keys(1), "192.0.2.1", 1001, now)); err != nil {
+	if err := r.register(ring.Registration(keys(1), "192.0.2.1", 1001, now)); err != nil {
 		t.Fatal(err)
 	}
 	if r.hash != hash {

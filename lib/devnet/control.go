@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -38,7 +39,7 @@ func (n *Network) Nodes() []NodeInfo {
 	return infos
 }
 
-func info(keys node.Keys, state rpc.NodeState) NodeInfo {
+func info(keys ring.Keys, state rpc.NodeState) NodeInfo {
 	return NodeInfo{
 		Address:       keys.Address(),
 		IP:            state.PublicIP,

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -116,7 +117,7 @@ type Network struct {
 // member is a node's place in the network, whether the node runs or not.
 type member struct {
 	dir  string
-	keys node.Keys
+	keys ring.Keys
 	port uint16
 	node *node.Node // nil while the node is stopped
 
@@ -230,7 +231,7 @@ func (n *Network) loadMembers() ([]*member, error) {
 		members[i] = &member{dir: filepath.Join(n.options.Dir, fmt.Sprintf("node-%03d", i))}
 	}
 	return members, each(members, func(_ int, m *member) (err error) {
-		if m.keys, err = node.LoadKeys(m.dir, rand.Reader); err != nil {
+		if m.keys, err = ring.LoadKeys(m.dir, rand.Reader); err != nil {
 			return err
 		}
 		m.meter, m.faults = newMeter(), newInjector(m.keys)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -23,7 +24,7 @@ var errPartition = errors.New("no route to host: the network is partitioned")
 // injector stands around one node and makes go wrong what its faults say: as the wrapper of its handler, as its dialer
 // and as its clock. The node knows nothing of it. It is safe for concurrent use.
 type injector struct {
-	keys   node.Keys
+	keys   ring.Keys
 	others func() []rpc.Snode            // the nodes of another swarm
 	group  func(address string) int      // the partition that a node at a host and port is in
 	dial   node.DialFunc                 // what opens connections in the end
@@ -37,7 +38,7 @@ type injector struct {
 // faultSet is the faults of a node. It never changes.
 type faultSet map[FaultKind]Fault
 
-func newInjector(keys node.Keys) *injector {
+func newInjector(keys ring.Keys) *injector {
 	in := &injector{keys: keys, dial: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, conns: make(map[net.Conn]string)}
 	in.faults.Store(&faultSet{})
 	return in

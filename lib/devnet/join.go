@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 )
 
 // ErrPublicIP reports that it is not known where others reach a node.
@@ -37,7 +38,7 @@ type JoinOptions struct {
 // Running is a node that has joined a network.
 type Running struct {
 	node  *node.Node
-	seed  *node.Seed
+	seed  *ring.Seed
 	info  NodeInfo
 	meter *meter
 
@@ -52,7 +53,7 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	seed, err := node.NewSeed(options.Seed)
+	seed, err := ring.NewSeed(options.Seed)
 	if err != nil {
 		return nil, errors.Join(err, options.Listener.Close())
 	}
@@ -94,7 +95,7 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 }
 
 // newAnnouncer loads the node's keys and settles its address.
-func newAnnouncer(seed *node.Seed, options JoinOptions) (*announcer, error) {
+func newAnnouncer(seed *ring.Seed, options JoinOptions) (*announcer, error) {
 	address := options.Listener.Addr().(*net.TCPAddr)
 	ip := options.PublicIP
 	if ip == "" {
@@ -103,7 +104,7 @@ func newAnnouncer(seed *node.Seed, options JoinOptions) (*announcer, error) {
 		}
 		ip = address.IP.String()
 	}
-	keys, err := node.LoadKeys(options.DataDir, rand.Reader)
+	keys, err := ring.LoadKeys(options.DataDir, rand.Reader)
 	if err != nil {
 		return nil, err
 	}

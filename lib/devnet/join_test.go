@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"sessiontool/lib/internal/leakcheck"
-	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	nodestore "sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -126,9 +126,9 @@ func TestJoinRefused(t *testing.T) {
 		seed, listen string
 		want         error
 	}{
-		{"ftp://127.0.0.1", "127.0.0.1:0", node.ErrSeedURL},
+		{"ftp://127.0.0.1", "127.0.0.1:0", ring.ErrSeedURL},
 		{"http://127.0.0.1:1", "127.0.0.1:0", rpc.ErrUnreachable},
-		{"http://" + listener.Addr().String(), "127.0.0.1:0", node.ErrDirectory},
+		{"http://" + listener.Addr().String(), "127.0.0.1:0", ring.ErrDirectory},
 		{"http://127.0.0.1:1", "0.0.0.0:0", ErrPublicIP},
 	} {
 		own, err := net.Listen("tcp", test.listen)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
-	nodestore "sessiontool/lib/node/store"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -62,7 +62,7 @@ type registryState struct {
 	Nodes  []listing `json:"nodes"`
 }
 
-// loadRegistry reads the registry kept at path, or starts an empty one. It returns node.ErrFolder for a file that holds
+// loadRegistry reads the registry kept at path, or starts an empty one. It returns ring.ErrFolder for a file that holds
 // none.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
 	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seen: make(map[string]time.Time)}
@@ -73,7 +73,7 @@ func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, 
 		return nil, err
 	default:
 		if err := json.Unmarshal(data, &r.state); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", nodestore.ErrFolder, path, err)
+			return nil, fmt.Errorf("%w: %s: %w", ring.ErrFolder, path, err)
 		}
 	}
 	r.hash = r.state.blockHash()

@@ -15,8 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/node"
-	nodestore "sessiontool/lib/node/store"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -32,10 +31,10 @@ func newRegistry(t testing.TB, swarmSize int) *registry {
 	return r
 }
 
-func keys(i int) node.Keys { return node.KeysFromSeed([32]byte{byte(i), byte(i >> 8)}) }
+func keys(i int) ring.Keys { return ring.KeysFromSeed([32]byte{byte(i), byte(i >> 8)}) }
 
 func announcement(i int) rpc.RegisterParams {
-	return node.Registration(keys(i), "192.0.2.1", uint16(1000+i), day)
+	return ring.Registration(keys(i), "192.0.2.1", uint16(1000+i), day)
 }
 
 func TestRegister(t *testing.T) {
@@ -53,7 +52,7 @@ func TestRegister(t *testing.T) {
 	if !slices.Equal(sizes, []int{4, 5}) && !slices.Equal(sizes, []int{1, 4, 4}) {
 		t.Errorf("nine nodes form swarms of %v", sizes)
 	}
-	moved := node.Registration(keys(3), "192.0.2.7", 7, day.Add(time.Second))
+	moved := ring.Registration(keys(3), "192.0.2.7", 7, day.Add(time.Second))
 	was, _ := r.find(moved.PubkeyEd25519)
 	if err := r.register(moved); err != nil {
 		t.Fatal(err)
@@ -76,12 +75,12 @@ func TestRegisterRefuses(t *testing.T) {
 	}
 	for name, params := range map[string]rpc.RegisterParams{
 		"repeated":         announcement(1),
-		"older":            node.Registration(keys(1), "192.0.2.9", 9, day.Add(-time.Second)),
-		"stale":            node.Registration(keys(2), "192.0.2.1", 9, day.Add(-registrationWindow-time.Second)),
-		"from the future":  node.Registration(keys(2), "192.0.2.1", 9, day.Add(registrationWindow+time.Second)),
-		"no port":          node.Registration(keys(2), "192.0.2.1", 0, day),
-		"no IP":            node.Registration(keys(2), "localhost", 9, day),
-		"any IP":           node.Registration(keys(2), "0.0.0.0", 9, day),
+		"older":            ring.Registration(keys(1), "192.0.2.9", 9, day.Add(-time.Second)),
+		"stale":            ring.Registration(keys(2), "192.0.2.1", 9, day.Add(-registrationWindow-time.Second)),
+		"from the future":  ring.Registration(keys(2), "192.0.2.1", 9, day.Add(registrationWindow+time.Second)),
+		"no port":          ring.Registration(keys(2), "192.0.2.1", 0, day),
+		"no IP":            ring.Registration(keys(2), "localhost", 9, day),
+		"any IP":           ring.Registration(keys(2), "0.0.0.0", 9, day),
 		"altered port":     signed(func(p *rpc.RegisterParams) { p.StoragePort++ }),
 		"altered IP":       signed(func(p *rpc.RegisterParams) { p.PublicIP = "192.0.2.2" }),
 		"altered time":     signed(func(p *rpc.RegisterParams) { p.TimestampMS++ }),
@@ -150,7 +149,7 @@ func TestRegistryIsKept(t *testing.T) {
 	if err := os.WriteFile(r.path, []byte(`{"port":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadRegistry(r.path, 2, r.now); !errors.Is(err, nodestore.ErrFolder) {
+	if _, err := loadRegistry(r.path, 2, r.now); !errors.Is(err, ring.ErrFolder) {
 		t.Errorf("half a registry: %v, want ErrFolder", err)
 	}
 }
@@ -260,7 +259,7 @@ func TestSeedAnswers(t *testing.T) {
 
 func TestSeedRefuses(t *testing.T) {
 	r := newRegistry(t, 5)
-	late, err := rpc.NewRequest(rpc.MethodRegisterNode, node.Registration(keys(1), "192.0.2.1", 9, day.Add(time.Hour)))
+	late, err := rpc.NewRequest(rpc.MethodRegisterNode, ring.Registration(keys(1), "192.0.2.1", 9, day.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +306,7 @@ func TestSeedRefuses(t *testing.T) {
 func FuzzSeedBody(f *testing.F) {
 	f.Add([]byte(`{"jsonrpc":"2.0","id":"0","method":"get_n_service_nodes","params":{"fields":{"public_ip":true},"limit":1}}`))
 	f.Add([]byte(`{"id":[{}],"method":"get_n_service_nodes","params":{"fields":["swarm_id"],"poll_block_hash":"x"}}`))
-	registration, err := rpc.NewRequest(rpc.MethodRegisterNode, node.Registration(keys(5), "192.0.2.1", 7, day.Add(-time.Hour)))
+	registration, err := rpc.NewRequest(rpc.MethodRegisterNode, ring.Registration(keys(5), "192.0.2.1", 7, day.Add(-time.Hour)))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -126,7 +127,7 @@ func TestDeletedStaysDeleted(t *testing.T) {
 }
 
 // pushedTo posts a push to node i.
-func (n *testNetwork) pushedTo(i int, from Keys, at time.Time, body []byte) reply {
+func (n *testNetwork) pushedTo(i int, from ring.Keys, at time.Time, body []byte) reply {
 	n.t.Helper()
 	header := make(http.Header)
 	sign(header, from, n.nodes[i].Keys().Name(), PushPath, at, body)

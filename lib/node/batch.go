@@ -141,7 +141,7 @@ func (n *Node) readIfElse(p *parameters) task {
 		p.fail(`Invalid ifelse request: at least one of "then"/"else" required`)
 	}
 	return func(ctx context.Context) (answer, error) {
-		result := ifElseAnswer{Height: n.members.view().height, HardFork: todayHardFork, Version: todayVersion}
+		result := ifElseAnswer{Height: n.members.View().Height, HardFork: todayHardFork, Version: todayVersion}
 		serve := branches[0]
 		if result.Condition = holds(result.Height); result.Condition {
 			serve = branches[1]

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 )
 
@@ -25,11 +26,11 @@ const (
 // then. It is safe for concurrent use.
 type catchUp struct {
 	log     *slog.Logger
-	compare func(ctx context.Context, with *peer) (found, given int, err error)
+	compare func(ctx context.Context, with *ring.Peer) (found, given int, err error)
 	wake    chan struct{} // holds a token if due has changed
 
 	mu    sync.Mutex
-	peers map[string]*peer
+	peers map[string]*ring.Peer
 	due   map[string]appointment // by the peer's name; those not in it are up to date
 }
 
@@ -39,31 +40,31 @@ type appointment struct {
 	retry time.Duration
 }
 
-func newCatchUp(log *slog.Logger, compare func(ctx context.Context, with *peer) (found, given int, err error)) *catchUp {
+func newCatchUp(log *slog.Logger, compare func(ctx context.Context, with *ring.Peer) (found, given int, err error)) *catchUp {
 	return &catchUp{
 		log: log, compare: compare, wake: make(chan struct{}, 1),
-		peers: make(map[string]*peer), due: make(map[string]appointment),
+		peers: make(map[string]*ring.Peer), due: make(map[string]appointment),
 	}
 }
 
 // setPeers makes peers the other members. This node has to catch up with each that is new to it: at once if all are,
 // and a little later with one that joined, which has more to learn than this node.
-func (c *catchUp) setPeers(peers []*peer) {
+func (c *catchUp) setPeers(peers []*ring.Peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.peers
 	joined := len(before) == 0
-	c.peers = make(map[string]*peer, len(peers))
+	c.peers = make(map[string]*ring.Peer, len(peers))
 	for _, p := range peers {
-		c.peers[p.name()] = p
-		if before[p.name()] != nil {
+		c.peers[p.Name()] = p
+		if before[p.Name()] != nil {
 			continue
 		}
 		delay := time.Duration(0)
 		if !joined {
 			delay = jitter(newMemberDelay)
 		}
-		c.due[p.name()] = appointment{at: time.Now().Add(delay), retry: firstRetry}
+		c.due[p.Name()] = appointment{at: time.Now().Add(delay), retry: firstRetry}
 	}
 	for name := range c.due {
 		if c.peers[name] == nil {
@@ -101,7 +102,7 @@ func (c *catchUp) pending() int {
 }
 
 // next returns the peer whose appointment is the first, and the time until then; no peer if there is none.
-func (c *catchUp) next() (p *peer, wait time.Duration) {
+func (c *catchUp) next() (p *ring.Peer, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, a := range c.due {
@@ -113,16 +114,16 @@ func (c *catchUp) next() (p *peer, wait time.Duration) {
 }
 
 // meet notes how a comparison with a peer that began at start went.
-func (c *catchUp) meet(p *peer, start time.Time, err error) {
+func (c *catchUp) meet(p *ring.Peer, start time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a, ok := c.due[p.name()]
+	a, ok := c.due[p.Name()]
 	switch {
 	case !ok:
 	case err == nil && !a.at.After(start):
-		delete(c.due, p.name())
+		delete(c.due, p.Name())
 	case err != nil:
-		c.due[p.name()] = appointment{at: time.Now().Add(jitter(a.retry)), retry: min(2*a.retry, lastRetry)}
+		c.due[p.Name()] = appointment{at: time.Now().Add(jitter(a.retry)), retry: min(2*a.retry, lastRetry)}
 	}
 }
 
@@ -160,24 +161,24 @@ func (c *catchUp) run(ctx context.Context) {
 	}
 }
 
-func (c *catchUp) visit(ctx context.Context, p *peer) {
+func (c *catchUp) visit(ctx context.Context, p *ring.Peer) {
 	start := time.Now()
 	found, given, err := c.compare(ctx, p)
 	c.meet(p, start, err)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		c.log.Debug("comparing with another member", "peer", p.name(), "error", err)
+		c.log.Debug("comparing with another member", "peer", p.Name(), "error", err)
 	case found+given > 0:
-		c.log.Info("caught up with another member", "peer", p.name(), "found", found, "given", given)
+		c.log.Info("caught up with another member", "peer", p.Name(), "found", found, "given", given)
 	}
 }
 
 // compareWith makes this node and another member of its swarm have the same messages. It returns how many came here and
 // how many went there.
-func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, err error) {
-	view := n.members.view()
-	if current := view.peers[with.name()]; current == nil || fellowMember(view, current) != nil {
+func (n *Node) compareWith(ctx context.Context, with *ring.Peer) (found, given int, err error) {
+	view := n.members.View()
+	if current := view.Peers[with.Name()]; current == nil || fellowMember(view, current) != nil {
 		return 0, 0, nil // not a member any more
 	}
 	answer, err := n.caller.call(ctx, with, DigestPath, nil, store.DigestSlots*store.DigestSize)
@@ -188,7 +189,7 @@ func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, e
 	if err != nil {
 		return 0, 0, err
 	}
-	ours, err := n.store.Digest(n.now().UnixMilli(), view.owns)
+	ours, err := n.store.Digest(n.now().UnixMilli(), view.Owns)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -210,7 +211,7 @@ func (n *Node) compareWith(ctx context.Context, with *peer) (found, given int, e
 
 // comparePage compares the next names in slots after the given one. It returns the last name that it has dealt with
 // and whether more may follow.
-func (n *Node) comparePage(ctx context.Context, with *peer, view *view, slots store.SlotSet, after store.Name) (last store.Name, found, given int, more bool, err error) {
+func (n *Node) comparePage(ctx context.Context, with *ring.Peer, view *ring.View, slots store.SlotSet, after store.Name) (last store.Name, found, given int, more bool, err error) {
 	answer, err := n.caller.call(ctx, with, NamesPath, namesRequest(slots, after), maxNames*listedSize)
 	if err != nil {
 		return after, 0, 0, false, err
@@ -271,7 +272,7 @@ func only(list, other []listed, within func(store.Name) bool) (names []store.Nam
 }
 
 // fetch gets messages of this swarm from another member and keeps them.
-func (n *Node) fetch(ctx context.Context, from *peer, view *view, names []store.Name) (found int, err error) {
+func (n *Node) fetch(ctx context.Context, from *ring.Peer, view *ring.View, names []store.Name) (found int, err error) {
 	for len(names) > 0 {
 		answer, err := n.caller.call(ctx, from, FetchPath, appendNames(nil, names), maxFetchAnswer)
 		if err != nil {
@@ -291,7 +292,7 @@ func (n *Node) fetch(ctx context.Context, from *peer, view *view, names []store.
 }
 
 // give pushes messages to another node.
-func (n *Node) give(ctx context.Context, to *peer, names []store.Name) (given int, err error) {
+func (n *Node) give(ctx context.Context, to *ring.Peer, names []store.Name) (given int, err error) {
 	for len(names) > 0 {
 		body, taken, err := n.store.Encode(names, store.MaxBatchBytes)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -95,7 +96,7 @@ func TestCompareBothWays(t *testing.T) {
 	const count = maxNames + 500
 	insert(0, 0, count)
 	insert(1, count-100, count+100)
-	with := network.nodes[1].members.view().peers[network.nodes[0].keys.Name()]
+	with := network.nodes[1].members.View().Peers[network.nodes[0].keys.Name()]
 	found, given, err := network.nodes[1].compareWith(t.Context(), with)
 	if err != nil || found != count-100 || given != 100 {
 		t.Errorf("found %d, gave %d (%v); want %d and 100", found, given, err, count-100)
@@ -116,7 +117,7 @@ func TestCompareBothWays(t *testing.T) {
 func (n *testNetwork) wantSeen(nodes ...int) {
 	n.t.Helper()
 	for _, i := range nodes {
-		eventually(n.t, "the new list", func() bool { return n.nodes[i].members.view().blockHash == n.directory.blockHash() })
+		eventually(n.t, "the new list", func() bool { return n.nodes[i].members.View().BlockHash == n.directory.blockHash() })
 	}
 }
 
@@ -196,10 +197,10 @@ func TestComparisonIsForMembers(t *testing.T) {
 	mustInsert(t, network.nodes[0].store, mine, foreign)
 	name := func(m store.Message) []byte { return appendNames(nil, []store.Name{store.NameOf(m)}) }
 	everything := bytesOf(0xff, store.DigestSlots/8)
-	stranger := KeysFromSeed([32]byte{9})
+	stranger := ring.KeysFromSeed([32]byte{9})
 	for _, test := range []struct {
 		what   string
-		from   Keys
+		from   ring.Keys
 		path   string
 		body   []byte
 		status int
@@ -239,13 +240,13 @@ func bytesOf(b byte, count int) []byte { return []byte(strings.Repeat(string([]b
 // An impostor at a node's address, who does not have its key, is not talked to.
 func TestImpostorGetsNothing(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
-	target := network.nodes[0].members.view().others()[0]
+	target := network.nodes[0].members.View().Others()[0]
 	impostor := *target
-	impostor.hostPort = network.address(0) // another node answers there
-	client := newPeerClient(func(string) *peer { return &impostor }, Config{}.withDefaults().DialContext)
+	impostor.HostPort = network.address(0) // another node answers there
+	client := newPeerClient(func(string) *ring.Peer { return &impostor }, Config{}.withDefaults().DialContext)
 	defer client.CloseIdleConnections()
 	c := caller{client, network.nodes[0].keys, time.Now}
-	if _, err := c.call(t.Context(), target, DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), errIdentity.Error()) {
+	if _, err := c.call(t.Context(), target, DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), ring.ErrIdentity.Error()) {
 		t.Errorf("calling a node that has another key: %v, want errIdentity", err)
 	}
 }
@@ -284,13 +285,13 @@ func TestDifferencesOfCutLists(t *testing.T) {
 // Who is compared with when: everybody at the start, new members a little later, and failures again with growing pauses.
 func TestAppointments(t *testing.T) {
 	c := newCatchUp(Config{}.withDefaults().Logger, nil)
-	one, two := &peer{snode: rpc.Snode{PubkeyEd25519: "one"}}, &peer{snode: rpc.Snode{PubkeyEd25519: "two"}}
-	c.setPeers([]*peer{one})
+	one, two := &ring.Peer{Snode: rpc.Snode{PubkeyEd25519: "one"}}, &ring.Peer{Snode: rpc.Snode{PubkeyEd25519: "two"}}
+	c.setPeers([]*ring.Peer{one})
 	if p, wait := c.next(); p != one || wait > 0 {
 		t.Errorf("at the start the next is %v in %v", p, wait)
 	}
 	c.meet(one, time.Now(), nil)
-	c.setPeers([]*peer{one, two})
+	c.setPeers([]*ring.Peer{one, two})
 	if p, wait := c.next(); p != two || wait <= 0 || c.pending() != 1 {
 		t.Errorf("when a member joins the next is %v in %v", p, wait)
 	}
@@ -304,7 +305,7 @@ func TestAppointments(t *testing.T) {
 	if p, wait := c.next(); p != two || wait > 0 {
 		t.Errorf("when it is back the next is %v in %v", p, wait)
 	}
-	c.setPeers([]*peer{one})
+	c.setPeers([]*ring.Peer{one})
 	if p, _ := c.next(); p != nil {
 		t.Errorf("when all others have gone the next is %v", p)
 	}

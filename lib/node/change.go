@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -20,7 +21,7 @@ type change interface {
 	check(now time.Time, window time.Duration) error
 	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it, by
 	// its clock in milliseconds, which all members go by.
-	carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []store.Name, error)
+	carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult, []store.Name, error)
 }
 
 // readChange reads the parameters of a change, nil for a method that makes none.
@@ -116,7 +117,7 @@ func (s *storing) check(now time.Time, window time.Duration) error {
 }
 
 // carryOut keeps the message. In an outbox it takes the place of those that were there.
-func (s *storing) carryOut(n *Node, view *view, at int64) (rpc.MemberResult, []store.Name, error) {
+func (s *storing) carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	d := store.NewDeposit(s.message, false)
 	if err := n.store.Write(d); err != nil {
 		return rpc.MemberResult{}, nil, err

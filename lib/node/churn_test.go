@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/loopback"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/swarm"
 )
 
@@ -208,7 +209,7 @@ func (c *churn) place(id swarm.SwarmID, i int) {
 // join adds a node with an empty disk.
 func (c *churn) join(id swarm.SwarmID) {
 	dir := c.t.TempDir()
-	keys, err := LoadKeys(dir, rand.Reader)
+	keys, err := ring.LoadKeys(dir, rand.Reader)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -267,7 +268,7 @@ func (c *churn) finishLeaving() {
 	defer c.mu.Unlock()
 	for i := range c.leaving {
 		node := c.nodes[i]
-		if node.members.view().blockHash != c.directory.blockHash() {
+		if node.members.View().BlockHash != c.directory.blockHash() {
 			continue
 		}
 		settled, err := node.Settled()

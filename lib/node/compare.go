@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -45,7 +46,7 @@ const (
 )
 
 // serveDigest sums up what this node has for the swarm that both nodes are in.
-func (n *Node) serveDigest(r *http.Request, view *view, from *peer, _ []byte) (answer, error) {
+func (n *Node) serveDigest(r *http.Request, view *ring.View, from *ring.Peer, _ []byte) (answer, error) {
 	if err := fellowMember(view, from); err != nil {
 		return answer{}, err
 	}
@@ -53,7 +54,7 @@ func (n *Node) serveDigest(r *http.Request, view *view, from *peer, _ []byte) (a
 		return answer{}, r.Context().Err()
 	}
 	defer n.scans.release()
-	sums, err := n.store.Digest(n.now().UnixMilli(), view.owns)
+	sums, err := n.store.Digest(n.now().UnixMilli(), view.Owns)
 	if err != nil {
 		return answer{}, err
 	}
@@ -76,15 +77,15 @@ func parseDigests(body []byte) (*store.Digests, error) {
 }
 
 // fellowMember refuses a node of another swarm: messages and their names are for those alone who keep them anyway.
-func fellowMember(view *view, from *peer) error {
-	if !view.ready() || from.swarm != view.self.swarm {
+func fellowMember(view *ring.View, from *ring.Peer) error {
+	if !view.SharesSwarm(from) {
 		return refuse(http.StatusForbidden, "Not a member of this swarm\n")
 	}
 	return nil
 }
 
 // serveNames lists what this node has in some slots.
-func (n *Node) serveNames(r *http.Request, view *view, from *peer, body []byte) (answer, error) {
+func (n *Node) serveNames(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
 	if err := fellowMember(view, from); err != nil {
 		return answer{}, err
 	}
@@ -113,8 +114,8 @@ type listed struct {
 const listedSize = store.NameSize + store.VersionSize
 
 // namesIn lists the first maxNames messages after the given name of what this node has in slots for its swarm.
-func (n *Node) namesIn(slots store.SlotSet, after store.Name, view *view) (names []listed, err error) {
-	err = n.store.Scan(after, n.now().UnixMilli(), view.owns, func(name store.Name, life store.Version) bool {
+func (n *Node) namesIn(slots store.SlotSet, after store.Name, view *ring.View) (names []listed, err error) {
+	err = n.store.Scan(after, n.now().UnixMilli(), view.Owns, func(name store.Name, life store.Version) bool {
 		if slots.Has(name.Slot()) {
 			names = append(names, listed{name, life})
 		}
@@ -177,7 +178,7 @@ func parseNames(body []byte) ([]store.Name, error) {
 }
 
 // serveFetch gives messages of the swarm that both nodes are in.
-func (n *Node) serveFetch(_ *http.Request, view *view, from *peer, body []byte) (answer, error) {
+func (n *Node) serveFetch(_ *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
 	if err := fellowMember(view, from); err != nil {
 		return answer{}, err
 	}
@@ -186,7 +187,7 @@ func (n *Node) serveFetch(_ *http.Request, view *view, from *peer, body []byte) 
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
 	}
 	for _, name := range names {
-		if !view.owns(name.Owner()) {
+		if !view.Owns(name.Owner()) {
 			return answer{}, refuse(http.StatusForbidden, "Not a message of this swarm\n")
 		}
 	}
@@ -216,7 +217,7 @@ func parseFetched(body []byte, asked int) (records []store.Record, taken int, er
 
 // serveOffer says which messages this node lacks. Others learn no more than whether a message whose name they know is
 // there.
-func (n *Node) serveOffer(_ *http.Request, view *view, _ *peer, body []byte) (answer, error) {
+func (n *Node) serveOffer(_ *http.Request, view *ring.View, _ *ring.Peer, body []byte) (answer, error) {
 	names, err := parseNames(body)
 	if err != nil {
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
@@ -228,7 +229,7 @@ func (n *Node) serveOffer(_ *http.Request, view *view, _ *peer, body []byte) (an
 	verdicts := make([]byte, len(names))
 	for i, name := range names {
 		switch {
-		case !view.owns(name.Owner()):
+		case !view.Owns(name.Owner()):
 			verdicts[i] = offerNotMine
 		case missing[i]:
 			verdicts[i] = offerWants

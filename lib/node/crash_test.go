@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/loopback"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -84,7 +85,7 @@ func startProcesses(t *testing.T, count int) *processes {
 	t.Cleanup(p.client.CloseIdleConnections)
 	for range count {
 		dir := t.TempDir()
-		keys, err := LoadKeys(dir, rand.Reader)
+		keys, err := ring.LoadKeys(dir, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -31,7 +32,7 @@ func (d *deleting) check(time.Time, time.Duration) error {
 	return nil
 }
 
-func (d *deleting) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []store.Name, error) {
+func (d *deleting) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(d.account.pubKey, d.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
@@ -102,7 +103,7 @@ func (s *sweeping) check(now time.Time, window time.Duration) error {
 	return nil
 }
 
-func (s *sweeping) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []store.Name, error) {
+func (s *sweeping) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.InScope(s.account.pubKey, s.scope, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -58,7 +59,7 @@ func (e *expiring) wanted(hash string, now int64) int64 {
 	return min(expiry, now+rpc.MaxPrivateTTL.Milliseconds())
 }
 
-func (e *expiring) carryOut(n *Node, _ *view, at int64) (rpc.MemberResult, []store.Name, error) {
+func (e *expiring) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(e.account.pubKey, e.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -38,8 +39,8 @@ type forwarded struct {
 func (n *Node) serveChange(ctx context.Context, method string, params fields, change change) (answer, error) {
 	n.storing.Add(1)
 	defer n.storing.Add(-1)
-	account, now, view := change.subject(), n.now(), n.members.view()
-	if !view.owns(account.pubKey) {
+	account, now, view := change.subject(), n.now(), n.members.View()
+	if !view.Owns(account.pubKey) {
 		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 	}
 	if err := change.check(now, todayWindow); err != nil {
@@ -102,17 +103,17 @@ func changeStatus(change change, results map[string]rpc.MemberResult) int {
 }
 
 // askMembers hands a change to the other members. It returns a function that waits for their results.
-func (n *Node) askMembers(ctx context.Context, view *view, body []byte) func() map[string]rpc.MemberResult {
+func (n *Node) askMembers(ctx context.Context, view *ring.View, body []byte) func() map[string]rpc.MemberResult {
 	ctx, cancel := context.WithTimeout(ctx, n.patience)
 	var mu sync.Mutex
 	var asked sync.WaitGroup
 	results := make(map[string]rpc.MemberResult)
-	for _, p := range view.others() {
+	for _, p := range view.Others() {
 		asked.Go(func() {
 			result := n.askMember(ctx, p, body)
 			mu.Lock()
 			defer mu.Unlock()
-			results[p.name()] = result
+			results[p.Name()] = result
 		})
 	}
 	return func() map[string]rpc.MemberResult {
@@ -122,11 +123,11 @@ func (n *Node) askMembers(ctx context.Context, view *view, body []byte) func() m
 	}
 }
 
-func (n *Node) askMember(ctx context.Context, p *peer, body []byte) (result rpc.MemberResult) {
+func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result rpc.MemberResult) {
 	status, text, err := n.caller.post(ctx, p, ForwardPath, body, maxForwardAnswer)
 	switch {
 	case err != nil:
-		n.log.Debug("member does not answer", "peer", p.name(), "error", err)
+		n.log.Debug("member does not answer", "peer", p.Name(), "error", err)
 		return rpc.MemberResult{Failed: true, Timeout: true}
 	case status != rpc.StatusOK:
 		return rpc.MemberResult{Failed: true, Code: rpc.Status(status), Reason: string(text[:min(len(text), maxReason)])}
@@ -137,7 +138,7 @@ func (n *Node) askMember(ctx context.Context, p *peer, body []byte) (result rpc.
 }
 
 // serveForwarded carries out a change that a client has asked another member of this swarm for.
-func (n *Node) serveForwarded(_ *http.Request, view *view, from *peer, body []byte) (answer, error) {
+func (n *Node) serveForwarded(_ *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
 	if err := fellowMember(view, from); err != nil {
 		return answer{}, err
 	}
@@ -146,7 +147,7 @@ func (n *Node) serveForwarded(_ *http.Request, view *view, from *peer, body []by
 		return answer{}, err
 	}
 	account, now := change.subject(), n.now()
-	if !view.owns(account.pubKey) {
+	if !view.Owns(account.pubKey) {
 		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 	}
 	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/swarm"
 )
@@ -20,26 +21,26 @@ const handOverParallel = 8
 // It is safe for concurrent use.
 type handOver struct {
 	log   *slog.Logger
-	offer func(ctx context.Context, to *peer, owners []string) error
-	find  func(view *view) (map[swarm.SwarmID][]string, error) // owners of other swarms whose messages are here
+	offer func(ctx context.Context, to *ring.Peer, owners []string) error
+	find  func(view *ring.View) (map[swarm.SwarmID][]string, error) // owners of other swarms whose messages are here
 	wake  chan struct{}
 
 	mu    sync.Mutex
 	round int                      // counts changes that can bring new work
-	view  *view                    // the network that work is for
+	view  *ring.View               // the network that work is for
 	done  map[string]swarm.SwarmID // nodes that have all that is for the swarm
 	owing bool                     // there may be somebody who has not got everything
 }
 
-func newHandOver(log *slog.Logger, offer func(context.Context, *peer, []string) error, find func(*view) (map[swarm.SwarmID][]string, error)) *handOver {
+func newHandOver(log *slog.Logger, offer func(context.Context, *ring.Peer, []string) error, find func(*ring.View) (map[swarm.SwarmID][]string, error)) *handOver {
 	return &handOver{log: log, offer: offer, find: find, wake: make(chan struct{}, 1), done: make(map[string]swarm.SwarmID)}
 }
 
 // setView tells how the network looks now.
-func (h *handOver) setView(view *view) {
+func (h *handOver) setView(view *ring.View) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.view == nil || !h.view.sameSwarms(view) {
+	if h.view == nil || !h.view.SameSwarms(view) {
 		clear(h.done)
 	}
 	h.view = view
@@ -97,18 +98,18 @@ func (h *handOver) handOver(ctx context.Context) error {
 	h.mu.Lock()
 	view, round := h.view, h.round
 	h.mu.Unlock()
-	if view == nil || view.self == nil {
+	if view == nil || view.Self == nil {
 		return nil // nobody would listen to this node
 	}
 	owners, err := h.find(view)
 	if err != nil {
 		return err
 	}
-	errs := make(chan error, len(view.peers))
+	errs := make(chan error, len(view.Peers))
 	places := make(slots, handOverParallel)
 	var group sync.WaitGroup
 	for id, keys := range owners {
-		for _, p := range view.swarms[id] {
+		for _, p := range view.Swarms[id] {
 			if h.isDone(p) || !places.acquire(ctx) {
 				continue
 			}
@@ -131,42 +132,29 @@ func (h *handOver) handOver(ctx context.Context) error {
 	return err
 }
 
-func (h *handOver) isDone(p *peer) bool {
+func (h *handOver) isDone(p *ring.Peer) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	id, ok := h.done[p.name()]
-	return ok && id == p.swarm
+	id, ok := h.done[p.Name()]
+	return ok && id == p.Swarm
 }
 
-func (h *handOver) give(ctx context.Context, p *peer, owners []string, round int) error {
+func (h *handOver) give(ctx context.Context, p *ring.Peer, owners []string, round int) error {
 	err := h.offer(ctx, p, owners)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err == nil && round == h.round {
-		h.done[p.name()] = p.swarm
+		h.done[p.Name()] = p.Swarm
 	}
 	return err
 }
 
-// sameSwarms reports whether the same swarms share the ring in both views, and this node is in the same one.
-func (v *view) sameSwarms(other *view) bool {
-	if v.ready() != other.ready() || v.ready() && v.self.swarm != other.self.swarm || len(v.ids) != len(other.ids) {
-		return false
-	}
-	for _, id := range v.ids {
-		if other.swarms[id] == nil {
-			return false
-		}
-	}
-	return true
-}
-
 // strangers returns, by swarm, the owners of messages here that belong to other swarms.
-func (n *Node) strangers(view *view) (map[swarm.SwarmID][]string, error) {
-	owners, err := n.store.Owners(func(owner string) bool { return !view.owns(owner) })
+func (n *Node) strangers(view *ring.View) (map[swarm.SwarmID][]string, error) {
+	owners, err := n.store.Owners(func(owner string) bool { return !view.Owns(owner) })
 	found := make(map[swarm.SwarmID][]string)
 	for _, owner := range owners {
-		if id, ok := view.swarmIDOf(owner); ok {
+		if id, ok := view.SwarmIDOf(owner); ok {
 			found[id] = append(found[id], owner)
 		}
 	}
@@ -175,13 +163,13 @@ func (n *Node) strangers(view *view) (map[swarm.SwarmID][]string, error) {
 
 // handOverIfMoved is for messages that were accepted when the network looked like seen, and stored since. If they
 // belong elsewhere by now, the hand-over that came with the change may have passed them by.
-func (n *Node) handOverIfMoved(seen *view, messages ...store.Message) {
-	now := n.members.view()
+func (n *Node) handOverIfMoved(seen *ring.View, messages ...store.Message) {
+	now := n.members.View()
 	if now == seen {
 		return
 	}
 	for _, m := range messages {
-		if !now.owns(m.PubKey) {
+		if !now.Owns(m.PubKey) {
 			n.handOver.again()
 			return
 		}
@@ -192,7 +180,7 @@ func (n *Node) handOverIfMoved(seen *view, messages ...store.Message) {
 var errStillWanted = errors.New("node does not have all messages that it should")
 
 // offerTo sees to it that a node has all messages of owners. It returns an error if it does not in the end.
-func (n *Node) offerTo(ctx context.Context, to *peer, owners []string) error {
+func (n *Node) offerTo(ctx context.Context, to *ring.Peer, owners []string) error {
 	var names []store.Name
 	var incomplete error
 	total := 0
@@ -224,13 +212,13 @@ func (n *Node) offerTo(ctx context.Context, to *peer, owners []string) error {
 		}
 	}
 	if total > 0 {
-		n.log.Info("handed over messages", "to", to.name(), "count", total)
+		n.log.Info("handed over messages", "to", to.Name(), "count", total)
 	}
 	return incomplete
 }
 
 // offerPage offers messages, gives those that are wanted, and asks again.
-func (n *Node) offerPage(ctx context.Context, to *peer, names []store.Name) (given int, err error) {
+func (n *Node) offerPage(ctx context.Context, to *ring.Peer, names []store.Name) (given int, err error) {
 	wanted, elsewhere, err := n.wantedOf(ctx, to, names)
 	if err != nil {
 		return 0, err
@@ -251,7 +239,7 @@ func (n *Node) offerPage(ctx context.Context, to *peer, names []store.Name) (giv
 }
 
 // wantedOf asks a node which of some messages it lacks, and whether it believes that some belong elsewhere.
-func (n *Node) wantedOf(ctx context.Context, to *peer, names []store.Name) (wanted []store.Name, elsewhere bool, err error) {
+func (n *Node) wantedOf(ctx context.Context, to *ring.Peer, names []store.Name) (wanted []store.Name, elsewhere bool, err error) {
 	verdicts, err := n.caller.call(ctx, to, OfferPath, appendNames(nil, names), maxNames)
 	if err != nil {
 		return nil, false, err

@@ -21,6 +21,7 @@ import (
 
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
@@ -76,7 +77,7 @@ func startNetwork(t testing.TB, swarms []swarm.SwarmID, adjust func(i int, confi
 	var listeners []net.Listener
 	for i, id := range swarms {
 		dir := filepath.Join(root, strconv.Itoa(i))
-		keys, err := LoadKeys(dir, rand.Reader)
+		keys, err := ring.LoadKeys(dir, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +108,7 @@ func newClient() *http.Client {
 	}}
 }
 
-func nodeState(keys Keys, addr *net.TCPAddr, id swarm.SwarmID) rpc.NodeState {
+func nodeState(keys ring.Keys, addr *net.TCPAddr, id swarm.SwarmID) rpc.NodeState {
 	return rpc.NodeState{
 		PubkeyLegacy:  keys.Name(),
 		PubkeyEd25519: keys.Name(),
@@ -365,4 +366,9 @@ func mustInsert(t testing.TB, s *store.Store, messages ...store.Message) {
 	if err := s.Insert(false, messages...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// unreachable makes a list entry of a node that does not run.
+func unreachable(i byte, id swarm.SwarmID) rpc.NodeState {
+	return nodeState(ring.KeysFromSeed([32]byte{i}), &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 22021}, id)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 )
 
@@ -41,7 +42,7 @@ func newLinks(identity tls.Certificate, dial DialFunc) *links {
 	l := &links{dial: dial, open: make(map[string]*link), config: &tls.Config{
 		Certificates:       []tls.Certificate{identity},
 		InsecureSkipVerify: true, // no authority knows nodes
-		VerifyConnection:   verifyNode,
+		VerifyConnection:   ring.VerifyPeer,
 		MinVersion:         tls.VersionTLS13,
 		NextProtos:         []string{linkProtocol, "http/1.1"},
 	}}
@@ -71,7 +72,7 @@ type link struct {
 
 // call sends a request to a node and returns its answer. path is an index of linkPaths. The error is errNoLink if the
 // request has to be sent by HTTP, also because the node does not list this one yet and ended the link.
-func (l *links) call(ctx context.Context, to *peer, path, hops int, body []byte) (frame, error) {
+func (l *links) call(ctx context.Context, to *ring.Peer, path, hops int, body []byte) (frame, error) {
 	for {
 		k, fresh := l.to(to)
 		if k == nil {
@@ -93,17 +94,17 @@ func (l *links) call(ctx context.Context, to *peer, path, hops int, body []byte)
 }
 
 // to returns the link to a node, and whether it was opened for this call; nil if there are no links any more.
-func (l *links) to(p *peer) (k *link, fresh bool) {
+func (l *links) to(p *ring.Peer) (k *link, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
 		return nil, false
 	}
-	if k = l.open[p.name()]; k != nil && !k.over() {
+	if k = l.open[p.Name()]; k != nil && !k.over() {
 		return k, false
 	}
 	k = &link{ready: make(chan struct{}), waiting: make(map[uint32]chan<- frame)}
-	l.open[p.name()] = k
+	l.open[p.Name()] = k
 	l.tasks.Go(func() { l.run(k, p) })
 	return k, true
 }
@@ -116,7 +117,7 @@ func (k *link) over() bool {
 }
 
 // run opens a link and hands out the answers that come until it ends.
-func (l *links) run(k *link, to *peer) {
+func (l *links) run(k *link, to *ring.Peer) {
 	conn, err := l.connect(to)
 	if err != nil {
 		k.err = err
@@ -146,15 +147,15 @@ func (l *links) run(k *link, to *peer) {
 }
 
 // connect shakes hands with a node. The error is errNoLink if it does not know links.
-func (l *links) connect(to *peer) (net.Conn, error) {
+func (l *links) connect(to *ring.Peer) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, hopTimeout)
 	defer cancel()
-	raw, err := l.dial(ctx, "tcp", to.hostPort)
+	raw, err := l.dial(ctx, "tcp", to.HostPort)
 	if err != nil {
 		return nil, err
 	}
 	config := l.config.Clone()
-	config.ServerName = to.address()
+	config.ServerName = to.Address()
 	conn := tls.Client(raw, config)
 	err = conn.HandshakeContext(ctx)
 	if err == nil && conn.ConnectionState().NegotiatedProtocol != linkProtocol {

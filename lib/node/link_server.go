@@ -121,7 +121,7 @@ func (n *Node) knowsCaller(conn *tls.Conn) bool {
 		return false
 	}
 	key, ok := certificates[0].PublicKey.(ed25519.PublicKey)
-	return ok && n.members.view().addresses[rpc.SnodeAddress([ed25519.PublicKeySize]byte(key))] != nil
+	return ok && n.members.View().Addresses[rpc.SnodeAddress([ed25519.PublicKeySize]byte(key))] != nil
 }
 
 // serveFrame answers one request. A handler that breaks off leaves it without an answer.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -58,11 +59,11 @@ func TestLinkIsShared(t *testing.T) {
 }
 
 // rawLink shakes hands with node 0 for a link, showing a certificate of keys unless they are nil.
-func rawLink(t *testing.T, network *testNetwork, keys *Keys) (*tls.Conn, error) {
+func rawLink(t *testing.T, network *testNetwork, keys *ring.Keys) (*tls.Conn, error) {
 	t.Helper()
 	config := &tls.Config{NextProtos: []string{linkProtocol}, ServerName: network.nodes[0].Keys().Address()}
 	if keys != nil {
-		certificate, err := identityCertificate(*keys, time.Now())
+		certificate, err := ring.IdentityCertificate(*keys, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,9 +92,9 @@ func rawFrame(length uint32, id uint32, code uint16, body string) []byte {
 // Only listed nodes get a link, and what is no frame ends it.
 func TestLinkRefuses(t *testing.T) {
 	network := sameSwarm(t, 2)
-	listed, stranger := network.nodes[1].Keys(), KeysFromSeed([32]byte{9})
+	listed, stranger := network.nodes[1].Keys(), ring.KeysFromSeed([32]byte{9})
 	hello := rawFrame(6+2, 7, 2<<8, "{}")
-	for name, keys := range map[string]*Keys{"stranger": &stranger, "no certificate": nil} {
+	for name, keys := range map[string]*ring.Keys{"stranger": &stranger, "no certificate": nil} {
 		conn, err := rawLink(t, network, keys)
 		if err == nil { // in TLS 1.3 the client learns later what the server says
 			_, err = exchangeFrame(conn, hello)
@@ -161,7 +162,7 @@ func TestLinkWithoutAnswer(t *testing.T) {
 // A node that others do not list yet relays by HTTP.
 func TestRelayWithoutLink(t *testing.T) {
 	network := sameSwarm(t, 2)
-	network.nodes[1].members.current.Store(&view{self: network.nodes[1].members.view().self}) // lists nobody
+	network.nodes[1].members.Set(&ring.View{Self: network.nodes[1].members.View().Self}) // lists nobody
 	payload := request(t, "no_such", struct{}{})
 	if got := network.onion(onion.V2, []int{0, 1}, payload); got.Body != "no method no_such" {
 		t.Error(got)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/rpc"
 )
 
@@ -29,18 +30,18 @@ func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 		return answer{}, err
 	}
 	listener := params["listener"].Str
-	request.timestamp, err = checkOwner(rpc.MethodListen, request.owner, params, n.now(), func(milliseconds int64) []byte {
+	request.Timestamp, err = checkOwner(rpc.MethodListen, request.Owner, params, n.now(), func(milliseconds int64) []byte {
 		return rpc.ListenSignatureText(strconv.FormatInt(milliseconds, 10), listener, n.keys.Name())
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	messages, err := n.listeners.listen(ctx, request)
+	messages, err := n.listeners.Listen(ctx, request)
 	switch {
-	case errors.Is(err, errMoved):
-		return swarmAnswer(rpc.StatusWrongSwarm, n.members.view(), request.owner)
+	case errors.Is(err, mailbox.ErrMoved):
+		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), request.Owner)
 	case err != nil:
-		return answer{}, err
+		return answer{}, mailboxRefusal(err)
 	case messages == nil:
 		messages = []rpc.Delivery{}
 	}
@@ -68,34 +69,34 @@ func (n *Node) serveDeliver(ctx context.Context, params fields) (answer, error) 
 	if err != nil {
 		return answer{}, err
 	}
-	ack, err := n.listeners.deliver(ctx, owner, data, wait)
+	ack, err := n.listeners.Deliver(ctx, owner, data, wait)
 	switch {
-	case errors.Is(err, errMoved):
-		return swarmAnswer(rpc.StatusWrongSwarm, n.members.view(), owner)
+	case errors.Is(err, mailbox.ErrMoved):
+		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), owner)
 	case err != nil:
-		return answer{}, err
+		return answer{}, mailboxRefusal(err)
 	}
 	return jsonAnswer(rpc.StatusOK, rpc.DeliverAnswer{Ack: ack})
 }
 
 // parseListen reads all but the timestamp of a listen request.
-func parseListen(params fields) (r listenRequest, err error) {
-	if r.owner, err = parseOwner(params); err != nil {
+func parseListen(params fields) (r mailbox.Request, err error) {
+	if r.Owner, err = parseOwner(params); err != nil {
 		return r, err
 	}
-	if r.listener, err = parseID(params, "listener"); err != nil {
+	if r.Listener, err = parseID(params, "listener"); err != nil {
 		return r, err
 	}
-	if r.wait, err = parseWait(params, 0); err != nil {
+	if r.Wait, err = parseWait(params, 0); err != nil {
 		return r, err
 	}
 	switch stop := params["stop"]; {
 	case stop.Type == gjson.True:
-		r.stop = true
+		r.Stop = true
 	case stop.Exists() && stop.Type != gjson.False:
 		return r, refuse(rpc.StatusBadRequest, "invalid json: `stop` is not true or false\n")
 	}
-	r.acks, err = parseAcks(params["acks"])
+	r.Acks, err = parseAcks(params["acks"])
 	return r, err
 }
 
@@ -113,7 +114,7 @@ func parseOwner(params fields) (string, error) {
 	return strings.ToLower(texts[0]), checkPubKey(texts[0])
 }
 
-func parseID(params fields, name string) (id shortID, err error) {
+func parseID(params fields, name string) (id mailbox.ID, err error) {
 	texts, err := params.texts("\n", name)
 	if err != nil {
 		return id, err
@@ -122,7 +123,7 @@ func parseID(params fields, name string) (id shortID, err error) {
 	if err != nil || len(raw) != len(id) {
 		return id, refuse(rpc.StatusBadRequest, "`%s` is not %d hex digits\n", name, hex.EncodedLen(len(id)))
 	}
-	return shortID(raw), nil
+	return mailbox.ID(raw), nil
 }
 
 func parseWait(params fields, absent time.Duration) (time.Duration, error) {
@@ -137,7 +138,7 @@ func parseWait(params fields, absent time.Duration) (time.Duration, error) {
 	return time.Duration(ms) * time.Millisecond, nil
 }
 
-func parseAcks(list gjson.Result) (acks []ack, err error) {
+func parseAcks(list gjson.Result) (acks []mailbox.Ack, err error) {
 	if !list.Exists() {
 		return nil, nil
 	}
@@ -149,7 +150,7 @@ func parseAcks(list gjson.Result) (acks []ack, err error) {
 			err = refuse(rpc.StatusBadRequest, "more than %d acknowledgements\n", rpc.MaxAcks)
 			return false
 		}
-		var one ack
+		var one mailbox.Ack
 		if one, err = parseAck(element); err == nil {
 			acks = append(acks, one)
 		}
@@ -159,21 +160,49 @@ func parseAcks(list gjson.Result) (acks []ack, err error) {
 }
 
 // parseAck reads an rpc.Ack.
-func parseAck(element gjson.Result) (ack, error) {
+func parseAck(element gjson.Result) (mailbox.Ack, error) {
 	params, ok := parseFields(element)
 	if !ok {
-		return ack{}, refuse(rpc.StatusBadRequest, "invalid json: an acknowledgement is not an object\n")
+		return mailbox.Ack{}, refuse(rpc.StatusBadRequest, "invalid json: an acknowledgement is not an object\n")
 	}
 	id, err := parseID(params, "id")
 	if err != nil {
-		return ack{}, err
+		return mailbox.Ack{}, err
 	}
 	texts, err := params.texts("\n", "ack")
 	if err != nil {
-		return ack{}, err
+		return mailbox.Ack{}, err
 	}
 	if raw, err := base64.StdEncoding.DecodeString(texts[0]); err != nil || len(raw) != rpc.AckSize {
-		return ack{}, refuse(rpc.StatusBadRequest, "an acknowledgement is not base64 of %d bytes\n", rpc.AckSize)
+		return mailbox.Ack{}, refuse(rpc.StatusBadRequest, "an acknowledgement is not base64 of %d bytes\n", rpc.AckSize)
 	}
-	return ack{id, strings.Clone(texts[0])}, nil // a copy, which does not keep the whole request in memory
+	return mailbox.Ack{Delivery: id, Text: strings.Clone(texts[0])}, nil // a copy, which does not keep the whole request in memory
+}
+
+// Refusals of listen and deliver (sync-route.md section 6).
+var (
+	refusalListenBusy = refusal{rpc.StatusNotReady, "listening is busy\n"}
+	refusalClosing    = refusal{rpc.StatusNotReady, "Service node is closing\n"}
+	refusalOldListen  = refusal{
+		rpc.StatusBadTimestamp, "listen timestamp is older than that of an earlier request\n",
+	}
+	refusalNoListener = refusal{rpc.StatusNobodyListens, "nobody listens\n"}
+	refusalNotAcked   = refusal{rpc.StatusTimeout, "not acknowledged in time\n"}
+)
+
+// mailboxRefusal returns the refusal that a client gets for an error of the mailbox. Other errors pass unchanged.
+func mailboxRefusal(err error) error {
+	switch {
+	case errors.Is(err, mailbox.ErrBusy):
+		return refusalListenBusy
+	case errors.Is(err, mailbox.ErrClosing):
+		return refusalClosing
+	case errors.Is(err, mailbox.ErrOldRequest):
+		return refusalOldListen
+	case errors.Is(err, mailbox.ErrNoListener):
+		return refusalNoListener
+	case errors.Is(err, mailbox.ErrNotAcked):
+		return refusalNotAcked
+	}
+	return err
 }

@@ -81,7 +81,7 @@ func TestListenParams(t *testing.T) {
 	if got := network.call(0, rpc.MethodListen, good); got.status != 200 {
 		t.Error(got)
 	}
-	if got := network.call(0, rpc.MethodDeliver, renamed); got.status != 504 || got.body != errNotAcked.text {
+	if got := network.call(0, rpc.MethodDeliver, renamed); got.status != 504 || got.body != refusalNotAcked.text {
 		t.Errorf("under its other name, in upper case: %v", got)
 	}
 }
@@ -100,12 +100,12 @@ func FuzzListenParams(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(r.owner) != rpc.PubKeyTextLength || r.wait < 0 || r.wait > rpc.MaxWait || len(r.acks) > rpc.MaxAcks {
+		if len(r.Owner) != rpc.PubKeyTextLength || r.Wait < 0 || r.Wait > rpc.MaxWait || len(r.Acks) > rpc.MaxAcks {
 			t.Fatalf("read %+v", r)
 		}
-		again := rpc.ListenParams{PubKey: r.owner, Listener: hex.EncodeToString(r.listener[:]), WaitMillis: r.wait.Milliseconds(), Stop: r.stop}
-		for _, one := range r.acks {
-			again.Acks = append(again.Acks, rpc.Ack{ID: hex.EncodeToString(one.delivery[:]), Ack: one.text})
+		again := rpc.ListenParams{PubKey: r.Owner, Listener: hex.EncodeToString(r.Listener[:]), WaitMillis: r.Wait.Milliseconds(), Stop: r.Stop}
+		for _, one := range r.Acks {
+			again.Acks = append(again.Acks, rpc.Ack{ID: hex.EncodeToString(one.Delivery[:]), Ack: one.Text})
 		}
 		body, err := json.Marshal(again)
 		if err != nil {

@@ -45,20 +45,8 @@ func laterTime() time.Time {
 	return time.UnixMilli(lastTime.Add(max(1, time.Now().UnixMilli()-lastTime.Load())))
 }
 
-// open reports whether somebody waits for messages at node i.
-func (n *testNetwork) open(i int) bool {
-	l := n.nodes[i].listeners
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, a := range l.audiences {
-		for _, listener := range a.listeners {
-			if listener.poll != nil {
-				return true
-			}
-		}
-	}
-	return false
-}
+// polling reports whether a listen request is open at node i.
+func (n *testNetwork) polling(i int) bool { return n.nodes[i].listeners.Load().Polling > 0 }
 
 // later makes a call in the background and returns when somebody waits for messages at node i.
 func (n *testNetwork) later(i int, call func() reply) <-chan reply {
@@ -68,7 +56,7 @@ func (n *testNetwork) later(i int, call func() reply) <-chan reply {
 		defer close(answer) // also when call ends the test
 		answer <- call()
 	}()
-	eventually(n.t, "somebody to listen", func() bool { return n.open(i) })
+	eventually(n.t, "somebody to listen", func() bool { return n.polling(i) })
 	return answer
 }
 
@@ -104,7 +92,7 @@ func TestListenSignature(t *testing.T) {
 		{"signed for another node", alice.listen(network.nodes[1].Keys().Name(), now, 0), 401, wrong},
 		{"a retrieve's signature", signed(func(p *rpc.ListenParams) { p.Signature = alice.retrieve("", now).Signature }), 401, wrong},
 		{"owner", alice.listen(name, now, 0), 200, `{"messages":[]}`},
-		{"owner, a minute early", alice.listen(name, now.Add(-time.Minute), 0), 406, errOldListen.text},
+		{"owner, a minute early", alice.listen(name, now.Add(-time.Minute), 0), 406, refusalOldListen.text},
 		{"owner, a minute late", alice.listen(name, now.Add(time.Minute), 0), 200, `{"messages":[]}`},
 	} {
 		if got := network.call(0, rpc.MethodListen, test.params); got.status != test.status || got.body != test.body {
@@ -185,7 +173,7 @@ func TestListenerMoves(t *testing.T) {
 		delivering <- network.call(0, rpc.MethodDeliver, rpc.DeliverParams{PubKey: bob.pubKey(), WaitMillis: 8000})
 	}()
 	eventually(t, "a delivery", func() bool {
-		_, waiting := network.nodes[0].listeners.load()
+		waiting := network.nodes[0].listeners.Load().Pending
 		return waiting == 1
 	})
 	listening := network.later(0, func() reply { return network.call(0, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) })
@@ -215,7 +203,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 		t.Errorf("through a relay that stopped: %v", got)
 	}
 	network.restart(1)
-	eventually(t, "the request to end", func() bool { return !network.open(2) })
+	eventually(t, "the request to end", func() bool { return !network.polling(2) })
 	direct := network.later(2, func() reply { return network.post(2, string(params())) })
 	start = time.Now()
 	network.stop(2)
@@ -281,17 +269,17 @@ func TestListenerHangsUp(t *testing.T) {
 		}
 		ended <- err
 	}()
-	eventually(t, "somebody to listen", func() bool { return network.open(2) })
+	eventually(t, "somebody to listen", func() bool { return network.polling(2) })
 	start := time.Now()
 	hangUp()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the node to notice", func() bool { return !network.open(2) })
+	eventually(t, "the node to notice", func() bool { return !network.polling(2) })
 	if took := time.Since(start); took > rpc.MaxWait/2 {
 		t.Errorf("it noticed after %v", took)
 	}
-	if listening, _ := network.nodes[2].listeners.load(); listening != 1 {
+	if listening := network.nodes[2].listeners.Load().Listeners; listening != 1 {
 		t.Error("the listener is gone at once, and could not ask again")
 	}
 }

@@ -48,6 +48,8 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"sessiontool/lib/node/mailbox"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -75,7 +77,7 @@ type Config struct {
 	// Listener takes plain TCP connections, on which the node speaks TLS. The node closes it.
 	Listener net.Listener
 	// Directory is where the node learns who the others are.
-	Directory Directory
+	Directory ring.Directory
 
 	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
@@ -133,7 +135,7 @@ func (c Config) withDefaults() Config {
 
 // Node is a running service node. Its methods are safe for concurrent use.
 type Node struct {
-	keys          Keys
+	keys          ring.Keys
 	log           *slog.Logger
 	now           func() time.Time
 	random        io.Reader
@@ -143,11 +145,11 @@ type Node struct {
 
 	store       *store.Store
 	difficulty  *difficulty
-	members     *members
+	members     *ring.Members
 	replicator  *replicator
 	catchUp     *catchUp
 	handOver    *handOver
-	listeners   *listeners
+	listeners   *mailbox.Hub
 	client      *http.Client // to other nodes
 	links       *links       // to other nodes, for onion requests
 	caller      *caller      // makes signed requests with client
@@ -188,15 +190,15 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 }
 
 func start(ctx context.Context, config Config) (*Node, error) {
-	keys, err := LoadKeys(config.DataDir, config.Rand)
+	keys, err := ring.LoadKeys(config.DataDir, config.Rand)
 	if err != nil {
 		return nil, err
 	}
-	clients, err := loadCertificate(config.DataDir, config.Rand, config.Now())
+	clients, err := ring.LoadCertificate(config.DataDir, config.Rand, config.Now())
 	if err != nil {
 		return nil, err
 	}
-	identity, err := identityCertificate(keys, config.Now())
+	identity, err := ring.IdentityCertificate(keys, config.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -209,13 +211,13 @@ func start(ctx context.Context, config Config) (*Node, error) {
 		return nil, errors.Join(err, messages.Close())
 	}
 	n.links = newLinks(identity, config.DialContext)
-	n.server = newServer(config.Wrap(n), n.serveLink, chooseCertificate(keys.Address(), identity, clients), n.log)
+	n.server = newServer(config.Wrap(n), n.serveLink, ring.ChooseCertificate(keys.Address(), identity, clients), n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
-	if err := n.members.refresh(ctx); err != nil {
+	if err := n.members.Refresh(ctx); err != nil {
 		n.log.Warn("asking for the node list", "error", err)
 	}
-	n.tasks.Go(func() { n.members.pollLoop(n.background, config.PollInterval) })
+	n.tasks.Go(func() { n.members.Poll(n.background, config.PollInterval) })
 	n.tasks.Go(func() { n.store.Maintain(n.background, n.log, n.now) })
 	n.tasks.Go(func() { n.catchUp.run(n.background) })
 	n.tasks.Go(func() { n.handOver.run(n.background) })
@@ -224,7 +226,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 }
 
 // newNode puts a node together that does nothing yet.
-func newNode(config Config, keys Keys, messages *store.Store) (*Node, error) {
+func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error) {
 	history, err := messages.Meta(difficultyKey)
 	if err != nil {
 		return nil, err
@@ -257,27 +259,27 @@ func newNode(config Config, keys Keys, messages *store.Store) (*Node, error) {
 	}
 	n.background, n.endTasks = context.WithCancel(context.Background())
 	n.relaying, n.endRelays = context.WithCancel(context.Background())
-	n.members = newMembers(config.Directory, keys.Name(), n.log, func(_, fresh *view) { n.act(fresh) })
-	find := func(address string) *peer { return n.members.view().addresses[address] }
+	n.members = ring.NewMembers(config.Directory, keys.Name(), n.log, func(_, fresh *ring.View) { n.act(fresh) })
+	find := func(address string) *ring.Peer { return n.members.View().Addresses[address] }
 	n.client = newPeerClient(find, config.DialContext)
 	n.caller = &caller{client: n.client, keys: keys, now: n.now}
 	n.catchUp = newCatchUp(n.log, n.compareWith)
 	n.replicator = newReplicator(n.log, n.caller, messages, n.catchUp.soon)
 	n.handOver = newHandOver(n.log, n.offerTo, n.strangers)
-	n.listeners = newListeners(n.random, func(owner string) bool { return n.members.view().owns(owner) })
+	n.listeners = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil
 }
 
 // act does what a new node list asks for. A list that lacks this node may be a mistake: what is in line for its peers
 // stays there. A node that is listed in no swarm has no peers, and gives all its messages away.
-func (n *Node) act(fresh *view) {
-	n.listeners.drop()
-	if fresh.self != nil {
-		if err := n.replicator.setPeers(n.background, fresh.others()); err != nil {
+func (n *Node) act(fresh *ring.View) {
+	n.listeners.DropMoved()
+	if fresh.Self != nil {
+		if err := n.replicator.setPeers(n.background, fresh.Others()); err != nil {
 			n.log.Error("acting upon the node list", "error", err)
 		}
 	}
-	n.catchUp.setPeers(fresh.others())
+	n.catchUp.setPeers(fresh.Others())
 	n.handOver.setView(fresh)
 }
 
@@ -316,7 +318,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 func (n *Node) shutDown(ctx context.Context) error {
 	close(n.closing)
-	n.listeners.close()
+	n.listeners.Close()
 	defer time.AfterFunc(relayGrace, n.endRelays).Stop()
 	n.client.CloseIdleConnections()
 	if err := n.server.Shutdown(ctx); err != nil {
@@ -337,10 +339,10 @@ func (n *Node) shutDown(ctx context.Context) error {
 }
 
 // Keys returns the node's identity.
-func (n *Node) Keys() Keys { return n.keys }
+func (n *Node) Keys() ring.Keys { return n.keys }
 
 // Ready reports whether the node belongs to a swarm and serves clients.
-func (n *Node) Ready() bool { return n.members.view().ready() }
+func (n *Node) Ready() bool { return n.members.View().Ready() }
 
 // SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it, and
 // what was in force before, over restarts. The error is one of the disk.
@@ -358,7 +360,7 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 // more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
 	// What gives the others work comes first: when it is over they know of it.
-	if n.members.acting.Load() || n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
+	if n.members.Acting() || n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
 		return false, nil
 	}
 	waiting, err := n.store.PendingCount()

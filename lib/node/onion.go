@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
@@ -93,7 +94,7 @@ var onionTimeout = bareAnswer(rpc.StatusTimeout, onion.TextTimeout)
 
 // relay posts what was under the layer to the next hop.
 func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Version, layer *onion.Layer) {
-	next := n.members.view().peers[layer.Destination]
+	next := n.members.View().Peers[layer.Destination]
 	if next == nil {
 		n.write(w, bareAnswer(rpc.StatusBadGateway, onion.TextNextNode+layer.Destination))
 		return
@@ -106,7 +107,7 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 }
 
 // relayOverLink is forward over a link. It returns false if the request has to go by HTTP.
-func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer, version onion.Version, hops int, body []byte) bool {
+func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *ring.Peer, version onion.Version, hops int, body []byte) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
@@ -120,7 +121,7 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer,
 	case errors.Is(err, errNoLink):
 		return false
 	case err != nil || result.code == 0:
-		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
+		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
 		n.write(w, onionTimeout)
 	default:
 		n.write(w, bareAnswer(relayedStatus(int(result.code)), string(result.body)))
@@ -129,7 +130,7 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *peer,
 }
 
 // forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is late.
-func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path string, header http.Header, body []byte, late answer) {
+func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, path string, header http.Header, body []byte, late answer) {
 	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
@@ -140,7 +141,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path 
 	defer n.relays.release()
 	request, err := newPeerRequest(ctx, next, path, body)
 	if err != nil {
-		n.log.Error("relaying a request", "to", next.name(), "error", err)
+		n.log.Error("relaying a request", "to", next.Name(), "error", err)
 		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
 		return
 	}
@@ -148,7 +149,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *peer, path 
 	request.Header.Set(hopHeader, strconv.Itoa(passedHops(r)+1))
 	response, err := n.client.Do(request)
 	if err != nil {
-		n.log.Debug("next hop does not answer", "to", next.name(), "error", err)
+		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
 		n.write(w, late)
 		return
 	}

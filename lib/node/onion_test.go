@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -88,9 +89,9 @@ func (n *testNetwork) bare(name string, version onion.Version, body []byte, stat
 func TestOnionFailuresOnTheWay(t *testing.T) {
 	network := sameSwarm(t, 4)
 	payload := request(t, rpc.MethodSwarm, rpc.SwarmParams{PubKey: newUser(t, 5).pubKey()})
-	unknown := KeysFromSeed([32]byte{9})
+	unknown := ring.KeysFromSeed([32]byte{9})
 	for _, version := range versions {
-		hop := func(keys Keys) onion.Hop {
+		hop := func(keys ring.Keys) onion.Hop {
 			return onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public}
 		}
 		wrap := func(hops ...onion.Hop) []byte {
@@ -238,8 +239,8 @@ func TestOnionOuterErrors(t *testing.T) {
 // neighbour is an HTTPS server that the nodes of network take for one of them.
 func (n *testNetwork) neighbour(t *testing.T, handler http.Handler) onion.Hop {
 	t.Helper()
-	keys := KeysFromSeed([32]byte{7})
-	certificate, err := identityCertificate(keys, time.Now())
+	keys := ring.KeysFromSeed([32]byte{7})
+	certificate, err := ring.IdentityCertificate(keys, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +250,7 @@ func (n *testNetwork) neighbour(t *testing.T, handler http.Handler) onion.Hop {
 	t.Cleanup(server.Close)
 	n.directory.set(append(n.states, nodeState(keys, server.Listener.Addr().(*net.TCPAddr), 6))...)
 	for _, node := range n.nodes {
-		eventually(t, "the neighbour to be known", func() bool { return node.members.view().peers[keys.Name()] != nil })
+		eventually(t, "the neighbour to be known", func() bool { return node.members.View().Peers[keys.Name()] != nil })
 	}
 	return onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public}
 }
@@ -265,7 +266,7 @@ func TestRelayPassesAnswersOn(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		layer, err := onion.Open(onion.V2, KeysFromSeed([32]byte{7}).X25519, body)
+		layer, err := onion.Open(onion.V2, ring.KeysFromSeed([32]byte{7}).X25519, body)
 		if err != nil || layer.Step != onion.Final {
 			t.Errorf("the next hop cannot open its layer: %v, %v", layer, err)
 			return
@@ -299,7 +300,7 @@ func TestRelayBreaksOff(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		layer, err := onion.Open(onion.V2, KeysFromSeed([32]byte{7}).X25519, body)
+		layer, err := onion.Open(onion.V2, ring.KeysFromSeed([32]byte{7}).X25519, body)
 		if err != nil {
 			t.Error(err)
 			return

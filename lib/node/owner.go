@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
@@ -74,7 +75,7 @@ func ownerKey(pubKey string, params fields) ([ed25519.PublicKeySize]byte, bool) 
 	if err != nil {
 		return [ed25519.PublicKeySize]byte{}, false
 	}
-	signer, ok := decodeKey(text)
+	signer, ok := ring.ParseKey(text)
 	if !ok {
 		return signer, false
 	}

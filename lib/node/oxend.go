@@ -27,14 +27,14 @@ func (n *Node) readOxend(p *parameters) task {
 		}
 	}
 	return func(context.Context) (answer, error) {
-		view := n.members.view()
-		states := make([]rpc.NodeState, 0, len(view.peers))
-		for _, id := range view.ids {
-			for _, p := range view.swarms[id] {
-				states = append(states, p.listed)
+		view := n.members.View()
+		states := make([]rpc.NodeState, 0, len(view.Peers))
+		for _, id := range view.IDs {
+			for _, p := range view.Swarms[id] {
+				states = append(states, p.Listed)
 			}
 		}
-		list := rpc.NodeList{States: params.Select(states), Height: view.height, BlockHash: view.blockHash, Status: "OK"}
+		list := rpc.NodeList{States: params.Select(states), Height: view.Height, BlockHash: view.BlockHash, Status: "OK"}
 		return jsonAnswer(rpc.StatusOK, oxendAnswer{list, n.clock()})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -268,7 +269,7 @@ func (p *parameters) proof(a account) proof {
 		p.fail("pubkey_ed25519 is only permitted for 05[...] pubkeys")
 	}
 	text := p.text("pubkey_ed25519")
-	signer, ok := decodeKey(text)
+	signer, ok := ring.ParseKey(text)
 	switch {
 	case len(text) != hex.EncodedLen(len(signer)):
 		p.fail("Invalid pubkey_ed25519: expected 64 hex char or 32 byte pubkey")

@@ -3,24 +3,17 @@ package node
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
-
-// errIdentity reports a node that does not prove to have the key that it is known by.
-var errIdentity = errors.New("certificate is not that of the node")
 
 // Between nodes a URL has the node's address ("....snode"), which is its Ed25519 key, in the place of a host. TLS names
 // it to the server, the server then shows a certificate of that very key, and the client checks it: so the one who
@@ -28,12 +21,12 @@ var errIdentity = errors.New("certificate is not that of the node")
 
 // newPeerClient makes the HTTP client for requests to other nodes. find looks up a node by its address, dial opens
 // connections.
-func newPeerClient(find func(address string) *peer, dial DialFunc) *http.Client {
+func newPeerClient(find func(address string) *ring.Peer, dial DialFunc) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{
 				InsecureSkipVerify: true, // no authority knows nodes
-				VerifyConnection:   verifyNode,
+				VerifyConnection:   ring.VerifyPeer,
 				MinVersion:         tls.VersionTLS12,
 				ClientSessionCache: tls.NewLRUClientSessionCache(256),
 			},
@@ -46,7 +39,7 @@ func newPeerClient(find func(address string) *peer, dial DialFunc) *http.Client 
 				if to == nil {
 					return nil, fmt.Errorf("node %s is no longer listed", host)
 				}
-				return dial(ctx, network, to.hostPort)
+				return dial(ctx, network, to.HostPort)
 			},
 			TLSHandshakeTimeout:    hopTimeout,
 			MaxIdleConnsPerHost:    32,
@@ -58,51 +51,10 @@ func newPeerClient(find func(address string) *peer, dial DialFunc) *http.Client 
 	}
 }
 
-// verifyNode checks that a server is the node whose address was asked for.
-func verifyNode(state tls.ConnectionState) error {
-	if len(state.PeerCertificates) == 0 {
-		return errIdentity
-	}
-	key, ok := state.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
-	if !ok || rpc.SnodeAddress([32]byte(key)) != state.ServerName {
-		return errIdentity
-	}
-	return nil
-}
-
-// identityCertificate makes the certificate that a node shows to others: its own Ed25519 key, signed by itself.
-func identityCertificate(keys Keys, now time.Time) (tls.Certificate, error) {
-	private := ed25519.PrivateKey(keys.Ed25519[:])
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		NotBefore:    now.Add(-24 * time.Hour),
-		NotAfter:     now.Add(certificateLife),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("node certificate: %w", err)
-	}
-	return tls.Certificate{Certificate: [][]byte{certificate}, PrivateKey: private}, nil
-}
-
-// chooseCertificate shows identity to those who ask for it by name, and clients to everybody else: what clients of 2020
-// understand.
-func chooseCertificate(name string, identity, clients tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		if hello.ServerName == name {
-			return &identity, nil
-		}
-		return &clients, nil
-	}
-}
-
 // newPeerRequest makes a POST to another node that may be sent again if a kept connection turns out to be dead: all
 // kinds of request between nodes may arrive twice without harm.
-func newPeerRequest(ctx context.Context, to *peer, path string, body []byte) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+to.address()+path, bytes.NewReader(body))
+func newPeerRequest(ctx context.Context, to *ring.Peer, path string, body []byte) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+to.Address()+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -120,13 +72,13 @@ var errPeerRefused = errors.New("peer refuses the request")
 // caller makes signed requests to other nodes. It is safe for concurrent use.
 type caller struct {
 	client *http.Client
-	keys   Keys
+	keys   ring.Keys
 	now    func() time.Time
 }
 
 // call posts a signed body to a path of another node and returns the body of its answer, which must have status 200 and
 // at most maxAnswer bytes. The error is errPeerRefused if there is no point in trying again.
-func (c *caller) call(ctx context.Context, to *peer, path string, body []byte, maxAnswer int64) ([]byte, error) {
+func (c *caller) call(ctx context.Context, to *ring.Peer, path string, body []byte, maxAnswer int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, peerTimeout)
 	defer cancel()
 	status, answer, err := c.post(ctx, to, path, body, maxAnswer)
@@ -143,12 +95,12 @@ func (c *caller) call(ctx context.Context, to *peer, path string, body []byte, m
 }
 
 // post posts a signed body to a path of another node and returns its answer of at most maxAnswer bytes.
-func (c *caller) post(ctx context.Context, to *peer, path string, body []byte, maxAnswer int64) (status int, answer []byte, err error) {
+func (c *caller) post(ctx context.Context, to *ring.Peer, path string, body []byte, maxAnswer int64) (status int, answer []byte, err error) {
 	request, err := newPeerRequest(ctx, to, path, body)
 	if err != nil {
 		return 0, nil, err
 	}
-	sign(request.Header, c.keys, to.name(), path, c.now(), body)
+	sign(request.Header, c.keys, to.Name(), path, c.now(), body)
 	response, err := c.client.Do(request)
 	if err != nil {
 		return 0, nil, err

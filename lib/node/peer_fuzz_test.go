@@ -7,19 +7,20 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
 
 // pair is a node, and another member of its swarm that is not there.
-func pair(t testing.TB) (n *Node, other Keys) {
+func pair(t testing.TB) (n *Node, other ring.Keys) {
 	t.Helper()
-	n, other = bareNode(t), KeysFromSeed([32]byte{2})
-	v, err := newView(&rpc.ServiceNodesResult{States: []rpc.NodeState{state(1, 5), state(2, 5)}}, n.keys.Name())
+	n, other = bareNode(t), ring.KeysFromSeed([32]byte{2})
+	v, err := ring.NewView(&rpc.ServiceNodesResult{States: []rpc.NodeState{unreachable(1, 5), unreachable(2, 5)}}, n.keys.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.members.current.Store(v)
+	n.members.Set(v)
 	return n, other
 }
 
@@ -59,7 +60,7 @@ func FuzzPeerRequests(f *testing.F) {
 func FuzzPeerHeaders(f *testing.F) {
 	n, other := pair(f)
 	header := make(http.Header)
-	sign(header, KeysFromSeed([32]byte{9}), n.keys.Name(), DigestPath, time.Now(), nil)
+	sign(header, ring.KeysFromSeed([32]byte{9}), n.keys.Name(), DigestPath, time.Now(), nil)
 	f.Add(other.Name(), header.Get(timestampHeader), header.Get(digestHeader), header.Get(signatureHeader))
 	f.Add("", "", "", "")
 	f.Add(other.Name(), "99999999999999999999", "zz", "====")

@@ -16,8 +16,8 @@ func (n *Node) serveProxy(w http.ResponseWriter, r *http.Request, body []byte) {
 			return
 		}
 	}
-	view, target := n.members.view(), r.Header.Get(onion.ProxyTargetHeader)
-	switch next := view.peers[target]; {
+	view, target := n.members.View(), r.Header.Get(onion.ProxyTargetHeader)
+	switch next := view.Peers[target]; {
 	case target == n.keys.Name():
 		n.serveProxied(w, r, body)
 	case next == nil || passedHops(r) > 0:

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -28,7 +29,7 @@ func parsePushAnswer(text []byte) (counts pushAnswer, err error) {
 }
 
 // servePush takes messages from another node and keeps those that this node would have taken from a client.
-func (n *Node) servePush(r *http.Request, view *view, from *peer, body []byte) (answer, error) {
+func (n *Node) servePush(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
 	records, err := store.DecodeRecords(body)
 	if err != nil {
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
@@ -38,12 +39,12 @@ func (n *Node) servePush(r *http.Request, view *view, from *peer, body []byte) (
 		return answer{}, err
 	}
 	refused := len(records) - stored
-	n.log.Debug("took pushed messages", "from", from.name(), "stored", stored, "refused", refused)
+	n.log.Debug("took pushed messages", "from", from.Name(), "stored", stored, "refused", refused)
 	return jsonAnswer(rpc.StatusOK, pushAnswer{Stored: stored, Refused: refused})
 }
 
 // keep stores those of records, which another node has, that this node accepts, and returns their number.
-func (n *Node) keep(records []store.Record, view *view, from *peer) (stored int, err error) {
+func (n *Node) keep(records []store.Record, view *ring.View, from *ring.Peer) (stored int, err error) {
 	now, fellow := n.now(), fellowMember(view, from) == nil
 	var accepted []store.Entry
 	var messages []store.Message
@@ -69,9 +70,9 @@ func (n *Node) keep(records []store.Record, view *view, from *peer) (stored int,
 // accepts does the checks of a client's store, as far as the record of another node allows: today's clients sign for a
 // minute, and nobody else sees that. The other node's clock may differ, so times may lie further ahead, and the difficulty
 // is that of the message's time. That something was deleted is believed of fellow members only.
-func (n *Node) accepts(r store.Record, view *view, fellow bool, now time.Time) bool {
+func (n *Node) accepts(r store.Record, view *ring.View, fellow bool, now time.Time) bool {
 	latest := now.Add(rpc.MaxPrivateTTL + peerWindow).UnixMilli()
-	if !view.owns(r.Name.Owner()) || r.Version.Expiration <= now.UnixMilli() || r.Version.Expiration > latest {
+	if !view.Owns(r.Name.Owner()) || r.Version.Expiration <= now.UnixMilli() || r.Version.Expiration > latest {
 		return false
 	}
 	if r.Version.Deleted {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -32,7 +33,7 @@ var sampleMessage = store.NewMessage20(rpc.StoreParams{
 })
 
 // pushed posts a push to node 0 of network, signed by from at the given time.
-func (n *testNetwork) pushed(from Keys, at time.Time, body []byte) reply {
+func (n *testNetwork) pushed(from ring.Keys, at time.Time, body []byte) reply {
 	n.t.Helper()
 	header := make(http.Header)
 	sign(header, from, n.nodes[0].Keys().Name(), PushPath, at, body)
@@ -109,7 +110,7 @@ func TestPushAuthentication(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	friend, receiver := network.nodes[1].Keys(), network.nodes[0].Keys().Name()
-	stranger := KeysFromSeed([32]byte{9})
+	stranger := ring.KeysFromSeed([32]byte{9})
 	m := store.NewMessage20(solved(t, newUser(t, 5).pubKey(), "eA==", now, time.Hour, 1))
 	body := encode(m)
 	signed := func(change func(h http.Header)) http.Header {
@@ -163,11 +164,11 @@ func TestPushAuthentication(t *testing.T) {
 func TestPushGivesUpOnlyWhereItIsHopeless(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	r := network.nodes[0].replicator
-	target := network.nodes[0].members.view().others()[0]
+	target := network.nodes[0].members.View().Others()[0]
 	if err := r.send(t.Context(), target, []byte("nonsense")); !errors.Is(err, errPeerRefused) {
 		t.Errorf("a malformed batch: %v, want errPeerRefused", err)
 	}
-	stranger := newReplicator(r.log, &caller{r.caller.client, KeysFromSeed([32]byte{9}), time.Now}, r.store, nil)
+	stranger := newReplicator(r.log, &caller{r.caller.client, ring.KeysFromSeed([32]byte{9}), time.Now}, r.store, nil)
 	if err := stranger.send(t.Context(), target, encode(sampleMessage)); err == nil || errors.Is(err, errPeerRefused) {
 		t.Errorf("a sender that is not known yet: %v, want an error worth a retry", err)
 	}
@@ -190,7 +191,7 @@ func FuzzPushedMessages(f *testing.F) {
 		}
 		for _, r := range records {
 			m := r.Message
-			if n.accepts(r, n.members.view(), false, now) && store.NewMessage20(m.Params20()) != m && !m.Canonical() {
+			if n.accepts(r, n.members.View(), false, now) && store.NewMessage20(m.Params20()) != m && !m.Canonical() {
 				t.Errorf("accepted %v, which is not what its texts say", m)
 			}
 		}
@@ -198,11 +199,11 @@ func FuzzPushedMessages(f *testing.F) {
 }
 
 func TestRegistrationIsSigned(t *testing.T) {
-	keys, err := LoadKeys(t.TempDir(), rand.Reader)
+	keys, err := ring.LoadKeys(t.TempDir(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	params := Registration(keys, "192.0.2.1", 22021, time.UnixMilli(7))
+	params := ring.Registration(keys, "192.0.2.1", 22021, time.UnixMilli(7))
 	if text := string(rpc.RegisterSignatureText(params)); !strings.Contains(text, keys.Name()+"|"+keys.X25519.Public.String()+"|192.0.2.1|22021|7") {
 		t.Errorf("signed text %q", text)
 	}

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/x25519"
 )
@@ -71,7 +72,7 @@ func (r *replay) lostOnTheWay(i int) {
 	case isUnknown && r.ours(row.OuterText) != row.OuterText:
 		send("a node that is not listed", hops())
 	case isUnknown:
-		key, _ := decodeKey(unknown)
+		key, _ := ring.ParseKey(unknown)
 		for at := 1; at < len(row.Hops); at++ {
 			path := hops()
 			path[at].Ed25519 = key

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -65,7 +66,7 @@ func (r *replay) proxy(i int) {
 		r.t.Fatal(err)
 	}
 	to := r.nodes[target-r.first]
-	user := newUser(r.t, to.members.view().self.swarm, to.members.view().ids...)
+	user := newUser(r.t, to.members.View().Self.Swarm, to.members.View().IDs...)
 	text := string(request(r.t, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: user.pubKey()}))
 	got := r.proxied(row.Port-r.first, to.Keys(), client, text)
 	if got.status != *row.Status || len(got.contentType) > 0 || len(got.body) != len(row.Response.Text) {
@@ -77,7 +78,7 @@ func (r *replay) proxy(i int) {
 }
 
 // proxied sends a storage request to a node through node i.
-func (n *testNetwork) proxied(i int, to Keys, client x25519.KeyPair, text string) reply {
+func (n *testNetwork) proxied(i int, to ring.Keys, client x25519.KeyPair, text string) reply {
 	n.t.Helper()
 	inside, err := json.Marshal(map[string]any{"method": "POST", "body": text, "headers": map[string]string{}})
 	if err != nil {
@@ -94,7 +95,7 @@ func (n *testNetwork) proxied(i int, to Keys, client x25519.KeyPair, text string
 	return n.do(i, http.MethodPost, onion.ProxyPath, header, append(vector, inside...))
 }
 
-func (n *testNetwork) proxyCipher(node Keys, client x25519.KeyPair) cipher.Block {
+func (n *testNetwork) proxyCipher(node ring.Keys, client x25519.KeyPair) cipher.Block {
 	n.t.Helper()
 	secret, err := client.DH(node.X25519.Public)
 	if err != nil {
@@ -108,7 +109,7 @@ func (n *testNetwork) proxyCipher(node Keys, client x25519.KeyPair) cipher.Block
 }
 
 // openProxied opens the answer to a proxy request.
-func openProxied(n *testNetwork, node Keys, client x25519.KeyPair, body string) string {
+func openProxied(n *testNetwork, node ring.Keys, client x25519.KeyPair, body string) string {
 	n.t.Helper()
 	sealed, err := base64.StdEncoding.DecodeString(body)
 	if err != nil || len(sealed) < 2*aes.BlockSize || len(sealed)%aes.BlockSize != 0 {
@@ -144,7 +145,7 @@ func (r *replay) push(i int) {
 	sign(header, sender, r.nodes[at].Keys().Name(), PushPath, now, text)
 	switch {
 	case row.Response.Text == "Unknown service node\n":
-		stranger, err := LoadKeys(r.t.TempDir(), rand.Reader)
+		stranger, err := ring.LoadKeys(r.t.TempDir(), rand.Reader)
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -190,7 +191,7 @@ func (r *replay) wantTaken(i, at int, got reply, messages []store.Message) {
 		}
 		switch {
 		case m.Hash != store.NewMessage20(m.Params20()).Hash || !proven:
-		case !node.members.view().owns(m.PubKey):
+		case !node.members.View().Owns(m.PubKey):
 			r.differ(elsewhere)
 		default:
 			want++

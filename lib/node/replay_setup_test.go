@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
@@ -89,7 +90,7 @@ func (r *replay) publish() {
 	}
 	r.directory.set(listed...)
 	for _, node := range r.nodes {
-		eventually(r.t, "the list", func() bool { return node.members.view().blockHash == r.directory.blockHash() })
+		eventually(r.t, "the list", func() bool { return node.members.View().BlockHash == r.directory.blockHash() })
 	}
 }
 
@@ -133,16 +134,16 @@ func (r *replay) change(i int) {
 // place puts a key where the recorded server put it.
 func (r *replay) place(i int) {
 	r.t.Helper()
-	row, v := r.rows[i], &view{}
+	row, v := r.rows[i], &ring.View{}
 	for _, text := range row.Swarms {
 		id, err := strconv.ParseUint(text, 16, 64)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		v.ids = append(v.ids, swarm.SwarmID(id))
+		v.IDs = append(v.IDs, swarm.SwarmID(id))
 	}
 	// The place is the XOR of the four words of the key.
-	if got, ok := v.swarmIDOf("05" + strings.Repeat("0", 48) + row.Key); !ok || got.String() != row.Server {
+	if got, ok := v.SwarmIDOf("05" + strings.Repeat("0", 48) + row.Key); !ok || got.String() != row.Server {
 		r.t.Errorf("row %d: key %s is put into swarm %v of %v, want %s", row.N, row.Key, got, row.Swarms, row.Server)
 	}
 }

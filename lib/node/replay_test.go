@@ -122,7 +122,7 @@ func (r *replay) replicated(request string, status int) {
 		r.foreign[m.HashText()] = true
 	}
 	for _, node := range r.nodes {
-		if !node.members.view().owns(params.PubKey) {
+		if !node.members.View().Owns(params.PubKey) {
 			continue
 		}
 		eventually(r.t, "replication", func() bool {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 )
 
@@ -26,7 +27,7 @@ type replicator struct {
 // peerOutbox is an outbox and where its peer is to be found at the moment.
 type peerOutbox struct {
 	*outbox
-	target atomic.Pointer[peer]
+	target atomic.Pointer[ring.Peer]
 }
 
 func newReplicator(log *slog.Logger, caller *caller, store *store.Store, back func(peer string)) *replicator {
@@ -35,10 +36,10 @@ func newReplicator(log *slog.Logger, caller *caller, store *store.Store, back fu
 
 // setPeers makes peers the receivers. What nodes that are no longer among them had yet to get is forgotten; outboxes of
 // nodes that moved are kept. New ones work until ctx ends.
-func (r *replicator) setPeers(ctx context.Context, peers []*peer) error {
+func (r *replicator) setPeers(ctx context.Context, peers []*ring.Peer) error {
 	names := make([]string, len(peers))
 	for i, p := range peers {
-		names[i] = p.name()
+		names[i] = p.Name()
 	}
 	if err := r.store.SetPeers(names); err != nil {
 		return fmt.Errorf("keeping the queue for peers: %w", err)
@@ -48,13 +49,13 @@ func (r *replicator) setPeers(ctx context.Context, peers []*peer) error {
 	gone := r.outboxes
 	r.outboxes = make(map[string]*peerOutbox, len(peers))
 	for _, p := range peers {
-		box := gone[p.name()]
-		delete(gone, p.name())
+		box := gone[p.Name()]
+		delete(gone, p.Name())
 		if box == nil {
 			box = r.open(ctx, p)
 		}
 		box.target.Store(p)
-		r.outboxes[p.name()] = box
+		r.outboxes[p.Name()] = box
 	}
 	for _, box := range gone {
 		box.stop()
@@ -63,9 +64,9 @@ func (r *replicator) setPeers(ctx context.Context, peers []*peer) error {
 }
 
 // open starts the outbox of a peer.
-func (r *replicator) open(ctx context.Context, p *peer) *peerOutbox {
+func (r *replicator) open(ctx context.Context, p *ring.Peer) *peerOutbox {
 	ctx, cancel := context.WithCancel(ctx)
-	name := p.name()
+	name := p.Name()
 	box := &peerOutbox{outbox: newOutbox(r.log.With("peer", name), cancel)}
 	box.target.Store(p)
 	box.next = func() (store.Batch, error) { return r.store.Pending(name, r.caller.now().UnixMilli()) }
@@ -89,7 +90,7 @@ func (r *replicator) signal() {
 func (r *replicator) wait() { r.tasks.Wait() }
 
 // send pushes encoded messages to a peer.
-func (r *replicator) send(ctx context.Context, to *peer, body []byte) error {
+func (r *replicator) send(ctx context.Context, to *ring.Peer, body []byte) error {
 	text, err := r.caller.call(ctx, to, PushPath, body, maxPushAnswer)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (r *replicator) send(ctx context.Context, to *peer, body []byte) error {
 		return fmt.Errorf("reading the answer to a push: %w", err)
 	}
 	if counts.Refused > 0 {
-		r.log.Info("peer refuses messages", "peer", to.name(), "refused", counts.Refused, "stored", counts.Stored)
+		r.log.Info("peer refuses messages", "peer", to.Name(), "refused", counts.Refused, "stored", counts.Stored)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == rpc.PingPath:
 		n.servePing(w)
-	case r.Method == http.MethodPost && !n.members.view().ready():
+	case r.Method == http.MethodPost && !n.members.View().Ready():
 		n.write(w, n.notReady(r))
 	case r.Method == http.MethodPost:
 		n.servePost(w, r)

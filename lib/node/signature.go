@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -41,7 +42,7 @@ func bodyDigest(body []byte) string {
 }
 
 // sign sets the headers of a request with this body to a path of receiver.
-func sign(header http.Header, keys Keys, receiver, path string, now time.Time, body []byte) {
+func sign(header http.Header, keys ring.Keys, receiver, path string, now time.Time, body []byte) {
 	timestamp, digest := strconv.FormatInt(now.UnixMilli(), 10), bodyDigest(body)
 	signature := keys.Ed25519.Sign(signedText(receiver, path, timestamp, digest))
 	header.Set(senderHeader, keys.Name())
@@ -52,7 +53,7 @@ func sign(header http.Header, keys Keys, receiver, path string, now time.Time, b
 
 // peerService answers a request of another node that is known to be from it. view is the list that it was checked
 // against.
-type peerService func(r *http.Request, view *view, from *peer, body []byte) (answer, error)
+type peerService func(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error)
 
 // fromPeer serves a request of another node, if it is from a node of the current list and signed by it for this node,
 // path, body and time.
@@ -68,7 +69,7 @@ func (n *Node) fromPeer(w http.ResponseWriter, r *http.Request, serve peerServic
 func (n *Node) checkPeer(w http.ResponseWriter, r *http.Request, serve peerService) (answer, error) {
 	n.storing.Add(1)
 	defer n.storing.Add(-1)
-	view := n.members.view()
+	view := n.members.View()
 	from, err := n.signer(r, view)
 	if err != nil {
 		return answer{}, err
@@ -88,8 +89,8 @@ func (n *Node) checkPeer(w http.ResponseWriter, r *http.Request, serve peerServi
 }
 
 // signer returns the node that signed the headers of a request.
-func (n *Node) signer(r *http.Request, view *view) (*peer, error) {
-	from := view.peers[r.Header.Get(senderHeader)]
+func (n *Node) signer(r *http.Request, view *ring.View) (*ring.Peer, error) {
+	from := view.Peers[r.Header.Get(senderHeader)]
 	if from == nil {
 		return nil, refuse(rpc.StatusUnauthorized, "Unknown service node\n")
 	}
@@ -100,7 +101,7 @@ func (n *Node) signer(r *http.Request, view *view) (*peer, error) {
 	}
 	signature, err := base64.StdEncoding.DecodeString(r.Header.Get(signatureHeader))
 	signed := signedText(n.keys.Name(), r.URL.Path, text, r.Header.Get(digestHeader))
-	if err != nil || !ed25519.Verify(from.ed25519[:], signed, signature) {
+	if err != nil || !ed25519.Verify(from.Ed25519[:], signed, signature) {
 		return nil, errPeerSignature
 	}
 	return from, nil

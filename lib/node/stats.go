@@ -39,7 +39,8 @@ func (n *Node) Stats() (Stats, error) {
 		Queued:   held.Queued,
 		Bytes:    held.Bytes,
 	}
-	stats.Listeners, stats.Waiting = n.listeners.load()
+	load := n.listeners.Load()
+	stats.Listeners, stats.Waiting = load.Listeners, load.Pending
 	return stats, err
 }
 

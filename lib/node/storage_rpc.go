@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 )
@@ -174,8 +175,8 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	}
 	n.storing.Add(1)
 	defer n.storing.Add(-1)
-	view := n.members.view()
-	if !view.owns(request.PubKey) {
+	view := n.members.View()
+	if !view.Owns(request.PubKey) {
 		return swarmAnswer(rpc.StatusWrongSwarm, view, request.PubKey)
 	}
 	m := store.NewMessage20(request)
@@ -238,8 +239,8 @@ func (n *Node) serveRetrieve(params fields) (answer, error) {
 	if err := checkPubKey(pubKey); err != nil {
 		return answer{}, err
 	}
-	view := n.members.view()
-	if !view.owns(pubKey) {
+	view := n.members.View()
+	if !view.Owns(pubKey) {
 		return swarmAnswer(rpc.StatusWrongSwarm, view, pubKey)
 	}
 	now := n.now()
@@ -261,14 +262,14 @@ func (n *Node) serveSwarm(params fields) (answer, error) {
 	if err := checkPubKey(texts[0]); err != nil {
 		return answer{}, err
 	}
-	return swarmAnswer(rpc.StatusOK, n.members.view(), texts[0])
+	return swarmAnswer(rpc.StatusOK, n.members.View(), texts[0])
 }
 
 // swarmAnswer lists the swarm of pubKey.
-func swarmAnswer(status int, view *view, pubKey string) (answer, error) {
+func swarmAnswer(status int, view *ring.View, pubKey string) (answer, error) {
 	snodes := []rpc.Snode{}
-	for _, p := range view.swarmOf(pubKey) {
-		snodes = append(snodes, p.snode)
+	for _, p := range view.SwarmOf(pubKey) {
+		snodes = append(snodes, p.Snode)
 	}
 	return jsonAnswer(status, rpc.SwarmAnswer{Snodes: snodes})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -143,16 +144,16 @@ func TestDataIsNotChanged(t *testing.T) {
 // bareNode is a node without server and network, alone in its swarm.
 func bareNode(t testing.TB) *Node {
 	t.Helper()
-	self := state(1, 5)
-	v, err := newView(&rpc.ServiceNodesResult{States: []rpc.NodeState{self}}, self.PubkeyEd25519)
+	self := unreachable(1, 5)
+	v, err := ring.NewView(&rpc.ServiceNodesResult{States: []rpc.NodeState{self}}, self.PubkeyEd25519)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := newNode(Config{}.withDefaults(), KeysFromSeed([32]byte{1}), newStore(t))
+	n, err := newNode(Config{}.withDefaults(), ring.KeysFromSeed([32]byte{1}), newStore(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.members.current.Store(v)
+	n.members.Set(v)
 	return n
 }
 

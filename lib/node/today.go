@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -124,24 +125,26 @@ func (n *Node) serveInfo(context.Context) (answer, error) {
 func (n *Node) readGetSwarm(p *parameters) task {
 	account := p.eitherAccount()
 	return func(context.Context) (answer, error) {
-		return n.todaySwarm(rpc.StatusOK, n.members.view(), account.pubKey)
+		return n.todaySwarm(rpc.StatusOK, n.members.View(), account.pubKey)
 	}
 }
 
 // todaySwarm lists the swarm of pubKey.
-func (n *Node) todaySwarm(status int, view *view, pubKey string) (answer, error) {
+func (n *Node) todaySwarm(status int, view *ring.View, pubKey string) (answer, error) {
 	members := []rpc.Member{}
-	id, _ := view.swarmIDOf(pubKey) // of an empty network: no members
-	for _, p := range view.swarms[id] {
-		members = append(members, p.member())
+	id, _ := view.SwarmIDOf(pubKey) // of an empty network: no members
+	for _, p := range view.Swarms[id] {
+		members = append(members, memberOf(p))
 	}
 	return jsonAnswer(status, rpc.GetSwarmAnswer{Snodes: members, Swarm: id.String(), Clock: n.clock()})
 }
 
-// member is the peer as today's clients get to know it. There is one port for everything.
-func (p *peer) member() rpc.Member {
-	port := p.listed.StoragePort
-	return rpc.Member{Snode: p.snode, PortHTTPS: port, PortOMQ: port, PortQUIC: port, PubkeyLegacy: p.listed.PubkeyLegacy}
+// memberOf describes a peer to clients of storage RPC 2.8. All its ports are the same one.
+func memberOf(p *ring.Peer) rpc.Member {
+	port := p.Listed.StoragePort
+	return rpc.Member{
+		Snode: p.Snode, PortHTTPS: port, PortOMQ: port, PortQUIC: port, PubkeyLegacy: p.Listed.PubkeyLegacy,
+	}
 }
 
 // readRetrieve reads a request for a page of a box. limit bounds its size.
@@ -159,9 +162,9 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		timestamp = p.time("timestamp")
 	}
 	return func(context.Context) (answer, error) {
-		now, view := n.now(), n.members.view()
+		now, view := n.now(), n.members.View()
 		switch {
-		case !view.owns(account.pubKey):
+		case !view.Owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case !signed && !namespace.RetrieveIsPublic():
 			return answer{}, unsigned(rpc.MethodRetrieve)
@@ -202,9 +205,9 @@ func (n *Node) readGetExpiries(p *parameters) task {
 	account, hashes, timestamp := p.account(), p.messages(), p.time("timestamp")
 	proof := p.proof(account)
 	return func(context.Context) (answer, error) {
-		now, view := n.now(), n.members.view()
+		now, view := n.now(), n.members.View()
 		switch {
-		case !view.owns(account.pubKey):
+		case !view.Owns(account.pubKey):
 			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 		case now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
 			return answer{}, signedNotNow(rpc.MethodGetExpiries)

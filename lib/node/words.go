@@ -40,8 +40,8 @@ func wordsOf(generation rpc.Generation) *words {
 	return &wordsOf2020
 }
 
-// textBusy is today's (storage-2.8.md section 12), and so is tooLarge (section 6.3): a 2020 server has no words for the
-// one, and hangs up at the other.
+// textBusy is today's (storage-2.8.md section 12), and so is tooLarge (storage-2.8.md section 6.3): a 2020 server has
+// no words for the one, and hangs up at the other.
 const textBusy = "Server busy, try again later"
 
 var tooLarge = textAnswer(http.StatusRequestEntityTooLarge, "Request body too large")

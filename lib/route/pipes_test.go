@@ -15,6 +15,7 @@ import (
 
 	"sessiontool/lib/network"
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
 
@@ -168,7 +169,7 @@ func startPipes(t *testing.T, n int) *pipeNet {
 	dirs := make([]string, n)
 	for i := range states {
 		dirs[i] = t.TempDir()
-		keys, err := node.LoadKeys(dirs[i], rand.Reader)
+		keys, err := ring.LoadKeys(dirs[i], rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}

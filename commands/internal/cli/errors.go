@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/network"
-	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/pow"
@@ -123,11 +123,11 @@ var codeTable = []struct {
 	{devnet.ErrFault, record.CodeUsage},
 	{devnet.ErrPublicIP, record.CodeUsage},
 	{store.ErrInUse, record.CodeNodeRunning},
-	{node.ErrKeyFile, record.CodeBadNodeFolder},
-	{node.ErrSeedURL, record.CodeBadNetwork},
-	{node.ErrDirectory, record.CodeBadNetwork},
-	{node.ErrRefused, record.CodeRefused},
-	{node.ErrClock, record.CodeClockSkew},
+	{ring.ErrKeyFile, record.CodeBadNodeFolder},
+	{ring.ErrSeedURL, record.CodeBadNetwork},
+	{ring.ErrDirectory, record.CodeBadNetwork},
+	{ring.ErrRefused, record.CodeRefused},
+	{ring.ErrClock, record.CodeClockSkew},
 	{devnet.ErrNode, record.CodeNodeNotFound},
 	{devnet.ErrControl, record.CodeNetworkUnreachable},
 	{envelope.ErrMalformed, record.CodeBadEnvelope},
@@ -145,7 +145,8 @@ var codeTable = []struct {
 	{syscall.ENOSPC, record.CodeDiskFull},
 	{syscall.EDQUOT, record.CodeDiskFull},
 	{syscall.EFBIG, record.CodeDiskFull},
-	{store.ErrFolder, record.CodeBadNodeFolder}, // what the system says of full disks counts first
+	{store.ErrFolder, record.CodeBadNodeFolder},
+	{ring.ErrFolder, record.CodeBadNodeFolder}, // what the system says of full disks counts first
 	// What was named is not what it has to be, whether a file, a folder, a descriptor or an address.
 	{fs.ErrNotExist, record.CodeUsage},
 	{fs.ErrPermission, record.CodeUsage},

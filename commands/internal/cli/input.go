@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
+
 	"sessiontool/lib/record"
 )
 
@@ -253,9 +255,9 @@ func (app *App) EachName(args []string, do func(name string) error) error {
 }
 
 // OnlyDash accepts no argument or "-", which means stdin.
-func OnlyDash(args []string) error {
+func OnlyDash(_ *cobra.Command, args []string) error {
 	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
-		return UsageError(fmt.Errorf("unexpected argument %q", args[0]))
+		return fmt.Errorf("unexpected argument %q", args[0])
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type DevnetNote struct {
 	Network record.Network `json:"network"`
 	Dir     string         `json:"dir"`
 
-	Presence string
+	Presence string `json:"-"` // name of its presence file
 	since    time.Time
 }
 

@@ -13,7 +13,7 @@ import (
 // roff escapes a text: its characters stand for themselves, and no line is a request.
 var roff = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'")
 
-// manPage is the manual page of a command (section 1) or a help topic (section 7).
+// manPage is the manual page of a command (man section 1) or a help topic (man section 7).
 func manPage(cmd *cobra.Command, spec cli.Spec, section int) string {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	var b strings.Builder

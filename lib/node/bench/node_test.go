@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -52,7 +53,7 @@ func start(b *testing.B, count int) (nodes []*node.Node, addresses []string) {
 	var configs []node.Config
 	for range count {
 		config := node.Config{DataDir: b.TempDir(), Directory: directory}
-		keys, err := node.LoadKeys(config.DataDir, rand.Reader)
+		keys, err := ring.LoadKeys(config.DataDir, rand.Reader)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,0 +1,48 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/record"
+)
+
+type contactRemoveOptions struct {
+	id string
+}
+
+func newContactRemoveCommand(app *cli.App) *cobra.Command {
+	opts := &contactRemoveOptions{}
+	return app.Command(cli.Spec{
+		Use:   "remove ID",
+		Short: "Forget a contact and the session with it",
+		Long: "Forget a contact, the session with it and its friend requests. Messages already received stay in the\n" +
+			"inbox. To talk again, one of the two sends a new friend request.",
+		Examples: []string{"sessiontool contact remove $BOB"},
+		Args:     cobra.ExactArgs(1),
+		Prints:   []string{record.TypeRemoved},
+		Exits: cli.Exits{
+			record.ExitUsage:    "not a Session ID",
+			record.ExitNotFound: "no such contact",
+			record.ExitAuth:     "the keystore does not open",
+			record.ExitLocked:   "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.id = args[0]
+			return runContactRemove(ctx, app, opts)
+		}),
+	})
+}
+
+func runContactRemove(ctx context.Context, app *cli.App, opts *contactRemoveOptions) error {
+	a, id, err := openContact(ctx, app, opts.id)
+	if err != nil {
+		return err
+	}
+	if err := a.RemoveContact(ctx, id); err != nil {
+		return err
+	}
+	return app.Print(record.Removed{Type: record.TypeRemoved, Kind: "contact", Account: a.Name(), SessionID: id.String()})
+}

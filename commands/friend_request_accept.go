@@ -1,0 +1,71 @@
+package commands
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+)
+
+type friendRequestAcceptOptions struct {
+	storeFlags
+	names []string // Session IDs or request ids; none for those of stdin
+}
+
+func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
+	opts := &friendRequestAcceptOptions{}
+	cmd := app.Command(cli.Spec{
+		Use:   "accept [ID...]",
+		Short: "Accept friend requests, by Session ID or request id",
+		Long: "Accept friend requests: start the encrypted sessions, if the requests are of 2020, and tell the other sides so.\n\n" +
+			"Without an ID they are read from stdin: strings, or records with an id.",
+		Examples: []string{
+			"sessiontool friend-request accept $ALICE",
+			"sessiontool friend-request list | sessiontool friend-request accept",
+		},
+		Reads:  []string{record.TypeFriendRequest},
+		Prints: []string{record.TypeReceipt},
+		Exits: cli.Exits{
+			record.ExitPartial:   "",
+			record.ExitNotFound:  "no such request",
+			record.ExitTemporary: "the network does not answer",
+			record.ExitRefused:   "",
+			record.ExitAuth:      "the keystore does not open",
+			record.ExitClock:     "",
+			record.ExitLocked:    "",
+		},
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.names = args
+			return runFriendRequestAccept(ctx, app, opts)
+		}),
+	})
+	opts.storeFlags.add(cmd.Flags())
+	return cmd
+}
+
+func runFriendRequestAccept(ctx context.Context, app *cli.App, opts *friendRequestAcceptOptions) error {
+	options, err := opts.storeFlags.options(app)
+	if err != nil {
+		return err
+	}
+	var a *account.Account
+	var router *route.Router
+	return app.EachName(opts.names, func(name string) error {
+		if a == nil {
+			var err error
+			if a, router, err = app.OpenRouter(ctx, options); err != nil {
+				return err
+			}
+		}
+		out, err := a.Accept(ctx, strings.ToLower(name))
+		if err != nil {
+			return err
+		}
+		return sendOutgoing(ctx, app, a, router, out)
+	})
+}

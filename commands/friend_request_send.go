@@ -1,0 +1,57 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+)
+
+type friendRequestSendOptions struct {
+	draftFlags
+	storeFlags
+	again bool
+}
+
+func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
+	opts := &friendRequestSendOptions{}
+	cmd := app.Command(cli.Spec{
+		Use:   "send [-]",
+		Short: "Ask somebody to be a friend",
+		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
+			"account. In today's protocol it is the text alone, which 'send' would do as well.",
+		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
+		Reads:    []string{record.NameDraft},
+		Prints:   []string{record.TypeReceipt},
+		Exits: cli.AccountExits().With(cli.Exits{
+			record.ExitUsage:     "bad draft, friends already, or asked already",
+			record.ExitPartial:   "",
+			record.ExitTemporary: "a request is pending, or the network does not answer",
+			record.ExitRefused:   "",
+			record.ExitClock:     "",
+		}),
+		Args: cli.OnlyDash,
+		Run: app.Run(func(ctx context.Context, args []string) error {
+			opts.dash = len(args) > 0
+			return runFriendRequestSend(ctx, app, opts)
+		}),
+	})
+	opts.draftFlags.add(cmd.Flags())
+	opts.storeFlags.add(cmd.Flags())
+	cmd.Flags().BoolVar(&opts.again, "again", false, "ask again although a request is pending, or a friend whose session is lost")
+	return cmd
+}
+
+func runFriendRequestSend(ctx context.Context, app *cli.App, opts *friendRequestSendOptions) error {
+	options, err := opts.storeFlags.options(app)
+	if err != nil {
+		return err
+	}
+	request := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+		return a.RequestFriend(ctx, draft, opts.again)
+	}
+	return sendDrafts(ctx, app, &opts.draftFlags, options, request)
+}

@@ -1,0 +1,52 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/record"
+)
+
+type inboxOptions struct {
+	limit int
+}
+
+func newInboxCommand(app *cli.App) *cobra.Command {
+	opts := &inboxOptions{}
+	cmd := app.Command(cli.Spec{
+		Use:   "inbox",
+		Short: "Print what was received before, without asking the network",
+		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
+			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
+		Examples: []string{"sessiontool inbox --limit 10"},
+		Args:     cobra.NoArgs,
+		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
+		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some messages could not be opened"}),
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, opts) }),
+	})
+	cmd.Flags().IntVar(&opts.limit, "limit", 1000, "print only the newest of them")
+	return cmd
+}
+
+func runInbox(ctx context.Context, app *cli.App, opts *inboxOptions) error {
+	if opts.limit < 1 {
+		return cli.UsageError(fmt.Errorf("--limit %d is not positive", opts.limit))
+	}
+	a, err := app.OpenAccount(ctx)
+	if err != nil {
+		return err
+	}
+	events, err := a.Inbox(ctx, opts.limit)
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		if err := printEvent(app, a, event, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
 )
@@ -70,6 +71,8 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
 	propose("protocol", words(protocolAuto, "2020", "today"))
 	propose("generation", words("2020", "today", generationBoth))
+	propose("like", words(devnet.Likenesses()...))
+	propose("seed-time", words("date", "last-modified", "none"))
 	propose("format", words("svg", "dot"))
 	takesID := strings.Contains(cmd.Use, " ID") || strings.Contains(cmd.Use, " [ID")
 	if takesID && cmd.ValidArgsFunction == nil {

@@ -72,6 +72,7 @@ var Glossary = map[string]Field{
 	"format":             {"svg or dot", ""},
 	"from":               {"Session ID of the sender", formSessionID + orEmpty},
 	"generation":         {"storage RPC that clients shall speak there", "^(2020|today)$"},
+	"like":               {"version of the storage servers that the devnet behaves like", ""},
 	"go":                 {"version of Go that built it", ""},
 	"group":              {"side of the partition that the node is on", ""},
 	"guard":              {"Ed25519 key of the first hop", formKey},

@@ -377,6 +377,7 @@ type Network struct {
 	Up           *bool             `json:"up,omitempty"`
 	MetricsURL   string            `json:"metrics_url,omitempty"`
 	Generation   string            `json:"generation,omitempty"`
+	Like         string            `json:"like,omitempty"`
 	Pins         map[string]string `json:"pins,omitempty"`
 	OnionCipher  string            `json:"onion_cipher,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -178,6 +179,12 @@ func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft acco
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
+	if unknown == nil {
+		// What is sealed carries the time, so a clock that seems wrong is looked at before.
+		if err := client.SureClock(ctx); err != nil {
+			return account.Outgoing{}, err
+		}
+	}
 	out, err := seal(ctx, a, draft)
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, unknown
@@ -267,6 +274,7 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 	}
 	var a *account.Account
 	var router *route.Router
+	var first firstDraft
 	err := drafts.eachAhead(ctx, app, sendAtOnce, func(draft account.Draft) (cli.Task, error) {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
@@ -275,13 +283,16 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 				return nil, err
 			}
 		}
+		over := first.pass(ctx)
 		out, err := sealDraft(ctx, app, a, draft, seal)
 		if err != nil {
+			over()
 			return nil, err
 		}
-		sending := router.Begin(out)
+		sending := router.Begin(out, draft)
 		return func(ctx context.Context) (any, error) {
-			receipt, err := sending.Run(ctx)
+			defer over()
+			out, receipt, err := sending.Run(ctx)
 			return cli.Printed{Record: receipt, Then: func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }}, err
 		}, nil
 	})
@@ -294,9 +305,41 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 	return err
 }
 
+// firstWait is what the first draft of a batch gets before the second one is sealed.
+const firstWait = time.Second
+
+// firstDraft lets the first draft of a batch go ahead: should the network refuse its time, the others are sealed with the
+// right one.
+type firstDraft struct {
+	over chan struct{}
+	wait <-chan time.Time
+}
+
+// pass waits for the first draft unless this is it. What it returns says that a draft is over.
+func (f *firstDraft) pass(ctx context.Context) (over func()) {
+	if f.over == nil {
+		f.over, f.wait = make(chan struct{}), time.After(firstWait)
+		return sync.OnceFunc(func() { close(f.over) })
+	}
+	if f.wait != nil {
+		select {
+		case <-f.over:
+		case <-f.wait:
+		case <-ctx.Done():
+		}
+		f.wait = nil
+	}
+	return func() {}
+}
+
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.
 func sendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router *route.Router, out account.Outgoing) error {
 	receipt, err := router.Send(ctx, out)
+	return finish(ctx, app, a, out, receipt, err)
+}
+
+// finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
+func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt record.Receipt, err error) error {
 	if err != nil {
 		return err
 	}

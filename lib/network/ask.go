@@ -93,7 +93,8 @@ type Directory interface {
 	Swarm(ctx context.Context, id sessionid.ID) ([]Node, error)
 	LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error)
 	AdoptSwarm(ctx context.Context, id sessionid.ID, body string) ([]Node, error)
-	SyncClock(ctx context.Context) (time.Duration, error)
+	SyncClock(ctx context.Context) (Clock, error)
+	Offset() time.Duration
 	Shuffle(nodes []Node) []Node
 	Suspect(key Key) bool
 }
@@ -103,8 +104,8 @@ type Directory interface {
 // If two members refuse the time of the request, and none accepts it, the clock is corrected, once, and they are asked
 // again. If fewer than Least were Done, the swarm is looked up anew and those are asked that have not been.
 //
-// It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error wraps ErrUnanswered
-// or ErrClock, is one of Backend.Do that is no fault of the target, one of Swarm, Request's or Restamp's, or the context's.
+// It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error wraps ErrUnanswered,
+// is a [ClockError], is one of Backend.Do that is no fault of the target, one of Swarm, Request's or Restamp's, or the context's.
 func (c *Client) AskSwarm(ctx context.Context, q Question) error {
 	if q.Backend == nil {
 		q.Backend = c.Group()
@@ -201,11 +202,14 @@ func (a *asking) unanswered() error {
 // correctClock sets the clock and lets those be asked again that refused its time.
 func (a *asking) correctClock(ctx context.Context) error {
 	if a.corrected {
-		return fmt.Errorf("%w: %w", ErrClock, errors.Join(a.failures...))
+		return &ClockError{Offset: a.directory.Offset()}
 	}
 	a.corrected = true
-	if _, err := a.directory.SyncClock(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrClock, err)
+	switch _, err := a.directory.SyncClock(ctx); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return &ClockError{Cause: err}
 	}
 	if judge, ok := a.Question.Judge.(Restamper); ok {
 		if err := judge.Restamp(ctx); err != nil {

@@ -62,10 +62,12 @@ func (f *fakeSwarm) AdoptSwarm(_ context.Context, _ sessionid.ID, body string) (
 	return letters(body), nil
 }
 
-func (f *fakeSwarm) SyncClock(context.Context) (time.Duration, error) {
+func (f *fakeSwarm) SyncClock(context.Context) (Clock, error) {
 	f.synced++
-	return 0, f.clockErr
+	return Clock{}, f.clockErr
 }
+
+func (f *fakeSwarm) Offset() time.Duration { return 0 }
 
 func (f *fakeSwarm) Shuffle(nodes []Node) []Node { return nodes }
 

@@ -3,7 +3,6 @@ package network
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +62,8 @@ func (c *Client) setGeneration(g rpc.Generation) {
 // witness is what a node answered to an info request, and the time when it did on this machine's clock.
 type witness struct {
 	Answer
-	at time.Time
+	node Node
+	at   time.Time
 }
 
 // generation is today's if the node knows the method, and 2020's if it says that it does not.
@@ -124,28 +124,7 @@ func (j *witnessJudge) Judge(reply Reply) Verdict {
 	if reply.Err != nil {
 		return Next
 	}
-	sent := j.asked[reply.Member.Ed25519]
-	j.answers = append(j.answers, witness{reply.Answer, sent.Add(j.client.now().Sub(sent) / 2)})
+	at := halfway(j.asked[reply.Member.Ed25519], j.client.now())
+	j.answers = append(j.answers, witness{reply.Answer, reply.Member, at})
 	return Done
-}
-
-// syncWithNodes learns the error of this machine's clock from three random nodes of today: the middle one of what they
-// tell, so that one that lies does not decide.
-func (c *Client) syncWithNodes(ctx context.Context) error {
-	answers, err := c.askWitnesses(ctx)
-	if err != nil {
-		return err
-	}
-	var offsets []time.Duration
-	for _, answer := range answers {
-		if told := answer.time(); told != 0 {
-			offsets = append(offsets, time.UnixMilli(told).Sub(answer.at))
-		}
-	}
-	if len(offsets) == 0 {
-		return ErrNoTime
-	}
-	slices.Sort(offsets)
-	c.setOffset(offsets[len(offsets)/2])
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 type Sending struct {
 	router *Router
 	out    account.Outgoing
+	draft  account.Draft
 	before <-chan struct{} // closed when the turn has come
 	passOn func()          // lets the next one have its turn; may be called more than once
 }
@@ -46,24 +47,25 @@ func (q *queues) join(to sessionid.ID) (before <-chan struct{}, passOn func()) {
 	})
 }
 
-// Begin queues a message behind those to the same recipient that were begun before it. Run has to be called.
-func (r *Router) Begin(out account.Outgoing) *Sending {
-	s := &Sending{router: r, out: out}
+// Begin queues a message that was just sealed from a draft behind those to the same recipient that were begun before it.
+// Run has to be called.
+func (r *Router) Begin(out account.Outgoing, draft account.Draft) *Sending {
+	s := &Sending{router: r, out: out, draft: draft}
 	s.before, s.passOn = r.queues.join(out.To)
 	return s
 }
 
-// Run sends the message, as Router.Send does, when its turn has come. The next one to the same recipient has its turn when
-// this one was delivered or refused over the synchronous route; over the asynchronous one, where the recipient puts
+// Run sends the message, as Router.SendDraft does, when its turn has come. The next one to the same recipient has its turn
+// when this one was delivered or refused over the synchronous route; over the asynchronous one, where the recipient puts
 // messages in order, they are under way together.
-func (s *Sending) Run(ctx context.Context) (record.Receipt, error) {
+func (s *Sending) Run(ctx context.Context) (account.Outgoing, record.Receipt, error) {
 	defer s.passOn()
 	select {
 	case <-s.before:
 	case <-ctx.Done():
-		return record.Receipt{}, s.router.abandon(ctx, s.out)
+		return s.out, record.Receipt{}, s.router.abandon(ctx, s.out)
 	}
-	return s.router.send(ctx, s.out, s.passOn)
+	return s.router.sendDraft(ctx, s.out, s.draft, s.passOn)
 }
 
 // abandon leaves a message to the next command, because ctx has ended.

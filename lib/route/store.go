@@ -18,14 +18,16 @@ const maxErrorText = 200
 // the network's, or are the context's or Solved's.
 func (s *Storer) Store(ctx context.Context, q StoreRequest) (record.Receipt, error) {
 	generation, err := s.network.Generation(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return newReceipt(q), err
-	case generation == rpc.GenerationToday:
-		return s.store28(ctx, q)
-	default:
-		return s.store20(ctx, q)
 	}
+	store := s.store20
+	if generation == rpc.GenerationToday {
+		store = s.store28
+	}
+	receipt, err := store(ctx, q)
+	receipt.ClockOffsetMS = s.network.Offset().Milliseconds()
+	return receipt, err
 }
 
 func newReceipt(q StoreRequest) record.Receipt {

@@ -50,7 +50,7 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (record.Receipt, e
 // err what AskSwarm says. A member that took the message proves that there is nothing wrong with it.
 func notStored(receipt record.Receipt, refusal string, err error) error {
 	switch {
-	case receipt.Stored == 0 && errors.Is(err, network.ErrClock):
+	case receipt.Stored == 0 && (errors.Is(err, ErrClock) || errors.Is(err, errWrongTime)):
 		return err
 	case receipt.Stored == 0 && refusal != "":
 		return fmt.Errorf("%w: %s", ErrRefused, refusal)
@@ -82,8 +82,12 @@ func (j *storeJudge20) prove(ctx context.Context) error {
 	return err
 }
 
-// Restamp implements network.Restamper: a new time needs a new proof.
+// Restamp implements network.Restamper: a new time needs a new proof. A message that can be sealed anew, and that every
+// member refused for its time alone, is left to that.
 func (j *storeJudge20) Restamp(ctx context.Context) error {
+	if j.request.reseal && refusedTime(j.receipt.Nodes) {
+		return errWrongTime
+	}
 	j.request.Nonce, j.request.StampMS = "", 0
 	return j.prove(ctx)
 }

@@ -60,8 +60,12 @@ type storeJudge28 struct {
 	refusal string
 }
 
-// Restamp implements network.Restamper. The hash stays the same.
+// Restamp implements network.Restamper. The hash stays the same. A message that can be sealed anew, and that every member
+// refused for its time alone, is left to that.
 func (j *storeJudge28) Restamp(context.Context) error {
+	if j.request.reseal && refusedTime(j.receipt.Nodes) {
+		return errWrongTime
+	}
 	j.request.StampMS = j.storer.network.Now().UnixMilli()
 	return nil
 }

@@ -35,7 +35,7 @@ func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetOptions)
 	args := []string{
 		"devnet", "up", "--dir", dir, "--name", opts.name, fmt.Sprint("--nodes=", opts.nodes),
 		fmt.Sprint("--swarm-size=", opts.swarmSize), fmt.Sprint("--difficulty=", opts.difficulty),
-		"--generation=" + opts.generation,
+		"--generation=" + opts.generation, "--like=" + opts.like, "--seed-time=" + opts.seedTime,
 		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), "--listen=" + opts.listen,
 		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
 		"--metrics=" + opts.metrics,

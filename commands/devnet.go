@@ -10,7 +10,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,6 +31,8 @@ type devnetOptions struct {
 	swarmSize     int
 	difficulty    int64
 	generation    string
+	like          string
+	seedTime      string
 	allowUnsigned bool
 	limits        limitFlags
 	detach        bool
@@ -49,9 +53,17 @@ func newDevnetCommand(app *cli.App) *cobra.Command {
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
 			"The nodes serve clients of 2020 and today's, and the network record tells our own to speak as in 2020. With\n" +
 			"--generation today they are nodes of today and nothing else, and so are our clients; with 2020 likewise.\n\n" +
+			"With --like the network behaves like the real servers of a version, as far as their behaviour is known:\n" +
+			"what they refuse, what they time out on, how they use TLS, in which order they list messages. A node that\n" +
+			"'devnet fault set stop' has stopped then hangs, as a machine does that is gone. Without --like the nodes are\n" +
+			"sessiontool's own; their swarms still list messages in an order that differs from member to member.\n\n" +
+			"  2.0.7   the servers of 2020: TLS 1.2, one request per connection, no synchronous route, a relay waits 10 s\n" +
+			"  2.8.0   a relay waits 30 s for a dead node, a store 5 s for a dead member of the swarm\n" +
+			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a store that failed is 500\n\n" +
 			"The record's file can be given to --network.",
 		Examples: []string{
 			"sessiontool devnet up --detach",
+			"sessiontool devnet up --detach --like 2.8.0",
 			"sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10",
 			"sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100",
 			"sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
@@ -75,6 +87,9 @@ func newDevnetCommand(app *cli.App) *cobra.Command {
 	up.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	up.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
 	up.Flags().StringVar(&opts.generation, "generation", generationBoth, "clients that the nodes serve: 2020, today or both")
+	up.Flags().StringVar(&opts.like, "like", "", "behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
+	up.Flags().StringVar(&opts.seedTime, "seed-time", "",
+		"how the registry states the time: date, last-modified or none (default date, with --like last-modified)")
 	up.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	opts.limits.add(up.Flags(), 0)
 	up.Flags().BoolVar(&opts.detach, "detach", false, "go on in the background")
@@ -160,6 +175,9 @@ func checkDevnet(app *cli.App, opts *devnetOptions) (dir string, err error) {
 	if err := opts.limits.check(); err != nil {
 		return "", err
 	}
+	if _, err := opts.likeness(); err != nil {
+		return "", err
+	}
 	if dir, err = devnetDir(app, opts); err != nil {
 		return "", err
 	}
@@ -186,12 +204,33 @@ func (opts *devnetOptions) only() rpc.Generation {
 	return rpc.Generation(opts.generation)
 }
 
+// likeness returns which real network the flags ask for.
+func (opts *devnetOptions) likeness() (devnet.Likeness, error) {
+	like, err := devnet.Like(opts.like)
+	switch only := like.Nodes.Generation; {
+	case err != nil:
+		return like, cli.UsageError(fmt.Errorf("--like: %w", err))
+	case only != "" && opts.only() != "" && opts.only() != only:
+		return like, cli.UsageError(fmt.Errorf("--like %s does not go with --generation %s: such servers serve %s alone", opts.like, opts.generation, only))
+	case opts.seedTime == "":
+		return like, nil
+	case !slices.Contains(devnet.SeedTimes, devnet.SeedTime(opts.seedTime)):
+		return like, cli.UsageError(fmt.Errorf("--seed-time %q is none of %v", opts.seedTime, devnet.SeedTimes))
+	}
+	like.SeedTime = devnet.SeedTime(opts.seedTime)
+	return like, nil
+}
+
 // networkOptions makes of the flags what the devnet is started with.
 func (opts *devnetOptions) networkOptions(app *cli.App, dir string) (devnet.Options, error) {
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
 		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned,
 		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.Log,
+	}
+	var err error
+	if options.Like, err = opts.likeness(); err != nil {
+		return options, err
 	}
 	host, port, err := net.SplitHostPort(opts.listen)
 	if err != nil {
@@ -280,7 +319,7 @@ func describeDevnet(net *devnet.Network, dir string, opts *devnetOptions) (recor
 	up, status := true, net.Status()
 	out := record.Network{
 		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"), Seeds: []string{net.SeedURL()},
-		Generation: string(net.Generation()), Nodes: status.Nodes, Swarms: status.Swarms, Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
+		Generation: string(net.Generation()), Like: net.Like(), Nodes: status.Nodes, Swarms: status.Swarms, Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
 	}
 	data, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

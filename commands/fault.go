@@ -25,7 +25,10 @@ func newFaultCommand(app *cli.App, opts *devnetOptions) *cobra.Command {
 		Long: "Make something go wrong with some nodes or all, until it is cleared or the devnet ends. A fault takes the place\n" +
 			"of an earlier one of the same kind at the same node. The kinds and their settings:\n\n" +
 			"  stop         the node does not run, but stays listed, as after a crash\n" +
+			"               With 'devnet up --like' the same as vanish\n" +
+			"  vanish       the node's machine is gone: connections to it hang, open ones too\n" +
 			"  restart      the node stops and starts again\n" +
+			"  hang         a --share of requests gets no answer before the fault is cleared; connections stay open\n" +
 			"  drop         a --share of requests gets no answer; the connection is cut, after --delay if given\n" +
 			"  delay        a --share of requests waits for --delay, and up to --jitter more\n" +
 			"  partition    the nodes reach only those of the same --group; nodes without this fault are group 0.\n" +
@@ -36,7 +39,7 @@ func newFaultCommand(app *cli.App, opts *devnetOptions) *cobra.Command {
 			"  drop-answers a --share of requests is served, but the answer is lost\n" +
 			"  no-method    the node lacks a method of the storage RPC: the one that --requests names, else listen and\n" +
 			"               deliver, like nodes of 2020\n\n" +
-			"drop, delay, corrupt and drop-answers can be narrowed to some --requests: with 'drop --requests peer' messages no\n" +
+			"hang, drop, delay, corrupt and drop-answers can be narrowed to some --requests: with 'drop --requests peer' messages no\n" +
 			"longer spread within swarms. A method of the storage RPC means requests that the node itself is asked, directly or\n" +
 			"in an onion: with 'drop-answers --requests deliver' acknowledgements of the synchronous route get lost. Nodes that\n" +
 			"joined the devnet from outside are not affected.\n\n" +

@@ -34,6 +34,8 @@ func (n *Node) servePush(r *http.Request, view *ring.View, from *ring.Peer, body
 	if err != nil {
 		return answer{}, refuse(rpc.StatusBadRequest, "%v\n", err)
 	}
+	n.pause(r, n.behaviour.arrivalDelay())
+	n.behaviour.shuffle(records)
 	stored, err := n.keep(records, view, from)
 	if err != nil {
 		return answer{}, err

@@ -8,7 +8,8 @@ import (
 const (
 	// lateUnknown is when an answer is late as long as nothing is known of the network.
 	lateUnknown = time.Second
-	// lateSoonest and lateLatest bound what is learned. Below the first, noise of a busy machine would pass for trouble.
+	// lateSoonest, which Config.Late replaces, and lateLatest bound what is learned. Below the first, noise of a busy machine
+	// would pass for trouble.
 	lateSoonest = 200 * time.Millisecond
 	lateLatest  = 5 * time.Second
 	// maxSamples bounds the answer times that are kept of each method within one run.
@@ -39,10 +40,10 @@ func (c *Client) lateAfter(call Call) time.Duration {
 			kept, found = max(kept, learned), true
 		}
 		if found {
-			return min(max(time.Duration(kept)*time.Millisecond, lateSoonest), lateLatest)
+			return max(min(time.Duration(kept)*time.Millisecond, lateLatest), c.soonest)
 		}
 	}
-	return lateUnknown
+	return max(lateUnknown, c.soonest)
 }
 
 // learnAnswer remembers how long a node took for an answer.

@@ -48,7 +48,9 @@ type Config struct {
 	Random       io.Reader      // safe for concurrent use
 	Now          func() time.Time
 	Log          *slog.Logger // nil: nothing is logged
-	Dial         rpc.DialFunc // opens connections to guards and seeds; nil: those of rpc.NewClient
+	// Late is when an answer is late at the earliest, however quick others were; 0 means 200 ms.
+	Late time.Duration
+	Dial rpc.DialFunc // opens connections to guards and seeds; nil: those of rpc.NewClient
 }
 
 // Client is safe for concurrent use.
@@ -78,6 +80,7 @@ type Client struct {
 	askedAt time.Time // when this run last asked the seeds, whatever came of it
 	unsure  bool      // a seed alone has changed the offset in this run
 	file    stateFile
+	soonest time.Duration              // when an answer is late at the earliest
 	samples map[string][]time.Duration // answer times of this run by method
 }
 
@@ -89,7 +92,10 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
 		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
-		samples: make(map[string][]time.Duration),
+		samples: make(map[string][]time.Duration), soonest: config.Late,
+	}
+	if c.soonest == 0 {
+		c.soonest = lateSoonest
 	}
 	if config.Dial != nil {
 		c.http = rpc.NewClientOver(config.Dial)

@@ -31,6 +31,7 @@ func (t times) median() time.Duration { return slices.Sorted(slices.Values(t))[l
 func measures(t *testing.T, net *pipeNet, runs int) (sends, polls times) {
 	t.Helper()
 	aliceConfig, bobConfig := net.config(t), net.config(t)
+	aliceConfig.Late, bobConfig.Late = 0, 0
 	alice, bob := newPersonWith(t, "alice", aliceConfig, Options{}), newPersonWith(t, "bob", bobConfig, Options{})
 	alice.befriends(bob)
 	for i := range runs {

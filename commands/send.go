@@ -144,6 +144,12 @@ func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft acco
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
+	if unknown == nil {
+		// What is sealed carries the time, so a clock that seems wrong is looked at before.
+		if err := client.SureClock(ctx); err != nil {
+			return account.Outgoing{}, err
+		}
+	}
 	out, err := seal(ctx, a, draft)
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, unknown
@@ -236,7 +242,8 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 		if err != nil {
 			return err
 		}
-		return sendOutgoing(ctx, app, a, router, out)
+		out, receipt, err := router.SendDraft(ctx, out, draft)
+		return finish(ctx, app, a, out, receipt, err)
 	})
 	if err != nil || router == nil || app.Failed() {
 		return err
@@ -250,6 +257,11 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.
 func sendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router *route.Router, out account.Outgoing) error {
 	receipt, err := router.Send(ctx, out)
+	return finish(ctx, app, a, out, receipt, err)
+}
+
+// finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
+func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt record.Receipt, err error) error {
 	if err != nil {
 		return err
 	}

@@ -49,21 +49,24 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 		case state == StateSent && !again:
 			return fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format(time.RFC3339))
 		}
-		switch {
-		case draft.protocol(contact) == Protocol2020:
-			out, err = a.sealRequest(tx, draft, &contact)
-		case draft.Text == "":
-			err = ErrNoText
-		default:
-			out, err = a.sealToday(tx, KindFriendRequest, draft)
-		}
-		if err != nil {
+		if out, err = a.askFriend(tx, draft, contact); err != nil {
 			return err
 		}
-		out.Digest = digest
+		out.Digest, out.Fresh = digest, draft.TimestampMS == 0
 		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err
+}
+
+// askFriend seals a friend request in the contact's protocol.
+func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) (Outgoing, error) {
+	switch {
+	case draft.protocol(contact) == Protocol2020:
+		return a.sealRequest(tx, draft, &contact)
+	case draft.Text == "":
+		return Outgoing{}, ErrNoText
+	}
+	return a.sealToday(tx, KindFriendRequest, draft)
 }
 
 // sealRequest encrypts a friend request with the static secret of the two identities and remembers that it was made.

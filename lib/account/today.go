@@ -21,7 +21,7 @@ import (
 // which some clients take no message.
 func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 	if out.TimestampMS == 0 {
-		out.TimestampMS = a.env.Now().UnixMilli()
+		out.TimestampMS = a.stamp()
 	}
 	content.SigTimestampMS = uint64(out.TimestampMS)
 	box, err := sealedbox.Seal(a.env.Random, a.keys, out.To.PublicKey(), message.Pad(content.Marshal()))

@@ -74,6 +74,7 @@ const (
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
+	CodeNoTime             Code = "no_time"
 	CodeLocked             Code = "locked"
 	CodeInterrupted        Code = "interrupted"
 	CodeTerminated         Code = "terminated"
@@ -141,7 +142,8 @@ var Codes = []CodeInfo{
 	{CodeNoSession, ExitAuth, false, "a message belongs to no session of this account", "ask the sender for a new friend request"},
 	{CodeSafetyNumber, ExitAuth, false, "the safety number is not the one with that contact", "compare the Session IDs; one of the two has a wrong one"},
 	{CodeTimeout, ExitTimeout, true, "the time allowed by --timeout is over", "try again, or allow more time"},
-	{CodeClockSkew, ExitClock, false, "the network refuses this machine's clock", "set the clock"},
+	{CodeClockSkew, ExitClock, false, "the network refuses this machine's clock", "set the clock: offset_ms is what it lacks"},
+	{CodeNoTime, ExitClock, false, "no node and no seed gives the network's time", "check this machine's clock by hand, and set it if it is wrong"},
 	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},
 	{CodeInterrupted, ExitInterrupt, true, "stopped by SIGINT", ""},
 	{CodeTerminated, ExitTerminated, true, "stopped by SIGTERM", ""},

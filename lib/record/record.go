@@ -130,6 +130,8 @@ type NodeResult struct {
 // Receipt says what became of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
 // Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's acknowledgement.
 // On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody wanted that.
+// ClockOffsetMS is by how much the network's clock is ahead of this machine's, and so by how much the time of the message
+// was corrected.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`
@@ -145,6 +147,8 @@ type Receipt struct {
 	Nodes       []NodeResult `json:"nodes"`
 	Resumed     bool         `json:"resumed,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
+
+	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
 }
 
 // Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
@@ -482,6 +486,7 @@ type Error struct {
 	From        string `json:"from,omitempty"`
 	To          string `json:"to,omitempty"`
 	Ref         string `json:"ref,omitempty"`
+	OffsetMS    int64  `json:"offset_ms,omitempty"`
 }
 
 // Time formats t as records carry it: RFC 3339 in UTC with milliseconds.

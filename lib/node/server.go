@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
@@ -130,16 +131,8 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V2, body) })
 	case onion.ProxyPath:
 		n.withBody(w, r, func(body []byte) { n.serveProxy(w, r, body) })
-	case PushPath:
-		n.fromPeer(w, r, n.servePush)
-	case DigestPath:
-		n.fromPeer(w, r, n.serveDigest)
-	case NamesPath:
-		n.fromPeer(w, r, n.serveNames)
-	case FetchPath:
-		n.fromPeer(w, r, n.serveFetch)
-	case OfferPath:
-		n.fromPeer(w, r, n.serveOffer)
+	case replication.PushPath, replication.DigestPath, replication.NamesPath, replication.FetchPath, replication.OfferPath:
+		n.fromPeer(w, r, n.serveReplication)
 	case ForwardPath:
 		n.fromPeer(w, r, n.serveForwarded)
 	default:

@@ -18,9 +18,12 @@ func newClockCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "clock",
 		Short: "Compare this machine's clock with the network's",
-		Long: "Ask a seed for the time and print how far this machine's clock is off. The network tells whole seconds, and less\n" +
-			"than two seconds count as none. Commands that a node refuses for their time learn the offset by themselves and go\n" +
-			"on; a clock that is off should be set all the same.",
+		Long: "Ask the network for the time and print how far this machine's clock is off. Several service nodes are asked, and\n" +
+			"the middle one of their times counts; the seeds count only where no node gives its time. The record lists what each\n" +
+			"of them says. Less than two seconds count as none.\n\n" +
+			"Commands that a node refuses for their time learn the offset by themselves, date their messages with the network's\n" +
+			"time and go on; a clock that is off should be set all the same. Where nobody gives a time the exit status is 9 and\n" +
+			"the code no_time, and this machine's clock is used as it is.",
 		Examples: []string{"sessiontool clock --select offset_ms"},
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeClock},
@@ -34,7 +37,7 @@ func runClock(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	out, err := readClock(ctx, client)
+	out, err := readClock(ctx, app, client)
 	if err != nil {
 		return err
 	}
@@ -45,16 +48,29 @@ func runClock(ctx context.Context, app *cli.App) error {
 }
 
 // readClock asks the network for the time.
-func readClock(ctx context.Context, client *network.Client) (record.Clock, error) {
-	offset, err := client.SyncClock(ctx)
+func readClock(ctx context.Context, app *cli.App, client *network.Client) (record.Clock, error) {
+	clock, err := client.SyncClock(ctx)
 	if err != nil {
 		return record.Clock{}, err
 	}
-	now := time.Now()
-	return record.Clock{
-		Type: record.TypeClock, OK: offset.Abs().Milliseconds() <= rpc.MaxFutureMillis, OffsetMS: offset.Milliseconds(),
-		LimitMS: rpc.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(offset)),
-	}, nil
+	now := app.Now()
+	out := record.Clock{
+		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= rpc.MaxFutureMillis, OffsetMS: clock.Offset.Milliseconds(),
+		LimitMS: rpc.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),
+		Source: string(clock.Source), Voices: []record.Voice{},
+	}
+	for _, voice := range clock.Voices {
+		out.Voices = append(out.Voices, record.Voice{
+			Source: string(voice.From), Name: voice.Name, How: string(voice.How), OffsetMS: voice.Offset.Milliseconds(),
+		})
+	}
+	return out, nil
+}
+
+// clockText says in words what a comparison of clocks has found.
+func clockText(clock record.Clock) string {
+	return fmt.Sprintf("this machine's clock is %s, by the time of the network's %s",
+		network.Lag(time.Duration(clock.OffsetMS)*time.Millisecond), clock.Source)
 }
 
 // clockProblem is what is wrong with a clock that nodes would refuse.
@@ -62,5 +78,5 @@ func clockProblem(clock record.Clock) error {
 	if clock.OK {
 		return nil
 	}
-	return fmt.Errorf("%w: the network is %s ahead", route.ErrClock, time.Duration(clock.OffsetMS)*time.Millisecond)
+	return &route.ClockError{Offset: time.Duration(clock.OffsetMS) * time.Millisecond}
 }

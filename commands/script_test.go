@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -19,9 +20,15 @@ func TestMain(m *testing.M) {
 	testscript.Main(observed{m}, map[string]func(){"sessiontool": sessiontool})
 }
 
+// clockOffset names the environment variable that sets the clock of a process wrong, by a duration.
+const clockOffset = "TEST_CLOCK_OFFSET"
+
 // sessiontool is the program, under observation.
 func sessiontool() {
 	streams := crashing(cli.System())
+	if off, err := time.ParseDuration(os.Getenv(clockOffset)); err == nil {
+		streams.Now = func() time.Time { return time.Now().Add(off) }
+	}
 	ended := observeProcess(os.Args[1:], &streams)
 	code := Main(os.Args[1:], streams)
 	ended(code)

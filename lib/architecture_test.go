@@ -24,7 +24,7 @@ var layers = [][]string{
 	{
 		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet", "lib/sealed",
 		"lib/sealedbox", "lib/message", "lib/envelope", "lib/pow", "lib/onion", "lib/swarm", "lib/record", "lib/presence",
-		"lib/metrics", "lib/safetynumber", "lib/schema", "lib/schema/infer",
+		"lib/metrics", "lib/safetynumber", "lib/accountkeys", "lib/v2message", "lib/devicegroup", "lib/schema", "lib/schema/infer",
 		"lib/schema/schematest",
 	},
 	{
@@ -50,6 +50,9 @@ var sameLayer = map[string][]string{
 	"lib/message":      {"lib/x25519", "lib/x3dh"},
 	"lib/safetynumber": {"lib/sessionid"},
 	"lib/envelope":     {"lib/sessionid"},
+	"lib/accountkeys":  {"lib/x25519", "lib/sessionid", "lib/xeddsa"},
+	"lib/v2message":    {"lib/x25519", "lib/sessionid", "lib/xeddsa", "lib/accountkeys"},
+	"lib/devicegroup":  {"lib/x25519", "lib/sessionid", "lib/xeddsa", "lib/accountkeys"},
 	"lib/onion":        {"lib/x25519"},
 	"lib/network":      {"lib/rpc"},
 	"lib/node": {

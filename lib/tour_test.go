@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// tourPage has the tour: three ways through the code, of which each stop names a function and links to its file.
+// tourPage has the tour, three ways through the code, and a table of places. A stop or place names a function or a type
+// and links to its file.
 const tourPage = "../docs/architecture.md"
 
 var updateTour = flag.Bool("update-tour", false, "rewrite the links of the tour in docs/architecture.md")
@@ -24,9 +25,16 @@ var (
 	tourLink    = regexp.MustCompile("\\[`([\\w.]+)`\\]\\(([^)]+)\\)")
 )
 
-// functionNames returns the functions and methods of a parsed file, methods as Type.Method.
-func functionNames(file *ast.File) (names []string) {
+// declaredNames returns the functions, methods and types of a parsed file, methods as Type.Method.
+func declaredNames(file *ast.File) (names []string) {
 	for _, declaration := range file.Decls {
+		if types, ok := declaration.(*ast.GenDecl); ok {
+			for _, spec := range types.Specs {
+				if declared, ok := spec.(*ast.TypeSpec); ok {
+					names = append(names, declared.Name.Name)
+				}
+			}
+		}
 		function, ok := declaration.(*ast.FuncDecl)
 		if !ok {
 			continue
@@ -46,7 +54,8 @@ func functionNames(file *ast.File) (names []string) {
 	return names
 }
 
-// checkTour returns what is wrong with the tour on a page: files has the functions by the file's path from the root.
+// checkTour returns what is wrong with the tour and with the places that a page links to. files has what is declared, by the
+// file's path from the root.
 func checkTour(text string, files map[string][]string) (problems []string) {
 	section := tourSection.FindStringSubmatch(text)
 	if section == nil {
@@ -66,22 +75,20 @@ func checkTour(text string, files map[string][]string) (problems []string) {
 			problems = append(problems, fmt.Sprintf("%s: %d stops, want 3 to 10", name, len(stops)))
 		}
 		for number, stop := range stops {
-			links := tourLink.FindAllStringSubmatch(stop, -1)
-			if len(links) == 0 {
+			if !tourLink.MatchString(stop) {
 				problems = append(problems, fmt.Sprintf("%s: stop %d links to no function", name, number+1))
 			}
-			for _, link := range links {
-				path := strings.TrimPrefix(link[2], "../")
-				if !slices.Contains(files[path], link[1]) {
-					problems = append(problems, fmt.Sprintf("%s: %s has no %s%s", name, path, link[1], whereIs(link[1], files)))
-				}
-			}
+		}
+	}
+	for _, link := range tourLink.FindAllStringSubmatch(text, -1) {
+		if path := strings.TrimPrefix(link[2], "../"); !slices.Contains(files[path], link[1]) {
+			problems = append(problems, fmt.Sprintf("%s has no %s%s", path, link[1], whereIs(link[1], files)))
 		}
 	}
 	return problems
 }
 
-// whereIs names the files that have a function of this name, for who moved it.
+// whereIs names the files that declare this name, for a tour that is out of date.
 func whereIs(function string, files map[string][]string) string {
 	var found []string
 	for path, functions := range files {
@@ -114,9 +121,7 @@ func moveStops(text string, files map[string][]string) string {
 func TestTourStops(t *testing.T) {
 	files := make(map[string][]string)
 	for _, src := range sources(t) {
-		if !src.test {
-			files[filepath.ToSlash(filepath.Join(src.pkg, src.name))] = functionNames(src.file)
-		}
+		files[filepath.ToSlash(filepath.Join(src.pkg, src.name))] = declaredNames(src.file)
 	}
 	text, err := os.ReadFile(tourPage)
 	if err != nil {
@@ -148,6 +153,7 @@ func TestTourChecker(t *testing.T) {
 		{page(way, way, way+"4. [`Do`](../a/a.go)\n"), "a/a.go has no Do"},
 		{page(way, way, way+"4. [`moved`](../a/a.go)\n"), "it is in b/b.go"},
 		{page(way, way, way+"4. [`run`](../c/c.go)\n"), "c/c.go has no run"},
+		{page(way, way, way) + "\n| where | [`gone`](../a/a.go) |\n", "a/a.go has no gone"},
 	} {
 		problems := strings.Join(checkTour(test.text, files), "\n")
 		if test.wrong == "" && problems != "" || !strings.Contains(problems, test.wrong) {

@@ -43,6 +43,7 @@ var (
 // Environment is what an account takes from outside.
 type Environment struct {
 	Now    func() time.Time
+	Stamp  func() time.Time // the time that messages carry, which is the network's; nil means Now
 	Random io.Reader
 	// Owner is this process's name, and Look tells what became of another one. They decide who works on what stands
 	// in the outbox and in the inbox. Announce is called before anything is claimed in Owner's name, so that from then on
@@ -188,6 +189,14 @@ func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) 
 		}
 		return work(tx)
 	})
+}
+
+// stamp is the time for a message that is sealed now, in milliseconds since 1970.
+func (a *Account) stamp() int64 {
+	if a.env.Stamp != nil {
+		return a.env.Stamp().UnixMilli()
+	}
+	return a.env.Now().UnixMilli()
 }
 
 // claim returns the name for what this process takes on, once others can find it alive.

@@ -95,6 +95,7 @@ type Outgoing struct {
 	StoredAt   time.Time       `json:"stored_at,omitzero"`
 	Reported   bool            `json:"reported,omitempty"` // its receipt was printed
 	Resumed    bool            `json:"-"`
+	Fresh      bool            `json:"-"` // it was sealed a moment ago with the time of that moment, see Reseal
 	Behind     bool            `json:"-"` // something else may wait for its recipient, see ClaimEarlier
 }
 

@@ -38,6 +38,35 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 			return err
 		}
 		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.behind(draft.To)
+		out.Fresh = draft.TimestampMS == 0
+		return a.enqueue(tx, &out, a.env.Owner)
+	})
+	return out, err
+}
+
+// Reseal seals the draft of a message of the outbox anew, because the time was wrong that it carries. No node may have the
+// message: the new one takes its place. Errors are those of Send.
+func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Outgoing, err error) {
+	if err := checkTTL(&draft); err != nil {
+		return Outgoing{}, err
+	}
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		if err := remove(tx, old); err != nil {
+			return err
+		}
+		if old.Kind == KindFriendRequest {
+			contact, err := a.contactFor(tx, draft.To)
+			if err != nil {
+				return err
+			}
+			out, err = a.askFriend(tx, draft, contact)
+			if err != nil {
+				return err
+			}
+		} else if out, err = a.sealDraft(tx, draft); err != nil {
+			return err
+		}
+		out.Digest, out.OnlySync, out.Behind = old.Digest, old.OnlySync, old.Behind
 		return a.enqueue(tx, &out, a.env.Owner)
 	})
 	return out, err
@@ -133,7 +162,7 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 		return err
 	}
 	content.Extension = &message.Extension{
-		Status: &status, StatusTimestampMS: uint64(a.env.Now().UnixMilli()), AckKey: &key,
+		Status: &status, StatusTimestampMS: uint64(a.stamp()), AckKey: &key,
 	}
 	if err := a.encrypt(tx, out, content); err != nil {
 		return err
@@ -164,7 +193,7 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 // wrap puts a ciphertext into an envelope: sealed, as every release does by default, or in plain sight of the nodes.
 func (a *Account) wrap(out *Outgoing, plain envelope.Type, inner sealed.Type, ciphertext []byte) error {
 	if out.TimestampMS == 0 {
-		out.TimestampMS = a.env.Now().UnixMilli()
+		out.TimestampMS = a.stamp()
 	}
 	env := envelope.Envelope{Type: plain, TimestampMS: uint64(out.TimestampMS), Content: ciphertext}
 	if a.env.Plain {

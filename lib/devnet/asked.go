@@ -86,7 +86,7 @@ func (in *injector) write(w http.ResponseWriter, status int, contentType string,
 	if contentType != "" {
 		w.Header().Set("Content-Type", contentType)
 	}
-	w.Header().Set("Date", in.now().UTC().Format(http.TimeFormat))
+	in.like.SetHeader(w.Header(), in.now())
 	w.WriteHeader(status)
 	w.Write(body) // an error here is the client's to notice
 }

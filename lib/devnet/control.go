@@ -65,7 +65,8 @@ func (n *Network) member(i int, running bool) (*member, error) {
 	return m, nil
 }
 
-// StopNode closes node i. It stays listed, as a node that crashed would.
+// StopNode closes node i. It stays listed, as a node that crashed would. Connections to it are refused or, if the
+// network's likeness says so, hang.
 func (n *Network) StopNode(ctx context.Context, i int) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -73,11 +74,22 @@ func (n *Network) StopNode(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	return n.stopMember(ctx, m)
+	return n.stopMember(ctx, m, FaultStop)
 }
 
 // stopMember closes the member's node, if it runs. The caller holds n.mu.
-func (n *Network) stopMember(ctx context.Context, m *member) error {
+func (n *Network) stopMember(ctx context.Context, m *member, why FaultKind) error {
+	if m.node == nil {
+		return nil
+	}
+	if m.stoppedBy = why; why == FaultRestart {
+		m.stoppedBy = FaultStop // until it runs again
+	}
+	if why == FaultVanish || why == FaultStop && n.options.Like.Vanish {
+		m.machine.vanish()
+		defer m.machine.hold()
+		return m.stop(ended())
+	}
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
 	return m.stop(ctx)
@@ -96,7 +108,10 @@ func (n *Network) StartNode(ctx context.Context, i int) error {
 
 // restartMember starts the member's node at its port. The caller holds n.mu.
 func (n *Network) restartMember(ctx context.Context, m *member) error {
-	listener, err := n.listenAt(m.port)
+	listener, err := m.machine.comeBack(), error(nil)
+	if listener == nil {
+		listener, err = n.listenAt(m.port)
+	}
 	if err != nil {
 		return err
 	}
@@ -108,7 +123,8 @@ func (n *Network) restartMember(ctx context.Context, m *member) error {
 func (n *Network) startMember(ctx context.Context, m *member, listener net.Listener) (*node.Node, error) {
 	running, err := node.Start(ctx, node.Config{
 		DataDir:       m.dir,
-		Listener:      listener,
+		Listener:      m.machine.listen(listener),
+		Behaviour:     &n.options.Like.Nodes,
 		Directory:     n.registry,
 		Difficulty:    n.options.Difficulty,
 		Generation:    n.options.Generation,
@@ -135,6 +151,7 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 		return running, err // the caller's Close stops it
 	}
 	m.faults.begin()
+	m.stoppedBy = ""
 	return running, nil
 }
 

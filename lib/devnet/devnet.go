@@ -61,6 +61,8 @@ type Options struct {
 	// Generation is the only one whose clients the nodes serve; empty means both. Nodes that join from outside decide for
 	// themselves.
 	Generation rpc.Generation
+	// Like is which real network this one behaves like; the zero Likeness is none.
+	Like Likeness
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
 	AllowUnsigned bool
 	// RateLimit and MaxStoreBytes are as in node.Config.
@@ -87,8 +89,15 @@ func (o Options) withDefaults() (Options, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Difficulty = max(o.Difficulty, 1)
+	var err error
+	if o.Like, err = o.Like.complete(); err != nil {
+		return o, err
+	}
+	only := o.Like.Nodes.Generation
 	ip := net.ParseIP(o.ListenIP)
 	switch {
+	case only != "" && o.Generation != "" && o.Generation != only:
+		return o, fmt.Errorf("%w: servers like %s serve %s alone", ErrLikeness, o.Like.Name(), only)
 	case o.Nodes < 0 || o.Nodes > MaxNodes || o.SwarmSize < 1 || o.RegistryOnly && o.Nodes > 0:
 		return o, fmt.Errorf("a network of %d nodes in swarms of %d is not possible", o.Nodes, o.SwarmSize)
 	case ip == nil:
@@ -121,8 +130,10 @@ type member struct {
 	port uint16
 	node *node.Node // nil while the node is stopped
 
-	faults *injector
-	meter  *meter
+	stoppedBy FaultKind // what stopped it, empty while it runs
+	machine   machine
+	faults    *injector
+	meter     *meter
 }
 
 // NodeInfo describes a node. Keys are lower-case hex, Address ends in ".snode".
@@ -159,8 +170,11 @@ func Start(ctx context.Context, options Options) (*Network, error) {
 
 // Generation is which storage RPC clients shall speak: of nodes that serve both, that of 2020, which has all routes.
 func (n *Network) Generation() rpc.Generation {
-	return cmp.Or(n.options.Generation, rpc.Generation2020)
+	return cmp.Or(n.options.Generation, n.options.Like.Nodes.Generation, rpc.Generation2020)
 }
+
+// Like is the name of the version whose servers the network behaves like, empty for none.
+func (n *Network) Like() string { return n.options.Like.Name() }
 
 // start brings up the registry, lists the nodes in it and starts them all at once.
 func (n *Network) start(ctx context.Context) error {
@@ -169,7 +183,7 @@ func (n *Network) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.registry.generation = n.Generation()
+	n.registry.generation, n.registry.seedTime = n.Generation(), n.options.Like.SeedTime
 	n.registry.setDifficulty(n.options.Difficulty)
 	if n.members, err = n.loadMembers(); err != nil {
 		return err
@@ -234,7 +248,7 @@ func (n *Network) loadMembers() ([]*member, error) {
 		if m.keys, err = ring.LoadKeys(m.dir, rand.Reader); err != nil {
 			return err
 		}
-		m.meter, m.faults = newMeter(), newInjector(m.keys)
+		m.meter, m.faults = newMeter(), newInjector(m.keys, &n.options.Like.Nodes, &m.machine)
 		m.faults.others = func() []rpc.Snode { return n.otherSwarm(m.keys.Name()) }
 		m.faults.group = n.groupAt
 		return nil
@@ -325,7 +339,9 @@ func (n *Network) Close(ctx context.Context) error {
 	defer n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
-	err = errors.Join(err, each(n.members, func(_ int, m *member) error { return m.stop(ctx) }))
+	err = errors.Join(err, each(n.members, func(_ int, m *member) error {
+		return errors.Join(m.stop(ctx), m.machine.close())
+	}))
 	if n.seed != nil && n.seed.Shutdown(ctx) != nil {
 		n.seed.Close() // what is left are clients that keep a connection open
 	}

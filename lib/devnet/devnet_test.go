@@ -64,7 +64,13 @@ func store(t *testing.T, n *Network, i int) string {
 // solved makes a message of now, with its proof of work.
 func solved(t *testing.T, pubKey string) rpc.StoreParams {
 	t.Helper()
-	m := pow.Message{PubKey: pubKey, Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "3600000", Data: "aGk="}
+	return solvedData(t, pubKey, "aGk=")
+}
+
+// solvedData is solved with data, which is base64.
+func solvedData(t *testing.T, pubKey, data string) rpc.StoreParams {
+	t.Helper()
+	m := pow.Message{PubKey: pubKey, Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "3600000", Data: data}
 	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), 3600000, 1), pow.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,8 @@ type FaultKind string
 // The faults. Stop and Restart happen to the node itself; the others happen to what reaches it and what leaves it.
 const (
 	FaultStop        FaultKind = "stop"         // it does not run, but stays listed, as after a crash
+	FaultVanish      FaultKind = "vanish"       // it does not run and its machine is silent: connections hang
+	FaultHang        FaultKind = "hang"         // a Share of requests gets no answer while the fault lasts
 	FaultRestart     FaultKind = "restart"      // it stops and starts again; nothing remains of this fault
 	FaultDrop        FaultKind = "drop"         // a Share of requests gets no answer: after Delay the connection is cut
 	FaultDelay       FaultKind = "delay"        // a Share of requests waits for Delay and up to Jitter more
@@ -41,7 +43,7 @@ const (
 
 // takes says which settings belong to which kind.
 var takes = map[FaultKind][]string{
-	FaultStop: {}, FaultRestart: {},
+	FaultStop: {}, FaultVanish: {}, FaultRestart: {}, FaultHang: {"share", "requests"},
 	FaultDrop: {"share", "delay", "requests"}, FaultDelay: {"share", "delay", "jitter", "requests"}, FaultPartition: {"group"},
 	FaultSkew: {"skew"}, FaultWrongSwarm: {"share"}, FaultCorrupt: {"share", "requests"},
 	FaultDropAnswers: {"share", "requests"}, FaultNoMethod: {"requests"},
@@ -54,7 +56,7 @@ var FaultRequests = slices.Concat([]string{"storage", "onion", peerEndpoint, "st
 
 // FaultKinds are all kinds.
 var FaultKinds = []FaultKind{
-	FaultStop, FaultRestart, FaultDrop, FaultDelay, FaultPartition, FaultSkew, FaultWrongSwarm, FaultCorrupt,
+	FaultStop, FaultVanish, FaultRestart, FaultHang, FaultDrop, FaultDelay, FaultPartition, FaultSkew, FaultWrongSwarm, FaultCorrupt,
 	FaultDropAnswers, FaultNoMethod,
 }
 
@@ -193,10 +195,10 @@ func (n *Network) SetFault(ctx context.Context, nodes []string, fault Fault) ([]
 		m := n.members[i]
 		set[k] = NodeFault{Fault: fault, Index: i, PubkeyEd25519: m.keys.Name()}
 		switch fault.Kind {
-		case FaultStop:
-			err = n.stopMember(ctx, m)
+		case FaultStop, FaultVanish:
+			err = n.stopMember(ctx, m, fault.Kind)
 		case FaultRestart:
-			if err = n.stopMember(ctx, m); err == nil {
+			if err = n.stopMember(ctx, m, fault.Kind); err == nil {
 				err = n.restartMember(ctx, m)
 			}
 		default:
@@ -231,7 +233,7 @@ func (n *Network) ClearFaults(ctx context.Context, nodes []string, kinds ...Faul
 			if len(kinds) > 0 && !slices.Contains(kinds, fault.Kind) {
 				continue
 			}
-			if fault.Kind == FaultStop {
+			if fault.Kind == m.stoppedBy {
 				if err := n.restartMember(ctx, m); err != nil {
 					return cleared, err
 				}
@@ -260,8 +262,8 @@ func (m *member) allFaults(i int) (all []NodeFault) {
 	set := m.faults.current()
 	for _, kind := range FaultKinds {
 		fault, ok := set[kind]
-		if kind == FaultStop {
-			fault, ok = Fault{Kind: FaultStop}, m.node == nil
+		if kind == m.stoppedBy {
+			fault, ok = Fault{Kind: kind}, true
 		}
 		if ok {
 			all = append(all, NodeFault{Fault: fault, Index: i, PubkeyEd25519: m.keys.Name()})

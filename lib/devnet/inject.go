@@ -24,12 +24,15 @@ var errPartition = errors.New("no route to host: the network is partitioned")
 // injector stands around one node and makes go wrong what its faults say: as the wrapper of its handler, as its dialer
 // and as its clock. The node knows nothing of it. It is safe for concurrent use.
 type injector struct {
-	keys   ring.Keys
-	others func() []rpc.Snode            // the nodes of another swarm
-	group  func(address string) int      // the partition that a node at a host and port is in
-	dial   node.DialFunc                 // what opens connections in the end
-	faults atomic.Pointer[faultSet]      // never nil
-	ended  atomic.Pointer[chan struct{}] // closed when the node is to stop; nil while it does not serve
+	keys    ring.Keys
+	like    *node.Behaviour
+	others  func() []rpc.Snode            // the nodes of another swarm
+	group   func(address string) int      // the partition that a node at a host and port is in
+	dial    node.DialFunc                 // what opens connections in the end
+	faults  atomic.Pointer[faultSet]      // never nil
+	ended   atomic.Pointer[chan struct{}] // closed when the node is to stop; nil while it does not serve
+	hung    atomic.Pointer[chan struct{}] // closed when FaultHang is over; nil without it
+	waiting atomic.Int64                  // requests that hang
 
 	mu    sync.Mutex
 	conns map[net.Conn]string // open connections to other nodes, with their addresses
@@ -38,8 +41,17 @@ type injector struct {
 // faultSet is the faults of a node. It never changes.
 type faultSet map[FaultKind]Fault
 
-func newInjector(keys ring.Keys) *injector {
-	in := &injector{keys: keys, dial: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, conns: make(map[net.Conn]string)}
+// newInjector makes the injector of a node that behaves like like and runs on machine.
+func newInjector(keys ring.Keys, like *node.Behaviour, machine *machine) *injector {
+	in := &injector{keys: keys, like: like, conns: make(map[net.Conn]string)}
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	in.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return machine.conn(conn), nil
+	}
 	in.faults.Store(&faultSet{})
 	return in
 }
@@ -48,6 +60,10 @@ func (in *injector) current() faultSet { return *in.faults.Load() }
 
 // set adds a fault. Calls of set and clear must not run at the same time.
 func (in *injector) set(fault Fault) {
+	if fault.Kind == FaultHang {
+		over := make(chan struct{})
+		in.hung.CompareAndSwap(nil, &over)
+	}
 	faults := maps.Clone(in.current())
 	faults[fault.Kind] = fault
 	in.faults.Store(&faults)
@@ -57,6 +73,26 @@ func (in *injector) clear(kind FaultKind) {
 	faults := maps.Clone(in.current())
 	delete(faults, kind)
 	in.faults.Store(&faults)
+	if kind == FaultHang {
+		if over := in.hung.Swap(nil); over != nil {
+			close(*over)
+		}
+	}
+}
+
+// hang waits until FaultHang is over, the client has gone or the node is to stop.
+func (in *injector) hang(ctx context.Context, ended <-chan struct{}) {
+	over := in.hung.Load()
+	if over == nil {
+		return
+	}
+	in.waiting.Add(1)
+	defer in.waiting.Add(-1)
+	select {
+	case <-*over:
+	case <-ctx.Done():
+	case <-ended:
+	}
 }
 
 // begin makes the faults work. Before it, and after end, requests pass as they are, so that a node can be started whatever
@@ -86,6 +122,9 @@ func (in *injector) wrap(next http.Handler) http.Handler {
 		}
 		faults := in.current()
 		what := in.look(w, r, faults)
+		if _, ok := faults.hits(FaultHang, what); ok {
+			in.hang(r.Context(), *ended)
+		}
 		if fault, ok := faults.hits(FaultDelay, what); ok {
 			pause(r.Context(), *ended, fault.Delay+upTo(fault.Jitter))
 		}

@@ -45,6 +45,7 @@ type registry struct {
 	now       func() time.Time
 
 	generation rpc.Generation // that it tells clients to speak
+	seedTime   SeedTime
 
 	since time.Time // when this process took over
 
@@ -65,7 +66,7 @@ type registryState struct {
 // loadRegistry reads the registry kept at path, or starts an empty one. It returns ring.ErrFolder for a file that holds
 // none.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
-	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seen: make(map[string]time.Time)}
+	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seedTime: SeedDate, seen: make(map[string]time.Time)}
 	data, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -50,6 +50,7 @@ func newSeedServer(registry *registry, log *slog.Logger) *http.Server {
 
 // serve answers one JSON-RPC request. Errors of the call, too, come with HTTP status 200.
 func (r *registry) serve(w http.ResponseWriter, request *http.Request) {
+	r.seedTime.setHeader(w.Header(), r.now())
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxSeedBody))
 	if err != nil {
 		http.Error(w, "request cannot be read", http.StatusBadRequest)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -65,7 +64,8 @@ func (c *Client) setGeneration(g rpc.Generation) {
 // witness is what a node answered to an info request, and the time when it did on this machine's clock.
 type witness struct {
 	Answer
-	at time.Time
+	node Node
+	at   time.Time
 }
 
 // generation is today's if the node knows the method, and 2020's if it says that it does not.
@@ -108,7 +108,7 @@ func (c *Client) askWitnesses(ctx context.Context) ([]witness, error) {
 			sent := c.now()
 			answer, err := group.Request(ctx, node, body)
 			received := c.now()
-			found[i], failures[i] = witness{answer, sent.Add(received.Sub(sent) / 2)}, err
+			found[i], failures[i] = witness{answer, node, halfway(sent, received)}, err
 		})
 	}
 	wait.Wait()
@@ -125,25 +125,4 @@ func (c *Client) askWitnesses(ctx context.Context) ([]witness, error) {
 		return nil, errors.Join(failures...)
 	}
 	return answers, nil
-}
-
-// syncWithNodes learns the error of this machine's clock from three random nodes of today: the middle one of what they
-// tell, so that one that lies does not decide.
-func (c *Client) syncWithNodes(ctx context.Context) error {
-	answers, err := c.askWitnesses(ctx)
-	if err != nil {
-		return err
-	}
-	var offsets []time.Duration
-	for _, answer := range answers {
-		if told := answer.time(); told != 0 {
-			offsets = append(offsets, time.UnixMilli(told).Sub(answer.at))
-		}
-	}
-	if len(offsets) == 0 {
-		return ErrNoTime
-	}
-	slices.Sort(offsets)
-	c.setOffset(offsets[len(offsets)/2])
-	return nil
 }

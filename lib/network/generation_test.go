@@ -84,9 +84,9 @@ func TestClockOfTodaysNodes(t *testing.T) {
 	config := configOf(t, net.SeedURL())
 	config.Generation = rpc.GenerationToday
 	c := open(t, config)
-	offset, err := c.SyncClock(t.Context())
-	if err != nil || (offset-time.Hour).Abs() > 5*time.Second {
-		t.Errorf("the clock is off by %s, %v", offset, err)
+	learned, err := c.SyncClock(t.Context())
+	if err != nil || (learned.Offset-time.Hour).Abs() > 5*time.Second || learned.Source != ClockNodes || len(learned.Voices) != 3 {
+		t.Errorf("the clock is off by %+v, %v", learned, err)
 	}
 	if off := c.Now().Sub(fast()).Abs(); off > 5*time.Second {
 		t.Errorf("the time is off by %s", off)

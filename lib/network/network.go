@@ -9,7 +9,6 @@
 package network
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ var (
 	ErrNoPath       = errors.New("no onion path works")
 	ErrTarget       = errors.New("service node does not answer")
 	ErrNoSwarm      = errors.New("no service node tells the swarm")
-	ErrNoTime       = errors.New("nobody in the network tells the time")
+	ErrNoTime       = errors.New("the network gives no time")
 	ErrNoGeneration = errors.New("no service node tells which storage rpc it speaks")
 	ErrBadNetwork   = errors.New("network cannot be used")
 )
@@ -71,6 +70,7 @@ type Client struct {
 	index   map[Key]int // into state.Nodes
 	rng     *rand.Rand
 	askedAt time.Time // when this run last asked the seeds, whatever came of it
+	unsure  bool      // a seed alone has changed the offset in this run
 	file    stateFile
 }
 
@@ -151,53 +151,4 @@ func (c *Client) SetDifficulty(difficulty int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state.Difficulty = difficulty
-}
-
-// Now returns the time that the network has, as far as it is known: this machine's clock and what was learned of its
-// error.
-func (c *Client) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now().Add(time.Duration(c.state.OffsetMS) * time.Millisecond)
-}
-
-// SyncClock learns the error of this machine's clock and returns it: from the nodes where they are of today, else from
-// the seeds. The error wraps ErrNoTime or ErrNoSeed if nobody tells the time, is that of Request, or the context's.
-func (c *Client) SyncClock(ctx context.Context) (time.Duration, error) {
-	var err error
-	if c.knownGeneration() == rpc.GenerationToday {
-		err = c.syncWithNodes(ctx)
-	} else {
-		err = c.syncWithSeeds(ctx)
-	}
-	if err != nil {
-		return 0, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Duration(c.state.OffsetMS) * time.Millisecond, nil
-}
-
-func (c *Client) syncWithSeeds(ctx context.Context) error {
-	c.seedsMu.Lock()
-	defer c.seedsMu.Unlock()
-	return c.fetchNodes(ctx, true)
-}
-
-// learnOffset takes a seed's Date. A seed that told none changes nothing.
-func (c *Client) learnOffset(date time.Time) {
-	if !date.IsZero() {
-		c.setOffset(date.Sub(c.now()))
-	}
-}
-
-// setOffset takes what the network's clock is ahead. Dates have whole seconds, and answers take their time: errors below
-// two seconds are noise, and all limits of the network are wider.
-func (c *Client) setOffset(offset time.Duration) {
-	if offset.Abs() < 2*time.Second {
-		offset = 0
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.state.OffsetMS = offset.Milliseconds()
 }

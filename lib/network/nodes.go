@@ -61,7 +61,7 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	if fresh {
 		return nodes, nil
 	}
-	err := c.fetchNodes(ctx, false)
+	err := c.fetchNodes(ctx)
 	switch {
 	case err == nil:
 		nodes, _ = c.known()
@@ -89,7 +89,7 @@ func (c *Client) Refresh(ctx context.Context) error {
 	if c.askedLately() {
 		return nil
 	}
-	return c.fetchNodes(ctx, false)
+	return c.fetchNodes(ctx)
 }
 
 func (c *Client) askedLately() bool {

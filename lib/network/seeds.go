@@ -25,9 +25,9 @@ const (
 
 var errSeedTimeout = fmt.Errorf("%w within %s", rpc.ErrUnreachable, seedTimeout)
 
-// fetchNodes asks the seeds in random order until one answers with a list, keeps that list, and learns the time. With
-// timed set a seed that tells no time will not do. The caller holds seedsMu.
-func (c *Client) fetchNodes(ctx context.Context, timed bool) error {
+// fetchNodes asks the seeds in random order until one answers with a list, keeps that list, and takes the seed's time,
+// if it gives one, until nodes say better. The caller holds seedsMu.
+func (c *Client) fetchNodes(ctx context.Context) error {
 	c.mu.Lock()
 	c.askedAt = c.now()
 	order := c.rng.Perm(len(c.seeds))
@@ -35,11 +35,8 @@ func (c *Client) fetchNodes(ctx context.Context, timed bool) error {
 	var failures []error
 	for _, i := range order {
 		nodes, date, told, err := c.askSeed(ctx, c.seeds[i])
-		if err == nil && timed && date.IsZero() {
-			err = errors.New("it tells no time")
-		}
 		if err == nil {
-			c.learnOffset(date)
+			c.suggestOffset(date)
 			if told.Known() {
 				c.setGeneration(told)
 			}
@@ -55,7 +52,7 @@ func (c *Client) fetchNodes(ctx context.Context, timed bool) error {
 	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
 }
 
-// askSeed asks for every active node. A seed's Date comes with its list and, from a registry of ours, what generation the
+// askSeed asks for every active node. A seed's time comes with its list and, from a registry of ours, what generation the
 // network is of.
 func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, rpc.Generation, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, seedTimeout, errSeedTimeout)
@@ -89,7 +86,7 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, r
 	if err := json.Unmarshal(answer.Body, &told); err != nil {
 		return nil, time.Time{}, "", err
 	}
-	return nodes, answer.Date, told.Result.Generation, nil
+	return nodes, answer.Time(), told.Result.Generation, nil
 }
 
 // parseSeedAnswer reads a node list, leaves out entries that cannot be used, and refuses a list that has none. Of

@@ -215,8 +215,8 @@ func TestClockOffset(t *testing.T) {
 				t.Errorf("remembered %s", got)
 			}
 			net.Tell(clock.Now)
-			if got, err := c.SyncClock(t.Context()); err != nil || got != 0 || !c.Now().Equal(clock.Now()) {
-				t.Errorf("set right: learned %s, %v", got, err)
+			if got, err := c.SyncClock(t.Context()); err != nil || got.Offset != 0 || !c.Now().Equal(clock.Now()) {
+				t.Errorf("set right: learned %+v, %v", got, err)
 			}
 		})
 	}
@@ -230,8 +230,8 @@ func TestSeedTellsNoTime(t *testing.T) {
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.SyncClock(t.Context()); !errors.Is(err, ErrNoSeed) {
-		t.Errorf("got %v, want ErrNoSeed", err)
+	if _, err := c.SyncClock(t.Context()); !errors.Is(err, ErrNoTime) || errors.Is(err, ErrNoSeed) {
+		t.Errorf("got %v, want ErrNoTime", err)
 	}
 }
 

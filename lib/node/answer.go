@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"strconv"
-	"time"
 
 	"sessiontool/lib/rpc"
 )
@@ -39,27 +36,6 @@ func jsonAnswer(status int, v any) (answer, error) {
 		return answer{}, err
 	}
 	return answer{status, typeJSON, bytes.TrimSuffix(body.Bytes(), []byte("\n"))}, nil
-}
-
-// write sends the answer.
-func (a answer) write(w http.ResponseWriter, now time.Time) {
-	writeHead(w, now, a.status, a.contentType, int64(len(a.body)))
-	w.Write(a.body) // an error here is the client's to notice
-}
-
-// writeHead sends everything but the body, whose length may be -1 for unknown. Date is the node's clock, by which
-// clients learn how far theirs is off.
-func writeHead(w http.ResponseWriter, now time.Time, status int, contentType string, length int64) {
-	header := w.Header()
-	header["Content-Type"] = nil // or else net/http would guess one
-	if contentType != typeNone {
-		header["Content-Type"] = []string{contentType}
-	}
-	if length >= 0 {
-		header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
-	}
-	header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
-	w.WriteHeader(status)
 }
 
 // refusal is a request that cannot be served, with the text that the client gets.

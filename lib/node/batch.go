@@ -52,7 +52,7 @@ func (n *Node) readSubrequest(p *parameters, request gjson.Result, count int) ta
 		p.fail("Invalid batch request: subrequests must have method/params keys")
 	case slices.Contains(metaMethods, method):
 		p.fail("Invalid batch subrequest: subrequests may not contain meta-requests")
-	case !isTodayMethod(method):
+	case !n.isTodayMethod(method):
 		p.fail("Invalid batch subrequest: invalid method %s", strconv.Quote(method))
 	}
 	return n.readPart(p, method, params, count)
@@ -130,7 +130,7 @@ func (n *Node) readIfElse(p *parameters) task {
 	if !ok {
 		p.fail(`Invalid ifelse request: no valid "if" field`)
 	}
-	holds := readConditions(&parameters{fields: conditions}, p)
+	holds := n.readConditions(&parameters{fields: conditions}, p)
 	var branches [2]task
 	for i, name := range []string{"else", "then"} {
 		if p.has(name) {
@@ -141,7 +141,7 @@ func (n *Node) readIfElse(p *parameters) task {
 		p.fail(`Invalid ifelse request: at least one of "then"/"else" required`)
 	}
 	return func(ctx context.Context) (answer, error) {
-		result := ifElseAnswer{Height: n.members.View().Height, HardFork: todayHardFork, Version: todayVersion}
+		result := ifElseAnswer{Height: n.members.View().Height, HardFork: todayHardFork, Version: n.behaviour.Version}
 		serve := branches[0]
 		if result.Condition = holds(result.Height); result.Condition {
 			serve = branches[1]
@@ -163,7 +163,7 @@ func (n *Node) readBranch(p *parameters, name string) task {
 	switch {
 	case !ok:
 		p.fail("Invalid ifelse request: %s must have method/params keys", name)
-	case !isTodayMethod(method):
+	case !n.isTodayMethod(method):
 		p.fail("Invalid ifelse request method %q", name)
 	}
 	return n.readPart(p, method, params, 1)
@@ -171,8 +171,8 @@ func (n *Node) readBranch(p *parameters, name string) task {
 
 // readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of numbers, or
 // the first of them alone; what is left out is 0.
-func readConditions(conditions, p *parameters) func(height uint64) bool {
-	known := map[string][]int64{"hf": toInt64(todayHardFork[:]), "v": toInt64(todayVersion[:])}
+func (n *Node) readConditions(conditions, p *parameters) func(height uint64) bool {
+	known := map[string][]int64{"hf": toInt64(todayHardFork[:]), "v": toInt64(n.behaviour.Version[:])}
 	var holding []func(height uint64) bool
 	for _, name := range []string{"hf", "v", "height"} {
 		for i, suffix := range []string{"_at_least", "_before"} {

@@ -19,7 +19,7 @@ import (
 const ForwardPath = "/swarms/forward/v1"
 
 const (
-	// forwardTimeout is what the other members have for their answers (storage-2.8.md section 4.3).
+	// forwardTimeout is the Behaviour.MemberTimeout of all servers (storage-2.8.md section 4.3).
 	forwardTimeout = 5 * time.Second
 	// maxForwardAnswer bounds the answer of a member. It holds the hashes of all messages that a change was made to.
 	maxForwardAnswer = 8 << 20
@@ -43,6 +43,9 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if !view.Owns(account.pubKey) {
 		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
 	}
+	if err := n.behaviour.reserved(change); err != nil {
+		return answer{}, err
+	}
 	if err := change.check(now, todayWindow); err != nil {
 		return answer{}, err
 	}
@@ -57,6 +60,11 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	others := n.askMembers(ctx, view, body)
 	own, changed, err := change.carryOut(n, view, now.UnixMilli())
 	results := others()
+	if err != nil && n.behaviour.OwnFailures {
+		n.log.Error("carrying out a change", "error", err)
+		results[n.keys.Name()] = rpc.MemberResult{Failed: true, QueryFailure: true}
+		return jsonAnswer(n.behaviour.failedStatus(results), rpc.ChangeAnswer{Swarm: results, Clock: n.clock()})
+	}
 	if err == nil && anyFailed(results) {
 		err = n.replicateLater(changed)
 	}
@@ -128,6 +136,7 @@ func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result
 	switch {
 	case err != nil:
 		n.log.Debug("member does not answer", "peer", p.Name(), "error", err)
+		n.behaviour.giveUp(ctx)
 		return rpc.MemberResult{Failed: true, Timeout: true}
 	case status != rpc.StatusOK:
 		return rpc.MemberResult{Failed: true, Code: rpc.Status(status), Reason: string(text[:min(len(text), maxReason)])}
@@ -138,10 +147,11 @@ func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result
 }
 
 // serveForwarded carries out a change that a client has asked another member of this swarm for.
-func (n *Node) serveForwarded(_ *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
+func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
 	if !view.SharesSwarm(from) {
 		return answer{}, refusal{http.StatusForbidden, "Not a member of this swarm\n"}
 	}
+	n.pause(r.Context(), n.behaviour.arrivalDelay())
 	change, at, err := readForwarded(body)
 	if err != nil {
 		return answer{}, err
@@ -152,6 +162,9 @@ func (n *Node) serveForwarded(_ *http.Request, view *ring.View, from *ring.Peer,
 	}
 	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {
 		return answer{}, errTimestamp
+	}
+	if err := n.behaviour.reserved(change); err != nil {
+		return answer{}, err
 	}
 	if err := change.check(now, forwardWindow); err != nil {
 		return answer{}, err

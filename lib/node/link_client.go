@@ -28,18 +28,19 @@ const noLinkFor = 10 * time.Minute
 // links are this node's links to others, opened when they are needed and closed when nothing happens on them. They are safe
 // for concurrent use.
 type links struct {
-	config *tls.Config // without a server name
-	dial   DialFunc
-	tasks  sync.WaitGroup  // one per link
-	ctx    context.Context // of all links
-	end    context.CancelFunc
+	config  *tls.Config // without a server name
+	dial    DialFunc
+	timeout time.Duration   // for the handshake
+	tasks   sync.WaitGroup  // one per link
+	ctx     context.Context // of all links
+	end     context.CancelFunc
 
 	mu   sync.Mutex
 	open map[string]*link // by the node's name
 }
 
-func newLinks(identity tls.Certificate, dial DialFunc) *links {
-	l := &links{dial: dial, open: make(map[string]*link), config: &tls.Config{
+func newLinks(identity tls.Certificate, dial DialFunc, timeout time.Duration) *links {
+	l := &links{dial: dial, timeout: timeout, open: make(map[string]*link), config: &tls.Config{
 		Certificates:       []tls.Certificate{identity},
 		InsecureSkipVerify: true, // no authority knows nodes
 		VerifyConnection:   ring.VerifyPeer,
@@ -148,7 +149,7 @@ func (l *links) run(k *link, to *ring.Peer) {
 
 // connect shakes hands with a node. The error is errNoLink if it does not know links.
 func (l *links) connect(to *ring.Peer) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(l.ctx, hopTimeout)
+	ctx, cancel := context.WithTimeout(l.ctx, l.timeout)
 	defer cancel()
 	raw, err := l.dial(ctx, "tcp", to.HostPort)
 	if err != nil {

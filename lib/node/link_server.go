@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -20,20 +21,26 @@ import (
 // other side relays, of which most may wait for messages.
 const maxLinkRequests = maxRelays
 
-// linkConfig returns what a node that asks for a link has to show: its own certificate. Others are not asked for one.
-func linkConfig(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
-	mutual := config.Clone()
-	mutual.NextProtos = []string{linkProtocol}
-	mutual.ClientAuth = tls.RequireAnyClientCert
-	mutual.MinVersion = tls.VersionTLS13
-	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		for _, protocol := range hello.SupportedProtos {
-			if protocol == linkProtocol {
-				return mutual, nil
-			}
-		}
-		return nil, nil
+// serverTLS returns the configuration of a node's server. A node that calls it by its address, name, gets the identity
+// certificate, and has to show its own certificate if it asks for a link. All others are clients.
+func serverTLS(name string, identity tls.Certificate, clients *tls.Config) *tls.Config {
+	nodes := &tls.Config{Certificates: []tls.Certificate{identity}, MinVersion: tls.VersionTLS12}
+	linked := &tls.Config{
+		Certificates: nodes.Certificates, MinVersion: tls.VersionTLS13,
+		NextProtos: []string{linkProtocol}, ClientAuth: tls.RequireAnyClientCert,
 	}
+	// The configuration that chooses holds the ticket keys of all: it must be one that has tickets.
+	config := nodes.Clone()
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		switch {
+		case hello.ServerName != name:
+			return clients, nil
+		case slices.Contains(hello.SupportedProtos, linkProtocol):
+			return linked, nil
+		}
+		return nil, nil // config itself
+	}
+	return config
 }
 
 // linkServer is the side of a link that answers.

@@ -33,6 +33,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -79,15 +80,17 @@ type Config struct {
 	// Directory is where the node learns who the others are.
 	Directory ring.Directory
 
+	// Behaviour is what the node does where versions of the storage server differ; nil means Own.
+	Behaviour *Behaviour
 	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
-	// Generation is the only one whose clients the node serves; empty means both.
+	// Generation is the only one whose clients the node serves; empty means that of Behaviour.
 	Generation rpc.Generation
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Anybody can then read
 	// anybody's (encrypted) messages, as on the network of that time.
 	AllowUnsigned bool
 	// RateLimit is how many storage requests a second one client address may make, with bursts of twice as many;
-	// 0 means no limit. See DefaultRateLimit.
+	// 0 means the limit of Behaviour, which Own has none of. See DefaultRateLimit.
 	RateLimit int
 	// MaxStoreBytes is how much the database may hold; 0 means 3.5 GiB.
 	MaxStoreBytes int64
@@ -109,6 +112,12 @@ type Config struct {
 
 // withDefaults fills in what may be left out.
 func (c Config) withDefaults() Config {
+	if c.Behaviour == nil {
+		c.Behaviour = &Own
+	}
+	c.Generation = cmp.Or(c.Generation, c.Behaviour.Generation)
+	c.AllowUnsigned = c.AllowUnsigned || c.Behaviour.AllowUnsigned
+	c.RateLimit = cmp.Or(c.RateLimit, c.Behaviour.RateLimit)
 	if c.MaxStoreBytes == 0 {
 		c.MaxStoreBytes = store.DefaultMaxBytes
 	}
@@ -119,7 +128,7 @@ func (c Config) withDefaults() Config {
 		c.Wrap = func(handler http.Handler) http.Handler { return handler }
 	}
 	if c.DialContext == nil {
-		c.DialContext = (&net.Dialer{Timeout: hopTimeout}).DialContext
+		c.DialContext = (&net.Dialer{Timeout: c.Behaviour.HopTimeout}).DialContext
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -139,6 +148,7 @@ type Node struct {
 	log           *slog.Logger
 	now           func() time.Time
 	random        io.Reader
+	behaviour     *Behaviour
 	allowUnsigned bool
 	generation    rpc.Generation // empty for both
 	words         *words
@@ -190,7 +200,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	clients, err := ring.LoadCertificate(config.DataDir, config.Rand, config.Now())
+	clients, err := ring.LoadCertificate(config.DataDir, config.Behaviour.TLS.Certificate, config.Rand, config.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -206,8 +216,8 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, messages.Close())
 	}
-	n.links = newLinks(identity, config.DialContext)
-	n.server = newServer(config.Wrap(n), n.serveLink, ring.ChooseCertificate(keys.Address(), identity, clients), n.log)
+	n.links = newLinks(identity, config.DialContext, n.behaviour.HopTimeout)
+	n.server = n.behaviour.newServer(config.Wrap(n), n.serveLink, serverTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients)), n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
 	if err := n.members.Refresh(ctx); err != nil {
@@ -231,15 +241,16 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		log:           config.Logger.With("node", keys.Name()[:8]),
 		now:           config.Now,
 		random:        config.Rand,
+		behaviour:     config.Behaviour,
 		allowUnsigned: config.AllowUnsigned,
 		generation:    config.Generation,
-		words:         wordsOf(config.Generation),
+		words:         wordsOf(config.Generation, config.Behaviour.Version),
 		store:         messages,
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
 		fullLog:       rate.Sometimes{First: 1, Interval: fullLogInterval},
-		patience:      forwardTimeout,
+		patience:      config.Behaviour.MemberTimeout,
 		closing:       make(chan struct{}),
 		done:          make(chan struct{}),
 	}
@@ -258,6 +269,10 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	n.caller = &peerhttp.Caller{Client: peerhttp.NewClient(find, config.DialContext), Keys: keys, Now: n.now}
 	n.replication = replication.New(replication.Config{
 		Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
+		Arrived: func(ctx context.Context, records []store.Record) {
+			n.pause(ctx, n.behaviour.arrivalDelay())
+			n.behaviour.shuffle(records)
+		},
 	})
 	n.listeners = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// hopTimeout is how long the next hop has for its answer (storage-2.0.md section 7.4).
+	// hopTimeout is Own's Behaviour.HopTimeout, and that of 2.0.7 (storage-2.0.md section 7.4).
 	hopTimeout = 10 * time.Second
 	// maxRelays bounds the requests on their way through this node, of which most may wait for messages.
 	maxRelays = 2048
@@ -51,7 +51,7 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		n.write(w, bareAnswer(rpc.StatusBadRequest, textTooManyHops))
 		return
 	}
-	layer, err := onion.Open(version, n.keys.X25519, body)
+	layer, err := n.behaviour.openLayer(version, n.keys.X25519, body)
 	switch {
 	case errors.Is(err, onion.ErrCiphertext):
 		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextCiphertext))
@@ -109,7 +109,7 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 
 // relayOverLink is forward over a link. It returns false if the request has to go by HTTP.
 func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *ring.Peer, version onion.Version, hops int, body []byte) bool {
-	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), n.behaviour.HopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
@@ -123,6 +123,7 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *ring.
 		return false
 	case err != nil || result.code == 0:
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
+		n.behaviour.giveUp(ctx)
 		n.write(w, onionTimeout)
 	default:
 		n.write(w, bareAnswer(relayedStatus(int(result.code)), string(result.body)))
@@ -132,7 +133,7 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *ring.
 
 // forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is late.
 func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, path string, header http.Header, body []byte, late answer) {
-	ctx, cancel := context.WithTimeout(r.Context(), hopTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), n.behaviour.HopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
 	if !n.relays.acquire(ctx) {
@@ -151,6 +152,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, 
 	response, err := n.caller.Client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
+		n.behaviour.giveUp(ctx)
 		n.write(w, late)
 		return
 	}
@@ -164,7 +166,7 @@ func (n *Node) passOn(w http.ResponseWriter, response *http.Response) {
 		n.write(w, bareAnswer(http.StatusInternalServerError, "answer of the next hop is too large"))
 		return
 	}
-	writeHead(w, n.now(), relayedStatus(response.StatusCode), typeNone, response.ContentLength)
+	n.writeHead(w, relayedStatus(response.StatusCode), typeNone, response.ContentLength)
 	copied, err := io.Copy(w, io.LimitReader(response.Body, maxRelayedAnswer+1))
 	if err != nil || copied > maxRelayedAnswer {
 		panic(http.ErrAbortHandler)

@@ -146,7 +146,7 @@ func silentLinks(t *testing.T) *links {
 	l := newLinks(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
-	})
+	}, hopTimeout)
 	t.Cleanup(l.close)
 	return l
 }

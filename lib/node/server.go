@@ -1,12 +1,14 @@
 package node
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -35,24 +37,21 @@ const (
 type linkService func(server *http.Server, conn *tls.Conn, handler http.Handler)
 
 // newServer makes the HTTP server around handler. HTTP/2 is off, as no storage server speaks it.
-func newServer(handler http.Handler, serveLink linkService, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), log *slog.Logger) *http.Server {
+func (b *Behaviour) newServer(handler http.Handler, serveLink linkService, config *tls.Config, log *slog.Logger) *http.Server {
 	server := &http.Server{
-		Handler: handler,
-		TLSConfig: &tls.Config{
-			GetCertificate: certificate,
-			MinVersion:     tls.VersionTLS12,
-		},
+		Handler:           handler,
+		TLSConfig:         config,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       b.IdleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){linkProtocol: serveLink},
 	}
-	server.TLSConfig.GetConfigForClient = linkConfig(server.TLSConfig)
 	server.Protocols.SetHTTP1(true)
+	server.SetKeepAlivesEnabled(!b.OneRequest)
 	closeUnusedOnShutdown(server)
 	return server
 }
@@ -101,7 +100,26 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (n *Node) write(w http.ResponseWriter, a answer) { a.write(w, n.now()) }
+// write sends an answer.
+func (n *Node) write(w http.ResponseWriter, a answer) {
+	n.writeHead(w, a.status, a.contentType, int64(len(a.body)))
+	w.Write(a.body) // an error here is the client's to notice
+}
+
+// writeHead sends everything but the body, whose length may be -1 for unknown. Date is the node's clock, by which
+// clients learn how far theirs is off.
+func (n *Node) writeHead(w http.ResponseWriter, status int, contentType string, length int64) {
+	header := w.Header()
+	header["Content-Type"] = nil // or else net/http would guess one
+	if contentType != typeNone {
+		header["Content-Type"] = []string{contentType}
+	}
+	if length >= 0 {
+		header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
+	n.behaviour.SetHeader(header, n.now())
+	w.WriteHeader(status)
+}
 
 // pingHeader tells who answers a ping: the node's key in base64 (storage-2.8.md section 1.2).
 const pingHeader = "X-Oxen-Snode-Pubkey"
@@ -153,17 +171,20 @@ func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
 	n.withBody(w, r, func(body []byte) {
 		result := n.storageRPC(r.Context(), body)
 		if r.Header.Get(longPollHeader) != "" {
-			n.pause(r, longPollDelay)
+			n.pause(r.Context(), longPollDelay)
 		}
 		n.write(w, result)
 	})
 }
 
 // pause waits, but not for a client that has gone or while the node is closing.
-func (n *Node) pause(r *http.Request, delay time.Duration) {
+func (n *Node) pause(ctx context.Context, delay time.Duration) {
+	if delay == 0 {
+		return
+	}
 	select {
 	case <-time.After(delay):
-	case <-r.Context().Done():
+	case <-ctx.Done():
 	case <-n.closing:
 	}
 }
@@ -176,7 +197,7 @@ func (n *Node) withBody(w http.ResponseWriter, r *http.Request, serve func(body 
 	switch {
 	case err == nil:
 		serve(body)
-	case errors.Is(err, errBodyTooLarge):
+	case errors.Is(err, errBodyTooLarge) && !n.behaviour.HangUpOnLarge:
 		n.write(w, tooLarge)
 	default:
 		panic(http.ErrAbortHandler)

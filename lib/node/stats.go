@@ -50,7 +50,7 @@ func methodLabel(method string) string {
 	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm, rpc.MethodListen, rpc.MethodDeliver:
 		return method
 	}
-	if slices.Contains(todayMethods, method) {
+	if slices.Contains(todayMethods, method) || method == rpc.MethodActiveNodes {
 		return method
 	}
 	return "other"

@@ -130,6 +130,9 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 }
 
 func (n *Node) call(ctx context.Context, method string, params fields) (answer, error) {
+	if waits(method) && !n.behaviour.Listens {
+		return answer{}, refuse(rpc.StatusBadRequest, "%s%s", rpc.TextNoMethod, method)
+	}
 	if n.servesToday(method, params) {
 		return n.callToday(ctx, method, params)
 	}

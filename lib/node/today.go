@@ -31,9 +31,10 @@ var todayMethods = []string{
 // commonMethods are those that both generations know.
 var commonMethods = []string{rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm}
 
-// isTodayMethod reports whether today's nodes know a method.
-func isTodayMethod(method string) bool {
-	return slices.Contains(commonMethods, method) || slices.Contains(todayMethods, method)
+// isTodayMethod reports whether the node knows a method of storage RPC 2.8.
+func (n *Node) isTodayMethod(method string) bool {
+	return slices.Contains(commonMethods, method) || slices.Contains(todayMethods, method) ||
+		method == rpc.MethodActiveNodes && n.behaviour.ActiveNodes
 }
 
 // servesToday reports whether a request is for those who serve today's clients.
@@ -60,11 +61,8 @@ func isToday(method string, params fields) bool {
 	return params["timestamp"].Type == gjson.Number || params["ttl"].Type == gjson.Number
 }
 
-// What this node says to be: storage server 2.8.0, on a network of its time (storage-2.8.md section 1).
-var (
-	todayVersion  = [3]int{2, 8, 0}
-	todayHardFork = [2]int{19, 4}
-)
+// todayHardFork is that of a network of 2.8.0's time (storage-2.8.md section 1).
+var todayHardFork = [2]int{19, 4}
 
 // Bounds of the clock (storage-2.8.md section 3.1). What another member forwards has been under way for a while.
 const (
@@ -88,9 +86,14 @@ func (n *Node) callToday(ctx context.Context, method string, params fields) (ans
 
 // readToday reads a request that comes together with others, count in all, and shares with them what an answer may hold.
 func (n *Node) readToday(method string, params fields, count int) (task, error) {
+	if !n.isTodayMethod(method) {
+		return nil, refuse(rpc.StatusBadRequest, "no method %s", method)
+	}
 	p := &parameters{fields: params}
 	var serve task
 	switch method {
+	case rpc.MethodActiveNodes:
+		serve = n.serveActiveNodes
 	case rpc.MethodInfo:
 		serve = n.serveInfo
 	case rpc.MethodSwarm, rpc.MethodGetSwarm:
@@ -108,18 +111,15 @@ func (n *Node) readToday(method string, params fields, count int) (task, error) 
 	case rpc.MethodRevoke, rpc.MethodUnrevoke:
 		p.fail("this node does not support subaccounts")
 	default:
-		if change := readChange(method, p); change != nil {
-			serve = func(ctx context.Context) (answer, error) { return n.serveChange(ctx, method, params, change) }
-		} else {
-			return nil, refuse(rpc.StatusBadRequest, "no method %s", method)
-		}
+		change := readChange(method, p)
+		serve = func(ctx context.Context) (answer, error) { return n.serveChange(ctx, method, params, change) }
 	}
 	return serve, p.err
 }
 
 func (n *Node) serveInfo(context.Context) (answer, error) {
 	clock := n.clock()
-	return jsonAnswer(rpc.StatusOK, rpc.InfoAnswer{Version: todayVersion, Timestamp: clock.T, Clock: clock})
+	return jsonAnswer(rpc.StatusOK, rpc.InfoAnswer{Version: n.behaviour.Version, Timestamp: clock.T, Clock: clock})
 }
 
 func (n *Node) readGetSwarm(p *parameters) task {
@@ -135,6 +135,9 @@ func (n *Node) todaySwarm(status int, view *ring.View, pubKey string) (answer, e
 	id, _ := view.SwarmIDOf(pubKey) // of an empty network: no members
 	for _, p := range view.Swarms[id] {
 		members = append(members, memberOf(p))
+	}
+	if n.behaviour.ActiveNodes {
+		members = append(members, homeless(view, id)...)
 	}
 	return jsonAnswer(status, rpc.GetSwarmAnswer{Snodes: members, Swarm: id.String(), Clock: n.clock()})
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -32,12 +33,14 @@ type words struct {
 	elsewhere    func(r *http.Request) answer // another path or HTTP method
 }
 
-// wordsOf chooses the words. A node that serves both generations speaks as in 2020.
-func wordsOf(generation rpc.Generation) *words {
-	if generation == rpc.GenerationToday {
-		return &wordsOfToday
+// wordsOf chooses the words of a node that says to be of a version. A node that serves both generations speaks as in 2020.
+func wordsOf(generation rpc.Generation, version [3]int) *words {
+	if generation != rpc.GenerationToday {
+		return &wordsOf2020
 	}
-	return &wordsOf2020
+	chosen := wordsOfToday
+	chosen.stats.body = fmt.Appendf(nil, `{"version":"%d.%d.%d"}`, version[0], version[1], version[2])
+	return &chosen
 }
 
 // textBusy is today's (storage-2.8.md section 12), and so is tooLarge (storage-2.8.md section 6.3): a 2020 server has
@@ -72,7 +75,7 @@ var wordsOfToday = words{
 	unreadable: [...]string{
 		notJSON: "invalid json", noMethod: "invalid json: no `method` field", noParams: "invalid json: no `params` field",
 	},
-	stats:        answer{rpc.StatusOK, typeJSON, []byte(`{"version":"2.8.0"}`)},
+	stats:        answer{rpc.StatusOK, typeJSON, nil}, // with the version in it
 	notReady:     textAnswer(rpc.StatusNotReady, "Service node is not ready: not in any swarm\n"),
 	manyRequests: textAnswer(rpc.StatusTooManyRequests, "Too Many Requests\n"),
 	longPoll:     &longPollGone,

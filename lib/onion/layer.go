@@ -60,6 +60,7 @@ type Layer struct {
 	// Hops is how many nodes the request says to have passed before it came to this one, at most one more than MaxRelays.
 	Hops int
 
+	next     Cipher // of the layer in Body
 	response cipher.AEAD
 	embed    bool // the answer's body shall be JSON within JSON, not its text
 	raw      bool // the answer shall be the sealed bytes, not their base64
@@ -69,6 +70,22 @@ type Layer struct {
 // cause, or ErrVersion. A low-order or undecodable ephemeral key is ErrCiphertext, as at the 2020 server. A layer
 // that opens is never an error: what it asks for, if anything, is its Step.
 func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
+	return openLayer(version, node, body, func(Cipher) error { return nil })
+}
+
+// OpenAuthenticated is Open at a node that knows no [AESCBC], as storage servers after 2.8.0: a body that is sealed in it
+// is ErrOuter with ErrCipher, a layer whose next one is sealed in it is Malformed.
+func OpenAuthenticated(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
+	return openLayer(version, node, body, func(kind Cipher) error {
+		if kind == AESCBC {
+			return ErrCipher
+		}
+		return nil
+	})
+}
+
+// openLayer is Open with the ciphers that knows returns no error for.
+func openLayer(version Version, node x25519.KeyPair, body []byte, knows func(Cipher) error) (*Layer, error) {
 	format, err := version.format()
 	if err != nil {
 		return nil, err
@@ -76,6 +93,9 @@ func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 	outer, err := format.parseBody(body)
 	if err != nil {
 		return nil, err
+	}
+	if err := knows(outer.cipher); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOuter, err)
 	}
 	public, err := parseKey(outer.ephemeral)
 	if err != nil {
@@ -90,7 +110,7 @@ func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
 	layer, err := format.parseLayer(plaintext)
-	if err != nil {
+	if err != nil || knows(layer.next) != nil {
 		layer = Layer{Step: Malformed}
 	}
 	layer.response, layer.Hops = aead, outer.hops

@@ -106,7 +106,7 @@ func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	if kind != AESGCM {
 		body = fmt.Appendf(body, `,"enc_type":"%s"`, kind)
 	}
-	return Layer{Step: Relay, Destination: destination, Body: append(body, '}')}, nil
+	return Layer{Step: Relay, Destination: destination, Body: append(body, '}'), next: kind}, nil
 }
 
 // withLength returns length || content, with room for the JSON that follows.

@@ -68,12 +68,14 @@ const (
 	CodePassphraseRequired Code = "passphrase_required"
 	CodeCorruptKeystore    Code = "corrupt_keystore"
 	CodeDecryptionFailed   Code = "decryption_failed"
+	CodeNewerProtocol      Code = "newer_protocol"
 	CodeUnknownPrekey      Code = "unknown_prekey"
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
+	CodeNoTime             Code = "no_time"
 	CodeLocked             Code = "locked"
 	CodeInterrupted        Code = "interrupted"
 	CodeTerminated         Code = "terminated"
@@ -108,7 +110,7 @@ var Codes = []CodeInfo{
 	{CodeBadConfig, ExitUsage, false, "the config file cannot be used", "mend it; 'sessiontool config path' tells where it is"},
 	{CodeBadNodeFolder, ExitUsage, false, "a file in the folder of a node or a devnet is damaged or open to others", "mend what the message names, or use another folder"},
 	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
-	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID'"},
+	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
 	{CodeAlreadyFriends, ExitUsage, false, "the other side is a friend already", "just send; use --again if the friend has lost its session"},
 	{CodePartial, ExitPartial, false, "some items failed; each one's record says why", "look at the error records on stdout"},
 	{CodeNoNetwork, ExitNotFound, false, "no network is named and no devnet is running", "start one with 'sessiontool devnet up --detach', or use --network"},
@@ -136,12 +138,14 @@ var Codes = []CodeInfo{
 	{CodePassphraseRequired, ExitAuth, false, "the keystore is locked with a passphrase", "use --passphrase-file, --passphrase-fd or --passphrase-command"},
 	{CodeCorruptKeystore, ExitAuth, false, "the keystore's content was changed or damaged", "restore it from a backup"},
 	{CodeDecryptionFailed, ExitAuth, false, "a message cannot be decrypted or was tampered with", "ask the sender to send it again"},
+	{CodeNewerProtocol, ExitAuth, false, "a message is in a newer protocol than this version reads", "poll with a newer version, which reads it as long as the network keeps it"},
 	{CodeUnknownPrekey, ExitAuth, false, "a message starts a session with a prekey that this account does not have", "ask the sender for a new friend request"},
 	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
 	{CodeNoSession, ExitAuth, false, "a message belongs to no session of this account", "ask the sender for a new friend request"},
 	{CodeSafetyNumber, ExitAuth, false, "the safety number is not the one with that contact", "compare the Session IDs; one of the two has a wrong one"},
 	{CodeTimeout, ExitTimeout, true, "the time allowed by --timeout is over", "try again, or allow more time"},
-	{CodeClockSkew, ExitClock, false, "the network refuses this machine's clock", "set the clock"},
+	{CodeClockSkew, ExitClock, false, "the network refuses this machine's clock", "set the clock: offset_ms is what it lacks"},
+	{CodeNoTime, ExitClock, false, "no node and no seed gives the network's time", "check this machine's clock by hand, and set it if it is wrong"},
 	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},
 	{CodeInterrupted, ExitInterrupt, true, "stopped by SIGINT", ""},
 	{CodeTerminated, ExitTerminated, true, "stopped by SIGTERM", ""},

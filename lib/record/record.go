@@ -16,6 +16,14 @@ const (
 	TypeReceipt       = "receipt"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
+	TypeSessionReset  = "session_reset"
+	TypeReaction      = "reaction"
+	TypeTyping        = "typing"
+	TypeExtraction    = "extraction"
+	TypePhoneCall     = "phone_call"
+	TypeTimerChange   = "timer_change"
+	TypeUnsend        = "unsend"
+	TypeUnknown       = "unknown"
 	TypeHeartbeat     = "heartbeat"
 	TypeControl       = "control"
 	TypeChange        = "change"
@@ -130,6 +138,8 @@ type NodeResult struct {
 // Receipt says what became of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
 // Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's acknowledgement.
 // On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody wanted that.
+// ClockOffsetMS is by how much the network's clock is ahead of this machine's, and so by how much the time of the message
+// was corrected.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`
@@ -145,16 +155,21 @@ type Receipt struct {
 	Nodes       []NodeResult `json:"nodes"`
 	Resumed     bool         `json:"resumed,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
+
+	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
 }
 
 // Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
 // that came with it, which stay where they are; Notice says so. DisappearAfterMS and DisappearFrom (FromRead or FromSent)
 // are when its sender wants it gone; it stays. Of one that its sender has taken back, Unsent, there is no text any more.
+// Direction is in, or out for a copy of what another device of the account sent to To.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
 	Account     string `json:"account"`
 	From        string `json:"from"`
+	To          string `json:"to"`
+	Direction   string `json:"direction"`
 	DisplayName string `json:"display_name"`
 	Text        string `json:"text"`
 	TimestampMS int64  `json:"timestamp_ms"`
@@ -163,6 +178,9 @@ type Message struct {
 	MessageHash string `json:"message_hash"`
 	Attachments int    `json:"attachments,omitempty"`
 	Notice      string `json:"notice,omitempty"`
+
+	Quote    *Quote    `json:"quote,omitempty"`
+	Previews []Preview `json:"previews"`
 
 	DisappearAfterMS int64  `json:"disappear_after_ms,omitempty"`
 	DisappearFrom    string `json:"disappear_from,omitempty"`
@@ -181,6 +199,86 @@ type Delivery struct {
 	ReceivedAt   string   `json:"received_at"`
 	Duplicate    bool     `json:"duplicate,omitempty"`
 }
+
+// Quote is the earlier message that a text answers, as its sender repeats it.
+type Quote struct {
+	TimestampMS uint64 `json:"timestamp_ms"`
+	Author      string `json:"author"`
+	Text        string `json:"text"`
+}
+
+// Preview is what the sender of a text saw behind a link in it.
+type Preview struct {
+	URL   string `json:"url"`
+	Title string `json:"title"`
+}
+
+// Notice is what is common to the records of things that arrive and are no texts. Direction is in, or out for what
+// another device of the account sent.
+type Notice struct {
+	Type        string `json:"type"`
+	ID          string `json:"id"`
+	Account     string `json:"account"`
+	From        string `json:"from"`
+	To          string `json:"to"`
+	Direction   string `json:"direction"`
+	DisplayName string `json:"display_name"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	ReceivedAt  string `json:"received_at"`
+	Route       string `json:"route"`
+	MessageHash string `json:"message_hash"`
+	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// SessionReset reports that the other side has begun a new session. Texts go on in both directions.
+type SessionReset struct{ Notice }
+
+// Reaction adds Emoji to the message that AboutAuthor sent at AboutTimestampMS, or removes it: Action is react or remove.
+type Reaction struct {
+	Notice
+	Emoji            string `json:"emoji"`
+	Action           string `json:"action"`
+	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
+	AboutAuthor      string `json:"about_author"`
+}
+
+// Typing reports that the other side types, or no more: Action is started or stopped.
+type Typing struct {
+	Notice
+	Action string `json:"action"`
+}
+
+// Extraction reports that the other side took a screenshot or saved a file: Kind is screenshot or media_saved.
+// AboutTimestampMS is the time of the file's message, 0 if that is not known.
+type Extraction struct {
+	Notice
+	Kind             string `json:"kind"`
+	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
+}
+
+// PhoneCall is one step of a telephone call, which this program does not answer. CallID is the same in all of them.
+type PhoneCall struct {
+	Notice
+	Kind   string `json:"kind"`
+	CallID string `json:"call_id"`
+}
+
+// TimerChange reports after which time the other side wants messages to disappear from now on, 0 for never.
+type TimerChange struct {
+	Notice
+	DisappearAfterMS int64  `json:"disappear_after_ms"`
+	DisappearFrom    string `json:"disappear_from"`
+}
+
+// Unsend reports that the other side has taken back the message that it sent at AboutTimestampMS.
+type Unsend struct {
+	Notice
+	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
+	AboutAuthor      string `json:"about_author"`
+}
+
+// Unknown is a message that says something that this version does not know. A newer one reads it when it polls.
+type Unknown struct{ Notice }
 
 // Control is a message without anything to show, such as an online status. Only envelope open prints it.
 type Control struct {
@@ -373,6 +471,7 @@ type Network struct {
 	Up           *bool             `json:"up,omitempty"`
 	MetricsURL   string            `json:"metrics_url,omitempty"`
 	Generation   string            `json:"generation,omitempty"`
+	Like         string            `json:"like,omitempty"`
 	Pins         map[string]string `json:"pins,omitempty"`
 	OnionCipher  string            `json:"onion_cipher,omitempty"`
 }
@@ -481,6 +580,7 @@ type Error struct {
 	From        string `json:"from,omitempty"`
 	To          string `json:"to,omitempty"`
 	Ref         string `json:"ref,omitempty"`
+	OffsetMS    int64  `json:"offset_ms,omitempty"`
 }
 
 // Time formats t as records carry it: RFC 3339 in UTC with milliseconds.

@@ -31,7 +31,7 @@ type Check struct {
 }
 
 // Clock compares this machine's clock with the network's. Offset is what the network is ahead; it is known to a second,
-// and below two seconds counts as none.
+// and below two seconds counts as none. Source is nodes or seeds: whose Voices have decided.
 type Clock struct {
 	Type      string `json:"type"`
 	OK        bool   `json:"ok"`
@@ -39,6 +39,17 @@ type Clock struct {
 	LimitMS   int64  `json:"limit_ms"`
 	MachineAt string `json:"machine_at"`
 	NetworkAt string `json:"network_at"`
+
+	Source string  `json:"source"`
+	Voices []Voice `json:"voices"`
+}
+
+// Voice is the time of one node or seed.
+type Voice struct {
+	Source   string `json:"source"`
+	Name     string `json:"name"`
+	How      string `json:"how"`
+	OffsetMS int64  `json:"offset_ms"`
 }
 
 // ErrorCode is a row of the table of codes.

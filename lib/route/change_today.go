@@ -129,7 +129,10 @@ func (r *Router) judgeChange(ctx context.Context, answer network.Answer, members
 		members.prefer(r.network.Shuffle(right))
 		return errNotMember
 	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
-		return ErrClock
+		if err := r.learnClock(ctx); err != nil {
+			return err
+		}
+		return r.refusesClock()
 	case rpc.StatusBadRequest, rpc.StatusUnauthorized:
 		return fmt.Errorf("%w: status %d: %.200q", ErrRefused, answer.Status, answer.Body)
 	}

@@ -113,10 +113,7 @@ func (c *swarmCheck) each(ask func(member *memberCheck)) {
 // read asks every member that is there for all it holds.
 func (c *swarmCheck) read(ctx context.Context) {
 	round := &retrieveRound{router: c.router, generation: c.generation, group: c.router.network.Group()}
-	round.syncClock = sync.OnceValue(func() error {
-		_, err := c.router.network.SyncClock(ctx)
-		return err
-	})
+	round.syncClock = sync.OnceValue(func() error { return c.router.learnClock(ctx) })
 	c.each(func(member *memberCheck) {
 		if member.version != "" {
 			member.held, member.err = round.holdings(ctx, member.node)

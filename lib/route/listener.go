@@ -50,7 +50,7 @@ func (l *listener) register(ctx context.Context) error {
 	if !errors.Is(err, ErrClock) {
 		return err
 	}
-	if _, err := l.router.network.SyncClock(ctx); err != nil {
+	if err := l.router.learnClock(ctx); err != nil {
 		return err
 	}
 	l.asked = 0
@@ -128,7 +128,7 @@ func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rp
 func (l *listener) refusal(ctx context.Context, answer network.Answer) error {
 	switch answer.Status {
 	case rpc.StatusBadTimestamp:
-		return fmt.Errorf("%w: %w", errNodeFailed, ErrClock)
+		return fmt.Errorf("%w: %w", errNodeFailed, l.router.refusesClock())
 	case rpc.StatusWrongSwarm:
 		_, err := l.router.network.AdoptSwarm(ctx, l.router.account.ID(), answer.Body)
 		return errors.Join(fmt.Errorf("%w: %w", errNodeFailed, errNotMember), err)

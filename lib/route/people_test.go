@@ -57,6 +57,14 @@ func newPersonIn(t testing.TB, name string, config network.Config, options Optio
 	return p
 }
 
+// stamp is the time that the person's network has.
+func (p *person) stamp() time.Time {
+	if p == nil {
+		return time.Now()
+	}
+	return p.network.Now()
+}
+
 // environment is that of a process which, like all others of a test but one that is called crashed, lives.
 func environment(owner string) account.Environment {
 	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner, Look: func(owner string) presence.State {

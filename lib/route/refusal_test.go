@@ -2,17 +2,15 @@ package route
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/puppet"
-	"sessiontool/lib/record"
+	"sessiontool/lib/network"
 	"sessiontool/lib/rpc"
 )
 
@@ -119,29 +117,38 @@ func TestNodeSendsAway(t *testing.T) {
 	}
 }
 
-// A clock that is minutes off is corrected by the time that the seed tells.
+// A clock that is off is corrected by the time of the nodes, whether or not a seed gives one, and the message that was
+// sealed with the wrong time is sealed anew. Where there is no time at all it stays as it is.
 func TestClockIsOff(t *testing.T) {
 	net := startDevnet(t, 8, 4)
-	for _, off := range []time.Duration{5 * time.Minute, -5 * time.Minute} {
-		var told atomic.Bool
-		config := configOf(t, seedWithout(t, net.SeedURL(), told.Load))
+	for _, off := range []time.Duration{time.Hour, -time.Hour, 10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour} {
+		config := configOf(t, seedWithout(t, net.SeedURL(), func() bool { return false }))
 		config.Now = func() time.Time { return time.Now().Add(off) }
-		alice := newPersonWith(t, "alice", config, Options{})
+		env := environment("alice")
+		env.Now = config.Now
+		var alice *person
+		env.Stamp = func() time.Time { return alice.stamp() }
+		alice = newPersonIn(t, "alice", config, Options{}, env)
 		bob := newPerson(t, "bob", net.SeedURL())
 
-		receipt, err := alice.Router.Send(t.Context(), alice.drafted(bob.ID(), "no time"))
-		wantError(t, fmt.Sprintf("off by %s, nobody tells", off), err, ErrClock)
-		if receipt.OK || !slices.ContainsFunc(receipt.Nodes, func(n record.NodeResult) bool { return n.Status == rpc.StatusBadTimestamp }) {
-			t.Errorf("off by %s, nobody tells: %+v", off, receipt)
+		draft := account.Draft{To: bob.ID(), Text: "in time"}
+		out, err := alice.RequestFriend(t.Context(), draft, false)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, err := alice.tryPoll(); !errors.Is(err, ErrClock) || !errors.Is(err, ErrNotRetrieved) {
-			t.Errorf("off by %s, nobody tells: poll fails with %v", off, err)
-		}
-
-		told.Store(true)
-		receipt, err = alice.Router.Send(t.Context(), alice.drafted(bob.ID(), "in time"))
+		out, receipt, err := alice.SendDraft(t.Context(), out, draft)
 		if err != nil || receipt.Stored != 3 {
-			t.Errorf("off by %s: %+v, %v", off, receipt, err)
+			t.Fatalf("off by %s: %+v, %v", off, receipt, err)
+		}
+		if left := time.Duration(receipt.ClockOffsetMS)*time.Millisecond + off; off != -time.Hour && left.Abs() > 5*time.Second {
+			t.Errorf("off by %s: the receipt says %d ms", off, receipt.ClockOffsetMS)
+		}
+		late := time.Since(time.UnixMilli(receipt.TimestampMS)).Abs()
+		if off != -time.Hour && late > 30*time.Second { // an hour ago is a time that nodes accept
+			t.Errorf("off by %s: the message is dated %s wrong", off, late)
+		}
+		if len(alice.waiting()) != 0 || out.TimestampMS != receipt.TimestampMS {
+			t.Errorf("off by %s: sent %+v, and %d wait", off, out, len(alice.waiting()))
 		}
 		bob.gets("in time")
 		bob.sent(bob.Accept(t.Context(), alice.ID().String()))
@@ -226,4 +233,22 @@ func TestSwarmIsLookedUpAgain(t *testing.T) {
 	if err != nil || receipt.Stored != 3 {
 		t.Errorf("%+v, %v", receipt, err)
 	}
+}
+
+// Where the network gives no time, a refusal says so, this machine's clock stays what it was, and the message waits.
+func TestNoTime(t *testing.T) {
+	net := puppets(t, 5)
+	net.Tell(nil)
+	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
+	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
+	_, receipt, err := alice.SendDraft(t.Context(), alice.drafted(bob.ID(), "hello"), account.Draft{To: bob.ID(), Text: "hello"})
+	wantError(t, "no time", err, ErrClock)
+	wantError(t, "no time", err, network.ErrNoTime)
+	if receipt.OK || alice.network.Offset() != 0 || len(alice.waiting()) != 1 {
+		t.Errorf("%+v, off by %s", receipt, alice.network.Offset())
+	}
+	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
+	_, err = alice.tryPoll()
+	wantError(t, "poll", err, ErrClock)
+	wantError(t, "poll", err, ErrNotRetrieved)
 }

@@ -23,6 +23,7 @@ type StoreRequest struct {
 	Nonce      string // base64 of 8 bytes
 	Difficulty int64  // that Nonce was made for
 	Solved     func(StoreRequest) error
+	reseal     bool // rather fail with errWrongTime than store what was sealed by a clock that the network refuses
 }
 
 // Message returns what proof of work is done for.

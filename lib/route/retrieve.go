@@ -40,10 +40,7 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle f
 		router: r, generation: generation, options: options, group: r.network.Group(), members: newMembers(r.network.Shuffle(swarm)),
 		pages: make(chan page),
 	}
-	round.syncClock = sync.OnceValue(func() error {
-		_, err := r.network.SyncClock(ctx)
-		return err
-	})
+	round.syncClock = sync.OnceValue(func() error { return r.learnClock(ctx) })
 	if err := round.run(ctx, handle); err != nil || round.answered {
 		return err
 	}
@@ -179,7 +176,7 @@ func (round *retrieveRound) sendInTime(ctx context.Context, node network.Node, l
 	answer, err := round.send(ctx, node, last)
 	if err == nil && (answer.Status == rpc.StatusBadTimestamp || answer.Status == rpc.StatusTooEarly) {
 		if err := round.syncClock(); err != nil {
-			return network.Answer{}, fmt.Errorf("%w: %w", ErrClock, err)
+			return network.Answer{}, err
 		}
 		answer, err = round.send(ctx, node, last)
 	}
@@ -203,7 +200,7 @@ func (round *retrieveRound) ask(ctx context.Context, node network.Node, last str
 		round.members.prefer(round.router.network.Shuffle(right))
 		return nil, false, errNotMember
 	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
-		return nil, false, ErrClock
+		return nil, false, round.router.refusesClock()
 	}
 	return nil, false, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
 }

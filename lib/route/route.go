@@ -91,6 +91,30 @@ func (r *Router) Generation(ctx context.Context) (rpc.Generation, error) {
 // network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient goes first. Other
 // errors are those of Store, and ErrNotDelivered.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
+	return r.send(ctx, out, false)
+}
+
+// SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is sealed
+// anew with the time that the network has said. It returns what it has sent in the end.
+func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, record.Receipt, error) {
+	receipt, err := r.send(ctx, out, out.Fresh)
+	if !errors.Is(err, errWrongTime) {
+		return out, receipt, err
+	}
+	if draft.Network, err = r.network.Generation(ctx); err != nil {
+		return out, receipt, err
+	}
+	anew, err := r.account.Reseal(ctx, out, draft)
+	if err != nil {
+		return out, receipt, err
+	}
+	receipt, err = r.send(ctx, anew, false)
+	return anew, receipt, err
+}
+
+// send is Send, but with reseal set it fails with errWrongTime instead of storing what was sealed by a clock that the
+// network refuses.
+func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -101,7 +125,8 @@ func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt
 			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
-	receipt, err := r.carry(ctx, out)
+	receipt, err := r.carry(ctx, out, reseal)
+	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
 	ctx = context.WithoutCancel(ctx)
@@ -110,13 +135,15 @@ func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt
 		return receipt, ignoreGone(r.account.SaveReceipt(ctx, out.Seq, receipt))
 	case errors.Is(err, ErrRefused):
 		return receipt, errors.Join(err, r.account.Discard(ctx, out))
+	case errors.Is(err, errWrongTime):
+		return receipt, err
 	default:
 		return receipt, errors.Join(err, ignoreGone(r.account.Release(ctx, out.Seq)))
 	}
 }
 
 // carry takes a message along the routes that are open to it.
-func (r *Router) carry(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
+func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool) (record.Receipt, error) {
 	var reason record.Reason
 	switch {
 	case r.options.OnlyAsync:
@@ -134,7 +161,7 @@ func (r *Router) carry(ctx context.Context, out account.Outgoing) (record.Receip
 	}
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
-		Nonce: out.Nonce, Difficulty: out.Difficulty,
+		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: reseal,
 		Solved: func(solved StoreRequest) error {
 			out.StampMS, out.Nonce, out.Difficulty = solved.StampMS, solved.Nonce, solved.Difficulty
 			return r.account.SaveSolution(ctx, out)

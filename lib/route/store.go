@@ -26,14 +26,16 @@ const maxErrorText = 200
 // the network's, or are the context's or Solved's.
 func (r *Router) Store(ctx context.Context, q StoreRequest) (record.Receipt, error) {
 	generation, err := r.network.Generation(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return newReceipt(q), err
-	case generation == rpc.GenerationToday:
-		return r.storeToday(ctx, q)
-	default:
-		return r.store2020(ctx, q)
 	}
+	store := r.store2020
+	if generation == rpc.GenerationToday {
+		store = r.storeToday
+	}
+	receipt, err := store(ctx, q)
+	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
+	return receipt, err
 }
 
 func newReceipt(q StoreRequest) record.Receipt {
@@ -90,7 +92,7 @@ func (s *storing) mend(ctx context.Context, round *storeRound, err error) error 
 	case refused && len(round.wanted) > 0:
 		return s.raiseDifficulty(round.wantedDifficulty())
 	case refused && round.badClock:
-		return s.setClock(ctx)
+		return s.setClock(ctx, refusedTime(round.results))
 	case refused && round.refusal != "":
 		return fmt.Errorf("%w: %s", ErrRefused, round.refusal)
 	case err != nil:
@@ -115,12 +117,17 @@ func (s *storing) raiseDifficulty(difficulty int64) error {
 	return nil
 }
 
-func (s *storing) setClock(ctx context.Context) error {
+// setClock learns the time for the next round. A message that can be sealed anew, and that every member refused for its
+// time alone, is left to that.
+func (s *storing) setClock(ctx context.Context, onlyClock bool) error {
 	if s.clockSynced {
-		return ErrClock
+		return s.router.refusesClock()
 	}
-	if _, err := s.router.network.SyncClock(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrClock, err)
+	if err := s.router.learnClock(ctx); err != nil {
+		return err
+	}
+	if s.request.reseal && onlyClock {
+		return errWrongTime
 	}
 	s.clockSynced, s.request.Nonce, s.request.StampMS = true, "", 0
 	return nil
@@ -266,6 +273,13 @@ func (round *storeRound) successes() (kept []record.NodeResult) {
 		}
 	}
 	return kept
+}
+
+// refusedTime reports whether every member that was asked has refused the time, so that none can have the message.
+func refusedTime(results []record.NodeResult) bool {
+	return !slices.ContainsFunc(results, func(result record.NodeResult) bool {
+		return result.Status != rpc.StatusBadTimestamp && result.Status != rpc.StatusTooEarly
+	})
 }
 
 func (round *storeRound) stored() int { return len(round.successes()) }

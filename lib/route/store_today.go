@@ -221,10 +221,13 @@ func (s *todayStore) mend(ctx context.Context, err error) error {
 	refused := s.stored() == 0
 	switch {
 	case refused && s.badClock && s.clockSynced:
-		return ErrClock
+		return s.router.refusesClock()
 	case refused && s.badClock:
-		if _, err := s.router.network.SyncClock(ctx); err != nil {
-			return fmt.Errorf("%w: %w", ErrClock, err)
+		if err := s.router.learnClock(ctx); err != nil {
+			return err
+		}
+		if s.request.reseal && refusedTime(s.results) {
+			return errWrongTime
 		}
 		s.clockSynced, s.request.StampMS = true, 0
 	case refused && s.refusal != "":

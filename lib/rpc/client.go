@@ -31,11 +31,22 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Answer is an HTTP answer, read whole. Date is zero where the server sent none, as 2020 nodes do.
+// Answer is an HTTP answer, read whole. Date and LastModified are those headers, zero where the server sent none: nodes of
+// 2020 send neither, seeds of 2020 only the second, which is the time of their answer.
 type Answer struct {
-	Status int
-	Body   []byte
-	Date   time.Time
+	Status       int
+	Body         []byte
+	Date         time.Time
+	LastModified time.Time
+}
+
+// Time is the clock of a server that makes its answers anew each time: its Date, else its Last-Modified. It is zero if the
+// answer has neither.
+func (a Answer) Time() time.Time {
+	if a.Date.IsZero() {
+		return a.LastModified
+	}
+	return a.Date
 }
 
 // Client talks HTTP to nodes and seeds. Connections are kept and reused where the server allows it.
@@ -155,6 +166,9 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 	answer := Answer{Status: response.StatusCode, Body: read}
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		answer.Date = date
+	}
+	if date, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
+		answer.LastModified = date
 	}
 	return answer, nil
 }

@@ -19,6 +19,8 @@ const (
 	NamespaceConvoInfo    Namespace = 4
 	NamespaceUserGroups   Namespace = 5
 	NamespaceLegacyGroups Namespace = -10
+	// NamespaceTest is reserved by servers after 2.8.0: stores are refused, reads are empty.
+	NamespaceTest Namespace = -3741
 )
 
 // Longest lives of messages (storage-2.8.md section 3.2).

@@ -27,6 +27,8 @@ const (
 	MethodBatch        = "batch"
 	MethodSequence     = "sequence"
 	MethodIfElse       = "ifelse"
+	// MethodActiveNodes is known to servers after 2.8.0.
+	MethodActiveNodes = "active_nodes_bin"
 )
 
 // PingPath is where nodes prove that they are there (storage-2.8.md section 1.2).

@@ -214,6 +214,22 @@ func (app *App) Close() error {
 	return errors.Join(errs...)
 }
 
+// Now is this machine's time.
+func (app *App) Now() time.Time {
+	if app.Streams.Now != nil {
+		return app.Streams.Now()
+	}
+	return time.Now()
+}
+
+// stamp is the time for what is sealed: the network's, as far as it is known.
+func (app *App) stamp() time.Time {
+	if app.network != nil {
+		return app.network.Now()
+	}
+	return app.Now()
+}
+
 func (app *App) OpenKeystore(ctx context.Context) (*keystore.Store, error) {
 	if app.homeless != nil {
 		return nil, app.homeless
@@ -247,7 +263,7 @@ func (app *App) Environment() account.Environment {
 		app.presence = presence.In(filepath.Join(app.KeystoreDir, "live"))
 	}
 	return account.Environment{
-		Now: time.Now, Random: rand.Reader,
+		Now: app.Now, Stamp: app.stamp, Random: rand.Reader,
 		Owner: app.presence.Name(), Announce: app.presence.Announce, Look: app.presence.Look,
 	}
 }

@@ -102,6 +102,7 @@ var codeTable = []struct {
 	{keystore.ErrAccountName, record.CodeBadAccountName},
 	{keystore.ErrAccountNotFound, record.CodeAccountNotFound},
 	{keystore.ErrAccountExists, record.CodeAccountExists},
+	{network.ErrNoTime, record.CodeNoTime}, // also as the reason of a route.ErrClock
 	{route.ErrClock, record.CodeClockSkew},
 	{route.ErrRefused, record.CodeRefused},
 	{route.ErrGeneration, record.CodeUnsupported},
@@ -112,7 +113,6 @@ var codeTable = []struct {
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},
 	{network.ErrNoSwarm, record.CodeNetworkUnreachable},
-	{network.ErrNoTime, record.CodeNetworkUnreachable},
 	{network.ErrNoGeneration, record.CodeNetworkUnreachable},
 	{route.ErrNotStored, record.CodeNotStored},
 	{route.ErrNotDelivered, record.CodeNotDelivered},
@@ -131,8 +131,7 @@ var codeTable = []struct {
 	{devnet.ErrNode, record.CodeNodeNotFound},
 	{devnet.ErrControl, record.CodeNetworkUnreachable},
 	{envelope.ErrMalformed, record.CodeBadEnvelope},
-	{envelope.ErrPath, record.CodeBadEnvelope},
-	{envelope.ErrType, record.CodeBadEnvelope},
+	{envelope.ErrNewer, record.CodeNewerProtocol},
 	{envelope.ErrSource, record.CodeBadEnvelope},
 	{envelope.ErrTooLarge, record.CodeBadEnvelope},
 	{onion.ErrVersion, record.CodeBadNetwork},
@@ -167,7 +166,12 @@ func (e *ReportedError) Error() string { return e.Message }
 
 // Describe makes the record of a failure.
 func Describe(err error) record.Error {
-	return record.NewError(classify(err), FirstLine(err.Error()))
+	problem := record.NewError(classify(err), FirstLine(err.Error()))
+	var clock *route.ClockError
+	if errors.As(err, &clock) {
+		problem.OffsetMS = clock.Offset.Milliseconds()
+	}
+	return problem
 }
 
 func classify(err error) record.Code {

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"sessiontool/lib/network"
 	"sessiontool/lib/onion"
@@ -82,7 +81,7 @@ func readNetworkFile(path string) (record.Network, error) {
 func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	config := network.Config{
 		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation),
-		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: time.Now, Log: app.Log,
+		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: app.Now, Log: app.Log,
 		Pins: make(map[string][sha256.Size]byte),
 	}
 	if app.KeystoreDir != "" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/tidwall/gjson"
 	"golang.org/x/term"
@@ -29,6 +30,8 @@ type Streams struct {
 	UntilSignal func(context.Context) context.Context
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
+	// Now is this machine's clock; nil means time.Now. Tests set it wrong.
+	Now func() time.Time
 }
 
 // System returns the process's own streams and signals.

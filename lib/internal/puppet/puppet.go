@@ -35,6 +35,7 @@ type Network struct {
 	mu      sync.Mutex
 	listed  []*Node
 	now     func() time.Time
+	header  string // in which the seed gives now
 	asked   int
 	hopTime time.Duration
 }
@@ -45,7 +46,7 @@ const hopTimeout = 10 * time.Second
 // Start starts a seed and n nodes, which the test's end closes.
 func Start(t testing.TB, n int) *Network {
 	t.Helper()
-	network := &Network{relay: rpc.NewClient(), now: time.Now, hopTime: hopTimeout}
+	network := &Network{relay: rpc.NewClient(), now: time.Now, header: "Date", hopTime: hopTimeout}
 	network.seed = httptest.NewServer(http.HandlerFunc(network.serveSeed))
 	for range n {
 		network.Nodes = append(network.Nodes, network.newNode(t))
@@ -76,10 +77,13 @@ func (n *Network) List(nodes ...*Node) {
 }
 
 // Tell makes the seed tell this time; with nil it tells none.
-func (n *Network) Tell(now func() time.Time) {
+func (n *Network) Tell(now func() time.Time) { n.TellIn("Date", now) }
+
+// TellIn is Tell in another header than Date.
+func (n *Network) TellIn(header string, now func() time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.now = now
+	n.header, n.now = header, now
 }
 
 // HopTime makes nodes wait this long for the next one.
@@ -102,7 +106,7 @@ func (n *Network) serveSeed(w http.ResponseWriter, _ *http.Request) {
 	n.asked++
 	w.Header()["Date"] = nil
 	if n.now != nil {
-		w.Header().Set("Date", n.now().UTC().Format(http.TimeFormat))
+		w.Header().Set(n.header, n.now().UTC().Format(http.TimeFormat))
 	}
 	states := make([]rpc.NodeState, len(n.listed))
 	for i, node := range n.listed {
@@ -260,6 +264,7 @@ func (n *Node) Passed() int {
 
 // ServeHTTP implements http.Handler.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Date"] = nil // nodes of 2020 send none
 	n.mu.Lock()
 	intercept := n.intercept
 	n.mu.Unlock()

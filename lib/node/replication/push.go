@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -29,10 +30,15 @@ func parsePushAnswer(text []byte) (counts pushAnswer, err error) {
 }
 
 // servePush stores the pushed records that this node would have accepted from a client.
-func (rep *Replication) servePush(view *ring.View, from *ring.Peer, body []byte) ([]byte, error) {
+func (rep *Replication) servePush(
+	ctx context.Context, view *ring.View, from *ring.Peer, body []byte,
+) ([]byte, error) {
 	records, err := store.DecodeRecords(body)
 	if err != nil {
 		return nil, refuseRequest(rpc.StatusBadRequest, "%v\n", err)
+	}
+	if rep.arrived != nil {
+		rep.arrived(ctx, records)
 	}
 	stored, err := rep.keep(records, view, from)
 	if err != nil {

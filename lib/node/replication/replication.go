@@ -26,7 +26,7 @@ import (
 // maxScans bounds the concurrent walks through the store on behalf of peers.
 const maxScans = 2
 
-// Config is what a Replication works with. All fields are required.
+// Config is what a Replication works with. All fields but Arrived are required.
 type Config struct {
 	Store   *store.Store
 	Caller  *peerhttp.Caller
@@ -36,6 +36,9 @@ type Config struct {
 	// (milliseconds).
 	Difficulty func(timestamp int64) uint64
 	Log        *slog.Logger
+	// Arrived, unless nil, is called with pushed records before they are stored. It may wait and reorder them, as a real
+	// network does.
+	Arrived func(ctx context.Context, records []store.Record)
 }
 
 // Replication makes the members of a swarm have the same messages. It is safe for concurrent use.
@@ -46,6 +49,7 @@ type Replication struct {
 	now        func() time.Time
 	difficulty func(timestamp int64) uint64
 	log        *slog.Logger
+	arrived    func(ctx context.Context, records []store.Record)
 
 	senders  *senders
 	catchUp  *catchUp
@@ -57,7 +61,7 @@ type Replication struct {
 func New(config Config) *Replication {
 	rep := &Replication{
 		store: config.Store, caller: config.Caller, members: config.Members, now: config.Now,
-		difficulty: config.Difficulty, log: config.Log, scans: make(chan struct{}, maxScans),
+		difficulty: config.Difficulty, log: config.Log, arrived: config.Arrived, scans: make(chan struct{}, maxScans),
 	}
 	rep.catchUp = newCatchUp(rep.log, rep.Compare)
 	rep.senders = newSenders(rep.log, rep.caller, rep.store, rep.catchUp.schedule)
@@ -121,7 +125,7 @@ func (rep *Replication) Serve(
 ) ([]byte, error) {
 	switch path {
 	case PushPath:
-		return rep.servePush(view, from, body)
+		return rep.servePush(ctx, view, from, body)
 	case OfferPath:
 		return rep.serveOffer(view, body)
 	}

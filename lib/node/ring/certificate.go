@@ -1,8 +1,10 @@
 package ring
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -18,21 +20,52 @@ import (
 	"sessiontool/lib/internal/atomicfile"
 )
 
+// CertificateKey is the kind of a certificate's key.
+type CertificateKey int
+
+// The kinds of key.
 const (
-	// certificateFile holds the TLS certificate and its private key in PEM.
+	KeyP256 CertificateKey = iota
+	KeyRSA2048
+)
+
+// file is where a certificate with this kind of key and its private key are kept, in PEM.
+func (k CertificateKey) file() string {
+	if k == KeyRSA2048 {
+		return "tls-rsa.pem"
+	}
+	return certificateFile
+}
+
+// generate makes a key.
+func (k CertificateKey) generate(random io.Reader) (crypto.Signer, error) {
+	if k == KeyRSA2048 {
+		return rsa.GenerateKey(random, 2048)
+	}
+	return ecdsa.GenerateKey(elliptic.P256(), random)
+}
+
+// CertificateSpec says what differs between the TLS certificates of server versions. The zero CertificateSpec is that of
+// this program's nodes.
+type CertificateSpec struct {
+	Key     CertificateKey
+	Subject pkix.Name // without the common name, which is localhost
+}
+
+const (
 	certificateFile = "tls.pem"
 	// certificateTTL is that of the 2020 server's certificates (storage-2.0.md section 1.1).
 	certificateTTL = 10000 * 24 * time.Hour
 )
 
-// LoadCertificate returns the self-signed TLS certificate kept in dir, which must exist. The first call makes one. The
-// error is ErrFolder, and ErrKeyFile as well if others may read the file. Clients cannot check this certificate; the
-// onion layer binds a node to its keys.
-func LoadCertificate(dir string, random io.Reader, now time.Time) (tls.Certificate, error) {
-	path := filepath.Join(dir, certificateFile)
+// LoadCertificate returns the self-signed TLS certificate kept in dir, which must exist. The first call for a kind of key
+// makes one. The error is ErrFolder, and ErrKeyFile as well if others may read the file. Clients cannot check this
+// certificate; the onion layer binds a node to its keys.
+func LoadCertificate(dir string, spec CertificateSpec, random io.Reader, now time.Time) (tls.Certificate, error) {
+	path := filepath.Join(dir, spec.Key.file())
 	kept, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if kept, err = makeCertificate(random, now); err == nil {
+		if kept, err = makeCertificate(spec, random, now); err == nil {
 			err = atomicfile.Write(path, kept, 0o600)
 		}
 	}
@@ -46,15 +79,16 @@ func LoadCertificate(dir string, random io.Reader, now time.Time) (tls.Certifica
 	return certificate, nil
 }
 
-// makeCertificate returns a fresh ECDSA P-256 key and its self-signed certificate in PEM.
-func makeCertificate(random io.Reader, now time.Time) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
+// makeCertificate returns a fresh key and its self-signed certificate in PEM.
+func makeCertificate(spec CertificateSpec, random io.Reader, now time.Time) ([]byte, error) {
+	key, err := spec.Key.generate(random)
 	if err != nil {
 		return nil, err
 	}
+	spec.Subject.CommonName = "localhost"
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "localhost"},
+		Subject:      spec.Subject,
 		NotBefore:    now.Add(-24 * time.Hour),
 		NotAfter:     now.Add(certificateTTL),
 		KeyUsage:     x509.KeyUsageDigitalSignature,

@@ -48,16 +48,3 @@ func IdentityCertificate(keys Keys, now time.Time) (tls.Certificate, error) {
 	}
 	return tls.Certificate{Certificate: [][]byte{certificate}, PrivateKey: private}, nil
 }
-
-// ChooseCertificate returns a [tls.Config] GetCertificate callback. Peers, which ask for the server name name, get
-// identity. All others get clients, a certificate that clients of 2020 understand.
-func ChooseCertificate(
-	name string, identity, clients tls.Certificate,
-) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		if hello.ServerName == name {
-			return &identity, nil
-		}
-		return &clients, nil
-	}
-}

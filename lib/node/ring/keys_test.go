@@ -85,11 +85,11 @@ func TestKeysDoNotPrintSecrets(t *testing.T) {
 
 func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
-	first, err := LoadCertificate(dir, rand.Reader, now)
+	first, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := LoadCertificate(dir, rand.Reader, now)
+	again, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now)
 	if err != nil || !bytes.Equal(first.Certificate[0], again.Certificate[0]) {
 		t.Fatalf("the second start has another certificate (%v)", err)
 	}
@@ -109,13 +109,13 @@ func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
 	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadCertificate(dir, rand.Reader, now); !errors.Is(err, ErrKeyFile) && runtime.GOOS != "windows" {
+	if _, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now); !errors.Is(err, ErrKeyFile) && runtime.GOOS != "windows" {
 		t.Errorf("a private key that others can read: %v, want ErrKeyFile", err)
 	}
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("damaged"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if damaged, err := LoadCertificate(dir, rand.Reader, now); !errors.Is(err, ErrFolder) {
+	if damaged, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now); !errors.Is(err, ErrFolder) {
 		t.Errorf("a damaged file gave %v, %v; want ErrFolder", tls.Certificate(damaged).Certificate, err)
 	}
 }

@@ -91,6 +91,7 @@ type View struct {
 	Swarms    map[swarm.SwarmID][]*Peer
 	IDs       []swarm.SwarmID // the keys of swarms
 	Self      *Peer           // nil if the list lacks this node
+	States    []rpc.NodeState // the list itself, with nodes that are no peers
 }
 
 // NewView reads a node list of at most maxMembers entries. Members of a swarm stay in the list's order. Of entries
@@ -105,6 +106,7 @@ func NewView(result *rpc.ServiceNodesResult, self string) (*View, error) {
 		Peers:     make(map[string]*Peer, len(result.States)),
 		Addresses: make(map[string]*Peer, len(result.States)),
 		Swarms:    make(map[swarm.SwarmID][]*Peer),
+		States:    result.States,
 	}
 	for _, state := range result.States {
 		p, ok := newPeer(state)

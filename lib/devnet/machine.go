@@ -1,0 +1,147 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// machine is the machine that a node runs on: its port and its connections. It can vanish and come back. While it is
+// gone its connections stay open and carry nothing, and new ones are accepted and carry nothing, so that others wait as
+// for a machine without power. It is safe for concurrent use.
+type machine struct {
+	gone atomic.Bool
+
+	mu       sync.Mutex
+	listener *net.TCPListener // that of the present node, or of the last one while the machine is gone
+	held     []net.Conn       // connections that nobody closes before the machine comes back
+	holding  sync.WaitGroup   // hold
+}
+
+// listen makes the node's listener out of listener.
+func (m *machine) listen(listener net.Listener) net.Listener {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.listener = listener.(*net.TCPListener) // of listenAt
+	return &machineListener{m.listener, m}
+}
+
+// vanish cuts the machine off. The node is to be closed next, and then hold to be called.
+func (m *machine) vanish() { m.gone.Store(true) }
+
+// hold accepts connections in the place of the node, which is closed.
+func (m *machine) hold() {
+	m.listener.SetDeadline(time.Time{}) // cannot fail before the listener is closed
+	m.holding.Go(func() {
+		for {
+			conn, err := m.listener.Accept()
+			if err != nil {
+				return
+			}
+			m.keep(conn)
+		}
+	})
+}
+
+// keep holds a connection.
+func (m *machine) keep(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = append(m.held, conn)
+}
+
+// comeBack ends vanish: it closes the connections of before, as a machine does that has forgotten them, and returns the
+// listener for the next node. A machine that was not gone has none.
+func (m *machine) comeBack() net.Listener {
+	if !m.gone.Load() {
+		return nil
+	}
+	m.listener.SetDeadline(past) // ends hold
+	m.holding.Wait()
+	m.listener.SetDeadline(time.Time{})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, conn := range m.held {
+		conn.Close() // nothing is left to be written
+	}
+	m.held = nil
+	m.gone.Store(false)
+	return m.listener
+}
+
+// close ends a machine that is gone.
+func (m *machine) close() error {
+	if listener := m.comeBack(); listener != nil {
+		return listener.Close()
+	}
+	return nil
+}
+
+// past is a deadline that wakes up whoever waits.
+var past = time.Unix(1, 0)
+
+// machineListener is a listener that stays open when its machine has vanished.
+type machineListener struct {
+	*net.TCPListener
+	machine *machine
+}
+
+// Accept implements net.Listener.
+func (l *machineListener) Accept() (net.Conn, error) {
+	conn, err := l.TCPListener.Accept()
+	if err != nil {
+		if l.machine.gone.Load() {
+			return nil, net.ErrClosed
+		}
+		return nil, err
+	}
+	return l.machine.conn(conn), nil
+}
+
+// Close implements net.Listener.
+func (l *machineListener) Close() error {
+	if l.machine.gone.Load() {
+		return l.SetDeadline(past) // wakes up Accept
+	}
+	return l.TCPListener.Close()
+}
+
+// machineConn is a connection of a machine, opened by either side.
+type machineConn struct {
+	net.Conn
+	machine *machine
+	once    sync.Once
+}
+
+func (m *machine) conn(conn net.Conn) net.Conn { return &machineConn{Conn: conn, machine: m} }
+
+// Write implements io.Writer. What a machine sends that is gone arrives nowhere.
+func (c *machineConn) Write(data []byte) (int, error) {
+	if c.machine.gone.Load() {
+		return len(data), nil
+	}
+	return c.Conn.Write(data)
+}
+
+// Close implements net.Conn. The connection of a machine that is gone ends for the node alone.
+func (c *machineConn) Close() (err error) {
+	c.once.Do(func() {
+		if !c.machine.gone.Load() {
+			err = c.Conn.Close()
+			return
+		}
+		err = c.SetReadDeadline(past) // wakes up Read
+		c.machine.keep(c.Conn)
+	})
+	return err
+}
+
+// ended is a context that has ended: a machine without power waits for nothing.
+func ended() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("the machine has vanished"))
+	return ctx
+}

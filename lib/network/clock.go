@@ -1,0 +1,457 @@
+package network
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"sessiontool/lib/pow"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+// ClockSource is whose time counts.
+type ClockSource string
+
+// The sources of a time. Nodes judge the timestamps of messages, so their time counts wherever they give it.
+const (
+	ClockNodes ClockSource = "nodes"
+	ClockSeeds ClockSource = "seeds"
+)
+
+// Witness is how one party gave its time.
+type Witness string
+
+// How a party gives its time: a node in an answer of storage RPC 2.8, a node or a seed in a header of HTTP, or a node of
+// storage RPC 2.0 by the timestamps that it accepts.
+const (
+	WitnessAnswer Witness = "answer"
+	WitnessHeader Witness = "header"
+	WitnessLimit  Witness = "limit"
+)
+
+// Voice is the time of one party.
+type Voice struct {
+	From   ClockSource // the kind of party
+	Name   string      // a node's Ed25519 key in hex, or a seed's URL
+	How    Witness
+	Offset time.Duration // what its clock is ahead of this machine's
+}
+
+// Clock is what is known of this machine's clock. Offset is what the network's is ahead; it follows from the voices of
+// Source, which other voices do not change.
+type Clock struct {
+	Offset time.Duration
+	Source ClockSource
+	Voices []Voice
+}
+
+const (
+	// noise is the offset that counts as none: headers have whole seconds, answers take their time, and all limits of
+	// the network are wider.
+	noise = 2 * time.Second
+	// enoughVoices is how many nodes decide on the time without the seeds.
+	enoughVoices = 3
+)
+
+// Now returns the network's time as far as it is known: this machine's clock and what was learned of its error.
+func (c *Client) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now().Add(time.Duration(c.state.OffsetMS) * time.Millisecond)
+}
+
+// Offset returns what Now is ahead of this machine's clock.
+func (c *Client) Offset() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Duration(c.state.OffsetMS) * time.Millisecond
+}
+
+// SureClock asks the nodes for the time if in this run only a seed has said that this machine's clock is wrong. A network
+// whose nodes give no time leaves it at what the seed says. The error is the context's.
+func (c *Client) SureClock(ctx context.Context) error {
+	c.mu.Lock()
+	unsure := c.unsure
+	c.mu.Unlock()
+	if !unsure {
+		return nil
+	}
+	if _, err := c.SyncClock(ctx); err != nil {
+		c.log.Info("only a seed says that this machine's clock is wrong", "error", err)
+	}
+	return ctx.Err()
+}
+
+// SyncClock learns the error of this machine's clock: the middle of what several nodes say, or of what the seeds say if no
+// node gives its time. The seeds together are one voice beside less than three nodes. If there is no time at all, the
+// error wraps ErrNoTime, and ErrNoSeed too if no seed answers; what was known stays. Otherwise the error is the context's.
+func (c *Client) SyncClock(ctx context.Context) (Clock, error) {
+	voices, failures := c.nodeVoices(ctx)
+	if ctx.Err() == nil && len(voices) < enoughVoices {
+		seeds, err := c.seedVoices(ctx)
+		voices, failures = append(voices, seeds...), append(failures, err)
+	}
+	if ctx.Err() != nil {
+		return Clock{}, ctx.Err()
+	}
+	offset, source, ok := decide(voices)
+	if !ok {
+		return Clock{}, errors.Join(append([]error{ErrNoTime}, failures...)...)
+	}
+	offset = c.setOffset(offset, false)
+	c.log.Info("the network gives its time", "offset", offset, "source", source, "voices", len(voices))
+	return Clock{Offset: offset, Source: source, Voices: voices}, nil
+}
+
+// decide returns the middle of the nodes' voices, or of the seeds' if there is no node. Beside two nodes, of which neither
+// outvotes the other, the seeds count as one more.
+func decide(voices []Voice) (time.Duration, ClockSource, bool) {
+	of := make(map[ClockSource][]time.Duration)
+	for _, voice := range voices {
+		of[voice.From] = append(of[voice.From], voice.Offset)
+	}
+	nodes, seeds := of[ClockNodes], of[ClockSeeds]
+	switch {
+	case len(nodes) == 0 && len(seeds) == 0:
+		return 0, "", false
+	case len(nodes) == 0:
+		return middle(seeds), ClockSeeds, true
+	case len(nodes) == 2 && len(seeds) > 0:
+		nodes = append(nodes, middle(seeds))
+	}
+	return middle(nodes), ClockNodes, true
+}
+
+// middle is the median, and of two the one that is nearer to this machine's clock.
+func middle(offsets []time.Duration) time.Duration {
+	if len(offsets) == 2 {
+		return slices.MinFunc(offsets, func(x, y time.Duration) int { return int(x.Abs() - y.Abs()) })
+	}
+	sorted := slices.Sorted(slices.Values(offsets))
+	return sorted[len(sorted)/2]
+}
+
+// suggestOffset takes the time of a seed that answered with its list, and remembers that it stands alone.
+func (c *Client) suggestOffset(date time.Time) {
+	if !date.IsZero() {
+		c.setOffset(date.Sub(c.now()), true)
+	}
+}
+
+// setOffset takes what the network's clock is ahead, and returns what is left of it without noise. Alone says that
+// nobody but one seed says so.
+func (c *Client) setOffset(offset time.Duration, alone bool) time.Duration {
+	if offset = offset.Round(time.Millisecond); offset.Abs() < noise {
+		offset = 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := (offset - time.Duration(c.state.OffsetMS)*time.Millisecond).Abs() >= noise
+	c.unsure = alone && (c.unsure || changed)
+	c.state.OffsetMS = offset.Milliseconds()
+	return offset
+}
+
+// seedVoices asks every seed at once. The error wraps ErrNoSeed if none answers.
+func (c *Client) seedVoices(ctx context.Context) (voices []Voice, err error) {
+	found, failures := make([]Voice, len(c.seeds)), make([]error, len(c.seeds))
+	var wait sync.WaitGroup
+	for i, seed := range c.seeds {
+		wait.Go(func() {
+			sent := c.now()
+			_, date, _, err := c.askSeed(ctx, seed)
+			switch {
+			case err != nil:
+				failures[i] = fmt.Errorf("seed %s: %w", seed, err)
+			case !date.IsZero():
+				found[i] = Voice{ClockSeeds, seed, WitnessHeader, date.Sub(halfway(sent, c.now()))}
+			}
+		})
+	}
+	wait.Wait()
+	answered := false
+	for i := range c.seeds {
+		if found[i].From != "" {
+			voices = append(voices, found[i])
+		}
+		answered = answered || failures[i] == nil
+	}
+	if !answered {
+		err = fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
+	}
+	return voices, err
+}
+
+// nodeVoices asks nodes for the time in the ways that their generation has, until one gives some.
+func (c *Client) nodeVoices(ctx context.Context) (voices []Voice, failures []error) {
+	generation, err := c.Generation(ctx)
+	if err != nil {
+		failures = append(failures, err)
+	}
+	ways := []func(context.Context) ([]Voice, error){c.headerVoices, c.limitVoices}
+	if generation == rpc.GenerationToday {
+		ways = []func(context.Context) ([]Voice, error){c.answerVoices, c.headerVoices}
+	}
+	for _, ask := range ways {
+		if len(voices) > 1 || ctx.Err() != nil {
+			break
+		}
+		more, err := ask(ctx)
+		voices = append(voices, more...)
+		if err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return voices, failures
+}
+
+// answerVoices asks three random nodes of storage RPC 2.8.
+func (c *Client) answerVoices(ctx context.Context) (voices []Voice, err error) {
+	answers, err := c.askWitnesses(ctx)
+	for _, answer := range answers {
+		if told := answer.time(); told != 0 {
+			voices = append(voices, Voice{ClockNodes, answer.node.Ed25519.String(), WitnessAnswer, time.UnixMilli(told).Sub(answer.at)})
+		}
+	}
+	return voices, err
+}
+
+// headerVoices asks the guards for their version, directly: they know this machine's address anyway. Our own nodes give
+// their time with every answer.
+func (c *Client) headerVoices(ctx context.Context) (voices []Voice, err error) {
+	if _, err := c.Nodes(ctx); err != nil {
+		return nil, err
+	}
+	guards, err := c.guards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Voice, len(guards))
+	var wait sync.WaitGroup
+	for i, node := range guards {
+		wait.Go(func() {
+			round, cancel := context.WithTimeoutCause(ctx, seedTimeout, errSeedTimeout)
+			defer cancel()
+			sent := c.now()
+			answer, err := c.http.GetNode(round, node.IP, node.Port, rpc.StatsPath)
+			if err == nil && !answer.Time().IsZero() {
+				found[i] = Voice{ClockNodes, node.Ed25519.String(), WitnessHeader, answer.Time().Sub(halfway(sent, c.now()))}
+			}
+		})
+	}
+	wait.Wait()
+	for _, voice := range found {
+		if voice.From != "" {
+			voices = append(voices, voice)
+		}
+	}
+	return voices, nil
+}
+
+func halfway(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
+
+// A node of storage RPC 2.0 never says what time it is, but it refuses a message whose timestamp lies more than
+// rpc.MaxFutureMillis ahead of its clock, or whose time to live is over, before it looks at the proof of work
+// (storage-2.0.md section 2.2). The timestamps that it accepts are so a window that ends at its clock and rpc.MaxFutureMillis.
+// limitVoices finds that end, with messages for an address that belongs to no one, whose proof is not valid: nothing
+// is stored.
+func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
+	var key [32]byte
+	if _, err := c.random.Read(key[:]); err != nil {
+		return nil, err
+	}
+	id := sessionid.FromPublicKey(key)
+	members, err := c.LookupSwarm(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	members = c.Shuffle(members)
+	members = members[:min(len(members), witnesses)]
+	found, failures := make([]Voice, len(members)), make([]error, len(members))
+	var wait sync.WaitGroup
+	for i, node := range members {
+		wait.Go(func() {
+			search := limitSearch{client: c, group: c.Group(), node: node, to: id}
+			offset, err := search.run(ctx)
+			if err != nil {
+				failures[i] = fmt.Errorf("node %s: %w", node.Ed25519, err)
+				return
+			}
+			found[i] = Voice{ClockNodes, node.Ed25519.String(), WitnessLimit, offset}
+		})
+	}
+	wait.Wait()
+	for _, voice := range found {
+		if voice.From != "" {
+			voices = append(voices, voice)
+		}
+	}
+	return voices, errors.Join(failures...)
+}
+
+const (
+	// limitWindow is the width of the window of timestamps that a node accepts.
+	limitWindow = (rpc.MaxTTLMillis + rpc.MaxFutureMillis) * time.Millisecond
+	// limitStep is the distance of the timestamps with which a search starts: none of the windows falls between two.
+	limitStep = rpc.MaxTTLMillis * time.Millisecond
+	// limitSteps is how many of them it tries on either side of what is known: four weeks.
+	limitSteps = 6
+	// limitExact ends a search.
+	limitExact = noise
+	// limitProbes is how many requests a search makes at a time.
+	limitProbes = 5
+)
+
+// errLimit reports a node that accepts no timestamp within reach.
+var errLimit = errors.New("it accepts no timestamp of these weeks")
+
+// limitSearch looks for the end of the window of one node. All times are relative to this machine's clock, so that the
+// window stands still meanwhile.
+type limitSearch struct {
+	client *Client
+	group  *Group
+	node   Node
+	to     sessionid.ID
+}
+
+// run returns what the node's clock is ahead, exact to limitExact and the time of a request.
+func (s *limitSearch) run(ctx context.Context) (time.Duration, error) {
+	low, err := s.start(ctx)
+	if err != nil {
+		return 0, err
+	}
+	high := low + limitWindow + limitExact
+	// What is known is often right, so the first round looks closest around the end of the window of such a clock.
+	const end = rpc.MaxFutureMillis * time.Millisecond
+	steps := []time.Duration{end - 3*time.Second, end - time.Second, end + time.Second, end + 3*time.Second, 2 * time.Hour}
+	for high-low > limitExact {
+		points := make([]time.Duration, len(steps))
+		for i, step := range steps {
+			points[i] = low + step
+		}
+		accepted, err := s.probe(ctx, points)
+		if err != nil {
+			return 0, err
+		}
+		for i, point := range points {
+			if !accepted[i] {
+				high = point
+				break
+			}
+			low = point
+		}
+		steps = steps[:0]
+		for i := 1; i <= limitProbes; i++ {
+			steps = append(steps, (high-low)*time.Duration(i)/(limitProbes+1))
+		}
+	}
+	return (low+high)/2 - end, nil
+}
+
+// start returns a time that the node accepts: what is known, or one of the weeks around it.
+func (s *limitSearch) start(ctx context.Context) (time.Duration, error) {
+	known := s.client.Offset()
+	tries := []time.Duration{known}
+	for next := 1; next <= limitSteps+1; next += 2 {
+		accepted, err := s.probe(ctx, tries)
+		if err != nil {
+			return 0, err
+		}
+		if first := slices.Index(accepted, true); first >= 0 {
+			return tries[first], nil
+		}
+		tries = tries[:0]
+		for i := next; i < next+2; i++ {
+			tries = append(tries, known-time.Duration(i)*limitStep, known+time.Duration(i)*limitStep)
+		}
+	}
+	return 0, errLimit
+}
+
+// probe asks at once which of several times, relative to this machine's clock, the node accepts.
+func (s *limitSearch) probe(ctx context.Context, at []time.Duration) ([]bool, error) {
+	accepted, failures := make([]bool, len(at)), make([]error, len(at))
+	var wait sync.WaitGroup
+	for i, offset := range at {
+		wait.Go(func() { accepted[i], failures[i] = s.accepts(ctx, offset) })
+	}
+	wait.Wait()
+	return accepted, errors.Join(failures...)
+}
+
+// accepts asks whether the node accepts a message of a time.
+func (s *limitSearch) accepts(ctx context.Context, offset time.Duration) (bool, error) {
+	message := pow.Message{
+		PubKey: s.to.String(), TTL: strconv.Itoa(rpc.MaxTTLMillis),
+		Timestamp: strconv.FormatInt(s.client.now().Add(offset).UnixMilli(), 10), Data: base64.StdEncoding.EncodeToString([]byte("clock")),
+	}
+	body, err := rpc.NewRequest(rpc.MethodStore, rpc.StoreParams{
+		PubKey: message.PubKey, TTL: message.TTL, Timestamp: message.Timestamp, Data: message.Data, Nonce: invalidNonce(message),
+	})
+	if err != nil {
+		return false, err
+	}
+	answer, err := s.group.Request(ctx, s.node, body)
+	switch {
+	case err != nil:
+		return false, err
+	case answer.Status == rpc.StatusBadTimestamp:
+		return false, nil
+	case answer.Status == rpc.StatusBadProofOfWork:
+		return true, nil
+	}
+	return false, fmt.Errorf("status %d", answer.Status)
+}
+
+// invalidNonce returns a nonce that proves nothing, at whatever difficulty.
+func invalidNonce(message pow.Message) string {
+	for nonce := uint64(0); ; nonce++ {
+		text := pow.EncodeNonce(nonce)
+		if _, ok := pow.Verify(message, pow.DecodeNonceLenient(text), 1); !ok {
+			return text
+		}
+	}
+}
+
+// Lag says in words what a clock is that the network's is so much ahead of: "1 h behind", "10 years 3 days ahead", or
+// "right". It gives the largest unit and the one below it.
+func Lag(offset time.Duration) string {
+	const day, year = 24 * time.Hour, 365 * 24 * time.Hour
+	left := offset.Abs().Round(time.Second)
+	for _, round := range [][2]time.Duration{{time.Hour, time.Minute}, {day, time.Hour}, {year, day}} {
+		if rounded := left.Round(round[1]); rounded >= round[0] {
+			left = rounded
+		}
+	}
+	if left == 0 {
+		return "right"
+	}
+	text, given := "", 0
+	for _, unit := range []struct {
+		name string
+		size time.Duration
+	}{{"year", year}, {"day", day}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}} {
+		count := left / unit.size
+		if left -= count * unit.size; given == 2 || given == 0 && count == 0 {
+			continue
+		}
+		if given++; count == 0 {
+			continue
+		}
+		name := unit.name
+		if count != 1 && unit.size >= day {
+			name += "s"
+		}
+		text += fmt.Sprintf("%d %s ", count, name)
+	}
+	if offset > 0 {
+		return text + "behind"
+	}
+	return text + "ahead"
+}

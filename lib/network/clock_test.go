@@ -1,0 +1,186 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/rpc"
+)
+
+const years = 10 * 365 * 24 * time.Hour
+
+// judging makes nodes of storage RPC 2.0 judge timestamps by a clock, which is all that they ever say of it.
+func judging(now func() time.Time, nodes ...*puppet.Node) {
+	for _, node := range nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method != rpc.MethodStore {
+				return 0, ""
+			}
+			stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64)
+			ttl, ttlErr := strconv.ParseInt(call.Params["ttl"], 10, 64)
+			at := now().UnixMilli()
+			switch {
+			case err != nil || ttlErr != nil:
+				return rpc.StatusBadRequest, "numbers"
+			case stamp > at+rpc.MaxFutureMillis, stamp+ttl < at:
+				return rpc.StatusBadTimestamp, "Timestamp error: check your clock\n"
+			}
+			return rpc.StatusBadProofOfWork, `{"difficulty":1}`
+		})
+	}
+}
+
+// dating makes nodes give a time with each answer, as our own do.
+func dating(now func() time.Time, nodes ...*puppet.Node) {
+	for _, node := range nodes {
+		node.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
+			return false
+		})
+	}
+}
+
+func fast(by time.Duration) func() time.Time {
+	return func() time.Time { return time.Now().Add(by) }
+}
+
+// What the network says counts, in whatever way it says so, however wrong this machine's clock is.
+func TestSyncClock(t *testing.T) {
+	seeds := map[string]func(net *puppet.Network, now func() time.Time){
+		"date":          func(net *puppet.Network, now func() time.Time) { net.Tell(now) },
+		"last modified": func(net *puppet.Network, now func() time.Time) { net.TellIn("Last-Modified", now) },
+		"neither":       func(net *puppet.Network, _ func() time.Time) { net.Tell(nil) },
+	}
+	nodes := map[string]func(now func() time.Time, nodes ...*puppet.Node){
+		"answer": ofToday, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*puppet.Node) {},
+	}
+	for how, give := range nodes {
+		net := puppets(t, 4)
+		give(time.Now, net.Nodes...)
+		for seed, tell := range seeds {
+			tell(net, time.Now)
+			for _, off := range []time.Duration{0, time.Hour, -time.Hour, years, -years} {
+				if how == "limit" && (seed == "last modified" || (seed == "date") != (off.Abs() == years)) && off != years {
+					continue // a search takes seconds, and these have nothing new
+				}
+				t.Run(fmt.Sprintf("%s, %s, %s", seed, how, off), func(t *testing.T) {
+					config := configOf(t, net.SeedURL())
+					config.Now = fast(off)
+					c := open(t, config)
+					got, err := c.SyncClock(t.Context())
+					source, ways := ClockNodes, how
+					switch {
+					case how == "nothing" && seed == "neither", how == "limit" && seed == "neither" && off.Abs() == years:
+						if !errors.Is(err, ErrNoTime) || errors.Is(err, ErrNoSeed) || c.Offset() != 0 {
+							t.Errorf("learned %+v, %v", got, err)
+						}
+						return
+					case how == "nothing":
+						source, ways = ClockSeeds, "header"
+					}
+					if err != nil || got.Source != source || (got.Offset+off).Abs() > 4*time.Second || got.Offset != c.Offset() {
+						t.Errorf("learned %+v, %v", got, err)
+					}
+					if off == 0 && got.Offset != 0 {
+						t.Errorf("a clock that is right is off by %s", got.Offset)
+					}
+					if !slices.ContainsFunc(got.Voices, func(v Voice) bool { return v.From == source && string(v.How) == ways }) {
+						t.Errorf("voices are %+v", got.Voices)
+					}
+				})
+			}
+		}
+	}
+}
+
+// No seed decides where nodes give their time, and no node decides alone where several do.
+func TestOneVoiceDoesNotDecide(t *testing.T) {
+	for how, give := range map[string]func(func() time.Time, ...*puppet.Node){"answer": ofToday, "limit": judging} {
+		t.Run(how, func(t *testing.T) {
+			net := puppets(t, 4)
+			net.Tell(fast(-2 * time.Hour))
+			give(fast(time.Hour), net.Nodes[0])
+			give(time.Now, net.Nodes[1:]...)
+			c := clientOf(t, net)
+			if _, err := c.Generation(t.Context()); err != nil || (c.Offset()+2*time.Hour).Abs() > 4*time.Second {
+				t.Fatalf("before nodes are asked the seed counts: off by %s, %v", c.Offset(), err)
+			}
+			if err := c.SureClock(t.Context()); err != nil || c.Offset() != 0 {
+				t.Errorf("off by %s, %v", c.Offset(), err)
+			}
+		})
+	}
+}
+
+func TestDecide(t *testing.T) {
+	node, seed := ClockNodes, ClockSeeds
+	voices := func(from ClockSource, hours ...int) (all []Voice) {
+		for _, h := range hours {
+			all = append(all, Voice{From: from, Offset: time.Duration(h) * time.Hour})
+		}
+		return all
+	}
+	for _, test := range []struct {
+		voices []Voice
+		want   int
+		source ClockSource
+	}{
+		{voices(seed, 3), 3, seed},
+		{voices(seed, 9, 3, 2), 3, seed},
+		{slices.Concat(voices(node, 1), voices(seed, 3, 3, 3)), 1, node},
+		{slices.Concat(voices(node, 1, 7), voices(seed, 3)), 3, node},
+		{slices.Concat(voices(node, 1, 7), voices(seed, 6, 9, 8)), 7, node},
+		{voices(node, 7, 1), 1, node},
+		{voices(node, -7, -1), -1, node},
+		{slices.Concat(voices(node, 5, -7, 1), voices(seed, 9)), 1, node},
+	} {
+		got, source, ok := decide(test.voices)
+		if !ok || got != time.Duration(test.want)*time.Hour || source != test.source {
+			t.Errorf("of %+v: %s by %s", test.voices, got, source)
+		}
+	}
+	if _, _, ok := decide(nil); ok {
+		t.Error("nobody decides")
+	}
+}
+
+// A clock that no seed doubts costs no request.
+func TestSureClockAsksOnlyInDoubt(t *testing.T) {
+	net := puppets(t, 4)
+	var stored atomic.Int32
+	for _, node := range net.Nodes {
+		node.Answer(func(call puppet.Call) (int, string) {
+			if call.Method == rpc.MethodStore {
+				stored.Add(1)
+			}
+			return 0, ""
+		})
+	}
+	c := clientOf(t, net)
+	if _, err := c.Nodes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := net.Asked()
+	if err := c.SureClock(t.Context()); err != nil || stored.Load() > 0 || net.Asked() != before {
+		t.Errorf("%v, %d probes, the seed was asked %d times more", err, stored.Load(), net.Asked()-before)
+	}
+}
+
+func TestLag(t *testing.T) {
+	for offset, want := range map[time.Duration]string{
+		0: "right", 300 * time.Millisecond: "right", time.Hour + 872*time.Millisecond: "1 h behind", time.Hour: "1 h behind",
+		-time.Hour: "1 h ahead", -90 * time.Minute: "1 h 30 min ahead", 26*time.Hour + time.Second: "1 day 2 h behind",
+		years: "10 years behind", years - 800*time.Millisecond: "10 years behind", 3599 * time.Second: "1 h behind", -years - 3*24*time.Hour - 5*time.Hour: "10 years 3 days ahead", 59600 * time.Millisecond: "1 min behind",
+	} {
+		if got := Lag(offset); got != want {
+			t.Errorf("%s is %q, want %q", offset, got, want)
+		}
+	}
+}

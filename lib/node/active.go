@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"net/netip"
+	"strconv"
+
+	"sessiontool/lib/node/ring"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/swarm"
+)
+
+// serveActiveNodes answers active_nodes_bin: a JSON string, base64 of 51 bytes for each active node, its key, swarm, IPv4 address, two ports and version. A node
+// without an address has zeros in the place of address, ports and version.
+func (n *Node) serveActiveNodes(context.Context) (answer, error) {
+	var list []byte
+	for _, state := range n.members.View().States {
+		key, ok := ring.ParseKey(state.PubkeyEd25519)
+		if !ok || !state.Active || swarm.SwarmID(state.SwarmID) == swarm.NoSwarm {
+			continue
+		}
+		list = append(list, key[:]...)
+		list = binary.BigEndian.AppendUint64(list, state.SwarmID)
+		list = n.appendContact(list, state)
+	}
+	return jsonAnswer(rpc.StatusOK, base64.StdEncoding.EncodeToString(list))
+}
+
+// appendContact appends the IPv4 address, the two ports and the version of a node.
+func (n *Node) appendContact(list []byte, state rpc.NodeState) []byte {
+	ip, err := netip.ParseAddr(state.PublicIP)
+	if err != nil || !ip.Is4() || ip.IsUnspecified() || state.StoragePort == 0 {
+		return append(list, make([]byte, 4+2+2+3)...)
+	}
+	list = append(list, ip.AsSlice()...)
+	list = binary.BigEndian.AppendUint16(list, state.StoragePort)
+	list = binary.BigEndian.AppendUint16(list, state.StoragePort)
+	for _, part := range n.behaviour.Version {
+		list = append(list, byte(part))
+	}
+	return list
+}
+
+// homeless returns the registered members of a swarm that have no address, as later servers list them.
+func homeless(view *ring.View, id swarm.SwarmID) (members []rpc.Member) {
+	for _, state := range view.States {
+		legacy, ok := ring.ParseKey(state.PubkeyLegacy)
+		if !ok || swarm.SwarmID(state.SwarmID) != id || view.Peers[state.PubkeyEd25519] != nil {
+			continue
+		}
+		members = append(members, rpc.Member{Snode: rpc.Snode{
+			Address: rpc.SnodeAddress(legacy), IP: "0.0.0.0", Port: strconv.Itoa(0),
+			PubkeyEd25519: state.PubkeyEd25519, PubkeyX25519: state.PubkeyX25519,
+		}, PubkeyLegacy: state.PubkeyLegacy})
+	}
+	return members
+}

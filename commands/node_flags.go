@@ -1,11 +1,17 @@
 package commands
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/devnet"
 )
 
 // limitFlags are the limits of nodes that can be chosen.
@@ -27,4 +33,20 @@ func (l *limitFlags) check() error {
 		return cli.UsageError(errors.New("--max-store-bytes must not be negative"))
 	}
 	return nil
+}
+
+// serveMetrics serves what source has measured at address, unless that is empty. It returns where, and what ends it.
+func serveMetrics(address string, source interface{ WriteMetrics(io.Writer) error }, log *slog.Logger) (string, func() error, error) {
+	if address == "" {
+		return "", func() error { return nil }, nil
+	}
+	served, err := devnet.ServeMetrics(address, source, log)
+	if err != nil {
+		return "", nil, cli.UsageError(fmt.Errorf("--metrics: %w", err))
+	}
+	return served.URL(), func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return served.Close(ctx)
+	}, nil
 }

@@ -16,9 +16,9 @@ import (
 	"sessiontool/lib/record"
 )
 
-// runDevnetUpDetached runs the same command without --detach in a process of its own, and returns when that one has printed
+// runDevnetUpDetached runs the same command without --detach in another process, and returns when that process has printed
 // its network record.
-func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetOptions) error {
+func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetUpOptions) error {
 	dir, err := checkDevnet(app, opts)
 	if err != nil {
 		return err

@@ -117,11 +117,16 @@ func resultOf(reply network.Reply) record.NodeResult {
 	case errors.Is(reply.Err, network.ErrNotMember), errors.Is(reply.Err, network.ErrTarget):
 		result.Error = reply.Err.Error()
 	case errors.Is(reply.Err, network.ErrClock), reply.Err == nil:
-		result.Error = strings.ToValidUTF8(strings.TrimSpace(reply.Body[:min(len(reply.Body), maxErrorText)]), "")
+		result.Error = answerText(reply.Body)
 	default:
 		result.Error = reply.Err.Error()
 	}
 	return result
+}
+
+// answerText is what a node says about a failure.
+func answerText(body string) string {
+	return strings.ToValidUTF8(strings.TrimSpace(body[:min(len(body), maxErrorText)]), "")
 }
 
 // putResult keeps what is known of a member, unless it is known to have the message.

@@ -80,7 +80,7 @@ func (j *storeJudge28) Request(network.Node) ([]byte, error) {
 // Judge implements network.Judge.
 func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
 	result := resultOf(reply)
-	if reply.Err == nil && reply.Status == rpc.StatusOK {
+	if reply.Err == nil && (reply.Status == rpc.StatusOK || reply.Status == rpc.StatusFailed) { // see rpc.HasResults
 		j.asked++
 		change, err := rpc.ParseChange(reply.Body)
 		if err == nil && change.Hash != "" && change.Hash != j.hash {
@@ -90,7 +90,9 @@ func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
 			j.take(change, result.Millis)
 			return j.verdict()
 		}
-		result.Error = err.Error()
+		if reply.Status == rpc.StatusOK {
+			result.Error = err.Error()
+		}
 	}
 	switch reply.Status {
 	case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:

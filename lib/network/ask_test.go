@@ -177,7 +177,7 @@ func TestAsk(t *testing.T) {
 		"all would say the same":                 {swarm: fakeSwarm{members: "abcde"}, question: Question{Sides: 3}, verdicts: []Verdict{Settled, Settled, Settled}, asked: "abc"},
 		"over":                                   {swarm: fakeSwarm{members: "abcde", answers: map[string][]fakeAnswer{"b": repeated(silent), "c": repeated(silent)}}, question: Question{Sides: 3, Enough: 3}, verdicts: []Verdict{Stop}, asked: "abc", pending: "bc"},
 		"the third of three is late":             {swarm: fakeSwarm{members: "abcd", answers: map[string][]fakeAnswer{"c": repeated(silent)}}, question: Question{Sides: 3, Enough: 2}, asked: "abc", pending: "c", took: leaveAfter},
-		"two of three are late":                  {swarm: fakeSwarm{members: "abcde", answers: map[string][]fakeAnswer{"a": repeated(silent), "b": repeated(silent)}}, question: Question{Sides: 3, Enough: 2}, asked: "abcd", pending: "ab", took: leaveAfter},
+		"two of three are late":                  {swarm: fakeSwarm{members: "abcd", answers: map[string][]fakeAnswer{"a": repeated(silent), "b": repeated(silent)}}, question: Question{Sides: 3, Enough: 2}, asked: "abcd", pending: "ab", took: leaveAfter},
 		"a late one answers first":               {swarm: fakeSwarm{members: "ab", answers: map[string][]fakeAnswer{"a": repeated(fakeAnswer{status: rpc.StatusOK, after: time.Second}), "b": repeated(silent)}}, asked: "ab", pending: "b", took: time.Second},
 		"a suspect is not waited for":            {swarm: fakeSwarm{members: "abc", suspects: "c", answers: map[string][]fakeAnswer{"c": repeated(silent)}}, question: Question{Sides: 3, Enough: 2}, asked: "abc", pending: "c"},
 		"a suspect may answer":                   {swarm: fakeSwarm{members: "a", suspects: "a"}, asked: "a"},

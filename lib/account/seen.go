@@ -67,6 +67,9 @@ func (a *Account) forgetSeen(tx *keystore.Tx) error {
 		}
 		return tx.Delete(tableSeen, name)
 	})
+	if err == nil {
+		err = a.forgetChains(tx, now)
+	}
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ const (
 	tableListeners      keystore.Table = "listeners"       // process -> listening
 	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
+	tableChains         keystore.Table = "chains"          // digest of sender and ratchet key -> chainEntry
 	tableCursors        keystore.Table = "cursors"         // node -> last hash
 )
 
@@ -36,6 +37,7 @@ const (
 
 	counterSignedPrekeys  = "signed_prekey"
 	counterOneTimePrekeys = "onetime_prekey"
+	counterChains         = "chain"
 )
 
 // get decodes the record called name into v and reports whether there is one.

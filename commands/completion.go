@@ -14,27 +14,31 @@ import (
 	"sessiontool/lib/schema"
 )
 
-// newCompletionCommand makes 'completion', whose commands print shell scripts: with help, the only output that is no
-// record.
+// newCompletionCommand makes 'completion', whose commands print shell scripts. With help, these are the only outputs that
+// are no records.
 func newCompletionCommand(app *cli.App) *cobra.Command {
-	shell := func(name, where string, generate func(root *cobra.Command) error) *cobra.Command {
-		cmd := app.Command(cli.Spec{
-			Use:   name,
-			Short: "Print the completion script for " + name,
-			Long: "Print the script that lets " + name + " complete commands, flags, contacts, accounts, networks, and for --select the\n" +
-				"fields of the records that a command prints. It is a script, not a record.",
-			Examples: []string{"sessiontool completion " + name + " > " + where},
-			Args:     cobra.NoArgs,
-		})
-		cmd.RunE = app.Run(func(context.Context, []string) error { return generate(cmd.Root()) })
-		return cmd
+	var children []*cobra.Command
+	for _, completion := range docgen.Completions() {
+		children = append(children, newShellCommand(app, completion))
 	}
-	out := app.Streams.Out
-	return cli.Parent("completion", "Print scripts that let a shell complete command lines", "",
-		shell("bash", "sessiontool.bash", func(root *cobra.Command) error { return docgen.WriteBashCompletion(root, out) }),
-		shell("zsh", "_sessiontool", func(root *cobra.Command) error { return root.GenZshCompletion(out) }),
-		shell("fish", "sessiontool.fish", func(root *cobra.Command) error { return root.GenFishCompletion(out, true) }),
-		shell("powershell", "sessiontool.ps1", func(root *cobra.Command) error { return root.GenPowerShellCompletionWithDesc(out) }))
+	return cli.Parent("completion", "Print scripts that let a shell complete command lines", "", children...)
+}
+
+// newShellCommand makes the command that prints the script of one shell.
+func newShellCommand(app *cli.App, completion docgen.Completion) *cobra.Command {
+	cmd := app.Command(cli.Spec{
+		Use:   completion.Shell,
+		Short: "Print the completion script for " + completion.Shell,
+		Long: "Print the script that lets " + completion.Shell +
+			" complete commands, flags, contacts, accounts, networks, and for --select the\n" +
+			"fields of the records that a command prints. It is a script, not a record.",
+		Examples: []string{"sessiontool completion " + completion.Shell + " > " + completion.File},
+		Args:     cobra.NoArgs,
+	})
+	cmd.RunE = app.Run(func(context.Context, []string) error {
+		return completion.Write(cmd.Root(), app.Streams.Out)
+	})
+	return cmd
 }
 
 // completer proposes words for a place on the command line.

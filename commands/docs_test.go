@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/record"
 )
 
@@ -28,7 +30,7 @@ func TestPagesAreCurrent(t *testing.T) {
 			t.Errorf("docs/%s is not current: run go generate ./commands (%v)", name, err)
 		}
 	}
-	for _, folder := range GeneratedFolders {
+	for _, folder := range PageFolders {
 		entries, err := os.ReadDir(filepath.Join("../docs", folder))
 		if err != nil {
 			t.Fatal(err)
@@ -38,6 +40,48 @@ func TestPagesAreCurrent(t *testing.T) {
 				t.Errorf("docs/%s/%s belongs to no command: run go generate ./commands", folder, entry.Name())
 			}
 		}
+	}
+}
+
+// Packages contain a man page for every command and topic, with what it must have and no request that man does not know,
+// and a completion script for every shell.
+func TestPackageFiles(t *testing.T) {
+	files, err := PackageFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, root := silent()
+	commands := docgen.AllCommands(root)
+	if want := len(commands) + len(docgen.Completions()); len(files) != want {
+		t.Errorf("%d files, not %d", len(files), want)
+	}
+	request := regexp.MustCompile(`(?m)^\.(\\"|TH|SH|PP|TP|B|BR|nf|fi)( |$)`)
+	for _, cmd := range commands {
+		name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
+		sections := []string{"NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"}
+		if cmd.IsAdditionalHelpTopicCommand() {
+			name, sections = strings.TrimSuffix(name, "1")+"7", []string{"NAME", "DESCRIPTION", "SEE ALSO"}
+		}
+		page := string(files["man/"+name])
+		for _, section := range sections {
+			if !strings.Contains(page, "\n.SH "+section+"\n") {
+				t.Errorf("%s has no section %s", name, section)
+			}
+		}
+		for line := range strings.Lines(page) {
+			if (line[0] == '.' || line[0] == '\'') && !request.MatchString(line) {
+				t.Errorf("%s has a line that man takes for a request: %s", name, line)
+			}
+		}
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash to read its script")
+	}
+	check := exec.CommandContext(t.Context(), bash, "-n")
+	check.Stdin = bytes.NewReader(files["completions/sessiontool.bash"])
+	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("bash does not take its script: %v: %s", err, out)
 	}
 }
 

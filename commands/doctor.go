@@ -18,6 +18,10 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
+type doctorOptions struct {
+	settings error // what is wrong with the settings, or nil
+}
+
 func newDoctorCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "doctor",
@@ -33,7 +37,7 @@ func newDoctorCommand(app *cli.App) *cobra.Command {
 		Prints: []string{record.TypeCheck},
 		Exits:  cli.Exits{record.ExitPartial: "something is not well"},
 		Run: app.RunDespite(func(ctx context.Context, problem error) error {
-			return (&doctor{app: app, settings: problem, failed: make(map[string]bool)}).run(ctx)
+			return runDoctor(ctx, app, &doctorOptions{problem})
 		}),
 	})
 }
@@ -55,7 +59,8 @@ type examination struct {
 	look  func(ctx context.Context) (found string, err error)
 }
 
-func (d *doctor) run(ctx context.Context) error {
+func runDoctor(ctx context.Context, app *cli.App, opts *doctorOptions) error {
+	d := &doctor{app: app, settings: opts.settings, failed: make(map[string]bool)}
 	for _, e := range []examination{
 		{"config", nil, d.lookAtConfig},
 		{"keystore", []string{"config"}, d.lookAtKeystore},

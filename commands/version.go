@@ -23,12 +23,14 @@ func newVersionCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool version --select version"},
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeVersion},
-		Run: app.RunAtOnce(func() error {
-			return app.Print(record.Version{
-				Type: record.TypeVersion, Version: version, Commit: commit(), Go: runtime.Version(),
-				Platform: runtime.GOOS + "/" + runtime.GOARCH,
-			})
-		}),
+		Run:      app.RunAtOnce(func() error { return runVersion(app) }),
+	})
+}
+
+func runVersion(app *cli.App) error {
+	return app.Print(record.Version{
+		Type: record.TypeVersion, Version: version, Commit: commit(), Go: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	})
 }
 

@@ -26,7 +26,8 @@ const (
 	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
 	tableChains         keystore.Table = "chains"          // digest of sender and ratchet key -> chainEntry
-	tableCursors        keystore.Table = "cursors"         // node -> last hash
+	tableCursors        keystore.Table = "cursors"         // reader version and node -> last hash
+	tableUnsends        keystore.Table = "unsends"         // author and timestamp -> until when that is remembered
 )
 
 const (

@@ -122,7 +122,8 @@ func Sort(entries []Entry) {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(b.Rotated, a.Rotated), cmp.Compare(b.Created, a.Created), bytes.Compare(a.Seed[:], b.Seed[:]))
+		return cmp.Or(
+			cmp.Compare(b.Rotated, a.Rotated), cmp.Compare(b.Created, a.Created), bytes.Compare(a.Seed[:], b.Seed[:]))
 	})
 }
 
@@ -131,8 +132,8 @@ func Prune(entries []Entry, now int64) []Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.IsExpired(now) })
 }
 
-// Held is an entry ready to find its messages. Its prefix is at hand, and the key is expanded once, when a message first
-// needs it, so that many old keys cost nothing. It is safe for concurrent use.
+// Held is an entry ready to find its messages. Its prefix is at hand, and the key is expanded once, when a message
+// first needs it, so that many old keys cost nothing. It is safe for concurrent use.
 type Held struct {
 	Entry  Entry
 	Prefix Prefix

@@ -16,7 +16,9 @@ func TestRotateLeavesOneActiveKey(t *testing.T) {
 	entries = Rotate(entries, Seed{2}, 2000)
 	entries = Rotate(entries, Seed{3}, 1500) // the clock went back
 	want := []Entry{
-		{Seed: Seed{3}, Created: 2001}, {Seed: Seed{2}, Created: 2000, Rotated: 2001}, {Seed: Seed{1}, Created: 1000, Rotated: 2000},
+		{Seed: Seed{3}, Created: 2001},
+		{Seed: Seed{2}, Created: 2000, Rotated: 2001},
+		{Seed: Seed{1}, Created: 1000, Rotated: 2000},
 	}
 	if !slices.Equal(entries, want) {
 		t.Errorf("%+v", entries)
@@ -38,7 +40,9 @@ func TestMergeOfARace(t *testing.T) {
 		t.Errorf("%+v and %+v", ab, ba)
 	}
 	want := []Entry{
-		{Seed: Seed{2}, Created: 5007}, {Seed: Seed{1}, Created: 5000, Rotated: 5007}, {Seed: Seed{9}, Created: 1000, Rotated: 5000},
+		{Seed: Seed{2}, Created: 5007},
+		{Seed: Seed{1}, Created: 5000, Rotated: 5007},
+		{Seed: Seed{9}, Created: 1000, Rotated: 5000},
 	}
 	if !slices.Equal(ab, want) {
 		t.Errorf("%+v", ab)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"testing"
 
+	"sessiontool/lib/internal/bencode"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
@@ -129,11 +130,12 @@ func TestVectorsAccounts(t *testing.T) {
 func weak(t *testing.T, message []byte, answer recordedAnswer) bool {
 	t.Helper()
 	_, err := x25519.PrivateKey{5, 4, 3}.DH(x25519.PublicKey(answer.X.Array32(t)))
-	_, m, found := bytes.Cut(message, []byte("1:M1184:"))
-	if !found || len(m) < KEMPublicSize {
-		t.Fatal("no M in an accepted message")
+	dict := bencode.Open(message)
+	m := dict.Bytes(kemKey)
+	if dict.Err() != nil {
+		t.Fatal(dict.Err())
 	}
-	_, kemErr := mlkem.NewEncapsulationKey768(m[:KEMPublicSize])
+	_, kemErr := mlkem.NewEncapsulationKey768(m)
 	return err != nil || kemErr != nil
 }
 
@@ -169,26 +171,26 @@ func TestVectorsParse(t *testing.T) {
 	}
 }
 
-// The last valid message counts. Where libsession takes a weak key, the last one that is not weak does.
+// The last valid message counts. Where libsession's choice is a weak key, an earlier one or none counts here.
 func TestVectorsLists(t *testing.T) {
 	var recorded recording
 	vectors.Load(t, "v2_account_keys.json", &recorded)
 	for _, c := range recorded.Lists {
 		t.Run(c.Name, func(t *testing.T) {
-			owner, messages, anyWeak := parseID(t, c.SessionID), [][]byte{}, false
+			owner, messages, lastIsWeak := parseID(t, c.SessionID), [][]byte{}, false
 			for _, message := range c.Messages {
 				messages = append(messages, message)
-				_, err := ParsePublished(owner, message)
-				anyWeak = anyWeak || errors.Is(err, ErrPublicKey)
+				if _, err := ParsePublished(owner, message); !errors.Is(err, ErrPublished) {
+					lastIsWeak = err != nil // of those that libsession accepts
+				}
 			}
 			key, found := LatestPublished(owner, messages)
 			var winner struct{ X vectors.Hex }
 			wantFound := json.Unmarshal(c.Result, &winner) == nil
-			if anyWeak {
-				t.Skip("libsession's choice is among weak keys too")
-			}
-			if x := key.X25519(); found != wantFound || (found && !bytes.Equal(x[:], winner.X)) {
-				t.Errorf("found %t, %s; recorded %s", found, key, c.Result)
+			x := key.X25519()
+			same := found == wantFound && (!found || bytes.Equal(x[:], winner.X))
+			if same == lastIsWeak {
+				t.Errorf("found %t, %s; recorded %s; its choice is weak: %t", found, key, c.Result, lastIsWeak)
 			}
 		})
 	}

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/goreleaser/nfpm/v2"
@@ -16,12 +19,15 @@ import (
 )
 
 // writeDeb makes a Debian package of a binary, its manual, its completions and the examples.
-func (r *release) writeDeb(t target, binary string) error {
+func (r *release) writeDeb(ctx context.Context, t target, binary string) error {
 	stage, err := os.MkdirTemp("", "sessiontool-deb-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(stage)
+	if err := r.generate(ctx, stage); err != nil {
+		return err
+	}
 	contents, err := r.packageFiles(binary, stage)
 	if err != nil {
 		return err
@@ -51,44 +57,67 @@ func (r *release) debVersion() string {
 	return number + "~" + strings.ReplaceAll(special, "-", ".")
 }
 
-// installed says which files of the repository go into which folder. Manuals are compressed there.
-var installed = []struct{ pattern, folder string }{
-	{"docs/man/*.1", "usr/share/man/man1/"},
-	{"docs/man/*.7", "usr/share/man/man7/"},
-	{"docs/completions/_sessiontool", "usr/share/zsh/vendor-completions/"},
-	{"docs/completions/sessiontool.fish", "usr/share/fish/vendor_completions.d/"},
+// generate writes man pages and completion scripts to the folders man and completions of stage. The program that does it
+// runs on this machine, whatever the package is for.
+func (r *release) generate(ctx context.Context, stage string) error {
+	cmd := exec.CommandContext(ctx, "go", "run", "./commands/generate", "-packages", stage)
+	cmd.Dir, cmd.Stderr = r.root, os.Stderr
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOFLAGS=", "GOWORK=off")
+	return cmd.Run()
+}
+
+// made lists which generated files go into which folder. Manuals are compressed there.
+var made = []struct{ pattern, folder string }{
+	{"man/*.1", "usr/share/man/man1/"},
+	{"man/*.7", "usr/share/man/man7/"},
+	{"completions/_sessiontool", "usr/share/zsh/vendor-completions/"},
+	{"completions/sessiontool.fish", "usr/share/fish/vendor_completions.d/"},
+}
+
+// kept lists which files of the repository go into which folder.
+var kept = []struct{ pattern, folder string }{
 	{"scripts/examples/*", docFolder + "examples/"},
 }
 
-// renamed says which files of the repository have another name when they are installed.
+// renamed lists the files of the repository that have another name when they are installed.
 var renamed = map[string]string{
-	"docs/completions/sessiontool.bash": "usr/share/bash-completion/completions/sessiontool",
-	"LICENSE":                           docFolder + "copyright",
-	"CHANGELOG.md":                      docFolder + "changelog.gz",
+	"LICENSE":      docFolder + "copyright",
+	"CHANGELOG.md": docFolder + "changelog.gz",
 }
 
 const docFolder = "usr/share/doc/sessiontool/"
 
-// packageFiles lists what is installed. Compressed copies are written to stage, which must exist until the package is
-// made.
+// packageFiles lists what is installed. It finds generated files in stage and writes compressed copies there: stage must
+// exist until the package is made.
 func (r *release) packageFiles(binary, stage string) (files.Contents, error) {
-	places := map[string]string{binary: "usr/bin/sessiontool"}
+	places := map[string]string{
+		binary: "usr/bin/sessiontool",
+		filepath.Join(stage, "completions", "sessiontool.bash"): "usr/share/bash-completion/completions/sessiontool",
+	}
 	for from, to := range renamed {
 		places[filepath.Join(r.root, filepath.FromSlash(from))] = to
 	}
-	for _, some := range installed {
-		paths, err := filepath.Glob(filepath.Join(r.root, filepath.FromSlash(some.pattern)))
-		if err != nil {
-			return nil, err
-		}
-		if len(paths) == 0 {
-			return nil, fmt.Errorf("there is no %s", some.pattern)
+	find := func(root, pattern, folder string) error {
+		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err == nil && len(paths) == 0 {
+			err = fmt.Errorf("there is no %s", pattern)
 		}
 		for _, from := range paths {
-			places[from] = some.folder + filepath.Base(from)
-			if strings.HasPrefix(some.folder, "usr/share/man/") {
+			places[from] = folder + filepath.Base(from)
+			if strings.HasPrefix(folder, "usr/share/man/") {
 				places[from] += ".gz"
 			}
+		}
+		return err
+	}
+	for _, some := range made {
+		if err := find(stage, some.pattern, some.folder); err != nil {
+			return nil, err
+		}
+	}
+	for _, some := range kept {
+		if err := find(r.root, some.pattern, some.folder); err != nil {
+			return nil, err
 		}
 	}
 	var contents files.Contents

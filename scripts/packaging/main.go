@@ -88,7 +88,7 @@ func (r *release) make(ctx context.Context, target target) error {
 	if target.os != "linux" {
 		return nil
 	}
-	return r.writeDeb(target, binary)
+	return r.writeDeb(ctx, target, binary)
 }
 
 // write makes one file of the release.

@@ -17,7 +17,7 @@ var roff = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n
 func manPage(cmd *cobra.Command, spec cli.Spec, section int) string {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	var b strings.Builder
-	fmt.Fprintf(&b, ".\\\" %s\n", generatedBy)
+	b.WriteString(".\\\" Made from the help of the program.\n")
 	fmt.Fprintf(&b, ".TH %s %d \"\" sessiontool \"sessiontool manual\"\n", strings.ToUpper(name), section)
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff.Replace(name), roff.Replace(cmd.Short))
 	if cmd.Runnable() {

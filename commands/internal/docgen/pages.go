@@ -1,9 +1,7 @@
 package docgen
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -15,14 +13,14 @@ import (
 	"sessiontool/lib/schema"
 )
 
-// Folders are the folders of docs/ that contain nothing but what Pages returns.
-var Folders = []string{"commands", "man", "completions"}
+// PageFolders are the folders of docs/ that contain nothing but what Pages returns.
+var PageFolders = []string{"commands"}
 
-// generatedBy stands in every page.
+// generatedBy is the first line of every page.
 const generatedBy = "Made from the program's help by go generate ./commands; do not edit."
 
-// Pages returns the part of docs/ that is made from the program: a page and a man page for each command, one for each
-// topic, and the completion scripts. Names are paths below docs/.
+// Pages returns the part of docs/ that is made from the program: a page for each command and each topic. Names are paths
+// below docs/.
 func Pages(root *cobra.Command, specOf func(*cobra.Command) cli.Spec) (map[string][]byte, error) {
 	root.InitDefaultHelpFlag()
 	records, err := recordsPage()
@@ -38,15 +36,13 @@ func Pages(root *cobra.Command, specOf func(*cobra.Command) cli.Spec) (map[strin
 		if !cmd.IsAdditionalHelpTopicCommand() {
 			cmd.InitDefaultHelpFlag()
 			pages["commands/"+strings.TrimPrefix(name, "sessiontool-")+".md"] = []byte(commandPage(cmd, specOf(cmd)))
-			pages["man/"+name+".1"] = []byte(manPage(cmd, specOf(cmd), 1))
 			continue
 		}
-		pages["man/"+name+".7"] = []byte(manPage(cmd, specOf(cmd), 7))
 		if page := cmd.Name() + ".md"; pages[page] == nil {
 			pages[page] = []byte(topicPage(cmd))
 		}
 	}
-	return pages, addCompletions(root, pages)
+	return pages, nil
 }
 
 // AllCommands returns cmd and everything below it.
@@ -56,22 +52,6 @@ func AllCommands(cmd *cobra.Command) []*cobra.Command {
 		all = append(all, AllCommands(child)...)
 	}
 	return all
-}
-
-func addCompletions(root *cobra.Command, pages map[string][]byte) error {
-	for name, generate := range map[string]func(io.Writer) error{
-		"sessiontool.bash": func(out io.Writer) error { return WriteBashCompletion(root, out) },
-		"_sessiontool":     root.GenZshCompletion,
-		"sessiontool.fish": func(out io.Writer) error { return root.GenFishCompletion(out, true) },
-		"sessiontool.ps1":  root.GenPowerShellCompletionWithDesc,
-	} {
-		var script bytes.Buffer
-		if err := generate(&script); err != nil {
-			return err
-		}
-		pages["completions/"+name] = script.Bytes()
-	}
-	return nil
 }
 
 // commandPage is a command's page in Markdown.

@@ -17,9 +17,9 @@ const (
 	// RotateAfter and RotateSpread bound the age at which a key rotates: RotateAfter plus up to RotateSpread.
 	RotateAfter  = 11 * time.Hour
 	RotateSpread = 2 * time.Hour
-	// Retention is how long a rotated key is kept: the 14 days that a message is stored, a day in which senders hold
-	// the key for fresh, and a day in which they still use it.
-	Retention = 16 * 24 * time.Hour
+	// Retention is how long a rotated key is kept: the 14 days that a message is stored after the last moment at which
+	// a sender may use the key. It is 16 days.
+	Retention = 14*24*time.Hour + CacheUsable
 
 	rotationPersonal = "SessionAccKeyRot"
 )

@@ -148,6 +148,11 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 		opened.Refused = true
 		return opened, nil
 	}
+	if failed != nil && failed.code == record.CodeUnknownPrekey {
+		if err := a.resetFor(tx, in.Data, event.From); err != nil {
+			return Opened{}, err
+		}
+	}
 	if found && before.Event.Kind == event.Kind && before.Event.Code == event.Code {
 		before.Event.Text = event.Text // this version knows no better, and people have seen it
 		return before.Opened, a.rememberSeen(tx, before.Opened)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -140,7 +141,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, 
 		return
 	}
 	defer n.relays.release()
-	request, err := newPeerRequest(ctx, next, path, body)
+	request, err := peerhttp.NewRequest(ctx, next, path, body)
 	if err != nil {
 		n.log.Error("relaying a request", "to", next.Name(), "error", err)
 		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
@@ -148,7 +149,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, 
 	}
 	maps.Copy(request.Header, header)
 	request.Header.Set(hopHeader, strconv.Itoa(passedHops(r)+1))
-	response, err := n.client.Do(request)
+	response, err := n.caller.Client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
 		n.behaviour.giveUp(ctx)

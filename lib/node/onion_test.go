@@ -156,7 +156,7 @@ func TestOnionHopSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := bareNode(t)
 		n.links = silentLinks(t)
-		n.client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		n.caller.Client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}

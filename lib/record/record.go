@@ -168,14 +168,14 @@ type Message struct {
 	ID          string `json:"id"`
 	Account     string `json:"account"`
 	From        string `json:"from"`
-	To          string `json:"to"`
-	Direction   string `json:"direction"`
 	DisplayName string `json:"display_name"`
 	Text        string `json:"text"`
 	TimestampMS int64  `json:"timestamp_ms"`
 	ReceivedAt  string `json:"received_at"`
 	Route       string `json:"route"`
 	MessageHash string `json:"message_hash"`
+	To          string `json:"to"`
+	Direction   string `json:"direction"`
 	Attachments int    `json:"attachments,omitempty"`
 	Notice      string `json:"notice,omitempty"`
 

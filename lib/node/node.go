@@ -154,20 +154,20 @@ type Node struct {
 	generation    rpc.Generation // empty for both
 	words         *words
 
-	store       *store.Store
-	difficulty  *difficulty
-	members     *ring.Members
-	replication *replication.Replication
-	listeners   *mailbox.Hub
-	links       *link.Links      // to other nodes, for onion requests
-	caller      *peerhttp.Caller // makes requests to other nodes
-	limiter     *addressLimiter
-	relays      slots
-	largeBodies slots
-	patience    time.Duration // with members that a change is forwarded to
-	counters    counters
-	storing     atomic.Int64   // requests under way that may store something; counted before they look who is where
-	fullLog     rate.Sometimes // so that those who store do not fill the log of a full node
+	store          *store.Store
+	difficulty     *difficulty
+	members        *ring.Members
+	replication    *replication.Replication
+	hub            *mailbox.Hub
+	links          *link.Links      // to other nodes, for onion requests
+	caller         *peerhttp.Caller // makes requests to other nodes
+	limiter        *addressLimiter
+	relays         slots
+	largeBodies    slots
+	patience       time.Duration // with members that a change is forwarded to
+	counters       counters
+	storesInFlight atomic.Int64   // requests under way that may store something; counted before they look who is where
+	fullLog        rate.Sometimes // so that those who store do not fill the log of a full node
 
 	server     *http.Server
 	serveErr   error           // set before done is closed
@@ -280,13 +280,13 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 			n.behaviour.shuffle(records)
 		},
 	})
-	n.listeners = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
+	n.hub = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil
 }
 
 // adopt acts on a new node list.
 func (n *Node) adopt(fresh *ring.View) {
-	n.listeners.DropMoved()
+	n.hub.DropMoved()
 	n.replication.Adopt(n.background, fresh)
 }
 
@@ -325,7 +325,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 func (n *Node) shutDown(ctx context.Context) error {
 	close(n.closing)
-	n.listeners.Close()
+	n.hub.Close()
 	defer time.AfterFunc(relayGrace, n.endRelays).Stop()
 	n.caller.Client.CloseIdleConnections()
 	if err := n.server.Shutdown(ctx); err != nil {
@@ -367,7 +367,7 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 // more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
 	// What gives the others work comes first: when it is over they know of it.
-	if n.members.Acting() || n.storing.Load() > 0 || n.replication.Pending() {
+	if n.members.Acting() || n.storesInFlight.Load() > 0 || n.replication.Pending() {
 		return false, nil
 	}
 	waiting, err := n.store.PendingCount()

@@ -30,7 +30,7 @@ var layers = [][]string{
 	{
 		"lib/rpc", "lib/network", "keystore",
 		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
-		"lib/node/replication",
+		"lib/node/replication", "lib/node/link",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
@@ -57,10 +57,12 @@ var sameLayer = map[string][]string{
 	"lib/network":      {"lib/rpc"},
 	"lib/node": {
 		"lib/rpc", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
+		"lib/node/link",
 	},
 	"lib/node/store":       {"lib/rpc"},
 	"lib/node/mailbox":     {"lib/rpc"},
 	"lib/node/ring":        {"lib/rpc"},
+	"lib/node/link":        {"lib/node/ring", "lib/rpc"},
 	"lib/node/peerhttp":    {"lib/rpc", "lib/node/ring"},
 	"lib/node/replication": {"lib/rpc", "lib/node/store", "lib/node/ring", "lib/node/peerhttp"},
 	"lib/route":            {"lib/account"},

@@ -53,6 +53,27 @@ func TestMergeOfARace(t *testing.T) {
 	}
 }
 
+// A device group message stays stored for 30 days, and its writer did not know of later keys.
+func TestMergeDoesNotBringBackOldKeys(t *testing.T) {
+	const now = 100 * day
+	var entries []Entry
+	for created := int64(60 * day); created <= now; created += day / 2 {
+		entries = Prune(Rotate(entries, Seed{byte(created / (day / 2)), 1}, created), created)
+	}
+	kept := len(entries)
+	old := []Entry{
+		{Seed: Seed{0xee}, Created: now - 25*day},
+		{Seed: Seed{0xef}, Created: now - 26*day, Rotated: now - 25*day},
+	}
+	merged := Prune(Merge(entries, old), now)
+	if len(merged) != kept {
+		t.Errorf("%d keys became %d", kept, len(merged))
+	}
+	if merged = Prune(Merge(old, entries), now); len(merged) != kept {
+		t.Errorf("%d keys became %d, the other way round", kept, len(merged))
+	}
+}
+
 // However devices exchange their lists, they end with the same one, with one active key.
 func TestMergeConverges(t *testing.T) {
 	for round := range uint64(200) {

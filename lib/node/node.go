@@ -49,6 +49,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
@@ -158,7 +159,7 @@ type Node struct {
 	members     *ring.Members
 	replication *replication.Replication
 	listeners   *mailbox.Hub
-	links       *links           // to other nodes, for onion requests
+	links       *link.Links      // to other nodes, for onion requests
 	caller      *peerhttp.Caller // makes requests to other nodes
 	limiter     *addressLimiter
 	relays      slots
@@ -216,8 +217,13 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, messages.Close())
 	}
-	n.links = newLinks(identity, config.DialContext, n.behaviour.HopTimeout)
-	n.server = n.behaviour.newServer(config.Wrap(n), n.serveLink, serverTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients)), n.log)
+	n.links = link.New(identity, config.DialContext, n.behaviour.HopTimeout)
+	incoming := &link.Server{
+		Context: n.background, HopHeader: hopHeader, Log: n.log,
+		Known: func(key [32]byte) bool { return n.members.View().Addresses[rpc.SnodeAddress(key)] != nil },
+	}
+	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients))
+	n.server = n.behaviour.newServer(config.Wrap(n), incoming.Serve, tlsConfig, n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
 	if err := n.members.Refresh(ctx); err != nil {
@@ -334,7 +340,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.serving.Unlock()
 	n.tasks.Wait()
 	n.replication.Wait()
-	n.links.close()
+	n.links.Close()
 	n.caller.Client.CloseIdleConnections()
 	return errors.Join(n.serveErr, n.store.Close())
 }

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -142,12 +143,12 @@ type roundTrip func(r *http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // silentLinks are links to nodes that do not answer.
-func silentLinks(t *testing.T) *links {
-	l := newLinks(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
+func silentLinks(t *testing.T) *link.Links {
+	l := link.New(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}, hopTimeout)
-	t.Cleanup(l.close)
+	t.Cleanup(l.Close)
 	return l
 }
 
@@ -161,7 +162,7 @@ func TestOnionHopSilent(t *testing.T) {
 			return nil, r.Context().Err()
 		})}
 		small := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name()}
-		large := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name(), Body: make([]byte, maxLinkBody+1)}
+		large := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name(), Body: make([]byte, link.MaxBody+1)}
 		for _, test := range []struct {
 			name   string
 			layer  *onion.Layer

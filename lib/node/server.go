@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -48,7 +49,7 @@ func (b *Behaviour) newServer(handler http.Handler, serveLink linkService, confi
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){linkProtocol: serveLink},
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){link.Protocol: serveLink},
 	}
 	server.Protocols.SetHTTP1(true)
 	server.SetKeepAlivesEnabled(!b.OneRequest)

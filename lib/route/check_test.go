@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -72,7 +73,7 @@ func TestCheck(t *testing.T) {
 		holding(node, [][]string{texts, reversed}[i%2]...)
 	}
 	alice := newPerson(t, "alice", net.SeedURL())
-	check, err := alice.Router.Check(t.Context(), alice.ID())
+	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
 	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID != "1" || check.SessionID != alice.ID().String() {
 		t.Errorf("%+v, %v", check, err)
 	}
@@ -83,7 +84,7 @@ func TestCheck(t *testing.T) {
 	// One lacks two messages, another holds one that nobody else has.
 	holding(net.Nodes[0], texts[2:]...)
 	holding(net.Nodes[1], append(texts, "more")...)
-	if check, err = alice.Router.Check(t.Context(), alice.ID()); err != nil || check.Agree {
+	if check, err = NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID()); err != nil || check.Agree {
 		t.Errorf("%+v, %v", check, err)
 	}
 	lacks := []string{hashOf(texts[0]), hashOf(texts[1]), hashOf("more")}
@@ -100,8 +101,8 @@ func TestCheckOfAnother(t *testing.T) {
 		holding(node, "x")
 	}
 	alice := newPerson(t, "alice", net.SeedURL())
-	for name, router := range map[string]*Router{"account": alice.Router, "none": New(nil, alice.network, Options{})} {
-		check, err := router.Check(t.Context(), someone(t))
+	for name, owner := range map[string]*account.Account{"account": alice.Account, "none": nil} {
+		check, err := NewChecker(owner, alice.network).Check(t.Context(), someone(t))
 		if err != nil || !check.Agree || len(check.Members) != 5 {
 			t.Errorf("%s: %+v, %v", name, check, err)
 		}
@@ -140,7 +141,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		return rpc.StatusOK, pageOf(page...)
 	})
 	alice := newPerson(t, "alice", net.SeedURL())
-	check, err := alice.Router.Check(t.Context(), alice.ID())
+	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
 	if err != nil || check.Agree {
 		t.Errorf("%+v, %v", check, err)
 	}

@@ -147,7 +147,7 @@ func TestDeadMemberIsReplaced(t *testing.T) {
 	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
 	net.Nodes[0].Stop()
 	net.Nodes[1].Stop()
-	router, _ := storer(t, net.SeedURL(), Options{})
+	router, _ := storer(t, net.SeedURL(), Options{Quorum: 3})
 	for range 5 {
 		receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 		if err != nil || receipt.Stored != 3 {

@@ -21,7 +21,7 @@ func newEnvelopeOpenCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
 		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
-		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeControl},
+		Prints:   arrivals(record.TypeControl),
 		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some cannot be opened"}),
 		Delivers: true,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runEnvelopeOpen(ctx, app) }),

@@ -22,7 +22,10 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 		Use:   "send [-]",
 		Short: "Ask somebody to be a friend",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
-			"account. In today's protocol it is the text alone, which 'send' would do as well.",
+			"account. In today's protocol it is the text alone, which 'send' would do as well.\n\n" +
+			"To somebody who has asked already it is an error, unless that request is older than this keystore or --again is\n" +
+			"given: then both have asked, and the other side's answer makes friends. That helps an account that was restored\n" +
+			"from its words and finds an old request in its box.",
 		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
 		Reads:    []string{record.NameDraft},
 		Prints:   []string{record.TypeReceipt},

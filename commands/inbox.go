@@ -23,7 +23,7 @@ func newInboxCommand(app *cli.App) *cobra.Command {
 			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
 		Examples: []string{"sessiontool inbox --limit 10"},
 		Args:     cobra.NoArgs,
-		Prints:   []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
+		Prints:   arrivals(),
 		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some messages could not be opened"}),
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, opts) }),
 	})

@@ -33,7 +33,7 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		},
 		Args:   cobra.NoArgs,
-		Prints: []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeHeartbeat},
+		Prints: arrivals(record.TypeHeartbeat),
 		Exits: cli.Exits{
 			record.ExitPartial:    "some messages cannot be opened",
 			record.ExitNotFound:   "no such keystore, account or network",

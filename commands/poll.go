@@ -22,6 +22,9 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"session that was accepted), and it sends what waits in the outbox.\n\n" +
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
 			"prints what had not been printed. A message that cannot be opened is printed as an error record, once.\n\n" +
+			"What is no text has a record of its own: session_reset, reaction, typing, extraction (a screenshot or a saved\n" +
+			"file), phone_call, timer_change, unsend, and unknown for what this version cannot name. What another device of\n" +
+			"the account sent is a message whose direction is out. What an older version could not open is tried again.\n\n" +
 			"The first message of somebody unknown, in today's protocol, is printed as a friend_request record and as a\n" +
 			"message, both with the same id, which count as one. Files that come with a message are not fetched: its notice says so.\n\n" +
 			"With --count it ends after so many records, those that --select passes over among them, and the next poll has\n" +
@@ -33,7 +36,7 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll --count 1",
 		},
 		Args:   cobra.NoArgs,
-		Prints: []string{record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery},
+		Prints: arrivals(),
 		Exits: cli.RouteExits().With(cli.Exits{
 			record.ExitPartial: "some messages cannot be opened",
 			record.ExitClock:   "",

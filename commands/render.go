@@ -44,6 +44,14 @@ func requestRecord(a *account.Account, r account.FriendRequest) record.FriendReq
 	return out
 }
 
+// arrivals are the types of the records that printEvent prints, and these beside them.
+func arrivals(more ...string) []string {
+	return append([]string{
+		record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeSessionReset, record.TypeReaction,
+		record.TypeTyping, record.TypeExtraction, record.TypePhoneCall, record.TypeTimerChange, record.TypeUnsend, record.TypeUnknown,
+	}, more...)
+}
+
 // printEvent prints what an event looks like on stdout. The first message of a stranger is announced by a friend_request
 // record with the same id.
 func printEvent(app *cli.App, a *account.Account, e account.Event, duplicate bool) error {
@@ -63,11 +71,16 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 	if !e.From.IsZero() {
 		from = e.From.String()
 	}
+	to, direction := a.ID().String(), "in"
+	if !e.To.IsZero() {
+		to, direction = e.To.String(), "out"
+	}
 	received := record.Time(e.ReceivedAt)
 	switch e.Kind {
 	case account.EventMessage:
 		out := record.Message{
-			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, DisplayName: e.DisplayName, Text: e.Text,
+			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
+			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash,
 			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate,
 		}
@@ -76,6 +89,9 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 			if e.TimerFromSending {
 				out.DisappearFrom = record.FromSent
 			}
+		}
+		if e.Quote != nil {
+			out.Quote = &record.Quote{TimestampMS: e.Quote.TimestampMS, Author: e.Quote.Author, Text: e.Quote.Text}
 		}
 		return out
 	case account.EventFriendRequest:
@@ -90,10 +106,64 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 		problem.MessageHash, problem.From = e.Hash, from
 		return problem
 	}
+	if out := noticeRecord(e, record.Notice{
+		Type: string(e.Kind), ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction, DisplayName: e.DisplayName,
+		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash, Duplicate: duplicate,
+	}); out != nil {
+		return out
+	}
 	return record.Control{
 		Type: record.TypeControl, Account: a.Name(), From: from, Kind: e.Text, TimestampMS: e.TimestampMS,
 		MessageHash: e.Hash, Duplicate: duplicate,
 	}
+}
+
+// noticeRecord returns the record of an event that is no text, and nil for one that has nothing to show. Common is what all of
+// them have.
+func noticeRecord(e account.Event, common record.Notice) any {
+	about := account.Reference{}
+	if e.About != nil {
+		about = *e.About
+	}
+	switch e.Kind {
+	case account.EventReset:
+		return record.SessionReset{Notice: common}
+	case account.EventReaction:
+		action := "react"
+		if e.Removed {
+			action = "remove"
+		}
+		return record.Reaction{
+			Notice: common, Emoji: e.Text, Action: action, AboutTimestampMS: about.TimestampMS, AboutAuthor: about.Author,
+		}
+	case account.EventTyping:
+		return record.Typing{Notice: common, Action: e.Text}
+	case account.EventExtraction:
+		return record.Extraction{Notice: common, Kind: e.Text, AboutTimestampMS: about.TimestampMS}
+	case account.EventCall:
+		common.Type = record.TypePhoneCall
+		return record.PhoneCall{Notice: common, Kind: e.Text, CallID: e.CallID}
+	case account.EventTimer:
+		out := record.TimerChange{Notice: common, DisappearAfterMS: int64(e.TimerSeconds) * 1000, DisappearFrom: record.FromRead}
+		if e.TimerFromSending {
+			out.DisappearFrom = record.FromSent
+		}
+		return out
+	case account.EventUnsend:
+		return record.Unsend{Notice: common, AboutTimestampMS: about.TimestampMS, AboutAuthor: about.Author}
+	case account.EventUnknown:
+		return record.Unknown{Notice: common}
+	}
+	return nil
+}
+
+// previews lists what came with the links of a text.
+func previews(e account.Event) []record.Preview {
+	out := make([]record.Preview, len(e.Previews))
+	for i, preview := range e.Previews {
+		out[i] = record.Preview(preview)
+	}
+	return out
 }
 
 // notice says what came with a message and is not here, or was asked for and is not done.

@@ -2,9 +2,11 @@ package account
 
 import (
 	"crypto/aes"
+	"slices"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
+	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
 )
 
@@ -13,6 +15,10 @@ import (
 //   - from a stranger it waits to be accepted or declined;
 //   - if we have asked too, both are friends at once;
 //   - from a friend it means that the friend has lost everything: the session is built anew.
+//
+// One that ends a session, as Session Desktop's "reset session" does, is announced as that: its text is not for people.
+// One that is older than this keystore may have been answered by an earlier installation with the same words, which has used
+// up the bundle's one-time prekey. No session starts from it: see answersAnew.
 //
 // One that is older than the last comes late, and one with the same ciphertext again: whoever stores it may have dated it
 // anew, since nothing vouches for an envelope's timestamp. Neither changes anything.
@@ -37,12 +43,20 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 	contact.Protocol = Protocol2020
 	contact.LastRequestMS = min(event.TimestampMS, a.env.Now().UnixMilli())
 	event.Kind = EventFriendRequest
-	if data, ok := content.Body.(message.Data); ok {
+	data, _ := content.Body.(message.Data)
+	reset := data.Flags&message.EndSession != 0
+	if !reset {
 		event.Text = data.Text
 	}
 	takeDisplayName(&contact, event, content)
-	switch contact.state(a.env.Now()) {
-	case StateNone, StateReceived:
+	switch state := contact.state(a.env.Now()); {
+	case state == StateFriends && reset:
+		event.Kind = EventReset
+		return a.renew(tx, contact, *content.Bundle)
+	case (state == StateSent || state == StateExpired) && a.answersAnew(event.TimestampMS):
+		event.State = state // ours is on its way, and its answer starts a session
+		return saveContact(tx, contact)
+	case state == StateNone || state == StateReceived:
 		contact.Incoming = &request{
 			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName,
 			TimestampMS: event.TimestampMS, At: event.ReceivedAt, Bundle: message.Content{Bundle: content.Bundle}.Marshal(),
@@ -68,8 +82,8 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	contact.Protocol = Protocol2020
 	contact.Stale = event.TimestampMS < contact.LastRequestMS
 	moved := contact.takeStatus(content.Extension, a.env.Now())
-	describeContent(event, content)
-	if accepted && event.Kind == EventControl {
+	a.describeContent(event, content)
+	if accepted && slices.Contains([]EventKind{EventControl, EventReset, EventTyping}, event.Kind) {
 		describeAcceptance(event, contact)
 	}
 	if content.Bundle != nil {
@@ -101,28 +115,70 @@ func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundl
 }
 
 // describeContent says what arrived, for people.
-func describeContent(event *Event, content message.Content) {
-	event.Kind = EventControl
+func (a *Account) describeContent(event *Event, content message.Content) {
+	if event.From == a.ID() {
+		event.To = a.ID()
+	}
 	switch body := content.Body.(type) {
 	case nil:
-		event.Text = "bundle"
+		event.Kind, event.Text = EventControl, "bundle"
 	case message.Data:
-		switch {
-		case body.Flags != 0:
-			event.Text = body.Flags.String()
-		case body.Reaction:
-			event.Text = "reaction"
-		default:
-			event.Kind, event.Text, event.Attachments = EventMessage, body.Text, body.Attachments
-			event.Group, event.Invitation = body.Group, body.Invitation
-			timer := content.Timer()
-			event.TimerSeconds, event.TimerFromSending = timer.Seconds, timer.FromSending
-		}
+		describeData(event, content, body)
 	case message.Receipts:
 		event.Kind, event.Text, event.Timestamps = EventDelivery, body.Kind.String(), body.TimestampsMS
+	case message.Typing:
+		event.Kind, event.Text = EventTyping, "started"
+		if body.Stopped {
+			event.Text = "stopped"
+		}
+	case message.Call:
+		event.Kind, event.Text, event.CallID = EventCall, body.Step.String(), body.ID
+	case message.Extraction:
+		event.Kind, event.Text = EventExtraction, body.Kind.String()
+		if body.TimestampMS != 0 {
+			event.About = &Reference{TimestampMS: body.TimestampMS}
+		}
+	case message.Unsend:
+		event.Kind, event.About = EventUnsend, &Reference{TimestampMS: body.TimestampMS, Author: body.Author}
+	case message.Unknown:
+		event.Kind = EventUnknown
 	default:
-		event.Text = body.Name()
+		event.Kind, event.Text = EventControl, body.Name()
 	}
+}
+
+// describeData describes a text, or what comes in its place.
+func describeData(event *Event, content message.Content, data message.Data) {
+	if target, err := sessionid.Parse(data.SyncTarget); err == nil && !event.To.IsZero() {
+		event.To = target
+	}
+	switch {
+	case data.Flags&message.EndSession != 0:
+		event.Kind = EventReset
+	case data.Flags&message.ExpirationTimerUpdate != 0:
+		event.Kind = EventTimer
+		event.takeTimer(content.Timer())
+	case data.Flags != 0:
+		event.Kind, event.Text = EventControl, data.Flags.String()
+	case data.Reaction != nil:
+		event.Kind, event.Text, event.Removed = EventReaction, data.Reaction.Emoji, data.Reaction.Remove
+		event.About = &Reference{TimestampMS: data.Reaction.TimestampMS, Author: data.Reaction.Author}
+	default:
+		event.Kind, event.Text, event.Attachments = EventMessage, data.Text, data.Attachments
+		event.Group, event.Invitation = data.Group, data.Invitation
+		event.takeTimer(content.Timer())
+		if quote := data.Quote; quote != nil {
+			event.Quote = &Quote{Reference{TimestampMS: quote.TimestampMS, Author: quote.Author}, quote.Text}
+		}
+		for _, preview := range data.Previews {
+			event.Previews = append(event.Previews, Preview(preview))
+		}
+	}
+}
+
+// takeTimer takes over how long the sender wants messages to stay.
+func (e *Event) takeTimer(timer message.Timer) {
+	e.TimerSeconds, e.TimerFromSending = timer.Seconds, timer.FromSending
 }
 
 // describeAcceptance turns the first message of a session that we asked for into the news that it is: the request

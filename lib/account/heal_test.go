@@ -3,6 +3,10 @@ package account
 import (
 	"testing"
 	"time"
+
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/sealed"
 )
 
 // A friend who lost everything but the words is a friend again after a new request.
@@ -65,7 +69,7 @@ func TestResetTwice(t *testing.T) {
 	resets := []string{bob.resets(alice), bob.resets(alice)}
 	var underway []string
 	for _, reset := range resets {
-		if event := alice.get(reset); event.Kind != EventControl || event.Text != "end_session" {
+		if event := alice.get(reset); event.Kind != EventReset || event.Text != "" {
 			t.Errorf("a reset shows as %+v", event)
 		}
 		underway = append(underway, alice.answers()...)
@@ -80,4 +84,138 @@ func TestResetTwice(t *testing.T) {
 		}
 	}
 	w.talk(alice, bob)
+}
+
+// resetsAsDesktop resets the session as Session Desktop's "reset session" does: with a sealed friend request that ends it.
+func (p *person) resetsAsDesktop(to *person) string {
+	p.w.t.Helper()
+	padded := message.Pad(message.Reset(p.bundle(to)).Marshal())
+	ciphertext, err := sealed.EncryptFriendRequest(p.w.random, p.keys.X25519, to.ID().PublicKey(), padded)
+	out := Outgoing{To: to.ID()}
+	if err == nil {
+		err = p.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
+	}
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return out.Data
+}
+
+// A reset of Desktop's is announced as that, without its text, and texts go on in both directions.
+func TestDesktopResetsTheSession(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	w.pass(time.Minute)
+	late := bob.says(alice, "before the reset")
+	event := alice.get(bob.resetsAsDesktop(alice))
+	if event.Kind != EventReset || event.Text != "" || event.From != bob.ID() || !event.Shown() {
+		t.Errorf("the reset is %+v", event)
+	}
+	crossing := alice.says(bob, "after the reset")
+	w.chat(alice, bob)
+	wantText(t, alice.get(late), "before the reset")
+	wantText(t, bob.get(crossing), "after the reset")
+	w.talk(alice, bob)
+	w.talk(bob, alice)
+	alice.wantState(bob, StateFriends)
+}
+
+// A stranger's reset is a request, since there is nothing to reset. Its text is not for people.
+func TestStrangerResets(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	event := alice.get(bob.resetsAsDesktop(alice))
+	if event.Kind != EventFriendRequest || event.State != StateReceived || event.Text != "" {
+		t.Errorf("the reset is %+v", event)
+	}
+	bob.get(alice.accepts(bob))
+	w.chat(alice, bob)
+	w.talk(alice, bob)
+}
+
+// An account that was restored from its words finds old messages in its box: a request that it had accepted, whose prekey is
+// used up, a reset, texts of lost sessions. Whatever its owner does then, the two are friends again.
+func TestRestoredAccountWithOldMessages(t *testing.T) {
+	for name, does := range map[string]func(reborn, alice *person) []string{
+		"asks anew": func(reborn, alice *person) []string {
+			out, err := reborn.RequestFriend(reborn.w.t.Context(), Draft{To: alice.ID(), Text: "it is me"}, false)
+			return []string{reborn.sends(out, err)}
+		},
+		"accepts": func(reborn, alice *person) []string { return []string{reborn.accepts(alice)} },
+		"accepts twice": func(reborn, alice *person) []string {
+			return []string{reborn.accepts(alice), reborn.accepts(alice)}
+		},
+		"accepts and asks": func(reborn, alice *person) []string {
+			return []string{reborn.accepts(alice), reborn.asks(alice, "it is me")}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob := w.person("alice"), w.person("bob")
+			request := alice.asks(bob, "hi bob")
+			bob.get(request)
+			alice.get(bob.accepts(alice))
+			box := append([]string{request}, alice.answers()...)
+			bob.gets(box[1:]...)
+			w.chat(alice, bob)
+			box = append(box, alice.says(bob, "of the old days"))
+			w.pass(time.Hour)
+			box = append(box, alice.resetsAsDesktop(bob))
+			w.pass(time.Hour)
+			reborn := bob.losesAll()
+			reborn.gets(box...)
+			reborn.wantState(alice, StateReceived)
+			w.pass(time.Minute)
+			for _, opened := range alice.gets(does(reborn, alice)...) {
+				if opened.Event.Kind == EventFailure {
+					t.Errorf("alice received %+v", opened.Event)
+				}
+			}
+			w.chat(alice, reborn)
+			reborn.wantState(alice, StateFriends)
+			alice.wantState(reborn, StateFriends)
+			w.talk(reborn, alice)
+			w.talk(alice, reborn)
+		})
+	}
+}
+
+// The same account asks first and finds the old request afterwards: its own is on its way, and no session starts from the
+// old one, in which texts would be lost.
+func TestRestoredAccountAsksFirst(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	request := alice.asks(bob, "hi bob")
+	bob.get(request)
+	alice.get(bob.accepts(alice))
+	w.chat(alice, bob)
+	w.pass(time.Hour)
+	reborn := bob.losesAll()
+	asked := reborn.asks(alice, "it is me")
+	if event := reborn.get(request); event.Kind != EventFriendRequest || event.State != StateSent {
+		t.Errorf("the old request is %+v", event)
+	}
+	if sent := reborn.answers(); len(sent) > 0 {
+		t.Errorf("it is answered with %d messages", len(sent))
+	}
+	alice.get(asked)
+	w.chat(alice, reborn)
+	w.talk(reborn, alice)
+	w.talk(alice, reborn)
+}
+
+// A request from before this keystore that nobody has answered yet is accepted in the same way.
+func TestRequestOlderThanTheKeystore(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	request := alice.asks(bob, "hi bob")
+	w.pass(time.Hour)
+	reborn := bob.losesAll()
+	reborn.get(request)
+	event := alice.get(reborn.accepts(alice))
+	if event.Kind != EventFriendRequest || event.State != StateFriends {
+		t.Errorf("the acceptance is %+v", event)
+	}
+	w.chat(alice, reborn)
+	w.talk(alice, reborn)
 }

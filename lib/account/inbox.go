@@ -17,14 +17,41 @@ import (
 // EventKind is what an Event tells.
 type EventKind string
 
-// The kinds of events. A control event has nothing to show, a failure is a message that could not be opened.
+// The kinds of events. A control event has nothing to show, a failure is a message that could not be opened, and an
+// unknown one says something that this version does not know.
 const (
 	EventMessage       EventKind = "message"
 	EventFriendRequest EventKind = "friend_request"
 	EventDelivery      EventKind = "delivery"
+	EventReset         EventKind = "session_reset" // the sender has begun a new session
+	EventReaction      EventKind = "reaction"      // Text is the emoji
+	EventTyping        EventKind = "typing"        // Text is started or stopped
+	EventExtraction    EventKind = "extraction"    // Text is the message.ExtractionKind
+	EventCall          EventKind = "call"          // Text is the message.CallStep
+	EventTimer         EventKind = "timer_change"  // TimerSeconds are what messages get from now on
+	EventUnsend        EventKind = "unsend"        // About is the message that its sender takes back
+	EventUnknown       EventKind = "unknown"
 	EventControl       EventKind = "control"
 	EventFailure       EventKind = "failure"
 )
+
+// Reference names a message by its timestamp and, where that is known, its author's Session ID.
+type Reference struct {
+	TimestampMS uint64 `json:"timestamp_ms"`
+	Author      string `json:"author,omitempty"`
+}
+
+// Quote is the earlier message that a text answers, as its sender repeats it.
+type Quote struct {
+	Reference
+	Text string `json:"text,omitempty"`
+}
+
+// Preview describes a link in a text, as the text's sender saw it.
+type Preview struct {
+	URL   string `json:"url"`
+	Title string `json:"title,omitempty"`
+}
 
 // Event is something that arrived, as the inbox keeps it.
 type Event struct {
@@ -32,6 +59,7 @@ type Event struct {
 	ID          string       `json:"id"`
 	Kind        EventKind    `json:"kind"`
 	From        sessionid.ID `json:"from,omitzero"`
+	To          sessionid.ID `json:"to,omitzero"` // only of what another device of this account sent
 	DisplayName string       `json:"display_name,omitempty"`
 	Text        string       `json:"text,omitempty"` // of a message or request; what a control or failure is about
 	TimestampMS int64        `json:"timestamp_ms,omitempty"`
@@ -51,6 +79,12 @@ type Event struct {
 	// After TimerSeconds its sender wants the message gone: from when it is read, or from when it was sent.
 	TimerSeconds     uint32 `json:"timer_seconds,omitempty"`
 	TimerFromSending bool   `json:"timer_from_sending,omitempty"`
+
+	Quote    *Quote     `json:"quote,omitempty"`
+	Previews []Preview  `json:"previews,omitempty"`
+	About    *Reference `json:"about,omitempty"`   // the message that a reaction, an extraction or an unsend is about
+	Removed  bool       `json:"removed,omitempty"` // a reaction is taken away
+	CallID   string     `json:"call_id,omitempty"`
 
 	Unsent bool `json:"unsent,omitempty"` // the sender has taken the message back; nothing is left of what it said
 }

@@ -12,10 +12,9 @@ import (
 	"filippo.io/edwards25519"
 
 	"sessiontool/lib/internal/boxnotes"
-	"sessiontool/lib/message"
 )
 
-// This file reads messages of today as they are specified (session-v1.md section 3), from the data of a store
+// This file reads session-v1 messages as they are specified (session-v1.md section 2), from the data of a store
 // request to the text, with none of the packages that make them.
 
 // tlv is one protobuf message: by field number, the values that it has, varints as 8 little-endian bytes.
@@ -75,12 +74,12 @@ func readPublished(t *testing.T, recipient [32]byte, data string) published {
 	}
 	socket := readTLV(t, raw)
 	request := readTLV(t, socket.bytes(2))
-	if socket.number(1) != 1 || string(request.bytes(1)) != "PUT" || string(request.bytes(2)) != "/api/v1/message" {
-		t.Errorf("the request is %q %q, type %d", request.bytes(1), request.bytes(2), socket.number(1))
+	if verb, path := request.bytes(1), request.bytes(2); socket.number(1) != 1 || verb == nil || path == nil || len(verb)+len(path) > 0 {
+		t.Errorf("the request is %q %q, type %d", verb, path, socket.number(1))
 	}
 	env := readTLV(t, request.bytes(3))
-	if env.number(1) != 6 || len(env) != 3 {
-		t.Errorf("the envelope is of type %d and has %d fields, not type, timestamp and content", env.number(1), len(env))
+	if env.number(1) != 6 || env.number(7) != 1 || len(env.bytes(11)) != 64 || len(env) != 5 {
+		t.Errorf("the envelope is of type %d and has %d fields: not type, device, timestamp, content and signature", env.number(1), len(env))
 	}
 
 	private, err := ecdh.X25519().NewPrivateKey(recipient[:])
@@ -100,7 +99,7 @@ func readPublished(t *testing.T, recipient [32]byte, data string) published {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(padded)%160 != 159 {
+	if len(padded)%160 != 0 {
 		t.Errorf("padded to %d bytes", len(padded))
 	}
 	content, ok := bytes.CutSuffix(bytes.TrimRight(padded, "\x00"), []byte{0x80})
@@ -129,9 +128,13 @@ func TestOursByThePublishedFormat(t *testing.T) {
 			t.Errorf("the timestamps are %d outside and %d inside, want %d", got.timestamp, got.content.number(15), now)
 		}
 	}
-	approval := alice.boxes(bob, message.Approval("alice", 7), 7)
-	response := readTLV(t, readPublished(t, bob.keys.X25519.Private, approval).content.bytes(10))
-	if response.number(1) != 1 || string(readTLV(t, response.bytes(3)).bytes(1)) != "alice" {
+	bob.get(alice.writes(bob, "hi"))
+	out, err := bob.Accept(t.Context(), alice.ID().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	response := readTLV(t, readPublished(t, alice.keys.X25519.Private, out.Data).content.bytes(10))
+	if response.number(1) != 1 || string(readTLV(t, response.bytes(3)).bytes(1)) != "bob" {
 		t.Errorf("an approval reads as %v", response)
 	}
 }

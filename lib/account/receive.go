@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/envelope"
@@ -81,15 +82,36 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 			}
 			opened = append(opened, one)
 		}
-		if cursor == nil {
-			return nil
+		if err := readAgain(tx, opened); err != nil || cursor == nil {
+			return err
 		}
-		return put(tx, tableCursors, cursor.Node, bounded(cursor.Hash))
+		return put(tx, tableCursors, cursorName(cursor.Node), bounded(cursor.Hash))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return opened, nil
+}
+
+// readAgain takes the events of a batch from the inbox if one of its messages has changed what an earlier one says.
+func readAgain(tx *keystore.Tx, opened []Opened) error {
+	if !slices.ContainsFunc(opened, func(o Opened) bool { return o.Event.Kind == EventUnsend }) {
+		return nil
+	}
+	for i := range opened {
+		event := &opened[i].Event
+		if event.Seq == 0 || event.Kind != EventMessage {
+			continue
+		}
+		kept, err := loadEvent(tx, event.Seq)
+		if err != nil {
+			return err
+		}
+		if kept.Unsent {
+			*event = kept
+		}
+	}
+	return nil
 }
 
 // maxHashSize is the longest hash that is kept. Networks use 128 hex digits or less.
@@ -105,10 +127,11 @@ func bounded(hash string) string {
 
 func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, error) {
 	id := dataID(in.Data)
-	opened, found, err := seenBefore(tx, id)
-	if err != nil || found {
-		return opened, err
+	before, found, err := seenBefore(tx, id)
+	if err != nil || found && !before.retry {
+		return before.Opened, err
 	}
+	var opened Opened
 	event := &opened.Event
 	*event = Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
 	key, err := a.open(tx, in.Data, event)
@@ -124,6 +147,10 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 	if err != nil && in.Route == record.RouteSync {
 		opened.Refused = true
 		return opened, nil
+	}
+	if found && before.Event.Kind == event.Kind && before.Event.Code == event.Code {
+		before.Event.Text = event.Text // this version knows no better, and people have seen it
+		return before.Opened, a.rememberSeen(tx, before.Opened)
 	}
 	if key != nil {
 		ack := key.Acknowledge(in.Data)
@@ -144,6 +171,9 @@ var errOnlyStored = errors.New("only messages of a session travel on the synchro
 // *failure are the message's fault and leave no trace in the transaction; any other error is ours.
 func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.AckKey, error) {
 	env, err := envelope.Unpack(data)
+	if errors.Is(err, envelope.ErrNewer) {
+		return nil, fail(record.CodeNewerProtocol, err)
+	}
 	if err != nil {
 		return nil, fail(record.CodeBadEnvelope, err)
 	}
@@ -157,11 +187,11 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 	switch {
 	case event.Route == record.RouteSync && (!ratcheted || sender == a.ID()):
 		return nil, fail(record.CodeBadEnvelope, errOnlyStored)
-	case sender == a.ID():
-		event.Kind, event.Text = EventControl, "self"
-		return nil, nil
 	case kind == envelope.Sealed:
 		return nil, a.openBox(tx, event, env.Content, ciphertext)
+	case sender == a.ID():
+		event.Kind, event.Text = EventControl, textSelf
+		return nil, nil
 	case kind == envelope.FriendRequest:
 		return nil, a.openRequest(tx, event, ciphertext)
 	case kind == envelope.PreKeyWhisper:
@@ -169,13 +199,20 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 	case kind == envelope.Whisper:
 		return a.openRatcheted(tx, event, ratchet.TypeWhisper, ciphertext)
 	}
-	return nil, fail(record.CodeBadEnvelope, fmt.Errorf("envelope of type %v", kind))
+	if kind == envelope.ServerReceipt {
+		event.Kind, event.Text = EventControl, "server_receipt"
+		return nil, nil
+	}
+	return nil, fail(record.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
+
+// textSelf is the text of a control event: a message of this account to itself, in the protocol of 2020.
+const textSelf = "self"
 
 // unseal finds out who sent an envelope and what kind of ciphertext it has. Nothing outside tells sealed sender from
 // a sealed box, so both are tried; of the latter the kind stays envelope.Sealed, and what it returns is the padded content.
 func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, envelope.Type, []byte, error) {
-	if env.Type != envelope.Sealed {
+	if env.Type != envelope.Sealed && env.Type != envelope.Group {
 		return env.Source, env.Type, env.Content, nil
 	}
 	inner, err := sealed.Open(a.keys.X25519, env.Content)
@@ -327,10 +364,14 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	return nil
 }
 
-// LastHash returns how far a node's list has been read: empty means from the beginning.
+// cursorName names the cursor of a node for this reader. What an older reader refused lies before the old one's cursor, so
+// that a newer reader begins anew.
+func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }
+
+// LastHash returns how far a node's list has been read by this version: empty means from the beginning.
 func (a *Account) LastHash(ctx context.Context, node string) (hash string, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
-		_, err := get(tx, tableCursors, node, &hash)
+		_, err := get(tx, tableCursors, cursorName(node), &hash)
 		return err
 	})
 	return hash, err

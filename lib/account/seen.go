@@ -14,12 +14,26 @@ const seenFor = 15 * 24 * time.Hour
 // forgetEvery is how often that memory is cleared up.
 const forgetEvery = 24 * time.Hour
 
+// readerVersion counts the versions of this package that read what the one before refused. It stands with every verdict: a
+// message that an older version could not read is tried again, once, when it comes again. Keystores of versions that did not
+// count have none, which is 0. Count it up with every change that reads more.
+//
+//	1: the envelopes of libsession; copies of what the account sent from other devices
+const readerVersion = 1
+
 // seenEntry remembers a received message: by its place in the inbox or, if there was nothing to show, by its event.
 type seenEntry struct {
 	Seq     uint64    `json:"seq,omitempty"`
 	Control *Event    `json:"control,omitempty"`
 	Ack     []byte    `json:"ack,omitempty"` // who sent it may not have got the first one
 	Until   time.Time `json:"until"`
+	Reader  int       `json:"reader,omitempty"` // readerVersion of the verdict
+}
+
+// seenMessage is what became of a message when it was received, and whether this version may read more of it.
+type seenMessage struct {
+	Opened
+	retry bool
 }
 
 // dataID names a message: the first 32 hex digits of the SHA-256 of its store data. All copies of it have the same.
@@ -29,24 +43,36 @@ func dataID(data string) string {
 }
 
 // seenBefore returns what became of the message called id when it was received, if it was.
-func seenBefore(tx *keystore.Tx, id string) (opened Opened, found bool, err error) {
+func seenBefore(tx *keystore.Tx, id string) (before seenMessage, found bool, err error) {
 	var seen seenEntry
 	found, err = get(tx, tableSeen, id, &seen)
 	if err != nil || !found {
-		return Opened{}, false, err
+		return seenMessage{}, false, err
 	}
-	opened = Opened{Duplicate: true, Ack: seen.Ack}
+	before.Opened = Opened{Duplicate: true, Ack: seen.Ack}
 	if seen.Control != nil {
-		opened.Event = *seen.Control
-		return opened, true, nil
+		before.Event = *seen.Control
+	} else if before.Event, err = loadEvent(tx, seen.Seq); err != nil {
+		return seenMessage{}, false, err
 	}
-	opened.Event, err = loadEvent(tx, seen.Seq)
-	return opened, true, err
+	before.retry = seen.Reader < readerVersion && before.Event.unread()
+	return before, true, nil
+}
+
+// unread reports whether a newer version may read more of a message than the one that made this event of it.
+func (e Event) unread() bool {
+	switch e.Kind {
+	case EventFailure, EventUnknown:
+		return true
+	case EventControl:
+		return e.Text == textSelf
+	}
+	return false
 }
 
 // rememberSeen makes further copies of a message duplicates.
 func (a *Account) rememberSeen(tx *keystore.Tx, opened Opened) error {
-	seen := seenEntry{Seq: opened.Event.Seq, Ack: opened.Ack, Until: a.env.Now().Add(seenFor)}
+	seen := seenEntry{Seq: opened.Event.Seq, Ack: opened.Ack, Until: a.env.Now().Add(seenFor), Reader: readerVersion}
 	if !opened.Event.Shown() {
 		seen.Control = &opened.Event
 	}
@@ -67,6 +93,9 @@ func (a *Account) forgetSeen(tx *keystore.Tx) error {
 		}
 		return tx.Delete(tableSeen, name)
 	})
+	if err == nil {
+		err = forgetUnsends(tx, now)
+	}
 	if err != nil {
 		return err
 	}

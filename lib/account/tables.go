@@ -25,7 +25,8 @@ const (
 	tableListeners      keystore.Table = "listeners"       // process -> listening
 	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
-	tableCursors        keystore.Table = "cursors"         // node -> last hash
+	tableCursors        keystore.Table = "cursors"         // reader version and node -> last hash
+	tableUnsends        keystore.Table = "unsends"         // author and timestamp -> until when that is remembered
 )
 
 const (

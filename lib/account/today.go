@@ -1,15 +1,18 @@
 package account
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
+	"io"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sealedbox"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
 )
 
 // What follows is today's protocol (session-v1.md section 6). It has no friend requests of its own: the first message
@@ -24,12 +27,25 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 		out.TimestampMS = a.stamp()
 	}
 	content.SigTimestampMS = uint64(out.TimestampMS)
-	box, err := sealedbox.Seal(a.env.Random, a.keys, out.To.PublicKey(), message.Pad(content.Marshal()))
-	if err != nil {
-		return err
-	}
-	out.Data, err = envelope.PackBox(content.SigTimestampMS, box)
+	data, err := packBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
+	out.Data = data
 	return err
+}
+
+// packBox makes the store data of a session-v1 message from an encoded Content. It draws the box's ephemeral key from random,
+// and then the key that signs the box from outside: libsession means to refuse messages without that signature, and makes
+// one with a throwaway key for an account without Session Pro.
+func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, timestampMS uint64, content []byte) (string, error) {
+	box, err := sealedbox.Seal(random, sender, to, message.PadV1(content))
+	if err != nil {
+		return "", err
+	}
+	throwaway := make([]byte, ed25519.SeedSize)
+	if _, err := io.ReadFull(random, throwaway); err != nil {
+		return "", err
+	}
+	signature := ed25519.Sign(ed25519.NewKeyFromSeed(throwaway), box)
+	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
 }
 
 // sealToday seals a draft for anybody. To somebody who has asked it is the acceptance; to somebody unknown it is a
@@ -46,21 +62,28 @@ func (a *Account) sealToday(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, 
 	if err := a.sealBox(&out, message.Text(draft.Text, a.id.DisplayName, nil)); err != nil {
 		return Outgoing{}, err
 	}
-	now := a.env.Now().UTC()
-	switch contact.state(now) {
+	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
+		contact.Outgoing = nil
+	}
+	contact.wrote(request{
+		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS, At: a.env.Now().UTC(),
+	})
+	return out, saveContact(tx, contact)
+}
+
+// wrote takes account of a session-v1 text to a contact: it accepts the contact's request, or is one if there was none.
+func (c *contactState) wrote(text request) {
+	switch c.state(text.At) {
 	case StateReceived:
-		contact.befriended(now)
+		c.befriended(text.At)
 	case StateNone, StateSent, StateExpired:
-		if contact.Outgoing == nil || kind == KindFriendRequest {
-			contact.Outgoing = &request{
-				ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS, At: now,
-			}
+		if c.Outgoing == nil {
+			c.Outgoing = &text
 		}
 	}
-	if contact.Protocol == "" {
-		contact.Protocol = ProtocolToday
+	if c.Protocol == "" {
+		c.Protocol = ProtocolToday
 	}
-	return out, saveContact(tx, contact)
 }
 
 // approve makes the sender of a message request a friend, and puts the message that tells so into the outbox.
@@ -79,12 +102,14 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 
 // openBox handles a message of today's protocol.
 //
-// A box is handled once, for ever: nothing else tells a copy that somebody put into a new envelope, at whatever time, from
-// a new message.
+// A box is handled once, for ever: nothing else distinguishes a copy in a new envelope, of whatever time, from a new message.
+// The exception is one whose content this version does not know: a newer version reads it again.
+//
+// The timestamp is the one that the sender signed, if there is one: a node can change that of the envelope.
 func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) error {
-	content, err := parsePadded(padded)
+	content, err := message.ParseV1(padded)
 	if err != nil {
-		return err
+		return fail(record.CodeBadEnvelope, err)
 	}
 	name := boxName(box)
 	_, again, err := tx.Get(tableBoxes, name)
@@ -95,11 +120,18 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 		event.Kind, event.Text = EventControl, "duplicate"
 		return nil
 	}
-	if inside := content.SigTimestampMS; inside != 0 && inside != uint64(event.TimestampMS) {
-		return fail(record.CodeBadEnvelope, errors.New("the envelope's timestamp is not the one that the sender signed"))
+	if content.SigTimestampMS != 0 {
+		event.TimestampMS = int64(content.SigTimestampMS)
+	}
+	if _, unknown := content.Body.(message.Unknown); unknown {
+		event.Kind = EventUnknown
+		return nil
 	}
 	if err := tx.Put(tableBoxes, name, nil); err != nil {
 		return err
+	}
+	if event.From == a.ID() {
+		return a.handleOwn(tx, event, content)
 	}
 	return a.handleToday(tx, event, content)
 }
@@ -108,6 +140,27 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 func boxName(box []byte) string {
 	sum := sha256.Sum256(box)
 	return hex.EncodeToString(sum[:16])
+}
+
+// handleOwn acts on what another device of this account said, which is for this one alone: a copy of what it sent to somebody
+// else, or a note to itself.
+func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Content) error {
+	event.DisplayName = a.id.DisplayName
+	a.describeContent(event, content)
+	if asked, ok := content.Body.(message.Unsend); ok {
+		return a.unsend(tx, &contactState{ID: a.ID()}, asked)
+	}
+	if err := a.forgetUnsent(tx, event); err != nil || event.Kind != EventMessage || event.To == a.ID() {
+		return err
+	}
+	contact, err := a.contactFor(tx, event.To)
+	if err != nil || contact.knownProtocol() == Protocol2020 {
+		return err
+	}
+	contact.wrote(request{
+		ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS, At: event.ReceivedAt,
+	})
+	return saveContact(tx, contact)
 }
 
 // handleToday acts on what a message of today's protocol says:
@@ -121,7 +174,10 @@ func (a *Account) handleToday(tx *keystore.Tx, event *Event, content message.Con
 		return err
 	}
 	takeDisplayName(&contact, event, content)
-	describeContent(event, content)
+	a.describeContent(event, content)
+	if err := a.forgetUnsent(tx, event); err != nil {
+		return err
+	}
 	if asked, ok := content.Body.(message.Unsend); ok {
 		if err := a.unsend(tx, &contact, asked); err != nil {
 			return err

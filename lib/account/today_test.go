@@ -36,11 +36,24 @@ func (p *person) boxes(to *person, content message.Content, timestampMS uint64) 
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
-	data, err := envelope.PackBox(timestampMS, box)
+	return p.w.packBox(timestampMS, box)
+}
+
+// packBox puts any box into an envelope.
+func (w *world) packBox(timestampMS uint64, box []byte) string {
+	w.t.Helper()
+	data, err := envelope.PackBox(timestampMS, box, envelope.ProSignature{})
 	if err != nil {
-		p.w.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	return data
+}
+
+// copies is what a device stores for the account's other ones when it writes to somebody.
+func (p *person) copies(self, to *person, text string) string {
+	p.w.t.Helper()
+	now := uint64(p.w.now.UnixMilli())
+	return p.boxes(self, message.Content{Body: message.Data{Text: text, SyncTarget: to.ID().String()}, SigTimestampMS: now}, now)
 }
 
 // pals makes two people who have written to each other with today's protocol.
@@ -175,27 +188,85 @@ func TestWhatStrangersCannotDo(t *testing.T) {
 	bob.wantState(alice, StateSent)
 }
 
-// What today's clients say besides texts is told apart.
+// What session-v1 clients say besides texts is an event of its own kind.
 func TestOtherContentsOfToday(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
 	now := uint64(w.now.UnixMilli())
+	of := func(body message.Body) message.Content { return message.Content{Body: body, SigTimestampMS: now} }
+	about := &Reference{TimestampMS: 7, Author: bob.ID().String()}
 	for _, test := range []struct {
 		content message.Content
 		want    Event
 	}{
-		{message.Content{Body: message.Receipts{Kind: message.Read, TimestampsMS: []uint64{7}}}, Event{Kind: EventDelivery, Text: "read", Timestamps: []uint64{7}}},
-		{message.Content{Body: message.Typing{TimestampMS: now}}, Event{Kind: EventControl, Text: "typing"}},
-		{message.Content{Body: message.Unsend{TimestampMS: 7, Author: alice.ID().String()}}, Event{Kind: EventControl, Text: "unsend"}},
-		{message.Content{Body: message.Extraction}, Event{Kind: EventControl, Text: "data_extraction"}},
-		{message.Content{Body: message.Response{Approved: true}}, Event{Kind: EventControl, Text: "message_request_response"}},
-		{message.Content{Body: message.Data{Flags: message.ExpirationTimerUpdate}}, Event{Kind: EventControl, Text: "expiration_timer_update"}},
+		{of(message.Receipts{Kind: message.Read, TimestampsMS: []uint64{7}}), Event{Kind: EventDelivery, Text: "read", Timestamps: []uint64{7}}},
+		{of(message.Typing{TimestampMS: now}), Event{Kind: EventTyping, Text: "started"}},
+		{of(message.Typing{TimestampMS: now, Stopped: true}), Event{Kind: EventTyping, Text: "stopped"}},
+		{of(message.Unsend{TimestampMS: 7, Author: alice.ID().String()}), Event{Kind: EventUnsend, About: &Reference{7, alice.ID().String()}}},
+		{of(message.Extraction{Kind: message.MediaSaved, TimestampMS: 7}), Event{Kind: EventExtraction, Text: "media_saved", About: &Reference{TimestampMS: 7}}},
+		{of(message.Extraction{Kind: message.Screenshot}), Event{Kind: EventExtraction, Text: "screenshot"}},
+		{of(message.Call{Step: message.CallPreOffer, ID: "c"}), Event{Kind: EventCall, Text: "pre_offer", CallID: "c"}},
+		{of(message.Response{Approved: true}), Event{Kind: EventControl, Text: "message_request_response"}},
+		{of(message.Data{Flags: message.ExpirationTimerUpdate, ExpireTimerSeconds: 9}), Event{Kind: EventTimer, TimerSeconds: 9}},
+		{of(message.Data{Flags: message.EndSession, Text: "TERMINATE"}), Event{Kind: EventReset}},
+		{of(message.Data{Flags: message.ProfileKeyUpdate}), Event{Kind: EventControl, Text: "profile_key_update"}},
+		{of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x"}}), Event{Kind: EventReaction, Text: "x", About: about}},
+		{
+			of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x", Remove: true}}),
+			Event{Kind: EventReaction, Text: "x", About: about, Removed: true},
+		},
+		{
+			of(message.Data{Text: "yes", Quote: &message.Quote{TimestampMS: 7, Author: bob.ID().String(), Text: "?"}}),
+			Event{Kind: EventMessage, Text: "yes", Quote: &Quote{*about, "?"}},
+		},
+		{
+			of(message.Data{Text: "see", Previews: []message.Preview{{URL: "https://example.org", Title: "t"}}}),
+			Event{Kind: EventMessage, Text: "see", Previews: []Preview{{"https://example.org", "t"}}},
+		},
+		{of(message.Null{}), Event{Kind: EventUnknown}},
 	} {
-		test.content.SigTimestampMS = now
 		got := bob.get(alice.boxes(bob, test.content, now))
-		if got.Kind != test.want.Kind || got.Text != test.want.Text || !reflect.DeepEqual(got.Timestamps, test.want.Timestamps) {
-			t.Errorf("%s is %+v", test.content.Body.Name(), got)
+		want := test.want
+		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, alice.ID(), got.DisplayName
+		want.TimestampMS, want.ReceivedAt, want.Route = int64(now), got.ReceivedAt, got.Route
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %+v, want %+v", test.content.Body.Name(), got, want)
 		}
+	}
+}
+
+// What another device of the account sent comes as a message to its recipient, or as a note to itself. It makes the recipient
+// one whose answer is no request.
+func TestCopiesFromOtherDevices(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+	now := uint64(w.now.UnixMilli())
+	phone := alice.losesAll()
+	bob.get(alice.writes(bob, "unrelated")) // so that alice's side of it is known to bob
+	carolAsked := alice.get(carol.writes(alice, "hello?"))
+	if !carolAsked.Asks {
+		t.Fatalf("carol's request is %+v", carolAsked)
+	}
+	for _, test := range []struct {
+		data message.Data
+		want sessionid.ID
+	}{
+		{message.Data{Text: "to bob", SyncTarget: bob.ID().String()}, bob.ID()},
+		{message.Data{Text: "to carol", SyncTarget: carol.ID().String()}, carol.ID()},
+		{message.Data{Text: "to me"}, alice.ID()},
+		{message.Data{Text: "to a group", SyncTarget: "03ab"}, alice.ID()},
+	} {
+		event := alice.get(phone.boxes(alice, message.Content{Body: test.data, SigTimestampMS: now}, now))
+		wantText(t, event, test.data.Text)
+		if event.From != alice.ID() || event.To != test.want || event.Asks {
+			t.Errorf("%q is %+v", test.data.Text, event)
+		}
+	}
+	alice.wantState(carol, StateFriends) // answered on the phone
+	// Others cannot make a message look as if the account had sent it.
+	event := alice.get(bob.boxes(alice, message.Content{Body: message.Data{Text: "x", SyncTarget: carol.ID().String()}, SigTimestampMS: 9}, 9))
+	if event.From != bob.ID() || !event.To.IsZero() {
+		t.Errorf("bob's copy is %+v", event)
 	}
 }
 
@@ -227,16 +298,21 @@ func TestBoxesAreOpenedOnce(t *testing.T) {
 	}
 }
 
-// Nodes can change what is around a box, and are found out where that matters.
+// Nodes can change what is around a box. What its sender signed counts.
 func TestEnvelopeWithAnotherTimestamp(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	before := bob.content()
-	data := alice.boxes(bob, message.TodayText("hi", "alice", 5), 6)
-	wantFailure(t, bob.get(data), record.CodeBadEnvelope)
-	wantOnlySeen(t, before, bob.content())
+	event := bob.get(alice.boxes(bob, message.TodayText("hi", "alice", 5), 6))
+	wantText(t, event, "hi")
+	if event.TimestampMS != 5 {
+		t.Errorf("the message is of %d, and its sender says 5", event.TimestampMS)
+	}
 	// Some clients do not say when they wrote: then the envelope has to do.
-	wantText(t, bob.get(alice.boxes(bob, message.Text("hi", "alice", nil), 6)), "hi")
+	event = bob.get(alice.boxes(bob, message.Text("ho", "alice", nil), 6))
+	wantText(t, event, "ho")
+	if event.TimestampMS != 6 {
+		t.Errorf("the message is of %d, and its envelope of 6", event.TimestampMS)
+	}
 }
 
 func TestBoxesThatDoNotOpen(t *testing.T) {
@@ -246,11 +322,7 @@ func TestBoxesThatDoNotOpen(t *testing.T) {
 	wantFailure(t, bob.get(alice.writes(carol, "not for bob")), record.CodeDecryptionFailed)
 
 	// Something that begins like sealed sender is tried as a box all the same, and fails as what it may be.
-	data, err := envelope.PackBox(1, []byte{0x11, 0xff, 0xff})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantFailure(t, bob.get(data), record.CodeDecryptionFailed)
+	wantFailure(t, bob.get(w.packBox(1, []byte{0x11, 0xff, 0xff})), record.CodeDecryptionFailed)
 	wantOnlySeen(t, before, bob.content())
 }
 
@@ -268,17 +340,13 @@ func TestWhatIsOnlyTold(t *testing.T) {
 		"invitation":  {[]byte{0x0a, 0x03, 0xb2, 0x06, 0x00}, Event{Invitation: true}},
 		"after read":  {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 1, 0x68, 60}, Event{Text: "x", TimerSeconds: 60}},
 		"after send":  {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 2, 0x68, 60}, Event{Text: "x", TimerSeconds: 60, TimerFromSending: true}},
-		"timer's set": {[]byte{0x0a, 0x02, 0x20, 0x02, 0x60, 2, 0x68, 60}, Event{Kind: EventControl, Text: "expiration_timer_update"}},
+		"timer's set": {[]byte{0x0a, 0x02, 0x20, 0x02, 0x60, 2, 0x68, 60}, Event{Kind: EventTimer, TimerSeconds: 60, TimerFromSending: true}},
 	} {
 		box, err := sealedbox.Seal(w.random, alice.keys, bob.keys.X25519.Public, message.Pad(test.content))
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := envelope.PackBox(1, box)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := bob.get(data)
+		got := bob.get(w.packBox(1, box))
 		want := test.want
 		if want.Kind == "" {
 			want.Kind = EventMessage

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"testing"
 
 	"sessiontool/lib/message"
@@ -17,13 +18,14 @@ func TestUnsend(t *testing.T) {
 	take := func(from *person, timestamp, at uint64, author string) {
 		t.Helper()
 		content := message.Content{Body: message.Unsend{TimestampMS: timestamp, Author: author}, SigTimestampMS: at}
-		if event := bob.get(from.boxes(bob, content, at)); event.Kind != EventControl || event.Text != "unsend" {
+		if event := bob.get(from.boxes(bob, content, at)); event.Kind != EventUnsend || event.About.TimestampMS != timestamp {
 			t.Fatalf("the request is %+v", event)
 		}
 	}
 	inbox := func() map[string]Event {
 		t.Helper()
-		events, err := bob.Inbox(t.Context(), 10)
+		events, err := bob.Inbox(t.Context(), 20)
+		events = slices.DeleteFunc(events, func(e Event) bool { return e.Kind == EventUnsend })
 		if err != nil || len(events) != 3 {
 			t.Fatalf("inbox %+v, %v", events, err)
 		}
@@ -61,6 +63,24 @@ func TestUnsend(t *testing.T) {
 	for _, request := range requests {
 		if want := map[string]string{kept.ID: "", other.ID: "carol's"}[request.ID]; request.Text != want {
 			t.Errorf("request %+v, want the text %q", request, want)
+		}
+	}
+}
+
+// What is taken back in the same batch says nothing any more, in whatever order the two come.
+func TestUnsendInOneBatch(t *testing.T) {
+	w := newWorld(t)
+	for name, order := range map[string][]int{"after": {0, 1}, "before": {1, 0}} {
+		alice, bob := w.pals()
+		unsend := message.Content{Body: message.Unsend{TimestampMS: 8, Author: alice.ID().String()}, SigTimestampMS: 9}
+		data := []string{alice.boxes(bob, message.TodayText("oops", "alice", 8), 8), alice.boxes(bob, unsend, 9)}
+		opened := bob.gets(data[order[0]], data[order[1]])
+		got := opened[order[0]].Event
+		if got.Kind != EventMessage || !got.Unsent || got.Text != "" || got.TimestampMS != 8 {
+			t.Errorf("%s: what was taken back is %+v", name, got)
+		}
+		if event := opened[order[1]].Event; event.Kind != EventUnsend {
+			t.Errorf("%s: the request is %+v", name, event)
 		}
 	}
 }

@@ -1,14 +1,15 @@
 // Package envelope packs an encrypted message for the store and unpacks what the store returns: an Envelope inside
-// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with less in them, today's still do
+// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with other values, today's still do
 // (signal-2020.md section 3; session-v1.md section 2).
 //
-// It promises that packing reproduces the clients' bytes, that unpacking takes any order of fields and skips
-// unknown ones as their decoders do, and that what is unpacked has one of the known types and a sender where its
-// type needs one. It says nothing about who really sent it: that is for the layers inside. It is pure: randomness
-// is passed in.
+// It promises that packing reproduces the clients' bytes; that unpacking takes what the clients of either generation
+// take: any order of fields, unknown fields, any type, verb, path and number of the request around the envelope; and that
+// an unpacked envelope has a sender where its type needs one. It says nothing about who really sent it: that is for the
+// layers inside. It is pure: randomness is passed in.
 package envelope
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -31,10 +32,8 @@ const MaxData = MaxDataText / 4 * 3
 var (
 	// ErrMalformed reports a data text that is not base64, not a WebSocketMessage with a request, or lacks a field.
 	ErrMalformed = errors.New("envelope is malformed")
-	// ErrPath reports a request to another path than that of messages. Clients acknowledge those and do nothing.
-	ErrPath = errors.New("request is not for a message")
-	// ErrType reports an envelope of a type that is not used between two people.
-	ErrType = errors.New("unknown envelope type")
+	// ErrNewer reports data of Session Protocol v2, which begins with the bytes 00 02 and has no envelope.
+	ErrNewer = errors.New("Session Protocol v2: not read by this version")
 	// ErrSource reports a source that is missing or not a Session ID, or one that Pack is told to name although the
 	// sender shall be sealed.
 	ErrSource = errors.New("envelope source does not fit its type")
@@ -50,9 +49,13 @@ const (
 	Whisper = Type(wirepb.Envelope_CIPHERTEXT)
 	// PreKeyWhisper is a message that also starts a session.
 	PreKeyWhisper = Type(wirepb.Envelope_PREKEY_BUNDLE)
+	// ServerReceipt is a word of a server of Signal's; no node of Session sends it, and nothing vouches for it.
+	ServerReceipt = Type(wirepb.Envelope_RECEIPT)
 	// Sealed is a message whose sender and kind are inside the encryption. Of today's clients' messages all are of this
 	// type; only opening it tells whose it is.
 	Sealed = Type(wirepb.Envelope_UNIDENTIFIED_SENDER)
+	// Group is a message of a group in 2020. Clients of session-v1 read it as they read Sealed.
+	Group = Type(wirepb.Envelope_MEDIUM_GROUP_CIPHERTEXT)
 	// FriendRequest is a first contact, under the two identity keys alone.
 	FriendRequest = Type(wirepb.Envelope_FRIEND_REQUEST)
 )
@@ -64,43 +67,49 @@ func (t Type) String() string {
 		return "whisper"
 	case PreKeyWhisper:
 		return "prekey-whisper"
+	case ServerReceipt:
+		return "server-receipt"
 	case Sealed:
 		return "sealed"
+	case Group:
+		return "group"
 	case FriendRequest:
 		return "friend-request"
 	}
 	return fmt.Sprintf("type %d", int32(t))
 }
 
-// known reports whether t is one of the named types.
-func (t Type) known() bool {
+// named reports whether an envelope of this type must name its sender.
+func (t Type) named() bool {
 	switch t {
-	case Whisper, PreKeyWhisper, Sealed, FriendRequest:
+	case Whisper, PreKeyWhisper, FriendRequest:
 		return true
 	}
 	return false
 }
 
+// boxed reports whether session-v1 clients read envelopes of this type.
+func (t Type) boxed() bool { return t == Sealed || t == Group }
+
 // Envelope is an encrypted message with what its receiver needs in order to open it.
 type Envelope struct {
 	Type Type
-	// Source is the sender, and zero if Type is Sealed.
+	// Source is the sender, and zero if Type is Sealed or Group.
 	Source sessionid.ID
 	// TimestampMS is the sender's clock in milliseconds since 1970. It identifies the message in receipts.
 	TimestampMS uint64
-	Content     []byte
+	// Content is the ciphertext. It may be nil only in ServerReceipt and in types that have no constant here.
+	Content []byte
 }
 
-// check returns ErrType, ErrSource or ErrMalformed if no client would make such an envelope.
+// check returns ErrSource or ErrMalformed if no client would make such an envelope.
 func (e Envelope) check() error {
 	switch {
-	case !e.Type.known():
-		return fmt.Errorf("%w: %d", ErrType, int32(e.Type))
-	case e.Type == Sealed && !e.Source.IsZero():
+	case e.Type.boxed() && !e.Source.IsZero():
 		return fmt.Errorf("%w: a sealed sender is named", ErrSource)
-	case e.Type != Sealed && e.Source.IsZero():
+	case e.Type.named() && e.Source.IsZero():
 		return fmt.Errorf("%w: type %s needs one", ErrSource, e.Type)
-	case len(e.Content) == 0:
+	case (e.Type.named() || e.Type.boxed()) && len(e.Content) == 0:
 		return fmt.Errorf("%w: no content", ErrMalformed)
 	}
 	return nil
@@ -121,6 +130,7 @@ const (
 	fieldTimestamp    = 5
 	fieldSourceDevice = 7
 	fieldContent      = 8
+	fieldProSig       = 11
 )
 
 const (
@@ -138,11 +148,14 @@ func (e Envelope) Marshal() []byte {
 	}
 	b = fields.AppendVarint(b, fieldSourceDevice, sourceDevice)
 	b = fields.AppendVarint(b, fieldTimestamp, e.TimestampMS)
+	if e.Content == nil {
+		return b
+	}
 	return fields.AppendBytes(b, fieldContent, e.Content)
 }
 
 // Pack returns the data text of a store request for e. The request id inside, one byte, is drawn from random; nobody
-// checks it, but it makes two texts of one envelope differ. It returns ErrType, ErrSource or ErrMalformed for an
+// checks it, but it makes two texts of one envelope differ. It returns ErrSource or ErrMalformed for an
 // envelope that no receiver would take, ErrTooLarge, or random's error.
 func Pack(random io.Reader, e Envelope) (string, error) {
 	if err := e.check(); err != nil {
@@ -152,25 +165,32 @@ func Pack(random io.Reader, e Envelope) (string, error) {
 	if _, err := io.ReadFull(random, id[:]); err != nil {
 		return "", fmt.Errorf("reading randomness: %w", err)
 	}
-	return pack(e.Marshal(), uint64(id[0]))
+	return pack(verb, path, e.Marshal(), uint64(id[0]))
 }
 
-// PackBox returns the data text of a store request for a message of today's clients: box is what package sealedbox made,
-// timestampMS the sender's clock in milliseconds since 1970. There is no source, no device and no request id in it, so
-// two texts of one box are the same. It returns ErrMalformed for no box, or ErrTooLarge.
-func PackBox(timestampMS uint64, box []byte) (string, error) {
+// ProSignature stands outside the encryption of a session-v1 message: the Ed25519 signature of the sealed box, by the
+// rotating key of a Session Pro account or by any other key.
+type ProSignature [64]byte
+
+// PackBox returns the data text of a store request for a session-v1 message as libsession writes it: box is what package
+// sealedbox made, timestampMS the sender's clock in milliseconds since 1970. There is no source in it, and verb, path and
+// id of the request are empty, so that two texts of one box differ in their signature alone. It returns ErrMalformed for no
+// box, or ErrTooLarge.
+func PackBox(timestampMS uint64, box []byte, signature ProSignature) (string, error) {
 	e := Envelope{Type: Sealed, TimestampMS: timestampMS, Content: box}
 	if err := e.check(); err != nil {
 		return "", err
 	}
-	b := make([]byte, 0, len(box)+32)
+	b := make([]byte, 0, len(box)+len(signature)+32)
 	b = fields.AppendVarint(b, fieldType, uint64(e.Type))
 	b = fields.AppendVarint(b, fieldTimestamp, e.TimestampMS)
-	return pack(fields.AppendBytes(b, fieldContent, e.Content), 0)
+	b = fields.AppendVarint(b, fieldSourceDevice, sourceDevice)
+	b = fields.AppendBytes(b, fieldContent, e.Content)
+	return pack("", "", fields.AppendBytes(b, fieldProSig, signature[:]), 0)
 }
 
-// pack puts an encoded Envelope into a request with this id.
-func pack(body []byte, id uint64) (string, error) {
+// pack puts an encoded Envelope into a request with this verb, path and id.
+func pack(verb, path string, body []byte, id uint64) (string, error) {
 	request := make([]byte, 0, len(body)+32)
 	request = fields.AppendBytes(request, fieldRequestVerb, verb)
 	request = fields.AppendBytes(request, fieldRequestPath, path)
@@ -186,8 +206,8 @@ func pack(body []byte, id uint64) (string, error) {
 	return base64.StdEncoding.EncodeToString(message), nil
 }
 
-// Unpack reads the data text of a stored message. A source beside a sealed sender is dropped. The error is one of
-// this package's, wrapped with its cause.
+// Unpack reads the data text of a stored message. A source beside a sealed sender is dropped: nothing vouches for it. The
+// type may be one that has no constant here. The error is one of this package's, wrapped with its cause.
 func Unpack(data string) (Envelope, error) {
 	body, err := unpackRequest(data)
 	if err != nil {
@@ -205,18 +225,33 @@ func Unpack(data string) (Envelope, error) {
 		TimestampMS: wire.GetTimestamp(),
 		Content:     wire.GetContent(),
 	}
-	if wire.Source != nil {
-		if e.Source, err = sessionid.Parse(wire.GetSource()); err != nil {
-			return Envelope{}, fmt.Errorf("%w: %w", ErrSource, err)
+	if e.Type.boxed() {
+		err = checkBoxed(&wire)
+	} else if wire.Source != nil {
+		e.Source, err = sessionid.Parse(wire.GetSource())
+		if !e.Type.named() {
+			err = nil // nobody acts on it
 		}
 	}
-	if e.Type == Sealed {
-		e.Source = sessionid.ID{} // clients do not read it there, and nothing vouches for it
+	if err != nil {
+		return Envelope{}, fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	if err := e.check(); err != nil {
 		return Envelope{}, err
 	}
 	return e, nil
+}
+
+// checkBoxed returns an error if a session-v1 client would refuse what stands beside a sealed box: it takes a source of no
+// or of 66 characters, whatever they are, and no signature or one of 64 bytes, whoever made it.
+func checkBoxed(wire *wirepb.Envelope) error {
+	if size := len(wire.GetSource()); size != 0 && size != sessionid.TextSize {
+		return fmt.Errorf("source of %d characters beside a sealed sender", size)
+	}
+	if wire.ProSig != nil && len(wire.ProSig) != len(ProSignature{}) {
+		return fmt.Errorf("signature of %d bytes outside the encryption", len(wire.ProSig))
+	}
+	return nil
 }
 
 // unpackRequest returns the body of the request that data encodes: an encoded Envelope.
@@ -231,15 +266,18 @@ func unpackRequest(data string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
+	if bytes.HasPrefix(decoded, newerPrefix) {
+		return nil, ErrNewer
+	}
 	var message wirepb.WebSocketMessage
 	if err := proto.Unmarshal(decoded, &message); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if message.GetType() != wirepb.WebSocketMessage_REQUEST || message.GetRequest() == nil {
-		return nil, fmt.Errorf("%w: not a request", ErrMalformed)
-	}
-	if got := message.GetRequest().GetPath(); got != path {
-		return nil, fmt.Errorf("%w: path %.64q", ErrPath, got)
+	if message.GetRequest() == nil || message.GetRequest().Body == nil {
+		return nil, fmt.Errorf("%w: no request, or one without a body", ErrMalformed)
 	}
 	return message.GetRequest().GetBody(), nil
 }
+
+// newerPrefix begins every message of Session Protocol v2. No WebSocketMessage begins so: there is no field 0.
+var newerPrefix = []byte{0, 2}

@@ -45,8 +45,7 @@ func TestPackRefuses(t *testing.T) {
 		envelope Envelope
 		want     error
 	}{
-		"an unknown type":        {Envelope{Type: 7, Source: alice, Content: content}, ErrType},
-		"no type":                {Envelope{Source: alice, Content: content}, ErrType},
+		"a named group sender":   {Envelope{Type: Group, Source: alice, Content: content}, ErrSource},
 		"a named sealed sender":  {Envelope{Type: Sealed, Source: alice, Content: content}, ErrSource},
 		"a message of nobody":    {Envelope{Type: Whisper, Content: content}, ErrSource},
 		"nothing to decrypt":     {Envelope{Type: Sealed}, ErrMalformed},
@@ -121,52 +120,77 @@ func newWire() wire {
 
 func TestUnpackTolerates(t *testing.T) {
 	want := Envelope{Type: Whisper, Source: alice, TimestampMS: 5, Content: []byte("x")}
-	for name, change := range map[string]func(*wire){
-		"fields by number": func(*wire) {},
-		"unknown fields": func(w *wire) {
+	sealed := Envelope{Type: Sealed, TimestampMS: 5, Content: []byte("x")}
+	for name, test := range map[string]struct {
+		change func(*wire)
+		want   Envelope
+	}{
+		"fields by number": {func(*wire) {}, want},
+		"unknown fields": {func(w *wire) {
 			w.envelope.ProtoReflect().SetUnknown([]byte{0xf8, 0x07, 0x01})
 			w.message.ProtoReflect().SetUnknown([]byte{0xf8, 0x07, 0x01})
-		},
-		"fields of servers": func(w *wire) {
+		}, want},
+		"fields of servers": {func(w *wire) {
 			w.envelope.ServerGuid, w.envelope.ServerTimestamp = proto.String("g"), proto.Uint64(1)
 			w.message.Request.Headers = []string{"h"}
-		},
-		"a source in upper case": func(w *wire) { w.envelope.Source = proto.String(strings.ToUpper(alice.String())) },
+		}, want},
+		"a source in upper case": {func(w *wire) { w.envelope.Source = proto.String(strings.ToUpper(alice.String())) }, want},
+		"a response":             {func(w *wire) { w.message.Type = wirepb.WebSocketMessage_RESPONSE.Enum() }, want},
+		"a type of tomorrow":     {func(w *wire) { w.message.Type = wirepb.WebSocketMessage_Type(9).Enum() }, want},
+		"no type":                {func(w *wire) { w.message.Type = nil }, want},
+		"another path":           {func(w *wire) { w.message.Request.Path = proto.String("/api/v1/queue/empty") }, want},
+		"no path":                {func(w *wire) { w.message.Request.Path = nil }, want},
+		"a sealed sender":        {func(w *wire) { w.envelope.Source, w.envelope.Type = nil, sealedType }, sealed},
+		"a source beside it":     {func(w *wire) { w.envelope.Type = sealedType }, sealed},
+		"an empty source":        {func(w *wire) { w.envelope.Source, w.envelope.Type = proto.String(""), sealedType }, sealed},
+		"any 66 characters": {func(w *wire) {
+			w.envelope.Source, w.envelope.Type = proto.String(strings.Repeat("x", 66)), sealedType
+		}, sealed},
+		"a signature": {func(w *wire) {
+			w.envelope.Source, w.envelope.Type, w.envelope.ProSig = nil, sealedType, make([]byte, 64)
+		}, sealed},
+		"a group's type": {func(w *wire) {
+			w.envelope.Source, w.envelope.Type = nil, wirepb.Envelope_MEDIUM_GROUP_CIPHERTEXT.Enum()
+		}, Envelope{Type: Group, TimestampMS: 5, Content: []byte("x")}},
+		"a server's receipt": {func(w *wire) {
+			w.envelope.Type, w.envelope.Content = wirepb.Envelope_RECEIPT.Enum(), nil
+		}, Envelope{Type: ServerReceipt, Source: alice, TimestampMS: 5}},
+		"an envelope of tomorrow": {func(w *wire) {
+			w.envelope.Type, w.envelope.Source = wirepb.Envelope_Type(99).Enum(), proto.String("alice")
+		}, Envelope{Type: 99, TimestampMS: 5, Content: []byte("x")}},
 	} {
 		w := newWire()
-		change(&w)
-		if got, err := Unpack(w.data(t)); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %+v, %v", name, got, err)
+		test.change(&w)
+		if got, err := Unpack(w.data(t)); err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, test.want)
 		}
 	}
 }
 
-func TestUnpackDropsTheSourceOfASealedSender(t *testing.T) {
-	w := newWire()
-	w.envelope.Type = wirepb.Envelope_UNIDENTIFIED_SENDER.Enum()
-	if got, err := Unpack(w.data(t)); err != nil || !got.Source.IsZero() {
-		t.Errorf("%+v, %v", got, err)
-	}
-}
+var sealedType = wirepb.Envelope_UNIDENTIFIED_SENDER.Enum()
 
 func TestUnpackRefuses(t *testing.T) {
+	boxed := func(change func(*wire)) func(*wire) {
+		return func(w *wire) {
+			w.envelope.Source, w.envelope.Type = nil, sealedType
+			change(w)
+		}
+	}
 	for name, test := range map[string]struct {
 		change func(*wire)
 		want   error
 	}{
-		"a response":             {func(w *wire) { w.message.Type = wirepb.WebSocketMessage_RESPONSE.Enum() }, ErrMalformed},
 		"no request":             {func(w *wire) { w.message.Request = nil }, ErrMalformed},
-		"another path":           {func(w *wire) { w.message.Request.Path = proto.String("/api/v1/queue/empty") }, ErrPath},
-		"no path":                {func(w *wire) { w.message.Request.Path = nil }, ErrPath},
 		"an empty body":          {func(w *wire) { w.envelope = &wirepb.Envelope{} }, ErrMalformed},
 		"no type":                {func(w *wire) { w.envelope.Type = nil }, ErrMalformed},
 		"no timestamp":           {func(w *wire) { w.envelope.Timestamp = nil }, ErrMalformed},
 		"no content":             {func(w *wire) { w.envelope.Content = nil }, ErrMalformed},
-		"a type between servers": {func(w *wire) { w.envelope.Type = wirepb.Envelope_RECEIPT.Enum() }, ErrType},
-		"a group's type":         {func(w *wire) { w.envelope.Type = wirepb.Envelope_MEDIUM_GROUP_CIPHERTEXT.Enum() }, ErrType},
-		"a type of tomorrow":     {func(w *wire) { w.envelope.Type = wirepb.Envelope_Type(99).Enum() }, ErrType},
+		"no sealed content":      {boxed(func(w *wire) { w.envelope.Content = nil }), ErrMalformed},
 		"no source":              {func(w *wire) { w.envelope.Source = nil }, ErrSource},
 		"a source that is no id": {func(w *wire) { w.envelope.Source = proto.String("alice") }, ErrSource},
+		"a source of 64":         {boxed(func(w *wire) { w.envelope.Source = proto.String(alice.String()[2:]) }), ErrSource},
+		"a short signature":      {boxed(func(w *wire) { w.envelope.ProSig = make([]byte, 63) }), ErrSource},
+		"an empty signature":     {boxed(func(w *wire) { w.envelope.ProSig = []byte{} }), ErrSource},
 	} {
 		w := newWire()
 		test.change(&w)
@@ -184,6 +208,8 @@ func TestUnpackRefuses(t *testing.T) {
 		"no padding":      {strings.TrimRight("QUI=", "="), ErrMalformed},
 		"a line break":    {valid + "\n", ErrMalformed},
 		"no protobuf":     {"////", ErrMalformed},
+		"no body":         {base64.StdEncoding.EncodeToString([]byte{8, 1, 18, 2, 32, 0}), ErrMalformed},
+		"v2":              {base64.StdEncoding.EncodeToString([]byte{0, 2, 1}), ErrNewer},
 		"too long a text": {strings.Repeat("A", MaxDataText+4), ErrTooLarge},
 	} {
 		if _, err := Unpack(test.data); !errors.Is(err, test.want) {

@@ -27,12 +27,19 @@ func (r recordedEnvelope) envelope() Envelope {
 	return Envelope{Type: r.Type, Source: r.Source, TimestampMS: r.TimestampMS, Content: r.Content.Hex}
 }
 
-// checkBothWays unpacks data, compares with want, and packs the result again with the request id found in data.
+// checkBothWays unpacks data, compares with want, and packs the result again with the request id found in data, if the
+// request around it is one that Pack makes.
 func checkBothWays(t *testing.T, data string, want Envelope) {
 	t.Helper()
+	if want.Type.boxed() {
+		want.Source = sessionid.ID{} // what a client wrote there is not believed
+	}
 	got, err := Unpack(data)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("unpacked %+v (%v), want %+v", got, err, want)
+	}
+	if !ours(t, data) {
+		return
 	}
 	packed, err := Pack(bytes.NewReader([]byte{requestID(t, data)}), want)
 	if err != nil || packed != data {
@@ -40,17 +47,37 @@ func checkBothWays(t *testing.T, data string, want Envelope) {
 	}
 }
 
+// ours reports whether data has only parts that Pack writes.
+func ours(t *testing.T, data string) bool {
+	t.Helper()
+	message := decode(t, data)
+	var inner wirepb.Envelope
+	if err := proto.Unmarshal(message.GetRequest().GetBody(), &inner); err != nil {
+		t.Fatal(err)
+	}
+	request := message.GetRequest()
+	return message.GetType() == wirepb.WebSocketMessage_REQUEST && request.GetVerb() == verb && request.GetPath() == path &&
+		request.GetId() < 256 && request.Headers == nil && inner.GetSourceDevice() == sourceDevice && inner.Relay == nil &&
+		inner.LegacyMessage == nil && inner.ServerGuid == nil && inner.ServerTimestamp == nil && inner.ProSig == nil &&
+		!(Type(inner.GetType()).boxed() && inner.Source != nil)
+}
+
 func requestID(t *testing.T, data string) byte {
+	t.Helper()
+	return byte(decode(t, data).GetRequest().GetId())
+}
+
+func decode(t *testing.T, data string) *wirepb.WebSocketMessage {
 	t.Helper()
 	decoded, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var message wirepb.WebSocketMessage
-	if err := proto.Unmarshal(decoded, &message); err != nil {
+	message := new(wirepb.WebSocketMessage)
+	if err := proto.Unmarshal(decoded, message); err != nil {
 		t.Fatal(err)
 	}
-	return byte(message.GetRequest().GetId())
+	return message
 }
 
 func TestRecordedEnvelopes(t *testing.T) {
@@ -61,7 +88,7 @@ func TestRecordedEnvelopes(t *testing.T) {
 			Decoded struct {
 				WebSocket struct {
 					Request struct {
-						ID uint8 `json:"id,string"`
+						ID uint64 `json:"id,string"`
 					} `json:"request"`
 				} `json:"websocket"`
 				Envelope recordedEnvelope `json:"envelope"`
@@ -72,10 +99,10 @@ func TestRecordedEnvelopes(t *testing.T) {
 	for _, recorded := range file.Envelopes {
 		want := recorded.Decoded.Envelope.envelope()
 		checkBothWays(t, recorded.Data, want)
-		if id := requestID(t, recorded.Data); id != recorded.Decoded.WebSocket.Request.ID {
+		if id := decode(t, recorded.Data).GetRequest().GetId(); id != recorded.Decoded.WebSocket.Request.ID {
 			t.Errorf("request id %d, want %d", id, recorded.Decoded.WebSocket.Request.ID)
 		}
-		if !bytes.Contains(recorded.Message, want.Marshal()) {
+		if ours(t, recorded.Data) && !bytes.Contains(recorded.Message, want.Marshal()) {
 			t.Errorf("envelope %x is not in %x", want.Marshal(), []byte(recorded.Message))
 		}
 	}
@@ -115,7 +142,7 @@ func TestRecordedConversations(t *testing.T) {
 	}
 }
 
-// Today's clients write the same envelope without sourceDevice and with request id 0 (session-v1.md section 2.1).
+// session.js writes the same envelope without sourceDevice and with request id 0 (session-v1.md section 2.1).
 func TestRecordedEnvelopesOfToday(t *testing.T) {
 	var file struct {
 		Messages []struct {
@@ -139,9 +166,6 @@ func TestRecordedEnvelopesOfToday(t *testing.T) {
 		got, err := Unpack(recorded.Params.Data)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("unpacked %+v (%v), want %+v", got, err, want)
-		}
-		if packed, err := PackBox(want.TimestampMS, want.Content); err != nil || packed != recorded.Params.Data {
-			t.Errorf("packed %s (%v), want %s", packed, err, recorded.Params.Data)
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 
 // Content is one thing to say and what travels beside it.
 type Content struct {
-	// Body is what is said: a Data, Online, Receipts, Typing, Null, Unsend, Response or Unsupported. It is nil if
-	// there is only a bundle.
+	// Body is what is said: a Data, Online, Receipts, Typing, Null, Call, Extraction, Unsend, Response, Unknown or
+	// Unsupported. It is nil if there is only a bundle.
 	Body Body
 	// Bundle lets the receiver start a session with the sender. It is nil in most messages. Its signature has
 	// not been checked.
@@ -71,14 +71,19 @@ type Data struct {
 	// ExpireTimerSeconds is how long the message shall live once it is read, 0 for ever.
 	ExpireTimerSeconds uint32
 	Quote              *Quote
+	Previews           []Preview
+	// Reaction is to an earlier message. There is no text beside it.
+	Reaction *Reaction
+	// SyncTarget is the Session ID of the recipient in a copy that a session-v1 client sends to its own account, for
+	// the account's other devices; empty in every other message.
+	SyncTarget string
 
-	// What follows is read only, to tell people what arrived; Marshal leaves it out.
+	// What follows is read only, to report what arrived; Marshal leaves it out.
 
 	Attachments int  // files, on servers that we do not ask
 	Contacts    int  // address book entries
 	Group       bool // the message is meant for a group
 	Invitation  bool // to a public group
-	Reaction    bool // to an earlier message, and no text
 }
 
 // Quote names the message that a text answers.
@@ -86,6 +91,20 @@ type Quote struct {
 	TimestampMS uint64
 	Author      string
 	Text        string
+}
+
+// Preview describes a link in the text, as its sender saw it.
+type Preview struct {
+	URL   string
+	Title string
+}
+
+// Reaction adds an emoji to the message that Author sent at TimestampMS, or removes it.
+type Reaction struct {
+	TimestampMS uint64
+	Author      string
+	Emoji       string
+	Remove      bool
 }
 
 // Flags change what a Data does. A Data with a flag is not a text for people, whatever its Text is.
@@ -103,9 +122,12 @@ const (
 	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest | SessionRequest
 )
 
-// String returns the names of the flags, joined by plus signs.
+// String returns the names of the flags, joined by plus signs. Unknown ones are a number in hex.
 func (f Flags) String() string {
 	var names []string
+	if unknown := f &^ knownFlags; unknown != 0 {
+		names = append(names, fmt.Sprintf("%#x", uint32(unknown)))
+	}
 	for _, flag := range []struct {
 		Flags
 		name string
@@ -147,10 +169,10 @@ func (k ReceiptKind) String() string {
 	case Read:
 		return "read"
 	}
-	return fmt.Sprintf("kind %d", int32(k))
+	return fmt.Sprintf("kind_%d", int32(k))
 }
 
-// Receipts acknowledges messages by the timestamps of their envelopes, at most MaxReceipts of them.
+// Receipts acknowledges messages by the timestamps of their envelopes.
 type Receipts struct {
 	Kind         ReceiptKind
 	TimestampsMS []uint64
@@ -172,11 +194,8 @@ type Null struct {
 type Unsupported int
 
 const (
-	Sync    Unsupported = fieldSync    // between the devices of one account
-	Call    Unsupported = fieldCall    // of a telephone call
+	Sync    Unsupported = fieldSync    // between the devices of one account, in the protocol of 2020
 	Pairing Unsupported = fieldPairing // of a second device
-	// Extraction tells that the sender took a screenshot or saved a file.
-	Extraction Unsupported = fieldExtraction
 )
 
 // The names of the kinds.
@@ -189,12 +208,8 @@ func (u Unsupported) Name() string {
 	switch u {
 	case Sync:
 		return "sync"
-	case Call:
-		return "call"
 	case Pairing:
 		return "pairing"
-	case Extraction:
-		return "data_extraction"
 	}
 	return fmt.Sprintf("field %d", int(u))
 }

@@ -71,10 +71,7 @@ func parseExtension(wire *wirepb.Extension) (*Extension, error) {
 	}
 	extension := &Extension{StatusTimestampMS: wire.GetStatusTimestamp()}
 	if wire.Status != nil {
-		status, err := parseOnline(wire.Status)
-		if err != nil {
-			return nil, err
-		}
+		status := parseOnline(wire.Status)
 		extension.Status = &status
 	}
 	if wire.AckKey != nil {

@@ -11,9 +11,13 @@ func FuzzParse(f *testing.F) {
 	withStatus := FriendRequest("hello", "Alice", []byte("k"), bundle)
 	withStatus.Extension = &Extension{Status: &Online{Reachable: true, Address: "a", Port: 1}, StatusTimestampMS: 1, AckKey: &AckKey{1}}
 	for _, content := range []Content{
-		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync},
-		TodayText("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction},
+		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync}, {Body: Call{Step: CallPreOffer, ID: "1"}},
+		TodayText("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction{Kind: MediaSaved, TimestampMS: 7}},
 		{Body: Data{Quote: &Quote{TimestampMS: 1}, Flags: EndSession}},
+		{Body: Data{
+			Text: "x", SyncTarget: "05", Previews: []Preview{{URL: "u", Title: "t"}},
+			Reaction: &Reaction{TimestampMS: 1, Author: "05", Emoji: "e", Remove: true},
+		}},
 	} {
 		f.Add(content.Marshal())
 	}
@@ -23,7 +27,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if data, ok := content.Body.(Data); ok {
-			data.Attachments, data.Contacts, data.Group, data.Invitation, data.Reaction = 0, 0, false, false, false // never written
+			data.Attachments, data.Contacts, data.Group, data.Invitation = 0, 0, false, false // never written
 			content.Body = data
 		}
 		encoded := content.Marshal()

@@ -10,15 +10,19 @@ import (
 
 // Fields of Content, by number.
 const (
-	fieldData         = 1
-	fieldSync         = 2
-	fieldCall         = 3
-	fieldNull         = 4
-	fieldReceipt      = 5
-	fieldTyping       = 6
-	fieldExtraction   = 8
-	fieldUnsend       = 9
-	fieldResponse     = 10
+	fieldData       = 1
+	fieldSync       = 2
+	fieldCall       = 3
+	fieldNull       = 4
+	fieldReceipt    = 5
+	fieldTyping     = 6
+	fieldExtraction = 8
+	fieldUnsend     = 9
+	fieldResponse   = 10
+
+	fieldExpirationType  = 12
+	fieldExpirationTimer = 13
+
 	fieldSigTimestamp = 15
 	fieldBundle       = 101
 	fieldOnline       = 102
@@ -35,7 +39,18 @@ const (
 	fieldProfileKey  = 6
 	fieldTimestamp   = 7
 	fieldQuote       = 8
+	fieldPreview     = 10
+	fieldReaction    = 11
 	fieldProfile     = 101
+	fieldSyncTarget  = 105
+
+	fieldPreviewURL   = 1
+	fieldPreviewTitle = 2
+
+	fieldReactionID     = 1
+	fieldReactionAuthor = 2
+	fieldReactionEmoji  = 3
+	fieldReactionAction = 4
 
 	fieldQuoteID     = 1
 	fieldQuoteAuthor = 2
@@ -71,7 +86,7 @@ const deviceID = 1
 // the enums of status, receipts and typing, which are written even if they are 0.
 func (c Content) Marshal() []byte {
 	var b []byte
-	if c.Body != nil && c.Body.field() < fieldBundle {
+	if c.Body != nil && c.Body.field() != 0 && c.Body.field() < fieldBundle {
 		b = fields.AppendBytes(b, c.Body.field(), c.Body.marshal())
 	}
 	b = appendNumber(b, fieldSigTimestamp, c.SigTimestampMS)
@@ -114,10 +129,32 @@ func (d Data) marshal() []byte {
 	if d.Quote != nil {
 		b = fields.AppendBytes(b, fieldQuote, d.Quote.marshal())
 	}
+	for _, preview := range d.Previews {
+		b = fields.AppendBytes(b, fieldPreview, preview.marshal())
+	}
+	if d.Reaction != nil {
+		b = fields.AppendBytes(b, fieldReaction, d.Reaction.marshal())
+	}
 	if d.DisplayName != "" {
 		b = fields.AppendBytes(b, fieldProfile, appendText(nil, fieldDisplayName, d.DisplayName))
 	}
-	return b
+	return appendText(b, fieldSyncTarget, d.SyncTarget)
+}
+
+func (p Preview) marshal() []byte {
+	b := fields.AppendBytes(nil, fieldPreviewURL, p.URL)
+	return appendText(b, fieldPreviewTitle, p.Title)
+}
+
+func (r Reaction) marshal() []byte {
+	action := wirepb.DataMessage_Reaction_REACT
+	if r.Remove {
+		action = wirepb.DataMessage_Reaction_REMOVE
+	}
+	b := fields.AppendVarint(nil, fieldReactionID, r.TimestampMS)
+	b = fields.AppendBytes(b, fieldReactionAuthor, r.Author)
+	b = appendText(b, fieldReactionEmoji, r.Emoji)
+	return fields.AppendVarint(b, fieldReactionAction, uint64(action))
 }
 
 func (q Quote) marshal() []byte {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -14,8 +15,6 @@ import (
 )
 
 const (
-	// MaxReceipts is how many messages one Receipts may acknowledge.
-	MaxReceipts = 4096
 	// MaxAddressBytes is the longest Online.Address, that of a domain name.
 	MaxAddressBytes = 255
 )
@@ -25,8 +24,6 @@ var (
 	ErrMalformed = errors.New("message content is malformed")
 	// ErrEmpty reports a Content with neither a bundle nor anything known to say.
 	ErrEmpty = errors.New("message content is empty or of an unknown kind")
-	// ErrFlags reports a Data with flags of which none is known (signal-2020.md section 4.3).
-	ErrFlags = errors.New("message has unknown flags")
 )
 
 // Parse reads an unpadded Content. Of several things to say it takes the one that clients would act on: online
@@ -43,41 +40,54 @@ func Parse(b []byte) (Content, error) {
 	if content.Bundle, err = parseBundle(wire.GetPreKeyBundleMessage()); err != nil {
 		return Content{}, err
 	}
-	if content.Body, err = parseBody(&wire); err != nil {
-		return Content{}, err
-	}
-	if content.Body == nil && content.Bundle == nil {
+	if content.Body = parseBody(&wire); content.Body == nil && content.Bundle == nil {
 		return Content{}, ErrEmpty
 	}
-	content.SigTimestampMS = wire.GetSigTimestamp()
-	content.timer = Timer{wire.GetExpirationTimer(), wire.GetExpirationType() == wirepb.Content_DELETE_AFTER_SEND}
+	content.takeBeside(&wire)
 	if content.Extension, err = parseExtension(wire.Extension); err != nil {
 		return Content{}, err
 	}
 	return content, nil
 }
 
-func parseBody(wire *wirepb.Content) (Body, error) {
+// takeBeside reads what session-v1 clients say beside the body.
+func (c *Content) takeBeside(wire *wirepb.Content) {
+	c.SigTimestampMS = wire.GetSigTimestamp()
+	c.timer = Timer{wire.GetExpirationTimer(), wire.GetExpirationType() == wirepb.Content_DELETE_AFTER_SEND}
+}
+
+// parseBeside reads a session-v1 Content that has no body that this package knows.
+func parseBeside(b []byte) (Content, error) {
+	var wire wirepb.Content
+	if err := proto.Unmarshal(b, &wire); err != nil {
+		return Content{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	content := Content{Body: Unknown{}}
+	content.takeBeside(&wire)
+	return content, nil
+}
+
+func parseBody(wire *wirepb.Content) Body {
 	switch {
 	case wire.LokiAddressMessage != nil:
 		return parseOnline(wire.LokiAddressMessage)
 	case wire.PairingAuthorisation != nil:
-		return Pairing, nil
+		return Pairing
 	case wire.SyncMessage != nil:
-		return Sync, nil
+		return Sync
 	case wire.DataMessage != nil:
 		return parseData(wire.DataMessage)
 	case wire.NullMessage != nil:
-		return Null{Padding: wire.NullMessage.GetPadding()}, nil
+		return Null{Padding: wire.NullMessage.GetPadding()}
 	case wire.CallMessage != nil:
-		return Call, nil
+		return Call{Step: CallStep(wire.CallMessage.GetType()), ID: validText(wire.CallMessage.GetUuid())}
 	case wire.ReceiptMessage != nil:
-		return parseReceipts(wire.ReceiptMessage)
+		return Receipts{Kind: ReceiptKind(wire.ReceiptMessage.GetType()), TimestampsMS: wire.ReceiptMessage.GetTimestamp()}
 	case wire.TypingMessage != nil:
 		return Typing{
 			TimestampMS: wire.TypingMessage.GetTimestamp(),
 			Stopped:     wire.TypingMessage.GetAction() == wirepb.TypingMessage_STOPPED,
-		}, nil
+		}
 	}
 	return parseToday(wire)
 }
@@ -118,61 +128,51 @@ func parseBundle(wire *wirepb.PreKeyBundleMessage) (*x3dh.Bundle, error) {
 	return bundle, nil
 }
 
-func parseOnline(wire *wirepb.LokiAddressMessage) (Online, error) {
+// parseOnline takes an address that is none for no address: clients of 2020 do not look at it at all.
+func parseOnline(wire *wirepb.LokiAddressMessage) Online {
 	online := Online{
 		Reachable: wire.Type != nil && wire.GetType() == wirepb.LokiAddressMessage_HOST_REACHABLE,
 		Address:   wire.GetP2PAddress(),
 		Port:      uint16(wire.GetP2PPort()),
 	}
-	if wire.GetP2PPort() > math.MaxUint16 || len(online.Address) > MaxAddressBytes || !utf8.ValidString(online.Address) {
-		return Online{}, fmt.Errorf("%w: address or port", ErrMalformed)
+	usable := wire.GetP2PPort() <= math.MaxUint16 && len(online.Address) <= MaxAddressBytes && utf8.ValidString(online.Address)
+	if !online.Reachable || !usable {
+		return Online{}
 	}
-	if !online.Reachable {
-		return Online{}, nil
-	}
-	return online, nil
+	return online
 }
 
-func parseReceipts(wire *wirepb.ReceiptMessage) (Receipts, error) {
-	receipts := Receipts{Kind: ReceiptKind(wire.GetType()), TimestampsMS: wire.GetTimestamp()}
-	if receipts.Kind != Delivery && receipts.Kind != Read {
-		return Receipts{}, fmt.Errorf("%w: receipt of %s", ErrMalformed, receipts.Kind)
-	}
-	if len(receipts.TimestampsMS) > MaxReceipts {
-		return Receipts{}, fmt.Errorf("%w: %d receipts, at most %d", ErrMalformed, len(receipts.TimestampsMS), MaxReceipts)
-	}
-	return receipts, nil
-}
-
-func parseData(wire *wirepb.DataMessage) (Data, error) {
+func parseData(wire *wirepb.DataMessage) Data {
 	data := Data{
-		Text:               wire.GetBody(),
-		DisplayName:        wire.GetProfile().GetDisplayName(),
+		Text:               validText(wire.GetBody()),
+		DisplayName:        cutName(validText(wire.GetProfile().GetDisplayName())),
 		ProfileKey:         wire.GetProfileKey(),
 		TimestampMS:        wire.GetTimestamp(),
 		Flags:              Flags(wire.GetFlags()),
 		ExpireTimerSeconds: wire.GetExpireTimer(),
+		SyncTarget:         validText(wire.GetSyncTarget()),
 		Attachments:        len(wire.GetAttachments()),
 		Contacts:           len(wire.GetContact()),
 		Group:              wire.Group != nil || wire.GroupUpdate != nil,
 		Invitation:         wire.GroupInvitation != nil,
-		Reaction:           wire.Reaction != nil,
-	}
-	if data.Flags != 0 && data.Flags&knownFlags == 0 {
-		return Data{}, fmt.Errorf("%w: %#x", ErrFlags, uint32(data.Flags))
 	}
 	if quote := wire.GetQuote(); quote != nil {
-		data.Quote = &Quote{TimestampMS: quote.GetId(), Author: quote.GetAuthor(), Text: quote.GetText()}
-		if !utf8.ValidString(data.Quote.Author) || !utf8.ValidString(data.Quote.Text) {
-			return Data{}, fmt.Errorf("%w: quote is not UTF-8", ErrMalformed)
+		data.Quote = &Quote{TimestampMS: quote.GetId(), Author: validText(quote.GetAuthor()), Text: validText(quote.GetText())}
+	}
+	for _, preview := range wire.GetPreview() {
+		data.Previews = append(data.Previews, Preview{URL: validText(preview.GetUrl()), Title: validText(preview.GetTitle())})
+	}
+	if reaction := wire.GetReaction(); reaction != nil {
+		data.Reaction = &Reaction{
+			TimestampMS: reaction.GetId(), Author: validText(reaction.GetAuthor()), Emoji: validText(reaction.GetEmoji()),
+			Remove: reaction.GetAction() == wirepb.DataMessage_Reaction_REMOVE,
 		}
 	}
-	if !utf8.ValidString(data.Text) || !utf8.ValidString(data.DisplayName) {
-		return Data{}, fmt.Errorf("%w: text or name is not UTF-8", ErrMalformed)
-	}
-	data.DisplayName = cutName(data.DisplayName)
-	return data, nil
+	return data
 }
+
+// validText replaces what is not UTF-8 in a text, as clients show it.
+func validText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // cutName shortens a name to MaxDisplayNameBytes, between characters.
 func cutName(name string) string {

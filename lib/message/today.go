@@ -1,8 +1,9 @@
 package message
 
 import (
+	"errors"
 	"fmt"
-	"unicode/utf8"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -24,6 +25,82 @@ type Response struct {
 	// DisplayName is the sender's name for people, at most MaxDisplayNameBytes.
 	DisplayName string
 }
+
+// CallStep is what a Call does. The numbers are those of the wire.
+type CallStep int32
+
+// The steps of a call.
+const (
+	CallOffer             = CallStep(wirepb.CallMessage_OFFER)
+	CallAnswer            = CallStep(wirepb.CallMessage_ANSWER)
+	CallProvisionalAnswer = CallStep(wirepb.CallMessage_PROVISIONAL_ANSWER)
+	CallCandidates        = CallStep(wirepb.CallMessage_ICE_CANDIDATES)
+	CallEnd               = CallStep(wirepb.CallMessage_END_CALL)
+	CallPreOffer          = CallStep(wirepb.CallMessage_PRE_OFFER)
+)
+
+// String returns the step's name.
+func (s CallStep) String() string {
+	switch s {
+	case CallOffer:
+		return "offer"
+	case CallAnswer:
+		return "answer"
+	case CallProvisionalAnswer:
+		return "provisional_answer"
+	case CallCandidates:
+		return "ice_candidates"
+	case CallEnd:
+		return "end_call"
+	case CallPreOffer:
+		return "pre_offer"
+	}
+	return fmt.Sprintf("step_%d", int32(s))
+}
+
+// Call is one step of a telephone call. ID is the same in all steps of one call.
+type Call struct {
+	Step CallStep
+	ID   string
+}
+
+// ExtractionKind is what an Extraction reports. The numbers are those of the wire.
+type ExtractionKind int32
+
+// The kinds of extractions.
+const (
+	Screenshot = ExtractionKind(wirepb.DataExtractionNotification_SCREENSHOT)
+	MediaSaved = ExtractionKind(wirepb.DataExtractionNotification_MEDIA_SAVED)
+)
+
+// String returns the kind's name.
+func (k ExtractionKind) String() string {
+	switch k {
+	case Screenshot:
+		return "screenshot"
+	case MediaSaved:
+		return "media_saved"
+	}
+	return fmt.Sprintf("kind_%d", int32(k))
+}
+
+// Extraction reports that its sender took a screenshot at TimestampMS, or saved a file of the message of that time.
+type Extraction struct {
+	Kind        ExtractionKind
+	TimestampMS uint64
+}
+
+// Unknown is the body of a session-v1 Content that has none of the fields that this package reads.
+type Unknown struct{}
+
+// Name returns "call".
+func (Call) Name() string { return "call" }
+
+// Name returns "data_extraction".
+func (Extraction) Name() string { return "data_extraction" }
+
+// Name returns "unknown".
+func (Unknown) Name() string { return "unknown" }
 
 // Name returns "unsend".
 func (Unsend) Name() string { return "unsend" }
@@ -48,9 +125,33 @@ const (
 	fieldUnsendTimestamp = 1
 	fieldUnsendAuthor    = 2
 
+	fieldCallStep = 1
+	fieldCallID   = 5
+
+	fieldExtractionKind      = 1
+	fieldExtractionTimestamp = 2
+
 	fieldApproved        = 1
 	fieldResponseProfile = 3
 )
+
+func (Call) field() protowire.Number { return fieldCall }
+
+func (c Call) marshal() []byte {
+	b := fields.AppendVarint(nil, fieldCallStep, uint64(c.Step))
+	return fields.AppendBytes(b, fieldCallID, c.ID)
+}
+
+func (Extraction) field() protowire.Number { return fieldExtraction }
+
+func (e Extraction) marshal() []byte {
+	b := fields.AppendVarint(nil, fieldExtractionKind, uint64(e.Kind))
+	return appendNumber(b, fieldExtractionTimestamp, e.TimestampMS)
+}
+
+func (Unknown) field() protowire.Number { return 0 }
+
+func (Unknown) marshal() []byte { return nil }
 
 func (Unsend) field() protowire.Number { return fieldUnsend }
 
@@ -69,23 +170,68 @@ func (r Response) marshal() []byte {
 	return fields.AppendBytes(b, fieldResponseProfile, appendText(nil, fieldDisplayName, r.DisplayName))
 }
 
-// parseToday reads what only today's clients say, and returns nil if there is nothing of that.
-func parseToday(wire *wirepb.Content) (Body, error) {
+// parseToday reads what only session-v1 clients say, and returns nil if there is nothing of that.
+func parseToday(wire *wirepb.Content) Body {
 	switch {
 	case wire.DataExtractionNotification != nil:
-		return Extraction, nil
+		notice := wire.DataExtractionNotification
+		return Extraction{Kind: ExtractionKind(notice.GetType()), TimestampMS: notice.GetTimestamp()}
 	case wire.UnsendRequest != nil:
-		unsend := Unsend{TimestampMS: wire.UnsendRequest.GetTimestamp(), Author: wire.UnsendRequest.GetAuthor()}
-		if !utf8.ValidString(unsend.Author) {
-			return nil, fmt.Errorf("%w: author is not UTF-8", ErrMalformed)
-		}
-		return unsend, nil
+		return Unsend{TimestampMS: wire.UnsendRequest.GetTimestamp(), Author: validText(wire.UnsendRequest.GetAuthor())}
 	case wire.MessageRequestResponse != nil:
-		name := wire.MessageRequestResponse.GetProfile().GetDisplayName()
-		if !utf8.ValidString(name) {
-			return nil, fmt.Errorf("%w: name is not UTF-8", ErrMalformed)
-		}
-		return Response{Approved: wire.MessageRequestResponse.GetIsApproved(), DisplayName: cutName(name)}, nil
+		response := wire.MessageRequestResponse
+		return Response{Approved: response.GetIsApproved(), DisplayName: cutName(validText(response.GetProfile().GetDisplayName()))}
 	}
-	return nil, nil
+	return nil
+}
+
+// ParseV1 reads a padded session-v1 Content as libsession reads it (session-v1.md sections 4 and 5): the padding may
+// be missing, and a field that libsession does not know is skipped, whatever it holds. If none of the fields remains that
+// this package reads, Body is Unknown. The error is ErrMalformed, with its cause.
+func ParseV1(padded []byte) (Content, error) {
+	var content Content
+	var err error
+	for _, candidate := range unpadV1(padded) {
+		if content, err = parseV1(candidate); err == nil {
+			break
+		}
+	}
+	return content, err
+}
+
+func parseV1(b []byte) (Content, error) {
+	known, err := keepFields(b, fieldsV1)
+	if err != nil {
+		return Content{}, err
+	}
+	content, err := Parse(known)
+	if errors.Is(err, ErrEmpty) {
+		content, err = Content{Body: Unknown{}}, nil
+		if len(known) > 0 {
+			content, err = parseBeside(known)
+		}
+	}
+	return content, err
+}
+
+// fieldsV1 are the fields of Content that session-v1 clients know and this package reads.
+var fieldsV1 = []protowire.Number{
+	fieldData, fieldCall, fieldReceipt, fieldTyping, fieldExtraction, fieldUnsend, fieldResponse,
+	fieldExpirationType, fieldExpirationTimer, fieldSigTimestamp,
+}
+
+// keepFields returns the encoded message b with only the fields of these numbers.
+func keepFields(b []byte, numbers []protowire.Number) ([]byte, error) {
+	var kept []byte
+	for len(b) > 0 {
+		number, _, size := protowire.ConsumeField(b)
+		if size < 0 {
+			return nil, fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(size))
+		}
+		if slices.Contains(numbers, number) {
+			kept = append(kept, b[:size]...)
+		}
+		b = b[size:]
+	}
+	return kept, nil
 }

@@ -166,7 +166,7 @@ func TestRecordedExchanges(t *testing.T) {
 		r.left[unplayed[k].name]++
 	}
 	if len(r.replayed) == 0 {
-		t.Error("nothing was replayed")
+		vectors.Missing(t, "nothing was replayed")
 	}
 	r.report()
 }

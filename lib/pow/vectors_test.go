@@ -126,7 +126,7 @@ func TestVectorsServer(t *testing.T) {
 		}
 	}
 	if judged == 0 || served == 0 {
-		t.Fatalf("recording has %d judged requests and %d of their messages", judged, served)
+		vectors.Missing(t, "recording has %d judged requests and %d of their messages", judged, served)
 	}
 }
 

@@ -68,6 +68,7 @@ const (
 	CodePassphraseRequired Code = "passphrase_required"
 	CodeCorruptKeystore    Code = "corrupt_keystore"
 	CodeDecryptionFailed   Code = "decryption_failed"
+	CodeNewerProtocol      Code = "newer_protocol"
 	CodeUnknownPrekey      Code = "unknown_prekey"
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
@@ -109,7 +110,7 @@ var Codes = []CodeInfo{
 	{CodeBadConfig, ExitUsage, false, "the config file cannot be used", "mend it; 'sessiontool config path' tells where it is"},
 	{CodeBadNodeFolder, ExitUsage, false, "a file in the folder of a node or a devnet is damaged or open to others", "mend what the message names, or use another folder"},
 	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
-	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID'"},
+	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
 	{CodeAlreadyFriends, ExitUsage, false, "the other side is a friend already", "just send; use --again if the friend has lost its session"},
 	{CodePartial, ExitPartial, false, "some items failed; each one's record says why", "look at the error records on stdout"},
 	{CodeNoNetwork, ExitNotFound, false, "no network is named and no devnet is running", "start one with 'sessiontool devnet up --detach', or use --network"},
@@ -137,6 +138,7 @@ var Codes = []CodeInfo{
 	{CodePassphraseRequired, ExitAuth, false, "the keystore is locked with a passphrase", "use --passphrase-file, --passphrase-fd or --passphrase-command"},
 	{CodeCorruptKeystore, ExitAuth, false, "the keystore's content was changed or damaged", "restore it from a backup"},
 	{CodeDecryptionFailed, ExitAuth, false, "a message cannot be decrypted or was tampered with", "ask the sender to send it again"},
+	{CodeNewerProtocol, ExitAuth, false, "a message is in a newer protocol than this version reads", "poll with a newer version, which reads it as long as the network keeps it"},
 	{CodeUnknownPrekey, ExitAuth, false, "a message starts a session with a prekey that this account does not have", "ask the sender for a new friend request"},
 	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
 	{CodeNoSession, ExitAuth, false, "a message belongs to no session of this account", "ask the sender for a new friend request"},

@@ -16,6 +16,14 @@ const (
 	TypeReceipt       = "receipt"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
+	TypeSessionReset  = "session_reset"
+	TypeReaction      = "reaction"
+	TypeTyping        = "typing"
+	TypeExtraction    = "extraction"
+	TypePhoneCall     = "phone_call"
+	TypeTimerChange   = "timer_change"
+	TypeUnsend        = "unsend"
+	TypeUnknown       = "unknown"
 	TypeHeartbeat     = "heartbeat"
 	TypeControl       = "control"
 	TypeChange        = "change"
@@ -154,11 +162,14 @@ type Receipt struct {
 // Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
 // that came with it, which stay where they are; Notice says so. DisappearAfterMS and DisappearFrom (FromRead or FromSent)
 // are when its sender wants it gone; it stays. Of one that its sender has taken back, Unsent, there is no text any more.
+// Direction is in, or out for a copy of what another device of the account sent to To.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
 	Account     string `json:"account"`
 	From        string `json:"from"`
+	To          string `json:"to"`
+	Direction   string `json:"direction"`
 	DisplayName string `json:"display_name"`
 	Text        string `json:"text"`
 	TimestampMS int64  `json:"timestamp_ms"`
@@ -167,6 +178,9 @@ type Message struct {
 	MessageHash string `json:"message_hash"`
 	Attachments int    `json:"attachments,omitempty"`
 	Notice      string `json:"notice,omitempty"`
+
+	Quote    *Quote    `json:"quote,omitempty"`
+	Previews []Preview `json:"previews"`
 
 	DisappearAfterMS int64  `json:"disappear_after_ms,omitempty"`
 	DisappearFrom    string `json:"disappear_from,omitempty"`
@@ -185,6 +199,86 @@ type Delivery struct {
 	ReceivedAt   string   `json:"received_at"`
 	Duplicate    bool     `json:"duplicate,omitempty"`
 }
+
+// Quote is the earlier message that a text answers, as its sender repeats it.
+type Quote struct {
+	TimestampMS uint64 `json:"timestamp_ms"`
+	Author      string `json:"author"`
+	Text        string `json:"text"`
+}
+
+// Preview is what the sender of a text saw behind a link in it.
+type Preview struct {
+	URL   string `json:"url"`
+	Title string `json:"title"`
+}
+
+// Notice is what is common to the records of things that arrive and are no texts. Direction is in, or out for what
+// another device of the account sent.
+type Notice struct {
+	Type        string `json:"type"`
+	ID          string `json:"id"`
+	Account     string `json:"account"`
+	From        string `json:"from"`
+	To          string `json:"to"`
+	Direction   string `json:"direction"`
+	DisplayName string `json:"display_name"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	ReceivedAt  string `json:"received_at"`
+	Route       string `json:"route"`
+	MessageHash string `json:"message_hash"`
+	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// SessionReset reports that the other side has begun a new session. Texts go on in both directions.
+type SessionReset struct{ Notice }
+
+// Reaction adds Emoji to the message that AboutAuthor sent at AboutTimestampMS, or removes it: Action is react or remove.
+type Reaction struct {
+	Notice
+	Emoji            string `json:"emoji"`
+	Action           string `json:"action"`
+	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
+	AboutAuthor      string `json:"about_author"`
+}
+
+// Typing reports that the other side types, or no more: Action is started or stopped.
+type Typing struct {
+	Notice
+	Action string `json:"action"`
+}
+
+// Extraction reports that the other side took a screenshot or saved a file: Kind is screenshot or media_saved.
+// AboutTimestampMS is the time of the file's message, 0 if that is not known.
+type Extraction struct {
+	Notice
+	Kind             string `json:"kind"`
+	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
+}
+
+// PhoneCall is one step of a telephone call, which this program does not answer. CallID is the same in all of them.
+type PhoneCall struct {
+	Notice
+	Kind   string `json:"kind"`
+	CallID string `json:"call_id"`
+}
+
+// TimerChange reports after which time the other side wants messages to disappear from now on, 0 for never.
+type TimerChange struct {
+	Notice
+	DisappearAfterMS int64  `json:"disappear_after_ms"`
+	DisappearFrom    string `json:"disappear_from"`
+}
+
+// Unsend reports that the other side has taken back the message that it sent at AboutTimestampMS.
+type Unsend struct {
+	Notice
+	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
+	AboutAuthor      string `json:"about_author"`
+}
+
+// Unknown is a message that says something that this version does not know. A newer one reads it when it polls.
+type Unknown struct{ Notice }
 
 // Control is a message without anything to show, such as an online status. Only envelope open prints it.
 type Control struct {

@@ -124,7 +124,7 @@ func (s *todayStore) enough() bool {
 func (s *todayStore) judge(ctx context.Context, node network.Node, answer network.Answer, elapsed int64) {
 	result := record.NodeResult{PubkeyEd25519: node.Ed25519.String(), Status: answer.Status, Millis: elapsed}
 	switch answer.Status {
-	case rpc.StatusOK:
+	case rpc.StatusOK, rpc.StatusFailed: // see rpc.HasResults
 		s.asked++
 		change, err := rpc.ParseChange(answer.Body)
 		if err == nil && change.Hash != "" && change.Hash != s.hash {
@@ -134,7 +134,9 @@ func (s *todayStore) judge(ctx context.Context, node network.Node, answer networ
 			s.take(change, elapsed)
 			return
 		}
-		result.Error = err.Error()
+		if result.Error = err.Error(); answer.Status != rpc.StatusOK {
+			result.Error = answerText(answer.Body)
+		}
 	case rpc.StatusWrongSwarm:
 		result.Error = errNotMember.Error()
 		right, err := s.router.network.AdoptSwarm(ctx, s.request.To, answer.Body)
@@ -145,7 +147,7 @@ func (s *todayStore) judge(ctx context.Context, node network.Node, answer networ
 			s.size = len(right)
 		}
 	default:
-		result.Error = strings.ToValidUTF8(strings.TrimSpace(answer.Body[:min(len(answer.Body), maxErrorText)]), "")
+		result.Error = answerText(answer.Body)
 		switch answer.Status {
 		case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
 			s.badClock = true
@@ -154,6 +156,11 @@ func (s *todayStore) judge(ctx context.Context, node network.Node, answer networ
 		}
 	}
 	s.put(result)
+}
+
+// answerText is what a node says about a failure.
+func answerText(body string) string {
+	return strings.ToValidUTF8(strings.TrimSpace(body[:min(len(body), maxErrorText)]), "")
 }
 
 // take learns what the members of the swarm did.

@@ -73,6 +73,40 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 	}
 }
 
+// Later servers answer 500 if every member failed (storage-2.8.md section 4.3). The members' results are in the body; a
+// 500 with another body is what the node says.
+func TestStoreTodayFailedEverywhere(t *testing.T) {
+	net := puppets(t, 5)
+	s := newTodaySwarm(net.Nodes...)
+	s.tell = func(_ *puppet.Node, result *rpc.MemberResult) {
+		*result = rpc.MemberResult{Failed: true, QueryFailure: true}
+	}
+	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "every member failed", err, ErrNotStored)
+	if len(receipt.Nodes) != 5 {
+		t.Errorf("results of %d members, want 5", len(receipt.Nodes))
+	}
+	for _, node := range receipt.Nodes {
+		if node.OK || node.Error != "its database failed" {
+			t.Errorf("member %+v", node)
+		}
+	}
+	// Three members each before and after another look at the swarm: the fourth could do no better.
+	if asked := calls(rpc.MethodStore, net.Nodes...); len(asked) > 6 {
+		t.Errorf("%d members have been asked, want 6 at most", len(asked))
+	}
+
+	always(rpc.MethodStore, rpc.StatusFailed, "request failed", net.Nodes...)
+	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
+	wantError(t, "500 without results", err, ErrNotStored)
+	for _, node := range receipt.Nodes {
+		if node.Status != rpc.StatusFailed || node.Error != "request failed" {
+			t.Errorf("member %+v", node)
+		}
+	}
+}
+
 // A member speaks for itself alone: what it says of others counts as far as they have signed it.
 func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
 	net := puppets(t, 5)

@@ -92,12 +92,16 @@ func (s *todaySwarm) store(params puppet.Params) (int, string) {
 		s.messages = append(s.messages, rpc.Stored{Data: params["data"], Hash: hash, Expiration: 1})
 	}
 	answer := rpc.ChangeAnswer{Hash: hash, Swarm: make(map[string]rpc.MemberResult)}
+	status := rpc.StatusFailed
 	for _, node := range s.nodes {
 		result := rpc.MemberResult{Hash: hash, Signature: node.Sign([]byte(hash)), Already: rpc.Truth(had)}
 		s.tell(node, &result)
 		answer.Swarm[node.Name()] = result
+		if !bool(result.Failed) {
+			status = rpc.StatusOK
+		}
 	}
-	return rpc.StatusOK, textOf(answer)
+	return status, textOf(answer)
 }
 
 // retrieve answers an owner who proves it, as is specified (storage-2.8.md sections 3 and 5).

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 )
 
 // What is taken of an answer at most; nodes may say anything.
@@ -16,7 +17,8 @@ const (
 	MaxPage = 100
 )
 
-// ParseSwarm reads a SwarmAnswer: the first MaxMembers of it, without entries that are no members.
+// ParseSwarm reads a SwarmAnswer: the first MaxMembers of it, without entries that are no members and without members
+// whose address is zero, which later servers list before they know it.
 func ParseSwarm(body string) ([]Snode, error) {
 	var answer struct {
 		Snodes json.RawMessage `json:"snodes"`
@@ -31,11 +33,17 @@ func ParseSwarm(body string) ([]Snode, error) {
 	var snodes []Snode
 	for _, element := range elements {
 		var snode Snode
-		if json.Unmarshal(element, &snode) == nil {
+		if json.Unmarshal(element, &snode) == nil && snode.reachable() {
 			snodes = append(snodes, snode)
 		}
 	}
 	return snodes, nil
+}
+
+// reachable reports whether the node has an address. An address that cannot be read is one: the seeds' list decides.
+func (s Snode) reachable() bool {
+	ip := net.ParseIP(s.IP)
+	return s.Port != "0" && (ip == nil || !ip.IsUnspecified())
 }
 
 // ParseMessages reads a RetrieveAnswer: the first MaxPage of it. One message that is none spoils the answer, since
@@ -84,6 +92,10 @@ func ParsePage(body string) (PageAnswer, error) {
 	}
 	return PageAnswer{Messages: messages, More: page.More || len(beyond) > MaxPage, Clock: page.Clock}, nil
 }
+
+// HasResults reports whether an answer with this status may have a ChangeAnswer as its body: 500 is that of servers after
+// 2.8.0 when every member failed.
+func HasResults(status int) bool { return status == StatusOK || status == StatusFailed }
 
 // ParseChange reads a ChangeAnswer of at most MaxMembers members, without those whose result cannot be read.
 func ParseChange(body string) (ChangeAnswer, error) {

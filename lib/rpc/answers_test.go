@@ -102,3 +102,21 @@ func marshal(t *testing.T, v any) string {
 	}
 	return string(text)
 }
+
+// Later servers list members before they know where they are.
+func TestParseSwarmDropsMembersWithoutAddress(t *testing.T) {
+	body := `{"snodes":[{"ip":"0.0.0.0","port":"0","pubkey_ed25519":"a"},{"ip":"0.0.0.0","port":"22021","pubkey_ed25519":"b"},` +
+		`{"ip":"192.0.2.7","port":"0","pubkey_ed25519":"c"},{"ip":"192.0.2.7","port":"22021","pubkey_ed25519":"d"}]}`
+	snodes, err := rpc.ParseSwarm(body)
+	if err != nil || len(snodes) != 1 || snodes[0].PubkeyEd25519 != "d" {
+		t.Errorf("members %v, %v; want d alone", snodes, err)
+	}
+}
+
+func TestHasResults(t *testing.T) {
+	for status, want := range map[int]bool{200: true, 500: true, 401: false, 406: false, 421: false, 503: false, 504: false} {
+		if rpc.HasResults(status) != want {
+			t.Errorf("%d: %v", status, !want)
+		}
+	}
+}

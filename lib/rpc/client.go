@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -119,15 +120,17 @@ func (c *Client) Close() {
 	}
 }
 
-// PostNode posts body to a path of the node at ip and port. Any status is an answer. The error wraps ErrUnreachable
-// or ErrTooLarge or, if ctx has ended, is its cause.
+// PostNode posts body to a path of the node at ip and port. Any status is an answer. The body is sent again over a new
+// connection if the node closed a kept connection without an answer: servers close idle connections after 10 s, and every
+// request to a node may arrive twice without harm. The error wraps ErrUnreachable or ErrTooLarge or, if ctx has ended, is
+// its cause.
 func (c *Client) PostNode(ctx context.Context, ip string, port uint16, path string, body []byte) (Answer, error) {
-	return do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body)
+	return do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body, repeatable)
 }
 
 // GetNode gets a path of the node at ip and port. Errors are those of PostNode.
 func (c *Client) GetNode(ctx context.Context, ip string, port uint16, path string) (Answer, error) {
-	return do(ctx, c.nodes, http.MethodGet, nodeURL(ip, port, path), nil)
+	return do(ctx, c.nodes, http.MethodGet, nodeURL(ip, port, path), nil, repeatable)
 }
 
 // PostSeed posts a JSON-RPC body to a seed's URL. Errors are those of PostNode, or ErrPin.
@@ -136,18 +139,23 @@ func (c *Client) PostSeed(ctx context.Context, url string, body []byte) (Answer,
 	if !ok {
 		client = c.seeds
 	}
-	return do(ctx, client, http.MethodPost, url, body)
+	return do(ctx, client, http.MethodPost, url, body, nil)
 }
 
 func nodeURL(ip string, port uint16, path string) string {
 	return "https://" + net.JoinHostPort(ip, strconv.Itoa(int(port))) + path
 }
 
-func do(ctx context.Context, client *http.Client, method, url string, body []byte) (Answer, error) {
+// repeatable is a header that is not sent. With it net/http repeats a request whose connection was closed before the
+// answer.
+var repeatable = http.Header{"Idempotency-Key": nil}
+
+func do(ctx context.Context, client *http.Client, method, url string, body []byte, header http.Header) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, err
 	}
+	maps.Copy(request.Header, header)
 	if method == http.MethodPost {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -166,6 +166,37 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
+// A server that closes a kept connection as the next request arrives has not served it: the client asks again over a new
+// connection. One that closes a fresh connection is not asked again.
+func TestConnectionClosedWhileIdle(t *testing.T) {
+	client := newClient(t)
+	var closes, served atomic.Int32
+	var kept atomic.Value // the connection that has had an answer
+	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if before := kept.Swap(r.RemoteAddr); before == r.RemoteAddr || served.Load() == 2 {
+			closes.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		served.Add(1)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		w.Write(body)
+	}, nil)
+	for range 2 {
+		if answer, err := s.post(t.Context(), client, "hello"); err != nil || string(answer.Body) != "hello" {
+			t.Fatalf("%q, %v", answer.Body, err)
+		}
+	}
+	if served.Load() != 2 || closes.Load() != 1 || s.connections.Load() != 2 {
+		t.Errorf("%d requests served, %d closed, %d connections", served.Load(), closes.Load(), s.connections.Load())
+	}
+	if _, err := s.post(t.Context(), client, "hello"); !errors.Is(err, rpc.ErrUnreachable) || closes.Load() != 3 {
+		t.Errorf("a server that closes every connection: %v after %d", err, closes.Load())
+	}
+}
+
 func TestGetAndDate(t *testing.T) {
 	client := newClient(t)
 	date := time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC)

@@ -48,6 +48,7 @@ const (
 	StatusWrongSwarm      = 421
 	StatusTooManyRequests = 429
 	StatusBadProofOfWork  = 432
+	StatusFailed          = 500 // see HasResults
 	StatusBadGateway      = 502
 	StatusNotReady        = 503
 	StatusTimeout         = 504

@@ -57,6 +57,9 @@ func appendFields(fields []Field, object gjson.Result, prefix string) []Field {
 		if items := property.Get("items"); items.Exists() {
 			fields = appendFields(fields, items, prefix+name.String()+".#.")
 		}
+		if property.Get("properties").Exists() {
+			fields = appendFields(fields, property, prefix+name.String()+".")
+		}
 		return true
 	})
 	return fields

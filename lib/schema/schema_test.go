@@ -126,6 +126,10 @@ func collect(of reflect.Type, name string, used map[string]bool) {
 		return
 	}
 	for i := range of.NumField() {
+		if of.Field(i).Anonymous {
+			collect(of.Field(i).Type, name, used)
+			continue
+		}
 		field, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
 		if _, special := record.Glossary[name+"."+field]; special {
 			used[name+"."+field] = true

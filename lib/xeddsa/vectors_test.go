@@ -28,7 +28,7 @@ func TestVectors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			recorded := load(t)
 			if len(recorded) == 0 {
-				t.Fatal("no signature in the recording")
+				vectors.Missing(t, "no signature in the recording")
 			}
 			for _, s := range recorded {
 				if !Verify(s.identity, s.prekey, s.signature) {

@@ -210,6 +210,62 @@ func (DataMessage_Flags) EnumDescriptor() ([]byte, []int) {
 	return file_content_proto_rawDescGZIP(), []int{5, 0}
 }
 
+type DataMessage_Reaction_Action int32
+
+const (
+	DataMessage_Reaction_REACT  DataMessage_Reaction_Action = 0
+	DataMessage_Reaction_REMOVE DataMessage_Reaction_Action = 1
+)
+
+// Enum value maps for DataMessage_Reaction_Action.
+var (
+	DataMessage_Reaction_Action_name = map[int32]string{
+		0: "REACT",
+		1: "REMOVE",
+	}
+	DataMessage_Reaction_Action_value = map[string]int32{
+		"REACT":  0,
+		"REMOVE": 1,
+	}
+)
+
+func (x DataMessage_Reaction_Action) Enum() *DataMessage_Reaction_Action {
+	p := new(DataMessage_Reaction_Action)
+	*p = x
+	return p
+}
+
+func (x DataMessage_Reaction_Action) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DataMessage_Reaction_Action) Descriptor() protoreflect.EnumDescriptor {
+	return file_content_proto_enumTypes[3].Descriptor()
+}
+
+func (DataMessage_Reaction_Action) Type() protoreflect.EnumType {
+	return &file_content_proto_enumTypes[3]
+}
+
+func (x DataMessage_Reaction_Action) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *DataMessage_Reaction_Action) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = DataMessage_Reaction_Action(num)
+	return nil
+}
+
+// Deprecated: Use DataMessage_Reaction_Action.Descriptor instead.
+func (DataMessage_Reaction_Action) EnumDescriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{5, 2, 0}
+}
+
 type ReceiptMessage_Type int32
 
 const (
@@ -240,11 +296,11 @@ func (x ReceiptMessage_Type) String() string {
 }
 
 func (ReceiptMessage_Type) Descriptor() protoreflect.EnumDescriptor {
-	return file_content_proto_enumTypes[3].Descriptor()
+	return file_content_proto_enumTypes[4].Descriptor()
 }
 
 func (ReceiptMessage_Type) Type() protoreflect.EnumType {
-	return &file_content_proto_enumTypes[3]
+	return &file_content_proto_enumTypes[4]
 }
 
 func (x ReceiptMessage_Type) Number() protoreflect.EnumNumber {
@@ -296,11 +352,11 @@ func (x TypingMessage_Action) String() string {
 }
 
 func (TypingMessage_Action) Descriptor() protoreflect.EnumDescriptor {
-	return file_content_proto_enumTypes[4].Descriptor()
+	return file_content_proto_enumTypes[5].Descriptor()
 }
 
 func (TypingMessage_Action) Type() protoreflect.EnumType {
-	return &file_content_proto_enumTypes[4]
+	return &file_content_proto_enumTypes[5]
 }
 
 func (x TypingMessage_Action) Number() protoreflect.EnumNumber {
@@ -322,6 +378,130 @@ func (TypingMessage_Action) EnumDescriptor() ([]byte, []int) {
 	return file_content_proto_rawDescGZIP(), []int{10, 0}
 }
 
+type DataExtractionNotification_Type int32
+
+const (
+	DataExtractionNotification_SCREENSHOT  DataExtractionNotification_Type = 1
+	DataExtractionNotification_MEDIA_SAVED DataExtractionNotification_Type = 2
+)
+
+// Enum value maps for DataExtractionNotification_Type.
+var (
+	DataExtractionNotification_Type_name = map[int32]string{
+		1: "SCREENSHOT",
+		2: "MEDIA_SAVED",
+	}
+	DataExtractionNotification_Type_value = map[string]int32{
+		"SCREENSHOT":  1,
+		"MEDIA_SAVED": 2,
+	}
+)
+
+func (x DataExtractionNotification_Type) Enum() *DataExtractionNotification_Type {
+	p := new(DataExtractionNotification_Type)
+	*p = x
+	return p
+}
+
+func (x DataExtractionNotification_Type) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DataExtractionNotification_Type) Descriptor() protoreflect.EnumDescriptor {
+	return file_content_proto_enumTypes[6].Descriptor()
+}
+
+func (DataExtractionNotification_Type) Type() protoreflect.EnumType {
+	return &file_content_proto_enumTypes[6]
+}
+
+func (x DataExtractionNotification_Type) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *DataExtractionNotification_Type) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = DataExtractionNotification_Type(num)
+	return nil
+}
+
+// Deprecated: Use DataExtractionNotification_Type.Descriptor instead.
+func (DataExtractionNotification_Type) EnumDescriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{12, 0}
+}
+
+type CallMessage_Type int32
+
+const (
+	CallMessage_OFFER              CallMessage_Type = 1
+	CallMessage_ANSWER             CallMessage_Type = 2
+	CallMessage_PROVISIONAL_ANSWER CallMessage_Type = 3
+	CallMessage_ICE_CANDIDATES     CallMessage_Type = 4
+	CallMessage_END_CALL           CallMessage_Type = 5
+	CallMessage_PRE_OFFER          CallMessage_Type = 6
+)
+
+// Enum value maps for CallMessage_Type.
+var (
+	CallMessage_Type_name = map[int32]string{
+		1: "OFFER",
+		2: "ANSWER",
+		3: "PROVISIONAL_ANSWER",
+		4: "ICE_CANDIDATES",
+		5: "END_CALL",
+		6: "PRE_OFFER",
+	}
+	CallMessage_Type_value = map[string]int32{
+		"OFFER":              1,
+		"ANSWER":             2,
+		"PROVISIONAL_ANSWER": 3,
+		"ICE_CANDIDATES":     4,
+		"END_CALL":           5,
+		"PRE_OFFER":          6,
+	}
+)
+
+func (x CallMessage_Type) Enum() *CallMessage_Type {
+	p := new(CallMessage_Type)
+	*p = x
+	return p
+}
+
+func (x CallMessage_Type) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CallMessage_Type) Descriptor() protoreflect.EnumDescriptor {
+	return file_content_proto_enumTypes[7].Descriptor()
+}
+
+func (CallMessage_Type) Type() protoreflect.EnumType {
+	return &file_content_proto_enumTypes[7]
+}
+
+func (x CallMessage_Type) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *CallMessage_Type) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = CallMessage_Type(num)
+	return nil
+}
+
+// Deprecated: Use CallMessage_Type.Descriptor instead.
+func (CallMessage_Type) EnumDescriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{13, 0}
+}
+
 // Content holds one thing to say and, beside it, an optional prekey bundle.
 type Content struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -332,7 +512,7 @@ type Content struct {
 	ReceiptMessage *ReceiptMessage        `protobuf:"bytes,5,opt,name=receipt_message,json=receiptMessage" json:"receipt_message,omitempty"`
 	TypingMessage  *TypingMessage         `protobuf:"bytes,6,opt,name=typing_message,json=typingMessage" json:"typing_message,omitempty"`
 	// 8 to 15 are of today's clients.
-	DataExtractionNotification []byte                       `protobuf:"bytes,8,opt,name=data_extraction_notification,json=dataExtractionNotification" json:"data_extraction_notification,omitempty"`
+	DataExtractionNotification *DataExtractionNotification  `protobuf:"bytes,8,opt,name=data_extraction_notification,json=dataExtractionNotification" json:"data_extraction_notification,omitempty"`
 	UnsendRequest              *UnsendRequest               `protobuf:"bytes,9,opt,name=unsend_request,json=unsendRequest" json:"unsend_request,omitempty"`
 	MessageRequestResponse     *MessageRequestResponse      `protobuf:"bytes,10,opt,name=message_request_response,json=messageRequestResponse" json:"message_request_response,omitempty"`
 	ExpirationType             *Content_ExpirationType      `protobuf:"varint,12,opt,name=expiration_type,json=expirationType,enum=signalservice.Content_ExpirationType" json:"expiration_type,omitempty"`
@@ -418,7 +598,7 @@ func (x *Content) GetTypingMessage() *TypingMessage {
 	return nil
 }
 
-func (x *Content) GetDataExtractionNotification() []byte {
+func (x *Content) GetDataExtractionNotification() *DataExtractionNotification {
 	if x != nil {
 		return x.DataExtractionNotification
 	}
@@ -770,10 +950,11 @@ type DataMessage struct {
 	Timestamp       *uint64                      `protobuf:"varint,7,opt,name=timestamp" json:"timestamp,omitempty"`
 	Quote           *DataMessage_Quote           `protobuf:"bytes,8,opt,name=quote" json:"quote,omitempty"`
 	Contact         [][]byte                     `protobuf:"bytes,9,rep,name=contact" json:"contact,omitempty"`
-	Preview         [][]byte                     `protobuf:"bytes,10,rep,name=preview" json:"preview,omitempty"`
-	Reaction        []byte                       `protobuf:"bytes,11,opt,name=reaction" json:"reaction,omitempty"` // of today's clients, as is group_update
+	Preview         []*DataMessage_Preview       `protobuf:"bytes,10,rep,name=preview" json:"preview,omitempty"`
+	Reaction        *DataMessage_Reaction        `protobuf:"bytes,11,opt,name=reaction" json:"reaction,omitempty"` // of session-v1, as are sync_target and group_update
 	Profile         *LokiProfile                 `protobuf:"bytes,101,opt,name=profile" json:"profile,omitempty"`
 	GroupInvitation *DataMessage_GroupInvitation `protobuf:"bytes,102,opt,name=group_invitation,json=groupInvitation" json:"group_invitation,omitempty"`
+	SyncTarget      *string                      `protobuf:"bytes,105,opt,name=sync_target,json=syncTarget" json:"sync_target,omitempty"` // in a copy for the sender's other devices: the recipient's Session ID
 	GroupUpdate     []byte                       `protobuf:"bytes,120,opt,name=group_update,json=groupUpdate" json:"group_update,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -872,14 +1053,14 @@ func (x *DataMessage) GetContact() [][]byte {
 	return nil
 }
 
-func (x *DataMessage) GetPreview() [][]byte {
+func (x *DataMessage) GetPreview() []*DataMessage_Preview {
 	if x != nil {
 		return x.Preview
 	}
 	return nil
 }
 
-func (x *DataMessage) GetReaction() []byte {
+func (x *DataMessage) GetReaction() *DataMessage_Reaction {
 	if x != nil {
 		return x.Reaction
 	}
@@ -898,6 +1079,13 @@ func (x *DataMessage) GetGroupInvitation() *DataMessage_GroupInvitation {
 		return x.GroupInvitation
 	}
 	return nil
+}
+
+func (x *DataMessage) GetSyncTarget() string {
+	if x != nil && x.SyncTarget != nil {
+		return *x.SyncTarget
+	}
+	return ""
 }
 
 func (x *DataMessage) GetGroupUpdate() []byte {
@@ -1249,27 +1437,29 @@ func (x *PairingAuthorisationMessage) GetGrantSignature() []byte {
 	return nil
 }
 
-// SyncMessage and CallMessage are recognised and left unread.
-type SyncMessage struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+// DataExtractionNotification reports that its sender took a screenshot or saved a file; timestamp names the file's message.
+type DataExtractionNotification struct {
+	state         protoimpl.MessageState           `protogen:"open.v1"`
+	Type          *DataExtractionNotification_Type `protobuf:"varint,1,opt,name=type,enum=signalservice.DataExtractionNotification_Type" json:"type,omitempty"`
+	Timestamp     *uint64                          `protobuf:"varint,2,opt,name=timestamp" json:"timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *SyncMessage) Reset() {
-	*x = SyncMessage{}
+func (x *DataExtractionNotification) Reset() {
+	*x = DataExtractionNotification{}
 	mi := &file_content_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *SyncMessage) String() string {
+func (x *DataExtractionNotification) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*SyncMessage) ProtoMessage() {}
+func (*DataExtractionNotification) ProtoMessage() {}
 
-func (x *SyncMessage) ProtoReflect() protoreflect.Message {
+func (x *DataExtractionNotification) ProtoReflect() protoreflect.Message {
 	mi := &file_content_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1281,13 +1471,30 @@ func (x *SyncMessage) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use SyncMessage.ProtoReflect.Descriptor instead.
-func (*SyncMessage) Descriptor() ([]byte, []int) {
+// Deprecated: Use DataExtractionNotification.ProtoReflect.Descriptor instead.
+func (*DataExtractionNotification) Descriptor() ([]byte, []int) {
 	return file_content_proto_rawDescGZIP(), []int{12}
 }
 
+func (x *DataExtractionNotification) GetType() DataExtractionNotification_Type {
+	if x != nil && x.Type != nil {
+		return *x.Type
+	}
+	return DataExtractionNotification_SCREENSHOT
+}
+
+func (x *DataExtractionNotification) GetTimestamp() uint64 {
+	if x != nil && x.Timestamp != nil {
+		return *x.Timestamp
+	}
+	return 0
+}
+
+// CallMessage is one step of a telephone call. Its session descriptions are left unread.
 type CallMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          *CallMessage_Type      `protobuf:"varint,1,opt,name=type,enum=signalservice.CallMessage_Type" json:"type,omitempty"`
+	Uuid          *string                `protobuf:"bytes,5,opt,name=uuid" json:"uuid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1322,6 +1529,57 @@ func (*CallMessage) Descriptor() ([]byte, []int) {
 	return file_content_proto_rawDescGZIP(), []int{13}
 }
 
+func (x *CallMessage) GetType() CallMessage_Type {
+	if x != nil && x.Type != nil {
+		return *x.Type
+	}
+	return CallMessage_OFFER
+}
+
+func (x *CallMessage) GetUuid() string {
+	if x != nil && x.Uuid != nil {
+		return *x.Uuid
+	}
+	return ""
+}
+
+// SyncMessage is recognised and left unread.
+type SyncMessage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncMessage) Reset() {
+	*x = SyncMessage{}
+	mi := &file_content_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncMessage) ProtoMessage() {}
+
+func (x *SyncMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncMessage.ProtoReflect.Descriptor instead.
+func (*SyncMessage) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{14}
+}
+
 type DataMessage_Quote struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            *uint64                `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
@@ -1333,7 +1591,7 @@ type DataMessage_Quote struct {
 
 func (x *DataMessage_Quote) Reset() {
 	*x = DataMessage_Quote{}
-	mi := &file_content_proto_msgTypes[14]
+	mi := &file_content_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1345,7 +1603,7 @@ func (x *DataMessage_Quote) String() string {
 func (*DataMessage_Quote) ProtoMessage() {}
 
 func (x *DataMessage_Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[14]
+	mi := &file_content_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,6 +1640,127 @@ func (x *DataMessage_Quote) GetText() string {
 	return ""
 }
 
+type DataMessage_Preview struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           *string                `protobuf:"bytes,1,opt,name=url" json:"url,omitempty"`
+	Title         *string                `protobuf:"bytes,2,opt,name=title" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataMessage_Preview) Reset() {
+	*x = DataMessage_Preview{}
+	mi := &file_content_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataMessage_Preview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataMessage_Preview) ProtoMessage() {}
+
+func (x *DataMessage_Preview) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataMessage_Preview.ProtoReflect.Descriptor instead.
+func (*DataMessage_Preview) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{5, 1}
+}
+
+func (x *DataMessage_Preview) GetUrl() string {
+	if x != nil && x.Url != nil {
+		return *x.Url
+	}
+	return ""
+}
+
+func (x *DataMessage_Preview) GetTitle() string {
+	if x != nil && x.Title != nil {
+		return *x.Title
+	}
+	return ""
+}
+
+// Reaction adds an emoji to a message, named by its timestamp and author, or removes it.
+type DataMessage_Reaction struct {
+	state         protoimpl.MessageState       `protogen:"open.v1"`
+	Id            *uint64                      `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
+	Author        *string                      `protobuf:"bytes,2,opt,name=author" json:"author,omitempty"`
+	Emoji         *string                      `protobuf:"bytes,3,opt,name=emoji" json:"emoji,omitempty"`
+	Action        *DataMessage_Reaction_Action `protobuf:"varint,4,opt,name=action,enum=signalservice.DataMessage_Reaction_Action" json:"action,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataMessage_Reaction) Reset() {
+	*x = DataMessage_Reaction{}
+	mi := &file_content_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataMessage_Reaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataMessage_Reaction) ProtoMessage() {}
+
+func (x *DataMessage_Reaction) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataMessage_Reaction.ProtoReflect.Descriptor instead.
+func (*DataMessage_Reaction) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{5, 2}
+}
+
+func (x *DataMessage_Reaction) GetId() uint64 {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return 0
+}
+
+func (x *DataMessage_Reaction) GetAuthor() string {
+	if x != nil && x.Author != nil {
+		return *x.Author
+	}
+	return ""
+}
+
+func (x *DataMessage_Reaction) GetEmoji() string {
+	if x != nil && x.Emoji != nil {
+		return *x.Emoji
+	}
+	return ""
+}
+
+func (x *DataMessage_Reaction) GetAction() DataMessage_Reaction_Action {
+	if x != nil && x.Action != nil {
+		return *x.Action
+	}
+	return DataMessage_Reaction_REACT
+}
+
 type DataMessage_GroupInvitation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ServerAddress *string                `protobuf:"bytes,1,opt,name=server_address,json=serverAddress" json:"server_address,omitempty"`
@@ -1393,7 +1772,7 @@ type DataMessage_GroupInvitation struct {
 
 func (x *DataMessage_GroupInvitation) Reset() {
 	*x = DataMessage_GroupInvitation{}
-	mi := &file_content_proto_msgTypes[15]
+	mi := &file_content_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1784,7 @@ func (x *DataMessage_GroupInvitation) String() string {
 func (*DataMessage_GroupInvitation) ProtoMessage() {}
 
 func (x *DataMessage_GroupInvitation) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[15]
+	mi := &file_content_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1797,7 @@ func (x *DataMessage_GroupInvitation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataMessage_GroupInvitation.ProtoReflect.Descriptor instead.
 func (*DataMessage_GroupInvitation) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{5, 1}
+	return file_content_proto_rawDescGZIP(), []int{5, 3}
 }
 
 func (x *DataMessage_GroupInvitation) GetServerAddress() string {
@@ -1446,15 +1825,15 @@ var File_content_proto protoreflect.FileDescriptor
 
 const file_content_proto_rawDesc = "" +
 	"\n" +
-	"\rcontent.proto\x12\rsignalservice\"\xaf\t\n" +
+	"\rcontent.proto\x12\rsignalservice\"\xda\t\n" +
 	"\aContent\x12=\n" +
 	"\fdata_message\x18\x01 \x01(\v2\x1a.signalservice.DataMessageR\vdataMessage\x12=\n" +
 	"\fsync_message\x18\x02 \x01(\v2\x1a.signalservice.SyncMessageR\vsyncMessage\x12=\n" +
 	"\fcall_message\x18\x03 \x01(\v2\x1a.signalservice.CallMessageR\vcallMessage\x12=\n" +
 	"\fnull_message\x18\x04 \x01(\v2\x1a.signalservice.NullMessageR\vnullMessage\x12F\n" +
 	"\x0freceipt_message\x18\x05 \x01(\v2\x1d.signalservice.ReceiptMessageR\x0ereceiptMessage\x12C\n" +
-	"\x0etyping_message\x18\x06 \x01(\v2\x1c.signalservice.TypingMessageR\rtypingMessage\x12@\n" +
-	"\x1cdata_extraction_notification\x18\b \x01(\fR\x1adataExtractionNotification\x12C\n" +
+	"\x0etyping_message\x18\x06 \x01(\v2\x1c.signalservice.TypingMessageR\rtypingMessage\x12k\n" +
+	"\x1cdata_extraction_notification\x18\b \x01(\v2).signalservice.DataExtractionNotificationR\x1adataExtractionNotification\x12C\n" +
 	"\x0eunsend_request\x18\t \x01(\v2\x1c.signalservice.UnsendRequestR\runsendRequest\x12_\n" +
 	"\x18message_request_response\x18\n" +
 	" \x01(\v2%.signalservice.MessageRequestResponseR\x16messageRequestResponse\x12N\n" +
@@ -1493,7 +1872,7 @@ const file_content_proto_rawDesc = "" +
 	"\x10HOST_UNREACHABLE\x10\x01\"H\n" +
 	"\vLokiProfile\x12!\n" +
 	"\fdisplay_name\x18\x01 \x01(\tR\vdisplayName\x12\x16\n" +
-	"\x06avatar\x18\x02 \x01(\tR\x06avatar\"\xe5\x06\n" +
+	"\x06avatar\x18\x02 \x01(\tR\x06avatar\"\xb2\t\n" +
 	"\vDataMessage\x12\x12\n" +
 	"\x04body\x18\x01 \x01(\tR\x04body\x12 \n" +
 	"\vattachments\x18\x02 \x03(\fR\vattachments\x12\x14\n" +
@@ -1504,17 +1883,31 @@ const file_content_proto_rawDesc = "" +
 	"profileKey\x12\x1c\n" +
 	"\ttimestamp\x18\a \x01(\x04R\ttimestamp\x126\n" +
 	"\x05quote\x18\b \x01(\v2 .signalservice.DataMessage.QuoteR\x05quote\x12\x18\n" +
-	"\acontact\x18\t \x03(\fR\acontact\x12\x18\n" +
+	"\acontact\x18\t \x03(\fR\acontact\x12<\n" +
 	"\apreview\x18\n" +
-	" \x03(\fR\apreview\x12\x1a\n" +
-	"\breaction\x18\v \x01(\fR\breaction\x124\n" +
+	" \x03(\v2\".signalservice.DataMessage.PreviewR\apreview\x12?\n" +
+	"\breaction\x18\v \x01(\v2#.signalservice.DataMessage.ReactionR\breaction\x124\n" +
 	"\aprofile\x18e \x01(\v2\x1a.signalservice.LokiProfileR\aprofile\x12U\n" +
-	"\x10group_invitation\x18f \x01(\v2*.signalservice.DataMessage.GroupInvitationR\x0fgroupInvitation\x12!\n" +
+	"\x10group_invitation\x18f \x01(\v2*.signalservice.DataMessage.GroupInvitationR\x0fgroupInvitation\x12\x1f\n" +
+	"\vsync_target\x18i \x01(\tR\n" +
+	"syncTarget\x12!\n" +
 	"\fgroup_update\x18x \x01(\fR\vgroupUpdate\x1aC\n" +
 	"\x05Quote\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\tR\x06author\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\x1ax\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x1a1\n" +
+	"\aPreview\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x1a\xad\x01\n" +
+	"\bReaction\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
+	"\x06author\x18\x02 \x01(\tR\x06author\x12\x14\n" +
+	"\x05emoji\x18\x03 \x01(\tR\x05emoji\x12B\n" +
+	"\x06action\x18\x04 \x01(\x0e2*.signalservice.DataMessage.Reaction.ActionR\x06action\"\x1f\n" +
+	"\x06Action\x12\t\n" +
+	"\x05REACT\x10\x00\x12\n" +
+	"\n" +
+	"\x06REMOVE\x10\x01\x1ax\n" +
 	"\x0fGroupInvitation\x12%\n" +
 	"\x0eserver_address\x18\x01 \x01(\tR\rserverAddress\x12\x1d\n" +
 	"\n" +
@@ -1557,9 +1950,26 @@ const file_content_proto_rawDesc = "" +
 	"\x16primary_device_pub_key\x18\x01 \x01(\tR\x13primaryDevicePubKey\x127\n" +
 	"\x18secondary_device_pub_key\x18\x02 \x01(\tR\x15secondaryDevicePubKey\x12+\n" +
 	"\x11request_signature\x18\x03 \x01(\fR\x10requestSignature\x12'\n" +
-	"\x0fgrant_signature\x18\x04 \x01(\fR\x0egrantSignature\"\r\n" +
-	"\vSyncMessage\"\r\n" +
-	"\vCallMessageB\x1aZ\x18sessiontool/proto/wirepb"
+	"\x0fgrant_signature\x18\x04 \x01(\fR\x0egrantSignature\"\xa7\x01\n" +
+	"\x1aDataExtractionNotification\x12B\n" +
+	"\x04type\x18\x01 \x01(\x0e2..signalservice.DataExtractionNotification.TypeR\x04type\x12\x1c\n" +
+	"\ttimestamp\x18\x02 \x01(\x04R\ttimestamp\"'\n" +
+	"\x04Type\x12\x0e\n" +
+	"\n" +
+	"SCREENSHOT\x10\x01\x12\x0f\n" +
+	"\vMEDIA_SAVED\x10\x02\"\xbe\x01\n" +
+	"\vCallMessage\x123\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x1f.signalservice.CallMessage.TypeR\x04type\x12\x12\n" +
+	"\x04uuid\x18\x05 \x01(\tR\x04uuid\"f\n" +
+	"\x04Type\x12\t\n" +
+	"\x05OFFER\x10\x01\x12\n" +
+	"\n" +
+	"\x06ANSWER\x10\x02\x12\x16\n" +
+	"\x12PROVISIONAL_ANSWER\x10\x03\x12\x12\n" +
+	"\x0eICE_CANDIDATES\x10\x04\x12\f\n" +
+	"\bEND_CALL\x10\x05\x12\r\n" +
+	"\tPRE_OFFER\x10\x06\"\r\n" +
+	"\vSyncMessageB\x1aZ\x18sessiontool/proto/wirepb"
 
 var (
 	file_content_proto_rawDescOnce sync.Once
@@ -1573,58 +1983,70 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_content_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_content_proto_goTypes = []any{
-	(Content_ExpirationType)(0),         // 0: signalservice.Content.ExpirationType
-	(LokiAddressMessage_Type)(0),        // 1: signalservice.LokiAddressMessage.Type
-	(DataMessage_Flags)(0),              // 2: signalservice.DataMessage.Flags
-	(ReceiptMessage_Type)(0),            // 3: signalservice.ReceiptMessage.Type
-	(TypingMessage_Action)(0),           // 4: signalservice.TypingMessage.Action
-	(*Content)(nil),                     // 5: signalservice.Content
-	(*Extension)(nil),                   // 6: signalservice.Extension
-	(*PreKeyBundleMessage)(nil),         // 7: signalservice.PreKeyBundleMessage
-	(*LokiAddressMessage)(nil),          // 8: signalservice.LokiAddressMessage
-	(*LokiProfile)(nil),                 // 9: signalservice.LokiProfile
-	(*DataMessage)(nil),                 // 10: signalservice.DataMessage
-	(*UnsendRequest)(nil),               // 11: signalservice.UnsendRequest
-	(*MessageRequestResponse)(nil),      // 12: signalservice.MessageRequestResponse
-	(*NullMessage)(nil),                 // 13: signalservice.NullMessage
-	(*ReceiptMessage)(nil),              // 14: signalservice.ReceiptMessage
-	(*TypingMessage)(nil),               // 15: signalservice.TypingMessage
-	(*PairingAuthorisationMessage)(nil), // 16: signalservice.PairingAuthorisationMessage
-	(*SyncMessage)(nil),                 // 17: signalservice.SyncMessage
-	(*CallMessage)(nil),                 // 18: signalservice.CallMessage
-	(*DataMessage_Quote)(nil),           // 19: signalservice.DataMessage.Quote
-	(*DataMessage_GroupInvitation)(nil), // 20: signalservice.DataMessage.GroupInvitation
+	(Content_ExpirationType)(0),          // 0: signalservice.Content.ExpirationType
+	(LokiAddressMessage_Type)(0),         // 1: signalservice.LokiAddressMessage.Type
+	(DataMessage_Flags)(0),               // 2: signalservice.DataMessage.Flags
+	(DataMessage_Reaction_Action)(0),     // 3: signalservice.DataMessage.Reaction.Action
+	(ReceiptMessage_Type)(0),             // 4: signalservice.ReceiptMessage.Type
+	(TypingMessage_Action)(0),            // 5: signalservice.TypingMessage.Action
+	(DataExtractionNotification_Type)(0), // 6: signalservice.DataExtractionNotification.Type
+	(CallMessage_Type)(0),                // 7: signalservice.CallMessage.Type
+	(*Content)(nil),                      // 8: signalservice.Content
+	(*Extension)(nil),                    // 9: signalservice.Extension
+	(*PreKeyBundleMessage)(nil),          // 10: signalservice.PreKeyBundleMessage
+	(*LokiAddressMessage)(nil),           // 11: signalservice.LokiAddressMessage
+	(*LokiProfile)(nil),                  // 12: signalservice.LokiProfile
+	(*DataMessage)(nil),                  // 13: signalservice.DataMessage
+	(*UnsendRequest)(nil),                // 14: signalservice.UnsendRequest
+	(*MessageRequestResponse)(nil),       // 15: signalservice.MessageRequestResponse
+	(*NullMessage)(nil),                  // 16: signalservice.NullMessage
+	(*ReceiptMessage)(nil),               // 17: signalservice.ReceiptMessage
+	(*TypingMessage)(nil),                // 18: signalservice.TypingMessage
+	(*PairingAuthorisationMessage)(nil),  // 19: signalservice.PairingAuthorisationMessage
+	(*DataExtractionNotification)(nil),   // 20: signalservice.DataExtractionNotification
+	(*CallMessage)(nil),                  // 21: signalservice.CallMessage
+	(*SyncMessage)(nil),                  // 22: signalservice.SyncMessage
+	(*DataMessage_Quote)(nil),            // 23: signalservice.DataMessage.Quote
+	(*DataMessage_Preview)(nil),          // 24: signalservice.DataMessage.Preview
+	(*DataMessage_Reaction)(nil),         // 25: signalservice.DataMessage.Reaction
+	(*DataMessage_GroupInvitation)(nil),  // 26: signalservice.DataMessage.GroupInvitation
 }
 var file_content_proto_depIdxs = []int32{
-	10, // 0: signalservice.Content.data_message:type_name -> signalservice.DataMessage
-	17, // 1: signalservice.Content.sync_message:type_name -> signalservice.SyncMessage
-	18, // 2: signalservice.Content.call_message:type_name -> signalservice.CallMessage
-	13, // 3: signalservice.Content.null_message:type_name -> signalservice.NullMessage
-	14, // 4: signalservice.Content.receipt_message:type_name -> signalservice.ReceiptMessage
-	15, // 5: signalservice.Content.typing_message:type_name -> signalservice.TypingMessage
-	11, // 6: signalservice.Content.unsend_request:type_name -> signalservice.UnsendRequest
-	12, // 7: signalservice.Content.message_request_response:type_name -> signalservice.MessageRequestResponse
-	0,  // 8: signalservice.Content.expiration_type:type_name -> signalservice.Content.ExpirationType
-	7,  // 9: signalservice.Content.pre_key_bundle_message:type_name -> signalservice.PreKeyBundleMessage
-	8,  // 10: signalservice.Content.loki_address_message:type_name -> signalservice.LokiAddressMessage
-	16, // 11: signalservice.Content.pairing_authorisation:type_name -> signalservice.PairingAuthorisationMessage
-	6,  // 12: signalservice.Content.extension:type_name -> signalservice.Extension
-	8,  // 13: signalservice.Extension.status:type_name -> signalservice.LokiAddressMessage
-	1,  // 14: signalservice.LokiAddressMessage.type:type_name -> signalservice.LokiAddressMessage.Type
-	19, // 15: signalservice.DataMessage.quote:type_name -> signalservice.DataMessage.Quote
-	9,  // 16: signalservice.DataMessage.profile:type_name -> signalservice.LokiProfile
-	20, // 17: signalservice.DataMessage.group_invitation:type_name -> signalservice.DataMessage.GroupInvitation
-	9,  // 18: signalservice.MessageRequestResponse.profile:type_name -> signalservice.LokiProfile
-	3,  // 19: signalservice.ReceiptMessage.type:type_name -> signalservice.ReceiptMessage.Type
-	4,  // 20: signalservice.TypingMessage.action:type_name -> signalservice.TypingMessage.Action
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	13, // 0: signalservice.Content.data_message:type_name -> signalservice.DataMessage
+	22, // 1: signalservice.Content.sync_message:type_name -> signalservice.SyncMessage
+	21, // 2: signalservice.Content.call_message:type_name -> signalservice.CallMessage
+	16, // 3: signalservice.Content.null_message:type_name -> signalservice.NullMessage
+	17, // 4: signalservice.Content.receipt_message:type_name -> signalservice.ReceiptMessage
+	18, // 5: signalservice.Content.typing_message:type_name -> signalservice.TypingMessage
+	20, // 6: signalservice.Content.data_extraction_notification:type_name -> signalservice.DataExtractionNotification
+	14, // 7: signalservice.Content.unsend_request:type_name -> signalservice.UnsendRequest
+	15, // 8: signalservice.Content.message_request_response:type_name -> signalservice.MessageRequestResponse
+	0,  // 9: signalservice.Content.expiration_type:type_name -> signalservice.Content.ExpirationType
+	10, // 10: signalservice.Content.pre_key_bundle_message:type_name -> signalservice.PreKeyBundleMessage
+	11, // 11: signalservice.Content.loki_address_message:type_name -> signalservice.LokiAddressMessage
+	19, // 12: signalservice.Content.pairing_authorisation:type_name -> signalservice.PairingAuthorisationMessage
+	9,  // 13: signalservice.Content.extension:type_name -> signalservice.Extension
+	11, // 14: signalservice.Extension.status:type_name -> signalservice.LokiAddressMessage
+	1,  // 15: signalservice.LokiAddressMessage.type:type_name -> signalservice.LokiAddressMessage.Type
+	23, // 16: signalservice.DataMessage.quote:type_name -> signalservice.DataMessage.Quote
+	24, // 17: signalservice.DataMessage.preview:type_name -> signalservice.DataMessage.Preview
+	25, // 18: signalservice.DataMessage.reaction:type_name -> signalservice.DataMessage.Reaction
+	12, // 19: signalservice.DataMessage.profile:type_name -> signalservice.LokiProfile
+	26, // 20: signalservice.DataMessage.group_invitation:type_name -> signalservice.DataMessage.GroupInvitation
+	12, // 21: signalservice.MessageRequestResponse.profile:type_name -> signalservice.LokiProfile
+	4,  // 22: signalservice.ReceiptMessage.type:type_name -> signalservice.ReceiptMessage.Type
+	5,  // 23: signalservice.TypingMessage.action:type_name -> signalservice.TypingMessage.Action
+	6,  // 24: signalservice.DataExtractionNotification.type:type_name -> signalservice.DataExtractionNotification.Type
+	7,  // 25: signalservice.CallMessage.type:type_name -> signalservice.CallMessage.Type
+	3,  // 26: signalservice.DataMessage.Reaction.action:type_name -> signalservice.DataMessage.Reaction.Action
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -1637,8 +2059,8 @@ func file_content_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   16,
+			NumEnums:      8,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -210,7 +210,8 @@ func (x *WebSocketMessage) GetRequest() *WebSocketRequestMessage {
 	return nil
 }
 
-// WebSocketRequestMessage carries the Envelope in body. Receivers act only on path "/api/v1/message".
+// WebSocketRequestMessage carries the Envelope in body. Clients of 2020 act only on path "/api/v1/message", today's look
+// at body alone.
 type WebSocketRequestMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Verb          *string                `protobuf:"bytes,1,opt,name=verb" json:"verb,omitempty"`
@@ -299,6 +300,7 @@ type Envelope struct {
 	Content         []byte                 `protobuf:"bytes,8,opt,name=content" json:"content,omitempty"`
 	ServerGuid      *string                `protobuf:"bytes,9,opt,name=server_guid,json=serverGuid" json:"server_guid,omitempty"`
 	ServerTimestamp *uint64                `protobuf:"varint,10,opt,name=server_timestamp,json=serverTimestamp" json:"server_timestamp,omitempty"`
+	ProSig          []byte                 `protobuf:"bytes,11,opt,name=pro_sig,json=proSig" json:"pro_sig,omitempty"` // of session-v1: 64 bytes over content
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -396,6 +398,13 @@ func (x *Envelope) GetServerTimestamp() uint64 {
 	return 0
 }
 
+func (x *Envelope) GetProSig() []byte {
+	if x != nil {
+		return x.ProSig
+	}
+	return nil
+}
+
 var File_envelope_proto protoreflect.FileDescriptor
 
 const file_envelope_proto_rawDesc = "" +
@@ -413,7 +422,7 @@ const file_envelope_proto_rawDesc = "" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
 	"\x04body\x18\x03 \x01(\fR\x04body\x12\x18\n" +
 	"\aheaders\x18\x05 \x03(\tR\aheaders\x12\x0e\n" +
-	"\x02id\x18\x04 \x01(\x04R\x02id\"\xdc\x03\n" +
+	"\x02id\x18\x04 \x01(\x04R\x02id\"\xf5\x03\n" +
 	"\bEnvelope\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.signalservice.Envelope.TypeR\x04type\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12#\n" +
@@ -425,7 +434,8 @@ const file_envelope_proto_rawDesc = "" +
 	"\vserver_guid\x18\t \x01(\tR\n" +
 	"serverGuid\x12)\n" +
 	"\x10server_timestamp\x18\n" +
-	" \x01(\x04R\x0fserverTimestamp\"\x9f\x01\n" +
+	" \x01(\x04R\x0fserverTimestamp\x12\x17\n" +
+	"\apro_sig\x18\v \x01(\fR\x06proSig\"\x9f\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +

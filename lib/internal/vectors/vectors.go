@@ -59,3 +59,13 @@ func (h Hex) Array32(t testing.TB) [32]byte {
 	}
 	return [32]byte(h[len(h)-32:])
 }
+
+// Missing reports that a recording lacks what a test needs of it. It fails the test for the recordings of testdata, which
+// have everything, and skips it for those of WIRE_VECTORS.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("WIRE_VECTORS") != "" {
+		t.Skipf(format, args...)
+	}
+	t.Fatalf(format, args...)
+}

@@ -47,7 +47,8 @@ func newPeer(state rpc.NodeState) (*Peer, bool) {
 		return nil, false
 	}
 	legacy, ok := ParseKey(state.PubkeyLegacy)
-	if !ok || state.StoragePort == 0 || net.ParseIP(state.PublicIP) == nil {
+	ip := net.ParseIP(state.PublicIP)
+	if !ok || state.StoragePort == 0 || ip == nil || ip.IsUnspecified() {
 		return nil, false
 	}
 	port := strconv.Itoa(int(state.StoragePort))

@@ -81,6 +81,7 @@ func TestViewLeavesOutBadEntries(t *testing.T) {
 		with(func(s *rpc.NodeState) { s.PubkeyX25519 = "" }),
 		with(func(s *rpc.NodeState) { s.PubkeyLegacy = s.PubkeyLegacy[2:] }),
 		with(func(s *rpc.NodeState) { s.PublicIP = "localhost" }),
+		with(func(s *rpc.NodeState) { s.PublicIP = "0.0.0.0" }),
 		with(func(s *rpc.NodeState) { s.StoragePort = 0 }),
 		state(2, 100), state(2, 200))
 	if len(v.Peers) != 1 || len(v.Swarms) != 1 {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -31,7 +32,7 @@ const credentialName = "sessiontool-passphrase"
 // environment, where other processes can read it.
 type PassphraseFlags struct {
 	file    string
-	fd      int
+	fd      descriptor
 	command string
 	ask     bool
 	twice   bool // a new passphrase: ask for it twice
@@ -39,7 +40,7 @@ type PassphraseFlags struct {
 
 func (p *PassphraseFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&p.file, "passphrase-file", "", "read the keystore's passphrase from this file")
-	flags.IntVar(&p.fd, "passphrase-fd", -1, "read the keystore's passphrase from this file descriptor")
+	flags.Var(&p.fd, "passphrase-fd", "read the keystore's passphrase from this file descriptor")
 	flags.StringVar(&p.command, "passphrase-command", "",
 		"run this command and take its output as the keystore's passphrase")
 	flags.BoolVar(&p.ask, "ask-passphrase", false, "ask for the keystore's passphrase on the terminal")
@@ -48,11 +49,30 @@ func (p *PassphraseFlags) add(flags *pflag.FlagSet) {
 // AddNew adds the flags of a new passphrase.
 func (p *PassphraseFlags) AddNew(flags *pflag.FlagSet) {
 	flags.StringVar(&p.file, "new-passphrase-file", "", "read the new passphrase from this file")
-	flags.IntVar(&p.fd, "new-passphrase-fd", -1, "read the new passphrase from this file descriptor")
+	flags.Var(&p.fd, "new-passphrase-fd", "read the new passphrase from this file descriptor")
 	flags.StringVar(&p.command, "new-passphrase-command", "", "run this command and take its output as the new passphrase")
 	flags.BoolVar(&p.ask, "ask-new-passphrase", false, "ask for the new passphrase on the terminal, twice")
 	p.twice = true
 }
+
+// descriptor is a flag with the number of a file descriptor. The zero value is none: it contains the number plus one.
+type descriptor int
+
+// number returns the file descriptor, or -1 for none.
+func (d *descriptor) number() int { return int(*d) - 1 }
+
+// Set implements pflag.Value. A negative number is none.
+func (d *descriptor) Set(text string) error {
+	number, err := strconv.ParseInt(text, 0, 31)
+	*d = descriptor(max(number, -1) + 1)
+	return err
+}
+
+// String implements pflag.Value.
+func (d *descriptor) String() string { return strconv.Itoa(d.number()) }
+
+// Type implements pflag.Value.
+func (d *descriptor) Type() string { return "int" }
 
 // unlock returns how the keystore opens: with the passphrase from the flags or from systemd, else with its key file. A
 // new keystore gets a passphrase only if there is such a source.
@@ -71,8 +91,8 @@ func (p *PassphraseFlags) Source() func(context.Context) ([]byte, error) {
 	switch {
 	case p.file != "":
 		return func(ctx context.Context) ([]byte, error) { return readPassphraseFile(ctx, p.file) }
-	case p.fd >= 0:
-		return func(ctx context.Context) ([]byte, error) { return readPassphraseFD(ctx, p.fd) }
+	case p.fd > 0:
+		return func(ctx context.Context) ([]byte, error) { return readPassphraseFD(ctx, p.fd.number()) }
 	case p.command != "":
 		return func(ctx context.Context) ([]byte, error) { return runPassphraseCommand(ctx, p.command) }
 	case p.ask && p.twice:

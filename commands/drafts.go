@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
+	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
@@ -36,34 +39,66 @@ func (d *draftFlags) add(flags *pflag.FlagSet) {
 
 // each hands the draft of the flags to do or, if there is none, every draft of stdin.
 func (d *draftFlags) each(app *cli.App, do func(account.Draft) error) error {
+	draft, given, err := d.given()
+	switch {
+	case err != nil:
+		return err
+	case given:
+		return do(draft)
+	}
+	return cli.Filter(app, func(in record.Draft) error {
+		draft, err := d.parse(in)
+		if err != nil {
+			return err
+		}
+		return do(draft)
+	})
+}
+
+// eachAhead is each for work of which up to ahead is done at one time: see cli.FilterAhead.
+func (d *draftFlags) eachAhead(ctx context.Context, app *cli.App, ahead int, prepare func(account.Draft) (cli.Task, error)) error {
+	draft, given, err := d.given()
+	switch {
+	case err != nil:
+		return err
+	case given:
+		return cli.Do(ctx, app, func() (cli.Task, error) { return prepare(draft) })
+	}
+	return cli.FilterAhead(ctx, app, ahead, func(in record.Draft) (cli.Task, error) {
+		draft, err := d.parse(in)
+		if err != nil {
+			return nil, err
+		}
+		return prepare(draft)
+	})
+}
+
+// parse reads a draft of stdin.
+func (d *draftFlags) parse(in record.Draft) (account.Draft, error) {
+	if in.Protocol == "" {
+		in.Protocol = d.protocol
+	}
+	return parseDraft(in)
+}
+
+// given returns the draft of the flags; given is false if drafts come from stdin.
+func (d *draftFlags) given() (draft account.Draft, given bool, err error) {
 	if d.protocol != protocolAuto && !account.Protocol(d.protocol).Known() {
-		return cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
+		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
 	}
 	if d.to == "" && d.text == "" {
-		return cli.Filter(app, func(in record.Draft) error {
-			if in.Protocol == "" {
-				in.Protocol = d.protocol
-			}
-			draft, err := parseDraft(in)
-			if err != nil {
-				return err
-			}
-			return do(draft)
-		})
+		return draft, false, nil
 	}
 	if d.to == "" {
-		return cli.UsageError(errors.New("--text needs --to"))
+		return draft, false, cli.UsageError(errors.New("--text needs --to"))
 	}
 	if d.dash {
-		return cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
+		return draft, false, cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
 	}
-	draft, err := parseDraft(record.Draft{
+	draft, err = parseDraft(record.Draft{
 		To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref, Protocol: d.protocol,
 	})
-	if err != nil {
-		return err
-	}
-	return do(draft)
+	return draft, true, err
 }
 
 // protocolAuto leaves the protocol to what is known of the recipient and of the network.
@@ -109,24 +144,40 @@ func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft acco
 	return out, err
 }
 
-// sendDrafts seals each draft into the outbox, sends it and prints its receipt.
+// sendAtOnce is how many drafts are under way at one time. A member of a swarm that is not complete answers a store after
+// some seconds, so there have to be many.
+const sendAtOnce = 64
+
+// sendDrafts seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one time;
+// receipts come in the order of the drafts.
 func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, seal sealFunc) error {
+	options.Cores = pow.NewCores(runtime.GOMAXPROCS(0))
+	if options.Workers > 0 {
+		options.Cores = pow.NewCores(options.Workers)
+	}
 	var a *account.Account
 	var router *route.Router
-	err := drafts.each(app, func(draft account.Draft) error {
+	var first firstDraft
+	err := drafts.eachAhead(ctx, app, sendAtOnce, func(draft account.Draft) (cli.Task, error) {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
 			var err error
 			if a, router, err = app.OpenRouter(ctx, options); err != nil {
-				return err
+				return nil, err
 			}
 		}
+		over := first.pass(ctx)
 		out, err := sealDraft(ctx, app, a, draft, seal)
 		if err != nil {
-			return err
+			over()
+			return nil, err
 		}
-		out, receipt, err := router.SendDraft(ctx, out, draft)
-		return finish(ctx, app, a, out, receipt, err)
+		sending := router.Begin(out, draft)
+		return func(ctx context.Context) (any, error) {
+			defer over()
+			out, receipt, err := sending.Run(ctx)
+			return cli.Printed{Record: receipt, Then: func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }}, err
+		}, nil
 	})
 	if err != nil || router == nil || app.Failed() {
 		return err
@@ -135,6 +186,33 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 	// may be the rerun that asks for the receipt of such a message.
 	_, err = router.Flush(ctx)
 	return err
+}
+
+// firstWait is what the first draft of a batch gets before the second one is sealed.
+const firstWait = time.Second
+
+// firstDraft lets the first draft of a batch go ahead: should the network refuse its time, the others are sealed with the
+// right one.
+type firstDraft struct {
+	over chan struct{}
+	wait <-chan time.Time
+}
+
+// pass waits for the first draft unless this is it. What it returns says that a draft is over.
+func (f *firstDraft) pass(ctx context.Context) (over func()) {
+	if f.over == nil {
+		f.over, f.wait = make(chan struct{}), time.After(firstWait)
+		return sync.OnceFunc(func() { close(f.over) })
+	}
+	if f.wait != nil {
+		select {
+		case <-f.over:
+		case <-f.wait:
+		case <-ctx.Done():
+		}
+		f.wait = nil
+	}
+	return func() {}
 }
 
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ type nodeRunOptions struct {
 	listen        string
 	publicIP      string
 	difficulty    int64
+	like          string
 	allowUnsigned bool
 	limits        limitFlags
 	metrics       string
@@ -56,6 +58,7 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().StringVar(&opts.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&opts.publicIP, "public-ip", "", "address under which others reach the node (default: that of --listen)")
 	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "proof-of-work difficulty to ask for (default that of the network)")
+	cmd.Flags().StringVar(&opts.like, "like", "", "behave like a server of a version (see 'devnet up'): "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	opts.limits.add(cmd.Flags(), node.DefaultRateLimit)
 	cmd.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
@@ -74,6 +77,10 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 	if err := opts.limits.check(); err != nil {
 		return err
 	}
+	behaviour, err := node.BehaviourLike(opts.like)
+	if err != nil {
+		return cli.UsageError(fmt.Errorf("--like: %w", err))
+	}
 	seed := opts.seed
 	if seed == "" {
 		found, err := app.ResolveNetwork()
@@ -88,7 +95,7 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 	}
 	running, err := devnet.Join(ctx, devnet.JoinOptions{
 		Seed: seed, DataDir: opts.data, Listener: listener, PublicIP: opts.publicIP,
-		Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned,
+		Behaviour: &behaviour, Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned,
 		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Logger: app.Log,
 	})
 	if err != nil {

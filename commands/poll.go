@@ -20,6 +20,9 @@ func newPollCommand(app *cli.App) *cobra.Command {
 		Long: "Fetch what waits for the account and print it, then exit. It equals 'swarm retrieve | envelope open', with\n" +
 			"three things more: it asks only for what came since the last poll, it answers what needs an answer (a\n" +
 			"session that was accepted), and it sends what waits in the outbox.\n\n" +
+			"What is new is printed when all of it is there: the messages of each sender in the order in which they were sent,\n" +
+			"by the count of their session or by the time that the sender signed, and the senders mixed by time. Members of the\n" +
+			"swarm list messages in the order in which they got them, which 'swarm retrieve | envelope open' keeps.\n\n" +
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
 			"prints what had not been printed. A message that cannot be opened is printed as an error record, once.\n\n" +
 			"What is no text has a record of its own: session_reset, reaction, typing, extraction (a screenshot or a saved\n" +

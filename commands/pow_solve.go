@@ -53,10 +53,10 @@ func runPowSolve(ctx context.Context, app *cli.App, opts *powOptions) error {
 		return func(ctx context.Context) (any, error) {
 			progress := app.Progress("proof of work")
 			defer progress.End()
-			router := route.New(nil, nil, route.Options{
+			prover := route.NewProver(route.Options{
 				Cores: cores, MaxDifficulty: math.MaxInt64, Progress: progress.Show,
 			})
-			if err := router.Solve(ctx, &request, difficulty); err != nil {
+			if err := prover.Solve(ctx, &request, difficulty); err != nil {
 				return nil, err
 			}
 			in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()

@@ -50,29 +50,33 @@ func newSwarmCheckCommand(app *cli.App) *cobra.Command {
 
 func runSwarmCheck(ctx context.Context, app *cli.App, opts *swarmCheckOptions) error {
 	if len(opts.ids) == 0 {
-		a, router, err := app.OpenRouter(ctx, route.Options{})
+		client, err := app.OpenNetwork()
 		if err != nil {
 			return err
 		}
-		return checkSwarm(ctx, app, router, a.ID())
+		a, err := app.OpenAccount(ctx)
+		if err != nil {
+			return err
+		}
+		return checkSwarm(ctx, app, route.NewChecker(a, client), a.ID())
 	}
-	var router *route.Router
+	var checker *route.Checker
 	return app.EachName(opts.ids, func(name string) error {
 		id, err := sessionid.Parse(name)
 		if err != nil {
 			return err
 		}
-		if router == nil {
-			if router, err = openChecker(ctx, app); err != nil {
+		if checker == nil {
+			if checker, err = openChecker(ctx, app); err != nil {
 				return err
 			}
 		}
-		return checkSwarm(ctx, app, router, id)
+		return checkSwarm(ctx, app, checker, id)
 	})
 }
 
-// openChecker is OpenRouter, but does without an account if there is none.
-func openChecker(ctx context.Context, app *cli.App) (*route.Router, error) {
+// openChecker opens the network and, if there is one, the account.
+func openChecker(ctx context.Context, app *cli.App) (*route.Checker, error) {
 	client, err := app.OpenNetwork()
 	if err != nil {
 		return nil, err
@@ -81,7 +85,7 @@ func openChecker(ctx context.Context, app *cli.App) (*route.Router, error) {
 	if err != nil && !isNoAccount(err) {
 		return nil, err
 	}
-	return route.New(a, client, route.Options{Log: app.Log}), nil
+	return route.NewChecker(a, client), nil
 }
 
 // isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
@@ -89,8 +93,8 @@ func isNoAccount(err error) bool {
 	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
-func checkSwarm(ctx context.Context, app *cli.App, router *route.Router, id sessionid.ID) error {
-	out, err := router.Check(ctx, id)
+func checkSwarm(ctx context.Context, app *cli.App, checker *route.Checker, id sessionid.ID) error {
+	out, err := checker.Check(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -41,27 +41,27 @@ func runSwarmStore(ctx context.Context, app *cli.App, opts *storeFlags) error {
 		return err
 	}
 	options.Log = app.Log
-	var router *route.Router
+	var storer *route.Storer
 	return cli.Filter(app, func(in record.Envelope) error {
 		request, err := storeRequest(in)
 		if err != nil {
 			return err
 		}
-		if router == nil {
+		if storer == nil {
 			client, err := app.OpenNetwork()
 			if err != nil {
 				return err
 			}
-			router = route.New(nil, client, options)
+			storer = route.NewStorer(client, options)
 		}
-		generation, err := router.Generation(ctx)
+		generation, err := storer.Generation(ctx)
 		if err != nil {
 			return err
 		}
 		if in.TTLMillis > generation.MaxTTLMillis() {
 			return fmt.Errorf("%w: ttl_ms %d is more than the network allows", cli.ErrBadTTL, in.TTLMillis)
 		}
-		receipt, err := router.Store(ctx, request)
+		receipt, err := storer.Store(ctx, request)
 		if err != nil {
 			return err
 		}

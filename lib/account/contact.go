@@ -62,6 +62,8 @@ type contactState struct {
 	Status *Status `json:"status,omitempty"`
 	// RemindedAt is when the contact was told last that this account listens, because it seemed not to know.
 	RemindedAt time.Time `json:"reminded_at,omitzero"`
+	// ResetAt is when this account reset the session last of its own: see resetFor.
+	ResetAt time.Time `json:"reset_at,omitzero"`
 	// Protocol is how the contact's last message was encrypted or, before there was one, ours; empty before that.
 	Protocol Protocol `json:"protocol,omitempty"`
 	// Stale says that the last message came after a request that is younger than it. It has made its session current,

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/envelope"
+	"sessiontool/keystore"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealed"
+	"sessiontool/lib/record"
 )
 
 // A friend who lost everything but the words is a friend again after a new request.
@@ -89,12 +89,11 @@ func TestResetTwice(t *testing.T) {
 // resetsAsDesktop resets the session as Session Desktop's "reset session" does: with a sealed friend request that ends it.
 func (p *person) resetsAsDesktop(to *person) string {
 	p.w.t.Helper()
-	padded := message.Pad(message.Reset(p.bundle(to)).Marshal())
-	ciphertext, err := sealed.EncryptFriendRequest(p.w.random, p.keys.X25519, to.ID().PublicKey(), padded)
-	out := Outgoing{To: to.ID()}
-	if err == nil {
-		err = p.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
-	}
+	var out Outgoing
+	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) (err error) {
+		out, err = p.sealReset(tx, to.ID())
+		return err
+	})
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
@@ -218,4 +217,52 @@ func TestRequestOlderThanTheKeystore(t *testing.T) {
 	}
 	w.chat(alice, reborn)
 	w.talk(alice, reborn)
+}
+
+// A keystore that is older than the request that it accepts, as one from a backup is, starts a session from a prekey that is
+// used up. The friend cannot open that, and resets the session, once for all such messages.
+func TestAcceptanceOfAUsedRequest(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	backup := bob.losesAll() // made before the request came
+	w.pass(time.Minute)
+	request := alice.asks(bob, "hi bob")
+	bob.get(request)
+	alice.get(bob.accepts(alice))
+	w.chat(alice, bob)
+	w.pass(time.Hour)
+
+	backup.get(request)
+	for _, data := range []string{backup.accepts(alice), backup.says(alice, "lost"), backup.says(alice, "lost, too")} {
+		wantFailure(t, alice.get(data), record.CodeUnknownPrekey)
+	}
+	resets := alice.answers()
+	if len(resets) != 1 {
+		t.Fatalf("alice answers with %d messages, want one reset", len(resets))
+	}
+	if event := backup.get(resets[0]); event.Kind != EventReset {
+		t.Errorf("the reset is %+v", event)
+	}
+	w.chat(alice, backup)
+	w.talk(backup, alice)
+	w.talk(alice, backup)
+}
+
+// Only a friend whose name is proven has the session reset.
+func TestNoResetForStrangers(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	mallory := w.person("mallory")
+	bundle := alice.bundle(bob) // meant for bob
+	wantFailure(t, alice.get(mallory.startsWith(alice, bundle, message.Background())), record.CodeUnknownPrekey)
+	w.pass(time.Hour)
+	bob.env.Plain = true
+	used := bob.startsWith(alice, bundle, message.Background())
+	alice.get(used)
+	alice.answers()
+	again := bob.startsWith(alice, bundle, message.Background())
+	wantFailure(t, alice.get(again), record.CodeUnknownPrekey)
+	if sent := alice.answers(); len(sent) > 0 {
+		t.Errorf("alice answers with %d messages", len(sent))
+	}
 }

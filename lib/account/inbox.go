@@ -74,6 +74,8 @@ type Event struct {
 	State       State        `json:"state,omitempty"`      // of a friend request after it was handled
 	Outgoing    bool         `json:"outgoing,omitempty"`   // the request was ours, and is accepted
 	Code        record.Code  `json:"code,omitempty"`       // of a failure
+	Chain       uint32       `json:"chain,omitempty"`      // of its session, by number: see place
+	Counter     uint32       `json:"counter,omitempty"`    // within the chain
 	Overtook    bool         `json:"-"`                    // when it came, earlier messages of its session had not
 
 	// After TimerSeconds its sender wants the message gone: from when it is read, or from when it was sent.
@@ -114,12 +116,17 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err erro
 // ClaimUndelivered returns the events that were received but never printed, oldest first, except those that another
 // living process is printing. They are now this process's to print.
 func (a *Account) ClaimUndelivered(ctx context.Context) ([]Event, error) {
-	return a.claimEvents(ctx, func(owner string) bool { return owner == a.env.Owner || a.unread(owner) })
+	return a.claimEvents(ctx, a.printable, whole)
 }
+
+// printable reports whether events of an owner are this process's to print.
+func (a *Account) printable(owner string) bool { return owner == a.env.Owner || a.unread(owner) }
+
+func whole(event Event) Event { return event }
 
 // ClaimAbandoned is ClaimUndelivered without what this process is printing itself.
 func (a *Account) ClaimAbandoned(ctx context.Context) ([]Event, error) {
-	return a.claimEvents(ctx, func(owner string) bool { return owner != a.env.Owner && a.unread(owner) })
+	return a.claimEvents(ctx, func(owner string) bool { return owner != a.env.Owner && a.unread(owner) }, whole)
 }
 
 // unread reports whether an event of an owner is not being printed by a living process, as far as others are concerned.
@@ -127,8 +134,8 @@ func (a *Account) unread(owner string) bool {
 	return owner == nobody || a.env.Look(owner) != presence.Alive
 }
 
-// claimEvents claims the undelivered events of the owners that ours accepts.
-func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool) (events []Event, err error) {
+// claimEvents claims the undelivered events of the owners that ours accepts, and returns what keep keeps of each.
+func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool, keep func(Event) Event) (events []Event, err error) {
 	waiting, err := a.undelivered(ctx)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
@@ -152,10 +159,13 @@ func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool)
 			if err != nil {
 				return err
 			}
-			if err := put(tx, tableUndelivered, seqName(seq), mine); err != nil {
+			if owner != mine {
+				err = put(tx, tableUndelivered, seqName(seq), mine)
+			}
+			if err != nil {
 				return err
 			}
-			events = append(events, event)
+			events = append(events, keep(event))
 		}
 		return nil
 	})

@@ -2,11 +2,8 @@ package account
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -15,59 +12,52 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
 
-// Kind is what an outgoing message is for.
-type Kind string
+// Stage is how far an outbox entry has come.
+type Stage int
 
-// The kinds of outgoing messages. A control message has nothing to show: an acceptance, or a sign of life. A status
-// message says only whether the account is online.
+// The stages of an entry, in their order. An entry starts as Claimed by the process that made it, which goes on to send
+// it, or as Queued for any process. Release and the end of its process make it Queued again, unless it is Sent.
+//
+//	enqueue -> Queued or Claimed      in the transaction that seals the message
+//	Claimed: ClaimOutbox, ClaimEarlier, resume
+//	Solved:  SaveSolution             before the bytes leave, so that a retry sends the same
+//	Sent:    SaveReceipt              a node has the message
+//	Reported: Finish                  the caller has the receipt
+//	gone:    Discard, or tidy and ClaimOutbox once nobody can ask for the receipt any more
 const (
-	KindText          Kind = "text"
-	KindFriendRequest Kind = "friend_request"
-	KindControl       Kind = "control"
-	KindStatus        Kind = "status"
+	Queued   Stage = iota // any process may claim it
+	Claimed               // a process works on it
+	Solved                // that process has its proof of work
+	Sent                  // its receipt was not reported yet
+	Reported              // kept until the process that reported it has ended well
 )
 
-// MinTTL is the shortest time to live in milliseconds. The longest is what the network allows, and that is also the
-// default, since people poll from cron.
-const MinTTL = rpc.MinTTLMillis
+// String names the stage.
+func (s Stage) String() string {
+	return [...]string{"queued", "claimed", "solved", "sent", "reported"}[s]
+}
 
-// controlTTL is that of messages without a text, in milliseconds: what every network allows. The 2020 client lets its
-// acceptance die after a minute.
-const controlTTL = rpc.MaxTTLMillis
+// Stage returns how far an entry has come.
+func (o Outgoing) Stage() Stage {
+	switch {
+	case o.Reported:
+		return Reported
+	case o.Receipt != nil:
+		return Sent
+	case o.Owner == nobody:
+		return Queued
+	case o.Nonce != "":
+		return Solved
+	}
+	return Claimed
+}
 
 // reportedFor is how long the outbox remembers a message whose end was never reported, because its process died: a
 // rerun within that time gets the receipt, or goes on, instead of sending the text twice.
 const reportedFor = time.Hour
-
-// Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. Network is the storage RPC of the
-// network that it is for, empty for that of 2020: it decides how long the text may be kept and, with a recipient of whom
-// nothing is known, the protocol. Protocol, unless it is empty, decides the latter in any case. OnlySync says that the text is not
-// for the asynchronous route: either the recipient acknowledges it or it is not sent.
-type Draft struct {
-	To          sessionid.ID
-	Text        string
-	TTLMillis   int64
-	TimestampMS int64
-	Ref         string
-	Network     rpc.Generation
-	Protocol    Protocol
-	OnlySync    bool
-}
-
-// digest names a draft, so that a rerun of the same command finds what a killed run left behind.
-func (d Draft) digest(kind Kind) string {
-	sum := sha256.New()
-	if d.Protocol != "" {
-		fmt.Fprintf(sum, "%s ", d.Protocol)
-	}
-	fmt.Fprintf(sum, "%s %s %d %d %d %s %d ", kind, d.To, d.TTLMillis, d.TimestampMS, len(d.Ref), d.Ref, len(d.Text))
-	sum.Write([]byte(d.Text))
-	return hex.EncodeToString(sum.Sum(nil))
-}
 
 // Outgoing is a message on its way: an entry of the outbox. It stays there until its receipt was reported and the
 // process that did so has ended well.
@@ -225,11 +215,11 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 			case !a.abandoned(out):
 				return nil
 			case out.over(now):
-				if out.unsent() {
+				if out.claimable() {
 					dropped = append(dropped, out)
 				}
 				return remove(tx, out)
-			case !out.unsent():
+			case !out.claimable():
 				return nil
 			}
 			out.Owner, out.Claimed = mine, true
@@ -245,7 +235,7 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		empty = true
 		return eachOutgoing(tx, func(out Outgoing) error {
-			if out.unsent() {
+			if out.claimable() {
 				empty = false
 				return fs.SkipAll
 			}
@@ -279,7 +269,7 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
 		if stored.Owner == a.env.Owner {
 			stored.Owner, stored.Claimed = nobody, false
-			if stored.unsent() {
+			if stored.claimable() {
 				a.left.Store(stored.To, true)
 			}
 		}
@@ -337,4 +327,62 @@ func eachOutgoing(tx *keystore.Tx, visit func(Outgoing) error) error {
 		}
 		return visit(out)
 	})
+}
+
+// tidy removes the entries whose receipts nobody will ask for, once: those of processes that have ended well, and old ones.
+// It sees on the way what is left to send.
+func (a *Account) tidy(tx *keystore.Tx) error {
+	if a.tidied.Swap(true) {
+		return nil
+	}
+	now := a.env.Now()
+	return eachOutgoing(tx, func(out Outgoing) error {
+		if a.settled(out) || out.Stage() >= Sent && out.over(now) && a.abandoned(out) {
+			return remove(tx, out)
+		}
+		if out.claimable() && a.abandoned(out) {
+			a.left.Store(out.To, true)
+		}
+		return nil
+	})
+}
+
+// settled reports whether the process that reported an entry's end has ended well.
+func (a *Account) settled(out Outgoing) bool {
+	return out.Stage() == Reported && out.Owner != a.env.Owner && a.env.Look(out.Owner) == presence.Gone
+}
+
+// ClaimEarlier takes over what waits in the outbox for the recipient of out since before out and that no living process
+// works on, oldest first, but no more than most. Messages come in their order if that is sent first.
+func (a *Account) ClaimEarlier(ctx context.Context, out Outgoing, most int) (claimed []Outgoing, err error) {
+	mine, err := a.claim()
+	if err != nil {
+		return nil, err
+	}
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		claimed = nil
+		a.left.Delete(out.To)
+		return eachOutgoing(tx, func(earlier Outgoing) error {
+			if earlier.Seq >= out.Seq || len(claimed) == most {
+				return fs.SkipAll
+			}
+			if earlier.To != out.To || !earlier.claimable() || !a.abandoned(earlier) || earlier.over(a.env.Now()) {
+				return nil
+			}
+			earlier.Owner, earlier.Claimed = mine, true
+			claimed = append(claimed, earlier)
+			return saveOutgoing(tx, earlier)
+		})
+	})
+	return claimed, err
+}
+
+// claimable reports whether an entry is still to be sent, by whichever process comes next. A message that is only for the
+// synchronous route is sent by a rerun of its own command.
+func (o Outgoing) claimable() bool { return o.Stage() < Sent && !o.OnlySync }
+
+// behind reports whether something may wait for a recipient that nobody works on.
+func (a *Account) behind(to sessionid.ID) bool {
+	_, found := a.left.Load(to)
+	return found
 }

@@ -148,6 +148,11 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 		opened.Refused = true
 		return opened, nil
 	}
+	if failed != nil && failed.code == record.CodeUnknownPrekey {
+		if err := a.resetFor(tx, in.Data, event.From); err != nil {
+			return Opened{}, err
+		}
+	}
 	if found && before.Event.Kind == event.Kind && before.Event.Code == event.Code {
 		before.Event.Text = event.Text // this version knows no better, and people have seen it
 		return before.Opened, a.rememberSeen(tx, before.Opened)
@@ -257,13 +262,14 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type
 	if err != nil {
 		return nil, err
 	}
-	prekeys := &prekeys{tx: tx, sender: event.From}
+	prekeys, inner := &prekeys{tx: tx, sender: event.From}, ciphertext
 	if kind == ratchet.TypePreKey {
 		header, err := ratchet.ParsePreKeyWhisperMessage(ciphertext)
 		if err != nil {
 			return nil, ratchetFailure(err)
 		}
 		prekeys.named = header.OneTimePrekeyID != nil
+		inner = header.Message
 	}
 	missing := sessions.Missing()
 	receiver := ratchet.Receiver{
@@ -287,6 +293,13 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type
 		}
 	}
 	if err := saveReceived(tx, event.From, sessions); err != nil {
+		return nil, err
+	}
+	parsed, err := ratchet.ParseWhisperMessage(inner)
+	if err != nil {
+		return nil, err // it was opened, so it is one
+	}
+	if err := a.place(tx, event, parsed); err != nil {
 		return nil, err
 	}
 	if result.UsedPrekey != nil {

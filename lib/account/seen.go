@@ -3,6 +3,7 @@ package account
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"sessiontool/keystore"
@@ -94,7 +95,7 @@ func (a *Account) forgetSeen(tx *keystore.Tx) error {
 		return tx.Delete(tableSeen, name)
 	})
 	if err == nil {
-		err = forgetUnsends(tx, now)
+		err = errors.Join(a.forgetChains(tx, now), forgetUnsends(tx, now))
 	}
 	if err != nil {
 		return err

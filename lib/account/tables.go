@@ -25,6 +25,7 @@ const (
 	tableListeners      keystore.Table = "listeners"       // process -> listening
 	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
+	tableChains         keystore.Table = "chains"          // digest of sender and ratchet key -> chainEntry
 	tableCursors        keystore.Table = "cursors"         // reader version and node -> last hash
 	tableUnsends        keystore.Table = "unsends"         // author and timestamp -> until when that is remembered
 )
@@ -37,6 +38,7 @@ const (
 
 	counterSignedPrekeys  = "signed_prekey"
 	counterOneTimePrekeys = "onetime_prekey"
+	counterChains         = "chain"
 )
 
 // get decodes the record called name into v and reports whether there is one.

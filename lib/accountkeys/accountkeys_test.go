@@ -67,7 +67,8 @@ func TestUnusablePublicKeysAreRefused(t *testing.T) {
 		m []byte
 	}{
 		"x of zero": {x25519.PublicKey{}, m[:]}, "x of order 4": {x25519.PublicKey{1}, m[:]},
-		"short m": {good.X25519(), m[1:]}, "long m": {good.X25519(), append(m[:], 0)}, "unreduced m": {good.X25519(), beyond[:]},
+		"short m": {good.X25519(), m[1:]}, "long m": {good.X25519(), append(m[:], 0)},
+		"unreduced m": {good.X25519(), beyond[:]},
 	} {
 		if key, err := NewPublic(c.x, c.m); !errors.Is(err, ErrPublicKey) || !key.IsZero() {
 			t.Errorf("%s: %v, %v", name, key, err)
@@ -147,8 +148,8 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
-// FuzzParsePublished: whatever the owner signs is refused, or yields a key that is written and read again as the same. The
-// fuzzer changes the text and what follows the signature, and the test signs.
+// FuzzParsePublished: whatever the owner signs is refused, or yields a key that is written and read again as the same.
+// The fuzzer changes the text and what follows the signature, and the test signs.
 func FuzzParsePublished(f *testing.F) {
 	owner := sessionid.KeysFromSeed(sessionid.Seed{1})
 	message, err := Publish(testRandom("z"), owner, Seed{1}.AccountKey().Public())

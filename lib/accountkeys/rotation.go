@@ -17,9 +17,9 @@ const (
 	// RotateAfter and RotateSpread bound the age at which a key rotates: RotateAfter plus up to RotateSpread.
 	RotateAfter  = 11 * time.Hour
 	RotateSpread = 2 * time.Hour
-	// Retention is how long a rotated key is kept: the 14 days that a message is stored, a day in which senders hold
-	// the key for fresh, and a day in which they still use it.
-	Retention = 16 * 24 * time.Hour
+	// Retention is how long a rotated key is kept: the 14 days that a message is stored after the last moment at which
+	// a sender may use the key. It is 16 days.
+	Retention = 14*24*time.Hour + CacheUsable
 
 	rotationPersonal = "SessionAccKeyRot"
 )
@@ -79,7 +79,9 @@ func Rotate(entries []Entry, seed Seed, now int64) []Entry {
 }
 
 // Merge returns what two devices that hold a and b agree on, in the order of Sort. A seed that both hold is rotated
-// when the first of them says. Of several active entries one stays; the others are rotated when it was created.
+// when the first of them says. Of several active entries one stays; each of the others is rotated when the next key
+// after it was created. So a message of long ago, in which an old key is active, does not bring it back: Prune finds it
+// expired.
 func Merge(a, b []Entry) []Entry {
 	merged := slices.Clone(a)
 	for _, e := range b {
@@ -100,16 +102,27 @@ func Merge(a, b []Entry) []Entry {
 	return settle(merged)
 }
 
-// settle leaves one entry active and sorts. It changes entries.
+// settle leaves at most one entry active and sorts. It changes entries.
 func settle(entries []Entry) []Entry {
 	winner, found := Active(entries)
 	for i := range entries {
 		if e := &entries[i]; found && e.IsActive() && !e.Seed.Equal(winner.Seed) {
-			e.Rotated = winner.Created
+			e.Rotated = nextCreated(entries, *e)
 		}
 	}
 	Sort(entries)
 	return entries
+}
+
+// nextCreated returns when the first of the entries that win over e was created. There is one.
+func nextCreated(entries []Entry, e Entry) int64 {
+	created := int64(math.MaxInt64)
+	for _, other := range entries {
+		if wins(other, e) {
+			created = min(created, other.Created)
+		}
+	}
+	return created
 }
 
 // Sort puts the active entry first, then the latest rotated, then the latest created: the order in which messages are
@@ -122,7 +135,8 @@ func Sort(entries []Entry) {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(b.Rotated, a.Rotated), cmp.Compare(b.Created, a.Created), bytes.Compare(a.Seed[:], b.Seed[:]))
+		return cmp.Or(
+			cmp.Compare(b.Rotated, a.Rotated), cmp.Compare(b.Created, a.Created), bytes.Compare(a.Seed[:], b.Seed[:]))
 	})
 }
 
@@ -131,8 +145,8 @@ func Prune(entries []Entry, now int64) []Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.IsExpired(now) })
 }
 
-// Held is an entry ready to find its messages. Its prefix is at hand, and the key is expanded once, when a message first
-// needs it, so that many old keys cost nothing. It is safe for concurrent use.
+// Held is an entry ready to find its messages. Its prefix is at hand, and the key is expanded once, when a message
+// first needs it, so that many old keys cost nothing. It is safe for concurrent use.
 type Held struct {
 	Entry  Entry
 	Prefix Prefix

@@ -16,7 +16,9 @@ func TestRotateLeavesOneActiveKey(t *testing.T) {
 	entries = Rotate(entries, Seed{2}, 2000)
 	entries = Rotate(entries, Seed{3}, 1500) // the clock went back
 	want := []Entry{
-		{Seed: Seed{3}, Created: 2001}, {Seed: Seed{2}, Created: 2000, Rotated: 2001}, {Seed: Seed{1}, Created: 1000, Rotated: 2000},
+		{Seed: Seed{3}, Created: 2001},
+		{Seed: Seed{2}, Created: 2000, Rotated: 2001},
+		{Seed: Seed{1}, Created: 1000, Rotated: 2000},
 	}
 	if !slices.Equal(entries, want) {
 		t.Errorf("%+v", entries)
@@ -38,7 +40,9 @@ func TestMergeOfARace(t *testing.T) {
 		t.Errorf("%+v and %+v", ab, ba)
 	}
 	want := []Entry{
-		{Seed: Seed{2}, Created: 5007}, {Seed: Seed{1}, Created: 5000, Rotated: 5007}, {Seed: Seed{9}, Created: 1000, Rotated: 5000},
+		{Seed: Seed{2}, Created: 5007},
+		{Seed: Seed{1}, Created: 5000, Rotated: 5007},
+		{Seed: Seed{9}, Created: 1000, Rotated: 5000},
 	}
 	if !slices.Equal(ab, want) {
 		t.Errorf("%+v", ab)
@@ -46,6 +50,27 @@ func TestMergeOfARace(t *testing.T) {
 	tie := Merge(Rotate(nil, Seed{4}, 1000), Rotate(nil, Seed{3}, 1000))
 	if active, _ := Active(tie); active.Seed != (Seed{3}) || tie[1].Rotated != 1000 {
 		t.Errorf("of two in one second: %+v", tie)
+	}
+}
+
+// A device group message stays stored for 30 days, and its writer did not know of later keys.
+func TestMergeDoesNotBringBackOldKeys(t *testing.T) {
+	const now = 100 * day
+	var entries []Entry
+	for created := int64(60 * day); created <= now; created += day / 2 {
+		entries = Prune(Rotate(entries, Seed{byte(created / (day / 2)), 1}, created), created)
+	}
+	kept := len(entries)
+	old := []Entry{
+		{Seed: Seed{0xee}, Created: now - 25*day},
+		{Seed: Seed{0xef}, Created: now - 26*day, Rotated: now - 25*day},
+	}
+	merged := Prune(Merge(entries, old), now)
+	if len(merged) != kept {
+		t.Errorf("%d keys became %d", kept, len(merged))
+	}
+	if merged = Prune(Merge(old, entries), now); len(merged) != kept {
+		t.Errorf("%d keys became %d, the other way round", kept, len(merged))
 	}
 }
 

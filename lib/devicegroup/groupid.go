@@ -84,7 +84,9 @@ func (s Standing) String() string {
 
 // Standing judges a message for which Open returned ErrNotMember, for the device own of the group known. The times are
 // when the swarm stored the message, and when it stored the newest message of the group that the device can open.
-func (s *Sealed) Standing(account sessionid.Keys, own DeviceID, known GroupID, stored, newestOpened time.Time) Standing {
+func (s *Sealed) Standing(
+	account sessionid.Keys, own DeviceID, known GroupID, stored, newestOpened time.Time,
+) Standing {
 	if s.HasKicked(account, own) {
 		return Removed
 	}

@@ -73,8 +73,8 @@ func RequestLink(
 }
 
 // OpenLink reads a link request for account with whichever account key opens it. The error is ErrNotMember if none
-// does, ErrMalformed if the request is malformed or not signed by the account, or accountkeys.ErrPublicKey if the key of
-// the device cannot be used.
+// does, ErrMalformed if the request is malformed or not signed by the account, or accountkeys.ErrPublicKey if the key
+// of the device cannot be used.
 func OpenLink(account sessionid.Keys, keys []*accountkeys.Key, message []byte) (LinkRequest, error) {
 	dict := bencode.Open(message)
 	dict.Bytes(kindKey)

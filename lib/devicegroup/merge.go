@@ -15,10 +15,10 @@ type Changes struct {
 	Restated []DeviceID // gone devices that the other side still has: the group must be pushed
 }
 
-// Merge returns what the group ours becomes when theirs is read at now, by the rules of session-v2.md
-// section 12: the greater state, then the greater sequence number, then the greater digest of a record wins; a device
-// that is gone stays gone; a device that theirs lacks stays as it is. A new record whose key cannot be used is left out.
-// The devices are in the order of their IDs.
+// Merge returns what the group ours becomes when theirs is read at now, by the rules of session-v2.md section 12: the
+// greater state, then the greater sequence number, then the greater digest of a record wins; a device that is gone
+// stays gone; a device that theirs lacks stays as it is. A new record whose key cannot be used is left out. The devices
+// are in the order of their IDs.
 func Merge(ours, theirs Group, now int64) (Group, Changes) {
 	merged := Group{Devices: slices.Clone(ours.Devices), Keys: accountkeys.Merge(ours.Keys, theirs.Keys)}
 	var changes Changes
@@ -30,13 +30,15 @@ func Merge(ours, theirs Group, now int64) (Group, Changes) {
 		}
 		changes.mergeDevice(&merged.Devices[i], other, now, i >= len(ours.Devices))
 	}
-	merged.Devices = slices.DeleteFunc(merged.Devices, func(d Device) bool { return d.State == Unregistered && d.isEmpty() })
+	merged.Devices = slices.DeleteFunc(merged.Devices, Device.isEmpty)
 	slices.SortFunc(merged.Devices, func(a, b Device) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return merged, changes
 }
 
 // isEmpty reports whether d is a place for a record that was not taken.
-func (d Device) isEmpty() bool { return d.Record.KEM == [accountkeys.KEMPublicSize]byte{} }
+func (d Device) isEmpty() bool {
+	return d.State == Unregistered && d.Record.KEM == [accountkeys.KEMPublicSize]byte{}
+}
 
 // mergeDevice merges what the other side knows into known, which is empty if isNew.
 func (c *Changes) mergeDevice(known *Device, other Device, now int64, isNew bool) {

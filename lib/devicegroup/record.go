@@ -46,7 +46,7 @@ type Record struct {
 // Field is a key of a record that this package does not know. It is kept and written back.
 type Field struct {
 	Key   string
-	Value bencode.Value
+	Value []byte // bencoded
 }
 
 // NewRecord returns a record with the keys of key and nothing else.
@@ -64,9 +64,12 @@ func (r Record) VersionText() string {
 	return fmt.Sprintf("%d.%d.%d", r.Version/1_000_000, r.Version/1000%1000, r.Version%1000)
 }
 
+// Bytes returns the bencoded record.
+func (r Record) Bytes() []byte { return r.append(nil) }
+
 // digest orders two records with the same sequence number.
 func (r Record) digest() []byte {
-	return blake2b.Sum(8, nil, "", r.append(nil))
+	return blake2b.Sum(8, nil, "", r.Bytes())
 }
 
 // append appends the dict of r. Keys that are not known stand in their sorted places.
@@ -93,9 +96,18 @@ func (r Record) append(dst []byte) []byte {
 	return append(dst, 'e')
 }
 
-// parseRecord reads the dict of a record. Its keys must be sorted, so that writing it again yields the same record.
-func parseRecord(text bencode.Value) (r Record, err error) {
-	dict, seen, previous := text.Dict(), map[string]bool{}, ""
+// ParseRecord reads a bencoded record. Its keys must be sorted, so that writing it again yields the same record. The
+// error is ErrPayload.
+func ParseRecord(text []byte) (Record, error) {
+	r, err := parseRecord(text)
+	if err != nil {
+		return Record{}, fmt.Errorf("%w: %w", ErrPayload, err)
+	}
+	return r, nil
+}
+
+func parseRecord(text []byte) (r Record, err error) {
+	dict, seen, previous := bencode.Open(text), map[string]bool{}, ""
 	for key, value := range dict.All() {
 		if len(seen) > 0 && key <= previous {
 			return Record{}, fmt.Errorf("record: key %q does not follow %q", key, previous)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sessiontool/lib/metrics"
-	"sessiontool/lib/node"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/rpc"
 )
@@ -131,7 +131,7 @@ func TestMetrics(t *testing.T) {
 	var body string
 	eventually(t, "the push to be answered, after which it is counted", func() bool {
 		body = scrape(t, served.URL())
-		return strings.Contains(body, `sessiontool_peer_requests_total{node="`+name(1)+`",path="`+node.PushPath+`",status="200"} 1`+"\n")
+		return strings.Contains(body, `sessiontool_peer_requests_total{node="`+name(1)+`",path="`+replication.PushPath+`",status="200"} 1`+"\n")
 	})
 	for _, want := range []string{
 		`sessiontool_node_up{node="` + name(0) + `"} 1`,

@@ -28,6 +28,8 @@ type JoinOptions struct {
 	PublicIP string
 	// Difficulty is the proof of work that the node asks for; 0 means what the registry tells, from moment to moment.
 	Difficulty uint64
+	// Behaviour is as in node.Config.
+	Behaviour *node.Behaviour
 	// AllowUnsigned, RateLimit, MaxStoreBytes and Logger are as in Options.
 	AllowUnsigned bool
 	RateLimit     int
@@ -67,6 +69,7 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 		DataDir:       options.DataDir,
 		Listener:      options.Listener,
 		Directory:     me,
+		Behaviour:     options.Behaviour,
 		Difficulty:    options.Difficulty,
 		AllowUnsigned: options.AllowUnsigned,
 		RateLimit:     options.RateLimit,

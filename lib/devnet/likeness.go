@@ -38,8 +38,8 @@ func (s SeedTime) setHeader(header http.Header, now time.Time) {
 	}
 }
 
-// Likeness is which real network a devnet behaves like. The zero Likeness is none: the nodes are this program's own, but
-// for the order in which members of a swarm list messages, which differs as on real networks.
+// Likeness is the real network that a devnet behaves like. The zero Likeness is none: the nodes are this program's own.
+// The order in which members of a swarm list messages differs from member to member in each.
 type Likeness struct {
 	// Nodes is how nodes behave.
 	Nodes node.Behaviour

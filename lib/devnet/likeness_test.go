@@ -314,6 +314,24 @@ func TestNoSynchronousRoute(t *testing.T) {
 	}
 }
 
+// A node that joins from outside behaves as it is told, whatever the network is like.
+func TestJoinLike(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 1})
+	listener, err := net.Listen("tcp", n.Nodes()[0].IP+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined, err := Join(t.Context(), JoinOptions{Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener, Behaviour: &node.Like211})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, joined)
+	answer := call(t, joined.Info(), rpc.MethodInfo, struct{}{})
+	if !strings.Contains(string(answer.Body), `"version":[2,11,3]`) || !answer.Date.IsZero() {
+		t.Errorf("%q at %v", answer.Body, answer.Date)
+	}
+}
+
 // active_nodes_bin lists every active node in 51 bytes.
 func TestActiveNodes(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 3, SwarmSize: 1, Like: likeFaster(t, "2.11", 1)})

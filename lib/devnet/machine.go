@@ -17,7 +17,7 @@ type machine struct {
 
 	mu       sync.Mutex
 	listener *net.TCPListener // that of the present node, or of the last one while the machine is gone
-	held     []net.Conn       // connections that nobody closes before the machine comes back
+	held     []net.Conn       // connections that stay open until the machine comes back
 	holding  sync.WaitGroup   // hold
 }
 
@@ -80,7 +80,7 @@ func (m *machine) close() error {
 	return nil
 }
 
-// past is a deadline that wakes up whoever waits.
+// past is a deadline that ends a blocked Accept or Read.
 var past = time.Unix(1, 0)
 
 // machineListener is a listener that stays open when its machine has vanished.
@@ -139,7 +139,7 @@ func (c *machineConn) Close() (err error) {
 	return err
 }
 
-// ended is a context that has ended: a machine without power waits for nothing.
+// ended returns a context that has ended: a machine without power waits for nothing.
 func ended() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("the machine has vanished"))

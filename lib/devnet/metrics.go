@@ -41,7 +41,7 @@ var endpoints = map[string]string{
 
 const (
 	peerEndpoint = "peer"     // what nodes say to each other, all below peerPrefix
-	peerPrefix   = "/swarms/" // as in node.PushPath
+	peerPrefix   = "/swarms/" // as in replication.PushPath
 	// otherEndpoint is every other path, so that strangers cannot add names.
 	otherEndpoint = "other"
 )

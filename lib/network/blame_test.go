@@ -8,21 +8,22 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
 )
 
 // faults are ways in which a node can fail others.
-var faults = map[string]func(*puppet.Node){
-	"stopped": (*puppet.Node).Stop,
-	"cuts": func(n *puppet.Node) {
+var faults = map[string]func(*fakenet.Node){
+	"stopped": (*fakenet.Node).Stop,
+	"cuts": func(n *fakenet.Node) {
 		n.Intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
 	},
-	"not ready": func(n *puppet.Node) { n.Intercept(respond(503, onion.TextNotReady+n.Name())) },
-	"timeouts":  func(n *puppet.Node) { n.Intercept(respond(504, onion.TextTimeout)) },
-	"lost key":  func(n *puppet.Node) { n.Intercept(respond(400, onion.TextCiphertext)) },
-	"garbage":   func(n *puppet.Node) { n.Intercept(respond(200, "<html>")) },
-	"redirects": func(n *puppet.Node) { n.Intercept(respond(302, "")) },
+	"not ready": func(n *fakenet.Node) { n.Intercept(respond(503, onion.TextNotReady+n.Name())) },
+	"timeouts":  func(n *fakenet.Node) { n.Intercept(respond(504, onion.TextTimeout)) },
+	"lost key":  func(n *fakenet.Node) { n.Intercept(respond(400, onion.TextCiphertext)) },
+	"garbage":   func(n *fakenet.Node) { n.Intercept(respond(200, "<html>")) },
+	"redirects": func(n *fakenet.Node) { n.Intercept(respond(302, "")) },
 }
 
 func respond(status int, text string) func(http.ResponseWriter, *http.Request) bool {
@@ -38,10 +39,10 @@ func TestHopFails(t *testing.T) {
 	for name, fail := range faults {
 		for at := range Hops {
 			t.Run(fmt.Sprintf("%s at %d", name, at), func(t *testing.T) {
-				net := puppets(t, 8)
+				net := startFakenet(t, 8)
 				c := clientOf(t, net)
 				group, target, path := pathTo(t, c, net.Nodes[0])
-				fail(puppetOf(t, net, path[at]))
+				fail(fakeNode(t, net, path[at]))
 				answer, err := group.Request(t.Context(), target, question(t))
 				if err != nil {
 					t.Fatal(err)
@@ -74,7 +75,7 @@ func TestHopFails(t *testing.T) {
 func TestTargetFails(t *testing.T) {
 	for name, fail := range faults {
 		t.Run(name, func(t *testing.T) {
-			net := puppets(t, 8)
+			net := startFakenet(t, 8)
 			c := clientOf(t, net)
 			target := nodeOf(t, c, net.Nodes[0])
 			guards := currentGuards(t, c)
@@ -93,7 +94,7 @@ func TestTargetFails(t *testing.T) {
 }
 
 // pathTo starts a group and returns the path that its requests to a node will take.
-func pathTo(t *testing.T, c *Client, to *puppet.Node) (group *Group, target Node, path []Node) {
+func pathTo(t *testing.T, c *Client, to *fakenet.Node) (group *Group, target Node, path []Node) {
 	t.Helper()
 	target, group = nodeOf(t, c, to), c.Group()
 	path, err := group.path(t.Context(), target.Ed25519)
@@ -105,47 +106,120 @@ func pathTo(t *testing.T, c *Client, to *puppet.Node) (group *Group, target Node
 
 // More hops may have failed than one.
 func TestSeveralHopsFail(t *testing.T) {
-	net := puppets(t, 10)
+	net := startFakenet(t, 10)
 	c := clientOf(t, net)
 	group, target, path := pathTo(t, c, net.Nodes[0])
 	for _, hop := range path {
-		puppetOf(t, net, hop).Stop()
+		fakeNode(t, net, hop).Stop()
 	}
 	if _, err := group.Request(t.Context(), target, question(t)); err != nil {
 		t.Error(err)
 	}
 }
 
-// A node that accepts a connection and says nothing is as good as dead, wherever it stands.
+// silence makes a node accept connections and say nothing, until release is called.
+func silence(node *fakenet.Node) (release func()) {
+	ended := make(chan struct{})
+	node.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		select {
+		case <-r.Context().Done():
+		case <-ended:
+		}
+		panic(http.ErrAbortHandler)
+	})
+	return func() { close(ended) }
+}
+
+// A node that accepts a connection and says nothing is as good as dead, wherever it stands, and nobody else is blamed:
+// whether relays in front of it say so soon, or only long after the client wants an answer.
 func TestSilentNode(t *testing.T) {
-	const hopTime = 700 * time.Millisecond
-	for name, at := range map[string]int{"guard": 0, "relay": 2, "target": Hops} {
-		t.Run(name, func(t *testing.T) {
-			net := puppets(t, 8)
-			net.HopTime(hopTime)
-			c := clientOf(t, net)
-			c.round = 3 * hopTime
-			group, target, path := pathTo(t, c, net.Nodes[0])
-			silent := append(path[:len(path):len(path)], target)[at]
-			release := make(chan struct{})
-			defer close(release)
-			puppetOf(t, net, silent).Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
-				select {
-				case <-r.Context().Done():
-				case <-release:
+	for name, hopTime := range map[string]time.Duration{"soon": 700 * time.Millisecond, "late": 30 * time.Second} {
+		for place, at := range map[string]int{"guard": 0, "relay": 2, "target": Hops} {
+			t.Run(place+" "+name, func(t *testing.T) {
+				net := startFakenet(t, 8)
+				net.HopTime(hopTime)
+				c := clientOf(t, net)
+				group, target, path := pathTo(t, c, net.Nodes[0])
+				silent := append(path[:len(path):len(path)], target)[at]
+				defer silence(fakeNode(t, net, silent))()
+				started := time.Now()
+				_, err := group.Request(t.Context(), target, question(t))
+				if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
+					t.Errorf("got %v", err)
 				}
-				panic(http.ErrAbortHandler)
+				if took := time.Since(started); took > 10*time.Second { // seconds suffice on a machine that is not busy
+					t.Errorf("it took %v", took)
+				}
+				c.work.Wait()
+				for _, node := range net.Nodes {
+					if got := hasFailed(c, node.Key()); got != (node.Key() == [32]byte(silent.Ed25519)) {
+						t.Errorf("node %s is blamed: %t", node.Name(), got)
+					}
+				}
 			})
-			_, err := group.Request(t.Context(), target, question(t))
-			if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
-				t.Errorf("got %v", err)
-			}
-			for _, node := range net.Nodes {
-				if got := hasFailed(c, node.Key()); got != (node.Key() == [32]byte(silent.Ed25519)) {
-					t.Errorf("node %s is blamed: %t", node.Name(), got)
-				}
-			}
-		})
+		}
+	}
+}
+
+// A target that takes its time for a request, but answers probes, is waited for and not asked twice, if it may take its
+// time.
+func TestSlowTarget(t *testing.T) {
+	net := startFakenet(t, 8)
+	c := clientOf(t, net)
+	target := nodeOf(t, c, net.Nodes[0])
+	net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
+		if call.Method == rpc.MethodStore {
+			<-time.After(4 * lateSoonest)
+		}
+		return 0, ""
+	})
+	body, err := rpc.NewRequest(rpc.MethodStore, struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.learnAnswer(Call{}, time.Millisecond)
+	if _, err := c.Do(t.Context(), target, Call{Method: rpc.MethodStore, Body: body, Slow: true, Late: func() {
+		t.Log("the machine is busy: even a probe was late")
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	c.work.Wait()
+	if hasFailed(c, target.Ed25519) {
+		t.Error("it is blamed")
+	}
+	if len(net.Nodes[0].Calls(rpc.MethodSwarm)) == 0 {
+		t.Error("it was not probed")
+	}
+}
+
+// When answers are late is remembered from run to run, and forgotten slowly.
+func TestLateIsLearned(t *testing.T) {
+	net := startFakenet(t, 5)
+	config := configOf(t, net.SeedURL())
+	call := Call{Method: rpc.MethodRetrieve}
+	want := func(c *Client, when string, call Call, want time.Duration) {
+		t.Helper()
+		if got := c.lateAfter(call); got != want {
+			t.Errorf("%s an answer is late after %v, want %v", when, got, want)
+		}
+	}
+	runs := []struct{ took, late time.Duration }{
+		{300 * time.Millisecond, 512 * time.Millisecond}, {10 * time.Millisecond, 256 * time.Millisecond},
+		{10 * time.Millisecond, lateSoonest}, {time.Minute, lateLatest},
+	}
+	want(open(t, config), "at first", call, lateUnknown)
+	for _, run := range runs {
+		c, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 * fewSamples {
+			c.learnAnswer(call, run.took)
+		}
+		closeClient(t, c)
+		c = open(t, config)
+		want(c, "after "+run.took.String(), call, run.late)
+		want(c, "of another method after "+run.took.String(), Call{Method: rpc.MethodStore, Slow: true}, run.late)
 	}
 }
 
@@ -154,13 +228,13 @@ func TestSilentNode(t *testing.T) {
 func TestHopIsNoLongerRegistered(t *testing.T) {
 	for _, at := range []int{1, 2, Hops} {
 		t.Run(fmt.Sprint("hop ", at), func(t *testing.T) {
-			net, clock := puppets(t, 8), newClock()
+			net, clock := startFakenet(t, 8), newClock()
 			config := configOf(t, net.SeedURL())
 			config.Now = clock.Now
 			c := open(t, config)
 			group, target, path := pathTo(t, c, net.Nodes[0])
-			gone := puppetOf(t, net, append(path[:len(path):len(path)], target)[at])
-			var left []*puppet.Node
+			gone := fakeNode(t, net, append(path[:len(path):len(path)], target)[at])
+			var left []*fakenet.Node
 			for _, node := range net.Nodes {
 				if node != gone {
 					left = append(left, node)
@@ -185,10 +259,10 @@ func TestHopIsNoLongerRegistered(t *testing.T) {
 
 // What a hop says about others is not believed.
 func TestHopThatSlanders(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	group, target, path := pathTo(t, c, net.Nodes[0])
-	puppetOf(t, net, path[1]).Intercept(respond(503, onion.TextNotReady+target.Ed25519.String()))
+	fakeNode(t, net, path[1]).Intercept(respond(503, onion.TextNotReady+target.Ed25519.String()))
 	if _, err := group.Request(t.Context(), target, question(t)); err != nil {
 		t.Error(err)
 	}
@@ -199,7 +273,7 @@ func TestHopThatSlanders(t *testing.T) {
 
 // A relay whose registered key is no key at all is left out like one that does not answer.
 func TestHopWithLowOrderKey(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	group, target, path := pathTo(t, c, net.Nodes[0])
 	path[1].X25519 = Key{}
@@ -210,7 +284,7 @@ func TestHopWithLowOrderKey(t *testing.T) {
 
 // A failure is forgiven after a while.
 func TestFailureIsForgiven(t *testing.T) {
-	net, clock := puppets(t, 12), newClock()
+	net, clock := startFakenet(t, 12), newClock()
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
 	c := open(t, config)

@@ -455,3 +455,28 @@ func Lag(offset time.Duration) string {
 	}
 	return text + "ahead"
 }
+
+// ClockError is the ErrClock of a network that has said, or has not, how far this machine's clock is off.
+type ClockError struct {
+	Offset time.Duration // what the network's clock is ahead; meaningless if Cause is why it is not known
+	Cause  error
+}
+
+// Error implements error.
+func (e *ClockError) Error() string {
+	switch {
+	case e.Cause != nil:
+		return ErrClock.Error() + ": " + e.Cause.Error()
+	case e.Offset == 0:
+		return ErrClock.Error() + ", which is " + Lag(0) + " by what the network itself says"
+	}
+	return ErrClock.Error() + ": it is " + Lag(e.Offset)
+}
+
+// Unwrap makes it an ErrClock, and whatever its cause is.
+func (e *ClockError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{ErrClock}
+	}
+	return []error{ErrClock, e.Cause}
+}

@@ -3,9 +3,7 @@ package network
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"sessiontool/lib/rpc"
@@ -98,31 +96,35 @@ func (c *Client) askWitnesses(ctx context.Context) ([]witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes = c.Shuffle(nodes)
-	nodes = nodes[:min(len(nodes), witnesses)]
-	group := c.Group()
-	found, failures := make([]witness, len(nodes)), make([]error, len(nodes))
-	var wait sync.WaitGroup
-	for i, node := range nodes {
-		wait.Go(func() {
-			sent := c.now()
-			answer, err := group.Request(ctx, node, body)
-			received := c.now()
-			found[i], failures[i] = witness{answer, node, halfway(sent, received)}, err
-		})
+	judge := &witnessJudge{client: c, body: body, asked: make(map[Key]time.Time)}
+	err = c.AskSwarm(ctx, Question{
+		Call: Call{Method: rpc.MethodInfo}, Judge: judge, Sides: witnesses, Enough: witnesses - 1,
+		Only: c.Shuffle(nodes)[:min(len(nodes), 2*witnesses)],
+	})
+	if len(judge.answers) == 0 {
+		return nil, err
 	}
-	wait.Wait()
-	var answers []witness
-	for i, err := range failures {
-		if err == nil {
-			answers = append(answers, found[i])
-		}
+	return judge.answers, nil
+}
+
+// witnessJudge asks nodes what they are. Any answer counts.
+type witnessJudge struct {
+	client  *Client
+	body    []byte
+	asked   map[Key]time.Time
+	answers []witness
+}
+
+func (j *witnessJudge) Request(node Node) ([]byte, error) {
+	j.asked[node.Ed25519] = j.client.now()
+	return j.body, nil
+}
+
+func (j *witnessJudge) Judge(reply Reply) Verdict {
+	if reply.Err != nil {
+		return Next
 	}
-	if len(answers) == 0 {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, errors.Join(failures...)
-	}
-	return answers, nil
+	at := halfway(j.asked[reply.Member.Ed25519], j.client.now())
+	j.answers = append(j.answers, witness{reply.Answer, reply.Member, at})
+	return Done
 }

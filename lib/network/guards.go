@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
@@ -14,6 +15,8 @@ const (
 	// guardTests bounds how many nodes are tried for guards at a time. If none of so many answers, the trouble is
 	// closer to home.
 	guardTests = 12
+	// guardTimeout is what a candidate gets for its answer: it has no other node to wait for.
+	guardTimeout = 5 * time.Second
 )
 
 // guards returns the stored guards that are still registered and have not failed. When fewer than guardsEnough are left
@@ -67,10 +70,13 @@ func (c *Client) setGuards(guards []Node) {
 func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	guards := c.testGuards(ctx)
 	if len(guards) == 0 && ctx.Err() == nil && !c.askedLately() {
+		before, _ := c.known()
 		if err := c.Refresh(ctx); err != nil {
 			return nil, err
 		}
-		guards = c.testGuards(ctx)
+		if after, _ := c.known(); !slices.Equal(before, after) {
+			guards = c.testGuards(ctx)
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -81,23 +87,51 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	return guards, nil
 }
 
-// testGuards returns the first candidates that answer, testing as many at a time as are still wanted.
+// testGuards returns the first candidates that answer: guardsWanted of them, or guardsEnough if the others are late. It
+// tests as many at a time as are still wanted. Whenever answers are late it tests as many more as it has begun to.
 func (c *Client) testGuards(ctx context.Context) (guards []Node) {
+	ctx, cancel := context.WithCancel(ctx)
+	var tests sync.WaitGroup
+	defer tests.Wait()
+	defer cancel()
 	candidates := c.guardCandidates()
-	for len(guards) < guardsWanted && len(candidates) > 0 && ctx.Err() == nil {
-		n := min(guardsWanted-len(guards), len(candidates))
-		good := make([]bool, n)
-		var wait sync.WaitGroup
-		for i, node := range candidates[:n] {
-			wait.Go(func() { good[i] = c.testGuard(ctx, node) })
+	type tested struct {
+		node Node
+		good bool
+	}
+	results := make(chan tested, len(candidates))
+	begun, over := 0, 0
+	begin := func() {
+		if begun < len(candidates) {
+			node := candidates[begun]
+			begun++
+			tests.Go(func() { results <- tested{node, c.testGuard(ctx, node)} })
 		}
-		wait.Wait()
-		for i, ok := range good {
-			if ok {
-				guards = append(guards, candidates[i])
+	}
+	for range guardsWanted {
+		begin()
+	}
+	late := time.NewTicker(c.lateAfter(probeCall))
+	defer late.Stop()
+	for over < begun && len(guards) < guardsWanted {
+		select {
+		case result := <-results:
+			over++
+			if result.good {
+				guards = append(guards, result.node)
+			} else {
+				begin()
 			}
+		case <-late.C:
+			if len(guards) >= guardsEnough {
+				return guards
+			}
+			for range begun {
+				begin()
+			}
+		case <-ctx.Done():
+			return guards
 		}
-		candidates = candidates[n:]
 	}
 	return guards
 }
@@ -121,7 +155,9 @@ func (c *Client) guardCandidates() []Node {
 // testGuard asks a node something through an onion of one layer, which only the holder of its registered key can
 // answer. That tells it nothing but that a client exists.
 func (c *Client) testGuard(ctx context.Context, node Node) bool {
-	err := c.probe(ctx, nil, node)
+	testing, cancel := context.WithTimeoutCause(ctx, guardTimeout, errRoundTimeout)
+	defer cancel()
+	err := c.probe(testing, nil, node)
 	switch {
 	case err == nil:
 		c.markGood(node)

@@ -9,6 +9,7 @@
 package network
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -47,7 +48,9 @@ type Config struct {
 	Random       io.Reader      // safe for concurrent use
 	Now          func() time.Time
 	Log          *slog.Logger // nil: nothing is logged
-	Dial         rpc.DialFunc // opens connections to guards and seeds; nil: those of rpc.NewClient
+	// Late is when an answer is late at the earliest, however quick others were; 0 means 200 ms.
+	Late time.Duration
+	Dial rpc.DialFunc // opens connections to guards and seeds; nil: those of rpc.NewClient
 }
 
 // Client is safe for concurrent use.
@@ -62,6 +65,11 @@ type Client struct {
 	http       *rpc.Client
 	round      time.Duration // for one onion request
 
+	// work are diagnoses, which outlive the requests that gave rise to them. They end when life does.
+	life context.Context
+	stop context.CancelFunc
+	work sync.WaitGroup
+
 	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
 	guardsMu sync.Mutex // held while guards are chosen, likewise
 
@@ -72,6 +80,8 @@ type Client struct {
 	askedAt time.Time // when this run last asked the seeds, whatever came of it
 	unsure  bool      // a seed alone has changed the offset in this run
 	file    stateFile
+	soonest time.Duration              // when an answer is late at the earliest
+	samples map[string][]time.Duration // answer times of this run by method
 }
 
 // New makes a client. It reads the state file but sends nothing yet. The error wraps ErrBadNetwork, or is Random's.
@@ -82,6 +92,10 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
 		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
+		samples: make(map[string][]time.Duration), soonest: config.Late,
+	}
+	if c.soonest == 0 {
+		c.soonest = lateSoonest
 	}
 	if config.Dial != nil {
 		c.http = rpc.NewClientOver(config.Dial)
@@ -118,12 +132,23 @@ func New(config Config) (*Client, error) {
 	c.rng = rand.New(rand.NewChaCha8(seed))
 	c.state = c.file.load()
 	c.reindex()
+	c.life, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
 
-// Close remembers what was learned and drops connections. It always returns nil: see save.
+// closeGrace is what a diagnosis gets to come to its end: what it finds saves the next process the same delay.
+const closeGrace = 2*silentAfter + lateSoonest
+
+// Close remembers what was learned and drops connections. It always returns nil: see save. No request may be under way.
 func (c *Client) Close() error {
+	grace := time.AfterFunc(closeGrace, c.stop)
+	c.work.Wait()
+	grace.Stop()
+	c.stop()
 	c.http.Close()
+	c.mu.Lock()
+	c.keepAnswers()
+	c.mu.Unlock()
 	c.save()
 	return nil
 }

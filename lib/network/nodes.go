@@ -133,11 +133,20 @@ func (c *Client) markFailed(node Node, why error) {
 	c.log.Info("service node fails", "node", node.Ed25519, "error", why)
 }
 
-// markGood takes back what markFailed said.
-func (c *Client) markGood(node Node) {
+// markGood takes back what markFailed said of nodes.
+func (c *Client) markGood(nodes ...Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.state.Failed, node.Ed25519)
+	for _, node := range nodes {
+		delete(c.state.Failed, node.Ed25519)
+	}
+}
+
+// Suspect reports whether a node has failed within the last minutes, in this run or an earlier one.
+func (c *Client) Suspect(key Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.failed(key, c.now())
 }
 
 // Shuffle returns the nodes in random order, those that failed lately behind all others.

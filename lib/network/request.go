@@ -2,17 +2,14 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
-	"sessiontool/lib/sessionid"
-	"sessiontool/lib/x25519"
 )
 
 const (
@@ -33,12 +30,37 @@ type Answer struct {
 	Path   []Node
 }
 
-// Request sends a storage RPC body to target through an onion path. A path that fails is mended: the hop at fault is
-// found, left out for a while and replaced. The error wraps ErrTarget if it is target that does not answer; ErrNoPath,
+// Call is a storage RPC on its way to a node.
+type Call struct {
+	Method string // by which the time that answers take is learned
+	Body   []byte
+	// Wait is how long the node is asked to wait for something. Slow says that it may wait for others, for some time: such a
+	// request is repeated only if a probe finds no answer either.
+	Wait time.Duration
+	Slow bool
+	Late func() // called when the answer is late, at most once; nil if it does not matter
+}
+
+// patient reports whether an answer that takes its time is no sign of trouble.
+func (c Call) patient() bool { return c.Slow || c.Wait > 0 }
+
+// Backend carries calls to nodes. [Group] is the one over onion paths; errors are those of [Client.Request].
+type Backend interface {
+	Do(ctx context.Context, target Node, call Call) (Answer, error)
+}
+
+// Request sends a storage RPC body to target through an onion path. When the answer is late, the same request goes over
+// another path, and the first answer counts. A path that fails is replaced: the hop at fault is found and left out for a
+// while. The error wraps ErrTarget if it is target that does not answer; ErrNoPath,
 // ErrTooFewNodes or ErrNoSeed if no path works; onion.ErrTooLarge or onion.ErrNotText if body cannot travel; or it is
 // the context's.
 func (c *Client) Request(ctx context.Context, target Node, body []byte) (Answer, error) {
 	return c.Group().Request(ctx, target, body)
+}
+
+// Do is Request for a call. It implements [Backend].
+func (c *Client) Do(ctx context.Context, target Node, call Call) (Answer, error) {
+	return c.Group().Do(ctx, target, call)
 }
 
 // Group is a set of requests whose paths to different targets share no hop as long as guards and nodes suffice, so that
@@ -56,34 +78,7 @@ func (c *Client) Group() *Group { return &Group{client: c, paths: make(map[Key][
 
 // Request is Client.Request within the group.
 func (g *Group) Request(ctx context.Context, target Node, body []byte) (Answer, error) {
-	var failure error
-	for range maxAttempts {
-		path, err := g.path(ctx, target.Ed25519)
-		if err != nil {
-			return Answer{}, err
-		}
-		response, err := g.client.travel(ctx, path, target, body)
-		switch {
-		case err == nil:
-			g.client.log.Info("node answers", "node", target.Ed25519, "status", response.Status, "guard", path[0].Ed25519)
-			return Answer{Status: response.Status, Body: response.Body, Path: path}, nil
-		case errors.Is(err, onion.ErrTooLarge), errors.Is(err, onion.ErrNotText):
-			return Answer{}, err
-		case ctx.Err() != nil: // nobody wants to wait any longer, which is no fault of the path
-			return Answer{}, ctx.Err()
-		}
-		g.drop(target.Ed25519)
-		culprit := g.client.blame(ctx, path, target, err)
-		if ctx.Err() != nil {
-			return Answer{}, ctx.Err() // whatever failed then proves nothing
-		}
-		g.client.markFailed(culprit, err)
-		if culprit.Ed25519 == target.Ed25519 {
-			return Answer{}, fmt.Errorf("%w: %s: %w", ErrTarget, target.Ed25519, err)
-		}
-		failure = err
-	}
-	return Answer{}, fmt.Errorf("%w: %w", ErrNoPath, failure)
+	return g.Do(ctx, target, Call{Body: body})
 }
 
 // path returns the group's path to target, choosing one if there is none.
@@ -106,11 +101,34 @@ func (g *Group) path(ctx context.Context, target Key) ([]Node, error) {
 	return path, err
 }
 
-// drop forgets the path to target.
-func (g *Group) drop(target Key) {
+// detour chooses another path to target than those that were tried, away from all others of the group.
+func (g *Group) detour(ctx context.Context, target Key, tried [][]Node) ([]Node, error) {
+	g.mu.Lock()
+	avoid := slices.Collect(maps.Values(g.paths))
+	g.mu.Unlock()
+	var used []Key
+	for _, path := range append(avoid, tried...) {
+		for _, hop := range path {
+			used = append(used, hop.Ed25519)
+		}
+	}
+	return g.client.Path(ctx, target, used...)
+}
+
+// keep makes path the group's path to target: it has carried an answer.
+func (g *Group) keep(target Key, path []Node) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.paths, target)
+	g.paths[target] = path
+}
+
+// drop forgets path if it is the one to target.
+func (g *Group) drop(target Key, path []Node) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if slices.Equal(g.paths[target], path) {
+		delete(g.paths, target)
+	}
 }
 
 // pathError is an answer that some hop gave in clear instead of passing one on (storage-2.0.md section 7.4).
@@ -145,47 +163,4 @@ func (c *Client) travel(ctx context.Context, path []Node, target Node, body []by
 		return onion.Response{}, &pathError{answer.Status, string(answer.Body[:min(len(answer.Body), 200)])}
 	}
 	return request.OpenResponse(answer.Body)
-}
-
-// blame returns the node on the way that failed: the guard if it does not answer, else the first hop that does not
-// answer when each is asked in turn through those before it. If every hop answers, it is the target. What a hop says
-// about others is not believed; but where one does not know the next node, the list of nodes may be old.
-func (c *Client) blame(ctx context.Context, path []Node, target Node, failure error) Node {
-	if errors.Is(failure, rpc.ErrUnreachable) {
-		return path[0]
-	}
-	if said := (*pathError)(nil); errors.As(failure, &said) && strings.HasPrefix(said.text, onion.TextNextNode) {
-		if err := c.Refresh(ctx); err != nil {
-			c.log.Info("a hop does not know another, and no seed tells who is right", "error", err)
-		}
-	}
-	failures := make([]error, len(path))
-	var wait sync.WaitGroup
-	for i, hop := range path {
-		wait.Go(func() { failures[i] = c.probe(ctx, path[:i], hop) })
-	}
-	wait.Wait()
-	for i, err := range failures {
-		if err != nil {
-			return path[i]
-		}
-	}
-	return target
-}
-
-// probe asks a node something harmless through the hops before it. The swarm of a random Session ID does not tell who
-// asks, and whatever the node answers proves that it is there.
-func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
-	var key x25519.PublicKey
-	c.mu.Lock()
-	for i := range key {
-		key[i] = byte(c.rng.Uint32())
-	}
-	c.mu.Unlock()
-	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: sessionid.FromPublicKey(key).String()})
-	if err != nil {
-		return err
-	}
-	_, err = c.travel(ctx, path, node, body)
-	return err
 }

@@ -51,41 +51,58 @@ func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, erro
 	if err != nil {
 		return nil, err
 	}
+	judge := &swarmJudge{client: c, ctx: ctx, id: id, body: body}
 	asked := make(map[Key]bool)
-	var failures []error
-	for range swarmTries {
+	for len(asked) < swarmTries {
 		nodes, err := c.Nodes(ctx) // may be new ones if those before were not there any more
 		if err != nil {
 			return nil, err
 		}
 		nodes = slices.DeleteFunc(c.Shuffle(nodes), func(n Node) bool { return asked[n.Ed25519] })
+		nodes = nodes[:min(len(nodes), (swarmTries-len(asked)+1)/2)]
 		if len(nodes) == 0 {
 			break
 		}
-		asked[nodes[0].Ed25519] = true
-		members, err := c.askSwarm(ctx, nodes[0], id, body)
+		for _, node := range nodes {
+			asked[node.Ed25519] = true
+		}
+		err = c.AskSwarm(ctx, Question{Owner: id, Call: Call{Method: rpc.MethodSwarm}, Judge: judge, Only: nodes})
 		switch {
 		case err == nil:
-			return members, nil
+			return judge.members, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case errors.Is(err, ErrNoPath), errors.Is(err, ErrTooFewNodes): // another node would not change that
+		case !errors.Is(err, ErrUnanswered) && !errors.Is(err, ErrClock): // another node would not change that
 			return nil, err
 		}
-		failures = append(failures, err)
+		judge.failures = append(judge.failures, err)
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoSwarm, errors.Join(failures...))
+	return nil, fmt.Errorf("%w: %w", ErrNoSwarm, errors.Join(judge.failures...))
 }
 
-func (c *Client) askSwarm(ctx context.Context, node Node, id sessionid.ID, body []byte) ([]Node, error) {
-	answer, err := c.Request(ctx, node, body)
+// swarmJudge asks for a swarm. The first answer that names members counts.
+type swarmJudge struct {
+	client   *Client
+	ctx      context.Context
+	id       sessionid.ID
+	body     []byte
+	members  []Node
+	failures []error
+}
+
+func (j *swarmJudge) Request(Node) ([]byte, error) { return j.body, nil }
+
+func (j *swarmJudge) Judge(reply Reply) Verdict {
+	if reply.Err != nil || reply.Status != rpc.StatusOK || j.members != nil {
+		return Next
+	}
+	members, err := j.client.AdoptSwarm(j.ctx, j.id, reply.Body)
 	if err != nil {
-		return nil, err
+		j.failures = append(j.failures, fmt.Errorf("node %s: %w", reply.Member.Ed25519, err))
+		return Next
 	}
-	if answer.Status != rpc.StatusOK {
-		return nil, fmt.Errorf("service node %s answers %d", node.Ed25519, answer.Status)
-	}
-	return c.AdoptSwarm(ctx, id, answer.Body)
+	j.members = members
+	return Done
 }
 
 // AdoptSwarm takes the body of a get_snodes_for_pubkey answer or of a 421 as id's swarm, and caches and returns its

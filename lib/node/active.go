@@ -12,8 +12,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// serveActiveNodes answers active_nodes_bin: a JSON string, base64 of 51 bytes for each active node, its key, swarm, IPv4 address, two ports and version. A node
-// without an address has zeros in the place of address, ports and version.
+// serveActiveNodes answers active_nodes_bin: a JSON string, base64 of 51 bytes for each active node (storage-2.8.md
+// section 6.1). A node without an address has zeros in the place of address, ports and version.
 func (n *Node) serveActiveNodes(context.Context) (answer, error) {
 	var list []byte
 	for _, state := range n.members.View().States {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
@@ -130,8 +132,8 @@ func TestDeletedStaysDeleted(t *testing.T) {
 func (n *testNetwork) pushedTo(i int, from ring.Keys, at time.Time, body []byte) reply {
 	n.t.Helper()
 	header := make(http.Header)
-	sign(header, from, n.nodes[i].Keys().Name(), PushPath, at, body)
-	return n.do(i, http.MethodPost, PushPath, header, body)
+	peerhttp.Sign(header, from, n.nodes[i].Keys().Name(), replication.PushPath, at, body)
+	return n.do(i, http.MethodPost, replication.PushPath, header, body)
 }
 
 // Messages of all namespaces go to the swarm that they belong to, with the time that they have; deleted ones do not, and
@@ -159,7 +161,8 @@ func TestHandOverOfNamespaces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	network.nodes[0].handOver.again()
+	network.stop(0)
+	network.restart(0) // which looks for messages of other swarms
 	var found []store.Summary
 	eventually(t, "the messages to be handed over", func() bool {
 		var err error

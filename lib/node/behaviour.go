@@ -17,9 +17,8 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// Behaviour is what a node does at the places where storage servers of different versions, and this program's own nodes,
-// differ. The places ask it; nothing else in the package knows a version. [Own], [Like207], [Like280] and [Like211] are
-// the presets.
+// Behaviour is what differs between the versions of the storage server and this program's own nodes. The code asks it at
+// those places and knows no version elsewhere. [Own], [Like207], [Like280] and [Like211] are the presets.
 type Behaviour struct {
 	// Name is the preset's name, empty for Own.
 	Name string
@@ -87,7 +86,8 @@ var Own = Behaviour{
 	IdleTimeout: idleTimeout, HopTimeout: hopTimeout, MemberTimeout: forwardTimeout, Listens: true,
 }
 
-// Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). Its relay to other members waits up to 350 ms.
+// Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). It sends a new message to the other members
+// after up to 350 ms.
 var Like207 = Behaviour{
 	Name: "2.0.7", Generation: rpc.Generation2020, Version: [3]int{2, 0, 7},
 	TLS: TLSRules{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
@@ -157,8 +157,8 @@ func (b Behaviour) Faster(factor int) Behaviour {
 	return b
 }
 
-// giveUp returns when a request to another node that failed is to be given up: at once, or for a patient node at the end
-// of ctx, which bounds the request.
+// giveUp waits before a failed request to another node is reported. A patient node waits until ctx, which bounds the
+// request, ends.
 func (b *Behaviour) giveUp(ctx context.Context) {
 	if b.Patient {
 		<-ctx.Done()

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
@@ -93,11 +94,11 @@ func TestCompareBothWays(t *testing.T) {
 		}
 		mustInsert(t, network.nodes[i].store, messages...)
 	}
-	const count = maxNames + 500
+	const count = replication.MaxNames + 500
 	insert(0, 0, count)
 	insert(1, count-100, count+100)
 	with := network.nodes[1].members.View().Peers[network.nodes[0].keys.Name()]
-	found, given, err := network.nodes[1].compareWith(t.Context(), with)
+	found, given, err := network.nodes[1].replication.Compare(t.Context(), with)
 	if err != nil || found != count-100 || given != 100 {
 		t.Errorf("found %d, gave %d (%v); want %d and 100", found, given, err, count-100)
 	}
@@ -108,7 +109,7 @@ func TestCompareBothWays(t *testing.T) {
 	if !slices.Equal(held, want) {
 		t.Error("the nodes do not hold the same")
 	}
-	if found, given, err := network.nodes[1].compareWith(t.Context(), with); found != 0 || given != 0 || err != nil {
+	if found, given, err := network.nodes[1].replication.Compare(t.Context(), with); found != 0 || given != 0 || err != nil {
 		t.Errorf("comparing again found %d, gave %d (%v)", found, given, err)
 	}
 }
@@ -195,7 +196,10 @@ func TestComparisonIsForMembers(t *testing.T) {
 	alice, bob := newUser(t, a, a, b).pubKey(), newUser(t, b, a, b).pubKey()
 	mine, foreign := store.NewMessage20(solved(t, alice, "x", time.Now(), time.Hour, 1)), store.NewMessage20(solved(t, bob, "x", time.Now(), time.Hour, 1))
 	mustInsert(t, network.nodes[0].store, mine, foreign)
-	name := func(m store.Message) []byte { return appendNames(nil, []store.Name{store.NameOf(m)}) }
+	name := func(m store.Message) []byte {
+		name := store.NameOf(m)
+		return name[:]
+	}
 	everything := bytesOf(0xff, store.DigestSlots/8)
 	stranger := ring.KeysFromSeed([32]byte{9})
 	for _, test := range []struct {
@@ -205,30 +209,30 @@ func TestComparisonIsForMembers(t *testing.T) {
 		body   []byte
 		status int
 	}{
-		{"member", network.nodes[1].keys, DigestPath, nil, 200},
-		{"member", network.nodes[1].keys, NamesPath, append(everything, make([]byte, store.NameSize)...), 200},
-		{"member", network.nodes[1].keys, FetchPath, name(mine), 200},
-		{"member", network.nodes[1].keys, FetchPath, name(foreign), 403},
-		{"member", network.nodes[1].keys, FetchPath, name(mine)[1:], 400},
-		{"member", network.nodes[1].keys, FetchPath, make([]byte, (maxNames+1)*store.NameSize), 400},
-		{"member", network.nodes[1].keys, NamesPath, everything, 400},
-		{"member", network.nodes[1].keys, OfferPath, name(mine)[1:], 400},
-		{"node of another swarm", network.nodes[2].keys, DigestPath, nil, 403},
-		{"node of another swarm", network.nodes[2].keys, NamesPath, append(everything, make([]byte, store.NameSize)...), 403},
-		{"node of another swarm", network.nodes[2].keys, FetchPath, name(mine), 403},
-		{"node of another swarm", network.nodes[2].keys, OfferPath, name(mine), 200},
-		{"stranger", stranger, DigestPath, nil, 401},
-		{"stranger", stranger, NamesPath, append(everything, make([]byte, store.NameSize)...), 401},
-		{"stranger", stranger, FetchPath, name(mine), 401},
-		{"stranger", stranger, OfferPath, name(mine), 401},
+		{"member", network.nodes[1].keys, replication.DigestPath, nil, 200},
+		{"member", network.nodes[1].keys, replication.NamesPath, append(everything, make([]byte, store.NameSize)...), 200},
+		{"member", network.nodes[1].keys, replication.FetchPath, name(mine), 200},
+		{"member", network.nodes[1].keys, replication.FetchPath, name(foreign), 403},
+		{"member", network.nodes[1].keys, replication.FetchPath, name(mine)[1:], 400},
+		{"member", network.nodes[1].keys, replication.FetchPath, make([]byte, (replication.MaxNames+1)*store.NameSize), 400},
+		{"member", network.nodes[1].keys, replication.NamesPath, everything, 400},
+		{"member", network.nodes[1].keys, replication.OfferPath, name(mine)[1:], 400},
+		{"node of another swarm", network.nodes[2].keys, replication.DigestPath, nil, 403},
+		{"node of another swarm", network.nodes[2].keys, replication.NamesPath, append(everything, make([]byte, store.NameSize)...), 403},
+		{"node of another swarm", network.nodes[2].keys, replication.FetchPath, name(mine), 403},
+		{"node of another swarm", network.nodes[2].keys, replication.OfferPath, name(mine), 200},
+		{"stranger", stranger, replication.DigestPath, nil, 401},
+		{"stranger", stranger, replication.NamesPath, append(everything, make([]byte, store.NameSize)...), 401},
+		{"stranger", stranger, replication.FetchPath, name(mine), 401},
+		{"stranger", stranger, replication.OfferPath, name(mine), 401},
 	} {
 		header := make(http.Header)
-		sign(header, test.from, network.nodes[0].keys.Name(), test.path, time.Now(), test.body)
+		peerhttp.Sign(header, test.from, network.nodes[0].keys.Name(), test.path, time.Now(), test.body)
 		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != test.status {
 			t.Errorf("%s asks %s: %d %.80q, want %d", test.what, test.path, got.status, got.body, test.status)
 		}
 		// Signed for another path the request is nobody's.
-		sign(header, test.from, network.nodes[0].keys.Name(), "/elsewhere", time.Now(), test.body)
+		peerhttp.Sign(header, test.from, network.nodes[0].keys.Name(), "/elsewhere", time.Now(), test.body)
 		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != 401 {
 			t.Errorf("%s asks %s with the signature for another path: %d", test.what, test.path, got.status)
 		}
@@ -243,70 +247,10 @@ func TestImpostorGetsNothing(t *testing.T) {
 	target := network.nodes[0].members.View().Others()[0]
 	impostor := *target
 	impostor.HostPort = network.address(0) // another node answers there
-	client := newPeerClient(func(string) *ring.Peer { return &impostor }, Config{}.withDefaults().DialContext)
+	client := peerhttp.NewClient(func(string) *ring.Peer { return &impostor }, Config{}.withDefaults().DialContext)
 	defer client.CloseIdleConnections()
-	c := caller{client, network.nodes[0].keys, time.Now}
-	if _, err := c.call(t.Context(), target, DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), ring.ErrIdentity.Error()) {
+	c := peerhttp.Caller{Client: client, Keys: network.nodes[0].keys, Now: time.Now}
+	if _, err := c.Call(t.Context(), target, replication.DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), ring.ErrIdentity.Error()) {
 		t.Errorf("calling a node that has another key: %v, want errIdentity", err)
-	}
-}
-
-// Lists that are cut off are compared only up to where both are complete.
-func TestDifferencesOfCutLists(t *testing.T) {
-	numbered := func(n ...int) (list []listed) {
-		for _, i := range n {
-			list = append(list, listed{name: store.Name([]byte(fmt.Sprintf("%0*d", store.NameSize, i)))})
-		}
-		return list
-	}
-	var even, all []int
-	for i := range 2 * maxNames {
-		if i%2 == 0 {
-			even = append(even, i)
-		}
-		if i < maxNames {
-			all = append(all, i)
-		}
-	}
-	theirs, ours := numbered(even...), numbered(all...)
-	end, cut := commonEnd(theirs, ours)
-	if !cut || end != numbered(maxNames - 1)[0].name {
-		t.Fatalf("lists can be compared up to %s (%v)", end[:], cut)
-	}
-	lacking, surplus := differences(theirs, ours, end, cut)
-	if len(lacking) != 0 || len(surplus) != maxNames/2 {
-		t.Errorf("%d are lacking, %d surplus; want 0 and %d", len(lacking), len(surplus), maxNames/2)
-	}
-	if _, cut := commonEnd(theirs[:5], ours[:5]); cut {
-		t.Error("short lists are said to be cut off")
-	}
-}
-
-// Who is compared with when: everybody at the start, new members a little later, and failures again with growing pauses.
-func TestAppointments(t *testing.T) {
-	c := newCatchUp(Config{}.withDefaults().Logger, nil)
-	one, two := &ring.Peer{Snode: rpc.Snode{PubkeyEd25519: "one"}}, &ring.Peer{Snode: rpc.Snode{PubkeyEd25519: "two"}}
-	c.setPeers([]*ring.Peer{one})
-	if p, wait := c.next(); p != one || wait > 0 {
-		t.Errorf("at the start the next is %v in %v", p, wait)
-	}
-	c.meet(one, time.Now(), nil)
-	c.setPeers([]*ring.Peer{one, two})
-	if p, wait := c.next(); p != two || wait <= 0 || c.pending() != 1 {
-		t.Errorf("when a member joins the next is %v in %v", p, wait)
-	}
-	for range 20 {
-		c.meet(two, time.Now(), context.DeadlineExceeded)
-	}
-	if p, wait := c.next(); p != two || wait > 2*lastRetry || wait < lastRetry/4 {
-		t.Errorf("after failures the next is %v in %v", p, wait)
-	}
-	c.soon("two")
-	if p, wait := c.next(); p != two || wait > 0 {
-		t.Errorf("when it is back the next is %v in %v", p, wait)
-	}
-	c.setPeers([]*ring.Peer{one})
-	if p, _ := c.next(); p != nil {
-		t.Errorf("when all others have gone the next is %v", p)
 	}
 }

@@ -135,7 +135,7 @@ func (s *storing) carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult
 		}
 		changed = append(changed, namesOf(gone)...)
 	}
-	n.handOverIfMoved(view, s.message)
+	n.replication.HandOverIfMoved(view, s.message)
 	hash := s.message.HashText()
 	return rpc.MemberResult{
 		Hash: hash, Expiry: rpc.Times{d.Until}, Already: rpc.Truth(d.Existed), Signature: n.sign(rpc.StoredText(hash)),

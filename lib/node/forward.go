@@ -92,7 +92,7 @@ func (n *Node) replicateLater(changed []store.Name) error {
 	if err := n.store.Enqueue(changed); err != nil {
 		return err
 	}
-	n.replicator.signal()
+	n.replication.Notify()
 	return nil
 }
 
@@ -132,7 +132,7 @@ func (n *Node) askMembers(ctx context.Context, view *ring.View, body []byte) fun
 }
 
 func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result rpc.MemberResult) {
-	status, text, err := n.caller.post(ctx, p, ForwardPath, body, maxForwardAnswer)
+	status, text, err := n.caller.Post(ctx, p, ForwardPath, body, maxForwardAnswer)
 	switch {
 	case err != nil:
 		n.log.Debug("member does not answer", "peer", p.Name(), "error", err)
@@ -148,10 +148,10 @@ func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result
 
 // serveForwarded carries out a change that a client has asked another member of this swarm for.
 func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
-	if err := fellowMember(view, from); err != nil {
-		return answer{}, err
+	if !view.SharesSwarm(from) {
+		return answer{}, refusal{http.StatusForbidden, "Not a member of this swarm\n"}
 	}
-	n.pause(r, n.behaviour.arrivalDelay())
+	n.pause(r.Context(), n.behaviour.arrivalDelay())
 	change, at, err := readForwarded(body)
 	if err != nil {
 		return answer{}, err

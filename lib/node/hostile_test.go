@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
@@ -126,7 +128,7 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s: %s\r\nContent-Length: %d\r\n\r\n",
-		PushPath, senderHeader, network.nodes[1].Keys().Name(), rpc.MaxBodyBytes)
+		replication.PushPath, peerhttp.SenderHeader, network.nodes[1].Keys().Name(), rpc.MaxBodyBytes)
 	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -111,7 +112,7 @@ func TestRateLimitOverHTTP(t *testing.T) {
 	if got := network.post(0, "{}"); got.status != 429 || got.contentType != nil || got.body != "too many requests\n" {
 		t.Errorf("over the limit: %v", got)
 	}
-	for _, path := range []string{"/onion_req", "/onion_req/v2", PushPath, "/nothing"} {
+	for _, path := range []string{"/onion_req", "/onion_req/v2", replication.PushPath, "/nothing"} {
 		if got := network.do(0, http.MethodPost, path, nil, nil); got.status == 429 {
 			t.Errorf("%s is limited", path)
 		}

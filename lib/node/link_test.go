@@ -1,22 +1,20 @@
 package node
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -61,7 +59,7 @@ func TestLinkIsShared(t *testing.T) {
 // rawLink shakes hands with node 0 for a link, showing a certificate of keys unless they are nil.
 func rawLink(t *testing.T, network *testNetwork, keys *ring.Keys) (*tls.Conn, error) {
 	t.Helper()
-	config := &tls.Config{NextProtos: []string{linkProtocol}, ServerName: network.nodes[0].Keys().Address()}
+	config := &tls.Config{NextProtos: []string{link.Protocol}, ServerName: network.nodes[0].Keys().Address()}
 	if keys != nil {
 		certificate, err := ring.IdentityCertificate(*keys, time.Now())
 		if err != nil {
@@ -76,24 +74,42 @@ func rawLink(t *testing.T, network *testNetwork, keys *ring.Keys) (*tls.Conn, er
 	return conn, err
 }
 
-// exchangeFrame writes bytes to a link and reads one frame.
-func exchangeFrame(conn net.Conn, data []byte) (frame, error) {
-	if _, err := conn.Write(data); err != nil {
-		return frame{}, err
-	}
-	return readFrame(conn, bufio.NewReader(conn), 5*time.Second, maxRelayedAnswer)
+// linkFrame is a frame as it is on the wire.
+type linkFrame struct {
+	id   uint32
+	code uint16
+	body string
 }
+
+func (f linkFrame) bytes() []byte { return rawFrame(uint32(6+len(f.body)), f.id, f.code, f.body) }
 
 func rawFrame(length uint32, id uint32, code uint16, body string) []byte {
 	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, length), id)
 	return append(binary.BigEndian.AppendUint16(head, code), body...)
 }
 
+// exchangeFrame writes bytes to a link and reads one frame.
+func exchangeFrame(conn net.Conn, data []byte) (linkFrame, error) {
+	if _, err := conn.Write(data); err != nil {
+		return linkFrame{}, err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return linkFrame{}, err
+	}
+	head := make([]byte, 10)
+	if _, err := io.ReadFull(conn, head); err != nil {
+		return linkFrame{}, err
+	}
+	body := make([]byte, binary.BigEndian.Uint32(head)-6)
+	_, err := io.ReadFull(conn, body)
+	return linkFrame{binary.BigEndian.Uint32(head[4:]), binary.BigEndian.Uint16(head[8:]), string(body)}, err
+}
+
 // Only listed nodes get a link, and what is no frame ends it.
 func TestLinkRefuses(t *testing.T) {
 	network := sameSwarm(t, 2)
 	listed, stranger := network.nodes[1].Keys(), ring.KeysFromSeed([32]byte{9})
-	hello := rawFrame(6+2, 7, 2<<8, "{}")
+	hello := linkFrame{7, 2 << 8, "{}"}.bytes()
 	for name, keys := range map[string]*ring.Keys{"stranger": &stranger, "no certificate": nil} {
 		conn, err := rawLink(t, network, keys)
 		if err == nil { // in TLS 1.3 the client learns later what the server says
@@ -105,7 +121,7 @@ func TestLinkRefuses(t *testing.T) {
 	}
 	for name, data := range map[string][]byte{
 		"no room for its head": rawFrame(5, 7, 2<<8, ""),
-		"too long":             rawFrame(6+maxLinkBody+1, 7, 2<<8, ""),
+		"too long":             rawFrame(6+link.MaxBody+1, 7, 2<<8, ""),
 		"HTTP":                 []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
 	} {
 		conn, err := rawLink(t, network, &listed)
@@ -116,18 +132,18 @@ func TestLinkRefuses(t *testing.T) {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}
-	for code, want := range map[uint16]frame{
-		2 << 8:                      {7, 400, []byte(onion.TextOuter)},
-		3:                           {7, 404, nil},
-		uint16(len(linkPaths)) << 8: {7, 404, nil},
-		1<<8 | (maxHops + 1):        {7, 400, []byte(textTooManyHops)},
+	for code, want := range map[uint16]linkFrame{
+		2 << 8:               {7, 400, onion.TextOuter},
+		3:                    {7, 404, ""},
+		3 << 8:               {7, 404, ""},
+		1<<8 | (maxHops + 1): {7, 400, textTooManyHops},
 	} {
 		conn, err := rawLink(t, network, &listed)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := exchangeFrame(conn, rawFrame(6+2, 7, code, "{}"))
-		if err != nil || got.id != want.id || got.code != want.code || !bytes.HasPrefix(got.body, want.body) {
+		got, err := exchangeFrame(conn, linkFrame{7, code, "{}"}.bytes())
+		if err != nil || got.id != want.id || got.code != want.code || !strings.HasPrefix(got.body, want.body) {
 			t.Errorf("code %#x: %v %q, %v, want %v", code, got.code, got.body, err, want)
 		}
 	}
@@ -167,115 +183,4 @@ func TestRelayWithoutLink(t *testing.T) {
 	if got := network.onion(onion.V2, []int{0, 1}, payload); got.Body != "no method no_such" {
 		t.Error(got)
 	}
-}
-
-// Frames of many goroutines come through whole, few writes carry many of them, and all learn when the connection fails.
-func TestFrameWriter(t *testing.T) {
-	server, client := net.Pipe()
-	counted := &countingConn{Conn: client, begin: make(chan struct{})}
-	w := newFrameWriter(counted)
-	const writers, each = 20, 50
-	var group sync.WaitGroup
-	for i := range writers {
-		group.Go(func() {
-			body := bytes.Repeat([]byte{byte(i)}, 1000*(i+1))
-			for k := range each {
-				if err := w.write(frame{uint32(i*each + k), uint16(i), body}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	eventually(t, "frames to wait for the first one to be written", func() bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return len(w.pending) > maxPending
-	})
-	close(counted.begin)
-	seen, reader := make([]bool, writers*each), bufio.NewReader(server)
-	for range seen {
-		f, err := readFrame(server, reader, time.Minute, 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		i := int(f.code)
-		if seen[f.id] || int(f.id)/each != i || !bytes.Equal(f.body, bytes.Repeat([]byte{byte(i)}, 1000*(i+1))) {
-			t.Fatalf("frame %d of writer %d has %d bytes", f.id, i, len(f.body))
-		}
-		seen[f.id] = true
-	}
-	group.Wait()
-	const waited = maxPending / (1000*writers + frameHead) // at least, since no frame is larger; and one write took them all
-	if slices.Contains(seen, false) || counted.writes.Load() > writers*each-waited {
-		t.Errorf("%d writes for %d frames", counted.writes.Load(), writers*each)
-	}
-	server.Close()
-	for range 2 {
-		if err := w.write(frame{}); !errors.Is(err, io.ErrClosedPipe) {
-			t.Errorf("writing to nobody: %v", err)
-		}
-	}
-}
-
-// countingConn counts writes. The first one waits for begin.
-type countingConn struct {
-	net.Conn
-	begin  chan struct{}
-	writes atomic.Int64
-}
-
-func (c *countingConn) Write(data []byte) (int, error) {
-	if c.writes.Add(1) == 1 {
-		<-c.begin
-	}
-	return c.Conn.Write(data)
-}
-
-// streamConn is a connection from which given bytes come.
-type streamConn struct {
-	net.Conn
-	io.Reader
-}
-
-func (c streamConn) Read(b []byte) (int, error)      { return c.Reader.Read(b) }
-func (c streamConn) SetReadDeadline(time.Time) error { return nil }
-
-// FuzzFrames reads anything as frames: each is what its bytes say, and none is longer than it may be.
-func FuzzFrames(f *testing.F) {
-	f.Add(rawFrame(8, 1, 2, "{}"))
-	f.Add(slices.Concat(rawFrame(6, 1, 0, ""), rawFrame(7, 2, 3, "x"), rawFrame(1<<31, 1, 1, "")))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		conn := streamConn{Reader: bytes.NewReader(data)}
-		reader, again := bufio.NewReaderSize(conn, linkBuffer), []byte(nil)
-		for {
-			got, err := readFrame(conn, reader, time.Minute, 64<<10)
-			if err != nil {
-				break
-			}
-			if len(got.body) > 64<<10 {
-				t.Fatalf("a body of %d bytes", len(got.body))
-			}
-			again = append(again, rawFrame(uint32(len(got.body)+frameHead-4), got.id, got.code, string(got.body))...)
-		}
-		if !bytes.HasPrefix(data, again) {
-			t.Fatalf("%x was read as %x", data, again)
-		}
-	})
-}
-
-// FuzzLinkRequests asks a node anything over a link. The answer has a status.
-func FuzzLinkRequests(f *testing.F) {
-	n := bareNode(f)
-	hop := onion.Hop{Ed25519: n.keys.Ed25519.Public(), X25519: n.keys.X25519.Public}
-	wrapped, err := onion.Wrap(rand.Reader, onion.V2, nil, hop, []byte(`{"method":"retrieve","params":{}}`))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(uint16(2<<8|1), wrapped.Body)
-	f.Add(uint16(1<<8), []byte("{}"))
-	f.Fuzz(func(t *testing.T, code uint16, body []byte) {
-		if got := n.serveFrame(t.Context(), n, "127.0.0.1:1", frame{3, code, body}); got.id != 3 || got.code < 200 || got.code > 599 {
-			t.Fatalf("%v", got)
-		}
-	})
 }

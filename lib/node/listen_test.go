@@ -223,7 +223,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 func TestRelayGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := bareNode(t)
-		n.client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		n.caller.Client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}

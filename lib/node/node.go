@@ -49,7 +49,10 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/mailbox"
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
@@ -63,8 +66,6 @@ const (
 	// relayGrace is what requests have that are on their way through a node which stops: enough for an answer, but not
 	// for those who wait for messages elsewhere.
 	relayGrace = time.Second
-	// maxScans bounds how many walks through the store for other nodes go on at a time.
-	maxScans = 2
 )
 
 // DialFunc opens a connection, as net.Dialer.DialContext does.
@@ -156,17 +157,13 @@ type Node struct {
 	store       *store.Store
 	difficulty  *difficulty
 	members     *ring.Members
-	replicator  *replicator
-	catchUp     *catchUp
-	handOver    *handOver
+	replication *replication.Replication
 	listeners   *mailbox.Hub
-	client      *http.Client // to other nodes
-	links       *links       // to other nodes, for onion requests
-	caller      *caller      // makes signed requests with client
+	links       *link.Links      // to other nodes, for onion requests
+	caller      *peerhttp.Caller // makes requests to other nodes
 	limiter     *addressLimiter
 	relays      slots
 	largeBodies slots
-	scans       slots         // walks through the store for other nodes
 	patience    time.Duration // with members that a change is forwarded to
 	counters    counters
 	storing     atomic.Int64   // requests under way that may store something; counted before they look who is where
@@ -220,8 +217,13 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, messages.Close())
 	}
-	n.links = newLinks(identity, config.DialContext, n.behaviour.HopTimeout)
-	n.server = n.behaviour.newServer(config.Wrap(n), n.serveLink, serverTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients)), n.log)
+	n.links = link.New(identity, config.DialContext, n.behaviour.HopTimeout)
+	incoming := &link.Server{
+		Context: n.background, HopHeader: hopHeader, Log: n.log,
+		Known: func(key [32]byte) bool { return n.members.View().Addresses[rpc.SnodeAddress(key)] != nil },
+	}
+	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients))
+	n.server = n.behaviour.newServer(config.Wrap(n), incoming.Serve, tlsConfig, n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
 	if err := n.members.Refresh(ctx); err != nil {
@@ -229,8 +231,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	}
 	n.tasks.Go(func() { n.members.Poll(n.background, config.PollInterval) })
 	n.tasks.Go(func() { n.store.Maintain(n.background, n.log, n.now) })
-	n.tasks.Go(func() { n.catchUp.run(n.background) })
-	n.tasks.Go(func() { n.handOver.run(n.background) })
+	n.tasks.Go(func() { n.replication.Run(n.background) })
 	go n.serve(config.Listener)
 	return n, nil
 }
@@ -254,7 +255,6 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
-		scans:         make(slots, maxScans),
 		fullLog:       rate.Sometimes{First: 1, Interval: fullLogInterval},
 		patience:      config.Behaviour.MemberTimeout,
 		closing:       make(chan struct{}),
@@ -270,28 +270,24 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	}
 	n.background, n.endTasks = context.WithCancel(context.Background())
 	n.relaying, n.endRelays = context.WithCancel(context.Background())
-	n.members = ring.NewMembers(config.Directory, keys.Name(), n.log, func(_, fresh *ring.View) { n.act(fresh) })
+	n.members = ring.NewMembers(config.Directory, keys.Name(), n.log, func(_, fresh *ring.View) { n.adopt(fresh) })
 	find := func(address string) *ring.Peer { return n.members.View().Addresses[address] }
-	n.client = newPeerClient(find, config.DialContext)
-	n.caller = &caller{client: n.client, keys: keys, now: n.now}
-	n.catchUp = newCatchUp(n.log, n.compareWith)
-	n.replicator = newReplicator(n.log, n.caller, messages, n.catchUp.soon)
-	n.handOver = newHandOver(n.log, n.offerTo, n.strangers)
+	n.caller = &peerhttp.Caller{Client: peerhttp.NewClient(find, config.DialContext), Keys: keys, Now: n.now}
+	n.replication = replication.New(replication.Config{
+		Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
+		Arrived: func(ctx context.Context, records []store.Record) {
+			n.pause(ctx, n.behaviour.arrivalDelay())
+			n.behaviour.shuffle(records)
+		},
+	})
 	n.listeners = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil
 }
 
-// act does what a new node list asks for. A list that lacks this node may be a mistake: what is in line for its peers
-// stays there. A node that is listed in no swarm has no peers, and gives all its messages away.
-func (n *Node) act(fresh *ring.View) {
+// adopt acts on a new node list.
+func (n *Node) adopt(fresh *ring.View) {
 	n.listeners.DropMoved()
-	if fresh.Self != nil {
-		if err := n.replicator.setPeers(n.background, fresh.Others()); err != nil {
-			n.log.Error("acting upon the node list", "error", err)
-		}
-	}
-	n.catchUp.setPeers(fresh.Others())
-	n.handOver.setView(fresh)
+	n.replication.Adopt(n.background, fresh)
 }
 
 func (n *Node) serve(listener net.Listener) {
@@ -331,7 +327,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	close(n.closing)
 	n.listeners.Close()
 	defer time.AfterFunc(relayGrace, n.endRelays).Stop()
-	n.client.CloseIdleConnections()
+	n.caller.Client.CloseIdleConnections()
 	if err := n.server.Shutdown(ctx); err != nil {
 		n.log.Info("cutting off requests", "reason", err)
 		n.server.Close() // reports again what Shutdown reported
@@ -343,9 +339,9 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.closed = true
 	n.serving.Unlock()
 	n.tasks.Wait()
-	n.replicator.wait()
-	n.links.close()
-	n.client.CloseIdleConnections()
+	n.replication.Wait()
+	n.links.Close()
+	n.caller.Client.CloseIdleConnections()
 	return errors.Join(n.serveErr, n.store.Close())
 }
 
@@ -371,7 +367,7 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 // more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
 	// What gives the others work comes first: when it is over they know of it.
-	if n.members.Acting() || n.storing.Load() > 0 || n.catchUp.pending() > 0 || n.handOver.pending() {
+	if n.members.Acting() || n.storing.Load() > 0 || n.replication.Pending() {
 		return false, nil
 	}
 	waiting, err := n.store.PendingCount()

@@ -6,10 +6,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
+	"sessiontool/lib/node/link"
+	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -100,14 +101,16 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 		return
 	}
 	hops := passedHops(r) + 1
-	if len(layer.Body) <= maxLinkBody && n.relayOverLink(w, r, next, version, hops, layer.Body) {
+	if n.relayOverLink(w, r, next, version, hops, layer.Body) {
 		return
 	}
 	n.forward(w, r, next, version.Path(), nil, layer.Body, onionTimeout)
 }
 
 // relayOverLink is forward over a link. It returns false if the request has to go by HTTP.
-func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *ring.Peer, version onion.Version, hops int, body []byte) bool {
+func (n *Node) relayOverLink(
+	w http.ResponseWriter, r *http.Request, next *ring.Peer, version onion.Version, hops int, body []byte,
+) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), n.behaviour.HopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
@@ -116,16 +119,16 @@ func (n *Node) relayOverLink(w http.ResponseWriter, r *http.Request, next *ring.
 		return true
 	}
 	defer n.relays.release()
-	result, err := n.links.call(ctx, next, slices.Index(linkPaths, version.Path()), hops, body)
+	status, result, err := n.links.Call(ctx, next, version.Path(), hops, body)
 	switch {
-	case errors.Is(err, errNoLink):
+	case errors.Is(err, link.ErrNoLink):
 		return false
-	case err != nil || result.code == 0:
+	case err != nil || status == 0:
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
 		n.behaviour.giveUp(ctx)
 		n.write(w, onionTimeout)
 	default:
-		n.write(w, bareAnswer(relayedStatus(int(result.code)), string(result.body)))
+		n.write(w, bareAnswer(relayedStatus(status), string(result)))
 	}
 	return true
 }
@@ -140,7 +143,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, 
 		return
 	}
 	defer n.relays.release()
-	request, err := newPeerRequest(ctx, next, path, body)
+	request, err := peerhttp.NewRequest(ctx, next, path, body)
 	if err != nil {
 		n.log.Error("relaying a request", "to", next.Name(), "error", err)
 		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
@@ -148,7 +151,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, 
 	}
 	maps.Copy(request.Header, header)
 	request.Header.Set(hopHeader, strconv.Itoa(passedHops(r)+1))
-	response, err := n.client.Do(request)
+	response, err := n.caller.Client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
 		n.behaviour.giveUp(ctx)

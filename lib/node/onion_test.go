@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
@@ -142,12 +143,12 @@ type roundTrip func(r *http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // silentLinks are links to nodes that do not answer.
-func silentLinks(t *testing.T) *links {
-	l := newLinks(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
+func silentLinks(t *testing.T) *link.Links {
+	l := link.New(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}, hopTimeout)
-	t.Cleanup(l.close)
+	t.Cleanup(l.Close)
 	return l
 }
 
@@ -156,12 +157,12 @@ func TestOnionHopSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := bareNode(t)
 		n.links = silentLinks(t)
-		n.client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		n.caller.Client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}
 		small := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name()}
-		large := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name(), Body: make([]byte, maxLinkBody+1)}
+		large := &onion.Layer{Step: onion.Relay, Destination: n.keys.Name(), Body: make([]byte, link.MaxBody+1)}
 		for _, test := range []struct {
 			name   string
 			layer  *onion.Layer

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
@@ -31,18 +33,18 @@ func FuzzPeerRequests(f *testing.F) {
 	key := newUser(f, 5).pubKey()
 	m := store.NewMessage20(solved(f, key, "eA==", time.Now(), time.Hour, 1))
 	mustInsert(f, n.store, m)
-	name := appendNames(nil, []store.Name{store.NameOf(m)})
-	paths := []string{PushPath, DigestPath, NamesPath, FetchPath, OfferPath}
+	name := store.NameOf(m)
+	paths := []string{replication.PushPath, replication.DigestPath, replication.NamesPath, replication.FetchPath, replication.OfferPath}
 	for i := range paths {
 		f.Add(byte(i), []byte{})
-		f.Add(byte(i), name)
+		f.Add(byte(i), name[:])
 		f.Add(byte(i), encode(m, sampleMessage))
 		f.Add(byte(i), append(bytesOf(0xff, store.DigestSlots/8), make([]byte, store.NameSize)...))
 	}
 	f.Fuzz(func(t *testing.T, which byte, body []byte) {
 		path := paths[int(which)%len(paths)]
 		r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
-		sign(r.Header, other, n.keys.Name(), path, time.Now(), body)
+		peerhttp.Sign(r.Header, other, n.keys.Name(), path, time.Now(), body)
 		recorder := httptest.NewRecorder()
 		n.ServeHTTP(recorder, r)
 		switch recorder.Code {
@@ -50,7 +52,7 @@ func FuzzPeerRequests(f *testing.F) {
 		default:
 			t.Errorf("%s answers with status %d: %q", path, recorder.Code, recorder.Body)
 		}
-		if recorder.Body.Len() > maxFetchAnswer {
+		if recorder.Body.Len() > replication.MaxFetchAnswer {
 			t.Errorf("%s answers with %d bytes", path, recorder.Body.Len())
 		}
 	})
@@ -60,48 +62,20 @@ func FuzzPeerRequests(f *testing.F) {
 func FuzzPeerHeaders(f *testing.F) {
 	n, other := pair(f)
 	header := make(http.Header)
-	sign(header, ring.KeysFromSeed([32]byte{9}), n.keys.Name(), DigestPath, time.Now(), nil)
-	f.Add(other.Name(), header.Get(timestampHeader), header.Get(digestHeader), header.Get(signatureHeader))
+	peerhttp.Sign(header, ring.KeysFromSeed([32]byte{9}), n.keys.Name(), replication.DigestPath, time.Now(), nil)
+	f.Add(other.Name(), header.Get(peerhttp.TimestampHeader), header.Get(peerhttp.DigestHeader), header.Get(peerhttp.SignatureHeader))
 	f.Add("", "", "", "")
 	f.Add(other.Name(), "99999999999999999999", "zz", "====")
 	f.Fuzz(func(t *testing.T, sender, timestamp, digest, signature string) {
-		r := httptest.NewRequest(http.MethodPost, DigestPath, nil)
-		r.Header[http.CanonicalHeaderKey(senderHeader)] = []string{sender}
-		r.Header[http.CanonicalHeaderKey(timestampHeader)] = []string{timestamp}
-		r.Header[http.CanonicalHeaderKey(digestHeader)] = []string{digest}
-		r.Header[http.CanonicalHeaderKey(signatureHeader)] = []string{signature}
+		r := httptest.NewRequest(http.MethodPost, replication.DigestPath, nil)
+		r.Header[http.CanonicalHeaderKey(peerhttp.SenderHeader)] = []string{sender}
+		r.Header[http.CanonicalHeaderKey(peerhttp.TimestampHeader)] = []string{timestamp}
+		r.Header[http.CanonicalHeaderKey(peerhttp.DigestHeader)] = []string{digest}
+		r.Header[http.CanonicalHeaderKey(peerhttp.SignatureHeader)] = []string{signature}
 		recorder := httptest.NewRecorder()
 		n.ServeHTTP(recorder, r)
 		if recorder.Code != 401 && recorder.Code != 406 {
 			t.Errorf("status %d for %q %q %q %q", recorder.Code, sender, timestamp, digest, signature)
-		}
-	})
-}
-
-// FuzzPeerAnswers reads what a member may answer: as names, digests, fetched messages and the result of a push.
-func FuzzPeerAnswers(f *testing.F) {
-	f.Add(appendNames(nil, []store.Name{store.NameOf(sampleMessage)}))
-	f.Add(appendListed(nil, []listed{{store.NameOf(sampleMessage), store.Version{Number: 1, Deleted: true}}}))
-	f.Add(append([]byte{0, 0, 0, 1}, encode(sampleMessage)...))
-	f.Add(make([]byte, store.DigestSlots*store.DigestSize))
-	f.Add([]byte(`{"stored":1,"refused":0}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if names, err := parseNames(body); err == nil && !bytes.Equal(appendNames(nil, names), body) {
-			t.Errorf("%x is read as names, but written otherwise", body)
-		}
-		if sums, err := parseDigests(body); err == nil {
-			if _, count := sums.Differing(sums); count != 0 {
-				t.Error("digests differ from themselves")
-			}
-		}
-		if list, err := parseListed(body); err == nil && !bytes.Equal(appendListed(nil, list), body) {
-			t.Errorf("%x is read as a list, but written otherwise", body)
-		}
-		if records, taken, err := parseFetched(body, 10); err == nil && (taken < 1 || taken > 10 || len(records) > taken) {
-			t.Errorf("%d messages of %d asked for", len(records), taken)
-		}
-		if counts, err := parsePushAnswer(body); err != nil && counts.Stored != 0 {
-			t.Errorf("an answer that cannot be read counts %d", counts.Stored)
 		}
 	})
 }

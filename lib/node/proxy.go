@@ -42,7 +42,7 @@ func (n *Node) serveProxied(w http.ResponseWriter, r *http.Request, body []byte)
 	if err == nil {
 		result = n.storageRPC(r.Context(), request.Payload)
 		if request.Pause {
-			n.pause(r, longPollDelay)
+			n.pause(r.Context(), longPollDelay)
 		}
 	}
 	sealed, err := request.SealResponse(n.random, result.status, string(result.body))

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
@@ -36,8 +38,8 @@ var sampleMessage = store.NewMessage20(rpc.StoreParams{
 func (n *testNetwork) pushed(from ring.Keys, at time.Time, body []byte) reply {
 	n.t.Helper()
 	header := make(http.Header)
-	sign(header, from, n.nodes[0].Keys().Name(), PushPath, at, body)
-	return n.do(0, http.MethodPost, PushPath, header, body)
+	peerhttp.Sign(header, from, n.nodes[0].Keys().Name(), replication.PushPath, at, body)
+	return n.do(0, http.MethodPost, replication.PushPath, header, body)
 }
 
 // Pushed messages are held to what a client's are.
@@ -115,12 +117,12 @@ func TestPushAuthentication(t *testing.T) {
 	body := encode(m)
 	signed := func(change func(h http.Header)) http.Header {
 		header := make(http.Header)
-		sign(header, friend, receiver, PushPath, now, body)
+		peerhttp.Sign(header, friend, receiver, replication.PushPath, now, body)
 		change(header)
 		return header
 	}
 	at := func(at time.Time) http.Header {
-		return signed(func(h http.Header) { sign(h, friend, receiver, PushPath, at, body) })
+		return signed(func(h http.Header) { peerhttp.Sign(h, friend, receiver, replication.PushPath, at, body) })
 	}
 	const unknown, unverified, clock = "Unknown service node\n", "Could not verify batch signature\n", "Timestamp error: check your clock\n"
 	for _, test := range []struct {
@@ -131,24 +133,24 @@ func TestPushAuthentication(t *testing.T) {
 		text   string
 	}{
 		{"no headers", http.Header{}, body, 401, unknown},
-		{"stranger", signed(func(h http.Header) { sign(h, stranger, receiver, PushPath, now, body) }), body, 401, unknown},
+		{"stranger", signed(func(h http.Header) { peerhttp.Sign(h, stranger, receiver, replication.PushPath, now, body) }), body, 401, unknown},
 		{"in a friend's name", signed(func(h http.Header) {
-			sign(h, stranger, receiver, PushPath, now, body)
-			h.Set(senderHeader, friend.Name())
+			peerhttp.Sign(h, stranger, receiver, replication.PushPath, now, body)
+			h.Set(peerhttp.SenderHeader, friend.Name())
 		}), body, 401, unverified},
-		{"for somebody else", signed(func(h http.Header) { sign(h, friend, friend.Name(), PushPath, now, body) }), body, 401, unverified},
+		{"for somebody else", signed(func(h http.Header) { peerhttp.Sign(h, friend, friend.Name(), replication.PushPath, now, body) }), body, 401, unverified},
 		{"another body", at(now), append(encode(m), body...), 401, unverified},
 		{"another time", signed(func(h http.Header) {
-			h.Set(timestampHeader, strconv.FormatInt(now.UnixMilli()+1, 10))
+			h.Set(peerhttp.TimestampHeader, strconv.FormatInt(now.UnixMilli()+1, 10))
 		}), body, 401, unverified},
-		{"no signature", signed(func(h http.Header) { h.Del(signatureHeader) }), body, 401, unverified},
-		{"no time", signed(func(h http.Header) { h.Del(timestampHeader) }), body, 406, clock},
+		{"no signature", signed(func(h http.Header) { h.Del(peerhttp.SignatureHeader) }), body, 401, unverified},
+		{"no time", signed(func(h http.Header) { h.Del(peerhttp.TimestampHeader) }), body, 406, clock},
 		{"stale", at(now.Add(-61 * time.Second)), body, 406, clock},
 		{"from the future", at(now.Add(61 * time.Second)), body, 406, clock},
 		{"good", at(now), body, 200, `{"stored":1,"refused":0}`},
 		{"replayed, which is harmless", at(now), body, 200, `{"stored":1,"refused":0}`},
 	} {
-		if got := network.do(0, http.MethodPost, PushPath, test.header, test.body); got.status != test.status || got.body != test.text {
+		if got := network.do(0, http.MethodPost, replication.PushPath, test.header, test.body); got.status != test.status || got.body != test.text {
 			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.text)
 		}
 	}
@@ -163,39 +165,23 @@ func TestPushAuthentication(t *testing.T) {
 // An outbox that is told that its batch is nonsense, or that there is no such service, gives up; else it goes on.
 func TestPushGivesUpOnlyWhereItIsHopeless(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
-	r := network.nodes[0].replicator
+	own := network.nodes[0].caller
 	target := network.nodes[0].members.View().Others()[0]
-	if err := r.send(t.Context(), target, []byte("nonsense")); !errors.Is(err, errPeerRefused) {
+	push := func(c *peerhttp.Caller, body []byte) error {
+		_, err := c.Call(t.Context(), target, replication.PushPath, body, 1<<10)
+		return err
+	}
+	if err := push(own, []byte("nonsense")); !errors.Is(err, peerhttp.ErrRefused) {
 		t.Errorf("a malformed batch: %v, want errPeerRefused", err)
 	}
-	stranger := newReplicator(r.log, &caller{r.caller.client, ring.KeysFromSeed([32]byte{9}), time.Now}, r.store, nil)
-	if err := stranger.send(t.Context(), target, encode(sampleMessage)); err == nil || errors.Is(err, errPeerRefused) {
+	stranger := &peerhttp.Caller{Client: own.Client, Keys: ring.KeysFromSeed([32]byte{9}), Now: time.Now}
+	if err := push(stranger, encode(sampleMessage)); err == nil || errors.Is(err, peerhttp.ErrRefused) {
 		t.Errorf("a sender that is not known yet: %v, want an error worth a retry", err)
 	}
 	network.stop(1)
-	if err := r.send(t.Context(), target, encode(sampleMessage)); err == nil || errors.Is(err, errPeerRefused) {
+	if err := push(own, encode(sampleMessage)); err == nil || errors.Is(err, peerhttp.ErrRefused) {
 		t.Errorf("a node that is stopped: %v, want an error worth a retry", err)
 	}
-}
-
-// No body makes a push fail otherwise than with a refusal, and whatever is accepted is a message as it should be.
-func FuzzPushedMessages(f *testing.F) {
-	f.Add(encode(sampleMessage))
-	now := time.Now()
-	f.Add(encode(store.NewMessage20(solved(f, "05"+strings.Repeat("ab", 32), "eA==", now, time.Hour, 1))))
-	n := bareNode(f)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		records, err := store.DecodeRecords(body)
-		if err != nil {
-			return
-		}
-		for _, r := range records {
-			m := r.Message
-			if n.accepts(r, n.members.View(), false, now) && store.NewMessage20(m.Params20()) != m && !m.Canonical() {
-				t.Errorf("accepted %v, which is not what its texts say", m)
-			}
-		}
-	})
 }
 
 func TestRegistrationIsSigned(t *testing.T) {

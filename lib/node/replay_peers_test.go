@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
@@ -142,21 +144,21 @@ func (r *replay) push(i int) {
 		text = body
 	}
 	header := make(http.Header)
-	sign(header, sender, r.nodes[at].Keys().Name(), PushPath, now, text)
+	peerhttp.Sign(header, sender, r.nodes[at].Keys().Name(), replication.PushPath, now, text)
 	switch {
 	case row.Response.Text == "Unknown service node\n":
 		stranger, err := ring.LoadKeys(r.t.TempDir(), rand.Reader)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		sign(header, stranger, r.nodes[at].Keys().Name(), PushPath, now, text)
+		peerhttp.Sign(header, stranger, r.nodes[at].Keys().Name(), replication.PushPath, now, text)
 	case *row.Status == rpc.StatusUnauthorized:
-		sign(header, sender, r.nodes[at].Keys().Name(), PushPath, now, append(text, 'x'))
+		peerhttp.Sign(header, sender, r.nodes[at].Keys().Name(), replication.PushPath, now, append(text, 'x'))
 	case strings.HasPrefix(row.Response.Text, "Missing field"):
 		header = nil
 	}
 	r.learnDifficulty(i)
-	got := r.do(at, http.MethodPost, PushPath, header, text)
+	got := r.do(at, http.MethodPost, replication.PushPath, header, text)
 	switch {
 	case header == nil:
 		r.wantReply(row, got, rpc.StatusUnauthorized)
@@ -180,7 +182,7 @@ func (r *replay) wantReply(row row, got reply, status int) {
 // wantTaken checks what became of pushed messages.
 func (r *replay) wantTaken(i, at int, got reply, messages []store.Message) {
 	r.t.Helper()
-	row, counts, node := r.rows[i], decode[pushAnswer](r.t, got, 200), r.nodes[at]
+	row, counts, node := r.rows[i], decode[pushCounts](r.t, got, 200), r.nodes[at]
 	rule := r.rule(i)
 	want := 0
 	for _, m := range messages {
@@ -290,3 +292,6 @@ func parseBatch(b []byte) (messages []store.Message, ok bool) {
 	}
 	return messages, len(messages) > 0
 }
+
+// pushCounts is the answer to a push.
+type pushCounts struct{ Stored, Refused int }

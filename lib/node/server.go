@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/link"
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
@@ -46,7 +49,7 @@ func (b *Behaviour) newServer(handler http.Handler, serveLink linkService, confi
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){linkProtocol: serveLink},
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){link.Protocol: serveLink},
 	}
 	server.Protocols.SetHTTP1(true)
 	server.SetKeepAlivesEnabled(!b.OneRequest)
@@ -147,16 +150,8 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V2, body) })
 	case onion.ProxyPath:
 		n.withBody(w, r, func(body []byte) { n.serveProxy(w, r, body) })
-	case PushPath:
-		n.fromPeer(w, r, n.servePush)
-	case DigestPath:
-		n.fromPeer(w, r, n.serveDigest)
-	case NamesPath:
-		n.fromPeer(w, r, n.serveNames)
-	case FetchPath:
-		n.fromPeer(w, r, n.serveFetch)
-	case OfferPath:
-		n.fromPeer(w, r, n.serveOffer)
+	case replication.PushPath, replication.DigestPath, replication.NamesPath, replication.FetchPath, replication.OfferPath:
+		n.fromPeer(w, r, n.serveReplication)
 	case ForwardPath:
 		n.fromPeer(w, r, n.serveForwarded)
 	default:
@@ -177,20 +172,20 @@ func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
 	n.withBody(w, r, func(body []byte) {
 		result := n.storageRPC(r.Context(), body)
 		if r.Header.Get(longPollHeader) != "" {
-			n.pause(r, longPollDelay)
+			n.pause(r.Context(), longPollDelay)
 		}
 		n.write(w, result)
 	})
 }
 
 // pause waits, but not for a client that has gone or while the node is closing.
-func (n *Node) pause(r *http.Request, delay time.Duration) {
+func (n *Node) pause(ctx context.Context, delay time.Duration) {
 	if delay == 0 {
 		return
 	}
 	select {
 	case <-time.After(delay):
-	case <-r.Context().Done():
+	case <-ctx.Done():
 	case <-n.closing:
 	}
 }

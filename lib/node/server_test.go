@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/swarm"
 )
@@ -45,7 +46,7 @@ func TestOtherRequests(t *testing.T) {
 // A node in no swarm refuses every POST, and answers GET.
 func TestNotReady(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{swarm.NoSwarm}, nil)
-	for _, path := range []string{rpc.StoragePath, "/onion_req", "/onion_req/v2", PushPath, "/nothing"} {
+	for _, path := range []string{rpc.StoragePath, "/onion_req", "/onion_req/v2", replication.PushPath, "/nothing"} {
 		got := network.do(0, http.MethodPost, path, nil, []byte("{}"))
 		if got.status != 503 || got.body != "Service node is not ready: not in any swarm; \n" || got.contentType != nil {
 			t.Errorf("POST %s: %v", path, got)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/rpc"
@@ -107,10 +108,13 @@ func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 // failure is the answer to a request that ended in err: a refusal's text, or that something is wrong with this node.
 func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	var refused refusal
+	var peerRefused replication.Refusal
 	var reason unreadable
 	switch {
 	case errors.As(err, &refused):
 		return textAnswer(refused.status, refused.text)
+	case errors.As(err, &peerRefused):
+		return textAnswer(peerRefused.Status, peerRefused.Text)
 	case errors.As(err, &reason):
 		return textAnswer(rpc.StatusBadRequest, n.words.unreadable[reason])
 	case errors.Is(err, store.ErrBusy):
@@ -193,8 +197,8 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := n.store.Insert(true, m); err != nil {
 		return answer{}, err
 	}
-	n.replicator.signal()
-	n.handOverIfMoved(view, m)
+	n.replication.Notify()
+	n.replication.HandOverIfMoved(view, m)
 	return difficultyAnswer(rpc.StatusOK, difficulty), nil
 }
 

@@ -143,6 +143,7 @@ var Glossary = map[string]Field{
 	"path":               {"Ed25519 keys of the hops, guard first", formKey},
 	"payload_bytes":      {"size in bytes of what is hashed beside the nonce", ""},
 	"pins":               {"SHA-256 digests, in hex, of the certificates that seeds must show, by URL", ""},
+	"pending":            {"whether the answer was late, so that it is not known; the member may have the message", ""},
 	"pid":                {"number of the process", ""},
 	"platform":           {"operating system and processor", ""},
 	"polled_at":          {"when the swarm was asked for stored messages last with success", formTime},

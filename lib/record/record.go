@@ -125,11 +125,13 @@ type Contact struct {
 }
 
 // NodeResult is what one node answered to a store. On today's network it may be what another one said of it, and OK means
-// that it has signed to have the message; Already says that it had it before.
+// that it has signed to have the message; Already says that it had it before. Pending says
+// that its answer was late and was not waited for: it may have the message.
 type NodeResult struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
 	OK            bool   `json:"ok"`
 	Already       bool   `json:"already,omitempty"`
+	Pending       bool   `json:"pending,omitempty"`
 	Status        int    `json:"status"`
 	Error         string `json:"error"`
 	Millis        int64  `json:"ms"`
@@ -168,14 +170,14 @@ type Message struct {
 	ID          string `json:"id"`
 	Account     string `json:"account"`
 	From        string `json:"from"`
-	To          string `json:"to"`
-	Direction   string `json:"direction"`
 	DisplayName string `json:"display_name"`
 	Text        string `json:"text"`
 	TimestampMS int64  `json:"timestamp_ms"`
 	ReceivedAt  string `json:"received_at"`
 	Route       string `json:"route"`
 	MessageHash string `json:"message_hash"`
+	To          string `json:"to"`
+	Direction   string `json:"direction"`
 	Attachments int    `json:"attachments,omitempty"`
 	Notice      string `json:"notice,omitempty"`
 

@@ -100,3 +100,26 @@ func quantile(times []time.Duration, share float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(times))
 	return sorted[min(int(float64(len(sorted))*share), len(sorted)-1)]
 }
+
+// BenchmarkPoll measures a poll of 2 000 texts that wait at three members, with the keystore on the disk.
+func BenchmarkPoll(b *testing.B) {
+	const waiting = 2000
+	net := startFakenet(b, 4)
+	alice, bob := newPerson(b, "alice", net.SeedURL()), newPerson(b, "bob", net.SeedURL())
+	alice.befriends(bob)
+	for b.Loop() {
+		b.StopTimer()
+		var data []string
+		for i := range waiting {
+			data = append(data, alice.seals(bob, fmt.Sprint(i)))
+		}
+		for _, box := range boxes(net.Nodes...) {
+			box.put(data...)
+		}
+		b.StartTimer()
+		if got := bob.polls(); len(got) != waiting {
+			b.Fatalf("%d texts came", len(got))
+		}
+	}
+	b.ReportMetric(float64(waiting*b.N)/b.Elapsed().Seconds(), "texts/s")
+}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -23,29 +24,42 @@ const (
 	settleTime = time.Second
 )
 
+// Checker looks whether the members of swarms agree.
+type Checker struct {
+	network *network.Client
+	owner   *account.Account
+}
+
+// NewChecker makes a checker. Members are asked what they hold only for the owner's own swarm; owner may be nil.
+func NewChecker(owner *account.Account, n *network.Client) *Checker { return &Checker{n, owner} }
+
 // Check asks every registered member of id's swarm whether it is there and which software it runs and, if id is the
-// account's own, what it holds: all of it, through onion paths. It tells which messages some members lack. Of a member
+// owner's, what it holds: all of it, through onion paths. It tells which messages some members lack. Of a member
 // that holds more than maxRead messages only so many are compared, which its Error says. The error is the network's or
 // the context's; that members fail is part of the result.
-func (r *Router) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck, error) {
+func (c *Checker) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck, error) {
+	known, owner := c.network, c.owner
 	out := record.SwarmCheck{Type: record.TypeSwarmCheck, SessionID: id.String(), Members: []record.MemberCheck{}}
-	swarmID, nodes, err := r.network.RegisteredSwarm(ctx, id)
+	swarmID, nodes, err := known.RegisteredSwarm(ctx, id)
 	if err != nil {
 		return out, err
 	}
 	out.SwarmID = swarmID.String()
-	generation, err := r.network.Generation(ctx)
+	generation, err := known.Generation(ctx)
 	if err != nil {
 		return out, err
 	}
-	check := &swarmCheck{router: r, generation: generation, own: r.account != nil && r.account.ID() == id, members: make([]memberCheck, len(nodes))}
+	check := &swarmCheck{
+		reader: reader{network: known, owner: owner, generation: generation}, own: owner != nil && owner.ID() == id,
+		members: make([]memberCheck, len(nodes)),
+	}
 	for i, node := range nodes {
 		check.members[i].node = node
 	}
 	if err := check.run(ctx); err != nil {
 		return out, err
 	}
-	missing := check.missing(r.network.Now().UnixMilli())
+	missing := check.missing(known.Now().UnixMilli())
 	out.Agree = true
 	for i, member := range check.members {
 		one := member.record()
@@ -58,10 +72,9 @@ func (r *Router) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck,
 
 // swarmCheck is one Check at work.
 type swarmCheck struct {
-	router     *Router
-	generation rpc.Generation
-	own        bool
-	members    []memberCheck
+	reader
+	own     bool
+	members []memberCheck
 }
 
 // memberCheck is what one member has answered.
@@ -77,14 +90,14 @@ type memberCheck struct {
 func (c *swarmCheck) run(ctx context.Context) error {
 	c.each(func(member *memberCheck) {
 		started := time.Now()
-		member.version, member.err = c.router.network.Version(ctx, member.node)
+		member.version, member.err = c.network.Version(ctx, member.node)
 		member.took = time.Since(started)
 	})
 	if ctx.Err() != nil || !c.own {
 		return ctx.Err()
 	}
 	c.read(ctx)
-	if ctx.Err() != nil || !slices.ContainsFunc(c.missing(c.router.network.Now().UnixMilli()), func(m []string) bool { return len(m) > 0 }) {
+	if ctx.Err() != nil || !slices.ContainsFunc(c.missing(c.network.Now().UnixMilli()), func(m []string) bool { return len(m) > 0 }) {
 		return ctx.Err()
 	}
 	select {
@@ -112,52 +125,76 @@ func (c *swarmCheck) each(ask func(member *memberCheck)) {
 
 // read asks every member that is there for all it holds.
 func (c *swarmCheck) read(ctx context.Context) {
-	round := &retrieveRound{router: c.router, generation: c.generation, group: c.router.network.Group()}
-	round.syncClock = sync.OnceValue(func() error { return c.router.learnClock(ctx) })
+	paths := c.network.Group()
 	c.each(func(member *memberCheck) {
 		if member.version != "" {
-			member.held, member.err = round.holdings(ctx, member.node)
+			member.held, member.err = c.holdings(ctx, paths, member.node)
 		}
 	})
 }
 
-// holdings reads a member's whole list. What was read before a failure counts for nothing.
-func (round *retrieveRound) holdings(ctx context.Context, node network.Node) (map[string]int64, error) {
-	held := make(map[string]int64)
-	for last := ""; len(held) < maxRead; {
-		stored, err := round.askMember(ctx, node, last)
-		if err != nil {
-			return nil, err
-		}
-		before := len(held)
-		for _, message := range stored {
-			held[message.Hash] = message.Expiration
-			last = message.Hash
-		}
-		if len(held) == before {
-			return held, nil // at the end, or going round in circles
-		}
+// holdings reads a member's whole list. What was read before a failure counts for nothing. The member is not believed if
+// it says that others are the swarm.
+func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node network.Node) (map[string]int64, error) {
+	judge := &holdingsJudge{reader: c.reader, held: make(map[string]int64)}
+	err := c.network.AskSwarm(ctx, network.Question{
+		Owner: c.owner.ID(), Call: network.Call{Method: rpc.MethodRetrieve}, Judge: judge, Only: []network.Node{node}, Backend: paths,
+	})
+	switch {
+	case judge.failure != nil:
+		return nil, judge.failure
+	case err != nil:
+		return nil, err
+	case judge.more:
+		return judge.held, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
 	}
-	return held, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
+	return judge.held, nil
 }
 
 var errMemberClock = errors.New("its clock is not that of the network")
 
-// askMember is ask, but does not believe the member if it says that others are the swarm.
-func (round *retrieveRound) askMember(ctx context.Context, node network.Node, last string) ([]rpc.Stored, error) {
-	answer, err := round.sendInTime(ctx, node, last)
+// holdingsJudge reads one member's list: the hashes, and when the messages expire (milliseconds).
+type holdingsJudge struct {
+	reader
+	held    map[string]int64
+	last    string
+	more    bool // than maxRead
+	failure error
+}
+
+// Request implements network.Judge.
+func (j *holdingsJudge) Request(network.Node) ([]byte, error) { return j.request(j.last) }
+
+// Judge implements network.Judge.
+func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
+	j.failure = reply.Err
 	switch {
-	case err != nil:
-		return nil, err
-	case answer.Status == rpc.StatusOK:
-		stored, _, err := round.parse(answer.Body)
-		return stored, err
-	case answer.Status == rpc.StatusWrongSwarm:
-		return nil, fmt.Errorf("says that it is %w", errNotMember)
-	case answer.Status == rpc.StatusBadTimestamp, answer.Status == rpc.StatusTooEarly:
-		return nil, errMemberClock // by now ours is right
+	case errors.Is(reply.Err, network.ErrNotMember):
+		j.failure = fmt.Errorf("says that it is %w", network.ErrNotMember)
+	case errors.Is(reply.Err, network.ErrClock):
+		j.failure = errMemberClock // if it still says so, since by then ours is right
 	}
-	return nil, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
+	if reply.Err != nil {
+		return network.Next
+	}
+	stored, _, err := j.parse(reply.Answer)
+	if err != nil {
+		j.failure = err
+		return network.Next
+	}
+	before := len(j.held)
+	for _, message := range stored {
+		j.held[message.Hash] = message.Expiration
+		j.last = message.Hash
+	}
+	switch {
+	case len(j.held) == before: // at the end, or going round in circles
+		return network.Done
+	case len(j.held) >= maxRead:
+		j.more = true
+		return network.Done
+	}
+	return network.Again
 }
 
 // missing returns for each member the hashes of messages that others hold and it does not. Messages that have expired at

@@ -138,7 +138,7 @@ func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string
 	asking, cancel := context.WithTimeout(ctx, r.options.AckTimeout+answerTime)
 	defer cancel()
 	started := time.Now()
-	answer, err := r.network.Request(asking, node, body)
+	answer, err := r.network.Do(asking, node, network.Call{Method: rpc.MethodDeliver, Body: body, Slow: true})
 	result.took = time.Since(started)
 	result.Millis, result.Status = result.took.Milliseconds(), answer.Status
 	switch {

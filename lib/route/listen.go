@@ -163,6 +163,7 @@ func (s *listening) poll(ctx context.Context) error {
 	left, err := s.router.account.ClaimUndelivered(ctx)
 	for {
 		if err == nil {
+			account.InOrder(left)
 			err = s.push(ctx, left)
 		}
 		if err == nil {
@@ -213,6 +214,7 @@ func (s *listening) takeStored(ctx context.Context, node network.Node, page []rp
 	if err != nil {
 		return err
 	}
+	account.InOrder(fresh)
 	return s.push(ctx, fresh)
 }
 

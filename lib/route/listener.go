@@ -44,18 +44,51 @@ func (r *Router) newListener(node network.Node) *listener {
 }
 
 // register makes the account known to the node. A node that finds our time wrong gets another request after a look at the
-// clock.
+// clock. The error wraps errNodeFailed, unless it is that no request gets through or the context's.
 func (l *listener) register(ctx context.Context) error {
-	_, err := l.ask(ctx, 0, false)
-	if !errors.Is(err, ErrClock) {
+	judge := &registerJudge{listener: l, ctx: ctx}
+	err := l.router.network.AskSwarm(ctx, network.Question{
+		Owner: l.router.account.ID(), Call: network.Call{Method: rpc.MethodListen, Slow: true}, Judge: judge,
+		Only: []network.Node{l.node}, Backend: l.group,
+	})
+	switch {
+	case err == nil || ctx.Err() != nil:
 		return err
+	case judge.failure != nil:
+		return judge.failure
+	case errors.Is(err, ErrClock), errors.Is(err, network.ErrUnanswered):
+		return fmt.Errorf("%w: %w", errNodeFailed, err)
 	}
-	if err := l.router.learnClock(ctx); err != nil {
-		return err
-	}
-	l.asked = 0
-	_, err = l.ask(ctx, 0, false)
 	return err
+}
+
+// registerJudge judges the answer to the first request of a listener.
+type registerJudge struct {
+	*listener
+	ctx     context.Context
+	failure error
+}
+
+// Request implements network.Judge.
+func (j *registerJudge) Request(network.Node) ([]byte, error) { return j.request(0, false) }
+
+// Restamp implements network.Restamper.
+func (j *registerJudge) Restamp(context.Context) error {
+	j.asked, j.failure = 0, nil
+	return nil
+}
+
+// Judge implements network.Judge.
+func (j *registerJudge) Judge(reply network.Reply) network.Verdict {
+	switch {
+	case errors.Is(reply.Err, network.ErrNotMember):
+		j.failure = j.refusal(j.ctx, reply.Answer)
+	case reply.Err == nil && reply.Status == rpc.StatusOK:
+		return network.Done
+	case reply.Err == nil:
+		j.failure = j.refusal(j.ctx, reply.Answer)
+	}
+	return network.Next
 }
 
 // next waits for messages. Without an error and without any the wait was in vain.
@@ -92,22 +125,27 @@ func (l *listener) stop(ctx context.Context) error {
 	return err
 }
 
-// ask makes one request and hands the node the acknowledgements that are due. The error wraps errNodeFailed, unless it is
-// that no request gets through or the context's. After a 421 the right swarm is known.
-func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rpc.Delivery, error) {
+// request makes a request, with the acknowledgements that are due.
+func (l *listener) request(wait time.Duration, stop bool) ([]byte, error) {
 	r := l.router
 	l.asked = max(l.asked+1, r.network.Now().UnixMilli())
 	timestamp := strconv.FormatInt(l.asked, 10)
 	auth := authorize(r.account, rpc.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
-	body, err := rpc.NewRequest(rpc.MethodListen, rpc.ListenParams{
+	return rpc.NewRequest(rpc.MethodListen, rpc.ListenParams{
 		PubKey: r.account.ID().String(), PubkeyEd25519: auth.PubkeyEd25519, Timestamp: timestamp,
 		Signature: auth.Signature, Listener: l.id, WaitMillis: wait.Milliseconds(),
 		Acks: l.acks, Stop: stop,
 	})
+}
+
+// ask makes one request and hands the node the acknowledgements that are due. The error wraps errNodeFailed, unless it is
+// that no request gets through or the context's. After a 421 the right swarm is known.
+func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rpc.Delivery, error) {
+	body, err := l.request(wait, stop)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := l.group.Request(ctx, l.node, body)
+	answer, err := l.group.Do(ctx, l.node, network.Call{Method: rpc.MethodListen, Body: body, Wait: wait, Slow: true})
 	switch {
 	case errors.Is(err, network.ErrTarget):
 		return nil, fmt.Errorf("%w: %w", errNodeFailed, err)
@@ -127,11 +165,11 @@ func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rp
 // refusal is the error that an answer means.
 func (l *listener) refusal(ctx context.Context, answer network.Answer) error {
 	switch answer.Status {
-	case rpc.StatusBadTimestamp:
-		return fmt.Errorf("%w: %w", errNodeFailed, l.router.refusesClock())
+	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
+		return fmt.Errorf("%w: %w", errNodeFailed, ErrClock)
 	case rpc.StatusWrongSwarm:
 		_, err := l.router.network.AdoptSwarm(ctx, l.router.account.ID(), answer.Body)
-		return errors.Join(fmt.Errorf("%w: %w", errNodeFailed, errNotMember), err)
+		return errors.Join(fmt.Errorf("%w: %w", errNodeFailed, network.ErrNotMember), err)
 	case rpc.StatusBadRequest:
 		if strings.HasPrefix(answer.Body, rpc.TextNoMethod) {
 			return errNoMethod

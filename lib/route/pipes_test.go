@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ type pipes struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener
 	cut       bool
+	silent    map[string]bool // addresses behind which nothing answers
 	open      []*pipeConn
 	passing   sync.WaitGroup // ends of pipes that are at work
 }
@@ -40,6 +42,20 @@ func (p *pipes) setCut(cut bool) {
 	p.open = nil
 }
 
+// silence makes nothing answer behind an address any more, while connections to it can still be opened.
+func (p *pipes) silence(address string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent[address] = true
+	p.open = slices.DeleteFunc(p.open, func(conn *pipeConn) bool {
+		if conn.address.String() != address {
+			return false
+		}
+		conn.Close()
+		return true
+	})
+}
+
 func (p *pipes) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	p.mu.Lock()
 	listener := p.listeners[address]
@@ -50,7 +66,11 @@ func (p *pipes) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	one, other := net.Pipe()
 	ours, theirs := p.end(one, listener.address), p.end(other, listener.address)
 	p.open = append(p.open, ours, theirs)
+	silent := p.silent[address]
 	p.mu.Unlock()
+	if silent {
+		return ours, nil
+	}
 	var err error
 	select {
 	case listener.conns <- theirs:
@@ -164,7 +184,7 @@ const seedPort = 1000
 // startPipes starts n nodes, which the test's end closes.
 func startPipes(t *testing.T, n int) *pipeNet {
 	t.Helper()
-	p := &pipeNet{pipes: pipes{listeners: make(map[string]*pipeListener)}}
+	p := &pipeNet{pipes: pipes{listeners: make(map[string]*pipeListener), silent: make(map[string]bool)}}
 	states := make([]rpc.NodeState, n)
 	dirs := make([]string, n)
 	for i := range states {
@@ -195,6 +215,7 @@ func startPipes(t *testing.T, n int) *pipeNet {
 		for _, node := range p.nodes {
 			node.Close(context.Background())
 		}
+		p.setCut(true)   // also what is open to those that are silent
 		p.passing.Wait() // what is left on the way
 	})
 	return p

@@ -2,7 +2,9 @@ package route
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"slices"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -19,46 +21,91 @@ type PollOptions struct {
 	Count int // end after so many events; 0 means when there are no more
 }
 
-// errEnough ends a poll that has delivered as many events as it shall.
-var errEnough = errors.New("enough events are delivered")
+// deliveredAtOnce is how many events are read from the keystore at a time to be delivered.
+const deliveredAtOnce = 64
 
-// Poll delivers what was received earlier but never printed, then asks three random members of the account's swarm
-// for new messages, opens and delivers them, and sends what they call for. It succeeds if one member answered, or if
-// there were as many events as options ask for; the error wraps ErrNotRetrieved otherwise. What is received beyond
-// these waits for the next poll.
+// Poll asks three random members of the account's swarm for new messages and opens them. Then it delivers all that was
+// received and not yet delivered, now or earlier, in the order of account.InOrder: members list messages in the order in
+// which they got them, and each in another one. At last it sends what the messages call for. If as many events as options
+// ask for wait already, nobody is asked. What is received beyond these waits for the next poll.
+//
+// It succeeds if one member answered; the error wraps ErrNotRetrieved otherwise. What is there is delivered also if no
+// member answers, or not in time; only who stops a poll gets nothing more.
 func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver) error {
 	r.needNotLook()
-	delivered := 0
-	hand := func(events []account.Event) error {
-		for _, event := range events {
-			if err := r.hand(ctx, event, deliver); err != nil {
-				return err
-			}
-			if delivered++; delivered == options.Count {
-				return errEnough
-			}
-		}
-		return nil
-	}
-	left, err := r.account.ClaimUndelivered(ctx)
+	waiting, err := r.account.ClaimInOrder(ctx)
 	if err != nil {
 		return err
 	}
-	err = hand(left)
-	if err == nil {
-		err = r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
-			fresh, err := r.receive(ctx, node, page, r.account.Receive)
-			if err != nil {
-				return err
-			}
-			return hand(fresh)
-		})
+	var failure error
+	if options.Count == 0 || len(waiting) < options.Count {
+		failure = r.retrieveAll(ctx)
+		claiming := ctx
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			claiming = context.WithoutCancel(ctx) // what came in time is shown
+		}
+		if waiting, err = r.account.ClaimInOrder(claiming); err != nil {
+			return errors.Join(failure, err)
+		}
 	}
-	if err != nil && !errors.Is(err, errEnough) {
-		return err
+	if options.Count > 0 && len(waiting) > options.Count {
+		waiting = waiting[:options.Count]
+	}
+	for some := range slices.Chunk(waiting, deliveredAtOnce) {
+		if err := r.handAll(ctx, some, deliver); err != nil {
+			return err
+		}
+	}
+	if failure != nil && (options.Count == 0 || len(waiting) < options.Count) {
+		return failure
 	}
 	_, err = r.Flush(ctx)
 	return err
+}
+
+// retrieveAll receives what is new. A page that has nothing which another member has not given before, as two of three have,
+// costs no commit: how far such a member was read is remembered at the end.
+func (r *Router) retrieveAll(ctx context.Context) error {
+	received := make(map[[sha256.Size]byte]bool)
+	repeated := make(map[network.Key]func() error)
+	err := r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+		before := len(received)
+		for _, stored := range page {
+			received[sha256.Sum256([]byte(stored.Data))] = true
+		}
+		read := func() error {
+			_, err := r.receive(ctx, node, page[len(page)-1:], r.account.Receive)
+			return err
+		}
+		if len(received) == before {
+			repeated[node.Ed25519] = read
+			return nil
+		}
+		delete(repeated, node.Ed25519)
+		_, err := r.receive(ctx, node, page, r.account.Receive)
+		return err
+	})
+	for _, read := range repeated {
+		err = errors.Join(err, read())
+	}
+	return err
+}
+
+// handAll delivers events, which it completes.
+func (r *Router) handAll(ctx context.Context, events []account.Event, deliver Deliver) error {
+	events, err := r.account.Complete(context.WithoutCancel(ctx), events)
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		if err := r.hand(ctx, event, deliver); err != nil {
+			return err
+		}
+		if err := context.Cause(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
+	return nil
 }
 
 // receiveFunc is account.Account.Receive or account.Account.ReceiveAside.

@@ -66,16 +66,16 @@ func (q StoreRequest) body() ([]byte, error) {
 
 // Solve makes a request's proof of work at a difficulty. The error is ErrDifficulty, pow.ErrUnreachable or the
 // context's.
-func (r *Router) Solve(ctx context.Context, q *StoreRequest, difficulty int64) error {
-	if difficulty > r.options.MaxDifficulty {
-		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, r.options.MaxDifficulty)
+func (p *Prover) Solve(ctx context.Context, q *StoreRequest, difficulty int64) error {
+	if difficulty > p.options.MaxDifficulty {
+		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, p.options.MaxDifficulty)
 	}
 	message := q.Message()
 	length, ttl := message.PayloadLen(), uint64(q.TTLMillis)
-	options := pow.Options{Workers: r.options.Workers, Cores: r.options.Cores}
-	if r.options.Progress != nil {
+	options := pow.Options{Workers: p.options.Workers, Cores: p.options.Cores}
+	if p.options.Progress != nil {
 		expected := pow.Expected(length, ttl, uint64(difficulty))
-		options.Progress = func(hashes uint64) { r.options.Progress(hashes, expected) }
+		options.Progress = func(hashes uint64) { p.options.Progress(hashes, expected) }
 	}
 	nonce, err := pow.Solve(ctx, message.Inner(), pow.Target(length, ttl, uint64(difficulty)), options)
 	if err != nil {
@@ -86,18 +86,18 @@ func (r *Router) Solve(ctx context.Context, q *StoreRequest, difficulty int64) e
 }
 
 // prove stamps and solves a request that is not solved, and lets its owner save that before anything leaves.
-func (r *Router) prove(ctx context.Context, q *StoreRequest) error {
+func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 	if q.Nonce != "" {
 		return nil
 	}
 	if q.StampMS == 0 {
-		q.StampMS = r.network.Now().UnixMilli()
+		q.StampMS = s.network.Now().UnixMilli()
 	}
-	difficulty := r.network.Difficulty()
-	if difficulty > r.options.MaxDifficulty {
+	difficulty := s.network.Difficulty()
+	if difficulty > s.options.MaxDifficulty {
 		difficulty = 1 // what an earlier run was told may be out of date: let the network say it again
 	}
-	if err := r.Solve(ctx, q, difficulty); err != nil {
+	if err := s.Solve(ctx, q, difficulty); err != nil {
 		return err
 	}
 	if q.Solved == nil {

@@ -31,11 +31,11 @@ var (
 	ErrNotDelivered = errors.New("the recipient has not acknowledged the message")
 	ErrNotRetrieved = errors.New("no node of the swarm answered")
 	ErrRefused      = errors.New("the network refuses the message")
-	ErrClock        = errors.New("the network refuses this machine's clock")
+	ErrClock        = network.ErrClock
 	ErrDifficulty   = errors.New("the network asks for more proof of work than is allowed")
 )
 
-// Options adjusts a Router. The zero value is usable.
+// Options adjusts a Prover, Storer or Router. The zero value is usable.
 type Options struct {
 	// OnlyAsync leaves out the synchronous route. AckTimeout is how long that waits for an acknowledgement, at most
 	// rpc.MaxWait; 0 means rpc.DefaultWait.
@@ -53,11 +53,34 @@ type Options struct {
 // cannot keep a machine busy for hours.
 const DefaultMaxDifficulty = 1000
 
-// Router sends and receives for one account. The account may be nil for Store and Solve, the network for Solve.
-type Router struct {
-	account *account.Account
-	network *network.Client
+// Prover makes proofs of work.
+type Prover struct {
 	options Options
+}
+
+// NewProver makes a prover.
+func NewProver(options Options) *Prover { return &Prover{options.complete()} }
+
+// Storer stores messages in swarms, and proves them.
+type Storer struct {
+	*Prover
+	network *network.Client
+}
+
+// NewStorer makes a storer.
+func NewStorer(n *network.Client, options Options) *Storer { return &Storer{NewProver(options), n} }
+
+// Generation returns which storage RPC the network speaks, as network.Client's method does.
+func (s *Storer) Generation(ctx context.Context) (rpc.Generation, error) {
+	return s.network.Generation(ctx)
+}
+
+// Router sends and receives for one account. It is safe for concurrent use.
+type Router struct {
+	*Storer
+	account *account.Account
+
+	queues queues
 
 	looking sync.Mutex // held while looked is decided
 	looked  bool       // see look
@@ -65,24 +88,24 @@ type Router struct {
 
 // New makes a router.
 func New(a *account.Account, n *network.Client, options Options) *Router {
-	if options.Quorum == 0 {
-		options.Quorum = 1
-	}
-	if options.AckTimeout == 0 {
-		options.AckTimeout = rpc.DefaultWait
-	}
-	if options.MaxDifficulty == 0 {
-		options.MaxDifficulty = DefaultMaxDifficulty
-	}
-	if options.Log == nil {
-		options.Log = slog.New(slog.DiscardHandler)
-	}
-	return &Router{account: a, network: n, options: options}
+	return &Router{Storer: NewStorer(n, options), account: a}
 }
 
-// Generation returns which storage RPC the network speaks, as network.Client's method does.
-func (r *Router) Generation(ctx context.Context) (rpc.Generation, error) {
-	return r.network.Generation(ctx)
+// complete fills in what is left out.
+func (o Options) complete() Options {
+	if o.Quorum == 0 {
+		o.Quorum = 1
+	}
+	if o.AckTimeout == 0 {
+		o.AckTimeout = rpc.DefaultWait
+	}
+	if o.MaxDifficulty == 0 {
+		o.MaxDifficulty = DefaultMaxDifficulty
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
 }
 
 // Send sends a message of the account's outbox: over the synchronous route if the recipient listens, else, or if it is not
@@ -91,13 +114,20 @@ func (r *Router) Generation(ctx context.Context) (rpc.Generation, error) {
 // network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient goes first. Other
 // errors are those of Store, and ErrNotDelivered.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
-	return r.send(ctx, out, false)
+	return r.send(ctx, out, false, func() {})
 }
 
 // SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is sealed
 // anew with the time that the network has said. It returns what it has sent in the end.
 func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, record.Receipt, error) {
-	receipt, err := r.send(ctx, out, out.Fresh)
+	return r.sendDraft(ctx, out, draft, func() {})
+}
+
+// sendDraft is SendDraft. It calls storing in front of the asynchronous route.
+func (r *Router) sendDraft(
+	ctx context.Context, out account.Outgoing, draft account.Draft, storing func(),
+) (account.Outgoing, record.Receipt, error) {
+	receipt, err := r.send(ctx, out, out.Fresh, storing)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
 	}
@@ -108,13 +138,13 @@ func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft acco
 	if err != nil {
 		return out, receipt, err
 	}
-	receipt, err = r.send(ctx, anew, false)
+	receipt, err = r.send(ctx, anew, false, storing)
 	return anew, receipt, err
 }
 
 // send is Send, but with reseal set it fails with errWrongTime instead of storing what was sealed by a clock that the
-// network refuses.
-func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool) (record.Receipt, error) {
+// network refuses. It calls storing in front of the asynchronous route.
+func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -125,7 +155,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool) (r
 			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
-	receipt, err := r.carry(ctx, out, reseal)
+	receipt, err := r.carry(ctx, out, reseal, storing)
 	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
@@ -143,7 +173,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool) (r
 }
 
 // carry takes a message along the routes that are open to it.
-func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool) (record.Receipt, error) {
+func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (record.Receipt, error) {
 	var reason record.Reason
 	switch {
 	case r.options.OnlyAsync:
@@ -159,6 +189,7 @@ func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool) (
 	if out.OnlySync {
 		return record.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
 	}
+	storing()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
 		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: reseal,

@@ -15,8 +15,8 @@ import (
 // content is a text message of ordinary length.
 var content = make([]byte, 200)
 
-// ratios runs ours and each of others in turn, so that all meet the same load of the machine, and reports the ratio of the
-// median times.
+// ratios runs ours and each of others in turn, so that all meet the same load of the machine, and reports the ratio of
+// the median times.
 func ratios(b *testing.B, ours func(), others map[string]func()) {
 	b.ReportAllocs()
 	var own []time.Duration

@@ -67,7 +67,9 @@ func (h *header) fill(random io.Reader, to sessionid.ID) (secretKeys, error) {
 }
 
 // seal writes the message that finish makes the header and the keys of.
-func seal(random io.Reader, sender sessionid.Keys, draft Draft, finish func(*header) (secretKeys, error)) ([]byte, error) {
+func seal(
+	random io.Reader, sender sessionid.Keys, draft Draft, finish func(*header) (secretKeys, error),
+) ([]byte, error) {
 	if len(draft.Content) > MaxSize {
 		return nil, ErrTooLong
 	}
@@ -134,7 +136,8 @@ func newOpener(recipient sessionid.Keys, message []byte) (*opener, error) {
 
 // prefix returns the beginning of the ML-KEM key that the key indicator names.
 func (o *opener) prefix() accountkeys.Prefix {
-	return xor(accountkeys.Prefix(o.message[indicatorAt:ephemeralAt]), kiss(o.shared, o.ephemeral, o.recipient.X25519.Public))
+	indicator := accountkeys.Prefix(o.message[indicatorAt:ephemeralAt])
+	return xor(indicator, kiss(o.shared, o.ephemeral, o.recipient.X25519.Public))
 }
 
 // withKey opens the form with forward secrecy. The error is errDecrypt or ErrFormat.

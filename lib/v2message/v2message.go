@@ -2,7 +2,8 @@
 // (session-v2.md sections 6 to 9). The form is that of autumn 2026.
 //
 // It promises to write what libsession writes from the same randomness, and to read what libsession reads, except where
-// libsession goes on with a secret that everyone can compute (session-v2.md section 15). It is pure: randomness is passed in.
+// libsession goes on with a secret that everyone can compute (session-v2.md section 15). It is pure: randomness is
+// passed in.
 //
 // Seal encrypts for the recipient's published account key: with X25519 and ML-KEM-768 together, so that neither a later
 // theft of the long-term key nor a quantum computer opens the message. SealWithoutPFS encrypts for the long-term key of

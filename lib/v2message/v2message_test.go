@@ -64,7 +64,8 @@ func TestSizes(t *testing.T) {
 		{0, 1536}, {279, 1536}, {280, 1792}, {535, 1792}, {536, 2048}, {75_541, MaxSize},
 	} {
 		content := bytes.Repeat([]byte("x"), c.content)
-		if pfs, plain := mustSeal(t, key, content), mustSealPlain(t, content); len(pfs) != c.message || len(plain) != c.message {
+		pfs, plain := mustSeal(t, key, content), mustSealPlain(t, content)
+		if len(pfs) != c.message || len(plain) != c.message {
 			t.Errorf("%d bytes of content make %d and %d", c.content, len(pfs), len(plain))
 		}
 	}

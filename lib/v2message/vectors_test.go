@@ -81,7 +81,8 @@ type recordedAnswer struct {
 // check compares what was read with a recorded success.
 func (want recordedAnswer) check(t *testing.T, got Message) {
 	t.Helper()
-	if !bytes.Equal(got.Content, want.Content) || got.Sender.String() != want.Sender || !bytes.Equal(got.ProSignature, want.Pro) {
+	if !bytes.Equal(got.Content, want.Content) || got.Sender.String() != want.Sender ||
+		!bytes.Equal(got.ProSignature, want.Pro) {
 		t.Errorf("read %+v, recorded %+v", got, want)
 	}
 }
@@ -96,7 +97,9 @@ func (want recordedAnswer) checkClient(t *testing.T, got Message, err error) {
 		want.check(t, got)
 		return
 	}
-	reasons := map[string]error{"bad_format": ErrFormat, "unknown_version": ErrVersion, "no_pfs_key": ErrNoKey, "v1_path": ErrNotV2}
+	reasons := map[string]error{
+		"bad_format": ErrFormat, "unknown_version": ErrVersion, "no_pfs_key": ErrNoKey, "v1_path": ErrNotV2,
+	}
 	expected, known := reasons[want.Reason]
 	if !known {
 		t.Fatalf("unknown reason %q", want.Reason)

@@ -6,8 +6,15 @@ import (
 	"sessiontool/lib/record"
 )
 
-// Task is work on one item that may run at the same time as the work on others. It returns the record to print.
+// Task is work on one item that may run at the same time as the work on others. It returns the record to print, or one
+// with what is to be done when it is printed.
 type Task func(ctx context.Context) (any, error)
+
+// Printed is a record with what is to be done once it is printed.
+type Printed struct {
+	Record any
+	Then   func() error
+}
 
 // outcome is what a task came to, with what an error record says of its item.
 type outcome struct {
@@ -64,11 +71,36 @@ func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (f
 			continue
 		}
 		if o.err == nil {
-			o.err = app.Print(o.result)
+			o.err = printThen(app, o.result)
 		}
 		if failure = app.settle(o.err, o.where); failure != nil {
 			stop(failure)
 		}
 	}
 	return failure
+}
+
+// Do is FilterAhead for one item that does not come from stdin.
+func Do(ctx context.Context, app *App, prepare func() (Task, error)) error {
+	do, err := prepare()
+	if err != nil {
+		return err
+	}
+	result, err := do(ctx)
+	if err != nil {
+		return err
+	}
+	return printThen(app, result)
+}
+
+// printThen prints a record, and does what is to be done then.
+func printThen(app *App, result any) error {
+	printed, ok := result.(Printed)
+	if !ok {
+		return app.Print(result)
+	}
+	if err := app.Print(printed.Record); err != nil {
+		return err
+	}
+	return printed.Then()
 }

@@ -88,7 +88,9 @@ func TestIntegers(t *testing.T) {
 			t.Errorf("%d: %d, %v", number, got, err)
 		}
 	}
-	for _, text := range []string{"", "1:x", "i9223372036854775808e", "i-9223372036854775809e", "i1ee", "i+1e", "i 1e", "i1"} {
+	for _, text := range []string{
+		"", "1:x", "i9223372036854775808e", "i-9223372036854775809e", "i1ee", "i+1e", "i 1e", "i1",
+	} {
 		if _, err := Value(text).Int(); !errors.Is(err, ErrSyntax) {
 			t.Errorf("%q: %v", text, err)
 		}

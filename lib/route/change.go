@@ -29,7 +29,9 @@ func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, er
 	owner := r.account.ID().String()
 	return r.change(ctx, changing{
 		method: rpc.MethodDelete, hashes: hashes,
-		params: rpc.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc.DeleteSignatureText(hashes))},
+		params: func() any {
+			return rpc.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc.DeleteSignatureText(hashes))}
+		},
 		done: func(member rpc.MemberResult) (done []string, signed []byte) {
 			if member.Deleted != nil {
 				done = member.Deleted.List
@@ -42,12 +44,15 @@ func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, er
 // Expire makes messages of the account expire after some time from now: earlier or later than they would. It is like Delete
 // in all else.
 func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (record.Change, error) {
-	expiry := r.network.Now().Add(after).UnixMilli()
-	owner, times := r.account.ID().String(), []int64{expiry}
+	owner, expiry := r.account.ID().String(), int64(0)
 	out, err := r.change(ctx, changing{
 		method: rpc.MethodExpire, hashes: hashes,
-		params: rpc.ExpireParams{
-			Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc.ExpireSignatureText(false, false, times, hashes)),
+		params: func() any {
+			expiry = r.network.Now().Add(after).UnixMilli()
+			times := []int64{expiry}
+			return rpc.ExpireParams{
+				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc.ExpireSignatureText(false, false, times, hashes)),
+			}
 		},
 		done: func(member rpc.MemberResult) (done []string, signed []byte) {
 			if member.Updated != nil {
@@ -60,12 +65,12 @@ func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duratio
 	return out, err
 }
 
-// changing is what Delete or Expire asks for. done reads a member's result: the hashes that it changed, and the text that it
+// changing is what Delete or Expire asks for. params makes the parameters, by the time that the network has. done reads a member's result: the hashes that it changed, and the text that it
 // has signed if that is true.
 type changing struct {
 	method string
 	hashes []string
-	params any
+	params func() any
 	done   func(rpc.MemberResult) (done []string, signed []byte)
 }
 
@@ -84,55 +89,50 @@ func (r *Router) change(ctx context.Context, q changing) (record.Change, error) 
 	case generation != rpc.GenerationToday:
 		return out, ErrGeneration
 	}
-	swarm, err := r.network.Swarm(ctx, r.account.ID())
-	if err != nil {
-		return out, err
+	judge := &changeJudge{router: r, changing: q, out: &out}
+	err := r.network.AskSwarm(ctx, network.Question{
+		Owner: r.account.ID(), Call: network.Call{Method: q.method, Slow: true}, Judge: judge,
+	})
+	if errors.Is(err, network.ErrUnanswered) {
+		return out, fmt.Errorf("%w: %w: %w", ErrNotStored, errors.Join(judge.failures...), err)
 	}
-	body, err := rpc.NewRequest(q.method, q.params)
-	if err != nil {
-		return out, err
-	}
-	group, members := r.network.Group(), newMembers(r.network.Shuffle(swarm))
-	var failures []error
-	for {
-		node, ok := members.next()
-		if !ok {
-			return out, fmt.Errorf("%w: %w", ErrNotStored, errors.Join(failures...))
-		}
-		answer, err := group.Request(ctx, node, body)
-		if err != nil && !errors.Is(err, network.ErrTarget) {
-			return out, err
-		}
-		if err == nil {
-			err = r.judgeChange(ctx, answer, members)
-		}
-		if err == nil {
-			err = r.takeChange(&out, q, answer.Body)
-		}
-		if err == nil {
-			return out, nil
-		}
-		failures = append(failures, fmt.Errorf("node %s: %w", node.Ed25519, err))
-	}
+	return out, err
 }
 
-// judgeChange returns why an answer is none. Who is no member tells who is.
-func (r *Router) judgeChange(ctx context.Context, answer network.Answer, members *members) error {
+// changeJudge judges the answers to a change: one member that has passed it on will do.
+type changeJudge struct {
+	changing
+	router   *Router
+	out      *record.Change
+	failures []error
+}
+
+// Request implements network.Judge.
+func (j *changeJudge) Request(network.Node) ([]byte, error) {
+	return rpc.NewRequest(j.method, j.params())
+}
+
+// Judge implements network.Judge.
+func (j *changeJudge) Judge(reply network.Reply) network.Verdict {
+	if reply.Err != nil {
+		return network.Next
+	}
+	err := checkChange(reply.Answer)
+	if err == nil {
+		err = j.router.takeChange(j.out, j.changing, reply.Body)
+	}
+	if err != nil {
+		j.failures = append(j.failures, fmt.Errorf("node %s: %w", reply.Member.Ed25519, err))
+		return network.Next
+	}
+	return network.Done
+}
+
+// checkChange returns an error unless the node accepted.
+func checkChange(answer network.Answer) error {
 	switch answer.Status {
 	case rpc.StatusOK:
 		return nil
-	case rpc.StatusWrongSwarm:
-		right, err := r.network.AdoptSwarm(ctx, r.account.ID(), answer.Body)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errNotMember, err)
-		}
-		members.prefer(r.network.Shuffle(right))
-		return errNotMember
-	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
-		if err := r.learnClock(ctx); err != nil {
-			return err
-		}
-		return r.refusesClock()
 	case rpc.StatusBadRequest, rpc.StatusUnauthorized:
 		return fmt.Errorf("%w: status %d: %.200q", ErrRefused, answer.Status, answer.Body)
 	}
@@ -171,7 +171,7 @@ func (r *Router) readChange(q changing, name string, member rpc.MemberResult) re
 	}
 	done, text := q.done(member)
 	switch {
-	case !r.signedBy(name, text, member.Signature):
+	case !signedBy(r.network, name, text, member.Signature):
 		result.Error = "it has not signed what it did"
 	case slices.ContainsFunc(done, func(hash string) bool { return !slices.Contains(q.hashes, hash) }):
 		result.Error = "it did something else"
@@ -183,12 +183,12 @@ func (r *Router) readChange(q changing, name string, member rpc.MemberResult) re
 
 // signedBy reports whether a registered node, named by its Ed25519 key in hex, has put its name to text. The signature is
 // base64.
-func (r *Router) signedBy(name string, text []byte, signature string) bool {
+func signedBy(known *network.Client, name string, text []byte, signature string) bool {
 	var key network.Key
 	if key.UnmarshalText([]byte(name)) != nil {
 		return false
 	}
-	if _, registered := r.network.Node(key); !registered {
+	if _, registered := known.Node(key); !registered {
 		return false
 	}
 	raw, err := base64.StdEncoding.DecodeString(signature)

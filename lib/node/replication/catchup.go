@@ -1,4 +1,4 @@
-package node
+package replication
 
 import (
 	"bytes"
@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// catchUpInterval is the mean time between two comparisons with some other member of the swarm.
+	// catchUpInterval is the mean time between two comparisons with a random other member of the swarm.
 	catchUpInterval = time.Minute
-	// newMemberDelay gives a node that joined the time to ask by itself.
+	// newMemberDelay gives a node that has joined the time to begin the comparison itself.
 	newMemberDelay = time.Second
 )
 
-// catchUp makes a node and the other members of its swarm have the same messages, whatever happened to them before: it
-// compares with each member when the node starts and when a member is new or comes back, and with a random one now and
-// then. It is safe for concurrent use.
+// catchUp schedules comparisons with the other members of the swarm, after which both have the same messages: with
+// each member when the node starts, with one that is new or comes back, and with a random one from time to time. It is
+// safe for concurrent use.
 type catchUp struct {
 	log     *slog.Logger
 	compare func(ctx context.Context, with *ring.Peer) (found, given int, err error)
@@ -31,24 +31,26 @@ type catchUp struct {
 
 	mu    sync.Mutex
 	peers map[string]*ring.Peer
-	due   map[string]appointment // by the peer's name; those not in it are up to date
+	due   map[string]comparison // by the peer's name; peers without one are up to date
 }
 
-// appointment is when to compare with a peer, and how long to wait if it fails.
-type appointment struct {
+// comparison is when to compare with a peer, and how long to wait if that fails.
+type comparison struct {
 	at    time.Time
 	retry time.Duration
 }
 
-func newCatchUp(log *slog.Logger, compare func(ctx context.Context, with *ring.Peer) (found, given int, err error)) *catchUp {
+func newCatchUp(
+	log *slog.Logger, compare func(ctx context.Context, with *ring.Peer) (found, given int, err error),
+) *catchUp {
 	return &catchUp{
 		log: log, compare: compare, wake: make(chan struct{}, 1),
-		peers: make(map[string]*ring.Peer), due: make(map[string]appointment),
+		peers: make(map[string]*ring.Peer), due: make(map[string]comparison),
 	}
 }
 
-// setPeers makes peers the other members. This node has to catch up with each that is new to it: at once if all are,
-// and a little later with one that joined, which has more to learn than this node.
+// setPeers makes peers the other members. Each one that is new to this node gets a comparison: at once if all are new,
+// and a little later if one joined, because that one has more to fetch than this node.
 func (c *catchUp) setPeers(peers []*ring.Peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,44 +66,44 @@ func (c *catchUp) setPeers(peers []*ring.Peer) {
 		if !joined {
 			delay = jitter(newMemberDelay)
 		}
-		c.due[p.Name()] = appointment{at: time.Now().Add(delay), retry: firstRetry}
+		c.due[p.Name()] = comparison{at: time.Now().Add(delay), retry: firstRetry}
 	}
 	for name := range c.due {
 		if c.peers[name] == nil {
 			delete(c.due, name)
 		}
 	}
-	c.signal()
+	c.wakeUp()
 }
 
 // jitter spreads what many nodes would do at the same time over 50% to 150% of d.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
 
-// soon asks for a comparison with the peer called name.
-func (c *catchUp) soon(name string) {
+// schedule makes a comparison with the peer called name due now.
+func (c *catchUp) schedule(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.peers[name] != nil {
-		c.due[name] = appointment{at: time.Now(), retry: firstRetry}
-		c.signal()
+		c.due[name] = comparison{at: time.Now(), retry: firstRetry}
+		c.wakeUp()
 	}
 }
 
-func (c *catchUp) signal() {
+func (c *catchUp) wakeUp() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// pending counts the members that this node has yet to compare with.
+// pending counts the members that a comparison is due with.
 func (c *catchUp) pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.due)
 }
 
-// next returns the peer whose appointment is the first, and the time until then; no peer if there is none.
+// next returns the peer with the earliest comparison and the time until then; no peer if there is none.
 func (c *catchUp) next() (p *ring.Peer, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,8 +115,9 @@ func (c *catchUp) next() (p *ring.Peer, wait time.Duration) {
 	return p, wait
 }
 
-// meet notes how a comparison with a peer that began at start went.
-func (c *catchUp) meet(p *ring.Peer, start time.Time, err error) {
+// record notes the result of a comparison with a peer that began at start. A failed one is due again after a growing
+// pause.
+func (c *catchUp) record(p *ring.Peer, start time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.due[p.Name()]
@@ -123,23 +126,23 @@ func (c *catchUp) meet(p *ring.Peer, start time.Time, err error) {
 	case err == nil && !a.at.After(start):
 		delete(c.due, p.Name())
 	case err != nil:
-		c.due[p.Name()] = appointment{at: time.Now().Add(jitter(a.retry)), retry: min(2*a.retry, lastRetry)}
+		c.due[p.Name()] = comparison{at: time.Now().Add(jitter(a.retry)), retry: min(2*a.retry, lastRetry)}
 	}
 }
 
-// anyone makes an appointment with a random member.
-func (c *catchUp) anyone() {
+// scheduleRandom makes a comparison with a random member due now.
+func (c *catchUp) scheduleRandom() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name := range c.peers { // in random order, more or less
+	for name := range c.peers { // map order is random enough
 		if _, ok := c.due[name]; !ok {
-			c.due[name] = appointment{at: time.Now(), retry: firstRetry}
+			c.due[name] = comparison{at: time.Now(), retry: firstRetry}
 		}
 		return
 	}
 }
 
-// run keeps appointments until ctx ends.
+// run makes the comparisons that are due until ctx ends.
 func (c *catchUp) run(ctx context.Context) {
 	regular := time.NewTimer(jitter(catchUpInterval))
 	defer regular.Stop()
@@ -151,20 +154,20 @@ func (c *catchUp) run(ctx context.Context) {
 		}
 		select {
 		case <-due:
-			c.visit(ctx, p)
+			c.compareWith(ctx, p)
 		case <-c.wake:
 		case <-regular.C:
-			c.anyone()
+			c.scheduleRandom()
 			regular.Reset(jitter(catchUpInterval))
 		case <-ctx.Done():
 		}
 	}
 }
 
-func (c *catchUp) visit(ctx context.Context, p *ring.Peer) {
+func (c *catchUp) compareWith(ctx context.Context, p *ring.Peer) {
 	start := time.Now()
 	found, given, err := c.compare(ctx, p)
-	c.meet(p, start, err)
+	c.record(p, start, err)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
@@ -174,14 +177,14 @@ func (c *catchUp) visit(ctx context.Context, p *ring.Peer) {
 	}
 }
 
-// compareWith makes this node and another member of its swarm have the same messages. It returns how many came here and
-// how many went there.
-func (n *Node) compareWith(ctx context.Context, with *ring.Peer) (found, given int, err error) {
-	view := n.members.View()
-	if current := view.Peers[with.Name()]; current == nil || fellowMember(view, current) != nil {
+// Compare makes this node and another member of its swarm have the same messages and tombstones. It returns how many
+// records came here and how many went there, also with an error. A node that is no member is skipped.
+func (rep *Replication) Compare(ctx context.Context, with *ring.Peer) (found, given int, err error) {
+	view := rep.members.View()
+	if current := view.Peers[with.Name()]; current == nil || !view.SharesSwarm(current) {
 		return 0, 0, nil // not a member any more
 	}
-	answer, err := n.caller.call(ctx, with, DigestPath, nil, store.DigestSlots*store.DigestSize)
+	answer, err := rep.caller.Call(ctx, with, DigestPath, nil, store.DigestSlots*store.DigestSize)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -189,7 +192,7 @@ func (n *Node) compareWith(ctx context.Context, with *ring.Peer) (found, given i
 	if err != nil {
 		return 0, 0, err
 	}
-	ours, err := n.store.Digest(n.now().UnixMilli(), view.Owns)
+	ours, err := rep.store.Digest(rep.now().UnixMilli(), view.Owns)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -200,7 +203,7 @@ func (n *Node) compareWith(ctx context.Context, with *ring.Peer) (found, given i
 	var after store.Name
 	for more := true; more; {
 		var f, g int
-		after, f, g, more, err = n.comparePage(ctx, with, view, slots, after)
+		after, f, g, more, err = rep.comparePage(ctx, with, view, slots, after)
 		found, given = found+f, given+g
 		if err != nil {
 			return found, given, err
@@ -209,10 +212,12 @@ func (n *Node) compareWith(ctx context.Context, with *ring.Peer) (found, given i
 	return found, given, nil
 }
 
-// comparePage compares the next names in slots after the given one. It returns the last name that it has dealt with
-// and whether more may follow.
-func (n *Node) comparePage(ctx context.Context, with *ring.Peer, view *ring.View, slots store.SlotSet, after store.Name) (last store.Name, found, given int, more bool, err error) {
-	answer, err := n.caller.call(ctx, with, NamesPath, namesRequest(slots, after), maxNames*listedSize)
+// comparePage compares the next names in slots after the given one. It returns the last name that it compared and
+// whether more may follow.
+func (rep *Replication) comparePage(
+	ctx context.Context, with *ring.Peer, view *ring.View, slots store.SlotSet, after store.Name,
+) (last store.Name, found, given int, more bool, err error) {
+	answer, err := rep.caller.Call(ctx, with, NamesPath, namesRequest(slots, after), MaxNames*listedSize)
 	if err != nil {
 		return after, 0, 0, false, err
 	}
@@ -220,28 +225,28 @@ func (n *Node) comparePage(ctx context.Context, with *ring.Peer, view *ring.View
 	if err != nil {
 		return after, 0, 0, false, err
 	}
-	ours, err := n.namesIn(slots, after, view)
+	ours, err := rep.namesIn(slots, after, view)
 	if err != nil {
 		return after, 0, 0, false, err
 	}
-	// Each list is cut off somewhere, unless it is shorter than it may be. Compare up to where both are complete.
+	// Each list is cut off, unless it is shorter than the bound. Compare up to where both are complete.
 	end, more := commonEnd(theirs, ours)
 	if more && bytes.Compare(end[:], after[:]) <= 0 {
 		return after, 0, 0, false, errors.New("names do not follow the one that they should")
 	}
 	lacking, surplus := differences(theirs, ours, end, more)
-	if found, err = n.fetch(ctx, with, view, lacking); err != nil {
+	if found, err = rep.fetch(ctx, with, view, lacking); err != nil {
 		return after, found, 0, false, err
 	}
-	given, err = n.give(ctx, with, surplus)
+	given, err = rep.give(ctx, with, surplus)
 	return end, found, given, more, err
 }
 
-// commonEnd returns up to which name two lists can be compared: the lesser of the last names of those lists that are cut
-// off, because they have maxNames names. It returns false if neither is.
+// commonEnd returns the name up to which two lists can be compared: the lesser of the last names of those lists that
+// are cut off, because they have MaxNames names. It returns false if neither is.
 func commonEnd(a, b []listed) (end store.Name, cut bool) {
 	for _, list := range [][]listed{a, b} {
-		if len(list) < maxNames {
+		if len(list) < MaxNames {
 			continue
 		}
 		if last := list[len(list)-1].name; !cut || bytes.Compare(last[:], end[:]) < 0 {
@@ -251,8 +256,8 @@ func commonEnd(a, b []listed) (end store.Name, cut bool) {
 	return end, cut
 }
 
-// differences returns what only one of two lists has, or has in a life that overrides the other's, up to end if they are
-// cut.
+// differences returns the names that only one of two lists has, or has in a version that supersedes the other's, up to
+// end if they are cut off.
 func differences(theirs, ours []listed, end store.Name, cut bool) (lacking, surplus []store.Name) {
 	within := func(name store.Name) bool { return !cut || bytes.Compare(name[:], end[:]) <= 0 }
 	return only(theirs, ours, within), only(ours, theirs, within)
@@ -271,10 +276,12 @@ func only(list, other []listed, within func(store.Name) bool) (names []store.Nam
 	return names
 }
 
-// fetch gets messages of this swarm from another member and keeps them.
-func (n *Node) fetch(ctx context.Context, from *ring.Peer, view *ring.View, names []store.Name) (found int, err error) {
+// fetch gets records of this swarm from another member and keeps them.
+func (rep *Replication) fetch(
+	ctx context.Context, from *ring.Peer, view *ring.View, names []store.Name,
+) (found int, err error) {
 	for len(names) > 0 {
-		answer, err := n.caller.call(ctx, from, FetchPath, appendNames(nil, names), maxFetchAnswer)
+		answer, err := rep.caller.Call(ctx, from, FetchPath, appendNames(nil, names), MaxFetchAnswer)
 		if err != nil {
 			return found, err
 		}
@@ -282,7 +289,7 @@ func (n *Node) fetch(ctx context.Context, from *ring.Peer, view *ring.View, name
 		if err != nil {
 			return found, fmt.Errorf("fetching messages: %w", err)
 		}
-		stored, err := n.keep(records, view, from)
+		stored, err := rep.keep(records, view, from)
 		if err != nil {
 			return found, err
 		}
@@ -291,15 +298,15 @@ func (n *Node) fetch(ctx context.Context, from *ring.Peer, view *ring.View, name
 	return found, nil
 }
 
-// give pushes messages to another node.
-func (n *Node) give(ctx context.Context, to *ring.Peer, names []store.Name) (given int, err error) {
+// give pushes records to another node.
+func (rep *Replication) give(ctx context.Context, to *ring.Peer, names []store.Name) (given int, err error) {
 	for len(names) > 0 {
-		body, taken, err := n.store.Encode(names, store.MaxBatchBytes)
+		body, taken, err := rep.store.Encode(names, store.MaxBatchBytes)
 		if err != nil {
 			return given, err
 		}
 		if len(body) > 0 {
-			if err := n.replicator.send(ctx, to, body); err != nil {
+			if err := rep.senders.send(ctx, to, body); err != nil {
 				return given, err
 			}
 		}

@@ -1,0 +1,133 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/ratchet"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+)
+
+// chainEntry numbers a receiving chain of the ratchet. Chains are opened in the order in which their sender began them,
+// since each needs our answer to the one before.
+type chainEntry struct {
+	Number uint32    `json:"number"`
+	Until  time.Time `json:"until"`
+}
+
+// place writes a message's place among those of its sender into event: the number of its chain and its counter there.
+func (a *Account) place(tx *keystore.Tx, event *Event, m ratchet.WhisperMessage) error {
+	name := chainName(event.From, m.RatchetKey)
+	var entry chainEntry
+	found, err := get(tx, tableChains, name, &entry)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if entry.Number, err = nextNumber(tx, counterChains); err != nil {
+			return err
+		}
+		entry.Until = a.env.Now().Add(seenFor)
+		if err := put(tx, tableChains, name, entry); err != nil {
+			return err
+		}
+	}
+	event.Chain, event.Counter = entry.Number, m.Counter
+	return nil
+}
+
+func chainName(sender sessionid.ID, ratchetKey x25519.PublicKey) string {
+	return dataID(string(sender[:]) + string(ratchetKey[:]))
+}
+
+// forgetChains drops the numbers of chains of which no network can have a message any more.
+func (a *Account) forgetChains(tx *keystore.Tx, now time.Time) error {
+	return tx.ForEach(tableChains, func(name string, value []byte) error {
+		var entry chainEntry
+		if err := decode(tableChains, value, &entry); err != nil || !now.After(entry.Until) {
+			return err
+		}
+		return tx.Delete(tableChains, name)
+	})
+}
+
+// InOrder sorts events as people read them. Those of one sender stand in the order in which they were sent: messages of
+// sessions by chain and counter of the ratchet, which no node and no clock can change; others take their place among these by
+// their timestamps. Senders are mixed by time.
+func InOrder(events []Event) {
+	bySender := make(map[sessionid.ID][]Event)
+	var senders []sessionid.ID
+	for _, event := range events {
+		if bySender[event.From] == nil {
+			senders = append(senders, event.From)
+		}
+		bySender[event.From] = append(bySender[event.From], event)
+	}
+	type timed struct {
+		event Event
+		at    int64 // of the event or, if that is later, of one of the same sender before it
+	}
+	mixed := make([]timed, 0, len(events))
+	for _, sender := range senders {
+		at := int64(0)
+		for _, event := range senderOrder(bySender[sender]) {
+			at = max(at, event.TimestampMS)
+			mixed = append(mixed, timed{event, at})
+		}
+	}
+	slices.SortStableFunc(mixed, func(x, y timed) int { return cmp.Compare(x.at, y.at) })
+	for i, one := range mixed {
+		events[i] = one.event
+	}
+}
+
+// senderOrder sorts the events of one sender by time, and then those of sessions among their places by the ratchet.
+func senderOrder(events []Event) []Event {
+	slices.SortStableFunc(events, func(x, y Event) int {
+		return cmp.Or(cmp.Compare(x.TimestampMS, y.TimestampMS), cmp.Compare(x.Seq, y.Seq))
+	})
+	var places []int
+	var ratcheted []Event
+	for i, event := range events {
+		if event.Chain != 0 {
+			places, ratcheted = append(places, i), append(ratcheted, event)
+		}
+	}
+	slices.SortStableFunc(ratcheted, func(x, y Event) int {
+		return cmp.Or(cmp.Compare(x.Chain, y.Chain), cmp.Compare(x.Counter, y.Counter))
+	})
+	for i, place := range places {
+		events[place] = ratcheted[i]
+	}
+	return events
+}
+
+// ClaimInOrder is ClaimUndelivered for many: the events come InOrder, and of each only what that takes. Complete reads
+// the rest.
+func (a *Account) ClaimInOrder(ctx context.Context) ([]Event, error) {
+	events, err := a.claimEvents(ctx, a.printable, func(event Event) Event {
+		return Event{Seq: event.Seq, From: event.From, TimestampMS: event.TimestampMS, Chain: event.Chain, Counter: event.Counter}
+	})
+	InOrder(events)
+	return events, err
+}
+
+// Complete reads events of the inbox as they are now.
+func (a *Account) Complete(ctx context.Context, events []Event) (whole []Event, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		whole = nil
+		for _, event := range events {
+			event, err := loadEvent(tx, event.Seq)
+			if err != nil {
+				return err
+			}
+			whole = append(whole, event)
+		}
+		return nil
+	})
+	return whole, err
+}

@@ -1,0 +1,55 @@
+package account
+
+import (
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/sealed"
+	"sessiontool/lib/sessionid"
+)
+
+// resetEvery is how often at most this account resets its session with one contact.
+const resetEvery = time.Hour
+
+// resetFor resets the session with a friend who starts one from a prekey that is used up: the friend has come back with an old
+// state, from a backup or from its words, and every further message would be lost. Data is the friend's message. The
+// sender of one that is not sealed may be anybody, and is not answered.
+func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) error {
+	env, err := envelope.Unpack(data)
+	if err != nil || env.Type != envelope.Sealed {
+		return nil // the message is to blame, and that has been reported
+	}
+	contact, found, err := loadContact(tx, friend)
+	now := a.env.Now().UTC()
+	if err != nil || !found || contact.state(now) != StateFriends || now.Sub(contact.ResetAt) < resetEvery {
+		return err
+	}
+	contact.ResetAt = now
+	if err := saveContact(tx, contact); err != nil {
+		return err
+	}
+	out, err := a.sealReset(tx, friend)
+	if err != nil {
+		return err
+	}
+	return a.enqueue(tx, &out, nobody)
+}
+
+// sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session and
+// brings the bundle for a new one (signal-2020.md section 5.6).
+func (a *Account) sealReset(tx *keystore.Tx, friend sessionid.ID) (Outgoing, error) {
+	bundle, err := a.bundleFor(tx, friend)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	padded := message.Pad(message.Reset(bundle).Marshal())
+	ciphertext, err := sealed.EncryptFriendRequest(a.env.Random, a.keys.X25519, friend.PublicKey(), padded)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	out := Outgoing{Kind: KindControl, To: friend, TTLMillis: controlTTL, Digest: "reset " + friend.String()}
+	err = a.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
+	return out, err
+}

@@ -1,0 +1,460 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+)
+
+// Errors with which members of a swarm answer, or do not, in a [Reply] and in what [Client.AskSwarm] returns.
+var (
+	ErrNotMember  = errors.New("not a member of the swarm")
+	ErrClock      = errors.New("the network refuses this machine's clock")
+	ErrPending    = errors.New("the answer is late")
+	ErrUnanswered = errors.New("too few members of the swarm answered")
+)
+
+// Verdict is what a [Judge] thinks of an answer.
+type Verdict int
+
+const (
+	Next    Verdict = iota // the member does not do what was asked: another one is asked
+	Done                   // the member did
+	Again                  // the member did, and is asked once more: there is more to get
+	Doubt                  // the member did, but another one is asked beside, for which there is no long wait
+	Settled                // the member does not, and others would not either: none is asked in its place
+	Stop                   // the question is over
+)
+
+// String names the verdict.
+func (v Verdict) String() string {
+	switch v {
+	case Next:
+		return "next"
+	case Done:
+		return "done"
+	case Again:
+		return "again"
+	case Doubt:
+		return "doubt"
+	case Settled:
+		return "settled"
+	case Stop:
+		return "stop"
+	}
+	return fmt.Sprintf("verdict %d", int(v))
+}
+
+// Reply is what came of one request to a member. Err is nil if there is an answer to be judged. Else it wraps ErrNotMember
+// after a 421, ErrClock after a 406 or 425, ErrPending for a member that was not waited for, or is one of Backend.Do.
+type Reply struct {
+	Member Node
+	Answer
+	Err  error
+	Took time.Duration
+}
+
+// Judge makes the requests of a question and judges the answers. Its methods are called by one goroutine. Judge also sees
+// replies with an Err, which it may note; then its verdict does not count.
+type Judge interface {
+	Request(member Node) (body []byte, err error)
+	Judge(reply Reply) Verdict
+}
+
+// Restamper is a Judge whose requests have to be made anew when the clock was corrected, which may take its time.
+type Restamper interface {
+	Restamp(ctx context.Context) error
+}
+
+// Question is something that members of a swarm are asked.
+type Question struct {
+	Owner sessionid.ID // whose swarm
+	Call  Call         // Method, Wait and Slow
+	Judge Judge
+
+	// Sides is how many members are to be Done. Enough of them will do when the others are late, and Least when no others
+	// are left; both are 1 if they are 0.
+	Sides, Enough, Least int
+
+	Members []Node // of the swarm, as far as they are known; nil: those of Swarm
+	Except  []Key  // members that are not asked
+	Only    []Node // if set, these are asked and no others, whatever they say of the swarm
+
+	Backend Backend // what requests go through; nil: a Group of the question's own
+}
+
+// Directory knows swarms and the time. [Client] is the one of a real network.
+type Directory interface {
+	Swarm(ctx context.Context, id sessionid.ID) ([]Node, error)
+	LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error)
+	AdoptSwarm(ctx context.Context, id sessionid.ID, body string) ([]Node, error)
+	SyncClock(ctx context.Context) (Clock, error)
+	Offset() time.Duration
+	Shuffle(nodes []Node) []Node
+	Suspect(key Key) bool
+}
+
+// AskSwarm asks members of a swarm until enough are Done. Sides members are asked at once, in random order, those that
+// failed lately last. One that fails, or whose answer is late, is replaced by another one. A 421 brings the right members.
+// If two members refuse the time of the request, and none accepts it, the clock is corrected, once, and they are asked
+// again. If fewer than Least were Done, the swarm is looked up anew and those are asked that have not been.
+//
+// It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error wraps ErrUnanswered,
+// is a [ClockError], is one of Backend.Do that is no fault of the target, one of Swarm, Request's or Restamp's, or the context's.
+func (c *Client) AskSwarm(ctx context.Context, q Question) error {
+	if q.Backend == nil {
+		q.Backend = c.Group()
+	}
+	return Ask(ctx, c, c.lateAfter(Call{Slow: true}), q)
+}
+
+// Ask is AskSwarm with a directory and a backend. What a member that takes its time gets beyond the others is grace.
+func Ask(ctx context.Context, directory Directory, grace time.Duration, q Question) error {
+	q.Sides, q.Enough, q.Least = max(q.Sides, 1), max(q.Enough, 1), max(q.Least, 1)
+	a := &asking{Question: q, directory: directory, grace: grace, taken: make(map[Key]bool), active: make(map[Key]*side)}
+	for _, key := range q.Except {
+		a.taken[key] = true
+	}
+	switch members, err := q.Members, error(nil); {
+	case q.Only != nil:
+		a.queue = q.Only
+	case members == nil:
+		if members, err = directory.Swarm(ctx, q.Owner); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		a.queue = directory.Shuffle(members)
+	}
+	return a.run(ctx)
+}
+
+// witnessesEnough is how many members have to refuse the time before it is believed to be wrong, and how many have to
+// settle a question that nobody is waited for any more.
+const witnessesEnough = 2
+
+// asking is one Ask at work. One goroutine decides everything; each side's carries its requests.
+type asking struct {
+	Question
+	directory Directory
+	grace     time.Duration
+
+	queue  []Node // not asked yet, but for those in taken
+	taken  map[Key]bool
+	active map[Key]*side
+
+	done, settled int
+	stopped       bool
+	refused       []Node // because of the time
+	corrected     bool   // the clock
+	fresh         bool   // the swarm was looked up
+	broken        error  // no path works
+	failures      []error
+}
+
+// side is a member that is asked.
+type side struct {
+	node    Node
+	started time.Time
+	late    bool
+	suspect bool
+}
+
+// run asks round after round, and mends what a round has shown to be wrong.
+func (a *asking) run(ctx context.Context) error {
+	for {
+		if err := a.round(ctx); err != nil {
+			return err
+		}
+		switch {
+		case a.stopped || a.done >= a.Least || a.settled > 0:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case a.done == 0 && len(a.refused) > 0:
+			if err := a.correctClock(ctx); err != nil {
+				return err
+			}
+			continue
+		case a.broken != nil:
+			return a.broken
+		case a.fresh || a.Only != nil:
+			return a.unanswered()
+		}
+		members, err := a.directory.LookupSwarm(ctx, a.Owner)
+		if err != nil {
+			a.failures = append(a.failures, err)
+			return a.unanswered()
+		}
+		a.fresh, a.queue = true, a.directory.Shuffle(members)
+	}
+}
+
+func (a *asking) unanswered() error {
+	return fmt.Errorf("%w: %d of %d: %w", ErrUnanswered, a.done, a.Least, errors.Join(a.failures...))
+}
+
+// correctClock sets the clock and lets those be asked again that refused its time.
+func (a *asking) correctClock(ctx context.Context) error {
+	if a.corrected {
+		return &ClockError{Offset: a.directory.Offset()}
+	}
+	a.corrected = true
+	switch _, err := a.directory.SyncClock(ctx); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return &ClockError{Cause: err}
+	}
+	if judge, ok := a.Question.Judge.(Restamper); ok {
+		if err := judge.Restamp(ctx); err != nil {
+			return err
+		}
+	}
+	for _, node := range a.refused {
+		delete(a.taken, node.Ed25519)
+	}
+	a.queue, a.refused = append(a.refused, a.queue...), nil
+	return nil
+}
+
+// answered is a reply on its way to the goroutine that decides, with the swarm that a 421 tells.
+type answered struct {
+	Reply
+	right []Node
+}
+
+// round asks members until it is over. The error is Request's.
+func (a *asking) round(ctx context.Context) error {
+	asked, cancel := context.WithCancel(ctx)
+	var sides sync.WaitGroup
+	defer sides.Wait()
+	defer cancel()
+	replies, late := make(chan answered), make(chan Key)
+	var grace <-chan time.Time
+	for {
+		for a.wants() {
+			node, ok := a.next()
+			if !ok {
+				break
+			}
+			a.active[node.Ed25519] = &side{node: node, suspect: a.directory.Suspect(node.Ed25519)}
+			if err := a.launch(asked, &sides, node, replies, late); err != nil {
+				return err
+			}
+		}
+		if a.over() {
+			a.leave()
+			return nil
+		}
+		if left := a.left(); left > 0 && grace == nil {
+			timer := time.NewTimer(left)
+			defer timer.Stop()
+			grace = timer.C
+		}
+		select {
+		case reply := <-replies:
+			again := a.take(reply)
+			if !again {
+				delete(a.active, reply.Member.Ed25519)
+				break
+			}
+			if err := a.launch(asked, &sides, reply.Member, replies, late); err != nil {
+				return err
+			}
+		case key := <-late:
+			if side := a.active[key]; side != nil {
+				side.late = true
+			}
+		case <-grace:
+			grace = nil
+			for _, side := range a.active {
+				side.late = side.late || a.Call.Slow
+			}
+		case <-ctx.Done():
+			a.leave()
+			return nil
+		}
+	}
+}
+
+// launch sends a member its request.
+func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, replies chan<- answered, late chan<- Key) error {
+	body, err := a.Question.Judge.Request(node)
+	if err != nil {
+		return err
+	}
+	call := a.Call
+	call.Body = body
+	call.Late = func() {
+		select {
+		case late <- node.Ed25519:
+		case <-ctx.Done():
+		}
+	}
+	started := time.Now()
+	a.active[node.Ed25519].started, a.active[node.Ed25519].late = started, false
+	sides.Go(func() {
+		reply := answered{Reply: Reply{Member: node}}
+		reply.Answer, reply.Err = a.Backend.Do(ctx, node, call)
+		reply.Took = time.Since(started)
+		if reply.Err == nil {
+			a.classify(ctx, &reply)
+		}
+		select {
+		case replies <- reply:
+		case <-ctx.Done():
+		}
+	})
+	return nil
+}
+
+// classify gives an answer that refuses the member or the time its Err.
+func (a *asking) classify(ctx context.Context, reply *answered) {
+	switch reply.Status {
+	case rpc.StatusWrongSwarm:
+		reply.Err = ErrNotMember
+		if a.Only != nil {
+			return
+		}
+		right, err := a.directory.AdoptSwarm(ctx, a.Owner, reply.Body)
+		if err != nil {
+			reply.Err = fmt.Errorf("%w: %w", ErrNotMember, err)
+		}
+		reply.right = a.directory.Shuffle(right)
+	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
+		reply.Err = ErrClock
+	}
+}
+
+// take judges a reply, and reports whether its member is asked again.
+func (a *asking) take(reply answered) (again bool) {
+	verdict := a.Question.Judge.Judge(reply.Reply)
+	switch {
+	case reply.Err == nil:
+		return a.follow(verdict, reply.Reply)
+	case errors.Is(reply.Err, ErrClock):
+		a.refused = append(a.refused, reply.Member)
+	case errors.Is(reply.Err, ErrNotMember):
+		a.queue = append(reply.right, a.queue...)
+	case !errors.Is(reply.Err, ErrTarget):
+		a.broken = reply.Err
+	}
+	a.fail(reply.Member, reply.Err)
+	return false
+}
+
+// follow does what a verdict says.
+func (a *asking) follow(verdict Verdict, reply Reply) (again bool) {
+	switch verdict {
+	case Done:
+		a.done++
+	case Doubt:
+		a.done++
+		a.Sides++
+	case Settled:
+		a.settled++
+	case Stop:
+		a.stopped = true
+	case Again:
+		return true
+	case Next:
+		a.fail(reply.Member, fmt.Errorf("status %d: %.200q", reply.Status, reply.Body))
+	}
+	return false
+}
+
+func (a *asking) fail(member Node, err error) {
+	a.failures = append(a.failures, fmt.Errorf("node %s: %w", member.Ed25519, err))
+}
+
+// next takes a member that was not asked.
+func (a *asking) next() (Node, bool) {
+	for len(a.queue) > 0 {
+		node := a.queue[0]
+		a.queue = a.queue[1:]
+		if !a.taken[node.Ed25519] {
+			a.taken[node.Ed25519] = true
+			return node, true
+		}
+	}
+	return Node{}, false
+}
+
+// wants reports whether another member is to be asked: the places of those that are late are free, as long as there are
+// not enough.
+func (a *asking) wants() bool {
+	occupied, late := a.done+a.settled, 0
+	if len(a.refused) >= witnessesEnough {
+		occupied += len(a.refused)
+	}
+	for _, side := range a.active {
+		if side.late {
+			late++
+		} else {
+			occupied++
+		}
+	}
+	return !a.stopped && a.broken == nil && occupied < a.Sides && (late == 0 || a.done < a.Enough)
+}
+
+// over reports whether nothing is worth waiting for.
+func (a *asking) over() bool {
+	if a.stopped || len(a.active) == 0 || a.done >= a.Sides {
+		return true
+	}
+	if !a.enough() {
+		return false
+	}
+	for _, side := range a.active {
+		if !side.suspect && (!side.late || time.Since(side.started) < a.patience()) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *asking) enough() bool {
+	return a.done >= a.Enough || a.settled > 0 && a.done+a.settled >= witnessesEnough
+}
+
+// leaveAfter is what a member has for its answer at least before it is left, even if it is late: another one may be asked
+// beside it sooner, but what a busy machine says late is worth this wait.
+const leaveAfter = time.Second
+
+// patience is how long a late member is waited for. One that may take its time has had more than others when it is late.
+func (a *asking) patience() time.Duration {
+	if a.Call.Slow {
+		return 0
+	}
+	return leaveAfter
+}
+
+// left is how long those that are still active are waited for once there are enough; 0 means until something happens.
+func (a *asking) left() (longest time.Duration) {
+	switch {
+	case !a.enough():
+		return 0
+	case a.Call.Slow:
+		return a.grace
+	}
+	for _, side := range a.active {
+		if side.late && !side.suspect {
+			longest = max(longest, a.patience()-time.Since(side.started))
+		}
+	}
+	return longest
+}
+
+// leave tells the judge of those that are not waited for.
+func (a *asking) leave() {
+	for key, side := range a.active {
+		a.Question.Judge.Judge(Reply{Member: side.node, Err: ErrPending, Took: time.Since(side.started)})
+		delete(a.active, key)
+	}
+}

@@ -1,0 +1,218 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sessiontool/lib/onion"
+	"sessiontool/lib/rpc"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+)
+
+// silentAfter is how long a probed node has at least for its answer before it counts as silent. A node has longer if the
+// hop in front of it took long, see [diagnosis.window].
+const silentAfter = 700 * time.Millisecond
+
+// errSilent is why a node is suspected that does not answer a probe while the hops in front of it do.
+var errSilent = errors.New("silent")
+
+// suspicion is what a diagnosis found. Without a culprit nothing is wrong, or nothing can be said.
+type suspicion struct {
+	culprit Node
+	found   bool
+	path    []Node // that was examined
+	failure error  // of the request that was examined; nil if its answer was merely late
+	doubt   bool   // the diagnosis goes on: so far the target does not answer a probe
+}
+
+// examine diagnoses a path to target on behalf of the client, and remembers the culprit. It goes on when the request that
+// gave rise to it has ended, but not beyond [Client.Close]. The result is sent to found, in front of it a doubt if the
+// target of a late answer does not answer a probe; found must have room for both.
+func (c *Client) examine(path []Node, target Node, failure error, found chan<- suspicion) {
+	c.work.Go(func() {
+		s := suspicion{path: path, failure: failure}
+		if failure == nil {
+			if c.answersProbe(path, target) {
+				found <- s
+				return
+			}
+			found <- suspicion{path: path, doubt: true}
+		}
+		s.culprit, s.found = c.diagnose(c.life, path, target, failure)
+		if s.found && c.life.Err() == nil {
+			why := failure
+			if why == nil {
+				why = errSilent
+			}
+			c.markFailed(s.culprit, why)
+		}
+		found <- s
+	})
+}
+
+// diagnose returns the node on the way to target that is at fault. A guard is at fault only if it does not answer itself: a
+// silence behind it is no evidence against it. A relay or the target is at fault if the hop in front of it answers a
+// probe, and it does not, neither through that hop nor through another guard. What a hop says about others is not believed;
+// but where one does not know the next node, the list of nodes may be old. If a request failed although every hop answers,
+// the target is at fault; if its answer is merely late, no node is.
+func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure error) (culprit Node, found bool) {
+	if errors.Is(failure, rpc.ErrUnreachable) && !errors.Is(failure, errRoundTimeout) {
+		return path[0], true
+	}
+	if said := (*pathError)(nil); errors.As(failure, &said) && strings.HasPrefix(said.text, onion.TextNextNode) {
+		if err := c.Refresh(ctx); err != nil {
+			c.log.Info("a hop does not know another, and no seed tells who is right", "error", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d := c.newDiagnosis(ctx, path, target, failure)
+	for {
+		culprit, found, wait := d.evaluate()
+		if wait == 0 || ctx.Err() != nil {
+			return culprit, found && ctx.Err() == nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case result := <-d.results:
+			d.answers[result.at][result.way] = result.probed
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// answersProbe reports whether target answers a question over a path in time: then it merely takes its time for a request.
+func (c *Client) answersProbe(path []Node, target Node) bool {
+	ctx, cancel := context.WithTimeout(c.life, c.lateAfter(probeCall))
+	defer cancel()
+	return c.probe(ctx, path, target) == nil
+}
+
+// probed is how a probe has ended, if it has.
+type probed struct {
+	over bool
+	err  error
+	took time.Duration
+}
+
+// The ways of a probe: through the hops in front of the node, or through another guard.
+const (
+	wayDirect = iota
+	wayAround
+	ways
+)
+
+type probeResult struct {
+	at, way int
+	probed
+}
+
+// diagnosis is one diagnose at work: the nodes of a path and its target, and what is known of each.
+type diagnosis struct {
+	nodes   []Node
+	started time.Time
+	failure error
+	results chan probeResult
+	answers [][ways]probed
+	around  []bool // there is another guard to ask through
+}
+
+// newDiagnosis probes every node at once, on all ways.
+func (c *Client) newDiagnosis(ctx context.Context, path []Node, target Node, failure error) *diagnosis {
+	nodes := append(path[:len(path):len(path)], target)
+	d := &diagnosis{
+		nodes: nodes, started: time.Now(), failure: failure, results: make(chan probeResult, ways*len(nodes)),
+		answers: make([][ways]probed, len(nodes)), around: make([]bool, len(nodes)),
+	}
+	probe := func(at, way int, hops []Node) {
+		c.work.Go(func() {
+			err := c.probe(ctx, hops, nodes[at])
+			d.results <- probeResult{at, way, probed{true, err, time.Since(d.started)}}
+		})
+	}
+	for i := range nodes {
+		probe(i, wayDirect, path[:i])
+		if other, ok := c.otherGuard(path[0], nodes[i]); ok && i > 0 {
+			d.around[i] = true
+			probe(i, wayAround, []Node{other})
+		}
+	}
+	return d
+}
+
+// otherGuard returns a guard that is neither of two nodes.
+func (c *Client) otherGuard(guard, node Node) (Node, bool) {
+	guards, _ := c.storedGuards()
+	for _, other := range guards {
+		if other.Ed25519 != guard.Ed25519 && other.Ed25519 != node.Ed25519 {
+			return other, true
+		}
+	}
+	return Node{}, false
+}
+
+// window is how long the node at a place has for its answer: longer than the hop in front of it took.
+func (d *diagnosis) window(at int) time.Duration {
+	if at == 0 {
+		return 2 * silentAfter
+	}
+	return max(silentAfter, 4*d.answers[at-1][wayDirect].took)
+}
+
+// evaluate judges what is known. wait is how long more may become known; 0 means that the judgement stands.
+func (d *diagnosis) evaluate() (culprit Node, found bool, wait time.Duration) {
+	for at := range d.nodes {
+		direct := d.answers[at][wayDirect]
+		if direct.over && direct.err == nil {
+			continue
+		}
+		left := max(d.window(at)-time.Since(d.started), 0)
+		if !direct.over && left > 0 {
+			return Node{}, false, left
+		}
+		if at == 0 || !d.around[at] {
+			return d.nodes[at], true, 0
+		}
+		switch around := d.answers[at][wayAround]; {
+		case !around.over && left > 0:
+			return Node{}, false, left
+		case !around.over || around.err != nil:
+			return d.nodes[at], true, 0
+		case at == 1:
+			return Node{}, false, 0 // the guard answers, and the relay does: it may be the way between them
+		}
+		return d.nodes[at-1], true, 0 // it does not pass on what the node behind it would answer
+	}
+	return d.nodes[len(d.nodes)-1], d.failure != nil, 0
+}
+
+// probeCall is what probes count as.
+var probeCall = Call{Method: rpc.MethodSwarm}
+
+// probe asks a node something harmless through the hops before it. The swarm of a random Session ID does not tell who
+// asks, and whatever the node answers proves that it is there.
+func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
+	var key x25519.PublicKey
+	c.mu.Lock()
+	for i := range key {
+		key[i] = byte(c.rng.Uint32())
+	}
+	c.mu.Unlock()
+	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: sessionid.FromPublicKey(key).String()})
+	if err != nil {
+		return err
+	}
+	_, err = c.travel(ctx, path, node, body)
+	return err
+}
+
+// errTarget reports that target is at fault.
+func errTarget(target Node, why error) error {
+	return fmt.Errorf("%w: %s: %w", ErrTarget, target.Ed25519, why)
+}

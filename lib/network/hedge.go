@@ -1,0 +1,189 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sessiontool/lib/onion"
+)
+
+// Do is Request for a call. It implements [Backend].
+func (g *Group) Do(ctx context.Context, target Node, call Call) (Answer, error) {
+	d := &delivery{
+		group: g, client: g.client, target: target, call: call,
+		ended: make(chan attempt, maxAttempts), suspicions: make(chan suspicion, 2*maxSuspicions),
+	}
+	return d.run(ctx)
+}
+
+// maxSuspicions bounds the diagnoses of one delivery.
+const maxSuspicions = 64
+
+// attempt is one try of a delivery: over one path, once.
+type attempt struct {
+	path   []Node // nil if there is none
+	answer Answer
+	took   time.Duration
+	err    error
+}
+
+// delivery is one Do at work. The goroutine of run decides everything; the others carry requests and look for culprits.
+type delivery struct {
+	group  *Group
+	client *Client
+	target Node
+	call   Call
+
+	ended      chan attempt
+	suspicions chan suspicion
+
+	mu    sync.Mutex
+	paths [][]Node // of all attempts, in the order in which they were found
+
+	attempts  int // started
+	flying    int // without an end yet
+	examined  int // paths that were diagnosed
+	examining int // diagnoses under way
+	told      bool
+}
+
+// run sends the call until there is an answer. All attempts end with it.
+func (d *delivery) run(ctx context.Context) (Answer, error) {
+	flying, cancel := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer cancel()
+	late := time.NewTimer(d.call.Wait + d.client.lateAfter(d.call))
+	defer late.Stop()
+	start := func() {
+		if d.attempts < maxAttempts {
+			d.attempts++
+			d.flying++
+			first := d.attempts == 1
+			work.Go(func() { d.ended <- d.try(flying, first) })
+		}
+	}
+	start()
+	for failure := error(nil); ; {
+		select {
+		case a := <-d.ended:
+			d.flying--
+			switch {
+			case a.err == nil:
+				return d.succeed(a), nil
+			case errors.Is(a.err, onion.ErrTooLarge), errors.Is(a.err, onion.ErrNotText):
+				return Answer{}, a.err
+			case ctx.Err() != nil: // the caller does not want to wait any longer, which is no fault of the path
+				return Answer{}, ctx.Err()
+			case a.path == nil && d.flying+d.examining == 0:
+				return Answer{}, a.err
+			case a.path != nil:
+				failure = a.err
+				d.group.drop(d.target.Ed25519, a.path)
+				d.examine(a.path, a.err)
+			}
+		case <-late.C:
+			if !d.call.patient() {
+				d.tellLate()
+				start()
+			}
+			if path := d.firstPath(); path != nil && d.examining == 0 {
+				d.examine(path, nil)
+			}
+		case s := <-d.suspicions:
+			if s.doubt {
+				d.tellLate()
+				if d.call.patient() && d.attempts == 1 {
+					start()
+				}
+				continue
+			}
+			d.examining--
+			switch {
+			case s.found && s.culprit.Ed25519 == d.target.Ed25519:
+				why := s.failure
+				if why == nil {
+					why = errSilent
+				}
+				return Answer{}, errTarget(d.target, why)
+			case s.found:
+				d.group.drop(d.target.Ed25519, s.path)
+				if d.flying <= 1 { // at most the one that goes through the culprit
+					start()
+				}
+			case s.failure != nil && d.flying == 0:
+				start()
+			}
+			if s.failure == nil {
+				late.Reset(max(d.client.lateAfter(d.call), lateUnknown))
+			}
+			if d.flying+d.examining == 0 {
+				return Answer{}, fmt.Errorf("%w: %w", ErrNoPath, failure)
+			}
+		case <-ctx.Done():
+			return Answer{}, ctx.Err()
+		}
+	}
+}
+
+// try sends the call over one path: the first time over the group's path to the target.
+func (d *delivery) try(ctx context.Context, first bool) attempt {
+	var path []Node
+	var err error
+	if first {
+		path, err = d.group.path(ctx, d.target.Ed25519)
+	} else {
+		d.mu.Lock()
+		tried := d.paths[:len(d.paths):len(d.paths)]
+		d.mu.Unlock()
+		path, err = d.group.detour(ctx, d.target.Ed25519, tried)
+	}
+	if err != nil {
+		return attempt{err: err}
+	}
+	d.mu.Lock()
+	d.paths = append(d.paths, path)
+	d.mu.Unlock()
+	started := time.Now()
+	response, err := d.client.travel(ctx, path, d.target, d.call.Body)
+	return attempt{path, Answer{Status: response.Status, Body: response.Body, Path: path}, time.Since(started), err}
+}
+
+// firstPath returns the path of the first attempt that has found one.
+func (d *delivery) firstPath() []Node {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.paths) == 0 {
+		return nil
+	}
+	return d.paths[0]
+}
+
+// examine looks for the culprit on a path.
+func (d *delivery) examine(path []Node, failure error) {
+	if d.examined < maxSuspicions {
+		d.examined++
+		d.examining++
+		d.client.examine(path, d.target, failure, d.suspicions)
+	}
+}
+
+// tellLate says, once, that the answer is late.
+func (d *delivery) tellLate() {
+	if !d.told && d.call.Late != nil {
+		d.call.Late()
+	}
+	d.told = true
+}
+
+// succeed takes note of an answer. Whoever was suspected on its way is not any more.
+func (d *delivery) succeed(a attempt) Answer {
+	d.client.learnAnswer(d.call, a.took)
+	d.client.markGood(append(a.path[:len(a.path):len(a.path)], d.target)...)
+	d.group.keep(d.target.Ed25519, a.path)
+	d.client.log.Info("node answers", "node", d.target.Ed25519, "status", a.answer.Status, "guard", a.path[0].Ed25519)
+	return a.answer
+}

@@ -1,0 +1,228 @@
+package replication
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+
+	"sessiontool/lib/node/ring"
+	"sessiontool/lib/node/store"
+	"sessiontool/lib/rpc"
+)
+
+// Paths of the requests by which nodes compare what they have. All are signed POSTs. Members of the same swarm use:
+//
+//	digest  nothing -> digests of what the node has for the swarm
+//	names   slots, last name -> names that follow it in these slots with their versions, at most MaxNames, ascending
+//	fetch   names -> u32 big-endian number of names dealt with, and the records that the node has of them
+//
+// Any node uses the last one, before it hands messages over:
+//
+//	offer   names -> a byte for each: offerHas, offerWants or offerNotMine
+const (
+	DigestPath = "/swarms/digest/v2"
+	NamesPath  = "/swarms/names/v2"
+	FetchPath  = "/swarms/fetch/v2"
+	OfferPath  = "/swarms/offer/v2"
+)
+
+const (
+	// MaxNames bounds a list of names. With it a request stays below 512 KiB, the size up to which nodes read at once.
+	MaxNames = 2048
+	// maxFetchBytes bounds the records of one answer, unless a single one exceeds it.
+	maxFetchBytes = 1 << 20
+	// MaxFetchAnswer bounds an answer in any case.
+	MaxFetchAnswer = countSize + maxFetchBytes + store.MaxEncodedRecord
+)
+
+// countSize is the size of the number of names at the start of an answer to fetch.
+const countSize = 4
+
+// Answers to an offered message.
+const (
+	offerHas byte = iota
+	offerWants
+	offerNotMine // the owner belongs to another swarm, in the asked node's view
+)
+
+// serveDigest returns the digests of what this node has for its swarm.
+func (rep *Replication) serveDigest(ctx context.Context, view *ring.View) ([]byte, error) {
+	select {
+	case rep.scans <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-rep.scans }()
+	sums, err := rep.store.Digest(rep.now().UnixMilli(), view.Owns)
+	if err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, store.DigestSlots*store.DigestSize)
+	for _, sum := range sums {
+		body = append(body, sum[:]...)
+	}
+	return body, nil
+}
+
+func parseDigests(body []byte) (*store.Digests, error) {
+	var sums store.Digests
+	if len(body) != len(sums)*store.DigestSize {
+		return nil, fmt.Errorf("digests have %d bytes", len(body))
+	}
+	for slot := range sums {
+		copy(sums[slot][:], body[slot*store.DigestSize:])
+	}
+	return &sums, nil
+}
+
+// serveNames lists what this node has in some slots.
+func (rep *Replication) serveNames(ctx context.Context, view *ring.View, body []byte) ([]byte, error) {
+	slots, after, ok := parseNamesRequest(body)
+	if !ok {
+		return nil, refuseRequest(rpc.StatusBadRequest, "slots and a name expected\n")
+	}
+	select {
+	case rep.scans <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-rep.scans }()
+	names, err := rep.namesIn(slots, after, view)
+	if err != nil {
+		return nil, err
+	}
+	return appendListed(nil, names), nil
+}
+
+// listed is a message in a list of names.
+type listed struct {
+	name store.Name
+	life store.Version
+}
+
+// listedSize is the length of an encoded listed.
+const listedSize = store.NameSize + store.VersionSize
+
+// namesIn lists the first MaxNames messages after the given name that this node has in slots for its swarm.
+func (rep *Replication) namesIn(slots store.SlotSet, after store.Name, view *ring.View) (names []listed, err error) {
+	err = rep.store.Scan(after, rep.now().UnixMilli(), view.Owns, func(name store.Name, life store.Version) bool {
+		if slots.Has(name.Slot()) {
+			names = append(names, listed{name, life})
+		}
+		return len(names) < MaxNames
+	})
+	return names, err
+}
+
+func appendListed(b []byte, list []listed) []byte {
+	for _, l := range list {
+		b = l.life.AppendTo(append(b, l.name[:]...))
+	}
+	return b
+}
+
+// parseListed reads at most MaxNames names with versions.
+func parseListed(body []byte) ([]listed, error) {
+	if len(body)%listedSize != 0 || len(body) > MaxNames*listedSize {
+		return nil, fmt.Errorf("a list of at most %d messages cannot have %d bytes", MaxNames, len(body))
+	}
+	list := make([]listed, 0, len(body)/listedSize)
+	for len(body) > 0 {
+		l := listed{name: store.Name(body)}
+		var err error
+		if l.life, body, err = store.CutVersion(body[store.NameSize:]); err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+func namesRequest(slots store.SlotSet, after store.Name) []byte { return append(slots[:], after[:]...) }
+
+func parseNamesRequest(body []byte) (slots store.SlotSet, after store.Name, ok bool) {
+	if len(body) != len(slots)+len(after) {
+		return slots, after, false
+	}
+	copy(after[:], body[copy(slots[:], body):])
+	return slots, after, true
+}
+
+func appendNames(b []byte, names []store.Name) []byte {
+	for _, name := range names {
+		b = append(b, name[:]...)
+	}
+	return b
+}
+
+// parseNames reads at most MaxNames names.
+func parseNames(body []byte) ([]store.Name, error) {
+	if len(body)%store.NameSize != 0 || len(body) > MaxNames*store.NameSize {
+		return nil, fmt.Errorf("a list of at most %d names cannot have %d bytes", MaxNames, len(body))
+	}
+	names := make([]store.Name, 0, len(body)/store.NameSize)
+	for ; len(body) > 0; body = body[store.NameSize:] {
+		names = append(names, store.Name(body))
+	}
+	return names, nil
+}
+
+// serveFetch returns records of this swarm. It refuses names of other swarms.
+func (rep *Replication) serveFetch(view *ring.View, body []byte) ([]byte, error) {
+	names, err := parseNames(body)
+	if err != nil {
+		return nil, refuseRequest(rpc.StatusBadRequest, "%v\n", err)
+	}
+	for _, name := range names {
+		if !view.Owns(name.Owner()) {
+			return nil, refuseRequest(http.StatusForbidden, "Not a message of this swarm\n")
+		}
+	}
+	encoded, taken, err := rep.store.Encode(names, maxFetchBytes)
+	if err != nil {
+		return nil, err
+	}
+	return append(binary.BigEndian.AppendUint32(nil, uint32(taken)), encoded...), nil
+}
+
+// parseFetched reads the answer to a fetch request with the given number of names. taken is how many of them it deals
+// with.
+func parseFetched(body []byte, asked int) (records []store.Record, taken int, err error) {
+	if len(body) < countSize {
+		return nil, 0, fmt.Errorf("answer of %d bytes has no count", len(body))
+	}
+	count := binary.BigEndian.Uint32(body)
+	if count == 0 || int64(count) > int64(asked) {
+		return nil, 0, fmt.Errorf("answer deals with %d of %d messages", count, asked)
+	}
+	taken = int(count)
+	records, err = store.DecodeRecords(body[countSize:])
+	if err == nil && len(records) > taken {
+		err = fmt.Errorf("answer has %d messages instead of %d", len(records), taken)
+	}
+	return records, taken, err
+}
+
+// serveOffer answers which messages this node lacks. It reveals no more than whether a message whose name is known is
+// here.
+func (rep *Replication) serveOffer(view *ring.View, body []byte) ([]byte, error) {
+	names, err := parseNames(body)
+	if err != nil {
+		return nil, refuseRequest(rpc.StatusBadRequest, "%v\n", err)
+	}
+	missing, err := rep.store.Missing(names)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := make([]byte, len(names))
+	for i, name := range names {
+		switch {
+		case !view.Owns(name.Owner()):
+			verdicts[i] = offerNotMine
+		case missing[i]:
+			verdicts[i] = offerWants
+		}
+	}
+	return verdicts, nil
+}

@@ -1,0 +1,272 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"sessiontool/lib/node/ring"
+	"sessiontool/lib/node/store"
+	"sessiontool/lib/swarm"
+)
+
+// handOverParallel bounds how many nodes are offered messages at a time.
+const handOverParallel = 8
+
+// handOver gives messages that belong to other swarms, because swarms came or went or this node moved, to all members
+// there. The store and the node list say which these are, so that a restart forgets nothing. Which nodes have them is
+// remembered until the swarms change again. The messages stay here until they expire, as with the 2020 server. It is
+// safe for concurrent use.
+type handOver struct {
+	log   *slog.Logger
+	offer func(ctx context.Context, to *ring.Peer, owners []string) error
+	find  func(view *ring.View) (map[swarm.SwarmID][]string, error) // owners of other swarms
+	wake  chan struct{}
+
+	mu         sync.Mutex
+	round      int                      // counts changes that can bring new work
+	view       *ring.View               // the network that the work is for
+	done       map[string]swarm.SwarmID // by node: the swarm whose messages it has all got
+	incomplete bool                     // a node may lack messages
+}
+
+func newHandOver(
+	log *slog.Logger, offer func(context.Context, *ring.Peer, []string) error,
+	find func(*ring.View) (map[swarm.SwarmID][]string, error),
+) *handOver {
+	return &handOver{
+		log: log, offer: offer, find: find, wake: make(chan struct{}, 1), done: make(map[string]swarm.SwarmID),
+	}
+}
+
+// setView starts a round for a new view of the network.
+func (h *handOver) setView(view *ring.View) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.view == nil || !h.view.SameSwarms(view) {
+		clear(h.done)
+	}
+	h.view = view
+	h.startRound()
+}
+
+// restart starts a round in which every node is asked again, because messages of another swarm have come.
+func (h *handOver) restart() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.done)
+	h.startRound()
+}
+
+// startRound starts a round. The caller holds h.mu.
+func (h *handOver) startRound() {
+	h.round++
+	h.incomplete = true
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pending reports whether a node may lack messages that it should have.
+func (h *handOver) pending() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.incomplete
+}
+
+// run hands over until ctx ends.
+func (h *handOver) run(ctx context.Context) {
+	delay := firstRetry
+	var retry <-chan time.Time
+	for {
+		select {
+		case <-h.wake:
+			delay = firstRetry
+		case <-retry:
+		case <-ctx.Done():
+			return
+		}
+		retry = nil
+		if err := h.handOver(ctx); err != nil && ctx.Err() == nil {
+			h.log.Debug("handing over messages", "error", err)
+			retry = time.After(jitter(delay))
+			delay = min(2*delay, lastRetry)
+		}
+	}
+}
+
+// handOver makes one pass over all nodes that messages here belong to.
+func (h *handOver) handOver(ctx context.Context) error {
+	h.mu.Lock()
+	view, round := h.view, h.round
+	h.mu.Unlock()
+	if view == nil || view.Self == nil {
+		return nil // an unlisted node is refused everywhere
+	}
+	owners, err := h.find(view)
+	if err != nil {
+		return err
+	}
+	errs := make(chan error, len(view.Peers))
+	places := make(chan struct{}, handOverParallel)
+	var group sync.WaitGroup
+	for id, keys := range owners {
+		for _, p := range view.Swarms[id] {
+			if h.isDone(p) {
+				continue
+			}
+			select {
+			case places <- struct{}{}:
+			case <-ctx.Done():
+				continue
+			}
+			group.Go(func() {
+				defer func() { <-places }()
+				errs <- h.give(ctx, p, keys, round)
+			})
+		}
+	}
+	group.Wait()
+	close(errs)
+	for e := range errs {
+		err = errors.Join(err, e)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil && ctx.Err() == nil && round == h.round {
+		h.incomplete = false
+	}
+	return err
+}
+
+func (h *handOver) isDone(p *ring.Peer) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id, ok := h.done[p.Name()]
+	return ok && id == p.Swarm
+}
+
+func (h *handOver) give(ctx context.Context, p *ring.Peer, owners []string, round int) error {
+	err := h.offer(ctx, p, owners)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil && round == h.round {
+		h.done[p.Name()] = p.Swarm
+	}
+	return err
+}
+
+// foreignOwners returns, by swarm, the owners of messages here that belong to other swarms.
+func (rep *Replication) foreignOwners(view *ring.View) (map[swarm.SwarmID][]string, error) {
+	owners, err := rep.store.Owners(func(owner string) bool { return !view.Owns(owner) })
+	found := make(map[swarm.SwarmID][]string)
+	for _, owner := range owners {
+		if id, ok := view.SwarmIDOf(owner); ok {
+			found[id] = append(found[id], owner)
+		}
+	}
+	return found, err
+}
+
+// HandOverIfMoved is called for messages that were accepted under the view seen and stored since. If the view has
+// changed and they belong to another swarm, the hand-over that came with the change may have missed them, so it starts
+// again.
+func (rep *Replication) HandOverIfMoved(seen *ring.View, messages ...store.Message) {
+	now := rep.members.View()
+	if now == seen {
+		return
+	}
+	for _, m := range messages {
+		if !now.Owns(m.PubKey) {
+			rep.handOver.restart()
+			return
+		}
+	}
+}
+
+// errIncomplete reports a node that did not take all that it was given.
+var errIncomplete = errors.New("node does not have all messages that it should")
+
+// offerTo makes a node have all messages of owners. The error is errIncomplete if the node still lacks some.
+func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []string) error {
+	var names []store.Name
+	var incomplete error
+	total := 0
+	for i, owner := range owners {
+		first := store.Name{}
+		copy(first[:], owner)
+		everyone := func(string) bool { return true }
+		err := rep.store.Scan(first, rep.now().UnixMilli(), everyone, func(name store.Name, life store.Version) bool {
+			if name.Owner() != owner {
+				return false
+			}
+			if !life.Deleted {
+				names = append(names, name)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		for last := i == len(owners)-1; len(names) >= MaxNames || last && len(names) > 0; {
+			page := names[:min(len(names), MaxNames)]
+			given, err := rep.offerPage(ctx, to, page)
+			if errors.Is(err, errIncomplete) {
+				incomplete = err // the others are offered all the same
+			} else if err != nil {
+				return err
+			}
+			names, total = names[len(page):], total+given
+		}
+	}
+	if total > 0 {
+		rep.log.Info("handed over messages", "to", to.Name(), "count", total)
+	}
+	return incomplete
+}
+
+// offerPage offers messages, gives those that are wanted, and asks again.
+func (rep *Replication) offerPage(ctx context.Context, to *ring.Peer, names []store.Name) (given int, err error) {
+	wanted, elsewhere, err := rep.wantedOf(ctx, to, names)
+	if err != nil {
+		return 0, err
+	}
+	left := wanted
+	if len(wanted) > 0 {
+		if given, err = rep.give(ctx, to, wanted); err != nil {
+			return given, err
+		}
+		if left, _, err = rep.wantedOf(ctx, to, wanted); err != nil {
+			return given, err
+		}
+	}
+	if elsewhere || len(left) > 0 {
+		return given, errIncomplete
+	}
+	return given, nil
+}
+
+// wantedOf asks a node which messages it lacks, and whether in its view some belong to another swarm.
+func (rep *Replication) wantedOf(
+	ctx context.Context, to *ring.Peer, names []store.Name,
+) (wanted []store.Name, elsewhere bool, err error) {
+	verdicts, err := rep.caller.Call(ctx, to, OfferPath, appendNames(nil, names), MaxNames)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(verdicts) != len(names) {
+		return nil, false, errors.New("answer to an offer has the wrong length")
+	}
+	for i, verdict := range verdicts {
+		switch verdict {
+		case offerWants:
+			wanted = append(wanted, names[i])
+		case offerNotMine:
+			elsewhere = true
+		}
+	}
+	return wanted, elsewhere, nil
+}

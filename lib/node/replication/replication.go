@@ -1,0 +1,144 @@
+// Package replication makes all members of a swarm have the same messages and tombstones, whatever each of them missed.
+//
+// Three mechanisms work side by side. What clients store at this node is queued on disk for every other member, and a
+// sender for each pushes it until the member has it. Members compare digests of what they have, and exchange what is
+// missing, when a node starts, joins or comes back, and from time to time ([Replication.Compare]). When swarms change,
+// messages that belong to another swarm are handed over to all its members. Every exchange may be repeated: a record
+// that is known already changes nothing unless its version supersedes the known one.
+//
+// A Replication works on a [store.Store], a [peerhttp.Caller], the [ring.Members] and a clock, and knows nothing of
+// clients. Requests of peers come in through [Replication.Serve] after the caller has verified them.
+package replication
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"sessiontool/lib/node/peerhttp"
+	"sessiontool/lib/node/ring"
+	"sessiontool/lib/node/store"
+)
+
+// maxScans bounds the concurrent walks through the store on behalf of peers.
+const maxScans = 2
+
+// Config is what a Replication works with. All fields but Arrived are required.
+type Config struct {
+	Store   *store.Store
+	Caller  *peerhttp.Caller
+	Members *ring.Members
+	Now     func() time.Time // the node's clock
+	// Difficulty returns the proof of work required of a message of storage RPC 2.0 with this timestamp
+	// (milliseconds).
+	Difficulty func(timestamp int64) uint64
+	Log        *slog.Logger
+	// Arrived, unless nil, is called with pushed records before they are stored. It may wait and reorder them, as a real
+	// network does.
+	Arrived func(ctx context.Context, records []store.Record)
+}
+
+// Replication makes the members of a swarm have the same messages. It is safe for concurrent use.
+type Replication struct {
+	store      *store.Store
+	caller     *peerhttp.Caller
+	members    *ring.Members
+	now        func() time.Time
+	difficulty func(timestamp int64) uint64
+	log        *slog.Logger
+	arrived    func(ctx context.Context, records []store.Record)
+
+	senders  *senders
+	catchUp  *catchUp
+	handOver *handOver
+	scans    chan struct{} // bounds walks on behalf of peers
+}
+
+// New makes a Replication, which does nothing until Run and Adopt are called.
+func New(config Config) *Replication {
+	rep := &Replication{
+		store: config.Store, caller: config.Caller, members: config.Members, now: config.Now,
+		difficulty: config.Difficulty, log: config.Log, arrived: config.Arrived, scans: make(chan struct{}, maxScans),
+	}
+	rep.catchUp = newCatchUp(rep.log, rep.Compare)
+	rep.senders = newSenders(rep.log, rep.caller, rep.store, rep.catchUp.schedule)
+	rep.handOver = newHandOver(rep.log, rep.offerTo, rep.foreignOwners)
+	return rep
+}
+
+// Run compares with peers and hands messages over until ctx ends.
+func (rep *Replication) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() { rep.catchUp.run(ctx) })
+	loops.Go(func() { rep.handOver.run(ctx) })
+	loops.Wait()
+}
+
+// Wait returns when all senders have ended, which they do when the contexts given to Adopt have. No call of Adopt may
+// be under way.
+func (rep *Replication) Wait() { rep.senders.wait() }
+
+// Adopt acts on a new node list. A list that lacks this node may be a mistake, so that the queue for its peers is
+// kept. A node that is listed in no swarm has no peers and hands all its messages over. Senders work until ctx ends.
+func (rep *Replication) Adopt(ctx context.Context, fresh *ring.View) {
+	if fresh.Self != nil {
+		if err := rep.senders.setPeers(ctx, fresh.Others()); err != nil {
+			rep.log.Error("acting upon the node list", "error", err)
+		}
+	}
+	rep.catchUp.setPeers(fresh.Others())
+	rep.handOver.setView(fresh)
+}
+
+// Notify wakes the senders after changes were queued.
+func (rep *Replication) Notify() { rep.senders.wakeAll() }
+
+// Pending reports whether peers may lack messages that are not queued: a comparison is due or a hand-over is
+// incomplete.
+func (rep *Replication) Pending() bool { return rep.catchUp.pending() > 0 || rep.handOver.pending() }
+
+// Refusal is a request of a peer that cannot be served, with the HTTP status and the text of the answer.
+type Refusal struct {
+	Status int
+	Text   string
+}
+
+// Error implements error.
+func (r Refusal) Error() string {
+	return fmt.Sprintf("refused with status %d: %q", r.Status, r.Text)
+}
+
+func refuseRequest(status int, format string, args ...any) error {
+	return Refusal{status, fmt.Sprintf(format, args...)}
+}
+
+// errNotMember refuses a node of another swarm: names and messages are for members only.
+var errNotMember = Refusal{http.StatusForbidden, "Not a member of this swarm\n"}
+
+// Serve answers a request at one of the paths of this package, which from has signed and the caller has verified. view
+// is the view at its arrival. The answer to a push is JSON. The error may be a Refusal.
+func (rep *Replication) Serve(
+	ctx context.Context, path string, view *ring.View, from *ring.Peer, body []byte,
+) ([]byte, error) {
+	switch path {
+	case PushPath:
+		return rep.servePush(ctx, view, from, body)
+	case OfferPath:
+		return rep.serveOffer(view, body)
+	}
+	if !view.SharesSwarm(from) {
+		return nil, errNotMember
+	}
+	switch path {
+	case DigestPath:
+		return rep.serveDigest(ctx, view)
+	case NamesPath:
+		return rep.serveNames(ctx, view, body)
+	case FetchPath:
+		return rep.serveFetch(view, body)
+	}
+	return nil, refuseRequest(http.StatusNotFound, "no such exchange\n")
+}

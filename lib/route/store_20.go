@@ -1,0 +1,199 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// store20 proves a message if it is not, and stores it at three random nodes of the recipient's swarm at once.
+func (s *Storer) store20(ctx context.Context, q StoreRequest) (record.Receipt, error) {
+	receipt := newReceipt(q)
+	judge := &storeJudge20{storer: s, request: q, receipt: &receipt}
+	for range storeRounds {
+		if err := judge.prove(ctx); err != nil {
+			return receipt, err
+		}
+		judge.round = storeAnswers{}
+		kept := judge.kept()
+		err := s.network.AskSwarm(ctx, network.Question{
+			Owner: q.To, Call: network.Call{Method: rpc.MethodStore}, Judge: judge, Except: kept,
+			Sides: network.SwarmTargets - len(kept), Enough: s.options.Quorum - len(kept), Least: s.options.Quorum - len(kept),
+		})
+		receipt.Stored = len(judge.kept())
+		switch {
+		case receipt.Stored >= s.options.Quorum:
+			receipt.OK = true
+			s.learnDifficulty(judge.round.told)
+			return receipt, nil
+		case ctx.Err() != nil:
+			return receipt, ctx.Err()
+		case receipt.Stored == 0 && len(judge.round.wanted) > 0:
+			if err := judge.raiseDifficulty(); err != nil {
+				return receipt, err
+			}
+		default:
+			return receipt, notStored(receipt, judge.round.refusal, err)
+		}
+	}
+	return receipt, fmt.Errorf("%w in %d rounds", ErrNotStored, storeRounds)
+}
+
+// notStored is the error of a store that too few members took. refusal is what one of them has against the message, and
+// err what AskSwarm says. A member that took the message proves that there is nothing wrong with it.
+func notStored(receipt record.Receipt, refusal string, err error) error {
+	switch {
+	case receipt.Stored == 0 && (errors.Is(err, ErrClock) || errors.Is(err, errWrongTime)):
+		return err
+	case receipt.Stored == 0 && refusal != "":
+		return fmt.Errorf("%w: %s", ErrRefused, refusal)
+	case err != nil && !errors.Is(err, network.ErrUnanswered):
+		return err
+	}
+	return fmt.Errorf("%w: %d of %d that were asked: %w", ErrNotStored, receipt.Stored, len(receipt.Nodes), err)
+}
+
+// storeJudge20 is one Storer.store20 at work: the judge of its answers.
+type storeJudge20 struct {
+	storer  *Storer
+	request StoreRequest
+	receipt *record.Receipt
+	round   storeAnswers
+}
+
+// storeAnswers is what one round of answers says of the request.
+type storeAnswers struct {
+	told    []int64 // difficulties of the nodes that took the message
+	wanted  []int64 // difficulties of the nodes that want a better proof
+	refusal string
+}
+
+// prove proves the request if it is not.
+func (j *storeJudge20) prove(ctx context.Context) error {
+	err := j.storer.prove(ctx, &j.request)
+	j.receipt.TimestampMS, j.receipt.Difficulty, j.receipt.MessageHash = j.request.StampMS, j.request.Difficulty, j.request.Hash()
+	return err
+}
+
+// Restamp implements network.Restamper: a new time needs a new proof. A message that can be sealed anew, and that every
+// member refused for its time alone, is left to that.
+func (j *storeJudge20) Restamp(ctx context.Context) error {
+	if j.request.reseal && refusedTime(j.receipt.Nodes) {
+		return errWrongTime
+	}
+	j.request.Nonce, j.request.StampMS = "", 0
+	return j.prove(ctx)
+}
+
+// Request implements network.Judge.
+func (j *storeJudge20) Request(network.Node) ([]byte, error) { return j.request.body() }
+
+// Judge implements network.Judge.
+func (j *storeJudge20) Judge(reply network.Reply) network.Verdict {
+	result := resultOf(reply)
+	verdict := network.Next
+	if reply.Err == nil {
+		verdict = j.judge(reply.Answer, &result)
+	}
+	putResult(j.receipt, result)
+	return verdict
+}
+
+// resultOf is what a receipt says of a member that has not taken a message.
+func resultOf(reply network.Reply) record.NodeResult {
+	result := record.NodeResult{
+		PubkeyEd25519: reply.Member.Ed25519.String(), Status: reply.Status, Millis: reply.Took.Milliseconds(),
+	}
+	switch {
+	case errors.Is(reply.Err, network.ErrPending):
+		result.Pending, result.Error = true, reply.Err.Error()
+	case errors.Is(reply.Err, network.ErrNotMember), errors.Is(reply.Err, network.ErrTarget):
+		result.Error = reply.Err.Error()
+	case errors.Is(reply.Err, network.ErrClock), reply.Err == nil:
+		result.Error = answerText(reply.Body)
+	default:
+		result.Error = reply.Err.Error()
+	}
+	return result
+}
+
+// answerText is what a node says about a failure.
+func answerText(body string) string {
+	return strings.ToValidUTF8(strings.TrimSpace(body[:min(len(body), maxErrorText)]), "")
+}
+
+// putResult keeps what is known of a member, unless it is known to have the message.
+func putResult(receipt *record.Receipt, result record.NodeResult) {
+	i := slices.IndexFunc(receipt.Nodes, func(r record.NodeResult) bool { return r.PubkeyEd25519 == result.PubkeyEd25519 })
+	switch {
+	case i < 0:
+		receipt.Nodes = append(receipt.Nodes, result)
+	case !receipt.Nodes[i].OK:
+		receipt.Nodes[i] = result
+	}
+}
+
+// judge completes result with what an answer means.
+func (j *storeJudge20) judge(answer network.Answer, result *record.NodeResult) network.Verdict {
+	var said rpc.DifficultyAnswer
+	switch answer.Status {
+	case rpc.StatusOK:
+		result.OK, result.Error = true, ""
+		if json.Unmarshal([]byte(answer.Body), &said) == nil && said.Difficulty > 0 {
+			j.round.told = append(j.round.told, said.Difficulty)
+		}
+		return network.Done
+	case rpc.StatusBadProofOfWork:
+		if json.Unmarshal([]byte(answer.Body), &said) != nil || said.Difficulty < 1 || j.request.proves(said.Difficulty) {
+			return network.Next // it refuses a proof that meets what it asks for
+		}
+		j.round.wanted = append(j.round.wanted, said.Difficulty)
+		if said.Difficulty <= j.storer.options.MaxDifficulty {
+			return network.Settled
+		}
+	case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
+		// This would be final, so the others are heard too.
+		j.round.refusal = fmt.Sprintf("status %d: %s", answer.Status, result.Error)
+	}
+	return network.Next // busy, not ready, or a status that is that node's own trouble
+}
+
+// raiseDifficulty lets the request be proved anew, for the lower middle of what nodes want: one that lies does not decide.
+func (j *storeJudge20) raiseDifficulty() error {
+	slices.Sort(j.round.wanted)
+	difficulty := j.round.wanted[(len(j.round.wanted)-1)/2]
+	if most := j.storer.options.MaxDifficulty; difficulty > most {
+		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, most)
+	}
+	j.storer.network.SetDifficulty(difficulty)
+	j.request.Nonce = ""
+	return nil
+}
+
+// kept returns the members that have the message.
+func (j *storeJudge20) kept() (keys []network.Key) {
+	for _, result := range j.receipt.Nodes {
+		var key network.Key
+		if result.OK && key.UnmarshalText([]byte(result.PubkeyEd25519)) == nil {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// learnDifficulty remembers that the network asks for less than it did, if every node that answered says so. That it
+// asks for more is known when it refuses.
+func (s *Storer) learnDifficulty(told []int64) {
+	if len(told) > 0 {
+		if highest := slices.Max(told); highest < s.network.Difficulty() {
+			s.network.SetDifficulty(highest)
+		}
+	}
+}

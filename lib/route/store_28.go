@@ -1,0 +1,163 @@
+package route
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/rpc"
+)
+
+// store28 stores a message at one member of the recipient's swarm, which passes it on and says what each member did
+// (storage-2.8.md section 4.3). Only what a member has signed counts, so the one that was asked cannot speak for the
+// others; and one alone is not believed to have passed the message on. If too few have it, other members are asked to
+// store the same bytes, which those that have them recognise. A member whose swarm is not complete waits some seconds for
+// the others before it answers: no second store is waited for on top. Errors are those of Store.
+func (s *Storer) store28(ctx context.Context, q StoreRequest) (record.Receipt, error) {
+	receipt := newReceipt(q)
+	data, err := base64.StdEncoding.Strict().DecodeString(q.Data)
+	if err != nil {
+		return receipt, fmt.Errorf("%w: %w", envelope.ErrMalformed, err)
+	}
+	members, err := s.network.Swarm(ctx, q.To)
+	if err != nil {
+		return receipt, err
+	}
+	if q.StampMS == 0 {
+		q.StampMS = s.network.Now().UnixMilli()
+	}
+	judge := &storeJudge28{storer: s, request: q, hash: rpc.MessageHash(q.To, inbox, data), receipt: &receipt, size: len(members)}
+	receipt.MessageHash = judge.hash
+	err = s.network.AskSwarm(ctx, network.Question{
+		Owner: q.To, Call: network.Call{Method: rpc.MethodStore, Slow: true}, Judge: judge, Members: members,
+	})
+	receipt.TimestampMS, receipt.Stored = judge.request.StampMS, judge.stored()
+	switch {
+	case receipt.Stored >= s.options.Quorum:
+		receipt.OK = true
+		return receipt, nil
+	case ctx.Err() != nil:
+		return receipt, ctx.Err()
+	}
+	return receipt, notStored(receipt, judge.refusal, err)
+}
+
+// storeJudge28 is one Storer.store28 at work: the judge of its answers.
+type storeJudge28 struct {
+	storer  *Storer
+	request StoreRequest
+	hash    string // of the message, as we know it
+	size    int    // of the swarm
+	receipt *record.Receipt
+	asked   int // members that took the message
+	refusal string
+}
+
+// Restamp implements network.Restamper. The hash stays the same. A message that can be sealed anew, and that every member
+// refused for its time alone, is left to that.
+func (j *storeJudge28) Restamp(context.Context) error {
+	if j.request.reseal && refusedTime(j.receipt.Nodes) {
+		return errWrongTime
+	}
+	j.request.StampMS = j.storer.network.Now().UnixMilli()
+	return nil
+}
+
+// Request implements network.Judge.
+func (j *storeJudge28) Request(network.Node) ([]byte, error) {
+	return rpc.NewRequest(rpc.MethodStore, rpc.TodayStoreParams{
+		Pubkey: j.request.To.String(), Namespace: inbox, Timestamp: j.request.StampMS, TTL: j.request.TTLMillis, Data: j.request.Data,
+	})
+}
+
+// Judge implements network.Judge.
+func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
+	result := resultOf(reply)
+	if reply.Err == nil && (reply.Status == rpc.StatusOK || reply.Status == rpc.StatusFailed) { // see rpc.HasResults
+		j.asked++
+		change, err := rpc.ParseChange(reply.Body)
+		if err == nil && change.Hash != "" && change.Hash != j.hash {
+			err = errors.New("it gives the message another hash")
+		}
+		if err == nil {
+			j.take(change, result.Millis)
+			return j.verdict()
+		}
+		if reply.Status == rpc.StatusOK {
+			result.Error = err.Error()
+		}
+	}
+	switch reply.Status {
+	case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
+		j.refusal = fmt.Sprintf("status %d: %s", reply.Status, result.Error)
+	}
+	putResult(j.receipt, result)
+	return j.verdict()
+}
+
+// verdict says whether another member is asked: unless as many have the message as are wanted, two of them at least, or
+// three members have taken it and could do no better.
+func (j *storeJudge28) verdict() network.Verdict {
+	stored := j.stored()
+	switch {
+	case stored >= max(j.storer.options.Quorum, min(2, j.size)):
+		return network.Done
+	case j.asked >= network.SwarmTargets:
+		return network.Settled
+	case stored >= j.storer.options.Quorum:
+		return network.Doubt
+	}
+	return network.Next
+}
+
+// take learns what the members of the swarm did.
+func (j *storeJudge28) take(change rpc.ChangeAnswer, elapsed int64) {
+	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
+		member := change.Swarm[name]
+		result := record.NodeResult{
+			PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""),
+			Status:        rpc.StatusOK, Millis: elapsed, Already: bool(member.Already),
+		}
+		switch {
+		case bool(member.Failed):
+			result.Status, result.Error = int(member.Code), memberFailure(member)
+		case !signedBy(j.storer.network, name, rpc.StoredText(j.hash), member.Signature):
+			result.Error = "it has not signed that it has the message"
+		default:
+			result.OK = true
+		}
+		putResult(j.receipt, result)
+	}
+}
+
+// memberFailure says why a member has not done what it was asked for.
+func memberFailure(member rpc.MemberResult) string {
+	switch {
+	case bool(member.Timeout):
+		return "it did not answer the member that was asked"
+	case member.Reason != "":
+		return strings.ToValidUTF8(strings.TrimSpace(member.Reason[:min(len(member.Reason), maxErrorText)]), "")
+	case bool(member.BadPeerResponse):
+		return "it gave the member that was asked an answer without sense"
+	case bool(member.QueryFailure):
+		return "its database failed"
+	}
+	return "it failed"
+}
+
+// stored counts the members that have the message.
+func (j *storeJudge28) stored() (count int) {
+	for _, result := range j.receipt.Nodes {
+		if result.OK {
+			count++
+		}
+	}
+	return count
+}

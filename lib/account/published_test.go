@@ -11,7 +11,7 @@ import (
 
 	"filippo.io/edwards25519"
 
-	"sessiontool/lib/internal/boxnotes"
+	"sessiontool/lib/internal/refbox"
 )
 
 // This file reads session-v1 messages as they are specified (session-v1.md section 2), from the data of a store
@@ -86,7 +86,7 @@ func readPublished(t *testing.T, recipient [32]byte, data string) published {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plaintext, err := boxnotes.Open(recipient, env.bytes(8))
+	plaintext, err := refbox.Open(recipient, env.bytes(8))
 	if err != nil || len(plaintext) < 96 {
 		t.Fatalf("the box holds %d bytes, %v", len(plaintext), err)
 	}

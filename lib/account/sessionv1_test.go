@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sessiontool/lib/envelope"
-	"sessiontool/lib/internal/boxnotes"
 	"sessiontool/lib/internal/fields"
+	"sessiontool/lib/internal/refbox"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sealedbox"
@@ -255,7 +255,7 @@ func libsessionReads(recipient sessionid.Keys, data []byte) bool {
 
 // libsessionOpens reports whether a sealed box opens, is signed, and has a Content that libsession decodes.
 func libsessionOpens(recipient sessionid.Keys, box []byte) bool {
-	plain, err := boxnotes.Open(recipient.X25519.Private, box)
+	plain, err := refbox.Open(recipient.X25519.Private, box)
 	if err != nil || len(plain) < 96 {
 		return false
 	}

@@ -8,22 +8,22 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
 
 // faults are ways in which a node can fail others.
-var faults = map[string]func(*puppet.Node){
-	"stopped": (*puppet.Node).Stop,
-	"cuts": func(n *puppet.Node) {
+var faults = map[string]func(*fakenet.Node){
+	"stopped": (*fakenet.Node).Stop,
+	"cuts": func(n *fakenet.Node) {
 		n.Intercept(func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })
 	},
-	"not ready": func(n *puppet.Node) { n.Intercept(respond(503, onion.TextNotReady+n.Name())) },
-	"timeouts":  func(n *puppet.Node) { n.Intercept(respond(504, onion.TextTimeout)) },
-	"lost key":  func(n *puppet.Node) { n.Intercept(respond(400, onion.TextCiphertext)) },
-	"garbage":   func(n *puppet.Node) { n.Intercept(respond(200, "<html>")) },
-	"redirects": func(n *puppet.Node) { n.Intercept(respond(302, "")) },
+	"not ready": func(n *fakenet.Node) { n.Intercept(respond(503, onion.TextNotReady+n.Name())) },
+	"timeouts":  func(n *fakenet.Node) { n.Intercept(respond(504, onion.TextTimeout)) },
+	"lost key":  func(n *fakenet.Node) { n.Intercept(respond(400, onion.TextCiphertext)) },
+	"garbage":   func(n *fakenet.Node) { n.Intercept(respond(200, "<html>")) },
+	"redirects": func(n *fakenet.Node) { n.Intercept(respond(302, "")) },
 }
 
 func respond(status int, text string) func(http.ResponseWriter, *http.Request) bool {
@@ -39,10 +39,10 @@ func TestHopFails(t *testing.T) {
 	for name, fail := range faults {
 		for at := range Hops {
 			t.Run(fmt.Sprintf("%s at %d", name, at), func(t *testing.T) {
-				net := puppets(t, 8)
+				net := startFakenet(t, 8)
 				c := clientOf(t, net)
 				group, target, path := pathTo(t, c, net.Nodes[0])
-				fail(puppetOf(t, net, path[at]))
+				fail(fakeNode(t, net, path[at]))
 				answer, err := group.Request(t.Context(), target, question(t))
 				if err != nil {
 					t.Fatal(err)
@@ -75,7 +75,7 @@ func TestHopFails(t *testing.T) {
 func TestTargetFails(t *testing.T) {
 	for name, fail := range faults {
 		t.Run(name, func(t *testing.T) {
-			net := puppets(t, 8)
+			net := startFakenet(t, 8)
 			c := clientOf(t, net)
 			target := nodeOf(t, c, net.Nodes[0])
 			guards := currentGuards(t, c)
@@ -94,7 +94,7 @@ func TestTargetFails(t *testing.T) {
 }
 
 // pathTo starts a group and returns the path that its requests to a node will take.
-func pathTo(t *testing.T, c *Client, to *puppet.Node) (group *Group, target Node, path []Node) {
+func pathTo(t *testing.T, c *Client, to *fakenet.Node) (group *Group, target Node, path []Node) {
 	t.Helper()
 	target, group = nodeOf(t, c, to), c.Group()
 	path, err := group.path(t.Context(), target.Ed25519)
@@ -106,11 +106,11 @@ func pathTo(t *testing.T, c *Client, to *puppet.Node) (group *Group, target Node
 
 // More hops may have failed than one.
 func TestSeveralHopsFail(t *testing.T) {
-	net := puppets(t, 10)
+	net := startFakenet(t, 10)
 	c := clientOf(t, net)
 	group, target, path := pathTo(t, c, net.Nodes[0])
 	for _, hop := range path {
-		puppetOf(t, net, hop).Stop()
+		fakeNode(t, net, hop).Stop()
 	}
 	if _, err := group.Request(t.Context(), target, question(t)); err != nil {
 		t.Error(err)
@@ -118,7 +118,7 @@ func TestSeveralHopsFail(t *testing.T) {
 }
 
 // silence makes a node accept connections and say nothing, until release is called.
-func silence(node *puppet.Node) (release func()) {
+func silence(node *fakenet.Node) (release func()) {
 	ended := make(chan struct{})
 	node.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		select {
@@ -136,12 +136,12 @@ func TestSilentNode(t *testing.T) {
 	for name, hopTime := range map[string]time.Duration{"soon": 700 * time.Millisecond, "late": 30 * time.Second} {
 		for place, at := range map[string]int{"guard": 0, "relay": 2, "target": Hops} {
 			t.Run(place+" "+name, func(t *testing.T) {
-				net := puppets(t, 8)
+				net := startFakenet(t, 8)
 				net.HopTime(hopTime)
 				c := clientOf(t, net)
 				group, target, path := pathTo(t, c, net.Nodes[0])
 				silent := append(path[:len(path):len(path)], target)[at]
-				defer silence(puppetOf(t, net, silent))()
+				defer silence(fakeNode(t, net, silent))()
 				started := time.Now()
 				_, err := group.Request(t.Context(), target, question(t))
 				if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
@@ -164,10 +164,10 @@ func TestSilentNode(t *testing.T) {
 // A target that takes its time for a request, but answers probes, is waited for and not asked twice, if it may take its
 // time.
 func TestSlowTarget(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
-	net.Nodes[0].Answer(func(call puppet.Call) (int, string) {
+	net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
 		if call.Method == rpc.MethodStore {
 			<-time.After(4 * lateSoonest)
 		}
@@ -194,7 +194,7 @@ func TestSlowTarget(t *testing.T) {
 
 // When answers are late is remembered from run to run, and forgotten slowly.
 func TestLateIsLearned(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	config := configOf(t, net.SeedURL())
 	call := Call{Method: rpc.MethodRetrieve}
 	want := func(c *Client, when string, call Call, want time.Duration) {
@@ -228,13 +228,13 @@ func TestLateIsLearned(t *testing.T) {
 func TestHopIsNoLongerRegistered(t *testing.T) {
 	for _, at := range []int{1, 2, Hops} {
 		t.Run(fmt.Sprint("hop ", at), func(t *testing.T) {
-			net, clock := puppets(t, 8), newClock()
+			net, clock := startFakenet(t, 8), newClock()
 			config := configOf(t, net.SeedURL())
 			config.Now = clock.Now
 			c := open(t, config)
 			group, target, path := pathTo(t, c, net.Nodes[0])
-			gone := puppetOf(t, net, append(path[:len(path):len(path)], target)[at])
-			var left []*puppet.Node
+			gone := fakeNode(t, net, append(path[:len(path):len(path)], target)[at])
+			var left []*fakenet.Node
 			for _, node := range net.Nodes {
 				if node != gone {
 					left = append(left, node)
@@ -259,10 +259,10 @@ func TestHopIsNoLongerRegistered(t *testing.T) {
 
 // What a hop says about others is not believed.
 func TestHopThatSlanders(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	group, target, path := pathTo(t, c, net.Nodes[0])
-	puppetOf(t, net, path[1]).Intercept(respond(503, onion.TextNotReady+target.Ed25519.String()))
+	fakeNode(t, net, path[1]).Intercept(respond(503, onion.TextNotReady+target.Ed25519.String()))
 	if _, err := group.Request(t.Context(), target, question(t)); err != nil {
 		t.Error(err)
 	}
@@ -273,7 +273,7 @@ func TestHopThatSlanders(t *testing.T) {
 
 // A relay whose registered key is no key at all is left out like one that does not answer.
 func TestHopWithLowOrderKey(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	group, target, path := pathTo(t, c, net.Nodes[0])
 	path[1].X25519 = Key{}
@@ -284,7 +284,7 @@ func TestHopWithLowOrderKey(t *testing.T) {
 
 // A failure is forgiven after a while.
 func TestFailureIsForgiven(t *testing.T) {
-	net, clock := puppets(t, 12), newClock()
+	net, clock := startFakenet(t, 12), newClock()
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
 	c := open(t, config)

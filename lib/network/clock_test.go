@@ -10,16 +10,16 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
 const years = 10 * 365 * 24 * time.Hour
 
 // judging makes nodes of storage RPC 2.0 judge timestamps by a clock, which is all that they ever say of it.
-func judging(now func() time.Time, nodes ...*puppet.Node) {
+func judging(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc.MethodStore {
 				return 0, ""
 			}
@@ -38,7 +38,7 @@ func judging(now func() time.Time, nodes ...*puppet.Node) {
 }
 
 // dating makes nodes give a time with each answer, as our own do.
-func dating(now func() time.Time, nodes ...*puppet.Node) {
+func dating(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
 		node.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
@@ -53,16 +53,16 @@ func fast(by time.Duration) func() time.Time {
 
 // What the network says counts, in whatever way it says so, however wrong this machine's clock is.
 func TestSyncClock(t *testing.T) {
-	seeds := map[string]func(net *puppet.Network, now func() time.Time){
-		"date":          func(net *puppet.Network, now func() time.Time) { net.Tell(now) },
-		"last modified": func(net *puppet.Network, now func() time.Time) { net.TellIn("Last-Modified", now) },
-		"neither":       func(net *puppet.Network, _ func() time.Time) { net.Tell(nil) },
+	seeds := map[string]func(net *fakenet.Network, now func() time.Time){
+		"date":          func(net *fakenet.Network, now func() time.Time) { net.ServeTime(now) },
+		"last modified": func(net *fakenet.Network, now func() time.Time) { net.ServeTimeIn("Last-Modified", now) },
+		"neither":       func(net *fakenet.Network, _ func() time.Time) { net.ServeTime(nil) },
 	}
-	nodes := map[string]func(now func() time.Time, nodes ...*puppet.Node){
-		"answer": ofToday, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*puppet.Node) {},
+	nodes := map[string]func(now func() time.Time, nodes ...*fakenet.Node){
+		"answer": ofToday, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
 	}
 	for how, give := range nodes {
-		net := puppets(t, 4)
+		net := startFakenet(t, 4)
 		give(time.Now, net.Nodes...)
 		for seed, tell := range seeds {
 			tell(net, time.Now)
@@ -102,10 +102,10 @@ func TestSyncClock(t *testing.T) {
 
 // No seed decides where nodes give their time, and no node decides alone where several do.
 func TestOneVoiceDoesNotDecide(t *testing.T) {
-	for how, give := range map[string]func(func() time.Time, ...*puppet.Node){"answer": ofToday, "limit": judging} {
+	for how, give := range map[string]func(func() time.Time, ...*fakenet.Node){"answer": ofToday, "limit": judging} {
 		t.Run(how, func(t *testing.T) {
-			net := puppets(t, 4)
-			net.Tell(fast(-2 * time.Hour))
+			net := startFakenet(t, 4)
+			net.ServeTime(fast(-2 * time.Hour))
 			give(fast(time.Hour), net.Nodes[0])
 			give(time.Now, net.Nodes[1:]...)
 			c := clientOf(t, net)
@@ -153,10 +153,10 @@ func TestDecide(t *testing.T) {
 
 // A clock that no seed doubts costs no request.
 func TestSureClockAsksOnlyInDoubt(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	var stored atomic.Int32
 	for _, node := range net.Nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method == rpc.MethodStore {
 				stored.Add(1)
 			}
@@ -167,9 +167,9 @@ func TestSureClockAsksOnlyInDoubt(t *testing.T) {
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	before := net.Asked()
-	if err := c.SureClock(t.Context()); err != nil || stored.Load() > 0 || net.Asked() != before {
-		t.Errorf("%v, %d probes, the seed was asked %d times more", err, stored.Load(), net.Asked()-before)
+	before := net.SeedRequests()
+	if err := c.SureClock(t.Context()); err != nil || stored.Load() > 0 || net.SeedRequests() != before {
+		t.Errorf("%v, %d probes, the seed was asked %d times more", err, stored.Load(), net.SeedRequests()-before)
 	}
 }
 

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
 // ofToday makes nodes answer info as today's do, at the time that their clock shows.
-func ofToday(now func() time.Time, nodes ...*puppet.Node) {
+func ofToday(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc.MethodInfo {
 				return 0, ""
 			}
@@ -31,10 +31,10 @@ func wantGeneration(t *testing.T, c *Client, want rpc.Generation) {
 }
 
 func TestGenerationIsFoundOutOnce(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	c := open(t, config)
-	wantGeneration(t, c, rpc.Generation2020) // puppets do not know info
+	wantGeneration(t, c, rpc.Generation2020) // fake nodes do not know info
 	closeClient(t, c)
 
 	ofToday(time.Now, net.Nodes...)
@@ -43,7 +43,7 @@ func TestGenerationIsFoundOutOnce(t *testing.T) {
 }
 
 func TestGenerationOfTheConfigCounts(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	config.Generation = rpc.GenerationToday
 	wantGeneration(t, open(t, config), rpc.GenerationToday)
@@ -55,18 +55,18 @@ func TestGenerationOfTheConfigCounts(t *testing.T) {
 
 // One node that lies does not decide what the network is.
 func TestGenerationIsThatOfMost(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	ofToday(time.Now, net.Nodes[0])
 	wantGeneration(t, clientOf(t, net), rpc.Generation2020)
 	ofToday(time.Now, net.Nodes[1:]...)
-	net.Nodes[0].Answer(func(puppet.Call) (int, string) { return rpc.StatusBadRequest, "no method info" })
+	net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return rpc.StatusBadRequest, "no method info" })
 	wantGeneration(t, clientOf(t, net), rpc.GenerationToday)
 }
 
 func TestGenerationThatNobodyTells(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	for _, node := range net.Nodes {
-		node.Answer(func(puppet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+		node.Answer(func(fakenet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
 	}
 	if _, err := clientOf(t, net).Generation(t.Context()); !errors.Is(err, ErrNoGeneration) {
 		t.Errorf("got %v", err)
@@ -75,8 +75,8 @@ func TestGenerationThatNobodyTells(t *testing.T) {
 
 // Today's nodes tell the time with every answer, so that seeds need not.
 func TestClockOfTodaysNodes(t *testing.T) {
-	net := puppets(t, 4)
-	net.Tell(nil)
+	net := startFakenet(t, 4)
+	net.ServeTime(nil)
 	fast := func() time.Time { return time.Now().Add(time.Hour) }
 	ofToday(fast, net.Nodes...)
 	// One that lies, even by years, is outvoted.
@@ -93,7 +93,7 @@ func TestClockOfTodaysNodes(t *testing.T) {
 	}
 
 	for _, node := range net.Nodes {
-		node.Answer(func(puppet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+		node.Answer(func(fakenet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
 	}
 	if _, err := c.SyncClock(t.Context()); !errors.Is(err, ErrNoTime) {
 		t.Errorf("nobody tells the time: %v", err)

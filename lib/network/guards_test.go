@@ -7,11 +7,11 @@ import (
 	"slices"
 	"testing"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 )
 
 func TestGuardsAreKept(t *testing.T) {
-	net, clock := puppets(t, 12), newClock()
+	net, clock := startFakenet(t, 12), newClock()
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
 	c := open(t, config)
@@ -37,13 +37,13 @@ func TestGuardsAreKept(t *testing.T) {
 
 // One guard that is lost is missed, but not replaced: the others are enough.
 func TestGuardIsLost(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	config := configOf(t, net.SeedURL())
 	c := open(t, config)
 	guards := slices.Collect(maps.Keys(currentGuards(t, c)))
 	for lost, want := range []struct{ same, all int }{{2, 2}, {1, 3}} {
 		node, _ := c.Node(guards[lost])
-		puppetOf(t, net, node).Stop()
+		fakeNode(t, net, node).Stop()
 		c.markFailed(node, errors.New("stopped"))
 		now := currentGuards(t, c)
 		same := 0
@@ -65,7 +65,7 @@ func TestGuardIsLost(t *testing.T) {
 
 // Whoever can cut a user off for a moment must not make them choose other guards.
 func TestOutageDoesNotChangeGuards(t *testing.T) {
-	net := puppets(t, 20)
+	net := startFakenet(t, 20)
 	config := configOf(t, net.SeedURL())
 	c := open(t, config)
 	guards, target := currentGuards(t, c), nodeOf(t, c, net.Nodes[0])
@@ -85,7 +85,7 @@ func TestOutageDoesNotChangeGuards(t *testing.T) {
 	}
 }
 
-func everywhere(net *puppet.Network, do func(http.ResponseWriter, *http.Request) bool) {
+func everywhere(net *fakenet.Network, do func(http.ResponseWriter, *http.Request) bool) {
 	for _, node := range net.Nodes {
 		node.Intercept(do)
 	}
@@ -104,14 +104,14 @@ func TestWhoIsNoGuard(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			net := puppets(t, 6)
+			net := startFakenet(t, 6)
 			for _, node := range net.Nodes[4:] {
 				node.Intercept(spoil)
 			}
 			c := clientOf(t, net)
 			for range 10 {
 				for guard := range currentGuards(t, c) {
-					if node, _ := c.Node(guard); slices.Contains(net.Nodes[4:], puppetOf(t, net, node)) {
+					if node, _ := c.Node(guard); slices.Contains(net.Nodes[4:], fakeNode(t, net, node)) {
 						t.Errorf("%s is a guard", node.Ed25519)
 					}
 				}
@@ -126,7 +126,7 @@ func TestWhoIsNoGuard(t *testing.T) {
 
 // Choosing guards does not tell a node who asks.
 func TestGuardsAreAskedAboutNobody(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	c := clientOf(t, net)
 	currentGuards(t, c)
 	seen := make(map[string]bool)
@@ -142,7 +142,7 @@ func TestGuardsAreAskedAboutNobody(t *testing.T) {
 
 // A node list on which nobody answers is old.
 func TestListWithoutAnyNodeLeft(t *testing.T) {
-	old, fresh := puppets(t, 6), puppet.Start(t, 6)
+	old, fresh := startFakenet(t, 6), fakenet.Start(t, 6)
 	config := configOf(t, old.SeedURL())
 	c := open(t, config)
 	guards := currentGuards(t, c)
@@ -167,7 +167,7 @@ func TestListWithoutAnyNodeLeft(t *testing.T) {
 }
 
 func TestNobodyAnswers(t *testing.T) {
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	for _, node := range net.Nodes[1:] {
 		node.Stop()
 	}
@@ -179,7 +179,7 @@ func TestNobodyAnswers(t *testing.T) {
 		}
 		net.Nodes[0].Stop()
 	}
-	if asked := net.Asked(); asked != 1 {
+	if asked := net.SeedRequests(); asked != 1 {
 		t.Errorf("the seed was asked %d times", asked)
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/leakcheck"
-	"sessiontool/lib/internal/puppet"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
 
-// puppets starts a network of n nodes that do as they are told. Nothing of it outlives the test.
-func puppets(t *testing.T, n int) *puppet.Network {
+// startFakenet starts a network of n scripted nodes. Nothing of it outlives the test.
+func startFakenet(t *testing.T, n int) *fakenet.Network {
 	t.Helper()
 	leakcheck.Check(t)
-	return puppet.Start(t, n)
+	return fakenet.Start(t, n)
 }
 
 // configOf is what a client of a network needs. Its state file is one of the test's own.
@@ -48,8 +48,8 @@ func closeClient(t *testing.T, c *Client) {
 	}
 }
 
-// clientOf makes a client of puppets.
-func clientOf(t *testing.T, net *puppet.Network) *Client {
+// clientOf makes a client of fake nodes.
+func clientOf(t *testing.T, net *fakenet.Network) *Client {
 	t.Helper()
 	return open(t, configOf(t, net.SeedURL()))
 }
@@ -114,8 +114,8 @@ func question(t *testing.T) []byte {
 	return body
 }
 
-// nodeOf returns what the client knows of a puppet.
-func nodeOf(t *testing.T, c *Client, p *puppet.Node) Node {
+// nodeOf returns what the client knows of a fake node.
+func nodeOf(t *testing.T, c *Client, p *fakenet.Node) Node {
 	t.Helper()
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
@@ -127,15 +127,15 @@ func nodeOf(t *testing.T, c *Client, p *puppet.Node) Node {
 	return node
 }
 
-// puppetOf returns the puppet behind a node.
-func puppetOf(t *testing.T, net *puppet.Network, node Node) *puppet.Node {
+// fakeNode returns the fake node behind a node.
+func fakeNode(t *testing.T, net *fakenet.Network, node Node) *fakenet.Node {
 	t.Helper()
 	for _, p := range net.Nodes {
 		if p.Key() == node.Ed25519 {
 			return p
 		}
 	}
-	t.Fatalf("%s is no puppet", node.Ed25519)
+	t.Fatalf("%s is no fake node", node.Ed25519)
 	return nil
 }
 

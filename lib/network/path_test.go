@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"testing"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 )
 
 // The one thing that a path must never do; the 2020 client did it in 69 of 180 draws (signal-2020.md section 13).
 func TestTargetIsNeverInItsPath(t *testing.T) {
 	for _, n := range []int{4, 5, 12} {
 		t.Run(fmt.Sprint(n, " nodes"), func(t *testing.T) {
-			net := puppets(t, n)
+			net := startFakenet(t, n)
 			c := clientOf(t, net)
 			for i := range 40 * n {
 				target := nodeOf(t, c, net.Nodes[i%n])
@@ -35,7 +35,7 @@ func TestTargetIsNeverInItsPath(t *testing.T) {
 
 // Without a target a path is drawn among all nodes.
 func TestPathToNowhere(t *testing.T) {
-	c := clientOf(t, puppets(t, 4))
+	c := clientOf(t, startFakenet(t, 4))
 	used := make(map[Key]bool)
 	for range 100 {
 		path, err := c.Path(t.Context(), Key{})
@@ -54,7 +54,7 @@ func TestPathToNowhere(t *testing.T) {
 func TestTooFewNodes(t *testing.T) {
 	for n := 1; n <= Hops; n++ {
 		t.Run(fmt.Sprint(n, " nodes"), func(t *testing.T) {
-			net := puppets(t, n)
+			net := startFakenet(t, n)
 			c := clientOf(t, net)
 			target := nodeOf(t, c, net.Nodes[0])
 			if _, err := c.Request(t.Context(), target, question(t)); !errors.Is(err, ErrTooFewNodes) {
@@ -69,7 +69,7 @@ func TestTooFewNodes(t *testing.T) {
 
 // Relays are drawn among all nodes but the guards, and anew for each path.
 func TestRelaysAreDrawn(t *testing.T) {
-	net := puppets(t, 10)
+	net := startFakenet(t, 10)
 	c := clientOf(t, net)
 	guards := currentGuards(t, c)
 	relays := make(map[Key]int)
@@ -96,10 +96,10 @@ func TestRelaysAreDrawn(t *testing.T) {
 
 // Three requests at once share no hop if there are enough nodes.
 func TestPathsOfAGroupAreDisjoint(t *testing.T) {
-	net := puppets(t, 13)
+	net := startFakenet(t, 13)
 	c := clientOf(t, net)
 	guards := currentGuards(t, c)
-	var targets []*puppet.Node
+	var targets []*fakenet.Node
 	for _, node := range net.Nodes {
 		if !guards[node.Key()] && len(targets) < SwarmTargets {
 			targets = append(targets, node)
@@ -124,7 +124,7 @@ func TestPathsOfAGroupAreDisjoint(t *testing.T) {
 
 // In a network that is too small for that, paths share hops rather than to fail.
 func TestGroupInASmallNetwork(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	c := clientOf(t, net)
 	group := c.Group()
 	for _, node := range net.Nodes {
@@ -138,7 +138,7 @@ func TestGroupInASmallNetwork(t *testing.T) {
 
 // A node that is asked several things in one group is asked on one way.
 func TestGroupKeepsToItsPath(t *testing.T) {
-	net := puppets(t, 12)
+	net := startFakenet(t, 12)
 	c := clientOf(t, net)
 	group, target := c.Group(), nodeOf(t, c, net.Nodes[0])
 	used := make(map[Key]bool)

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/rpc"
 )
@@ -17,8 +17,8 @@ import (
 func TestRequest(t *testing.T) {
 	for _, version := range []onion.Version{onion.V1, onion.V2} {
 		t.Run(fmt.Sprint("version ", int(version)), func(t *testing.T) {
-			net := puppets(t, 6)
-			net.Nodes[0].Answer(func(call puppet.Call) (int, string) { return 421, "as it <is> \u00e9\n" + call.Params["pubKey"] })
+			net := startFakenet(t, 6)
+			net.Nodes[0].Answer(func(call fakenet.Call) (int, string) { return 421, "as it <is> \u00e9\n" + call.Params["pubKey"] })
 			config := configOf(t, net.SeedURL())
 			config.OnionVersion = version
 			c := open(t, config)
@@ -34,7 +34,7 @@ func TestRequest(t *testing.T) {
 				t.Errorf("got %d %q, want 421 %q", answer.Status, answer.Body, want)
 			}
 			for _, hop := range answer.Path {
-				if passed := puppetOf(t, net, hop).Passed(); passed == 0 {
+				if passed := fakeNode(t, net, hop).Relayed(); passed == 0 {
 					t.Errorf("%s is in the path and has passed nothing on", hop.Ed25519)
 				}
 			}
@@ -44,7 +44,7 @@ func TestRequest(t *testing.T) {
 
 // A body that cannot travel is nobody's fault but the caller's.
 func TestBodyCannotTravel(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	config.OnionVersion = onion.V1
 	c := open(t, config)
@@ -64,7 +64,7 @@ func TestBodyCannotTravel(t *testing.T) {
 
 // A caller who gives up learns nothing about nodes.
 func TestCancelledRequestBlamesNobody(t *testing.T) {
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
 	currentGuards(t, c)
@@ -84,7 +84,7 @@ func TestCancelledRequestBlamesNobody(t *testing.T) {
 }
 
 func TestConcurrentRequests(t *testing.T) {
-	net := puppets(t, 12)
+	net := startFakenet(t, 12)
 	c := clientOf(t, net)
 	nodes, err := c.Nodes(t.Context())
 	if err != nil {

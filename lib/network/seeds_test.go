@@ -52,7 +52,7 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 
 // One seed that answers is enough, whatever the others do and whichever is asked first.
 func TestOtherSeedsMayFail(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	dead := httptest.NewServer(nil)
 	dead.Close()
 	seeds := []string{
@@ -121,7 +121,7 @@ func TestCancelledWhileSeedIsAsked(t *testing.T) {
 
 // The list is asked for when it is missing or old, and no more often.
 func TestNodeListIsCached(t *testing.T) {
-	net, clock := puppets(t, 4), newClock()
+	net, clock := startFakenet(t, 4), newClock()
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
 	c := open(t, config)
@@ -144,7 +144,7 @@ func TestNodeListIsCached(t *testing.T) {
 		if _, err := c.Nodes(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := net.Asked(); got != step.asked {
+		if got := net.SeedRequests(); got != step.asked {
 			t.Errorf("%s: the seed was asked %d times, want %d", step.name, got, step.asked)
 		}
 	}
@@ -159,7 +159,7 @@ func refresh(t *testing.T, c *Client) {
 
 // Several requests that need the list ask for it once.
 func TestSeedIsAskedOnce(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	c := clientOf(t, net)
 	var wait sync.WaitGroup
 	for range 20 {
@@ -170,14 +170,14 @@ func TestSeedIsAskedOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if got := net.Asked(); got != 1 {
+	if got := net.SeedRequests(); got != 1 {
 		t.Errorf("the seed was asked %d times", got)
 	}
 }
 
 // An old list is better than none, and the seeds are not asked for each request then.
 func TestOldListWhileSeedsAreSilent(t *testing.T) {
-	net, clock, log := puppets(t, 4), newClock(), &buffer{}
+	net, clock, log := startFakenet(t, 4), newClock(), &buffer{}
 	config := configOf(t, net.SeedURL())
 	config.Now, config.Log = clock.Now, log.logger()
 	c := open(t, config)
@@ -193,8 +193,8 @@ func TestOldListWhileSeedsAreSilent(t *testing.T) {
 func TestClockOffset(t *testing.T) {
 	for _, off := range []time.Duration{0, time.Second, 5 * time.Minute, -5 * time.Minute} {
 		t.Run(off.String(), func(t *testing.T) {
-			net, clock := puppets(t, 4), newClock()
-			net.Tell(func() time.Time { return clock.Now().Add(off) })
+			net, clock := startFakenet(t, 4), newClock()
+			net.ServeTime(func() time.Time { return clock.Now().Add(off) })
 			config := configOf(t, net.SeedURL())
 			config.Now = clock.Now
 			c := open(t, config)
@@ -214,7 +214,7 @@ func TestClockOffset(t *testing.T) {
 			if got := c.Now().Sub(clock.Now()); got != want {
 				t.Errorf("remembered %s", got)
 			}
-			net.Tell(clock.Now)
+			net.ServeTime(clock.Now)
 			if got, err := c.SyncClock(t.Context()); err != nil || got.Offset != 0 || !c.Now().Equal(clock.Now()) {
 				t.Errorf("set right: learned %+v, %v", got, err)
 			}
@@ -224,8 +224,8 @@ func TestClockOffset(t *testing.T) {
 
 // A seed without a clock tells the nodes, but not the time.
 func TestSeedTellsNoTime(t *testing.T) {
-	net := puppets(t, 4)
-	net.Tell(nil)
+	net := startFakenet(t, 4)
+	net.ServeTime(nil)
 	c := clientOf(t, net)
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Error(err)

@@ -53,7 +53,7 @@ func TestStateRoundTrip(t *testing.T) {
 
 // The file is written when there is something new only: most runs learn nothing.
 func TestStateIsWrittenWhenItChanges(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	run := func(do func(*Client)) os.FileInfo {
 		c := open(t, config)
@@ -91,7 +91,7 @@ func TestSpoiltState(t *testing.T) {
 }
 
 func TestClientWithSpoiltState(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	if err := os.WriteFile(config.StateFile, []byte(`{"nodes":[{"pubkey_ed25519":"12`), 0o600); err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestClientWithSpoiltState(t *testing.T) {
 
 // A cache that cannot be written is worth a warning, and no reason for a request to fail.
 func TestStateCannotBeWritten(t *testing.T) {
-	net, log := puppets(t, 4), &buffer{}
+	net, log := startFakenet(t, 4), &buffer{}
 	config := configOf(t, net.SeedURL())
 	occupied := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(occupied, nil, 0o600); err != nil {
@@ -127,7 +127,7 @@ func TestStateCannotBeWritten(t *testing.T) {
 }
 
 func TestNoStateFile(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	config.StateFile = ""
 	c := open(t, config)
@@ -173,7 +173,7 @@ func TestStatePath(t *testing.T) {
 }
 
 func TestDifficultyIsRemembered(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	c := open(t, config)
 	if got := c.Difficulty(); got != 1 {

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
 // lookups counts how often any node was asked for the swarm of id.
-func lookups(net *puppet.Network, id fmt.Stringer) (n int) {
+func lookups(net *fakenet.Network, id fmt.Stringer) (n int) {
 	for _, node := range net.Nodes {
 		for _, call := range node.Calls(rpc.MethodSwarm) {
 			if call.Params["pubKey"] == id.String() {
@@ -24,18 +24,18 @@ func lookups(net *puppet.Network, id fmt.Stringer) (n int) {
 }
 
 // tell makes all nodes say that these are everybody's swarm.
-func tell(net *puppet.Network, swarm ...*puppet.Node) {
+func tell(net *fakenet.Network, swarm ...*fakenet.Node) {
 	for _, node := range net.Nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc.MethodSwarm {
 				return 0, ""
 			}
-			return rpc.StatusOK, puppet.Swarm(swarm...)
+			return rpc.StatusOK, fakenet.Swarm(swarm...)
 		})
 	}
 }
 
-func wantMembers(t *testing.T, what string, members []Node, want ...*puppet.Node) {
+func wantMembers(t *testing.T, what string, members []Node, want ...*fakenet.Node) {
 	t.Helper()
 	keys := keysOf(members)
 	if len(members) != len(want) || len(keys) != len(want) {
@@ -49,7 +49,7 @@ func wantMembers(t *testing.T, what string, members []Node, want ...*puppet.Node
 }
 
 func TestSwarmIsCached(t *testing.T) {
-	net, clock := puppets(t, 8), newClock()
+	net, clock := startFakenet(t, 8), newClock()
 	tell(net, net.Nodes[:4]...)
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
@@ -92,7 +92,7 @@ func TestSwarmIsCached(t *testing.T) {
 
 // Nobody but the seeds can introduce nodes.
 func TestUnregisteredMembersAreNotBelieved(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	tell(net, net.Nodes...)
 	net.List(net.Nodes[:5]...)
 	c := clientOf(t, net)
@@ -110,7 +110,7 @@ func TestUnregisteredMembersAreNotBelieved(t *testing.T) {
 
 // Where a node names others, the registry is looked at again: they may be new.
 func TestNewMembersAreLookedUp(t *testing.T) {
-	net, clock := puppets(t, 8), newClock()
+	net, clock := startFakenet(t, 8), newClock()
 	net.List(net.Nodes[:5]...)
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
@@ -120,7 +120,7 @@ func TestNewMembersAreLookedUp(t *testing.T) {
 	}
 	net.List(net.Nodes...)
 	clock.pass(askAgainAfter)
-	members, err := c.AdoptSwarm(t.Context(), someone(t), puppet.Swarm(net.Nodes[3:]...))
+	members, err := c.AdoptSwarm(t.Context(), someone(t), fakenet.Swarm(net.Nodes[3:]...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestNewMembersAreLookedUp(t *testing.T) {
 
 // A swarm of which some members are known is good enough if the registry cannot be looked at.
 func TestNewMembersWhileSeedsAreSilent(t *testing.T) {
-	net, clock := puppets(t, 8), newClock()
+	net, clock := startFakenet(t, 8), newClock()
 	net.List(net.Nodes[:5]...)
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
@@ -139,27 +139,27 @@ func TestNewMembersWhileSeedsAreSilent(t *testing.T) {
 	}
 	net.StopSeed()
 	clock.pass(askAgainAfter)
-	members, err := c.AdoptSwarm(t.Context(), someone(t), puppet.Swarm(net.Nodes[3:]...))
+	members, err := c.AdoptSwarm(t.Context(), someone(t), fakenet.Swarm(net.Nodes[3:]...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantMembers(t, "three are not known", members, net.Nodes[3:5]...)
 	clock.pass(askAgainAfter)
-	if _, err := c.AdoptSwarm(t.Context(), someone(t), puppet.Swarm(net.Nodes[5:]...)); !errors.Is(err, ErrNoSeed) {
+	if _, err := c.AdoptSwarm(t.Context(), someone(t), fakenet.Swarm(net.Nodes[5:]...)); !errors.Is(err, ErrNoSeed) {
 		t.Errorf("none is known: %v, want ErrNoSeed", err)
 	}
 }
 
 // The swarm that a 421 tells is the one that counts from then on, in other runs too.
 func TestAdoptSwarm(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	config := configOf(t, net.SeedURL())
 	c := open(t, config)
 	bob := someone(t)
 	if _, err := c.Swarm(t.Context(), bob); err != nil {
 		t.Fatal(err)
 	}
-	adopted, err := c.AdoptSwarm(t.Context(), bob, puppet.Swarm(append(net.Nodes[2:5:5], net.Nodes[2])...))
+	adopted, err := c.AdoptSwarm(t.Context(), bob, fakenet.Swarm(append(net.Nodes[2:5:5], net.Nodes[2])...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,10 +179,10 @@ func TestAdoptSwarm(t *testing.T) {
 
 // A node that fails, refuses or talks nonsense does not keep a client from finding the swarm.
 func TestSwarmLookupGoesOn(t *testing.T) {
-	net := puppets(t, 9)
+	net := startFakenet(t, 9)
 	net.Nodes[0].Stop()
-	net.Nodes[1].Answer(func(puppet.Call) (int, string) { return 500, "internal error" })
-	net.Nodes[2].Answer(func(puppet.Call) (int, string) { return 200, "<html>" })
+	net.Nodes[1].Answer(func(fakenet.Call) (int, string) { return 500, "internal error" })
+	net.Nodes[2].Answer(func(fakenet.Call) (int, string) { return 200, "<html>" })
 	c := clientOf(t, net)
 	for range 20 {
 		if _, err := c.LookupSwarm(t.Context(), someone(t)); err != nil {
@@ -190,7 +190,7 @@ func TestSwarmLookupGoesOn(t *testing.T) {
 		}
 	}
 	for _, node := range net.Nodes[1:] {
-		node.Answer(func(puppet.Call) (int, string) { return 500, "internal error" })
+		node.Answer(func(fakenet.Call) (int, string) { return 500, "internal error" })
 	}
 	if _, err := c.LookupSwarm(t.Context(), someone(t)); !errors.Is(err, ErrNoSwarm) {
 		t.Errorf("all refuse: %v, want ErrNoSwarm", err)
@@ -199,11 +199,11 @@ func TestSwarmLookupGoesOn(t *testing.T) {
 
 // Whatever a node says about a swarm, the cache does not grow beyond reason.
 func TestAdoptedSwarmIsBounded(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	c := clientOf(t, net)
 	nodeOf(t, c, net.Nodes[0])
-	many := slices.Repeat([]*puppet.Node{net.Nodes[0]}, rpc.MaxMembers)
-	members, err := c.AdoptSwarm(t.Context(), someone(t), puppet.Swarm(append(many, net.Nodes[1])...))
+	many := slices.Repeat([]*fakenet.Node{net.Nodes[0]}, rpc.MaxMembers)
+	members, err := c.AdoptSwarm(t.Context(), someone(t), fakenet.Swarm(append(many, net.Nodes[1])...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,15 +6,15 @@ import (
 	"slices"
 	"testing"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
 // waiting makes node answer listen requests only when release is called, and tells on arrived of each that came.
-func waiting(t *testing.T, node *puppet.Node) (arrived <-chan struct{}, release func()) {
+func waiting(t *testing.T, node *fakenet.Node) (arrived <-chan struct{}, release func()) {
 	t.Helper()
 	came, ready := make(chan struct{}, 10), make(chan struct{})
-	node.Answer(func(call puppet.Call) (int, string) {
+	node.Answer(func(call fakenet.Call) (int, string) {
 		if call.Method != rpc.MethodListen {
 			return 0, ""
 		}
@@ -35,14 +35,14 @@ func listenRequest(t *testing.T) []byte {
 }
 
 // probes is how often nodes were asked whether they are there.
-func probes(net *puppet.Network) (times int) {
+func probes(net *fakenet.Network) (times int) {
 	for _, node := range net.Nodes {
 		times += len(node.Calls(rpc.MethodSwarm))
 	}
 	return times
 }
 
-func wantNobodyBlamed(t *testing.T, c *Client, net *puppet.Network) {
+func wantNobodyBlamed(t *testing.T, c *Client, net *fakenet.Network) {
 	t.Helper()
 	for _, node := range net.Nodes {
 		if hasFailed(c, node.Key()) {
@@ -53,7 +53,7 @@ func wantNobodyBlamed(t *testing.T, c *Client, net *puppet.Network) {
 
 // A target that takes its time is waited for. Meanwhile its path carries other requests, and nobody is suspected.
 func TestTargetThatWaits(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
 	arrived, release := waiting(t, net.Nodes[0])
@@ -79,7 +79,7 @@ func TestTargetThatWaits(t *testing.T) {
 
 // Who hangs up while the target waits blames nobody, asks nobody, and keeps the path.
 func TestHangingUpWhileTargetWaits(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
 	arrived, release := waiting(t, net.Nodes[0])
@@ -112,11 +112,11 @@ func TestHangingUpWhileTargetWaits(t *testing.T) {
 
 // What the target itself says, with whatever status, is an answer. Relays use some of the same numbers outside.
 func TestTargetRefuses(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
 	for _, status := range []int{rpc.StatusNobodyListens, rpc.StatusBadGateway, rpc.StatusNotReady, rpc.StatusTimeout} {
-		net.Nodes[0].Answer(func(puppet.Call) (int, string) { return status, "no\n" })
+		net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return status, "no\n" })
 		if answer, err := c.Request(t.Context(), target, listenRequest(t)); err != nil || answer.Status != status || answer.Body != "no\n" {
 			t.Errorf("status %d: got %+v, %v", status, answer, err)
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"sessiontool/lib/internal/turns"
+	"sessiontool/lib/internal/benchpair"
 	"sessiontool/lib/x25519"
 )
 
@@ -329,7 +329,7 @@ func BenchmarkWrap(b *testing.B) {
 		for _, version := range versions {
 			b.Run(fmt.Sprintf("layers=%d/version=%d", layers, version), func(b *testing.B) {
 				relays, target := hops[:layers-1], hops[layers-1]
-				turns.Compare(b, 1, func() {
+				benchpair.Compare(b, 1, func() {
 					if _, err := Wrap(random, version, relays, target, payload); err != nil {
 						b.Fatal(err)
 					}

@@ -104,7 +104,7 @@ func quantile(times []time.Duration, share float64) time.Duration {
 // BenchmarkPoll measures a poll of 2 000 texts that wait at three members, with the keystore on the disk.
 func BenchmarkPoll(b *testing.B) {
 	const waiting = 2000
-	net := puppets(b, 4)
+	net := startFakenet(b, 4)
 	alice, bob := newPerson(b, "alice", net.SeedURL()), newPerson(b, "bob", net.SeedURL())
 	alice.befriends(bob)
 	for b.Loop() {

@@ -9,18 +9,18 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
 // holding makes a node hold messages that live, and tell its version.
-func holding(node *puppet.Node, texts ...string) {
+func holding(node *fakenet.Node, texts ...string) {
 	var stored []rpc.Stored
 	for _, text := range texts {
 		stored = append(stored, rpc.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
 	}
-	node.Answer(func(call puppet.Call) (int, string) {
+	node.Answer(func(call fakenet.Call) (int, string) {
 		if call.Method != rpc.MethodRetrieve {
 			return 0, ""
 		}
@@ -32,7 +32,7 @@ func holding(node *puppet.Node, texts ...string) {
 }
 
 // saying makes a node answer this when it is asked for its version.
-func saying(node *puppet.Node, body string) {
+func saying(node *fakenet.Node, body string) {
 	node.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != rpc.StatsPath {
 			return false
@@ -43,7 +43,7 @@ func saying(node *puppet.Node, body string) {
 }
 
 // memberOf returns what a check says of a node.
-func memberOf(t *testing.T, check record.SwarmCheck, node *puppet.Node) record.MemberCheck {
+func memberOf(t *testing.T, check record.SwarmCheck, node *fakenet.Node) record.MemberCheck {
 	t.Helper()
 	i := slices.IndexFunc(check.Members, func(m record.MemberCheck) bool { return m.PubkeyEd25519 == node.Name() })
 	if i < 0 {
@@ -62,7 +62,7 @@ func wantMember(t *testing.T, what string, got record.MemberCheck, messages int,
 
 // All members are read to the end of their lists, however many pages these have, and in whatever order messages came.
 func TestCheck(t *testing.T) {
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	var texts []string
 	for i := range 3*rpc.MaxRetrieved + 1 {
 		texts = append(texts, fmt.Sprint("message ", i))
@@ -96,7 +96,7 @@ func TestCheck(t *testing.T) {
 
 // Somebody else's messages are not asked for.
 func TestCheckOfAnother(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	for _, node := range net.Nodes {
 		holding(node, "x")
 	}
@@ -121,18 +121,18 @@ func TestCheckOfAnother(t *testing.T) {
 
 // What is wrong with a member stands in its place and keeps the others' answers from nobody.
 func TestCheckOfMembersInTrouble(t *testing.T) {
-	net := puppets(t, 10)
+	net := startFakenet(t, 10)
 	for _, node := range net.Nodes {
 		holding(node, "x")
 	}
 	dead, elsewhere, garbled, odd, endless, late := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3], net.Nodes[4], net.Nodes[9]
 	dead.Stop()
-	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, puppet.Swarm(net.Nodes[5]), elsewhere)
+	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, fakenet.Swarm(net.Nodes[5]), elsewhere)
 	always(rpc.MethodRetrieve, rpc.StatusOK, `{"messages":[{}]}`, garbled)
 	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "retrieve timestamp too far from current time", late)
 	saying(odd, "<html>")
 	next := 0
-	endless.Answer(func(puppet.Call) (int, string) {
+	endless.Answer(func(fakenet.Call) (int, string) {
 		var page []rpc.Stored
 		for range rpc.MaxPage {
 			next++
@@ -146,7 +146,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		t.Errorf("%+v, %v", check, err)
 	}
 	for _, test := range []struct {
-		node      *puppet.Node
+		node      *fakenet.Node
 		reachable bool
 		says      string
 	}{

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
@@ -51,7 +51,7 @@ func TestFallback(t *testing.T) {
 		"an answer from nowhere": {599, "", record.ReasonRefused, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			net := puppets(t, 5)
+			net := startFakenet(t, 5)
 			always(rpc.MethodDeliver, test.status, test.body, net.Nodes...)
 			alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 			alice.befriends(bob)
@@ -79,7 +79,7 @@ func TestFallback(t *testing.T) {
 
 // A recipient whose node is gone, who is offline, or who never told anything gets the message stored.
 func TestNowhereToDeliver(t *testing.T) {
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	wantRoute(t, alice.texts(bob, "offline"), record.RouteAsync, record.ReasonOffline)
@@ -107,7 +107,7 @@ func TestNowhereToDeliver(t *testing.T) {
 
 // A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
 func TestOnlySync(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	always(rpc.MethodDeliver, rpc.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
@@ -135,7 +135,7 @@ func TestOnlySync(t *testing.T) {
 
 // Who wants the asynchronous route alone gets it, though the recipient listens.
 func TestOnlyAsync(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	alice.toldBy(bob, net.Nodes[0].Name())
@@ -148,12 +148,12 @@ func TestOnlyAsync(t *testing.T) {
 // Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in it.
 // It is left for the next poll to show. To see nothing is no reason not to send.
 func TestLook(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	news := rpc.Stored{Data: bob.seals(alice, "news"), Hash: "1"}
 	for _, node := range net.Nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc.MethodRetrieve {
 				return 0, ""
 			}
@@ -178,7 +178,7 @@ func TestLook(t *testing.T) {
 
 	anew := alice.anew("without an answer")
 	for _, node := range net.Nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method == rpc.MethodRetrieve {
 				return 500, "internal error"
 			}
@@ -190,7 +190,7 @@ func TestLook(t *testing.T) {
 
 // Where no node of the swarm has the synchronous route, as in 2020, Listen asks for stored messages alone.
 func TestNodesWithoutTheMethod(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	ear := bob.listens("bob listens", ListenOptions{PollInterval: 10 * time.Millisecond})

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -66,8 +66,8 @@ func TestDifficulty(t *testing.T) {
 }
 
 // wants makes a node take only what meets its difficulty.
-func wants(node *puppet.Node, difficulty int64) {
-	node.Answer(func(call puppet.Call) (int, string) {
+func wants(node *fakenet.Node, difficulty int64) {
+	node.Answer(func(call fakenet.Call) (int, string) {
 		if call.Method != rpc.MethodStore {
 			return 0, ""
 		}
@@ -88,9 +88,9 @@ func TestNodeLiesAboutDifficulty(t *testing.T) {
 		"what is met": `{"difficulty":1}`, "none": `{"difficulty":0}`, "negative": `{"difficulty":-5}`, "no number": `{"difficulty":"10"}`, "no JSON": `no`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			net := puppets(t, 8)
-			always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[:4]...), net.Nodes...)
-			net.Nodes[0].Answer(func(call puppet.Call) (int, string) {
+			net := startFakenet(t, 8)
+			always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[:4]...), net.Nodes...)
+			net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
 				if call.Method == rpc.MethodStore {
 					return rpc.StatusBadProofOfWork, lie
 				}
@@ -112,7 +112,7 @@ func TestNodeLiesAboutDifficulty(t *testing.T) {
 
 // If members disagree the middle counts.
 func TestMembersDisagreeAboutDifficulty(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	for i, node := range net.Nodes {
 		wants(node, []int64{6, 6, 900, 6}[i])
 	}
@@ -127,11 +127,11 @@ func TestMembersDisagreeAboutDifficulty(t *testing.T) {
 
 // Nodes that want more whatever they get are left at some time.
 func TestDifficultyRisesForEver(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	var difficulty atomic.Int64
 	difficulty.Store(1)
 	for _, node := range net.Nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc.MethodStore {
 				return 0, ""
 			}
@@ -157,7 +157,7 @@ func TestDifficultyRisesForEver(t *testing.T) {
 
 // More work than allowed is not done, and not remembered: the next command asks again.
 func TestDifficultyTooHigh(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	for _, node := range net.Nodes {
 		wants(node, math.MaxInt64)
 	}
@@ -217,7 +217,7 @@ func TestSolveReportsProgress(t *testing.T) {
 
 // An envelope that comes with a proof which is none is proved anew when the network says so.
 func TestProofThatIsNone(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	for _, node := range net.Nodes {
 		wants(node, 2)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 )
@@ -177,7 +177,7 @@ func hold(t testing.TB, store *keystore.Store, account string) (release func()) 
 }
 
 // hang makes all nodes call reached for every request, and hold it up until it is given up or all are released.
-func hang(net *puppet.Network, reached func(), release <-chan struct{}) {
+func hang(net *fakenet.Network, reached func(), release <-chan struct{}) {
 	for _, node := range net.Nodes {
 		node.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 			reached()

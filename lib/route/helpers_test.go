@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
-	"sessiontool/lib/internal/puppet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -56,11 +56,11 @@ func closeNetwork(t testing.TB, net *devnet.Network) {
 // was made yet.
 const atOnce = 100 * time.Millisecond
 
-// puppets starts a network of nodes that do as they are told. All are one swarm by default.
-func puppets(t testing.TB, n int) *puppet.Network {
+// startFakenet starts a network of scripted nodes. All are one swarm by default.
+func startFakenet(t testing.TB, n int) *fakenet.Network {
 	t.Helper()
 	leakcheck.Check(t)
-	return puppet.Start(t, n)
+	return fakenet.Start(t, n)
 }
 
 // configOf is what a client of a network needs.
@@ -130,14 +130,14 @@ func stop(t testing.TB, net *devnet.Network, places ...int) {
 	}
 }
 
-// box is the store of a puppet: it keeps and gives out messages as a node does.
+// box is the store of a fake node: it keeps and gives out messages as a node does.
 type box struct {
 	mu       sync.Mutex
 	messages []rpc.Stored
 }
 
 // boxes gives each of the nodes a store of its own.
-func boxes(nodes ...*puppet.Node) (all []*box) {
+func boxes(nodes ...*fakenet.Node) (all []*box) {
 	for _, node := range nodes {
 		b := &box{}
 		node.Answer(b.answer)
@@ -167,7 +167,7 @@ func (b *box) clear() {
 	b.messages = nil
 }
 
-func (b *box) answer(call puppet.Call) (int, string) {
+func (b *box) answer(call fakenet.Call) (int, string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch call.Method {
@@ -192,9 +192,9 @@ func pageOf(messages ...rpc.Stored) string {
 }
 
 // always makes nodes answer a method like this.
-func always(method string, status int, body string, nodes ...*puppet.Node) {
+func always(method string, status int, body string, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != method {
 				return 0, ""
 			}

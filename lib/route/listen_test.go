@@ -297,7 +297,7 @@ func TestListenEnds(t *testing.T) {
 
 // A process that claimed what others left gives it back when it is told to stop, since it may live on.
 func TestFlushGivesBack(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	alice := newPerson(t, "alice", net.SeedURL())
 	for i := range 3 {
 		if err := alice.Release(t.Context(), alice.drafted(someone(t), fmt.Sprint(i)).Seq); err != nil {

@@ -11,19 +11,19 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
 // shuffled is boxes that each got the same messages in an order of their own, and the first answer of each is late.
-func shuffled(t *testing.T, most time.Duration, nodes []*puppet.Node, data []string) {
+func shuffled(t *testing.T, most time.Duration, nodes []*fakenet.Node, data []string) {
 	t.Helper()
 	for _, node := range nodes {
 		b := &box{}
 		rand.Shuffle(len(data), func(i, j int) { data[i], data[j] = data[j], data[i] })
 		b.put(data...)
 		var late sync.Once
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method == rpc.MethodRetrieve {
 				late.Do(func() { <-time.After(rand.N(most)) })
 			}
@@ -45,7 +45,7 @@ func bySender(texts []string) map[string][]string {
 // Members list messages in orders of their own, and answer when they like. One poll delivers those of each sender in their
 // order, each once.
 func TestOrderOfPoll(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	bob := newPerson(t, "bob", net.SeedURL())
 	var data, want []string
 	for s, name := range []string{"alice", "carol", "dave"} {
@@ -71,7 +71,7 @@ func TestOrderOfPoll(t *testing.T) {
 
 // What a poll leaves, because it was to print so many or because its reader failed, comes with the next one, in order.
 func TestOrderOfWhatIsLeft(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	var data, want, got []string
@@ -104,7 +104,7 @@ func TestOrderOfWhatIsLeft(t *testing.T) {
 
 // The order of a session is that of its ratchet, also across chains and whatever the sender's clock does meanwhile.
 func TestOrderOfChains(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	var back time.Duration
 	env := environment("alice")
 	env.Now = func() time.Time { return time.Now().Add(-back) }
@@ -136,7 +136,7 @@ func TestOrderOfChains(t *testing.T) {
 
 // If no member answers, what was received before is delivered all the same.
 func TestPollDeliversWithoutAnswers(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	if _, err := bob.Receive(t.Context(), []account.Incoming{{Data: alice.seals(bob, "received")}}, nil); err != nil {

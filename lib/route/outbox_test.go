@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -16,7 +16,7 @@ import (
 
 // A retry sends the same bytes, from whichever process it comes, so that nodes recognise them.
 func TestRetrySendsTheSame(t *testing.T) {
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	always(rpc.MethodStore, 500, "internal error", net.Nodes...)
 	alice := newPerson(t, "alice", net.SeedURL())
 	bob := someone(t)
@@ -38,7 +38,7 @@ func TestRetrySendsTheSame(t *testing.T) {
 	if waiting, err := alice.anew("third process").Flush(t.Context()); err != nil || waiting != 0 {
 		t.Errorf("%d wait, %v", waiting, err)
 	}
-	var calls []puppet.Call
+	var calls []fakenet.Call
 	for _, node := range net.Nodes {
 		calls = append(calls, node.Calls(rpc.MethodStore)...)
 	}
@@ -57,7 +57,7 @@ func TestRetrySendsTheSame(t *testing.T) {
 // Texts that could not be sent go before the next one to the same recipient, within a process and in a later one, and the
 // reruns of their commands get the receipts.
 func TestOrderAfterAnOutage(t *testing.T) {
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	fails := func(p *person, text string) {
@@ -91,7 +91,7 @@ func TestOrderAfterAnOutage(t *testing.T) {
 
 // What was stored by a process that died before it reported so is not stored again.
 func TestReceiptOfAnEarlierRun(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	alice := newPerson(t, "alice", net.SeedURL())
 	bob := someone(t)
 	dying := alice.anew(crashed)
@@ -115,7 +115,7 @@ func TestReceiptOfAnEarlierRun(t *testing.T) {
 
 // A command that runs out of time leaves its message to the next one.
 func TestOutOfTime(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), someone(t)
 	if _, err := alice.network.Swarm(t.Context(), bob); err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestOutOfTime(t *testing.T) {
 
 // An error of who keeps the solution stops the message before it leaves.
 func TestSolutionCannotBeSaved(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	router, _ := storer(t, net.SeedURL(), Options{})
 	full := errors.New("disk is full")
 	request := requestFor(someone(t), "hello")
@@ -150,10 +150,10 @@ func TestSolutionCannotBeSaved(t *testing.T) {
 
 // Flush sends what it can, and says how much still waits.
 func TestFlush(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	unlucky, refused := someone(t), someone(t)
 	for _, node := range net.Nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			switch {
 			case call.Method != rpc.MethodStore:
 				return 0, ""
@@ -187,7 +187,7 @@ func TestFlush(t *testing.T) {
 
 // What could not be sent within its time to live is dropped.
 func TestFlushDropsWhatIsOver(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	alice := newPerson(t, "alice", net.SeedURL())
 	if err := alice.Release(t.Context(), alice.drafted(someone(t), "hello").Seq); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
@@ -50,7 +50,7 @@ func TestPollFromDeadMembers(t *testing.T) {
 
 // What waits for delivery is delivered first, and again until its reader has it.
 func TestDeliveryFails(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	data := alice.seals(bob, "first")
@@ -75,7 +75,7 @@ func TestDeliveryFails(t *testing.T) {
 
 // A poll that shall deliver so many events leaves the rest to the next one, in their order.
 func TestPollCount(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	data := []string{alice.seals(bob, "a"), alice.seals(bob, "b"), alice.seals(bob, "c"), alice.seals(bob, "d")}
@@ -104,7 +104,7 @@ func TestPollCount(t *testing.T) {
 
 // The same message at three nodes is one message.
 func TestCopiesAreOneMessage(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	data := []string{alice.seals(bob, "a"), alice.seals(bob, "b"), alice.seals(bob, "c")}
@@ -127,21 +127,21 @@ func TestCopiesAreOneMessage(t *testing.T) {
 // Each node is asked for what is behind the last message that it gave; a node that has lost its store starts anew, and
 // nothing is shown twice.
 func TestCursors(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	swarm := net.Nodes[:3]
 	all := boxes(swarm...)
-	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(swarm...), net.Nodes[3])
+	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(swarm...), net.Nodes[3])
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), puppet.Swarm(swarm...)); err != nil {
+	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), fakenet.Swarm(swarm...)); err != nil {
 		t.Fatal(err)
 	}
 	alice.befriends(bob)
 	first, second := alice.seals(bob, "first"), alice.seals(bob, "second")
 	names := map[string]string{"": "nothing", hashOf(first): "first", hashOf(second): "second"}
-	asked := func(node *puppet.Node) (behind []string) {
+	asked := func(node *fakenet.Node) (behind []string) {
 		for _, call := range node.Calls(rpc.MethodRetrieve) {
 			behind = append(behind, names[call.Params["lastHash"]])
 		}
@@ -168,7 +168,7 @@ func TestCursors(t *testing.T) {
 
 // Several processes poll the same account: each message is shown by one of them.
 func TestPollsOfSeveralProcesses(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	var want []string

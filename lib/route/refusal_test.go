@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/rpc"
 )
 
 // Who listens is told at the start that the clock is wrong; later the network may be, and nobody is sent away for that.
 func TestListenWithAWrongClock(t *testing.T) {
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	bob := newPerson(t, "bob", net.SeedURL())
 	ignore := func(account.Event) error { return nil }
 	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "", net.Nodes...)
@@ -49,17 +49,17 @@ func TestListenWithAWrongClock(t *testing.T) {
 
 // A swarm cache that is out of date is corrected on the way, by the nodes that were asked in vain.
 func TestWrongSwarm(t *testing.T) {
-	net := puppets(t, 10)
+	net := startFakenet(t, 10)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
 	router, client := storer(t, net.SeedURL(), Options{Quorum: 3})
 	bob := someone(t)
 	if _, err := client.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.AdoptSwarm(t.Context(), bob, puppet.Swarm(wrong...)); err != nil {
+	if _, err := client.AdoptSwarm(t.Context(), bob, fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
-	always(rpc.MethodStore, rpc.StatusWrongSwarm, puppet.Swarm(right...), wrong...)
+	always(rpc.MethodStore, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
 	if err != nil || receipt.Stored != 3 {
 		t.Fatalf("%+v, %v", receipt, err)
@@ -75,7 +75,7 @@ func TestWrongSwarm(t *testing.T) {
 		}
 	}
 	members, err := client.Swarm(t.Context(), bob)
-	if err != nil || len(members) != 3 || !slices.ContainsFunc(right, func(n *puppet.Node) bool { return n.Key() == members[0].Ed25519 }) {
+	if err != nil || len(members) != 3 || !slices.ContainsFunc(right, func(n *fakenet.Node) bool { return n.Key() == members[0].Ed25519 }) {
 		t.Errorf("cached are %v, %v", members, err)
 	}
 	lookups := 0
@@ -93,16 +93,16 @@ func TestWrongSwarm(t *testing.T) {
 
 // A node that sends people away, to where nobody is or in circles, does not keep the message from the others.
 func TestNodeSendsAway(t *testing.T) {
-	net := puppets(t, 8)
-	unlisted := puppet.Swarm(net.Nodes[7])
+	net := startFakenet(t, 8)
+	unlisted := fakenet.Swarm(net.Nodes[7])
 	net.List(net.Nodes[:7]...)
 	for name, body := range map[string]string{
 		"nonsense": "no", "nobody": `{"snodes":[]}`, "not registered": unlisted,
-		"itself": puppet.Swarm(net.Nodes[0]), "each other": puppet.Swarm(net.Nodes[1], net.Nodes[0]),
+		"itself": fakenet.Swarm(net.Nodes[0]), "each other": fakenet.Swarm(net.Nodes[1], net.Nodes[0]),
 	} {
-		always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[:5]...), net.Nodes...)
+		always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
 		for _, node := range net.Nodes[:2] {
-			node.Answer(func(call puppet.Call) (int, string) {
+			node.Answer(func(call fakenet.Call) (int, string) {
 				if call.Method == rpc.MethodStore {
 					return rpc.StatusWrongSwarm, body
 				}
@@ -158,13 +158,13 @@ func TestClockIsOff(t *testing.T) {
 
 // The clock is looked at once: who refuses the right time too is not followed.
 func TestEveryTimeIsRefused(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
 	router, _ := storer(t, net.SeedURL(), Options{})
-	before := net.Asked()
+	before := net.SeedRequests()
 	_, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "every time is refused", err, ErrClock)
-	if asked := net.Asked() - before; asked > 2 {
+	if asked := net.SeedRequests() - before; asked > 2 {
 		t.Errorf("the seed was asked %d times", asked)
 	}
 }
@@ -173,7 +173,7 @@ func TestEveryTimeIsRefused(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	for _, status := range []int{rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
-			net := puppets(t, 5)
+			net := startFakenet(t, 5)
 			always(rpc.MethodStore, status, "Provided TTL is not valid.\n", net.Nodes...)
 			alice := newPerson(t, "alice", net.SeedURL())
 			receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello"))
@@ -195,7 +195,7 @@ func TestRefusal(t *testing.T) {
 
 // Nodes in trouble are passed over; what they say is repeated as far as it is text, and short.
 func TestNodesInTrouble(t *testing.T) {
-	net := puppets(t, 7)
+	net := startFakenet(t, 7)
 	for i, status := range []int{500, 503, 429, 404} {
 		always(rpc.MethodStore, status, strings.Repeat("\u00e9", 150), net.Nodes[i])
 	}
@@ -216,19 +216,19 @@ func TestNodesInTrouble(t *testing.T) {
 
 // The swarm has moved and nobody of the old one answers: it is looked up, and the message arrives.
 func TestSwarmIsLookedUpAgain(t *testing.T) {
-	net := puppets(t, 12)
+	net := startFakenet(t, 12)
 	router, client := storer(t, net.SeedURL(), Options{})
 	bob := someone(t)
 	if _, err := client.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.AdoptSwarm(t.Context(), bob, puppet.Swarm(net.Nodes[:3]...)); err != nil {
+	if _, err := client.AdoptSwarm(t.Context(), bob, fakenet.Swarm(net.Nodes[:3]...)); err != nil {
 		t.Fatal(err)
 	}
 	for _, node := range net.Nodes[:3] {
 		node.Stop()
 	}
-	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[3:7]...), net.Nodes...)
+	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[3:7]...), net.Nodes...)
 	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
 	if err != nil || receipt.Stored != 3 {
 		t.Errorf("%+v, %v", receipt, err)
@@ -237,8 +237,8 @@ func TestSwarmIsLookedUpAgain(t *testing.T) {
 
 // Where the network gives no time, a refusal says so, this machine's clock stays what it was, and the message waits.
 func TestNoTime(t *testing.T) {
-	net := puppets(t, 5)
-	net.Tell(nil)
+	net := startFakenet(t, 5)
+	net.ServeTime(nil)
 	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	_, receipt, err := alice.SendDraft(t.Context(), alice.drafted(bob.ID(), "hello"), account.Draft{To: bob.ID(), Text: "hello"})

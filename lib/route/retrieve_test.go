@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/rpc"
 )
@@ -29,7 +29,7 @@ func (p *person) retrieved(ctx context.Context) (map[network.Key][]string, error
 
 // Without cursors everything is read, page by page, and nothing is remembered.
 func TestRetrieve(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	bob := newPerson(t, "bob", net.SeedURL())
 	var data []string
 	for i := range 23 {
@@ -61,14 +61,14 @@ func TestRetrieve(t *testing.T) {
 
 // A node that goes round in circles, or never ends, is left at some time.
 func TestEndlessNodes(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	bob := newPerson(t, "bob", net.SeedURL())
 	for _, node := range net.Nodes[:2] {
 		always(rpc.MethodRetrieve, rpc.StatusOK, pageOf(rpc.Stored{Data: "a", Hash: "1"}, rpc.Stored{Data: "b", Hash: "2"}), node)
 	}
 	for _, node := range net.Nodes[2:] {
 		n := 0
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc.MethodRetrieve {
 				return 0, ""
 			}
@@ -93,16 +93,16 @@ func TestEndlessNodes(t *testing.T) {
 
 // Who is no member says who is, and is believed as far as the others agree.
 func TestRetrieveFromTheWrongSwarm(t *testing.T) {
-	net := puppets(t, 10)
+	net := startFakenet(t, 10)
 	bob := newPerson(t, "bob", net.SeedURL())
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), puppet.Swarm(wrong...)); err != nil {
+	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
-	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, puppet.Swarm(right...), wrong...)
+	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	for _, b := range boxes(right...) {
 		b.put("data")
 	}
@@ -119,18 +119,18 @@ func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 
 // A swarm of which nobody is left is looked up again.
 func TestRetrieveFromASwarmThatIsGone(t *testing.T) {
-	net := puppets(t, 12)
+	net := startFakenet(t, 12)
 	bob := newPerson(t, "bob", net.SeedURL())
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), puppet.Swarm(net.Nodes[:3]...)); err != nil {
+	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), fakenet.Swarm(net.Nodes[:3]...)); err != nil {
 		t.Fatal(err)
 	}
 	for _, node := range net.Nodes[:3] {
 		node.Stop()
 	}
-	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[3:6]...), net.Nodes...)
+	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[3:6]...), net.Nodes...)
 	if _, err := bob.retrieved(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -145,7 +145,7 @@ func TestRetrieveFromNodesInTrouble(t *testing.T) {
 		{500, "internal error"}, {503, "Service node is initializing\n"}, {401, "retrieve: request signature required"},
 		{200, "no JSON"}, {200, `{"snodes":[]}`}, {200, `{"messages":[{"data":"x"}]}`}, {421, "no swarm"}, {421, `{"snodes":[]}`},
 	}
-	net := puppets(t, len(bad)+1)
+	net := startFakenet(t, len(bad)+1)
 	for i, node := range net.Nodes[:len(bad)] {
 		always(rpc.MethodRetrieve, bad[i].status, bad[i].body, node)
 	}
@@ -163,10 +163,10 @@ func TestRetrieveFromNodesInTrouble(t *testing.T) {
 
 // A node that dies after its first page is replaced, and what it gave is not lost.
 func TestNodeDiesBetweenPages(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	for _, node := range net.Nodes {
 		asked := 0
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc.MethodRetrieve {
 				return 0, ""
 			}
@@ -186,7 +186,7 @@ func TestNodeDiesBetweenPages(t *testing.T) {
 
 // Who handles pages may stop everything, and nothing is left running.
 func TestHandlerStopsRetrieve(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	for _, b := range boxes(net.Nodes...) {
 		for i := range 30 {
 			b.put(fmt.Sprint("data ", i))

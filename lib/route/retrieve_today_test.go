@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
@@ -81,15 +81,15 @@ func TestRetrieveTodayBehindAHashThatIsNone(t *testing.T) {
 
 // Who is no member says who is.
 func TestRetrieveTodayFromTheWrongSwarm(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
 	s := newTodaySwarm(right...)
-	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, puppet.Swarm(right...), wrong...)
+	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	bob := newPersonWith(t, "bob", todayOf(t, net.SeedURL()), Options{})
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), puppet.Swarm(wrong...)); err != nil {
+	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
 	s.put(bob.ID(), 1)

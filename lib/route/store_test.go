@@ -10,7 +10,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
@@ -143,8 +143,8 @@ func TestStoreAtDeadMembers(t *testing.T) {
 
 // A member that is dead is replaced by another one, so that three have the message.
 func TestDeadMemberIsReplaced(t *testing.T) {
-	net := puppets(t, 10)
-	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(net.Nodes[:5]...), net.Nodes...)
+	net := startFakenet(t, 10)
+	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
 	net.Nodes[0].Stop()
 	net.Nodes[1].Stop()
 	router, _ := storer(t, net.SeedURL(), Options{Quorum: 3})
@@ -158,14 +158,14 @@ func TestDeadMemberIsReplaced(t *testing.T) {
 
 // The quorum is how many nodes must have the message; those that have it are not asked again in the same command.
 func TestQuorum(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	swarm := net.Nodes[:3]
-	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(swarm...), net.Nodes...)
-	swarm[0].Answer(func(call puppet.Call) (int, string) {
+	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(swarm...), net.Nodes...)
+	swarm[0].Answer(func(call fakenet.Call) (int, string) {
 		if call.Method == rpc.MethodStore {
 			return rpc.StatusNotReady, "Service node is initializing\n"
 		}
-		return rpc.StatusOK, puppet.Swarm(swarm...)
+		return rpc.StatusOK, fakenet.Swarm(swarm...)
 	})
 	config := configOf(t, net.SeedURL())
 	alice := newPersonWith(t, "alice", config, Options{Quorum: 3})

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"sessiontool/lib/envelope"
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/rpc"
 )
 
 // One member is asked, and all have the message: each has signed for it.
 func TestStoreToday(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	newTodaySwarm(net.Nodes...)
 	router, _ := todayStorer(t, net.SeedURL(), Options{Quorum: 3})
 	bob := someone(t)
@@ -47,9 +47,9 @@ func TestStoreToday(t *testing.T) {
 
 // A member that failed is told of, and does not count.
 func TestStoreTodayAtFailedMembers(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	s := newTodaySwarm(net.Nodes...)
-	s.tell = func(node *puppet.Node, result *rpc.MemberResult) {
+	s.tell = func(node *fakenet.Node, result *rpc.MemberResult) {
 		switch node {
 		case net.Nodes[0]:
 			*result = rpc.MemberResult{Failed: true, Timeout: true}
@@ -65,7 +65,7 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 		t.Fatalf("receipt %+v, %v", receipt, err)
 	}
 	for _, node := range receipt.Nodes {
-		at := slices.IndexFunc(net.Nodes, func(p *puppet.Node) bool { return p.Name() == node.PubkeyEd25519 })
+		at := slices.IndexFunc(net.Nodes, func(p *fakenet.Node) bool { return p.Name() == node.PubkeyEd25519 })
 		want := map[int]string{0: "did not answer", 1: "check your clock", 2: "database"}[at]
 		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || strings.Contains(node.Error, "\n") || (node.Error == "") != node.OK {
 			t.Errorf("member %d: %+v", at, node)
@@ -76,9 +76,9 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 // Later servers answer 500 if every member failed (storage-2.8.md section 4.3). The members' results are in the body; a
 // 500 with another body is what the node says.
 func TestStoreTodayFailedEverywhere(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	s := newTodaySwarm(net.Nodes...)
-	s.tell = func(_ *puppet.Node, result *rpc.MemberResult) {
+	s.tell = func(_ *fakenet.Node, result *rpc.MemberResult) {
 		*result = rpc.MemberResult{Failed: true, QueryFailure: true}
 	}
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
@@ -109,9 +109,9 @@ func TestStoreTodayFailedEverywhere(t *testing.T) {
 
 // A member speaks for itself alone: what it says of others counts as far as they have signed it.
 func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	s := newTodaySwarm(net.Nodes...)
-	s.tell = func(_ *puppet.Node, result *rpc.MemberResult) {
+	s.tell = func(_ *fakenet.Node, result *rpc.MemberResult) {
 		result.Signature = net.Nodes[0].Sign([]byte(result.Hash))
 	}
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
@@ -124,7 +124,7 @@ func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
 		t.Errorf("%d members have been asked, want 3", len(asked))
 	}
 
-	s.tell = func(_ *puppet.Node, result *rpc.MemberResult) { result.Signature = "" }
+	s.tell = func(_ *fakenet.Node, result *rpc.MemberResult) { result.Signature = "" }
 	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "nobody signs", err, ErrNotStored)
 	if receipt.OK || receipt.Stored != 0 {
@@ -133,7 +133,7 @@ func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
 }
 
 func TestStoreTodayUnderAnotherHash(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	always(rpc.MethodStore, rpc.StatusOK, `{"hash":"x","swarm":{}}`, net.Nodes...)
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
@@ -145,16 +145,16 @@ func TestStoreTodayUnderAnotherHash(t *testing.T) {
 
 // Who is no member says who is.
 func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
-	net := puppets(t, 8)
+	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
 	newTodaySwarm(right...)
-	always(rpc.MethodStore, rpc.StatusWrongSwarm, puppet.Swarm(right...), wrong...)
+	always(rpc.MethodStore, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	router, c := todayStorer(t, net.SeedURL(), Options{})
 	bob := someone(t)
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.AdoptSwarm(t.Context(), bob, puppet.Swarm(wrong...)); err != nil {
+	if _, err := c.AdoptSwarm(t.Context(), bob, fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
 	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
@@ -176,11 +176,11 @@ func TestStoreTodayWithAWrongClock(t *testing.T) {
 }
 
 func testStoreTodayWithAWrongClock(t *testing.T, status int) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	s := newTodaySwarm(net.Nodes...)
 	ahead := time.Now().Add(time.Hour)
 	for _, node := range net.Nodes {
-		node.Answer(func(call puppet.Call) (int, string) {
+		node.Answer(func(call fakenet.Call) (int, string) {
 			switch call.Method {
 			case rpc.MethodInfo:
 				return rpc.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ahead.UnixMilli(), ahead.UnixMilli())
@@ -204,7 +204,7 @@ func testStoreTodayWithAWrongClock(t *testing.T, status int) {
 }
 
 func TestStoreTodayThatIsRefused(t *testing.T) {
-	net := puppets(t, 5)
+	net := startFakenet(t, 5)
 	always(rpc.MethodStore, rpc.StatusBadTTL, "Provided expiry/TTL is not valid.", net.Nodes...)
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
 	_, err := router.Store(t.Context(), requestFor(someone(t), "hello"))

@@ -188,7 +188,7 @@ func TestDeleteAndExpireOnDevnet(t *testing.T) {
 
 // Nodes of 2020 cannot delete, and nobody asks them to.
 func TestDeleteIn2020(t *testing.T) {
-	net := puppets(t, 4)
+	net := startFakenet(t, 4)
 	bob := newPerson(t, "bob", net.SeedURL())
 	_, err := bob.Delete(t.Context(), []string{"x"})
 	wantError(t, "delete", err, ErrGeneration)

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"sessiontool/lib/internal/puppet"
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
@@ -30,22 +30,22 @@ func todayStorer(t *testing.T, seed string, options Options) (*Router, *network.
 	return New(nil, c, options), c
 }
 
-// todaySwarm makes puppets answer as members of one swarm of today's network do: what is stored at one of them all have,
+// todaySwarm makes fake nodes answer as members of one swarm of today's network do: what is stored at one of them all have,
 // and each signs for itself.
 type todaySwarm struct {
-	nodes []*puppet.Node
+	nodes []*fakenet.Node
 	seed  string
 
 	mu       sync.Mutex
 	messages []rpc.Stored
 	// tell changes what a member's result is before it is told.
-	tell func(node *puppet.Node, result *rpc.MemberResult)
+	tell func(node *fakenet.Node, result *rpc.MemberResult)
 	// pageSize is how many messages a page has.
 	pageSize int
 }
 
-func newTodaySwarm(nodes ...*puppet.Node) *todaySwarm {
-	s := &todaySwarm{nodes: nodes, tell: func(*puppet.Node, *rpc.MemberResult) {}, pageSize: 10}
+func newTodaySwarm(nodes ...*fakenet.Node) *todaySwarm {
+	s := &todaySwarm{nodes: nodes, tell: func(*fakenet.Node, *rpc.MemberResult) {}, pageSize: 10}
 	for _, node := range nodes {
 		node.Answer(s.answer)
 	}
@@ -55,15 +55,15 @@ func newTodaySwarm(nodes ...*puppet.Node) *todaySwarm {
 // threeOfToday starts a network of which three nodes are everybody's swarm.
 func threeOfToday(t *testing.T) *todaySwarm {
 	t.Helper()
-	net := puppets(t, 6)
+	net := startFakenet(t, 6)
 	members := net.Nodes[:3]
-	always(rpc.MethodSwarm, rpc.StatusOK, puppet.Swarm(members...), net.Nodes[3:]...)
+	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(members...), net.Nodes[3:]...)
 	s := newTodaySwarm(members...)
 	s.seed = net.SeedURL()
 	return s
 }
 
-func (s *todaySwarm) answer(call puppet.Call) (int, string) {
+func (s *todaySwarm) answer(call fakenet.Call) (int, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch call.Method {
@@ -72,12 +72,12 @@ func (s *todaySwarm) answer(call puppet.Call) (int, string) {
 	case rpc.MethodRetrieve:
 		return s.retrieve(call.Params)
 	case rpc.MethodSwarm:
-		return rpc.StatusOK, puppet.Swarm(s.nodes...)
+		return rpc.StatusOK, fakenet.Swarm(s.nodes...)
 	}
 	return 0, ""
 }
 
-func (s *todaySwarm) store(params puppet.Params) (int, string) {
+func (s *todaySwarm) store(params fakenet.Params) (int, string) {
 	owner, err := sessionid.Parse(params["pubkey"])
 	if err != nil || params["namespace"] != "0" {
 		return rpc.StatusBadRequest, "invalid request"
@@ -105,7 +105,7 @@ func (s *todaySwarm) store(params puppet.Params) (int, string) {
 }
 
 // retrieve answers an owner who proves it, as is specified (storage-2.8.md sections 3 and 5).
-func (s *todaySwarm) retrieve(params puppet.Params) (int, string) {
+func (s *todaySwarm) retrieve(params fakenet.Params) (int, string) {
 	key, keyErr := hex.DecodeString(params["pubkey_ed25519"])
 	signature, err := base64.StdEncoding.DecodeString(params["signature"])
 	if keyErr != nil || err != nil || !ed25519.Verify(key, []byte("retrieve"+params["timestamp"]), signature) {
@@ -141,7 +141,7 @@ func textOf(answer any) string {
 }
 
 // calls lists the calls of a method that reached any of the nodes.
-func calls(method string, nodes ...*puppet.Node) (all []puppet.Call) {
+func calls(method string, nodes ...*fakenet.Node) (all []fakenet.Call) {
 	for _, node := range nodes {
 		all = append(all, node.Calls(method)...)
 	}

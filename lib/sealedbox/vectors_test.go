@@ -5,7 +5,7 @@ import (
 	"crypto/ed25519"
 	"testing"
 
-	"sessiontool/lib/internal/boxnotes"
+	"sessiontool/lib/internal/refbox"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/sessionid"
 )
@@ -94,7 +94,7 @@ func TestPublishedFormatOpensRecordings(t *testing.T) {
 // openByNotes opens a box as its definition says, with none of the code under test.
 func openByNotes(t *testing.T, recipient [32]byte, sealed []byte) []byte {
 	t.Helper()
-	plaintext, err := boxnotes.Open(recipient, sealed)
+	plaintext, err := refbox.Open(recipient, sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

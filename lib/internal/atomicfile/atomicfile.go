@@ -1,5 +1,5 @@
-// Package atomicfile replaces small files whole or not at all. It promises that after a crash at any point a reader
-// finds the old content or the new, never a part, and that new content is on disk when Write returns.
+// Package atomicfile replaces small files atomically. It promises that after a crash at any point a reader finds the
+// whole old content or the whole new content, and that the new content is on disk when [Write] returns.
 package atomicfile
 
 import (
@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Write makes data the content of the file at path, which gets the given mode. The file's folder must exist; the
-// content is first written to a file next to it, which is gone again whatever happens short of a crash.
+// Write makes data the content of the file at path and sets its mode. The folder must exist. Write first writes a
+// temporary file in that folder, which only a crash can leave behind.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	dir := filepath.Dir(path)
 	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")

@@ -23,8 +23,8 @@ func TestWriteReplacesContentAndMode(t *testing.T) {
 	}
 }
 
-// A file that cannot be put in place must not leave its precursor behind.
-func TestFailureLeavesNothing(t *testing.T) {
+// If the rename fails, Write removes its temporary file.
+func TestFailureLeavesNoTemporaryFile(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "occupied")
 	if err := os.MkdirAll(filepath.Join(target, "inside"), 0o700); err != nil {

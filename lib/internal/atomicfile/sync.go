@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// syncDir makes the rename itself durable.
+// syncDir makes the rename durable.
 func syncDir(dir string) error {
 	folder, err := os.Open(dir)
 	if err != nil {

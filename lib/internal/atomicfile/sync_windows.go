@@ -1,4 +1,4 @@
 package atomicfile
 
-// syncDir has nothing to do: Windows does not sync folders.
+// syncDir does nothing: Windows does not sync folders.
 func syncDir(string) error { return nil }

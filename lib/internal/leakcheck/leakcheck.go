@@ -1,5 +1,5 @@
-// Package leakcheck lets a test prove that the code it ran has ended all its goroutines. It is goleak with more
-// patience: on a loaded machine a goroutine may need seconds to end.
+// Package leakcheck fails a test that leaves goroutines running. It is goleak with a longer wait: on a loaded machine a
+// goroutine may need seconds to end.
 package leakcheck
 
 import (
@@ -9,11 +9,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is how long goroutines may take to end once they were stopped.
+// patience is how long goroutines may take to end after they were stopped.
 const patience = 5 * time.Second
 
-// Check makes t fail at its end if goroutines still run that were not there when Check was called. Call it first in
-// a test, so that it looks last, after all clean-ups. Tests that use it must not run in parallel with others.
+// Check makes t fail at its end if goroutines run that did not run when Check was called. Call it first in a test: its
+// clean-up then runs last. A test that uses it must not run in parallel with other tests.
 func Check(t testing.TB) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -24,7 +24,7 @@ func Check(t testing.TB) {
 	})
 }
 
-// find returns an error that describes the goroutines which are left after patience. goleak itself waits for less than
+// find returns an error that describes the goroutines that still run after patience. goleak itself waits for less than
 // two seconds.
 func find(before goleak.Option, patience time.Duration) (err error) {
 	deadline := time.Now().Add(patience)

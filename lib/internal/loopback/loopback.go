@@ -1,7 +1,7 @@
-// Package loopback has addresses of this machine for tests whose servers go down and come back.
+// Package loopback gives tests that restart a server a loopback address of their own.
 //
-// Who comes back wants its old port, and on 127.0.0.1 anybody may have got that port meanwhile: every listener that leaves
-// the choice of its port to the system. An address of one's own makes that impossible.
+// A restarted server needs its old port. On 127.0.0.1 the system may have given that port to another listener
+// meanwhile. On an address that only one process uses, it cannot.
 package loopback
 
 import (
@@ -10,10 +10,10 @@ import (
 	"runtime"
 )
 
-// Own returns an IP address of this machine that no other process of a test run uses, where there is one, and else
-// 127.0.0.1. It is the same for all of a process's life.
+// Own returns a loopback address that no other process of a test run uses. It returns the same address for as long as
+// the process runs. On systems other than Linux it returns 127.0.0.1.
 func Own() string {
-	if runtime.GOOS != "linux" { // where all of 127.0.0.0/8 is this machine
+	if runtime.GOOS != "linux" { // only Linux routes all of 127.0.0.0/8 to itself
 		return "127.0.0.1"
 	}
 	pid := os.Getpid()

@@ -1,6 +1,7 @@
-// Package vectors gives tests the recordings of the real programs: the files of its testdata folder or, if the
-// environment variable WIRE_VECTORS names a folder, the files of the same names there. Files that are absent from
-// that folder are skipped, so that other recordings can be played through the same tests.
+// Package vectors gives tests the recordings of the real programs, which are the files of its testdata folder.
+//
+// If the environment variable WIRE_VECTORS names a folder, the recordings come from there, so that the same tests
+// replay other recordings. A test whose file is absent from that folder is skipped.
 package vectors
 
 import (
@@ -14,7 +15,7 @@ import (
 	"testing"
 )
 
-// Path returns where the recording called name is. It skips the test if WIRE_VECTORS is set and lacks the file.
+// Path returns the path of the recording called name. It skips the test if WIRE_VECTORS is set and lacks the file.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	dir := os.Getenv("WIRE_VECTORS")
@@ -29,7 +30,7 @@ func Path(t testing.TB, name string) string {
 	return path
 }
 
-// Load decodes the JSON recording called name into v, which says with its tags what the test uses of it.
+// Load decodes the JSON recording called name into v. The tags of v select the fields that the test uses.
 func Load(t testing.TB, name string, v any) {
 	t.Helper()
 	data, err := os.ReadFile(Path(t, name))
@@ -41,7 +42,7 @@ func Load(t testing.TB, name string, v any) {
 	}
 }
 
-// Hex is a byte string that recordings write in hex.
+// Hex is a byte string. Recordings write it in hex.
 type Hex []byte
 
 // UnmarshalText decodes hex of any case.
@@ -51,7 +52,7 @@ func (h *Hex) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Array32 returns the last 32 bytes: a key with or without its 0x05 prefix.
+// Array32 returns the last 32 bytes of a key with or without its 0x05 prefix.
 func (h Hex) Array32(t testing.TB) [32]byte {
 	t.Helper()
 	if len(h) != 32 && len(h) != 33 {
@@ -60,8 +61,8 @@ func (h Hex) Array32(t testing.TB) [32]byte {
 	return [32]byte(h[len(h)-32:])
 }
 
-// Missing reports that a recording lacks what a test needs of it. It fails the test for the recordings of testdata, which
-// have everything, and skips it for those of WIRE_VECTORS.
+// Missing reports that a recording lacks a value that a test needs. It fails the test for the recordings of testdata,
+// which are complete, and skips it for those of WIRE_VECTORS.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("WIRE_VECTORS") != "" {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/internal/turns"
+	"sessiontool/lib/internal/benchpair"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
@@ -284,13 +284,13 @@ func BenchmarkEncrypt1KB(b *testing.B) {
 			}
 		})
 	}
-	turns.Compare(b, 100, work[0], work[1])
+	benchpair.Compare(b, 100, work[0], work[1])
 }
 
 // A message and its answer, against libsignal's time.
 func BenchmarkPingPong(b *testing.B) {
 	pairs := conversations(b)
-	turns.Compare(b, 1, func() { exchange(b, pairs[0]) }, func() { exchange(b, pairs[1]) })
+	benchpair.Compare(b, 1, func() { exchange(b, pairs[0]) }, func() { exchange(b, pairs[1]) })
 }
 
 // A session begun from a bundle with a one-time prekey, against libsignal's time: checking the signature, two new key
@@ -298,7 +298,7 @@ func BenchmarkPingPong(b *testing.B) {
 func BenchmarkInitiate(b *testing.B) {
 	bundle := newOurs(b, x25519.PublicKey{}).bundle(true)
 	alice, libAlice := newOurs(b, bundle.IdentityKey), newPeer(b)
-	turns.Compare(b, 1, func() {
+	benchpair.Compare(b, 1, func() {
 		alice.record = ratchet.Record{}
 		if err := alice.start(bundle); err != nil {
 			b.Fatal(err)

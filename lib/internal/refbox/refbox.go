@@ -1,6 +1,6 @@
-// Package boxnotes opens libsodium's sealed boxes as their definition says, for tests of what makes them: with none of the
-// code that does, down to HSalsa20.
-package boxnotes
+// Package refbox is a reference implementation of opening libsodium's sealed boxes, for tests of packages sealedbox and
+// v2message. It follows libsodium's definition and shares no code with them, HSalsa20 included.
+package refbox
 
 import (
 	"crypto/ecdh"
@@ -17,11 +17,11 @@ const (
 	nonceSize = 24
 )
 
-// Open is crypto_box_seal_open: the box's key is HSalsa20 of the X25519 secret of ephemeral and recipient's key, its nonce
-// the 24-byte BLAKE2b of the two public keys.
+// Open is crypto_box_seal_open. The key of the box is HSalsa20 of the X25519 secret between the ephemeral key and the
+// recipient's key. Its nonce is the 24-byte BLAKE2b hash of the two public keys.
 func Open(recipient [keySize]byte, sealed []byte) ([]byte, error) {
 	if len(sealed) < keySize {
-		return nil, errors.New("there is no ephemeral key")
+		return nil, errors.New("box has no ephemeral key")
 	}
 	private, err := ecdh.X25519().NewPrivateKey(recipient[:])
 	if err != nil {
@@ -44,12 +44,13 @@ func Open(recipient [keySize]byte, sealed []byte) ([]byte, error) {
 	key := hsalsa20([keySize]byte(secret))
 	plaintext, ok := secretbox.Open(nil, sealed[keySize:], (*[nonceSize]byte)(hash.Sum(nil)), &key)
 	if !ok {
-		return nil, errors.New("the box does not open")
+		return nil, errors.New("box does not decrypt")
 	}
 	return plaintext, nil
 }
 
-// hsalsa20 is HSalsa20 of an input of zeros: 20 rounds of Salsa20 over constants, key and input, without the final addition.
+// hsalsa20 is HSalsa20 with an all-zero input: 20 rounds of Salsa20 over constants, key and input, without the final
+// addition.
 func hsalsa20(key [keySize]byte) (out [keySize]byte) {
 	const constants = "expand 32-byte k"
 	var x [16]uint32

@@ -1,6 +1,7 @@
-// Package puppet is a network of service nodes for tests of clients. Each node speaks the onion protocol like a real one,
-// on a TLS port of its own, and answers what the test tells it to; a seed lists those that the test wants to be listed.
-package puppet
+// Package fakenet is a network of fake service nodes for tests of clients. Each node has its own TLS port and speaks
+// the onion protocol of a real node. The test scripts its answers with [Node.Answer]. A seed lists the nodes that the
+// test chooses with [Network.List].
+package fakenet
 
 import (
 	"bytes"
@@ -26,44 +27,44 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// Network is a seed and its nodes. By default it lists all of them, and all are one swarm.
+// Network is a seed and its nodes. By default the seed lists all nodes, and all nodes form one swarm.
 type Network struct {
-	Nodes []*Node
-	seed  *httptest.Server
-	relay *rpc.Client
+	Nodes       []*Node
+	seed        *httptest.Server
+	relayClient *rpc.Client
 
 	mu      sync.Mutex
 	listed  []*Node
 	now     func() time.Time
-	header  string // in which the seed gives now
-	asked   int
+	header  string // of the seed's responses, carries now
+	asked   int    // requests to the seed
 	hopTime time.Duration
 }
 
 // hopTimeout is how long a real node waits for the next one (storage-2.0.md section 7.4).
 const hopTimeout = 10 * time.Second
 
-// Start starts a seed and n nodes, which the test's end closes.
+// Start starts a seed and n nodes. They stop at the end of the test.
 func Start(t testing.TB, n int) *Network {
 	t.Helper()
-	network := &Network{relay: rpc.NewClient(), now: time.Now, header: "Date", hopTime: hopTimeout}
+	network := &Network{relayClient: rpc.NewClient(), now: time.Now, header: "Date", hopTime: hopTimeout}
 	network.seed = httptest.NewServer(http.HandlerFunc(network.serveSeed))
 	for range n {
 		network.Nodes = append(network.Nodes, network.newNode(t))
 	}
 	network.listed = network.Nodes
 	t.Cleanup(func() {
-		network.relay.Close()
+		network.relayClient.Close()
 		network.seed.Close()
 		for _, node := range network.Nodes {
 			node.Stop()
 		}
-		network.relay.Close()
+		network.relayClient.Close()
 	})
 	return network
 }
 
-// SeedURL returns where the seed answers.
+// SeedURL returns the URL of the seed's RPC.
 func (n *Network) SeedURL() string { return n.seed.URL + rpc.SeedPath }
 
 // StopSeed closes the seed.
@@ -76,25 +77,25 @@ func (n *Network) List(nodes ...*Node) {
 	n.listed = nodes
 }
 
-// Tell makes the seed tell this time; with nil it tells none.
-func (n *Network) Tell(now func() time.Time) { n.TellIn("Date", now) }
+// ServeTime makes the seed send now() in the Date header of its responses. With nil it sends no time.
+func (n *Network) ServeTime(now func() time.Time) { n.ServeTimeIn("Date", now) }
 
-// TellIn is Tell in another header than Date.
-func (n *Network) TellIn(header string, now func() time.Time) {
+// ServeTimeIn is [Network.ServeTime] with another header than Date.
+func (n *Network) ServeTimeIn(header string, now func() time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.header, n.now = header, now
 }
 
-// HopTime makes nodes wait this long for the next one.
+// HopTime sets how long a node waits for the response of the next hop.
 func (n *Network) HopTime(d time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hopTime = d
 }
 
-// Asked returns how often the seed was asked.
-func (n *Network) Asked() int {
+// SeedRequests returns how many requests the seed received.
+func (n *Network) SeedRequests() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.asked
@@ -118,7 +119,7 @@ func (n *Network) serveSeed(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(map[string]any{"result": rpc.ServiceNodesResult{States: states}})
 }
 
-// find returns the listed node with this name, and how long to wait for it.
+// find returns the listed node with this name, and how long a node waits for its response.
 func (n *Network) find(name string) (*Node, time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -130,7 +131,7 @@ func (n *Network) find(name string) (*Node, time.Duration) {
 	return nil, 0
 }
 
-// Swarm is the answer to get_snodes_for_pubkey, or the body of a 421, that names these nodes.
+// Swarm returns a response to get_snodes_for_pubkey, or the body of a 421, with these nodes.
 func Swarm(nodes ...*Node) string {
 	answer := rpc.SwarmAnswer{Snodes: []rpc.Snode{}}
 	for _, node := range nodes {
@@ -152,7 +153,7 @@ type Call struct {
 	Params Params
 }
 
-// Params are the parameters of a call by name: texts as they are, anything else as its JSON.
+// Params are the parameters of a call by name. A string stands without quotes, any other value as JSON.
 type Params map[string]string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -187,7 +188,7 @@ type Node struct {
 	answer    func(Call) (status int, body string)
 	intercept func(http.ResponseWriter, *http.Request) bool
 	calls     []Call
-	passed    int
+	relayed   int
 }
 
 func (n *Network) newNode(t testing.TB) *Node {
@@ -201,16 +202,16 @@ func (n *Network) newNode(t testing.TB) *Node {
 		t.Fatal(err)
 	}
 	node.server = httptest.NewUnstartedServer(node)
-	node.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up are expected
+	node.server.Config.ErrorLog = log.New(io.Discard, "", 0) // tests close connections
 	node.server.StartTLS()
 	node.port = uint16(node.server.Listener.Addr().(*net.TCPAddr).Port)
 	return node
 }
 
-// Key is the node's Ed25519 key, by which it is known.
+// Key is the node's Ed25519 public key, which identifies it.
 func (n *Node) Key() [32]byte { return [32]byte(n.private.Public().(ed25519.PublicKey)) }
 
-// Sign signs with the node's Ed25519 key, in base64, as members of a swarm do on today's network.
+// Sign returns the base64 signature of the node's Ed25519 key, as members of a swarm sign in storage RPC 2.8.
 func (n *Node) Sign(text []byte) string {
 	return base64.StdEncoding.EncodeToString(ed25519.Sign(n.private, text))
 }
@@ -221,21 +222,21 @@ func (n *Node) Name() string {
 	return hex.EncodeToString(key[:])
 }
 
-// Answer makes the node answer storage RPCs like this. A status of 0 answers as by default.
+// Answer sets the function that answers storage RPCs. If it returns status 0 the node sends its default answer.
 func (n *Node) Answer(answer func(Call) (status int, body string)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.answer = answer
 }
 
-// Intercept shows every HTTP request to do first, which answers it itself if it returns true.
+// Intercept calls do first for every HTTP request. If do returns true it has answered the request.
 func (n *Node) Intercept(do func(http.ResponseWriter, *http.Request) bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.intercept = do
 }
 
-// Stop closes the node for good: connections to it are refused.
+// Stop closes the node for good. Later connections to it are refused.
 func (n *Node) Stop() {
 	n.stop.Do(func() {
 		n.server.CloseClientConnections()
@@ -243,7 +244,7 @@ func (n *Node) Stop() {
 	})
 }
 
-// Calls returns the calls of a method that came, oldest first.
+// Calls returns the received calls of a method, oldest first.
 func (n *Node) Calls(method string) (calls []Call) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -255,16 +256,16 @@ func (n *Node) Calls(method string) (calls []Call) {
 	return calls
 }
 
-// Passed returns how many requests the node has passed on.
-func (n *Node) Passed() int {
+// Relayed returns how many requests the node has relayed.
+func (n *Node) Relayed() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.passed
+	return n.relayed
 }
 
 // ServeHTTP implements http.Handler.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header()["Date"] = nil // nodes of 2020 send none
+	w.Header()["Date"] = nil // as storage server 2.0 does
 	n.mu.Lock()
 	intercept := n.intercept
 	n.mu.Unlock()
@@ -284,7 +285,7 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		http.Error(w, onion.TextCiphertext, rpc.StatusBadRequest)
 	case layer.Step == onion.Relay:
-		n.pass(r.Context(), w, version, layer)
+		n.relay(r.Context(), w, version, layer)
 	default:
 		status, text := n.call(layer.Payload)
 		sealed, err := layer.SealResponse(rand.Reader, status, text)
@@ -295,10 +296,10 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pass posts what was under a layer to the next hop.
-func (n *Node) pass(ctx context.Context, w http.ResponseWriter, version onion.Version, layer *onion.Layer) {
+// relay posts the contents of an opened layer to the next hop.
+func (n *Node) relay(ctx context.Context, w http.ResponseWriter, version onion.Version, layer *onion.Layer) {
 	n.mu.Lock()
-	n.passed++
+	n.relayed++
 	n.mu.Unlock()
 	next, hopTime := n.network.find(layer.Destination)
 	if next == nil {
@@ -308,7 +309,7 @@ func (n *Node) pass(ctx context.Context, w http.ResponseWriter, version onion.Ve
 	}
 	ctx, cancel := context.WithTimeout(ctx, hopTime)
 	defer cancel()
-	answer, err := n.network.relay.PostNode(ctx, "127.0.0.1", next.port, version.Path(), layer.Body)
+	answer, err := n.network.relayClient.PostNode(ctx, "127.0.0.1", next.port, version.Path(), layer.Body)
 	if err != nil {
 		w.WriteHeader(rpc.StatusTimeout)
 		fmt.Fprint(w, onion.TextTimeout)
@@ -318,7 +319,7 @@ func (n *Node) pass(ctx context.Context, w http.ResponseWriter, version onion.Ve
 	w.Write(answer.Body)
 }
 
-// call answers a storage RPC.
+// call records and answers a storage RPC.
 func (n *Node) call(payload []byte) (status int, body string) {
 	var call Call
 	if err := json.NewDecoder(bytes.NewReader(payload)).Decode(&call); err != nil {

@@ -1,6 +1,6 @@
-// Package turns measures two pieces of work against each other in one benchmark, in turn, so that what else the
-// machine does disturbs their ratio little.
-package turns
+// Package benchpair compares two pieces of work in one benchmark. It runs them alternately, so that other load on the
+// machine has little effect on their ratio.
+package benchpair
 
 import (
 	"slices"
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Compare runs work and yardstick in turn, each batch times in a round, for as many rounds as the benchmark runs. It
-// reports the median time of one run of work as ns/op, and as "ratio" the median of what it takes of yardstick's time
-// in the same round.
+// Compare runs work and yardstick alternately. A round runs each batch times, and the benchmark sets the number of
+// rounds. Compare reports the median time of one run of work as "ns/op". It reports as "ratio" the median over the
+// rounds of work's time divided by yardstick's time.
 func Compare(b *testing.B, batch int, work, yardstick func()) {
 	b.Helper()
 	var times, ratios []float64
@@ -32,7 +32,7 @@ func timed(count int, work func()) float64 {
 	return float64(time.Since(started))
 }
 
-// Median returns the middle of values, which it sorts: the upper one of two.
+// Median sorts values and returns the middle one. For an even number of values that is the upper of the two.
 func Median(values []float64) float64 {
 	slices.Sort(values)
 	return values[len(values)/2]

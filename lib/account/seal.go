@@ -6,10 +6,11 @@ import (
 	"io"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealed"
+	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
 )
 
@@ -177,34 +178,31 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 	if err != nil {
 		return err
 	}
-	kind, ciphertext, err := record.Encrypt(message.Pad(content.Marshal()))
+	kind, encrypted, err := record.Encrypt(message.Pad(content.Marshal()))
 	if err != nil {
 		return err
 	}
 	if err := saveSessions(tx, out.To, record); err != nil {
 		return err
 	}
-	if kind == ratchet.TypePreKey {
-		return a.wrap(out, envelope.PreKeyWhisper, sealed.PreKeyMessage, ciphertext)
-	}
-	return a.wrap(out, envelope.Whisper, sealed.Message, ciphertext)
+	return a.wrap(out, kind, encrypted)
 }
 
 // wrap puts a ciphertext into an envelope: sealed, as every release does by default, or in plain sight of the nodes.
-func (a *Account) wrap(out *Outgoing, plain envelope.Type, inner sealed.Type, ciphertext []byte) error {
+func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) error {
 	if out.TimestampMS == 0 {
 		out.TimestampMS = a.stamp()
 	}
-	env := envelope.Envelope{Type: plain, TimestampMS: uint64(out.TimestampMS), Content: ciphertext}
+	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
 	if a.env.Plain {
 		env.Source = a.ID()
 	} else {
-		content, err := sealed.Seal(a.env.Random, a.keys.X25519, out.To.PublicKey(),
-			sealed.Inner{Type: inner, Sender: a.ID(), Content: ciphertext})
+		content, err := sealedsender.Seal(a.env.Random, a.keys.X25519, out.To.PublicKey(),
+			sealedsender.Inner{Kind: kind, Sender: a.ID(), Content: encrypted})
 		if err != nil {
 			return err
 		}
-		env.Type, env.Content = envelope.Sealed, content
+		env.Kind, env.Content = ciphertext.Sealed, content
 	}
 	data, err := envelope.Pack(a.env.Random, env)
 	out.Data = data

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
@@ -110,7 +111,7 @@ func (p *party) start(t testing.TB, bundle x3dh.Bundle) {
 
 // sealed is a message under way.
 type sealed struct {
-	kind      Type
+	kind      ciphertext.Kind
 	bytes     []byte
 	plaintext string
 }

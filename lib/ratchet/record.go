@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 )
 
@@ -90,7 +91,7 @@ func (r *Record) String() string { return "ratchet.Record(redacted)" }
 func (r *Record) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
 
 // Encrypt makes the next message of the current session. Its errors are ErrNoSession and those of Session.Encrypt.
-func (r *Record) Encrypt(plaintext []byte) (Type, []byte, error) {
+func (r *Record) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, error) {
 	current := r.Current()
 	if current == nil {
 		return 0, nil, ErrNoSession
@@ -99,17 +100,17 @@ func (r *Record) Encrypt(plaintext []byte) (Type, []byte, error) {
 }
 
 // Decrypt opens a message of type t and makes the session that it belongs to current. If that is a new one, UsedPrekey is set.
-// A TypeWhisper message is tried with all sessions. The errors are those of Session.Decrypt, of which the most telling one is
+// A ciphertext.Whisper message is tried with all sessions. The errors are those of Session.Decrypt, of which the most telling one is
 // returned, ErrNoSession, ErrUnknownPrekey, ErrIdentity, and what receiver's prekeys return; then nothing has changed.
-func (r *Record) Decrypt(random io.Reader, receiver Receiver, t Type, message []byte) (Decrypted, error) {
-	switch t {
-	case TypeWhisper:
+func (r *Record) Decrypt(random io.Reader, receiver Receiver, kind ciphertext.Kind, message []byte) (Decrypted, error) {
+	switch kind {
+	case ciphertext.Whisper:
 		plaintext, err := r.decryptWhisper(random, receiver, message)
 		return Decrypted{Plaintext: plaintext}, err
-	case TypePreKey:
+	case ciphertext.PreKeyWhisper:
 		return r.decryptPreKey(random, receiver, message)
 	default:
-		return Decrypted{}, fmt.Errorf("%w: unknown type %d", ErrMalformed, int(t))
+		return Decrypted{}, fmt.Errorf("%w: a %s ciphertext", ErrMalformed, kind)
 	}
 }
 

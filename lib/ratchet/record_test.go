@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 )
 
@@ -43,7 +44,7 @@ func TestSimultaneousInitiation(t *testing.T) {
 	}
 	for n := range 3 {
 		for _, m := range []sealed{alice.send(t, fmt.Sprint("alice ", n)), bob.send(t, fmt.Sprint("bob ", n))} {
-			if m.kind != TypeWhisper {
+			if m.kind != ciphertext.Whisper {
 				t.Errorf("%s is a %v", m.plaintext, m.kind)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/benchpair"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/x25519"
@@ -17,7 +18,7 @@ import (
 
 // message is what travels between the two implementations.
 type message struct {
-	kind  ratchet.Type
+	kind  ciphertext.Kind
 	bytes []byte
 }
 
@@ -179,7 +180,7 @@ func TestConversation(t *testing.T) {
 				for n := range 1 + turn%4 {
 					plaintext := fmt.Sprintf("turn %d, message %d", turn, n)
 					m := send(t, from, plaintext)
-					if prekey := m.kind == ratchet.TypePreKey; prekey != (turn == 0) {
+					if prekey := m.kind == ciphertext.PreKeyWhisper; prekey != (turn == 0) {
 						t.Errorf("%s is a %v", plaintext, m.kind)
 					}
 					receive(t, to, m, plaintext)

@@ -340,7 +340,7 @@ func parsePadded(padded []byte) (message.Content, error) {
 const maxReceivedSessions = keystore.MaxValueSize / 2
 
 // saveReceived is saveSessions for what a message did to them.
-func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Record) error {
+func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
 	data, err := sessions.MarshalBinary()
 	if err != nil {
 		return err

@@ -174,15 +174,15 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 }
 
 func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Content) error {
-	record, err := loadSessions(tx, out.To)
+	sessions, err := loadSessions(tx, out.To)
 	if err != nil {
 		return err
 	}
-	kind, encrypted, err := record.Encrypt(message.Pad(content.Marshal()))
+	kind, encrypted, err := sessions.Encrypt(message.Pad(content.Marshal()))
 	if err != nil {
 		return err
 	}
-	if err := saveSessions(tx, out.To, record); err != nil {
+	if err := saveSessions(tx, out.To, sessions); err != nil {
 		return err
 	}
 	return a.wrap(out, kind, encrypted)
@@ -214,20 +214,20 @@ func (a *Account) local() ratchet.Identity {
 	return ratchet.Identity{KeyPair: a.keys.X25519, RegistrationID: a.id.RegistrationID}
 }
 
-func loadSessions(tx *keystore.Tx, contact sessionid.ID) (*ratchet.Record, error) {
-	record := new(ratchet.Record)
+func loadSessions(tx *keystore.Tx, contact sessionid.ID) (*ratchet.SessionRecord, error) {
+	sessions := new(ratchet.SessionRecord)
 	data, found, err := tx.Get(tableSessions, contact.String())
 	if err != nil || !found {
-		return record, err
+		return sessions, err
 	}
-	if err := record.UnmarshalBinary(data); err != nil {
+	if err := sessions.UnmarshalBinary(data); err != nil {
 		return nil, fmt.Errorf("%w: sessions: %w", keystore.ErrCorrupt, err)
 	}
-	return record, nil
+	return sessions, nil
 }
 
-func saveSessions(tx *keystore.Tx, contact sessionid.ID, record *ratchet.Record) error {
-	data, err := record.MarshalBinary()
+func saveSessions(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
+	data, err := sessions.MarshalBinary()
 	if err != nil {
 		return err
 	}

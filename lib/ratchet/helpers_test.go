@@ -16,7 +16,7 @@ import (
 // party is one end of a conversation: an account with its prekeys and its record of sessions with the other end.
 type party struct {
 	Receiver
-	record Record
+	record SessionRecord
 	random io.Reader
 
 	signed  map[uint32]x25519.KeyPair
@@ -167,7 +167,7 @@ func exchange(t testing.TB, from, to *party, plaintext string) {
 	to.mustReceive(t, from.send(t, plaintext))
 }
 
-func stored(t testing.TB, record *Record) []byte {
+func stored(t testing.TB, record *SessionRecord) []byte {
 	t.Helper()
 	data, err := record.MarshalBinary()
 	if err != nil {
@@ -180,7 +180,7 @@ func stored(t testing.TB, record *Record) []byte {
 func (p *party) restart(t testing.TB) {
 	t.Helper()
 	before := stored(t, &p.record)
-	p.record = Record{}
+	p.record = SessionRecord{}
 	if err := p.record.UnmarshalBinary(before); err != nil {
 		t.Fatal(err)
 	}

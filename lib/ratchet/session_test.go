@@ -90,7 +90,7 @@ func TestTamperedPreKeyMessage(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	m := alice.send(t, "untouched")
 	open := func(message []byte) (Decrypted, []byte, error) {
-		var record Record
+		var record SessionRecord
 		opened, err := record.Decrypt(seeded(9), bob.Receiver, ciphertext.PreKeyWhisper, message)
 		return opened, stored(t, &record), err
 	}

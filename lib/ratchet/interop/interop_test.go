@@ -31,7 +31,7 @@ type end interface {
 // ours is an account with our implementation.
 type ours struct {
 	ratchet.Receiver
-	record  ratchet.Record
+	record  ratchet.SessionRecord
 	signed  x3dh.SignedPrekey
 	oneTime *x3dh.OneTimePrekey // nil once it is used
 }
@@ -300,7 +300,7 @@ func BenchmarkInitiate(b *testing.B) {
 	bundle := newOurs(b, x25519.PublicKey{}).bundle(true)
 	alice, libAlice := newOurs(b, bundle.IdentityKey), newPeer(b)
 	benchpair.Compare(b, 1, func() {
-		alice.record = ratchet.Record{}
+		alice.record = ratchet.SessionRecord{}
 		if err := alice.start(bundle); err != nil {
 			b.Fatal(err)
 		}

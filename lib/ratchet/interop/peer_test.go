@@ -16,7 +16,6 @@ import (
 	"go.mau.fi/libsignal/util/optional"
 
 	"sessiontool/lib/ciphertext"
-	"sessiontool/lib/ratchet"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )

@@ -146,7 +146,7 @@ func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft acco
 
 // sendAtOnce is how many drafts are under way at one time. A member of a swarm that is not complete answers a store after
 // some seconds, so there have to be many.
-const sendAtOnce = 64
+const sendAtOnce = 128
 
 // sendDrafts seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one time;
 // receipts come in the order of the drafts.

@@ -96,7 +96,7 @@ func readSeed(app *cli.App, mnemonicFile string) (sessionid.Seed, error) {
 		return sessionid.Seed{}, err
 	}
 	if len(words) > maxMnemonicBytes {
-		return sessionid.Seed{}, &cli.CodedError{CodeOf: cli.ErrMnemonic, Err: errors.New("that is too long for recovery words")}
+		return sessionid.Seed{}, cli.WithCode(cli.ErrMnemonic, errors.New("that is too long for recovery words"))
 	}
 	return mnemonic.Decode(string(words))
 }

@@ -32,11 +32,20 @@ type suspicion struct {
 // examine diagnoses a path to target on behalf of the client, and remembers the culprit. It goes on when the request that
 // gave rise to it has ended, but not beyond [Client.Close]. The result is sent to found, in front of it a doubt if the
 // target of a late answer does not answer a probe; found must have room for both.
+//
+// Few paths are examined at a time: a burst of requests that are all late, on a busy machine, must not make it busier. So
+// most find that the nodes on their way have been heard of meanwhile, or that one of them is suspected already.
 func (c *Client) examine(path []Node, target Node, failure error, found chan<- suspicion) {
+	asked := time.Now()
 	c.work.Go(func() {
 		s := suspicion{path: path, failure: failure}
 		if failure == nil {
-			if c.answersProbe(path, target) {
+			select {
+			case c.examining <- struct{}{}:
+				defer func() { <-c.examining }()
+			case <-c.life.Done():
+			}
+			if s.culprit, s.found = c.suspectOn(path); s.found || c.heardSince(asked, path, target) || c.answersProbe(path, target) {
 				found <- s
 				return
 			}
@@ -52,6 +61,40 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 		}
 		found <- s
 	})
+}
+
+// examineAtOnce is how many late answers are examined at a time.
+const examineAtOnce = 4
+
+// suspectOn returns the first relay of a path that has failed lately. The guard was chosen in spite of what is known.
+func (c *Client) suspectOn(path []Node) (culprit Node, found bool) {
+	for _, hop := range path[1:] {
+		if c.Suspect(hop.Ed25519) {
+			return hop, true
+		}
+	}
+	return Node{}, false
+}
+
+// hear remembers that nodes were there.
+func (c *Client) hear(nodes ...Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, node := range nodes {
+		c.heard[node.Ed25519] = time.Now()
+	}
+}
+
+// heardSince reports whether every node of a path and its target have been there since a moment.
+func (c *Client) heardSince(since time.Time, path []Node, target Node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, node := range append(path[:len(path):len(path)], target) {
+		if c.heard[node.Ed25519].Before(since) {
+			return false
+		}
+	}
+	return true
 }
 
 // diagnose returns the node on the way to target that is at fault. A guard is at fault only if it does not answer itself: a
@@ -208,7 +251,9 @@ func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.travel(ctx, path, node, body)
+	if _, err = c.travel(ctx, path, node, body); err == nil {
+		c.hear(append(path[:len(path):len(path)], node)...)
+	}
 	return err
 }
 

@@ -69,6 +69,8 @@ type Client struct {
 	life context.Context
 	stop context.CancelFunc
 	work sync.WaitGroup
+	// examining has room for those that examine late answers.
+	examining chan struct{}
 
 	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
 	guardsMu sync.Mutex // held while guards are chosen, likewise
@@ -81,6 +83,7 @@ type Client struct {
 	unsure  bool      // a seed alone has changed the offset in this run
 	file    stateFile
 	soonest time.Duration              // when an answer is late at the earliest
+	heard   map[Key]time.Time          // when nodes were there last, in this run
 	samples map[string][]time.Duration // answer times of this run by method
 }
 
@@ -92,6 +95,7 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
 		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
+		examining: make(chan struct{}, examineAtOnce), heard: make(map[Key]time.Time),
 		samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	if c.soonest == 0 {

@@ -209,7 +209,7 @@ func (b *Behaviour) shuffle(records []store.Record) {
 
 // reserved refuses a store to the reserved namespace.
 func (b *Behaviour) reserved(change change) error {
-	if s, ok := change.(*storing); ok && b.TestBox && s.message.Namespace == rpc.NamespaceTest {
+	if s, ok := change.(*storeRequest); ok && b.TestBox && s.message.Namespace == rpc.NamespaceTest {
 		return refuse(rpc.StatusUnauthorized, "store: namespace %d is reserved", rpc.NamespaceTest)
 	}
 	return nil

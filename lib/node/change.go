@@ -49,8 +49,8 @@ func (n *Node) sign(text []byte) string {
 	return base64.StdEncoding.EncodeToString(signature[:])
 }
 
-// storing is a store request.
-type storing struct {
+// storeRequest is a store request of storage RPC 2.8.
+type storeRequest struct {
 	account   account
 	message   store.Message
 	signed    bool
@@ -63,7 +63,7 @@ type storing struct {
 func readStore(p *parameters) change {
 	account, namespace := p.eitherAccount(), p.namespace()
 	p.require("timestamp")
-	s := &storing{account: account, timestamp: p.milliseconds("timestamp", p.decimal("timestamp", anyInteger, "integer"))}
+	s := &storeRequest{account: account, timestamp: p.milliseconds("timestamp", p.decimal("timestamp", anyInteger, "integer"))}
 	p.exclude("expiry", "ttl")
 	switch {
 	case p.has("expiry"):
@@ -93,10 +93,10 @@ func readStore(p *parameters) change {
 	return s
 }
 
-func (s *storing) subject() account { return s.account }
+func (s *storeRequest) subject() account { return s.account }
 
 // check goes in the order of storage-2.8.md section 4.1.
-func (s *storing) check(now time.Time, window time.Duration) error {
+func (s *storeRequest) check(now time.Time, window time.Duration) error {
 	slack := rpc.MaxFutureMillis + (window - todayWindow).Milliseconds()
 	_, allowed := s.message.TTLMillis()
 	switch {
@@ -117,7 +117,7 @@ func (s *storing) check(now time.Time, window time.Duration) error {
 }
 
 // carryOut keeps the message. In an outbox it takes the place of those that were there.
-func (s *storing) carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (s *storeRequest) carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	d := store.NewDeposit(s.message, false)
 	if err := n.store.Write(d); err != nil {
 		return rpc.MemberResult{}, nil, err
@@ -129,7 +129,7 @@ func (s *storing) carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult
 			return rpc.MemberResult{}, nil, err
 		}
 		others = slices.DeleteFunc(others, func(h store.Summary) bool { return h.Name == d.Name })
-		gone, err := n.store.Edit(others, at, bury)
+		gone, err := n.store.Edit(others, at, markDeleted)
 		if err != nil {
 			return rpc.MemberResult{}, nil, err
 		}
@@ -142,8 +142,8 @@ func (s *storing) carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult
 	}, changed, nil
 }
 
-// bury decides that a message is deleted.
-func bury(_ store.Summary, l store.Version) (store.Version, bool) {
+// markDeleted decides that a message is deleted.
+func markDeleted(_ store.Summary, l store.Version) (store.Version, bool) {
 	l.Deleted = true
 	return l, true
 }

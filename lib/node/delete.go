@@ -9,9 +9,9 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// deleting is a request to delete messages by their hashes. It has no time, so it can be replayed, which does nothing but
+// deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed, which does nothing but
 // delete them again.
-type deleting struct {
+type deleteRequest struct {
 	account  account
 	hashes   []string
 	required bool
@@ -20,24 +20,24 @@ type deleting struct {
 
 func readDelete(p *parameters) change {
 	account := p.account()
-	return &deleting{account, p.hashes(), p.flag("required"), p.proof(account)}
+	return &deleteRequest{account, p.hashes(), p.flag("required"), p.proof(account)}
 }
 
-func (d *deleting) subject() account { return d.account }
+func (d *deleteRequest) subject() account { return d.account }
 
-func (d *deleting) check(time.Time, time.Duration) error {
+func (d *deleteRequest) check(time.Time, time.Duration) error {
 	if !d.proof.covers(rpc.DeleteSignatureText(d.hashes)) {
 		return refusal{rpc.StatusUnauthorized, "delete_msgs signature verification failed"}
 	}
 	return nil
 }
 
-func (d *deleting) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(d.account.pubKey, d.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
-	gone, err := n.store.Edit(messages, at, bury)
+	gone, err := n.store.Edit(messages, at, markDeleted)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
@@ -47,9 +47,9 @@ func (d *deleting) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, 
 	}, namesOf(gone), nil
 }
 
-// sweeping is a request about everything within a scope: to delete it, or what was stamped up to some time, or to make it
+// scopeRequest is a request about everything within a scope: to delete it, or what was stamped up to some time, or to make it
 // expire.
-type sweeping struct {
+type scopeRequest struct {
 	account account
 	method  string
 	scope   rpc.Scope
@@ -71,13 +71,13 @@ func readExpireAll(p *parameters) change {
 
 func readSweeping(p *parameters, method, when string) change {
 	account := p.account()
-	return &sweeping{account, method, p.scope(), p.time(when), p.proof(account)}
+	return &scopeRequest{account, method, p.scope(), p.time(when), p.proof(account)}
 }
 
-func (s *sweeping) subject() account { return s.account }
+func (s *scopeRequest) subject() account { return s.account }
 
 // check lets through what each method allows (storage-2.8.md section 3.1).
-func (s *sweeping) check(now time.Time, window time.Duration) error {
+func (s *scopeRequest) check(now time.Time, window time.Duration) error {
 	ahead := time.UnixMilli(s.when).Sub(now)
 	var text []byte
 	switch s.method {
@@ -103,12 +103,12 @@ func (s *sweeping) check(now time.Time, window time.Duration) error {
 	return nil
 }
 
-func (s *sweeping) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.InScope(s.account.pubKey, s.scope, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
-	decide := bury
+	decide := markDeleted
 	switch s.method {
 	case rpc.MethodDeleteBefore:
 		messages = slices.DeleteFunc(messages, func(h store.Summary) bool { return h.Timestamp > s.when })

@@ -10,8 +10,8 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// expiring is a request that changes when messages expire.
-type expiring struct {
+// expireRequest is a request that changes when messages expire.
+type expireRequest struct {
 	account account
 	hashes  []string
 	expiry  []int64          // one for all, or one for each of hashes; milliseconds
@@ -22,7 +22,7 @@ type expiring struct {
 }
 
 func readExpire(p *parameters) change {
-	e := &expiring{account: p.account(), hashes: p.hashes(), shorten: p.flag("shorten"), extend: p.flag("extend")}
+	e := &expireRequest{account: p.account(), hashes: p.hashes(), shorten: p.flag("shorten"), extend: p.flag("extend")}
 	if e.expiry = p.times("expiry", len(e.hashes)); e.shorten && e.extend {
 		p.fail("cannot specify both 'shorten' and 'extend'")
 	}
@@ -36,9 +36,9 @@ func readExpire(p *parameters) change {
 	return e
 }
 
-func (e *expiring) subject() account { return e.account }
+func (e *expireRequest) subject() account { return e.account }
 
-func (e *expiring) check(now time.Time, window time.Duration) error {
+func (e *expireRequest) check(now time.Time, window time.Duration) error {
 	for _, expiry := range e.expiry {
 		if time.UnixMilli(expiry).Sub(now) < -window {
 			return refusal{rpc.StatusUnauthorized, "expire: timestamp should be >= current time"}
@@ -51,7 +51,7 @@ func (e *expiring) check(now time.Time, window time.Duration) error {
 }
 
 // wanted returns the time that a hash shall expire at: as asked for, but not beyond what any message may live.
-func (e *expiring) wanted(hash string, now int64) int64 {
+func (e *expireRequest) wanted(hash string, now int64) int64 {
 	expiry := e.expiry[0]
 	if e.each != nil {
 		expiry = e.each[hash]
@@ -59,7 +59,7 @@ func (e *expiring) wanted(hash string, now int64) int64 {
 	return min(expiry, now+rpc.MaxPrivateTTL.Milliseconds())
 }
 
-func (e *expiring) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (e *expireRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(e.account.pubKey, e.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
@@ -80,7 +80,7 @@ func (e *expiring) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, 
 
 // result tells the one time that was asked for or, of several, those that took effect, in the order of the hashes that they
 // took effect for. What was left as it is, is told if there was a condition.
-func (e *expiring) result(n *Node, now int64, messages []store.Summary, updated []string) rpc.MemberResult {
+func (e *expireRequest) result(n *Node, now int64, messages []store.Summary, updated []string) rpc.MemberResult {
 	result := rpc.MemberResult{Updated: &rpc.Hashes{List: updated}, Expiry: rpc.Times{e.wanted(e.hashes[0], now)}}
 	if len(e.expiry) > 1 {
 		result.Expiry = rpc.Times{}

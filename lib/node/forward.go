@@ -37,8 +37,8 @@ type forwarded struct {
 // serveChange carries out a change, here and at all other members, and answers when all have answered or forwardTimeout
 // has passed. It fails if the change fails here, whatever others say.
 func (n *Node) serveChange(ctx context.Context, method string, params fields, change change) (answer, error) {
-	n.storing.Add(1)
-	defer n.storing.Add(-1)
+	n.storesInFlight.Add(1)
+	defer n.storesInFlight.Add(-1)
 	account, now, view := change.subject(), n.now(), n.members.View()
 	if !view.Owns(account.pubKey) {
 		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
@@ -98,7 +98,7 @@ func (n *Node) replicateLater(changed []store.Name) error {
 
 // changeStatus is that of a change which was made wherever it could be.
 func changeStatus(change change, results map[string]rpc.MemberResult) int {
-	d, ok := change.(*deleting)
+	d, ok := change.(*deleteRequest)
 	if !ok || !d.required {
 		return rpc.StatusOK
 	}

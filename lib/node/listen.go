@@ -36,7 +36,7 @@ func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	messages, err := n.listeners.Listen(ctx, request)
+	messages, err := n.hub.Listen(ctx, request)
 	switch {
 	case errors.Is(err, mailbox.ErrMoved):
 		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), request.Owner)
@@ -69,7 +69,7 @@ func (n *Node) serveDeliver(ctx context.Context, params fields) (answer, error) 
 	if err != nil {
 		return answer{}, err
 	}
-	ack, err := n.listeners.Deliver(ctx, owner, data, wait)
+	ack, err := n.hub.Deliver(ctx, owner, data, wait)
 	switch {
 	case errors.Is(err, mailbox.ErrMoved):
 		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), owner)

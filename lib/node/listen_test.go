@@ -46,7 +46,7 @@ func laterTime() time.Time {
 }
 
 // polling reports whether a listen request is open at node i.
-func (n *testNetwork) polling(i int) bool { return n.nodes[i].listeners.Load().Polling > 0 }
+func (n *testNetwork) polling(i int) bool { return n.nodes[i].hub.Load().Polling > 0 }
 
 // later makes a call in the background and returns when somebody waits for messages at node i.
 func (n *testNetwork) later(i int, call func() reply) <-chan reply {
@@ -173,7 +173,7 @@ func TestListenerMoves(t *testing.T) {
 		delivering <- network.call(0, rpc.MethodDeliver, rpc.DeliverParams{PubKey: bob.pubKey(), WaitMillis: 8000})
 	}()
 	eventually(t, "a delivery", func() bool {
-		waiting := network.nodes[0].listeners.Load().Pending
+		waiting := network.nodes[0].hub.Load().Pending
 		return waiting == 1
 	})
 	listening := network.later(0, func() reply { return network.call(0, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) })
@@ -279,7 +279,7 @@ func TestListenerHangsUp(t *testing.T) {
 	if took := time.Since(start); took > rpc.MaxWait/2 {
 		t.Errorf("it noticed after %v", took)
 	}
-	if listening := network.nodes[2].listeners.Load().Listeners; listening != 1 {
+	if listening := network.nodes[2].hub.Load().Listeners; listening != 1 {
 		t.Error("the listener is gone at once, and could not ask again")
 	}
 }

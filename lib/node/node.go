@@ -1,35 +1,35 @@
 // Package node is a service node: a real HTTPS server that keeps the messages of its swarm on disk and passes onion
 // requests on.
 //
-// It serves clients of two generations on one port, which it tells apart by the parameters of their requests (today.go).
-// To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md section 2), with
-// these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server fall
-// silent or crash is answered with status 400; retrieve needs the owner's signature, as on today's network, unless
-// Config.AllowUnsigned is set; and expired messages are never served.
+// It serves clients of two generations on one port, which it distinguishes by the parameters of their requests
+// (today.go). To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md section
+// 2), with these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server
+// fall silent or crash is answered with status 400; retrieve needs the owner's signature, as on today's network,
+// unless Config.AllowUnsigned is set; and expired messages are never served.
 //
 // To today's clients it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
-// differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400; delete_before
-// works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch share the bytes of
-// one page; expired messages are never served; and, unless the node is of today alone, what is not a request at all, the header
-// that asks for a delayed answer, and /get_stats/v1 are answered as in 2020 (words.go). Messages of either generation lie
-// in one box (message.go).
+// differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400;
+// delete_before works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch
+// share the bytes of one page; expired messages are never served; and, unless the node is of today alone, what is not
+// a request at all, the header that asks for a delayed answer, and /get_stats/v1 are answered as in 2020 (words.go).
+// Messages of either generation lie in one box (package store).
 //
-// It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a
-// stranger sends makes it crash or grow without bound, and that no goroutine is left when Close returns.
+// It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a stranger
+// sends makes it crash or grow without bound, and that no goroutine is left when Close returns.
 //
-// Beyond that server it has the synchronous route (listen.go): a message that is delivered to somebody who listens here is
-// handed over in memory, and its deliverer told at once if nobody does.
+// Beyond that server it has the synchronous route (listen.go): a message for a client that listens here is handed over
+// in memory, and the delivery fails at once if no client listens.
 //
-// It also promises that no message is lost while one node that has it lives, and that what its owner has deleted does not
-// come back: what a client stored or changed waits on disk for every member that has not got it (queue.go, outbox.go);
-// members compare what they have and know, and give each other what is missing, when one starts, joins or comes back, and
-// now and then (compare.go, catchup.go); and messages that belong elsewhere after swarms have changed are given to all
-// nodes there (handover.go). A member gets a message only once in effect, however often it is sent. What today's clients
-// ask to delete or to expire each member checks for itself, as long as it can be asked; if it learns of that later it
-// believes the other members of its swarm, and nobody else. So only a member that misses a deletion, and comes back when
-// the box has moved to another swarm, can bring a message back. Nodes know each other by their Ed25519 keys:
-// who asks signs for one receiver, path, body and time (signature.go), who answers proves its key in TLS (peer.go), and
-// others are turned away. Onion requests go from node to node over connections that many of them share (link.go).
+// It also promises that no message is lost while one node that has it runs, and that what its owner has deleted does
+// not come back. [replication] queues what a client stored or changed for every member that has not got it, compares
+// with the other members, and hands messages over when swarms change. A member stores a message once, however often it
+// is sent. Each member verifies by itself what clients of storage RPC 2.8 ask to delete or to expire, while it can be
+// asked; later it believes the other members of its swarm only. So only a member that misses a deletion, and comes
+// back when the box has moved to another swarm, can bring a message back.
+//
+// The parts stand in packages of their own: [store] for the disk, [mailbox] for listeners and deliveries, [ring] for
+// the node list and keys, [peerhttp] for signed requests between nodes, [link] for onion requests between relays. Here
+// are the HTTP server, both storage RPCs and the onion relay.
 package node
 
 import (
@@ -154,21 +154,26 @@ type Node struct {
 	generation    rpc.Generation // empty for both
 	words         *words
 
-	store       *store.Store
-	difficulty  *difficulty
-	members     *ring.Members
-	replication *replication.Replication
-	listeners   *mailbox.Hub
-	links       *link.Links      // to other nodes, for onion requests
-	caller      *peerhttp.Caller // makes requests to other nodes
-	limiter     *addressLimiter
-	relays      slots
-	largeBodies slots
-	patience    time.Duration // with members that a change is forwarded to
-	counters    counters
-	storing     atomic.Int64   // requests under way that may store something; counted before they look who is where
-	fullLog     rate.Sometimes // so that those who store do not fill the log of a full node
+	store          *store.Store
+	difficulty     *difficulty
+	members        *ring.Members
+	replication    *replication.Replication
+	hub            *mailbox.Hub
+	links          *link.Links      // to other nodes, for onion requests
+	caller         *peerhttp.Caller // makes requests to other nodes
+	limiter        *addressLimiter
+	relays         slots
+	largeBodies    slots
+	patience       time.Duration // with members that a change is forwarded to
+	counters       counters
+	storesInFlight atomic.Int64   // requests that may store; counted before they read the view
+	fullLog        rate.Sometimes // bounds the log lines of a full node
 
+	lifecycle
+}
+
+// lifecycle is the part of a Node that starts and stops it.
+type lifecycle struct {
 	server     *http.Server
 	serveErr   error           // set before done is closed
 	serving    sync.RWMutex    // read-locked by every request
@@ -257,8 +262,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		largeBodies:   make(slots, maxLargeBodies),
 		fullLog:       rate.Sometimes{First: 1, Interval: fullLogInterval},
 		patience:      config.Behaviour.MemberTimeout,
-		closing:       make(chan struct{}),
-		done:          make(chan struct{}),
+		lifecycle:     lifecycle{closing: make(chan struct{}), done: make(chan struct{})},
 	}
 	if n.difficulty, err = loadDifficulty(history, n.now()); err != nil {
 		return nil, err
@@ -280,13 +284,13 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 			n.behaviour.shuffle(records)
 		},
 	})
-	n.listeners = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
+	n.hub = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil
 }
 
 // adopt acts on a new node list.
 func (n *Node) adopt(fresh *ring.View) {
-	n.listeners.DropMoved()
+	n.hub.DropMoved()
 	n.replication.Adopt(n.background, fresh)
 }
 
@@ -325,7 +329,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 func (n *Node) shutDown(ctx context.Context) error {
 	close(n.closing)
-	n.listeners.Close()
+	n.hub.Close()
 	defer time.AfterFunc(relayGrace, n.endRelays).Stop()
 	n.caller.Client.CloseIdleConnections()
 	if err := n.server.Shutdown(ctx); err != nil {
@@ -367,7 +371,7 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 // more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
 	// What gives the others work comes first: when it is over they know of it.
-	if n.members.Acting() || n.storing.Load() > 0 || n.replication.Pending() {
+	if n.members.Acting() || n.storesInFlight.Load() > 0 || n.replication.Pending() {
 		return false, nil
 	}
 	waiting, err := n.store.PendingCount()

@@ -163,7 +163,7 @@ func TestStoringIsNotSettled(t *testing.T) {
 	free := network.holdDisk(0)
 	answered := make(chan reply, 1)
 	go func() { answered <- network.call(0, rpc.MethodStore, params) }()
-	eventually(t, "the message to be stored", func() bool { return node.storing.Load() == 1 })
+	eventually(t, "the message to be stored", func() bool { return node.storesInFlight.Load() == 1 })
 	if settled, err := node.Settled(); settled || err != nil {
 		t.Errorf("while it stores a message: settled %v, %v", settled, err)
 	}

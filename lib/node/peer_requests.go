@@ -26,8 +26,8 @@ func (n *Node) fromPeer(w http.ResponseWriter, r *http.Request, serve peerServic
 }
 
 func (n *Node) checkPeer(w http.ResponseWriter, r *http.Request, serve peerService) (answer, error) {
-	n.storing.Add(1)
-	defer n.storing.Add(-1)
+	n.storesInFlight.Add(1)
+	defer n.storesInFlight.Add(-1)
 	view := n.members.View()
 	from, err := peerhttp.Verify(r, n.keys.Name(), view, n.now())
 	if err != nil {

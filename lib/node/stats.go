@@ -39,7 +39,7 @@ func (n *Node) Stats() (Stats, error) {
 		Queued:   held.Queued,
 		Bytes:    held.Bytes,
 	}
-	load := n.listeners.Load()
+	load := n.hub.Load()
 	stats.Listeners, stats.Waiting = load.Listeners, load.Pending
 	return stats, err
 }

@@ -180,8 +180,8 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := checkData(request.Data); err != nil {
 		return answer{}, err
 	}
-	n.storing.Add(1)
-	defer n.storing.Add(-1)
+	n.storesInFlight.Add(1)
+	defer n.storesInFlight.Add(-1)
 	view := n.members.View()
 	if !view.Owns(request.PubKey) {
 		return swarmAnswer(rpc.StatusWrongSwarm, view, request.PubKey)

@@ -24,40 +24,44 @@ import (
 	"sessiontool/lib/route"
 )
 
-// App is one run: its streams, its global flags, and what was opened on the way.
+// App is one run of the program: its streams, its global settings, and the account and network that it opened.
 type App struct {
 	Streams Streams
 	printer *printer
 	bar     *progressBar
-	Log     *slog.Logger
+	Log     *slog.Logger // of this run; discards everything before the settings are known
 
-	KeystoreDir string
-	AccountName string
+	KeystoreDir string // --keystore, or its default
+	AccountName string // --account; empty for the only account
 	networkName string
 	timeout     time.Duration
 	lockTimeout time.Duration
 	passphrase  PassphraseFlags
 	logging     logFlags
-	origins     map[string]origin // of the settings, by name
-	Unwritten   error             // why help that --help asked for could not be written
-	homeless    error             // why there is no folder for a keystore; what needs none goes on
+	origins     map[string]Origin // by name of the setting
+	Unwritten   error             // of the help that --help asked for
+	homeless    error             // there is no folder for a keystore; commands that need none run all the same
 
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
 }
 
+// New returns a run with these streams and the default settings.
 func New(streams Streams) *App {
 	return &App{
 		Streams: streams, printer: &printer{out: streams.Out, err: streams.Err}, bar: &progressBar{out: streams.Err},
-		specs: make(map[*cobra.Command]Spec),
+		Log: slog.New(slog.DiscardHandler), specs: make(map[*cobra.Command]Spec),
+		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout,
 	}
 }
 
+// AddGlobalFlags adds the flags that every command has.
 func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&app.KeystoreDir, "keystore", "", "folder of the keystore (default: in the user's data folder)")
 	flags.StringVar(&app.AccountName, "account", "", "account in the keystore (default: the only one)")
-	flags.StringVar(&app.networkName, "network", "", "name, file or seed URL of the network, mainnet or testnet (default: the running devnet)")
+	flags.StringVar(&app.networkName, "network", "",
+		"name, file or seed URL of the network, mainnet or testnet (default: the running devnet)")
 	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, or never if it is 0")
 	refuse(flags, "timeout", func() error {
 		if app.timeout < 0 {
@@ -65,7 +69,8 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		}
 		return nil
 	})
-	flags.DurationVar(&app.lockTimeout, "lock-timeout", keystore.DefaultLockTimeout, "how long to wait for the keystore's lock")
+	flags.DurationVar(&app.lockTimeout, "lock-timeout", keystore.DefaultLockTimeout,
+		"how long to wait for the keystore's lock")
 	refuse(flags, "lock-timeout", func() error {
 		if app.lockTimeout <= 0 {
 			return errors.New("a time to wait must be positive")
@@ -81,10 +86,9 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
 const defaultTimeout = 2 * time.Minute
 
-// Prepare settles the global settings: flags, then environment, then config file, then defaults. A command whose output
-// counts as read does not start without a place for it.
+// Prepare sets the global settings from flags, then environment, then config file, then defaults. It returns an error
+// if the command delivers messages and there is no stdout.
 func (app *App) Prepare(cmd *cobra.Command) (err error) {
-	app.Log = slog.New(slog.DiscardHandler)
 	if app.SpecOf(cmd).Delivers && app.Streams.OutClosed {
 		return errOutputClosed
 	}
@@ -98,11 +102,11 @@ func (app *App) Prepare(cmd *cobra.Command) (err error) {
 	return err
 }
 
-// action is what a command does once its flags are parsed.
-type action func(ctx context.Context, args []string) error
+// Action is the work of a command once its flags are parsed.
+type Action func(ctx context.Context, args []string) error
 
-// Run adapts an action to cobra. The command's time is bounded by --timeout.
-func (app *App) Run(do action) func(*cobra.Command, []string) error {
+// Run adapts an action to cobra. --timeout bounds its time.
+func (app *App) Run(do Action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := app.Prepare(cmd); err != nil {
 			return err
@@ -111,8 +115,8 @@ func (app *App) Run(do action) func(*cobra.Command, []string) error {
 	}
 }
 
-// RunUntilStopped is Run for commands that run until they are stopped: only a --timeout that was set bounds them.
-func (app *App) RunUntilStopped(do action) func(*cobra.Command, []string) error {
+// RunUntilStopped is Run for commands that run until a signal stops them. Only a --timeout that was set bounds them.
+func (app *App) RunUntilStopped(do Action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := app.Prepare(cmd); err != nil {
 			return err
@@ -122,14 +126,14 @@ func (app *App) RunUntilStopped(do action) func(*cobra.Command, []string) error 
 			limit = 0
 		}
 		return app.within(cmd.Context(), limit, func(ctx context.Context) error {
-			ctx.Done() // a signal is how it ends, from its first moment on
+			ctx.Done() // listens for signals from the start: see stoppable
 			return do(ctx, args)
 		})
 	}
 }
 
-// RunAtOnce is Run for commands that only print what the program knows. They end before a signal to stop could matter,
-// and do without the time that it takes to be ready for one.
+// RunAtOnce is Run for commands that only print what the program knows. They end before a signal matters, and save the
+// time that listening for signals takes.
 func (app *App) RunAtOnce(do func() error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		if err := app.Prepare(cmd); err != nil {
@@ -142,8 +146,8 @@ func (app *App) RunAtOnce(do func() error) func(*cobra.Command, []string) error 
 	}
 }
 
-// RunDespite is Run for commands without arguments that work although the settings are wrong: they are handed the
-// problem.
+// RunDespite is Run for commands without arguments that work although the settings are wrong. do gets the problem, or
+// nil.
 func (app *App) RunDespite(do func(ctx context.Context, problem error) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		problem := app.Prepare(cmd)
@@ -151,7 +155,8 @@ func (app *App) RunDespite(do func(ctx context.Context, problem error) error) fu
 	}
 }
 
-// within does a command's work in so much time; 0 is no limit.
+// within runs do, for at most limit; 0 is no limit. It returns the signal or the timeout that ended ctx, or ErrPartial
+// if an error record was printed.
 func (app *App) within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
 	ctx, release := app.stoppable(ctx, limit)
 	defer release()
@@ -170,7 +175,7 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	return err
 }
 
-// stoppable returns the context for a command that has so much time; 0 is no limit.
+// stoppable returns the context of a command: a signal ends it, and limit unless that is 0.
 func (app *App) stoppable(parent context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	var deadline time.Time
 	if limit > 0 {
@@ -194,7 +199,7 @@ func (app *App) Print(v any) error {
 // Failed reports whether an error record took the place of a record.
 func (app *App) Failed() bool { return app.printer.failed }
 
-// WriteError writes the final error record to stderr. Where stderr is closed the exit code still tells.
+// WriteError writes the final error record to stderr. It ignores errors: if stderr is closed, the exit code remains.
 func (app *App) WriteError(problem record.Error) {
 	app.bar.clear()
 	if line, err := (&printer{}).encode(problem); err == nil {
@@ -202,7 +207,7 @@ func (app *App) WriteError(problem record.Error) {
 	}
 }
 
-// Close ends what the run has opened.
+// Close closes what the run has opened.
 func (app *App) Close() error {
 	var errs []error
 	if app.network != nil {
@@ -230,6 +235,7 @@ func (app *App) stamp() time.Time {
 	return app.Now()
 }
 
+// OpenKeystore opens the keystore in KeystoreDir.
 func (app *App) OpenKeystore(ctx context.Context) (*keystore.Store, error) {
 	if app.homeless != nil {
 		return nil, app.homeless
@@ -241,7 +247,7 @@ func (app *App) keystoreOptions() keystore.Options {
 	return keystore.Options{LockTimeout: app.lockTimeout, CommitHook: app.Streams.CommitHook}
 }
 
-// CreateKeystore opens the keystore, making it if there is none.
+// CreateKeystore opens the keystore, and makes it if there is none.
 func (app *App) CreateKeystore(ctx context.Context) (*keystore.Store, error) {
 	if app.homeless != nil {
 		return nil, app.homeless
@@ -257,7 +263,7 @@ func (app *App) RestoreKeystore(ctx context.Context, backup io.Reader) (*keystor
 	return keystore.Restore(ctx, app.KeystoreDir, backup, app.unlock(), app.keystoreOptions())
 }
 
-// Environment is what accounts of this run take from outside.
+// Environment returns the clock, the randomness and the presence files that accounts of this run use.
 func (app *App) Environment() account.Environment {
 	if app.presence == nil {
 		app.presence = presence.In(filepath.Join(app.KeystoreDir, "live"))
@@ -268,7 +274,7 @@ func (app *App) Environment() account.Environment {
 	}
 }
 
-// OpenAccount opens the account that the flags name, or the only one.
+// OpenAccount opens the account that --account names, or the only one.
 func (app *App) OpenAccount(ctx context.Context) (*account.Account, error) {
 	if app.homeless != nil {
 		return nil, app.homeless
@@ -276,7 +282,7 @@ func (app *App) OpenAccount(ctx context.Context) (*account.Account, error) {
 	return account.OpenIn(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions(), app.Environment(), app.AccountName)
 }
 
-// OpenNetwork opens the network that the flags name, or the running devnet.
+// OpenNetwork opens the network that --network names, or the running devnet. Later calls return the same client.
 func (app *App) OpenNetwork() (*network.Client, error) {
 	if app.network != nil {
 		return app.network, nil
@@ -297,7 +303,7 @@ func (app *App) OpenNetwork() (*network.Client, error) {
 	return client, nil
 }
 
-// OpenRouter opens account and network.
+// OpenRouter opens account and network, and makes a router for them.
 func (app *App) OpenRouter(ctx context.Context, options route.Options) (*account.Account, *route.Router, error) {
 	client, err := app.OpenNetwork()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Parent makes a command that only holds others.
+// Parent makes a command that has nothing but subcommands. Its examples are the first examples of its children.
 func Parent(use, short, long string, children ...*cobra.Command) *cobra.Command {
 	var examples []string
 	for _, child := range children {
@@ -22,7 +22,8 @@ func Parent(use, short, long string, children ...*cobra.Command) *cobra.Command 
 				names[i] = child.Name()
 			}
 			if len(args) > 0 {
-				return UsageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
+				return UsageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(),
+					strings.Join(names, ", ")))
 			}
 			return UsageError(fmt.Errorf("%q needs a command: %s", cmd.CommandPath(), strings.Join(names, ", ")))
 		},

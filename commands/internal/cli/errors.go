@@ -25,16 +25,16 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// CodedError gives an error the code of another one.
-type CodedError struct {
-	CodeOf error
-	Err    error
-}
+// codedError has the text of one error and the code of another.
+type codedError struct{ codeOf, err error }
 
-func (e *CodedError) Error() string   { return e.Err.Error() }
-func (e *CodedError) Unwrap() []error { return []error{e.CodeOf, e.Err} }
+// WithCode returns an error that reads like err and gets the code of another error.
+func WithCode(codeOf, err error) error { return &codedError{codeOf, err} }
 
-// Errors that only the command line has.
+func (e *codedError) Error() string   { return e.err.Error() }
+func (e *codedError) Unwrap() []error { return []error{e.codeOf, e.err} }
+
+// Errors of the command line itself.
 var (
 	errUsage         = errors.New("usage")
 	ErrBadInput      = errors.New("bad input")
@@ -50,10 +50,10 @@ var (
 	errOutputClosed  = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
-// UsageError marks an error as the command line's fault.
-func UsageError(err error) error { return &CodedError{CodeOf: errUsage, Err: err} }
+// UsageError returns err with the code usage.
+func UsageError(err error) error { return WithCode(errUsage, err) }
 
-// codeTable maps errors to codes; the first that fits counts. What the codes mean stands in record.Codes.
+// codeTable maps errors to codes; the first entry that matches counts. [record.Codes] has their meanings.
 var codeTable = []struct {
 	err  error
 	code record.Code
@@ -159,12 +159,12 @@ var codeTable = []struct {
 	{syscall.EADDRNOTAVAIL, record.CodeUsage},
 }
 
-// ReportedError is an error that another process of this program has ended with.
+// ReportedError is the error record with which another process of this program has ended.
 type ReportedError record.Error
 
 func (e *ReportedError) Error() string { return e.Message }
 
-// Describe makes the record of a failure.
+// Describe returns the error record of an error.
 func Describe(err error) record.Error {
 	problem := record.NewError(classify(err), FirstLine(err.Error()))
 	var clock *route.ClockError
@@ -174,6 +174,7 @@ func Describe(err error) record.Error {
 	return problem
 }
 
+// classify returns the code of an error.
 func classify(err error) record.Code {
 	var signal errSignal
 	if errors.As(err, &signal) {
@@ -194,8 +195,8 @@ func classify(err error) record.Code {
 	return record.CodeUnexpected
 }
 
-// FirstLine keeps messages on one line, as joined errors are not.
+// FirstLine puts a message on one line; joined errors have several.
 func FirstLine(text string) string { return lineMender.Replace(text) }
 
-// lineMender also replaces the no-break space that package proto has in its errors, in some builds and not in others.
+// lineMender also replaces the no-break space that errors of package proto have in some builds.
 var lineMender = strings.NewReplacer("\n", "; ", "\u00a0", " ")

@@ -6,17 +6,18 @@ import (
 	"path/filepath"
 )
 
-// configDir is where the config file and named networks are.
+// configDir returns the folder of the config file and of named networks.
 func configDir(env func(string) string) (string, error) {
 	return userDir(env, "XDG_CONFIG_HOME", ".config")
 }
 
+// ConfigPath returns the path of the config file.
 func ConfigPath(env func(string) string) (string, error) {
 	dir, err := configDir(env)
 	return filepath.Join(dir, "config.json"), err
 }
 
-// dataDir is where the keystore is unless something else is said.
+// dataDir returns the default folder of the keystore.
 func dataDir(env func(string) string) (string, error) {
 	dir, err := userDir(env, "XDG_DATA_HOME", filepath.Join(".local", "share"))
 	if err != nil {
@@ -25,7 +26,7 @@ func dataDir(env func(string) string) (string, error) {
 	return dir, err
 }
 
-// StateDir is where running devnets are noted.
+// StateDir returns the folder above the notes and the data of devnets.
 func StateDir(env func(string) string) (string, error) {
 	return userDir(env, "XDG_STATE_HOME", filepath.Join(".local", "state"))
 }

@@ -15,16 +15,16 @@ import (
 	"sessiontool/lib/record"
 )
 
-// maxItemBytes bounds one item of input; the largest that makes sense, an envelope, has about 100 kB.
+// maxItemBytes bounds one item of input. The largest that is useful, an envelope, has about 100 kB.
 const maxItemBytes = 16 << 20
 
-// items reads JSON values from a stream: one per line, several per line, or spread over lines. A value that is not
-// JSON does not end the stream: next returns an error for its first line, and goes on with the line behind it.
+// items reads JSON values from a stream: one per line, several per line, or one on several lines. A value that is not
+// JSON does not end the stream: next returns an error for its first line, and continues with the line after it.
 type items struct {
 	lines   *bufio.Reader
 	line    int    // number of the first line in pending
-	pending []byte // whole lines that are not used up
-	skip    bool   // behind the first line of a broken value that was spread over lines
+	pending []byte // whole lines that are not consumed
+	skip    bool   // after the first line of a broken value that has several
 	done    bool
 }
 
@@ -32,8 +32,8 @@ func newItems(in io.Reader) *items {
 	return &items{lines: bufio.NewReaderSize(in, 64<<10), line: 1}
 }
 
-// next returns the next value and the line on which it starts. The error is io.EOF at the end, the stream's, or wraps
-// ErrBadInput; after the latter more values may follow.
+// next returns the next value and the number of its first line. The error is io.EOF at the end, or that of the stream,
+// or wraps ErrBadInput; after ErrBadInput more values may follow.
 func (s *items) next() (json.RawMessage, int, error) {
 	for {
 		s.skipRest()
@@ -68,7 +68,7 @@ func (s *items) next() (json.RawMessage, int, error) {
 	}
 }
 
-// trim drops white space in front.
+// trim drops leading white space.
 func (s *items) trim() {
 	s.advance(len(s.pending) - len(bytes.TrimLeft(s.pending, " \t\r\n")))
 }
@@ -78,7 +78,7 @@ func (s *items) advance(n int) {
 	s.pending = s.pending[n:]
 }
 
-// more reads one line behind what is pending. A line beyond maxItemBytes is read to its end but not kept.
+// more appends one line to pending. It reads a line beyond maxItemBytes to its end but does not keep it.
 func (s *items) more() error {
 	for {
 		part, err := s.lines.ReadSlice('\n')
@@ -106,8 +106,8 @@ func (s *items) dropLine() {
 	s.advance(end)
 }
 
-// skipRest drops the indented lines and closing brackets of a broken value whose first line was blamed already. A line
-// that starts at its margin with something else is a new item, whatever came before.
+// skipRest drops the indented lines and closing brackets of a broken value whose first line was reported. A line that
+// starts with anything else is a new item.
 func (s *items) skipRest() {
 	for s.skip {
 		if len(s.pending) == 0 {
@@ -124,8 +124,8 @@ func (s *items) skipRest() {
 	}
 }
 
-// Filter runs a command over the items of stdin: each value is decoded into a T and handed to do, and an item that
-// fails gets an error record in its place. It refuses a terminal.
+// Filter decodes each item of stdin into a T and calls do. It prints an error record in the place of an item that
+// fails. It returns ErrStdinTerminal if stdin is a terminal.
 func Filter[T any](app *App, do func(T) error) error {
 	return eachItem(app, func(item T, where record.Error, err error) error {
 		if err == nil {
@@ -135,8 +135,8 @@ func Filter[T any](app *App, do func(T) error) error {
 	})
 }
 
-// eachItem hands the items of stdin to handle, each with what an error record says of it, and with the error if it
-// could not be decoded. It ends with the first error of handle or of stdin, and refuses a terminal.
+// eachItem calls handle for each item of stdin, with the fields that an error record has about the item, and with the
+// error if it cannot be decoded. It ends with the first error of handle or of stdin.
 func eachItem[T any](app *App, handle func(item T, where record.Error, err error) error) error {
 	if app.Streams.InIsTerminal {
 		return ErrStdinTerminal
@@ -161,8 +161,8 @@ func eachItem[T any](app *App, handle func(item T, where record.Error, err error
 	}
 }
 
-// settle deals with the end of one item: if it failed, an error record takes its place, with what where says of the
-// item. It returns the error itself if the others would fail too.
+// settle prints an error record for an item that failed, with the fields of where. It returns the error itself if the
+// other items would fail too.
 func (app *App) settle(err error, where record.Error) error {
 	if err == nil || isFatal(err) {
 		return err
@@ -172,8 +172,8 @@ func (app *App) settle(err error, where record.Error) error {
 	return app.Print(problem)
 }
 
-// decodeItem reads a value into item. Unknown fields are ignored. What is not UTF-8 is refused, since decoding would
-// silently put something else in its place.
+// decodeItem reads a value into item. It ignores unknown fields. It refuses a value that is not UTF-8: decoding would
+// replace characters silently.
 func decodeItem(value json.RawMessage, item any, line int) error {
 	if !utf8.Valid(value) {
 		return fmt.Errorf("%w: line %d is not UTF-8", ErrBadInput, line)
@@ -184,7 +184,7 @@ func decodeItem(value json.RawMessage, item any, line int) error {
 	return nil
 }
 
-// field returns a string field of a value that may be anything.
+// field returns a string field of a value, or the empty string if it has none.
 func field(value json.RawMessage, name string) string {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(value, &object) != nil {
@@ -197,8 +197,8 @@ func field(value json.RawMessage, name string) string {
 	return text
 }
 
-// isFatal reports whether going on with the next item is pointless: the process is told to stop, out of time, cannot
-// write, or cannot use its keystore or network at all.
+// isFatal reports whether the next items would fail too: a signal or the timeout stops the process, or it cannot write,
+// or it cannot use its keystore or network at all.
 func isFatal(err error) bool {
 	switch classify(err) {
 	case record.CodeInterrupted, record.CodeTerminated, record.CodeTimeout, record.CodeUnexpected, record.CodeNoNetwork,
@@ -210,7 +210,7 @@ func isFatal(err error) bool {
 	return false
 }
 
-// requestName is an item of input that names a request: a string, or a record with an id or a sender.
+// requestName is an item of input that names an account or a request: a string, or a record with an id or a Session ID.
 type requestName string
 
 // UnmarshalJSON reads either form.
@@ -237,8 +237,8 @@ func (n *requestName) UnmarshalJSON(data []byte) error {
 	return fmt.Errorf("neither a string nor a record with id, from or session_id")
 }
 
-// EachName hands over the names of the arguments or, without any, of stdin. A single failing argument fails the
-// command with its own error; in a batch it gets an error record in its place.
+// EachName calls do for each name of the arguments or, if there are none, of stdin. If a single argument fails, its
+// error is the error of the command. In a batch an error record is printed in its place.
 func (app *App) EachName(args []string, do func(name string) error) error {
 	switch {
 	case len(args) == 0, len(args) == 1 && args[0] == "-":

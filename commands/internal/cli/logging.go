@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// logFlags say what a command tells on stderr while it works. Secrets and texts are never logged, at any level, and service
-// nodes do not name users either.
+// logFlags choose what a command logs on stderr. No level logs secrets or texts, and service nodes do not log users
+// either.
 type logFlags struct {
 	format  string
 	level   string
@@ -28,14 +28,15 @@ func (l *logFlags) add(flags *pflag.FlagSet) {
 		}
 		return nil
 	})
-	flags.StringVar(&l.level, "log-level", "", "how much to tell: debug, info, warn or error (default warn, with --verbose info)")
+	flags.StringVar(&l.level, "log-level", "",
+		"how much to tell: debug, info, warn or error (default warn, with --verbose info)")
 	refuse(flags, "log-level", func() error {
 		_, err := l.threshold()
 		return err
 	})
 }
 
-// threshold is the level from which on something is told.
+// threshold returns the lowest level that is logged.
 func (l *logFlags) threshold() (level slog.Level, err error) {
 	switch {
 	case l.level != "":
@@ -50,7 +51,7 @@ func (l *logFlags) threshold() (level slog.Level, err error) {
 	return level, err
 }
 
-// logger makes the logger that the flags ask for.
+// logger returns the logger that the flags ask for.
 func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
 	if l.verbose && l.quiet {
 		return nil, UsageError(errors.New("--verbose and --quiet exclude each other"))

@@ -19,8 +19,8 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// ResolveNetwork finds the network that --network names: a seed's URL, a network file, mainnet or testnet, the name of a
-// running devnet or of a file in the config folder; without a name, the running devnet.
+// ResolveNetwork finds the network that --network names: a URL of a seed, a network file, mainnet or testnet, the name
+// of a running devnet or of a file in the config folder. Without a name it is the running devnet.
 func (app *App) ResolveNetwork() (record.Network, error) {
 	name := app.networkName
 	switch {
@@ -44,24 +44,24 @@ func (app *App) ResolveNetwork() (record.Network, error) {
 	}
 	path := filepath.Join(dir, "networks", name+".json")
 	if _, statErr := os.Stat(path); statErr != nil {
-		return record.Network{}, &CodedError{
-			CodeOf: ErrNoNetwork, Err: fmt.Errorf("no devnet called %q runs, and there is no %s", name, path),
-		}
+		return record.Network{}, WithCode(
+			ErrNoNetwork, fmt.Errorf("no devnet called %q runs, and there is no %s", name, path))
 	}
 	return readNetworkFile(path)
 }
 
-// Nameable reports whether --network can mean a devnet by this name.
+// Nameable reports whether --network can name a devnet so.
 func Nameable(name string) bool {
 	_, known := network.Known(name)
 	return name != "" && !known && !isPath(name)
 }
 
-// isPath reports whether --network means a file.
+// isPath reports whether --network names a file.
 func isPath(network string) bool {
 	return strings.ContainsAny(network, `/\`) || strings.HasSuffix(network, ".json")
 }
 
+// readNetworkFile reads a network record that names seeds.
 func readNetworkFile(path string) (record.Network, error) {
 	var found record.Network
 	data, err := os.ReadFile(path)
@@ -77,7 +77,7 @@ func readNetworkFile(path string) (record.Network, error) {
 	return found, nil
 }
 
-// networkConfig makes of a network's description what a client needs.
+// networkConfig returns the configuration of a client for a network.
 func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	config := network.Config{
 		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation),
@@ -92,7 +92,8 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	case string(onion.XChaCha20):
 		config.OnionCipher = onion.XChaCha20
 	default:
-		return config, fmt.Errorf("%w: onion_cipher %.20q is neither aes-gcm nor xchacha20", network.ErrBadNetwork, found.OnionCipher)
+		return config, fmt.Errorf("%w: onion_cipher %.20q is neither aes-gcm nor xchacha20", network.ErrBadNetwork,
+			found.OnionCipher)
 	}
 	for seed, text := range found.Pins {
 		pin, err := hex.DecodeString(text)

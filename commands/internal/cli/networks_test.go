@@ -44,7 +44,8 @@ func TestNetworkFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Generation != rpc.GenerationToday || config.OnionCipher != onion.XChaCha20 || config.Pins["https://seed.example"][0] != 0x36 {
+	if config.Generation != rpc.GenerationToday || config.OnionCipher != onion.XChaCha20 ||
+		config.Pins["https://seed.example"][0] != 0x36 {
 		t.Errorf("read as %+v", config)
 	}
 	for name, content := range map[string]string{
@@ -70,7 +71,8 @@ func TestNamedNetworks(t *testing.T) {
 		if err != nil || found.Name != name {
 			t.Fatalf("%s is %+v, %v", name, found, err)
 		}
-		if config, err := app.networkConfig(found); err != nil || config.Generation != rpc.GenerationToday || len(config.Pins) != len(found.Pins) {
+		if config, err := app.networkConfig(found); err != nil || config.Generation != rpc.GenerationToday ||
+			len(config.Pins) != len(found.Pins) {
 			t.Errorf("%s is read as %+v, %v", name, config, err)
 		}
 	}

@@ -9,19 +9,19 @@ import (
 	"syscall"
 )
 
-// survived are signals that would kill where an error tells more. These systems have none.
+// survived are signals that would kill the process where an error says more. These systems have none.
 var survived []os.Signal
 
-// stdoutClosed reports whether the process was started without a stdout: writing to it tells here.
+// stdoutClosed would report whether the process was started without a stdout. Here writing returns an error.
 func stdoutClosed() bool { return false }
 
-// awaitInput would wait for something to read. Here reading itself waits, and a second signal ends it.
+// awaitInput would wait for input. Here reading itself waits, and a second signal ends it.
 func awaitInput(ctx context.Context, _ *os.File) error { return context.Cause(ctx) }
 
-// hideTyping would keep what is typed from being shown.
+// hideTyping would turn off the echo of the terminal.
 func hideTyping(*os.File) (show func() error, err error) { return nil, errors.ErrUnsupported }
 
-// Detached makes a child survive its parent's terminal.
+// Detached returns the attributes of a child that survives the terminal of its parent.
 func Detached() *syscall.SysProcAttr { return nil }
 
 // Terminate ends a process. These systems have no gentle way; the nodes' stores survive it.

@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// survived are signals that would kill where an error tells more: a reader that went away, and a file size limit.
+// survived are signals that would kill the process where an error says more: a reader that went away, and a file size
+// limit.
 var survived = []os.Signal{syscall.SIGPIPE, syscall.SIGXFSZ}
 
 // stdoutClosed reports whether the process was started without a stdout. Go's runtime opens the null device in its
-// place, for reading too, which nobody does who only wants to drop the output from a shell.
+// place, for reading and writing; a shell that drops the output opens it for writing only.
 func stdoutClosed() bool {
 	flags, err := unix.FcntlInt(os.Stdout.Fd(), unix.F_GETFL, 0)
 	if err != nil {
@@ -33,14 +34,14 @@ func stdoutClosed() bool {
 	return err == nil && os.SameFile(stdout, null)
 }
 
-// awaitInput returns when there is something to read from file, its end included, or with ctx's error.
+// awaitInput returns when file has input or is at its end, or with the cause of the end of ctx.
 func awaitInput(ctx context.Context, file *os.File) error {
 	woken, wake, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer woken.Close()
-	stop := context.AfterFunc(ctx, func() { wake.Close() }) // its other end tells that
+	stop := context.AfterFunc(ctx, func() { wake.Close() }) // which ends the poll of woken
 	defer func() {
 		if stop() {
 			wake.Close()
@@ -60,7 +61,7 @@ func awaitInput(ctx context.Context, file *os.File) error {
 	return context.Cause(ctx)
 }
 
-// hideTyping makes a terminal hand over what is typed line by line, and not show it, until show is called.
+// hideTyping turns off the echo of a terminal and makes it return whole lines, until show is called.
 func hideTyping(terminal *os.File) (show func() error, err error) {
 	fd := int(terminal.Fd())
 	modes, err := unix.IoctlGetTermios(fd, getTermios)
@@ -77,7 +78,7 @@ func hideTyping(terminal *os.File) (show func() error, err error) {
 	return func() error { return unix.IoctlSetTermios(fd, setTermios, modes) }, nil
 }
 
-// Detached makes a child survive its parent's terminal.
+// Detached returns the attributes of a child that survives the terminal of its parent.
 func Detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 // Terminate asks a process to end.

@@ -17,37 +17,36 @@ const (
 	progressWidth = 30
 )
 
-// progressBar is the last line on a terminal while there is something to wait for. It is safe for concurrent use. It
-// is not a library's because the start of every command would pay for one.
+// progressBar is the last line on a terminal during long work. It is safe for concurrent use. It is not a library,
+// because importing one makes the start of every command slower.
 type progressBar struct {
 	out io.Writer
 
 	mu      sync.Mutex
 	started time.Time // of the first piece of work
 	drawn   time.Time // zero while the bar is not on the terminal
-	running []*progress
+	running []*Progress
 	ended   int
 }
 
-// Progress is how far one piece of work has come. A nil one shows nothing.
-type progress struct {
+// Progress is how far one piece of work has come. A nil Progress shows nothing.
+type Progress struct {
 	bar            *progressBar
 	what           string
 	done, expected uint64
 }
 
-// Progress begins a piece of work, or returns nil if stderr is no terminal that can show a bar or --quiet
-// asks for none.
-func (app *App) Progress(what string) *progress {
+// Progress begins a piece of work. It returns nil if stderr is not a terminal that can show a bar, and with --quiet.
+func (app *App) Progress(what string) *Progress {
 	if !app.Streams.ErrIsTerminal || app.logging.quiet || app.Streams.Env("TERM") == "dumb" {
 		return nil
 	}
-	p := &progress{bar: app.bar, what: what}
+	p := &Progress{bar: app.bar, what: what}
 	app.bar.begin(p)
 	return p
 }
 
-func (b *progressBar) begin(p *progress) {
+func (b *progressBar) begin(p *Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.started.IsZero() {
@@ -56,8 +55,8 @@ func (b *progressBar) begin(p *progress) {
 	b.running = append(b.running, p)
 }
 
-// Show tells how much is done, of about as much as is expected.
-func (p *progress) Show(done, expected uint64) {
+// Show sets how much is done, and about how much is expected in all.
+func (p *Progress) Show(done, expected uint64) {
 	if p == nil {
 		return
 	}
@@ -71,21 +70,21 @@ func (p *progress) Show(done, expected uint64) {
 	}
 }
 
-// End takes the work off the bar.
-func (p *progress) End() {
+// End removes the work from the bar.
+func (p *Progress) End() {
 	if p == nil {
 		return
 	}
 	p.bar.mu.Lock()
 	defer p.bar.mu.Unlock()
-	p.bar.running = slices.DeleteFunc(p.bar.running, func(other *progress) bool { return other == p })
+	p.bar.running = slices.DeleteFunc(p.bar.running, func(other *Progress) bool { return other == p })
 	p.bar.ended++
 }
 
-// clearLine goes to the start of the terminal's line and erases it.
+// clearLine moves to the start of the terminal's line and erases it.
 const clearLine = "\r\x1b[K"
 
-// line is the bar of all that runs. Proof of work is random: it may end long before the bar is full, or after.
+// line returns the bar of all running work. Proof of work is random: it may end long before the bar is full, or after.
 func (b *progressBar) line(what string) string {
 	var done, expected float64
 	for _, p := range b.running {
@@ -94,14 +93,15 @@ func (b *progressBar) line(what string) string {
 	}
 	share := min(done/max(expected, 1), 1)
 	full := int(share * progressWidth)
-	line := fmt.Sprintf("%s [%s%s] %3.0f%%", what, strings.Repeat("#", full), strings.Repeat("-", progressWidth-full), 100*share)
+	line := fmt.Sprintf("%s [%s%s] %3.0f%%", what, strings.Repeat("#", full), strings.Repeat("-", progressWidth-full),
+		100*share)
 	if b.ended > 0 {
 		line += fmt.Sprintf(", %d done", b.ended)
 	}
 	return line
 }
 
-// clear takes the bar off the terminal, until work shows again how far it is.
+// clear removes the bar from the terminal until the next Show.
 func (b *progressBar) clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

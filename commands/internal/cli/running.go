@@ -15,14 +15,14 @@ import (
 	"sessiontool/lib/record"
 )
 
-// DevnetNotes is the folder where this user's running devnets are noted: for each a presence file, which tells that it
-// runs, and a network record of the same name.
+// DevnetNotes returns the folder with the notes of this user's running devnets: for each a presence file, which shows
+// that it runs, and a JSON file of the same name.
 func (app *App) DevnetNotes() (string, error) {
 	dir, err := StateDir(app.Streams.Env)
 	return filepath.Join(dir, "devnets"), err
 }
 
-// DevnetNote is a running devnet as it is noted. Dir is where it keeps its data.
+// DevnetNote is the note of a running devnet. Dir is the folder of its data.
 type DevnetNote struct {
 	Network record.Network `json:"network"`
 	Dir     string         `json:"dir"`
@@ -31,14 +31,14 @@ type DevnetNote struct {
 	since    time.Time
 }
 
-// WithStatus returns the devnet's network record with what changes while it runs.
+// WithStatus returns the network record of the devnet with its present status.
 func (note *DevnetNote) WithStatus(status devnet.Status) record.Network {
 	out := note.Network
 	out.Nodes, out.Swarms, out.Difficulty = status.Nodes, status.Swarms, int64(status.Difficulty)
 	return out
 }
 
-// NoteDevnet notes a devnet of this process. The returned function removes the note.
+// NoteDevnet writes the note of a devnet that runs in this process. The returned function removes it.
 func (app *App) NoteDevnet(note DevnetNote) (remove func() error, err error) {
 	dir, err := app.DevnetNotes()
 	if err != nil {
@@ -59,11 +59,11 @@ func (app *App) NoteDevnet(note DevnetNote) (remove func() error, err error) {
 	return func() error { return errors.Join(os.Remove(path), announced.Close()) }, nil
 }
 
-// Devnets lists the running devnets, newest first. Notes of dead ones are removed.
+// Devnets returns the running devnets, newest first. It removes the notes of dead ones.
 func (app *App) Devnets() ([]DevnetNote, error) {
 	dir, err := app.DevnetNotes()
 	if err != nil {
-		return nil, nil // without a home nothing is noted
+		return nil, nil // without a home there are no notes
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -94,7 +94,7 @@ func (app *App) Devnets() ([]DevnetNote, error) {
 	return running, nil
 }
 
-// readNote reads one note, or removes it and returns nil if its devnet is gone.
+// readNote reads a note. If its devnet is dead, it removes the note and returns nil.
 func readNote(dir, name string) (*DevnetNote, error) {
 	path := filepath.Join(dir, name+".json")
 	if presence.Look(dir, name) != presence.Alive {
@@ -120,7 +120,7 @@ func readNote(dir, name string) (*DevnetNote, error) {
 	return note, nil
 }
 
-// runningDevnet returns the network of the newest running devnet with this name; empty means any.
+// runningDevnet returns the network record of the newest running devnet with this name, or with any if name is empty.
 func (app *App) runningDevnet(name string) (record.Network, error) {
 	running, err := app.Devnets()
 	if err != nil {

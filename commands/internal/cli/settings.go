@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Origins of a setting's value, the strongest first.
+// Kinds of the origin of a setting's value, the strongest first.
 const (
 	originFlag        = "flag"
 	originEnvironment = "environment"
@@ -20,35 +20,38 @@ const (
 	OriginDefault     = "default"
 )
 
-// Settings are the global flags that can be set by the environment and the config file, too: in the environment
-// lock-timeout is SESSIONTOOL_LOCK_TIMEOUT, in the file lock_timeout. Secrets are not among them, only where to find one.
+// Settings are the global flags that environment and config file can set, too: lock-timeout is SESSIONTOOL_LOCK_TIMEOUT
+// in the environment and lock_timeout in the file. No setting is a secret; some name a place to read one from.
 var Settings = []string{
 	"keystore", "account", "network", "timeout", "lock-timeout", "log-format", "log-level", "passphrase-file",
 	"passphrase-command",
 }
 
-// passphraseSources are the flags that say where the passphrase comes from. One of them leaves environment and file out of
-// it, and a variable the file: there is one source, not the best of several.
+// passphraseSources are the flags that name the source of the passphrase. There is one source: if one of these flags is
+// given, the environment and the config file are ignored, and a variable overrides the file.
 var passphraseSources = []string{"passphrase-file", "passphrase-command", "passphrase-fd", "ask-passphrase"}
 
-// Origin is where a setting's value comes from: the kind of place, and its name.
-type origin struct{ Kind, Source string }
+// Origin is where the value of a setting comes from: Kind is one of the constants, Source names the flag, the variable
+// or the file.
+type Origin struct{ Kind, Source string }
 
-// Origin returns where a setting's value comes from, and whether there is such a setting.
-func (app *App) Origin(setting string) (from origin, ok bool) {
+// Origin returns where the value of a setting comes from, and whether there is such a setting.
+func (app *App) Origin(setting string) (from Origin, ok bool) {
 	from, ok = app.origins[setting]
 	return from, ok
 }
 
+// VariableOf returns the environment variable of a setting.
 func VariableOf(setting string) string {
 	return "SESSIONTOOL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 }
 
+// FileKeyOf returns the key of a setting in the config file.
 func FileKeyOf(setting string) string { return strings.ReplaceAll(setting, "-", "_") }
 
-// applySettings fills in what no flag says: from the environment, then from the config file. What is left has its default.
+// applySettings sets what no flag has set: from the environment, then from the config file, else to the default.
 func (app *App) applySettings(flags *pflag.FlagSet) error {
-	app.origins = make(map[string]origin)
+	app.origins = make(map[string]Origin)
 	file, path, err := ReadConfig(app.Streams.Env)
 	if err != nil {
 		return err
@@ -70,31 +73,32 @@ func (app *App) applySettings(flags *pflag.FlagSet) error {
 		}
 		switch {
 		case flag.Changed:
-			app.origins[name] = origin{originFlag, "--" + name}
+			app.origins[name] = Origin{originFlag, "--" + name}
 		case fromEnvironment != "":
-			app.origins[name] = origin{originEnvironment, VariableOf(name)}
+			app.origins[name] = Origin{originEnvironment, VariableOf(name)}
 			if err := flag.Value.Set(fromEnvironment); err != nil {
 				return UsageError(fmt.Errorf("%s: %w", VariableOf(name), err))
 			}
 		case fromFile != "":
-			app.origins[name] = origin{originFile, path}
+			app.origins[name] = Origin{originFile, path}
 			if err := flag.Value.Set(fromFile); err != nil {
 				return fmt.Errorf("%w: %s: %s: %w", ErrBadConfig, path, FileKeyOf(name), err)
 			}
 		default:
-			app.origins[name] = origin{OriginDefault, ""}
+			app.origins[name] = Origin{OriginDefault, ""}
 		}
 	}
 	return nil
 }
 
-// refuse makes a flag refuse values for which check returns an error, wherever they come from. check is called when the
-// flag has a new value.
+// refuse makes a flag refuse values for which check returns an error, from every origin. It calls check after the flag
+// has got its new value.
 func refuse(flags *pflag.FlagSet, name string, check func() error) {
 	flag := flags.Lookup(name)
 	flag.Value = checkedValue{flag.Value, check}
 }
 
+// checkedValue is a flag value that is checked when it is set.
 type checkedValue struct {
 	pflag.Value
 	check func() error

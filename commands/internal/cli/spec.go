@@ -12,8 +12,8 @@ import (
 )
 
 // Spec is the specification of a command: how it is called, what it reads and prints, and how it ends. Help texts, man
-// pages, the pages of docs/commands and the completion of --select are made from it, and the tests check every run of the
-// command against it.
+// pages, the pages of docs/commands and the completion of --select are made from it, and the tests check every run of
+// the command against it.
 type Spec struct {
 	Use   string // the command line, as cobra expects it
 	Short string

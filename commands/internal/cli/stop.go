@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// errSignal is why a context ended: the signal that ended it.
+// errSignal is the cause of a context that a signal ended.
 type errSignal struct{ os.Signal }
 
 func (e errSignal) Error() string { return "stopped by signal: " + e.String() }
 
-// untilSignal returns a context that SIGINT and SIGTERM end too. It listens for the rest of the process's life.
+// untilSignal returns a context that SIGINT and SIGTERM end too. It listens for signals until the process ends.
 func untilSignal(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
 	if len(survived) > 0 {
@@ -24,36 +24,35 @@ func untilSignal(parent context.Context) context.Context {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
-		// A second signal kills at once: whoever insists is right.
+		// A second signal kills the process at once.
 		signal.Stop(signals)
 		cancel(errSignal{s})
 	}()
 	return ctx
 }
 
-// survive makes errors of the signals that would kill where an error tells more, without listening for them. Unlike
-// listening it is inherited by programs that are started, so it is not for commands that start some.
+// survive turns the survived signals into errors without listening for them. Programs that the process starts inherit
+// this, unlike listening, so it is not for commands that start programs.
 func survive() {
 	if len(survived) > 0 {
 		signal.Ignore(survived...)
 	}
 }
 
-// stoppable is the context of a command's work: it ends by a signal or when the command's time is over. It listens for
-// signals only once somebody waits for its end, since to begin with it takes a seventh of the time of a short command.
-// A command that has not waited for anything leaves nothing behind when a signal kills it right away; the shell sees the
-// same exit status.
+// stoppable is the context of a command. A signal or the timeout ends it. It listens for signals only after the first
+// call of Done, because listening takes a seventh of the time of a short command. If a signal kills a command before
+// that, the command has not waited for anything and leaves nothing behind; the shell sees the same exit status.
 type stoppable struct {
 	parent   context.Context
 	deadline time.Time // zero if the time is not limited
 	until    func(context.Context) context.Context
 
 	mu     sync.Mutex
-	begun  context.Context // nil as long as nobody waits
+	begun  context.Context // nil before the first call of Done
 	cancel context.CancelFunc
 }
 
-// newStoppable returns a context that ends at the deadline, unless it is zero, and by what ends until's.
+// newStoppable returns a context that ends at the deadline, unless that is zero, and when the context of until ends.
 func newStoppable(parent context.Context, deadline time.Time, until func(context.Context) context.Context) *stoppable {
 	if earlier, ok := parent.Deadline(); ok && (deadline.IsZero() || earlier.Before(deadline)) {
 		deadline = earlier
@@ -61,7 +60,7 @@ func newStoppable(parent context.Context, deadline time.Time, until func(context
 	return &stoppable{parent: parent, deadline: deadline, until: until}
 }
 
-// begin returns the context that has begun to listen.
+// begin returns the context that listens for signals, and makes it at the first call.
 func (s *stoppable) begin() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +73,7 @@ func (s *stoppable) begin() context.Context {
 	return s.begun
 }
 
-// release frees what the deadline needs. It does not end the context if nobody has waited for it.
+// release frees the timer of the deadline. It does not end a context that does not listen yet.
 func (s *stoppable) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +82,7 @@ func (s *stoppable) release() {
 	}
 }
 
-// current returns the context that listens, or the parent as long as nobody has waited and nothing is over.
+// current returns the context that listens, or the parent before the first call of Done and before the deadline.
 func (s *stoppable) current() context.Context {
 	s.mu.Lock()
 	begun := s.begun
@@ -100,7 +99,7 @@ func (s *stoppable) current() context.Context {
 // Deadline implements context.Context.
 func (s *stoppable) Deadline() (time.Time, bool) { return s.deadline, !s.deadline.IsZero() }
 
-// Done implements context.Context. Who asks for it means to wait.
+// Done implements context.Context. The first call begins to listen for signals.
 func (s *stoppable) Done() <-chan struct{} { return s.begin().Done() }
 
 // Err implements context.Context.

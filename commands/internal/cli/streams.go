@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/record"
 )
 
-// Streams is where a run reads and writes, with the facts about them that matter.
+// Streams are the streams of a run, with facts about them and the other inputs from outside.
 type Streams struct {
 	In            io.Reader
 	Out           io.Writer
@@ -24,9 +24,9 @@ type Streams struct {
 	OutIsTerminal bool
 	ErrIsTerminal bool
 	Env           func(name string) string
-	// OutClosed says that there is no stdout: what is written goes nowhere, without an error.
+	// OutClosed says that there is no stdout: writes are lost without an error.
 	OutClosed bool
-	// UntilSignal returns a context that a signal to the process ends too. Nil if signals are none of the run's business.
+	// UntilSignal returns a context that a signal to the process ends too. If it is nil, signals do not end the run.
 	UntilSignal func(context.Context) context.Context
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
@@ -34,7 +34,7 @@ type Streams struct {
 	Now func() time.Time
 }
 
-// System returns the process's own streams and signals.
+// System returns the streams and signals of the process.
 func System() Streams {
 	return Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
@@ -46,7 +46,7 @@ func System() Streams {
 	}
 }
 
-// interruptible is a file, such as stdin, that is read until ctx ends: a command that waits for input can be stopped.
+// interruptible is a file, such as stdin, whose Read returns when ctx ends.
 type interruptible struct {
 	ctx  context.Context
 	file *os.File
@@ -67,11 +67,11 @@ type printer struct {
 	err    io.Writer
 	pretty bool
 	path   string // gjson path of --select
-	failed bool   // an error record took some record's place
+	failed bool   // an error record was printed
 }
 
-// Print writes a record to stdout. With --select only what the path selects is written; a record without it is
-// passed over, and error records go to stderr, where they are seen.
+// print writes a record to stdout. With --select it writes what the path selects, skips records without it, and writes
+// error records to stderr.
 func (p *printer) print(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +101,7 @@ func (p *printer) print(v any) error {
 	return err
 }
 
-// encode makes the line of a record. Texts stay readable: what only HTML would need is not escaped.
+// encode returns the line of a record. It does not escape what only HTML needs, so that texts stay readable.
 func (p *printer) encode(v any) ([]byte, error) {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -24,37 +25,57 @@ const (
 	maxTyped      = 4 << 10
 )
 
-// credentialName is the file below systemd's credentials folder that is used without being asked for.
+// credentialName is the file in the credentials folder of systemd that is used without a flag.
 const credentialName = "sessiontool-passphrase"
 
-// PassphraseFlags says where the passphrase comes from. It never comes from the command line or the environment,
-// where other processes could read it.
+// PassphraseFlags name the source of a passphrase. The passphrase itself never is on the command line or in the
+// environment, where other processes can read it.
 type PassphraseFlags struct {
 	file    string
-	fd      int
+	fd      descriptor
 	command string
 	ask     bool
-	twice   bool // ask for it twice
+	twice   bool // a new passphrase: ask for it twice
 }
 
 func (p *PassphraseFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&p.file, "passphrase-file", "", "read the keystore's passphrase from this file")
-	flags.IntVar(&p.fd, "passphrase-fd", -1, "read the keystore's passphrase from this file descriptor")
-	flags.StringVar(&p.command, "passphrase-command", "", "run this command and take its output as the keystore's passphrase")
+	flags.Var(&p.fd, "passphrase-fd", "read the keystore's passphrase from this file descriptor")
+	flags.StringVar(&p.command, "passphrase-command", "",
+		"run this command and take its output as the keystore's passphrase")
 	flags.BoolVar(&p.ask, "ask-passphrase", false, "ask for the keystore's passphrase on the terminal")
 }
 
-// AddNew adds the flags of a passphrase that does not open something yet.
+// AddNew adds the flags of a new passphrase.
 func (p *PassphraseFlags) AddNew(flags *pflag.FlagSet) {
 	flags.StringVar(&p.file, "new-passphrase-file", "", "read the new passphrase from this file")
-	flags.IntVar(&p.fd, "new-passphrase-fd", -1, "read the new passphrase from this file descriptor")
+	flags.Var(&p.fd, "new-passphrase-fd", "read the new passphrase from this file descriptor")
 	flags.StringVar(&p.command, "new-passphrase-command", "", "run this command and take its output as the new passphrase")
 	flags.BoolVar(&p.ask, "ask-new-passphrase", false, "ask for the new passphrase on the terminal, twice")
 	p.twice = true
 }
 
-// unlock says how the keystore opens: with the passphrase from the flags or from systemd, with one that is typed on
-// a terminal when the keystore needs it, else with its key file. A new keystore gets a passphrase only if asked to.
+// descriptor is a flag with the number of a file descriptor. The zero value is none: it contains the number plus one.
+type descriptor int
+
+// number returns the file descriptor, or -1 for none.
+func (d *descriptor) number() int { return int(*d) - 1 }
+
+// Set implements pflag.Value. A negative number is none.
+func (d *descriptor) Set(text string) error {
+	number, err := strconv.ParseInt(text, 0, 31)
+	*d = descriptor(max(number, -1) + 1)
+	return err
+}
+
+// String implements pflag.Value.
+func (d *descriptor) String() string { return strconv.Itoa(d.number()) }
+
+// Type implements pflag.Value.
+func (d *descriptor) Type() string { return "int" }
+
+// unlock returns how the keystore opens: with the passphrase from the flags or from systemd, else with its key file. A
+// new keystore gets a passphrase only if there is such a source.
 func (app *App) unlock() keystore.Unlock {
 	if read := app.passphrase.Source(); read != nil {
 		return keystore.Unlock{Passphrase: read}
@@ -70,8 +91,8 @@ func (p *PassphraseFlags) Source() func(context.Context) ([]byte, error) {
 	switch {
 	case p.file != "":
 		return func(ctx context.Context) ([]byte, error) { return readPassphraseFile(ctx, p.file) }
-	case p.fd >= 0:
-		return func(ctx context.Context) ([]byte, error) { return readPassphraseFD(ctx, p.fd) }
+	case p.fd > 0:
+		return func(ctx context.Context) ([]byte, error) { return readPassphraseFD(ctx, p.fd.number()) }
 	case p.command != "":
 		return func(ctx context.Context) ([]byte, error) { return runPassphraseCommand(ctx, p.command) }
 	case p.ask && p.twice:
@@ -111,10 +132,10 @@ func readPassphraseFD(ctx context.Context, fd int) ([]byte, error) {
 	return readPassphrase(interruptible{ctx, file})
 }
 
-// leftBehind is how long a passphrase command's own children may keep its output open once it has ended.
+// leftBehind is how long children of a passphrase command may keep its output open after it has ended.
 const leftBehind = 100 * time.Millisecond
 
-// runPassphraseCommand runs a command through the shell, as people write it in config files.
+// runPassphraseCommand runs a command through the shell and returns its output.
 func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 	shell, flag := "/bin/sh", "-c"
 	if runtime.GOOS == "windows" {
@@ -129,7 +150,7 @@ func runPassphraseCommand(ctx context.Context, command string) ([]byte, error) {
 	return readPassphrase(bytes.NewReader(out))
 }
 
-// askPassphrase reads from the terminal itself, so that stdin stays free for records. What ends ctx ends it, too, and
+// askPassphrase reads from the terminal itself, so that stdin stays free for records. When ctx ends it returns, and
 // leaves the terminal as it was.
 func askPassphrase(ctx context.Context, prompt string) (passphrase []byte, err error) {
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
@@ -137,7 +158,7 @@ func askPassphrase(ctx context.Context, prompt string) (passphrase []byte, err e
 		return nil, UsageError(fmt.Errorf("asking for a passphrase needs a terminal: %w", err))
 	}
 	defer terminal.Close()
-	ctx.Done() // from here on a signal that killed would leave a terminal that does not show what is typed
+	ctx.Done() // listens for signals: one that killed the process now would leave the terminal without echo
 	show, err := hideTyping(terminal)
 	if err != nil {
 		return nil, UsageError(fmt.Errorf("asking for a passphrase: %w", err))
@@ -173,7 +194,7 @@ func readTyped(in io.Reader) ([]byte, error) {
 	return nil, UsageError(errors.New("the passphrase is too long to be typed"))
 }
 
-// askTwice asks for a passphrase that nothing can check yet.
+// askTwice asks for a new passphrase, and returns an error if the two answers differ.
 func askTwice(ctx context.Context) ([]byte, error) {
 	first, err := askPassphrase(ctx, "New passphrase: ")
 	if err != nil {

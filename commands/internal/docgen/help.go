@@ -67,7 +67,7 @@ func ExampleLines(cmd *cobra.Command) (lines []string) {
 	return lines
 }
 
-// wrap breaks a text into lines of at most so many characters, all but the first indented.
+// wrap breaks a text into lines of at most width characters, and indents all but the first.
 func wrap(text string, width int, indent string) string {
 	var b strings.Builder
 	length := 0

@@ -10,7 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 )
 
-// roff escapes a text: its characters stand for themselves, and no line is a request.
+// roff escapes a text, so that man prints every character and takes no line for a request.
 var roff = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'")
 
 // manPage is the manual page of a command (man section 1) or a help topic (man section 7).
@@ -30,14 +30,15 @@ func manPage(cmd *cobra.Command, spec cli.Spec, section int) string {
 	writeManFlags(&b, "OPTIONS", cmd.LocalFlags())
 	writeManFlags(&b, "GLOBAL OPTIONS", cmd.InheritedFlags())
 	if lines := ExampleLines(cmd); len(lines) > 0 {
-		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", strings.TrimPrefix(roff.Replace("\n"+strings.Join(lines, "\n")), "\n"))
+		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n",
+			strings.TrimPrefix(roff.Replace("\n"+strings.Join(lines, "\n")), "\n"))
 	}
 	b.WriteString(seeAlso(cmd))
 	return b.String()
 }
 
-// standsAsItIs finds tables and lists among paragraphs.
-func standsAsItIs(paragraph string) bool {
+// isTable reports whether a paragraph is a table or a list, whose lines must not be joined.
+func isTable(paragraph string) bool {
 	for line := range strings.Lines(paragraph) {
 		for _, start := range []string{"  ", "Reads:", "Prints:"} {
 			if strings.HasPrefix(line, start) {
@@ -48,7 +49,7 @@ func standsAsItIs(paragraph string) bool {
 	return false
 }
 
-// manText sets paragraphs, and what is indented as it stands. Exit statuses and what commands read get headings.
+// manText formats paragraphs, and leaves the lines of tables as they are. The exit statuses get a heading.
 func manText(text string) string {
 	var b strings.Builder
 	for _, paragraph := range strings.Split(strings.TrimSpace(text), "\n\n") {
@@ -57,7 +58,7 @@ func manText(text string) string {
 			paragraph = rest
 		}
 		escaped := strings.TrimPrefix(roff.Replace("\n"+paragraph), "\n")
-		if standsAsItIs(paragraph) {
+		if isTable(paragraph) {
 			fmt.Fprintf(&b, ".PP\n.nf\n%s\n.fi\n", escaped)
 		} else {
 			fmt.Fprintf(&b, ".PP\n%s\n", escaped)
@@ -66,6 +67,7 @@ func manText(text string) string {
 	return b.String()
 }
 
+// writeManFlags lists flags under a heading.
 func writeManFlags(b *strings.Builder, heading string, flags *pflag.FlagSet) {
 	if !flags.HasAvailableFlags() {
 		return
@@ -77,7 +79,7 @@ func writeManFlags(b *strings.Builder, heading string, flags *pflag.FlagSet) {
 	})
 }
 
-// seeAlso names the commands above and below.
+// seeAlso refers to the parent of a command and to its children.
 func seeAlso(cmd *cobra.Command) string {
 	var pages []string
 	if cmd.HasParent() {
@@ -89,6 +91,7 @@ func seeAlso(cmd *cobra.Command) string {
 	return ".SH SEE ALSO\n" + strings.Join(pages, ",\n") + "\n"
 }
 
+// manReference returns the reference to a man page.
 func manReference(cmd *cobra.Command) string {
 	section := 1
 	if cmd.IsAdditionalHelpTopicCommand() {

@@ -19,8 +19,8 @@ var PageFolders = []string{"commands"}
 // generatedBy is the first line of every page.
 const generatedBy = "Made from the program's help by go generate ./commands; do not edit."
 
-// Pages returns the part of docs/ that is made from the program: a page for each command and each topic. Names are paths
-// below docs/.
+// Pages returns the part of docs/ that is made from the program: a page for each command and each topic. Names are
+// paths below docs/.
 func Pages(root *cobra.Command, specOf func(*cobra.Command) cli.Spec) (map[string][]byte, error) {
 	root.InitDefaultHelpFlag()
 	records, err := recordsPage()
@@ -54,7 +54,7 @@ func AllCommands(cmd *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// commandPage is a command's page in Markdown.
+// commandPage returns the page of a command in Markdown.
 func commandPage(cmd *cobra.Command, spec cli.Spec) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<!-- %s -->\n\n# %s\n\n%s\n", generatedBy, cmd.CommandPath(), markdown(longText(cmd)))
@@ -88,6 +88,7 @@ func commandPage(cmd *cobra.Command, spec cli.Spec) string {
 	return b.String()
 }
 
+// recordLinks links records to their sections of docs/records.md.
 func recordLinks(kinds []string) string {
 	links := make([]string, len(kinds))
 	for i, kind := range kinds {
@@ -96,7 +97,7 @@ func recordLinks(kinds []string) string {
 	return strings.Join(links, ", ")
 }
 
-// writeFlagTable lists a command's own flags; the global ones stand on the first page.
+// writeFlagTable lists the flags of a command. The global ones are on the first page.
 func writeFlagTable(b *strings.Builder, cmd *cobra.Command) {
 	b.WriteString("\n## Flags\n\n| flag | meaning |\n|---|---|\n")
 	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
@@ -113,7 +114,7 @@ func writeFlagTable(b *strings.Builder, cmd *cobra.Command) {
 	}
 }
 
-// flagText returns how a flag is written and what it means, with its default.
+// flagText returns the name of a flag with its type, and its meaning with the default.
 func flagText(flag *pflag.Flag) (name, usage string) {
 	kind, usage := pflag.UnquoteUsage(flag)
 	name = "--" + flag.Name
@@ -129,10 +130,10 @@ func flagText(flag *pflag.Flag) (name, usage string) {
 	return name, usage
 }
 
-// noDefaults are the values of flags that mean that nothing is set.
+// noDefaults are the default values that no text shows, since they mean that the flag is not set.
 var noDefaults = []string{"", "false", "0", "-1", "0s", "[]"}
 
-// markdown sets paragraphs that are indented as code and leaves the rest as it is.
+// markdown makes code blocks of indented paragraphs and leaves the others as they are.
 func markdown(text string) string {
 	var blocks []string
 	wasCode := false
@@ -152,7 +153,7 @@ func markdown(text string) string {
 	return strings.Join(blocks, "\n\n") + "\n"
 }
 
-// topicPage is a help topic in Markdown.
+// topicPage returns the page of a topic in Markdown.
 func topicPage(cmd *cobra.Command) string {
 	text := fmt.Sprintf("<!-- %s -->\n\n# %s\n\n%s", generatedBy, cmd.Short, markdown(longText(cmd)))
 	if cmd.Example != "" {
@@ -161,7 +162,7 @@ func topicPage(cmd *cobra.Command) string {
 	return text
 }
 
-// exitCodesPage is docs/exit-codes.md: the topic with what to do about each code.
+// exitCodesPage returns docs/exit-codes.md: the topic, and what to do about each code.
 func exitCodesPage() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<!-- %s -->\n\n# Exit codes and error codes\n\n%s\n", generatedBy, exitCodesIntroduction)
@@ -180,7 +181,7 @@ func exitCodesPage() string {
 	return b.String()
 }
 
-// recordsPage is docs/records.md.
+// recordsPage returns docs/records.md.
 func recordsPage() (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<!-- %s -->\n\n# Records\n\n%s", generatedBy, recordsIntroduction)
@@ -189,9 +190,11 @@ func recordsPage() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s (%s)\n\n| field | type | meaning |\n|---|---|---|\n", kind.Name, kind.Summary, direction(kind))
+		fmt.Fprintf(&b, "\n## %s\n\n%s (%s)\n\n| field | type | meaning |\n|---|---|---|\n", kind.Name, kind.Summary,
+			direction(kind))
 		for _, field := range fields {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", fieldName(field), strings.ReplaceAll(field.Types, "|", " or "), field.Meaning)
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", fieldName(field), strings.ReplaceAll(field.Types, "|", " or "),
+				field.Meaning)
 		}
 	}
 	return b.String(), nil

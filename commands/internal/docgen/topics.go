@@ -11,8 +11,8 @@ import (
 	"sessiontool/lib/schema"
 )
 
-// topics are the help pages that belong to no command, as in 'sessiontool help records', and the pages of docs/ with the
-// same names. Their texts are made on demand.
+// topics are the help pages that belong to no command, as in 'sessiontool help records', and the pages of docs/ with
+// the same names. Their texts are made on demand.
 var topics = []struct {
 	name, summary, example string
 	text                   func() string
@@ -24,7 +24,7 @@ var topics = []struct {
 	{"protocols", "Which protocol is spoken with whom", protocolsExample, protocolsText},
 }
 
-// Topics makes the commands that stand for topics: help lists them, and they do not run.
+// Topics returns a command for each topic, so that help lists it. These commands do not run.
 func Topics() (all []*cobra.Command) {
 	for _, topic := range topics {
 		all = append(all, &cobra.Command{Use: topic.name, Short: topic.summary, Example: topic.example})
@@ -40,7 +40,7 @@ func TopicNames() (names []string) {
 	return names
 }
 
-// topicText returns the page of a topic, or nothing if cmd is none.
+// topicText returns the page of a topic, or the empty string if cmd is not a topic.
 func topicText(cmd *cobra.Command) string {
 	for _, topic := range topics {
 		if topic.name == cmd.Name() && cmd.IsAdditionalHelpTopicCommand() {
@@ -50,17 +50,18 @@ func topicText(cmd *cobra.Command) string {
 	return ""
 }
 
-const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr; in a batch an error record also takes the
-place of the item that failed, and the command ends with 3. A script that meets an exit code it does not know
-should treat it as a failure.
+const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr. In a batch an
+error record also takes the place of the item that failed, and the command ends with 3. A script should treat an exit
+code that it does not know as a failure.
 `
 
-const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', and a full disk are 5, and so is a closed stdout
-where what is printed counts as read: to poll, listen and envelope open. What could not be written comes with the next
-run; what a reader took and threw away is in the inbox, so use 'poll --count 1' to take one. A first SIGINT or SIGTERM
-ends a command in order, with 130 or 143; a second one kills it, as SIGKILL does, and even then nothing is lost.
+const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', and a full disk are
+5. So is a closed stdout for commands whose printed records count as read: poll, listen and envelope open. The next
+run prints what could not be written. What a reader took and threw away is in the inbox, so use 'poll --count 1' to
+take one message. The first SIGINT or SIGTERM ends a command in order, with 130 or 143. A second one kills it, as
+SIGKILL does, and even then nothing is lost.
 
-The codes of error records say more. 'sessiontool errors CODE' tells what to do about one.
+The codes of error records say more. 'sessiontool errors CODE' prints what to do about one.
 `
 
 func exitCodesText() string {
@@ -80,7 +81,7 @@ func exitCodesText() string {
 	return b.String()
 }
 
-// otherVariables are those beside the settings.
+// otherVariables are the environment variables that are not settings, with their meanings.
 var otherVariables = [][2]string{
 	{"XDG_CONFIG_HOME", "folder above sessiontool/config.json and sessiontool/networks/NAME.json (default ~/.config)"},
 	{"XDG_DATA_HOME", "folder above the default keystore (default ~/.local/share)"},
@@ -91,9 +92,9 @@ var otherVariables = [][2]string{
 
 func environmentText() string {
 	var b strings.Builder
-	b.WriteString("Flags come before environment variables, these before the config file, and that before the defaults. 'sessiontool config\n" +
-		"show --origin' tells what holds. An empty variable counts as none. Secrets are never taken from the environment, only\n" +
-		"where to find one.\n\n")
+	b.WriteString("Flags override environment variables, which override the config file, which overrides the defaults.\n" +
+		"'sessiontool config show --origin' prints the settings in effect. An empty variable counts as unset. No variable\n" +
+		"contains a secret; some name a place to read one from.\n\n")
 	fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "flag", "environment", "config file")
 	for _, name := range cli.Settings {
 		fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "--"+name, cli.VariableOf(name), cli.FileKeyOf(name))
@@ -107,12 +108,13 @@ func environmentText() string {
 	return b.String()
 }
 
-const recordsIntroduction = `Records are JSON objects, one per line. Each has a type. Names are snake_case with units in them, hex is lower case, times
-are RFC 3339 in UTC except signed protocol timestamps (timestamp_ms), and lists are always present. Within a major
-version fields are only added. Input may be JSON lines or concatenated JSON; unknown fields are ignored, and ref comes
-back in what is printed. 'sessiontool schema RECORD' prints the JSON Schema.
+const recordsIntroduction = `Records are JSON objects, one per line. Each has a type. Names are snake_case with units
+in them, hex is lower case, times are RFC 3339 in UTC except signed protocol timestamps (timestamp_ms), and lists are
+always present. Within a major version fields are only added. Input may be JSON lines or concatenated JSON. Commands
+ignore unknown fields, and print the ref of an item in its result. 'sessiontool schema RECORD' prints the JSON
+Schema.
 
-A field with ? is left out where there is nothing to say. # stands for each item of a list.
+A field with ? is absent if it has no value. # means each item of a list.
 `
 
 func recordsText() string {
@@ -131,7 +133,7 @@ func recordsText() string {
 	return b.String()
 }
 
-// fieldName is a field's path, with a question mark if it may be left out.
+// fieldName returns the path of a field, with a question mark if the field may be absent.
 func fieldName(field schema.Field) string {
 	if field.Required {
 		return field.Path
@@ -139,7 +141,7 @@ func fieldName(field schema.Field) string {
 	return field.Path + "?"
 }
 
-// direction says whether a record is read, printed or both.
+// direction returns whether a record is read, printed or both.
 func direction(kind record.Kind) string {
 	switch {
 	case kind.Input && kind.Output:
@@ -151,12 +153,12 @@ func direction(kind record.Kind) string {
 }
 
 func pipelinesText() string {
-	return `The everyday commands are small steps joined, and each step is a command: send is 'envelope seal | pow solve | swarm
-store', and poll is 'swarm retrieve | envelope open'.
+	return `The everyday commands are small steps joined, and each step is a command: send is 'envelope seal | pow solve |
+swarm store', and poll is 'swarm retrieve | envelope open'.
 
-A command reads stdin only if its flags and arguments do not give the input already; '-' always means stdin. Of a batch
-each item gets its record, in order, and one that fails an error record, whose ref and line tell which it was. --select
-prints what a gjson path selects of each record, texts without quotes, and puts error records on stderr.
+A command reads stdin only if its flags and arguments do not give the input; '-' always means stdin. Each item of a
+batch gets its record, in order. An item that fails gets an error record with its ref and its line. --select prints
+what a gjson path selects of each record, texts without quotes, and puts error records on stderr.
 `
 }
 
@@ -173,17 +175,17 @@ const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --
 func protocolsText() string {
 	return `Two things are of two generations, 2020 and today, and do not depend on each other.
 
-The network: how nodes are asked to store and to retrieve. Its file, or the devnet, says so; else the nodes are asked once.
-mainnet and testnet are of today.
+The network: how nodes are asked to store and to retrieve. Its file, or the devnet, says so; else the nodes are asked
+once. mainnet and testnet are of today.
 
-The messages: 2020 is a friend request, then sessions with forward secrecy, proof of work where the network asks for it, and
-the synchronous route. today is what phones speak: anybody can be written to at once, and no session is needed, so there is
-no forward secrecy either.
+The messages: 2020 is a friend request, then sessions with forward secrecy, proof of work where the network asks for
+it, and the synchronous route. today is what phones speak: anybody can be written to at once, and no session is
+needed, so there is no forward secrecy either.
 
-With --protocol auto a contact is spoken to as it spoke last, and somebody of whom nothing is known as is usual on the
-network. Everything that arrives is understood, on every network.
+With --protocol auto a contact is spoken to as it spoke last, and somebody of whom nothing is known as is usual on
+the network. Everything that arrives is understood, on every network.
 
-The first text of a stranger in today's protocol is a friend request as well: poll prints a friend_request record and then
-the message, with the same id. To accept it or to answer it comes to the same.
+The first text of a stranger in today's protocol is a friend request as well: poll prints a friend_request record and
+then the message, with the same id. To accept it or to answer it comes to the same.
 `
 }

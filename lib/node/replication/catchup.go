@@ -266,10 +266,10 @@ func differences(theirs, ours []listed, end store.Name, cut bool) (lacking, surp
 func only(list, other []listed, within func(store.Name) bool) (names []store.Name) {
 	others := make(map[store.Name]store.Version, len(other))
 	for _, l := range other {
-		others[l.name] = l.life
+		others[l.name] = l.version
 	}
 	for _, l := range list {
-		if life, both := others[l.name]; within(l.name) && (!both || l.life.Supersedes(life)) {
+		if version, both := others[l.name]; within(l.name) && (!both || l.version.Supersedes(version)) {
 			names = append(names, l.name)
 		}
 	}

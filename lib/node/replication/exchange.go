@@ -97,8 +97,8 @@ func (rep *Replication) serveNames(ctx context.Context, view *ring.View, body []
 
 // listed is a message in a list of names.
 type listed struct {
-	name store.Name
-	life store.Version
+	name    store.Name
+	version store.Version
 }
 
 // listedSize is the length of an encoded listed.
@@ -106,9 +106,9 @@ const listedSize = store.NameSize + store.VersionSize
 
 // namesIn lists the first MaxNames messages after the given name that this node has in slots for its swarm.
 func (rep *Replication) namesIn(slots store.SlotSet, after store.Name, view *ring.View) (names []listed, err error) {
-	err = rep.store.Scan(after, rep.now().UnixMilli(), view.Owns, func(name store.Name, life store.Version) bool {
+	err = rep.store.Scan(after, rep.now().UnixMilli(), view.Owns, func(name store.Name, version store.Version) bool {
 		if slots.Has(name.Slot()) {
-			names = append(names, listed{name, life})
+			names = append(names, listed{name, version})
 		}
 		return len(names) < MaxNames
 	})
@@ -117,7 +117,7 @@ func (rep *Replication) namesIn(slots store.SlotSet, after store.Name, view *rin
 
 func appendListed(b []byte, list []listed) []byte {
 	for _, l := range list {
-		b = l.life.AppendTo(append(b, l.name[:]...))
+		b = l.version.AppendTo(append(b, l.name[:]...))
 	}
 	return b
 }
@@ -131,7 +131,7 @@ func parseListed(body []byte) ([]listed, error) {
 	for len(body) > 0 {
 		l := listed{name: store.Name(body)}
 		var err error
-		if l.life, body, err = store.CutVersion(body[store.NameSize:]); err != nil {
+		if l.version, body, err = store.CutVersion(body[store.NameSize:]); err != nil {
 			return nil, err
 		}
 		list = append(list, l)

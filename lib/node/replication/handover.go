@@ -199,11 +199,11 @@ func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []str
 		first := store.Name{}
 		copy(first[:], owner)
 		everyone := func(string) bool { return true }
-		err := rep.store.Scan(first, rep.now().UnixMilli(), everyone, func(name store.Name, life store.Version) bool {
+		err := rep.store.Scan(first, rep.now().UnixMilli(), everyone, func(name store.Name, version store.Version) bool {
 			if name.Owner() != owner {
 				return false
 			}
-			if !life.Deleted {
+			if !version.Deleted {
 				names = append(names, name)
 			}
 			return true

@@ -17,7 +17,7 @@ import (
 
 // What a node does over HTTPS is measured in the folder bench, next to SQLite.
 
-// filled is how many messages the benchmarks below work with.
+// filled is the number of messages that the benchmarks below work with.
 const filled = 100_000
 
 // fill stores messages of 400 characters for 20 000 owners that expire after an hour, numbered from first on.
@@ -33,10 +33,10 @@ func fill(b *testing.B, s *Store, now time.Time, first int) {
 	}
 }
 
-// BenchmarkExpiry stores messages in windows of half a second, while expired ones are removed and while none are, in turn.
-// It reports the longest time that a store took in the windows of either kind; by how much the median of what was longest in
-// a window differs, which is what expiry adds; and how many messages came and went in a second of the windows with expiry.
-// A RAM disk as TMPDIR leaves out the noise of the disk.
+// BenchmarkExpiry stores messages in windows of half a second, in turn with and without expired ones to remove. It
+// reports the longest time of a store in either kind of window, the difference of the medians of the windows' longest
+// times, which is what expiry adds, and the messages stored and removed per second with expiry. A RAM disk as TMPDIR
+// removes the noise of the disk.
 func BenchmarkExpiry(b *testing.B) {
 	for _, clients := range []int{1, 64} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
@@ -76,7 +76,7 @@ func BenchmarkExpiry(b *testing.B) {
 	}
 }
 
-// windows are spans of time in which clients store one message after the other.
+// windows are time spans in which clients store one message after the other.
 type windows struct {
 	b             *testing.B
 	store         *Store
@@ -87,7 +87,7 @@ type windows struct {
 	came, went    uint64
 }
 
-// longest stores for as long as told and returns the longest time that a store took.
+// longest stores for a time span and returns the longest time of a store.
 func (w *windows) longest(span time.Duration) time.Duration {
 	longest := make([]time.Duration, w.clients)
 	end := time.Now().Add(span)
@@ -129,8 +129,8 @@ func median(values []time.Duration) time.Duration {
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
 
-// BenchmarkMemory reports what a million messages of 400 characters need on the heap and on disk: ten times what 100 000
-// add to a store that holds as many already.
+// BenchmarkMemory reports what a million messages of 400 characters need on the heap and on disk: ten times what
+// 100 000 add to a store that holds as many already.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
 		s, now := newStore(b), time.Now()
@@ -143,7 +143,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// diskBytes returns how much of the file is in use.
+// diskBytes returns the size of the pages in use.
 func (s *Store) diskBytes(b *testing.B) (size int64) {
 	b.Helper()
 	err := s.db.View(func(tx *bbolt.Tx) error {

@@ -11,17 +11,20 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// walk calls visit with the messages in a box that have not expired at now (milliseconds), in the order in which they
-// came, from the one after lastHash on, until visit returns false. A hash that this node does not have in this box means
-// from the first (storage-2.0.md section 5.1; there, however, any owner's hash counts).
-func (s *Store) walk(owner string, namespace rpc.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool) error {
+// walk calls visit with the messages of a box that have not expired at now (milliseconds), in order of arrival, from
+// the one after lastHash on, until visit returns false. A hash that is not in this box means from the first
+// (storage-2.0.md section 5.1; there, however, any owner's hash counts).
+func (s *Store) walk(
+	owner string, namespace rpc.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool,
+) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		last, err := sequenceOf(tx, owner, namespace, lastHash)
 		if err != nil {
 			return err
 		}
 		messages, cursor, box := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor(), boxKey(owner, namespace)
-		for key, value := cursor.Seek(appendNumber(bytes.Clone(box), last+1)); isIn(key, box); key, value = cursor.Next() {
+		first := appendNumber(bytes.Clone(box), last+1)
+		for key, value := cursor.Seek(first); isIn(key, box); key, value = cursor.Next() {
 			expiration, _, err := parseOrderValue(value)
 			if err != nil {
 				return err
@@ -46,7 +49,8 @@ func isIn(key, box []byte) bool {
 	return len(key) == len(box)+numberSize && bytes.HasPrefix(key, box)
 }
 
-// after returns at most limit messages of owner as clients of 2020 see them.
+// Page20 returns at most limit messages of owner as clients of storage RPC 2.0 see them, in order of arrival from the
+// one after lastHash on. now is in milliseconds.
 func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]rpc.Stored, error) {
 	found := []rpc.Stored{}
 	if limit < 1 {
@@ -59,9 +63,11 @@ func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]rpc.Stor
 	return found, err
 }
 
-// page returns messages of a box as today's clients see them: at most maxCount, and as many as rpc.PageCost lets go into
-// maxSize; but at least one. more reports whether others follow.
-func (s *Store) Page28(owner string, namespace rpc.Namespace, lastHash string, now int64, maxCount, maxSize int) (found []rpc.Stored, more bool, err error) {
+// Page28 returns messages of a box as clients of storage RPC 2.8 see them: at most maxCount, and as many as
+// rpc.PageCost allows in maxSize bytes, but at least one. now is in milliseconds. more reports whether others follow.
+func (s *Store) Page28(
+	owner string, namespace rpc.Namespace, lastHash string, now int64, maxCount, maxSize int,
+) (found []rpc.Stored, more bool, err error) {
 	found = []rpc.Stored{}
 	err = s.walk(owner, namespace, lastHash, now, func(m Message, expiration int64) bool {
 		data := m.data28()
@@ -79,8 +85,8 @@ func (s *Store) Page28(owner string, namespace rpc.Namespace, lastHash string, n
 	return found, more, err
 }
 
-// sequenceOf returns the number of the message in a box that a client of either generation calls hash, also if it was
-// deleted, and 0 if there is none. Upper case is another name.
+// sequenceOf returns the sequence number of the message in a box whose hash in either RPC version is hash, also of a
+// deleted one, and 0 if there is none. Upper case is another hash.
 func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc.Namespace, hash string) (uint64, error) {
 	name := newName(owner, MessageHash{}, namespace)
 	today, ok := parseHash28(hash)
@@ -101,19 +107,19 @@ func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc.Namespace, hash string
 	return aliased(tx, boxKey(owner, namespace), today[prefix28:])
 }
 
-// aliased returns the number of the first message in a box that has an alias, 0 if there is none.
+// aliased returns the sequence number of the first message in a box with an alias, 0 if there is none.
 func aliased(tx *bbolt.Tx, box, alias []byte) (uint64, error) {
 	cursor := tx.Bucket(orderBucket).Cursor()
 	for key, value := cursor.Seek(box); isIn(key, box); key, value = cursor.Next() {
 		if _, found, err := parseOrderValue(value); err != nil || bytes.Equal(found, alias) {
-			sequence, _, _ := cutNumber(key[len(box):]) // has the size of one
+			sequence, _, _ := cutNumber(key[len(box):]) // has the size of a number
 			return sequence, err
 		}
 	}
 	return 0, nil
 }
 
-// held is a message as today's clients name it.
+// Summary is a stored message as clients of storage RPC 2.8 name it. Times are in milliseconds.
 type Summary struct {
 	Name       Name
 	Hash       string
@@ -121,7 +127,7 @@ type Summary struct {
 	Expiration int64
 }
 
-// inScope returns the messages of owner within a scope that have not expired at now (milliseconds).
+// InScope returns the messages of owner in a scope that have not expired at now (milliseconds).
 func (s *Store) InScope(owner string, scope rpc.Scope, now int64) (found []Summary, err error) {
 	prefix := boxKey(owner, scope.Namespace)
 	if scope.All {
@@ -131,7 +137,7 @@ func (s *Store) InScope(owner string, scope rpc.Scope, now int64) (found []Summa
 	return found, err
 }
 
-// eachHeld calls visit with the messages that keys of orderBucket with a prefix lead to.
+// eachSummary calls visit with the messages of orderBucket whose keys have a prefix.
 func (s *Store) eachSummary(prefix []byte, now int64, visit func(Summary)) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor()
@@ -154,8 +160,8 @@ func (s *Store) eachSummary(prefix []byte, now int64, visit func(Summary)) error
 	})
 }
 
-// named returns the messages of owner that today's clients call by one of hashes and that have not expired at now
-// (milliseconds), in whatever namespace.
+// ByHash returns the messages of owner, in all namespaces, that clients of storage RPC 2.8 know by one of hashes and
+// that have not expired at now (milliseconds). Their Timestamp may be 0.
 func (s *Store) ByHash(owner string, hashes []string, now int64) (found []Summary, err error) {
 	wanted := make(map[string]bool, len(hashes))
 	for _, hash := range hashes {
@@ -186,7 +192,7 @@ func (s *Store) ByHash(owner string, hashes []string, now int64) (found []Summar
 	if err != nil {
 		return nil, err
 	}
-	// Messages of 2020 are known by their aliases, and lie in one namespace.
+	// Messages of storage RPC 2.0 are known by their aliases, and are in one namespace.
 	err = s.eachSummary(boxKey(owner, rpc.NamespaceMessages), now, func(h Summary) {
 		if wanted[h.Hash] && !h.Name.Hash().Is28() {
 			found = append(found, h)

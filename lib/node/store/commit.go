@@ -8,26 +8,26 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Bounds of what is committed at once. An fsync costs the same for one message as for many.
+// Bounds of one transaction. An fsync costs the same for one message as for many.
 const (
 	maxGroup      = 256
 	maxGroupBytes = 4 << 20
 )
 
-// maxWaiting bounds the requests that wait for their turn to be committed. More are told that the node is busy.
+// maxWaiting bounds the calls of Write that wait for the committer. Further ones fail with ErrBusy.
 const maxWaiting = 1024
 
-// appendFill is how full pages become whose keys only ever grow.
+// appendFill is the fill of pages whose keys only grow.
 const appendFill = 0.95
 
-// insertion is a request to the committer: what to write, all of it or nothing.
+// insertion is one call of Write: all of its entries are written, or none.
 type insertion struct {
 	entries []Entry
 	result  chan<- error
 }
 
-// insert keeps messages and returns when they are on disk. If queued, they are in the same transaction put into the queue
-// for the peers. Errors are those of commit.
+// Insert stores messages and returns when they are on disk. If queued is set, the same transaction queues them for the
+// peers. The error is that of Write.
 func (s *Store) Insert(queued bool, messages ...Message) error {
 	entries := make([]Entry, len(messages))
 	for i, m := range messages {
@@ -36,8 +36,8 @@ func (s *Store) Insert(queued bool, messages ...Message) error {
 	return s.Write(entries...)
 }
 
-// write hands entries to the committer and returns when they are on disk. The error is errStoreFull, errStoreBusy or
-// that of the disk.
+// Write writes entries in one transaction and returns when they are on disk. The error is ErrFull, ErrBusy, ErrClosed
+// or that of the disk; then no entry is written.
 func (s *Store) Write(entries ...Entry) error {
 	result := make(chan error, 1)
 	select {
@@ -53,8 +53,8 @@ func (s *Store) Write(entries ...Entry) error {
 	}
 }
 
-// commitLoop is the one writer of new messages. While a transaction is on its way to the disk, requests pile up
-// behind it and form the next one.
+// commitLoop is the only writer of messages. While a transaction is on its way to the disk, calls of Write wait and
+// form the next one.
 func (s *Store) commitLoop() {
 	defer close(s.ended)
 	for {
@@ -67,7 +67,7 @@ func (s *Store) commitLoop() {
 	}
 }
 
-// gather adds to first whatever else is waiting, without waiting for more.
+// gather adds to first the calls that wait already.
 func (s *Store) gather(first insertion) []insertion {
 	group, size := []insertion{first}, first.size()
 	for len(group) < maxGroup && size < maxGroupBytes {
@@ -95,8 +95,8 @@ func size(group []insertion) (size int) {
 	return size
 }
 
-// commit writes a group in one transaction, removes expired messages in it, and then answers everybody in the group. If the
-// transaction fails, nobody's messages are kept.
+// commit writes a group in one transaction, which also removes expired messages, and then answers all calls of the
+// group. If the transaction fails, nothing of the group is kept.
 func (s *Store) commit(group []insertion) {
 	coming, limit := 0, s.sweepSize
 	for _, insertion := range group {
@@ -141,7 +141,8 @@ func (s *Store) writeAll(tx *bbolt.Tx, group []insertion) error {
 	return nil
 }
 
-// full reports whether the pages in use have reached the limit. The file never shrinks, so its size says less.
+// full reports whether the pages in use have reached the limit. The file never shrinks, so its size does not show
+// that.
 func (s *Store) full(tx *bbolt.Tx) bool {
 	free := int64(s.db.Stats().FreePageN) * int64(s.db.Info().PageSize)
 	return tx.Size()-free >= s.maxBytes

@@ -4,25 +4,27 @@ import (
 	"slices"
 )
 
-// entry is something that the committer writes, prepared where requests run side by side.
+// Entry is a change that Write makes: a [Deposit], or the result of [NewReplicaUpdate].
 type Entry interface {
-	// write makes the change. What fails makes the whole transaction fail.
+	// write makes the change. An error fails the whole transaction.
 	write(t tables) error
-	// size is about how much the database grows by, in bytes.
+	// size is about the number of bytes that the database grows by.
 	size() int
 }
 
-// deposit is a message that a client stores. If it is there already it is kept until the later of both times, and if it
-// was deleted it is there again.
+// Deposit is a message that a client stores. If it is stored already, it is kept until the later of both expirations.
+// If it was deleted, it is stored again.
 type Deposit struct {
 	content
 	expiration int64
-	queued     bool // the peers have to get it
+	queued     bool // for the peers
 
-	Existed bool  // set by write: it was there
-	Until   int64 // set by write: when it expires now
+	Existed bool  // set by Write: the message was stored already
+	Until   int64 // set by Write: its expiration in milliseconds
 }
 
+// NewDeposit makes a Deposit of a message whose times have been accepted. If queued is set, Write queues it for the
+// peers.
 func NewDeposit(m Message, queued bool) *Deposit {
 	return &Deposit{content: newContent(m), expiration: m.ExpirationMillis(), queued: queued}
 }
@@ -57,15 +59,17 @@ func (d *Deposit) write(t tables) error {
 	return t.enqueue(sequence, d.Name)
 }
 
-// news is a record that another node has given. Of what is known here already only a node of the same swarm, a fellow,
-// can change the life.
+// replicaUpdate is a record of another node. It changes a known message only if that node is of the same swarm.
 type replicaUpdate struct {
 	content
 	version   Version
 	sameSwarm bool
 }
 
-func NewReplicaUpdate(r Record, sameSwarm bool) *replicaUpdate {
+// NewReplicaUpdate makes an Entry of a record that another node has sent. Of a message that is stored already, or has a
+// tombstone, it changes the version only if sameSwarm is set, the sender is of this swarm, and r.Version supersedes the
+// stored one.
+func NewReplicaUpdate(r Record, sameSwarm bool) Entry {
 	n := &replicaUpdate{content: content{Name: r.Name}, version: r.Version, sameSwarm: sameSwarm}
 	if !r.Version.Deleted {
 		n.content = newContent(r.Message)
@@ -91,13 +95,13 @@ func (n *replicaUpdate) write(t tables) error {
 	return err
 }
 
-// edit is a change that a message's owner makes to it. It does nothing to a message that is not there.
+// edit is a change that a message's owner makes. It does nothing to a message that is not stored.
 type edit struct {
 	name   Name
-	decide func(Version) (Version, bool) // what becomes of it, unless nothing does; the version is the one that edit sets
-	at     int64                         // the time of the change, by the clock of the node that was asked
+	decide func(Version) (Version, bool) // the new version, and whether there is one; edit sets its Number
+	at     int64                         // time of the change by the asked node's clock, in milliseconds
 
-	done bool // set by write: there was something to change
+	done bool // set by write: the message was changed
 }
 
 func (e *edit) size() int { return 0 }
@@ -117,7 +121,7 @@ func (e *edit) write(t tables) error {
 	return t.change(e.name, p, after)
 }
 
-// line puts messages into the line for the peers, as they will be when their turn comes.
+// requeue queues messages for the peers, as they are when their turn comes.
 type requeue []Name
 
 func (l requeue) size() int { return 0 }
@@ -131,11 +135,15 @@ func (l requeue) write(t tables) error {
 	return nil
 }
 
-// maxEdits bounds how many messages are changed in one transaction.
+// maxEdits bounds the messages that one transaction changes.
 const maxEdits = 500
 
-// edit changes messages as decide says and returns those that it has changed, as they were before.
-func (s *Store) Edit(messages []Summary, at int64, decide func(Summary, Version) (Version, bool)) (changed []Summary, err error) {
+// Edit changes messages as decide says, and returns those that it changed, as they were before. decide returns the new
+// version, of which Edit sets the Number, and false for no change. at is the time of the change in milliseconds. On
+// disk are then all changes, or with an error the first of them.
+func (s *Store) Edit(
+	messages []Summary, at int64, decide func(Summary, Version) (Version, bool),
+) (changed []Summary, err error) {
 	for part := range slices.Chunk(messages, maxEdits) {
 		edits := make([]*edit, len(part))
 		entries := make([]Entry, len(part))
@@ -155,7 +163,7 @@ func (s *Store) Edit(messages []Summary, at int64, decide func(Summary, Version)
 	return changed, nil
 }
 
-// enqueue queues messages for all peers, as they will be when their turn comes. Peers that have them already ignore them.
+// Enqueue queues messages for all peers, as they are when their turn comes. Peers that have them already ignore them.
 func (s *Store) Enqueue(names []Name) error {
 	for part := range slices.Chunk(names, maxEdits) {
 		if err := s.Write(requeue(part)); err != nil {

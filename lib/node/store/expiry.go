@@ -10,16 +10,16 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Expired messages go in the transactions in which new ones come: that costs no sync to the disk of its own, and while
-// messages come more of them go. Where none come the sweep commits for itself.
+// Expired messages are removed in the transactions that store new ones, which costs no sync of its own. Each removes
+// more messages than it stores. When nothing is stored, the sweep makes transactions of its own.
 
 const (
 	// sweepInterval is that of the 2020 server (storage-2.0.md section 6).
 	sweepInterval = 10 * time.Second
-	// sweepTime is about how long expiry may make a transaction.
+	// sweepTime is about the time that removals add to a transaction.
 	sweepTime = 10 * time.Millisecond
-	// A transaction removes minSweep more than come with it, or, if none come, as many as take about sweepTime, but between
-	// minSweep and maxSweep.
+	// A transaction removes up to minSweep more messages than it stores. One that stores nothing removes as many as
+	// take about sweepTime, between minSweep and maxSweep.
 	minSweep = 32
 	maxSweep = 512
 )
@@ -43,9 +43,9 @@ func (s *Store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time
 	}
 }
 
-// sweep has the committer remove the messages that have expired at now (milliseconds). As long as others keep it busy that is
-// all; otherwise there are transactions for this alone, between which it gives way. It returns how many have gone meanwhile
-// when none are left or ctx has ended.
+// sweep makes the committer remove the messages that have expired at now (milliseconds). While others keep the
+// committer busy it only waits; otherwise it makes transactions of its own, with pauses between them. It returns how
+// many were removed when none are left or ctx has ended.
 func (s *Store) sweep(ctx context.Context, now int64) (removed uint64, err error) {
 	before := s.removed.Load()
 	s.sweepUntil.Store(now)
@@ -61,7 +61,7 @@ func (s *Store) sweep(ctx context.Context, now int64) (removed uint64, err error
 		if !idle {
 			continue
 		}
-		// A committer that is busy, or has no space for what comes, removes all the same.
+		// A committer that is busy or full removes expired messages nevertheless.
 		if err := s.Insert(false); err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrFull) {
 			return s.removed.Load() - before, err
 		}
@@ -85,11 +85,12 @@ type indexEntry struct {
 	name Name
 }
 
-// expired returns the first entries of the expiry index, at most limit of them, that are due at now.
+// expired returns the first entries of the expiry index, at most limit, that are due at now (milliseconds).
 func expired(tx *bbolt.Tx, now int64, limit int) (due []indexEntry, err error) {
 	end := expiryKey(now+1, 0)
 	cursor := tx.Bucket(expiryBucket).Cursor()
-	for key, name := cursor.First(); key != nil && len(due) < limit && bytes.Compare(key, end) < 0; key, name = cursor.Next() {
+	key, name := cursor.First()
+	for ; key != nil && len(due) < limit && bytes.Compare(key, end) < 0; key, name = cursor.Next() {
 		if len(key) != 2*numberSize || len(name) != NameSize {
 			return nil, errDamage
 		}
@@ -98,8 +99,8 @@ func expired(tx *bbolt.Tx, now int64, limit int) (due []indexEntry, err error) {
 	return due, nil
 }
 
-// removeExpired deletes messages that the sweep wants to go, together with everything that points to them, until limit of
-// them have gone or sweepTime has passed. A damaged index removes nothing; sweep reports it.
+// removeExpired removes messages that are due for the sweep, with everything that points to them, until limit are
+// removed or sweepTime has passed. From a damaged index it removes nothing; sweep reports the damage.
 func (s *Store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) {
 	start := time.Now()
 	due, damage := expired(tx, s.sweepUntil.Load(), limit)
@@ -127,7 +128,7 @@ func (s *Store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) 
 	return removed, nil
 }
 
-// adaptSweep sets how many messages the next transaction without new ones may remove, after one that took so long.
+// adaptSweep sets how many messages the next transaction that stores nothing may remove, after one that took so long.
 func (s *Store) adaptSweep(took time.Duration) {
 	if took < sweepTime {
 		s.sweepSize = min(2*s.sweepSize, maxSweep)

@@ -15,17 +15,18 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// maxNumberText bounds ttl, timestamp and nonce, which a 2020 server lets grow with whatever follows the digits.
-// What clients send has 8 to 13 characters.
+// MaxNumberText bounds the texts of ttl, timestamp and nonce, in which a 2020 server accepts anything behind the
+// digits. Clients send 8 to 13 characters.
 const MaxNumberText = 64
 
 // errMessage reports bytes that are no encoded message.
 var errMessage = errors.New("not an encoded message")
 
-// message is one stored message: the texts of its store request and its hash. That of a client of 2020 is SHA-512, the
-// result of its proof of work, and covers the texts as they were sent. Peers get the same texts, so that a message
-// written in an unusual way is the same message everywhere. A message of today's clients has texts as this node writes
-// them, no nonce, and as its hash 32 zero bytes and the 32 bytes of rpc.MessageHash, which no proof of work comes near.
+// Message is one stored message: the texts of its store request and its hash. The hash of a message of storage RPC 2.0
+// is SHA-512, the result of its proof of work, and covers the texts as they were sent. Peers get the same texts, so
+// that a message written in an unusual way has the same hash everywhere. A message of storage RPC 2.8 has texts as
+// this node writes them and no nonce. Its hash is 32 zero bytes, which no proof of work reaches, and the 32 bytes of
+// rpc.MessageHash.
 type Message struct {
 	pow.Message
 	nonce     string
@@ -33,13 +34,13 @@ type Message struct {
 	Hash      MessageHash
 }
 
-// messageHash is a hash of either generation.
+// MessageHash is a hash of either RPC version.
 type MessageHash [sha512.Size]byte
 
-// todayPrefix is what hashes of today's messages begin with.
+// prefix28 is the number of zero bytes that the hash of a message of storage RPC 2.8 begins with.
 const prefix28 = sha512.Size / 2
 
-// newMessage computes the hash of a message of 2020.
+// NewMessage20 makes a message of storage RPC 2.0. It computes the hash and checks nothing.
 func NewMessage20(params rpc.StoreParams) Message {
 	m := Message{
 		Message: pow.Message{PubKey: params.PubKey, Timestamp: params.Timestamp, TTL: params.TTL, Data: params.Data},
@@ -49,7 +50,8 @@ func NewMessage20(params rpc.StoreParams) Message {
 	return m
 }
 
-// newTodayMessage makes a message of today's clients. pubKey is 66 lower-case hex digits; times are in milliseconds.
+// NewMessage28 makes a message of storage RPC 2.8. pubKey is 66 lower-case hex digits; timestamp and ttl are in
+// milliseconds.
 func NewMessage28(pubKey string, namespace rpc.Namespace, timestamp, ttl int64, data []byte) Message {
 	m := Message{
 		Message: pow.Message{
@@ -62,7 +64,7 @@ func NewMessage28(pubKey string, namespace rpc.Namespace, timestamp, ttl int64, 
 	return m
 }
 
-// todayHashOf is rpc.MessageHash for a key in hex; "" for a text that is none, as nodes of 2020 take them.
+// hash28Of is rpc.MessageHash for a key in hex, "" for a text that is no key, which nodes of 2020 accept.
 func hash28Of(pubKey string, namespace rpc.Namespace, data []byte) string {
 	owner, err := hex.DecodeString(pubKey)
 	if err != nil || len(owner) != rpc.PubKeyTextLength/2 {
@@ -71,7 +73,7 @@ func hash28Of(pubKey string, namespace rpc.Namespace, data []byte) string {
 	return rpc.MessageHash([rpc.PubKeyTextLength / 2]byte(owner), namespace, data)
 }
 
-// parseTodayHash reads a hash as today's clients write it. Only the one way to write it counts.
+// parseHash28 reads a hash of storage RPC 2.8. It accepts only the canonical base64.
 func parseHash28(text string) (hash MessageHash, ok bool) {
 	raw, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != len(hash)-prefix28 {
@@ -81,10 +83,10 @@ func parseHash28(text string) (hash MessageHash, ok bool) {
 	return hash, true
 }
 
-// isToday reports whether the hash is one of today's.
+// Is28 reports whether the hash is that of a message of storage RPC 2.8.
 func (h MessageHash) Is28() bool { return [prefix28]byte(h[:prefix28]) == [prefix28]byte{} }
 
-// String returns the hash as clients of its generation see it.
+// String returns the hash as clients of its RPC version see it.
 func (h MessageHash) String() string {
 	if h.Is28() {
 		return base64.RawStdEncoding.EncodeToString(h[prefix28:])
@@ -92,7 +94,7 @@ func (h MessageHash) String() string {
 	return hex.EncodeToString(h[:])
 }
 
-// alias returns the hash as today's clients see it, given what that is, as bytes, for a message of 2020.
+// alias returns the hash as clients of storage RPC 2.8 see it. bytes are that hash of a message of storage RPC 2.0.
 func (h MessageHash) alias(bytes []byte) string {
 	if h.Is28() {
 		return h.String()
@@ -100,15 +102,15 @@ func (h MessageHash) alias(bytes []byte) string {
 	return base64.RawStdEncoding.EncodeToString(bytes)
 }
 
-// params undoes newMessage.
+// Params20 returns the request that NewMessage20 makes the message of.
 func (m Message) Params20() rpc.StoreParams {
 	return rpc.StoreParams{PubKey: m.PubKey, TTL: m.TTL, Nonce: m.nonce, Timestamp: m.Timestamp, Data: m.Data}
 }
 
-// hashText returns the hash as clients of the sender's generation see it.
+// HashText returns the hash as clients of the sender's RPC version see it.
 func (m Message) HashText() string { return m.Hash.String() }
 
-// todayHash returns the hash as today's clients see it, "" if the owner's key is none that they could have.
+// Hash28 returns the hash as clients of storage RPC 2.8 see it, "" if the owner's text is no key.
 func (m Message) Hash28() string {
 	if m.Hash.Is28() {
 		return m.HashText()
@@ -116,8 +118,8 @@ func (m Message) Hash28() string {
 	return hash28Of(m.PubKey, m.Namespace, m.data28())
 }
 
-// todayData returns the data as today's clients see it: what the text stands for, or, if it is no base64, which nodes of
-// 2020 do not look at, the text itself.
+// data28 returns the data as clients of storage RPC 2.8 see it: the decoded base64, or the text itself if it is no
+// base64, which nodes of 2020 accept.
 func (m Message) data28() []byte {
 	data, err := DecodeBase64(m.Data)
 	if err != nil {
@@ -126,10 +128,10 @@ func (m Message) data28() []byte {
 	return data
 }
 
-// lineBreaks are what encoding/base64 passes over, and nodes of today do not.
+// LineBreaks are the characters that encoding/base64 skips and storage RPC 2.8 does not.
 const LineBreaks = "\r\n"
 
-// decodeBase64 takes base64 with padding or without.
+// DecodeBase64 decodes base64 with or without padding. It skips LineBreaks.
 func DecodeBase64(text string) ([]byte, error) {
 	if len(text)%4 == 0 {
 		return base64.StdEncoding.DecodeString(text)
@@ -137,7 +139,7 @@ func DecodeBase64(text string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(text)
 }
 
-// ttl returns the time to live in milliseconds, and whether nodes accept it.
+// TTLMillis returns the time to live in milliseconds, and whether nodes accept it.
 func (m Message) TTLMillis() (int64, bool) {
 	ttl, ok := leadingNumber(m.TTL)
 	most := int64(rpc.MaxTTLMillis)
@@ -147,30 +149,30 @@ func (m Message) TTLMillis() (int64, bool) {
 	return ttl, ok && rpc.MinTTLMillis <= ttl && ttl <= most
 }
 
-// timestamp returns the sender's clock in milliseconds since 1970, and whether it is a number.
+// TimestampMillis returns the sender's time in milliseconds since 1970, and whether the text is a number.
 func (m Message) TimestampMillis() (int64, bool) { return leadingNumber(m.Timestamp) }
 
-// expiration returns when the message is to be forgotten, in milliseconds since 1970. It is for messages whose ttl
-// and timestamp have been accepted.
+// ExpirationMillis returns the expiration in milliseconds since 1970. TTLMillis and TimestampMillis must have returned
+// true.
 func (m Message) ExpirationMillis() int64 {
 	ttl, _ := m.TTLMillis()
 	timestamp, _ := m.TimestampMillis()
 	return timestamp + ttl
 }
 
-// meets reports whether the proof of work is good enough for difficulty.
+// Meets reports whether the proof of work meets difficulty.
 func (m Message) Meets(difficulty uint64) bool {
 	ttl, ok := m.TTLMillis()
 	return ok && pow.Meets([sha512.Size]byte(m.Hash), pow.Target(m.PayloadLen(), uint64(ttl), difficulty))
 }
 
-// size is about what the message takes in memory and on the wire.
+// size is about the message's size in memory and on the wire, in bytes.
 func (m Message) size() int {
 	return len(m.Hash) + namespaceSize + m.PayloadLen() + len(m.nonce) + 5*lengthSize
 }
 
-// leadingNumber reads a decimal as the 2020 server does, with C++'s stoi and stoull: blanks before it and anything
-// behind it are skipped (storage-2.0.md section 2.4). A minus sign, which stoull would wrap around, is refused.
+// leadingNumber reads a decimal as the 2020 server does, with C++'s stoi and stoull: it skips blanks before the digits
+// and anything behind them (storage-2.0.md section 2.4). It refuses a minus sign, which stoull would wrap around.
 func leadingNumber(text string) (int64, bool) {
 	if len(text) > MaxNumberText {
 		return 0, false
@@ -183,11 +185,12 @@ func leadingNumber(text string) (int64, bool) {
 	return number, err == nil
 }
 
-// lengthSize is that of the big-endian u32 in front of every text of an encoded message.
+// lengthSize is the size of the big-endian u32 length before every text of an encoded message.
 const lengthSize = 4
 
 // maxEncodedMessage is the greatest length of an encoded message.
-const maxEncodedMessage = sha512.Size + namespaceSize + 5*lengthSize + rpc.PubKeyTextLength + 3*MaxNumberText + rpc.MaxDataBytes
+const maxEncodedMessage = sha512.Size + namespaceSize + 5*lengthSize +
+	rpc.PubKeyTextLength + 3*MaxNumberText + rpc.MaxDataBytes
 
 func appendLength(b []byte, length int) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(length))
@@ -200,7 +203,7 @@ func cutLength(b []byte) (length int, rest []byte, ok bool) {
 	return int(binary.BigEndian.Uint32(b)), b[lengthSize:], true
 }
 
-// namespaceSize is that of an encoded namespace: big-endian, with the sign turned so that they sort.
+// namespaceSize is the size of an encoded namespace: big-endian, with the sign bit inverted so that namespaces sort.
 const namespaceSize = 2
 
 func appendNamespace(b []byte, n rpc.Namespace) []byte {
@@ -211,8 +214,8 @@ func decodeNamespace(b []byte) rpc.Namespace {
 	return rpc.Namespace(binary.BigEndian.Uint16(b) ^ 0x8000)
 }
 
-// appendMessage encodes m for disk and for peers: the hash, the namespace, then pubKey, timestamp, ttl, nonce and data,
-// each with its length in front.
+// appendMessage encodes m for disk and for peers: the hash, the namespace, then pubKey, timestamp, ttl, nonce and
+// data, each after its length.
 func appendMessage(b []byte, m Message) []byte {
 	b = appendNamespace(append(b, m.Hash[:]...), m.Namespace)
 	for _, text := range []string{m.PubKey, m.Timestamp, m.TTL, m.nonce, m.Data} {
@@ -221,8 +224,8 @@ func appendMessage(b []byte, m Message) []byte {
 	return b
 }
 
-// cutMessage decodes the message at the start of b and returns what follows it. It checks the shape only: lengths
-// and UTF-8, but not that the hash is right.
+// cutMessage decodes the message at the start of b and returns the rest. It checks lengths and UTF-8, but not the
+// hash.
 func cutMessage(b []byte) (m Message, rest []byte, err error) {
 	if len(b) < len(m.Hash)+namespaceSize {
 		return Message{}, nil, fmt.Errorf("%w: hash is cut off", errMessage)
@@ -249,7 +252,7 @@ func cutMessage(b []byte) (m Message, rest []byte, err error) {
 	return m, rest, nil
 }
 
-// cutHead decodes what stands in front of ttl, nonce and data.
+// cutHead decodes the part before ttl, nonce and data.
 func cutHead(b []byte) (m Message, err error) {
 	if len(b) < len(m.Hash)+namespaceSize {
 		return Message{}, fmt.Errorf("%w: hash is cut off", errMessage)
@@ -267,7 +270,7 @@ func cutText(b []byte, most int) (text string, rest []byte, err error) {
 	if !ok {
 		return "", nil, fmt.Errorf("%w: length is cut off", errMessage)
 	}
-	if length < 0 || length > min(most, len(rest)) { // below zero where int has 32 bits
+	if length < 0 || length > min(most, len(rest)) { // negative where int has 32 bits
 		return "", nil, fmt.Errorf("%w: text of %d bytes where at most %d may be", errMessage, length, min(most, len(rest)))
 	}
 	text, rest = string(rest[:length]), rest[length:]
@@ -277,11 +280,12 @@ func cutText(b []byte, most int) (text string, rest []byte, err error) {
 	return text, rest, nil
 }
 
-// isCanonical reports whether a message of today's clients is one that newTodayMessage makes.
+// Canonical reports whether a message of storage RPC 2.8 is exactly as NewMessage28 makes it.
 func (m Message) Canonical() bool {
 	timestamp, _ := m.TimestampMillis()
 	ttl, _ := m.TTLMillis()
 	data, err := base64.StdEncoding.DecodeString(m.Data)
-	return err == nil && len(data) <= rpc.MaxMessageBytes && m == NewMessage28(m.PubKey, m.Namespace, timestamp, ttl, data) &&
+	return err == nil && len(data) <= rpc.MaxMessageBytes &&
+		m == NewMessage28(m.PubKey, m.Namespace, timestamp, ttl, data) &&
 		m.Hash != MessageHash{} && m.PubKey == strings.ToLower(m.PubKey)
 }

@@ -45,7 +45,7 @@ func TestLeadingNumber(t *testing.T) {
 	}
 }
 
-// What clients of 2020 may store, and today's client shall see somehow.
+// A client of storage RPC 2.8 sees every message that a client of 2.0 may store.
 func TestTodayViewOfOldMessages(t *testing.T) {
 	old := func(pubKey, data string) Message { return NewMessage20(rpc.StoreParams{PubKey: pubKey, Data: data}) }
 	key := someMessage.PubKey
@@ -62,7 +62,8 @@ func TestTodayViewOfOldMessages(t *testing.T) {
 		if got := string(test.m.data28()); got != test.data {
 			t.Errorf("%s: data %q, want %q", test.name, got, test.data)
 		}
-		if got, want := test.m.Hash28(), NewMessage28(key, 0, 1, 1, []byte(test.data)).HashText(); got != want || len(got) != rpc.HashTextLength {
+		got, want := test.m.Hash28(), NewMessage28(key, 0, 1, 1, []byte(test.data)).HashText()
+		if got != want || len(got) != rpc.HashTextLength {
 			t.Errorf("%s: hash %s, want %s", test.name, got, want)
 		}
 	}
@@ -120,11 +121,12 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// Whatever a peer sends either decodes to records that encode to the same bytes, or is refused.
+// Bytes of a peer are refused or decode to records that encode to the same bytes.
 func FuzzDecodeRecords(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(AppendRecord(nil, stored(someMessage)))
-	f.Add(AppendRecord(AppendRecord(nil, stored(someMessage)), stored(NewMessage20(rpc.StoreParams{PubKey: someMessage.PubKey}))))
+	empty := NewMessage20(rpc.StoreParams{PubKey: someMessage.PubKey})
+	f.Add(AppendRecord(AppendRecord(nil, stored(someMessage)), stored(empty)))
 	f.Add(AppendRecord(nil, Record{Name: NameOf(someMessage), Version: Version{Number: 1, Expiration: 2, Deleted: true}}))
 	f.Fuzz(func(t *testing.T, batch []byte) {
 		records, err := DecodeRecords(batch)
@@ -141,7 +143,7 @@ func FuzzDecodeRecords(f *testing.F) {
 	})
 }
 
-// stored is the record of a message to which nothing has happened.
+// stored is the record of an unchanged message.
 func stored(m Message) Record {
 	return Record{Name: NameOf(m), Version: Version{Expiration: m.ExpirationMillis()}, Message: m}
 }

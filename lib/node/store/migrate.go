@@ -10,24 +10,24 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// Databases of format 2, from before there were namespaces, are brought to the present format when they are opened. There
-// messageBucket had an expiration in front of each message, which had no namespace, and queueBucket had no names. The old
-// buckets are moved aside, and their messages go into new ones batch by batch, so that a node which is stopped meanwhile
-// goes on later.
+// Databases of format 2, which had no namespaces, are converted to the present format when they are opened. Their
+// messageBucket had an expiration before each message, which had no namespace, and their queueBucket had no names. The
+// conversion moves the old buckets aside and takes their messages into new ones batch by batch, so that it can be
+// interrupted and goes on at the next start.
 
-// oldFormat is the one that can be brought up.
+// oldFormat is the format that can be converted.
 const oldFormat = 2
 
-// oldBucket holds the messageBucket and queueBucket of old until all messages have been taken from them.
+// oldBucket holds the messageBucket and queueBucket of the old format until all messages have been taken from them.
 var oldBucket = []byte("format 2")
 
-// migrateBatch bounds how many messages, and migrateBytes about how many bytes, are taken over in one transaction.
+// migrateBatch bounds the messages, and migrateBytes about the bytes, that one transaction converts.
 const (
 	migrateBatch = 1000
 	migrateBytes = 16 << 20
 )
 
-// migrate brings a database that is of format 2, or on its way from there, to the present one.
+// migrate converts a database of format 2, or one whose conversion was interrupted, to the present format.
 func migrate(db *bbolt.DB) error {
 	pending := false
 	err := db.View(func(tx *bbolt.Tx) error {
@@ -58,7 +58,7 @@ func isOld(tx *bbolt.Tx) bool {
 	return meta != nil && bytes.Equal(meta.Get(formatKey), []byte{oldFormat})
 }
 
-// setAside moves what is to be converted away and makes new buckets in its place.
+// setAside moves the buckets to convert aside and creates new ones in their place.
 func setAside(tx *bbolt.Tx) error {
 	if !isOld(tx) {
 		return nil
@@ -88,7 +88,7 @@ func setAside(tx *bbolt.Tx) error {
 	)
 }
 
-// takeOver converts some of the messages that have been set aside, which keep their sequence numbers. It reports whether
+// takeOver converts some of the messages that were set aside. They keep their sequence numbers. It reports whether
 // there are more.
 func takeOver(tx *bbolt.Tx) (more bool, err error) {
 	old := tx.Bucket(oldBucket)
@@ -131,7 +131,7 @@ func takeOver(tx *bbolt.Tx) (more bool, err error) {
 	return true, nil
 }
 
-// oldMessage reads what messageBucket held: an expiration, and a message without a namespace.
+// oldMessage decodes a value of the old messageBucket: an expiration, and a message without a namespace.
 func oldMessage(value []byte) (Message, error) {
 	_, encoded, err := cutNumber(value)
 	if err != nil || len(encoded) < len(MessageHash{}) {

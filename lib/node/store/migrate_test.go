@@ -9,7 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// oldStore writes a database of format 2 with messages that peer has yet to get, as nodes did then, and returns its folder.
+// oldDatabase writes a database of format 2 with messages queued for peer, and returns its folder.
 func oldDatabase(t *testing.T, peer string, messages []Message) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,8 +59,8 @@ func oldDatabase(t *testing.T, peer string, messages []Message) string {
 	return dir
 }
 
-// A database of nodes from before there were namespaces opens with everything in it: messages in their order, and what
-// peers have yet to get. Sequence numbers go on where they were.
+// A database of format 2 opens with everything in it: messages in their order, and the queue of the peers. Sequence
+// numbers continue.
 func TestOldStoreOpens(t *testing.T) {
 	now := time.Now()
 	var messages []Message
@@ -78,7 +78,8 @@ func TestOldStoreOpens(t *testing.T) {
 			t.Fatalf("there are %d messages (%v), want %d", len(got), err, len(messages))
 		}
 		for i, stored := range got {
-			if want := messages[i]; stored.Hash != want.HashText() || stored.Data != want.Data || stored.Expiration != want.ExpirationMillis() {
+			want := messages[i]
+			if stored.Hash != want.HashText() || stored.Data != want.Data || stored.Expiration != want.ExpirationMillis() {
 				t.Fatalf("message %d is %v, want %v", i, stored, want)
 			}
 		}
@@ -94,7 +95,8 @@ func TestOldStoreOpens(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustInsert(t, s, plain(owner(1), "newer", now, time.Hour))
-	if got := mustAfter(t, s, owner(1), messages[len(messages)-1].HashText(), now); len(got) != 1 || got[0].Data != "newer" {
+	last := messages[len(messages)-1].HashText()
+	if got := mustAfter(t, s, owner(1), last, now); len(got) != 1 || got[0].Data != "newer" {
 		t.Errorf("after the last old message comes %v", got)
 	}
 	if n, err := s.PendingCount(); err != nil || n != len(messages) {

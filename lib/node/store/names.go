@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// hashEnd is where the hash in a messageName ends.
+	// hashEnd is the end of the hash in a Name.
 	hashEnd = rpc.PubKeyTextLength + sha512.Size
-	// nameSize is the length of a messageName.
+	// NameSize is the length of a Name.
 	NameSize = hashEnd + namespaceSize
 )
 
-// messageName is by what a message is known among nodes: its owner's key as text, its hash and its namespace. The hash
-// alone does not do, since that of 2020 covers its texts without separators.
+// Name identifies a message among nodes: its owner's key as text, its hash and its namespace. The hash alone is not
+// enough, since a hash of storage RPC 2.0 covers its texts without separators.
 type Name [NameSize]byte
 
+// NameOf returns the name of a message.
 func NameOf(m Message) Name { return newName(m.PubKey, m.Hash, m.Namespace) }
 
 func newName(owner string, hash MessageHash, namespace rpc.Namespace) (name Name) {
@@ -29,34 +30,39 @@ func newName(owner string, hash MessageHash, namespace rpc.Namespace) (name Name
 	return name
 }
 
+// Owner returns the owner's public key as text.
 func (n Name) Owner() string { return string(n[:rpc.PubKeyTextLength]) }
 
+// Hash returns the message's hash.
 func (n Name) Hash() MessageHash { return MessageHash(n[rpc.PubKeyTextLength:hashEnd]) }
 
+// Namespace returns the message's namespace.
 func (n Name) Namespace() rpc.Namespace { return decodeNamespace(n[hashEnd:]) }
 
-// slot is the part of the messages that a name belongs to when nodes compare what they have. It takes the end of the
-// hash, because proof of work makes the beginning small.
+// Slot returns the digest slot of a name. It is taken from the end of the hash, because proof of work makes the
+// beginning small.
 func (n Name) Slot() int { return int(n[hashEnd-2])<<8&(DigestSlots-1) | int(n[hashEnd-1]) }
 
 const (
-	// digestSlots is the number of parts; a power of two of at least 256.
+	// DigestSlots is the number of slots; a power of two of at least 256.
 	DigestSlots = 1024
-	// digestSize is the length in bytes of the digest of a part.
+	// DigestSize is the length of the digest of a slot, in bytes.
 	DigestSize = 16
 )
 
-// digests sums up which messages a node has: for each slot, the first bytes of SHA-256 over their names and lives in
+// Digests sum up which messages a node has: for each slot, the first bytes of SHA-256 over their names and versions in
 // ascending order, or zeros for no message.
 type Digests [DigestSlots][DigestSize]byte
 
-// slotSet is a set of slots, a bit for each.
+// SlotSet is a set of slots, one bit for each.
 type SlotSet [DigestSlots / 8]byte
 
-func (s *SlotSet) add(slot int)      { s[slot/8] |= 1 << (slot % 8) }
+func (s *SlotSet) add(slot int) { s[slot/8] |= 1 << (slot % 8) }
+
+// Has reports whether the set has a slot.
 func (s *SlotSet) Has(slot int) bool { return s[slot/8]&(1<<(slot%8)) != 0 }
 
-// differing returns the slots in which a and b differ, and their number.
+// Differing returns the slots in which a and b differ, and their number.
 func (a *Digests) Differing(b *Digests) (set SlotSet, count int) {
 	for slot := range a {
 		if a[slot] != b[slot] {
@@ -67,13 +73,15 @@ func (a *Digests) Differing(b *Digests) (set SlotSet, count int) {
 	return set, count
 }
 
-// scanBatch bounds how many names are looked at in one transaction, which holds up the writer now and then.
+// scanBatch bounds the names read in one transaction, because a long one delays the writer.
 const scanBatch = 4096
 
-// scanNames calls visit with the names that follow after in ascending order, of messages that have not expired at now
-// (milliseconds), deleted ones included, and whose owner is wanted, until visit returns false. The zero name comes before
-// all others.
-func (s *Store) Scan(after Name, now int64, wanted func(owner string) bool, visit func(Name, Version) bool) error {
+// Scan calls visit with the names after the given one in ascending order, until visit returns false. It skips messages
+// that have expired at now (milliseconds) and owners that are not wanted; tombstones are included. The zero Name comes
+// before all others.
+func (s *Store) Scan(
+	after Name, now int64, wanted func(owner string) bool, visit func(Name, Version) bool,
+) error {
 	filter := ownerFilter{wanted: wanted}
 	for more := true; more; {
 		seen := 0
@@ -107,7 +115,7 @@ func (s *Store) Scan(after Name, now int64, wanted func(owner string) bool, visi
 	return nil
 }
 
-// ownerFilter remembers the answer for the last owner, since names of one owner come one after the other.
+// ownerFilter caches the answer for the last owner, since names of one owner follow each other.
 type ownerFilter struct {
 	wanted func(owner string) bool
 	owner  string
@@ -122,15 +130,15 @@ func (f *ownerFilter) pass(owner []byte) bool {
 	return f.passes
 }
 
-// digest computes the digests of what is here and wanted.
+// Digest computes the digests of the messages of wanted owners that have not expired at now (milliseconds).
 func (s *Store) Digest(now int64, wanted func(owner string) bool) (*Digests, error) {
 	var sums [DigestSlots]hash.Hash
-	err := s.Scan(Name{}, now, wanted, func(name Name, life Version) bool {
+	err := s.Scan(Name{}, now, wanted, func(name Name, version Version) bool {
 		slot := name.Slot()
 		if sums[slot] == nil {
 			sums[slot] = sha256.New()
 		}
-		sums[slot].Write(life.AppendTo(name[:]))
+		sums[slot].Write(version.AppendTo(name[:]))
 		return true
 	})
 	var d Digests
@@ -142,7 +150,7 @@ func (s *Store) Digest(now int64, wanted func(owner string) bool) (*Digests, err
 	return &d, err
 }
 
-// missing reports for each name whether there is no such message and none was deleted.
+// Missing reports for each name whether neither a message nor a tombstone is stored.
 func (s *Store) Missing(names []Name) (missing []bool, err error) {
 	missing = make([]bool, len(names))
 	err = s.db.View(func(tx *bbolt.Tx) error {
@@ -155,8 +163,9 @@ func (s *Store) Missing(names []Name) (missing []bool, err error) {
 	return missing, err
 }
 
-// encoded returns the records of messages by name, encoded one after the other, until the next one would make them longer
-// than maxBytes; but at least one. taken is how many names that is, of which some may be of messages that are gone.
+// Encode returns the encoded records of names one after the other, until the next one would make them longer than
+// maxBytes, but at least one. taken is the number of names dealt with; of names that are not stored there is no
+// record.
 func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		for _, name := range names {
@@ -174,7 +183,7 @@ func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err 
 	return body, taken, err
 }
 
-// appendStored encodes the record of a message, unless it is gone or has expired at now (milliseconds).
+// appendStored encodes the record of a name, unless it is not stored or has expired at now (milliseconds).
 func appendStored(tx *bbolt.Tx, b []byte, name Name, now int64) ([]byte, error) {
 	value := tx.Bucket(nameBucket).Get(name[:])
 	if value == nil {
@@ -192,7 +201,7 @@ func appendStored(tx *bbolt.Tx, b []byte, name Name, now int64) ([]byte, error) 
 	return append(at.Version.AppendTo(b), tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))...), nil
 }
 
-// owners returns the owners of stored messages that are wanted. It skips from one to the next.
+// Owners returns the wanted owners of stored messages and tombstones.
 func (s *Store) Owners(wanted func(owner string) bool) (owners []string, err error) {
 	var from []byte
 	for more := true; more; {
@@ -214,7 +223,7 @@ func (s *Store) Owners(wanted func(owner string) bool) (owners []string, err err
 				for i := rpc.PubKeyTextLength; i < NameSize; i++ {
 					name[i] = 0xff
 				}
-				from = append(name[:], 0) // behind every name of this owner
+				from = append(name[:], 0) // behind all names of this owner
 				key, _ = cursor.Seek(from)
 			}
 			return nil

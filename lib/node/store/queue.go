@@ -13,24 +13,25 @@ import (
 )
 
 const (
-	// maxBatchBytes bounds a push, unless a single message exceeds it. It keeps the request below smallBody.
+	// MaxBatchBytes bounds a Batch, unless a single record exceeds it. With it a push stays below 512 KiB, the size up
+	// to which nodes read at once.
 	MaxBatchBytes = 400_000
-	// maxBatchEntries bounds how many entries of the queue one batch is looked for among.
+	// maxBatchEntries bounds the queue entries that one batch is made of.
 	maxBatchEntries = 4096
-	// tidyInterval is how long the disk may lag behind with what peers have got.
+	// tidyInterval is how long the cursors on disk may lag behind.
 	tidyInterval = time.Second
-	// tidyBatch bounds how long tidying keeps new messages waiting.
+	// tidyBatch bounds the entries removed in one transaction, which delays new messages.
 	tidyBatch = 1000
 )
 
-// queue tells which peers have yet to get what. There is one line of messages for all of them, in queueBucket, where
-// each message stands by name only, once for every change; and for each peer a cursor, the first sequence number that it
-// has not got. A message leaves the line when all cursors have passed it, or with its expiration. Cursors are kept on disk
-// a little late: a peer may then get a message twice, but never miss one.
+// queue knows which changes each peer has yet to get. All peers share queueBucket, which has one entry, a name, for
+// every change. Each peer has a cursor, the first sequence number that it has not got. An entry is removed when all
+// cursors have passed it, or when its message expires. Cursors are written to disk a little later: a peer may get a
+// message twice, but never miss one.
 type queue struct {
 	mu      sync.Mutex
 	cursors map[string]uint64 // by the peer's name
-	ahead   bool              // of the disk
+	ahead   bool              // of the cursors on disk
 }
 
 // loadQueue reads the cursors.
@@ -44,21 +45,21 @@ func loadQueue(tx *bbolt.Tx) (*queue, error) {
 	return q, err
 }
 
-// inUse reports whether there is a peer to queue messages for.
+// inUse reports whether there is a peer to queue changes for.
 func (q *queue) inUse() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.cursors) > 0
 }
 
-// cursor returns where peer stands.
+// cursor returns the cursor of peer.
 func (q *queue) cursor(peer string) uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.cursors[peer]
 }
 
-// passed notes that peer needs nothing before next any more.
+// passed moves the cursor of peer forward to next.
 func (q *queue) passed(peer string, next uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,8 +68,8 @@ func (q *queue) passed(peer string, next uint64) {
 	}
 }
 
-// setQueuePeers makes peers those that messages are queued for from now on. Known ones go on where they stood, new ones
-// start at the end of the line. Being a transaction, it falls between two groups of messages, never into one.
+// SetPeers sets the peers that changes are queued for from now on. Known ones keep their cursor, new ones start at the
+// end of the queue. It is a transaction, so that it falls between two groups of messages.
 func (s *Store) SetPeers(peers []string) error {
 	if s.queue.hasExactly(peers) {
 		return nil
@@ -85,7 +86,7 @@ func (s *Store) SetPeers(peers []string) error {
 			}
 			s.queue.cursors[name] = next
 		}
-		s.queue.ahead = true // entries that nobody needs any more are for tidyQueue
+		s.queue.ahead = true // tidyQueue removes the entries that no peer needs
 		return writeCursors(tx, s.queue.cursors)
 	})
 }
@@ -115,23 +116,24 @@ func writeCursors(tx *bbolt.Tx, cursors map[string]uint64) error {
 	return nil
 }
 
-// batch is records of messages that a peer has yet to get, encoded one after the other.
+// Batch is encoded records that a peer has yet to get, one after the other.
 type Batch struct {
 	Body    []byte
 	Count   int
-	Entries int    // of the queue, messages that are gone or have expired included
-	Next    uint64 // where the peer stands when it has them
+	Entries int    // of the queue, also those without a record
+	Next    uint64 // the peer's cursor after the batch
 }
 
-// atEnd reports whether there is nothing in the line for the peer.
+// Empty reports whether nothing is queued for the peer.
 func (b Batch) Empty() bool { return b.Entries == 0 }
 
-// queuedFor returns the next messages that peer has yet to get and that are still alive at now (milliseconds).
+// Pending returns the next records that peer has yet to get, without those that have expired at now (milliseconds).
 func (s *Store) Pending(peer string, now int64) (Batch, error) {
 	b := Batch{Next: s.queue.cursor(peer)}
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(queueBucket).Cursor()
-		for key, name := cursor.Seek(appendNumber(nil, b.Next)); key != nil && b.Entries < maxBatchEntries; key, name = cursor.Next() {
+		key, name := cursor.Seek(appendNumber(nil, b.Next))
+		for ; key != nil && b.Entries < maxBatchEntries; key, name = cursor.Next() {
 			sequence, _, err := cutNumber(key)
 			if err != nil || len(name) != NameSize {
 				return errDamage
@@ -152,7 +154,7 @@ func (s *Store) Pending(peer string, now int64) (Batch, error) {
 	return b, err
 }
 
-// queueLength counts the messages in line that some peer has yet to get.
+// PendingCount counts the queued changes that some peer has yet to get.
 func (s *Store) PendingCount() (count int, err error) {
 	s.queue.mu.Lock()
 	cursors := slices.Collect(maps.Values(s.queue.cursors))
@@ -170,7 +172,7 @@ func (s *Store) PendingCount() (count int, err error) {
 	return count, err
 }
 
-// tidyLoop keeps the queue on disk up to date until ctx ends.
+// tidyLoop writes the cursors to disk at intervals until ctx ends.
 func (s *Store) tidyLoop(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
@@ -189,8 +191,8 @@ func (s *Store) tidyLoop(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// tidyQueue writes the cursors and removes what all of them have passed from the line, a batch of it at most. It
-// reports whether there is more.
+// tidyQueue writes the cursors and removes entries that all of them have passed, at most tidyBatch. It reports whether
+// there are more.
 func (s *Store) tidyQueue() (more bool, err error) {
 	if !s.queue.isAhead() {
 		return false, nil
@@ -217,7 +219,7 @@ func (q *queue) isAhead() bool {
 	return q.ahead
 }
 
-// snapshot returns the cursors for the disk.
+// snapshot returns the cursors to write to disk.
 func (q *queue) snapshot() map[string]uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -250,5 +252,5 @@ func dropPassed(line *bbolt.Bucket, cursors []uint64) (more bool, err error) {
 	return more, nil
 }
 
-// delivered records that peer has everything before the sequence number next.
+// Delivered moves the cursor of peer: it has everything before the sequence number next.
 func (s *Store) Delivered(peer string, next uint64) { s.queue.passed(peer, next) }

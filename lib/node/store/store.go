@@ -28,39 +28,40 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// storeFile is the database in a node's data folder.
+// FileName is the name of the database file in a node's data folder.
 const FileName = "messages.db"
 
-// storeFormat is written into every database; one of another format is refused.
+// storeFormat is the format of the database; others are refused.
 const storeFormat = 3
 
-// Buckets. An owner is a public key as text (66 bytes); names, namespaces, lives and places are as their types encode
-// them; a sequence number and an expiration (milliseconds since 1970) are big-endian u64. Sequence numbers tell the order
-// in which messages came; what has them as keys lies close together on disk, so that few pages have to be written for
-// many messages. A deleted message is in the last four of them only.
+// Buckets. An owner is a public key as text (66 bytes). Names, namespaces, versions and places are encoded by their
+// types. Sequence numbers and expirations (milliseconds since 1970) are big-endian u64. Sequence numbers follow the
+// order of arrival; with them as keys, new entries share pages, so that few pages are written for many messages. A
+// tombstone is in the last four of these buckets only.
 var (
 	metaBucket    = []byte("meta")     // "format" -> one byte; "difficulty" -> history
 	messageBucket = []byte("messages") // sequence number -> encoded message
 	orderBucket   = []byte("order")    // owner, namespace, sequence number -> expiration, alias
 	nameBucket    = []byte("names")    // name -> place
 	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
-	queueBucket   = []byte("queue")    // sequence number -> name: what some peer has yet to get
-	cursorBucket  = []byte("cursors")  // peer's name -> the first sequence number in the queue that it has yet to get
+	queueBucket   = []byte("queue")    // sequence number -> name: changes that a peer has yet to get
+	cursorBucket  = []byte("cursors")  // peer's name -> first sequence number that it has yet to get
 )
 
 var (
 	formatKey = []byte("format")
 )
 
-// numberSize is that of a sequence number or an expiration.
+// numberSize is the size of a sequence number or an expiration.
 const numberSize = 8
 
-// ErrInUse reports a data folder that another running node has, ErrFolder one with a file that cannot be used.
+// ErrInUse reports a data folder that another running node uses, ErrFolder a database file that cannot be used.
 var (
 	ErrInUse  = errors.New("another node is running in this folder")
 	ErrFolder = errors.New("a file of the node cannot be used")
 )
 
+// Errors of Write and Insert, and of damaged databases.
 var (
 	ErrClosed = errors.New("message store is closed")
 	ErrBusy   = errors.New("message store is busy")
@@ -69,26 +70,26 @@ var (
 	errDamage = errors.New("message store is damaged")
 )
 
-// store keeps messages on disk, in the order in which they came. What insert accepted survives a crash.
+// Store keeps messages on disk. See the package comment.
 type Store struct {
 	db         *bbolt.DB
 	maxBytes   int64
 	inserts    chan insertion
 	quit       chan struct{}
 	ended      chan struct{}
-	sweepUntil atomic.Int64  // messages that expired by then (milliseconds) are to be removed
-	sweepSize  int           // of the committer
-	removed    atomic.Uint64 // expired messages
+	sweepUntil atomic.Int64  // messages that expired by then (milliseconds) are due
+	sweepSize  int           // removals in the committer's next transaction without messages
+	removed    atomic.Uint64 // number of expired messages removed
 	queue      *queue
 }
 
-// openStore opens or creates the database in dir. It refuses messages while the database holds maxBytes. The error is
-// ErrInUse or ErrFolder.
+// Open opens or creates the database in dir. The store refuses messages while the database uses maxBytes or more. The
+// error is ErrInUse or ErrFolder. Close ends the store.
 func Open(dir string, maxBytes int64) (*Store, error) {
 	path := filepath.Join(dir, FileName)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:        time.Second,
-		NoFreelistSync: true, // found again when the database is opened
+		NoFreelistSync: true, // rebuilt when the database is opened
 		FreelistType:   bbolt.FreelistMapType,
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
@@ -117,8 +118,8 @@ func Open(dir string, maxBytes int64) (*Store, error) {
 	return s, nil
 }
 
-// prepare creates the buckets of a new database, checks the format of an old one and reads its queue. It takes a write
-// transaction even if there is nothing to write, because only those count the free pages that full needs to know.
+// prepare creates the buckets of a new database, or checks the format of an old one and reads its queue. It always
+// takes a write transaction, because only those count the free pages that full reads.
 func prepare(db *bbolt.DB) (*queue, error) {
 	tx, err := db.Begin(true)
 	if err != nil {
@@ -148,7 +149,7 @@ func createBuckets(tx *bbolt.Tx) error {
 	return tx.Bucket(metaBucket).Put(formatKey, []byte{storeFormat})
 }
 
-// close ends the store. No insert may be under way.
+// Close ends the store. No other call may be under way.
 func (s *Store) Close() error {
 	close(s.quit)
 	<-s.ended
@@ -156,7 +157,7 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.db.Close())
 }
 
-// meta reads what is kept under key, nil if nothing is; setMeta writes it.
+// Meta returns the value that SetMeta wrote under key, nil if there is none.
 func (s *Store) Meta(key []byte) (value []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		value = bytes.Clone(tx.Bucket(metaBucket).Get(key))
@@ -165,14 +166,15 @@ func (s *Store) Meta(key []byte) (value []byte, err error) {
 	return value, err
 }
 
+// SetMeta writes a value under key. Keys other than "format" are free for the node.
 func (s *Store) SetMeta(key, value []byte) error {
 	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(key, value) })
 }
 
-// storeStats is what a store holds and has done since it was opened.
+// Stats is what a store holds, and has done since it was opened.
 type Stats struct {
-	Messages     int    // messages held
-	Queued       int    // queue entries, each for a change that some peer has yet to get
+	Messages     int    // stored messages, without tombstones
+	Queued       int    // queue entries, one for each change that a peer has yet to get
 	Bytes        int64  // size of the pages in use
 	Expired      uint64 // messages removed because they had expired
 	Transactions int    // write transactions that the database has ever committed
@@ -192,7 +194,7 @@ func (s *Store) Stats() (stats Stats, err error) {
 	return stats, err
 }
 
-// hold blocks all writes until release is called, as a slow disk would. It is for tests of what waits meanwhile.
+// Hold blocks all writes until release is called, as a slow disk does. It is for tests.
 func (s *Store) Hold() (release func() error, err error) {
 	tx, err := s.db.Begin(true)
 	if err != nil {
@@ -210,5 +212,5 @@ func (s *Store) Maintain(ctx context.Context, log *slog.Logger, now func() time.
 	loops.Wait()
 }
 
-// defaultStoreBytes is the 2020 server's limit on its database (storage-2.0.md section 6).
+// DefaultMaxBytes is the 2020 server's limit on its database (storage-2.0.md section 6).
 const DefaultMaxBytes = 3584 << 20

@@ -61,13 +61,14 @@ func mustAfter(t testing.TB, s *Store, owner, lastHash string, now time.Time) []
 	return found
 }
 
-// Ten at a time, in the order of their arrival and not of their timestamps.
+// Pages have ten messages, in order of arrival and not of timestamps.
 func TestAfterPages(t *testing.T) {
 	s, now := newStore(t), time.Now()
 	var want []string
 	for i := range 23 {
 		want = append(want, fmt.Sprint(i))
-		mustInsert(t, s, plain(owner(1), want[i], now.Add(-time.Duration(i)*time.Second), time.Hour), plain(owner(2), want[i], now, time.Hour))
+		at := now.Add(-time.Duration(i) * time.Second)
+		mustInsert(t, s, plain(owner(1), want[i], at, time.Hour), plain(owner(2), want[i], now, time.Hour))
 	}
 	var got []string
 	var pages []int
@@ -85,7 +86,8 @@ func TestAfterPages(t *testing.T) {
 
 func TestAfterUnknownHash(t *testing.T) {
 	s, now := newStore(t), time.Now()
-	first, second, foreign := plain(owner(1), "a", now, time.Hour), plain(owner(1), "b", now, time.Hour), plain(owner(2), "c", now, time.Hour)
+	first, second := plain(owner(1), "a", now, time.Hour), plain(owner(1), "b", now, time.Hour)
+	foreign := plain(owner(2), "c", now, time.Hour)
 	mustInsert(t, s, first, second, foreign)
 	for name, last := range map[string]string{
 		"none":            "",
@@ -107,8 +109,8 @@ func TestAfterUnknownHash(t *testing.T) {
 	}
 }
 
-// The texts of a request are hashed without separators, so requests for different owners can have the same hash.
-// Neither may displace the other.
+// Hashes cover texts without separators, so messages of different owners can have the same hash. Neither displaces the
+// other.
 func TestSameHashDifferentOwner(t *testing.T) {
 	s, now := newStore(t), time.Now()
 	mine := plain(owner(1), "x", now, time.Hour)
@@ -165,7 +167,7 @@ func TestStoreRefusesUnknownFormat(t *testing.T) {
 	}
 }
 
-// A full store says so, unlike the 2020 server, and takes messages again when some have expired.
+// A full store refuses messages, and accepts them again when some have expired.
 func TestStoreFull(t *testing.T) {
 	s, now := newStore(t), time.Now()
 	s.maxBytes = 1 << 20
@@ -182,7 +184,7 @@ func TestStoreFull(t *testing.T) {
 	mustInsert(t, s, plain(owner(1), "x", now, time.Hour))
 }
 
-// A message is served as long as it has not expired, whenever the sweep comes, and then leaves no trace.
+// An expired message is not served, also before the sweep, which leaves no trace of it.
 func TestExpiry(t *testing.T) {
 	s, now := newStore(t), time.Now()
 	const many = 3*maxSweep + 1
@@ -213,8 +215,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// While a sweep is due, messages go with every transaction in which others come, so that the store does not grow; and a full
-// store takes none but lets the expired ones go.
+// While a sweep is due, every transaction that stores messages removes expired ones, so that the store does not grow.
+// A full store stores nothing and removes expired messages.
 func TestExpiryWithStores(t *testing.T) {
 	s, now := newStore(t), time.Now()
 	var expiring, coming []Message
@@ -245,14 +247,15 @@ func TestExpiryWithStores(t *testing.T) {
 	}
 }
 
-// A transaction may remove more when the last one was quick, and less when it was slow, within bounds.
+// A transaction may remove more after a quick one and less after a slow one, within bounds.
 func TestAdaptSweep(t *testing.T) {
 	for _, test := range []struct {
 		size int
 		took time.Duration
 		want int
 	}{
-		{2 * minSweep, sweepTime - 1, 4 * minSweep}, {2 * minSweep, sweepTime, minSweep}, {maxSweep, 0, maxSweep}, {minSweep, time.Second, minSweep},
+		{2 * minSweep, sweepTime - 1, 4 * minSweep}, {2 * minSweep, sweepTime, minSweep},
+		{maxSweep, 0, maxSweep}, {minSweep, time.Second, minSweep},
 	} {
 		s := &Store{sweepSize: test.size}
 		if s.adaptSweep(test.took); s.sweepSize != test.want {
@@ -302,16 +305,16 @@ func TestSweepLoop(t *testing.T) {
 	})
 }
 
-// Only so many requests wait for the disk. Those that come then are told so and not kept.
+// A bounded number of calls waits for the disk. Further ones fail.
 func TestStoreBusy(t *testing.T) {
-	s := &Store{inserts: make(chan insertion, 1), quit: make(chan struct{})} // nobody commits
+	s := &Store{inserts: make(chan insertion, 1), quit: make(chan struct{})} // no goroutine commits
 	s.inserts <- insertion{}
 	if err := s.Insert(false, someMessage); !errors.Is(err, ErrBusy) {
 		t.Errorf("insert says %v, want errStoreBusy", err)
 	}
 }
 
-// Deleted messages leave no trace when they would have expired, and neither do messages that were made to expire.
+// Tombstones, and messages made to expire, are removed at their expiration without a trace.
 func TestDeletedExpires(t *testing.T) {
 	s, now := newStore(t), time.Now()
 	messages := []Message{
@@ -339,7 +342,7 @@ func TestDeletedExpires(t *testing.T) {
 	}
 }
 
-// Whatever the order in which nodes learn of the lives of a message, they end up with the same one.
+// All nodes end with the same version of a message, whatever the order in which they learn of its versions.
 func TestOverrides(t *testing.T) {
 	lives := []Version{
 		{Expiration: 1}, {Expiration: 2}, {Number: 1, Expiration: 1}, {Number: 1, Expiration: 1, Deleted: true},

@@ -8,11 +8,11 @@ import (
 	"sessiontool/lib/rpc"
 )
 
-// content is a message as it is kept. Of a deleted one there is only the name.
+// content is a message as it is stored. A tombstone has only the name.
 type content struct {
 	Name    Name
 	encoded []byte
-	alias   []byte // hash of a message of 2020 as today's clients see it, if they can
+	alias   []byte // Hash28 of a message of storage RPC 2.0, if it has one
 }
 
 func newContent(m Message) content {
@@ -27,7 +27,7 @@ func newContent(m Message) content {
 
 func (c content) size() int { return len(c.encoded) }
 
-// tables are the buckets that messages are kept in, within one transaction.
+// tables are the buckets of messages within one transaction.
 type tables struct {
 	messages, order, names, expiry, queue *bbolt.Bucket
 
@@ -45,13 +45,13 @@ func openTables(tx *bbolt.Tx, queueing bool) tables {
 	return t
 }
 
-// place is where a message is kept: its sequence number, and its life.
+// place is where a message is stored: its sequence number, and its version.
 type place struct {
 	sequence uint64
 	Version
 }
 
-// placeSize is the length of what nameBucket holds.
+// placeSize is the length of a value of nameBucket.
 const placeSize = numberSize + VersionSize
 
 func (p place) encode() []byte {
@@ -63,14 +63,14 @@ func parsePlace(b []byte) (p place, err error) {
 	if err != nil {
 		return place{}, err
 	}
-	life, b, err := CutVersion(b)
+	v, b, err := CutVersion(b)
 	if err != nil || len(b) > 0 {
 		return place{}, errDamage
 	}
-	return place{sequence, life}, nil
+	return place{sequence, v}, nil
 }
 
-// find looks up a message, deleted or not.
+// find looks up a message or tombstone.
 func (t tables) find(name Name) (p place, known bool, err error) {
 	value := t.names.Get(name[:])
 	if value == nil {
@@ -80,16 +80,16 @@ func (t tables) find(name Name) (p place, known bool, err error) {
 	return p, true, err
 }
 
-// create adds what is not there, under a new sequence number.
-func (t tables) create(c content, life Version) (uint64, error) {
+// create stores what is not stored, under a new sequence number.
+func (t tables) create(c content, v Version) (uint64, error) {
 	sequence, err := t.messages.NextSequence()
 	if err != nil {
 		return 0, err
 	}
-	return sequence, t.put(c, place{sequence, life})
+	return sequence, t.put(c, place{sequence, v})
 }
 
-// put writes a message and what points to it; of a deleted one only the latter.
+// put writes a message and what points to it; of a tombstone only the latter.
 func (t tables) put(c content, p place) error {
 	if !p.Deleted {
 		if err := t.messages.Put(appendNumber(nil, p.sequence), c.encoded); err != nil {
@@ -102,7 +102,7 @@ func (t tables) put(c content, p place) error {
 	return t.point(c.Name, p)
 }
 
-// point writes what leads to a message: its name and its place among those that expire.
+// point writes the entries that lead to a message: its name and its expiry.
 func (t tables) point(name Name, p place) error {
 	if err := t.names.Put(name[:], p.encode()); err != nil {
 		return err
@@ -110,32 +110,32 @@ func (t tables) point(name Name, p place) error {
 	return t.expiry.Put(expiryKey(p.Expiration, p.sequence), name[:])
 }
 
-// change gives a message that is there another life, which is not that of a message again that was deleted.
-func (t tables) change(name Name, p place, life Version) error {
+// change gives a stored message another version. It does not restore a deleted one.
+func (t tables) change(name Name, p place, v Version) error {
 	if err := t.expiry.Delete(expiryKey(p.Expiration, p.sequence)); err != nil {
 		return err
 	}
 	key := orderKey(name, p.sequence)
-	if life.Deleted && !p.Deleted {
+	if v.Deleted && !p.Deleted {
 		if err := t.messages.Delete(appendNumber(nil, p.sequence)); err != nil {
 			return err
 		}
 		if err := t.order.Delete(key); err != nil {
 			return err
 		}
-	} else if !life.Deleted {
+	} else if !v.Deleted {
 		_, alias, err := parseOrderValue(t.order.Get(key))
 		if err != nil {
 			return err
 		}
-		if err := t.order.Put(key, orderValue(life.Expiration, alias)); err != nil {
+		if err := t.order.Put(key, orderValue(v.Expiration, alias)); err != nil {
 			return err
 		}
 	}
-	return t.point(name, place{p.sequence, life})
+	return t.point(name, place{p.sequence, v})
 }
 
-// drop removes a message together with everything that points to it.
+// drop removes a message with everything that points to it.
 func (t tables) drop(name Name, p place) error {
 	sequence := appendNumber(nil, p.sequence)
 	for _, gone := range []struct {
@@ -152,7 +152,7 @@ func (t tables) drop(name Name, p place) error {
 	return nil
 }
 
-// enqueue puts a message into the line for the peers, as it will be when its turn comes.
+// enqueue queues a message for the peers.
 func (t tables) enqueue(sequence uint64, name Name) error {
 	if !t.queueing {
 		return nil
@@ -160,7 +160,7 @@ func (t tables) enqueue(sequence uint64, name Name) error {
 	return t.queue.Put(appendNumber(nil, sequence), name[:])
 }
 
-// enqueueAgain does the same for a message that has changed since it was stored.
+// enqueueAgain queues a message that has changed since it was stored.
 func (t tables) enqueueAgain(name Name) error {
 	sequence, err := t.messages.NextSequence()
 	if err != nil {
@@ -169,12 +169,12 @@ func (t tables) enqueueAgain(name Name) error {
 	return t.enqueue(sequence, name)
 }
 
-// orderKey leads to a message in its box, an owner's namespace, by the order in which messages came.
+// orderKey is the key of a message in orderBucket: its box, then the order of arrival.
 func orderKey(name Name, sequence uint64) []byte {
 	return appendNumber(boxKey(name.Owner(), name.Namespace()), sequence)
 }
 
-// boxKey is what the keys of orderBucket begin with that lead to the messages of a box.
+// boxKey is the common prefix of the keys of a box, an owner's namespace, in orderBucket.
 func boxKey(owner string, namespace rpc.Namespace) []byte {
 	key := append(make([]byte, 0, orderKeySize), owner...)
 	return appendNamespace(key, namespace)
@@ -183,7 +183,7 @@ func boxKey(owner string, namespace rpc.Namespace) []byte {
 // orderKeySize is the length of keys of orderBucket.
 const orderKeySize = rpc.PubKeyTextLength + namespaceSize + numberSize
 
-// orderValue is what orderBucket holds of a message: its expiration, and its alias if it has one.
+// orderValue is the value of a message in orderBucket: its expiration, and its alias if it has one.
 func orderValue(expiration int64, alias []byte) []byte {
 	return append(appendNumber(make([]byte, 0, numberSize+len(alias)), uint64(expiration)), alias...)
 }
@@ -195,7 +195,7 @@ func parseOrderValue(b []byte) (expiration int64, alias []byte, err error) {
 
 func appendNumber(b []byte, number uint64) []byte { return binary.BigEndian.AppendUint64(b, number) }
 
-// cutNumber reads the number at the start of what a bucket holds.
+// cutNumber decodes the number at the start of b.
 func cutNumber(b []byte) (number uint64, rest []byte, err error) {
 	if len(b) < numberSize {
 		return 0, nil, errDamage

@@ -6,21 +6,21 @@ import (
 	"fmt"
 )
 
-// life is what can change about a message while it is the same message: when it expires, and whether its owner has
-// deleted it. A deleted message leaves its name and life until it would have expired, so that no other node can bring it
-// back. Whatever is done to a message makes a life that overrides the one before, and of two lives of a message that
-// nodes know of, all of them come to keep the one that overrides the other, in whatever order they learn of them.
+// Version is the mutable part of a message: when it expires, and whether its owner has deleted it. A deleted message
+// stays as a tombstone, name and version, until it would have expired, so that no other node can bring it back. Every
+// change makes a version that supersedes the one before. Of two versions of a message all nodes come to keep the one
+// that supersedes the other, in whatever order they learn of them.
 type Version struct {
-	Number     uint64 // 0 as stored; otherwise the time of the last change, or one more than the version before
+	Number     uint64 // 0 as stored; else the time of the last change, or the Number before + 1
 	Expiration int64  // milliseconds since 1970
 	Deleted    bool
 }
 
-// lifeSize is the length of an encoded life.
+// VersionSize is the length of an encoded Version.
 const VersionSize = 2*numberSize + 1
 
-// overrides reports whether l, not other, is the life to keep. Of changes that know nothing of each other the later
-// counts, deletion before everything else, and of stores the one that keeps the message longer.
+// Supersedes reports whether l, not other, is the version to keep. The higher Number counts; of equal ones deletion,
+// and then the later expiration.
 func (l Version) Supersedes(other Version) bool {
 	switch {
 	case l.Number != other.Number:
@@ -31,10 +31,11 @@ func (l Version) Supersedes(other Version) bool {
 	return l.Expiration > other.Expiration
 }
 
-// next is the version of a change at the given time (milliseconds). It overrides l even if a clock was ahead.
+// next returns the Number of a change at the given time (milliseconds). It is higher than l's even if a clock was
+// ahead.
 func (l Version) next(at int64) uint64 { return max(uint64(max(at, 0)), l.Number+1) }
 
-// append encodes l: version, expiration, and a byte that is 1 if it is deleted.
+// AppendTo encodes l: number, expiration, and a byte that is 1 for a tombstone.
 func (l Version) AppendTo(b []byte) []byte {
 	b = appendNumber(appendNumber(b, l.Number), uint64(l.Expiration))
 	if l.Deleted {
@@ -43,9 +44,9 @@ func (l Version) AppendTo(b []byte) []byte {
 	return append(b, 0)
 }
 
-var errVersion = errors.New("not an encoded life")
+var errVersion = errors.New("not an encoded version")
 
-// cutLife decodes the life at the start of b and returns what follows it.
+// CutVersion decodes the version at the start of b and returns the rest.
 func CutVersion(b []byte) (l Version, rest []byte, err error) {
 	if len(b) < VersionSize || b[VersionSize-1] > 1 || b[numberSize]&0x80 != 0 {
 		return Version{}, nil, errVersion
@@ -56,14 +57,15 @@ func CutVersion(b []byte) (l Version, rest []byte, err error) {
 	return l, b[VersionSize:], nil
 }
 
-// record is what nodes tell each other about a message: its name, its life and, unless that is deletion, the message.
+// Record is what nodes send each other about a message: its name, its version and, unless it is a tombstone, the
+// message.
 type Record struct {
 	Name    Name
 	Version Version
-	Message Message // none of a deleted one
+	Message Message // zero for a tombstone
 }
 
-// appendRecord encodes a record for peers: its life, then either the message or the deleted one's name.
+// AppendRecord encodes a record: its version, then the message or the tombstone's name.
 func AppendRecord(b []byte, r Record) []byte {
 	if r.Version.Deleted {
 		return append(r.Version.AppendTo(b), r.Name[:]...)
@@ -71,10 +73,10 @@ func AppendRecord(b []byte, r Record) []byte {
 	return appendMessage(r.Version.AppendTo(b), r.Message)
 }
 
-// maxEncodedRecord is the greatest length of an encoded record.
+// MaxEncodedRecord is the greatest length of an encoded record.
 const MaxEncodedRecord = VersionSize + maxEncodedMessage
 
-// cutRecord decodes the record at the start of b and returns what follows it. Like cutMessage it checks the shape only.
+// cutRecord decodes the record at the start of b and returns the rest. Like cutMessage it does not check the hash.
 func cutRecord(b []byte) (r Record, rest []byte, err error) {
 	if r.Version, b, err = CutVersion(b); err != nil {
 		return Record{}, nil, err
@@ -91,7 +93,7 @@ func cutRecord(b []byte) (r Record, rest []byte, err error) {
 	return r, rest, err
 }
 
-// decodeRecords decodes a batch, which is nothing but records one after the other.
+// DecodeRecords decodes records one after the other, with nothing behind them.
 func DecodeRecords(b []byte) ([]Record, error) {
 	var records []Record
 	for len(b) > 0 {

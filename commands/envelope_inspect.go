@@ -32,7 +32,7 @@ func runEnvelopeInspect(_ context.Context, app *cli.App) error {
 			return err
 		}
 		out := record.EnvelopeInfo{
-			Type: record.TypeEnvelopeInfo, Kind: env.Type.String(), KindNumber: int(env.Type),
+			Type: record.TypeEnvelopeInfo, Kind: env.Kind.String(), KindNumber: int(env.Kind),
 			TimestampMS: int64(env.TimestampMS), ContentBytes: len(env.Content), DataBytes: len(in.DataBase64), Ref: in.Ref,
 		}
 		if !env.Source.IsZero() {

@@ -20,10 +20,12 @@ func newOnionSendCommand(app *cli.App) *cobra.Command {
 		Short: "Send storage RPC requests through onion paths",
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
 			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.",
-		Examples: []string{"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send"},
-		Args:     cli.OnlyDash,
-		Reads:    []string{record.NameCall},
-		Prints:   []string{record.TypeResponse},
+		Examples: []string{
+			"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
+		},
+		Args:   cli.OnlyDash,
+		Reads:  []string{record.NameCall},
+		Prints: []string{record.TypeResponse},
 		Exits: cli.Exits{
 			record.ExitPartial:   "",
 			record.ExitNotFound:  "no such node, or no network",

@@ -52,7 +52,7 @@ func (o *powOptions) cores() int {
 	return min(o.workers, all)
 }
 
-// chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network told last; where
+// chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network asked for last. If
 // no network is known it is 1.
 func chooseDifficulty(app *cli.App, opts *powOptions, in record.Envelope) (int64, error) {
 	if opts.difficulty > 0 {
@@ -128,6 +128,7 @@ func powRequest(in record.Envelope) (route.StoreRequest, error) {
 		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms or timestamp_ms is negative", cli.ErrBadInput)
 	}
 	return route.StoreRequest{
-		To: to, TTLMillis: in.TTLMillis, StampMS: in.TimestampMS, Data: in.DataBase64, Nonce: in.Nonce, Difficulty: in.Difficulty,
+		To: to, TTLMillis: in.TTLMillis, StampMS: in.TimestampMS, Data: in.DataBase64, Nonce: in.Nonce,
+		Difficulty: in.Difficulty,
 	}, nil
 }

@@ -69,7 +69,8 @@ type routeFlags struct {
 
 func (r *routeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&r.route, "route", "auto", "auto, sync or async")
-	flags.DurationVar(&r.ackTimeout, "ack-timeout", rpc.DefaultWait, "how long to wait for a recipient who is online, at most 8s")
+	flags.DurationVar(&r.ackTimeout, "ack-timeout", rpc.DefaultWait,
+		"how long to wait for a recipient who is online, at most 8s")
 }
 
 // options completes the options of a router.

@@ -20,10 +20,12 @@ func newSwarmStoreCommand(app *cli.App) *cobra.Command {
 		Short: "Store envelopes in their recipients' swarms",
 		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
 			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.",
-		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store"},
-		Args:     cli.OnlyDash,
-		Reads:    []string{record.TypeEnvelope},
-		Prints:   []string{record.TypeReceipt},
+		Examples: []string{
+			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
+		},
+		Args:   cli.OnlyDash,
+		Reads:  []string{record.TypeEnvelope},
+		Prints: []string{record.TypeReceipt},
 		Exits: cli.NetworkExits().With(cli.Exits{
 			record.ExitPartial: "",
 			record.ExitRefused: "",
@@ -70,7 +72,7 @@ func runSwarmStore(ctx context.Context, app *cli.App, opts *storeFlags) error {
 	})
 }
 
-// storeRequest checks an envelope record that shall be stored.
+// storeRequest returns the request that stores an envelope, or what is wrong with the envelope.
 func storeRequest(in record.Envelope) (route.StoreRequest, error) {
 	switch {
 	case in.DataBase64 == "":

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"sessiontool/keystore"
-	"sessiontool/lib/envelope"
+	"sessiontool/lib/ciphertext"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
 )
@@ -77,14 +77,14 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 		return Outgoing{}, err
 	}
 	padded := message.Pad(message.FriendRequest(draft.Text, a.id.DisplayName, nil, bundle).Marshal())
-	ciphertext, err := sealed.EncryptFriendRequest(a.env.Random, a.keys.X25519, draft.To.PublicKey(), padded)
+	encrypted, err := friendrequest.Encrypt(a.env.Random, a.keys.X25519, draft.To.PublicKey(), padded)
 	if err != nil {
 		return Outgoing{}, err
 	}
 	out := Outgoing{
 		Kind: KindFriendRequest, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,
 	}
-	if err := a.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext); err != nil {
+	if err := a.wrap(&out, ciphertext.FriendRequest, encrypted); err != nil {
 		return Outgoing{}, err
 	}
 	contact.Outgoing = &request{

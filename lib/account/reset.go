@@ -4,9 +4,10 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
 )
 
@@ -18,7 +19,7 @@ const resetEvery = time.Hour
 // sender of one that is not sealed may be anybody, and is not answered.
 func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) error {
 	env, err := envelope.Unpack(data)
-	if err != nil || env.Type != envelope.Sealed {
+	if err != nil || env.Kind != ciphertext.Sealed {
 		return nil // the message is to blame, and that has been reported
 	}
 	contact, found, err := loadContact(tx, friend)
@@ -45,11 +46,11 @@ func (a *Account) sealReset(tx *keystore.Tx, friend sessionid.ID) (Outgoing, err
 		return Outgoing{}, err
 	}
 	padded := message.Pad(message.Reset(bundle).Marshal())
-	ciphertext, err := sealed.EncryptFriendRequest(a.env.Random, a.keys.X25519, friend.PublicKey(), padded)
+	encrypted, err := friendrequest.Encrypt(a.env.Random, a.keys.X25519, friend.PublicKey(), padded)
 	if err != nil {
 		return Outgoing{}, err
 	}
 	out := Outgoing{Kind: KindControl, To: friend, TTLMillis: controlTTL, Digest: "reset " + friend.String()}
-	err = a.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
+	err = a.wrap(&out, ciphertext.FriendRequest, encrypted)
 	return out, err
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"slices"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
@@ -153,9 +154,9 @@ func (s *Session) String() string { return "ratchet.Session(redacted)" }
 // Format prints a placeholder whatever the verb is.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// Encrypt makes the next message to the peer. Its type is TypePreKey until the peer has answered our first one.
+// Encrypt makes the next message to the peer. Its type is ciphertext.PreKeyWhisper until the peer has answered our first one.
 // It returns ErrTooLarge or ErrExhausted, and then changes nothing.
-func (s *Session) Encrypt(plaintext []byte) (Type, []byte, error) {
+func (s *Session) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, error) {
 	if len(plaintext) > MaxPlaintextSize {
 		return 0, nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(plaintext), MaxPlaintextSize)
 	}
@@ -175,9 +176,9 @@ func (s *Session) Encrypt(plaintext []byte) (Type, []byte, error) {
 	tag := keys.tag(s.local, s.remote, body)
 	message := append(body, tag[:]...)
 	if s.pending == nil {
-		return TypeWhisper, message, nil
+		return ciphertext.Whisper, message, nil
 	}
-	return TypePreKey, PreKeyWhisperMessage{
+	return ciphertext.PreKeyWhisper, PreKeyWhisperMessage{
 		Version:         Version,
 		RegistrationID:  s.pending.registrationID,
 		OneTimePrekeyID: s.pending.oneTimePrekeyID,

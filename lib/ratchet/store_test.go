@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/proto/statepb"
 )
 
@@ -158,7 +159,7 @@ func FuzzRecordUnmarshal(f *testing.F) {
 			return
 		}
 		p.restart(t)
-		if _, err := p.record.Decrypt(p.random, p.Receiver, TypeWhisper, message); err == nil {
+		if _, err := p.record.Decrypt(p.random, p.Receiver, ciphertext.Whisper, message); err == nil {
 			p.restart(t)
 		}
 		if p.record.Current() != nil {

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 )
 
 func TestEmptyRecord(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	m := alice.send(t, "message")
-	bob.record = Record{}
+	bob.record = SessionRecord{}
 	if bob.record.Current() != nil {
 		t.Error("an empty record has a session")
 	}
@@ -43,7 +44,7 @@ func TestSimultaneousInitiation(t *testing.T) {
 	}
 	for n := range 3 {
 		for _, m := range []sealed{alice.send(t, fmt.Sprint("alice ", n)), bob.send(t, fmt.Sprint("bob ", n))} {
-			if m.kind != TypeWhisper {
+			if m.kind != ciphertext.Whisper {
 				t.Errorf("%s is a %v", m.plaintext, m.kind)
 			}
 		}
@@ -101,7 +102,7 @@ func TestUnknownPrekeys(t *testing.T) {
 		alice, bob := newSession(t, 1)
 		m := alice.send(t, "first")
 		bob.mustReceive(t, m)
-		bob.record = Record{} // as if the session had been forgotten
+		bob.record = SessionRecord{} // as if the session had been forgotten
 		bob.mustRefuse(t, m, ErrUnknownPrekey)
 	})
 	t.Run("removed signed prekey", func(t *testing.T) {
@@ -168,7 +169,7 @@ func TestMostTellingError(t *testing.T) {
 func beyondEnd(t *testing.T, alice, bob *party) sealed {
 	t.Helper()
 	exchange(t, alice, bob, "on the chain")
-	var before Record
+	var before SessionRecord
 	if err := before.UnmarshalBinary(stored(t, &alice.record)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,13 @@
-package sealed
+package sealedsender
 
 import (
 	"bytes"
-	"errors"
 	"reflect"
-	"strings"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
@@ -28,46 +28,14 @@ func (u recordedUser) keys(t *testing.T) x25519.KeyPair {
 	return pair
 }
 
-type recordedRaw struct {
-	Sender     recordedUser `json:"sender"`
-	Recipient  recordedUser `json:"recipient"`
-	Plaintext  vectors.Hex  `json:"plaintext"`
-	IV         vectors.Hex  `json:"iv"`
-	Ciphertext vectors.Hex  `json:"ciphertext"`
-}
-
-func TestRecordedFriendRequestCipher(t *testing.T) {
-	var file struct {
-		Raw      []recordedRaw `json:"raw"`
-		Negative []struct {
-			Case       string      `json:"case"`
-			Ciphertext vectors.Hex `json:"ciphertext"`
-			Error      string      `json:"error"`
-		} `json:"negative"`
-	}
-	vectors.Load(t, "friend_request.json", &file)
-	for _, raw := range file.Raw {
-		sender, recipient := raw.Sender.keys(t), raw.Recipient.keys(t)
-		checkFriendRequest(t, sender, recipient, raw.IV, raw.Plaintext, raw.Ciphertext)
-		for _, negative := range file.Negative {
-			if negative.Ciphertext == nil || !strings.Contains(negative.Error, raw.Sender.ID.String()) {
-				continue // without bytes, or for other keys
-			}
-			if plaintext, err := DecryptFriendRequest(recipient, sender.Public, negative.Ciphertext); !errors.Is(err, ErrDecrypt) {
-				t.Errorf("%s: decrypted to %x, %v", negative.Case, plaintext, err)
-			}
-		}
-	}
-}
-
 // checkFriendRequest encrypts with the recorded IV and decrypts on the other side.
 func checkFriendRequest(t *testing.T, sender, recipient x25519.KeyPair, iv, plaintext, ciphertext []byte) {
 	t.Helper()
-	made, err := EncryptFriendRequest(bytes.NewReader(iv), sender, recipient.Public, plaintext)
+	made, err := friendrequest.Encrypt(bytes.NewReader(iv), sender, recipient.Public, plaintext)
 	if err != nil || !bytes.Equal(made, ciphertext) {
 		t.Errorf("encrypted to %x (%v), want %x", made, err, ciphertext)
 	}
-	read, err := DecryptFriendRequest(recipient, sender.Public, ciphertext)
+	read, err := friendrequest.Decrypt(recipient, sender.Public, ciphertext)
 	if err != nil || !bytes.Equal(read, plaintext) {
 		t.Errorf("decrypted to %x (%v), want %x", read, err, plaintext)
 	}
@@ -108,20 +76,20 @@ func loadFull(t *testing.T) []recordedFull {
 	return file.Full
 }
 
-// From the padded content to the text that the client stored, and back, with its random bytes.
+// With the random bytes of the client, a padded content becomes the data text that it stored, and decrypts again.
 func TestRecordedFriendRequestsWhole(t *testing.T) {
 	for _, recorded := range loadFull(t) {
 		sender, recipient := recorded.Sender.keys(t), recorded.Recipient.keys(t)
 		checkFriendRequest(t, sender, recipient, recorded.Fallback.IV, recorded.Fallback.Padded, recorded.Fallback.Ciphertext)
 
 		e := envelope.Envelope{
-			Type:        envelope.FriendRequest,
+			Kind:        ciphertext.FriendRequest,
 			Source:      recorded.Sender.ID,
 			TimestampMS: recorded.TimestampMS,
 			Content:     recorded.Fallback.Ciphertext,
 		}
 		if recorded.Sealed != nil {
-			inner := Inner{Type: FriendRequest, Sender: recorded.Sender.ID, Content: recorded.Fallback.Ciphertext}
+			inner := Inner{Kind: ciphertext.FriendRequest, Sender: recorded.Sender.ID, Content: recorded.Fallback.Ciphertext}
 			sealed, err := Seal(bytes.NewReader(recorded.Sealed.EphemeralPrivate), sender, recipient.Public, inner)
 			if err != nil || !bytes.Equal(sealed, recorded.Sealed.Bytes) {
 				t.Errorf("sealed to %x (%v), want %x", sealed, err, recorded.Sealed.Bytes)
@@ -130,7 +98,7 @@ func TestRecordedFriendRequestsWhole(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(opened, inner) {
 				t.Errorf("opened to %v (%v), want %v", opened, err, inner)
 			}
-			e = envelope.Envelope{Type: envelope.Sealed, TimestampMS: recorded.TimestampMS, Content: sealed}
+			e = envelope.Envelope{Kind: ciphertext.Sealed, TimestampMS: recorded.TimestampMS, Content: sealed}
 		}
 		data, err := envelope.Pack(bytes.NewReader([]byte{recorded.WebSocket.Request.ID}), e)
 		if err != nil || data != recorded.Data {
@@ -160,9 +128,9 @@ func TestRecordedSealedSenderStepByStep(t *testing.T) {
 		if err != nil || !bytes.Equal(inmost.cipher[:], want.StaticKey) {
 			t.Errorf("static key %x (%v), want %x", inmost.cipher, err, want.StaticKey)
 		}
-		inner := Inner{Type: FriendRequest, Sender: recorded.Sender.ID, Content: recorded.Fallback.Ciphertext}
-		if !bytes.Equal(inner.marshal(), want.Inner) {
-			t.Errorf("inner message %x, want %x", inner.marshal(), want.Inner)
+		inner := Inner{Kind: ciphertext.FriendRequest, Sender: recorded.Sender.ID, Content: recorded.Fallback.Ciphertext}
+		if got := marshal(t, inner); !bytes.Equal(got, want.Inner) {
+			t.Errorf("inner message %x, want %x", got, want.Inner)
 		}
 	}
 }
@@ -186,7 +154,7 @@ type recordedParty struct {
 	} `json:"identity"`
 }
 
-// Whatever of a conversation needs no session opens with the identity keys: sealed senders, and friend requests.
+// Sealed senders and friend requests need no session: those of recorded conversations open with the identity keys.
 func TestRecordedConversations(t *testing.T) {
 	var file struct {
 		Conversations []recordedConversation `json:"conversations"`
@@ -205,16 +173,16 @@ func TestRecordedConversations(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				friendRequest, content := e.Type == envelope.FriendRequest, e.Content
-				if e.Type == envelope.Sealed {
+				friendRequest, content := e.Kind == ciphertext.FriendRequest, e.Content
+				if e.Kind == ciphertext.Sealed {
 					inner, err := Open(recipient, e.Content)
 					if err != nil || inner.Sender != sessionid.FromPublicKey(sender.Public) {
 						t.Fatalf("%s sent a message sealed by %v, %v", step.Who, inner.Sender, err)
 					}
-					friendRequest, content = inner.Type == FriendRequest, inner.Content
+					friendRequest, content = inner.Kind == ciphertext.FriendRequest, inner.Content
 				}
-				if (e.Type == envelope.Sealed) != conversation.Sealed {
-					t.Errorf("envelope type %s in a conversation with sealed senders: %v", e.Type, conversation.Sealed)
+				if (e.Kind == ciphertext.Sealed) != conversation.Sealed {
+					t.Errorf("a %s envelope in a conversation with sealed senders: %v", e.Kind, conversation.Sealed)
 				}
 				if friendRequest {
 					checkFriendRequest(t, sender, recipient, content[:min(len(content), 16)], sent.Padded, content)

@@ -1,11 +1,9 @@
-// Package sealed holds the two ciphers of Session clients of 2020 that need no session: sealed sender, which hides
-// who sends a message (signal-2020.md section 9), and the cipher of friend requests, which works between strangers
-// (signal-2020.md section 5.1).
+// Package sealedsender is sealed sender, as Session clients of 2020 use it: it hides the sender of a message from nodes
+// (signal-2020.md section 9).
 //
-// It promises the clients' bytes, that a sender is reported only if the holder of that Session ID's private key
-// made the message, and that every failure to decrypt is the same error whatever failed. It is pure: randomness is
-// passed in.
-package sealed
+// It promises the clients' bytes, that a sender is reported only if the holder of that Session ID's private key made the
+// message, and the same error for every failure to decrypt. It is pure: randomness is passed in.
+package sealedsender
 
 import (
 	"errors"
@@ -14,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/fields"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
@@ -21,57 +20,54 @@ import (
 )
 
 var (
-	// ErrMalformed reports bytes that do not have the shape of a sealed message, outside or inside.
+	// ErrMalformed reports bytes that are not a sealed message, or whose decrypted content is not an inner message.
 	ErrMalformed = errors.New("sealed message is malformed")
-	// ErrDecrypt reports bytes that do not open: made for another key, or changed on the way.
+	// ErrDecrypt reports a message that does not decrypt: made for another key, or changed on the way.
 	ErrDecrypt = errors.New("message does not decrypt")
-	// ErrSender reports a sender's name that is not the Session ID of the key that made the message.
-	ErrSender = errors.New("sealed sender is not who the certificate names")
+	// ErrSender reports a certificate that names another Session ID than that of the key that made the message.
+	ErrSender = errors.New("sender's certificate names another Session ID than its key")
 )
 
-// Type says what Inner.Content is. The numbers are those of the wire.
-type Type int32
-
+// The type numbers of the inner message, which are not those of [ciphertext.Kind].
 const (
-	// PreKeyMessage is a ratchet message that also starts a session.
-	PreKeyMessage = Type(wirepb.UnidentifiedSenderMessage_Message_PREKEY_MESSAGE)
-	// Message is a ratchet message of an established session.
-	Message = Type(wirepb.UnidentifiedSenderMessage_Message_MESSAGE)
-	// FriendRequest is the result of EncryptFriendRequest.
-	FriendRequest = Type(wirepb.UnidentifiedSenderMessage_Message_LOKI_FRIEND_REQUEST)
+	typePreKeyMessage = uint64(wirepb.UnidentifiedSenderMessage_Message_PREKEY_MESSAGE)
+	typeMessage       = uint64(wirepb.UnidentifiedSenderMessage_Message_MESSAGE)
+	typeFriendRequest = uint64(wirepb.UnidentifiedSenderMessage_Message_LOKI_FRIEND_REQUEST)
 )
 
-// String returns the type's name.
-func (t Type) String() string {
-	switch t {
-	case PreKeyMessage:
-		return "prekey-message"
-	case Message:
-		return "message"
-	case FriendRequest:
-		return "friend-request"
+// typeOf returns the type number of a kind of ciphertext. It returns false for a kind that a sealed message cannot hold.
+func typeOf(kind ciphertext.Kind) (uint64, bool) {
+	switch kind {
+	case ciphertext.PreKeyWhisper:
+		return typePreKeyMessage, true
+	case ciphertext.Whisper:
+		return typeMessage, true
+	case ciphertext.FriendRequest:
+		return typeFriendRequest, true
 	}
-	return fmt.Sprintf("type %d", int32(t))
+	return 0, false
 }
 
-// known reports whether t is one of the named types.
-func (t Type) known() bool {
-	switch t {
-	case PreKeyMessage, Message, FriendRequest:
-		return true
+// kindOf reverses typeOf.
+func kindOf(number wirepb.UnidentifiedSenderMessage_Message_Type) (ciphertext.Kind, bool) {
+	for _, kind := range []ciphertext.Kind{ciphertext.PreKeyWhisper, ciphertext.Whisper, ciphertext.FriendRequest} {
+		if own, _ := typeOf(kind); own == uint64(number) {
+			return kind, true
+		}
 	}
-	return false
+	return 0, false
 }
 
-// Inner is what a sealed message holds.
+// Inner is the content of a sealed message.
 type Inner struct {
-	Type    Type
+	// Kind is the kind of Content: Whisper, PreKeyWhisper or FriendRequest.
+	Kind    ciphertext.Kind
 	Sender  sessionid.ID
 	Content []byte
 }
 
 const (
-	version      = 0x11 // this version and the oldest one that can read it, a nibble each
+	version      = 0x11 // a nibble each: this version, and the oldest version that can read it
 	saltPrefix   = "UnidentifiedDelivery"
 	keySize      = 32
 	macSize      = 10
@@ -94,14 +90,15 @@ const (
 )
 
 // Seal encrypts inner for recipient. An ephemeral private key, 32 bytes, is drawn from random and clamped. It returns
-// ErrSender if inner.Sender is not the Session ID of sender, ErrMalformed for an unknown type, x25519.ErrLowOrder for
-// a recipient that is no real key, or random's error.
+// ErrSender if inner.Sender is not the Session ID of sender, ErrMalformed for a kind that a sealed message cannot hold,
+// x25519.ErrLowOrder for a recipient's key of low order, or random's error.
 func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, inner Inner) ([]byte, error) {
 	if inner.Sender != sessionid.FromPublicKey(sender.Public) {
 		return nil, ErrSender
 	}
-	if !inner.Type.known() {
-		return nil, fmt.Errorf("%w: type %d", ErrMalformed, int32(inner.Type))
+	plaintext, err := inner.marshal()
+	if err != nil {
+		return nil, err
 	}
 	ephemeral, err := x25519.GenerateKey(random)
 	if err != nil {
@@ -119,7 +116,7 @@ func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, i
 	if err != nil {
 		return nil, err
 	}
-	message, err := inmost.encrypt(inner.marshal())
+	message, err := inmost.encrypt(plaintext)
 	if err != nil {
 		return nil, err
 	}
@@ -130,9 +127,9 @@ func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, i
 	return fields.AppendBytes(sealed, fieldEncryptedMessage, message), nil
 }
 
-// Open decrypts what Seal made for recipient. It returns ErrMalformed, ErrDecrypt or ErrSender. The comparison
-// behind ErrSender is stricter than the clients of 2020, which believe the name in the unsigned certificate; honest
-// clients always name themselves.
+// Open decrypts what [Seal] made for recipient. It returns ErrMalformed, ErrDecrypt or ErrSender. Clients of 2020 accept any
+// name in the unsigned certificate. Open is stricter and returns ErrSender for another name than the sender's own, which
+// no honest client sends.
 func Open(recipient x25519.KeyPair, data []byte) (Inner, error) {
 	ephemeral, static, message, err := parse(data)
 	if err != nil {
@@ -187,14 +184,19 @@ func parse(data []byte) (ephemeral x25519.PublicKey, static, message []byte, err
 	return ephemeral, wire.GetEncryptedStatic(), wire.GetEncryptedMessage(), nil
 }
 
-func (i Inner) marshal() []byte {
+// marshal returns the encoded inner message, or ErrMalformed for a kind that it cannot hold.
+func (i Inner) marshal() ([]byte, error) {
+	number, ok := typeOf(i.Kind)
+	if !ok {
+		return nil, fmt.Errorf("%w: a %s ciphertext inside", ErrMalformed, i.Kind)
+	}
 	certificate := fields.AppendBytes(nil, fieldSender, i.Sender.String())
 	certificate = fields.AppendVarint(certificate, fieldSenderDevice, senderDevice)
 
 	b := make([]byte, 0, len(i.Content)+len(certificate)+16)
-	b = fields.AppendVarint(b, fieldType, uint64(i.Type))
+	b = fields.AppendVarint(b, fieldType, number)
 	b = fields.AppendBytes(b, fieldCertificate, certificate)
-	return fields.AppendBytes(b, fieldContent, i.Content)
+	return fields.AppendBytes(b, fieldContent, i.Content), nil
 }
 
 func parseInner(plaintext []byte) (Inner, error) {
@@ -202,14 +204,13 @@ func parseInner(plaintext []byte) (Inner, error) {
 	if err := proto.Unmarshal(plaintext, &wire); err != nil {
 		return Inner{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	inner := Inner{Type: Type(wire.GetType()), Content: wire.GetContent()}
-	if !inner.Type.known() {
-		return Inner{}, fmt.Errorf("%w: type %d", ErrMalformed, int32(inner.Type))
+	kind, ok := kindOf(wire.GetType())
+	if !ok {
+		return Inner{}, fmt.Errorf("%w: inner type %d", ErrMalformed, int32(wire.GetType()))
 	}
 	sender, err := sessionid.Parse(wire.GetSenderCertificate().GetSender())
 	if err != nil {
 		return Inner{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	inner.Sender = sender
-	return inner, nil
+	return Inner{Kind: kind, Sender: sender, Content: wire.GetContent()}, nil
 }

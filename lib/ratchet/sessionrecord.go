@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 )
 
@@ -50,14 +51,14 @@ type Decrypted struct {
 	UsedPrekey *uint32
 }
 
-// Record is all sessions with one contact: a current one, which encrypts, and archived ones, which still open messages.
-// There are several when both parties start at the same time, or start again. The zero Record is empty.
-type Record struct {
+// SessionRecord is all sessions with one contact: a current one, which encrypts, and archived ones, which still open messages.
+// There are several when both parties start at the same time, or start again. The zero SessionRecord is empty.
+type SessionRecord struct {
 	sessions []*Session // current first, then archived, newest first
 }
 
 // Current returns the session that encrypts, or nil if there is none.
-func (r *Record) Current() *Session {
+func (r *SessionRecord) Current() *Session {
 	if len(r.sessions) == 0 {
 		return nil
 	}
@@ -65,7 +66,7 @@ func (r *Record) Current() *Session {
 }
 
 // Add makes s, which it takes over, current and archives the session before it. The oldest of more than MaxArchived archived ones is dropped.
-func (r *Record) Add(s *Session) {
+func (r *SessionRecord) Add(s *Session) {
 	r.sessions = slices.Insert(r.sessions, 0, s)
 	if len(r.sessions) > 1+MaxArchived {
 		for _, dropped := range r.sessions[1+MaxArchived:] {
@@ -76,7 +77,7 @@ func (r *Record) Add(s *Session) {
 }
 
 // Missing counts the messages that later ones have overtaken and whose keys are kept for when they arrive.
-func (r *Record) Missing() (count int) {
+func (r *SessionRecord) Missing() (count int) {
 	for _, session := range r.sessions {
 		count += session.skippedKeys()
 	}
@@ -84,13 +85,13 @@ func (r *Record) Missing() (count int) {
 }
 
 // String returns a placeholder.
-func (r *Record) String() string { return "ratchet.Record(redacted)" }
+func (r *SessionRecord) String() string { return "ratchet.SessionRecord(redacted)" }
 
 // Format prints a placeholder whatever the verb is.
-func (r *Record) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
+func (r *SessionRecord) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
 
 // Encrypt makes the next message of the current session. Its errors are ErrNoSession and those of Session.Encrypt.
-func (r *Record) Encrypt(plaintext []byte) (Type, []byte, error) {
+func (r *SessionRecord) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, error) {
 	current := r.Current()
 	if current == nil {
 		return 0, nil, ErrNoSession
@@ -99,21 +100,21 @@ func (r *Record) Encrypt(plaintext []byte) (Type, []byte, error) {
 }
 
 // Decrypt opens a message of type t and makes the session that it belongs to current. If that is a new one, UsedPrekey is set.
-// A TypeWhisper message is tried with all sessions. The errors are those of Session.Decrypt, of which the most telling one is
+// A ciphertext.Whisper message is tried with all sessions. The errors are those of Session.Decrypt, of which the most telling one is
 // returned, ErrNoSession, ErrUnknownPrekey, ErrIdentity, and what receiver's prekeys return; then nothing has changed.
-func (r *Record) Decrypt(random io.Reader, receiver Receiver, t Type, message []byte) (Decrypted, error) {
-	switch t {
-	case TypeWhisper:
+func (r *SessionRecord) Decrypt(random io.Reader, receiver Receiver, kind ciphertext.Kind, message []byte) (Decrypted, error) {
+	switch kind {
+	case ciphertext.Whisper:
 		plaintext, err := r.decryptWhisper(random, receiver, message)
 		return Decrypted{Plaintext: plaintext}, err
-	case TypePreKey:
+	case ciphertext.PreKeyWhisper:
 		return r.decryptPreKey(random, receiver, message)
 	default:
-		return Decrypted{}, fmt.Errorf("%w: unknown type %d", ErrMalformed, int(t))
+		return Decrypted{}, fmt.Errorf("%w: a %s ciphertext", ErrMalformed, kind)
 	}
 }
 
-func (r *Record) decryptWhisper(random io.Reader, receiver Receiver, message []byte) ([]byte, error) {
+func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, message []byte) ([]byte, error) {
 	m, err := receive(message)
 	if err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func (r *Record) decryptWhisper(random io.Reader, receiver Receiver, message []b
 	return nil, telling
 }
 
-func (r *Record) decryptPreKey(random io.Reader, receiver Receiver, message []byte) (Decrypted, error) {
+func (r *SessionRecord) decryptPreKey(random io.Reader, receiver Receiver, message []byte) (Decrypted, error) {
 	m, err := ParsePreKeyWhisperMessage(message)
 	if err != nil {
 		return Decrypted{}, err
@@ -166,12 +167,12 @@ func (r *Record) decryptPreKey(random io.Reader, receiver Receiver, message []by
 }
 
 // answering returns the index of the session that we answered under the peer's base key, or -1.
-func (r *Record) answering(base x25519.PublicKey) int {
+func (r *SessionRecord) answering(base x25519.PublicKey) int {
 	return slices.IndexFunc(r.sessions, func(s *Session) bool { return !s.initiator && s.base == base })
 }
 
 // promote makes session i current; the order of the others stays.
-func (r *Record) promote(i int) {
+func (r *SessionRecord) promote(i int) {
 	s := r.sessions[i]
 	copy(r.sessions[1:], r.sessions[:i])
 	r.sessions[0] = s

@@ -1,4 +1,4 @@
-package sealed
+package sealedsender
 
 import (
 	"crypto/aes"
@@ -11,29 +11,29 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// partKeys encrypt one of the two parts of a sealed message: AES-256 in counter mode from zero, then the first 10
-// bytes of an HMAC-SHA256 over the ciphertext. Each key is used once.
+// partKeys encrypt one of the two parts of a sealed message: AES-256 in counter mode from zero, followed by the first 10
+// bytes of HMAC-SHA256 over the ciphertext. Each key encrypts one part only.
 type partKeys struct {
 	cipher [keySize]byte
 	mac    [keySize]byte
 }
 
-// ephemeralKeys derives the keys for the sender's static key and the chain key that the second step builds on.
-// own and public are the two sides of the exchange as its caller has them; the salt names recipient and
-// ephemeral in this order for both. The error is x25519.ErrLowOrder.
+// ephemeralKeys derives the keys for the sender's static key, and the chain key for staticKeys. Own and public are the key
+// pair of the caller and the public key of the other side. Both sides use the same salt, from the public keys of
+// recipient and ephemeral. The error is x25519.ErrLowOrder.
 func ephemeralKeys(own x25519.KeyPair, public, recipient, ephemeral x25519.PublicKey) (partKeys, [keySize]byte, error) {
 	salt := slices.Concat([]byte(saltPrefix), recipient.Encoded(), ephemeral.Encoded())
 	return derive(own, public, salt)
 }
 
-// staticKeys derives the keys for the message from the exchange between the two identity keys.
+// staticKeys derives the keys for the message from the shared secret of the two identity keys.
 // The error is x25519.ErrLowOrder.
 func staticKeys(own x25519.KeyPair, public x25519.PublicKey, chain [keySize]byte, encryptedStatic []byte) (partKeys, error) {
 	k, _, err := derive(own, public, slices.Concat(chain[:], encryptedStatic))
 	return k, err
 }
 
-// derive expands a shared secret to three keys with HKDF-SHA256: chain, cipher, mac.
+// derive expands a shared secret with HKDF-SHA256 to three keys: chain key, cipher key and MAC key.
 func derive(own x25519.KeyPair, public x25519.PublicKey, salt []byte) (k partKeys, chain [keySize]byte, err error) {
 	secret, err := own.DH(public)
 	if err != nil {
@@ -60,7 +60,7 @@ func (k partKeys) encrypt(plaintext []byte) ([]byte, error) {
 	return append(ciphertext, k.sum(ciphertext)...), nil
 }
 
-// decrypt undoes encrypt, or returns ErrDecrypt.
+// decrypt reverses encrypt, or returns ErrDecrypt.
 func (k partKeys) decrypt(data []byte) ([]byte, error) {
 	split := len(data) - macSize
 	if split < 0 || !hmac.Equal(k.sum(data[:split]), data[split:]) {
@@ -75,7 +75,7 @@ func (k partKeys) sum(ciphertext []byte) []byte {
 	return mac.Sum(nil)[:macSize]
 }
 
-// stream is its own inverse.
+// stream encrypts or decrypts: AES in counter mode is its own inverse.
 func (k partKeys) stream(in []byte) ([]byte, error) {
 	block, err := aes.NewCipher(k.cipher[:])
 	if err != nil {

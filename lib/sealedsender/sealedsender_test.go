@@ -1,4 +1,4 @@
-package sealed
+package sealedsender
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/fields"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
@@ -32,16 +33,25 @@ func newKeys(t testing.TB, random io.Reader) x25519.KeyPair {
 }
 
 func innerOf(sender x25519.KeyPair, content string) Inner {
-	return Inner{Type: Message, Sender: sessionid.FromPublicKey(sender.Public), Content: []byte(content)}
+	return Inner{Kind: ciphertext.Whisper, Sender: sessionid.FromPublicKey(sender.Public), Content: []byte(content)}
+}
+
+func marshal(t testing.TB, inner Inner) []byte {
+	t.Helper()
+	b, err := inner.marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestSealAndOpen(t *testing.T) {
 	random := testRandom(t)
 	alice, bob := newKeys(t, random), newKeys(t, random)
-	for _, kind := range []Type{PreKeyMessage, Message, FriendRequest} {
+	for _, kind := range []ciphertext.Kind{ciphertext.PreKeyWhisper, ciphertext.Whisper, ciphertext.FriendRequest} {
 		t.Run(kind.String(), func(t *testing.T) {
 			inner := innerOf(alice, "x")
-			inner.Type = kind
+			inner.Kind = kind
 			sealed, err := Seal(random, alice, bob.Public, inner)
 			if err != nil {
 				t.Fatal(err)
@@ -58,7 +68,7 @@ func TestSealRefuses(t *testing.T) {
 	alice, bob := newKeys(t, random), newKeys(t, random)
 	inner := innerOf(alice, "x")
 	unknown := inner
-	unknown.Type = 4
+	unknown.Kind = ciphertext.Sealed
 	for name, test := range map[string]struct {
 		random    io.Reader
 		sender    x25519.KeyPair
@@ -67,7 +77,7 @@ func TestSealRefuses(t *testing.T) {
 		want      error
 	}{
 		"another's name":              {random, bob, alice.Public, inner, ErrSender},
-		"an unknown type":             {random, alice, bob.Public, unknown, ErrMalformed},
+		"a kind without a number":     {random, alice, bob.Public, unknown, ErrMalformed},
 		"a recipient that is no key":  {random, alice, x25519.PublicKey{}, inner, x25519.ErrLowOrder},
 		"too little randomness":       {strings.NewReader("x"), alice, bob.Public, inner, io.ErrUnexpectedEOF},
 		"no randomness for a request": {strings.NewReader(""), alice, bob.Public, inner, io.EOF},
@@ -130,14 +140,14 @@ func sealForged(t *testing.T, sender x25519.KeyPair, recipient x25519.PublicKey,
 func TestOpenRefusesForgeries(t *testing.T) {
 	random := testRandom(t)
 	alice, bob, mallory := newKeys(t, random), newKeys(t, random), newKeys(t, random)
-	proper := innerOf(mallory, "x").marshal()
-	noName := fields.AppendVarint(nil, fieldType, uint64(Message))
+	proper := marshal(t, innerOf(mallory, "x"))
+	noName := fields.AppendVarint(nil, fieldType, typeMessage)
 	for name, test := range map[string]struct {
 		static, plaintext []byte
 		want              error
 	}{
-		"the name of another in the certificate": {mallory.Public.Encoded(), innerOf(alice, "x").marshal(), ErrSender},
-		"the key of another":                     {alice.Public.Encoded(), innerOf(alice, "x").marshal(), ErrDecrypt},
+		"the name of another in the certificate": {mallory.Public.Encoded(), marshal(t, innerOf(alice, "x")), ErrSender},
+		"the key of another":                     {alice.Public.Encoded(), marshal(t, innerOf(alice, "x")), ErrDecrypt},
 		"a low-order key":                        {x25519.PublicKey{}.Encoded(), proper, ErrDecrypt},
 		"a key without its prefix":               {make([]byte, x25519.EncodedSize), proper, ErrMalformed},
 		"a key of another length":                {mallory.Public[:], proper, ErrMalformed},
@@ -175,83 +185,6 @@ func TestOpenRefusesShapes(t *testing.T) {
 	}
 }
 
-func TestFriendRequestBothWays(t *testing.T) {
-	random := testRandom(t)
-	alice, bob := newKeys(t, random), newKeys(t, random)
-	for size := range 40 {
-		plaintext := bytes.Repeat([]byte{16}, size) // bytes that look like padding
-		data, err := EncryptFriendRequest(random, alice, bob.Public, plaintext)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := DecryptFriendRequest(bob, alice.Public, data); err != nil || !bytes.Equal(got, plaintext) {
-			t.Errorf("%d bytes: %x, %v", size, got, err)
-		}
-		if got, err := DecryptFriendRequest(alice, bob.Public, data); err != nil || !bytes.Equal(got, plaintext) {
-			t.Errorf("%d bytes, by the sender: %x, %v", size, got, err)
-		}
-	}
-}
-
-func TestFriendRequestRefuses(t *testing.T) {
-	random := testRandom(t)
-	alice, bob := newKeys(t, random), newKeys(t, random)
-	data, err := EncryptFriendRequest(random, alice, bob.Public, []byte("hello"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, wrong := range map[string][]byte{
-		"nothing":           nil,
-		"an IV alone":       data[:16],
-		"a block too short": data[:31],
-		"no whole blocks":   append(slices.Clone(data), 0),
-	} {
-		if _, err := DecryptFriendRequest(bob, alice.Public, wrong); !errors.Is(err, ErrDecrypt) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	// One wrong key in 256 would give proper padding by chance; this one does not.
-	if _, err := DecryptFriendRequest(bob, newKeys(t, random).Public, data); !errors.Is(err, ErrDecrypt) {
-		t.Errorf("another sender: %v", err)
-	}
-	if _, err := DecryptFriendRequest(bob, x25519.PublicKey{}, data); !errors.Is(err, ErrDecrypt) {
-		t.Errorf("a sender that is no key: %v", err)
-	}
-	if _, err := EncryptFriendRequest(random, alice, x25519.PublicKey{}, nil); !errors.Is(err, x25519.ErrLowOrder) {
-		t.Errorf("a recipient that is no key: %v", err)
-	}
-	if _, err := EncryptFriendRequest(strings.NewReader("x"), alice, bob.Public, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("no randomness: %v", err)
-	}
-}
-
-func TestPaddingLength(t *testing.T) {
-	for name, test := range map[string]struct {
-		block []byte
-		want  int // 0 for wrong padding
-	}{
-		"one":                   {[]byte("fifteen bytes..\x01"), 1},
-		"two":                   {[]byte("fourteen bytes\x02\x02"), 2},
-		"a whole block":         {bytes.Repeat([]byte{16}, 16), 16},
-		"zero":                  {make([]byte, 16), 0},
-		"more than a block":     {bytes.Repeat([]byte{17}, 16), 0},
-		"more than any":         {bytes.Repeat([]byte{255}, 16), 0},
-		"not all the same":      {[]byte("fourteen bytes\x01\x02"), 0},
-		"the first one differs": {append([]byte{15}, bytes.Repeat([]byte{16}, 15)...), 0},
-	} {
-		got, ok := paddingLength(append([]byte("a block before.."), test.block...))
-		if ok != (test.want != 0) || ok && got != test.want {
-			t.Errorf("%s: %d, %v, want %d", name, got, ok, test.want)
-		}
-	}
-}
-
-func TestNamesOfTypes(t *testing.T) {
-	if got := Type(9).String(); got != "type 9" {
-		t.Errorf("got %s", got)
-	}
-}
-
 // FuzzOpen gives Open anything, and anything that a holder of a key can put inside.
 func FuzzOpen(f *testing.F) {
 	random := testRandom(f)
@@ -261,7 +194,7 @@ func FuzzOpen(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(sealed)
-	f.Add(innerOf(alice, "x").marshal())
+	f.Add(marshal(f, innerOf(alice, "x")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if inner, err := Open(bob, data); err == nil && !bytes.Equal(data, sealed) {
 			// Only other encodings of the same protobuf may open; they hold the same.
@@ -277,30 +210,8 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := Open(bob, resealed); err != nil || again.Type != inner.Type || !bytes.Equal(again.Content, inner.Content) {
+		if again, err := Open(bob, resealed); err != nil || again.Kind != inner.Kind || !bytes.Equal(again.Content, inner.Content) {
 			t.Fatalf("%v became %v, %v", inner, again, err)
-		}
-	})
-}
-
-// FuzzDecryptFriendRequest: whatever decrypts is a ciphertext that encrypting gives again.
-func FuzzDecryptFriendRequest(f *testing.F) {
-	random := testRandom(f)
-	alice, bob := newKeys(f, random), newKeys(f, random)
-	data, err := EncryptFriendRequest(random, alice, bob.Public, []byte("hello"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(data)
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		plaintext, err := DecryptFriendRequest(bob, alice.Public, data)
-		if err != nil {
-			return
-		}
-		again, err := EncryptFriendRequest(bytes.NewReader(data[:16]), alice, bob.Public, plaintext)
-		if err != nil || !bytes.Equal(again, data) {
-			t.Fatalf("%x became %x, %v", data, again, err)
 		}
 	})
 }

@@ -75,6 +75,7 @@ type Client struct {
 
 	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
 	guardsMu sync.Mutex // held while guards are chosen, likewise
+	cutOffAt time.Time  // when no candidate for a guard answered last; under guardsMu
 
 	mu      sync.Mutex
 	state   state

@@ -113,7 +113,7 @@ func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) 
 	problem := cli.Describe(err)
 	out.Detail, out.Code, out.Hint = problem.Message, problem.Code, problem.Hint
 	if out.Skipped = errors.Is(err, network.ErrNoTime); out.Skipped {
-		return nil // a network of 2020 need not give a time, and works without
+		return nil // a network of 2.0 need not give a time, and works without
 	}
 	d.failed[e.name] = true
 	return nil

@@ -36,7 +36,7 @@ type Response struct {
 
 // SealResponse makes the answer to an opened layer: the base64 text of nonce || {"body", "status"} sealed with the layer's
 // cipher and key. The nonce is drawn from random. It goes back with HTTP status 200 whatever status says. Clients of
-// today can ask for the sealed bytes themselves, and for a body that is a JSON object to stand there as such instead of as
+// storage RPC 2.8 can ask for the sealed bytes themselves, and for a body that is a JSON object to stand there as such instead of as
 // text. The error is ErrNotText or random's.
 func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte, error) {
 	if !utf8.ValidString(body) {

@@ -1,4 +1,4 @@
-// Package sealedbox is the cipher of today's Session messages (session-v1.md section 3): libsodium's sealed box around
+// Package sealedbox is the cipher of session-v1 messages (session-v1.md section 3): libsodium's sealed box around
 // the padded content, its sender's Ed25519 key, and the sender's signature. It needs no session and no answer from
 // the other side, so anybody can write to anybody at once. It has no forward secrecy: whoever gets the recipient's
 // private key reads every message that was ever sealed for it.
@@ -34,8 +34,8 @@ var (
 	ErrSignature = errors.New("message is not signed by its sender")
 )
 
-// Seal encrypts padded, a padded Content, for recipient and signs it with the sender's Ed25519 key. An ephemeral private
-// key, 32 bytes, is drawn from random. The result is Overhead bytes longer than padded. The error is
+// Seal encrypts padded, a padded Content, for recipient and signs it with the sender's Ed25519 key. An ephemeral
+// private key, 32 bytes, is drawn from random. The result is Overhead bytes longer than padded. The error is
 // x25519.ErrLowOrder for a recipient that is no real key, or random's.
 func Seal(random io.Reader, sender sessionid.Keys, recipient x25519.PublicKey, padded []byte) ([]byte, error) {
 	// The box itself would take such a key, and anybody could open it.

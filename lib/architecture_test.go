@@ -28,7 +28,7 @@ var layers = [][]string{
 		"lib/schema/schematest",
 	},
 	{
-		"lib/rpc", "lib/network", "lib/presence", "keystore",
+		"lib/rpc", "lib/network", "lib/presence", "lib/wycheproof", "keystore",
 		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link",
 	},

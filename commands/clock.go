@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newClockCommand(app *cli.App) *cobra.Command {
@@ -55,9 +55,9 @@ func readClock(ctx context.Context, app *cli.App, client *network.Client) (recor
 	}
 	now := app.Now()
 	out := record.Clock{
-		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= rpc.MaxFutureMillis,
+		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= storage.MaxFutureMillis,
 		OffsetMS: clock.Offset.Milliseconds(),
-		LimitMS:  rpc.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),
+		LimitMS:  storage.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),
 		Source: string(clock.Source), Voices: []record.Voice{},
 	}
 	for _, voice := range clock.Voices {

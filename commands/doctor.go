@@ -14,8 +14,9 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 type doctorOptions struct {
@@ -176,7 +177,7 @@ func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	request, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: sessionid.ID{}.String()})
+	request, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: sessionid.ID{}.String()})
 	if err != nil {
 		return "", err
 	}

@@ -43,8 +43,8 @@ func (k *messageKeys) encrypt(plaintext []byte) []byte {
 	return aescbc.Append(nil, k.block(), k.iv[:], plaintext)
 }
 
-// decrypt reverses encrypt for an authentic ciphertext. It returns ErrMalformed if the sender padded it wrongly. Only the
-// other side of the session can cause that error.
+// decrypt reverses encrypt for an authentic ciphertext. It returns ErrMalformed if the sender padded it wrongly. Only
+// the other side of the session can cause that error.
 func (k *messageKeys) decrypt(ciphertext []byte) ([]byte, error) {
 	plaintext, err := aescbc.Decrypt(k.block(), k.iv[:], ciphertext)
 	if err != nil {

@@ -123,8 +123,8 @@ const (
 	fieldMessage         = 4
 )
 
-// ParsePreKeyWhisperMessage reads a serialised PreKeyWhisperMessage, but not the Message inside. Fields may come in any order.
-// Message shares b's memory. Errors are ErrVersion and ErrMalformed.
+// ParsePreKeyWhisperMessage reads a serialised PreKeyWhisperMessage, but not the Message inside. Fields may come in any
+// order. Message shares b's memory. Errors are ErrVersion and ErrMalformed.
 func ParsePreKeyWhisperMessage(b []byte) (PreKeyWhisperMessage, error) {
 	if err := checkFrame(b, 1); err != nil {
 		return PreKeyWhisperMessage{}, err

@@ -168,8 +168,8 @@ type underway struct {
 	opened     bool
 }
 
-// Two parties talk over a network that loses, reorders and repeats messages. Every message opens exactly once, unless it is
-// older than the chains that a session remembers.
+// Two parties talk over a network that loses, reorders and repeats messages. Every message opens exactly once, unless
+// it is older than the chains that a session remembers.
 func TestLossyNetwork(t *testing.T) {
 	for seed := range byte(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { lossyNetwork(t, seed) })

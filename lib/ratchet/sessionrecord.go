@@ -37,9 +37,9 @@ type Receiver struct {
 	Prekeys Prekeys
 	// Remote is the contact's identity key.
 	Remote x25519.PublicKey
-	// LateChains is how many closed chains are remembered beyond MaxClosedChains as long as messages of theirs are missing,
-	// up to MaxLateChains. The real client remembers none: at its pace ten steps take minutes. Two programs that talk over
-	// the synchronous route make as many in a tenth of a second, while a stored message is on its way.
+	// LateChains is how many closed chains are remembered beyond MaxClosedChains as long as messages of theirs are
+	// missing, up to MaxLateChains. The real client remembers none: at its pace ten steps take minutes. Two programs that
+	// talk over the synchronous route make as many in a tenth of a second, while a stored message is on its way.
 	LateChains int
 }
 
@@ -51,8 +51,9 @@ type Decrypted struct {
 	UsedPrekey *uint32
 }
 
-// SessionRecord is all sessions with one contact: a current one, which encrypts, and archived ones, which still open messages.
-// There are several when both parties start at the same time, or start again. The zero SessionRecord is empty.
+// SessionRecord is all sessions with one contact: a current one, which encrypts, and archived ones, which still open
+// messages. There are several when both parties start at the same time, or start again. The zero SessionRecord is
+// empty.
 type SessionRecord struct {
 	sessions []*Session // current first, then archived, newest first
 }
@@ -65,7 +66,8 @@ func (r *SessionRecord) Current() *Session {
 	return r.sessions[0]
 }
 
-// Add makes s, which it takes over, current and archives the session before it. The oldest of more than MaxArchived archived ones is dropped.
+// Add makes s, which it takes over, current and archives the session before it. The oldest of more than MaxArchived
+// archived ones is dropped.
 func (r *SessionRecord) Add(s *Session) {
 	r.sessions = slices.Insert(r.sessions, 0, s)
 	if len(r.sessions) > 1+MaxArchived {
@@ -99,9 +101,10 @@ func (r *SessionRecord) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, erro
 	return current.Encrypt(plaintext)
 }
 
-// Decrypt opens a message of type t and makes the session that it belongs to current. If that is a new one, UsedPrekey is set.
-// A ciphertext.Whisper message is tried with all sessions. The errors are those of Session.Decrypt, of which the most telling one is
-// returned, ErrNoSession, ErrUnknownPrekey, ErrIdentity, and what receiver's prekeys return; then nothing has changed.
+// Decrypt opens a message of type t and makes the session that it belongs to current. If that is a new one, UsedPrekey
+// is set. A ciphertext.Whisper message is tried with all sessions. The errors are those of Session.Decrypt, of which
+// the most telling one is returned, ErrNoSession, ErrUnknownPrekey, ErrIdentity, and what receiver's prekeys return;
+// then nothing has changed.
 func (r *SessionRecord) Decrypt(random io.Reader, receiver Receiver, kind ciphertext.Kind, message []byte) (Decrypted, error) {
 	switch kind {
 	case ciphertext.Whisper:

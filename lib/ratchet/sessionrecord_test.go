@@ -182,7 +182,8 @@ func beyondEnd(t *testing.T, alice, bob *party) sealed {
 	return sealed{kind, message, "beyond the end"}
 }
 
-// A counter that would be too far ahead in a new chain of the current session is in reach for the session that knows the chain.
+// A counter that would be too far ahead in a new chain of the current session is in reach for the session that knows
+// the chain.
 func TestLongChainOfArchivedSession(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	for n := range 2 * MaxSkip {

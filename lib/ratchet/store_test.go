@@ -142,7 +142,8 @@ func TestDamagedRecord(t *testing.T) {
 	}
 }
 
-// Any stored record that is accepted works: it stores itself to bytes that load again, and opening garbage does no harm.
+// Any stored record that is accepted works: it stores itself to bytes that load again, and opening garbage does no
+// harm.
 func FuzzRecordUnmarshal(f *testing.F) {
 	alice, bob := newConversation(f, 1)
 	late := alice.send(f, "late")

@@ -167,7 +167,8 @@ type recordedStep struct {
 	NewKey    *recordedPrekey `json:"new_ratchet_key_drawn"`
 }
 
-// Whole conversations, both roles, each step as the real client did it. Both parties are stored and loaded after every step.
+// Whole conversations, both roles, each step as the real client did it. Both parties are stored and loaded after every
+// step.
 func TestRatchetVectors(t *testing.T) {
 	var recording struct {
 		Conversations []struct {

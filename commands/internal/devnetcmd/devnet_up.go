@@ -17,7 +17,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 type devnetUpOptions struct {
@@ -118,7 +118,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 		return "", cli.UsageError(errors.New("--swarm-size must be positive"))
 	case opts.difficulty < 1:
 		return "", cli.UsageError(errors.New("--difficulty must be positive"))
-	case opts.generation != GenerationBoth && !rpc.Generation(opts.generation).Known():
+	case opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
 		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
 	}
 	if err := opts.limits.check(); err != nil {
@@ -146,11 +146,11 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 const GenerationBoth = "both"
 
 // only returns the one generation that the nodes serve, empty for both.
-func (opts *devnetUpOptions) only() rpc.Generation {
+func (opts *devnetUpOptions) only() storage.Generation {
 	if opts.generation == GenerationBoth {
 		return ""
 	}
-	return rpc.Generation(opts.generation)
+	return storage.Generation(opts.generation)
 }
 
 // likeness returns which real network the flags ask for.

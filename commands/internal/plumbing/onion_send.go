@@ -11,7 +11,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newOnionSendCommand(app *cli.App) *cobra.Command {
@@ -51,7 +51,7 @@ func runOnionSend(ctx context.Context, app *cli.App) error {
 		if in.Params == nil {
 			in.Params = map[string]any{}
 		}
-		body, err := rpc.NewRequest(in.Method, in.Params)
+		body, err := storage.NewRequest(in.Method, in.Params)
 		if err != nil {
 			return err
 		}

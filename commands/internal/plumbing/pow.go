@@ -15,8 +15,8 @@ import (
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 type powOptions struct {
@@ -123,7 +123,7 @@ func powRequest(in record.Envelope) (route.StoreRequest, error) {
 		return route.StoreRequest{}, err
 	}
 	switch {
-	case len(in.DataBase64) > rpc.MaxDataBytes:
+	case len(in.DataBase64) > storage.MaxDataBytes:
 		return route.StoreRequest{}, fmt.Errorf("%w: data_base64 has %d characters", envelope.ErrTooLarge, len(in.DataBase64))
 	case in.TTLMillis < 0 || in.TimestampMS < 0:
 		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms or timestamp_ms is negative", cli.ErrBadInput)

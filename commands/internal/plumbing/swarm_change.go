@@ -12,7 +12,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // changeFunc changes stored messages, named by their hashes.
@@ -47,7 +47,7 @@ func isMessageHash(name string) bool {
 	switch len(name) {
 	case 2 * sha512.Size:
 		return strings.TrimLeft(name, hexDigits) == ""
-	case rpc.HashTextLength:
+	case rpc28.HashTextLength:
 		return strings.TrimLeft(name, letters) == ""
 	}
 	return false

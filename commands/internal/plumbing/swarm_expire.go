@@ -10,7 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/rpc28"
 )
 
 type swarmExpireOptions struct {
@@ -48,8 +48,8 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 }
 
 func runSwarmExpire(ctx context.Context, app *cli.App, opts *swarmExpireOptions) error {
-	if opts.ttl <= 0 || opts.ttl > rpc.MaxPrivateTTL {
-		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc.MaxPrivateTTL))
+	if opts.ttl <= 0 || opts.ttl > rpc28.MaxPrivateTTL {
+		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc28.MaxPrivateTTL))
 	}
 	expire := func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
 		return router.Expire(ctx, hashes, opts.ttl)

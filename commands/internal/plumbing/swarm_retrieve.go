@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newSwarmRetrieveCommand(app *cli.App) *cobra.Command {
@@ -35,7 +35,7 @@ func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
 		return err
 	}
 	seen := make(map[string]bool)
-	return router.Retrieve(ctx, route.RetrieveOptions{}, func(_ network.Node, page []rpc.Stored) error {
+	return router.Retrieve(ctx, route.RetrieveOptions{}, func(_ network.Node, page []storage.Stored) error {
 		for _, stored := range page {
 			if seen[stored.Hash] {
 				continue
@@ -51,7 +51,7 @@ func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
 
 // storedRecord describes a stored message. Its timestamp is the envelope's own, where it can be read; the time to
 // live is what follows from that and the expiration.
-func storedRecord(a *account.Account, stored rpc.Stored) record.Envelope {
+func storedRecord(a *account.Account, stored storage.Stored) record.Envelope {
 	out := record.Envelope{
 		Type: record.TypeEnvelope, To: a.ID().String(), DataBase64: stored.Data, MessageHash: stored.Hash,
 		ExpirationMS: stored.Expiration,

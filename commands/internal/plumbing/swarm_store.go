@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newSwarmStoreCommand(app *cli.App) *cobra.Command {
@@ -78,7 +78,7 @@ func storeRequest(in record.Envelope) (route.StoreRequest, error) {
 	switch {
 	case in.DataBase64 == "":
 		return route.StoreRequest{}, fmt.Errorf("%w: the envelope has no data_base64", cli.ErrBadInput)
-	case in.TTLMillis < account.MinTTL || in.TTLMillis > rpc.GenerationToday.MaxTTLMillis():
+	case in.TTLMillis < account.MinTTL || in.TTLMillis > storage.Generation28.MaxTTLMillis():
 		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms %d", cli.ErrBadTTL, in.TTLMillis)
 	case in.TimestampMS <= 0:
 		return route.StoreRequest{}, fmt.Errorf("%w: timestamp_ms is not positive", cli.ErrBadInput)

@@ -194,7 +194,8 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// Messages of several ratchet steps, delivered backwards and in part twice. Only three steps: libsignal remembers five chains.
+// Messages of several ratchet steps, delivered backwards and in part twice. Only three steps: libsignal remembers five
+// chains.
 func TestOutOfOrder(t *testing.T) {
 	for _, l := range links(t) {
 		t.Run(l.name, func(t *testing.T) {

@@ -1,23 +1,25 @@
-package rpc
+package rpc28
 
 import (
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sessiontool/lib/storage"
 )
 
 // What is signed is ASCII without separators: names, numbers in decimal, hashes as they are written
 // (storage-2.8.md section 3.1). The functions below make what clients sign in Auth.Signature.
 
-// StoreSignatureText is for store; sigTimestamp is TodayStoreParams.SigTimestamp or, if that is 0, Timestamp.
+// StoreSignatureText is for store; sigTimestamp is StoreParams.SigTimestamp or, if that is 0, Timestamp.
 func StoreSignatureText(namespace Namespace, sigTimestamp int64) []byte {
-	return []byte(MethodStore + namespace.SignedText() + decimal(sigTimestamp))
+	return []byte(storage.MethodStore + namespace.SignedText() + decimal(sigTimestamp))
 }
 
-// RetrieveSignatureText is for retrieve, today's and ours of 2020, which is of NamespaceMessages.
+// RetrieveSignatureText is for retrieve, and for our signature of retrieve of 2.0, which is of NamespaceMessages.
 func RetrieveSignatureText(namespace Namespace, timestamp int64) []byte {
-	return []byte(MethodRetrieve + namespace.SignedText() + decimal(timestamp))
+	return []byte(storage.MethodRetrieve + namespace.SignedText() + decimal(timestamp))
 }
 
 // DeleteSignatureText is for delete.

@@ -1,4 +1,5 @@
-package rpc
+// Package storagehttp is the HTTP client for service nodes and seeds.
+package storagehttp
 
 import (
 	"bytes"
@@ -13,12 +14,14 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"sessiontool/lib/storage"
 )
 
 // ErrUnreachable reports that no whole HTTP answer came: refused, cut, not TLS, or too slow.
 var ErrUnreachable = errors.New("no answer")
 
-// ErrTooLarge reports an answer of more than MaxBodyBytes.
+// ErrTooLarge reports an answer of more than [storage.MaxBodyBytes].
 var ErrTooLarge = errors.New("answer is too large")
 
 // ErrPin reports a seed that shows another certificate than the pinned one.
@@ -32,8 +35,8 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Answer is an HTTP answer, read whole. Date and LastModified are those headers, zero where the server sent none: nodes of
-// 2020 send neither, seeds of 2020 only the second, which is the time of their answer.
+// Answer is an HTTP answer, read whole. Date and LastModified are those headers, zero where the server sent none: nodes
+// of 2020 send neither, seeds of 2020 only the second, which is the time of their answer.
 type Answer struct {
 	Status       int
 	Body         []byte
@@ -41,8 +44,8 @@ type Answer struct {
 	LastModified time.Time
 }
 
-// Time is the clock of a server that makes its answers anew each time: its Date, else its Last-Modified. It is zero if the
-// answer has neither.
+// Time is the clock of a server that makes its answers anew each time: its Date, else its Last-Modified. It is zero if
+// the answer has neither.
 func (a Answer) Time() time.Time {
 	if a.Date.IsZero() {
 		return a.LastModified
@@ -79,8 +82,8 @@ func NewClientOver(dial DialFunc) *Client {
 	}
 }
 
-// PinSeed makes PostSeed accept, for this URL, the one certificate with this SHA-256 digest and nothing else: not even one
-// that an authority vouches for. Call it before the client is used.
+// PinSeed makes PostSeed accept, for this URL, the one certificate with this SHA-256 digest and nothing else: not even
+// one that an authority vouches for. rpc28.Call it before the client is used.
 func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
 	c.pinned[url] = newHTTPClient(c.dial, &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -121,9 +124,9 @@ func (c *Client) Close() {
 }
 
 // PostNode posts body to a path of the node at ip and port. Any status is an answer. The body is sent again over a new
-// connection if the node closed a kept connection without an answer: servers close idle connections after 10 s, and every
-// request to a node may arrive twice without harm. The error wraps ErrUnreachable or ErrTooLarge or, if ctx has ended, is
-// its cause.
+// connection if the node closed a kept connection without an answer: servers close idle connections after 10 s, and
+// every request to a node may arrive twice without harm. The error wraps ErrUnreachable or ErrTooLarge or, if ctx has
+// ended, is its cause.
 func (c *Client) PostNode(ctx context.Context, ip string, port uint16, path string, body []byte) (Answer, error) {
 	return do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body, repeatable)
 }
@@ -164,11 +167,11 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 		return Answer{}, unreachable(ctx, err)
 	}
 	defer response.Body.Close()
-	read, err := io.ReadAll(io.LimitReader(response.Body, MaxBodyBytes+1))
+	read, err := io.ReadAll(io.LimitReader(response.Body, storage.MaxBodyBytes+1))
 	if err != nil {
 		return Answer{}, unreachable(ctx, err)
 	}
-	if len(read) > MaxBodyBytes {
+	if len(read) > storage.MaxBodyBytes {
 		return Answer{}, ErrTooLarge
 	}
 	answer := Answer{Status: response.StatusCode, Body: read}

@@ -1,4 +1,4 @@
-package rpc_test
+package storagehttp_test
 
 import (
 	"bufio"
@@ -23,14 +23,16 @@ import (
 
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/vectors"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 // newClient makes a client that the test's end closes, without a goroutine left.
-func newClient(t *testing.T) *rpc.Client {
+func newClient(t *testing.T) *storagehttp.Client {
 	t.Helper()
 	leakcheck.Check(t)
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	t.Cleanup(client.Close)
 	return client
 }
@@ -58,9 +60,9 @@ func newServer(t *testing.T, handler http.HandlerFunc, adjust func(*httptest.Ser
 	return s
 }
 
-func (s *server) post(ctx context.Context, client *rpc.Client, body string) (rpc.Answer, error) {
+func (s *server) post(ctx context.Context, client *storagehttp.Client, body string) (storagehttp.Answer, error) {
 	address := s.Listener.Addr().(*net.TCPAddr)
-	return client.PostNode(ctx, address.IP.String(), uint16(address.Port), rpc.StoragePath, []byte(body))
+	return client.PostNode(ctx, address.IP.String(), uint16(address.Port), storage.RPCPath, []byte(body))
 }
 
 // recordedCertificate is the one that a 2020 storage server showed.
@@ -166,8 +168,8 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-// A server that closes a kept connection as the next request arrives has not served it: the client asks again over a new
-// connection. One that closes a fresh connection is not asked again.
+// A server that closes a kept connection as the next request arrives has not served it: the client asks again over a
+// new connection. One that closes a fresh connection is not asked again.
 func TestConnectionClosedWhileIdle(t *testing.T) {
 	client := newClient(t)
 	var closes, served atomic.Int32
@@ -192,7 +194,7 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 	if served.Load() != 2 || closes.Load() != 1 || s.connections.Load() != 2 {
 		t.Errorf("%d requests served, %d closed, %d connections", served.Load(), closes.Load(), s.connections.Load())
 	}
-	if _, err := s.post(t.Context(), client, "hello"); !errors.Is(err, rpc.ErrUnreachable) || closes.Load() != 3 {
+	if _, err := s.post(t.Context(), client, "hello"); !errors.Is(err, storagehttp.ErrUnreachable) || closes.Load() != 3 {
 		t.Errorf("a server that closes every connection: %v after %d", err, closes.Load())
 	}
 }
@@ -206,24 +208,24 @@ func TestGetAndDate(t *testing.T) {
 		fmt.Fprint(w, r.Method, r.URL.Path, r.Header.Get("Content-Type"))
 	}, nil)
 	address := s.Listener.Addr().(*net.TCPAddr)
-	answer, err := client.GetNode(t.Context(), address.IP.String(), uint16(address.Port), rpc.StatsPath)
+	answer, err := client.GetNode(t.Context(), address.IP.String(), uint16(address.Port), storage.StatsPath)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "GET" + rpc.StatsPath; answer.Status != 404 || string(answer.Body) != want || !answer.Date.Equal(date) {
+	if want := "GET" + storage.StatsPath; answer.Status != 404 || string(answer.Body) != want || !answer.Date.Equal(date) {
 		t.Errorf("answer is %d %q at %v, want 404 %q at %v", answer.Status, answer.Body, answer.Date, want, date)
 	}
 }
 
 func TestAnswerBound(t *testing.T) {
 	client := newClient(t)
-	size := rpc.MaxBodyBytes
+	size := storage.MaxBodyBytes
 	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", size)) }, nil)
 	if answer, err := s.post(t.Context(), client, ""); err != nil || len(answer.Body) != size {
 		t.Errorf("got %d bytes, %v; want all %d", len(answer.Body), err, size)
 	}
 	size++
-	if _, err := s.post(t.Context(), client, ""); !errors.Is(err, rpc.ErrTooLarge) {
+	if _, err := s.post(t.Context(), client, ""); !errors.Is(err, storagehttp.ErrTooLarge) {
 		t.Errorf("one byte more: %v, want ErrTooLarge", err)
 	}
 }
@@ -231,7 +233,7 @@ func TestAnswerBound(t *testing.T) {
 func TestRedirectIsAnAnswer(t *testing.T) {
 	client := newClient(t)
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != rpc.StoragePath {
+		if r.URL.Path != storage.RPCPath {
 			t.Errorf("redirect to %s was followed", r.URL)
 		}
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
@@ -266,7 +268,7 @@ func TestUnreachable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t)
 			s := newServer(t, handler, nil)
-			if _, err := s.post(t.Context(), client, ""); !errors.Is(err, rpc.ErrUnreachable) {
+			if _, err := s.post(t.Context(), client, ""); !errors.Is(err, storagehttp.ErrUnreachable) {
 				t.Errorf("got %v, want ErrUnreachable", err)
 			}
 		})
@@ -275,7 +277,7 @@ func TestUnreachable(t *testing.T) {
 		client := newClient(t)
 		s := newServer(t, nil, nil)
 		s.Close()
-		if _, err := s.post(t.Context(), client, ""); !errors.Is(err, rpc.ErrUnreachable) {
+		if _, err := s.post(t.Context(), client, ""); !errors.Is(err, storagehttp.ErrUnreachable) {
 			t.Errorf("got %v, want ErrUnreachable", err)
 		}
 	})
@@ -284,7 +286,7 @@ func TestUnreachable(t *testing.T) {
 		s := httptest.NewServer(http.NotFoundHandler())
 		defer s.Close()
 		plain := &server{Server: s}
-		if _, err := plain.post(t.Context(), client, ""); !errors.Is(err, rpc.ErrUnreachable) {
+		if _, err := plain.post(t.Context(), client, ""); !errors.Is(err, storagehttp.ErrUnreachable) {
 			t.Errorf("got %v, want ErrUnreachable", err)
 		}
 	})
@@ -299,12 +301,12 @@ func TestCallerGivesUp(t *testing.T) {
 
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.post(cancelled, client, ""); !errors.Is(err, context.Canceled) || errors.Is(err, rpc.ErrUnreachable) {
+	if _, err := s.post(cancelled, client, ""); !errors.Is(err, context.Canceled) || errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("cancelled: got %v", err)
 	}
 	late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := s.post(late, client, ""); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, rpc.ErrUnreachable) {
+	if _, err := s.post(late, client, ""); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("out of time: got %v", err)
 	}
 	why := errors.New("waited long enough")
@@ -322,7 +324,7 @@ func TestOnlySeedsNeedACertificate(t *testing.T) {
 	if _, err := s.post(t.Context(), client, ""); err != nil {
 		t.Errorf("node: %v", err)
 	}
-	if _, err := client.PostSeed(t.Context(), s.URL+rpc.SeedPath, nil); !errors.Is(err, rpc.ErrUnreachable) {
+	if _, err := client.PostSeed(t.Context(), s.URL+nodelist.SeedPath, nil); !errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("seed with a certificate that nobody signed: %v, want ErrUnreachable", err)
 	}
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -330,8 +332,8 @@ func TestOnlySeedsNeedACertificate(t *testing.T) {
 		fmt.Fprintf(w, "%s %s", r.URL.Path, body)
 	}))
 	t.Cleanup(plain.Close)
-	answer, err := client.PostSeed(t.Context(), plain.URL+rpc.SeedPath, []byte("{}"))
-	if want := rpc.SeedPath + " {}"; err != nil || string(answer.Body) != want {
+	answer, err := client.PostSeed(t.Context(), plain.URL+nodelist.SeedPath, []byte("{}"))
+	if want := nodelist.SeedPath + " {}"; err != nil || string(answer.Body) != want {
 		t.Errorf("seed over http: %q, %v; want %q", answer.Body, err, want)
 	}
 	if _, err := client.PostSeed(t.Context(), "http://[", nil); err == nil {

@@ -1,4 +1,10 @@
-package rpc
+// Package syncroute has the two methods of the synchronous route, our extension of the storage RPCs (sync-route.md). No
+// other node has them: it answers StatusBadRequest with TextNoMethod of package storage.
+//
+// A client that is online keeps asking one node of its swarm, with listen. Other clients hand that node messages, with
+// deliver. A delivered message is never stored: the node keeps it until a listener acknowledges it, and no longer than
+// the deliverer waits.
+package syncroute
 
 import (
 	"encoding/base64"
@@ -7,12 +13,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"sessiontool/lib/storage"
 )
 
-// The two methods of the synchronous route, which no node of 2020 has: such a node answers StatusBadRequest with
-// TextNoMethod. Somebody who is online keeps asking one node of its swarm, with listen; others hand that node messages,
-// with deliver. A delivered message is never stored: the node keeps it until somebody who listens acknowledges it, and
-// no longer than the deliverer waits.
+// Methods of the synchronous route.
+const (
+	MethodListen  = "listen"
+	MethodDeliver = "deliver"
+)
 
 // Limits of listen and deliver (sync-route.md sections 4 and 5).
 const (
@@ -34,13 +43,13 @@ const (
 )
 
 // ListenParams asks for messages that are delivered to PubKey (66 hex digits), waiting up to WaitMillis (0 to MaxWait)
-// for one; 0 registers the listener and is answered at once. Listener is a random id that stays the same from one request
-// to the next: one key may have several listeners, and each gets every message. Acks, at most MaxAcks, are for messages
-// of earlier answers. With Stop the listener leaves.
+// for one; 0 registers the listener and is answered at once. Listener is a random id that stays the same from one
+// request to the next: one key may have several listeners, and each gets every message. Acks, at most MaxAcks, are for
+// messages of earlier answers. With Stop the listener leaves.
 //
 // The signature is Ed25519 by PubkeyEd25519, the other form of PubKey, in base64, over ListenSignatureText. Timestamp
-// (milliseconds) must be near the node's clock and later than that of the listener's earlier requests: an older request is
-// refused with StatusBadTimestamp, and one that is repeated is answered at once, without messages.
+// (milliseconds) must be near the node's clock and later than that of the listener's earlier requests: an older request
+// is refused with [storage.StatusBadTimestamp], and one that is repeated is answered at once, without messages.
 type ListenParams struct {
 	PubKey        string `json:"pubKey"`
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
@@ -53,8 +62,8 @@ type ListenParams struct {
 }
 
 // ListenSignatureText returns what ListenParams.Signature signs (sync-route.md section 4.1). It names the node that is
-// asked by its Ed25519 key, in lower-case hex, so that one node cannot listen at another with what it was sent. All but the timestamp have a fixed
-// length, so two requests never share a text.
+// asked by its Ed25519 key, in lower-case hex, so that one node cannot listen at another with what it was sent. All but
+// the timestamp have a fixed length, so two requests never share a text.
 func ListenSignatureText(timestamp, listener, node string) []byte {
 	return []byte(MethodListen + timestamp + listener + node)
 }
@@ -78,11 +87,12 @@ type Delivery struct {
 	Data string `json:"data"`
 }
 
-// DeliverParams hands a message to whoever listens for PubKey (66 hex digits), and waits up to WaitMillis (0 to MaxWait)
-// for the acknowledgement. Data is what a store would have, base64 of at most MaxDataBytes characters.
+// DeliverParams hands a message to whoever listens for PubKey (66 hex digits), and waits up to WaitMillis (0 to
+// MaxWait) for the acknowledgement. Data is what a store would have, base64 of at most [storage.MaxDataBytes]
+// characters.
 //
-// StatusNobodyListens comes at once when nobody does or the last listener leaves, StatusTimeout when nobody acknowledged
-// in time, and StatusNotReady when too much is waiting.
+// [storage.StatusNobodyListens] is the answer at once when there is no listener or the last one leaves,
+// [storage.StatusTimeout] when no listener acknowledged in time, and [storage.StatusNotReady] when too much is pending.
 type DeliverParams struct {
 	PubKey     string `json:"pubKey"`
 	Data       string `json:"data"`
@@ -103,14 +113,14 @@ func ParseDeliveries(body string) ([]Delivery, error) {
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		return nil, fmt.Errorf("answer is not a list of deliveries: %w", err)
 	}
-	elements, err := Elements(answer.Messages, MaxDeliveries)
+	elements, err := storage.Elements(answer.Messages, MaxDeliveries)
 	if err != nil {
 		return nil, fmt.Errorf("answer is not a list of deliveries: %w", err)
 	}
 	var deliveries []Delivery
 	for _, element := range elements {
 		var delivery Delivery
-		if json.Unmarshal(element, &delivery) == nil && validID(delivery.ID) && len(delivery.Data) <= MaxDataBytes {
+		if json.Unmarshal(element, &delivery) == nil && validID(delivery.ID) && len(delivery.Data) <= storage.MaxDataBytes {
 			deliveries = append(deliveries, delivery)
 		}
 	}

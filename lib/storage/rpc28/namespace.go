@@ -1,14 +1,16 @@
-package rpc
+package rpc28
 
 import (
 	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
+
+	"sessiontool/lib/storage"
 )
 
-// Namespace is one of the boxes that an account has on today's network (storage-2.8.md section 3.2). Messages of 2020
-// have none and lie in NamespaceMessages.
+// Namespace is one of the boxes of an account (storage-2.8.md section 3.2). Messages of storage RPC 2.0 have none
+// and are in NamespaceMessages.
 type Namespace int16
 
 // Namespaces in use. Those from 2 to 5 are what the devices of one account keep in step.
@@ -23,14 +25,14 @@ const (
 	NamespaceTest Namespace = -3741
 )
 
-// Longest lives of messages (storage-2.8.md section 3.2).
+// Longest times to live of messages (storage-2.8.md section 3.2).
 const (
-	MaxPublicTTL  = 14 * 24 * time.Hour // where anybody may store
+	MaxPublicTTL  = storage.MaxTTLMillis28 * time.Millisecond // where anybody may store
 	MaxPrivateTTL = 30 * 24 * time.Hour
 )
 
-// StoreIsPublic reports whether anybody may store here: public inboxes and legacy groups. Elsewhere it takes the owner's
-// signature.
+// StoreIsPublic reports whether anybody may store here: public inboxes and legacy groups. Elsewhere it takes the
+// owner's signature.
 func (n Namespace) StoreIsPublic() bool { return n%10 == 0 }
 
 // RetrieveIsPublic reports whether anybody may read here: public outboxes and legacy groups.
@@ -39,7 +41,7 @@ func (n Namespace) RetrieveIsPublic() bool { return n == NamespaceLegacyGroups |
 // IsOutbox reports a public outbox, which holds one message: the last that its owner has stored.
 func (n Namespace) IsOutbox() bool { return n < 0 && -int(n)%20 == 1 }
 
-// MaxTTL is how long messages may live here.
+// MaxTTL is the longest time to live here.
 func (n Namespace) MaxTTL() time.Duration {
 	if n.StoreIsPublic() {
 		return MaxPublicTTL

@@ -1,4 +1,4 @@
-package rpc_test
+package rpc28_test
 
 import (
 	"bufio"
@@ -13,7 +13,8 @@ import (
 	"testing"
 
 	"sessiontool/lib/internal/vectors"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // exchange is a row of node-today.jsonl, as far as it is JSON over HTTPS.
@@ -33,17 +34,17 @@ type call struct {
 	Method string `json:"method"`
 	Params struct {
 		Pubkey       string          `json:"pubkey"`
-		Namespace    rpc.Scope       `json:"namespace"`
+		Namespace    rpc28.Scope     `json:"namespace"`
 		Timestamp    json.Number     `json:"timestamp"`
 		SigTimestamp json.Number     `json:"sig_timestamp"`
 		Data         string          `json:"data"`
 		Messages     json.RawMessage `json:"messages"`
 		Before       int64           `json:"before"`
-		Expiry       rpc.Times       `json:"expiry"`
+		Expiry       rpc28.Times     `json:"expiry"`
 		Shorten      bool            `json:"shorten"`
 		Extend       bool            `json:"extend"`
 		Subaccount   string          `json:"subaccount"`
-		rpc.Auth
+		rpc28.Auth
 	} `json:"params"`
 }
 
@@ -71,22 +72,22 @@ func (c call) signedText(t *testing.T) []byte {
 	t.Helper()
 	p := c.Params
 	switch c.Method {
-	case rpc.MethodStore:
-		return rpc.StoreSignatureText(p.Namespace.Namespace, milliseconds(t, p.SigTimestamp, p.Timestamp))
-	case rpc.MethodRetrieve:
-		return rpc.RetrieveSignatureText(p.Namespace.Namespace, milliseconds(t, p.Timestamp))
-	case rpc.MethodDelete:
-		return rpc.DeleteSignatureText(c.hashes(t))
-	case rpc.MethodDeleteAll:
-		return rpc.DeleteAllSignatureText(p.Namespace, milliseconds(t, p.Timestamp))
-	case rpc.MethodDeleteBefore:
-		return rpc.DeleteBeforeSignatureText(p.Namespace, p.Before)
-	case rpc.MethodExpire:
-		return rpc.ExpireSignatureText(p.Shorten, p.Extend, p.Expiry, c.hashes(t))
-	case rpc.MethodExpireAll:
-		return rpc.ExpireAllSignatureText(p.Namespace, p.Expiry[0])
-	case rpc.MethodGetExpiries:
-		return rpc.GetExpiriesSignatureText(milliseconds(t, p.Timestamp), c.hashes(t))
+	case storage.MethodStore:
+		return rpc28.StoreSignatureText(p.Namespace.Namespace, milliseconds(t, p.SigTimestamp, p.Timestamp))
+	case storage.MethodRetrieve:
+		return rpc28.RetrieveSignatureText(p.Namespace.Namespace, milliseconds(t, p.Timestamp))
+	case rpc28.MethodDelete:
+		return rpc28.DeleteSignatureText(c.hashes(t))
+	case rpc28.MethodDeleteAll:
+		return rpc28.DeleteAllSignatureText(p.Namespace, milliseconds(t, p.Timestamp))
+	case rpc28.MethodDeleteBefore:
+		return rpc28.DeleteBeforeSignatureText(p.Namespace, p.Before)
+	case rpc28.MethodExpire:
+		return rpc28.ExpireSignatureText(p.Shorten, p.Extend, p.Expiry, c.hashes(t))
+	case rpc28.MethodExpireAll:
+		return rpc28.ExpireAllSignatureText(p.Namespace, p.Expiry[0])
+	case rpc28.MethodGetExpiries:
+		return rpc28.GetExpiriesSignatureText(milliseconds(t, p.Timestamp), c.hashes(t))
 	}
 	return nil
 }
@@ -125,7 +126,7 @@ func loadExchanges(t *testing.T) (calls []call, answers []exchange) {
 	for lines.Scan() {
 		var row exchange
 		var c call
-		if json.Unmarshal(lines.Bytes(), &row) != nil || row.Response.Status != rpc.StatusOK ||
+		if json.Unmarshal(lines.Bytes(), &row) != nil || row.Response.Status != storage.StatusOK ||
 			json.Unmarshal(row.Request.Body, &c) != nil || c.Method == "" || c.Params.Pubkey == "" {
 			continue
 		}
@@ -142,7 +143,7 @@ func TestRecordedSignatures(t *testing.T) {
 	calls, rows := loadExchanges(t)
 	checked := make(map[string]int)
 	for i, c := range calls {
-		if c.Params.Signature == "" || c.Method == rpc.MethodStore && c.Params.Namespace.Namespace.StoreIsPublic() {
+		if c.Params.Signature == "" || c.Method == storage.MethodStore && c.Params.Namespace.Namespace.StoreIsPublic() {
 			continue // not looked at there
 		}
 		text := c.signedText(t)
@@ -177,11 +178,11 @@ func TestRecordedMemberResults(t *testing.T) {
 	calls, rows := loadExchanges(t)
 	checked := make(map[string]int)
 	for i, c := range calls {
-		answer, err := rpc.ParseChange(string(rows[i].Response.Body))
+		answer, err := rpc28.ParseChange(string(rows[i].Response.Body))
 		if err != nil {
 			continue // of another method
 		}
-		if c.Method == rpc.MethodStore {
+		if c.Method == storage.MethodStore {
 			if got := messageHash(t, c); got != answer.Hash {
 				t.Errorf("%s: hash %s, want %s", rows[i].Name, got, answer.Hash)
 			}
@@ -212,19 +213,19 @@ func TestRecordedMemberResults(t *testing.T) {
 	t.Log(checked)
 }
 
-func resultText(t *testing.T, c call, result rpc.MemberResult) []byte {
+func resultText(t *testing.T, c call, result rpc28.MemberResult) []byte {
 	t.Helper()
 	switch p := c.Params; c.Method {
-	case rpc.MethodStore:
-		return rpc.StoredText(result.Hash)
-	case rpc.MethodDelete:
-		return rpc.DeletedText(p.Pubkey, c.hashes(t), result.Deleted.List)
-	case rpc.MethodDeleteAll:
-		return rpc.ChangedAllText(p.Pubkey, milliseconds(t, p.Timestamp), *result.Deleted)
-	case rpc.MethodExpire:
-		return rpc.ExpiredText(p.Pubkey, result.Expiry, c.hashes(t), result.Updated.List, result.Unchanged)
-	case rpc.MethodExpireAll:
-		return rpc.ChangedAllText(p.Pubkey, p.Expiry[0], *result.Updated)
+	case storage.MethodStore:
+		return rpc28.StoredText(result.Hash)
+	case rpc28.MethodDelete:
+		return rpc28.DeletedText(p.Pubkey, c.hashes(t), result.Deleted.List)
+	case rpc28.MethodDeleteAll:
+		return rpc28.ChangedAllText(p.Pubkey, milliseconds(t, p.Timestamp), *result.Deleted)
+	case rpc28.MethodExpire:
+		return rpc28.ExpiredText(p.Pubkey, result.Expiry, c.hashes(t), result.Updated.List, result.Unchanged)
+	case rpc28.MethodExpireAll:
+		return rpc28.ChangedAllText(p.Pubkey, p.Expiry[0], *result.Updated)
 	}
 	return nil
 }
@@ -239,7 +240,7 @@ func messageHash(t *testing.T, c call) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rpc.MessageHash([33]byte(owner), c.Params.Namespace.Namespace, data)
+	return rpc28.MessageHash([33]byte(owner), c.Params.Namespace.Namespace, data)
 }
 
 // Recorded results come out of the types here as they went in.
@@ -253,7 +254,7 @@ func TestRecordedResultsInJSON(t *testing.T) {
 			continue
 		}
 		for _, text := range answer.Swarm {
-			var result rpc.MemberResult
+			var result rpc28.MemberResult
 			var want, got map[string]any
 			if err := json.Unmarshal(text, &result); err != nil {
 				t.Fatalf("%s: %v", row.Name, err)
@@ -273,7 +274,7 @@ func TestRecordedResultsInJSON(t *testing.T) {
 // The classes of the namespaces in use and of some that are not (storage-2.8.md section 3.2).
 func TestNamespaceClasses(t *testing.T) {
 	for _, test := range []struct {
-		namespace           rpc.Namespace
+		namespace           rpc28.Namespace
 		store, read, outbox bool
 		days                int
 		text                string
@@ -305,30 +306,31 @@ func FuzzParseToday(f *testing.F) {
 	f.Add(`{"swarm":{"b":{"expiry":[1,2],"updated":["a"],"unchanged":{}},"c":{"deleted":{"0":["a"],"-1":[]}}}}`)
 	f.Add(`{"results":[{"code":200,"body":{}},{"code":400,"body":"no"}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		if page, err := rpc.ParsePage(body); err == nil {
-			again, err := rpc.ParsePage(marshal(t, page))
+		if page, err := rpc28.ParsePage(body); err == nil {
+			again, err := rpc28.ParsePage(marshal(t, page))
 			if err != nil || !slices.Equal(again.Messages, page.Messages) || again.More != page.More {
 				t.Errorf("read %v, then %v, %v", page, again, err)
 			}
 		}
-		if change, err := rpc.ParseChange(body); err == nil {
-			again, err := rpc.ParseChange(marshal(t, change))
+		if change, err := rpc28.ParseChange(body); err == nil {
+			again, err := rpc28.ParseChange(marshal(t, change))
 			if err != nil || marshal(t, again) != marshal(t, change) {
 				t.Errorf("read %v, then %v, %v", change, again, err)
 			}
 		}
-		if results, err := rpc.ParseBatch(body, rpc.MaxBatch); err == nil && len(results) > rpc.MaxBatch {
+		if results, err := rpc28.ParseBatch(body, rpc28.MaxBatch); err == nil && len(results) > rpc28.MaxBatch {
 			t.Errorf("read %d results", len(results))
 		}
 	})
 }
 
-// What a member was refused with comes as text, as the real server got it from that member, and is understood as a number.
+// What a member was refused with comes as text, as the real server got it from that member, and is understood as a
+// number.
 func TestCodeOfAFailedMember(t *testing.T) {
-	change, err := rpc.ParseChange(`{"swarm":{
+	change, err := rpc28.ParseChange(`{"swarm":{
 		"a":{"failed":true,"code":"406","reason":"check your clock"},"b":{"failed":true,"code":406},
 		"c":{"failed":true,"code":"x"},"d":{"failed":true,"code":1e3},"e":{"failed":true,"code":null}}}`)
-	want := map[string]rpc.MemberResult{
+	want := map[string]rpc28.MemberResult{
 		"a": {Failed: true, Code: 406, Reason: "check your clock"}, "b": {Failed: true, Code: 406}, "e": {Failed: true},
 	}
 	if err != nil || !reflect.DeepEqual(change.Swarm, want) {

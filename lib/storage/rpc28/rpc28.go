@@ -1,4 +1,9 @@
-package rpc
+// Package rpc28 has the requests and answers of storage RPC 2.8, that of storage server 2.8.0, as they stand on the
+// wire (storage-2.8.md), the namespaces of messages, and the texts that clients and nodes sign. What both storage RPCs
+// share is in package storage.
+//
+// All times are milliseconds since 1970. Times to live are milliseconds.
+package rpc28
 
 import (
 	"encoding/base64"
@@ -8,10 +13,12 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/blake2b"
+
+	"sessiontool/lib/storage"
 )
 
-// Methods that nodes of today have besides store and retrieve (storage-2.8.md section 1.3). MethodSwarm is another name
-// of MethodGetSwarm.
+// Methods besides those of both storage RPCs (storage-2.8.md section 1.3). [storage.MethodSwarm] is another name of
+// MethodGetSwarm.
 const (
 	MethodInfo         = "info"
 	MethodGetSwarm     = "get_swarm"
@@ -31,17 +38,7 @@ const (
 	MethodActiveNodes = "active_nodes_bin"
 )
 
-// PingPath is where nodes prove that they are there (storage-2.8.md section 1.2).
-const PingPath = "/ping_test/v1"
-
-// StatusNotFound is the answer to a delete that was required to find something.
-const StatusNotFound = 404
-
-// StatusTooEarly is another word for StatusBadTimestamp, with which today's clients reckon
-// (storage-2.8.md section 6.3).
-const StatusTooEarly = 425
-
-// Limits of today's nodes (storage-2.8.md sections 4.1, 5 and 6.1).
+// Limits of nodes (storage-2.8.md sections 4.1, 5 and 6.1).
 const (
 	MaxMessageBytes = 76800     // of data, decoded
 	MaxBatch        = 20        // requests in a batch or sequence
@@ -53,15 +50,15 @@ const (
 // PageCost is what a message of size bytes counts against max_size (storage-2.8.md section 5).
 func PageCost(size int) int { return size*4/3 + HashTextLength + 100 }
 
-// MessageHash names a message on today's network: BLAKE2b-256 of the owner's 33 bytes, the namespace and the data, in
-// base64 without padding (storage-2.8.md section 4.2). Time and life are not in it.
+// MessageHash names a message: BLAKE2b-256 of the owner's 33 bytes, the namespace and the data, in
+// base64 without padding (storage-2.8.md section 4.2). Timestamp and time to live are not in it.
 func MessageHash(owner [33]byte, namespace Namespace, data []byte) string {
 	text := append(append(owner[:], namespace.SignedText()...), data...)
 	sum := blake2b.Sum256(text)
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// Auth proves that a request comes from whom the account belongs to (storage-2.8.md section 3.1). Signature is base64
+// Auth proves that a request comes from the owner of the account (storage-2.8.md section 3.1). Signature is base64
 // of Ed25519 over the text that the method's function in this package makes. PubkeyEd25519 (hex) has to be there for a
 // Session ID (05), and only for it. Requests of subaccounts, which groups have, are not made here.
 type Auth struct {
@@ -69,11 +66,9 @@ type Auth struct {
 	Signature     string `json:"signature,omitempty"`
 }
 
-// All times of today's requests and answers are milliseconds since 1970, lives are milliseconds.
-
-// TodayStoreParams stores one message. Data is base64 of at most MaxMessageBytes. Auth and SigTimestamp are for
-// namespaces where not everybody may store.
-type TodayStoreParams struct {
+// StoreParams stores one message. Data is base64 of at most MaxMessageBytes. Auth and SigTimestamp are for
+// namespaces where only the owner may store.
+type StoreParams struct {
 	Pubkey       string    `json:"pubkey"`
 	Namespace    Namespace `json:"namespace"`
 	Timestamp    int64     `json:"timestamp"`
@@ -83,9 +78,9 @@ type TodayStoreParams struct {
 	Auth
 }
 
-// TodayRetrieveParams asks for what came after LastHash. A negative MaxSize -k means MaxPageBytes/k; without MaxCount and
+// RetrieveParams asks for what came after LastHash. A negative MaxSize -k means MaxPageBytes/k; without MaxCount and
 // MaxSize it is -5.
-type TodayRetrieveParams struct {
+type RetrieveParams struct {
 	Pubkey    string    `json:"pubkey"`
 	Namespace Namespace `json:"namespace"`
 	LastHash  string    `json:"last_hash,omitempty"`
@@ -100,7 +95,7 @@ type GetSwarmParams struct {
 	Pubkey string `json:"pubkey"`
 }
 
-// DeleteParams deletes messages by hash. With Required the answer is StatusNotFound if there was none.
+// DeleteParams deletes messages by hash. With Required the answer is storage.StatusNotFound if there was none.
 type DeleteParams struct {
 	Pubkey   string   `json:"pubkey"`
 	Messages []string `json:"messages"`
@@ -168,8 +163,8 @@ type OxendParams struct {
 	Params   any    `json:"params,omitempty"`
 }
 
-// EndpointServiceNodes is the OxendParams.Endpoint that asks for the node list.
-const EndpointServiceNodes = "get_service_nodes"
+// Endpoint is the OxendParams.Endpoint that asks for the node list.
+const Endpoint = "get_service_nodes"
 
 // Clock is in nearly every answer: the node's time, from which clients learn how far theirs is off, and the network's
 // hard fork and revision.
@@ -185,28 +180,28 @@ type InfoAnswer struct {
 	Clock
 }
 
-// Member is one node of a swarm as today's nodes list it: a Snode with more ports.
+// Member is one node of a swarm: a [storage.Snode] with more ports.
 type Member struct {
-	Snode
+	storage.Snode
 	PortHTTPS    uint16 `json:"port_https"`
 	PortOMQ      uint16 `json:"port_omq"`
 	PortQUIC     uint16 `json:"port_quic"`
 	PubkeyLegacy string `json:"pubkey_legacy"`
 }
 
-// GetSwarmAnswer is the 200 of get_swarm and the body of today's 421. Swarm is the id in lower-case hex. ParseSwarm
-// reads it as well as SwarmAnswer.
+// GetSwarmAnswer is the 200 of get_swarm and the body of a 421. Swarm is the id in lower-case hex. storage.ParseSwarm
+// reads it.
 type GetSwarmAnswer struct {
 	Snodes []Member `json:"snodes"`
 	Swarm  string   `json:"swarm"`
 	Clock
 }
 
-// PageAnswer is the 200 of today's retrieve: messages in the order in which that node got them, and whether there are
+// PageAnswer is the 200 of retrieve: messages in the order in which that node got them, and whether there are
 // more.
 type PageAnswer struct {
-	Messages []Stored `json:"messages"`
-	More     bool     `json:"more"`
+	Messages []storage.Stored `json:"messages"`
+	More     bool             `json:"more"`
 	Clock
 }
 
@@ -257,7 +252,7 @@ type MemberResult struct {
 	QueryFailure    Truth  `json:"query_failure,omitempty"`
 }
 
-// Truth is a bool that today's nodes write as true or, if it came from another member, as 1
+// Truth is a bool that nodes write as true or, if it came from another member, as 1
 // (storage-2.8.md section 4.3).
 type Truth bool
 
@@ -274,7 +269,7 @@ func (b *Truth) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Status is what a member answered to another, as in HTTP. Today's nodes write it as text, in which they got it; a number
+// Status is what a member answered to another, as in HTTP. Nodes write it as text, as they got it; a number
 // is understood as well.
 type Status int
 

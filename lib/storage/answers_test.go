@@ -1,4 +1,4 @@
-package rpc_test
+package storage_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 func TestParseSwarm(t *testing.T) {
@@ -26,7 +27,7 @@ func TestParseSwarm(t *testing.T) {
 		{name: "no object", body: `[]`, fails: true},
 		{name: "no JSON", body: `Service node is initializing`, fails: true},
 	} {
-		snodes, err := rpc.ParseSwarm(test.body)
+		snodes, err := storage.ParseSwarm(test.body)
 		var keys []string
 		for _, snode := range snodes {
 			keys = append(keys, snode.PubkeyEd25519)
@@ -52,7 +53,7 @@ func TestParseMessages(t *testing.T) {
 		{name: "wrong type", body: `{"messages":[{"hash":"a","data":1}]}`, fails: true},
 		{name: "cut", body: `{"messages":[{"hash":"a"}`, fails: true},
 	} {
-		messages, err := rpc.ParseMessages(test.body)
+		messages, err := storage.ParseMessages(test.body)
 		var hashes []string
 		for _, stored := range messages {
 			hashes = append(hashes, stored.Hash)
@@ -65,11 +66,11 @@ func TestParseMessages(t *testing.T) {
 
 // However much a node says, no more is taken than makes sense.
 func TestAnswersAreBounded(t *testing.T) {
-	many := strings.Repeat(`{"pubkey_ed25519":"a","hash":"a"},`, 10*rpc.MaxMembers) + `{}`
-	if snodes, err := rpc.ParseSwarm(`{"snodes":[` + many + `]}`); err != nil || len(snodes) != rpc.MaxMembers {
+	many := strings.Repeat(`{"pubkey_ed25519":"a","hash":"a"},`, 10*storage.MaxMembers) + `{}`
+	if snodes, err := storage.ParseSwarm(`{"snodes":[` + many + `]}`); err != nil || len(snodes) != storage.MaxMembers {
 		t.Errorf("took %d members, %v", len(snodes), err)
 	}
-	if messages, err := rpc.ParseMessages(`{"messages":[` + many + `]}`); err != nil || len(messages) != rpc.MaxPage {
+	if messages, err := storage.ParseMessages(`{"messages":[` + many + `]}`); err != nil || len(messages) != storage.MaxPage {
 		t.Errorf("took %d messages, %v", len(messages), err)
 	}
 }
@@ -79,14 +80,14 @@ func FuzzParseAnswers(f *testing.F) {
 	f.Add(`{"messages":[{"data":"YQ==","expiration":1,"hash":"a"}]}`)
 	f.Add(`{"snodes":null,"messages":[]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		if snodes, err := rpc.ParseSwarm(body); err == nil {
-			again, err := rpc.ParseSwarm(marshal(t, rpc.SwarmAnswer{Snodes: snodes}))
+		if snodes, err := storage.ParseSwarm(body); err == nil {
+			again, err := storage.ParseSwarm(marshal(t, rpc20.SwarmAnswer{Snodes: snodes}))
 			if err != nil || !slices.Equal(again, snodes) {
 				t.Errorf("read %v, then %v, %v", snodes, again, err)
 			}
 		}
-		if messages, err := rpc.ParseMessages(body); err == nil {
-			again, err := rpc.ParseMessages(marshal(t, rpc.RetrieveAnswer{Messages: messages}))
+		if messages, err := storage.ParseMessages(body); err == nil {
+			again, err := storage.ParseMessages(marshal(t, rpc20.RetrieveAnswer{Messages: messages}))
 			if err != nil || !slices.Equal(again, messages) {
 				t.Errorf("read %v, then %v, %v", messages, again, err)
 			}
@@ -107,16 +108,8 @@ func marshal(t *testing.T, v any) string {
 func TestParseSwarmDropsMembersWithoutAddress(t *testing.T) {
 	body := `{"snodes":[{"ip":"0.0.0.0","port":"0","pubkey_ed25519":"a"},{"ip":"0.0.0.0","port":"22021","pubkey_ed25519":"b"},` +
 		`{"ip":"192.0.2.7","port":"0","pubkey_ed25519":"c"},{"ip":"192.0.2.7","port":"22021","pubkey_ed25519":"d"}]}`
-	snodes, err := rpc.ParseSwarm(body)
+	snodes, err := storage.ParseSwarm(body)
 	if err != nil || len(snodes) != 1 || snodes[0].PubkeyEd25519 != "d" {
 		t.Errorf("members %v, %v; want d alone", snodes, err)
-	}
-}
-
-func TestHasResults(t *testing.T) {
-	for status, want := range map[int]bool{200: true, 500: true, 401: false, 406: false, 421: false, 503: false, 504: false} {
-		if rpc.HasResults(status) != want {
-			t.Errorf("%d: %v", status, !want)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package rpc
+package storage
 
 import "encoding/base32"
 

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
@@ -73,8 +75,8 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		propose("for", contacts)
 	}
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
-	propose("protocol", words(protocolAuto, "2020", "today"))
-	propose("generation", words("2020", "today", generationBoth))
+	propose("protocol", words(drafts.ProtocolAuto, "2020", "today"))
+	propose("generation", words("2020", "today", devnetcmd.GenerationBoth))
 	propose("like", words(devnet.Likenesses()...))
 	propose("seed-time", words("date", "last-modified", "none"))
 	propose("format", words("svg", "dot"))

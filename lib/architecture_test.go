@@ -36,7 +36,9 @@ var layers = [][]string{
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
-	{"commands/internal/docgen"},
+	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render"},
+	{"commands/internal/drafts"},
+	{"commands/internal/devnetcmd", "commands/internal/plumbing"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
@@ -75,8 +77,8 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		propose("for", contacts)
 	}
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
-	propose("protocol", words(protocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1)))
-	propose("generation", words(string(storage.Generation20), string(storage.Generation28), generationBoth))
+	propose("protocol", words(drafts.ProtocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1)))
+	propose("generation", words(string(storage.Generation20), string(storage.Generation28), devnetcmd.GenerationBoth))
 	propose("like", words(devnet.Likenesses()...))
 	propose("seed-time", words("date", "last-modified", "none"))
 	propose("format", words("svg", "dot"))

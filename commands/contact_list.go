@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -31,7 +32,7 @@ func runContactList(ctx context.Context, app *cli.App) error {
 		return err
 	}
 	for _, contact := range contacts {
-		if err := app.Print(contactRecord(a, contact)); err != nil {
+		if err := app.Print(render.Contact(a, contact)); err != nil {
 			return err
 		}
 	}

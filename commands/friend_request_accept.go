@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
 type friendRequestAcceptOptions struct {
-	storeFlags
+	drafts.StoreFlags
 	names []string // Session IDs or request ids; none for those of stdin
 }
 
@@ -46,12 +47,12 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 			return runFriendRequestAccept(ctx, app, opts)
 		}),
 	})
-	opts.storeFlags.add(cmd.Flags())
+	opts.StoreFlags.Add(cmd.Flags())
 	return cmd
 }
 
 func runFriendRequestAccept(ctx context.Context, app *cli.App, opts *friendRequestAcceptOptions) error {
-	options, err := opts.storeFlags.options(app)
+	options, err := opts.StoreFlags.Options(app)
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,6 @@ func runFriendRequestAccept(ctx context.Context, app *cli.App, opts *friendReque
 		if err != nil {
 			return err
 		}
-		return sendOutgoing(ctx, app, a, router, out)
+		return drafts.SendOutgoing(ctx, app, a, router, out)
 	})
 }

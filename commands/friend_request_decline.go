@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
@@ -49,6 +50,6 @@ func runFriendRequestDecline(ctx context.Context, app *cli.App, opts *friendRequ
 		if err != nil {
 			return err
 		}
-		return app.Print(requestRecord(a, declined))
+		return app.Print(render.FriendRequest(a, declined))
 	})
 }

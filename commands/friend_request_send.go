@@ -6,13 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
 
 type friendRequestSendOptions struct {
-	draftFlags
-	storeFlags
+	drafts.Flags
+	drafts.StoreFlags
 	again bool
 }
 
@@ -38,24 +39,24 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 		}),
 		Args: cli.OnlyDash,
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			opts.dash = len(args) > 0
+			opts.Dash = len(args) > 0
 			return runFriendRequestSend(ctx, app, opts)
 		}),
 	})
-	opts.draftFlags.add(cmd.Flags())
-	opts.storeFlags.add(cmd.Flags())
+	opts.Flags.Add(cmd.Flags())
+	opts.StoreFlags.Add(cmd.Flags())
 	cmd.Flags().BoolVar(&opts.again, "again", false,
 		"ask again although a request is pending, or a friend whose session is lost")
 	return cmd
 }
 
 func runFriendRequestSend(ctx context.Context, app *cli.App, opts *friendRequestSendOptions) error {
-	options, err := opts.storeFlags.options(app)
+	options, err := opts.StoreFlags.Options(app)
 	if err != nil {
 		return err
 	}
 	request := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 		return a.RequestFriend(ctx, draft, opts.again)
 	}
-	return sendDrafts(ctx, app, &opts.draftFlags, options, request)
+	return drafts.Send(ctx, app, &opts.Flags, options, request)
 }

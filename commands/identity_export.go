@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/keystore"
 	"sessiontool/lib/record"
 )
@@ -115,7 +116,7 @@ func exportIdentity(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	identity := identityRecord(a)
+	identity := render.Identity(a)
 	identity.Mnemonic = a.Mnemonic()
 	return app.Print(identity)
 }

@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/picture"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -77,5 +78,5 @@ func runIdentityShow(ctx context.Context, app *cli.App, opts *identityShowOption
 	if err := opts.draw(app.Streams, a.ID().String()); err != nil {
 		return err
 	}
-	return app.Print(identityRecord(a))
+	return app.Print(render.Identity(a))
 }

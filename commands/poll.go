@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -42,7 +43,7 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll --count 1",
 		},
 		Args:   cobra.NoArgs,
-		Prints: arrivals(),
+		Prints: render.Arrivals(),
 		Exits: cli.RouteExits().With(cli.Exits{
 			record.ExitPartial: "some messages cannot be opened",
 			record.ExitClock:   "",
@@ -62,5 +63,5 @@ func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, *opts, func(event account.Event) error { return printEvent(app, a, event, false) })
+	return router.Poll(ctx, *opts, func(event account.Event) error { return render.PrintEvent(app, a, event, false) })
 }

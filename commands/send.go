@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -51,12 +52,12 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			record.ExitLocked:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			opts.dash = len(args) > 0
+			opts.Dash = len(args) > 0
 			return runSend(ctx, app, opts)
 		}),
 	})
-	opts.draftFlags.add(cmd.Flags())
-	opts.storeFlags.add(cmd.Flags())
+	opts.Flags.Add(cmd.Flags())
+	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
 	return cmd
 }
@@ -86,13 +87,13 @@ func (r *routeFlags) options(options route.Options) (route.Options, error) {
 }
 
 type sendOptions struct {
-	draftFlags
-	storeFlags
+	drafts.Flags
+	drafts.StoreFlags
 	routeFlags
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
-	options, err := opts.storeFlags.options(app)
+	options, err := opts.StoreFlags.Options(app)
 	if err == nil {
 		options, err = opts.routeFlags.options(options)
 	}
@@ -103,5 +104,5 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 		draft.OnlySync = opts.route == record.RouteSync
 		return a.Send(ctx, draft)
 	}
-	return sendDrafts(ctx, app, &opts.draftFlags, options, send)
+	return drafts.Send(ctx, app, &opts.Flags, options, send)
 }

@@ -42,7 +42,7 @@ func runDevnetDown(ctx context.Context, app *cli.App, opts *devnetFlags) error {
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for presence.Look(notes, note.Presence) == presence.Alive {
+	for presence.StateOf(notes, note.Presence) == presence.Alive {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

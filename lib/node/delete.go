@@ -12,6 +12,7 @@ import (
 // deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed, which does nothing but
 // delete them again.
 type deleteRequest struct {
+	changesNothing
 	account  account
 	hashes   []string
 	required bool
@@ -20,24 +21,24 @@ type deleteRequest struct {
 
 func readDelete(p *parameters) change {
 	account := p.account()
-	return &deleteRequest{account, p.hashes(), p.flag("required"), p.proof(account)}
+	return &deleteRequest{account: account, hashes: p.hashes(), required: p.flag("required"), proof: p.proof(account)}
 }
 
 func (d *deleteRequest) subject() account { return d.account }
 
 func (d *deleteRequest) check(time.Time, time.Duration) error {
-	if !d.proof.covers(rpc.DeleteSignatureText(d.hashes)) {
+	if !d.authentic() {
 		return refusal{rpc.StatusUnauthorized, "delete_msgs signature verification failed"}
 	}
 	return nil
 }
 
-func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64, request []byte) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(d.account.pubKey, d.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
-	gone, err := n.store.Edit(messages, at, markDeleted)
+	gone, err := n.store.Edit(messages, at, request, markDeleted)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
@@ -50,6 +51,7 @@ func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberRes
 // scopeRequest is a request about everything within a scope: to delete it, or what was stamped up to some time, or to make it
 // expire.
 type scopeRequest struct {
+	changesNothing
 	account account
 	method  string
 	scope   rpc.Scope
@@ -71,7 +73,7 @@ func readExpireAll(p *parameters) change {
 
 func readSweeping(p *parameters, method, when string) change {
 	account := p.account()
-	return &scopeRequest{account, method, p.scope(), p.time(when), p.proof(account)}
+	return &scopeRequest{account: account, method: method, scope: p.scope(), when: p.time(when), proof: p.proof(account)}
 }
 
 func (s *scopeRequest) subject() account { return s.account }
@@ -79,31 +81,38 @@ func (s *scopeRequest) subject() account { return s.account }
 // check lets through what each method allows (storage-2.8.md section 3.1).
 func (s *scopeRequest) check(now time.Time, window time.Duration) error {
 	ahead := time.UnixMilli(s.when).Sub(now)
-	var text []byte
 	switch s.method {
 	case rpc.MethodDeleteAll:
 		if ahead.Abs() > window {
 			return refusal{rpc.StatusBadTimestamp, "delete_all timestamp too far from current time"}
 		}
-		text = rpc.DeleteAllSignatureText(s.scope, s.when)
 	case rpc.MethodDeleteBefore:
 		if ahead > window {
 			return refusal{rpc.StatusUnauthorized, "delete_before timestamp too far in the future"}
 		}
-		text = rpc.DeleteBeforeSignatureText(s.scope, s.when)
 	default:
 		if ahead < -window {
 			return refusal{rpc.StatusBadTimestamp, "expire_all timestamp should be >= current time"}
 		}
-		text = rpc.ExpireAllSignatureText(s.scope, s.when)
 	}
-	if !s.proof.covers(text) {
+	if !s.authentic() {
 		return refuse(rpc.StatusUnauthorized, "%s signature verification failed", s.method)
 	}
 	return nil
 }
 
-func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+// signedText is the text under the signature.
+func (s *scopeRequest) signedText() []byte {
+	switch s.method {
+	case rpc.MethodDeleteAll:
+		return rpc.DeleteAllSignatureText(s.scope, s.when)
+	case rpc.MethodDeleteBefore:
+		return rpc.DeleteBeforeSignatureText(s.scope, s.when)
+	}
+	return rpc.ExpireAllSignatureText(s.scope, s.when)
+}
+
+func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64, request []byte) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.InScope(s.account.pubKey, s.scope, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
@@ -119,7 +128,7 @@ func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResu
 			return l, shorter
 		}
 	}
-	changed, err := n.store.Edit(messages, at, decide)
+	changed, err := n.store.Edit(messages, at, request, decide)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 // expireRequest is a request that changes when messages expire.
 type expireRequest struct {
+	changesNothing
 	account account
 	hashes  []string
 	expiry  []int64          // one for all, or one for each of hashes; milliseconds
@@ -44,7 +45,7 @@ func (e *expireRequest) check(now time.Time, window time.Duration) error {
 			return refusal{rpc.StatusUnauthorized, "expire: timestamp should be >= current time"}
 		}
 	}
-	if !e.proof.covers(rpc.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes)) {
+	if !e.authentic() {
 		return refusal{rpc.StatusUnauthorized, "expire: signature verification failed"}
 	}
 	return nil
@@ -59,12 +60,12 @@ func (e *expireRequest) wanted(hash string, now int64) int64 {
 	return min(expiry, now+rpc.MaxPrivateTTL.Milliseconds())
 }
 
-func (e *expireRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (e *expireRequest) carryOut(n *Node, _ *ring.View, at int64, request []byte) (rpc.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(e.account.pubKey, e.hashes, at)
 	if err != nil {
 		return rpc.MemberResult{}, nil, err
 	}
-	changed, err := n.store.Edit(messages, at, func(h store.Summary, l store.Version) (store.Version, bool) {
+	changed, err := n.store.Edit(messages, at, request, func(h store.Summary, l store.Version) (store.Version, bool) {
 		expiry := e.wanted(h.Hash, at)
 		if e.shorten && expiry >= l.Expiration || e.extend && expiry <= l.Expiration {
 			return l, false

@@ -6,13 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
 func newContactListCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:      "list",
-		Short:    "Print a contact record for everybody this account has dealt with",
+		Short:    "Print a contact record for each contact of the account",
 		Examples: []string{"sessiontool contact list"},
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeContact},
@@ -31,7 +32,7 @@ func runContactList(ctx context.Context, app *cli.App) error {
 		return err
 	}
 	for _, contact := range contacts {
-		if err := app.Print(contactRecord(a, contact)); err != nil {
+		if err := app.Print(render.Contact(a, contact)); err != nil {
 			return err
 		}
 	}

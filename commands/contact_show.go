@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -43,5 +44,5 @@ func runContactShow(ctx context.Context, app *cli.App, opts *contactShowOptions)
 	if err != nil {
 		return err
 	}
-	return app.Print(contactRecord(a, contact))
+	return app.Print(render.Contact(a, contact))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -62,7 +63,7 @@ func runContactVerify(ctx context.Context, app *cli.App, opts *contactVerifyOpti
 	if err != nil {
 		return err
 	}
-	out := contactRecord(a, contact)
+	out := render.Contact(a, contact)
 	out.SafetyNumber = a.SafetyNumber(id)
 	return app.Print(out)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
@@ -19,7 +20,7 @@ func newFriendRequestDeclineCommand(app *cli.App) *cobra.Command {
 	opts := &friendRequestDeclineOptions{}
 	return app.Command(cli.Spec{
 		Use:      "decline [ID...]",
-		Short:    "Forget friend requests; the other sides are not told",
+		Short:    "Forget friend requests, without notifying the senders",
 		Examples: []string{"sessiontool friend-request decline $ALICE"},
 		Reads:    []string{record.TypeFriendRequest},
 		Prints:   []string{record.TypeFriendRequest},
@@ -49,6 +50,6 @@ func runFriendRequestDecline(ctx context.Context, app *cli.App, opts *friendRequ
 		if err != nil {
 			return err
 		}
-		return app.Print(requestRecord(a, declined))
+		return app.Print(render.FriendRequest(a, declined))
 	})
 }

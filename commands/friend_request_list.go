@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
@@ -42,7 +43,7 @@ func runFriendRequestList(ctx context.Context, app *cli.App, opts *friendRequest
 		if request.State == account.StateFriends && !opts.all {
 			continue
 		}
-		if err := app.Print(requestRecord(a, request)); err != nil {
+		if err := app.Print(render.FriendRequest(a, request)); err != nil {
 			return err
 		}
 	}

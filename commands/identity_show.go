@@ -12,10 +12,11 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/picture"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
-// identityShowOptions tell where the QR code of the Session ID is drawn.
+// identityShowOptions choose where the QR code of the Session ID is drawn.
 type identityShowOptions struct {
 	qr     bool   // on stderr
 	qrFile string // empty for none
@@ -77,5 +78,5 @@ func runIdentityShow(ctx context.Context, app *cli.App, opts *identityShowOption
 	if err := opts.draw(app.Streams, a.ID().String()); err != nil {
 		return err
 	}
-	return app.Print(identityRecord(a))
+	return app.Print(render.Identity(a))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/record"
@@ -72,7 +73,7 @@ func runKeygen(ctx context.Context, app *cli.App, opts *keygenOptions) error {
 	if err != nil {
 		return err
 	}
-	return app.Print(identityRecord(made))
+	return app.Print(render.Identity(made))
 }
 
 // readSeed draws a new account's secret, or reads it from a file of words.

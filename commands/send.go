@@ -9,10 +9,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/syncroute"
 )
 
 func newSendCommand(app *cli.App) *cobra.Command {
@@ -51,12 +52,12 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			record.ExitLocked:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			opts.dash = len(args) > 0
+			opts.Dash = len(args) > 0
 			return runSend(ctx, app, opts)
 		}),
 	})
-	opts.draftFlags.add(cmd.Flags())
-	opts.storeFlags.add(cmd.Flags())
+	opts.Flags.Add(cmd.Flags())
+	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
 	return cmd
 }
@@ -69,7 +70,8 @@ type routeFlags struct {
 
 func (r *routeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&r.route, "route", "auto", "auto, sync or async")
-	flags.DurationVar(&r.ackTimeout, "ack-timeout", rpc.DefaultWait, "how long to wait for a recipient who is online, at most 8s")
+	flags.DurationVar(&r.ackTimeout, "ack-timeout", syncroute.DefaultWait,
+		"how long to wait for a recipient who is online, at most 8s")
 }
 
 // options completes the options of a router.
@@ -77,21 +79,21 @@ func (r *routeFlags) options(options route.Options) (route.Options, error) {
 	if r.route != "auto" && r.route != record.RouteSync && r.route != record.RouteAsync {
 		return options, cli.UsageError(fmt.Errorf("--route %q is not auto, sync or async", r.route))
 	}
-	if r.ackTimeout < time.Millisecond || r.ackTimeout > rpc.MaxWait {
-		return options, cli.UsageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, rpc.MaxWait))
+	if r.ackTimeout < time.Millisecond || r.ackTimeout > syncroute.MaxWait {
+		return options, cli.UsageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, syncroute.MaxWait))
 	}
 	options.OnlyAsync, options.AckTimeout = r.route == record.RouteAsync, r.ackTimeout
 	return options, nil
 }
 
 type sendOptions struct {
-	draftFlags
-	storeFlags
+	drafts.Flags
+	drafts.StoreFlags
 	routeFlags
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
-	options, err := opts.storeFlags.options(app)
+	options, err := opts.StoreFlags.Options(app)
 	if err == nil {
 		options, err = opts.routeFlags.options(options)
 	}
@@ -102,5 +104,5 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 		draft.OnlySync = opts.route == record.RouteSync
 		return a.Send(ctx, draft)
 	}
-	return sendDrafts(ctx, app, &opts.draftFlags, options, send)
+	return drafts.Send(ctx, app, &opts.Flags, options, send)
 }

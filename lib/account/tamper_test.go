@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
@@ -74,8 +75,8 @@ func TestTamperedLayers(t *testing.T) {
 		{"ratchet message's version", change(true, flip(0)), record.CodeDecryptionFailed},
 		{"ratchet message's MAC", change(true, flip(-1)), record.CodeDecryptionFailed},
 		{"sender forged, with a session", change(true, func(env *envelope.Envelope) { env.Source = carol.ID() }), record.CodeNoSession},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Type = envelope.FriendRequest }), record.CodeDecryptionFailed},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Type = envelope.PreKeyWhisper }), record.CodeDecryptionFailed},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.FriendRequest }), record.CodeDecryptionFailed},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.PreKeyWhisper }), record.CodeDecryptionFailed},
 		{"content cut", change(true, func(env *envelope.Envelope) { env.Content = env.Content[:5] }), record.CodeDecryptionFailed},
 	} {
 		before := alice.content()

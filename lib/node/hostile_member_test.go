@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
@@ -23,7 +24,7 @@ func tombstoneOf(m store.Message, number uint64, signed []byte) []byte {
 }
 
 // at28 is a message of storage RPC 2.8.
-func at28(u user, namespace rpc.Namespace, at time.Time, text string) store.Message {
+func at28(u user, namespace rpc28.Namespace, at time.Time, text string) store.Message {
 	return store.NewMessage28(u.pubKey(), namespace, at.UnixMilli(), time.Hour.Milliseconds(), []byte(text))
 }
 
@@ -37,8 +38,8 @@ func TestHostileMemberCannotDelete(t *testing.T) {
 	mustInsert(t, network.nodes[0].store, m, proved)
 	number := uint64(now.UnixMilli())
 	sign := func(method string, params any) []byte { return signedRequestOf(t, method, params, now) }
-	all, longAgo := rpc.Scope{All: true}, now.Add(-time.Hour)
-	del := sign(rpc.MethodDelete, alice.remove(m.HashText()))
+	all, longAgo := rpc28.Scope{All: true}, now.Add(-time.Hour)
+	del := sign(rpc28.MethodDelete, alice.remove(m.HashText()))
 	for name, test := range map[string]struct {
 		m      store.Message
 		number uint64
@@ -51,16 +52,16 @@ func TestHostileMemberCannotDelete(t *testing.T) {
 		"signed, with the highest number":   {m, math.MaxUint64, del, refused},
 		"signed, beyond the window":         {m, number + 2*60_000 + 10_001, del, refused},
 		"not a request":                     {m, number, []byte("{}"), refused},
-		"signed by another account":         {m, number, sign(rpc.MethodDelete, mallory.remove(m.HashText())), refused},
-		"about another message":             {m, number, sign(rpc.MethodDelete, alice.remove(other.HashText())), refused},
-		"about another namespace":           {m, number, sign(rpc.MethodDeleteAll, alice.removeAll(rpc.Scope{Namespace: 2}, now)), refused},
-		"a request to expire":               {m, number, sign(rpc.MethodExpireAll, alice.expireAll(all, now.Add(time.Minute))), refused},
-		"from the future":                   {m, number, sign(rpc.MethodDeleteAll, alice.removeAll(all, now.Add(2*time.Minute))), refused},
-		"a store request":                   {m, number, sign(rpc.MethodStore, alice.put(0, "mail", now, time.Hour)), refused},
+		"signed by another account":         {m, number, sign(rpc28.MethodDelete, mallory.remove(m.HashText())), refused},
+		"about another message":             {m, number, sign(rpc28.MethodDelete, alice.remove(other.HashText())), refused},
+		"about another namespace":           {m, number, sign(rpc28.MethodDeleteAll, alice.removeAll(rpc28.Scope{Namespace: 2}, now)), refused},
+		"a request to expire":               {m, number, sign(rpc28.MethodExpireAll, alice.expireAll(all, now.Add(time.Minute))), refused},
+		"from the future":                   {m, number, sign(rpc28.MethodDeleteAll, alice.removeAll(all, now.Add(2*time.Minute))), refused},
+		"a store request":                   {m, number, sign(storage.MethodStore, alice.put(0, "mail", now, time.Hour)), refused},
 		// These are the owner's and only not about this message, which a member sees when it has the message.
-		"an old request to delete all":    {m, number, sign(rpc.MethodDeleteAll, alice.removeAll(all, longAgo)), taken},
-		"an old request to delete before": {m, number, sign(rpc.MethodDeleteBefore, alice.removeBefore(all, longAgo)), taken},
-		"another message's hash":          {proved, number, sign(rpc.MethodDelete, alice.remove(other.HashText())), taken},
+		"an old request to delete all":    {m, number, sign(rpc28.MethodDeleteAll, alice.removeAll(all, longAgo)), taken},
+		"an old request to delete before": {m, number, sign(rpc28.MethodDeleteBefore, alice.removeBefore(all, longAgo)), taken},
+		"another message's hash":          {proved, number, sign(rpc28.MethodDelete, alice.remove(other.HashText())), taken},
 	} {
 		got := network.pushed(network.nodes[1].Keys(), now, tombstoneOf(test.m, test.number, test.signed))
 		if got.body != test.want {
@@ -83,14 +84,14 @@ func TestHostileMemberCannotDeleteInAdvance(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	alice := newUser(t, 5)
-	all := rpc.Scope{All: true}
+	all := rpc28.Scope{All: true}
 	from := network.nodes[1].Keys()
 	for text, test := range map[string]struct {
 		signed []byte
 		hidden bool
 	}{
-		"after":  {signedRequestOf(t, rpc.MethodDeleteBefore, alice.removeBefore(all, now.Add(-time.Hour)), now), false},
-		"before": {signedRequestOf(t, rpc.MethodDeleteBefore, alice.removeBefore(all, now), now), true},
+		"after":  {signedRequestOf(t, rpc28.MethodDeleteBefore, alice.removeBefore(all, now.Add(-time.Hour)), now), false},
+		"before": {signedRequestOf(t, rpc28.MethodDeleteBefore, alice.removeBefore(all, now), now), true},
 	} {
 		m := at28(alice, 0, now, text)
 		network.pushed(from, now, tombstoneOf(m, uint64(now.UnixMilli()), test.signed))
@@ -117,7 +118,7 @@ func TestHostileMemberCannotExpire(t *testing.T) {
 		})).body
 	}
 	expire := func(u user, expiry int64) []byte {
-		return signedRequestOf(t, rpc.MethodExpire, u.expire("", []string{m.HashText()}, expiry), now)
+		return signedRequestOf(t, rpc28.MethodExpire, u.expire("", []string{m.HashText()}, expiry), now)
 	}
 	for name, test := range map[string]struct {
 		v      store.Version
@@ -146,7 +147,7 @@ func TestHostileMemberCannotExpire(t *testing.T) {
 	if got := network.expiriesAt(0, alice, now, m); got != later {
 		t.Errorf("in the end it expires at %d, want the owner's %d", got, later)
 	}
-	network.call(0, rpc.MethodDelete, alice.remove(m.HashText()))
+	network.call(0, rpc28.MethodDelete, alice.remove(m.HashText()))
 	if held := network.texts(0, alice, 0, now); len(held) != 0 {
 		t.Errorf("after the owner deleted it there is %q", held)
 	}
@@ -169,8 +170,8 @@ func TestHostileMemberCannotStoreForTheOwner(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	alice, mallory := newUser(t, 5), newUser(t, 5)
 	m := at28(alice, 2, now, "settings")
-	put := func(u user, namespace rpc.Namespace, at time.Time) []byte {
-		return signedRequestOf(t, rpc.MethodStore, u.put(namespace, "settings", at, time.Hour), now)
+	put := func(u user, namespace rpc28.Namespace, at time.Time) []byte {
+		return signedRequestOf(t, storage.MethodStore, u.put(namespace, "settings", at, time.Hour), now)
 	}
 	push := func(m store.Message, signed []byte) string {
 		return network.pushed(network.nodes[1].Keys(), now, store.AppendRecords(nil, store.Record{
@@ -182,7 +183,7 @@ func TestHostileMemberCannotStoreForTheOwner(t *testing.T) {
 		"signed by another account": put(mallory, 2, now),
 		"for another namespace":     put(alice, 3, now),
 		"signed an hour ago":        put(alice, 2, now.Add(-time.Hour)),
-		"a request to delete":       signedRequestOf(t, rpc.MethodDelete, alice.remove(m.HashText()), now),
+		"a request to delete":       signedRequestOf(t, rpc28.MethodDelete, alice.remove(m.HashText()), now),
 	} {
 		if got := push(m, signed); got != refused {
 			t.Errorf("%s: %s", name, got)
@@ -209,9 +210,9 @@ func TestSignedRequestsTravel(t *testing.T) {
 	network.stop(2)
 	later := now.Add(3 * time.Hour).UnixMilli()
 	network.nodes[0].patience = 100 * time.Millisecond
-	network.call(0, rpc.MethodDelete, alice.remove(gone))
-	network.call(0, rpc.MethodExpire, alice.expire("", []string{kept}, later))
-	network.call(0, rpc.MethodStore, alice.put(2, "private", now, time.Hour))
+	network.call(0, rpc28.MethodDelete, alice.remove(gone))
+	network.call(0, rpc28.MethodExpire, alice.expire("", []string{kept}, later))
+	network.call(0, storage.MethodStore, alice.put(2, "private", now, time.Hour))
 	network.stop(0)
 	network.restart(2)
 	eventually(t, "the deletion to arrive", func() bool { return len(network.texts(2, alice, 0, now)) == 1 })
@@ -229,7 +230,7 @@ func TestSignedRequestsAreBounded(t *testing.T) {
 	for i := range hashes {
 		hashes[i] = at28(alice, 0, time.Now(), string(rune(i))).HashText()
 	}
-	got := n.storageRPC(t.Context(), request(t, rpc.MethodDelete, alice.remove(hashes...)))
+	got := n.storageRPC(t.Context(), request(t, rpc28.MethodDelete, alice.remove(hashes...)))
 	if got.status != 400 || string(got.body) != errRequest.text {
 		t.Errorf("a request that no other member could take: status %d, %q", got.status, got.body)
 	}

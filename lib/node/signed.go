@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // A change that an owner signed is kept with every version that comes from it, and travels with that version to other
@@ -30,7 +31,7 @@ var signedParameters = []string{
 }
 
 // errRequest refuses a signed change that is too large to be passed on.
-var errRequest = refusal{rpc.StatusBadRequest, "invalid request: too many message hashes"}
+var errRequest = refusal{storage.StatusBadRequest, "invalid request: too many message hashes"}
 
 // encodeRequest encodes what other members need of a change to verify it later. at is as in [change].
 func encodeRequest(method string, params fields, at int64) ([]byte, error) {
@@ -97,7 +98,7 @@ func readSigned(owner string, request []byte, now time.Time) (*signedChange, err
 	}
 	p := &parameters{fields: params}
 	var change any
-	if method == rpc.MethodStore {
+	if method == storage.MethodStore {
 		change = readSignedStore(p)
 	} else {
 		change = readChange(method, p)
@@ -127,7 +128,7 @@ func (s *signedChange) Deletes(m store.Message) bool { return s.change.deletes(s
 // carried it out before the message was sent.
 func (s *signedChange) Expires(m store.Message, expiration int64) bool {
 	timestamp, ok := m.TimestampMillis()
-	return ok && s.at >= timestamp-rpc.MaxFutureMillis-forwardWindow.Milliseconds() && expiration > 0 &&
+	return ok && s.at >= timestamp-storage.MaxFutureMillis-forwardWindow.Milliseconds() && expiration > 0 &&
 		s.change.expires(m, s.at) == expiration
 }
 
@@ -135,7 +136,7 @@ func (s *signedChange) Expires(m store.Message, expiration int64) bool {
 func (s *signedChange) Stores(m store.Message) bool { return s.change.stores(m) }
 
 // futureSlack is how far a message's timestamp may have been ahead of the clock of any member that accepted it.
-const futureSlack = rpc.MaxFutureMillis + int64(2*forwardWindow/time.Millisecond)
+const futureSlack = storage.MaxFutureMillis + int64(2*forwardWindow/time.Millisecond)
 
 // changesNothing is the part of a request that neither deletes, expires nor stores.
 type changesNothing struct{}
@@ -144,7 +145,7 @@ func (changesNothing) deletes(store.Name, *store.Message) bool { return false }
 func (changesNothing) expires(store.Message, int64) int64      { return 0 }
 func (changesNothing) stores(store.Message) bool               { return false }
 
-func (d *deleteRequest) authentic() bool  { return d.proof.covers(rpc.DeleteSignatureText(d.hashes)) }
+func (d *deleteRequest) authentic() bool  { return d.proof.covers(rpc28.DeleteSignatureText(d.hashes)) }
 func (d *deleteRequest) notBefore() int64 { return 0 }
 
 // deletes knows the hash of a message of storage RPC 2.0 only from the message.
@@ -161,14 +162,14 @@ func (d *deleteRequest) deletes(name store.Name, m *store.Message) bool {
 func (s *scopeRequest) authentic() bool { return s.proof.covers(s.signedText()) }
 
 func (s *scopeRequest) notBefore() int64 {
-	if s.method == rpc.MethodExpireAll {
+	if s.method == rpc28.MethodExpireAll {
 		return 0
 	}
 	return s.when
 }
 
 func (s *scopeRequest) deletes(name store.Name, m *store.Message) bool {
-	if s.method == rpc.MethodExpireAll || !s.scope.Has(name.Namespace()) {
+	if s.method == rpc28.MethodExpireAll || !s.scope.Has(name.Namespace()) {
 		return false
 	}
 	if m == nil {
@@ -176,21 +177,21 @@ func (s *scopeRequest) deletes(name store.Name, m *store.Message) bool {
 	}
 	timestamp, ok := m.TimestampMillis()
 	latest := s.when
-	if s.method == rpc.MethodDeleteAll {
+	if s.method == rpc28.MethodDeleteAll {
 		latest += futureSlack
 	}
 	return ok && timestamp <= latest
 }
 
 func (s *scopeRequest) expires(m store.Message, _ int64) int64 {
-	if s.method != rpc.MethodExpireAll || !s.scope.Has(m.Namespace) {
+	if s.method != rpc28.MethodExpireAll || !s.scope.Has(m.Namespace) {
 		return 0
 	}
 	return s.when
 }
 
 func (e *expireRequest) authentic() bool {
-	return e.proof.covers(rpc.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes))
+	return e.proof.covers(rpc28.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes))
 }
 func (e *expireRequest) notBefore() int64 { return 0 }
 
@@ -206,7 +207,7 @@ func (e *expireRequest) expires(m store.Message, at int64) int64 {
 type signedStore struct {
 	changesNothing
 	account   account
-	namespace rpc.Namespace
+	namespace rpc28.Namespace
 	sigTime   int64
 	proof     proof
 }
@@ -227,7 +228,7 @@ func (s *signedStore) subject() account { return s.account }
 func (s *signedStore) notBefore() int64 { return s.sigTime }
 
 func (s *signedStore) authentic() bool {
-	return !s.namespace.StoreIsPublic() && s.proof.covers(rpc.StoreSignatureText(s.namespace, s.sigTime))
+	return !s.namespace.StoreIsPublic() && s.proof.covers(rpc28.StoreSignatureText(s.namespace, s.sigTime))
 }
 
 // deletes reports whether a message is of the outbox and older than what was stored.

@@ -9,7 +9,8 @@ import (
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // PushPath is where nodes push messages to each other: a signed POST of encoded records one after the other. The
@@ -36,7 +37,7 @@ func (rep *Replication) servePush(
 ) ([]byte, error) {
 	records, err := store.DecodeRecords(body)
 	if err != nil {
-		return nil, refuseRequest(rpc.StatusBadRequest, "%v\n", err)
+		return nil, refuseRequest(storage.StatusBadRequest, "%v\n", err)
 	}
 	if rep.arrived != nil {
 		rep.arrived(ctx, records)
@@ -108,8 +109,8 @@ func (c *recordCheck) signed(owner string, request []byte) (Request, bool) {
 func (c *recordCheck) accepts(r store.Record) bool {
 	now := c.now.UnixMilli()
 	owner, v := r.Name.Owner(), r.Version
-	latest := now + (rpc.MaxPrivateTTL + peerhttp.Window).Milliseconds()
-	newest := now + rpc.MaxFutureMillis + peerhttp.Window.Milliseconds()
+	latest := now + (rpc28.MaxPrivateTTL + peerhttp.Window).Milliseconds()
+	newest := now + storage.MaxFutureMillis + peerhttp.Window.Milliseconds()
 	if !c.view.Owns(owner) || v.Expiration <= now || v.Expiration > latest || v.Number > uint64(max(newest, 0)) {
 		return false
 	}
@@ -129,7 +130,7 @@ func (c *recordCheck) genuine(m store.Message, timestamp int64) bool {
 	if m.Hash.Is28() {
 		return m.Canonical()
 	}
-	return m.Namespace == rpc.NamespaceMessages && m.Hash == store.NewMessage20(m.Params20()).Hash &&
+	return m.Namespace == rpc28.NamespaceMessages && m.Hash == store.NewMessage20(m.Params20()).Hash &&
 		m.Meets(c.rep.difficulty(timestamp))
 }
 

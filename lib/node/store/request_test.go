@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // A request is stored once for all its messages, and goes when the last of them has expired.
@@ -22,7 +22,7 @@ func TestRequestsAreSharedAndRemoved(t *testing.T) {
 		}
 	})
 	mustInsert(t, s, plain(owner(1), "one", now, time.Hour), plain(owner(1), "two", now, 2*time.Hour))
-	held, err := s.InScope(owner(1), rpc.Scope{}, now.UnixMilli())
+	held, err := s.InScope(owner(1), rpc28.Scope{}, now.UnixMilli())
 	if err != nil {
 		t.Fatal(err)
 	}

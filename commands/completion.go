@@ -35,7 +35,6 @@ func newShellCommand(app *cli.App, completion docgen.Completion) *cobra.Command 
 			" complete commands, flags, contacts, accounts, networks, and for --select the\n" +
 			"fields of the records that a command prints. It is a script, not a record.",
 		Examples: []string{"sessiontool completion " + completion.Shell + " > " + completion.File},
-		Args:     cobra.NoArgs,
 	})
 	cmd.RunE = app.Run(func(context.Context, []string) error {
 		return completion.Write(cmd.Root(), app.Streams.Out)

@@ -35,7 +35,6 @@ func newDoctorCommand(app *cli.App) *cobra.Command {
 			"sessiontool doctor",
 			"sessiontool doctor --select '{name,ok,hint}'",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeCheck},
 		Exits:  cli.Exits{record.ExitPartial: "something is not well"},
 		Run: app.RunDespite(func(ctx context.Context, problem error) error {

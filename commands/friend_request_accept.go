@@ -33,14 +33,11 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 		},
 		Reads:  []string{record.TypeFriendRequest},
 		Prints: []string{record.TypeReceipt},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
-			record.ExitPartial:   "",
-			record.ExitNotFound:  "no such request",
-			record.ExitTemporary: "the network does not answer",
-			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
-			record.ExitClock:     "",
-			record.ExitLocked:    "",
+			record.ExitNotFound: "no such request",
+			record.ExitRefused:  "",
+			record.ExitClock:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.names = args

@@ -30,14 +30,13 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
 		Reads:    []string{record.NameDraft},
 		Prints:   []string{record.TypeReceipt},
-		Exits: cli.AccountExits().With(cli.Exits{
+		Needs:    cli.Account,
+		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft, friends already, or asked already",
-			record.ExitPartial:   "",
 			record.ExitTemporary: "a request is pending, or the network does not answer",
 			record.ExitRefused:   "",
 			record.ExitClock:     "",
-		}),
-		Args: cli.OnlyDash,
+		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.Dash = len(args) > 0
 			return runFriendRequestSend(ctx, app, opts)

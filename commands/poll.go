@@ -42,12 +42,9 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
 		},
-		Args:   cobra.NoArgs,
-		Prints: render.Arrivals(),
-		Exits: cli.RouteExits().With(cli.Exits{
-			record.ExitPartial: "some messages cannot be opened",
-			record.ExitClock:   "",
-		}),
+		Prints:   render.Arrivals(),
+		Needs:    cli.Account | cli.Network,
+		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened", record.ExitClock: ""},
 		Delivers: true,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
 	})

@@ -38,18 +38,15 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
-		Args:   cli.OnlyDash,
 		Reads:  []string{record.NameDraft},
 		Prints: []string{record.TypeReceipt},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
-			record.ExitPartial:   "",
 			record.ExitNotFound:  "not a friend",
 			record.ExitTemporary: "not sent yet",
 			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
 			record.ExitClock:     "",
-			record.ExitLocked:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.Dash = len(args) > 0

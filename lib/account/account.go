@@ -50,7 +50,7 @@ type Environment struct {
 	// others find this process alive; nil if they do anyway.
 	Owner    string
 	Announce func() error
-	Look     func(owner string) presence.State
+	StateOf  func(owner string) presence.State
 	// Plain sends without sealed sender, as the first releases could, and Original without our extension, as clients of
 	// others do. Both are for replaying recordings.
 	Plain    bool

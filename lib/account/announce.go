@@ -91,7 +91,7 @@ func (a *Account) announce(tx *keystore.Tx, to sessionid.ID, owner string) (Outg
 	}
 	for _, seq := range earlier {
 		old, found, err := loadOutgoing(tx, seq)
-		if err == nil && found && (old.Owner == a.env.Owner || a.env.Look(old.Owner) != presence.Alive) {
+		if err == nil && found && (old.Owner == a.env.Owner || a.env.StateOf(old.Owner) != presence.Alive) {
 			err = remove(tx, old)
 		}
 		if err != nil {

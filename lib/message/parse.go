@@ -82,7 +82,10 @@ func parseBody(wire *wirepb.Content) Body {
 	case wire.CallMessage != nil:
 		return Call{Step: CallStep(wire.CallMessage.GetType()), ID: validText(wire.CallMessage.GetUuid())}
 	case wire.ReceiptMessage != nil:
-		return Receipts{Kind: ReceiptKind(wire.ReceiptMessage.GetType()), TimestampsMS: wire.ReceiptMessage.GetTimestamp()}
+		return Receipts{
+			Kind:         ReceiptKind(wire.ReceiptMessage.GetType()),
+			TimestampsMS: wire.ReceiptMessage.GetTimestamp(),
+		}
 	case wire.TypingMessage != nil:
 		return Typing{
 			TimestampMS: wire.TypingMessage.GetTimestamp(),
@@ -135,7 +138,8 @@ func parseOnline(wire *wirepb.LokiAddressMessage) Online {
 		Address:   wire.GetP2PAddress(),
 		Port:      uint16(wire.GetP2PPort()),
 	}
-	usable := wire.GetP2PPort() <= math.MaxUint16 && len(online.Address) <= MaxAddressBytes && utf8.ValidString(online.Address)
+	usable := wire.GetP2PPort() <= math.MaxUint16 && len(online.Address) <= MaxAddressBytes &&
+		utf8.ValidString(online.Address)
 	if !online.Reachable || !usable {
 		return Online{}
 	}
@@ -157,10 +161,15 @@ func parseData(wire *wirepb.DataMessage) Data {
 		Invitation:         wire.GroupInvitation != nil,
 	}
 	if quote := wire.GetQuote(); quote != nil {
-		data.Quote = &Quote{TimestampMS: quote.GetId(), Author: validText(quote.GetAuthor()), Text: validText(quote.GetText())}
+		data.Quote = &Quote{
+			TimestampMS: quote.GetId(),
+			Author:      validText(quote.GetAuthor()),
+			Text:        validText(quote.GetText()),
+		}
 	}
 	for _, preview := range wire.GetPreview() {
-		data.Previews = append(data.Previews, Preview{URL: validText(preview.GetUrl()), Title: validText(preview.GetTitle())})
+		data.Previews = append(data.Previews,
+			Preview{URL: validText(preview.GetUrl()), Title: validText(preview.GetTitle())})
 	}
 	if reaction := wire.GetReaction(); reaction != nil {
 		data.Reaction = &Reaction{

@@ -180,7 +180,10 @@ func parseToday(wire *wirepb.Content) Body {
 		return Unsend{TimestampMS: wire.UnsendRequest.GetTimestamp(), Author: validText(wire.UnsendRequest.GetAuthor())}
 	case wire.MessageRequestResponse != nil:
 		response := wire.MessageRequestResponse
-		return Response{Approved: response.GetIsApproved(), DisplayName: cutName(validText(response.GetProfile().GetDisplayName()))}
+		return Response{
+			Approved:    response.GetIsApproved(),
+			DisplayName: cutName(validText(response.GetProfile().GetDisplayName())),
+		}
 	}
 	return nil
 }

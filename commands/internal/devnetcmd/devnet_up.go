@@ -66,7 +66,6 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100",
 			"sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeNetwork},
 		Exits: cli.Exits{
 			record.ExitUsage:      "or the folder cannot be used",

@@ -21,16 +21,10 @@ func newEnvelopeSealCommand(app *cli.App) *cobra.Command {
 		Examples: []string{
 			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		},
-		Args:   cli.OnlyDash,
 		Reads:  []string{record.NameDraft},
 		Prints: []string{record.TypeEnvelope},
-		Exits: cli.Exits{
-			record.ExitUsage:    "bad draft",
-			record.ExitPartial:  "",
-			record.ExitNotFound: "not a friend",
-			record.ExitAuth:     "the keystore does not open",
-			record.ExitLocked:   "",
-		},
+		Needs:  cli.Account,
+		Exits:  cli.Exits{record.ExitUsage: "bad draft", record.ExitNotFound: "not a friend"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.Dash = len(args) > 0
 			return runEnvelopeSeal(ctx, app, opts)

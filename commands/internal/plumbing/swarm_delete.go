@@ -25,12 +25,12 @@ func newSwarmDeleteCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete"},
 		Reads:    []string{record.TypeEnvelope, record.TypeMessage},
 		Prints:   []string{record.TypeChange},
-		Exits: cli.RouteExits().With(cli.Exits{
+		Needs:    cli.Account | cli.Network,
+		Exits: cli.Exits{
 			record.ExitUsage:   "not a hash",
-			record.ExitPartial: "",
 			record.ExitRefused: "the network is of 2020",
 			record.ExitClock:   "",
-		}),
+		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.hashes = args
 			return runSwarmDelete(ctx, app, opts)

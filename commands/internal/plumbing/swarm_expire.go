@@ -32,12 +32,12 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 		},
 		Reads:  []string{record.TypeEnvelope, record.TypeMessage},
 		Prints: []string{record.TypeChange},
-		Exits: cli.RouteExits().With(cli.Exits{
+		Needs:  cli.Account | cli.Network,
+		Exits: cli.Exits{
 			record.ExitUsage:   "not a hash, or a bad --ttl",
-			record.ExitPartial: "",
 			record.ExitRefused: "the network is of 2020",
 			record.ExitClock:   "",
-		}),
+		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.hashes = args
 			return runSwarmExpire(ctx, app, opts)

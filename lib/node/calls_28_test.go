@@ -328,7 +328,7 @@ func FuzzForwarded(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		change, _, err := readForwarded(body)
+		change, _, _, err := readForwarded(body)
 		if err == nil && len(change.subject().pubKey) != storage.PubkeyTextLength {
 			t.Errorf("%q is a change to %q", body, change.subject().pubKey)
 		}

@@ -21,8 +21,9 @@ type change interface {
 	// may be apart.
 	check(now time.Time, window time.Duration) error
 	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it,
-	// by its clock in milliseconds, which all members go by.
-	carryOut(n *Node, view *ring.View, at int64) (rpc28.MemberResult, []store.Name, error)
+	// by its clock in milliseconds, which all members go by. request is what encodeRequest makes of the change, for
+	// other members.
+	carryOut(n *Node, view *ring.View, at int64, request []byte) (rpc28.MemberResult, []store.Name, error)
 }
 
 // readChange reads the parameters of a change, nil for a method that makes none.
@@ -118,8 +119,13 @@ func (s *storeRequest) check(now time.Time, window time.Duration) error {
 }
 
 // carryOut keeps the message. In an outbox it takes the place of those that were there.
-func (s *storeRequest) carryOut(n *Node, view *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
+func (s *storeRequest) carryOut(
+	n *Node, view *ring.View, at int64, request []byte,
+) (rpc28.MemberResult, []store.Name, error) {
 	d := store.NewDeposit(s.message, false)
+	if !s.message.Namespace.StoreIsPublic() {
+		d.Request = request
+	}
 	if err := n.store.Write(d); err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}
@@ -130,7 +136,7 @@ func (s *storeRequest) carryOut(n *Node, view *ring.View, at int64) (rpc28.Membe
 			return rpc28.MemberResult{}, nil, err
 		}
 		others = slices.DeleteFunc(others, func(h store.Summary) bool { return h.Name == d.Name })
-		gone, err := n.store.Edit(others, at, markDeleted)
+		gone, err := n.store.Edit(others, at, request, markDeleted)
 		if err != nil {
 			return rpc28.MemberResult{}, nil, err
 		}

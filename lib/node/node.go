@@ -23,9 +23,10 @@
 // It also promises that no message is lost while one node that has it runs, and that what its owner has deleted does
 // not come back. [replication] queues what a client stored or changed for every member that has not got it, compares
 // with the other members, and hands messages over when swarms change. A member stores a message once, however often it
-// is sent. Each member verifies by itself what clients of storage RPC 2.8 ask to delete or to expire, while it can be
-// asked; later it believes the other members of its swarm only. So only a member that misses a deletion, and comes
-// back when the box has moved to another swarm, can bring a message back.
+// is sent. Each member verifies by itself what an owner asked to delete or to expire, however late and from whichever
+// node it learns of it: the owner's signed request travels with the tombstone or the new expiration (signed.go). So no
+// member can delete messages or shorten their time, and a member that has missed a deletion is corrected when the box
+// has moved to another swarm, too.
 //
 // The parts stand in packages of their own: [store] for the disk, [mailbox] for listeners and deliveries, [ring] for
 // the node list and keys, [peerhttp] for signed requests between nodes, [link] for onion requests between relays. Here
@@ -279,6 +280,9 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	n.caller = &peerhttp.Caller{Client: peerhttp.NewClient(find, config.DialContext), Keys: keys, Now: n.now}
 	n.replication = replication.New(replication.Config{
 		Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
+		ReadRequest: func(owner string, request []byte) (replication.Request, error) {
+			return readSigned(owner, request, n.now())
+		},
 		Arrived: func(ctx context.Context, records []store.Record) {
 			n.pause(ctx, n.behaviour.arrivalDelay())
 			n.behaviour.shuffle(records)

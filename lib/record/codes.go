@@ -40,6 +40,7 @@ const (
 	CodeBadConfig          Code = "bad_config"
 	CodeBadNodeFolder      Code = "bad_node_folder"
 	CodeKeystoreOpen       Code = "keystore_permissions"
+	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
 	CodePartial            Code = "partial"
@@ -60,6 +61,8 @@ const (
 	CodeNodeRunning        Code = "node_running"
 	CodeOutputClosed       Code = "output_closed"
 	CodeDiskFull           Code = "disk_full"
+	CodeReadOnly           Code = "read_only"
+	CodeTooManyFiles       Code = "too_many_files"
 	CodeRefused            Code = "refused"
 	CodeUnsupported        Code = "unsupported"
 	CodeDifficultyTooHigh  Code = "difficulty_too_high"
@@ -67,6 +70,7 @@ const (
 	CodeWrongPassphrase    Code = "wrong_passphrase"
 	CodePassphraseRequired Code = "passphrase_required"
 	CodeCorruptKeystore    Code = "corrupt_keystore"
+	CodeTooCostly          Code = "too_costly"
 	CodeDecryptionFailed   Code = "decryption_failed"
 	CodeNewerProtocol      Code = "newer_protocol"
 	CodeUnknownPrekey      Code = "unknown_prekey"
@@ -109,7 +113,8 @@ var Codes = []CodeInfo{
 	{CodeBadNetwork, ExitUsage, false, "the network's description cannot be used", "check the file or URL of --network"},
 	{CodeBadConfig, ExitUsage, false, "the config file cannot be used", "mend it; 'sessiontool config path' tells where it is"},
 	{CodeBadNodeFolder, ExitUsage, false, "a file in the folder of a node or a devnet is damaged or open to others", "mend what the message names, or use another folder"},
-	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
+	{CodeKeystoreOpen, ExitUsage, false, "others can read a keystore's file, or could have written it, a passphrase file or the config file", "run the chmod or chown that the message names"},
+	{CodeUnsuitable, ExitUsage, false, "the keystore's file system has no locks, or locks that keep no process out", "use a folder on a local disk: --keystore DIR"},
 	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
 	{CodeAlreadyFriends, ExitUsage, false, "the other side is a friend already", "just send; use --again if the friend has lost its session"},
 	{CodePartial, ExitPartial, false, "some items failed; each one's record says why", "look at the error records on stdout"},
@@ -130,6 +135,8 @@ var Codes = []CodeInfo{
 	{CodeNodeRunning, ExitTemporary, true, "another node is running in that folder", "give this one a folder of its own, or stop the other"},
 	{CodeOutputClosed, ExitTemporary, true, "stdout is closed, or its reader is gone", "the same command again goes on with what was not written"},
 	{CodeDiskFull, ExitTemporary, true, "there is no room for the output or the keystore", "make room; the same command again goes on with what was not written"},
+	{CodeReadOnly, ExitTemporary, true, "the disk or a file can be read but not written", "mount the disk for writing, or mend the file's owner and mode"},
+	{CodeTooManyFiles, ExitTemporary, true, "the limit of open files is reached", "raise it with 'ulimit -n', or close files"},
 	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},
 	{CodeUnsupported, ExitRefused, false, "the network's nodes cannot do what is asked", "use a network with storage RPC 2.8: see 'sessiontool help protocols'"},
 	{CodeDifficultyTooHigh, ExitRefused, false, "the network asks for more proof of work than is allowed", "raise --max-difficulty"},
@@ -137,6 +144,7 @@ var Codes = []CodeInfo{
 	{CodeWrongPassphrase, ExitAuth, false, "the passphrase or key file does not open the keystore", "check it"},
 	{CodePassphraseRequired, ExitAuth, false, "the keystore is locked with a passphrase", "use --passphrase-file, --passphrase-fd or --passphrase-command"},
 	{CodeCorruptKeystore, ExitAuth, false, "the keystore's content was changed or damaged", "restore it from a backup"},
+	{CodeTooCostly, ExitAuth, false, "the keystore or backup asks for more memory or time to open than this machine may spend", "open it on a larger machine; if it is not yours, do not trust it"},
 	{CodeDecryptionFailed, ExitAuth, false, "a message cannot be decrypted or was tampered with", "ask the sender to send it again"},
 	{CodeNewerProtocol, ExitAuth, false, "a message is in a newer protocol than this version reads", "poll with a newer version, which reads it as long as the network keeps it"},
 	{CodeUnknownPrekey, ExitAuth, false, "a message starts a session with a prekey that this account does not have", "ask the sender for a new friend request"},

@@ -46,6 +46,7 @@ var Glossary = map[string]Field{
 	"attachments":        {"how many files the message refers to; they are not fetched", ""},
 	"body":               {"the answer as JSON where it is JSON, else a string", ""},
 	"bytes":              {"size in bytes", ""},
+	"bytes_before":       {"size of the file before, in bytes", ""},
 	"call_id":            {"what all steps of one call have in common", ""},
 	"code":               {"which kind of failure it is: see 'sessiontool errors'", "^[a-z0-9_]+$"},
 	"changed":            {"hashes of the messages that were there and are changed", formMessage},

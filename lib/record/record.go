@@ -52,6 +52,7 @@ const (
 	TypeRemoved       = "removed"
 	TypeBackup        = "backup"
 	TypeKeystore      = "keystore"
+	TypeCompacted     = "compacted"
 	TypeError         = "error"
 )
 
@@ -564,6 +565,14 @@ type Keystore struct {
 	Type      string `json:"type"`
 	Dir       string `json:"dir"`
 	OpensWith string `json:"opens_with"`
+}
+
+// Compacted tells how large the file of a keystore was and is.
+type Compacted struct {
+	Type        string `json:"type"`
+	Dir         string `json:"dir"`
+	BytesBefore int64  `json:"bytes_before"`
+	Bytes       int64  `json:"bytes"`
 }
 
 // Error takes the place of a record that could not be made, and is the last line on stderr when a command fails.

@@ -16,7 +16,9 @@ var crashStages = []string{keystore.StageBeforeCommit, keystore.StageAfterCommit
 
 // crashPoints runs a command again and again, each time killed one commit later, until it gets through. After each
 // crash check is called.
-func crashPoints(t *testing.T, p *person, prepare func(n int) []string, check func(n int, args []string, crashed result)) {
+func crashPoints(
+	t *testing.T, p *person, prepare func(n int) []string, check func(n int, args []string, crashed result),
+) {
 	t.Helper()
 	n := 0
 	for _, stage := range crashStages {

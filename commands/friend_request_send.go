@@ -23,7 +23,7 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 		Use:   "send [-]",
 		Short: "Send a friend request",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
-			"account. In today's protocol it is the text alone, which 'send' would do as well.\n\n" +
+			"account. With protocol session-v1 it is the text alone, which 'send' would do as well.\n\n" +
 			"To somebody who has asked already it is an error, unless that request is older than this keystore or --again is\n" +
 			"given: then both have asked, and the other side's answer makes friends. That helps an account that was restored\n" +
 			"from its words and finds an old request in its box.",

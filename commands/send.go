@@ -30,7 +30,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
 			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
 			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
+			"With storage RPC 2.8, and with --protocol session-v1, the recipient need not be a friend, nor ever have heard of this\n" +
 			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
 			"recipient's swarm have signed to have the message.\n\n" +
 			"Each draft gets a receipt or an error record, in order.",

@@ -74,7 +74,7 @@ func TestEveryKindBothWays(t *testing.T) {
 		"sync":                   {Body: Sync},
 		"call":                   {Body: Call{Step: CallOffer, ID: "1"}},
 		"pairing":                {Body: Pairing},
-		"text of today":          TodayText("hello", "Alice", 1795390470793),
+		"text of v1":             TextV1("hello", "Alice", 1795390470793),
 		"approval":               Approval("Alice", 2),
 		"approval without name":  Approval("", 2),
 		"refusal":                {Body: Response{}},
@@ -165,7 +165,7 @@ func TestPartsThatAreOnlyCounted(t *testing.T) {
 	}
 }
 
-// Today's clients say beside the text how long it shall live; those of 2020 said it within.
+// Session-v1 clients say beside the text how long it shall live; those of 2020 said it within.
 func TestTimers(t *testing.T) {
 	seconds := proto.Uint32(60)
 	text := func(timer *uint32) *wirepb.DataMessage {
@@ -303,7 +303,7 @@ func TestParseTolerates(t *testing.T) {
 
 // A field that libsession does not know is skipped, even if it is one of 2020 and malformed; what it knows must decode.
 func TestParseV1(t *testing.T) {
-	text := TodayText("hi", "", 7).Marshal()
+	text := TextV1("hi", "", 7).Marshal()
 	beside := func(field protowire.Number, part []byte) []byte {
 		return fields.AppendBytes(bytes.Clone(text), field, part)
 	}

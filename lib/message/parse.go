@@ -28,8 +28,8 @@ var (
 
 // Parse reads an unpadded Content. Of several things to say it takes the one that clients would act on: online
 // status, pairing, sync, data, null, call, receipts, typing, in this order; a bundle counts whatever else is there
-// (signal-2020.md section 4.2). What today's clients alone say comes last. The error is one of this package's, with its
-// cause.
+// (signal-2020.md section 4.2). What session-v1 clients alone send comes last. The error is one of this package's, with
+// its cause.
 func Parse(b []byte) (Content, error) {
 	var wire wirepb.Content
 	if err := proto.Unmarshal(b, &wire); err != nil {
@@ -92,7 +92,7 @@ func parseBody(wire *wirepb.Content) Body {
 			Stopped:     wire.TypingMessage.GetAction() == wirepb.TypingMessage_STOPPED,
 		}
 	}
-	return parseToday(wire)
+	return parseV1Body(wire)
 }
 
 // parseBundle returns nil for no bundle.

@@ -341,8 +341,8 @@ func TestRecordedPadding(t *testing.T) {
 	}
 }
 
-// Today's clients pad in the same way, and we can read what they say.
-func TestRecordedContentsOfToday(t *testing.T) {
+// Session-v1 clients pad in the same way, and we can read what they say.
+func TestRecordedContentsV1(t *testing.T) {
 	var file struct {
 		Messages []struct {
 			Text     string `json:"text"`

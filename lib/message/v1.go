@@ -11,15 +11,15 @@ import (
 	"sessiontool/proto/wirepb"
 )
 
-// Unsend asks to delete a message that its sender sent at TimestampMS. Author is the Session ID of who sent it, which must
-// be the asking one's.
+// Unsend asks to delete a message that its sender sent at TimestampMS. Author is the Session ID of who sent it, which
+// must be the asking one's.
 type Unsend struct {
 	TimestampMS uint64
 	Author      string
 }
 
-// Response tells that the first message of its receiver was accepted: from now on the two may talk. Nothing is ever sent
-// when one was not.
+// Response tells that the first message of its receiver was accepted: from now on the two may talk. Nothing is ever
+// sent when one was not.
 type Response struct {
 	Approved bool
 	// DisplayName is the sender's name for people, at most MaxDisplayNameBytes.
@@ -108,8 +108,8 @@ func (Unsend) Name() string { return "unsend" }
 // Name returns "message_request_response".
 func (Response) Name() string { return "message_request_response" }
 
-// TodayText is Text as today's clients want it: with the timestamp of its envelope inside the encryption.
-func TodayText(text, displayName string, timestampMS uint64) Content {
+// TextV1 is Text as session-v1 clients want it: with the timestamp of its envelope inside the encryption.
+func TextV1(text, displayName string, timestampMS uint64) Content {
 	content := Text(text, displayName, nil)
 	content.SigTimestampMS = timestampMS
 	return content
@@ -170,8 +170,8 @@ func (r Response) marshal() []byte {
 	return fields.AppendBytes(b, fieldResponseProfile, appendText(nil, fieldDisplayName, r.DisplayName))
 }
 
-// parseToday reads what only session-v1 clients say, and returns nil if there is nothing of that.
-func parseToday(wire *wirepb.Content) Body {
+// parseV1Body reads what only session-v1 clients say, and returns nil if there is nothing of that.
+func parseV1Body(wire *wirepb.Content) Body {
 	switch {
 	case wire.DataExtractionNotification != nil:
 		notice := wire.DataExtractionNotification
@@ -189,8 +189,8 @@ func parseToday(wire *wirepb.Content) Body {
 }
 
 // ParseV1 reads a padded session-v1 Content as libsession reads it (session-v1.md sections 4 and 5): the padding may
-// be missing, and a field that libsession does not know is skipped, whatever it holds. If none of the fields remains that
-// this package reads, Body is Unknown. The error is ErrMalformed, with its cause.
+// be missing, and a field that libsession does not know is skipped, whatever it holds. If none of the fields remains
+// that this package reads, Body is Unknown. The error is ErrMalformed, with its cause.
 func ParseV1(padded []byte) (Content, error) {
 	var content Content
 	var err error

@@ -112,7 +112,8 @@ func pollSurvivesKill(t *testing.T, net *devnet.Network) {
 			}
 		})
 	// With session-v1 the friend request was a message, too.
-	inbox := slices.DeleteFunc(texts(bob.must("", "inbox")), func(text string) bool { return !strings.HasPrefix(text, "text ") })
+	other := func(text string) bool { return !strings.HasPrefix(text, "text ") }
+	inbox := slices.DeleteFunc(texts(bob.must("", "inbox")), other)
 	slices.Sort(inbox)
 	slices.Sort(sent)
 	if !slices.Equal(inbox, sent) {

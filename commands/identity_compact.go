@@ -43,5 +43,7 @@ func runIdentityCompact(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return app.Print(record.Compacted{Type: record.TypeCompacted, Dir: app.KeystoreDir, BytesBefore: before, Bytes: after})
+	return app.Print(record.Compacted{
+		Type: record.TypeCompacted, Dir: app.KeystoreDir, BytesBefore: before, Bytes: after,
+	})
 }

@@ -303,7 +303,7 @@ func TestBoxesAreOpenedOnce(t *testing.T) {
 func TestEnvelopeWithAnotherTimestamp(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	event := bob.get(alice.boxes(bob, message.TodayText("hi", "alice", 5), 6))
+	event := bob.get(alice.boxes(bob, message.TextV1("hi", "alice", 5), 6))
 	wantText(t, event, "hi")
 	if event.TimestampMS != 5 {
 		t.Errorf("the message is of %d, and its sender says 5", event.TimestampMS)

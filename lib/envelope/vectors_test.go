@@ -145,7 +145,7 @@ func TestRecordedConversations(t *testing.T) {
 }
 
 // session.js writes the same envelope without sourceDevice and with request id 0 (session-v1.md section 2.1).
-func TestRecordedEnvelopesOfToday(t *testing.T) {
+func TestRecordedEnvelopesV1(t *testing.T) {
 	var file struct {
 		Messages []struct {
 			Params struct {

@@ -91,7 +91,7 @@ func parseBody(wire *wirepb.Content) Body {
 			Stopped:     wire.TypingMessage.GetAction() == wirepb.TypingMessage_STOPPED,
 		}
 	}
-	return parseBodyV1(wire)
+	return parseV1Body(wire)
 }
 
 // parseBundle returns nil if wire is nil.

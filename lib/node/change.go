@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// change is a request of today's clients that every member of a swarm carries out: to store, delete or expire.
+// change is a request of clients of 2.8 that every member of a swarm carries out: to store, delete or expire.
 type change interface {
 	// subject is whose messages it is about.
 	subject() account
@@ -99,7 +99,7 @@ func (s *storeRequest) subject() account { return s.account }
 
 // check goes in the order of storage-2.8.md section 4.1.
 func (s *storeRequest) check(now time.Time, window time.Duration) error {
-	slack := storage.MaxFutureMillis + (window - todayWindow).Milliseconds()
+	slack := storage.MaxFutureMillis + (window - window28).Milliseconds()
 	_, allowed := s.message.TTLMillis()
 	switch {
 	case !allowed:
@@ -163,7 +163,7 @@ func namesOf(messages []store.Summary) []store.Name {
 	return names
 }
 
-// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same
+// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2.0 can have the same
 // data.
 func hashesOf(messages []store.Summary) []string {
 	hashes := make([]string, len(messages))

@@ -17,23 +17,23 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// todayOf is what a client of a network of today needs.
-func todayOf(t *testing.T, seed string) network.Config {
+// client28 is what a client of a network of 2.8 needs.
+func client28(t *testing.T, seed string) network.Config {
 	config := configOf(t, seed)
 	config.Generation = storage.Generation28
 	return config
 }
 
-// todayStorer is a router of today's network without an account.
-func todayStorer(t *testing.T, seed string, options Options) (*Router, *network.Client) {
+// storer28 is a router of a network of 2.8 without an account.
+func storer28(t *testing.T, seed string, options Options) (*Router, *network.Client) {
 	t.Helper()
-	c := newClient(t, todayOf(t, seed))
+	c := newClient(t, client28(t, seed))
 	return New(nil, c, options), c
 }
 
-// todaySwarm makes fake nodes answer as members of one swarm of today's network do: what is stored at one of them all
+// swarm28 makes fake nodes answer as members of one swarm of a network of 2.8 do: what is stored at one of them all
 // have, and each signs for itself.
-type todaySwarm struct {
+type swarm28 struct {
 	nodes []*fakenet.Node
 	seed  string
 
@@ -45,26 +45,26 @@ type todaySwarm struct {
 	pageSize int
 }
 
-func newTodaySwarm(nodes ...*fakenet.Node) *todaySwarm {
-	s := &todaySwarm{nodes: nodes, tell: func(*fakenet.Node, *rpc28.MemberResult) {}, pageSize: 10}
+func newSwarm28(nodes ...*fakenet.Node) *swarm28 {
+	s := &swarm28{nodes: nodes, tell: func(*fakenet.Node, *rpc28.MemberResult) {}, pageSize: 10}
 	for _, node := range nodes {
 		node.Answer(s.answer)
 	}
 	return s
 }
 
-// threeOfToday starts a network of which three nodes are everybody's swarm.
-func threeOfToday(t *testing.T) *todaySwarm {
+// three28 starts a network of which three nodes are everybody's swarm.
+func three28(t *testing.T) *swarm28 {
 	t.Helper()
 	net := startFakenet(t, 6)
 	members := net.Nodes[:3]
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(members...), net.Nodes[3:]...)
-	s := newTodaySwarm(members...)
+	s := newSwarm28(members...)
 	s.seed = net.SeedURL()
 	return s
 }
 
-func (s *todaySwarm) answer(call fakenet.Call) (int, string) {
+func (s *swarm28) answer(call fakenet.Call) (int, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch call.Method {
@@ -78,7 +78,7 @@ func (s *todaySwarm) answer(call fakenet.Call) (int, string) {
 	return 0, ""
 }
 
-func (s *todaySwarm) store(params fakenet.Params) (int, string) {
+func (s *swarm28) store(params fakenet.Params) (int, string) {
 	owner, err := sessionid.Parse(params["pubkey"])
 	if err != nil || params["namespace"] != "0" {
 		return storage.StatusBadRequest, "invalid request"
@@ -106,7 +106,7 @@ func (s *todaySwarm) store(params fakenet.Params) (int, string) {
 }
 
 // retrieve answers an owner who proves it, as is specified (storage-2.8.md sections 3 and 5).
-func (s *todaySwarm) retrieve(params fakenet.Params) (int, string) {
+func (s *swarm28) retrieve(params fakenet.Params) (int, string) {
 	key, keyErr := hex.DecodeString(params["pubkey_ed25519"])
 	signature, err := base64.StdEncoding.DecodeString(params["signature"])
 	if keyErr != nil || err != nil || !ed25519.Verify(key, []byte("retrieve"+params["timestamp"]), signature) {
@@ -121,7 +121,7 @@ func (s *todaySwarm) retrieve(params fakenet.Params) (int, string) {
 }
 
 // put adds n messages for somebody.
-func (s *todaySwarm) put(owner sessionid.ID, n int) (data []string) {
+func (s *swarm28) put(owner sessionid.ID, n int) (data []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range n {

@@ -12,49 +12,49 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// One port serves both generations of clients. Which one a request is of stands in its parameters: it is of 2020 unless
-// it has something that only today's have. That is a method that 2020 did not know; or, in a request without a nonce,
-// one of todayMarks or a time that is a JSON number. A client of 2020 has no other texts to send than its own, and
-// today's clients all say `pubkey` or `namespace`.
+// One port serves clients of both storage RPCs. A request's parameters show which one it is of: it is of 2.0 unless
+// it has something that only those of 2.8 have. That is a method that 2.0 does not have; or, in a request without a
+// nonce, one of marks28 or a time that is a JSON number. A client of 2.0 has no other texts to send than its own, and
+// clients of 2.8 all say `pubkey` or `namespace`.
 
-// todayMarks are parameters of store, retrieve and get_snodes_for_pubkey that clients of 2020 did not have.
-var todayMarks = []string{
+// marks28 are parameters of store, retrieve and get_snodes_for_pubkey that clients of 2.0 do not send.
+var marks28 = []string{
 	"pubkey", "namespace", "expiry", "sig_timestamp", "last_hash", "max_count", "max_size", "subaccount",
 }
 
-// todayMethods are those that 2020 did not know.
-var todayMethods = []string{
+// methods28 are those that 2.0 does not have.
+var methods28 = []string{
 	rpc28.MethodInfo, rpc28.MethodGetSwarm, rpc28.MethodDelete, rpc28.MethodDeleteAll, rpc28.MethodDeleteBefore, rpc28.MethodExpire,
 	rpc28.MethodExpireAll, rpc28.MethodGetExpiries, rpc28.MethodRevoke, rpc28.MethodUnrevoke, rpc28.MethodOxend, rpc28.MethodBatch,
 	rpc28.MethodSequence, rpc28.MethodIfElse,
 }
 
-// commonMethods are those that both generations know.
+// commonMethods are those that both storage RPCs know.
 var commonMethods = []string{storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm}
 
-// isTodayMethod reports whether the node knows a method of storage RPC 2.8.
-func (n *Node) isTodayMethod(method string) bool {
-	return slices.Contains(commonMethods, method) || slices.Contains(todayMethods, method) ||
+// isMethod28 reports whether the node knows a method of storage RPC 2.8.
+func (n *Node) isMethod28(method string) bool {
+	return slices.Contains(commonMethods, method) || slices.Contains(methods28, method) ||
 		method == rpc28.MethodActiveNodes && n.behaviour.ActiveNodes
 }
 
-// servesToday reports whether a request is for those who serve today's clients.
-func (n *Node) servesToday(method string, params fields) bool {
+// serves28 reports whether a request is for nodes that serve clients of 2.8.
+func (n *Node) serves28(method string, params fields) bool {
 	if n.generation != "" {
 		return n.generation == storage.Generation28
 	}
-	return isToday(method, params)
+	return is28(method, params)
 }
 
-// isToday tells the generation of a request.
-func isToday(method string, params fields) bool {
+// is28 tells the generation of a request.
+func is28(method string, params fields) bool {
 	if !slices.Contains(commonMethods, method) {
-		return slices.Contains(todayMethods, method)
+		return slices.Contains(methods28, method)
 	}
 	if _, proven := params["nonce"]; proven {
 		return false
 	}
-	for _, name := range todayMarks {
+	for _, name := range marks28 {
 		if _, ok := params[name]; ok {
 			return true
 		}
@@ -62,35 +62,35 @@ func isToday(method string, params fields) bool {
 	return params["timestamp"].Type == gjson.Number || params["ttl"].Type == gjson.Number
 }
 
-// todayHardFork is that of a network of 2.8.0's time (storage-2.8.md section 1).
-var todayHardFork = [2]int{19, 4}
+// hardFork28 is that of a network of 2.8.0's time (storage-2.8.md section 1).
+var hardFork28 = [2]int{19, 4}
 
 // Bounds of the clock (storage-2.8.md section 3.1). What another member forwards has been under way for a while.
 const (
-	todayWindow   = time.Minute
-	forwardWindow = todayWindow + 10*time.Second
+	window28      = time.Minute
+	forwardWindow = window28 + 10*time.Second
 )
 
 func (n *Node) clock() rpc28.Clock {
-	return rpc28.Clock{T: n.now().UnixMilli(), HardFork: todayHardFork}
+	return rpc28.Clock{T: n.now().UnixMilli(), HardFork: hardFork28}
 }
 
-// task is a request of today's clients that has been read, and is yet to be served.
+// task is a request of clients of 2.8 that has been read, and is yet to be served.
 type task func(ctx context.Context) (answer, error)
 
-// callToday serves a request that came by itself.
-func (n *Node) callToday(ctx context.Context, method string, params fields) (answer, error) {
-	serve, err := n.readToday(method, params, 1)
+// call28 serves a request that came by itself.
+func (n *Node) call28(ctx context.Context, method string, params fields) (answer, error) {
+	serve, err := n.read28(method, params, 1)
 	if err != nil {
 		return answer{}, err
 	}
 	return serve(ctx)
 }
 
-// readToday reads a request that comes together with others, count in all, and shares with them what an answer may
+// read28 reads a request that comes together with others, count in all, and shares with them what an answer may
 // hold.
-func (n *Node) readToday(method string, params fields, count int) (task, error) {
-	if !n.isTodayMethod(method) {
+func (n *Node) read28(method string, params fields, count int) (task, error) {
+	if !n.isMethod28(method) {
 		return nil, refuse(storage.StatusBadRequest, "no method %s", method)
 	}
 	p := &parameters{fields: params}
@@ -129,12 +129,12 @@ func (n *Node) serveInfo(context.Context) (answer, error) {
 func (n *Node) readGetSwarm(p *parameters) task {
 	account := p.eitherAccount()
 	return func(context.Context) (answer, error) {
-		return n.todaySwarm(storage.StatusOK, n.members.View(), account.pubKey)
+		return n.swarm28(storage.StatusOK, n.members.View(), account.pubKey)
 	}
 }
 
-// todaySwarm lists the swarm of pubKey.
-func (n *Node) todaySwarm(status int, view *ring.View, pubKey string) (answer, error) {
+// swarm28 lists the swarm of pubKey.
+func (n *Node) swarm28(status int, view *ring.View, pubKey string) (answer, error) {
 	members := []rpc28.Member{}
 	id, _ := view.SwarmIDOf(pubKey) // of an empty network: no members
 	for _, p := range view.Swarms[id] {
@@ -172,10 +172,10 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		now, view := n.now(), n.members.View()
 		switch {
 		case !view.Owns(account.pubKey):
-			return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
+			return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
 		case !signed && !namespace.RetrieveIsPublic():
 			return answer{}, unsigned(storage.MethodRetrieve)
-		case signed && now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
+		case signed && now.Sub(time.UnixMilli(timestamp)).Abs() > window28:
 			return answer{}, signedNotNow(storage.MethodRetrieve)
 		case signed && !proof.covers(rpc28.RetrieveSignatureText(namespace, timestamp)):
 			return answer{}, wronglySigned(storage.MethodRetrieve)
@@ -215,8 +215,8 @@ func (n *Node) readGetExpiries(p *parameters) task {
 		now, view := n.now(), n.members.View()
 		switch {
 		case !view.Owns(account.pubKey):
-			return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
-		case now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
+			return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
+		case now.Sub(time.UnixMilli(timestamp)).Abs() > window28:
 			return answer{}, signedNotNow(rpc28.MethodGetExpiries)
 		case !proof.covers(rpc28.GetExpiriesSignatureText(timestamp, hashes)):
 			return answer{}, wronglySigned(rpc28.MethodGetExpiries)

@@ -15,10 +15,10 @@ import (
 )
 
 // One member is asked, and all have the message: each has signed for it.
-func TestStoreToday(t *testing.T) {
+func TestStore28(t *testing.T) {
 	net := startFakenet(t, 5)
-	newTodaySwarm(net.Nodes...)
-	router, _ := todayStorer(t, net.SeedURL(), Options{Quorum: 3})
+	newSwarm28(net.Nodes...)
+	router, _ := storer28(t, net.SeedURL(), Options{Quorum: 3})
 	bob := someone(t)
 	before := time.Now().UnixMilli()
 	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
@@ -47,9 +47,9 @@ func TestStoreToday(t *testing.T) {
 }
 
 // A member that failed is told of, and does not count.
-func TestStoreTodayAtFailedMembers(t *testing.T) {
+func TestStore28AtFailedMembers(t *testing.T) {
 	net := startFakenet(t, 5)
-	s := newTodaySwarm(net.Nodes...)
+	s := newSwarm28(net.Nodes...)
 	s.tell = func(node *fakenet.Node, result *rpc28.MemberResult) {
 		switch node {
 		case net.Nodes[0]:
@@ -60,7 +60,7 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 			*result = rpc28.MemberResult{Failed: true, QueryFailure: true}
 		}
 	}
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	if err != nil || receipt.Stored != 2 {
 		t.Fatalf("receipt %+v, %v", receipt, err)
@@ -76,13 +76,13 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 
 // Later servers answer 500 if every member failed (storage-2.8.md section 4.3). The members' results are in the body; a
 // 500 with another body is what the node says.
-func TestStoreTodayFailedEverywhere(t *testing.T) {
+func TestStore28FailedEverywhere(t *testing.T) {
 	net := startFakenet(t, 5)
-	s := newTodaySwarm(net.Nodes...)
+	s := newSwarm28(net.Nodes...)
 	s.tell = func(_ *fakenet.Node, result *rpc28.MemberResult) {
 		*result = rpc28.MemberResult{Failed: true, QueryFailure: true}
 	}
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "every member failed", err, ErrNotStored)
 	if len(receipt.Nodes) != 5 {
@@ -109,13 +109,13 @@ func TestStoreTodayFailedEverywhere(t *testing.T) {
 }
 
 // A member speaks for itself alone: what it says of others counts as far as they have signed it.
-func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
+func TestStore28BelievesSignaturesAlone(t *testing.T) {
 	net := startFakenet(t, 5)
-	s := newTodaySwarm(net.Nodes...)
+	s := newSwarm28(net.Nodes...)
 	s.tell = func(_ *fakenet.Node, result *rpc28.MemberResult) {
 		result.Signature = net.Nodes[0].Sign([]byte(result.Hash))
 	}
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	if err != nil || receipt.Stored != 1 || !slices.Equal(taken(receipt), []string{net.Nodes[0].Name()}) {
 		t.Errorf("receipt %+v, %v", receipt, err)
@@ -133,10 +133,10 @@ func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
 	}
 }
 
-func TestStoreTodayUnderAnotherHash(t *testing.T) {
+func TestStore28UnderAnotherHash(t *testing.T) {
 	net := startFakenet(t, 4)
 	always(storage.MethodStore, storage.StatusOK, `{"hash":"x","swarm":{}}`, net.Nodes...)
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "another hash", err, ErrNotStored)
 	if len(receipt.Nodes) == 0 || !strings.Contains(receipt.Nodes[0].Error, "another hash") {
@@ -145,12 +145,12 @@ func TestStoreTodayUnderAnotherHash(t *testing.T) {
 }
 
 // Who is no member says who is.
-func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
+func TestStore28FromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
-	newTodaySwarm(right...)
+	newSwarm28(right...)
 	always(storage.MethodStore, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
-	router, c := todayStorer(t, net.SeedURL(), Options{})
+	router, c := storer28(t, net.SeedURL(), Options{})
 	bob := someone(t)
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
@@ -170,15 +170,15 @@ func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
 }
 
 // A clock that is refused is set by what the nodes tell, once. Two statuses say that it is wrong.
-func TestStoreTodayWithAWrongClock(t *testing.T) {
+func TestStore28WithAWrongClock(t *testing.T) {
 	for _, status := range []int{storage.StatusBadTimestamp, storage.StatusTooEarly} {
-		t.Run(strconv.Itoa(status), func(t *testing.T) { testStoreTodayWithAWrongClock(t, status) })
+		t.Run(strconv.Itoa(status), func(t *testing.T) { testStore28WithAWrongClock(t, status) })
 	}
 }
 
-func testStoreTodayWithAWrongClock(t *testing.T, status int) {
+func testStore28WithAWrongClock(t *testing.T, status int) {
 	net := startFakenet(t, 5)
-	s := newTodaySwarm(net.Nodes...)
+	s := newSwarm28(net.Nodes...)
 	ahead := time.Now().Add(time.Hour)
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
@@ -193,7 +193,7 @@ func testStoreTodayWithAWrongClock(t *testing.T, status int) {
 			return s.answer(call)
 		})
 	}
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	if err != nil || receipt.Stored != 5 || receipt.TimestampMS < ahead.UnixMilli()-minute {
 		t.Errorf("receipt %+v, %v", receipt, err)
@@ -204,10 +204,10 @@ func testStoreTodayWithAWrongClock(t *testing.T, status int) {
 	wantError(t, "whatever the time is", err, ErrClock)
 }
 
-func TestStoreTodayThatIsRefused(t *testing.T) {
+func TestStore28ThatIsRefused(t *testing.T) {
 	net := startFakenet(t, 5)
 	always(storage.MethodStore, storage.StatusBadTTL, "Provided expiry/TTL is not valid.", net.Nodes...)
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	_, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "refused by all", err, ErrRefused)
 	if asked := calls(storage.MethodStore, net.Nodes...); len(asked) != 5 {
@@ -215,7 +215,7 @@ func TestStoreTodayThatIsRefused(t *testing.T) {
 	}
 
 	// One alone decides nothing.
-	newTodaySwarm(net.Nodes[1:]...)
+	newSwarm28(net.Nodes[1:]...)
 	if receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello")); err != nil || receipt.Stored != 4 {
 		t.Errorf("refused by one: %+v, %v", receipt, err)
 	}

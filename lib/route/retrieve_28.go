@@ -9,11 +9,11 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// inbox is where messages between people lie on today's network.
+// inbox is where messages between people lie with storage RPC 2.8.
 const inbox = rpc28.NamespaceMessages
 
-// cursorName is under what an account remembers how far it has read a node's list. The generations name messages
-// differently, and on today's network each namespace is a list of its own.
+// cursorName is under what an account remembers how far it has read a node's list. The storage RPCs name messages
+// differently, and with storage RPC 2.8 each namespace is a list of its own.
 func cursorName(generation storage.Generation, node network.Node) string {
 	if generation == storage.Generation28 {
 		return node.Ed25519.String() + "/" + strconv.Itoa(int(inbox))
@@ -21,8 +21,8 @@ func cursorName(generation storage.Generation, node network.Node) string {
 	return node.Ed25519.String()
 }
 
-// retrieveToday is the signed request for what came after last (storage-2.8.md section 5).
-func retrieveToday(owner *account.Account, last string, now int64) ([]byte, error) {
+// retrieve28 is the signed request for what came after last (storage-2.8.md section 5).
+func retrieve28(owner *account.Account, last string, now int64) ([]byte, error) {
 	if len(last) != rpc28.HashTextLength {
 		last = "" // a node that once gave a hash of another length would refuse it for ever
 	}

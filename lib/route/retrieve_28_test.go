@@ -10,9 +10,9 @@ import (
 )
 
 // Pages are read until the node says that there are no more, without asking once too often.
-func TestRetrieveToday(t *testing.T) {
-	s := threeOfToday(t)
-	bob := newPersonWith(t, "bob", todayOf(t, s.seed), Options{})
+func TestRetrieve28(t *testing.T) {
+	s := three28(t)
+	bob := newPersonWith(t, "bob", client28(t, s.seed), Options{})
 	want := s.put(bob.ID(), 23)
 	got, err := bob.retrieved(t.Context())
 	if err != nil || len(got) != 3 {
@@ -42,10 +42,10 @@ func (p *person) pollsWhatever() {
 	}
 }
 
-// A poll goes on where the last one ended. What it knows of the node's list of 2020 is another matter.
-func TestPollTodayHasCursorsOfItsOwn(t *testing.T) {
-	s := threeOfToday(t)
-	bob := newPersonWith(t, "bob", todayOf(t, s.seed), Options{})
+// A poll goes on where the last one ended. What it knows of the node's list of 2.0 is another matter.
+func TestPoll28HasCursorsOfItsOwn(t *testing.T) {
+	s := three28(t)
+	bob := newPersonWith(t, "bob", client28(t, s.seed), Options{})
 	s.put(bob.ID(), 3)
 	for range 2 {
 		bob.pollsWhatever()
@@ -65,9 +65,9 @@ func TestPollTodayHasCursorsOfItsOwn(t *testing.T) {
 }
 
 // A node that gave a hash of another length, as none should, would answer 400 for ever if it was sent back.
-func TestRetrieveTodayBehindAHashThatIsNone(t *testing.T) {
-	s := threeOfToday(t)
-	bob := newPersonWith(t, "bob", todayOf(t, s.seed), Options{})
+func TestRetrieve28BehindAHashThatIsNone(t *testing.T) {
+	s := three28(t)
+	bob := newPersonWith(t, "bob", client28(t, s.seed), Options{})
 	s.messages = []storage.Stored{{Data: "x", Hash: "short", Expiration: 1}}
 	for range 2 {
 		bob.pollsWhatever()
@@ -80,12 +80,12 @@ func TestRetrieveTodayBehindAHashThatIsNone(t *testing.T) {
 }
 
 // Who is no member says who is.
-func TestRetrieveTodayFromTheWrongSwarm(t *testing.T) {
+func TestRetrieve28FromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
-	s := newTodaySwarm(right...)
+	s := newSwarm28(right...)
 	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
-	bob := newPersonWith(t, "bob", todayOf(t, net.SeedURL()), Options{})
+	bob := newPersonWith(t, "bob", client28(t, net.SeedURL()), Options{})
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // What one member is told to store, all have when it answers, each under its signature.
-func TestTodayStore(t *testing.T) {
+func Test28Store(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, frozen(now))
 	network.wantSettled(0, 1, 2)
@@ -46,7 +46,7 @@ func TestTodayStore(t *testing.T) {
 }
 
 // Every check of a store has its own answer (storage-2.8.md section 4.1).
-func TestTodayStoreRefuses(t *testing.T) {
+func Test28StoreRefuses(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{1 << 62, 3 << 62}, frozen(now))
 	alice := newUser(t, 1<<62, 1<<62, 3<<62)
@@ -106,7 +106,7 @@ func TestTodayStoreRefuses(t *testing.T) {
 }
 
 // A node of another swarm says who is right, whatever is asked of it.
-func TestTodayWrongSwarm(t *testing.T) {
+func Test28WrongSwarm(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{1 << 62, 3 << 62}, frozen(now))
 	alice := newUser(t, 1<<62, 1<<62, 3<<62)
@@ -137,7 +137,7 @@ func TestTodayWrongSwarm(t *testing.T) {
 }
 
 // Who may read what (storage-2.8.md section 3.2).
-func TestTodayRetrieveAuth(t *testing.T) {
+func Test28RetrieveAuth(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5}, frozen(now))
 	alice, bob := newUser(t, 5), newUser(t, 5)
@@ -181,7 +181,7 @@ func TestTodayRetrieveAuth(t *testing.T) {
 }
 
 // Pages end by count, by size or with the box, and the last hash leads on (storage-2.8.md section 5).
-func TestTodayPages(t *testing.T) {
+func Test28Pages(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5}, frozen(now))
 	alice := newUser(t, 5)

@@ -19,18 +19,18 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// toToday is a draft for a network of today.
-func toToday(to *person, text string) Draft {
+// draft28 is a draft for a network of 2.8.
+func draft28(to *person, text string) Draft {
 	return Draft{To: to.ID(), Text: text, Network: storage.Generation28}
 }
 
-// writes sends a text on a network of today.
+// writes sends a text on a network of 2.8.
 func (p *person) writes(to *person, text string) string {
 	p.w.t.Helper()
-	return p.sends(p.Send(p.w.t.Context(), toToday(to, text)))
+	return p.sends(p.Send(p.w.t.Context(), draft28(to, text)))
 }
 
-// boxes seals any content as today's clients do, at a time in milliseconds.
+// boxes seals any content as session-v1 clients do, at a time in milliseconds.
 func (p *person) boxes(to *person, content message.Content, timestampMS uint64) string {
 	p.w.t.Helper()
 	box, err := sealedbox.Seal(p.w.random, p.keys, to.keys.X25519.Public, message.Pad(content.Marshal()))
@@ -57,7 +57,7 @@ func (p *person) copies(self, to *person, text string) string {
 	return p.boxes(self, message.Content{Body: message.Data{Text: text, SyncTarget: to.ID().String()}, SigTimestampMS: now}, now)
 }
 
-// pals makes two people who have written to each other with today's protocol.
+// pals makes two people who have written to each other with protocol session-v1.
 func (w *world) pals() (alice, bob *person) {
 	w.t.Helper()
 	alice, bob = w.person("alice"), w.person("bob")
@@ -75,7 +75,7 @@ func (p *person) wantProtocol(with *person, want Protocol) {
 }
 
 // What session.js sent arrives as what session.js received.
-func TestRecordedMessagesOfToday(t *testing.T) {
+func TestRecordedMessagesV1(t *testing.T) {
 	var file struct {
 		Messages []struct {
 			Sender struct {
@@ -190,7 +190,7 @@ func TestWhatStrangersCannotDo(t *testing.T) {
 }
 
 // What session-v1 clients say besides texts is an event of its own kind.
-func TestOtherContentsOfToday(t *testing.T) {
+func TestOtherContentsV1(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
 	now := uint64(w.now.UnixMilli())
@@ -303,7 +303,7 @@ func TestBoxesAreOpenedOnce(t *testing.T) {
 func TestEnvelopeWithAnotherTimestamp(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	event := bob.get(alice.boxes(bob, message.TodayText("hi", "alice", 5), 6))
+	event := bob.get(alice.boxes(bob, message.TextV1("hi", "alice", 5), 6))
 	wantText(t, event, "hi")
 	if event.TimestampMS != 5 {
 		t.Errorf("the message is of %d, and its sender says 5", event.TimestampMS)
@@ -360,14 +360,14 @@ func TestWhatIsOnlyTold(t *testing.T) {
 	}
 }
 
-// What is put into the outbox is sent once, whoever is killed: as with the protocol of 2020.
-func TestSendOfTodayResumes(t *testing.T) {
+// What is put into the outbox is sent once, whoever is killed: as with protocol signal.
+func TestSendV1Resumes(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	first := alice.seals(toToday(bob, "hi"))
+	first := alice.seals(draft28(bob, "hi"))
 	alice.ends(presence.Crashed)
 	second := alice.anew("second")
-	again := second.seals(toToday(bob, "hi"))
+	again := second.seals(draft28(bob, "hi"))
 	if !again.Resumed || again.Data != first.Data || again.TTLMillis != storage.Generation28.MaxTTLMillis() {
 		t.Errorf("the rerun sends %+v, the killed run %+v", again, first)
 	}
@@ -378,7 +378,7 @@ func TestSendOfTodayResumes(t *testing.T) {
 	}
 }
 
-func TestSendOfTodayRefuses(t *testing.T) {
+func TestSendV1Refuses(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	day := (24 * time.Hour).Milliseconds()
@@ -387,12 +387,12 @@ func TestSendOfTodayRefuses(t *testing.T) {
 		draft Draft
 		want  error
 	}{
-		"no text":                         {toToday(bob, ""), ErrNoText},
-		"handed over":                     {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolToday, OnlySync: true}, ErrOnlyAsync},
-		"to itself":                       {toToday(alice, "hi"), ErrSelf},
-		"to no real key":                  {Draft{To: nobody, Text: "hi", Protocol: ProtocolToday}, x25519.ErrLowOrder},
+		"no text":                         {draft28(bob, ""), ErrNoText},
+		"handed over":                     {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolSessionV1, OnlySync: true}, ErrOnlyAsync},
+		"to itself":                       {draft28(alice, "hi"), ErrSelf},
+		"to no real key":                  {Draft{To: nobody, Text: "hi", Protocol: ProtocolSessionV1}, x25519.ErrLowOrder},
 		"too long a life":                 {Draft{To: bob.ID(), Text: "hi", Network: storage.Generation28, TTLMillis: 15 * day}, ErrTTL},
-		"too long a life for the network": {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolToday, TTLMillis: 5 * day}, ErrTTL},
+		"too long a life for the network": {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolSessionV1, TTLMillis: 5 * day}, ErrTTL},
 	} {
 		_, err := alice.Send(t.Context(), test.draft)
 		if !errors.Is(err, test.want) {
@@ -400,27 +400,27 @@ func TestSendOfTodayRefuses(t *testing.T) {
 		}
 	}
 	alice.wantOutboxEmpty(true)
-	if _, err := alice.RequestFriend(t.Context(), toToday(bob, ""), false); !errors.Is(err, ErrNoText) {
+	if _, err := alice.RequestFriend(t.Context(), draft28(bob, ""), false); !errors.Is(err, ErrNoText) {
 		t.Errorf("a request without a text: %v", err)
 	}
 }
 
 // A request is a text that one may not repeat by mistake.
-func TestRequestOfToday(t *testing.T) {
+func TestRequestV1(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	data := alice.sends(alice.RequestFriend(t.Context(), toToday(bob, "hi"), false))
-	if _, err := alice.RequestFriend(t.Context(), toToday(bob, "ho"), false); !errors.Is(err, ErrRequestPending) {
+	data := alice.sends(alice.RequestFriend(t.Context(), draft28(bob, "hi"), false))
+	if _, err := alice.RequestFriend(t.Context(), draft28(bob, "ho"), false); !errors.Is(err, ErrRequestPending) {
 		t.Errorf("asked twice: %v", err)
 	}
 	if event := bob.get(data); !event.Asks || event.Text != "hi" {
 		t.Errorf("bob gets %+v", event)
 	}
-	if _, err := bob.RequestFriend(t.Context(), toToday(alice, "ho"), false); !errors.Is(err, ErrAskedAlready) {
+	if _, err := bob.RequestFriend(t.Context(), draft28(alice, "ho"), false); !errors.Is(err, ErrAskedAlready) {
 		t.Errorf("asked back: %v", err)
 	}
 	alice.get(bob.accepts(alice))
-	if _, err := alice.RequestFriend(t.Context(), toToday(bob, "ho"), false); !errors.Is(err, ErrAlreadyFriends) {
+	if _, err := alice.RequestFriend(t.Context(), draft28(bob, "ho"), false); !errors.Is(err, ErrAlreadyFriends) {
 		t.Errorf("asked a friend: %v", err)
 	}
 }
@@ -435,7 +435,7 @@ func TestBoxOnTheSynchronousRoute(t *testing.T) {
 	}
 }
 
-// The outbox holds base64 that a node takes: nothing else is in a store request of today.
+// The outbox holds base64 that a node takes: nothing else is in a store request of 2.8.
 func TestBoxFitsAStoreRequest(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")

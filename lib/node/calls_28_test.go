@@ -22,11 +22,11 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// Which generation a request is of stands in its parameters. Bodies of 2020 are those of the recordings.
+// A request's parameters show which storage RPC it is of. Bodies of 2.0 are those of the recordings.
 func TestGenerations(t *testing.T) {
 	for _, test := range []struct {
 		method, params string
-		today          bool
+		want           bool
 	}{
 		{"store", `{"pubKey":"","ttl":"","nonce":"","timestamp":"","data":""}`, false},
 		{"store", `{"pubKey":"","ttl":"","timestamp":"","data":""}`, false},
@@ -52,19 +52,19 @@ func TestGenerations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := isToday(test.method, params); got != test.today {
-			t.Errorf("%s %s is of today: %v, want %v", test.method, test.params, got, test.today)
+		if got := is28(test.method, params); got != test.want {
+			t.Errorf("%s %s is of 2.8: %v, want %v", test.method, test.params, got, test.want)
 		}
 	}
 }
 
 // Swarms are listed for each generation in its own way.
-func TestSwarmOfToday(t *testing.T) {
+func TestSwarm28(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	key := newUser(t, 5).pubKey()
 	old := network.call(0, storage.MethodSwarm, rpc20.SwarmParams{PubKey: key})
 	if strings.Contains(old.body, "port_https") || strings.Contains(old.body, `"t"`) {
-		t.Errorf("a client of 2020 gets %s", old.body)
+		t.Errorf("a client of 2.0 gets %s", old.body)
 	}
 	for _, body := range []string{`{"pubkey":"` + key + `"}`, `{"pubKey":"` + key + `"}`} {
 		got := decode[rpc28.GetSwarmAnswer](t, network.post(0, `{"method":"get_swarm","params":`+body+`}`), 200)
@@ -79,7 +79,7 @@ func TestSwarmOfToday(t *testing.T) {
 		}
 		snodes, err := storage.ParseSwarm(network.post(0, `{"method":"get_swarm","params":`+body+`}`).body)
 		if err != nil || len(snodes) != 2 || snodes[0] != got.Snodes[0].Snode {
-			t.Errorf("read as a swarm of 2020 it is %v, %v", snodes, err)
+			t.Errorf("read as a swarm of 2.0 it is %v, %v", snodes, err)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func TestIfElse(t *testing.T) {
 			conditions, newUser(t, 5).pubKey())
 		got := decode[ifElseAnswer](t, network.post(0, text), 200)
 		code := map[bool]int{true: 200, false: 401}[want]
-		if got.Condition != want || got.Result == nil || got.Result.Code != code || got.HardFork != todayHardFork || got.Height == 0 {
+		if got.Condition != want || got.Result == nil || got.Result.Code != code || got.HardFork != hardFork28 || got.Height == 0 {
 			t.Errorf("%s: %+v, want %v", conditions, got, want)
 		}
 	}
@@ -230,8 +230,8 @@ func TestIfElse(t *testing.T) {
 	}
 }
 
-// Requests of today come through onions whose layers are sealed in any way, and not through too many nodes.
-func TestTodayOnion(t *testing.T) {
+// Requests of 2.8 come through onions whose layers are sealed in any way, and not through too many nodes.
+func Test28Onion(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5, 5}, frozen(now))
 	alice := newUser(t, 5)
@@ -267,12 +267,12 @@ func TestTodayOnion(t *testing.T) {
 	}
 }
 
-// FuzzTodayRequests sends any parameters to every method: there is always an answer of a known kind, in JSON or text.
-func FuzzTodayRequests(f *testing.F) {
+// FuzzRequests28 sends any parameters to every method: there is always an answer of a known kind, in JSON or text.
+func FuzzRequests28(f *testing.F) {
 	n, _ := pair(f)
 	now := time.Now()
 	alice := newUser(f, 5)
-	methods := append([]string{storage.MethodStore, storage.MethodRetrieve}, todayMethods...)
+	methods := append([]string{storage.MethodStore, storage.MethodRetrieve}, methods28...)
 	add := func(method string, params any) {
 		text, err := json.Marshal(params)
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-func (r *todayReplay) exchange(row todayRow) {
+func (r *replay28) exchange(row row28) {
 	r.t.Helper()
 	i, err := strconv.Atoi(strings.TrimPrefix(row.Node, "n"))
 	if err != nil {
@@ -42,9 +42,9 @@ func (r *todayReplay) exchange(row todayRow) {
 		}
 		return
 	}
-	var call todayCall
+	var call call28
 	if json.Unmarshal(row.Request.Body, &call) != nil {
-		call = todayCall{} // parameters of another shape; the method is read
+		call = call28{} // parameters of another shape; the method is read
 	}
 	r.compare(row, call, got.body)
 }
@@ -55,7 +55,7 @@ func sameText(got, want string) bool {
 }
 
 // compare compares JSON answers.
-func (r *todayReplay) compare(row todayRow, call todayCall, got string) {
+func (r *replay28) compare(row row28, call call28, got string) {
 	r.t.Helper()
 	var page, wantPage rpc28.PageAnswer
 	var change, wantChange rpc28.ChangeAnswer
@@ -90,7 +90,7 @@ func (r *todayReplay) compare(row todayRow, call todayCall, got string) {
 	}
 }
 
-func (r *todayReplay) read(row todayRow, got string, into, want any) {
+func (r *replay28) read(row row28, got string, into, want any) {
 	r.t.Helper()
 	if err := json.Unmarshal([]byte(got), into); err != nil {
 		r.t.Fatalf("%s: %s: %v", row.Name, got, err)
@@ -102,7 +102,7 @@ func (r *todayReplay) read(row todayRow, got string, into, want any) {
 
 // compareResult compares what two members say. The recording lacks some rows, so that messages which it has never seen
 // stored are left out, and others may have been deleted or have got more time without its telling.
-func (r *todayReplay) compareResult(row todayRow, call todayCall, name string, got, want rpc28.MemberResult) {
+func (r *replay28) compareResult(row row28, call call28, name string, got, want rpc28.MemberResult) {
 	r.t.Helper()
 	whole := !slices.ContainsFunc(call.Params.Messages, func(hash string) bool { return !r.known[hash] })
 	same := got.Hash == want.Hash && got.Already == want.Already &&
@@ -131,7 +131,7 @@ func byNamespace(h *rpc28.Hashes) map[rpc28.Namespace][]string {
 	return map[rpc28.Namespace][]string{0: h.List}
 }
 
-func (r *todayReplay) compareSwarm(row todayRow, got, want rpc28.GetSwarmAnswer) {
+func (r *replay28) compareSwarm(row row28, got, want rpc28.GetSwarmAnswer) {
 	r.t.Helper()
 	var names, wantNames []string
 	for _, member := range got.Snodes {

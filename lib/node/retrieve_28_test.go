@@ -17,7 +17,7 @@ import (
 
 // What is wrong with a request is told in the words of the real server (storage server 2.8.0,
 // client_rpc_endpoints.cpp).
-func TestTodayRequestsThatCannotBeRead(t *testing.T) {
+func Test28RequestsThatCannotBeRead(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	key := newUser(t, 5).pubKey()
 	for _, test := range []struct{ method, params, text string }{
@@ -67,7 +67,7 @@ func TestTodayRequestsThatCannotBeRead(t *testing.T) {
 }
 
 // Any 43 characters of base64 can name a message, also those that no hash is written with: then it is not there.
-func TestTodayHashThatNoMessageHas(t *testing.T) {
+func Test28HashThatNoMessageHas(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5}, frozen(now))
 	alice := newUser(t, 5)
@@ -100,7 +100,7 @@ func TestTodayHashThatNoMessageHas(t *testing.T) {
 }
 
 // The member that was asked tells its time a second time in what it says of itself (storage-2.8.md section 4.3).
-func TestTodayStoreTellsTheTimeTwice(t *testing.T) {
+func Test28StoreTellsTheTimeTwice(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	network.wantSettled(0, 1)
@@ -118,8 +118,8 @@ func TestTodayStoreTellsTheTimeTwice(t *testing.T) {
 	}
 }
 
-// A node of today says nothing as in 2020, unlike one of both generations.
-func TestWordsOfToday(t *testing.T) {
+// A node of 2.8 alone answers nothing as 2.0 does, unlike a node of both.
+func TestWords28(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5, swarm.NoSwarm}, func(i int, config *Config) {
 		config.Generation = storage.Generation28
 		if i == 1 {

@@ -102,8 +102,8 @@ func TestRecordedLibsessionRead(t *testing.T) {
 	}
 }
 
-// From libsession's random bytes we make libsession's messages. An account with Session Pro signs with its rotating key what
-// others sign with a throwaway one.
+// From libsession's random bytes we make libsession's messages. An account with Session Pro signs with its rotating key
+// what others sign with a throwaway one.
 func TestRecordedLibsessionMade(t *testing.T) {
 	for _, recorded := range loadLibsession(t) {
 		if len(recorded.Random) == 0 {

@@ -14,9 +14,9 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// The tests of this file are against real nodes of today's generation.
+// The tests of this file are against real nodes of storage RPC 2.8.
 
-func startToday(t *testing.T, nodes, swarmSize int) *devnet.Network {
+func startDevnet28(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
 	return startDevnetWith(t, devnet.Options{Nodes: nodes, SwarmSize: swarmSize, Generation: storage.Generation28})
 }
@@ -45,8 +45,8 @@ func (p *person) writes(to *person, text string) {
 }
 
 // Two strangers talk at once, and every message arrives once.
-func TestTodayOnDevnet(t *testing.T) {
-	net := startToday(t, 10, 5)
+func Test28OnDevnet(t *testing.T) {
+	net := startDevnet28(t, 10, 5)
 	alice, bob := newcomer(t, "alice", net), newcomer(t, "bob", net)
 	wantGeneration(t, alice, storage.Generation28)
 	alice.writes(bob, "backup failed")
@@ -65,11 +65,11 @@ func wantGeneration(t *testing.T, p *person, want storage.Generation) {
 }
 
 // More messages than a page holds are read page by page.
-func TestTodayPagesOnDevnet(t *testing.T) {
-	net := startToday(t, 5, 5)
+func Test28PagesOnDevnet(t *testing.T) {
+	net := startDevnet28(t, 5, 5)
 	bob := newcomer(t, "bob", net)
 	var want []string
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	for i := range storage.MaxPage + 3 {
 		q := requestFor(bob.ID(), fmt.Sprint("message ", i))
 		if _, err := router.Store(t.Context(), q); err != nil {
@@ -90,8 +90,8 @@ func TestTodayPagesOnDevnet(t *testing.T) {
 }
 
 // With members dead the message arrives, and the receipt tells who has it; with all dead it waits.
-func TestTodayAtDeadMembers(t *testing.T) {
-	net := startToday(t, 8, 3)
+func Test28AtDeadMembers(t *testing.T) {
+	net := startDevnet28(t, 8, 3)
 	alice, bob := newPersonWith(t, "alice", undecided(t, net.SeedURL()), Options{}), newcomer(t, "bob", net)
 	places := swarmOf(t, net, bob.ID())
 	stop(t, net, places[0])
@@ -125,10 +125,10 @@ func TestTodayAtDeadMembers(t *testing.T) {
 }
 
 // Nodes whose clocks say something else are believed: they are the network.
-func TestTodayClockOnDevnet(t *testing.T) {
+func Test28ClockOnDevnet(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"ahead": 10 * time.Minute, "behind": -10 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
-			net := startToday(t, 5, 5)
+			net := startDevnet28(t, 5, 5)
 			if _, err := net.SetFault(t.Context(), nil, devnet.Fault{Kind: devnet.FaultSkew, Skew: skew}); err != nil {
 				t.Fatal(err)
 			}
@@ -144,9 +144,9 @@ func TestTodayClockOnDevnet(t *testing.T) {
 
 // What an owner deletes or makes expire is gone everywhere, and every member signs for it.
 func TestDeleteAndExpireOnDevnet(t *testing.T) {
-	net := startToday(t, 5, 5)
+	net := startDevnet28(t, 5, 5)
 	bob := newcomer(t, "bob", net)
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	var hashes []string
 	for i := range 3 {
 		receipt, err := router.Store(t.Context(), requestFor(bob.ID(), fmt.Sprint("message ", i)))
@@ -186,8 +186,8 @@ func TestDeleteAndExpireOnDevnet(t *testing.T) {
 	}
 }
 
-// Nodes of 2020 cannot delete, and nobody asks them to.
-func TestDeleteIn2020(t *testing.T) {
+// Nodes of 2.0 cannot delete, and no client asks them to.
+func TestDelete20(t *testing.T) {
 	net := startFakenet(t, 4)
 	bob := newPerson(t, "bob", net.SeedURL())
 	_, err := bob.Delete(t.Context(), []string{"x"})
@@ -200,7 +200,7 @@ func TestDeleteIn2020(t *testing.T) {
 // On nodes that serve both, each speaks as it is used to, and everybody understands.
 func TestGenerationsMeetOnDevnet(t *testing.T) {
 	net := startDevnet(t, 10, 5)
-	desk, phone := newPerson(t, "desk", net.SeedURL()), newPersonWith(t, "phone", todayOf(t, net.SeedURL()), Options{})
+	desk, phone := newPerson(t, "desk", net.SeedURL()), newPersonWith(t, "phone", client28(t, net.SeedURL()), Options{})
 	wantGeneration(t, newcomer(t, "newcomer", net), storage.Generation20)
 
 	phone.writes(desk, "from a phone")
@@ -213,10 +213,10 @@ func TestGenerationsMeetOnDevnet(t *testing.T) {
 	desk.gets("by a session")
 }
 
-// befriendsOverTheNetwork makes a session in the way of 2020.
+// befriendsOverTheNetwork makes a session with protocol signal.
 func (p *person) befriendsOverTheNetwork(other *person) {
 	p.t.Helper()
-	draft := account.Draft{To: other.ID(), Text: "let us have a session", Protocol: account.Protocol2020}
+	draft := account.Draft{To: other.ID(), Text: "let us have a session", Protocol: account.ProtocolSignal}
 	p.sent(p.RequestFriend(p.t.Context(), draft, true))
 	for _, one := range []*person{other, p, other} {
 		err := one.Poll(p.t.Context(), PollOptions{}, func(account.Event) error { return nil })
@@ -226,9 +226,9 @@ func (p *person) befriendsOverTheNetwork(other *person) {
 	}
 }
 
-// A process that is killed between sealing and sending loses nothing and repeats nothing on today's network either.
-func TestTodayIsSentOnce(t *testing.T) {
-	net := startToday(t, 5, 5)
+// A process that is killed between sealing and sending loses nothing and repeats nothing with storage RPC 2.8 either.
+func Test28IsSentOnce(t *testing.T) {
+	net := startDevnet28(t, 5, 5)
 	alice, bob := newcomer(t, "alice", net), newcomer(t, "bob", net)
 	draft := account.Draft{To: bob.ID(), Text: "once", Network: storage.Generation28}
 	dead := alice.anew(crashed)

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// auth signs as today's clients do.
+// auth signs as clients of 2.8 do.
 func (u user) auth(text []byte) rpc28.Auth {
 	public, signature := u.Ed25519Public(), u.Sign(text)
 	return rpc28.Auth{
@@ -94,7 +94,7 @@ func (n *testNetwork) change(i int, method string, params any, text func(rpc28.M
 		if err != nil || keyErr != nil || bool(result.Failed) || !ed25519.Verify(key, text(result), signature) {
 			n.t.Errorf("%s: result %+v of %s is not signed", method, result, state.PubkeyEd25519)
 		}
-		result.Signature, result.T = "", 0 // which differ: see TestTodayStoreTellsTheTimeTwice
+		result.Signature, result.T = "", 0 // which differ: see Test28StoreTellsTheTimeTwice
 		text, err := json.Marshal(result)
 		if err != nil {
 			n.t.Fatal(err)

@@ -21,8 +21,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// todayRow is a line of node-today.jsonl, as far as it is an exchange over HTTPS.
-type todayRow struct {
+// row28 is a line of node-today.jsonl, as far as it is an exchange over HTTPS.
+type row28 struct {
 	Name    string `json:"name"`
 	Node    string `json:"node"`
 	Request struct {
@@ -38,25 +38,25 @@ type todayRow struct {
 	} `json:"response"`
 }
 
-// todayDifferences are rows, by what their requests contain, that our nodes answer in another way on purpose.
-var todayDifferences = map[string]string{
+// differences28 are rows, by what their requests contain, that our nodes answer in another way on purpose.
+var differences28 = map[string]string{
 	`"subaccount`:        "is refused",
 	`revoke_subaccount"`: "is refused",
 	`"all","pubkey":"05`: "delete_before of everything works here", // of all methods, see differs
 }
 
-// todayReplay is our nodes in the place of the recorded ones.
-type todayReplay struct {
+// replay28 is our nodes in the place of the recorded ones.
+type replay28 struct {
 	*testNetwork
 	clock atomic.Int64
 	known map[string]bool // hashes of messages that are there, or were
 }
 
-// TestTodayRecordings puts what the real server of today was asked to our nodes, at the same time of its clock, and
+// TestRecordings28 puts what the real 2.8 server was asked to our nodes, at the same time of its clock, and
 // compares the answers: texts and statuses exactly, results of members but for their signatures, and messages.
-func TestTodayRecordings(t *testing.T) {
-	rows := loadTodayRows(t)
-	r := newTodayReplay(t, rows)
+func TestRecordings28(t *testing.T) {
+	rows := loadRows28(t)
+	r := newReplay28(t, rows)
 	r.seed(rows)
 	replayed := 0
 	for _, row := range rows {
@@ -75,8 +75,8 @@ func TestTodayRecordings(t *testing.T) {
 	t.Logf("%d of %d rows replayed", replayed, len(rows))
 }
 
-// loadTodayRows returns what was recorded over HTTPS with whole requests, up to where members are stopped.
-func loadTodayRows(t *testing.T) (rows []todayRow) {
+// loadRows28 returns what was recorded over HTTPS with whole requests, up to where members are stopped.
+func loadRows28(t *testing.T) (rows []row28) {
 	t.Helper()
 	data, err := os.ReadFile(vectors.Path(t, "node-today.jsonl"))
 	if err != nil {
@@ -85,7 +85,7 @@ func loadTodayRows(t *testing.T) (rows []todayRow) {
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, len(data)+1)
 	for lines.Scan() {
-		var row todayRow
+		var row row28
 		if json.Unmarshal(lines.Bytes(), &row) != nil || row.Request.Path == "" || row.Node == "" || row.Response.Status == 0 {
 			continue
 		}
@@ -108,8 +108,8 @@ func timeOf(body json.RawMessage) int64 {
 	return clock.T
 }
 
-// newTodayReplay learns from the recorded swarms which node was in which.
-func newTodayReplay(t *testing.T, rows []todayRow) *todayReplay {
+// newReplay28 learns from the recorded swarms which node was in which.
+func newReplay28(t *testing.T, rows []row28) *replay28 {
 	t.Helper()
 	swarms := make(map[int]swarm.SwarmID)
 	for _, row := range rows {
@@ -143,7 +143,7 @@ func newTodayReplay(t *testing.T, rows []todayRow) *todayReplay {
 			}
 		}
 	})
-	r := &todayReplay{known: make(map[string]bool)}
+	r := &replay28{known: make(map[string]bool)}
 	for _, row := range rows {
 		if at := timeOf(row.Response.Body); at != 0 {
 			r.clock.Store(at)
@@ -170,7 +170,7 @@ func indexOf(t testing.TB, member rpc28.Member) int {
 	return port % 100
 }
 
-func nodesOf(rows []todayRow) (indexes []int) {
+func nodesOf(rows []row28) (indexes []int) {
 	for _, row := range rows {
 		if i, err := strconv.Atoi(strings.TrimPrefix(row.Node, "n")); err == nil {
 			indexes = append(indexes, i)
@@ -179,8 +179,8 @@ func nodesOf(rows []todayRow) (indexes []int) {
 	return indexes
 }
 
-// todayCall is what the replay needs to know of a recorded request.
-type todayCall struct {
+// call28 is what the replay needs to know of a recorded request.
+type call28 struct {
 	Method string `json:"method"`
 	Params struct {
 		Pubkey    string          `json:"pubkey"`
@@ -191,7 +191,7 @@ type todayCall struct {
 }
 
 // seed stores, in all members, messages that recorded answers hold but no row has stored.
-func (r *todayReplay) seed(rows []todayRow) {
+func (r *replay28) seed(rows []row28) {
 	r.t.Helper()
 	for _, row := range rows {
 		var stored rpc28.ChangeAnswer
@@ -200,7 +200,7 @@ func (r *todayReplay) seed(rows []todayRow) {
 		}
 	}
 	for _, row := range rows {
-		var call todayCall
+		var call call28
 		var page rpc28.PageAnswer
 		if json.Unmarshal(row.Request.Body, &call) != nil || json.Unmarshal(row.Response.Body, &page) != nil {
 			continue
@@ -222,12 +222,12 @@ func (r *todayReplay) seed(rows []todayRow) {
 }
 
 // differs reports rows that are not for comparison.
-func (r *todayReplay) differs(row todayRow) bool {
+func (r *replay28) differs(row row28) bool {
 	text, err := json.Marshal(row.Request)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for part := range todayDifferences {
+	for part := range differences28 {
 		if strings.Contains(string(text), part) && (part != `"all","pubkey":"05` || strings.Contains(string(text), `"delete_before"`)) {
 			return true
 		}

@@ -15,13 +15,13 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// What follows is today's protocol (session-v1.md section 6). It has no friend requests of its own: the first message
-// of somebody unknown is one, which today's clients call a message request, and which is accepted with a message that
-// says so or, just as well, with an answer. So the friend states mean the same as in the protocol of 2020, but that
-// nobody has to wait for them in order to write.
+// What follows is protocol session-v1 (session-v1.md section 6). It has no friend requests of its own: the first
+// message of somebody unknown is one, which session-v1 clients call a message request, and which is accepted with a
+// message that says so or, just as well, with an answer. So the friend states mean the same as in protocol signal, but
+// that nobody has to wait for them in order to write.
 
-// sealBox encrypts content with today's protocol and fills in out. The content gets the envelope's timestamp, without
-// which some clients take no message.
+// sealBox encrypts content with protocol session-v1 and fills in out. The content gets the envelope's timestamp,
+// without which some clients take no message.
 func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 	if out.TimestampMS == 0 {
 		out.TimestampMS = a.stamp()
@@ -32,9 +32,9 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 	return err
 }
 
-// packBox makes the store data of a session-v1 message from an encoded Content. It draws the box's ephemeral key from random,
-// and then the key that signs the box from outside: libsession means to refuse messages without that signature, and makes
-// one with a throwaway key for an account without Session Pro.
+// packBox makes the store data of a session-v1 message from an encoded Content. It draws the box's ephemeral key from
+// random, and then the key that signs the box from outside: libsession means to refuse messages without that signature,
+// and makes one with a throwaway key for an account without Session Pro.
 func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, timestampMS uint64, content []byte) (string, error) {
 	box, err := sealedbox.Seal(random, sender, to, message.PadV1(content))
 	if err != nil {
@@ -48,9 +48,9 @@ func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, times
 	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
 }
 
-// sealToday seals a draft for anybody. To somebody who has asked it is the acceptance; to somebody unknown it is a
+// sealV1 seals a draft for anybody. To somebody who has asked it is the acceptance; to somebody unknown it is a
 // request, whose answer makes friends.
-func (a *Account) sealToday(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
+func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
 	contact, err := a.contactFor(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
@@ -82,7 +82,7 @@ func (c *contactState) wrote(text request) {
 		}
 	}
 	if c.Protocol == "" {
-		c.Protocol = ProtocolToday
+		c.Protocol = ProtocolSessionV1
 	}
 }
 
@@ -100,10 +100,10 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 	return out, err
 }
 
-// openBox handles a message of today's protocol.
+// openBox handles a message of protocol session-v1.
 //
-// A box is handled once, for ever: nothing else distinguishes a copy in a new envelope, of whatever time, from a new message.
-// The exception is one whose content this version does not know: a newer version reads it again.
+// A box is handled once, for ever: nothing else distinguishes a copy in a new envelope, of whatever time, from a new
+// message. The exception is one whose content this version does not know: a newer version reads it again.
 //
 // The timestamp is the one that the sender signed, if there is one: a node can change that of the envelope.
 func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) error {
@@ -133,7 +133,7 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 	if event.From == a.ID() {
 		return a.handleOwn(tx, event, content)
 	}
-	return a.handleToday(tx, event, content)
+	return a.handleV1(tx, event, content)
 }
 
 // boxName names a sealed box: the first 32 hex digits of its SHA-256.
@@ -142,8 +142,8 @@ func boxName(box []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// handleOwn acts on what another device of this account said, which is for this one alone: a copy of what it sent to somebody
-// else, or a note to itself.
+// handleOwn acts on what another device of this account said, which is for this one alone: a copy of what it sent to
+// somebody else, or a note to itself.
 func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Content) error {
 	event.DisplayName = a.id.DisplayName
 	a.describeContent(event, content)
@@ -154,7 +154,7 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Conte
 		return err
 	}
 	contact, err := a.contactFor(tx, event.To)
-	if err != nil || contact.knownProtocol() == Protocol2020 {
+	if err != nil || contact.knownProtocol() == ProtocolSignal {
 		return err
 	}
 	contact.wrote(request{
@@ -163,12 +163,12 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Conte
 	return saveContact(tx, contact)
 }
 
-// handleToday acts on what a message of today's protocol says:
+// handleV1 acts on what a message of protocol session-v1 says:
 //
 //   - the first text of a stranger is a request as well, which waits to be accepted or declined;
 //   - a text of somebody whom we have written to, or the word that our request is accepted, makes friends;
 //   - a stranger who says nothing is not remembered.
-func (a *Account) handleToday(tx *keystore.Tx, event *Event, content message.Content) error {
+func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
@@ -201,6 +201,6 @@ func (a *Account) handleToday(tx *keystore.Tx, event *Event, content message.Con
 			describeAcceptance(event, contact)
 		}
 	}
-	contact.Protocol = ProtocolToday
+	contact.Protocol = ProtocolSessionV1
 	return saveContact(tx, contact)
 }

@@ -22,8 +22,8 @@ func (u unreadable) Error() string {
 	return [...]string{"request is not JSON", "request names no method", "request has no parameters"}[u]
 }
 
-// words are what a node says where no method answers. They differ between the generations.
-type words struct {
+// texts are the answers of a node where no method answers. They differ between the storage RPCs.
+type texts struct {
 	unreadable   [3]string // by reason, with status 400
 	stats        answer
 	notReady     answer
@@ -33,25 +33,25 @@ type words struct {
 	elsewhere    func(r *http.Request) answer // another path or HTTP method
 }
 
-// wordsOf chooses the words of a node that says to be of a version. A node that serves both generations speaks as in
-// 2020.
-func wordsOf(generation storage.Generation, version [3]int) *words {
+// textsOf chooses the texts of a node that gives this version as its own. A node that serves both storage RPCs answers
+// with those of 2.0.
+func textsOf(generation storage.Generation, version [3]int) *texts {
 	if generation != storage.Generation28 {
-		return &wordsOf2020
+		return &texts20
 	}
-	chosen := wordsOfToday
+	chosen := texts28
 	chosen.stats.body = fmt.Appendf(nil, `{"version":"%d.%d.%d"}`, version[0], version[1], version[2])
 	return &chosen
 }
 
-// textBusy is today's (storage-2.8.md section 12), and so is tooLarge (storage-2.8.md section 6.3): a 2020 server has
-// no words for the one, and hangs up at the other.
+// textBusy is of 2.8 (storage-2.8.md section 12), and so is tooLarge (storage-2.8.md section 6.3): a server of 2.0 has
+// no text for the one, and closes the connection at the other.
 const textBusy = "Server busy, try again later"
 
 var tooLarge = textAnswer(http.StatusRequestEntityTooLarge, "Request body too large")
 
-// wordsOf2020 are those of storage server 2.0.7 (storage-2.0.md sections 1, 2 and 9).
-var wordsOf2020 = words{
+// texts20 are those of storage server 2.0.7 (storage-2.0.md sections 1, 2 and 9).
+var texts20 = texts{
 	unreadable: [...]string{
 		notJSON: "invalid json: no `method` field\n", noMethod: "invalid json: no `method` field\n", noParams: "invalid json: no `params` field\n",
 	},
@@ -68,11 +68,11 @@ var wordsOf2020 = words{
 	},
 }
 
-// longPollGone is the answer to a request with longPollHeader on a node of today.
+// longPollGone is the answer to a request with longPollHeader on a node of 2.8 alone.
 var longPollGone = textAnswer(http.StatusGone, "long polling is no longer supported, client upgrade required")
 
-// wordsOfToday are those of storage server 2.8.0 (storage-2.8.md sections 1, 6, 8 and 12).
-var wordsOfToday = words{
+// texts28 are those of storage server 2.8.0 (storage-2.8.md sections 1, 6, 8 and 12).
+var texts28 = texts{
 	unreadable: [...]string{
 		notJSON: "invalid json", noMethod: "invalid json: no `method` field", noParams: "invalid json: no `params` field",
 	},

@@ -36,11 +36,11 @@ func (c *Client) fetchNodes(ctx context.Context) error {
 	c.mu.Unlock()
 	var failures []error
 	for _, i := range order {
-		nodes, date, told, err := c.askSeed(ctx, c.seeds[i])
+		nodes, date, generation, err := c.askSeed(ctx, c.seeds[i])
 		if err == nil {
 			c.suggestOffset(date)
-			if told.Known() {
-				c.setGeneration(told)
+			if generation.Known() {
+				c.setGeneration(generation)
 			}
 			c.setNodes(nodes)
 			c.log.Info("seed lists service nodes", "seed", c.seeds[i], "nodes", len(nodes))
@@ -80,15 +80,15 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, s
 	if err != nil {
 		return nil, time.Time{}, "", err
 	}
-	var told struct {
+	var parsed struct {
 		Result struct {
 			Generation storage.Generation `json:"generation"`
 		} `json:"result"`
 	}
-	if err := json.Unmarshal(answer.Body, &told); err != nil {
+	if err := json.Unmarshal(answer.Body, &parsed); err != nil {
 		return nil, time.Time{}, "", err
 	}
-	return nodes, answer.Time(), told.Result.Generation, nil
+	return nodes, answer.Time(), parsed.Result.Generation, nil
 }
 
 // parseSeedAnswer reads a node list, leaves out entries that cannot be used, and refuses a list that has none. Of

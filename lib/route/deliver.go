@@ -55,11 +55,11 @@ var disprovesStatus = map[record.Reason]bool{
 // freshStatus returns the status of a contact, with its listening node, or the reason why there is none. It sends a
 // presence probe if the known status is not fresh.
 func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Status, record.Reason, error) {
-	status, told, err := r.account.StatusOf(ctx, id)
+	status, known, err := r.account.StatusOf(ctx, id)
 	if err != nil {
 		return status, "", err
 	}
-	if !told {
+	if !known {
 		return status, record.ReasonNoStatus, nil
 	}
 	if status.Node == "" || !status.Fresh(time.Now()) {
@@ -191,7 +191,7 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) reco
 			return record.ReasonRefused
 		}
 		return record.ReasonWrongAck
-	case storage.StatusNobodyListens:
+	case storage.StatusNoListener:
 		return record.ReasonNobodyListens
 	case storage.StatusTimeout:
 		return record.ReasonNotAcknowledged

@@ -58,6 +58,7 @@ func threeOfToday(t *testing.T) *todaySwarm {
 	t.Helper()
 	net := startFakenet(t, 6)
 	members := net.Nodes[:3]
+	net.OneSwarm(members...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(members...), net.Nodes[3:]...)
 	s := newTodaySwarm(members...)
 	s.seed = net.SeedURL()

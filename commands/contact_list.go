@@ -15,9 +15,8 @@ func newContactListCommand(app *cli.App) *cobra.Command {
 		Use:      "list",
 		Short:    "Print a contact record for each contact of the account",
 		Examples: []string{"sessiontool contact list"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeContact},
-		Exits:    cli.AccountExits(),
+		Needs:    cli.Account,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runContactList(ctx, app) }),
 	})
 }

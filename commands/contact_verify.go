@@ -30,13 +30,12 @@ func newContactVerifyCommand(app *cli.App) *cobra.Command {
 			"sessiontool contact verify $BOB --select safety_number",
 			"sessiontool contact verify $BOB --code \"$DIGITS\"",
 		},
-		Args:   cobra.ExactArgs(1),
 		Prints: []string{record.TypeContact},
+		Needs:  cli.Account,
 		Exits: cli.Exits{
 			record.ExitUsage:    "not a Session ID",
 			record.ExitNotFound: "no such contact",
 			record.ExitAuth:     "the digits differ, or the keystore does not open",
-			record.ExitLocked:   "",
 		},
 	})
 	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {

@@ -23,8 +23,8 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
-		Long: "Accept friend requests: start the encrypted sessions, if the requests are of 2020, and notify the\n" +
-			"senders. A request of 2020 that is older than this keystore is answered with a request, and the answer\n" +
+		Long: "Accept friend requests: start the encrypted sessions, if the requests are of protocol signal, and notify the\n" +
+			"senders. A signal request that is older than this keystore is answered with a request, and the answer\n" +
 			"to that makes friends.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with an id.",
 		Examples: []string{
@@ -33,14 +33,11 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 		},
 		Reads:  []string{record.TypeFriendRequest},
 		Prints: []string{record.TypeReceipt},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
-			record.ExitPartial:   "",
-			record.ExitNotFound:  "no such request",
-			record.ExitTemporary: "the network does not answer",
-			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
-			record.ExitClock:     "",
-			record.ExitLocked:    "",
+			record.ExitNotFound: "no such request",
+			record.ExitRefused:  "",
+			record.ExitClock:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.names = args

@@ -21,9 +21,8 @@ func newFriendRequestListCommand(app *cli.App) *cobra.Command {
 		Use:      "list",
 		Short:    "Print the friend requests that wait, in both directions",
 		Examples: []string{"sessiontool friend-request list"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeFriendRequest},
-		Exits:    cli.AccountExits(),
+		Needs:    cli.Account,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, opts) }),
 	})
 	cmd.Flags().BoolVar(&opts.all, "all", false, "completed ones too")

@@ -23,21 +23,20 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 		Use:   "send [-]",
 		Short: "Send a friend request",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
-			"account. In today's protocol it is the text alone, which 'send' would do as well.\n\n" +
+			"account. With protocol session-v1 it is the text alone, which 'send' would do as well.\n\n" +
 			"To somebody who has asked already it is an error, unless that request is older than this keystore or --again is\n" +
 			"given: then both have asked, and the other side's answer makes friends. That helps an account that was restored\n" +
 			"from its words and finds an old request in its box.",
 		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
 		Reads:    []string{record.NameDraft},
 		Prints:   []string{record.TypeReceipt},
-		Exits: cli.AccountExits().With(cli.Exits{
+		Needs:    cli.Account,
+		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft, friends already, or asked already",
-			record.ExitPartial:   "",
 			record.ExitTemporary: "a request is pending, or the network does not answer",
 			record.ExitRefused:   "",
 			record.ExitClock:     "",
-		}),
-		Args: cli.OnlyDash,
+		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.Dash = len(args) > 0
 			return runFriendRequestSend(ctx, app, opts)

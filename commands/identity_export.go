@@ -43,9 +43,9 @@ func newIdentityExportCommand(app *cli.App) *cobra.Command {
 			"sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt",
 			"sessiontool identity export --backup - --new-passphrase-file passphrase.txt > alice.backup",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeIdentity, record.TypeBackup},
-		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the file exists, or stdout is a terminal"}),
+		Needs:  cli.Account,
+		Exits:  cli.Exits{record.ExitUsage: "the file exists, or stdout is a terminal"},
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityExport(ctx, app, opts) }),
 	})
 	cmd.Flags().StringVar(&opts.backup, "backup", "",

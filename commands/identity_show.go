@@ -34,9 +34,9 @@ func newIdentityShowCommand(app *cli.App) *cobra.Command {
 			"sessiontool identity show --qr",
 			"sessiontool identity show --qr-file alice.svg",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeIdentity},
-		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the picture cannot be written"}),
+		Needs:  cli.Account,
+		Exits:  cli.Exits{record.ExitUsage: "the picture cannot be written"},
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityShow(ctx, app, opts) }),
 	})
 	cmd.Flags().BoolVar(&opts.qr, "qr", false, "draw the Session ID as a QR code on stderr")

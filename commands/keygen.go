@@ -42,7 +42,6 @@ func newKeygenCommand(app *cli.App) *cobra.Command {
 			"sessiontool keygen --account alice --display-name Alice",
 			"sessiontool keygen --account alice --mnemonic-file words.txt",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeIdentity},
 		Exits: cli.Exits{
 			record.ExitUsage:  "bad words, or the name is taken",

@@ -30,7 +30,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
 			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
 			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
+			"With storage RPC 2.8, and with --protocol session-v1, the recipient need not be a friend, nor ever have heard of this\n" +
 			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
 			"recipient's swarm have signed to have the message.\n\n" +
 			"Each draft gets a receipt or an error record, in order.",
@@ -38,18 +38,15 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
-		Args:   cli.OnlyDash,
 		Reads:  []string{record.NameDraft},
 		Prints: []string{record.TypeReceipt},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
-			record.ExitPartial:   "",
 			record.ExitNotFound:  "not a friend",
 			record.ExitTemporary: "not sent yet",
 			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
 			record.ExitClock:     "",
-			record.ExitLocked:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.Dash = len(args) > 0

@@ -11,6 +11,8 @@ import (
 
 const helloWorld = `package main
 
+import "fmt"
+
 func main() { fmt.Println("hello, world") }
 `
 

@@ -22,7 +22,7 @@ import (
 // encode makes the body of a push of messages to which nothing has happened.
 func encode(messages ...store.Message) (body []byte) {
 	for _, m := range messages {
-		body = store.AppendRecord(body, store.Record{Name: store.NameOf(m), Version: store.Version{Expiration: m.ExpirationMillis()}, Message: m})
+		body = store.AppendRecords(body, store.Record{Name: store.NameOf(m), Version: store.Version{Expiration: m.ExpirationMillis()}, Message: m})
 	}
 	return body
 }
@@ -88,7 +88,7 @@ func TestPushAccepts(t *testing.T) {
 	if got := network.pushed(network.nodes[1].Keys(), now, nil); got.body != `{"stored":0,"refused":0}` {
 		t.Errorf("empty batch: %v", got)
 	}
-	network.wantHeld(0, alice, 3)
+	network.wantStored(0, alice, 3)
 }
 
 // The difficulty of a pushed message is that of its time (storage-2.0.md section 3.3).

@@ -21,8 +21,8 @@ import (
 // MaxChange is how many messages one Delete or Expire may name.
 const MaxChange = 100
 
-// ErrGeneration reports a request that nodes of 2020 do not know.
-var ErrGeneration = errors.New("service nodes of 2020 cannot do that")
+// ErrGeneration reports a request that storage RPC 2.0 does not have.
+var ErrGeneration = errors.New("storage RPC 2.0 has no such request")
 
 // Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). The record tells
 // what each member has signed to have done; it succeeds if one member did it, whether or not anything was there. The

@@ -15,7 +15,7 @@ func TestHostileReceipt(t *testing.T) {
 	net := startFakenet(t, 8)
 	members, outsiders := net.Nodes[:3], net.Nodes[5:]
 	net.OneSwarm(members...)
-	s := newTodaySwarm(members...)
+	s := newSwarm28(members...)
 	for _, hostile := range members {
 		hostile.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != storage.MethodStore {
@@ -30,7 +30,7 @@ func TestHostileReceipt(t *testing.T) {
 			return storage.StatusOK, textOf(answer)
 		})
 	}
-	router, _ := todayStorer(t, net.SeedURL(), Options{})
+	router, _ := storer28(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	if err != nil {
 		t.Fatal(err)

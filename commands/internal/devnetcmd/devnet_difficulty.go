@@ -27,7 +27,6 @@ func newDevnetDifficultyCommand(app *cli.App, where *devnetFlags) *cobra.Command
 			"seconds. Clients learn it from the nodes, and messages on their way between nodes stay good, as with\n" +
 			"the servers of 2020.",
 		Examples: []string{"sessiontool devnet difficulty 10"},
-		Args:     cobra.ExactArgs(1),
 		Prints:   []string{record.TypeNetwork},
 		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
 		Run: app.Run(func(ctx context.Context, args []string) error {

@@ -17,7 +17,6 @@ func newDevnetDownCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 		Use:      "down",
 		Short:    "Stop the running devnet",
 		Examples: []string{"sessiontool devnet down"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeNetwork},
 		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetDown(ctx, app, where) }),
@@ -43,7 +42,7 @@ func runDevnetDown(ctx context.Context, app *cli.App, opts *devnetFlags) error {
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for presence.Look(notes, note.Presence) == presence.Alive {
+	for presence.StateOf(notes, note.Presence) == presence.Alive {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -16,7 +16,6 @@ func newDevnetFaultListCommand(app *cli.App, where *devnetFlags) *cobra.Command 
 		Short:    "Print what goes wrong in the running devnet",
 		Long:     "Print a fault record for each fault of each node, and nothing if all is well.",
 		Examples: []string{"sessiontool devnet fault list"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeFault},
 		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetFaultList(ctx, app, where) }),

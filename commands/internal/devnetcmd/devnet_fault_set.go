@@ -50,7 +50,6 @@ func newDevnetFaultSetCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"sessiontool devnet fault set drop-answers --requests deliver",
 			"sessiontool devnet fault set partition --node 0,1,2",
 		},
-		Args:     cobra.ExactArgs(1),
 		Prints:   []string{record.TypeFault},
 		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs, or it has no such node"},
 		Complete: completeFaults,

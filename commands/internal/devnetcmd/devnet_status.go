@@ -15,7 +15,6 @@ func newDevnetStatusCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 		Use:      "status",
 		Short:    "Print the running devnet's network record",
 		Examples: []string{"sessiontool devnet status"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeNetwork},
 		Exits:    cli.Exits{record.ExitNotFound: "no devnet runs"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDevnetStatus(ctx, app, where) }),

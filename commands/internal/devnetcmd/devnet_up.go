@@ -47,8 +47,8 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
 			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
-			"The nodes serve clients of 2020 and today's, and the network record tells our own to speak as in 2020.\n" +
-			"With --generation today they are nodes of today and nothing else, and so are our clients; with 2020\n" +
+			"The nodes serve clients of storage RPC 2.0 and 2.8, and the network record says 2.0 to our own clients.\n" +
+			"With --generation 2.8 the nodes serve storage RPC 2.8 alone, and our clients use it; with 2.0\n" +
 			"likewise.\n\n" +
 			"With --like the network behaves like the real servers of a version, as far as their behaviour is known:\n" +
 			"what they refuse, what they time out on, how they use TLS, in which order they list messages. A node\n" +
@@ -66,7 +66,6 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100",
 			"sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeNetwork},
 		Exits: cli.Exits{
 			record.ExitUsage:      "or the folder cannot be used",
@@ -86,7 +85,7 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
 	cmd.Flags().StringVar(&opts.generation, "generation", GenerationBoth,
-		"clients that the nodes serve: 2020, today or both")
+		"storage RPC that the nodes serve: 2.0, 2.8 or both")
 	cmd.Flags().StringVar(&opts.like, "like", "",
 		"behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().StringVar(&opts.seedTime, "seed-time", "",
@@ -119,7 +118,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	case opts.difficulty < 1:
 		return "", cli.UsageError(errors.New("--difficulty must be positive"))
 	case opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
-		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
+		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2.0, 2.8 or both", opts.generation))
 	}
 	if err := opts.limits.check(); err != nil {
 		return "", err
@@ -142,7 +141,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// GenerationBoth makes nodes serve the clients of both generations.
+// GenerationBoth makes nodes serve the clients of both storage RPCs.
 const GenerationBoth = "both"
 
 // only returns the one generation that the nodes serve, empty for both.

@@ -41,11 +41,10 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 			"sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n" +
 				"      --metrics 127.0.0.1:9100 --log-format json --log-level info",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeNode},
+		Needs:  cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:      "or the folder cannot be used",
-			record.ExitNotFound:   "no network is named or runs",
 			record.ExitTemporary:  "the network does not answer, or a node runs in the folder",
 			record.ExitRefused:    "the registry refuses the node",
 			record.ExitClock:      "",

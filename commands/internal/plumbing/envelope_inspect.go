@@ -17,10 +17,8 @@ func newEnvelopeInspectCommand(app *cli.App) *cobra.Command {
 		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
 			"is needed.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope inspect"},
-		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeEnvelopeInfo},
-		Exits:    cli.Exits{record.ExitPartial: ""},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runEnvelopeInspect(ctx, app) }),
 	})
 }

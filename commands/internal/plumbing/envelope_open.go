@@ -20,10 +20,10 @@ func newEnvelopeOpenCommand(app *cli.App) *cobra.Command {
 			"delivery, or a control record where there is nothing to show. What was opened before is printed again,\n" +
 			"marked as duplicate. What has to be answered is put into the outbox, which the next send or poll empties.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
-		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   render.Arrivals(record.TypeControl),
-		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some cannot be opened"}),
+		Needs:    cli.Account,
+		Exits:    cli.Exits{record.ExitPartial: "some cannot be opened"},
 		Delivers: true,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runEnvelopeOpen(ctx, app) }),
 	})

@@ -16,21 +16,15 @@ func newEnvelopeSealCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "seal [-]",
 		Short: "Encrypt texts, without sending them",
-		Long: "Encrypt each draft with the contact's session, or by today's protocol, and print the envelope. The\n" +
+		Long: "Encrypt each draft with the contact's session, or with protocol session-v1, and print the envelope. The\n" +
 			"session's new state is stored first. The envelope is not in the outbox: sending it is up to you.",
 		Examples: []string{
 			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		},
-		Args:   cli.OnlyDash,
 		Reads:  []string{record.NameDraft},
 		Prints: []string{record.TypeEnvelope},
-		Exits: cli.Exits{
-			record.ExitUsage:    "bad draft",
-			record.ExitPartial:  "",
-			record.ExitNotFound: "not a friend",
-			record.ExitAuth:     "the keystore does not open",
-			record.ExitLocked:   "",
-		},
+		Needs:  cli.Account,
+		Exits:  cli.Exits{record.ExitUsage: "bad draft", record.ExitNotFound: "not a friend"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.Dash = len(args) > 0
 			return runEnvelopeSeal(ctx, app, opts)

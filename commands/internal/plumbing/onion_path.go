@@ -23,9 +23,8 @@ func newOnionPathCommand(app *cli.App) *cobra.Command {
 		Short:    "Print the hops that an onion request would take",
 		Long:     "Choose an onion path: a guard, which stays the same from run to run, and two relays.",
 		Examples: []string{"sessiontool onion path"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypePath},
-		Exits:    cli.NetworkExits(),
+		Needs:    cli.Network,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runOnionPath(ctx, app, opts) }),
 	})
 	cmd.Flags().StringVar(&opts.to, "to", "", "Ed25519 key of the target, which is then not in the path")

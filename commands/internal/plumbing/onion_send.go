@@ -23,15 +23,11 @@ func newOnionSendCommand(app *cli.App) *cobra.Command {
 		Examples: []string{
 			"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
 		},
-		Args:   cli.OnlyDash,
 		Reads:  []string{record.NameCall},
 		Prints: []string{record.TypeResponse},
-		Exits: cli.Exits{
-			record.ExitPartial:   "",
-			record.ExitNotFound:  "no such node, or no network",
-			record.ExitTemporary: "the network does not answer",
-		},
-		Run: app.Run(func(ctx context.Context, _ []string) error { return runOnionSend(ctx, app) }),
+		Needs:  cli.Network,
+		Exits:  cli.Exits{record.ExitNotFound: "no such node, or no network"},
+		Run:    app.Run(func(ctx context.Context, _ []string) error { return runOnionSend(ctx, app) }),
 	})
 }
 

@@ -29,7 +29,6 @@ func newPowBenchCommand(app *cli.App) *cobra.Command {
 			"take turns, round by round, and what is printed are medians: other work on the machine disturbs the\n" +
 			"ratios little.",
 		Examples: []string{"sessiontool pow bench --select '{kernel,workers,ratio}'"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypePowBench},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowBench(ctx, app, opts) }),
 	})

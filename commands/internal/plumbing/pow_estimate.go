@@ -22,10 +22,8 @@ func newPowEstimateCommand(app *cli.App) *cobra.Command {
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
 			"time to live from --bytes and --ttl.",
 		Examples: []string{"sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10"},
-		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypePow},
-		Exits:    cli.Exits{record.ExitPartial: ""},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowEstimate(ctx, app, opts) }),
 	})
 	opts.addDifficulty(cmd.Flags())

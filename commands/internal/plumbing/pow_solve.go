@@ -22,14 +22,10 @@ func newPowSolveCommand(app *cli.App) *cobra.Command {
 			"for last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
 			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
 		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10"},
-		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeEnvelope},
-		Exits: cli.Exits{
-			record.ExitPartial: "",
-			record.ExitRefused: "no nonce can meet the difficulty",
-		},
-		Run: app.Run(func(ctx context.Context, _ []string) error { return runPowSolve(ctx, app, opts) }),
+		Exits:    cli.Exits{record.ExitRefused: "no nonce can meet the difficulty"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowSolve(ctx, app, opts) }),
 	})
 	opts.addDifficulty(cmd.Flags())
 	opts.addWorkers(cmd.Flags())

@@ -19,14 +19,10 @@ func newPowVerifyCommand(app *cli.App) *cobra.Command {
 		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the\n" +
 			"rule of the 2020 storage server.",
 		Examples: []string{"sessiontool pow verify --difficulty 1 < solved.json"},
-		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypePow},
-		Exits: cli.Exits{
-			record.ExitPartial: "",
-			record.ExitRefused: "a proof does not meet the difficulty",
-		},
-		Run: app.Run(func(ctx context.Context, _ []string) error { return runPowVerify(ctx, app, opts) }),
+		Exits:    cli.Exits{record.ExitRefused: "a proof does not meet the difficulty"},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowVerify(ctx, app, opts) }),
 	})
 	opts.addDifficulty(cmd.Flags())
 	return cmd

@@ -37,10 +37,8 @@ func newSwarmCheckCommand(app *cli.App) *cobra.Command {
 		},
 		Reads:  []string{record.TypeIdentity, record.TypeContact},
 		Prints: []string{record.TypeSwarmCheck},
-		Exits: cli.RouteExits().With(cli.Exits{
-			record.ExitUsage:   "not a Session ID",
-			record.ExitPartial: "",
-		}),
+		Needs:  cli.Account | cli.Network,
+		Exits:  cli.Exits{record.ExitUsage: "not a Session ID"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.ids = args
 			return runSwarmCheck(ctx, app, opts)

@@ -29,10 +29,8 @@ func newSwarmLookupCommand(app *cli.App) *cobra.Command {
 		},
 		Reads:  []string{record.TypeIdentity, record.TypeContact},
 		Prints: []string{record.TypeSwarm},
-		Exits: cli.NetworkExits().With(cli.Exits{
-			record.ExitUsage:   "not a Session ID",
-			record.ExitPartial: "",
-		}),
+		Needs:  cli.Network,
+		Exits:  cli.Exits{record.ExitUsage: "not a Session ID"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.ids = args
 			return runSwarmLookup(ctx, app, opts)

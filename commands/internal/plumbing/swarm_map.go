@@ -38,10 +38,8 @@ func newSwarmMapCommand(app *cli.App) *cobra.Command {
 		},
 		Reads:  []string{record.TypeIdentity, record.TypeContact},
 		Prints: []string{record.TypeSwarmMap},
-		Exits: cli.NetworkExits().With(cli.Exits{
-			record.ExitUsage:   "not a Session ID, or the file cannot be written",
-			record.ExitPartial: "",
-		}),
+		Needs:  cli.Network,
+		Exits:  cli.Exits{record.ExitUsage: "not a Session ID, or the file cannot be written"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.ids = args
 			return runSwarmMap(ctx, app, opts)

@@ -15,9 +15,8 @@ func newSwarmNodesCommand(app *cli.App) *cobra.Command {
 		Use:      "nodes",
 		Short:    "Print a node record for every registered service node",
 		Examples: []string{"sessiontool swarm nodes --select pubkey_ed25519"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeNode},
-		Exits:    cli.NetworkExits(),
+		Needs:    cli.Network,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runSwarmNodes(ctx, app) }),
 	})
 }

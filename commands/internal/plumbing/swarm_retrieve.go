@@ -22,9 +22,9 @@ func newSwarmRetrieveCommand(app *cli.App) *cobra.Command {
 			"is: 'envelope open' opens them. Nothing is marked as read. The order is that of the nodes, each of which lists\n" +
 			"messages as they reached it; 'poll' sorts them.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeEnvelope},
-		Exits:    cli.RouteExits().With(cli.Exits{record.ExitClock: ""}),
+		Needs:    cli.Account | cli.Network,
+		Exits:    cli.Exits{record.ExitClock: ""},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runSwarmRetrieve(ctx, app) }),
 	})
 }

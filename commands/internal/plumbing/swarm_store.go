@@ -24,15 +24,11 @@ func newSwarmStoreCommand(app *cli.App) *cobra.Command {
 		Examples: []string{
 			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		},
-		Args:   cli.OnlyDash,
 		Reads:  []string{record.TypeEnvelope},
 		Prints: []string{record.TypeReceipt},
-		Exits: cli.NetworkExits().With(cli.Exits{
-			record.ExitPartial: "",
-			record.ExitRefused: "",
-			record.ExitClock:   "",
-		}),
-		Run: app.Run(func(ctx context.Context, _ []string) error { return runSwarmStore(ctx, app, opts) }),
+		Needs:  cli.Network,
+		Exits:  cli.Exits{record.ExitRefused: "", record.ExitClock: ""},
+		Run:    app.Run(func(ctx context.Context, _ []string) error { return runSwarmStore(ctx, app, opts) }),
 	})
 	opts.Add(cmd.Flags())
 	return cmd

@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newClockCommand(app *cli.App) *cobra.Command {
@@ -25,9 +25,9 @@ func newClockCommand(app *cli.App) *cobra.Command {
 			"the network's time and go on; a clock that is off should be set all the same. Where nobody gives a time\n" +
 			"the exit status is 9 and the code no_time, and this machine's clock is used as it is.",
 		Examples: []string{"sessiontool clock --select offset_ms"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeClock},
-		Exits:    cli.NetworkExits().With(cli.Exits{record.ExitClock: "the clock is off by more than nodes allow"}),
+		Needs:    cli.Network,
+		Exits:    cli.Exits{record.ExitClock: "the clock is off by more than nodes allow"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
 	})
 }
@@ -55,9 +55,9 @@ func readClock(ctx context.Context, app *cli.App, client *network.Client) (recor
 	}
 	now := app.Now()
 	out := record.Clock{
-		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= rpc.MaxFutureMillis,
+		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= storage.MaxFutureMillis,
 		OffsetMS: clock.Offset.Milliseconds(),
-		LimitMS:  rpc.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),
+		LimitMS:  storage.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),
 		Source: string(clock.Source), Voices: []record.Voice{},
 	}
 	for _, voice := range clock.Voices {

@@ -35,8 +35,8 @@ type Cursor struct {
 }
 
 // Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one. Refused
-// says that it has no business on the synchronous route, over which it came: Event tells why, and is kept nowhere. Ack is
-// the acknowledgement that its sender waits for on that route; empty if there is none to give.
+// says that it has no business on the synchronous route, over which it came: Event tells why, and is kept nowhere. Ack
+// is the acknowledgement that its sender waits for on that route; empty if there is none to give.
 type Opened struct {
 	Event     Event
 	Duplicate bool
@@ -65,8 +65,8 @@ func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor)
 	return a.receiveBatch(ctx, batch, cursor, false)
 }
 
-// ReceiveAside is Receive for a process that does not print what arrives: the events wait for any other one that asks, also
-// while this one lives.
+// ReceiveAside is Receive for a process that does not print what arrives: the events wait for any other one that asks,
+// also while this one lives.
 func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
 	return a.receiveBatch(ctx, batch, cursor, true)
 }
@@ -210,11 +210,12 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 	return nil, fail(record.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
 
-// textSelf is the text of a control event: a message of this account to itself, in the protocol of 2020.
+// textSelf is the text of a control event: a message of this account to itself, in protocol signal.
 const textSelf = "self"
 
 // unseal finds out who sent an envelope and what kind of ciphertext it has. Nothing outside tells sealed sender from
-// a sealed box, so both are tried; of the latter the kind stays ciphertext.Sealed, and what it returns is the padded content.
+// a sealed box, so both are tried; of the latter the kind stays ciphertext.Sealed, and what it returns is the padded
+// content.
 func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, []byte, error) {
 	if env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group {
 		return env.Source, env.Kind, env.Content, nil
@@ -373,8 +374,8 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	return nil
 }
 
-// cursorName names the cursor of a node for this reader. What an older reader refused lies before the old one's cursor, so
-// that a newer reader begins anew.
+// cursorName names the cursor of a node for this reader. What an older reader refused lies before the old one's cursor,
+// so that a newer reader begins anew.
 func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }
 
 // LastHash returns how far a node's list has been read by this version: empty means from the beginning.

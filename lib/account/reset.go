@@ -14,9 +14,9 @@ import (
 // resetEvery is how often at most this account resets its session with one contact.
 const resetEvery = time.Hour
 
-// resetFor resets the session with a friend who starts one from a prekey that is used up: the friend has come back with an old
-// state, from a backup or from its words, and every further message would be lost. Data is the friend's message. The
-// sender of one that is not sealed may be anybody, and is not answered.
+// resetFor resets the session with a friend who starts one from a prekey that is used up: the friend has come back with
+// an old state, from a backup or from its words, and every further message would be lost. Data is the friend's message.
+// The sender of one that is not sealed may be anybody, and is not answered.
 func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) error {
 	env, err := envelope.Unpack(data)
 	if err != nil || env.Kind != ciphertext.Sealed {
@@ -38,8 +38,8 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	return a.enqueue(tx, &out, nobody)
 }
 
-// sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session and
-// brings the bundle for a new one (signal-2020.md section 5.6).
+// sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session
+// and brings the bundle for a new one (signal-2020.md section 5.6).
 func (a *Account) sealReset(tx *keystore.Tx, friend sessionid.ID) (Outgoing, error) {
 	bundle, err := a.bundleFor(tx, friend)
 	if err != nil {

@@ -1,11 +1,11 @@
 // Package envelope packs an encrypted message for the store and unpacks what the store returns: an Envelope inside
-// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with other values, today's still do
-// (signal-2020.md section 3; session-v1.md section 2).
+// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with other values, session-v1 clients
+// still do (signal-2020.md section 3; session-v1.md section 2).
 //
 // It promises that packing reproduces the clients' bytes; that unpacking takes what the clients of either generation
-// take: any order of fields, unknown fields, any type, verb, path and number of the request around the envelope; and that
-// an unpacked envelope has a sender where its type needs one. It says nothing about who really sent it: that is for the
-// layers inside. It is pure: randomness is passed in.
+// take: any order of fields, unknown fields, any type, verb, path and number of the request around the envelope; and
+// that an unpacked envelope has a sender where its type needs one. It says nothing about who really sent it: that is
+// for the layers inside. It is pure: randomness is passed in.
 package envelope
 
 import (
@@ -136,10 +136,10 @@ func Pack(random io.Reader, e Envelope) (string, error) {
 // rotating key of a Session Pro account or by any other key.
 type ProSignature [64]byte
 
-// PackBox returns the data text of a store request for a session-v1 message as libsession writes it: box is what package
-// sealedbox made, timestampMS the sender's clock in milliseconds since 1970. There is no source in it, and verb, path and
-// id of the request are empty, so that two texts of one box differ in their signature alone. It returns ErrMalformed for no
-// box, or ErrTooLarge.
+// PackBox returns the data text of a store request for a session-v1 message as libsession writes it: box is what
+// package sealedbox made, timestampMS the sender's clock in milliseconds since 1970. There is no source in it, and
+// verb, path and id of the request are empty, so that two texts of one box differ in their signature alone. It returns
+// ErrMalformed for no box, or ErrTooLarge.
 func PackBox(timestampMS uint64, box []byte, signature ProSignature) (string, error) {
 	e := Envelope{Kind: ciphertext.Sealed, TimestampMS: timestampMS, Content: box}
 	if err := e.check(); err != nil {
@@ -170,8 +170,8 @@ func pack(verb, path string, body []byte, id uint64) (string, error) {
 	return base64.StdEncoding.EncodeToString(message), nil
 }
 
-// Unpack reads the data text of a stored message. A source beside a sealed sender is dropped: nothing vouches for it. The
-// type may be one that has no constant here. The error is one of this package's, wrapped with its cause.
+// Unpack reads the data text of a stored message. A source beside a sealed sender is dropped: nothing vouches for it.
+// The type may be one that has no constant here. The error is one of this package's, wrapped with its cause.
 func Unpack(data string) (Envelope, error) {
 	body, err := unpackRequest(data)
 	if err != nil {
@@ -206,8 +206,8 @@ func Unpack(data string) (Envelope, error) {
 	return e, nil
 }
 
-// checkBoxed returns an error if a session-v1 client would refuse what stands beside a sealed box: it takes a source of no
-// or of 66 characters, whatever they are, and no signature or one of 64 bytes, whoever made it.
+// checkBoxed returns an error if a session-v1 client would refuse what stands beside a sealed box: it takes a source of
+// no or of 66 characters, whatever they are, and no signature or one of 64 bytes, whoever made it.
 func checkBoxed(wire *wirepb.Envelope) error {
 	if size := len(wire.GetSource()); size != 0 && size != sessionid.TextSize {
 		return fmt.Errorf("source of %d characters beside a sealed sender", size)

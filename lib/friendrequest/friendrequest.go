@@ -1,5 +1,5 @@
-// Package friendrequest is the cipher of friend requests of Session clients of 2020 (signal-2020.md section 5.1). It works
-// between two parties that have no session: its key is the X25519 shared secret of their identity keys.
+// Package friendrequest is the cipher of friend requests of Session clients of 2020 (signal-2020.md section 5.1). It
+// works between two parties that have no session: its key is the X25519 shared secret of their identity keys.
 //
 // It promises the clients' bytes and the same error for every failure to decrypt. It does not promise integrity: the
 // format has no MAC, and its key is the same for both directions and for all time. Use it for friend requests alone.
@@ -34,8 +34,8 @@ func Encrypt(random io.Reader, own x25519.KeyPair, peer x25519.PublicKey, padded
 	return aescbc.Append(iv, block, iv, padded), nil
 }
 
-// Decrypt reverses [Encrypt] with the keys of the other side. It returns ErrDecrypt for a wrong length, wrong padding and a
-// wrong key alike. Since the format has no MAC, about one in 256 changed ciphertexts still decrypts, to garbage.
+// Decrypt reverses [Encrypt] with the keys of the other side. It returns ErrDecrypt for a wrong length, wrong padding
+// and a wrong key alike. Since the format has no MAC, about one in 256 changed ciphertexts still decrypts, to garbage.
 func Decrypt(own x25519.KeyPair, peer x25519.PublicKey, data []byte) ([]byte, error) {
 	block, err := newCipher(own, peer)
 	if errors.Is(err, x25519.ErrLowOrder) {

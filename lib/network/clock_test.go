@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 const years = 10 * 365 * 24 * time.Hour
@@ -20,7 +21,7 @@ const years = 10 * 365 * 24 * time.Hour
 func judging(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodStore {
+			if call.Method != storage.MethodStore {
 				return 0, ""
 			}
 			stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64)
@@ -28,11 +29,11 @@ func judging(now func() time.Time, nodes ...*fakenet.Node) {
 			at := now().UnixMilli()
 			switch {
 			case err != nil || ttlErr != nil:
-				return rpc.StatusBadRequest, "numbers"
-			case stamp > at+rpc.MaxFutureMillis, stamp+ttl < at:
-				return rpc.StatusBadTimestamp, "Timestamp error: check your clock\n"
+				return storage.StatusBadRequest, "numbers"
+			case stamp > at+storage.MaxFutureMillis, stamp+ttl < at:
+				return storage.StatusBadTimestamp, "Timestamp error: check your clock\n"
 			}
-			return rpc.StatusBadProofOfWork, `{"difficulty":1}`
+			return storage.StatusBadProofOfWork, `{"difficulty":1}`
 		})
 	}
 }
@@ -59,7 +60,7 @@ func TestSyncClock(t *testing.T) {
 		"neither":       func(net *fakenet.Network, _ func() time.Time) { net.ServeTime(nil) },
 	}
 	nodes := map[string]func(now func() time.Time, nodes ...*fakenet.Node){
-		"answer": ofToday, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
+		"answer": answerInfo, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
 	}
 	for how, give := range nodes {
 		net := startFakenet(t, 4)
@@ -102,7 +103,7 @@ func TestSyncClock(t *testing.T) {
 
 // No seed decides where nodes give their time, and no node decides alone where several do.
 func TestOneVoiceDoesNotDecide(t *testing.T) {
-	for how, give := range map[string]func(func() time.Time, ...*fakenet.Node){"answer": ofToday, "limit": judging} {
+	for how, give := range map[string]func(func() time.Time, ...*fakenet.Node){"answer": answerInfo, "limit": judging} {
 		t.Run(how, func(t *testing.T) {
 			net := startFakenet(t, 4)
 			net.ServeTime(fast(-2 * time.Hour))
@@ -151,11 +152,11 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// What an earlier run learned is looked at again after a while: the clock may have been set right since, or wrong once more.
-// A clock that was right costs no request.
+// What an earlier run learned is looked at again after a while: the clock may have been set right since, or wrong once
+// more. A clock that was right costs no request.
 func TestOffsetOfAnEarlierRun(t *testing.T) {
 	net := startFakenet(t, 4)
-	ofToday(time.Now, net.Nodes...)
+	answerInfo(time.Now, net.Nodes...)
 	config := configOf(t, net.SeedURL())
 	run := func(off time.Duration) time.Duration {
 		t.Helper()
@@ -188,18 +189,18 @@ func TestOffsetOfAnEarlierRun(t *testing.T) {
 	}
 }
 
-// The time that comes with an answer decides nothing, but a SureClock after it asks several nodes, once for each that raises
-// doubt. A process that ends before leaves its doubt to the next one.
+// The time that comes with an answer decides nothing, but a SureClock after it asks several nodes, once for each that
+// raises doubt. A process that ends before leaves its doubt to the next one.
 func TestAnswersRaiseDoubt(t *testing.T) {
 	const off = -time.Hour
 	net := startFakenet(t, 5)
 	net.ServeTime(nil)
-	ofToday(time.Now, net.Nodes...)
+	answerInfo(time.Now, net.Nodes...)
 	config := configOf(t, net.SeedURL())
 	config.Now = fast(off)
 	asks := func(c *Client) time.Duration {
 		t.Helper()
-		info, err := rpc.NewRequest(rpc.MethodInfo, struct{}{})
+		info, err := storage.NewRequest(rpc28.MethodInfo, struct{}{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,13 +240,13 @@ func TestAnswersRaiseDoubt(t *testing.T) {
 	}
 
 	// A node with a wrong clock of its own raises doubt, but once.
-	ofToday(fast(5*time.Hour), net.Nodes...)
+	answerInfo(fast(5*time.Hour), net.Nodes...)
 	asks(next)
-	ofToday(time.Now, net.Nodes...)
+	answerInfo(time.Now, net.Nodes...)
 	if !next.doubted() || (sure(next)+off).Abs() > 4*time.Second {
 		t.Errorf("after a node with a wrong clock: off by %s, doubt %v", next.Offset(), next.doubted())
 	}
-	ofToday(fast(5*time.Hour), net.Nodes...)
+	answerInfo(fast(5*time.Hour), net.Nodes...)
 	asks(next)
 	if next.doubted() {
 		t.Error("the same node raises doubt again")
@@ -258,7 +259,7 @@ func TestSureClockAsksOnlyInDoubt(t *testing.T) {
 	var stored atomic.Int32
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method == rpc.MethodStore {
+			if call.Method == storage.MethodStore {
 				stored.Add(1)
 			}
 			return 0, ""

@@ -7,23 +7,24 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
-// ofToday makes nodes answer info as today's do, at the time that their clock shows.
-func ofToday(now func() time.Time, nodes ...*fakenet.Node) {
+// answerInfo makes nodes answer info as those of 2.8 do, at the time of their clock.
+func answerInfo(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodInfo {
+			if call.Method != rpc28.MethodInfo {
 				return 0, ""
 			}
 			ms := now().UnixMilli()
-			return rpc.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ms, ms)
+			return storage.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ms, ms)
 		})
 	}
 }
 
-func wantGeneration(t *testing.T, c *Client, want rpc.Generation) {
+func wantGeneration(t *testing.T, c *Client, want storage.Generation) {
 	t.Helper()
 	if got, err := c.Generation(t.Context()); err != nil || got != want {
 		t.Errorf("the generation is %q, %v, want %q", got, err, want)
@@ -34,19 +35,19 @@ func TestGenerationIsFoundOutOnce(t *testing.T) {
 	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	c := open(t, config)
-	wantGeneration(t, c, rpc.Generation2020) // fake nodes do not know info
+	wantGeneration(t, c, storage.Generation20) // fake nodes do not know info
 	closeClient(t, c)
 
-	ofToday(time.Now, net.Nodes...)
-	wantGeneration(t, open(t, config), rpc.Generation2020) // remembered
-	wantGeneration(t, clientOf(t, net), rpc.GenerationToday)
+	answerInfo(time.Now, net.Nodes...)
+	wantGeneration(t, open(t, config), storage.Generation20) // remembered
+	wantGeneration(t, clientOf(t, net), storage.Generation28)
 }
 
 func TestGenerationOfTheConfigCounts(t *testing.T) {
 	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
-	config.Generation = rpc.GenerationToday
-	wantGeneration(t, open(t, config), rpc.GenerationToday)
+	config.Generation = storage.Generation28
+	wantGeneration(t, open(t, config), storage.Generation28)
 	config.Generation = "tomorrow"
 	if _, err := New(config); !errors.Is(err, ErrBadNetwork) {
 		t.Errorf("an unknown generation gives %v", err)
@@ -56,33 +57,33 @@ func TestGenerationOfTheConfigCounts(t *testing.T) {
 // One node that lies does not decide what the network is.
 func TestGenerationIsThatOfMost(t *testing.T) {
 	net := startFakenet(t, 4)
-	ofToday(time.Now, net.Nodes[0])
-	wantGeneration(t, clientOf(t, net), rpc.Generation2020)
-	ofToday(time.Now, net.Nodes[1:]...)
-	net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return rpc.StatusBadRequest, "no method info" })
-	wantGeneration(t, clientOf(t, net), rpc.GenerationToday)
+	answerInfo(time.Now, net.Nodes[0])
+	wantGeneration(t, clientOf(t, net), storage.Generation20)
+	answerInfo(time.Now, net.Nodes[1:]...)
+	net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return storage.StatusBadRequest, "no method info" })
+	wantGeneration(t, clientOf(t, net), storage.Generation28)
 }
 
 func TestGenerationThatNobodyTells(t *testing.T) {
 	net := startFakenet(t, 4)
 	for _, node := range net.Nodes {
-		node.Answer(func(fakenet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+		node.Answer(func(fakenet.Call) (int, string) { return storage.StatusNotReady, "not ready" })
 	}
 	if _, err := clientOf(t, net).Generation(t.Context()); !errors.Is(err, ErrNoGeneration) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Today's nodes tell the time with every answer, so that seeds need not.
-func TestClockOfTodaysNodes(t *testing.T) {
+// Nodes of 2.8 send the time with every answer, so that seeds need not.
+func TestClock28Nodes(t *testing.T) {
 	net := startFakenet(t, 4)
 	net.ServeTime(nil)
 	fast := func() time.Time { return time.Now().Add(time.Hour) }
-	ofToday(fast, net.Nodes...)
+	answerInfo(fast, net.Nodes...)
 	// One that lies, even by years, is outvoted.
-	ofToday(func() time.Time { return time.Unix(0, 0).Add(time.Hour) }, net.Nodes[2])
+	answerInfo(func() time.Time { return time.Unix(0, 0).Add(time.Hour) }, net.Nodes[2])
 	config := configOf(t, net.SeedURL())
-	config.Generation = rpc.GenerationToday
+	config.Generation = storage.Generation28
 	c := open(t, config)
 	learned, err := c.SyncClock(t.Context())
 	if err != nil || (learned.Offset-time.Hour).Abs() > 5*time.Second || learned.Source != ClockNodes || len(learned.Voices) != 3 {
@@ -93,7 +94,7 @@ func TestClockOfTodaysNodes(t *testing.T) {
 	}
 
 	for _, node := range net.Nodes {
-		node.Answer(func(fakenet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+		node.Answer(func(fakenet.Call) (int, string) { return storage.StatusNotReady, "not ready" })
 	}
 	if _, err := c.SyncClock(t.Context()); !errors.Is(err, ErrNoTime) {
 		t.Errorf("nobody tells the time: %v", err)

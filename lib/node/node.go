@@ -2,16 +2,16 @@
 // requests on.
 //
 // It serves clients of two generations on one port, which it distinguishes by the parameters of their requests
-// (today.go). To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md section
-// 2), with these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server
-// fall silent or crash is answered with status 400; retrieve needs the owner's signature, as on today's network,
-// unless Config.AllowUnsigned is set; and expired messages are never served.
+// (requests_28.go). To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md
+// section 2), with these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that
+// server fall silent or crash is answered with status 400; retrieve needs the owner's signature, as with storage RPC
+// 2.8, unless Config.AllowUnsigned is set; and expired messages are never served.
 //
-// To today's clients it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
+// To clients of 2.8 it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
 // differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400;
 // delete_before works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch
-// share the bytes of one page; expired messages are never served; and, unless the node is of today alone, what is not
-// a request at all, the header that asks for a delayed answer, and /get_stats/v1 are answered as in 2020 (words.go).
+// share the bytes of one page; expired messages are never served; and, unless the node serves 2.8 alone, what is not
+// a request at all, the header that asks for a delayed answer, and /get_stats/v1 are answered as by 2.0 (texts.go).
 // Messages of either generation lie in one box (package store).
 //
 // It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a stranger
@@ -23,9 +23,10 @@
 // It also promises that no message is lost while one node that has it runs, and that what its owner has deleted does
 // not come back. [replication] queues what a client stored or changed for every member that has not got it, compares
 // with the other members, and hands messages over when swarms change. A member stores a message once, however often it
-// is sent. Each member verifies by itself what clients of storage RPC 2.8 ask to delete or to expire, while it can be
-// asked; later it believes the other members of its swarm only. So only a member that misses a deletion, and comes
-// back when the box has moved to another swarm, can bring a message back.
+// is sent. Each member verifies by itself what an owner asked to delete or to expire, however late and from whichever
+// node it learns of it: the owner's signed request travels with the tombstone or the new expiration (signed.go). So no
+// member can delete messages or shorten their time, and a member that has missed a deletion is corrected when the box
+// has moved to another swarm, too.
 //
 // The parts stand in packages of their own: [store] for the disk, [mailbox] for listeners and deliveries, [ring] for
 // the node list and keys, [peerhttp] for signed requests between nodes, [link] for onion requests between relays. Here
@@ -55,7 +56,7 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 const (
@@ -86,7 +87,7 @@ type Config struct {
 	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
 	// Generation is the only one whose clients the node serves; empty means that of Behaviour.
-	Generation rpc.Generation
+	Generation storage.Generation
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Anybody can then read
 	// anybody's (encrypted) messages, as on the network of that time.
 	AllowUnsigned bool
@@ -151,8 +152,8 @@ type Node struct {
 	random        io.Reader
 	behaviour     *Behaviour
 	allowUnsigned bool
-	generation    rpc.Generation // empty for both
-	words         *words
+	generation    storage.Generation // empty for both
+	texts         *texts
 
 	store          *store.Store
 	difficulty     *difficulty
@@ -225,7 +226,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	n.links = link.New(identity, config.DialContext, n.behaviour.HopTimeout)
 	incoming := &link.Server{
 		Context: n.background, HopHeader: hopHeader, Log: n.log,
-		Known: func(key [32]byte) bool { return n.members.View().Addresses[rpc.SnodeAddress(key)] != nil },
+		Known: func(key [32]byte) bool { return n.members.View().Addresses[storage.SnodeAddress(key)] != nil },
 	}
 	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients))
 	n.server = n.behaviour.newServer(config.Wrap(n), incoming.Serve, tlsConfig, n.log)
@@ -255,7 +256,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		behaviour:     config.Behaviour,
 		allowUnsigned: config.AllowUnsigned,
 		generation:    config.Generation,
-		words:         wordsOf(config.Generation, config.Behaviour.Version),
+		texts:         textsOf(config.Generation, config.Behaviour.Version),
 		store:         messages,
 		limiter:       newAddressLimiter(config.RateLimit),
 		relays:        make(slots, maxRelays),
@@ -279,6 +280,9 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	n.caller = &peerhttp.Caller{Client: peerhttp.NewClient(find, config.DialContext), Keys: keys, Now: n.now}
 	n.replication = replication.New(replication.Config{
 		Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
+		ReadRequest: func(owner string, request []byte) (replication.Request, error) {
+			return readSigned(owner, request, n.now())
+		},
 		Arrived: func(ctx context.Context, records []store.Record) {
 			n.pause(ctx, n.behaviour.arrivalDelay())
 			n.behaviour.shuffle(records)
@@ -355,8 +359,8 @@ func (n *Node) Keys() ring.Keys { return n.keys }
 // Ready reports whether the node belongs to a swarm and serves clients.
 func (n *Node) Ready() bool { return n.members.View().Ready() }
 
-// SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it, and
-// what was in force before, over restarts. The error is one of the disk.
+// SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it,
+// and what was in force before, over restarts. The error is one of the disk.
 func (n *Node) SetDifficulty(difficulty uint64) error {
 	n.difficulty.set(max(difficulty, 1), n.now())
 	if err := n.store.SetMeta(difficultyKey, n.difficulty.encode()); err != nil {
@@ -367,8 +371,8 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 
 // Settled reports whether every message here is, as far as this node knows, with all nodes that should have it: members
 // of its swarm have got what clients stored here and have been compared with, messages of other swarms have been handed
-// over, and none is just being stored. A node that has settled after it learned that it is in no swarm, where it takes no
-// more messages, can leave the network for good.
+// over, and none is just being stored. A node that has settled after it learned that it is in no swarm, where it takes
+// no more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
 	// What gives the others work comes first: when it is over they know of it.
 	if n.members.Acting() || n.storesInFlight.Load() > 0 || n.replication.Pending() {
@@ -380,6 +384,6 @@ func (n *Node) Settled() (bool, error) {
 
 // Messages returns what this node holds for pubKey (66 characters, case matters), in the order in which it came,
 // whatever swarm the key belongs to. It is for operators and tests; clients use retrieve.
-func (n *Node) Messages(pubKey string) ([]rpc.Stored, error) {
+func (n *Node) Messages(pubKey string) ([]storage.Stored, error) {
 	return n.store.Page20(pubKey, "", n.now().UnixMilli(), math.MaxInt)
 }

@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Bounds in time of a client's connection. The 2020 server gives every connection 30 s (storage-2.0.md section 1.1).
@@ -88,16 +88,16 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	switch {
-	case r.Method == http.MethodPost && r.URL.Path == rpc.PingPath:
+	case r.Method == http.MethodPost && r.URL.Path == storage.PingPath:
 		n.servePing(w)
 	case r.Method == http.MethodPost && !n.members.View().Ready():
 		n.write(w, n.notReady(r))
 	case r.Method == http.MethodPost:
 		n.servePost(w, r)
-	case r.Method == http.MethodGet && r.URL.Path == rpc.StatsPath:
-		n.write(w, n.words.stats)
+	case r.Method == http.MethodGet && r.URL.Path == storage.StatsPath:
+		n.write(w, n.texts.stats)
 	default:
-		n.write(w, n.words.elsewhere(r))
+		n.write(w, n.texts.elsewhere(r))
 	}
 }
 
@@ -125,24 +125,24 @@ func (n *Node) writeHead(w http.ResponseWriter, status int, contentType string, 
 // pingHeader tells who answers a ping: the node's key in base64 (storage-2.8.md section 1.2).
 const pingHeader = "X-Oxen-Snode-Pubkey"
 
-// servePing answers other nodes of today, also when this node serves nobody.
+// servePing answers other nodes of 2.8, also when this node serves nobody.
 func (n *Node) servePing(w http.ResponseWriter) {
 	public := n.keys.Ed25519.Public()
 	w.Header().Set(pingHeader, base64.StdEncoding.EncodeToString(public[:]))
-	n.write(w, textAnswer(rpc.StatusOK, ""))
+	n.write(w, textAnswer(storage.StatusOK, ""))
 }
 
 // notReady is what a node that belongs to no swarm says. A relay gets to know which hop it is.
 func (n *Node) notReady(r *http.Request) answer {
 	if passedHops(r) > 0 {
-		return bareAnswer(rpc.StatusNotReady, onion.TextNotReady+n.keys.Name())
+		return bareAnswer(storage.StatusNotReady, onion.TextNotReady+n.keys.Name())
 	}
-	return n.words.notReady
+	return n.texts.notReady
 }
 
 func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
-	case rpc.StoragePath:
+	case storage.RPCPath:
 		n.serveStorage(w, r)
 	case onion.V1.Path():
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V1, body) })
@@ -155,18 +155,18 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 	case ForwardPath:
 		n.fromPeer(w, r, n.serveForwarded)
 	default:
-		n.write(w, n.words.elsewhere(r))
+		n.write(w, n.texts.elsewhere(r))
 	}
 }
 
 // serveStorage answers a client that came directly.
 func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
 	if !n.limiter.allow(r.RemoteAddr, n.now()) {
-		n.write(w, n.words.manyRequests)
+		n.write(w, n.texts.manyRequests)
 		return
 	}
-	if r.Header.Get(longPollHeader) != "" && n.words.longPoll != nil {
-		n.write(w, *n.words.longPoll)
+	if r.Header.Get(longPollHeader) != "" && n.texts.longPoll != nil {
+		n.write(w, *n.texts.longPoll)
 		return
 	}
 	n.withBody(w, r, func(body []byte) {

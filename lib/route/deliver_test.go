@@ -10,7 +10,8 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // toldBy makes p know that other listens at a node, which need not be so.
@@ -27,10 +28,10 @@ func (p *person) toldBy(other *person, node string) {
 	p.knows(other, node)
 }
 
-// Whatever a listening node answers but the recipient's own acknowledgement, the same bytes are stored; the receipt says why,
-// and the recipient is not looked for again where it was not.
+// Whatever a listening node answers but the recipient's own acknowledgement, the same bytes are stored; the receipt
+// says why, and the recipient is not looked for again where it was not.
 func TestFallback(t *testing.T) {
-	ack := func(ack [rpc.AckSize]byte) string {
+	ack := func(ack [syncroute.AckSize]byte) string {
 		return `{"ack":"` + base64.StdEncoding.EncodeToString(ack[:]) + `"}`
 	}
 	for name, test := range map[string]struct {
@@ -39,31 +40,31 @@ func TestFallback(t *testing.T) {
 		want    record.Reason
 		offline bool
 	}{
-		"nobody listens":         {rpc.StatusNobodyListens, "nobody listens\n", record.ReasonNobodyListens, true},
-		"not acknowledged":       {rpc.StatusTimeout, "not acknowledged in time\n", record.ReasonNotAcknowledged, true},
-		"somebody else's word":   {rpc.StatusOK, ack([rpc.AckSize]byte{1}), record.ReasonWrongAck, true},
-		"no acknowledgement":     {rpc.StatusOK, `{"ack":""}`, record.ReasonWrongAck, true},
-		"cannot be opened":       {rpc.StatusOK, ack(noAck), record.ReasonRefused, false},
-		"no method":              {rpc.StatusBadRequest, "no method deliver", record.ReasonNoMethod, true},
-		"busy":                   {rpc.StatusNotReady, "listening is busy\n", record.ReasonBusy, false},
-		"not a node for it":      {rpc.StatusWrongSwarm, `{"snodes":[]}`, record.ReasonWrongSwarm, true},
-		"some other answer":      {rpc.StatusBadRequest, "data is not base64\n", record.ReasonRefused, false},
+		"nobody listens":         {storage.StatusNobodyListens, "nobody listens\n", record.ReasonNobodyListens, true},
+		"not acknowledged":       {storage.StatusTimeout, "not acknowledged in time\n", record.ReasonNotAcknowledged, true},
+		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), record.ReasonWrongAck, true},
+		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, record.ReasonWrongAck, true},
+		"cannot be opened":       {storage.StatusOK, ack(noAck), record.ReasonRefused, false},
+		"no method":              {storage.StatusBadRequest, "no method deliver", record.ReasonNoMethod, true},
+		"busy":                   {storage.StatusNotReady, "listening is busy\n", record.ReasonBusy, false},
+		"not a node for it":      {storage.StatusWrongSwarm, `{"snodes":[]}`, record.ReasonWrongSwarm, true},
+		"some other answer":      {storage.StatusBadRequest, "data is not base64\n", record.ReasonRefused, false},
 		"an answer from nowhere": {599, "", record.ReasonRefused, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 5)
-			always(rpc.MethodDeliver, test.status, test.body, net.Nodes...)
+			always(syncroute.MethodDeliver, test.status, test.body, net.Nodes...)
 			alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 			alice.befriends(bob)
 			node := net.Nodes[2]
 			alice.toldBy(bob, node.Name())
 			wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, test.want)
-			delivered := node.Calls(rpc.MethodDeliver)
+			delivered := node.Calls(syncroute.MethodDeliver)
 			if len(delivered) != 1 || delivered[0].Params["pubKey"] != bob.ID().String() {
 				t.Fatalf("delivered were %v", delivered)
 			}
 			for _, node := range net.Nodes {
-				for _, call := range node.Calls(rpc.MethodStore) {
+				for _, call := range node.Calls(storage.MethodStore) {
 					if call.Params["data"] != delivered[0].Params["data"] {
 						t.Error("other bytes are stored than were delivered")
 					}
@@ -108,7 +109,7 @@ func TestNowhereToDeliver(t *testing.T) {
 // A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
 func TestOnlySync(t *testing.T) {
 	net := startFakenet(t, 5)
-	always(rpc.MethodDeliver, rpc.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
+	always(syncroute.MethodDeliver, storage.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	alice.toldBy(bob, net.Nodes[0].Name())
@@ -123,7 +124,7 @@ func TestOnlySync(t *testing.T) {
 		t.Errorf("%d wait, %v", waiting, err)
 	}
 	for _, node := range net.Nodes {
-		if calls := node.Calls(rpc.MethodStore); len(calls) > 0 {
+		if calls := node.Calls(storage.MethodStore); len(calls) > 0 {
 			t.Errorf("it was stored: %v", calls)
 		}
 	}
@@ -140,34 +141,34 @@ func TestOnlyAsync(t *testing.T) {
 	alice.befriends(bob)
 	alice.toldBy(bob, net.Nodes[0].Name())
 	wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, "")
-	if calls := net.Nodes[0].Calls(rpc.MethodDeliver); len(calls) > 0 {
+	if calls := net.Nodes[0].Calls(syncroute.MethodDeliver); len(calls) > 0 {
 		t.Errorf("it was delivered: %v", calls)
 	}
 }
 
-// Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in it.
-// It is left for the next poll to show. To see nothing is no reason not to send.
+// Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in
+// it. It is left for the next poll to show. To see nothing is no reason not to send.
 func TestLook(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	news := rpc.Stored{Data: bob.seals(alice, "news"), Hash: "1"}
+	news := storage.Stored{Data: bob.seals(alice, "news"), Hash: "1"}
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodRetrieve {
+			if call.Method != storage.MethodRetrieve {
 				return 0, ""
 			}
 			if call.Params["lastHash"] == news.Hash {
-				return rpc.StatusOK, pageOf()
+				return storage.StatusOK, pageOf()
 			}
-			return rpc.StatusOK, pageOf(news)
+			return storage.StatusOK, pageOf(news)
 		})
 	}
 	wantRoute(t, alice.texts(bob, "one"), record.RouteAsync, record.ReasonOffline)
 	wantRoute(t, alice.texts(bob, "two"), record.RouteAsync, record.ReasonOffline)
 	asked := 0
 	for _, node := range net.Nodes {
-		asked += len(node.Calls(rpc.MethodRetrieve))
+		asked += len(node.Calls(storage.MethodRetrieve))
 	}
 	if asked == 0 || asked > 6 {
 		t.Errorf("members were asked %d times", asked)
@@ -179,7 +180,7 @@ func TestLook(t *testing.T) {
 	anew := alice.anew("without an answer")
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method == rpc.MethodRetrieve {
+			if call.Method == storage.MethodRetrieve {
 				return 500, "internal error"
 			}
 			return 0, ""
@@ -196,7 +197,7 @@ func TestNodesWithoutTheMethod(t *testing.T) {
 	ear := bob.listens("bob listens", ListenOptions{PollInterval: 10 * time.Millisecond})
 	eventually(t, "all members to be tried", func() bool {
 		for _, node := range net.Nodes {
-			if len(node.Calls(rpc.MethodListen)) != 1 {
+			if len(node.Calls(syncroute.MethodListen)) != 1 {
 				return false
 			}
 		}
@@ -214,7 +215,7 @@ func TestNodesWithoutTheMethod(t *testing.T) {
 		t.Error(err)
 	}
 	for _, node := range net.Nodes {
-		if calls := node.Calls(rpc.MethodListen); len(calls) != 1 {
+		if calls := node.Calls(syncroute.MethodListen); len(calls) != 1 {
 			t.Errorf("a node was asked %d times", len(calls))
 		}
 	}

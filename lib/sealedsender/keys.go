@@ -11,15 +11,15 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// partKeys encrypt one of the two parts of a sealed message: AES-256 in counter mode from zero, followed by the first 10
-// bytes of HMAC-SHA256 over the ciphertext. Each key encrypts one part only.
+// partKeys encrypt one of the two parts of a sealed message: AES-256 in counter mode from zero, followed by the first
+// 10 bytes of HMAC-SHA256 over the ciphertext. Each key encrypts one part only.
 type partKeys struct {
 	cipher [keySize]byte
 	mac    [keySize]byte
 }
 
-// ephemeralKeys derives the keys for the sender's static key, and the chain key for staticKeys. Own and public are the key
-// pair of the caller and the public key of the other side. Both sides use the same salt, from the public keys of
+// ephemeralKeys derives the keys for the sender's static key, and the chain key for staticKeys. Own and public are the
+// key pair of the caller and the public key of the other side. Both sides use the same salt, from the public keys of
 // recipient and ephemeral. The error is x25519.ErrLowOrder.
 func ephemeralKeys(own x25519.KeyPair, public, recipient, ephemeral x25519.PublicKey) (partKeys, [keySize]byte, error) {
 	salt := slices.Concat([]byte(saltPrefix), recipient.Encoded(), ephemeral.Encoded())
@@ -28,7 +28,12 @@ func ephemeralKeys(own x25519.KeyPair, public, recipient, ephemeral x25519.Publi
 
 // staticKeys derives the keys for the message from the shared secret of the two identity keys.
 // The error is x25519.ErrLowOrder.
-func staticKeys(own x25519.KeyPair, public x25519.PublicKey, chain [keySize]byte, encryptedStatic []byte) (partKeys, error) {
+func staticKeys(
+	own x25519.KeyPair,
+	public x25519.PublicKey,
+	chain [keySize]byte,
+	encryptedStatic []byte,
+) (partKeys, error) {
 	k, _, err := derive(own, public, slices.Concat(chain[:], encryptedStatic))
 	return k, err
 }

@@ -1,8 +1,8 @@
 // Package sealedsender is sealed sender, as Session clients of 2020 use it: it hides the sender of a message from nodes
 // (signal-2020.md section 9).
 //
-// It promises the clients' bytes, that a sender is reported only if the holder of that Session ID's private key made the
-// message, and the same error for every failure to decrypt. It is pure: randomness is passed in.
+// It promises the clients' bytes, that a sender is reported only if the holder of that Session ID's private key made
+// the message, and the same error for every failure to decrypt. It is pure: randomness is passed in.
 package sealedsender
 
 import (
@@ -35,7 +35,8 @@ const (
 	typeFriendRequest = uint64(wirepb.UnidentifiedSenderMessage_Message_LOKI_FRIEND_REQUEST)
 )
 
-// typeOf returns the type number of a kind of ciphertext. It returns false for a kind that a sealed message cannot hold.
+// typeOf returns the type number of a kind of ciphertext. It returns false for a kind that a sealed message cannot
+// hold.
 func typeOf(kind ciphertext.Kind) (uint64, bool) {
 	switch kind {
 	case ciphertext.PreKeyWhisper:
@@ -127,9 +128,9 @@ func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, i
 	return fields.AppendBytes(sealed, fieldEncryptedMessage, message), nil
 }
 
-// Open decrypts what [Seal] made for recipient. It returns ErrMalformed, ErrDecrypt or ErrSender. Clients of 2020 accept any
-// name in the unsigned certificate. Open is stricter and returns ErrSender for another name than the sender's own, which
-// no honest client sends.
+// Open decrypts what [Seal] made for recipient. It returns ErrMalformed, ErrDecrypt or ErrSender. Clients of 2020
+// accept any name in the unsigned certificate. Open is stricter and returns ErrSender for another name than the
+// sender's own, which no honest client sends.
 func Open(recipient x25519.KeyPair, data []byte) (Inner, error) {
 	ephemeral, static, message, err := parse(data)
 	if err != nil {
@@ -165,7 +166,7 @@ func Open(recipient x25519.KeyPair, data []byte) (Inner, error) {
 	return inner, nil
 }
 
-// parse splits a sealed message into its three parts.
+// parse decodes a sealed message into its three parts.
 func parse(data []byte) (ephemeral x25519.PublicKey, static, message []byte, err error) {
 	if len(data) == 0 || data[0] != version {
 		return ephemeral, nil, nil, fmt.Errorf("%w: unknown version", ErrMalformed)
@@ -179,7 +180,8 @@ func parse(data []byte) (ephemeral x25519.PublicKey, static, message []byte, err
 		return ephemeral, nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(wire.GetEncryptedStatic()) != staticSize {
-		return ephemeral, nil, nil, fmt.Errorf("%w: encrypted key of %d bytes", ErrMalformed, len(wire.GetEncryptedStatic()))
+		return ephemeral, nil, nil, fmt.Errorf("%w: encrypted key of %d bytes", ErrMalformed,
+			len(wire.GetEncryptedStatic()))
 	}
 	return ephemeral, wire.GetEncryptedStatic(), wire.GetEncryptedMessage(), nil
 }

@@ -8,7 +8,7 @@ import (
 
 	"sessiontool/lib/network"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // networkFile writes a network file and reads it as --network does, up to what a client is made of.
@@ -39,12 +39,12 @@ func networkFile(t *testing.T, content string) (network.Config, error) {
 
 func TestNetworkFile(t *testing.T) {
 	const pin = "36ea0b253537988551ee856e4fd20d55011e9c8b27eaa2f34b8f32a0bdf04f2d"
-	config, err := networkFile(t, `{"seeds":["https://seed.example"],"generation":"today","onion_cipher":"xchacha20",
+	config, err := networkFile(t, `{"seeds":["https://seed.example"],"generation":"2.8","onion_cipher":"xchacha20",
 		"pins":{"https://seed.example":"`+pin+`"}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Generation != rpc.GenerationToday || config.OnionCipher != onion.XChaCha20 ||
+	if config.Generation != storage.Generation28 || config.OnionCipher != onion.XChaCha20 ||
 		config.Pins["https://seed.example"][0] != 0x36 {
 		t.Errorf("read as %+v", config)
 	}
@@ -71,7 +71,7 @@ func TestNamedNetworks(t *testing.T) {
 		if err != nil || found.Name != name {
 			t.Fatalf("%s is %+v, %v", name, found, err)
 		}
-		if config, err := app.networkConfig(found); err != nil || config.Generation != rpc.GenerationToday ||
+		if config, err := app.networkConfig(found); err != nil || config.Generation != storage.Generation28 ||
 			len(config.Pins) != len(found.Pins) {
 			t.Errorf("%s is read as %+v, %v", name, config, err)
 		}

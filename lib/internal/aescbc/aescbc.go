@@ -48,8 +48,8 @@ func Decrypt(block cipher.Block, iv, ciphertext []byte) ([]byte, error) {
 	return padded[:len(padded)-padding], nil
 }
 
-// paddingLength returns the length of the padding at the end of padded, which has at least one block. It always reads the
-// whole last block, so that its duration does not depend on how much of the padding is right.
+// paddingLength returns the length of the padding at the end of padded, which has at least one block. It always reads
+// the whole last block, so that its duration does not depend on how much of the padding is right.
 func paddingLength(padded []byte) (int, bool) {
 	last := padded[len(padded)-aes.BlockSize:]
 	padding := int(last[aes.BlockSize-1])

@@ -7,12 +7,13 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 const (
 	// hashEnd is the end of the hash in a Name.
-	hashEnd = rpc.PubKeyTextLength + sha512.Size
+	hashEnd = storage.PubkeyTextLength + sha512.Size
 	// NameSize is the length of a Name.
 	NameSize = hashEnd + namespaceSize
 )
@@ -24,20 +25,20 @@ type Name [NameSize]byte
 // NameOf returns the name of a message.
 func NameOf(m Message) Name { return newName(m.PubKey, m.Hash, m.Namespace) }
 
-func newName(owner string, hash MessageHash, namespace rpc.Namespace) (name Name) {
+func newName(owner string, hash MessageHash, namespace rpc28.Namespace) (name Name) {
 	copy(name[copy(name[:], owner):], hash[:])
 	appendNamespace(name[:hashEnd], namespace)
 	return name
 }
 
 // Owner returns the owner's public key as text.
-func (n Name) Owner() string { return string(n[:rpc.PubKeyTextLength]) }
+func (n Name) Owner() string { return string(n[:storage.PubkeyTextLength]) }
 
 // Hash returns the message's hash.
-func (n Name) Hash() MessageHash { return MessageHash(n[rpc.PubKeyTextLength:hashEnd]) }
+func (n Name) Hash() MessageHash { return MessageHash(n[storage.PubkeyTextLength:hashEnd]) }
 
 // Namespace returns the message's namespace.
-func (n Name) Namespace() rpc.Namespace { return decodeNamespace(n[hashEnd:]) }
+func (n Name) Namespace() rpc28.Namespace { return decodeNamespace(n[hashEnd:]) }
 
 // Slot returns the digest slot of a name. It is taken from the end of the hash, because proof of work makes the
 // beginning small.
@@ -100,7 +101,7 @@ func (s *Store) Scan(
 				if err != nil {
 					return err
 				}
-				if at.Expiration > now && filter.pass(key[:rpc.PubKeyTextLength]) && !visit(after, at.Version) {
+				if at.Expiration > now && filter.pass(key[:storage.PubkeyTextLength]) && !visit(after, at.Version) {
 					more = false
 					return nil
 				}
@@ -168,37 +169,38 @@ func (s *Store) Missing(names []Name) (missing []bool, err error) {
 // record.
 func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
+		var w recordWriter
 		for _, name := range names {
-			longer, err := appendStored(tx, body, name, 0)
-			if err != nil {
+			if err := w.addStored(tx, name, 0); err != nil {
 				return err
 			}
-			if len(body) > 0 && len(longer) > maxBytes {
+			if len(body) > 0 && len(w.body) > maxBytes {
 				return nil
 			}
-			body, taken = longer, taken+1
+			body, taken = w.body, taken+1
 		}
 		return nil
 	})
 	return body, taken, err
 }
 
-// appendStored encodes the record of a name, unless it is not stored or has expired at now (milliseconds).
-func appendStored(tx *bbolt.Tx, b []byte, name Name, now int64) ([]byte, error) {
+// addStored encodes the record of a name, unless it is not stored or has expired at now (milliseconds).
+func (w *recordWriter) addStored(tx *bbolt.Tx, name Name, now int64) error {
 	value := tx.Bucket(nameBucket).Get(name[:])
 	if value == nil {
-		return b, nil
+		return nil
 	}
 	at, err := parsePlace(value)
-	switch {
-	case err != nil:
-		return nil, err
-	case at.Expiration <= now:
-		return b, nil
-	case at.Deleted:
-		return append(at.Version.AppendTo(b), name[:]...), nil
+	if err != nil || at.Expiration <= now {
+		return err
 	}
-	return append(at.Version.AppendTo(b), tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))...), nil
+	content := name[:]
+	if !at.Deleted {
+		content = tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))
+	}
+	requests := tx.Bucket(requestBucket)
+	w.add(at.Version, at.refs, func(id RequestID) []byte { return requestIn(requests, id) }, content)
+	return nil
 }
 
 // Owners returns the wanted owners of stored messages and tombstones.
@@ -220,7 +222,7 @@ func (s *Store) Owners(wanted func(owner string) bool) (owners []string, err err
 				if owner := name.Owner(); wanted(owner) {
 					owners = append(owners, owner)
 				}
-				for i := rpc.PubKeyTextLength; i < NameSize; i++ {
+				for i := storage.PubkeyTextLength; i < NameSize; i++ {
 					name[i] = 0xff
 				}
 				from = append(name[:], 0) // behind all names of this owner

@@ -138,7 +138,7 @@ func libsignalBegins(t testing.TB, withOneTime bool) link {
 	return link{fmt.Sprintf("libsignal begins, one-time prekey %v", withOneTime), o, p, p, o, withOneTime}
 }
 
-// usedOneTimePrekey tells if the end that was sent the first message has deleted its one-time prekey.
+// usedOneTimePrekey reports whether the receiver of the first message has deleted its one-time prekey.
 func (l link) usedOneTimePrekey(t *testing.T) bool {
 	t.Helper()
 	if l.first == l.libsignal {
@@ -194,7 +194,8 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// Messages of several ratchet steps, delivered backwards and in part twice. Only three steps: libsignal remembers five chains.
+// Messages of several ratchet steps, delivered backwards and in part twice. Only three steps: libsignal remembers five
+// chains.
 func TestOutOfOrder(t *testing.T) {
 	for _, l := range links(t) {
 		t.Run(l.name, func(t *testing.T) {

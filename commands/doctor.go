@@ -29,11 +29,11 @@ func newDoctorCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and print what to do",
-		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes,\n" +
-			"whether it opens and can be written, the accounts, the network's seeds, this machine's clock, an onion\n" +
-			"path, and the account's own swarm. With --deep every page of the keystore is read, too, so that damage is\n" +
-			"found before a command meets it. What depends on something that failed is skipped. Nothing is changed,\n" +
-			"except for what is remembered of the network.",
+		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its\n" +
+			"modes, whether it opens and can be written, the accounts, the network's seeds, this machine's clock,\n" +
+			"an onion path, and the account's own swarm. With --deep every page of the keystore is read, too, so\n" +
+			"that damage is found before a command meets it. What depends on something that failed is skipped.\n" +
+			"Nothing is changed, except for what is remembered of the network.",
 		Examples: []string{
 			"sessiontool doctor",
 			"sessiontool doctor --deep",
@@ -65,19 +65,19 @@ type doctor struct {
 type examination struct {
 	name  string
 	needs []string // what must be well for it to make sense
-	look  func(ctx context.Context) (found string, err error)
+	run   func(ctx context.Context) (found string, err error)
 }
 
 func runDoctor(ctx context.Context, app *cli.App, opts *doctorOptions) error {
 	d := &doctor{app: app, deep: opts.deep, settings: opts.settings, failed: make(map[string]bool)}
 	for _, e := range []examination{
-		{"config", nil, d.lookAtConfig},
-		{"keystore", []string{"config"}, d.lookAtKeystore},
-		{"account", []string{"keystore"}, d.lookAtAccount},
-		{"network", []string{"config"}, d.lookAtNetwork},
-		{"clock", []string{"network"}, d.lookAtClock},
-		{"path", []string{"network"}, d.lookAtPath},
-		{"swarm", []string{"path", "account"}, d.lookAtSwarm},
+		{"config", nil, d.checkConfig},
+		{"keystore", []string{"config"}, d.checkKeystore},
+		{"account", []string{"keystore"}, d.checkAccount},
+		{"network", []string{"config"}, d.checkNetwork},
+		{"clock", []string{"network"}, d.checkClock},
+		{"path", []string{"network"}, d.checkPath},
+		{"swarm", []string{"path", "account"}, d.checkSwarm},
 	} {
 		out := record.Check{Type: record.TypeCheck, Name: e.name}
 		if missing := d.missing(e.needs); missing != "" {
@@ -108,7 +108,7 @@ func (d *doctor) missing(needs []string) string {
 // examine runs one check. It returns an error only if the whole command has to end.
 func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) error {
 	started := time.Now()
-	found, err := e.look(ctx)
+	found, err := e.run(ctx)
 	out.Millis = time.Since(started).Milliseconds()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -126,7 +126,7 @@ func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) 
 	return nil
 }
 
-func (d *doctor) lookAtConfig(context.Context) (string, error) {
+func (d *doctor) checkConfig(context.Context) (string, error) {
 	if d.settings != nil {
 		return "", d.settings
 	}
@@ -143,7 +143,7 @@ func (d *doctor) lookAtConfig(context.Context) (string, error) {
 	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(cli.Settings), path), nil
 }
 
-func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
+func (d *doctor) checkKeystore(ctx context.Context) (_ string, err error) {
 	if d.store, err = d.app.OpenKeystore(ctx); err != nil {
 		return "", err
 	}
@@ -158,7 +158,7 @@ func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
 	return fmt.Sprintf("%s; all of its %d records are whole", found, records), err
 }
 
-func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
+func (d *doctor) checkAccount(ctx context.Context) (string, error) {
 	names, err := d.store.Accounts(ctx)
 	if err != nil {
 		return "", err
@@ -166,10 +166,11 @@ func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
 	if d.account, err = d.app.OpenAccount(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), strings.Join(names, ", ")), nil
+	all := strings.Join(names, ", ")
+	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), all), nil
 }
 
-func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
+func (d *doctor) checkNetwork(ctx context.Context) (_ string, err error) {
 	if d.client, err = d.app.OpenNetwork(); err != nil {
 		return "", err
 	}
@@ -180,7 +181,7 @@ func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
 	return fmt.Sprintf("the seeds list %d service nodes", len(nodes)), err
 }
 
-func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
+func (d *doctor) checkClock(ctx context.Context) (string, error) {
 	clock, err := readClock(ctx, d.app, d.client)
 	if err != nil {
 		return "", err
@@ -188,8 +189,8 @@ func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
 	return clockText(clock), clockProblem(clock)
 }
 
-// lookAtPath sends a request through a path: choosing a path alone does not show that its hops answer.
-func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
+// checkPath sends a request through a path: choosing a path alone does not show that its hops answer.
+func (d *doctor) checkPath(ctx context.Context) (string, error) {
 	nodes, err := d.client.Nodes(ctx)
 	if err != nil {
 		return "", err
@@ -205,7 +206,7 @@ func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
 	return fmt.Sprintf("a request went through %d hops; the guard is %s", len(answer.Path), answer.Path[0].Ed25519), nil
 }
 
-func (d *doctor) lookAtSwarm(ctx context.Context) (string, error) {
+func (d *doctor) checkSwarm(ctx context.Context) (string, error) {
 	members, err := d.client.LookupSwarm(ctx, d.account.ID())
 	if err != nil {
 		return "", err
@@ -213,5 +214,6 @@ func (d *doctor) lookAtSwarm(ctx context.Context) (string, error) {
 	if len(members) < network.SwarmTargets {
 		return "", errors.New("the swarm has fewer members than messages are stored to")
 	}
-	return fmt.Sprintf("%d nodes keep this account's messages; 'sessiontool swarm check' compares them", len(members)), nil
+	const found = "%d nodes keep this account's messages; 'sessiontool swarm check' compares them"
+	return fmt.Sprintf(found, len(members)), nil
 }

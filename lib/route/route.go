@@ -84,8 +84,8 @@ type Router struct {
 
 	queues queues
 
-	looking sync.Mutex // held while looked is decided
-	looked  bool       // see look
+	probing sync.Mutex // held during the presence probe
+	probed  bool       // see probePresence
 }
 
 // New makes a router.
@@ -132,12 +132,12 @@ type sealing struct {
 	again  bool
 }
 
-// sendDraft is SendDraft for a message that was sealed with this offset of the clock. It calls storing in front of the
+// sendDraft is SendDraft for a message that was sealed with this offset of the clock. It calls beforeStore before the
 // asynchronous route.
 func (r *Router) sendDraft(
-	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, storing func(),
+	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, beforeStore func(),
 ) (account.Outgoing, record.Receipt, error) {
-	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, storing)
+	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, beforeStore)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
 	}
@@ -149,13 +149,13 @@ func (r *Router) sendDraft(
 	if err != nil {
 		return out, receipt, err
 	}
-	receipt, err = r.send(ctx, anew, sealing{offset: offset}, storing)
+	receipt, err = r.send(ctx, anew, sealing{offset: offset}, beforeStore)
 	return anew, receipt, err
 }
 
-// send is Send, but if the message may be sealed anew it fails with errWrongTime instead of storing what was sealed by
-// a clock that is wrong. It calls storing in front of the asynchronous route.
-func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing, storing func()) (record.Receipt, error) {
+// send is Send, but if the message may be sealed anew it fails with errWrongTime instead of beforeStore what was sealed
+// by a clock that is wrong. It calls beforeStore before the asynchronous route.
+func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -166,7 +166,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
-	receipt, err := r.carry(ctx, out, sealed, storing)
+	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
 	if err == nil {
 		r.warnOfClock(ctx, sealed.offset)
 	}
@@ -186,8 +186,8 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	}
 }
 
-// carry takes a message along the routes that are open to it.
-func (r *Router) carry(ctx context.Context, out account.Outgoing, sealed sealing, storing func()) (record.Receipt, error) {
+// transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
+func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (record.Receipt, error) {
 	var reason record.Reason
 	switch {
 	case r.options.OnlyAsync:
@@ -212,7 +212,7 @@ func (r *Router) carry(ctx context.Context, out account.Outgoing, sealed sealing
 			return record.Receipt{}, err
 		}
 	}
-	storing()
+	beforeStore()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
 		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: sealed.again,

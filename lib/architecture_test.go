@@ -308,7 +308,8 @@ func TestLinterKnowsTheLayers(t *testing.T) {
 		return
 	}
 	if !*updateLinter {
-		t.Fatalf("the rules of depguard in %s are not current: run the command that stands above them", linterFile)
+		t.Fatalf("the layers in %s are not current: run go test ./lib -run TestLinterKnowsTheLayers -update-golangci",
+			linterFile)
 	}
 	if err := os.WriteFile(linterFile, []byte(before+linterBegin+linterRules()+linterEnd+after), 0o644); err != nil {
 		t.Fatal(err)

@@ -176,7 +176,7 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 		return func(ctx context.Context) (any, error) {
 			defer over()
 			out, receipt, err := sending.Run(ctx)
-			return cli.Printed{Record: receipt, Then: func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }}, err
+			return cli.Printed{Record: receiptRecord(receipt), Then: func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }}, err
 		}, nil
 	})
 	if err != nil || router == nil || app.Failed() {
@@ -222,11 +222,11 @@ func sendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router 
 }
 
 // finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
-func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt record.Receipt, err error) error {
+func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt account.Receipt, err error) error {
 	if err != nil {
 		return err
 	}
-	if err := app.Print(receipt); err != nil {
+	if err := app.Print(receiptRecord(receipt)); err != nil {
 		return err
 	}
 	return a.Finish(context.WithoutCancel(ctx), out.Seq)

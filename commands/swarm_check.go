@@ -98,5 +98,5 @@ func checkSwarm(ctx context.Context, app *cli.App, checker *route.Checker, id se
 	if err != nil {
 		return err
 	}
-	return app.Print(out)
+	return app.Print(checkRecord(out))
 }

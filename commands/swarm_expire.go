@@ -49,7 +49,7 @@ func runSwarmExpire(ctx context.Context, app *cli.App, opts *swarmExpireOptions)
 	if opts.ttl <= 0 || opts.ttl > rpc.MaxPrivateTTL {
 		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc.MaxPrivateTTL))
 	}
-	expire := func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+	expire := func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error) {
 		return router.Expire(ctx, hashes, opts.ttl)
 	}
 	return changeMessages(ctx, app, opts.hashes, expire)

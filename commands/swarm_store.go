@@ -66,7 +66,7 @@ func runSwarmStore(ctx context.Context, app *cli.App, opts *storeFlags) error {
 			return err
 		}
 		receipt.Ref = in.Ref
-		return app.Print(receipt)
+		return app.Print(receiptRecord(receipt))
 	})
 }
 

@@ -1,9 +1,6 @@
 package account
 
-import (
-	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
-)
+import "sessiontool/lib/rpc"
 
 // Protocol says how messages to somebody are encrypted. Which storage RPC carries them is another matter: either kind
 // lies in the same box of a swarm, and Receive understands both.
@@ -11,9 +8,9 @@ type Protocol string
 
 const (
 	// Protocol2020 is X3DH and the Double Ratchet. It takes a friend request that was accepted.
-	Protocol2020 Protocol = record.Generation2020
+	Protocol2020 Protocol = "2020"
 	// ProtocolToday is the sealed box of package sealedbox. It takes nothing but a Session ID.
-	ProtocolToday Protocol = record.GenerationToday
+	ProtocolToday Protocol = "today"
 )
 
 // Known reports whether p is one of the two.

@@ -275,7 +275,7 @@ func TestPinnedSeed(t *testing.T) {
 func TestKnownNetworks(t *testing.T) {
 	for _, name := range []string{"mainnet", "testnet"} {
 		known, ok := Known(name)
-		if !ok || known.Name != name || known.Generation != string(rpc.GenerationToday) {
+		if !ok || known.Name != name || known.Generation != rpc.GenerationToday {
 			t.Fatalf("%s is %+v, %t", name, known, ok)
 		}
 		for _, seed := range known.Seeds {

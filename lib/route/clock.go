@@ -4,8 +4,8 @@ import (
 	"errors"
 	"slices"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
@@ -17,8 +17,8 @@ type ClockError = network.ClockError
 var errWrongTime = errors.New("the message was sealed with a wrong time")
 
 // refusedTime reports whether every member that was asked has refused the time, so that none can have the message.
-func refusedTime(results []record.NodeResult) bool {
-	return !slices.ContainsFunc(results, func(result record.NodeResult) bool {
+func refusedTime(results []account.NodeResult) bool {
+	return !slices.ContainsFunc(results, func(result account.NodeResult) bool {
 		return result.Status != rpc.StatusBadTimestamp && result.Status != rpc.StatusTooEarly
 	})
 }

@@ -8,7 +8,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
 )
@@ -22,8 +21,8 @@ const (
 
 // deliver hands a message to the node at which its recipient listens, and waits for the acknowledgement. The reason is
 // empty if it came, else it says why not. Errors are the account's or the context's.
-func (r *Router) deliver(ctx context.Context, out account.Outgoing) (record.Receipt, record.Reason, error) {
-	receipt := record.Receipt{Type: record.TypeReceipt, To: out.To.String(), Route: record.RouteSync, Nodes: []record.NodeResult{}}
+func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
+	receipt := account.Receipt{To: out.To, Route: account.RouteSync}
 	status, reason, err := r.whereabouts(ctx, out.To)
 	if err != nil || reason != "" {
 		return receipt, reason, err
@@ -45,19 +44,19 @@ func (r *Router) deliver(ctx context.Context, out account.Outgoing) (record.Rece
 }
 
 // notThere are the reasons that speak against what the recipient has told. The others pass, or are about the message.
-var notThere = map[record.Reason]bool{
-	record.ReasonNobodyListens: true, record.ReasonNotAcknowledged: true, record.ReasonWrongAck: true,
-	record.ReasonUnreachable: true, record.ReasonNoMethod: true, record.ReasonWrongSwarm: true,
+var notThere = map[account.Reason]bool{
+	account.ReasonNobodyListens: true, account.ReasonNotAcknowledged: true, account.ReasonWrongAck: true,
+	account.ReasonUnreachable: true, account.ReasonNoMethod: true, account.ReasonWrongSwarm: true,
 }
 
 // whereabouts returns where a contact listens, or the reason why nobody knows.
-func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Status, record.Reason, error) {
+func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Status, account.Reason, error) {
 	status, told, err := r.account.StatusOf(ctx, id)
 	if err != nil {
 		return status, "", err
 	}
 	if !told {
-		return status, record.ReasonNoStatus, nil
+		return status, account.ReasonNoStatus, nil
 	}
 	if status.Node == "" || !status.Fresh(time.Now()) {
 		if err := r.look(ctx); err != nil {
@@ -69,9 +68,9 @@ func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Stat
 	}
 	switch {
 	case status.Node == "":
-		return status, record.ReasonOffline, nil
+		return status, account.ReasonOffline, nil
 	case !status.Fresh(time.Now()):
-		return status, record.ReasonStale, nil
+		return status, account.ReasonStale, nil
 	}
 	return status, "", nil
 }
@@ -117,17 +116,17 @@ func (r *Router) needNotLook() {
 
 // handedOver is what a listening node answered.
 type handedOver struct {
-	record.NodeResult
+	account.NodeResult
 	took time.Duration
 }
 
 // handOver asks a listening node to hand over a message. The reason is empty if the recipient has acknowledged it. The
 // error is the context's.
-func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string) (handedOver, record.Reason, error) {
-	result := handedOver{NodeResult: record.NodeResult{PubkeyEd25519: name}}
+func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string) (handedOver, account.Reason, error) {
+	result := handedOver{NodeResult: account.NodeResult{PubkeyEd25519: name}}
 	node, err := r.namedNode(ctx, name)
 	if err != nil {
-		return result, record.ReasonUnreachable, ctx.Err()
+		return result, account.ReasonUnreachable, ctx.Err()
 	}
 	body, err := rpc.NewRequest(rpc.MethodDeliver, rpc.DeliverParams{
 		PubKey: out.To.String(), Data: out.Data, WaitMillis: r.options.AckTimeout.Milliseconds(),
@@ -149,9 +148,9 @@ func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string
 	case ctx.Err() != nil:
 		return result, "", ctx.Err()
 	case asking.Err() != nil:
-		return result, record.ReasonNotAcknowledged, nil
+		return result, account.ReasonNotAcknowledged, nil
 	}
-	return result, record.ReasonUnreachable, nil
+	return result, account.ReasonUnreachable, nil
 }
 
 // namedNode returns the registered node with this Ed25519 key. The list of nodes may be old.
@@ -177,7 +176,7 @@ func (r *Router) namedNode(ctx context.Context, name string) (network.Node, erro
 
 // judgeDelivery says what the answer to a deliver means (sync-route.md section 8.1): the reason is empty if only the
 // recipient can have made it.
-func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) record.Reason {
+func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) account.Reason {
 	switch answer.Status {
 	case rpc.StatusOK:
 		ack, err := rpc.ParseAck(answer.Body)
@@ -185,23 +184,23 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) reco
 		case err == nil && out.Acknowledged(ack[:]):
 			return ""
 		case err == nil && ack == noAck:
-			return record.ReasonRefused
+			return account.ReasonRefused
 		}
-		return record.ReasonWrongAck
+		return account.ReasonWrongAck
 	case rpc.StatusNobodyListens:
-		return record.ReasonNobodyListens
+		return account.ReasonNobodyListens
 	case rpc.StatusTimeout:
-		return record.ReasonNotAcknowledged
+		return account.ReasonNotAcknowledged
 	case rpc.StatusWrongSwarm:
-		return record.ReasonWrongSwarm
+		return account.ReasonWrongSwarm
 	case rpc.StatusNotReady:
-		return record.ReasonBusy
+		return account.ReasonBusy
 	case rpc.StatusBadRequest:
 		if strings.HasPrefix(answer.Body, rpc.TextNoMethod) {
-			return record.ReasonNoMethod
+			return account.ReasonNoMethod
 		}
 	}
-	return record.ReasonRefused
+	return account.ReasonRefused
 }
 
 // noAck is the acknowledgement of a message that the recipient cannot open: its sender need not wait any longer.

@@ -9,7 +9,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
@@ -36,19 +35,19 @@ func TestFallback(t *testing.T) {
 	for name, test := range map[string]struct {
 		status  int
 		body    string
-		want    record.Reason
+		want    account.Reason
 		offline bool
 	}{
-		"nobody listens":         {rpc.StatusNobodyListens, "nobody listens\n", record.ReasonNobodyListens, true},
-		"not acknowledged":       {rpc.StatusTimeout, "not acknowledged in time\n", record.ReasonNotAcknowledged, true},
-		"somebody else's word":   {rpc.StatusOK, ack([rpc.AckSize]byte{1}), record.ReasonWrongAck, true},
-		"no acknowledgement":     {rpc.StatusOK, `{"ack":""}`, record.ReasonWrongAck, true},
-		"cannot be opened":       {rpc.StatusOK, ack(noAck), record.ReasonRefused, false},
-		"no method":              {rpc.StatusBadRequest, "no method deliver", record.ReasonNoMethod, true},
-		"busy":                   {rpc.StatusNotReady, "listening is busy\n", record.ReasonBusy, false},
-		"not a node for it":      {rpc.StatusWrongSwarm, `{"snodes":[]}`, record.ReasonWrongSwarm, true},
-		"some other answer":      {rpc.StatusBadRequest, "data is not base64\n", record.ReasonRefused, false},
-		"an answer from nowhere": {599, "", record.ReasonRefused, false},
+		"nobody listens":         {rpc.StatusNobodyListens, "nobody listens\n", account.ReasonNobodyListens, true},
+		"not acknowledged":       {rpc.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged, true},
+		"somebody else's word":   {rpc.StatusOK, ack([rpc.AckSize]byte{1}), account.ReasonWrongAck, true},
+		"no acknowledgement":     {rpc.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
+		"cannot be opened":       {rpc.StatusOK, ack(noAck), account.ReasonRefused, false},
+		"no method":              {rpc.StatusBadRequest, "no method deliver", account.ReasonNoMethod, true},
+		"busy":                   {rpc.StatusNotReady, "listening is busy\n", account.ReasonBusy, false},
+		"not a node for it":      {rpc.StatusWrongSwarm, `{"snodes":[]}`, account.ReasonWrongSwarm, true},
+		"some other answer":      {rpc.StatusBadRequest, "data is not base64\n", account.ReasonRefused, false},
+		"an answer from nowhere": {599, "", account.ReasonRefused, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 5)
@@ -57,7 +56,7 @@ func TestFallback(t *testing.T) {
 			alice.befriends(bob)
 			node := net.Nodes[2]
 			alice.toldBy(bob, node.Name())
-			wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, test.want)
+			wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, test.want)
 			delivered := node.Calls(rpc.MethodDeliver)
 			if len(delivered) != 1 || delivered[0].Params["pubKey"] != bob.ID().String() {
 				t.Fatalf("delivered were %v", delivered)
@@ -82,13 +81,13 @@ func TestNowhereToDeliver(t *testing.T) {
 	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	wantRoute(t, alice.texts(bob, "offline"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "offline"), account.RouteAsync, account.ReasonOffline)
 	alice.toldBy(bob, someone(t).String()[2:])
-	wantRoute(t, alice.texts(bob, "no such node"), record.RouteAsync, record.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "no such node"), account.RouteAsync, account.ReasonUnreachable)
 	alice.toldBy(bob, net.Nodes[5].Name())
 	net.Nodes[5].Stop()
-	wantRoute(t, alice.texts(bob, "a dead node"), record.RouteAsync, record.ReasonUnreachable)
-	wantRoute(t, alice.texts(bob, "a dead node"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonOffline)
 
 	// What bob said yesterday is too old.
 	yesterday := environment("yesterday")
@@ -96,13 +95,13 @@ func TestNowhereToDeliver(t *testing.T) {
 	carol := newPersonIn(t, "carol", configOf(t, net.SeedURL()), Options{}, yesterday)
 	alice.befriends(carol)
 	alice.toldBy(carol, net.Nodes[0].Name())
-	wantRoute(t, alice.texts(carol, "stale"), record.RouteAsync, record.ReasonStale)
+	wantRoute(t, alice.texts(carol, "stale"), account.RouteAsync, account.ReasonStale)
 
 	original := environment("client of 2020")
 	original.Original = true
 	dave := newPersonIn(t, "dave", configOf(t, net.SeedURL()), Options{}, original)
 	alice.befriends(dave)
-	wantRoute(t, alice.texts(dave, "hello"), record.RouteAsync, record.ReasonNoStatus)
+	wantRoute(t, alice.texts(dave, "hello"), account.RouteAsync, account.ReasonNoStatus)
 }
 
 // A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
@@ -139,7 +138,7 @@ func TestOnlyAsync(t *testing.T) {
 	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	alice.toldBy(bob, net.Nodes[0].Name())
-	wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, "")
+	wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, "")
 	if calls := net.Nodes[0].Calls(rpc.MethodDeliver); len(calls) > 0 {
 		t.Errorf("it was delivered: %v", calls)
 	}
@@ -163,8 +162,8 @@ func TestLook(t *testing.T) {
 			return rpc.StatusOK, pageOf(news)
 		})
 	}
-	wantRoute(t, alice.texts(bob, "one"), record.RouteAsync, record.ReasonOffline)
-	wantRoute(t, alice.texts(bob, "two"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, account.ReasonOffline)
 	asked := 0
 	for _, node := range net.Nodes {
 		asked += len(node.Calls(rpc.MethodRetrieve))
@@ -185,7 +184,7 @@ func TestLook(t *testing.T) {
 			return 0, ""
 		})
 	}
-	wantRoute(t, anew.texts(bob, "three"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, anew.texts(bob, "three"), account.RouteAsync, account.ReasonOffline)
 }
 
 // Where no node of the swarm has the synchronous route, as in 2020, Listen asks for stored messages alone.

@@ -13,7 +13,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
@@ -100,7 +99,7 @@ func (l *listener) next(ctx context.Context) ([]rpc.Delivery, error) {
 func (l *listener) open(ctx context.Context, deliveries []rpc.Delivery) ([]account.Opened, error) {
 	batch := make([]account.Incoming, len(deliveries))
 	for i, delivery := range deliveries {
-		batch[i] = account.Incoming{Data: delivery.Data, Route: record.RouteSync}
+		batch[i] = account.Incoming{Data: delivery.Data, Route: account.RouteSync}
 	}
 	opened, err := l.router.account.Receive(ctx, batch, nil)
 	if err != nil {

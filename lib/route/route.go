@@ -21,7 +21,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/record"
 	"sessiontool/lib/rpc"
 )
 
@@ -113,20 +112,20 @@ func (o Options) complete() Options {
 // failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync, unless the
 // network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient goes first. Other
 // errors are those of Store, and ErrNotDelivered.
-func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
+func (r *Router) Send(ctx context.Context, out account.Outgoing) (account.Receipt, error) {
 	return r.send(ctx, out, false, func() {})
 }
 
 // SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is sealed
 // anew with the time that the network has said. It returns what it has sent in the end.
-func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, record.Receipt, error) {
+func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, account.Receipt, error) {
 	return r.sendDraft(ctx, out, draft, func() {})
 }
 
 // sendDraft is SendDraft. It calls storing in front of the asynchronous route.
 func (r *Router) sendDraft(
 	ctx context.Context, out account.Outgoing, draft account.Draft, storing func(),
-) (account.Outgoing, record.Receipt, error) {
+) (account.Outgoing, account.Receipt, error) {
 	receipt, err := r.send(ctx, out, out.Fresh, storing)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
@@ -144,7 +143,7 @@ func (r *Router) sendDraft(
 
 // send is Send, but with reseal set it fails with errWrongTime instead of storing what was sealed by a clock that the
 // network refuses. It calls storing in front of the asynchronous route.
-func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (record.Receipt, error) {
+func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -152,7 +151,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, st
 	}
 	if out.Behind {
 		if err := r.sendEarlier(ctx, out); err != nil {
-			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
+			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
 	receipt, err := r.carry(ctx, out, reseal, storing)
@@ -173,12 +172,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, st
 }
 
 // carry takes a message along the routes that are open to it.
-func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (record.Receipt, error) {
-	var reason record.Reason
+func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (account.Receipt, error) {
+	var reason account.Reason
 	switch {
 	case r.options.OnlyAsync:
 	case len(out.Ack) == 0 && out.Kind == account.KindText:
-		reason = record.ReasonProtocol
+		reason = account.ReasonProtocol
 	case len(out.Ack) > 0:
 		receipt, why, err := r.deliver(ctx, out)
 		if err != nil || why == "" {
@@ -187,7 +186,7 @@ func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, s
 		reason = why
 	}
 	if out.OnlySync {
-		return record.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
+		return account.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
 	}
 	storing()
 	receipt, err := r.Store(ctx, StoreRequest{

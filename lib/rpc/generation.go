@@ -1,16 +1,14 @@
 package rpc
 
-import "sessiontool/lib/record"
-
 // Generation names one of the two storage RPCs, as network files and records do. Both share the onion requests, the
 // envelope around messages, and the arithmetic of swarms.
 type Generation string
 
 const (
 	// Generation2020 asks for a proof of work with every message and keeps it for 4 days at most.
-	Generation2020 Generation = record.Generation2020
+	Generation2020 Generation = "2020"
 	// GenerationToday has namespaces, signed requests and members that sign what they did.
-	GenerationToday Generation = record.GenerationToday
+	GenerationToday Generation = "today"
 )
 
 // Known reports whether g is one of the two.

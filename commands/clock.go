@@ -11,19 +11,19 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newClockCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "clock",
 		Short: "Compare this machine's clock with the network's",
-		Long: "Ask the network for the time and print how far this machine's clock is off. Several service nodes are asked, and\n" +
-			"the middle one of their times counts; the seeds count only where no node gives its time. The record lists what each\n" +
-			"of them says. Less than two seconds count as none.\n\n" +
-			"Commands that a node refuses for their time learn the offset by themselves, date their messages with the network's\n" +
-			"time and go on; a clock that is off should be set all the same. Where nobody gives a time the exit status is 9 and\n" +
-			"the code no_time, and this machine's clock is used as it is.",
+		Long: "Ask the network for the time and print how far this machine's clock is off. Several service nodes are\n" +
+			"asked, and the middle one of their times counts; the seeds count only where no node gives its time. The\n" +
+			"record lists what each of them says. Less than two seconds count as none.\n\n" +
+			"Commands that a node refuses for their time learn the offset by themselves, date their messages with\n" +
+			"the network's time and go on; a clock that is off should be set all the same. Where nobody gives a time\n" +
+			"the exit status is 9 and the code no_time, and this machine's clock is used as it is.",
 		Examples: []string{"sessiontool clock --select offset_ms"},
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeClock},
@@ -55,8 +55,9 @@ func readClock(ctx context.Context, app *cli.App, client *network.Client) (recor
 	}
 	now := app.Now()
 	out := record.Clock{
-		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= rpc.MaxFutureMillis, OffsetMS: clock.Offset.Milliseconds(),
-		LimitMS: rpc.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),
+		Type: record.TypeClock, OK: clock.Offset.Abs().Milliseconds() <= storage.MaxFutureMillis,
+		OffsetMS: clock.Offset.Milliseconds(),
+		LimitMS:  storage.MaxFutureMillis, MachineAt: record.Time(now), NetworkAt: record.Time(now.Add(clock.Offset)),
 		Source: string(clock.Source), Voices: []record.Voice{},
 	}
 	for _, voice := range clock.Voices {

@@ -14,8 +14,8 @@ import (
 	"sessiontool/lib/schema"
 )
 
-// newCompletionCommand makes 'completion', whose commands print shell scripts. With help, these are the only outputs that
-// are no records.
+// newCompletionCommand makes 'completion', whose commands print shell scripts. With help, these are the only outputs
+// that are no records.
 func newCompletionCommand(app *cli.App) *cobra.Command {
 	var children []*cobra.Command
 	for _, completion := range docgen.Completions() {
@@ -41,11 +41,11 @@ func newShellCommand(app *cli.App, completion docgen.Completion) *cobra.Command 
 	return cmd
 }
 
-// completer proposes words for a place on the command line.
+// completer proposes words for the word that is being typed.
 type completer = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 
-// completeFlags tells every command what its flags and arguments can be. What fails while a word is completed proposes
-// nothing: there is no place to say more.
+// completeFlags registers the completions of flags and arguments for cmd and all commands below it. A completion that
+// fails proposes nothing.
 func completeFlags(app *cli.App, cmd *cobra.Command) {
 	propose := func(flag string, from completer) {
 		if cmd.Flags().Lookup(flag) != nil || cmd.PersistentFlags().Lookup(flag) != nil {
@@ -87,7 +87,7 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 	}
 }
 
-// completed makes a completer of a list that is read with the settings of the command line.
+// completed returns a completer that calls list with the settings of the command line.
 func completed(app *cli.App, list func(ctx context.Context) ([]string, error)) completer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if err := app.Prepare(cmd); err != nil {

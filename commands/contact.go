@@ -19,7 +19,7 @@ func newContactCommand(app *cli.App) *cobra.Command {
 	)
 }
 
-// openContact opens the account and reads whom it is to be about.
+// openContact parses the Session ID of a contact and opens the account.
 func openContact(ctx context.Context, app *cli.App, text string) (*account.Account, sessionid.ID, error) {
 	id, err := sessionid.Parse(text)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 func newContactListCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:      "list",
-		Short:    "Print a contact record for everybody this account has dealt with",
+		Short:    "Print a contact record for each contact of the account",
 		Examples: []string{"sessiontool contact list"},
 		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeContact},

@@ -8,7 +8,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/devnet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // crashStages are the moments around a commit at which a process is killed.
@@ -43,7 +43,7 @@ func crashPoints(t *testing.T, p *person, prepare func(n int) []string, check fu
 
 // onBoth runs a test on a network of each generation.
 func onBoth(t *testing.T, test func(t *testing.T, net *devnet.Network)) {
-	for _, generation := range []rpc.Generation{rpc.Generation2020, rpc.GenerationToday} {
+	for _, generation := range []storage.Generation{storage.Generation20, storage.Generation28} {
 		t.Run(string(generation), func(t *testing.T) {
 			options := usual
 			options.Generation = generation

@@ -24,19 +24,20 @@ func newDemoCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "demo",
 		Short: "Play the whole story on an embedded network",
-		Long: "Start a network of twelve service nodes in this process, make two accounts, and let them become friends and\n" +
-			"talk: both ways, out of order, with a node stopped in between. Every step is a command of this program that\n" +
-			"you could type; a step record tells which, and its own records follow it.\n\n" +
+		Long: "Start a network of twelve service nodes in this process, make two accounts, and let them become friends\n" +
+			"and talk: both ways, out of order, with a node stopped in between. Every step is a command of this\n" +
+			"program that you could type; a step record tells which, and its own records follow it.\n\n" +
 			"Nothing is left behind.",
 		Examples: []string{"sessiontool demo"},
 		Args:     cobra.NoArgs,
-		Prints:   []string{record.TypeStep, record.TypeIdentity, record.TypeReceipt, record.TypeMessage, record.TypeFriendRequest, record.TypeSwarm, record.TypeEnvelope},
-		Exits:    cli.Exits{record.ExitUnexpected: "the story came out wrong"},
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runDemo(ctx, app) }),
+		Prints: []string{record.TypeStep, record.TypeIdentity, record.TypeReceipt, record.TypeMessage,
+			record.TypeFriendRequest, record.TypeSwarm, record.TypeEnvelope},
+		Exits: cli.Exits{record.ExitUnexpected: "the story came out wrong"},
+		Run:   app.Run(func(ctx context.Context, _ []string) error { return runDemo(ctx, app) }),
 	})
 }
 
-// demo is a story being played.
+// demo is one run of the story.
 type demo struct {
 	app     *cli.App
 	net     *devnet.Network
@@ -51,8 +52,8 @@ func runDemo(ctx context.Context, app *cli.App) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	d := &demo{app: app, dir: dir, started: time.Now()}
-	// In a swarm of four, who asks three members meets one of the three that have stored a message: the story does not depend
-	// on how fast it spreads.
+	// In a swarm of four, three members include one of the three that have stored a message: the story does not depend
+	// on how fast messages spread.
 	d.net, err = devnet.Start(ctx, devnet.Options{
 		Nodes: 12, SwarmSize: 4, Dir: filepath.Join(dir, "devnet"), Logger: slog.New(slog.DiscardHandler),
 	})
@@ -63,7 +64,7 @@ func runDemo(ctx context.Context, app *cli.App) (err error) {
 	return d.play(ctx)
 }
 
-// play tells the story.
+// play runs the story.
 func (d *demo) play(ctx context.Context) error {
 	if err := d.step("network", fmt.Sprintf("%d service nodes at %s", len(d.net.Nodes()), d.net.SeedURL())); err != nil {
 		return err
@@ -224,8 +225,8 @@ func (d *demo) one(ctx context.Context, who, input, path string, args ...string)
 	return gjson.Get(out, path).Str, err
 }
 
-// run tells that a command is run by somebody, runs it with that person's keystore on the demo's network, and returns
-// what it prints.
+// run prints a step with a command, runs the command with the keystore of who on the network of the demo, and returns
+// what the command prints.
 func (d *demo) run(ctx context.Context, who, input string, args ...string) (string, error) {
 	line := "sessiontool " + strings.Join(quoted(args), " ")
 	if err := d.step(who, line); err != nil {
@@ -243,7 +244,7 @@ func (d *demo) run(ctx context.Context, who, input string, args ...string) (stri
 	return out.String(), nil
 }
 
-// environment keeps the demo away from the user's own files.
+// environment returns the environment of who's commands, which keeps them away from the user's own files.
 func (d *demo) environment(who string) map[string]string {
 	return map[string]string{
 		"HOME":                 d.dir,

@@ -16,8 +16,8 @@ import (
 	"sessiontool/lib/record"
 )
 
-// runDevnetUpDetached runs the same command without --detach in another process, and returns when that process has printed
-// its network record.
+// runDevnetUpDetached runs the same command without --detach in another process, and returns when that process has
+// printed its network record.
 func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetUpOptions) error {
 	dir, err := checkDevnet(app, opts)
 	if err != nil {

@@ -23,8 +23,9 @@ func newDevnetDifficultyCommand(app *cli.App, where *devnetFlags) *cobra.Command
 	return app.Command(cli.Spec{
 		Use:   "difficulty N",
 		Short: "Change the proof of work that the running devnet asks for",
-		Long: "Make all nodes ask for this difficulty from now on; nodes that joined from outside follow within seconds. Clients\n" +
-			"learn it from the nodes, and messages on their way between nodes stay good, as with the servers of 2020.",
+		Long: "Make all nodes ask for this difficulty from now on; nodes that joined from outside follow within\n" +
+			"seconds. Clients learn it from the nodes, and messages on their way between nodes stay good, as with\n" +
+			"the servers of 2020.",
 		Examples: []string{"sessiontool devnet difficulty 10"},
 		Args:     cobra.ExactArgs(1),
 		Prints:   []string{record.TypeNetwork},

@@ -24,7 +24,7 @@ func newDevnetDownCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	})
 }
 
-// runDevnetDown tells a devnet's process to end and waits until it has.
+// runDevnetDown ends the process of a devnet and waits for its end.
 func runDevnetDown(ctx context.Context, app *cli.App, opts *devnetFlags) error {
 	note, err := findDevnet(app, opts)
 	if err != nil {

@@ -22,12 +22,13 @@ func newDevnetFaultCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	)
 }
 
+// addFaultNodes adds the flag that names the nodes of a fault.
 func addFaultNodes(flags *pflag.FlagSet, nodes *[]string) {
 	flags.StringSliceVar(nodes, "node", nil, "Ed25519 keys of nodes, or their numbers from 0, or all (default all)")
 }
 
-// refuseEmpty refuses settings of a fault that are given, but as if they were not: a script whose variable is empty, or
-// whose share has come down to 0, does not want to disturb everything.
+// refuseEmpty refuses flags of a fault whose values mean that they are not given: a script with an empty variable, or
+// with a share of 0, does not mean all nodes or all requests.
 func refuseEmpty(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(flag *pflag.Flag) {
 		switch value := flag.Value.String(); {
@@ -48,7 +49,7 @@ func completeFaults(*cobra.Command, []string, string) (kinds []string, _ cobra.S
 	return kinds, cobra.ShellCompDirectiveNoFileComp
 }
 
-// withDevnet hands over a connection to the running devnet that the flags name.
+// withDevnet calls do with a connection to the running devnet that the flags name.
 func withDevnet(app *cli.App, where *devnetFlags, do func(remote *devnet.Remote) error) error {
 	note, err := findDevnet(app, where)
 	if err != nil {
@@ -61,7 +62,7 @@ func withDevnet(app *cli.App, where *devnetFlags, do func(remote *devnet.Remote)
 	return do(remote)
 }
 
-// printFaults prints what was done before err, if anything went wrong, and returns err.
+// printFaults prints the faults that were set or cleared before err, and returns err.
 func printFaults(app *cli.App, faults []devnet.NodeFault, active bool, err error) error {
 	for _, fault := range faults {
 		out := record.Fault{

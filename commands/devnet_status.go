@@ -22,7 +22,7 @@ func newDevnetStatusCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	})
 }
 
-// runDevnetStatus prints what the devnet is like now.
+// runDevnetStatus prints the network record of a devnet with its present status.
 func runDevnetStatus(ctx context.Context, app *cli.App, opts *devnetFlags) error {
 	note, err := findDevnet(app, opts)
 	if err != nil {

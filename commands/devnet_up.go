@@ -17,7 +17,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 type devnetUpOptions struct {
@@ -42,20 +42,22 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "up",
 		Short: "Start a whole network of service nodes on this machine",
-		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and messages are\n" +
-			"kept in --dir: the next 'devnet up' goes on with them. With --nodes 0 it is a registry alone, which\n" +
+		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and messages\n" +
+			"are kept in --dir: the next 'devnet up' goes on with them. With --nodes 0 it is a registry alone, which\n" +
 			"'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
 			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
-			"The nodes serve clients of 2020 and today's, and the network record tells our own to speak as in 2020. With\n" +
-			"--generation today they are nodes of today and nothing else, and so are our clients; with 2020 likewise.\n\n" +
+			"The nodes serve clients of 2020 and today's, and the network record tells our own to speak as in 2020.\n" +
+			"With --generation today they are nodes of today and nothing else, and so are our clients; with 2020\n" +
+			"likewise.\n\n" +
 			"With --like the network behaves like the real servers of a version, as far as their behaviour is known:\n" +
-			"what they refuse, what they time out on, how they use TLS, in which order they list messages. A node that\n" +
-			"'devnet fault set stop' has stopped then hangs, as a machine does that is gone. Without --like the nodes are\n" +
-			"sessiontool's own; their swarms still list messages in an order that differs from member to member.\n\n" +
+			"what they refuse, what they time out on, how they use TLS, in which order they list messages. A node\n" +
+			"that 'devnet fault set stop' has stopped then hangs, as a machine does that is gone. Without --like the\n" +
+			"nodes are sessiontool's own; their swarms still list messages in an order that differs from member to\n" +
+			"member.\n\n" +
 			"  2.0.7   the servers of 2020: TLS 1.2, one request per connection, no synchronous route, a relay waits 10 s\n" +
 			"  2.8.0   a relay waits 30 s for a dead node, a store 5 s for a dead member of the swarm\n" +
-			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a store that failed is 500\n\n" +
+			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a failed store is 500\n\n" +
 			"The record's file can be given to --network.",
 		Examples: []string{
 			"sessiontool devnet up --detach",
@@ -83,25 +85,31 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
 	cmd.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
-	cmd.Flags().StringVar(&opts.generation, "generation", generationBoth, "clients that the nodes serve: 2020, today or both")
-	cmd.Flags().StringVar(&opts.like, "like", "", "behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
+	cmd.Flags().StringVar(&opts.generation, "generation", generationBoth,
+		"clients that the nodes serve: 2020, today or both")
+	cmd.Flags().StringVar(&opts.like, "like", "",
+		"behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().StringVar(&opts.seedTime, "seed-time", "",
 		"how the registry states the time: date, last-modified or none (default date, with --like last-modified)")
 	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	opts.limits.add(cmd.Flags(), 0)
 	cmd.Flags().BoolVar(&opts.detach, "detach", false, "go on in the background")
 	cmd.Flags().StringVar(&opts.name, "name", "devnet", "name for --network")
-	cmd.Flags().StringVar(&opts.listen, "listen", "", "IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
-	cmd.Flags().StringArrayVar(&opts.faults, "fault", nil, "fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
+	cmd.Flags().StringVar(&opts.listen, "listen", "",
+		"IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
+	cmd.Flags().StringArrayVar(&opts.faults, "fault", nil,
+		"fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
 	cmd.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
 	return cmd
 }
 
-// checkDevnet refuses options that make no network, and a folder that is in use.
+// checkDevnet returns the folder of the devnet, and makes it. It refuses options that make no network, and a folder
+// that is in use.
 func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	switch {
 	case opts.nodes != 0 && opts.nodes < 4:
-		return "", cli.UsageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
+		return "", cli.UsageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone",
+			opts.nodes))
 	case opts.nodes > devnet.MaxNodes:
 		return "", cli.UsageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
 	case !cli.Nameable(opts.name):
@@ -110,7 +118,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 		return "", cli.UsageError(errors.New("--swarm-size must be positive"))
 	case opts.difficulty < 1:
 		return "", cli.UsageError(errors.New("--difficulty must be positive"))
-	case opts.generation != generationBoth && !rpc.Generation(opts.generation).Known():
+	case opts.generation != generationBoth && !storage.Generation(opts.generation).Known():
 		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
 	}
 	if err := opts.limits.check(); err != nil {
@@ -137,12 +145,12 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 // generationBoth makes nodes serve the clients of both generations.
 const generationBoth = "both"
 
-// only returns the one generation that the nodes shall serve, empty for both.
-func (opts *devnetUpOptions) only() rpc.Generation {
+// only returns the one generation that the nodes serve, empty for both.
+func (opts *devnetUpOptions) only() storage.Generation {
 	if opts.generation == generationBoth {
 		return ""
 	}
-	return rpc.Generation(opts.generation)
+	return storage.Generation(opts.generation)
 }
 
 // likeness returns which real network the flags ask for.
@@ -152,7 +160,8 @@ func (opts *devnetUpOptions) likeness() (devnet.Likeness, error) {
 	case err != nil:
 		return like, cli.UsageError(fmt.Errorf("--like: %w", err))
 	case only != "" && opts.only() != "" && opts.only() != only:
-		return like, cli.UsageError(fmt.Errorf("--like %s does not go with --generation %s: such servers serve %s alone", opts.like, opts.generation, only))
+		return like, cli.UsageError(fmt.Errorf("--like %s does not go with --generation %s: such servers serve %s alone",
+			opts.like, opts.generation, only))
 	case opts.seedTime == "":
 		return like, nil
 	case !slices.Contains(devnet.SeedTimes, devnet.SeedTime(opts.seedTime)):
@@ -162,7 +171,7 @@ func (opts *devnetUpOptions) likeness() (devnet.Likeness, error) {
 	return like, nil
 }
 
-// networkOptions makes of the flags what the devnet is started with.
+// networkOptions returns the options of the devnet that the flags ask for.
 func (opts *devnetUpOptions) networkOptions(app *cli.App, dir string) (devnet.Options, error) {
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
@@ -225,7 +234,7 @@ func runDevnetUp(ctx context.Context, app *cli.App, opts *devnetUpOptions) (err 
 	return nil
 }
 
-// setFaults sets the faults that a devnet shall have from the start.
+// setFaults sets the faults of --fault.
 func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
 	for _, text := range texts {
 		fault, nodes, err := devnet.ParseFault(text)
@@ -239,12 +248,13 @@ func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
 	return nil
 }
 
-// describeDevnet makes the devnet's network record and writes it to its file.
+// describeDevnet returns the network record of the devnet and writes it to the network file.
 func describeDevnet(net *devnet.Network, dir string, opts *devnetUpOptions) (record.Network, error) {
 	up, status := true, net.Status()
 	out := record.Network{
 		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"), Seeds: []string{net.SeedURL()},
-		Generation: string(net.Generation()), Like: net.Like(), Nodes: status.Nodes, Swarms: status.Swarms, Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
+		Generation: string(net.Generation()), Like: net.Like(), Nodes: status.Nodes, Swarms: status.Swarms,
+		Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
 	}
 	data, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

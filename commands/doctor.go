@@ -14,8 +14,9 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 type doctorOptions struct {
@@ -25,10 +26,11 @@ type doctorOptions struct {
 func newDoctorCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "doctor",
-		Short: "Look for what keeps commands from working, and tell what to do",
-		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes and whether\n" +
-			"it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the account's own swarm. What\n" +
-			"depends on something that failed is skipped. Nothing is changed, except for what is remembered of the network.",
+		Short: "Look for what keeps commands from working, and print what to do",
+		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes\n" +
+			"and whether it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the\n" +
+			"account's own swarm. What depends on something that failed is skipped. Nothing is changed, except for\n" +
+			"what is remembered of the network.",
 		Examples: []string{
 			"sessiontool doctor",
 			"sessiontool doctor --select '{name,ok,hint}'",
@@ -42,7 +44,7 @@ func newDoctorCommand(app *cli.App) *cobra.Command {
 	})
 }
 
-// doctor is a round of checks, with what one leaves to the next.
+// doctor is one round of checks, with the results that later checks need.
 type doctor struct {
 	app      *cli.App
 	settings error           // what is wrong with the settings
@@ -96,7 +98,7 @@ func (d *doctor) missing(needs []string) string {
 	return ""
 }
 
-// examine runs one check. Its error is only that the whole command has to end.
+// examine runs one check. It returns an error only if the whole command has to end.
 func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) error {
 	started := time.Now()
 	found, err := e.look(ctx)
@@ -169,17 +171,17 @@ func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
 	return clockText(clock), clockProblem(clock)
 }
 
-// lookAtPath sends a request through a path: choosing one alone would not tell whether its hops answer.
+// lookAtPath sends a request through a path: choosing a path alone does not show that its hops answer.
 func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
 	nodes, err := d.client.Nodes(ctx)
 	if err != nil {
 		return "", err
 	}
-	anybody, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: sessionid.ID{}.String()})
+	request, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: sessionid.ID{}.String()})
 	if err != nil {
 		return "", err
 	}
-	answer, err := d.client.Request(ctx, d.client.Shuffle(nodes)[0], anybody)
+	answer, err := d.client.Request(ctx, d.client.Shuffle(nodes)[0], request)
 	if err != nil {
 		return "", err
 	}

@@ -33,11 +33,12 @@ func (d *draftFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.to, "to", "", "Session ID of the recipient; without it drafts are read from stdin")
 	flags.StringVar(&d.text, "text", "", "what to say")
 	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats")
-	flags.DurationVar(&d.ttl, "ttl", 0, "how long the network keeps the message, from 10s (default, and most: 96h, or 336h on today's network)")
+	flags.DurationVar(&d.ttl, "ttl", 0,
+		"how long the network keeps the message, from 10s (default, and most: 96h, or 336h on today's network)")
 	flags.StringVar(&d.protocol, "protocol", protocolAuto, "auto, 2020 or today: see 'sessiontool help protocols'")
 }
 
-// each hands the draft of the flags to do or, if there is none, every draft of stdin.
+// each calls do with the draft of the flags or, if there is none, with every draft of stdin.
 func (d *draftFlags) each(app *cli.App, do func(account.Draft) error) error {
 	draft, given, err := d.given()
 	switch {
@@ -56,7 +57,8 @@ func (d *draftFlags) each(app *cli.App, do func(account.Draft) error) error {
 }
 
 // eachAhead is each for work of which up to ahead is done at one time: see cli.FilterAhead.
-func (d *draftFlags) eachAhead(ctx context.Context, app *cli.App, ahead int, prepare func(account.Draft) (cli.Task, error)) error {
+func (d *draftFlags) eachAhead(ctx context.Context, app *cli.App, ahead int,
+	prepare func(account.Draft) (cli.Task, error)) error {
 	draft, given, err := d.given()
 	switch {
 	case err != nil:
@@ -124,15 +126,16 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 // sealFunc makes a message of a draft.
 type sealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
 
-// sealDraft makes a message of a draft for the network in use. If nobody tells which that is, what an account knows of the
-// recipient has to do.
-func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft, seal sealFunc) (account.Outgoing, error) {
+// sealDraft makes a message of a draft for the network in use. If no network is known, the account uses the protocol
+// that it knows of the recipient.
+func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft,
+	seal sealFunc) (account.Outgoing, error) {
 	client, unknown := app.OpenNetwork()
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
 	if unknown == nil {
-		// What is sealed carries the time, so a clock that seems wrong is looked at before.
+		// The message contains the time, so a clock that seems wrong is checked first.
 		if err := client.SureClock(ctx); err != nil {
 			return account.Outgoing{}, err
 		}
@@ -144,12 +147,12 @@ func sealDraft(ctx context.Context, app *cli.App, a *account.Account, draft acco
 	return out, err
 }
 
-// sendAtOnce is how many drafts are under way at one time. A member of a swarm that is not complete answers a store after
-// some seconds, so there have to be many.
-const sendAtOnce = 64
+// sendAtOnce is how many drafts are under way at one time. A member of a swarm that is not complete answers a store
+// after some seconds, so there have to be many.
+const sendAtOnce = 128
 
-// sendDrafts seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one time;
-// receipts come in the order of the drafts.
+// sendDrafts seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one
+// time; receipts come in the order of the drafts.
 func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options route.Options, seal sealFunc) error {
 	options.Cores = pow.NewCores(runtime.GOMAXPROCS(0))
 	if options.Workers > 0 {
@@ -191,8 +194,8 @@ func sendDrafts(ctx context.Context, app *cli.App, drafts *draftFlags, options r
 // firstWait is what the first draft of a batch gets before the second one is sealed.
 const firstWait = time.Second
 
-// firstDraft lets the first draft of a batch go ahead: should the network refuse its time, the others are sealed with the
-// right one.
+// firstDraft lets the first draft of a batch go ahead: should the network refuse its time, the others are sealed with
+// the right one.
 type firstDraft struct {
 	over chan struct{}
 	wait <-chan time.Time
@@ -216,13 +219,15 @@ func (f *firstDraft) pass(ctx context.Context) (over func()) {
 }
 
 // sendOutgoing sends a message of the outbox and prints its receipt; only then the message leaves the outbox.
-func sendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router *route.Router, out account.Outgoing) error {
+func sendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router *route.Router,
+	out account.Outgoing) error {
 	receipt, err := router.Send(ctx, out)
 	return finish(ctx, app, a, out, receipt, err)
 }
 
 // finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
-func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt account.Receipt, err error) error {
+func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt account.Receipt,
+	err error) error {
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 func newEnvelopeInspectCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "inspect [-]",
-		Short: "Print what an envelope tells without any key",
+		Short: "Print what can be read of an envelope without a key",
 		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
 			"is needed.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope inspect"},
@@ -32,7 +32,7 @@ func runEnvelopeInspect(_ context.Context, app *cli.App) error {
 			return err
 		}
 		out := record.EnvelopeInfo{
-			Type: record.TypeEnvelopeInfo, Kind: env.Type.String(), KindNumber: int(env.Type),
+			Type: record.TypeEnvelopeInfo, Kind: env.Kind.String(), KindNumber: int(env.Kind),
 			TimestampMS: int64(env.TimestampMS), ContentBytes: len(env.Content), DataBytes: len(in.DataBase64), Ref: in.Ref,
 		}
 		if !env.Source.IsZero() {

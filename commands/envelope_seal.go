@@ -15,12 +15,14 @@ func newEnvelopeSealCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "seal [-]",
 		Short: "Encrypt texts, without sending them",
-		Long: "Encrypt each draft with the contact's session, or by today's protocol, and print the envelope. The session's new\n" +
-			"state is stored first; the envelope itself is yours to send, and stands in no outbox.",
-		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store"},
-		Args:     cli.OnlyDash,
-		Reads:    []string{record.NameDraft},
-		Prints:   []string{record.TypeEnvelope},
+		Long: "Encrypt each draft with the contact's session, or by today's protocol, and print the envelope. The\n" +
+			"session's new state is stored first. The envelope is not in the outbox: sending it is up to you.",
+		Examples: []string{
+			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
+		},
+		Args:   cli.OnlyDash,
+		Reads:  []string{record.NameDraft},
+		Prints: []string{record.TypeEnvelope},
 		Exits: cli.Exits{
 			record.ExitUsage:    "bad draft",
 			record.ExitPartial:  "",

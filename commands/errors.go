@@ -19,9 +19,9 @@ func newErrorsCommand(app *cli.App) *cobra.Command {
 	opts := &errorsOptions{}
 	return app.Command(cli.Spec{
 		Use:   "errors [CODE...]",
-		Short: "Tell what error codes mean and what to do about them",
-		Long: "Print what each error code means, what to do about it, and whether a retry makes sense. An exit status, as in\n" +
-			"'sessiontool errors $?', names all its codes. Without a code all are printed.",
+		Short: "Print what error codes mean and what to do about them",
+		Long: "Print what each error code means, what to do about it, and whether a retry makes sense. An exit status,\n" +
+			"as in 'sessiontool errors $?', names all its codes. Without a code all are printed.",
 		Examples: []string{
 			"sessiontool errors not_stored",
 			"sessiontool errors 5 --select code",

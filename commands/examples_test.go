@@ -20,7 +20,7 @@ import (
 	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // stage is where the examples of the help texts are played: a network, and the user's home as the examples expect it.
@@ -60,7 +60,7 @@ func newStage(t *testing.T) *stage {
 	bob.must("", "send", "--to", me.id, "--text", "waits to be polled")
 	solved := me.must(me.must("", "envelope", "seal", "--to", bob.id, "--text", "hi"), "pow", "solve")
 	// A network of its own, since its examples delete what others want to read.
-	today := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: rpc.GenerationToday})
+	today := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: storage.Generation28})
 	newPerson(t, today.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
 	phones := fmt.Sprintf(`{"seeds":[%q]}`, today.SeedURL())
 	saved := me.must(stagePassphrase, "identity", "export", "--backup", "-", "--new-passphrase-fd", "0")

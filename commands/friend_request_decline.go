@@ -19,7 +19,7 @@ func newFriendRequestDeclineCommand(app *cli.App) *cobra.Command {
 	opts := &friendRequestDeclineOptions{}
 	return app.Command(cli.Spec{
 		Use:      "decline [ID...]",
-		Short:    "Forget friend requests; the other sides are not told",
+		Short:    "Forget friend requests, without notifying the senders",
 		Examples: []string{"sessiontool friend-request decline $ALICE"},
 		Reads:    []string{record.TypeFriendRequest},
 		Prints:   []string{record.TypeFriendRequest},

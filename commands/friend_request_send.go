@@ -20,7 +20,7 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 	opts := &friendRequestSendOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "send [-]",
-		Short: "Ask somebody to be a friend",
+		Short: "Send a friend request",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
 			"account. In today's protocol it is the text alone, which 'send' would do as well.\n\n" +
 			"To somebody who has asked already it is an error, unless that request is older than this keystore or --again is\n" +
@@ -44,7 +44,8 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 	})
 	opts.draftFlags.add(cmd.Flags())
 	opts.storeFlags.add(cmd.Flags())
-	cmd.Flags().BoolVar(&opts.again, "again", false, "ask again although a request is pending, or a friend whose session is lost")
+	cmd.Flags().BoolVar(&opts.again, "again", false,
+		"ask again although a request is pending, or a friend whose session is lost")
 	return cmd
 }
 

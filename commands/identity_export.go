@@ -15,10 +15,10 @@ import (
 	"sessiontool/lib/record"
 )
 
-// backupWarning is said wherever there may be two copies of one keystore.
-const backupWarning = "One keystore at a time may be in use: two copies that both send and receive use the same keys twice, and\n" +
-	"messages are lost. An old copy cannot read what came after it was made; then a friend request with --again\n" +
-	"starts a new session."
+// backupWarning is part of the help of every command that makes a copy of a keystore.
+const backupWarning = "One keystore at a time may be in use: two copies that both send and receive use the same keys\n" +
+	"twice, and messages are lost. An old copy cannot read what came after it was made; then a friend request\n" +
+	"with --again starts a new session."
 
 type identityExportOptions struct {
 	backup        string
@@ -30,8 +30,8 @@ func newIdentityExportCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "export",
 		Short: "Print the account's secret recovery words, or write a backup of everything",
-		Long: "Print the account's identity record with its 13 recovery words. Whoever has them is the account's\n" +
-			"owner: keep them offline. This is the only command that shows a secret. The words bring back the\n" +
+		Long: "Print the account's identity record with its 13 recovery words. They are all that it takes to own the\n" +
+			"account: keep them offline. This is the only command that shows a secret. The words bring back the\n" +
 			"identity, but neither contacts nor sessions nor messages.\n\n" +
 			"With --backup a copy of the whole keystore is written instead: all accounts with all they have. It is\n" +
 			"encrypted with a passphrase, the new one if there is one, else the keystore's own; a keystore with a\n" +
@@ -47,7 +47,8 @@ func newIdentityExportCommand(app *cli.App) *cobra.Command {
 		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the file exists, or stdout is a terminal"}),
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityExport(ctx, app, opts) }),
 	})
-	cmd.Flags().StringVar(&opts.backup, "backup", "", "write an encrypted copy of the keystore to this file (- for stdout)")
+	cmd.Flags().StringVar(&opts.backup, "backup", "",
+		"write an encrypted copy of the keystore to this file (- for stdout)")
 	opts.newPassphrase.AddNew(cmd.Flags())
 	return cmd
 }
@@ -72,8 +73,9 @@ func runIdentityExport(ctx context.Context, app *cli.App, opts *identityExportOp
 	return saveBackup(ctx, app, store, opts.backup, read)
 }
 
-// saveBackup writes a backup to a file that is not there yet, and tells of it.
-func saveBackup(ctx context.Context, app *cli.App, store *keystore.Store, path string, passphrase func(context.Context) ([]byte, error)) error {
+// saveBackup writes a backup to a new file and prints its record.
+func saveBackup(ctx context.Context, app *cli.App, store *keystore.Store, path string,
+	passphrase func(context.Context) ([]byte, error)) error {
 	if _, err := os.Lstat(path); err == nil {
 		return cli.UsageError(fmt.Errorf("%s is there already", path))
 	}
@@ -85,10 +87,11 @@ func saveBackup(ctx context.Context, app *cli.App, store *keystore.Store, path s
 	if err != nil {
 		return err
 	}
-	return app.Print(record.Backup{Type: record.TypeBackup, File: path, Bytes: size, Accounts: append([]string{}, names...)})
+	return app.Print(record.Backup{Type: record.TypeBackup, File: path, Bytes: size,
+		Accounts: append([]string{}, names...)})
 }
 
-// publish makes a file of mode 0600 that has its name once it is complete and on disk, and returns its size.
+// publish makes a file of mode 0600 and returns its size. The file gets its name once it is complete and on disk.
 func publish(path string, write func(io.Writer) error) (size int64, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

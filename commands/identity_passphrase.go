@@ -21,9 +21,9 @@ func newIdentityPassphraseCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "passphrase",
 		Short: "Change what opens the keystore",
-		Long: "Change the keystore's passphrase, give one to a keystore that opens with a key file, or with --key-file the\n" +
-			"other way round, which suits cron. The flags without 'new' open the keystore as it is. Commands that run\n" +
-			"go on. Backups keep the passphrase that they were made with.",
+		Long: "Change the keystore's passphrase, give one to a keystore that opens with a key file, or with --key-file\n" +
+			"the other way round, which suits cron. The flags without 'new' open the keystore as it is. Commands\n" +
+			"that run go on. Backups keep the passphrase that they were made with.",
 		Examples: []string{
 			"sessiontool identity passphrase --new-passphrase-file passphrase.txt",
 			"sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",

@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/record"
 )
 
-// identityShowOptions tell where the QR code of the Session ID is drawn.
+// identityShowOptions choose where the QR code of the Session ID is drawn.
 type identityShowOptions struct {
 	qr     bool   // on stderr
 	qrFile string // empty for none

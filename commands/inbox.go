@@ -20,7 +20,7 @@ func newInboxCommand(app *cli.App) *cobra.Command {
 		Use:   "inbox",
 		Short: "Print what was received before, without asking the network",
 		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
-			"What a sender has deleted for everybody, as today's clients can, has no text any more and is marked unsent.",
+			"A message that its sender has deleted for all, as today's clients can, has no text and is marked unsent.",
 		Examples: []string{"sessiontool inbox --limit 10"},
 		Args:     cobra.NoArgs,
 		Prints:   arrivals(),

@@ -19,10 +19,10 @@ func newListenCommand(app *cli.App) *cobra.Command {
 		Use:   "listen",
 		Short: "Print what is new as it comes, until stopped",
 		Long: "Print what arrives as poll does, as it comes. Friends learn that the account is online, and their messages\n" +
-			"come over the synchronous route: handed over, acknowledged, stored nowhere. What others have stored is\n" +
+			"come over the synchronous route: delivered directly, acknowledged, stored nowhere. What others have stored is\n" +
 			"fetched at the start and every --poll-interval. What waits in the outbox is sent.\n\n" +
 			"It outlives trouble with the network, but does not start with a clock that is refused. At its end, also after\n" +
-			"SIGINT or SIGTERM, it tells friends that the account is offline, for which it takes up to five seconds; a\n" +
+			"SIGINT or SIGTERM, it notifies friends that the account is offline, for which it takes up to five seconds; a\n" +
 			"second signal ends it at once. If it is killed, friends find out when they send, and the next poll or listen\n" +
 			"prints what was not printed.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a heartbeat is empty\n" +
@@ -50,13 +50,15 @@ func newListenCommand(app *cli.App) *cobra.Command {
 	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
 	flags.DurationVar(&opts.For, "for", 0, "end after this time (default never)")
 	flags.DurationVar(&opts.MaxIdle, "max-idle", 0, "end when nothing has come for so long (default never)")
-	flags.DurationVar(&opts.PollInterval, "poll-interval", route.DefaultPollInterval, "how often to ask for stored messages")
+	flags.DurationVar(&opts.PollInterval, "poll-interval", route.DefaultPollInterval,
+		"how often to ask for stored messages")
 	flags.DurationVar(&opts.Heartbeat, "heartbeat", 0, "print a heartbeat record this often (default never)")
 	return cmd
 }
 
 func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) error {
-	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat, opts.PollInterval - 1} {
+	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat,
+		opts.PollInterval - 1} {
 		if limit < 0 {
 			return cli.UsageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
 		}
@@ -71,7 +73,8 @@ func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) err
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {
 	out := record.Heartbeat{
-		Type: record.TypeHeartbeat, Account: a.Name(), At: record.Time(time.Now()), ListeningNode: pulse.Node, Received: pulse.Received,
+		Type: record.TypeHeartbeat, Account: a.Name(), At: record.Time(time.Now()), ListeningNode: pulse.Node,
+		Received: pulse.Received,
 	}
 	if !pulse.PolledAt.IsZero() {
 		out.PolledAt = record.Time(pulse.PolledAt)

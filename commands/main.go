@@ -1,8 +1,9 @@
-// Package commands is the command line: one file per command. Each wires flags to an options struct and records to
-// the packages of lib, which do the work; there is no protocol and no network code here.
+// Package commands is the command line: one file per command. The constructor newX makes the specification and fills an
+// options struct from the flags. The function runX(ctx, app, opts) does the work with the packages of lib. There is no
+// protocol and no network code here.
 //
-// The promise to scripts: stdout carries records only, one JSON value per line; stdin is read only by filters; a
-// failure ends with one error record as the last line on stderr, and the exit code says what kind of failure it was.
+// Scripts rely on this: stdout has records only, one JSON value per line. Only filters read stdin. A failure ends with
+// one error record as the last line on stderr, and the exit code is the kind of the failure.
 package commands
 
 import (
@@ -20,7 +21,7 @@ import (
 // Streams is where a run reads and writes.
 type Streams = cli.Streams
 
-// newRootCommand makes the command line as far as args need it: see addCommands.
+// newRootCommand makes the root command, and the commands that args need: see addCommands.
 func newRootCommand(app *cli.App, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sessiontool",
@@ -63,7 +64,7 @@ func Main(args []string, streams cli.Streams) int {
 	return run(context.Background(), args, streams)
 }
 
-// run is Main within a context. Nothing of what it starts outlives it.
+// run is Main within a context. Everything that it starts has ended when it returns.
 func run(ctx context.Context, args []string, streams cli.Streams) int {
 	app := cli.New(streams)
 	root := newRootCommand(app, args)
@@ -86,7 +87,7 @@ func run(ctx context.Context, args []string, streams cli.Streams) int {
 	return problem.ExitCode
 }
 
-// topCommand is how to make the command of a name.
+// topCommand is the name of a command and its constructor.
 type topCommand struct {
 	name string
 	make func(*cli.App) *cobra.Command
@@ -120,8 +121,8 @@ func topCommands() []topCommand {
 	}
 }
 
-// addCommands adds the command that args begin with, or all where they begin with none, as in a call for help. To make
-// all of them takes a good part of the time that a short command does.
+// addCommands adds the command that args begin with, or all commands if args begin with none, as in a call for help.
+// Making all of them takes a good part of the time of a short command.
 func addCommands(root *cobra.Command, app *cli.App, args []string) {
 	commands := topCommands()
 	if len(args) > 0 {
@@ -137,7 +138,7 @@ func addCommands(root *cobra.Command, app *cli.App, args []string) {
 	root.AddCommand(docgen.Topics()...)
 }
 
-// wrapArgs makes complaints about arguments usage errors, for every command.
+// wrapArgs makes errors about arguments usage errors, for cmd and all commands below it.
 func wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {

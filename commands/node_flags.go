@@ -14,15 +14,17 @@ import (
 	"sessiontool/lib/devnet"
 )
 
-// limitFlags are the limits of nodes that can be chosen.
+// limitFlags are the flags with the limits of nodes.
 type limitFlags struct {
 	rate       int
 	storeBytes int64
 }
 
 func (l *limitFlags) add(flags *pflag.FlagSet, rate int) {
-	flags.IntVar(&l.rate, "rate-limit", rate, "storage requests a second that one client address may make, twice as many at once; 0 for no limit")
-	flags.Int64Var(&l.storeBytes, "max-store-bytes", 0, "how much a node's database may hold before it refuses messages (default 3.5 GiB)")
+	flags.IntVar(&l.rate, "rate-limit", rate,
+		"storage requests a second that one client address may make, twice as many at once; 0 for no limit")
+	flags.Int64Var(&l.storeBytes, "max-store-bytes", 0,
+		"how much a node's database may hold before it refuses messages (default 3.5 GiB)")
 }
 
 func (l *limitFlags) check() error {
@@ -35,8 +37,10 @@ func (l *limitFlags) check() error {
 	return nil
 }
 
-// serveMetrics serves what source has measured at address, unless that is empty. It returns where, and what ends it.
-func serveMetrics(address string, source interface{ WriteMetrics(io.Writer) error }, log *slog.Logger) (string, func() error, error) {
+// serveMetrics serves the metrics of source at address, unless that is empty. It returns the URL, and a function that
+// ends it.
+func serveMetrics(address string, source interface{ WriteMetrics(io.Writer) error }, log *slog.Logger) (string,
+	func() error, error) {
 	if address == "" {
 		return "", func() error { return nil }, nil
 	}

@@ -32,13 +32,14 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "run",
 		Short: "Run one service node until it is stopped",
-		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm and keeps\n" +
-			"its messages in --data. Its keys are made at the first start. It registers again every minute, and a registry\n" +
-			"forgets a node that has been silent for five.\n\n" +
+		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm and\n" +
+			"keeps its messages in --data. Its keys are made at the first start. It registers again every minute,\n" +
+			"and a registry forgets a node that has been silent for five.\n\n" +
 			"The record comes once the node is registered.",
 		Examples: []string{
 			"sessiontool node run --data ./node1 --seed $SEED",
-			"sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n      --metrics 127.0.0.1:9100 --log-format json --log-level info",
+			"sessiontool node run --data ./node1 --seed $SEED --listen 192.0.2.7:22021 \\\n" +
+				"      --metrics 127.0.0.1:9100 --log-format json --log-level info",
 		},
 		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeNode},
@@ -56,9 +57,12 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().StringVar(&opts.seed, "seed", "", "URL of the registry (default: that of the network)")
 	cmd.Flags().StringVar(&opts.data, "data", "", "folder for keys and messages (required)")
 	cmd.Flags().StringVar(&opts.listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
-	cmd.Flags().StringVar(&opts.publicIP, "public-ip", "", "address under which others reach the node (default: that of --listen)")
-	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0, "proof-of-work difficulty to ask for (default that of the network)")
-	cmd.Flags().StringVar(&opts.like, "like", "", "behave like a server of a version (see 'devnet up'): "+strings.Join(devnet.Likenesses(), ", "))
+	cmd.Flags().StringVar(&opts.publicIP, "public-ip", "",
+		"address under which others reach the node (default: that of --listen)")
+	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0,
+		"proof-of-work difficulty to ask for (default that of the network)")
+	cmd.Flags().StringVar(&opts.like, "like", "",
+		"behave like a server of a version (see 'devnet up'): "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	opts.limits.add(cmd.Flags(), node.DefaultRateLimit)
 	cmd.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")

@@ -11,7 +11,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newOnionSendCommand(app *cli.App) *cobra.Command {
@@ -20,10 +20,12 @@ func newOnionSendCommand(app *cli.App) *cobra.Command {
 		Short: "Send storage RPC requests through onion paths",
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
 			"taken. The answer's status is the node's; a status other than 200 is an answer, not an error.",
-		Examples: []string{"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send"},
-		Args:     cli.OnlyDash,
-		Reads:    []string{record.NameCall},
-		Prints:   []string{record.TypeResponse},
+		Examples: []string{
+			"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
+		},
+		Args:   cli.OnlyDash,
+		Reads:  []string{record.NameCall},
+		Prints: []string{record.TypeResponse},
 		Exits: cli.Exits{
 			record.ExitPartial:   "",
 			record.ExitNotFound:  "no such node, or no network",
@@ -49,7 +51,7 @@ func runOnionSend(ctx context.Context, app *cli.App) error {
 		if in.Params == nil {
 			in.Params = map[string]any{}
 		}
-		body, err := rpc.NewRequest(in.Method, in.Params)
+		body, err := storage.NewRequest(in.Method, in.Params)
 		if err != nil {
 			return err
 		}

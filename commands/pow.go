@@ -15,8 +15,8 @@ import (
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 type powOptions struct {
@@ -52,7 +52,7 @@ func (o *powOptions) cores() int {
 	return min(o.workers, all)
 }
 
-// chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network told last; where
+// chooseDifficulty takes the difficulty from the flags, from the envelope, or from what the network asked for last. If
 // no network is known it is 1.
 func chooseDifficulty(app *cli.App, opts *powOptions, in record.Envelope) (int64, error) {
 	if opts.difficulty > 0 {
@@ -122,12 +122,13 @@ func powRequest(in record.Envelope) (route.StoreRequest, error) {
 		return route.StoreRequest{}, err
 	}
 	switch {
-	case len(in.DataBase64) > rpc.MaxDataBytes:
+	case len(in.DataBase64) > storage.MaxDataBytes:
 		return route.StoreRequest{}, fmt.Errorf("%w: data_base64 has %d characters", envelope.ErrTooLarge, len(in.DataBase64))
 	case in.TTLMillis < 0 || in.TimestampMS < 0:
 		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms or timestamp_ms is negative", cli.ErrBadInput)
 	}
 	return route.StoreRequest{
-		To: to, TTLMillis: in.TTLMillis, StampMS: in.TimestampMS, Data: in.DataBase64, Nonce: in.Nonce, Difficulty: in.Difficulty,
+		To: to, TTLMillis: in.TTLMillis, StampMS: in.TimestampMS, Data: in.DataBase64, Nonce: in.Nonce,
+		Difficulty: in.Difficulty,
 	}, nil
 }

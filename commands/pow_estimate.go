@@ -17,8 +17,8 @@ func newPowEstimateCommand(app *cli.App) *cobra.Command {
 	opts := &powOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "estimate [-]",
-		Short: "Tell how long a proof of work will take on this machine",
-		Long: "Measure this machine for a moment and tell how many hashes the proof needs on average, and how long that\n" +
+		Short: "Estimate how long a proof of work takes on this machine",
+		Long: "Measure this machine for a moment and print how many hashes the proof needs on average, and how long that\n" +
 			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
 			"time to live from --bytes and --ttl.",
 		Examples: []string{"sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10"},

@@ -18,8 +18,8 @@ func newPowSolveCommand(app *cli.App) *cobra.Command {
 		Use:   "solve [-]",
 		Short: "Do the proof of work for envelopes",
 		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
-			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network told\n" +
-			"last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
+			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network asked\n" +
+			"for last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
 			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
 		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10"},
 		Args:     cli.OnlyDash,

@@ -16,8 +16,8 @@ func newPowVerifyCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "verify [-]",
 		Short: "Check the proof of work of envelopes",
-		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the rule of\n" +
-			"the 2020 storage server.",
+		Long: "Check each envelope's nonce against --difficulty, or the difficulty that the envelope names, by the\n" +
+			"rule of the 2020 storage server.",
 		Examples: []string{"sessiontool pow verify --difficulty 1 < solved.json"},
 		Args:     cli.OnlyDash,
 		Reads:    []string{record.TypeEnvelope},

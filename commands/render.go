@@ -27,7 +27,8 @@ func identityRecord(a *account.Account) record.Identity {
 func contactRecord(a *account.Account, c account.Contact) record.Contact {
 	out := record.Contact{
 		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
-		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since), Verified: c.Verified,
+		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since),
+		Verified: c.Verified,
 	}
 	if c.Status != nil {
 		out.Online = c.Status.Node != "" && c.Status.Fresh(time.Now())
@@ -141,12 +142,13 @@ func checkRecord(c route.SwarmCheck) record.SwarmCheck {
 func arrivals(more ...string) []string {
 	return append([]string{
 		record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeSessionReset, record.TypeReaction,
-		record.TypeTyping, record.TypeExtraction, record.TypePhoneCall, record.TypeTimerChange, record.TypeUnsend, record.TypeUnknown,
+		record.TypeTyping, record.TypeExtraction, record.TypePhoneCall, record.TypeTimerChange, record.TypeUnsend,
+		record.TypeUnknown,
 	}, more...)
 }
 
-// printEvent prints what an event looks like on stdout. The first message of a stranger is announced by a friend_request
-// record with the same id.
+// printEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
+// with the same id.
 func printEvent(app *cli.App, a *account.Account, e account.Event, duplicate bool) error {
 	if e.Asks {
 		request := e
@@ -200,7 +202,8 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 		return problem
 	}
 	if out := noticeRecord(e, record.Notice{
-		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction, DisplayName: e.DisplayName,
+		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
+		DisplayName: e.DisplayName,
 		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash, Duplicate: duplicate,
 	}); out != nil {
 		return out
@@ -211,8 +214,8 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 	}
 }
 
-// noticeRecord returns the record of an event that is no text, and nil for one that has nothing to show. Common is what all of
-// them have.
+// noticeRecord returns the record of an event that is no text, and nil for one that has nothing to show. Common is what
+// all of them have.
 func noticeRecord(e account.Event, common record.Notice) any {
 	about := account.Reference{}
 	if e.About != nil {
@@ -236,7 +239,8 @@ func noticeRecord(e account.Event, common record.Notice) any {
 	case account.EventCall:
 		return record.PhoneCall{Notice: common, Kind: e.Text, CallID: e.CallID}
 	case account.EventTimer:
-		out := record.TimerChange{Notice: common, DisappearAfterMS: int64(e.TimerSeconds) * 1000, DisappearFrom: record.FromRead}
+		out := record.TimerChange{Notice: common, DisappearAfterMS: int64(e.TimerSeconds) * 1000,
+			DisappearFrom: record.FromRead}
 		if e.TimerFromSending {
 			out.DisappearFrom = record.FromSent
 		}
@@ -283,8 +287,8 @@ func notice(e account.Event) string {
 	return strings.Join(parts, "; ")
 }
 
-// eventRequestRecord tells of a request that arrived, or of one of ours that was accepted: From is then whoever
-// accepted it.
+// eventRequestRecord returns the record of a request that arrived, or of a sent request that was accepted. From is the
+// account that accepted it then.
 func eventRequestRecord(a *account.Account, e account.Event, duplicate bool) record.FriendRequest {
 	out := record.FriendRequest{
 		Type: record.TypeFriendRequest, ID: e.ID, Account: a.Name(), From: e.From.String(), To: a.ID().String(),

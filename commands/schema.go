@@ -20,9 +20,9 @@ func newSchemaCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "schema [RECORD...]",
 		Short: "Print the JSON Schemas of records",
-		Long: "Print the JSON Schema (draft 2020-12) of each record that is named, or of all. They are made from the code that\n" +
-			"prints the records. Unknown fields are allowed: within a major version fields are added. 'sessiontool help\n" +
-			"records' shows the same for people.",
+		Long: "Print the JSON Schema (draft 2020-12) of each record that is named, or of all. They are made from the\n" +
+			"code that prints the records. Unknown fields are allowed: within a major version fields are added.\n" +
+			"'sessiontool help records' shows the same for people.",
 		Examples: []string{
 			"sessiontool schema message --pretty --select schema > message.schema.json",
 			"sessiontool schema --select name",
@@ -61,7 +61,8 @@ func runSchema(_ context.Context, app *cli.App, opts *schemaOptions) error {
 			return err
 		}
 		if err := app.Print(record.Schema{
-			Type: record.TypeSchema, Name: kind.Name, Summary: kind.Summary, Input: kind.Input, Output: kind.Output, Schema: made,
+			Type: record.TypeSchema, Name: kind.Name, Summary: kind.Summary, Input: kind.Input, Output: kind.Output,
+			Schema: made,
 		}); err != nil {
 			return err
 		}

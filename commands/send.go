@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/syncroute"
 )
 
 func newSendCommand(app *cli.App) *cobra.Command {
@@ -69,7 +69,8 @@ type routeFlags struct {
 
 func (r *routeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&r.route, "route", "auto", "auto, sync or async")
-	flags.DurationVar(&r.ackTimeout, "ack-timeout", rpc.DefaultWait, "how long to wait for a recipient who is online, at most 8s")
+	flags.DurationVar(&r.ackTimeout, "ack-timeout", syncroute.DefaultWait,
+		"how long to wait for a recipient who is online, at most 8s")
 }
 
 // options completes the options of a router.
@@ -77,8 +78,8 @@ func (r *routeFlags) options(options route.Options) (route.Options, error) {
 	if r.route != "auto" && r.route != record.RouteSync && r.route != record.RouteAsync {
 		return options, cli.UsageError(fmt.Errorf("--route %q is not auto, sync or async", r.route))
 	}
-	if r.ackTimeout < time.Millisecond || r.ackTimeout > rpc.MaxWait {
-		return options, cli.UsageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, rpc.MaxWait))
+	if r.ackTimeout < time.Millisecond || r.ackTimeout > syncroute.MaxWait {
+		return options, cli.UsageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, syncroute.MaxWait))
 	}
 	options.OnlyAsync, options.AckTimeout = r.route == record.RouteAsync, r.ackTimeout
 	return options, nil

@@ -11,7 +11,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // changeFunc changes stored messages, named by their hashes.
@@ -46,7 +46,7 @@ func isMessageHash(name string) bool {
 	switch len(name) {
 	case 2 * sha512.Size:
 		return strings.TrimLeft(name, hexDigits) == ""
-	case rpc.HashTextLength:
+	case rpc28.HashTextLength:
 		return strings.TrimLeft(name, letters) == ""
 	}
 	return false

@@ -24,8 +24,8 @@ func newSwarmCheckCommand(app *cli.App) *cobra.Command {
 		Use:   "check [ID...]",
 		Short: "See whether the members of a swarm are there and hold the same messages",
 		Long: "Ask every member of a Session ID's swarm whether it is there and which software it runs. If the ID is the\n" +
-			"account's own, also read all that each member holds, through onion paths, and tell which messages one has\n" +
-			"and another lacks. Nothing is marked as read.\n\n" +
+			"account's own, also read all that each member stores, through onion paths, and print which messages one\n" +
+			"has and another lacks. Nothing is marked as read.\n\n" +
 			"Members are as the seeds list them. Each is also asked directly, without an onion path: it learns this\n" +
 			"machine's address, but not whose swarm is checked.\n\n" +
 			"Without an ID the account's own swarm is checked; '-' reads ids from stdin (strings, or records with a\n" +
@@ -90,7 +90,8 @@ func openChecker(ctx context.Context, app *cli.App) (*route.Checker, error) {
 
 // isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
 func isNoAccount(err error) bool {
-	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) || errors.Is(err, keystore.ErrSeveralAccounts)
+	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) ||
+		errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
 func checkSwarm(ctx context.Context, app *cli.App, checker *route.Checker, id sessionid.ID) error {

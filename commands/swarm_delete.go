@@ -20,7 +20,7 @@ func newSwarmDeleteCommand(app *cli.App) *cobra.Command {
 		Use:   "delete [HASH...]",
 		Short: "Delete stored messages of the account, on today's network",
 		Long: "Remove messages from the account's own swarm, by their hashes. What was received stays in the inbox.\n\n" +
-			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
+			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
 		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete"},
 		Reads:    []string{record.TypeEnvelope, record.TypeMessage},

@@ -10,7 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/rpc28"
 )
 
 type swarmExpireOptions struct {
@@ -25,11 +25,13 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 		Short: "Change how long stored messages of the account are kept, on today's network",
 		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would, but not\n" +
 			"later than in 30 days.\n\n" +
-			"Hashes are strings, or records with a message_hash. For every 100 of them one record tells what each member of\n" +
+			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each member of\n" +
 			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h"},
-		Reads:    []string{record.TypeEnvelope, record.TypeMessage},
-		Prints:   []string{record.TypeChange},
+		Examples: []string{
+			"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
+		},
+		Reads:  []string{record.TypeEnvelope, record.TypeMessage},
+		Prints: []string{record.TypeChange},
 		Exits: cli.RouteExits().With(cli.Exits{
 			record.ExitUsage:   "not a hash, or a bad --ttl",
 			record.ExitPartial: "",
@@ -46,8 +48,8 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 }
 
 func runSwarmExpire(ctx context.Context, app *cli.App, opts *swarmExpireOptions) error {
-	if opts.ttl <= 0 || opts.ttl > rpc.MaxPrivateTTL {
-		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc.MaxPrivateTTL))
+	if opts.ttl <= 0 || opts.ttl > rpc28.MaxPrivateTTL {
+		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc28.MaxPrivateTTL))
 	}
 	expire := func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error) {
 		return router.Expire(ctx, hashes, opts.ttl)

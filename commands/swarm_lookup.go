@@ -19,7 +19,7 @@ func newSwarmLookupCommand(app *cli.App) *cobra.Command {
 	opts := &swarmLookupOptions{}
 	return app.Command(cli.Spec{
 		Use:   "lookup [ID...]",
-		Short: "Ask which nodes keep a Session ID's messages",
+		Short: "Look up the swarm of a Session ID",
 		Long: "Ask a random service node, through an onion path, for the swarm of each Session ID.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with a session_id.",
 		Examples: []string{

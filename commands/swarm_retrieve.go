@@ -11,14 +11,14 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newSwarmRetrieveCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "retrieve",
-		Short: "Print the envelopes that the account's swarm holds",
-		Long: "Ask three random nodes of the account's own swarm for all they hold, and print each message once, as it\n" +
+		Short: "Print the envelopes that the account's swarm stores",
+		Long: "Ask three random nodes of the account's own swarm for all they store, and print each message once, as it\n" +
 			"is: 'envelope open' opens them. Nothing is marked as read. The order is that of the nodes, each of which lists\n" +
 			"messages as they reached it; 'poll' sorts them.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
@@ -35,7 +35,7 @@ func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
 		return err
 	}
 	seen := make(map[string]bool)
-	return router.Retrieve(ctx, route.RetrieveOptions{}, func(_ network.Node, page []rpc.Stored) error {
+	return router.Retrieve(ctx, route.RetrieveOptions{}, func(_ network.Node, page []storage.Stored) error {
 		for _, stored := range page {
 			if seen[stored.Hash] {
 				continue
@@ -51,7 +51,7 @@ func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
 
 // storedRecord describes a stored message. Its timestamp is the envelope's own, where it can be read; the time to
 // live is what follows from that and the expiration.
-func storedRecord(a *account.Account, stored rpc.Stored) record.Envelope {
+func storedRecord(a *account.Account, stored storage.Stored) record.Envelope {
 	out := record.Envelope{
 		Type: record.TypeEnvelope, To: a.ID().String(), DataBase64: stored.Data, MessageHash: stored.Hash,
 		ExpirationMS: stored.Expiration,

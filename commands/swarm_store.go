@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 func newSwarmStoreCommand(app *cli.App) *cobra.Command {
@@ -20,10 +20,12 @@ func newSwarmStoreCommand(app *cli.App) *cobra.Command {
 		Short: "Store envelopes in their recipients' swarms",
 		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
 			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.",
-		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store"},
-		Args:     cli.OnlyDash,
-		Reads:    []string{record.TypeEnvelope},
-		Prints:   []string{record.TypeReceipt},
+		Examples: []string{
+			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
+		},
+		Args:   cli.OnlyDash,
+		Reads:  []string{record.TypeEnvelope},
+		Prints: []string{record.TypeReceipt},
 		Exits: cli.NetworkExits().With(cli.Exits{
 			record.ExitPartial: "",
 			record.ExitRefused: "",
@@ -70,12 +72,12 @@ func runSwarmStore(ctx context.Context, app *cli.App, opts *storeFlags) error {
 	})
 }
 
-// storeRequest checks an envelope record that shall be stored.
+// storeRequest returns the request that stores an envelope, or what is wrong with the envelope.
 func storeRequest(in record.Envelope) (route.StoreRequest, error) {
 	switch {
 	case in.DataBase64 == "":
 		return route.StoreRequest{}, fmt.Errorf("%w: the envelope has no data_base64", cli.ErrBadInput)
-	case in.TTLMillis < account.MinTTL || in.TTLMillis > rpc.GenerationToday.MaxTTLMillis():
+	case in.TTLMillis < account.MinTTL || in.TTLMillis > storage.Generation28.MaxTTLMillis():
 		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms %d", cli.ErrBadTTL, in.TTLMillis)
 	case in.TimestampMS <= 0:
 		return route.StoreRequest{}, fmt.Errorf("%w: timestamp_ms is not positive", cli.ErrBadInput)

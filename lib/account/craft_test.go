@@ -4,9 +4,10 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/x3dh"
 	"sessiontool/lib/xeddsa"
 )
@@ -27,10 +28,10 @@ func (p *person) bundle(other *person) x3dh.Bundle {
 func (p *person) requestWith(to *person, bundle x3dh.Bundle) string {
 	p.w.t.Helper()
 	padded := message.Pad(message.FriendRequest("hi", p.name, nil, bundle).Marshal())
-	ciphertext, err := sealed.EncryptFriendRequest(p.w.random, p.keys.X25519, to.ID().PublicKey(), padded)
+	encrypted, err := friendrequest.Encrypt(p.w.random, p.keys.X25519, to.ID().PublicKey(), padded)
 	out := Outgoing{To: to.ID()}
 	if err == nil {
-		err = p.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
+		err = p.wrap(&out, ciphertext.FriendRequest, encrypted)
 	}
 	if err != nil {
 		p.w.t.Fatal(err)

@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 // Kind is what an outgoing message is for.
@@ -23,23 +23,23 @@ const (
 
 // MinTTL is the shortest time to live in milliseconds. The longest is what the network allows, and that is also the
 // default, since people poll from cron.
-const MinTTL = rpc.MinTTLMillis
+const MinTTL = storage.MinTTLMillis
 
 // controlTTL is that of messages without a text, in milliseconds: what every network allows. The 2020 client lets its
 // acceptance die after a minute.
-const controlTTL = rpc.MaxTTLMillis
+const controlTTL = storage.MaxTTLMillis20
 
-// Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. Network is the storage RPC of the
-// network that it is for, empty for that of 2020: it decides how long the text may be kept and, with a recipient of whom
-// nothing is known, the protocol. Protocol, unless it is empty, decides the latter in any case. OnlySync says that the text is not
-// for the asynchronous route: either the recipient acknowledges it or it is not sent.
+// Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. Network is the storage RPC of
+// the network that it is for, empty for that of 2020: it decides how long the text may be kept and, with a recipient of
+// whom nothing is known, the protocol. Protocol, unless it is empty, decides the latter in any case. OnlySync says that
+// the text is not for the asynchronous route: either the recipient acknowledges it or it is not sent.
 type Draft struct {
 	To          sessionid.ID
 	Text        string
 	TTLMillis   int64
 	TimestampMS int64
 	Ref         string
-	Network     rpc.Generation
+	Network     storage.Generation
 	Protocol    Protocol
 	OnlySync    bool
 }

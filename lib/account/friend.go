@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"sessiontool/keystore"
-	"sessiontool/lib/envelope"
+	"sessiontool/lib/ciphertext"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
 )
@@ -17,9 +17,9 @@ import (
 // RequestFriend seals a friend request and puts it into the outbox. The text may be empty. While an earlier request
 // waits for an answer the error is ErrRequestPending, unless again is set; to a friend it is ErrAlreadyFriends unless
 // again is set, which is how a friend whose state was lost is reached anew. If the other side has asked already, the
-// error is ErrAskedAlready, since that request is there to be accepted, unless again is set or the request is older than
-// this keystore (see answersAnew): then both have asked, and the other side's answer makes friends. With today's protocol the request is its text, which then
-// must not be empty (ErrNoText).
+// error is ErrAskedAlready, since that request is there to be accepted, unless again is set or the request is older
+// than this keystore (see answersAnew): then both have asked, and the other side's answer makes friends. With today's
+// protocol the request is its text, which then must not be empty (ErrNoText).
 func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
 	if draft.To == a.ID() {
 		return Outgoing{}, ErrSelf
@@ -77,14 +77,14 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 		return Outgoing{}, err
 	}
 	padded := message.Pad(message.FriendRequest(draft.Text, a.id.DisplayName, nil, bundle).Marshal())
-	ciphertext, err := sealed.EncryptFriendRequest(a.env.Random, a.keys.X25519, draft.To.PublicKey(), padded)
+	encrypted, err := friendrequest.Encrypt(a.env.Random, a.keys.X25519, draft.To.PublicKey(), padded)
 	if err != nil {
 		return Outgoing{}, err
 	}
 	out := Outgoing{
 		Kind: KindFriendRequest, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,
 	}
-	if err := a.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext); err != nil {
+	if err := a.wrap(&out, ciphertext.FriendRequest, encrypted); err != nil {
 		return Outgoing{}, err
 	}
 	contact.Outgoing = &request{
@@ -94,19 +94,20 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 	return out, saveContact(tx, *contact)
 }
 
-// answersAnew reports whether a request of this timestamp is answered with a request of our own. It may be older than this
-// keystore: then an earlier installation with the same words may have accepted it, and its bundle's one-time prekey, which
-// the other side deletes after use, would start a session that the other side cannot open. A request of our own works
-// whatever the other side is: a friend renews the session from its bundle, and one who waits for an answer is a friend at
-// once (signal-2020.md section 5.3).
+// answersAnew reports whether a request of this timestamp is answered with a request of our own. It may be older than
+// this keystore: then an earlier installation with the same words may have accepted it, and its bundle's one-time
+// prekey, which the other side deletes after use, would start a session that the other side cannot open. A request of
+// our own works whatever the other side is: a friend renews the session from its bundle, and one who waits for an
+// answer is a friend at once (signal-2020.md section 5.3).
 func (a *Account) answersAnew(timestampMS int64) bool {
 	return timestampMS < a.id.CreatedAt.UnixMilli()
 }
 
 // Accept accepts the request of a contact, named by Session ID or by the request's id: a session starts from the
-// request's bundle, if it has one, and the message that tells so stands in the outbox. If the request is older than this
-// keystore, that message is a request of ours instead (see answersAnew), and the contact is a friend once it is answered. It returns ErrRequestNotFound if no request
-// of that name waits. If a killed run accepted it and left the message in the outbox, that one is taken over.
+// request's bundle, if it has one, and the message that tells so stands in the outbox. If the request is older than
+// this keystore, that message is a request of ours instead (see answersAnew), and the contact is a friend once it is
+// answered. It returns ErrRequestNotFound if no request of that name waits. If a killed run accepted it and left the
+// message in the outbox, that one is taken over.
 func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		contact, err := a.findRequest(tx, name)

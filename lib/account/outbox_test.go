@@ -8,7 +8,7 @@ import (
 
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // seals puts a text into the outbox and leaves it there.
@@ -180,8 +180,8 @@ func TestOutboxExpires(t *testing.T) {
 	}
 }
 
-// A receipt that a crashed process did not report, or whose report nobody may have read, is there for a rerun. It is not
-// a message to send. After an hour the same command means a new message.
+// A receipt that a crashed process did not report, or whose report nobody may have read, is there for a rerun. It is
+// not a message to send. After an hour the same command means a new message.
 func TestReceiptSurvivesCrash(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -276,7 +276,7 @@ func TestSealLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
 	out, err := alice.Seal(t.Context(), Draft{To: bob.ID(), Text: "by hand", TimestampMS: 12345})
-	if err != nil || out.TimestampMS != 12345 || out.TTLMillis != rpc.MaxTTLMillis {
+	if err != nil || out.TimestampMS != 12345 || out.TTLMillis != storage.MaxTTLMillis20 {
 		t.Fatalf("sealed %+v, %v", out, err)
 	}
 	alice.wantOutboxEmpty(true)
@@ -301,7 +301,7 @@ func TestBadDrafts(t *testing.T) {
 		{Draft{To: bob.ID(), Text: "\xff"}, message.ErrNotUTF8},
 		{Draft{To: bob.ID(), Text: tooLong}, message.ErrTooLong},
 		{Draft{To: bob.ID(), Text: "hi", TTLMillis: MinTTL - 1}, ErrTTL},
-		{Draft{To: bob.ID(), Text: "hi", TTLMillis: rpc.MaxTTLMillis + 1}, ErrTTL},
+		{Draft{To: bob.ID(), Text: "hi", TTLMillis: storage.MaxTTLMillis20 + 1}, ErrTTL},
 	} {
 		if _, err := alice.Send(t.Context(), test.draft); !errors.Is(err, test.want) {
 			t.Errorf("sending %.20q: %v, want %v", test.draft.Text, err, test.want)

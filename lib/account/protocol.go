@@ -1,6 +1,6 @@
 package account
 
-import "sessiontool/lib/rpc"
+import "sessiontool/lib/storage"
 
 // Protocol says how messages to somebody are encrypted. Which storage RPC carries them is another matter: either kind
 // lies in the same box of a swarm, and Receive understands both.
@@ -24,15 +24,15 @@ func (d Draft) protocol(contact contactState) Protocol {
 		return d.Protocol
 	case known != "":
 		return known
-	case d.Network == rpc.GenerationToday:
+	case d.Network == storage.Generation28:
 		return ProtocolToday
 	default:
 		return Protocol2020
 	}
 }
 
-// knownProtocol is how messages to a contact are encrypted as far as is known from earlier dealings; empty if there were
-// none. Friends of a time when there was no other protocol have that of 2020.
+// knownProtocol is how messages to a contact are encrypted as far as is known from earlier dealings; empty if there
+// were none. Friends of a time when there was no other protocol have that of 2020.
 func (c contactState) knownProtocol() Protocol {
 	if c.Protocol == "" && !c.FriendsSince.IsZero() {
 		return Protocol2020

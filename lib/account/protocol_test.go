@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Who is spoken to how, when nothing is said about it.
@@ -16,12 +16,12 @@ func TestProtocolOfADraft(t *testing.T) {
 		contact contactState
 		want    Protocol
 	}{
-		"a stranger on a network of 2020":         {Draft{Network: rpc.Generation2020}, contactState{}, Protocol2020},
-		"a stranger on one of today":              {Draft{Network: rpc.GenerationToday}, contactState{}, ProtocolToday},
+		"a stranger on a network of 2020":         {Draft{Network: storage.Generation20}, contactState{}, Protocol2020},
+		"a stranger on one of today":              {Draft{Network: storage.Generation28}, contactState{}, ProtocolToday},
 		"a stranger on an unknown one":            {Draft{}, contactState{}, Protocol2020},
-		"who speaks today's, on 2020":             {Draft{Network: rpc.Generation2020}, contactState{Protocol: ProtocolToday}, ProtocolToday},
-		"who speaks that of 2020, today":          {Draft{Network: rpc.GenerationToday}, contactState{Protocol: Protocol2020}, Protocol2020},
-		"a friend from before there was a choice": {Draft{Network: rpc.GenerationToday}, old, Protocol2020},
+		"who speaks today's, on 2020":             {Draft{Network: storage.Generation20}, contactState{Protocol: ProtocolToday}, ProtocolToday},
+		"who speaks that of 2020, today":          {Draft{Network: storage.Generation28}, contactState{Protocol: Protocol2020}, Protocol2020},
+		"a friend from before there was a choice": {Draft{Network: storage.Generation28}, old, Protocol2020},
 		"whatever is known, if one insists":       {Draft{Protocol: ProtocolToday}, old, ProtocolToday},
 	} {
 		if got := test.draft.protocol(test.contact); got != test.want {
@@ -44,7 +44,7 @@ func TestProtocolIsLearned(t *testing.T) {
 	}
 	alice.wantProtocol(bob, Protocol2020) // what one insists on once is no habit
 	bob.wantProtocol(alice, ProtocolToday)
-	out := bob.seals(Draft{To: alice.ID(), Text: "answer", Network: rpc.Generation2020})
+	out := bob.seals(Draft{To: alice.ID(), Text: "answer", Network: storage.Generation20})
 	if len(out.Ack) != 0 {
 		t.Error("the answer is of the protocol of 2020")
 	}

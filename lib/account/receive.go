@@ -7,11 +7,13 @@ import (
 	"slices"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/sealedbox"
+	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
@@ -32,8 +34,8 @@ type Cursor struct {
 }
 
 // Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one. Refused
-// says that it has no business on the synchronous route, over which it came: Event tells why, and is kept nowhere. Ack is
-// the acknowledgement that its sender waits for on that route; empty if there is none to give.
+// says that it has no business on the synchronous route, over which it came: Event tells why, and is kept nowhere. Ack
+// is the acknowledgement that its sender waits for on that route; empty if there is none to give.
 type Opened struct {
 	Event     Event
 	Duplicate bool
@@ -62,8 +64,8 @@ func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor)
 	return a.receiveBatch(ctx, batch, cursor, false)
 }
 
-// ReceiveAside is Receive for a process that does not print what arrives: the events wait for any other one that asks, also
-// while this one lives.
+// ReceiveAside is Receive for a process that does not print what arrives: the events wait for any other one that asks,
+// also while this one lives.
 func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
 	return a.receiveBatch(ctx, batch, cursor, true)
 }
@@ -182,28 +184,25 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 		return nil, fail(CodeBadEnvelope, err)
 	}
 	event.TimestampMS = int64(env.TimestampMS)
-	sender, kind, ciphertext, err := a.unseal(env)
+	sender, kind, encrypted, err := a.unseal(env)
 	if err != nil {
 		return nil, err
 	}
 	event.From = sender
-	ratcheted := kind == envelope.PreKeyWhisper || kind == envelope.Whisper
+	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
 	case event.Route == RouteSync && (!ratcheted || sender == a.ID()):
 		return nil, fail(CodeBadEnvelope, errOnlyStored)
-	case kind == envelope.Sealed:
-		return nil, a.openBox(tx, event, env.Content, ciphertext)
+	case kind == ciphertext.Sealed:
+		return nil, a.openBox(tx, event, env.Content, encrypted)
 	case sender == a.ID():
 		event.Kind, event.Text = EventControl, textSelf
 		return nil, nil
-	case kind == envelope.FriendRequest:
-		return nil, a.openRequest(tx, event, ciphertext)
-	case kind == envelope.PreKeyWhisper:
-		return a.openRatcheted(tx, event, ratchet.TypePreKey, ciphertext)
-	case kind == envelope.Whisper:
-		return a.openRatcheted(tx, event, ratchet.TypeWhisper, ciphertext)
-	}
-	if kind == envelope.ServerReceipt {
+	case kind == ciphertext.FriendRequest:
+		return nil, a.openRequest(tx, event, encrypted)
+	case ratcheted:
+		return a.openRatcheted(tx, event, kind, encrypted)
+	case kind == ciphertext.ServerReceipt:
 		event.Kind, event.Text = EventControl, "server_receipt"
 		return nil, nil
 	}
@@ -214,31 +213,29 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 const textSelf = "self"
 
 // unseal finds out who sent an envelope and what kind of ciphertext it has. Nothing outside tells sealed sender from
-// a sealed box, so both are tried; of the latter the kind stays envelope.Sealed, and what it returns is the padded content.
-func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, envelope.Type, []byte, error) {
-	if env.Type != envelope.Sealed && env.Type != envelope.Group {
-		return env.Source, env.Type, env.Content, nil
+// a sealed box, so both are tried; of the latter the kind stays ciphertext.Sealed, and what it returns is the padded
+// content.
+func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, []byte, error) {
+	if env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group {
+		return env.Source, env.Kind, env.Content, nil
 	}
-	inner, err := sealed.Open(a.keys.X25519, env.Content)
+	inner, err := sealedsender.Open(a.keys.X25519, env.Content)
 	if err != nil {
 		padded, sender, boxErr := sealedbox.Open(a.keys.X25519, env.Content)
 		if boxErr == nil {
-			return sender, envelope.Sealed, padded, nil
+			return sender, ciphertext.Sealed, padded, nil
 		}
-		if errors.Is(err, sealed.ErrMalformed) {
+		if errors.Is(err, sealedsender.ErrMalformed) {
 			err = boxErr
 		}
 		return sessionid.ID{}, 0, nil, fail(CodeDecryptionFailed, err)
 	}
-	kind := map[sealed.Type]envelope.Type{
-		sealed.PreKeyMessage: envelope.PreKeyWhisper, sealed.Message: envelope.Whisper, sealed.FriendRequest: envelope.FriendRequest,
-	}[inner.Type]
-	return inner.Sender, kind, inner.Content, nil
+	return inner.Sender, inner.Kind, inner.Content, nil
 }
 
 // openRequest handles a friend request, which is encrypted with the static secret of the two identities.
-func (a *Account) openRequest(tx *keystore.Tx, event *Event, ciphertext []byte) error {
-	padded, err := sealed.DecryptFriendRequest(a.keys.X25519, event.From.PublicKey(), ciphertext)
+func (a *Account) openRequest(tx *keystore.Tx, event *Event, encrypted []byte) error {
+	padded, err := friendrequest.Decrypt(a.keys.X25519, event.From.PublicKey(), encrypted)
 	if err != nil {
 		return fail(CodeDecryptionFailed, err)
 	}
@@ -252,18 +249,18 @@ func (a *Account) openRequest(tx *keystore.Tx, event *Event, ciphertext []byte) 
 	if err := a.checkBundle(*content.Bundle, event.From); err != nil {
 		return err
 	}
-	return a.handleRequest(tx, event, ciphertext, content)
+	return a.handleRequest(tx, event, encrypted, content)
 }
 
 // openRatcheted handles a message of a session. It returns the message's key as open does.
-func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type, ciphertext []byte) (*message.AckKey, error) {
+func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.Kind, encrypted []byte) (*message.AckKey, error) {
 	sessions, err := loadSessions(tx, event.From)
 	if err != nil {
 		return nil, err
 	}
-	prekeys, inner := &prekeys{tx: tx, sender: event.From}, ciphertext
-	if kind == ratchet.TypePreKey {
-		header, err := ratchet.ParsePreKeyWhisperMessage(ciphertext)
+	prekeys, inner := &prekeys{tx: tx, sender: event.From}, encrypted
+	if kind == ciphertext.PreKeyWhisper {
+		header, err := ratchet.ParsePreKeyWhisperMessage(encrypted)
 		if err != nil {
 			return nil, ratchetFailure(err)
 		}
@@ -274,7 +271,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ratchet.Type
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
 	}
-	result, err := sessions.Decrypt(a.env.Random, receiver, kind, ciphertext)
+	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
 	if prekeys.err != nil {
 		return nil, prekeys.err
 	}
@@ -343,7 +340,7 @@ func parsePadded(padded []byte) (message.Content, error) {
 const maxReceivedSessions = keystore.MaxValueSize / 2
 
 // saveReceived is saveSessions for what a message did to them.
-func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Record) error {
+func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
 	data, err := sessions.MarshalBinary()
 	if err != nil {
 		return err
@@ -376,8 +373,8 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	return nil
 }
 
-// cursorName names the cursor of a node for this reader. What an older reader refused lies before the old one's cursor, so
-// that a newer reader begins anew.
+// cursorName names the cursor of a node for this reader. What an older reader refused lies before the old one's cursor,
+// so that a newer reader begins anew.
 func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }
 
 // LastHash returns how far a node's list has been read by this version: empty means from the beginning.

@@ -11,10 +11,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealed"
+	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 	"sessiontool/proto/wirepb"
@@ -126,14 +127,14 @@ func unwrap(t *testing.T, recipient x25519.KeyPair, data string) stored {
 	}
 	out := stored{
 		data: data, requestID: byte(socket.GetRequest().GetId()), timestamp: int64(env.TimestampMS),
-		request: env.Type == envelope.FriendRequest, ciphertext: env.Content,
+		request: env.Kind == ciphertext.FriendRequest, ciphertext: env.Content,
 	}
-	if env.Type == envelope.Sealed {
-		inner, err := sealed.Open(recipient, env.Content)
+	if env.Kind == ciphertext.Sealed {
+		inner, err := sealedsender.Open(recipient, env.Content)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out.request, out.ciphertext = inner.Type == sealed.FriendRequest, inner.Content
+		out.request, out.ciphertext = inner.Kind == ciphertext.FriendRequest, inner.Content
 		var wire wirepb.UnidentifiedSenderMessage
 		if err := proto.Unmarshal(env.Content[1:], &wire); err != nil {
 			t.Fatal(err)

@@ -4,21 +4,22 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
 )
 
 // resetEvery is how often at most this account resets its session with one contact.
 const resetEvery = time.Hour
 
-// resetFor resets the session with a friend who starts one from a prekey that is used up: the friend has come back with an old
-// state, from a backup or from its words, and every further message would be lost. Data is the friend's message. The
-// sender of one that is not sealed may be anybody, and is not answered.
+// resetFor resets the session with a friend who starts one from a prekey that is used up: the friend has come back with
+// an old state, from a backup or from its words, and every further message would be lost. Data is the friend's message.
+// The sender of one that is not sealed may be anybody, and is not answered.
 func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) error {
 	env, err := envelope.Unpack(data)
-	if err != nil || env.Type != envelope.Sealed {
+	if err != nil || env.Kind != ciphertext.Sealed {
 		return nil // the message is to blame, and that has been reported
 	}
 	contact, found, err := loadContact(tx, friend)
@@ -37,19 +38,19 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	return a.enqueue(tx, &out, nobody)
 }
 
-// sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session and
-// brings the bundle for a new one (signal-2020.md section 5.6).
+// sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session
+// and brings the bundle for a new one (signal-2020.md section 5.6).
 func (a *Account) sealReset(tx *keystore.Tx, friend sessionid.ID) (Outgoing, error) {
 	bundle, err := a.bundleFor(tx, friend)
 	if err != nil {
 		return Outgoing{}, err
 	}
 	padded := message.Pad(message.Reset(bundle).Marshal())
-	ciphertext, err := sealed.EncryptFriendRequest(a.env.Random, a.keys.X25519, friend.PublicKey(), padded)
+	encrypted, err := friendrequest.Encrypt(a.env.Random, a.keys.X25519, friend.PublicKey(), padded)
 	if err != nil {
 		return Outgoing{}, err
 	}
 	out := Outgoing{Kind: KindControl, To: friend, TTLMillis: controlTTL, Digest: "reset " + friend.String()}
-	err = a.wrap(&out, envelope.FriendRequest, sealed.FriendRequest, ciphertext)
+	err = a.wrap(&out, ciphertext.FriendRequest, encrypted)
 	return out, err
 }

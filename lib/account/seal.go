@@ -6,16 +6,17 @@ import (
 	"io"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealed"
+	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
 )
 
 // Send seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed
-// run of the same draft left its message there, that one is taken over. With today's protocol the recipient need not be a
-// friend, nor known. Errors: ErrUnknownContact, ErrNotFriends, ErrSelf, ErrNoText, ErrTTL, ErrOnlyAsync, and those of
+// run of the same draft left its message there, that one is taken over. With today's protocol the recipient need not be
+// a friend, nor known. Errors: ErrUnknownContact, ErrNotFriends, ErrSelf, ErrNoText, ErrTTL, ErrOnlyAsync, and those of
 // message.CheckText.
 func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
 	if err := checkDraft(&draft); err != nil {
@@ -44,8 +45,8 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	return out, err
 }
 
-// Reseal seals the draft of a message of the outbox anew, because the time was wrong that it carries. No node may have the
-// message: the new one takes its place. Errors are those of Send.
+// Reseal seals the draft of a message of the outbox anew, because the time was wrong that it carries. No node may have
+// the message: the new one takes its place. Errors are those of Send.
 func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Outgoing, err error) {
 	if err := checkTTL(&draft); err != nil {
 		return Outgoing{}, err
@@ -173,38 +174,35 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 }
 
 func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Content) error {
-	record, err := loadSessions(tx, out.To)
+	sessions, err := loadSessions(tx, out.To)
 	if err != nil {
 		return err
 	}
-	kind, ciphertext, err := record.Encrypt(message.Pad(content.Marshal()))
+	kind, encrypted, err := sessions.Encrypt(message.Pad(content.Marshal()))
 	if err != nil {
 		return err
 	}
-	if err := saveSessions(tx, out.To, record); err != nil {
+	if err := saveSessions(tx, out.To, sessions); err != nil {
 		return err
 	}
-	if kind == ratchet.TypePreKey {
-		return a.wrap(out, envelope.PreKeyWhisper, sealed.PreKeyMessage, ciphertext)
-	}
-	return a.wrap(out, envelope.Whisper, sealed.Message, ciphertext)
+	return a.wrap(out, kind, encrypted)
 }
 
 // wrap puts a ciphertext into an envelope: sealed, as every release does by default, or in plain sight of the nodes.
-func (a *Account) wrap(out *Outgoing, plain envelope.Type, inner sealed.Type, ciphertext []byte) error {
+func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) error {
 	if out.TimestampMS == 0 {
 		out.TimestampMS = a.stamp()
 	}
-	env := envelope.Envelope{Type: plain, TimestampMS: uint64(out.TimestampMS), Content: ciphertext}
+	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
 	if a.env.Plain {
 		env.Source = a.ID()
 	} else {
-		content, err := sealed.Seal(a.env.Random, a.keys.X25519, out.To.PublicKey(),
-			sealed.Inner{Type: inner, Sender: a.ID(), Content: ciphertext})
+		content, err := sealedsender.Seal(a.env.Random, a.keys.X25519, out.To.PublicKey(),
+			sealedsender.Inner{Kind: kind, Sender: a.ID(), Content: encrypted})
 		if err != nil {
 			return err
 		}
-		env.Type, env.Content = envelope.Sealed, content
+		env.Kind, env.Content = ciphertext.Sealed, content
 	}
 	data, err := envelope.Pack(a.env.Random, env)
 	out.Data = data
@@ -216,20 +214,20 @@ func (a *Account) local() ratchet.Identity {
 	return ratchet.Identity{KeyPair: a.keys.X25519, RegistrationID: a.id.RegistrationID}
 }
 
-func loadSessions(tx *keystore.Tx, contact sessionid.ID) (*ratchet.Record, error) {
-	record := new(ratchet.Record)
+func loadSessions(tx *keystore.Tx, contact sessionid.ID) (*ratchet.SessionRecord, error) {
+	sessions := new(ratchet.SessionRecord)
 	data, found, err := tx.Get(tableSessions, contact.String())
 	if err != nil || !found {
-		return record, err
+		return sessions, err
 	}
-	if err := record.UnmarshalBinary(data); err != nil {
+	if err := sessions.UnmarshalBinary(data); err != nil {
 		return nil, fmt.Errorf("%w: sessions: %w", keystore.ErrCorrupt, err)
 	}
-	return record, nil
+	return sessions, nil
 }
 
-func saveSessions(tx *keystore.Tx, contact sessionid.ID, record *ratchet.Record) error {
-	data, err := record.MarshalBinary()
+func saveSessions(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
+	data, err := sessions.MarshalBinary()
 	if err != nil {
 		return err
 	}

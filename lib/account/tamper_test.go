@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 )
@@ -73,8 +74,8 @@ func TestTamperedLayers(t *testing.T) {
 		{"ratchet message's version", change(true, flip(0)), CodeDecryptionFailed},
 		{"ratchet message's MAC", change(true, flip(-1)), CodeDecryptionFailed},
 		{"sender forged, with a session", change(true, func(env *envelope.Envelope) { env.Source = carol.ID() }), CodeNoSession},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Type = envelope.FriendRequest }), CodeDecryptionFailed},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Type = envelope.PreKeyWhisper }), CodeDecryptionFailed},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.FriendRequest }), CodeDecryptionFailed},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.PreKeyWhisper }), CodeDecryptionFailed},
 		{"content cut", change(true, func(env *envelope.Envelope) { env.Content = env.Content[:5] }), CodeDecryptionFailed},
 	} {
 		before := alice.content()

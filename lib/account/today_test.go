@@ -11,15 +11,16 @@ import (
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sealedbox"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/x25519"
 )
 
 // toToday is a draft for a network of today.
 func toToday(to *person, text string) Draft {
-	return Draft{To: to.ID(), Text: text, Network: rpc.GenerationToday}
+	return Draft{To: to.ID(), Text: text, Network: storage.Generation28}
 }
 
 // writes sends a text on a network of today.
@@ -234,8 +235,8 @@ func TestOtherContentsOfToday(t *testing.T) {
 	}
 }
 
-// What another device of the account sent comes as a message to its recipient, or as a note to itself. It makes the recipient
-// one whose answer is no request.
+// What another device of the account sent comes as a message to its recipient, or as a note to itself. It makes the
+// recipient one whose answer is no request.
 func TestCopiesFromOtherDevices(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
@@ -325,8 +326,8 @@ func TestBoxesThatDoNotOpen(t *testing.T) {
 	wantOnlySeen(t, before, bob.content())
 }
 
-// Of what is not here it is told that it came: files, which stay where they are, business of groups, and the time after which
-// the sender wants the message gone.
+// Of what is not here it is told that it came: files, which stay where they are, business of groups, and the time after
+// which the sender wants the message gone.
 func TestWhatIsOnlyTold(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
@@ -366,7 +367,7 @@ func TestSendOfTodayResumes(t *testing.T) {
 	alice.ends(presence.Crashed)
 	second := alice.anew("second")
 	again := second.seals(toToday(bob, "hi"))
-	if !again.Resumed || again.Data != first.Data || again.TTLMillis != rpc.GenerationToday.MaxTTLMillis() {
+	if !again.Resumed || again.Data != first.Data || again.TTLMillis != storage.Generation28.MaxTTLMillis() {
 		t.Errorf("the rerun sends %+v, the killed run %+v", again, first)
 	}
 	second.ends(presence.Crashed)
@@ -389,7 +390,7 @@ func TestSendOfTodayRefuses(t *testing.T) {
 		"handed over":                     {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolToday, OnlySync: true}, ErrOnlyAsync},
 		"to itself":                       {toToday(alice, "hi"), ErrSelf},
 		"to no real key":                  {Draft{To: nobody, Text: "hi", Protocol: ProtocolToday}, x25519.ErrLowOrder},
-		"too long a life":                 {Draft{To: bob.ID(), Text: "hi", Network: rpc.GenerationToday, TTLMillis: 15 * day}, ErrTTL},
+		"too long a life":                 {Draft{To: bob.ID(), Text: "hi", Network: storage.Generation28, TTLMillis: 15 * day}, ErrTTL},
 		"too long a life for the network": {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolToday, TTLMillis: 5 * day}, ErrTTL},
 	} {
 		_, err := alice.Send(t.Context(), test.draft)
@@ -442,7 +443,7 @@ func TestBoxFitsAStoreRequest(t *testing.T) {
 		text[i] = 'x'
 	}
 	raw, err := base64.StdEncoding.DecodeString(alice.writes(bob, string(text)))
-	if err != nil || len(raw) > rpc.MaxMessageBytes {
+	if err != nil || len(raw) > rpc28.MaxMessageBytes {
 		t.Errorf("the longest text takes %d bytes, %v", len(raw), err)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealed"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 )
@@ -168,7 +168,7 @@ func compareSent(t *testing.T, name, made string, want stored, sender, recipient
 	data, _ := want.content.Body.(message.Data)
 	if want.request && len(data.ProfileKey) > 0 {
 		ours := unwrap(t, recipient, made)
-		padded, err := sealed.DecryptFriendRequest(recipient, sender.Public, ours.ciphertext)
+		padded, err := friendrequest.Decrypt(recipient, sender.Public, ours.ciphertext)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 )
 
 const (
@@ -46,7 +46,7 @@ type joining struct {
 }
 
 // join registers the node and looks up what the registry made of it.
-func (a *announcer) join(ctx context.Context) (*rpc.ServiceNodesResult, joining) {
+func (a *announcer) join(ctx context.Context) (*nodelist.Result, joining) {
 	if err := a.register(ctx); err != nil {
 		return nil, joining{err: fmt.Errorf("registering: %w", err)}
 	}
@@ -65,12 +65,12 @@ func (a *announcer) register(ctx context.Context) error {
 	return a.Seed.Register(ctx, a.keys, a.ip, a.port, a.now())
 }
 
-func (a *announcer) isOwn(state rpc.NodeState) bool { return state.PubkeyEd25519 == a.keys.Name() }
+func (a *announcer) isOwn(state nodelist.State) bool { return state.PubkeyEd25519 == a.keys.Name() }
 
 // Nodes implements node.Directory. The first call registers the node: the node makes it when its folder is its own, so
 // that a second one in the same folder, which cannot start, does not take the place of the first one in the list. Later
 // calls notice a new difficulty, and that the node is not listed.
-func (a *announcer) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+func (a *announcer) Nodes(ctx context.Context, lastHash string) (*nodelist.Result, error) {
 	if !a.asked {
 		a.asked = true
 		list, joined := a.join(ctx)

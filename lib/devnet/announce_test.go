@@ -13,10 +13,13 @@ import (
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
 )
 
-// A node from outside stays listed for as long as it registers again and again; the time without a registry does not count.
+// A node from outside stays listed for as long as it registers again and again; the time without a registry does not
+// count.
 func TestSilentNodesAreDropped(t *testing.T) {
 	r := newRegistry(t, 2)
 	now := day
@@ -26,7 +29,7 @@ func TestSilentNodesAreDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.state.Nodes = append(r.state.Nodes, listing{NodeState: rpc.NodeState{PubkeyEd25519: "own"}, Own: true})
+	r.state.Nodes = append(r.state.Nodes, listing{State: nodelist.State{PubkeyEd25519: "own"}, Own: true})
 	r.adopt(r.state)
 	hash := r.hash
 
@@ -75,11 +78,11 @@ func TestRegistryAlone(t *testing.T) {
 	t.Cleanup(func() { mustClose(t, joined) })
 	info := joined.Info()
 	asksFor := func(difficulty string) bool {
-		answer := call(t, info, rpc.MethodStore, rpc.StoreParams{
+		answer := call(t, info, storage.MethodStore, rpc20.StoreParams{
 			PubKey: keyOf(t, []NodeInfo{info}, info.SwarmID), TTL: "345600000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
-			Data: strings.Repeat("A", rpc.MaxDataBytes), // so much that nothing proves it by chance
+			Data: strings.Repeat("A", storage.MaxDataBytes), // so much that nothing proves it by chance
 		})
-		return answer.Status == rpc.StatusBadProofOfWork && string(answer.Body) == `{"difficulty":`+difficulty+`}`
+		return answer.Status == storage.StatusBadProofOfWork && string(answer.Body) == `{"difficulty":`+difficulty+`}`
 	}
 	if !asksFor("2") {
 		t.Error("the node does not ask for the network's difficulty")

@@ -8,11 +8,13 @@ import (
 	"net/http"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // methods are those of the storage RPC.
-var methods = []string{rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm, rpc.MethodListen, rpc.MethodDeliver}
+var methods = []string{storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm, syncroute.MethodListen, syncroute.MethodDeliver}
 
 // asked is what a request asks a node for.
 type asked struct {
@@ -44,10 +46,10 @@ func (in *injector) look(w http.ResponseWriter, r *http.Request, faults faultSet
 		version = onion.V1
 	case path == onion.V2.Path():
 		version = onion.V2
-	case path != rpc.StoragePath:
+	case path != storage.RPCPath:
 		return found
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBodyBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, storage.MaxBodyBytes))
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -95,13 +97,13 @@ func (in *injector) write(w http.ResponseWriter, status int, contentType string,
 // others than they are. It returns false for what is no such request.
 func (in *injector) elsewhere(what asked) (status int, body []byte, ok bool) {
 	switch what.method {
-	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodListen, rpc.MethodDeliver:
-		status = rpc.StatusWrongSwarm
-	case rpc.MethodSwarm:
-		status = rpc.StatusOK
+	case storage.MethodStore, storage.MethodRetrieve, syncroute.MethodListen, syncroute.MethodDeliver:
+		status = storage.StatusWrongSwarm
+	case storage.MethodSwarm:
+		status = storage.StatusOK
 	default:
 		return 0, nil, false
 	}
-	body, err := json.Marshal(rpc.SwarmAnswer{Snodes: in.others()})
+	body, err := json.Marshal(rpc20.SwarmAnswer{Snodes: in.others()})
 	return status, body, err == nil
 }

@@ -14,21 +14,24 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // answerOf is how a node answers a storage request that comes directly (version 0) or in an onion that ends there.
 func answerOf(t *testing.T, n *Network, i int, version onion.Version, method string, params any) (onion.Response, error) {
 	t.Helper()
-	payload, err := rpc.NewRequest(method, params)
+	payload, err := storage.NewRequest(method, params)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, info := rpc.NewClient(), n.Nodes()[i]
+	client, info := storagehttp.NewClient(), n.Nodes()[i]
 	defer client.Close()
 	if version == 0 {
-		answer, err := client.PostNode(t.Context(), info.IP, info.Port, rpc.StoragePath, payload)
+		answer, err := client.PostNode(t.Context(), info.IP, info.Port, storage.RPCPath, payload)
 		return onion.Response{Status: answer.Status, Body: string(answer.Body)}, err
 	}
 	target := onion.Hop{Ed25519: n.members[i].keys.Ed25519.Public(), X25519: n.members[i].keys.X25519.Public}
@@ -54,14 +57,14 @@ var everyWay = []onion.Version{0, onion.V1, onion.V2}
 var lastRequest atomic.Int64
 
 // listening makes a signed listen request to node i, later than those before.
-func listening(n *Network, i int, user sessionid.Keys, wait time.Duration) rpc.ListenParams {
+func listening(n *Network, i int, user sessionid.Keys, wait time.Duration) syncroute.ListenParams {
 	public := user.Ed25519Public()
 	at := lastRequest.Add(max(1, time.Now().UnixMilli()-lastRequest.Load()))
-	p := rpc.ListenParams{
+	p := syncroute.ListenParams{
 		PubKey: user.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), WaitMillis: wait.Milliseconds(),
-		Timestamp: strconv.FormatInt(at, 10), Listener: strings.Repeat("07", rpc.DeliveryIDSize),
+		Timestamp: strconv.FormatInt(at, 10), Listener: strings.Repeat("07", syncroute.DeliveryIDSize),
 	}
-	signature := user.Sign(rpc.ListenSignatureText(p.Timestamp, p.Listener, n.members[i].keys.Name()))
+	signature := user.Sign(syncroute.ListenSignatureText(p.Timestamp, p.Listener, n.members[i].keys.Name()))
 	p.Signature = base64.StdEncoding.EncodeToString(signature[:])
 	return p
 }
@@ -70,47 +73,48 @@ func listening(n *Network, i int, user sessionid.Keys, wait time.Duration) rpc.L
 func TestFaultOfMethod(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 2})
 	user := userOf(t, n.Nodes(), n.Nodes()[0].SwarmID)
-	setFault(t, n, Fault{Kind: FaultDrop, Requests: rpc.MethodDeliver}, "0")
+	setFault(t, n, Fault{Kind: FaultDrop, Requests: syncroute.MethodDeliver}, "0")
 	for _, version := range everyWay {
 		for i, dropped := range []bool{true, false} {
-			got, err := answerOf(t, n, i, version, rpc.MethodDeliver, rpc.DeliverParams{PubKey: user.ID().String()})
-			if dropped != errors.Is(err, rpc.ErrUnreachable) || !dropped && got.Status != rpc.StatusNobodyListens {
+			got, err := answerOf(t, n, i, version, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: user.ID().String()})
+			if dropped != errors.Is(err, storagehttp.ErrUnreachable) || !dropped && got.Status != storage.StatusNobodyListens {
 				t.Errorf("node %d, version %d: %v, %v", i, version, got, err)
 			}
 		}
 		for method, params := range map[string]any{
-			rpc.MethodListen: listening(n, 0, user, 0), rpc.MethodSwarm: rpc.SwarmParams{PubKey: user.ID().String()},
+			syncroute.MethodListen: listening(n, 0, user, 0), storage.MethodSwarm: rpc20.SwarmParams{PubKey: user.ID().String()},
 		} {
-			if got, err := answerOf(t, n, 0, version, method, params); err != nil || got.Status != rpc.StatusOK {
+			if got, err := answerOf(t, n, 0, version, method, params); err != nil || got.Status != storage.StatusOK {
 				t.Errorf("%s, version %d: %v, %v", method, version, got, err)
 			}
 		}
 	}
 }
 
-// The node does what it is asked, and only the answer is lost: here a message arrives, and its deliverer does not hear of it.
+// The node does what it is asked, and only the answer is lost: here a message arrives, and its deliverer does not hear
+// of it.
 func TestFaultDropAnswers(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 1})
-	setFault(t, n, Fault{Kind: FaultDropAnswers, Requests: rpc.MethodDeliver})
+	setFault(t, n, Fault{Kind: FaultDropAnswers, Requests: syncroute.MethodDeliver})
 	for _, version := range everyWay {
 		user := userOf(t, n.Nodes(), n.Nodes()[0].SwarmID)
-		if got, err := answerOf(t, n, 0, version, rpc.MethodListen, listening(n, 0, user, 0)); err != nil || got.Status != rpc.StatusOK {
+		if got, err := answerOf(t, n, 0, version, syncroute.MethodListen, listening(n, 0, user, 0)); err != nil || got.Status != storage.StatusOK {
 			t.Fatal(got, err)
 		}
 		data := base64.StdEncoding.EncodeToString([]byte(fmt.Sprint("version ", version)))
 		lost := make(chan error, 1)
 		go func() {
-			_, err := answerOf(t, n, 0, version, rpc.MethodDeliver, rpc.DeliverParams{PubKey: user.ID().String(), Data: data, WaitMillis: 1000})
+			_, err := answerOf(t, n, 0, version, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: user.ID().String(), Data: data, WaitMillis: 1000})
 			lost <- err
 		}()
-		got, err := answerOf(t, n, 0, version, rpc.MethodListen, listening(n, 0, user, rpc.MaxWait))
+		got, err := answerOf(t, n, 0, version, syncroute.MethodListen, listening(n, 0, user, syncroute.MaxWait))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if messages, err := rpc.ParseDeliveries(got.Body); err != nil || len(messages) != 1 || messages[0].Data != data {
+		if messages, err := syncroute.ParseDeliveries(got.Body); err != nil || len(messages) != 1 || messages[0].Data != data {
 			t.Errorf("heard %v, %v", got, err)
 		}
-		if err := <-lost; !errors.Is(err, rpc.ErrUnreachable) {
+		if err := <-lost; !errors.Is(err, storagehttp.ErrUnreachable) {
 			t.Errorf("the deliverer got an answer: %v", err)
 		}
 	}
@@ -125,7 +129,7 @@ func TestFaultNoMethod(t *testing.T) {
 		for _, version := range everyWay {
 			for _, method := range methods {
 				got, err := answerOf(t, n, 0, version, method, struct{}{})
-				lacks := got == onion.Response{Status: rpc.StatusBadRequest, Body: rpc.TextNoMethod + method}
+				lacks := got == onion.Response{Status: storage.StatusBadRequest, Body: storage.TextNoMethod + method}
 				if err != nil || lacks != slices.Contains(lacking, method) {
 					t.Errorf("lacking %v: %s, version %d: %v, %v", lacking, method, version, got, err)
 				}
@@ -134,10 +138,10 @@ func TestFaultNoMethod(t *testing.T) {
 	}
 	check()
 	setFault(t, n, Fault{Kind: FaultNoMethod})
-	check(rpc.MethodListen, rpc.MethodDeliver)
-	setFault(t, n, Fault{Kind: FaultNoMethod, Requests: rpc.MethodDeliver})
-	check(rpc.MethodDeliver)
-	if got, err := answerOf(t, n, 0, 0, rpc.MethodListen, listening(n, 0, user, 0)); err != nil || got.Status != rpc.StatusOK {
+	check(syncroute.MethodListen, syncroute.MethodDeliver)
+	setFault(t, n, Fault{Kind: FaultNoMethod, Requests: syncroute.MethodDeliver})
+	check(syncroute.MethodDeliver)
+	if got, err := answerOf(t, n, 0, 0, syncroute.MethodListen, listening(n, 0, user, 0)); err != nil || got.Status != storage.StatusOK {
 		t.Errorf("the other method: %v, %v", got, err)
 	}
 }

@@ -10,7 +10,9 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
 )
 
@@ -20,7 +22,7 @@ func (n *Network) SeedURL() string {
 	if net.ParseIP(ip).IsUnspecified() {
 		ip = defaultListenIP
 	}
-	return "http://" + net.JoinHostPort(ip, strconv.Itoa(int(n.seedPort))) + rpc.SeedPath
+	return "http://" + net.JoinHostPort(ip, strconv.Itoa(int(n.seedPort))) + nodelist.SeedPath
 }
 
 // Dir returns the folder in which the network keeps its files.
@@ -33,13 +35,13 @@ func (n *Network) Nodes() []NodeInfo {
 	infos := make([]NodeInfo, len(n.members))
 	for i, m := range n.members {
 		listed, _ := n.registry.find(m.keys.Name()) // all members are listed
-		infos[i] = info(m.keys, listed.NodeState)
+		infos[i] = info(m.keys, listed.State)
 		infos[i].Running = m.node != nil
 	}
 	return infos
 }
 
-func info(keys ring.Keys, state rpc.NodeState) NodeInfo {
+func info(keys ring.Keys, state nodelist.State) NodeInfo {
 	return NodeInfo{
 		Address:       keys.Address(),
 		IP:            state.PublicIP,
@@ -139,12 +141,12 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 	if err != nil {
 		return nil, err
 	}
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	answer, err := client.GetNode(ctx, n.options.ListenIP, m.port, rpc.StatsPath)
-	if err == nil && answer.Status != rpc.StatusOK {
+	answer, err := client.GetNode(ctx, n.options.ListenIP, m.port, storage.StatsPath)
+	if err == nil && answer.Status != storage.StatusOK {
 		err = fmt.Errorf("node answers with status %d", answer.Status)
 	}
 	if err != nil {
@@ -157,7 +159,7 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 
 // otherSwarm returns the nodes of a swarm that the node called name is not in, the one with the lowest id. There are
 // none in a network of one swarm.
-func (n *Network) otherSwarm(name string) []rpc.Snode {
+func (n *Network) otherSwarm(name string) []storage.Snode {
 	self, _ := n.registry.find(name) // all members are listed
 	list := n.registry.list("")
 	other := uint64(swarm.NoSwarm)
@@ -166,12 +168,12 @@ func (n *Network) otherSwarm(name string) []rpc.Snode {
 			other = min(other, state.SwarmID)
 		}
 	}
-	snodes := []rpc.Snode{}
+	snodes := []storage.Snode{}
 	for _, state := range list.States {
 		key, err := decodeKey(state.PubkeyLegacy)
 		if err == nil && state.SwarmID == other && other != uint64(swarm.NoSwarm) {
-			snodes = append(snodes, rpc.Snode{
-				Address: rpc.SnodeAddress([32]byte(key)), IP: state.PublicIP, Port: strconv.Itoa(int(state.StoragePort)),
+			snodes = append(snodes, storage.Snode{
+				Address: storage.SnodeAddress([32]byte(key)), IP: state.PublicIP, Port: strconv.Itoa(int(state.StoragePort)),
 				PubkeyEd25519: state.PubkeyEd25519, PubkeyX25519: state.PubkeyX25519,
 			})
 		}
@@ -206,7 +208,7 @@ func (n *Network) SetDifficulty(difficulty uint64) {
 
 // Messages returns what node i, which must be running, holds for a Session ID (66 characters), in the order in which
 // it came.
-func (n *Network) Messages(i int, pubKey string) ([]rpc.Stored, error) {
+func (n *Network) Messages(i int, pubKey string) ([]storage.Stored, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m, err := n.member(i, true)

@@ -23,7 +23,8 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
 )
 
@@ -60,7 +61,7 @@ type Options struct {
 	Difficulty uint64
 	// Generation is the only one whose clients the nodes serve; empty means both. Nodes that join from outside decide for
 	// themselves.
-	Generation rpc.Generation
+	Generation storage.Generation
 	// Like is which real network this one behaves like; the zero Likeness is none.
 	Like Likeness
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
@@ -169,8 +170,8 @@ func Start(ctx context.Context, options Options) (*Network, error) {
 }
 
 // Generation is which storage RPC clients shall speak: of nodes that serve both, that of 2020, which has all routes.
-func (n *Network) Generation() rpc.Generation {
-	return cmp.Or(n.options.Generation, n.options.Like.Nodes.Generation, rpc.Generation2020)
+func (n *Network) Generation() storage.Generation {
+	return cmp.Or(n.options.Generation, n.options.Like.Nodes.Generation, storage.Generation20)
 }
 
 // Like is the name of the version whose servers the network behaves like, empty for none.
@@ -192,7 +193,7 @@ func (n *Network) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	states := make([]rpc.NodeState, len(n.members))
+	states := make([]nodelist.State, len(n.members))
 	for i, m := range n.members {
 		states[i] = m.state(n.options.ListenIP)
 	}
@@ -249,7 +250,7 @@ func (n *Network) loadMembers() ([]*member, error) {
 			return err
 		}
 		m.meter, m.faults = newMeter(), newInjector(m.keys, &n.options.Like.Nodes, &m.machine)
-		m.faults.others = func() []rpc.Snode { return n.otherSwarm(m.keys.Name()) }
+		m.faults.others = func() []storage.Snode { return n.otherSwarm(m.keys.Name()) }
 		m.faults.group = n.groupAt
 		return nil
 	})
@@ -309,8 +310,8 @@ func closeAll(listeners []net.Listener) error {
 }
 
 // state is the member's entry for the registry, which knows its swarm.
-func (m *member) state(ip string) rpc.NodeState {
-	return rpc.NodeState{
+func (m *member) state(ip string) nodelist.State {
+	return nodelist.State{
 		PubkeyLegacy:  m.keys.Name(),
 		PubkeyEd25519: m.keys.Name(),
 		PubkeyX25519:  m.keys.X25519.Public.String(),

@@ -20,16 +20,18 @@ import (
 	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
 	"sessiontool/lib/x25519"
 )
 
 var discard = slog.New(slog.DiscardHandler)
 
-// startNetwork starts a network that the test's end closes, without a goroutine left. Its nodes find their ports free when
-// they come back.
+// startNetwork starts a network that the test's end closes, without a goroutine left. Its nodes find their ports free
+// when they come back.
 func startNetwork(t *testing.T, options Options) *Network {
 	t.Helper()
 	leakcheck.Check(t)
@@ -54,7 +56,7 @@ func store(t *testing.T, n *Network, i int) string {
 	t.Helper()
 	nodes := n.Nodes()
 	pubKey := keyOf(t, nodes, nodes[i].SwarmID)
-	answer := call(t, nodes[i], rpc.MethodStore, solved(t, pubKey))
+	answer := call(t, nodes[i], storage.MethodStore, solved(t, pubKey))
 	if answer.Status != 200 {
 		t.Fatalf("storing: %d %s", answer.Status, answer.Body)
 	}
@@ -62,20 +64,20 @@ func store(t *testing.T, n *Network, i int) string {
 }
 
 // solved makes a message of now, with its proof of work.
-func solved(t *testing.T, pubKey string) rpc.StoreParams {
+func solved(t *testing.T, pubKey string) rpc20.StoreParams {
 	t.Helper()
 	return solvedData(t, pubKey, "aGk=")
 }
 
 // solvedData is solved with data, which is base64.
-func solvedData(t *testing.T, pubKey, data string) rpc.StoreParams {
+func solvedData(t *testing.T, pubKey, data string) rpc20.StoreParams {
 	t.Helper()
 	m := pow.Message{PubKey: pubKey, Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "3600000", Data: data}
 	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), 3600000, 1), pow.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rpc.StoreParams{PubKey: pubKey, TTL: m.TTL, Timestamp: m.Timestamp, Data: m.Data, Nonce: pow.EncodeNonce(nonce)}
+	return rpc20.StoreParams{PubKey: pubKey, TTL: m.TTL, Timestamp: m.Timestamp, Data: m.Data, Nonce: pow.EncodeNonce(nonce)}
 }
 
 // keyOf draws keys until one belongs to swarm id.
@@ -103,18 +105,18 @@ func userOf(t *testing.T, nodes []NodeInfo, id swarm.SwarmID) sessionid.Keys {
 	}
 }
 
-func call(t *testing.T, info NodeInfo, method string, params any) rpc.Answer {
+func call(t *testing.T, info NodeInfo, method string, params any) storagehttp.Answer {
 	t.Helper()
-	body, err := rpc.NewRequest(method, params)
+	body, err := storage.NewRequest(method, params)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return post(t, info, rpc.StoragePath, body)
+	return post(t, info, storage.RPCPath, body)
 }
 
-func post(t *testing.T, info NodeInfo, path string, body []byte) rpc.Answer {
+func post(t *testing.T, info NodeInfo, path string, body []byte) storagehttp.Answer {
 	t.Helper()
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	defer client.Close()
 	answer, err := client.PostNode(t.Context(), info.IP, info.Port, path, body)
 	if err != nil {
@@ -281,7 +283,7 @@ func TestOnionThroughTheNetwork(t *testing.T) {
 		hops = append(hops, onion.Hop{Ed25519: m.keys.Ed25519.Public(), X25519: x25519.PublicKey(m.keys.X25519.Public)})
 	}
 	n.mu.Unlock()
-	payload, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
+	payload, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +304,7 @@ func TestSetDifficulty(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 2})
 	n.SetDifficulty(1 << 40)
 	nodes := n.Nodes()
-	answer := call(t, nodes[1], rpc.MethodStore, rpc.StoreParams{
+	answer := call(t, nodes[1], storage.MethodStore, rpc20.StoreParams{
 		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
 	})
 	if want := fmt.Sprintf(`{"difficulty":%d}`, 1<<40); answer.Status != 432 || string(answer.Body) != want {

@@ -9,14 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // ErrFault reports a fault that makes no sense.
 var ErrFault = errors.New("bad fault")
 
-// errShare and errGroup report settings that mean nothing. In a Fault a zero stands for a setting that is left out; where
-// one is written it is a mistake.
+// errShare and errGroup report settings that mean nothing. In a Fault a zero stands for a setting that is left out;
+// where one is written it is a mistake.
 var (
 	errShare = errors.New("a share is more than 0 and at most 1")
 	errGroup = errors.New("groups are numbered from 1")
@@ -49,9 +49,9 @@ var takes = map[FaultKind][]string{
 	FaultDropAnswers: {"share", "requests"}, FaultNoMethod: {"requests"},
 }
 
-// FaultRequests are what Fault.Requests can be: storage requests that come directly, onion requests, what nodes say to each
-// other to spread messages, and questions for the version; or a method of the storage RPC that the node itself is asked for,
-// directly or at the end of an onion.
+// FaultRequests are what Fault.Requests can be: storage requests that come directly, onion requests, what nodes say to
+// each other to spread messages, and questions for the version; or a method of the storage RPC that the node itself is
+// asked for, directly or at the end of an onion.
 var FaultRequests = slices.Concat([]string{"storage", "onion", peerEndpoint, "stats"}, methods)
 
 // FaultKinds are all kinds.
@@ -133,7 +133,7 @@ func (f Fault) lacks(method string) bool {
 	if f.Requests != "" {
 		return method == f.Requests
 	}
-	return method == rpc.MethodListen || method == rpc.MethodDeliver
+	return method == syncroute.MethodListen || method == syncroute.MethodDeliver
 }
 
 // ParseFault reads a fault in its short form, a kind and settings after commas: "drop,share=0.1" or

@@ -12,7 +12,10 @@ import (
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/syncroute"
 )
 
 func setFault(t *testing.T, n *Network, fault Fault, nodes ...string) []NodeFault {
@@ -35,18 +38,18 @@ func clearFaults(t *testing.T, n *Network, kinds ...FaultKind) {
 }
 
 // getStats asks a node for its version, as the devnet itself does to see whether it is there.
-func getStats(t *testing.T, info NodeInfo) (rpc.Answer, error) {
+func getStats(t *testing.T, info NodeInfo) (storagehttp.Answer, error) {
 	t.Helper()
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	defer client.Close()
-	return client.GetNode(t.Context(), info.IP, info.Port, rpc.StatsPath)
+	return client.GetNode(t.Context(), info.IP, info.Port, storage.StatsPath)
 }
 
 func TestFaultDrop(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 2})
 	nodes := n.Nodes()
 	setFault(t, n, Fault{Kind: FaultDrop}, "1")
-	if answer, err := getStats(t, nodes[1]); !errors.Is(err, rpc.ErrUnreachable) {
+	if answer, err := getStats(t, nodes[1]); !errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("a dropped request got %v, %v", answer, err)
 	}
 	if _, err := getStats(t, nodes[0]); err != nil {
@@ -104,10 +107,10 @@ func TestFaultDelay(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	waiting := make(chan error)
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	defer client.Close()
 	go func() {
-		_, err := client.GetNode(ctx, info.IP, info.Port, rpc.StatsPath)
+		_, err := client.GetNode(ctx, info.IP, info.Port, storage.StatsPath)
 		waiting <- err
 	}()
 	setFault(t, n, Fault{Kind: FaultStop})
@@ -149,22 +152,22 @@ func TestFaultWrongSwarm(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 8, SwarmSize: 4})
 	nodes := n.Nodes()
 	setFault(t, n, Fault{Kind: FaultWrongSwarm}, nodes[0].PubkeyEd25519)
-	params := rpc.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)}
+	params := rpc20.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)}
 	isWrong := func(body string) bool {
-		snodes, err := rpc.ParseSwarm(body)
-		return err == nil && len(snodes) == 4 && !slices.ContainsFunc(snodes, func(s rpc.Snode) bool {
+		snodes, err := storage.ParseSwarm(body)
+		return err == nil && len(snodes) == 4 && !slices.ContainsFunc(snodes, func(s storage.Snode) bool {
 			return slices.ContainsFunc(nodes, func(info NodeInfo) bool {
 				return info.PubkeyEd25519 == s.PubkeyEd25519 && info.SwarmID == nodes[0].SwarmID
 			})
 		})
 	}
-	if answer := call(t, nodes[0], rpc.MethodStore, params); answer.Status != rpc.StatusWrongSwarm || !isWrong(string(answer.Body)) {
+	if answer := call(t, nodes[0], storage.MethodStore, params); answer.Status != storage.StatusWrongSwarm || !isWrong(string(answer.Body)) {
 		t.Errorf("direct: %d %s", answer.Status, answer.Body)
 	}
 	target := onion.Hop{Ed25519: n.members[0].keys.Ed25519.Public(), X25519: n.members[0].keys.X25519.Public}
 	for _, version := range []onion.Version{onion.V1, onion.V2} {
-		for method, want := range map[string]int{rpc.MethodRetrieve: rpc.StatusWrongSwarm, rpc.MethodSwarm: rpc.StatusOK} {
-			payload, err := rpc.NewRequest(method, params)
+		for method, want := range map[string]int{storage.MethodRetrieve: storage.StatusWrongSwarm, storage.MethodSwarm: storage.StatusOK} {
+			payload, err := storage.NewRequest(method, params)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +181,7 @@ func TestFaultWrongSwarm(t *testing.T) {
 			}
 		}
 	}
-	if answer := call(t, nodes[0], "tea", params); answer.Status != rpc.StatusBadRequest {
+	if answer := call(t, nodes[0], "tea", params); answer.Status != storage.StatusBadRequest {
 		t.Errorf("another method: %d %s", answer.Status, answer.Body)
 	}
 }
@@ -266,7 +269,7 @@ func TestParseFault(t *testing.T) {
 		},
 		"partition,node=0,node=1,group=2": {Fault{Kind: FaultPartition, Group: 2}, []string{"0", "1"}},
 		"corrupt,requests=onion":          {fault: Fault{Kind: FaultCorrupt, Requests: "onion"}},
-		"drop-answers,requests=deliver":   {fault: Fault{Kind: FaultDropAnswers, Requests: rpc.MethodDeliver}},
+		"drop-answers,requests=deliver":   {fault: Fault{Kind: FaultDropAnswers, Requests: syncroute.MethodDeliver}},
 		"no-method,node=1":                {Fault{Kind: FaultNoMethod}, []string{"1"}},
 		"skew,skew=-1m":                   {fault: Fault{Kind: FaultSkew, Skew: -time.Minute}},
 	} {

@@ -15,7 +15,7 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // errPartition is what a node sees of one that it does not reach.
@@ -26,7 +26,7 @@ var errPartition = errors.New("no route to host: the network is partitioned")
 type injector struct {
 	keys    ring.Keys
 	like    *node.Behaviour
-	others  func() []rpc.Snode            // the nodes of another swarm
+	others  func() []storage.Snode        // the nodes of another swarm
 	group   func(address string) int      // the partition that a node at a host and port is in
 	dial    node.DialFunc                 // what opens connections in the end
 	faults  atomic.Pointer[faultSet]      // never nil
@@ -95,8 +95,8 @@ func (in *injector) hang(ctx context.Context, ended <-chan struct{}) {
 	}
 }
 
-// begin makes the faults work. Before it, and after end, requests pass as they are, so that a node can be started whatever
-// goes wrong with it.
+// begin makes the faults work. Before it, and after end, requests pass as they are, so that a node can be started
+// whatever goes wrong with it.
 func (in *injector) begin() {
 	ended := make(chan struct{})
 	in.ended.Store(&ended)
@@ -146,7 +146,7 @@ func (in *injector) wrap(next http.Handler) http.Handler {
 			}
 		}
 		if fault, ok := faults.hits(FaultNoMethod, what); ok && fault.lacks(what.method) {
-			what.reply(w, rpc.StatusBadRequest, "text/plain", []byte(rpc.TextNoMethod+what.method))
+			what.reply(w, storage.StatusBadRequest, "text/plain", []byte(storage.TextNoMethod+what.method))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -11,7 +11,9 @@ import (
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/node/ring"
 	nodestore "sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
 )
 
@@ -40,9 +42,9 @@ func TestJoin(t *testing.T) {
 	if host < 0 {
 		t.Fatal("the joined node is alone in its swarm")
 	}
-	anyKey := rpc.SwarmParams{PubKey: keyOf(t, n.Nodes(), info.SwarmID)}
+	anyKey := rpc20.SwarmParams{PubKey: keyOf(t, n.Nodes(), info.SwarmID)}
 	eventually(t, "the others to know the node", func() bool {
-		return strings.Contains(string(call(t, n.Nodes()[host], rpc.MethodSwarm, anyKey).Body), info.PubkeyEd25519)
+		return strings.Contains(string(call(t, n.Nodes()[host], storage.MethodSwarm, anyKey).Body), info.PubkeyEd25519)
 	})
 	pubKey := store(t, n, host)
 	eventually(t, "the joined node to hold the message", func() bool {
@@ -105,9 +107,9 @@ func TestLimits(t *testing.T) {
 		pubKey := keyOf(t, []NodeInfo{info}, info.SwarmID)
 		statuses := make(map[int]int)
 		for range 10 {
-			statuses[call(t, info, rpc.MethodStore, solved(t, pubKey)).Status]++
+			statuses[call(t, info, storage.MethodStore, solved(t, pubKey)).Status]++
 		}
-		if statuses[rpc.StatusNotReady] == 0 || statuses[rpc.StatusTooManyRequests] == 0 || len(statuses) != 2 {
+		if statuses[storage.StatusNotReady] == 0 || statuses[storage.StatusTooManyRequests] == 0 || len(statuses) != 2 {
 			t.Errorf("a full node with a limit answers stores with %v", statuses)
 		}
 	}
@@ -127,7 +129,7 @@ func TestJoinRefused(t *testing.T) {
 		want         error
 	}{
 		{"ftp://127.0.0.1", "127.0.0.1:0", ring.ErrSeedURL},
-		{"http://127.0.0.1:1", "127.0.0.1:0", rpc.ErrUnreachable},
+		{"http://127.0.0.1:1", "127.0.0.1:0", storagehttp.ErrUnreachable},
 		{"http://" + listener.Addr().String(), "127.0.0.1:0", ring.ErrDirectory},
 		{"http://127.0.0.1:1", "0.0.0.0:0", ErrPublicIP},
 	} {

@@ -18,8 +18,12 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/syncroute"
 	"sessiontool/lib/x25519"
 )
 
@@ -46,10 +50,10 @@ func hopsTo(n *Network, places ...int) (hops []onion.Hop) {
 }
 
 // travel sends an onion for the swarm of a key through places, the last of which is the target.
-func travel(t *testing.T, n *Network, places ...int) rpc.Answer {
+func travel(t *testing.T, n *Network, places ...int) storagehttp.Answer {
 	t.Helper()
 	nodes := n.Nodes()
-	payload, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
+	payload, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +80,7 @@ func TestOnionToADeadNode(t *testing.T) {
 			for _, places := range [][]int{{0, 1, 2}, {0, 1, 2, 3}, {3, 2}} {
 				start := time.Now()
 				answer := travel(t, n, places...)
-				if took := time.Since(start); answer.Status != rpc.StatusTimeout || took < like.Nodes.HopTimeout || took > 10*time.Second {
+				if took := time.Since(start); answer.Status != storage.StatusTimeout || took < like.Nodes.HopTimeout || took > 10*time.Second {
 					t.Errorf("over %v: %d %s after %v, want 504 after %v", places, answer.Status, answer.Body, took, like.Nodes.HopTimeout)
 				}
 			}
@@ -88,15 +92,15 @@ func TestOnionToADeadNode(t *testing.T) {
 	}
 }
 
-// Connections to a node that has vanished are neither refused nor closed, open ones included; when it comes back they are,
-// and it has what it had.
+// Connections to a node that has vanished are neither refused nor closed, open ones included; when it comes back they
+// are, and it has what it had.
 func TestVanish(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 2, SwarmSize: 2})
 	pubKey, info := store(t, n, 1), n.Nodes()[1]
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	defer client.Close()
 	ask := func(ctx context.Context) error {
-		_, err := client.GetNode(ctx, info.IP, info.Port, rpc.StatsPath)
+		_, err := client.GetNode(ctx, info.IP, info.Port, storage.StatsPath)
 		return err
 	}
 	if err := ask(t.Context()); err != nil { // leaves a connection open
@@ -154,16 +158,16 @@ func TestHang(t *testing.T) {
 		t.Errorf("a request for statistics: %v", err)
 	}
 	setFault(t, n, Fault{Kind: FaultHang})
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := client.GetNode(ctx, info.IP, info.Port, rpc.StatsPath); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := client.GetNode(ctx, info.IP, info.Port, storage.StatsPath); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a node that hangs: %v", err)
 	}
 	answered := make(chan error)
 	go func() {
-		_, err := client.GetNode(t.Context(), info.IP, info.Port, rpc.StatsPath)
+		_, err := client.GetNode(t.Context(), info.IP, info.Port, storage.StatsPath)
 		answered <- err
 	}()
 	eventually(t, "a request to wait", func() bool { return n.members[0].faults.waiting.Load() == 1 })
@@ -174,8 +178,8 @@ func TestHang(t *testing.T) {
 }
 
 // putIn makes a store request of storage RPC 2.8 for user.
-func putIn(user sessionid.Keys, data string) rpc.TodayStoreParams {
-	return rpc.TodayStoreParams{
+func putIn(user sessionid.Keys, data string) rpc28.StoreParams {
+	return rpc28.StoreParams{
 		Pubkey: user.ID().String(), Timestamp: time.Now().UnixMilli(), TTL: time.Hour.Milliseconds(),
 		Data: base64.StdEncoding.EncodeToString([]byte(data)),
 	}
@@ -189,9 +193,9 @@ func TestStoreWithADeadMember(t *testing.T) {
 	user := userOf(t, nodes, nodes[0].SwarmID)
 	setFault(t, n, Fault{Kind: FaultStop}, "2")
 	start := time.Now()
-	answer := call(t, nodes[0], rpc.MethodStore, putIn(user, "x"))
+	answer := call(t, nodes[0], storage.MethodStore, putIn(user, "x"))
 	took := time.Since(start)
-	change, err := rpc.ParseChange(string(answer.Body))
+	change, err := rpc28.ParseChange(string(answer.Body))
 	if err != nil || answer.Status != 200 {
 		t.Fatalf("%d %s, %v", answer.Status, answer.Body, err)
 	}
@@ -218,11 +222,11 @@ func TestArrivalOrder(t *testing.T) {
 			for i := range count { // spread over the members, as clients do
 				stores.Go(func() {
 					info, data := nodes[i%2], fmt.Sprint("message ", i)
-					var answer rpc.Answer
-					if n.Generation() == rpc.GenerationToday {
-						answer = call(t, info, rpc.MethodStore, putIn(user, data))
+					var answer storagehttp.Answer
+					if n.Generation() == storage.Generation28 {
+						answer = call(t, info, storage.MethodStore, putIn(user, data))
 					} else {
-						answer = call(t, info, rpc.MethodStore, solvedData(t, pubKey, base64.StdEncoding.EncodeToString([]byte(data))))
+						answer = call(t, info, storage.MethodStore, solvedData(t, pubKey, base64.StdEncoding.EncodeToString([]byte(data))))
 					}
 					if answer.Status != 200 {
 						t.Errorf("storing: %d %s", answer.Status, answer.Body)
@@ -232,7 +236,7 @@ func TestArrivalOrder(t *testing.T) {
 			stores.Wait()
 			orders := make(map[string]bool)
 			for i := range nodes {
-				var held []rpc.Stored
+				var held []storage.Stored
 				eventually(t, "all messages", func() bool {
 					if held, err = n.Messages(i, pubKey); err != nil {
 						t.Fatal(err)
@@ -281,15 +285,15 @@ func TestInjectedAnswersLookAlike(t *testing.T) {
 	setFault(t, n, Fault{Kind: FaultWrongSwarm})
 	nodes := n.Nodes()
 	user := userOf(t, nodes, nodes[0].SwarmID)
-	answer := call(t, nodes[0], rpc.MethodStore, putIn(user, "x"))
-	if answer.Status != rpc.StatusWrongSwarm || !answer.Date.IsZero() {
+	answer := call(t, nodes[0], storage.MethodStore, putIn(user, "x"))
+	if answer.Status != storage.StatusWrongSwarm || !answer.Date.IsZero() {
 		t.Errorf("%d with Date %v", answer.Status, answer.Date)
 	}
 }
 
 func TestLikenessRefuses(t *testing.T) {
 	for name, options := range map[string]Options{
-		"generation": {Nodes: 1, Generation: rpc.Generation2020, Like: Likeness{Nodes: node.Like280, SeedTime: SeedDate}},
+		"generation": {Nodes: 1, Generation: storage.Generation20, Like: Likeness{Nodes: node.Like280, SeedTime: SeedDate}},
 		"seed time":  {Nodes: 1, Like: Likeness{SeedTime: "sundial"}},
 	} {
 		if _, err := Start(t.Context(), options); !errors.Is(err, ErrLikeness) {
@@ -305,9 +309,9 @@ func TestLikenessRefuses(t *testing.T) {
 func TestNoSynchronousRoute(t *testing.T) {
 	for _, name := range Likenesses() {
 		n := startNetwork(t, Options{Nodes: 1, Like: likeFaster(t, name, 1)})
-		for _, method := range []string{rpc.MethodListen, rpc.MethodDeliver} {
+		for _, method := range []string{syncroute.MethodListen, syncroute.MethodDeliver} {
 			answer := call(t, n.Nodes()[0], method, struct{}{})
-			if answer.Status != 400 || string(answer.Body) != rpc.TextNoMethod+method {
+			if answer.Status != 400 || string(answer.Body) != storage.TextNoMethod+method {
 				t.Errorf("%s: %s: %d %q", name, method, answer.Status, answer.Body)
 			}
 		}
@@ -326,7 +330,7 @@ func TestJoinLike(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer mustClose(t, joined)
-	answer := call(t, joined.Info(), rpc.MethodInfo, struct{}{})
+	answer := call(t, joined.Info(), rpc28.MethodInfo, struct{}{})
 	if !strings.Contains(string(answer.Body), `"version":[2,11,3]`) || !answer.Date.IsZero() {
 		t.Errorf("%q at %v", answer.Body, answer.Date)
 	}
@@ -335,7 +339,7 @@ func TestJoinLike(t *testing.T) {
 // active_nodes_bin lists every active node in 51 bytes.
 func TestActiveNodes(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 3, SwarmSize: 1, Like: likeFaster(t, "2.11", 1)})
-	answer := call(t, n.Nodes()[0], rpc.MethodActiveNodes, struct{}{})
+	answer := call(t, n.Nodes()[0], rpc28.MethodActiveNodes, struct{}{})
 	list, err := base64.StdEncoding.DecodeString(strings.Trim(string(answer.Body), `"`))
 	if err != nil || len(list) != 3*51 {
 		t.Fatalf("%d %q, %v", answer.Status, answer.Body, err)

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/node"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // MetricsPath is where a Metrics answers.
@@ -35,8 +35,8 @@ type meter struct {
 
 // endpoints names the paths that nodes serve, as they are called in metrics.
 var endpoints = map[string]string{
-	rpc.StoragePath: "storage", onion.V1.Path(): "onion_v1", onion.V2.Path(): "onion_v2", onion.ProxyPath: "proxy",
-	rpc.StatsPath: "stats",
+	storage.RPCPath: "storage", onion.V1.Path(): "onion_v1", onion.V2.Path(): "onion_v2", onion.ProxyPath: "proxy",
+	storage.StatsPath: "stats",
 }
 
 const (

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 )
 
 // registrationWindow is how far the clock of a registering node may be off.
@@ -24,7 +24,7 @@ var errRegistrationClock = fmt.Errorf("%w: timestamp is off by more than %v: che
 
 // checkRegistration checks all that can be told without the list. An X25519 key cannot change, since the signature
 // covers it and a known node's is not overwritten.
-func checkRegistration(params rpc.RegisterParams, now time.Time) error {
+func checkRegistration(params nodelist.RegisterParams, now time.Time) error {
 	ed, err := decodeKey(params.PubkeyEd25519)
 	if err != nil {
 		return fmt.Errorf("%w: pubkey_ed25519 %w", ErrRegistration, err)
@@ -39,7 +39,7 @@ func checkRegistration(params rpc.RegisterParams, now time.Time) error {
 		return errRegistrationClock
 	}
 	signature, err := base64.StdEncoding.DecodeString(params.Signature)
-	if err != nil || !ed25519.Verify(ed, rpc.RegisterSignatureText(params), signature) {
+	if err != nil || !ed25519.Verify(ed, nodelist.RegisterSignatureText(params), signature) {
 		return fmt.Errorf("%w: signature is not the node's", ErrRegistration)
 	}
 	return nil

@@ -15,7 +15,8 @@ import (
 
 	"sessiontool/lib/internal/atomicfile"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
 )
 
@@ -30,7 +31,7 @@ const (
 
 // listing is a registered node as the registry keeps it.
 type listing struct {
-	rpc.NodeState
+	nodelist.State
 	// Own tells that the node is one of this devnet's and has not joined from outside.
 	Own bool `json:"own"`
 	// RegisteredMS is the time on the node's clock when it registered last, after which it may do so again.
@@ -44,7 +45,7 @@ type registry struct {
 	swarmSize int
 	now       func() time.Time
 
-	generation rpc.Generation // that it tells clients to speak
+	generation storage.Generation // that it tells clients to speak
 	seedTime   SeedTime
 
 	since time.Time // when this process took over
@@ -124,7 +125,7 @@ func (r *registry) keep() error {
 // setOwn makes states, whose swarms do not matter, the devnet's own nodes. Those that were listed stay in their swarms;
 // own nodes that are no longer there go. port is where the registry is served. Nothing is written before keep, since
 // the folder may turn out to be another devnet's.
-func (r *registry) setOwn(port uint16, states []rpc.NodeState) error {
+func (r *registry) setOwn(port uint16, states []nodelist.State) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	state, err := r.edited(func(state *registryState) error {
@@ -137,18 +138,18 @@ func (r *registry) setOwn(port uint16, states []rpc.NodeState) error {
 		if len(state.Nodes)+len(states) > MaxNodes {
 			return fmt.Errorf("%w: at most %d nodes", ErrRegistration, MaxNodes)
 		}
-		var fresh []rpc.NodeState
+		var fresh []nodelist.State
 		for _, node := range states {
 			if known, ok := before[node.PubkeyEd25519]; ok && known.Own {
 				node.SwarmID = known.SwarmID
-				state.Nodes = append(state.Nodes, listing{NodeState: node, Own: true})
+				state.Nodes = append(state.Nodes, listing{State: node, Own: true})
 			} else {
 				fresh = append(fresh, node)
 			}
 		}
 		for i, id := range r.deal(state.Nodes, len(fresh)) {
 			fresh[i].SwarmID = uint64(id)
-			state.Nodes = append(state.Nodes, listing{NodeState: fresh[i], Own: true})
+			state.Nodes = append(state.Nodes, listing{State: fresh[i], Own: true})
 		}
 		return nil
 	})
@@ -191,7 +192,7 @@ func swarmSizes(nodes []listing) map[swarm.SwarmID]int {
 // is still there. It returns
 // ErrRegistration, with the reason, for an announcement that is not signed, not timely, not complete, or not newer than
 // the node's last.
-func (r *registry) register(params rpc.RegisterParams) error {
+func (r *registry) register(params nodelist.RegisterParams) error {
 	if err := checkRegistration(params, r.now()); err != nil {
 		return err
 	}
@@ -204,7 +205,7 @@ func (r *registry) register(params rpc.RegisterParams) error {
 				return fmt.Errorf("%w: the network is full", ErrRegistration)
 			}
 			i = len(state.Nodes)
-			state.Nodes = append(state.Nodes, listing{NodeState: rpc.NodeState{
+			state.Nodes = append(state.Nodes, listing{State: nodelist.State{
 				PubkeyLegacy:  params.PubkeyEd25519,
 				PubkeyEd25519: params.PubkeyEd25519,
 				PubkeyX25519:  params.PubkeyX25519,
@@ -274,22 +275,22 @@ func (r *registry) setDifficulty(difficulty uint64) {
 }
 
 // Nodes implements node.Directory. It never fails.
-func (r *registry) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+func (r *registry) Nodes(_ context.Context, lastHash string) (*nodelist.Result, error) {
 	return r.list(lastHash), nil
 }
 
 // list returns the list, or only that it is unchanged since lastHash.
-func (r *registry) list(lastHash string) *rpc.ServiceNodesResult {
+func (r *registry) list(lastHash string) *nodelist.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if lastHash == r.hash {
-		return &rpc.ServiceNodesResult{Unchanged: true, Difficulty: r.difficulty, Generation: r.generation}
+		return &nodelist.Result{Unchanged: true, Difficulty: r.difficulty, Generation: r.generation}
 	}
-	states := make([]rpc.NodeState, len(r.state.Nodes))
+	states := make([]nodelist.State, len(r.state.Nodes))
 	for i, node := range r.state.Nodes {
-		states[i] = node.NodeState
+		states[i] = node.State
 	}
-	return &rpc.ServiceNodesResult{
+	return &nodelist.Result{
 		States: states, BlockHash: r.hash, Height: r.state.Height, Hardfork: hardfork, Status: "OK",
 		Difficulty: r.difficulty, Generation: r.generation,
 	}

@@ -16,7 +16,8 @@ import (
 	"time"
 
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
 )
 
@@ -33,7 +34,7 @@ func newRegistry(t testing.TB, swarmSize int) *registry {
 
 func keys(i int) ring.Keys { return ring.KeysFromSeed([32]byte{byte(i), byte(i >> 8)}) }
 
-func announcement(i int) rpc.RegisterParams {
+func announcement(i int) nodelist.RegisterParams {
 	return ring.Registration(keys(i), "192.0.2.1", uint16(1000+i), day)
 }
 
@@ -68,12 +69,12 @@ func TestRegisterRefuses(t *testing.T) {
 	if err := r.register(announcement(1)); err != nil {
 		t.Fatal(err)
 	}
-	signed := func(change func(p *rpc.RegisterParams)) rpc.RegisterParams {
+	signed := func(change func(p *nodelist.RegisterParams)) nodelist.RegisterParams {
 		p := announcement(2)
 		change(&p)
 		return p
 	}
-	for name, params := range map[string]rpc.RegisterParams{
+	for name, params := range map[string]nodelist.RegisterParams{
 		"repeated":         announcement(1),
 		"older":            ring.Registration(keys(1), "192.0.2.9", 9, day.Add(-time.Second)),
 		"stale":            ring.Registration(keys(2), "192.0.2.1", 9, day.Add(-registrationWindow-time.Second)),
@@ -81,15 +82,15 @@ func TestRegisterRefuses(t *testing.T) {
 		"no port":          ring.Registration(keys(2), "192.0.2.1", 0, day),
 		"no IP":            ring.Registration(keys(2), "localhost", 9, day),
 		"any IP":           ring.Registration(keys(2), "0.0.0.0", 9, day),
-		"altered port":     signed(func(p *rpc.RegisterParams) { p.StoragePort++ }),
-		"altered IP":       signed(func(p *rpc.RegisterParams) { p.PublicIP = "192.0.2.2" }),
-		"altered time":     signed(func(p *rpc.RegisterParams) { p.TimestampMS++ }),
-		"another key":      signed(func(p *rpc.RegisterParams) { p.PubkeyEd25519 = keys(3).Name() }),
-		"another x key":    signed(func(p *rpc.RegisterParams) { p.PubkeyX25519 = keys(3).X25519.Public.String() }),
-		"upper case key":   signed(func(p *rpc.RegisterParams) { p.PubkeyEd25519 = strings.ToUpper(p.PubkeyEd25519) }),
-		"short key":        signed(func(p *rpc.RegisterParams) { p.PubkeyX25519 = p.PubkeyX25519[2:] }),
-		"no signature":     signed(func(p *rpc.RegisterParams) { p.Signature = "" }),
-		"signature cut":    signed(func(p *rpc.RegisterParams) { p.Signature = p.Signature[:40] }),
+		"altered port":     signed(func(p *nodelist.RegisterParams) { p.StoragePort++ }),
+		"altered IP":       signed(func(p *nodelist.RegisterParams) { p.PublicIP = "192.0.2.2" }),
+		"altered time":     signed(func(p *nodelist.RegisterParams) { p.TimestampMS++ }),
+		"another key":      signed(func(p *nodelist.RegisterParams) { p.PubkeyEd25519 = keys(3).Name() }),
+		"another x key":    signed(func(p *nodelist.RegisterParams) { p.PubkeyX25519 = keys(3).X25519.Public.String() }),
+		"upper case key":   signed(func(p *nodelist.RegisterParams) { p.PubkeyEd25519 = strings.ToUpper(p.PubkeyEd25519) }),
+		"short key":        signed(func(p *nodelist.RegisterParams) { p.PubkeyX25519 = p.PubkeyX25519[2:] }),
+		"no signature":     signed(func(p *nodelist.RegisterParams) { p.Signature = "" }),
+		"signature cut":    signed(func(p *nodelist.RegisterParams) { p.Signature = p.Signature[:40] }),
 		"nothing whatever": {},
 	} {
 		if err := r.register(params); !errors.Is(err, ErrRegistration) {
@@ -104,7 +105,7 @@ func TestRegisterRefuses(t *testing.T) {
 func TestRegistryIsBounded(t *testing.T) {
 	r := newRegistry(t, 5)
 	for i := range MaxNodes {
-		r.state.Nodes = append(r.state.Nodes, listing{NodeState: rpc.NodeState{PubkeyEd25519: fmt.Sprint(i)}})
+		r.state.Nodes = append(r.state.Nodes, listing{State: nodelist.State{PubkeyEd25519: fmt.Sprint(i)}})
 	}
 	if err := r.register(announcement(1)); !errors.Is(err, ErrRegistration) {
 		t.Errorf("a node too many: %v, want ErrRegistration", err)
@@ -114,7 +115,7 @@ func TestRegistryIsBounded(t *testing.T) {
 // A registry started again has the same list, and gives the devnet's own nodes their old swarms.
 func TestRegistryIsKept(t *testing.T) {
 	r := newRegistry(t, 2)
-	var own []rpc.NodeState
+	var own []nodelist.State
 	for i := range 6 {
 		own = append(own, (&member{keys: keys(i), port: uint16(i + 1)}).state("127.0.0.1"))
 	}
@@ -167,7 +168,7 @@ func TestSetOwnDealsEvenly(t *testing.T) {
 		{7, 2, []int{2, 2, 3}},
 	} {
 		r := newRegistry(t, test.size)
-		var own []rpc.NodeState
+		var own []nodelist.State
 		for i := range test.nodes {
 			own = append(own, (&member{keys: keys(i)}).state("127.0.0.1"))
 		}
@@ -184,7 +185,7 @@ func TestSetOwnDealsEvenly(t *testing.T) {
 func ask(t testing.TB, r *registry, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	newSeedServer(r, discard).Handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, rpc.SeedPath, strings.NewReader(body)))
+	newSeedServer(r, discard).Handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, nodelist.SeedPath, strings.NewReader(body)))
 	return recorder
 }
 
@@ -192,7 +193,7 @@ func ask(t testing.TB, r *registry, body string) *httptest.ResponseRecorder {
 type listAnswer struct {
 	JSONRPC string
 	ID      json.RawMessage
-	Result  rpc.NodeList
+	Result  nodelist.Answer
 }
 
 // What clients of 2020 and of today send, and what they need (signal-2020.md section 2.3; session-v1.md section 8;
@@ -259,7 +260,7 @@ func TestSeedAnswers(t *testing.T) {
 
 func TestSeedRefuses(t *testing.T) {
 	r := newRegistry(t, 5)
-	late, err := rpc.NewRequest(rpc.MethodRegisterNode, ring.Registration(keys(1), "192.0.2.1", 9, day.Add(time.Hour)))
+	late, err := storage.NewRequest(nodelist.MethodRegister, ring.Registration(keys(1), "192.0.2.1", 9, day.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,8 +277,8 @@ func TestSeedRefuses(t *testing.T) {
 		{`{"method":"get_n_service_nodes","params":{"fields":7}}`, codeParams},
 		{`{"method":"get_n_service_nodes","params":{"limit":"many"}}`, codeParams},
 		{`{"method":"register_service_node","params":[]}`, codeParams},
-		{`{"method":"register_service_node"}`, rpc.CodeRegistrationRefused},
-		{string(late), rpc.CodeRegistrationClock},
+		{`{"method":"register_service_node"}`, nodelist.CodeRegistrationRefused},
+		{string(late), nodelist.CodeRegistrationClock},
 	} {
 		var got seedAnswer
 		if err := json.Unmarshal(ask(t, r, test.body).Body.Bytes(), &got); err != nil {
@@ -291,7 +292,7 @@ func TestSeedRefuses(t *testing.T) {
 		t.Errorf("an endless request gets status %d", got.Code)
 	}
 	for _, request := range []*http.Request{
-		httptest.NewRequest(http.MethodGet, rpc.SeedPath, nil),
+		httptest.NewRequest(http.MethodGet, nodelist.SeedPath, nil),
 		httptest.NewRequest(http.MethodPost, "/", nil),
 	} {
 		recorder := httptest.NewRecorder()
@@ -306,7 +307,7 @@ func TestSeedRefuses(t *testing.T) {
 func FuzzSeedBody(f *testing.F) {
 	f.Add([]byte(`{"jsonrpc":"2.0","id":"0","method":"get_n_service_nodes","params":{"fields":{"public_ip":true},"limit":1}}`))
 	f.Add([]byte(`{"id":[{}],"method":"get_n_service_nodes","params":{"fields":["swarm_id"],"poll_block_hash":"x"}}`))
-	registration, err := rpc.NewRequest(rpc.MethodRegisterNode, ring.Registration(keys(5), "192.0.2.1", 7, day.Add(-time.Hour)))
+	registration, err := storage.NewRequest(nodelist.MethodRegister, ring.Registration(keys(5), "192.0.2.1", 7, day.Add(-time.Hour)))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 )
 
 // maxSeedBody bounds a request to the registry.
@@ -22,7 +22,7 @@ const (
 	codeParams = -32602
 )
 
-// methodAllServiceNodes is one more name of rpc.MethodServiceNodes, as rpc.EndpointServiceNodes is
+// methodAllServiceNodes is one more name of nodelist.Method, as nodelist.Endpoint is
 // (storage-2.8.md section 10).
 const methodAllServiceNodes = "get_all_service_nodes"
 
@@ -36,7 +36,7 @@ type rpcError struct {
 // (signal-2020.md section 2.3; session-v1.md section 8; storage-2.0.md section 10), and takes registrations besides.
 func newSeedServer(registry *registry, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+rpc.SeedPath, registry.serve)
+	mux.HandleFunc("POST "+nodelist.SeedPath, registry.serve)
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -90,9 +90,9 @@ func (r *registry) answer(body []byte) seedAnswer {
 		answer.ID = call.ID
 	}
 	switch call.Method {
-	case rpc.MethodServiceNodes, rpc.EndpointServiceNodes, methodAllServiceNodes:
+	case nodelist.Method, nodelist.Endpoint, methodAllServiceNodes:
 		answer.Result, answer.Error = r.serveNodes(call.Params)
-	case rpc.MethodRegisterNode:
+	case nodelist.MethodRegister:
 		answer.Result, answer.Error = r.serveRegister(call.Params)
 	default:
 		answer.Error = &rpcError{codeMethod, "Method not found"}
@@ -101,7 +101,7 @@ func (r *registry) answer(body []byte) seedAnswer {
 }
 
 func (r *registry) serveNodes(raw json.RawMessage) (any, *rpcError) {
-	var params rpc.NodeListParams
+	var params nodelist.Query
 	if err := unmarshalParams(raw, &params); err != nil {
 		return nil, &rpcError{codeParams, "Invalid params"}
 	}
@@ -109,7 +109,7 @@ func (r *registry) serveNodes(raw json.RawMessage) (any, *rpcError) {
 	if list.Unchanged {
 		return list, nil
 	}
-	return rpc.NodeList{
+	return nodelist.Answer{
 		States: params.Select(list.States), Height: list.Height, BlockHash: list.BlockHash, Hardfork: list.Hardfork,
 		Status: list.Status, Difficulty: list.Difficulty, Generation: list.Generation,
 	}, nil
@@ -124,15 +124,15 @@ func unmarshalParams(raw json.RawMessage, v any) error {
 }
 
 func (r *registry) serveRegister(raw json.RawMessage) (any, *rpcError) {
-	var params rpc.RegisterParams
+	var params nodelist.RegisterParams
 	if err := unmarshalParams(raw, &params); err != nil {
 		return nil, &rpcError{codeParams, "Invalid params"}
 	}
 	switch err := r.register(params); {
 	case errors.Is(err, errRegistrationClock):
-		return nil, &rpcError{rpc.CodeRegistrationClock, err.Error()}
+		return nil, &rpcError{nodelist.CodeRegistrationClock, err.Error()}
 	case err != nil:
-		return nil, &rpcError{rpc.CodeRegistrationRefused, err.Error()}
+		return nil, &rpcError{nodelist.CodeRegistrationRefused, err.Error()}
 	}
 	return map[string]string{"status": "OK"}, nil
 }

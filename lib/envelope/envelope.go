@@ -3,9 +3,9 @@
 // (signal-2020.md section 3; session-v1.md section 2).
 //
 // It promises that packing reproduces the clients' bytes; that unpacking takes what the clients of either generation
-// take: any order of fields, unknown fields, any type, verb, path and number of the request around the envelope; and that
-// an unpacked envelope has a sender where its type needs one. It says nothing about who really sent it: that is for the
-// layers inside. It is pure: randomness is passed in.
+// take: any order of fields, unknown fields, any type, verb, path and number of the request around the envelope; and
+// that an unpacked envelope has a sender where its type needs one. It says nothing about who really sent it: that is
+// for the layers inside. It is pure: randomness is passed in.
 package envelope
 
 import (
@@ -18,6 +18,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/fields"
 	"sessiontool/lib/sessionid"
 	"sessiontool/proto/wirepb"
@@ -41,60 +42,23 @@ var (
 	ErrTooLarge = errors.New("envelope is larger than nodes store")
 )
 
-// Type says how Content is encrypted. The numbers are those of the wire.
-type Type int32
-
-const (
-	// Whisper is a message of an established session.
-	Whisper = Type(wirepb.Envelope_CIPHERTEXT)
-	// PreKeyWhisper is a message that also starts a session.
-	PreKeyWhisper = Type(wirepb.Envelope_PREKEY_BUNDLE)
-	// ServerReceipt is a word of a server of Signal's; no node of Session sends it, and nothing vouches for it.
-	ServerReceipt = Type(wirepb.Envelope_RECEIPT)
-	// Sealed is a message whose sender and kind are inside the encryption. Of today's clients' messages all are of this
-	// type; only opening it tells whose it is.
-	Sealed = Type(wirepb.Envelope_UNIDENTIFIED_SENDER)
-	// Group is a message of a group in 2020. Clients of session-v1 read it as they read Sealed.
-	Group = Type(wirepb.Envelope_MEDIUM_GROUP_CIPHERTEXT)
-	// FriendRequest is a first contact, under the two identity keys alone.
-	FriendRequest = Type(wirepb.Envelope_FRIEND_REQUEST)
-)
-
-// String returns the type's name.
-func (t Type) String() string {
-	switch t {
-	case Whisper:
-		return "whisper"
-	case PreKeyWhisper:
-		return "prekey-whisper"
-	case ServerReceipt:
-		return "server-receipt"
-	case Sealed:
-		return "sealed"
-	case Group:
-		return "group"
-	case FriendRequest:
-		return "friend-request"
-	}
-	return fmt.Sprintf("type %d", int32(t))
-}
-
-// named reports whether an envelope of this type must name its sender.
-func (t Type) named() bool {
-	switch t {
-	case Whisper, PreKeyWhisper, FriendRequest:
+// named reports whether an envelope with this kind of ciphertext must name its sender.
+func named(kind ciphertext.Kind) bool {
+	switch kind {
+	case ciphertext.Whisper, ciphertext.PreKeyWhisper, ciphertext.FriendRequest:
 		return true
 	}
 	return false
 }
 
-// boxed reports whether session-v1 clients read envelopes of this type.
-func (t Type) boxed() bool { return t == Sealed || t == Group }
+// boxed reports whether clients of session-v1 read envelopes with this kind of ciphertext.
+func boxed(kind ciphertext.Kind) bool { return kind == ciphertext.Sealed || kind == ciphertext.Group }
 
 // Envelope is an encrypted message with what its receiver needs in order to open it.
 type Envelope struct {
-	Type Type
-	// Source is the sender, and zero if Type is Sealed or Group.
+	// Kind is the kind of Content. Unpack also returns kinds without a constant.
+	Kind ciphertext.Kind
+	// Source is the sender. It is zero if Kind is Sealed or Group.
 	Source sessionid.ID
 	// TimestampMS is the sender's clock in milliseconds since 1970. It identifies the message in receipts.
 	TimestampMS uint64
@@ -105,11 +69,11 @@ type Envelope struct {
 // check returns ErrSource or ErrMalformed if no client would make such an envelope.
 func (e Envelope) check() error {
 	switch {
-	case e.Type.boxed() && !e.Source.IsZero():
+	case boxed(e.Kind) && !e.Source.IsZero():
 		return fmt.Errorf("%w: a sealed sender is named", ErrSource)
-	case e.Type.named() && e.Source.IsZero():
-		return fmt.Errorf("%w: type %s needs one", ErrSource, e.Type)
-	case (e.Type.named() || e.Type.boxed()) && len(e.Content) == 0:
+	case named(e.Kind) && e.Source.IsZero():
+		return fmt.Errorf("%w: type %s needs one", ErrSource, e.Kind)
+	case (named(e.Kind) || boxed(e.Kind)) && len(e.Content) == 0:
 		return fmt.Errorf("%w: no content", ErrMalformed)
 	}
 	return nil
@@ -142,7 +106,7 @@ const (
 // Marshal encodes the envelope alone, in the order of fields in which the clients write them: 1, 2, 7, 5, 8.
 func (e Envelope) Marshal() []byte {
 	b := make([]byte, 0, len(e.Content)+sessionid.TextSize+32)
-	b = fields.AppendVarint(b, fieldType, uint64(e.Type))
+	b = fields.AppendVarint(b, fieldType, uint64(e.Kind))
 	if !e.Source.IsZero() {
 		b = fields.AppendBytes(b, fieldSource, e.Source.String())
 	}
@@ -172,17 +136,17 @@ func Pack(random io.Reader, e Envelope) (string, error) {
 // rotating key of a Session Pro account or by any other key.
 type ProSignature [64]byte
 
-// PackBox returns the data text of a store request for a session-v1 message as libsession writes it: box is what package
-// sealedbox made, timestampMS the sender's clock in milliseconds since 1970. There is no source in it, and verb, path and
-// id of the request are empty, so that two texts of one box differ in their signature alone. It returns ErrMalformed for no
-// box, or ErrTooLarge.
+// PackBox returns the data text of a store request for a session-v1 message as libsession writes it: box is what
+// package sealedbox made, timestampMS the sender's clock in milliseconds since 1970. There is no source in it, and
+// verb, path and id of the request are empty, so that two texts of one box differ in their signature alone. It returns
+// ErrMalformed for no box, or ErrTooLarge.
 func PackBox(timestampMS uint64, box []byte, signature ProSignature) (string, error) {
-	e := Envelope{Type: Sealed, TimestampMS: timestampMS, Content: box}
+	e := Envelope{Kind: ciphertext.Sealed, TimestampMS: timestampMS, Content: box}
 	if err := e.check(); err != nil {
 		return "", err
 	}
 	b := make([]byte, 0, len(box)+len(signature)+32)
-	b = fields.AppendVarint(b, fieldType, uint64(e.Type))
+	b = fields.AppendVarint(b, fieldType, uint64(e.Kind))
 	b = fields.AppendVarint(b, fieldTimestamp, e.TimestampMS)
 	b = fields.AppendVarint(b, fieldSourceDevice, sourceDevice)
 	b = fields.AppendBytes(b, fieldContent, e.Content)
@@ -206,8 +170,8 @@ func pack(verb, path string, body []byte, id uint64) (string, error) {
 	return base64.StdEncoding.EncodeToString(message), nil
 }
 
-// Unpack reads the data text of a stored message. A source beside a sealed sender is dropped: nothing vouches for it. The
-// type may be one that has no constant here. The error is one of this package's, wrapped with its cause.
+// Unpack reads the data text of a stored message. A source beside a sealed sender is dropped: nothing vouches for it.
+// The type may be one that has no constant here. The error is one of this package's, wrapped with its cause.
 func Unpack(data string) (Envelope, error) {
 	body, err := unpackRequest(data)
 	if err != nil {
@@ -221,15 +185,15 @@ func Unpack(data string) (Envelope, error) {
 		return Envelope{}, fmt.Errorf("%w: no type or no timestamp", ErrMalformed)
 	}
 	e := Envelope{
-		Type:        Type(wire.GetType()),
+		Kind:        ciphertext.Kind(wire.GetType()),
 		TimestampMS: wire.GetTimestamp(),
 		Content:     wire.GetContent(),
 	}
-	if e.Type.boxed() {
+	if boxed(e.Kind) {
 		err = checkBoxed(&wire)
 	} else if wire.Source != nil {
 		e.Source, err = sessionid.Parse(wire.GetSource())
-		if !e.Type.named() {
+		if !named(e.Kind) {
 			err = nil // nobody acts on it
 		}
 	}
@@ -242,8 +206,8 @@ func Unpack(data string) (Envelope, error) {
 	return e, nil
 }
 
-// checkBoxed returns an error if a session-v1 client would refuse what stands beside a sealed box: it takes a source of no
-// or of 66 characters, whatever they are, and no signature or one of 64 bytes, whoever made it.
+// checkBoxed returns an error if a session-v1 client would refuse what stands beside a sealed box: it takes a source of
+// no or of 66 characters, whatever they are, and no signature or one of 64 bytes, whoever made it.
 func checkBoxed(wire *wirepb.Envelope) error {
 	if size := len(wire.GetSource()); size != 0 && size != sessionid.TextSize {
 		return fmt.Errorf("source of %d characters beside a sealed sender", size)

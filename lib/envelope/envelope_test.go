@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 	"sessiontool/proto/wirepb"
@@ -22,12 +23,12 @@ func oneByte() io.Reader { return strings.NewReader("\x07") }
 
 func TestPackAndUnpack(t *testing.T) {
 	for _, e := range []Envelope{
-		{Type: Whisper, Source: alice, TimestampMS: 1581400000000, Content: []byte("x")},
-		{Type: PreKeyWhisper, Source: alice, TimestampMS: 1, Content: []byte("x")},
-		{Type: FriendRequest, Source: alice, Content: make([]byte, 1000)},
-		{Type: Sealed, TimestampMS: 1<<64 - 1, Content: []byte{0}},
+		{Kind: ciphertext.Whisper, Source: alice, TimestampMS: 1581400000000, Content: []byte("x")},
+		{Kind: ciphertext.PreKeyWhisper, Source: alice, TimestampMS: 1, Content: []byte("x")},
+		{Kind: ciphertext.FriendRequest, Source: alice, Content: make([]byte, 1000)},
+		{Kind: ciphertext.Sealed, TimestampMS: 1<<64 - 1, Content: []byte{0}},
 	} {
-		t.Run(e.Type.String(), func(t *testing.T) {
+		t.Run(e.Kind.String(), func(t *testing.T) {
 			data, err := Pack(oneByte(), e)
 			if err != nil {
 				t.Fatal(err)
@@ -45,17 +46,17 @@ func TestPackRefuses(t *testing.T) {
 		envelope Envelope
 		want     error
 	}{
-		"a named group sender":   {Envelope{Type: Group, Source: alice, Content: content}, ErrSource},
-		"a named sealed sender":  {Envelope{Type: Sealed, Source: alice, Content: content}, ErrSource},
-		"a message of nobody":    {Envelope{Type: Whisper, Content: content}, ErrSource},
-		"nothing to decrypt":     {Envelope{Type: Sealed}, ErrMalformed},
-		"more than a node holds": {Envelope{Type: Sealed, Content: make([]byte, MaxData)}, ErrTooLarge},
+		"a named group sender":   {Envelope{Kind: ciphertext.Group, Source: alice, Content: content}, ErrSource},
+		"a named sealed sender":  {Envelope{Kind: ciphertext.Sealed, Source: alice, Content: content}, ErrSource},
+		"a message of nobody":    {Envelope{Kind: ciphertext.Whisper, Content: content}, ErrSource},
+		"nothing to decrypt":     {Envelope{Kind: ciphertext.Sealed}, ErrMalformed},
+		"more than a node holds": {Envelope{Kind: ciphertext.Sealed, Content: make([]byte, MaxData)}, ErrTooLarge},
 	} {
 		if _, err := Pack(oneByte(), test.envelope); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
 		}
 	}
-	e := Envelope{Type: Sealed, Content: content}
+	e := Envelope{Kind: ciphertext.Sealed, Content: content}
 	if _, err := Pack(strings.NewReader(""), e); !errors.Is(err, io.EOF) {
 		t.Errorf("no randomness: %v", err)
 	}
@@ -64,7 +65,7 @@ func TestPackRefuses(t *testing.T) {
 // The largest content that can be packed fills the data text to the last character.
 func TestLargestEnvelope(t *testing.T) {
 	for size := MaxData; ; size-- {
-		data, err := Pack(oneByte(), Envelope{Type: Sealed, Content: make([]byte, size)})
+		data, err := Pack(oneByte(), Envelope{Kind: ciphertext.Sealed, Content: make([]byte, size)})
 		if errors.Is(err, ErrTooLarge) {
 			continue
 		}
@@ -119,8 +120,8 @@ func newWire() wire {
 }
 
 func TestUnpackTolerates(t *testing.T) {
-	want := Envelope{Type: Whisper, Source: alice, TimestampMS: 5, Content: []byte("x")}
-	sealed := Envelope{Type: Sealed, TimestampMS: 5, Content: []byte("x")}
+	want := Envelope{Kind: ciphertext.Whisper, Source: alice, TimestampMS: 5, Content: []byte("x")}
+	sealed := Envelope{Kind: ciphertext.Sealed, TimestampMS: 5, Content: []byte("x")}
 	for name, test := range map[string]struct {
 		change func(*wire)
 		want   Envelope
@@ -151,13 +152,13 @@ func TestUnpackTolerates(t *testing.T) {
 		}, sealed},
 		"a group's type": {func(w *wire) {
 			w.envelope.Source, w.envelope.Type = nil, wirepb.Envelope_MEDIUM_GROUP_CIPHERTEXT.Enum()
-		}, Envelope{Type: Group, TimestampMS: 5, Content: []byte("x")}},
+		}, Envelope{Kind: ciphertext.Group, TimestampMS: 5, Content: []byte("x")}},
 		"a server's receipt": {func(w *wire) {
 			w.envelope.Type, w.envelope.Content = wirepb.Envelope_RECEIPT.Enum(), nil
-		}, Envelope{Type: ServerReceipt, Source: alice, TimestampMS: 5}},
+		}, Envelope{Kind: ciphertext.ServerReceipt, Source: alice, TimestampMS: 5}},
 		"an envelope of tomorrow": {func(w *wire) {
 			w.envelope.Type, w.envelope.Source = wirepb.Envelope_Type(99).Enum(), proto.String("alice")
-		}, Envelope{Type: 99, TimestampMS: 5, Content: []byte("x")}},
+		}, Envelope{Kind: 99, TimestampMS: 5, Content: []byte("x")}},
 	} {
 		w := newWire()
 		test.change(&w)
@@ -220,8 +221,8 @@ func TestUnpackRefuses(t *testing.T) {
 
 func FuzzUnpack(f *testing.F) {
 	for _, e := range []Envelope{
-		{Type: Whisper, Source: alice, TimestampMS: 1, Content: []byte("x")},
-		{Type: Sealed, Content: []byte("x")},
+		{Kind: ciphertext.Whisper, Source: alice, TimestampMS: 1, Content: []byte("x")},
+		{Kind: ciphertext.Sealed, Content: []byte("x")},
 	} {
 		data, err := Pack(oneByte(), e)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/sessionid"
 	"sessiontool/proto/wirepb"
@@ -15,23 +16,23 @@ import (
 
 // recordedEnvelope is an envelope as the recordings decode it.
 type recordedEnvelope struct {
-	Type        Type         `json:"type"`
-	Source      sessionid.ID `json:"source"`
-	TimestampMS uint64       `json:"timestamp,string"`
+	Type        ciphertext.Kind `json:"type"`
+	Source      sessionid.ID    `json:"source"`
+	TimestampMS uint64          `json:"timestamp,string"`
 	Content     struct {
 		Hex vectors.Hex `json:"hex"`
 	} `json:"content"`
 }
 
 func (r recordedEnvelope) envelope() Envelope {
-	return Envelope{Type: r.Type, Source: r.Source, TimestampMS: r.TimestampMS, Content: r.Content.Hex}
+	return Envelope{Kind: r.Type, Source: r.Source, TimestampMS: r.TimestampMS, Content: r.Content.Hex}
 }
 
 // checkBothWays unpacks data, compares with want, and packs the result again with the request id found in data, if the
 // request around it is one that Pack makes.
 func checkBothWays(t *testing.T, data string, want Envelope) {
 	t.Helper()
-	if want.Type.boxed() {
+	if boxed(want.Kind) {
 		want.Source = sessionid.ID{} // what a client wrote there is not believed
 	}
 	got, err := Unpack(data)
@@ -59,7 +60,7 @@ func ours(t *testing.T, data string) bool {
 	return message.GetType() == wirepb.WebSocketMessage_REQUEST && request.GetVerb() == verb && request.GetPath() == path &&
 		request.GetId() < 256 && request.Headers == nil && inner.GetSourceDevice() == sourceDevice && inner.Relay == nil &&
 		inner.LegacyMessage == nil && inner.ServerGuid == nil && inner.ServerTimestamp == nil && inner.ProSig == nil &&
-		!(Type(inner.GetType()).boxed() && inner.Source != nil)
+		!(boxed(ciphertext.Kind(inner.GetType())) && inner.Source != nil)
 }
 
 func requestID(t *testing.T, data string) byte {
@@ -150,16 +151,16 @@ func TestRecordedEnvelopesOfToday(t *testing.T) {
 				Data string `json:"data"`
 			} `json:"store_params"`
 			Envelope struct {
-				Type        Type        `json:"type"`
-				TimestampMS uint64      `json:"timestamp"`
-				Content     vectors.Hex `json:"content_hex"`
+				Type        ciphertext.Kind `json:"type"`
+				TimestampMS uint64          `json:"timestamp"`
+				Content     vectors.Hex     `json:"content_hex"`
 			} `json:"envelope"`
 		} `json:"messages"`
 	}
 	vectors.Load(t, "sessionjs_message.json", &file)
 	for _, recorded := range file.Messages {
 		want := Envelope{
-			Type:        recorded.Envelope.Type,
+			Kind:        recorded.Envelope.Type,
 			TimestampMS: recorded.Envelope.TimestampMS,
 			Content:     recorded.Envelope.Content,
 		}

@@ -12,9 +12,11 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/internal/fields"
-	"sessiontool/lib/sealed"
+	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
@@ -389,20 +391,20 @@ func TestLongestTextFits(t *testing.T) {
 	}
 	padded := Pad(content.Marshal())
 
-	encrypted, err := sealed.EncryptFriendRequest(random, alice, bob.Public, padded)
+	request, err := friendrequest.Encrypt(random, alice, bob.Public, padded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, ciphertext := range map[sealed.Type][]byte{
-		sealed.FriendRequest: encrypted,
-		sealed.PreKeyMessage: append(padded, make([]byte, preKeyWhisper)...),
+	for kind, encrypted := range map[ciphertext.Kind][]byte{
+		ciphertext.FriendRequest: request,
+		ciphertext.PreKeyWhisper: append(padded, make([]byte, preKeyWhisper)...),
 	} {
-		inner := sealed.Inner{Type: kind, Sender: sessionid.FromPublicKey(alice.Public), Content: ciphertext}
-		hidden, err := sealed.Seal(random, alice, bob.Public, inner)
+		inner := sealedsender.Inner{Kind: kind, Sender: sessionid.FromPublicKey(alice.Public), Content: encrypted}
+		hidden, err := sealedsender.Seal(random, alice, bob.Public, inner)
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := envelope.Pack(random, envelope.Envelope{Type: envelope.Sealed, TimestampMS: 1<<64 - 1, Content: hidden})
+		data, err := envelope.Pack(random, envelope.Envelope{Kind: ciphertext.Sealed, TimestampMS: 1<<64 - 1, Content: hidden})
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}

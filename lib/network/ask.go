@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 // Errors with which members of a swarm answer, or do not, in a [Reply] and in what [Client.AskSwarm] returns.
@@ -50,8 +50,9 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("verdict %d", int(v))
 }
 
-// Reply is what came of one request to a member. Err is nil if there is an answer to be judged. Else it wraps ErrNotMember
-// after a 421, ErrClock after a 406 or 425, ErrPending for a member that was not waited for, or is one of Backend.Do.
+// Reply is what came of one request to a member. Err is nil if there is an answer to be judged. Else it wraps
+// ErrNotMember after a 421, ErrClock after a 406 or 425, ErrPending for a member that was not waited for, or is one of
+// Backend.Do.
 type Reply struct {
 	Member Node
 	Answer
@@ -59,8 +60,8 @@ type Reply struct {
 	Took time.Duration
 }
 
-// Judge makes the requests of a question and judges the answers. Its methods are called by one goroutine. Judge also sees
-// replies with an Err, which it may note; then its verdict does not count.
+// Judge makes the requests of a question and judges the answers. Its methods are called by one goroutine. Judge also
+// sees replies with an Err, which it may note; then its verdict does not count.
 type Judge interface {
 	Request(member Node) (body []byte, err error)
 	Judge(reply Reply) Verdict
@@ -100,12 +101,13 @@ type Directory interface {
 }
 
 // AskSwarm asks members of a swarm until enough are Done. Sides members are asked at once, in random order, those that
-// failed lately last. One that fails, or whose answer is late, is replaced by another one. A 421 brings the right members.
-// If two members refuse the time of the request, and none accepts it, the clock is corrected, once, and they are asked
-// again. If fewer than Least were Done, the swarm is looked up anew and those are asked that have not been.
+// failed lately last. One that fails, or whose answer is late, is replaced by another one. A 421 brings the right
+// members. If two members refuse the time of the request, and none accepts it, the clock is corrected, once, and they
+// are asked again. If fewer than Least were Done, the swarm is looked up anew and those are asked that have not been.
 //
-// It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error wraps ErrUnanswered,
-// is a [ClockError], is one of Backend.Do that is no fault of the target, one of Swarm, Request's or Restamp's, or the context's.
+// It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error wraps
+// ErrUnanswered, is a [ClockError], is one of Backend.Do that is no fault of the target, one of Swarm, Request's or
+// Restamp's, or the context's.
 func (c *Client) AskSwarm(ctx context.Context, q Question) error {
 	if q.Backend == nil {
 		q.Backend = c.Group()
@@ -317,7 +319,7 @@ func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, r
 // classify gives an answer that refuses the member or the time its Err.
 func (a *asking) classify(ctx context.Context, reply *answered) {
 	switch reply.Status {
-	case rpc.StatusWrongSwarm:
+	case storage.StatusWrongSwarm:
 		reply.Err = ErrNotMember
 		if a.Only != nil {
 			return
@@ -327,7 +329,7 @@ func (a *asking) classify(ctx context.Context, reply *answered) {
 			reply.Err = fmt.Errorf("%w: %w", ErrNotMember, err)
 		}
 		reply.right = a.directory.Shuffle(right)
-	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
+	case storage.StatusBadTimestamp, storage.StatusTooEarly:
 		reply.Err = ErrClock
 	}
 }
@@ -423,11 +425,12 @@ func (a *asking) enough() bool {
 	return a.done >= a.Enough || a.settled > 0 && a.done+a.settled >= witnessesEnough
 }
 
-// leaveAfter is what a member has for its answer at least before it is left, even if it is late: another one may be asked
-// beside it sooner, but what a busy machine says late is worth this wait.
+// leaveAfter is what a member has for its answer at least before it is left, even if it is late: another one may be
+// asked beside it sooner, but what a busy machine says late is worth this wait.
 const leaveAfter = time.Second
 
-// patience is how long a late member is waited for. One that may take its time has had more than others when it is late.
+// patience is how long a late member is waited for. One that may take its time has had more than others when it is
+// late.
 func (a *asking) patience() time.Duration {
 	if a.Call.Slow {
 		return 0

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 // fakeSwarm is a swarm in memory: a [Directory], and a [Backend] whose members answer as the test says. Members are
@@ -77,7 +77,7 @@ const fakeLate = 300 * time.Millisecond
 
 func (f *fakeSwarm) Do(ctx context.Context, target Node, call Call) (Answer, error) {
 	name := string(target.Ed25519[:1])
-	answer := fakeAnswer{status: rpc.StatusOK}
+	answer := fakeAnswer{status: storage.StatusOK}
 	if all := f.answers[name]; len(all) > 0 {
 		answer = all[0]
 		f.answers[name] = all[min(1, len(all)-1):]
@@ -128,7 +128,7 @@ func (j *fakeJudge) Judge(reply Reply) Verdict {
 	case reply.Err != nil:
 		j.errs = append(j.errs, reply.Err)
 		return Next
-	case reply.Status != rpc.StatusOK:
+	case reply.Status != storage.StatusOK:
 		return Next
 	case len(j.verdicts) > 0:
 		verdict := j.verdicts[0]
@@ -143,11 +143,11 @@ func repeated(answer fakeAnswer) []fakeAnswer { return []fakeAnswer{answer} }
 
 func TestAsk(t *testing.T) {
 	dead := fakeAnswer{err: errTarget(Node{}, errSilent)}
-	silent := fakeAnswer{status: rpc.StatusOK, after: time.Minute}
-	refuses := fakeAnswer{status: rpc.StatusBadTimestamp}
-	early := fakeAnswer{status: rpc.StatusTooEarly}
-	busy := fakeAnswer{status: rpc.StatusNotReady}
-	good := fakeAnswer{status: rpc.StatusOK}
+	silent := fakeAnswer{status: storage.StatusOK, after: time.Minute}
+	refuses := fakeAnswer{status: storage.StatusBadTimestamp}
+	early := fakeAnswer{status: storage.StatusTooEarly}
+	busy := fakeAnswer{status: storage.StatusNotReady}
+	good := fakeAnswer{status: storage.StatusOK}
 	for name, test := range map[string]struct {
 		swarm    fakeSwarm
 		question Question
@@ -165,9 +165,9 @@ func TestAsk(t *testing.T) {
 		"one that is busy is replaced":           {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"a": repeated(busy)}}, asked: "ab"},
 		"all fail":                               {swarm: fakeSwarm{members: "ab", answers: map[string][]fakeAnswer{"a": repeated(dead), "b": repeated(dead)}}, asked: "ab", err: ErrUnanswered},
 		"the swarm has moved":                    {swarm: fakeSwarm{members: "ab", looked: "abc", answers: map[string][]fakeAnswer{"a": repeated(dead), "b": repeated(dead)}}, asked: "abc"},
-		"421":                                    {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"a": {{status: rpc.StatusWrongSwarm, body: "ade"}}}}, asked: "ad"},
-		"421 that names no member":               {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"a": {{status: rpc.StatusWrongSwarm}}}}, asked: "ab"},
-		"421 of the only one":                    {question: Question{Only: letters("a")}, swarm: fakeSwarm{answers: map[string][]fakeAnswer{"a": {{status: rpc.StatusWrongSwarm, body: "bc"}}}}, asked: "a", err: ErrUnanswered},
+		"421":                                    {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"a": {{status: storage.StatusWrongSwarm, body: "ade"}}}}, asked: "ad"},
+		"421 that names no member":               {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"a": {{status: storage.StatusWrongSwarm}}}}, asked: "ab"},
+		"421 of the only one":                    {question: Question{Only: letters("a")}, swarm: fakeSwarm{answers: map[string][]fakeAnswer{"a": {{status: storage.StatusWrongSwarm, body: "bc"}}}}, asked: "a", err: ErrUnanswered},
 		"one refuses the time":                   {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"a": repeated(refuses)}}, asked: "ab"},
 		"two refuse the time":                    {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"a": {refuses, good}, "b": {early, good}}}, asked: "aba", synced: 1},
 		"the time is refused twice":              {swarm: fakeSwarm{members: "ab", answers: map[string][]fakeAnswer{"a": repeated(refuses), "b": repeated(early)}}, asked: "abab", synced: 1, err: ErrClock},
@@ -178,7 +178,7 @@ func TestAsk(t *testing.T) {
 		"over":                                   {swarm: fakeSwarm{members: "abcde", answers: map[string][]fakeAnswer{"b": repeated(silent), "c": repeated(silent)}}, question: Question{Sides: 3, Enough: 3}, verdicts: []Verdict{Stop}, asked: "abc", pending: "bc"},
 		"the third of three is late":             {swarm: fakeSwarm{members: "abcd", answers: map[string][]fakeAnswer{"c": repeated(silent)}}, question: Question{Sides: 3, Enough: 2}, asked: "abc", pending: "c", took: leaveAfter},
 		"two of three are late":                  {swarm: fakeSwarm{members: "abcd", answers: map[string][]fakeAnswer{"a": repeated(silent), "b": repeated(silent)}}, question: Question{Sides: 3, Enough: 2}, asked: "abcd", pending: "ab", took: leaveAfter},
-		"a late one answers first":               {swarm: fakeSwarm{members: "ab", answers: map[string][]fakeAnswer{"a": repeated(fakeAnswer{status: rpc.StatusOK, after: time.Second}), "b": repeated(silent)}}, asked: "ab", pending: "b", took: time.Second},
+		"a late one answers first":               {swarm: fakeSwarm{members: "ab", answers: map[string][]fakeAnswer{"a": repeated(fakeAnswer{status: storage.StatusOK, after: time.Second}), "b": repeated(silent)}}, asked: "ab", pending: "b", took: time.Second},
 		"a suspect is not waited for":            {swarm: fakeSwarm{members: "abc", suspects: "c", answers: map[string][]fakeAnswer{"c": repeated(silent)}}, question: Question{Sides: 3, Enough: 2}, asked: "abc", pending: "c"},
 		"a suspect may answer":                   {swarm: fakeSwarm{members: "a", suspects: "a"}, asked: "a"},
 		"doubt asks one more, and does not wait": {swarm: fakeSwarm{members: "abc", answers: map[string][]fakeAnswer{"b": repeated(silent)}}, question: Question{Call: Call{Slow: true}}, verdicts: []Verdict{Doubt}, asked: "ab", pending: "b", took: fakeLate},

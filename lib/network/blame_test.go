@@ -10,7 +10,7 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // faults are ways in which a node can fail others.
@@ -168,17 +168,17 @@ func TestSlowTarget(t *testing.T) {
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
 	net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
-		if call.Method == rpc.MethodStore {
+		if call.Method == storage.MethodStore {
 			<-time.After(4 * lateSoonest)
 		}
 		return 0, ""
 	})
-	body, err := rpc.NewRequest(rpc.MethodStore, struct{}{})
+	body, err := storage.NewRequest(storage.MethodStore, struct{}{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.learnAnswer(Call{}, time.Millisecond)
-	if _, err := c.Do(t.Context(), target, Call{Method: rpc.MethodStore, Body: body, Slow: true, Late: func() {
+	if _, err := c.Do(t.Context(), target, Call{Method: storage.MethodStore, Body: body, Slow: true, Late: func() {
 		t.Log("the machine is busy: even a probe was late")
 	}}); err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestSlowTarget(t *testing.T) {
 	if hasFailed(c, target.Ed25519) {
 		t.Error("it is blamed")
 	}
-	if len(net.Nodes[0].Calls(rpc.MethodSwarm)) == 0 {
+	if len(net.Nodes[0].Calls(storage.MethodSwarm)) == 0 {
 		t.Error("it was not probed")
 	}
 }
@@ -196,7 +196,7 @@ func TestSlowTarget(t *testing.T) {
 func TestLateIsLearned(t *testing.T) {
 	net := startFakenet(t, 5)
 	config := configOf(t, net.SeedURL())
-	call := Call{Method: rpc.MethodRetrieve}
+	call := Call{Method: storage.MethodRetrieve}
 	want := func(c *Client, when string, call Call, want time.Duration) {
 		t.Helper()
 		if got := c.lateAfter(call); got != want {
@@ -219,7 +219,7 @@ func TestLateIsLearned(t *testing.T) {
 		closeClient(t, c)
 		c = open(t, config)
 		want(c, "after "+run.took.String(), call, run.late)
-		want(c, "of another method after "+run.took.String(), Call{Method: rpc.MethodStore, Slow: true}, run.late)
+		want(c, "of another method after "+run.took.String(), Call{Method: storage.MethodStore, Slow: true}, run.late)
 	}
 }
 

@@ -6,16 +6,16 @@ import (
 	"errors"
 	"fmt"
 
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 	"sessiontool/lib/swarm"
 )
 
 // maxVersionText bounds what is taken of a node's version.
 const maxVersionText = 64
 
-// RegisteredSwarm returns the swarm of id as it follows from the seeds' list of nodes, which is fetched anew, whatever the
-// nodes themselves say. The error wraps ErrNoSwarm if the seeds tell no swarms, or is that of Nodes.
+// RegisteredSwarm returns the swarm of id as it follows from the seeds' list of nodes, which is fetched anew, whatever
+// the nodes themselves say. The error wraps ErrNoSwarm if the seeds tell no swarms, or is that of Nodes.
 func (c *Client) RegisteredSwarm(ctx context.Context, id sessionid.ID) (swarm.SwarmID, []Node, error) {
 	if err := c.Refresh(ctx); err != nil {
 		return swarm.NoSwarm, nil, err
@@ -46,7 +46,7 @@ func (c *Client) RegisteredSwarm(ctx context.Context, id sessionid.ID) (swarm.Sw
 func (c *Client) Version(ctx context.Context, node Node) (string, error) {
 	round, cancel := context.WithTimeoutCause(ctx, roundTimeout, errRoundTimeout)
 	defer cancel()
-	answer, err := c.http.GetNode(round, node.IP, node.Port, rpc.StatsPath)
+	answer, err := c.http.GetNode(round, node.IP, node.Port, storage.StatsPath)
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
@@ -55,7 +55,7 @@ func (c *Client) Version(ctx context.Context, node Node) (string, error) {
 	}
 	switch {
 	case err != nil:
-	case answer.Status != rpc.StatusOK:
+	case answer.Status != storage.StatusOK:
 		err = fmt.Errorf("status %d", answer.Status)
 	case json.Unmarshal(answer.Body, &stats) != nil || stats.Version == "":
 		err = errors.New("its answer names no version")

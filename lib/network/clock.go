@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // ClockSource is whose time counts.
@@ -27,8 +28,8 @@ const (
 // Witness is how one party gave its time.
 type Witness string
 
-// How a party gives its time: a node in an answer of storage RPC 2.8, a node or a seed in a header of HTTP, or a node of
-// storage RPC 2.0 by the timestamps that it accepts.
+// How a party gives its time: a node in an answer of storage RPC 2.8, a node or a seed in a header of HTTP, or a node
+// of storage RPC 2.0 by the timestamps that it accepts.
 const (
 	WitnessAnswer Witness = "answer"
 	WitnessHeader Witness = "header"
@@ -73,8 +74,8 @@ func (c *Client) Offset() time.Duration {
 	return time.Duration(c.state.OffsetMS) * time.Millisecond
 }
 
-// SureClock asks the nodes for the time if in this run only a seed has said that this machine's clock is wrong. A network
-// whose nodes give no time leaves it at what the seed says. The error is the context's.
+// SureClock asks the nodes for the time if in this run only a seed has said that this machine's clock is wrong. A
+// network whose nodes give no time leaves it at what the seed says. The error is the context's.
 func (c *Client) SureClock(ctx context.Context) error {
 	c.mu.Lock()
 	unsure := c.unsure
@@ -88,9 +89,10 @@ func (c *Client) SureClock(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// SyncClock learns the error of this machine's clock: the middle of what several nodes say, or of what the seeds say if no
-// node gives its time. The seeds together are one voice beside less than three nodes. If there is no time at all, the
-// error wraps ErrNoTime, and ErrNoSeed too if no seed answers; what was known stays. Otherwise the error is the context's.
+// SyncClock learns the error of this machine's clock: the middle of what several nodes say, or of what the seeds say if
+// no node gives its time. The seeds together are one voice beside less than three nodes. If there is no time at all,
+// the error wraps ErrNoTime, and ErrNoSeed too if no seed answers; what was known stays. Otherwise the error is the
+// context's.
 func (c *Client) SyncClock(ctx context.Context) (Clock, error) {
 	voices, failures := c.nodeVoices(ctx)
 	if ctx.Err() == nil && len(voices) < enoughVoices {
@@ -109,8 +111,8 @@ func (c *Client) SyncClock(ctx context.Context) (Clock, error) {
 	return Clock{Offset: offset, Source: source, Voices: voices}, nil
 }
 
-// decide returns the middle of the nodes' voices, or of the seeds' if there is no node. Beside two nodes, of which neither
-// outvotes the other, the seeds count as one more.
+// decide returns the middle of the nodes' voices, or of the seeds' if there is no node. Beside two nodes, of which
+// neither outvotes the other, the seeds count as one more.
 func decide(voices []Voice) (time.Duration, ClockSource, bool) {
 	of := make(map[ClockSource][]time.Duration)
 	for _, voice := range voices {
@@ -195,7 +197,7 @@ func (c *Client) nodeVoices(ctx context.Context) (voices []Voice, failures []err
 		failures = append(failures, err)
 	}
 	ways := []func(context.Context) ([]Voice, error){c.headerVoices, c.limitVoices}
-	if generation == rpc.GenerationToday {
+	if generation == storage.Generation28 {
 		ways = []func(context.Context) ([]Voice, error){c.answerVoices, c.headerVoices}
 	}
 	for _, ask := range ways {
@@ -239,7 +241,7 @@ func (c *Client) headerVoices(ctx context.Context) (voices []Voice, err error) {
 			round, cancel := context.WithTimeoutCause(ctx, seedTimeout, errSeedTimeout)
 			defer cancel()
 			sent := c.now()
-			answer, err := c.http.GetNode(round, node.IP, node.Port, rpc.StatsPath)
+			answer, err := c.http.GetNode(round, node.IP, node.Port, storage.StatsPath)
 			if err == nil && !answer.Time().IsZero() {
 				found[i] = Voice{ClockNodes, node.Ed25519.String(), WitnessHeader, answer.Time().Sub(halfway(sent, c.now()))}
 			}
@@ -257,10 +259,10 @@ func (c *Client) headerVoices(ctx context.Context) (voices []Voice, err error) {
 func halfway(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
 
 // A node of storage RPC 2.0 never says what time it is, but it refuses a message whose timestamp lies more than
-// rpc.MaxFutureMillis ahead of its clock, or whose time to live is over, before it looks at the proof of work
-// (storage-2.0.md section 2.2). The timestamps that it accepts are so a window that ends at its clock and rpc.MaxFutureMillis.
-// limitVoices finds that end, with messages for an address that belongs to no one, whose proof is not valid: nothing
-// is stored.
+// storage.MaxFutureMillis ahead of its clock, or whose time to live is over, before it looks at the proof of work
+// (storage-2.0.md section 2.2). The timestamps that it accepts are so a window that ends at its clock and
+// storage.MaxFutureMillis. limitVoices finds that end, with messages for an address that belongs to no one, whose proof
+// is not valid: nothing is stored.
 func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 	var key [32]byte
 	if _, err := c.random.Read(key[:]); err != nil {
@@ -297,9 +299,9 @@ func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 
 const (
 	// limitWindow is the width of the window of timestamps that a node accepts.
-	limitWindow = (rpc.MaxTTLMillis + rpc.MaxFutureMillis) * time.Millisecond
+	limitWindow = (storage.MaxTTLMillis20 + storage.MaxFutureMillis) * time.Millisecond
 	// limitStep is the distance of the timestamps with which a search starts: none of the windows falls between two.
-	limitStep = rpc.MaxTTLMillis * time.Millisecond
+	limitStep = storage.MaxTTLMillis20 * time.Millisecond
 	// limitSteps is how many of them it tries on either side of what is known: four weeks.
 	limitSteps = 6
 	// limitExact ends a search.
@@ -328,7 +330,7 @@ func (s *limitSearch) run(ctx context.Context) (time.Duration, error) {
 	}
 	high := low + limitWindow + limitExact
 	// What is known is often right, so the first round looks closest around the end of the window of such a clock.
-	const end = rpc.MaxFutureMillis * time.Millisecond
+	const end = storage.MaxFutureMillis * time.Millisecond
 	steps := []time.Duration{end - 3*time.Second, end - time.Second, end + time.Second, end + 3*time.Second, 2 * time.Hour}
 	for high-low > limitExact {
 		points := make([]time.Duration, len(steps))
@@ -388,10 +390,10 @@ func (s *limitSearch) probe(ctx context.Context, at []time.Duration) ([]bool, er
 // accepts asks whether the node accepts a message of a time.
 func (s *limitSearch) accepts(ctx context.Context, offset time.Duration) (bool, error) {
 	message := pow.Message{
-		PubKey: s.to.String(), TTL: strconv.Itoa(rpc.MaxTTLMillis),
+		PubKey: s.to.String(), TTL: strconv.Itoa(storage.MaxTTLMillis20),
 		Timestamp: strconv.FormatInt(s.client.now().Add(offset).UnixMilli(), 10), Data: base64.StdEncoding.EncodeToString([]byte("clock")),
 	}
-	body, err := rpc.NewRequest(rpc.MethodStore, rpc.StoreParams{
+	body, err := storage.NewRequest(storage.MethodStore, rpc20.StoreParams{
 		PubKey: message.PubKey, TTL: message.TTL, Timestamp: message.Timestamp, Data: message.Data, Nonce: invalidNonce(message),
 	})
 	if err != nil {
@@ -401,9 +403,9 @@ func (s *limitSearch) accepts(ctx context.Context, offset time.Duration) (bool, 
 	switch {
 	case err != nil:
 		return false, err
-	case answer.Status == rpc.StatusBadTimestamp:
+	case answer.Status == storage.StatusBadTimestamp:
 		return false, nil
-	case answer.Status == rpc.StatusBadProofOfWork:
+	case answer.Status == storage.StatusBadProofOfWork:
 		return true, nil
 	}
 	return false, fmt.Errorf("status %d", answer.Status)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 const years = 10 * 365 * 24 * time.Hour
@@ -20,7 +20,7 @@ const years = 10 * 365 * 24 * time.Hour
 func judging(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodStore {
+			if call.Method != storage.MethodStore {
 				return 0, ""
 			}
 			stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64)
@@ -28,11 +28,11 @@ func judging(now func() time.Time, nodes ...*fakenet.Node) {
 			at := now().UnixMilli()
 			switch {
 			case err != nil || ttlErr != nil:
-				return rpc.StatusBadRequest, "numbers"
-			case stamp > at+rpc.MaxFutureMillis, stamp+ttl < at:
-				return rpc.StatusBadTimestamp, "Timestamp error: check your clock\n"
+				return storage.StatusBadRequest, "numbers"
+			case stamp > at+storage.MaxFutureMillis, stamp+ttl < at:
+				return storage.StatusBadTimestamp, "Timestamp error: check your clock\n"
 			}
-			return rpc.StatusBadProofOfWork, `{"difficulty":1}`
+			return storage.StatusBadProofOfWork, `{"difficulty":1}`
 		})
 	}
 }
@@ -157,7 +157,7 @@ func TestSureClockAsksOnlyInDoubt(t *testing.T) {
 	var stored atomic.Int32
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method == rpc.MethodStore {
+			if call.Method == storage.MethodStore {
 				stored.Add(1)
 			}
 			return 0, ""

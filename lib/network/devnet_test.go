@@ -17,12 +17,14 @@ import (
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 	"sessiontool/lib/swarm"
 )
 
-// startDevnet starts a network of real nodes, which the test's end closes. Nobody takes the place of one that is stopped.
+// startDevnet starts a network of real nodes, which the test's end closes. Nobody takes the place of one that is
+// stopped.
 func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
 	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize, ListenIP: loopback.Own()})
@@ -39,8 +41,8 @@ func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	return net
 }
 
-// atOnce is what nodes get to end requests that are under way: there are none, but there may be connections on which none
-// was made yet.
+// atOnce is what nodes get to end requests that are under way: there are none, but there may be connections on which
+// none was made yet.
 const atOnce = 100 * time.Millisecond
 
 // Real nodes are asked on real paths, in both versions and ciphers, and tell the swarms that follow from the registry.
@@ -64,7 +66,7 @@ func TestRealNodes(t *testing.T) {
 		}
 		for _, node := range nodes {
 			answer := ask(t, c, node)
-			if snodes, err := rpc.ParseSwarm(answer.Body); err != nil || len(snodes) < 3 {
+			if snodes, err := storage.ParseSwarm(answer.Body); err != nil || len(snodes) < 3 {
 				t.Errorf("%+v: %v, %v", layers, snodes, err)
 			}
 		}
@@ -100,11 +102,11 @@ func TestListenOnRealPaths(t *testing.T) {
 		}
 		at, seed := nodes[0], [16]byte{byte(version)}
 		keys := sessionid.KeysFromSeed(seed)
-		listen := func(now time.Time, wait time.Duration, acks ...rpc.Ack) []rpc.Delivery {
+		listen := func(now time.Time, wait time.Duration, acks ...syncroute.Ack) []syncroute.Delivery {
 			t.Helper()
-			answer := call(t, bob, at, rpc.MethodListen, signedListen(keys, at, now, wait, acks...))
-			deliveries, err := rpc.ParseDeliveries(answer.Body)
-			if err != nil || answer.Status != rpc.StatusOK {
+			answer := call(t, bob, at, syncroute.MethodListen, signedListen(keys, at, now, wait, acks...))
+			deliveries, err := syncroute.ParseDeliveries(answer.Body)
+			if err != nil || answer.Status != storage.StatusOK {
 				t.Fatalf("listening: %+v, %v", answer, err)
 			}
 			return deliveries
@@ -114,20 +116,20 @@ func TestListenOnRealPaths(t *testing.T) {
 		delivered := make(chan Answer, 1)
 		go func() {
 			defer close(delivered) // also when call ends the test
-			params := rpc.DeliverParams{PubKey: keys.ID().String(), Data: "aGVsbG8=", WaitMillis: rpc.MaxWait.Milliseconds()}
-			delivered <- call(t, alice, at, rpc.MethodDeliver, params)
+			params := syncroute.DeliverParams{PubKey: keys.ID().String(), Data: "aGVsbG8=", WaitMillis: syncroute.MaxWait.Milliseconds()}
+			delivered <- call(t, alice, at, syncroute.MethodDeliver, params)
 		}()
-		got := listen(start.Add(time.Millisecond), rpc.MaxWait)
+		got := listen(start.Add(time.Millisecond), syncroute.MaxWait)
 		if len(got) != 1 || got[0].Data != "aGVsbG8=" {
 			t.Fatalf("version %d: heard %v", version, got)
 		}
-		ack := [rpc.AckSize]byte{1}
-		acks := []rpc.Ack{{ID: got[0].ID, Ack: base64.StdEncoding.EncodeToString(ack[:])}}
+		ack := [syncroute.AckSize]byte{1}
+		acks := []syncroute.Ack{{ID: got[0].ID, Ack: base64.StdEncoding.EncodeToString(ack[:])}}
 		if more := listen(start.Add(2*time.Millisecond), 500*time.Millisecond, acks...); len(more) != 0 {
 			t.Errorf("version %d: heard %v again", version, more)
 		}
 		answer := <-delivered
-		if told, err := rpc.ParseAck(answer.Body); err != nil || answer.Status != rpc.StatusOK || told != ack {
+		if told, err := syncroute.ParseAck(answer.Body); err != nil || answer.Status != storage.StatusOK || told != ack {
 			t.Errorf("version %d: delivering: %+v, %v", version, answer, err)
 		}
 		for _, node := range nodes {
@@ -141,13 +143,13 @@ func TestListenOnRealPaths(t *testing.T) {
 }
 
 // signedListen makes the parameters of a listen request.
-func signedListen(keys sessionid.Keys, at Node, now time.Time, wait time.Duration, acks ...rpc.Ack) rpc.ListenParams {
+func signedListen(keys sessionid.Keys, at Node, now time.Time, wait time.Duration, acks ...syncroute.Ack) syncroute.ListenParams {
 	public := keys.Ed25519Public()
-	p := rpc.ListenParams{
+	p := syncroute.ListenParams{
 		PubKey: keys.ID().String(), PubkeyEd25519: Key(public).String(), Timestamp: strconv.FormatInt(now.UnixMilli(), 10),
-		Listener: strings.Repeat("01", rpc.DeliveryIDSize), WaitMillis: wait.Milliseconds(), Acks: acks,
+		Listener: strings.Repeat("01", syncroute.DeliveryIDSize), WaitMillis: wait.Milliseconds(), Acks: acks,
 	}
-	signature := keys.Sign(rpc.ListenSignatureText(p.Timestamp, p.Listener, at.Ed25519.String()))
+	signature := keys.Sign(syncroute.ListenSignatureText(p.Timestamp, p.Listener, at.Ed25519.String()))
 	p.Signature = base64.StdEncoding.EncodeToString(signature[:])
 	return p
 }
@@ -155,7 +157,7 @@ func signedListen(keys sessionid.Keys, at Node, now time.Time, wait time.Duratio
 // call makes a storage request and fails the test if there is no answer.
 func call(t *testing.T, c *Client, target Node, method string, params any) Answer {
 	t.Helper()
-	body, err := rpc.NewRequest(method, params)
+	body, err := storage.NewRequest(method, params)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +197,7 @@ func TestRealNodesStop(t *testing.T) {
 		}
 		stop(t, net, path[at].Ed25519)
 		answer, err := group.Request(t.Context(), target, question(t))
-		if err != nil || answer.Status != rpc.StatusOK || keysOf(answer.Path)[path[at].Ed25519] {
+		if err != nil || answer.Status != storage.StatusOK || keysOf(answer.Path)[path[at].Ed25519] {
 			t.Errorf("hop %d stopped: %d over %v, %v", at, answer.Status, answer.Path, err)
 		}
 		if !hasFailed(c, path[at].Ed25519) || hasFailed(c, target.Ed25519) {

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/x25519"
 )
 
-// silentAfter is how long a probed node has at least for its answer before it counts as silent. A node has longer if the
-// hop in front of it took long, see [diagnosis.window].
+// silentAfter is how long a probed node has at least for its answer before it counts as silent. A node has longer if
+// the hop in front of it took long, see [diagnosis.window].
 const silentAfter = 700 * time.Millisecond
 
 // errSilent is why a node is suspected that does not answer a probe while the hops in front of it do.
@@ -29,14 +31,23 @@ type suspicion struct {
 	doubt   bool   // the diagnosis goes on: so far the target does not answer a probe
 }
 
-// examine diagnoses a path to target on behalf of the client, and remembers the culprit. It goes on when the request that
-// gave rise to it has ended, but not beyond [Client.Close]. The result is sent to found, in front of it a doubt if the
-// target of a late answer does not answer a probe; found must have room for both.
+// examine diagnoses a path to target on behalf of the client, and remembers the culprit. It goes on when the request
+// that gave rise to it has ended, but not beyond [Client.Close]. The result is sent to found, in front of it a doubt if
+// the target of a late answer does not answer a probe; found must have room for both.
+//
+// Few paths are examined at a time: a burst of requests that are all late, on a busy machine, must not make it busier.
+// So most find that the nodes on their way have been heard of meanwhile, or that one of them is suspected already.
 func (c *Client) examine(path []Node, target Node, failure error, found chan<- suspicion) {
+	asked := time.Now()
 	c.work.Go(func() {
 		s := suspicion{path: path, failure: failure}
 		if failure == nil {
-			if c.answersProbe(path, target) {
+			select {
+			case c.examining <- struct{}{}:
+				defer func() { <-c.examining }()
+			case <-c.life.Done():
+			}
+			if s.culprit, s.found = c.suspectOn(path); s.found || c.heardSince(asked, path, target) || c.answersProbe(path, target) {
 				found <- s
 				return
 			}
@@ -54,13 +65,47 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 	})
 }
 
-// diagnose returns the node on the way to target that is at fault. A guard is at fault only if it does not answer itself: a
-// silence behind it is no evidence against it. A relay or the target is at fault if the hop in front of it answers a
-// probe, and it does not, neither through that hop nor through another guard. What a hop says about others is not believed;
-// but where one does not know the next node, the list of nodes may be old. If a request failed although every hop answers,
-// the target is at fault; if its answer is merely late, no node is.
+// examineAtOnce is how many late answers are examined at a time.
+const examineAtOnce = 4
+
+// suspectOn returns the first relay of a path that has failed lately. The guard was chosen in spite of what is known.
+func (c *Client) suspectOn(path []Node) (culprit Node, found bool) {
+	for _, hop := range path[1:] {
+		if c.Suspect(hop.Ed25519) {
+			return hop, true
+		}
+	}
+	return Node{}, false
+}
+
+// hear remembers that nodes were there.
+func (c *Client) hear(nodes ...Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, node := range nodes {
+		c.heard[node.Ed25519] = time.Now()
+	}
+}
+
+// heardSince reports whether every node of a path and its target have been there since a moment.
+func (c *Client) heardSince(since time.Time, path []Node, target Node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, node := range append(path[:len(path):len(path)], target) {
+		if c.heard[node.Ed25519].Before(since) {
+			return false
+		}
+	}
+	return true
+}
+
+// diagnose returns the node on the way to target that is at fault. A guard is at fault only if it does not answer
+// itself: a silence behind it is no evidence against it. A relay or the target is at fault if the hop in front of it
+// answers a probe, and it does not, neither through that hop nor through another guard. What a hop says about others is
+// not believed; but where one does not know the next node, the list of nodes may be old. If a request failed although
+// every hop answers, the target is at fault; if its answer is merely late, no node is.
 func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure error) (culprit Node, found bool) {
-	if errors.Is(failure, rpc.ErrUnreachable) && !errors.Is(failure, errRoundTimeout) {
+	if errors.Is(failure, storagehttp.ErrUnreachable) && !errors.Is(failure, errRoundTimeout) {
 		return path[0], true
 	}
 	if said := (*pathError)(nil); errors.As(failure, &said) && strings.HasPrefix(said.text, onion.TextNextNode) {
@@ -87,7 +132,8 @@ func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure
 	}
 }
 
-// answersProbe reports whether target answers a question over a path in time: then it merely takes its time for a request.
+// answersProbe reports whether target answers a question over a path in time: then it merely takes its time for a
+// request.
 func (c *Client) answersProbe(path []Node, target Node) bool {
 	ctx, cancel := context.WithTimeout(c.life, c.lateAfter(probeCall))
 	defer cancel()
@@ -193,7 +239,7 @@ func (d *diagnosis) evaluate() (culprit Node, found bool, wait time.Duration) {
 }
 
 // probeCall is what probes count as.
-var probeCall = Call{Method: rpc.MethodSwarm}
+var probeCall = Call{Method: storage.MethodSwarm}
 
 // probe asks a node something harmless through the hops before it. The swarm of a random Session ID does not tell who
 // asks, and whatever the node answers proves that it is there.
@@ -204,11 +250,13 @@ func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
 		key[i] = byte(c.rng.Uint32())
 	}
 	c.mu.Unlock()
-	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: sessionid.FromPublicKey(key).String()})
+	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: sessionid.FromPublicKey(key).String()})
 	if err != nil {
 		return err
 	}
-	_, err = c.travel(ctx, path, node, body)
+	if _, err = c.travel(ctx, path, node, body); err == nil {
+		c.hear(append(path[:len(path):len(path)], node)...)
+	}
 	return err
 }
 

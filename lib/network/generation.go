@@ -6,16 +6,17 @@ import (
 	"strings"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // witnesses is how many nodes are asked what a single one could lie about: the generation and the time.
 const witnesses = 3
 
 // Generation returns which storage RPC the network speaks: what the Config says, else what the seeds or an earlier run
-// found out, else what most of three random nodes say, which is remembered. The error wraps ErrNoGeneration if none of them
-// tells, is that of Nodes or Request, or the context's.
-func (c *Client) Generation(ctx context.Context) (rpc.Generation, error) {
+// found out, else what most of three random nodes say, which is remembered. The error wraps ErrNoGeneration if none of
+// them tells, is that of Nodes or Request, or the context's.
+func (c *Client) Generation(ctx context.Context) (storage.Generation, error) {
 	if known := c.knownGeneration(); known != "" {
 		return known, nil
 	}
@@ -29,22 +30,22 @@ func (c *Client) Generation(ctx context.Context) (rpc.Generation, error) {
 	if err != nil {
 		return "", err
 	}
-	votes := make(map[rpc.Generation]int)
+	votes := make(map[storage.Generation]int)
 	for _, answer := range answers {
 		votes[answer.generation()]++
 	}
 	switch {
-	case votes[rpc.GenerationToday] > votes[rpc.Generation2020]:
-		c.setGeneration(rpc.GenerationToday)
-	case votes[rpc.Generation2020] > 0:
-		c.setGeneration(rpc.Generation2020)
+	case votes[storage.Generation28] > votes[storage.Generation20]:
+		c.setGeneration(storage.Generation28)
+	case votes[storage.Generation20] > 0:
+		c.setGeneration(storage.Generation20)
 	default:
 		return "", ErrNoGeneration
 	}
 	return c.knownGeneration(), nil
 }
 
-func (c *Client) knownGeneration() rpc.Generation {
+func (c *Client) knownGeneration() storage.Generation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation != "" {
@@ -53,7 +54,7 @@ func (c *Client) knownGeneration() rpc.Generation {
 	return c.state.Generation
 }
 
-func (c *Client) setGeneration(g rpc.Generation) {
+func (c *Client) setGeneration(g storage.Generation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state.Generation = g
@@ -67,20 +68,20 @@ type witness struct {
 }
 
 // generation is today's if the node knows the method, and 2020's if it says that it does not.
-func (w witness) generation() rpc.Generation {
+func (w witness) generation() storage.Generation {
 	switch {
-	case w.Status == rpc.StatusOK && w.time() != 0:
-		return rpc.GenerationToday
-	case w.Status == rpc.StatusBadRequest && strings.Contains(w.Body, rpc.MethodInfo):
-		return rpc.Generation2020
+	case w.Status == storage.StatusOK && w.time() != 0:
+		return storage.Generation28
+	case w.Status == storage.StatusBadRequest && strings.Contains(w.Body, rpc28.MethodInfo):
+		return storage.Generation20
 	}
 	return ""
 }
 
 // time is the node's clock in milliseconds since 1970, or 0 if it does not tell.
 func (w witness) time() int64 {
-	var info rpc.InfoAnswer
-	if w.Status != rpc.StatusOK || json.Unmarshal([]byte(w.Body), &info) != nil {
+	var info rpc28.InfoAnswer
+	if w.Status != storage.StatusOK || json.Unmarshal([]byte(w.Body), &info) != nil {
 		return 0
 	}
 	return max(info.T, 0)
@@ -92,13 +93,13 @@ func (c *Client) askWitnesses(ctx context.Context) ([]witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := rpc.NewRequest(rpc.MethodInfo, struct{}{})
+	body, err := storage.NewRequest(rpc28.MethodInfo, struct{}{})
 	if err != nil {
 		return nil, err
 	}
 	judge := &witnessJudge{client: c, body: body, asked: make(map[Key]time.Time)}
 	err = c.AskSwarm(ctx, Question{
-		Call: Call{Method: rpc.MethodInfo}, Judge: judge, Sides: witnesses, Enough: witnesses - 1,
+		Call: Call{Method: rpc28.MethodInfo}, Judge: judge, Sides: witnesses, Enough: witnesses - 1,
 		Only: c.Shuffle(nodes)[:min(len(nodes), 2*witnesses)],
 	})
 	if len(judge.answers) == 0 {

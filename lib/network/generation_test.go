@@ -7,23 +7,24 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // ofToday makes nodes answer info as today's do, at the time that their clock shows.
 func ofToday(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodInfo {
+			if call.Method != rpc28.MethodInfo {
 				return 0, ""
 			}
 			ms := now().UnixMilli()
-			return rpc.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ms, ms)
+			return storage.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ms, ms)
 		})
 	}
 }
 
-func wantGeneration(t *testing.T, c *Client, want rpc.Generation) {
+func wantGeneration(t *testing.T, c *Client, want storage.Generation) {
 	t.Helper()
 	if got, err := c.Generation(t.Context()); err != nil || got != want {
 		t.Errorf("the generation is %q, %v, want %q", got, err, want)
@@ -34,19 +35,19 @@ func TestGenerationIsFoundOutOnce(t *testing.T) {
 	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	c := open(t, config)
-	wantGeneration(t, c, rpc.Generation2020) // fake nodes do not know info
+	wantGeneration(t, c, storage.Generation20) // fake nodes do not know info
 	closeClient(t, c)
 
 	ofToday(time.Now, net.Nodes...)
-	wantGeneration(t, open(t, config), rpc.Generation2020) // remembered
-	wantGeneration(t, clientOf(t, net), rpc.GenerationToday)
+	wantGeneration(t, open(t, config), storage.Generation20) // remembered
+	wantGeneration(t, clientOf(t, net), storage.Generation28)
 }
 
 func TestGenerationOfTheConfigCounts(t *testing.T) {
 	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
-	config.Generation = rpc.GenerationToday
-	wantGeneration(t, open(t, config), rpc.GenerationToday)
+	config.Generation = storage.Generation28
+	wantGeneration(t, open(t, config), storage.Generation28)
 	config.Generation = "tomorrow"
 	if _, err := New(config); !errors.Is(err, ErrBadNetwork) {
 		t.Errorf("an unknown generation gives %v", err)
@@ -57,16 +58,16 @@ func TestGenerationOfTheConfigCounts(t *testing.T) {
 func TestGenerationIsThatOfMost(t *testing.T) {
 	net := startFakenet(t, 4)
 	ofToday(time.Now, net.Nodes[0])
-	wantGeneration(t, clientOf(t, net), rpc.Generation2020)
+	wantGeneration(t, clientOf(t, net), storage.Generation20)
 	ofToday(time.Now, net.Nodes[1:]...)
-	net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return rpc.StatusBadRequest, "no method info" })
-	wantGeneration(t, clientOf(t, net), rpc.GenerationToday)
+	net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return storage.StatusBadRequest, "no method info" })
+	wantGeneration(t, clientOf(t, net), storage.Generation28)
 }
 
 func TestGenerationThatNobodyTells(t *testing.T) {
 	net := startFakenet(t, 4)
 	for _, node := range net.Nodes {
-		node.Answer(func(fakenet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+		node.Answer(func(fakenet.Call) (int, string) { return storage.StatusNotReady, "not ready" })
 	}
 	if _, err := clientOf(t, net).Generation(t.Context()); !errors.Is(err, ErrNoGeneration) {
 		t.Errorf("got %v", err)
@@ -82,7 +83,7 @@ func TestClockOfTodaysNodes(t *testing.T) {
 	// One that lies, even by years, is outvoted.
 	ofToday(func() time.Time { return time.Unix(0, 0).Add(time.Hour) }, net.Nodes[2])
 	config := configOf(t, net.SeedURL())
-	config.Generation = rpc.GenerationToday
+	config.Generation = storage.Generation28
 	c := open(t, config)
 	learned, err := c.SyncClock(t.Context())
 	if err != nil || (learned.Offset-time.Hour).Abs() > 5*time.Second || learned.Source != ClockNodes || len(learned.Voices) != 3 {
@@ -93,7 +94,7 @@ func TestClockOfTodaysNodes(t *testing.T) {
 	}
 
 	for _, node := range net.Nodes {
-		node.Answer(func(fakenet.Call) (int, string) { return rpc.StatusNotReady, "not ready" })
+		node.Answer(func(fakenet.Call) (int, string) { return storage.StatusNotReady, "not ready" })
 	}
 	if _, err := c.SyncClock(t.Context()); !errors.Is(err, ErrNoTime) {
 		t.Errorf("nobody tells the time: %v", err)

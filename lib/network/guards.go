@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,6 +20,12 @@ const (
 	guardTimeout = 5 * time.Second
 )
 
+// errCutOff reports that none of the candidates for guards answers. For cutOffFor, they are not asked again: several requests
+// that need a path then fail together, and not one after the other.
+var errCutOff = fmt.Errorf("%w: no service node answers", ErrNoPath)
+
+const cutOffFor = 5 * time.Second
+
 // guards returns the stored guards that are still registered and have not failed. When fewer than guardsEnough are left
 // it fills them up. The caller has seen to it that there is a node list.
 func (c *Client) guards(ctx context.Context) ([]Node, error) {
@@ -27,7 +34,13 @@ func (c *Client) guards(ctx context.Context) ([]Node, error) {
 	if guards, _ := c.storedGuards(); len(guards) >= guardsEnough {
 		return guards, nil
 	}
+	if within(time.Now(), c.cutOffAt, cutOffFor) {
+		return nil, errCutOff
+	}
 	guards, err := c.chooseGuards(ctx)
+	if errors.Is(err, errCutOff) {
+		c.cutOffAt = time.Now()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +95,7 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case len(guards) == 0:
-		return nil, fmt.Errorf("%w: no service node answers", ErrNoPath)
+		return nil, errCutOff
 	}
 	return guards, nil
 }

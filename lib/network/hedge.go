@@ -182,7 +182,9 @@ func (d *delivery) tellLate() {
 // succeed takes note of an answer. Whoever was suspected on its way is not any more.
 func (d *delivery) succeed(a attempt) Answer {
 	d.client.learnAnswer(d.call, a.took)
-	d.client.markGood(append(a.path[:len(a.path):len(a.path)], d.target)...)
+	nodes := append(a.path[:len(a.path):len(a.path)], d.target)
+	d.client.markGood(nodes...)
+	d.client.hear(nodes...)
 	d.group.keep(d.target.Ed25519, a.path)
 	d.client.log.Info("node answers", "node", d.target.Ed25519, "status", a.answer.Status, "guard", a.path[0].Ed25519)
 	return a.answer

@@ -11,8 +11,9 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/leakcheck"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // startFakenet starts a network of n scripted nodes. Nothing of it outlives the test.
@@ -107,7 +108,7 @@ func someone(t *testing.T) sessionid.ID {
 // question is a request that every node answers.
 func question(t *testing.T) []byte {
 	t.Helper()
-	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: someone(t).String()})
+	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: someone(t).String()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func ask(t *testing.T, c *Client, target Node) Answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.Status != rpc.StatusOK {
+	if answer.Status != storage.StatusOK {
 		t.Fatalf("answer is %d %q", answer.Status, answer.Body)
 	}
 	return answer

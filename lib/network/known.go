@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // mainnetPins are the certificates of mainnet's seeds (storage-2.8.md section 10), as SHA-256 in hex. They are good
@@ -22,7 +22,7 @@ const testnetSeed = "http://seed2.getsession.org:38157"
 // show, by URL.
 type Public struct {
 	Name       string
-	Generation rpc.Generation
+	Generation storage.Generation
 	Seeds      []string
 	Pins       map[string]string
 }
@@ -31,7 +31,7 @@ type Public struct {
 // in the client that uses it (Session Desktop, April 2026) and was never tried: the machine on which this was written has
 // no connection to the internet.
 func Known(name string) (known Public, ok bool) {
-	known = Public{Name: name, Generation: rpc.GenerationToday}
+	known = Public{Name: name, Generation: storage.Generation28}
 	switch name {
 	case "mainnet":
 		known.Seeds, known.Pins = slices.Sorted(maps.Keys(mainnetPins)), maps.Clone(mainnetPins)

@@ -20,7 +20,8 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 // Errors of this package. All but ErrBadNetwork are worth a retry.
@@ -41,37 +42,40 @@ type Config struct {
 	// Pins are the SHA-256 digests of the certificates that seeds, by URL as it stands in Seeds, must show. Others are
 	// checked like any web site's.
 	Pins         map[string][sha256.Size]byte
-	Generation   rpc.Generation // empty: the nodes are asked
-	StateFile    string         // where to remember nodes, guards and swarms; empty: nowhere
-	OnionVersion onion.Version  // zero: onion.V2
-	OnionCipher  onion.Cipher   // onion.AESGCM, as all clients used to seal, or onion.XChaCha20
-	Random       io.Reader      // safe for concurrent use
+	Generation   storage.Generation // empty: the nodes are asked
+	StateFile    string             // where to remember nodes, guards and swarms; empty: nowhere
+	OnionVersion onion.Version      // zero: onion.V2
+	OnionCipher  onion.Cipher       // onion.AESGCM, as all clients used to seal, or onion.XChaCha20
+	Random       io.Reader          // safe for concurrent use
 	Now          func() time.Time
 	Log          *slog.Logger // nil: nothing is logged
 	// Late is when an answer is late at the earliest, however quick others were; 0 means 200 ms.
 	Late time.Duration
-	Dial rpc.DialFunc // opens connections to guards and seeds; nil: those of rpc.NewClient
+	Dial storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
 }
 
 // Client is safe for concurrent use.
 type Client struct {
 	seeds      []string
-	generation rpc.Generation // empty if nobody said it
+	generation storage.Generation // empty if nobody said it
 	version    onion.Version
 	cipher     onion.Cipher
 	random     io.Reader
 	now        func() time.Time
 	log        *slog.Logger
-	http       *rpc.Client
+	http       *storagehttp.Client
 	round      time.Duration // for one onion request
 
 	// work are diagnoses, which outlive the requests that gave rise to them. They end when life does.
 	life context.Context
 	stop context.CancelFunc
 	work sync.WaitGroup
+	// examining has room for those that examine late answers.
+	examining chan struct{}
 
 	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
 	guardsMu sync.Mutex // held while guards are chosen, likewise
+	cutOffAt time.Time  // when no candidate for a guard answered last; under guardsMu
 
 	mu      sync.Mutex
 	state   state
@@ -81,6 +85,7 @@ type Client struct {
 	unsure  bool      // a seed alone has changed the offset in this run
 	file    stateFile
 	soonest time.Duration              // when an answer is late at the earliest
+	heard   map[Key]time.Time          // when nodes were there last, in this run
 	samples map[string][]time.Duration // answer times of this run by method
 }
 
@@ -91,14 +96,15 @@ func New(config Config) (*Client, error) {
 	}
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
-		http: rpc.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
+		http: storagehttp.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
+		examining: make(chan struct{}, examineAtOnce), heard: make(map[Key]time.Time),
 		samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
 	}
 	if config.Dial != nil {
-		c.http = rpc.NewClientOver(config.Dial)
+		c.http = storagehttp.NewClientOver(config.Dial)
 	}
 	if c.version == 0 {
 		c.version = onion.V2

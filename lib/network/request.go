@@ -9,19 +9,20 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 const (
 	// maxAttempts bounds how many paths one request tries.
 	maxAttempts = 4
 	// roundTimeout is for one onion request: each relay waits 10 s for the next hop (storage-2.0.md section 7.4), so an
-	// honest guard has answered by then. A target that is asked to wait for something has rpc.MaxWait, which leaves the
-	// relays two seconds for the way.
+	// honest guard has answered by then. A target that is asked to wait for something has syncroute.MaxWait, which leaves
+	// the relays two seconds for the way.
 	roundTimeout = 15 * time.Second
 )
 
-var errRoundTimeout = fmt.Errorf("%w in time", rpc.ErrUnreachable)
+var errRoundTimeout = fmt.Errorf("%w in time", storagehttp.ErrUnreachable)
 
 // Answer is what a target answered to a storage RPC, and the hops that carried it there.
 type Answer struct {
@@ -34,8 +35,8 @@ type Answer struct {
 type Call struct {
 	Method string // by which the time that answers take is learned
 	Body   []byte
-	// Wait is how long the node is asked to wait for something. Slow says that it may wait for others, for some time: such a
-	// request is repeated only if a probe finds no answer either.
+	// Wait is how long the node is asked to wait for something. Slow says that it may wait for others, for some time: such
+	// a request is repeated only if a probe finds no answer either.
 	Wait time.Duration
 	Slow bool
 	Late func() // called when the answer is late, at most once; nil if it does not matter
@@ -50,8 +51,8 @@ type Backend interface {
 }
 
 // Request sends a storage RPC body to target through an onion path. When the answer is late, the same request goes over
-// another path, and the first answer counts. A path that fails is replaced: the hop at fault is found and left out for a
-// while. The error wraps ErrTarget if it is target that does not answer; ErrNoPath,
+// another path, and the first answer counts. A path that fails is replaced: the hop at fault is found and left out for
+// a while. The error wraps ErrTarget if it is target that does not answer; ErrNoPath,
 // ErrTooFewNodes or ErrNoSeed if no path works; onion.ErrTooLarge or onion.ErrNotText if body cannot travel; or it is
 // the context's.
 func (c *Client) Request(ctx context.Context, target Node, body []byte) (Answer, error) {
@@ -159,7 +160,7 @@ func (c *Client) travel(ctx context.Context, path []Node, target Node, body []by
 	if err != nil {
 		return onion.Response{}, err
 	}
-	if answer.Status != rpc.StatusOK {
+	if answer.Status != storage.StatusOK {
 		return onion.Response{}, &pathError{answer.Status, string(answer.Body[:min(len(answer.Body), 200)])}
 	}
 	return request.OpenResponse(answer.Body)

@@ -11,7 +11,8 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 func TestRequest(t *testing.T) {
@@ -22,7 +23,7 @@ func TestRequest(t *testing.T) {
 			config := configOf(t, net.SeedURL())
 			config.OnionVersion = version
 			c := open(t, config)
-			body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: "somebody"})
+			body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: "somebody"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"sessiontool/lib/internal/vectors"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
 )
 
@@ -125,7 +125,7 @@ func TestRecordedNodeLists(t *testing.T) {
 		}
 		var answer struct {
 			Result struct {
-				States []rpc.NodeState `json:"service_node_states"`
+				States []nodelist.State `json:"service_node_states"`
 			} `json:"result"`
 		}
 		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {

@@ -10,7 +10,9 @@ import (
 	"strconv"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
 )
 
@@ -23,7 +25,7 @@ const (
 	askAgainAfter = time.Minute
 )
 
-var errSeedTimeout = fmt.Errorf("%w within %s", rpc.ErrUnreachable, seedTimeout)
+var errSeedTimeout = fmt.Errorf("%w within %s", storagehttp.ErrUnreachable, seedTimeout)
 
 // fetchNodes asks the seeds in random order until one answers with a list, keeps that list, and takes the seed's time,
 // if it gives one, until nodes say better. The caller holds seedsMu.
@@ -52,12 +54,12 @@ func (c *Client) fetchNodes(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
 }
 
-// askSeed asks for every active node. A seed's time comes with its list and, from a registry of ours, what generation the
-// network is of.
-func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, rpc.Generation, error) {
+// askSeed asks for every active node. A seed's time comes with its list and, from a registry of ours, what generation
+// the network is of.
+func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, storage.Generation, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, seedTimeout, errSeedTimeout)
 	defer cancel()
-	body, err := rpc.NewRequest(rpc.MethodServiceNodes, rpc.ServiceNodesParams{
+	body, err := storage.NewRequest(nodelist.Method, nodelist.Params{
 		ActiveOnly: true,
 		Fields: map[string]bool{
 			"public_ip": true, "storage_port": true, "pubkey_x25519": true, "pubkey_ed25519": true,
@@ -71,7 +73,7 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, r
 	if err != nil {
 		return nil, time.Time{}, "", err
 	}
-	if answer.Status != rpc.StatusOK {
+	if answer.Status != storage.StatusOK {
 		return nil, time.Time{}, "", fmt.Errorf("status %d", answer.Status)
 	}
 	nodes, err := parseSeedAnswer(answer.Body)
@@ -80,7 +82,7 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, r
 	}
 	var told struct {
 		Result struct {
-			Generation rpc.Generation `json:"generation"`
+			Generation storage.Generation `json:"generation"`
 		} `json:"result"`
 	}
 	if err := json.Unmarshal(answer.Body, &told); err != nil {
@@ -100,7 +102,7 @@ func parseSeedAnswer(body []byte) ([]Node, error) {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, fmt.Errorf("answer is not a node list: %w", err)
 	}
-	states, err := rpc.Elements(answer.Result.States, maxNodes+1)
+	states, err := storage.Elements(answer.Result.States, maxNodes+1)
 	if err != nil {
 		return nil, fmt.Errorf("answer is not a node list: %w", err)
 	}
@@ -145,7 +147,7 @@ func parseSeedState(raw json.RawMessage) (Node, bool) {
 	}
 	node := Node{Ed25519: ed25519, X25519: x25519, IP: state.PublicIP, Port: uint16(port), SwarmID: swarm.NoSwarm}
 	if legacy, err := parseKey(state.PubkeyLegacy); err == nil {
-		node.Address = rpc.SnodeAddress(legacy)
+		node.Address = storage.SnodeAddress(legacy)
 	}
 	if id, err := strconv.ParseUint(state.SwarmID.String(), 10, 64); err == nil {
 		node.SwarmID = swarm.SwarmID(id)
@@ -160,7 +162,7 @@ func seedURL(text string) (string, error) {
 		return "", fmt.Errorf("%w: %q is not an http or https URL", ErrBadNetwork, text)
 	}
 	if parsed.Path == "" || parsed.Path == "/" {
-		parsed.Path = rpc.SeedPath
+		parsed.Path = nodelist.SeedPath
 	}
 	return parsed.String(), nil
 }

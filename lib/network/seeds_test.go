@@ -17,7 +17,9 @@ import (
 
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 func TestNewChecksItsConfig(t *testing.T) {
@@ -69,7 +71,7 @@ func TestOtherSeedsMayFail(t *testing.T) {
 	}
 	c := open(t, configOf(t, append(seeds[:1:1], seeds[2:]...)...))
 	_, err := c.Nodes(t.Context())
-	if !errors.Is(err, ErrNoSeed) || !errors.Is(err, rpc.ErrUnreachable) {
+	if !errors.Is(err, ErrNoSeed) || !errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("without the good one: %v, want ErrNoSeed", err)
 	}
 	for _, want := range []string{"status 500", "not a node list", "no usable entry"} {
@@ -84,13 +86,13 @@ func TestSeedRequest(t *testing.T) {
 	leakcheck.Check(t)
 	c := open(t, configOf(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		var call struct {
-			Method string                 `json:"method"`
-			Params rpc.ServiceNodesParams `json:"params"`
+			Method string          `json:"method"`
+			Params nodelist.Params `json:"params"`
 		}
-		if err := json.NewDecoder(r.Body).Decode(&call); err != nil || r.URL.Path != rpc.SeedPath || r.Method != http.MethodPost {
+		if err := json.NewDecoder(r.Body).Decode(&call); err != nil || r.URL.Path != nodelist.SeedPath || r.Method != http.MethodPost {
 			t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)
 		}
-		if call.Method != rpc.MethodServiceNodes || !call.Params.ActiveOnly || call.Params.Limit != 0 {
+		if call.Method != nodelist.Method || !call.Params.ActiveOnly || call.Params.Limit != 0 {
 			t.Errorf("asked %+v", call)
 		}
 		for _, field := range []string{"public_ip", "storage_port", "pubkey_x25519", "pubkey_ed25519"} {
@@ -266,7 +268,7 @@ func TestPinnedSeed(t *testing.T) {
 	}
 	config = configOf(t, seed.URL)
 	config.Pins = map[string][sha256.Size]byte{seed.URL: {}}
-	if _, err := open(t, config).Nodes(t.Context()); !errors.Is(err, rpc.ErrPin) {
+	if _, err := open(t, config).Nodes(t.Context()); !errors.Is(err, storagehttp.ErrPin) {
 		t.Errorf("another pin gives %v", err)
 	}
 }
@@ -275,7 +277,7 @@ func TestPinnedSeed(t *testing.T) {
 func TestKnownNetworks(t *testing.T) {
 	for _, name := range []string{"mainnet", "testnet"} {
 		known, ok := Known(name)
-		if !ok || known.Name != name || known.Generation != rpc.GenerationToday {
+		if !ok || known.Name != name || known.Generation != storage.Generation28 {
 			t.Fatalf("%s is %+v, %t", name, known, ok)
 		}
 		for _, seed := range known.Seeds {

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 // How long what was learned stays good without being checked again. A wrong guess costs one more request.
@@ -35,7 +35,7 @@ type state struct {
 	Failed     map[Key]time.Time     `json:"failed"` // when each failed last
 	Swarms     map[string]swarmEntry `json:"swarms"` // by swarmName
 	Difficulty int64                 `json:"difficulty"`
-	Generation rpc.Generation        `json:"generation,omitempty"` // as nodes told it
+	Generation storage.Generation    `json:"generation,omitempty"` // as nodes told it
 	OffsetMS   int64                 `json:"clock_offset_ms"`      // what the network's clock is ahead
 	Answers    map[string]int64      `json:"answers_ms,omitempty"` // by method, when an answer is late: see lateAfter
 }

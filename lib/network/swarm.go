@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"slices"
 
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // swarmTries bounds how many nodes are asked for a swarm.
@@ -47,7 +48,7 @@ func (c *Client) cachedSwarm(id sessionid.ID) []Node {
 // LookupSwarm asks random nodes, whatever the cache says, until one tells the swarm of id, and caches it. It has at
 // least one member. The error wraps ErrNoSwarm if none of the nodes told, else it is one of Request.
 func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
-	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: id.String()})
+	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: id.String()})
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, erro
 		for _, node := range nodes {
 			asked[node.Ed25519] = true
 		}
-		err = c.AskSwarm(ctx, Question{Owner: id, Call: Call{Method: rpc.MethodSwarm}, Judge: judge, Only: nodes})
+		err = c.AskSwarm(ctx, Question{Owner: id, Call: Call{Method: storage.MethodSwarm}, Judge: judge, Only: nodes})
 		switch {
 		case err == nil:
 			return judge.members, nil
@@ -93,7 +94,7 @@ type swarmJudge struct {
 func (j *swarmJudge) Request(Node) ([]byte, error) { return j.body, nil }
 
 func (j *swarmJudge) Judge(reply Reply) Verdict {
-	if reply.Err != nil || reply.Status != rpc.StatusOK || j.members != nil {
+	if reply.Err != nil || reply.Status != storage.StatusOK || j.members != nil {
 		return Next
 	}
 	members, err := j.client.AdoptSwarm(j.ctx, j.id, reply.Body)
@@ -109,7 +110,7 @@ func (j *swarmJudge) Judge(reply Reply) Verdict {
 // members. Those that are not registered are left out, after a look whether the node list is merely old. A body that
 // names no registered node is an error.
 func (c *Client) AdoptSwarm(ctx context.Context, id sessionid.ID, body string) ([]Node, error) {
-	snodes, err := rpc.ParseSwarm(body)
+	snodes, err := storage.ParseSwarm(body)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (c *Client) AdoptSwarm(ctx context.Context, id sessionid.ID, body string) (
 }
 
 // registered returns the listed nodes as the seeds know them, each once, and whether any of them is unknown.
-func (c *Client) registered(snodes []rpc.Snode) (members []Node, missing bool) {
+func (c *Client) registered(snodes []storage.Snode) (members []Node, missing bool) {
 	seen := make(map[Key]bool)
 	for _, snode := range snodes {
 		key, err := parseKey(snode.PubkeyEd25519)

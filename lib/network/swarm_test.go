@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // lookups counts how often any node was asked for the swarm of id.
 func lookups(net *fakenet.Network, id fmt.Stringer) (n int) {
 	for _, node := range net.Nodes {
-		for _, call := range node.Calls(rpc.MethodSwarm) {
+		for _, call := range node.Calls(storage.MethodSwarm) {
 			if call.Params["pubKey"] == id.String() {
 				n++
 			}
@@ -27,10 +27,10 @@ func lookups(net *fakenet.Network, id fmt.Stringer) (n int) {
 func tell(net *fakenet.Network, swarm ...*fakenet.Node) {
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodSwarm {
+			if call.Method != storage.MethodSwarm {
 				return 0, ""
 			}
-			return rpc.StatusOK, fakenet.Swarm(swarm...)
+			return storage.StatusOK, fakenet.Swarm(swarm...)
 		})
 	}
 }
@@ -202,7 +202,7 @@ func TestAdoptedSwarmIsBounded(t *testing.T) {
 	net := startFakenet(t, 4)
 	c := clientOf(t, net)
 	nodeOf(t, c, net.Nodes[0])
-	many := slices.Repeat([]*fakenet.Node{net.Nodes[0]}, rpc.MaxMembers)
+	many := slices.Repeat([]*fakenet.Node{net.Nodes[0]}, storage.MaxMembers)
 	members, err := c.AdoptSwarm(t.Context(), someone(t), fakenet.Swarm(append(many, net.Nodes[1])...))
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // waiting makes node answer listen requests only when release is called, and tells on arrived of each that came.
@@ -15,19 +17,19 @@ func waiting(t *testing.T, node *fakenet.Node) (arrived <-chan struct{}, release
 	t.Helper()
 	came, ready := make(chan struct{}, 10), make(chan struct{})
 	node.Answer(func(call fakenet.Call) (int, string) {
-		if call.Method != rpc.MethodListen {
+		if call.Method != syncroute.MethodListen {
 			return 0, ""
 		}
 		came <- struct{}{}
 		<-ready
-		return rpc.StatusOK, `{"messages":[]}`
+		return storage.StatusOK, `{"messages":[]}`
 	})
 	return came, func() { close(ready) }
 }
 
 func listenRequest(t *testing.T) []byte {
 	t.Helper()
-	body, err := rpc.NewRequest(rpc.MethodListen, rpc.SwarmParams{PubKey: someone(t).String()})
+	body, err := storage.NewRequest(syncroute.MethodListen, rpc20.SwarmParams{PubKey: someone(t).String()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func listenRequest(t *testing.T) []byte {
 // probes is how often nodes were asked whether they are there.
 func probes(net *fakenet.Network) (times int) {
 	for _, node := range net.Nodes {
-		times += len(node.Calls(rpc.MethodSwarm))
+		times += len(node.Calls(storage.MethodSwarm))
 	}
 	return times
 }
@@ -71,7 +73,7 @@ func TestTargetThatWaits(t *testing.T) {
 		t.Error(err)
 	}
 	release()
-	if err := <-answered; err != nil || heard.Status != rpc.StatusOK || !slices.Equal(heard.Path, other.Path) {
+	if err := <-answered; err != nil || heard.Status != storage.StatusOK || !slices.Equal(heard.Path, other.Path) {
 		t.Errorf("got %+v, %v; the other request went over %v", heard, err, other.Path)
 	}
 	wantNobodyBlamed(t, c, net)
@@ -115,7 +117,7 @@ func TestTargetRefuses(t *testing.T) {
 	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
-	for _, status := range []int{rpc.StatusNobodyListens, rpc.StatusBadGateway, rpc.StatusNotReady, rpc.StatusTimeout} {
+	for _, status := range []int{storage.StatusNobodyListens, storage.StatusBadGateway, storage.StatusNotReady, storage.StatusTimeout} {
 		net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return status, "no\n" })
 		if answer, err := c.Request(t.Context(), target, listenRequest(t)); err != nil || answer.Status != status || answer.Body != "no\n" {
 			t.Errorf("status %d: got %+v, %v", status, answer, err)

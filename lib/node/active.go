@@ -8,7 +8,9 @@ import (
 	"strconv"
 
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
@@ -25,11 +27,11 @@ func (n *Node) serveActiveNodes(context.Context) (answer, error) {
 		list = binary.BigEndian.AppendUint64(list, state.SwarmID)
 		list = n.appendContact(list, state)
 	}
-	return jsonAnswer(rpc.StatusOK, base64.StdEncoding.EncodeToString(list))
+	return jsonAnswer(storage.StatusOK, base64.StdEncoding.EncodeToString(list))
 }
 
 // appendContact appends the IPv4 address, the two ports and the version of a node.
-func (n *Node) appendContact(list []byte, state rpc.NodeState) []byte {
+func (n *Node) appendContact(list []byte, state nodelist.State) []byte {
 	ip, err := netip.ParseAddr(state.PublicIP)
 	if err != nil || !ip.Is4() || ip.IsUnspecified() || state.StoragePort == 0 {
 		return append(list, make([]byte, 4+2+2+3)...)
@@ -44,14 +46,14 @@ func (n *Node) appendContact(list []byte, state rpc.NodeState) []byte {
 }
 
 // homeless returns the registered members of a swarm that have no address, as later servers list them.
-func homeless(view *ring.View, id swarm.SwarmID) (members []rpc.Member) {
+func homeless(view *ring.View, id swarm.SwarmID) (members []rpc28.Member) {
 	for _, state := range view.States {
 		legacy, ok := ring.ParseKey(state.PubkeyLegacy)
 		if !ok || swarm.SwarmID(state.SwarmID) != id || view.Peers[state.PubkeyEd25519] != nil {
 			continue
 		}
-		members = append(members, rpc.Member{Snode: rpc.Snode{
-			Address: rpc.SnodeAddress(legacy), IP: "0.0.0.0", Port: strconv.Itoa(0),
+		members = append(members, rpc28.Member{Snode: storage.Snode{
+			Address: storage.SnodeAddress(legacy), IP: "0.0.0.0", Port: strconv.Itoa(0),
 			PubkeyEd25519: state.PubkeyEd25519, PubkeyX25519: state.PubkeyX25519,
 		}, PubkeyLegacy: state.PubkeyLegacy})
 	}

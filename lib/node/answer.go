@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Content types of answers. A 2020 client reads JSON only if the type is exactly this (signal-2020.md section 2.1).
@@ -51,6 +51,6 @@ func refuse(status int, format string, args ...any) error {
 }
 
 var (
-	errTTL       = refusal{rpc.StatusBadTTL, "Provided TTL is not valid.\n"}
-	errTimestamp = refusal{rpc.StatusBadTimestamp, "Timestamp error: check your clock\n"}
+	errTTL       = refusal{storage.StatusBadTTL, "Provided TTL is not valid.\n"}
+	errTimestamp = refusal{storage.StatusBadTimestamp, "Timestamp error: check your clock\n"}
 )

@@ -10,7 +10,8 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
@@ -25,11 +26,11 @@ func TestChangesReachMembersThatWereAway(t *testing.T) {
 	network.stop(2)
 	later := now.Add(3 * time.Hour).UnixMilli()
 	for method, params := range map[string]any{
-		rpc.MethodDelete: alice.remove(gone),
-		rpc.MethodExpire: alice.expire("", []string{kept}, later),
-		rpc.MethodStore:  alice.put(2, "new", now, time.Hour),
+		rpc28.MethodDelete:  alice.remove(gone),
+		rpc28.MethodExpire:  alice.expire("", []string{kept}, later),
+		storage.MethodStore: alice.put(2, "new", now, time.Hour),
 	} {
-		answer := decode[rpc.ChangeAnswer](t, network.call(0, method, params), 200)
+		answer := decode[rpc28.ChangeAnswer](t, network.call(0, method, params), 200)
 		away, there := answer.Swarm[network.states[2].PubkeyEd25519], answer.Swarm[network.states[1].PubkeyEd25519]
 		if len(answer.Swarm) != 3 || !bool(away.Failed && away.Timeout) || bool(there.Failed) {
 			t.Errorf("%s: %+v", method, answer.Swarm)
@@ -65,7 +66,7 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 	}
 	network.nodes[0].patience = 100 * time.Millisecond
 	alice := newUser(t, 5)
-	answer := decode[rpc.ChangeAnswer](t, network.call(0, rpc.MethodStore, alice.put(0, "x", now, time.Hour)), 200)
+	answer := decode[rpc28.ChangeAnswer](t, network.call(0, storage.MethodStore, alice.put(0, "x", now, time.Hour)), 200)
 	silent, own := answer.Swarm[network.states[1].PubkeyEd25519], answer.Swarm[network.states[0].PubkeyEd25519]
 	if len(answer.Swarm) != 2 || !bool(silent.Failed && silent.Timeout) || bool(own.Failed) {
 		t.Errorf("answer %+v", answer.Swarm)
@@ -79,7 +80,7 @@ func TestChangesThatAMemberRefuses(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
 		config.Now = func() time.Time { return now.Add(time.Duration(i) * 65 * time.Second) }
 	})
-	answer := decode[rpc.ChangeAnswer](t, network.call(0, rpc.MethodStore, newUser(t, 5).put(0, "x", now, time.Hour)), 200)
+	answer := decode[rpc28.ChangeAnswer](t, network.call(0, storage.MethodStore, newUser(t, 5).put(0, "x", now, time.Hour)), 200)
 	refused := answer.Swarm[network.states[1].PubkeyEd25519]
 	if !bool(refused.Failed) || refused.Code != 406 || refused.Reason != errTimestamp.text || bool(refused.Timeout) {
 		t.Errorf("a member whose clock is wrong: %+v", refused)
@@ -90,12 +91,12 @@ func TestChangesThatAMemberRefuses(t *testing.T) {
 func (n *testNetwork) node2Expiries(u user, hashes ...string) map[string]int64 {
 	n.t.Helper()
 	now := time.Now().UnixMilli()
-	params := rpc.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now, Auth: u.auth(rpc.GetExpiriesSignatureText(now, hashes))}
-	return decode[rpc.ExpiriesAnswer](n.t, n.call(2, rpc.MethodGetExpiries, params), 200).Expiries
+	params := rpc28.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now, Auth: u.auth(rpc28.GetExpiriesSignatureText(now, hashes))}
+	return decode[rpc28.ExpiriesAnswer](n.t, n.call(2, rpc28.MethodGetExpiries, params), 200).Expiries
 }
 
-// A deleted message does not come back from a member that has missed the deletion, even if the one that was asked for it
-// is gone for good: the others know. Nodes of other swarms are not believed.
+// A deleted message does not come back from a member that has missed the deletion, even if the one that was asked for
+// it is gone for good: the others know. Nodes of other swarms are not believed.
 func TestDeletedStaysDeleted(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5, 9}, frozen(now))
@@ -112,7 +113,7 @@ func TestDeletedStaysDeleted(t *testing.T) {
 		t.Errorf("now there is %q", got)
 	}
 	network.stop(2) // before the deletion
-	network.call(0, rpc.MethodDelete, alice.remove(m.HashText()))
+	network.call(0, rpc28.MethodDelete, alice.remove(m.HashText()))
 	network.stop(0) // before node 2 comes back
 	// A member that has missed it gives its own to one that has not.
 	if got := network.pushedTo(1, network.nodes[2].keys, now, encode(m)); got.body != `{"stored":1,"refused":0}` {
@@ -136,8 +137,8 @@ func (n *testNetwork) pushedTo(i int, from ring.Keys, at time.Time, body []byte)
 	return n.do(i, http.MethodPost, replication.PushPath, header, body)
 }
 
-// Messages of all namespaces go to the swarm that they belong to, with the time that they have; deleted ones do not, and
-// what is known there already is not changed.
+// Messages of all namespaces go to the swarm that they belong to, with the time that they have; deleted ones do not,
+// and what is known there already is not changed.
 func TestHandOverOfNamespaces(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
 	network := startNetwork(t, []swarm.SwarmID{a, b}, nil)
@@ -149,7 +150,7 @@ func TestHandOverOfNamespaces(t *testing.T) {
 	mustInsert(t, network.nodes[0].store, private, gone, known)
 	later := now.Add(2 * time.Hour).UnixMilli()
 	for _, m := range []store.Message{private, gone, known} {
-		found, err := network.nodes[0].store.InScope(bob.pubKey(), rpc.Scope{Namespace: m.Namespace}, now.UnixMilli())
+		found, err := network.nodes[0].store.InScope(bob.pubKey(), rpc28.Scope{Namespace: m.Namespace}, now.UnixMilli())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +167,7 @@ func TestHandOverOfNamespaces(t *testing.T) {
 	var found []store.Summary
 	eventually(t, "the messages to be handed over", func() bool {
 		var err error
-		found, err = network.nodes[1].store.InScope(bob.pubKey(), rpc.Scope{All: true}, now.UnixMilli())
+		found, err = network.nodes[1].store.InScope(bob.pubKey(), rpc28.Scope{All: true}, now.UnixMilli())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,17 +10,18 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
-// readBatch reads requests that come together: 1 to rpc.MaxBatch of them, none of which is made of requests itself. One
-// that cannot be read spoils all. A sequence ends with the first that is not answered with a 2xx.
+// readBatch reads requests that come together: 1 to rpc28.MaxBatch of them, none of which is made of requests itself.
+// One that cannot be read spoils all. A sequence ends with the first that is not answered with a 2xx.
 func (n *Node) readBatch(p *parameters, sequence bool) task {
 	requests := p.fields["requests"].Array()
 	switch {
 	case !p.fields["requests"].IsArray() || len(requests) == 0:
 		p.fail(`Invalid batch request: no valid "requests" field`)
-	case len(requests) > rpc.MaxBatch:
+	case len(requests) > rpc28.MaxBatch:
 		p.fail("Invalid batch request: subrequest limit exceeded")
 	}
 	if p.err != nil {
@@ -32,14 +33,14 @@ func (n *Node) readBatch(p *parameters, sequence bool) task {
 	}
 	return func(ctx context.Context) (answer, error) {
 		if sequence {
-			return jsonAnswer(rpc.StatusOK, rpc.BatchAnswer{Results: n.inSequence(ctx, tasks)})
+			return jsonAnswer(storage.StatusOK, rpc28.BatchAnswer{Results: n.inSequence(ctx, tasks)})
 		}
-		return jsonAnswer(rpc.StatusOK, rpc.BatchAnswer{Results: n.atOnce(ctx, tasks)})
+		return jsonAnswer(storage.StatusOK, rpc28.BatchAnswer{Results: n.atOnce(ctx, tasks)})
 	}
 }
 
 // metaMethods are those that make other requests.
-var metaMethods = []string{rpc.MethodBatch, rpc.MethodSequence, rpc.MethodIfElse}
+var metaMethods = []string{rpc28.MethodBatch, rpc28.MethodSequence, rpc28.MethodIfElse}
 
 // readSubrequest reads one of count requests that come together.
 func (n *Node) readSubrequest(p *parameters, request gjson.Result, count int) task {
@@ -76,7 +77,7 @@ func (n *Node) readPart(p *parameters, method string, params fields, count int) 
 	return serve
 }
 
-func (n *Node) inSequence(ctx context.Context, tasks []task) (results []rpc.Result) {
+func (n *Node) inSequence(ctx context.Context, tasks []task) (results []rpc28.Result) {
 	for _, serve := range tasks {
 		result := n.part(ctx, serve)
 		results = append(results, result)
@@ -87,8 +88,8 @@ func (n *Node) inSequence(ctx context.Context, tasks []task) (results []rpc.Resu
 	return results
 }
 
-func (n *Node) atOnce(ctx context.Context, tasks []task) []rpc.Result {
-	results := make([]rpc.Result, len(tasks))
+func (n *Node) atOnce(ctx context.Context, tasks []task) []rpc28.Result {
+	results := make([]rpc28.Result, len(tasks))
 	var running sync.WaitGroup
 	for i, serve := range tasks {
 		running.Go(func() { results[i] = n.part(ctx, serve) })
@@ -98,30 +99,30 @@ func (n *Node) atOnce(ctx context.Context, tasks []task) []rpc.Result {
 }
 
 // part serves one of several requests. An answer that is text becomes a JSON string.
-func (n *Node) part(ctx context.Context, serve task) rpc.Result {
+func (n *Node) part(ctx context.Context, serve task) rpc28.Result {
 	result, err := serve(ctx)
 	if err != nil {
 		result = n.failure(ctx, "serving a part of a storage request", err)
 	}
 	if result.contentType == typeJSON {
-		return rpc.Result{Code: result.status, Body: result.body}
+		return rpc28.Result{Code: result.status, Body: result.body}
 	}
 	text := string(result.body)
 	if !utf8.ValidString(text) {
 		text = ""
 	}
 	body, _ := json.Marshal(text) // a string always has JSON
-	return rpc.Result{Code: result.status, Body: body}
+	return rpc28.Result{Code: result.status, Body: body}
 }
 
 // ifElseAnswer is the 200 of ifelse: what the conditions were compared with, whether they hold, and the answer to the
 // request that was made because of it, if any.
 type ifElseAnswer struct {
-	Condition bool        `json:"condition"`
-	Height    uint64      `json:"height"`
-	HardFork  [2]int      `json:"hf"`
-	Version   [3]int      `json:"v"`
-	Result    *rpc.Result `json:"result,omitempty"`
+	Condition bool          `json:"condition"`
+	Height    uint64        `json:"height"`
+	HardFork  [2]int        `json:"hf"`
+	Version   [3]int        `json:"v"`
+	Result    *rpc28.Result `json:"result,omitempty"`
 }
 
 // readIfElse reads a request that is made if conditions hold, and one that is made if they do not.
@@ -150,7 +151,7 @@ func (n *Node) readIfElse(p *parameters) task {
 			part := n.part(ctx, serve)
 			result.Result = &part
 		}
-		return jsonAnswer(rpc.StatusOK, result)
+		return jsonAnswer(storage.StatusOK, result)
 	}
 }
 
@@ -169,8 +170,8 @@ func (n *Node) readBranch(p *parameters, name string) task {
 	return n.readPart(p, method, params, 1)
 }
 
-// readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of numbers, or
-// the first of them alone; what is left out is 0.
+// readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of
+// numbers, or the first of them alone; what is left out is 0.
 func (n *Node) readConditions(conditions, p *parameters) func(height uint64) bool {
 	known := map[string][]int64{"hf": toInt64(todayHardFork[:]), "v": toInt64(n.behaviour.Version[:])}
 	var holding []func(height uint64) bool

@@ -13,17 +13,18 @@ import (
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/x25519"
 )
 
-// Behaviour is what differs between the versions of the storage server and this program's own nodes. The code asks it at
-// those places and knows no version elsewhere. [Own], [Like207], [Like280] and [Like211] are the presets.
+// Behaviour is what differs between the versions of the storage server and this program's own nodes. The code asks it
+// at those places and knows no version elsewhere. [Own], [Like207], [Like280] and [Like211] are the presets.
 type Behaviour struct {
 	// Name is the preset's name, empty for Own.
 	Name string
 	// Generation is the only generation that servers of this version serve; empty means both.
-	Generation rpc.Generation
+	Generation storage.Generation
 	// Version is what the node says to be to clients of storage RPC 2.8; those of 2.0 get the fixed text of 2.0.7.
 	Version [3]int
 	// Server is the HTTP header of this name; empty means none.
@@ -66,7 +67,7 @@ type Behaviour struct {
 	RefusesCBC bool
 	// ActiveNodes tells whether the node knows active_nodes_bin, and lists registered nodes without an address.
 	ActiveNodes bool
-	// TestBox reserves rpc.NamespaceTest: stores are refused, reads are empty.
+	// TestBox reserves rpc28.NamespaceTest: stores are refused, reads are empty.
 	TestBox bool
 }
 
@@ -86,10 +87,10 @@ var Own = Behaviour{
 	IdleTimeout: idleTimeout, HopTimeout: hopTimeout, MemberTimeout: forwardTimeout, Listens: true,
 }
 
-// Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). It sends a new message to the other members
-// after up to 350 ms.
+// Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). It sends a new message to the other
+// members after up to 350 ms.
 var Like207 = Behaviour{
-	Name: "2.0.7", Generation: rpc.Generation2020, Version: [3]int{2, 0, 7},
+	Name: "2.0.7", Generation: storage.Generation20, Version: [3]int{2, 0, 7},
 	TLS: TLSRules{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
 		Key: ring.KeyRSA2048, Subject: pkix.Name{Country: []string{"AU"}, Organization: []string{"Loki"}},
 	}},
@@ -100,12 +101,12 @@ var Like207 = Behaviour{
 
 // Like280 is storage server 2.8.0 (storage-2.8.md sections 1, 4, 8 and 12).
 var Like280 = Behaviour{
-	Name: "2.8.0", Generation: rpc.GenerationToday, Version: [3]int{2, 8, 0}, Server: "Oxen Storage Server/2.8.0",
+	Name: "2.8.0", Generation: storage.Generation28, Version: [3]int{2, 8, 0}, Server: "Oxen Storage Server/2.8.0",
 	TLS: TLSRules{Min: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
 		Key: ring.KeyRSA2048, Subject: pkix.Name{Organization: []string{"Oxen"}},
 	}},
 	IdleTimeout: 10 * time.Second, HopTimeout: 30 * time.Second, MemberTimeout: forwardTimeout, Patient: true,
-	ArrivalSpread: DefaultArrivalSpread, RateLimit: DefaultRateLimit, OwnFailures: true, AllFailedStatus: rpc.StatusOK,
+	ArrivalSpread: DefaultArrivalSpread, RateLimit: DefaultRateLimit, OwnFailures: true, AllFailedStatus: storage.StatusOK,
 }
 
 // Like211 is Like280 with the rules of later servers, as read in source text up to 2.11.3 (storage-2.8.md sections 1, 3
@@ -209,17 +210,17 @@ func (b *Behaviour) shuffle(records []store.Record) {
 
 // reserved refuses a store to the reserved namespace.
 func (b *Behaviour) reserved(change change) error {
-	if s, ok := change.(*storeRequest); ok && b.TestBox && s.message.Namespace == rpc.NamespaceTest {
-		return refuse(rpc.StatusUnauthorized, "store: namespace %d is reserved", rpc.NamespaceTest)
+	if s, ok := change.(*storeRequest); ok && b.TestBox && s.message.Namespace == rpc28.NamespaceTest {
+		return refuse(storage.StatusUnauthorized, "store: namespace %d is reserved", rpc28.NamespaceTest)
 	}
 	return nil
 }
 
 // failedStatus is the status of a change that failed on the node which was asked.
-func (b *Behaviour) failedStatus(results map[string]rpc.MemberResult) int {
+func (b *Behaviour) failedStatus(results map[string]rpc28.MemberResult) int {
 	for _, result := range results {
 		if !result.Failed {
-			return rpc.StatusOK
+			return storage.StatusOK
 		}
 	}
 	return b.AllFailedStatus

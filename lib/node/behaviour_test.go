@@ -19,7 +19,9 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
 )
 
@@ -107,10 +109,10 @@ func TestTLSRules(t *testing.T) {
 func TestClientAgainstEveryBehaviour(t *testing.T) {
 	for _, b := range everyBehaviour {
 		network := behaving(t, b.Faster(100), 1)
-		client := rpc.NewClient()
+		client := storagehttp.NewClient()
 		for range 3 {
-			answer, err := client.PostNode(t.Context(), network.states[0].PublicIP, network.states[0].StoragePort, rpc.StoragePath,
-				request(t, rpc.MethodSwarm, map[string]string{"pubKey": newUser(t, 5).pubKey()}))
+			answer, err := client.PostNode(t.Context(), network.states[0].PublicIP, network.states[0].StoragePort, storage.RPCPath,
+				request(t, storage.MethodSwarm, map[string]string{"pubKey": newUser(t, 5).pubKey()}))
 			if err != nil || answer.Status != 200 || answer.Date.IsZero() == b.Date {
 				t.Errorf("like %q: %d %q, date %v, %v", b.Name, answer.Status, answer.Body, answer.Date, err)
 			}
@@ -131,7 +133,7 @@ func TestConnectionsOfEveryBehaviour(t *testing.T) {
 			}
 			defer conn.Close()
 			conn.SetDeadline(time.Now().Add(10 * time.Second))
-			if _, err := io.WriteString(conn, "GET "+rpc.StatsPath+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			if _, err := io.WriteString(conn, "GET "+storage.StatsPath+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
 			reader := bufio.NewReader(conn)
@@ -171,7 +173,7 @@ func TestHangUpOnLarge(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(conn, "POST "+rpc.StoragePath+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10485761\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "POST "+storage.RPCPath+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10485761\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
@@ -183,7 +185,7 @@ func TestHangUpOnLarge(t *testing.T) {
 func TestRefusesCBC(t *testing.T) {
 	for _, b := range []*Behaviour{&Like280, &Like211} {
 		network := behaving(t, *b, 2)
-		payload := request(t, rpc.MethodInfo, struct{}{})
+		payload := request(t, rpc28.MethodInfo, struct{}{})
 		send := func(ciphers ...onion.Cipher) (reply, *onion.Request) {
 			hops := make([]onion.Hop, len(ciphers))
 			for i, kind := range ciphers {
@@ -221,16 +223,16 @@ func TestStoreThatFailedEverywhere(t *testing.T) {
 	}{{&Own, 503}, {&Like280, 200}, {&Like211, 500}} {
 		b := want.behaviour.Faster(10)
 		network := startNetwork(t, []swarm.SwarmID{5, 5}, func(_ int, config *Config) { config.Behaviour, config.MaxStoreBytes = &b, 1 })
-		got := network.call(0, rpc.MethodStore, newUser(t, 5).put(0, "x", time.Now(), time.Hour))
+		got := network.call(0, storage.MethodStore, newUser(t, 5).put(0, "x", time.Now(), time.Hour))
 		if got.status != want.status {
 			t.Errorf("like %q: %v", b.Name, got)
 		}
 		if !b.OwnFailures {
 			continue
 		}
-		change, err := rpc.ParseChange(got.body)
+		change, err := rpc28.ParseChange(got.body)
 		own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]
-		if err != nil || !rpc.HasResults(got.status) || !bool(own.Failed) || !bool(own.QueryFailure) || !bool(other.Failed) || other.Code != 503 {
+		if err != nil || !rpc28.HasResults(got.status) || !bool(own.Failed) || !bool(own.QueryFailure) || !bool(other.Failed) || other.Code != 503 {
 			t.Errorf("like %q: own %+v, other %+v, %v", b.Name, own, other, err)
 		}
 	}
@@ -242,7 +244,7 @@ func TestStoreThatFailedHere(t *testing.T) {
 		config.Behaviour, config.MaxStoreBytes = &Like211, []int64{1, 0}[i]
 	})
 	alice := newUser(t, 5)
-	change := decode[rpc.ChangeAnswer](t, network.call(0, rpc.MethodStore, alice.put(0, "x", time.Now(), time.Hour)), 200)
+	change := decode[rpc28.ChangeAnswer](t, network.call(0, storage.MethodStore, alice.put(0, "x", time.Now(), time.Hour)), 200)
 	if own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]; !bool(own.QueryFailure) || bool(other.Failed) {
 		t.Errorf("own %+v, other %+v", own, other)
 	}
@@ -254,15 +256,15 @@ func TestReservedNamespace(t *testing.T) {
 	now := time.Now()
 	for _, b := range []*Behaviour{&Like280, &Like211} {
 		network, alice := behaving(t, *b, 2), newUser(t, 5)
-		got := network.call(0, rpc.MethodStore, alice.put(rpc.NamespaceTest, "x", now, time.Hour))
-		if b.TestBox != (got.status == rpc.StatusUnauthorized) || !b.TestBox && got.status != 200 {
+		got := network.call(0, storage.MethodStore, alice.put(rpc28.NamespaceTest, "x", now, time.Hour))
+		if b.TestBox != (got.status == storage.StatusUnauthorized) || !b.TestBox && got.status != 200 {
 			t.Errorf("like %s: store: %v", b.Name, got)
 		}
 		want := []string{"x"}
 		if b.TestBox {
 			want = nil
 		}
-		if got := network.texts(0, alice, rpc.NamespaceTest, now); !slices.Equal(got, want) {
+		if got := network.texts(0, alice, rpc28.NamespaceTest, now); !slices.Equal(got, want) {
 			t.Errorf("like %s: it holds %q", b.Name, got)
 		}
 	}
@@ -275,18 +277,18 @@ func TestNodeWithoutAddress(t *testing.T) {
 		absent := nodeState(ring.KeysFromSeed([32]byte{9}), &net.TCPAddr{IP: net.IPv4zero}, 5)
 		network.directory.set(append(slices.Clone(network.states), absent)...)
 		eventually(t, "the new node list", func() bool { return len(network.nodes[0].members.View().States) == 3 })
-		got := network.call(0, rpc.MethodGetSwarm, rpc.GetSwarmParams{Pubkey: newUser(t, 5).pubKey()})
-		answer := decode[rpc.GetSwarmAnswer](t, got, 200)
-		listed := slices.ContainsFunc(answer.Snodes, func(m rpc.Member) bool {
+		got := network.call(0, rpc28.MethodGetSwarm, rpc28.GetSwarmParams{Pubkey: newUser(t, 5).pubKey()})
+		answer := decode[rpc28.GetSwarmAnswer](t, got, 200)
+		listed := slices.ContainsFunc(answer.Snodes, func(m rpc28.Member) bool {
 			return m.PubkeyEd25519 == absent.PubkeyEd25519 && m.IP == "0.0.0.0" && m.PortHTTPS == 0
 		})
 		if listed != b.ActiveNodes {
 			t.Errorf("like %s: listed %v in %v", b.Name, listed, answer.Snodes)
 		}
-		if members, err := rpc.ParseSwarm(got.body); err != nil || len(members) != 2 {
+		if members, err := storage.ParseSwarm(got.body); err != nil || len(members) != 2 {
 			t.Errorf("like %s: our client sees %v, %v", b.Name, members, err)
 		}
-		active := network.call(0, rpc.MethodActiveNodes, struct{}{})
+		active := network.call(0, rpc28.MethodActiveNodes, struct{}{})
 		if !b.ActiveNodes {
 			if active.status != 400 || active.body != "no method active_nodes_bin" {
 				t.Errorf("like %s: %v", b.Name, active)

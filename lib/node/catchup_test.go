@@ -15,14 +15,15 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
 // store stores a message at node i and returns its hash.
 func (n *testNetwork) store(i int, pubKey, data string) {
 	n.t.Helper()
-	decode[rpc.DifficultyAnswer](n.t, n.call(i, rpc.MethodStore, solved(n.t, pubKey, data, time.Now(), time.Hour, 1)), 200)
+	decode[rpc20.DifficultyAnswer](n.t, n.call(i, storage.MethodStore, solved(n.t, pubKey, data, time.Now(), time.Hour, 1)), 200)
 }
 
 // wantSettled waits until the given nodes have nothing left to give to others.
@@ -103,8 +104,8 @@ func TestCompareBothWays(t *testing.T) {
 		t.Errorf("found %d, gave %d (%v); want %d and 100", found, given, err, count-100)
 	}
 	held, want := network.wantHeld(0, alice, count+100), network.wantHeld(1, alice, count+100)
-	for _, list := range [][]rpc.Stored{held, want} {
-		slices.SortFunc(list, func(a, b rpc.Stored) int { return strings.Compare(a.Hash, b.Hash) })
+	for _, list := range [][]storage.Stored{held, want} {
+		slices.SortFunc(list, func(a, b storage.Stored) int { return strings.Compare(a.Hash, b.Hash) })
 	}
 	if !slices.Equal(held, want) {
 		t.Error("the nodes do not hold the same")

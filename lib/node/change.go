@@ -9,7 +9,8 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // change is a request of today's clients that every member of a swarm carries out: to store, delete or expire.
@@ -19,25 +20,25 @@ type change interface {
 	// check does what only the client's request can be checked for: times, and the signature. window is how far clocks
 	// may be apart.
 	check(now time.Time, window time.Duration) error
-	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it, by
-	// its clock in milliseconds, which all members go by.
-	carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult, []store.Name, error)
+	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it,
+	// by its clock in milliseconds, which all members go by.
+	carryOut(n *Node, view *ring.View, at int64) (rpc28.MemberResult, []store.Name, error)
 }
 
 // readChange reads the parameters of a change, nil for a method that makes none.
 func readChange(method string, p *parameters) change {
 	switch method {
-	case rpc.MethodStore:
+	case storage.MethodStore:
 		return readStore(p)
-	case rpc.MethodDelete:
+	case rpc28.MethodDelete:
 		return readDelete(p)
-	case rpc.MethodDeleteAll:
+	case rpc28.MethodDeleteAll:
 		return readDeleteAll(p)
-	case rpc.MethodDeleteBefore:
+	case rpc28.MethodDeleteBefore:
 		return readDeleteBefore(p)
-	case rpc.MethodExpire:
+	case rpc28.MethodExpire:
 		return readExpire(p)
-	case rpc.MethodExpireAll:
+	case rpc28.MethodExpireAll:
 		return readExpireAll(p)
 	}
 	return nil
@@ -85,8 +86,8 @@ func readStore(p *parameters) change {
 	switch {
 	case err != nil || strings.ContainsAny(text, store.LineBreaks):
 		p.fail("Invalid 'data' value: not base64 encoded")
-	case len(data) > rpc.MaxMessageBytes:
-		p.fail("Message body exceeds maximum allowed length of %d bytes", rpc.MaxMessageBytes)
+	case len(data) > rpc28.MaxMessageBytes:
+		p.fail("Message body exceeds maximum allowed length of %d bytes", rpc28.MaxMessageBytes)
 	case p.err == nil:
 		s.message = store.NewMessage28(account.pubKey, namespace, s.timestamp, s.ttl, data)
 	}
@@ -97,48 +98,48 @@ func (s *storeRequest) subject() account { return s.account }
 
 // check goes in the order of storage-2.8.md section 4.1.
 func (s *storeRequest) check(now time.Time, window time.Duration) error {
-	slack := rpc.MaxFutureMillis + (window - todayWindow).Milliseconds()
+	slack := storage.MaxFutureMillis + (window - todayWindow).Milliseconds()
 	_, allowed := s.message.TTLMillis()
 	switch {
 	case !allowed:
-		return refusal{rpc.StatusBadTTL, "Provided expiry/TTL is not valid."}
+		return refusal{storage.StatusBadTTL, "Provided expiry/TTL is not valid."}
 	case s.timestamp > now.UnixMilli()+slack || s.timestamp+s.ttl < now.UnixMilli()-slack:
-		return refusal{rpc.StatusBadTimestamp, "Timestamp error: check your clock"}
+		return refusal{storage.StatusBadTimestamp, "Timestamp error: check your clock"}
 	case s.message.Namespace.StoreIsPublic():
 		return nil
 	case !s.signed:
-		return refuse(rpc.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.Namespace)
+		return refuse(storage.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.Namespace)
 	case now.Sub(time.UnixMilli(s.sigTime)).Abs() > window:
-		return refusal{rpc.StatusBadTimestamp, "store signature timestamp too far from current time"}
-	case !s.proof.covers(rpc.StoreSignatureText(s.message.Namespace, s.sigTime)):
-		return refusal{rpc.StatusUnauthorized, "store signature verification failed"}
+		return refusal{storage.StatusBadTimestamp, "store signature timestamp too far from current time"}
+	case !s.proof.covers(rpc28.StoreSignatureText(s.message.Namespace, s.sigTime)):
+		return refusal{storage.StatusUnauthorized, "store signature verification failed"}
 	}
 	return nil
 }
 
 // carryOut keeps the message. In an outbox it takes the place of those that were there.
-func (s *storeRequest) carryOut(n *Node, view *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (s *storeRequest) carryOut(n *Node, view *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
 	d := store.NewDeposit(s.message, false)
 	if err := n.store.Write(d); err != nil {
-		return rpc.MemberResult{}, nil, err
+		return rpc28.MemberResult{}, nil, err
 	}
 	changed := []store.Name{d.Name}
 	if s.message.Namespace.IsOutbox() {
-		others, err := n.store.InScope(s.account.pubKey, rpc.Scope{Namespace: s.message.Namespace}, at)
+		others, err := n.store.InScope(s.account.pubKey, rpc28.Scope{Namespace: s.message.Namespace}, at)
 		if err != nil {
-			return rpc.MemberResult{}, nil, err
+			return rpc28.MemberResult{}, nil, err
 		}
 		others = slices.DeleteFunc(others, func(h store.Summary) bool { return h.Name == d.Name })
 		gone, err := n.store.Edit(others, at, markDeleted)
 		if err != nil {
-			return rpc.MemberResult{}, nil, err
+			return rpc28.MemberResult{}, nil, err
 		}
 		changed = append(changed, namesOf(gone)...)
 	}
 	n.replication.HandOverIfMoved(view, s.message)
 	hash := s.message.HashText()
-	return rpc.MemberResult{
-		Hash: hash, Expiry: rpc.Times{d.Until}, Already: rpc.Truth(d.Existed), Signature: n.sign(rpc.StoredText(hash)),
+	return rpc28.MemberResult{
+		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed), Signature: n.sign(rpc28.StoredText(hash)),
 	}, changed, nil
 }
 
@@ -156,7 +157,8 @@ func namesOf(messages []store.Summary) []store.Name {
 	return names
 }
 
-// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same data.
+// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same
+// data.
 func hashesOf(messages []store.Summary) []string {
 	hashes := make([]string, len(messages))
 	for i, h := range messages {
@@ -167,15 +169,15 @@ func hashesOf(messages []store.Summary) []string {
 }
 
 // hashesWithin returns the hashes of messages in the form that answers about a scope have.
-func hashesWithin(scope rpc.Scope, messages []store.Summary) rpc.Hashes {
+func hashesWithin(scope rpc28.Scope, messages []store.Summary) rpc28.Hashes {
 	if !scope.All {
-		return rpc.Hashes{List: hashesOf(messages)}
+		return rpc28.Hashes{List: hashesOf(messages)}
 	}
-	parts := make(map[rpc.Namespace][]store.Summary)
+	parts := make(map[rpc28.Namespace][]store.Summary)
 	for _, h := range messages {
 		parts[h.Name.Namespace()] = append(parts[h.Name.Namespace()], h)
 	}
-	result := rpc.Hashes{ByNamespace: make(map[rpc.Namespace][]string)}
+	result := rpc28.Hashes{ByNamespace: make(map[rpc28.Namespace][]string)}
 	for namespace := range maps.Keys(parts) {
 		result.ByNamespace[namespace] = hashesOf(parts[namespace])
 	}

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
@@ -22,28 +24,28 @@ func TestDelete(t *testing.T) {
 	private := network.deposit(2, alice.put(2, "private", now, time.Hour))
 	theirs := network.deposit(0, bob.put(0, "first", now, time.Hour))
 	requested := []string{private, first, theirs}
-	text := func(r rpc.MemberResult) []byte { return rpc.DeletedText(alice.pubKey(), requested, r.Deleted.List) }
+	text := func(r rpc28.MemberResult) []byte { return rpc28.DeletedText(alice.pubKey(), requested, r.Deleted.List) }
 	want := []string{first, private}
 	slices.Sort(want)
-	if got := network.change(1, rpc.MethodDelete, alice.remove(requested...), text); !slices.Equal(got.Deleted.List, want) {
+	if got := network.change(1, rpc28.MethodDelete, alice.remove(requested...), text); !slices.Equal(got.Deleted.List, want) {
 		t.Errorf("deleted %v, want %v", got.Deleted, want)
 	}
 	network.wantTexts(alice, 0, now, "stays")
 	network.wantTexts(alice, 2, now)
 	network.wantTexts(bob, 0, now, "first")
 
-	if got := network.change(0, rpc.MethodDelete, alice.remove(requested...), text); len(got.Deleted.List) != 0 {
+	if got := network.change(0, rpc28.MethodDelete, alice.remove(requested...), text); len(got.Deleted.List) != 0 {
 		t.Errorf("deleted once more: %v", got.Deleted)
 	}
 	required := alice.remove(requested...)
 	required.Required = true
-	answer := decode[rpc.ChangeAnswer](t, network.call(0, rpc.MethodDelete, required), 404)
+	answer := decode[rpc28.ChangeAnswer](t, network.call(0, rpc28.MethodDelete, required), 404)
 	if len(answer.Swarm) != 3 {
 		t.Errorf("nothing there, but required: %+v", answer)
 	}
 	required = alice.remove(stays)
 	required.Required = true
-	if got := network.call(2, rpc.MethodDelete, required); got.status != 200 {
+	if got := network.call(2, rpc28.MethodDelete, required); got.status != 200 {
 		t.Errorf("required and there: %v", got)
 	}
 	network.wantTexts(alice, 0, now)
@@ -59,22 +61,22 @@ func TestScopes(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	network.wantSettled(0, 1)
-	all, messages := rpc.Scope{All: true}, rpc.Scope{}
+	all, messages := rpc28.Scope{All: true}, rpc28.Scope{}
 	filled := func() (u user, old, young, private string) {
 		u = newUser(t, 5)
 		return u, network.deposit(0, u.put(0, "old", now.Add(-time.Minute), time.Hour)), network.deposit(0, u.put(0, "young", now, 2*time.Hour)),
 			network.deposit(1, u.put(2, "private", now.Add(-time.Minute), 2*time.Hour))
 	}
-	check := func(u user, method string, when time.Time, params any, want rpc.Hashes) {
+	check := func(u user, method string, when time.Time, params any, want rpc28.Hashes) {
 		t.Helper()
-		changed := func(r rpc.MemberResult) *rpc.Hashes {
-			if method == rpc.MethodExpireAll {
+		changed := func(r rpc28.MemberResult) *rpc28.Hashes {
+			if method == rpc28.MethodExpireAll {
 				return r.Updated
 			}
 			return r.Deleted
 		}
-		got := network.change(0, method, params, func(r rpc.MemberResult) []byte {
-			return rpc.ChangedAllText(u.pubKey(), when.UnixMilli(), *changed(r))
+		got := network.change(0, method, params, func(r rpc28.MemberResult) []byte {
+			return rpc28.ChangedAllText(u.pubKey(), when.UnixMilli(), *changed(r))
 		})
 		slices.Sort(want.List)
 		for _, part := range want.ByNamespace {
@@ -84,32 +86,32 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%s: %s, want %s", method, a, b)
 		}
 	}
-	byNamespace := func(public, private []string) rpc.Hashes {
-		return rpc.Hashes{ByNamespace: map[rpc.Namespace][]string{0: public, 2: private}}
+	byNamespace := func(public, private []string) rpc28.Hashes {
+		return rpc28.Hashes{ByNamespace: map[rpc28.Namespace][]string{0: public, 2: private}}
 	}
 
 	u, old, young, _ := filled()
-	check(u, rpc.MethodDeleteAll, now, u.removeAll(messages, now), rpc.Hashes{List: []string{old, young}})
+	check(u, rpc28.MethodDeleteAll, now, u.removeAll(messages, now), rpc28.Hashes{List: []string{old, young}})
 	network.wantTexts(u, 0, now)
 	network.wantTexts(u, 2, now, "private")
-	check(u, rpc.MethodDeleteAll, now, u.removeAll(messages, now), rpc.Hashes{})
+	check(u, rpc28.MethodDeleteAll, now, u.removeAll(messages, now), rpc28.Hashes{})
 
 	u, old, young, private := filled()
-	check(u, rpc.MethodDeleteAll, now, u.removeAll(all, now), byNamespace([]string{old, young}, []string{private}))
+	check(u, rpc28.MethodDeleteAll, now, u.removeAll(all, now), byNamespace([]string{old, young}, []string{private}))
 	network.wantTexts(u, 0, now)
 	network.wantTexts(u, 2, now)
 
 	u, old, _, private = filled()
 	before := now.Add(-time.Second)
-	check(u, rpc.MethodDeleteBefore, before, u.removeBefore(messages, before), rpc.Hashes{List: []string{old}})
-	check(u, rpc.MethodDeleteBefore, before, u.removeBefore(all, before), rpc.Hashes{ByNamespace: map[rpc.Namespace][]string{2: {private}}})
+	check(u, rpc28.MethodDeleteBefore, before, u.removeBefore(messages, before), rpc28.Hashes{List: []string{old}})
+	check(u, rpc28.MethodDeleteBefore, before, u.removeBefore(all, before), rpc28.Hashes{ByNamespace: map[rpc28.Namespace][]string{2: {private}}})
 	network.wantTexts(u, 0, now, "young")
 	network.wantTexts(u, 2, now)
 
 	u, old, young, private = filled()
 	expiry := now.Add(time.Hour) // after the old one
-	check(u, rpc.MethodExpireAll, expiry, u.expireAll(messages, expiry), rpc.Hashes{List: []string{young}})
-	check(u, rpc.MethodExpireAll, expiry, u.expireAll(all, expiry), rpc.Hashes{ByNamespace: map[rpc.Namespace][]string{2: {private}}})
+	check(u, rpc28.MethodExpireAll, expiry, u.expireAll(messages, expiry), rpc28.Hashes{List: []string{young}})
+	check(u, rpc28.MethodExpireAll, expiry, u.expireAll(all, expiry), rpc28.Hashes{ByNamespace: map[rpc28.Namespace][]string{2: {private}}})
 	expiries := network.expiries(u, now, old, young, private)
 	if want := expiry.UnixMilli(); expiries[young] != want || expiries[private] != want || expiries[old] != want-60_000 {
 		t.Errorf("expiries are %v, want %d and a minute less for the old one", expiries, want)
@@ -121,11 +123,11 @@ func TestScopes(t *testing.T) {
 		status int
 		text   string
 	}{
-		"deleted a minute ago": {rpc.MethodDeleteAll, u.removeAll(messages, now.Add(-time.Minute-time.Millisecond)), 406, "delete_all timestamp too far from current time"},
-		"deleted later":        {rpc.MethodDeleteAll, u.removeAll(messages, now.Add(time.Minute+time.Millisecond)), 406, "delete_all timestamp too far from current time"},
-		"before what comes":    {rpc.MethodDeleteBefore, u.removeBefore(all, now.Add(time.Minute+time.Millisecond)), 401, "delete_before timestamp too far in the future"},
-		"expired a minute ago": {rpc.MethodExpireAll, u.expireAll(all, now.Add(-time.Minute-time.Millisecond)), 406, "expire_all timestamp should be >= current time"},
-		"another scope": {rpc.MethodDeleteAll, func() rpc.DeleteAllParams { p := u.removeAll(messages, now); p.Namespace = all; return p }(), 401,
+		"deleted a minute ago": {rpc28.MethodDeleteAll, u.removeAll(messages, now.Add(-time.Minute-time.Millisecond)), 406, "delete_all timestamp too far from current time"},
+		"deleted later":        {rpc28.MethodDeleteAll, u.removeAll(messages, now.Add(time.Minute+time.Millisecond)), 406, "delete_all timestamp too far from current time"},
+		"before what comes":    {rpc28.MethodDeleteBefore, u.removeBefore(all, now.Add(time.Minute+time.Millisecond)), 401, "delete_before timestamp too far in the future"},
+		"expired a minute ago": {rpc28.MethodExpireAll, u.expireAll(all, now.Add(-time.Minute-time.Millisecond)), 406, "expire_all timestamp should be >= current time"},
+		"another scope": {rpc28.MethodDeleteAll, func() rpc28.DeleteAllParams { p := u.removeAll(messages, now); p.Namespace = all; return p }(), 401,
 			"delete_all signature verification failed"},
 	} {
 		if got := network.call(0, test.method, test.params); got.status != test.status || got.body != test.text {
@@ -137,16 +139,16 @@ func TestScopes(t *testing.T) {
 // expiries asks every node, which have to agree.
 func (n *testNetwork) expiries(u user, now time.Time, hashes ...string) map[string]int64 {
 	n.t.Helper()
-	params := rpc.GetExpiriesParams{
-		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(), Auth: u.auth(rpc.GetExpiriesSignatureText(now.UnixMilli(), hashes)),
+	params := rpc28.GetExpiriesParams{
+		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(), Auth: u.auth(rpc28.GetExpiriesSignatureText(now.UnixMilli(), hashes)),
 	}
-	first := n.call(0, rpc.MethodGetExpiries, params)
+	first := n.call(0, rpc28.MethodGetExpiries, params)
 	for i := range n.nodes {
-		if got := n.call(i, rpc.MethodGetExpiries, params); got.body != first.body {
+		if got := n.call(i, rpc28.MethodGetExpiries, params); got.body != first.body {
 			n.t.Errorf("node %d tells expiries %s, node 0 %s", i, got.body, first.body)
 		}
 	}
-	return decode[rpc.ExpiriesAnswer](n.t, first, 200).Expiries
+	return decode[rpc28.ExpiriesAnswer](n.t, first, 200).Expiries
 }
 
 // Messages can be made to expire sooner or later, on a condition or without, all at one time or each at its own.
@@ -163,19 +165,19 @@ func TestExpire(t *testing.T) {
 		hashes    []string
 		expiry    []int64
 		updated   []string
-		told      rpc.Times
+		told      rpc28.Times
 		unchanged map[string]int64
 	}{
-		{"later", "extend", []string{a}, []int64{in(3)}, []string{a}, rpc.Times{in(3)}, map[string]int64{}},
-		{"not later", "extend", []string{a, b}, []int64{in(2)}, []string{b}, rpc.Times{in(2)}, map[string]int64{a: in(3)}},
-		{"not sooner", "shorten", []string{b}, []int64{in(4)}, nil, rpc.Times{in(4)}, map[string]int64{b: in(2)}},
-		{"sooner", "shorten", []string{b}, []int64{in(1)}, []string{b}, rpc.Times{in(1)}, map[string]int64{}},
-		{"too late", "", []string{a}, []int64{in(24 * 90)}, []string{a}, rpc.Times{in(24 * 30)}, nil},
+		{"later", "extend", []string{a}, []int64{in(3)}, []string{a}, rpc28.Times{in(3)}, map[string]int64{}},
+		{"not later", "extend", []string{a, b}, []int64{in(2)}, []string{b}, rpc28.Times{in(2)}, map[string]int64{a: in(3)}},
+		{"not sooner", "shorten", []string{b}, []int64{in(4)}, nil, rpc28.Times{in(4)}, map[string]int64{b: in(2)}},
+		{"sooner", "shorten", []string{b}, []int64{in(1)}, []string{b}, rpc28.Times{in(1)}, map[string]int64{}},
+		{"too late", "", []string{a}, []int64{in(24 * 90)}, []string{a}, rpc28.Times{in(24 * 30)}, nil},
 		{"each at its time", "", []string{a, b, strings.Repeat("A", 43)}, []int64{in(5), in(6), in(7)}, []string{a, b}, nil, nil},
-		{"unknown", "", []string{strings.Repeat("A", 43)}, []int64{in(1)}, nil, rpc.Times{in(1)}, nil},
+		{"unknown", "", []string{strings.Repeat("A", 43)}, []int64{in(1)}, nil, rpc28.Times{in(1)}, nil},
 	} {
-		got := network.change(1, rpc.MethodExpire, alice.expire(test.flag, test.hashes, test.expiry...), func(r rpc.MemberResult) []byte {
-			return rpc.ExpiredText(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
+		got := network.change(1, rpc28.MethodExpire, alice.expire(test.flag, test.hashes, test.expiry...), func(r rpc28.MemberResult) []byte {
+			return rpc28.ExpiredText(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
 		})
 		slices.Sort(test.updated)
 		if test.told == nil {
@@ -183,7 +185,7 @@ func TestExpire(t *testing.T) {
 				test.told = append(test.told, test.expiry[slices.Index(test.hashes, hash)])
 			}
 		}
-		want := rpc.MemberResult{Updated: &rpc.Hashes{List: test.updated}, Expiry: test.told, Unchanged: test.unchanged}
+		want := rpc28.MemberResult{Updated: &rpc28.Hashes{List: test.updated}, Expiry: test.told, Unchanged: test.unchanged}
 		if a, b := string(request(t, "", got)), string(request(t, "", want)); a != b {
 			t.Errorf("%s: %s, want %s", test.name, a, b)
 		}
@@ -192,17 +194,17 @@ func TestExpire(t *testing.T) {
 		t.Errorf("in the end the expiries are %v", got)
 	}
 	for name, test := range map[string]struct {
-		params rpc.ExpireParams
+		params rpc28.ExpireParams
 		status int
 		text   string
 	}{
 		"in the past":    {alice.expire("", []string{a}, now.Add(-time.Minute-time.Millisecond).UnixMilli()), 401, "expire: timestamp should be >= current time"},
-		"other flag":     {func() rpc.ExpireParams { p := alice.expire("", []string{a}, in(1)); p.Extend = true; return p }(), 401, "expire: signature verification failed"},
-		"two conditions": {func() rpc.ExpireParams { p := alice.expire("extend", []string{a}, in(1)); p.Shorten = true; return p }(), 400, "invalid request: cannot specify both 'shorten' and 'extend'"},
+		"other flag":     {func() rpc28.ExpireParams { p := alice.expire("", []string{a}, in(1)); p.Extend = true; return p }(), 401, "expire: signature verification failed"},
+		"two conditions": {func() rpc28.ExpireParams { p := alice.expire("extend", []string{a}, in(1)); p.Shorten = true; return p }(), 400, "invalid request: cannot specify both 'shorten' and 'extend'"},
 		"two times":      {alice.expire("", []string{a}, in(1), in(2)), 400, "invalid request: 'expiry' must be a single expiry, or the same length as 'messages'"},
 		"bad hash":       {alice.expire("", []string{"xyz"}, in(1)), 400, "invalid request: invalid message hash: xyz"},
 	} {
-		if got := network.call(0, rpc.MethodExpire, test.params); got.status != test.status || got.body != test.text {
+		if got := network.call(0, rpc28.MethodExpire, test.params); got.status != test.status || got.body != test.text {
 			t.Errorf("%s: %v, want %d %q", name, got, test.status, test.text)
 		}
 	}
@@ -230,17 +232,17 @@ func TestBothGenerationsShareABox(t *testing.T) {
 	network.wantSettled(0, 1)
 	alice := newUser(t, 5)
 	old := solved(t, alice.pubKey(), "b2xk", now, time.Hour, 1)
-	if got := network.call(0, rpc.MethodStore, old); got.body != `{"difficulty":1}` {
+	if got := network.call(0, storage.MethodStore, old); got.body != `{"difficulty":1}` {
 		t.Fatal(got)
 	}
 	network.wantHeld(1, alice.pubKey(), 1)
 	today := network.deposit(0, alice.put(0, "today", now, time.Hour))
 	again := solved(t, alice.pubKey(), "b2xk", now.Add(-time.Second), time.Hour, 1) // other times, so another message
-	network.call(0, rpc.MethodStore, again)
+	network.call(0, storage.MethodStore, again)
 	network.wantHeld(1, alice.pubKey(), 3)
 
-	seen := decode[rpc.RetrieveAnswer](t, network.call(1, rpc.MethodRetrieve, alice.retrieve("", now)), 200).Messages
-	want := []rpc.Stored{
+	seen := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve("", now)), 200).Messages
+	want := []storage.Stored{
 		{Data: "b2xk", Expiration: now.Add(time.Hour).UnixMilli(), Hash: store.NewMessage20(old).HashText()},
 		{Data: "dG9kYXk=", Expiration: now.Add(time.Hour).UnixMilli(), Hash: today},
 		{Data: "b2xk", Expiration: now.Add(time.Hour - time.Second).UnixMilli(), Hash: store.NewMessage20(again).HashText()},
@@ -249,34 +251,34 @@ func TestBothGenerationsShareABox(t *testing.T) {
 		t.Errorf("a client of 2020 sees %v, want %v", seen, want)
 	}
 	for i, message := range seen {
-		rest := decode[rpc.RetrieveAnswer](t, network.call(1, rpc.MethodRetrieve, alice.retrieve(message.Hash, now)), 200).Messages
+		rest := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve(message.Hash, now)), 200).Messages
 		if len(rest) != len(seen)-1-i {
 			t.Errorf("a client of 2020 sees %d messages after number %d", len(rest), i)
 		}
 	}
 
-	page := decode[rpc.PageAnswer](t, network.call(1, rpc.MethodRetrieve, alice.get(0, now)), 200).Messages
+	page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, alice.get(0, now)), 200).Messages
 	alias := store.NewMessage20(old).Hash28()
 	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != today || page[2].Hash != alias || page[0].Timestamp != now.UnixMilli() {
 		t.Errorf("today's client sees %+v, want the hashes %s, %s and the first again", page, alias, today)
 	}
 	params := alice.get(0, now)
 	params.LastHash = alias
-	if page := decode[rpc.PageAnswer](t, network.call(1, rpc.MethodRetrieve, params), 200); len(page.Messages) != 2 {
+	if page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, params), 200); len(page.Messages) != 2 {
 		t.Errorf("after the first message today's client sees %+v", page.Messages)
 	}
 	later := now.Add(2 * time.Hour).UnixMilli()
-	network.call(0, rpc.MethodExpire, alice.expire("", []string{alias, today}, later))
+	network.call(0, rpc28.MethodExpire, alice.expire("", []string{alias, today}, later))
 	if got := network.expiries(alice, now, alias, today); got[alias] != later || got[today] != later {
 		t.Errorf("expiries are %v, want %d for both", got, later)
 	}
-	network.call(0, rpc.MethodDelete, alice.remove(alias))
+	network.call(0, rpc28.MethodDelete, alice.remove(alias))
 	network.wantTexts(alice, 0, now, "today")
 }
 
-func sameMessages(a, b []rpc.Stored) bool {
-	key := func(s rpc.Stored) string { return s.Hash }
-	byHash := func(x, y rpc.Stored) int { return strings.Compare(key(x), key(y)) }
+func sameMessages(a, b []storage.Stored) bool {
+	key := func(s storage.Stored) string { return s.Hash }
+	byHash := func(x, y storage.Stored) int { return strings.Compare(key(x), key(y)) }
 	a, b = slices.SortedFunc(slices.Values(a), byHash), slices.SortedFunc(slices.Values(b), byHash)
 	return slices.Equal(a, b)
 }

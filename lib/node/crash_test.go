@@ -21,7 +21,9 @@ import (
 	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // childVariable makes the test program run a node instead of tests. Its value is a childConfig in JSON.
@@ -63,12 +65,12 @@ func runChild(text string) error {
 // fileDirectory is a Directory that reads its list from a file.
 type fileDirectory string
 
-func (f fileDirectory) Nodes(context.Context, string) (*rpc.ServiceNodesResult, error) {
+func (f fileDirectory) Nodes(context.Context, string) (*nodelist.Result, error) {
 	data, err := os.ReadFile(string(f))
 	if err != nil {
 		return nil, err
 	}
-	var result rpc.ServiceNodesResult
+	var result nodelist.Result
 	return &result, json.Unmarshal(data, &result)
 }
 
@@ -96,7 +98,7 @@ func startProcesses(t *testing.T, count int) *processes {
 			t.Fatal(err)
 		}
 	}
-	list, err := json.Marshal(rpc.ServiceNodesResult{States: p.states, BlockHash: "1"})
+	list, err := json.Marshal(nodelist.Result{States: p.states, BlockHash: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +139,7 @@ func (p *processes) run(i int) {
 	}
 	p.commands[i] = command
 	eventually(p.t, fmt.Sprintf("node %d to answer", i), func() bool {
-		got, err := p.try(i, http.MethodGet, rpc.StatsPath, nil, nil)
+		got, err := p.try(i, http.MethodGet, storage.StatsPath, nil, nil)
 		return err == nil && got.status == 200
 	})
 }
@@ -175,7 +177,7 @@ func (n *testNetwork) startLoad(users []user, target func(u user) (string, bool)
 					continue
 				}
 				params := solved(n.t, u.pubKey(), strconv.Itoa(i), time.Now(), time.Hour, 1)
-				got, err := n.tryAt(address, http.MethodPost, rpc.StoragePath, nil, request(n.t, rpc.MethodStore, params))
+				got, err := n.tryAt(address, http.MethodPost, storage.RPCPath, nil, request(n.t, storage.MethodStore, params))
 				if err == nil && got.status == 200 {
 					l.stored.Add(1)
 					l.mu.Lock()
@@ -208,7 +210,7 @@ func (p *processes) wantRetrieved(i int, l *load) {
 		eventually(p.t, fmt.Sprintf("node %d to have all acknowledged messages", i), func() bool {
 			held := make(map[string]bool)
 			for last := ""; ; {
-				page := decode[rpc.RetrieveAnswer](p.t, p.call(i, rpc.MethodRetrieve, u.retrieve(last, time.Now())), 200)
+				page := decode[rpc20.RetrieveAnswer](p.t, p.call(i, storage.MethodRetrieve, u.retrieve(last, time.Now())), 200)
 				for _, m := range page.Messages {
 					held[m.Hash], last = true, m.Hash
 				}

@@ -6,11 +6,12 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
-// deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed, which does nothing but
-// delete them again.
+// deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed, which does
+// nothing but delete them again.
 type deleteRequest struct {
 	account  account
 	hashes   []string
@@ -26,47 +27,47 @@ func readDelete(p *parameters) change {
 func (d *deleteRequest) subject() account { return d.account }
 
 func (d *deleteRequest) check(time.Time, time.Duration) error {
-	if !d.proof.covers(rpc.DeleteSignatureText(d.hashes)) {
-		return refusal{rpc.StatusUnauthorized, "delete_msgs signature verification failed"}
+	if !d.proof.covers(rpc28.DeleteSignatureText(d.hashes)) {
+		return refusal{storage.StatusUnauthorized, "delete_msgs signature verification failed"}
 	}
 	return nil
 }
 
-func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(d.account.pubKey, d.hashes, at)
 	if err != nil {
-		return rpc.MemberResult{}, nil, err
+		return rpc28.MemberResult{}, nil, err
 	}
 	gone, err := n.store.Edit(messages, at, markDeleted)
 	if err != nil {
-		return rpc.MemberResult{}, nil, err
+		return rpc28.MemberResult{}, nil, err
 	}
 	deleted := hashesOf(gone)
-	return rpc.MemberResult{
-		Deleted: &rpc.Hashes{List: deleted}, Signature: n.sign(rpc.DeletedText(d.account.pubKey, d.hashes, deleted)),
+	return rpc28.MemberResult{
+		Deleted: &rpc28.Hashes{List: deleted}, Signature: n.sign(rpc28.DeletedText(d.account.pubKey, d.hashes, deleted)),
 	}, namesOf(gone), nil
 }
 
-// scopeRequest is a request about everything within a scope: to delete it, or what was stamped up to some time, or to make it
-// expire.
+// scopeRequest is a request about everything within a scope: to delete it, or what was stamped up to some time, or to
+// make it expire.
 type scopeRequest struct {
 	account account
 	method  string
-	scope   rpc.Scope
+	scope   rpc28.Scope
 	when    int64 // the time in the request, in milliseconds
 	proof   proof
 }
 
 func readDeleteAll(p *parameters) change {
-	return readSweeping(p, rpc.MethodDeleteAll, "timestamp")
+	return readSweeping(p, rpc28.MethodDeleteAll, "timestamp")
 }
 
 func readDeleteBefore(p *parameters) change {
-	return readSweeping(p, rpc.MethodDeleteBefore, "before")
+	return readSweeping(p, rpc28.MethodDeleteBefore, "before")
 }
 
 func readExpireAll(p *parameters) change {
-	return readSweeping(p, rpc.MethodExpireAll, "expiry")
+	return readSweeping(p, rpc28.MethodExpireAll, "expiry")
 }
 
 func readSweeping(p *parameters, method, when string) change {
@@ -81,38 +82,38 @@ func (s *scopeRequest) check(now time.Time, window time.Duration) error {
 	ahead := time.UnixMilli(s.when).Sub(now)
 	var text []byte
 	switch s.method {
-	case rpc.MethodDeleteAll:
+	case rpc28.MethodDeleteAll:
 		if ahead.Abs() > window {
-			return refusal{rpc.StatusBadTimestamp, "delete_all timestamp too far from current time"}
+			return refusal{storage.StatusBadTimestamp, "delete_all timestamp too far from current time"}
 		}
-		text = rpc.DeleteAllSignatureText(s.scope, s.when)
-	case rpc.MethodDeleteBefore:
+		text = rpc28.DeleteAllSignatureText(s.scope, s.when)
+	case rpc28.MethodDeleteBefore:
 		if ahead > window {
-			return refusal{rpc.StatusUnauthorized, "delete_before timestamp too far in the future"}
+			return refusal{storage.StatusUnauthorized, "delete_before timestamp too far in the future"}
 		}
-		text = rpc.DeleteBeforeSignatureText(s.scope, s.when)
+		text = rpc28.DeleteBeforeSignatureText(s.scope, s.when)
 	default:
 		if ahead < -window {
-			return refusal{rpc.StatusBadTimestamp, "expire_all timestamp should be >= current time"}
+			return refusal{storage.StatusBadTimestamp, "expire_all timestamp should be >= current time"}
 		}
-		text = rpc.ExpireAllSignatureText(s.scope, s.when)
+		text = rpc28.ExpireAllSignatureText(s.scope, s.when)
 	}
 	if !s.proof.covers(text) {
-		return refuse(rpc.StatusUnauthorized, "%s signature verification failed", s.method)
+		return refuse(storage.StatusUnauthorized, "%s signature verification failed", s.method)
 	}
 	return nil
 }
 
-func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
 	messages, err := n.store.InScope(s.account.pubKey, s.scope, at)
 	if err != nil {
-		return rpc.MemberResult{}, nil, err
+		return rpc28.MemberResult{}, nil, err
 	}
 	decide := markDeleted
 	switch s.method {
-	case rpc.MethodDeleteBefore:
+	case rpc28.MethodDeleteBefore:
 		messages = slices.DeleteFunc(messages, func(h store.Summary) bool { return h.Timestamp > s.when })
-	case rpc.MethodExpireAll:
+	case rpc28.MethodExpireAll:
 		decide = func(_ store.Summary, l store.Version) (store.Version, bool) {
 			shorter := s.when < l.Expiration
 			l.Expiration = min(l.Expiration, s.when)
@@ -121,11 +122,11 @@ func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResu
 	}
 	changed, err := n.store.Edit(messages, at, decide)
 	if err != nil {
-		return rpc.MemberResult{}, nil, err
+		return rpc28.MemberResult{}, nil, err
 	}
 	hashes := hashesWithin(s.scope, changed)
-	result := rpc.MemberResult{Signature: n.sign(rpc.ChangedAllText(s.account.pubKey, s.when, hashes))}
-	if s.method == rpc.MethodExpireAll {
+	result := rpc28.MemberResult{Signature: n.sign(rpc28.ChangedAllText(s.account.pubKey, s.when, hashes))}
+	if s.method == rpc28.MethodExpireAll {
 		result.Updated = &hashes
 	} else {
 		result.Deleted = &hashes

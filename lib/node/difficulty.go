@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // difficultySlack is how far a message's timestamp may lie from a change of difficulty for either value to do.
@@ -48,7 +48,7 @@ func (d *difficulty) set(value uint64, now time.Time) {
 	if value == last.value {
 		return
 	}
-	oldest := now.UnixMilli() - rpc.MaxTTLMillis - difficultySlack.Milliseconds()
+	oldest := now.UnixMilli() - storage.MaxTTLMillis20 - difficultySlack.Milliseconds()
 	for len(d.entries) > 1 && d.entries[1].since < oldest {
 		d.entries = d.entries[1:]
 	}

@@ -7,7 +7,8 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // expireRequest is a request that changes when messages expire.
@@ -41,11 +42,11 @@ func (e *expireRequest) subject() account { return e.account }
 func (e *expireRequest) check(now time.Time, window time.Duration) error {
 	for _, expiry := range e.expiry {
 		if time.UnixMilli(expiry).Sub(now) < -window {
-			return refusal{rpc.StatusUnauthorized, "expire: timestamp should be >= current time"}
+			return refusal{storage.StatusUnauthorized, "expire: timestamp should be >= current time"}
 		}
 	}
-	if !e.proof.covers(rpc.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes)) {
-		return refusal{rpc.StatusUnauthorized, "expire: signature verification failed"}
+	if !e.proof.covers(rpc28.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes)) {
+		return refusal{storage.StatusUnauthorized, "expire: signature verification failed"}
 	}
 	return nil
 }
@@ -56,13 +57,13 @@ func (e *expireRequest) wanted(hash string, now int64) int64 {
 	if e.each != nil {
 		expiry = e.each[hash]
 	}
-	return min(expiry, now+rpc.MaxPrivateTTL.Milliseconds())
+	return min(expiry, now+rpc28.MaxPrivateTTL.Milliseconds())
 }
 
-func (e *expireRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberResult, []store.Name, error) {
+func (e *expireRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(e.account.pubKey, e.hashes, at)
 	if err != nil {
-		return rpc.MemberResult{}, nil, err
+		return rpc28.MemberResult{}, nil, err
 	}
 	changed, err := n.store.Edit(messages, at, func(h store.Summary, l store.Version) (store.Version, bool) {
 		expiry := e.wanted(h.Hash, at)
@@ -73,17 +74,17 @@ func (e *expireRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc.MemberRes
 		return l, true
 	})
 	if err != nil {
-		return rpc.MemberResult{}, nil, err
+		return rpc28.MemberResult{}, nil, err
 	}
 	return e.result(n, at, messages, hashesOf(changed)), namesOf(changed), nil
 }
 
-// result tells the one time that was asked for or, of several, those that took effect, in the order of the hashes that they
-// took effect for. What was left as it is, is told if there was a condition.
-func (e *expireRequest) result(n *Node, now int64, messages []store.Summary, updated []string) rpc.MemberResult {
-	result := rpc.MemberResult{Updated: &rpc.Hashes{List: updated}, Expiry: rpc.Times{e.wanted(e.hashes[0], now)}}
+// result tells the one time that was asked for or, of several, those that took effect, in the order of the hashes that
+// they took effect for. What was left as it is, is told if there was a condition.
+func (e *expireRequest) result(n *Node, now int64, messages []store.Summary, updated []string) rpc28.MemberResult {
+	result := rpc28.MemberResult{Updated: &rpc28.Hashes{List: updated}, Expiry: rpc28.Times{e.wanted(e.hashes[0], now)}}
 	if len(e.expiry) > 1 {
-		result.Expiry = rpc.Times{}
+		result.Expiry = rpc28.Times{}
 		for _, hash := range updated {
 			result.Expiry = append(result.Expiry, e.wanted(hash, now))
 		}
@@ -96,6 +97,6 @@ func (e *expireRequest) result(n *Node, now int64, messages []store.Summary, upd
 			}
 		}
 	}
-	result.Signature = n.sign(rpc.ExpiredText(e.account.pubKey, result.Expiry, e.hashes, updated, result.Unchanged))
+	result.Signature = n.sign(rpc28.ExpiredText(e.account.pubKey, result.Expiry, e.hashes, updated, result.Unchanged))
 	return result
 }

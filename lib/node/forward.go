@@ -9,13 +9,14 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
-// ForwardPath is where the member of a swarm that a client has asked for a change hands it to the others: a signed POST of
-// a forwarded; the answer is an rpc.MemberResult, or the refusal that the client would have got. Each member checks the
-// client's request and carries it out for itself. What a member does not get in this way is queued for it before the client
-// has its answer.
+// ForwardPath is where the member of a swarm that a client has asked for a change hands it to the others: a signed POST
+// of a forwarded; the answer is an rpc28.MemberResult, or the refusal that the client would have got. Each member
+// checks the client's request and carries it out for itself. What a member does not get in this way is queued for it
+// before the client has its answer.
 const ForwardPath = "/swarms/forward/v1"
 
 const (
@@ -41,7 +42,7 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	defer n.storesInFlight.Add(-1)
 	account, now, view := change.subject(), n.now(), n.members.View()
 	if !view.Owns(account.pubKey) {
-		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+		return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
 	}
 	if err := n.behaviour.reserved(change); err != nil {
 		return answer{}, err
@@ -62,8 +63,8 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	results := others()
 	if err != nil && n.behaviour.OwnFailures {
 		n.log.Error("carrying out a change", "error", err)
-		results[n.keys.Name()] = rpc.MemberResult{Failed: true, QueryFailure: true}
-		return jsonAnswer(n.behaviour.failedStatus(results), rpc.ChangeAnswer{Swarm: results, Clock: n.clock()})
+		results[n.keys.Name()] = rpc28.MemberResult{Failed: true, QueryFailure: true}
+		return jsonAnswer(n.behaviour.failedStatus(results), rpc28.ChangeAnswer{Swarm: results, Clock: n.clock()})
 	}
 	if err == nil && anyFailed(results) {
 		err = n.replicateLater(changed)
@@ -75,10 +76,10 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 		own.T = n.clock().T // of old, clients look for it here
 	}
 	results[n.keys.Name()] = own
-	return jsonAnswer(changeStatus(change, results), rpc.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
+	return jsonAnswer(changeStatus(change, results), rpc28.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
 }
 
-func anyFailed(results map[string]rpc.MemberResult) bool {
+func anyFailed(results map[string]rpc28.MemberResult) bool {
 	for _, result := range results {
 		if result.Failed {
 			return true
@@ -97,25 +98,25 @@ func (n *Node) replicateLater(changed []store.Name) error {
 }
 
 // changeStatus is that of a change which was made wherever it could be.
-func changeStatus(change change, results map[string]rpc.MemberResult) int {
+func changeStatus(change change, results map[string]rpc28.MemberResult) int {
 	d, ok := change.(*deleteRequest)
 	if !ok || !d.required {
-		return rpc.StatusOK
+		return storage.StatusOK
 	}
 	for _, result := range results {
 		if result.Deleted != nil && len(result.Deleted.List) > 0 {
-			return rpc.StatusOK
+			return storage.StatusOK
 		}
 	}
-	return rpc.StatusNotFound
+	return storage.StatusNotFound
 }
 
 // askMembers hands a change to the other members. It returns a function that waits for their results.
-func (n *Node) askMembers(ctx context.Context, view *ring.View, body []byte) func() map[string]rpc.MemberResult {
+func (n *Node) askMembers(ctx context.Context, view *ring.View, body []byte) func() map[string]rpc28.MemberResult {
 	ctx, cancel := context.WithTimeout(ctx, n.patience)
 	var mu sync.Mutex
 	var asked sync.WaitGroup
-	results := make(map[string]rpc.MemberResult)
+	results := make(map[string]rpc28.MemberResult)
 	for _, p := range view.Others() {
 		asked.Go(func() {
 			result := n.askMember(ctx, p, body)
@@ -124,24 +125,24 @@ func (n *Node) askMembers(ctx context.Context, view *ring.View, body []byte) fun
 			results[p.Name()] = result
 		})
 	}
-	return func() map[string]rpc.MemberResult {
+	return func() map[string]rpc28.MemberResult {
 		defer cancel()
 		asked.Wait()
 		return results
 	}
 }
 
-func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result rpc.MemberResult) {
+func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result rpc28.MemberResult) {
 	status, text, err := n.caller.Post(ctx, p, ForwardPath, body, maxForwardAnswer)
 	switch {
 	case err != nil:
 		n.log.Debug("member does not answer", "peer", p.Name(), "error", err)
 		n.behaviour.giveUp(ctx)
-		return rpc.MemberResult{Failed: true, Timeout: true}
-	case status != rpc.StatusOK:
-		return rpc.MemberResult{Failed: true, Code: rpc.Status(status), Reason: string(text[:min(len(text), maxReason)])}
+		return rpc28.MemberResult{Failed: true, Timeout: true}
+	case status != storage.StatusOK:
+		return rpc28.MemberResult{Failed: true, Code: rpc28.Status(status), Reason: string(text[:min(len(text), maxReason)])}
 	case json.Unmarshal(text, &result) != nil || result.Signature == "":
-		return rpc.MemberResult{Failed: true, BadPeerResponse: true}
+		return rpc28.MemberResult{Failed: true, BadPeerResponse: true}
 	}
 	return result
 }
@@ -158,7 +159,7 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	}
 	account, now := change.subject(), n.now()
 	if !view.Owns(account.pubKey) {
-		return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+		return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
 	}
 	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {
 		return answer{}, errTimestamp
@@ -173,7 +174,7 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	if err != nil {
 		return answer{}, err
 	}
-	return jsonAnswer(rpc.StatusOK, result)
+	return jsonAnswer(storage.StatusOK, result)
 }
 
 // readForwarded reads a forwarded.
@@ -186,11 +187,11 @@ func readForwarded(body []byte) (change change, at int64, err error) {
 		At int64 `json:"at"`
 	}
 	if err := json.Unmarshal(body, &rest); err != nil {
-		return nil, 0, refuse(rpc.StatusBadRequest, "invalid json")
+		return nil, 0, refuse(storage.StatusBadRequest, "invalid json")
 	}
 	p := &parameters{fields: params}
 	if change = readChange(method, p); change == nil {
-		return nil, 0, refuse(rpc.StatusBadRequest, "invalid request: received invalid forwarded non-forwardable request")
+		return nil, 0, refuse(storage.StatusBadRequest, "invalid request: received invalid forwarded non-forwardable request")
 	}
 	return change, rest.At, p.err
 }

@@ -24,31 +24,34 @@ import (
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
 // listDirectory is a Directory whose list the test sets.
 type listDirectory struct {
 	mu     sync.Mutex
-	result rpc.ServiceNodesResult
+	result nodelist.Result
 }
 
-func (d *listDirectory) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+func (d *listDirectory) Nodes(_ context.Context, lastHash string) (*nodelist.Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if lastHash != "" && lastHash == d.result.BlockHash {
-		return &rpc.ServiceNodesResult{Unchanged: true}, nil
+		return &nodelist.Result{Unchanged: true}, nil
 	}
 	result := d.result
 	return &result, nil
 }
 
-func (d *listDirectory) set(states ...rpc.NodeState) {
+func (d *listDirectory) set(states ...nodelist.State) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.result = rpc.ServiceNodesResult{States: slices.Clone(states), Height: d.result.Height + 1, BlockHash: fmt.Sprint("block ", d.result.Height+1)}
+	d.result = nodelist.Result{States: slices.Clone(states), Height: d.result.Height + 1, BlockHash: fmt.Sprint("block ", d.result.Height+1)}
 }
 
 func (d *listDirectory) blockHash() string {
@@ -61,7 +64,7 @@ func (d *listDirectory) blockHash() string {
 type testNetwork struct {
 	t         testing.TB
 	directory *listDirectory
-	states    []rpc.NodeState
+	states    []nodelist.State
 	configs   []Config
 	nodes     []*Node
 	client    *http.Client
@@ -108,8 +111,8 @@ func newClient() *http.Client {
 	}}
 }
 
-func nodeState(keys ring.Keys, addr *net.TCPAddr, id swarm.SwarmID) rpc.NodeState {
-	return rpc.NodeState{
+func nodeState(keys ring.Keys, addr *net.TCPAddr, id swarm.SwarmID) nodelist.State {
+	return nodelist.State{
 		PubkeyLegacy:  keys.Name(),
 		PubkeyEd25519: keys.Name(),
 		PubkeyX25519:  keys.X25519.Public.String(),
@@ -211,7 +214,7 @@ func (n *testNetwork) tryAt(address, method, path string, header http.Header, bo
 
 func (n *testNetwork) post(i int, body string) reply {
 	n.t.Helper()
-	return n.do(i, http.MethodPost, rpc.StoragePath, nil, []byte(body))
+	return n.do(i, http.MethodPost, storage.RPCPath, nil, []byte(body))
 }
 
 // call posts a storage RPC request.
@@ -222,7 +225,7 @@ func (n *testNetwork) call(i int, method string, params any) reply {
 
 func request(t testing.TB, method string, params any) []byte {
 	t.Helper()
-	body, err := rpc.NewRequest(method, params)
+	body, err := storage.NewRequest(method, params)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,11 +253,11 @@ func newUser(t testing.TB, id swarm.SwarmID, ids ...swarm.SwarmID) user {
 func (u user) pubKey() string { return u.ID().String() }
 
 // retrieve makes a signed request.
-func (u user) retrieve(lastHash string, now time.Time) rpc.RetrieveParams {
+func (u user) retrieve(lastHash string, now time.Time) rpc20.RetrieveParams {
 	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
 	public := u.Ed25519Public()
-	signature := u.Sign(rpc.RetrieveSignatureText(rpc.NamespaceMessages, now.UnixMilli()))
-	return rpc.RetrieveParams{
+	signature := u.Sign(rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now.UnixMilli()))
+	return rpc20.RetrieveParams{
 		PubKey:        u.pubKey(),
 		LastHash:      lastHash,
 		PubkeyEd25519: hex.EncodeToString(public[:]),
@@ -264,9 +267,9 @@ func (u user) retrieve(lastHash string, now time.Time) rpc.RetrieveParams {
 }
 
 // solved makes a store request with proof of work.
-func solved(t testing.TB, pubKey, data string, at time.Time, ttl time.Duration, difficulty uint64) rpc.StoreParams {
+func solved(t testing.TB, pubKey, data string, at time.Time, ttl time.Duration, difficulty uint64) rpc20.StoreParams {
 	t.Helper()
-	params := rpc.StoreParams{
+	params := rpc20.StoreParams{
 		PubKey:    pubKey,
 		TTL:       strconv.FormatInt(ttl.Milliseconds(), 10),
 		Timestamp: strconv.FormatInt(at.UnixMilli(), 10),
@@ -276,7 +279,7 @@ func solved(t testing.TB, pubKey, data string, at time.Time, ttl time.Duration, 
 }
 
 // solve fills in the nonce. ttl is what the text in params means.
-func solve(t testing.TB, params rpc.StoreParams, ttl, difficulty uint64) rpc.StoreParams {
+func solve(t testing.TB, params rpc20.StoreParams, ttl, difficulty uint64) rpc20.StoreParams {
 	t.Helper()
 	m := store.NewMessage20(params)
 	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), ttl, difficulty), pow.Options{})
@@ -288,7 +291,7 @@ func solve(t testing.TB, params rpc.StoreParams, ttl, difficulty uint64) rpc.Sto
 }
 
 // unsolved fills in a nonce that proves nothing; one in a hundred does by chance.
-func unsolved(params rpc.StoreParams) rpc.StoreParams {
+func unsolved(params rpc20.StoreParams) rpc20.StoreParams {
 	for nonce := uint64(0); ; nonce++ {
 		params.Nonce = pow.EncodeNonce(nonce)
 		if !store.NewMessage20(params).Meets(1) {
@@ -311,9 +314,9 @@ func decode[T any](t testing.TB, got reply, status int) T {
 }
 
 // wantHeld waits until node i holds count messages for pubKey.
-func (n *testNetwork) wantHeld(i int, pubKey string, count int) []rpc.Stored {
+func (n *testNetwork) wantHeld(i int, pubKey string, count int) []storage.Stored {
 	n.t.Helper()
-	var held []rpc.Stored
+	var held []storage.Stored
 	eventually(n.t, fmt.Sprintf("node %d to hold %d messages", i, count), func() bool {
 		var err error
 		if held, err = n.nodes[i].Messages(pubKey); err != nil {
@@ -369,6 +372,6 @@ func mustInsert(t testing.TB, s *store.Store, messages ...store.Message) {
 }
 
 // unreachable makes a list entry of a node that does not run.
-func unreachable(i byte, id swarm.SwarmID) rpc.NodeState {
+func unreachable(i byte, id swarm.SwarmID) nodelist.State {
 	return nodeState(ring.KeysFromSeed([32]byte{i}), &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 22021}, id)
 }

@@ -18,19 +18,20 @@ import (
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
-// quickly makes a request from another address than 127.0.0.1, which has to be answered long before the node gives up those
-// who say nothing.
+// quickly makes a request from another address than 127.0.0.1, which has to be answered long before the node gives up
+// those who say nothing.
 func (n *testNetwork) quickly(what string) {
 	n.t.Helper()
 	client := newClient()
 	defer client.CloseIdleConnections()
 	client.Transport.(*http.Transport).DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext
 	client.Timeout = headerTimeout / 2
-	response, err := client.Get("https://" + n.address(0) + rpc.StatsPath)
+	response, err := client.Get("https://" + n.address(0) + storage.StatsPath)
 	if err != nil {
 		n.t.Fatalf("%s: %v", what, err)
 	}
@@ -59,29 +60,29 @@ func TestSlowLoris(t *testing.T) {
 	network.quickly("while an address holds all the connections it can")
 }
 
-// Large requests that never end take the places for large requests, and nobody who behaves needs one, whether the size of
-// a request is announced or not.
+// Large requests that never end take the places for large requests, and nobody who behaves needs one, whether the size
+// of a request is announced or not.
 func TestUnfinishedBodies(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	started := strings.Repeat("{", smallBody+1)
 	hold(t, 2*maxLargeBodies, func() (io.Closer, error) {
 		conn, err := network.dialTLS(0, &tls.Config{})
 		if err == nil {
-			_, err = fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", rpc.MaxBodyBytes, started)
+			_, err = fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", storage.MaxBodyBytes, started)
 		}
 		return conn, err
 	})
 	eventually(t, "all places to be taken", func() bool { return len(network.nodes[0].largeBodies) == maxLargeBodies })
 	alice := newUser(t, 5).pubKey()
-	largest := solved(t, alice, strings.Repeat("x", rpc.MaxDataBytes), time.Now(), time.Hour, 1)
+	largest := solved(t, alice, strings.Repeat("x", storage.MaxDataBytes), time.Now(), time.Hour, 1)
 	start := time.Now()
-	decode[rpc.DifficultyAnswer](t, network.call(0, rpc.MethodStore, largest), 200)
+	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, largest), 200)
 	network.wantHeld(1, alice, 1)
 	network.store(1, alice, "from the other node")
 	network.wantHeld(0, alice, 2)
 
 	unannounced := io.MultiReader(strings.NewReader("{}")) // a type whose size net/http does not know
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+network.address(0)+rpc.StoragePath, unannounced)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+network.address(0)+storage.RPCPath, unannounced)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestOversizedRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", rpc.MaxBodyBytes+1)
+	fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", storage.MaxBodyBytes+1)
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +129,7 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s: %s\r\nContent-Length: %d\r\n\r\n",
-		replication.PushPath, peerhttp.SenderHeader, network.nodes[1].Keys().Name(), rpc.MaxBodyBytes)
+		replication.PushPath, peerhttp.SenderHeader, network.nodes[1].Keys().Name(), storage.MaxBodyBytes)
 	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func TestBusyNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.store, full = full, n.store
-	got := n.storageRPC(t.Context(), request(t, rpc.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
+	got := n.storageRPC(t.Context(), request(t, storage.MethodStore, solved(t, alice, "x", time.Now(), time.Hour, 1)))
 	n.store, full = full, n.store
 	if err := full.Close(); err != nil {
 		t.Error(err)

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 const (
@@ -121,18 +121,18 @@ func (s slots) acquire(ctx context.Context) bool {
 
 func (s slots) release() { <-s }
 
-// errBodyTooLarge reports a request over rpc.MaxBodyBytes.
+// errBodyTooLarge reports a request over storage.MaxBodyBytes.
 var errBodyTooLarge = errors.New("request body too large")
 
-// readBody reads a request of any size up to rpc.MaxBodyBytes. Only so many large ones are in memory at a time, and one
-// counts as large when more than smallBody of it has arrived, so that announcing much is not enough to keep others out. The
-// caller must call done when it is finished with the body, also after an error.
+// readBody reads a request of any size up to storage.MaxBodyBytes. Only so many large ones are in memory at a time, and
+// one counts as large when more than smallBody of it has arrived, so that announcing much is not enough to keep others
+// out. The caller must call done when it is finished with the body, also after an error.
 func (s slots) readBody(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	done = func() {}
-	if r.ContentLength > rpc.MaxBodyBytes {
+	if r.ContentLength > storage.MaxBodyBytes {
 		return nil, done, errBodyTooLarge
 	}
-	reader := http.MaxBytesReader(w, r.Body, rpc.MaxBodyBytes)
+	reader := http.MaxBytesReader(w, r.Body, storage.MaxBodyBytes)
 	if 0 <= r.ContentLength && r.ContentLength <= smallBody {
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(reader, body)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node/replication"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 	"sessiontool/lib/swarm"
 )
 
@@ -74,12 +74,12 @@ func TestReadBody(t *testing.T) {
 		{100, 100, false, nil},
 		{smallBody, smallBody, false, nil},
 		{smallBody + 1, smallBody + 1, true, nil},
-		{rpc.MaxBodyBytes, rpc.MaxBodyBytes, true, nil},
-		{rpc.MaxBodyBytes + 1, rpc.MaxBodyBytes + 1, false, errBodyTooLarge},
+		{storage.MaxBodyBytes, storage.MaxBodyBytes, true, nil},
+		{storage.MaxBodyBytes + 1, storage.MaxBodyBytes + 1, false, errBodyTooLarge},
 		{100, -1, false, nil},
 		{smallBody, -1, false, nil},
 		{smallBody + 1, -1, true, nil},
-		{rpc.MaxBodyBytes + 1, -1, true, errBodyTooLarge},
+		{storage.MaxBodyBytes + 1, -1, true, errBodyTooLarge},
 	} {
 		places := make(slots, 1)
 		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(make([]byte, test.size)))

@@ -17,7 +17,8 @@ import (
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
@@ -40,8 +41,8 @@ func TestLinkIsShared(t *testing.T) {
 	var group sync.WaitGroup
 	for _, u := range users {
 		group.Go(func() {
-			params := rpc.RetrieveParams{PubKey: u.pubKey() + "0"}
-			if got := network.onion(onion.V2, []int{0, 1}, request(t, rpc.MethodRetrieve, params)); got.Status != 400 {
+			params := rpc20.RetrieveParams{PubKey: u.pubKey() + "0"}
+			if got := network.onion(onion.V2, []int{0, 1}, request(t, storage.MethodRetrieve, params)); got.Status != 400 {
 				t.Errorf("wrong key: %v", got)
 			}
 			unknown := "no_" + u.pubKey()
@@ -149,8 +150,8 @@ func TestLinkRefuses(t *testing.T) {
 	}
 }
 
-// A handler that breaks off, or fails in a way that nobody foresaw, leaves one request without an answer and the link in
-// order.
+// A handler that breaks off, or fails in a way that nobody foresaw, leaves one request without an answer and the link
+// in order.
 func TestLinkWithoutAnswer(t *testing.T) {
 	var reason atomic.Value
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
@@ -165,7 +166,7 @@ func TestLinkWithoutAnswer(t *testing.T) {
 			}
 		}
 	})
-	payload := request(t, rpc.MethodSwarm, rpc.SwarmParams{PubKey: newUser(t, 5).pubKey()})
+	payload := request(t, storage.MethodSwarm, rpc20.SwarmParams{PubKey: newUser(t, 5).pubKey()})
 	for _, why := range []error{http.ErrAbortHandler, errors.ErrUnsupported} {
 		reason.Store(&why)
 		network.bare(why.Error(), onion.V2, network.wrap(onion.V2, []int{0, 1}, payload).Body, 504, onion.TextTimeout)

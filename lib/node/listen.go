@@ -12,26 +12,29 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/node/mailbox"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
-// maxWaitingBody bounds a request that may wait, since its body stays in memory meanwhile: a message of the largest size,
-// or as many acknowledgements as one request may have, and everything around them.
-const maxWaitingBody = rpc.MaxDataBytes + 16<<10
+// maxWaitingBody bounds a request that may wait, since its body stays in memory meanwhile: a message of the largest
+// size, or as many acknowledgements as one request may have, and everything around them.
+const maxWaitingBody = storage.MaxDataBytes + 16<<10
 
 // waits reports whether requests of this method wait for somebody else.
-func waits(method string) bool { return method == rpc.MethodListen || method == rpc.MethodDeliver }
+func waits(method string) bool {
+	return method == syncroute.MethodListen || method == syncroute.MethodDeliver
+}
 
-// serveListen answers somebody who listens: see rpc.ListenParams. Signatures are demanded whatever Config.AllowUnsigned
-// says, since no client of 2020 listens.
+// serveListen answers somebody who listens: see syncroute.ListenParams. Signatures are demanded whatever
+// Config.AllowUnsigned says, since no client of 2020 listens.
 func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 	request, err := parseListen(params)
 	if err != nil {
 		return answer{}, err
 	}
 	listener := params["listener"].Str
-	request.Timestamp, err = checkOwner(rpc.MethodListen, request.Owner, params, n.now(), func(milliseconds int64) []byte {
-		return rpc.ListenSignatureText(strconv.FormatInt(milliseconds, 10), listener, n.keys.Name())
+	request.Timestamp, err = checkOwner(syncroute.MethodListen, request.Owner, params, n.now(), func(milliseconds int64) []byte {
+		return syncroute.ListenSignatureText(strconv.FormatInt(milliseconds, 10), listener, n.keys.Name())
 	})
 	if err != nil {
 		return answer{}, err
@@ -39,16 +42,16 @@ func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 	messages, err := n.hub.Listen(ctx, request)
 	switch {
 	case errors.Is(err, mailbox.ErrMoved):
-		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), request.Owner)
+		return swarmAnswer(storage.StatusWrongSwarm, n.members.View(), request.Owner)
 	case err != nil:
 		return answer{}, mailboxRefusal(err)
 	case messages == nil:
-		messages = []rpc.Delivery{}
+		messages = []syncroute.Delivery{}
 	}
-	return jsonAnswer(rpc.StatusOK, rpc.ListenAnswer{Messages: messages})
+	return jsonAnswer(storage.StatusOK, syncroute.ListenAnswer{Messages: messages})
 }
 
-// serveDeliver hands a message to those who listen: see rpc.DeliverParams. Anybody may deliver.
+// serveDeliver hands a message to those who listen: see syncroute.DeliverParams. Anybody may deliver.
 func (n *Node) serveDeliver(ctx context.Context, params fields) (answer, error) {
 	owner, err := parseOwner(params)
 	if err != nil {
@@ -63,20 +66,20 @@ func (n *Node) serveDeliver(ctx context.Context, params fields) (answer, error) 
 		return answer{}, err
 	}
 	if _, err := base64.StdEncoding.DecodeString(data); err != nil {
-		return answer{}, refuse(rpc.StatusBadRequest, "data is not base64\n")
+		return answer{}, refuse(storage.StatusBadRequest, "data is not base64\n")
 	}
-	wait, err := parseWait(params, rpc.DefaultWait)
+	wait, err := parseWait(params, syncroute.DefaultWait)
 	if err != nil {
 		return answer{}, err
 	}
 	ack, err := n.hub.Deliver(ctx, owner, data, wait)
 	switch {
 	case errors.Is(err, mailbox.ErrMoved):
-		return swarmAnswer(rpc.StatusWrongSwarm, n.members.View(), owner)
+		return swarmAnswer(storage.StatusWrongSwarm, n.members.View(), owner)
 	case err != nil:
 		return answer{}, mailboxRefusal(err)
 	}
-	return jsonAnswer(rpc.StatusOK, rpc.DeliverAnswer{Ack: ack})
+	return jsonAnswer(storage.StatusOK, syncroute.DeliverAnswer{Ack: ack})
 }
 
 // parseListen reads all but the timestamp of a listen request.
@@ -94,7 +97,7 @@ func parseListen(params fields) (r mailbox.Request, err error) {
 	case stop.Type == gjson.True:
 		r.Stop = true
 	case stop.Exists() && stop.Type != gjson.False:
-		return r, refuse(rpc.StatusBadRequest, "invalid json: `stop` is not true or false\n")
+		return r, refuse(storage.StatusBadRequest, "invalid json: `stop` is not true or false\n")
 	}
 	r.Acks, err = parseAcks(params["acks"])
 	return r, err
@@ -121,7 +124,7 @@ func parseID(params fields, name string) (id mailbox.ID, err error) {
 	}
 	raw, err := hex.DecodeString(texts[0])
 	if err != nil || len(raw) != len(id) {
-		return id, refuse(rpc.StatusBadRequest, "`%s` is not %d hex digits\n", name, hex.EncodedLen(len(id)))
+		return id, refuse(storage.StatusBadRequest, "`%s` is not %d hex digits\n", name, hex.EncodedLen(len(id)))
 	}
 	return mailbox.ID(raw), nil
 }
@@ -132,8 +135,8 @@ func parseWait(params fields, absent time.Duration) (time.Duration, error) {
 		return absent, nil
 	}
 	ms, err := strconv.ParseInt(value.Raw, 10, 64)
-	if err != nil || ms < 0 || ms > rpc.MaxWait.Milliseconds() {
-		return 0, refuse(rpc.StatusBadRequest, "`wait_ms` is not a number from 0 to %d\n", rpc.MaxWait.Milliseconds())
+	if err != nil || ms < 0 || ms > syncroute.MaxWait.Milliseconds() {
+		return 0, refuse(storage.StatusBadRequest, "`wait_ms` is not a number from 0 to %d\n", syncroute.MaxWait.Milliseconds())
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }
@@ -143,11 +146,11 @@ func parseAcks(list gjson.Result) (acks []mailbox.Ack, err error) {
 		return nil, nil
 	}
 	if !list.IsArray() {
-		return nil, refuse(rpc.StatusBadRequest, "invalid json: `acks` is not a list\n")
+		return nil, refuse(storage.StatusBadRequest, "invalid json: `acks` is not a list\n")
 	}
 	list.ForEach(func(_, element gjson.Result) bool {
-		if len(acks) == rpc.MaxAcks {
-			err = refuse(rpc.StatusBadRequest, "more than %d acknowledgements\n", rpc.MaxAcks)
+		if len(acks) == syncroute.MaxAcks {
+			err = refuse(storage.StatusBadRequest, "more than %d acknowledgements\n", syncroute.MaxAcks)
 			return false
 		}
 		var one mailbox.Ack
@@ -159,11 +162,11 @@ func parseAcks(list gjson.Result) (acks []mailbox.Ack, err error) {
 	return acks, err
 }
 
-// parseAck reads an rpc.Ack.
+// parseAck reads an syncroute.Ack.
 func parseAck(element gjson.Result) (mailbox.Ack, error) {
 	params, ok := parseFields(element)
 	if !ok {
-		return mailbox.Ack{}, refuse(rpc.StatusBadRequest, "invalid json: an acknowledgement is not an object\n")
+		return mailbox.Ack{}, refuse(storage.StatusBadRequest, "invalid json: an acknowledgement is not an object\n")
 	}
 	id, err := parseID(params, "id")
 	if err != nil {
@@ -173,21 +176,21 @@ func parseAck(element gjson.Result) (mailbox.Ack, error) {
 	if err != nil {
 		return mailbox.Ack{}, err
 	}
-	if raw, err := base64.StdEncoding.DecodeString(texts[0]); err != nil || len(raw) != rpc.AckSize {
-		return mailbox.Ack{}, refuse(rpc.StatusBadRequest, "an acknowledgement is not base64 of %d bytes\n", rpc.AckSize)
+	if raw, err := base64.StdEncoding.DecodeString(texts[0]); err != nil || len(raw) != syncroute.AckSize {
+		return mailbox.Ack{}, refuse(storage.StatusBadRequest, "an acknowledgement is not base64 of %d bytes\n", syncroute.AckSize)
 	}
 	return mailbox.Ack{Delivery: id, Text: strings.Clone(texts[0])}, nil // a copy, which does not keep the whole request in memory
 }
 
 // Refusals of listen and deliver (sync-route.md section 6).
 var (
-	refusalListenBusy = refusal{rpc.StatusNotReady, "listening is busy\n"}
-	refusalClosing    = refusal{rpc.StatusNotReady, "Service node is closing\n"}
+	refusalListenBusy = refusal{storage.StatusNotReady, "listening is busy\n"}
+	refusalClosing    = refusal{storage.StatusNotReady, "Service node is closing\n"}
 	refusalOldListen  = refusal{
-		rpc.StatusBadTimestamp, "listen timestamp is older than that of an earlier request\n",
+		storage.StatusBadTimestamp, "listen timestamp is older than that of an earlier request\n",
 	}
-	refusalNoListener = refusal{rpc.StatusNobodyListens, "nobody listens\n"}
-	refusalNotAcked   = refusal{rpc.StatusTimeout, "not acknowledged in time\n"}
+	refusalNoListener = refusal{storage.StatusNobodyListens, "nobody listens\n"}
+	refusalNotAcked   = refusal{storage.StatusTimeout, "not acknowledged in time\n"}
 )
 
 // mailboxRefusal returns the refusal that a client gets for an error of the mailbox. Other errors pass unchanged.

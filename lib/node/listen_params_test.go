@@ -9,7 +9,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // What is not as it should be is refused with the reason.
@@ -25,9 +26,9 @@ func TestListenParams(t *testing.T) {
 		t.Fatal(err)
 	}
 	deliver := map[string]any{"pubKey": alice.pubKey(), "data": "eA==", "wait_ms": 0}
-	many := make([]rpc.Ack, rpc.MaxAcks+1)
+	many := make([]syncroute.Ack, syncroute.MaxAcks+1)
 	for i := range many {
-		many[i] = rpc.Ack{ID: listenerID, Ack: anAck}
+		many[i] = syncroute.Ack{ID: listenerID, Ack: anAck}
 	}
 	const badWait, badAck = "`wait_ms` is not a number from 0 to 8000\n", "an acknowledgement is not base64 of 32 bytes\n"
 	for _, test := range []struct {
@@ -36,37 +37,37 @@ func TestListenParams(t *testing.T) {
 		status       int
 		body         string
 	}{
-		{rpc.MethodListen, "pubKey", nil, 400, "invalid json: no `pubKey` field\n"},
-		{rpc.MethodListen, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
-		{rpc.MethodListen, "pubKey", 5, 400, "invalid json: `pubKey` is not a string\n"},
-		{rpc.MethodListen, "listener", nil, 400, "invalid json: no `listener` field\n"},
-		{rpc.MethodListen, "listener", listenerID[1:], 400, "`listener` is not 32 hex digits\n"},
-		{rpc.MethodListen, "listener", listenerID + "00", 400, "`listener` is not 32 hex digits\n"},
-		{rpc.MethodListen, "wait_ms", 8001, 400, badWait},
-		{rpc.MethodListen, "wait_ms", -1, 400, badWait},
-		{rpc.MethodListen, "wait_ms", 0.5, 400, badWait},
-		{rpc.MethodListen, "wait_ms", "0", 400, badWait},
-		{rpc.MethodListen, "stop", "yes", 400, "invalid json: `stop` is not true or false\n"},
-		{rpc.MethodListen, "acks", "none", 400, "invalid json: `acks` is not a list\n"},
-		{rpc.MethodListen, "acks", []any{7}, 400, "invalid json: an acknowledgement is not an object\n"},
-		{rpc.MethodListen, "acks", []any{rpc.Ack{ID: "x", Ack: anAck}}, 400, "`id` is not 32 hex digits\n"},
-		{rpc.MethodListen, "acks", []any{rpc.Ack{ID: listenerID, Ack: "AA=="}}, 400, badAck},
-		{rpc.MethodListen, "acks", many, 400, "more than 64 acknowledgements\n"},
-		{rpc.MethodListen, "acks", many[1:], 200, `{"messages":[]}`},
-		{rpc.MethodListen, "acks", nil, 200, `{"messages":[]}`},
-		{rpc.MethodListen, "extra", strings.Repeat("x", maxWaitingBody), 413, "Request body too large"},
-		{rpc.MethodListen, "stop", true, 200, `{"messages":[]}`},
-		{rpc.MethodDeliver, "data", nil, 400, "invalid json: no `data` field\n"},
-		{rpc.MethodDeliver, "data", "hello!", 400, "data is not base64\n"},
-		{rpc.MethodDeliver, "data", strings.Repeat("x", rpc.MaxDataBytes+1), 400, "Message body exceeds maximum allowed length of 102400\n"},
-		{rpc.MethodDeliver, "data", strings.Repeat("x", rpc.MaxDataBytes), 404, "nobody listens\n"},
-		{rpc.MethodDeliver, "wait_ms", 8001, 400, badWait},
-		{rpc.MethodDeliver, "wait_ms", nil, 404, "nobody listens\n"},
-		{rpc.MethodDeliver, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
-		{rpc.MethodDeliver, "pubKey", strings.Repeat("x", rpc.PubKeyTextLength), 404, "nobody listens\n"},
+		{syncroute.MethodListen, "pubKey", nil, 400, "invalid json: no `pubKey` field\n"},
+		{syncroute.MethodListen, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
+		{syncroute.MethodListen, "pubKey", 5, 400, "invalid json: `pubKey` is not a string\n"},
+		{syncroute.MethodListen, "listener", nil, 400, "invalid json: no `listener` field\n"},
+		{syncroute.MethodListen, "listener", listenerID[1:], 400, "`listener` is not 32 hex digits\n"},
+		{syncroute.MethodListen, "listener", listenerID + "00", 400, "`listener` is not 32 hex digits\n"},
+		{syncroute.MethodListen, "wait_ms", 8001, 400, badWait},
+		{syncroute.MethodListen, "wait_ms", -1, 400, badWait},
+		{syncroute.MethodListen, "wait_ms", 0.5, 400, badWait},
+		{syncroute.MethodListen, "wait_ms", "0", 400, badWait},
+		{syncroute.MethodListen, "stop", "yes", 400, "invalid json: `stop` is not true or false\n"},
+		{syncroute.MethodListen, "acks", "none", 400, "invalid json: `acks` is not a list\n"},
+		{syncroute.MethodListen, "acks", []any{7}, 400, "invalid json: an acknowledgement is not an object\n"},
+		{syncroute.MethodListen, "acks", []any{syncroute.Ack{ID: "x", Ack: anAck}}, 400, "`id` is not 32 hex digits\n"},
+		{syncroute.MethodListen, "acks", []any{syncroute.Ack{ID: listenerID, Ack: "AA=="}}, 400, badAck},
+		{syncroute.MethodListen, "acks", many, 400, "more than 64 acknowledgements\n"},
+		{syncroute.MethodListen, "acks", many[1:], 200, `{"messages":[]}`},
+		{syncroute.MethodListen, "acks", nil, 200, `{"messages":[]}`},
+		{syncroute.MethodListen, "extra", strings.Repeat("x", maxWaitingBody), 413, "Request body too large"},
+		{syncroute.MethodListen, "stop", true, 200, `{"messages":[]}`},
+		{syncroute.MethodDeliver, "data", nil, 400, "invalid json: no `data` field\n"},
+		{syncroute.MethodDeliver, "data", "hello!", 400, "data is not base64\n"},
+		{syncroute.MethodDeliver, "data", strings.Repeat("x", storage.MaxDataBytes+1), 400, "Message body exceeds maximum allowed length of 102400\n"},
+		{syncroute.MethodDeliver, "data", strings.Repeat("x", storage.MaxDataBytes), 404, "nobody listens\n"},
+		{syncroute.MethodDeliver, "wait_ms", 8001, 400, badWait},
+		{syncroute.MethodDeliver, "wait_ms", nil, 404, "nobody listens\n"},
+		{syncroute.MethodDeliver, "pubKey", "05", 400, "Pubkey must be 66 characters long\n"},
+		{syncroute.MethodDeliver, "pubKey", strings.Repeat("x", storage.PubkeyTextLength), 404, "nobody listens\n"},
 	} {
 		params := map[string]any{}
-		for name, value := range map[string]map[string]any{rpc.MethodListen: good, rpc.MethodDeliver: deliver}[test.method] {
+		for name, value := range map[string]map[string]any{syncroute.MethodListen: good, syncroute.MethodDeliver: deliver}[test.method] {
 			params[name] = value
 		}
 		delete(params, test.name)
@@ -78,10 +79,10 @@ func TestListenParams(t *testing.T) {
 		}
 	}
 	renamed := map[string]any{"pubkey": strings.ToUpper(alice.pubKey()), "data": "eA==", "wait_ms": 0}
-	if got := network.call(0, rpc.MethodListen, good); got.status != 200 {
+	if got := network.call(0, syncroute.MethodListen, good); got.status != 200 {
 		t.Error(got)
 	}
-	if got := network.call(0, rpc.MethodDeliver, renamed); got.status != 504 || got.body != refusalNotAcked.text {
+	if got := network.call(0, syncroute.MethodDeliver, renamed); got.status != 504 || got.body != refusalNotAcked.text {
 		t.Errorf("under its other name, in upper case: %v", got)
 	}
 }
@@ -100,12 +101,12 @@ func FuzzListenParams(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(r.Owner) != rpc.PubKeyTextLength || r.Wait < 0 || r.Wait > rpc.MaxWait || len(r.Acks) > rpc.MaxAcks {
+		if len(r.Owner) != storage.PubkeyTextLength || r.Wait < 0 || r.Wait > syncroute.MaxWait || len(r.Acks) > syncroute.MaxAcks {
 			t.Fatalf("read %+v", r)
 		}
-		again := rpc.ListenParams{PubKey: r.Owner, Listener: hex.EncodeToString(r.Listener[:]), WaitMillis: r.Wait.Milliseconds(), Stop: r.Stop}
+		again := syncroute.ListenParams{PubKey: r.Owner, Listener: hex.EncodeToString(r.Listener[:]), WaitMillis: r.Wait.Milliseconds(), Stop: r.Stop}
 		for _, one := range r.Acks {
-			again.Acks = append(again.Acks, rpc.Ack{ID: hex.EncodeToString(one.Delivery[:]), Ack: one.Text})
+			again.Acks = append(again.Acks, syncroute.Ack{ID: hex.EncodeToString(one.Delivery[:]), Ack: one.Text})
 		}
 		body, err := json.Marshal(again)
 		if err != nil {

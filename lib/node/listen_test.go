@@ -16,23 +16,24 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/syncroute"
 	"sessiontool/lib/swarm"
 )
 
 var (
-	listenerID = strings.Repeat("0a", rpc.DeliveryIDSize)
-	anAck      = base64.StdEncoding.EncodeToString(make([]byte, rpc.AckSize))
+	listenerID = strings.Repeat("0a", syncroute.DeliveryIDSize)
+	anAck      = base64.StdEncoding.EncodeToString(make([]byte, syncroute.AckSize))
 )
 
 // listen makes a signed request to a node.
-func (u user) listen(node string, now time.Time, wait time.Duration, acks ...rpc.Ack) rpc.ListenParams {
+func (u user) listen(node string, now time.Time, wait time.Duration, acks ...syncroute.Ack) syncroute.ListenParams {
 	public := u.Ed25519Public()
-	p := rpc.ListenParams{
+	p := syncroute.ListenParams{
 		PubKey: u.pubKey(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now.UnixMilli(), 10),
 		Listener: listenerID, WaitMillis: wait.Milliseconds(), Acks: acks,
 	}
-	signature := u.Sign(rpc.ListenSignatureText(p.Timestamp, p.Listener, node))
+	signature := u.Sign(syncroute.ListenSignatureText(p.Timestamp, p.Listener, node))
 	p.Signature = base64.StdEncoding.EncodeToString(signature[:])
 	return p
 }
@@ -69,7 +70,7 @@ func TestListenSignature(t *testing.T) {
 	})
 	alice, bob := newUser(t, 5), newUser(t, 5)
 	name := network.nodes[0].Keys().Name()
-	signed := func(change func(p *rpc.ListenParams)) rpc.ListenParams {
+	signed := func(change func(p *syncroute.ListenParams)) syncroute.ListenParams {
 		p := alice.listen(name, now, 0)
 		change(&p)
 		return p
@@ -84,18 +85,18 @@ func TestListenSignature(t *testing.T) {
 		{"unsigned", map[string]any{"pubKey": alice.pubKey(), "listener": listenerID}, 401, "listen: request signature required"},
 		{"over a minute early", alice.listen(name, now.Add(-time.Minute-time.Millisecond), 0), 406, late},
 		{"over a minute late", alice.listen(name, now.Add(time.Minute+time.Millisecond), 0), 406, late},
-		{"somebody else", signed(func(p *rpc.ListenParams) { p.PubKey = bob.pubKey() }), 401, wrong},
-		{"somebody else's signature", signed(func(p *rpc.ListenParams) { p.Signature = bob.listen(name, now, 0).Signature }), 401, wrong},
-		{"somebody else's key", signed(func(p *rpc.ListenParams) { p.PubkeyEd25519 = bob.listen(name, now, 0).PubkeyEd25519 }), 401, wrong},
-		{"other timestamp", signed(func(p *rpc.ListenParams) { p.Timestamp = strconv.FormatInt(now.UnixMilli()+1, 10) }), 401, wrong},
-		{"other listener", signed(func(p *rpc.ListenParams) { p.Listener = strings.Repeat("0b", rpc.DeliveryIDSize) }), 401, wrong},
+		{"somebody else", signed(func(p *syncroute.ListenParams) { p.PubKey = bob.pubKey() }), 401, wrong},
+		{"somebody else's signature", signed(func(p *syncroute.ListenParams) { p.Signature = bob.listen(name, now, 0).Signature }), 401, wrong},
+		{"somebody else's key", signed(func(p *syncroute.ListenParams) { p.PubkeyEd25519 = bob.listen(name, now, 0).PubkeyEd25519 }), 401, wrong},
+		{"other timestamp", signed(func(p *syncroute.ListenParams) { p.Timestamp = strconv.FormatInt(now.UnixMilli()+1, 10) }), 401, wrong},
+		{"other listener", signed(func(p *syncroute.ListenParams) { p.Listener = strings.Repeat("0b", syncroute.DeliveryIDSize) }), 401, wrong},
 		{"signed for another node", alice.listen(network.nodes[1].Keys().Name(), now, 0), 401, wrong},
-		{"a retrieve's signature", signed(func(p *rpc.ListenParams) { p.Signature = alice.retrieve("", now).Signature }), 401, wrong},
+		{"a retrieve's signature", signed(func(p *syncroute.ListenParams) { p.Signature = alice.retrieve("", now).Signature }), 401, wrong},
 		{"owner", alice.listen(name, now, 0), 200, `{"messages":[]}`},
 		{"owner, a minute early", alice.listen(name, now.Add(-time.Minute), 0), 406, refusalOldListen.text},
 		{"owner, a minute late", alice.listen(name, now.Add(time.Minute), 0), 200, `{"messages":[]}`},
 	} {
-		if got := network.call(0, rpc.MethodListen, test.params); got.status != test.status || got.body != test.body {
+		if got := network.call(0, syncroute.MethodListen, test.params); got.status != test.status || got.body != test.body {
 			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.body)
 		}
 	}
@@ -122,27 +123,29 @@ func TestListenAndDeliver(t *testing.T) {
 		for _, listen := range ways {
 			alice, node := newUser(t, 5), network.nodes[at].Keys().Name()
 			data := base64.StdEncoding.EncodeToString([]byte("to Alice, " + name))
-			if got := listen(rpc.MethodListen, alice.listen(node, laterTime(), 0)); got.status != 200 || got.body != `{"messages":[]}` {
+			if got := listen(syncroute.MethodListen, alice.listen(node, laterTime(), 0)); got.status != 200 || got.body != `{"messages":[]}` {
 				t.Fatalf("registering: %v", got)
 			}
-			first := network.later(at, func() reply { return listen(rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) })
+			first := network.later(at, func() reply {
+				return listen(syncroute.MethodListen, alice.listen(node, laterTime(), syncroute.MaxWait))
+			})
 			delivered := make(chan reply, 1)
 			go func() {
-				delivered <- send(rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000})
+				delivered <- send(syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000})
 			}()
-			answer := decode[rpc.ListenAnswer](t, <-first, 200)
+			answer := decode[syncroute.ListenAnswer](t, <-first, 200)
 			if len(answer.Messages) != 1 || answer.Messages[0].Data != data {
 				t.Fatalf("%s: heard %v", name, answer)
 			}
-			leave := alice.listen(node, laterTime(), 0, rpc.Ack{ID: answer.Messages[0].ID, Ack: anAck})
+			leave := alice.listen(node, laterTime(), 0, syncroute.Ack{ID: answer.Messages[0].ID, Ack: anAck})
 			leave.Stop = true
-			if got := listen(rpc.MethodListen, leave); got.status != 200 {
+			if got := listen(syncroute.MethodListen, leave); got.status != 200 {
 				t.Errorf("leaving: %v", got)
 			}
 			if got := <-delivered; got.status != 200 || got.body != `{"ack":"`+anAck+`"}` {
 				t.Errorf("%s: delivering: %v", name, got)
 			}
-			if got := send(rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000}); got.status != 404 || got.body != "nobody listens\n" {
+			if got := send(syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000}); got.status != 404 || got.body != "nobody listens\n" {
 				t.Errorf("%s: delivering to nobody: %v", name, got)
 			}
 			network.wantHeld(at, alice.pubKey(), 0)
@@ -158,29 +161,31 @@ func TestListenAndDeliver(t *testing.T) {
 func TestListenerMoves(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 6, 5}, nil)
 	alice, bob := newUser(t, 5, 5, 6), newUser(t, 5, 5, 6)
-	if got := network.call(1, rpc.MethodListen, alice.listen(network.nodes[1].Keys().Name(), laterTime(), 0)); got.status != 421 {
+	if got := network.call(1, syncroute.MethodListen, alice.listen(network.nodes[1].Keys().Name(), laterTime(), 0)); got.status != 421 {
 		t.Errorf("listening at another swarm: %v", got)
 	}
-	if got := network.call(1, rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey()}); got.status != 421 {
+	if got := network.call(1, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey()}); got.status != 421 {
 		t.Errorf("delivering to another swarm: %v", got)
 	}
 	node := network.nodes[0].Keys().Name()
-	if got := network.call(0, rpc.MethodListen, bob.listen(node, laterTime(), 0)); got.status != 200 {
+	if got := network.call(0, syncroute.MethodListen, bob.listen(node, laterTime(), 0)); got.status != 200 {
 		t.Fatal(got)
 	}
 	delivering := make(chan reply, 1)
 	go func() { // to somebody who does not ask for it
-		delivering <- network.call(0, rpc.MethodDeliver, rpc.DeliverParams{PubKey: bob.pubKey(), WaitMillis: 8000})
+		delivering <- network.call(0, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: bob.pubKey(), WaitMillis: 8000})
 	}()
 	eventually(t, "a delivery", func() bool {
 		waiting := network.nodes[0].hub.Load().Pending
 		return waiting == 1
 	})
-	listening := network.later(0, func() reply { return network.call(0, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) })
+	listening := network.later(0, func() reply {
+		return network.call(0, syncroute.MethodListen, alice.listen(node, laterTime(), syncroute.MaxWait))
+	})
 	network.states[0].SwarmID = 6
 	network.directory.set(network.states...)
 	for what, answer := range map[string]<-chan reply{"listener": listening, "deliverer": delivering} {
-		if moved := decode[rpc.SwarmAnswer](t, <-answer, 421); len(moved.Snodes) != 1 || moved.Snodes[0].PubkeyEd25519 != network.nodes[2].Keys().Name() {
+		if moved := decode[rpc20.SwarmAnswer](t, <-answer, 421); len(moved.Snodes) != 1 || moved.Snodes[0].PubkeyEd25519 != network.nodes[2].Keys().Name() {
 			t.Errorf("the %s is told %v", what, moved)
 		}
 	}
@@ -190,13 +195,15 @@ func TestListenerMoves(t *testing.T) {
 func TestCloseEndsWaiting(t *testing.T) {
 	network := sameSwarm(t, 3)
 	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()
-	params := func() []byte { return request(t, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)) }
+	params := func() []byte {
+		return request(t, syncroute.MethodListen, alice.listen(node, laterTime(), syncroute.MaxWait))
+	}
 	through := network.later(2, func() reply {
 		return network.do(0, http.MethodPost, onion.V2.Path(), nil, network.wrap(onion.V2, []int{0, 1, 2}, params()).Body)
 	})
 	start := time.Now()
 	network.stop(1)
-	if took := time.Since(start); took > rpc.MaxWait/2 {
+	if took := time.Since(start); took > syncroute.MaxWait/2 {
 		t.Errorf("the relay stopped after %v", took)
 	}
 	if got := <-through; got.status != 504 {
@@ -207,14 +214,14 @@ func TestCloseEndsWaiting(t *testing.T) {
 	direct := network.later(2, func() reply { return network.post(2, string(params())) })
 	start = time.Now()
 	network.stop(2)
-	if took := time.Since(start); took > rpc.MaxWait/2 {
+	if took := time.Since(start); took > syncroute.MaxWait/2 {
 		t.Errorf("the node stopped after %v", took)
 	}
 	if got := <-direct; got.status != 503 || got.body != "Service node is closing\n" {
 		t.Errorf("at a node that stopped: %v", got)
 	}
 	network.restart(2)
-	if got := network.call(2, rpc.MethodDeliver, rpc.DeliverParams{PubKey: alice.pubKey()}); got.status != 404 {
+	if got := network.call(2, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey()}); got.status != 404 {
 		t.Errorf("after a restart somebody listens: %v", got)
 	}
 }
@@ -238,8 +245,9 @@ func TestRelayGrace(t *testing.T) {
 	})
 }
 
-// brokenOff checks what a client gets that hangs up. Its node's answer to the closed connection may still come in before
-// the client's own side is closed; it is that no answer came, since the answer of the listener's node has nobody to go to.
+// brokenOff checks what a client gets that hangs up. Its node's answer to the closed connection may still come in
+// before the client's own side is closed; it is that no answer came, since the answer of the listener's node has nobody
+// to go to.
 func brokenOff(response *http.Response, err error) error {
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -259,7 +267,7 @@ func TestListenerHangsUp(t *testing.T) {
 	network := sameSwarm(t, 3)
 	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()
 	ctx, hangUp := context.WithCancel(t.Context())
-	wrapped := network.wrap(onion.V2, []int{0, 1, 2}, request(t, rpc.MethodListen, alice.listen(node, laterTime(), rpc.MaxWait)))
+	wrapped := network.wrap(onion.V2, []int{0, 1, 2}, request(t, syncroute.MethodListen, alice.listen(node, laterTime(), syncroute.MaxWait)))
 	ended := make(chan error, 1)
 	go func() {
 		url := "https://" + network.address(0) + onion.V2.Path()
@@ -276,7 +284,7 @@ func TestListenerHangsUp(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "the node to notice", func() bool { return !network.polling(2) })
-	if took := time.Since(start); took > rpc.MaxWait/2 {
+	if took := time.Since(start); took > syncroute.MaxWait/2 {
 		t.Errorf("it noticed after %v", took)
 	}
 	if listening := network.nodes[2].hub.Load().Listeners; listening != 1 {

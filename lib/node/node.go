@@ -55,7 +55,7 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 const (
@@ -86,7 +86,7 @@ type Config struct {
 	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
 	// Generation is the only one whose clients the node serves; empty means that of Behaviour.
-	Generation rpc.Generation
+	Generation storage.Generation
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Anybody can then read
 	// anybody's (encrypted) messages, as on the network of that time.
 	AllowUnsigned bool
@@ -151,7 +151,7 @@ type Node struct {
 	random        io.Reader
 	behaviour     *Behaviour
 	allowUnsigned bool
-	generation    rpc.Generation // empty for both
+	generation    storage.Generation // empty for both
 	words         *words
 
 	store          *store.Store
@@ -225,7 +225,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	n.links = link.New(identity, config.DialContext, n.behaviour.HopTimeout)
 	incoming := &link.Server{
 		Context: n.background, HopHeader: hopHeader, Log: n.log,
-		Known: func(key [32]byte) bool { return n.members.View().Addresses[rpc.SnodeAddress(key)] != nil },
+		Known: func(key [32]byte) bool { return n.members.View().Addresses[storage.SnodeAddress(key)] != nil },
 	}
 	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients))
 	n.server = n.behaviour.newServer(config.Wrap(n), incoming.Serve, tlsConfig, n.log)
@@ -355,8 +355,8 @@ func (n *Node) Keys() ring.Keys { return n.keys }
 // Ready reports whether the node belongs to a swarm and serves clients.
 func (n *Node) Ready() bool { return n.members.View().Ready() }
 
-// SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it, and
-// what was in force before, over restarts. The error is one of the disk.
+// SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it,
+// and what was in force before, over restarts. The error is one of the disk.
 func (n *Node) SetDifficulty(difficulty uint64) error {
 	n.difficulty.set(max(difficulty, 1), n.now())
 	if err := n.store.SetMeta(difficultyKey, n.difficulty.encode()); err != nil {
@@ -367,8 +367,8 @@ func (n *Node) SetDifficulty(difficulty uint64) error {
 
 // Settled reports whether every message here is, as far as this node knows, with all nodes that should have it: members
 // of its swarm have got what clients stored here and have been compared with, messages of other swarms have been handed
-// over, and none is just being stored. A node that has settled after it learned that it is in no swarm, where it takes no
-// more messages, can leave the network for good.
+// over, and none is just being stored. A node that has settled after it learned that it is in no swarm, where it takes
+// no more messages, can leave the network for good.
 func (n *Node) Settled() (bool, error) {
 	// What gives the others work comes first: when it is over they know of it.
 	if n.members.Acting() || n.storesInFlight.Load() > 0 || n.replication.Pending() {
@@ -380,6 +380,6 @@ func (n *Node) Settled() (bool, error) {
 
 // Messages returns what this node holds for pubKey (66 characters, case matters), in the order in which it came,
 // whatever swarm the key belongs to. It is for operators and tests; clients use retrieve.
-func (n *Node) Messages(pubKey string) ([]rpc.Stored, error) {
+func (n *Node) Messages(pubKey string) ([]storage.Stored, error) {
 	return n.store.Page20(pubKey, "", n.now().UnixMilli(), math.MaxInt)
 }

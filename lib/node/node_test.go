@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
@@ -21,17 +22,17 @@ func TestStoreReplicateRetrieve(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{a, a, a, b, b}, nil)
 	alice := newUser(t, a, a, b)
 
-	stored := decode[rpc.DifficultyAnswer](t, network.call(0, rpc.MethodStore, solved(t, alice.pubKey(), "aGVsbG8=", time.Now(), time.Hour, 1)), 200)
+	stored := decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "aGVsbG8=", time.Now(), time.Hour, 1)), 200)
 	if stored.Difficulty != 1 {
 		t.Errorf("difficulty is %d, want 1", stored.Difficulty)
 	}
 	for i := range 3 {
 		network.wantHeld(i, alice.pubKey(), 1)
-		got := decode[rpc.RetrieveAnswer](t, network.call(i, rpc.MethodRetrieve, alice.retrieve("", time.Now())), 200)
+		got := decode[rpc20.RetrieveAnswer](t, network.call(i, storage.MethodRetrieve, alice.retrieve("", time.Now())), 200)
 		if len(got.Messages) != 1 || got.Messages[0].Data != "aGVsbG8=" {
 			t.Errorf("node %d answers %v", i, got)
 		}
-		got = decode[rpc.RetrieveAnswer](t, network.call(i, rpc.MethodRetrieve, alice.retrieve(got.Messages[0].Hash, time.Now())), 200)
+		got = decode[rpc20.RetrieveAnswer](t, network.call(i, storage.MethodRetrieve, alice.retrieve(got.Messages[0].Hash, time.Now())), 200)
 		if len(got.Messages) != 0 {
 			t.Errorf("node %d gives the message again after its own hash", i)
 		}
@@ -46,7 +47,7 @@ func TestDuplicatesAreOne(t *testing.T) {
 	alice := newUser(t, id)
 	params := solved(t, alice.pubKey(), "b25jZQ==", time.Now(), time.Hour, 1)
 	for i := range 6 {
-		decode[rpc.DifficultyAnswer](t, network.call(i%3, rpc.MethodStore, params), 200)
+		decode[rpc20.DifficultyAnswer](t, network.call(i%3, storage.MethodStore, params), 200)
 	}
 	for i := range 3 {
 		network.wantHeld(i, alice.pubKey(), 1)
@@ -61,7 +62,7 @@ func TestUnusualNumbersReplicate(t *testing.T) {
 	alice := newUser(t, id)
 	params := solved(t, alice.pubKey(), "b2Rk", time.Now(), time.Hour, 1)
 	params.TTL = " 03600000 ms"
-	decode[rpc.DifficultyAnswer](t, network.call(0, rpc.MethodStore, solve(t, params, 3600000, 1)), 200)
+	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solve(t, params, 3600000, 1)), 200)
 	if network.wantHeld(1, alice.pubKey(), 1)[0] != network.wantHeld(0, alice.pubKey(), 1)[0] {
 		t.Error("the peer holds another message")
 	}
@@ -71,10 +72,10 @@ func TestRestartKeepsKeysAndMessages(t *testing.T) {
 	id := swarm.SwarmID(5)
 	network := startNetwork(t, []swarm.SwarmID{id}, nil)
 	alice := newUser(t, id)
-	decode[rpc.DifficultyAnswer](t, network.call(0, rpc.MethodStore, solved(t, alice.pubKey(), "a2VlcA==", time.Now(), time.Hour, 1)), 200)
+	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "a2VlcA==", time.Now(), time.Hour, 1)), 200)
 	before, name := network.wantHeld(0, alice.pubKey(), 1), network.nodes[0].Keys().Name()
 	network.stop(0)
-	if _, err := network.try(0, http.MethodGet, rpc.StatsPath, nil, nil); err == nil {
+	if _, err := network.try(0, http.MethodGet, storage.StatsPath, nil, nil); err == nil {
 		t.Fatal("a stopped node answers")
 	}
 	network.restart(0)
@@ -92,7 +93,7 @@ func TestPushIsRetried(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{id, id}, nil)
 	alice := newUser(t, id)
 	network.stop(1)
-	decode[rpc.DifficultyAnswer](t, network.call(0, rpc.MethodStore, solved(t, alice.pubKey(), "bGF0ZXI=", time.Now(), time.Hour, 1)), 200)
+	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "bGF0ZXI=", time.Now(), time.Hour, 1)), 200)
 	network.restart(1)
 	network.wantHeld(1, alice.pubKey(), 1)
 }
@@ -103,7 +104,7 @@ func TestGroupCommit(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{id}, nil)
 	alice := newUser(t, id)
 	const clients, each = 64, 4
-	var requests []rpc.StoreParams
+	var requests []rpc20.StoreParams
 	for i := range clients * each {
 		requests = append(requests, solved(t, alice.pubKey(), strings.Repeat("x", i), time.Now(), time.Hour, 1))
 	}
@@ -113,7 +114,7 @@ func TestGroupCommit(t *testing.T) {
 	for client := range clients {
 		group.Go(func() {
 			for i := range each {
-				got, err := network.try(0, http.MethodPost, rpc.StoragePath, nil, request(t, rpc.MethodStore, requests[client*each+i]))
+				got, err := network.try(0, http.MethodPost, storage.RPCPath, nil, request(t, storage.MethodStore, requests[client*each+i]))
 				if err != nil || got.status != 200 {
 					t.Errorf("store: %v, %v", got, err)
 				}
@@ -162,13 +163,13 @@ func TestStoringIsNotSettled(t *testing.T) {
 	node, params := network.nodes[0], solved(t, newUser(t, 5).pubKey(), "eA==", time.Now(), time.Hour, 1)
 	free := network.holdDisk(0)
 	answered := make(chan reply, 1)
-	go func() { answered <- network.call(0, rpc.MethodStore, params) }()
+	go func() { answered <- network.call(0, storage.MethodStore, params) }()
 	eventually(t, "the message to be stored", func() bool { return node.storesInFlight.Load() == 1 })
 	if settled, err := node.Settled(); settled || err != nil {
 		t.Errorf("while it stores a message: settled %v, %v", settled, err)
 	}
 	free()
-	decode[rpc.DifficultyAnswer](t, <-answered, 200)
+	decode[rpc20.DifficultyAnswer](t, <-answered, 200)
 	network.wantSettled(0)
 }
 
@@ -191,13 +192,13 @@ func TestMembershipChange(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
 	network := startNetwork(t, []swarm.SwarmID{a, b}, nil)
 	alice := newUser(t, a, a, b)
-	if got := network.call(1, rpc.MethodRetrieve, alice.retrieve("", time.Now())); got.status != 421 {
+	if got := network.call(1, storage.MethodRetrieve, alice.retrieve("", time.Now())); got.status != 421 {
 		t.Fatalf("status %d before the change, want 421", got.status)
 	}
 	network.states[1].SwarmID = uint64(a)
 	network.directory.set(network.states...)
 	eventually(t, "the node to move", func() bool {
-		return network.call(1, rpc.MethodRetrieve, alice.retrieve("", time.Now())).status == 200
+		return network.call(1, storage.MethodRetrieve, alice.retrieve("", time.Now())).status == 200
 	})
 	network.states[1].SwarmID = uint64(swarm.NoSwarm)
 	network.directory.set(network.states...)
@@ -205,7 +206,7 @@ func TestMembershipChange(t *testing.T) {
 	if network.nodes[1].Ready() {
 		t.Error("a decommissioned node is ready")
 	}
-	swarmOfAlice := decode[rpc.SwarmAnswer](t, network.call(0, rpc.MethodSwarm, rpc.SwarmParams{PubKey: alice.pubKey()}), 200)
+	swarmOfAlice := decode[rpc20.SwarmAnswer](t, network.call(0, storage.MethodSwarm, rpc20.SwarmParams{PubKey: alice.pubKey()}), 200)
 	if len(swarmOfAlice.Snodes) != 1 {
 		t.Errorf("a decommissioned node is listed: %v", swarmOfAlice)
 	}
@@ -234,7 +235,7 @@ func TestRun(t *testing.T) {
 	}()
 	client := newClient()
 	defer client.CloseIdleConnections()
-	response, err := client.Get("https://" + listener.Addr().String() + rpc.StatsPath)
+	response, err := client.Get("https://" + listener.Addr().String() + storage.StatsPath)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 const (
@@ -48,21 +48,21 @@ func passedHops(r *http.Request) int {
 // serveOnion takes this node's layer off a request and does what it says (storage-2.0.md section 7).
 func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.Version, body []byte) {
 	if passedHops(r) > maxHops {
-		n.write(w, bareAnswer(rpc.StatusBadRequest, textTooManyHops))
+		n.write(w, bareAnswer(storage.StatusBadRequest, textTooManyHops))
 		return
 	}
 	layer, err := n.behaviour.openLayer(version, n.keys.X25519, body)
 	switch {
 	case errors.Is(err, onion.ErrCiphertext):
-		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextCiphertext))
+		n.write(w, bareAnswer(storage.StatusBadRequest, onion.TextCiphertext))
 		return
 	case err != nil:
-		n.write(w, bareAnswer(rpc.StatusBadRequest, n.words.badOnion+err.Error()))
+		n.write(w, bareAnswer(storage.StatusBadRequest, n.words.badOnion+err.Error()))
 		return
 	}
 	hops := passedHops(r) + layer.Hops // today's clients can start from another number than 0
 	if hops > maxHops {
-		n.write(w, bareAnswer(rpc.StatusBadRequest, textTooManyHops))
+		n.write(w, bareAnswer(storage.StatusBadRequest, textTooManyHops))
 		return
 	}
 	r.Header.Set(hopHeader, strconv.Itoa(hops))
@@ -74,9 +74,9 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		result := n.storageRPC(r.Context(), layer.Payload)
 		n.write(w, n.seal(layer, result.status, string(result.body)))
 	case onion.Server:
-		n.write(w, n.seal(layer, rpc.StatusBadRequest, onion.TextURL))
+		n.write(w, n.seal(layer, storage.StatusBadRequest, onion.TextURL))
 	case onion.Malformed:
-		n.write(w, n.seal(layer, rpc.StatusBadRequest, onion.TextJSON))
+		n.write(w, n.seal(layer, storage.StatusBadRequest, onion.TextJSON))
 	}
 }
 
@@ -87,17 +87,17 @@ func (n *Node) seal(layer *onion.Layer, status int, body string) answer {
 		n.log.Error("sealing an onion answer", "error", err)
 		return bareAnswer(http.StatusInternalServerError, "internal error")
 	}
-	return answer{status: rpc.StatusOK, body: sealed}
+	return answer{status: storage.StatusOK, body: sealed}
 }
 
 // onionTimeout is the answer about a next hop that is silent.
-var onionTimeout = bareAnswer(rpc.StatusTimeout, onion.TextTimeout)
+var onionTimeout = bareAnswer(storage.StatusTimeout, onion.TextTimeout)
 
 // relay posts what was under the layer to the next hop.
 func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Version, layer *onion.Layer) {
 	next := n.members.View().Peers[layer.Destination]
 	if next == nil {
-		n.write(w, bareAnswer(rpc.StatusBadGateway, onion.TextNextNode+layer.Destination))
+		n.write(w, bareAnswer(storage.StatusBadGateway, onion.TextNextNode+layer.Destination))
 		return
 	}
 	hops := passedHops(r) + 1
@@ -133,7 +133,8 @@ func (n *Node) relayOverLink(
 	return true
 }
 
-// forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is late.
+// forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is
+// late.
 func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, path string, header http.Header, body []byte, late answer) {
 	ctx, cancel := context.WithTimeout(r.Context(), n.behaviour.HopTimeout)
 	defer cancel()
@@ -178,8 +179,8 @@ func (n *Node) passOn(w http.ResponseWriter, response *http.Response) {
 // relayedStatus is what a relay makes of the next hop's status.
 func relayedStatus(status int) int {
 	switch status {
-	case rpc.StatusOK, rpc.StatusBadRequest, rpc.StatusBadTTL, rpc.StatusBadTimestamp, rpc.StatusWrongSwarm,
-		rpc.StatusBadProofOfWork, http.StatusInternalServerError, rpc.StatusBadGateway, rpc.StatusNotReady, rpc.StatusTimeout:
+	case storage.StatusOK, storage.StatusBadRequest, storage.StatusBadTTL, storage.StatusBadTimestamp, storage.StatusWrongSwarm,
+		storage.StatusBadProofOfWork, http.StatusInternalServerError, storage.StatusBadGateway, storage.StatusNotReady, storage.StatusTimeout:
 		return status
 	}
 	return http.StatusInternalServerError

@@ -19,7 +19,8 @@ import (
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
@@ -42,12 +43,12 @@ func TestOnionPaths(t *testing.T) {
 		for _, path := range [][]int{{0}, {0, 1}, {0, 1, 2}, {0, 1, 2, 3}, {0, 1, 0}, {1, 1}} {
 			t.Run(fmt.Sprint("v", version, path), func(t *testing.T) {
 				alice := newUser(t, 5)
-				stored := network.onion(version, path, request(t, rpc.MethodStore, solved(t, alice.pubKey(), "aGk=", time.Now(), time.Hour, 1)))
+				stored := network.onion(version, path, request(t, storage.MethodStore, solved(t, alice.pubKey(), "aGk=", time.Now(), time.Hour, 1)))
 				if stored.Status != 200 || stored.Body != `{"difficulty":1}` {
 					t.Errorf("store: %+v", stored)
 				}
-				got := network.onion(version, path, request(t, rpc.MethodRetrieve, alice.retrieve("", time.Now())))
-				var answer rpc.RetrieveAnswer
+				got := network.onion(version, path, request(t, storage.MethodRetrieve, alice.retrieve("", time.Now())))
+				var answer rpc20.RetrieveAnswer
 				if err := json.Unmarshal([]byte(got.Body), &answer); err != nil || got.Status != 200 || len(answer.Messages) != 1 {
 					t.Errorf("retrieve: %+v, %v", got, err)
 				}
@@ -66,8 +67,8 @@ func TestOnionSealsRefusals(t *testing.T) {
 			want    onion.Response
 		}{
 			{`{}`, onion.Response{Status: 400, Body: "invalid json: no `method` field\n"}},
-			{string(request(t, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: alice})), onion.Response{Status: 401, Body: "retrieve: request signature required"}},
-			{string(request(t, rpc.MethodStore, solved(t, alice, "", time.Now().Add(-2*time.Hour), time.Hour, 1))), onion.Response{Status: 406, Body: errTimestamp.text}},
+			{string(request(t, storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: alice})), onion.Response{Status: 401, Body: "retrieve: request signature required"}},
+			{string(request(t, storage.MethodStore, solved(t, alice, "", time.Now().Add(-2*time.Hour), time.Hour, 1))), onion.Response{Status: 406, Body: errTimestamp.text}},
 			{string(request(t, "no_such", struct{}{})), onion.Response{Status: 400, Body: "no method no_such"}},
 		} {
 			if got := network.onion(version, []int{0, 1}, []byte(test.payload)); got != test.want {
@@ -89,7 +90,7 @@ func (n *testNetwork) bare(name string, version onion.Version, body []byte, stat
 // Whichever hop fails, the client learns which way.
 func TestOnionFailuresOnTheWay(t *testing.T) {
 	network := sameSwarm(t, 4)
-	payload := request(t, rpc.MethodSwarm, rpc.SwarmParams{PubKey: newUser(t, 5).pubKey()})
+	payload := request(t, storage.MethodSwarm, rpc20.SwarmParams{PubKey: newUser(t, 5).pubKey()})
 	unknown := ring.KeysFromSeed([32]byte{9})
 	for _, version := range versions {
 		hop := func(keys ring.Keys) onion.Hop {
@@ -114,7 +115,7 @@ func TestOnionFailuresOnTheWay(t *testing.T) {
 // A hop that is down refuses the connection, and nobody waits for it.
 func TestOnionHopDown(t *testing.T) {
 	network := sameSwarm(t, 3)
-	payload := request(t, rpc.MethodSwarm, rpc.SwarmParams{PubKey: newUser(t, 5).pubKey()})
+	payload := request(t, storage.MethodSwarm, rpc20.SwarmParams{PubKey: newUser(t, 5).pubKey()})
 	for _, version := range versions { // while it is up, so that the guard keeps a connection to it
 		if got := network.onion(version, []int{0, 1, 2}, payload); got.Status != 200 {
 			t.Fatal(got)
@@ -152,7 +153,8 @@ func silentLinks(t *testing.T) *link.Links {
 	return l
 }
 
-// A hop that is silent has ten seconds, whichever way it is asked, and so has a request that waits for others to get through.
+// A hop that is silent has ten seconds, whichever way it is asked, and so has a request that waits for others to get
+// through.
 func TestOnionHopSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := bareNode(t)
@@ -187,7 +189,7 @@ func TestOnionHopSilent(t *testing.T) {
 // A hop that is in the list but in no swarm says which one it is.
 func TestOnionHopNotReady(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, swarm.NoSwarm, 5}, nil)
-	payload := request(t, rpc.MethodSwarm, rpc.SwarmParams{PubKey: newUser(t, 5).pubKey()})
+	payload := request(t, storage.MethodSwarm, rpc20.SwarmParams{PubKey: newUser(t, 5).pubKey()})
 	for _, version := range versions {
 		network.bare("middle not ready", version, network.wrap(version, []int{0, 1, 2}, payload).Body, 503, "Snode not ready: "+network.nodes[1].Keys().Name())
 		got := network.do(1, http.MethodPost, version.Path(), nil, network.wrap(version, []int{1, 2}, payload).Body)
@@ -199,7 +201,7 @@ func TestOnionHopNotReady(t *testing.T) {
 
 func TestOnionHopCount(t *testing.T) {
 	network := sameSwarm(t, 2)
-	payload := request(t, rpc.MethodSwarm, rpc.SwarmParams{PubKey: newUser(t, 5).pubKey()})
+	payload := request(t, storage.MethodSwarm, rpc20.SwarmParams{PubKey: newUser(t, 5).pubKey()})
 	for _, test := range []struct {
 		count  string
 		path   []int

@@ -10,27 +10,28 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // signatureWindow is how far the timestamp of a signed request may be off, as on today's network.
 const signatureWindow = 60 * time.Second
 
-// checkReader refuses a retrieve request that is not signed by the owner of pubKey: see rpc.RetrieveParams. With
+// checkReader refuses a retrieve request that is not signed by the owner of pubKey: see rpc20.RetrieveParams. With
 // allowUnsigned a request without a signature passes, but never one with a wrong signature.
 func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool) error {
 	if _, signed := params["signature"]; !signed && allowUnsigned {
 		return nil
 	}
-	_, err := checkOwner(rpc.MethodRetrieve, pubKey, params, now, func(milliseconds int64) []byte {
-		return rpc.RetrieveSignatureText(rpc.NamespaceMessages, milliseconds)
+	_, err := checkOwner(storage.MethodRetrieve, pubKey, params, now, func(milliseconds int64) []byte {
+		return rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, milliseconds)
 	})
 	return err
 }
 
-// checkOwner refuses a request that the owner of pubKey has not signed, with the answers of today's network. signed makes
-// the text under the signature from the timestamp, which is returned, in milliseconds.
+// checkOwner refuses a request that the owner of pubKey has not signed, with the answers of today's network. signed
+// makes the text under the signature from the timestamp, which is returned, in milliseconds.
 func checkOwner(method, pubKey string, params fields, now time.Time, signed func(milliseconds int64) []byte) (int64, error) {
 	if _, ok := params["signature"]; !ok {
 		return 0, unsigned(method)
@@ -58,15 +59,15 @@ func checkOwner(method, pubKey string, params fields, now time.Time, signed func
 // The answers about signatures, as on today's network.
 
 func unsigned(method string) error {
-	return refuse(rpc.StatusUnauthorized, "%s: request signature required", method)
+	return refuse(storage.StatusUnauthorized, "%s: request signature required", method)
 }
 
 func signedNotNow(method string) error {
-	return refuse(rpc.StatusBadTimestamp, "%s timestamp too far from current time", method)
+	return refuse(storage.StatusBadTimestamp, "%s timestamp too far from current time", method)
 }
 
 func wronglySigned(method string) error {
-	return refuse(rpc.StatusUnauthorized, "%s signature verification failed", method)
+	return refuse(storage.StatusUnauthorized, "%s signature verification failed", method)
 }
 
 // ownerKey returns the Ed25519 key that the request names, if it is the other form of pubKey.

@@ -13,7 +13,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/internal/vectors"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
@@ -26,7 +27,7 @@ func TestRetrieveSignature(t *testing.T) {
 		config.AllowUnsigned = i == lenient
 	})
 	alice, bob := newUser(t, 5), newUser(t, 5)
-	signed := func(change func(p *rpc.RetrieveParams)) rpc.RetrieveParams {
+	signed := func(change func(p *rpc20.RetrieveParams)) rpc20.RetrieveParams {
 		p := alice.retrieve("", now)
 		change(&p)
 		return p
@@ -43,29 +44,29 @@ func TestRetrieveSignature(t *testing.T) {
 		{"a minute late", alice.retrieve("", now.Add(time.Minute)), 200, `{"messages":[]}`},
 		{"over a minute early", alice.retrieve("", now.Add(-time.Minute-time.Millisecond)), 406, late},
 		{"over a minute late", alice.retrieve("", now.Add(time.Minute+time.Millisecond)), 406, late},
-		{"in seconds", signed(func(p *rpc.RetrieveParams) { p.Timestamp = p.Timestamp[:10] }), 406, late},
-		{"no timestamp", signed(func(p *rpc.RetrieveParams) { p.Timestamp = "" }), 406, late},
-		{"unpadded base64", signed(func(p *rpc.RetrieveParams) { p.Signature = strings.TrimRight(p.Signature, "=") }), 200, `{"messages":[]}`},
-		{"other timestamp", signed(func(p *rpc.RetrieveParams) { p.Timestamp = strconv.FormatInt(now.UnixMilli()+1, 10) }), 401, wrong},
-		{"somebody else", signed(func(p *rpc.RetrieveParams) { p.PubKey = bob.pubKey() }), 401, wrong},
-		{"somebody else's signature", signed(func(p *rpc.RetrieveParams) { p.Signature = bob.retrieve("", now).Signature }), 401, wrong},
-		{"no ed25519 key", signed(func(p *rpc.RetrieveParams) { p.PubkeyEd25519 = "" }), 401, wrong},
-		{"no key of the curve", signed(func(p *rpc.RetrieveParams) { p.PubkeyEd25519 = "02" + strings.Repeat("00", 31) }), 401, wrong},
-		{"low order key", signed(func(p *rpc.RetrieveParams) { p.PubkeyEd25519 = "01" + strings.Repeat("00", 31) }), 401, wrong},
-		{"cut signature", signed(func(p *rpc.RetrieveParams) { p.Signature = p.Signature[:40] }), 401, wrong},
-		{"signature no base64", signed(func(p *rpc.RetrieveParams) { p.Signature = "%" + p.Signature[1:] }), 401, wrong},
+		{"in seconds", signed(func(p *rpc20.RetrieveParams) { p.Timestamp = p.Timestamp[:10] }), 406, late},
+		{"no timestamp", signed(func(p *rpc20.RetrieveParams) { p.Timestamp = "" }), 406, late},
+		{"unpadded base64", signed(func(p *rpc20.RetrieveParams) { p.Signature = strings.TrimRight(p.Signature, "=") }), 200, `{"messages":[]}`},
+		{"other timestamp", signed(func(p *rpc20.RetrieveParams) { p.Timestamp = strconv.FormatInt(now.UnixMilli()+1, 10) }), 401, wrong},
+		{"somebody else", signed(func(p *rpc20.RetrieveParams) { p.PubKey = bob.pubKey() }), 401, wrong},
+		{"somebody else's signature", signed(func(p *rpc20.RetrieveParams) { p.Signature = bob.retrieve("", now).Signature }), 401, wrong},
+		{"no ed25519 key", signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "" }), 401, wrong},
+		{"no key of the curve", signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "02" + strings.Repeat("00", 31) }), 401, wrong},
+		{"low order key", signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "01" + strings.Repeat("00", 31) }), 401, wrong},
+		{"cut signature", signed(func(p *rpc20.RetrieveParams) { p.Signature = p.Signature[:40] }), 401, wrong},
+		{"signature no base64", signed(func(p *rpc20.RetrieveParams) { p.Signature = "%" + p.Signature[1:] }), 401, wrong},
 	} {
 		for i := range network.nodes {
-			if got := network.call(i, rpc.MethodRetrieve, test.params); got.status != test.status || got.body != test.body {
+			if got := network.call(i, storage.MethodRetrieve, test.params); got.status != test.status || got.body != test.body {
 				t.Errorf("%s, node %d: %d %q, want %d %q", test.name, i, got.status, got.body, test.status, test.body)
 			}
 		}
 	}
-	unsigned := rpc.RetrieveParams{PubKey: alice.pubKey()}
-	if got := network.call(strict, rpc.MethodRetrieve, unsigned); got.status != 401 || got.body != "retrieve: request signature required" {
+	unsigned := rpc20.RetrieveParams{PubKey: alice.pubKey()}
+	if got := network.call(strict, storage.MethodRetrieve, unsigned); got.status != 401 || got.body != "retrieve: request signature required" {
 		t.Errorf("unsigned: %v", got)
 	}
-	if got := network.call(lenient, rpc.MethodRetrieve, unsigned); got.status != 200 {
+	if got := network.call(lenient, storage.MethodRetrieve, unsigned); got.status != 200 {
 		t.Errorf("unsigned, lenient: %v", got)
 	}
 }
@@ -101,7 +102,7 @@ func TestRecordedSignatures(t *testing.T) {
 		_, namespaced := params["namespace"]
 		_, signed := params["signature"]
 		pubKey, err := params.text("pubkey")
-		if method != rpc.MethodRetrieve || namespaced || !signed || err != nil || !strings.HasPrefix(pubKey, "05") {
+		if method != storage.MethodRetrieve || namespaced || !signed || err != nil || !strings.HasPrefix(pubKey, "05") {
 			continue
 		}
 		if row.Response.Status != 200 && row.Response.Status != 401 {

@@ -14,8 +14,9 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/x25519"
 )
 
@@ -32,7 +33,7 @@ type parameters struct {
 
 func (p *parameters) fail(format string, args ...any) {
 	if p.err == nil {
-		p.err = refuse(rpc.StatusBadRequest, "invalid request: "+format, args...)
+		p.err = refuse(storage.StatusBadRequest, "invalid request: "+format, args...)
 	}
 }
 
@@ -186,31 +187,31 @@ func (p *parameters) lastHash() string {
 	}
 	switch {
 	case hash == "":
-	case len(hash) != rpc.HashTextLength:
-		p.fail("Invalid last_hash: expected base64 (%d chars)", rpc.HashTextLength)
+	case len(hash) != rpc28.HashTextLength:
+		p.fail("Invalid last_hash: expected base64 (%d chars)", rpc28.HashTextLength)
 	case !isHashText(hash):
 		p.fail("Invalid last_hash: not base64")
 	}
 	return hash
 }
 
-func (p *parameters) namespace() rpc.Namespace {
+func (p *parameters) namespace() rpc28.Namespace {
 	number := p.integer("namespace", anyInteger, "16-bit integer")
-	if number != int64(rpc.Namespace(number)) {
+	if number != int64(rpc28.Namespace(number)) {
 		p.fail("Invalid value given for 'namespace': value out of range")
 	}
-	return rpc.Namespace(number)
+	return rpc28.Namespace(number)
 }
 
-func (p *parameters) scope() rpc.Scope {
+func (p *parameters) scope() rpc28.Scope {
 	value := p.fields["namespace"]
 	switch {
 	case value.Type == gjson.String && value.Str == "all":
-		return rpc.Scope{All: true}
+		return rpc28.Scope{All: true}
 	case value.Type == gjson.String:
 		p.wrongType("namespace", `integer or "all"`)
 	}
-	return rpc.Scope{Namespace: p.namespace()}
+	return rpc28.Scope{Namespace: p.namespace()}
 }
 
 // account is whose box a request is about.
@@ -280,8 +281,8 @@ func (p *parameters) proof(a account) proof {
 	return result
 }
 
-// covers reports whether the owner has signed text: with the key that is its account's or, if that is a Session ID, with
-// the Ed25519 form of it that the request names.
+// covers reports whether the owner has signed text: with the key that is its account's or, if that is a Session ID,
+// with the Ed25519 form of it that the request names.
 func (p proof) covers(text []byte) bool {
 	key := p.account.key
 	if p.account.prefix == x25519.Prefix {
@@ -310,5 +311,5 @@ func (f fields) json() (json.RawMessage, error) {
 // isHashText reports whether text looks like a hash of today's. Not every such text is one that a message can have.
 func isHashText(text string) bool {
 	_, err := base64.RawStdEncoding.DecodeString(text)
-	return err == nil && len(text) == rpc.HashTextLength && !strings.ContainsAny(text, store.LineBreaks)
+	return err == nil && len(text) == rpc28.HashTextLength && !strings.ContainsAny(text, store.LineBreaks)
 }

@@ -11,14 +11,14 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 )
 
 // pair is a node, and another member of its swarm that is not there.
 func pair(t testing.TB) (n *Node, other ring.Keys) {
 	t.Helper()
 	n, other = bareNode(t), ring.KeysFromSeed([32]byte{2})
-	v, err := ring.NewView(&rpc.ServiceNodesResult{States: []rpc.NodeState{unreachable(1, 5), unreachable(2, 5)}}, n.keys.Name())
+	v, err := ring.NewView(&nodelist.Result{States: []nodelist.State{unreachable(1, 5), unreachable(2, 5)}}, n.keys.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,8 @@ func FuzzPeerHeaders(f *testing.F) {
 	})
 }
 
-// FuzzOnionRequest posts anything to the onion endpoints: the answer is a refusal, or sealed for whoever sealed the layer.
+// FuzzOnionRequest posts anything to the onion endpoints: the answer is a refusal, or sealed for whoever sealed the
+// layer.
 func FuzzOnionRequest(f *testing.F) {
 	n := bareNode(f)
 	f.Add(true, "", []byte("\xff\xff\xff\xffxxxxxxxxxxxxxxxx"))

@@ -7,7 +7,7 @@ import (
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // peerService answers a request of another node that is known to be from it. view is the list that it was checked
@@ -51,11 +51,11 @@ func (n *Node) checkPeer(w http.ResponseWriter, r *http.Request, serve peerServi
 func peerRefusal(err error) error {
 	switch {
 	case errors.Is(err, peerhttp.ErrUnknownNode):
-		return refusal{rpc.StatusUnauthorized, "Unknown service node\n"}
+		return refusal{storage.StatusUnauthorized, "Unknown service node\n"}
 	case errors.Is(err, peerhttp.ErrClock):
 		return errTimestamp
 	case errors.Is(err, peerhttp.ErrSignature):
-		return refusal{rpc.StatusUnauthorized, "Could not verify batch signature\n"}
+		return refusal{storage.StatusUnauthorized, "Could not verify batch signature\n"}
 	}
 	return err
 }
@@ -67,7 +67,7 @@ func (n *Node) serveReplication(r *http.Request, view *ring.View, from *ring.Pee
 		return answer{}, err
 	}
 	if r.URL.Path == replication.PushPath {
-		return answer{rpc.StatusOK, typeJSON, text}, nil
+		return answer{storage.StatusOK, typeJSON, text}, nil
 	}
-	return answer{rpc.StatusOK, typeNone, text}, nil
+	return answer{storage.StatusOK, typeNone, text}, nil
 }

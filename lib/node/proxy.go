@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // serveProxy passes a proxy request on to the node that it is for, or opens it if that is this one
@@ -29,16 +29,16 @@ func (n *Node) serveProxy(w http.ResponseWriter, r *http.Request, body []byte) {
 }
 
 // proxyTimeout is the answer about a target that is unknown or silent.
-var proxyTimeout = bareAnswer(rpc.StatusTimeout, "")
+var proxyTimeout = bareAnswer(storage.StatusTimeout, "")
 
 // serveProxied answers a proxy request that is for this node.
 func (n *Node) serveProxied(w http.ResponseWriter, r *http.Request, body []byte) {
 	request, err := onion.OpenProxy(n.keys.X25519, r.Header.Get(onion.ProxySenderHeader), body)
 	if request == nil {
-		n.write(w, bareAnswer(rpc.StatusBadRequest, onion.TextCiphertext))
+		n.write(w, bareAnswer(storage.StatusBadRequest, onion.TextCiphertext))
 		return
 	}
-	result := bareAnswer(rpc.StatusBadRequest, onion.TextJSON)
+	result := bareAnswer(storage.StatusBadRequest, onion.TextJSON)
 	if err == nil {
 		result = n.storageRPC(r.Context(), request.Payload)
 		if request.Pause {
@@ -51,5 +51,5 @@ func (n *Node) serveProxied(w http.ResponseWriter, r *http.Request, body []byte)
 		n.write(w, bareAnswer(http.StatusInternalServerError, "internal error"))
 		return
 	}
-	n.write(w, answer{status: rpc.StatusOK, body: sealed})
+	n.write(w, answer{status: storage.StatusOK, body: sealed})
 }

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 	"sessiontool/lib/x25519"
 )
@@ -36,11 +37,11 @@ func TestProxy(t *testing.T) {
 		}
 		return response
 	}
-	if got := through(1, rpc.MethodStore, solved(t, alice.pubKey(), "eA==", now, time.Hour, 1)); got.Status != 200 {
+	if got := through(1, storage.MethodStore, solved(t, alice.pubKey(), "eA==", now, time.Hour, 1)); got.Status != 200 {
 		t.Errorf("store: %v", got)
 	}
 	for i := range 2 {
-		if got := through(i, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: alice.pubKey()}); got.Status != 200 || !strings.Contains(got.Body, "eA==") {
+		if got := through(i, storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: alice.pubKey()}); got.Status != 200 || !strings.Contains(got.Body, "eA==") {
 			t.Errorf("retrieve through node %d: %v", i, got)
 		}
 	}

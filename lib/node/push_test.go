@@ -13,7 +13,9 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
@@ -26,7 +28,7 @@ func encode(messages ...store.Message) (body []byte) {
 }
 
 // sampleMessage is a message of storage RPC 2.0 whose time is over.
-var sampleMessage = store.NewMessage20(rpc.StoreParams{
+var sampleMessage = store.NewMessage20(rpc20.StoreParams{
 	PubKey:    "05" + strings.Repeat("ab", 32),
 	TTL:       "86400000",
 	Timestamp: "1795391232497",
@@ -157,7 +159,7 @@ func TestPushAuthentication(t *testing.T) {
 	if got := network.pushed(friend, now, body[:len(body)-1]); got.status != 400 || !strings.Contains(got.body, "record 1") {
 		t.Errorf("a batch that is cut off: %v", got)
 	}
-	if got := network.pushed(friend, now, make([]byte, rpc.MaxBodyBytes+1)); got.status != 413 {
+	if got := network.pushed(friend, now, make([]byte, storage.MaxBodyBytes+1)); got.status != 413 {
 		t.Errorf("a batch that is too large: %d", got.status)
 	}
 }
@@ -190,7 +192,7 @@ func TestRegistrationIsSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	params := ring.Registration(keys, "192.0.2.1", 22021, time.UnixMilli(7))
-	if text := string(rpc.RegisterSignatureText(params)); !strings.Contains(text, keys.Name()+"|"+keys.X25519.Public.String()+"|192.0.2.1|22021|7") {
+	if text := string(nodelist.RegisterSignatureText(params)); !strings.Contains(text, keys.Name()+"|"+keys.X25519.Public.String()+"|192.0.2.1|22021|7") {
 		t.Errorf("signed text %q", text)
 	}
 }

@@ -21,7 +21,8 @@ import (
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/x25519"
 )
 
@@ -53,8 +54,8 @@ func (r *replay) handshake(i int) {
 	}
 }
 
-// proxy replays a proxy request. One for a recorded node cannot be opened by ours, so that a request to which the answer is
-// the same, for messages of which there are none, is made anew.
+// proxy replays a proxy request. One for a recorded node cannot be opened by ours, so that a request to which the
+// answer is the same, for messages of which there are none, is made anew.
 func (r *replay) proxy(i int) {
 	r.t.Helper()
 	row := r.rows[i]
@@ -69,7 +70,7 @@ func (r *replay) proxy(i int) {
 	}
 	to := r.nodes[target-r.first]
 	user := newUser(r.t, to.members.View().Self.Swarm, to.members.View().IDs...)
-	text := string(request(r.t, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: user.pubKey()}))
+	text := string(request(r.t, storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: user.pubKey()}))
 	got := r.proxied(row.Port-r.first, to.Keys(), client, text)
 	if got.status != *row.Status || len(got.contentType) > 0 || len(got.body) != len(row.Response.Text) {
 		r.t.Errorf("row %d, %s: %v, want status %d and %q", row.N, row.Note, got, *row.Status, row.Response.Text)
@@ -122,7 +123,8 @@ func openProxied(n *testNetwork, node ring.Keys, client x25519.KeyPair, body str
 	return string(plaintext[:len(plaintext)-int(plaintext[len(plaintext)-1])])
 }
 
-// ruleNote is what the recorder found out about a push: what the difficulty was for the message's time, and what became of it.
+// ruleNote is what the recorder found out about a push: what the difficulty was for the message's time, and what became
+// of it.
 var ruleNote = regexp.MustCompile(`rule says (\d+), .* proof (dropped|kept)$`)
 
 // push replays what another node pushed, in our form and signed by our node in that one's place.
@@ -152,7 +154,7 @@ func (r *replay) push(i int) {
 			r.t.Fatal(err)
 		}
 		peerhttp.Sign(header, stranger, r.nodes[at].Keys().Name(), replication.PushPath, now, text)
-	case *row.Status == rpc.StatusUnauthorized:
+	case *row.Status == storage.StatusUnauthorized:
 		peerhttp.Sign(header, sender, r.nodes[at].Keys().Name(), replication.PushPath, now, append(text, 'x'))
 	case strings.HasPrefix(row.Response.Text, "Missing field"):
 		header = nil
@@ -161,12 +163,12 @@ func (r *replay) push(i int) {
 	got := r.do(at, http.MethodPost, replication.PushPath, header, text)
 	switch {
 	case header == nil:
-		r.wantReply(row, got, rpc.StatusUnauthorized)
+		r.wantReply(row, got, storage.StatusUnauthorized)
 	case *row.Status != 200:
 		r.wantReply(row, got, *row.Status)
 	case !parses:
 		r.differ(badBatch)
-		r.wantReply(row, got, rpc.StatusBadRequest)
+		r.wantReply(row, got, storage.StatusBadRequest)
 	default:
 		r.wantTaken(i, at, got, messages)
 	}
@@ -212,8 +214,8 @@ func (r *replay) rule(i int) []string {
 	return ruleNote.FindStringSubmatch(r.rows[i+1].Note)
 }
 
-// learnDifficulty gives the node of row i, if that is the first of a run of pushes about difficulty, a history that says
-// about each of their messages what the recorder says.
+// learnDifficulty gives the node of row i, if that is the first of a run of pushes about difficulty, a history that
+// says about each of their messages what the recorder says.
 func (r *replay) learnDifficulty(i int) {
 	r.t.Helper()
 	if r.rule(i) == nil || i >= 2 && r.rule(i-2) != nil {
@@ -275,7 +277,7 @@ func parseBatch(b []byte) (messages []store.Message, ok bool) {
 	}
 	ok = true
 	for len(b) > 0 {
-		pubKey := string(take(rpc.PubKeyTextLength))
+		pubKey := string(take(storage.PubkeyTextLength))
 		hash := string(take(number()))
 		data := string(take(number()))
 		ttl, timestamp := number(), number()
@@ -284,7 +286,7 @@ func parseBatch(b []byte) (messages []store.Message, ok bool) {
 		if !ok || err != nil || len(raw) != 64 {
 			return nil, false
 		}
-		m := store.NewMessage20(rpc.StoreParams{
+		m := store.NewMessage20(rpc20.StoreParams{
 			PubKey: pubKey, Data: data, TTL: strconv.FormatUint(ttl, 10), Timestamp: strconv.FormatUint(timestamp, 10), Nonce: nonce,
 		})
 		m.Hash = [64]byte(raw)

@@ -13,7 +13,9 @@ import (
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
@@ -26,7 +28,7 @@ func newReplay(t *testing.T, rows []row) *replay {
 		if row.Port != 0 {
 			ports[row.Port] = true
 		}
-		var list rpc.SwarmAnswer
+		var list rpc20.SwarmAnswer
 		if json.Unmarshal([]byte(row.Response.Text), &list) == nil {
 			for _, snode := range list.Snodes {
 				port, _ := strconv.Atoi(snode.Port)
@@ -82,7 +84,7 @@ func newReplay(t *testing.T, rows []row) *replay {
 // publish gives every node the list as it stands.
 func (r *replay) publish() {
 	r.t.Helper()
-	var listed []rpc.NodeState
+	var listed []nodelist.State
 	for i, state := range r.states {
 		if !r.absent[i] {
 			listed = append(listed, state)
@@ -97,8 +99,8 @@ func (r *replay) publish() {
 // listNote begins the note of a row about the node list.
 const listNote = "mock lokid: "
 
-// listChange is a change of membership: {"op": "assign", "node": 10, "swarm": 5}, where the swarm may also be "absent" or
-// "decommissioned"; or {"op": "block"}, a new block without one.
+// listChange is a change of membership: {"op": "assign", "node": 10, "swarm": 5}, where the swarm may also be "absent"
+// or "decommissioned"; or {"op": "block"}, a new block without one.
 type listChange struct {
 	Op    string
 	Node  int
@@ -157,7 +159,7 @@ func keysOf(set map[int]bool) (keys []int) {
 
 func recordedPorts(t testing.TB, body string) (ports []int) {
 	t.Helper()
-	var answer rpc.SwarmAnswer
+	var answer rpc20.SwarmAnswer
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +199,8 @@ func (r *replay) seed() {
 		if row.Opened != nil {
 			request, response = row.Inner, row.Opened.Body
 		}
-		var asked struct{ Params rpc.RetrieveParams }
-		var got rpc.RetrieveAnswer
+		var asked struct{ Params rpc20.RetrieveParams }
+		var got rpc20.RetrieveAnswer
 		if json.Unmarshal([]byte(request), &asked) != nil || json.Unmarshal([]byte(response), &got) != nil {
 			continue
 		}
@@ -212,7 +214,7 @@ func (r *replay) seed() {
 				r.t.Fatalf("row %d: hash %q", row.N, stored.Hash)
 			}
 			m := store.Message{Hash: [64]byte(hash), Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
-			m.TTL, m.Timestamp = strconv.Itoa(rpc.MaxTTLMillis), strconv.FormatInt(stored.Expiration-rpc.MaxTTLMillis, 10)
+			m.TTL, m.Timestamp = strconv.Itoa(storage.MaxTTLMillis20), strconv.FormatInt(stored.Expiration-storage.MaxTTLMillis20, 10)
 			for _, node := range r.nodes {
 				mustInsert(r.t, node.store, m)
 			}
@@ -221,11 +223,11 @@ func (r *replay) seed() {
 }
 
 // storeParams reads a store request whose fields are all texts.
-func storeParams(request string) (rpc.StoreParams, bool) {
+func storeParams(request string) (rpc20.StoreParams, bool) {
 	var call struct {
 		Method string
-		Params rpc.StoreParams
+		Params rpc20.StoreParams
 	}
 	err := json.Unmarshal([]byte(request), &call)
-	return call.Params, err == nil && call.Method == rpc.MethodStore && len(call.Params.PubKey) == rpc.PubKeyTextLength
+	return call.Params, err == nil && call.Method == storage.MethodStore && len(call.Params.PubKey) == storage.PubkeyTextLength
 }

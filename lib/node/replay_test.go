@@ -10,7 +10,8 @@ import (
 
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // fileProxyPath is where the recorded server is a way to a file server.
@@ -130,7 +131,7 @@ func (r *replay) replicated(request string, status int) {
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			return m.ExpirationMillis() <= r.clock.Load() || slices.ContainsFunc(held, func(s rpc.Stored) bool { return s.Hash == m.HashText() })
+			return m.ExpirationMillis() <= r.clock.Load() || slices.ContainsFunc(held, func(s storage.Stored) bool { return s.Hash == m.HashText() })
 		})
 	}
 }
@@ -160,10 +161,10 @@ func (r *replay) compare(row row, i int, entry bool, status, wantStatus int, bod
 
 func (r *replay) compareSwarm(row row, body, wantBody string) {
 	r.t.Helper()
-	var want []rpc.Snode
+	var want []storage.Snode
 	for _, port := range recordedPorts(r.t, wantBody) {
 		i := port - r.first
-		want = append(want, rpc.Snode{
+		want = append(want, storage.Snode{
 			Address:       r.nodes[i].Keys().Address(),
 			IP:            r.states[i].PublicIP,
 			Port:          strconv.Itoa(int(r.states[i].StoragePort)),
@@ -171,7 +172,7 @@ func (r *replay) compareSwarm(row row, body, wantBody string) {
 			PubkeyX25519:  r.states[i].PubkeyX25519,
 		})
 	}
-	text, err := json.Marshal(rpc.SwarmAnswer{Snodes: want})
+	text, err := json.Marshal(rpc20.SwarmAnswer{Snodes: want})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func (r *replay) compareSwarm(row row, body, wantBody string) {
 
 func (r *replay) compareMessages(row row, entry bool, body, wantBody string) {
 	r.t.Helper()
-	var got, want rpc.RetrieveAnswer
+	var got, want rpc20.RetrieveAnswer
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		r.t.Fatal(err)
 	}
@@ -196,20 +197,20 @@ func (r *replay) compareMessages(row row, entry bool, body, wantBody string) {
 		}
 		return
 	}
-	if now := r.clock.Load(); slices.ContainsFunc(want.Messages, func(s rpc.Stored) bool { return s.Expiration <= now }) {
+	if now := r.clock.Load(); slices.ContainsFunc(want.Messages, func(s storage.Stored) bool { return s.Expiration <= now }) {
 		r.differ(expiredServed)
-		want.Messages = slices.DeleteFunc(want.Messages, func(s rpc.Stored) bool { return s.Expiration <= now })
+		want.Messages = slices.DeleteFunc(want.Messages, func(s storage.Stored) bool { return s.Expiration <= now })
 	}
 	if !entry {
-		if kept := slices.DeleteFunc(slices.Clone(got.Messages), func(s rpc.Stored) bool { return r.foreign[s.Hash] }); len(kept) < len(got.Messages) {
+		if kept := slices.DeleteFunc(slices.Clone(got.Messages), func(s storage.Stored) bool { return r.foreign[s.Hash] }); len(kept) < len(got.Messages) {
 			r.differ(oddNumbers)
 			got.Messages = kept
 		}
 		if !slices.Equal(got.Messages, want.Messages) {
 			r.differ(order)
 		}
-		for _, messages := range [][]rpc.Stored{got.Messages, want.Messages} {
-			slices.SortFunc(messages, func(a, b rpc.Stored) int { return strings.Compare(a.Hash, b.Hash) })
+		for _, messages := range [][]storage.Stored{got.Messages, want.Messages} {
+			slices.SortFunc(messages, func(a, b storage.Stored) int { return strings.Compare(a.Hash, b.Hash) })
 		}
 	}
 	if !slices.Equal(got.Messages, want.Messages) {

@@ -9,7 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 func (r *todayReplay) exchange(row todayRow) {
@@ -56,15 +57,15 @@ func sameText(got, want string) bool {
 // compare compares JSON answers.
 func (r *todayReplay) compare(row todayRow, call todayCall, got string) {
 	r.t.Helper()
-	var page, wantPage rpc.PageAnswer
-	var change, wantChange rpc.ChangeAnswer
-	var expiries, wantExpiries rpc.ExpiriesAnswer
-	var swarm, wantSwarm rpc.GetSwarmAnswer
+	var page, wantPage rpc28.PageAnswer
+	var change, wantChange rpc28.ChangeAnswer
+	var expiries, wantExpiries rpc28.ExpiriesAnswer
+	var swarm, wantSwarm rpc28.GetSwarmAnswer
 	switch {
 	case bytes.Contains(row.Response.Body, []byte(`"snodes"`)):
 		r.read(row, got, &swarm, &wantSwarm)
 		r.compareSwarm(row, swarm, wantSwarm)
-	case call.Method == rpc.MethodRetrieve && bytes.Contains(row.Response.Body, []byte(`"messages"`)) && !bytes.Contains(row.Response.Body, []byte(`"bytes":`)):
+	case call.Method == storage.MethodRetrieve && bytes.Contains(row.Response.Body, []byte(`"messages"`)) && !bytes.Contains(row.Response.Body, []byte(`"bytes":`)):
 		r.read(row, got, &page, &wantPage)
 		if !slices.Equal(page.Messages, wantPage.Messages) || page.More != wantPage.More {
 			r.t.Errorf("%s:\ngot  %+v\nwant %+v", row.Name, page, wantPage)
@@ -79,7 +80,7 @@ func (r *todayReplay) compare(row todayRow, call todayCall, got string) {
 				r.compareResult(row, call, name, result, want)
 			}
 		}
-	case call.Method == rpc.MethodGetExpiries:
+	case call.Method == rpc28.MethodGetExpiries:
 		r.read(row, got, &expiries, &wantExpiries)
 		for hash, want := range wantExpiries.Expiries {
 			if r.known[hash] && expiries.Expiries[hash] != want {
@@ -101,12 +102,12 @@ func (r *todayReplay) read(row todayRow, got string, into, want any) {
 
 // compareResult compares what two members say. The recording lacks some rows, so that messages which it has never seen
 // stored are left out, and others may have been deleted or have got more time without its telling.
-func (r *todayReplay) compareResult(row todayRow, call todayCall, name string, got, want rpc.MemberResult) {
+func (r *todayReplay) compareResult(row todayRow, call todayCall, name string, got, want rpc28.MemberResult) {
 	r.t.Helper()
 	whole := !slices.ContainsFunc(call.Params.Messages, func(hash string) bool { return !r.known[hash] })
 	same := got.Hash == want.Hash && got.Already == want.Already &&
 		(bool(want.Already) || !whole || slices.Equal(got.Expiry, want.Expiry) && maps.Equal(got.Unchanged, want.Unchanged))
-	for _, pair := range [][2]*rpc.Hashes{{got.Deleted, want.Deleted}, {got.Updated, want.Updated}} {
+	for _, pair := range [][2]*rpc28.Hashes{{got.Deleted, want.Deleted}, {got.Updated, want.Updated}} {
 		for namespace, hashes := range byNamespace(pair[1]) {
 			for _, hash := range hashes {
 				same = same && (!r.known[hash] || slices.Contains(byNamespace(pair[0])[namespace], hash))
@@ -120,17 +121,17 @@ func (r *todayReplay) compareResult(row todayRow, call todayCall, name string, g
 }
 
 // byNamespace returns hashes of a list as if they were of one namespace.
-func byNamespace(h *rpc.Hashes) map[rpc.Namespace][]string {
+func byNamespace(h *rpc28.Hashes) map[rpc28.Namespace][]string {
 	switch {
 	case h == nil:
 		return nil
 	case h.ByNamespace != nil:
 		return h.ByNamespace
 	}
-	return map[rpc.Namespace][]string{0: h.List}
+	return map[rpc28.Namespace][]string{0: h.List}
 }
 
-func (r *todayReplay) compareSwarm(row todayRow, got, want rpc.GetSwarmAnswer) {
+func (r *todayReplay) compareSwarm(row todayRow, got, want rpc28.GetSwarmAnswer) {
 	r.t.Helper()
 	var names, wantNames []string
 	for _, member := range got.Snodes {

@@ -16,7 +16,8 @@ import (
 
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
@@ -100,7 +101,7 @@ func loadTodayRows(t *testing.T) (rows []todayRow) {
 
 // timeOf is the clock that an answer tells, 0 if it tells none.
 func timeOf(body json.RawMessage) int64 {
-	var clock rpc.Clock
+	var clock rpc28.Clock
 	if json.Unmarshal(body, &clock) != nil {
 		return 0
 	}
@@ -112,7 +113,7 @@ func newTodayReplay(t *testing.T, rows []todayRow) *todayReplay {
 	t.Helper()
 	swarms := make(map[int]swarm.SwarmID)
 	for _, row := range rows {
-		var answer rpc.GetSwarmAnswer
+		var answer rpc28.GetSwarmAnswer
 		if json.Unmarshal(row.Response.Body, &answer) != nil || answer.Swarm == "" {
 			continue
 		}
@@ -151,7 +152,7 @@ func newTodayReplay(t *testing.T, rows []todayRow) *todayReplay {
 	}
 	r.testNetwork = startNetwork(t, ids, func(_ int, config *Config) {
 		config.Now = func() time.Time { return time.UnixMilli(r.clock.Load()) }
-		config.Generation = rpc.GenerationToday
+		config.Generation = storage.Generation28
 	})
 	for i := range r.nodes {
 		r.wantSettled(i)
@@ -160,7 +161,7 @@ func newTodayReplay(t *testing.T, rows []todayRow) *todayReplay {
 }
 
 // indexOf tells which node a recorded member is: that of port 22105 is n05.
-func indexOf(t testing.TB, member rpc.Member) int {
+func indexOf(t testing.TB, member rpc28.Member) int {
 	t.Helper()
 	port, err := strconv.Atoi(member.Port)
 	if err != nil {
@@ -182,10 +183,10 @@ func nodesOf(rows []todayRow) (indexes []int) {
 type todayCall struct {
 	Method string `json:"method"`
 	Params struct {
-		Pubkey    string        `json:"pubkey"`
-		PubKey    string        `json:"pubKey"`
-		Namespace rpc.Namespace `json:"namespace"`
-		Messages  []string      `json:"messages"`
+		Pubkey    string          `json:"pubkey"`
+		PubKey    string          `json:"pubKey"`
+		Namespace rpc28.Namespace `json:"namespace"`
+		Messages  []string        `json:"messages"`
 	} `json:"params"`
 }
 
@@ -193,14 +194,14 @@ type todayCall struct {
 func (r *todayReplay) seed(rows []todayRow) {
 	r.t.Helper()
 	for _, row := range rows {
-		var stored rpc.ChangeAnswer
+		var stored rpc28.ChangeAnswer
 		if json.Unmarshal(row.Response.Body, &stored) == nil && stored.Hash != "" {
 			r.known[stored.Hash] = true
 		}
 	}
 	for _, row := range rows {
 		var call todayCall
-		var page rpc.PageAnswer
+		var page rpc28.PageAnswer
 		if json.Unmarshal(row.Request.Body, &call) != nil || json.Unmarshal(row.Response.Body, &page) != nil {
 			continue
 		}

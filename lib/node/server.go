@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Bounds in time of a client's connection. The 2020 server gives every connection 30 s (storage-2.0.md section 1.1).
@@ -88,13 +88,13 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	switch {
-	case r.Method == http.MethodPost && r.URL.Path == rpc.PingPath:
+	case r.Method == http.MethodPost && r.URL.Path == storage.PingPath:
 		n.servePing(w)
 	case r.Method == http.MethodPost && !n.members.View().Ready():
 		n.write(w, n.notReady(r))
 	case r.Method == http.MethodPost:
 		n.servePost(w, r)
-	case r.Method == http.MethodGet && r.URL.Path == rpc.StatsPath:
+	case r.Method == http.MethodGet && r.URL.Path == storage.StatsPath:
 		n.write(w, n.words.stats)
 	default:
 		n.write(w, n.words.elsewhere(r))
@@ -129,20 +129,20 @@ const pingHeader = "X-Oxen-Snode-Pubkey"
 func (n *Node) servePing(w http.ResponseWriter) {
 	public := n.keys.Ed25519.Public()
 	w.Header().Set(pingHeader, base64.StdEncoding.EncodeToString(public[:]))
-	n.write(w, textAnswer(rpc.StatusOK, ""))
+	n.write(w, textAnswer(storage.StatusOK, ""))
 }
 
 // notReady is what a node that belongs to no swarm says. A relay gets to know which hop it is.
 func (n *Node) notReady(r *http.Request) answer {
 	if passedHops(r) > 0 {
-		return bareAnswer(rpc.StatusNotReady, onion.TextNotReady+n.keys.Name())
+		return bareAnswer(storage.StatusNotReady, onion.TextNotReady+n.keys.Name())
 	}
 	return n.words.notReady
 }
 
 func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
-	case rpc.StoragePath:
+	case storage.RPCPath:
 		n.serveStorage(w, r)
 	case onion.V1.Path():
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V1, body) })

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node/replication"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 	"sessiontool/lib/swarm"
 )
 
@@ -46,14 +46,14 @@ func TestOtherRequests(t *testing.T) {
 // A node in no swarm refuses every POST, and answers GET.
 func TestNotReady(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{swarm.NoSwarm}, nil)
-	for _, path := range []string{rpc.StoragePath, "/onion_req", "/onion_req/v2", replication.PushPath, "/nothing"} {
+	for _, path := range []string{storage.RPCPath, "/onion_req", "/onion_req/v2", replication.PushPath, "/nothing"} {
 		got := network.do(0, http.MethodPost, path, nil, []byte("{}"))
 		if got.status != 503 || got.body != "Service node is not ready: not in any swarm; \n" || got.contentType != nil {
 			t.Errorf("POST %s: %v", path, got)
 		}
 	}
-	if got := network.do(0, http.MethodGet, rpc.StatsPath, nil, nil); got.status != 200 {
-		t.Errorf("GET %s: %v", rpc.StatsPath, got)
+	if got := network.do(0, http.MethodGet, storage.StatsPath, nil, nil); got.status != 200 {
+		t.Errorf("GET %s: %v", storage.StatsPath, got)
 	}
 }
 
@@ -63,11 +63,11 @@ func TestBodyLimit(t *testing.T) {
 		body := `{"method":"x","params":{}}`
 		return strings.Repeat(" ", size-len(body)) + body
 	}
-	if got := network.post(0, padded(rpc.MaxBodyBytes)); got.status != 400 || got.body != "no method x" {
+	if got := network.post(0, padded(storage.MaxBodyBytes)); got.status != 400 || got.body != "no method x" {
 		t.Errorf("at the limit: %d %.40q", got.status, got.body)
 	}
 	// The server may answer or hang up before all is sent; both do.
-	if got, err := network.try(0, http.MethodPost, rpc.StoragePath, nil, []byte(padded(rpc.MaxBodyBytes+1))); err == nil && got.status != 413 {
+	if got, err := network.try(0, http.MethodPost, storage.RPCPath, nil, []byte(padded(storage.MaxBodyBytes+1))); err == nil && got.status != 413 {
 		t.Errorf("over the limit: %d %.40q", got.status, got.body)
 	}
 	if got := network.post(0, `{"method":"x","params":{}}`); got.status != 400 {
@@ -79,7 +79,7 @@ func TestBodyLimit(t *testing.T) {
 func TestDateIsTheNodesClock(t *testing.T) {
 	at := time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC)
 	network := startNetwork(t, []swarm.SwarmID{5}, frozen(at))
-	response, err := network.client.Get("https://" + network.address(0) + rpc.StatsPath)
+	response, err := network.client.Get("https://" + network.address(0) + storage.StatsPath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestLongPoll(t *testing.T) {
 		} {
 			n := bareNode(t)
 			n.closing = test.closing
-			request := httptest.NewRequestWithContext(test.ctx, http.MethodPost, rpc.StoragePath, strings.NewReader("{}"))
+			request := httptest.NewRequestWithContext(test.ctx, http.MethodPost, storage.RPCPath, strings.NewReader("{}"))
 			request.Header.Set(longPollHeader, "true")
 			recorder, start := httptest.NewRecorder(), time.Now()
 			n.ServeHTTP(recorder, request)

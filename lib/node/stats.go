@@ -4,7 +4,9 @@ import (
 	"slices"
 
 	"sessiontool/lib/metrics"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // counters are what a node counts of its work, as far as it cannot be seen from outside.
@@ -47,10 +49,10 @@ func (n *Node) Stats() (Stats, error) {
 // methodLabel is how a storage request's method is called in counts, to which strangers must not add names.
 func methodLabel(method string) string {
 	switch method {
-	case rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm, rpc.MethodListen, rpc.MethodDeliver:
+	case storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm, syncroute.MethodListen, syncroute.MethodDeliver:
 		return method
 	}
-	if slices.Contains(todayMethods, method) || method == rpc.MethodActiveNodes {
+	if slices.Contains(todayMethods, method) || method == rpc28.MethodActiveNodes {
 		return method
 	}
 	return "other"

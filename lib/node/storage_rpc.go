@@ -14,7 +14,9 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // maxDepth bounds how deep a request may be nested: a member of the parameters is at depth 2, and gjson goes down by
@@ -65,7 +67,7 @@ func validJSON(body []byte) bool {
 func (f fields) text(name string) (string, error) {
 	value := f[name]
 	if value.Type != gjson.String {
-		return "", refuse(rpc.StatusBadRequest, "invalid json: `%s` is not a string\n", name)
+		return "", refuse(storage.StatusBadRequest, "invalid json: `%s` is not a string\n", name)
 	}
 	return value.Str, nil
 }
@@ -74,7 +76,7 @@ func (f fields) text(name string) (string, error) {
 func (f fields) texts(end string, names ...string) ([]string, error) {
 	for _, name := range names {
 		if _, ok := f[name]; !ok {
-			return nil, refuse(rpc.StatusBadRequest, "invalid json: no `%s` field%s", name, end)
+			return nil, refuse(storage.StatusBadRequest, "invalid json: no `%s` field%s", name, end)
 		}
 	}
 	values := make([]string, len(names))
@@ -116,12 +118,12 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	case errors.As(err, &peerRefused):
 		return textAnswer(peerRefused.Status, peerRefused.Text)
 	case errors.As(err, &reason):
-		return textAnswer(rpc.StatusBadRequest, n.words.unreadable[reason])
+		return textAnswer(storage.StatusBadRequest, n.words.unreadable[reason])
 	case errors.Is(err, store.ErrBusy):
-		return textAnswer(rpc.StatusNotReady, textBusy)
+		return textAnswer(storage.StatusNotReady, textBusy)
 	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		n.fullLog.Do(func() { n.log.Error("refusing messages", "error", err) })
-		return textAnswer(rpc.StatusNotReady, "Service node is out of space\n")
+		return textAnswer(storage.StatusNotReady, "Service node is out of space\n")
 	}
 	if ctx.Err() == nil {
 		n.log.Error(doing, "error", err)
@@ -131,24 +133,24 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 
 func (n *Node) call(ctx context.Context, method string, params fields) (answer, error) {
 	if waits(method) && !n.behaviour.Listens {
-		return answer{}, refuse(rpc.StatusBadRequest, "%s%s", rpc.TextNoMethod, method)
+		return answer{}, refuse(storage.StatusBadRequest, "%s%s", storage.TextNoMethod, method)
 	}
 	if n.servesToday(method, params) {
 		return n.callToday(ctx, method, params)
 	}
 	switch method {
-	case rpc.MethodStore:
+	case storage.MethodStore:
 		return n.serveStore(ctx, params)
-	case rpc.MethodRetrieve:
+	case storage.MethodRetrieve:
 		return n.serveRetrieve(params)
-	case rpc.MethodSwarm:
+	case storage.MethodSwarm:
 		return n.serveSwarm(params)
-	case rpc.MethodListen:
+	case syncroute.MethodListen:
 		return n.serveListen(ctx, params)
-	case rpc.MethodDeliver:
+	case syncroute.MethodDeliver:
 		return n.serveDeliver(ctx, params)
 	}
-	return answer{}, refuse(rpc.StatusBadRequest, "%s%s", rpc.TextNoMethod, method)
+	return answer{}, refuse(storage.StatusBadRequest, "%s%s", storage.TextNoMethod, method)
 }
 
 // parseCall reads the two members of a request that count. The error is unreadable.
@@ -173,7 +175,7 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	request := rpc.StoreParams{PubKey: texts[0], TTL: texts[1], Nonce: texts[2], Timestamp: texts[3], Data: texts[4]}
+	request := rpc20.StoreParams{PubKey: texts[0], TTL: texts[1], Nonce: texts[2], Timestamp: texts[3], Data: texts[4]}
 	if err := checkPubKey(request.PubKey); err != nil {
 		return answer{}, err
 	}
@@ -184,40 +186,40 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	defer n.storesInFlight.Add(-1)
 	view := n.members.View()
 	if !view.Owns(request.PubKey) {
-		return swarmAnswer(rpc.StatusWrongSwarm, view, request.PubKey)
+		return swarmAnswer(storage.StatusWrongSwarm, view, request.PubKey)
 	}
 	m := store.NewMessage20(request)
-	if err := checkTimes(m, n.now().UnixMilli(), rpc.MaxFutureMillis); err != nil {
+	if err := checkTimes(m, n.now().UnixMilli(), storage.MaxFutureMillis); err != nil {
 		return answer{}, err
 	}
 	difficulty := n.difficulty.current()
 	if len(request.Nonce) > store.MaxNumberText || !m.Meets(difficulty) {
-		return difficultyAnswer(rpc.StatusBadProofOfWork, difficulty), nil
+		return difficultyAnswer(storage.StatusBadProofOfWork, difficulty), nil
 	}
 	if err := n.store.Insert(true, m); err != nil {
 		return answer{}, err
 	}
 	n.replication.Notify()
 	n.replication.HandOverIfMoved(view, m)
-	return difficultyAnswer(rpc.StatusOK, difficulty), nil
+	return difficultyAnswer(storage.StatusOK, difficulty), nil
 }
 
-// difficultyAnswer makes an rpc.DifficultyAnswer.
+// difficultyAnswer makes an rpc20.DifficultyAnswer.
 func difficultyAnswer(status int, difficulty uint64) answer {
 	body := strconv.AppendUint([]byte(`{"difficulty":`), difficulty, 10)
 	return answer{status, typeJSON, append(body, '}')}
 }
 
 func checkPubKey(pubKey string) error {
-	if len(pubKey) != rpc.PubKeyTextLength {
-		return refuse(rpc.StatusBadRequest, "Pubkey must be %d characters long\n", rpc.PubKeyTextLength)
+	if len(pubKey) != storage.PubkeyTextLength {
+		return refuse(storage.StatusBadRequest, "Pubkey must be %d characters long\n", storage.PubkeyTextLength)
 	}
 	return nil
 }
 
 func checkData(data string) error {
-	if len(data) > rpc.MaxDataBytes {
-		return refuse(rpc.StatusBadRequest, "Message body exceeds maximum allowed length of %d\n", rpc.MaxDataBytes)
+	if len(data) > storage.MaxDataBytes {
+		return refuse(storage.StatusBadRequest, "Message body exceeds maximum allowed length of %d\n", storage.MaxDataBytes)
 	}
 	return nil
 }
@@ -248,17 +250,17 @@ func (n *Node) serveRetrieve(params fields) (answer, error) {
 	}
 	view := n.members.View()
 	if !view.Owns(pubKey) {
-		return swarmAnswer(rpc.StatusWrongSwarm, view, pubKey)
+		return swarmAnswer(storage.StatusWrongSwarm, view, pubKey)
 	}
 	now := n.now()
 	if err := checkReader(pubKey, params, now, n.allowUnsigned); err != nil {
 		return answer{}, err
 	}
-	messages, err := n.store.Page20(pubKey, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
+	messages, err := n.store.Page20(pubKey, lastHash, now.UnixMilli(), rpc20.MaxRetrieved)
 	if err != nil {
 		return answer{}, err
 	}
-	return jsonAnswer(rpc.StatusOK, rpc.RetrieveAnswer{Messages: messages})
+	return jsonAnswer(storage.StatusOK, rpc20.RetrieveAnswer{Messages: messages})
 }
 
 func (n *Node) serveSwarm(params fields) (answer, error) {
@@ -269,14 +271,14 @@ func (n *Node) serveSwarm(params fields) (answer, error) {
 	if err := checkPubKey(texts[0]); err != nil {
 		return answer{}, err
 	}
-	return swarmAnswer(rpc.StatusOK, n.members.View(), texts[0])
+	return swarmAnswer(storage.StatusOK, n.members.View(), texts[0])
 }
 
 // swarmAnswer lists the swarm of pubKey.
 func swarmAnswer(status int, view *ring.View, pubKey string) (answer, error) {
-	snodes := []rpc.Snode{}
+	snodes := []storage.Snode{}
 	for _, p := range view.SwarmOf(pubKey) {
 		snodes = append(snodes, p.Snode)
 	}
-	return jsonAnswer(status, rpc.SwarmAnswer{Snodes: snodes})
+	return jsonAnswer(status, rpc20.SwarmAnswer{Snodes: snodes})
 }

@@ -11,7 +11,9 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
 )
 
@@ -37,11 +39,11 @@ func TestStoreLimits(t *testing.T) {
 	}{
 		{"ok", alice, hour, at(0), "eA==", false, 200, `{"difficulty":1}`},
 		{"empty data", alice, hour, at(0), "", false, 200, `{"difficulty":1}`},
-		{"largest data", alice, "10000", at(0), strings.Repeat("x", rpc.MaxDataBytes), false, 200, `{"difficulty":1}`},
-		{"too large data", alice, hour, at(0), strings.Repeat("x", rpc.MaxDataBytes+1), true, 400, "Message body exceeds maximum allowed length of 102400\n"},
-		{"bytes count, not characters", alice, hour, at(0), strings.Repeat("é", rpc.MaxDataBytes/2+1), true, 400, "Message body exceeds maximum allowed length of 102400\n"},
+		{"largest data", alice, "10000", at(0), strings.Repeat("x", storage.MaxDataBytes), false, 200, `{"difficulty":1}`},
+		{"too large data", alice, hour, at(0), strings.Repeat("x", storage.MaxDataBytes+1), true, 400, "Message body exceeds maximum allowed length of 102400\n"},
+		{"bytes count, not characters", alice, hour, at(0), strings.Repeat("é", storage.MaxDataBytes/2+1), true, 400, "Message body exceeds maximum allowed length of 102400\n"},
 		{"short key", alice[1:], hour, at(0), "", true, 400, "Pubkey must be 66 characters long\n"},
-		{"short key before large data", "", hour, at(0), strings.Repeat("x", rpc.MaxDataBytes+1), true, 400, "Pubkey must be 66 characters long\n"},
+		{"short key before large data", "", hour, at(0), strings.Repeat("x", storage.MaxDataBytes+1), true, 400, "Pubkey must be 66 characters long\n"},
 		{"shortest ttl", alice, "10000", at(0), "", false, 200, `{"difficulty":1}`},
 		{"too short ttl", alice, "9999", at(0), "", true, 403, "Provided TTL is not valid.\n"},
 		{"longest ttl", alice, "345600000", at(0), "", false, 200, `{"difficulty":1}`},
@@ -56,18 +58,18 @@ func TestStoreLimits(t *testing.T) {
 		{"bad timestamp before no proof", alice, hour, "x", "", true, 406, "Timestamp error: check your clock\n"},
 		{"no proof", alice, hour, at(0), "", true, 432, `{"difficulty":1}`},
 	} {
-		params := rpc.StoreParams{PubKey: test.pubKey, TTL: test.ttl, Timestamp: test.timestamp, Data: test.data}
+		params := rpc20.StoreParams{PubKey: test.pubKey, TTL: test.ttl, Timestamp: test.timestamp, Data: test.data}
 		if test.noProof {
 			params = unsolved(params)
 		} else {
 			ttl, _ := store.NewMessage20(params).TTLMillis()
 			params = solve(t, params, uint64(ttl), 1)
 		}
-		if got := network.call(0, rpc.MethodStore, params); got.status != test.status || got.body != test.body {
+		if got := network.call(0, storage.MethodStore, params); got.status != test.status || got.body != test.body {
 			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.body)
 		}
 	}
-	wrong := decode[rpc.SwarmAnswer](t, network.call(0, rpc.MethodStore, rpc.StoreParams{PubKey: stranger, TTL: "x"}), 421)
+	wrong := decode[rpc20.SwarmAnswer](t, network.call(0, storage.MethodStore, rpc20.StoreParams{PubKey: stranger, TTL: "x"}), 421)
 	if len(wrong.Snodes) != 1 || wrong.Snodes[0].PubkeyEd25519 != network.nodes[1].Keys().Name() {
 		t.Errorf("wrong swarm, before anything else: %v", wrong)
 	}
@@ -78,16 +80,16 @@ func TestStoreDifficulty(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, func(_ int, config *Config) { config.Difficulty = 40 })
 	alice := newUser(t, 5).pubKey()
 	good := solved(t, alice, "eA==", time.Now(), time.Minute, 40)
-	if got := network.call(0, rpc.MethodStore, good); got.status != 200 || got.body != `{"difficulty":40}` {
+	if got := network.call(0, storage.MethodStore, good); got.status != 200 || got.body != `{"difficulty":40}` {
 		t.Errorf("with proof: %v", got)
 	}
 	network.nodes[0].SetDifficulty(1 << 50)
-	if got := network.call(0, rpc.MethodStore, good); got.status != 432 || got.body != `{"difficulty":1125899906842624}` {
+	if got := network.call(0, storage.MethodStore, good); got.status != 432 || got.body != `{"difficulty":1125899906842624}` {
 		t.Errorf("after a change: %v", got)
 	}
 	long := good
 	long.Nonce = strings.Repeat("A", store.MaxNumberText+1)
-	if got := network.call(0, rpc.MethodStore, long); got.status != 432 {
+	if got := network.call(0, storage.MethodStore, long); got.status != 432 {
 		t.Errorf("endless nonce: %v", got)
 	}
 }
@@ -95,7 +97,7 @@ func TestStoreDifficulty(t *testing.T) {
 func TestStoreFullOverHTTP(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, func(_ int, config *Config) { config.MaxStoreBytes = 1 })
 	alice := newUser(t, 5).pubKey()
-	if got := network.call(0, rpc.MethodStore, solved(t, alice, "eA==", time.Now(), time.Minute, 1)); got.status != 503 {
+	if got := network.call(0, storage.MethodStore, solved(t, alice, "eA==", time.Now(), time.Minute, 1)); got.status != 503 {
 		t.Errorf("a full node answers %v", got)
 	}
 }
@@ -131,9 +133,9 @@ func TestDataIsNotChanged(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, func(_ int, config *Config) { config.AllowUnsigned = true })
 	alice := newUser(t, 5)
 	data := "<a href='x'>&amp;\u2028\"\\/ é世\x00\x1f\U0001F600"
-	decode[rpc.DifficultyAnswer](t, network.call(0, rpc.MethodStore, solved(t, alice.pubKey(), data, time.Now(), time.Minute, 1)), 200)
-	got := network.call(0, rpc.MethodRetrieve, rpc.RetrieveParams{PubKey: alice.pubKey()})
-	if answer := decode[rpc.RetrieveAnswer](t, got, 200); len(answer.Messages) != 1 || answer.Messages[0].Data != data {
+	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), data, time.Now(), time.Minute, 1)), 200)
+	got := network.call(0, storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: alice.pubKey()})
+	if answer := decode[rpc20.RetrieveAnswer](t, got, 200); len(answer.Messages) != 1 || answer.Messages[0].Data != data {
 		t.Errorf("%q comes back as %v", data, answer)
 	}
 	if !strings.Contains(got.body, "<a href='x'>&amp;") {
@@ -145,7 +147,7 @@ func TestDataIsNotChanged(t *testing.T) {
 func bareNode(t testing.TB) *Node {
 	t.Helper()
 	self := unreachable(1, 5)
-	v, err := ring.NewView(&rpc.ServiceNodesResult{States: []rpc.NodeState{self}}, self.PubkeyEd25519)
+	v, err := ring.NewView(&nodelist.Result{States: []nodelist.State{self}}, self.PubkeyEd25519)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,14 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // One port serves both generations of clients. Which one a request is of stands in its parameters: it is of 2020 unless
-// it has something that only today's have. That is a method that 2020 did not know; or, in a request without a nonce, one
-// of todayMarks or a time that is a JSON number. A client of 2020 has no other texts to send than its own, and today's
-// clients all say `pubkey` or `namespace`.
+// it has something that only today's have. That is a method that 2020 did not know; or, in a request without a nonce,
+// one of todayMarks or a time that is a JSON number. A client of 2020 has no other texts to send than its own, and
+// today's clients all say `pubkey` or `namespace`.
 
 // todayMarks are parameters of store, retrieve and get_snodes_for_pubkey that clients of 2020 did not have.
 var todayMarks = []string{
@@ -23,24 +24,24 @@ var todayMarks = []string{
 
 // todayMethods are those that 2020 did not know.
 var todayMethods = []string{
-	rpc.MethodInfo, rpc.MethodGetSwarm, rpc.MethodDelete, rpc.MethodDeleteAll, rpc.MethodDeleteBefore, rpc.MethodExpire,
-	rpc.MethodExpireAll, rpc.MethodGetExpiries, rpc.MethodRevoke, rpc.MethodUnrevoke, rpc.MethodOxend, rpc.MethodBatch,
-	rpc.MethodSequence, rpc.MethodIfElse,
+	rpc28.MethodInfo, rpc28.MethodGetSwarm, rpc28.MethodDelete, rpc28.MethodDeleteAll, rpc28.MethodDeleteBefore, rpc28.MethodExpire,
+	rpc28.MethodExpireAll, rpc28.MethodGetExpiries, rpc28.MethodRevoke, rpc28.MethodUnrevoke, rpc28.MethodOxend, rpc28.MethodBatch,
+	rpc28.MethodSequence, rpc28.MethodIfElse,
 }
 
 // commonMethods are those that both generations know.
-var commonMethods = []string{rpc.MethodStore, rpc.MethodRetrieve, rpc.MethodSwarm}
+var commonMethods = []string{storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm}
 
 // isTodayMethod reports whether the node knows a method of storage RPC 2.8.
 func (n *Node) isTodayMethod(method string) bool {
 	return slices.Contains(commonMethods, method) || slices.Contains(todayMethods, method) ||
-		method == rpc.MethodActiveNodes && n.behaviour.ActiveNodes
+		method == rpc28.MethodActiveNodes && n.behaviour.ActiveNodes
 }
 
 // servesToday reports whether a request is for those who serve today's clients.
 func (n *Node) servesToday(method string, params fields) bool {
 	if n.generation != "" {
-		return n.generation == rpc.GenerationToday
+		return n.generation == storage.Generation28
 	}
 	return isToday(method, params)
 }
@@ -70,7 +71,9 @@ const (
 	forwardWindow = todayWindow + 10*time.Second
 )
 
-func (n *Node) clock() rpc.Clock { return rpc.Clock{T: n.now().UnixMilli(), HardFork: todayHardFork} }
+func (n *Node) clock() rpc28.Clock {
+	return rpc28.Clock{T: n.now().UnixMilli(), HardFork: todayHardFork}
+}
 
 // task is a request of today's clients that has been read, and is yet to be served.
 type task func(ctx context.Context) (answer, error)
@@ -84,31 +87,32 @@ func (n *Node) callToday(ctx context.Context, method string, params fields) (ans
 	return serve(ctx)
 }
 
-// readToday reads a request that comes together with others, count in all, and shares with them what an answer may hold.
+// readToday reads a request that comes together with others, count in all, and shares with them what an answer may
+// hold.
 func (n *Node) readToday(method string, params fields, count int) (task, error) {
 	if !n.isTodayMethod(method) {
-		return nil, refuse(rpc.StatusBadRequest, "no method %s", method)
+		return nil, refuse(storage.StatusBadRequest, "no method %s", method)
 	}
 	p := &parameters{fields: params}
 	var serve task
 	switch method {
-	case rpc.MethodActiveNodes:
+	case rpc28.MethodActiveNodes:
 		serve = n.serveActiveNodes
-	case rpc.MethodInfo:
+	case rpc28.MethodInfo:
 		serve = n.serveInfo
-	case rpc.MethodSwarm, rpc.MethodGetSwarm:
+	case storage.MethodSwarm, rpc28.MethodGetSwarm:
 		serve = n.readGetSwarm(p)
-	case rpc.MethodRetrieve:
-		serve = n.readRetrieve(p, rpc.MaxPageBytes/count)
-	case rpc.MethodGetExpiries:
+	case storage.MethodRetrieve:
+		serve = n.readRetrieve(p, rpc28.MaxPageBytes/count)
+	case rpc28.MethodGetExpiries:
 		serve = n.readGetExpiries(p)
-	case rpc.MethodOxend:
+	case rpc28.MethodOxend:
 		serve = n.readOxend(p)
-	case rpc.MethodBatch, rpc.MethodSequence:
-		serve = n.readBatch(p, method == rpc.MethodSequence)
-	case rpc.MethodIfElse:
+	case rpc28.MethodBatch, rpc28.MethodSequence:
+		serve = n.readBatch(p, method == rpc28.MethodSequence)
+	case rpc28.MethodIfElse:
 		serve = n.readIfElse(p)
-	case rpc.MethodRevoke, rpc.MethodUnrevoke:
+	case rpc28.MethodRevoke, rpc28.MethodUnrevoke:
 		p.fail("this node does not support subaccounts")
 	default:
 		change := readChange(method, p)
@@ -119,19 +123,19 @@ func (n *Node) readToday(method string, params fields, count int) (task, error) 
 
 func (n *Node) serveInfo(context.Context) (answer, error) {
 	clock := n.clock()
-	return jsonAnswer(rpc.StatusOK, rpc.InfoAnswer{Version: n.behaviour.Version, Timestamp: clock.T, Clock: clock})
+	return jsonAnswer(storage.StatusOK, rpc28.InfoAnswer{Version: n.behaviour.Version, Timestamp: clock.T, Clock: clock})
 }
 
 func (n *Node) readGetSwarm(p *parameters) task {
 	account := p.eitherAccount()
 	return func(context.Context) (answer, error) {
-		return n.todaySwarm(rpc.StatusOK, n.members.View(), account.pubKey)
+		return n.todaySwarm(storage.StatusOK, n.members.View(), account.pubKey)
 	}
 }
 
 // todaySwarm lists the swarm of pubKey.
 func (n *Node) todaySwarm(status int, view *ring.View, pubKey string) (answer, error) {
-	members := []rpc.Member{}
+	members := []rpc28.Member{}
 	id, _ := view.SwarmIDOf(pubKey) // of an empty network: no members
 	for _, p := range view.Swarms[id] {
 		members = append(members, memberOf(p))
@@ -139,13 +143,13 @@ func (n *Node) todaySwarm(status int, view *ring.View, pubKey string) (answer, e
 	if n.behaviour.ActiveNodes {
 		members = append(members, homeless(view, id)...)
 	}
-	return jsonAnswer(status, rpc.GetSwarmAnswer{Snodes: members, Swarm: id.String(), Clock: n.clock()})
+	return jsonAnswer(status, rpc28.GetSwarmAnswer{Snodes: members, Swarm: id.String(), Clock: n.clock()})
 }
 
 // memberOf describes a peer to clients of storage RPC 2.8. All its ports are the same one.
-func memberOf(p *ring.Peer) rpc.Member {
+func memberOf(p *ring.Peer) rpc28.Member {
 	port := p.Listed.StoragePort
-	return rpc.Member{
+	return rpc28.Member{
 		Snode: p.Snode, PortHTTPS: port, PortOMQ: port, PortQUIC: port, PubkeyLegacy: p.Listed.PubkeyLegacy,
 	}
 }
@@ -155,7 +159,7 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 	account, namespace, lastHash := p.eitherAccount(), p.namespace(), p.lastHash()
 	maxCount, maxSize := pageLimits(p.number("max_count"), p.number("max_size"), limit)
 	signed := p.has("signature") || p.has("timestamp") || p.has("pubkey_ed25519") ||
-		namespace != rpc.NamespaceMessages && !namespace.RetrieveIsPublic()
+		namespace != rpc28.NamespaceMessages && !namespace.RetrieveIsPublic()
 	var proof proof
 	var timestamp int64
 	if signed {
@@ -168,40 +172,40 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 		now, view := n.now(), n.members.View()
 		switch {
 		case !view.Owns(account.pubKey):
-			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+			return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
 		case !signed && !namespace.RetrieveIsPublic():
-			return answer{}, unsigned(rpc.MethodRetrieve)
+			return answer{}, unsigned(storage.MethodRetrieve)
 		case signed && now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
-			return answer{}, signedNotNow(rpc.MethodRetrieve)
-		case signed && !proof.covers(rpc.RetrieveSignatureText(namespace, timestamp)):
-			return answer{}, wronglySigned(rpc.MethodRetrieve)
+			return answer{}, signedNotNow(storage.MethodRetrieve)
+		case signed && !proof.covers(rpc28.RetrieveSignatureText(namespace, timestamp)):
+			return answer{}, wronglySigned(storage.MethodRetrieve)
 		}
 		messages, more, err := n.store.Page28(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
 		if err != nil {
 			return answer{}, err
 		}
-		return jsonAnswer(rpc.StatusOK, rpc.PageAnswer{Messages: messages, More: more, Clock: n.clock()})
+		return jsonAnswer(storage.StatusOK, rpc28.PageAnswer{Messages: messages, More: more, Clock: n.clock()})
 	}
 }
 
-// defaultPage is the max_size of requests that say nothing about size: a fifth of rpc.MaxPageBytes.
+// defaultPage is the max_size of requests that say nothing about size: a fifth of rpc28.MaxPageBytes.
 const defaultPage = -5
 
 // pageLimits works out what a page may hold at most (storage-2.8.md section 5), but never more than limit bytes.
 func pageLimits(maxCount, maxSize int64, limit int) (count, size int) {
 	if maxCount <= 0 {
-		maxCount = rpc.MaxPageBytes // more than there can be
+		maxCount = rpc28.MaxPageBytes // more than there can be
 		if maxSize == 0 {
 			maxSize = defaultPage
 		}
 	}
 	switch {
 	case maxSize < 0:
-		maxSize = rpc.MaxPageBytes / max(-maxSize, 1)
+		maxSize = rpc28.MaxPageBytes / max(-maxSize, 1)
 	case maxSize == 0:
-		maxSize = rpc.MaxPageBytes
+		maxSize = rpc28.MaxPageBytes
 	}
-	return int(min(maxCount, rpc.MaxPageBytes)), int(min(maxSize, int64(limit)))
+	return int(min(maxCount, rpc28.MaxPageBytes)), int(min(maxSize, int64(limit)))
 }
 
 func (n *Node) readGetExpiries(p *parameters) task {
@@ -211,11 +215,11 @@ func (n *Node) readGetExpiries(p *parameters) task {
 		now, view := n.now(), n.members.View()
 		switch {
 		case !view.Owns(account.pubKey):
-			return n.todaySwarm(rpc.StatusWrongSwarm, view, account.pubKey)
+			return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
 		case now.Sub(time.UnixMilli(timestamp)).Abs() > todayWindow:
-			return answer{}, signedNotNow(rpc.MethodGetExpiries)
-		case !proof.covers(rpc.GetExpiriesSignatureText(timestamp, hashes)):
-			return answer{}, wronglySigned(rpc.MethodGetExpiries)
+			return answer{}, signedNotNow(rpc28.MethodGetExpiries)
+		case !proof.covers(rpc28.GetExpiriesSignatureText(timestamp, hashes)):
+			return answer{}, wronglySigned(rpc28.MethodGetExpiries)
 		}
 		found, err := n.store.ByHash(account.pubKey, hashes, now.UnixMilli())
 		if err != nil {
@@ -225,6 +229,6 @@ func (n *Node) readGetExpiries(p *parameters) task {
 		for _, held := range found {
 			expiries[held.Hash] = held.Expiration
 		}
-		return jsonAnswer(rpc.StatusOK, rpc.ExpiriesAnswer{Expiries: expiries})
+		return jsonAnswer(storage.StatusOK, rpc28.ExpiriesAnswer{Expiries: expiries})
 	}
 }

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
@@ -60,12 +62,12 @@ func TestGenerations(t *testing.T) {
 func TestSwarmOfToday(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	key := newUser(t, 5).pubKey()
-	old := network.call(0, rpc.MethodSwarm, rpc.SwarmParams{PubKey: key})
+	old := network.call(0, storage.MethodSwarm, rpc20.SwarmParams{PubKey: key})
 	if strings.Contains(old.body, "port_https") || strings.Contains(old.body, `"t"`) {
 		t.Errorf("a client of 2020 gets %s", old.body)
 	}
 	for _, body := range []string{`{"pubkey":"` + key + `"}`, `{"pubKey":"` + key + `"}`} {
-		got := decode[rpc.GetSwarmAnswer](t, network.post(0, `{"method":"get_swarm","params":`+body+`}`), 200)
+		got := decode[rpc28.GetSwarmAnswer](t, network.post(0, `{"method":"get_swarm","params":`+body+`}`), 200)
 		if len(got.Snodes) != 2 || got.Swarm != "5" || got.T == 0 {
 			t.Fatalf("swarm %+v", got)
 		}
@@ -75,7 +77,7 @@ func TestSwarmOfToday(t *testing.T) {
 				t.Errorf("member %+v, want port %d", member, port)
 			}
 		}
-		snodes, err := rpc.ParseSwarm(network.post(0, `{"method":"get_swarm","params":`+body+`}`).body)
+		snodes, err := storage.ParseSwarm(network.post(0, `{"method":"get_swarm","params":`+body+`}`).body)
 		if err != nil || len(snodes) != 2 || snodes[0] != got.Snodes[0].Snode {
 			t.Errorf("read as a swarm of 2020 it is %v, %v", snodes, err)
 		}
@@ -86,13 +88,13 @@ func TestSwarmOfToday(t *testing.T) {
 func TestAboutTheNode(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, swarm.NoSwarm}, frozen(now))
-	info := decode[rpc.InfoAnswer](t, network.call(0, rpc.MethodInfo, struct{}{}), 200)
-	want := rpc.InfoAnswer{Version: [3]int{2, 8, 0}, Timestamp: now.UnixMilli(), Clock: rpc.Clock{T: now.UnixMilli(), HardFork: [2]int{19, 4}}}
+	info := decode[rpc28.InfoAnswer](t, network.call(0, rpc28.MethodInfo, struct{}{}), 200)
+	want := rpc28.InfoAnswer{Version: [3]int{2, 8, 0}, Timestamp: now.UnixMilli(), Clock: rpc28.Clock{T: now.UnixMilli(), HardFork: [2]int{19, 4}}}
 	if info != want {
 		t.Errorf("info %+v, want %+v", info, want)
 	}
 	for _, i := range []int{0, 2} { // a node that serves nobody answers, too
-		response, err := network.client.Post("https://"+network.address(i)+rpc.PingPath, "", nil)
+		response, err := network.client.Post("https://"+network.address(i)+storage.PingPath, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +126,7 @@ func TestAboutTheNode(t *testing.T) {
 			t.Errorf("%s: %v", body, got)
 		}
 	}
-	for _, method := range []string{rpc.MethodRevoke, rpc.MethodUnrevoke} {
+	for _, method := range []string{rpc28.MethodRevoke, rpc28.MethodUnrevoke} {
 		if got := network.call(0, method, struct{}{}); got.status != 400 || got.body != "invalid request: this node does not support subaccounts" {
 			t.Errorf("%s: %v", method, got)
 		}
@@ -137,22 +139,22 @@ func TestBatch(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	network.wantSettled(0, 1)
 	alice := newUser(t, 5)
-	info := rpc.Call{Method: rpc.MethodInfo, Params: struct{}{}}
-	store := rpc.Call{Method: rpc.MethodStore, Params: alice.put(0, "x", now, time.Hour)}
-	retrieve := rpc.Call{Method: rpc.MethodRetrieve, Params: alice.get(0, now)}
-	unsigned := rpc.Call{Method: rpc.MethodRetrieve, Params: rpc.GetSwarmParams{Pubkey: alice.pubKey()}}
+	info := rpc28.Call{Method: rpc28.MethodInfo, Params: struct{}{}}
+	store := rpc28.Call{Method: storage.MethodStore, Params: alice.put(0, "x", now, time.Hour)}
+	retrieve := rpc28.Call{Method: storage.MethodRetrieve, Params: alice.get(0, now)}
+	unsigned := rpc28.Call{Method: storage.MethodRetrieve, Params: rpc28.GetSwarmParams{Pubkey: alice.pubKey()}}
 	for _, test := range []struct {
 		name, method string
-		requests     []rpc.Call
+		requests     []rpc28.Call
 		codes        []int
 	}{
-		{"20 at once", rpc.MethodBatch, slices.Repeat([]rpc.Call{info}, 20), slices.Repeat([]int{200}, 20)},
-		{"one refused", rpc.MethodBatch, []rpc.Call{store, unsigned, info}, []int{200, 401, 200}},
-		{"in sequence", rpc.MethodSequence, []rpc.Call{store, retrieve}, []int{200, 200}},
-		{"until one is refused", rpc.MethodSequence, []rpc.Call{store, unsigned, info}, []int{200, 401}},
+		{"20 at once", rpc28.MethodBatch, slices.Repeat([]rpc28.Call{info}, 20), slices.Repeat([]int{200}, 20)},
+		{"one refused", rpc28.MethodBatch, []rpc28.Call{store, unsigned, info}, []int{200, 401, 200}},
+		{"in sequence", rpc28.MethodSequence, []rpc28.Call{store, retrieve}, []int{200, 200}},
+		{"until one is refused", rpc28.MethodSequence, []rpc28.Call{store, unsigned, info}, []int{200, 401}},
 	} {
-		got := network.call(0, test.method, rpc.BatchParams{Requests: test.requests})
-		results, err := rpc.ParseBatch(got.body, rpc.MaxBatch)
+		got := network.call(0, test.method, rpc28.BatchParams{Requests: test.requests})
+		results, err := rpc28.ParseBatch(got.body, rpc28.MaxBatch)
 		if got.status != 200 || err != nil || len(results) != len(test.codes) {
 			t.Fatalf("%s: %v, %v", test.name, got, err)
 		}
@@ -164,7 +166,7 @@ func TestBatch(t *testing.T) {
 				t.Errorf("%s: result %d is %s", test.name, i, result.Body)
 			}
 			if test.requests[i] == retrieve {
-				if page, err := rpc.ParsePage(string(result.Body)); err != nil || len(page.Messages) != 1 {
+				if page, err := rpc28.ParsePage(string(result.Body)); err != nil || len(page.Messages) != 1 {
 					t.Errorf("%s: page %s, %v", test.name, result.Body, err)
 				}
 			}
@@ -187,7 +189,7 @@ func TestBatch(t *testing.T) {
 		`{"requests":[{"method":"get_swarm","params":{"pubkey":"05aa"}}]}`:   "invalid request: Pubkey must be 66 hex digits/33 bytes long",
 		`{"requests":[{"method":"info","params":{}},7,{"method":"listen"}]}`: invalid + "requests must be objects",
 	} {
-		for _, method := range []string{rpc.MethodBatch, rpc.MethodSequence} {
+		for _, method := range []string{rpc28.MethodBatch, rpc28.MethodSequence} {
 			if got := network.post(0, `{"method":"`+method+`","params":`+text+`}`); got.status != 400 || got.body != want {
 				t.Errorf("%s %.60s: %v, want %q", method, text, got, want)
 			}
@@ -239,7 +241,7 @@ func TestTodayOnion(t *testing.T) {
 		hops = append(hops, onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public, Cipher: kind})
 	}
 	wrap := func() *onion.Request {
-		wrapped, err := onion.Wrap(rand.Reader, onion.V2, hops[:3], hops[3], request(t, rpc.MethodStore, alice.put(0, "x", now, time.Hour)))
+		wrapped, err := onion.Wrap(rand.Reader, onion.V2, hops[:3], hops[3], request(t, storage.MethodStore, alice.put(0, "x", now, time.Hour)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +253,7 @@ func TestTodayOnion(t *testing.T) {
 	if err != nil || response.Status != 200 {
 		t.Fatalf("%v, %v", got, err)
 	}
-	if change, err := rpc.ParseChange(response.Body); err != nil || len(change.Swarm) != 4 {
+	if change, err := rpc28.ParseChange(response.Body); err != nil || len(change.Swarm) != 4 {
 		t.Errorf("%v, %v", response, err)
 	}
 	for number, want := range map[int]int{12: 200, 13: 400, 16: 400} {
@@ -270,7 +272,7 @@ func FuzzTodayRequests(f *testing.F) {
 	n, _ := pair(f)
 	now := time.Now()
 	alice := newUser(f, 5)
-	methods := append([]string{rpc.MethodStore, rpc.MethodRetrieve}, todayMethods...)
+	methods := append([]string{storage.MethodStore, storage.MethodRetrieve}, todayMethods...)
 	add := func(method string, params any) {
 		text, err := json.Marshal(params)
 		if err != nil {
@@ -279,22 +281,22 @@ func FuzzTodayRequests(f *testing.F) {
 		f.Add(byte(slices.Index(methods, method)), string(text))
 	}
 	const hash = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	add(rpc.MethodDelete, alice.remove(hash))
-	add(rpc.MethodDeleteAll, alice.removeAll(rpc.Scope{All: true}, now))
-	add(rpc.MethodDeleteBefore, alice.removeBefore(rpc.Scope{Namespace: -1}, now))
-	add(rpc.MethodExpire, alice.expire("extend", []string{hash, hash}, now.UnixMilli(), now.UnixMilli()))
-	add(rpc.MethodExpireAll, alice.expireAll(rpc.Scope{}, now))
-	add(rpc.MethodStore, alice.put(2, "x", now, time.Hour))
-	add(rpc.MethodRetrieve, alice.get(0, now))
-	add(rpc.MethodBatch, rpc.BatchParams{Requests: []rpc.Call{{Method: "retrieve", Params: alice.get(-10, now)}}})
-	add(rpc.MethodIfElse, json.RawMessage(`{"if":{"hf_at_least":[19,3],"v_before":[1],"height_before":1},"then":{"method":"info","params":{}}}`))
-	add(rpc.MethodOxend, json.RawMessage(`{"endpoint":"get_service_nodes","params":{"fields":["a"],"limit":1}}`))
+	add(rpc28.MethodDelete, alice.remove(hash))
+	add(rpc28.MethodDeleteAll, alice.removeAll(rpc28.Scope{All: true}, now))
+	add(rpc28.MethodDeleteBefore, alice.removeBefore(rpc28.Scope{Namespace: -1}, now))
+	add(rpc28.MethodExpire, alice.expire("extend", []string{hash, hash}, now.UnixMilli(), now.UnixMilli()))
+	add(rpc28.MethodExpireAll, alice.expireAll(rpc28.Scope{}, now))
+	add(storage.MethodStore, alice.put(2, "x", now, time.Hour))
+	add(storage.MethodRetrieve, alice.get(0, now))
+	add(rpc28.MethodBatch, rpc28.BatchParams{Requests: []rpc28.Call{{Method: "retrieve", Params: alice.get(-10, now)}}})
+	add(rpc28.MethodIfElse, json.RawMessage(`{"if":{"hf_at_least":[19,3],"v_before":[1],"height_before":1},"then":{"method":"info","params":{}}}`))
+	add(rpc28.MethodOxend, json.RawMessage(`{"endpoint":"get_service_nodes","params":{"fields":["a"],"limit":1}}`))
 	f.Fuzz(func(t *testing.T, which byte, params string) {
-		body, err := json.Marshal(rpc.Request{Method: methods[int(which)%len(methods)], Params: json.RawMessage(params)})
+		body, err := json.Marshal(storage.Request{Method: methods[int(which)%len(methods)], Params: json.RawMessage(params)})
 		if err != nil {
 			return
 		}
-		r := httptest.NewRequest(http.MethodPost, rpc.StoragePath, bytes.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, storage.RPCPath, bytes.NewReader(body))
 		recorder := httptest.NewRecorder()
 		n.ServeHTTP(recorder, r)
 		switch recorder.Code {
@@ -313,7 +315,7 @@ func FuzzTodayRequests(f *testing.F) {
 func FuzzForwarded(f *testing.F) {
 	alice, now := newUser(f, 5), time.Now()
 	for method, params := range map[string]any{
-		rpc.MethodStore: alice.put(2, "x", now, time.Hour), rpc.MethodDeleteAll: alice.removeAll(rpc.Scope{}, now), "info": struct{}{},
+		storage.MethodStore: alice.put(2, "x", now, time.Hour), rpc28.MethodDeleteAll: alice.removeAll(rpc28.Scope{}, now), "info": struct{}{},
 	} {
 		text, err := json.Marshal(params)
 		if err != nil {
@@ -327,7 +329,7 @@ func FuzzForwarded(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		change, _, err := readForwarded(body)
-		if err == nil && len(change.subject().pubKey) != rpc.PubKeyTextLength {
+		if err == nil && len(change.subject().pubKey) != storage.PubkeyTextLength {
 			t.Errorf("%q is a change to %q", body, change.subject().pubKey)
 		}
 		if err == nil {

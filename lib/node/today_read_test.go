@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
-// What is wrong with a request is told in the words of the real server (storage server 2.8.0, client_rpc_endpoints.cpp).
+// What is wrong with a request is told in the words of the real server (storage server 2.8.0,
+// client_rpc_endpoints.cpp).
 func TestTodayRequestsThatCannotBeRead(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	key := newUser(t, 5).pubKey()
@@ -56,7 +58,7 @@ func TestTodayRequestsThatCannotBeRead(t *testing.T) {
 		{"ifelse", `{"if":{"hf_at_least":1},"else":1}`, "Invalid ifelse request: else must be an object"},
 		{"oxend_request", `{"endpoint":"get_block"}`, "Invalid oxend endpoint 'get_block'"},
 	} {
-		params := strings.NewReplacer("KEY", key, "HASH", strings.Repeat("A", rpc.HashTextLength), "SIG", strings.Repeat("A", 86)).Replace(test.params)
+		params := strings.NewReplacer("KEY", key, "HASH", strings.Repeat("A", rpc28.HashTextLength), "SIG", strings.Repeat("A", 86)).Replace(test.params)
 		got := network.post(0, `{"method":"`+test.method+`","params":`+params+`}`)
 		if got.status != 400 || got.body != "invalid request: "+test.text {
 			t.Errorf("%s %s: %d %q, want 400 %q", test.method, test.params, got.status, got.body, test.text)
@@ -70,28 +72,28 @@ func TestTodayHashThatNoMessageHas(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, frozen(now))
 	alice := newUser(t, 5)
 	network.deposit(0, alice.put(0, "x", now, time.Hour))
-	hash := strings.Repeat("x", rpc.HashTextLength)
-	if got := decode[rpc.ChangeAnswer](t, network.call(0, rpc.MethodDelete, alice.remove(hash)), 200); len(got.Swarm) != 1 {
+	hash := strings.Repeat("x", rpc28.HashTextLength)
+	if got := decode[rpc28.ChangeAnswer](t, network.call(0, rpc28.MethodDelete, alice.remove(hash)), 200); len(got.Swarm) != 1 {
 		t.Errorf("delete: %+v", got)
 	}
-	if got := decode[rpc.ChangeAnswer](t, network.call(0, rpc.MethodExpire, alice.expire("", []string{hash}, now.UnixMilli())), 200); len(got.Swarm) != 1 {
+	if got := decode[rpc28.ChangeAnswer](t, network.call(0, rpc28.MethodExpire, alice.expire("", []string{hash}, now.UnixMilli())), 200); len(got.Swarm) != 1 {
 		t.Errorf("expire: %+v", got)
 	}
 	required := alice.remove(hash)
 	required.Required = true
-	if got := network.call(0, rpc.MethodDelete, required); got.status != rpc.StatusNotFound {
+	if got := network.call(0, rpc28.MethodDelete, required); got.status != storage.StatusNotFound {
 		t.Errorf("delete of what has to be there: %v", got)
 	}
 	params := alice.get(0, now)
 	params.LastHash = hash
-	if page := decode[rpc.PageAnswer](t, network.call(0, rpc.MethodRetrieve, params), 200); len(page.Messages) != 1 {
+	if page := decode[rpc28.PageAnswer](t, network.call(0, storage.MethodRetrieve, params), 200); len(page.Messages) != 1 {
 		t.Errorf("after an unknown hash come %d messages", len(page.Messages))
 	}
 	// get_expiries looks at no hash, and "all" is one more that is not there (storage-2.8.md section 6.1).
 	for _, name := range []string{hash, "all"} {
-		params := rpc.GetExpiriesParams{Pubkey: alice.pubKey(), Messages: []string{name}, Timestamp: now.UnixMilli(),
-			Auth: alice.auth(rpc.GetExpiriesSignatureText(now.UnixMilli(), []string{name}))}
-		if got := network.call(0, rpc.MethodGetExpiries, params); got.status != 200 || got.body != `{"expiries":{}}` {
+		params := rpc28.GetExpiriesParams{Pubkey: alice.pubKey(), Messages: []string{name}, Timestamp: now.UnixMilli(),
+			Auth: alice.auth(rpc28.GetExpiriesSignatureText(now.UnixMilli(), []string{name}))}
+		if got := network.call(0, rpc28.MethodGetExpiries, params); got.status != 200 || got.body != `{"expiries":{}}` {
 			t.Errorf("expiries of %q: %v", name, got)
 		}
 	}
@@ -105,7 +107,7 @@ func TestTodayStoreTellsTheTimeTwice(t *testing.T) {
 	var answer struct {
 		Swarm map[string]map[string]json.RawMessage `json:"swarm"`
 	}
-	got := network.call(0, rpc.MethodStore, newUser(t, 5).put(0, "x", now, time.Hour))
+	got := network.call(0, storage.MethodStore, newUser(t, 5).put(0, "x", now, time.Hour))
 	if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +121,7 @@ func TestTodayStoreTellsTheTimeTwice(t *testing.T) {
 // A node of today says nothing as in 2020, unlike one of both generations.
 func TestWordsOfToday(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5, swarm.NoSwarm}, func(i int, config *Config) {
-		config.Generation = rpc.GenerationToday
+		config.Generation = storage.Generation28
 		if i == 1 {
 			config.RateLimit = 1
 		}
@@ -133,17 +135,17 @@ func TestWordsOfToday(t *testing.T) {
 		body         string
 		want         reply
 	}{
-		{0, "GET", rpc.StatsPath, nil, "", reply{200, []string{"application/json"}, `{"version":"2.8.0"}`}},
+		{0, "GET", storage.StatsPath, nil, "", reply{200, []string{"application/json"}, `{"version":"2.8.0"}`}},
 		{0, "GET", "/x?y=z", nil, "", reply{404, []string{text}, "get /x Not Found"}},
 		{0, "POST", "/nothing", nil, "", reply{404, []string{text}, "post /nothing Not Found"}},
-		{0, "PUT", rpc.StoragePath, nil, info, reply{404, []string{text}, "put /storage_rpc/v1 Not Found"}},
-		{0, "POST", rpc.StoragePath, nil, "", reply{400, []string{text}, "invalid json"}},
-		{0, "POST", rpc.StoragePath, nil, "{", reply{400, []string{text}, "invalid json"}},
-		{0, "POST", rpc.StoragePath, nil, "[]", reply{400, []string{text}, "invalid json: no `method` field"}},
-		{0, "POST", rpc.StoragePath, nil, `{"method":"info"}`, reply{400, []string{text}, "invalid json: no `params` field"}},
-		{0, "POST", rpc.StoragePath, nil, `{"method":"listen","params":{}}`, reply{400, []string{text}, "no method listen"}},
-		{0, "POST", rpc.StoragePath, longPoll, info, reply{410, []string{text}, "long polling is no longer supported, client upgrade required"}},
-		{2, "POST", rpc.StoragePath, nil, info, reply{503, []string{text}, "Service node is not ready: not in any swarm\n"}},
+		{0, "PUT", storage.RPCPath, nil, info, reply{404, []string{text}, "put /storage_rpc/v1 Not Found"}},
+		{0, "POST", storage.RPCPath, nil, "", reply{400, []string{text}, "invalid json"}},
+		{0, "POST", storage.RPCPath, nil, "{", reply{400, []string{text}, "invalid json"}},
+		{0, "POST", storage.RPCPath, nil, "[]", reply{400, []string{text}, "invalid json: no `method` field"}},
+		{0, "POST", storage.RPCPath, nil, `{"method":"info"}`, reply{400, []string{text}, "invalid json: no `params` field"}},
+		{0, "POST", storage.RPCPath, nil, `{"method":"listen","params":{}}`, reply{400, []string{text}, "no method listen"}},
+		{0, "POST", storage.RPCPath, longPoll, info, reply{410, []string{text}, "long polling is no longer supported, client upgrade required"}},
+		{2, "POST", storage.RPCPath, nil, info, reply{503, []string{text}, "Service node is not ready: not in any swarm\n"}},
 	} {
 		got := network.do(test.node, test.method, test.path, test.header, []byte(test.body))
 		if !reflect.DeepEqual(got, test.want) {

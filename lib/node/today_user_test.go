@@ -8,76 +8,77 @@ import (
 	"slices"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // auth signs as today's clients do.
-func (u user) auth(text []byte) rpc.Auth {
+func (u user) auth(text []byte) rpc28.Auth {
 	public, signature := u.Ed25519Public(), u.Sign(text)
-	return rpc.Auth{
+	return rpc28.Auth{
 		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
 	}
 }
 
 // put makes a store request for a namespace, signed where it has to be.
-func (u user) put(namespace rpc.Namespace, data string, at time.Time, ttl time.Duration) rpc.TodayStoreParams {
-	params := rpc.TodayStoreParams{
+func (u user) put(namespace rpc28.Namespace, data string, at time.Time, ttl time.Duration) rpc28.StoreParams {
+	params := rpc28.StoreParams{
 		Pubkey: u.pubKey(), Namespace: namespace, Timestamp: at.UnixMilli(), TTL: ttl.Milliseconds(),
 		Data: base64.StdEncoding.EncodeToString([]byte(data)),
 	}
 	if !namespace.StoreIsPublic() {
-		params.Auth = u.auth(rpc.StoreSignatureText(namespace, params.Timestamp))
+		params.Auth = u.auth(rpc28.StoreSignatureText(namespace, params.Timestamp))
 	}
 	return params
 }
 
-func (u user) get(namespace rpc.Namespace, now time.Time) rpc.TodayRetrieveParams {
-	return rpc.TodayRetrieveParams{
+func (u user) get(namespace rpc28.Namespace, now time.Time) rpc28.RetrieveParams {
+	return rpc28.RetrieveParams{
 		Pubkey: u.pubKey(), Namespace: namespace, Timestamp: now.UnixMilli(),
-		Auth: u.auth(rpc.RetrieveSignatureText(namespace, now.UnixMilli())),
+		Auth: u.auth(rpc28.RetrieveSignatureText(namespace, now.UnixMilli())),
 	}
 }
 
-func (u user) remove(hashes ...string) rpc.DeleteParams {
-	return rpc.DeleteParams{Pubkey: u.pubKey(), Messages: hashes, Auth: u.auth(rpc.DeleteSignatureText(hashes))}
+func (u user) remove(hashes ...string) rpc28.DeleteParams {
+	return rpc28.DeleteParams{Pubkey: u.pubKey(), Messages: hashes, Auth: u.auth(rpc28.DeleteSignatureText(hashes))}
 }
 
-func (u user) removeAll(scope rpc.Scope, now time.Time) rpc.DeleteAllParams {
-	return rpc.DeleteAllParams{
+func (u user) removeAll(scope rpc28.Scope, now time.Time) rpc28.DeleteAllParams {
+	return rpc28.DeleteAllParams{
 		Pubkey: u.pubKey(), Namespace: scope, Timestamp: now.UnixMilli(),
-		Auth: u.auth(rpc.DeleteAllSignatureText(scope, now.UnixMilli())),
+		Auth: u.auth(rpc28.DeleteAllSignatureText(scope, now.UnixMilli())),
 	}
 }
 
-func (u user) removeBefore(scope rpc.Scope, before time.Time) rpc.DeleteBeforeParams {
-	return rpc.DeleteBeforeParams{
+func (u user) removeBefore(scope rpc28.Scope, before time.Time) rpc28.DeleteBeforeParams {
+	return rpc28.DeleteBeforeParams{
 		Pubkey: u.pubKey(), Namespace: scope, Before: before.UnixMilli(),
-		Auth: u.auth(rpc.DeleteBeforeSignatureText(scope, before.UnixMilli())),
+		Auth: u.auth(rpc28.DeleteBeforeSignatureText(scope, before.UnixMilli())),
 	}
 }
 
-func (u user) expireAll(scope rpc.Scope, expiry time.Time) rpc.ExpireAllParams {
-	return rpc.ExpireAllParams{
+func (u user) expireAll(scope rpc28.Scope, expiry time.Time) rpc28.ExpireAllParams {
+	return rpc28.ExpireAllParams{
 		Pubkey: u.pubKey(), Namespace: scope, Expiry: expiry.UnixMilli(),
-		Auth: u.auth(rpc.ExpireAllSignatureText(scope, expiry.UnixMilli())),
+		Auth: u.auth(rpc28.ExpireAllSignatureText(scope, expiry.UnixMilli())),
 	}
 }
 
 // expire makes a request with one expiry or several. flag is "shorten", "extend" or "".
-func (u user) expire(flag string, hashes []string, expiry ...int64) rpc.ExpireParams {
+func (u user) expire(flag string, hashes []string, expiry ...int64) rpc28.ExpireParams {
 	shorten, extend := flag == "shorten", flag == "extend"
-	return rpc.ExpireParams{
+	return rpc28.ExpireParams{
 		Pubkey: u.pubKey(), Messages: hashes, Expiry: expiry, Shorten: shorten, Extend: extend,
-		Auth: u.auth(rpc.ExpireSignatureText(shorten, extend, expiry, hashes)),
+		Auth: u.auth(rpc28.ExpireSignatureText(shorten, extend, expiry, hashes)),
 	}
 }
 
-// change makes a request at node i that all members have to carry out, checks their signatures over text and returns the
-// one result that all of them have.
-func (n *testNetwork) change(i int, method string, params any, text func(rpc.MemberResult) []byte) rpc.MemberResult {
+// change makes a request at node i that all members have to carry out, checks their signatures over text and returns
+// the one result that all of them have.
+func (n *testNetwork) change(i int, method string, params any, text func(rpc28.MemberResult) []byte) rpc28.MemberResult {
 	n.t.Helper()
 	got := n.call(i, method, params)
-	answer, err := rpc.ParseChange(got.body)
+	answer, err := rpc28.ParseChange(got.body)
 	if got.status != 200 || err != nil {
 		n.t.Fatalf("%s: %v, %v", method, got, err)
 	}
@@ -85,7 +86,7 @@ func (n *testNetwork) change(i int, method string, params any, text func(rpc.Mem
 		n.t.Errorf("%s: no clock in %s", method, got.body)
 	}
 	var common string
-	var result rpc.MemberResult
+	var result rpc28.MemberResult
 	for _, state := range n.states {
 		result = answer.Swarm[state.PubkeyEd25519]
 		signature, err := base64.StdEncoding.DecodeString(result.Signature)
@@ -112,15 +113,15 @@ func (n *testNetwork) change(i int, method string, params any, text func(rpc.Mem
 }
 
 // deposit stores at node i and returns the hash.
-func (n *testNetwork) deposit(i int, params rpc.TodayStoreParams) string {
+func (n *testNetwork) deposit(i int, params rpc28.StoreParams) string {
 	n.t.Helper()
-	return n.change(i, rpc.MethodStore, params, func(r rpc.MemberResult) []byte { return rpc.StoredText(r.Hash) }).Hash
+	return n.change(i, storage.MethodStore, params, func(r rpc28.MemberResult) []byte { return rpc28.StoredText(r.Hash) }).Hash
 }
 
 // texts returns the data in u's box at node i.
-func (n *testNetwork) texts(i int, u user, namespace rpc.Namespace, now time.Time) (texts []string) {
+func (n *testNetwork) texts(i int, u user, namespace rpc28.Namespace, now time.Time) (texts []string) {
 	n.t.Helper()
-	page := decode[rpc.PageAnswer](n.t, n.call(i, rpc.MethodRetrieve, u.get(namespace, now)), 200)
+	page := decode[rpc28.PageAnswer](n.t, n.call(i, storage.MethodRetrieve, u.get(namespace, now)), 200)
 	for _, m := range page.Messages {
 		data, err := base64.StdEncoding.DecodeString(m.Data)
 		if err != nil {
@@ -132,7 +133,7 @@ func (n *testNetwork) texts(i int, u user, namespace rpc.Namespace, now time.Tim
 }
 
 // wantTexts checks u's box at every node.
-func (n *testNetwork) wantTexts(u user, namespace rpc.Namespace, now time.Time, want ...string) {
+func (n *testNetwork) wantTexts(u user, namespace rpc28.Namespace, now time.Time, want ...string) {
 	n.t.Helper()
 	for i := range n.nodes {
 		if got := n.texts(i, u, namespace, now); !slices.Equal(got, want) {

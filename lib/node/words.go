@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // unreadable is why a request has no method and parameters.
@@ -33,9 +33,10 @@ type words struct {
 	elsewhere    func(r *http.Request) answer // another path or HTTP method
 }
 
-// wordsOf chooses the words of a node that says to be of a version. A node that serves both generations speaks as in 2020.
-func wordsOf(generation rpc.Generation, version [3]int) *words {
-	if generation != rpc.GenerationToday {
+// wordsOf chooses the words of a node that says to be of a version. A node that serves both generations speaks as in
+// 2020.
+func wordsOf(generation storage.Generation, version [3]int) *words {
+	if generation != storage.Generation28 {
 		return &wordsOf2020
 	}
 	chosen := wordsOfToday
@@ -54,16 +55,16 @@ var wordsOf2020 = words{
 	unreadable: [...]string{
 		notJSON: "invalid json: no `method` field\n", noMethod: "invalid json: no `method` field\n", noParams: "invalid json: no `params` field\n",
 	},
-	stats:        bareAnswer(rpc.StatusOK, "{\n    \"version\": \"2.0.7\"\n}"),
-	notReady:     bareAnswer(rpc.StatusNotReady, "Service node is not ready: not in any swarm; \n"),
-	manyRequests: bareAnswer(rpc.StatusTooManyRequests, "too many requests\n"),
+	stats:        bareAnswer(storage.StatusOK, "{\n    \"version\": \"2.0.7\"\n}"),
+	notReady:     bareAnswer(storage.StatusNotReady, "Service node is not ready: not in any swarm; \n"),
+	manyRequests: bareAnswer(storage.StatusTooManyRequests, "too many requests\n"),
 	badOnion:     onion.TextOuter,
 	elsewhere: func(r *http.Request) answer {
 		switch r.Method {
 		case http.MethodGet, http.MethodPost:
 			return bareAnswer(http.StatusNotFound, "unknown target for "+r.Method+": "+r.RequestURI)
 		}
-		return bareAnswer(rpc.StatusBadRequest, "")
+		return bareAnswer(storage.StatusBadRequest, "")
 	},
 }
 
@@ -75,9 +76,9 @@ var wordsOfToday = words{
 	unreadable: [...]string{
 		notJSON: "invalid json", noMethod: "invalid json: no `method` field", noParams: "invalid json: no `params` field",
 	},
-	stats:        answer{rpc.StatusOK, typeJSON, nil}, // with the version in it
-	notReady:     textAnswer(rpc.StatusNotReady, "Service node is not ready: not in any swarm\n"),
-	manyRequests: textAnswer(rpc.StatusTooManyRequests, "Too Many Requests\n"),
+	stats:        answer{storage.StatusOK, typeJSON, nil}, // with the version in it
+	notReady:     textAnswer(storage.StatusNotReady, "Service node is not ready: not in any swarm\n"),
+	manyRequests: textAnswer(storage.StatusTooManyRequests, "Too Many Requests\n"),
 	longPoll:     &longPollGone,
 	badOnion:     "Error parsing onion request: ",
 	elsewhere: func(r *http.Request) answer {

@@ -1,29 +1,30 @@
 package onion
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"errors"
+
+	"sessiontool/lib/internal/aescbc"
 )
 
-// Cipher is how a layer of version 2 is sealed. Clients of 2020, and of version 1, know AESGCM only; a request may mix
-// them (storage-2.8.md section 8.2).
+// Cipher names how a layer of version 2 is sealed. Layers of one request may have different ciphers
+// (storage-2.8.md section 8.2). Clients of 2020, and version 1, know only AESGCM.
 type Cipher string
 
 const (
-	// AESGCM is AES-256-GCM under HMAC-SHA256("LOKI", shared secret), what no name stands for.
+	// AESGCM is AES-256-GCM under HMAC-SHA256("LOKI", shared secret). A layer that names no cipher has it.
 	AESGCM Cipher = ""
 	// XChaCha20 is XChaCha20-Poly1305 under BLAKE2b-256(shared secret || ephemeral key || node's key).
 	XChaCha20 Cipher = "xchacha20"
-	// AESCBC is AES-256-CBC with PKCS #7 padding under the shared secret. It notices no change to what it has sealed.
+	// AESCBC is AES-256-CBC with PKCS #7 padding under the shared secret. It does not authenticate.
 	AESCBC Cipher = "aes-cbc"
 )
 
-// ErrCipher reports a Cipher that is none of these.
+// ErrCipher reports a Cipher without a constant here.
 var ErrCipher = errors.New("unknown cipher of an onion layer")
 
-// parseCipher reads a cipher's name, of which there are several for each.
+// parseCipher returns the cipher of a name on the wire. Each cipher has several names.
 func parseCipher(name string) (Cipher, error) {
 	switch name {
 	case "", "aes-gcm", "gcm":
@@ -36,36 +37,25 @@ func parseCipher(name string) (Cipher, error) {
 	return "", ErrCipher
 }
 
-// cbc is AES-CBC in the form of a cipher.AEAD, which it is not: nothing is authenticated.
+// cbc gives AES-CBC the interface of a [cipher.AEAD]. It authenticates nothing.
 type cbc struct{ block cipher.Block }
-
-var errPadding = errors.New("sealed bytes have no padding")
 
 // NonceSize implements cipher.AEAD.
 func (cbc) NonceSize() int { return aes.BlockSize }
 
 // Overhead implements cipher.AEAD: the longest padding.
-func (cbc) Overhead() int { return aes.BlockSize }
+func (cbc) Overhead() int { return aescbc.Overhead }
 
 // Seal implements cipher.AEAD.
 func (c cbc) Seal(dst, nonce, plaintext, _ []byte) []byte {
-	padding := aes.BlockSize - len(plaintext)%aes.BlockSize
-	padded := append(bytes.Clone(plaintext), bytes.Repeat([]byte{byte(padding)}, padding)...)
-	cipher.NewCBCEncrypter(c.block, nonce).CryptBlocks(padded, padded)
-	return append(dst, padded...)
+	return aescbc.Append(dst, c.block, nonce, plaintext)
 }
 
 // Open implements cipher.AEAD.
 func (c cbc) Open(dst, nonce, ciphertext, _ []byte) ([]byte, error) {
-	if len(ciphertext) == 0 || len(ciphertext)%aes.BlockSize != 0 {
-		return nil, errPadding
+	plaintext, err := aescbc.Decrypt(c.block, nonce, ciphertext)
+	if err != nil {
+		return nil, err
 	}
-	plaintext := make([]byte, len(ciphertext))
-	cipher.NewCBCDecrypter(c.block, nonce).CryptBlocks(plaintext, ciphertext)
-	padding := plaintext[len(plaintext)-1]
-	text, ok := bytes.CutSuffix(plaintext, bytes.Repeat([]byte{padding}, int(padding)))
-	if !ok || padding == 0 || padding > aes.BlockSize {
-		return nil, errPadding
-	}
-	return append(dst, text...), nil
+	return append(dst, plaintext...), nil
 }

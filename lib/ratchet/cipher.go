@@ -1,7 +1,6 @@
 package ratchet
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -9,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sessiontool/lib/internal/aescbc"
 	"sessiontool/lib/x25519"
 )
 
@@ -40,33 +40,15 @@ func (k *messageKeys) block() cipher.Block {
 
 // encrypt returns AES-256-CBC of plaintext with PKCS #7 padding.
 func (k *messageKeys) encrypt(plaintext []byte) []byte {
-	padding := aes.BlockSize - len(plaintext)%aes.BlockSize
-	ciphertext := make([]byte, len(plaintext)+padding)
-	n := copy(ciphertext, plaintext)
-	for i := n; i < len(ciphertext); i++ {
-		ciphertext[i] = byte(padding)
-	}
-	cipher.NewCBCEncrypter(k.block(), k.iv[:]).CryptBlocks(ciphertext, ciphertext)
-	return ciphertext
+	return aescbc.Append(nil, k.block(), k.iv[:], plaintext)
 }
 
-// isCiphertext tells if encrypt can have made something of b's length.
-func isCiphertext(b []byte) bool {
-	return len(b) > 0 && len(b)%aes.BlockSize == 0
-}
-
-// decrypt undoes encrypt for an authentic ciphertext, as isCiphertext accepts it. It returns ErrMalformed if
-// the sender padded it wrongly; nobody without the session's keys can provoke that.
+// decrypt reverses encrypt for an authentic ciphertext. It returns ErrMalformed if the sender padded it wrongly. Only
+// the other side of the session can cause that error.
 func (k *messageKeys) decrypt(ciphertext []byte) ([]byte, error) {
-	padded := make([]byte, len(ciphertext))
-	cipher.NewCBCDecrypter(k.block(), k.iv[:]).CryptBlocks(padded, ciphertext)
-	padding := int(padded[len(padded)-1])
-	if padding == 0 || padding > aes.BlockSize {
-		return nil, fmt.Errorf("%w: padding", ErrMalformed)
-	}
-	plaintext, tail := padded[:len(padded)-padding], padded[len(padded)-padding:]
-	if !bytes.Equal(tail, bytes.Repeat([]byte{byte(padding)}, padding)) {
-		return nil, fmt.Errorf("%w: padding", ErrMalformed)
+	plaintext, err := aescbc.Decrypt(k.block(), k.iv[:], ciphertext)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return plaintext, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
@@ -15,7 +16,7 @@ import (
 // party is one end of a conversation: an account with its prekeys and its record of sessions with the other end.
 type party struct {
 	Receiver
-	record Record
+	record SessionRecord
 	random io.Reader
 
 	signed  map[uint32]x25519.KeyPair
@@ -110,7 +111,7 @@ func (p *party) start(t testing.TB, bundle x3dh.Bundle) {
 
 // sealed is a message under way.
 type sealed struct {
-	kind      Type
+	kind      ciphertext.Kind
 	bytes     []byte
 	plaintext string
 }
@@ -166,7 +167,7 @@ func exchange(t testing.TB, from, to *party, plaintext string) {
 	to.mustReceive(t, from.send(t, plaintext))
 }
 
-func stored(t testing.TB, record *Record) []byte {
+func stored(t testing.TB, record *SessionRecord) []byte {
 	t.Helper()
 	data, err := record.MarshalBinary()
 	if err != nil {
@@ -179,7 +180,7 @@ func stored(t testing.TB, record *Record) []byte {
 func (p *party) restart(t testing.TB) {
 	t.Helper()
 	before := stored(t, &p.record)
-	p.record = Record{}
+	p.record = SessionRecord{}
 	if err := p.record.UnmarshalBinary(before); err != nil {
 		t.Fatal(err)
 	}

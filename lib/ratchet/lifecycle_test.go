@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
@@ -33,7 +34,7 @@ func (r recordedBundle) bundle(t *testing.T) *x3dh.Bundle {
 type recordedSend struct {
 	Data     string `json:"store_data_base64"`
 	Envelope struct {
-		Type    Type
+		Type    ciphertext.Kind
 		Content recordedBytes
 	}
 	Plaintext vectors.Hex `json:"padded_plaintext"`
@@ -145,7 +146,7 @@ func (c *client) replay(t *testing.T, step lifecycleStep, sent map[string]record
 		if !isRatchet(m.Envelope.Type) {
 			continue
 		}
-		if m.Envelope.Type == TypePreKey && c.saved != nil {
+		if m.Envelope.Type == ciphertext.PreKeyWhisper && c.saved != nil {
 			ratchet = true
 			c.start(t, *c.saved)
 			c.saved = nil
@@ -161,4 +162,6 @@ func (c *client) replay(t *testing.T, step lifecycleStep, sent map[string]record
 	c.restart(t)
 }
 
-func isRatchet(envelope Type) bool { return envelope == TypeWhisper || envelope == TypePreKey }
+func isRatchet(envelope ciphertext.Kind) bool {
+	return envelope == ciphertext.Whisper || envelope == ciphertext.PreKeyWhisper
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sessiontool/lib/internal/aescbc"
 	"sessiontool/lib/x25519"
 )
 
@@ -25,28 +26,6 @@ var ErrMalformed = errors.New("message is malformed")
 
 // ErrVersion reports a message of another protocol version.
 var ErrVersion = errors.New("message has an incompatible version")
-
-// Type tells the two kinds of message apart. Messages do not carry it: the envelope around them does.
-type Type int
-
-// The values are those of the client's ciphertext types.
-const (
-	// TypeWhisper is a WhisperMessage.
-	TypeWhisper Type = 1
-	// TypePreKey is a PreKeyWhisperMessage.
-	TypePreKey Type = 3
-)
-
-// String returns the name of the message that t stands for.
-func (t Type) String() string {
-	switch t {
-	case TypeWhisper:
-		return "WhisperMessage"
-	case TypePreKey:
-		return "PreKeyWhisperMessage"
-	}
-	return fmt.Sprintf("ratchet.Type(%d)", int(t))
-}
 
 // WhisperMessage is one Double Ratchet message: a header, the ciphertext and the MAC over both
 // (signal-2020.md section 8.3).
@@ -97,7 +76,7 @@ func ParseWhisperMessage(b []byte) (WhisperMessage, error) {
 	if !present.has(fieldRatchetKey, fieldCounter, fieldPreviousCounter, fieldCiphertext) {
 		return WhisperMessage{}, fmt.Errorf("%w: a field of the header is missing", ErrMalformed)
 	}
-	if !isCiphertext(m.Ciphertext) {
+	if !aescbc.ValidLength(len(m.Ciphertext)) {
 		return WhisperMessage{}, fmt.Errorf("%w: ciphertext of %d bytes", ErrMalformed, len(m.Ciphertext))
 	}
 	return m, nil
@@ -144,8 +123,8 @@ const (
 	fieldMessage         = 4
 )
 
-// ParsePreKeyWhisperMessage reads a serialised PreKeyWhisperMessage, but not the Message inside. Fields may come in any order.
-// Message shares b's memory. Errors are ErrVersion and ErrMalformed.
+// ParsePreKeyWhisperMessage reads a serialised PreKeyWhisperMessage, but not the Message inside. Fields may come in any
+// order. Message shares b's memory. Errors are ErrVersion and ErrMalformed.
 func ParsePreKeyWhisperMessage(b []byte) (PreKeyWhisperMessage, error) {
 	if err := checkFrame(b, 1); err != nil {
 		return PreKeyWhisperMessage{}, err

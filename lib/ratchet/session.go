@@ -1,10 +1,10 @@
 // Package ratchet is the Double Ratchet in the form that Session's clients use: message formats, sessions,
 // and the record of all sessions with one contact (signal-2020.md sections 7 and 8).
 //
-// It promises that messages open out of order and after losses within stated limits, that each message opens once, that a
-// message which does not open changes nothing, and that what a stranger sends costs bounded time and memory. It is pure:
-// randomness is passed in, and the only randomness that is used makes key pairs. Sessions and records are not safe for
-// concurrent use, and never print their keys.
+// It promises that messages open out of order and after losses within stated limits, that each message opens once, that
+// a message which does not open changes nothing, and that what a stranger sends costs bounded time and memory. It is
+// pure: randomness is passed in, and the only randomness that is used makes key pairs. Sessions and records are not
+// safe for concurrent use, and never print their keys.
 package ratchet
 
 import (
@@ -13,6 +13,7 @@ import (
 	"io"
 	"slices"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
@@ -79,8 +80,9 @@ type receivingChain struct {
 	skipped []skippedKey // ascending counters
 }
 
-// NewInitiator starts a session with the owner of bundle. It reads two keys from random, the base key and then the ratchet key.
-// It returns x3dh.ErrSignature for a wrong signature, x25519.ErrLowOrder for a key of low order, or random's error.
+// NewInitiator starts a session with the owner of bundle. It reads two keys from random, the base key and then the
+// ratchet key. It returns x3dh.ErrSignature for a wrong signature, x25519.ErrLowOrder for a key of low order, or
+// random's error.
 func NewInitiator(random io.Reader, local Identity, bundle x3dh.Bundle) (*Session, error) {
 	base, err := x25519.GenerateKey(random)
 	if err != nil {
@@ -153,9 +155,9 @@ func (s *Session) String() string { return "ratchet.Session(redacted)" }
 // Format prints a placeholder whatever the verb is.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// Encrypt makes the next message to the peer. Its type is TypePreKey until the peer has answered our first one.
-// It returns ErrTooLarge or ErrExhausted, and then changes nothing.
-func (s *Session) Encrypt(plaintext []byte) (Type, []byte, error) {
+// Encrypt makes the next message to the peer. Its type is ciphertext.PreKeyWhisper until the peer has answered our
+// first one. It returns ErrTooLarge or ErrExhausted, and then changes nothing.
+func (s *Session) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, error) {
 	if len(plaintext) > MaxPlaintextSize {
 		return 0, nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(plaintext), MaxPlaintextSize)
 	}
@@ -175,9 +177,9 @@ func (s *Session) Encrypt(plaintext []byte) (Type, []byte, error) {
 	tag := keys.tag(s.local, s.remote, body)
 	message := append(body, tag[:]...)
 	if s.pending == nil {
-		return TypeWhisper, message, nil
+		return ciphertext.Whisper, message, nil
 	}
-	return TypePreKey, PreKeyWhisperMessage{
+	return ciphertext.PreKeyWhisper, PreKeyWhisperMessage{
 		Version:         Version,
 		RegistrationID:  s.pending.registrationID,
 		OneTimePrekeyID: s.pending.oneTimePrekeyID,

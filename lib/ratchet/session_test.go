@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
@@ -16,7 +17,7 @@ import (
 func TestPreKeyPhase(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	first, second := alice.send(t, "first"), alice.send(t, "second")
-	if first.kind != TypePreKey || second.kind != TypePreKey {
+	if first.kind != ciphertext.PreKeyWhisper || second.kind != ciphertext.PreKeyWhisper {
 		t.Fatalf("before the answer alice sends a %v and a %v", first.kind, second.kind)
 	}
 	bob.mustReceive(t, second)
@@ -25,11 +26,11 @@ func TestPreKeyPhase(t *testing.T) {
 		t.Errorf("two messages of one session made %d sessions", len(bob.record.sessions))
 	}
 	answer := bob.send(t, "answer")
-	if answer.kind != TypeWhisper {
+	if answer.kind != ciphertext.Whisper {
 		t.Errorf("bob answers with a %v", answer.kind)
 	}
 	alice.mustReceive(t, answer)
-	if third := alice.send(t, "third"); third.kind != TypeWhisper {
+	if third := alice.send(t, "third"); third.kind != ciphertext.Whisper {
 		t.Errorf("after the answer alice sends a %v", third.kind)
 	}
 }
@@ -89,8 +90,8 @@ func TestTamperedPreKeyMessage(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	m := alice.send(t, "untouched")
 	open := func(message []byte) (Decrypted, []byte, error) {
-		var record Record
-		opened, err := record.Decrypt(seeded(9), bob.Receiver, TypePreKey, message)
+		var record SessionRecord
+		opened, err := record.Decrypt(seeded(9), bob.Receiver, ciphertext.PreKeyWhisper, message)
 		return opened, stored(t, &record), err
 	}
 	_, want, err := open(m.bytes)
@@ -167,8 +168,8 @@ type underway struct {
 	opened     bool
 }
 
-// Two parties talk over a network that loses, reorders and repeats messages. Every message opens exactly once, unless it is
-// older than the chains that a session remembers.
+// Two parties talk over a network that loses, reorders and repeats messages. Every message opens exactly once, unless
+// it is older than the chains that a session remembers.
 func TestLossyNetwork(t *testing.T) {
 	for seed := range byte(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { lossyNetwork(t, seed) })

@@ -34,7 +34,7 @@ func (s *Session) UnmarshalBinary(data []byte) error {
 }
 
 // MarshalBinary returns the record in its stored form, which holds all secrets of its sessions in the clear.
-func (r *Record) MarshalBinary() ([]byte, error) {
+func (r *SessionRecord) MarshalBinary() ([]byte, error) {
 	state := new(statepb.SessionRecord)
 	for _, s := range r.sessions {
 		state.Sessions = append(state.Sessions, s.state())
@@ -44,7 +44,7 @@ func (r *Record) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary replaces r by the record that MarshalBinary stored. It returns ErrState, and leaves r as it was,
 // for anything that breaks a limit of this package.
-func (r *Record) UnmarshalBinary(data []byte) error {
+func (r *SessionRecord) UnmarshalBinary(data []byte) error {
 	state := new(statepb.SessionRecord)
 	if err := proto.Unmarshal(data, state); err != nil {
 		return fmt.Errorf("%w: %w", ErrState, err)

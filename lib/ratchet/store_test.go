@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/proto/statepb"
 )
 
@@ -141,7 +142,8 @@ func TestDamagedRecord(t *testing.T) {
 	}
 }
 
-// Any stored record that is accepted works: it stores itself to bytes that load again, and opening garbage does no harm.
+// Any stored record that is accepted works: it stores itself to bytes that load again, and opening garbage does no
+// harm.
 func FuzzRecordUnmarshal(f *testing.F) {
 	alice, bob := newConversation(f, 1)
 	late := alice.send(f, "late")
@@ -158,7 +160,7 @@ func FuzzRecordUnmarshal(f *testing.F) {
 			return
 		}
 		p.restart(t)
-		if _, err := p.record.Decrypt(p.random, p.Receiver, TypeWhisper, message); err == nil {
+		if _, err := p.record.Decrypt(p.random, p.Receiver, ciphertext.Whisper, message); err == nil {
 			p.restart(t)
 		}
 		if p.record.Current() != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
@@ -139,7 +140,7 @@ func TestX3DHVectors(t *testing.T) {
 			m := alice.send(t, string(c.Plaintext))
 			equal(t, "message", m.bytes, c.Message)
 			bob.random = seeded(1) // the recording ends before Bob's first own key is seen
-			bob.mustReceive(t, sealed{TypePreKey, c.Message, string(c.Plaintext)})
+			bob.mustReceive(t, sealed{ciphertext.PreKeyWhisper, c.Message, string(c.Plaintext)})
 			if len(bob.oneTime) != 0 {
 				t.Error("the one-time prekey was not reported as used")
 			}
@@ -158,7 +159,7 @@ func equal(t testing.TB, what string, got []byte, want vectors.Hex) {
 type recordedStep struct {
 	Op, ID    string
 	From, To  string
-	Type      Type
+	Type      ciphertext.Kind
 	Plaintext vectors.Hex
 	Message   vectors.Hex
 	OK        bool
@@ -166,7 +167,8 @@ type recordedStep struct {
 	NewKey    *recordedPrekey `json:"new_ratchet_key_drawn"`
 }
 
-// Whole conversations, both roles, each step as the real client did it. Both parties are stored and loaded after every step.
+// Whole conversations, both roles, each step as the real client did it. Both parties are stored and loaded after every
+// step.
 func TestRatchetVectors(t *testing.T) {
 	var recording struct {
 		Conversations []struct {

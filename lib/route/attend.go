@@ -9,7 +9,8 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
 const (
@@ -130,9 +131,9 @@ func (s *listening) attendAt(ctx context.Context, node network.Node) error {
 	}
 }
 
-// takeDelivered opens messages of the synchronous route and puts what is new on its way. What they have overtaken is in the
-// swarm, if anywhere, and is fetched first, so that the reader gets the messages of one sender in their order.
-func (s *listening) takeDelivered(ctx context.Context, l *listener, deliveries []rpc.Delivery) error {
+// takeDelivered opens messages of the synchronous route and puts what is new on its way. What they have overtaken is in
+// the swarm, if anywhere, and is fetched first, so that the reader gets the messages of one sender in their order.
+func (s *listening) takeDelivered(ctx context.Context, l *listener, deliveries []syncroute.Delivery) error {
 	opened, err := l.open(ctx, deliveries)
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func (s *listening) takeDelivered(ctx context.Context, l *listener, deliveries [
 func (s *listening) fetchOvertaken(ctx context.Context) error {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	err := s.router.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+	err := s.router.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
 		return s.takeStored(ctx, node, page)
 	})
 	if looking.Err() != nil {

@@ -9,12 +9,13 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // BenchmarkRoutes measures from the start of a send until its reader has the text, on both routes in turn: with
-// somebody who listens, and with somebody who polls the moment that the send is done. The keystores are on the disk. And it
-// counts the onion requests to the listening node that would fit into the round trip of a delivery.
+// somebody who listens, and with somebody who polls the moment that the send is done. The keystores are on the disk.
+// And it counts the onion requests to the listening node that would fit into the round trip of a delivery.
 func BenchmarkRoutes(b *testing.B) {
 	net, err := devnet.Start(b.Context(), devnet.Options{Nodes: 12, SwarmSize: 5})
 	if err != nil {
@@ -84,7 +85,7 @@ func (p *person) onion(key string) time.Duration {
 		p.t.Fatal(err)
 	}
 	node, found := p.network.Node(to)
-	body, err := rpc.NewRequest(rpc.MethodSwarm, rpc.SwarmParams{PubKey: p.ID().String()})
+	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: p.ID().String()})
 	if err != nil || !found {
 		p.t.Fatalf("node %s is known: %t, %v", key, found, err)
 	}

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // MaxChange is how many messages one Delete or Expire may name.
@@ -21,9 +22,9 @@ const MaxChange = 100
 // ErrGeneration reports a request that nodes of 2020 do not know.
 var ErrGeneration = errors.New("service nodes of 2020 cannot do that")
 
-// Change says what became of stored messages of the account. Action is rpc.MethodDelete or rpc.MethodExpire; Requested
-// and Changed are hashes. Changed has those that some member of the swarm had; OK means that at least one member has
-// carried the request out.
+// Change says what became of stored messages of the account. Action is rpc28.MethodDelete or rpc28.MethodExpire;
+// Requested and Changed are hashes. Changed has those that some member of the swarm had; OK means that at least one
+// member has carried the request out.
 type Change struct {
 	OK           bool
 	Action       string
@@ -41,56 +42,56 @@ type MemberChange struct {
 	Changed       []string // hashes
 }
 
-// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). It succeeds
-// if one member has signed that it did so, whether or not the member had the messages. The error wraps ErrGeneration,
+// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). It succeeds if one
+// member has signed that it did so, whether or not the member had the messages. The error wraps ErrGeneration,
 // ErrNotStored, ErrRefused, ErrClock or an error of the network, or is the error of the context.
 func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
 	owner := r.account.ID().String()
 	return r.change(ctx, changing{
-		method: rpc.MethodDelete, hashes: hashes,
+		method: rpc28.MethodDelete, hashes: hashes,
 		params: func() any {
-			return rpc.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc.DeleteSignatureText(hashes))}
+			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc28.DeleteSignatureText(hashes))}
 		},
-		done: func(member rpc.MemberResult) (done []string, signed []byte) {
+		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Deleted != nil {
 				done = member.Deleted.List
 			}
-			return done, rpc.DeletedText(owner, hashes, done)
+			return done, rpc28.DeletedText(owner, hashes, done)
 		},
 	})
 }
 
-// Expire makes messages of the account expire after some time from now: earlier or later than they would. It is like Delete
-// in all else.
+// Expire makes messages of the account expire after some time from now: earlier or later than they would. It is like
+// Delete in all else.
 func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (Change, error) {
 	owner, expiry := r.account.ID().String(), int64(0)
 	out, err := r.change(ctx, changing{
-		method: rpc.MethodExpire, hashes: hashes,
+		method: rpc28.MethodExpire, hashes: hashes,
 		params: func() any {
 			expiry = r.network.Now().Add(after).UnixMilli()
 			times := []int64{expiry}
-			return rpc.ExpireParams{
-				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc.ExpireSignatureText(false, false, times, hashes)),
+			return rpc28.ExpireParams{
+				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc28.ExpireSignatureText(false, false, times, hashes)),
 			}
 		},
-		done: func(member rpc.MemberResult) (done []string, signed []byte) {
+		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Updated != nil {
 				done = member.Updated.List
 			}
-			return done, rpc.ExpiredText(owner, member.Expiry, hashes, done, member.Unchanged)
+			return done, rpc28.ExpiredText(owner, member.Expiry, hashes, done, member.Unchanged)
 		},
 	})
 	out.ExpirationMS = expiry
 	return out, err
 }
 
-// changing is what Delete or Expire asks for. params makes the parameters, by the time that the network has. done reads a member's result: the hashes that it changed, and the text that it
-// has signed if that is true.
+// changing is what Delete or Expire asks for. params makes the parameters, by the time that the network has. done reads
+// a member's result: the hashes that it changed, and the text that it has signed if that is true.
 type changing struct {
 	method string
 	hashes []string
 	params func() any
-	done   func(rpc.MemberResult) (done []string, signed []byte)
+	done   func(rpc28.MemberResult) (done []string, signed []byte)
 }
 
 // change asks members of the account's swarm one after the other until one has passed the request on to all.
@@ -102,7 +103,7 @@ func (r *Router) change(ctx context.Context, q changing) (Change, error) {
 	switch generation, err := r.network.Generation(ctx); {
 	case err != nil:
 		return out, err
-	case generation != rpc.GenerationToday:
+	case generation != storage.Generation28:
 		return out, ErrGeneration
 	}
 	judge := &changeJudge{router: r, changing: q, out: &out}
@@ -125,7 +126,7 @@ type changeJudge struct {
 
 // Request implements network.Judge.
 func (j *changeJudge) Request(network.Node) ([]byte, error) {
-	return rpc.NewRequest(j.method, j.params())
+	return storage.NewRequest(j.method, j.params())
 }
 
 // Judge implements network.Judge.
@@ -147,9 +148,9 @@ func (j *changeJudge) Judge(reply network.Reply) network.Verdict {
 // checkChange returns an error unless the node accepted.
 func checkChange(answer network.Answer) error {
 	switch answer.Status {
-	case rpc.StatusOK:
+	case storage.StatusOK:
 		return nil
-	case rpc.StatusBadRequest, rpc.StatusUnauthorized:
+	case storage.StatusBadRequest, storage.StatusUnauthorized:
 		return fmt.Errorf("%w: status %d: %.200q", ErrRefused, answer.Status, answer.Body)
 	}
 	return fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
@@ -157,7 +158,7 @@ func checkChange(answer network.Answer) error {
 
 // takeChange learns what the members did. It fails if none of them has signed anything.
 func (r *Router) takeChange(out *Change, q changing, body string) error {
-	change, err := rpc.ParseChange(body)
+	change, err := rpc28.ParseChange(body)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (r *Router) takeChange(out *Change, q changing, body string) error {
 }
 
 // readChange reads one member's result.
-func (r *Router) readChange(q changing, name string, member rpc.MemberResult) MemberChange {
+func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) MemberChange {
 	result := MemberChange{PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], "")}
 	if bool(member.Failed) {
 		result.Error = memberFailure(member)
@@ -197,8 +198,8 @@ func (r *Router) readChange(q changing, name string, member rpc.MemberResult) Me
 	return result
 }
 
-// signedBy reports whether a registered node, named by its Ed25519 key in hex, has put its name to text. The signature is
-// base64.
+// signedBy reports whether a registered node, named by its Ed25519 key in hex, has put its name to text. The signature
+// is base64.
 func signedBy(known *network.Client, name string, text []byte, signature string) bool {
 	var key network.Key
 	if key.UnmarshalText([]byte(name)) != nil {

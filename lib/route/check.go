@@ -11,8 +11,8 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 	"sessiontool/lib/swarm"
 )
 
@@ -157,12 +157,12 @@ func (c *swarmCheck) read(ctx context.Context) {
 	})
 }
 
-// holdings reads a member's whole list. What was read before a failure counts for nothing. The member is not believed if
-// it says that others are the swarm.
+// holdings reads a member's whole list. What was read before a failure counts for nothing. The member is not believed
+// if it says that others are the swarm.
 func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node network.Node) (map[string]int64, error) {
 	judge := &holdingsJudge{reader: c.reader, held: make(map[string]int64)}
 	err := c.network.AskSwarm(ctx, network.Question{
-		Owner: c.owner.ID(), Call: network.Call{Method: rpc.MethodRetrieve}, Judge: judge, Only: []network.Node{node}, Backend: paths,
+		Owner: c.owner.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge, Only: []network.Node{node}, Backend: paths,
 	})
 	switch {
 	case judge.failure != nil:
@@ -221,8 +221,8 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 	return network.Again
 }
 
-// missing returns for each member the hashes of messages that others hold and it does not. Messages that have expired at
-// now (milliseconds) do not count: members need not remove them at the same moment.
+// missing returns for each member the hashes of messages that others hold and it does not. Messages that have expired
+// at now (milliseconds) do not count: members need not remove them at the same moment.
 func (c *swarmCheck) missing(now int64) [][]string {
 	all := make(map[string]bool)
 	for _, member := range c.members {

@@ -10,22 +10,23 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // holding makes a node hold messages that live, and tell its version.
 func holding(node *fakenet.Node, texts ...string) {
-	var stored []rpc.Stored
+	var stored []storage.Stored
 	for _, text := range texts {
-		stored = append(stored, rpc.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
+		stored = append(stored, storage.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
 	}
 	node.Answer(func(call fakenet.Call) (int, string) {
-		if call.Method != rpc.MethodRetrieve {
+		if call.Method != storage.MethodRetrieve {
 			return 0, ""
 		}
-		last := slices.IndexFunc(stored, func(m rpc.Stored) bool { return m.Hash == call.Params["lastHash"] })
+		last := slices.IndexFunc(stored, func(m storage.Stored) bool { return m.Hash == call.Params["lastHash"] })
 		after := stored[last+1:]
-		return rpc.StatusOK, pageOf(after[:min(len(after), rpc.MaxRetrieved)]...)
+		return storage.StatusOK, pageOf(after[:min(len(after), rpc20.MaxRetrieved)]...)
 	})
 	saying(node, `{"version":"2.0.7"}`)
 }
@@ -33,7 +34,7 @@ func holding(node *fakenet.Node, texts ...string) {
 // saying makes a node answer this when it is asked for its version.
 func saying(node *fakenet.Node, body string) {
 	node.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path != rpc.StatsPath {
+		if r.URL.Path != storage.StatsPath {
 			return false
 		}
 		fmt.Fprint(w, body)
@@ -63,7 +64,7 @@ func wantMember(t *testing.T, what string, got MemberCheck, messages int, missin
 func TestCheck(t *testing.T) {
 	net := startFakenet(t, 6)
 	var texts []string
-	for i := range 3*rpc.MaxRetrieved + 1 {
+	for i := range 3*rpc20.MaxRetrieved + 1 {
 		texts = append(texts, fmt.Sprint("message ", i))
 	}
 	reversed := slices.Clone(texts)
@@ -112,7 +113,7 @@ func TestCheckOfAnother(t *testing.T) {
 		}
 	}
 	for _, node := range net.Nodes {
-		if calls := node.Calls(rpc.MethodRetrieve); len(calls) > 0 {
+		if calls := node.Calls(storage.MethodRetrieve); len(calls) > 0 {
 			t.Errorf("a node was asked for messages: %v", calls)
 		}
 	}
@@ -126,18 +127,18 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 	}
 	dead, elsewhere, garbled, odd, endless, late := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3], net.Nodes[4], net.Nodes[9]
 	dead.Stop()
-	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, fakenet.Swarm(net.Nodes[5]), elsewhere)
-	always(rpc.MethodRetrieve, rpc.StatusOK, `{"messages":[{}]}`, garbled)
-	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "retrieve timestamp too far from current time", late)
+	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(net.Nodes[5]), elsewhere)
+	always(storage.MethodRetrieve, storage.StatusOK, `{"messages":[{}]}`, garbled)
+	always(storage.MethodRetrieve, storage.StatusBadTimestamp, "retrieve timestamp too far from current time", late)
 	saying(odd, "<html>")
 	next := 0
 	endless.Answer(func(fakenet.Call) (int, string) {
-		var page []rpc.Stored
-		for range rpc.MaxPage {
+		var page []storage.Stored
+		for range storage.MaxPage {
 			next++
-			page = append(page, rpc.Stored{Hash: fmt.Sprint(next), Expiration: 1})
+			page = append(page, storage.Stored{Hash: fmt.Sprint(next), Expiration: 1})
 		}
-		return rpc.StatusOK, pageOf(page...)
+		return storage.StatusOK, pageOf(page...)
 	})
 	alice := newPerson(t, "alice", net.SeedURL())
 	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())

@@ -8,8 +8,9 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
 const (
@@ -75,10 +76,10 @@ func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Stat
 	return status, "", nil
 }
 
-// look fetches, once in a process, what waits for the account: there may be the news that somebody has come online. What
-// else there is is put aside for the next poll, or for a listener, to show: this process may live long. While another
-// process listens there is no need to look. The error is the account's or the context's; a network that does not answer now
-// will not answer a store either, which tells.
+// look fetches, once in a process, what waits for the account: there may be the news that somebody has come online.
+// What else there is is put aside for the next poll, or for a listener, to show: this process may live long. While
+// another process listens there is no need to look. The error is the account's or the context's; a network that does
+// not answer now will not answer a store either, which tells.
 func (r *Router) look(ctx context.Context) error {
 	r.looking.Lock()
 	defer r.looking.Unlock()
@@ -92,7 +93,7 @@ func (r *Router) look(ctx context.Context) error {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	var failure error
-	err := r.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+	err := r.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
 		_, failure = r.receive(ctx, node, page, r.account.ReceiveAside)
 		return failure
 	})
@@ -128,7 +129,7 @@ func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string
 	if err != nil {
 		return result, account.ReasonUnreachable, ctx.Err()
 	}
-	body, err := rpc.NewRequest(rpc.MethodDeliver, rpc.DeliverParams{
+	body, err := storage.NewRequest(syncroute.MethodDeliver, syncroute.DeliverParams{
 		PubKey: out.To.String(), Data: out.Data, WaitMillis: r.options.AckTimeout.Milliseconds(),
 	})
 	if err != nil {
@@ -137,7 +138,7 @@ func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string
 	asking, cancel := context.WithTimeout(ctx, r.options.AckTimeout+answerTime)
 	defer cancel()
 	started := time.Now()
-	answer, err := r.network.Do(asking, node, network.Call{Method: rpc.MethodDeliver, Body: body, Slow: true})
+	answer, err := r.network.Do(asking, node, network.Call{Method: syncroute.MethodDeliver, Body: body, Slow: true})
 	result.took = time.Since(started)
 	result.Millis, result.Status = result.took.Milliseconds(), answer.Status
 	switch {
@@ -178,8 +179,8 @@ func (r *Router) namedNode(ctx context.Context, name string) (network.Node, erro
 // recipient can have made it.
 func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) account.Reason {
 	switch answer.Status {
-	case rpc.StatusOK:
-		ack, err := rpc.ParseAck(answer.Body)
+	case storage.StatusOK:
+		ack, err := syncroute.ParseAck(answer.Body)
 		switch {
 		case err == nil && out.Acknowledged(ack[:]):
 			return ""
@@ -187,16 +188,16 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) acco
 			return account.ReasonRefused
 		}
 		return account.ReasonWrongAck
-	case rpc.StatusNobodyListens:
+	case storage.StatusNobodyListens:
 		return account.ReasonNobodyListens
-	case rpc.StatusTimeout:
+	case storage.StatusTimeout:
 		return account.ReasonNotAcknowledged
-	case rpc.StatusWrongSwarm:
+	case storage.StatusWrongSwarm:
 		return account.ReasonWrongSwarm
-	case rpc.StatusNotReady:
+	case storage.StatusNotReady:
 		return account.ReasonBusy
-	case rpc.StatusBadRequest:
-		if strings.HasPrefix(answer.Body, rpc.TextNoMethod) {
+	case storage.StatusBadRequest:
+		if strings.HasPrefix(answer.Body, storage.TextNoMethod) {
 			return account.ReasonNoMethod
 		}
 	}
@@ -204,4 +205,4 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) acco
 }
 
 // noAck is the acknowledgement of a message that the recipient cannot open: its sender need not wait any longer.
-var noAck [rpc.AckSize]byte
+var noAck [syncroute.AckSize]byte

@@ -9,7 +9,8 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // toldBy makes p know that other listens at a node, which need not be so.
@@ -26,10 +27,10 @@ func (p *person) toldBy(other *person, node string) {
 	p.knows(other, node)
 }
 
-// Whatever a listening node answers but the recipient's own acknowledgement, the same bytes are stored; the receipt says why,
-// and the recipient is not looked for again where it was not.
+// Whatever a listening node answers but the recipient's own acknowledgement, the same bytes are stored; the receipt
+// says why, and the recipient is not looked for again where it was not.
 func TestFallback(t *testing.T) {
-	ack := func(ack [rpc.AckSize]byte) string {
+	ack := func(ack [syncroute.AckSize]byte) string {
 		return `{"ack":"` + base64.StdEncoding.EncodeToString(ack[:]) + `"}`
 	}
 	for name, test := range map[string]struct {
@@ -38,31 +39,31 @@ func TestFallback(t *testing.T) {
 		want    account.Reason
 		offline bool
 	}{
-		"nobody listens":         {rpc.StatusNobodyListens, "nobody listens\n", account.ReasonNobodyListens, true},
-		"not acknowledged":       {rpc.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged, true},
-		"somebody else's word":   {rpc.StatusOK, ack([rpc.AckSize]byte{1}), account.ReasonWrongAck, true},
-		"no acknowledgement":     {rpc.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
-		"cannot be opened":       {rpc.StatusOK, ack(noAck), account.ReasonRefused, false},
-		"no method":              {rpc.StatusBadRequest, "no method deliver", account.ReasonNoMethod, true},
-		"busy":                   {rpc.StatusNotReady, "listening is busy\n", account.ReasonBusy, false},
-		"not a node for it":      {rpc.StatusWrongSwarm, `{"snodes":[]}`, account.ReasonWrongSwarm, true},
-		"some other answer":      {rpc.StatusBadRequest, "data is not base64\n", account.ReasonRefused, false},
+		"nobody listens":         {storage.StatusNobodyListens, "nobody listens\n", account.ReasonNobodyListens, true},
+		"not acknowledged":       {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged, true},
+		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), account.ReasonWrongAck, true},
+		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
+		"cannot be opened":       {storage.StatusOK, ack(noAck), account.ReasonRefused, false},
+		"no method":              {storage.StatusBadRequest, "no method deliver", account.ReasonNoMethod, true},
+		"busy":                   {storage.StatusNotReady, "listening is busy\n", account.ReasonBusy, false},
+		"not a node for it":      {storage.StatusWrongSwarm, `{"snodes":[]}`, account.ReasonWrongSwarm, true},
+		"some other answer":      {storage.StatusBadRequest, "data is not base64\n", account.ReasonRefused, false},
 		"an answer from nowhere": {599, "", account.ReasonRefused, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 5)
-			always(rpc.MethodDeliver, test.status, test.body, net.Nodes...)
+			always(syncroute.MethodDeliver, test.status, test.body, net.Nodes...)
 			alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 			alice.befriends(bob)
 			node := net.Nodes[2]
 			alice.toldBy(bob, node.Name())
 			wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, test.want)
-			delivered := node.Calls(rpc.MethodDeliver)
+			delivered := node.Calls(syncroute.MethodDeliver)
 			if len(delivered) != 1 || delivered[0].Params["pubKey"] != bob.ID().String() {
 				t.Fatalf("delivered were %v", delivered)
 			}
 			for _, node := range net.Nodes {
-				for _, call := range node.Calls(rpc.MethodStore) {
+				for _, call := range node.Calls(storage.MethodStore) {
 					if call.Params["data"] != delivered[0].Params["data"] {
 						t.Error("other bytes are stored than were delivered")
 					}
@@ -107,7 +108,7 @@ func TestNowhereToDeliver(t *testing.T) {
 // A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
 func TestOnlySync(t *testing.T) {
 	net := startFakenet(t, 5)
-	always(rpc.MethodDeliver, rpc.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
+	always(syncroute.MethodDeliver, storage.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	alice.toldBy(bob, net.Nodes[0].Name())
@@ -122,7 +123,7 @@ func TestOnlySync(t *testing.T) {
 		t.Errorf("%d wait, %v", waiting, err)
 	}
 	for _, node := range net.Nodes {
-		if calls := node.Calls(rpc.MethodStore); len(calls) > 0 {
+		if calls := node.Calls(storage.MethodStore); len(calls) > 0 {
 			t.Errorf("it was stored: %v", calls)
 		}
 	}
@@ -139,34 +140,34 @@ func TestOnlyAsync(t *testing.T) {
 	alice.befriends(bob)
 	alice.toldBy(bob, net.Nodes[0].Name())
 	wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, "")
-	if calls := net.Nodes[0].Calls(rpc.MethodDeliver); len(calls) > 0 {
+	if calls := net.Nodes[0].Calls(syncroute.MethodDeliver); len(calls) > 0 {
 		t.Errorf("it was delivered: %v", calls)
 	}
 }
 
-// Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in it.
-// It is left for the next poll to show. To see nothing is no reason not to send.
+// Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in
+// it. It is left for the next poll to show. To see nothing is no reason not to send.
 func TestLook(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	news := rpc.Stored{Data: bob.seals(alice, "news"), Hash: "1"}
+	news := storage.Stored{Data: bob.seals(alice, "news"), Hash: "1"}
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodRetrieve {
+			if call.Method != storage.MethodRetrieve {
 				return 0, ""
 			}
 			if call.Params["lastHash"] == news.Hash {
-				return rpc.StatusOK, pageOf()
+				return storage.StatusOK, pageOf()
 			}
-			return rpc.StatusOK, pageOf(news)
+			return storage.StatusOK, pageOf(news)
 		})
 	}
 	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, account.ReasonOffline)
 	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, account.ReasonOffline)
 	asked := 0
 	for _, node := range net.Nodes {
-		asked += len(node.Calls(rpc.MethodRetrieve))
+		asked += len(node.Calls(storage.MethodRetrieve))
 	}
 	if asked == 0 || asked > 6 {
 		t.Errorf("members were asked %d times", asked)
@@ -178,7 +179,7 @@ func TestLook(t *testing.T) {
 	anew := alice.anew("without an answer")
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method == rpc.MethodRetrieve {
+			if call.Method == storage.MethodRetrieve {
 				return 500, "internal error"
 			}
 			return 0, ""
@@ -195,7 +196,7 @@ func TestNodesWithoutTheMethod(t *testing.T) {
 	ear := bob.listens("bob listens", ListenOptions{PollInterval: 10 * time.Millisecond})
 	eventually(t, "all members to be tried", func() bool {
 		for _, node := range net.Nodes {
-			if len(node.Calls(rpc.MethodListen)) != 1 {
+			if len(node.Calls(syncroute.MethodListen)) != 1 {
 				return false
 			}
 		}
@@ -213,7 +214,7 @@ func TestNodesWithoutTheMethod(t *testing.T) {
 		t.Error(err)
 	}
 	for _, node := range net.Nodes {
-		if calls := node.Calls(rpc.MethodListen); len(calls) != 1 {
+		if calls := node.Calls(syncroute.MethodListen); len(calls) != 1 {
 			t.Errorf("a node was asked %d times", len(calls))
 		}
 	}

@@ -10,8 +10,8 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 // provedFor makes a request with a proof that meets one difficulty and not another.
@@ -68,14 +68,14 @@ func TestDifficulty(t *testing.T) {
 // wants makes a node take only what meets its difficulty.
 func wants(node *fakenet.Node, difficulty int64) {
 	node.Answer(func(call fakenet.Call) (int, string) {
-		if call.Method != rpc.MethodStore {
+		if call.Method != storage.MethodStore {
 			return 0, ""
 		}
 		p := call.Params
 		m := pow.Message{PubKey: p["pubKey"], Timestamp: p["timestamp"], TTL: p["ttl"], Data: p["data"]}
-		status := rpc.StatusOK
+		status := storage.StatusOK
 		if _, ok := pow.Verify(m, pow.DecodeNonceLenient(p["nonce"]), uint64(difficulty)); !ok {
-			status = rpc.StatusBadProofOfWork
+			status = storage.StatusBadProofOfWork
 		}
 		return status, fmt.Sprintf(`{"difficulty":%d}`, difficulty)
 	})
@@ -89,10 +89,10 @@ func TestNodeLiesAboutDifficulty(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 8)
-			always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[:4]...), net.Nodes...)
+			always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[:4]...), net.Nodes...)
 			net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
-				if call.Method == rpc.MethodStore {
-					return rpc.StatusBadProofOfWork, lie
+				if call.Method == storage.MethodStore {
+					return storage.StatusBadProofOfWork, lie
 				}
 				return 0, ""
 			})
@@ -132,7 +132,7 @@ func TestDifficultyRisesForEver(t *testing.T) {
 	difficulty.Store(1)
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodStore {
+			if call.Method != storage.MethodStore {
 				return 0, ""
 			}
 			p := call.Params
@@ -141,7 +141,7 @@ func TestDifficultyRisesForEver(t *testing.T) {
 			for {
 				wanted := difficulty.Load()
 				if _, ok := pow.Verify(m, nonce, uint64(wanted)); !ok {
-					return rpc.StatusBadProofOfWork, fmt.Sprintf(`{"difficulty":%d}`, wanted)
+					return storage.StatusBadProofOfWork, fmt.Sprintf(`{"difficulty":%d}`, wanted)
 				}
 				difficulty.CompareAndSwap(wanted, wanted+1)
 			}

@@ -21,8 +21,10 @@ import (
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 // startDevnet starts a network of real nodes. Nothing of it outlives the test.
@@ -52,8 +54,8 @@ func closeNetwork(t testing.TB, net *devnet.Network) {
 	}
 }
 
-// atOnce is what nodes get to end requests that are under way: there are none, but there may be connections on which none
-// was made yet.
+// atOnce is what nodes get to end requests that are under way: there are none, but there may be connections on which
+// none was made yet.
 const atOnce = 100 * time.Millisecond
 
 // startFakenet starts a network of scripted nodes. All are one swarm by default.
@@ -67,7 +69,7 @@ func startFakenet(t testing.TB, n int) *fakenet.Network {
 func configOf(t testing.TB, seed string) network.Config {
 	t.Helper()
 	return network.Config{
-		Seeds: []string{seed}, Generation: rpc.Generation2020, StateFile: filepath.Join(t.TempDir(), "state.json"),
+		Seeds: []string{seed}, Generation: storage.Generation20, StateFile: filepath.Join(t.TempDir(), "state.json"),
 		Random: rand.Reader, Now: time.Now, Late: unhurried,
 	}
 }
@@ -133,7 +135,7 @@ func stop(t testing.TB, net *devnet.Network, places ...int) {
 // box is the store of a fake node: it keeps and gives out messages as a node does.
 type box struct {
 	mu       sync.Mutex
-	messages []rpc.Stored
+	messages []storage.Stored
 }
 
 // boxes gives each of the nodes a store of its own.
@@ -151,7 +153,7 @@ func (b *box) put(data ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, text := range data {
-		b.messages = append(b.messages, rpc.Stored{Data: text, Hash: hashOf(text), Expiration: 1})
+		b.messages = append(b.messages, storage.Stored{Data: text, Hash: hashOf(text), Expiration: 1})
 	}
 }
 
@@ -171,20 +173,20 @@ func (b *box) answer(call fakenet.Call) (int, string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch call.Method {
-	case rpc.MethodStore:
+	case storage.MethodStore:
 		data := call.Params["data"]
-		b.messages = append(b.messages, rpc.Stored{Data: data, Hash: hashOf(data), Expiration: 1})
-	case rpc.MethodRetrieve:
-		last := slices.IndexFunc(b.messages, func(m rpc.Stored) bool { return m.Hash == call.Params["lastHash"] })
+		b.messages = append(b.messages, storage.Stored{Data: data, Hash: hashOf(data), Expiration: 1})
+	case storage.MethodRetrieve:
+		last := slices.IndexFunc(b.messages, func(m storage.Stored) bool { return m.Hash == call.Params["lastHash"] })
 		after := b.messages[last+1:]
-		return rpc.StatusOK, pageOf(after[:min(len(after), rpc.MaxRetrieved)]...)
+		return storage.StatusOK, pageOf(after[:min(len(after), rpc20.MaxRetrieved)]...)
 	}
 	return 0, ""
 }
 
 // pageOf is the answer to a retrieve request.
-func pageOf(messages ...rpc.Stored) string {
-	text, err := json.Marshal(rpc.RetrieveAnswer{Messages: append([]rpc.Stored{}, messages...)})
+func pageOf(messages ...storage.Stored) string {
+	text, err := json.Marshal(rpc20.RetrieveAnswer{Messages: append([]storage.Stored{}, messages...)})
 	if err != nil {
 		panic(err) // it consists of texts and numbers
 	}
@@ -217,7 +219,7 @@ func seedWithout(t testing.TB, seed string, told func() bool) string {
 
 func passOn(t testing.TB, url func() string, timed func() bool) string {
 	t.Helper()
-	client := rpc.NewClient()
+	client := storagehttp.NewClient()
 	t.Cleanup(client.Close)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

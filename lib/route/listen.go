@@ -8,7 +8,8 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 // DefaultPollInterval is how often somebody who listens also asks for stored messages.
@@ -28,8 +29,8 @@ type ListenOptions struct {
 	Beat         func(Pulse) error
 }
 
-// Pulse is how a Listen is doing. Node is the Ed25519 key, in hex, of the node at which it listens, empty while there is
-// none; PolledAt is when the swarm was last asked with success.
+// Pulse is how a Listen is doing. Node is the Ed25519 key, in hex, of the node at which it listens, empty while there
+// is none; PolledAt is when the swarm was last asked with success.
 type Pulse struct {
 	Node     string
 	PolledAt time.Time
@@ -38,9 +39,10 @@ type Pulse struct {
 
 // Listen hands over what arrives, on both routes, until one of the ends of options is reached, in which case it returns
 // nil. It listens at one node of the account's swarm and moves to another one when that fails; it asks for stored
-// messages every PollInterval; it sends what waits in the outbox; and it tells all friends where it listens, and at its end
-// that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network, except that from
-// the start this machine's clock is refused. The error is deliver's, Beat's, the account's, ErrClock or the context's.
+// messages every PollInterval; it sends what waits in the outbox; and it tells all friends where it listens, and at its
+// end that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network, except
+// that from the start this machine's clock is refused. The error is deliver's, Beat's, the account's, ErrClock or the
+// context's.
 func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deliver) error {
 	if options.PollInterval == 0 {
 		options.PollInterval = DefaultPollInterval
@@ -75,8 +77,8 @@ type listening struct {
 	// Each has room for one signal, which says that there is something to do.
 	pollNow, flushNow, announceNow chan struct{}
 
-	// arriving has room for the one who works on what arrived, from its commit until it is on its way to the reader, who so
-	// gets it in that order.
+	// arriving has room for the one who works on what arrived, from its commit until it is on its way to the reader, who
+	// so gets it in that order.
 	arriving chan struct{}
 
 	announced bool // friends have been told that the account is online; see announce
@@ -166,7 +168,7 @@ func (s *listening) poll(ctx context.Context) error {
 			err = s.push(ctx, left)
 		}
 		if err == nil {
-			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
 				return s.inTurn(ctx, func() error { return s.takeStored(ctx, node, page) })
 			})
 		}
@@ -208,7 +210,7 @@ func (s *listening) inTurn(ctx context.Context, work func() error) error {
 }
 
 // takeStored opens one page of one node and puts what is new in it on its way.
-func (s *listening) takeStored(ctx context.Context, node network.Node, page []rpc.Stored) error {
+func (s *listening) takeStored(ctx context.Context, node network.Node, page []storage.Stored) error {
 	fresh, err := s.router.receive(ctx, node, page, s.router.account.Receive)
 	if err != nil {
 		return err
@@ -240,7 +242,7 @@ func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
 
 // temporary are the errors that may be over the next time.
 var temporary = []error{
-	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm, rpc.ErrUnreachable,
+	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm, storagehttp.ErrUnreachable,
 	ErrNotRetrieved, ErrNotStored, account.ErrLocked, account.ErrGone,
 }
 

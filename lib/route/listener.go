@@ -13,11 +13,12 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
-// listenWait is how long a listening node is to wait for a message. Relays give up after 10 s, in which the way there and
-// back has to fit too.
+// listenWait is how long a listening node is to wait for a message. Relays give up after 10 s, in which the way there
+// and back has to fit too.
 const listenWait = 7 * time.Second
 
 // Errors that speak for another listening node. The second is one of the first.
@@ -32,22 +33,22 @@ type listener struct {
 	node   network.Node
 	group  *network.Group
 	id     string
-	asked  int64     // the timestamp of the last request, in milliseconds; each has a later one
-	acks   []rpc.Ack // of messages that are committed, until the node has them
+	asked  int64           // the timestamp of the last request, in milliseconds; each has a later one
+	acks   []syncroute.Ack // of messages that are committed, until the node has them
 }
 
 func (r *Router) newListener(node network.Node) *listener {
-	var id [rpc.DeliveryIDSize]byte
+	var id [syncroute.DeliveryIDSize]byte
 	rand.Read(id[:]) // never fails
 	return &listener{router: r, node: node, group: r.network.Group(), id: hex.EncodeToString(id[:])}
 }
 
-// register makes the account known to the node. A node that finds our time wrong gets another request after a look at the
-// clock. The error wraps errNodeFailed, unless it is that no request gets through or the context's.
+// register makes the account known to the node. A node that finds our time wrong gets another request after a look at
+// the clock. The error wraps errNodeFailed, unless it is that no request gets through or the context's.
 func (l *listener) register(ctx context.Context) error {
 	judge := &registerJudge{listener: l, ctx: ctx}
 	err := l.router.network.AskSwarm(ctx, network.Question{
-		Owner: l.router.account.ID(), Call: network.Call{Method: rpc.MethodListen, Slow: true}, Judge: judge,
+		Owner: l.router.account.ID(), Call: network.Call{Method: syncroute.MethodListen, Slow: true}, Judge: judge,
 		Only: []network.Node{l.node}, Backend: l.group,
 	})
 	switch {
@@ -82,7 +83,7 @@ func (j *registerJudge) Judge(reply network.Reply) network.Verdict {
 	switch {
 	case errors.Is(reply.Err, network.ErrNotMember):
 		j.failure = j.refusal(j.ctx, reply.Answer)
-	case reply.Err == nil && reply.Status == rpc.StatusOK:
+	case reply.Err == nil && reply.Status == storage.StatusOK:
 		return network.Done
 	case reply.Err == nil:
 		j.failure = j.refusal(j.ctx, reply.Answer)
@@ -91,12 +92,12 @@ func (j *registerJudge) Judge(reply network.Reply) network.Verdict {
 }
 
 // next waits for messages. Without an error and without any the wait was in vain.
-func (l *listener) next(ctx context.Context) ([]rpc.Delivery, error) {
+func (l *listener) next(ctx context.Context) ([]syncroute.Delivery, error) {
 	return l.ask(ctx, listenWait, false)
 }
 
 // open commits messages. The next request acknowledges them.
-func (l *listener) open(ctx context.Context, deliveries []rpc.Delivery) ([]account.Opened, error) {
+func (l *listener) open(ctx context.Context, deliveries []syncroute.Delivery) ([]account.Opened, error) {
 	batch := make([]account.Incoming, len(deliveries))
 	for i, delivery := range deliveries {
 		batch[i] = account.Incoming{Data: delivery.Data, Route: account.RouteSync}
@@ -113,7 +114,7 @@ func (l *listener) open(ctx context.Context, deliveries []rpc.Delivery) ([]accou
 		if one.Refused {
 			l.router.options.Log.Info("refused a message", "code", one.Event.Code, "reason", one.Event.Text)
 		}
-		l.acks = append(l.acks, rpc.Ack{ID: deliveries[i].ID, Ack: base64.StdEncoding.EncodeToString(ack)})
+		l.acks = append(l.acks, syncroute.Ack{ID: deliveries[i].ID, Ack: base64.StdEncoding.EncodeToString(ack)})
 	}
 	return opened, nil
 }
@@ -129,30 +130,30 @@ func (l *listener) request(wait time.Duration, stop bool) ([]byte, error) {
 	r := l.router
 	l.asked = max(l.asked+1, r.network.Now().UnixMilli())
 	timestamp := strconv.FormatInt(l.asked, 10)
-	auth := authorize(r.account, rpc.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
-	return rpc.NewRequest(rpc.MethodListen, rpc.ListenParams{
+	auth := authorize(r.account, syncroute.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
+	return storage.NewRequest(syncroute.MethodListen, syncroute.ListenParams{
 		PubKey: r.account.ID().String(), PubkeyEd25519: auth.PubkeyEd25519, Timestamp: timestamp,
 		Signature: auth.Signature, Listener: l.id, WaitMillis: wait.Milliseconds(),
 		Acks: l.acks, Stop: stop,
 	})
 }
 
-// ask makes one request and hands the node the acknowledgements that are due. The error wraps errNodeFailed, unless it is
-// that no request gets through or the context's. After a 421 the right swarm is known.
-func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rpc.Delivery, error) {
+// ask makes one request and hands the node the acknowledgements that are due. The error wraps errNodeFailed, unless it
+// is that no request gets through or the context's. After a 421 the right swarm is known.
+func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]syncroute.Delivery, error) {
 	body, err := l.request(wait, stop)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := l.group.Do(ctx, l.node, network.Call{Method: rpc.MethodListen, Body: body, Wait: wait, Slow: true})
+	answer, err := l.group.Do(ctx, l.node, network.Call{Method: syncroute.MethodListen, Body: body, Wait: wait, Slow: true})
 	switch {
 	case errors.Is(err, network.ErrTarget):
 		return nil, fmt.Errorf("%w: %w", errNodeFailed, err)
 	case err != nil:
 		return nil, err
-	case answer.Status == rpc.StatusOK:
+	case answer.Status == storage.StatusOK:
 		l.acks = nil
-		deliveries, err := rpc.ParseDeliveries(answer.Body)
+		deliveries, err := syncroute.ParseDeliveries(answer.Body)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNodeFailed, err)
 		}
@@ -164,13 +165,13 @@ func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]rp
 // refusal is the error that an answer means.
 func (l *listener) refusal(ctx context.Context, answer network.Answer) error {
 	switch answer.Status {
-	case rpc.StatusBadTimestamp, rpc.StatusTooEarly:
+	case storage.StatusBadTimestamp, storage.StatusTooEarly:
 		return fmt.Errorf("%w: %w", errNodeFailed, ErrClock)
-	case rpc.StatusWrongSwarm:
+	case storage.StatusWrongSwarm:
 		_, err := l.router.network.AdoptSwarm(ctx, l.router.account.ID(), answer.Body)
 		return errors.Join(fmt.Errorf("%w: %w", errNodeFailed, network.ErrNotMember), err)
-	case rpc.StatusBadRequest:
-		if strings.HasPrefix(answer.Body, rpc.TextNoMethod) {
+	case storage.StatusBadRequest:
+		if strings.HasPrefix(answer.Body, storage.TextNoMethod) {
 			return errNoMethod
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // shuffled is boxes that each got the same messages in an order of their own, and the first answer of each is late.
@@ -24,7 +24,7 @@ func shuffled(t *testing.T, most time.Duration, nodes []*fakenet.Node, data []st
 		b.put(data...)
 		var late sync.Once
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method == rpc.MethodRetrieve {
+			if call.Method == storage.MethodRetrieve {
 				late.Do(func() { <-time.After(rand.N(most)) })
 			}
 			return b.answer(call)
@@ -42,8 +42,8 @@ func bySender(texts []string) map[string][]string {
 	return all
 }
 
-// Members list messages in orders of their own, and answer when they like. One poll delivers those of each sender in their
-// order, each once.
+// Members list messages in orders of their own, and answer when they like. One poll delivers those of each sender in
+// their order, each once.
 func TestOrderOfPoll(t *testing.T) {
 	net := startFakenet(t, 4)
 	bob := newPerson(t, "bob", net.SeedURL())
@@ -142,7 +142,7 @@ func TestPollDeliversWithoutAnswers(t *testing.T) {
 	if _, err := bob.Receive(t.Context(), []account.Incoming{{Data: alice.seals(bob, "received")}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	always(rpc.MethodRetrieve, rpc.StatusNotReady, "not ready", net.Nodes...)
+	always(storage.MethodRetrieve, storage.StatusNotReady, "not ready", net.Nodes...)
 	got, err := bob.tryPoll()
 	wantError(t, "nobody answers", err, ErrNotRetrieved)
 	if !slices.Equal(got, []string{"received"}) {

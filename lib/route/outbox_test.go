@@ -10,14 +10,14 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 // A retry sends the same bytes, from whichever process it comes, so that nodes recognise them.
 func TestRetrySendsTheSame(t *testing.T) {
 	net := startFakenet(t, 6)
-	always(rpc.MethodStore, 500, "internal error", net.Nodes...)
+	always(storage.MethodStore, 500, "internal error", net.Nodes...)
 	alice := newPerson(t, "alice", net.SeedURL())
 	bob := someone(t)
 	first, err := alice.Router.Send(t.Context(), alice.drafted(bob, "hello"))
@@ -40,7 +40,7 @@ func TestRetrySendsTheSame(t *testing.T) {
 	}
 	var calls []fakenet.Call
 	for _, node := range net.Nodes {
-		calls = append(calls, node.Calls(rpc.MethodStore)...)
+		calls = append(calls, node.Calls(storage.MethodStore)...)
 	}
 	for _, call := range calls {
 		for name, value := range call.Params {
@@ -54,8 +54,8 @@ func TestRetrySendsTheSame(t *testing.T) {
 	}
 }
 
-// Texts that could not be sent go before the next one to the same recipient, within a process and in a later one, and the
-// reruns of their commands get the receipts.
+// Texts that could not be sent go before the next one to the same recipient, within a process and in a later one, and
+// the reruns of their commands get the receipts.
 func TestOrderAfterAnOutage(t *testing.T) {
 	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -68,7 +68,7 @@ func TestOrderAfterAnOutage(t *testing.T) {
 		}
 		wantError(t, text, err, ErrNotStored)
 	}
-	always(rpc.MethodStore, 500, "internal error", net.Nodes...)
+	always(storage.MethodStore, 500, "internal error", net.Nodes...)
 	fails(alice.anew("first process"), "one")
 	second := alice.anew("second process")
 	fails(second, "two")
@@ -106,7 +106,7 @@ func TestReceiptOfAnEarlierRun(t *testing.T) {
 	}
 	stored := 0
 	for _, node := range net.Nodes {
-		stored += len(node.Calls(rpc.MethodStore))
+		stored += len(node.Calls(storage.MethodStore))
 	}
 	if stored != 3 {
 		t.Errorf("the message was stored %d times", stored)
@@ -142,7 +142,7 @@ func TestSolutionCannotBeSaved(t *testing.T) {
 	_, err := router.Store(t.Context(), request)
 	wantError(t, "not saved", err, full)
 	for _, node := range net.Nodes {
-		if n := len(node.Calls(rpc.MethodStore)); n != 0 {
+		if n := len(node.Calls(storage.MethodStore)); n != 0 {
 			t.Errorf("it was stored %d times", n)
 		}
 	}
@@ -155,14 +155,14 @@ func TestFlush(t *testing.T) {
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
 			switch {
-			case call.Method != rpc.MethodStore:
+			case call.Method != storage.MethodStore:
 				return 0, ""
 			case call.Params["pubKey"] == unlucky.String():
 				return 500, "internal error"
 			case call.Params["pubKey"] == refused.String():
-				return rpc.StatusBadTTL, "Provided TTL is not valid.\n"
+				return storage.StatusBadTTL, "Provided TTL is not valid.\n"
 			}
-			return rpc.StatusOK, `{"difficulty":1}`
+			return storage.StatusOK, `{"difficulty":1}`
 		})
 	}
 	alice := newPerson(t, "alice", net.SeedURL())

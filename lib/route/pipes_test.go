@@ -17,11 +17,11 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 )
 
-// pipes is a network without sockets: connections are pipes in memory, on which nobody waits but for each other. So time
-// can be told to pass at once, see testing/synctest.
+// pipes is a network without sockets: connections are pipes in memory, on which nobody waits but for each other. So
+// time can be told to pass at once, see testing/synctest.
 type pipes struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener
@@ -117,8 +117,8 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return l.address }
 
-// pipeConn is an end of a pipe with an address. Unlike net.Pipe it takes what is written before it is read, without which
-// two who write at the same time would wait for each other.
+// pipeConn is an end of a pipe with an address. Unlike net.Pipe it takes what is written before it is read, without
+// which two who write at the same time would wait for each other.
 type pipeConn struct {
 	net.Conn
 	address net.Addr
@@ -185,7 +185,7 @@ const seedPort = 1000
 func startPipes(t *testing.T, n int) *pipeNet {
 	t.Helper()
 	p := &pipeNet{pipes: pipes{listeners: make(map[string]*pipeListener), silent: make(map[string]bool)}}
-	states := make([]rpc.NodeState, n)
+	states := make([]nodelist.State, n)
 	dirs := make([]string, n)
 	for i := range states {
 		dirs[i] = t.TempDir()
@@ -193,7 +193,7 @@ func startPipes(t *testing.T, n int) *pipeNet {
 		if err != nil {
 			t.Fatal(err)
 		}
-		states[i] = rpc.NodeState{
+		states[i] = nodelist.State{
 			PubkeyLegacy: keys.Name(), PubkeyEd25519: keys.Name(), PubkeyX25519: keys.X25519.Public.String(),
 			PublicIP: "127.0.0.1", StoragePort: uint16(seedPort + 1 + i), SwarmID: 1, Active: true,
 		}
@@ -229,13 +229,13 @@ func (p *pipeNet) config(t *testing.T) network.Config {
 }
 
 // listedNodes is a list of nodes as a seed tells it, and as nodes ask for it.
-type listedNodes rpc.ServiceNodesResult
+type listedNodes nodelist.Result
 
-func (l listedNodes) Nodes(context.Context, string) (*rpc.ServiceNodesResult, error) {
-	result := rpc.ServiceNodesResult(l)
+func (l listedNodes) Nodes(context.Context, string) (*nodelist.Result, error) {
+	result := nodelist.Result(l)
 	return &result, nil
 }
 
 func (l listedNodes) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	json.NewEncoder(w).Encode(map[string]any{"result": rpc.ServiceNodesResult(l)})
+	json.NewEncoder(w).Encode(map[string]any{"result": nodelist.Result(l)})
 }

@@ -8,7 +8,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Deliver hands an event to its reader. It counts as delivered when it returns nil: it must have written and flushed
@@ -24,9 +24,9 @@ type PollOptions struct {
 const deliveredAtOnce = 64
 
 // Poll asks three random members of the account's swarm for new messages and opens them. Then it delivers all that was
-// received and not yet delivered, now or earlier, in the order of account.InOrder: members list messages in the order in
-// which they got them, and each in another one. At last it sends what the messages call for. If as many events as options
-// ask for wait already, nobody is asked. What is received beyond these waits for the next poll.
+// received and not yet delivered, now or earlier, in the order of account.InOrder: members list messages in the order
+// in which they got them, and each in another one. At last it sends what the messages call for. If as many events as
+// options ask for wait already, nobody is asked. What is received beyond these waits for the next poll.
 //
 // It succeeds if one member answered; the error wraps ErrNotRetrieved otherwise. What is there is delivered also if no
 // member answers, or not in time; only who stops a poll gets nothing more.
@@ -62,12 +62,12 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	return err
 }
 
-// retrieveAll receives what is new. A page that has nothing which another member has not given before, as two of three have,
-// costs no commit: how far such a member was read is remembered at the end.
+// retrieveAll receives what is new. A page that has nothing which another member has not given before, as two of three
+// have, costs no commit: how far such a member was read is remembered at the end.
 func (r *Router) retrieveAll(ctx context.Context) error {
 	received := make(map[[sha256.Size]byte]bool)
 	repeated := make(map[network.Key]func() error)
-	err := r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []rpc.Stored) error {
+	err := r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
 		before := len(received)
 		for _, stored := range page {
 			received[sha256.Sum256([]byte(stored.Data))] = true
@@ -111,7 +111,7 @@ func (r *Router) handAll(ctx context.Context, events []account.Event, deliver De
 type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]account.Opened, error)
 
 // receive opens one page of one node and returns what is new in it and worth showing.
-func (r *Router) receive(ctx context.Context, node network.Node, page []rpc.Stored, open receiveFunc) (fresh []account.Event, err error) {
+func (r *Router) receive(ctx context.Context, node network.Node, page []storage.Stored, open receiveFunc) (fresh []account.Event, err error) {
 	batch := make([]account.Incoming, len(page))
 	for i, stored := range page {
 		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: account.RouteAsync}

@@ -8,7 +8,8 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // Two people become friends and talk, over real nodes. Whoever is told something is told once.
@@ -23,7 +24,7 @@ func TestConversation(t *testing.T) {
 
 	// More messages than a node gives out at a time.
 	var texts []string
-	for i := range 2*rpc.MaxRetrieved + 3 {
+	for i := range 2*rpc20.MaxRetrieved + 3 {
 		texts = append(texts, fmt.Sprintf("text %02d", i))
 		alice.says(bob, texts[i])
 	}
@@ -131,7 +132,7 @@ func TestCursors(t *testing.T) {
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	swarm := net.Nodes[:3]
 	all := boxes(swarm...)
-	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(swarm...), net.Nodes[3])
+	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(swarm...), net.Nodes[3])
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestCursors(t *testing.T) {
 	first, second := alice.seals(bob, "first"), alice.seals(bob, "second")
 	names := map[string]string{"": "nothing", hashOf(first): "first", hashOf(second): "second"}
 	asked := func(node *fakenet.Node) (behind []string) {
-		for _, call := range node.Calls(rpc.MethodRetrieve) {
+		for _, call := range node.Calls(storage.MethodRetrieve) {
 			behind = append(behind, names[call.Params["lastHash"]])
 		}
 		return behind

@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Who listens is told at the start that the clock is wrong; later the network may be, and nobody is sent away for that.
@@ -19,13 +19,13 @@ func TestListenWithAWrongClock(t *testing.T) {
 	net := startFakenet(t, 6)
 	bob := newPerson(t, "bob", net.SeedURL())
 	ignore := func(account.Event) error { return nil }
-	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "", net.Nodes...)
+	always(storage.MethodRetrieve, storage.StatusBadTimestamp, "", net.Nodes...)
 	wantError(t, "from the start", bob.anew("first").Listen(t.Context(), ListenOptions{}, ignore), ErrClock)
 
 	boxes(net.Nodes...)
 	asked := func() (calls int) {
 		for _, node := range net.Nodes {
-			calls += len(node.Calls(rpc.MethodRetrieve))
+			calls += len(node.Calls(storage.MethodRetrieve))
 		}
 		return calls
 	}
@@ -37,7 +37,7 @@ func TestListenWithAWrongClock(t *testing.T) {
 			case pulse.PolledAt.IsZero():
 			case before == 0:
 				before = asked()
-				always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "", net.Nodes...)
+				always(storage.MethodRetrieve, storage.StatusBadTimestamp, "", net.Nodes...)
 			case asked() > before+4*len(net.Nodes): // each is asked twice in a round
 				return enough
 			}
@@ -59,18 +59,18 @@ func TestWrongSwarm(t *testing.T) {
 	if _, err := client.AdoptSwarm(t.Context(), bob, fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
-	always(rpc.MethodStore, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
+	always(storage.MethodStore, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
 	if err != nil || receipt.Stored != 3 {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
 	for _, node := range right {
-		if !slices.Contains(taken(receipt), node.Name()) || len(node.Calls(rpc.MethodStore)) != 1 {
+		if !slices.Contains(taken(receipt), node.Name()) || len(node.Calls(storage.MethodStore)) != 1 {
 			t.Errorf("member %s: %+v", node.Name(), receipt)
 		}
 	}
 	for _, node := range receipt.Nodes {
-		if node.Status == rpc.StatusWrongSwarm && !strings.Contains(node.Error, "not a member") {
+		if node.Status == storage.StatusWrongSwarm && !strings.Contains(node.Error, "not a member") {
 			t.Errorf("%+v", node)
 		}
 	}
@@ -80,7 +80,7 @@ func TestWrongSwarm(t *testing.T) {
 	}
 	lookups := 0
 	for _, node := range net.Nodes {
-		for _, call := range node.Calls(rpc.MethodSwarm) {
+		for _, call := range node.Calls(storage.MethodSwarm) {
 			if call.Params["pubKey"] == bob.String() {
 				lookups++
 			}
@@ -100,11 +100,11 @@ func TestNodeSendsAway(t *testing.T) {
 		"nonsense": "no", "nobody": `{"snodes":[]}`, "not registered": unlisted,
 		"itself": fakenet.Swarm(net.Nodes[0]), "each other": fakenet.Swarm(net.Nodes[1], net.Nodes[0]),
 	} {
-		always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
+		always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
 		for _, node := range net.Nodes[:2] {
 			node.Answer(func(call fakenet.Call) (int, string) {
-				if call.Method == rpc.MethodStore {
-					return rpc.StatusWrongSwarm, body
+				if call.Method == storage.MethodStore {
+					return storage.StatusWrongSwarm, body
 				}
 				return 0, ""
 			})
@@ -159,7 +159,7 @@ func TestClockIsOff(t *testing.T) {
 // The clock is looked at once: who refuses the right time too is not followed.
 func TestEveryTimeIsRefused(t *testing.T) {
 	net := startFakenet(t, 5)
-	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
+	always(storage.MethodStore, storage.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
 	router, _ := storer(t, net.SeedURL(), Options{})
 	before := net.SeedRequests()
 	_, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
@@ -171,10 +171,10 @@ func TestEveryTimeIsRefused(t *testing.T) {
 
 // What the whole swarm refuses is given up; what one node refuses is not.
 func TestRefusal(t *testing.T) {
-	for _, status := range []int{rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized} {
+	for _, status := range []int{storage.StatusBadTTL, storage.StatusBadRequest, storage.StatusUnauthorized} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			net := startFakenet(t, 5)
-			always(rpc.MethodStore, status, "Provided TTL is not valid.\n", net.Nodes...)
+			always(storage.MethodStore, status, "Provided TTL is not valid.\n", net.Nodes...)
 			alice := newPerson(t, "alice", net.SeedURL())
 			receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello"))
 			wantError(t, "refused by all", err, ErrRefused)
@@ -185,7 +185,7 @@ func TestRefusal(t *testing.T) {
 				t.Error("the message is still in the outbox")
 			}
 
-			always(rpc.MethodStore, rpc.StatusOK, `{"difficulty":1}`, net.Nodes[3:]...)
+			always(storage.MethodStore, storage.StatusOK, `{"difficulty":1}`, net.Nodes[3:]...)
 			if receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello")); err != nil || receipt.Stored != 2 {
 				t.Errorf("refused by three of five: %v, %+v", err, receipt)
 			}
@@ -197,14 +197,14 @@ func TestRefusal(t *testing.T) {
 func TestNodesInTrouble(t *testing.T) {
 	net := startFakenet(t, 7)
 	for i, status := range []int{500, 503, 429, 404} {
-		always(rpc.MethodStore, status, strings.Repeat("\u00e9", 150), net.Nodes[i])
+		always(storage.MethodStore, status, strings.Repeat("\u00e9", 150), net.Nodes[i])
 	}
 	router, _ := storer(t, net.SeedURL(), Options{Quorum: 3})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	if err != nil || receipt.Stored != 3 {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
-	always(rpc.MethodStore, 500, strings.Repeat("x\u00e9", 150), net.Nodes...)
+	always(storage.MethodStore, 500, strings.Repeat("x\u00e9", 150), net.Nodes...)
 	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "all in trouble", err, ErrNotStored)
 	for _, node := range receipt.Nodes {
@@ -228,7 +228,7 @@ func TestSwarmIsLookedUpAgain(t *testing.T) {
 	for _, node := range net.Nodes[:3] {
 		node.Stop()
 	}
-	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[3:7]...), net.Nodes...)
+	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[3:7]...), net.Nodes...)
 	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
 	if err != nil || receipt.Stored != 3 {
 		t.Errorf("%+v, %v", receipt, err)
@@ -239,7 +239,7 @@ func TestSwarmIsLookedUpAgain(t *testing.T) {
 func TestNoTime(t *testing.T) {
 	net := startFakenet(t, 5)
 	net.ServeTime(nil)
-	always(rpc.MethodStore, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
+	always(storage.MethodStore, storage.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	_, receipt, err := alice.SendDraft(t.Context(), alice.drafted(bob.ID(), "hello"), account.Draft{To: bob.ID(), Text: "hello"})
 	wantError(t, "no time", err, ErrClock)
@@ -247,7 +247,7 @@ func TestNoTime(t *testing.T) {
 	if receipt.OK || alice.network.Offset() != 0 || len(alice.waiting()) != 1 {
 		t.Errorf("%+v, off by %s", receipt, alice.network.Offset())
 	}
-	always(rpc.MethodRetrieve, rpc.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
+	always(storage.MethodRetrieve, storage.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
 	_, err = alice.tryPoll()
 	wantError(t, "poll", err, ErrClock)
 	wantError(t, "poll", err, ErrNotRetrieved)

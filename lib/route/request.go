@@ -9,8 +9,10 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // StoreRequest is a message for a swarm. Without a Nonce it is proved first; StampMS zero means now. Solved, if set,
@@ -59,7 +61,7 @@ func (q StoreRequest) proves(difficulty int64) bool {
 // body is the request as it goes to a node: the texts of the message are those that were proved.
 func (q StoreRequest) body() ([]byte, error) {
 	message := q.Message()
-	return rpc.NewRequest(rpc.MethodStore, rpc.StoreParams{
+	return storage.NewRequest(storage.MethodStore, rpc20.StoreParams{
 		PubKey: message.PubKey, TTL: message.TTL, Nonce: q.Nonce, Timestamp: message.Timestamp, Data: message.Data,
 	})
 }
@@ -107,9 +109,9 @@ func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 }
 
 // authorize proves that a request is its account's own.
-func authorize(owner *account.Account, text []byte) rpc.Auth {
+func authorize(owner *account.Account, text []byte) rpc28.Auth {
 	public, signature := owner.Ed25519Public(), owner.Sign(text)
-	return rpc.Auth{
+	return rpc28.Auth{
 		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
 	}
 }

@@ -9,7 +9,9 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // maxRead bounds the messages that are taken from one node at a time: one that never ends its list must not hold a poll
@@ -26,7 +28,7 @@ type RetrieveOptions struct {
 // page by page, one at a time. Pages are never empty. The same message usually comes from all three. A member that
 // fails is replaced by another one; a third member that is late when two were read to their end is not waited for. The
 // error is handle's, wraps ErrNotRetrieved if no member was read to its end, is the network's, or the context's.
-func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle func(network.Node, []rpc.Stored) error) error {
+func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle func(network.Node, []storage.Stored) error) error {
 	generation, err := r.network.Generation(ctx)
 	if err != nil {
 		return err
@@ -42,7 +44,7 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle f
 		},
 	}
 	err = r.network.AskSwarm(ctx, network.Question{
-		Owner: r.account.ID(), Call: network.Call{Method: rpc.MethodRetrieve}, Judge: judge,
+		Owner: r.account.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge,
 		Sides: network.SwarmTargets, Enough: min(2, network.SwarmTargets),
 	})
 	switch {
@@ -58,28 +60,28 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle f
 type reader struct {
 	network    *network.Client
 	owner      *account.Account
-	generation rpc.Generation
+	generation storage.Generation
 }
 
 // request asks for what came after last, signed by the account.
 func (r reader) request(last string) ([]byte, error) {
 	now := r.network.Now().UnixMilli()
-	if r.generation == rpc.GenerationToday {
+	if r.generation == storage.Generation28 {
 		return retrieveToday(r.owner, last, now)
 	}
 	return retrieve2020(r.owner, last, now)
 }
 
 // parse reads a page. Nodes of 2020 do not say whether there are more.
-func (r reader) parse(answer network.Answer) (stored []rpc.Stored, more bool, err error) {
+func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool, err error) {
 	switch {
-	case answer.Status != rpc.StatusOK:
+	case answer.Status != storage.StatusOK:
 		return nil, false, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
-	case r.generation == rpc.GenerationToday:
-		page, err := rpc.ParsePage(answer.Body)
+	case r.generation == storage.Generation28:
+		page, err := rpc28.ParsePage(answer.Body)
 		return page.Messages, page.More, err
 	}
-	stored, err = rpc.ParseMessages(answer.Body)
+	stored, err = storage.ParseMessages(answer.Body)
 	return stored, true, err
 }
 
@@ -95,7 +97,7 @@ type retrieveJudge struct {
 	reader
 	log      *slog.Logger
 	begin    func(network.Node) (last string, err error)
-	handle   func(network.Node, []rpc.Stored) error
+	handle   func(network.Node, []storage.Stored) error
 	readings map[network.Key]*reading
 	failure  error // handle's
 	failures []error
@@ -115,7 +117,7 @@ func (j *retrieveJudge) Request(node network.Node) ([]byte, error) {
 
 // Judge implements network.Judge.
 func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
-	stored, more, err := []rpc.Stored(nil), false, reply.Err
+	stored, more, err := []storage.Stored(nil), false, reply.Err
 	if err == nil {
 		stored, more, err = j.parse(reply.Answer)
 	}
@@ -144,8 +146,8 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 
 // retrieve2020 is the request for what came after last. The signature is ours: servers of 2020 ask for none.
 func retrieve2020(owner *account.Account, last string, now int64) ([]byte, error) {
-	auth := authorize(owner, rpc.RetrieveSignatureText(rpc.NamespaceMessages, now))
-	return rpc.NewRequest(rpc.MethodRetrieve, rpc.RetrieveParams{
+	auth := authorize(owner, rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now))
+	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),
 		PubkeyEd25519: auth.PubkeyEd25519, Signature: auth.Signature,
 	})

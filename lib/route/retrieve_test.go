@@ -9,13 +9,13 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // retrieved collects what Retrieve hands over, by node.
 func (p *person) retrieved(ctx context.Context) (map[network.Key][]string, error) {
 	got := make(map[network.Key][]string)
-	err := p.Retrieve(ctx, RetrieveOptions{}, func(node network.Node, page []rpc.Stored) error {
+	err := p.Retrieve(ctx, RetrieveOptions{}, func(node network.Node, page []storage.Stored) error {
 		if len(page) == 0 {
 			p.t.Error("a page is empty")
 		}
@@ -50,7 +50,7 @@ func TestRetrieve(t *testing.T) {
 		}
 	}
 	for _, node := range net.Nodes {
-		for _, call := range node.Calls(rpc.MethodRetrieve) {
+		for _, call := range node.Calls(storage.MethodRetrieve) {
 			p := call.Params
 			if p["pubKey"] != bob.ID().String() || p["timestamp"] == "" || p["signature"] == "" || len(p["pubkey_ed25519"]) != 64 {
 				t.Errorf("asked with %v", p)
@@ -64,20 +64,20 @@ func TestEndlessNodes(t *testing.T) {
 	net := startFakenet(t, 5)
 	bob := newPerson(t, "bob", net.SeedURL())
 	for _, node := range net.Nodes[:2] {
-		always(rpc.MethodRetrieve, rpc.StatusOK, pageOf(rpc.Stored{Data: "a", Hash: "1"}, rpc.Stored{Data: "b", Hash: "2"}), node)
+		always(storage.MethodRetrieve, storage.StatusOK, pageOf(storage.Stored{Data: "a", Hash: "1"}, storage.Stored{Data: "b", Hash: "2"}), node)
 	}
 	for _, node := range net.Nodes[2:] {
 		n := 0
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodRetrieve {
+			if call.Method != storage.MethodRetrieve {
 				return 0, ""
 			}
-			page := make([]rpc.Stored, 2*rpc.MaxPage)
+			page := make([]storage.Stored, 2*storage.MaxPage)
 			for i := range page {
 				n++
-				page[i] = rpc.Stored{Data: "c", Hash: fmt.Sprint(n)}
+				page[i] = storage.Stored{Data: "c", Hash: fmt.Sprint(n)}
 			}
-			return rpc.StatusOK, pageOf(page...)
+			return storage.StatusOK, pageOf(page...)
 		})
 	}
 	got, err := bob.retrieved(t.Context())
@@ -102,7 +102,7 @@ func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
-	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
+	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	for _, b := range boxes(right...) {
 		b.put("data")
 	}
@@ -130,7 +130,7 @@ func TestRetrieveFromASwarmThatIsGone(t *testing.T) {
 	for _, node := range net.Nodes[:3] {
 		node.Stop()
 	}
-	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[3:6]...), net.Nodes...)
+	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[3:6]...), net.Nodes...)
 	if _, err := bob.retrieved(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -147,7 +147,7 @@ func TestRetrieveFromNodesInTrouble(t *testing.T) {
 	}
 	net := startFakenet(t, len(bad)+1)
 	for i, node := range net.Nodes[:len(bad)] {
-		always(rpc.MethodRetrieve, bad[i].status, bad[i].body, node)
+		always(storage.MethodRetrieve, bad[i].status, bad[i].body, node)
 	}
 	last := net.Nodes[len(bad)]
 	boxes(last)[0].put("data")
@@ -156,7 +156,7 @@ func TestRetrieveFromNodesInTrouble(t *testing.T) {
 	if err != nil || len(got) != 1 || !slices.Equal(got[last.Key()], []string{"data"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	always(rpc.MethodRetrieve, 500, "internal error", last)
+	always(storage.MethodRetrieve, 500, "internal error", last)
 	_, err = bob.retrieved(t.Context())
 	wantError(t, "all in trouble", err, ErrNotRetrieved)
 }
@@ -167,13 +167,13 @@ func TestNodeDiesBetweenPages(t *testing.T) {
 	for _, node := range net.Nodes {
 		asked := 0
 		node.Answer(func(call fakenet.Call) (int, string) {
-			if call.Method != rpc.MethodRetrieve {
+			if call.Method != storage.MethodRetrieve {
 				return 0, ""
 			}
 			if asked++; asked > 1 {
 				return 500, "internal error"
 			}
-			return rpc.StatusOK, pageOf(rpc.Stored{Data: "data", Hash: "1"})
+			return storage.StatusOK, pageOf(storage.Stored{Data: "data", Hash: "1"})
 		})
 	}
 	bob := newPerson(t, "bob", net.SeedURL())
@@ -194,7 +194,7 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	bob := newPerson(t, "bob", net.SeedURL())
 	enough, pages := errors.New("enough"), 0
-	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(network.Node, []rpc.Stored) error {
+	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(network.Node, []storage.Stored) error {
 		pages++
 		return enough
 	})
@@ -204,7 +204,7 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err = bob.Retrieve(ctx, RetrieveOptions{}, func(network.Node, []rpc.Stored) error {
+	err = bob.Retrieve(ctx, RetrieveOptions{}, func(network.Node, []storage.Stored) error {
 		cancel()
 		return nil
 	})

@@ -5,16 +5,17 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // inbox is where messages between people lie on today's network.
-const inbox = rpc.NamespaceMessages
+const inbox = rpc28.NamespaceMessages
 
 // cursorName is under what an account remembers how far it has read a node's list. The generations name messages
 // differently, and on today's network each namespace is a list of its own.
-func cursorName(generation rpc.Generation, node network.Node) string {
-	if generation == rpc.GenerationToday {
+func cursorName(generation storage.Generation, node network.Node) string {
+	if generation == storage.Generation28 {
 		return node.Ed25519.String() + "/" + strconv.Itoa(int(inbox))
 	}
 	return node.Ed25519.String()
@@ -22,11 +23,11 @@ func cursorName(generation rpc.Generation, node network.Node) string {
 
 // retrieveToday is the signed request for what came after last (storage-2.8.md section 5).
 func retrieveToday(owner *account.Account, last string, now int64) ([]byte, error) {
-	if len(last) != rpc.HashTextLength {
+	if len(last) != rpc28.HashTextLength {
 		last = "" // a node that once gave a hash of another length would refuse it for ever
 	}
-	return rpc.NewRequest(rpc.MethodRetrieve, rpc.TodayRetrieveParams{
+	return storage.NewRequest(storage.MethodRetrieve, rpc28.RetrieveParams{
 		Pubkey: owner.ID().String(), Namespace: inbox, LastHash: last, Timestamp: now,
-		Auth: authorize(owner, rpc.RetrieveSignatureText(inbox, now)),
+		Auth: authorize(owner, rpc28.RetrieveSignatureText(inbox, now)),
 	})
 }

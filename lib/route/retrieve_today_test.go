@@ -6,7 +6,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Pages are read until the node says that there are no more, without asking once too often.
@@ -24,7 +24,7 @@ func TestRetrieveToday(t *testing.T) {
 		}
 	}
 	for _, node := range s.nodes {
-		asked := node.Calls(rpc.MethodRetrieve)
+		asked := node.Calls(storage.MethodRetrieve)
 		if len(asked) != 3 {
 			t.Errorf("%d pages have been asked for, want 3", len(asked))
 		}
@@ -51,7 +51,7 @@ func TestPollTodayHasCursorsOfItsOwn(t *testing.T) {
 		bob.pollsWhatever()
 	}
 	for _, node := range s.nodes {
-		asked := node.Calls(rpc.MethodRetrieve)
+		asked := node.Calls(storage.MethodRetrieve)
 		last := s.messages[2].Hash
 		if len(asked) != 2 || asked[0].Params["last_hash"] != "" || asked[1].Params["last_hash"] != last {
 			t.Errorf("asked %+v", asked)
@@ -68,11 +68,11 @@ func TestPollTodayHasCursorsOfItsOwn(t *testing.T) {
 func TestRetrieveTodayBehindAHashThatIsNone(t *testing.T) {
 	s := threeOfToday(t)
 	bob := newPersonWith(t, "bob", todayOf(t, s.seed), Options{})
-	s.messages = []rpc.Stored{{Data: "x", Hash: "short", Expiration: 1}}
+	s.messages = []storage.Stored{{Data: "x", Hash: "short", Expiration: 1}}
 	for range 2 {
 		bob.pollsWhatever()
 	}
-	for _, call := range calls(rpc.MethodRetrieve, s.nodes...) {
+	for _, call := range calls(storage.MethodRetrieve, s.nodes...) {
 		if call.Params["last_hash"] != "" {
 			t.Errorf("asked with %v", call.Params)
 		}
@@ -84,7 +84,7 @@ func TestRetrieveTodayFromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
 	s := newTodaySwarm(right...)
-	always(rpc.MethodRetrieve, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
+	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	bob := newPersonWith(t, "bob", todayOf(t, net.SeedURL()), Options{})
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)

@@ -1,13 +1,14 @@
 // Package route moves messages between an account and the network. It reads like the description of the system:
 // a draft is sealed, proved, and stored through onion requests at three random nodes of the recipient's swarm, which
 // spread it; the recipient asks three random nodes of its own swarm and drops what it has seen. A recipient that is
-// online listens at one node of its swarm: there it gets messages handed over, acknowledges them, and nothing is stored.
+// online listens at one node of its swarm: there it gets messages handed over, acknowledges them, and nothing is
+// stored.
 //
 // It promises that a message is in the outbox before it leaves and stays there until its receipt was reported, that a
 // retry sends the same bytes unless the network asks for others, and that a received message is marked delivered only
-// after its reader has it. A message that was not acknowledged takes the asynchronous route, with the same bytes, so that
-// it is neither lost nor seen twice. No single node decides anything: what one asks for or refuses counts only if no other member
-// of the swarm takes the message as it is.
+// after its reader has it. A message that was not acknowledged takes the asynchronous route, with the same bytes, so
+// that it is neither lost nor seen twice. No single node decides anything: what one asks for or refuses counts only if
+// no other member of the swarm takes the message as it is.
 package route
 
 import (
@@ -21,7 +22,8 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // Errors of this package, besides those of account and network.
@@ -37,7 +39,7 @@ var (
 // Options adjusts a Prover, Storer or Router. The zero value is usable.
 type Options struct {
 	// OnlyAsync leaves out the synchronous route. AckTimeout is how long that waits for an acknowledgement, at most
-	// rpc.MaxWait; 0 means rpc.DefaultWait.
+	// syncroute.MaxWait; 0 means syncroute.DefaultWait.
 	OnlyAsync     bool
 	AckTimeout    time.Duration
 	Quorum        int        // how many nodes must have a message for success, at most network.SwarmTargets; 0 means 1
@@ -70,7 +72,7 @@ type Storer struct {
 func NewStorer(n *network.Client, options Options) *Storer { return &Storer{NewProver(options), n} }
 
 // Generation returns which storage RPC the network speaks, as network.Client's method does.
-func (s *Storer) Generation(ctx context.Context) (rpc.Generation, error) {
+func (s *Storer) Generation(ctx context.Context) (storage.Generation, error) {
 	return s.network.Generation(ctx)
 }
 
@@ -96,7 +98,7 @@ func (o Options) complete() Options {
 		o.Quorum = 1
 	}
 	if o.AckTimeout == 0 {
-		o.AckTimeout = rpc.DefaultWait
+		o.AckTimeout = syncroute.DefaultWait
 	}
 	if o.MaxDifficulty == 0 {
 		o.MaxDifficulty = DefaultMaxDifficulty
@@ -107,17 +109,17 @@ func (o Options) complete() Options {
 	return o
 }
 
-// Send sends a message of the account's outbox: over the synchronous route if the recipient listens, else, or if it is not
-// acknowledged, over the asynchronous one. The receipt of one that was sent by an earlier run is returned as it was. On
-// failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync, unless the
-// network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient goes first. Other
-// errors are those of Store, and ErrNotDelivered.
+// Send sends a message of the account's outbox: over the synchronous route if the recipient listens, else, or if it is
+// not acknowledged, over the asynchronous one. The receipt of one that was sent by an earlier run is returned as it
+// was. On failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync,
+// unless the network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient
+// goes first. Other errors are those of Store, and ErrNotDelivered.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (account.Receipt, error) {
 	return r.send(ctx, out, false, func() {})
 }
 
-// SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is sealed
-// anew with the time that the network has said. It returns what it has sent in the end.
+// SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is
+// sealed anew with the time that the network has said. It returns what it has sent in the end.
 func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, account.Receipt, error) {
 	return r.sendDraft(ctx, out, draft, func() {})
 }

@@ -10,7 +10,8 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // store20 proves a message if it is not, and stores it at three random nodes of the recipient's swarm at once.
@@ -24,7 +25,7 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, 
 		judge.round = storeAnswers{}
 		kept := judge.kept()
 		err := s.network.AskSwarm(ctx, network.Question{
-			Owner: q.To, Call: network.Call{Method: rpc.MethodStore}, Judge: judge, Except: kept,
+			Owner: q.To, Call: network.Call{Method: storage.MethodStore}, Judge: judge, Except: kept,
 			Sides: network.SwarmTargets - len(kept), Enough: s.options.Quorum - len(kept), Least: s.options.Quorum - len(kept),
 		})
 		receipt.Stored = len(judge.kept())
@@ -142,15 +143,15 @@ func putResult(receipt *account.Receipt, result account.NodeResult) {
 
 // judge completes result with what an answer means.
 func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) network.Verdict {
-	var said rpc.DifficultyAnswer
+	var said rpc20.DifficultyAnswer
 	switch answer.Status {
-	case rpc.StatusOK:
+	case storage.StatusOK:
 		result.OK, result.Error = true, ""
 		if json.Unmarshal([]byte(answer.Body), &said) == nil && said.Difficulty > 0 {
 			j.round.told = append(j.round.told, said.Difficulty)
 		}
 		return network.Done
-	case rpc.StatusBadProofOfWork:
+	case storage.StatusBadProofOfWork:
 		if json.Unmarshal([]byte(answer.Body), &said) != nil || said.Difficulty < 1 || j.request.proves(said.Difficulty) {
 			return network.Next // it refuses a proof that meets what it asks for
 		}
@@ -158,14 +159,15 @@ func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) 
 		if said.Difficulty <= j.storer.options.MaxDifficulty {
 			return network.Settled
 		}
-	case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
+	case storage.StatusBadTTL, storage.StatusBadRequest, storage.StatusUnauthorized:
 		// This would be final, so the others are heard too.
 		j.round.refusal = fmt.Sprintf("status %d: %s", answer.Status, result.Error)
 	}
 	return network.Next // busy, not ready, or a status that is that node's own trouble
 }
 
-// raiseDifficulty lets the request be proved anew, for the lower middle of what nodes want: one that lies does not decide.
+// raiseDifficulty lets the request be proved anew, for the lower middle of what nodes want: one that lies does not
+// decide.
 func (j *storeJudge20) raiseDifficulty() error {
 	slices.Sort(j.round.wanted)
 	difficulty := j.round.wanted[(len(j.round.wanted)-1)/2]

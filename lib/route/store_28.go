@@ -12,14 +12,15 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // store28 stores a message at one member of the recipient's swarm, which passes it on and says what each member did
 // (storage-2.8.md section 4.3). Only what a member has signed counts, so the one that was asked cannot speak for the
 // others; and one alone is not believed to have passed the message on. If too few have it, other members are asked to
-// store the same bytes, which those that have them recognise. A member whose swarm is not complete waits some seconds for
-// the others before it answers: no second store is waited for on top. Errors are those of Store.
+// store the same bytes, which those that have them recognise. A member whose swarm is not complete waits some seconds
+// for the others before it answers: no second store is waited for on top. Errors are those of Store.
 func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, error) {
 	receipt := newReceipt(q)
 	data, err := base64.StdEncoding.Strict().DecodeString(q.Data)
@@ -33,10 +34,10 @@ func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, 
 	if q.StampMS == 0 {
 		q.StampMS = s.network.Now().UnixMilli()
 	}
-	judge := &storeJudge28{storer: s, request: q, hash: rpc.MessageHash(q.To, inbox, data), receipt: &receipt, size: len(members)}
+	judge := &storeJudge28{storer: s, request: q, hash: rpc28.MessageHash(q.To, inbox, data), receipt: &receipt, size: len(members)}
 	receipt.MessageHash = judge.hash
 	err = s.network.AskSwarm(ctx, network.Question{
-		Owner: q.To, Call: network.Call{Method: rpc.MethodStore, Slow: true}, Judge: judge, Members: members,
+		Owner: q.To, Call: network.Call{Method: storage.MethodStore, Slow: true}, Judge: judge, Members: members,
 	})
 	receipt.TimestampMS, receipt.Stored = judge.request.StampMS, judge.stored()
 	switch {
@@ -60,8 +61,8 @@ type storeJudge28 struct {
 	refusal string
 }
 
-// Restamp implements network.Restamper. The hash stays the same. A message that can be sealed anew, and that every member
-// refused for its time alone, is left to that.
+// Restamp implements network.Restamper. The hash stays the same. A message that can be sealed anew, and that every
+// member refused for its time alone, is left to that.
 func (j *storeJudge28) Restamp(context.Context) error {
 	if j.request.reseal && refusedTime(j.receipt.Nodes) {
 		return errWrongTime
@@ -72,7 +73,7 @@ func (j *storeJudge28) Restamp(context.Context) error {
 
 // Request implements network.Judge.
 func (j *storeJudge28) Request(network.Node) ([]byte, error) {
-	return rpc.NewRequest(rpc.MethodStore, rpc.TodayStoreParams{
+	return storage.NewRequest(storage.MethodStore, rpc28.StoreParams{
 		Pubkey: j.request.To.String(), Namespace: inbox, Timestamp: j.request.StampMS, TTL: j.request.TTLMillis, Data: j.request.Data,
 	})
 }
@@ -80,9 +81,9 @@ func (j *storeJudge28) Request(network.Node) ([]byte, error) {
 // Judge implements network.Judge.
 func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
 	result := resultOf(reply)
-	if reply.Err == nil && (reply.Status == rpc.StatusOK || reply.Status == rpc.StatusFailed) { // see rpc.HasResults
+	if reply.Err == nil && (reply.Status == storage.StatusOK || reply.Status == storage.StatusFailed) { // see rpc28.HasResults
 		j.asked++
-		change, err := rpc.ParseChange(reply.Body)
+		change, err := rpc28.ParseChange(reply.Body)
 		if err == nil && change.Hash != "" && change.Hash != j.hash {
 			err = errors.New("it gives the message another hash")
 		}
@@ -90,12 +91,12 @@ func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
 			j.take(change, result.Millis)
 			return j.verdict()
 		}
-		if reply.Status == rpc.StatusOK {
+		if reply.Status == storage.StatusOK {
 			result.Error = err.Error()
 		}
 	}
 	switch reply.Status {
-	case rpc.StatusBadTTL, rpc.StatusBadRequest, rpc.StatusUnauthorized:
+	case storage.StatusBadTTL, storage.StatusBadRequest, storage.StatusUnauthorized:
 		j.refusal = fmt.Sprintf("status %d: %s", reply.Status, result.Error)
 	}
 	putResult(j.receipt, result)
@@ -118,17 +119,17 @@ func (j *storeJudge28) verdict() network.Verdict {
 }
 
 // take learns what the members of the swarm did.
-func (j *storeJudge28) take(change rpc.ChangeAnswer, elapsed int64) {
+func (j *storeJudge28) take(change rpc28.ChangeAnswer, elapsed int64) {
 	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
 		member := change.Swarm[name]
 		result := account.NodeResult{
 			PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""),
-			Status:        rpc.StatusOK, Millis: elapsed, Already: bool(member.Already),
+			Status:        storage.StatusOK, Millis: elapsed, Already: bool(member.Already),
 		}
 		switch {
 		case bool(member.Failed):
 			result.Status, result.Error = int(member.Code), memberFailure(member)
-		case !signedBy(j.storer.network, name, rpc.StoredText(j.hash), member.Signature):
+		case !signedBy(j.storer.network, name, rpc28.StoredText(j.hash), member.Signature):
 			result.Error = "it has not signed that it has the message"
 		default:
 			result.OK = true
@@ -138,7 +139,7 @@ func (j *storeJudge28) take(change rpc.ChangeAnswer, elapsed int64) {
 }
 
 // memberFailure says why a member has not done what it was asked for.
-func memberFailure(member rpc.MemberResult) string {
+func memberFailure(member rpc28.MemberResult) string {
 	switch {
 	case bool(member.Timeout):
 		return "it did not answer the member that was asked"

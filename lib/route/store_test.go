@@ -12,8 +12,8 @@ import (
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 )
 
 const minute = 60_000 // as a time to live
@@ -81,14 +81,14 @@ func TestStore(t *testing.T) {
 	if len(seen) != 3 {
 		t.Errorf("%d nodes have been asked, want 3", len(seen))
 	}
-	want := rpc.Stored{Data: solved.Data, Expiration: solved.StampMS + minute, Hash: solved.Hash()}
+	want := storage.Stored{Data: solved.Data, Expiration: solved.StampMS + minute, Hash: solved.Hash()}
 	for _, i := range places {
 		eventually(t, fmt.Sprintf("node %d to hold the message", i), func() bool {
 			held, err := net.Messages(i, bob.String())
 			if err != nil {
 				t.Fatal(err)
 			}
-			return slices.Equal(held, []rpc.Stored{want})
+			return slices.Equal(held, []storage.Stored{want})
 		})
 	}
 }
@@ -143,7 +143,7 @@ func TestStoreAtDeadMembers(t *testing.T) {
 // A member that is dead is replaced by another one, so that three have the message.
 func TestDeadMemberIsReplaced(t *testing.T) {
 	net := startFakenet(t, 10)
-	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
+	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
 	net.Nodes[0].Stop()
 	net.Nodes[1].Stop()
 	router, _ := storer(t, net.SeedURL(), Options{Quorum: 3})
@@ -159,12 +159,12 @@ func TestDeadMemberIsReplaced(t *testing.T) {
 func TestQuorum(t *testing.T) {
 	net := startFakenet(t, 8)
 	swarm := net.Nodes[:3]
-	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(swarm...), net.Nodes...)
+	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(swarm...), net.Nodes...)
 	swarm[0].Answer(func(call fakenet.Call) (int, string) {
-		if call.Method == rpc.MethodStore {
-			return rpc.StatusNotReady, "Service node is initializing\n"
+		if call.Method == storage.MethodStore {
+			return storage.StatusNotReady, "Service node is initializing\n"
 		}
-		return rpc.StatusOK, fakenet.Swarm(swarm...)
+		return storage.StatusOK, fakenet.Swarm(swarm...)
 	})
 	config := configOf(t, net.SeedURL())
 	alice := newPersonWith(t, "alice", config, Options{Quorum: 3})
@@ -175,7 +175,7 @@ func TestQuorum(t *testing.T) {
 		t.Errorf("quorum of 3: %+v", receipt)
 	}
 	for _, node := range swarm[1:] {
-		if n := len(node.Calls(rpc.MethodStore)); n != 1 {
+		if n := len(node.Calls(storage.MethodStore)); n != 1 {
 			t.Errorf("a node that has the message was asked %d times", n)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // One member is asked, and all have the message: each has signed for it.
@@ -24,11 +25,11 @@ func TestStoreToday(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rpc.MessageHash(bob, 0, []byte("hello"))
+	want := rpc28.MessageHash(bob, 0, []byte("hello"))
 	if !receipt.OK || receipt.MessageHash != want || receipt.Stored != 5 || receipt.Difficulty != 0 || len(receipt.Nodes) != 5 {
 		t.Errorf("receipt %+v", receipt)
 	}
-	asked := calls(rpc.MethodStore, net.Nodes...)
+	asked := calls(storage.MethodStore, net.Nodes...)
 	if len(asked) != 1 {
 		t.Fatalf("%d members have been asked", len(asked))
 	}
@@ -49,14 +50,14 @@ func TestStoreToday(t *testing.T) {
 func TestStoreTodayAtFailedMembers(t *testing.T) {
 	net := startFakenet(t, 5)
 	s := newTodaySwarm(net.Nodes...)
-	s.tell = func(node *fakenet.Node, result *rpc.MemberResult) {
+	s.tell = func(node *fakenet.Node, result *rpc28.MemberResult) {
 		switch node {
 		case net.Nodes[0]:
-			*result = rpc.MemberResult{Failed: true, Timeout: true}
+			*result = rpc28.MemberResult{Failed: true, Timeout: true}
 		case net.Nodes[1]:
-			*result = rpc.MemberResult{Failed: true, Code: rpc.StatusBadTimestamp, Reason: "check your clock\n"}
+			*result = rpc28.MemberResult{Failed: true, Code: storage.StatusBadTimestamp, Reason: "check your clock\n"}
 		case net.Nodes[2]:
-			*result = rpc.MemberResult{Failed: true, QueryFailure: true}
+			*result = rpc28.MemberResult{Failed: true, QueryFailure: true}
 		}
 	}
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
@@ -78,8 +79,8 @@ func TestStoreTodayAtFailedMembers(t *testing.T) {
 func TestStoreTodayFailedEverywhere(t *testing.T) {
 	net := startFakenet(t, 5)
 	s := newTodaySwarm(net.Nodes...)
-	s.tell = func(_ *fakenet.Node, result *rpc.MemberResult) {
-		*result = rpc.MemberResult{Failed: true, QueryFailure: true}
+	s.tell = func(_ *fakenet.Node, result *rpc28.MemberResult) {
+		*result = rpc28.MemberResult{Failed: true, QueryFailure: true}
 	}
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
@@ -93,15 +94,15 @@ func TestStoreTodayFailedEverywhere(t *testing.T) {
 		}
 	}
 	// Three members each before and after another look at the swarm: the fourth could do no better.
-	if asked := calls(rpc.MethodStore, net.Nodes...); len(asked) > 6 {
+	if asked := calls(storage.MethodStore, net.Nodes...); len(asked) > 6 {
 		t.Errorf("%d members have been asked, want 6 at most", len(asked))
 	}
 
-	always(rpc.MethodStore, rpc.StatusFailed, "request failed", net.Nodes...)
+	always(storage.MethodStore, storage.StatusFailed, "request failed", net.Nodes...)
 	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "500 without results", err, ErrNotStored)
 	for _, node := range receipt.Nodes {
-		if node.Status != rpc.StatusFailed || node.Error != "request failed" {
+		if node.Status != storage.StatusFailed || node.Error != "request failed" {
 			t.Errorf("member %+v", node)
 		}
 	}
@@ -111,7 +112,7 @@ func TestStoreTodayFailedEverywhere(t *testing.T) {
 func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
 	net := startFakenet(t, 5)
 	s := newTodaySwarm(net.Nodes...)
-	s.tell = func(_ *fakenet.Node, result *rpc.MemberResult) {
+	s.tell = func(_ *fakenet.Node, result *rpc28.MemberResult) {
 		result.Signature = net.Nodes[0].Sign([]byte(result.Hash))
 	}
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
@@ -120,11 +121,11 @@ func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
 		t.Errorf("receipt %+v, %v", receipt, err)
 	}
 	// One that has it is not enough to believe that it spreads: others were asked, too.
-	if asked := calls(rpc.MethodStore, net.Nodes...); len(asked) != 3 {
+	if asked := calls(storage.MethodStore, net.Nodes...); len(asked) != 3 {
 		t.Errorf("%d members have been asked, want 3", len(asked))
 	}
 
-	s.tell = func(_ *fakenet.Node, result *rpc.MemberResult) { result.Signature = "" }
+	s.tell = func(_ *fakenet.Node, result *rpc28.MemberResult) { result.Signature = "" }
 	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "nobody signs", err, ErrNotStored)
 	if receipt.OK || receipt.Stored != 0 {
@@ -134,7 +135,7 @@ func TestStoreTodayBelievesSignaturesAlone(t *testing.T) {
 
 func TestStoreTodayUnderAnotherHash(t *testing.T) {
 	net := startFakenet(t, 4)
-	always(rpc.MethodStore, rpc.StatusOK, `{"hash":"x","swarm":{}}`, net.Nodes...)
+	always(storage.MethodStore, storage.StatusOK, `{"hash":"x","swarm":{}}`, net.Nodes...)
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "another hash", err, ErrNotStored)
@@ -148,7 +149,7 @@ func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
 	newTodaySwarm(right...)
-	always(rpc.MethodStore, rpc.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
+	always(storage.MethodStore, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	router, c := todayStorer(t, net.SeedURL(), Options{})
 	bob := someone(t)
 	if _, err := c.Nodes(t.Context()); err != nil {
@@ -162,7 +163,7 @@ func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
 		t.Errorf("receipt %+v, %v", receipt, err)
 	}
 	for _, node := range receipt.Nodes {
-		if !node.OK && (node.Status != rpc.StatusWrongSwarm || !strings.Contains(node.Error, "not a member")) {
+		if !node.OK && (node.Status != storage.StatusWrongSwarm || !strings.Contains(node.Error, "not a member")) {
 			t.Errorf("node %+v", node)
 		}
 	}
@@ -170,7 +171,7 @@ func TestStoreTodayFromTheWrongSwarm(t *testing.T) {
 
 // A clock that is refused is set by what the nodes tell, once. Two statuses say that it is wrong.
 func TestStoreTodayWithAWrongClock(t *testing.T) {
-	for _, status := range []int{rpc.StatusBadTimestamp, rpc.StatusTooEarly} {
+	for _, status := range []int{storage.StatusBadTimestamp, storage.StatusTooEarly} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) { testStoreTodayWithAWrongClock(t, status) })
 	}
 }
@@ -182,9 +183,9 @@ func testStoreTodayWithAWrongClock(t *testing.T, status int) {
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
 			switch call.Method {
-			case rpc.MethodInfo:
-				return rpc.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ahead.UnixMilli(), ahead.UnixMilli())
-			case rpc.MethodStore:
+			case rpc28.MethodInfo:
+				return storage.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ahead.UnixMilli(), ahead.UnixMilli())
+			case storage.MethodStore:
 				if stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64); err != nil || stamp < ahead.UnixMilli()-minute {
 					return status, "Timestamp error: check your clock"
 				}
@@ -198,18 +199,18 @@ func testStoreTodayWithAWrongClock(t *testing.T, status int) {
 		t.Errorf("receipt %+v, %v", receipt, err)
 	}
 
-	always(rpc.MethodStore, status, "Timestamp error: check your clock", net.Nodes...)
+	always(storage.MethodStore, status, "Timestamp error: check your clock", net.Nodes...)
 	_, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "whatever the time is", err, ErrClock)
 }
 
 func TestStoreTodayThatIsRefused(t *testing.T) {
 	net := startFakenet(t, 5)
-	always(rpc.MethodStore, rpc.StatusBadTTL, "Provided expiry/TTL is not valid.", net.Nodes...)
+	always(storage.MethodStore, storage.StatusBadTTL, "Provided expiry/TTL is not valid.", net.Nodes...)
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
 	_, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "refused by all", err, ErrRefused)
-	if asked := calls(rpc.MethodStore, net.Nodes...); len(asked) != 5 {
+	if asked := calls(storage.MethodStore, net.Nodes...); len(asked) != 5 {
 		t.Errorf("%d members have been heard, want all", len(asked))
 	}
 

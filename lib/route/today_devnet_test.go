@@ -10,14 +10,14 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // The tests of this file are against real nodes of today's generation.
 
 func startToday(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
-	return startDevnetWith(t, devnet.Options{Nodes: nodes, SwarmSize: swarmSize, Generation: rpc.GenerationToday})
+	return startDevnetWith(t, devnet.Options{Nodes: nodes, SwarmSize: swarmSize, Generation: storage.Generation28})
 }
 
 // undecided is what a client of a network needs that is not told its generation.
@@ -47,7 +47,7 @@ func (p *person) writes(to *person, text string) {
 func TestTodayOnDevnet(t *testing.T) {
 	net := startToday(t, 10, 5)
 	alice, bob := newcomer(t, "alice", net), newcomer(t, "bob", net)
-	wantGeneration(t, alice, rpc.GenerationToday)
+	wantGeneration(t, alice, storage.Generation28)
 	alice.writes(bob, "backup failed")
 	bob.gets("backup failed")
 	bob.writes(alice, "thanks")
@@ -56,7 +56,7 @@ func TestTodayOnDevnet(t *testing.T) {
 	alice.getsNothing()
 }
 
-func wantGeneration(t *testing.T, p *person, want rpc.Generation) {
+func wantGeneration(t *testing.T, p *person, want storage.Generation) {
 	t.Helper()
 	if got, err := p.Router.Generation(t.Context()); err != nil || got != want {
 		t.Errorf("the generation is %q, %v, want %q", got, err, want)
@@ -69,7 +69,7 @@ func TestTodayPagesOnDevnet(t *testing.T) {
 	bob := newcomer(t, "bob", net)
 	var want []string
 	router, _ := todayStorer(t, net.SeedURL(), Options{})
-	for i := range rpc.MaxPage + 3 {
+	for i := range storage.MaxPage + 3 {
 		q := requestFor(bob.ID(), fmt.Sprint("message ", i))
 		if _, err := router.Store(t.Context(), q); err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestTodayAtDeadMembers(t *testing.T) {
 	alice, bob := newPersonWith(t, "alice", undecided(t, net.SeedURL()), Options{}), newcomer(t, "bob", net)
 	places := swarmOf(t, net, bob.ID())
 	stop(t, net, places[0])
-	draft := account.Draft{To: bob.ID(), Text: "one dead", Network: rpc.GenerationToday}
+	draft := account.Draft{To: bob.ID(), Text: "one dead", Network: storage.Generation28}
 	out, err := alice.Account.Send(t.Context(), draft)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestDeleteIn2020(t *testing.T) {
 func TestGenerationsMeetOnDevnet(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	desk, phone := newPerson(t, "desk", net.SeedURL()), newPersonWith(t, "phone", todayOf(t, net.SeedURL()), Options{})
-	wantGeneration(t, newcomer(t, "newcomer", net), rpc.Generation2020)
+	wantGeneration(t, newcomer(t, "newcomer", net), storage.Generation20)
 
 	phone.writes(desk, "from a phone")
 	desk.gets("from a phone")
@@ -229,7 +229,7 @@ func (p *person) befriendsOverTheNetwork(other *person) {
 func TestTodayIsSentOnce(t *testing.T) {
 	net := startToday(t, 5, 5)
 	alice, bob := newcomer(t, "alice", net), newcomer(t, "bob", net)
-	draft := account.Draft{To: bob.ID(), Text: "once", Network: rpc.GenerationToday}
+	draft := account.Draft{To: bob.ID(), Text: "once", Network: storage.Generation28}
 	dead := alice.anew(crashed)
 	out, err := dead.Account.Send(t.Context(), draft)
 	if err != nil {

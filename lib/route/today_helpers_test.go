@@ -12,14 +12,15 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // todayOf is what a client of a network of today needs.
 func todayOf(t *testing.T, seed string) network.Config {
 	config := configOf(t, seed)
-	config.Generation = rpc.GenerationToday
+	config.Generation = storage.Generation28
 	return config
 }
 
@@ -30,22 +31,22 @@ func todayStorer(t *testing.T, seed string, options Options) (*Router, *network.
 	return New(nil, c, options), c
 }
 
-// todaySwarm makes fake nodes answer as members of one swarm of today's network do: what is stored at one of them all have,
-// and each signs for itself.
+// todaySwarm makes fake nodes answer as members of one swarm of today's network do: what is stored at one of them all
+// have, and each signs for itself.
 type todaySwarm struct {
 	nodes []*fakenet.Node
 	seed  string
 
 	mu       sync.Mutex
-	messages []rpc.Stored
+	messages []storage.Stored
 	// tell changes what a member's result is before it is told.
-	tell func(node *fakenet.Node, result *rpc.MemberResult)
+	tell func(node *fakenet.Node, result *rpc28.MemberResult)
 	// pageSize is how many messages a page has.
 	pageSize int
 }
 
 func newTodaySwarm(nodes ...*fakenet.Node) *todaySwarm {
-	s := &todaySwarm{nodes: nodes, tell: func(*fakenet.Node, *rpc.MemberResult) {}, pageSize: 10}
+	s := &todaySwarm{nodes: nodes, tell: func(*fakenet.Node, *rpc28.MemberResult) {}, pageSize: 10}
 	for _, node := range nodes {
 		node.Answer(s.answer)
 	}
@@ -57,7 +58,7 @@ func threeOfToday(t *testing.T) *todaySwarm {
 	t.Helper()
 	net := startFakenet(t, 6)
 	members := net.Nodes[:3]
-	always(rpc.MethodSwarm, rpc.StatusOK, fakenet.Swarm(members...), net.Nodes[3:]...)
+	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(members...), net.Nodes[3:]...)
 	s := newTodaySwarm(members...)
 	s.seed = net.SeedURL()
 	return s
@@ -67,12 +68,12 @@ func (s *todaySwarm) answer(call fakenet.Call) (int, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch call.Method {
-	case rpc.MethodStore:
+	case storage.MethodStore:
 		return s.store(call.Params)
-	case rpc.MethodRetrieve:
+	case storage.MethodRetrieve:
 		return s.retrieve(call.Params)
-	case rpc.MethodSwarm:
-		return rpc.StatusOK, fakenet.Swarm(s.nodes...)
+	case storage.MethodSwarm:
+		return storage.StatusOK, fakenet.Swarm(s.nodes...)
 	}
 	return 0, ""
 }
@@ -80,25 +81,25 @@ func (s *todaySwarm) answer(call fakenet.Call) (int, string) {
 func (s *todaySwarm) store(params fakenet.Params) (int, string) {
 	owner, err := sessionid.Parse(params["pubkey"])
 	if err != nil || params["namespace"] != "0" {
-		return rpc.StatusBadRequest, "invalid request"
+		return storage.StatusBadRequest, "invalid request"
 	}
 	data, err := base64.StdEncoding.DecodeString(params["data"])
 	if err != nil {
-		return rpc.StatusBadRequest, "invalid request"
+		return storage.StatusBadRequest, "invalid request"
 	}
-	hash := rpc.MessageHash(owner, 0, data)
-	had := slices.ContainsFunc(s.messages, func(m rpc.Stored) bool { return m.Hash == hash })
+	hash := rpc28.MessageHash(owner, 0, data)
+	had := slices.ContainsFunc(s.messages, func(m storage.Stored) bool { return m.Hash == hash })
 	if !had {
-		s.messages = append(s.messages, rpc.Stored{Data: params["data"], Hash: hash, Expiration: 1})
+		s.messages = append(s.messages, storage.Stored{Data: params["data"], Hash: hash, Expiration: 1})
 	}
-	answer := rpc.ChangeAnswer{Hash: hash, Swarm: make(map[string]rpc.MemberResult)}
-	status := rpc.StatusFailed
+	answer := rpc28.ChangeAnswer{Hash: hash, Swarm: make(map[string]rpc28.MemberResult)}
+	status := storage.StatusFailed
 	for _, node := range s.nodes {
-		result := rpc.MemberResult{Hash: hash, Signature: node.Sign([]byte(hash)), Already: rpc.Truth(had)}
+		result := rpc28.MemberResult{Hash: hash, Signature: node.Sign([]byte(hash)), Already: rpc28.Truth(had)}
 		s.tell(node, &result)
 		answer.Swarm[node.Name()] = result
 		if !bool(result.Failed) {
-			status = rpc.StatusOK
+			status = storage.StatusOK
 		}
 	}
 	return status, textOf(answer)
@@ -109,14 +110,14 @@ func (s *todaySwarm) retrieve(params fakenet.Params) (int, string) {
 	key, keyErr := hex.DecodeString(params["pubkey_ed25519"])
 	signature, err := base64.StdEncoding.DecodeString(params["signature"])
 	if keyErr != nil || err != nil || !ed25519.Verify(key, []byte("retrieve"+params["timestamp"]), signature) {
-		return rpc.StatusUnauthorized, "retrieve signature verification failed"
+		return storage.StatusUnauthorized, "retrieve signature verification failed"
 	}
-	if last := params["last_hash"]; last != "" && len(last) != rpc.HashTextLength {
-		return rpc.StatusBadRequest, "invalid request: last_hash"
+	if last := params["last_hash"]; last != "" && len(last) != rpc28.HashTextLength {
+		return storage.StatusBadRequest, "invalid request: last_hash"
 	}
-	from := slices.IndexFunc(s.messages, func(m rpc.Stored) bool { return m.Hash == params["last_hash"] }) + 1
+	from := slices.IndexFunc(s.messages, func(m storage.Stored) bool { return m.Hash == params["last_hash"] }) + 1
 	to := min(from+s.pageSize, len(s.messages))
-	return rpc.StatusOK, textOf(rpc.PageAnswer{Messages: append([]rpc.Stored{}, s.messages[from:to]...), More: to < len(s.messages)})
+	return storage.StatusOK, textOf(rpc28.PageAnswer{Messages: append([]storage.Stored{}, s.messages[from:to]...), More: to < len(s.messages)})
 }
 
 // put adds n messages for somebody.
@@ -126,7 +127,7 @@ func (s *todaySwarm) put(owner sessionid.ID, n int) (data []string) {
 	for i := range n {
 		raw := []byte("message " + strconv.Itoa(i))
 		text := base64.StdEncoding.EncodeToString(raw)
-		s.messages = append(s.messages, rpc.Stored{Data: text, Hash: rpc.MessageHash(owner, 0, raw), Expiration: 1})
+		s.messages = append(s.messages, storage.Stored{Data: text, Hash: rpc28.MessageHash(owner, 0, raw), Expiration: 1})
 		data = append(data, text)
 	}
 	return data

@@ -20,8 +20,8 @@ import (
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/x3dh"
 )
 
@@ -118,7 +118,7 @@ var codeTable = []struct {
 	{route.ErrNotDelivered, record.CodeNotDelivered},
 	{route.ErrNotRetrieved, record.CodeNotRetrieved},
 	{network.ErrTarget, record.CodeNetworkUnreachable},
-	{rpc.ErrUnreachable, record.CodeNetworkUnreachable},
+	{storagehttp.ErrUnreachable, record.CodeNetworkUnreachable},
 	{ErrDevnetRunning, record.CodeDevnetRunning},
 	{devnet.ErrFault, record.CodeUsage},
 	{devnet.ErrPublicIP, record.CodeUsage},

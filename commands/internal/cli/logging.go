@@ -19,9 +19,9 @@ type logFlags struct {
 }
 
 func (l *logFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVarP(&l.verbose, "verbose", "v", false, "tell on stderr what happens")
-	flags.BoolVarP(&l.quiet, "quiet", "q", false, "tell nothing on stderr but the final error, and draw no progress bar")
-	flags.StringVar(&l.format, "log-format", "text", "how to tell it: text or json")
+	flags.BoolVarP(&l.verbose, "verbose", "v", false, "log on stderr what happens")
+	flags.BoolVarP(&l.quiet, "quiet", "q", false, "print nothing on stderr but the final error, and draw no progress bar")
+	flags.StringVar(&l.format, "log-format", "text", "format of the log: text or json")
 	refuse(flags, "log-format", func() error {
 		if l.format != "text" && l.format != "json" {
 			return fmt.Errorf("%q is neither text nor json", l.format)
@@ -29,7 +29,7 @@ func (l *logFlags) add(flags *pflag.FlagSet) {
 		return nil
 	})
 	flags.StringVar(&l.level, "log-level", "",
-		"how much to tell: debug, info, warn or error (default warn, with --verbose info)")
+		"lowest level of the log: debug, info, warn or error (default warn, with --verbose info)")
 	refuse(flags, "log-level", func() error {
 		_, err := l.threshold()
 		return err

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/record"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // ResolveNetwork finds the network that --network names: a URL of a seed, a network file, mainnet or testnet, the name
@@ -82,7 +82,7 @@ func readNetworkFile(path string) (record.Network, error) {
 // networkConfig returns the configuration of a client for a network.
 func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	config := network.Config{
-		Seeds: found.Seeds, Generation: rpc.Generation(found.Generation),
+		Seeds: found.Seeds, Generation: storage.Generation(found.Generation),
 		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: app.Now, Log: app.Log,
 		Pins: make(map[string][sha256.Size]byte),
 	}

@@ -8,7 +8,7 @@ import (
 
 	"sessiontool/lib/network"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // networkFile writes a network file and reads it as --network does, up to what a client is made of.
@@ -44,7 +44,7 @@ func TestNetworkFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Generation != rpc.GenerationToday || config.OnionCipher != onion.XChaCha20 ||
+	if config.Generation != storage.Generation28 || config.OnionCipher != onion.XChaCha20 ||
 		config.Pins["https://seed.example"][0] != 0x36 {
 		t.Errorf("read as %+v", config)
 	}
@@ -71,7 +71,7 @@ func TestNamedNetworks(t *testing.T) {
 		if err != nil || found.Name != name {
 			t.Fatalf("%s is %+v, %v", name, found, err)
 		}
-		if config, err := app.networkConfig(found); err != nil || config.Generation != rpc.GenerationToday ||
+		if config, err := app.networkConfig(found); err != nil || config.Generation != storage.Generation28 ||
 			len(config.Pins) != len(found.Pins) {
 			t.Errorf("%s is read as %+v, %v", name, config, err)
 		}

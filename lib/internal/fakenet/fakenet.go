@@ -23,7 +23,10 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/x25519"
 )
 
@@ -31,7 +34,7 @@ import (
 type Network struct {
 	Nodes       []*Node
 	seed        *httptest.Server
-	relayClient *rpc.Client
+	relayClient *storagehttp.Client
 
 	mu      sync.Mutex
 	listed  []*Node
@@ -47,7 +50,7 @@ const hopTimeout = 10 * time.Second
 // Start starts a seed and n nodes. They stop at the end of the test.
 func Start(t testing.TB, n int) *Network {
 	t.Helper()
-	network := &Network{relayClient: rpc.NewClient(), now: time.Now, header: "Date", hopTime: hopTimeout}
+	network := &Network{relayClient: storagehttp.NewClient(), now: time.Now, header: "Date", hopTime: hopTimeout}
 	network.seed = httptest.NewServer(http.HandlerFunc(network.serveSeed))
 	for range n {
 		network.Nodes = append(network.Nodes, network.newNode(t))
@@ -65,7 +68,7 @@ func Start(t testing.TB, n int) *Network {
 }
 
 // SeedURL returns the URL of the seed's RPC.
-func (n *Network) SeedURL() string { return n.seed.URL + rpc.SeedPath }
+func (n *Network) SeedURL() string { return n.seed.URL + nodelist.SeedPath }
 
 // StopSeed closes the seed.
 func (n *Network) StopSeed() { n.seed.Close() }
@@ -109,14 +112,14 @@ func (n *Network) serveSeed(w http.ResponseWriter, _ *http.Request) {
 	if n.now != nil {
 		w.Header().Set(n.header, n.now().UTC().Format(http.TimeFormat))
 	}
-	states := make([]rpc.NodeState, len(n.listed))
+	states := make([]nodelist.State, len(n.listed))
 	for i, node := range n.listed {
-		states[i] = rpc.NodeState{
+		states[i] = nodelist.State{
 			PubkeyLegacy: node.Name(), PubkeyEd25519: node.Name(), PubkeyX25519: node.x25519.Public.String(),
 			PublicIP: "127.0.0.1", StoragePort: node.port, SwarmID: 1, Active: true,
 		}
 	}
-	json.NewEncoder(w).Encode(map[string]any{"result": rpc.ServiceNodesResult{States: states}})
+	json.NewEncoder(w).Encode(map[string]any{"result": nodelist.Result{States: states}})
 }
 
 // find returns the listed node with this name, and how long a node waits for its response.
@@ -133,9 +136,9 @@ func (n *Network) find(name string) (*Node, time.Duration) {
 
 // Swarm returns a response to get_snodes_for_pubkey, or the body of a 421, with these nodes.
 func Swarm(nodes ...*Node) string {
-	answer := rpc.SwarmAnswer{Snodes: []rpc.Snode{}}
+	answer := rpc20.SwarmAnswer{Snodes: []storage.Snode{}}
 	for _, node := range nodes {
-		answer.Snodes = append(answer.Snodes, rpc.Snode{
+		answer.Snodes = append(answer.Snodes, storage.Snode{
 			IP: "127.0.0.1", Port: strconv.Itoa(int(node.port)),
 			PubkeyEd25519: node.Name(), PubkeyX25519: node.x25519.Public.String(),
 		})
@@ -283,7 +286,7 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	layer, err := onion.Open(version, n.x25519, body)
 	switch {
 	case err != nil:
-		http.Error(w, onion.TextCiphertext, rpc.StatusBadRequest)
+		http.Error(w, onion.TextCiphertext, storage.StatusBadRequest)
 	case layer.Step == onion.Relay:
 		n.relay(r.Context(), w, version, layer)
 	default:
@@ -303,7 +306,7 @@ func (n *Node) relay(ctx context.Context, w http.ResponseWriter, version onion.V
 	n.mu.Unlock()
 	next, hopTime := n.network.find(layer.Destination)
 	if next == nil {
-		w.WriteHeader(rpc.StatusBadGateway)
+		w.WriteHeader(storage.StatusBadGateway)
 		fmt.Fprint(w, onion.TextNextNode+layer.Destination)
 		return
 	}
@@ -311,7 +314,7 @@ func (n *Node) relay(ctx context.Context, w http.ResponseWriter, version onion.V
 	defer cancel()
 	answer, err := n.network.relayClient.PostNode(ctx, "127.0.0.1", next.port, version.Path(), layer.Body)
 	if err != nil {
-		w.WriteHeader(rpc.StatusTimeout)
+		w.WriteHeader(storage.StatusTimeout)
 		fmt.Fprint(w, onion.TextTimeout)
 		return
 	}
@@ -323,7 +326,7 @@ func (n *Node) relay(ctx context.Context, w http.ResponseWriter, version onion.V
 func (n *Node) call(payload []byte) (status int, body string) {
 	var call Call
 	if err := json.NewDecoder(bytes.NewReader(payload)).Decode(&call); err != nil {
-		return rpc.StatusBadRequest, err.Error()
+		return storage.StatusBadRequest, err.Error()
 	}
 	n.mu.Lock()
 	n.calls = append(n.calls, call)
@@ -335,12 +338,12 @@ func (n *Node) call(payload []byte) (status int, body string) {
 		}
 	}
 	switch call.Method {
-	case rpc.MethodSwarm:
-		return rpc.StatusOK, Swarm(n.network.Nodes...)
-	case rpc.MethodStore:
-		return rpc.StatusOK, `{"difficulty":1}`
-	case rpc.MethodRetrieve:
-		return rpc.StatusOK, `{"messages":[]}`
+	case storage.MethodSwarm:
+		return storage.StatusOK, Swarm(n.network.Nodes...)
+	case storage.MethodStore:
+		return storage.StatusOK, `{"difficulty":1}`
+	case storage.MethodRetrieve:
+		return storage.StatusOK, `{"messages":[]}`
 	}
-	return rpc.StatusBadRequest, "no method " + call.Method
+	return storage.StatusBadRequest, "no method " + call.Method
 }

@@ -23,8 +23,11 @@ import (
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 )
 
 const (
@@ -36,14 +39,14 @@ const (
 var data = strings.Repeat("x", 400)
 
 // list is a node.Directory that never changes.
-type list rpc.ServiceNodesResult
+type list nodelist.Result
 
 // Nodes implements node.Directory.
-func (l *list) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+func (l *list) Nodes(_ context.Context, lastHash string) (*nodelist.Result, error) {
 	if lastHash == l.BlockHash {
-		return &rpc.ServiceNodesResult{Unchanged: true}, nil
+		return &nodelist.Result{Unchanged: true}, nil
 	}
-	return (*rpc.ServiceNodesResult)(l), nil
+	return (*nodelist.Result)(l), nil
 }
 
 // start runs nodes that are one swarm and returns their addresses.
@@ -61,7 +64,7 @@ func start(b *testing.B, count int) (nodes []*node.Node, addresses []string) {
 			b.Fatal(err)
 		}
 		address := config.Listener.Addr().(*net.TCPAddr)
-		directory.States = append(directory.States, rpc.NodeState{
+		directory.States = append(directory.States, nodelist.State{
 			PubkeyLegacy: keys.Name(), PubkeyEd25519: keys.Name(), PubkeyX25519: keys.X25519.Public.String(),
 			PublicIP: "127.0.0.1", StoragePort: uint16(address.Port), SwarmID: 5, Funded: true, Active: true,
 		})
@@ -85,7 +88,7 @@ func post(path string, body []byte) []byte {
 
 func call(b *testing.B, method string, params any) []byte {
 	b.Helper()
-	body, err := rpc.NewRequest(method, params)
+	body, err := storage.NewRequest(method, params)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -106,7 +109,7 @@ func stores(b *testing.B, count int) [][]byte {
 		if err != nil {
 			b.Fatal(err)
 		}
-		requests[i] = post(rpc.StoragePath, call(b, rpc.MethodStore, rpc.StoreParams{
+		requests[i] = post(storage.RPCPath, call(b, storage.MethodStore, rpc20.StoreParams{
 			PubKey: m.PubKey, TTL: m.TTL, Nonce: pow.EncodeNonce(nonce), Timestamp: m.Timestamp, Data: m.Data,
 		}))
 	}
@@ -191,8 +194,8 @@ func percentile(took []time.Duration, share float64) time.Duration {
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
 
-// BenchmarkStores measures durable stores over HTTPS at a lone node, and the ratio to SQLite as the 2020 server uses it,
-// which is measured right before and right after.
+// BenchmarkStores measures durable stores over HTTPS at a lone node, and the ratio to SQLite as the 2020 server uses
+// it, which is measured right before and right after.
 func BenchmarkStores(b *testing.B) {
 	_, addresses := start(b, 1)
 	requests := stores(b, b.N)
@@ -242,15 +245,15 @@ func BenchmarkRetrieves(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := c.do(post(rpc.StoragePath, call(b, rpc.MethodStore, rpc.StoreParams{
+		if err := c.do(post(storage.RPCPath, call(b, storage.MethodStore, rpc20.StoreParams{
 			PubKey: m.PubKey, TTL: m.TTL, Nonce: pow.EncodeNonce(nonce), Timestamp: m.Timestamp, Data: m.Data,
 		}))); err != nil {
 			b.Fatal(err)
 		}
 	}
 	now := time.Now().UnixMilli()
-	public, signature := keys.Ed25519Public(), keys.Sign(rpc.RetrieveSignatureText(rpc.NamespaceMessages, now))
-	request := post(rpc.StoragePath, call(b, rpc.MethodRetrieve, rpc.RetrieveParams{
+	public, signature := keys.Ed25519Public(), keys.Sign(rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now))
+	request := post(storage.RPCPath, call(b, storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: keys.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now, 10),
 		Signature: base64.StdEncoding.EncodeToString(signature[:]),
 	}))

@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // loadVariable makes the test program send requests instead of running tests. Its value is a load in JSON.
@@ -126,9 +127,9 @@ const (
 	warmUp = 300
 )
 
-// BenchmarkOnionRelay measures the processor time that four nodes, three relays and a target, take together for a request,
-// and that of relays written plainly with net/http and encoding/json, in turn. The ratio is the median of the rounds'
-// ratios. How many requests a second get through depends on the client's share of the processors too.
+// BenchmarkOnionRelay measures the processor time that four nodes, three relays and a target, take together for a
+// request, and that of relays written plainly with net/http and encoding/json, in turn. The ratio is the median of the
+// rounds' ratios. How many requests a second get through depends on the client's share of the processors too.
 func BenchmarkOnionRelay(b *testing.B) {
 	for _, connections := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
@@ -138,7 +139,7 @@ func BenchmarkOnionRelay(b *testing.B) {
 				hops = append(hops, onion.Hop{Ed25519: n.Keys().Ed25519.Public(), X25519: n.Keys().X25519.Public})
 			}
 			relays := startPlain(b, nodes, addresses)
-			payload := call(b, rpc.MethodSwarm, rpc.SwarmParams{PubKey: fmt.Sprintf("05%064x", 1)})
+			payload := call(b, storage.MethodSwarm, rpc20.SwarmParams{PubKey: fmt.Sprintf("05%064x", 1)})
 			wrapped, err := onion.Wrap(rand.Reader, onion.V2, hops[:3], hops[3], payload)
 			if err != nil {
 				b.Fatal(err)

@@ -22,7 +22,8 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/onion"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // plain is a relay of version 2 as anyone would write it: net/http on both sides with its connections kept,
@@ -32,7 +33,7 @@ type plain struct {
 	address string
 	peers   map[string]string // URLs by Ed25519 key
 	client  *http.Client
-	swarm   rpc.SwarmAnswer
+	swarm   rpc20.SwarmAnswer
 }
 
 // startPlain starts a plain relay in the place of each node.
@@ -59,12 +60,12 @@ func startPlain(b *testing.B, nodes []*node.Node, addresses []string) []*plain {
 }
 
 // swarmOf returns the only swarm, as a node tells it.
-func swarmOf(b *testing.B, address string) (answer rpc.SwarmAnswer) {
+func swarmOf(b *testing.B, address string) (answer rpc20.SwarmAnswer) {
 	b.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
-	body := call(b, rpc.MethodSwarm, rpc.SwarmParams{PubKey: strings.Repeat("0", rpc.PubKeyTextLength)})
-	response, err := client.Post("https://"+address+rpc.StoragePath, "application/json", bytes.NewReader(body))
+	body := call(b, storage.MethodSwarm, rpc20.SwarmParams{PubKey: strings.Repeat("0", storage.PubkeyTextLength)})
+	response, err := client.Post("https://"+address+storage.RPCPath, "application/json", bytes.NewReader(body))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -210,7 +211,7 @@ func (p *plain) final(aead cipher.AEAD, payload []byte) ([]byte, error) {
 	if err := json.Unmarshal(payload, &request); err != nil {
 		return nil, err
 	}
-	if request.Method != rpc.MethodSwarm || len(request.Params["pubKey"]) != rpc.PubKeyTextLength {
+	if request.Method != storage.MethodSwarm || len(request.Params["pubKey"]) != storage.PubkeyTextLength {
 		return nil, errors.New("no such method")
 	}
 	text, err := json.Marshal(p.swarm)

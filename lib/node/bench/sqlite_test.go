@@ -10,11 +10,11 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
-// The database of the 2020 server: SQLite's defaults, which are a rollback journal that is deleted and synchronous=FULL,
-// one table with two indexes, and one autocommit INSERT for a store (storage-2.0.md section 6).
+// The database of the 2020 server: SQLite's defaults, which are a rollback journal that is deleted and
+// synchronous=FULL, one table with two indexes, and one autocommit INSERT for a store (storage-2.0.md section 6).
 var sqliteSetup = []string{
 	"PRAGMA journal_mode=DELETE",
 	"PRAGMA synchronous=FULL",
@@ -55,7 +55,7 @@ func sqliteInserts(b *testing.B, during time.Duration) float64 {
 	for ; time.Since(start) < during; count++ {
 		hash := fmt.Sprintf("%0128x", uint64(count)*0x9e3779b97f4a7c15) // far apart, as hashes are
 		owner := fmt.Sprintf("05%064x", count%owners)
-		if _, err := insert.ExecContext(ctx, hash, owner, rpc.MaxTTLMillis, now, now+rpc.MaxTTLMillis, "AAAAAAAAAS0=", data); err != nil {
+		if _, err := insert.ExecContext(ctx, hash, owner, storage.MaxTTLMillis20, now, now+storage.MaxTTLMillis20, "AAAAAAAAAS0=", data); err != nil {
 			b.Fatal(err)
 		}
 	}

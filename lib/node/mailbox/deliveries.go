@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // Bounds of pending deliveries, for one owner and for the node (sync-route.md section 5).
@@ -87,8 +87,8 @@ func (h *Hub) post(owner, data string) (*mailbox, *delivery, error) {
 
 // due returns the deliveries to hand to a listener now, oldest first, and records that they were. If there are none,
 // next is the time until one may be due again.
-func (box *mailbox) due(to *listener, now time.Time) (messages []rpc.Delivery, next time.Duration) {
-	next = rpc.MaxWait
+func (box *mailbox) due(to *listener, now time.Time) (messages []syncroute.Delivery, next time.Duration) {
+	next = syncroute.MaxWait
 	bytes := 0
 	for _, d := range box.pending {
 		if at, ok := d.handed[to]; ok && now.Sub(at) < redeliverAfter {
@@ -96,12 +96,12 @@ func (box *mailbox) due(to *listener, now time.Time) (messages []rpc.Delivery, n
 			continue
 		}
 		bytes += len(d.data)
-		if len(messages) > 0 && bytes > rpc.MaxDeliveredBytes {
+		if len(messages) > 0 && bytes > syncroute.MaxDeliveredBytes {
 			break
 		}
 		d.handed[to] = now
-		messages = append(messages, rpc.Delivery{ID: hex.EncodeToString(d.id[:]), Data: d.data})
-		if len(messages) == rpc.MaxDeliveries {
+		messages = append(messages, syncroute.Delivery{ID: hex.EncodeToString(d.id[:]), Data: d.data})
+		if len(messages) == syncroute.MaxDeliveries {
 			break
 		}
 	}

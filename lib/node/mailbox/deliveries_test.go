@@ -10,22 +10,22 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // A message goes to the open request. Its acknowledgement comes with the next request and goes to the deliverer.
 func TestDeliver(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
-		first := r.background(r.request(1, rpc.MaxWait))
+		first := r.background(r.request(1, syncroute.MaxWait))
 		r.pass(time.Second)
-		outcome := r.sendLater("hello", rpc.DefaultWait)
+		outcome := r.sendLater("hello", syncroute.DefaultWait)
 		got := <-first
 		r.want("data", got.data(), []string{"hello"})
 		r.want("answered", got.took, time.Second)
 		r.pass(time.Second)
-		second := r.background(r.request(1, rpc.MaxWait, r.ack(got.messages[0], "got it")))
+		second := r.background(r.request(1, syncroute.MaxWait, r.ack(got.messages[0], "got it")))
 		r.want("deliverer", <-outcome, sent{ack: "got it", took: time.Second})
-		r.want("nothing more", <-second, heard{took: rpc.MaxWait})
+		r.want("nothing more", <-second, heard{took: syncroute.MaxWait})
 	})
 }
 
@@ -33,11 +33,11 @@ func TestDeliver(t *testing.T) {
 func TestDeliverBetweenRequests(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
-		outcome := r.sendLater("hello", rpc.DefaultWait)
-		got := r.ask(r.request(1, rpc.MaxWait))
+		outcome := r.sendLater("hello", syncroute.DefaultWait)
+		got := r.ask(r.request(1, syncroute.MaxWait))
 		r.want("data", got.data(), []string{"hello"})
 		r.want("took", got.took, time.Duration(0))
-		r.want("unacknowledged", <-outcome, sent{err: ErrNotAcked, took: rpc.DefaultWait})
+		r.want("unacknowledged", <-outcome, sent{err: ErrNotAcked, took: syncroute.DefaultWait})
 		r.want("late", r.ask(r.request(1, time.Second, r.ack(got.messages[0], "late"))), heard{took: time.Second})
 	})
 }
@@ -51,11 +51,11 @@ func TestRedelivery(t *testing.T) {
 		lost := r.ask(r.request(1, 0)) // at 0 s
 		r.want("first", lost.data(), []string{"hello"})
 		r.pass(time.Second)
-		again := r.ask(r.request(1, rpc.MaxWait)) // at 2 s
+		again := r.ask(r.request(1, syncroute.MaxWait)) // at 2 s
 		r.want("again", again, heard{lost.messages, nil, time.Second})
-		once := r.ask(r.request(1, rpc.MaxWait)) // at 4 s
+		once := r.ask(r.request(1, syncroute.MaxWait)) // at 4 s
 		r.want("once more", once, heard{lost.messages, nil, redeliverAfter})
-		r.want("no more", r.ask(r.request(1, rpc.MaxWait)), heard{took: rpc.MaxWait}) // it would be due at 6 s
+		r.want("no more", r.ask(r.request(1, syncroute.MaxWait)), heard{took: syncroute.MaxWait}) // it would be due at 6 s
 		r.want("deliverer", <-outcome, sent{err: ErrNotAcked, took: 5 * time.Second})
 	})
 }
@@ -69,11 +69,11 @@ func TestOrder(t *testing.T) {
 		var outcomes []<-chan sent
 		for i := range 40 {
 			want = append(want, fmt.Sprint(i))
-			outcomes = append(outcomes, r.sendLater(want[i], rpc.MaxWait))
+			outcomes = append(outcomes, r.sendLater(want[i], syncroute.MaxWait))
 		}
 		for len(got) < len(want) {
-			answer := r.ask(r.request(1, rpc.MaxWait, acks...))
-			if len(answer.messages) == 0 || len(answer.messages) > rpc.MaxDeliveries {
+			answer := r.ask(r.request(1, syncroute.MaxWait, acks...))
+			if len(answer.messages) == 0 || len(answer.messages) > syncroute.MaxDeliveries {
 				t.Fatalf("%d messages in one answer", len(answer.messages))
 			}
 			got, acks = append(got, answer.data()...), nil
@@ -93,8 +93,8 @@ func TestOrder(t *testing.T) {
 // message again.
 func TestSeveralListeners(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
-		first, second := r.background(r.request(1, rpc.MaxWait)), r.background(r.request(2, rpc.MaxWait))
-		outcome := r.sendLater("hello", rpc.MaxWait)
+		first, second := r.background(r.request(1, syncroute.MaxWait)), r.background(r.request(2, syncroute.MaxWait))
+		outcome := r.sendLater("hello", syncroute.MaxWait)
 		one, two := <-first, <-second
 		r.want("both", one.messages, two.messages)
 		r.ask(r.request(2, 0, r.ack(two.messages[0], "two")))
@@ -164,11 +164,11 @@ func TestDeliverBounds(t *testing.T) {
 func TestAnswerBytes(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
-		third := strings.Repeat("x", rpc.MaxDeliveredBytes/3)
+		third := strings.Repeat("x", syncroute.MaxDeliveredBytes/3)
 		for range 4 {
 			r.sendLater(third, time.Second)
 		}
-		r.sendLater(strings.Repeat("x", rpc.MaxDeliveredBytes+1), time.Second)
+		r.sendLater(strings.Repeat("x", syncroute.MaxDeliveredBytes+1), time.Second)
 		for _, want := range []int{3, 1, 1, 0} {
 			r.want("messages", len(r.ask(r.request(1, 0)).messages), want)
 		}
@@ -214,7 +214,7 @@ func TestListenersUnderLoad(t *testing.T) {
 			for j := range each {
 				go func() {
 					data := fmt.Sprint(i, "/", j)
-					got, err := r.Deliver(t.Context(), fmt.Sprint(i), data, rpc.MaxWait)
+					got, err := r.Deliver(t.Context(), fmt.Sprint(i), data, syncroute.MaxWait)
 					if err == nil && got != data {
 						err = errors.New("acknowledgement of another message: " + got)
 					}

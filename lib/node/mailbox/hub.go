@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/syncroute"
 )
 
 const (
@@ -37,8 +37,8 @@ var (
 	ErrMoved      = errors.New("another swarm keeps the owner's messages")
 )
 
-// ID identifies a listener or a delivery. Its length is [rpc.DeliveryIDSize].
-type ID [rpc.DeliveryIDSize]byte
+// ID identifies a listener or a delivery. Its length is [syncroute.DeliveryIDSize].
+type ID [syncroute.DeliveryIDSize]byte
 
 // Hub connects listeners with deliveries. All state is in memory and is lost when the node stops. Hub uses the
 // machine's timers and not the node's clock. It is safe for concurrent use.
@@ -61,7 +61,7 @@ type mailbox struct {
 	pendingBytes int
 }
 
-// listener is one process that listens. It stays registered between its requests for [rpc.ListenGrace].
+// listener is one process that listens. It stays registered between its requests for [syncroute.ListenGrace].
 type listener struct {
 	id     ID
 	newest int64       // timestamp of its latest request
@@ -84,7 +84,7 @@ type Request struct {
 	Listener  ID
 	Timestamp int64 // milliseconds since 1970, by the listener's clock
 	Acks      []Ack
-	Wait      time.Duration // at most rpc.MaxWait
+	Wait      time.Duration // at most syncroute.MaxWait
 	Stop      bool          // removes the listener
 }
 
@@ -94,8 +94,8 @@ type Ack struct {
 	Text     string
 }
 
-// New makes an empty Hub. random is the source of delivery IDs. owns reports whether this node's swarm keeps the messages
-// of an owner; it is called under the Hub's lock and must not call the Hub.
+// New makes an empty Hub. random is the source of delivery IDs. owns reports whether this node's swarm keeps the
+// messages of an owner; it is called under the Hub's lock and must not call the Hub.
 func New(random io.Reader, owns func(owner string) bool) *Hub {
 	return &Hub{random: random, owns: owns, mailboxes: make(map[string]*mailbox)}
 }
@@ -103,7 +103,7 @@ func New(random io.Reader, owns func(owner string) bool) *Hub {
 // Listen takes the acknowledgements of r and then waits up to r.Wait for messages, which it returns oldest first. A
 // request with the timestamp of the one before does not wait. The error is ErrBusy, ErrOldRequest, ErrMoved,
 // ErrClosing or that of ctx.
-func (h *Hub) Listen(ctx context.Context, r Request) ([]rpc.Delivery, error) {
+func (h *Hub) Listen(ctx context.Context, r Request) ([]syncroute.Delivery, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -164,7 +164,7 @@ func (h *Hub) add(box *mailbox, id ID) *listener {
 }
 
 // await waits for messages on behalf of a registered listener. It holds h.mu except while it waits.
-func (h *Hub) await(ctx context.Context, box *mailbox, to *listener, wait time.Duration) ([]rpc.Delivery, error) {
+func (h *Hub) await(ctx context.Context, box *mailbox, to *listener, wait time.Duration) ([]syncroute.Delivery, error) {
 	to.endPoll(nil)
 	if to.grace != nil {
 		to.grace.Stop()
@@ -206,7 +206,7 @@ func (h *Hub) await(ctx context.Context, box *mailbox, to *listener, wait time.D
 func (h *Hub) startGrace(box *mailbox, of *listener) {
 	of.poll = nil
 	var grace *time.Timer
-	grace = time.AfterFunc(rpc.ListenGrace, func() {
+	grace = time.AfterFunc(syncroute.ListenGrace, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if of.grace == grace { // otherwise it has asked again just now

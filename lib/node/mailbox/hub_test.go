@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/syncroute"
 )
 
 // testHub is a Hub in a bubble of test time.
@@ -27,7 +27,7 @@ func inBubble(t *testing.T, do func(t *testing.T, r *testHub)) {
 		r := &testHub{t: t, moved: make(map[string]bool)}
 		r.Hub = New(rand.Reader, func(owner string) bool { return !r.moved[owner] })
 		do(t, r)
-		r.pass(rpc.ListenGrace + rpc.MaxWait)
+		r.pass(syncroute.ListenGrace + syncroute.MaxWait)
 		if len(r.mailboxes) != 0 || r.count != 0 || r.pendingBytes != 0 {
 			t.Errorf("there is left: %d audiences, %d listeners, %d bytes", len(r.mailboxes), r.count, r.pendingBytes)
 		}
@@ -43,7 +43,7 @@ func (r *testHub) request(name byte, wait time.Duration, acks ...Ack) Request {
 
 // heard is the result of a listen request.
 type heard struct {
-	messages []rpc.Delivery
+	messages []syncroute.Delivery
 	err      error
 	took     time.Duration
 }
@@ -56,7 +56,7 @@ func (h heard) data() (data []string) {
 }
 
 // ack acknowledges a message with a text that identifies the listener.
-func (r *testHub) ack(message rpc.Delivery, text string) Ack {
+func (r *testHub) ack(message syncroute.Delivery, text string) Ack {
 	r.t.Helper()
 	raw, err := hex.DecodeString(message.ID)
 	if err != nil {
@@ -119,14 +119,14 @@ func TestListenerLife(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
 		r.want("before", r.send("x", time.Second), sent{err: ErrNoListener})
 		r.want("registering", r.ask(r.request(1, 0)), heard{})
-		r.pass(rpc.ListenGrace - 1)
-		r.want("an open request", r.ask(r.request(1, rpc.MaxWait)), heard{took: rpc.MaxWait})
-		r.pass(rpc.ListenGrace - 1)
+		r.pass(syncroute.ListenGrace - 1)
+		r.want("an open request", r.ask(r.request(1, syncroute.MaxWait)), heard{took: syncroute.MaxWait})
+		r.pass(syncroute.ListenGrace - 1)
 		r.want("at the end of the grace", r.send("x", 0), sent{err: ErrNotAcked})
 		r.pass(1)
 		r.want("after it", r.send("x", time.Second), sent{err: ErrNoListener})
 		r.want("again", r.ask(r.request(1, 0)), heard{})
-		leaving := r.request(1, rpc.MaxWait)
+		leaving := r.request(1, syncroute.MaxWait)
 		leaving.Stop = true
 		r.want("leaving", r.ask(leaving), heard{})
 		r.want("after it has left", r.send("x", time.Second), sent{err: ErrNoListener})
@@ -138,11 +138,11 @@ func TestListenerLife(t *testing.T) {
 func TestLastListenerGoes(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
-		r.pass(rpc.ListenGrace - time.Second)
-		r.want("dying", r.send("x", rpc.MaxWait), sent{err: ErrNoListener, took: time.Second})
+		r.pass(syncroute.ListenGrace - time.Second)
+		r.want("dying", r.send("x", syncroute.MaxWait), sent{err: ErrNoListener, took: time.Second})
 
 		r.ask(r.request(2, 0))
-		first, second := r.sendLater("a", rpc.MaxWait), r.sendLater("b", rpc.MaxWait)
+		first, second := r.sendLater("a", syncroute.MaxWait), r.sendLater("b", syncroute.MaxWait)
 		got := r.ask(r.request(2, 0))
 		leaving := r.request(2, 0, r.ack(got.messages[1], "B"))
 		leaving.Stop = true
@@ -156,7 +156,7 @@ func TestLastListenerGoes(t *testing.T) {
 func TestHungUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
 		ctx, hangUp := context.WithCancel(t.Context())
-		request, broken := r.request(1, rpc.MaxWait), make(chan error, 1)
+		request, broken := r.request(1, syncroute.MaxWait), make(chan error, 1)
 		go func() {
 			_, err := r.Listen(ctx, request)
 			broken <- err
@@ -164,8 +164,8 @@ func TestHungUp(t *testing.T) {
 		synctest.Wait()
 		hangUp()
 		r.want("request", <-broken, context.Canceled)
-		outcome := r.sendLater("hello", rpc.DefaultWait)
-		got := r.ask(r.request(1, rpc.MaxWait))
+		outcome := r.sendLater("hello", syncroute.DefaultWait)
+		got := r.ask(r.request(1, syncroute.MaxWait))
 		r.want("next", got.data(), []string{"hello"})
 		r.want("at once", got.took, time.Duration(0))
 		r.ask(r.request(1, 0, r.ack(got.messages[0], "ok")))
@@ -173,7 +173,7 @@ func TestHungUp(t *testing.T) {
 
 		ctx, hangUp = context.WithCancel(t.Context())
 		go func() {
-			_, err := r.Deliver(ctx, bob, "bye", rpc.MaxWait)
+			_, err := r.Deliver(ctx, bob, "bye", syncroute.MaxWait)
 			broken <- err
 		}()
 		synctest.Wait()
@@ -188,15 +188,15 @@ func TestFifthListener(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
 		var open []<-chan heard
 		for name := range byte(maxOwnerListeners) {
-			open = append(open, r.background(r.request(name, rpc.MaxWait)))
+			open = append(open, r.background(r.request(name, syncroute.MaxWait)))
 			r.pass(time.Millisecond)
 		}
-		outcome := r.sendLater("hello", rpc.MaxWait)
+		outcome := r.sendLater("hello", syncroute.MaxWait)
 		for _, answer := range open {
 			r.want("message", (<-answer).data(), []string{"hello"})
 		}
-		again := r.background(r.request(0, rpc.MaxWait)) // so that 1 is the oldest
-		replaced := r.background(r.request(1, rpc.MaxWait))
+		again := r.background(r.request(0, syncroute.MaxWait)) // so that 1 is the oldest
+		replaced := r.background(r.request(1, syncroute.MaxWait))
 		r.ask(r.request(0, 0))
 		<-again
 		r.pass(time.Millisecond)
@@ -205,7 +205,7 @@ func TestFifthListener(t *testing.T) {
 				r.ask(r.request(name, 0))
 			}
 		}
-		fifth := r.ask(r.request(9, rpc.MaxWait))
+		fifth := r.ask(r.request(9, syncroute.MaxWait))
 		r.want("the fifth", fifth.data(), []string{"hello"})
 		r.want("the replaced one", (<-replaced).err, ErrBusy)
 		r.want("listeners", r.count, maxOwnerListeners)
@@ -218,20 +218,20 @@ func TestFifthListener(t *testing.T) {
 // A request with the newest timestamp may come twice, since clients repeat it when a path fails; it has no effect.
 func TestOneRequestAtATime(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
-		old := r.request(1, rpc.MaxWait)
+		old := r.request(1, syncroute.MaxWait)
 		first := r.background(old)
-		last := r.request(1, rpc.MaxWait)
+		last := r.request(1, syncroute.MaxWait)
 		second := r.background(last)
 		r.want("first", <-first, heard{})
 		r.want("older", r.ask(old), heard{err: ErrOldRequest})
 		r.want("repeated", r.ask(last), heard{})
-		outcome := r.sendLater("hello", rpc.MaxWait)
+		outcome := r.sendLater("hello", syncroute.MaxWait)
 		got := <-second
 		r.want("message", got.data(), []string{"hello"})
-		r.pass(rpc.ListenGrace / 2)
+		r.pass(syncroute.ListenGrace / 2)
 		r.want("repeated again", r.ask(last), heard{})
-		r.pass(rpc.ListenGrace / 2)
-		r.want("the grace is not longer for it", <-outcome, sent{err: ErrNotAcked, took: rpc.MaxWait})
+		r.pass(syncroute.ListenGrace / 2)
+		r.want("the grace is not longer for it", <-outcome, sent{err: ErrNotAcked, took: syncroute.MaxWait})
 		r.want("gone", r.send("hello", 0), sent{err: ErrNoListener})
 		other := r.request(2, 0)
 		other.Timestamp = 0
@@ -242,21 +242,21 @@ func TestOneRequestAtATime(t *testing.T) {
 // When an owner moves to another swarm, its listeners and deliveries get ErrMoved.
 func TestOwnerMoves(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
-		listening := r.background(r.request(1, rpc.MaxWait))
+		listening := r.background(r.request(1, syncroute.MaxWait))
 		r.ask(r.request(2, 0))
-		first := r.sendLater("a", rpc.MaxWait)
+		first := r.sendLater("a", syncroute.MaxWait)
 		<-listening
-		listening = r.background(r.request(1, rpc.MaxWait))
-		stays := r.request(3, rpc.MaxWait)
+		listening = r.background(r.request(1, syncroute.MaxWait))
+		stays := r.request(3, syncroute.MaxWait)
 		stays.Owner = "05bb"
 		other := r.background(stays)
 		r.moved[bob] = true
 		r.DropMoved()
 		r.want("listener", <-listening, heard{err: ErrMoved})
 		r.want("deliverer", <-first, sent{err: ErrMoved})
-		r.want("next listen", r.ask(r.request(1, rpc.MaxWait)), heard{err: ErrMoved})
-		r.want("next deliver", r.send("x", rpc.MaxWait), sent{err: ErrMoved})
-		r.want("another owner", <-other, heard{took: rpc.MaxWait})
+		r.want("next listen", r.ask(r.request(1, syncroute.MaxWait)), heard{err: ErrMoved})
+		r.want("next deliver", r.send("x", syncroute.MaxWait), sent{err: ErrMoved})
+		r.want("another owner", <-other, heard{took: syncroute.MaxWait})
 	})
 }
 
@@ -264,14 +264,14 @@ func TestOwnerMoves(t *testing.T) {
 func TestListenersClose(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *testHub) {
 		r.ask(r.request(1, 0))
-		waiting := r.sendLater("a", rpc.MaxWait)
+		waiting := r.sendLater("a", syncroute.MaxWait)
 		r.ask(r.request(1, 0))
-		listening := r.background(r.request(1, rpc.MaxWait))
+		listening := r.background(r.request(1, syncroute.MaxWait))
 		r.Close()
 		r.want("listener", <-listening, heard{err: ErrClosing})
 		r.want("deliverer", <-waiting, sent{err: ErrClosing})
-		r.want("next listen", r.ask(r.request(1, rpc.MaxWait)), heard{err: ErrClosing})
-		r.want("next deliver", r.send("x", rpc.MaxWait), sent{err: ErrClosing})
+		r.want("next listen", r.ask(r.request(1, syncroute.MaxWait)), heard{err: ErrClosing})
+		r.want("next deliver", r.send("x", syncroute.MaxWait), sent{err: ErrClosing})
 	})
 }
 

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 const (
@@ -105,9 +105,9 @@ func (c *Caller) Call(ctx context.Context, to *ring.Peer, path string, body []by
 		return nil, err
 	}
 	switch status {
-	case rpc.StatusOK:
+	case storage.StatusOK:
 		return answer, nil
-	case rpc.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusNotFound:
+	case storage.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusNotFound:
 		return nil, fmt.Errorf("%w: status %d: %.200q", ErrRefused, status, answer)
 	}
 	return nil, fmt.Errorf("status %d: %.200q", status, answer)

@@ -9,7 +9,7 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Lists that are cut off are compared only up to where both are complete.
@@ -46,7 +46,7 @@ func TestDifferencesOfCutLists(t *testing.T) {
 // All peers are compared with at the start, new members a little later, and after failures again with growing pauses.
 func TestAppointments(t *testing.T) {
 	c := newCatchUp(slog.New(slog.DiscardHandler), nil)
-	one, two := &ring.Peer{Snode: rpc.Snode{PubkeyEd25519: "one"}}, &ring.Peer{Snode: rpc.Snode{PubkeyEd25519: "two"}}
+	one, two := &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "one"}}, &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "two"}}
 	c.setPeers([]*ring.Peer{one})
 	if p, wait := c.next(); p != one || wait > 0 {
 		t.Errorf("at the start the next is %v in %v", p, wait)

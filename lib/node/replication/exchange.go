@@ -8,7 +8,7 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // Paths of the requests by which nodes compare what they have. All are signed POSTs. Members of the same swarm use:
@@ -80,7 +80,7 @@ func parseDigests(body []byte) (*store.Digests, error) {
 func (rep *Replication) serveNames(ctx context.Context, view *ring.View, body []byte) ([]byte, error) {
 	slots, after, ok := parseNamesRequest(body)
 	if !ok {
-		return nil, refuseRequest(rpc.StatusBadRequest, "slots and a name expected\n")
+		return nil, refuseRequest(storage.StatusBadRequest, "slots and a name expected\n")
 	}
 	select {
 	case rep.scans <- struct{}{}:
@@ -172,7 +172,7 @@ func parseNames(body []byte) ([]store.Name, error) {
 func (rep *Replication) serveFetch(view *ring.View, body []byte) ([]byte, error) {
 	names, err := parseNames(body)
 	if err != nil {
-		return nil, refuseRequest(rpc.StatusBadRequest, "%v\n", err)
+		return nil, refuseRequest(storage.StatusBadRequest, "%v\n", err)
 	}
 	for _, name := range names {
 		if !view.Owns(name.Owner()) {
@@ -209,7 +209,7 @@ func parseFetched(body []byte, asked int) (records []store.Record, taken int, er
 func (rep *Replication) serveOffer(view *ring.View, body []byte) ([]byte, error) {
 	names, err := parseNames(body)
 	if err != nil {
-		return nil, refuseRequest(rpc.StatusBadRequest, "%v\n", err)
+		return nil, refuseRequest(storage.StatusBadRequest, "%v\n", err)
 	}
 	missing, err := rep.store.Missing(names)
 	if err != nil {

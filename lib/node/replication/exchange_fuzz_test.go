@@ -8,11 +8,12 @@ import (
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // sample is a message of storage RPC 2.0.
-var sample = store.NewMessage20(rpc.StoreParams{
+var sample = store.NewMessage20(rpc20.StoreParams{
 	PubKey:    "05" + strings.Repeat("ab", 32),
 	TTL:       "86400000",
 	Timestamp: "1795391232497",
@@ -59,7 +60,7 @@ func FuzzPushedRecords(f *testing.F) {
 	f.Add(store.AppendRecord(nil, store.Record{Name: store.NameOf(sample), Message: sample}))
 	own := ring.KeysFromSeed([32]byte{1}).Name()
 	key := strings.Repeat("ab", 32)
-	view, err := ring.NewView(&rpc.ServiceNodesResult{States: []rpc.NodeState{{
+	view, err := ring.NewView(&nodelist.Result{States: []nodelist.State{{
 		PubkeyLegacy: own, PubkeyEd25519: own, PubkeyX25519: key, PublicIP: "192.0.2.1", StoragePort: 1, SwarmID: 5,
 	}}}, own)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // PushPath is where nodes push messages to each other: a signed POST of encoded records one after the other. The
@@ -35,7 +36,7 @@ func (rep *Replication) servePush(
 ) ([]byte, error) {
 	records, err := store.DecodeRecords(body)
 	if err != nil {
-		return nil, refuseRequest(rpc.StatusBadRequest, "%v\n", err)
+		return nil, refuseRequest(storage.StatusBadRequest, "%v\n", err)
 	}
 	if rep.arrived != nil {
 		rep.arrived(ctx, records)
@@ -77,7 +78,7 @@ func (rep *Replication) keep(records []store.Record, view *ring.View, from *ring
 // RPC 2.8 holds for a minute and is not passed on. The other node's clock may differ by peerhttp.Window. The
 // difficulty is that of the message's time. Tombstones are accepted from members of the same swarm only.
 func (rep *Replication) accepts(r store.Record, view *ring.View, sameSwarm bool, now time.Time) bool {
-	latest := now.Add(rpc.MaxPrivateTTL + peerhttp.Window).UnixMilli()
+	latest := now.Add(rpc28.MaxPrivateTTL + peerhttp.Window).UnixMilli()
 	if !view.Owns(r.Name.Owner()) || r.Version.Expiration <= now.UnixMilli() || r.Version.Expiration > latest {
 		return false
 	}
@@ -86,13 +87,13 @@ func (rep *Replication) accepts(r store.Record, view *ring.View, sameSwarm bool,
 	}
 	m := r.Message
 	timestamp, ok := m.TimestampMillis()
-	newest := now.UnixMilli() + rpc.MaxFutureMillis + peerhttp.Window.Milliseconds()
+	newest := now.UnixMilli() + storage.MaxFutureMillis + peerhttp.Window.Milliseconds()
 	if _, alive := m.TTLMillis(); !ok || !alive || timestamp > newest {
 		return false
 	}
 	if m.Hash.Is28() {
 		return m.Canonical()
 	}
-	return m.Namespace == rpc.NamespaceMessages && m.Hash == store.NewMessage20(m.Params20()).Hash &&
+	return m.Namespace == rpc28.NamespaceMessages && m.Hash == store.NewMessage20(m.Params20()).Hash &&
 		m.Meets(rep.difficulty(timestamp))
 }

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 // ErrDirectory reports a seed that refused a call or whose answer cannot be read.
@@ -29,35 +31,35 @@ var ErrSeedURL = errors.New("bad seed")
 // Directory is the source of the node list. Nodes returns the whole list, or Unchanged if its block hash is still
 // lastHash. [Members] makes one call per poll interval, never two at a time.
 type Directory interface {
-	Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error)
+	Nodes(ctx context.Context, lastHash string) (*nodelist.Result, error)
 }
 
 // Seed is a Directory reached over HTTP: a registry of this project or a real seed.
 type Seed struct {
 	url    string
-	client *rpc.Client
+	client *storagehttp.Client
 }
 
 // NewSeed makes a Seed for an http or https URL, such as "http://127.0.0.1:22023". Without a path it means
-// rpc.SeedPath.
+// nodelist.SeedPath.
 func NewSeed(text string) (*Seed, error) {
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 		return nil, fmt.Errorf("%w: %q is not an http or https URL", ErrSeedURL, text)
 	}
 	if strings.Trim(parsed.Path, "/") == "" {
-		parsed.Path = rpc.SeedPath
+		parsed.Path = nodelist.SeedPath
 	}
-	return &Seed{url: parsed.String(), client: rpc.NewClient()}, nil
+	return &Seed{url: parsed.String(), client: storagehttp.NewClient()}, nil
 }
 
 // Close drops idle connections.
 func (s *Seed) Close() { s.client.Close() }
 
 // Nodes implements Directory (storage-2.0.md section 10).
-func (s *Seed) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
-	var result rpc.ServiceNodesResult
-	err := s.call(ctx, rpc.MethodServiceNodes, rpc.ServiceNodesParams{
+func (s *Seed) Nodes(ctx context.Context, lastHash string) (*nodelist.Result, error) {
+	var result nodelist.Result
+	err := s.call(ctx, nodelist.Method, nodelist.Params{
 		PollBlockHash: lastHash,
 		Fields: map[string]bool{
 			"service_node_pubkey": true, "pubkey_ed25519": true, "pubkey_x25519": true, "public_ip": true,
@@ -75,26 +77,26 @@ func (s *Seed) Nodes(ctx context.Context, lastHash string) (*rpc.ServiceNodesRes
 // address, and now is the time of its clock. Registering again moves the node to another address. The error may be
 // ErrRefused or ErrClock.
 func (s *Seed) Register(ctx context.Context, keys Keys, ip string, port uint16, now time.Time) error {
-	return s.call(ctx, rpc.MethodRegisterNode, Registration(keys, ip, port, now), nil)
+	return s.call(ctx, nodelist.MethodRegister, Registration(keys, ip, port, now), nil)
 }
 
 // Registration makes the signed announcement that [Seed.Register] sends.
-func Registration(keys Keys, ip string, port uint16, now time.Time) rpc.RegisterParams {
-	params := rpc.RegisterParams{
+func Registration(keys Keys, ip string, port uint16, now time.Time) nodelist.RegisterParams {
+	params := nodelist.RegisterParams{
 		PubkeyEd25519: keys.Name(),
 		PubkeyX25519:  keys.X25519.Public.String(),
 		PublicIP:      ip,
 		StoragePort:   port,
 		TimestampMS:   now.UnixMilli(),
 	}
-	signature := keys.Ed25519.Sign(rpc.RegisterSignatureText(params))
+	signature := keys.Ed25519.Sign(nodelist.RegisterSignatureText(params))
 	params.Signature = base64.StdEncoding.EncodeToString(signature[:])
 	return params
 }
 
 // call makes a JSON-RPC call and reads its result into result unless that is nil.
 func (s *Seed) call(ctx context.Context, method string, params, result any) error {
-	body, err := rpc.NewRequest(method, params)
+	body, err := storage.NewRequest(method, params)
 	if err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func (s *Seed) call(ctx context.Context, method string, params, result any) erro
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
-	if answer.Status != rpc.StatusOK {
+	if answer.Status != storage.StatusOK {
 		return fmt.Errorf("%w: status %d", ErrDirectory, answer.Status)
 	}
 	var reply struct {
@@ -130,9 +132,9 @@ func (s *Seed) call(ctx context.Context, method string, params, result any) erro
 // callError returns the error for a JSON-RPC error code. Only a registry of this project has codes for refusals.
 func callError(method string, code int) error {
 	switch {
-	case method == rpc.MethodRegisterNode && code == rpc.CodeRegistrationRefused:
+	case method == nodelist.MethodRegister && code == nodelist.CodeRegistrationRefused:
 		return ErrRefused
-	case method == rpc.MethodRegisterNode && code == rpc.CodeRegistrationClock:
+	case method == nodelist.MethodRegister && code == nodelist.CodeRegistrationClock:
 		return ErrClock
 	}
 	return ErrDirectory

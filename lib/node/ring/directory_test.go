@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/leakcheck"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 )
 
 // seedServer answers every POST with status and answer, and records the request in asked.
@@ -47,7 +47,7 @@ func TestSeedNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rpc.NodeState{
+	want := nodelist.State{
 		PubkeyLegacy: "aa", SwarmID: 1<<64 - 1, StoragePort: 22021, PublicIP: "192.0.2.1", Funded: true,
 	}
 	if got.BlockHash != "ab" || len(got.States) != 1 || got.States[0] != want {
@@ -100,7 +100,7 @@ func TestSeedErrors(t *testing.T) {
 // A registry's refusal keeps its reason.
 func TestSeedRefusals(t *testing.T) {
 	for code, want := range map[int]error{
-		rpc.CodeRegistrationRefused: ErrRefused, rpc.CodeRegistrationClock: ErrClock, -32601: ErrDirectory,
+		nodelist.CodeRegistrationRefused: ErrRefused, nodelist.CodeRegistrationClock: ErrClock, -32601: ErrDirectory,
 	} {
 		seed, _ := seedServer(t, 200, fmt.Sprintf(`{"error":{"code":%d,"message":"no"}}`, code))
 		err := seed.Register(t.Context(), KeysFromSeed([32]byte{1}), "192.0.2.1", 1, time.Now())

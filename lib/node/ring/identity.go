@@ -11,7 +11,7 @@ import (
 	"math/big"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
 )
 
 // ErrIdentity reports a node that does not prove that it has the key of its address.
@@ -24,7 +24,7 @@ func VerifyPeer(state tls.ConnectionState) error {
 		return ErrIdentity
 	}
 	key, ok := state.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
-	if !ok || rpc.SnodeAddress([32]byte(key)) != state.ServerName {
+	if !ok || storage.SnodeAddress([32]byte(key)) != state.ServerName {
 		return ErrIdentity
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"sessiontool/lib/internal/atomicfile"
-	"sessiontool/lib/rpc"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 	"sessiontool/lib/x25519"
 )
 
@@ -53,7 +53,7 @@ func (k Keys) Name() string {
 
 // Address returns the node's address: 52 characters of z-base-32 and ".snode".
 func (k Keys) Address() string {
-	return rpc.SnodeAddress(k.Ed25519.Public())
+	return storage.SnodeAddress(k.Ed25519.Public())
 }
 
 // LoadKeys returns the keys kept in dir, which it creates with mode 0700. The first call draws a seed from random and

@@ -1,9 +1,9 @@
 // Package ring is a service node's place in the network: its keys and certificates, the directory that lists all nodes,
 // and the view of swarms that follows from the list.
 //
-// [Members] polls a [Directory] and keeps the current [View], which answers which swarm keeps an owner's messages and who
-// its members are. A [Seed] is such a directory over HTTP. [Keys] name a node, sign for it and open its onion layers;
-// [VerifyPeer] checks in TLS that a connection leads to the node that was meant.
+// [Members] polls a [Directory] and keeps the current [View], which answers which swarm keeps an owner's messages and
+// who its members are. A [Seed] is such a directory over HTTP. [Keys] name a node, sign for it and open its onion
+// layers; [VerifyPeer] checks in TLS that a connection leads to the node that was meant.
 package ring
 
 import (
@@ -16,7 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
 )
 
@@ -29,15 +30,15 @@ const directoryTimeout = 10 * time.Second
 // Peer is a registered node, this one included. Its fields never change.
 type Peer struct {
 	Ed25519      [32]byte
-	Snode        rpc.Snode // as clients see the node
-	Listed       rpc.NodeState
+	Snode        storage.Snode // as clients see the node
+	Listed       nodelist.State
 	Swarm        swarm.SwarmID
 	HostPort     string
 	snodeAddress string
 }
 
 // newPeer reads an entry of the node list. It returns false for an entry without keys or without an address.
-func newPeer(state rpc.NodeState) (*Peer, bool) {
+func newPeer(state nodelist.State) (*Peer, bool) {
 	ed25519, ok := ParseKey(state.PubkeyEd25519)
 	if !ok {
 		return nil, false
@@ -54,8 +55,8 @@ func newPeer(state rpc.NodeState) (*Peer, bool) {
 	port := strconv.Itoa(int(state.StoragePort))
 	return &Peer{
 		Ed25519: ed25519,
-		Snode: rpc.Snode{
-			Address:       rpc.SnodeAddress(legacy),
+		Snode: storage.Snode{
+			Address:       storage.SnodeAddress(legacy),
 			IP:            state.PublicIP,
 			Port:          port,
 			PubkeyEd25519: hex.EncodeToString(ed25519[:]),
@@ -64,7 +65,7 @@ func newPeer(state rpc.NodeState) (*Peer, bool) {
 		Listed:       state,
 		Swarm:        swarm.SwarmID(state.SwarmID),
 		HostPort:     net.JoinHostPort(state.PublicIP, port),
-		snodeAddress: rpc.SnodeAddress(ed25519),
+		snodeAddress: storage.SnodeAddress(ed25519),
 	}, true
 }
 
@@ -90,14 +91,14 @@ type View struct {
 	Peers     map[string]*Peer // by name; decommissioned nodes included
 	Addresses map[string]*Peer // the same nodes by address
 	Swarms    map[swarm.SwarmID][]*Peer
-	IDs       []swarm.SwarmID // the keys of swarms
-	Self      *Peer           // nil if the list lacks this node
-	States    []rpc.NodeState // the list itself, with nodes that are no peers
+	IDs       []swarm.SwarmID  // the keys of swarms
+	Self      *Peer            // nil if the list lacks this node
+	States    []nodelist.State // the list itself, with nodes that are no peers
 }
 
 // NewView reads a node list of at most maxMembers entries. Members of a swarm stay in the list's order. Of entries
 // with the same key the first counts. self is the name of this node.
-func NewView(result *rpc.ServiceNodesResult, self string) (*View, error) {
+func NewView(result *nodelist.Result, self string) (*View, error) {
 	if len(result.States) > maxMembers {
 		return nil, fmt.Errorf("node list has %d entries, more than %d", len(result.States), maxMembers)
 	}
@@ -168,7 +169,7 @@ func (v *View) Others() []*Peer {
 // lenientKey reads a public key, prefix included, for its position on the ring only: four numbers of 16 hex digits,
 // each of which ends at its first other character, as with C's strtoull (storage-2.0.md sections 2.4 and 4).
 func lenientKey(pubKey string) (key [32]byte) {
-	if len(pubKey) != rpc.PubKeyTextLength {
+	if len(pubKey) != storage.PubkeyTextLength {
 		return key
 	}
 	for word := range 4 {
@@ -199,8 +200,8 @@ type Members struct {
 	acting    atomic.Bool // changed has not returned yet for the current view
 }
 
-// NewMembers makes Members for the node called self, with an empty view. changed is called with the old and the new view
-// for each new node list.
+// NewMembers makes Members for the node called self, with an empty view. changed is called with the old and the new
+// view for each new node list.
 func NewMembers(directory Directory, self string, log *slog.Logger, changed func(old, new *View)) *Members {
 	m := &Members{directory: directory, self: self, log: log, changed: changed}
 	m.current.Store(&View{})

@@ -11,14 +11,14 @@ import (
 	"strings"
 	"testing"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
 )
 
 // state makes a list entry of a node that does not run.
-func state(i int, id swarm.SwarmID) rpc.NodeState {
+func state(i int, id swarm.SwarmID) nodelist.State {
 	keys := KeysFromSeed([32]byte{byte(i), byte(i >> 8)})
-	return rpc.NodeState{
+	return nodelist.State{
 		PubkeyLegacy:  keys.Name(),
 		PubkeyEd25519: keys.Name(),
 		PubkeyX25519:  keys.X25519.Public.String(),
@@ -28,9 +28,9 @@ func state(i int, id swarm.SwarmID) rpc.NodeState {
 	}
 }
 
-func mustView(t *testing.T, self string, states ...rpc.NodeState) *View {
+func mustView(t *testing.T, self string, states ...nodelist.State) *View {
 	t.Helper()
-	v, err := NewView(&rpc.ServiceNodesResult{States: states}, self)
+	v, err := NewView(&nodelist.Result{States: states}, self)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,23 +71,23 @@ func TestViewWithoutSelf(t *testing.T) {
 }
 
 func TestViewLeavesOutBadEntries(t *testing.T) {
-	with := func(change func(s *rpc.NodeState)) rpc.NodeState {
+	with := func(change func(s *nodelist.State)) nodelist.State {
 		s := state(1, 100)
 		change(&s)
 		return s
 	}
 	v := mustView(t, "",
-		with(func(s *rpc.NodeState) { s.PubkeyEd25519 = "zz" }),
-		with(func(s *rpc.NodeState) { s.PubkeyX25519 = "" }),
-		with(func(s *rpc.NodeState) { s.PubkeyLegacy = s.PubkeyLegacy[2:] }),
-		with(func(s *rpc.NodeState) { s.PublicIP = "localhost" }),
-		with(func(s *rpc.NodeState) { s.PublicIP = "0.0.0.0" }),
-		with(func(s *rpc.NodeState) { s.StoragePort = 0 }),
+		with(func(s *nodelist.State) { s.PubkeyEd25519 = "zz" }),
+		with(func(s *nodelist.State) { s.PubkeyX25519 = "" }),
+		with(func(s *nodelist.State) { s.PubkeyLegacy = s.PubkeyLegacy[2:] }),
+		with(func(s *nodelist.State) { s.PublicIP = "localhost" }),
+		with(func(s *nodelist.State) { s.PublicIP = "0.0.0.0" }),
+		with(func(s *nodelist.State) { s.StoragePort = 0 }),
 		state(2, 100), state(2, 200))
 	if len(v.Peers) != 1 || len(v.Swarms) != 1 {
 		t.Errorf("%d nodes in %d swarms, want the one good entry", len(v.Peers), len(v.Swarms))
 	}
-	if _, err := NewView(&rpc.ServiceNodesResult{States: make([]rpc.NodeState, maxMembers+1)}, ""); err == nil {
+	if _, err := NewView(&nodelist.Result{States: make([]nodelist.State, maxMembers+1)}, ""); err == nil {
 		t.Error("an endless list was accepted")
 	}
 }
@@ -113,27 +113,27 @@ func TestLenientKey(t *testing.T) {
 }
 
 // funcDirectory is a Directory made of a function.
-type funcDirectory func(lastHash string) (*rpc.ServiceNodesResult, error)
+type funcDirectory func(lastHash string) (*nodelist.Result, error)
 
-func (f funcDirectory) Nodes(_ context.Context, lastHash string) (*rpc.ServiceNodesResult, error) {
+func (f funcDirectory) Nodes(_ context.Context, lastHash string) (*nodelist.Result, error) {
 	return f(lastHash)
 }
 
 // When the directory fails or repeats itself, the last list stays in force. Each new list is acted upon once.
 func TestRefresh(t *testing.T) {
 	answers := []struct {
-		result *rpc.ServiceNodesResult
+		result *nodelist.Result
 		err    error
 	}{
 		{nil, errors.New("no answer")},
-		{&rpc.ServiceNodesResult{States: []rpc.NodeState{state(1, 100)}, BlockHash: "a"}, nil},
-		{&rpc.ServiceNodesResult{Unchanged: true}, nil},
-		{&rpc.ServiceNodesResult{States: []rpc.NodeState{state(1, 100)}, BlockHash: "a"}, nil},
+		{&nodelist.Result{States: []nodelist.State{state(1, 100)}, BlockHash: "a"}, nil},
+		{&nodelist.Result{Unchanged: true}, nil},
+		{&nodelist.Result{States: []nodelist.State{state(1, 100)}, BlockHash: "a"}, nil},
 		{nil, errors.New("no answer")},
-		{&rpc.ServiceNodesResult{BlockHash: "b"}, nil},
+		{&nodelist.Result{BlockHash: "b"}, nil},
 	}
 	var asked, changes []string
-	m := NewMembers(funcDirectory(func(lastHash string) (*rpc.ServiceNodesResult, error) {
+	m := NewMembers(funcDirectory(func(lastHash string) (*nodelist.Result, error) {
 		answer := answers[len(asked)]
 		asked = append(asked, lastHash)
 		return answer.result, answer.err

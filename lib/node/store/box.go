@@ -8,14 +8,15 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // walk calls visit with the messages of a box that have not expired at now (milliseconds), in order of arrival, from
 // the one after lastHash on, until visit returns false. A hash that is not in this box means from the first
 // (storage-2.0.md section 5.1; there, however, any owner's hash counts).
 func (s *Store) walk(
-	owner string, namespace rpc.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool,
+	owner string, namespace rpc28.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool,
 ) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		last, err := sequenceOf(tx, owner, namespace, lastHash)
@@ -51,33 +52,33 @@ func isIn(key, box []byte) bool {
 
 // Page20 returns at most limit messages of owner as clients of storage RPC 2.0 see them, in order of arrival from the
 // one after lastHash on. now is in milliseconds.
-func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]rpc.Stored, error) {
-	found := []rpc.Stored{}
+func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]storage.Stored, error) {
+	found := []storage.Stored{}
 	if limit < 1 {
 		return found, nil
 	}
-	err := s.walk(owner, rpc.NamespaceMessages, lastHash, now, func(m Message, expiration int64) bool {
-		found = append(found, rpc.Stored{Data: m.Data, Expiration: expiration, Hash: m.HashText()})
+	err := s.walk(owner, rpc28.NamespaceMessages, lastHash, now, func(m Message, expiration int64) bool {
+		found = append(found, storage.Stored{Data: m.Data, Expiration: expiration, Hash: m.HashText()})
 		return len(found) < limit
 	})
 	return found, err
 }
 
 // Page28 returns messages of a box as clients of storage RPC 2.8 see them: at most maxCount, and as many as
-// rpc.PageCost allows in maxSize bytes, but at least one. now is in milliseconds. more reports whether others follow.
+// rpc28.PageCost allows in maxSize bytes, but at least one. now is in milliseconds. more reports whether others follow.
 func (s *Store) Page28(
-	owner string, namespace rpc.Namespace, lastHash string, now int64, maxCount, maxSize int,
-) (found []rpc.Stored, more bool, err error) {
-	found = []rpc.Stored{}
+	owner string, namespace rpc28.Namespace, lastHash string, now int64, maxCount, maxSize int,
+) (found []storage.Stored, more bool, err error) {
+	found = []storage.Stored{}
 	err = s.walk(owner, namespace, lastHash, now, func(m Message, expiration int64) bool {
 		data := m.data28()
-		maxSize -= rpc.PageCost(len(data))
+		maxSize -= rpc28.PageCost(len(data))
 		if len(found) > 0 && (maxSize < 0 || len(found) >= maxCount) {
 			more = true
 			return false
 		}
 		timestamp, _ := m.TimestampMillis() // checked before it was stored
-		found = append(found, rpc.Stored{
+		found = append(found, storage.Stored{
 			Data: base64.StdEncoding.EncodeToString(data), Expiration: expiration, Hash: m.Hash28(), Timestamp: timestamp,
 		})
 		return true
@@ -87,13 +88,13 @@ func (s *Store) Page28(
 
 // sequenceOf returns the sequence number of the message in a box whose hash in either RPC version is hash, also of a
 // deleted one, and 0 if there is none. Upper case is another hash.
-func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc.Namespace, hash string) (uint64, error) {
+func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc28.Namespace, hash string) (uint64, error) {
 	name := newName(owner, MessageHash{}, namespace)
 	today, ok := parseHash28(hash)
 	if ok {
-		copy(name[rpc.PubKeyTextLength:], today[:])
+		copy(name[storage.PubkeyTextLength:], today[:])
 	} else if raw, err := hex.DecodeString(hash); err == nil && len(raw) == len(today) && hex.EncodeToString(raw) == hash {
-		copy(name[rpc.PubKeyTextLength:], raw)
+		copy(name[storage.PubkeyTextLength:], raw)
 	} else {
 		return 0, nil
 	}
@@ -128,7 +129,7 @@ type Summary struct {
 }
 
 // InScope returns the messages of owner in a scope that have not expired at now (milliseconds).
-func (s *Store) InScope(owner string, scope rpc.Scope, now int64) (found []Summary, err error) {
+func (s *Store) InScope(owner string, scope rpc28.Scope, now int64) (found []Summary, err error) {
 	prefix := boxKey(owner, scope.Namespace)
 	if scope.All {
 		prefix = []byte(owner)
@@ -193,7 +194,7 @@ func (s *Store) ByHash(owner string, hashes []string, now int64) (found []Summar
 		return nil, err
 	}
 	// Messages of storage RPC 2.0 are known by their aliases, and are in one namespace.
-	err = s.eachSummary(boxKey(owner, rpc.NamespaceMessages), now, func(h Summary) {
+	err = s.eachSummary(boxKey(owner, rpc28.NamespaceMessages), now, func(h Summary) {
 		if wanted[h.Hash] && !h.Name.Hash().Is28() {
 			found = append(found, h)
 		}

@@ -12,7 +12,9 @@ import (
 	"unicode/utf8"
 
 	"sessiontool/lib/pow"
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // MaxNumberText bounds the texts of ttl, timestamp and nonce, in which a 2020 server accepts anything behind the
@@ -26,11 +28,11 @@ var errMessage = errors.New("not an encoded message")
 // is SHA-512, the result of its proof of work, and covers the texts as they were sent. Peers get the same texts, so
 // that a message written in an unusual way has the same hash everywhere. A message of storage RPC 2.8 has texts as
 // this node writes them and no nonce. Its hash is 32 zero bytes, which no proof of work reaches, and the 32 bytes of
-// rpc.MessageHash.
+// rpc28.MessageHash.
 type Message struct {
 	pow.Message
 	nonce     string
-	Namespace rpc.Namespace
+	Namespace rpc28.Namespace
 	Hash      MessageHash
 }
 
@@ -41,7 +43,7 @@ type MessageHash [sha512.Size]byte
 const prefix28 = sha512.Size / 2
 
 // NewMessage20 makes a message of storage RPC 2.0. It computes the hash and checks nothing.
-func NewMessage20(params rpc.StoreParams) Message {
+func NewMessage20(params rpc20.StoreParams) Message {
 	m := Message{
 		Message: pow.Message{PubKey: params.PubKey, Timestamp: params.Timestamp, TTL: params.TTL, Data: params.Data},
 		nonce:   params.Nonce,
@@ -52,7 +54,7 @@ func NewMessage20(params rpc.StoreParams) Message {
 
 // NewMessage28 makes a message of storage RPC 2.8. pubKey is 66 lower-case hex digits; timestamp and ttl are in
 // milliseconds.
-func NewMessage28(pubKey string, namespace rpc.Namespace, timestamp, ttl int64, data []byte) Message {
+func NewMessage28(pubKey string, namespace rpc28.Namespace, timestamp, ttl int64, data []byte) Message {
 	m := Message{
 		Message: pow.Message{
 			PubKey: pubKey, Timestamp: strconv.FormatInt(timestamp, 10), TTL: strconv.FormatInt(ttl, 10),
@@ -64,13 +66,13 @@ func NewMessage28(pubKey string, namespace rpc.Namespace, timestamp, ttl int64, 
 	return m
 }
 
-// hash28Of is rpc.MessageHash for a key in hex, "" for a text that is no key, which nodes of 2020 accept.
-func hash28Of(pubKey string, namespace rpc.Namespace, data []byte) string {
+// hash28Of is rpc28.MessageHash for a key in hex, "" for a text that is no key, which nodes of 2020 accept.
+func hash28Of(pubKey string, namespace rpc28.Namespace, data []byte) string {
 	owner, err := hex.DecodeString(pubKey)
-	if err != nil || len(owner) != rpc.PubKeyTextLength/2 {
+	if err != nil || len(owner) != storage.PubkeyTextLength/2 {
 		return ""
 	}
-	return rpc.MessageHash([rpc.PubKeyTextLength / 2]byte(owner), namespace, data)
+	return rpc28.MessageHash([storage.PubkeyTextLength / 2]byte(owner), namespace, data)
 }
 
 // parseHash28 reads a hash of storage RPC 2.8. It accepts only the canonical base64.
@@ -103,8 +105,8 @@ func (h MessageHash) alias(bytes []byte) string {
 }
 
 // Params20 returns the request that NewMessage20 makes the message of.
-func (m Message) Params20() rpc.StoreParams {
-	return rpc.StoreParams{PubKey: m.PubKey, TTL: m.TTL, Nonce: m.nonce, Timestamp: m.Timestamp, Data: m.Data}
+func (m Message) Params20() rpc20.StoreParams {
+	return rpc20.StoreParams{PubKey: m.PubKey, TTL: m.TTL, Nonce: m.nonce, Timestamp: m.Timestamp, Data: m.Data}
 }
 
 // HashText returns the hash as clients of the sender's RPC version see it.
@@ -142,11 +144,11 @@ func DecodeBase64(text string) ([]byte, error) {
 // TTLMillis returns the time to live in milliseconds, and whether nodes accept it.
 func (m Message) TTLMillis() (int64, bool) {
 	ttl, ok := leadingNumber(m.TTL)
-	most := int64(rpc.MaxTTLMillis)
+	most := int64(storage.MaxTTLMillis20)
 	if m.Hash.Is28() {
 		most = m.Namespace.MaxTTL().Milliseconds()
 	}
-	return ttl, ok && rpc.MinTTLMillis <= ttl && ttl <= most
+	return ttl, ok && storage.MinTTLMillis <= ttl && ttl <= most
 }
 
 // TimestampMillis returns the sender's time in milliseconds since 1970, and whether the text is a number.
@@ -190,7 +192,7 @@ const lengthSize = 4
 
 // maxEncodedMessage is the greatest length of an encoded message.
 const maxEncodedMessage = sha512.Size + namespaceSize + 5*lengthSize +
-	rpc.PubKeyTextLength + 3*MaxNumberText + rpc.MaxDataBytes
+	storage.PubkeyTextLength + 3*MaxNumberText + storage.MaxDataBytes
 
 func appendLength(b []byte, length int) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(length))
@@ -206,12 +208,12 @@ func cutLength(b []byte) (length int, rest []byte, ok bool) {
 // namespaceSize is the size of an encoded namespace: big-endian, with the sign bit inverted so that namespaces sort.
 const namespaceSize = 2
 
-func appendNamespace(b []byte, n rpc.Namespace) []byte {
+func appendNamespace(b []byte, n rpc28.Namespace) []byte {
 	return binary.BigEndian.AppendUint16(b, uint16(n)^0x8000)
 }
 
-func decodeNamespace(b []byte) rpc.Namespace {
-	return rpc.Namespace(binary.BigEndian.Uint16(b) ^ 0x8000)
+func decodeNamespace(b []byte) rpc28.Namespace {
+	return rpc28.Namespace(binary.BigEndian.Uint16(b) ^ 0x8000)
 }
 
 // appendMessage encodes m for disk and for peers: the hash, the namespace, then pubKey, timestamp, ttl, nonce and
@@ -236,17 +238,17 @@ func cutMessage(b []byte) (m Message, rest []byte, err error) {
 		text *string
 		most int
 	}{
-		{&m.PubKey, rpc.PubKeyTextLength},
+		{&m.PubKey, storage.PubkeyTextLength},
 		{&m.Timestamp, MaxNumberText},
 		{&m.TTL, MaxNumberText},
 		{&m.nonce, MaxNumberText},
-		{&m.Data, rpc.MaxDataBytes},
+		{&m.Data, storage.MaxDataBytes},
 	} {
 		if *field.text, rest, err = cutText(rest, field.most); err != nil {
 			return Message{}, nil, err
 		}
 	}
-	if len(m.PubKey) != rpc.PubKeyTextLength {
+	if len(m.PubKey) != storage.PubkeyTextLength {
 		return Message{}, nil, fmt.Errorf("%w: public key has %d characters", errMessage, len(m.PubKey))
 	}
 	return m, rest, nil
@@ -259,7 +261,7 @@ func cutHead(b []byte) (m Message, err error) {
 	}
 	b = b[copy(m.Hash[:], b):]
 	m.Namespace, b = decodeNamespace(b), b[namespaceSize:]
-	if m.PubKey, b, err = cutText(b, rpc.PubKeyTextLength); err == nil {
+	if m.PubKey, b, err = cutText(b, storage.PubkeyTextLength); err == nil {
 		m.Timestamp, _, err = cutText(b, MaxNumberText)
 	}
 	return m, err
@@ -285,7 +287,7 @@ func (m Message) Canonical() bool {
 	timestamp, _ := m.TimestampMillis()
 	ttl, _ := m.TTLMillis()
 	data, err := base64.StdEncoding.DecodeString(m.Data)
-	return err == nil && len(data) <= rpc.MaxMessageBytes &&
+	return err == nil && len(data) <= rpc28.MaxMessageBytes &&
 		m == NewMessage28(m.PubKey, m.Namespace, timestamp, ttl, data) &&
 		m.Hash != MessageHash{} && m.PubKey == strings.ToLower(m.PubKey)
 }

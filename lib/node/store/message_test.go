@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 )
 
-var someMessage = NewMessage20(rpc.StoreParams{
+var someMessage = NewMessage20(rpc20.StoreParams{
 	PubKey:    "05" + strings.Repeat("ab", 32),
 	TTL:       "86400000",
 	Timestamp: "1795391232497",
@@ -47,7 +49,7 @@ func TestLeadingNumber(t *testing.T) {
 
 // A client of storage RPC 2.8 sees every message that a client of 2.0 may store.
 func TestTodayViewOfOldMessages(t *testing.T) {
-	old := func(pubKey, data string) Message { return NewMessage20(rpc.StoreParams{PubKey: pubKey, Data: data}) }
+	old := func(pubKey, data string) Message { return NewMessage20(rpc20.StoreParams{PubKey: pubKey, Data: data}) }
 	key := someMessage.PubKey
 	for _, test := range []struct {
 		name string
@@ -63,7 +65,7 @@ func TestTodayViewOfOldMessages(t *testing.T) {
 			t.Errorf("%s: data %q, want %q", test.name, got, test.data)
 		}
 		got, want := test.m.Hash28(), NewMessage28(key, 0, 1, 1, []byte(test.data)).HashText()
-		if got != want || len(got) != rpc.HashTextLength {
+		if got != want || len(got) != rpc28.HashTextLength {
 			t.Errorf("%s: hash %s, want %s", test.name, got, want)
 		}
 	}
@@ -73,7 +75,7 @@ func TestTodayViewOfOldMessages(t *testing.T) {
 }
 
 func TestEncodedMessageRoundTrip(t *testing.T) {
-	empty := NewMessage20(rpc.StoreParams{PubKey: someMessage.PubKey})
+	empty := NewMessage20(rpc20.StoreParams{PubKey: someMessage.PubKey})
 	today := NewMessage28(someMessage.PubKey, -11, 1795391232497, 86400000, []byte("today"))
 	gone := Record{Name: NameOf(today), Version: Version{Number: 7, Expiration: 8, Deleted: true}}
 	want := []Record{stored(someMessage), stored(empty), gone, stored(today)}
@@ -104,7 +106,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"long ttl":         with(func(m *Message) { m.TTL = strings.Repeat("1", MaxNumberText+1) }),
 		"long timestamp":   with(func(m *Message) { m.Timestamp = strings.Repeat("1", MaxNumberText+1) }),
 		"long nonce":       with(func(m *Message) { m.nonce = strings.Repeat("A", MaxNumberText+1) }),
-		"long data":        with(func(m *Message) { m.Data = strings.Repeat("A", rpc.MaxDataBytes+1) }),
+		"long data":        with(func(m *Message) { m.Data = strings.Repeat("A", storage.MaxDataBytes+1) }),
 		"data not UTF-8":   with(func(m *Message) { m.Data = "\xff" }),
 		"cut off":          good[:len(good)-1],
 		"cut in the hash":  good[:10],
@@ -125,7 +127,7 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecodeRecords(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(AppendRecord(nil, stored(someMessage)))
-	empty := NewMessage20(rpc.StoreParams{PubKey: someMessage.PubKey})
+	empty := NewMessage20(rpc20.StoreParams{PubKey: someMessage.PubKey})
 	f.Add(AppendRecord(AppendRecord(nil, stored(someMessage)), stored(empty)))
 	f.Add(AppendRecord(nil, Record{Name: NameOf(someMessage), Version: Version{Number: 1, Expiration: 2, Deleted: true}}))
 	f.Fuzz(func(t *testing.T, batch []byte) {

@@ -7,7 +7,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // Databases of format 2, which had no namespaces, are converted to the present format when they are opened. Their
@@ -138,7 +138,7 @@ func oldMessage(value []byte) (Message, error) {
 		return Message{}, errors.Join(errDamage, err)
 	}
 	hash, texts := encoded[:len(MessageHash{})], encoded[len(MessageHash{}):]
-	m, rest, err := cutMessage(append(appendNamespace(bytes.Clone(hash), rpc.NamespaceMessages), texts...))
+	m, rest, err := cutMessage(append(appendNamespace(bytes.Clone(hash), rpc28.NamespaceMessages), texts...))
 	if err != nil || len(rest) > 0 {
 		return Message{}, errors.Join(errDamage, err)
 	}

@@ -7,12 +7,13 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 const (
 	// hashEnd is the end of the hash in a Name.
-	hashEnd = rpc.PubKeyTextLength + sha512.Size
+	hashEnd = storage.PubkeyTextLength + sha512.Size
 	// NameSize is the length of a Name.
 	NameSize = hashEnd + namespaceSize
 )
@@ -24,20 +25,20 @@ type Name [NameSize]byte
 // NameOf returns the name of a message.
 func NameOf(m Message) Name { return newName(m.PubKey, m.Hash, m.Namespace) }
 
-func newName(owner string, hash MessageHash, namespace rpc.Namespace) (name Name) {
+func newName(owner string, hash MessageHash, namespace rpc28.Namespace) (name Name) {
 	copy(name[copy(name[:], owner):], hash[:])
 	appendNamespace(name[:hashEnd], namespace)
 	return name
 }
 
 // Owner returns the owner's public key as text.
-func (n Name) Owner() string { return string(n[:rpc.PubKeyTextLength]) }
+func (n Name) Owner() string { return string(n[:storage.PubkeyTextLength]) }
 
 // Hash returns the message's hash.
-func (n Name) Hash() MessageHash { return MessageHash(n[rpc.PubKeyTextLength:hashEnd]) }
+func (n Name) Hash() MessageHash { return MessageHash(n[storage.PubkeyTextLength:hashEnd]) }
 
 // Namespace returns the message's namespace.
-func (n Name) Namespace() rpc.Namespace { return decodeNamespace(n[hashEnd:]) }
+func (n Name) Namespace() rpc28.Namespace { return decodeNamespace(n[hashEnd:]) }
 
 // Slot returns the digest slot of a name. It is taken from the end of the hash, because proof of work makes the
 // beginning small.
@@ -100,7 +101,7 @@ func (s *Store) Scan(
 				if err != nil {
 					return err
 				}
-				if at.Expiration > now && filter.pass(key[:rpc.PubKeyTextLength]) && !visit(after, at.Version) {
+				if at.Expiration > now && filter.pass(key[:storage.PubkeyTextLength]) && !visit(after, at.Version) {
 					more = false
 					return nil
 				}
@@ -220,7 +221,7 @@ func (s *Store) Owners(wanted func(owner string) bool) (owners []string, err err
 				if owner := name.Owner(); wanted(owner) {
 					owners = append(owners, owner)
 				}
-				for i := rpc.PubKeyTextLength; i < NameSize; i++ {
+				for i := storage.PubkeyTextLength; i < NameSize; i++ {
 					name[i] = 0xff
 				}
 				from = append(name[:], 0) // behind all names of this owner

@@ -16,7 +16,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 func newStore(t testing.TB) *Store {
@@ -37,7 +38,7 @@ func newStore(t testing.TB) *Store {
 func owner(i int) string { return fmt.Sprintf("05%064d", i) }
 
 func plain(owner, data string, at time.Time, ttl time.Duration) Message {
-	return NewMessage20(rpc.StoreParams{
+	return NewMessage20(rpc20.StoreParams{
 		PubKey:    owner,
 		TTL:       strconv.FormatInt(ttl.Milliseconds(), 10),
 		Timestamp: strconv.FormatInt(at.UnixMilli(), 10),
@@ -52,9 +53,9 @@ func mustInsert(t testing.TB, s *Store, messages ...Message) {
 	}
 }
 
-func mustAfter(t testing.TB, s *Store, owner, lastHash string, now time.Time) []rpc.Stored {
+func mustAfter(t testing.TB, s *Store, owner, lastHash string, now time.Time) []storage.Stored {
 	t.Helper()
-	found, err := s.Page20(owner, lastHash, now.UnixMilli(), rpc.MaxRetrieved)
+	found, err := s.Page20(owner, lastHash, now.UnixMilli(), rpc20.MaxRetrieved)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +174,7 @@ func TestStoreFull(t *testing.T) {
 	s.maxBytes = 1 << 20
 	var err error
 	for i := 0; err == nil && i < 100; i++ {
-		err = s.Insert(false, plain(owner(i), strings.Repeat("x", rpc.MaxDataBytes), now, time.Minute))
+		err = s.Insert(false, plain(owner(i), strings.Repeat("x", storage.MaxDataBytes), now, time.Minute))
 	}
 	if !errors.Is(err, ErrFull) {
 		t.Fatalf("ten times the limit was stored: %v", err)
@@ -195,7 +196,7 @@ func TestExpiry(t *testing.T) {
 	stays := plain(owner(0), "stays", now, time.Hour)
 	mustInsert(t, s, append(messages, stays)...)
 	end := now.Add(time.Minute)
-	if got := mustAfter(t, s, owner(1), "", end.Add(-time.Millisecond)); len(got) != rpc.MaxRetrieved {
+	if got := mustAfter(t, s, owner(1), "", end.Add(-time.Millisecond)); len(got) != rpc20.MaxRetrieved {
 		t.Errorf("a millisecond early %d messages are served", len(got))
 	}
 	if got := mustAfter(t, s, owner(1), "", end); len(got) != 0 {

@@ -5,7 +5,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"sessiontool/lib/rpc"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 // content is a message as it is stored. A tombstone has only the name.
@@ -175,13 +176,13 @@ func orderKey(name Name, sequence uint64) []byte {
 }
 
 // boxKey is the common prefix of the keys of a box, an owner's namespace, in orderBucket.
-func boxKey(owner string, namespace rpc.Namespace) []byte {
+func boxKey(owner string, namespace rpc28.Namespace) []byte {
 	key := append(make([]byte, 0, orderKeySize), owner...)
 	return appendNamespace(key, namespace)
 }
 
 // orderKeySize is the length of keys of orderBucket.
-const orderKeySize = rpc.PubKeyTextLength + namespaceSize + numberSize
+const orderKeySize = storage.PubkeyTextLength + namespaceSize + numberSize
 
 // orderValue is the value of a message in orderBucket: its expiration, and its alias if it has one.
 func orderValue(expiration int64, alias []byte) []byte {

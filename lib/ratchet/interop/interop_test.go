@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/internal/benchpair"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/x25519"
@@ -17,7 +18,7 @@ import (
 
 // message is what travels between the two implementations.
 type message struct {
-	kind  ratchet.Type
+	kind  ciphertext.Kind
 	bytes []byte
 }
 
@@ -30,7 +31,7 @@ type end interface {
 // ours is an account with our implementation.
 type ours struct {
 	ratchet.Receiver
-	record  ratchet.Record
+	record  ratchet.SessionRecord
 	signed  x3dh.SignedPrekey
 	oneTime *x3dh.OneTimePrekey // nil once it is used
 }
@@ -179,7 +180,7 @@ func TestConversation(t *testing.T) {
 				for n := range 1 + turn%4 {
 					plaintext := fmt.Sprintf("turn %d, message %d", turn, n)
 					m := send(t, from, plaintext)
-					if prekey := m.kind == ratchet.TypePreKey; prekey != (turn == 0) {
+					if prekey := m.kind == ciphertext.PreKeyWhisper; prekey != (turn == 0) {
 						t.Errorf("%s is a %v", plaintext, m.kind)
 					}
 					receive(t, to, m, plaintext)
@@ -193,7 +194,8 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// Messages of several ratchet steps, delivered backwards and in part twice. Only three steps: libsignal remembers five chains.
+// Messages of several ratchet steps, delivered backwards and in part twice. Only three steps: libsignal remembers five
+// chains.
 func TestOutOfOrder(t *testing.T) {
 	for _, l := range links(t) {
 		t.Run(l.name, func(t *testing.T) {
@@ -299,7 +301,7 @@ func BenchmarkInitiate(b *testing.B) {
 	bundle := newOurs(b, x25519.PublicKey{}).bundle(true)
 	alice, libAlice := newOurs(b, bundle.IdentityKey), newPeer(b)
 	benchpair.Compare(b, 1, func() {
-		alice.record = ratchet.Record{}
+		alice.record = ratchet.SessionRecord{}
 		if err := alice.start(bundle); err != nil {
 			b.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 	"go.mau.fi/libsignal/util/keyhelper"
 	"go.mau.fi/libsignal/util/optional"
 
-	"sessiontool/lib/ratchet"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
@@ -118,15 +118,15 @@ func (p *peer) encrypt(ctx context.Context, plaintext []byte) (message, error) {
 	if err != nil {
 		return message{}, err
 	}
-	kind := ratchet.TypeWhisper
+	kind := ciphertext.Whisper
 	if m.Type() == protocol.PREKEY_TYPE {
-		kind = ratchet.TypePreKey
+		kind = ciphertext.PreKeyWhisper
 	}
 	return message{kind, m.Serialize()}, nil
 }
 
 func (p *peer) decrypt(ctx context.Context, m message) ([]byte, error) {
-	if m.kind == ratchet.TypePreKey {
+	if m.kind == ciphertext.PreKeyWhisper {
 		parsed, err := protocol.NewPreKeySignalMessageFromBytes(m.bytes, p.serializer.PreKeySignalMessage, p.serializer.SignalMessage)
 		if err != nil {
 			return nil, err

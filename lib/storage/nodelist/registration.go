@@ -1,0 +1,29 @@
+package nodelist
+
+import "fmt"
+
+// MethodRegister announces a node to a registry of ours. Real seeds do not have it.
+const MethodRegister = "register_service_node"
+
+// RegisterParams announces a node to a registry of ours. Signature is Ed25519, in base64, by PubkeyEd25519 over
+// the text of RegisterSignatureText.
+type RegisterParams struct {
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	PubkeyX25519  string `json:"pubkey_x25519"`
+	PublicIP      string `json:"public_ip"`
+	StoragePort   uint16 `json:"storage_port"`
+	TimestampMS   int64  `json:"timestamp_ms"`
+	Signature     string `json:"signature"`
+}
+
+// Codes of the JSON-RPC errors with which a registry of ours answers a RegisterParams that it does not accept.
+const (
+	CodeRegistrationRefused = -32000
+	CodeRegistrationClock   = -32001 // the node's clock is off
+)
+
+// RegisterSignatureText returns what RegisterParams.Signature signs: every other field, so that none can be changed.
+func RegisterSignatureText(p RegisterParams) []byte {
+	return fmt.Appendf(nil, "%s|%s|%s|%s|%d|%d",
+		MethodRegister, p.PubkeyEd25519, p.PubkeyX25519, p.PublicIP, p.StoragePort, p.TimestampMS)
+}

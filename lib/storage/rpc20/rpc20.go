@@ -1,0 +1,52 @@
+// Package rpc20 has the requests and answers of storage RPC 2.0, that of storage server 2.0.7, as they stand on the
+// wire (storage-2.0.md sections 2 and 10). What both storage RPCs share is in package storage.
+//
+// Servers of that time take every parameter as a string and ignore all other fields, so the fields that later servers
+// added do no harm there.
+package rpc20
+
+import "sessiontool/lib/storage"
+
+// MaxRetrieved is the number of messages in one answer to retrieve (storage-2.0.md section 2.3).
+const MaxRetrieved = 10
+
+// SwarmParams asks for the swarm of a Session ID (66 hex digits).
+type SwarmParams struct {
+	PubKey string `json:"pubKey"`
+}
+
+// StoreParams stores one message. TTL and Timestamp are canonical decimals in milliseconds, Nonce is the base64 of
+// 8 bytes, Data the base64 text of the envelope. The message hash covers these texts as sent.
+type StoreParams struct {
+	PubKey    string `json:"pubKey"`
+	TTL       string `json:"ttl"`
+	Nonce     string `json:"nonce"`
+	Timestamp string `json:"timestamp"`
+	Data      string `json:"data"`
+}
+
+// RetrieveParams asks for the messages stored after LastHash. The last three fields prove that the client owns PubKey:
+// Ed25519 over RetrieveSignatureText of package rpc28 for namespace 0 and Timestamp (milliseconds). A server of 2020
+// does not read them.
+type RetrieveParams struct {
+	PubKey        string `json:"pubKey"`
+	LastHash      string `json:"lastHash"`
+	PubkeyEd25519 string `json:"pubkey_ed25519,omitempty"`
+	Timestamp     string `json:"timestamp,omitempty"`
+	Signature     string `json:"signature,omitempty"`
+}
+
+// SwarmAnswer is the 200 of get_snodes_for_pubkey and the body of a 421.
+type SwarmAnswer struct {
+	Snodes []storage.Snode `json:"snodes"`
+}
+
+// DifficultyAnswer is the 200 of store and the body of a 432.
+type DifficultyAnswer struct {
+	Difficulty int64 `json:"difficulty"`
+}
+
+// RetrieveAnswer is the 200 of retrieve: at most MaxRetrieved messages in the order in which that node got them.
+type RetrieveAnswer struct {
+	Messages []storage.Stored `json:"messages"`
+}

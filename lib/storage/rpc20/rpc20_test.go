@@ -1,0 +1,125 @@
+package rpc20_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"testing"
+
+	"sessiontool/lib/internal/vectors"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
+)
+
+// Requests are, byte for byte, those of the 2020 client (signal-2020.md section 2.1).
+func TestRequests(t *testing.T) {
+	const key = "0501"
+	for _, test := range []struct {
+		method string
+		params any
+		want   string
+	}{
+		{
+			storage.MethodStore,
+			rpc20.StoreParams{PubKey: key, TTL: "345600000", Nonce: "AAAAAAAAABE=", Timestamp: "1591360000000", Data: "CAESBg=="},
+			`{"jsonrpc":"2.0","id":"0","method":"store","params":{"pubKey":"0501","ttl":"345600000","nonce":"AAAAAAAAABE=","timestamp":"1591360000000","data":"CAESBg=="}}`,
+		},
+		{
+			storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: key},
+			`{"jsonrpc":"2.0","id":"0","method":"retrieve","params":{"pubKey":"0501","lastHash":""}}`,
+		},
+		{
+			storage.MethodSwarm, rpc20.SwarmParams{PubKey: key},
+			`{"jsonrpc":"2.0","id":"0","method":"get_snodes_for_pubkey","params":{"pubKey":"0501"}}`,
+		},
+		{
+			"anything", map[string]any{"text": "a<b>&"},
+			`{"jsonrpc":"2.0","id":"0","method":"anything","params":{"text":"a<b>&"}}`,
+		},
+	} {
+		body, err := storage.NewRequest(test.method, test.params)
+		if err != nil || string(body) != test.want {
+			t.Errorf("%s:\n got %s, %v\nwant %s", test.method, body, err, test.want)
+		}
+	}
+	if _, err := storage.NewRequest("anything", make(chan int)); err == nil {
+		t.Error("what has no JSON was marshalled")
+	}
+}
+
+// What signal-2020.md section 2.1 and session-v1.md section 8 do not have stands behind what a 2020 server reads.
+func TestSignedRetrieve(t *testing.T) {
+	body, err := storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
+		PubKey: "05", LastHash: "ab", PubkeyEd25519: "cd", Timestamp: "17", Signature: "ef",
+	})
+	want := `{"jsonrpc":"2.0","id":"0","method":"retrieve","params":` +
+		`{"pubKey":"05","lastHash":"ab","pubkey_ed25519":"cd","timestamp":"17","signature":"ef"}}`
+	if err != nil || string(body) != want {
+		t.Errorf("got %s, %v, want %s", body, err, want)
+	}
+	if got := string(rpc28.RetrieveSignatureText(0, 17)); got != "retrieve17" {
+		t.Errorf("signed is %q", got)
+	}
+}
+
+// Every request that the recorded clients sealed for a target comes out the same from the types here.
+func TestRecordedRequests(t *testing.T) {
+	var recorded struct {
+		Onions []struct {
+			Version int `json:"version"`
+			Layers  []struct {
+				Plaintext vectors.Hex `json:"plaintext"`
+			} `json:"layers_outer_to_inner"`
+		} `json:"onion_requests"`
+		Proxied []struct {
+			Plaintext string `json:"plaintext_json"`
+		} `json:"proxy_requests"`
+	}
+	vectors.Load(t, "onion.json", &recorded)
+	var requests [][]byte
+	for _, onion := range recorded.Onions {
+		plaintext := onion.Layers[len(onion.Layers)-1].Plaintext
+		if onion.Version == 2 {
+			length := binary.LittleEndian.Uint32(plaintext)
+			requests = append(requests, plaintext[4:][:length])
+		} else {
+			requests = append(requests, bodyOf(t, plaintext))
+		}
+	}
+	for _, proxied := range recorded.Proxied {
+		requests = append(requests, bodyOf(t, []byte(proxied.Plaintext)))
+	}
+	if len(requests) == 0 {
+		t.Skip("the recording has no requests")
+	}
+	for _, request := range requests {
+		var call struct {
+			Method string          `json:"method"`
+			Params json.RawMessage `json:"params"`
+		}
+		if err := json.Unmarshal(request, &call); err != nil {
+			t.Fatal(err)
+		}
+		params := map[string]any{
+			storage.MethodStore: &rpc20.StoreParams{}, storage.MethodRetrieve: &rpc20.RetrieveParams{}, storage.MethodSwarm: &rpc20.SwarmParams{},
+		}[call.Method]
+		if err := json.Unmarshal(call.Params, params); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := storage.NewRequest(call.Method, params); err != nil || !bytes.Equal(got, request) {
+			t.Errorf(" got %s, %v\nwant %s", got, err, request)
+		}
+	}
+}
+
+func bodyOf(t *testing.T, plaintext []byte) []byte {
+	t.Helper()
+	var layer struct {
+		Body string `json:"body"`
+	}
+	if err := json.Unmarshal(plaintext, &layer); err != nil {
+		t.Fatal(err)
+	}
+	return []byte(layer.Body)
+}

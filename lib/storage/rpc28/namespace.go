@@ -1,0 +1,93 @@
+package rpc28
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"sessiontool/lib/storage"
+)
+
+// Namespace is one of the boxes of an account (storage-2.8.md section 3.2). Messages of storage RPC 2.0 have none
+// and are in NamespaceMessages.
+type Namespace int16
+
+// Namespaces in use. Those from 2 to 5 are what the devices of one account keep in step.
+const (
+	NamespaceMessages     Namespace = 0 // direct messages
+	NamespaceProfile      Namespace = 2
+	NamespaceContacts     Namespace = 3
+	NamespaceConvoInfo    Namespace = 4
+	NamespaceUserGroups   Namespace = 5
+	NamespaceLegacyGroups Namespace = -10
+	// NamespaceTest is reserved by servers after 2.8.0: stores are refused, reads are empty.
+	NamespaceTest Namespace = -3741
+)
+
+// Longest times to live of messages (storage-2.8.md section 3.2).
+const (
+	MaxPublicTTL  = storage.MaxTTLMillis28 * time.Millisecond // where anybody may store
+	MaxPrivateTTL = 30 * 24 * time.Hour
+)
+
+// StoreIsPublic reports whether anybody may store here: public inboxes and legacy groups. Elsewhere it takes the
+// owner's signature.
+func (n Namespace) StoreIsPublic() bool { return n%10 == 0 }
+
+// RetrieveIsPublic reports whether anybody may read here: public outboxes and legacy groups.
+func (n Namespace) RetrieveIsPublic() bool { return n == NamespaceLegacyGroups || n.IsOutbox() }
+
+// IsOutbox reports a public outbox, which holds one message: the last that its owner has stored.
+func (n Namespace) IsOutbox() bool { return n < 0 && -int(n)%20 == 1 }
+
+// MaxTTL is the longest time to live here.
+func (n Namespace) MaxTTL() time.Duration {
+	if n.StoreIsPublic() {
+		return MaxPublicTTL
+	}
+	return MaxPrivateTTL
+}
+
+// SignedText is how signatures write the namespace: nothing for 0, else its decimal.
+func (n Namespace) SignedText() string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(n))
+}
+
+// Scope is what delete_all, delete_before and expire_all act upon: one namespace or, with All, every one. The zero
+// Scope is NamespaceMessages. In JSON it is a number or the text "all".
+type Scope struct {
+	All       bool
+	Namespace Namespace
+}
+
+var allText = []byte(`"all"`)
+
+// SignedText is how signatures write the scope.
+func (s Scope) SignedText() string {
+	if s.All {
+		return "all"
+	}
+	return s.Namespace.SignedText()
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s Scope) MarshalJSON() ([]byte, error) {
+	if s.All {
+		return allText, nil
+	}
+	return json.Marshal(s.Namespace)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Scope) UnmarshalJSON(text []byte) error {
+	if bytes.Equal(text, allText) {
+		*s = Scope{All: true}
+		return nil
+	}
+	*s = Scope{}
+	return json.Unmarshal(text, &s.Namespace)
+}

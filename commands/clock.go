@@ -25,9 +25,9 @@ func newClockCommand(app *cli.App) *cobra.Command {
 			"the network's time and go on; a clock that is off should be set all the same. Where nobody gives a time\n" +
 			"the exit status is 9 and the code no_time, and this machine's clock is used as it is.",
 		Examples: []string{"sessiontool clock --select offset_ms"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeClock},
-		Exits:    cli.NetworkExits().With(cli.Exits{record.ExitClock: "the clock is off by more than nodes allow"}),
+		Needs:    cli.Network,
+		Exits:    cli.Exits{record.ExitClock: "the clock is off by more than nodes allow"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runClock(ctx, app) }),
 	})
 }

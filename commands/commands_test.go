@@ -3,11 +3,11 @@ package commands
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/cli/clitest"
 	"sessiontool/commands/internal/docgen"
 	"sessiontool/lib/record"
 )
@@ -36,7 +36,7 @@ func inProcess(t *testing.T, streams cli.Streams, args ...string) (out string, p
 	streams.Out, streams.Err = &stdout, &stderr
 	streams.Env = func(name string) string { return map[string]string{"HOME": home}[name] }
 	if streams.In == nil {
-		streams.In = untouchable{t}
+		streams.In = clitest.Untouchable{T: t}
 	}
 	ended := observe(args, &streams, func(complaint string) { t.Errorf("%v: %s", args, complaint) })
 	code = run(t.Context(), args, streams)
@@ -51,14 +51,6 @@ func inProcess(t *testing.T, streams cli.Streams, args ...string) (out string, p
 		}
 	}
 	return stdout.String(), problem, code
-}
-
-// untouchable is a stdin that must not be read.
-type untouchable struct{ t *testing.T }
-
-func (u untouchable) Read([]byte) (int, error) {
-	u.t.Error("stdin was read")
-	return 0, io.EOF
 }
 
 // A filter whose stdin is a terminal says so instead of waiting for somebody to type JSON.

@@ -8,10 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/drafts"
+	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
+	"sessiontool/lib/storage"
 )
 
 // newCompletionCommand makes 'completion', whose commands print shell scripts. With help, these are the only outputs
@@ -33,7 +37,6 @@ func newShellCommand(app *cli.App, completion docgen.Completion) *cobra.Command 
 			" complete commands, flags, contacts, accounts, networks, and for --select the\n" +
 			"fields of the records that a command prints. It is a script, not a record.",
 		Examples: []string{"sessiontool completion " + completion.Shell + " > " + completion.File},
-		Args:     cobra.NoArgs,
 	})
 	cmd.RunE = app.Run(func(context.Context, []string) error {
 		return completion.Write(cmd.Root(), app.Streams.Out)
@@ -73,8 +76,8 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		propose("for", contacts)
 	}
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
-	propose("protocol", words(protocolAuto, "2020", "today"))
-	propose("generation", words("2020", "today", generationBoth))
+	propose("protocol", words(drafts.ProtocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1)))
+	propose("generation", words(string(storage.Generation20), string(storage.Generation28), devnetcmd.GenerationBoth))
 	propose("like", words(devnet.Likenesses()...))
 	propose("seed-time", words("date", "last-modified", "none"))
 	propose("format", words("svg", "dot"))

@@ -21,7 +21,6 @@ func newConfigPathCommand(app *cli.App) *cobra.Command {
 			"settings that 'config show' names and whose values are strings, as in\n" +
 			"{\"account\":\"alice\",\"timeout\":\"30s\"}.",
 		Examples: []string{"sessiontool config path --select file"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeConfig},
 		Run:      app.RunDespite(func(ctx context.Context, _ error) error { return runConfigPath(ctx, app) }),
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -14,9 +15,8 @@ func newContactListCommand(app *cli.App) *cobra.Command {
 		Use:      "list",
 		Short:    "Print a contact record for each contact of the account",
 		Examples: []string{"sessiontool contact list"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeContact},
-		Exits:    cli.AccountExits(),
+		Needs:    cli.Account,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runContactList(ctx, app) }),
 	})
 }
@@ -31,7 +31,7 @@ func runContactList(ctx context.Context, app *cli.App) error {
 		return err
 	}
 	for _, contact := range contacts {
-		if err := app.Print(contactRecord(a, contact)); err != nil {
+		if err := app.Print(render.Contact(a, contact)); err != nil {
 			return err
 		}
 	}

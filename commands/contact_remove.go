@@ -21,14 +21,9 @@ func newContactRemoveCommand(app *cli.App) *cobra.Command {
 		Long: "Forget a contact, the session with it and its friend requests. Messages already received stay in the\n" +
 			"inbox. To talk again, one of the two sends a new friend request.",
 		Examples: []string{"sessiontool contact remove $BOB"},
-		Args:     cobra.ExactArgs(1),
 		Prints:   []string{record.TypeRemoved},
-		Exits: cli.Exits{
-			record.ExitUsage:    "not a Session ID",
-			record.ExitNotFound: "no such contact",
-			record.ExitAuth:     "the keystore does not open",
-			record.ExitLocked:   "",
-		},
+		Needs:    cli.Account,
+		Exits:    cli.Exits{record.ExitUsage: "not a Session ID", record.ExitNotFound: "no such contact"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.id = args[0]
 			return runContactRemove(ctx, app, opts)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -19,14 +20,9 @@ func newContactShowCommand(app *cli.App) *cobra.Command {
 		Use:      "show ID",
 		Short:    "Print one contact",
 		Examples: []string{"sessiontool contact show $BOB"},
-		Args:     cobra.ExactArgs(1),
 		Prints:   []string{record.TypeContact},
-		Exits: cli.Exits{
-			record.ExitUsage:    "not a Session ID",
-			record.ExitNotFound: "no such contact",
-			record.ExitAuth:     "the keystore does not open",
-			record.ExitLocked:   "",
-		},
+		Needs:    cli.Account,
+		Exits:    cli.Exits{record.ExitUsage: "not a Session ID", record.ExitNotFound: "no such contact"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.id = args[0]
 			return runContactShow(ctx, app, opts)
@@ -43,5 +39,5 @@ func runContactShow(ctx context.Context, app *cli.App, opts *contactShowOptions)
 	if err != nil {
 		return err
 	}
-	return app.Print(contactRecord(a, contact))
+	return app.Print(render.Contact(a, contact))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -29,13 +30,12 @@ func newContactVerifyCommand(app *cli.App) *cobra.Command {
 			"sessiontool contact verify $BOB --select safety_number",
 			"sessiontool contact verify $BOB --code \"$DIGITS\"",
 		},
-		Args:   cobra.ExactArgs(1),
 		Prints: []string{record.TypeContact},
+		Needs:  cli.Account,
 		Exits: cli.Exits{
 			record.ExitUsage:    "not a Session ID",
 			record.ExitNotFound: "no such contact",
 			record.ExitAuth:     "the digits differ, or the keystore does not open",
-			record.ExitLocked:   "",
 		},
 	})
 	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {
@@ -62,7 +62,7 @@ func runContactVerify(ctx context.Context, app *cli.App, opts *contactVerifyOpti
 	if err != nil {
 		return err
 	}
-	out := contactRecord(a, contact)
+	out := render.Contact(a, contact)
 	out.SafetyNumber = a.SafetyNumber(id)
 	return app.Print(out)
 }

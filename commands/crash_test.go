@@ -109,7 +109,7 @@ func pollSurvivesKill(t *testing.T, net *devnet.Network) {
 				t.Fatalf("run %d: Alice reads %q", n, got)
 			}
 		})
-	// By today's protocol the friend request was a message, too.
+	// With session-v1 the friend request was a message, too.
 	inbox := slices.DeleteFunc(texts(bob.must("", "inbox")), func(text string) bool { return !strings.HasPrefix(text, "text ") })
 	slices.Sort(inbox)
 	slices.Sort(sent)

@@ -29,7 +29,6 @@ func newDemoCommand(app *cli.App) *cobra.Command {
 			"program that you could type; a step record tells which, and its own records follow it.\n\n" +
 			"Nothing is left behind.",
 		Examples: []string{"sessiontool demo"},
-		Args:     cobra.NoArgs,
 		Prints: []string{record.TypeStep, record.TypeIdentity, record.TypeReceipt, record.TypeMessage,
 			record.TypeFriendRequest, record.TypeSwarm, record.TypeEnvelope},
 		Exits: cli.Exits{record.ExitUnexpected: "the story came out wrong"},

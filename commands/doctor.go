@@ -20,33 +20,40 @@ import (
 )
 
 type doctorOptions struct {
+	deep     bool
 	settings error // what is wrong with the settings, or nil
 }
 
 func newDoctorCommand(app *cli.App) *cobra.Command {
-	return app.Command(cli.Spec{
+	opts := &doctorOptions{}
+	cmd := app.Command(cli.Spec{
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and print what to do",
-		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes\n" +
-			"and whether it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the\n" +
-			"account's own swarm. What depends on something that failed is skipped. Nothing is changed, except for\n" +
-			"what is remembered of the network.",
+		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes,\n" +
+			"whether it opens and can be written, the accounts, the network's seeds, this machine's clock, an onion\n" +
+			"path, and the account's own swarm. With --deep every page of the keystore is read, too, so that damage is\n" +
+			"found before a command meets it. What depends on something that failed is skipped. Nothing is changed,\n" +
+			"except for what is remembered of the network.",
 		Examples: []string{
 			"sessiontool doctor",
+			"sessiontool doctor --deep",
 			"sessiontool doctor --select '{name,ok,hint}'",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeCheck},
 		Exits:  cli.Exits{record.ExitPartial: "something is not well"},
 		Run: app.RunDespite(func(ctx context.Context, problem error) error {
-			return runDoctor(ctx, app, &doctorOptions{problem})
+			opts.settings = problem
+			return runDoctor(ctx, app, opts)
 		}),
 	})
+	cmd.Flags().BoolVar(&opts.deep, "deep", false, "read everything in the keystore")
+	return cmd
 }
 
 // doctor is one round of checks, with the results that later checks need.
 type doctor struct {
 	app      *cli.App
+	deep     bool            // read everything
 	settings error           // what is wrong with the settings
 	failed   map[string]bool // checks that failed or were skipped
 	store    *keystore.Store
@@ -62,7 +69,7 @@ type examination struct {
 }
 
 func runDoctor(ctx context.Context, app *cli.App, opts *doctorOptions) error {
-	d := &doctor{app: app, settings: opts.settings, failed: make(map[string]bool)}
+	d := &doctor{app: app, deep: opts.deep, settings: opts.settings, failed: make(map[string]bool)}
 	for _, e := range []examination{
 		{"config", nil, d.lookAtConfig},
 		{"keystore", []string{"config"}, d.lookAtKeystore},
@@ -113,7 +120,7 @@ func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) 
 	problem := cli.Describe(err)
 	out.Detail, out.Code, out.Hint = problem.Message, problem.Code, problem.Hint
 	if out.Skipped = errors.Is(err, network.ErrNoTime); out.Skipped {
-		return nil // a network of 2020 need not give a time, and works without
+		return nil // a network of 2.0 need not give a time, and works without
 	}
 	d.failed[e.name] = true
 	return nil
@@ -137,8 +144,18 @@ func (d *doctor) lookAtConfig(context.Context) (string, error) {
 }
 
 func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
-	d.store, err = d.app.OpenKeystore(ctx)
-	return d.app.KeystoreDir + " is private and opens", err
+	if d.store, err = d.app.OpenKeystore(ctx); err != nil {
+		return "", err
+	}
+	if err := d.store.CheckWritable(ctx); err != nil {
+		return "", err
+	}
+	found := d.app.KeystoreDir + " is private, opens and can be written"
+	if !d.deep {
+		return found, nil
+	}
+	records, err := d.store.Check(ctx)
+	return fmt.Sprintf("%s; all of its %d records are whole", found, records), err
 }
 
 func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {

@@ -60,9 +60,9 @@ func newStage(t *testing.T) *stage {
 	bob.must("", "send", "--to", me.id, "--text", "waits to be polled")
 	solved := me.must(me.must("", "envelope", "seal", "--to", bob.id, "--text", "hi"), "pow", "solve")
 	// A network of its own, since its examples delete what others want to read.
-	today := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: storage.Generation28})
-	newPerson(t, today.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
-	phones := fmt.Sprintf(`{"seeds":[%q]}`, today.SeedURL())
+	phoneNet := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: storage.Generation28})
+	newPerson(t, phoneNet.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
+	phones := fmt.Sprintf(`{"seeds":[%q]}`, phoneNet.SeedURL())
 	saved := me.must(stagePassphrase, "identity", "export", "--backup", "-", "--new-passphrase-fd", "0")
 	for name, content := range map[string]string{
 		"words.txt": s.words, "solved.json": solved, "passphrase.txt": stagePassphrase, "saved.backup": saved,

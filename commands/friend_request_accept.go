@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
 type friendRequestAcceptOptions struct {
-	storeFlags
+	drafts.StoreFlags
 	names []string // Session IDs or request ids; none for those of stdin
 }
 
@@ -22,8 +23,8 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
-		Long: "Accept friend requests: start the encrypted sessions, if the requests are of 2020, and notify the\n" +
-			"senders. A request of 2020 that is older than this keystore is answered with a request, and the answer\n" +
+		Long: "Accept friend requests: start the encrypted sessions, if the requests are of protocol signal, and notify the\n" +
+			"senders. A signal request that is older than this keystore is answered with a request, and the answer\n" +
 			"to that makes friends.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with an id.",
 		Examples: []string{
@@ -32,26 +33,23 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 		},
 		Reads:  []string{record.TypeFriendRequest},
 		Prints: []string{record.TypeReceipt},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
-			record.ExitPartial:   "",
-			record.ExitNotFound:  "no such request",
-			record.ExitTemporary: "the network does not answer",
-			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
-			record.ExitClock:     "",
-			record.ExitLocked:    "",
+			record.ExitNotFound: "no such request",
+			record.ExitRefused:  "",
+			record.ExitClock:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.names = args
 			return runFriendRequestAccept(ctx, app, opts)
 		}),
 	})
-	opts.storeFlags.add(cmd.Flags())
+	opts.StoreFlags.Add(cmd.Flags())
 	return cmd
 }
 
 func runFriendRequestAccept(ctx context.Context, app *cli.App, opts *friendRequestAcceptOptions) error {
-	options, err := opts.storeFlags.options(app)
+	options, err := opts.StoreFlags.Options(app)
 	if err != nil {
 		return err
 	}
@@ -68,6 +66,6 @@ func runFriendRequestAccept(ctx context.Context, app *cli.App, opts *friendReque
 		if err != nil {
 			return err
 		}
-		return sendOutgoing(ctx, app, a, router, out)
+		return drafts.SendOutgoing(ctx, app, a, router, out)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
@@ -23,12 +24,8 @@ func newFriendRequestDeclineCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool friend-request decline $ALICE"},
 		Reads:    []string{record.TypeFriendRequest},
 		Prints:   []string{record.TypeFriendRequest},
-		Exits: cli.Exits{
-			record.ExitPartial:  "",
-			record.ExitNotFound: "no such request",
-			record.ExitAuth:     "the keystore does not open",
-			record.ExitLocked:   "",
-		},
+		Needs:    cli.Account,
+		Exits:    cli.Exits{record.ExitNotFound: "no such request"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.names = args
 			return runFriendRequestDecline(ctx, app, opts)
@@ -49,6 +46,6 @@ func runFriendRequestDecline(ctx context.Context, app *cli.App, opts *friendRequ
 		if err != nil {
 			return err
 		}
-		return app.Print(requestRecord(a, declined))
+		return app.Print(render.FriendRequest(a, declined))
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
@@ -20,9 +21,8 @@ func newFriendRequestListCommand(app *cli.App) *cobra.Command {
 		Use:      "list",
 		Short:    "Print the friend requests that wait, in both directions",
 		Examples: []string{"sessiontool friend-request list"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeFriendRequest},
-		Exits:    cli.AccountExits(),
+		Needs:    cli.Account,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runFriendRequestList(ctx, app, opts) }),
 	})
 	cmd.Flags().BoolVar(&opts.all, "all", false, "completed ones too")
@@ -42,7 +42,7 @@ func runFriendRequestList(ctx context.Context, app *cli.App, opts *friendRequest
 		if request.State == account.StateFriends && !opts.all {
 			continue
 		}
-		if err := app.Print(requestRecord(a, request)); err != nil {
+		if err := app.Print(render.FriendRequest(a, request)); err != nil {
 			return err
 		}
 	}

@@ -6,13 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 )
 
 type friendRequestSendOptions struct {
-	draftFlags
-	storeFlags
+	drafts.Flags
+	drafts.StoreFlags
 	again bool
 }
 
@@ -22,40 +23,39 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 		Use:   "send [-]",
 		Short: "Send a friend request",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
-			"account. In today's protocol it is the text alone, which 'send' would do as well.\n\n" +
+			"account. With protocol session-v1 it is the text alone, which 'send' would do as well.\n\n" +
 			"To somebody who has asked already it is an error, unless that request is older than this keystore or --again is\n" +
 			"given: then both have asked, and the other side's answer makes friends. That helps an account that was restored\n" +
 			"from its words and finds an old request in its box.",
 		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
 		Reads:    []string{record.NameDraft},
 		Prints:   []string{record.TypeReceipt},
-		Exits: cli.AccountExits().With(cli.Exits{
+		Needs:    cli.Account,
+		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft, friends already, or asked already",
-			record.ExitPartial:   "",
 			record.ExitTemporary: "a request is pending, or the network does not answer",
 			record.ExitRefused:   "",
 			record.ExitClock:     "",
-		}),
-		Args: cli.OnlyDash,
+		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			opts.dash = len(args) > 0
+			opts.Dash = len(args) > 0
 			return runFriendRequestSend(ctx, app, opts)
 		}),
 	})
-	opts.draftFlags.add(cmd.Flags())
-	opts.storeFlags.add(cmd.Flags())
+	opts.Flags.Add(cmd.Flags())
+	opts.StoreFlags.Add(cmd.Flags())
 	cmd.Flags().BoolVar(&opts.again, "again", false,
 		"ask again although a request is pending, or a friend whose session is lost")
 	return cmd
 }
 
 func runFriendRequestSend(ctx context.Context, app *cli.App, opts *friendRequestSendOptions) error {
-	options, err := opts.storeFlags.options(app)
+	options, err := opts.StoreFlags.Options(app)
 	if err != nil {
 		return err
 	}
 	request := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 		return a.RequestFriend(ctx, draft, opts.again)
 	}
-	return sendDrafts(ctx, app, &opts.draftFlags, options, request)
+	return drafts.Send(ctx, app, &opts.Flags, options, request)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 )
@@ -18,6 +19,7 @@ func newIdentityCommand(app *cli.App) *cobra.Command {
 		newIdentityExportCommand(app),
 		newIdentityRestoreCommand(app),
 		newIdentityPassphraseCommand(app),
+		newIdentityCompactCommand(app),
 		newIdentityRemoveCommand(app),
 	)
 }
@@ -34,7 +36,7 @@ func printIdentities(ctx context.Context, app *cli.App, store *keystore.Store) e
 		if err != nil {
 			return err
 		}
-		if err := app.Print(identityRecord(a)); err != nil {
+		if err := app.Print(render.Identity(a)); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/keystore"
 	"sessiontool/lib/record"
 )
@@ -42,9 +43,9 @@ func newIdentityExportCommand(app *cli.App) *cobra.Command {
 			"sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt",
 			"sessiontool identity export --backup - --new-passphrase-file passphrase.txt > alice.backup",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeIdentity, record.TypeBackup},
-		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the file exists, or stdout is a terminal"}),
+		Needs:  cli.Account,
+		Exits:  cli.Exits{record.ExitUsage: "the file exists, or stdout is a terminal"},
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityExport(ctx, app, opts) }),
 	})
 	cmd.Flags().StringVar(&opts.backup, "backup", "",
@@ -115,7 +116,7 @@ func exportIdentity(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	identity := identityRecord(a)
+	identity := render.Identity(a)
 	identity.Mnemonic = a.Mnemonic()
 	return app.Print(identity)
 }

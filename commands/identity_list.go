@@ -14,9 +14,8 @@ func newIdentityListCommand(app *cli.App) *cobra.Command {
 		Use:      "list",
 		Short:    "Print an identity record for every account",
 		Examples: []string{"sessiontool identity list --select account"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeIdentity},
-		Exits:    cli.AccountExits(),
+		Needs:    cli.Account,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runIdentityList(ctx, app) }),
 	})
 }

@@ -28,9 +28,8 @@ func newIdentityPassphraseCommand(app *cli.App) *cobra.Command {
 			"sessiontool identity passphrase --new-passphrase-file passphrase.txt",
 			"sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeKeystore},
-		Exits:  cli.AccountExits(),
+		Needs:  cli.Account,
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityPassphrase(ctx, app, opts) }),
 	})
 	opts.AddNew(cmd.Flags())

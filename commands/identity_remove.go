@@ -22,9 +22,9 @@ func newIdentityRemoveCommand(app *cli.App) *cobra.Command {
 		Long: "Delete the account with its contacts, sessions and messages from the keystore. The recovery words\n" +
 			"bring back the identity, but nothing else.",
 		Examples: []string{"sessiontool identity remove --account alice --yes"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeRemoved},
-		Exits:    cli.AccountExits().With(cli.Exits{record.ExitUsage: "--yes is missing"}),
+		Needs:    cli.Account,
+		Exits:    cli.Exits{record.ExitUsage: "--yes is missing"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runIdentityRemove(ctx, app, opts) }),
 	})
 	cmd.Flags().BoolVar(&opts.yes, "yes", false, "really delete it")

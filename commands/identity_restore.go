@@ -27,7 +27,6 @@ func newIdentityRestoreCommand(app *cli.App) *cobra.Command {
 			"sessiontool identity restore saved.backup --passphrase-file passphrase.txt",
 			"sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",
 		},
-		Args:   cobra.ExactArgs(1),
 		Prints: []string{record.TypeIdentity},
 		Exits: cli.Exits{
 			record.ExitUsage:  "there is a keystore already",

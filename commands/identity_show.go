@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/picture"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -33,9 +34,9 @@ func newIdentityShowCommand(app *cli.App) *cobra.Command {
 			"sessiontool identity show --qr",
 			"sessiontool identity show --qr-file alice.svg",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeIdentity},
-		Exits:  cli.AccountExits().With(cli.Exits{record.ExitUsage: "the picture cannot be written"}),
+		Needs:  cli.Account,
+		Exits:  cli.Exits{record.ExitUsage: "the picture cannot be written"},
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityShow(ctx, app, opts) }),
 	})
 	cmd.Flags().BoolVar(&opts.qr, "qr", false, "draw the Session ID as a QR code on stderr")
@@ -77,5 +78,5 @@ func runIdentityShow(ctx context.Context, app *cli.App, opts *identityShowOption
 	if err := opts.draw(app.Streams, a.ID().String()); err != nil {
 		return err
 	}
-	return app.Print(identityRecord(a))
+	return app.Print(render.Identity(a))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
 )
 
@@ -20,11 +21,11 @@ func newInboxCommand(app *cli.App) *cobra.Command {
 		Use:   "inbox",
 		Short: "Print what was received before, without asking the network",
 		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
-			"A message that its sender has deleted for all, as today's clients can, has no text and is marked unsent.",
+			"A message that its sender has deleted for all, as session-v1 clients can, has no text and is marked unsent.",
 		Examples: []string{"sessiontool inbox --limit 10"},
-		Args:     cobra.NoArgs,
-		Prints:   arrivals(),
-		Exits:    cli.AccountExits().With(cli.Exits{record.ExitPartial: "some messages could not be opened"}),
+		Prints:   render.Arrivals(),
+		Needs:    cli.Account,
+		Exits:    cli.Exits{record.ExitPartial: "some messages could not be opened"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runInbox(ctx, app, opts) }),
 	})
 	cmd.Flags().IntVar(&opts.limit, "limit", 1000, "print only the newest of them")
@@ -44,7 +45,7 @@ func runInbox(ctx context.Context, app *cli.App, opts *inboxOptions) error {
 		return err
 	}
 	for _, event := range events {
-		if err := printEvent(app, a, event, false); err != nil {
+		if err := render.PrintEvent(app, a, event, false); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/record"
@@ -41,7 +42,6 @@ func newKeygenCommand(app *cli.App) *cobra.Command {
 			"sessiontool keygen --account alice --display-name Alice",
 			"sessiontool keygen --account alice --mnemonic-file words.txt",
 		},
-		Args:   cobra.NoArgs,
 		Prints: []string{record.TypeIdentity},
 		Exits: cli.Exits{
 			record.ExitUsage:  "bad words, or the name is taken",
@@ -72,7 +72,7 @@ func runKeygen(ctx context.Context, app *cli.App, opts *keygenOptions) error {
 	if err != nil {
 		return err
 	}
-	return app.Print(identityRecord(made))
+	return app.Print(render.Identity(made))
 }
 
 // readSeed draws a new account's secret, or reads it from a file of words.

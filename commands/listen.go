@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -32,14 +33,12 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"sessiontool listen --for 1h --select text",
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		},
-		Args:   cobra.NoArgs,
-		Prints: arrivals(record.TypeHeartbeat),
+		Prints: render.Arrivals(record.TypeHeartbeat),
+		Needs:  cli.Account,
 		Exits: cli.Exits{
 			record.ExitPartial:    "some messages cannot be opened",
 			record.ExitNotFound:   "no such keystore, account or network",
-			record.ExitAuth:       "the keystore does not open",
 			record.ExitClock:      "",
-			record.ExitLocked:     "",
 			record.ExitInterrupt:  "",
 			record.ExitTerminated: "",
 		},
@@ -68,7 +67,7 @@ func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) err
 		return err
 	}
 	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, *opts, func(event account.Event) error { return printEvent(app, a, event, false) })
+	return router.Listen(ctx, *opts, func(event account.Event) error { return render.PrintEvent(app, a, event, false) })
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

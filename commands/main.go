@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/plumbing"
 	"sessiontool/lib/record"
 )
 
@@ -103,13 +105,13 @@ func topCommands() []topCommand {
 		{"poll", newPollCommand},
 		{"listen", newListenCommand},
 		{"inbox", newInboxCommand},
-		{"swarm", newSwarmCommand},
-		{"envelope", newEnvelopeCommand},
-		{"pow", newPowCommand},
+		{"swarm", plumbing.NewSwarm},
+		{"envelope", plumbing.NewEnvelope},
+		{"pow", plumbing.NewPow},
 		{"prekey", newPrekeyCommand},
-		{"onion", newOnionCommand},
-		{"node", newNodeCommand},
-		{"devnet", newDevnetCommand},
+		{"onion", plumbing.NewOnion},
+		{"node", devnetcmd.NewNode},
+		{"devnet", devnetcmd.NewDevnet},
 		{"demo", newDemoCommand},
 		{"doctor", newDoctorCommand},
 		{"clock", newClockCommand},

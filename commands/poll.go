@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -30,7 +31,7 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"saved file), phone_call, timer_change, unsend, and unknown for what this version cannot name. What\n" +
 			"another device of the account sent is a message whose direction is out. What an older version could not\n" +
 			"open is tried again.\n\n" +
-			"The first message of somebody unknown, in today's protocol, is printed as a friend_request record and\n" +
+			"The first message of somebody unknown, in protocol session-v1, is printed as a friend_request record and\n" +
 			"as a message, both with the same id, which count as one. Files that come with a message are not\n" +
 			"fetched: its notice says so.\n\n" +
 			"With --count it ends after so many records, those that --select passes over among them, and the next\n" +
@@ -41,12 +42,9 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
 		},
-		Args:   cobra.NoArgs,
-		Prints: arrivals(),
-		Exits: cli.RouteExits().With(cli.Exits{
-			record.ExitPartial: "some messages cannot be opened",
-			record.ExitClock:   "",
-		}),
+		Prints:   render.Arrivals(),
+		Needs:    cli.Account | cli.Network,
+		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened", record.ExitClock: ""},
 		Delivers: true,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
 	})
@@ -62,5 +60,5 @@ func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, *opts, func(event account.Event) error { return printEvent(app, a, event, false) })
+	return router.Poll(ctx, *opts, func(event account.Event) error { return render.PrintEvent(app, a, event, false) })
 }

@@ -25,9 +25,9 @@ func newPrekeyBundleCommand(app *cli.App) *cobra.Command {
 			"prekey with its signature, and a one-time prekey made for that contact. The same contact gets the same\n" +
 			"bundle until it has used it. data_base64 is the bundle as messages encode it.",
 		Examples: []string{"sessiontool prekey bundle --for $BOB"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypePrekeyBundle},
-		Exits:    cli.AccountExits().With(cli.Exits{record.ExitUsage: "not a Session ID"}),
+		Needs:    cli.Account,
+		Exits:    cli.Exits{record.ExitUsage: "not a Session ID"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, opts) }),
 	})
 	cmd.Flags().StringVar(&opts.contact, "for", "", "Session ID of the contact (required)")

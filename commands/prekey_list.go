@@ -14,9 +14,8 @@ func newPrekeyListCommand(app *cli.App) *cobra.Command {
 		Use:      "list",
 		Short:    "Print the account's prekeys: signed ones, newest first, then unused one-time prekeys",
 		Examples: []string{"sessiontool prekey list"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypePrekey},
-		Exits:    cli.AccountExits(),
+		Needs:    cli.Account,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyList(ctx, app) }),
 	})
 }

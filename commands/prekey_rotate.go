@@ -16,9 +16,8 @@ func newPrekeyRotateCommand(app *cli.App) *cobra.Command {
 		Long: "Make a new signed prekey. That happens by itself every 48 hours. Old ones are kept for 30 days, so that\n" +
 			"requests on their way stay valid.",
 		Examples: []string{"sessiontool prekey rotate"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypePrekey},
-		Exits:    cli.AccountExits(),
+		Needs:    cli.Account,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyRotate(ctx, app) }),
 	})
 }

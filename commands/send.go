@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/drafts"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -29,7 +30,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
 			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
 			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
+			"With storage RPC 2.8, and with --protocol session-v1, the recipient need not be a friend, nor ever have heard of this\n" +
 			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
 			"recipient's swarm have signed to have the message.\n\n" +
 			"Each draft gets a receipt or an error record, in order.",
@@ -37,26 +38,23 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
-		Args:   cli.OnlyDash,
 		Reads:  []string{record.NameDraft},
 		Prints: []string{record.TypeReceipt},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
-			record.ExitPartial:   "",
 			record.ExitNotFound:  "not a friend",
 			record.ExitTemporary: "not sent yet",
 			record.ExitRefused:   "",
-			record.ExitAuth:      "the keystore does not open",
 			record.ExitClock:     "",
-			record.ExitLocked:    "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {
-			opts.dash = len(args) > 0
+			opts.Dash = len(args) > 0
 			return runSend(ctx, app, opts)
 		}),
 	})
-	opts.draftFlags.add(cmd.Flags())
-	opts.storeFlags.add(cmd.Flags())
+	opts.Flags.Add(cmd.Flags())
+	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
 	return cmd
 }
@@ -86,13 +84,13 @@ func (r *routeFlags) options(options route.Options) (route.Options, error) {
 }
 
 type sendOptions struct {
-	draftFlags
-	storeFlags
+	drafts.Flags
+	drafts.StoreFlags
 	routeFlags
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
-	options, err := opts.storeFlags.options(app)
+	options, err := opts.StoreFlags.Options(app)
 	if err == nil {
 		options, err = opts.routeFlags.options(options)
 	}
@@ -103,5 +101,5 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 		draft.OnlySync = opts.route == record.RouteSync
 		return a.Send(ctx, draft)
 	}
-	return sendDrafts(ctx, app, &opts.draftFlags, options, send)
+	return drafts.Send(ctx, app, &opts.Flags, options, send)
 }

@@ -4,11 +4,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
 const helloWorld = `package main
+
+import "fmt"
 
 func main() { fmt.Println("hello, world") }
 `
@@ -65,3 +68,6 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(median(toHello), "version/hello")
 	b.ReportMetric(median(toVersion), "change/version")
 }
+
+// median returns the value in the middle, of an even number of values the upper one.
+func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }

@@ -19,7 +19,7 @@ func TestFiftyProcesses(t *testing.T) {
 	for i := range 10 {
 		waiting = append(waiting, fmt.Sprintf("waiting %02d", i))
 	}
-	bob.must(drafts(alice.id, waiting...), "send")
+	bob.must(draftLines(alice.id, waiting...), "send")
 
 	var runs [][]string
 	for i := range 20 {

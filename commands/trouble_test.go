@@ -80,13 +80,13 @@ func friends(t *testing.T, waiting ...string) (alice, bob *person) {
 	alice, bob = newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)
 	if len(waiting) > 0 {
-		alice.must(drafts(bob.id, waiting...), "send")
+		alice.must(draftLines(bob.id, waiting...), "send")
 	}
 	return alice, bob
 }
 
-// drafts returns the input of send.
-func drafts(to string, texts ...string) string {
+// draftLines returns the input of send.
+func draftLines(to string, texts ...string) string {
 	var b strings.Builder
 	for _, text := range texts {
 		fmt.Fprintf(&b, "{\"to\":%q,\"text\":%q,\"ref\":%q}\n", to, text, text[:min(len(text), 8)])
@@ -181,7 +181,7 @@ func TestSignals(t *testing.T) {
 		cmd := alice.command("sessiontool", "send")
 		stdin, lines, problems := startPiped(t, cmd)
 		// Stdin stays open: without the signal the command would wait for more.
-		if _, err := io.WriteString(stdin, drafts(bob.id, all...)); err != nil {
+		if _, err := io.WriteString(stdin, draftLines(bob.id, all...)); err != nil {
 			t.Fatal(err)
 		}
 		receipts, err := lines.ReadString('\n')
@@ -205,7 +205,7 @@ func TestSignals(t *testing.T) {
 		if len(left) == len(all) {
 			t.Errorf("no receipt in %q", receipts)
 		}
-		alice.must(drafts(bob.id, left...), "send")
+		alice.must(draftLines(bob.id, left...), "send")
 		got := texts(bob.must("", "poll"))
 		slices.Sort(got)
 		if !slices.Equal(got, all) {

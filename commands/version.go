@@ -21,7 +21,6 @@ func newVersionCommand(app *cli.App) *cobra.Command {
 		Use:      "version",
 		Short:    "Print the version",
 		Examples: []string{"sessiontool version --select version"},
-		Args:     cobra.NoArgs,
 		Prints:   []string{record.TypeVersion},
 		Run:      app.RunAtOnce(func() error { return runVersion(app) }),
 	})

@@ -82,7 +82,7 @@ func (w *world) environment(owner string) Environment {
 	w.processes[owner] = presence.Alive
 	return Environment{
 		Now: func() time.Time { return w.now }, Random: w.random, Owner: owner,
-		Look: func(owner string) presence.State { return w.processes[owner] },
+		StateOf: func(owner string) presence.State { return w.processes[owner] },
 	}
 }
 

@@ -47,7 +47,7 @@ func (a *Account) ClaimAbandoned(ctx context.Context) ([]Event, error) {
 
 // unread reports whether an event of an owner is not being printed by a living process, as far as others are concerned.
 func (a *Account) unread(owner string) bool {
-	return owner == nobody || a.env.Look(owner) != presence.Alive
+	return owner == nobody || a.env.StateOf(owner) != presence.Alive
 }
 
 // claimEvents claims the undelivered events of the owners that ours accepts, and returns what keep keeps of each.

@@ -49,7 +49,7 @@ func (a *Account) Listening(ctx context.Context) (found bool, err error) {
 // forgetListeners removes the notes of processes that live no more.
 func (a *Account) forgetListeners(tx *keystore.Tx) error {
 	return tx.ForEach(tableListeners, func(owner string, _ []byte) error {
-		if a.env.Look(owner) == presence.Alive {
+		if a.env.StateOf(owner) == presence.Alive {
 			return nil
 		}
 		return tx.Delete(tableListeners, owner)
@@ -63,7 +63,7 @@ func (a *Account) listening(tx *keystore.Tx) (newest *listening, err error) {
 		if err := decode(tableListeners, value, &at); err != nil {
 			return err
 		}
-		if (newest == nil || at.Since.After(newest.Since)) && a.env.Look(owner) == presence.Alive {
+		if (newest == nil || at.Since.After(newest.Since)) && a.env.StateOf(owner) == presence.Alive {
 			newest = &at
 		}
 		return nil

@@ -161,7 +161,7 @@ func (a *Account) abandoned(out Outgoing) bool {
 	if out.Owner == nobody {
 		return true
 	}
-	switch a.env.Look(out.Owner) {
+	switch a.env.StateOf(out.Owner) {
 	case presence.Alive:
 		return false
 	case presence.Crashed:
@@ -347,7 +347,7 @@ func (a *Account) tidy(tx *keystore.Tx) error {
 
 // settled reports whether the process that reported an entry's end has ended well.
 func (a *Account) settled(out Outgoing) bool {
-	return out.Stage() == Reported && out.Owner != a.env.Owner && a.env.Look(out.Owner) == presence.Gone
+	return out.Stage() == Reported && out.Owner != a.env.Owner && a.env.StateOf(out.Owner) == presence.Gone
 }
 
 // ClaimEarlier takes over what waits in the outbox for the recipient of out since before out and that no living process

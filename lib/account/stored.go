@@ -16,8 +16,8 @@ import (
 // storedVersion counts the forms of these values. Each value has its number; one of a later form is
 // [keystore.ErrVersion].
 //
-//	0: no number. A receipt has a type.
-//	1: the number. All else is as before.
+//	0: no number. A receipt has a type. Protocols are those of oldProtocols, or the words of form 1.
+//	1: the number, no type, and the words of the constants for protocols. All else is as before.
 const storedVersion = 1
 
 // form is the number in front of a stored value.
@@ -278,7 +278,7 @@ type storedContact struct {
 	Status        *storedStatus `json:"status,omitempty"`
 	RemindedAt    time.Time     `json:"reminded_at,omitzero"`
 	ResetAt       time.Time     `json:"reset_at,omitzero"`
-	Protocol      string        `json:"protocol,omitempty"` // of storedProtocols, or empty
+	Protocol      string        `json:"protocol,omitempty"` // the word of the constant, or empty
 	Stale         bool          `json:"stale,omitempty"`
 }
 
@@ -287,8 +287,8 @@ type storedStatus struct {
 	ToldMS int64  `json:"told_ms"`
 }
 
-// storedProtocols are the words for protocols on disk and in the digests of drafts, which are kept too.
-var storedProtocols = map[Protocol]string{Protocol2020: "2020", ProtocolToday: "today"}
+// oldProtocols are the words of form 0 for protocols. Digests of drafts, which are kept too, have them for ever.
+var oldProtocols = map[Protocol]string{ProtocolSignal: "2020", ProtocolSessionV1: "today"}
 
 func encodeContact(c contactState) ([]byte, error) {
 	return json.Marshal(storedContact{
@@ -296,7 +296,7 @@ func encodeContact(c contactState) ([]byte, error) {
 		ID:   c.ID, DisplayName: c.DisplayName, Since: c.Since, FriendsSince: c.FriendsSince, Verified: c.Verified,
 		Incoming: c.Incoming, Outgoing: c.Outgoing, LastRequestMS: c.LastRequestMS, UsedBundles: c.UsedBundles,
 		Status: (*storedStatus)(c.Status), RemindedAt: c.RemindedAt, ResetAt: c.ResetAt,
-		Protocol: storedProtocols[c.Protocol], Stale: c.Stale,
+		Protocol: string(c.Protocol), Stale: c.Stale,
 	})
 }
 
@@ -313,8 +313,8 @@ func decodeContact(value []byte) (contactState, error) {
 	if s.Protocol == "" {
 		return out, nil
 	}
-	for protocol, word := range storedProtocols {
-		if word == s.Protocol {
+	for protocol, old := range oldProtocols {
+		if s.Protocol == string(protocol) || s.Protocol == old {
 			out.Protocol = protocol
 			return out, nil
 		}

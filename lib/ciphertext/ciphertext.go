@@ -16,13 +16,14 @@ type Kind int32
 const (
 	// Whisper is a WhisperMessage: a Double Ratchet message of a session that its receiver has answered.
 	Whisper = Kind(wirepb.Envelope_CIPHERTEXT)
-	// PreKeyWhisper is a PreKeyWhisperMessage: a Double Ratchet message with what its receiver needs to start the session.
+	// PreKeyWhisper is a PreKeyWhisperMessage: a Double Ratchet message with what its receiver needs to start the
+	// session.
 	PreKeyWhisper = Kind(wirepb.Envelope_PREKEY_BUNDLE)
-	// ServerReceipt is a receipt of a Signal server and carries no ciphertext. Session nodes never send it, and it is not
-	// authenticated.
+	// ServerReceipt is a receipt of a Signal server and carries no ciphertext. Session nodes never send it, and it is
+	// not authenticated.
 	ServerReceipt = Kind(wirepb.Envelope_RECEIPT)
-	// Sealed hides its sender. It is a sealed sender message, which has another kind of ciphertext inside, or the sealed
-	// box of session-v1. Only decryption shows which of the two.
+	// Sealed hides its sender. It is a sealed sender message, which has another kind of ciphertext inside, or the
+	// sealed box of session-v1. Only decryption shows which of the two.
 	Sealed = Kind(wirepb.Envelope_UNIDENTIFIED_SENDER)
 	// Group is a message of a group in 2020. Clients of session-v1 read it like Sealed.
 	Group = Kind(wirepb.Envelope_MEDIUM_GROUP_CIPHERTEXT)

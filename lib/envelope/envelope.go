@@ -1,6 +1,6 @@
 // Package envelope packs an encrypted message for the store and unpacks what the store returns: an Envelope inside
-// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with other values, today's still do
-// (signal-2020.md section 3; session-v1.md section 2).
+// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with other values, session-v1 clients
+// still do (signal-2020.md section 3; session-v1.md section 2).
 //
 // It promises that packing reproduces the clients' bytes; that unpacking takes what the clients of either generation
 // take: any order of fields, unknown fields, any type, verb, path and number of the request around the envelope; and

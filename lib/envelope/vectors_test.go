@@ -59,7 +59,8 @@ func ours(t *testing.T, data string) bool {
 	request := message.GetRequest()
 	return message.GetType() == wirepb.WebSocketMessage_REQUEST && request.GetVerb() == verb && request.GetPath() == path &&
 		request.GetId() < 256 && request.Headers == nil && inner.GetSourceDevice() == sourceDevice && inner.Relay == nil &&
-		inner.LegacyMessage == nil && inner.ServerGuid == nil && inner.ServerTimestamp == nil && inner.ProSig == nil &&
+		inner.LegacyMessage == nil && inner.ServerGuid == nil && inner.ServerTimestamp == nil &&
+		inner.ProSig == nil &&
 		!(boxed(ciphertext.Kind(inner.GetType())) && inner.Source != nil)
 }
 
@@ -144,7 +145,7 @@ func TestRecordedConversations(t *testing.T) {
 }
 
 // session.js writes the same envelope without sourceDevice and with request id 0 (session-v1.md section 2.1).
-func TestRecordedEnvelopesOfToday(t *testing.T) {
+func TestRecordedEnvelopesV1(t *testing.T) {
 	var file struct {
 		Messages []struct {
 			Params struct {

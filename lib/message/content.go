@@ -1,9 +1,9 @@
 // Package message builds and reads Content, what is inside the encryption of every message, and the padding around it
 // (signal-2020.md sections 3.3 and 4; session-v1.md sections 4 and 5).
 //
-// It promises that what it builds is, byte for byte, what Session Desktop 1.0 builds, or what today's clients read; that
-// it reads what both write, in the client's order of precedence; and that it tells apart what it does not support from
-// what is malformed. It is pure: bytes in, bytes out.
+// It promises that what it builds is, byte for byte, what Session Desktop 1.0 builds, or what session-v1 clients read;
+// that it reads what both write, in the client's order of precedence; and that it tells apart what it does not support
+// from what is malformed. It is pure: bytes in, bytes out.
 package message
 
 import (
@@ -25,8 +25,8 @@ type Content struct {
 	Bundle *x3dh.Bundle
 	// Extension is what our own clients say beside Body. It is nil in messages of others.
 	Extension *Extension
-	// SigTimestampMS repeats the envelope's timestamp inside the encryption, where no node can change it. Today's
-	// clients send it; 0 means that it is not there.
+	// SigTimestampMS repeats the envelope's timestamp inside the encryption, where no node can change it. Clients
+	// of session-v1 send it; 0 means that it is not there.
 	SigTimestampMS uint64
 
 	timer Timer // see Timer
@@ -38,8 +38,8 @@ type Timer struct {
 	FromSending bool // else it runs from when the message is read
 }
 
-// Timer returns how long the message shall live. Today's clients say it beside what is said, those of 2020 within a Data.
-// Marshal writes the latter only.
+// Timer returns how long the message shall live. Session-v1 clients say it beside what is said, those of 2020 within a
+// Data. Marshal writes the latter only.
 func (c Content) Timer() Timer {
 	data, ok := c.Body.(Data)
 	if c.timer.Seconds == 0 && ok {
@@ -194,7 +194,7 @@ type Null struct {
 type Unsupported int
 
 const (
-	Sync    Unsupported = fieldSync    // between the devices of one account, in the protocol of 2020
+	Sync    Unsupported = fieldSync    // between the devices of one account, in protocol signal
 	Pairing Unsupported = fieldPairing // of a second device
 )
 

@@ -9,10 +9,14 @@ import (
 func FuzzParse(f *testing.F) {
 	bundle := testBundle()
 	withStatus := FriendRequest("hello", "Alice", []byte("k"), bundle)
-	withStatus.Extension = &Extension{Status: &Online{Reachable: true, Address: "a", Port: 1}, StatusTimestampMS: 1, AckKey: &AckKey{1}}
+	withStatus.Extension = &Extension{
+		Status:            &Online{Reachable: true, Address: "a", Port: 1},
+		StatusTimestampMS: 1,
+		AckKey:            &AckKey{1},
+	}
 	for _, content := range []Content{
 		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync}, {Body: Call{Step: CallPreOffer, ID: "1"}},
-		TodayText("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction{Kind: MediaSaved, TimestampMS: 7}},
+		TextV1("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction{Kind: MediaSaved, TimestampMS: 7}},
 		{Body: Data{Quote: &Quote{TimestampMS: 1}, Flags: EndSession}},
 		{Body: Data{
 			Text: "x", SyncTarget: "05", Previews: []Preview{{URL: "u", Title: "t"}},

@@ -49,7 +49,9 @@ func TestEveryKindBothWays(t *testing.T) {
 	text := Text("žluťoučký kůň 🐎", "Ålice", []byte("a key"))
 	extended := text
 	extended.Extension = &Extension{
-		Status: &Online{Reachable: true, Address: "node.snode", Port: 22021}, StatusTimestampMS: 1<<64 - 1, AckKey: &AckKey{1, 31: 2},
+		Status:            &Online{Reachable: true, Address: "node.snode", Port: 22021},
+		StatusTimestampMS: 1<<64 - 1,
+		AckKey:            &AckKey{1, 31: 2},
 	}
 	for name, content := range map[string]Content{
 		"text":                   text,
@@ -72,7 +74,7 @@ func TestEveryKindBothWays(t *testing.T) {
 		"sync":                   {Body: Sync},
 		"call":                   {Body: Call{Step: CallOffer, ID: "1"}},
 		"pairing":                {Body: Pairing},
-		"text of today":          TodayText("hello", "Alice", 1795390470793),
+		"text of v1":             TextV1("hello", "Alice", 1795390470793),
 		"approval":               Approval("Alice", 2),
 		"approval without name":  Approval("", 2),
 		"refusal":                {Body: Response{}},
@@ -163,7 +165,7 @@ func TestPartsThatAreOnlyCounted(t *testing.T) {
 	}
 }
 
-// Today's clients say beside the text how long it shall live; those of 2020 said it within.
+// Session-v1 clients say beside the text how long it shall live; those of 2020 said it within.
 func TestTimers(t *testing.T) {
 	seconds := proto.Uint32(60)
 	text := func(timer *uint32) *wirepb.DataMessage {
@@ -200,7 +202,8 @@ func TestParseCutsLongNames(t *testing.T) {
 	if want := strings.Repeat("é", MaxDisplayNameBytes/2); content.Body.(Data).DisplayName != want {
 		t.Errorf("got %q", content.Body.(Data).DisplayName)
 	}
-	if got := cutName("x" + strings.Repeat("é", MaxDisplayNameBytes)); len(got) != MaxDisplayNameBytes-1 || CheckDisplayName(got) != nil {
+	if got := cutName("x" + strings.Repeat("é", MaxDisplayNameBytes)); len(got) != MaxDisplayNameBytes-1 ||
+		CheckDisplayName(got) != nil {
 		t.Errorf("cut inside a character: %q", got)
 	}
 }
@@ -300,7 +303,7 @@ func TestParseTolerates(t *testing.T) {
 
 // A field that libsession does not know is skipped, even if it is one of 2020 and malformed; what it knows must decode.
 func TestParseV1(t *testing.T) {
-	text := TodayText("hi", "", 7).Marshal()
+	text := TextV1("hi", "", 7).Marshal()
 	beside := func(field protowire.Number, part []byte) []byte {
 		return fields.AppendBytes(bytes.Clone(text), field, part)
 	}
@@ -344,7 +347,8 @@ func TestParseV1(t *testing.T) {
 		}
 	}
 	timed := Content{Body: Unknown{}, SigTimestampMS: 5}
-	if got, err := ParseV1(fields.AppendVarint(nil, fieldSigTimestamp, 5)); err != nil || !reflect.DeepEqual(got, timed) {
+	if got, err := ParseV1(fields.AppendVarint(nil, fieldSigTimestamp, 5)); err != nil ||
+		!reflect.DeepEqual(got, timed) {
 		t.Errorf("only a timestamp: %+v, %v", got, err)
 	}
 }
@@ -384,7 +388,8 @@ func TestLongestTextFits(t *testing.T) {
 	}
 	bundle := testBundle()
 	bundle.SignedPrekeyID, bundle.OneTimePrekeyID = 1<<32-1, 1<<32-1
-	content := FriendRequest(strings.Repeat("x", MaxTextBytes), strings.Repeat("n", MaxDisplayNameBytes), make([]byte, 32), bundle)
+	content := FriendRequest(strings.Repeat("x", MaxTextBytes), strings.Repeat("n", MaxDisplayNameBytes),
+		make([]byte, 32), bundle)
 	content.Extension = &Extension{
 		Status:            &Online{Reachable: true, Address: strings.Repeat("a", MaxAddressBytes), Port: 1<<16 - 1},
 		StatusTimestampMS: 1<<64 - 1, AckKey: &AckKey{},
@@ -404,7 +409,8 @@ func TestLongestTextFits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := envelope.Pack(random, envelope.Envelope{Kind: ciphertext.Sealed, TimestampMS: 1<<64 - 1, Content: hidden})
+		data, err := envelope.Pack(random,
+			envelope.Envelope{Kind: ciphertext.Sealed, TimestampMS: 1<<64 - 1, Content: hidden})
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}

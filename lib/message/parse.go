@@ -28,8 +28,8 @@ var (
 
 // Parse reads an unpadded Content. Of several things to say it takes the one that clients would act on: online
 // status, pairing, sync, data, null, call, receipts, typing, in this order; a bundle counts whatever else is there
-// (signal-2020.md section 4.2). What today's clients alone say comes last. The error is one of this package's, with its
-// cause.
+// (signal-2020.md section 4.2). What session-v1 clients alone send comes last. The error is one of this package's, with
+// its cause.
 func Parse(b []byte) (Content, error) {
 	var wire wirepb.Content
 	if err := proto.Unmarshal(b, &wire); err != nil {
@@ -82,14 +82,17 @@ func parseBody(wire *wirepb.Content) Body {
 	case wire.CallMessage != nil:
 		return Call{Step: CallStep(wire.CallMessage.GetType()), ID: validText(wire.CallMessage.GetUuid())}
 	case wire.ReceiptMessage != nil:
-		return Receipts{Kind: ReceiptKind(wire.ReceiptMessage.GetType()), TimestampsMS: wire.ReceiptMessage.GetTimestamp()}
+		return Receipts{
+			Kind:         ReceiptKind(wire.ReceiptMessage.GetType()),
+			TimestampsMS: wire.ReceiptMessage.GetTimestamp(),
+		}
 	case wire.TypingMessage != nil:
 		return Typing{
 			TimestampMS: wire.TypingMessage.GetTimestamp(),
 			Stopped:     wire.TypingMessage.GetAction() == wirepb.TypingMessage_STOPPED,
 		}
 	}
-	return parseToday(wire)
+	return parseV1Body(wire)
 }
 
 // parseBundle returns nil for no bundle.
@@ -135,7 +138,8 @@ func parseOnline(wire *wirepb.LokiAddressMessage) Online {
 		Address:   wire.GetP2PAddress(),
 		Port:      uint16(wire.GetP2PPort()),
 	}
-	usable := wire.GetP2PPort() <= math.MaxUint16 && len(online.Address) <= MaxAddressBytes && utf8.ValidString(online.Address)
+	usable := wire.GetP2PPort() <= math.MaxUint16 && len(online.Address) <= MaxAddressBytes &&
+		utf8.ValidString(online.Address)
 	if !online.Reachable || !usable {
 		return Online{}
 	}
@@ -157,10 +161,15 @@ func parseData(wire *wirepb.DataMessage) Data {
 		Invitation:         wire.GroupInvitation != nil,
 	}
 	if quote := wire.GetQuote(); quote != nil {
-		data.Quote = &Quote{TimestampMS: quote.GetId(), Author: validText(quote.GetAuthor()), Text: validText(quote.GetText())}
+		data.Quote = &Quote{
+			TimestampMS: quote.GetId(),
+			Author:      validText(quote.GetAuthor()),
+			Text:        validText(quote.GetText()),
+		}
 	}
 	for _, preview := range wire.GetPreview() {
-		data.Previews = append(data.Previews, Preview{URL: validText(preview.GetUrl()), Title: validText(preview.GetTitle())})
+		data.Previews = append(data.Previews,
+			Preview{URL: validText(preview.GetUrl()), Title: validText(preview.GetTitle())})
 	}
 	if reaction := wire.GetReaction(); reaction != nil {
 		data.Reaction = &Reaction{

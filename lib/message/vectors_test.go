@@ -67,7 +67,8 @@ func (r *recordedContent) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &parts); err != nil {
 		return err
 	}
-	r.foreign = hasMore(parts, "dataMessage", "nullMessage", "receiptMessage", "typingMessage", "preKeyBundleMessage", "lokiAddressMessage")
+	r.foreign = hasMore(parts, "dataMessage", "nullMessage", "receiptMessage", "typingMessage", "preKeyBundleMessage",
+		"lokiAddressMessage")
 	var data, profile map[string]json.RawMessage
 	if r.Data == nil {
 		return nil
@@ -75,7 +76,8 @@ func (r *recordedContent) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(parts["dataMessage"], &data); err != nil {
 		return err
 	}
-	r.foreign = r.foreign || hasMore(data, "body", "flags", "expireTimer", "profileKey", "timestamp", "quote", "profile")
+	r.foreign = r.foreign ||
+		hasMore(data, "body", "flags", "expireTimer", "profileKey", "timestamp", "quote", "profile")
 	if data["profile"] == nil {
 		return nil
 	}
@@ -87,7 +89,8 @@ func (r *recordedContent) UnmarshalJSON(text []byte) error {
 // hasMore reports whether a recorded object has parts with other names than these that are not empty.
 func hasMore(parts map[string]json.RawMessage, names ...string) bool {
 	for name, part := range parts {
-		if !slices.Contains(names, name) && !slices.Contains([]string{"null", "[]", `""`, "0", `"0"`, "false"}, string(part)) {
+		if !slices.Contains(names, name) &&
+			!slices.Contains([]string{"null", "[]", `""`, "0", `"0"`, "false"}, string(part)) {
 			return true
 		}
 	}
@@ -180,7 +183,8 @@ func checkReads(t *testing.T, recorded recordedContent, padded []byte) {
 		t.Fatalf("%x: %v", encoded, err)
 	}
 	if want, ok := recorded.body().(Data); ok {
-		if data, ok := got.Body.(Data); !ok || data.Text != want.Text || data.DisplayName != want.DisplayName || data.Flags != want.Flags {
+		if data, ok := got.Body.(Data); !ok || data.Text != want.Text || data.DisplayName != want.DisplayName ||
+			data.Flags != want.Flags {
 			t.Errorf("%x is parsed to %+v, want %+v", encoded, got.Body, want)
 		}
 	}
@@ -331,13 +335,14 @@ func TestRecordedPadding(t *testing.T) {
 	for _, recorded := range file.Unpad {
 		got, err := Unpad(recorded.Padded)
 		if (err != nil) != (recorded.Error != "") || !bytes.Equal(got, recorded.Result) {
-			t.Errorf("%x is unpadded to %x, %v, want %x, %q", recorded.Padded, got, err, recorded.Result, recorded.Error)
+			t.Errorf("%x is unpadded to %x, %v, want %x, %q", recorded.Padded, got, err, recorded.Result,
+				recorded.Error)
 		}
 	}
 }
 
-// Today's clients pad in the same way, and we can read what they say.
-func TestRecordedContentsOfToday(t *testing.T) {
+// Session-v1 clients pad in the same way, and we can read what they say.
+func TestRecordedContentsV1(t *testing.T) {
 	var file struct {
 		Messages []struct {
 			Text     string `json:"text"`

@@ -1,7 +1,9 @@
-// Package metrics counts and measures, and writes the results in the Prometheus text format, version 0.0.4.
+// Package metrics has counters and histograms, and writes them in the Prometheus text format, version 0.0.4. It
+// replaces a client library, which would be the largest dependency of the module for two types and a format of one
+// page.
 //
-// It promises that counting is safe for concurrent use and cheap enough for every request, that what it writes is
-// well-formed whatever labels contain, and that the same numbers always make the same text.
+// It promises that counting is safe for concurrent use and cheap enough for every request, that its output is
+// well-formed for any labels, and that the same numbers always give the same text.
 package metrics
 
 import (
@@ -17,29 +19,29 @@ import (
 	"sync/atomic"
 )
 
-// ContentType is that of the text that a Writer writes.
+// ContentType is the Content-Type of the output of a Writer.
 const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 
-// Outcome is what a request was and how it ended: an HTTP status, 0 if it got no answer.
+// Outcome is the kind of a request and its HTTP status. The status is 0 for a request without a response.
 type Outcome struct {
 	What   string
 	Status int
 }
 
-// Counts counts requests by their outcome. The caller sees to it that there are few outcomes. The zero value is ready
+// Counts counts requests by outcome. The caller keeps the number of different outcomes small. The zero value is ready
 // for use.
 type Counts struct {
 	mu     sync.Mutex
 	counts map[Outcome]uint64
 }
 
-// Count is how often an outcome was counted.
+// Count is an outcome with the number of its requests.
 type Count struct {
 	Outcome
 	Times uint64
 }
 
-// Add counts one request more.
+// Add counts one request.
 func (c *Counts) Add(what string, status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +51,7 @@ func (c *Counts) Add(what string, status int) {
 	c.counts[Outcome{what, status}]++
 }
 
-// All returns what was counted so far, sorted by outcome.
+// All returns the counts of all outcomes, sorted by outcome.
 func (c *Counts) All() []Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,23 +59,24 @@ func (c *Counts) All() []Count {
 	for outcome, times := range c.counts {
 		all = append(all, Count{outcome, times})
 	}
-	slices.SortFunc(all, func(a, b Count) int { return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Status, b.Status)) })
+	slices.SortFunc(all,
+		func(a, b Count) int { return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Status, b.Status)) })
 	return all
 }
 
-// Histogram counts measurements by size. See NewHistogram.
+// Histogram counts measurements in buckets. [NewHistogram] makes one.
 type Histogram struct {
-	bounds []float64 // upper bounds of the buckets, inclusive, but for the last bucket
+	bounds []float64 // upper bounds of the buckets, inclusive; the last bucket has none
 	counts []atomic.Uint64
 	sum    atomic.Uint64 // bits of a float64
 }
 
-// NewHistogram makes a histogram with buckets up to these bounds, which rise, and one for all beyond.
+// NewHistogram makes a histogram with these ascending bucket bounds, and one more bucket for greater values.
 func NewHistogram(bounds ...float64) *Histogram {
 	return &Histogram{bounds: bounds, counts: make([]atomic.Uint64, len(bounds)+1)}
 }
 
-// Observe counts a measurement.
+// Observe adds a measurement.
 func (h *Histogram) Observe(value float64) {
 	bucket, _ := slices.BinarySearch(h.bounds, value)
 	h.counts[bucket].Add(1)
@@ -85,7 +88,7 @@ func (h *Histogram) Observe(value float64) {
 	}
 }
 
-// Writer writes families of samples. The first error sticks and is returned by Flush.
+// Writer writes families of samples. It keeps the first error until Flush.
 type Writer struct {
 	out *bufio.Writer
 }
@@ -93,16 +96,16 @@ type Writer struct {
 // NewWriter makes a Writer that writes to out.
 func NewWriter(out io.Writer) *Writer { return &Writer{bufio.NewWriter(out)} }
 
-// Flush writes what is left.
+// Flush writes the buffered output and returns the first error.
 func (w *Writer) Flush() error { return w.out.Flush() }
 
-// Family begins a family: all samples of one name, which follow. kind is counter, gauge or histogram.
+// Family starts a family of samples with one name. kind is counter, gauge or histogram.
 func (w *Writer) Family(name, kind, help string) {
 	help = strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(help)
 	fmt.Fprintf(w.out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
-// Sample writes one sample. Labels are names and values in turn.
+// Sample writes a sample. labels alternates names and values.
 func (w *Writer) Sample(name string, value float64, labels ...string) {
 	fmt.Fprintf(w.out, "%s%s %s\n", name, labelText(labels), formatValue(value))
 }

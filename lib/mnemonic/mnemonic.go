@@ -1,8 +1,8 @@
-// Package mnemonic writes a secret seed as words that a person can copy down, and reads them back: the coding of
-// Electrum and Monero with a checksum word, in English (signal-2020.md section 1.2).
+// Package mnemonic encodes a secret seed as words that a person can write down, and decodes them. The encoding is that
+// of Electrum and Monero with a checksum word, in English (signal-2020.md section 1.2).
 //
-// It promises that every text that Decode accepts stands for exactly one seed, that white space does not matter, and
-// that no error quotes a word, since the words are the secret. It is pure.
+// It promises that every text that [Decode] accepts encodes exactly one seed, that white space does not matter, and
+// that no error quotes a word, because the words are the secret. It is pure.
 package mnemonic
 
 import (
@@ -19,32 +19,32 @@ import (
 )
 
 const (
-	// WordCount is the number of words of an account's seed: 12 and the checksum word.
+	// WordCount is the number of words that encode the seed of an account: 12 words and the checksum word.
 	WordCount = 13
 
-	// The seeds that can be coded have 16 to 64 bytes and a multiple of 4. Apps make seeds of 16 bytes (13 words)
-	// and take 32 bytes (25 words) too.
+	// Bounds of a seed's size, which is a multiple of 4. Apps make seeds of 16 bytes (13 words) and also accept 32
+	// bytes (25 words).
 	minSeedSize = 16
 	maxSeedSize = 64
 
-	groupSize  = 4 // bytes of the seed in three words
+	groupSize  = 4 // bytes of the seed that three words encode
 	minWords   = minSeedSize / groupSize * 3
 	maxWords   = maxSeedSize/groupSize*3 + 1
-	prefixSize = 3 // letters by which a word is known
+	prefixSize = 3 // letters that identify a word
 )
 
 // The errors of Decode and DecodeBytes, in the order of the checks.
 var (
-	// ErrTooFewWords reports fewer than 12 words, or two words of three that belong together.
+	// ErrTooFewWords reports fewer than 12 words, or a last group of two words instead of three.
 	ErrTooFewWords = errors.New("too few words")
-	// ErrTooManyWords reports more words than the longest seed has, or in Decode more than 13.
+	// ErrTooManyWords reports more words than the longest seed needs. In Decode it reports more than 13 words.
 	ErrTooManyWords = errors.New("too many words")
-	// ErrMissingChecksum reports a number of words that is complete but for the checksum word at the end.
+	// ErrMissingChecksum reports that only the checksum word at the end is missing.
 	ErrMissingChecksum = errors.New("the last word, the checksum, is missing")
-	// ErrInvalidWord reports a word that is not in the list, or three words that no seed has. It comes wrapped with
+	// ErrInvalidWord reports a word that is not in the list, or three words that no seed encodes to. It is wrapped with
 	// the position of the word.
 	ErrInvalidWord = errors.New("invalid word")
-	// ErrChecksum reports words that do not agree with the checksum word.
+	// ErrChecksum reports words that do not match the checksum word.
 	ErrChecksum = errors.New("the words do not match their checksum, so one of them is wrong or they are out of order")
 )
 
@@ -54,8 +54,8 @@ var ErrSeedSize = errors.New("seed size is not a multiple of 4 bytes from 16 to 
 // Encode returns the 13 words of an account's seed, in lower case, separated by single spaces.
 func Encode(seed sessionid.Seed) string { return encode(seed[:]) }
 
-// EncodeBytes is Encode for seeds of other sizes: three words for each 4 bytes and a checksum word. The error is
-// ErrSeedSize.
+// EncodeBytes is [Encode] for seeds of other sizes. It makes three words of each 4 bytes, and a checksum word. The
+// error is ErrSeedSize.
 func EncodeBytes(seed []byte) (string, error) {
 	if len(seed)%groupSize != 0 || len(seed) < minSeedSize || len(seed) > maxSeedSize {
 		return "", ErrSeedSize
@@ -63,20 +63,21 @@ func EncodeBytes(seed []byte) (string, error) {
 	return encode(seed), nil
 }
 
-// Decode reads the 13 words of an account's seed. Words may be separated and surrounded by any white space and cut
-// down to their first three letters; upper case is refused, as the apps do. Errors match those above.
+// Decode reads the 13 words of an account's seed. Any white space may separate and surround the words. The first three
+// letters of a word suffice. Upper case is an invalid word, as in the apps. The error is one of this package's,
+// wrapped.
 func Decode(words string) (sessionid.Seed, error) {
 	seed, err := DecodeBytes(words)
 	if err != nil {
 		return sessionid.Seed{}, err
 	}
 	if len(seed) != len(sessionid.Seed{}) {
-		return sessionid.Seed{}, fmt.Errorf("%w: an account has %d", ErrTooManyWords, WordCount)
+		return sessionid.Seed{}, fmt.Errorf("%w: an account seed has %d", ErrTooManyWords, WordCount)
 	}
 	return sessionid.Seed(seed), nil
 }
 
-// DecodeBytes is Decode for the seeds of EncodeBytes.
+// DecodeBytes is [Decode] for the seeds of [EncodeBytes].
 func DecodeBytes(words string) ([]byte, error) {
 	fields := strings.Fields(words)
 	switch n := len(fields); {
@@ -119,7 +120,7 @@ func encode(seed []byte) string {
 	return strings.Join(words, " ")
 }
 
-// decodeGroup returns the number that three words stand for; position is that of the first, from 1.
+// decodeGroup returns the number that three words encode. Position is the number of the first word, counted from 1.
 func decodeGroup(words []string, position int) (uint32, error) {
 	var digits [3]uint64
 	for i, word := range words {
@@ -132,13 +133,13 @@ func decodeGroup(words []string, position int) (uint32, error) {
 	n := uint64(len(english().words))
 	x := digits[0] + n*((n+digits[1]-digits[0])%n) + n*n*((n+digits[2]-digits[1])%n)
 	if x > math.MaxUint32 {
-		// n^3 is a little above 2^32. The apps drop the excess bit; no app ever wrote such words.
+		// n^3 is a little above 2^32. The apps drop the excess bit here. No app ever wrote such words.
 		return 0, fmt.Errorf("%w: numbers %d to %d do not occur together", ErrInvalidWord, position, position+2)
 	}
 	return uint32(x), nil
 }
 
-// checksumIndex returns which of words is repeated as the checksum word.
+// checksumIndex returns the index of the word that the checksum word repeats.
 func checksumIndex(words []string) int {
 	var prefixes strings.Builder
 	for _, word := range words {
@@ -147,19 +148,19 @@ func checksumIndex(words []string) int {
 	return int(crc32.ChecksumIEEE([]byte(prefixes.String())) % uint32(len(words)))
 }
 
-// prefix returns the letters that tell a word from the others of the list.
+// prefix returns the letters that identify a word in the list.
 func prefix(word string) string { return word[:min(len(word), prefixSize)] }
 
 //go:embed english.txt
 var englishText string
 
-// wordList is the words in order and the number of each by its prefix.
+// wordList has the words in order, and the index of each word by its prefix.
 type wordList struct {
 	words []string
 	index map[string]int
 }
 
-// english parses the list when it is first needed, not when the program starts.
+// english parses the list on first use, not when the program starts.
 var english = sync.OnceValue(func() wordList {
 	words := strings.Fields(englishText)
 	index := make(map[string]int, len(words))

@@ -59,7 +59,7 @@ func TestSyncClock(t *testing.T) {
 		"neither":       func(net *fakenet.Network, _ func() time.Time) { net.ServeTime(nil) },
 	}
 	nodes := map[string]func(now func() time.Time, nodes ...*fakenet.Node){
-		"answer": ofToday, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
+		"answer": answerInfo, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
 	}
 	for how, give := range nodes {
 		net := startFakenet(t, 4)
@@ -102,7 +102,7 @@ func TestSyncClock(t *testing.T) {
 
 // No seed decides where nodes give their time, and no node decides alone where several do.
 func TestOneVoiceDoesNotDecide(t *testing.T) {
-	for how, give := range map[string]func(func() time.Time, ...*fakenet.Node){"answer": ofToday, "limit": judging} {
+	for how, give := range map[string]func(func() time.Time, ...*fakenet.Node){"answer": answerInfo, "limit": judging} {
 		t.Run(how, func(t *testing.T) {
 			net := startFakenet(t, 4)
 			net.ServeTime(fast(-2 * time.Hour))

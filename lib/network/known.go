@@ -18,8 +18,8 @@ var mainnetPins = map[string]string{
 // testnetSeed has no TLS.
 const testnetSeed = "http://seed2.getsession.org:38157"
 
-// Public is a network that is open to every client. Pins are the SHA-256 digests, in hex, of the certificates that seeds must
-// show, by URL.
+// Public is a network that is open to every client. Pins are the SHA-256 digests, in hex, of the certificates that seeds
+// must show, by URL.
 type Public struct {
 	Name       string
 	Generation storage.Generation
@@ -28,8 +28,8 @@ type Public struct {
 }
 
 // Known returns a public network by its name: mainnet, which the phones of the world use, or testnet. Its data was read
-// in the client that uses it (Session Desktop, April 2026) and was never tried: the machine on which this was written has
-// no connection to the internet.
+// in the client that uses it (Session Desktop, April 2026) and was never tried: the machine on which this was written
+// has no connection to the internet.
 func Known(name string) (known Public, ok bool) {
 	known = Public{Name: name, Generation: storage.Generation28}
 	switch name {

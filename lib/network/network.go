@@ -116,7 +116,7 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("%w: %w: %d", ErrBadNetwork, onion.ErrVersion, int(c.version))
 	}
 	if c.generation != "" && !c.generation.Known() {
-		return nil, fmt.Errorf("%w: generation %.20q is neither 2020 nor today", ErrBadNetwork, c.generation)
+		return nil, fmt.Errorf("%w: generation %.20q is neither 2.0 nor 2.8", ErrBadNetwork, c.generation)
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

@@ -100,6 +100,9 @@ func (f *stateFile) load() state {
 			s = state{}
 		}
 	}
+	if !s.Generation.Known() {
+		s.Generation = "" // older versions had other words: the nodes are asked again
+	}
 	if s.Failed == nil {
 		s.Failed = make(map[Key]time.Time)
 	}

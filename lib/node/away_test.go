@@ -106,7 +106,7 @@ func TestDeletedStaysDeleted(t *testing.T) {
 		mustInsert(t, network.nodes[i].store, m)
 	}
 	buried := store.Record{Name: store.NameOf(m), Version: store.Version{Number: uint64(now.UnixMilli()), Expiration: m.ExpirationMillis(), Deleted: true}}
-	if got := network.pushed(network.nodes[3].keys, now, store.AppendRecord(nil, buried)); got.body != `{"stored":0,"refused":1}` {
+	if got := network.pushed(network.nodes[3].keys, now, store.AppendRecords(nil, buried)); got.body != refused {
 		t.Errorf("a node of another swarm deletes: %v", got)
 	}
 	if got := network.texts(0, alice, 0, now); len(got) != 1 {
@@ -137,6 +137,30 @@ func (n *testNetwork) pushedTo(i int, from ring.Keys, at time.Time, body []byte)
 	return n.do(i, http.MethodPost, replication.PushPath, header, body)
 }
 
+// put stores a message at node i alone, with the owner's signature.
+func (n *testNetwork) put(i int, u user, m store.Message, at time.Time) {
+	n.t.Helper()
+	d := store.NewDeposit(m, false)
+	d.Request = signedRequestOf(n.t, storage.MethodStore, u.put(m.Namespace, "", at, time.Hour), at)
+	if err := n.nodes[i].store.Write(d); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// signedRequestOf is what a member keeps of an owner's change.
+func signedRequestOf(t testing.TB, method string, params any, at time.Time) []byte {
+	t.Helper()
+	_, members, err := parseCall(request(t, method, params))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := encodeRequest(method, members, at.UnixMilli())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
 // Messages of all namespaces go to the swarm that they belong to, with the time that they have; deleted ones do not,
 // and what is known there already is not changed.
 func TestHandOverOfNamespaces(t *testing.T) {
@@ -146,16 +170,22 @@ func TestHandOverOfNamespaces(t *testing.T) {
 	private := store.NewMessage28(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("private"))
 	gone := store.NewMessage28(bob.pubKey(), 2, now.UnixMilli(), time.Hour.Milliseconds(), []byte("gone"))
 	known := store.NewMessage28(bob.pubKey(), 3, now.UnixMilli(), time.Hour.Milliseconds(), []byte("known"))
-	mustInsert(t, network.nodes[1].store, known)
-	mustInsert(t, network.nodes[0].store, private, gone, known)
 	later := now.Add(2 * time.Hour).UnixMilli()
+	for _, m := range []store.Message{private, gone, known} {
+		network.put(0, bob, m, now)
+	}
+	network.put(1, bob, known, now)
 	for _, m := range []store.Message{private, gone, known} {
 		found, err := network.nodes[0].store.InScope(bob.pubKey(), rpc28.Scope{Namespace: m.Namespace}, now.UnixMilli())
 		if err != nil {
 			t.Fatal(err)
 		}
 		found = slices.DeleteFunc(found, func(h store.Summary) bool { return h.Name != store.NameOf(m) })
-		_, err = network.nodes[0].store.Edit(found, now.UnixMilli(), func(store.Summary, store.Version) (store.Version, bool) {
+		signed := signedRequestOf(t, rpc28.MethodExpire, bob.expire("", []string{m.HashText()}, later), now)
+		if m == gone {
+			signed = signedRequestOf(t, rpc28.MethodDelete, bob.remove(m.HashText()), now)
+		}
+		_, err = network.nodes[0].store.Edit(found, now.UnixMilli(), signed, func(store.Summary, store.Version) (store.Version, bool) {
 			return store.Version{Expiration: later, Deleted: m == gone}, true
 		})
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// change is a request of today's clients that every member of a swarm carries out: to store, delete or expire.
+// change is a request of clients of 2.8 that every member of a swarm carries out: to store, delete or expire.
 type change interface {
 	// subject is whose messages it is about.
 	subject() account
@@ -21,8 +21,9 @@ type change interface {
 	// may be apart.
 	check(now time.Time, window time.Duration) error
 	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it,
-	// by its clock in milliseconds, which all members go by.
-	carryOut(n *Node, view *ring.View, at int64) (rpc28.MemberResult, []store.Name, error)
+	// by its clock in milliseconds, which all members go by. request is what encodeRequest makes of the change, for
+	// other members.
+	carryOut(n *Node, view *ring.View, at int64, request []byte) (rpc28.MemberResult, []store.Name, error)
 }
 
 // readChange reads the parameters of a change, nil for a method that makes none.
@@ -98,7 +99,7 @@ func (s *storeRequest) subject() account { return s.account }
 
 // check goes in the order of storage-2.8.md section 4.1.
 func (s *storeRequest) check(now time.Time, window time.Duration) error {
-	slack := storage.MaxFutureMillis + (window - todayWindow).Milliseconds()
+	slack := storage.MaxFutureMillis + (window - window28).Milliseconds()
 	_, allowed := s.message.TTLMillis()
 	switch {
 	case !allowed:
@@ -118,8 +119,13 @@ func (s *storeRequest) check(now time.Time, window time.Duration) error {
 }
 
 // carryOut keeps the message. In an outbox it takes the place of those that were there.
-func (s *storeRequest) carryOut(n *Node, view *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
+func (s *storeRequest) carryOut(
+	n *Node, view *ring.View, at int64, request []byte,
+) (rpc28.MemberResult, []store.Name, error) {
 	d := store.NewDeposit(s.message, false)
+	if !s.message.Namespace.StoreIsPublic() {
+		d.Request = request
+	}
 	if err := n.store.Write(d); err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}
@@ -130,7 +136,7 @@ func (s *storeRequest) carryOut(n *Node, view *ring.View, at int64) (rpc28.Membe
 			return rpc28.MemberResult{}, nil, err
 		}
 		others = slices.DeleteFunc(others, func(h store.Summary) bool { return h.Name == d.Name })
-		gone, err := n.store.Edit(others, at, markDeleted)
+		gone, err := n.store.Edit(others, at, request, markDeleted)
 		if err != nil {
 			return rpc28.MemberResult{}, nil, err
 		}
@@ -157,7 +163,7 @@ func namesOf(messages []store.Summary) []store.Name {
 	return names
 }
 
-// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same
+// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2.0 can have the same
 // data.
 func hashesOf(messages []store.Summary) []string {
 	hashes := make([]string, len(messages))

@@ -224,9 +224,9 @@ func TestOutboxNamespace(t *testing.T) {
 	network.wantTexts(alice, -1, now, "three")
 }
 
-// Messages of either generation are in one box. Each client sees hashes that it can use: a client of 2020 that of the
-// proof of work, and today's hash of a message that has none; today's client today's hash of everything.
-func TestBothGenerationsShareABox(t *testing.T) {
+// Messages of both storage RPCs are in one box. Each client sees hashes that it can use: a client of 2.0 that of the
+// proof of work, and the 2.8 hash of a message that has none; a client of 2.8 sees its hash of everything.
+func TestBothStorageRPCsShareABox(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	network.wantSettled(0, 1)
@@ -236,7 +236,7 @@ func TestBothGenerationsShareABox(t *testing.T) {
 		t.Fatal(got)
 	}
 	network.wantHeld(1, alice.pubKey(), 1)
-	today := network.deposit(0, alice.put(0, "today", now, time.Hour))
+	hash28 := network.deposit(0, alice.put(0, "new", now, time.Hour))
 	again := solved(t, alice.pubKey(), "b2xk", now.Add(-time.Second), time.Hour, 1) // other times, so another message
 	network.call(0, storage.MethodStore, again)
 	network.wantHeld(1, alice.pubKey(), 3)
@@ -244,36 +244,36 @@ func TestBothGenerationsShareABox(t *testing.T) {
 	seen := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve("", now)), 200).Messages
 	want := []storage.Stored{
 		{Data: "b2xk", Expiration: now.Add(time.Hour).UnixMilli(), Hash: store.NewMessage20(old).HashText()},
-		{Data: "dG9kYXk=", Expiration: now.Add(time.Hour).UnixMilli(), Hash: today},
+		{Data: "bmV3", Expiration: now.Add(time.Hour).UnixMilli(), Hash: hash28},
 		{Data: "b2xk", Expiration: now.Add(time.Hour - time.Second).UnixMilli(), Hash: store.NewMessage20(again).HashText()},
 	}
 	if !sameMessages(seen, want) {
-		t.Errorf("a client of 2020 sees %v, want %v", seen, want)
+		t.Errorf("a client of 2.0 sees %v, want %v", seen, want)
 	}
 	for i, message := range seen {
 		rest := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve(message.Hash, now)), 200).Messages
 		if len(rest) != len(seen)-1-i {
-			t.Errorf("a client of 2020 sees %d messages after number %d", len(rest), i)
+			t.Errorf("a client of 2.0 sees %d messages after number %d", len(rest), i)
 		}
 	}
 
 	page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, alice.get(0, now)), 200).Messages
 	alias := store.NewMessage20(old).Hash28()
-	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != today || page[2].Hash != alias || page[0].Timestamp != now.UnixMilli() {
-		t.Errorf("today's client sees %+v, want the hashes %s, %s and the first again", page, alias, today)
+	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != hash28 || page[2].Hash != alias || page[0].Timestamp != now.UnixMilli() {
+		t.Errorf("a client of 2.8 sees %+v, want the hashes %s, %s and the first again", page, alias, hash28)
 	}
 	params := alice.get(0, now)
 	params.LastHash = alias
 	if page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, params), 200); len(page.Messages) != 2 {
-		t.Errorf("after the first message today's client sees %+v", page.Messages)
+		t.Errorf("after the first message a client of 2.8 sees %+v", page.Messages)
 	}
 	later := now.Add(2 * time.Hour).UnixMilli()
-	network.call(0, rpc28.MethodExpire, alice.expire("", []string{alias, today}, later))
-	if got := network.expiries(alice, now, alias, today); got[alias] != later || got[today] != later {
+	network.call(0, rpc28.MethodExpire, alice.expire("", []string{alias, hash28}, later))
+	if got := network.expiries(alice, now, alias, hash28); got[alias] != later || got[hash28] != later {
 		t.Errorf("expiries are %v, want %d for both", got, later)
 	}
 	network.call(0, rpc28.MethodDelete, alice.remove(alias))
-	network.wantTexts(alice, 0, now, "today")
+	network.wantTexts(alice, 0, now, "new")
 }
 
 func sameMessages(a, b []storage.Stored) bool {

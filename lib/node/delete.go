@@ -13,6 +13,7 @@ import (
 // deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed, which does
 // nothing but delete them again.
 type deleteRequest struct {
+	changesNothing
 	account  account
 	hashes   []string
 	required bool
@@ -21,24 +22,26 @@ type deleteRequest struct {
 
 func readDelete(p *parameters) change {
 	account := p.account()
-	return &deleteRequest{account, p.hashes(), p.flag("required"), p.proof(account)}
+	return &deleteRequest{account: account, hashes: p.hashes(), required: p.flag("required"), proof: p.proof(account)}
 }
 
 func (d *deleteRequest) subject() account { return d.account }
 
 func (d *deleteRequest) check(time.Time, time.Duration) error {
-	if !d.proof.covers(rpc28.DeleteSignatureText(d.hashes)) {
+	if !d.authentic() {
 		return refusal{storage.StatusUnauthorized, "delete_msgs signature verification failed"}
 	}
 	return nil
 }
 
-func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
+func (d *deleteRequest) carryOut(
+	n *Node, _ *ring.View, at int64, request []byte,
+) (rpc28.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(d.account.pubKey, d.hashes, at)
 	if err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}
-	gone, err := n.store.Edit(messages, at, markDeleted)
+	gone, err := n.store.Edit(messages, at, request, markDeleted)
 	if err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}
@@ -51,6 +54,7 @@ func (d *deleteRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberR
 // scopeRequest is a request about everything within a scope: to delete it, or what was stamped up to some time, or to
 // make it expire.
 type scopeRequest struct {
+	changesNothing
 	account account
 	method  string
 	scope   rpc28.Scope
@@ -72,7 +76,7 @@ func readExpireAll(p *parameters) change {
 
 func readSweeping(p *parameters, method, when string) change {
 	account := p.account()
-	return &scopeRequest{account, method, p.scope(), p.time(when), p.proof(account)}
+	return &scopeRequest{account: account, method: method, scope: p.scope(), when: p.time(when), proof: p.proof(account)}
 }
 
 func (s *scopeRequest) subject() account { return s.account }
@@ -80,31 +84,40 @@ func (s *scopeRequest) subject() account { return s.account }
 // check lets through what each method allows (storage-2.8.md section 3.1).
 func (s *scopeRequest) check(now time.Time, window time.Duration) error {
 	ahead := time.UnixMilli(s.when).Sub(now)
-	var text []byte
 	switch s.method {
 	case rpc28.MethodDeleteAll:
 		if ahead.Abs() > window {
 			return refusal{storage.StatusBadTimestamp, "delete_all timestamp too far from current time"}
 		}
-		text = rpc28.DeleteAllSignatureText(s.scope, s.when)
 	case rpc28.MethodDeleteBefore:
 		if ahead > window {
 			return refusal{storage.StatusUnauthorized, "delete_before timestamp too far in the future"}
 		}
-		text = rpc28.DeleteBeforeSignatureText(s.scope, s.when)
 	default:
 		if ahead < -window {
 			return refusal{storage.StatusBadTimestamp, "expire_all timestamp should be >= current time"}
 		}
-		text = rpc28.ExpireAllSignatureText(s.scope, s.when)
 	}
-	if !s.proof.covers(text) {
+	if !s.authentic() {
 		return refuse(storage.StatusUnauthorized, "%s signature verification failed", s.method)
 	}
 	return nil
 }
 
-func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
+// signedText is the text under the signature.
+func (s *scopeRequest) signedText() []byte {
+	switch s.method {
+	case rpc28.MethodDeleteAll:
+		return rpc28.DeleteAllSignatureText(s.scope, s.when)
+	case rpc28.MethodDeleteBefore:
+		return rpc28.DeleteBeforeSignatureText(s.scope, s.when)
+	}
+	return rpc28.ExpireAllSignatureText(s.scope, s.when)
+}
+
+func (s *scopeRequest) carryOut(
+	n *Node, _ *ring.View, at int64, request []byte,
+) (rpc28.MemberResult, []store.Name, error) {
 	messages, err := n.store.InScope(s.account.pubKey, s.scope, at)
 	if err != nil {
 		return rpc28.MemberResult{}, nil, err
@@ -120,7 +133,7 @@ func (s *scopeRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberRe
 			return l, shorter
 		}
 	}
-	changed, err := n.store.Edit(messages, at, decide)
+	changed, err := n.store.Edit(messages, at, request, decide)
 	if err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 // expireRequest is a request that changes when messages expire.
 type expireRequest struct {
+	changesNothing
 	account account
 	hashes  []string
 	expiry  []int64          // one for all, or one for each of hashes; milliseconds
@@ -45,7 +46,7 @@ func (e *expireRequest) check(now time.Time, window time.Duration) error {
 			return refusal{storage.StatusUnauthorized, "expire: timestamp should be >= current time"}
 		}
 	}
-	if !e.proof.covers(rpc28.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes)) {
+	if !e.authentic() {
 		return refusal{storage.StatusUnauthorized, "expire: signature verification failed"}
 	}
 	return nil
@@ -60,12 +61,14 @@ func (e *expireRequest) wanted(hash string, now int64) int64 {
 	return min(expiry, now+rpc28.MaxPrivateTTL.Milliseconds())
 }
 
-func (e *expireRequest) carryOut(n *Node, _ *ring.View, at int64) (rpc28.MemberResult, []store.Name, error) {
+func (e *expireRequest) carryOut(
+	n *Node, _ *ring.View, at int64, request []byte,
+) (rpc28.MemberResult, []store.Name, error) {
 	messages, err := n.store.ByHash(e.account.pubKey, e.hashes, at)
 	if err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}
-	changed, err := n.store.Edit(messages, at, func(h store.Summary, l store.Version) (store.Version, bool) {
+	changed, err := n.store.Edit(messages, at, request, func(h store.Summary, l store.Version) (store.Version, bool) {
 		expiry := e.wanted(h.Hash, at)
 		if e.shorten && expiry >= l.Expiration || e.extend && expiry <= l.Expiration {
 			return l, false

@@ -42,12 +42,12 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	defer n.storesInFlight.Add(-1)
 	account, now, view := change.subject(), n.now(), n.members.View()
 	if !view.Owns(account.pubKey) {
-		return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
+		return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
 	}
 	if err := n.behaviour.reserved(change); err != nil {
 		return answer{}, err
 	}
-	if err := change.check(now, todayWindow); err != nil {
+	if err := change.check(now, window28); err != nil {
 		return answer{}, err
 	}
 	raw, err := params.json()
@@ -58,8 +58,12 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err != nil {
 		return answer{}, err
 	}
+	request, err := encodeRequest(method, params, now.UnixMilli())
+	if err != nil {
+		return answer{}, err
+	}
 	others := n.askMembers(ctx, view, body)
-	own, changed, err := change.carryOut(n, view, now.UnixMilli())
+	own, changed, err := change.carryOut(n, view, now.UnixMilli(), request)
 	results := others()
 	if err != nil && n.behaviour.OwnFailures {
 		n.log.Error("carrying out a change", "error", err)
@@ -153,13 +157,13 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 		return answer{}, refusal{http.StatusForbidden, "Not a member of this swarm\n"}
 	}
 	n.pause(r.Context(), n.behaviour.arrivalDelay())
-	change, at, err := readForwarded(body)
+	change, at, request, err := readForwarded(body)
 	if err != nil {
 		return answer{}, err
 	}
 	account, now := change.subject(), n.now()
 	if !view.Owns(account.pubKey) {
-		return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
+		return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
 	}
 	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {
 		return answer{}, errTimestamp
@@ -170,28 +174,32 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	if err := change.check(now, forwardWindow); err != nil {
 		return answer{}, err
 	}
-	result, _, err := change.carryOut(n, view, at)
+	result, _, err := change.carryOut(n, view, at, request)
 	if err != nil {
 		return answer{}, err
 	}
 	return jsonAnswer(storage.StatusOK, result)
 }
 
-// readForwarded reads a forwarded.
-func readForwarded(body []byte) (change change, at int64, err error) {
+// readForwarded reads a forwarded. request is what encodeRequest makes of it.
+func readForwarded(body []byte) (change change, at int64, request []byte, err error) {
 	method, params, err := parseCall(body)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
 	var rest struct {
 		At int64 `json:"at"`
 	}
 	if err := json.Unmarshal(body, &rest); err != nil {
-		return nil, 0, refuse(storage.StatusBadRequest, "invalid json")
+		return nil, 0, nil, refuse(storage.StatusBadRequest, "invalid json")
 	}
 	p := &parameters{fields: params}
 	if change = readChange(method, p); change == nil {
-		return nil, 0, refuse(storage.StatusBadRequest, "invalid request: received invalid forwarded non-forwardable request")
+		return nil, 0, nil, refuse(storage.StatusBadRequest, "invalid request: received invalid forwarded non-forwardable request")
 	}
-	return change, rest.At, p.err
+	if p.err != nil {
+		return nil, 0, nil, p.err
+	}
+	request, err = encodeRequest(method, params, rest.At)
+	return change, rest.At, request, err
 }

@@ -101,7 +101,7 @@ func TestUnfinishedBodies(t *testing.T) {
 	}
 }
 
-// A request that announces too much is refused before it has arrived, as recorded of today's server.
+// A request that announces too much is refused before it has arrived, as recorded of a 2.8 server.
 func TestOversizedRequest(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	conn, err := network.dialTLS(0, &tls.Config{})

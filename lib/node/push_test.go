@@ -22,7 +22,7 @@ import (
 // encode makes the body of a push of messages to which nothing has happened.
 func encode(messages ...store.Message) (body []byte) {
 	for _, m := range messages {
-		body = store.AppendRecord(body, store.Record{Name: store.NameOf(m), Version: store.Version{Expiration: m.ExpirationMillis()}, Message: m})
+		body = store.AppendRecords(body, store.Record{Name: store.NameOf(m), Version: store.Version{Expiration: m.ExpirationMillis()}, Message: m})
 	}
 	return body
 }

@@ -11,33 +11,33 @@ import (
 	"unicode/utf8"
 )
 
-// Texts of the answers that nodes make about onion requests (storage-2.0.md section 7.4). A text that ends in a space
-// is followed by a detail. Those about the way are bare HTTP answers with the status given here; the last two are
-// sealed by the node whose layer is meant.
+// Error texts of nodes for onion requests (storage-2.0.md section 7.4). A detail follows a text that ends in a space.
+// The first five are unencrypted HTTP responses with the given status. The node that opened the layer encrypts the last
+// two.
 const (
-	TextOuter      = "Error parsing outer JSON in onion request: " // 400; the cause
-	TextCiphertext = "Invalid ciphertext"                          // 400, whichever hop
-	TextNextNode   = "Next node not found: "                       // 502; the destination
-	TextNotReady   = "Snode not ready: "                           // 503; that hop's Ed25519 key
+	TextOuter      = "Error parsing outer JSON in onion request: " // 400; detail: the cause
+	TextCiphertext = "Invalid ciphertext"                          // 400, from any hop
+	TextNextNode   = "Next node not found: "                       // 502; detail: the destination
+	TextNotReady   = "Snode not ready: "                           // 503; detail: the hop's Ed25519 key
 	TextTimeout    = "Request time out"                            // 504
 
-	TextJSON = "Invalid json" // sealed 400
-	TextURL  = "Invalid url"  // sealed 400
+	TextJSON = "Invalid json" // 400, encrypted
+	TextURL  = "Invalid url"  // 400, encrypted
 )
 
-// ErrResponse reports an answer that is not one sealed by the target of the request.
+// ErrResponse reports a response that the target of the request did not encrypt.
 var ErrResponse = errors.New("onion response does not open")
 
-// Response is the answer of a path's last node: the status and the body that it would have given to a direct request.
+// Response is the target's response: the status and body that it would send to a direct request.
 type Response struct {
 	Status int
 	Body   string
 }
 
-// SealResponse makes the answer to an opened layer: the base64 text of nonce || {"body", "status"} sealed with the layer's
-// cipher and key. The nonce is drawn from random. It goes back with HTTP status 200 whatever status says. Clients of
-// today can ask for the sealed bytes themselves, and for a body that is a JSON object to stand there as such instead of as
-// text. The error is ErrNotText or random's.
+// SealResponse encrypts the response to an opened layer: the base64 text of a nonce, read from random, and {"body",
+// "status"} under the layer's cipher and key. The HTTP status of the response is always 200. A request of storage RPC
+// 2.8 may ask for the encrypted bytes without base64, and for a body that is a JSON object to be embedded instead of
+// quoted. The error is ErrNotText or random's.
 func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte, error) {
 	if !utf8.ValidString(body) {
 		return nil, ErrNotText
@@ -60,7 +60,7 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 	return base64.StdEncoding.AppendEncode(nil, sealed), nil
 }
 
-// marshalResponse takes a body that is a string or JSON.
+// marshalResponse encodes a response. Body is a string or a json.RawMessage.
 func marshalResponse(status int, body any) ([]byte, error) {
 	return marshal(struct {
 		Body   any `json:"body"`
@@ -68,8 +68,8 @@ func marshalResponse(status int, body any) ([]byte, error) {
 	}{body, status})
 }
 
-// OpenResponse opens the body of an HTTP answer with status 200. Other statuses come from the nodes on the way and
-// are not sealed. The error is ErrResponse with its cause.
+// OpenResponse decrypts the body of an HTTP response with status 200. Relays send other statuses, with an unencrypted
+// body. The error is ErrResponse, wrapped with its cause.
 func (r *Request) OpenResponse(body []byte) (Response, error) {
 	sealed, err := base64.StdEncoding.AppendDecode(nil, body)
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *Request) OpenResponse(body []byte) (Response, error) {
 	}
 	status, err := strconv.Atoi(string(fields["status"]))
 	if err != nil || status < 100 || status > 999 {
-		return Response{}, fmt.Errorf("%w: status is no HTTP status", ErrResponse)
+		return Response{}, fmt.Errorf("%w: status is not an HTTP status", ErrResponse)
 	}
 	return Response{Status: status, Body: text}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Every node of a path can have its own cipher, and the answer comes back under the target's.
+// Every hop of a path can have its own cipher. The response has the cipher of the target.
 func TestMixedCiphers(t *testing.T) {
 	random := testRandom(t)
 	kinds := []Cipher{AESGCM, XChaCha20, AESCBC}
@@ -55,7 +55,7 @@ func TestMixedCiphers(t *testing.T) {
 	}
 }
 
-// Ciphers have several names, and none is AES-GCM (storage-2.8.md section 8.2).
+// Each cipher has several names. No name means AES-GCM (storage-2.8.md section 8.2).
 func TestCipherNames(t *testing.T) {
 	for name, want := range map[string]Cipher{
 		"": AESGCM, "aes-gcm": AESGCM, "gcm": AESGCM, "xchacha20": XChaCha20, "xchacha20-poly1305": XChaCha20,
@@ -78,7 +78,7 @@ func TestCipherNames(t *testing.T) {
 	}
 }
 
-// Padding that is none is refused, and bytes that are too short.
+// Wrong padding and short ciphertexts give an error.
 func TestCBCRefuses(t *testing.T) {
 	random := testRandom(t)
 	n := newNode(t, random)
@@ -100,7 +100,7 @@ func TestCBCRefuses(t *testing.T) {
 	}
 }
 
-// How the answer comes back is for the client to say: JSON as text or as such, in base64 or not.
+// The client chooses the form of the response: JSON quoted or embedded, with or without base64.
 func TestAnswerOptions(t *testing.T) {
 	const object, text = `{"a":1}`, `no "object"`
 	for _, test := range []struct {
@@ -139,7 +139,7 @@ func TestAnswerOptions(t *testing.T) {
 	}
 }
 
-// A request can say that it has passed nodes before.
+// A request can claim earlier hops.
 func TestHopNumber(t *testing.T) {
 	random := testRandom(t)
 	for text, want := range map[string]int{"-1": 0, "0": 0, "3": 3, "15": 15, "16": 16, "9223372036854775807": 16} {

@@ -16,14 +16,19 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// keyLabel is the HMAC key that turns an X25519 secret into a layer key (storage-2.0.md section 7.1).
+// keyLabel is the HMAC key that derives a layer key from an X25519 secret (storage-2.0.md section 7.1).
 const keyLabel = "LOKI"
 
-var errShort = errors.New("sealed bytes are shorter than nonce and tag")
+var errShort = errors.New("ciphertext is shorter than nonce and tag")
 
-// sealFor seals plaintext for the holder of public under a fresh ephemeral key, whose public half it returns together
-// with nonce || ciphertext || tag and the cipher that opens the answer.
-func sealFor(random io.Reader, kind Cipher, public x25519.PublicKey, plaintext []byte) (x25519.PublicKey, []byte, cipher.AEAD, error) {
+// sealFor encrypts plaintext for the holder of public with a fresh ephemeral key. It returns the ephemeral public key,
+// nonce || ciphertext || tag, and the cipher that decrypts the response.
+func sealFor(
+	random io.Reader,
+	kind Cipher,
+	public x25519.PublicKey,
+	plaintext []byte,
+) (x25519.PublicKey, []byte, cipher.AEAD, error) {
 	ephemeral, err := x25519.GenerateKey(random)
 	if err != nil {
 		return x25519.PublicKey{}, nil, nil, err
@@ -36,8 +41,8 @@ func sealFor(random io.Reader, kind Cipher, public x25519.PublicKey, plaintext [
 	return ephemeral.Public, sealed, aead, err
 }
 
-// layerCipher makes the cipher of one layer, which the holder of own, the ephemeral key or the node's, can make. The
-// secret stays inside the cipher, where no formatting verb can reach it. The error is x25519.ErrLowOrder or ErrCipher.
+// layerCipher returns the cipher of a layer. Own is the key pair of the ephemeral key or of the node. The secret stays
+// inside the cipher, so that no formatting verb prints it. The error is x25519.ErrLowOrder or ErrCipher.
 func layerCipher(kind Cipher, own x25519.KeyPair, ephemeral, node x25519.PublicKey) (cipher.AEAD, error) {
 	other := ephemeral
 	if own.Public.Equal(ephemeral) {
@@ -69,7 +74,7 @@ func layerCipher(kind Cipher, own x25519.KeyPair, ephemeral, node x25519.PublicK
 	return nil, ErrCipher
 }
 
-// seal returns nonce || ciphertext || tag. The nonce is drawn from random.
+// seal returns nonce || ciphertext || tag. It reads the nonce from random.
 func seal(random io.Reader, aead cipher.AEAD, plaintext []byte) ([]byte, error) {
 	nonceSize := aead.NonceSize()
 	sealed := make([]byte, nonceSize, nonceSize+len(plaintext)+aead.Overhead())
@@ -79,7 +84,7 @@ func seal(random io.Reader, aead cipher.AEAD, plaintext []byte) ([]byte, error) 
 	return aead.Seal(sealed, sealed, plaintext, nil), nil
 }
 
-// open undoes seal.
+// open reverses seal.
 func open(aead cipher.AEAD, sealed []byte) ([]byte, error) {
 	nonceSize := aead.NonceSize()
 	if len(sealed) < nonceSize+aead.Overhead() {

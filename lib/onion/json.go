@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// object is a JSON object whose values are still text. Keys are matched exactly, which encoding/json does not do for
-// structs, and presence is told from emptiness.
+// object is a JSON object with undecoded values. Unlike a struct of encoding/json it matches keys exactly and
+// distinguishes an absent value from an empty one.
 type object map[string]json.RawMessage
 
-// parseObject reads a JSON object in UTF-8 that has nothing behind it.
+// parseObject decodes data, which must be one JSON object in UTF-8.
 func parseObject(data []byte) (object, error) {
 	if !utf8.Valid(data) {
 		return nil, ErrNotText
@@ -26,8 +26,9 @@ func parseObject(data []byte) (object, error) {
 	return fields, nil
 }
 
-// parsePlain reads an object that is written as every client writes it: strings alone, none of which needs an escape, and no
-// blanks except one behind a colon or a comma. Anything else it leaves to encoding/json, which takes ten times as long.
+// parsePlain decodes an object in the form that every client writes: only strings, no escapes, and no blanks except one
+// after a colon or a comma. For any other form it returns false. encoding/json then decodes the object, which takes ten
+// times as long.
 func parsePlain(data []byte) (object, bool) {
 	rest, ok := bytes.CutPrefix(data, []byte("{"))
 	fields := make(object, 4)
@@ -55,7 +56,7 @@ func parsePlain(data []byte) (object, bool) {
 	return nil, false
 }
 
-// cutPlain cuts off a string without escapes, quotes included.
+// cutPlain splits data after a string without escapes. The text includes the quotes.
 func cutPlain(data []byte) (text, rest []byte, ok bool) {
 	if len(data) == 0 || data[0] != '"' {
 		return nil, nil, false
@@ -76,11 +77,11 @@ func (o object) has(key string) bool {
 	return ok
 }
 
-// raw returns the string called key as it is written, quotes and escapes included.
+// raw returns the string called key undecoded, with its quotes and escapes.
 func (o object) raw(key string) (json.RawMessage, error) {
 	value := o[key]
 	if len(value) == 0 || value[0] != '"' {
-		return nil, fmt.Errorf("no string %q", key)
+		return nil, fmt.Errorf("%q is not a string", key)
 	}
 	return value, nil
 }
@@ -99,8 +100,8 @@ func (o object) text(key string) (string, error) {
 	return text, err
 }
 
-// marshal encodes v as JSON.stringify and the 2020 server do: no HTML escapes and no line end. Callers see to it that
-// strings are UTF-8, since encoding/json silently replaces what is not.
+// marshal encodes v like JSON.stringify and the 2020 server: without HTML escapes and without a newline. The caller
+// checks that strings are UTF-8, because encoding/json replaces invalid bytes silently.
 func marshal(v any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

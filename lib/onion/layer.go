@@ -10,25 +10,26 @@ import (
 )
 
 var (
-	// ErrOuter reports a posted body that does not have the shape of its version. Nobody can be answered under
-	// encryption: the answer is a bare 400, TextOuter and the cause.
+	// ErrOuter reports an HTTP body that is malformed in its version. The response cannot be encrypted: it is a 400
+	// with TextOuter and the cause.
 	ErrOuter = errors.New("onion request is malformed")
-	// ErrCiphertext reports a layer that does not open with the node's key. The answer is a bare 400, TextCiphertext.
+	// ErrCiphertext reports a layer that does not decrypt with the node's key. The response is an unencrypted 400 with
+	// TextCiphertext.
 	ErrCiphertext = errors.New("onion layer does not open")
 )
 
-// Step is what a node has to do with the layer it opened.
+// Step is the action that an opened layer asks of a node.
 type Step int
 
 const (
-	// Malformed: the layer opened but its JSON says nothing usable. Answer sealed, 400, TextJSON.
+	// Malformed: the plaintext has no valid instruction. The node responds encrypted, with 400 and TextJSON.
 	Malformed Step = iota
-	// Relay: post Body to the node whose Ed25519 key is Destination, and pass its answer on unchanged.
+	// Relay: the node posts Body to the node with the Ed25519 key Destination and returns the response unchanged.
 	Relay
-	// Final: Payload is a storage RPC request for this node. Answer it sealed.
+	// Final: Payload is a storage RPC request for this node. The node encrypts its response.
 	Final
-	// Server: the layer asks for a request to a web server. Nodes that do not serve as a way out answer sealed,
-	// 400, TextURL.
+	// Server: the layer asks for a request to a web server. A node that makes no such requests responds encrypted, with
+	// 400 and TextURL.
 	Server
 )
 
@@ -47,34 +48,34 @@ func (s Step) String() string {
 	return fmt.Sprintf("step %d", int(s))
 }
 
-// Layer is an opened layer. It holds the layer's key, for the sealed answer.
+// Layer is an opened layer. It holds the layer's key for the response.
 type Layer struct {
 	Step Step
-	// Destination is set for Relay: lower-case hex of the next node's Ed25519 key, to be compared as text with the
-	// keys of the nodes that are known. It stands here as the sender wrote it.
+	// Destination is set for Relay: the next node's Ed25519 key in lower-case hex, as the sender wrote it. The caller
+	// compares it as text with the keys of known nodes.
 	Destination string
-	// Body is set for Relay: what to post to the next node, at the same version's Path.
+	// Body is set for Relay: the HTTP body to post to the next node, at the Path of the same version.
 	Body []byte
 	// Payload is set for Final: the JSON text of a storage RPC request.
 	Payload []byte
-	// Hops is how many nodes the request says to have passed before it came to this one, at most one more than MaxRelays.
+	// Hops is the number of earlier hops that the request claims, at most MaxRelays+1.
 	Hops int
 
 	next     Cipher // of the layer in Body
 	response cipher.AEAD
-	embed    bool // the answer's body shall be JSON within JSON, not its text
-	raw      bool // the answer shall be the sealed bytes, not their base64
+	embed    bool // the response embeds a body that is JSON, unquoted
+	raw      bool // the response is the encrypted bytes, not their base64
 }
 
-// Open takes the layer that is sealed for node off a posted body. It returns ErrOuter or ErrCiphertext, each with its
-// cause, or ErrVersion. A low-order or undecodable ephemeral key is ErrCiphertext, as at the 2020 server. A layer
-// that opens is never an error: what it asks for, if anything, is its Step.
+// Open decrypts node's layer of the body of an HTTP request. It returns ErrVersion, or ErrOuter or ErrCiphertext
+// wrapped with the cause. An ephemeral key that is malformed or of low order is ErrCiphertext, as at the 2020 server. A
+// layer that decrypts is never an error: its Step is Malformed if its plaintext is.
 func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 	return openLayer(version, node, body, func(Cipher) error { return nil })
 }
 
-// OpenAuthenticated is Open at a node that knows no [AESCBC], as storage servers after 2.8.0: a body that is sealed in it
-// is ErrOuter with ErrCipher, a layer whose next one is sealed in it is Malformed.
+// OpenAuthenticated is [Open] at a node without [AESCBC], like storage servers after 2.8.0. A body with that cipher is
+// ErrOuter with ErrCipher. A layer whose next layer has that cipher is Malformed.
 func OpenAuthenticated(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 	return openLayer(version, node, body, func(kind Cipher) error {
 		if kind == AESCBC {
@@ -84,8 +85,8 @@ func OpenAuthenticated(version Version, node x25519.KeyPair, body []byte) (*Laye
 	})
 }
 
-// openLayer is Open with the ciphers that knows returns no error for.
-func openLayer(version Version, node x25519.KeyPair, body []byte, knows func(Cipher) error) (*Layer, error) {
+// openLayer is Open with the ciphers for which supported returns nil.
+func openLayer(version Version, node x25519.KeyPair, body []byte, supported func(Cipher) error) (*Layer, error) {
 	format, err := version.format()
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func openLayer(version Version, node x25519.KeyPair, body []byte, knows func(Cip
 	if err != nil {
 		return nil, err
 	}
-	if err := knows(outer.cipher); err != nil {
+	if err := supported(outer.cipher); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOuter, err)
 	}
 	public, err := parseKey(outer.ephemeral)
@@ -110,14 +111,14 @@ func openLayer(version Version, node x25519.KeyPair, body []byte, knows func(Cip
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
 	layer, err := format.parseLayer(plaintext)
-	if err != nil || knows(layer.next) != nil {
+	if err != nil || supported(layer.next) != nil {
 		layer = Layer{Step: Malformed}
 	}
 	layer.response, layer.Hops = aead, outer.hops
 	return &layer, nil
 }
 
-// parseKey reads an ephemeral key: 64 hex digits.
+// parseKey decodes an ephemeral key: 64 hex digits.
 func parseKey(text string) (x25519.PublicKey, error) {
 	var key x25519.PublicKey
 	if len(text) != hex.EncodedLen(len(key)) {

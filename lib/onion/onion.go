@@ -1,10 +1,9 @@
-// Package onion wraps a storage RPC request in layers of encryption, one per node of a path, and takes one layer off
-// as a node does. It knows both formats that service nodes of 2020 serve (signal-2020.md section 13;
-// storage-2.0.md section 7).
+// Package onion encrypts a storage RPC request in layers, one for each hop of a path, and opens one layer as a hop
+// does. It has both formats of the service nodes of 2020 (signal-2020.md section 13; storage-2.0.md section 7).
 //
-// It promises that a request for given keys and nonces is, byte for byte, the one that Session Desktop makes; that no
-// input makes it panic or allocate more than a small multiple of its size; and that a node learns from its layer
-// the next node's key and nothing behind it. It is pure: bytes in, bytes out, randomness passed in.
+// It promises the bytes of Session Desktop for given keys and nonces, that no input makes it panic or allocate more
+// than a small multiple of its size, and that a hop learns the next hop's key and nothing about later hops. It is pure:
+// randomness is passed in.
 package onion
 
 import (
@@ -19,7 +18,7 @@ import (
 )
 
 const (
-	// MaxRelays bounds the relays in front of the target. Clients use 3 (signal-2020.md section 13).
+	// MaxRelays bounds the relays before the target. Clients use 3 (signal-2020.md section 13).
 	MaxRelays = 15
 	// MaxBody is the largest HTTP body in bytes that a node accepts (storage-2.0.md section 1.1).
 	MaxBody = 10 << 20
@@ -28,25 +27,25 @@ const (
 var (
 	// ErrTooManyRelays reports a path of more than MaxRelays relays.
 	ErrTooManyRelays = errors.New("onion path is too long")
-	// ErrTooLarge reports a request that has grown beyond MaxBody.
+	// ErrTooLarge reports a wrapped request longer than MaxBody.
 	ErrTooLarge = errors.New("onion request is larger than nodes accept")
-	// ErrNotText reports a payload or an answer that has to travel as JSON text and is not UTF-8.
+	// ErrNotText reports a payload or a response body that the format carries as a JSON string and that is not UTF-8.
 	ErrNotText = errors.New("text is not valid UTF-8")
 	// ErrVersion reports a Version other than V1 and V2.
 	ErrVersion = errors.New("unknown onion version")
 )
 
-// Version names one of the two formats.
+// Version is one of the two formats.
 type Version int
 
 const (
-	// V1 is JSON with base64 at every layer (Session Desktop 1.0.7 to 1.4.1).
+	// V1 has JSON with base64 in every layer (Session Desktop 1.0.7 to 1.4.1).
 	V1 Version = 1
-	// V2 is binary with a JSON tail at every layer (from Session Desktop 1.4.2).
+	// V2 has bytes with a JSON object behind them in every layer (from Session Desktop 1.4.2).
 	V2 Version = 2
 )
 
-// Path returns where a node serves requests of this version, or "" for an unknown one.
+// Path returns the URL path at which a node serves requests of this version, or "" for an unknown version.
 func (v Version) Path() string {
 	switch v {
 	case V1:
@@ -57,20 +56,20 @@ func (v Version) Path() string {
 	return ""
 }
 
-// format is what differs between the versions.
+// format has the encoding of one version.
 type format interface {
-	// final makes the plaintext of the target's layer.
+	// final returns the plaintext of the target's layer.
 	final(payload []byte) ([]byte, error)
-	// layer encodes a sealed layer: as the plaintext of the relay before it, which needs to know the destination, or,
-	// with an empty destination, as the body to post to the node that can open it.
+	// layer encodes a sealed layer. With a destination the result is the plaintext of the layer of the hop before. With
+	// an empty destination it is the body of the HTTP request to the guard.
 	layer(destination string, kind Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte
-	// parseBody reads a posted body.
+	// parseBody decodes the body of an HTTP request.
 	parseBody(body []byte) (outer, error)
-	// parseLayer reads an opened layer. It fails if the layer says neither where to go nor what to do.
+	// parseLayer decodes the plaintext of a layer. It returns an error if the plaintext has no instruction for the hop.
 	parseLayer(plaintext []byte) (Layer, error)
 }
 
-// outer is what stands around a sealed layer.
+// outer is the decoded body of an HTTP request: a sealed layer with what opens it.
 type outer struct {
 	ephemeral string // key in hex
 	sealed    []byte
@@ -88,27 +87,27 @@ func (v Version) format() (format, error) {
 	return nil, fmt.Errorf("%w: %d", ErrVersion, int(v))
 }
 
-// Hop is a service node on a path: the key that names it, the key that its layer is sealed for, and how. In version 1
-// every layer is sealed with AESGCM.
+// Hop is a service node of a path. Ed25519 identifies it, and X25519 and Cipher encrypt its layer. Version 1 has only
+// AESGCM.
 type Hop struct {
 	Ed25519 [32]byte
 	X25519  x25519.PublicKey
 	Cipher  Cipher
 }
 
-// Request is a wrapped request. Body is what to post to the first hop, at the version's Path. The Request also
-// holds the key of the target's layer, which the answer comes back under; nobody else can open it.
+// Request is a wrapped request. Body is the HTTP body to post to the first hop at the version's Path. The Request also
+// holds the key of the target's layer, which encrypts the response. Only the target and the sender have this key.
 type Request struct {
 	Body     []byte
 	response cipher.AEAD
 }
 
-// Wrap seals payload, the JSON text of a storage RPC request, for target and then for each of relays from the last
-// to the first, the guard. No relays at all means that the target is asked directly, in one layer.
+// Wrap encrypts payload, the JSON text of a storage RPC request, for target and then for each relay from the last to
+// the first, which is the guard. Without relays the request has one layer and goes to the target directly.
 //
-// For each layer, innermost first, it draws from random an ephemeral private key (32 bytes, which it clamps) and a
-// nonce (12 bytes; 24 with XChaCha20, 16 with AESCBC). It returns ErrVersion, ErrCipher, ErrTooManyRelays, ErrTooLarge, ErrNotText (version 1),
-// x25519.ErrLowOrder for a hop whose key is no real key, or random's error.
+// For each layer, innermost first, Wrap reads from random an ephemeral private key (32 bytes, which it clamps) and a
+// nonce (12 bytes; 24 with XChaCha20, 16 with AESCBC). It returns ErrVersion, ErrCipher, ErrTooManyRelays, ErrTooLarge,
+// ErrNotText (version 1), x25519.ErrLowOrder for a hop with a key of low order, or random's error.
 func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload []byte) (*Request, error) {
 	format, err := version.format()
 	if err != nil {
@@ -136,7 +135,7 @@ func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload [
 		if request.response == nil {
 			request.response = aead // the target's layer comes first
 		}
-		var destination string // the guard needs none: it gets the body
+		var destination string // empty for the guard, which receives the body
 		if i > 0 {
 			destination = hex.EncodeToString(hop.Ed25519[:])
 		}

@@ -151,7 +151,8 @@ func TestWrapRefuses(t *testing.T) {
 		{"no randomness for a nonce", V2, nil, n.hop, "{}", strings.NewReader(strings.Repeat("x", 32)), io.EOF},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := Wrap(test.random, test.version, test.relays, test.target, []byte(test.payload)); !errors.Is(err, test.want) {
+			_, err := Wrap(test.random, test.version, test.relays, test.target, []byte(test.payload))
+			if !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
 		})

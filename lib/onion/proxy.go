@@ -11,35 +11,36 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// Proxy requests are what Session Desktop 1.0.1 made before there were onions: a node passes a request on to the target,
-// for which alone it is encrypted, and learns who asks whom (storage-2.0.md section 7.5; signal-2020.md section 13).
-// Nodes serve them at ProxyPath; the client's X25519 key and the target's Ed25519 key, both in hex, are in headers.
+// Proxy requests are the predecessor of onion requests, from Session Desktop 1.0.1 (storage-2.0.md section 7.5;
+// signal-2020.md section 13). One node relays a request that is encrypted for the target. That node learns both client
+// and target. Nodes serve proxy requests at ProxyPath. Headers carry the client's X25519 key and the target's Ed25519
+// key in hex.
 const (
 	ProxyPath         = "/proxy"
 	ProxySenderHeader = "X-Sender-Public-Key"
 	ProxyTargetHeader = "X-Target-Snode-Key"
 )
 
-// proxyPause is the header inside a proxy request that asks for a delayed answer (storage-2.0.md section 2.1).
+// proxyPause is the header inside a proxy request that asks for a delayed response (storage-2.0.md section 2.1).
 const proxyPause = "X-Loki-Long-Poll"
 
-// ErrProxy reports a proxy request that does not open to one. What is wrong with it is not told to anybody, because
-// AES-CBC by itself does not protect what it encrypts: a node that told bad padding from bad JSON would help to decrypt.
+// ErrProxy reports a proxy request that does not decrypt or is malformed. It has no cause, because AES-CBC does not
+// authenticate: a node that distinguished wrong padding from wrong JSON would be a padding oracle.
 var ErrProxy = errors.New("proxy request does not open")
 
-// Proxied is an opened proxy request. It holds the key for the answer.
+// Proxied is a decrypted proxy request. It holds the key for the response.
 type Proxied struct {
 	// Payload is the JSON text of a storage RPC request.
 	Payload []byte
-	// Pause says that the client wants its answer delayed.
+	// Pause reports that the client asks for a delayed response.
 	Pause bool
 
 	cipher cbc
 }
 
-// OpenProxy opens the body of a proxy request for node: a vector of 16 bytes, then AES-256-CBC with PKCS #7 padding under
-// the X25519 secret of sender, which is a key in hex, of JSON with the request as "body". If the secret can be made but the
-// rest is wrong, the error is ErrProxy and what is returned still seals the answer; otherwise nothing is returned.
+// OpenProxy decrypts the body of a proxy request for node: an IV of 16 bytes, then AES-256-CBC with PKCS #7 padding of
+// JSON with the request as "body". The key is the X25519 secret of node and sender, a public key in hex. Every error is
+// ErrProxy. If sender is a valid key, the result is not nil even with an error, and encrypts the response.
 func OpenProxy(node x25519.KeyPair, sender string, body []byte) (*Proxied, error) {
 	public, err := parseKey(sender)
 	if err != nil {
@@ -72,14 +73,14 @@ func OpenProxy(node x25519.KeyPair, sender string, body []byte) (*Proxied, error
 	return p, nil
 }
 
-// open decrypts iv || ciphertext and takes the padding off.
+// open decrypts iv || ciphertext.
 func (p *Proxied) open(body []byte) ([]byte, bool) {
 	plaintext, err := open(p.cipher, body)
 	return plaintext, err == nil
 }
 
-// SealResponse makes the answer: the base64 text of a vector drawn from random, and AES-256-CBC of {"body", "status"}. It
-// goes back with HTTP status 200 whatever status says. The error is ErrNotText or random's.
+// SealResponse encrypts the response: the base64 text of an IV, read from random, and AES-256-CBC of {"body",
+// "status"}. The HTTP status of the response is always 200. The error is ErrNotText or random's.
 func (p *Proxied) SealResponse(random io.Reader, status int, body string) ([]byte, error) {
 	if !utf8.ValidString(body) {
 		return nil, ErrNotText

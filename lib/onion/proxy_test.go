@@ -61,7 +61,8 @@ func TestRecordedProxyRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := sealCBC(block, [aes.BlockSize]byte(request.Body), []byte(request.Plaintext)); !bytes.Equal(got, request.Body) {
+		got := sealCBC(block, [aes.BlockSize]byte(request.Body), []byte(request.Plaintext))
+		if !bytes.Equal(got, request.Body) {
 			t.Errorf("request %d is made as %x", i, got)
 		}
 		// What the recorded server answered is what this one makes of the same vector.

@@ -8,8 +8,8 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// formatV1 is JSON throughout: {"ciphertext", "ephemeral_key"} outside, the same with "destination" in front for a
-// relay, {"body", "headers"} for the target.
+// formatV1 is JSON: {"ciphertext", "ephemeral_key"} as HTTP body, {"destination", "ciphertext", "ephemeral_key"} for a
+// relay, and {"body", "headers"} for the target.
 type formatV1 struct{}
 
 func (formatV1) final(payload []byte) ([]byte, error) {
@@ -22,7 +22,7 @@ func (formatV1) final(payload []byte) ([]byte, error) {
 	}{Body: string(payload)})
 }
 
-// layer writes the JSON by hand: hex and base64 have no character that JSON escapes.
+// layer writes the JSON without encoding/json: hex and base64 have no character that JSON escapes.
 func (formatV1) layer(destination string, _ Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte {
 	text := make([]byte, 0, 200+base64.StdEncoding.EncodedLen(len(sealed)))
 	text = append(text, '{')
@@ -54,7 +54,7 @@ func (formatV1) parseBody(body []byte) (outer, error) {
 	return outer{ephemeral: ephemeral, sealed: sealed}, nil
 }
 
-// parseLayer lets the presence of "body" decide that the layer is the last one (storage-2.0.md section 7.2).
+// parseLayer takes a layer with "body" for the target's layer (storage-2.0.md section 7.2).
 func (formatV1) parseLayer(plaintext []byte) (Layer, error) {
 	fields, err := parseObject(plaintext)
 	if err != nil {
@@ -84,7 +84,7 @@ func (formatV1) parseLayer(plaintext []byte) (Layer, error) {
 	return Layer{Step: Relay, Destination: destination, Body: body}, nil
 }
 
-// parseServer reads a layer for a web server. Its url is not kept: our nodes are no way out of the network.
+// parseServer decodes a layer for a web server. It drops the URL, because this project's nodes make no such requests.
 func parseServer(fields object) (Layer, error) {
 	if _, err := fields.raw("host"); err != nil {
 		return Layer{}, err

@@ -9,13 +9,13 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// lengthSize is the size of the little-endian u32 that every level of version 2 begins with.
+// lengthSize is the size of the little-endian uint32 at the start of every level of version 2.
 const lengthSize = 4
 
-var errLength = errors.New("length field exceeds what is there")
+var errLength = errors.New("length field exceeds the remaining bytes")
 
-// formatV2 is, at every level, length || that many bytes || JSON up to the end. The bytes are a sealed layer
-// or, for the target, the payload.
+// formatV2 has at every level a length, that many bytes, and a JSON object up to the end. The bytes are an encrypted
+// layer or, for the target, the payload.
 type formatV2 struct{}
 
 func (formatV2) final(payload []byte) ([]byte, error) {
@@ -53,7 +53,7 @@ func (formatV2) parseBody(body []byte) (outer, error) {
 	return result, nil
 }
 
-// cipher reads how a layer is sealed.
+// cipher decodes the cipher of a layer.
 func (o object) cipher() (Cipher, error) {
 	if !o.has("enc_type") {
 		return AESGCM, nil
@@ -65,8 +65,7 @@ func (o object) cipher() (Cipher, error) {
 	return parseCipher(name)
 }
 
-// hops reads the number of nodes that a request says to have passed. Any number above MaxRelays is one above it, any below
-// 0 is 0.
+// hops decodes the number of earlier hops that a request claims. It limits the number to 0 and MaxRelays+1.
 func (o object) hops() (int, error) {
 	text, ok := o["hop_no"]
 	if !ok {
@@ -76,7 +75,7 @@ func (o object) hops() (int, error) {
 	return int(max(min(hops, MaxRelays+1), 0)), err
 }
 
-// parseLayer lets the presence of "headers" decide that the layer is the last one (storage-2.0.md section 7.3).
+// parseLayer takes a layer with "headers" for the target's layer (storage-2.0.md section 7.3).
 func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	content, fields, err := splitLevel(plaintext)
 	if err != nil {
@@ -109,15 +108,16 @@ func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	return Layer{Step: Relay, Destination: destination, Body: append(body, '}'), next: kind}, nil
 }
 
-// withLength returns length || content, with room for the JSON that follows.
+// withLength returns length || content. Its capacity has room for the JSON object behind.
 func withLength(content []byte) []byte {
 	level := make([]byte, 0, lengthSize+len(content)+200)
 	level = binary.LittleEndian.AppendUint32(level, uint32(len(content)))
 	return append(level, content...)
 }
 
-// splitLevel undoes withLength and reads the JSON behind. The length is compared with what is left, never added to:
-// the 2020 server's 32-bit sum wraps and kills it (storage-2.0.md section 11).
+// splitLevel reverses withLength and decodes the JSON object behind. It compares the length with the number of
+// remaining bytes without an addition. The 2020 server adds, its 32-bit sum wraps, and the server crashes
+// (storage-2.0.md section 11).
 func splitLevel(level []byte) ([]byte, object, error) {
 	if len(level) < lengthSize {
 		return nil, nil, errLength

@@ -79,7 +79,8 @@ func loadRequests(t *testing.T) []*recordedRequest {
 func TestRecordedRequestsAreMadeAgain(t *testing.T) {
 	for i, recorded := range loadRequests(t) {
 		if !strings.HasSuffix(recorded.URL, recorded.Version.Path()) {
-			t.Errorf("request %d went to %s, version %d goes to %s", i, recorded.URL, recorded.Version, recorded.Version.Path())
+			t.Errorf("request %d went to %s, version %d goes to %s", i, recorded.URL, recorded.Version,
+				recorded.Version.Path())
 		}
 		if request := recorded.rewrap(t, 0); !bytes.Equal(request.Body, recorded.Body) {
 			t.Errorf("request %d:\n got %q\nwant %q", i, request.Body, recorded.Body)
@@ -104,7 +105,8 @@ func TestRecordedRequestsArePeeledNodeByNode(t *testing.T) {
 			}
 			next := recorded.Layers[j+1].hop(t)
 			if want := x25519.PublicKey(next.Ed25519).String(); layer.Step != Relay || layer.Destination != want {
-				t.Fatalf("request %d, layer %d: step %v to %q, want a relay to %s", i, j, layer.Step, layer.Destination, want)
+				t.Fatalf("request %d, layer %d: step %v to %q, want a relay to %s", i, j, layer.Step, layer.Destination,
+					want)
 			}
 			if want := recorded.rewrap(t, j+1).Body; !bytes.Equal(layer.Body, want) {
 				t.Errorf("request %d, layer %d relays\n     %q\nwant %q", i, j, layer.Body, want)
@@ -177,7 +179,7 @@ func TestRecordedResponses(t *testing.T) {
 	}
 }
 
-// The keys of the recorded servers are not known, so a well-formed request does not open here. What it tells apart is
+// The keys of the recorded servers are not known, so a well-formed request does not open here. The test distinguishes
 // all the same: a body of the wrong shape and a layer that does not open get the answers they got there.
 func TestRecordedServerAnswersToBodies(t *testing.T) {
 	data, err := os.ReadFile(vectors.Path(t, "node-2020.jsonl"))

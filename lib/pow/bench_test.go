@@ -76,8 +76,8 @@ func BenchmarkCancel(b *testing.B) {
 	b.ReportMetric(float64(late[len(late)/2].Microseconds()), "µs-late")
 }
 
-// BenchmarkSolve solves random messages of some expected hashes with one worker and with all cores in turn. The ratio is
-// the time of one to that of all: a little below 1 at worst, where starting more workers does not pay.
+// BenchmarkSolve solves random messages of some expected hashes with one worker and with all cores in turn. The ratio
+// is the time of one to that of all: a little below 1 at worst, where starting more workers does not pay.
 func BenchmarkSolve(b *testing.B) {
 	for _, expected := range []uint64{100, 1000, 10_000, 100_000} {
 		b.Run(strconv.FormatUint(expected, 10), func(b *testing.B) {
@@ -100,7 +100,12 @@ func BenchmarkSolve(b *testing.B) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	m := Message{PubKey: string(make([]byte, 66)), Timestamp: "1581400000000", TTL: "86400000", Data: string(make([]byte, 400))}
+	m := Message{
+		PubKey:    string(make([]byte, 66)),
+		Timestamp: "1581400000000",
+		TTL:       "86400000",
+		Data:      string(make([]byte, 400)),
+	}
 	nonce := make([]byte, nonceSize)
 	for b.Loop() {
 		Verify(m, nonce, 1)

@@ -238,7 +238,8 @@ func (m *machine) stepVector(i instruction) {
 	case "VPSHUFB":
 		m.shuffle(m.lanes(o[0]), m.lanes(o[1]), last)
 	case "VPTERNLOGQ":
-		m.each(last, func(l int) uint64 { return ternary(o[0].value, m.lanes(o[3])[l], m.lanes(o[2])[l], m.lanes(o[1])[l]) })
+		m.each(last,
+			func(l int) uint64 { return ternary(o[0].value, m.lanes(o[3])[l], m.lanes(o[2])[l], m.lanes(o[1])[l]) })
 	case "VPCMPUQ":
 		m.mask[last.value] = 0
 		for l := range o[2].lanes {

@@ -95,7 +95,8 @@ func checkKernel(t *testing.T, kernel *Kernel, j *job, start, target, count uint
 		return // neither found one
 	}
 	if got != want {
-		t.Fatalf("%s: %d nonces from %d, target %d, inner hash %x: got %d, want %d", kernel.name, count, start, target, j.inner, got, want)
+		t.Fatalf("%s: %d nonces from %d, target %d, inner hash %x: got %d, want %d", kernel.name, count, start, target,
+			j.inner, got, want)
 	}
 }
 

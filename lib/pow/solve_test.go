@@ -34,9 +34,11 @@ func TestSolveFindsFirstNonce(t *testing.T) {
 			want := firstNonce(inner, target, start)
 			for _, kernel := range append(Kernels(), yardstick, nil) {
 				for _, workers := range []int{0, 1, 2, 8} {
-					got, err := Solve(t.Context(), inner, target, Options{Workers: workers, Start: start, Kernel: kernel})
+					got, err := Solve(t.Context(), inner, target,
+						Options{Workers: workers, Start: start, Kernel: kernel})
 					if err != nil || got != want {
-						t.Errorf("%d hashes expected, from %d, %d workers: got %d, %v, want %d", expected, start, workers, got, err, want)
+						t.Errorf("%d hashes expected, from %d, %d workers: got %d, %v, want %d", expected, start,
+							workers, got, err, want)
 					}
 				}
 			}
@@ -44,7 +46,8 @@ func TestSolveFindsFirstNonce(t *testing.T) {
 	}
 }
 
-// TestSolveAtChunkEdges has the first nonce at the ends of the chunks that workers take, with and without wrapping around.
+// TestSolveAtChunkEdges has the first nonce at the ends of the chunks that workers take, with and without wrapping
+// around.
 func TestSolveAtChunkEdges(t *testing.T) {
 	const before = 2 << 10 // this many nonces in front of the first one that counts, and no other among them
 	target := uint64(math.MaxUint64 / 1000)
@@ -58,9 +61,11 @@ func TestSolveAtChunkEdges(t *testing.T) {
 		for _, kernel := range append(Kernels(), yardstick) {
 			for _, offset := range []uint64{kernel.chunk - 1, kernel.chunk, 2*kernel.chunk - 1, 2 * kernel.chunk} {
 				for _, workers := range []int{1, 3} {
-					got, err := Solve(t.Context(), inner, target, Options{Workers: workers, Start: first - offset, Kernel: kernel})
+					got, err := Solve(t.Context(), inner, target,
+						Options{Workers: workers, Start: first - offset, Kernel: kernel})
 					if err != nil || got != first {
-						t.Errorf("%s, %d workers, from %d: got %d, %v, want %d", kernel.name, workers, first-offset, got, err, first)
+						t.Errorf("%s, %d workers, from %d: got %d, %v, want %d", kernel.name, workers, first-offset,
+							got, err, first)
 					}
 				}
 			}
@@ -218,7 +223,8 @@ func TestSolveOfEndedContext(t *testing.T) {
 		tried.Store(true)
 		return 0
 	})
-	if _, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{Kernel: kernel}); !errors.Is(err, context.Canceled) || tried.Load() {
+	if _, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{Kernel: kernel}); !errors.Is(err, context.Canceled) ||
+		tried.Load() {
 		t.Errorf("got %v, tried: %v", err, tried.Load())
 	}
 }
@@ -226,8 +232,12 @@ func TestSolveOfEndedContext(t *testing.T) {
 // TestSolveProgress: however short the search, the last report is of all hashes.
 func TestSolveProgress(t *testing.T) {
 	var reports []uint64
-	options := Options{Kernel: fake(func(uint64) uint64 { return 5 }), Progress: func(hashes uint64) { reports = append(reports, hashes) }}
-	if _, err := Solve(t.Context(), [sha512.Size]byte{}, math.MaxUint64, options); err != nil || !slices.Equal(reports, []uint64{100}) {
+	options := Options{
+		Kernel:   fake(func(uint64) uint64 { return 5 }),
+		Progress: func(hashes uint64) { reports = append(reports, hashes) },
+	}
+	if _, err := Solve(t.Context(), [sha512.Size]byte{}, math.MaxUint64, options); err != nil ||
+		!slices.Equal(reports, []uint64{100}) {
 		t.Errorf("got %v, %v", reports, err)
 	}
 }

@@ -85,7 +85,8 @@ func TestVectorsTarget(t *testing.T) {
 	vectors.Load(t, "pow.json", &recording)
 	for _, c := range recording.Targets {
 		if got := fmt.Sprintf("%016x", pow.Target(c.PayloadLen, c.TTL, c.Difficulty)); got != c.Target {
-			t.Errorf("%d bytes for %d ms at %d: target %s, recorded %s", c.PayloadLen, c.TTL, c.Difficulty, got, c.Target)
+			t.Errorf("%d bytes for %d ms at %d: target %s, recorded %s", c.PayloadLen, c.TTL, c.Difficulty, got,
+				c.Target)
 		}
 	}
 }
@@ -112,7 +113,12 @@ func TestVectorsServer(t *testing.T) {
 			continue
 		}
 		judged++
-		m := pow.Message{PubKey: x.params["pubKey"], Timestamp: x.params["timestamp"], TTL: x.params["ttl"], Data: x.params["data"]}
+		m := pow.Message{
+			PubKey:    x.params["pubKey"],
+			Timestamp: x.params["timestamp"],
+			TTL:       x.params["ttl"],
+			Data:      x.params["data"],
+		}
 		hash, ok := pow.Verify(m, pow.DecodeNonceLenient(x.params["nonce"]), x.response.Difficulty)
 		if ok != (x.status == 200) {
 			t.Errorf("row %d (%s): verified %v, server answered %d", x.row, x.note, ok, x.status)

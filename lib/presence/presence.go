@@ -1,9 +1,10 @@
-// Package presence tells whether the process that claimed a piece of shared work is still alive.
+// Package presence reports whether the process that claimed shared work still runs.
 //
-// Before a process claims anything it announces itself by holding a lock on a file of its own. The lock goes with the
-// process, however it ends, so work that a killed process left behind can be taken over at once, and work in progress is
-// never done twice. A process that ends well removes its file, so that the file tells for a while who did not. Process
-// numbers would not do: they are reused, and they mean nothing in another container.
+// Before a process claims work it announces itself: it creates a file and holds a lock on it. The operating system
+// releases the lock when the process ends in any way. Other processes then take over the work of a killed process at
+// once, and never work that is in progress. A process that ends normally removes its file. A file without a lock
+// therefore means a crash, until the file is removed. A process number cannot serve as a name: the system reuses it,
+// and each container has its own.
 package presence
 
 import (
@@ -21,38 +22,38 @@ import (
 
 const suffix = ".live"
 
-// keepCrashed is how long the file of a process that was killed is kept.
+// keepCrashed is how long the file of a killed process is kept.
 const keepCrashed = 2 * time.Hour
 
-// State is what became of a process.
+// State is the state of a process.
 type State int
 
-// The states. Gone processes ended well, or crashed long ago, or never were.
+// The states. A process is Gone if it ended normally, crashed more than two hours ago, or never existed.
 const (
 	Gone State = iota
 	Alive
 	Crashed
 )
 
-// Presence is this process among those that share a folder. It is safe for concurrent use. The zero value is not usable:
-// see In.
+// Presence announces this process to the others that share a folder. It is safe for concurrent use. [In] makes one. The
+// zero value is not usable.
 type Presence struct {
 	dir  string
 	name string
 
 	mu   sync.Mutex
-	lock *os.File // nil until the process is announced
+	lock *os.File // nil before Announce
 }
 
-// In returns a presence in dir that is not announced yet.
+// In returns the presence of this process in dir, not announced yet.
 func In(dir string) *Presence {
 	var id [8]byte
 	rand.Read(id[:])
 	return &Presence{dir: dir, name: hex.EncodeToString(id[:])}
 }
 
-// Announce creates the folder if needed (0700) and a locked file in it, unless there is one already. Old files of crashed
-// processes are removed.
+// Announce creates the folder (0700) if it does not exist, and a locked file in it. It also removes old files of
+// crashed processes. If the process is already announced it does nothing.
 func (p *Presence) Announce() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,20 +72,20 @@ func (p *Presence) Announce() error {
 	return nil
 }
 
-// Name identifies this process in the work that it claims. To others it lives only once it is announced.
+// Name identifies this process in the work that it claims. For other processes its state is Gone before Announce.
 func (p *Presence) Name() string { return p.name }
 
-// Look tells what became of the process that announced itself in the same folder as name.
-func (p *Presence) Look(name string) State {
+// State returns the state of the process that announced itself in the same folder as name.
+func (p *Presence) State(name string) State {
 	if name == p.name {
 		return Alive
 	}
-	return Look(p.dir, name)
+	return StateOf(p.dir, name)
 }
 
-// Look tells what became of the process that announced itself in dir as name. The empty name is nobody. It must not be
-// asked about the own process, see Presence.Look.
-func Look(dir, name string) State {
+// StateOf returns the state of the process that announced itself in dir as name. The process of an empty name is Gone.
+// For the calling process use [Presence.State].
+func StateOf(dir, name string) State {
 	if name == "" || strings.ContainsAny(name, `/\.`) {
 		return Gone
 	}
@@ -100,7 +101,7 @@ func Look(dir, name string) State {
 
 func (p *Presence) path(name string) string { return filepath.Join(p.dir, name+suffix) }
 
-// Close ends the announcement, if there is one.
+// Close releases the lock and removes the file of this process. Before Announce it does nothing.
 func (p *Presence) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,8 +118,7 @@ func (p *Presence) Close() error {
 	return nil
 }
 
-// sweep removes what crashed processes left long ago. It is a courtesy: failures leave a small file behind, nothing
-// else.
+// sweep removes old files of crashed processes. It ignores errors, which only leave a small file behind.
 func sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -127,7 +127,8 @@ func sweep(dir string) {
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		info, err := entry.Info()
-		if err == nil && strings.HasSuffix(path, suffix) && time.Since(info.ModTime()) > keepCrashed && !isLocked(path) {
+		if err == nil && strings.HasSuffix(path, suffix) && time.Since(info.ModTime()) > keepCrashed &&
+			!isLocked(path) {
 			os.Remove(path)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// createLocked relies on these systems refusing to rename a file that is open.
+// createLocked creates and opens the file. These systems refuse to rename an open file, which serves as the lock.
 func createLocked(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 }

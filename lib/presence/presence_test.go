@@ -21,18 +21,18 @@ func TestAliveUntilClosed(t *testing.T) {
 	first := announce(t, dir)
 	second := announce(t, dir)
 	defer second.Close()
-	if second.Look(first.Name()) != Alive || first.Look(second.Name()) != Alive || first.Look(first.Name()) != Alive {
+	if second.State(first.Name()) != Alive || first.State(second.Name()) != Alive || first.State(first.Name()) != Alive {
 		t.Fatal("a running process does not count as alive")
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if state := second.Look(first.Name()); state != Gone {
+	if state := second.State(first.Name()); state != Gone {
 		t.Fatalf("a process that ended well is in state %d", state)
 	}
 }
 
-// A killed process leaves its file behind without the lock. That tells that it crashed, for a while.
+// A killed process leaves its file without the lock. Its state is Crashed for a while, then Gone.
 func TestKilledProcessCrashed(t *testing.T) {
 	dir := t.TempDir()
 	const left = "00112233aabbccdd"
@@ -43,7 +43,7 @@ func TestKilledProcessCrashed(t *testing.T) {
 	p := announce(t, dir)
 	defer p.Close()
 	for range 2 {
-		if state := p.Look(left); state != Crashed {
+		if state := p.State(left); state != Crashed {
 			t.Fatalf("a file without a lock means state %d", state)
 		}
 	}
@@ -53,29 +53,29 @@ func TestKilledProcessCrashed(t *testing.T) {
 	}
 	other := announce(t, dir)
 	defer other.Close()
-	if state := p.Look(left); state != Gone {
+	if state := p.State(left); state != Gone {
 		t.Fatalf("a process that crashed long ago is in state %d", state)
 	}
 }
 
-func TestNobodyIsGone(t *testing.T) {
+func TestUnknownNameIsGone(t *testing.T) {
 	p := announce(t, t.TempDir())
 	defer p.Close()
-	for _, name := range []string{"", "../x", "nobody"} {
-		if state := p.Look(name); state != Gone {
+	for _, name := range []string{"", "../x", "unknown"} {
+		if state := p.State(name); state != Gone {
 			t.Errorf("%q is in state %d", name, state)
 		}
 	}
 }
 
-// A process that claims nothing leaves no trace, not even a folder.
+// A process without Announce creates no file and no folder.
 func TestNotAnnounced(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "live")
 	p := In(dir)
-	if state := p.Look(p.Name()); state != Alive {
+	if state := p.State(p.Name()); state != Alive {
 		t.Errorf("to itself a process is in state %d", state)
 	}
-	if state := Look(dir, p.Name()); state != Gone {
+	if state := StateOf(dir, p.Name()); state != Gone {
 		t.Errorf("to others a process that is not announced is in state %d", state)
 	}
 	if err := p.Close(); err != nil {
@@ -86,14 +86,14 @@ func TestNotAnnounced(t *testing.T) {
 	}
 }
 
-// To announce again changes nothing.
+// A second Announce changes nothing.
 func TestAnnouncedTwice(t *testing.T) {
 	dir := t.TempDir()
 	p := announce(t, dir)
 	if err := p.Announce(); err != nil {
 		t.Fatal(err)
 	}
-	if state := Look(dir, p.Name()); state != Alive {
+	if state := StateOf(dir, p.Name()); state != Alive {
 		t.Errorf("state %d", state)
 	}
 	if err := p.Close(); err != nil {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// createLocked makes the file under another name, locks it and only then renames it, so that nobody ever sees it
-// without its lock and takes it for the trace of a dead process.
+// createLocked creates the file under another name, locks it, and then renames it. Other processes therefore never see
+// it without its lock and take it for the file of a crashed process.
 func createLocked(path string) (*os.File, error) {
 	hidden := path + ".new"
 	file, err := os.OpenFile(hidden, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -26,8 +26,8 @@ func createLocked(path string) (*os.File, error) {
 	return file, nil
 }
 
-// isLocked reports whether a process holds the lock of the file at path. It tries a shared lock, so that two who look
-// at once do not take each other for the owner.
+// isLocked reports whether a process holds the lock of the file at path. It tries a shared lock, so that two
+// simultaneous calls do not see each other's lock.
 func isLocked(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {

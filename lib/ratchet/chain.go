@@ -7,36 +7,36 @@ import (
 )
 
 const (
-	// MaxSkip is how many message keys one message may make us derive, its own included: a message whose counter is
-	// MaxSkip or more beyond the next one expected is refused (signal-2020.md section 8.5).
+	// MaxSkip bounds the message keys that one message may cause to be derived, its own included. A message whose
+	// counter is MaxSkip or more beyond the expected one gives ErrTooFarAhead (signal-2020.md section 8.5).
 	MaxSkip = 2000
 
-	// maxCounter is the last counter that a chain uses, so that the counter of the next message never overflows.
+	// maxCounter is the last counter of a chain. The counter of the next message therefore never overflows.
 	maxCounter = math.MaxUint32 - 1
 )
 
-// What the keys are derived for (signal-2020.md section 8.1).
+// The info strings of the key derivations (signal-2020.md section 8.1).
 const (
 	rootInfo    = "WhisperRatchet"
 	messageInfo = "WhisperMessageKeys"
 )
 
-// The inputs that turn a chain key into a message key and into the next chain key (Double Ratchet, section 5.2).
+// The inputs of HMAC that derive a message key and the next chain key from a chain key (Double Ratchet, section 5.2).
 var (
 	messageSeed = []byte{1}
 	chainSeed   = []byte{2}
 )
 
-// ErrTooFarAhead reports a message whose counter is too far beyond those received, or beyond the end of its chain.
+// ErrTooFarAhead reports a message whose counter is too far beyond the received ones, or beyond the end of its chain.
 var ErrTooFarAhead = errors.New("message is too far ahead")
 
-// chain is a sending or receiving chain: the symmetric-key ratchet (Double Ratchet, section 2.2).
+// chain is a sending chain or a receiving chain: the symmetric-key ratchet (Double Ratchet, section 2.2).
 type chain struct {
 	key  key32
 	next uint32 // counter of the next message
 }
 
-// step returns the key of the next message and moves on.
+// step returns the message key of the next message and advances the chain key.
 func (c *chain) step() key32 {
 	messageKey := shortHMAC(&c.key, messageSeed)
 	c.key = shortHMAC(&c.key, chainSeed)
@@ -44,14 +44,14 @@ func (c *chain) step() key32 {
 	return messageKey
 }
 
-// skippedKey is the key of a message that has not arrived yet.
+// skippedKey is the message key of a message that has not arrived yet.
 type skippedKey struct {
 	counter    uint32
 	messageKey key32
 }
 
-// advance moves c beyond counter, which is not behind c. It returns the key of counter and those skipped on the way to it.
-// It returns ErrTooFarAhead, and c stays, if that would take more than MaxSkip keys.
+// advance moves c beyond counter, which must not be below c.next. It returns the message key of counter and the skipped
+// keys before it. If that takes more than MaxSkip keys it returns ErrTooFarAhead and does not change c.
 func (c *chain) advance(counter uint32) (skipped []skippedKey, messageKey key32, err error) {
 	if counter > maxCounter || counter-c.next >= MaxSkip {
 		return nil, key32{}, fmt.Errorf("%w: counter %d, expected %d", ErrTooFarAhead, counter, c.next)
@@ -63,8 +63,8 @@ func (c *chain) advance(counter uint32) (skipped []skippedKey, messageKey key32,
 	return skipped, c.step(), nil
 }
 
-// stepRoot mixes a Diffie-Hellman result into the root key. It returns the next root key and the key of a new chain
-// (Double Ratchet, section 2.3).
+// stepRoot mixes a Diffie-Hellman output into the root key. It returns the next root key and a new chain (Double
+// Ratchet, section 2.3).
 func stepRoot(root *key32, shared key32) (next key32, fresh chain) {
 	output := hkdf96(&shared, root, rootInfo)
 	return output[0], chain{key: output[1]}

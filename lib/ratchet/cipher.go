@@ -12,11 +12,11 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// ErrMAC reports a message that was not made with the keys that this session expects: forged, damaged,
-// of another session, or of a receiving chain that is forgotten.
+// ErrMAC reports a message with a wrong MAC: forged, damaged, of another session, or of a receiving chain that was
+// dropped.
 var ErrMAC = errors.New("message authentication failed")
 
-// messageKeys encrypt and authenticate a single message (signal-2020.md section 8.1).
+// messageKeys are the keys and the IV of one message (signal-2020.md section 8.1).
 type messageKeys struct {
 	cipher key32
 	mac    key32
@@ -29,7 +29,7 @@ func deriveMessageKeys(messageKey *key32) messageKeys {
 	return messageKeys{cipher: output[0], mac: output[1], iv: [aes.BlockSize]byte(output[2][:])}
 }
 
-// block cannot fail: the key has the length of an AES-256 key.
+// block returns the AES cipher. It cannot fail: the key has the length of an AES-256 key.
 func (k *messageKeys) block() cipher.Block {
 	block, err := aes.NewCipher(k.cipher[:])
 	if err != nil {
@@ -53,7 +53,7 @@ func (k *messageKeys) decrypt(ciphertext []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// tag is the MAC over both identities and the body of a WhisperMessage, cut to MACSize bytes.
+// tag returns the MAC over both identity keys and the body of a WhisperMessage, cut to MACSize bytes.
 func (k *messageKeys) tag(sender, receiver x25519.PublicKey, body []byte) [MACSize]byte {
 	mac := hmac.New(sha256.New, k.mac[:])
 	mac.Write(sender.Encoded())

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// An authentic message whose padding is wrong is refused: its sender is broken, but cannot break us.
+// An authentic message with wrong padding gives ErrMalformed.
 func TestWrongPadding(t *testing.T) {
 	keys := deriveMessageKeys(new(key32))
 	for name, padded := range map[string][]byte{

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// party is one end of a conversation: an account with its prekeys and its record of sessions with the other end.
+// party is one side of a conversation: an account with its prekeys and its session record for the other side.
 type party struct {
 	Receiver
 	record SessionRecord
@@ -34,7 +34,7 @@ func find(prekeys map[uint32]x25519.KeyPair, id uint32) (x25519.KeyPair, error) 
 	return pair, nil
 }
 
-// emptyParty is a party without prekeys. Its Remote is filled in by the caller.
+// emptyParty returns a party without prekeys. The caller sets its Remote.
 func emptyParty(identity Identity, random io.Reader) *party {
 	p := &party{
 		random:  random,
@@ -45,7 +45,7 @@ func emptyParty(identity Identity, random io.Reader) *party {
 	return p
 }
 
-// newPair makes two parties that know each other's identity keys, all from one seed.
+// newPair makes two parties from a seed. Each has the identity key of the other.
 func newPair(t testing.TB, seed byte) (alice, bob *party) {
 	t.Helper()
 	random := seeded(seed)
@@ -55,7 +55,7 @@ func newPair(t testing.TB, seed byte) (alice, bob *party) {
 	return alice, bob
 }
 
-// newSession is a pair where alice has started a session from bob's bundle and nothing was sent yet.
+// newSession returns a pair in which alice has started a session from bob's bundle and has sent nothing.
 func newSession(t testing.TB, seed byte) (alice, bob *party) {
 	t.Helper()
 	alice, bob = newPair(t, seed)
@@ -63,7 +63,7 @@ func newSession(t testing.TB, seed byte) (alice, bob *party) {
 	return alice, bob
 }
 
-// newConversation is a pair after one message each way, so that both encrypt WhisperMessages.
+// newConversation returns a pair after one message in each direction. Both then encrypt WhisperMessages.
 func newConversation(t testing.TB, seed byte) (alice, bob *party) {
 	t.Helper()
 	alice, bob = newSession(t, seed)
@@ -72,7 +72,7 @@ func newConversation(t testing.TB, seed byte) (alice, bob *party) {
 	return alice, bob
 }
 
-// seeded is a random source that repeats itself in every run.
+// seeded returns a random source that is the same in every run.
 func seeded(seed byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{seed}) }
 
 func generate(t testing.TB, random io.Reader) x25519.KeyPair {
@@ -84,7 +84,7 @@ func generate(t testing.TB, random io.Reader) x25519.KeyPair {
 	return pair
 }
 
-// bundle makes prekeys with these ids and publishes them.
+// bundle generates prekeys with these IDs and returns their bundle.
 func (p *party) bundle(t testing.TB, signedID, oneTimeID uint32) x3dh.Bundle {
 	t.Helper()
 	signed, err := x3dh.GenerateSignedPrekey(p.random, p.Local.KeyPair, signedID, time.Unix(1590000000, 0))
@@ -99,7 +99,7 @@ func (p *party) bundle(t testing.TB, signedID, oneTimeID uint32) x3dh.Bundle {
 	return x3dh.NewBundle(p.Local.Public, signed, &oneTime)
 }
 
-// start begins a session from the other end's bundle.
+// start starts a session from the bundle of the other side.
 func (p *party) start(t testing.TB, bundle x3dh.Bundle) {
 	t.Helper()
 	session, err := NewInitiator(p.random, p.Local, bundle)
@@ -109,7 +109,7 @@ func (p *party) start(t testing.TB, bundle x3dh.Bundle) {
 	p.record.Add(session)
 }
 
-// sealed is a message under way.
+// sealed is a message in flight.
 type sealed struct {
 	kind      ciphertext.Kind
 	bytes     []byte
@@ -125,7 +125,7 @@ func (p *party) send(t testing.TB, plaintext string) sealed {
 	return sealed{kind, message, plaintext}
 }
 
-// receive does what an account does: it opens the message and deletes the one-time prekey that it used.
+// receive decrypts the message and deletes the one-time prekey that it used, like an account.
 func (p *party) receive(m sealed) (string, error) {
 	opened, err := p.record.Decrypt(p.random, p.Receiver, m.kind, m.bytes)
 	if err != nil {
@@ -148,7 +148,7 @@ func (p *party) mustReceive(t testing.TB, m sealed) {
 	}
 }
 
-// mustRefuse checks that the message is refused with want, and that this changes not one byte of what is stored.
+// mustRefuse checks that decryption fails with want and does not change the stored record.
 func (p *party) mustRefuse(t testing.TB, m sealed, want error) {
 	t.Helper()
 	before := stored(t, &p.record)
@@ -176,7 +176,7 @@ func stored(t testing.TB, record *SessionRecord) []byte {
 	return data
 }
 
-// restart stores the record and loads it again, as every command of the program does.
+// restart stores the record and loads it again, as between two commands.
 func (p *party) restart(t testing.TB) {
 	t.Helper()
 	before := stored(t, &p.record)

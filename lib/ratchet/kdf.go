@@ -5,14 +5,14 @@ import "crypto/sha256"
 // key32 is a symmetric key: a root key, a chain key or a message key.
 type key32 [sha256.Size]byte
 
-// hmacBlock is the block size of SHA-256, to which HMAC extends its key.
+// hmacBlock is the block size of SHA-256. HMAC pads its key to this size.
 const hmacBlock = sha256.BlockSize
 
-// maxShortMessage is the longest message of shortHMAC in bytes: a block of HKDF's expansion with the longest info in use.
+// maxShortMessage bounds the message of shortHMAC in bytes: a block of HKDF's expansion with the longest info string.
 const maxShortMessage = sha256.Size + len(messageInfo) + 1
 
-// shortHMAC is HMAC-SHA256 (RFC 2104) of at most maxShortMessage bytes. Every message that is sent or received costs six
-// of these; crypto/hmac allocates for each, this one works on the stack.
+// shortHMAC is HMAC-SHA256 (RFC 2104) of at most maxShortMessage bytes. Every sent or received message costs six calls.
+// crypto/hmac allocates in each call, shortHMAC does not.
 func shortHMAC(key *key32, message []byte) key32 {
 	var inner [hmacBlock + maxShortMessage]byte
 	var outer [hmacBlock + sha256.Size]byte

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// shortHMAC and hkdf stand in for the standard library's functions, so they must agree with them.
+// shortHMAC and hkdf96 give the results of the standard library.
 func TestKDFAgreesWithStandardLibrary(t *testing.T) {
 	random := seeded(1)
 	for n := range maxShortMessage + 1 {

@@ -60,8 +60,8 @@ type client struct {
 	saved *x3dh.Bundle
 }
 
-// Two whole clients, from the friend request to the reset of the session: every ratchet message that they
-// made and read. The layers around it are replayed by the packages that make them.
+// Two recorded clients, from the friend request to the reset of the session: the test makes and reads every ratchet
+// message. The packages of the outer layers replay those.
 func TestLifecycleVectors(t *testing.T) {
 	var recording struct {
 		Conversations []struct {
@@ -103,7 +103,7 @@ func newClient(t *testing.T, recorded lifecycleParty) *client {
 	return &client{party: p}
 }
 
-// giveOneTimePrekeys finds the private keys of the one-time prekeys that a client published among all that it drew.
+// giveOneTimePrekeys finds the private keys of a client's published one-time prekeys among all keys that it generated.
 func giveOneTimePrekeys(t *testing.T, clients map[string]*client, steps []lifecycleStep) {
 	drawn := make(map[string]x25519.KeyPair)
 	for _, step := range steps {
@@ -153,7 +153,8 @@ func (c *client) replay(t *testing.T, step lifecycleStep, sent map[string]record
 		}
 		got := c.send(t, string(m.Plaintext))
 		if got.kind != m.Envelope.Type || !bytes.Equal(got.bytes, m.Envelope.Content.Hex) {
-			t.Errorf("%s (%s): message is %x, recorded %x", step.Step, step.Who, got.bytes, []byte(m.Envelope.Content.Hex))
+			t.Errorf("%s (%s): message is %x, recorded %x", step.Step, step.Who, got.bytes,
+				[]byte(m.Envelope.Content.Hex))
 		}
 	}
 	if ratchet && random.Len() > 0 {

@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/internal/vectors"
 )
 
-// measurement is one entry of ratchet_limits.json, whose order matters.
+// measurement is an entry of ratchet_limits.json. The order of the entries matters.
 type measurement struct {
 	name   string
 	result json.RawMessage
@@ -38,7 +38,7 @@ func (m *measurements) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// How far ahead a counter may be, and how many chains are remembered: every measurement of the real client, repeated.
+// The test repeats every measurement of the real client: how far ahead a counter may be, and how many chains it keeps.
 func TestLimitVectors(t *testing.T) {
 	var recording struct{ Results measurements }
 	vectors.Load(t, "ratchet_limits.json", &recording)
@@ -85,7 +85,7 @@ func TestLimitVectors(t *testing.T) {
 	}
 }
 
-// scan tells if name begins with the pattern and reads its number.
+// scan reports whether name begins with the pattern, and reads its number.
 func scan(name, pattern string, number *uint32) bool {
 	n, err := fmt.Sscanf(name, pattern, number)
 	return n == 1 && err == nil
@@ -101,7 +101,8 @@ func checkOutcome(t *testing.T, to *party, m sealed, recorded string) {
 	to.mustRefuse(t, m, outcome(t, recorded))
 }
 
-// checkLateMessages makes a number of ratchet steps, keeps back the first message of each, and delivers them in the end.
+// checkLateMessages makes a number of ratchet steps, keeps back the first message of each, and delivers them in the
+// end.
 func checkLateMessages(t *testing.T, rounds int, results []string) {
 	t.Helper()
 	alice, bob := newSession(t, 2)
@@ -119,7 +120,7 @@ func checkLateMessages(t *testing.T, rounds int, results []string) {
 	}
 }
 
-// Who is told to remembers more chains than the real client, but only those from which messages are missing.
+// With LateChains a session keeps more chains than the real client, but only those with skipped keys.
 func TestLateChains(t *testing.T) {
 	for _, test := range []struct{ remembered, rounds int }{{0, 30}, {7, 30}, {MaxLateChains, MaxLateChains + 20}, {MaxLateChains + 9, MaxLateChains + 20}} {
 		t.Run(fmt.Sprint(test.remembered), func(t *testing.T) {
@@ -134,7 +135,7 @@ func TestLateChains(t *testing.T) {
 				exchange(t, bob, alice, "answer")
 			}
 			bob.restart(t)
-			// Of the closed chains that are remembered anyway every other one lacks a message.
+			// Of the last MaxClosedChains every other one lacks a message.
 			want := MaxClosedChains/2 + min(test.remembered, MaxLateChains)
 			if got := bob.record.Current().skippedKeys(); got != want {
 				t.Fatalf("%d messages are waited for, want %d", got, want)
@@ -155,7 +156,7 @@ func TestLateChains(t *testing.T) {
 	}
 }
 
-// The old chain of a new ratchet key's message is filled up to its previous counter, within the same limit.
+// A message with a new ratchet key closes the current chain at its previous counter, within the same limit.
 func TestPreviousChainTooLong(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	exchange(t, alice, bob, "last one before the gap")
@@ -166,7 +167,7 @@ func TestPreviousChainTooLong(t *testing.T) {
 	bob.mustRefuse(t, alice.send(t, "after the gap"), ErrTooFarAhead)
 }
 
-// A session holds no more than MaxSkippedKeys keys, and drops the oldest ones.
+// A session keeps at most MaxSkippedKeys skipped keys and drops the oldest ones.
 func TestSkippedKeysAreBounded(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	var lost []sealed
@@ -188,7 +189,8 @@ func TestSkippedKeysAreBounded(t *testing.T) {
 	bob.restart(t)
 }
 
-// A receiving chain ends where the next one's previous counter says: its key is gone, and a peer that goes on with it is refused.
+// The previous counter of the next chain ends a receiving chain: its key is dropped, and later messages of it do not
+// decrypt.
 func TestClosedChain(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	bob.mustRefuse(t, beyondEnd(t, alice, bob), ErrTooFarAhead)
@@ -222,7 +224,7 @@ func TestSendingLimits(t *testing.T) {
 	}
 }
 
-// mustInitiate is a session whose messages carry the longest header there is.
+// mustInitiate starts a session whose messages have the longest possible header.
 func mustInitiate(t *testing.T) *Session {
 	alice, bob := newPair(t, 2)
 	const longest = 1<<32 - 1

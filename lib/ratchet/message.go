@@ -9,34 +9,34 @@ import (
 )
 
 const (
-	// Version is the first byte of every message we write: version 3 of the protocol in the high nibble,
-	// the newest version its sender speaks in the low one.
+	// Version is the first byte of every encoded message. Its high nibble is the protocol version, 3. Its low nibble is
+	// the newest version that the sender supports.
 	Version = 0x33
-	// MACSize is the length in bytes of the authentication tag at the end of a WhisperMessage.
+	// MACSize is the length in bytes of the MAC at the end of a WhisperMessage.
 	MACSize = 8
-	// MaxMessageSize bounds both kinds of message, in bytes. Nodes store far less in one piece.
+	// MaxMessageSize bounds both kinds of message, in bytes. The limit of nodes is far lower.
 	MaxMessageSize = 1 << 20
-	// MaxPlaintextSize is the most that Encrypt takes, in bytes: it leaves room in MaxMessageSize for AES padding,
-	// headers and MAC, which together stay below 256 bytes.
+	// MaxPlaintextSize bounds the plaintext of Encrypt, in bytes. AES padding, headers and MAC together have less than
+	// 256 bytes, so that the message stays below MaxMessageSize.
 	MaxPlaintextSize = MaxMessageSize - 256
 )
 
-// ErrMalformed reports a message that breaks the wire format: wrong lengths, a missing or unreadable field.
+// ErrMalformed reports a message that violates the wire format: a wrong length, a missing or an invalid field.
 var ErrMalformed = errors.New("message is malformed")
 
 // ErrVersion reports a message of another protocol version.
 var ErrVersion = errors.New("message has an incompatible version")
 
-// WhisperMessage is one Double Ratchet message: a header, the ciphertext and the MAC over both
+// WhisperMessage is a Double Ratchet message: a header, the ciphertext, and the MAC over both
 // (signal-2020.md section 8.3).
 type WhisperMessage struct {
 	Version    byte
 	RatchetKey x25519.PublicKey
-	// Counter numbers the messages of one sending chain, from 0.
+	// Counter is the number of the message in its sending chain, from 0.
 	Counter uint32
-	// PreviousCounter is the Counter of the last message of the chain before; 0 if there was none.
+	// PreviousCounter is the Counter of the last message of the previous sending chain, or 0 without one.
 	PreviousCounter uint32
-	// Ciphertext is AES-256-CBC: a positive multiple of 16 bytes.
+	// Ciphertext is AES-256-CBC. Its length is a positive multiple of 16 bytes.
 	Ciphertext []byte
 	MAC        [MACSize]byte
 }
@@ -49,8 +49,8 @@ const (
 	fieldCiphertext      = 4
 )
 
-// ParseWhisperMessage reads a serialised WhisperMessage without checking its MAC. Fields may come in any order.
-// Ciphertext shares b's memory. Errors are ErrVersion and ErrMalformed.
+// ParseWhisperMessage decodes a WhisperMessage. It does not check the MAC. Fields may have any order. Ciphertext shares
+// the memory of b. Errors are ErrVersion and ErrMalformed.
 func ParseWhisperMessage(b []byte) (WhisperMessage, error) {
 	if err := checkFrame(b, 1+MACSize); err != nil {
 		return WhisperMessage{}, err
@@ -74,7 +74,7 @@ func ParseWhisperMessage(b []byte) (WhisperMessage, error) {
 		return WhisperMessage{}, err
 	}
 	if !present.has(fieldRatchetKey, fieldCounter, fieldPreviousCounter, fieldCiphertext) {
-		return WhisperMessage{}, fmt.Errorf("%w: a field of the header is missing", ErrMalformed)
+		return WhisperMessage{}, fmt.Errorf("%w: header lacks a field", ErrMalformed)
 	}
 	if !aescbc.ValidLength(len(m.Ciphertext)) {
 		return WhisperMessage{}, fmt.Errorf("%w: ciphertext of %d bytes", ErrMalformed, len(m.Ciphertext))
@@ -82,13 +82,14 @@ func ParseWhisperMessage(b []byte) (WhisperMessage, error) {
 	return m, nil
 }
 
-// Marshal returns the serialised message, MAC included. Any WhisperMessage that the clients wrote
-// comes back byte for byte from ParseWhisperMessage and Marshal.
+// Marshal encodes the message, MAC included. A WhisperMessage of the clients that ParseWhisperMessage decodes encodes
+// to the same bytes.
 func (m WhisperMessage) Marshal() []byte {
 	return append(m.body(), m.MAC[:]...)
 }
 
-// body is what the MAC covers besides the identities: version and protobuf. It has room for the MAC.
+// body returns version and protobuf, which the MAC covers in addition to the identity keys. Its capacity has room for
+// the MAC.
 func (m WhisperMessage) body() []byte {
 	const fixed = 1 + 2 + x25519.EncodedSize + 2*6 + 6 + MACSize
 	b := append(make([]byte, 0, fixed+len(m.Ciphertext)), m.Version)
@@ -98,18 +99,18 @@ func (m WhisperMessage) body() []byte {
 	return appendBytes(b, fieldCiphertext, m.Ciphertext)
 }
 
-// PreKeyWhisperMessage is a WhisperMessage with what its receiver needs to run X3DH first. It has no MAC of its own
+// PreKeyWhisperMessage is a WhisperMessage with the header from which its receiver runs X3DH. It has no MAC of its own
 // (signal-2020.md section 8.4).
 type PreKeyWhisperMessage struct {
 	Version        byte
 	RegistrationID uint32
-	// OneTimePrekeyID names the receiver's one-time prekey; nil if the bundle had none.
+	// OneTimePrekeyID is the ID of the receiver's one-time prekey. It is nil if the bundle had none.
 	OneTimePrekeyID *uint32
 	SignedPrekeyID  uint32
-	// BaseKey is the sender's ephemeral X3DH key, and so the name of the session.
+	// BaseKey is the sender's ephemeral key of X3DH. It identifies the session.
 	BaseKey     x25519.PublicKey
 	IdentityKey x25519.PublicKey
-	// Message is a serialised WhisperMessage.
+	// Message is an encoded WhisperMessage.
 	Message []byte
 }
 
@@ -123,8 +124,8 @@ const (
 	fieldMessage         = 4
 )
 
-// ParsePreKeyWhisperMessage reads a serialised PreKeyWhisperMessage, but not the Message inside. Fields may come in any
-// order. Message shares b's memory. Errors are ErrVersion and ErrMalformed.
+// ParsePreKeyWhisperMessage decodes a PreKeyWhisperMessage. It does not decode the Message inside. Fields may have any
+// order. Message shares the memory of b. Errors are ErrVersion and ErrMalformed.
 func ParsePreKeyWhisperMessage(b []byte) (PreKeyWhisperMessage, error) {
 	if err := checkFrame(b, 1); err != nil {
 		return PreKeyWhisperMessage{}, err
@@ -153,13 +154,13 @@ func ParsePreKeyWhisperMessage(b []byte) (PreKeyWhisperMessage, error) {
 		return PreKeyWhisperMessage{}, err
 	}
 	if !present.has(fieldRegistrationID, fieldSignedPrekeyID, fieldBaseKey, fieldIdentityKey, fieldMessage) {
-		return PreKeyWhisperMessage{}, fmt.Errorf("%w: a field of the prekey header is missing", ErrMalformed)
+		return PreKeyWhisperMessage{}, fmt.Errorf("%w: prekey header lacks a field", ErrMalformed)
 	}
 	return m, nil
 }
 
-// Marshal returns the serialised message, its fields in the order of the clients. Any PreKeyWhisperMessage that they
-// wrote comes back byte for byte from ParsePreKeyWhisperMessage and Marshal.
+// Marshal encodes the message with the field order of the clients. A PreKeyWhisperMessage of the clients that
+// ParsePreKeyWhisperMessage decodes encodes to the same bytes.
 func (m PreKeyWhisperMessage) Marshal() []byte {
 	const fixed = 1 + 3*6 + 2*(2+x25519.EncodedSize) + 6
 	b := append(make([]byte, 0, fixed+len(m.Message)), m.Version)
@@ -173,7 +174,7 @@ func (m PreKeyWhisperMessage) Marshal() []byte {
 	return appendBytes(b, fieldMessage, m.Message)
 }
 
-// checkFrame checks size and version byte of a message of at least minimum bytes.
+// checkFrame checks the version byte of a message, and that its size is from minimum to MaxMessageSize.
 func checkFrame(b []byte, minimum int) error {
 	if len(b) < minimum || len(b) > MaxMessageSize {
 		return fmt.Errorf("%w: %d bytes", ErrMalformed, len(b))

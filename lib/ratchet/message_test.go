@@ -38,7 +38,7 @@ func samplePreKey() PreKeyWhisperMessage {
 	}
 }
 
-// The hand-written encoding says the same as the generated one of whisper.proto.
+// The hand-written encoding agrees with the generated code of whisper.proto.
 func TestEncodingAgreesWithProtobuf(t *testing.T) {
 	whisper := sampleWhisper()
 	serialised := whisper.Marshal()
@@ -166,7 +166,8 @@ func TestMalformedPreKeyMessages(t *testing.T) {
 	}
 }
 
-// asClientsWrite tells if b has exactly the fields of numbers in this order, encoded as shortly as possible; those in optional may be absent.
+// asClientsWrite reports whether b has exactly the fields of numbers, in this order and in shortest encoding. Fields in
+// optional may be absent.
 func asClientsWrite(b []byte, numbers []protowire.Number, optional protowire.Number) bool {
 	var again []byte
 	var order []protowire.Number

@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// received is a parsed message with the bytes that its MAC covers.
+// received is a decoded message with the bytes that its MAC covers.
 type received struct {
 	WhisperMessage
 	body []byte
@@ -24,9 +24,9 @@ func receive(message []byte) (received, error) {
 	return received{parsed, message[:len(message)-MACSize]}, nil
 }
 
-// Decrypt opens a serialised WhisperMessage. If it is the first one under a new ratchet key of the peer, one key is read
-// from random; otherwise nothing is. It returns ErrDuplicate, ErrMAC, ErrTooFarAhead, ErrVersion, ErrMalformed or random's
-// error, and then nothing has changed.
+// Decrypt decrypts an encoded WhisperMessage. It reads one ratchet key from random if the message is the first one with
+// a new ratchet key of the peer, and nothing otherwise. It returns ErrDuplicate, ErrMAC, ErrTooFarAhead, ErrVersion,
+// ErrMalformed or random's error, and then changes nothing.
 func (s *Session) Decrypt(random io.Reader, message []byte) ([]byte, error) {
 	m, err := receive(message)
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *Session) Decrypt(random io.Reader, message []byte) ([]byte, error) {
 	return s.decrypt(random, m)
 }
 
-// decrypt computes with copies until the message has proved authentic, so that one that
-// is forged, damaged or repeated leaves no trace.
+// decrypt works on copies until the MAC of the message is verified, so that a forged, damaged or repeated message
+// changes nothing.
 func (s *Session) decrypt(random io.Reader, m received) ([]byte, error) {
 	i := s.chainOf(m.RatchetKey)
 	switch {
@@ -51,7 +51,7 @@ func (s *Session) decrypt(random io.Reader, m received) ([]byte, error) {
 	}
 }
 
-// decryptSkipped opens a message that was overtaken by a later one.
+// decryptSkipped decrypts a message with a skipped key, after a later message of its chain.
 func (s *Session) decryptSkipped(c *receivingChain, m received) ([]byte, error) {
 	i, found := slices.BinarySearchFunc(c.skipped, m.Counter, compareCounter)
 	if !found {
@@ -65,7 +65,7 @@ func (s *Session) decryptSkipped(c *receivingChain, m received) ([]byte, error) 
 	return plaintext, nil
 }
 
-// decryptAhead opens the next message of the current chain, or a later one.
+// decryptAhead decrypts the next message of the current receiving chain, or a later one.
 func (s *Session) decryptAhead(c *receivingChain, m received) ([]byte, error) {
 	advanced := c.chain
 	skipped, messageKey, err := advanced.advance(m.Counter)
@@ -83,8 +83,8 @@ func (s *Session) decryptAhead(c *receivingChain, m received) ([]byte, error) {
 	return plaintext, nil
 }
 
-// decryptWithStep opens the first message under a new ratchet key: it makes a step of the
-// Diffie-Hellman ratchet (Double Ratchet, section 3.5).
+// decryptWithStep decrypts the first message with a new ratchet key of the peer and makes a step of the Diffie-Hellman
+// ratchet (Double Ratchet, section 3.5).
 func (s *Session) decryptWithStep(random io.Reader, m received) ([]byte, error) {
 	shared, err := s.ratchet.DH(m.RatchetKey)
 	if err != nil {
@@ -112,12 +112,12 @@ func (s *Session) decryptWithStep(random io.Reader, m received) ([]byte, error) 
 	s.closeCurrent(rest)
 	s.receiving = append(s.receiving, receivingChain{m.RatchetKey, fresh, skipped})
 	s.startSending(step)
-	s.pending = nil // an initiator's first message from the peer always comes here
+	s.pending = nil // the peer's first message to an initiator has a new ratchet key
 	s.forget()
 	return plaintext, nil
 }
 
-// open checks the MAC of m in constant time, then decrypts it.
+// open verifies the MAC of m in constant time, then decrypts m.
 func (s *Session) open(messageKey *key32, m received) ([]byte, error) {
 	keys := deriveMessageKeys(messageKey)
 	tag := keys.tag(s.remote, s.local, m.body)
@@ -127,7 +127,7 @@ func (s *Session) open(messageKey *key32, m received) ([]byte, error) {
 	return keys.decrypt(m.Ciphertext)
 }
 
-// restOfCurrent returns the keys of the current receiving chain's messages up to counter that have not arrived.
+// restOfCurrent returns the message keys of the current receiving chain from its next message up to counter.
 func (s *Session) restOfCurrent(counter uint32) ([]skippedKey, error) {
 	if len(s.receiving) == 0 {
 		return nil, nil
@@ -143,7 +143,7 @@ func (s *Session) restOfCurrent(counter uint32) ([]skippedKey, error) {
 	return append(skipped, skippedKey{counter, last}), nil
 }
 
-// closeCurrent ends the current receiving chain: rest stays for messages still under way, the chain key goes.
+// closeCurrent closes the current receiving chain. It keeps the skipped keys in rest and drops the chain key.
 func (s *Session) closeCurrent(rest []skippedKey) {
 	if len(s.receiving) == 0 {
 		return
@@ -161,7 +161,7 @@ type sendingStep struct {
 	chain   chain
 }
 
-// prepareSending draws the ratchet key of our next sending chain and derives the chain.
+// prepareSending reads the ratchet key of the next sending chain from random and derives the chain.
 func prepareSending(random io.Reader, root key32, peer x25519.PublicKey) (sendingStep, error) {
 	ratchet, err := x25519.GenerateKey(random)
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Session) startSending(step sendingStep) {
 	s.root, s.ratchet, s.sending = step.root, step.ratchet, step.chain
 }
 
-// forget drops the oldest chains and the oldest skipped keys beyond the limits.
+// forget drops the oldest receiving chains and the oldest skipped keys beyond the limits.
 func (s *Session) forget() {
 	if surplus := len(s.receiving) - (MaxClosedChains + 1); surplus > 0 {
 		s.forgetChains(surplus)
@@ -200,7 +200,7 @@ func (s *Session) forget() {
 	}
 }
 
-// forgetChains drops the n oldest chains but for the newest of them whose messages are late.
+// forgetChains drops the n oldest receiving chains, except the newest of them that have skipped keys, up to lateChains.
 func (s *Session) forgetChains(n int) {
 	late := 0
 	for i := n - 1; i >= 0; i-- {
@@ -216,7 +216,7 @@ func (s *Session) forgetChains(n int) {
 	s.receiving = slices.Delete(s.receiving, len(kept), n)
 }
 
-// skippedKeys counts the message keys held for messages that have not arrived.
+// skippedKeys returns the number of skipped keys of all receiving chains.
 func (s *Session) skippedKeys() int {
 	total := 0
 	for _, c := range s.receiving {

@@ -1,10 +1,10 @@
-// Package ratchet is the Double Ratchet in the form that Session's clients use: message formats, sessions,
-// and the record of all sessions with one contact (signal-2020.md sections 7 and 8).
+// Package ratchet is the Double Ratchet (signal.org/docs/specifications/doubleratchet) as Session's clients use it:
+// message formats, sessions, and the record of all sessions with one contact (signal-2020.md sections 7 and 8).
 //
-// It promises that messages open out of order and after losses within stated limits, that each message opens once, that
-// a message which does not open changes nothing, and that what a stranger sends costs bounded time and memory. It is
-// pure: randomness is passed in, and the only randomness that is used makes key pairs. Sessions and records are not
-// safe for concurrent use, and never print their keys.
+// It promises that messages decrypt out of order and after losses within stated limits, that each message decrypts
+// once, that a message that does not decrypt changes nothing, and that messages from strangers cost bounded time and
+// memory. It is pure: randomness is passed in, and serves for key pairs alone. Sessions and records are not safe for
+// concurrent use. They never print their keys.
 package ratchet
 
 import (
@@ -19,20 +19,21 @@ import (
 )
 
 const (
-	// MaxClosedChains is how many receiving chains a session remembers besides the current one
+	// MaxClosedChains is the number of receiving chains that a session keeps in addition to the current one
 	// (signal-2020.md section 8.5).
 	MaxClosedChains = 10
 
 	// MaxLateChains bounds Receiver.LateChains.
 	MaxLateChains = 500
 
-	// MaxSkippedKeys bounds the message keys that one session holds for messages still under way; the oldest go first. The
-	// real client has no such bound. Two full gaps of MaxSkip and ordinary losses fit, and a session stays below 250 kB,
-	// however its peer counts.
+	// MaxSkippedKeys bounds the skipped message keys of a session. Beyond it the oldest are dropped. The real client
+	// has no such bound. It leaves room for two full gaps of MaxSkip and ordinary losses, and keeps a session below 250
+	// kB for any counters of the peer.
 	MaxSkippedKeys = 5000
 )
 
-// ErrDuplicate reports a message that was opened before, or whose key is no longer held. Callers drop it silently.
+// ErrDuplicate reports a message that was decrypted before, or whose message key was dropped. Callers ignore the
+// message.
 var ErrDuplicate = errors.New("message is a duplicate")
 
 // ErrTooLarge reports a plaintext longer than MaxPlaintextSize.
@@ -41,10 +42,10 @@ var ErrTooLarge = errors.New("plaintext is too large")
 // ErrExhausted reports a sending chain without counters left. Any message from the peer starts a new one.
 var ErrExhausted = errors.New("sending chain is exhausted")
 
-// Identity is one's own part in every session.
+// Identity is the local party of every session.
 type Identity struct {
 	x25519.KeyPair
-	// RegistrationID goes into PreKeyWhisperMessages: a random number of 14 bits (signal-2020.md section 1.1).
+	// RegistrationID is a random number of 14 bits that PreKeyWhisperMessages carry (signal-2020.md section 1.1).
 	RegistrationID uint32
 }
 
@@ -53,8 +54,8 @@ type Session struct {
 	local     x25519.PublicKey
 	remote    x25519.PublicKey
 	base      x25519.PublicKey // the initiator's ephemeral X3DH key
-	initiator bool             // we are the initiator
-	pending   *pendingPrekey   // nil once the peer has answered
+	initiator bool             // the local party is the initiator
+	pending   *pendingPrekey   // nil after the first message from the peer
 
 	root            key32          // RK
 	ratchet         x25519.KeyPair // DHs
@@ -65,24 +66,24 @@ type Session struct {
 	lateChains int // see Receiver; not stored
 }
 
-// pendingPrekey is what an initiator repeats in every message until the peer has answered.
+// pendingPrekey is the prekey header of an initiator's messages until the first message from the peer.
 type pendingPrekey struct {
 	registrationID  uint32
 	oneTimePrekeyID *uint32
 	signedPrekeyID  uint32
 }
 
-// receivingChain belongs to one ratchet key of the peer. The last one in a session is current,
-// the others are closed: their chain keys are gone and only skipped messages still open.
+// receivingChain is the receiving chain of one ratchet key of the peer. The last chain of a session is the current one.
+// The others are closed: they have no chain key and decrypt skipped messages only.
 type receivingChain struct {
 	ratchetKey x25519.PublicKey
 	chain
 	skipped []skippedKey // ascending counters
 }
 
-// NewInitiator starts a session with the owner of bundle. It reads two keys from random, the base key and then the
-// ratchet key. It returns x3dh.ErrSignature for a wrong signature, x25519.ErrLowOrder for a key of low order, or
-// random's error.
+// NewInitiator starts a session with the owner of bundle. It reads two keys from random: the base key, which is the
+// ephemeral key of [x3dh.Initiate], and then the ratchet key. It returns x3dh.ErrSignature for a wrong signature,
+// x25519.ErrLowOrder for a key of low order, or random's error.
 func NewInitiator(random io.Reader, local Identity, bundle x3dh.Bundle) (*Session, error) {
 	base, err := x25519.GenerateKey(random)
 	if err != nil {
@@ -113,8 +114,8 @@ func NewInitiator(random io.Reader, local Identity, bundle x3dh.Bundle) (*Sessio
 	return s, nil
 }
 
-// NewResponder answers the first PreKeyWhisperMessage of a session and opens it, drawing one ratchet key from random.
-// Its errors are those of Session.Decrypt and of prekeys.
+// NewResponder starts a session from its first PreKeyWhisperMessage and decrypts the message. It reads one ratchet key
+// from random. Its errors are those of [Session.Decrypt] and of prekeys.
 func NewResponder(random io.Reader, local Identity, prekeys Prekeys, m PreKeyWhisperMessage) (*Session, []byte, error) {
 	signed, err := prekeys.SignedPrekey(m.SignedPrekeyID)
 	if err != nil {
@@ -152,11 +153,11 @@ func (s *Session) Remote() x25519.PublicKey { return s.remote }
 // String returns a placeholder.
 func (s *Session) String() string { return "ratchet.Session(redacted)" }
 
-// Format prints a placeholder whatever the verb is.
+// Format prints a placeholder for every verb.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// Encrypt makes the next message to the peer. Its type is ciphertext.PreKeyWhisper until the peer has answered our
-// first one. It returns ErrTooLarge or ErrExhausted, and then changes nothing.
+// Encrypt makes the next message to the peer. Its kind is [ciphertext.PreKeyWhisper] until the session has decrypted a
+// message from the peer, then [ciphertext.Whisper]. It returns ErrTooLarge or ErrExhausted, and then changes nothing.
 func (s *Session) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, error) {
 	if len(plaintext) > MaxPlaintextSize {
 		return 0, nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(plaintext), MaxPlaintextSize)
@@ -190,7 +191,7 @@ func (s *Session) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, error) {
 	}.Marshal(), nil
 }
 
-// wipe overwrites the session's secrets.
+// wipe overwrites the secrets of the session.
 func (s *Session) wipe() {
 	for _, c := range s.receiving {
 		clear(c.skipped)
@@ -199,7 +200,7 @@ func (s *Session) wipe() {
 	*s = Session{}
 }
 
-// chainOf returns the index of the receiving chain of the peer's ratchet key, or -1.
+// chainOf returns the index of the receiving chain of a ratchet key, or -1.
 func (s *Session) chainOf(ratchetKey x25519.PublicKey) int {
 	return slices.IndexFunc(s.receiving, func(c receivingChain) bool { return c.ratchetKey == ratchetKey })
 }

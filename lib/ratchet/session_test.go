@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// An initiator repeats the prekey header until the first answer arrives; a responder never sends one.
+// An initiator sends the prekey header until the first message of the peer arrives. A responder never sends it.
 func TestPreKeyPhase(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	first, second := alice.send(t, "first"), alice.send(t, "second")
@@ -64,7 +64,7 @@ func TestBundleWithWrongSignature(t *testing.T) {
 	}
 }
 
-// Whatever bit of a message is wrong, it is refused, nothing changes, and the right one still opens.
+// A message with any wrong bit does not decrypt and changes nothing. The correct message still decrypts.
 func TestTamperedMessage(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	m := alice.send(t, "untouched")
@@ -85,7 +85,7 @@ func TestTamperedMessage(t *testing.T) {
 	bob.mustReceive(t, m)
 }
 
-// The header of a PreKeyWhisperMessage has no MAC. Either a wrong bit in it is refused, or it has no effect at all.
+// The header of a PreKeyWhisperMessage has no MAC. A wrong bit in it either gives an error or has no effect.
 func TestTamperedPreKeyMessage(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	m := alice.send(t, "untouched")
@@ -120,7 +120,7 @@ func TestTamperedPreKeyMessage(t *testing.T) {
 	}
 }
 
-// A failing source of randomness is an error like any other: the message can be opened later.
+// After an error of the random source the message can be decrypted later.
 func TestRandomnessFails(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	m := alice.send(t, "first under a new key")
@@ -161,7 +161,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
-// underway is a message of the lossy network, with the sender's step at which it was made.
+// underway is a message in the lossy network, with the step at which it was sent.
 type underway struct {
 	sealed
 	from, step int

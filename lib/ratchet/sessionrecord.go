@@ -10,55 +10,54 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// MaxArchived is how many sessions a record keeps besides the current one (signal-2020.md section 8.5).
+// MaxArchived is the number of archived sessions that a record keeps (signal-2020.md section 8.5).
 const MaxArchived = 40
 
-// ErrNoSession reports that there is no session with the contact.
+// ErrNoSession reports a contact without a session.
 var ErrNoSession = errors.New("no session with this contact")
 
-// ErrUnknownPrekey reports a PreKeyWhisperMessage made with a prekey that we do not have (any more).
+// ErrUnknownPrekey reports a PreKeyWhisperMessage with the ID of an unknown or deleted prekey.
 var ErrUnknownPrekey = errors.New("unknown prekey")
 
-// ErrIdentity reports a PreKeyWhisperMessage with another identity key than the contact's.
+// ErrIdentity reports a PreKeyWhisperMessage whose identity key is not the contact's.
 var ErrIdentity = errors.New("message has another identity key than its sender")
 
-// Prekeys finds our own prekeys by their ids. For one that it does not have it returns ErrUnknownPrekey;
-// this and any other error ends the decryption. An owner whose one-time prekeys are made for single contacts
-// returns only the present contact's.
+// Prekeys returns the local party's prekeys by their IDs. For an ID that it does not have it returns ErrUnknownPrekey.
+// Any error ends the decryption. If one-time prekeys are bound to contacts, it returns only those of the sender.
 type Prekeys interface {
 	SignedPrekey(id uint32) (x25519.KeyPair, error)
 	OneTimePrekey(id uint32) (x25519.KeyPair, error)
 }
 
-// Receiver is what opening a contact's messages takes besides the record of sessions.
+// Receiver has the parameters of [SessionRecord.Decrypt].
 type Receiver struct {
-	// Local and Prekeys are asked only for the first message of a new session.
+	// Local and Prekeys serve only for the first message of a new session.
 	Local   Identity
 	Prekeys Prekeys
 	// Remote is the contact's identity key.
 	Remote x25519.PublicKey
-	// LateChains is how many closed chains are remembered beyond MaxClosedChains as long as messages of theirs are
-	// missing, up to MaxLateChains. The real client remembers none: at its pace ten steps take minutes. Two programs that
-	// talk over the synchronous route make as many in a tenth of a second, while a stored message is on its way.
+	// LateChains is the number of closed chains with skipped keys that a session keeps in addition to MaxClosedChains,
+	// up to MaxLateChains. The real client keeps none: people take minutes for ten steps of the ratchet. Two programs
+	// on the synchronous route take a tenth of a second, while a stored message is still in flight.
 	LateChains int
 }
 
-// Decrypted is an opened message.
+// Decrypted is the result of [SessionRecord.Decrypt].
 type Decrypted struct {
 	Plaintext []byte
-	// UsedPrekey is the id of the one-time prekey that started a new session, nil if none did. The caller
-	// deletes it in the same transaction that stores the record.
+	// UsedPrekey is the ID of the one-time prekey that started a new session, or nil. The caller deletes that prekey in
+	// the transaction that stores the record.
 	UsedPrekey *uint32
 }
 
-// SessionRecord is all sessions with one contact: a current one, which encrypts, and archived ones, which still open
-// messages. There are several when both parties start at the same time, or start again. The zero SessionRecord is
-// empty.
+// SessionRecord is all sessions with one contact: the current session, which encrypts, and archived sessions, which
+// only decrypt. Several sessions arise if both parties start one at the same time, or if one of them starts again. The
+// zero SessionRecord is empty.
 type SessionRecord struct {
 	sessions []*Session // current first, then archived, newest first
 }
 
-// Current returns the session that encrypts, or nil if there is none.
+// Current returns the current session, or nil.
 func (r *SessionRecord) Current() *Session {
 	if len(r.sessions) == 0 {
 		return nil
@@ -66,8 +65,8 @@ func (r *SessionRecord) Current() *Session {
 	return r.sessions[0]
 }
 
-// Add makes s, which it takes over, current and archives the session before it. The oldest of more than MaxArchived
-// archived ones is dropped.
+// Add makes s the current session and archives the previous one. It drops the oldest archived session beyond
+// MaxArchived. The record owns s from then on.
 func (r *SessionRecord) Add(s *Session) {
 	r.sessions = slices.Insert(r.sessions, 0, s)
 	if len(r.sessions) > 1+MaxArchived {
@@ -78,7 +77,8 @@ func (r *SessionRecord) Add(s *Session) {
 	}
 }
 
-// Missing counts the messages that later ones have overtaken and whose keys are kept for when they arrive.
+// Missing returns the number of messages that have not arrived although later ones have, and whose skipped keys are
+// kept.
 func (r *SessionRecord) Missing() (count int) {
 	for _, session := range r.sessions {
 		count += session.skippedKeys()
@@ -89,10 +89,10 @@ func (r *SessionRecord) Missing() (count int) {
 // String returns a placeholder.
 func (r *SessionRecord) String() string { return "ratchet.SessionRecord(redacted)" }
 
-// Format prints a placeholder whatever the verb is.
+// Format prints a placeholder for every verb.
 func (r *SessionRecord) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
 
-// Encrypt makes the next message of the current session. Its errors are ErrNoSession and those of Session.Encrypt.
+// Encrypt makes the next message of the current session. Its errors are ErrNoSession and those of [Session.Encrypt].
 func (r *SessionRecord) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, error) {
 	current := r.Current()
 	if current == nil {
@@ -101,11 +101,16 @@ func (r *SessionRecord) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, erro
 	return current.Encrypt(plaintext)
 }
 
-// Decrypt opens a message of type t and makes the session that it belongs to current. If that is a new one, UsedPrekey
-// is set. A ciphertext.Whisper message is tried with all sessions. The errors are those of Session.Decrypt, of which
-// the most telling one is returned, ErrNoSession, ErrUnknownPrekey, ErrIdentity, and what receiver's prekeys return;
-// then nothing has changed.
-func (r *SessionRecord) Decrypt(random io.Reader, receiver Receiver, kind ciphertext.Kind, message []byte) (Decrypted, error) {
+// Decrypt decrypts a message, kind being Whisper or PreKeyWhisper, and makes its session the current one. For a
+// PreKeyWhisper message of a new session it adds the session. It tries all sessions for a Whisper message, and then
+// returns the most specific of their errors. The errors are those of [Session.Decrypt], ErrNoSession, ErrUnknownPrekey,
+// ErrIdentity, and those of receiver's prekeys. After an error nothing has changed.
+func (r *SessionRecord) Decrypt(
+	random io.Reader,
+	receiver Receiver,
+	kind ciphertext.Kind,
+	message []byte,
+) (Decrypted, error) {
 	switch kind {
 	case ciphertext.Whisper:
 		plaintext, err := r.decryptWhisper(random, receiver, message)
@@ -122,7 +127,7 @@ func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, mess
 	if err != nil {
 		return nil, err
 	}
-	telling := ErrNoSession
+	specific := ErrNoSession
 	for i, session := range r.sessions {
 		session.lateChains = receiver.LateChains
 		plaintext, err := session.decrypt(random, m)
@@ -131,17 +136,17 @@ func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, mess
 			r.promote(i)
 			return plaintext, nil
 		case errors.Is(err, ErrTooFarAhead):
-			telling = err
+			specific = err
 		case errors.Is(err, ErrMAC):
-			if !errors.Is(telling, ErrTooFarAhead) {
-				telling = err
+			if !errors.Is(specific, ErrTooFarAhead) {
+				specific = err
 			}
 		default:
-			// The session knows the ratchet key, or the message is authentic: no other session can open it.
+			// This session has the ratchet key, or the message is authentic. No other session can decrypt it.
 			return nil, err
 		}
 	}
-	return nil, telling
+	return nil, specific
 }
 
 func (r *SessionRecord) decryptPreKey(random io.Reader, receiver Receiver, message []byte) (Decrypted, error) {
@@ -152,7 +157,7 @@ func (r *SessionRecord) decryptPreKey(random io.Reader, receiver Receiver, messa
 	if !m.IdentityKey.Equal(receiver.Remote) {
 		return Decrypted{}, ErrIdentity
 	}
-	if i := r.answering(m.BaseKey); i >= 0 {
+	if i := r.responderOf(m.BaseKey); i >= 0 {
 		r.sessions[i].lateChains = receiver.LateChains
 		plaintext, err := r.sessions[i].Decrypt(random, m.Message)
 		if err != nil {
@@ -169,12 +174,12 @@ func (r *SessionRecord) decryptPreKey(random io.Reader, receiver Receiver, messa
 	return Decrypted{Plaintext: plaintext, UsedPrekey: m.OneTimePrekeyID}, nil
 }
 
-// answering returns the index of the session that we answered under the peer's base key, or -1.
-func (r *SessionRecord) answering(base x25519.PublicKey) int {
+// responderOf returns the index of the session that a message with this base key started, or -1.
+func (r *SessionRecord) responderOf(base x25519.PublicKey) int {
 	return slices.IndexFunc(r.sessions, func(s *Session) bool { return !s.initiator && s.base == base })
 }
 
-// promote makes session i current; the order of the others stays.
+// promote makes session i the current one. The order of the others stays.
 func (r *SessionRecord) promote(i int) {
 	s := r.sessions[i]
 	copy(r.sessions[1:], r.sessions[:i])

@@ -23,8 +23,8 @@ func TestEmptyRecord(t *testing.T) {
 	bob.mustRefuse(t, sealed{kind: 2, bytes: m.bytes}, ErrMalformed)
 }
 
-// Both start a session before they see the other's. Messages of both sessions open, and once
-// one of them has answered the other, both use the same session.
+// Both parties start a session before they receive one. Messages of both sessions decrypt. After one party has answered,
+// both use the same session.
 func TestSimultaneousInitiation(t *testing.T) {
 	alice, bob := newPair(t, 1)
 	fromAlice, fromBob := alice.bundle(t, 1, 1), bob.bundle(t, 1, 1)
@@ -56,7 +56,7 @@ func TestSimultaneousInitiation(t *testing.T) {
 	}
 }
 
-// A new session archives the old one, which still opens what is under way and then becomes current again.
+// A new session archives the old one. A message in flight still decrypts with the old session and makes it current again.
 func TestArchivedSessionComesBack(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	late := alice.send(t, "late")
@@ -73,7 +73,7 @@ func TestArchivedSessionComesBack(t *testing.T) {
 	bob.mustRefuse(t, late, ErrDuplicate)
 }
 
-// The archive is bounded; what is of a session beyond it fails like a forgery.
+// The number of archived sessions is bounded. A message of a dropped session fails like a forged one.
 func TestArchiveIsBounded(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	forgotten := alice.send(t, "of the first session")
@@ -96,7 +96,7 @@ func TestArchiveIsBounded(t *testing.T) {
 	bob.mustReceive(t, oldest)
 }
 
-// A message that names prekeys we do not have cannot start a session.
+// A message with the ID of an unknown prekey cannot start a session.
 func TestUnknownPrekeys(t *testing.T) {
 	t.Run("used one-time prekey", func(t *testing.T) {
 		alice, bob := newSession(t, 1)
@@ -112,7 +112,7 @@ func TestUnknownPrekeys(t *testing.T) {
 	})
 }
 
-// Errors of the caller's prekey store come through, so that a failing disk does not look like a bad message.
+// Decrypt returns the errors of the caller's prekey store, so that a disk error does not look like an invalid message.
 func TestPrekeyStoreFails(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	broken := errors.New("disk is on fire")
@@ -125,14 +125,14 @@ type brokenPrekeys struct{ err error }
 func (b brokenPrekeys) SignedPrekey(uint32) (x25519.KeyPair, error)  { return x25519.KeyPair{}, b.err }
 func (b brokenPrekeys) OneTimePrekey(uint32) (x25519.KeyPair, error) { return x25519.KeyPair{}, b.err }
 
-// The identity key in a prekey header must be the contact's: the contact's record takes no stranger's session.
+// The identity key in a prekey header must be the contact's. A stranger cannot add a session to the contact's record.
 func TestForeignIdentity(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	bob.Remote = generate(t, bob.random).Public
 	bob.mustRefuse(t, alice.send(t, "first"), ErrIdentity)
 }
 
-// A repeated PreKeyWhisperMessage header leads to the session that it began, even when that is archived.
+// A repeated prekey header selects the session that it started, even if that session is archived.
 func TestArchivedSessionComesBackByPreKeyMessage(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	late := alice.send(t, "late")
@@ -146,7 +146,7 @@ func TestArchivedSessionComesBackByPreKeyMessage(t *testing.T) {
 	}
 }
 
-// The error of the session that knows most about a message is reported, in whatever order they are tried.
+// The most specific error of all sessions is returned. It does not depend on their order.
 func TestMostTellingError(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	duplicate := alice.send(t, "duplicate")
@@ -165,7 +165,7 @@ func TestMostTellingError(t *testing.T) {
 	exchange(t, bob, alice, "still well")
 }
 
-// beyondEnd makes a message on a sending chain of alice's that bob knows to have ended before it.
+// beyondEnd makes a message of alice beyond the end of a chain that bob has closed.
 func beyondEnd(t *testing.T, alice, bob *party) sealed {
 	t.Helper()
 	exchange(t, alice, bob, "on the chain")
@@ -197,10 +197,10 @@ func TestLongChainOfArchivedSession(t *testing.T) {
 	bob.mustReceive(t, late)
 }
 
-// A peer that sends our own base key back does not reach the session that we started.
+// A peer that sends back the local base key does not select the session that the local party started.
 func TestReflectedBaseKey(t *testing.T) {
 	alice, _ := newSession(t, 1)
-	if i := alice.record.answering(alice.record.Current().base); i >= 0 {
+	if i := alice.record.responderOf(alice.record.Current().base); i >= 0 {
 		t.Error("our own session was taken for one that we answered")
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"sessiontool/proto/statepb"
 )
 
-// ErrState reports stored bytes that are no session or record of ours.
+// ErrState reports stored bytes that are not a session or a session record.
 var ErrState = errors.New("stored session is damaged")
 
-// MarshalBinary returns the session in its stored form, which holds all its secrets in the clear.
+// MarshalBinary encodes the session for storage. The result has all secrets in plaintext.
 func (s *Session) MarshalBinary() ([]byte, error) {
 	return marshal(s.state())
 }
 
-// UnmarshalBinary replaces s by the session that MarshalBinary stored. It returns ErrState, and leaves s as it was,
-// for anything that breaks a limit of this package.
+// UnmarshalBinary replaces s by a session that MarshalBinary encoded. It returns ErrState, and does not change s, if
+// the data is invalid or exceeds a limit of this package.
 func (s *Session) UnmarshalBinary(data []byte) error {
 	state := new(statepb.Session)
 	if err := proto.Unmarshal(data, state); err != nil {
@@ -33,7 +33,7 @@ func (s *Session) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// MarshalBinary returns the record in its stored form, which holds all secrets of its sessions in the clear.
+// MarshalBinary encodes the record for storage. The result has all secrets of its sessions in plaintext.
 func (r *SessionRecord) MarshalBinary() ([]byte, error) {
 	state := new(statepb.SessionRecord)
 	for _, s := range r.sessions {
@@ -42,8 +42,8 @@ func (r *SessionRecord) MarshalBinary() ([]byte, error) {
 	return marshal(state)
 }
 
-// UnmarshalBinary replaces r by the record that MarshalBinary stored. It returns ErrState, and leaves r as it was,
-// for anything that breaks a limit of this package.
+// UnmarshalBinary replaces r by a record that MarshalBinary encoded. It returns ErrState, and does not change r, if the
+// data is invalid or exceeds a limit of this package.
 func (r *SessionRecord) UnmarshalBinary(data []byte) error {
 	state := new(statepb.SessionRecord)
 	if err := proto.Unmarshal(data, state); err != nil {
@@ -64,7 +64,7 @@ func (r *SessionRecord) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// marshal makes equal states equal bytes.
+// marshal encodes equal states to equal bytes.
 func marshal(state proto.Message) ([]byte, error) {
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(state)
 	if err != nil {
@@ -73,7 +73,7 @@ func marshal(state proto.Message) ([]byte, error) {
 	return data, nil
 }
 
-// state returns the stored form, which shares memory with s.
+// state returns the stored form of s. It shares the memory of s.
 func (s *Session) state() *statepb.Session {
 	state := &statepb.Session{
 		LocalIdentity:  s.local[:],
@@ -112,7 +112,7 @@ func (s *Session) state() *statepb.Session {
 	return state
 }
 
-// restoreSession undoes Session.state and checks what every session of ours fulfils.
+// restoreSession reverses Session.state and checks the invariants of a session.
 func restoreSession(state *statepb.Session) (*Session, error) {
 	var k keyReader
 	s := &Session{
@@ -134,7 +134,7 @@ func restoreSession(state *statepb.Session) (*Session, error) {
 	s.ratchet = x25519.NewKeyPair(private)
 	if p := state.PendingPrekey; p != nil {
 		if !s.initiator {
-			return nil, fmt.Errorf("%w: prekey header without being the initiator", ErrState)
+			return nil, fmt.Errorf("%w: prekey header of a responder", ErrState)
 		}
 		s.pending = &pendingPrekey{p.RegistrationId, p.OneTimePrekeyId, p.SignedPrekeyId}
 	}
@@ -185,7 +185,7 @@ func restoreChain(stored *statepb.ReceivingChain, current bool) (receivingChain,
 	return c, k.err
 }
 
-// keyReader reads keys of 32 bytes and remembers whether one was not.
+// keyReader reads keys of 32 bytes. It keeps an error if a key has another length.
 type keyReader struct{ err error }
 
 func (k *keyReader) key(b []byte) (key [x25519.Size]byte) {

@@ -11,7 +11,7 @@ import (
 	"sessiontool/proto/statepb"
 )
 
-// Every state that a session goes through is stored and loaded without loss.
+// Every state of a session survives storing and loading.
 func TestStoreEveryState(t *testing.T) {
 	alice, bob := newSession(t, 1)
 	alice.restart(t)
@@ -30,7 +30,7 @@ func TestStoreEveryState(t *testing.T) {
 	bob.restart(t)
 }
 
-// A session alone can be stored too.
+// A session can also be stored alone.
 func TestStoreSession(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	data, err := alice.record.Current().MarshalBinary()
@@ -51,7 +51,7 @@ func TestStoreSession(t *testing.T) {
 	bob.mustReceive(t, sealed{kind, message, "restored"})
 }
 
-// What breaks a limit is refused, and the value that should take it stays as it was.
+// UnmarshalBinary refuses data that exceeds a limit, and does not change its receiver.
 func TestDamagedState(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	late := alice.send(t, "late")

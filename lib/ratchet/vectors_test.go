@@ -34,7 +34,7 @@ type recordedParty struct {
 	Prekey       *recordedPrekey `json:"prekey"`
 }
 
-// draws are recorded keys as the randomness that made them.
+// draws returns recorded private keys as the randomness from which they are generated.
 func draws(keys ...vectors.Hex) *bytes.Reader {
 	var all []byte
 	for _, key := range keys {
@@ -50,7 +50,8 @@ func keyPair(t testing.TB, private vectors.Hex) x25519.KeyPair {
 // replayedPair makes the two parties of a recording, and Bob's bundle. Each draws its recorded keys in order.
 func replayedPair(t testing.TB, a, b recordedParty) (alice, bob *party, bundle x3dh.Bundle) {
 	t.Helper()
-	alice = emptyParty(Identity{keyPair(t, a.Identity), a.RegistrationID}, draws(append([]vectors.Hex{a.BaseKey}, a.RatchetKeys...)...))
+	alice = emptyParty(Identity{keyPair(t, a.Identity), a.RegistrationID},
+		draws(append([]vectors.Hex{a.BaseKey}, a.RatchetKeys...)...))
 	bob = emptyParty(Identity{keyPair(t, b.Identity), b.RegistrationID}, draws(b.RatchetKeys...))
 	alice.Remote, bob.Remote = bob.Local.Public, alice.Local.Public
 
@@ -68,7 +69,7 @@ func replayedPair(t testing.TB, a, b recordedParty) (alice, bob *party, bundle x
 	return alice, bob, x3dh.NewBundle(bob.Local.Public, signed, oneTime)
 }
 
-// outcome is the error for what the real client reported.
+// outcome returns the error of this package for the recorded error of the real client.
 func outcome(t testing.TB, recorded string) error {
 	t.Helper()
 	for text, sentinel := range map[string]error{
@@ -88,7 +89,7 @@ func outcome(t testing.TB, recorded string) error {
 	return nil
 }
 
-// The first message of a session, made and read, with the keys on the way to it.
+// The first message of a session, made and read, with all intermediate keys.
 func TestX3DHVectors(t *testing.T) {
 	var recording struct {
 		Cases []struct {
@@ -167,8 +168,7 @@ type recordedStep struct {
 	NewKey    *recordedPrekey `json:"new_ratchet_key_drawn"`
 }
 
-// Whole conversations, both roles, each step as the real client did it. Both parties are stored and loaded after every
-// step.
+// Recorded conversations, both parties, step by step. Both parties are stored and loaded after every step.
 func TestRatchetVectors(t *testing.T) {
 	var recording struct {
 		Conversations []struct {
@@ -263,7 +263,7 @@ type recordedChain struct {
 	MessageKeys map[uint32]vectors.Hex
 }
 
-// compareRecords compares p's sessions with what the real client had stored in the end.
+// compareRecords compares the sessions of p with the final record of the real client.
 func compareRecords(t *testing.T, p *party, records map[string]recordedRecord) {
 	t.Helper()
 	for _, record := range records {
@@ -300,7 +300,7 @@ func compareRecords(t *testing.T, p *party, records map[string]recordedRecord) {
 	}
 }
 
-// storedChains are the chains of s in the real client's form.
+// storedChains returns the chains of s in the stored form of the real client.
 func (s *Session) storedChains() map[string]recordedChain {
 	chains := map[string]recordedChain{
 		fmt.Sprintf("%x", s.ratchet.Public.Encoded()): {
@@ -310,7 +310,11 @@ func (s *Session) storedChains() map[string]recordedChain {
 		},
 	}
 	for i, c := range s.receiving {
-		stored := recordedChain{ChainType: "RECEIVING", Counter: int64(c.next) - 1, MessageKeys: make(map[uint32]vectors.Hex)}
+		stored := recordedChain{
+			ChainType:   "RECEIVING",
+			Counter:     int64(c.next) - 1,
+			MessageKeys: make(map[uint32]vectors.Hex),
+		}
 		if i == len(s.receiving)-1 {
 			stored.ChainKey = c.key[:]
 		}
@@ -328,7 +332,8 @@ func equalChains(a, b map[string]recordedChain) bool {
 	}
 	for key, x := range a {
 		y, ok := b[key]
-		if !ok || x.ChainType != y.ChainType || x.Counter != y.Counter || !bytes.Equal(x.ChainKey, y.ChainKey) || len(x.MessageKeys) != len(y.MessageKeys) {
+		if !ok || x.ChainType != y.ChainType || x.Counter != y.Counter || !bytes.Equal(x.ChainKey, y.ChainKey) ||
+			len(x.MessageKeys) != len(y.MessageKeys) {
 			return false
 		}
 		for counter, messageKey := range x.MessageKeys {

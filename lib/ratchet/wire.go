@@ -9,7 +9,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// field is one protobuf field as read: number holds for both wire types, varint and bytes each for one.
+// field is a decoded protobuf field. Depending on its wire type its value is in varint or in bytes.
 type field struct {
 	number   protowire.Number
 	wireType protowire.Type
@@ -17,7 +17,7 @@ type field struct {
 	bytes    []byte
 }
 
-// fieldSet remembers which of the fields 1 to 63 a message has.
+// fieldSet is the set of field numbers, 1 to 63, that a message has.
 type fieldSet uint64
 
 func (s fieldSet) has(numbers ...protowire.Number) bool {
@@ -29,8 +29,8 @@ func (s fieldSet) has(numbers ...protowire.Number) bool {
 	return true
 }
 
-// readFields calls read for every varint and bytes field of a protobuf message, in the order of b, and skips others.
-// A field that comes twice is read twice, so the last one counts, as in every protobuf decoder.
+// readFields calls read for every field of a protobuf message, in the order of b. A field that occurs twice is read
+// twice, so that the last one counts, as in every protobuf decoder.
 func readFields(b []byte, read func(field) error) (fieldSet, error) {
 	var present fieldSet
 	for len(b) > 0 {
@@ -47,7 +47,7 @@ func readFields(b []byte, read func(field) error) (fieldSet, error) {
 	return present, nil
 }
 
-// consumeField returns b's first field and its length in bytes, which is a negative error code as in protowire.
+// consumeField returns the first field of b and its length in bytes, or a negative error code of protowire.
 func consumeField(b []byte) (field, int) {
 	var f field
 	var tag, value int
@@ -83,8 +83,9 @@ func (f field) data() ([]byte, error) {
 	return f.bytes, nil
 }
 
-// publicKey reads an encoded key. X25519 ignores the last bit of a key (RFC 7748, section 5) and no implementation sets it, so
-// it must be clear: otherwise every base key would have a second form, under which a message could be opened once more.
+// publicKey decodes a public key. Its last bit must be clear. X25519 ignores that bit (RFC 7748, section 5), so that
+// every base key would have a second encoding with which a message would decrypt once more. No implementation sets the
+// bit.
 func (f field) publicKey() (x25519.PublicKey, error) {
 	encoded, err := f.data()
 	if err != nil {
@@ -95,7 +96,7 @@ func (f field) publicKey() (x25519.PublicKey, error) {
 		return x25519.PublicKey{}, fmt.Errorf("%w: field %d: %w", ErrMalformed, f.number, err)
 	}
 	if key[x25519.Size-1]&0x80 != 0 {
-		return x25519.PublicKey{}, fmt.Errorf("%w: field %d: key has its unused bit set", ErrMalformed, f.number)
+		return x25519.PublicKey{}, fmt.Errorf("%w: field %d: unused bit of the key is set", ErrMalformed, f.number)
 	}
 	return key, nil
 }

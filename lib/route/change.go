@@ -19,8 +19,8 @@ import (
 // MaxChange is how many messages one Delete or Expire may name.
 const MaxChange = 100
 
-// ErrGeneration reports a request that nodes of 2020 do not know.
-var ErrGeneration = errors.New("service nodes of 2020 cannot do that")
+// ErrGeneration reports a request that storage RPC 2.0 does not have.
+var ErrGeneration = errors.New("storage RPC 2.0 has no such request")
 
 // Change says what became of stored messages of the account. Action is rpc28.MethodDelete or rpc28.MethodExpire;
 // Requested and Changed are hashes. Changed has those that some member of the swarm had; OK means that at least one

@@ -325,7 +325,7 @@ func TestListeningIsNotedByPresence(t *testing.T) {
 		t.Errorf("listening: %v, %v", listening, err)
 	}
 	env := environment("another")
-	env.Look = func(string) presence.State { return presence.Crashed }
+	env.StateOf = func(string) presence.State { return presence.Crashed }
 	other, err := account.Open(t.Context(), bob.store, env, bob.Name())
 	if err != nil {
 		t.Fatal(err)

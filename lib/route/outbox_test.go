@@ -194,7 +194,7 @@ func TestFlushDropsWhatIsOver(t *testing.T) {
 	}
 	later := environment("later")
 	later.Now = func() time.Time { return time.Now().Add(2 * account.MinTTL * time.Millisecond) }
-	later.Look = func(string) presence.State { return presence.Gone }
+	later.StateOf = func(string) presence.State { return presence.Gone }
 	a, err := account.Open(t.Context(), alice.store, later, "alice")
 	if err != nil {
 		t.Fatal(err)

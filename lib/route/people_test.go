@@ -67,7 +67,7 @@ func (p *person) stamp() time.Time {
 
 // environment is that of a process which, like all others of a test but one that is called crashed, lives.
 func environment(owner string) account.Environment {
-	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner, Look: func(owner string) presence.State {
+	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner, StateOf: func(owner string) presence.State {
 		if owner == crashed {
 			return presence.Crashed
 		}

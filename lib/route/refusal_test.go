@@ -129,7 +129,11 @@ func TestClockIsOff(t *testing.T) {
 		var alice *person
 		env.Stamp = func() time.Time { return alice.stamp() }
 		alice = newPersonIn(t, "alice", config, Options{}, env)
-		bob := newPerson(t, "bob", net.SeedURL())
+		// The keystore is older than any request, so that bob accepts it instead of asking in turn.
+		made := time.Now().Add(-2 * time.Hour)
+		bobEnv := environment("bob")
+		bobEnv.Now = func() time.Time { return made }
+		bob := newPersonIn(t, "bob", configOf(t, net.SeedURL()), Options{}, bobEnv).anew("bob")
 
 		draft := account.Draft{To: bob.ID(), Text: "in time"}
 		out, err := alice.RequestFriend(t.Context(), draft, false)

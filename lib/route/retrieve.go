@@ -67,12 +67,12 @@ type reader struct {
 func (r reader) request(last string) ([]byte, error) {
 	now := r.network.Now().UnixMilli()
 	if r.generation == storage.Generation28 {
-		return retrieveToday(r.owner, last, now)
+		return retrieve28(r.owner, last, now)
 	}
-	return retrieve2020(r.owner, last, now)
+	return retrieve20(r.owner, last, now)
 }
 
-// parse reads a page. Nodes of 2020 do not say whether there are more.
+// parse reads a page. Nodes of 2.0 do not say whether there are more.
 func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool, err error) {
 	switch {
 	case answer.Status != storage.StatusOK:
@@ -144,8 +144,8 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	return network.Again
 }
 
-// retrieve2020 is the request for what came after last. The signature is ours: servers of 2020 ask for none.
-func retrieve2020(owner *account.Account, last string, now int64) ([]byte, error) {
+// retrieve20 is the request for what came after last. The signature is ours: servers of 2.0 ask for none.
+func retrieve20(owner *account.Account, last string, now int64) ([]byte, error) {
 	auth := authorize(owner, rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now))
 	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),

@@ -1,8 +1,8 @@
-// Package safetynumber makes the 60 digits by which two people make sure that each has the right Session ID of the
-// other: read aloud on the phone, or held side by side.
+// Package safetynumber makes the 60 digits with which two people verify that each has the right Session ID of the
+// other. They read the digits aloud on the phone, or compare their screens.
 //
-// It promises the same number for both, whoever asks, and another one if either ID is another. The number is Signal's
-// numeric fingerprint, version 0, with 5200 rounds, of which a Session ID is both the name and the key. It is pure.
+// It promises the same number on both sides, and another number if one of the IDs differs. The number is Signal's
+// numeric fingerprint, version 0, with 5200 rounds. The Session ID is both its identifier and its key. It is pure.
 package safetynumber
 
 import (
@@ -18,7 +18,7 @@ import (
 const (
 	// Digits is the length of a number without the spaces.
 	Digits = 2 * half
-	// half is one person's share of the digits, and group how many come from 5 bytes of a hash.
+	// half is the number of digits of one person. group is the number of digits that 5 bytes of a hash give.
 	half  = 30
 	group = 5
 
@@ -26,7 +26,8 @@ const (
 	rounds  = 5200
 )
 
-// Of returns the number of two people, in either order: 12 groups of 5 digits, with a space between groups.
+// Of returns the number of two people: 12 groups of 5 digits, separated by spaces. The order of a and b does not
+// matter.
 func Of(a, b sessionid.ID) string {
 	first, second := fingerprint(a.String(), a[:]), fingerprint(b.String(), b[:])
 	if second < first {
@@ -40,7 +41,7 @@ func Of(a, b sessionid.ID) string {
 	return strings.Join(groups, " ")
 }
 
-// fingerprint is one person's share of the number: who they are, and their public key with its prefix.
+// fingerprint returns the 30 digits of one person, from the identifier and the public key with its prefix.
 func fingerprint(name string, key []byte) string {
 	hash := binary.BigEndian.AppendUint16(nil, version)
 	hash = append(hash, key...)
@@ -60,7 +61,7 @@ func fingerprint(name string, key []byte) string {
 	return digits.String()
 }
 
-// Equal reports whether two numbers are the same, in constant time. Spaces and line breaks do not count.
+// Equal reports in constant time whether two numbers are the same. It ignores spaces and line breaks.
 func Equal(a, b string) bool {
 	a, b = strings.Join(strings.Fields(a), ""), strings.Join(strings.Fields(b), "")
 	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1

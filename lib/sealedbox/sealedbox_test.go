@@ -82,7 +82,7 @@ func TestOpenRefusesEveryChange(t *testing.T) {
 	}
 }
 
-// Anybody can make a box; only the signature tells who did.
+// Any party can make a box. The signature alone authenticates the sender.
 func TestOpenRefusesForgeries(t *testing.T) {
 	random := testRandom(t)
 	alice, bob, mallory := newKeys(t, random), newKeys(t, random), newKeys(t, random)
@@ -99,7 +99,7 @@ func TestOpenRefusesForgeries(t *testing.T) {
 		want      error
 	}{
 		"signed by somebody else":     {plaintextFor(mallory, alice.Ed25519Public(), bob.X25519.Public), ErrSignature},
-		"signed for somebody else":    {plaintextFor(alice, alice.Ed25519Public(), mallory.X25519.Public), ErrSignature},
+		"signed for another user":     {plaintextFor(alice, alice.Ed25519Public(), mallory.X25519.Public), ErrSignature},
 		"key that is no point":        {plaintextFor(alice, [32]byte{2}, bob.X25519.Public), ErrSignature},
 		"key of low order":            {bytes.Join([][]byte{text, lowOrder[:], lowOrder[:], make([]byte, 32)}, nil), ErrSignature},
 		"no room for key and so on":   {make([]byte, trailerSize-1), ErrDecrypt},
@@ -110,7 +110,8 @@ func TestOpenRefusesForgeries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if padded, sender, err := Open(bob.X25519, sealed); !errors.Is(err, test.want) || padded != nil || !sender.IsZero() {
+		if padded, sender, err := Open(bob.X25519, sealed); !errors.Is(err, test.want) || padded != nil ||
+			!sender.IsZero() {
 			t.Errorf("%s: opened to %q from %s, %v", name, padded, sender, err)
 		}
 	}

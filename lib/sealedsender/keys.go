@@ -28,7 +28,12 @@ func ephemeralKeys(own x25519.KeyPair, public, recipient, ephemeral x25519.Publi
 
 // staticKeys derives the keys for the message from the shared secret of the two identity keys.
 // The error is x25519.ErrLowOrder.
-func staticKeys(own x25519.KeyPair, public x25519.PublicKey, chain [keySize]byte, encryptedStatic []byte) (partKeys, error) {
+func staticKeys(
+	own x25519.KeyPair,
+	public x25519.PublicKey,
+	chain [keySize]byte,
+	encryptedStatic []byte,
+) (partKeys, error) {
 	k, _, err := derive(own, public, slices.Concat(chain[:], encryptedStatic))
 	return k, err
 }

@@ -166,7 +166,7 @@ func Open(recipient x25519.KeyPair, data []byte) (Inner, error) {
 	return inner, nil
 }
 
-// parse splits a sealed message into its three parts.
+// parse decodes a sealed message into its three parts.
 func parse(data []byte) (ephemeral x25519.PublicKey, static, message []byte, err error) {
 	if len(data) == 0 || data[0] != version {
 		return ephemeral, nil, nil, fmt.Errorf("%w: unknown version", ErrMalformed)
@@ -180,7 +180,8 @@ func parse(data []byte) (ephemeral x25519.PublicKey, static, message []byte, err
 		return ephemeral, nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(wire.GetEncryptedStatic()) != staticSize {
-		return ephemeral, nil, nil, fmt.Errorf("%w: encrypted key of %d bytes", ErrMalformed, len(wire.GetEncryptedStatic()))
+		return ephemeral, nil, nil, fmt.Errorf("%w: encrypted key of %d bytes", ErrMalformed,
+			len(wire.GetEncryptedStatic()))
 	}
 	return ephemeral, wire.GetEncryptedStatic(), wire.GetEncryptedMessage(), nil
 }

@@ -112,7 +112,12 @@ func TestOpenRefusesEveryChange(t *testing.T) {
 }
 
 // sealForged is Seal with any inner plaintext and any claim about the sender's key.
-func sealForged(t *testing.T, sender x25519.KeyPair, recipient x25519.PublicKey, encodedStatic, plaintext []byte) []byte {
+func sealForged(
+	t *testing.T,
+	sender x25519.KeyPair,
+	recipient x25519.PublicKey,
+	encodedStatic, plaintext []byte,
+) []byte {
 	t.Helper()
 	ephemeral := newKeys(t, testRandom(t))
 	outer, chain, err := ephemeralKeys(ephemeral, recipient, recipient, ephemeral.Public)
@@ -210,7 +215,8 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := Open(bob, resealed); err != nil || again.Kind != inner.Kind || !bytes.Equal(again.Content, inner.Content) {
+		if again, err := Open(bob, resealed); err != nil || again.Kind != inner.Kind ||
+			!bytes.Equal(again.Content, inner.Content) {
 			t.Fatalf("%v became %v, %v", inner, again, err)
 		}
 	})

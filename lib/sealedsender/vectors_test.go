@@ -80,7 +80,8 @@ func loadFull(t *testing.T) []recordedFull {
 func TestRecordedFriendRequestsWhole(t *testing.T) {
 	for _, recorded := range loadFull(t) {
 		sender, recipient := recorded.Sender.keys(t), recorded.Recipient.keys(t)
-		checkFriendRequest(t, sender, recipient, recorded.Fallback.IV, recorded.Fallback.Padded, recorded.Fallback.Ciphertext)
+		checkFriendRequest(t, sender, recipient, recorded.Fallback.IV, recorded.Fallback.Padded,
+			recorded.Fallback.Ciphertext)
 
 		e := envelope.Envelope{
 			Kind:        ciphertext.FriendRequest,
@@ -89,7 +90,11 @@ func TestRecordedFriendRequestsWhole(t *testing.T) {
 			Content:     recorded.Fallback.Ciphertext,
 		}
 		if recorded.Sealed != nil {
-			inner := Inner{Kind: ciphertext.FriendRequest, Sender: recorded.Sender.ID, Content: recorded.Fallback.Ciphertext}
+			inner := Inner{
+				Kind:    ciphertext.FriendRequest,
+				Sender:  recorded.Sender.ID,
+				Content: recorded.Fallback.Ciphertext,
+			}
 			sealed, err := Seal(bytes.NewReader(recorded.Sealed.EphemeralPrivate), sender, recipient.Public, inner)
 			if err != nil || !bytes.Equal(sealed, recorded.Sealed.Bytes) {
 				t.Errorf("sealed to %x (%v), want %x", sealed, err, recorded.Sealed.Bytes)
@@ -128,7 +133,11 @@ func TestRecordedSealedSenderStepByStep(t *testing.T) {
 		if err != nil || !bytes.Equal(inmost.cipher[:], want.StaticKey) {
 			t.Errorf("static key %x (%v), want %x", inmost.cipher, err, want.StaticKey)
 		}
-		inner := Inner{Kind: ciphertext.FriendRequest, Sender: recorded.Sender.ID, Content: recorded.Fallback.Ciphertext}
+		inner := Inner{
+			Kind:    ciphertext.FriendRequest,
+			Sender:  recorded.Sender.ID,
+			Content: recorded.Fallback.Ciphertext,
+		}
 		if got := marshal(t, inner); !bytes.Equal(got, want.Inner) {
 			t.Errorf("inner message %x, want %x", got, want.Inner)
 		}

@@ -12,10 +12,10 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// ErrPublicKey reports 32 bytes that are no usable Ed25519 public key: not a point of the curve, or of low order.
+// ErrPublicKey reports 32 bytes that are not a usable Ed25519 public key: not a point of the curve, or of low order.
 var ErrPublicKey = errors.New("not an ed25519 public key")
 
-// Seed is what an account grows from, the 16 bytes behind the 13 words.
+// Seed is the secret of an account: 16 bytes, which package mnemonic writes as 13 words.
 type Seed [16]byte
 
 // GenerateSeed reads a seed from random. The error is random's.
@@ -27,13 +27,13 @@ func GenerateSeed(random io.Reader) (Seed, error) {
 	return seed, nil
 }
 
-// Format prints a placeholder whatever the verb is, so that no log or error can show the seed.
+// Format prints a placeholder for every verb, so that no log or error shows the seed.
 func (s Seed) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // String returns a placeholder.
 func (s Seed) String() string { return "sessionid.Seed(redacted)" }
 
-// SigningKey is an Ed25519 private key: the 32-byte seed of RFC 8032, then the public key.
+// SigningKey is an Ed25519 private key: the 32-byte seed of RFC 8032, followed by the public key.
 type SigningKey [ed25519.PrivateKeySize]byte
 
 // Public returns the Ed25519 public key.
@@ -46,21 +46,21 @@ func (k SigningKey) Sign(message []byte) [ed25519.SignatureSize]byte {
 	return [ed25519.SignatureSize]byte(ed25519.Sign(k[:], message))
 }
 
-// Format prints a placeholder whatever the verb is, so that no log or error can show the key.
+// Format prints a placeholder for every verb, so that no log or error shows the key.
 func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // String returns a placeholder.
 func (k SigningKey) String() string { return "sessionid.SigningKey(redacted)" }
 
-// Keys are the long-term keys of one account: one secret in its Ed25519 and its X25519 form.
+// Keys are the identity keys of an account: one secret in its Ed25519 form and its X25519 form.
 type Keys struct {
 	Ed25519 SigningKey
 	X25519  x25519.KeyPair
 }
 
-// KeysFromSeed derives an account's keys as the apps do since version 1.4.1: the seed, filled up with 16 zero bytes,
-// is an Ed25519 seed (signal-2020.md section 1.3, era C). The older eras A and B, which gave other IDs for the same
-// words, are not supported.
+// KeysFromSeed derives the keys of an account like the apps since version 1.4.1: the seed, followed by 16 zero bytes,
+// is an Ed25519 seed (signal-2020.md section 1.3, era C). The older eras A and B derive other IDs from the same words.
+// They are not supported.
 func KeysFromSeed(seed Seed) Keys {
 	var filled [ed25519.SeedSize]byte
 	copy(filled[:], seed[:])
@@ -68,7 +68,7 @@ func KeysFromSeed(seed Seed) Keys {
 }
 
 func keysFromEd25519Seed(seed [ed25519.SeedSize]byte) Keys {
-	// RFC 8032, section 5.1.5: the same half of the same hash is the secret scalar of the Ed25519 key.
+	// The same half of this hash is the secret scalar of the Ed25519 key (RFC 8032, section 5.1.5).
 	digest := sha512.Sum512(seed[:])
 	return Keys{
 		Ed25519: signingKey(seed, digest[:x25519.Size]),
@@ -76,8 +76,8 @@ func keysFromEd25519Seed(seed [ed25519.SeedSize]byte) Keys {
 	}
 }
 
-// signingKey is ed25519.NewKeyFromSeed for a process that needs one key and ends. The first use of crypto/ed25519 fills
-// a table of multiples of the base point, which takes longer than all else that a short command computes.
+// signingKey is ed25519.NewKeyFromSeed without its table of multiples of the base point. crypto/ed25519 fills that
+// table on first use, which takes longer than all other computation of a short command.
 func signingKey(seed [ed25519.SeedSize]byte, secret []byte) SigningKey {
 	scalar, err := new(edwards25519.Scalar).SetBytesWithClamping(secret)
 	if err != nil {
@@ -96,7 +96,7 @@ func (k Keys) Ed25519Public() [ed25519.PublicKeySize]byte { return k.Ed25519.Pub
 // Sign returns the account's Ed25519 signature of message.
 func (k Keys) Sign(message []byte) [ed25519.SignatureSize]byte { return k.Ed25519.Sign(message) }
 
-// PublicKeyFromEd25519 returns the X25519 public key of the owner of an Ed25519 public key: the birational map of
+// PublicKeyFromEd25519 maps an Ed25519 public key to the X25519 public key of the same owner, by the birational map of
 // RFC 7748, section 4.1. It returns ErrPublicKey if public is not a point of the curve or is of low order.
 func PublicKeyFromEd25519(public [ed25519.PublicKeySize]byte) (x25519.PublicKey, error) {
 	point, err := new(edwards25519.Point).SetBytes(public[:])

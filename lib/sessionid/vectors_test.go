@@ -54,7 +54,9 @@ func TestVectorsKeys(t *testing.T) {
 // TestVectorsNodeKeys maps the keys of every service node that the recordings name: a node has one key in two forms,
 // as an account has.
 func TestVectorsNodeKeys(t *testing.T) {
-	pair := regexp.MustCompile(`pubkey_ed25519\\*": ?\\*"([0-9a-f]{64})\\*", ?\\*"pubkey_x25519\\*": ?\\*"([0-9a-f]{64})`)
+	pair := regexp.MustCompile(
+		`pubkey_ed25519\\*": ?\\*"([0-9a-f]{64})\\*", ?\\*"pubkey_x25519\\*": ?\\*"([0-9a-f]{64})`,
+	)
 	for _, name := range []string{"node-2020.jsonl", "onion.json"} {
 		t.Run(name, func(t *testing.T) {
 			recording, err := os.ReadFile(vectors.Path(t, name))

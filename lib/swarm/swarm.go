@@ -1,8 +1,8 @@
-// Package swarm says which swarm keeps the messages of a Session ID: arithmetic on a ring of 64-bit numbers.
+// Package swarm computes which swarm stores the messages of a Session ID. Swarms and keys have positions on a ring of
+// 64-bit numbers.
 //
-// It promises the very choice of the 2020 storage server for every key and every set of swarms, ties and ends
-// included (storage-2.0.md section 4): a client that chose otherwise would look for messages where they are not.
-// It is pure.
+// It promises the choice of the 2020 storage server for every key and every set of swarms, including ties and the ends
+// of the ring (storage-2.0.md section 4). A client with another choice would look in the wrong swarm. It is pure.
 package swarm
 
 import (
@@ -11,30 +11,31 @@ import (
 	"strconv"
 )
 
-// SwarmID names a swarm and is its place on the ring.
+// SwarmID identifies a swarm. It is also the position of the swarm on the ring.
 type SwarmID uint64
 
-// NoSwarm is the swarm of service nodes that are in none, because they are decommissioned.
+// NoSwarm is the swarm ID of decommissioned service nodes, which belong to no swarm.
 const NoSwarm SwarmID = math.MaxUint64
 
-// ringEnd is what distances across the end of the ring are measured from. It is one short of the last 64-bit
-// number, as in the storage server.
+// ringEnd is the end of the ring for distances across it. As in the storage server, it is one less than the greatest
+// 64-bit number.
 const ringEnd = math.MaxUint64 - 1
 
 // String returns the id in lower-case hex without leading zeros.
 func (id SwarmID) String() string { return strconv.FormatUint(uint64(id), 16) }
 
-// Position returns the place on the ring of a public key (32 bytes, without the prefix of a Session ID): the XOR of
-// its four big-endian 64-bit words.
+// Position returns the position of a public key on the ring: the XOR of its four big-endian 64-bit words. The key has
+// no Session ID prefix.
 func Position(key [32]byte) uint64 {
 	return binary.BigEndian.Uint64(key[0:]) ^ binary.BigEndian.Uint64(key[8:]) ^
 		binary.BigEndian.Uint64(key[16:]) ^ binary.BigEndian.Uint64(key[24:])
 }
 
-// Choose returns the one of ids that is nearest to position on the ring. The ids may come in any order and more than
-// once; NoSwarm is left out. It returns false if nothing is left.
+// Choose returns the swarm ID that is nearest to position on the ring. The ids may have any order and duplicates.
+// Choose ignores NoSwarm, and returns false if no other ID is left.
 //
-// The lower id wins a tie between neighbours, and the direct neighbour a tie with the one across the end of the ring.
+// In a tie between two neighbours the lower ID wins. In a tie between a direct neighbour and one across the end of the
+// ring the direct neighbour wins.
 func Choose(position uint64, ids []SwarmID) (SwarmID, bool) {
 	lowest, nearest, highest := NoSwarm, NoSwarm, SwarmID(0)
 	for _, id := range ids {
@@ -65,7 +66,7 @@ func Choose(position uint64, ids []SwarmID) (SwarmID, bool) {
 	return nearest, true
 }
 
-// closer reports whether a is to be preferred to b, not regarding the ends of the ring.
+// closer reports whether a is preferred to b. It does not measure across the ends of the ring.
 func closer(x uint64, a, b SwarmID) bool {
 	da, db := distance(x, a), distance(x, b)
 	return da < db || da == db && a < b

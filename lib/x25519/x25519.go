@@ -1,8 +1,8 @@
-// Package x25519 holds the key types that every other package shares: X25519 private and public keys
-// and the Diffie-Hellman function between them (RFC 7748).
+// Package x25519 has the key types that the other packages share: X25519 private keys, public keys, and the
+// Diffie-Hellman function between them (RFC 7748).
 //
-// It promises that a private key never prints itself, that keys are values of fixed size, and that a
-// low-order public key is refused instead of yielding an all-zero secret. It is pure: randomness is passed in.
+// It promises that a private key never prints itself, that keys are values of fixed size, and that a public key of low
+// order gives an error instead of an all-zero secret. It is pure: randomness is passed in.
 package x25519
 
 import (
@@ -17,7 +17,7 @@ import (
 const (
 	// Size is the length in bytes of private keys, public keys and shared secrets.
 	Size = 32
-	// EncodedSize is the length of a public key as messages carry it: Prefix, then the key.
+	// EncodedSize is the length in bytes of a public key in messages: Prefix, then the key.
 	EncodedSize = 1 + Size
 	// Prefix is the type byte in front of an encoded public key (DJB_TYPE in Signal's sources).
 	Prefix = 0x05
@@ -26,7 +26,7 @@ const (
 // ErrEncoding reports an encoded public key of the wrong length or with the wrong prefix.
 var ErrEncoding = errors.New("public key is not 0x05 followed by 32 bytes")
 
-// ErrLowOrder reports a public key whose shared secret would be all zeros (RFC 7748, section 6.1).
+// ErrLowOrder reports a public key that makes the shared secret all zeros (RFC 7748, section 6.1).
 var ErrLowOrder = errors.New("public key is of low order")
 
 // PublicKey is the u-coordinate of a Curve25519 point, little-endian.
@@ -53,10 +53,10 @@ func (k PublicKey) Equal(other PublicKey) bool {
 // String returns the key in lower-case hex, without prefix.
 func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
 
-// PrivateKey is a Curve25519 scalar. Keys made by GenerateKey are clamped; others are clamped when used.
+// PrivateKey is a Curve25519 scalar. [GenerateKey] returns clamped keys. Other keys are clamped when they are used.
 type PrivateKey [Size]byte
 
-// Format prints a placeholder whatever the verb is, so that no log or error can show the key.
+// Format prints a placeholder for every verb, so that no log or error shows the key.
 func (k PrivateKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // String returns a placeholder.
@@ -82,7 +82,7 @@ func dh(private *ecdh.PrivateKey, peer PublicKey) ([Size]byte, error) {
 	return [Size]byte(secret), nil
 }
 
-// ecdh cannot fail: any 32 bytes are an X25519 scalar.
+// ecdh returns k as a key of crypto/ecdh. It cannot fail: any 32 bytes are an X25519 scalar.
 func (k PrivateKey) ecdh() *ecdh.PrivateKey {
 	private, err := ecdh.X25519().NewPrivateKey(k[:])
 	if err != nil {
@@ -91,30 +91,30 @@ func (k PrivateKey) ecdh() *ecdh.PrivateKey {
 	return private
 }
 
-// KeyPair is a private key with its public key. Pairs made by NewKeyPair and GenerateKey also keep the private key as
-// crypto/ecdh wants it: parsing it costs as much as using it, because the public key is computed on the way.
+// KeyPair is a private key with its public key. Pairs made by [NewKeyPair] and [GenerateKey] also keep the parsed
+// private key of crypto/ecdh: parsing computes the public key and so costs as much as a Diffie-Hellman function.
 type KeyPair struct {
 	Private PrivateKey
 	Public  PublicKey
 
-	parsed *ecdh.PrivateKey // of Private; nil in a pair that was put together by hand
+	parsed *ecdh.PrivateKey // of Private; nil in a pair made as a literal
 }
 
-// NewKeyPair computes the public key of private, which is kept as given.
+// NewKeyPair computes the public key of private. It keeps private unchanged.
 func NewKeyPair(private PrivateKey) KeyPair {
 	parsed := private.ecdh()
 	return KeyPair{Private: private, Public: PublicKey(parsed.PublicKey().Bytes()), parsed: parsed}
 }
 
-// Format prints the public key alone, whatever the verb is.
+// Format prints only the public key, for every verb.
 func (p KeyPair) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
-// String names the pair by its public key.
+// String returns the public key and a placeholder.
 func (p KeyPair) String() string {
 	return "x25519.KeyPair(" + p.Public.String() + ", private key redacted)"
 }
 
-// DH is PrivateKey.DH at half its cost. Use it where a pair is at hand.
+// DH is [PrivateKey.DH] at half its cost.
 func (p KeyPair) DH(peer PublicKey) ([Size]byte, error) {
 	if p.parsed == nil {
 		return p.Private.DH(peer)
@@ -131,7 +131,7 @@ func GenerateKey(random io.Reader) (KeyPair, error) {
 	return NewKeyPair(Clamp(private)), nil
 }
 
-// Clamp clears and sets the bits that RFC 7748, section 5 fixes. The public key does not change.
+// Clamp clears and sets the bits that RFC 7748, section 5 prescribes. The public key stays the same.
 func Clamp(k PrivateKey) PrivateKey {
 	k[0] &= 248
 	k[31] = k[31]&127 | 64

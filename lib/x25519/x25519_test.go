@@ -86,7 +86,7 @@ func TestEncoded(t *testing.T) {
 	}
 }
 
-// Points of low order would make a secret that everybody knows.
+// With a point of low order the shared secret would be a known value.
 func TestLowOrderIsRefused(t *testing.T) {
 	for _, point := range []PublicKey{{}, {1}} {
 		if _, err := (PrivateKey{9}).DH(point); !errors.Is(err, ErrLowOrder) {

@@ -13,16 +13,17 @@ import (
 // SignatureSize is the length in bytes of a signed prekey's signature.
 const SignatureSize = 64
 
-// ErrSignature reports a bundle whose signed prekey was not signed by its identity key.
+// ErrSignature reports a bundle whose identity key did not sign its signed prekey.
 var ErrSignature = errors.New("signature of the signed prekey is wrong")
 
-// SignedPrekey is a prekey of medium life (SPK), signed by its owner's identity key and shared by all contacts.
+// SignedPrekey is a signed prekey (SPK): its owner's identity key signs it, and all contacts use it until it is
+// rotated.
 type SignedPrekey struct {
 	ID uint32
 	x25519.KeyPair
 	// Signature is the identity key's XEdDSA signature over the encoded public key (33 bytes).
 	Signature [SignatureSize]byte
-	// CreatedAt tells when it is time to rotate (signal-2020.md section 6.2).
+	// CreatedAt determines when the owner rotates the prekey (signal-2020.md section 6.2).
 	CreatedAt time.Time
 }
 
@@ -39,7 +40,8 @@ func GenerateSignedPrekey(random io.Reader, identity x25519.KeyPair, id uint32, 
 	return SignedPrekey{ID: id, KeyPair: pair, Signature: signature, CreatedAt: now}, nil
 }
 
-// OneTimePrekey is a prekey for a single agreement (OPK). Its owner deletes it after the first message that used it.
+// OneTimePrekey is a one-time prekey (OPK), for a single agreement. Its owner deletes it after the first message that
+// uses it.
 type OneTimePrekey struct {
 	ID uint32
 	x25519.KeyPair
@@ -54,12 +56,13 @@ func GenerateOneTimePrekey(random io.Reader, id uint32) (OneTimePrekey, error) {
 	return OneTimePrekey{ID: id, KeyPair: pair}, nil
 }
 
-// Bundle is what Bob publishes so that Alice can start a session while he is away (X3DH, section 3.2).
+// Bundle is a prekey bundle: Bob's public keys, with which Alice can start a session while he is offline (X3DH, section
+// 3.2).
 type Bundle struct {
 	IdentityKey    x25519.PublicKey
 	SignedPrekeyID uint32
 	SignedPrekey   x25519.PublicKey
-	// Signature is by IdentityKey over the encoded SignedPrekey (33 bytes).
+	// Signature is the signature of IdentityKey over the encoded SignedPrekey (33 bytes).
 	Signature [SignatureSize]byte
 	// OneTimePrekeyID is meaningful only if OneTimePrekey is set.
 	OneTimePrekeyID uint32
@@ -67,7 +70,7 @@ type Bundle struct {
 	OneTimePrekey *x25519.PublicKey
 }
 
-// NewBundle makes the bundle of identity's owner. oneTime may be nil.
+// NewBundle makes a bundle from the public keys of its owner. oneTime may be nil.
 func NewBundle(identity x25519.PublicKey, signed SignedPrekey, oneTime *OneTimePrekey) Bundle {
 	bundle := Bundle{
 		IdentityKey:    identity,

@@ -113,10 +113,15 @@ func TestBundleVectors(t *testing.T) {
 	vectors.Load(t, "prekey_bundle.json", &recording)
 	for i, b := range recording.Bundles {
 		f := b.Fields
-		signed := SignedPrekey{ID: f.SignedKeyID, KeyPair: pairOf(t, b.SignedPrivate), Signature: [SignatureSize]byte(f.Signature)}
+		signed := SignedPrekey{
+			ID:        f.SignedKeyID,
+			KeyPair:   pairOf(t, b.SignedPrivate),
+			Signature: [SignatureSize]byte(f.Signature),
+		}
 		oneTime := OneTimePrekey{ID: f.PreKeyID, KeyPair: pairOf(t, b.PrekeyPrivate)}
 		bundle := NewBundle(f.IdentityKey.Array32(t), signed, &oneTime)
-		if !bytes.Equal(bundle.SignedPrekey.Encoded(), f.SignedKey) || !bytes.Equal(bundle.OneTimePrekey.Encoded(), f.PreKey) {
+		if !bytes.Equal(bundle.SignedPrekey.Encoded(), f.SignedKey) ||
+			!bytes.Equal(bundle.OneTimePrekey.Encoded(), f.PreKey) {
 			t.Errorf("bundle %d: public prekeys differ", i)
 		}
 		if err := bundle.Verify(); (err == nil) != b.SignatureOK {
@@ -214,10 +219,12 @@ func TestLowOrderKeys(t *testing.T) {
 	if _, err := Initiate(p.alice, p.base, bundle); !errors.Is(err, x25519.ErrLowOrder) {
 		t.Errorf("one-time prekey: %v", err)
 	}
-	if _, err := Respond(p.bob, p.signed.KeyPair, nil, x25519.PublicKey{}, p.base.Public); !errors.Is(err, x25519.ErrLowOrder) {
+	_, err := Respond(p.bob, p.signed.KeyPair, nil, x25519.PublicKey{}, p.base.Public)
+	if !errors.Is(err, x25519.ErrLowOrder) {
 		t.Errorf("their identity: %v", err)
 	}
-	if _, err := Respond(p.bob, p.signed.KeyPair, nil, p.alice.Public, x25519.PublicKey{}); !errors.Is(err, x25519.ErrLowOrder) {
+	_, err = Respond(p.bob, p.signed.KeyPair, nil, p.alice.Public, x25519.PublicKey{})
+	if !errors.Is(err, x25519.ErrLowOrder) {
 		t.Errorf("their base key: %v", err)
 	}
 }
@@ -245,7 +252,8 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			t.Errorf("%s prints %s", format, text)
 		}
 		private := fmt.Sprintf(format, p.signed)
-		if strings.Contains(private, fmt.Sprintf("%x", [32]byte(p.signed.Private))) || !strings.Contains(private, "redacted") {
+		if strings.Contains(private, fmt.Sprintf("%x", [32]byte(p.signed.Private))) ||
+			!strings.Contains(private, "redacted") {
 			t.Errorf("%s prints a private prekey", format)
 		}
 	}

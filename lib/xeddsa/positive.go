@@ -14,10 +14,10 @@ import (
 // positivePersonal is the BLAKE2b personalisation of the nonce of SignPositive.
 const positivePersonal = "xed25519signatur"
 
-// SignPositive returns the Ed25519 signature of message by the positive point of private: the point with the
-// u-coordinate of the public key and the sign bit 0, whatever the sign of the Ed25519 key that private came from. The
-// Session ID alone is then enough to verify it. SignPositive reads 64 bytes from random, as libsession does, so that
-// signing twice gives two signatures; the error is random's. (session-v2.md section 3)
+// SignPositive returns the Ed25519 signature of message by the positive point of private (session-v2.md section 3).
+// That point has the u-coordinate of the public key and the sign bit 0. The Session ID alone is enough to verify the
+// signature. SignPositive reads 64 bytes from random, like libsession, so that two signatures of one message differ.
+// The error is random's.
 func SignPositive(random io.Reader, private x25519.PrivateKey, message []byte) ([SignatureSize]byte, error) {
 	var z [64]byte
 	if _, err := io.ReadFull(random, z[:]); err != nil {
@@ -29,7 +29,7 @@ func SignPositive(random io.Reader, private x25519.PrivateKey, message []byte) (
 		panic("xeddsa: " + err.Error()) // only for a wrong length
 	}
 	public := baseMult(a).Bytes()
-	secret := private[:] // hashed as it is: clamped, not reduced
+	secret := private[:] // hashed clamped, not reduced
 	if public[31]&signBit != 0 {
 		secret = a.Negate(a).Bytes()
 		public[31] &^= signBit
@@ -46,7 +46,7 @@ func SignPositive(random io.Reader, private x25519.PrivateKey, message []byte) (
 }
 
 // VerifyPositive reports whether signature is a signature of message by the positive point of public, under the rules
-// of VerifyStrict. It is false for a public key that is not reduced or of low order.
+// of [VerifyStrict]. It returns false for a public key that is not reduced or of low order.
 func VerifyPositive(public x25519.PublicKey, message []byte, signature [SignatureSize]byte) bool {
 	point, ok := edwardsPublicKey(public, 0)
 	return ok && VerifyStrict([ed25519.PublicKeySize]byte(point), message, signature)

@@ -25,10 +25,10 @@ var lowOrderY = [][32]byte{
 	},
 }
 
-// VerifyStrict reports whether signature is an Ed25519 signature of message by public, with the checks of libsodium
-// that crypto/ed25519 leaves out: it is false if public or the point R of the signature is of low order, and if public
-// is not reduced. A signature by a public key of low order is one for many messages.
-// (session-v2.md section 3)
+// VerifyStrict reports whether signature is an Ed25519 signature of message by public (session-v2.md section 3). It
+// adds the checks of libsodium that crypto/ed25519 leaves out: it returns false if public or the point R of the
+// signature is of low order, and if public is not reduced. A signature by a public key of low order is valid for many
+// messages.
 func VerifyStrict(public [ed25519.PublicKeySize]byte, message []byte, signature [SignatureSize]byte) bool {
 	if !reduced(public) || lowOrder(public) || lowOrder([32]byte(signature[:32])) {
 		return false
@@ -43,8 +43,8 @@ func reduced(point [32]byte) bool {
 	return err == nil && [32]byte(y.Bytes()) == point
 }
 
-// lowOrder reports whether an encoded point is of low order. The y-coordinate is reduced: for R, because
-// ed25519.Verify compares it with an encoding that it makes.
+// lowOrder reports whether an encoded point is of low order. The y-coordinate must be reduced. R needs no check of
+// that, because ed25519.Verify compares R with an encoding of its own.
 func lowOrder(point [32]byte) bool {
 	point[31] &^= signBit
 	return slices.Contains(lowOrderY, point)

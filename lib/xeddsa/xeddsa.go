@@ -1,10 +1,10 @@
-// Package xeddsa makes and checks signatures with X25519 keys, as on the signed prekeys of a bundle
-// (signal-2020.md section 6.3).
+// Package xeddsa signs with X25519 private keys and verifies with X25519 public keys. The identity key signs the signed
+// prekey of a bundle this way (signal-2020.md section 6.3).
 //
-// It promises signatures that the 2020 client and libsignal accept, and to accept theirs: XEdDSA with SHA-512 on
-// Curve25519 (signal.org/docs/specifications/xeddsa), with one difference that both share. XEdDSA negates the
-// private key where needed to make the sign of the Edwards public key 0; they keep the key and put the sign into the
-// top bit of the signature, which is otherwise always 0. It is pure: randomness is passed in.
+// It promises that the 2020 client and libsignal accept its signatures, and that it accepts theirs. The scheme is
+// XEdDSA with SHA-512 on Curve25519 (signal.org/docs/specifications/xeddsa) with one difference. XEdDSA negates the
+// private key if the sign of the Edwards public key is 1. The client and libsignal keep the key and put the sign into
+// the top bit of the signature, which is otherwise always 0. It is pure: randomness is passed in.
 package xeddsa
 
 import (
@@ -19,21 +19,21 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// SignatureSize is the length of a signature in bytes: the point R and the scalar s, which has the sign bit on top.
+// SignatureSize is the length of a signature in bytes: the point R, then the scalar s with the sign in its top bit.
 const SignatureSize = ed25519.SignatureSize
 
-// signBit is where byte 31 of an Edwards point and byte 63 of a signature have the sign of a point.
+// signBit is the bit of byte 31 of an Edwards point, and of byte 63 of a signature, that holds the sign of a point.
 const signBit = 0x80
 
-// noncePrefix keeps the hash that makes the nonce apart from all others: 2^256 - 2, little-endian (XEdDSA, section
-// 2.1, hash1).
+// noncePrefix separates the hash of the nonce from all other hashes: 2^256 - 2, little-endian (XEdDSA, section 2.1,
+// hash1).
 var noncePrefix = [32]byte{
 	0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 }
 
-// Sign returns the signature of message. It reads 64 bytes from random, so that signing twice gives two signatures;
-// the error is random's.
+// Sign returns the signature of message. It reads 64 bytes from random, so that two signatures of one message differ.
+// The error is random's.
 func Sign(random io.Reader, private x25519.PrivateKey, message []byte) ([SignatureSize]byte, error) {
 	var z [64]byte
 	if _, err := io.ReadFull(random, z[:]); err != nil {
@@ -44,7 +44,7 @@ func Sign(random io.Reader, private x25519.PrivateKey, message []byte) ([Signatu
 	return sign(private, nonce, message), nil
 }
 
-// sign makes the signature that has the secret scalar nonce.
+// sign makes the signature with the secret scalar nonce.
 func sign(private x25519.PrivateKey, nonce *edwards25519.Scalar, message []byte) [SignatureSize]byte {
 	a, err := new(edwards25519.Scalar).SetBytesWithClamping(private[:])
 	if err != nil {
@@ -62,14 +62,14 @@ func sign(private x25519.PrivateKey, nonce *edwards25519.Scalar, message []byte)
 	return signature
 }
 
-// baseMult is Point.ScalarBaseMult without its table of multiples of the base point, which the first use in a process
-// fills: that takes as long as twenty of these, and most processes sign once or not at all.
+// baseMult is Point.ScalarBaseMult without its table of multiples of the base point. ScalarBaseMult fills that table on
+// first use, which takes as long as twenty calls of baseMult. Most processes sign once or not at all.
 func baseMult(scalar *edwards25519.Scalar) *edwards25519.Point {
 	return new(edwards25519.Point).ScalarMult(scalar, edwards25519.NewGeneratorPoint())
 }
 
-// Verify reports whether signature is the signature of message by the owner of public. It is false for a public key
-// that is not reduced or of low order, and for a scalar that is not reduced.
+// Verify reports whether the owner of public signed message. It returns false for a public key that is not reduced or
+// of low order, and for a scalar that is not reduced.
 func Verify(public x25519.PublicKey, message []byte, signature [SignatureSize]byte) bool {
 	edwards, ok := edwardsPublicKey(public, signature[63]&signBit)
 	if !ok {
@@ -93,7 +93,7 @@ func edwardsPublicKey(public x25519.PublicKey, sign byte) (ed25519.PublicKey, bo
 	encoded := y.Multiply(y, inverse).Bytes()
 	encoded[31] |= sign
 
-	// A signature by a point of low order would be one for many messages.
+	// A signature by a point of low order is valid for many messages.
 	point, err := new(edwards25519.Point).SetBytes(encoded)
 	if err != nil || new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1 {
 		return nil, false

@@ -69,7 +69,8 @@ func TestSignUnclamped(t *testing.T) {
 
 func TestSignNeedsRandomness(t *testing.T) {
 	pair, _ := generate(t, 0)
-	if _, err := Sign(strings.NewReader("63 bytes or less"), pair.Private, message); !errors.Is(err, io.ErrUnexpectedEOF) {
+	_, err := Sign(strings.NewReader("63 bytes or less"), pair.Private, message)
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -98,7 +99,9 @@ func TestVerifyRefuses(t *testing.T) {
 
 // TestVerifyRefusesUnreducedScalar adds the group's order to s, which leaves the equation true.
 func TestVerifyRefusesUnreducedScalar(t *testing.T) {
-	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	order, _ := new(
+		big.Int,
+	).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
 	pair, random := generate(t, 2)
 	signature, err := Sign(random, pair.Private, message)
 	if err != nil {

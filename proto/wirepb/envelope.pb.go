@@ -210,8 +210,8 @@ func (x *WebSocketMessage) GetRequest() *WebSocketRequestMessage {
 	return nil
 }
 
-// WebSocketRequestMessage carries the Envelope in body. Clients of 2020 act only on path "/api/v1/message", today's look
-// at body alone.
+// WebSocketRequestMessage carries the Envelope in body. Clients of 2020 act only on path "/api/v1/message", those of
+// session-v1 look at body alone.
 type WebSocketRequestMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Verb          *string                `protobuf:"bytes,1,opt,name=verb" json:"verb,omitempty"`

@@ -270,7 +270,7 @@ func (app *App) Environment() account.Environment {
 	}
 	return account.Environment{
 		Now: app.Now, Stamp: app.stamp, Random: rand.Reader,
-		Owner: app.presence.Name(), Announce: app.presence.Announce, Look: app.presence.Look,
+		Owner: app.presence.Name(), Announce: app.presence.Announce, StateOf: app.presence.State,
 	}
 }
 

@@ -254,8 +254,8 @@ func (app *App) EachName(args []string, do func(name string) error) error {
 	return nil
 }
 
-// OnlyDash accepts no argument or "-", which means stdin.
-func OnlyDash(_ *cobra.Command, args []string) error {
+// onlyDash accepts no argument or "-", which means stdin.
+func onlyDash(_ *cobra.Command, args []string) error {
 	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
 		return fmt.Errorf("unexpected argument %q", args[0])
 	}

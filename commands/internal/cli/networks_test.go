@@ -39,7 +39,7 @@ func networkFile(t *testing.T, content string) (network.Config, error) {
 
 func TestNetworkFile(t *testing.T) {
 	const pin = "36ea0b253537988551ee856e4fd20d55011e9c8b27eaa2f34b8f32a0bdf04f2d"
-	config, err := networkFile(t, `{"seeds":["https://seed.example"],"generation":"today","onion_cipher":"xchacha20",
+	config, err := networkFile(t, `{"seeds":["https://seed.example"],"generation":"2.8","onion_cipher":"xchacha20",
 		"pins":{"https://seed.example":"`+pin+`"}}`)
 	if err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func (app *App) Devnets() ([]DevnetNote, error) {
 // readNote reads a note. If its devnet is dead, it removes the note and returns nil.
 func readNote(dir, name string) (*DevnetNote, error) {
 	path := filepath.Join(dir, name+".json")
-	if presence.Look(dir, name) != presence.Alive {
+	if presence.StateOf(dir, name) != presence.Alive {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

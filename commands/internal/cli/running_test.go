@@ -23,7 +23,7 @@ func TestDevnetNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if presence.Look(notes, running[0].Presence) != presence.Alive {
+	if presence.StateOf(notes, running[0].Presence) != presence.Alive {
 		t.Errorf("the presence file %q does not show that the devnet runs", running[0].Presence)
 	}
 	if err := remove(); err != nil {
@@ -32,7 +32,7 @@ func TestDevnetNotes(t *testing.T) {
 	if running, err := app.Devnets(); err != nil || len(running) != 0 {
 		t.Errorf("after the end there are %+v, %v", running, err)
 	}
-	if presence.Look(notes, "") == presence.Alive {
+	if presence.StateOf(notes, "") == presence.Alive {
 		t.Error("a devnet without a presence file runs")
 	}
 }

@@ -15,17 +15,18 @@ import (
 // pages, the pages of docs/commands and the completion of --select are made from it, and the tests check every run of
 // the command against it.
 type Spec struct {
-	Use   string // the command line, as cobra expects it
+	// Use is the command line, as cobra expects it. The arguments that the command accepts follow from it: see argsOf.
+	Use   string
 	Short string
 	Long  string // empty if Short is enough
 	// Examples are shell commands. The tests run each of them.
 	Examples []string
-	Args     cobra.PositionalArgs           // nil allows any arguments
 	Complete cobra.CompletionFunc           // proposes arguments; may be nil
 	PreRun   func(cmd *cobra.Command) error // checks the flags; may be nil
 	Reads    []string                       // types of the records that it reads from stdin
 	Prints   []string                       // types of the records that it prints, next to errors
-	Exits    Exits                          // next to ExitsEverywhere
+	Needs    Needs                          // what it opens, which adds exits
+	Exits    Exits                          // next to ExitsEverywhere and those that follow from Reads and Needs
 	// Delivers says that a printed record counts as delivered. Such a command does not start without a stdout.
 	Delivers bool
 	Run      func(cmd *cobra.Command, args []string) error // made by [App.Run] or one of its variants
@@ -41,43 +42,43 @@ var ExitsEverywhere = []int{
 	record.ExitInterrupt, record.ExitTerminated,
 }
 
-// AccountExits returns the exits of commands that open an account.
-func AccountExits() Exits {
-	return Exits{
+// Needs is what a command opens.
+type Needs uint8
+
+// The parts of Needs.
+const (
+	Account Needs = 1 << iota // a keystore, and an account in it
+	Network                   // a network
+)
+
+// exits returns the exits of a command that cannot open what it needs.
+func (needs Needs) exits() Exits {
+	account := Exits{
 		record.ExitNotFound: "no such keystore or account",
 		record.ExitAuth:     "the keystore does not open",
 		record.ExitLocked:   "",
 	}
-}
-
-// NetworkExits returns the exits of commands that use the network.
-func NetworkExits() Exits {
-	return Exits{
+	network := Exits{
 		record.ExitNotFound:  "no network is named or runs",
 		record.ExitTemporary: "the network does not answer",
 	}
-}
-
-// RouteExits returns the exits of commands that open an account and use the network.
-func RouteExits() Exits {
-	return Exits{
-		record.ExitNotFound:  "no such keystore, account or network",
-		record.ExitTemporary: "the network does not answer",
-		record.ExitAuth:      "the keystore does not open",
-		record.ExitLocked:    "",
+	switch needs {
+	case 0:
+		return Exits{}
+	case Account:
+		return account
+	case Network:
+		return network
 	}
-}
-
-// With adds entries, or replaces those with the same codes, and returns e.
-func (e Exits) With(more Exits) Exits {
-	maps.Copy(e, more)
-	return e
+	maps.Copy(account, network)
+	account[record.ExitNotFound] = "no such keystore, account or network"
+	return account
 }
 
 // Command makes a command of its specification.
 func (app *App) Command(spec Spec) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: spec.Use, Short: spec.Short, Long: spec.Long, Args: spec.Args, ValidArgsFunction: spec.Complete,
+		Use: spec.Use, Short: spec.Short, Long: spec.Long, Args: argsOf(spec.Use), ValidArgsFunction: spec.Complete,
 		Example: examples(spec.Examples), RunE: spec.Run,
 	}
 	if spec.PreRun != nil {
@@ -85,6 +86,21 @@ func (app *App) Command(spec Spec) *cobra.Command {
 	}
 	app.specs[cmd] = spec
 	return cmd
+}
+
+// argsOf returns the check of the arguments of a command line: none; "[-]", which means stdin; as many as there are names
+// in capitals; any number if names are in brackets.
+func argsOf(use string) cobra.PositionalArgs {
+	words := strings.Fields(use)[1:]
+	switch rest := strings.Join(words, " "); {
+	case rest == "":
+		return cobra.NoArgs
+	case rest == "[-]":
+		return onlyDash
+	case strings.Contains(rest, "["):
+		return nil
+	}
+	return cobra.ExactArgs(len(words))
 }
 
 // examples indents examples, as help texts show them.
@@ -112,13 +128,14 @@ type Exit struct {
 	Remark string
 }
 
-// ExitList returns the exit codes of the command in ascending order: success, wrong usage, and those of s.Exits. It
-// panics if [record.Exits] lacks a code.
+// ExitList returns the exit codes of the command in ascending order: success, wrong usage, those that follow from
+// s.Reads and s.Needs, and those of s.Exits. It panics if [record.Exits] lacks a code.
 func (s Spec) ExitList() []Exit {
-	remarks := maps.Clone(s.Exits)
-	if remarks == nil {
-		remarks = Exits{}
+	remarks := s.Needs.exits()
+	if len(s.Reads) > 0 {
+		remarks[record.ExitPartial] = ""
 	}
+	maps.Copy(remarks, s.Exits)
 	for _, code := range []int{record.ExitOK, record.ExitUsage} {
 		remarks[code] += "" // is listed, with or without a remark
 	}

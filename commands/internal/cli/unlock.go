@@ -120,6 +120,9 @@ func readPassphraseFile(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if err := keystore.CheckTrusted(file); err != nil {
+		return nil, err
+	}
 	return readPassphrase(interruptible{ctx, file})
 }
 

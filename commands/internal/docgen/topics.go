@@ -169,23 +169,23 @@ const pipelinesExample = `  sessiontool envelope seal --to $BOB --text 'step by 
   sessiontool friend-request list | sessiontool friend-request accept
   sessiontool contact list --select session_id | while read -r id; do sessiontool swarm lookup $id; done`
 
-const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --protocol today
+const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --protocol session-v1
   sessiontool contact list --select protocol`
 
 func protocolsText() string {
-	return `Two things are of two generations, 2020 and today, and do not depend on each other.
+	return `Two things have two forms each, and do not depend on each other.
 
 The network: how nodes are asked to store and to retrieve. Its file, or the devnet, says so; else the nodes are asked
-once. mainnet and testnet are of today.
+once. It is storage RPC 2.0 or 2.8. mainnet and testnet have 2.8.
 
-The messages: 2020 is a friend request, then sessions with forward secrecy, proof of work where the network asks for
-it, and the synchronous route. today is what phones speak: anybody can be written to at once, and no session is
+The messages: protocol signal is a friend request, then sessions with forward secrecy, proof of work where the network asks for
+it, and the synchronous route. session-v1 is what phones speak: anybody can be written to at once, and no session is
 needed, so there is no forward secrecy either.
 
 With --protocol auto a contact is spoken to as it spoke last, and somebody of whom nothing is known as is usual on
 the network. Everything that arrives is understood, on every network.
 
-The first text of a stranger in today's protocol is a friend request as well: poll prints a friend_request record and
+The first text of a stranger in protocol session-v1 is a friend request as well: poll prints a friend_request record and
 then the message, with the same id. To accept it or to answer it comes to the same.
 `
 }

@@ -23,7 +23,7 @@ import (
 const (
 	DigestPath = "/swarms/digest/v2"
 	NamesPath  = "/swarms/names/v2"
-	FetchPath  = "/swarms/fetch/v2"
+	FetchPath  = "/swarms/fetch/v3"
 	OfferPath  = "/swarms/offer/v2"
 )
 

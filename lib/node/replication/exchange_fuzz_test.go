@@ -2,6 +2,7 @@ package replication
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ var sample = store.NewMessage20(rpc20.StoreParams{
 func FuzzPeerAnswers(f *testing.F) {
 	f.Add(appendNames(nil, []store.Name{store.NameOf(sample)}))
 	f.Add(appendListed(nil, []listed{{store.NameOf(sample), store.Version{Number: 1, Deleted: true}}}))
-	one := store.AppendRecord(nil, store.Record{Name: store.NameOf(sample), Message: sample})
+	one := store.AppendRecords(nil, store.Record{Name: store.NameOf(sample), Message: sample})
 	f.Add(append([]byte{0, 0, 0, 1}, one...))
 	f.Add(make([]byte, store.DigestSlots*store.DigestSize))
 	f.Add([]byte(`{"stored":1,"refused":0}`))
@@ -56,8 +57,8 @@ func FuzzPushedRecords(f *testing.F) {
 	m := store.NewMessage28(sample.PubKey, 0, 1795391232497, 86400000, []byte("first message"))
 	record := store.Record{Name: store.NameOf(m), Message: m}
 	record.Version.Expiration = m.ExpirationMillis()
-	f.Add(store.AppendRecord(nil, record))
-	f.Add(store.AppendRecord(nil, store.Record{Name: store.NameOf(sample), Message: sample}))
+	f.Add(store.AppendRecords(nil, record))
+	f.Add(store.AppendRecords(nil, store.Record{Name: store.NameOf(sample), Message: sample}))
 	own := ring.KeysFromSeed([32]byte{1}).Name()
 	key := strings.Repeat("ab", 32)
 	view, err := ring.NewView(&nodelist.Result{States: []nodelist.State{{
@@ -66,9 +67,10 @@ func FuzzPushedRecords(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	rep := &Replication{difficulty: func(int64) uint64 { return 1 }}
-	now := time.UnixMilli(1795391232497)
-	if !rep.accepts(record, view, false, now) {
+	unsigned := func(string, []byte) (Request, error) { return nil, errors.New("no request is signed here") }
+	rep := &Replication{difficulty: func(int64) uint64 { return 1 }, request: unsigned}
+	check := &recordCheck{rep: rep, view: view, now: time.UnixMilli(1795391232497)}
+	if !check.accepts(record) {
 		f.Fatal("the sample is not accepted")
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -78,7 +80,7 @@ func FuzzPushedRecords(f *testing.F) {
 		}
 		for _, r := range records {
 			m := r.Message
-			if rep.accepts(r, view, false, now) && store.NewMessage20(m.Params20()) != m && !m.Canonical() {
+			if check.accepts(r) && store.NewMessage20(m.Params20()) != m && !m.Canonical() {
 				t.Errorf("accepted %v, which is not what its texts say", m)
 			}
 		}

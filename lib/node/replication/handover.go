@@ -190,9 +190,10 @@ func (rep *Replication) HandOverIfMoved(seen *ring.View, messages ...store.Messa
 // errIncomplete reports a node that did not take all that it was given.
 var errIncomplete = errors.New("node does not have all messages that it should")
 
-// offerTo makes a node have all messages of owners. The error is errIncomplete if the node still lacks some.
+// offerTo makes a node have all messages of owners, and gives it their tombstones. The error is errIncomplete if the node
+// still lacks some messages.
 func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []string) error {
-	var names []store.Name
+	var names, tombstones []store.Name
 	var incomplete error
 	total := 0
 	for i, owner := range owners {
@@ -203,7 +204,9 @@ func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []str
 			if name.Owner() != owner {
 				return false
 			}
-			if !version.Deleted {
+			if version.Deleted {
+				tombstones = append(tombstones, name)
+			} else {
 				names = append(names, name)
 			}
 			return true
@@ -221,6 +224,10 @@ func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []str
 			}
 			names, total = names[len(page):], total+given
 		}
+	}
+	// Whether they are wanted is not asked, because a tombstone is news where the message is known.
+	if _, err := rep.give(ctx, to, tombstones); err != nil {
+		return err
 	}
 	if total > 0 {
 		rep.log.Info("handed over messages", "to", to.Name(), "count", total)

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // PushPath is where nodes push messages to each other: a signed POST of encoded records one after the other. The
 // answer is a pushAnswer in JSON.
-const PushPath = "/swarms/push/v2"
+const PushPath = "/swarms/push/v3"
 
 // maxPushAnswer bounds the answer of a peer.
 const maxPushAnswer = 4 << 10
@@ -53,13 +54,14 @@ func (rep *Replication) servePush(
 // keep stores those records of another node that this node accepts, and returns their number.
 func (rep *Replication) keep(records []store.Record, view *ring.View, from *ring.Peer) (stored int, err error) {
 	now, sameSwarm := rep.now(), view.SharesSwarm(from)
+	check := &recordCheck{rep: rep, view: view, now: now}
 	var accepted []store.Entry
 	var messages []store.Message
 	for _, r := range records {
-		if !rep.accepts(r, view, sameSwarm, now) {
+		if !check.accepts(r) {
 			continue
 		}
-		accepted = append(accepted, store.NewReplicaUpdate(r, sameSwarm))
+		accepted = append(accepted, store.NewReplicaUpdate(r, sameSwarm, rep.readRequest))
 		if !r.Version.Deleted {
 			messages = append(messages, r.Message)
 		}
@@ -74,26 +76,81 @@ func (rep *Replication) keep(records []store.Record, view *ring.View, from *ring
 	return len(accepted), nil
 }
 
-// accepts makes the checks of a client's store that a record of another node allows. A client's signature of storage
-// RPC 2.8 holds for a minute and is not passed on. The other node's clock may differ by peerhttp.Window. The
-// difficulty is that of the message's time. Tombstones are accepted from members of the same swarm only.
-func (rep *Replication) accepts(r store.Record, view *ring.View, sameSwarm bool, now time.Time) bool {
-	latest := now.Add(rpc28.MaxPrivateTTL + peerhttp.Window).UnixMilli()
-	if !view.Owns(r.Name.Owner()) || r.Version.Expiration <= now.UnixMilli() || r.Version.Expiration > latest {
+// readRequest is a store.ReadRequest.
+func (rep *Replication) readRequest(owner string, request []byte) (store.Request, error) {
+	return rep.request(owner, request)
+}
+
+// recordCheck checks records of one exchange with another node. What the other node alone says is never enough to
+// delete a message, to shorten its time or to put it into a namespace that needs the owner's signature.
+type recordCheck struct {
+	rep  *Replication
+	view *ring.View
+	now  time.Time
+
+	// The last request of an owner, because records of one request follow each other.
+	owner   string
+	request []byte
+	read    Request
+	err     error
+}
+
+// signed returns a request that came with a record, with the owner's signature verified.
+func (c *recordCheck) signed(owner string, request []byte) (Request, bool) {
+	if c.owner != owner || !bytes.Equal(c.request, request) {
+		c.read, c.err = c.rep.request(owner, request)
+		c.owner, c.request = owner, request
+	}
+	return c.read, c.err == nil
+}
+
+// accepts makes the checks of a client's store that a record of another node allows. The other node's clock may differ
+// by peerhttp.Window. The difficulty is that of the message's time.
+func (c *recordCheck) accepts(r store.Record) bool {
+	now := c.now.UnixMilli()
+	owner, v := r.Name.Owner(), r.Version
+	latest := now + (rpc28.MaxPrivateTTL + peerhttp.Window).Milliseconds()
+	newest := now + storage.MaxFutureMillis + peerhttp.Window.Milliseconds()
+	if !c.view.Owns(owner) || v.Expiration <= now || v.Expiration > latest || v.Number > uint64(max(newest, 0)) {
 		return false
 	}
-	if r.Version.Deleted {
-		return sameSwarm
+	if v.Deleted {
+		request, ok := c.signed(owner, r.Request)
+		return ok && request.MayDelete(r.Name) && len(r.Stored) == 0
 	}
-	m := r.Message
-	timestamp, ok := m.TimestampMillis()
-	newest := now.UnixMilli() + storage.MaxFutureMillis + peerhttp.Window.Milliseconds()
-	if _, alive := m.TTLMillis(); !ok || !alive || timestamp > newest {
+	timestamp, ok := r.Message.TimestampMillis()
+	if _, alive := r.Message.TTLMillis(); !ok || !alive || timestamp > newest {
 		return false
 	}
+	return c.genuine(r.Message, timestamp) && c.stored(r) && c.expires(r)
+}
+
+// genuine reports whether a message is what its texts say, with the proof of work that it needs.
+func (c *recordCheck) genuine(m store.Message, timestamp int64) bool {
 	if m.Hash.Is28() {
 		return m.Canonical()
 	}
 	return m.Namespace == rpc28.NamespaceMessages && m.Hash == store.NewMessage20(m.Params20()).Hash &&
-		m.Meets(rep.difficulty(timestamp))
+		m.Meets(c.rep.difficulty(timestamp))
+}
+
+// stored reports whether the owner agreed to a message, where that is needed.
+func (c *recordCheck) stored(r store.Record) bool {
+	if r.Message.Namespace.StoreIsPublic() {
+		return len(r.Stored) == 0
+	}
+	request, ok := c.signed(r.Name.Owner(), r.Stored)
+	return ok && request.Stores(r.Message)
+}
+
+// expires reports whether a message has the expiration that its sender or its owner gave it. A message of storage RPC
+// 2.8 may have a later one, because it can be stored again for longer.
+func (c *recordCheck) expires(r store.Record) bool {
+	if len(r.Request) == 0 {
+		own := r.Message.ExpirationMillis()
+		latest := c.now.Add(r.Message.Namespace.MaxTTL() + peerhttp.Window).UnixMilli()
+		return r.Version.Expiration == own || r.Message.Hash.Is28() && own < r.Version.Expiration && r.Version.Expiration <= latest
+	}
+	request, ok := c.signed(r.Name.Owner(), r.Request)
+	return ok && request.Expires(r.Message, r.Version.Expiration)
 }

@@ -26,6 +26,17 @@ import (
 // maxScans bounds the concurrent walks through the store on behalf of peers.
 const maxScans = 2
 
+// Request is an owner's signed request whose signature has been verified.
+type Request interface {
+	store.Request
+	// MayDelete reports whether the request may delete a message of which only the name is known.
+	MayDelete(name store.Name) bool
+	// Expires reports whether the request makes a message expire at the given time (milliseconds).
+	Expires(m store.Message, expiration int64) bool
+	// Stores reports whether the request can have stored a message.
+	Stores(m store.Message) bool
+}
+
 // Config is what a Replication works with. All fields but Arrived are required.
 type Config struct {
 	Store   *store.Store
@@ -35,7 +46,9 @@ type Config struct {
 	// Difficulty returns the proof of work required of a message of storage RPC 2.0 with this timestamp
 	// (milliseconds).
 	Difficulty func(timestamp int64) uint64
-	Log        *slog.Logger
+	// ReadRequest reads an owner's request that came with a record. It returns an error unless the owner signed it.
+	ReadRequest func(owner string, request []byte) (Request, error)
+	Log         *slog.Logger
 	// Arrived, unless nil, is called with pushed records before they are stored. It may wait and reorder them, as a real
 	// network does.
 	Arrived func(ctx context.Context, records []store.Record)
@@ -48,6 +61,7 @@ type Replication struct {
 	members    *ring.Members
 	now        func() time.Time
 	difficulty func(timestamp int64) uint64
+	request    func(owner string, request []byte) (Request, error)
 	log        *slog.Logger
 	arrived    func(ctx context.Context, records []store.Record)
 
@@ -61,7 +75,8 @@ type Replication struct {
 func New(config Config) *Replication {
 	rep := &Replication{
 		store: config.Store, caller: config.Caller, members: config.Members, now: config.Now,
-		difficulty: config.Difficulty, log: config.Log, arrived: config.Arrived, scans: make(chan struct{}, maxScans),
+		difficulty: config.Difficulty, request: config.ReadRequest, log: config.Log,
+		arrived: config.Arrived, scans: make(chan struct{}, maxScans),
 	}
 	rep.catchUp = newCatchUp(rep.log, rep.Compare)
 	rep.senders = newSenders(rep.log, rep.caller, rep.store, rep.catchUp.schedule)

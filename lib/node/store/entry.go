@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"slices"
 )
 
@@ -18,6 +19,8 @@ type Deposit struct {
 	content
 	expiration int64
 	queued     bool // for the peers
+
+	Request []byte // the owner's request; required where a signature is needed to store
 
 	Existed bool  // set by Write: the message was stored already
 	Until   int64 // set by Write: its expiration in milliseconds
@@ -42,7 +45,7 @@ func (d *Deposit) write(t tables) error {
 		d.Until = p.Expiration
 		return nil
 	case d.Existed:
-		if err := t.change(d.Name, p, Version{Number: p.Number, Expiration: d.expiration}); err != nil {
+		if err := t.change(d.Name, p, Version{Number: p.Number, Expiration: d.expiration}, nil); err != nil {
 			return err
 		}
 		return t.enqueueAgain(d.Name)
@@ -50,27 +53,29 @@ func (d *Deposit) write(t tables) error {
 		if err := t.drop(d.Name, p); err != nil {
 			return err
 		}
-		fresh.Number = p.Number + 1
+		fresh.Number = p.following()
 	}
-	sequence, err := t.create(d.content, fresh)
+	sequence, err := t.create(d.content, fresh, nil, d.Request)
 	if err != nil {
 		return err
 	}
 	return t.enqueue(sequence, d.Name)
 }
 
-// replicaUpdate is a record of another node. It changes a known message only if that node is of the same swarm.
+// replicaUpdate is a record of another node.
 type replicaUpdate struct {
 	content
-	version   Version
+	record    Record
 	sameSwarm bool
+	read      ReadRequest
 }
 
-// NewReplicaUpdate makes an Entry of a record that another node has sent. Of a message that is stored already, or has a
-// tombstone, it changes the version only if sameSwarm is set, the sender is of this swarm, and r.Version supersedes the
-// stored one.
-func NewReplicaUpdate(r Record, sameSwarm bool) Entry {
-	n := &replicaUpdate{content: content{Name: r.Name}, version: r.Version, sameSwarm: sameSwarm}
+// NewReplicaUpdate makes an Entry of a record that another node has sent and that read has verified. A tombstone deletes
+// a stored message only if the owner's request is about it, and hides a message that comes later only then. Without an
+// owner's request a record can make a message last longer, or bring back a deleted one, as any client can that stores
+// the message again, and only if sameSwarm is set: the sender is of this swarm.
+func NewReplicaUpdate(r Record, sameSwarm bool, read ReadRequest) Entry {
+	n := &replicaUpdate{content: content{Name: r.Name}, record: r, sameSwarm: sameSwarm, read: read}
 	if !r.Version.Deleted {
 		n.content = newContent(r.Message)
 	}
@@ -79,20 +84,57 @@ func NewReplicaUpdate(r Record, sameSwarm bool) Entry {
 
 func (n *replicaUpdate) write(t tables) error {
 	p, known, err := t.find(n.Name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case known && (!n.sameSwarm || !n.version.Supersedes(p.Version)):
+	}
+	if known && p.Deleted && !n.record.Version.Deleted {
+		return n.overTombstone(t, p)
+	}
+	if known {
+		return n.update(t, p)
+	}
+	_, err = t.create(n.content, n.record.Version, n.record.Request, n.record.Stored)
+	return err
+}
+
+// overTombstone stores a message whose name has a tombstone: one that supersedes it, or that the tombstone's request is
+// not about.
+func (n *replicaUpdate) overTombstone(t tables, p place) error {
+	if supersedes := n.sameSwarm && n.record.Version.Supersedes(p.Version); !supersedes {
+		request := requestIn(t.requests, p.refs.version)
+		if request == nil || n.deletes(request, n.record.Message) {
+			return nil
+		}
+	}
+	if err := t.drop(n.Name, p); err != nil {
+		return err
+	}
+	_, err := t.create(n.content, n.record.Version, n.record.Request, n.record.Stored)
+	return err
+}
+
+// update gives a stored message, or a tombstone, the record's version.
+func (n *replicaUpdate) update(t tables, p place) error {
+	v, request := n.record.Version, n.record.Request
+	switch {
+	case !v.Supersedes(p.Version):
 		return nil
-	case known && p.Deleted && !n.version.Deleted:
-		if err := t.drop(n.Name, p); err != nil {
+	case v.Deleted && !p.Deleted:
+		m, err := t.message(p)
+		if err != nil || !n.deletes(request, m) {
 			return err
 		}
-	case known:
-		return t.change(n.Name, p, n.version)
+	case request == nil && !n.sameSwarm:
+		return nil
+	case request == nil && v.Expiration <= p.Expiration: // only the owner makes it shorter
+		v.Expiration, request = p.Expiration, bytes.Clone(requestIn(t.requests, p.refs.version))
 	}
-	_, err = t.create(n.content, n.version)
-	return err
+	return t.change(n.Name, p, v, request)
+}
+
+func (n *replicaUpdate) deletes(request []byte, m Message) bool {
+	read, err := n.read(n.Name.Owner(), request)
+	return err == nil && read.Deletes(m)
 }
 
 // edit is a change that a message's owner makes. It does nothing to a message that is not stored.
@@ -100,6 +142,8 @@ type edit struct {
 	name   Name
 	decide func(Version) (Version, bool) // the new version, and whether there is one; edit sets its Number
 	at     int64                         // time of the change by the asked node's clock, in milliseconds
+
+	request []byte // the owner's
 
 	done bool // set by write: the message was changed
 }
@@ -118,7 +162,7 @@ func (e *edit) write(t tables) error {
 	}
 	e.done = true
 	after.Number = p.next(e.at)
-	return t.change(e.name, p, after)
+	return t.change(e.name, p, after, e.request)
 }
 
 // requeue queues messages for the peers, as they are when their turn comes.
@@ -139,16 +183,17 @@ func (l requeue) write(t tables) error {
 const maxEdits = 500
 
 // Edit changes messages as decide says, and returns those that it changed, as they were before. decide returns the new
-// version, of which Edit sets the Number, and false for no change. at is the time of the change in milliseconds. On
-// disk are then all changes, or with an error the first of them.
+// version, of which Edit sets the Number, and false for no change. at is the time of the change in milliseconds, and
+// request is what the owner signed for it, which other nodes will ask for. On disk are then all changes, or with an error
+// the first of them.
 func (s *Store) Edit(
-	messages []Summary, at int64, decide func(Summary, Version) (Version, bool),
+	messages []Summary, at int64, request []byte, decide func(Summary, Version) (Version, bool),
 ) (changed []Summary, err error) {
 	for part := range slices.Chunk(messages, maxEdits) {
 		edits := make([]*edit, len(part))
 		entries := make([]Entry, len(part))
 		for i, h := range part {
-			edits[i] = &edit{name: h.Name, at: at, decide: func(l Version) (Version, bool) { return decide(h, l) }}
+			edits[i] = &edit{name: h.Name, at: at, request: request, decide: func(l Version) (Version, bool) { return decide(h, l) }}
 			entries[i] = edits[i]
 		}
 		if err := s.Write(entries...); err != nil {

@@ -35,6 +35,9 @@ func (s *Store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time
 		} else if removed > 0 {
 			log.Debug("removed expired messages", "count", removed)
 		}
+		if err := s.sweepRequests(ctx, now().UnixMilli()); err != nil {
+			log.Error("removing requests of expired messages", "error", err)
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -3,7 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -48,7 +48,7 @@ func TestLeadingNumber(t *testing.T) {
 }
 
 // A client of storage RPC 2.8 sees every message that a client of 2.0 may store.
-func TestTodayViewOfOldMessages(t *testing.T) {
+func Test28ViewOfOldMessages(t *testing.T) {
 	old := func(pubKey, data string) Message { return NewMessage20(rpc20.StoreParams{PubKey: pubKey, Data: data}) }
 	key := someMessage.PubKey
 	for _, test := range []struct {
@@ -76,18 +76,15 @@ func TestTodayViewOfOldMessages(t *testing.T) {
 
 func TestEncodedMessageRoundTrip(t *testing.T) {
 	empty := NewMessage20(rpc20.StoreParams{PubKey: someMessage.PubKey})
-	today := NewMessage28(someMessage.PubKey, -11, 1795391232497, 86400000, []byte("today"))
-	gone := Record{Name: NameOf(today), Version: Version{Number: 7, Expiration: 8, Deleted: true}}
-	want := []Record{stored(someMessage), stored(empty), gone, stored(today)}
-	var encoded []byte
-	for _, r := range want {
-		encoded = AppendRecord(encoded, r)
-	}
+	message28 := NewMessage28(someMessage.PubKey, -11, 1795391232497, 86400000, []byte("today"))
+	gone := Record{Name: NameOf(message28), Version: Version{Number: 7, Expiration: 8, Deleted: true}}
+	want := []Record{stored(someMessage), stored(empty), gone, stored(message28)}
+	encoded := AppendRecords(nil, want...)
 	decoded, err := DecodeRecords(encoded)
-	if err != nil || !slices.Equal(decoded, want) {
+	if err != nil || !reflect.DeepEqual(decoded, want) {
 		t.Fatalf("decoded %v, %v", decoded, err)
 	}
-	if size := someMessage.size() + empty.size() + today.size() + 4*VersionSize + NameSize; size != len(encoded) {
+	if size := someMessage.size() + empty.size() + message28.size() + 4*(1+VersionSize) + NameSize; size != len(encoded) {
 		t.Errorf("sizes add up to %d bytes, encoded are %d", size, len(encoded))
 	}
 }
@@ -96,10 +93,10 @@ func TestDecodeRefuses(t *testing.T) {
 	with := func(change func(m *Message)) []byte {
 		m := someMessage
 		change(&m)
-		return AppendRecord(nil, stored(m))
+		return AppendRecords(nil, stored(m))
 	}
-	good := AppendRecord(nil, stored(someMessage))
-	gone := AppendRecord(nil, Record{Name: NameOf(someMessage), Version: Version{Deleted: true}})
+	good := AppendRecords(nil, stored(someMessage))
+	gone := AppendRecords(nil, Record{Name: NameOf(someMessage), Version: Version{Deleted: true}})
 	for name, encoded := range map[string][]byte{
 		"short key":        with(func(m *Message) { m.PubKey = m.PubKey[1:] }),
 		"long key":         with(func(m *Message) { m.PubKey += "0" }),
@@ -111,10 +108,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut off":          good[:len(good)-1],
 		"cut in the hash":  good[:10],
 		"something behind": append(bytes.Clone(good), 0),
-		"endless length":   append(bytes.Clone(good[:VersionSize+66]), 0xff, 0xff, 0xff, 0xff),
-		"cut in the life":  good[:VersionSize-1],
-		"unknown life":     append(append(bytes.Clone(good[:VersionSize-1]), 2), good[VersionSize:]...),
-		"negative time":    append(append(bytes.Clone(good[:8]), 0x80), good[9:]...),
+		"endless length":   append(bytes.Clone(good[:1+VersionSize+66]), 0xff, 0xff, 0xff, 0xff),
+		"cut in the life":  good[:VersionSize],
+		"unknown life":     append(append(bytes.Clone(good[:VersionSize]), 2), good[1+VersionSize:]...),
+		"negative time":    append(append(bytes.Clone(good[:9]), 0x80), good[10:]...),
 		"cut in a name":    gone[:len(gone)-1],
 	} {
 		if _, err := DecodeRecords(encoded); !errors.Is(err, errMessage) && !errors.Is(err, errVersion) {
@@ -126,19 +123,16 @@ func TestDecodeRefuses(t *testing.T) {
 // Bytes of a peer are refused or decode to records that encode to the same bytes.
 func FuzzDecodeRecords(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(AppendRecord(nil, stored(someMessage)))
+	f.Add(AppendRecords(nil, stored(someMessage)))
 	empty := NewMessage20(rpc20.StoreParams{PubKey: someMessage.PubKey})
-	f.Add(AppendRecord(AppendRecord(nil, stored(someMessage)), stored(empty)))
-	f.Add(AppendRecord(nil, Record{Name: NameOf(someMessage), Version: Version{Number: 1, Expiration: 2, Deleted: true}}))
+	f.Add(AppendRecords(nil, stored(someMessage), stored(empty)))
+	f.Add(AppendRecords(nil, Record{Name: NameOf(someMessage), Version: Version{Number: 1, Expiration: 2, Deleted: true}}))
 	f.Fuzz(func(t *testing.T, batch []byte) {
 		records, err := DecodeRecords(batch)
 		if err != nil {
 			return
 		}
-		var encoded []byte
-		for _, r := range records {
-			encoded = AppendRecord(encoded, r)
-		}
+		encoded := AppendRecords(nil, records...)
 		if !bytes.Equal(encoded, batch) {
 			t.Errorf("%x decodes, but encodes to %x", batch, encoded)
 		}

@@ -110,7 +110,7 @@ func takeOver(tx *bbolt.Tx) (more bool, err error) {
 			return false, err
 		}
 		c := newContent(m)
-		if err := t.put(c, place{sequence, Version{Expiration: m.ExpirationMillis()}}); err != nil {
+		if err := t.put(c, place{sequence: sequence, Version: Version{Expiration: m.ExpirationMillis()}}); err != nil {
 			return false, err
 		}
 		if queue.Get(key) != nil {

@@ -169,37 +169,38 @@ func (s *Store) Missing(names []Name) (missing []bool, err error) {
 // record.
 func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
+		var w recordWriter
 		for _, name := range names {
-			longer, err := appendStored(tx, body, name, 0)
-			if err != nil {
+			if err := w.addStored(tx, name, 0); err != nil {
 				return err
 			}
-			if len(body) > 0 && len(longer) > maxBytes {
+			if len(body) > 0 && len(w.body) > maxBytes {
 				return nil
 			}
-			body, taken = longer, taken+1
+			body, taken = w.body, taken+1
 		}
 		return nil
 	})
 	return body, taken, err
 }
 
-// appendStored encodes the record of a name, unless it is not stored or has expired at now (milliseconds).
-func appendStored(tx *bbolt.Tx, b []byte, name Name, now int64) ([]byte, error) {
+// addStored encodes the record of a name, unless it is not stored or has expired at now (milliseconds).
+func (w *recordWriter) addStored(tx *bbolt.Tx, name Name, now int64) error {
 	value := tx.Bucket(nameBucket).Get(name[:])
 	if value == nil {
-		return b, nil
+		return nil
 	}
 	at, err := parsePlace(value)
-	switch {
-	case err != nil:
-		return nil, err
-	case at.Expiration <= now:
-		return b, nil
-	case at.Deleted:
-		return append(at.Version.AppendTo(b), name[:]...), nil
+	if err != nil || at.Expiration <= now {
+		return err
 	}
-	return append(at.Version.AppendTo(b), tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))...), nil
+	content := name[:]
+	if !at.Deleted {
+		content = tx.Bucket(messageBucket).Get(appendNumber(nil, at.sequence))
+	}
+	requests := tx.Bucket(requestBucket)
+	w.add(at.Version, at.refs, func(id RequestID) []byte { return requestIn(requests, id) }, content)
+	return nil
 }
 
 // Owners returns the wanted owners of stored messages and tombstones.

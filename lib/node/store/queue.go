@@ -133,19 +133,20 @@ func (s *Store) Pending(peer string, now int64) (Batch, error) {
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket(queueBucket).Cursor()
 		key, name := cursor.Seek(appendNumber(nil, b.Next))
+		var w recordWriter
 		for ; key != nil && b.Entries < maxBatchEntries; key, name = cursor.Next() {
 			sequence, _, err := cutNumber(key)
 			if err != nil || len(name) != NameSize {
 				return errDamage
 			}
-			longer, err := appendStored(tx, b.Body, Name(name), now)
+			err = w.addStored(tx, Name(name), now)
 			switch {
 			case err != nil:
 				return err
-			case b.Count > 0 && len(longer) > MaxBatchBytes:
+			case b.Count > 0 && len(w.body) > MaxBatchBytes:
 				return nil
-			case len(longer) > len(b.Body):
-				b.Body, b.Count = longer, b.Count+1
+			case len(w.body) > len(b.Body):
+				b.Body, b.Count = w.body, b.Count+1
 			}
 			b.Next, b.Entries = sequence+1, b.Entries+1
 		}

@@ -6,7 +6,7 @@
 //
 // The store also keeps what replication needs: a queue of changes with a cursor for every peer ([Store.Pending],
 // [Store.Delivered]), digests of all names for comparisons ([Store.Digest], [Store.Scan]), and the encoding of records
-// ([AppendRecord], [DecodeRecords]).
+// ([AppendRecords], [DecodeRecords]).
 //
 // Messages of storage RPC 2.0 and 2.8 stand in the same database. The store gives both kinds of client their own view
 // of it ([Store.Page20], [Store.Page28]). It makes no network calls and knows no swarms; callers pass in which owners
@@ -37,7 +37,7 @@ const storeFormat = 3
 // Buckets. An owner is a public key as text (66 bytes). Names, namespaces, versions and places are encoded by their
 // types. Sequence numbers and expirations (milliseconds since 1970) are big-endian u64. Sequence numbers follow the
 // order of arrival; with them as keys, new entries share pages, so that few pages are written for many messages. A
-// tombstone is in the last four of these buckets only.
+// tombstone is in the last five of these buckets only.
 var (
 	metaBucket    = []byte("meta")     // "format" -> one byte; "difficulty" -> history
 	messageBucket = []byte("messages") // sequence number -> encoded message
@@ -46,6 +46,7 @@ var (
 	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
 	queueBucket   = []byte("queue")    // sequence number -> name: changes that a peer has yet to get
 	cursorBucket  = []byte("cursors")  // peer's name -> first sequence number that it has yet to get
+	requestBucket = []byte("requests") // request's identifier -> when it may go (milliseconds), the owner's request
 )
 
 var (
@@ -129,8 +130,16 @@ func prepare(db *bbolt.DB) (*queue, error) {
 		if format := meta.Get(formatKey); len(format) != 1 || format[0] != storeFormat {
 			return nil, errors.Join(errFormat, tx.Rollback())
 		}
+		if tx.Bucket(requestBucket) == nil { // of a version that kept no requests
+			if _, err := tx.CreateBucket(requestBucket); err != nil {
+				return nil, errors.Join(err, tx.Rollback())
+			}
+		}
 		queue, err := loadQueue(tx)
-		return queue, errors.Join(err, tx.Rollback())
+		if err != nil {
+			return nil, errors.Join(err, tx.Rollback())
+		}
+		return queue, tx.Commit()
 	}
 	if err := createBuckets(tx); err != nil {
 		return nil, errors.Join(err, tx.Rollback())
@@ -140,7 +149,7 @@ func prepare(db *bbolt.DB) (*queue, error) {
 
 func createBuckets(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{
-		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket,
+		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket, requestBucket,
 	} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err

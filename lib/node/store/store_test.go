@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -355,6 +356,9 @@ func TestOverrides(t *testing.T) {
 				t.Errorf("%+v overrides %+v: %v, want %v", b, a, got, want)
 			}
 		}
+	}
+	if l := (Version{Number: math.MaxUint64}); l.next(50) != math.MaxUint64 || l.following() != math.MaxUint64 {
+		t.Errorf("after the highest version come %d and %d", l.next(50), l.following())
 	}
 	if l := (Version{Number: 100}); l.next(50) != 101 || l.next(200) != 200 || l.next(-1) != 101 {
 		t.Errorf("after version 100 come %d, %d and %d", l.next(50), l.next(200), l.next(-1))

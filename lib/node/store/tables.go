@@ -1,7 +1,9 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 
 	"go.etcd.io/bbolt"
 
@@ -30,7 +32,7 @@ func (c content) size() int { return len(c.encoded) }
 
 // tables are the buckets of messages within one transaction.
 type tables struct {
-	messages, order, names, expiry, queue *bbolt.Bucket
+	messages, order, names, expiry, queue, requests *bbolt.Bucket
 
 	queueing bool // there are peers to queue changes for
 }
@@ -38,7 +40,7 @@ type tables struct {
 func openTables(tx *bbolt.Tx, queueing bool) tables {
 	t := tables{
 		messages: tx.Bucket(messageBucket), order: tx.Bucket(orderBucket), names: tx.Bucket(nameBucket),
-		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket), queueing: queueing,
+		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket), requests: tx.Bucket(requestBucket), queueing: queueing,
 	}
 	for _, growing := range []*bbolt.Bucket{t.messages, t.expiry, t.queue} {
 		growing.FillPercent = appendFill
@@ -46,17 +48,25 @@ func openTables(tx *bbolt.Tx, queueing bool) tables {
 	return t
 }
 
-// place is where a message is stored: its sequence number, and its version.
+// place is where a message is stored: its sequence number, its version, and the owner's requests that it comes from.
 type place struct {
 	sequence uint64
 	Version
+	refs references
 }
 
-// placeSize is the length of a value of nameBucket.
-const placeSize = numberSize + VersionSize
+// placeSize is the length of a value of nameBucket without references; with them it is longReferences more.
+const (
+	placeSize      = numberSize + VersionSize
+	longReferences = 2 * sha256.Size
+)
 
 func (p place) encode() []byte {
-	return p.Version.AppendTo(appendNumber(make([]byte, 0, placeSize), p.sequence))
+	b := p.Version.AppendTo(appendNumber(make([]byte, 0, placeSize+longReferences), p.sequence))
+	if p.refs == (references{}) {
+		return b
+	}
+	return append(append(b, p.refs.version[:]...), p.refs.stored[:]...)
 }
 
 func parsePlace(b []byte) (p place, err error) {
@@ -65,10 +75,12 @@ func parsePlace(b []byte) (p place, err error) {
 		return place{}, err
 	}
 	v, b, err := CutVersion(b)
-	if err != nil || len(b) > 0 {
+	if err != nil || len(b) != 0 && len(b) != longReferences {
 		return place{}, errDamage
 	}
-	return place{sequence, v}, nil
+	p = place{sequence: sequence, Version: v}
+	copy(p.refs.stored[:], b[copy(p.refs.version[:], b):])
+	return p, nil
 }
 
 // find looks up a message or tombstone.
@@ -81,13 +93,21 @@ func (t tables) find(name Name) (p place, known bool, err error) {
 	return p, true, err
 }
 
-// create stores what is not stored, under a new sequence number.
-func (t tables) create(c content, v Version) (uint64, error) {
+// create stores what is not stored, under a new sequence number, with the owner's requests that it comes from: that of
+// the version and that of the store, each nil if there is none.
+func (t tables) create(c content, v Version, request, stored []byte) (uint64, error) {
 	sequence, err := t.messages.NextSequence()
 	if err != nil {
 		return 0, err
 	}
-	return sequence, t.put(c, place{sequence, v})
+	p := place{sequence: sequence, Version: v}
+	if p.refs.version, err = t.keepRequest(request, v.Expiration); err != nil {
+		return 0, err
+	}
+	if p.refs.stored, err = t.keepRequest(stored, v.Expiration); err != nil {
+		return 0, err
+	}
+	return sequence, t.put(c, p)
 }
 
 // put writes a message and what points to it; of a tombstone only the latter.
@@ -103,6 +123,15 @@ func (t tables) put(c content, p place) error {
 	return t.point(c.Name, p)
 }
 
+// message returns a stored message that is not deleted.
+func (t tables) message(p place) (Message, error) {
+	m, rest, err := cutMessage(t.messages.Get(appendNumber(nil, p.sequence)))
+	if err != nil || len(rest) > 0 {
+		return Message{}, errors.Join(errDamage, err)
+	}
+	return m, nil
+}
+
 // point writes the entries that lead to a message: its name and its expiry.
 func (t tables) point(name Name, p place) error {
 	if err := t.names.Put(name[:], p.encode()); err != nil {
@@ -111,8 +140,17 @@ func (t tables) point(name Name, p place) error {
 	return t.expiry.Put(expiryKey(p.Expiration, p.sequence), name[:])
 }
 
-// change gives a stored message another version. It does not restore a deleted one.
-func (t tables) change(name Name, p place, v Version) error {
+// change gives a stored message another version, which comes from an owner's request, nil if from none. It does not
+// restore a deleted one.
+func (t tables) change(name Name, p place, v Version, request []byte) error {
+	id, err := t.keepRequest(request, v.Expiration)
+	if err != nil {
+		return err
+	}
+	refs := references{version: id, stored: p.refs.stored}
+	if err := t.extendRequests(refs, v.Expiration); err != nil {
+		return err
+	}
 	if err := t.expiry.Delete(expiryKey(p.Expiration, p.sequence)); err != nil {
 		return err
 	}
@@ -133,7 +171,7 @@ func (t tables) change(name Name, p place, v Version) error {
 			return err
 		}
 	}
-	return t.point(name, place{p.sequence, v})
+	return t.point(name, place{p.sequence, v, refs})
 }
 
 // drop removes a message with everything that points to it.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 )
 
 // Version is the mutable part of a message: when it expires, and whether its owner has deleted it. A deleted message
@@ -32,8 +34,16 @@ func (l Version) Supersedes(other Version) bool {
 }
 
 // next returns the Number of a change at the given time (milliseconds). It is higher than l's even if a clock was
-// ahead.
-func (l Version) next(at int64) uint64 { return max(uint64(max(at, 0)), l.Number+1) }
+// ahead, unless l has the highest that there is.
+func (l Version) next(at int64) uint64 { return max(uint64(max(at, 0)), l.following()) }
+
+// following returns the Number after l's.
+func (l Version) following() uint64 {
+	if l.Number == math.MaxUint64 {
+		return l.Number
+	}
+	return l.Number + 1
+}
 
 // AppendTo encodes l: number, expiration, and a byte that is 1 for a tombstone.
 func (l Version) AppendTo(b []byte) []byte {
@@ -57,29 +67,146 @@ func CutVersion(b []byte) (l Version, rest []byte, err error) {
 	return l, b[VersionSize:], nil
 }
 
-// Record is what nodes send each other about a message: its name, its version and, unless it is a tombstone, the
-// message.
+// Record is what nodes send each other about a message: its name, its version, the owner's requests that it comes from
+// and, unless it is a tombstone, the message.
 type Record struct {
 	Name    Name
 	Version Version
 	Message Message // zero for a tombstone
+
+	Request []byte // the owner's request that made this version; nil if none did
+	Stored  []byte // the owner's request that stored the message; nil if none was needed
 }
 
-// AppendRecord encodes a record: its version, then the message or the tombstone's name.
-func AppendRecord(b []byte, r Record) []byte {
-	if r.Version.Deleted {
-		return append(r.Version.AppendTo(b), r.Name[:]...)
+// Kinds of the items that encoded records are made of. A request stands once, right before the first record that refers
+// to it.
+const (
+	kindMessage   = 0
+	kindTombstone = 1
+	kindRequest   = 2
+	// kindVersioned and kindStored are added to the kind of a record whose references follow its version.
+	kindVersioned = 4
+	kindStored    = 8
+)
+
+// recordWriter encodes records one after the other. Each request is in the body once.
+type recordWriter struct {
+	body    []byte
+	written map[RequestID]bool
+}
+
+// add encodes a record: its requests unless they are in the body already, its kind, version and references, and then
+// the content: the encoded message or the name.
+func (w *recordWriter) add(v Version, refs references, request func(RequestID) []byte, content []byte) {
+	kind := byte(kindMessage)
+	if v.Deleted {
+		kind = kindTombstone
 	}
-	return appendMessage(r.Version.AppendTo(b), r.Message)
+	var ids []RequestID
+	for i, id := range refs.ids() {
+		text := request(id)
+		if id == (RequestID{}) || text == nil {
+			continue
+		}
+		kind |= kindVersioned << i
+		ids = append(ids, id)
+		if !w.written[id] {
+			if w.written == nil {
+				w.written = make(map[RequestID]bool)
+			}
+			w.written[id] = true
+			w.body = append(binary.BigEndian.AppendUint32(append(w.body, kindRequest), uint32(len(text))), text...)
+		}
+	}
+	w.body = v.AppendTo(append(w.body, kind))
+	for _, id := range ids {
+		w.body = append(w.body, id[:]...)
+	}
+	w.body = append(w.body, content...)
 }
 
-// MaxEncodedRecord is the greatest length of an encoded record.
-const MaxEncodedRecord = VersionSize + maxEncodedMessage
+// AppendRecords encodes records, each with its requests.
+func AppendRecords(b []byte, records ...Record) []byte {
+	w := recordWriter{body: b}
+	for _, r := range records {
+		requests := map[RequestID][]byte{idOf(r.Request): r.Request, idOf(r.Stored): r.Stored}
+		content := r.Name[:]
+		if !r.Version.Deleted {
+			content = appendMessage(nil, r.Message)
+		}
+		w.add(r.Version, references{idOf(r.Request), idOf(r.Stored)}, func(id RequestID) []byte { return requests[id] }, content)
+	}
+	return w.body
+}
 
-// cutRecord decodes the record at the start of b and returns the rest. Like cutMessage it does not check the hash.
-func cutRecord(b []byte) (r Record, rest []byte, err error) {
+// MaxEncodedRecord is the greatest length of an encoded record with its requests.
+const MaxEncodedRecord = 1 + VersionSize + longReferences + maxEncodedMessage + 2*(1+lengthSize+MaxRequest)
+
+// recordReader decodes what a recordWriter makes, and nothing else.
+type recordReader struct {
+	requests map[RequestID][]byte
+	fresh    []RequestID // read, and not yet referred to
+}
+
+// cutRequest decodes the request at the start of b, behind its kind, and returns the rest.
+func (d *recordReader) cutRequest(b []byte) (rest []byte, err error) {
+	if len(b) < lengthSize {
+		return nil, fmt.Errorf("%w: length of a request is cut off", errVersion)
+	}
+	length := binary.BigEndian.Uint32(b)
+	b = b[lengthSize:]
+	if length == 0 || length > MaxRequest || int(length) > len(b) {
+		return nil, fmt.Errorf("%w: request of %d bytes", errVersion, length)
+	}
+	request := b[:length]
+	id := idOf(request)
+	if d.requests[id] != nil {
+		return nil, fmt.Errorf("%w: a request comes twice", errVersion)
+	}
+	if d.requests == nil {
+		d.requests = make(map[RequestID][]byte)
+	}
+	d.requests[id], d.fresh = request, append(d.fresh, id)
+	return b[length:], nil
+}
+
+// cutReference decodes the reference at the start of b and returns the request and the rest.
+func (d *recordReader) cutReference(b []byte) (request, rest []byte, err error) {
+	var id RequestID
+	if len(b) < len(id) {
+		return nil, nil, fmt.Errorf("%w: reference is cut off", errVersion)
+	}
+	b = b[copy(id[:], b):]
+	if request = d.requests[id]; request == nil {
+		return nil, nil, fmt.Errorf("%w: reference to an unknown request", errVersion)
+	}
+	if len(d.fresh) > 0 && d.fresh[0] == id {
+		d.fresh = d.fresh[1:]
+	} else if slices.Contains(d.fresh, id) {
+		return nil, nil, fmt.Errorf("%w: requests in another order than references", errVersion)
+	}
+	return request, b, nil
+}
+
+// cutRecord decodes the record of a kind at the start of b, behind its kind, and returns the rest. Like cutMessage it
+// does not check the hash.
+func (d *recordReader) cutRecord(kind byte, b []byte) (r Record, rest []byte, err error) {
 	if r.Version, b, err = CutVersion(b); err != nil {
 		return Record{}, nil, err
+	}
+	if r.Version.Deleted != (kind&kindTombstone != 0) || kind&^(kindTombstone|kindVersioned|kindStored) != 0 {
+		return Record{}, nil, fmt.Errorf("%w: kind %d", errVersion, kind)
+	}
+	for i, request := range []*[]byte{&r.Request, &r.Stored} {
+		if kind&(kindVersioned<<i) == 0 {
+			continue
+		}
+		if *request, b, err = d.cutReference(b); err != nil {
+			return Record{}, nil, err
+		}
+	}
+	if len(d.fresh) > 0 {
+		return Record{}, nil, fmt.Errorf("%w: request without a reference", errVersion)
 	}
 	if r.Version.Deleted {
 		if len(b) < NameSize {
@@ -96,12 +223,25 @@ func cutRecord(b []byte) (r Record, rest []byte, err error) {
 // DecodeRecords decodes records one after the other, with nothing behind them.
 func DecodeRecords(b []byte) ([]Record, error) {
 	var records []Record
+	var reader recordReader
 	for len(b) > 0 {
-		r, rest, err := cutRecord(b)
+		kind, rest := b[0], b[1:]
+		var err error
+		if kind == kindRequest {
+			rest, err = reader.cutRequest(rest)
+		} else {
+			var r Record
+			if r, rest, err = reader.cutRecord(kind, rest); err == nil {
+				records = append(records, r)
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("record %d: %w", len(records)+1, err)
 		}
-		records, b = append(records, r), rest
+		b = rest
+	}
+	if len(reader.fresh) > 0 {
+		return nil, fmt.Errorf("%w: request without a record", errVersion)
 	}
 	return records, nil
 }

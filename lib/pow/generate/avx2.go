@@ -18,7 +18,8 @@ func newAVX2(s streams) *avx2 {
 	return &avx2{
 		streams: s,
 		signs:   table(s.Context, "signs", 1<<63, 1<<63, 1<<63, 1<<63),
-		rotate8: table(s.Context, "rotate8", 0x0007060504030201, 0x080f0e0d0c0b0a09, 0x0007060504030201, 0x080f0e0d0c0b0a09),
+		rotate8: table(s.Context, "rotate8", 0x0007060504030201, 0x080f0e0d0c0b0a09, 0x0007060504030201,
+			0x080f0e0d0c0b0a09),
 	}
 }
 

@@ -138,7 +138,7 @@ func libsignalBegins(t testing.TB, withOneTime bool) link {
 	return link{fmt.Sprintf("libsignal begins, one-time prekey %v", withOneTime), o, p, p, o, withOneTime}
 }
 
-// usedOneTimePrekey tells if the end that was sent the first message has deleted its one-time prekey.
+// usedOneTimePrekey reports whether the receiver of the first message has deleted its one-time prekey.
 func (l link) usedOneTimePrekey(t *testing.T) bool {
 	t.Helper()
 	if l.first == l.libsignal {

@@ -127,7 +127,8 @@ func (p *peer) encrypt(ctx context.Context, plaintext []byte) (message, error) {
 
 func (p *peer) decrypt(ctx context.Context, m message) ([]byte, error) {
 	if m.kind == ciphertext.PreKeyWhisper {
-		parsed, err := protocol.NewPreKeySignalMessageFromBytes(m.bytes, p.serializer.PreKeySignalMessage, p.serializer.SignalMessage)
+		parsed, err := protocol.NewPreKeySignalMessageFromBytes(m.bytes, p.serializer.PreKeySignalMessage,
+			p.serializer.SignalMessage)
 		if err != nil {
 			return nil, err
 		}

@@ -66,6 +66,9 @@ type Scope struct {
 
 var allText = []byte(`"all"`)
 
+// Has reports whether a namespace is in the scope.
+func (s Scope) Has(n Namespace) bool { return s.All || s.Namespace == n }
+
 // SignedText is how signatures write the scope.
 func (s Scope) SignedText() string {
 	if s.All {

@@ -300,7 +300,7 @@ func TestNamespaceClasses(t *testing.T) {
 	}
 }
 
-func FuzzParseToday(f *testing.F) {
+func FuzzParse28(f *testing.F) {
 	f.Add(`{"messages":[{"data":"YQ==","expiration":2,"hash":"a","timestamp":1}],"more":true,"t":7,"hf":[19,4]}`)
 	f.Add(`{"hash":"a","swarm":{"b":{"hash":"a","signature":"c","expiry":2,"already":1},"d":{"failed":true,"timeout":1}}}`)
 	f.Add(`{"swarm":{"b":{"expiry":[1,2],"updated":["a"],"unchanged":{}},"c":{"deleted":{"0":["a"],"-1":[]}}}}`)

@@ -1,0 +1,263 @@
+package devnetcmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/record"
+	"sessiontool/lib/storage"
+)
+
+type devnetUpOptions struct {
+	*devnetFlags
+	name          string
+	nodes         int
+	swarmSize     int
+	difficulty    int64
+	generation    string
+	like          string
+	seedTime      string
+	allowUnsigned bool
+	limits        limitFlags
+	detach        bool
+	listen        string
+	metrics       string
+	faults        []string
+}
+
+func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
+	opts := &devnetUpOptions{devnetFlags: where}
+	cmd := app.Command(cli.Spec{
+		Use:   "up",
+		Short: "Start a whole network of service nodes on this machine",
+		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and messages\n" +
+			"are kept in --dir: the next 'devnet up' goes on with them. With --nodes 0 it is a registry alone, which\n" +
+			"'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
+			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
+			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
+			"The nodes serve clients of storage RPC 2.0 and 2.8, and the network record says 2.0 to our own clients.\n" +
+			"With --generation 2.8 the nodes serve storage RPC 2.8 alone, and our clients use it; with 2.0\n" +
+			"likewise.\n\n" +
+			"With --like the network behaves like the real servers of a version, as far as their behaviour is known:\n" +
+			"what they refuse, what they time out on, how they use TLS, in which order they list messages. A node\n" +
+			"that 'devnet fault set stop' has stopped then hangs, as a machine does that is gone. Without --like the\n" +
+			"nodes are sessiontool's own; their swarms still list messages in an order that differs from member to\n" +
+			"member.\n\n" +
+			"  2.0.7   the servers of 2020: TLS 1.2, one request per connection, no synchronous route, a relay waits 10 s\n" +
+			"  2.8.0   a relay waits 30 s for a dead node, a store 5 s for a dead member of the swarm\n" +
+			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a failed store is 500\n\n" +
+			"The record's file can be given to --network.",
+		Examples: []string{
+			"sessiontool devnet up --detach",
+			"sessiontool devnet up --detach --like 2.8.0",
+			"sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10",
+			"sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100",
+			"sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
+		},
+		Prints: []string{record.TypeNetwork},
+		Exits: cli.Exits{
+			record.ExitUsage:      "or the folder cannot be used",
+			record.ExitTemporary:  "it runs already",
+			record.ExitInterrupt:  "",
+			record.ExitTerminated: "",
+		},
+		Run: func(cmd *cobra.Command, args []string) error {
+			run := app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runDevnetUp(ctx, app, opts) })
+			if opts.detach {
+				run = app.Run(func(ctx context.Context, _ []string) error { return runDevnetUpDetached(ctx, app, opts) })
+			}
+			return run(cmd, args)
+		},
+	})
+	cmd.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
+	cmd.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
+	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
+	cmd.Flags().StringVar(&opts.generation, "generation", GenerationBoth,
+		"storage RPC that the nodes serve: 2.0, 2.8 or both")
+	cmd.Flags().StringVar(&opts.like, "like", "",
+		"behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
+	cmd.Flags().StringVar(&opts.seedTime, "seed-time", "",
+		"how the registry states the time: date, last-modified or none (default date, with --like last-modified)")
+	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
+	opts.limits.add(cmd.Flags(), 0)
+	cmd.Flags().BoolVar(&opts.detach, "detach", false, "go on in the background")
+	cmd.Flags().StringVar(&opts.name, "name", "devnet", "name for --network")
+	cmd.Flags().StringVar(&opts.listen, "listen", "",
+		"IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
+	cmd.Flags().StringArrayVar(&opts.faults, "fault", nil,
+		"fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
+	cmd.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
+	return cmd
+}
+
+// checkDevnet returns the folder of the devnet, and makes it. It refuses options that make no network, and a folder
+// that is in use.
+func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
+	switch {
+	case opts.nodes != 0 && opts.nodes < 4:
+		return "", cli.UsageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone",
+			opts.nodes))
+	case opts.nodes > devnet.MaxNodes:
+		return "", cli.UsageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
+	case !cli.Nameable(opts.name):
+		return "", cli.UsageError(fmt.Errorf("--name %q is nothing that --network takes for a name", opts.name))
+	case opts.swarmSize < 1:
+		return "", cli.UsageError(errors.New("--swarm-size must be positive"))
+	case opts.difficulty < 1:
+		return "", cli.UsageError(errors.New("--difficulty must be positive"))
+	case opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
+		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2.0, 2.8 or both", opts.generation))
+	}
+	if err := opts.limits.check(); err != nil {
+		return "", err
+	}
+	if _, err := opts.likeness(); err != nil {
+		return "", err
+	}
+	if dir, err = devnetDir(app, opts.devnetFlags); err != nil {
+		return "", err
+	}
+	running, err := app.Devnets()
+	if err != nil {
+		return "", err
+	}
+	for _, note := range running {
+		if note.Dir == dir {
+			return "", fmt.Errorf("%w: in %s, process %d", cli.ErrDevnetRunning, dir, note.Network.PID)
+		}
+	}
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// GenerationBoth makes nodes serve the clients of both storage RPCs.
+const GenerationBoth = "both"
+
+// only returns the one generation that the nodes serve, empty for both.
+func (opts *devnetUpOptions) only() storage.Generation {
+	if opts.generation == GenerationBoth {
+		return ""
+	}
+	return storage.Generation(opts.generation)
+}
+
+// likeness returns which real network the flags ask for.
+func (opts *devnetUpOptions) likeness() (devnet.Likeness, error) {
+	like, err := devnet.Like(opts.like)
+	switch only := like.Nodes.Generation; {
+	case err != nil:
+		return like, cli.UsageError(fmt.Errorf("--like: %w", err))
+	case only != "" && opts.only() != "" && opts.only() != only:
+		return like, cli.UsageError(fmt.Errorf("--like %s does not go with --generation %s: such servers serve %s alone",
+			opts.like, opts.generation, only))
+	case opts.seedTime == "":
+		return like, nil
+	case !slices.Contains(devnet.SeedTimes, devnet.SeedTime(opts.seedTime)):
+		return like, cli.UsageError(fmt.Errorf("--seed-time %q is none of %v", opts.seedTime, devnet.SeedTimes))
+	}
+	like.SeedTime = devnet.SeedTime(opts.seedTime)
+	return like, nil
+}
+
+// networkOptions returns the options of the devnet that the flags ask for.
+func (opts *devnetUpOptions) networkOptions(app *cli.App, dir string) (devnet.Options, error) {
+	options := devnet.Options{
+		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
+		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned,
+		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.Log,
+	}
+	var err error
+	if options.Like, err = opts.likeness(); err != nil {
+		return options, err
+	}
+	host, port, err := net.SplitHostPort(opts.listen)
+	if err != nil {
+		host, port = opts.listen, "0"
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || host != "" && net.ParseIP(host) == nil {
+		return options, cli.UsageError(fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen))
+	}
+	options.ListenIP, options.SeedPort = host, uint16(number)
+	return options, nil
+}
+
+// runDevnetUp runs a devnet in this process until ctx ends.
+func runDevnetUp(ctx context.Context, app *cli.App, opts *devnetUpOptions) (err error) {
+	dir, err := checkDevnet(app, opts)
+	if err != nil {
+		return err
+	}
+	options, err := opts.networkOptions(app, dir)
+	if err != nil {
+		return err
+	}
+	net, err := devnet.Start(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, net.Close(context.WithoutCancel(ctx))) }()
+	if err := setFaults(ctx, net, opts.faults); err != nil {
+		return err
+	}
+	metricsURL, closeMetrics, err := serveMetrics(opts.metrics, net, options.Logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeMetrics()) }()
+	out, err := describeDevnet(net, dir, opts)
+	if err != nil {
+		return err
+	}
+	out.MetricsURL = metricsURL
+	remove, err := app.NoteDevnet(cli.DevnetNote{Network: out, Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if err := app.Print(out); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// setFaults sets the faults of --fault.
+func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
+	for _, text := range texts {
+		fault, nodes, err := devnet.ParseFault(text)
+		if err == nil {
+			_, err = net.SetFault(ctx, nodes, fault)
+		}
+		if err != nil {
+			return cli.UsageError(fmt.Errorf("--fault: %w", err))
+		}
+	}
+	return nil
+}
+
+// describeDevnet returns the network record of the devnet and writes it to the network file.
+func describeDevnet(net *devnet.Network, dir string, opts *devnetUpOptions) (record.Network, error) {
+	up, status := true, net.Status()
+	out := record.Network{
+		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"), Seeds: []string{net.SeedURL()},
+		Generation: string(net.Generation()), Like: net.Like(), Nodes: status.Nodes, Swarms: status.Swarms,
+		Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
+	}
+	data, err := json.MarshalIndent(out, "", "  ")
+	if err != nil {
+		return out, err
+	}
+	return out, os.WriteFile(out.File, append(data, '\n'), 0o644)
+}

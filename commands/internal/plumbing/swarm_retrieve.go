@@ -1,0 +1,64 @@
+package plumbing
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/account"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+	"sessiontool/lib/storage"
+)
+
+func newSwarmRetrieveCommand(app *cli.App) *cobra.Command {
+	return app.Command(cli.Spec{
+		Use:   "retrieve",
+		Short: "Print the envelopes that the account's swarm stores",
+		Long: "Ask three random nodes of the account's own swarm for all they store, and print each message once, as it\n" +
+			"is: 'envelope open' opens them. Nothing is marked as read. The order is that of the nodes, each of which lists\n" +
+			"messages as they reached it; 'poll' sorts them.",
+		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
+		Prints:   []string{record.TypeEnvelope},
+		Needs:    cli.Account | cli.Network,
+		Exits:    cli.Exits{record.ExitClock: ""},
+		Run:      app.Run(func(ctx context.Context, _ []string) error { return runSwarmRetrieve(ctx, app) }),
+	})
+}
+
+func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
+	a, router, err := app.OpenRouter(ctx, route.Options{})
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]bool)
+	return router.Retrieve(ctx, route.RetrieveOptions{}, func(_ network.Node, page []storage.Stored) error {
+		for _, stored := range page {
+			if seen[stored.Hash] {
+				continue
+			}
+			seen[stored.Hash] = true
+			if err := app.Print(storedRecord(a, stored)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// storedRecord describes a stored message. Its timestamp is the envelope's own, where it can be read; the time to
+// live is what follows from that and the expiration.
+func storedRecord(a *account.Account, stored storage.Stored) record.Envelope {
+	out := record.Envelope{
+		Type: record.TypeEnvelope, To: a.ID().String(), DataBase64: stored.Data, MessageHash: stored.Hash,
+		ExpirationMS: stored.Expiration,
+	}
+	if env, err := envelope.Unpack(stored.Data); err == nil {
+		out.TimestampMS = int64(env.TimestampMS)
+		out.TTLMillis = max(stored.Expiration-out.TimestampMS, 0)
+	}
+	return out
+}

@@ -1,0 +1,325 @@
+// Package render makes records of what the packages of lib return: identities, contacts, events, receipts, nodes. Every
+// such conversion is here: no package of lib knows records.
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/record"
+	"sessiontool/lib/route"
+	"sessiontool/lib/swarm"
+)
+
+// Identity returns the record of an account.
+func Identity(a *account.Account) record.Identity {
+	public := a.Ed25519Public()
+	return record.Identity{
+		Type: record.TypeIdentity, Account: a.Name(), SessionID: a.ID().String(),
+		PubkeyEd25519: fmt.Sprintf("%x", public[:]), DisplayName: a.DisplayName(),
+	}
+}
+
+// Contact returns the record of a contact of the account.
+func Contact(a *account.Account, c account.Contact) record.Contact {
+	out := record.Contact{
+		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
+		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since),
+		Verified: c.Verified,
+	}
+	if c.Status != nil {
+		out.Online = c.Status.Node != "" && c.Status.Fresh(time.Now())
+		out.ListeningNode, out.StatusAt = c.Status.Node, record.Time(time.UnixMilli(c.Status.ToldMS))
+	}
+	return out
+}
+
+// FriendRequest returns the record of a request in the list of the account.
+func FriendRequest(a *account.Account, r account.FriendRequest) record.FriendRequest {
+	out := record.FriendRequest{
+		Type: record.TypeFriendRequest, ID: r.ID, Account: a.Name(), From: a.ID().String(), To: r.Peer.String(),
+		Direction: "out", DisplayName: r.DisplayName, Text: r.Text, State: r.State.String(), TimestampMS: r.TimestampMS,
+	}
+	if r.Incoming {
+		out.From, out.To, out.Direction = out.To, out.From, "in"
+		out.ReceivedAt = record.Time(r.At)
+	}
+	return out
+}
+
+// routeWords are the names of routes in records.
+var routeWords = map[account.Route]string{account.RouteAsync: record.RouteAsync, account.RouteSync: record.RouteSync}
+
+// failureCodes are the codes of messages that could not be opened.
+var failureCodes = map[account.FailureCode]record.Code{
+	account.CodeBadEnvelope:      record.CodeBadEnvelope,
+	account.CodeDecryptionFailed: record.CodeDecryptionFailed,
+	account.CodeNewerProtocol:    record.CodeNewerProtocol,
+	account.CodeUnknownPrekey:    record.CodeUnknownPrekey,
+	account.CodeBadSignature:     record.CodeBadSignature,
+	account.CodeNoSession:        record.CodeNoSession,
+}
+
+// reasons are why a message did not take the synchronous route.
+var reasons = map[account.Reason]record.Reason{
+	account.ReasonNoStatus:        record.ReasonNoStatus,
+	account.ReasonProtocol:        record.ReasonProtocol,
+	account.ReasonOffline:         record.ReasonOffline,
+	account.ReasonStale:           record.ReasonStale,
+	account.ReasonNobodyListens:   record.ReasonNobodyListens,
+	account.ReasonNotAcknowledged: record.ReasonNotAcknowledged,
+	account.ReasonWrongAck:        record.ReasonWrongAck,
+	account.ReasonRefused:         record.ReasonRefused,
+	account.ReasonUnreachable:     record.ReasonUnreachable,
+	account.ReasonNoMethod:        record.ReasonNoMethod,
+	account.ReasonBusy:            record.ReasonBusy,
+	account.ReasonWrongSwarm:      record.ReasonWrongSwarm,
+}
+
+// noticeTypes are the types of the records of noticeRecord.
+var noticeTypes = map[account.EventKind]string{
+	account.EventReset:      record.TypeSessionReset,
+	account.EventReaction:   record.TypeReaction,
+	account.EventTyping:     record.TypeTyping,
+	account.EventExtraction: record.TypeExtraction,
+	account.EventCall:       record.TypePhoneCall,
+	account.EventTimer:      record.TypeTimerChange,
+	account.EventUnsend:     record.TypeUnsend,
+	account.EventUnknown:    record.TypeUnknown,
+}
+
+// Receipt returns the record of what became of a message.
+func Receipt(r account.Receipt) record.Receipt {
+	out := record.Receipt{
+		Type: record.TypeReceipt, OK: r.OK, Route: routeWords[r.Route], Reason: reasons[r.Reason],
+		RoundTripMS: r.RoundTripMS, MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis,
+		Difficulty: r.Difficulty, Stored: r.Stored, Nodes: make([]record.NodeResult, len(r.Nodes)), Resumed: r.Resumed,
+		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS,
+	}
+	if !r.To.IsZero() {
+		out.To = r.To.String()
+	}
+	for i, node := range r.Nodes {
+		out.Nodes[i] = record.NodeResult(node)
+	}
+	return out
+}
+
+// Change returns the record of what was done with stored messages of an account.
+func Change(a *account.Account, c route.Change) record.Change {
+	out := record.Change{
+		Type: record.TypeChange, OK: c.OK, Account: a.Name(), Action: c.Action, Requested: c.Requested,
+		Changed: append([]string{}, c.Changed...), ExpirationMS: c.ExpirationMS, Nodes: make([]record.ChangeResult, len(c.Nodes)),
+	}
+	for i, node := range c.Nodes {
+		out.Nodes[i] = record.ChangeResult(node)
+		out.Nodes[i].Changed = append([]string{}, node.Changed...)
+	}
+	return out
+}
+
+// SwarmCheck returns the record of a swarm that was checked.
+func SwarmCheck(c route.SwarmCheck) record.SwarmCheck {
+	out := record.SwarmCheck{
+		Type: record.TypeSwarmCheck, SessionID: c.SessionID.String(), SwarmID: c.SwarmID.String(), Agree: c.Agree,
+		Members: make([]record.MemberCheck, len(c.Members)),
+	}
+	for i, m := range c.Members {
+		out.Members[i] = record.MemberCheck{
+			PubkeyEd25519: m.Node.Ed25519.String(), Address: m.Node.Address, Reachable: m.Reachable(), Version: m.Version,
+			LatencyMS: float64(m.Latency.Microseconds()) / 1000, Messages: m.Messages,
+			Missing: append([]string{}, m.Missing...),
+		}
+		if m.Err != nil {
+			out.Members[i].Error = m.Err.Error()
+		}
+	}
+	return out
+}
+
+// Arrivals returns the types of the records that PrintEvent prints, and these beside them.
+func Arrivals(more ...string) []string {
+	return append([]string{
+		record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeSessionReset, record.TypeReaction,
+		record.TypeTyping, record.TypeExtraction, record.TypePhoneCall, record.TypeTimerChange, record.TypeUnsend,
+		record.TypeUnknown,
+	}, more...)
+}
+
+// PrintEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
+// with the same id.
+func PrintEvent(app *cli.App, a *account.Account, e account.Event, duplicate bool) error {
+	if e.Asks {
+		request := e
+		request.State = account.StateReceived
+		if err := app.Print(eventRequestRecord(a, request, duplicate)); err != nil {
+			return err
+		}
+	}
+	return app.Print(eventRecord(a, e, duplicate))
+}
+
+// eventRecord returns the record of an event.
+func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
+	from := ""
+	if !e.From.IsZero() {
+		from = e.From.String()
+	}
+	to, direction := a.ID().String(), "in"
+	if !e.To.IsZero() {
+		to, direction = e.To.String(), "out"
+	}
+	received := record.Time(e.ReceivedAt)
+	switch e.Kind {
+	case account.EventMessage:
+		out := record.Message{
+			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
+			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
+			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
+			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate,
+		}
+		if e.TimerSeconds > 0 {
+			out.DisappearAfterMS, out.DisappearFrom = int64(e.TimerSeconds)*1000, record.FromRead
+			if e.TimerFromSending {
+				out.DisappearFrom = record.FromSent
+			}
+		}
+		if e.Quote != nil {
+			out.Quote = &record.Quote{TimestampMS: e.Quote.TimestampMS, Author: e.Quote.Author, Text: e.Quote.Text}
+		}
+		return out
+	case account.EventFriendRequest:
+		return eventRequestRecord(a, e, duplicate)
+	case account.EventDelivery:
+		return record.Delivery{
+			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, Kind: e.Text,
+			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
+		}
+	case account.EventFailure:
+		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
+		problem.MessageHash, problem.From = e.Hash, from
+		return problem
+	}
+	if out := noticeRecord(e, record.Notice{
+		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
+		DisplayName: e.DisplayName,
+		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash, Duplicate: duplicate,
+	}); out != nil {
+		return out
+	}
+	return record.Control{
+		Type: record.TypeControl, Account: a.Name(), From: from, Kind: e.Text, TimestampMS: e.TimestampMS,
+		MessageHash: e.Hash, Duplicate: duplicate,
+	}
+}
+
+// noticeRecord returns the record of an event that is no text, and nil for one that has nothing to show. Common is what
+// all of them have.
+func noticeRecord(e account.Event, common record.Notice) any {
+	about := account.Reference{}
+	if e.About != nil {
+		about = *e.About
+	}
+	switch e.Kind {
+	case account.EventReset:
+		return record.SessionReset{Notice: common}
+	case account.EventReaction:
+		action := "react"
+		if e.Removed {
+			action = "remove"
+		}
+		return record.Reaction{
+			Notice: common, Emoji: e.Text, Action: action, AboutTimestampMS: about.TimestampMS, AboutAuthor: about.Author,
+		}
+	case account.EventTyping:
+		return record.Typing{Notice: common, Action: e.Text}
+	case account.EventExtraction:
+		return record.Extraction{Notice: common, Kind: e.Text, AboutTimestampMS: about.TimestampMS}
+	case account.EventCall:
+		return record.PhoneCall{Notice: common, Kind: e.Text, CallID: e.CallID}
+	case account.EventTimer:
+		out := record.TimerChange{Notice: common, DisappearAfterMS: int64(e.TimerSeconds) * 1000,
+			DisappearFrom: record.FromRead}
+		if e.TimerFromSending {
+			out.DisappearFrom = record.FromSent
+		}
+		return out
+	case account.EventUnsend:
+		return record.Unsend{Notice: common, AboutTimestampMS: about.TimestampMS, AboutAuthor: about.Author}
+	case account.EventUnknown:
+		return record.Unknown{Notice: common}
+	}
+	return nil
+}
+
+// previews lists what came with the links of a text.
+func previews(e account.Event) []record.Preview {
+	out := make([]record.Preview, len(e.Previews))
+	for i, preview := range e.Previews {
+		out[i] = record.Preview(preview)
+	}
+	return out
+}
+
+// notice says what came with a message and is not here, or was asked for and is not done.
+func notice(e account.Event) string {
+	var parts []string
+	switch e.Attachments {
+	case 0:
+	case 1:
+		parts = append(parts, "a file came with this message; sessiontool does not fetch files")
+	default:
+		parts = append(parts, fmt.Sprintf("%d files came with this message; sessiontool does not fetch files", e.Attachments))
+	}
+	if e.Group {
+		parts = append(parts, "this message is about a group; sessiontool takes part in none")
+	}
+	if e.Invitation {
+		parts = append(parts, "an invitation to a community came with this message; sessiontool joins none")
+	}
+	if e.TimerSeconds > 0 {
+		parts = append(parts, "the sender wants this message to disappear; sessiontool keeps it")
+	}
+	if e.Unsent {
+		parts = append(parts, "the sender has taken this message back")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// eventRequestRecord returns the record of a request that arrived, or of a sent request that was accepted. From is the
+// account that accepted it then.
+func eventRequestRecord(a *account.Account, e account.Event, duplicate bool) record.FriendRequest {
+	out := record.FriendRequest{
+		Type: record.TypeFriendRequest, ID: e.ID, Account: a.Name(), From: e.From.String(), To: a.ID().String(),
+		Direction: "in", DisplayName: e.DisplayName, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,
+		ReceivedAt: record.Time(e.ReceivedAt), Duplicate: duplicate,
+	}
+	if e.Outgoing {
+		out.Direction = "out"
+	}
+	return out
+}
+
+// Node returns the record of a node.
+func Node(n network.Node) record.Node {
+	out := record.Node{
+		Address: n.Address, IP: n.IP, Port: int(n.Port), PubkeyEd25519: n.Ed25519.String(), PubkeyX25519: n.X25519.String(),
+	}
+	if n.SwarmID != swarm.NoSwarm {
+		out.SwarmID = n.SwarmID.String()
+	}
+	return out
+}
+
+// Nodes returns the records of nodes.
+func Nodes(nodes []network.Node) []record.Node {
+	out := make([]record.Node, len(nodes))
+	for i, n := range nodes {
+		out[i] = Node(n)
+	}
+	return out
+}

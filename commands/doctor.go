@@ -65,19 +65,19 @@ type doctor struct {
 type examination struct {
 	name  string
 	needs []string // what must be well for it to make sense
-	look  func(ctx context.Context) (found string, err error)
+	run   func(ctx context.Context) (found string, err error)
 }
 
 func runDoctor(ctx context.Context, app *cli.App, opts *doctorOptions) error {
 	d := &doctor{app: app, deep: opts.deep, settings: opts.settings, failed: make(map[string]bool)}
 	for _, e := range []examination{
-		{"config", nil, d.lookAtConfig},
-		{"keystore", []string{"config"}, d.lookAtKeystore},
-		{"account", []string{"keystore"}, d.lookAtAccount},
-		{"network", []string{"config"}, d.lookAtNetwork},
-		{"clock", []string{"network"}, d.lookAtClock},
-		{"path", []string{"network"}, d.lookAtPath},
-		{"swarm", []string{"path", "account"}, d.lookAtSwarm},
+		{"config", nil, d.checkConfig},
+		{"keystore", []string{"config"}, d.checkKeystore},
+		{"account", []string{"keystore"}, d.checkAccount},
+		{"network", []string{"config"}, d.checkNetwork},
+		{"clock", []string{"network"}, d.checkClock},
+		{"path", []string{"network"}, d.checkPath},
+		{"swarm", []string{"path", "account"}, d.checkSwarm},
 	} {
 		out := record.Check{Type: record.TypeCheck, Name: e.name}
 		if missing := d.missing(e.needs); missing != "" {
@@ -108,7 +108,7 @@ func (d *doctor) missing(needs []string) string {
 // examine runs one check. It returns an error only if the whole command has to end.
 func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) error {
 	started := time.Now()
-	found, err := e.look(ctx)
+	found, err := e.run(ctx)
 	out.Millis = time.Since(started).Milliseconds()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -126,7 +126,7 @@ func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) 
 	return nil
 }
 
-func (d *doctor) lookAtConfig(context.Context) (string, error) {
+func (d *doctor) checkConfig(context.Context) (string, error) {
 	if d.settings != nil {
 		return "", d.settings
 	}
@@ -143,7 +143,7 @@ func (d *doctor) lookAtConfig(context.Context) (string, error) {
 	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(cli.Settings), path), nil
 }
 
-func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
+func (d *doctor) checkKeystore(ctx context.Context) (_ string, err error) {
 	if d.store, err = d.app.OpenKeystore(ctx); err != nil {
 		return "", err
 	}
@@ -158,7 +158,7 @@ func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
 	return fmt.Sprintf("%s; all of its %d records are whole", found, records), err
 }
 
-func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
+func (d *doctor) checkAccount(ctx context.Context) (string, error) {
 	names, err := d.store.Accounts(ctx)
 	if err != nil {
 		return "", err
@@ -169,7 +169,7 @@ func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), strings.Join(names, ", ")), nil
 }
 
-func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
+func (d *doctor) checkNetwork(ctx context.Context) (_ string, err error) {
 	if d.client, err = d.app.OpenNetwork(); err != nil {
 		return "", err
 	}
@@ -180,7 +180,7 @@ func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
 	return fmt.Sprintf("the seeds list %d service nodes", len(nodes)), err
 }
 
-func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
+func (d *doctor) checkClock(ctx context.Context) (string, error) {
 	clock, err := readClock(ctx, d.app, d.client)
 	if err != nil {
 		return "", err
@@ -188,8 +188,8 @@ func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
 	return clockText(clock), clockProblem(clock)
 }
 
-// lookAtPath sends a request through a path: choosing a path alone does not show that its hops answer.
-func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
+// checkPath sends a request through a path: choosing a path alone does not show that its hops answer.
+func (d *doctor) checkPath(ctx context.Context) (string, error) {
 	nodes, err := d.client.Nodes(ctx)
 	if err != nil {
 		return "", err
@@ -205,7 +205,7 @@ func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
 	return fmt.Sprintf("a request went through %d hops; the guard is %s", len(answer.Path), answer.Path[0].Ed25519), nil
 }
 
-func (d *doctor) lookAtSwarm(ctx context.Context) (string, error) {
+func (d *doctor) checkSwarm(ctx context.Context) (string, error) {
 	members, err := d.client.LookupSwarm(ctx, d.account.ID())
 	if err != nil {
 		return "", err

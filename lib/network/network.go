@@ -66,10 +66,10 @@ type Client struct {
 	http       *storagehttp.Client
 	round      time.Duration // for one onion request
 
-	// work are diagnoses, which outlive the requests that gave rise to them. They end when life does.
-	life context.Context
-	stop context.CancelFunc
-	work sync.WaitGroup
+	// work are diagnoses, which outlive the requests that gave rise to them. They end when background does.
+	background context.Context
+	stop       context.CancelFunc
+	work       sync.WaitGroup
 	// examining has room for those that examine late answers.
 	examining chan struct{}
 
@@ -77,16 +77,16 @@ type Client struct {
 	guardsMu sync.Mutex // held while guards are chosen, likewise
 	cutOffAt time.Time  // when no candidate for a guard answered last; under guardsMu
 
-	mu      sync.Mutex
-	state   state
-	index   map[Key]int // into state.Nodes
-	rng     *rand.Rand
-	askedAt time.Time // when this run last asked the seeds, whatever came of it
-	unsure  bool      // a seed alone has changed the offset in this run
-	file    stateFile
-	soonest time.Duration              // when an answer is late at the earliest
-	heard   map[Key]time.Time          // when nodes were there last, in this run
-	samples map[string][]time.Duration // answer times of this run by method
+	mu         sync.Mutex
+	state      state
+	index      map[Key]int // into state.Nodes
+	rng        *rand.Rand
+	askedAt    time.Time // when this run last asked the seeds, whatever came of it
+	unsure     bool      // a seed alone has changed the offset in this run
+	file       stateFile
+	soonest    time.Duration              // when an answer is late at the earliest
+	answeredAt map[Key]time.Time          // when nodes answered last, in this run
+	samples    map[string][]time.Duration // answer times of this run by method
 }
 
 // New makes a client. It reads the state file but sends nothing yet. The error wraps ErrBadNetwork, or is Random's.
@@ -97,7 +97,7 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
 		http: storagehttp.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
-		examining: make(chan struct{}, examineAtOnce), heard: make(map[Key]time.Time),
+		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
 		samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	if c.soonest == 0 {
@@ -138,7 +138,7 @@ func New(config Config) (*Client, error) {
 	c.rng = rand.New(rand.NewChaCha8(seed))
 	c.state = c.file.load()
 	c.reindex()
-	c.life, c.stop = context.WithCancel(context.Background())
+	c.background, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
 

@@ -71,7 +71,7 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 	if len(answer.Swarm) != 2 || !bool(silent.Failed && silent.Timeout) || bool(own.Failed) {
 		t.Errorf("answer %+v", answer.Swarm)
 	}
-	network.wantHeld(1, alice.pubKey(), 1) // by the queue
+	network.wantStored(1, alice.pubKey(), 1) // by the queue
 }
 
 // What a member says when it refuses is told.

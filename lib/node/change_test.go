@@ -235,11 +235,11 @@ func TestBothStorageRPCsShareABox(t *testing.T) {
 	if got := network.call(0, storage.MethodStore, old); got.body != `{"difficulty":1}` {
 		t.Fatal(got)
 	}
-	network.wantHeld(1, alice.pubKey(), 1)
+	network.wantStored(1, alice.pubKey(), 1)
 	hash28 := network.deposit(0, alice.put(0, "new", now, time.Hour))
 	again := solved(t, alice.pubKey(), "b2xk", now.Add(-time.Second), time.Hour, 1) // other times, so another message
 	network.call(0, storage.MethodStore, again)
-	network.wantHeld(1, alice.pubKey(), 3)
+	network.wantStored(1, alice.pubKey(), 3)
 
 	seen := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve("", now)), 200).Messages
 	want := []storage.Stored{

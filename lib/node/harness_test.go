@@ -313,8 +313,8 @@ func decode[T any](t testing.TB, got reply, status int) T {
 	return v
 }
 
-// wantHeld waits until node i holds count messages for pubKey.
-func (n *testNetwork) wantHeld(i int, pubKey string, count int) []storage.Stored {
+// wantStored waits until node i holds count messages for pubKey.
+func (n *testNetwork) wantStored(i int, pubKey string, count int) []storage.Stored {
 	n.t.Helper()
 	var held []storage.Stored
 	eventually(n.t, fmt.Sprintf("node %d to hold %d messages", i, count), func() bool {

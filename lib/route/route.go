@@ -83,8 +83,8 @@ type Router struct {
 
 	queues queues
 
-	looking sync.Mutex // held while looked is decided
-	looked  bool       // see look
+	probing sync.Mutex // held during the presence probe
+	probed  bool       // see probePresence
 }
 
 // New makes a router.
@@ -124,11 +124,11 @@ func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft acco
 	return r.sendDraft(ctx, out, draft, func() {})
 }
 
-// sendDraft is SendDraft. It calls storing in front of the asynchronous route.
+// sendDraft is SendDraft. It calls beforeStore before the asynchronous route.
 func (r *Router) sendDraft(
-	ctx context.Context, out account.Outgoing, draft account.Draft, storing func(),
+	ctx context.Context, out account.Outgoing, draft account.Draft, beforeStore func(),
 ) (account.Outgoing, account.Receipt, error) {
-	receipt, err := r.send(ctx, out, out.Fresh, storing)
+	receipt, err := r.send(ctx, out, out.Fresh, beforeStore)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
 	}
@@ -139,13 +139,13 @@ func (r *Router) sendDraft(
 	if err != nil {
 		return out, receipt, err
 	}
-	receipt, err = r.send(ctx, anew, false, storing)
+	receipt, err = r.send(ctx, anew, false, beforeStore)
 	return anew, receipt, err
 }
 
 // send is Send, but with reseal set it fails with errWrongTime instead of storing what was sealed by a clock that the
-// network refuses. It calls storing in front of the asynchronous route.
-func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (account.Receipt, error) {
+// network refuses. It calls beforeStore before the asynchronous route.
+func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -156,7 +156,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, st
 			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
-	receipt, err := r.carry(ctx, out, reseal, storing)
+	receipt, err := r.transmit(ctx, out, reseal, beforeStore)
 	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
@@ -173,8 +173,8 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, st
 	}
 }
 
-// carry takes a message along the routes that are open to it.
-func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (account.Receipt, error) {
+// transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
+func (r *Router) transmit(ctx context.Context, out account.Outgoing, reseal bool, beforeStore func()) (account.Receipt, error) {
 	var reason account.Reason
 	switch {
 	case r.options.OnlyAsync:
@@ -190,7 +190,7 @@ func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, s
 	if out.OnlySync {
 		return account.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
 	}
-	storing()
+	beforeStore()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
 		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: reseal,

@@ -18,19 +18,19 @@ const (
 	// that has no synchronous route.
 	avoidFailed   = time.Minute
 	avoidNoMethod = time.Hour
-	// chooseAgain is how long somebody who finds no listening node waits before looking again, and tryAgain how long
-	// somebody who is cut off does, or whose node gives empty answers without waiting.
+	// chooseAgain is the pause after no listening node was found. tryAgain is the pause after a request that reached no
+	// node, and after an empty answer that came without waiting.
 	chooseAgain = 10 * time.Second
 	tryAgain    = time.Second
 )
 
-// attend listens at one node of the swarm after the other, as long as each does its service.
-func (s *listening) attend(ctx context.Context) error {
+// listenAtMembers listens at one member of the swarm after the other: at each until it fails.
+func (s *listenLoop) listenAtMembers(ctx context.Context) error {
 	avoid := avoidance{failed: make(map[network.Key]time.Time), lacking: make(map[network.Key]time.Time)}
 	for {
 		node, last, err := s.choose(ctx, avoid)
 		if err != nil || last {
-			if err := s.leave(ctx); err != nil {
+			if err := s.clearListener(ctx); err != nil {
 				return err
 			}
 		}
@@ -38,7 +38,7 @@ func (s *listening) attend(ctx context.Context) error {
 			return nil
 		}
 		if err == nil {
-			err = s.attendAt(ctx, node)
+			err = s.listenAt(ctx, node)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -76,7 +76,7 @@ func (a avoidance) note(node network.Node, err error) {
 var errNoListeningNode = fmt.Errorf("%w: no node of the swarm lets us listen", network.ErrTarget)
 
 // choose draws a member of the account's swarm. Last says that all have failed, and this one has the longest time ago.
-func (s *listening) choose(ctx context.Context, avoid avoidance) (node network.Node, last bool, err error) {
+func (s *listenLoop) choose(ctx context.Context, avoid avoidance) (node network.Node, last bool, err error) {
 	swarm, err := s.router.network.Swarm(ctx, s.router.account.ID())
 	if err != nil {
 		return network.Node{}, false, err
@@ -99,8 +99,8 @@ func (s *listening) choose(ctx context.Context, avoid avoidance) (node network.N
 	return oldest, true, nil
 }
 
-// attendAt listens at one node until that does not work any more.
-func (s *listening) attendAt(ctx context.Context, node network.Node) error {
+// listenAt registers at one node and listens there until the node fails.
+func (s *listenLoop) listenAt(ctx context.Context, node network.Node) error {
 	l := s.router.newListener(node)
 	if err := l.register(ctx); err != nil {
 		return err
@@ -108,13 +108,13 @@ func (s *listening) attendAt(ctx context.Context, node network.Node) error {
 	if err := s.router.account.ListenAt(ctx, node.Ed25519.String(), node.Port); err != nil {
 		return err
 	}
-	s.settleAt(l)
+	s.setListener(l)
 	signal(s.announceNow)
 	for {
 		started := time.Now()
 		deliveries, err := l.next(ctx)
 		if len(deliveries) > 0 {
-			err = s.inTurn(ctx, func() error { return s.takeDelivered(ctx, l, deliveries) })
+			err = s.serialize(ctx, func() error { return s.takeDelivered(ctx, l, deliveries) })
 		}
 		if s.router.account.Answered() {
 			signal(s.flushNow)
@@ -133,7 +133,7 @@ func (s *listening) attendAt(ctx context.Context, node network.Node) error {
 
 // takeDelivered opens messages of the synchronous route and puts what is new on its way. What they have overtaken is in
 // the swarm, if anywhere, and is fetched first, so that the reader gets the messages of one sender in their order.
-func (s *listening) takeDelivered(ctx context.Context, l *listener, deliveries []syncroute.Delivery) error {
+func (s *listenLoop) takeDelivered(ctx context.Context, l *listener, deliveries []syncroute.Delivery) error {
 	opened, err := l.open(ctx, deliveries)
 	if err != nil {
 		return err
@@ -145,13 +145,13 @@ func (s *listening) takeDelivered(ctx context.Context, l *listener, deliveries [
 }
 
 // fetchOvertaken asks for stored messages while others wait for their acknowledgement, so not for long.
-func (s *listening) fetchOvertaken(ctx context.Context) error {
-	looking, cancel := context.WithTimeout(ctx, lookTime)
+func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
+	fetchCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	err := s.router.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
+	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
 		return s.takeStored(ctx, node, page)
 	})
-	if looking.Err() != nil {
+	if fetchCtx.Err() != nil {
 		return ctx.Err()
 	}
 	return s.pass("cannot ask for messages that were overtaken", err)
@@ -163,15 +163,15 @@ func cutOff(err error) bool {
 		errors.Is(err, account.ErrLocked)
 }
 
-// settleAt says where the account listens; nil is nowhere.
-func (s *listening) settleAt(l *listener) {
+// setListener sets the listener of the account. Nil means that it listens nowhere.
+func (s *listenLoop) setListener(l *listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.at = l
 }
 
-// leave takes back that the account listens, if it does.
-func (s *listening) leave(ctx context.Context) error {
+// clearListener removes the listener, if there is one, and records that the account listens nowhere.
+func (s *listenLoop) clearListener(ctx context.Context) error {
 	s.mu.Lock()
 	was := s.at
 	s.at = nil

@@ -15,8 +15,8 @@ import (
 	"sessiontool/lib/network"
 )
 
-// ear is a Listen at work, as a process of its own.
-type ear struct {
+// listenProcess is a Listen at work, as a process of its own.
+type listenProcess struct {
 	*person
 	stop context.CancelFunc
 	done chan error
@@ -30,10 +30,10 @@ type ear struct {
 const pulseTime = 5 * time.Millisecond
 
 // listens starts to listen. The test's end stops it.
-func (p *person) listens(owner string, options ListenOptions) *ear {
+func (p *person) listens(owner string, options ListenOptions) *listenProcess {
 	p.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	e := &ear{person: p.anew(owner), stop: stop, done: make(chan error, 1)}
+	e := &listenProcess{person: p.anew(owner), stop: stop, done: make(chan error, 1)}
 	options.Heartbeat, options.Beat = pulseTime, func(pulse Pulse) error {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -50,7 +50,7 @@ func (p *person) listens(owner string, options ListenOptions) *ear {
 	return e
 }
 
-func (e *ear) take(event account.Event) error {
+func (e *listenProcess) take(event account.Event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.events = append(e.events, event)
@@ -58,7 +58,7 @@ func (e *ear) take(event account.Event) error {
 }
 
 // ends stops listening and returns what Listen does.
-func (e *ear) ends() error {
+func (e *listenProcess) ends() error {
 	e.stop()
 	err := <-e.done
 	e.done <- nil // for the clean-up
@@ -66,7 +66,7 @@ func (e *ear) ends() error {
 }
 
 // node waits until the ear listens somewhere, and returns the node's name.
-func (e *ear) node() (name string) {
+func (e *listenProcess) node() (name string) {
 	e.t.Helper()
 	eventually(e.t, e.Name()+" to listen", func() bool {
 		e.mu.Lock()
@@ -78,7 +78,7 @@ func (e *ear) node() (name string) {
 }
 
 // heard returns the texts that came, and how many of them over the synchronous route.
-func (e *ear) heard() (texts []string, sync int) {
+func (e *listenProcess) texts() (texts []string, sync int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, event := range e.events {
@@ -91,11 +91,11 @@ func (e *ear) heard() (texts []string, sync int) {
 }
 
 // hears waits for exactly these texts, in whatever order.
-func (e *ear) hears(want ...string) {
+func (e *listenProcess) wantTexts(want ...string) {
 	e.t.Helper()
 	var got []string
 	eventually(e.t, e.Name()+" to hear", func() bool {
-		got, _ = e.heard()
+		got, _ = e.texts()
 		return len(got) >= len(want)
 	})
 	slices.Sort(got)

@@ -64,7 +64,8 @@ func TestWrongClock(t *testing.T) {
 	for seed, header := range map[string]string{"date": "Date", "last modified": "Last-Modified", "neither": ""} {
 		url := startSeed(t, net.SeedURL(), header)
 		for off, words := range map[time.Duration]string{
-			time.Hour: "it is 1 h ahead", -time.Hour: "it is 1 h behind", years: "it is 10 years ahead", -years: "it is 10 years behind",
+			time.Hour: "it is 1 h ahead", -time.Hour: "it is 1 h behind",
+			years: "it is 10 years ahead", -years: "it is 10 years behind",
 		} {
 			t.Run(fmt.Sprint(seed, " ", off), func(t *testing.T) {
 				near := func(what string, ms int64) {
@@ -80,7 +81,7 @@ func TestWrongClock(t *testing.T) {
 				}
 				stamp := time.UnixMilli(gjson.Get(sent.out, "timestamp_ms").Int())
 				if learned := gjson.Get(sent.out, "clock_offset_ms"); learned.Exists() || off != -time.Hour {
-					near("the receipt", learned.Int()) // who is an hour behind may never be refused
+					near("the receipt", learned.Int()) // a clock that is an hour behind may never be refused
 					if off := time.Since(stamp); off.Abs() > time.Minute {
 						t.Errorf("the message is dated %s ago", off)
 					}
@@ -88,7 +89,8 @@ func TestWrongClock(t *testing.T) {
 				clock := alice.atTime(off, "clock")
 				near("clock", gjson.Get(clock.out, "offset_ms").Int())
 				near("its error", gjson.Get(clock.err, "offset_ms").Int())
-				if clock.code != 9 || gjson.Get(clock.err, "code").Str != "clock_skew" || !strings.Contains(clock.err, words[:len(words)-3]) ||
+				if clock.code != 9 || gjson.Get(clock.err, "code").Str != "clock_skew" ||
+					!strings.Contains(clock.err, words[:len(words)-3]) ||
 					gjson.Get(clock.out, "source").Str != "nodes" || len(gjson.Get(clock.out, "voices").Array()) < 2 {
 					t.Errorf("clock: exit %d\n%s%s", clock.code, clock.out, clock.err)
 				}

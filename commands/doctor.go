@@ -29,11 +29,11 @@ func newDoctorCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and print what to do",
-		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes,\n" +
-			"whether it opens and can be written, the accounts, the network's seeds, this machine's clock, an onion\n" +
-			"path, and the account's own swarm. With --deep every page of the keystore is read, too, so that damage is\n" +
-			"found before a command meets it. What depends on something that failed is skipped. Nothing is changed,\n" +
-			"except for what is remembered of the network.",
+		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its\n" +
+			"modes, whether it opens and can be written, the accounts, the network's seeds, this machine's clock,\n" +
+			"an onion path, and the account's own swarm. With --deep every page of the keystore is read, too, so\n" +
+			"that damage is found before a command meets it. What depends on something that failed is skipped.\n" +
+			"Nothing is changed, except for what is remembered of the network.",
 		Examples: []string{
 			"sessiontool doctor",
 			"sessiontool doctor --deep",
@@ -166,7 +166,8 @@ func (d *doctor) checkAccount(ctx context.Context) (string, error) {
 	if d.account, err = d.app.OpenAccount(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), strings.Join(names, ", ")), nil
+	all := strings.Join(names, ", ")
+	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), all), nil
 }
 
 func (d *doctor) checkNetwork(ctx context.Context) (_ string, err error) {
@@ -213,5 +214,6 @@ func (d *doctor) checkSwarm(ctx context.Context) (string, error) {
 	if len(members) < network.SwarmTargets {
 		return "", errors.New("the swarm has fewer members than messages are stored to")
 	}
-	return fmt.Sprintf("%d nodes keep this account's messages; 'sessiontool swarm check' compares them", len(members)), nil
+	const found = "%d nodes keep this account's messages; 'sessiontool swarm check' compares them"
+	return fmt.Sprintf(found, len(members)), nil
 }

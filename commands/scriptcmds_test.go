@@ -103,7 +103,8 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: lock FILE")
 	}
-	store, err := keystore.Open(context.Background(), filepath.Dir(ts.MkAbs(args[0])), keystore.Unlock{}, keystore.Options{})
+	dir := filepath.Dir(ts.MkAbs(args[0]))
+	store, err := keystore.Open(context.Background(), dir, keystore.Unlock{}, keystore.Options{})
 	ts.Check(err)
 	names, err := store.Accounts(context.Background())
 	ts.Check(err)
@@ -127,7 +128,7 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // crashing makes the process kill itself at the commit of the keystore that CRASH_AT counts, if it is set: "3 before
-// commit" is the third time that this stage is reached. What was printed until then is all that anybody has of it.
+// commit" is the third time that this stage is reached. Only what was printed until then is left of it.
 func crashing(streams cli.Streams) cli.Streams {
 	number, stage, found := strings.Cut(os.Getenv("CRASH_AT"), " ")
 	if !found {

@@ -155,11 +155,9 @@ func (s *Store) Update(ctx context.Context, account string, fn func(*Tx) error) 
 // Check reads everything in the keystore and returns the number of its records. Whatever is damaged is ErrCorrupt, also
 // what no command would read.
 func (s *Store) Check(ctx context.Context) (records int, err error) {
-	err = s.withDatabase(ctx, true, func(db *database) error {
-		return s.transact(db, true, func(tx *tree.Tx) error {
-			records, err = tx.Check(ctx.Err)
-			return err
-		})
+	err = s.withRecords(ctx, false, func(tx *tree.Tx) error {
+		records, err = tx.Check(ctx.Err)
+		return err
 	})
 	return records, err
 }

@@ -96,18 +96,36 @@ func TestNamedPipe(t *testing.T) {
 	}
 }
 
-// A keystore that cannot be written can be read, and says so to a writer.
+// A keystore that cannot be written can be read, and says so to a writer. Root may write to every file, so the child is
+// another user then.
 func TestReadOnlyFile(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root may write to every file")
-	}
 	store := newTestStore(t)
+	put(t, store, "alice", "t", "n", "v")
 	if err := os.Chmod(filepath.Join(store.dir, databaseName), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	get(t, store, "alice", "t", "n")
-	if err := store.CheckWritable(t.Context()); !errors.Is(err, ErrNotWritable) {
-		t.Errorf("got error %v", err)
+	cmd := child(t, "change", store.dir)
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		for _, name := range []string{"", databaseName, keyFileName} {
+			if err := os.Chown(filepath.Join(store.dir, name), nobody, nobody); err != nil {
+				t.Fatal(err)
+			}
+		}
+		readable, err := os.ReadFile(cmd.Path) // where the test binary is, others may not look
+		cmd.Path = filepath.Join(t.TempDir(), "keystore.test")
+		if err = errors.Join(err, os.WriteFile(cmd.Path, readable, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		for dir := filepath.Dir(cmd.Path); dir != os.TempDir() && len(dir) > 1; dir = filepath.Dir(dir) {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, output)
 	}
 }
 

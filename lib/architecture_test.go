@@ -29,6 +29,7 @@ var layers = [][]string{
 	},
 	{"lib/storage"},
 	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist", "lib/storage/storagehttp"},
+	{"lib/storage/signtext"},
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",

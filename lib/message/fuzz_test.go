@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzParse: what is parsed can be built again and then means the same.
+// FuzzParse: every parsed content encodes and parses to the same content.
 func FuzzParse(f *testing.F) {
 	bundle := testBundle()
 	withStatus := FriendRequest("hello", "Alice", []byte("k"), bundle)
@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzPad: padding comes off again, and a padded length says no more than the number of blocks.
+// FuzzPad: Unpad reverses Pad, and a padded length reveals only the number of blocks.
 func FuzzPad(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{0x80, 0}, 80))

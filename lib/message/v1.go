@@ -11,22 +11,21 @@ import (
 	"sessiontool/proto/wirepb"
 )
 
-// Unsend asks to delete a message that its sender sent at TimestampMS. Author is the Session ID of who sent it, which
-// must be the asking one's.
+// Unsend asks to delete the message that its sender sent at TimestampMS. Author is the Session ID of that message's
+// sender, and must be the sender of the Unsend.
 type Unsend struct {
 	TimestampMS uint64
 	Author      string
 }
 
-// Response tells that the first message of its receiver was accepted: from now on the two may talk. Nothing is ever
-// sent when one was not.
+// Response accepts the first message of its receiver. Clients send none to decline a message.
 type Response struct {
 	Approved bool
-	// DisplayName is the sender's name for people, at most MaxDisplayNameBytes.
+	// DisplayName is the sender's display name, at most MaxDisplayNameBytes.
 	DisplayName string
 }
 
-// CallStep is what a Call does. The numbers are those of the wire.
+// CallStep is the step of a call. The numbers are those of the wire.
 type CallStep int32
 
 // The steps of a call.
@@ -64,7 +63,7 @@ type Call struct {
 	ID   string
 }
 
-// ExtractionKind is what an Extraction reports. The numbers are those of the wire.
+// ExtractionKind is the kind of an Extraction. The numbers are those of the wire.
 type ExtractionKind int32
 
 // The kinds of extractions.
@@ -84,13 +83,14 @@ func (k ExtractionKind) String() string {
 	return fmt.Sprintf("kind_%d", int32(k))
 }
 
-// Extraction reports that its sender took a screenshot at TimestampMS, or saved a file of the message of that time.
+// Extraction reports that its sender took a screenshot at TimestampMS, or saved a file of the message with that
+// timestamp.
 type Extraction struct {
 	Kind        ExtractionKind
 	TimestampMS uint64
 }
 
-// Unknown is the body of a session-v1 Content that has none of the fields that this package reads.
+// Unknown is the body of a session-v1 Content without any of the fields that this package reads.
 type Unknown struct{}
 
 // Name returns "call".
@@ -108,14 +108,14 @@ func (Unsend) Name() string { return "unsend" }
 // Name returns "message_request_response".
 func (Response) Name() string { return "message_request_response" }
 
-// TextV1 is Text as session-v1 clients want it: with the timestamp of its envelope inside the encryption.
+// TextV1 is [Text] for session-v1: it has the timestamp of its envelope inside the encryption.
 func TextV1(text, displayName string, timestampMS uint64) Content {
 	content := Text(text, displayName, nil)
 	content.SigTimestampMS = timestampMS
 	return content
 }
 
-// Approval accepts the first message of its receiver.
+// Approval returns a Response that accepts the first message of its receiver.
 func Approval(displayName string, timestampMS uint64) Content {
 	return Content{Body: Response{Approved: true, DisplayName: displayName}, SigTimestampMS: timestampMS}
 }
@@ -170,7 +170,7 @@ func (r Response) marshal() []byte {
 	return fields.AppendBytes(b, fieldResponseProfile, appendText(nil, fieldDisplayName, r.DisplayName))
 }
 
-// parseV1Body reads what only session-v1 clients say, and returns nil if there is nothing of that.
+// parseV1Body decodes the bodies that only session-v1 has. It returns nil if there is none.
 func parseV1Body(wire *wirepb.Content) Body {
 	switch {
 	case wire.DataExtractionNotification != nil:
@@ -188,9 +188,9 @@ func parseV1Body(wire *wirepb.Content) Body {
 	return nil
 }
 
-// ParseV1 reads a padded session-v1 Content as libsession reads it (session-v1.md sections 4 and 5): the padding may
-// be missing, and a field that libsession does not know is skipped, whatever it holds. If none of the fields remains
-// that this package reads, Body is Unknown. The error is ErrMalformed, with its cause.
+// ParseV1 decodes a padded session-v1 Content like libsession (session-v1.md sections 4 and 5). The padding may be
+// missing. Fields that libsession does not know are skipped, even malformed ones. If no field remains that this package
+// reads, Body is Unknown. The error is ErrMalformed, wrapped with its cause.
 func ParseV1(padded []byte) (Content, error) {
 	var content Content
 	var err error
@@ -217,13 +217,13 @@ func parseV1(b []byte) (Content, error) {
 	return content, err
 }
 
-// fieldsV1 are the fields of Content that session-v1 clients know and this package reads.
+// fieldsV1 are the fields of Content that clients of session-v1 know and this package reads.
 var fieldsV1 = []protowire.Number{
 	fieldData, fieldCall, fieldReceipt, fieldTyping, fieldExtraction, fieldUnsend, fieldResponse,
 	fieldExpirationType, fieldExpirationTimer, fieldSigTimestamp,
 }
 
-// keepFields returns the encoded message b with only the fields of these numbers.
+// keepFields returns the encoded message b with only these fields.
 func keepFields(b []byte, numbers []protowire.Number) ([]byte, error) {
 	var kept []byte
 	for len(b) > 0 {

@@ -14,6 +14,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // MaxChange is how many messages one Delete or Expire may name.
@@ -50,13 +51,13 @@ func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
 	return r.change(ctx, changing{
 		method: rpc28.MethodDelete, hashes: hashes,
 		params: func() any {
-			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc28.DeleteSignatureText(hashes))}
+			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, signtext.Delete(hashes))}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Deleted != nil {
 				done = member.Deleted.List
 			}
-			return done, rpc28.DeletedText(owner, hashes, done)
+			return done, signtext.Deleted(owner, hashes, done)
 		},
 	})
 }
@@ -71,14 +72,14 @@ func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duratio
 			expiry = r.network.Now().Add(after).UnixMilli()
 			times := []int64{expiry}
 			return rpc28.ExpireParams{
-				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc28.ExpireSignatureText(false, false, times, hashes)),
+				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, signtext.Expire(false, false, times, hashes)),
 			}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Updated != nil {
 				done = member.Updated.List
 			}
-			return done, rpc28.ExpiredText(owner, member.Expiry, hashes, done, member.Unchanged)
+			return done, signtext.Expired(owner, member.Expiry, hashes, done, member.Unchanged)
 		},
 	})
 	out.ExpirationMS = expiry

@@ -49,12 +49,12 @@ func TestNetworkFile(t *testing.T) {
 		t.Errorf("read as %+v", config)
 	}
 	for name, content := range map[string]string{
-		"no seeds":               `{}`,
-		"no JSON":                `seeds`,
-		"another generation":     `{"seeds":["http://seed.example"],"generation":"2021"}`,
-		"another cipher":         `{"seeds":["http://seed.example"],"onion_cipher":"aes-cbc"}`,
-		"a pin that is none":     `{"seeds":["https://seed.example"],"pins":{"https://seed.example":"36ea"}}`,
-		"a pin of somebody else": `{"seeds":["https://seed.example"],"pins":{"https://seed.other":"` + pin + `"}}`,
+		"no seeds":              `{}`,
+		"no JSON":               `seeds`,
+		"another generation":    `{"seeds":["http://seed.example"],"generation":"2021"}`,
+		"another cipher":        `{"seeds":["http://seed.example"],"onion_cipher":"aes-cbc"}`,
+		"a pin that is none":    `{"seeds":["https://seed.example"],"pins":{"https://seed.example":"36ea"}}`,
+		"a pin of another seed": `{"seeds":["https://seed.example"],"pins":{"https://seed.other":"` + pin + `"}}`,
 	} {
 		if _, err := networkFile(t, content); !errors.Is(err, network.ErrBadNetwork) {
 			t.Errorf("%s: %v, want ErrBadNetwork", name, err)

@@ -39,7 +39,8 @@ func (d *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats")
 	flags.DurationVar(&d.ttl, "ttl", 0,
 		"how long the network keeps the message, from 10s (default, and most: 96h, or 336h with storage RPC 2.8)")
-	flags.StringVar(&d.protocol, "protocol", ProtocolAuto, "auto, signal or session-v1: see 'sessiontool help protocols'")
+	flags.StringVar(&d.protocol, "protocol", ProtocolAuto,
+		"auto, signal or session-v1: see 'sessiontool help protocols'")
 }
 
 // Each calls do with the draft of the flags or, if there is none, with every draft of stdin.
@@ -121,7 +122,8 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 	draft := account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}
 	if in.Protocol != "" && in.Protocol != ProtocolAuto {
 		if draft.Protocol = account.Protocol(in.Protocol); !draft.Protocol.Known() {
-			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal or session-v1", cli.ErrBadInput, in.Protocol)
+			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal or session-v1",
+				cli.ErrBadInput, in.Protocol)
 		}
 	}
 	return draft, nil
@@ -183,7 +185,8 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 		return func(ctx context.Context) (any, error) {
 			defer over()
 			out, receipt, err := sending.Run(ctx)
-			return cli.Printed{Record: render.Receipt(receipt), Then: func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }}, err
+			finish := func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }
+			return cli.Printed{Record: render.Receipt(receipt), Then: finish}, err
 		}, nil
 	})
 	if err != nil || router == nil || app.Failed() {

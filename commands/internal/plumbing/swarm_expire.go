@@ -23,10 +23,10 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "expire --ttl TIME [HASH...]",
 		Short: "Change how long stored messages of the account are kept, with storage RPC 2.8",
-		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would, but not\n" +
-			"later than in 30 days.\n\n" +
-			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each member of\n" +
-			"the swarm has signed to have done. Storage RPC 2.0 has no such request.",
+		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would,\n" +
+			"but not later than in 30 days.\n\n" +
+			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each\n" +
+			"member of the swarm has signed to have done. Storage RPC 2.0 has no such request.",
 		Examples: []string{
 			"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
 		},

@@ -7,7 +7,7 @@ import (
 
 // Check reads everything and returns the number of records. It returns ErrCorrupt if a page is damaged, keys are out of
 // order, a page is used twice, or the map of used pages differs from those that are in use. The transaction must be
-// writable and without changes.
+// without changes.
 func (tx *Tx) Check(stop func() error) (records int, err error) {
 	c := &check{tx: tx, stop: stop, seen: space{pages: tx.space.pages}}
 	for _, r := range tx.freed { // only the map of used pages itself

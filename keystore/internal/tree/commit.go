@@ -39,7 +39,8 @@ func Create(f File, key Key, head Head) error {
 	state := binary.BigEndian.AppendUint32(ref{}.append(nil), firstPage)
 	state = append(binary.BigEndian.AppendUint32(state, 1), 1<<firstPage-1)
 	page := encodeSlot(&key, head, 1, nil, [digestSize]byte{}, state)
-	if _, err := f.WriteAt(page, PageSize); err != nil {
+	// The blank slot is written, too: there will be room for it when the disk is full.
+	if _, err := f.WriteAt(append(blankPage[:PageSize:PageSize], page...), 0); err != nil {
 		return err
 	}
 	if err := f.Truncate(InitialSize); err != nil {

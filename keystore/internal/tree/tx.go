@@ -84,9 +84,6 @@ func (tx *Tx) parseState(state []byte) error {
 	case size <= maxInMap || len(state) != refSize:
 		return fmt.Errorf("%w: malformed state", ErrCorrupt)
 	}
-	if !tx.writable {
-		return nil // only commits need the map
-	}
 	return tx.loadMap(parseRef(state), size)
 }
 

@@ -119,7 +119,8 @@ const (
 	UnpairingRequest      Flags = 128
 	SessionRequest        Flags = 256
 
-	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest | SessionRequest
+	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest |
+		SessionRequest
 )
 
 // String returns the names of the flags, joined by plus signs. Unknown flags are a hex number.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/lib/network"
+	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
@@ -189,7 +190,7 @@ func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) 
 	}
 	done, text := q.done(member)
 	switch {
-	case !signedBy(r.network, name, text, member.Signature):
+	case !signedBy(r.network, r.account.ID(), name, text, member.Signature):
 		result.Error = "it has not signed what it did"
 	case slices.ContainsFunc(done, func(hash string) bool { return !slices.Contains(q.hashes, hash) }):
 		result.Error = "it did something else"
@@ -199,14 +200,14 @@ func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) 
 	return result
 }
 
-// signedBy reports whether a registered node, named by its Ed25519 key in hex, has put its name to text. The signature
-// is base64.
-func signedBy(known *network.Client, name string, text []byte, signature string) bool {
+// signedBy reports whether a member of owner's swarm, named by its Ed25519 key in hex, has signed text. The signature is
+// base64. The signature of a registered node that is no member says nothing about the swarm.
+func signedBy(known *network.Client, owner sessionid.ID, name string, text []byte, signature string) bool {
 	var key network.Key
 	if key.UnmarshalText([]byte(name)) != nil {
 		return false
 	}
-	if _, registered := known.Node(key); !registered {
+	if _, member := known.Member(owner, key); !member {
 		return false
 	}
 	raw, err := base64.StdEncoding.DecodeString(signature)

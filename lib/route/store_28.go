@@ -130,7 +130,7 @@ func (j *storeJudge28) take(change rpc28.ChangeAnswer, elapsed int64) {
 		switch {
 		case bool(member.Failed):
 			result.Status, result.Error = int(member.Code), memberFailure(member)
-		case !signedBy(j.storer.network, name, signtext.Stored(j.hash), member.Signature):
+		case !signedBy(j.storer.network, j.request.To, name, signtext.Stored(j.hash), member.Signature):
 			result.Error = "it has not signed that it has the message"
 		default:
 			result.OK = true

@@ -79,6 +79,16 @@ var sameLayer = map[string][]string{
 	"lib/schema/schematest": {"lib/record", "lib/schema"},
 }
 
+// restricted lists packages that only some folders may import, their tests included: the commands alone know records,
+// so that neither the wire nor the keystore depends on what is printed.
+var restricted = map[string][]string{
+	"lib/record": {"commands", "lib/schema"},
+	"lib/schema": {"commands", "lib/schema"},
+}
+
+// keystoreUsers are the packages that may import keystore; their tests and those of others may too.
+var keystoreUsers = []string{"lib/account", "commands"}
+
 // impure lists imports that a pure package must not have: the network, files, global randomness and logs.
 var impure = []string{
 	"net", "net/http", "os", "os/exec", "io/ioutil", "syscall", "crypto/rand", "math/rand", "math/rand/v2", "log",
@@ -183,6 +193,28 @@ func TestImportsPointDown(t *testing.T) {
 			}
 			if at := layerOf(imported); at < 0 || at >= layer {
 				t.Errorf("%s/%s imports %s, which is not in a lower layer", src.pkg, src.name, imported)
+			}
+		}
+	}
+}
+
+func TestRestrictedImports(t *testing.T) {
+	below := func(pkg string) func(folder string) bool {
+		return func(folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
+	}
+	for _, src := range sources(t) {
+		for _, path := range imports(t, src.file) {
+			imported, ours := strings.CutPrefix(path, module)
+			if !ours {
+				continue
+			}
+			for name, folders := range restricted {
+				if below(imported)(name) && !slices.ContainsFunc(folders, below(src.pkg)) {
+					t.Errorf("%s/%s imports %s, which only %v may import", src.pkg, src.name, imported, folders)
+				}
+			}
+			if imported == "keystore" && !src.test && !slices.ContainsFunc(keystoreUsers, below(src.pkg)) {
+				t.Errorf("%s/%s imports keystore, which only %v may import", src.pkg, src.name, keystoreUsers)
 			}
 		}
 	}

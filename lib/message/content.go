@@ -119,7 +119,8 @@ const (
 	UnpairingRequest      Flags = 128
 	SessionRequest        Flags = 256
 
-	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest | SessionRequest
+	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest |
+		SessionRequest
 )
 
 // Known reports whether clients act on one of the flags. Of others the text beside them is what counts.

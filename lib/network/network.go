@@ -73,10 +73,11 @@ type Client struct {
 	// examining has room for those that examine late answers.
 	examining chan struct{}
 
-	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
-	guardsMu sync.Mutex // held while guards are chosen, likewise
-	clockMu  sync.Mutex // held while doubt about the clock is cleared, likewise
-	cutOffAt time.Time  // when no candidate for a guard answered last; under guardsMu
+	seedsMu  sync.Mutex  // held while seeds are asked, so that several requests in need ask once
+	doubts   []time.Time // when nodes contradicted the list; under seedsMu
+	guardsMu sync.Mutex  // held while guards are chosen, likewise
+	clockMu  sync.Mutex  // held while doubt about the clock is cleared, likewise
+	cutOffAt time.Time   // when no candidate for a guard answered last; under guardsMu
 
 	mu         sync.Mutex
 	state      state

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
@@ -268,7 +267,7 @@ func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
 // temporary are the errors that may be over the next time.
 var temporary = []error{
 	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm, storagehttp.ErrUnreachable,
-	ErrNotRetrieved, ErrNotStored, keystore.ErrLocked, account.ErrGone,
+	ErrNotRetrieved, ErrNotStored, account.ErrLocked, account.ErrGone,
 }
 
 // pass logs an error that may be over the next time, and returns any other.

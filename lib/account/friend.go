@@ -99,9 +99,14 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 // prekey, which the other side deletes after use, would start a session that the other side cannot open. A request of
 // our own works whatever the other side is: a friend renews the session from its bundle, and one who waits for an
 // answer is a friend at once (signal-2020.md section 5.3).
+//
+// Clocks differ: a request that seems to be older by no more than clockTolerance is taken for a new one.
 func (a *Account) answersAnew(timestampMS int64) bool {
-	return timestampMS < a.id.CreatedAt.UnixMilli()
+	return timestampMS < a.id.CreatedAt.Add(-clockTolerance).UnixMilli()
 }
+
+// clockTolerance is how far the clocks of two accounts may differ. Nodes allow as much to those who store.
+const clockTolerance = 10 * time.Second
 
 // Accept accepts the request of a contact, named by Session ID or by the request's id: a session starts from the
 // request's bundle, if it has one, and the message that tells so stands in the outbox. If the request is older than

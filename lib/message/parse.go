@@ -172,8 +172,10 @@ func parseData(wire *wirepb.DataMessage) Data {
 	}
 	if reaction := wire.GetReaction(); reaction != nil {
 		data.Reaction = &Reaction{
-			TimestampMS: reaction.GetId(), Author: validText(reaction.GetAuthor()), Emoji: validText(reaction.GetEmoji()),
-			Remove: reaction.GetAction() == wirepb.DataMessage_Reaction_REMOVE,
+			TimestampMS: reaction.GetId(),
+			Author:      validText(reaction.GetAuthor()),
+			Emoji:       validText(reaction.GetEmoji()),
+			Remove:      reaction.GetAction() == wirepb.DataMessage_Reaction_REMOVE,
 		}
 	}
 	return data

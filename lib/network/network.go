@@ -73,19 +73,21 @@ type Client struct {
 	// examining has room for those that examine late answers.
 	examining chan struct{}
 
-	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
-	guardsMu sync.Mutex // held while guards are chosen, likewise
-	cutOffAt time.Time  // when no candidate for a guard answered last; under guardsMu
+	seedsMu  sync.Mutex  // held while seeds are asked, so that several requests in need ask once
+	doubts   []time.Time // when nodes contradicted the list; under seedsMu
+	guardsMu sync.Mutex  // held while guards are chosen, likewise
+	clockMu  sync.Mutex  // held while doubt about the clock is cleared, likewise
+	cutOffAt time.Time   // when no candidate for a guard answered last; under guardsMu
 
 	mu         sync.Mutex
 	state      state
 	index      map[Key]int // into state.Nodes
 	rng        *rand.Rand
-	askedAt    time.Time // when this run last asked the seeds, whatever came of it
-	unsure     bool      // a seed alone has changed the offset in this run
+	askedAt    time.Time    // when this run last asked the seeds, whatever came of it
+	overheard  map[Key]bool // nodes that have raised doubt about the clock in this run
 	file       stateFile
 	soonest    time.Duration              // when an answer is late at the earliest
-	answeredAt map[Key]time.Time          // when nodes answered last, in this run
+	answeredAt map[Key]time.Time          // when nodes were there last, in this run
 	samples    map[string][]time.Duration // answer times of this run by method
 }
 
@@ -98,7 +100,7 @@ func New(config Config) (*Client, error) {
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
 		http: storagehttp.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
-		samples: make(map[string][]time.Duration), soonest: config.Late,
+		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
@@ -137,6 +139,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.rng = rand.New(rand.NewChaCha8(seed))
 	c.state = c.file.load()
+	c.state.Doubt = c.state.Doubt || c.state.OffsetMS != 0 && !within(c.now(), c.state.OffsetAt, sureFor)
 	c.reindex()
 	c.background, c.stop = context.WithCancel(context.Background())
 	return c, nil

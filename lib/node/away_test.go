@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -91,7 +92,7 @@ func TestChangesThatAMemberRefuses(t *testing.T) {
 func (n *testNetwork) node2Expiries(u user, hashes ...string) map[string]int64 {
 	n.t.Helper()
 	now := time.Now().UnixMilli()
-	params := rpc28.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now, Auth: u.auth(rpc28.GetExpiriesSignatureText(now, hashes))}
+	params := rpc28.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now, Auth: u.auth(signtext.GetExpiries(now, hashes))}
 	return decode[rpc28.ExpiriesAnswer](n.t, n.call(2, rpc28.MethodGetExpiries, params), 200).Expiries
 }
 

@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // change is a request of clients of 2.8 that every member of a swarm carries out: to store, delete or expire.
@@ -112,7 +113,7 @@ func (s *storeRequest) check(now time.Time, window time.Duration) error {
 		return refuse(storage.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.Namespace)
 	case now.Sub(time.UnixMilli(s.sigTime)).Abs() > window:
 		return refusal{storage.StatusBadTimestamp, "store signature timestamp too far from current time"}
-	case !s.proof.covers(rpc28.StoreSignatureText(s.message.Namespace, s.sigTime)):
+	case !s.proof.covers(signtext.Store(s.message.Namespace, s.sigTime)):
 		return refusal{storage.StatusUnauthorized, "store signature verification failed"}
 	}
 	return nil
@@ -145,7 +146,7 @@ func (s *storeRequest) carryOut(
 	n.replication.HandOverIfMoved(view, s.message)
 	hash := s.message.HashText()
 	return rpc28.MemberResult{
-		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed), Signature: n.sign(rpc28.StoredText(hash)),
+		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed), Signature: n.sign(signtext.Stored(hash)),
 	}, changed, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -24,7 +25,7 @@ func TestDelete(t *testing.T) {
 	private := network.deposit(2, alice.put(2, "private", now, time.Hour))
 	theirs := network.deposit(0, bob.put(0, "first", now, time.Hour))
 	requested := []string{private, first, theirs}
-	text := func(r rpc28.MemberResult) []byte { return rpc28.DeletedText(alice.pubKey(), requested, r.Deleted.List) }
+	text := func(r rpc28.MemberResult) []byte { return signtext.Deleted(alice.pubKey(), requested, r.Deleted.List) }
 	want := []string{first, private}
 	slices.Sort(want)
 	if got := network.change(1, rpc28.MethodDelete, alice.remove(requested...), text); !slices.Equal(got.Deleted.List, want) {
@@ -76,7 +77,7 @@ func TestScopes(t *testing.T) {
 			return r.Deleted
 		}
 		got := network.change(0, method, params, func(r rpc28.MemberResult) []byte {
-			return rpc28.ChangedAllText(u.pubKey(), when.UnixMilli(), *changed(r))
+			return signtext.ChangedAll(u.pubKey(), when.UnixMilli(), *changed(r))
 		})
 		slices.Sort(want.List)
 		for _, part := range want.ByNamespace {
@@ -140,7 +141,7 @@ func TestScopes(t *testing.T) {
 func (n *testNetwork) expiries(u user, now time.Time, hashes ...string) map[string]int64 {
 	n.t.Helper()
 	params := rpc28.GetExpiriesParams{
-		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(), Auth: u.auth(rpc28.GetExpiriesSignatureText(now.UnixMilli(), hashes)),
+		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(), Auth: u.auth(signtext.GetExpiries(now.UnixMilli(), hashes)),
 	}
 	first := n.call(0, rpc28.MethodGetExpiries, params)
 	for i := range n.nodes {
@@ -177,7 +178,7 @@ func TestExpire(t *testing.T) {
 		{"unknown", "", []string{strings.Repeat("A", 43)}, []int64{in(1)}, nil, rpc28.Times{in(1)}, nil},
 	} {
 		got := network.change(1, rpc28.MethodExpire, alice.expire(test.flag, test.hashes, test.expiry...), func(r rpc28.MemberResult) []byte {
-			return rpc28.ExpiredText(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
+			return signtext.Expired(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
 		})
 		slices.Sort(test.updated)
 		if test.told == nil {

@@ -29,6 +29,7 @@ import (
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -256,7 +257,7 @@ func (u user) pubKey() string { return u.ID().String() }
 func (u user) retrieve(lastHash string, now time.Time) rpc20.RetrieveParams {
 	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
 	public := u.Ed25519Public()
-	signature := u.Sign(rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now.UnixMilli()))
+	signature := u.Sign(signtext.Retrieve(rpc28.NamespaceMessages, now.UnixMilli()))
 	return rpc20.RetrieveParams{
 		PubKey:        u.pubKey(),
 		LastHash:      lastHash,

@@ -13,6 +13,7 @@ import (
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // signatureWindow is how far the timestamp of a signed request may be off, as with storage RPC 2.8.
@@ -25,7 +26,7 @@ func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool
 		return nil
 	}
 	_, err := checkOwner(storage.MethodRetrieve, pubKey, params, now, func(milliseconds int64) []byte {
-		return rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, milliseconds)
+		return signtext.Retrieve(rpc28.NamespaceMessages, milliseconds)
 	})
 	return err
 }

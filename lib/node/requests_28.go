@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // One port serves clients of both storage RPCs. A request's parameters show which one it is of: it is of 2.0 unless
@@ -177,7 +178,7 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 			return answer{}, unsigned(storage.MethodRetrieve)
 		case signed && now.Sub(time.UnixMilli(timestamp)).Abs() > window28:
 			return answer{}, signedNotNow(storage.MethodRetrieve)
-		case signed && !proof.covers(rpc28.RetrieveSignatureText(namespace, timestamp)):
+		case signed && !proof.covers(signtext.Retrieve(namespace, timestamp)):
 			return answer{}, wronglySigned(storage.MethodRetrieve)
 		}
 		messages, more, err := n.store.Page28(account.pubKey, namespace, lastHash, now.UnixMilli(), maxCount, maxSize)
@@ -218,7 +219,7 @@ func (n *Node) readGetExpiries(p *parameters) task {
 			return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
 		case now.Sub(time.UnixMilli(timestamp)).Abs() > window28:
 			return answer{}, signedNotNow(rpc28.MethodGetExpiries)
-		case !proof.covers(rpc28.GetExpiriesSignatureText(timestamp, hashes)):
+		case !proof.covers(signtext.GetExpiries(timestamp, hashes)):
 			return answer{}, wronglySigned(rpc28.MethodGetExpiries)
 		}
 		found, err := n.store.ByHash(account.pubKey, hashes, now.UnixMilli())

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -18,7 +19,7 @@ func Test28Store(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, frozen(now))
 	network.wantSettled(0, 1, 2)
 	alice := newUser(t, 5)
-	text := func(r rpc28.MemberResult) []byte { return rpc28.StoredText(r.Hash) }
+	text := func(r rpc28.MemberResult) []byte { return signtext.Stored(r.Hash) }
 	first := network.change(0, storage.MethodStore, alice.put(0, "hello", now, time.Hour), text)
 	account, err := hex.DecodeString(alice.pubKey())
 	if err != nil {
@@ -58,7 +59,7 @@ func Test28StoreRefuses(t *testing.T) {
 	signedAt := func(at time.Time) func(p *rpc28.StoreParams) {
 		return func(p *rpc28.StoreParams) {
 			p.SigTimestamp = at.UnixMilli()
-			p.Auth = alice.auth(rpc28.StoreSignatureText(p.Namespace, p.SigTimestamp))
+			p.Auth = alice.auth(signtext.Store(p.Namespace, p.SigTimestamp))
 		}
 	}
 	const day, ttl, clock = 24 * time.Hour, "Provided expiry/TTL is not valid.", "Timestamp error: check your clock"
@@ -124,7 +125,7 @@ func Test28WrongSwarm(t *testing.T) {
 		rpc28.MethodExpire:       alice.expire("", []string{hash}, now.UnixMilli()),
 		rpc28.MethodExpireAll:    alice.expireAll(rpc28.Scope{}, now),
 		rpc28.MethodGetExpiries: rpc28.GetExpiriesParams{Pubkey: alice.pubKey(), Messages: []string{hash}, Timestamp: now.UnixMilli(),
-			Auth: alice.auth(rpc28.GetExpiriesSignatureText(now.UnixMilli(), []string{hash}))},
+			Auth: alice.auth(signtext.GetExpiries(now.UnixMilli(), []string{hash}))},
 	} {
 		got := decode[rpc28.GetSwarmAnswer](t, network.call(1, method, params), 421)
 		if fmt.Sprint(got) != fmt.Sprint(asked) {
@@ -166,12 +167,12 @@ func Test28RetrieveAuth(t *testing.T) {
 		{"unsigned, another outbox", unsigned(-21), 200, ""},
 		{"unsigned, legacy group", unsigned(-10), 200, ""},
 		{"badly signed, legacy group", with(-10, bob.auth([]byte("x"))), 401, "retrieve signature verification failed"},
-		{"somebody else", with(0, bob.auth(rpc28.RetrieveSignatureText(0, now.UnixMilli()))), 401, "retrieve signature verification failed"},
-		{"another namespace", with(3, alice.auth(rpc28.RetrieveSignatureText(2, now.UnixMilli()))), 401, "retrieve signature verification failed"},
+		{"somebody else", with(0, bob.auth(signtext.Retrieve(0, now.UnixMilli()))), 401, "retrieve signature verification failed"},
+		{"another namespace", with(3, alice.auth(signtext.Retrieve(2, now.UnixMilli()))), 401, "retrieve signature verification failed"},
 		{"a minute ago", alice.get(0, now.Add(-time.Minute)), 200, ""},
 		{"earlier", alice.get(0, now.Add(-time.Minute-time.Millisecond)), 406, "retrieve timestamp too far from current time"},
 		{"later", alice.get(0, now.Add(time.Minute+time.Millisecond)), 406, "retrieve timestamp too far from current time"},
-		{"no time", rpc28.RetrieveParams{Pubkey: alice.pubKey(), Auth: alice.auth(rpc28.RetrieveSignatureText(0, now.UnixMilli()))}, 406, "retrieve timestamp too far from current time"},
+		{"no time", rpc28.RetrieveParams{Pubkey: alice.pubKey(), Auth: alice.auth(signtext.Retrieve(0, now.UnixMilli()))}, 406, "retrieve timestamp too far from current time"},
 	} {
 		got := network.call(0, storage.MethodRetrieve, test.params)
 		if got.status != test.status || test.text != "" && got.body != test.text {

@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -92,7 +93,7 @@ func Test28HashThatNoMessageHas(t *testing.T) {
 	// get_expiries looks at no hash, and "all" is one more that is not there (storage-2.8.md section 6.1).
 	for _, name := range []string{hash, "all"} {
 		params := rpc28.GetExpiriesParams{Pubkey: alice.pubKey(), Messages: []string{name}, Timestamp: now.UnixMilli(),
-			Auth: alice.auth(rpc28.GetExpiriesSignatureText(now.UnixMilli(), []string{name}))}
+			Auth: alice.auth(signtext.GetExpiries(now.UnixMilli(), []string{name}))}
 		if got := network.call(0, rpc28.MethodGetExpiries, params); got.status != 200 || got.body != `{"expiries":{}}` {
 			t.Errorf("expiries of %q: %v", name, got)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // auth signs as clients of 2.8 do.
@@ -27,7 +28,7 @@ func (u user) put(namespace rpc28.Namespace, data string, at time.Time, ttl time
 		Data: base64.StdEncoding.EncodeToString([]byte(data)),
 	}
 	if !namespace.StoreIsPublic() {
-		params.Auth = u.auth(rpc28.StoreSignatureText(namespace, params.Timestamp))
+		params.Auth = u.auth(signtext.Store(namespace, params.Timestamp))
 	}
 	return params
 }
@@ -35,32 +36,32 @@ func (u user) put(namespace rpc28.Namespace, data string, at time.Time, ttl time
 func (u user) get(namespace rpc28.Namespace, now time.Time) rpc28.RetrieveParams {
 	return rpc28.RetrieveParams{
 		Pubkey: u.pubKey(), Namespace: namespace, Timestamp: now.UnixMilli(),
-		Auth: u.auth(rpc28.RetrieveSignatureText(namespace, now.UnixMilli())),
+		Auth: u.auth(signtext.Retrieve(namespace, now.UnixMilli())),
 	}
 }
 
 func (u user) remove(hashes ...string) rpc28.DeleteParams {
-	return rpc28.DeleteParams{Pubkey: u.pubKey(), Messages: hashes, Auth: u.auth(rpc28.DeleteSignatureText(hashes))}
+	return rpc28.DeleteParams{Pubkey: u.pubKey(), Messages: hashes, Auth: u.auth(signtext.Delete(hashes))}
 }
 
 func (u user) removeAll(scope rpc28.Scope, now time.Time) rpc28.DeleteAllParams {
 	return rpc28.DeleteAllParams{
 		Pubkey: u.pubKey(), Namespace: scope, Timestamp: now.UnixMilli(),
-		Auth: u.auth(rpc28.DeleteAllSignatureText(scope, now.UnixMilli())),
+		Auth: u.auth(signtext.DeleteAll(scope, now.UnixMilli())),
 	}
 }
 
 func (u user) removeBefore(scope rpc28.Scope, before time.Time) rpc28.DeleteBeforeParams {
 	return rpc28.DeleteBeforeParams{
 		Pubkey: u.pubKey(), Namespace: scope, Before: before.UnixMilli(),
-		Auth: u.auth(rpc28.DeleteBeforeSignatureText(scope, before.UnixMilli())),
+		Auth: u.auth(signtext.DeleteBefore(scope, before.UnixMilli())),
 	}
 }
 
 func (u user) expireAll(scope rpc28.Scope, expiry time.Time) rpc28.ExpireAllParams {
 	return rpc28.ExpireAllParams{
 		Pubkey: u.pubKey(), Namespace: scope, Expiry: expiry.UnixMilli(),
-		Auth: u.auth(rpc28.ExpireAllSignatureText(scope, expiry.UnixMilli())),
+		Auth: u.auth(signtext.ExpireAll(scope, expiry.UnixMilli())),
 	}
 }
 
@@ -69,7 +70,7 @@ func (u user) expire(flag string, hashes []string, expiry ...int64) rpc28.Expire
 	shorten, extend := flag == "shorten", flag == "extend"
 	return rpc28.ExpireParams{
 		Pubkey: u.pubKey(), Messages: hashes, Expiry: expiry, Shorten: shorten, Extend: extend,
-		Auth: u.auth(rpc28.ExpireSignatureText(shorten, extend, expiry, hashes)),
+		Auth: u.auth(signtext.Expire(shorten, extend, expiry, hashes)),
 	}
 }
 
@@ -115,7 +116,7 @@ func (n *testNetwork) change(i int, method string, params any, text func(rpc28.M
 // deposit stores at node i and returns the hash.
 func (n *testNetwork) deposit(i int, params rpc28.StoreParams) string {
 	n.t.Helper()
-	return n.change(i, storage.MethodStore, params, func(r rpc28.MemberResult) []byte { return rpc28.StoredText(r.Hash) }).Hash
+	return n.change(i, storage.MethodStore, params, func(r rpc28.MemberResult) []byte { return signtext.Stored(r.Hash) }).Hash
 }
 
 // texts returns the data in u's box at node i.

@@ -53,7 +53,7 @@ var Glossary = map[string]Field{
 	"check.code":         {"error code of what failed, empty if nothing did", "^[a-z0-9_]*$"},
 	"commit":             {"revision that the binary was built from", ""},
 	"content_bytes":      {"size of the encrypted content in bytes", ""},
-	"clock_offset_ms":    {"what the network's clock is ahead of this machine's, by which timestamp_ms was corrected", ""},
+	"clock_offset_ms":    {"what the network's clock is ahead of this machine's, by which timestamp_ms is corrected if it was known in time", ""},
 	"created_at":         {"when it was made", formTime},
 	"current":            {"whether it is the signed prekey that new bundles carry", ""},
 	"data_base64":        {"the data as the network carries it", formBase64},

@@ -141,8 +141,8 @@ type NodeResult struct {
 // Receipt says what became of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
 // Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's
 // acknowledgement. On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody
-// wanted that. ClockOffsetMS is by how much the network's clock is ahead of this machine's, and so by how much the time
-// of the message was corrected.
+// wanted that. ClockOffsetMS is by how much the network's clock is ahead of this machine's; TimestampMS, which the
+// recipient reads, is corrected by it if it was known before the message went out.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`

@@ -12,9 +12,10 @@ import (
 	"time"
 
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
+	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // MaxChange is how many messages one Delete or Expire may name.
@@ -23,28 +24,48 @@ const MaxChange = 100
 // ErrGeneration reports a request that storage RPC 2.0 does not have.
 var ErrGeneration = errors.New("storage RPC 2.0 has no such request")
 
-// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). The record tells
-// what each member has signed to have done; it succeeds if one member did it, whether or not anything was there. The
-// error wraps ErrGeneration, ErrNotStored, ErrRefused, ErrClock or the network's, or is the context's.
-func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, error) {
+// Change says what became of stored messages of the account. Action is rpc28.MethodDelete or rpc28.MethodExpire;
+// Requested and Changed are hashes. Changed has those that some member of the swarm had; OK means that at least one
+// member has carried the request out.
+type Change struct {
+	OK           bool
+	Action       string
+	Requested    []string
+	Changed      []string
+	ExpirationMS int64 // of Expire
+	Nodes        []MemberChange
+}
+
+// MemberChange is what one member has signed to have done.
+type MemberChange struct {
+	PubkeyEd25519 string // hex
+	OK            bool
+	Error         string
+	Changed       []string // hashes
+}
+
+// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). It succeeds if one
+// member has signed that it did so, whether or not the member had the messages. The error wraps ErrGeneration,
+// ErrNotStored, ErrRefused, ErrClock or an error of the network, or is the error of the context.
+func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
 	owner := r.account.ID().String()
 	return r.change(ctx, changing{
 		method: rpc28.MethodDelete, hashes: hashes,
 		params: func() any {
-			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc28.DeleteSignatureText(hashes))}
+			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, signtext.Delete(hashes))}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Deleted != nil {
 				done = member.Deleted.List
 			}
-			return done, rpc28.DeletedText(owner, hashes, done)
+			return done, signtext.Deleted(owner, hashes, done)
 		},
 	})
 }
 
 // Expire makes messages of the account expire after some time from now: earlier or later than they would. It is like
 // Delete in all else.
-func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (record.Change, error) {
+func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (Change, error) {
 	owner, expiry := r.account.ID().String(), int64(0)
 	out, err := r.change(ctx, changing{
 		method: rpc28.MethodExpire, hashes: hashes,
@@ -52,14 +73,14 @@ func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duratio
 			expiry = r.network.Now().Add(after).UnixMilli()
 			times := []int64{expiry}
 			return rpc28.ExpireParams{
-				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc28.ExpireSignatureText(false, false, times, hashes)),
+				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, signtext.Expire(false, false, times, hashes)),
 			}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Updated != nil {
 				done = member.Updated.List
 			}
-			return done, rpc28.ExpiredText(owner, member.Expiry, hashes, done, member.Unchanged)
+			return done, signtext.Expired(owner, member.Expiry, hashes, done, member.Unchanged)
 		},
 	})
 	out.ExpirationMS = expiry
@@ -76,11 +97,8 @@ type changing struct {
 }
 
 // change asks members of the account's swarm one after the other until one has passed the request on to all.
-func (r *Router) change(ctx context.Context, q changing) (record.Change, error) {
-	out := record.Change{
-		Type: record.TypeChange, Account: r.account.Name(), Action: q.method, Requested: q.hashes,
-		Changed: []string{}, Nodes: []record.ChangeResult{},
-	}
+func (r *Router) change(ctx context.Context, q changing) (Change, error) {
+	out := Change{Action: q.method, Requested: q.hashes}
 	if len(q.hashes) == 0 || len(q.hashes) > MaxChange {
 		return out, fmt.Errorf("%d messages at once, where 1 to %d may be named", len(q.hashes), MaxChange)
 	}
@@ -104,7 +122,7 @@ func (r *Router) change(ctx context.Context, q changing) (record.Change, error) 
 type changeJudge struct {
 	changing
 	router   *Router
-	out      *record.Change
+	out      *Change
 	failures []error
 }
 
@@ -141,7 +159,7 @@ func checkChange(answer network.Answer) error {
 }
 
 // takeChange learns what the members did. It fails if none of them has signed anything.
-func (r *Router) takeChange(out *record.Change, q changing, body string) error {
+func (r *Router) takeChange(out *Change, q changing, body string) error {
 	change, err := rpc28.ParseChange(body)
 	if err != nil {
 		return err
@@ -164,32 +182,32 @@ func (r *Router) takeChange(out *record.Change, q changing, body string) error {
 }
 
 // readChange reads one member's result.
-func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) record.ChangeResult {
-	result := record.ChangeResult{PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""), Changed: []string{}}
+func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) MemberChange {
+	result := MemberChange{PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], "")}
 	if bool(member.Failed) {
 		result.Error = memberFailure(member)
 		return result
 	}
 	done, text := q.done(member)
 	switch {
-	case !signedBy(r.network, name, text, member.Signature):
+	case !signedBy(r.network, r.account.ID(), name, text, member.Signature):
 		result.Error = "it has not signed what it did"
 	case slices.ContainsFunc(done, func(hash string) bool { return !slices.Contains(q.hashes, hash) }):
 		result.Error = "it did something else"
 	default:
-		result.OK, result.Changed = true, append(result.Changed, done...)
+		result.OK, result.Changed = true, done
 	}
 	return result
 }
 
-// signedBy reports whether a registered node, named by its Ed25519 key in hex, has put its name to text. The signature
-// is base64.
-func signedBy(known *network.Client, name string, text []byte, signature string) bool {
+// signedBy reports whether a member of owner's swarm, named by its Ed25519 key in hex, has signed text. The signature is
+// base64. The signature of a registered node that is no member says nothing about the swarm.
+func signedBy(known *network.Client, owner sessionid.ID, name string, text []byte, signature string) bool {
 	var key network.Key
 	if key.UnmarshalText([]byte(name)) != nil {
 		return false
 	}
-	if _, registered := known.Node(key); !registered {
+	if _, member := known.Member(owner, key); !member {
 		return false
 	}
 	raw, err := base64.StdEncoding.DecodeString(signature)

@@ -11,9 +11,9 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/swarm"
 )
 
 const (
@@ -24,7 +24,31 @@ const (
 	settleTime = time.Second
 )
 
-// Checker looks whether the members of swarms agree.
+// SwarmCheck says how the members of a Session ID's swarm are. Agree means that every member answered all requests and,
+// if the ID is the account's own, that none lacks a message that another one holds.
+type SwarmCheck struct {
+	SessionID sessionid.ID
+	SwarmID   swarm.SwarmID
+	Agree     bool
+	Members   []MemberCheck
+}
+
+// MemberCheck is one member of a swarm. Messages, their number, and Missing, the hashes of messages that others hold and
+// this one does not, are known only for the account's own ID: Messages is nil for others, and for a member that did not
+// answer.
+type MemberCheck struct {
+	Node     network.Node
+	Version  string        // of its software; empty if the node is not reachable
+	Latency  time.Duration // of a whole HTTPS request, connecting included
+	Messages *int
+	Missing  []string
+	Err      error
+}
+
+// Reachable reports whether the node has answered.
+func (m MemberCheck) Reachable() bool { return m.Version != "" }
+
+// Checker compares the members of swarms.
 type Checker struct {
 	network *network.Client
 	owner   *account.Account
@@ -34,17 +58,17 @@ type Checker struct {
 func NewChecker(owner *account.Account, n *network.Client) *Checker { return &Checker{n, owner} }
 
 // Check asks every registered member of id's swarm whether it is there and which software it runs and, if id is the
-// owner's, what it holds: all of it, through onion paths. It tells which messages some members lack. Of a member
-// that holds more than maxRead messages only so many are compared, which its Error says. The error is the network's or
-// the context's; that members fail is part of the result.
-func (c *Checker) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck, error) {
+// owner's, what it holds: all of it, through onion paths. The result has the messages that some members lack. Of a
+// member that holds more than maxRead messages only so many are compared, and its Err says so. The error is the
+// network's or the context's; failures of members are part of the result.
+func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error) {
 	known, owner := c.network, c.owner
-	out := record.SwarmCheck{Type: record.TypeSwarmCheck, SessionID: id.String(), Members: []record.MemberCheck{}}
+	out := SwarmCheck{SessionID: id}
 	swarmID, nodes, err := known.RegisteredSwarm(ctx, id)
 	if err != nil {
 		return out, err
 	}
-	out.SwarmID = swarmID.String()
+	out.SwarmID = swarmID
 	generation, err := known.Generation(ctx)
 	if err != nil {
 		return out, err
@@ -62,9 +86,9 @@ func (c *Checker) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck
 	missing := check.missing(known.Now().UnixMilli())
 	out.Agree = true
 	for i, member := range check.members {
-		one := member.record()
-		one.Missing = append(one.Missing, missing[i]...)
-		out.Agree = out.Agree && one.Error == "" && len(one.Missing) == 0
+		one := member.result()
+		one.Missing = missing[i]
+		out.Agree = out.Agree && one.Err == nil && len(one.Missing) == 0
 		out.Members = append(out.Members, one)
 	}
 	return out, nil
@@ -223,21 +247,15 @@ func (c *swarmCheck) missing(now int64) [][]string {
 	return missing
 }
 
-// record describes the member, but for what it lacks.
-func (m memberCheck) record() record.MemberCheck {
-	out := record.MemberCheck{
-		PubkeyEd25519: m.node.Ed25519.String(), Address: m.node.Address, Reachable: m.version != "", Version: m.version,
-		Missing: []string{},
-	}
-	if out.Reachable {
-		out.LatencyMS = float64(m.took.Microseconds()) / 1000
+// result describes the member, except for what it lacks.
+func (m memberCheck) result() MemberCheck {
+	out := MemberCheck{Node: m.node, Version: m.version, Err: m.err}
+	if out.Reachable() {
+		out.Latency = m.took
 	}
 	if m.held != nil {
 		count := len(m.held)
 		out.Messages = &count
-	}
-	if m.err != nil {
-		out.Error = m.err.Error()
 	}
 	return out
 }

@@ -58,6 +58,7 @@ func three28(t *testing.T) *swarm28 {
 	t.Helper()
 	net := startFakenet(t, 6)
 	members := net.Nodes[:3]
+	net.OneSwarm(members...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(members...), net.Nodes[3:]...)
 	s := newSwarm28(members...)
 	s.seed = net.SeedURL()

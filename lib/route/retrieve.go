@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // maxRead bounds the messages that are taken from one node at a time: one that never ends its list must not hold a poll
@@ -146,7 +147,7 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 
 // retrieve20 is the request for what came after last. The signature is ours: servers of 2.0 ask for none.
 func retrieve20(owner *account.Account, last string, now int64) ([]byte, error) {
-	auth := authorize(owner, rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now))
+	auth := authorize(owner, signtext.Retrieve(rpc28.NamespaceMessages, now))
 	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),
 		PubkeyEd25519: auth.PubkeyEd25519, Signature: auth.Signature,

@@ -7,6 +7,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // inbox is where messages between people lie with storage RPC 2.8.
@@ -28,6 +29,6 @@ func retrieve28(owner *account.Account, last string, now int64) ([]byte, error) 
 	}
 	return storage.NewRequest(storage.MethodRetrieve, rpc28.RetrieveParams{
 		Pubkey: owner.ID().String(), Namespace: inbox, LastHash: last, Timestamp: now,
-		Auth: authorize(owner, rpc28.RetrieveSignatureText(inbox, now)),
+		Auth: authorize(owner, signtext.Retrieve(inbox, now)),
 	})
 }

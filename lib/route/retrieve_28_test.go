@@ -86,12 +86,14 @@ func TestRetrieve28FromTheWrongSwarm(t *testing.T) {
 	s := newSwarm28(right...)
 	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	bob := newPersonWith(t, "bob", client28(t, net.SeedURL()), Options{})
+	net.OneSwarm(wrong...)
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
+	net.OneSwarm(right...)
 	s.put(bob.ID(), 1)
 	if got, err := bob.retrieved(t.Context()); err != nil || len(got) != 3 {
 		t.Errorf("%d nodes gave messages, %v", len(got), err)

@@ -22,7 +22,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
@@ -115,38 +114,47 @@ func (o Options) complete() Options {
 // was. On failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync,
 // unless the network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient
 // goes first. Other errors are those of Store, and ErrNotDelivered.
-func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
-	return r.send(ctx, out, false, func() {})
+func (r *Router) Send(ctx context.Context, out account.Outgoing) (account.Receipt, error) {
+	return r.send(ctx, out, sealing{offset: r.network.Offset()}, func() {})
 }
 
 // SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is
 // sealed anew with the time that the network has said. It returns what it has sent in the end.
-func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, record.Receipt, error) {
-	return r.sendDraft(ctx, out, draft, func() {})
+func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, account.Receipt, error) {
+	return r.sendDraft(ctx, out, draft, r.network.Offset(), func() {})
 }
 
-// sendDraft is SendDraft. It calls beforeStore before the asynchronous route.
+// sealing is how a message was sealed: with the network's clock thought to be offset ahead, and whether it may be
+// sealed anew with another time.
+type sealing struct {
+	offset time.Duration
+	again  bool
+}
+
+// sendDraft is SendDraft for a message that was sealed with this offset of the clock. It calls beforeStore before the
+// asynchronous route.
 func (r *Router) sendDraft(
-	ctx context.Context, out account.Outgoing, draft account.Draft, beforeStore func(),
-) (account.Outgoing, record.Receipt, error) {
-	receipt, err := r.send(ctx, out, out.Fresh, beforeStore)
+	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, beforeStore func(),
+) (account.Outgoing, account.Receipt, error) {
+	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, beforeStore)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
 	}
 	if draft.Network, err = r.network.Generation(ctx); err != nil {
 		return out, receipt, err
 	}
+	offset = r.network.Offset()
 	anew, err := r.account.Reseal(ctx, out, draft)
 	if err != nil {
 		return out, receipt, err
 	}
-	receipt, err = r.send(ctx, anew, false, beforeStore)
+	receipt, err = r.send(ctx, anew, sealing{offset: offset}, beforeStore)
 	return anew, receipt, err
 }
 
-// send is Send, but with reseal set it fails with errWrongTime instead of storing what was sealed by a clock that the
-// network refuses. It calls beforeStore before the asynchronous route.
-func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, beforeStore func()) (record.Receipt, error) {
+// send is Send, but if the message may be sealed anew it fails with errWrongTime instead of beforeStore what was sealed
+// by a clock that is wrong. It calls beforeStore before the asynchronous route.
+func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -154,10 +162,13 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, be
 	}
 	if out.Behind {
 		if err := r.sendEarlier(ctx, out); err != nil {
-			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
+			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
-	receipt, err := r.transmit(ctx, out, reseal, beforeStore)
+	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
+	if err == nil {
+		r.warnOfClock(ctx, sealed.offset)
+	}
 	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
@@ -175,12 +186,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, be
 }
 
 // transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
-func (r *Router) transmit(ctx context.Context, out account.Outgoing, reseal bool, beforeStore func()) (record.Receipt, error) {
-	var reason record.Reason
+func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (account.Receipt, error) {
+	var reason account.Reason
 	switch {
 	case r.options.OnlyAsync:
 	case len(out.Ack) == 0 && out.Kind == account.KindText:
-		reason = record.ReasonProtocol
+		reason = account.ReasonProtocol
 	case len(out.Ack) > 0:
 		receipt, why, err := r.deliver(ctx, out)
 		if err != nil || why == "" {
@@ -189,12 +200,21 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, reseal bool
 		reason = why
 	}
 	if out.OnlySync {
-		return record.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
+		return account.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
+	}
+	if sealed.again && handedToNobody[reason] {
+		change, err := r.clockBeforeStore(ctx, out.To, sealed.offset)
+		if err == nil && change != 0 {
+			err = errWrongTime
+		}
+		if err != nil {
+			return account.Receipt{}, err
+		}
 	}
 	beforeStore()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
-		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: reseal,
+		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: sealed.again,
 		Solved: func(solved StoreRequest) error {
 			out.StampMS, out.Nonce, out.Difficulty = solved.StampMS, solved.Nonce, solved.Difficulty
 			return r.account.SaveSolution(ctx, out)

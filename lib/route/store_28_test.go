@@ -152,12 +152,14 @@ func TestStore28FromTheWrongSwarm(t *testing.T) {
 	always(storage.MethodStore, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	router, c := storer28(t, net.SeedURL(), Options{})
 	bob := someone(t)
+	net.OneSwarm(wrong...)
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.AdoptSwarm(t.Context(), bob, fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
+	net.OneSwarm(right...)
 	receipt, err := router.Store(t.Context(), requestFor(bob, "hello"))
 	if err != nil || receipt.Stored != 3 {
 		t.Errorf("receipt %+v, %v", receipt, err)

@@ -12,7 +12,6 @@ import (
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -32,7 +31,7 @@ func storer(t *testing.T, seed string, options Options) (*Router, *network.Clien
 }
 
 // taken lists the nodes that have the message by a receipt.
-func taken(receipt record.Receipt) (keys []string) {
+func taken(receipt account.Receipt) (keys []string) {
 	for _, node := range receipt.Nodes {
 		if node.OK {
 			keys = append(keys, node.PubkeyEd25519)
@@ -61,7 +60,7 @@ func TestStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !receipt.OK || receipt.Type != record.TypeReceipt || receipt.To != bob.String() || receipt.Route != record.RouteAsync ||
+	if !receipt.OK || receipt.To != bob || receipt.Route != account.RouteAsync ||
 		receipt.Stored != 3 || receipt.Difficulty != 1 || receipt.TTLMillis != minute || receipt.TimestampMS < before {
 		t.Errorf("receipt %+v", receipt)
 	}
@@ -144,6 +143,7 @@ func TestStoreAtDeadMembers(t *testing.T) {
 // A member that is dead is replaced by another one, so that three have the message.
 func TestDeadMemberIsReplaced(t *testing.T) {
 	net := startFakenet(t, 10)
+	net.OneSwarm(net.Nodes[:5]...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
 	net.Nodes[0].Stop()
 	net.Nodes[1].Stop()
@@ -160,6 +160,7 @@ func TestDeadMemberIsReplaced(t *testing.T) {
 func TestQuorum(t *testing.T) {
 	net := startFakenet(t, 8)
 	swarm := net.Nodes[:3]
+	net.OneSwarm(swarm...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(swarm...), net.Nodes...)
 	swarm[0].Answer(func(call fakenet.Call) (int, string) {
 		if call.Method == storage.MethodStore {

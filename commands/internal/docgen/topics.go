@@ -174,19 +174,19 @@ const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --
   sessiontool contact list --select protocol`
 
 func protocolsText() string {
-	return `Two things have two forms each, and do not depend on each other.
+	return `Two choices do not depend on each other: the storage RPC of the network, and the protocol of the messages.
 
-The network: how nodes are asked to store and to retrieve. Its file, or the devnet, says so; else the nodes are asked
-once. It is storage RPC 2.0 or 2.8. mainnet and testnet have 2.8.
+The network has storage RPC 2.0 or 2.8, by which clients store and retrieve. The network file or the devnet says which;
+else sessiontool asks the nodes once. mainnet and testnet have 2.8.
 
-The messages: protocol signal is a friend request, then sessions with forward secrecy, proof of work where the network
-asks for it, and the synchronous route. Phones speak session-v1: every Session ID can be written to at once. No session
-is needed, so there is no forward secrecy either.
+Protocol signal starts with a friend request. It has sessions with forward secrecy, proof of work where the network
+asks for it, and the synchronous route. Protocol session-v1 is that of phones: you can write to anybody at once, without
+a session, so it has no forward secrecy.
 
-With --protocol auto a contact gets the protocol of its own last message, and a stranger the usual one of the network.
-Everything that arrives is understood, on every network.
+With --protocol auto a message has the protocol of the contact's last message. To a new contact it has the usual
+protocol of the network: signal with 2.0, session-v1 with 2.8. Messages of both protocols are read on every network.
 
-The first text of a stranger in protocol session-v1 is a friend request as well: poll prints a friend_request record and
-then the message, with the same id. To accept it or to answer it comes to the same.
+The first text of a stranger with session-v1 is a friend request as well: poll prints a friend_request record and then
+the message, with the same id. An answer accepts it, as does friend-request accept.
 `
 }

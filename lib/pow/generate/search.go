@@ -17,7 +17,8 @@ type kernel struct {
 	memory                   operand.Mem // aligned; the ring of the message schedule, then the next nonces
 }
 
-const signature = "func(variables *[8]uint64, rounds *[80]uint64, words *[32]uint64, start, target, count uint64) (offset uint64)"
+const signature = "func(variables *[8]uint64, rounds *[80]uint64, words *[32]uint64, " +
+	"start, target, count uint64) (offset uint64)"
 
 // search emits a function that tries nonces in batches, one nonce for each lane. Type job of package pow describes its
 // parameters.

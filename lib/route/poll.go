@@ -9,7 +9,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 )
 
@@ -135,7 +134,7 @@ type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]a
 func (r *Router) receive(ctx context.Context, node network.Node, page []storage.Stored, open receiveFunc) (fresh []account.Event, err error) {
 	batch := make([]account.Incoming, len(page))
 	for i, stored := range page {
-		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: record.RouteAsync}
+		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: account.RouteAsync}
 	}
 	generation, err := r.network.Generation(ctx)
 	if err != nil {

@@ -9,10 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
-	"time"
 
-	"golang.org/x/time/rate"
-
+	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/storage"
 )
 
@@ -21,8 +19,6 @@ const (
 	DefaultRateLimit = 300
 	// burstSeconds makes the burst out of the rate: 600 requests at 300 a second.
 	burstSeconds = 2
-	// maxAddresses is how many client addresses are kept at a time (storage-2.0.md section 9).
-	maxAddresses = 10000
 	// maxConnections bounds open client connections, maxAddressConnections those from one address.
 	maxConnections        = 4096
 	maxAddressConnections = 1024
@@ -31,80 +27,6 @@ const (
 	smallBody      = 512 << 10
 	maxLargeBodies = 16
 )
-
-// addressLimiter is a token bucket for each client address. A nil limiter lets everything pass.
-type addressLimiter struct {
-	rate rate.Limit
-
-	mu      sync.Mutex
-	buckets map[netip.Prefix]*rate.Limiter
-	cleaned time.Time
-}
-
-// newAddressLimiter returns nil, no limit, for a rate below 1.
-func newAddressLimiter(perSecond int) *addressLimiter {
-	if perSecond < 1 {
-		return nil
-	}
-	return &addressLimiter{rate: rate.Limit(perSecond), buckets: make(map[netip.Prefix]*rate.Limiter)}
-}
-
-// allow takes a token from the bucket of remote, a host and port.
-func (l *addressLimiter) allow(remote string, now time.Time) bool {
-	if l == nil {
-		return true
-	}
-	source, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return false
-	}
-	bucket := l.bucket(network(source.Addr()), now)
-	return bucket != nil && bucket.AllowN(now, 1)
-}
-
-// network is what counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which is what one client is
-// given.
-func network(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, _ := addr.Prefix(bits) // fails only for more bits than the address has
-	return prefix
-}
-
-// bucket returns the bucket of source, or nil if there are too many others that are in use.
-func (l *addressLimiter) bucket(source netip.Prefix, now time.Time) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	bucket := l.buckets[source]
-	if bucket != nil {
-		return bucket
-	}
-	if len(l.buckets) >= maxAddresses {
-		l.clean(now)
-	}
-	if len(l.buckets) >= maxAddresses {
-		return nil
-	}
-	bucket = rate.NewLimiter(l.rate, burstSeconds*int(l.rate))
-	l.buckets[source] = bucket
-	return bucket
-}
-
-// clean forgets full buckets, which are as good as new ones, at most once a second.
-func (l *addressLimiter) clean(now time.Time) {
-	if now.Sub(l.cleaned).Abs() < time.Second {
-		return
-	}
-	l.cleaned = now
-	for source, bucket := range l.buckets {
-		if bucket.TokensAt(now) >= float64(bucket.Burst()) {
-			delete(l.buckets, source)
-		}
-	}
-}
 
 // slots bounds how much of something goes on at the same time.
 type slots chan struct{}
@@ -199,7 +121,7 @@ func remoteNetwork(conn net.Conn) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	return network(address.AddrPort().Addr())
+	return clients.Network(address.AddrPort().Addr())
 }
 
 func (l *limitListener) enter(source netip.Prefix) bool {

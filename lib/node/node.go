@@ -302,7 +302,7 @@ func (n *Node) adopt(fresh *ring.View) {
 func (n *Node) serve(listener net.Listener) {
 	defer close(n.done)
 	n.log.Info("node listens", "address", listener.Addr().String())
-	if err := n.server.ServeTLS(newLimitListener(listener), "", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := n.server.ServeTLS(newLimitListener(listener, maxConnections, maxAddressConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
 		n.serveErr = err
 	}
 }

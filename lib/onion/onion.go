@@ -109,6 +109,13 @@ type Request struct {
 // nonce (12 bytes; 24 with XChaCha20, 16 with AESCBC). It returns ErrVersion, ErrCipher, ErrTooManyRelays, ErrTooLarge,
 // ErrNotText (version 1), x25519.ErrLowOrder for a hop with a key of low order, or random's error.
 func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload []byte) (*Request, error) {
+	return wrap(random, version, relays, target, payload, func(final []byte) []byte { return final })
+}
+
+// wrap is Wrap with a change to the plaintext of the target's layer.
+func wrap(
+	random io.Reader, version Version, relays []Hop, target Hop, payload []byte, change func(final []byte) []byte,
+) (*Request, error) {
 	format, err := version.format()
 	if err != nil {
 		return nil, err
@@ -120,6 +127,7 @@ func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload [
 	if err != nil {
 		return nil, err
 	}
+	next = change(next)
 	request := &Request{}
 	for i, hop := range slices.Backward(append(slices.Clone(relays), target)) {
 		if len(next) > MaxBody {

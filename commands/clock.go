@@ -18,12 +18,12 @@ func newClockCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "clock",
 		Short: "Compare this machine's clock with the network's",
-		Long: "Ask the network for the time and print how far this machine's clock is off. Several service nodes are\n" +
-			"asked, and the middle one of their times counts; the seeds count only where no node gives its time. The\n" +
-			"record lists what each of them says. Less than two seconds count as none.\n\n" +
+		Long: "Ask the network for the time and print how far this machine's clock is off. Several service nodes\n" +
+			"are asked, and the middle one of their times counts; the seeds count only where no node gives its\n" +
+			"time. The record lists what each of them says. Less than two seconds count as none.\n\n" +
 			"Commands that a node refuses for their time learn the offset by themselves, date their messages with\n" +
-			"the network's time and go on; a clock that is off should be set all the same. Where nobody gives a time\n" +
-			"the exit status is 9 and the code no_time, and this machine's clock is used as it is.",
+			"the network's time and go on; a clock that is off should be set all the same. If no node or seed\n" +
+			"gives a time, the exit status is 9 and the code no_time, and this machine's clock is used as it is.",
 		Examples: []string{"sessiontool clock --select offset_ms"},
 		Prints:   []string{record.TypeClock},
 		Needs:    cli.Network,
@@ -68,7 +68,7 @@ func readClock(ctx context.Context, app *cli.App, client *network.Client) (recor
 	return out, nil
 }
 
-// clockText says in words what a comparison of clocks has found.
+// clockText describes in words what a comparison of clocks has found.
 func clockText(clock record.Clock) string {
 	return fmt.Sprintf("this machine's clock is %s, by the time of the network's %s",
 		network.Lag(time.Duration(clock.OffsetMS)*time.Millisecond), clock.Source)

@@ -64,7 +64,8 @@ func TestWrongClock(t *testing.T) {
 	for seed, header := range map[string]string{"date": "Date", "last modified": "Last-Modified", "neither": ""} {
 		url := startSeed(t, net.SeedURL(), header)
 		for off, words := range map[time.Duration]string{
-			time.Hour: "it is 1 h ahead", -time.Hour: "it is 1 h behind", years: "it is 10 years ahead", -years: "it is 10 years behind",
+			time.Hour: "it is 1 h ahead", -time.Hour: "it is 1 h behind",
+			years: "it is 10 years ahead", -years: "it is 10 years behind",
 		} {
 			t.Run(fmt.Sprint(seed, " ", off), func(t *testing.T) {
 				near := func(what string, ms int64) {
@@ -79,16 +80,15 @@ func TestWrongClock(t *testing.T) {
 					t.Fatalf("exit %d: %s", sent.code, sent.err)
 				}
 				stamp := time.UnixMilli(gjson.Get(sent.out, "timestamp_ms").Int())
-				if learned := gjson.Get(sent.out, "clock_offset_ms"); learned.Exists() || off != -time.Hour {
-					near("the receipt", learned.Int()) // who is an hour behind may never be refused
-					if off := time.Since(stamp); off.Abs() > time.Minute {
-						t.Errorf("the message is dated %s ago", off)
-					}
+				near("the receipt", gjson.Get(sent.out, "clock_offset_ms").Int())
+				if late := time.Since(stamp); late.Abs() > time.Minute {
+					t.Errorf("the message is dated %s ago", late)
 				}
 				clock := alice.atTime(off, "clock")
 				near("clock", gjson.Get(clock.out, "offset_ms").Int())
 				near("its error", gjson.Get(clock.err, "offset_ms").Int())
-				if clock.code != 9 || gjson.Get(clock.err, "code").Str != "clock_skew" || !strings.Contains(clock.err, words[:len(words)-3]) ||
+				if clock.code != 9 || gjson.Get(clock.err, "code").Str != "clock_skew" ||
+					!strings.Contains(clock.err, words[:len(words)-3]) ||
 					gjson.Get(clock.out, "source").Str != "nodes" || len(gjson.Get(clock.out, "voices").Array()) < 2 {
 					t.Errorf("clock: exit %d\n%s%s", clock.code, clock.out, clock.err)
 				}
@@ -102,7 +102,7 @@ func TestWrongClock(t *testing.T) {
 	got := 0
 	for line := range strings.Lines(bob.must("", "poll")) {
 		stamp := time.UnixMilli(gjson.Get(line, "timestamp_ms").Int())
-		if late := time.Since(stamp); late.Abs() > 70*time.Minute {
+		if late := time.Since(stamp); late.Abs() > time.Minute {
 			t.Errorf("bob gets a message that is dated %s ago", late)
 		}
 		got++

@@ -53,7 +53,7 @@ func inProcess(t *testing.T, streams cli.Streams, args ...string) (out string, p
 	return stdout.String(), problem, code
 }
 
-// A filter whose stdin is a terminal says so instead of waiting for somebody to type JSON.
+// A filter whose stdin is a terminal says so instead of waiting for typed JSON.
 func TestTerminalIsNoInput(t *testing.T) {
 	for _, line := range []string{
 		"send", "send -", "friend-request send", "friend-request accept", "friend-request decline", "envelope seal",
@@ -80,7 +80,8 @@ func TestFlagsKeepStdinUntouched(t *testing.T) {
 	id := "05" + strings.Repeat("ab", 32)
 	for _, line := range []string{
 		"send --to " + id + " --text x", "envelope seal --to " + id + " --text x", "friend-request send --to " + id,
-		"friend-request accept " + id, "swarm lookup " + id, "swarm check", "swarm check " + id, "poll", "inbox", "keygen", "version", "contact list",
+		"friend-request accept " + id, "swarm lookup " + id, "swarm check", "swarm check " + id, "poll", "inbox",
+		"keygen", "version", "contact list",
 		"pow estimate --bytes 100 --difficulty 1",
 	} {
 		inProcess(t, cli.Streams{}, strings.Fields(line)...)

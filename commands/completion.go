@@ -11,9 +11,11 @@ import (
 	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
 	"sessiontool/commands/internal/drafts"
+	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/record"
 	"sessiontool/lib/schema"
+	"sessiontool/lib/storage"
 )
 
 // newCompletionCommand makes 'completion', whose commands print shell scripts. With help, these are the only outputs
@@ -74,8 +76,8 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		propose("for", contacts)
 	}
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
-	propose("protocol", words(drafts.ProtocolAuto, "2020", "today"))
-	propose("generation", words("2020", "today", devnetcmd.GenerationBoth))
+	propose("protocol", words(drafts.ProtocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1)))
+	propose("generation", words(string(storage.Generation20), string(storage.Generation28), devnetcmd.GenerationBoth))
 	propose("like", words(devnet.Likenesses()...))
 	propose("seed-time", words("date", "last-modified", "none"))
 	propose("format", words("svg", "dot"))

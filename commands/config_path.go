@@ -17,8 +17,8 @@ func newConfigPathCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "path",
 		Short: "Print where the config file is",
-		Long: "Print the path of the config file, whether there is one or not. It is a JSON object whose keys are the\n" +
-			"settings that 'config show' names and whose values are strings, as in\n" +
+		Long: "Print the path of the config file, whether there is one or not. It is a JSON object whose keys are\n" +
+			"the settings that 'config show' names and whose values are strings, as in\n" +
 			"{\"account\":\"alice\",\"timeout\":\"30s\"}.",
 		Examples: []string{"sessiontool config path --select file"},
 		Prints:   []string{record.TypeConfig},

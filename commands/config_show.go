@@ -22,8 +22,8 @@ func newConfigShowCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "show [NAME...]",
 		Short: "Print the settings that commands would run with",
-		Long: "Print the value of every global setting, or of those that are named. With --origin also print where it\n" +
-			"comes from: a flag, the environment, the config file, or the default.",
+		Long: "Print the value of every global setting, or of those that are named. With --origin also print where\n" +
+			"it comes from: a flag, the environment, the config file, or the default.",
 		Examples: []string{
 			"sessiontool config show --origin",
 			"sessiontool config show keystore --select value",

@@ -39,5 +39,7 @@ func runContactRemove(ctx context.Context, app *cli.App, opts *contactRemoveOpti
 	if err := a.RemoveContact(ctx, id); err != nil {
 		return err
 	}
-	return app.Print(record.Removed{Type: record.TypeRemoved, Kind: "contact", Account: a.Name(), SessionID: id.String()})
+	return app.Print(record.Removed{
+		Type: record.TypeRemoved, Kind: "contact", Account: a.Name(), SessionID: id.String(),
+	})
 }

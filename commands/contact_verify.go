@@ -21,11 +21,12 @@ func newContactVerifyCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "verify ID",
 		Short: "Compare safety numbers with a contact",
-		Long: "Print the safety number with a contact: 60 digits that both sides see alike if each has the other's right\n" +
-			"Session ID. Compare them over another channel, such as the telephone. If the digits that your contact tells\n" +
-			"you are given as --code, they are compared here, and the contact is marked as verified if they are the same.\n\n" +
-			"A contact stays verified. Its key cannot change, since the Session ID is the key: whoever has a new key has a\n" +
-			"new ID, and is a new contact. The number is Signal's numeric fingerprint of the two IDs.",
+		Long: "Print the safety number with a contact: 60 digits that both sides see alike if each has the other's\n" +
+			"right Session ID. Compare them over another channel, such as the telephone. If you give the digits\n" +
+			"of your contact as --code, they are compared here, and the contact is marked as verified if they are\n" +
+			"the same.\n\n" +
+			"A contact stays verified. Its key cannot change, since the Session ID is the key: a new key means a\n" +
+			"new ID, and so a new contact. The number is Signal's numeric fingerprint of the two IDs.",
 		Examples: []string{
 			"sessiontool contact verify $BOB --select safety_number",
 			"sessiontool contact verify $BOB --code \"$DIGITS\"",

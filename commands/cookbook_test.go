@@ -69,7 +69,8 @@ func TestCookbookShowsExamples(t *testing.T) {
 		page = want
 	}
 	if !bytes.Equal(page, want) {
-		t.Errorf("%s is not what scripts/examples has: run go test ./commands -run TestCookbookShowsExamples -update-cookbook", cookbook)
+		t.Errorf("%s is not what scripts/examples has: run go test ./commands -run TestCookbookShowsExamples "+
+			"-update-cookbook", cookbook)
 	}
 	scripts, units := exampleFiles(t)
 	for _, name := range append(scripts, units...) {
@@ -91,7 +92,8 @@ func TestEveryExampleRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info, err := os.Stat(filepath.Join(examplesDir, name)); err != nil || info.Mode()&0o111 == 0 || !strings.HasPrefix(string(content), "#!/bin/sh\n") {
+		info, err := os.Stat(filepath.Join(examplesDir, name))
+		if err != nil || info.Mode()&0o111 == 0 || !strings.HasPrefix(string(content), "#!/bin/sh\n") {
 			t.Errorf("%s cannot be run: %v", name, err)
 		}
 	}
@@ -124,7 +126,8 @@ func TestUnits(t *testing.T) {
 		}
 	}
 	for _, name := range units {
-		out, err := exec.CommandContext(t.Context(), systemd, "verify", "--man=no", filepath.Join(dir, name)).CombinedOutput()
+		verify := exec.CommandContext(t.Context(), systemd, "verify", "--man=no", filepath.Join(dir, name))
+		out, err := verify.CombinedOutput()
 		if err != nil || len(out) > 0 {
 			t.Errorf("%s: %v: %s", name, err, out)
 		}

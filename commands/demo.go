@@ -24,9 +24,9 @@ func newDemoCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "demo",
 		Short: "Play the whole story on an embedded network",
-		Long: "Start a network of twelve service nodes in this process, make two accounts, and let them become friends\n" +
-			"and talk: both ways, out of order, with a node stopped in between. Every step is a command of this\n" +
-			"program that you could type; a step record tells which, and its own records follow it.\n\n" +
+		Long: "Start a network of twelve service nodes in this process, make two accounts, and let them become\n" +
+			"friends and talk: both ways, out of order, with a node stopped in between. Every step is a command\n" +
+			"of this program that you could type; a step record names it, and its own records follow it.\n\n" +
 			"Nothing is left behind.",
 		Examples: []string{"sessiontool demo"},
 		Prints: []string{record.TypeStep, record.TypeIdentity, record.TypeReceipt, record.TypeMessage,
@@ -65,7 +65,8 @@ func runDemo(ctx context.Context, app *cli.App) (err error) {
 
 // play runs the story.
 func (d *demo) play(ctx context.Context) error {
-	if err := d.step("network", fmt.Sprintf("%d service nodes at %s", len(d.net.Nodes()), d.net.SeedURL())); err != nil {
+	detail := fmt.Sprintf("%d service nodes at %s", len(d.net.Nodes()), d.net.SeedURL())
+	if err := d.step("network", detail); err != nil {
 		return err
 	}
 	alice, err := d.one(ctx, "alice", "", "session_id", "keygen", "--account", "alice", "--display-name", "Alice")
@@ -91,7 +92,8 @@ func (d *demo) play(ctx context.Context) error {
 }
 
 func (d *demo) befriend(ctx context.Context, alice, bob string) error {
-	if _, err := d.run(ctx, "alice", "", "friend-request", "send", "--to", bob, "--text", "It is me, Alice"); err != nil {
+	_, err := d.run(ctx, "alice", "", "friend-request", "send", "--to", bob, "--text", "It is me, Alice")
+	if err != nil {
 		return err
 	}
 	if err := d.expect(ctx, "bob", "friend_request", "It is me, Alice"); err != nil {

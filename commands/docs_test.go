@@ -43,8 +43,8 @@ func TestPagesAreCurrent(t *testing.T) {
 	}
 }
 
-// Packages contain a man page for every command and topic, with what it must have and no request that man does not know,
-// and a completion script for every shell.
+// Packages contain a man page for every command and topic, with what it must have and no request that man does not
+// know, and a completion script for every shell.
 func TestPackageFiles(t *testing.T) {
 	files, err := PackageFiles()
 	if err != nil {
@@ -166,7 +166,7 @@ func TestReadmeStartsWithTwoCommands(t *testing.T) {
 	}
 }
 
-// The demo tells its story: all lines are records, and both sides read every message.
+// The demo plays its story: all lines are records, and both sides read every message.
 func TestDemo(t *testing.T) {
 	p := &person{t: t, home: t.TempDir()}
 	out := p.must("", "demo")
@@ -175,9 +175,11 @@ func TestDemo(t *testing.T) {
 			t.Errorf("a line is no record: %q", line)
 		}
 	}
-	for _, text := range []string{"Hello Bob", "Hello Alice", "first", "second", "third", "And still it arrives", "Good night"} {
+	for _, text := range []string{
+		"Hello Bob", "Hello Alice", "first", "second", "third", "And still it arrives", "Good night",
+	} {
 		if !strings.Contains(out, `"type":"message"`) || !strings.Contains(out, `"text":"`+text+`"`) {
-			t.Errorf("nobody reads %q", text)
+			t.Errorf("no message record has %q", text)
 		}
 	}
 }

@@ -20,32 +20,40 @@ import (
 )
 
 type doctorOptions struct {
+	deep     bool
 	settings error // what is wrong with the settings, or nil
 }
 
 func newDoctorCommand(app *cli.App) *cobra.Command {
-	return app.Command(cli.Spec{
+	opts := &doctorOptions{}
+	cmd := app.Command(cli.Spec{
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and print what to do",
-		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its modes\n" +
-			"and whether it opens, the accounts, the network's seeds, this machine's clock, an onion path, and the\n" +
-			"account's own swarm. What depends on something that failed is skipped. Nothing is changed, except for\n" +
-			"what is remembered of the network.",
+		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its\n" +
+			"modes, whether it opens and can be written, the accounts, the network's seeds, this machine's clock,\n" +
+			"an onion path, and the account's own swarm. With --deep every page of the keystore is read, too, so\n" +
+			"that damage is found before a command meets it. What depends on something that failed is skipped.\n" +
+			"Nothing is changed, except for what is remembered of the network.",
 		Examples: []string{
 			"sessiontool doctor",
+			"sessiontool doctor --deep",
 			"sessiontool doctor --select '{name,ok,hint}'",
 		},
 		Prints: []string{record.TypeCheck},
 		Exits:  cli.Exits{record.ExitPartial: "something is not well"},
 		Run: app.RunDespite(func(ctx context.Context, problem error) error {
-			return runDoctor(ctx, app, &doctorOptions{problem})
+			opts.settings = problem
+			return runDoctor(ctx, app, opts)
 		}),
 	})
+	cmd.Flags().BoolVar(&opts.deep, "deep", false, "read everything in the keystore")
+	return cmd
 }
 
 // doctor is one round of checks, with the results that later checks need.
 type doctor struct {
 	app      *cli.App
+	deep     bool            // read everything
 	settings error           // what is wrong with the settings
 	failed   map[string]bool // checks that failed or were skipped
 	store    *keystore.Store
@@ -57,19 +65,19 @@ type doctor struct {
 type examination struct {
 	name  string
 	needs []string // what must be well for it to make sense
-	look  func(ctx context.Context) (found string, err error)
+	run   func(ctx context.Context) (found string, err error)
 }
 
 func runDoctor(ctx context.Context, app *cli.App, opts *doctorOptions) error {
-	d := &doctor{app: app, settings: opts.settings, failed: make(map[string]bool)}
+	d := &doctor{app: app, deep: opts.deep, settings: opts.settings, failed: make(map[string]bool)}
 	for _, e := range []examination{
-		{"config", nil, d.lookAtConfig},
-		{"keystore", []string{"config"}, d.lookAtKeystore},
-		{"account", []string{"keystore"}, d.lookAtAccount},
-		{"network", []string{"config"}, d.lookAtNetwork},
-		{"clock", []string{"network"}, d.lookAtClock},
-		{"path", []string{"network"}, d.lookAtPath},
-		{"swarm", []string{"path", "account"}, d.lookAtSwarm},
+		{"config", nil, d.checkConfig},
+		{"keystore", []string{"config"}, d.checkKeystore},
+		{"account", []string{"keystore"}, d.checkAccount},
+		{"network", []string{"config"}, d.checkNetwork},
+		{"clock", []string{"network"}, d.checkClock},
+		{"path", []string{"network"}, d.checkPath},
+		{"swarm", []string{"path", "account"}, d.checkSwarm},
 	} {
 		out := record.Check{Type: record.TypeCheck, Name: e.name}
 		if missing := d.missing(e.needs); missing != "" {
@@ -100,7 +108,7 @@ func (d *doctor) missing(needs []string) string {
 // examine runs one check. It returns an error only if the whole command has to end.
 func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) error {
 	started := time.Now()
-	found, err := e.look(ctx)
+	found, err := e.run(ctx)
 	out.Millis = time.Since(started).Milliseconds()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -112,13 +120,13 @@ func (d *doctor) examine(ctx context.Context, e examination, out *record.Check) 
 	problem := cli.Describe(err)
 	out.Detail, out.Code, out.Hint = problem.Message, problem.Code, problem.Hint
 	if out.Skipped = errors.Is(err, network.ErrNoTime); out.Skipped {
-		return nil // a network of 2020 need not give a time, and works without
+		return nil // a network of 2.0 need not give a time, and works without
 	}
 	d.failed[e.name] = true
 	return nil
 }
 
-func (d *doctor) lookAtConfig(context.Context) (string, error) {
+func (d *doctor) checkConfig(context.Context) (string, error) {
 	if d.settings != nil {
 		return "", d.settings
 	}
@@ -135,12 +143,22 @@ func (d *doctor) lookAtConfig(context.Context) (string, error) {
 	return fmt.Sprintf("%d of %d settings are set; the config file would be %s", set, len(cli.Settings), path), nil
 }
 
-func (d *doctor) lookAtKeystore(ctx context.Context) (_ string, err error) {
-	d.store, err = d.app.OpenKeystore(ctx)
-	return d.app.KeystoreDir + " is private and opens", err
+func (d *doctor) checkKeystore(ctx context.Context) (_ string, err error) {
+	if d.store, err = d.app.OpenKeystore(ctx); err != nil {
+		return "", err
+	}
+	if err := d.store.CheckWritable(ctx); err != nil {
+		return "", err
+	}
+	found := d.app.KeystoreDir + " is private, opens and can be written"
+	if !d.deep {
+		return found, nil
+	}
+	records, err := d.store.Check(ctx)
+	return fmt.Sprintf("%s; all of its %d records are whole", found, records), err
 }
 
-func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
+func (d *doctor) checkAccount(ctx context.Context) (string, error) {
 	names, err := d.store.Accounts(ctx)
 	if err != nil {
 		return "", err
@@ -148,10 +166,11 @@ func (d *doctor) lookAtAccount(ctx context.Context) (string, error) {
 	if d.account, err = d.app.OpenAccount(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), strings.Join(names, ", ")), nil
+	all := strings.Join(names, ", ")
+	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), all), nil
 }
 
-func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
+func (d *doctor) checkNetwork(ctx context.Context) (_ string, err error) {
 	if d.client, err = d.app.OpenNetwork(); err != nil {
 		return "", err
 	}
@@ -162,7 +181,7 @@ func (d *doctor) lookAtNetwork(ctx context.Context) (_ string, err error) {
 	return fmt.Sprintf("the seeds list %d service nodes", len(nodes)), err
 }
 
-func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
+func (d *doctor) checkClock(ctx context.Context) (string, error) {
 	clock, err := readClock(ctx, d.app, d.client)
 	if err != nil {
 		return "", err
@@ -170,8 +189,8 @@ func (d *doctor) lookAtClock(ctx context.Context) (string, error) {
 	return clockText(clock), clockProblem(clock)
 }
 
-// lookAtPath sends a request through a path: choosing a path alone does not show that its hops answer.
-func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
+// checkPath sends a request through a path: choosing a path alone does not show that its hops answer.
+func (d *doctor) checkPath(ctx context.Context) (string, error) {
 	nodes, err := d.client.Nodes(ctx)
 	if err != nil {
 		return "", err
@@ -187,7 +206,7 @@ func (d *doctor) lookAtPath(ctx context.Context) (string, error) {
 	return fmt.Sprintf("a request went through %d hops; the guard is %s", len(answer.Path), answer.Path[0].Ed25519), nil
 }
 
-func (d *doctor) lookAtSwarm(ctx context.Context) (string, error) {
+func (d *doctor) checkSwarm(ctx context.Context) (string, error) {
 	members, err := d.client.LookupSwarm(ctx, d.account.ID())
 	if err != nil {
 		return "", err
@@ -195,5 +214,6 @@ func (d *doctor) lookAtSwarm(ctx context.Context) (string, error) {
 	if len(members) < network.SwarmTargets {
 		return "", errors.New("the swarm has fewer members than messages are stored to")
 	}
-	return fmt.Sprintf("%d nodes keep this account's messages; 'sessiontool swarm check' compares them", len(members)), nil
+	const found = "%d nodes keep this account's messages; 'sessiontool swarm check' compares them"
+	return fmt.Sprintf(found, len(members)), nil
 }

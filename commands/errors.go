@@ -20,8 +20,8 @@ func newErrorsCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "errors [CODE...]",
 		Short: "Print what error codes mean and what to do about them",
-		Long: "Print what each error code means, what to do about it, and whether a retry makes sense. An exit status,\n" +
-			"as in 'sessiontool errors $?', names all its codes. Without a code all are printed.",
+		Long: "Print what each error code means, what to do about it, and whether a retry makes sense. An exit\n" +
+			"status, as in 'sessiontool errors $?', names all its codes. Without a code all are printed.",
 		Examples: []string{
 			"sessiontool errors not_stored",
 			"sessiontool errors 5 --select code",

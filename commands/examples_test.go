@@ -47,22 +47,23 @@ func newStage(t *testing.T) *stage {
 	s.environ = []string{
 		"PATH=" + os.Getenv("PATH"), complaints + "=" + os.Getenv(complaints),
 		"SESSIONTOOL_NETWORK=" + net.SeedURL(), "SEED=" + registry.SeedURL(),
-		"SESSIONTOOL_LOG_LEVEL=debug", "SESSIONTOOL_LOG_FORMAT=json", // all that can be said is looked through for secrets
+		"SESSIONTOOL_LOG_LEVEL=debug", "SESSIONTOOL_LOG_FORMAT=json", // the whole log is searched for secrets
 	}
 	me := &person{t: t, home: s.home, seed: net.SeedURL()}
 	me.must("", "keygen", "--account", "alice", "--display-name", "Alice")
 	me.id = strings.TrimSpace(me.must("", "identity", "show", "--select", "session_id"))
 	s.words = me.must("", "identity", "export", "--select", "mnemonic")
-	bob, asker, stranger := newPerson(t, net.SeedURL(), "Bob"), newPerson(t, net.SeedURL(), "Al"), newPerson(t, net.SeedURL(), "Carol")
+	person := func(name string) *person { return newPerson(t, net.SeedURL(), name) }
+	bob, asker, stranger := person("Bob"), person("Al"), person("Carol")
 	befriend(t, me, bob)
 	asker.must("", "friend-request", "send", "--to", me.id, "--text", "May I?")
 	me.must("", "poll")
 	bob.must("", "send", "--to", me.id, "--text", "waits to be polled")
 	solved := me.must(me.must("", "envelope", "seal", "--to", bob.id, "--text", "hi"), "pow", "solve")
 	// A network of its own, since its examples delete what others want to read.
-	today := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: storage.Generation28})
-	newPerson(t, today.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
-	phones := fmt.Sprintf(`{"seeds":[%q]}`, today.SeedURL())
+	phoneNet := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: storage.Generation28})
+	newPerson(t, phoneNet.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
+	phones := fmt.Sprintf(`{"seeds":[%q]}`, phoneNet.SeedURL())
 	saved := me.must(stagePassphrase, "identity", "export", "--backup", "-", "--new-passphrase-fd", "0")
 	for name, content := range map[string]string{
 		"words.txt": s.words, "solved.json": solved, "passphrase.txt": stagePassphrase, "saved.backup": saved,
@@ -97,7 +98,8 @@ func (s *stage) copyHome(t *testing.T) (home string, environ []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return home, append([]string{"HOME=" + home, "SESSIONTOOL_KEYSTORE=" + filepath.Join(home, "keystore")}, s.environ...)
+	environ = []string{"HOME=" + home, "SESSIONTOOL_KEYSTORE=" + filepath.Join(home, "keystore")}
+	return home, append(environ, s.environ...)
 }
 
 // Every example of every help text runs and ends well; what it prints is checked by the observer, and no secret is in
@@ -230,7 +232,8 @@ func TestSpecs(t *testing.T) {
 		if err := docgen.WriteHelp(&help, cmd, spec); err != nil {
 			t.Error(err)
 		}
-		if !strings.Contains(help.String(), "\nExit status:\n  0 ") || !strings.Contains(help.String(), "\nExamples:\n") {
+		if text := help.String(); !strings.Contains(text, "\nExit status:\n  0 ") ||
+			!strings.Contains(text, "\nExamples:\n") {
 			t.Errorf("the help of %s lacks exit statuses or examples:\n%s", cmd.CommandPath(), help.String())
 		}
 		if cmd.HasSubCommands() {

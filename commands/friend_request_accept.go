@@ -23,9 +23,9 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
-		Long: "Accept friend requests: start the encrypted sessions, if the requests are of 2020, and notify the\n" +
-			"senders. A request of 2020 that is older than this keystore is answered with a request, and the answer\n" +
-			"to that makes friends.\n\n" +
+		Long: "Accept friend requests: start the encrypted sessions, if the requests are of protocol signal, and\n" +
+			"notify the senders. A signal request that is older than this keystore is answered with a request,\n" +
+			"and the answer to that makes friends.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with an id.",
 		Examples: []string{
 			"sessiontool friend-request accept $ALICE",

@@ -22,11 +22,11 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Send a friend request",
-		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for this\n" +
-			"account. In today's protocol it is the text alone, which 'send' would do as well.\n\n" +
-			"To somebody who has asked already it is an error, unless that request is older than this keystore or --again is\n" +
-			"given: then both have asked, and the other side's answer makes friends. That helps an account that was restored\n" +
-			"from its words and finds an old request in its box.",
+		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for\n" +
+			"this account. With protocol session-v1 it is the text alone, which 'send' would do as well.\n\n" +
+			"To a person who has asked already it is an error, unless that request is older than this keystore or\n" +
+			"--again is given: then both have asked, and the other side's answer makes friends. That helps an\n" +
+			"account that was restored from its words and finds an old request in its box.",
 		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
 		Reads:    []string{record.NameDraft},
 		Prints:   []string{record.TypeReceipt},

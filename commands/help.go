@@ -37,7 +37,8 @@ func newHelpCommand(app *cli.App) *cobra.Command {
 	help.RunE = func(_ *cobra.Command, args []string) error {
 		cmd, left, err := help.Root().Find(args)
 		if err != nil || len(left) > 0 {
-			return cli.UsageError(fmt.Errorf("there is no help for %q: see 'sessiontool --help'", strings.Join(args, " ")))
+			err = fmt.Errorf("there is no help for %q: see 'sessiontool --help'", strings.Join(args, " "))
+			return cli.UsageError(err)
 		}
 		return docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
 	}

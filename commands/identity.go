@@ -19,6 +19,7 @@ func newIdentityCommand(app *cli.App) *cobra.Command {
 		newIdentityExportCommand(app),
 		newIdentityRestoreCommand(app),
 		newIdentityPassphraseCommand(app),
+		newIdentityCompactCommand(app),
 		newIdentityRemoveCommand(app),
 	)
 }

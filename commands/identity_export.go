@@ -17,8 +17,8 @@ import (
 )
 
 // backupWarning is part of the help of every command that makes a copy of a keystore.
-const backupWarning = "One keystore at a time may be in use: two copies that both send and receive use the same keys\n" +
-	"twice, and messages are lost. An old copy cannot read what came after it was made; then a friend request\n" +
+const backupWarning = "One keystore at a time may be in use: two copies that both send and receive use the same\n" +
+	"keys twice, and messages are lost. An old copy cannot read what came after it was made; then a friend request\n" +
 	"with --again starts a new session."
 
 type identityExportOptions struct {
@@ -31,13 +31,13 @@ func newIdentityExportCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "export",
 		Short: "Print the account's secret recovery words, or write a backup of everything",
-		Long: "Print the account's identity record with its 13 recovery words. They are all that it takes to own the\n" +
-			"account: keep them offline. This is the only command that shows a secret. The words bring back the\n" +
-			"identity, but neither contacts nor sessions nor messages.\n\n" +
+		Long: "Print the account's identity record with its 13 recovery words. They are all that it takes to own\n" +
+			"the account: keep them offline. This is the only command that shows a secret. The words bring back\n" +
+			"the identity, but neither contacts nor sessions nor messages.\n\n" +
 			"With --backup a copy of the whole keystore is written instead: all accounts with all they have. It is\n" +
 			"encrypted with a passphrase, the new one if there is one, else the keystore's own; a keystore with a\n" +
 			"key file needs a new one. The file must not be there yet. With - the copy, and no record, goes to\n" +
-			"stdout, unless that is a terminal. 'identity restore' reads it.\n\n" + backupWarning,
+			"stdout, unless that is a terminal. 'identity restore' reads it.\n\n\n\n" + backupWarning,
 		Examples: []string{
 			"sessiontool identity export --account alice --select mnemonic > words.txt",
 			"sessiontool identity export --backup alice.backup --new-passphrase-file passphrase.txt",

@@ -21,9 +21,9 @@ func newIdentityPassphraseCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "passphrase",
 		Short: "Change what opens the keystore",
-		Long: "Change the keystore's passphrase, give one to a keystore that opens with a key file, or with --key-file\n" +
-			"the other way round, which suits cron. The flags without 'new' open the keystore as it is. Commands\n" +
-			"that run go on. Backups keep the passphrase that they were made with.",
+		Long: "Change the keystore's passphrase, give one to a keystore that opens with a key file, or with\n" +
+			"--key-file the other way round, which suits cron. The flags without 'new' open the keystore as it\n" +
+			"is. Commands that run go on. Backups keep the passphrase that they were made with.",
 		Examples: []string{
 			"sessiontool identity passphrase --new-passphrase-file passphrase.txt",
 			"sessiontool identity passphrase --passphrase-file passphrase.txt --key-file",
@@ -33,7 +33,8 @@ func newIdentityPassphraseCommand(app *cli.App) *cobra.Command {
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runIdentityPassphrase(ctx, app, opts) }),
 	})
 	opts.AddNew(cmd.Flags())
-	cmd.Flags().BoolVar(&opts.keyFile, "key-file", false, "open with a key file beside the keystore, without a passphrase")
+	cmd.Flags().BoolVar(&opts.keyFile, "key-file", false,
+		"open with a key file beside the keystore, without a passphrase")
 	return cmd
 }
 

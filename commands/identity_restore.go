@@ -19,10 +19,11 @@ func newIdentityRestoreCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "restore FILE",
 		Short: "Make a keystore from a backup",
-		Long: "Make a keystore from what 'identity export --backup' wrote (- reads it from stdin), with all accounts,\n" +
-			"sessions and messages. It opens with the backup's passphrase; 'identity passphrase' changes that. A folder\n" +
-			"that has a keystore already is left alone, and if the backup or the passphrase is not right nothing is made.\n" +
-			"From the 13 words an account is restored by 'keygen --mnemonic-file'.\n\n" + backupWarning,
+		Long: "Make a keystore from what 'identity export --backup' wrote (- reads it from stdin), with all\n" +
+			"accounts, sessions and messages. It opens with the backup's passphrase; 'identity passphrase'\n" +
+			"changes that. A folder that has a keystore already is left alone, and if the backup or the\n" +
+			"passphrase is not right nothing is made. From the 13 words an account is restored by 'keygen\n" +
+			"--mnemonic-file'.\n\n\n" + backupWarning,
 		Examples: []string{
 			"sessiontool identity restore saved.backup --passphrase-file passphrase.txt",
 			"sessiontool --keystore copy identity restore - --passphrase-file passphrase.txt < saved.backup",

@@ -27,8 +27,9 @@ func newIdentityShowCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "show",
 		Short: "Print the account's identity record",
-		Long: "Print the account's identity record. With --qr its Session ID is also drawn as a QR code, to be scanned by\n" +
-			"a friend's phone: on stderr, because stdout carries records only. --qr-file writes it as a picture.",
+		Long: "Print the account's identity record. With --qr its Session ID is also drawn as a QR code, to be\n" +
+			"scanned by a friend's phone: on stderr, because stdout carries records only. --qr-file writes it as\n" +
+			"a picture.",
 		Examples: []string{
 			"sessiontool identity show --account alice --select session_id",
 			"sessiontool identity show --qr",

@@ -21,7 +21,8 @@ func newInboxCommand(app *cli.App) *cobra.Command {
 		Use:   "inbox",
 		Short: "Print what was received before, without asking the network",
 		Long: "Print everything that polls have received, oldest first. Nothing is fetched and nothing changes.\n\n" +
-			"A message that its sender has deleted for all, as today's clients can, has no text and is marked unsent.",
+			"A message that its sender has deleted for all, as session-v1 clients can, has no text and is marked\n" +
+			"unsent.",
 		Examples: []string{"sessiontool inbox --limit 10"},
 		Prints:   render.Arrivals(),
 		Needs:    cli.Account,

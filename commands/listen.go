@@ -19,15 +19,16 @@ func newListenCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "listen",
 		Short: "Print what is new as it comes, until stopped",
-		Long: "Print what arrives as poll does, as it comes. Friends learn that the account is online, and their messages\n" +
-			"come over the synchronous route: delivered directly, acknowledged, stored nowhere. What others have stored is\n" +
-			"fetched at the start and every --poll-interval. What waits in the outbox is sent.\n\n" +
-			"It outlives trouble with the network, but does not start with a clock that is refused. At its end, also after\n" +
-			"SIGINT or SIGTERM, it notifies friends that the account is offline, for which it takes up to five seconds; a\n" +
-			"second signal ends it at once. If it is killed, friends find out when they send, and the next poll or listen\n" +
-			"prints what was not printed.\n\n" +
-			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a heartbeat is empty\n" +
-			"while there is no node to listen at.",
+		Long: "Print what arrives as poll does, as it comes. Friends learn that the account is online, and their\n" +
+			"messages come over the synchronous route: delivered directly, acknowledged, stored nowhere. What\n" +
+			"others have stored is fetched at the start and every --poll-interval. What waits in the outbox is\n" +
+			"sent.\n\n" +
+			"It outlives trouble with the network, but does not start with a clock that is refused. At its end,\n" +
+			"also after SIGINT or SIGTERM, it notifies friends that the account is offline, for which it takes up\n" +
+			"to five seconds; a second signal ends it at once. If it is killed, friends find out when they send,\n" +
+			"and the next poll or listen prints what was not printed.\n\n" +
+			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a\n" +
+			"heartbeat is empty while there is no node to listen at.",
 		Examples: []string{
 			"sessiontool listen",
 			"sessiontool listen --for 1h --select text",

@@ -43,7 +43,8 @@ func (p *person) launchListener(crashAt string, args ...string) *listener {
 		p.t.Fatal(err)
 	}
 	defer out.Close()
-	l := &listener{&process{t: p.t, cmd: exec.Command(self, append([]string{"listen", "--heartbeat", "20ms"}, args...)...)}, out.Name(), make(chan struct{})}
+	cmd := exec.Command(self, append([]string{"listen", "--heartbeat", "20ms"}, args...)...)
+	l := &listener{&process{t: p.t, cmd: cmd}, out.Name(), make(chan struct{})}
 	l.cmd.Args[0] = "sessiontool"
 	l.cmd.Env = append(p.environment(), "CRASH_AT="+crashAt)
 	l.cmd.Stdout, l.cmd.Stderr = out, l.process
@@ -102,7 +103,7 @@ func listeningNode(out string) (node string) {
 // knowsOnline polls until p knows that other is online.
 func (p *person) knowsOnline(other *person) {
 	p.t.Helper()
-	eventually(p.t, "the news that somebody is online", func() bool {
+	eventually(p.t, "the status of a friend who is online", func() bool {
 		p.must("", "poll")
 		return gjson.Get(p.must("", "contact", "show", other.id), "online").Bool()
 	})
@@ -121,8 +122,8 @@ func stored(t *testing.T, net *devnet.Network, p *person) (count int) {
 	return count
 }
 
-// Nobody waits for a listener that was killed: the very next send falls back and says so, and the text is there at the next
-// poll, once.
+// No sender waits for a listener that was killed: the very next send falls back and reports it, and the text is there
+// at the next poll, once.
 func TestListenerIsKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals")
@@ -135,7 +136,8 @@ func TestListenerIsKilled(t *testing.T) {
 	ear.ready()
 	alice.knowsOnline(bob)
 	receipt := alice.must("", "send", "--to", bob.id, "--text", "one")
-	if gjson.Get(receipt, "route").Str != "sync" || gjson.Get(receipt, "difficulty").Int() != 0 || stored(t, net, bob) != before {
+	if gjson.Get(receipt, "route").Str != "sync" || gjson.Get(receipt, "difficulty").Int() != 0 ||
+		stored(t, net, bob) != before {
 		t.Errorf("%d messages stored, then %d: %s", before, stored(t, net, bob), receipt)
 	}
 	eventually(t, "the line", func() bool { return slices.Equal(texts(ear.printed()), []string{"one"}) })
@@ -187,7 +189,7 @@ func TestListenStopsCleanly(t *testing.T) {
 	}
 }
 
-// While somebody listens, other processes of the same account send and poll, and none of them waits for the keystore.
+// While a process listens, other processes of the same account send and poll, and none of them waits for the keystore.
 func TestListenBlocksNobody(t *testing.T) {
 	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
@@ -212,8 +214,8 @@ func TestListenBlocksNobody(t *testing.T) {
 	}
 }
 
-// A listener that is killed at any commit leaves nothing behind that the next poll does not print, and never acknowledges
-// what it has not committed: each text is read, and is in the inbox once.
+// A listener that is killed at any commit leaves nothing behind that the next poll does not print, and never
+// acknowledges what it has not committed: each text is read, and is in the inbox once.
 func TestListenSurvivesKill(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals")
@@ -225,14 +227,19 @@ func TestListenSurvivesKill(t *testing.T) {
 	for _, stage := range []string{keystore.StageBeforeCommit, keystore.StageAfterCommit} {
 		for commit := 1; commit <= 6; commit++ {
 			ear := bob.launchListener(fmt.Sprintf("%d %s", commit, stage))
-			eventually(t, "listen to begin or die", func() bool { return ear.dead() || listeningNode(ear.printed()) != "" })
+			eventually(t, "listen to begin or die", func() bool {
+				return ear.dead() || listeningNode(ear.printed()) != ""
+			})
 			text := fmt.Sprint(commit, " ", stage)
 			sent = append(sent, text)
 			alice.must("", "poll")
 			alice.must("", "send", "--to", bob.id, "--text", text, "--ack-timeout", "300ms")
 			printed := func() []string { return append(texts(ear.printed()), texts(bob.must("", "poll"))...) }
 			var got []string
-			eventually(t, "the text", func() bool { got = append(got, printed()...); return slices.Contains(got, text) })
+			eventually(t, "the text", func() bool {
+				got = append(got, printed()...)
+				return slices.Contains(got, text)
+			})
 			ear.end(syscall.SIGKILL)
 		}
 	}

@@ -22,8 +22,8 @@ import (
 // complaints names the variable with the file in which runs of sessiontool that broke their specification are noted.
 const complaints = "SESSIONTOOL_TEST_COMPLAINTS"
 
-// observed is a test run that checks what its processes print against the specifications. It fails if anything was not as
-// specified, even if no test failed.
+// observed is a test run that checks what its processes print against the specifications. It fails if anything was not
+// as specified, even if no test failed.
 type observed struct{ *testing.M }
 
 // Run implements testscript.TestingM.
@@ -32,7 +32,7 @@ func (o observed) Run() int {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) // what is left of it is in the way of nobody
+	defer os.RemoveAll(dir) // a leftover does no harm
 	path := filepath.Join(dir, "complaints")
 	if err := os.Setenv(complaints, path); err != nil {
 		panic(err)
@@ -63,8 +63,8 @@ func observeProcess(args []string, streams *cli.Streams) (ended func(code int)) 
 	})
 }
 
-// observe checks what a run prints on stdout and as errors on stderr against the schemas, and its exit code and the types
-// of its records against the specification of the command.
+// observe checks what a run prints on stdout and as errors on stderr against the schemas, and its exit code and the
+// types of its records against the specification of the command.
 func observe(args []string, streams *cli.Streams, complain func(string)) (ended func(code int)) {
 	app := cli.New(cli.Streams{})
 	cmd, _, err := newRootCommand(app, nil).Find(args)
@@ -95,7 +95,8 @@ func observe(args []string, streams *cli.Streams, complain func(string)) (ended 
 // script for a shell, or a backup.
 func printsText(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
-		return arg == "--backup" && slices.Contains(args, "-") || strings.HasPrefix(arg, "--select") || arg == "--help" || arg == "-h"
+		return arg == "--backup" && slices.Contains(args, "-") || strings.HasPrefix(arg, "--select") ||
+			arg == "--help" || arg == "-h"
 	}) || len(args) > 0 && (args[0] == "help" || args[0] == "completion" || strings.HasPrefix(args[0], "__complete"))
 }
 
@@ -134,16 +135,21 @@ func (w *checkedWriter) Write(data []byte) (int, error) {
 
 // The observer itself: it lets good records pass and complains of everything else.
 func TestObserver(t *testing.T) {
+	const (
+		incomplete = `{"type":"error_code","code":"timeout","exit_code":8}`
+		meaning    = `{"type":"error_code","code":"timeout","exit_code":8,"retryable":true,"meaning":"m","hint":"h"}`
+		removed    = `{"type":"removed","kind":"account","account":"a","session_id":""}`
+	)
 	for what, test := range map[string]struct {
 		args, out, problem string
 		code               int
 		bad                bool
 	}{
-		"a record":             {"errors timeout", `{"type":"error_code","code":"timeout","exit_code":8,"retryable":true,"meaning":"m","hint":"h"}` + "\n", "", 0, false},
-		"another record":       {"errors timeout", `{"type":"removed","kind":"account","account":"a","session_id":""}` + "\n", "", 0, true},
-		"a field is missing":   {"errors timeout", `{"type":"error_code","code":"timeout","exit_code":8}` + "\n", "", 0, true},
+		"a record":             {"errors timeout", meaning + "\n", "", 0, false},
+		"another record":       {"errors timeout", removed + "\n", "", 0, true},
+		"a field is missing":   {"errors timeout", incomplete + "\n", "", 0, true},
 		"text":                 {"errors timeout", "hello\n", "", 0, true},
-		"half a line":          {"errors timeout", `{"type":"error_code","code":"timeout","exit_code":8,"retryable":true,"meaning":"m","hint":"h"}`, "", 0, true},
+		"half a line":          {"errors timeout", meaning, "", 0, true},
 		"selected":             {"errors --select hint", "hello\n", "", 0, false},
 		"documented exit":      {"poll", "", "", 9, false},
 		"undocumented exit":    {"version", "", "", 9, true},
@@ -152,7 +158,8 @@ func TestObserver(t *testing.T) {
 	} {
 		var found []string
 		streams := cli.Streams{Out: io.Discard, Err: io.Discard}
-		ended := observe(strings.Fields(test.args), &streams, func(complaint string) { found = append(found, complaint) })
+		complain := func(complaint string) { found = append(found, complaint) }
+		ended := observe(strings.Fields(test.args), &streams, complain)
 		for _, write := range []struct {
 			out  io.Writer
 			text string

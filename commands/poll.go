@@ -18,21 +18,22 @@ func newPollCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
-		Long: "Fetch what waits for the account and print it, then exit. It equals 'swarm retrieve | envelope open',\n" +
-			"with three things more: it asks only for what came since the last poll, it answers what needs an answer\n" +
-			"(a session that was accepted), and it sends what waits in the outbox.\n\n" +
-			"What is new is printed when all of it is there: the messages of each sender in the order in which they\n" +
-			"were sent, by the count of their session or by the time that the sender signed, and the senders mixed\n" +
-			"by time. Members of the swarm list messages in the order in which they got them, which 'swarm retrieve\n" +
-			"| envelope open' keeps.\n\n" +
+		Long: "Fetch what waits for the account and print it, then exit. It equals 'swarm retrieve | envelope\n" +
+			"open', with three things more: it asks only for what came since the last poll, it answers what needs\n" +
+			"an answer (a session that was accepted), and it sends what waits in the outbox.\n\n" +
+			"What is new is printed when all of it is there: the messages of each sender in the order in which\n" +
+			"they were sent, by the count of their session or by the time that the sender signed, and the senders\n" +
+			"mixed by time. Members of the swarm list messages in the order in which they got them, which 'swarm\n" +
+			"retrieve | envelope open' keeps.\n\n" +
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
-			"prints what had not been printed. A message that cannot be opened is printed as an error record, once.\n\n" +
-			"What is no text has a record of its own: session_reset, reaction, typing, extraction (a screenshot or a\n" +
-			"saved file), phone_call, timer_change, unsend, and unknown for what this version cannot name. What\n" +
-			"another device of the account sent is a message whose direction is out. What an older version could not\n" +
-			"open is tried again.\n\n" +
-			"The first message of somebody unknown, in today's protocol, is printed as a friend_request record and\n" +
-			"as a message, both with the same id, which count as one. Files that come with a message are not\n" +
+			"prints what had not been printed. A message that cannot be opened is printed once, as an error\n" +
+			"record.\n\n" +
+			"What is no text has a record of its own: session_reset, reaction, typing, extraction (a screenshot\n" +
+			"or a saved file), phone_call, timer_change, unsend, and unknown for what this version cannot name.\n" +
+			"What another device of the account sent is a message whose direction is out. What an older version\n" +
+			"could not open is tried again.\n\n" +
+			"The first message of a stranger, in protocol session-v1, is printed as a friend_request record\n" +
+			"and as a message, both with the same id, which count as one. Files that come with a message are not\n" +
 			"fetched: its notice says so.\n\n" +
 			"With --count it ends after so many records, those that --select passes over among them, and the next\n" +
 			"poll has the rest. With 'poll | head -n 1' it is not so: what head throws away was printed.\n\n" +

@@ -22,7 +22,8 @@ func TestPowSolveStream(t *testing.T) {
 	cmd.Env = []string{"HOME=" + t.TempDir(), complaints + "=" + os.Getenv(complaints)}
 	stdin, lines, problems := startPiped(t, cmd)
 	for _, ref := range []string{"a", "b", "c"} {
-		fmt.Fprintf(stdin, `{"ref":%q,"to":"05%s","timestamp_ms":1590000000000,"ttl_ms":3600000,"data_base64":"aGVsbG8="}`+"\n",
+		fmt.Fprintf(stdin, `{"ref":%q,"to":"05%s","timestamp_ms":1590000000000,"ttl_ms":3600000,`+
+			`"data_base64":"aGVsbG8="}`+"\n",
 			ref, strings.Repeat("ab", 32))
 		line, err := lines.ReadString('\n')
 		if err != nil {

@@ -21,9 +21,9 @@ func newPrekeyBundleCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "bundle",
 		Short: "Print the prekey bundle that a friend request carries",
-		Long: "Print the bundle from which a contact can start a session with this account: identity key, newest signed\n" +
-			"prekey with its signature, and a one-time prekey made for that contact. The same contact gets the same\n" +
-			"bundle until it has used it. data_base64 is the bundle as messages encode it.",
+		Long: "Print the bundle from which a contact can start a session with this account: identity key, newest\n" +
+			"signed prekey with its signature, and a one-time prekey made for that contact. The same contact gets\n" +
+			"the same bundle until it has used it. data_base64 is the bundle as messages encode it.",
 		Examples: []string{"sessiontool prekey bundle --for $BOB"},
 		Prints:   []string{record.TypePrekeyBundle},
 		Needs:    cli.Account,

@@ -13,8 +13,8 @@ func newPrekeyRotateCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "rotate",
 		Short: "Replace the signed prekey now",
-		Long: "Make a new signed prekey. That happens by itself every 48 hours. Old ones are kept for 30 days, so that\n" +
-			"requests on their way stay valid.",
+		Long: "Make a new signed prekey. That happens by itself every 48 hours. Old ones are kept for 30 days, so\n" +
+			"that requests on their way stay valid.",
 		Examples: []string{"sessiontool prekey rotate"},
 		Prints:   []string{record.TypePrekey},
 		Needs:    cli.Account,

@@ -68,7 +68,7 @@ func launch(t *testing.T, home string, args ...string) *process {
 // end ends the process and waits for it. Ending it again does nothing.
 func (p *process) end(signal os.Signal) {
 	if p.cmd.ProcessState == nil {
-		p.cmd.Process.Signal(signal) // it may have ended by itself, which Wait tells
+		p.cmd.Process.Signal(signal) // it may have ended by itself, which Wait reports
 		p.cmd.Wait()                 // how it ended is what the signal says
 	}
 }
@@ -96,17 +96,19 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// Several machines' worth of processes form one network: a registry alone, and nodes that know nothing but its URL, each
-// with a folder and a port of its own. One node is killed and replaced, another killed and started again, and the registry
-// is stopped and started; messages still arrive, and whatever was logged and measured meanwhile names no user.
+// Several machines' worth of processes form one network: a registry alone, and nodes that know nothing but its URL,
+// each with a folder and a port of its own. One node is killed and replaced, another killed and started again, and the
+// registry is stopped and started; messages still arrive, and whatever was logged and measured meanwhile names no user.
 func TestNetworkOfProcesses(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no signals")
 	}
 	home, nodesHome := t.TempDir(), t.TempDir()
 	registryDir := filepath.Join(home, "registry")
-	upRegistry := func(listen string) *process { // with swarms of four at most, of which a poll asks one that has stored
-		return launch(t, home, "devnet", "up", "--nodes", "0", "--swarm-size", "2", "--dir", registryDir, "--listen", listen)
+	// With swarms of four at most, of which a poll asks one that has stored.
+	upRegistry := func(listen string) *process {
+		return launch(t, home, "devnet", "up", "--nodes", "0", "--swarm-size", "2", "--dir", registryDir,
+			"--listen", listen)
 	}
 	registry := upRegistry(registryIP())
 	seed := gjson.Get(registry.record, "seeds.0").Str
@@ -197,8 +199,8 @@ func TestNetworkOfProcesses(t *testing.T) {
 	wantNoUsers(t, processes, nodes[1:], alice, bob)
 }
 
-// registryIP is where nobody takes the registry's port while it is down, if this system has such an address: the port of
-// 127.0.0.1 might go to anybody who listens at any port.
+// registryIP is an address at which no other process takes the registry's port while it is down, if this system has
+// such an address: the port of 127.0.0.1 might go to any process that listens at a free port.
 func registryIP() string {
 	if runtime.GOOS != "linux" {
 		return "127.0.0.1"
@@ -214,7 +216,8 @@ func wantNoUsers(t *testing.T, processes, nodes []*process, people ...*person) {
 		all.WriteString(scrape(t, gjson.Get(p.record, "metrics_url").Str))
 	}
 	for _, want := range []string{ // of some node: not each is on some path
-		"sessiontool_node_up{", `endpoint="onion_v2",status="200"`, `method="store",status="200"`, "sessiontool_messages{",
+		"sessiontool_node_up{", `endpoint="onion_v2",status="200"`, `method="store",status="200"`,
+		"sessiontool_messages{",
 		"sessiontool_request_duration_seconds_bucket{", `step="relay"`, `step="final"`, "sessiontool_queued_messages{",
 		"sessiontool_listeners{", "sessiontool_waiting_deliveries{",
 	} {

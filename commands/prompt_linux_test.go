@@ -46,7 +46,8 @@ func shows(t *testing.T, terminal *os.File) bool {
 	return state.Lflag&unix.ECHO != 0
 }
 
-// A passphrase that is typed is not shown, and whoever stops the command instead of typing it gets the terminal back.
+// A passphrase that is typed is not shown, and a user who stops the command instead of typing it gets the terminal
+// back.
 func TestPassphrasePrompt(t *testing.T) {
 	p := &person{t: t, home: t.TempDir()}
 	secret := p.home + "/secret"
@@ -77,7 +78,8 @@ func TestPassphrasePrompt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(t.Context(), self, append([]string{"identity", "show", "--ask-passphrase"}, test.args...)...)
+			args := append([]string{"identity", "show", "--ask-passphrase"}, test.args...)
+			cmd := exec.CommandContext(t.Context(), self, args...)
 			cmd.Args[0] = "sessiontool"
 			cmd.Env = p.environment()
 			var out, problems bytes.Buffer

@@ -59,7 +59,8 @@ func TestRunIdentityShowFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Printed(t)
-	clitest.WantCode(t, runIdentityShow(t.Context(), r.App, &identityShowOptions{qrFile: "alice.gif"}), record.CodeUsage)
+	err := runIdentityShow(t.Context(), r.App, &identityShowOptions{qrFile: "alice.gif"})
+	clitest.WantCode(t, err, record.CodeUsage)
 	if printed := r.Printed(t); len(printed) != 0 {
 		t.Errorf("printed %v", printed)
 	}

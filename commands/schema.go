@@ -20,9 +20,9 @@ func newSchemaCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "schema [RECORD...]",
 		Short: "Print the JSON Schemas of records",
-		Long: "Print the JSON Schema (draft 2020-12) of each record that is named, or of all. They are made from the\n" +
-			"code that prints the records. Unknown fields are allowed: within a major version fields are added.\n" +
-			"'sessiontool help records' shows the same for people.",
+		Long: "Print the JSON Schema (draft 2020-12) of each record that is named, or of all. They are made from\n" +
+			"the code that prints the records. Unknown fields are allowed: within a major version fields are\n" +
+			"added. 'sessiontool help records' shows the same for people.",
 		Examples: []string{
 			"sessiontool schema message --pretty --select schema > message.schema.json",
 			"sessiontool schema --select name",

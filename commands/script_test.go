@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/devnet"
 )
 
-// The scripts run this test binary as sessiontool, against a devnet that lives in the test process.
+// The scripts run this test binary as sessiontool, against a devnet in the test process.
 func TestMain(m *testing.M) {
 	testscript.Main(observed{m}, map[string]func(){"sessiontool": sessiontool})
 }
@@ -35,8 +35,8 @@ func sessiontool() {
 	os.Exit(code)
 }
 
-// usual is the network of most tests. Its swarms have four members. Three of them are asked to store a message, and three for
-// what is stored: a poll meets what has not spread yet, whomever it asks.
+// usual is the network of most tests. Its swarms have four members. Three of them are asked to store a message, and
+// three for what is stored: a poll meets what has not spread yet, whomever it asks.
 var usual = devnet.Options{Nodes: 12, SwarmSize: 4}
 
 // startDevnet starts a network for tests and stops it at their end.
@@ -61,7 +61,8 @@ func scriptEnvironment(env *testscript.Env, seed string) error {
 	env.Defer(func() {
 		var out bytes.Buffer
 		Main([]string{"devnet", "down"}, cli.Streams{
-			In: &out, Out: &out, Err: &out, Env: func(name string) string { return map[string]string{"HOME": home}[name] },
+			In: &out, Out: &out, Err: &out,
+			Env: func(name string) string { return map[string]string{"HOME": home}[name] },
 		})
 	})
 	for _, setting := range [][2]string{

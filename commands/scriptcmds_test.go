@@ -1,19 +1,21 @@
 package commands
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/tidwall/gjson"
-	"go.etcd.io/bbolt"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/keystore"
 )
 
 // setFrom sets a variable to what a gjson path selects of the last command's stdout, taken as a list of records:
@@ -101,13 +103,32 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: lock FILE")
 	}
-	db, err := bbolt.Open(ts.MkAbs(args[0]), 0o600, nil)
+	dir := filepath.Dir(ts.MkAbs(args[0]))
+	store, err := keystore.Open(context.Background(), dir, keystore.Unlock{}, keystore.Options{})
 	ts.Check(err)
-	ts.Defer(func() { ts.Check(db.Close()) })
+	names, err := store.Accounts(context.Background())
+	ts.Check(err)
+	held, release, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- store.Update(context.Background(), names[0], func(*keystore.Tx) error {
+			close(held)
+			<-release
+			return nil
+		})
+	}()
+	select {
+	case <-held:
+	case err := <-ended:
+		ts.Fatalf("locking: %v", err)
+	}
+	ts.Defer(func() {
+		close(release)
+		ts.Check(<-ended)
+	})
 }
 
 // crashing makes the process kill itself at the commit of the keystore that CRASH_AT counts, if it is set: "3 before
-// commit" is the third time that this stage is reached. What was printed until then is all that anybody has of it.
+// commit" is the third time that this stage is reached. Only what was printed until then is left of it.
 func crashing(streams cli.Streams) cli.Streams {
 	number, stage, found := strings.Cut(os.Getenv("CRASH_AT"), " ")
 	if !found {

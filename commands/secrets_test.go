@@ -152,8 +152,8 @@ func secretsIn(message protoreflect.Message) (secrets []secret) {
 	return secrets
 }
 
-// wantFindable tests the search itself: the prepared account has secrets of every kind, and each would be found in every
-// form.
+// wantFindable tests the search itself: the prepared account has secrets of every kind, and each would be found in
+// every form.
 func (s *stage) wantFindable(t *testing.T) {
 	t.Helper()
 	found := make(map[string]int)
@@ -166,7 +166,8 @@ func (s *stage) wantFindable(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"the passphrase", "the words", "the seed", "the key file", "a signed prekey", "a session's root_key", "a session's ratchet_private",
+		"the passphrase", "the words", "the seed", "the key file", "a signed prekey", "a session's root_key",
+		"a session's ratchet_private",
 		"a session's chain_key",
 	} {
 		if found[name] == 0 {

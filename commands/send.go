@@ -21,18 +21,19 @@ func newSendCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Send texts to friends, and to phones",
-		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm store',\n" +
-			"with one thing more: the message stands in the outbox until its receipt is printed. If the command is\n" +
-			"killed or the network is down, the same command again goes on with the same message, and every other\n" +
-			"send, poll or listen sends it too.\n\n" +
-			"A friend who listens gets the text at once: over the synchronous route, without proof of work and stored\n" +
-			"nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is stored for later, as\n" +
-			"for friends who are offline; the receipt's route and reason tell. With --route sync it is not stored but\n" +
-			"fails: it may have arrived all the same if only the acknowledgement was lost, and the same command again\n" +
-			"within an hour goes on with the same message, which the friend never sees twice.\n\n" +
-			"On today's network, and with --protocol today, the recipient need not be a friend, nor ever have heard of this\n" +
-			"account: see 'sessiontool help protocols'. There one node is asked, and the receipt tells which members of the\n" +
-			"recipient's swarm have signed to have the message.\n\n" +
+		Long: "Send a text to a friend, or every draft of stdin. It equals 'envelope seal | pow solve | swarm\n" +
+			"store', with one thing more: the message stands in the outbox until its receipt is printed. If the\n" +
+			"command is killed or the network is down, the same command again goes on with the same message, and\n" +
+			"every other send, poll or listen sends it too.\n\n" +
+			"A friend who listens gets the text at once: over the synchronous route, without proof of work and\n" +
+			"stored nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is\n" +
+			"stored for later, as for friends who are offline; see the receipt's route and reason. With --route\n" +
+			"sync it is not stored but fails: it may have arrived all the same if only the acknowledgement was\n" +
+			"lost, and the same command again within an hour goes on with the same message, which the friend\n" +
+			"never sees twice.\n\n" +
+			"With storage RPC 2.8, and with --protocol session-v1, the recipient need not be a friend, nor ever\n" +
+			"have heard of this account: see 'sessiontool help protocols'. There one node is asked, and the\n" +
+			"receipt shows which members of the recipient's swarm have signed to have the message.\n\n" +
 			"Each draft gets a receipt or an error record, in order.",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
@@ -77,7 +78,8 @@ func (r *routeFlags) options(options route.Options) (route.Options, error) {
 		return options, cli.UsageError(fmt.Errorf("--route %q is not auto, sync or async", r.route))
 	}
 	if r.ackTimeout < time.Millisecond || r.ackTimeout > syncroute.MaxWait {
-		return options, cli.UsageError(fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, syncroute.MaxWait))
+		err := fmt.Errorf("--ack-timeout %v is not within 1ms and %v", r.ackTimeout, syncroute.MaxWait)
+		return options, cli.UsageError(err)
 	}
 	options.OnlyAsync, options.AckTimeout = r.route == record.RouteAsync, r.ackTimeout
 	return options, nil

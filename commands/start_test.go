@@ -11,6 +11,8 @@ import (
 
 const helloWorld = `package main
 
+import "fmt"
+
 func main() { fmt.Println("hello, world") }
 `
 
@@ -24,10 +26,10 @@ func buildStripped(b *testing.B, binary, source string) {
 	}
 }
 
-// BenchmarkStart is what starting the program costs: whole processes, in turn with one that prints a line. The median of
-// version's time is reported as ns/op, and the medians of ratios: version's to that of a Go program that prints a line,
-// and to version's that of a process that makes one durable change to a keystore. How long that waits for the disk can
-// be left out of it by a TMPDIR in memory.
+// BenchmarkStart is what starting the program costs: whole processes, in turn with one that prints a line. The median
+// of version's time is reported as ns/op, and the medians of ratios: version's to that of a Go program that prints a
+// line, and to version's that of a process that makes one durable change to a keystore. How long that waits for the
+// disk can be left out of it by a TMPDIR in memory.
 func BenchmarkStart(b *testing.B) {
 	dir := b.TempDir()
 	hello, tool := filepath.Join(dir, "hello"), filepath.Join(dir, "sessiontool")

@@ -32,7 +32,8 @@ func TestFiftyProcesses(t *testing.T) {
 	}
 	results, took := make([]result, len(runs)), make([]time.Duration, len(runs))
 	var all sync.WaitGroup
-	patience := []string{"--lock-timeout", "1h", "--timeout", "1h"} // the last one waits for what all others do on this machine
+	// The last one waits for what all others do on this machine.
+	patience := []string{"--lock-timeout", "1h", "--timeout", "1h"}
 	for i, args := range runs {
 		all.Go(func() {
 			started := time.Now()
@@ -71,5 +72,6 @@ func TestFiftyProcesses(t *testing.T) {
 	if !slices.Equal(got, sent) {
 		t.Errorf("Bob reads %q", got)
 	}
-	t.Logf("%d processes at once: the longest, %s, took %s", len(runs), runs[longest][0], took[longest].Round(time.Millisecond))
+	t.Logf("%d processes at once: the longest, %s, took %s",
+		len(runs), runs[longest][0], took[longest].Round(time.Millisecond))
 }

@@ -65,7 +65,8 @@ func (r result) wantExit(t *testing.T, code int, name record.Code) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(r.err), "\n")
 	last := lines[len(lines)-1]
-	if r.code != code || gjson.Get(last, "exit_code").Int() != int64(code) || gjson.Get(last, "code").Str != string(name) {
+	if r.code != code || gjson.Get(last, "exit_code").Int() != int64(code) ||
+		gjson.Get(last, "code").Str != string(name) {
 		t.Errorf("exit %d, want %d and %s: %s", r.code, code, name, r.err)
 	}
 }
@@ -94,8 +95,8 @@ func draftLines(to string, texts ...string) string {
 	return b.String()
 }
 
-// Where the output cannot be written nothing counts as read, and where the keystore cannot be written nothing happens at
-// all: the same command again finds everything.
+// Where the output cannot be written nothing counts as read, and where the keystore cannot be written nothing happens
+// at all: the same command again finds everything.
 func TestNoRoom(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("needs /dev/full")
@@ -125,7 +126,8 @@ func TestNoRoom(t *testing.T) {
 	if got := texts(bob.must("", "poll")); !slices.Equal(got, []string{"three"}) {
 		t.Errorf("Bob reads %q", got)
 	}
-	alice.shell("ulimit -f 1; exec sessiontool keygen --keystore $HOME/new").wantExit(t, record.ExitTemporary, record.CodeDiskFull)
+	full := alice.shell("ulimit -f 1; exec sessiontool keygen --keystore $HOME/new")
+	full.wantExit(t, record.ExitTemporary, record.CodeDiskFull)
 	alice.must("", "keygen", "--keystore", filepath.Join(alice.home, "new"))
 }
 
@@ -154,7 +156,8 @@ func TestReaderGoesAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Wait() // how it ended is in its state
-	result{err: problems.String(), code: cmd.ProcessState.ExitCode()}.wantExit(t, record.ExitTemporary, record.CodeOutputClosed)
+	ended := result{err: problems.String(), code: cmd.ProcessState.ExitCode()}
+	ended.wantExit(t, record.ExitTemporary, record.CodeOutputClosed)
 
 	rest := texts(bob.must("", "poll"))
 	if got := texts(first); len(got) != 1 || len(rest) == 0 || slices.Contains(rest, got[0]) {
@@ -214,7 +217,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// A command that waits for input ends when it is told to, or when its time is over.
+// A command that waits for input ends on a signal, or when its time is over.
 func TestWaitingForInputEnds(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there reading cannot be interrupted")
@@ -255,7 +258,8 @@ func TestWaitingForPassphraseEnds(t *testing.T) {
 	}
 	p.must("", "keygen", "--passphrase-file", secret)
 	for _, source := range [][]string{
-		{"--passphrase-fd", "0"}, {"--passphrase-file", "/dev/stdin"}, {"--passphrase-command", "sleep 60 2>/dev/null; true"},
+		{"--passphrase-fd", "0"}, {"--passphrase-file", "/dev/stdin"},
+		{"--passphrase-command", "sleep 60 2>/dev/null; true"},
 	} {
 		cmd := p.command("sessiontool", append([]string{"identity", "show", "--timeout", "100ms"}, source...)...)
 		_, lines, problems := startPiped(t, cmd)
@@ -263,6 +267,7 @@ func TestWaitingForPassphraseEnds(t *testing.T) {
 			t.Errorf("%v: without a passphrase it prints %s", source, line)
 		}
 		cmd.Wait() // how it ended is in its state
-		result{err: problems.String(), code: cmd.ProcessState.ExitCode()}.wantExit(t, record.ExitTimeout, record.CodeTimeout)
+		ended := result{err: problems.String(), code: cmd.ProcessState.ExitCode()}
+		ended.wantExit(t, record.ExitTimeout, record.CodeTimeout)
 	}
 }

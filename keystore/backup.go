@@ -1,7 +1,11 @@
 package keystore
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"crypto/cipher"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,128 +13,308 @@ import (
 	"os"
 	"path/filepath"
 
-	"go.etcd.io/bbolt"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"sessiontool/keystore/internal/tree"
 )
 
-// Backup writes a consistent copy of the keystore to w: what Restore reads. It holds all records, sealed as they are
-// here, and nothing of what was deleted. It opens with passphrase, or with the keystore's own if passphrase is nil: then
-// a keystore with a key file, which nothing in the copy could open, is ErrPassphraseRequired.
+// A backup is a stream:
 //
-// The lock is held for a local copy only, so w may be slow.
+//	magic (20), id (16), length of the wrap (2), wrap, salt (32)
+//	chunks: 64 KiB, the last one shorter, each with a tag (16)
+//
+// The chunks are sealed with ChaCha20-Poly1305 under a key of their own, which is made of the data key and everything in
+// front of them. The nonce is the chunk's number (11 bytes, big-endian) and 1 for the last chunk, else 0, so that a
+// backup that was cut, or has something behind its end, does not open. They contain, for each record,
+//
+//	length of the key (1), key, length of the value (4), value
+const (
+	backupMagic = "sessiontool backup 2"
+	backupChunk = 64 << 10
+)
+
+// backupCipher seals or opens the chunks of a backup, one after the other.
+type backupCipher struct {
+	aead  cipher.AEAD
+	nonce [chacha20poly1305.NonceSize]byte
+}
+
+func newBackupCipher(keys *keys, prefix []byte) *backupCipher {
+	key := keys.backup.derive(string(prefix))
+	aead, err := chacha20poly1305.New(key[:])
+	if err != nil {
+		panic("keystore: " + err.Error()) // the key has the right size
+	}
+	return &backupCipher{aead: aead}
+}
+
+// next returns the nonce of the next chunk.
+func (c *backupCipher) next(last bool) []byte {
+	nonce := bytes.Clone(c.nonce[:])
+	if last {
+		nonce[len(nonce)-1] = 1
+	}
+	for i := len(c.nonce) - 2; i >= 0; i-- {
+		if c.nonce[i]++; c.nonce[i] != 0 {
+			break
+		}
+	}
+	return nonce
+}
+
+// backupWriter seals what is written to it.
+type backupWriter struct {
+	*backupCipher
+	to    io.Writer
+	chunk []byte
+}
+
+func (w *backupWriter) Write(p []byte) (int, error) {
+	for written := 0; ; {
+		n := copy(w.chunk[len(w.chunk):backupChunk], p[written:])
+		w.chunk, written = w.chunk[:len(w.chunk)+n], written+n
+		if written == len(p) {
+			return written, nil
+		}
+		if err := w.flush(false); err != nil {
+			return written, err
+		}
+	}
+}
+
+func (w *backupWriter) flush(last bool) error {
+	_, err := w.to.Write(w.aead.Seal(nil, w.next(last), w.chunk, nil))
+	w.chunk = w.chunk[:0]
+	return err
+}
+
+// writeBackup writes a backup of all records that opens with the wrap.
+func writeBackup(ctx context.Context, w io.Writer, keys *keys, h header, records *tree.Tx) error {
+	wrapped := h.wrap.encode()
+	prefix := append([]byte(backupMagic), h.format[4:]...)
+	prefix = append(binary.BigEndian.AppendUint16(prefix, uint16(len(wrapped))), wrapped...)
+	salt := newSecret()
+	prefix = append(prefix, salt[:]...)
+	if _, err := w.Write(prefix); err != nil {
+		return err
+	}
+	out := &backupWriter{newBackupCipher(keys, prefix), w, make([]byte, 0, backupChunk)}
+	for from := []byte{}; ; {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		key, value, err := records.Seek(from)
+		if err != nil {
+			return err
+		}
+		if key == nil {
+			return out.flush(true)
+		}
+		record := append([]byte{byte(len(key))}, key...)
+		record = binary.BigEndian.AppendUint32(record, uint32(len(value)))
+		if _, err := out.Write(append(record, value...)); err != nil {
+			return err
+		}
+		from = afterKey(key)
+	}
+}
+
+// backupReader opens what backupWriter wrote. Its errors are ErrCorrupt, or those of the reader.
+type backupReader struct {
+	*backupCipher
+	from  *bufio.Reader
+	chunk []byte
+	rest  []byte // of the chunk
+	last  bool
+}
+
+func (r *backupReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		if r.last {
+			return 0, io.EOF
+		}
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func (r *backupReader) fill() error {
+	n, err := io.ReadFull(r.from, r.chunk[:cap(r.chunk)])
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		r.last = true
+	case err != nil:
+		return err
+	default:
+		if _, err := r.from.Peek(1); errors.Is(err, io.EOF) {
+			r.last = true
+		} else if err != nil {
+			return err
+		}
+	}
+	r.rest, err = r.aead.Open(r.chunk[:0], r.next(r.last), r.chunk[:n], nil)
+	if err != nil {
+		return fmt.Errorf("%w: the backup was changed, or is not whole", ErrCorrupt)
+	}
+	return nil
+}
+
+// readBackupRecords calls fn with each record.
+func readBackupRecords(r io.Reader, fn func(key, value []byte) error) error {
+	for {
+		var length [4]byte
+		if _, err := io.ReadFull(r, length[:1]); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		key := make([]byte, length[0])
+		if _, err := io.ReadFull(r, key); err != nil {
+			return halfRecord(err)
+		}
+		if _, err := io.ReadFull(r, length[:]); err != nil {
+			return halfRecord(err)
+		}
+		size := binary.BigEndian.Uint32(length[:])
+		if size > tree.MaxValueSize {
+			return fmt.Errorf("%w: record of %d bytes", ErrCorrupt, size)
+		}
+		value := make([]byte, size)
+		if _, err := io.ReadFull(r, value); err != nil {
+			return halfRecord(err)
+		}
+		if err := fn(key, value); err != nil {
+			return err
+		}
+	}
+}
+
+func halfRecord(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: half a record", ErrCorrupt)
+	}
+	return err
+}
+
+// Backup writes a consistent copy of the keystore to w: what Restore reads. It holds all records and nothing of what was
+// deleted. It opens with passphrase, or with the keystore's own if passphrase is nil: then a keystore with a key file,
+// which nothing in the copy could open, is ErrPassphraseRequired.
+//
+// A regular file is written under the lock. For any other writer, which may be slow, the copy is made first: in memory,
+// or if it is large in the folder for temporary files.
 func (s *Store) Backup(ctx context.Context, w io.Writer, passphrase func(context.Context) ([]byte, error)) (err error) {
-	var sealed *wrap
+	h := header{format: s.format}
 	if passphrase != nil {
 		text, err := (Unlock{Passphrase: passphrase}).ask(ctx)
 		if err != nil {
 			return err
 		}
-		made := sealWithPassphrase(s.format, s.keys.data, text, s.options.kdf)
+		h.wrap = sealWithPassphrase(s.format, s.keys.data, text, s.options.kdf)
 		clear(text)
-		sealed = &made
 	}
-	dir, err := os.MkdirTemp(s.dir, databaseName+".backup-*")
+	write := func(to io.Writer) error {
+		return s.withRecords(ctx, false, func(records *tree.Tx) error {
+			if passphrase == nil {
+				current, err := parseHead(records.Head())
+				if err == nil && current.wrap.kind == wrappedByKeyFile {
+					err = fmt.Errorf("%w: a backup needs one, and this keystore has a key file", ErrPassphraseRequired)
+				}
+				if err != nil {
+					return err
+				}
+				h.wrap = current.wrap
+			}
+			return writeBackup(ctx, to, s.keys, h, records)
+		})
+	}
+	if isRegular(w) {
+		return write(w)
+	}
+	copied := &spool{}
+	defer func() { err = errors.Join(err, copied.close()) }()
+	if err := write(copied); err != nil {
+		return err
+	}
+	from, err := copied.reader()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	snapshot, compact := filepath.Join(dir, "snapshot"), filepath.Join(dir, "compact")
-	if err := s.copyTo(ctx, snapshot); err != nil {
-		return err
-	}
-	if err := rewrap(ctx, snapshot, sealed, s.options); err != nil {
-		return err
-	}
-	if err := compactTo(ctx, compact, snapshot, s.options); err != nil {
-		return err
-	}
-	file, err := os.Open(compact)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	_, err = io.Copy(w, &contextReader{ctx, file})
+	_, err = io.Copy(w, &contextReader{ctx, from})
 	return err
 }
 
-// copyTo makes a file at path with all pages of the database.
-func (s *Store) copyTo(ctx context.Context, path string) (err error) {
-	snapshot, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+func isRegular(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
 	}
-	defer func() { err = errors.Join(err, snapshot.Close()) }()
-	return s.withDatabase(ctx, false, func(db *database) error {
-		return s.transact(db, false, func(records *bbolt.Bucket) error {
-			return db.guard(func() error {
-				_, err := records.Tx().WriteTo(snapshot)
-				return err
-			})
-		})
-	})
+	info, err := file.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
-// rewrap makes sealed what opens the snapshot at path, unless it is nil. It returns ErrPassphraseRequired if a key file
-// opens it then.
-func rewrap(ctx context.Context, path string, sealed *wrap, options Options) (err error) {
-	if sealed == nil {
-		_, current, err := readHeader(ctx, path, options)
-		if err == nil && current.kind == wrappedByKeyFile {
-			err = fmt.Errorf("%w: a backup needs one, and this keystore has a key file", ErrPassphraseRequired)
+// maxSpooled is how much of a backup is kept in memory.
+const maxSpooled = 32 << 20
+
+// spool keeps what is written to it, in memory or in a temporary file.
+type spool struct {
+	memory bytes.Buffer
+	file   *os.File
+}
+
+func (s *spool) Write(p []byte) (n int, err error) {
+	if s.file == nil && s.memory.Len()+len(p) <= maxSpooled {
+		return s.memory.Write(p)
+	}
+	if s.file == nil {
+		if s.file, err = os.CreateTemp("", "sessiontool-backup-*"); err != nil {
+			return 0, err
 		}
-		return err
+		if _, err := s.memory.WriteTo(s.file); err != nil {
+			return 0, err
+		}
 	}
-	options.CommitHook = nil // the keystore itself does not change
-	db, err := openDatabase(ctx, path, true, options)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.close()) }()
-	return db.transact(true, func(tx *bbolt.Tx) error {
-		return db.guard(func() error { return tx.Bucket(recordsBucket).Put(wrapKey, sealed.encode()) })
-	})
+	return s.file.Write(p)
 }
 
-// compactTo makes a database at path with the records of the one at source. The pages of source that are free stay
-// behind: they may hold what was deleted, and the data key as it was sealed under a former passphrase.
-func compactTo(ctx context.Context, path, source string, options Options) (err error) {
-	from, err := openDatabase(ctx, source, false, options)
-	if err != nil {
-		return err
+func (s *spool) reader() (io.Reader, error) {
+	if s.file == nil {
+		return &s.memory, nil
 	}
-	defer func() { err = errors.Join(err, from.close()) }()
-	to, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, NoGrowSync: true})
-	if err != nil {
-		return err
+	_, err := s.file.Seek(0, io.SeekStart)
+	return s.file, err
+}
+
+func (s *spool) close() error {
+	if s.file == nil {
+		return nil
 	}
-	defer func() { err = errors.Join(err, to.Close()) }()
-	const transactionSize = 4 << 20
-	return from.guard(func() error { return bbolt.Compact(to, from.bolt, transactionSize) })
+	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
 }
 
 // Restore makes a keystore in dir, which is made too unless it is there, from a Backup, and opens it. Unlock has to
-// have the backup's passphrase, which becomes the keystore's. Nothing appears in dir if the backup is unreadable. It
-// returns ErrExists if dir has a keystore already, and Open's errors.
+// have the backup's passphrase, which becomes the keystore's. All of the backup is read and authenticated first: nothing
+// appears in dir if a bit of it is wrong. It returns ErrExists if dir has a keystore already, and Open's errors.
 func Restore(ctx context.Context, dir string, r io.Reader, unlock Unlock, options Options) (*Store, error) {
 	options = options.withDefaults()
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, databaseName)
-	if _, err := os.Stat(path); err == nil {
+	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
 	}
+	if err := probeDir(dir, options); err != nil {
+		return nil, err
+	}
+	from := bufio.NewReaderSize(&contextReader{ctx, r}, backupChunk)
 	var store *Store
-	err := publish(path, func(temporary *os.File) (err error) {
-		if _, err := io.Copy(temporary, &contextReader{ctx, r}); err != nil {
-			return err
-		}
-		if err := temporary.Sync(); err != nil {
-			return err
-		}
-		if store, err = openFile(ctx, dir, temporary.Name(), unlock, options); err != nil {
-			return err
-		}
-		return checkComplete(ctx, temporary.Name(), options)
+	err := publish(path, options, func(temporary *os.File) (err error) {
+		store, err = restoreInto(ctx, dir, temporary, from, unlock, options)
+		return err
 	})
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
@@ -141,24 +325,131 @@ func Restore(ctx context.Context, dir string, r io.Reader, unlock Unlock, option
 	return store, nil
 }
 
-// checkComplete returns ErrCorrupt if the end of the database at path is missing. What is there is authenticated when
-// it is read.
-func checkComplete(ctx context.Context, path string, options Options) (err error) {
-	db, err := openDatabase(ctx, path, false, options)
-	if err != nil {
-		return err
+// restoreInto fills an empty file.
+func restoreInto(ctx context.Context, dir string, file *os.File, from *bufio.Reader, unlock Unlock, options Options) (*Store, error) {
+	begin, err := from.Peek(len(backupMagic))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, db.close()) }()
-	info, err := db.file.Stat()
-	if err != nil {
-		return err
+	if string(begin) != backupMagic {
+		return restoreFormat1(ctx, dir, file, from, unlock, options)
 	}
-	return db.transact(false, func(tx *bbolt.Tx) error {
-		if info.Size() < tx.Size() {
-			return fmt.Errorf("%w: it has %d bytes of %d", ErrCorrupt, info.Size(), tx.Size())
-		}
-		return nil
+	prefix, h, err := readBackupHeader(from)
+	if err != nil {
+		return nil, err
+	}
+	data, err := unlock.open(ctx, dir, h)
+	if err != nil {
+		return nil, err
+	}
+	store := newStore(dir, options, h.format, data)
+	chunks := &backupReader{newBackupCipher(store.keys, prefix), from, make([]byte, 0, backupChunk+chacha20poly1305.Overhead), nil, false}
+	err = fill(ctx, file, store.keys, h, func(put func(key, value []byte) error) error {
+		return readBackupRecords(bufio.NewReader(chunks), put)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// readBackupHeader reads what is in front of the chunks.
+func readBackupHeader(r io.Reader) (prefix []byte, h header, err error) {
+	prefix = make([]byte, len(backupMagic)+tree.SizeOfID+2)
+	if _, err := io.ReadFull(r, prefix); err != nil {
+		return nil, h, halfRecord(err)
+	}
+	size := int(binary.BigEndian.Uint16(prefix[len(prefix)-2:]))
+	rest := make([]byte, size+len(secret{}))
+	if _, err := io.ReadFull(r, rest); err != nil {
+		return nil, h, halfRecord(err)
+	}
+	id := [tree.SizeOfID]byte(prefix[len(backupMagic):])
+	h, err = parseHead(tree.Head{ID: id, Part: rest[:size]})
+	return append(prefix, rest...), h, err
+}
+
+// maxFormat1 is the largest backup of format 1 that is read: it has to fit into memory.
+const maxFormat1 = 1 << 30
+
+// restoreFormat1 is restoreInto for a backup of format 1, which is a database like the keystore's.
+func restoreFormat1(ctx context.Context, dir string, file *os.File, from *bufio.Reader, unlock Unlock, options Options) (*Store, error) {
+	begin, err := from.Peek(boltHeader + 4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !isFormat1(bytes.NewReader(begin)) {
+		return nil, fmt.Errorf("%w: this is no backup", ErrCorrupt)
+	}
+	content, err := io.ReadAll(io.LimitReader(from, maxFormat1))
+	if err != nil {
+		return nil, err
+	}
+	h, err := readFormat1Header(content)
+	if err != nil {
+		return nil, err
+	}
+	data, err := unlock.open(ctx, dir, h)
+	if err != nil {
+		return nil, err
+	}
+	store := newStore(dir, options, h.format, data)
+	err = fill(ctx, file, store.keys, h, func(put func(key, value []byte) error) error {
+		return readFormat1Records(content, data, put)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// unsynced is a file that nothing refers to yet.
+type unsynced struct{ disk }
+
+func (unsynced) Sync() error { return nil }
+
+// fill makes an empty file a keystore with the records that each has, syncs it and reads it again.
+func fill(ctx context.Context, file *os.File, keys *keys, h header, each func(put func(key, value []byte) error) error) error {
+	const transactionSize = 4 << 20
+	f := unsynced{disk{file}}
+	if err := tree.Create(f, keys.tree, h.head()); err != nil {
+		return err
+	}
+	tx, err := tree.Begin(f, keys.tree, true)
+	if err != nil {
+		return err
+	}
+	size, records := 0, 0
+	err = each(func(key, value []byte) error {
+		if size += len(value); size > transactionSize {
+			if err := tx.Commit(); err != nil {
+				return err
+			}
+			if tx, err = tree.Begin(f, keys.tree, true); err != nil {
+				return err
+			}
+			size = len(value)
+		}
+		records++
+		return tx.Put(key, value)
+	})
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.disk.Sync(); err != nil {
+		return err
+	}
+	if tx, err = tree.Begin(f, keys.tree, true); err != nil {
+		return err
+	}
+	found, err := tx.Check(ctx.Err)
+	if err == nil && found != records {
+		err = fmt.Errorf("%w: %d records came in and %d are there", ErrCorrupt, records, found)
+	}
+	return err
 }
 
 // contextReader is a reader that stops when its context does.

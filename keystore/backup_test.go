@@ -94,7 +94,7 @@ func TestBackupKeepsThePassphrase(t *testing.T) {
 // What was deleted, and the data key under a former passphrase, stay out of a backup.
 func TestBackupHoldsWhatIsLiveOnly(t *testing.T) {
 	store := newTestStore(t)
-	_, former, err := readHeader(t.Context(), filepath.Join(store.dir, databaseName), store.options)
+	former, err := readHeader(t.Context(), filepath.Join(store.dir, databaseName), store.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestBackupHoldsWhatIsLiveOnly(t *testing.T) {
 	if len(saved) > 1<<18 {
 		t.Errorf("the backup has %d bytes", len(saved))
 	}
-	if bytes.Contains(saved, former.sealed[:]) {
+	if bytes.Contains(saved, former.wrap.sealed[:]) {
 		t.Error("the backup has the data key under the former key")
 	}
 }

@@ -8,31 +8,27 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"syscall"
 	"time"
 
-	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
+	"sessiontool/keystore/internal/tree"
 )
 
 const (
-	// initialSize is what the file grows to at once, sparsely, so that writes rarely have to grow it.
-	initialSize = 1 << 20
-	// minSize is the size of an empty bbolt file: 4 pages of at least 4 KiB.
-	minSize = 16 << 10
-
 	firstRetry = time.Millisecond
 	lastRetry  = 8 * time.Millisecond
 )
 
 // database is keystore.db while it is open: under its lock, for one transaction.
 type database struct {
-	bolt    *bbolt.DB
 	file    *os.File
+	path    string
 	options Options
-	// damaged is set once bbolt panicked: it may hold its own mutexes then, and must not write any more.
-	damaged bool
+	state   *tree.State // once it was read
 }
+
+// errBusy reports that another process has the lock, or has just replaced the file.
+var errBusy = errors.New("the lock is held")
 
 // openDatabase opens the file at path. It waits for the lock, shared for reading and exclusive for writing, until ctx is
 // over or the lock timeout has passed.
@@ -41,12 +37,12 @@ func openDatabase(ctx context.Context, path string, writable bool, options Optio
 		return nil, context.Cause(ctx)
 	}
 	db, err := tryOpenDatabase(path, writable, options)
-	if !errors.Is(err, berrors.ErrTimeout) { // as mostly: a context that waits costs more than that
+	if !errors.Is(err, errBusy) { // as mostly: a context that waits costs more than that
 		return db, err
 	}
 	ctx, cancel := options.wait(ctx)
 	defer cancel()
-	for retry := firstRetry; errors.Is(err, berrors.ErrTimeout); retry = min(2*retry, lastRetry) {
+	for retry := firstRetry; errors.Is(err, errBusy); retry = min(2*retry, lastRetry) {
 		// Waiting at random keeps processes that compete from falling into step.
 		timer := time.NewTimer(retry/2 + rand.N(retry))
 		select {
@@ -60,53 +56,88 @@ func openDatabase(ctx context.Context, path string, writable bool, options Optio
 	return db, err
 }
 
-// tryOpenDatabase returns bbolt's ErrTimeout if the lock is held.
+// tryOpenDatabase returns errBusy if the lock is held.
 func tryOpenDatabase(path string, writable bool, options Options) (*database, error) {
-	db := &database{options: options}
-	boltOptions := &bbolt.Options{
-		ReadOnly: !writable,
-		// bbolt's own waiting cannot be cancelled. Any timeout below its retry interval means a single try.
-		Timeout: time.Nanosecond,
-		// The free pages are kept in the file, because finding them again would mean reading all of it at each open.
-		// With the few there are, an array is loaded faster than a map.
-		FreelistType:    bbolt.FreelistArrayType,
-		InitialMmapSize: initialSize,
-		NoStatistics:    true,
-		OpenFile: func(path string, flag int, mode os.FileMode) (file *os.File, err error) {
-			db.file, err = openExisting(path, flag&^os.O_CREATE, mode)
-			return db.file, err
-		},
+	flag := os.O_RDONLY
+	if writable {
+		flag = os.O_RDWR
 	}
-	err := db.guard(func() (err error) {
-		db.bolt, err = bbolt.Open(path, 0, boltOptions)
-		return err
-	})
+	file, err := openExisting(path, flag)
 	switch {
-	case err == nil:
-		return db, nil
-	case db.damaged:
-		return nil, errors.Join(err, db.close())
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, filepath.Dir(path))
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
+	case writable && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)):
+		return nil, fmt.Errorf("%w: %w", ErrNotWritable, err)
+	case err != nil:
+		return nil, err
 	}
-	return nil, err
+	db := &database{file: file, path: path, options: options}
+	if err := db.lock(writable); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return db, nil
 }
 
-// openExisting opens a file that has to be private and at least as long as an empty database: bbolt would take an empty
-// file for a new one.
-func openExisting(path string, flag int, mode os.FileMode) (*os.File, error) {
-	file, err := os.OpenFile(path, flag, mode)
+// lock takes the lock, and makes sure that the file is still the one that has its name.
+func (db *database) lock(exclusive bool) error {
+	err := db.options.flock(db.file, exclusive)
+	switch {
+	case errors.Is(err, errBusy):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %s: locking: %w", ErrUnsuitable, filepath.Dir(db.path), err)
+	}
+	mine, err := db.file.Stat()
+	if err != nil {
+		return err
+	}
+	if named, err := os.Stat(db.path); err != nil || !os.SameFile(mine, named) {
+		return errBusy
+	}
+	return nil
+}
+
+// probe returns ErrUnsuitable if a second lock is granted beside the one that is held: then it keeps nobody out.
+func (db *database) probe() error {
+	second, err := openExisting(db.path, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	err = db.options.flock(second, false)
+	if closeErr := second.Close(); closeErr != nil {
+		return closeErr
+	}
+	switch {
+	case errors.Is(err, errBusy):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%w: %s: a lock that is held was granted again", ErrUnsuitable, filepath.Dir(db.path))
+	}
+	return fmt.Errorf("%w: %s: locking: %w", ErrUnsuitable, filepath.Dir(db.path), err)
+}
+
+// openExisting opens a regular file that has to be private.
+func openExisting(path string, flag int) (*os.File, error) {
+	file, err := openRegular(path, flag)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrivate(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// openRegular opens a file without waiting for anything, and returns ErrCorrupt unless it is a regular one: a named pipe
+// could keep its reader waiting for ever.
+func openRegular(path string, flag int) (*os.File, error) {
+	file, err := os.OpenFile(path, flag|nonBlocking, 0)
 	if err != nil {
 		return nil, err
 	}
 	info, err := file.Stat()
-	if err == nil {
-		err = checkMode(path, info.Mode())
-	}
-	if err == nil && info.Size() < minSize {
-		err = fmt.Errorf("%w: %s has %d bytes", ErrCorrupt, path, info.Size())
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %s is not a regular file", ErrCorrupt, path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -114,56 +145,52 @@ func openExisting(path string, flag int, mode os.FileMode) (*os.File, error) {
 	return file, nil
 }
 
-// close gives the lock back. A damaged database is abandoned with its memory mapping, since bbolt's Close could wait
-// for ever. The mapping keeps the file in use, so the lock has to be released explicitly.
-func (db *database) close() error {
-	if db.damaged {
-		return errors.Join(releaseLock(db.file), db.file.Close())
+// close gives the lock back.
+func (db *database) close() error { return db.file.Close() }
+
+// disk is the database file as trees use it.
+type disk struct{ *os.File }
+
+// Sync makes what was written durable.
+func (d disk) Sync() error { return syncData(d.File) }
+
+// Size returns the file's size.
+func (d disk) Size() (int64, error) {
+	info, err := d.Stat()
+	if err != nil {
+		return 0, err
 	}
-	return db.bolt.Close()
+	return info.Size(), nil
 }
 
-// guard calls fn, which uses bbolt, and turns panics and memory faults into ErrCorrupt: bbolt trusts the pages of its
-// file. Functions of callers are not called under it, so their panics stay panics.
-func (db *database) guard(fn func() error) (err error) {
-	if db.damaged {
-		return ErrCorrupt
-	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if cause := recover(); cause != nil {
-			db.damaged = true
-			err = fmt.Errorf("%w: %v", ErrCorrupt, cause)
+// read reads the state of the file.
+func (db *database) read() (*tree.State, error) {
+	if db.state == nil {
+		state, err := tree.Read(disk{db.file})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", db.path, err)
 		}
-	}()
-	return fn()
+		db.state = state
+	}
+	return db.state, nil
 }
 
 // transact calls fn in one transaction, which is committed if it is writable and fn returns nil.
-func (db *database) transact(writable bool, fn func(*bbolt.Tx) error) (err error) {
-	var tx *bbolt.Tx
-	err = db.guard(func() (err error) {
-		tx, err = db.bolt.Begin(writable)
-		return err
-	})
+func (db *database) transact(key tree.Key, writable bool, fn func(*tree.Tx) error) error {
+	state, err := db.read()
 	if err != nil {
 		return err
 	}
-	committed := false
-	defer func() {
-		if committed || db.damaged {
-			return
-		}
-		if rollbackErr := db.guard(tx.Rollback); err == nil {
-			err = rollbackErr
-		}
-	}()
+	tx, err := state.Begin(key, writable)
+	if err != nil {
+		return fmt.Errorf("%s: %w", db.path, err)
+	}
+	db.state = nil
 	if err := fn(tx); err != nil || !writable {
 		return err
 	}
 	db.options.reach(StageBeforeCommit)
-	committed = true
-	if err := db.guard(tx.Commit); err != nil {
+	if err := tx.Commit(); err != nil {
 		return err
 	}
 	db.options.reach(StageAfterCommit)

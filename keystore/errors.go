@@ -1,20 +1,31 @@
 package keystore
 
-import "errors"
+import (
+	"errors"
+
+	"sessiontool/keystore/internal/tree"
+)
 
 var (
 	// ErrNotFound reports that there is no keystore in the directory.
 	ErrNotFound = errors.New("keystore not found")
 	// ErrExists reports that the directory already has a keystore.
 	ErrExists = errors.New("keystore already exists")
-	// ErrPermissions reports a directory or file that other users may access. The message has the command that mends it.
-	ErrPermissions = errors.New("keystore is open to other users")
+	// ErrPermissions reports a directory or file that is another user's or that others may access. The message has the
+	// command that mends it.
+	ErrPermissions = errors.New("open to other users")
 	// ErrLocked reports that others held the lock for all of Options.LockTimeout.
 	ErrLocked = errors.New("keystore is locked")
 	// ErrVersion reports a keystore that a newer version of the program wrote.
-	ErrVersion = errors.New("keystore has a newer format than this program knows")
+	ErrVersion = tree.ErrVersion
 	// ErrCorrupt reports bytes that this package did not write, or not there.
-	ErrCorrupt = errors.New("keystore is corrupt")
+	ErrCorrupt = tree.ErrCorrupt
+	// ErrUnsuitable reports a file system without locks, or with locks that keep nobody out.
+	ErrUnsuitable = errors.New("the file system cannot keep a keystore")
+	// ErrNotWritable reports a keystore that can be read but not written.
+	ErrNotWritable = errors.New("keystore cannot be written")
+	// ErrTooCostly reports a file that asks for more memory or time to open than this machine may spend.
+	ErrTooCostly = errors.New("opening asks for more than this machine may spend")
 
 	// ErrPassphraseRequired reports a keystore that has a passphrase when none, or an empty one, was given.
 	ErrPassphraseRequired = errors.New("keystore needs a passphrase")
@@ -37,7 +48,7 @@ var (
 	// ErrSequence reports a sequence number that Append has not handed out.
 	ErrSequence = errors.New("sequence number was never handed out")
 	// ErrReadOnly reports a change asked of a View.
-	ErrReadOnly = errors.New("transaction is read-only")
+	ErrReadOnly = tree.ErrReadOnly
 	// ErrTxDone reports the use of a Tx after its function returned.
 	ErrTxDone = errors.New("transaction is over")
 )

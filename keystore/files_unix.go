@@ -10,12 +10,48 @@ import (
 	"syscall"
 )
 
-// checkMode returns ErrPermissions, with the command that mends it, if the mode lets group or others in.
-func checkMode(path string, mode fs.FileMode) error {
+// nonBlocking keeps an open from waiting for the other end of a named pipe.
+const nonBlocking = syscall.O_NONBLOCK
+
+// checkMode returns ErrPermissions, with the command that mends it, if a file is another user's, or if its mode lets
+// group or others in.
+func checkMode(path string, info fs.FileInfo) error {
+	if err := checkOwner(path, info); err != nil {
+		return err
+	}
+	mode := info.Mode()
 	if mode.Perm()&0o077 == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: %s has mode %04o; run: chmod %o %s", ErrPermissions, path, mode.Perm(), mode.Perm()&0o700, path)
+}
+
+// checkOwner accepts the user's own files and root's.
+func checkOwner(path string, info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || stat.Uid == 0 || int(stat.Uid) == os.Geteuid() {
+		return nil
+	}
+	return fmt.Errorf("%w: %s belongs to user %d; run: chown %d %s", ErrPermissions, path, stat.Uid, os.Geteuid(), path)
+}
+
+// CheckTrusted returns ErrPermissions, with the command that mends it, if users other than the owner and root could have
+// written the file: for files that say what to trust, such as settings and passphrases. Pipes and devices are accepted.
+func CheckTrusted(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	if err := checkOwner(file.Name(), info); err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("%w: %s has mode %04o; run: chmod go-w %s", ErrPermissions, file.Name(), mode, file.Name())
+	}
+	return nil
 }
 
 // syncDir makes the directory's entries durable.
@@ -27,5 +63,19 @@ func syncDir(dir string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// releaseLock gives back the lock that bbolt took on the file.
-func releaseLock(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
+// takeLock takes a lock on the file, which is released when the file is closed. It returns errBusy if another holds one.
+func takeLock(file *os.File, exclusive bool) error {
+	how := syscall.LOCK_SH
+	if exclusive {
+		how = syscall.LOCK_EX
+	}
+	for {
+		switch err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); {
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return errBusy
+		default:
+			return err
+		}
+	}
+}

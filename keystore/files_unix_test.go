@@ -75,3 +75,55 @@ func TestViewOfReadOnlyFile(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Files that users other than root could have written are not believed.
+func TestFilesOfOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(path, []byte("correct horse"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check := func() error {
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		return CheckTrusted(file)
+	}
+	if err := check(); err != nil {
+		t.Errorf("a file of the user: %v", err)
+	}
+	for _, mode := range []fs.FileMode{0o666, 0o620, 0o602} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := check(); !errors.Is(err, ErrPermissions) || !strings.Contains(err.Error(), "chmod go-w "+path) {
+			t.Errorf("mode %o: got error %v", mode, err)
+		}
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(CheckTrusted(reader), reader.Close(), writer.Close()); err != nil {
+		t.Errorf("a pipe: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		return // only root can give files away
+	}
+	if err := errors.Join(os.Chmod(path, 0o600), os.Chown(path, 12345, -1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(); !errors.Is(err, ErrPermissions) || !strings.Contains(err.Error(), "12345") {
+		t.Errorf("another user's: got error %v", err)
+	}
+	for _, name := range []string{"", databaseName, keyFileName} {
+		store := newTestStore(t)
+		if err := os.Chown(filepath.Join(store.dir, name), 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), store.dir, Unlock{}, Options{}); !errors.Is(err, ErrPermissions) {
+			t.Errorf("%q of another user: got error %v", name, err)
+		}
+	}
+}

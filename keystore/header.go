@@ -5,16 +5,19 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+
+	"sessiontool/keystore/internal/tree"
 )
 
-// The header is two plain records:
+// The header is what can be read without a key: the keystore's id, and the wrap, which is
 //
-//	format  version (4 bytes, big-endian), keystore id (16 random bytes)
-//	wrap    1, nonce (24), sealed data key (48)                                           under a key file
-//	        2, memory in KiB (4), passes (4), threads (1), salt (16), nonce (24), sealed data key (48)
+//	1, nonce (24), sealed data key (48)                                                  under a key file
+//	2, memory in KiB (4), passes (4), threads (1), salt (16), nonce (24), sealed data key (48)
 //	                                                                                     under a passphrase
 //
-// The data key is sealed with XChaCha20-Poly1305; format and everything in front of the nonce are authenticated.
+// The data key is sealed with XChaCha20-Poly1305; the number 1 (4 bytes, big-endian), the id (16 random bytes) and
+// everything in front of the nonce are authenticated. That number and the id were the header of format 1, and the wrap
+// outlasts a change of format.
 const (
 	formatVersion = 1
 	formatSize    = 4 + 16
@@ -26,15 +29,34 @@ const (
 	wrappedByPassphrase = 2
 )
 
-// format is the header's first value. Its id tells one keystore from another in the same place.
+// format is the number and the id. The id tells one keystore from another in the same place.
 type format [formatSize]byte
 
-func newFormat() format {
-	var f format
+// header is the header of a keystore.
+type header struct {
+	format  format
+	wrap    wrap
+	format1 bool // it has to be converted
+}
+
+func (h header) head() tree.Head {
+	return tree.Head{ID: [tree.SizeOfID]byte(h.format[4:]), Part: h.wrap.encode()}
+}
+
+// parseHead reverses head.
+func parseHead(head tree.Head) (h header, err error) {
+	h.format = formatOf(head.ID)
+	h.wrap, err = parseWrap(head.Part)
+	return h, err
+}
+
+func formatOf(id [tree.SizeOfID]byte) (f format) {
 	binary.BigEndian.PutUint32(f[:], formatVersion)
-	rand.Read(f[4:])
+	copy(f[4:], id[:])
 	return f
 }
+
+func newFormat() format { return formatOf(tree.NewID()) }
 
 // parseFormat returns ErrVersion for versions above formatVersion, whatever follows them, and ErrCorrupt for anything
 // else that newFormat does not make.

@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"go.etcd.io/bbolt"
 )
 
 // Without test options, a passphrase costs what the package promises: 64 MiB, 3 passes, 2 threads.
@@ -16,10 +14,11 @@ func TestCostOfPassphrase(t *testing.T) {
 	if _, err := Create(t.Context(), dir, passphrase("correct horse"), Options{}); err != nil {
 		t.Fatal(err)
 	}
-	_, w, err := readHeader(t.Context(), filepath.Join(dir, databaseName), Options{}.withDefaults())
+	h, err := readHeader(t.Context(), filepath.Join(dir, databaseName), Options{}.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
+	w := h.wrap
 	if want := (kdf{memory: 64 << 10, passes: 3, threads: 2}); w.kind != wrappedByPassphrase || w.kdf != want {
 		t.Errorf("kind %d with %+v", w.kind, w.kdf)
 	}
@@ -144,23 +143,31 @@ func FuzzParseWrap(f *testing.F) {
 
 // A keystore is opened, or refused, as its header says; a program that has it open notices a change.
 func TestHeaderOnDisk(t *testing.T) {
-	future := newFormat()
-	future[3]++
+	const versionAt = 19 // its last byte
 	for name, test := range map[string]struct {
-		change      func(records *bbolt.Bucket) error
-		open, later error
+		change func(slot []byte)
+		want   error
 	}{
-		"from the future":  {func(r *bbolt.Bucket) error { return r.Put(formatKey, future[:]) }, ErrVersion, ErrVersion},
-		"without a format": {func(r *bbolt.Bucket) error { return r.Delete(formatKey) }, ErrCorrupt, ErrCorrupt},
-		"without a wrap":   {func(r *bbolt.Bucket) error { return r.Delete(wrapKey) }, ErrCorrupt, nil},
+		"from the future":  {func(slot []byte) { slot[versionAt]++ }, ErrVersion},
+		"of another kind":  {func(slot []byte) { slot[0]++ }, ErrCorrupt},
+		"with another id":  {func(slot []byte) { slot[versionAt+1]++ }, ErrCorrupt},
+		"that is blank":    {func(slot []byte) { clear(slot) }, ErrCorrupt},
+		"without an end":   {func(slot []byte) { clear(slot[2000:]) }, ErrCorrupt},
+		"with a long wrap": {func(slot []byte) { slot[44] = 0xff }, ErrCorrupt},
 	} {
 		store := newTestStore(t)
-		editBolt(t, store, func(tx *bbolt.Tx) error { return test.change(tx.Bucket(recordsBucket)) })
-		if _, err := Open(t.Context(), store.dir, Unlock{}, Options{}); !errors.Is(err, test.open) {
+		editFile(t, store, func(content []byte) {
+			for _, slot := range [][]byte{content[:4096], content[4096:8192]} {
+				if slot[0] != 0 {
+					test.change(slot)
+				}
+			}
+		})
+		if _, err := Open(t.Context(), store.dir, Unlock{}, Options{}); !errors.Is(err, test.want) {
 			t.Errorf("%s: got error %v", name, err)
 		}
 		err := store.Update(t.Context(), "alice", func(*Tx) error { return nil })
-		if !errors.Is(err, test.later) {
+		if !errors.Is(err, test.want) {
 			t.Errorf("%s, already open: got error %v", name, err)
 		}
 	}
@@ -183,14 +190,16 @@ func TestKeystoreIsReplaced(t *testing.T) {
 	}
 }
 
-// editBolt changes keystore.db behind the keystore's back.
-func editBolt(t *testing.T, store *Store, fn func(*bbolt.Tx) error) {
+// editFile changes keystore.db behind the keystore's back.
+func editFile(t *testing.T, store *Store, change func(content []byte)) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(store.dir, databaseName), 0o600, nil)
+	path := filepath.Join(store.dir, databaseName)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Update(fn), db.Close()); err != nil {
+	change(content)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,6 +1,11 @@
 package keystore
 
-import "golang.org/x/crypto/argon2"
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/crypto/argon2"
+)
 
 // kdf are the cost parameters of Argon2id (RFC 9106).
 type kdf struct {
@@ -12,7 +17,7 @@ type kdf struct {
 // defaultKDF is a fraction of a second and 64 MiB: BenchmarkUnlock measures it.
 var defaultKDF = kdf{memory: 64 << 10, passes: 3, threads: 2}
 
-// maxKDF bounds what a header may make Open spend.
+// maxKDF bounds what a header may say.
 var maxKDF = kdf{memory: 1 << 20, passes: 64, threads: 16}
 
 func (p kdf) valid() bool {
@@ -27,3 +32,40 @@ func (p kdf) key(passphrase []byte, salt [saltSize]byte) secret {
 	prepareHugePages(int(p.memory) << 10)
 	return secret(argon2.IDKey(passphrase, salt[:], p.passes, p.memory, p.threads, uint32(len(secret{}))))
 }
+
+// maxWork bounds memory times passes: 20 times what we ask for ourselves, some seconds.
+const maxWork = 4 << 20
+
+// affordable returns ErrTooCostly if a key takes more memory or time than this machine may spend.
+func (p kdf) affordable() error {
+	if work := uint64(p.memory) * uint64(p.passes); work > maxWork {
+		return fmt.Errorf("%w: %d passes over %d MiB", ErrTooCostly, p.passes, p.memory>>10)
+	}
+	if limit := memoryLimit() / 2; uint64(p.memory)<<10 > limit {
+		return fmt.Errorf("%w: %d MiB, and it may use %d MiB", ErrTooCostly, p.memory>>10, limit>>20)
+	}
+	return nil
+}
+
+// keyWithin is key for parameters that were read from a file. It returns ErrTooCostly, or ctx's error if that ends first:
+// Argon2id cannot be stopped, so it goes on in the background then.
+func (p kdf) keyWithin(ctx context.Context, passphrase []byte, salt [saltSize]byte) (secret, error) {
+	if err := p.affordable(); err != nil {
+		return secret{}, err
+	}
+	done := make(chan secret, 1)
+	own := append([]byte{}, passphrase...)
+	go func() {
+		defer clear(own)
+		done <- p.key(own, salt)
+	}()
+	select {
+	case key := <-done:
+		return key, nil
+	case <-ctx.Done():
+		return secret{}, context.Cause(ctx)
+	}
+}
+
+// unknownMemory is what a machine is taken to have in bytes if it does not say.
+const unknownMemory = 4 << 30

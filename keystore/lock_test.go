@@ -12,19 +12,20 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // lockFile holds the lock as another process would, until the function it returns is called.
 func lockFile(t *testing.T, store *Store) (unlock func()) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(store.dir, databaseName), 0o600, nil)
+	file, err := os.Open(filepath.Join(store.dir, databaseName))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := takeLock(file, true); err != nil {
+		t.Fatal(err)
+	}
 	return func() {
-		if err := db.Close(); err != nil {
+		if err := file.Close(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -31,6 +31,7 @@ var children = map[string]func(ctx context.Context, dir string) error{
 	"append": childAppend,
 	"die":    childDie,
 	"unlock": childUnlock,
+	"change": childChange,
 }
 
 func child(t testing.TB, command, dir string, env ...string) *exec.Cmd {

@@ -3,6 +3,7 @@ package keystore
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -15,6 +16,10 @@ const (
 	StageKeyFile = "key file"
 	// StagePublish: a new keystore is complete on disk under a temporary name.
 	StagePublish = "publish"
+	// StageConverting: the new file of a keystore of format 1 is complete and has not its name yet.
+	StageConverting = "converting"
+	// StageConverted: it has its name, and the old file is not overwritten yet.
+	StageConverted = "converted"
 	// StageBeforeCommit: a transaction has made its changes in memory, and none on disk.
 	StageBeforeCommit = "before commit"
 	// StageAfterCommit: a transaction is durable, and its caller does not know yet.
@@ -30,12 +35,16 @@ type Options struct {
 	// process. Nil in production.
 	CommitHook func(stage string)
 
-	kdf kdf // of new passphrases; zero means defaultKDF
+	kdf   kdf                                       // of new passphrases; zero means defaultKDF
+	flock func(file *os.File, exclusive bool) error // nil means takeLock
 }
 
 func (o Options) withDefaults() Options {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = DefaultLockTimeout
+	}
+	if o.flock == nil {
+		o.flock = takeLock
 	}
 	if o.kdf == (kdf{}) {
 		o.kdf = defaultKDF

@@ -10,13 +10,13 @@ import (
 	"io"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"sessiontool/keystore/internal/tree"
 )
 
 const (
 	nonceSize    = chacha20poly1305.NonceSizeX
 	sealOverhead = nonceSize + chacha20poly1305.Overhead
-	// maxSealedSize is the longest sealed record: a named one, with its name beside its value.
-	maxSealedSize = sealOverhead + nameLengthSize + MaxNameSize + MaxValueSize
 )
 
 // secret is a 32-byte key that does not print itself.
@@ -52,16 +52,18 @@ func (s secret) aead() cipher.AEAD {
 
 // keys are the data key and what is derived from it.
 type keys struct {
-	data  secret
-	index secret
-	aead  cipher.AEAD
+	data   secret
+	index  secret
+	tree   tree.Key
+	backup secret
 }
 
 func newKeys(data secret) *keys {
 	return &keys{
-		data:  data,
-		index: data.derive("sessiontool keystore index"),
-		aead:  data.derive("sessiontool keystore seal").aead(),
+		data:   data,
+		index:  data.derive("sessiontool keystore index"),
+		tree:   tree.Key(data.derive("sessiontool keystore tree")),
+		backup: data.derive("sessiontool keystore backup"),
 	}
 }
 
@@ -81,23 +83,4 @@ func (k *keys) label(parts ...string) label {
 		mac.Write([]byte(part))
 	}
 	return label(mac.Sum(nil)[:len(label{})])
-}
-
-// seal returns nonce || ciphertext || tag. Place says where the value will be stored and is authenticated with it.
-func (k *keys) seal(place, value []byte) []byte {
-	sealed := make([]byte, nonceSize, sealOverhead+len(value))
-	rand.Read(sealed)
-	return k.aead.Seal(sealed, sealed[:nonceSize], value, place)
-}
-
-// open reverses seal into fresh memory. It returns ErrCorrupt unless sealed was made by seal for this place.
-func (k *keys) open(place, sealed []byte) ([]byte, error) {
-	if len(sealed) < sealOverhead || len(sealed) > maxSealedSize {
-		return nil, fmt.Errorf("%w: sealed value of %d bytes", ErrCorrupt, len(sealed))
-	}
-	value, err := k.aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], place)
-	if err != nil {
-		return nil, fmt.Errorf("%w: sealed value does not belong where it is", ErrCorrupt)
-	}
-	return value, nil
 }

@@ -3,19 +3,15 @@ package keystore
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
-
-	"go.etcd.io/bbolt"
 )
 
-// All records of a keystore are in one bucket, so that a commit writes few pages. Their keys are:
+// All records of a keystore are in one tree. Their keys are:
 //
-//	"format", "wrap"                          the header, see header.go
-//	account                                   the account's sealed id and name
-//	account, section                          an ordered section's sealed last sequence number
-//	account, section, sequence number         its sealed values
-//	account, section, record                  a named section's sealed names and values
+//	account                                   the account's id and name
+//	account, section                          an ordered section's last sequence number
+//	account, section, sequence number         its values
+//	account, section, record                  a named section's names and values
 //
 // Account, section and record are labels of 16 bytes; a sequence number has 8, big-endian.
 
@@ -29,16 +25,6 @@ func afterPrefix(prefix []byte) []byte {
 
 // afterKey returns the least key above key.
 func afterKey(key []byte) []byte { return append(bytes.Clone(key), 0) }
-
-// seek returns the first record whose full key is at or after from; the key is nil if there is none. Loops that go on
-// from there end also in a damaged file, because a key that is out of order is ErrCorrupt.
-func seek(records *bbolt.Bucket, from []byte) (fullKey, sealed []byte, err error) {
-	fullKey, sealed = records.Cursor().Seek(from)
-	if fullKey != nil && bytes.Compare(fullKey, from) < 0 {
-		return nil, nil, fmt.Errorf("%w: keys are out of order", ErrCorrupt)
-	}
-	return fullKey, sealed, nil
-}
 
 // section is one table's named or ordered records. Its methods take and return the last part of keys.
 type section struct {
@@ -54,46 +40,36 @@ func (tx *Tx) section(kind string, table Table) section {
 
 func (s section) fullKey(key []byte) []byte { return bytes.Join([][]byte{s.prefix, key}, nil) }
 
-// place is what is authenticated with a value: the account's id and the full key.
-func (s section) place(fullKey []byte) []byte { return append(s.tx.id[:], fullKey...) }
-
-// read calls fn with the bucket of all records.
-func (s section) read(fn func(records *bbolt.Bucket) error) error {
-	if s.tx.done {
+// usable returns why the transaction cannot be used, if so.
+func (s section) usable(change bool) error {
+	switch {
+	case change && !s.tx.writable:
+		return ErrReadOnly
+	case s.tx.done:
 		return ErrTxDone
 	}
-	return s.tx.db.guard(func() error { return fn(s.tx.records) })
-}
-
-// write is read for a function that changes something.
-func (s section) write(fn func(records *bbolt.Bucket) error) error {
-	if !s.tx.writable {
-		return ErrReadOnly
-	}
-	return s.read(fn)
+	return nil
 }
 
 func (s section) get(key []byte) (content []byte, found bool, err error) {
-	err = s.read(func(records *bbolt.Bucket) (err error) {
-		fullKey := s.fullKey(key)
-		sealed := records.Get(fullKey)
-		if found = sealed != nil; found {
-			content, err = s.tx.keys.open(s.place(fullKey), sealed)
-		}
-		return err
-	})
-	return content, found, err
+	if err := s.usable(false); err != nil {
+		return nil, false, err
+	}
+	return s.tx.records.Get(s.fullKey(key))
 }
 
 func (s section) put(key, content []byte) error {
-	return s.write(func(records *bbolt.Bucket) error {
-		fullKey := s.fullKey(key)
-		return records.Put(fullKey, s.tx.keys.seal(s.place(fullKey), content))
-	})
+	if err := s.usable(true); err != nil {
+		return err
+	}
+	return s.tx.records.Put(s.fullKey(key), content)
 }
 
 func (s section) delete(key []byte) error {
-	return s.write(func(records *bbolt.Bucket) error { return records.Delete(s.fullKey(key)) })
+	if err := s.usable(true); err != nil {
+		return err
+	}
+	return s.tx.records.Delete(s.fullKey(key))
 }
 
 // walk calls fn with each record from the first key at or after from on, in the order of keys. It looks the place up
@@ -115,34 +91,29 @@ func (s section) walk(from []byte, fn func(key, content []byte) error) error {
 
 // next returns the first record whose key is at or after from. The key is nil if there is none.
 func (s section) next(from []byte) (key, content []byte, err error) {
-	err = s.read(func(records *bbolt.Bucket) (err error) {
-		fullKey, sealed, err := seek(records, s.fullKey(from))
-		if err != nil || !bytes.HasPrefix(fullKey, s.prefix) {
-			return err
-		}
-		key = bytes.Clone(fullKey[len(s.prefix):])
-		content, err = s.tx.keys.open(s.place(fullKey), sealed)
-		return err
-	})
-	return key, content, err
+	if err := s.usable(false); err != nil {
+		return nil, nil, err
+	}
+	fullKey, content, err := s.tx.records.Seek(s.fullKey(from))
+	if err != nil || !bytes.HasPrefix(fullKey, s.prefix) {
+		return nil, nil, err
+	}
+	return fullKey[len(s.prefix):], content, nil
 }
 
 // fromEnd returns the key of the n-th record from the end, or the first one if there are fewer. It is nil if there is
 // none.
 func (s section) fromEnd(n int) (key []byte, err error) {
-	err = s.read(func(records *bbolt.Bucket) error {
-		cursor := records.Cursor()
-		fullKey, _ := cursor.Seek(afterPrefix(s.prefix))
-		if fullKey == nil {
-			fullKey, _ = cursor.Last()
-		} else {
-			fullKey, _ = cursor.Prev()
+	if err := s.usable(false); err != nil {
+		return nil, err
+	}
+	below := afterPrefix(s.prefix)
+	for ; n > 0; n-- {
+		fullKey, err := s.tx.records.Before(below)
+		if err != nil || len(fullKey) <= len(s.prefix) || !bytes.HasPrefix(fullKey, s.prefix) {
+			return key, err
 		}
-		for ; n > 0 && len(fullKey) > len(s.prefix) && bytes.HasPrefix(fullKey, s.prefix); n-- {
-			key = bytes.Clone(fullKey[len(s.prefix):])
-			fullKey, _ = cursor.Prev()
-		}
-		return nil
-	})
-	return key, err
+		key, below = fullKey[len(s.prefix):], fullKey
+	}
+	return key, nil
 }

@@ -2,16 +2,13 @@ package keystore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 
-	"go.etcd.io/bbolt"
-)
-
-var (
-	recordsBucket = []byte("keystore")
-	formatKey     = []byte("format")
-	wrapKey       = []byte("wrap")
+	"sessiontool/keystore/internal/tree"
 )
 
 // Store is an unlocked keystore. It holds the data key in memory and no file open, so it need not be closed. It may be
@@ -21,6 +18,7 @@ type Store struct {
 	options Options
 	format  format
 	keys    *keys
+	probed  atomic.Bool // locks were seen to keep others out
 }
 
 func newStore(dir string, options Options, f format, data secret) *Store {
@@ -48,36 +46,32 @@ func OpenAccount(ctx context.Context, dir string, unlock Unlock, options Options
 		return nil, "", err
 	}
 	var store *Store
-	view := func(db *database, records *bbolt.Bucket) (err error) {
+	view := func(records *tree.Tx) (err error) {
 		if name == "" {
-			name, err = store.onlyAccount(db, records)
+			name, err = store.onlyAccount(records)
 		}
 		if err != nil {
 			return err
 		}
-		return store.work(db, records, name, false, fn)
+		return store.work(records, name, false, fn)
 	}
-	options = options.withDefaults()
-	f, w, err := inspect(ctx, filepath.Join(dir, databaseName), options, func(db *database, records *bbolt.Bucket, f format, w wrap) error {
-		if w.kind != wrappedByKeyFile {
+	options, path := options.withDefaults(), filepath.Join(dir, databaseName)
+	h, err := inspect(ctx, path, options, func(db *database, h header) error {
+		if h.wrap.kind != wrappedByKeyFile {
 			return nil // nobody is asked for a passphrase under the lock
 		}
-		data, err := unlock.open(ctx, dir, f, w)
+		data, err := unlock.open(ctx, dir, h)
 		if err != nil {
 			return err
 		}
-		store = newStore(dir, options, f, data)
-		return view(db, records)
+		store = newStore(dir, options, h.format, data)
+		return db.transact(store.keys.tree, false, view)
 	})
 	if err == nil && store == nil {
-		var data secret
-		if data, err = unlock.open(ctx, dir, f, w); err != nil {
-			return nil, "", err
+		store, err = finishOpening(ctx, dir, path, h, unlock, options)
+		if err == nil {
+			err = store.withRecords(ctx, false, view)
 		}
-		store = newStore(dir, options, f, data)
-		err = store.withDatabase(ctx, false, func(db *database) error {
-			return store.transact(db, false, func(records *bbolt.Bucket) error { return view(db, records) })
-		})
 	}
 	if err != nil {
 		return nil, "", err
@@ -87,44 +81,62 @@ func OpenAccount(ctx context.Context, dir string, unlock Unlock, options Options
 
 // openFile unlocks the database file at path, which is, or is about to become, that of the keystore in dir.
 func openFile(ctx context.Context, dir, path string, unlock Unlock, options Options) (*Store, error) {
-	f, w, err := readHeader(ctx, path, options)
+	h, err := readHeader(ctx, path, options)
 	if err != nil {
 		return nil, err
 	}
-	data, err := unlock.open(ctx, dir, f, w)
+	return finishOpening(ctx, dir, path, h, unlock, options)
+}
+
+// finishOpening is openFile for a header that is known.
+func finishOpening(ctx context.Context, dir, path string, h header, unlock Unlock, options Options) (*Store, error) {
+	data, err := unlock.open(ctx, dir, h)
 	if err != nil {
 		return nil, err
 	}
-	return newStore(dir, options, f, data), nil
+	if h.format1 {
+		if err := convert(ctx, path, data, options); err != nil {
+			return nil, err
+		}
+	}
+	return newStore(dir, options, h.format, data), nil
 }
 
-func readHeader(ctx context.Context, path string, options Options) (format, wrap, error) {
-	return inspect(ctx, path, options, func(*database, *bbolt.Bucket, format, wrap) error { return nil })
+func readHeader(ctx context.Context, path string, options Options) (header, error) {
+	return inspect(ctx, path, options, func(*database, header) error { return nil })
 }
 
-// inspect reads the header of the database file at path and calls fn with it and all records, in the same transaction.
-func inspect(ctx context.Context, path string, options Options, fn func(*database, *bbolt.Bucket, format, wrap) error) (f format, w wrap, err error) {
+// inspect reads the header of the database file at path and calls fn with it, under the same lock, unless the keystore is
+// of format 1.
+func inspect(ctx context.Context, path string, options Options, fn func(*database, header) error) (h header, err error) {
 	db, err := openDatabase(ctx, path, false, options)
 	if err != nil {
-		return f, w, err
+		return h, err
 	}
-	err = db.transact(false, func(tx *bbolt.Tx) error {
-		var records *bbolt.Bucket
-		err := db.guard(func() (err error) {
-			if records, f, err = recordsOf(tx); err == nil {
-				w, err = parseWrap(records.Get(wrapKey))
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return fn(db, records, f, w)
-	})
+	h, err = db.header(ctx)
+	if err == nil && !h.format1 {
+		err = fn(db, h)
+	}
 	if closeErr := db.close(); err == nil {
 		err = closeErr
 	}
-	return f, w, err
+	return h, err
+}
+
+// header reads the header.
+func (db *database) header(ctx context.Context) (header, error) {
+	state, err := db.read()
+	if errors.Is(err, ErrCorrupt) && isFormat1(db.file) {
+		content, err := readWhole(ctx, db.file)
+		if err != nil {
+			return header{}, err
+		}
+		return readFormat1Header(content)
+	}
+	if err != nil {
+		return header{}, err
+	}
+	return parseHead(state.Head())
 }
 
 // View calls fn with a consistent view of an account, which it may read. Views of all processes run side by side, but
@@ -140,7 +152,23 @@ func (s *Store) Update(ctx context.Context, account string, fn func(*Tx) error) 
 	return s.inAccount(ctx, account, true, fn)
 }
 
-// withDatabase opens the database for fn, waiting for the lock as long as ctx and the lock timeout allow.
+// Check reads everything in the keystore and returns the number of its records. Whatever is damaged is ErrCorrupt, also
+// what no command would read.
+func (s *Store) Check(ctx context.Context) (records int, err error) {
+	err = s.withRecords(ctx, false, func(tx *tree.Tx) error {
+		records, err = tx.Check(ctx.Err)
+		return err
+	})
+	return records, err
+}
+
+// CheckWritable returns ErrNotWritable, ErrUnsuitable or another error that an Update would have. It changes nothing.
+func (s *Store) CheckWritable(ctx context.Context) error {
+	return s.withDatabase(ctx, true, func(*database) error { return nil })
+}
+
+// withDatabase opens the database for fn, waiting for the lock as long as ctx and the lock timeout allow. The first
+// exclusive lock of a Store is probed.
 func (s *Store) withDatabase(ctx context.Context, writable bool, fn func(*database) error) (err error) {
 	if err := checkDir(s.dir); err != nil {
 		return err
@@ -154,35 +182,53 @@ func (s *Store) withDatabase(ctx context.Context, writable bool, fn func(*databa
 			err = closeErr
 		}
 	}()
+	if writable && !s.probed.Load() {
+		if err := db.probe(); err != nil {
+			return err
+		}
+		s.probed.Store(true)
+	}
 	return fn(db)
 }
 
-// transact calls fn with all records, in one transaction of the keystore that this Store has unlocked. If by now a newer
-// program has changed the format, or another keystore is in its place, nothing is touched.
-func (s *Store) transact(db *database, writable bool, fn func(records *bbolt.Bucket) error) error {
-	return db.transact(writable, func(tx *bbolt.Tx) error {
-		var records *bbolt.Bucket
-		err := db.guard(func() error {
-			all, stored, err := recordsOf(tx)
-			if err == nil && stored != s.format {
-				err = fmt.Errorf("%w: another one is in its place: %s", ErrNotFound, s.dir)
-			}
-			records = all
-			return err
-		})
-		if err != nil {
+// transact calls fn with all records, in one transaction of the keystore that this Store has unlocked. If another
+// keystore is in its place by now, nothing is touched.
+func (s *Store) transact(db *database, writable bool, fn func(*tree.Tx) error) error {
+	if err := s.own(db); err != nil {
+		return err
+	}
+	return db.transact(s.keys.tree, writable, fn)
+}
+
+// own returns an error unless the database is that of the keystore that this Store has unlocked.
+func (s *Store) own(db *database) error {
+	state, err := db.read()
+	if err == nil && formatOf(state.Head().ID) != s.format {
+		err = fmt.Errorf("%w: another one is in its place: %s", ErrNotFound, s.dir)
+	}
+	return err
+}
+
+// withRecords is withDatabase and transact in one.
+func (s *Store) withRecords(ctx context.Context, writable bool, fn func(*tree.Tx) error) error {
+	return s.withDatabase(ctx, writable, func(db *database) error { return s.transact(db, writable, fn) })
+}
+
+// Compact gives free space back to the file system and makes durable, at once, that what was replaced or deleted is gone.
+func (s *Store) Compact(ctx context.Context) error {
+	return s.withDatabase(ctx, true, func(db *database) error {
+		if err := s.own(db); err != nil {
 			return err
 		}
-		return fn(records)
+		return tree.Compact(disk{db.file}, s.keys.tree, ctx.Err)
 	})
 }
 
-// recordsOf returns the bucket of all records and the format that it states.
-func recordsOf(tx *bbolt.Tx) (*bbolt.Bucket, format, error) {
-	records := tx.Bucket(recordsBucket)
-	if records == nil {
-		return nil, format{}, fmt.Errorf("%w: no records", ErrCorrupt)
+// Size returns the size of the keystore's file in bytes.
+func (s *Store) Size() (int64, error) {
+	info, err := os.Stat(filepath.Join(s.dir, databaseName))
+	if err != nil {
+		return 0, err
 	}
-	f, err := parseFormat(records.Get(formatKey))
-	return records, f, err
+	return info.Size(), nil
 }

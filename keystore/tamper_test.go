@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 const bobsID = "05b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"
@@ -86,117 +84,7 @@ func TestNothingReadableInFile(t *testing.T) {
 	}
 }
 
-// Labels of the same contact differ between accounts and tables, so they do not show who knows whom.
-func TestLabelsDiffer(t *testing.T) {
-	store := newFilledStore(t)
-	parts := map[string]int{}
-	editBolt(t, store, func(tx *bbolt.Tx) error {
-		return eachSealed(tx, func(key, _ []byte) error {
-			for part := range slices.Chunk(key, len(label{})) {
-				if len(part) == len(label{}) {
-					parts[string(part)]++
-				}
-			}
-			return nil
-		})
-	})
-	once := 0
-	for _, n := range parts {
-		if n == 1 {
-			once++
-		}
-	}
-	// The labels of 6 named records, and of the 2 sections that have a single record.
-	if once != 8 {
-		t.Errorf("%d labels are used once", once)
-	}
-}
-
-// eachSealed calls fn with each sealed record of all accounts.
-func eachSealed(tx *bbolt.Tx, fn func(key, sealed []byte) error) error {
-	return tx.Bucket(recordsBucket).ForEach(func(key, sealed []byte) error {
-		if len(key) < len(label{}) {
-			return nil
-		}
-		return fn(bytes.Clone(key), bytes.Clone(sealed))
-	})
-}
-
-// A sealed value is good in its own place only: each one is copied over each other one.
-func TestSwappedValues(t *testing.T) {
-	store := newFilledStore(t)
-	path := filepath.Join(store.dir, databaseName)
-	original, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var keys, values [][]byte
-	editBolt(t, store, func(tx *bbolt.Tx) error {
-		return eachSealed(tx, func(key, sealed []byte) error {
-			keys, values = append(keys, key), append(values, sealed)
-			return nil
-		})
-	})
-	if len(values) != 12 {
-		t.Fatalf("%d sealed values, want 12", len(values))
-	}
-	for from := range values {
-		for to := range values {
-			if from == to {
-				continue
-			}
-			editBolt(t, store, func(tx *bbolt.Tx) error {
-				return tx.Bucket(recordsBucket).Put(keys[to], values[from])
-			})
-			if _, err := readAll(t, store.dir); !errors.Is(err, ErrCorrupt) {
-				t.Errorf("value %d in place of %d: got error %v", from, to, err)
-			}
-			if err := os.WriteFile(path, original, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
-// Values of a removed account do not fit into a new one of the same name.
-func TestValuesOfRemovedAccount(t *testing.T) {
-	store := newTestStore(t)
-	put(t, store, "alice", "t", "n", "old")
-	// The longest key is that of the named record.
-	record := func(tx *bbolt.Tx) (longest, value []byte, err error) {
-		err = eachSealed(tx, func(key, sealed []byte) error {
-			if len(key) > len(longest) {
-				longest, value = key, sealed
-			}
-			return nil
-		})
-		return longest, value, err
-	}
-	var old []byte
-	editBolt(t, store, func(tx *bbolt.Tx) (err error) {
-		_, old, err = record(tx)
-		return err
-	})
-	err := errors.Join(store.RemoveAccount(t.Context(), "alice"), store.CreateAccount(t.Context(), "alice", nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, store, "alice", "t", "n", "new")
-	editBolt(t, store, func(tx *bbolt.Tx) error {
-		key, _, err := record(tx)
-		return errors.Join(err, tx.Bucket(recordsBucket).Put(key, old))
-	})
-	err = store.View(t.Context(), "alice", func(tx *Tx) error {
-		_, _, err := tx.Get("t", "n")
-		return err
-	})
-	if !errors.Is(err, ErrCorrupt) {
-		t.Errorf("got error %v", err)
-	}
-}
-
-// One byte after the other is changed, all over the file. What is read is then an error, or the truth: records may be
-// missing, as after a deletion, but none is different.
+// One byte after the other is changed, all over the file. What is read is then an error, or all of it.
 func TestChangedBytes(t *testing.T) {
 	store := newFilledStore(t)
 	path := filepath.Join(store.dir, databaseName)
@@ -237,10 +125,8 @@ func TestChangedBytes(t *testing.T) {
 			!errors.Is(err, ErrNotFound) && !errors.Is(err, ErrAccountNotFound) {
 			t.Errorf("byte %d, Update: got error %v", i, err)
 		}
-		for name, value := range got {
-			if want[name] != value {
-				t.Errorf("byte %d: %s has changed", i, name)
-			}
+		if got != nil && !maps.Equal(got, want) {
+			t.Errorf("byte %d: %d records of %d, without an error", i, len(got), len(want))
 		}
 		if _, err := file.WriteAt(original[i:i+1], int64(i)); err != nil {
 			t.Fatal(err)
@@ -253,7 +139,7 @@ func TestChangedBytes(t *testing.T) {
 
 func TestCutFile(t *testing.T) {
 	store := newFilledStore(t)
-	for _, size := range []int64{minSize, minSize - 1, 4096, 1, 0} { // The records do not fit into minSize.
+	for _, size := range []int64{12 << 10, 9 << 10, 8 << 10, 4096, 1, 0} { // the records do not fit into 12 KiB
 		if err := os.Truncate(filepath.Join(store.dir, databaseName), size); err != nil {
 			t.Fatal(err)
 		}
@@ -263,54 +149,5 @@ func TestCutFile(t *testing.T) {
 	}
 	if err := store.Update(t.Context(), "alice", func(*Tx) error { return nil }); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("empty file: got error %v", err)
-	}
-}
-
-// A page that leads bbolt astray is an error, not a panic, and the lock is free again afterwards.
-func TestDamagedPages(t *testing.T) {
-	store := newFilledStore(t)
-	path := filepath.Join(store.dir, databaseName)
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear(content[2*os.Getpagesize():]) // All but the meta pages.
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	store.options.LockTimeout = time.Nanosecond
-	for range 2 {
-		err := store.Update(t.Context(), "alice", func(*Tx) error { return nil })
-		if !errors.Is(err, ErrCorrupt) {
-			t.Errorf("Update: got error %v", err)
-		}
-		_, err = store.Accounts(t.Context())
-		if !errors.Is(err, ErrCorrupt) {
-			t.Errorf("Accounts: got error %v", err)
-		}
-	}
-}
-
-// A transaction in which something was found corrupt is not committed, even if its function goes on.
-func TestDamageFoundOnTheWay(t *testing.T) {
-	store := newTestStore(t)
-	put(t, store, "alice", "t", "n", "old")
-	err := store.Update(t.Context(), "alice", func(tx *Tx) error {
-		if err := tx.Put("t", "n", []byte("new")); err != nil {
-			return err
-		}
-		if err := tx.db.guard(func() error { panic("page is not a page") }); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("guard: got error %v", err)
-		}
-		if _, _, err := tx.Get("t", "n"); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("Get: got error %v", err)
-		}
-		return nil
-	})
-	if !errors.Is(err, ErrCorrupt) {
-		t.Errorf("got error %v", err)
-	}
-	if got := get(t, store, "alice", "t", "n"); got != "old" {
-		t.Errorf("got %q", got)
 	}
 }

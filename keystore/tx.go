@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/keystore/internal/tree"
 )
 
 // Table names a set of records of one account. Tables need not be made; an unknown one is empty. A table has named
@@ -17,9 +17,8 @@ type Table string
 //
 // All methods may return ErrCorrupt, and those that change something ErrReadOnly.
 type Tx struct {
-	db       *database
 	keys     *keys
-	records  *bbolt.Bucket
+	records  *tree.Tx
 	account  label
 	id       accountID
 	writable bool

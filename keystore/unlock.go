@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/keystore/internal/tree"
 )
 
 // Unlock says what opens a keystore: a passphrase or a key file. The zero value is the key file in the keystore's own
@@ -46,7 +46,8 @@ func (u Unlock) keyFile(dir string) string {
 }
 
 // open unwraps the data key of the keystore in dir.
-func (u Unlock) open(ctx context.Context, dir string, f format, w wrap) (secret, error) {
+func (u Unlock) open(ctx context.Context, dir string, h header) (secret, error) {
+	f, w := h.format, h.wrap
 	if w.kind == wrappedByKeyFile {
 		key, err := readKeyFile(u.keyFile(dir))
 		if err != nil {
@@ -63,7 +64,11 @@ func (u Unlock) open(ctx context.Context, dir string, f format, w wrap) (secret,
 		return secret{}, err
 	}
 	defer clear(passphrase)
-	data, err := w.open(f, w.kdf.key(passphrase, w.salt))
+	key, err := w.kdf.keyWithin(ctx, passphrase, w.salt)
+	if err != nil {
+		return secret{}, err
+	}
+	data, err := w.open(f, key)
 	if err != nil {
 		return secret{}, ErrPassphrase
 	}
@@ -71,8 +76,8 @@ func (u Unlock) open(ctx context.Context, dir string, f format, w wrap) (secret,
 }
 
 // sealWithKeyFile wraps the data key under the key file at path, which it makes unless it is there.
-func sealWithKeyFile(f format, data secret, path string) (wrap, error) {
-	key, err := ensureKeyFile(path)
+func sealWithKeyFile(f format, data secret, path string, options Options) (wrap, error) {
+	key, err := ensureKeyFile(path, options)
 	if err != nil {
 		return wrap{}, err
 	}
@@ -90,12 +95,12 @@ func sealWithPassphrase(f format, data secret, passphrase []byte, p kdf) wrap {
 
 // ensureKeyFile returns the key at path. If there is none it makes one, which is complete and on disk before it has
 // its name: of two processes doing this at once, both return the key of one of them.
-func ensureKeyFile(path string) (secret, error) {
+func ensureKeyFile(path string, options Options) (secret, error) {
 	key, err := readKeyFile(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
-	err = publish(path, func(temporary *os.File) error {
+	err = publish(path, options, func(temporary *os.File) error {
 		key := newSecret()
 		if _, err := temporary.Write(key[:]); err != nil {
 			return err
@@ -108,11 +113,14 @@ func ensureKeyFile(path string) (secret, error) {
 	return readKeyFile(path)
 }
 
-// readKeyFile returns ErrKeyFile, or ErrPermissions if others may read the file.
+// readKeyFile returns ErrKeyFile, ErrPermissions if others may read the file, or why it could not be read just now.
 func readKeyFile(path string) (secret, error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", ErrKeyFile, err)
+	}
 	if err != nil {
-		return secret{}, fmt.Errorf("%w: %w", ErrKeyFile, err)
+		return secret{}, err
 	}
 	defer file.Close()
 	if err := checkPrivate(file); err != nil {
@@ -120,7 +128,7 @@ func readKeyFile(path string) (secret, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(file, int64(len(secret{})+1)))
 	if err != nil {
-		return secret{}, fmt.Errorf("%w: %w", ErrKeyFile, err)
+		return secret{}, fmt.Errorf("reading key file: %w", err)
 	}
 	defer clear(content)
 	if len(content) != len(secret{}) {
@@ -150,14 +158,12 @@ func (s *Store) ChangePassphrase(ctx context.Context, unlock Unlock) error {
 	return s.withDatabase(ctx, true, func(db *database) error {
 		if unlock.Passphrase == nil {
 			var err error
-			if sealed, err = sealWithKeyFile(s.format, s.keys.data, unlock.keyFile(s.dir)); err != nil {
+			if sealed, err = sealWithKeyFile(s.format, s.keys.data, unlock.keyFile(s.dir), s.options); err != nil {
 				return err
 			}
 			s.options.reach(StageKeyFile)
 		}
-		err := s.transact(db, true, func(records *bbolt.Bucket) error {
-			return db.guard(func() error { return records.Put(wrapKey, sealed.encode()) })
-		})
+		err := s.transact(db, true, func(records *tree.Tx) error { return records.SetPart(sealed.encode()) })
 		if err != nil || unlock.Passphrase == nil {
 			return err
 		}

@@ -29,8 +29,9 @@ var layers = [][]string{
 	},
 	{"lib/storage"},
 	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist", "lib/storage/storagehttp"},
+	{"lib/storage/signtext"},
 	{
-		"lib/network", "lib/presence", "lib/wycheproof", "keystore",
+		"lib/network", "lib/presence", "lib/wycheproof", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link",
 	},
@@ -59,6 +60,7 @@ var sameLayer = map[string][]string{
 	"lib/v2message":     {"lib/x25519", "lib/sessionid", "lib/xeddsa", "lib/accountkeys"},
 	"lib/devicegroup":   {"lib/x25519", "lib/sessionid", "lib/xeddsa", "lib/accountkeys"},
 	"lib/onion":         {"lib/x25519"},
+	"keystore":          {"keystore/internal/tree"},
 	"lib/node": {
 		"lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
 		"lib/node/link",

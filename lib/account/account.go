@@ -36,7 +36,7 @@ var (
 	ErrSelf            = errors.New("this is the account's own session id")
 	ErrNoText          = errors.New("there is no text")
 	ErrTTL             = errors.New("time to live is out of range")
-	ErrOnlyAsync       = errors.New("today's protocol has no synchronous route")
+	ErrOnlyAsync       = errors.New("protocol session-v1 has no synchronous route")
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )
 
@@ -130,8 +130,8 @@ func Open(ctx context.Context, store *keystore.Store, env Environment, name stri
 	return a, nil
 }
 
-// OpenIn is Open for the keystore in a folder, which it opens first: see keystore.OpenAccount. An empty name is that of the
-// only account.
+// OpenIn is Open for the keystore in a folder, which it opens first: see keystore.OpenAccount. An empty name is that of
+// the only account.
 func OpenIn(ctx context.Context, dir string, unlock keystore.Unlock, options keystore.Options, env Environment, name string) (*Account, error) {
 	a := &Account{env: env}
 	var err error

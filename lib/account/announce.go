@@ -25,9 +25,9 @@ func (a *Account) Friends(ctx context.Context) (friends []sessionid.ID, err erro
 	return friends, err
 }
 
-// announcesTo reports whether a contact is a friend who can be told a status, which today's protocol does not know.
+// announcesTo reports whether a contact is a friend who can be told a status, which session-v1 does not have.
 func (a *Account) announcesTo(c contactState) bool {
-	return c.state(a.env.Now()) == StateFriends && c.knownProtocol() == Protocol2020
+	return c.state(a.env.Now()) == StateFriends && c.knownProtocol() == ProtocolSignal
 }
 
 // Announce seals messages that say nothing but whether and where the account can be reached, and puts them into the
@@ -58,10 +58,10 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 // remindAfter is how often a contact who stores its messages, though we listen, is told that we do.
 const remindAfter = 30 * time.Second
 
-// shakeHands tells a contact who understands it where this account listens, if it does, so that both know. That is called
-// for when the contact has moved, and now and then when it stores texts instead of handing them over, be it online or not:
-// then it does not know, or no longer believes, that somebody listens. A status is no reason to answer with a status, unless
-// it brings news.
+// shakeHands tells a contact who understands it where this account listens, if it does, so that both know. That is
+// called for when the contact has moved, and now and then when it stores texts instead of handing them over, be it
+// online or not: then it does not know, or no longer believes, that somebody listens. A status is no reason to answer
+// with a status, unless it brings news.
 func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)

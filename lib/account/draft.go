@@ -30,7 +30,7 @@ const MinTTL = storage.MinTTLMillis
 const controlTTL = storage.MaxTTLMillis20
 
 // Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. Network is the storage RPC of
-// the network that it is for, empty for that of 2020: it decides how long the text may be kept and, with a recipient of
+// the network that it is for, empty for 2.0: it decides how long the text may be kept and, with a recipient of
 // whom nothing is known, the protocol. Protocol, unless it is empty, decides the latter in any case. OnlySync says that
 // the text is not for the asynchronous route: either the recipient acknowledges it or it is not sent.
 type Draft struct {

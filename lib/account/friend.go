@@ -18,8 +18,8 @@ import (
 // waits for an answer the error is ErrRequestPending, unless again is set; to a friend it is ErrAlreadyFriends unless
 // again is set, which is how a friend whose state was lost is reached anew. If the other side has asked already, the
 // error is ErrAskedAlready, since that request is there to be accepted, unless again is set or the request is older
-// than this keystore (see answersAnew): then both have asked, and the other side's answer makes friends. With today's
-// protocol the request is its text, which then must not be empty (ErrNoText).
+// than this keystore (see answersAnew): then both have asked, and the other side's answer makes friends. With
+// session-v1 the request is its text, which then must not be empty (ErrNoText).
 func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
 	if draft.To == a.ID() {
 		return Outgoing{}, ErrSelf
@@ -62,12 +62,12 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 // askFriend seals a friend request in the contact's protocol.
 func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) (Outgoing, error) {
 	switch {
-	case draft.protocol(contact) == Protocol2020:
+	case draft.protocol(contact) == ProtocolSignal:
 		return a.sealRequest(tx, draft, &contact)
 	case draft.Text == "":
 		return Outgoing{}, ErrNoText
 	}
-	return a.sealToday(tx, KindFriendRequest, draft)
+	return a.sealV1(tx, KindFriendRequest, draft)
 }
 
 // sealRequest encrypts a friend request with the static secret of the two identities and remembers that it was made.
@@ -99,9 +99,14 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 // prekey, which the other side deletes after use, would start a session that the other side cannot open. A request of
 // our own works whatever the other side is: a friend renews the session from its bundle, and one who waits for an
 // answer is a friend at once (signal-2020.md section 5.3).
+//
+// Clocks differ: a request that seems to be older by no more than clockTolerance is taken for a new one.
 func (a *Account) answersAnew(timestampMS int64) bool {
-	return timestampMS < a.id.CreatedAt.UnixMilli()
+	return timestampMS < a.id.CreatedAt.Add(-clockTolerance).UnixMilli()
 }
+
+// clockTolerance is how far the clocks of two accounts may differ. Nodes allow as much to those who store.
+const clockTolerance = 10 * time.Second
 
 // Accept accepts the request of a contact, named by Session ID or by the request's id: a session starts from the
 // request's bundle, if it has one, and the message that tells so stands in the outbox. If the request is older than
@@ -170,7 +175,7 @@ func (a *Account) findRequest(tx *keystore.Tx, name string) (found contactState,
 	return found, err
 }
 
-// accept turns a waiting request into friendship. One of today's protocol has no bundle.
+// accept turns a waiting request into friendship. One of session-v1 has no bundle.
 func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error) {
 	if len(contact.Incoming.Bundle) == 0 {
 		return a.approve(tx, contact)

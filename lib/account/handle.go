@@ -17,11 +17,11 @@ import (
 //   - from a friend it means that the friend has lost everything: the session is built anew.
 //
 // One that ends a session, as Session Desktop's "reset session" does, is announced as that: its text is not for people.
-// One that is older than this keystore may have been answered by an earlier installation with the same words, which has used
-// up the bundle's one-time prekey. No session starts from it: see answersAnew.
+// One that is older than this keystore may have been answered by an earlier installation with the same words, which has
+// used up the bundle's one-time prekey. No session starts from it: see answersAnew.
 //
-// One that is older than the last comes late, and one with the same ciphertext again: whoever stores it may have dated it
-// anew, since nothing vouches for an envelope's timestamp. Neither changes anything.
+// One that is older than the last comes late, and one with the same ciphertext again: whoever stores it may have dated
+// it anew, since nothing vouches for an envelope's timestamp. Neither changes anything.
 func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
@@ -40,7 +40,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 	if err := tx.Put(tableRequests, name, nil); err != nil {
 		return err
 	}
-	contact.Protocol = Protocol2020
+	contact.Protocol = ProtocolSignal
 	contact.LastRequestMS = min(event.TimestampMS, a.env.Now().UnixMilli())
 	event.Kind = EventFriendRequest
 	data, _ := content.Body.(message.Data)
@@ -79,7 +79,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	takeDisplayName(&contact, event, content)
 	accepted := contact.FriendsSince.IsZero()
 	contact.befriended(event.ReceivedAt)
-	contact.Protocol = Protocol2020
+	contact.Protocol = ProtocolSignal
 	contact.Stale = event.TimestampMS < contact.LastRequestMS
 	moved := contact.takeStatus(content.Extension, a.env.Now())
 	a.describeContent(event, content)
@@ -99,9 +99,9 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	return a.shakeHands(tx, contact, event, moved)
 }
 
-// renew starts a new session from a bundle that a friend sent, and tells so in it. A bundle serves once, since the first
-// session that is answered uses up its one-time prekey. When it comes again the friend has not heard of that session
-// yet, and is told in the current one, unless that may be lost.
+// renew starts a new session from a bundle that a friend sent, and tells so in it. A bundle serves once, since the
+// first session that is answered uses up its one-time prekey. When it comes again the friend has not heard of that
+// session yet, and is told in the current one, unless that may be lost.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
 	if !contact.used(bundle) || contact.Stale {
 		_, err := a.befriend(tx, contact, bundle, nobody)

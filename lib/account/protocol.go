@@ -1,23 +1,32 @@
 package account
 
-import (
-	"sessiontool/lib/record"
-	"sessiontool/lib/storage"
-)
+import "sessiontool/lib/storage"
 
 // Protocol says how messages to somebody are encrypted. Which storage RPC carries them is another matter: either kind
 // lies in the same box of a swarm, and Receive understands both.
 type Protocol string
 
 const (
-	// Protocol2020 is X3DH and the Double Ratchet. It takes a friend request that was accepted.
-	Protocol2020 Protocol = record.Generation2020
-	// ProtocolToday is the sealed box of package sealedbox. It takes nothing but a Session ID.
-	ProtocolToday Protocol = record.GenerationToday
+	// ProtocolSignal is X3DH and the Double Ratchet, as Session had them in 2020. It takes an accepted friend request.
+	ProtocolSignal Protocol = "signal"
+	// ProtocolSessionV1 is the sealed box of package sealedbox. It takes nothing but a Session ID.
+	ProtocolSessionV1 Protocol = "session-v1"
 )
 
+// oldProtocols are the words that keystores of older versions have for the protocols.
+var oldProtocols = map[string]Protocol{"2020": ProtocolSignal, "today": ProtocolSessionV1}
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. It reads what a keystore of any version stores.
+func (p *Protocol) UnmarshalText(text []byte) error {
+	*p = Protocol(text)
+	if word, ok := oldProtocols[string(text)]; ok {
+		*p = word
+	}
+	return nil
+}
+
 // Known reports whether p is one of the two.
-func (p Protocol) Known() bool { return p == Protocol2020 || p == ProtocolToday }
+func (p Protocol) Known() bool { return p == ProtocolSignal || p == ProtocolSessionV1 }
 
 // protocol decides how a draft is encrypted: as it says itself, else as its recipient did last, else as is usual on the
 // network that it is for.
@@ -28,17 +37,18 @@ func (d Draft) protocol(contact contactState) Protocol {
 	case known != "":
 		return known
 	case d.Network == storage.Generation28:
-		return ProtocolToday
+		return ProtocolSessionV1
 	default:
-		return Protocol2020
+		return ProtocolSignal
 	}
 }
 
 // knownProtocol is how messages to a contact are encrypted as far as is known from earlier dealings; empty if there
-// were none. Friends of a time when there was no other protocol have that of 2020.
+// were none. Friends from a time when there was no other protocol have
+// signal.
 func (c contactState) knownProtocol() Protocol {
 	if c.Protocol == "" && !c.FriendsSince.IsZero() {
-		return Protocol2020
+		return ProtocolSignal
 	}
 	return c.Protocol
 }

@@ -1,9 +1,13 @@
 package account
 
 import (
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
+	"sessiontool/keystore"
+	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
 
@@ -16,13 +20,13 @@ func TestProtocolOfADraft(t *testing.T) {
 		contact contactState
 		want    Protocol
 	}{
-		"a stranger on a network of 2020":         {Draft{Network: storage.Generation20}, contactState{}, Protocol2020},
-		"a stranger on one of today":              {Draft{Network: storage.Generation28}, contactState{}, ProtocolToday},
-		"a stranger on an unknown one":            {Draft{}, contactState{}, Protocol2020},
-		"who speaks today's, on 2020":             {Draft{Network: storage.Generation20}, contactState{Protocol: ProtocolToday}, ProtocolToday},
-		"who speaks that of 2020, today":          {Draft{Network: storage.Generation28}, contactState{Protocol: Protocol2020}, Protocol2020},
-		"a friend from before there was a choice": {Draft{Network: storage.Generation28}, old, Protocol2020},
-		"whatever is known, if one insists":       {Draft{Protocol: ProtocolToday}, old, ProtocolToday},
+		"a stranger on a network of 2.0":          {Draft{Network: storage.Generation20}, contactState{}, ProtocolSignal},
+		"a stranger on one of 2.8":                {Draft{Network: storage.Generation28}, contactState{}, ProtocolSessionV1},
+		"a stranger on an unknown one":            {Draft{}, contactState{}, ProtocolSignal},
+		"a session-v1 contact, on 2.0":            {Draft{Network: storage.Generation20}, contactState{Protocol: ProtocolSessionV1}, ProtocolSessionV1},
+		"a signal contact, on 2.8":                {Draft{Network: storage.Generation28}, contactState{Protocol: ProtocolSignal}, ProtocolSignal},
+		"a friend from before there was a choice": {Draft{Network: storage.Generation28}, old, ProtocolSignal},
+		"whatever is known, if one insists":       {Draft{Protocol: ProtocolSessionV1}, old, ProtocolSessionV1},
 	} {
 		if got := test.draft.protocol(test.contact); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
@@ -30,48 +34,48 @@ func TestProtocolOfADraft(t *testing.T) {
 	}
 }
 
-// People speak as the other side did last, in both directions, on the network of either generation.
+// People speak as the other side did last, in both directions, on the network of either storage RPC.
 func TestProtocolIsLearned(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
-	alice.wantProtocol(bob, Protocol2020)
+	alice.wantProtocol(bob, ProtocolSignal)
 
-	insisting := Draft{To: bob.ID(), Text: "from a phone", Protocol: ProtocolToday}
+	insisting := Draft{To: bob.ID(), Text: "from a phone", Protocol: ProtocolSessionV1}
 	event := bob.get(alice.sends(alice.Send(t.Context(), insisting)))
 	wantText(t, event, "from a phone")
 	if event.Asks {
 		t.Error("a friend asks")
 	}
-	alice.wantProtocol(bob, Protocol2020) // what one insists on once is no habit
-	bob.wantProtocol(alice, ProtocolToday)
+	alice.wantProtocol(bob, ProtocolSignal) // what one insists on once is no habit
+	bob.wantProtocol(alice, ProtocolSessionV1)
 	out := bob.seals(Draft{To: alice.ID(), Text: "answer", Network: storage.Generation20})
 	if len(out.Ack) != 0 {
-		t.Error("the answer is of the protocol of 2020")
+		t.Error("the answer is of protocol signal")
 	}
 	wantText(t, alice.get(out.Data), "answer")
-	alice.wantProtocol(bob, ProtocolToday)
+	alice.wantProtocol(bob, ProtocolSessionV1)
 
 	// And back again: the session is still there.
-	back := Draft{To: bob.ID(), Text: "at my desk", Protocol: Protocol2020}
+	back := Draft{To: bob.ID(), Text: "at my desk", Protocol: ProtocolSignal}
 	wantText(t, bob.get(alice.sends(alice.Send(t.Context(), back))), "at my desk")
-	bob.wantProtocol(alice, Protocol2020)
+	bob.wantProtocol(alice, ProtocolSignal)
 }
 
-// The protocol of 2020 takes a session, however friendly people are by today's.
-func TestFriendsOfTodayHaveNoSession(t *testing.T) {
+// Protocol signal takes a session, even between friends of session-v1.
+func TestFriendsV1HaveNoSession(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
-	_, err := alice.Send(t.Context(), Draft{To: bob.ID(), Text: "hi", Protocol: Protocol2020})
+	_, err := alice.Send(t.Context(), Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolSignal})
 	if !errors.Is(err, ErrNotFriends) {
 		t.Errorf("without a session: %v, want ErrNotFriends", err)
 	}
-	// A request of 2020 makes one, at once, since they are friends.
-	request := Draft{To: bob.ID(), Text: "let us have one", Protocol: Protocol2020}
+	// A request of signal makes one, at once, since they are friends.
+	request := Draft{To: bob.ID(), Text: "let us have one", Protocol: ProtocolSignal}
 	bob.get(alice.sends(alice.RequestFriend(t.Context(), request, true)))
 	w.chat(alice, bob)
 	w.talk(alice, bob)
-	alice.wantProtocol(bob, Protocol2020)
-	bob.wantProtocol(alice, Protocol2020)
+	alice.wantProtocol(bob, ProtocolSignal)
+	bob.wantProtocol(alice, ProtocolSignal)
 }
 
 // A request of either protocol may be answered in the other.
@@ -79,13 +83,13 @@ func TestRequestsAnsweredInTheOtherProtocol(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	bob.get(alice.asks(bob, "by a bundle"))
-	answer := Draft{To: alice.ID(), Text: "by a box", Protocol: ProtocolToday}
+	answer := Draft{To: alice.ID(), Text: "by a box", Protocol: ProtocolSessionV1}
 	wantText(t, alice.get(bob.sends(bob.Send(t.Context(), answer))), "by a box")
 	alice.wantState(bob, StateFriends)
 	bob.wantState(alice, StateFriends)
 
 	bob.get(carol.writes(bob, "by a box"))
-	bundle := bob.get(carol.asksIn2020(bob))
+	bundle := bob.get(carol.asksBySignal(bob))
 	if bundle.Kind != EventFriendRequest || bundle.State != StateReceived {
 		t.Errorf("the bundle is %+v", bundle)
 	}
@@ -94,14 +98,14 @@ func TestRequestsAnsweredInTheOtherProtocol(t *testing.T) {
 	w.talk(bob, carol)
 }
 
-// asksIn2020 sends a friend request of 2020 to somebody who was written to before.
-func (p *person) asksIn2020(to *person) string {
+// asksBySignal sends a signal friend request to somebody who was written to before.
+func (p *person) asksBySignal(to *person) string {
 	p.w.t.Helper()
-	return p.sends(p.RequestFriend(p.w.t.Context(), Draft{To: to.ID(), Text: "hi", Protocol: Protocol2020}, true))
+	return p.sends(p.RequestFriend(p.w.t.Context(), Draft{To: to.ID(), Text: "hi", Protocol: ProtocolSignal}, true))
 }
 
-// Who listens tells friends with a session alone: today's protocol has no word for it.
-func TestFriendsOfTodayAreToldNoStatus(t *testing.T) {
+// Who listens tells friends with a session alone: protocol session-v1 has no word for it.
+func TestFriendsV1AreToldNoStatus(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
 	friends, err := alice.Friends(t.Context())
@@ -111,5 +115,24 @@ func TestFriendsOfTodayAreToldNoStatus(t *testing.T) {
 	announced, err := alice.Announce(t.Context(), bob.ID())
 	if err != nil || len(announced) != 0 {
 		t.Errorf("announced %+v, %v", announced, err)
+	}
+}
+
+// A keystore of an older version has other words for the protocols. A contact that is stored again has the new word.
+func TestProtocolOfAnOlderKeystore(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+	for id, word := range map[sessionid.ID]string{bob.ID(): "2020", carol.ID(): "today"} {
+		err := alice.update(t.Context(), func(tx *keystore.Tx) error {
+			return tx.Put(tableContacts, id.String(), []byte(`{"id":"`+id.String()+`","protocol":"`+word+`"}`))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	alice.wantProtocol(bob, ProtocolSignal)
+	alice.wantProtocol(carol, ProtocolSessionV1)
+	if text, err := json.Marshal(contactState{Protocol: ProtocolSessionV1}); err != nil || !strings.Contains(string(text), `"protocol":"session-v1"`) {
+		t.Errorf("stored as %s, %v", text, err)
 	}
 }

@@ -114,7 +114,7 @@ func TestOursByThePublishedFormat(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	for _, text := range []string{"x", "žluťoučký kůň 🐎", "multi\nline", string(bytes.Repeat([]byte("long "), 5000))} {
-		out, err := alice.Send(t.Context(), toToday(bob, text))
+		out, err := alice.Send(t.Context(), draft28(bob, text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -210,7 +210,7 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 	return nil, fail(record.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
 
-// textSelf is the text of a control event: a message of this account to itself, in the protocol of 2020.
+// textSelf is the text of a control event: a message of this account to itself, in protocol signal.
 const textSelf = "self"
 
 // unseal finds out who sent an envelope and what kind of ciphertext it has. Nothing outside tells sealed sender from

@@ -15,7 +15,7 @@ import (
 )
 
 // Send seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed
-// run of the same draft left its message there, that one is taken over. With today's protocol the recipient need not be
+// run of the same draft left its message there, that one is taken over. With session-v1 the recipient need not be
 // a friend, nor known. Errors: ErrUnknownContact, ErrNotFriends, ErrSelf, ErrNoText, ErrTTL, ErrOnlyAsync, and those of
 // message.CheckText.
 func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
@@ -116,8 +116,8 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if err != nil {
 		return Outgoing{}, err
 	}
-	if draft.protocol(contact) == ProtocolToday {
-		return a.sealToday(tx, KindText, draft)
+	if draft.protocol(contact) == ProtocolSessionV1 {
+		return a.sealV1(tx, KindText, draft)
 	}
 	if !found {
 		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
@@ -128,7 +128,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if sessions, err := loadSessions(tx, draft.To); err != nil {
 		return Outgoing{}, err
 	} else if sessions.Current() == nil {
-		return Outgoing{}, fmt.Errorf("%w by the protocol of 2020: there is no session", ErrNotFriends)
+		return Outgoing{}, fmt.Errorf("%w by protocol signal: there is no session", ErrNotFriends)
 	}
 	out := Outgoing{
 		Kind: KindText, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,

@@ -11,9 +11,9 @@ import (
 func TestUnsend(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
-	kept := bob.get(alice.boxes(bob, message.TodayText("stays", "alice", 7), 7))
-	first := bob.get(alice.boxes(bob, message.TodayText("wrong person", "alice", 8), 8))
-	other := bob.get(carol.boxes(bob, message.TodayText("carol's", "carol", 8), 8))
+	kept := bob.get(alice.boxes(bob, message.TextV1("stays", "alice", 7), 7))
+	first := bob.get(alice.boxes(bob, message.TextV1("wrong person", "alice", 8), 8))
+	other := bob.get(carol.boxes(bob, message.TextV1("carol's", "carol", 8), 8))
 
 	take := func(from *person, timestamp, at uint64, author string) {
 		t.Helper()
@@ -73,7 +73,7 @@ func TestUnsendInOneBatch(t *testing.T) {
 	for name, order := range map[string][]int{"after": {0, 1}, "before": {1, 0}} {
 		alice, bob := w.pals()
 		unsend := message.Content{Body: message.Unsend{TimestampMS: 8, Author: alice.ID().String()}, SigTimestampMS: 9}
-		data := []string{alice.boxes(bob, message.TodayText("oops", "alice", 8), 8), alice.boxes(bob, unsend, 9)}
+		data := []string{alice.boxes(bob, message.TextV1("oops", "alice", 8), 8), alice.boxes(bob, unsend, 9)}
 		opened := bob.gets(data[order[0]], data[order[1]])
 		got := opened[order[0]].Event
 		if got.Kind != EventMessage || !got.Unsent || got.Text != "" || got.TimestampMS != 8 {

@@ -133,7 +133,7 @@ func TestMetrics(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 3, SwarmSize: 3})
 	pubKey := store(t, n, 0)
 	for i := range 3 {
-		wantHeld(t, n, i, pubKey)
+		wantStored(t, n, i, pubKey)
 	}
 	setFault(t, n, Fault{Kind: FaultStop}, "2")
 	served, err := ServeMetrics("127.0.0.1:0", n, discard)

@@ -25,8 +25,8 @@ type asked struct {
 	reply func(w http.ResponseWriter, status int, contentType string, body []byte)
 }
 
-// lookInside reports whether it takes the method of a request to know if one of the faults happens to it.
-func (faults faultSet) lookInside() bool {
+// needsMethod reports whether one of the faults depends on the method of a request.
+func (faults faultSet) needsMethod() bool {
 	for kind, fault := range faults {
 		if kind == FaultWrongSwarm || kind == FaultNoMethod || fault.ofMethod() {
 			return true
@@ -35,12 +35,12 @@ func (faults faultSet) lookInside() bool {
 	return false
 }
 
-// look tells what a request asks for, which can still be served then.
-func (in *injector) look(w http.ResponseWriter, r *http.Request, faults faultSet) asked {
+// inspect returns what a request asks for, which can still be served then.
+func (in *injector) inspect(w http.ResponseWriter, r *http.Request, faults faultSet) asked {
 	found := asked{endpoint: endpointOf(r.URL.Path)}
 	var version onion.Version
 	switch path := r.URL.Path; {
-	case r.Method != http.MethodPost || !faults.lookInside():
+	case r.Method != http.MethodPost || !faults.needsMethod():
 		return found
 	case path == onion.V1.Path():
 		version = onion.V1
@@ -93,9 +93,9 @@ func (in *injector) write(w http.ResponseWriter, status int, contentType string,
 	w.Write(body) // an error here is the client's to notice
 }
 
-// elsewhere is how a node of another swarm would answer a storage request, or one that believes the owner's nodes to be
-// others than they are. It returns false for what is no such request.
-func (in *injector) elsewhere(what asked) (status int, body []byte, ok bool) {
+// wrongSwarm is how a node of another swarm would answer a storage request, or one that believes the owner's nodes to
+// be others than they are. It returns false for what is no such request.
+func (in *injector) wrongSwarm(what asked) (status int, body []byte, ok bool) {
 	switch what.method {
 	case storage.MethodStore, storage.MethodRetrieve, syncroute.MethodListen, syncroute.MethodDeliver:
 		status = storage.StatusWrongSwarm

@@ -89,7 +89,7 @@ func (n *Network) stopMember(ctx context.Context, m *member, why FaultKind) erro
 	}
 	if why == FaultVanish || why == FaultStop && n.options.Like.Vanish {
 		m.machine.vanish()
-		defer m.machine.hold()
+		defer m.machine.acceptIdle()
 		return m.stop(ended())
 	}
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
@@ -110,7 +110,7 @@ func (n *Network) StartNode(ctx context.Context, i int) error {
 
 // restartMember starts the member's node at its port. The caller holds n.mu.
 func (n *Network) restartMember(ctx context.Context, m *member) error {
-	listener, err := m.machine.comeBack(), error(nil)
+	listener, err := m.machine.restore(), error(nil)
 	if listener == nil {
 		listener, err = n.listenAt(m.port)
 	}

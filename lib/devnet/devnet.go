@@ -170,7 +170,7 @@ func Start(ctx context.Context, options Options) (*Network, error) {
 	return n, nil
 }
 
-// Generation is which storage RPC clients shall speak: of nodes that serve both, that of 2020, which has all routes.
+// Generation is the storage RPC for clients: 2.0 if the nodes serve both, since it has all routes.
 func (n *Network) Generation() storage.Generation {
 	return cmp.Or(n.options.Generation, n.options.Like.Nodes.Generation, storage.Generation20)
 }

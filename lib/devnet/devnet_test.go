@@ -125,8 +125,8 @@ func post(t *testing.T, info NodeInfo, path string, body []byte) storagehttp.Ans
 	return answer
 }
 
-// wantHeld waits until node i holds a message for pubKey.
-func wantHeld(t *testing.T, n *Network, i int, pubKey string) {
+// wantStored waits until node i holds a message for pubKey.
+func wantStored(t *testing.T, n *Network, i int, pubKey string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("node %d to hold a message", i), func() bool {
 		held, err := n.Messages(i, pubKey)
@@ -181,7 +181,7 @@ func TestNetwork(t *testing.T) {
 
 	pubKey := store(t, n, 0)
 	for _, i := range sameSwarm(n, 0) {
-		wantHeld(t, n, i, pubKey)
+		wantStored(t, n, i, pubKey)
 	}
 	for i, info := range nodes {
 		if info.SwarmID != nodes[0].SwarmID {
@@ -211,7 +211,7 @@ func TestNetworkStartedAgain(t *testing.T) {
 	if after := n.Nodes(); !slices.Equal(after, before) || n.SeedURL() != url {
 		t.Errorf("before: %s %+v\nafter:  %s %+v", url, before, n.SeedURL(), after)
 	}
-	wantHeld(t, n, 1, pubKey)
+	wantStored(t, n, 1, pubKey)
 	mustClose(t, n)
 
 	options.Nodes = 6
@@ -269,8 +269,8 @@ func TestStopAndStartNode(t *testing.T) {
 	if after := n.Nodes()[1]; after != before {
 		t.Errorf("the node came back as %+v, was %+v", after, before)
 	}
-	wantHeld(t, n, 1, pubKey)
-	wantHeld(t, n, 1, missed)
+	wantStored(t, n, 1, pubKey)
+	wantStored(t, n, 1, missed)
 }
 
 // Guard, two relays and target: what a client's onion meets.

@@ -145,7 +145,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxOrderTime)
 	defer cancel()
-	answer, err := json.Marshal(e.network.obey(ctx, o))
+	answer, err := json.Marshal(e.network.carryOut(ctx, o))
 	if err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
@@ -154,8 +154,8 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer) // an error here is the client's to notice
 }
 
-// obey carries out an order.
-func (n *Network) obey(ctx context.Context, o order) (done result) {
+// carryOut carries out an order.
+func (n *Network) carryOut(ctx context.Context, o order) (done result) {
 	var err error
 	switch {
 	case o.Set != nil:

@@ -90,7 +90,7 @@ func TestFaultOfSomeRequests(t *testing.T) {
 		t.Errorf("the other node holds %d messages, %v", len(held), err)
 	}
 	clearFaults(t, n)
-	wantHeld(t, n, 1, pubKey)
+	wantStored(t, n, 1, pubKey)
 }
 
 func TestFaultDelay(t *testing.T) {
@@ -123,19 +123,19 @@ func TestFaultPartition(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 3, SwarmSize: 3})
 	first := store(t, n, 0)
 	for i := range 3 {
-		wantHeld(t, n, i, first) // so that there are connections to cut
+		wantStored(t, n, i, first) // so that there are connections to cut
 	}
 	setFault(t, n, Fault{Kind: FaultPartition}, "0", "1")
 	inside, outside := store(t, n, 0), store(t, n, 2)
-	wantHeld(t, n, 1, inside)
+	wantStored(t, n, 1, inside)
 	for i, pubKey := range map[int]string{2: inside, 0: outside} {
 		if held, err := n.Messages(i, pubKey); err != nil || len(held) > 0 {
 			t.Errorf("node %d holds %d messages from across the partition, %v", i, len(held), err)
 		}
 	}
 	clearFaults(t, n)
-	wantHeld(t, n, 2, inside)
-	wantHeld(t, n, 0, outside)
+	wantStored(t, n, 2, inside)
+	wantStored(t, n, 0, outside)
 }
 
 func TestFaultSkew(t *testing.T) {

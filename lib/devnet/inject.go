@@ -121,7 +121,7 @@ func (in *injector) wrap(next http.Handler) http.Handler {
 			return
 		}
 		faults := in.current()
-		what := in.look(w, r, faults)
+		what := in.inspect(w, r, faults)
 		if _, ok := faults.hits(FaultHang, what); ok {
 			in.hang(r.Context(), *ended)
 		}
@@ -140,7 +140,7 @@ func (in *injector) wrap(next http.Handler) http.Handler {
 			w = corruptWriter{w}
 		}
 		if _, ok := faults.hits(FaultWrongSwarm, what); ok {
-			if status, list, ok := in.elsewhere(what); ok {
+			if status, list, ok := in.wrongSwarm(what); ok {
 				what.reply(w, status, "application/json", list)
 				return
 			}

@@ -127,7 +127,7 @@ func TestVanish(t *testing.T) {
 		m := &n.members[1].machine
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return slices.ContainsFunc(m.held, func(held net.Conn) bool { return held.RemoteAddr().String() == conn.LocalAddr().String() })
+		return slices.ContainsFunc(m.open, func(held net.Conn) bool { return held.RemoteAddr().String() == conn.LocalAddr().String() })
 	})
 	missed := store(t, n, 0)
 	clearFaults(t, n)
@@ -138,8 +138,8 @@ func TestVanish(t *testing.T) {
 	if err := ask(t.Context()); err != nil {
 		t.Error(err)
 	}
-	wantHeld(t, n, 1, pubKey)
-	wantHeld(t, n, 1, missed)
+	wantStored(t, n, 1, pubKey)
+	wantStored(t, n, 1, missed)
 }
 
 // A network ends that has nodes which have vanished; startNetwork checks that nothing is left.

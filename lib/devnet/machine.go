@@ -15,10 +15,10 @@ import (
 type machine struct {
 	gone atomic.Bool
 
-	mu       sync.Mutex
-	listener *net.TCPListener // that of the present node, or of the last one while the machine is gone
-	held     []net.Conn       // connections that stay open until the machine comes back
-	holding  sync.WaitGroup   // hold
+	mu        sync.Mutex
+	listener  *net.TCPListener // that of the present node, or of the last one while the machine is gone
+	open      []net.Conn       // connections that stay open until the machine comes back
+	accepting sync.WaitGroup   // acceptIdle
 }
 
 // listen makes the node's listener out of listener.
@@ -29,13 +29,13 @@ func (m *machine) listen(listener net.Listener) net.Listener {
 	return &machineListener{m.listener, m}
 }
 
-// vanish cuts the machine off. The node is to be closed next, and then hold to be called.
+// vanish cuts the machine off. The node is to be closed next, and then acceptIdle to be called.
 func (m *machine) vanish() { m.gone.Store(true) }
 
-// hold accepts connections in the place of the node, which is closed.
-func (m *machine) hold() {
+// acceptIdle accepts connections in the place of the node, which is closed.
+func (m *machine) acceptIdle() {
 	m.listener.SetDeadline(time.Time{}) // cannot fail before the listener is closed
-	m.holding.Go(func() {
+	m.accepting.Go(func() {
 		for {
 			conn, err := m.listener.Accept()
 			if err != nil {
@@ -50,31 +50,31 @@ func (m *machine) hold() {
 func (m *machine) keep(conn net.Conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.held = append(m.held, conn)
+	m.open = append(m.open, conn)
 }
 
-// comeBack ends vanish: it closes the connections of before, as a machine does that has forgotten them, and returns the
+// restore ends vanish: it closes the connections of before, as a machine does that has forgotten them, and returns the
 // listener for the next node. A machine that was not gone has none.
-func (m *machine) comeBack() net.Listener {
+func (m *machine) restore() net.Listener {
 	if !m.gone.Load() {
 		return nil
 	}
-	m.listener.SetDeadline(past) // ends hold
-	m.holding.Wait()
+	m.listener.SetDeadline(past) // ends acceptIdle
+	m.accepting.Wait()
 	m.listener.SetDeadline(time.Time{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, conn := range m.held {
+	for _, conn := range m.open {
 		conn.Close() // nothing is left to be written
 	}
-	m.held = nil
+	m.open = nil
 	m.gone.Store(false)
 	return m.listener
 }
 
 // close ends a machine that is gone.
 func (m *machine) close() error {
-	if listener := m.comeBack(); listener != nil {
+	if listener := m.restore(); listener != nil {
 		return listener.Close()
 	}
 	return nil

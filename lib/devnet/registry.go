@@ -176,7 +176,7 @@ func (r *registry) setOwn(port uint16, states []nodelist.State) error {
 				fresh = append(fresh, node)
 			}
 		}
-		for i, id := range r.deal(state.Nodes, len(fresh)) {
+		for i, id := range r.assignSwarms(state.Nodes, len(fresh)) {
 			fresh[i].SwarmID = uint64(id)
 			state.Nodes = append(state.Nodes, listing{State: fresh[i], Own: true})
 		}
@@ -188,9 +188,9 @@ func (r *registry) setOwn(port uint16, states []nodelist.State) error {
 	return err
 }
 
-// deal returns swarms for count new nodes: in a new network as many swarms as there can be of the intended size, evenly
-// filled; otherwise as for nodes that join one by one.
-func (r *registry) deal(nodes []listing, count int) []swarm.SwarmID {
+// assignSwarms returns swarms for count new nodes: in a new network as many swarms as there can be of the intended
+// size, evenly filled; otherwise as for nodes that join one by one.
+func (r *registry) assignSwarms(nodes []listing, count int) []swarm.SwarmID {
 	ids := make([]swarm.SwarmID, count)
 	if len(nodes) == 0 {
 		swarms := spread(max(1, count/r.swarmSize))
@@ -242,7 +242,7 @@ func (r *registry) register(params nodelist.RegisterParams) error {
 				PubkeyLegacy:  params.PubkeyEd25519,
 				PubkeyEd25519: params.PubkeyEd25519,
 				PubkeyX25519:  params.PubkeyX25519,
-				SwarmID:       uint64(r.deal(state.Nodes, 1)[0]),
+				SwarmID:       uint64(r.assignSwarms(state.Nodes, 1)[0]),
 				Funded:        true,
 				Active:        true,
 			}})

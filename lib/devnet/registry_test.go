@@ -198,7 +198,7 @@ type listAnswer struct {
 	Result  nodelist.Answer
 }
 
-// What clients of 2020 and of today send, and what they need (signal-2020.md section 2.3; session-v1.md section 8;
+// What clients of 2020 and of 2.8 send, and what they need (signal-2020.md section 2.3; session-v1.md section 8;
 // storage-2.8.md section 10).
 func TestSeedAnswers(t *testing.T) {
 	r := newRegistry(t, 5)

@@ -46,36 +46,36 @@ func (r *Remote) SetFault(ctx context.Context, nodes []string, fault Fault) ([]N
 	if err != nil {
 		return nil, err
 	}
-	done, err := r.give(ctx, order{Set: &fault, Nodes: nodes})
+	done, err := r.send(ctx, order{Set: &fault, Nodes: nodes})
 	return done.Faults, err
 }
 
 // ClearFaults is Network.ClearFaults.
 func (r *Remote) ClearFaults(ctx context.Context, nodes []string, kinds ...FaultKind) ([]NodeFault, error) {
-	done, err := r.give(ctx, order{Clear: true, Kinds: kinds, Nodes: nodes})
+	done, err := r.send(ctx, order{Clear: true, Kinds: kinds, Nodes: nodes})
 	return done.Faults, err
 }
 
 // Faults is Network.Faults.
 func (r *Remote) Faults(ctx context.Context) ([]NodeFault, error) {
-	done, err := r.give(ctx, order{})
+	done, err := r.send(ctx, order{})
 	return done.Faults, err
 }
 
 // SetDifficulty is Network.SetDifficulty. It returns the network's status afterwards.
 func (r *Remote) SetDifficulty(ctx context.Context, difficulty uint64) (Status, error) {
-	done, err := r.give(ctx, order{Difficulty: difficulty})
+	done, err := r.send(ctx, order{Difficulty: difficulty})
 	return done.Status, err
 }
 
 // Status is Network.Status.
 func (r *Remote) Status(ctx context.Context) (Status, error) {
-	done, err := r.give(ctx, order{})
+	done, err := r.send(ctx, order{})
 	return done.Status, err
 }
 
-// give sends one order. A result may come together with an error.
-func (r *Remote) give(ctx context.Context, o order) (done result, err error) {
+// send sends one order. A result may come together with an error.
+func (r *Remote) send(ctx context.Context, o order) (done result, err error) {
 	body, err := json.Marshal(o)
 	if err != nil {
 		return done, err

@@ -1,11 +1,11 @@
-// Package envelope packs an encrypted message for the store and unpacks what the store returns: an Envelope inside
-// a WebSocketMessage inside base64, as Session clients of 2020 write them and, with other values, today's still do
-// (signal-2020.md section 3; session-v1.md section 2).
+// Package envelope encodes an encrypted message for the store and decodes stored messages. A data text is an Envelope
+// inside a WebSocketMessage inside base64, in the form of Session clients of 2020 or of session-v1 (signal-2020.md
+// section 3; session-v1.md section 2).
 //
-// It promises that packing reproduces the clients' bytes; that unpacking takes what the clients of either generation
-// take: any order of fields, unknown fields, any type, verb, path and number of the request around the envelope; and
-// that an unpacked envelope has a sender where its type needs one. It says nothing about who really sent it: that is
-// for the layers inside. It is pure: randomness is passed in.
+// It promises that packing gives the clients' bytes; that unpacking accepts what the clients accept, which is any order
+// of fields, unknown fields, any type, and any verb, path and ID of the request; and that an unpacked envelope has a
+// source if its kind needs one. It does not authenticate the source: the ciphertext inside does. It is pure: randomness
+// is passed in.
 package envelope
 
 import (
@@ -27,16 +27,16 @@ import (
 // MaxDataText is the longest data text, in bytes of base64, that a node stores (storage-2.0.md section 2.3).
 const MaxDataText = 102400
 
-// MaxData is what MaxDataText leaves for the bytes that the text encodes: 76800, without a padding character.
+// MaxData is the number of bytes that MaxDataText encodes without a padding character: 76800.
 const MaxData = MaxDataText / 4 * 3
 
 var (
-	// ErrMalformed reports a data text that is not base64, not a WebSocketMessage with a request, or lacks a field.
+	// ErrMalformed reports a data text that is not base64, is not a WebSocketMessage with a request, or lacks a field.
 	ErrMalformed = errors.New("envelope is malformed")
-	// ErrNewer reports data of Session Protocol v2, which begins with the bytes 00 02 and has no envelope.
+	// ErrNewer reports data of session-v2, which begins with the bytes 00 02 and has no envelope.
 	ErrNewer = errors.New("Session Protocol v2: not read by this version")
-	// ErrSource reports a source that is missing or not a Session ID, or one that Pack is told to name although the
-	// sender shall be sealed.
+	// ErrSource reports a source that is missing or is not a Session ID, or an envelope to pack that has a source
+	// although its sender is sealed.
 	ErrSource = errors.New("envelope source does not fit its type")
 	// ErrTooLarge reports a data text longer than MaxDataText.
 	ErrTooLarge = errors.New("envelope is larger than nodes store")
@@ -54,7 +54,7 @@ func named(kind ciphertext.Kind) bool {
 // boxed reports whether clients of session-v1 read envelopes with this kind of ciphertext.
 func boxed(kind ciphertext.Kind) bool { return kind == ciphertext.Sealed || kind == ciphertext.Group }
 
-// Envelope is an encrypted message with what its receiver needs in order to open it.
+// Envelope is an encrypted message with the fields that its receiver needs to decrypt it.
 type Envelope struct {
 	// Kind is the kind of Content. Unpack also returns kinds without a constant.
 	Kind ciphertext.Kind
@@ -62,15 +62,15 @@ type Envelope struct {
 	Source sessionid.ID
 	// TimestampMS is the sender's clock in milliseconds since 1970. It identifies the message in receipts.
 	TimestampMS uint64
-	// Content is the ciphertext. It may be nil only in ServerReceipt and in types that have no constant here.
+	// Content is the ciphertext. It may be nil only if Kind is ServerReceipt or has no constant.
 	Content []byte
 }
 
-// check returns ErrSource or ErrMalformed if no client would make such an envelope.
+// check returns ErrSource or ErrMalformed for an envelope that no client makes.
 func (e Envelope) check() error {
 	switch {
 	case boxed(e.Kind) && !e.Source.IsZero():
-		return fmt.Errorf("%w: a sealed sender is named", ErrSource)
+		return fmt.Errorf("%w: envelope of a sealed sender has a source", ErrSource)
 	case named(e.Kind) && e.Source.IsZero():
 		return fmt.Errorf("%w: type %s needs one", ErrSource, e.Kind)
 	case (named(e.Kind) || boxed(e.Kind)) && len(e.Content) == 0:
@@ -103,7 +103,7 @@ const (
 	sourceDevice = 1 // always (signal-2020.md section 3.1)
 )
 
-// Marshal encodes the envelope alone, in the order of fields in which the clients write them: 1, 2, 7, 5, 8.
+// Marshal encodes the envelope alone, with the clients' order of fields: 1, 2, 7, 5, 8.
 func (e Envelope) Marshal() []byte {
 	b := make([]byte, 0, len(e.Content)+sessionid.TextSize+32)
 	b = fields.AppendVarint(b, fieldType, uint64(e.Kind))
@@ -118,9 +118,9 @@ func (e Envelope) Marshal() []byte {
 	return fields.AppendBytes(b, fieldContent, e.Content)
 }
 
-// Pack returns the data text of a store request for e. The request id inside, one byte, is drawn from random; nobody
-// checks it, but it makes two texts of one envelope differ. It returns ErrSource or ErrMalformed for an
-// envelope that no receiver would take, ErrTooLarge, or random's error.
+// Pack returns the data text of a store request for e. It reads the request ID inside, one byte, from random. No
+// receiver checks the ID, but it makes two data texts of one envelope differ. Pack returns ErrSource or ErrMalformed
+// for an envelope that no receiver accepts, ErrTooLarge, or random's error.
 func Pack(random io.Reader, e Envelope) (string, error) {
 	if err := e.check(); err != nil {
 		return "", err
@@ -132,14 +132,14 @@ func Pack(random io.Reader, e Envelope) (string, error) {
 	return pack(verb, path, e.Marshal(), uint64(id[0]))
 }
 
-// ProSignature stands outside the encryption of a session-v1 message: the Ed25519 signature of the sealed box, by the
-// rotating key of a Session Pro account or by any other key.
+// ProSignature is a signature of a session-v1 message outside the encryption: the Ed25519 signature of the sealed box
+// by the rotating key of a Session Pro account or by any other key.
 type ProSignature [64]byte
 
-// PackBox returns the data text of a store request for a session-v1 message as libsession writes it: box is what
-// package sealedbox made, timestampMS the sender's clock in milliseconds since 1970. There is no source in it, and
-// verb, path and id of the request are empty, so that two texts of one box differ in their signature alone. It returns
-// ErrMalformed for no box, or ErrTooLarge.
+// PackBox returns the data text of a store request for a session-v1 message, in the form of libsession. box is the
+// sealed box of package sealedbox. timestampMS is the sender's clock in milliseconds since 1970. The envelope has no
+// source, and verb, path and ID of the request are empty, so that two data texts of one box differ only in their
+// signature. PackBox returns ErrMalformed for an empty box, or ErrTooLarge.
 func PackBox(timestampMS uint64, box []byte, signature ProSignature) (string, error) {
 	e := Envelope{Kind: ciphertext.Sealed, TimestampMS: timestampMS, Content: box}
 	if err := e.check(); err != nil {
@@ -153,7 +153,7 @@ func PackBox(timestampMS uint64, box []byte, signature ProSignature) (string, er
 	return pack("", "", fields.AppendBytes(b, fieldProSig, signature[:]), 0)
 }
 
-// pack puts an encoded Envelope into a request with this verb, path and id.
+// pack wraps an encoded Envelope in a request with this verb, path and id.
 func pack(verb, path string, body []byte, id uint64) (string, error) {
 	request := make([]byte, 0, len(body)+32)
 	request = fields.AppendBytes(request, fieldRequestVerb, verb)
@@ -170,8 +170,8 @@ func pack(verb, path string, body []byte, id uint64) (string, error) {
 	return base64.StdEncoding.EncodeToString(message), nil
 }
 
-// Unpack reads the data text of a stored message. A source beside a sealed sender is dropped: nothing vouches for it.
-// The type may be one that has no constant here. The error is one of this package's, wrapped with its cause.
+// Unpack decodes the data text of a stored message. It drops a source beside a sealed sender, which is not
+// authenticated. The kind may have no constant. The error is one of this package's, wrapped with its cause.
 func Unpack(data string) (Envelope, error) {
 	body, err := unpackRequest(data)
 	if err != nil {
@@ -194,7 +194,7 @@ func Unpack(data string) (Envelope, error) {
 	} else if wire.Source != nil {
 		e.Source, err = sessionid.Parse(wire.GetSource())
 		if !named(e.Kind) {
-			err = nil // nobody acts on it
+			err = nil // the source of such an envelope is not used
 		}
 	}
 	if err != nil {
@@ -206,8 +206,8 @@ func Unpack(data string) (Envelope, error) {
 	return e, nil
 }
 
-// checkBoxed returns an error if a session-v1 client would refuse what stands beside a sealed box: it takes a source of
-// no or of 66 characters, whatever they are, and no signature or one of 64 bytes, whoever made it.
+// checkBoxed returns an error for fields beside a sealed box that clients of session-v1 refuse. They accept an empty
+// source or any source of 66 characters, and no signature or any signature of 64 bytes.
 func checkBoxed(wire *wirepb.Envelope) error {
 	if size := len(wire.GetSource()); size != 0 && size != sessionid.TextSize {
 		return fmt.Errorf("source of %d characters beside a sealed sender", size)
@@ -218,12 +218,12 @@ func checkBoxed(wire *wirepb.Envelope) error {
 	return nil
 }
 
-// unpackRequest returns the body of the request that data encodes: an encoded Envelope.
+// unpackRequest returns the body of the request in a data text: an encoded Envelope.
 func unpackRequest(data string) ([]byte, error) {
 	if len(data) > MaxDataText {
 		return nil, fmt.Errorf("%w: %d characters, at most %d", ErrTooLarge, len(data), MaxDataText)
 	}
-	if strings.ContainsAny(data, "\r\n") { // which the decoder would skip
+	if strings.ContainsAny(data, "\r\n") { // the decoder would skip them
 		return nil, fmt.Errorf("%w: line break in base64", ErrMalformed)
 	}
 	decoded, err := base64.StdEncoding.Strict().DecodeString(data)
@@ -238,10 +238,11 @@ func unpackRequest(data string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if message.GetRequest() == nil || message.GetRequest().Body == nil {
-		return nil, fmt.Errorf("%w: no request, or one without a body", ErrMalformed)
+		return nil, fmt.Errorf("%w: no request, or a request without a body", ErrMalformed)
 	}
 	return message.GetRequest().GetBody(), nil
 }
 
-// newerPrefix begins every message of Session Protocol v2. No WebSocketMessage begins so: there is no field 0.
+// newerPrefix is the start of every message of session-v2. No WebSocketMessage starts with it, because there is no
+// field 0.
 var newerPrefix = []byte{0, 2}

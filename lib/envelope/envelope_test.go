@@ -18,7 +18,7 @@ import (
 
 var alice = sessionid.FromPublicKey(x25519.PublicKey{1, 2, 3})
 
-// oneByte is the randomness of one Pack.
+// oneByte returns the randomness for one call of Pack.
 func oneByte() io.Reader { return strings.NewReader("\x07") }
 
 func TestPackAndUnpack(t *testing.T) {
@@ -46,11 +46,11 @@ func TestPackRefuses(t *testing.T) {
 		envelope Envelope
 		want     error
 	}{
-		"a named group sender":   {Envelope{Kind: ciphertext.Group, Source: alice, Content: content}, ErrSource},
-		"a named sealed sender":  {Envelope{Kind: ciphertext.Sealed, Source: alice, Content: content}, ErrSource},
-		"a message of nobody":    {Envelope{Kind: ciphertext.Whisper, Content: content}, ErrSource},
-		"nothing to decrypt":     {Envelope{Kind: ciphertext.Sealed}, ErrMalformed},
-		"more than a node holds": {Envelope{Kind: ciphertext.Sealed, Content: make([]byte, MaxData)}, ErrTooLarge},
+		"a named group sender":     {Envelope{Kind: ciphertext.Group, Source: alice, Content: content}, ErrSource},
+		"a named sealed sender":    {Envelope{Kind: ciphertext.Sealed, Source: alice, Content: content}, ErrSource},
+		"a message without sender": {Envelope{Kind: ciphertext.Whisper, Content: content}, ErrSource},
+		"nothing to decrypt":       {Envelope{Kind: ciphertext.Sealed}, ErrMalformed},
+		"more than a node holds":   {Envelope{Kind: ciphertext.Sealed, Content: make([]byte, MaxData)}, ErrTooLarge},
 	} {
 		if _, err := Pack(oneByte(), test.envelope); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
@@ -62,7 +62,7 @@ func TestPackRefuses(t *testing.T) {
 	}
 }
 
-// The largest content that can be packed fills the data text to the last character.
+// The data text of the largest content has exactly MaxDataText characters.
 func TestLargestEnvelope(t *testing.T) {
 	for size := MaxData; ; size-- {
 		data, err := Pack(oneByte(), Envelope{Kind: ciphertext.Sealed, Content: make([]byte, size)})
@@ -79,7 +79,7 @@ func TestLargestEnvelope(t *testing.T) {
 	}
 }
 
-// wire is what the tests below change before they have it unpacked.
+// wire is an encoded envelope that the tests change before Unpack.
 type wire struct {
 	message  *wirepb.WebSocketMessage
 	envelope *wirepb.Envelope
@@ -102,8 +102,7 @@ func marshal(t *testing.T, m proto.Message) []byte {
 	return b
 }
 
-// newWire returns a proper whisper message from alice. proto.Marshal writes fields by number, not in the clients'
-// order.
+// newWire returns a valid whisper message of alice. proto.Marshal orders fields by number, not like the clients.
 func newWire() wire {
 	return wire{
 		message: &wirepb.WebSocketMessage{

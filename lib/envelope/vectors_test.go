@@ -14,7 +14,7 @@ import (
 	"sessiontool/proto/wirepb"
 )
 
-// recordedEnvelope is an envelope as the recordings decode it.
+// recordedEnvelope is a decoded envelope of the recordings.
 type recordedEnvelope struct {
 	Type        ciphertext.Kind `json:"type"`
 	Source      sessionid.ID    `json:"source"`
@@ -28,8 +28,8 @@ func (r recordedEnvelope) envelope() Envelope {
 	return Envelope{Kind: r.Type, Source: r.Source, TimestampMS: r.TimestampMS, Content: r.Content.Hex}
 }
 
-// checkBothWays unpacks data, compares with want, and packs the result again with the request id found in data, if the
-// request around it is one that Pack makes.
+// checkBothWays unpacks data and compares it with want. If data has the form that Pack writes, it packs want with the
+// request ID of data and compares the result with data.
 func checkBothWays(t *testing.T, data string, want Envelope) {
 	t.Helper()
 	if boxed(want.Kind) {
@@ -145,7 +145,7 @@ func TestRecordedConversations(t *testing.T) {
 }
 
 // session.js writes the same envelope without sourceDevice and with request id 0 (session-v1.md section 2.1).
-func TestRecordedEnvelopesOfToday(t *testing.T) {
+func TestRecordedEnvelopesV1(t *testing.T) {
 	var file struct {
 		Messages []struct {
 			Params struct {

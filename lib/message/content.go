@@ -1,9 +1,9 @@
-// Package message builds and reads Content, what is inside the encryption of every message, and the padding around it
-// (signal-2020.md sections 3.3 and 4; session-v1.md sections 4 and 5).
+// Package message encodes and decodes Content, the plaintext of every message, and its padding (signal-2020.md sections
+// 3.3 and 4; session-v1.md sections 4 and 5).
 //
-// It promises that what it builds is, byte for byte, what Session Desktop 1.0 builds, or what today's clients read; that
-// it reads what both write, in the client's order of precedence; and that it tells apart what it does not support from
-// what is malformed. It is pure: bytes in, bytes out.
+// It promises to encode the bytes of Session Desktop 1.0, or bytes that clients of session-v1 read; to decode what both
+// write, with the clients' precedence of bodies; and to distinguish unsupported bodies from malformed content. It is
+// pure.
 package message
 
 import (
@@ -15,31 +15,31 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// Content is one thing to say and what travels beside it.
+// Content is the plaintext of a message: a body and optional fields.
 type Content struct {
-	// Body is what is said: a Data, Online, Receipts, Typing, Null, Call, Extraction, Unsend, Response, Unknown or
-	// Unsupported. It is nil if there is only a bundle.
+	// Body is a Data, Online, Receipts, Typing, Null, Call, Extraction, Unsend, Response, Unknown or Unsupported. It is
+	// nil if the content is only a bundle.
 	Body Body
-	// Bundle lets the receiver start a session with the sender. It is nil in most messages. Its signature has
-	// not been checked.
+	// Bundle lets the receiver start a session with the sender. It is nil in most messages. Parse does not verify its
+	// signature.
 	Bundle *x3dh.Bundle
-	// Extension is what our own clients say beside Body. It is nil in messages of others.
+	// Extension has the fields of this project's clients. It is nil in messages of other clients.
 	Extension *Extension
-	// SigTimestampMS repeats the envelope's timestamp inside the encryption, where no node can change it. Today's
-	// clients send it; 0 means that it is not there.
+	// SigTimestampMS is the envelope's timestamp inside the encryption, where no node can change it. Clients of
+	// session-v1 send it. 0 means that it is absent.
 	SigTimestampMS uint64
 
 	timer Timer // see Timer
 }
 
-// Timer is how long its sender wants a message to live. The zero Timer is for ever.
+// Timer is the time after which clients delete a message. The zero Timer means never.
 type Timer struct {
 	Seconds     uint32
-	FromSending bool // else it runs from when the message is read
+	FromSending bool // the timer starts when the message is sent, otherwise when it is read
 }
 
-// Timer returns how long the message shall live. Today's clients say it beside what is said, those of 2020 within a Data.
-// Marshal writes the latter only.
+// Timer returns the timer of the message. Clients of session-v1 write it beside the body, clients of 2020 inside a
+// Data. Marshal writes only the latter.
 func (c Content) Timer() Timer {
 	data, ok := c.Body.(Data)
 	if c.timer.Seconds == 0 && ok {
@@ -48,52 +48,52 @@ func (c Content) Timer() Timer {
 	return c.timer
 }
 
-// Body is the sum of the kinds of things to say.
+// Body is one of the kinds of body.
 type Body interface {
-	// Name returns the name of this kind in lower case, such as "data" or "typing".
+	// Name returns the name of the kind in lower case, such as "data" or "typing".
 	Name() string
-	// field returns the number of this kind's field in Content.
+	// field returns the number of the field of Content.
 	field() protowire.Number
-	// marshal encodes this kind's message.
+	// marshal encodes the message in that field.
 	marshal() []byte
 }
 
 // Data is a text, or a flag that acts on the conversation.
 type Data struct {
 	Text string
-	// DisplayName is the sender's name for people, at most MaxDisplayNameBytes.
+	// DisplayName is the sender's display name, at most MaxDisplayNameBytes.
 	DisplayName string
-	// ProfileKey is opaque here; clients send 32 bytes or none.
+	// ProfileKey is opaque. Clients send 32 bytes or none.
 	ProfileKey []byte
-	// TimestampMS is 0 if the sender left it out, as Session Desktop 1.0 does.
+	// TimestampMS is 0 if it is absent, as in messages of Session Desktop 1.0.
 	TimestampMS uint64
 	Flags       Flags
-	// ExpireTimerSeconds is how long the message shall live once it is read, 0 for ever.
+	// ExpireTimerSeconds is the time after reading at which clients delete the message. 0 means never.
 	ExpireTimerSeconds uint32
 	Quote              *Quote
 	Previews           []Preview
-	// Reaction is to an earlier message. There is no text beside it.
+	// Reaction is the reaction to an earlier message. A Data with a reaction has no text.
 	Reaction *Reaction
 	// SyncTarget is the Session ID of the recipient in a copy that a session-v1 client sends to its own account, for
 	// the account's other devices; empty in every other message.
 	SyncTarget string
 
-	// What follows is read only, to report what arrived; Marshal leaves it out.
+	// Parse reads the following fields to report their presence. Marshal does not write them.
 
-	Attachments int  // files, on servers that we do not ask
-	Contacts    int  // address book entries
-	Group       bool // the message is meant for a group
-	Invitation  bool // to a public group
+	Attachments int  // number of files, which are on file servers
+	Contacts    int  // number of address book entries
+	Group       bool // the message is to a group
+	Invitation  bool // the message invites to a public group
 }
 
-// Quote names the message that a text answers.
+// Quote identifies the message that a text answers.
 type Quote struct {
 	TimestampMS uint64
 	Author      string
 	Text        string
 }
 
-// Preview describes a link in the text, as its sender saw it.
+// Preview is the sender's preview of a link in the text.
 type Preview struct {
 	URL   string
 	Title string
@@ -107,10 +107,10 @@ type Reaction struct {
 	Remove      bool
 }
 
-// Flags change what a Data does. A Data with a flag is not a text for people, whatever its Text is.
+// Flags are the control flags of a Data. A Data with a flag is a control message and its Text is not shown.
 type Flags uint32
 
-// The flags that clients know.
+// The flags of the clients.
 const (
 	EndSession            Flags = 1
 	ExpirationTimerUpdate Flags = 2
@@ -119,10 +119,11 @@ const (
 	UnpairingRequest      Flags = 128
 	SessionRequest        Flags = 256
 
-	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest | SessionRequest
+	knownFlags = EndSession | ExpirationTimerUpdate | ProfileKeyUpdate | SessionRestore | UnpairingRequest |
+		SessionRequest
 )
 
-// String returns the names of the flags, joined by plus signs. Unknown ones are a number in hex.
+// String returns the names of the flags, joined by plus signs. Unknown flags are a hex number.
 func (f Flags) String() string {
 	var names []string
 	if unknown := f &^ knownFlags; unknown != 0 {
@@ -143,7 +144,7 @@ func (f Flags) String() string {
 	return strings.Join(names, "+")
 }
 
-// Online is the sender's status: whether and where it can be reached directly.
+// Online is the sender's online status: whether and where it is reachable directly.
 type Online struct {
 	Reachable bool
 	// Address and Port are empty unless Reachable. Address has at most MaxAddressBytes.
@@ -151,13 +152,13 @@ type Online struct {
 	Port    uint16
 }
 
-// ReceiptKind says what a receipt acknowledges.
+// ReceiptKind is the kind of a receipt.
 type ReceiptKind int32
 
 const (
-	// Delivery: the messages arrived.
+	// Delivery acknowledges that messages arrived.
 	Delivery ReceiptKind = 0
-	// Read: they were read.
+	// Read acknowledges that messages were read.
 	Read ReceiptKind = 1
 )
 
@@ -172,30 +173,30 @@ func (k ReceiptKind) String() string {
 	return fmt.Sprintf("kind_%d", int32(k))
 }
 
-// Receipts acknowledges messages by the timestamps of their envelopes.
+// Receipts is a receipt for messages, which it identifies by their envelope timestamps.
 type Receipts struct {
 	Kind         ReceiptKind
 	TimestampsMS []uint64
 }
 
-// Typing says that the sender started typing, or stopped. It counts only if TimestampMS is that of its envelope.
+// Typing reports that the sender started or stopped typing. It is valid only if TimestampMS is the timestamp of its
+// envelope.
 type Typing struct {
 	TimestampMS uint64
 	Stopped     bool
 }
 
-// Null says nothing. Padding hides that from an observer; together with a bundle it is the session request of clients
-// from 1.1 on.
+// Null has no content. Its padding hides that. With a bundle it is the session request of clients since 1.1.
 type Null struct {
 	Padding []byte
 }
 
-// Unsupported is a kind that we recognise and do not read.
+// Unsupported is a kind of body that Parse recognises and does not decode.
 type Unsupported int
 
 const (
-	Sync    Unsupported = fieldSync    // between the devices of one account, in the protocol of 2020
-	Pairing Unsupported = fieldPairing // of a second device
+	Sync    Unsupported = fieldSync    // between the devices of an account, in 2020
+	Pairing Unsupported = fieldPairing // links a second device
 )
 
 // The names of the kinds.
@@ -214,15 +215,16 @@ func (u Unsupported) Name() string {
 	return fmt.Sprintf("field %d", int(u))
 }
 
-// endSessionText stands in a Data with EndSession, for clients that do not know the flag.
+// endSessionText is the text of a Data with EndSession, for clients without the flag.
 const endSessionText = "TERMINATE"
 
-// Text says text. displayName and profileKey may be empty. See CheckText and CheckDisplayName for what they may be.
+// Text returns a text message. displayName and profileKey may be empty. [CheckText] and [CheckDisplayName] check the
+// limits.
 func Text(text, displayName string, profileKey []byte) Content {
 	return Content{Body: Data{Text: text, DisplayName: displayName, ProfileKey: profileKey}}
 }
 
-// FriendRequest is a Text that brings the sender's bundle along, so that the receiver can answer in a session
+// FriendRequest returns a text message with the sender's bundle, so that the receiver can start a session
 // (signal-2020.md section 5.2).
 func FriendRequest(text, displayName string, profileKey []byte, bundle x3dh.Bundle) Content {
 	content := Text(text, displayName, profileKey)
@@ -230,23 +232,23 @@ func FriendRequest(text, displayName string, profileKey []byte, bundle x3dh.Bund
 	return content
 }
 
-// Reset asks the receiver to drop the session and to build another one from bundle (signal-2020.md section 5.6).
+// Reset asks the receiver to replace the session by a new one from bundle (signal-2020.md section 5.6).
 func Reset(bundle x3dh.Bundle) Content {
 	return Content{Body: Data{Text: endSessionText, Flags: EndSession}, Bundle: &bundle}
 }
 
-// OnlineStatus says where the sender can be reached.
+// OnlineStatus returns the online status of a sender that is reachable at an address.
 func OnlineStatus(address string, port uint16) Content {
 	return Content{Body: Online{Reachable: true, Address: address, Port: port}}
 }
 
-// Background is the online status of somebody who cannot be reached. Clients send it where only the message
-// itself matters: to accept a friend request and to confirm a session (signal-2020.md section 5.4).
+// Background returns the online status of a sender that is not reachable. Clients send it to accept a friend request
+// and to confirm a session (signal-2020.md section 5.4).
 func Background() Content {
 	return Content{Body: Online{}}
 }
 
-// Receipt acknowledges messages by the timestamps of their envelopes.
+// Receipt returns a receipt for the messages with these envelope timestamps.
 func Receipt(kind ReceiptKind, timestampsMS ...uint64) Content {
 	return Content{Body: Receipts{Kind: kind, TimestampsMS: timestampsMS}}
 }

@@ -10,30 +10,30 @@ import (
 	"sessiontool/proto/wirepb"
 )
 
-// Extension is what the synchronous route needs beside Body (sync-route.md section 2). It travels in a field of our own,
-// which other clients skip: next to a LokiAddressMessage they would ignore the text.
+// Extension has the fields of the synchronous route (sync-route.md section 2). It is in a field of this project, which
+// other clients skip. A LokiAddressMessage cannot serve, because with it clients ignore the text.
 type Extension struct {
-	// Status is the sender's online status at StatusTimestampMS (milliseconds since 1970), or nil. An envelope's
-	// timestamp would not do: nothing vouches for it, and drafts choose any.
+	// Status is the sender's online status at StatusTimestampMS (milliseconds since 1970), or nil. The envelope's
+	// timestamp cannot serve: it is not authenticated, and a draft can have any timestamp.
 	Status            *Online
 	StatusTimestampMS uint64
-	// AckKey lets the receiver acknowledge the message; nil if nobody waits for that.
+	// AckKey lets the receiver acknowledge the message. It is nil if the sender does not wait for an acknowledgement.
 	AckKey *AckKey
 }
 
-// AckKey is the key with which one message is acknowledged. Only who can open the message has it.
+// AckKey is the key of the acknowledgement of one message. Only its sender and its receiver have it.
 type AckKey [32]byte
 
-// Format hides the key, whatever the verb is.
+// Format prints a placeholder for every verb.
 func (AckKey) Format(f fmt.State, _ rune) { io.WriteString(f, "message.AckKey(redacted)") }
 
-// Acknowledgement proves that somebody has opened a message.
+// Acknowledgement proves that its sender has decrypted a message.
 type Acknowledgement [sha256.Size]byte
 
-// ackLabel stands in front of what an acknowledgement covers.
+// ackLabel separates acknowledgements from other uses of HMAC.
 const ackLabel = "acknowledge"
 
-// Acknowledge makes the acknowledgement of a message from its store data (base64): HMAC-SHA256 over the label
+// Acknowledge returns the acknowledgement of a message with this data text (base64): HMAC-SHA256 over the label
 // "acknowledge" and the SHA-256 of the data (sync-route.md section 3).
 func (k AckKey) Acknowledge(data string) Acknowledgement {
 	sum := sha256.Sum256([]byte(data))
@@ -43,7 +43,7 @@ func (k AckKey) Acknowledge(data string) Acknowledgement {
 	return Acknowledgement(mac.Sum(nil))
 }
 
-// Equal compares in constant time with what somebody claims to be this acknowledgement.
+// Equal reports in constant time whether claimed is this acknowledgement.
 func (a Acknowledgement) Equal(claimed []byte) bool { return hmac.Equal(a[:], claimed) }
 
 // Fields of Extension, by number.
@@ -64,7 +64,7 @@ func (e Extension) marshal() []byte {
 	return appendNumber(b, fieldStatusTimestamp, e.StatusTimestampMS)
 }
 
-// parseExtension returns nil for no extension.
+// parseExtension returns nil if wire is nil.
 func parseExtension(wire *wirepb.Extension) (*Extension, error) {
 	if wire == nil {
 		return nil, nil

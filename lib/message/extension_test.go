@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The acknowledgement as another implementation makes it (Python's hmac and hashlib).
+// The acknowledgement agrees with another implementation (Python's hmac and hashlib).
 func TestAcknowledge(t *testing.T) {
 	var key AckKey
 	for i := range key {

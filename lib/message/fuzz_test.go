@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzParse: what is parsed can be built again and then means the same.
+// FuzzParse: every parsed content encodes and parses to the same content.
 func FuzzParse(f *testing.F) {
 	bundle := testBundle()
 	withStatus := FriendRequest("hello", "Alice", []byte("k"), bundle)
@@ -16,7 +16,7 @@ func FuzzParse(f *testing.F) {
 	}
 	for _, content := range []Content{
 		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync}, {Body: Call{Step: CallPreOffer, ID: "1"}},
-		TodayText("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction{Kind: MediaSaved, TimestampMS: 7}},
+		TextV1("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction{Kind: MediaSaved, TimestampMS: 7}},
 		{Body: Data{Quote: &Quote{TimestampMS: 1}, Flags: EndSession}},
 		{Body: Data{
 			Text: "x", SyncTarget: "05", Previews: []Preview{{URL: "u", Title: "t"}},
@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzPad: padding comes off again, and a padded length says no more than the number of blocks.
+// FuzzPad: Unpad reverses Pad, and a padded length reveals only the number of blocks.
 func FuzzPad(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{0x80, 0}, 80))

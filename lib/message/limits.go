@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	// MaxTextBytes is the longest text that surely fits into a store request, in bytes of UTF-8. A node stores
-	// 102400 characters of base64 (storage-2.0.md section 2.3), which are 76800 bytes; 1800 of them are kept for what
-	// may stand around a text: names, keys and numbers at their largest, the prekey bundle, our extension,
-	// the padding, a PreKeyWhisperMessage or a friend request's cipher, sealed sender, the envelope.
+	// MaxTextBytes is the longest text that fits into every store request, in bytes of UTF-8. A node stores 102400
+	// characters of base64 (storage-2.0.md section 2.3), which are 76800 bytes. The limit leaves 1800 bytes for the
+	// longest names, keys and numbers, the prekey bundle, the extension, the padding, a PreKeyWhisperMessage or the
+	// cipher of friend requests, sealed sender, and the envelope.
 	MaxTextBytes = 75000
-	// MaxDisplayNameBytes is the longest display name in bytes of UTF-8. Longer ones that arrive are cut.
+	// MaxDisplayNameBytes is the longest display name in bytes of UTF-8. Parse cuts longer names.
 	MaxDisplayNameBytes = 128
 )
 
 var (
-	// ErrTooLong reports a text or a name beyond its limit.
+	// ErrTooLong reports a text or a name longer than its limit.
 	ErrTooLong = errors.New("text is too long")
 	// ErrNotUTF8 reports a text or a name that is not UTF-8.
 	ErrNotUTF8 = errors.New("text is not UTF-8")

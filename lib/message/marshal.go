@@ -27,7 +27,7 @@ const (
 	fieldBundle       = 101
 	fieldOnline       = 102
 	fieldPairing      = 103
-	// fieldExtension is our own, see content.proto.
+	// fieldExtension is this project's, see content.proto.
 	fieldExtension = 1000 + fieldOnline
 )
 
@@ -79,11 +79,11 @@ const (
 	fieldPadding = 1
 )
 
-// deviceID is the only one there is (signal-2020.md section 4.1).
+// deviceID is the same for every device (signal-2020.md section 4.1).
 const deviceID = 1
 
-// Marshal encodes the content as the clients do: fields in the order of their numbers, empty ones left out, but for
-// the enums of status, receipts and typing, which are written even if they are 0.
+// Marshal encodes the content like the clients: fields in the order of their numbers, without empty fields. The enums
+// of status, receipts and typing are also written if they are 0.
 func (c Content) Marshal() []byte {
 	var b []byte
 	if c.Body != nil && c.Body.field() != 0 && c.Body.field() < fieldBundle {
@@ -207,7 +207,7 @@ func (n Null) marshal() []byte {
 
 func (u Unsupported) field() protowire.Number { return protowire.Number(u) }
 
-// marshal writes what a reader needs to recognise the kind: that it is there.
+// marshal returns an empty message. The presence of its field identifies the kind.
 func (Unsupported) marshal() []byte { return nil }
 
 // appendText appends text unless it is empty.

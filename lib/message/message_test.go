@@ -30,7 +30,7 @@ func testRandom(t testing.TB) io.Reader {
 	return rand.NewChaCha8(seed)
 }
 
-// testBundle has the right shape; nobody here looks at its keys.
+// testBundle returns a well-formed bundle. The tests do not use its keys.
 func testBundle() x3dh.Bundle {
 	return x3dh.Bundle{
 		IdentityKey:     x25519.PublicKey{1},
@@ -74,7 +74,7 @@ func TestEveryKindBothWays(t *testing.T) {
 		"sync":                   {Body: Sync},
 		"call":                   {Body: Call{Step: CallOffer, ID: "1"}},
 		"pairing":                {Body: Pairing},
-		"text of today":          TodayText("hello", "Alice", 1795390470793),
+		"text of session-v1":     TextV1("hello", "Alice", 1795390470793),
 		"approval":               Approval("Alice", 2),
 		"approval without name":  Approval("", 2),
 		"refusal":                {Body: Response{}},
@@ -99,7 +99,7 @@ func TestEveryKindBothWays(t *testing.T) {
 	}
 }
 
-// Of several things to say, clients act on the first of this list (signal-2020.md section 4.2).
+// Of several bodies, clients act on the first of this list (signal-2020.md section 4.2).
 func TestPrecedence(t *testing.T) {
 	wire := &wirepb.Content{
 		LokiAddressMessage:   &wirepb.LokiAddressMessage{Type: wirepb.LokiAddressMessage_HOST_UNREACHABLE.Enum()},
@@ -151,7 +151,7 @@ func marshal(t *testing.T, m proto.Message) []byte {
 	return b
 }
 
-// Parts that we do not handle are counted, so that their reader learns that they were there.
+// Parse counts the parts that it does not decode, so that a reader learns of them.
 func TestPartsThatAreOnlyCounted(t *testing.T) {
 	content, err := Parse(marshal(t, &wirepb.Content{DataMessage: &wirepb.DataMessage{
 		Attachments:     [][]byte{{}, {}},
@@ -165,7 +165,7 @@ func TestPartsThatAreOnlyCounted(t *testing.T) {
 	}
 }
 
-// Today's clients say beside the text how long it shall live; those of 2020 said it within.
+// Clients of session-v1 write the timer beside the body, clients of 2020 inside a Data.
 func TestTimers(t *testing.T) {
 	seconds := proto.Uint32(60)
 	text := func(timer *uint32) *wirepb.DataMessage {
@@ -187,7 +187,7 @@ func TestTimers(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %+v", name, content.Timer(), err, test.want)
 		}
 	}
-	// A recorded value of the field's number, to tell that the number is right: varints 2 and 60 in fields 12 and 13.
+	// A recorded value, which verifies the field numbers: varints 2 and 60 in fields 12 and 13.
 	content, err := Parse([]byte{0x0a, 0x04, 0x0a, 0x02, 'h', 'i', 0x60, 0x02, 0x68, 60})
 	if err != nil || content.Timer() != (Timer{60, true}) {
 		t.Errorf("got %+v, %v", content, err)
@@ -208,7 +208,7 @@ func TestParseCutsLongNames(t *testing.T) {
 	}
 }
 
-// An address counts only together with the word that it can be reached.
+// An address is valid only in a status that is reachable.
 func TestUnreachableHasNoAddress(t *testing.T) {
 	for name, kind := range map[string]*wirepb.LokiAddressMessage_Type{
 		"unreachable": wirepb.LokiAddressMessage_HOST_UNREACHABLE.Enum(),
@@ -225,7 +225,7 @@ func TestUnreachableHasNoAddress(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	// with returns a text with one more part beside it.
+	// with returns a text with one more part.
 	with := func(field protowire.Number, part []byte) []byte {
 		return fields.AppendBytes(Text("x", "", nil).Marshal(), field, part)
 	}
@@ -266,7 +266,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// A flag that no client knows is no reason to drop a message, whether a known one stands beside it or not.
+// A message with an unknown flag is kept, with and without a known flag.
 func TestFlagsOfTomorrow(t *testing.T) {
 	for flags, want := range map[Flags]string{EndSession | 1<<20: "0x100000+end_session", 8: "0x8"} {
 		content, err := Parse(Content{Body: Data{Flags: flags}}.Marshal())
@@ -276,7 +276,7 @@ func TestFlagsOfTomorrow(t *testing.T) {
 	}
 }
 
-// What is not UTF-8 is replaced, and an address that is none counts as none: real clients look at neither.
+// Parse replaces invalid UTF-8 and drops an invalid address. Real clients check neither.
 func TestParseTolerates(t *testing.T) {
 	const bad = "\uFFFD"
 	with := func(body Body) Content { return Content{Body: body} }
@@ -301,9 +301,10 @@ func TestParseTolerates(t *testing.T) {
 	}
 }
 
-// A field that libsession does not know is skipped, even if it is one of 2020 and malformed; what it knows must decode.
+// ParseV1 skips a field that libsession does not know, even a malformed field of 2020. A field that libsession knows
+// must decode.
 func TestParseV1(t *testing.T) {
-	text := TodayText("hi", "", 7).Marshal()
+	text := TextV1("hi", "", 7).Marshal()
 	beside := func(field protowire.Number, part []byte) []byte {
 		return fields.AppendBytes(bytes.Clone(text), field, part)
 	}
@@ -372,8 +373,8 @@ func TestCheckText(t *testing.T) {
 	}
 }
 
-// The longest text fits into a store request even in the worst company: as a friend request under a sealed sender,
-// and with what a PreKeyWhisperMessage adds.
+// The longest text fits into a store request in the worst case: as a friend request with sealed sender, and in a
+// PreKeyWhisperMessage.
 func TestLongestTextFits(t *testing.T) {
 	const preKeyWhisper = 256 // 5 keys or macs with their headers, 5 numbers, a block of padding: less than 200 bytes
 

@@ -15,21 +15,20 @@ import (
 )
 
 const (
-	// MaxAddressBytes is the longest Online.Address, that of a domain name.
+	// MaxAddressBytes is the longest Online.Address: the longest domain name.
 	MaxAddressBytes = 255
 )
 
 var (
-	// ErrMalformed reports a Content that does not decode or has a part of the wrong size.
+	// ErrMalformed reports a Content that does not decode, or has a field of a wrong size.
 	ErrMalformed = errors.New("message content is malformed")
-	// ErrEmpty reports a Content with neither a bundle nor anything known to say.
+	// ErrEmpty reports a Content without a bundle and without a known body.
 	ErrEmpty = errors.New("message content is empty or of an unknown kind")
 )
 
-// Parse reads an unpadded Content. Of several things to say it takes the one that clients would act on: online
-// status, pairing, sync, data, null, call, receipts, typing, in this order; a bundle counts whatever else is there
-// (signal-2020.md section 4.2). What today's clients alone say comes last. The error is one of this package's, with its
-// cause.
+// Parse decodes an unpadded Content. Of several bodies it takes the one on which clients act, which is the first of:
+// online status, pairing, sync, data, null, call, receipts, typing, and then the bodies of session-v1. It reads a
+// bundle beside any body (signal-2020.md section 4.2). The error is one of this package's, wrapped with its cause.
 func Parse(b []byte) (Content, error) {
 	var wire wirepb.Content
 	if err := proto.Unmarshal(b, &wire); err != nil {
@@ -50,13 +49,13 @@ func Parse(b []byte) (Content, error) {
 	return content, nil
 }
 
-// takeBeside reads what session-v1 clients say beside the body.
+// takeBeside decodes the session-v1 fields beside the body.
 func (c *Content) takeBeside(wire *wirepb.Content) {
 	c.SigTimestampMS = wire.GetSigTimestamp()
 	c.timer = Timer{wire.GetExpirationTimer(), wire.GetExpirationType() == wirepb.Content_DELETE_AFTER_SEND}
 }
 
-// parseBeside reads a session-v1 Content that has no body that this package knows.
+// parseBeside decodes a session-v1 Content without a body that this package reads.
 func parseBeside(b []byte) (Content, error) {
 	var wire wirepb.Content
 	if err := proto.Unmarshal(b, &wire); err != nil {
@@ -92,10 +91,10 @@ func parseBody(wire *wirepb.Content) Body {
 			Stopped:     wire.TypingMessage.GetAction() == wirepb.TypingMessage_STOPPED,
 		}
 	}
-	return parseToday(wire)
+	return parseV1Body(wire)
 }
 
-// parseBundle returns nil for no bundle.
+// parseBundle returns nil if wire is nil.
 func parseBundle(wire *wirepb.PreKeyBundleMessage) (*x3dh.Bundle, error) {
 	if wire == nil {
 		return nil, nil
@@ -131,7 +130,7 @@ func parseBundle(wire *wirepb.PreKeyBundleMessage) (*x3dh.Bundle, error) {
 	return bundle, nil
 }
 
-// parseOnline takes an address that is none for no address: clients of 2020 do not look at it at all.
+// parseOnline drops an invalid address. Clients of 2020 do not check addresses.
 func parseOnline(wire *wirepb.LokiAddressMessage) Online {
 	online := Online{
 		Reachable: wire.Type != nil && wire.GetType() == wirepb.LokiAddressMessage_HOST_REACHABLE,
@@ -173,14 +172,16 @@ func parseData(wire *wirepb.DataMessage) Data {
 	}
 	if reaction := wire.GetReaction(); reaction != nil {
 		data.Reaction = &Reaction{
-			TimestampMS: reaction.GetId(), Author: validText(reaction.GetAuthor()), Emoji: validText(reaction.GetEmoji()),
-			Remove: reaction.GetAction() == wirepb.DataMessage_Reaction_REMOVE,
+			TimestampMS: reaction.GetId(),
+			Author:      validText(reaction.GetAuthor()),
+			Emoji:       validText(reaction.GetEmoji()),
+			Remove:      reaction.GetAction() == wirepb.DataMessage_Reaction_REMOVE,
 		}
 	}
 	return data
 }
 
-// validText replaces what is not UTF-8 in a text, as clients show it.
+// validText replaces invalid UTF-8, like the clients.
 func validText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // cutName shortens a name to MaxDisplayNameBytes, between characters.

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// recordedContent is a Content as the recordings decode it. Large integers stand there as texts.
+// recordedContent is a decoded Content of the recordings. They write large integers as strings.
 type recordedContent struct {
 	Data *struct {
 		Body        string         `json:"body"`
@@ -57,7 +57,8 @@ type recordedContent struct {
 	foreign bool // it has parts that stand in none of these fields
 }
 
-// UnmarshalJSON reads what stands here, and notes whether there is more: an avatar, files, another message.
+// UnmarshalJSON decodes the fields of recordedContent, and notes whether there are others: an avatar, files, another
+// body.
 func (r *recordedContent) UnmarshalJSON(text []byte) error {
 	type plain recordedContent
 	if err := json.Unmarshal(text, (*plain)(r)); err != nil {
@@ -86,7 +87,7 @@ func (r *recordedContent) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// hasMore reports whether a recorded object has parts with other names than these that are not empty.
+// hasMore reports whether a recorded object has a non-empty field whose name is not in names.
 func hasMore(parts map[string]json.RawMessage, names ...string) bool {
 	for name, part := range parts {
 		if !slices.Contains(names, name) &&
@@ -108,14 +109,14 @@ func (b *recordedBytes) bytes() []byte {
 	return b.Hex
 }
 
-// recordedNumber is an integer that stands as a number or as a text.
+// recordedNumber is an integer that a recording writes as a number or as a string.
 type recordedNumber uint64
 
 func (n *recordedNumber) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(bytes.Trim(text, `"`), (*uint64)(n))
 }
 
-// content builds what the recording describes, with our own types.
+// content returns the recorded Content.
 func (r recordedContent) content(t *testing.T) Content {
 	t.Helper()
 	return Content{Body: r.body(), Bundle: r.bundle(t)}
@@ -171,7 +172,7 @@ func (r recordedContent) bundle(t *testing.T) *x3dh.Bundle {
 	return bundle
 }
 
-// checkReads checks that a content of which we make only some parts is read, and that these parts are in it.
+// checkReads checks that Parse returns the recorded fields of a content that Marshal cannot make completely.
 func checkReads(t *testing.T, recorded recordedContent, padded []byte) {
 	t.Helper()
 	encoded, err := Unpad(padded)
@@ -190,7 +191,7 @@ func checkReads(t *testing.T, recorded recordedContent, padded []byte) {
 	}
 }
 
-// checkBothWays compares content with its recorded encoding and padding, as maker and as reader.
+// checkBothWays compares content with its recorded encoding and padding, in both directions.
 func checkBothWays(t *testing.T, content Content, padded []byte) {
 	t.Helper()
 	if got := Pad(content.Marshal()); !bytes.Equal(got, padded) {
@@ -227,7 +228,7 @@ func TestRecordedContents(t *testing.T) {
 	}
 }
 
-// A friend request is what FriendRequest makes of the user's words.
+// FriendRequest makes the recorded friend requests from their texts.
 func TestRecordedFriendRequests(t *testing.T) {
 	var file struct {
 		Full []struct {
@@ -278,7 +279,7 @@ func TestRecordedConversations(t *testing.T) {
 	}
 }
 
-// checkBuilder makes the content once more with the function that a program would call.
+// checkBuilder makes the content with the constructor of its kind.
 func checkBuilder(t *testing.T, recorded recordedContent, padded []byte) {
 	t.Helper()
 	var content Content
@@ -341,7 +342,7 @@ func TestRecordedPadding(t *testing.T) {
 	}
 }
 
-// Today's clients pad in the same way, and we can read what they say.
+// Session.js pads in the same way as clients of 2020, and Parse reads its contents.
 func TestRecordedContentsOfToday(t *testing.T) {
 	var file struct {
 		Messages []struct {

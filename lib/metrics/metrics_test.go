@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The text is what a Prometheus server expects: families with help and type, labels escaped, buckets that add up.
+// The output has the format of a Prometheus server: families with help and type, escaped labels, cumulative buckets.
 func TestText(t *testing.T) {
 	h := NewHistogram(0.1, 1)
 	for _, value := range []float64{0.05, 0.1, 0.5, 7} {

@@ -2,7 +2,7 @@ package mnemonic
 
 import "testing"
 
-// TestEnglish checks what the coding takes for granted of its list.
+// TestEnglish checks the properties of the word list that the encoding needs.
 func TestEnglish(t *testing.T) {
 	list := english()
 	if len(list.words) != 1626 {

@@ -70,7 +70,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestInvalidWordIsNotQuoted: a mistyped word is still most of a secret word.
+// TestInvalidWordIsNotQuoted: a mistyped word reveals most of a secret word.
 func TestInvalidWordIsNotQuoted(t *testing.T) {
 	_, err := mnemonic.Decode(strings.Replace(words, "adept", "ydept", 1))
 	if !errors.Is(err, mnemonic.ErrInvalidWord) || strings.Contains(err.Error(), "dept") {

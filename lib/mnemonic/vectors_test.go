@@ -43,7 +43,7 @@ func TestVectorsSeeds(t *testing.T) {
 	}
 }
 
-// TestVectorsEdgeCases replays what the client said to words that are wrong or unusual.
+// TestVectorsEdgeCases replays the client's results for wrong and unusual words.
 func TestVectorsEdgeCases(t *testing.T) {
 	kinds := map[string]error{
 		"too few words":         mnemonic.ErrTooFewWords,
@@ -62,8 +62,8 @@ func TestVectorsEdgeCases(t *testing.T) {
 	for _, c := range recording.EdgeCases {
 		seed, err := mnemonic.DecodeBytes(c.Words)
 		if normal := strings.Join(strings.Fields(c.Words), " "); normal != c.Words {
-			// The client splits at every blank and so refuses a trailing one as a word too many. Blanks come with
-			// pasting and from files and carry nothing: we accept what is harmless.
+			// The client splits at every blank, so that a trailing blank is one word too many. Decode accepts it,
+			// because pasted text and files often have one.
 			want, wantErr := mnemonic.DecodeBytes(normal)
 			if !bytes.Equal(seed, want) || (err == nil) != (wantErr == nil) {
 				t.Errorf("%q: got %x, %v, without the blanks %x, %v", c.Words, seed, err, want, wantErr)

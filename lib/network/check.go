@@ -20,23 +20,14 @@ func (c *Client) RegisteredSwarm(ctx context.Context, id sessionid.ID) (swarm.Sw
 	if err := c.Refresh(ctx); err != nil {
 		return swarm.NoSwarm, nil, err
 	}
-	nodes, err := c.Nodes(ctx)
-	if err != nil {
+	if _, err := c.Nodes(ctx); err != nil {
 		return swarm.NoSwarm, nil, err
 	}
-	ids := make([]swarm.SwarmID, len(nodes))
-	for i, node := range nodes {
-		ids[i] = node.SwarmID
-	}
-	chosen, ok := swarm.Choose(swarm.Position(id.PublicKey()), ids)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	chosen, members, ok := c.ring(id)
 	if !ok {
-		return swarm.NoSwarm, nil, fmt.Errorf("%w: the seeds tell no swarms", ErrNoSwarm)
-	}
-	var members []Node
-	for _, node := range nodes {
-		if node.SwarmID == chosen {
-			members = append(members, node)
-		}
+		return swarm.NoSwarm, nil, fmt.Errorf("%w: the seeds give no swarm IDs", ErrNoSwarm)
 	}
 	return chosen, members, nil
 }

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -74,19 +75,86 @@ func (c *Client) Offset() time.Duration {
 	return time.Duration(c.state.OffsetMS) * time.Millisecond
 }
 
-// SureClock asks the nodes for the time if in this run only a seed has said that this machine's clock is wrong. A
-// network whose nodes give no time leaves it at what the seed says. The error is the context's.
+const (
+	// doubtful is how far the time of an answer is from what is known when it raises doubt. It is wider than noise, so
+	// that a whole second in a header and a slow answer do not.
+	doubtful = 5 * time.Second
+	// sureFor is how long an offset that an earlier run learned needs no other look: somebody may set the clock right.
+	sureFor = time.Minute
+)
+
+// SureClock asks the nodes for the time if there is doubt about it: if only a seed has said that this machine's clock
+// is wrong, if an earlier run learned that it is, or if a node has answered something with another time. A list of
+// nodes that is not there yet is fetched before, for the time that comes with it. A network that gives no time leaves
+// it at what is known. It takes seedTimeout to fetch a list, and at most half of what is left to the context. The error
+// is the context's.
 func (c *Client) SureClock(ctx context.Context) error {
-	c.mu.Lock()
-	unsure := c.unsure
-	c.mu.Unlock()
-	if !unsure {
-		return nil
+	c.clockMu.Lock()
+	defer c.clockMu.Unlock()
+	c.firstTime(ctx)
+	if ctx.Err() != nil || !c.doubted() {
+		return ctx.Err()
 	}
 	if _, err := c.SyncClock(ctx); err != nil {
-		c.log.Info("only a seed says that this machine's clock is wrong", "error", err)
+		c.log.Info("nobody confirms this machine's clock, which is in doubt", "error", err)
+		c.setDoubt(ctx.Err() != nil) // asking again would not help
 	}
 	return ctx.Err()
+}
+
+// firstTime fetches the list of nodes if there is none that will do. That it cannot be had is reported by what needs
+// it.
+func (c *Client) firstTime(ctx context.Context) {
+	wait := seedTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if _, err := c.Nodes(ctx); err != nil {
+		c.log.Info("no list of service nodes, and so no time", "error", err)
+	}
+}
+
+func (c *Client) doubted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.Doubt
+}
+
+func (c *Client) setDoubt(doubt bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Doubt = doubt
+}
+
+// overhear compares the time that came with a node's answer, to a request sent at that time of this machine's clock,
+// with what is known. One node is not believed, but it raises doubt, once in a run.
+func (c *Client) overhear(node Key, told, sent time.Time) {
+	if told.IsZero() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	told = told.Add(-time.Duration(c.state.OffsetMS) * time.Millisecond)
+	if told.Before(sent.Add(-doubtful)) || told.After(c.now().Add(doubtful)) {
+		c.state.Doubt = c.state.Doubt || !c.overheard[node]
+		c.overheard[node] = true
+	}
+}
+
+// maxTimed is the longest answer that is searched for the time. Only messages make longer ones.
+const maxTimed = 16 << 10
+
+// answerTime is the time in a node's answer to a storage RPC of 2.8, zero if there is none.
+func answerTime(status int, body string) time.Time {
+	var timed struct {
+		T int64 `json:"t"`
+	}
+	if status != storage.StatusOK || len(body) > maxTimed || json.Unmarshal([]byte(body), &timed) != nil || timed.T <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(timed.T)
 }
 
 // SyncClock learns the error of this machine's clock: the middle of what several nodes say, or of what the seeds say if
@@ -155,8 +223,14 @@ func (c *Client) setOffset(offset time.Duration, alone bool) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	changed := (offset - time.Duration(c.state.OffsetMS)*time.Millisecond).Abs() >= noise
-	c.unsure = alone && (c.unsure || changed)
-	c.state.OffsetMS = offset.Milliseconds()
+	c.state.Doubt = alone && (c.state.Doubt || changed)
+	if changed {
+		clear(c.overheard) // they may have been right
+	}
+	c.state.OffsetMS, c.state.OffsetAt = offset.Milliseconds(), time.Time{}
+	if offset != 0 {
+		c.state.OffsetAt = c.now().UTC()
+	}
 	return offset
 }
 

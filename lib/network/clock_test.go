@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
 )
 
 const years = 10 * 365 * 24 * time.Hour
@@ -59,7 +60,7 @@ func TestSyncClock(t *testing.T) {
 		"neither":       func(net *fakenet.Network, _ func() time.Time) { net.ServeTime(nil) },
 	}
 	nodes := map[string]func(now func() time.Time, nodes ...*fakenet.Node){
-		"answer": ofToday, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
+		"answer": answerInfo, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
 	}
 	for how, give := range nodes {
 		net := startFakenet(t, 4)
@@ -102,7 +103,7 @@ func TestSyncClock(t *testing.T) {
 
 // No seed decides where nodes give their time, and no node decides alone where several do.
 func TestOneVoiceDoesNotDecide(t *testing.T) {
-	for how, give := range map[string]func(func() time.Time, ...*fakenet.Node){"answer": ofToday, "limit": judging} {
+	for how, give := range map[string]func(func() time.Time, ...*fakenet.Node){"answer": answerInfo, "limit": judging} {
 		t.Run(how, func(t *testing.T) {
 			net := startFakenet(t, 4)
 			net.ServeTime(fast(-2 * time.Hour))
@@ -148,6 +149,107 @@ func TestDecide(t *testing.T) {
 	}
 	if _, _, ok := decide(nil); ok {
 		t.Error("nobody decides")
+	}
+}
+
+// What an earlier run learned is looked at again after a while: the clock may have been set right since, or wrong once
+// more. A clock that was right costs no request.
+func TestOffsetOfAnEarlierRun(t *testing.T) {
+	net := startFakenet(t, 4)
+	answerInfo(time.Now, net.Nodes...)
+	config := configOf(t, net.SeedURL())
+	run := func(off time.Duration) time.Duration {
+		t.Helper()
+		config.Now = fast(off)
+		c, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeClient(t, c)
+		if err := c.SureClock(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return c.Offset()
+	}
+	net.ServeTime(time.Now)
+	for _, off := range []time.Duration{-time.Hour, -time.Hour, 0, 0} { // the seed's list is fetched once
+		if got := run(off); (got + off).Abs() > 4*time.Second {
+			t.Errorf("a clock that is %s ahead is off by %s", off, got)
+		}
+		net.ServeTime(nil)
+	}
+	for _, node := range net.Nodes {
+		node.Intercept(func(http.ResponseWriter, *http.Request) bool {
+			t.Error("a node is asked though the clock was right")
+			return false
+		})
+	}
+	if got := run(0); got != 0 {
+		t.Errorf("the clock is off by %s", got)
+	}
+}
+
+// The time that comes with an answer decides nothing, but a SureClock after it asks several nodes, once for each that
+// raises doubt. A process that ends before leaves its doubt to the next one.
+func TestAnswersRaiseDoubt(t *testing.T) {
+	const off = -time.Hour
+	net := startFakenet(t, 5)
+	net.ServeTime(nil)
+	answerInfo(time.Now, net.Nodes...)
+	config := configOf(t, net.SeedURL())
+	config.Now = fast(off)
+	asks := func(c *Client) time.Duration {
+		t.Helper()
+		info, err := storage.NewRequest(rpc28.MethodInfo, struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes, err := c.Nodes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Request(t.Context(), nodes[0], info); err != nil {
+			t.Fatal(err)
+		}
+		return c.Offset()
+	}
+	sure := func(c *Client) time.Duration {
+		t.Helper()
+		if err := c.SureClock(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return c.Offset()
+	}
+	c := open(t, config)
+	if got := sure(c); got != 0 {
+		t.Fatalf("nobody has said a time, but the clock is off by %s", got)
+	}
+	if got := asks(c); got != 0 {
+		t.Errorf("one node decides that the clock is off by %s", got)
+	}
+	closeClient(t, c)
+	next := open(t, config)
+	if got := sure(next); (got + off).Abs() > 4*time.Second {
+		t.Errorf("the next run finds the clock off by %s", got)
+	}
+	if got := asks(next); (got + off).Abs() > 4*time.Second {
+		t.Errorf("an answer with the right time sets the clock to %s", got)
+	}
+	if next.doubted() {
+		t.Error("an answer with the right time raises doubt")
+	}
+
+	// A node with a wrong clock of its own raises doubt, but once.
+	answerInfo(fast(5*time.Hour), net.Nodes...)
+	asks(next)
+	answerInfo(time.Now, net.Nodes...)
+	if !next.doubted() || (sure(next)+off).Abs() > 4*time.Second {
+		t.Errorf("after a node with a wrong clock: off by %s, doubt %v", next.Offset(), next.doubted())
+	}
+	answerInfo(fast(5*time.Hour), net.Nodes...)
+	asks(next)
+	if next.doubted() {
+		t.Error("the same node raises doubt again")
 	}
 }
 

@@ -45,16 +45,16 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 			select {
 			case c.examining <- struct{}{}:
 				defer func() { <-c.examining }()
-			case <-c.life.Done():
+			case <-c.background.Done():
 			}
-			if s.culprit, s.found = c.suspectOn(path); s.found || c.heardSince(asked, path, target) || c.answersProbe(path, target) {
+			if s.culprit, s.found = c.suspectOn(path); s.found || c.answeredSince(asked, path, target) || c.answersProbe(path, target) {
 				found <- s
 				return
 			}
 			found <- suspicion{path: path, doubt: true}
 		}
-		s.culprit, s.found = c.diagnose(c.life, path, target, failure)
-		if s.found && c.life.Err() == nil {
+		s.culprit, s.found = c.diagnose(c.background, path, target, failure)
+		if s.found && c.background.Err() == nil {
 			why := failure
 			if why == nil {
 				why = errSilent
@@ -78,21 +78,21 @@ func (c *Client) suspectOn(path []Node) (culprit Node, found bool) {
 	return Node{}, false
 }
 
-// hear remembers that nodes were there.
-func (c *Client) hear(nodes ...Node) {
+// noteAnswered remembers that nodes answered.
+func (c *Client) noteAnswered(nodes ...Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, node := range nodes {
-		c.heard[node.Ed25519] = time.Now()
+		c.answeredAt[node.Ed25519] = time.Now()
 	}
 }
 
-// heardSince reports whether every node of a path and its target have been there since a moment.
-func (c *Client) heardSince(since time.Time, path []Node, target Node) bool {
+// answeredSince reports whether every node of a path and its target have answered since a moment.
+func (c *Client) answeredSince(since time.Time, path []Node, target Node) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, node := range append(path[:len(path):len(path)], target) {
-		if c.heard[node.Ed25519].Before(since) {
+		if c.answeredAt[node.Ed25519].Before(since) {
 			return false
 		}
 	}
@@ -135,7 +135,7 @@ func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure
 // answersProbe reports whether target answers a question over a path in time: then it merely takes its time for a
 // request.
 func (c *Client) answersProbe(path []Node, target Node) bool {
-	ctx, cancel := context.WithTimeout(c.life, c.lateAfter(probeCall))
+	ctx, cancel := context.WithTimeout(c.background, c.lateAfter(probeCall))
 	defer cancel()
 	return c.probe(ctx, path, target) == nil
 }
@@ -255,7 +255,7 @@ func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
 		return err
 	}
 	if _, err = c.travel(ctx, path, node, body); err == nil {
-		c.hear(append(path[:len(path):len(path)], node)...)
+		c.noteAnswered(append(path[:len(path):len(path)], node)...)
 	}
 	return err
 }

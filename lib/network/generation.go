@@ -67,7 +67,7 @@ type witness struct {
 	at   time.Time
 }
 
-// generation is today's if the node knows the method, and 2020's if it says that it does not.
+// generation is 2.8 if the node knows the method, and 2.0 if it answers that it does not.
 func (w witness) generation() storage.Generation {
 	switch {
 	case w.Status == storage.StatusOK && w.time() != 0:

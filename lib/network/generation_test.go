@@ -11,8 +11,8 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// ofToday makes nodes answer info as today's do, at the time that their clock shows.
-func ofToday(now func() time.Time, nodes ...*fakenet.Node) {
+// answerInfo makes nodes answer info as those of 2.8 do, at the time of their clock.
+func answerInfo(now func() time.Time, nodes ...*fakenet.Node) {
 	for _, node := range nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != rpc28.MethodInfo {
@@ -38,7 +38,7 @@ func TestGenerationIsFoundOutOnce(t *testing.T) {
 	wantGeneration(t, c, storage.Generation20) // fake nodes do not know info
 	closeClient(t, c)
 
-	ofToday(time.Now, net.Nodes...)
+	answerInfo(time.Now, net.Nodes...)
 	wantGeneration(t, open(t, config), storage.Generation20) // remembered
 	wantGeneration(t, clientOf(t, net), storage.Generation28)
 }
@@ -57,9 +57,9 @@ func TestGenerationOfTheConfigCounts(t *testing.T) {
 // One node that lies does not decide what the network is.
 func TestGenerationIsThatOfMost(t *testing.T) {
 	net := startFakenet(t, 4)
-	ofToday(time.Now, net.Nodes[0])
+	answerInfo(time.Now, net.Nodes[0])
 	wantGeneration(t, clientOf(t, net), storage.Generation20)
-	ofToday(time.Now, net.Nodes[1:]...)
+	answerInfo(time.Now, net.Nodes[1:]...)
 	net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return storage.StatusBadRequest, "no method info" })
 	wantGeneration(t, clientOf(t, net), storage.Generation28)
 }
@@ -74,14 +74,14 @@ func TestGenerationThatNobodyTells(t *testing.T) {
 	}
 }
 
-// Today's nodes tell the time with every answer, so that seeds need not.
-func TestClockOfTodaysNodes(t *testing.T) {
+// Nodes of 2.8 send the time with every answer, so that seeds need not.
+func TestClock28Nodes(t *testing.T) {
 	net := startFakenet(t, 4)
 	net.ServeTime(nil)
 	fast := func() time.Time { return time.Now().Add(time.Hour) }
-	ofToday(fast, net.Nodes...)
+	answerInfo(fast, net.Nodes...)
 	// One that lies, even by years, is outvoted.
-	ofToday(func() time.Time { return time.Unix(0, 0).Add(time.Hour) }, net.Nodes[2])
+	answerInfo(func() time.Time { return time.Unix(0, 0).Add(time.Hour) }, net.Nodes[2])
 	config := configOf(t, net.SeedURL())
 	config.Generation = storage.Generation28
 	c := open(t, config)

@@ -43,16 +43,16 @@ type delivery struct {
 	mu    sync.Mutex
 	paths [][]Node // of all attempts, in the order in which they were found
 
-	attempts  int // started
-	flying    int // without an end yet
-	examined  int // paths that were diagnosed
-	examining int // diagnoses under way
-	told      bool
+	attempts     int // started
+	inFlight     int // without an end yet
+	examined     int // paths that were diagnosed
+	examining    int // diagnoses under way
+	lateReported bool
 }
 
 // run sends the call until there is an answer. All attempts end with it.
 func (d *delivery) run(ctx context.Context) (Answer, error) {
-	flying, cancel := context.WithCancel(ctx)
+	sendCtx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
@@ -61,16 +61,16 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 	start := func() {
 		if d.attempts < maxAttempts {
 			d.attempts++
-			d.flying++
+			d.inFlight++
 			first := d.attempts == 1
-			work.Go(func() { d.ended <- d.try(flying, first) })
+			work.Go(func() { d.ended <- d.try(sendCtx, first) })
 		}
 	}
 	start()
 	for failure := error(nil); ; {
 		select {
 		case a := <-d.ended:
-			d.flying--
+			d.inFlight--
 			switch {
 			case a.err == nil:
 				return d.succeed(a), nil
@@ -78,7 +78,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				return Answer{}, a.err
 			case ctx.Err() != nil: // the caller does not want to wait any longer, which is no fault of the path
 				return Answer{}, ctx.Err()
-			case a.path == nil && d.flying+d.examining == 0:
+			case a.path == nil && d.inFlight+d.examining == 0:
 				return Answer{}, a.err
 			case a.path != nil:
 				failure = a.err
@@ -87,7 +87,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			}
 		case <-late.C:
 			if !d.call.patient() {
-				d.tellLate()
+				d.reportLate()
 				start()
 			}
 			if path := d.firstPath(); path != nil && d.examining == 0 {
@@ -95,7 +95,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			}
 		case s := <-d.suspicions:
 			if s.doubt {
-				d.tellLate()
+				d.reportLate()
 				if d.call.patient() && d.attempts == 1 {
 					start()
 				}
@@ -111,16 +111,16 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				return Answer{}, errTarget(d.target, why)
 			case s.found:
 				d.group.drop(d.target.Ed25519, s.path)
-				if d.flying <= 1 { // at most the one that goes through the culprit
+				if d.inFlight <= 1 { // at most the one that goes through the culprit
 					start()
 				}
-			case s.failure != nil && d.flying == 0:
+			case s.failure != nil && d.inFlight == 0:
 				start()
 			}
 			if s.failure == nil {
 				late.Reset(max(d.client.lateAfter(d.call), lateUnknown))
 			}
-			if d.flying+d.examining == 0 {
+			if d.inFlight+d.examining == 0 {
 				return Answer{}, fmt.Errorf("%w: %w", ErrNoPath, failure)
 			}
 		case <-ctx.Done():
@@ -171,12 +171,12 @@ func (d *delivery) examine(path []Node, failure error) {
 	}
 }
 
-// tellLate says, once, that the answer is late.
-func (d *delivery) tellLate() {
-	if !d.told && d.call.Late != nil {
+// reportLate says, once, that the answer is late.
+func (d *delivery) reportLate() {
+	if !d.lateReported && d.call.Late != nil {
 		d.call.Late()
 	}
-	d.told = true
+	d.lateReported = true
 }
 
 // succeed takes note of an answer. Whoever was suspected on its way is not any more.
@@ -184,7 +184,7 @@ func (d *delivery) succeed(a attempt) Answer {
 	d.client.learnAnswer(d.call, a.took)
 	nodes := append(a.path[:len(a.path):len(a.path)], d.target)
 	d.client.markGood(nodes...)
-	d.client.hear(nodes...)
+	d.client.noteAnswered(nodes...)
 	d.group.keep(d.target.Ed25519, a.path)
 	d.client.log.Info("node answers", "node", d.target.Ed25519, "status", a.answer.Status, "guard", a.path[0].Ed25519)
 	return a.answer

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sessiontool/lib/record"
+	"sessiontool/lib/storage"
 )
 
 // mainnetPins are the certificates of mainnet's seeds (storage-2.8.md section 10), as SHA-256 in hex. They are good
@@ -18,11 +19,11 @@ var mainnetPins = map[string]string{
 // testnetSeed has no TLS.
 const testnetSeed = "http://seed2.getsession.org:38157"
 
-// Known returns a public network by its name: mainnet, which the phones of the world use, or testnet. What stands here was
-// read in the client that uses it (Session Desktop, April 2026) and never tried from where this was written, which has
-// no way to the internet.
+// Known returns a public network by its name: mainnet, which the phones of the world use, or testnet. What stands here
+// was read in the client that uses it (Session Desktop, April 2026) and never tried from where this was written, which
+// has no way to the internet.
 func Known(name string) (known record.Network, ok bool) {
-	known = record.Network{Name: name, Generation: record.GenerationToday}
+	known = record.Network{Name: name, Generation: string(storage.Generation28)}
 	switch name {
 	case "mainnet":
 		known.Seeds, known.Pins = slices.Sorted(maps.Keys(mainnetPins)), maps.Clone(mainnetPins)

@@ -66,27 +66,29 @@ type Client struct {
 	http       *storagehttp.Client
 	round      time.Duration // for one onion request
 
-	// work are diagnoses, which outlive the requests that gave rise to them. They end when life does.
-	life context.Context
-	stop context.CancelFunc
-	work sync.WaitGroup
+	// work are diagnoses, which outlive the requests that gave rise to them. They end when background does.
+	background context.Context
+	stop       context.CancelFunc
+	work       sync.WaitGroup
 	// examining has room for those that examine late answers.
 	examining chan struct{}
 
-	seedsMu  sync.Mutex // held while seeds are asked, so that several requests in need ask once
-	guardsMu sync.Mutex // held while guards are chosen, likewise
-	cutOffAt time.Time  // when no candidate for a guard answered last; under guardsMu
+	seedsMu  sync.Mutex  // held while seeds are asked, so that several requests in need ask once
+	doubts   []time.Time // when nodes contradicted the list; under seedsMu
+	guardsMu sync.Mutex  // held while guards are chosen, likewise
+	clockMu  sync.Mutex  // held while doubt about the clock is cleared, likewise
+	cutOffAt time.Time   // when no candidate for a guard answered last; under guardsMu
 
-	mu      sync.Mutex
-	state   state
-	index   map[Key]int // into state.Nodes
-	rng     *rand.Rand
-	askedAt time.Time // when this run last asked the seeds, whatever came of it
-	unsure  bool      // a seed alone has changed the offset in this run
-	file    stateFile
-	soonest time.Duration              // when an answer is late at the earliest
-	heard   map[Key]time.Time          // when nodes were there last, in this run
-	samples map[string][]time.Duration // answer times of this run by method
+	mu         sync.Mutex
+	state      state
+	index      map[Key]int // into state.Nodes
+	rng        *rand.Rand
+	askedAt    time.Time    // when this run last asked the seeds, whatever came of it
+	overheard  map[Key]bool // nodes that have raised doubt about the clock in this run
+	file       stateFile
+	soonest    time.Duration              // when an answer is late at the earliest
+	answeredAt map[Key]time.Time          // when nodes were there last, in this run
+	samples    map[string][]time.Duration // answer times of this run by method
 }
 
 // New makes a client. It reads the state file but sends nothing yet. The error wraps ErrBadNetwork, or is Random's.
@@ -97,8 +99,8 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
 		http: storagehttp.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
-		examining: make(chan struct{}, examineAtOnce), heard: make(map[Key]time.Time),
-		samples: make(map[string][]time.Duration), soonest: config.Late,
+		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
+		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
@@ -116,7 +118,7 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("%w: %w: %d", ErrBadNetwork, onion.ErrVersion, int(c.version))
 	}
 	if c.generation != "" && !c.generation.Known() {
-		return nil, fmt.Errorf("%w: generation %.20q is neither 2020 nor today", ErrBadNetwork, c.generation)
+		return nil, fmt.Errorf("%w: generation %.20q is neither 2.0 nor 2.8", ErrBadNetwork, c.generation)
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -137,8 +139,9 @@ func New(config Config) (*Client, error) {
 	}
 	c.rng = rand.New(rand.NewChaCha8(seed))
 	c.state = c.file.load()
+	c.state.Doubt = c.state.Doubt || c.state.OffsetMS != 0 && !within(c.now(), c.state.OffsetAt, sureFor)
 	c.reindex()
-	c.life, c.stop = context.WithCancel(context.Background())
+	c.background, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
 

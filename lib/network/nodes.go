@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"time"
 
 	"sessiontool/lib/onion"
 	"sessiontool/lib/swarm"
@@ -89,6 +90,20 @@ func (c *Client) Refresh(ctx context.Context) error {
 	if c.askedLately() {
 		return nil
 	}
+	return c.fetchNodes(ctx)
+}
+
+// doubt asks the seeds for the node list because a node contradicts it: up to maxDoubts times within askAgainAfter, so
+// that a node that lies cannot make this run a burden to the seeds.
+func (c *Client) doubt(ctx context.Context) error {
+	c.seedsMu.Lock()
+	defer c.seedsMu.Unlock()
+	now := c.now()
+	c.doubts = slices.DeleteFunc(c.doubts, func(at time.Time) bool { return !within(now, at, askAgainAfter) })
+	if len(c.doubts) >= maxDoubts {
+		return nil
+	}
+	c.doubts = append(c.doubts, now)
 	return c.fetchNodes(ctx)
 }
 

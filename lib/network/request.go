@@ -156,12 +156,18 @@ func (c *Client) travel(ctx context.Context, path []Node, target Node, body []by
 	if len(path) > 0 {
 		first = path[0]
 	}
+	sent := c.now()
 	answer, err := c.http.PostNode(ctx, first.IP, first.Port, c.version.Path(), request.Body)
 	if err != nil {
 		return onion.Response{}, err
 	}
+	c.overhear(first.Ed25519, answer.Time(), sent)
 	if answer.Status != storage.StatusOK {
 		return onion.Response{}, &pathError{answer.Status, string(answer.Body[:min(len(answer.Body), 200)])}
 	}
-	return request.OpenResponse(answer.Body)
+	response, err := request.OpenResponse(answer.Body)
+	if err == nil {
+		c.overhear(target.Ed25519, answerTime(response.Status, response.Body), sent)
+	}
+	return response, err
 }

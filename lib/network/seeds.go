@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,35 +24,120 @@ const (
 	seedTimeout = 5 * time.Second
 	// askAgainAfter is how soon one run asks the seeds again, whatever it finds wrong with the list.
 	askAgainAfter = time.Minute
+	// maxDoubts is how often it asks beyond that within askAgainAfter, see [Client.doubt].
+	maxDoubts = 3
+	// seedsAsked is how many seeds are asked at once, and seedsAgree in how many of their lists a node has to stand. A
+	// network with one seed has to believe it; of two seeds both have to agree.
+	seedsAsked = 3
+	seedsAgree = 2
 )
 
 var errSeedTimeout = fmt.Errorf("%w within %s", storagehttp.ErrUnreachable, seedTimeout)
 
-// fetchNodes asks the seeds in random order until one answers with a list, keeps that list, and takes the seed's time,
-// if it gives one, until nodes say better. The caller holds seedsMu.
+// seedList is the answer of a seed.
+type seedList struct {
+	seed       string
+	nodes      []Node
+	date       time.Time
+	generation storage.Generation
+	err        error
+}
+
+// fetchNodes asks three seeds at once, in place of those that fail others, and keeps the nodes that two of three lists
+// have: so no seed alone can add a node, leave one out, or move one to another swarm. Two lists that are equal
+// suffice; else a third one is waited for. It takes the middle of the seeds' times until nodes say better. The
+// caller holds seedsMu.
 func (c *Client) fetchNodes(ctx context.Context) error {
 	c.mu.Lock()
 	c.askedAt = c.now()
 	order := c.rng.Perm(len(c.seeds))
 	c.mu.Unlock()
-	var failures []error
-	for _, i := range order {
-		nodes, date, told, err := c.askSeed(ctx, c.seeds[i])
-		if err == nil {
-			c.suggestOffset(date)
-			if told.Known() {
-				c.setGeneration(told)
-			}
-			c.setNodes(nodes)
-			c.log.Info("seed lists service nodes", "seed", c.seeds[i], "nodes", len(nodes))
-			return nil
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan seedList, len(order))
+	ask := func() {
+		if len(order) > 0 {
+			seed := c.seeds[order[0]]
+			order = order[1:]
+			c.work.Go(func() {
+				list := seedList{seed: seed}
+				list.nodes, list.date, list.generation, list.err = c.askSeed(asking, seed)
+				answers <- list
+			})
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		failures = append(failures, fmt.Errorf("seed %s: %w", c.seeds[i], err))
 	}
-	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
+	left := len(order)
+	for range seedsAsked {
+		ask()
+	}
+	var lists []seedList
+	var failures []error
+	for ; left > 0 && len(lists) < seedsAsked && !agreed(lists); left-- {
+		list := <-answers
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case list.err != nil:
+			failures = append(failures, fmt.Errorf("seed %s: %w", list.seed, list.err))
+			ask()
+		default:
+			lists = append(lists, list)
+		}
+	}
+	return c.takeLists(lists, failures)
+}
+
+// agreed reports whether two lists say the same.
+func agreed(lists []seedList) bool {
+	return len(lists) == seedsAgree && len(common(lists, seedsAgree)) == max(len(lists[0].nodes), len(lists[1].nodes))
+}
+
+// common returns the nodes that stand, with the same place and swarm, in at least as many lists as are wanted.
+func common(lists []seedList, wanted int) (nodes []Node) {
+	votes := make(map[Node]int)
+	taken := make(map[Key]bool)
+	for _, list := range lists {
+		for _, node := range list.nodes {
+			if votes[node]++; votes[node] == wanted && !taken[node.Ed25519] {
+				taken[node.Ed25519] = true
+				nodes = append(nodes, node)
+			}
+		}
+	}
+	return nodes
+}
+
+// takeLists keeps what seeds agree on.
+func (c *Client) takeLists(lists []seedList, failures []error) error {
+	wanted := min(seedsAgree, len(c.seeds))
+	nodes := common(lists, wanted)
+	switch {
+	case len(lists) == 0:
+		return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(failures...))
+	case len(lists) < wanted:
+		return fmt.Errorf("%w: one of %d alone is not believed: %w", ErrNoSeed, len(c.seeds), errors.Join(failures...))
+	case len(nodes) == 0, len(lists) == seedsAgree && 4*len(nodes) < 3*max(len(lists[0].nodes), len(lists[1].nodes)):
+		return fmt.Errorf("%w: their lists differ", ErrNoSeed) // of two, one that lies could leave the honest nodes out
+	}
+	dates := slices.DeleteFunc(slices.Clone(lists), func(l seedList) bool { return l.date.IsZero() })
+	slices.SortFunc(dates, func(a, b seedList) int { return a.date.Compare(b.date) })
+	if len(dates) > 0 {
+		c.suggestOffset(dates[(len(dates)-1)/2].date)
+	}
+	c.takeGeneration(lists, wanted)
+	c.setNodes(nodes)
+	c.log.Info("seeds list service nodes", "seeds", len(lists), "nodes", len(nodes))
+	return nil
+}
+
+// takeGeneration keeps the generation that as many seeds give as are wanted.
+func (c *Client) takeGeneration(lists []seedList, wanted int) {
+	votes := make(map[storage.Generation]int)
+	for _, list := range lists {
+		if votes[list.generation]++; list.generation.Known() && votes[list.generation] == wanted {
+			c.setGeneration(list.generation)
+		}
+	}
 }
 
 // askSeed asks for every active node. A seed's time comes with its list and, from a registry of ours, what generation

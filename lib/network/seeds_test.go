@@ -52,13 +52,13 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 	return s.URL
 }
 
-// One seed that answers is enough, whatever the others do and whichever is asked first.
+// Two seeds that answer are enough, whatever the others do and whichever are asked first.
 func TestOtherSeedsMayFail(t *testing.T) {
 	net := startFakenet(t, 4)
 	dead := httptest.NewServer(nil)
 	dead.Close()
 	seeds := []string{
-		dead.URL, net.SeedURL(),
+		dead.URL, net.SeedURL(), net.SeedURL() + "?again",
 		serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }),
 		serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "moved") }),
 		serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(list()) }),
@@ -69,7 +69,7 @@ func TestOtherSeedsMayFail(t *testing.T) {
 			t.Fatalf("got %d nodes, %v", len(nodes), err)
 		}
 	}
-	c := open(t, configOf(t, append(seeds[:1:1], seeds[2:]...)...))
+	c := open(t, configOf(t, append(seeds[:1:1], seeds[3:]...)...))
 	_, err := c.Nodes(t.Context())
 	if !errors.Is(err, ErrNoSeed) || !errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("without the good one: %v, want ErrNoSeed", err)

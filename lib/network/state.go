@@ -37,7 +37,9 @@ type state struct {
 	Difficulty int64                 `json:"difficulty"`
 	Generation storage.Generation    `json:"generation,omitempty"` // as nodes told it
 	OffsetMS   int64                 `json:"clock_offset_ms"`      // what the network's clock is ahead
-	Answers    map[string]int64      `json:"answers_ms,omitempty"` // by method, when an answer is late: see lateAfter
+	OffsetAt   time.Time             `json:"clock_learned_at,omitzero"`
+	Doubt      bool                  `json:"clock_doubt,omitempty"` // see SureClock
+	Answers    map[string]int64      `json:"answers_ms,omitempty"`  // by method, when an answer is late: see lateAfter
 }
 
 // swarmEntry is a cached swarm.
@@ -99,6 +101,9 @@ func (f *stateFile) load() state {
 		} else {
 			s = state{}
 		}
+	}
+	if !s.Generation.Known() {
+		s.Generation = "" // older versions had other words: the nodes are asked again
 	}
 	if s.Failed == nil {
 		s.Failed = make(map[Key]time.Time)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sessiontool/lib/storage"
 )
 
 func key(b byte) (k Key) {
@@ -183,5 +185,18 @@ func TestDifficultyIsRemembered(t *testing.T) {
 	closeClient(t, c)
 	if got := open(t, config).Difficulty(); got != 7 {
 		t.Errorf("the next run starts at %d", got)
+	}
+}
+
+// A file of an older version has other words for the storage RPCs. They are forgotten, and the rest is not.
+func TestStateForgetsUnknownGenerations(t *testing.T) {
+	for word, want := range map[string]storage.Generation{"today": "", "2020": "", "2.8": storage.Generation28} {
+		path := filepath.Join(t.TempDir(), "state.json")
+		if err := os.WriteFile(path, []byte(`{"generation":"`+word+`","difficulty":7}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := (&stateFile{path: path}).load(); got.Generation != want || got.Difficulty != 7 {
+			t.Errorf("%s: generation %q, difficulty %d", word, got.Generation, got.Difficulty)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/swarm"
 )
 
 // swarmTries bounds how many nodes are asked for a swarm.
@@ -29,12 +30,17 @@ func (c *Client) Swarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	return c.LookupSwarm(ctx, id)
 }
 
+// cachedSwarm returns the cached swarm as the ring has it now: what an earlier run was made to believe does not count.
+// Without a ring it is what was cached, less the nodes that are no longer registered.
 func (c *Client) cachedSwarm(id sessionid.ID) []Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry, ok := c.state.Swarms[swarmName(id)]
 	if !ok || !within(c.now(), entry.At, swarmFreshFor) {
 		return nil
+	}
+	if _, members, ok := c.ring(id); ok {
+		return members
 	}
 	var members []Node
 	for _, key := range entry.Members {
@@ -45,86 +51,203 @@ func (c *Client) cachedSwarm(id sessionid.ID) []Node {
 	return members
 }
 
-// LookupSwarm asks random nodes, whatever the cache says, until one tells the swarm of id, and caches it. It has at
-// least one member. The error wraps ErrNoSwarm if none of the nodes told, else it is one of Request.
+// ring returns the swarm of id as it follows from the seeds' list, or false if that has no swarm IDs. c.mu is held.
+func (c *Client) ring(id sessionid.ID) (swarm.SwarmID, []Node, bool) {
+	ids := make([]swarm.SwarmID, len(c.state.Nodes))
+	for i, node := range c.state.Nodes {
+		ids[i] = node.SwarmID
+	}
+	chosen, ok := swarm.Choose(swarm.Position(id.PublicKey()), ids)
+	if !ok {
+		return swarm.NoSwarm, nil, false
+	}
+	var members []Node
+	for _, node := range c.state.Nodes {
+		if node.SwarmID == chosen {
+			members = append(members, node)
+		}
+	}
+	return chosen, members, true
+}
+
+func (c *Client) ringMembers(id sessionid.ID) ([]Node, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, members, ok := c.ring(id)
+	return members, ok
+}
+
+// Member returns the node with this key if it is a member of id's swarm, as far as that is believed now.
+func (c *Client) Member(id sessionid.ID, key Key) (Node, bool) {
+	for _, member := range c.cachedSwarm(id) {
+		if member.Ed25519 == key {
+			return member, true
+		}
+	}
+	return Node{}, false
+}
+
+// LookupSwarm asks a random node for the swarm of id, whatever the cache says, and caches it. The node is believed as far
+// as the ring of the seeds' list agrees, see [Client.AdoptSwarm]. Where the seeds give no swarm IDs, three nodes are
+// asked over disjoint paths, and the majority decides who is a member. The error wraps ErrNoSwarm if too few nodes
+// answered or no two agree, else it is one of Request.
 func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: id.String()})
 	if err != nil {
 		return nil, err
 	}
-	judge := &swarmJudge{client: c, ctx: ctx, id: id, body: body}
+	if _, err := c.Nodes(ctx); err != nil {
+		return nil, err
+	}
+	if _, known := c.ringMembers(id); known {
+		return c.lookup(ctx, id, body, 1, swarmTries)
+	}
+	return c.lookup(ctx, id, body, witnesses, witnesses*swarmTries)
+}
+
+// lookup asks up to tries random nodes until voices of them have answered with a swarm.
+func (c *Client) lookup(ctx context.Context, id sessionid.ID, body []byte, voices, tries int) ([]Node, error) {
+	judge := &swarmJudge{body: body}
 	asked := make(map[Key]bool)
-	for len(asked) < swarmTries {
+	for len(asked) < tries {
 		nodes, err := c.Nodes(ctx) // may be new ones if those before were not there any more
 		if err != nil {
 			return nil, err
 		}
 		nodes = slices.DeleteFunc(c.Shuffle(nodes), func(n Node) bool { return asked[n.Ed25519] })
-		nodes = nodes[:min(len(nodes), (swarmTries-len(asked)+1)/2)]
+		nodes = nodes[:min(len(nodes), (tries-len(asked)+1)/2)]
 		if len(nodes) == 0 {
 			break
 		}
 		for _, node := range nodes {
 			asked[node.Ed25519] = true
 		}
-		err = c.AskSwarm(ctx, Question{Owner: id, Call: Call{Method: storage.MethodSwarm}, Judge: judge, Only: nodes})
+		missing := max(voices-len(judge.answers), 1)
+		err = c.AskSwarm(ctx, Question{
+			Owner: id, Call: Call{Method: storage.MethodSwarm}, Judge: judge, Only: nodes,
+			Sides: missing, Enough: missing, Least: missing,
+		})
 		switch {
-		case err == nil:
-			return judge.members, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case err == nil:
+			members, err := c.believe(ctx, id, judge.answers)
+			if err == nil {
+				return members, nil
+			}
+			judge.failures = append(judge.failures, err)
 		case !errors.Is(err, ErrUnanswered) && !errors.Is(err, ErrClock): // another node would not change that
 			return nil, err
+		default:
+			judge.failures = append(judge.failures, err)
 		}
-		judge.failures = append(judge.failures, err)
 	}
 	return nil, fmt.Errorf("%w: %w", ErrNoSwarm, errors.Join(judge.failures...))
 }
 
-// swarmJudge asks for a swarm. The first answer that names members counts.
+// swarmJudge asks nodes for a swarm, and collects what they answer.
 type swarmJudge struct {
-	client   *Client
-	ctx      context.Context
-	id       sessionid.ID
 	body     []byte
-	members  []Node
+	answers  [][]storage.Snode
 	failures []error
 }
 
 func (j *swarmJudge) Request(Node) ([]byte, error) { return j.body, nil }
 
 func (j *swarmJudge) Judge(reply Reply) Verdict {
-	if reply.Err != nil || reply.Status != storage.StatusOK || j.members != nil {
+	if reply.Err != nil || reply.Status != storage.StatusOK {
 		return Next
 	}
-	members, err := j.client.AdoptSwarm(j.ctx, j.id, reply.Body)
+	snodes, err := storage.ParseSwarm(reply.Body)
+	if err == nil && len(snodes) == 0 {
+		err = errors.New("the swarm that it names has no member")
+	}
 	if err != nil {
 		j.failures = append(j.failures, fmt.Errorf("node %s: %w", reply.Member.Ed25519, err))
 		return Next
 	}
-	j.members = members
+	j.answers = append(j.answers, snodes)
 	return Done
 }
 
-// AdoptSwarm takes the body of a get_snodes_for_pubkey answer or of a 421 as id's swarm, and caches and returns its
-// members. Those that are not registered are left out, after a look whether the node list is merely old. A body that
-// names no registered node is an error.
+// AdoptSwarm examines the body of a 421, which claims that others are the swarm of id, and returns and caches the swarm
+// that is believed. The node list is fetched anew first, unless this run has just done so several times. Then the ring
+// of the list decides; the body only says that it may have changed. Without a ring three nodes are asked, see
+// [Client.LookupSwarm]. A body that names no registered node is an error.
 func (c *Client) AdoptSwarm(ctx context.Context, id sessionid.ID, body string) ([]Node, error) {
 	snodes, err := storage.ParseSwarm(body)
 	if err != nil {
 		return nil, err
 	}
-	members, missing := c.registered(snodes)
-	if missing {
-		err := c.Refresh(ctx)
-		if err != nil && len(members) == 0 {
-			return nil, err
+	known, _ := c.registered(snodes)
+	if err := c.doubt(ctx); err != nil && len(known) == 0 {
+		return nil, err
+	}
+	if known, _ = c.registered(snodes); len(known) == 0 {
+		return nil, errors.New("the swarm that a node names has no registered member")
+	}
+	if members, ok := c.ringMembers(id); ok {
+		c.keepSwarm(id, members)
+		return members, nil
+	}
+	return c.LookupSwarm(ctx, id)
+}
+
+// believe returns and caches the swarm of id, of which nodes have given these answers. Where an answer and the ring of
+// the seeds' list differ, the list may be old and is fetched anew; then the ring is right. Without a ring a node is a
+// member if most answers name it.
+func (c *Client) believe(ctx context.Context, id sessionid.ID, answers [][]storage.Snode) ([]Node, error) {
+	members, ok := c.ringMembers(id)
+	if named, missing := c.registered(answers[0]); ok && (missing || !sameNodes(named, members)) {
+		c.log.Info("a node and the seeds' list differ in a swarm", "named", len(named), "listed", len(members))
+		if err := c.doubt(ctx); err != nil && ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		members, _ = c.registered(snodes)
+		members, ok = c.ringMembers(id)
+	}
+	if !ok {
+		if members = c.majority(answers); len(members) == 0 {
+			if err := c.doubt(ctx); err != nil {
+				return nil, err
+			}
+			members = c.majority(answers)
+		}
 	}
 	if len(members) == 0 {
-		return nil, errors.New("the swarm that a node tells has no registered member")
+		return nil, errors.New("nodes agree on no registered member")
 	}
+	c.keepSwarm(id, members)
+	return members, nil
+}
+
+// majority returns the registered nodes that more than half of the answers name, of at least [witnesses] answers.
+func (c *Client) majority(answers [][]storage.Snode) (members []Node) {
+	votes := make(map[Key]int)
+	for _, answer := range answers {
+		named, _ := c.registered(answer)
+		for _, node := range named {
+			if votes[node.Ed25519]++; votes[node.Ed25519] == max(len(answers), witnesses)/2+1 {
+				members = append(members, node)
+			}
+		}
+	}
+	return members
+}
+
+func sameNodes(a, b []Node) bool {
+	keys := make(map[Key]bool, len(a))
+	for _, node := range a {
+		keys[node.Ed25519] = true
+	}
+	for _, node := range b {
+		if !keys[node.Ed25519] {
+			return false
+		}
+	}
+	return len(keys) == len(b)
+}
+
+func (c *Client) keepSwarm(id sessionid.ID, members []Node) {
 	entry := swarmEntry{Members: make([]Key, len(members))}
 	for i, member := range members {
 		entry.Members[i] = member.Ed25519
@@ -133,7 +256,6 @@ func (c *Client) AdoptSwarm(ctx context.Context, id sessionid.ID, body string) (
 	defer c.mu.Unlock()
 	entry.At = c.now().UTC()
 	c.state.Swarms[swarmName(id)] = entry
-	return members, nil
 }
 
 // registered returns the listed nodes as the seeds know them, each once, and whether any of them is unknown.

@@ -23,8 +23,9 @@ func lookups(net *fakenet.Network, id fmt.Stringer) (n int) {
 	return n
 }
 
-// tell makes all nodes say that these are everybody's swarm.
+// tell makes the seed and all nodes say that these are the only swarm.
 func tell(net *fakenet.Network, swarm ...*fakenet.Node) {
+	net.OneSwarm(swarm...)
 	for _, node := range net.Nodes {
 		node.Answer(func(call fakenet.Call) (int, string) {
 			if call.Method != storage.MethodSwarm {
@@ -119,6 +120,7 @@ func TestNewMembersAreLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	net.List(net.Nodes...)
+	net.OneSwarm(net.Nodes[3:]...)
 	clock.pass(askAgainAfter)
 	members, err := c.AdoptSwarm(t.Context(), someone(t), fakenet.Swarm(net.Nodes[3:]...))
 	if err != nil {
@@ -131,6 +133,7 @@ func TestNewMembersAreLookedUp(t *testing.T) {
 func TestNewMembersWhileSeedsAreSilent(t *testing.T) {
 	net, clock := startFakenet(t, 8), newClock()
 	net.List(net.Nodes[:5]...)
+	net.OneSwarm(net.Nodes[3:]...)
 	config := configOf(t, net.SeedURL())
 	config.Now = clock.Now
 	c := open(t, config)
@@ -150,7 +153,7 @@ func TestNewMembersWhileSeedsAreSilent(t *testing.T) {
 	}
 }
 
-// The swarm that a 421 tells is the one that counts from then on, in other runs too.
+// After a 421 the swarm of the seeds' new list is the one that counts from then on, in other runs too.
 func TestAdoptSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	config := configOf(t, net.SeedURL())
@@ -159,6 +162,7 @@ func TestAdoptSwarm(t *testing.T) {
 	if _, err := c.Swarm(t.Context(), bob); err != nil {
 		t.Fatal(err)
 	}
+	net.OneSwarm(net.Nodes[2:5]...)
 	adopted, err := c.AdoptSwarm(t.Context(), bob, fakenet.Swarm(append(net.Nodes[2:5:5], net.Nodes[2])...))
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +204,7 @@ func TestSwarmLookupGoesOn(t *testing.T) {
 // Whatever a node says about a swarm, the cache does not grow beyond reason.
 func TestAdoptedSwarmIsBounded(t *testing.T) {
 	net := startFakenet(t, 4)
+	net.OneSwarm(net.Nodes[0])
 	c := clientOf(t, net)
 	nodeOf(t, c, net.Nodes[0])
 	many := slices.Repeat([]*fakenet.Node{net.Nodes[0]}, storage.MaxMembers)

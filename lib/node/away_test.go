@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -71,7 +72,7 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 	if len(answer.Swarm) != 2 || !bool(silent.Failed && silent.Timeout) || bool(own.Failed) {
 		t.Errorf("answer %+v", answer.Swarm)
 	}
-	network.wantHeld(1, alice.pubKey(), 1) // by the queue
+	network.wantStored(1, alice.pubKey(), 1) // by the queue
 }
 
 // What a member says when it refuses is told.
@@ -91,7 +92,7 @@ func TestChangesThatAMemberRefuses(t *testing.T) {
 func (n *testNetwork) node2Expiries(u user, hashes ...string) map[string]int64 {
 	n.t.Helper()
 	now := time.Now().UnixMilli()
-	params := rpc28.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now, Auth: u.auth(rpc28.GetExpiriesSignatureText(now, hashes))}
+	params := rpc28.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now, Auth: u.auth(signtext.GetExpiries(now, hashes))}
 	return decode[rpc28.ExpiriesAnswer](n.t, n.call(2, rpc28.MethodGetExpiries, params), 200).Expiries
 }
 

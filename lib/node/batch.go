@@ -53,7 +53,7 @@ func (n *Node) readSubrequest(p *parameters, request gjson.Result, count int) ta
 		p.fail("Invalid batch request: subrequests must have method/params keys")
 	case slices.Contains(metaMethods, method):
 		p.fail("Invalid batch subrequest: subrequests may not contain meta-requests")
-	case !n.isTodayMethod(method):
+	case !n.isMethod28(method):
 		p.fail("Invalid batch subrequest: invalid method %s", strconv.Quote(method))
 	}
 	return n.readPart(p, method, params, count)
@@ -72,7 +72,7 @@ func (n *Node) readPart(p *parameters, method string, params fields, count int) 
 	if p.err != nil {
 		return nil
 	}
-	serve, err := n.readToday(method, params, count)
+	serve, err := n.read28(method, params, count)
 	p.err = err
 	return serve
 }
@@ -142,7 +142,7 @@ func (n *Node) readIfElse(p *parameters) task {
 		p.fail(`Invalid ifelse request: at least one of "then"/"else" required`)
 	}
 	return func(ctx context.Context) (answer, error) {
-		result := ifElseAnswer{Height: n.members.View().Height, HardFork: todayHardFork, Version: n.behaviour.Version}
+		result := ifElseAnswer{Height: n.members.View().Height, HardFork: hardFork28, Version: n.behaviour.Version}
 		serve := branches[0]
 		if result.Condition = holds(result.Height); result.Condition {
 			serve = branches[1]
@@ -164,7 +164,7 @@ func (n *Node) readBranch(p *parameters, name string) task {
 	switch {
 	case !ok:
 		p.fail("Invalid ifelse request: %s must have method/params keys", name)
-	case !n.isTodayMethod(method):
+	case !n.isMethod28(method):
 		p.fail("Invalid ifelse request method %q", name)
 	}
 	return n.readPart(p, method, params, 1)
@@ -173,7 +173,7 @@ func (n *Node) readBranch(p *parameters, name string) task {
 // readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of
 // numbers, or the first of them alone; what is left out is 0.
 func (n *Node) readConditions(conditions, p *parameters) func(height uint64) bool {
-	known := map[string][]int64{"hf": toInt64(todayHardFork[:]), "v": toInt64(n.behaviour.Version[:])}
+	known := map[string][]int64{"hf": toInt64(hardFork28[:]), "v": toInt64(n.behaviour.Version[:])}
 	var holding []func(height uint64) bool
 	for _, name := range []string{"hf", "v", "height"} {
 		for i, suffix := range []string{"_at_least", "_before"} {

@@ -248,7 +248,7 @@ func TestStoreThatFailedHere(t *testing.T) {
 	if own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]; !bool(own.QueryFailure) || bool(other.Failed) {
 		t.Errorf("own %+v, other %+v", own, other)
 	}
-	network.wantHeld(1, alice.pubKey(), 1)
+	network.wantStored(1, alice.pubKey(), 1)
 }
 
 // Namespace -3741 is a public outbox at 2.8.0 and reserved later.

@@ -55,7 +55,7 @@ func TestQueueSurvivesRestarts(t *testing.T) {
 		t.Errorf("after the restart %d messages wait (%v), want 20", waiting, err)
 	}
 	network.restart(1)
-	network.wantHeld(1, alice, 20)
+	network.wantStored(1, alice, 20)
 	network.wantSettled(0, 1)
 }
 
@@ -68,7 +68,7 @@ func TestCatchUpWithEmptyDisk(t *testing.T) {
 		network.store(i%3, bob, strconv.Itoa(i))
 	}
 	for i := range 3 {
-		network.wantHeld(i, alice, 30)
+		network.wantStored(i, alice, 30)
 	}
 	network.wantSettled(0, 1, 2)
 	network.stop(2)
@@ -77,8 +77,8 @@ func TestCatchUpWithEmptyDisk(t *testing.T) {
 	}
 	network.stop(1) // one holder is enough
 	network.restart(2)
-	network.wantHeld(2, alice, 30)
-	network.wantHeld(2, bob, 30)
+	network.wantStored(2, alice, 30)
+	network.wantStored(2, bob, 30)
 	network.restart(1)
 	network.wantSettled(0, 1, 2)
 }
@@ -103,7 +103,7 @@ func TestCompareBothWays(t *testing.T) {
 	if err != nil || found != count-100 || given != 100 {
 		t.Errorf("found %d, gave %d (%v); want %d and 100", found, given, err, count-100)
 	}
-	held, want := network.wantHeld(0, alice, count+100), network.wantHeld(1, alice, count+100)
+	held, want := network.wantStored(0, alice, count+100), network.wantStored(1, alice, count+100)
 	for _, list := range [][]storage.Stored{held, want} {
 		slices.SortFunc(list, func(a, b storage.Stored) int { return strings.Compare(a.Hash, b.Hash) })
 	}
@@ -161,7 +161,7 @@ func TestHandOver(t *testing.T) {
 			}
 			network.directory.set(network.states...)
 			for _, i := range test.want {
-				network.wantHeld(i, bob, 25)
+				network.wantStored(i, bob, 25)
 			}
 			for i := range network.nodes {
 				network.wantSeen(i)
@@ -186,7 +186,7 @@ func TestHandOverSurvivesRestarts(t *testing.T) {
 	network.stop(0)
 	network.restart(0)
 	network.restart(1)
-	network.wantHeld(1, bob, 1)
+	network.wantStored(1, bob, 1)
 	network.wantSettled(0)
 }
 

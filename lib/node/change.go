@@ -11,9 +11,10 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
-// change is a request of today's clients that every member of a swarm carries out: to store, delete or expire.
+// change is a request of clients of 2.8 that every member of a swarm carries out: to store, delete or expire.
 type change interface {
 	// subject is whose messages it is about.
 	subject() account
@@ -99,7 +100,7 @@ func (s *storeRequest) subject() account { return s.account }
 
 // check goes in the order of storage-2.8.md section 4.1.
 func (s *storeRequest) check(now time.Time, window time.Duration) error {
-	slack := storage.MaxFutureMillis + (window - todayWindow).Milliseconds()
+	slack := storage.MaxFutureMillis + (window - window28).Milliseconds()
 	_, allowed := s.message.TTLMillis()
 	switch {
 	case !allowed:
@@ -112,7 +113,7 @@ func (s *storeRequest) check(now time.Time, window time.Duration) error {
 		return refuse(storage.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.Namespace)
 	case now.Sub(time.UnixMilli(s.sigTime)).Abs() > window:
 		return refusal{storage.StatusBadTimestamp, "store signature timestamp too far from current time"}
-	case !s.proof.covers(rpc28.StoreSignatureText(s.message.Namespace, s.sigTime)):
+	case !s.proof.covers(signtext.Store(s.message.Namespace, s.sigTime)):
 		return refusal{storage.StatusUnauthorized, "store signature verification failed"}
 	}
 	return nil
@@ -145,7 +146,7 @@ func (s *storeRequest) carryOut(
 	n.replication.HandOverIfMoved(view, s.message)
 	hash := s.message.HashText()
 	return rpc28.MemberResult{
-		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed), Signature: n.sign(rpc28.StoredText(hash)),
+		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed), Signature: n.sign(signtext.Stored(hash)),
 	}, changed, nil
 }
 
@@ -163,7 +164,7 @@ func namesOf(messages []store.Summary) []store.Name {
 	return names
 }
 
-// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2020 can have the same
+// hashesOf returns the hashes of messages in ascending order, each once: several messages of 2.0 can have the same
 // data.
 func hashesOf(messages []store.Summary) []string {
 	hashes := make([]string, len(messages))

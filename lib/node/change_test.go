@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -24,7 +25,7 @@ func TestDelete(t *testing.T) {
 	private := network.deposit(2, alice.put(2, "private", now, time.Hour))
 	theirs := network.deposit(0, bob.put(0, "first", now, time.Hour))
 	requested := []string{private, first, theirs}
-	text := func(r rpc28.MemberResult) []byte { return rpc28.DeletedText(alice.pubKey(), requested, r.Deleted.List) }
+	text := func(r rpc28.MemberResult) []byte { return signtext.Deleted(alice.pubKey(), requested, r.Deleted.List) }
 	want := []string{first, private}
 	slices.Sort(want)
 	if got := network.change(1, rpc28.MethodDelete, alice.remove(requested...), text); !slices.Equal(got.Deleted.List, want) {
@@ -76,7 +77,7 @@ func TestScopes(t *testing.T) {
 			return r.Deleted
 		}
 		got := network.change(0, method, params, func(r rpc28.MemberResult) []byte {
-			return rpc28.ChangedAllText(u.pubKey(), when.UnixMilli(), *changed(r))
+			return signtext.ChangedAll(u.pubKey(), when.UnixMilli(), *changed(r))
 		})
 		slices.Sort(want.List)
 		for _, part := range want.ByNamespace {
@@ -140,7 +141,7 @@ func TestScopes(t *testing.T) {
 func (n *testNetwork) expiries(u user, now time.Time, hashes ...string) map[string]int64 {
 	n.t.Helper()
 	params := rpc28.GetExpiriesParams{
-		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(), Auth: u.auth(rpc28.GetExpiriesSignatureText(now.UnixMilli(), hashes)),
+		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(), Auth: u.auth(signtext.GetExpiries(now.UnixMilli(), hashes)),
 	}
 	first := n.call(0, rpc28.MethodGetExpiries, params)
 	for i := range n.nodes {
@@ -177,7 +178,7 @@ func TestExpire(t *testing.T) {
 		{"unknown", "", []string{strings.Repeat("A", 43)}, []int64{in(1)}, nil, rpc28.Times{in(1)}, nil},
 	} {
 		got := network.change(1, rpc28.MethodExpire, alice.expire(test.flag, test.hashes, test.expiry...), func(r rpc28.MemberResult) []byte {
-			return rpc28.ExpiredText(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
+			return signtext.Expired(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
 		})
 		slices.Sort(test.updated)
 		if test.told == nil {
@@ -224,9 +225,9 @@ func TestOutboxNamespace(t *testing.T) {
 	network.wantTexts(alice, -1, now, "three")
 }
 
-// Messages of either generation are in one box. Each client sees hashes that it can use: a client of 2020 that of the
-// proof of work, and today's hash of a message that has none; today's client today's hash of everything.
-func TestBothGenerationsShareABox(t *testing.T) {
+// Messages of both storage RPCs are in one box. Each client sees hashes that it can use: a client of 2.0 that of the
+// proof of work, and the 2.8 hash of a message that has none; a client of 2.8 sees its hash of everything.
+func TestBothStorageRPCsShareABox(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	network.wantSettled(0, 1)
@@ -235,45 +236,45 @@ func TestBothGenerationsShareABox(t *testing.T) {
 	if got := network.call(0, storage.MethodStore, old); got.body != `{"difficulty":1}` {
 		t.Fatal(got)
 	}
-	network.wantHeld(1, alice.pubKey(), 1)
-	today := network.deposit(0, alice.put(0, "today", now, time.Hour))
+	network.wantStored(1, alice.pubKey(), 1)
+	hash28 := network.deposit(0, alice.put(0, "new", now, time.Hour))
 	again := solved(t, alice.pubKey(), "b2xk", now.Add(-time.Second), time.Hour, 1) // other times, so another message
 	network.call(0, storage.MethodStore, again)
-	network.wantHeld(1, alice.pubKey(), 3)
+	network.wantStored(1, alice.pubKey(), 3)
 
 	seen := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve("", now)), 200).Messages
 	want := []storage.Stored{
 		{Data: "b2xk", Expiration: now.Add(time.Hour).UnixMilli(), Hash: store.NewMessage20(old).HashText()},
-		{Data: "dG9kYXk=", Expiration: now.Add(time.Hour).UnixMilli(), Hash: today},
+		{Data: "bmV3", Expiration: now.Add(time.Hour).UnixMilli(), Hash: hash28},
 		{Data: "b2xk", Expiration: now.Add(time.Hour - time.Second).UnixMilli(), Hash: store.NewMessage20(again).HashText()},
 	}
 	if !sameMessages(seen, want) {
-		t.Errorf("a client of 2020 sees %v, want %v", seen, want)
+		t.Errorf("a client of 2.0 sees %v, want %v", seen, want)
 	}
 	for i, message := range seen {
 		rest := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve(message.Hash, now)), 200).Messages
 		if len(rest) != len(seen)-1-i {
-			t.Errorf("a client of 2020 sees %d messages after number %d", len(rest), i)
+			t.Errorf("a client of 2.0 sees %d messages after number %d", len(rest), i)
 		}
 	}
 
 	page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, alice.get(0, now)), 200).Messages
 	alias := store.NewMessage20(old).Hash28()
-	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != today || page[2].Hash != alias || page[0].Timestamp != now.UnixMilli() {
-		t.Errorf("today's client sees %+v, want the hashes %s, %s and the first again", page, alias, today)
+	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != hash28 || page[2].Hash != alias || page[0].Timestamp != now.UnixMilli() {
+		t.Errorf("a client of 2.8 sees %+v, want the hashes %s, %s and the first again", page, alias, hash28)
 	}
 	params := alice.get(0, now)
 	params.LastHash = alias
 	if page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, params), 200); len(page.Messages) != 2 {
-		t.Errorf("after the first message today's client sees %+v", page.Messages)
+		t.Errorf("after the first message a client of 2.8 sees %+v", page.Messages)
 	}
 	later := now.Add(2 * time.Hour).UnixMilli()
-	network.call(0, rpc28.MethodExpire, alice.expire("", []string{alias, today}, later))
-	if got := network.expiries(alice, now, alias, today); got[alias] != later || got[today] != later {
+	network.call(0, rpc28.MethodExpire, alice.expire("", []string{alias, hash28}, later))
+	if got := network.expiries(alice, now, alias, hash28); got[alias] != later || got[hash28] != later {
 		t.Errorf("expiries are %v, want %d for both", got, later)
 	}
 	network.call(0, rpc28.MethodDelete, alice.remove(alias))
-	network.wantTexts(alice, 0, now, "today")
+	network.wantTexts(alice, 0, now, "new")
 }
 
 func sameMessages(a, b []storage.Stored) bool {

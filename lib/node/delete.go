@@ -8,6 +8,7 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed, which does
@@ -47,7 +48,7 @@ func (d *deleteRequest) carryOut(
 	}
 	deleted := hashesOf(gone)
 	return rpc28.MemberResult{
-		Deleted: &rpc28.Hashes{List: deleted}, Signature: n.sign(rpc28.DeletedText(d.account.pubKey, d.hashes, deleted)),
+		Deleted: &rpc28.Hashes{List: deleted}, Signature: n.sign(signtext.Deleted(d.account.pubKey, d.hashes, deleted)),
 	}, namesOf(gone), nil
 }
 
@@ -108,11 +109,11 @@ func (s *scopeRequest) check(now time.Time, window time.Duration) error {
 func (s *scopeRequest) signedText() []byte {
 	switch s.method {
 	case rpc28.MethodDeleteAll:
-		return rpc28.DeleteAllSignatureText(s.scope, s.when)
+		return signtext.DeleteAll(s.scope, s.when)
 	case rpc28.MethodDeleteBefore:
-		return rpc28.DeleteBeforeSignatureText(s.scope, s.when)
+		return signtext.DeleteBefore(s.scope, s.when)
 	}
-	return rpc28.ExpireAllSignatureText(s.scope, s.when)
+	return signtext.ExpireAll(s.scope, s.when)
 }
 
 func (s *scopeRequest) carryOut(
@@ -138,7 +139,7 @@ func (s *scopeRequest) carryOut(
 		return rpc28.MemberResult{}, nil, err
 	}
 	hashes := hashesWithin(s.scope, changed)
-	result := rpc28.MemberResult{Signature: n.sign(rpc28.ChangedAllText(s.account.pubKey, s.when, hashes))}
+	result := rpc28.MemberResult{Signature: n.sign(signtext.ChangedAll(s.account.pubKey, s.when, hashes))}
 	if s.method == rpc28.MethodExpireAll {
 		result.Updated = &hashes
 	} else {

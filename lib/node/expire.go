@@ -9,6 +9,7 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // expireRequest is a request that changes when messages expire.
@@ -100,6 +101,6 @@ func (e *expireRequest) result(n *Node, now int64, messages []store.Summary, upd
 			}
 		}
 	}
-	result.Signature = n.sign(rpc28.ExpiredText(e.account.pubKey, result.Expiry, e.hashes, updated, result.Unchanged))
+	result.Signature = n.sign(signtext.Expired(e.account.pubKey, result.Expiry, e.hashes, updated, result.Unchanged))
 	return result
 }

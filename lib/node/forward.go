@@ -42,12 +42,12 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	defer n.storesInFlight.Add(-1)
 	account, now, view := change.subject(), n.now(), n.members.View()
 	if !view.Owns(account.pubKey) {
-		return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
+		return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
 	}
 	if err := n.behaviour.reserved(change); err != nil {
 		return answer{}, err
 	}
-	if err := change.check(now, todayWindow); err != nil {
+	if err := change.check(now, window28); err != nil {
 		return answer{}, err
 	}
 	raw, err := params.json()
@@ -163,7 +163,7 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	}
 	account, now := change.subject(), n.now()
 	if !view.Owns(account.pubKey) {
-		return n.todaySwarm(storage.StatusWrongSwarm, view, account.pubKey)
+		return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
 	}
 	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {
 		return answer{}, errTimestamp

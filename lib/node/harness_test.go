@@ -29,6 +29,7 @@ import (
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -256,7 +257,7 @@ func (u user) pubKey() string { return u.ID().String() }
 func (u user) retrieve(lastHash string, now time.Time) rpc20.RetrieveParams {
 	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
 	public := u.Ed25519Public()
-	signature := u.Sign(rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now.UnixMilli()))
+	signature := u.Sign(signtext.Retrieve(rpc28.NamespaceMessages, now.UnixMilli()))
 	return rpc20.RetrieveParams{
 		PubKey:        u.pubKey(),
 		LastHash:      lastHash,
@@ -313,8 +314,8 @@ func decode[T any](t testing.TB, got reply, status int) T {
 	return v
 }
 
-// wantHeld waits until node i holds count messages for pubKey.
-func (n *testNetwork) wantHeld(i int, pubKey string, count int) []storage.Stored {
+// wantStored waits until node i holds count messages for pubKey.
+func (n *testNetwork) wantStored(i int, pubKey string, count int) []storage.Stored {
 	n.t.Helper()
 	var held []storage.Stored
 	eventually(n.t, fmt.Sprintf("node %d to hold %d messages", i, count), func() bool {

@@ -19,6 +19,7 @@ import (
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
 )
 
@@ -53,7 +54,7 @@ func TestSmallOrderSignaturesAreRefused(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	alice := newUser(t, 5)
-	text := rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now.UnixMilli())
+	text := signtext.Retrieve(rpc28.NamespaceMessages, now.UnixMilli())
 	signature := base64.StdEncoding.EncodeToString(smallOrderSignature(t, alice.Keys.Ed25519, text))
 
 	old, today := alice.retrieve("", now), alice.get(0, now)

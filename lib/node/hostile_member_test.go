@@ -206,7 +206,7 @@ func TestSignedRequestsTravel(t *testing.T) {
 	alice := newUser(t, 5)
 	gone := network.deposit(0, alice.put(0, "gone", now, time.Hour))
 	kept := network.deposit(0, alice.put(0, "kept", now, time.Hour))
-	network.wantHeld(2, alice.pubKey(), 2)
+	network.wantStored(2, alice.pubKey(), 2)
 	network.stop(2)
 	later := now.Add(3 * time.Hour).UnixMilli()
 	network.nodes[0].patience = 100 * time.Millisecond

@@ -88,9 +88,9 @@ func TestUnfinishedBodies(t *testing.T) {
 	largest := solved(t, alice, strings.Repeat("x", storage.MaxDataBytes), time.Now(), time.Hour, 1)
 	start := time.Now()
 	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, largest), 200)
-	network.wantHeld(1, alice, 1)
+	network.wantStored(1, alice, 1)
 	network.store(1, alice, "from the other node")
-	network.wantHeld(0, alice, 2)
+	network.wantStored(0, alice, 2)
 
 	unannounced := io.MultiReader(strings.NewReader("{}")) // a type whose size net/http does not know
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+network.address(0)+storage.RPCPath, unannounced)
@@ -112,7 +112,7 @@ func TestUnfinishedBodies(t *testing.T) {
 	}
 }
 
-// A request that announces too much is refused before it has arrived, as recorded of today's server.
+// A request that announces too much is refused before it has arrived, as recorded of a 2.8 server.
 func TestOversizedRequest(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	conn, err := network.dialTLS(0, &tls.Config{})

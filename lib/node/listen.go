@@ -26,7 +26,7 @@ func waits(method string) bool {
 }
 
 // serveListen answers somebody who listens: see syncroute.ListenParams. Signatures are demanded whatever
-// Config.AllowUnsigned says, since no client of 2020 listens.
+// Config.AllowUnsigned says, since no client of 2.0 listens.
 func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 	request, err := parseListen(params)
 	if err != nil {
@@ -103,8 +103,8 @@ func parseListen(params fields) (r mailbox.Request, err error) {
 	return r, err
 }
 
-// parseOwner reads whose messages it is about. Today's name of the parameter does, too. Session IDs that differ in case
-// are the same.
+// parseOwner reads whose messages it is about. The name of the parameter in 2.8 does, too. Session IDs that differ in
+// case are the same.
 func parseOwner(params fields) (string, error) {
 	name := "pubKey"
 	if _, ok := params[name]; !ok && params["pubkey"].Exists() {

@@ -148,7 +148,7 @@ func TestListenAndDeliver(t *testing.T) {
 			if got := send(syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000}); got.status != 404 || got.body != "nobody listens\n" {
 				t.Errorf("%s: delivering to nobody: %v", name, got)
 			}
-			network.wantHeld(at, alice.pubKey(), 0)
+			network.wantStored(at, alice.pubKey(), 0)
 		}
 	}
 	stats, err := network.nodes[at].Stats()

@@ -2,16 +2,16 @@
 // requests on.
 //
 // It serves clients of two generations on one port, which it distinguishes by the parameters of their requests
-// (today.go). To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md section
-// 2), with these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that server
-// fall silent or crash is answered with status 400; retrieve needs the owner's signature, as on today's network,
-// unless Config.AllowUnsigned is set; and expired messages are never served.
+// (requests_28.go). To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md
+// section 2), with these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that
+// server fall silent or crash is answered with status 400; retrieve needs the owner's signature, as with storage RPC
+// 2.8, unless Config.AllowUnsigned is set; and expired messages are never served.
 //
-// To today's clients it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
+// To clients of 2.8 it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
 // differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400;
 // delete_before works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch
-// share the bytes of one page; expired messages are never served; and, unless the node is of today alone, what is not
-// a request at all, the header that asks for a delayed answer, and /get_stats/v1 are answered as in 2020 (words.go).
+// share the bytes of one page; expired messages are never served; and, unless the node serves 2.8 alone, what is not
+// a request at all, the header that asks for a delayed answer, and /get_stats/v1 are answered as by 2.0 (texts.go).
 // Messages of either generation lie in one box (package store).
 //
 // It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a stranger
@@ -154,7 +154,7 @@ type Node struct {
 	behaviour     *Behaviour
 	allowUnsigned bool
 	generation    storage.Generation // empty for both
-	words         *words
+	texts         *texts
 
 	store          *store.Store
 	difficulty     *difficulty
@@ -257,7 +257,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		behaviour:     config.Behaviour,
 		allowUnsigned: config.AllowUnsigned,
 		generation:    config.Generation,
-		words:         wordsOf(config.Generation, config.Behaviour.Version),
+		texts:         textsOf(config.Generation, config.Behaviour.Version),
 		store:         messages,
 		limiter:       clients.NewLimiter(config.RateLimit, burstSeconds*config.RateLimit),
 		relays:        make(slots, maxRelays),

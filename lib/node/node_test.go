@@ -27,7 +27,7 @@ func TestStoreReplicateRetrieve(t *testing.T) {
 		t.Errorf("difficulty is %d, want 1", stored.Difficulty)
 	}
 	for i := range 3 {
-		network.wantHeld(i, alice.pubKey(), 1)
+		network.wantStored(i, alice.pubKey(), 1)
 		got := decode[rpc20.RetrieveAnswer](t, network.call(i, storage.MethodRetrieve, alice.retrieve("", time.Now())), 200)
 		if len(got.Messages) != 1 || got.Messages[0].Data != "aGVsbG8=" {
 			t.Errorf("node %d answers %v", i, got)
@@ -37,7 +37,7 @@ func TestStoreReplicateRetrieve(t *testing.T) {
 			t.Errorf("node %d gives the message again after its own hash", i)
 		}
 	}
-	network.wantHeld(3, alice.pubKey(), 0)
+	network.wantStored(3, alice.pubKey(), 0)
 }
 
 // The same message stored at every member, and twice, is one message everywhere.
@@ -50,7 +50,7 @@ func TestDuplicatesAreOne(t *testing.T) {
 		decode[rpc20.DifficultyAnswer](t, network.call(i%3, storage.MethodStore, params), 200)
 	}
 	for i := range 3 {
-		network.wantHeld(i, alice.pubKey(), 1)
+		network.wantStored(i, alice.pubKey(), 1)
 	}
 }
 
@@ -63,7 +63,7 @@ func TestUnusualNumbersReplicate(t *testing.T) {
 	params := solved(t, alice.pubKey(), "b2Rk", time.Now(), time.Hour, 1)
 	params.TTL = " 03600000 ms"
 	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solve(t, params, 3600000, 1)), 200)
-	if network.wantHeld(1, alice.pubKey(), 1)[0] != network.wantHeld(0, alice.pubKey(), 1)[0] {
+	if network.wantStored(1, alice.pubKey(), 1)[0] != network.wantStored(0, alice.pubKey(), 1)[0] {
 		t.Error("the peer holds another message")
 	}
 }
@@ -73,13 +73,13 @@ func TestRestartKeepsKeysAndMessages(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{id}, nil)
 	alice := newUser(t, id)
 	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "a2VlcA==", time.Now(), time.Hour, 1)), 200)
-	before, name := network.wantHeld(0, alice.pubKey(), 1), network.nodes[0].Keys().Name()
+	before, name := network.wantStored(0, alice.pubKey(), 1), network.nodes[0].Keys().Name()
 	network.stop(0)
 	if _, err := network.try(0, http.MethodGet, storage.StatsPath, nil, nil); err == nil {
 		t.Fatal("a stopped node answers")
 	}
 	network.restart(0)
-	if after := network.wantHeld(0, alice.pubKey(), 1); after[0] != before[0] {
+	if after := network.wantStored(0, alice.pubKey(), 1); after[0] != before[0] {
 		t.Errorf("after the restart the node holds %v, before %v", after, before)
 	}
 	if got := network.nodes[0].Keys().Name(); got != name {
@@ -95,7 +95,7 @@ func TestPushIsRetried(t *testing.T) {
 	network.stop(1)
 	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "bGF0ZXI=", time.Now(), time.Hour, 1)), 200)
 	network.restart(1)
-	network.wantHeld(1, alice.pubKey(), 1)
+	network.wantStored(1, alice.pubKey(), 1)
 }
 
 // Stores that arrive together share transactions, and so fsyncs.
@@ -125,7 +125,7 @@ func TestGroupCommit(t *testing.T) {
 	eventually(t, "stores to wait for the disk", func() bool { return storeStatsOf(t, network.nodes[0]).Writing >= waiting })
 	free()
 	group.Wait()
-	network.wantHeld(0, alice.pubKey(), clients*each)
+	network.wantStored(0, alice.pubKey(), clients*each)
 	if made := storeStatsOf(t, network.nodes[0]).Transactions - before; made > clients*each-waiting+1 {
 		t.Errorf("%d stores took %d transactions", clients*each, made)
 	}

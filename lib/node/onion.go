@@ -26,7 +26,7 @@ const (
 	maxRelayedAnswer = 16 << 20
 	// hopHeader counts the relays that a request has passed. Clients do not send it.
 	hopHeader = "X-Onion-Hop"
-	// maxHops bounds that count, as on today's network.
+	// maxHops bounds that count, as with storage RPC 2.8.
 	maxHops = 15
 )
 
@@ -57,10 +57,10 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		n.write(w, bareAnswer(storage.StatusBadRequest, onion.TextCiphertext))
 		return
 	case err != nil:
-		n.write(w, bareAnswer(storage.StatusBadRequest, n.words.badOnion+err.Error()))
+		n.write(w, bareAnswer(storage.StatusBadRequest, n.texts.badOnion+err.Error()))
 		return
 	}
-	hops := passedHops(r) + layer.Hops // today's clients can start from another number than 0
+	hops := passedHops(r) + layer.Hops // clients of 2.8 can start from another number than 0
 	if hops > maxHops {
 		n.write(w, bareAnswer(storage.StatusBadRequest, textTooManyHops))
 		return

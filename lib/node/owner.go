@@ -13,10 +13,11 @@ import (
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/xeddsa"
 )
 
-// signatureWindow is how far the timestamp of a signed request may be off, as on today's network.
+// signatureWindow is how far the timestamp of a signed request may be off, as with storage RPC 2.8.
 const signatureWindow = 60 * time.Second
 
 // checkReader refuses a retrieve request that is not signed by the owner of pubKey: see rpc20.RetrieveParams. With
@@ -26,12 +27,12 @@ func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool
 		return nil
 	}
 	_, err := checkOwner(storage.MethodRetrieve, pubKey, params, now, func(milliseconds int64) []byte {
-		return rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, milliseconds)
+		return signtext.Retrieve(rpc28.NamespaceMessages, milliseconds)
 	})
 	return err
 }
 
-// checkOwner refuses a request that the owner of pubKey has not signed, with the answers of today's network. signed
+// checkOwner refuses a request that the owner of pubKey has not signed, with the answers of storage RPC 2.8. signed
 // makes the text under the signature from the timestamp, which is returned, in milliseconds.
 func checkOwner(method, pubKey string, params fields, now time.Time, signed func(milliseconds int64) []byte) (int64, error) {
 	if _, ok := params["signature"]; !ok {
@@ -58,7 +59,7 @@ func checkOwner(method, pubKey string, params fields, now time.Time, signed func
 	return milliseconds, nil
 }
 
-// The answers about signatures, as on today's network.
+// The answers about signatures, as with storage RPC 2.8.
 
 func unsigned(method string) error {
 	return refuse(storage.StatusUnauthorized, "%s: request signature required", method)
@@ -90,5 +91,5 @@ func ownerKey(pubKey string, params fields) ([ed25519.PublicKeySize]byte, bool) 
 	return signer, err == nil && converted.Equal(id.PublicKey())
 }
 
-// numberText returns the digits of a number that today's clients write as a JSON number and ours as a string.
+// numberText returns the digits of a number that clients of 2.8 write as a JSON number and ours as a string.
 func numberText(value gjson.Result) string { return strings.Trim(value.Raw, `"`) }

@@ -71,7 +71,7 @@ func TestRetrieveSignature(t *testing.T) {
 	}
 }
 
-// Today's real servers were asked the same; they write the timestamp as a number.
+// Real 2.8 servers were asked the same; they write the timestamp as a number.
 func TestRecordedSignatures(t *testing.T) {
 	file, err := os.Open(vectors.Path(t, "node-today.jsonl"))
 	if err != nil {

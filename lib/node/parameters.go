@@ -24,7 +24,7 @@ import (
 // minMilliseconds is what a time must be at least not to be taken for one in seconds (storage-2.8.md section 2).
 const minMilliseconds = 1_000_000_000
 
-// parameters reads the parameters of a request as today's nodes do (storage-2.8.md section 2): null is absent, one text
+// parameters reads the parameters of a request as nodes of 2.8 do (storage-2.8.md section 2): null is absent, one text
 // or number does for a list, and other types are refused. The first that is not as it should be makes err; what is read
 // after it does not count.
 type parameters struct {
@@ -309,7 +309,7 @@ func (f fields) json() (json.RawMessage, error) {
 	return text, nil
 }
 
-// isHashText reports whether text looks like a hash of today's. Not every such text is one that a message can have.
+// isHashText reports whether text looks like a hash of 2.8. Not every such text is one that a message can have.
 func isHashText(text string) bool {
 	_, err := base64.RawStdEncoding.DecodeString(text)
 	return err == nil && len(text) == rpc28.HashTextLength && !strings.ContainsAny(text, store.LineBreaks)

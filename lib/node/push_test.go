@@ -88,7 +88,7 @@ func TestPushAccepts(t *testing.T) {
 	if got := network.pushed(network.nodes[1].Keys(), now, nil); got.body != `{"stored":0,"refused":0}` {
 		t.Errorf("empty batch: %v", got)
 	}
-	network.wantHeld(0, alice, 3)
+	network.wantStored(0, alice, 3)
 }
 
 // The difficulty of a pushed message is that of its time (storage-2.0.md section 3.3).

@@ -74,7 +74,7 @@ var reasons = map[string]string{
 	oddNumbers:    "a number written as \"086400000\" is hashed as sent; recorded peers drop such a message, ours keep what the entry node acknowledged",
 	order:         "messages are served in the order of their arrival, which is each member's own",
 	noWayOut:      "a request to a web server is refused with the sealed text for a bad URL, whatever the URL",
-	newerTLS:      "accepted, as today's nodes do",
+	newerTLS:      "accepted, as nodes of 2.8 do",
 	ownProtocol:   "the messages are the same; path, signature and encoding are ours, a missing header is 401 instead of 500, and the answer counts",
 	badBatch:      "400 instead of an empty 200, so that the sender knows",
 	elsewhere:     "refused, where the recorded node keeps it and never serves it",

@@ -98,9 +98,9 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost:
 		n.servePost(w, r)
 	case r.Method == http.MethodGet && r.URL.Path == storage.StatsPath:
-		n.write(w, n.words.stats)
+		n.write(w, n.texts.stats)
 	default:
-		n.write(w, n.words.elsewhere(r))
+		n.write(w, n.texts.elsewhere(r))
 	}
 }
 
@@ -131,7 +131,7 @@ func (n *Node) writeHead(w http.ResponseWriter, status int, contentType string, 
 // pingHeader tells who answers a ping: the node's key in base64 (storage-2.8.md section 1.2).
 const pingHeader = "X-Oxen-Snode-Pubkey"
 
-// servePing answers other nodes of today, also when this node serves nobody.
+// servePing answers other nodes of 2.8, also when this node serves nobody.
 func (n *Node) servePing(w http.ResponseWriter) {
 	public := n.keys.Ed25519.Public()
 	w.Header().Set(pingHeader, base64.StdEncoding.EncodeToString(public[:]))
@@ -143,7 +143,7 @@ func (n *Node) notReady(r *http.Request) answer {
 	if passedHops(r) > 0 {
 		return bareAnswer(storage.StatusNotReady, onion.TextNotReady+n.keys.Name())
 	}
-	return n.words.notReady
+	return n.texts.notReady
 }
 
 func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
@@ -161,18 +161,18 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 	case ForwardPath:
 		n.fromPeer(w, r, n.serveForwarded)
 	default:
-		n.write(w, n.words.elsewhere(r))
+		n.write(w, n.texts.elsewhere(r))
 	}
 }
 
 // serveStorage answers a client that came directly.
 func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
 	if !n.limiter.Allow(r.RemoteAddr, n.now()) {
-		n.write(w, n.words.manyRequests)
+		n.write(w, n.texts.manyRequests)
 		return
 	}
-	if r.Header.Get(longPollHeader) != "" && n.words.longPoll != nil {
-		n.write(w, *n.words.longPoll)
+	if r.Header.Get(longPollHeader) != "" && n.texts.longPoll != nil {
+		n.write(w, *n.texts.longPoll)
 		return
 	}
 	n.withBody(w, r, func(body []byte) {

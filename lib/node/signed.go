@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // A change that an owner signed is kept with every version that comes from it, and travels with that version to other
@@ -145,7 +146,7 @@ func (changesNothing) deletes(store.Name, *store.Message) bool { return false }
 func (changesNothing) expires(store.Message, int64) int64      { return 0 }
 func (changesNothing) stores(store.Message) bool               { return false }
 
-func (d *deleteRequest) authentic() bool  { return d.proof.covers(rpc28.DeleteSignatureText(d.hashes)) }
+func (d *deleteRequest) authentic() bool  { return d.proof.covers(signtext.Delete(d.hashes)) }
 func (d *deleteRequest) notBefore() int64 { return 0 }
 
 // deletes knows the hash of a message of storage RPC 2.0 only from the message.
@@ -191,7 +192,7 @@ func (s *scopeRequest) expires(m store.Message, _ int64) int64 {
 }
 
 func (e *expireRequest) authentic() bool {
-	return e.proof.covers(rpc28.ExpireSignatureText(e.shorten, e.extend, e.expiry, e.hashes))
+	return e.proof.covers(signtext.Expire(e.shorten, e.extend, e.expiry, e.hashes))
 }
 func (e *expireRequest) notBefore() int64 { return 0 }
 
@@ -228,7 +229,7 @@ func (s *signedStore) subject() account { return s.account }
 func (s *signedStore) notBefore() int64 { return s.sigTime }
 
 func (s *signedStore) authentic() bool {
-	return !s.namespace.StoreIsPublic() && s.proof.covers(rpc28.StoreSignatureText(s.namespace, s.sigTime))
+	return !s.namespace.StoreIsPublic() && s.proof.covers(signtext.Store(s.namespace, s.sigTime))
 }
 
 // deletes reports whether a message is of the outbox and older than what was stored.

@@ -52,7 +52,7 @@ func methodLabel(method string) string {
 	case storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm, syncroute.MethodListen, syncroute.MethodDeliver:
 		return method
 	}
-	if slices.Contains(todayMethods, method) || method == rpc28.MethodActiveNodes {
+	if slices.Contains(methods28, method) || method == rpc28.MethodActiveNodes {
 		return method
 	}
 	return "other"

@@ -118,7 +118,7 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	case errors.As(err, &peerRefused):
 		return textAnswer(peerRefused.Status, peerRefused.Text)
 	case errors.As(err, &reason):
-		return textAnswer(storage.StatusBadRequest, n.words.unreadable[reason])
+		return textAnswer(storage.StatusBadRequest, n.texts.unreadable[reason])
 	case errors.Is(err, store.ErrBusy):
 		return textAnswer(storage.StatusNotReady, textBusy)
 	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -135,8 +135,8 @@ func (n *Node) call(ctx context.Context, method string, params fields) (answer, 
 	if waits(method) && !n.behaviour.Listens {
 		return answer{}, refuse(storage.StatusBadRequest, "%s%s", storage.TextNoMethod, method)
 	}
-	if n.servesToday(method, params) {
-		return n.callToday(ctx, method, params)
+	if n.serves28(method, params) {
+		return n.call28(ctx, method, params)
 	}
 	switch method {
 	case storage.MethodStore:

@@ -16,7 +16,7 @@ func versionOf(second bool) Version {
 	return V1
 }
 
-// FuzzOpen posts anything to a node. Only errors may come of it.
+// FuzzOpen posts any body to a node. It must not panic.
 func FuzzOpen(f *testing.F) {
 	random := testRandom(f)
 	n := newNode(f, random)
@@ -36,7 +36,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzLayer hides anything in a layer. It must open, and what it relays must be a proper body.
+// FuzzLayer encrypts any plaintext in a layer. The layer must open, and the body of a Relay must be valid.
 func FuzzLayer(f *testing.F) {
 	f.Add(false, []byte(`{"destination":"d","ciphertext":"c\u003d","ephemeral_key":"e"}`))
 	f.Add(false, []byte(`{"body":"{}","headers":""}`))
@@ -65,7 +65,7 @@ func FuzzLayer(f *testing.F) {
 	})
 }
 
-// FuzzPayload sends anything down a path. It must arrive as it was.
+// FuzzPayload sends any payload over a path. It must arrive unchanged.
 func FuzzPayload(f *testing.F) {
 	random := testRandom(f)
 	n := newNode(f, random)
@@ -94,8 +94,8 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// FuzzOpenResponse answers a request with anything, bare and sealed by the target. What opens is an answer that can
-// be made again.
+// FuzzOpenResponse answers a request with any bytes, plain and encrypted by the target. A response that decrypts can be
+// encrypted again.
 func FuzzOpenResponse(f *testing.F) {
 	f.Add([]byte(`{"body":"{}","status":200}`))
 	f.Add([]byte(`{"status":421,"body":"\u00e9\ud83d\udc0e"}`))
@@ -121,7 +121,7 @@ func FuzzOpenResponse(f *testing.F) {
 	})
 }
 
-// FuzzParsePlain compares the short way of reading an object with encoding/json.
+// FuzzParsePlain compares parsePlain with encoding/json.
 func FuzzParsePlain(f *testing.F) {
 	for _, text := range []string{`{}`, `{"a":"b"}`, `{"a": "b", "a":"c","":""}`, `{"a":1}`, `{"a":"b",}`, `{"a":"b"`, `{,}`, `{"a":"\u0062"}`, `{"a":"b"} `} {
 		f.Add([]byte(text))

@@ -23,7 +23,7 @@ func testRandom(t testing.TB) io.Reader {
 	return rand.NewChaCha8(seed)
 }
 
-// node is a service node as the network sees it and as it sees itself.
+// node is a service node: its hop and its private keys.
 type node struct {
 	hop  Hop
 	keys x25519.KeyPair
@@ -43,8 +43,8 @@ func newNode(t testing.TB, random io.Reader) node {
 	return n
 }
 
-// openPlaintext seals plaintext, which need not be a proper layer, for a fresh node and opens it there. The request
-// can open what the node answers.
+// openPlaintext encrypts plaintext for a new node and opens it there. The plaintext need not be a valid layer. The
+// returned request decrypts the node's response.
 func openPlaintext(t testing.TB, version Version, plaintext string) (*Request, *Layer, error) {
 	t.Helper()
 	random := testRandom(t)
@@ -212,7 +212,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Whatever a layer says once it is open, its node can answer under encryption.
+// A node can encrypt its response to every layer that decrypts.
 func TestLayersByWhatTheySay(t *testing.T) {
 	const next = `"ephemeral_key":"e"`
 	for _, test := range []struct {
@@ -267,7 +267,7 @@ func TestLayersByWhatTheySay(t *testing.T) {
 	}
 }
 
-// sealAnswer seals plaintext, which need not be a proper answer, as SealResponse would.
+// sealAnswer encrypts plaintext like SealResponse. The plaintext need not be a valid response.
 func sealAnswer(t testing.TB, layer *Layer, plaintext string) []byte {
 	t.Helper()
 	sealed, err := seal(testRandom(t), layer.response, []byte(plaintext))

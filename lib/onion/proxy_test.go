@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// sealCBC is what a client does to the plaintext of a proxy request.
+// sealCBC encrypts the plaintext of a proxy request like a client.
 func sealCBC(block cipher.Block, vector [aes.BlockSize]byte, plaintext []byte) []byte {
 	padding := aes.BlockSize - len(plaintext)%aes.BlockSize
 	padded := append(bytes.Clone(plaintext), bytes.Repeat([]byte{byte(padding)}, padding)...)
@@ -65,7 +65,7 @@ func TestRecordedProxyRequests(t *testing.T) {
 		if !bytes.Equal(got, request.Body) {
 			t.Errorf("request %d is made as %x", i, got)
 		}
-		// What the recorded server answered is what this one makes of the same vector.
+		// With the recorded IV, SealResponse makes the recorded response.
 		sealed, err := base64.StdEncoding.DecodeString(request.ResponseBase64)
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +91,7 @@ func TestRecordedProxyRequests(t *testing.T) {
 	}
 }
 
-// Whatever is wrong inside a proxy request, the answer can be sealed and says the same.
+// Every error inside a proxy request is the same error, and the response can be encrypted.
 func TestOpenProxyRefuses(t *testing.T) {
 	random := testRandom(t)
 	n, sender := newNode(t, random), newNode(t, random)
@@ -140,7 +140,7 @@ func TestOpenProxyRefuses(t *testing.T) {
 	}
 }
 
-// FuzzOpenProxy posts anything to a node, bare and encrypted for it. Only errors may come of it.
+// FuzzOpenProxy posts any bytes to a node, plain and encrypted for it. It must not panic.
 func FuzzOpenProxy(f *testing.F) {
 	random := testRandom(f)
 	n, sender := newNode(f, random), newNode(f, random)

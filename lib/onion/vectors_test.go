@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// recordedRequest is one onion request that a client made, with the keys of all nodes on its path.
+// recordedRequest is a recorded onion request of a client, with the keys of all hops.
 type recordedRequest struct {
 	Version           Version          `json:"version"`
 	URL               string           `json:"url"`
@@ -44,7 +44,7 @@ func (l *recordedLayer) keys(t *testing.T) x25519.KeyPair {
 	return x25519.NewKeyPair(l.Hop.Private.Array32(t))
 }
 
-// rewrap makes the request again for the layers from number first on, as if they were the whole path.
+// rewrap wraps the request again for the layers from number first on, as for a shorter path.
 func (r *recordedRequest) rewrap(t *testing.T, first int) *Request {
 	t.Helper()
 	layers := r.Layers[first:]

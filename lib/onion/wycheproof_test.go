@@ -26,8 +26,8 @@ func TestWycheproofXChaCha20(t *testing.T) {
 	testLayer(t, "xchacha20_poly1305_test.json", chacha20poly1305.NewX)
 }
 
-// testLayer opens and seals the cases that have the form of a layer: a key of 32 bytes, a nonce and a tag of the cipher's
-// size, and no additional data.
+// testLayer opens and seals the cases that have the form of a layer: a key of 32 bytes, a nonce and a tag of the
+// cipher's size, and no additional data.
 func testLayer(t *testing.T, name string, newCipher func([]byte) (cipher.AEAD, error)) {
 	wycheproof.Each(t, name, func(t *testing.T, group wycheproof.Group, c wycheproof.Case) bool {
 		if len(c.Key) != 32 || len(c.AAD) != 0 {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// BenchmarkKernel counts one hash as one operation. Kernel and crypto/sha512 loop take turns, so that their ratio is
-// little disturbed by what else the machine does. A chunk is as long as a kernel runs without a look at its context.
+// BenchmarkKernel counts one hash as one operation. Kernel and crypto/sha512 loop run alternately, so that other load
+// on the machine has little effect on their ratio. A kernel does not check its context within a chunk.
 func BenchmarkKernel(b *testing.B) {
 	j := newJob([sha512.Size]byte{})
 	for _, kernel := range Kernels() {
@@ -30,8 +30,8 @@ func BenchmarkKernel(b *testing.B) {
 	}
 }
 
-// BenchmarkJob is the whole work for 2 kB kept for four days at difficulty 10, on one core. The ratio is its time to
-// that of the same work with the crypto/sha512 loop, message by message.
+// BenchmarkJob solves messages of 2 kB with a TTL of four days at difficulty 10, on one core. The ratio is its time
+// divided by that of the crypto/sha512 loop for the same message.
 func BenchmarkJob(b *testing.B) {
 	target := Target(2000, 4*24*3600*1000, 10)
 	solve := func(inner [sha512.Size]byte, kernel *Kernel) {
@@ -60,7 +60,7 @@ func timed(work func()) time.Duration {
 	return time.Since(started)
 }
 
-// BenchmarkCancel tells how long after its context's end a search on all cores returns, in the median.
+// BenchmarkCancel reports the median time from the end of the context to the return of a search on all cores.
 func BenchmarkCancel(b *testing.B) {
 	var late []time.Duration
 	for b.Loop() {
@@ -76,8 +76,8 @@ func BenchmarkCancel(b *testing.B) {
 	b.ReportMetric(float64(late[len(late)/2].Microseconds()), "µs-late")
 }
 
-// BenchmarkSolve solves random messages of some expected hashes with one worker and with all cores in turn. The ratio
-// is the time of one to that of all: a little below 1 at worst, where starting more workers does not pay.
+// BenchmarkSolve solves random messages alternately with one worker and with all cores. The ratio is the time of one
+// worker divided by that of all cores. In the worst case, in which more workers do not pay, it is slightly below 1.
 func BenchmarkSolve(b *testing.B) {
 	for _, expected := range []uint64{100, 1000, 10_000, 100_000} {
 		b.Run(strconv.FormatUint(expected, 10), func(b *testing.B) {

@@ -12,9 +12,8 @@ import (
 	"testing"
 )
 
-// emulated returns the kernels of search_amd64.s, run by an emulator. So each is tested on every machine, and not only
-// where the CPU has its instructions. Registers and stack start with random values: nothing may be read that was not
-// written before.
+// emulated returns the kernels of search_amd64.s in an emulator, so that tests run them on every CPU. Registers and
+// stack start with random values, so that a read without an earlier write gives wrong results.
 func emulated(t testing.TB) []*Kernel {
 	t.Helper()
 	text, err := os.ReadFile("search_amd64.s")
@@ -32,7 +31,7 @@ func emulated(t testing.TB) []*Kernel {
 	return kernels
 }
 
-// TestOperations counts the vector operations of one hash, which docs/performance.md derives the limit of speed from.
+// TestOperations counts the vector operations of one hash. docs/performance.md derives the speed limit from them.
 func TestOperations(t *testing.T) {
 	text, err := os.ReadFile("search_amd64.s")
 	if err != nil {
@@ -48,7 +47,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// Where the emulated memory has what. Addresses are in bytes, and everything is made of words of 8 bytes.
+// The addresses of the emulated memory, in bytes. All memory is accessed in words of 8 bytes.
 const (
 	variablesAt = 0x000
 	roundsAt    = 0x100
@@ -135,7 +134,7 @@ func (m *machine) set(o operand, value uint64) {
 	}
 }
 
-// lanes returns a vector register, or as much memory from o on.
+// lanes returns the lanes of a vector register, or of the memory at o.
 func (m *machine) lanes(o operand) (v [8]uint64) {
 	if o.kind == 'v' {
 		return m.vector[o.value]
@@ -284,7 +283,7 @@ func (m *machine) shuffle(order, from [8]uint64, to operand) {
 	})
 }
 
-// ternary is bit 4x+2y+z of the function's number, for each bit of x, y and z.
+// ternary returns bit 4x+2y+z of the function's number, for each bit of x, y and z.
 func ternary(function, x, y, z uint64) (result uint64) {
 	for i := range uint64(8) {
 		if function>>i&1 == 0 {

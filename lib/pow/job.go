@@ -7,33 +7,33 @@ import (
 )
 
 const (
-	// prefixWords is how many words of SHA-512's message schedule kernels make one by one, each without what the
-	// nonce does not change.
+	// prefixWords is the number of words of SHA-512's message schedule that kernels compute one by one, each with its
+	// fixed part computed in advance.
 	prefixWords = 32
-	// bitLength is the message's length in bits: the last word of its padding.
+	// bitLength is the length of the hashed message in bits: the last word of its padding.
 	bitLength = 8 * (nonceSize + sha512.Size)
 )
 
-// job is what one search hashes, with everything worked out that does not depend on the nonce. The message is one
+// job has the input of a search, and all intermediate values that do not depend on the nonce. The hashed message is one
 // padded block of 16 words: the nonce, the inner hash, the bit 1, zeros, and the length in bits.
 //
-// Names are those of FIPS 180-4, section 6.4.2; h of the rounds 1 to 3 is still a word of the initial hash.
+// Names are those of FIPS 180-4, section 6.4.2. In the rounds 1 to 3 the variable h is a word of the initial hash.
 type job struct {
 	inner [sha512.Size]byte
 
-	// variables are a to h after round 0, but without the nonce, which is yet to be added to a and e.
+	// variables are a to h after round 0 without the nonce. A kernel adds the nonce to a and e.
 	variables [8]uint64
-	// rounds has what each round adds to T1 besides functions of the variables and of words that the nonce changes:
-	// K, the word if it is fixed, and h in rounds 1 to 3. In the last round it is the initial hash's first word as
-	// well, so that a ends as the first word of the hash. Round 0 is in variables.
+	// rounds has the fixed part of T1 in each round: K, the word if it does not depend on the nonce, and h in rounds 1
+	// to 3. In the last round it includes the first word of the initial hash, so that a is then the first word of the
+	// hash. Round 0 is in variables.
 	rounds [80]uint64
-	// words has the part of each word of the message schedule that does not depend on the nonce, from word 16 on.
+	// words has the fixed part of each word of the message schedule, from word 16 on.
 	words [prefixWords]uint64
 }
 
 func newJob(inner [sha512.Size]byte) *job {
 	j := &job{inner: inner}
-	var word [prefixWords]uint64 // words that depend on the nonce count as 0, which σ0 and σ1 keep
+	var word [prefixWords]uint64 // 0 for words that depend on the nonce; σ0 and σ1 of 0 are 0
 	var fixed [prefixWords]bool
 	block := j.block()
 	for t := 1; t < 16; t++ {
@@ -63,7 +63,7 @@ func newJob(inner [sha512.Size]byte) *job {
 	return j
 }
 
-// block returns the padded message, whose first 8 bytes are left for the nonce.
+// block returns the padded message. The first 8 bytes are for the nonce.
 func (j *job) block() []byte {
 	block := make([]byte, sha512.BlockSize)
 	end := nonceSize + copy(block[nonceSize:], j.inner[:])

@@ -35,8 +35,8 @@ func TestKernelsOnRandomInputs(t *testing.T) {
 	}
 }
 
-// TestKernelsEdges has the first hit in every lane and in none, others behind it, counts that end anywhere in a batch,
-// nonces that wrap around, and targets that are the hash itself, which does not count, or one more.
+// TestKernelsEdges has the first hit in every lane and in none, later hits, counts that end anywhere in a batch, nonces
+// that wrap around, and targets equal to the hash, which it does not meet, or greater by one.
 func TestKernelsEdges(t *testing.T) {
 	const span = 40
 	j := newJob(Message{Data: "edges"}.Inner())
@@ -62,7 +62,7 @@ func TestKernelsEdges(t *testing.T) {
 	}
 }
 
-// TestChunks: Solve relies on chunks that are whole batches of the kernels' lanes.
+// TestChunks: Solve needs chunks that are a multiple of the kernels' batches.
 func TestChunks(t *testing.T) {
 	for _, kernel := range append(Kernels(), yardstick) {
 		if kernel.chunk == 0 || kernel.chunk%16 != 0 {

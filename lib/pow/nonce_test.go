@@ -44,7 +44,7 @@ func TestDecodeNonceRefuses(t *testing.T) {
 	}
 }
 
-// TestDecodeNonceLenient: what the storage server makes of texts that DecodeNonce refuses.
+// TestDecodeNonceLenient has texts that DecodeNonce refuses and the storage server accepts.
 func TestDecodeNonceLenient(t *testing.T) {
 	for text, want := range map[string][]byte{
 		"":               {},
@@ -83,7 +83,7 @@ func FuzzNonce(f *testing.F) {
 				t.Errorf("%q: lenient %x, strict %x", text, lenient, strict)
 			}
 		}
-		// Whatever was read, its own encoding must be where the text starts, but for bits that were dropped.
+		// The text must start with the encoding of the result, except for dropped bits.
 		if whole := lenient[:len(lenient)/3*3]; !strings.HasPrefix(text, base64.StdEncoding.EncodeToString(whole)) {
 			t.Errorf("%q was read as %x", text, lenient)
 		}

@@ -50,7 +50,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// FuzzTarget compares with the rule in numbers without an upper limit.
+// FuzzTarget compares Target with the formula in big integers.
 func FuzzTarget(f *testing.F) {
 	f.Add(92, uint64(86400000), uint64(10))
 	f.Add(math.MaxInt, uint64(math.MaxUint64), uint64(math.MaxUint64))
@@ -80,7 +80,7 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-// TestMeets shows where server and client part: a hash equal to the target.
+// TestMeets: server and client differ for a hash equal to the target.
 func TestMeets(t *testing.T) {
 	hash := [64]byte{0, 0, 0, 0, 0, 0, 1, 0, 0xff}
 	for target, want := range map[uint64]bool{0xff: false, 0x100: false, 0x101: true, 0: false, math.MaxUint64: true} {
@@ -99,7 +99,7 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// TestVerifyTTL: a server reads the number in a text as C does, and hashes the whole text.
+// TestVerifyTTL: a server reads the number in a text like C, and hashes the whole text.
 func TestVerifyTTL(t *testing.T) {
 	for ttl, readable := range map[string]bool{
 		"86400000":             true,

@@ -11,38 +11,38 @@ import (
 )
 
 const (
-	// chunksPerWorker is how much of the expected work justifies one more worker. Waking another core up, and waiting
-	// for its last chunk in the end, takes about one chunk's time.
+	// chunksPerWorker is the expected work, in chunks, that justifies one more worker. To wake up another core and to
+	// wait for its last chunk takes about the time of one chunk.
 	chunksPerWorker = 8
-	// chunksPerYield spaces the offers to let other goroutines run, and the timers that end contexts, which might
-	// otherwise wait for long where every core searches: it makes them wait for a millisecond at most.
+	// chunksPerYield is the number of chunks between calls of runtime.Gosched. Without these calls other goroutines,
+	// and the timers that end contexts, could wait long while every core searches. With them they wait a millisecond at
+	// most.
 	chunksPerYield = 8
-	// chunksPerReport spaces the calls of Options.Progress.
+	// chunksPerReport is the number of chunks between calls of Options.Progress.
 	chunksPerReport = 256
 )
 
-// ErrUnreachable reports a target of 0, which no hash is below.
+// ErrUnreachable reports a target of 0, which no hash meets.
 var ErrUnreachable = errors.New("difficulty is beyond what any proof of work can meet")
 
-// Options say how Solve searches. The zero value uses every core and starts at nonce 0, as the 2020 client does.
+// Options are the options of Solve. The zero value uses every core and starts at nonce 0, like the 2020 client.
 type Options struct {
-	// Workers is how many cores search at most; 0 means all of Cores, or GOMAXPROCS. A search that is expected to be
-	// short uses fewer.
+	// Workers bounds the number of cores. 0 means all of Cores, or GOMAXPROCS. A search that is expected to be short
+	// uses fewer.
 	Workers int
-	// Cores are shared with other searches; nil means that this search does not care for others.
+	// Cores are shared with other searches. With nil the search does not wait for others.
 	Cores *Cores
-	// Kernel tries the nonces; nil means the fastest that this CPU can run.
+	// Kernel tries the nonces. nil means the fastest kernel that this CPU can run.
 	Kernel *Kernel
-	// Start is the first nonce tried.
+	// Start is the first nonce to try.
 	Start uint64
-	// Progress, if set, is called now and then with the number of hashes begun so far, and once more with all of
-	// them when the search is over. It runs on the goroutine that called Solve, which does its share of the work, so
-	// it should return soon.
+	// Progress, if set, is called repeatedly with the number of hashes started, and at the end with the number of all
+	// hashes. It runs on the goroutine that called Solve, which also searches, so it must return soon.
 	Progress func(hashes uint64)
 }
 
-// Cores is a number of cores that searches share, which may run at the same time. A core goes to the search that has
-// waited for it longest: of searches begun one after the other, the earliest have all the cores that they can use.
+// Cores is a number of cores that simultaneous searches share. A free core goes to the search that has waited longest:
+// the earliest searches have all the cores that they can use.
 type Cores struct {
 	taken chan struct{}
 }
@@ -50,7 +50,7 @@ type Cores struct {
 // NewCores returns count cores, at least one.
 func NewCores(count int) *Cores { return &Cores{taken: make(chan struct{}, max(count, 1))} }
 
-// take waits for a core, and reports false if ctx or the search ended first. The other end is give.
+// take waits for a core. It returns false if ctx or the search ends first. give releases the core.
 func (c *Cores) take(ctx context.Context, over <-chan struct{}) bool {
 	if c == nil {
 		return true
@@ -70,7 +70,7 @@ func (c *Cores) give() {
 	}
 }
 
-// count is how many workers make sense where Options do not say it.
+// count is the number of workers of a search without Options.Workers.
 func (c *Cores) count() int {
 	if c == nil {
 		return runtime.GOMAXPROCS(0)
@@ -78,11 +78,11 @@ func (c *Cores) count() int {
 	return cap(c.taken)
 }
 
-// Solve returns the first nonce, counting up from Start and on from 2^64 - 1 to 0, whose hash with inner meets
-// target. The result does not depend on the number of workers.
+// Solve returns the first nonce whose hash with inner meets target. It counts up from Start and wraps from 2^64 - 1 to
+// 0. The result does not depend on the number of workers.
 //
-// It returns ErrUnreachable for target 0, and ctx's error if ctx ends before a nonce is found, a few milliseconds
-// after that at most. No goroutine is left behind.
+// Solve returns ErrUnreachable for target 0. If ctx ends before a nonce is found it returns ctx's error within a few
+// milliseconds. All its goroutines have ended when it returns.
 func Solve(ctx context.Context, inner [sha512.Size]byte, target uint64, options Options) (nonce uint64, err error) {
 	if target == 0 {
 		return 0, ErrUnreachable
@@ -115,15 +115,15 @@ func Solve(ctx context.Context, inner [sha512.Size]byte, target uint64, options 
 		options.Progress(s.taken.Load())
 	}
 
-	// A chunk that was taken is always finished, and so are all below it: what was found is the lowest even if
-	// ctx has ended.
+	// Workers finish every chunk that they have taken, so that all lower chunks are finished too. The found nonce is
+	// the lowest even if ctx has ended.
 	if found := s.found.Load(); found != math.MaxUint64 {
 		return s.start + found, nil
 	}
 	return 0, ctx.Err()
 }
 
-// search is the work of one Solve. Nonces are counted from start, so that a lower count is always the earlier nonce
+// search is the state of one call of Solve. It counts nonces from start, so that a lower count is an earlier nonce
 // although nonces wrap around.
 type search struct {
 	kernel *Kernel
@@ -131,11 +131,11 @@ type search struct {
 	target uint64
 	start  uint64
 
-	taken atomic.Uint64 // nonces handed out so far
-	found atomic.Uint64 // the earliest nonce found, MaxUint64 if none
+	taken atomic.Uint64 // nonces that workers have taken
+	found atomic.Uint64 // count of the earliest nonce found, or MaxUint64
 }
 
-// workers returns how many workers to start, of most at the most, or as many as there are cores if most is 0.
+// workers returns the number of workers to start: at most most, or the number of cores if most is 0.
 func (s *search) workers(most int, cores *Cores) int {
 	if most < 1 {
 		most = cores.count()
@@ -165,7 +165,7 @@ func (s *search) work(ctx context.Context, progress func(hashes uint64)) {
 	}
 }
 
-// keep lowers found to count.
+// keep lowers found to count if count is lower.
 func (s *search) keep(count uint64) {
 	for {
 		found := s.found.Load()

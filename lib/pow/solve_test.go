@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 )
 
-// firstNonce is Solve without any haste.
+// firstNonce is a plain implementation of Solve.
 func firstNonce(inner [sha512.Size]byte, target, start uint64) uint64 {
 	for nonce := start; ; nonce++ {
 		text, _ := DecodeNonce(EncodeNonce(nonce))
@@ -73,8 +73,8 @@ func TestSolveAtChunkEdges(t *testing.T) {
 	}
 }
 
-// TestSolveSharesCores: of two searches that could use two cores each, the later one gets a core when the earlier one
-// is over. Then both cores are free again.
+// TestSolveSharesCores: two searches can use two cores each. The later one gets a core when the earlier one ends. Then
+// both cores are free again.
 func TestSolveSharesCores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cores := NewCores(2)
@@ -113,7 +113,7 @@ func TestSolveSharesCores(t *testing.T) {
 	})
 }
 
-// TestSolveWaitingForCores: a search that has no core yet ends with its context.
+// TestSolveWaitingForCores: a search without a core ends with its context.
 func TestSolveWaitingForCores(t *testing.T) {
 	cores := NewCores(1)
 	if !cores.take(t.Context(), nil) {
@@ -126,7 +126,7 @@ func TestSolveWaitingForCores(t *testing.T) {
 	}
 }
 
-// fake is a kernel that takes chunks of 100 and answers what it is told to.
+// fake returns a kernel with chunks of 100 and a given search function.
 func fake(answer func(start uint64) (offset uint64)) *Kernel {
 	return &Kernel{name: "fake", chunk: 100, search: func(_ *job, start, _, _ uint64) uint64 { return answer(start) }}
 }
@@ -151,7 +151,7 @@ func TestSolvePrefersLowerChunk(t *testing.T) {
 	}
 }
 
-// TestSolveFoundWhileCancelled: the chunk at work when ctx ends still counts.
+// TestSolveFoundWhileCancelled: a nonce in the chunk in progress when ctx ends is returned.
 func TestSolveFoundWhileCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	kernel := fake(func(uint64) uint64 {
@@ -190,7 +190,7 @@ func TestSolveWorkers(t *testing.T) {
 	}
 }
 
-// TestSolveCancelled: a search ends with its context, and its bubble ends only once all its goroutines have.
+// TestSolveCancelled: a search ends with its context. The synctest bubble ends only after all its goroutines.
 func TestSolveCancelled(t *testing.T) {
 	for _, workers := range []int{1, 4} {
 		synctest.Test(t, func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestSolveOfEndedContext(t *testing.T) {
 	}
 }
 
-// TestSolveProgress: however short the search, the last report is of all hashes.
+// TestSolveProgress: the last report has the number of all hashes, for short searches too.
 func TestSolveProgress(t *testing.T) {
 	var reports []uint64
 	options := Options{

@@ -13,8 +13,8 @@ import (
 	"sessiontool/lib/pow"
 )
 
-// TestVectorsClient replays the client's searches. The client stops at a hash equal to the target as well; that is
-// one chance in 2^64, so its first nonce is ours.
+// TestVectorsClient replays the client's searches. The client also accepts a hash equal to the target. The probability
+// of that is 2^-64, so its first nonce is that of Solve.
 func TestVectorsClient(t *testing.T) {
 	var recording struct {
 		Cases []struct {
@@ -91,8 +91,8 @@ func TestVectorsTarget(t *testing.T) {
 	}
 }
 
-// TestVectorsServer checks every store request that the storage server judged by its nonce, and that the hash of an
-// accepted one is the name under which the server gave the message back.
+// TestVectorsServer checks every store request whose nonce the storage server checked, and that the hash of an accepted
+// request is the hash with which the server returned the message.
 func TestVectorsServer(t *testing.T) {
 	type owned struct{ pubKey, data string }
 	hashes := map[owned]map[string]bool{}
@@ -108,7 +108,7 @@ func TestVectorsServer(t *testing.T) {
 				}
 			}
 		}
-		// Any other status was given before the server looked at the nonce.
+		// The server gave any other status before it checked the nonce.
 		if x.method != "store" || x.status != 200 && x.status != 432 {
 			continue
 		}
@@ -136,7 +136,7 @@ func TestVectorsServer(t *testing.T) {
 	}
 }
 
-// exchange is one request to the storage server with its answer.
+// exchange is a request to the storage server with its response.
 type exchange struct {
 	row      int
 	note     string
@@ -149,8 +149,8 @@ type exchange struct {
 	}
 }
 
-// serverExchanges returns the store and retrieve requests, direct ones and those in onions. Requests that are no JSON,
-// or whose parameters are no texts, are left out: the server did not come as far as the nonce with them.
+// serverExchanges returns the store and retrieve requests, direct and in onions. It leaves out requests that are not
+// JSON or whose parameters are not strings, because the server did not check their nonce.
 func serverExchanges(t *testing.T) []exchange {
 	t.Helper()
 	recording, err := os.Open(vectors.Path(t, "node-2020.jsonl"))

@@ -21,7 +21,8 @@ func TestAliveUntilClosed(t *testing.T) {
 	first := announce(t, dir)
 	second := announce(t, dir)
 	defer second.Close()
-	if second.State(first.Name()) != Alive || first.State(second.Name()) != Alive || first.State(first.Name()) != Alive {
+	if second.State(first.Name()) != Alive || first.State(second.Name()) != Alive ||
+		first.State(first.Name()) != Alive {
 		t.Fatal("a running process does not count as alive")
 	}
 	if err := first.Close(); err != nil {

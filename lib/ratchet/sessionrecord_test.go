@@ -23,8 +23,8 @@ func TestEmptyRecord(t *testing.T) {
 	bob.mustRefuse(t, sealed{kind: 2, bytes: m.bytes}, ErrMalformed)
 }
 
-// Both parties start a session before they receive one. Messages of both sessions decrypt. After one party has answered,
-// both use the same session.
+// Both parties start a session before they receive one. Messages of both sessions decrypt. After one party has
+// answered, both use the same session.
 func TestSimultaneousInitiation(t *testing.T) {
 	alice, bob := newPair(t, 1)
 	fromAlice, fromBob := alice.bundle(t, 1, 1), bob.bundle(t, 1, 1)
@@ -56,7 +56,8 @@ func TestSimultaneousInitiation(t *testing.T) {
 	}
 }
 
-// A new session archives the old one. A message in flight still decrypts with the old session and makes it current again.
+// A new session archives the old one. A message in flight still decrypts with the old session and makes it current
+// again.
 func TestArchivedSessionComesBack(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	late := alice.send(t, "late")

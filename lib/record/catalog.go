@@ -55,6 +55,7 @@ var Kinds = []Kind{
 	{TypeRemoved, Removed{}, "confirms that an account or a contact is gone", false, true},
 	{TypeBackup, Backup{}, "a backup that was written to a file", false, true},
 	{TypeKeystore, Keystore{}, "what opens a keystore", false, true},
+	{TypeCompacted, Compacted{}, "a keystore was made as small as what is in it", false, true},
 	{TypeSetting, Setting{}, "a setting, its value and where that comes from", false, true},
 	{TypeConfig, Config{}, "where the config file is", false, true},
 	{TypeCheck, Check{}, "one thing that doctor looked at", false, true},

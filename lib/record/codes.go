@@ -40,6 +40,7 @@ const (
 	CodeBadConfig          Code = "bad_config"
 	CodeBadNodeFolder      Code = "bad_node_folder"
 	CodeKeystoreOpen       Code = "keystore_permissions"
+	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
 	CodePartial            Code = "partial"
@@ -60,6 +61,8 @@ const (
 	CodeNodeRunning        Code = "node_running"
 	CodeOutputClosed       Code = "output_closed"
 	CodeDiskFull           Code = "disk_full"
+	CodeReadOnly           Code = "read_only"
+	CodeTooManyFiles       Code = "too_many_files"
 	CodeRefused            Code = "refused"
 	CodeUnsupported        Code = "unsupported"
 	CodeDifficultyTooHigh  Code = "difficulty_too_high"
@@ -67,6 +70,7 @@ const (
 	CodeWrongPassphrase    Code = "wrong_passphrase"
 	CodePassphraseRequired Code = "passphrase_required"
 	CodeCorruptKeystore    Code = "corrupt_keystore"
+	CodeTooCostly          Code = "too_costly"
 	CodeDecryptionFailed   Code = "decryption_failed"
 	CodeNewerProtocol      Code = "newer_protocol"
 	CodeUnknownPrekey      Code = "unknown_prekey"
@@ -99,7 +103,7 @@ var Codes = []CodeInfo{
 	{CodeBadMnemonic, ExitUsage, false, "the recovery words are not valid", "check the words, their order and their number; there are 13"},
 	{CodeBadText, ExitUsage, false, "a text is empty or not UTF-8", "give some text"},
 	{CodeTextTooLong, ExitUsage, false, "a text does not fit into one message", "split it, or send a link to it"},
-	{CodeBadTTL, ExitUsage, false, "a time to live is outside what the network allows", "use 10s to 96h, or to 336h on today's network"},
+	{CodeBadTTL, ExitUsage, false, "a time to live is outside what the network allows", "use 10s to 96h, or to 336h with storage RPC 2.8"},
 	{CodeBadEnvelope, ExitUsage, false, "an envelope is not one that Session clients write", "check where the data comes from"},
 	{CodeStdinTerminal, ExitUsage, false, "the command reads records from stdin, and stdin is a terminal", "pipe records in, or use the flags"},
 	{CodeBadAccountName, ExitUsage, false, "an account name has characters that are not allowed", "use 1 to 64 letters, digits, dots, dashes and underscores"},
@@ -109,14 +113,15 @@ var Codes = []CodeInfo{
 	{CodeBadNetwork, ExitUsage, false, "the network's description cannot be used", "check the file or URL of --network"},
 	{CodeBadConfig, ExitUsage, false, "the config file cannot be used", "mend it; 'sessiontool config path' tells where it is"},
 	{CodeBadNodeFolder, ExitUsage, false, "a file in the folder of a node or a devnet is damaged or open to others", "mend what the message names, or use another folder"},
-	{CodeKeystoreOpen, ExitUsage, false, "others can read the keystore's files", "run the chmod that the message names"},
+	{CodeKeystoreOpen, ExitUsage, false, "others can read a keystore's file, or could have written it, a passphrase file or the config file", "run the chmod or chown that the message names"},
+	{CodeUnsuitable, ExitUsage, false, "the keystore's file system has no locks, or locks that keep no process out", "use a folder on a local disk: --keystore DIR"},
 	{CodeAskedAlready, ExitUsage, false, "the other side has sent a friend request already", "accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
 	{CodeAlreadyFriends, ExitUsage, false, "the other side is a friend already", "just send; use --again if the friend has lost its session"},
 	{CodePartial, ExitPartial, false, "some items failed; each one's record says why", "look at the error records on stdout"},
 	{CodeNoNetwork, ExitNotFound, false, "no network is named and no devnet is running", "start one with 'sessiontool devnet up --detach', or use --network"},
 	{CodeKeystoreNotFound, ExitNotFound, false, "there is no keystore in that folder", "make an account with 'sessiontool keygen'"},
 	{CodeAccountNotFound, ExitNotFound, false, "the keystore has no account of that name", "see 'sessiontool identity list'"},
-	{CodeUnknownContact, ExitNotFound, false, "this account has never dealt with that Session ID", "send a friend request first: 'sessiontool friend-request send --to ID --text T', or use --protocol today"},
+	{CodeUnknownContact, ExitNotFound, false, "this account has never dealt with that Session ID", "send a friend request first: 'sessiontool friend-request send --to ID --text T', or use --protocol session-v1"},
 	{CodeNotFriends, ExitNotFound, false, "the friend request with that contact is not completed", "see 'sessiontool friend-request list'"},
 	{CodeRequestNotFound, ExitNotFound, false, "there is no such friend request waiting", "see 'sessiontool friend-request list'"},
 	{CodeNodeNotFound, ExitNotFound, false, "no registered service node has that key", "see 'sessiontool swarm nodes'"},
@@ -130,13 +135,16 @@ var Codes = []CodeInfo{
 	{CodeNodeRunning, ExitTemporary, true, "another node is running in that folder", "give this one a folder of its own, or stop the other"},
 	{CodeOutputClosed, ExitTemporary, true, "stdout is closed, or its reader is gone", "the same command again goes on with what was not written"},
 	{CodeDiskFull, ExitTemporary, true, "there is no room for the output or the keystore", "make room; the same command again goes on with what was not written"},
+	{CodeReadOnly, ExitTemporary, true, "the disk or a file can be read but not written", "mount the disk for writing, or mend the file's owner and mode"},
+	{CodeTooManyFiles, ExitTemporary, true, "the limit of open files is reached", "raise it with 'ulimit -n', or close files"},
 	{CodeRefused, ExitRefused, false, "the network refuses the message for good", "see the message; a retry would be refused too"},
-	{CodeUnsupported, ExitRefused, false, "the network's nodes cannot do what is asked", "use a network of today: see 'sessiontool help protocols'"},
+	{CodeUnsupported, ExitRefused, false, "the network's nodes cannot do what is asked", "use a network with storage RPC 2.8: see 'sessiontool help protocols'"},
 	{CodeDifficultyTooHigh, ExitRefused, false, "the network asks for more proof of work than is allowed", "raise --max-difficulty"},
 	{CodeInvalidPow, ExitRefused, false, "the proof of work does not meet the difficulty", "solve it again with 'sessiontool pow solve'"},
 	{CodeWrongPassphrase, ExitAuth, false, "the passphrase or key file does not open the keystore", "check it"},
 	{CodePassphraseRequired, ExitAuth, false, "the keystore is locked with a passphrase", "use --passphrase-file, --passphrase-fd or --passphrase-command"},
 	{CodeCorruptKeystore, ExitAuth, false, "the keystore's content was changed or damaged", "restore it from a backup"},
+	{CodeTooCostly, ExitAuth, false, "the keystore or backup asks for more memory or time to open than this machine may spend", "open it on a larger machine; if it is not yours, do not trust it"},
 	{CodeDecryptionFailed, ExitAuth, false, "a message cannot be decrypted or was tampered with", "ask the sender to send it again"},
 	{CodeNewerProtocol, ExitAuth, false, "a message is in a newer protocol than this version reads", "poll with a newer version, which reads it as long as the network keeps it"},
 	{CodeUnknownPrekey, ExitAuth, false, "a message starts a session with a prekey that this account does not have", "ask the sender for a new friend request"},

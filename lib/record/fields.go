@@ -5,7 +5,7 @@ const (
 	formSessionID = "^05[0-9a-f]{64}$"
 	formKey       = "^[0-9a-f]{64}$"
 	formHash      = "^[0-9a-f]{128}$"
-	formMessage   = "^([0-9a-f]{128}|[A-Za-z0-9+/]{43})$" // of 2020 and of today
+	formMessage   = "^([0-9a-f]{128}|[A-Za-z0-9+/]{43})$" // of 2.0 and of 2.8
 	formSwarmID   = "^[0-9a-f]{16}$"
 	formTime      = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$`
 	formBase64    = "^[A-Za-z0-9+/]*={0,2}$"
@@ -46,13 +46,14 @@ var Glossary = map[string]Field{
 	"attachments":        {"how many files the message refers to; they are not fetched", ""},
 	"body":               {"the answer as JSON where it is JSON, else a string", ""},
 	"bytes":              {"size in bytes", ""},
+	"bytes_before":       {"size of the file before, in bytes", ""},
 	"call_id":            {"what all steps of one call have in common", ""},
 	"code":               {"which kind of failure it is: see 'sessiontool errors'", "^[a-z0-9_]+$"},
 	"changed":            {"hashes of the messages that were there and are changed", formMessage},
 	"check.code":         {"error code of what failed, empty if nothing did", "^[a-z0-9_]*$"},
 	"commit":             {"revision that the binary was built from", ""},
 	"content_bytes":      {"size of the encrypted content in bytes", ""},
-	"clock_offset_ms":    {"what the network's clock is ahead of this machine's, by which timestamp_ms was corrected", ""},
+	"clock_offset_ms":    {"what the network's clock is ahead of this machine's, by which timestamp_ms is corrected if it was known in time", ""},
 	"created_at":         {"when it was made", formTime},
 	"current":            {"whether it is the signed prekey that new bundles carry", ""},
 	"data_base64":        {"the data as the network carries it", formBase64},
@@ -78,7 +79,7 @@ var Glossary = map[string]Field{
 	"for":                {"Session ID of the contact that it was made for", formSessionID},
 	"format":             {"svg or dot", ""},
 	"from":               {"Session ID of the sender", formSessionID + orEmpty},
-	"generation":         {"storage RPC that clients shall speak there", "^(2020|today)$"},
+	"generation":         {"storage RPC of its nodes: 2.0 or 2.8", "^2\\.[08]$"},
 	"like":               {"version of the storage servers that the devnet behaves like", ""},
 	"go":                 {"version of Go that built it", ""},
 	"group":              {"side of the partition that the node is on", ""},
@@ -148,8 +149,8 @@ var Glossary = map[string]Field{
 	"platform":           {"operating system and processor", ""},
 	"polled_at":          {"when the swarm was asked for stored messages last with success", formTime},
 	"port":               {"TCP port", ""},
-	"draft.protocol":     {"how to encrypt: 2020, today, or what is known of the recipient", "^(auto|2020|today)$"},
-	"protocol":           {"how messages are encrypted, as the contact did last; empty while nothing is known", "^(2020|today)?$"},
+	"draft.protocol":     {"how to encrypt: signal, session-v1, or auto: as is known of the recipient", "^(auto|signal|session-v1)$"},
+	"protocol":           {"how messages are encrypted, as the contact did last; empty while nothing is known", "^(signal|session-v1)?$"},
 	"previews":           {"what the sender saw behind the links of the text", ""},
 	"pubkey_ed25519":     {"Ed25519 public key", formKey},
 	"pubkey_x25519":      {"X25519 public key", formKey},

@@ -6,7 +6,7 @@ type Reason string
 // The reasons. Scripts may rely on the names.
 const (
 	ReasonNoStatus        Reason = "no_status"        // the recipient never told its status: a client of others, or a new friend
-	ReasonProtocol        Reason = "protocol"         // the recipient speaks today's protocol, which has no such route
+	ReasonProtocol        Reason = "protocol"         // the recipient has protocol session-v1, which has no such route
 	ReasonOffline         Reason = "offline"          // the recipient said so, or was not there the last time
 	ReasonStale           Reason = "stale"            // the recipient's last word is too old
 	ReasonNobodyListens   Reason = "nobody_listens"   // the listening node says so

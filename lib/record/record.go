@@ -52,6 +52,7 @@ const (
 	TypeRemoved       = "removed"
 	TypeBackup        = "backup"
 	TypeKeystore      = "keystore"
+	TypeCompacted     = "compacted"
 	TypeError         = "error"
 )
 
@@ -67,8 +68,8 @@ const (
 	FromSent = "sent"
 )
 
-// Draft is what send and friend-request send read: a text for a Session ID. Protocol is auto (also if it is left out), 2020
-// or today.
+// Draft is what send and friend-request send read: a text for a Session ID. Protocol is signal,
+// session-v1, or auto, which is also meant if it is left out.
 type Draft struct {
 	To          string `json:"to"`
 	Text        string `json:"text"`
@@ -104,10 +105,10 @@ type FriendRequest struct {
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
-// Contact is somebody this account has dealt with. Protocol is how messages are encrypted, 2020 or today, as the contact did
-// last; it is empty while nothing is known. Verified says that the two compared their safety number, which is
-// filled in by contact verify alone. Online says that the contact can be reached at ListeningNode as far as is known;
-// StatusAt is when the contact told so, or told that it cannot be reached.
+// Contact is somebody this account has dealt with. Protocol is how messages are encrypted, signal or session-v1, as the
+// contact did last; it is empty while nothing is known. Verified says that the two compared their safety number, which
+// is filled in by contact verify alone. Online says that the contact can be reached at ListeningNode as far as is
+// known; StatusAt is when the contact told so, or told that it cannot be reached.
 type Contact struct {
 	Type          string `json:"type"`
 	Account       string `json:"account"`
@@ -124,8 +125,8 @@ type Contact struct {
 	StatusAt      string `json:"status_at,omitempty"`
 }
 
-// NodeResult is what one node answered to a store. On today's network it may be what another one said of it, and OK means
-// that it has signed to have the message; Already says that it had it before. Pending says
+// NodeResult is what one node answered to a store. With storage RPC 2.8 it may be what another one said of it, and OK
+// means that it has signed to have the message; Already says that it had it before. Pending says
 // that its answer was late and was not waited for: it may have the message.
 type NodeResult struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
@@ -138,10 +139,10 @@ type NodeResult struct {
 }
 
 // Receipt says what became of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
-// Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's acknowledgement.
-// On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody wanted that.
-// ClockOffsetMS is by how much the network's clock is ahead of this machine's, and so by how much the time of the message
-// was corrected.
+// Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's
+// acknowledgement. On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody
+// wanted that. ClockOffsetMS is by how much the network's clock is ahead of this machine's; TimestampMS, which the
+// recipient reads, is corrected by it if it was known before the message went out.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`
@@ -162,9 +163,9 @@ type Receipt struct {
 }
 
 // Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
-// that came with it, which stay where they are; Notice says so. DisappearAfterMS and DisappearFrom (FromRead or FromSent)
-// are when its sender wants it gone; it stays. Of one that its sender has taken back, Unsent, there is no text any more.
-// Direction is in, or out for a copy of what another device of the account sent to To.
+// that came with it, which stay where they are; Notice says so. DisappearAfterMS and DisappearFrom (FromRead or
+// FromSent) are when its sender wants it gone; it stays. Of one that its sender has taken back, Unsent, there is no
+// text any more. Direction is in, or out for a copy of what another device of the account sent to To.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
@@ -235,7 +236,8 @@ type Notice struct {
 // SessionReset reports that the other side has begun a new session. Texts go on in both directions.
 type SessionReset struct{ Notice }
 
-// Reaction adds Emoji to the message that AboutAuthor sent at AboutTimestampMS, or removes it: Action is react or remove.
+// Reaction adds Emoji to the message that AboutAuthor sent at AboutTimestampMS, or removes it: Action is react or
+// remove.
 type Reaction struct {
 	Notice
 	Emoji            string `json:"emoji"`
@@ -293,8 +295,9 @@ type Control struct {
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
-// Heartbeat is a sign of life of listen. ListeningNode is the Ed25519 key, in hex, of the node at which it listens, empty while
-// there is none; PolledAt is when the account's swarm was asked last with success. Received counts the records before it.
+// Heartbeat is a sign of life of listen. ListeningNode is the Ed25519 key, in hex, of the node at which it listens,
+// empty while there is none; PolledAt is when the account's swarm was asked last with success. Received counts the
+// records before it.
 type Heartbeat struct {
 	Type          string `json:"type"`
 	Account       string `json:"account"`
@@ -304,8 +307,9 @@ type Heartbeat struct {
 	Received      int    `json:"received"`
 }
 
-// Change tells what became of stored messages of the account: Action is delete or expire, Requested and Changed are hashes.
-// Changed has those that some member of the swarm had; OK says that at least one member has carried the request out.
+// Change tells what became of stored messages of the account: Action is delete or expire, Requested and Changed are
+// hashes. Changed has those that some member of the swarm had; OK says that at least one member has carried the request
+// out.
 type Change struct {
 	Type         string         `json:"type"`
 	OK           bool           `json:"ok"`
@@ -451,15 +455,9 @@ type Response struct {
 	Ref    string   `json:"ref,omitempty"`
 }
 
-// The generations of Network.Generation, and of protocols.
-const (
-	Generation2020  = "2020"
-	GenerationToday = "today"
-)
-
-// Network names a network's seeds. It is also the content of a network file. Generation is which storage RPC clients shall
-// speak there, 2020 or today; without it they find out. Pins are the SHA-256 digests, in hex, of the certificates that seeds
-// must show, by URL. OnionCipher is aes-gcm, also if it is left out, or xchacha20.
+// Network names a network's seeds. It is also the content of a network file. Generation is the storage RPC
+// of its nodes, 2.0 or 2.8; without it clients ask the nodes. Pins are the SHA-256 digests, in hex, of the certificates
+// that seeds must show, by URL. OnionCipher is aes-gcm, also if it is left out, or xchacha20.
 type Network struct {
 	Type         string            `json:"type"`
 	Name         string            `json:"name"`
@@ -567,6 +565,14 @@ type Keystore struct {
 	Type      string `json:"type"`
 	Dir       string `json:"dir"`
 	OpensWith string `json:"opens_with"`
+}
+
+// Compacted tells how large the file of a keystore was and is.
+type Compacted struct {
+	Type        string `json:"type"`
+	Dir         string `json:"dir"`
+	BytesBefore int64  `json:"bytes_before"`
+	Bytes       int64  `json:"bytes"`
 }
 
 // Error takes the place of a record that could not be made, and is the last line on stderr when a command fails.

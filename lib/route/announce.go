@@ -16,12 +16,12 @@ const (
 	// announceBatch bounds the statuses that are sealed in one transaction, and announceAtOnce those on their way.
 	announceBatch  = 16
 	announceAtOnce = 4
-	// farewellTime bounds the end of a Listen.
-	farewellTime = 5 * time.Second
+	// offlineTimeout bounds the end of a Listen.
+	offlineTimeout = 5 * time.Second
 )
 
 // announce tells all friends where the account listens whenever that changes.
-func (s *listening) announce(ctx context.Context) error {
+func (s *listenLoop) announce(ctx context.Context) error {
 	if !wait(ctx, 0, s.announceNow) {
 		return nil
 	}
@@ -36,10 +36,10 @@ func (s *listening) announce(ctx context.Context) error {
 	}
 }
 
-// farewell ends the listening in order: nobody is told any more to come here, the node learns that it need not wait, and
+// goOffline ends a Listen in order: no friend is sent this listening node any more, the node drops the listener, and
 // friends hear that the account is offline. What cannot be told in time waits in the outbox.
-func (s *listening) farewell(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellTime)
+func (s *listenLoop) goOffline(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), offlineTimeout)
 	defer cancel()
 	err := s.router.account.StopListening(ctx)
 	if s.at != nil {
@@ -56,8 +56,8 @@ func (s *listening) farewell(ctx context.Context) error {
 	return nil
 }
 
-// announceAll tells all friends where the account listens, if it does, over the route that is open to each. Statuses that
-// cannot be sent wait in the outbox; that is logged.
+// announceAll tells all friends where the account listens, if it does, over the route that is open to each. Statuses
+// that cannot be sent wait in the outbox; that is logged.
 func (r *Router) announceAll(ctx context.Context) error {
 	friends, err := r.account.Friends(ctx)
 	if err != nil {

@@ -13,15 +13,17 @@ import (
 
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
+	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // MaxChange is how many messages one Delete or Expire may name.
 const MaxChange = 100
 
-// ErrGeneration reports a request that nodes of 2020 do not know.
-var ErrGeneration = errors.New("service nodes of 2020 cannot do that")
+// ErrGeneration reports a request that storage RPC 2.0 does not have.
+var ErrGeneration = errors.New("storage RPC 2.0 has no such request")
 
 // Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). The record tells
 // what each member has signed to have done; it succeeds if one member did it, whether or not anything was there. The
@@ -31,13 +33,13 @@ func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, er
 	return r.change(ctx, changing{
 		method: rpc28.MethodDelete, hashes: hashes,
 		params: func() any {
-			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, rpc28.DeleteSignatureText(hashes))}
+			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, signtext.Delete(hashes))}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Deleted != nil {
 				done = member.Deleted.List
 			}
-			return done, rpc28.DeletedText(owner, hashes, done)
+			return done, signtext.Deleted(owner, hashes, done)
 		},
 	})
 }
@@ -52,14 +54,14 @@ func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duratio
 			expiry = r.network.Now().Add(after).UnixMilli()
 			times := []int64{expiry}
 			return rpc28.ExpireParams{
-				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, rpc28.ExpireSignatureText(false, false, times, hashes)),
+				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, signtext.Expire(false, false, times, hashes)),
 			}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Updated != nil {
 				done = member.Updated.List
 			}
-			return done, rpc28.ExpiredText(owner, member.Expiry, hashes, done, member.Unchanged)
+			return done, signtext.Expired(owner, member.Expiry, hashes, done, member.Unchanged)
 		},
 	})
 	out.ExpirationMS = expiry
@@ -172,7 +174,7 @@ func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) 
 	}
 	done, text := q.done(member)
 	switch {
-	case !signedBy(r.network, name, text, member.Signature):
+	case !signedBy(r.network, r.account.ID(), name, text, member.Signature):
 		result.Error = "it has not signed what it did"
 	case slices.ContainsFunc(done, func(hash string) bool { return !slices.Contains(q.hashes, hash) }):
 		result.Error = "it did something else"
@@ -182,14 +184,14 @@ func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) 
 	return result
 }
 
-// signedBy reports whether a registered node, named by its Ed25519 key in hex, has put its name to text. The signature
-// is base64.
-func signedBy(known *network.Client, name string, text []byte, signature string) bool {
+// signedBy reports whether a member of owner's swarm, named by its Ed25519 key in hex, has signed text. The signature is
+// base64. The signature of a registered node that is no member says nothing about the swarm.
+func signedBy(known *network.Client, owner sessionid.ID, name string, text []byte, signature string) bool {
 	var key network.Key
 	if key.UnmarshalText([]byte(name)) != nil {
 		return false
 	}
-	if _, registered := known.Node(key); !registered {
+	if _, member := known.Member(owner, key); !member {
 		return false
 	}
 	raw, err := base64.StdEncoding.DecodeString(signature)

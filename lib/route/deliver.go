@@ -17,19 +17,19 @@ import (
 const (
 	// answerTime is what a listening node gets, beyond the time that it is to wait, for its answer to arrive.
 	answerTime = time.Second
-	// lookTime bounds how long a message is held up by the question whether its recipient has come online.
-	lookTime = 3 * time.Second
+	// probeTimeout bounds the presence probe.
+	probeTimeout = 3 * time.Second
 )
 
-// deliver hands a message to the node at which its recipient listens, and waits for the acknowledgement. The reason is
-// empty if it came, else it says why not. Errors are the account's or the context's.
+// deliver sends a message to the recipient's listening node and waits for the acknowledgement. The reason is empty if
+// it came. Errors are the account's or the context's.
 func (r *Router) deliver(ctx context.Context, out account.Outgoing) (record.Receipt, record.Reason, error) {
 	receipt := record.Receipt{Type: record.TypeReceipt, To: out.To.String(), Route: record.RouteSync, Nodes: []record.NodeResult{}}
-	status, reason, err := r.whereabouts(ctx, out.To)
+	status, reason, err := r.freshStatus(ctx, out.To)
 	if err != nil || reason != "" {
 		return receipt, reason, err
 	}
-	result, reason, err := r.handOver(ctx, out, status.Node)
+	result, reason, err := r.deliverAt(ctx, out, status.Node)
 	if err != nil {
 		return receipt, reason, err
 	}
@@ -39,20 +39,22 @@ func (r *Router) deliver(ctx context.Context, out account.Outgoing) (record.Rece
 		return receipt, "", nil
 	}
 	r.options.Log.Info("not delivered", "node", status.Node, "reason", reason)
-	if notThere[reason] {
+	if disprovesStatus[reason] {
 		err = r.account.Unreachable(context.WithoutCancel(ctx), out.To, status)
 	}
 	return receipt, reason, err
 }
 
-// notThere are the reasons that speak against what the recipient has told. The others pass, or are about the message.
-var notThere = map[record.Reason]bool{
+// disprovesStatus has the reasons that contradict the recipient's status. The others are temporary, or about the
+// message.
+var disprovesStatus = map[record.Reason]bool{
 	record.ReasonNobodyListens: true, record.ReasonNotAcknowledged: true, record.ReasonWrongAck: true,
 	record.ReasonUnreachable: true, record.ReasonNoMethod: true, record.ReasonWrongSwarm: true,
 }
 
-// whereabouts returns where a contact listens, or the reason why nobody knows.
-func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Status, record.Reason, error) {
+// freshStatus returns the status of a contact, with its listening node, or the reason why there is none. It sends a
+// presence probe if the known status is not fresh.
+func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Status, record.Reason, error) {
 	status, told, err := r.account.StatusOf(ctx, id)
 	if err != nil {
 		return status, "", err
@@ -61,7 +63,7 @@ func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Stat
 		return status, record.ReasonNoStatus, nil
 	}
 	if status.Node == "" || !status.Fresh(time.Now()) {
-		if err := r.look(ctx); err != nil {
+		if err := r.probePresence(ctx); err != nil {
 			return status, "", err
 		}
 		if status, _, err = r.account.StatusOf(ctx, id); err != nil {
@@ -77,24 +79,24 @@ func (r *Router) whereabouts(ctx context.Context, id sessionid.ID) (account.Stat
 	return status, "", nil
 }
 
-// look fetches, once in a process, what waits for the account: there may be the news that somebody has come online.
-// What else there is is put aside for the next poll, or for a listener, to show: this process may live long. While
-// another process listens there is no need to look. The error is the account's or the context's; a network that does
-// not answer now will not answer a store either, which tells.
-func (r *Router) look(ctx context.Context) error {
-	r.looking.Lock()
-	defer r.looking.Unlock()
-	if r.looked {
+// probePresence is the presence probe: it fetches the account's stored messages, once in a process, since a status of a
+// contact may be among them. Other messages that it finds are left to any poller. The probe is skipped while another
+// process listens. The error is the account's or the context's. A network that does not answer is only logged: the
+// store that follows reports it.
+func (r *Router) probePresence(ctx context.Context) error {
+	r.probing.Lock()
+	defer r.probing.Unlock()
+	if r.probed {
 		return nil
 	}
-	r.looked = true
+	r.probed = true
 	if listening, err := r.account.Listening(ctx); err != nil || listening {
 		return err
 	}
-	looking, cancel := context.WithTimeout(ctx, lookTime)
+	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	var failure error
-	err := r.Retrieve(looking, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
+	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
 		_, failure = r.receive(ctx, node, page, r.account.ReceiveAside)
 		return failure
 	})
@@ -104,28 +106,28 @@ func (r *Router) look(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		r.options.Log.Info("cannot look who is online", "error", err)
+		r.options.Log.Info("presence probe failed", "error", err)
 	}
 	return nil
 }
 
-// needNotLook says that what waits for the account is fetched anyway.
-func (r *Router) needNotLook() {
-	r.looking.Lock()
-	defer r.looking.Unlock()
-	r.looked = true
+// skipProbe skips the presence probe, because the caller fetches stored messages anyway.
+func (r *Router) skipProbe() {
+	r.probing.Lock()
+	defer r.probing.Unlock()
+	r.probed = true
 }
 
-// handedOver is what a listening node answered.
-type handedOver struct {
+// deliveryResult is what a listening node answered.
+type deliveryResult struct {
 	record.NodeResult
 	took time.Duration
 }
 
-// handOver asks a listening node to hand over a message. The reason is empty if the recipient has acknowledged it. The
+// deliverAt sends a deliver request to a listening node. The reason is empty if the recipient has acknowledged it. The
 // error is the context's.
-func (r *Router) handOver(ctx context.Context, out account.Outgoing, name string) (handedOver, record.Reason, error) {
-	result := handedOver{NodeResult: record.NodeResult{PubkeyEd25519: name}}
+func (r *Router) deliverAt(ctx context.Context, out account.Outgoing, name string) (deliveryResult, record.Reason, error) {
+	result := deliveryResult{NodeResult: record.NodeResult{PubkeyEd25519: name}}
 	node, err := r.namedNode(ctx, name)
 	if err != nil {
 		return result, record.ReasonUnreachable, ctx.Err()

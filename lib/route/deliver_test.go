@@ -194,7 +194,7 @@ func TestNodesWithoutTheMethod(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	ear := bob.listens("bob listens", ListenOptions{PollInterval: 10 * time.Millisecond})
+	listener := bob.listens("bob listens", ListenOptions{PollInterval: 10 * time.Millisecond})
 	eventually(t, "all members to be tried", func() bool {
 		for _, node := range net.Nodes {
 			if len(node.Calls(syncroute.MethodListen)) != 1 {
@@ -207,11 +207,11 @@ func TestNodesWithoutTheMethod(t *testing.T) {
 	for _, box := range boxes(net.Nodes...) {
 		box.put(data)
 	}
-	ear.hears("hello")
+	listener.wantTexts("hello")
 	if listening, err := bob.Listening(t.Context()); err != nil || listening {
 		t.Errorf("listening: %v, %v", listening, err)
 	}
-	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	for _, node := range net.Nodes {

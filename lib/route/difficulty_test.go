@@ -89,6 +89,7 @@ func TestNodeLiesAboutDifficulty(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 8)
+			net.OneSwarm(net.Nodes[:4]...)
 			always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[:4]...), net.Nodes...)
 			net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
 				if call.Method == storage.MethodStore {

@@ -89,9 +89,9 @@ func TestTalkThroughTrouble(t *testing.T) {
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	options := ListenOptions{PollInterval: 200 * time.Millisecond}
-	ears := []*ear{alice.listens("alice listens", options), bob.listens("bob listens", options)}
-	alice.knows(bob, ears[1].node())
-	bob.knows(alice, ears[0].node())
+	listeners := []*listenProcess{alice.listens("alice listens", options), bob.listens("bob listens", options)}
+	alice.knows(bob, listeners[1].node())
+	bob.knows(alice, listeners[0].node())
 
 	started := time.Now()
 	const patience = 300 * time.Millisecond
@@ -100,7 +100,7 @@ func TestTalkThroughTrouble(t *testing.T) {
 	for _, talker := range talkers {
 		talking.Go(func() { t.Logf("%s: %v", talker.Name(), talker.talk(count)) })
 	}
-	makeTrouble(t, net, ears, talkers, count)
+	makeTrouble(t, net, listeners, talkers, count)
 	talking.Wait()
 	t.Logf("all is said after %v", time.Since(started).Round(time.Millisecond))
 
@@ -108,17 +108,17 @@ func TestTalkThroughTrouble(t *testing.T) {
 	for i := range want {
 		want[i] = strconv.Itoa(i)
 	}
-	for _, ear := range ears {
-		ear.hearsAll(want)
+	for _, listener := range listeners {
+		listener.wantAll(want)
 	}
 	t.Logf("all is heard after %v", time.Since(started).Round(time.Millisecond))
 	again := []*talker{alice.talksTo(bob, time.Second), bob.talksTo(alice, time.Second)}
 	eventually(t, "both to have the synchronous route again", func() bool {
 		both := true
 		for i, talker := range again {
-			ears[1-i].forget()
+			listeners[1-i].forget()
 			both = talker.talk(1)["sync "] == 1 && both
-			ears[1-i].hearsAll([]string{"0"})
+			listeners[1-i].wantAll([]string{"0"})
 		}
 		return both
 	})
@@ -128,9 +128,9 @@ func TestTalkThroughTrouble(t *testing.T) {
 // longestTrouble is how long a trouble lasts at most.
 const longestTrouble = 4 * time.Second
 
-// makeTrouble makes one trouble after the other while people talk: for the same part of what they have to say each, with a
-// time of peace behind it.
-func makeTrouble(t *testing.T, net *devnet.Network, ears []*ear, talkers []*talker, count int) {
+// makeTrouble makes one trouble after the other while people talk: for the same part of what they have to say each,
+// with a time of peace behind it.
+func makeTrouble(t *testing.T, net *devnet.Network, listeners []*listenProcess, talkers []*talker, count int) {
 	t.Helper()
 	part := int64(count / (2*len(troubles) + 1))
 	said := func(parts int, patience time.Duration) {
@@ -143,7 +143,7 @@ func makeTrouble(t *testing.T, net *devnet.Network, ears []*ear, talkers []*talk
 	}
 	for i, trouble := range troubles {
 		said(2*i+1, time.Minute)
-		listening := []string{ears[0].node(), ears[1].node()}
+		listening := []string{listeners[0].node(), listeners[1].node()}
 		slices.Sort(listening)
 		started := time.Now()
 		if _, err := net.SetFault(t.Context(), trouble.nodes(slices.Compact(listening)), trouble.fault); err != nil {
@@ -158,18 +158,18 @@ func makeTrouble(t *testing.T, net *devnet.Network, ears []*ear, talkers []*talk
 }
 
 // forget forgets what was heard.
-func (e *ear) forget() {
+func (e *listenProcess) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.events = nil
 }
 
 // hearsAll waits until as many texts have come as are wanted, and a while longer, and compares.
-func (e *ear) hearsAll(want []string) {
+func (e *listenProcess) wantAll(want []string) {
 	e.t.Helper()
 	var got []string
 	deadline := time.After(30 * time.Second)
-	for got, _ = e.heard(); len(got) < len(want); got, _ = e.heard() {
+	for got, _ = e.texts(); len(got) < len(want); got, _ = e.texts() {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-deadline:

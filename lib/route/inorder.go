@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"sync"
+	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
@@ -14,6 +15,7 @@ type Sending struct {
 	router *Router
 	out    account.Outgoing
 	draft  account.Draft
+	offset time.Duration   // of the clock, by which out was sealed
 	before <-chan struct{} // closed when the turn has come
 	passOn func()          // lets the next one have its turn; may be called more than once
 }
@@ -50,7 +52,7 @@ func (q *queues) join(to sessionid.ID) (before <-chan struct{}, passOn func()) {
 // Begin queues a message that was just sealed from a draft behind those to the same recipient that were begun before it.
 // Run has to be called.
 func (r *Router) Begin(out account.Outgoing, draft account.Draft) *Sending {
-	s := &Sending{router: r, out: out, draft: draft}
+	s := &Sending{router: r, out: out, draft: draft, offset: r.network.Offset()}
 	s.before, s.passOn = r.queues.join(out.To)
 	return s
 }
@@ -65,7 +67,7 @@ func (s *Sending) Run(ctx context.Context) (account.Outgoing, record.Receipt, er
 	case <-ctx.Done():
 		return s.out, record.Receipt{}, s.router.abandon(ctx, s.out)
 	}
-	return s.router.sendDraft(ctx, s.out, s.draft, s.passOn)
+	return s.router.sendDraft(ctx, s.out, s.draft, s.offset, s.passOn)
 }
 
 // abandon leaves a message to the next command, because ctx has ended.

@@ -41,36 +41,36 @@ type Pulse struct {
 // Listen hands over what arrives, on both routes, until one of the ends of options is reached, in which case it returns
 // nil. It listens at one node of the account's swarm and moves to another one when that fails; it asks for stored
 // messages every PollInterval; it sends what waits in the outbox; and it tells all friends where it listens, and at its
-// end that it does no more, for which it takes up to farewellTime longer. It outlives trouble with the network, except
-// that from the start this machine's clock is refused. The error is deliver's, Beat's, the account's, ErrClock or the
-// context's.
+// end that it does no more, for which it takes up to offlineTimeout longer. It outlives trouble with the network,
+// except that from the start this machine's clock is refused. The error is deliver's, Beat's, the account's, ErrClock
+// or the context's.
 func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deliver) error {
 	if options.PollInterval == 0 {
 		options.PollInterval = DefaultPollInterval
 	}
-	r.needNotLook()
-	s := &listening{
+	r.skipProbe()
+	s := &listenLoop{
 		router: r, options: options, events: make(chan account.Event, waitingEvents),
-		arriving: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1), announceNow: make(chan struct{}, 1),
+		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1), announceNow: make(chan struct{}, 1),
 	}
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var workers sync.WaitGroup
-	for _, work := range []func(context.Context) error{s.poll, s.attend, s.flush, s.announce} {
+	for _, work := range []func(context.Context) error{s.poll, s.listenAtMembers, s.flush, s.announce} {
 		workers.Go(func() {
 			if err := work(working); err != nil && working.Err() == nil {
 				stop(err)
 			}
 		})
 	}
-	err := s.handEvents(working, deliver)
+	err := s.deliverEvents(working, deliver)
 	stop(nil)
 	workers.Wait()
-	return errors.Join(err, s.farewell(ctx))
+	return errors.Join(err, s.goOffline(ctx))
 }
 
-// listening is one Listen at work: several goroutines, whose results come together in events.
-type listening struct {
+// listenLoop is one Listen at work: several goroutines, whose results come together in events.
+type listenLoop struct {
 	router  *Router
 	options ListenOptions
 	events  chan account.Event
@@ -78,9 +78,8 @@ type listening struct {
 	// Each has room for one signal, which says that there is something to do.
 	pollNow, flushNow, announceNow chan struct{}
 
-	// arriving has room for the one who works on what arrived, from its commit until it is on its way to the reader, who
-	// so gets it in that order.
-	arriving chan struct{}
+	// receiveSem serializes commit and hand-off, so that the reader sees messages in commit order.
+	receiveSem chan struct{}
 
 	announced bool // friends have been told that the account is online; see announce
 
@@ -89,8 +88,8 @@ type listening struct {
 	polledAt time.Time
 }
 
-// handEvents hands events to their reader until one of the ends is reached.
-func (s *listening) handEvents(ctx context.Context, deliver Deliver) error {
+// deliverEvents delivers events to the reader until one of the limits of the options is reached.
+func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 	var beat <-chan time.Time
 	if s.options.Heartbeat > 0 {
 		ticker := time.NewTicker(s.options.Heartbeat)
@@ -101,7 +100,7 @@ func (s *listening) handEvents(ctx context.Context, deliver Deliver) error {
 	for received := 0; ; {
 		select {
 		case event := <-s.events:
-			if err := s.router.hand(ctx, event, deliver); err != nil {
+			if err := s.router.deliverEvent(ctx, event, deliver); err != nil {
 				return err
 			}
 			if received++; received == s.options.Count {
@@ -130,7 +129,7 @@ func after(d time.Duration) <-chan time.Time {
 	return time.After(d)
 }
 
-func (s *listening) pulse(received int) Pulse {
+func (s *listenLoop) pulse(received int) Pulse {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pulse := Pulse{PolledAt: s.polledAt, Received: received}
@@ -141,7 +140,7 @@ func (s *listening) pulse(received int) Pulse {
 }
 
 // push puts events on their way to the reader. Those that are not taken any more wait for the next poll.
-func (s *listening) push(ctx context.Context, events []account.Event) error {
+func (s *listenLoop) push(ctx context.Context, events []account.Event) error {
 	for _, event := range events {
 		select {
 		case s.events <- event:
@@ -161,7 +160,7 @@ func signal(now chan struct{}) {
 }
 
 // poll asks for stored messages again and again.
-func (s *listening) poll(ctx context.Context) error {
+func (s *listenLoop) poll(ctx context.Context) error {
 	left, err := s.router.account.ClaimUndelivered(ctx)
 	for {
 		if err == nil {
@@ -170,7 +169,7 @@ func (s *listening) poll(ctx context.Context) error {
 		}
 		if err == nil {
 			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
-				return s.inTurn(ctx, func() error { return s.takeStored(ctx, node, page) })
+				return s.serialize(ctx, func() error { return s.takeStored(ctx, node, page) })
 			})
 		}
 		if err := s.polled(err); err != nil {
@@ -186,7 +185,7 @@ func (s *listening) poll(ctx context.Context) error {
 
 // polled notes how asking for stored messages went. A clock that the network refuses passes like other trouble once
 // there was an answer, but not before: then it is set wrong.
-func (s *listening) polled(err error) error {
+func (s *listenLoop) polled(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
@@ -199,19 +198,19 @@ func (s *listening) polled(err error) error {
 	return s.pass("cannot ask for stored messages", err)
 }
 
-// inTurn does the work on what arrived while nobody else does such work.
-func (s *listening) inTurn(ctx context.Context, work func() error) error {
+// serialize runs work while no other goroutine commits received messages.
+func (s *listenLoop) serialize(ctx context.Context, work func() error) error {
 	select {
-	case s.arriving <- struct{}{}:
+	case s.receiveSem <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-s.arriving }()
+	defer func() { <-s.receiveSem }()
 	return work()
 }
 
 // takeStored opens one page of one node and puts what is new in it on its way.
-func (s *listening) takeStored(ctx context.Context, node network.Node, page []storage.Stored) error {
+func (s *listenLoop) takeStored(ctx context.Context, node network.Node, page []storage.Stored) error {
 	fresh, err := s.router.receive(ctx, node, page, s.router.account.Receive)
 	if err != nil {
 		return err
@@ -221,7 +220,7 @@ func (s *listening) takeStored(ctx context.Context, node network.Node, page []st
 }
 
 // flush sends what waits in the outbox whenever there may be something.
-func (s *listening) flush(ctx context.Context) error {
+func (s *listenLoop) flush(ctx context.Context) error {
 	for wait(ctx, 0, s.flushNow) {
 		_, err := s.router.Flush(ctx)
 		if err := s.pass("cannot send what waits in the outbox", err); err != nil {
@@ -248,7 +247,7 @@ var temporary = []error{
 }
 
 // pass logs an error that may be over the next time, and returns any other.
-func (s *listening) pass(what string, err error) error {
+func (s *listenLoop) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {
 			s.router.options.Log.Info(what, "error", err)

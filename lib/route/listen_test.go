@@ -58,8 +58,8 @@ func TestSynchronousRoute(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	ear := bob.listens("bob listens", ListenOptions{})
-	node := ear.node()
+	listener := bob.listens("bob listens", ListenOptions{})
+	node := listener.node()
 	wantStored(t, net, alice) // bob's status
 
 	// Alice has not polled: that bob is online she learns when she looks before she stores her text.
@@ -70,12 +70,12 @@ func TestSynchronousRoute(t *testing.T) {
 		t.Errorf("the receipt is %+v", receipt)
 	}
 	t.Logf("round trip %.1f ms", receipt.RoundTripMS)
-	ear.hears("hello")
+	listener.wantTexts("hello")
 	for i := range 20 {
 		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), record.RouteSync, "")
 	}
-	eventually(t, "bob to hear all", func() bool { texts, sync := ear.heard(); return len(texts) == 21 && sync == 21 })
-	if texts, _ := ear.heard(); texts[1] != "0" || texts[20] != "19" {
+	eventually(t, "bob to hear all", func() bool { texts, sync := listener.texts(); return len(texts) == 21 && sync == 21 })
+	if texts, _ := listener.texts(); texts[1] != "0" || texts[20] != "19" {
 		t.Errorf("the order is %q", texts)
 	}
 	if counts := held(t, net, bob, swarmOf(t, net, bob.ID())...); slices.Max(counts) != 0 {
@@ -89,19 +89,19 @@ func TestBothListen(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	aliceEar := alice.listens("alice listens", ListenOptions{PollInterval: time.Hour})
-	aliceNode := aliceEar.node()
+	aliceListens := alice.listens("alice listens", ListenOptions{PollInterval: time.Hour})
+	aliceNode := aliceListens.node()
 	wantStored(t, net, bob) // alice's status
-	bobEar := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
-	alice.knows(bob, bobEar.node()) // though alice does not poll any more
+	bobListens := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
+	alice.knows(bob, bobListens.node()) // though alice does not poll any more
 	bob.knows(alice, aliceNode)
 	wantRoute(t, alice.texts(bob, "hello bob"), record.RouteSync, "")
 	wantRoute(t, bob.texts(alice, "hello alice"), record.RouteSync, "")
-	bobEar.hears("hello bob")
-	aliceEar.hears("hello alice")
+	bobListens.wantTexts("hello bob")
+	aliceListens.wantTexts("hello alice")
 
 	// Who stops says so, over the route that is open.
-	if err := bobEar.ends(); !errors.Is(err, context.Canceled) {
+	if err := bobListens.ends(); !errors.Is(err, context.Canceled) {
 		t.Errorf("the listening ends with %v", err)
 	}
 	alice.knows(bob, "")
@@ -139,8 +139,8 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	ear := bob.listens("bob listens", ListenOptions{PollInterval: 50 * time.Millisecond})
-	node := ear.node()
+	listener := bob.listens("bob listens", ListenOptions{PollInterval: 50 * time.Millisecond})
+	node := listener.node()
 	wantStored(t, net, alice) // bob's status
 	alice.polls()
 	alice.knows(bob, node)
@@ -148,11 +148,11 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	receipt := alice.texts(bob, "hello")
 	release()
 	wantRoute(t, receipt, record.RouteAsync, record.ReasonNotAcknowledged)
-	ear.hears("hello")
-	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+	listener.wantTexts("hello")
+	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	ear.hears("hello")
+	listener.wantTexts("hello")
 	bob.getsNothing()
 }
 
@@ -161,8 +161,8 @@ func TestOrderOfBothRoutes(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	ear := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
-	ear.node()
+	listener := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
+	listener.node()
 	wantStored(t, net, alice) // bob's status
 	wantRoute(t, alice.texts(bob, "first"), record.RouteSync, "")
 	storing := alice.anew("alice stores")
@@ -175,7 +175,7 @@ func TestOrderOfBothRoutes(t *testing.T) {
 		want = append(want, one, two)
 	}
 	var got []string
-	eventually(t, "bob to hear all", func() bool { got, _ = ear.heard(); return len(got) == len(want) })
+	eventually(t, "bob to hear all", func() bool { got, _ = listener.texts(); return len(got) == len(want) })
 	if !slices.Equal(got, want) {
 		t.Errorf("the order is %q", got)
 	}
@@ -187,20 +187,20 @@ func TestListenerMoves(t *testing.T) {
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	options := ListenOptions{PollInterval: 200 * time.Millisecond} // both may have to move, if they listen at the same node
-	aliceEar := alice.listens("alice listens", options)
-	aliceEar.node()
-	bobEar := bob.listens("bob listens", options)
-	first := bobEar.node()
+	aliceListens := alice.listens("alice listens", options)
+	aliceListens.node()
+	bobListens := bob.listens("bob listens", options)
+	first := bobListens.node()
 	alice.knows(bob, first)
 	place, err := net.Find([]string{first})
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop(t, net, place...)
-	eventually(t, "bob to move", func() bool { return bobEar.node() != first })
-	alice.knows(bob, bobEar.node())
+	eventually(t, "bob to move", func() bool { return bobListens.node() != first })
+	alice.knows(bob, bobListens.node())
 	wantRoute(t, alice.texts(bob, "hello"), record.RouteSync, "")
-	bobEar.hears("hello")
+	bobListens.wantTexts("hello")
 }
 
 // A process that listens sends what others leave in the outbox, and a rerun of theirs does not send it again.
@@ -212,7 +212,7 @@ func TestListenerSendsWhatIsLeft(t *testing.T) {
 	if _, err := alice.anew(crashed).Account.Send(t.Context(), draft); err != nil {
 		t.Fatal(err)
 	}
-	ear := alice.listens("alice listens", ListenOptions{})
+	listener := alice.listens("alice listens", ListenOptions{})
 	eventually(t, "the text to be sent", func() bool {
 		empty, err := alice.OutboxEmpty(t.Context())
 		return err == nil && empty && len(bob.polls()) > 0
@@ -226,7 +226,7 @@ func TestListenerSendsWhatIsLeft(t *testing.T) {
 	if err != nil || !receipt.OK || !receipt.Resumed {
 		t.Errorf("the rerun's receipt is %+v, %v", receipt, err)
 	}
-	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	bob.getsNothing()
@@ -245,11 +245,11 @@ func TestListenerPrintsWhatIsLeft(t *testing.T) {
 		}
 	}
 	receive(early)
-	ear := bob.listens("bob listens", ListenOptions{PollInterval: 20 * time.Millisecond})
-	ear.hears("early")
+	listener := bob.listens("bob listens", ListenOptions{PollInterval: 20 * time.Millisecond})
+	listener.wantTexts("early")
 	receive(late)
-	ear.hears("early", "late")
-	if err := ear.ends(); !errors.Is(err, context.Canceled) {
+	listener.wantTexts("early", "late")
+	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	bob.getsNothing()
@@ -320,8 +320,8 @@ func TestFlushGivesBack(t *testing.T) {
 func TestListeningIsNotedByPresence(t *testing.T) {
 	net := startDevnet(t, 9, 3)
 	bob := newPerson(t, "bob", net.SeedURL())
-	ear := bob.listens("bob listens", ListenOptions{})
-	ear.node()
+	listener := bob.listens("bob listens", ListenOptions{})
+	listener.node()
 	if listening, err := bob.Listening(t.Context()); err != nil || !listening {
 		t.Errorf("listening: %v, %v", listening, err)
 	}

@@ -20,9 +20,9 @@ func TestCutOffForAMinute(t *testing.T) {
 		alice, bob := newPersonWith(t, "alice", net.config(t), Options{}), newPersonWith(t, "bob", net.config(t), Options{})
 		alice.befriends(bob)
 		options := ListenOptions{PollInterval: 5 * time.Second}
-		ears := []*ear{alice.listens("alice listens", options), bob.listens("bob listens", options)}
-		alice.knows(bob, ears[1].node())
-		bob.knows(alice, ears[0].node())
+		listeners := []*listenProcess{alice.listens("alice listens", options), bob.listens("bob listens", options)}
+		alice.knows(bob, listeners[1].node())
+		bob.knows(alice, listeners[0].node())
 
 		var mu sync.Mutex
 		routes := make(map[string]int)
@@ -48,12 +48,12 @@ func TestCutOffForAMinute(t *testing.T) {
 		if routes["sync "] == 0 || routes["left"] == 0 {
 			t.Error("the minute made no difference")
 		}
-		for i, ear := range ears {
+		for i, listener := range listeners {
 			want := make([]string, talkers[i].sent.Load())
 			for number := range want {
 				want[number] = strconv.Itoa(number)
 			}
-			ear.hearsAll(want)
+			listener.wantAll(want)
 		}
 	})
 }

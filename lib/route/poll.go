@@ -32,7 +32,7 @@ const deliveredAtOnce = 64
 // It succeeds if one member answered; the error wraps ErrNotRetrieved otherwise. What is there is delivered also if no
 // member answers, or not in time; only who stops a poll gets nothing more.
 func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver) error {
-	r.needNotLook()
+	r.skipProbe()
 	waiting, err := r.account.ClaimInOrder(ctx)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 		waiting = waiting[:options.Count]
 	}
 	for some := range slices.Chunk(waiting, deliveredAtOnce) {
-		if err := r.handAll(ctx, some, deliver); err != nil {
+		if err := r.deliverEvents(ctx, some, deliver); err != nil {
 			return err
 		}
 	}
@@ -91,14 +91,14 @@ func (r *Router) retrieveAll(ctx context.Context) error {
 	return err
 }
 
-// handAll delivers events, which it completes.
-func (r *Router) handAll(ctx context.Context, events []account.Event, deliver Deliver) error {
+// deliverEvents delivers events, which it completes.
+func (r *Router) deliverEvents(ctx context.Context, events []account.Event, deliver Deliver) error {
 	events, err := r.account.Complete(context.WithoutCancel(ctx), events)
 	if err != nil {
 		return err
 	}
 	for _, event := range events {
-		if err := r.hand(ctx, event, deliver); err != nil {
+		if err := r.deliverEvent(ctx, event, deliver); err != nil {
 			return err
 		}
 		if err := context.Cause(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -139,9 +139,9 @@ func newEvents(opened []account.Opened) (fresh []account.Event) {
 	return fresh
 }
 
-// hand delivers an event and marks it delivered afterwards, even if the caller's time has run out in between. A commit
-// for each event costs a millisecond, and keeps what a kill can make appear twice down to one.
-func (r *Router) hand(ctx context.Context, event account.Event, deliver Deliver) error {
+// deliverEvent delivers an event and marks it delivered afterwards, even if the caller's time has run out in between. A
+// commit for each event costs a millisecond, and keeps what a kill can make appear twice down to one.
+func (r *Router) deliverEvent(ctx context.Context, event account.Event, deliver Deliver) error {
 	if err := deliver(event); err != nil {
 		return err
 	}

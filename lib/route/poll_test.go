@@ -132,6 +132,7 @@ func TestCursors(t *testing.T) {
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	swarm := net.Nodes[:3]
 	all := boxes(swarm...)
+	net.OneSwarm(swarm...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(swarm...), net.Nodes[3])
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)

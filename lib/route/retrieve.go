@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // maxRead bounds the messages that are taken from one node at a time: one that never ends its list must not hold a poll
@@ -67,12 +68,12 @@ type reader struct {
 func (r reader) request(last string) ([]byte, error) {
 	now := r.network.Now().UnixMilli()
 	if r.generation == storage.Generation28 {
-		return retrieveToday(r.owner, last, now)
+		return retrieve28(r.owner, last, now)
 	}
-	return retrieve2020(r.owner, last, now)
+	return retrieve20(r.owner, last, now)
 }
 
-// parse reads a page. Nodes of 2020 do not say whether there are more.
+// parse reads a page. Nodes of 2.0 do not say whether there are more.
 func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool, err error) {
 	switch {
 	case answer.Status != storage.StatusOK:
@@ -144,9 +145,9 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	return network.Again
 }
 
-// retrieve2020 is the request for what came after last. The signature is ours: servers of 2020 ask for none.
-func retrieve2020(owner *account.Account, last string, now int64) ([]byte, error) {
-	auth := authorize(owner, rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now))
+// retrieve20 is the request for what came after last. The signature is ours: servers of 2.0 ask for none.
+func retrieve20(owner *account.Account, last string, now int64) ([]byte, error) {
+	auth := authorize(owner, signtext.Retrieve(rpc28.NamespaceMessages, now))
 	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),
 		PubkeyEd25519: auth.PubkeyEd25519, Signature: auth.Signature,

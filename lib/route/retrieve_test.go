@@ -96,12 +96,14 @@ func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 10)
 	bob := newPerson(t, "bob", net.SeedURL())
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
+	net.OneSwarm(wrong...)
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bob.network.AdoptSwarm(t.Context(), bob.ID(), fakenet.Swarm(wrong...)); err != nil {
 		t.Fatal(err)
 	}
+	net.OneSwarm(right...)
 	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(right...), wrong...)
 	for _, b := range boxes(right...) {
 		b.put("data")
@@ -121,6 +123,7 @@ func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 func TestRetrieveFromASwarmThatIsGone(t *testing.T) {
 	net := startFakenet(t, 12)
 	bob := newPerson(t, "bob", net.SeedURL())
+	net.OneSwarm(net.Nodes[:3]...)
 	if _, err := bob.network.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +133,7 @@ func TestRetrieveFromASwarmThatIsGone(t *testing.T) {
 	for _, node := range net.Nodes[:3] {
 		node.Stop()
 	}
+	net.OneSwarm(net.Nodes[3:6]...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[3:6]...), net.Nodes...)
 	if _, err := bob.retrieved(t.Context()); err != nil {
 		t.Error(err)

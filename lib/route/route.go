@@ -84,8 +84,8 @@ type Router struct {
 
 	queues queues
 
-	looking sync.Mutex // held while looked is decided
-	looked  bool       // see look
+	probing sync.Mutex // held during the presence probe
+	probed  bool       // see probePresence
 }
 
 // New makes a router.
@@ -116,37 +116,46 @@ func (o Options) complete() Options {
 // unless the network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient
 // goes first. Other errors are those of Store, and ErrNotDelivered.
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
-	return r.send(ctx, out, false, func() {})
+	return r.send(ctx, out, sealing{offset: r.network.Offset()}, func() {})
 }
 
 // SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is
 // sealed anew with the time that the network has said. It returns what it has sent in the end.
 func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, record.Receipt, error) {
-	return r.sendDraft(ctx, out, draft, func() {})
+	return r.sendDraft(ctx, out, draft, r.network.Offset(), func() {})
 }
 
-// sendDraft is SendDraft. It calls storing in front of the asynchronous route.
+// sealing is how a message was sealed: with the network's clock thought to be offset ahead, and whether it may be
+// sealed anew with another time.
+type sealing struct {
+	offset time.Duration
+	again  bool
+}
+
+// sendDraft is SendDraft for a message that was sealed with this offset of the clock. It calls beforeStore before the
+// asynchronous route.
 func (r *Router) sendDraft(
-	ctx context.Context, out account.Outgoing, draft account.Draft, storing func(),
+	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, beforeStore func(),
 ) (account.Outgoing, record.Receipt, error) {
-	receipt, err := r.send(ctx, out, out.Fresh, storing)
+	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, beforeStore)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
 	}
 	if draft.Network, err = r.network.Generation(ctx); err != nil {
 		return out, receipt, err
 	}
+	offset = r.network.Offset()
 	anew, err := r.account.Reseal(ctx, out, draft)
 	if err != nil {
 		return out, receipt, err
 	}
-	receipt, err = r.send(ctx, anew, false, storing)
+	receipt, err = r.send(ctx, anew, sealing{offset: offset}, beforeStore)
 	return anew, receipt, err
 }
 
-// send is Send, but with reseal set it fails with errWrongTime instead of storing what was sealed by a clock that the
-// network refuses. It calls storing in front of the asynchronous route.
-func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (record.Receipt, error) {
+// send is Send, but if the message may be sealed anew it fails with errWrongTime instead of beforeStore what was sealed
+// by a clock that is wrong. It calls beforeStore before the asynchronous route.
+func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (record.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -157,7 +166,10 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, st
 			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
-	receipt, err := r.carry(ctx, out, reseal, storing)
+	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
+	if err == nil {
+		r.warnOfClock(ctx, sealed.offset)
+	}
 	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The entry's fate is written even if the caller has just run out of time.
@@ -174,8 +186,8 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, reseal bool, st
 	}
 }
 
-// carry takes a message along the routes that are open to it.
-func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, storing func()) (record.Receipt, error) {
+// transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
+func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (record.Receipt, error) {
 	var reason record.Reason
 	switch {
 	case r.options.OnlyAsync:
@@ -191,10 +203,19 @@ func (r *Router) carry(ctx context.Context, out account.Outgoing, reseal bool, s
 	if out.OnlySync {
 		return record.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
 	}
-	storing()
+	if sealed.again && handedToNobody[reason] {
+		change, err := r.clockBeforeStore(ctx, out.To, sealed.offset)
+		if err == nil && change != 0 {
+			err = errWrongTime
+		}
+		if err != nil {
+			return record.Receipt{}, err
+		}
+	}
+	beforeStore()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
-		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: reseal,
+		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: sealed.again,
 		Solved: func(solved StoreRequest) error {
 			out.StampMS, out.Nonce, out.Difficulty = solved.StampMS, solved.Nonce, solved.Difficulty
 			return r.account.SaveSolution(ctx, out)

@@ -14,6 +14,7 @@ import (
 	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // store28 stores a message at one member of the recipient's swarm, which passes it on and says what each member did
@@ -129,7 +130,7 @@ func (j *storeJudge28) take(change rpc28.ChangeAnswer, elapsed int64) {
 		switch {
 		case bool(member.Failed):
 			result.Status, result.Error = int(member.Code), memberFailure(member)
-		case !signedBy(j.storer.network, name, rpc28.StoredText(j.hash), member.Signature):
+		case !signedBy(j.storer.network, j.request.To, name, signtext.Stored(j.hash), member.Signature):
 			result.Error = "it has not signed that it has the message"
 		default:
 			result.OK = true

@@ -144,6 +144,7 @@ func TestStoreAtDeadMembers(t *testing.T) {
 // A member that is dead is replaced by another one, so that three have the message.
 func TestDeadMemberIsReplaced(t *testing.T) {
 	net := startFakenet(t, 10)
+	net.OneSwarm(net.Nodes[:5]...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(net.Nodes[:5]...), net.Nodes...)
 	net.Nodes[0].Stop()
 	net.Nodes[1].Stop()
@@ -160,6 +161,7 @@ func TestDeadMemberIsReplaced(t *testing.T) {
 func TestQuorum(t *testing.T) {
 	net := startFakenet(t, 8)
 	swarm := net.Nodes[:3]
+	net.OneSwarm(swarm...)
 	always(storage.MethodSwarm, storage.StatusOK, fakenet.Swarm(swarm...), net.Nodes...)
 	swarm[0].Answer(func(call fakenet.Call) (int, string) {
 		if call.Method == storage.MethodStore {

@@ -117,7 +117,7 @@ func TestOpenRefusesForgeries(t *testing.T) {
 	}
 }
 
-// Whatever opens was signed: no input makes Open panic or name a sender without one.
+// No input makes Open panic, or return a sender without a signature.
 func FuzzOpen(f *testing.F) {
 	random := testRandom(f)
 	bob := newKeys(f, random)

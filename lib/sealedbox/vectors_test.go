@@ -57,8 +57,8 @@ func TestRecordedMessagesOpen(t *testing.T) {
 	}
 }
 
-// What we seal of a recorded content opens, by the published format, to the recorded bytes: Ed25519 signatures have no
-// randomness in them.
+// A box that Seal makes of a recorded content opens with the reference implementation to the recorded bytes. Ed25519
+// signatures have no randomness.
 func TestOursOpenByThePublishedFormat(t *testing.T) {
 	random := testRandom(t)
 	for _, recorded := range recordedMessages(t) {
@@ -72,7 +72,7 @@ func TestOursOpenByThePublishedFormat(t *testing.T) {
 		if !bytes.Equal(plaintext, want) {
 			t.Errorf("the box holds %x and not %x", plaintext, want)
 		}
-		// The notes once more, in words: the signature covers content, sender and recipient.
+		// The signature covers content, sender and recipient.
 		at := len(recorded.Opened.Padded) + ed25519.PublicKeySize
 		signed := append(bytes.Clone(plaintext[:at]), recorded.Recipient.SessionID[1:]...)
 		if !ed25519.Verify(ed25519.PublicKey(recorded.Opened.Sender), signed, plaintext[at:]) {
@@ -81,7 +81,7 @@ func TestOursOpenByThePublishedFormat(t *testing.T) {
 	}
 }
 
-// The recorded boxes open by the same reading of the format, so it is the clients'.
+// The recorded boxes open with the reference implementation too, so that it has the clients' format.
 func TestPublishedFormatOpensRecordings(t *testing.T) {
 	for _, recorded := range recordedMessages(t) {
 		plaintext := openByNotes(t, recorded.Recipient.keys().X25519.Private, recorded.Envelope.Content)
@@ -91,7 +91,7 @@ func TestPublishedFormatOpensRecordings(t *testing.T) {
 	}
 }
 
-// openByNotes opens a box as its definition says, with none of the code under test.
+// openByNotes opens a box with package refbox, without the code under test.
 func openByNotes(t *testing.T, recipient [32]byte, sealed []byte) []byte {
 	t.Helper()
 	plaintext, err := refbox.Open(recipient, sealed)

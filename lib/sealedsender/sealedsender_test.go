@@ -88,7 +88,7 @@ func TestSealRefuses(t *testing.T) {
 	}
 }
 
-// Every single bit counts: whatever is changed, nothing opens.
+// A message with any changed byte does not open.
 func TestOpenRefusesEveryChange(t *testing.T) {
 	random := testRandom(t)
 	alice, bob := newKeys(t, random), newKeys(t, random)
@@ -111,7 +111,7 @@ func TestOpenRefusesEveryChange(t *testing.T) {
 	}
 }
 
-// sealForged is Seal with any inner plaintext and any claim about the sender's key.
+// sealForged is Seal with any inner plaintext and any claimed static key.
 func sealForged(
 	t *testing.T,
 	sender x25519.KeyPair,
@@ -141,7 +141,7 @@ func sealForged(
 	return fields.AppendBytes(sealed, fieldEncryptedMessage, message)
 }
 
-// Mallory can say anything inside her own encryption, but not that she is Alice.
+// Mallory controls the plaintext inside her encryption, but cannot claim to be Alice.
 func TestOpenRefusesForgeries(t *testing.T) {
 	random := testRandom(t)
 	alice, bob, mallory := newKeys(t, random), newKeys(t, random), newKeys(t, random)
@@ -190,7 +190,7 @@ func TestOpenRefusesShapes(t *testing.T) {
 	}
 }
 
-// FuzzOpen gives Open anything, and anything that a holder of a key can put inside.
+// FuzzOpen gives Open any bytes, and any plaintext encrypted with a valid key.
 func FuzzOpen(f *testing.F) {
 	random := testRandom(f)
 	alice, bob := newKeys(f, random), newKeys(f, random)
@@ -202,7 +202,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(marshal(f, innerOf(alice, "x")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if inner, err := Open(bob, data); err == nil && !bytes.Equal(data, sealed) {
-			// Only other encodings of the same protobuf may open; they hold the same.
+			// Only other encodings of the same protobuf may open, with the same content.
 			if !reflect.DeepEqual(inner, innerOf(alice, "x")) {
 				t.Fatalf("forged message opened to %v", inner)
 			}

@@ -112,7 +112,7 @@ func TestRecordedFriendRequestsWhole(t *testing.T) {
 	}
 }
 
-// The keys between the steps of sealed sender are the recorded ones.
+// The intermediate keys of sealed sender are the recorded ones.
 func TestRecordedSealedSenderStepByStep(t *testing.T) {
 	for _, recorded := range loadFull(t) {
 		want := recorded.Sealed

@@ -84,7 +84,7 @@ func TestGenerateSeed(t *testing.T) {
 	}
 }
 
-// The Ed25519 key is the one that crypto/ed25519 makes of the same seed.
+// The Ed25519 key is that of crypto/ed25519 for the same seed.
 func TestKeysAreEd25519(t *testing.T) {
 	for i := range 50 {
 		seed := sessionid.Seed{byte(i), 7}

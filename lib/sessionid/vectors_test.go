@@ -10,8 +10,8 @@ import (
 	"sessiontool/lib/internal/vectors"
 )
 
-// TestVectorsKeys derives the keys of era C from every recorded seed. Seeds of 32 bytes are old accounts with 25
-// words: they need no zero bytes, the rest is the same.
+// TestVectorsKeys derives the keys of era C from every recorded seed. Seeds of 32 bytes are those of old accounts with
+// 25 words. They need no zero bytes.
 func TestVectorsKeys(t *testing.T) {
 	var recording struct {
 		Cases []struct {
@@ -51,8 +51,8 @@ func TestVectorsKeys(t *testing.T) {
 	}
 }
 
-// TestVectorsNodeKeys maps the keys of every service node that the recordings name: a node has one key in two forms,
-// as an account has.
+// TestVectorsNodeKeys maps the keys of every service node in the recordings. Like an account, a node has one key in two
+// forms.
 func TestVectorsNodeKeys(t *testing.T) {
 	pair := regexp.MustCompile(
 		`pubkey_ed25519\\*": ?\\*"([0-9a-f]{64})\\*", ?\\*"pubkey_x25519\\*": ?\\*"([0-9a-f]{64})`,

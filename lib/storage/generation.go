@@ -6,9 +6,9 @@ type Generation string
 
 const (
 	// Generation20 asks for a proof of work with every message.
-	Generation20 Generation = "2020"
+	Generation20 Generation = "2.0"
 	// Generation28 has namespaces, signed requests and members that sign what they did.
-	Generation28 Generation = "today"
+	Generation28 Generation = "2.8"
 )
 
 // How long a node keeps a message to a person, in milliseconds (storage-2.0.md section 2.3, storage-2.8.md section

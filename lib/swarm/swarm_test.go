@@ -117,7 +117,7 @@ func checkAgainstRule(t *testing.T, position uint64, ids []swarm.SwarmID) {
 	}
 }
 
-// rule is storage-2.0.md section 4, sentence by sentence, in numbers without an upper limit.
+// rule is storage-2.0.md section 4, sentence by sentence, in big integers.
 func rule(position uint64, ids []swarm.SwarmID) (swarm.SwarmID, bool) {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id swarm.SwarmID) bool { return id == swarm.NoSwarm })
 	if len(ids) == 0 {

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// TestVectorsChoose replays every key that the storage server was asked to place.
+// TestVectorsChoose replays every recorded mapping of a key to a swarm.
 func TestVectorsChoose(t *testing.T) {
 	recording, err := os.Open(vectors.Path(t, "node-2020.jsonl"))
 	if err != nil {
@@ -55,7 +55,7 @@ func TestVectorsChoose(t *testing.T) {
 	}
 }
 
-// id is a 64-bit number that the recording writes in hex.
+// id is a 64-bit number. The recording writes it in hex.
 type id uint64
 
 func (n *id) UnmarshalText(text []byte) error {

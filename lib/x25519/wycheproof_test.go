@@ -8,7 +8,7 @@ import (
 	"sessiontool/lib/wycheproof"
 )
 
-// A secret of zero tells that the public key is of low order: it is refused. All other cases agree.
+// Cases with a shared secret of zero have a public key of low order, and give ErrLowOrder. All other cases agree.
 func TestWycheproofX25519(t *testing.T) {
 	wycheproof.Each(t, "x25519_test.json", func(t *testing.T, _ wycheproof.Group, c wycheproof.Case) bool {
 		secret, err := PrivateKey(c.Private).DH(PublicKey(c.Public))

@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/internal/vectors"
 )
 
-// Every Diffie-Hellman step of the recorded key agreements comes out the same from both sides.
+// Both sides of every recorded Diffie-Hellman computation get the recorded secret.
 func TestRecordedAgreements(t *testing.T) {
 	var recording struct {
 		Cases []struct {

@@ -41,7 +41,7 @@ func pairOf(t *testing.T, private vectors.Hex) x25519.KeyPair {
 	return x25519.NewKeyPair(private.Array32(t))
 }
 
-// Both sides of every recorded agreement get the recorded root key, over the recorded values on the way.
+// Both sides of every recorded agreement compute the recorded root key and the recorded intermediate values.
 func TestVectors(t *testing.T) {
 	var recording struct{ Cases []recordedCase }
 	vectors.Load(t, "x3dh.json", &recording)
@@ -97,7 +97,7 @@ func replay(t *testing.T, c recordedCase) {
 	}
 }
 
-// The bundles of the real client verify as recorded, and none does once a bit is wrong.
+// The bundles of the real client verify as recorded. None verifies with a wrong bit.
 func TestBundleVectors(t *testing.T) {
 	var recording struct {
 		Bundles []struct {
@@ -134,7 +134,7 @@ func TestBundleVectors(t *testing.T) {
 	}
 }
 
-// pair is Alice with an ephemeral key, and Bob with his prekeys.
+// pair has Alice with an ephemeral key, and Bob with his prekeys.
 type pair struct {
 	alice, base, bob x25519.KeyPair
 	signed           SignedPrekey
@@ -194,7 +194,7 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// No secret comes from a bundle that its identity key did not sign.
+// Initiate returns no secret for a bundle with a wrong signature.
 func TestWrongSignature(t *testing.T) {
 	p := newPair(t)
 	good := NewBundle(p.bob.Public, p.signed, nil)
@@ -211,7 +211,7 @@ func TestWrongSignature(t *testing.T) {
 	}
 }
 
-// A low-order key would make its exchange a known value.
+// With a key of low order a Diffie-Hellman result would be a known value.
 func TestLowOrderKeys(t *testing.T) {
 	p := newPair(t)
 	bundle := NewBundle(p.bob.Public, p.signed, nil)

@@ -114,7 +114,7 @@ func TestVerifyStrictRefusesUnreducedKeys(t *testing.T) {
 	}
 }
 
-// Both signs of the Ed25519 key sign so that the Session ID alone verifies.
+// For both signs of the Ed25519 key, the Session ID alone verifies the signature.
 func TestPositiveSignatures(t *testing.T) {
 	signs := map[byte]int{}
 	for i := range byte(16) {

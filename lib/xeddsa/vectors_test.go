@@ -18,7 +18,7 @@ type signed struct {
 	signature [SignatureSize]byte
 }
 
-// TestVectors checks every signature that the client made over a signed prekey, and makes it again.
+// TestVectors verifies every recorded signature over a signed prekey, and makes it again.
 func TestVectors(t *testing.T) {
 	for name, load := range map[string]func(*testing.T) []signed{
 		"prekey_bundle.json": fromBundles,
@@ -48,7 +48,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// signLikeClient makes the client's signatures, which have no randomness in them.
+// signLikeClient makes the client's signatures, which have no randomness.
 func signLikeClient(private x25519.PrivateKey, message []byte) [SignatureSize]byte {
 	return sign(private, hashToScalar(private[:], message), message)
 }

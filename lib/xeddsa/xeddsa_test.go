@@ -19,7 +19,7 @@ import (
 
 var message = []byte("a message")
 
-// generate returns a key pair and the randomness it came from, the same for the same number.
+// generate returns a key pair for a number, and the randomness of its signature.
 func generate(t *testing.T, number byte) (x25519.KeyPair, io.Reader) {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{number})
@@ -57,7 +57,7 @@ func TestSignAndVerify(t *testing.T) {
 	}
 }
 
-// TestSignUnclamped: clamping makes no other key, here as in X25519.
+// TestSignUnclamped: clamping does not change the key.
 func TestSignUnclamped(t *testing.T) {
 	private := x25519.PrivateKey(bytes.Repeat([]byte{0xff}, 32))
 	_, random := generate(t, 0)
@@ -97,7 +97,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// TestVerifyRefusesUnreducedScalar adds the group's order to s, which leaves the equation true.
+// TestVerifyRefusesUnreducedScalar adds the group order to s, which still satisfies the equation.
 func TestVerifyRefusesUnreducedScalar(t *testing.T) {
 	order, _ := new(
 		big.Int,
@@ -121,13 +121,13 @@ func TestVerifyRefusesUnreducedScalar(t *testing.T) {
 	}
 }
 
-// TestVerifyRefusesKeys takes keys for which signatures would mean nothing.
+// TestVerifyRefusesKeys has keys for which signatures can be forged.
 func TestVerifyRefusesKeys(t *testing.T) {
 	minusOne := x25519.PublicKey(bytes.Repeat([]byte{0xff}, 32)) // 2^255 - 20
 	minusOne[0], minusOne[31] = 0xec, 0x7f
 	for name, public := range map[string]x25519.PublicKey{"0": {}, "1": {1}, "-1": minusOne} {
 		// A key of low order vanishes from Ed25519's equation for one message in two or four. Then R = the neutral
-		// element and s = 0 is a signature that takes no secret to make.
+		// element with s = 0 is a valid signature without a secret.
 		forged := [SignatureSize]byte{1}
 		for i := range byte(64) {
 			if Verify(public, []byte{i}, forged) {
@@ -136,7 +136,7 @@ func TestVerifyRefusesKeys(t *testing.T) {
 		}
 	}
 
-	// The same point written in two ways would be two keys with one signature.
+	// Two encodings of a point would be two keys with the same signatures.
 	pair, random := generate(t, 3)
 	signature, err := Sign(random, pair.Private, message)
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// WhisperMessage is one Double Ratchet message: header and ciphertext.
+// WhisperMessage is a Double Ratchet message: header and ciphertext.
 type WhisperMessage struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	EphemeralKey    []byte                 `protobuf:"bytes,1,opt,name=ephemeral_key,json=ephemeralKey" json:"ephemeral_key,omitempty"`
@@ -92,7 +92,7 @@ func (x *WhisperMessage) GetCiphertext() []byte {
 	return nil
 }
 
-// PreKeyWhisperMessage is a WhisperMessage with what its receiver needs to run X3DH first.
+// PreKeyWhisperMessage is a WhisperMessage with the header from which its receiver runs X3DH.
 // The clients write registration_id first and signed_pre_key_id third.
 type PreKeyWhisperMessage struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`

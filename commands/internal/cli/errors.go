@@ -93,6 +93,9 @@ var codeTable = []struct {
 	{keystore.ErrNotFound, record.CodeKeystoreNotFound},
 	{keystore.ErrExists, record.CodeKeystoreExists},
 	{keystore.ErrPermissions, record.CodeKeystoreOpen},
+	{keystore.ErrUnsuitable, record.CodeUnsuitable},
+	{keystore.ErrNotWritable, record.CodeReadOnly},
+	{keystore.ErrTooCostly, record.CodeTooCostly},
 	{keystore.ErrLocked, record.CodeLocked},
 	{keystore.ErrPassphraseRequired, record.CodePassphraseRequired},
 	{keystore.ErrPassphrase, record.CodeWrongPassphrase},
@@ -144,6 +147,9 @@ var codeTable = []struct {
 	{syscall.ENOSPC, record.CodeDiskFull},
 	{syscall.EDQUOT, record.CodeDiskFull},
 	{syscall.EFBIG, record.CodeDiskFull},
+	{syscall.EROFS, record.CodeReadOnly},
+	{syscall.EMFILE, record.CodeTooManyFiles},
+	{syscall.ENFILE, record.CodeTooManyFiles},
 	{store.ErrFolder, record.CodeBadNodeFolder},
 	{ring.ErrFolder, record.CodeBadNodeFolder}, // what the system says of full disks counts first
 	// What was named is not what it has to be, whether a file, a folder, a descriptor or an address.
@@ -153,7 +159,6 @@ var codeTable = []struct {
 	{syscall.EISDIR, record.CodeUsage},
 	{syscall.ENAMETOOLONG, record.CodeUsage},
 	{syscall.ELOOP, record.CodeUsage},
-	{syscall.EROFS, record.CodeUsage},
 	{syscall.EBADF, record.CodeUsage},
 	{syscall.EADDRINUSE, record.CodeUsage},
 	{syscall.EADDRNOTAVAIL, record.CodeUsage},

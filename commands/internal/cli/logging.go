@@ -20,7 +20,8 @@ type logFlags struct {
 
 func (l *logFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVarP(&l.verbose, "verbose", "v", false, "log on stderr what happens")
-	flags.BoolVarP(&l.quiet, "quiet", "q", false, "print nothing on stderr but the final error, and draw no progress bar")
+	flags.BoolVarP(&l.quiet, "quiet", "q", false,
+		"print nothing on stderr but the final error, and draw no progress bar")
 	flags.StringVar(&l.format, "log-format", "text", "format of the log: text or json")
 	refuse(flags, "log-format", func() error {
 		if l.format != "text" && l.format != "json" {

@@ -39,7 +39,7 @@ func networkFile(t *testing.T, content string) (network.Config, error) {
 
 func TestNetworkFile(t *testing.T) {
 	const pin = "36ea0b253537988551ee856e4fd20d55011e9c8b27eaa2f34b8f32a0bdf04f2d"
-	config, err := networkFile(t, `{"seeds":["https://seed.example"],"generation":"today","onion_cipher":"xchacha20",
+	config, err := networkFile(t, `{"seeds":["https://seed.example"],"generation":"2.8","onion_cipher":"xchacha20",
 		"pins":{"https://seed.example":"`+pin+`"}}`)
 	if err != nil {
 		t.Fatal(err)
@@ -49,12 +49,12 @@ func TestNetworkFile(t *testing.T) {
 		t.Errorf("read as %+v", config)
 	}
 	for name, content := range map[string]string{
-		"no seeds":               `{}`,
-		"no JSON":                `seeds`,
-		"another generation":     `{"seeds":["http://seed.example"],"generation":"2021"}`,
-		"another cipher":         `{"seeds":["http://seed.example"],"onion_cipher":"aes-cbc"}`,
-		"a pin that is none":     `{"seeds":["https://seed.example"],"pins":{"https://seed.example":"36ea"}}`,
-		"a pin of somebody else": `{"seeds":["https://seed.example"],"pins":{"https://seed.other":"` + pin + `"}}`,
+		"no seeds":              `{}`,
+		"no JSON":               `seeds`,
+		"another generation":    `{"seeds":["http://seed.example"],"generation":"2021"}`,
+		"another cipher":        `{"seeds":["http://seed.example"],"onion_cipher":"aes-cbc"}`,
+		"a pin that is none":    `{"seeds":["https://seed.example"],"pins":{"https://seed.example":"36ea"}}`,
+		"a pin of another seed": `{"seeds":["https://seed.example"],"pins":{"https://seed.other":"` + pin + `"}}`,
 	} {
 		if _, err := networkFile(t, content); !errors.Is(err, network.ErrBadNetwork) {
 			t.Errorf("%s: %v, want ErrBadNetwork", name, err)

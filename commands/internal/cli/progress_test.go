@@ -28,7 +28,7 @@ func TestProgress(t *testing.T) {
 		}
 
 		first.Show(10, 100)
-		expect("") // nobody waits yet
+		expect("") // no caller waits yet
 		<-time.After(progressAfter)
 		first.Show(50, 100)
 		expect("\r\x1b[Kwork [###############---------------]  50%")

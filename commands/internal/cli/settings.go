@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"sessiontool/keystore"
 )
 
 // Kinds of the origin of a setting's value, the strongest first.
@@ -112,17 +116,35 @@ func (v checkedValue) Set(text string) error {
 	return v.check()
 }
 
+// maxConfig bounds the size of the config file in bytes.
+const maxConfig = 1 << 20
+
+// readTrusted reads a file that only the user or root can have written.
+func readTrusted(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := keystore.CheckTrusted(file); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(file, maxConfig))
+}
+
 // ReadConfig reads the config file, if there is one: an object whose keys are settings and whose values are strings.
 func ReadConfig(env func(string) string) (values map[string]string, path string, err error) {
 	path, err = ConfigPath(env)
 	if err != nil {
 		return nil, "", nil // without a home there is no config file
 	}
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := readTrusted(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, path, nil
-	}
-	if err != nil {
+	case errors.Is(err, keystore.ErrPermissions), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return nil, path, fmt.Errorf("config file: %w", err)
+	case err != nil:
 		return nil, path, fmt.Errorf("%w: %w", ErrBadConfig, err)
 	}
 	var entries map[string]json.RawMessage

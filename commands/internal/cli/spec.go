@@ -88,8 +88,8 @@ func (app *App) Command(spec Spec) *cobra.Command {
 	return cmd
 }
 
-// argsOf returns the check of the arguments of a command line: none; "[-]", which means stdin; as many as there are names
-// in capitals; any number if names are in brackets.
+// argsOf returns the check of the arguments of a command line: none; "[-]", which means stdin; as many as there are
+// names in capitals; any number if names are in brackets.
 func argsOf(use string) cobra.PositionalArgs {
 	words := strings.Fields(use)[1:]
 	switch rest := strings.Join(words, " "); {

@@ -50,7 +50,8 @@ func TestExitsFollowFromReadsAndNeeds(t *testing.T) {
 		"network": {Spec{Needs: Network}, append(network, always...)},
 		"both":    {Spec{Needs: Account | Network}, append(append(account, always...), record.ExitTemporary)},
 		"own": {
-			Spec{Needs: Network, Exits: Exits{record.ExitClock: ""}}, append(append(network, always...), record.ExitClock),
+			Spec{Needs: Network, Exits: Exits{record.ExitClock: ""}},
+			append(append(network, always...), record.ExitClock),
 		},
 	} {
 		var got []int

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// signals stands for untilSignal: it counts how often somebody begins to listen, and sends what a test wants sent.
+// signals stands for untilSignal: it counts how often listening begins, and sends what a test wants sent.
 type signals struct {
 	begun int
 	stop  context.CancelCauseFunc
@@ -22,7 +22,7 @@ func (s *signals) until(parent context.Context) context.Context {
 	return ctx
 }
 
-// As long as nobody waits nobody listens for signals; and who waits first hears what the others hear.
+// Signals are listened for only while a context is waited for; all waiters get the same signal.
 func TestStoppableListensOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s signals
@@ -46,7 +46,7 @@ func TestStoppableListensOnDemand(t *testing.T) {
 	})
 }
 
-// The time of a command is over when it is over, whether somebody waits for that or looks now and then.
+// The time of a command is over when it is over, whether a caller waits for it or checks now and then.
 func TestStoppableRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s signals
@@ -92,7 +92,7 @@ func TestStoppableHasAParent(t *testing.T) {
 		}
 		<-ctx.Done()
 		if ctx.Value(key{}) != "value" {
-			t.Error("the parent's value is lost when somebody waits")
+			t.Error("the parent's value is lost while a caller waits")
 		}
 		unlimited := newStoppable(context.Background(), time.Time{}, s.until)
 		if deadline, ok := unlimited.Deadline(); ok {

@@ -50,7 +50,8 @@ func (p *PassphraseFlags) add(flags *pflag.FlagSet) {
 func (p *PassphraseFlags) AddNew(flags *pflag.FlagSet) {
 	flags.StringVar(&p.file, "new-passphrase-file", "", "read the new passphrase from this file")
 	flags.Var(&p.fd, "new-passphrase-fd", "read the new passphrase from this file descriptor")
-	flags.StringVar(&p.command, "new-passphrase-command", "", "run this command and take its output as the new passphrase")
+	flags.StringVar(&p.command, "new-passphrase-command", "",
+		"run this command and take its output as the new passphrase")
 	flags.BoolVar(&p.ask, "ask-new-passphrase", false, "ask for the new passphrase on the terminal, twice")
 	p.twice = true
 }
@@ -120,6 +121,9 @@ func readPassphraseFile(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if err := keystore.CheckTrusted(file); err != nil {
+		return nil, err
+	}
 	return readPassphrase(interruptible{ctx, file})
 }
 

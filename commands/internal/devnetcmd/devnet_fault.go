@@ -67,8 +67,8 @@ func printFaults(app *cli.App, faults []devnet.NodeFault, active bool, err error
 	for _, fault := range faults {
 		out := record.Fault{
 			Type: record.TypeFault, Kind: string(fault.Kind), Index: fault.Index, PubkeyEd25519: fault.PubkeyEd25519,
-			Active: active, Requests: fault.Requests, Share: fault.Share, Group: fault.Group, DelayMS: milliseconds(fault.Delay),
-			JitterMS: milliseconds(fault.Jitter), SkewMS: milliseconds(fault.Skew),
+			Active: active, Requests: fault.Requests, Share: fault.Share, Group: fault.Group,
+			DelayMS: milliseconds(fault.Delay), JitterMS: milliseconds(fault.Jitter), SkewMS: milliseconds(fault.Skew),
 		}
 		if err := app.Print(out); err != nil {
 			return err

@@ -21,8 +21,8 @@ func newDevnetFaultSetCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "set KIND",
 		Short: "Make something go wrong with nodes of the running devnet",
-		Long: "Make something go wrong with some nodes or all, until it is cleared or the devnet ends. A fault takes\n" +
-			"the place of an earlier one of the same kind at the same node. The kinds and their settings:\n\n" +
+		Long: "Make something go wrong with some nodes or all, until it is cleared or the devnet ends. A fault\n" +
+			"takes the place of an earlier one of the same kind at the same node. The kinds and their settings:\n\n" +
 			"  stop         the node does not run, but stays listed, as after a crash\n" +
 			"               With 'devnet up --like' the same as vanish\n" +
 			"  vanish       the node's machine is gone: connections to it hang, open ones too\n" +
@@ -33,15 +33,16 @@ func newDevnetFaultSetCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"  partition    the nodes reach only those of the same --group; nodes without this fault are group 0.\n" +
 			"               Clients reach them all\n" +
 			"  skew         the node's clock is ahead by --skew, or behind if that is negative\n" +
-			"  wrong-swarm  a --share of storage requests is referred to the nodes of another swarm, with status 421\n" +
+			"  wrong-swarm  a --share of storage requests is answered with the nodes of another swarm, status 421\n" +
 			"  corrupt      a --share of answers arrives damaged\n" +
 			"  drop-answers a --share of requests is served, but the answer is lost\n" +
-			"  no-method    the node lacks a method of the storage RPC: the one that --requests names, else listen and\n" +
-			"               deliver, like nodes of 2020\n\n" +
-			"hang, drop, delay, corrupt and drop-answers can be narrowed to some --requests: with 'drop --requests\n" +
-			"peer' messages no longer spread within swarms. A method of the storage RPC means requests that the node\n" +
-			"itself is asked, directly or in an onion: with 'drop-answers --requests deliver' acknowledgements of\n" +
-			"the synchronous route get lost. Nodes that joined the devnet from outside are not affected.\n\n" +
+			"  no-method    the node lacks a method of the storage RPC: the one that --requests names, else listen\n" +
+			"               and deliver, like nodes of 2020\n\n" +
+			"hang, drop, delay, corrupt and drop-answers can be narrowed to some --requests: with 'drop\n" +
+			"--requests peer' messages no longer spread within swarms. A method of the storage RPC means requests\n" +
+			"that the node itself is asked, directly or in an onion: with 'drop-answers --requests deliver'\n" +
+			"acknowledgements of the synchronous route get lost. Nodes that joined the devnet from outside are\n" +
+			"not affected.\n\n" +
 			"Each node gets a record.",
 		Examples: []string{
 			"sessiontool devnet fault set drop --node 3 --share 0.2",

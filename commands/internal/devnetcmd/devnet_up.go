@@ -42,22 +42,24 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "up",
 		Short: "Start a whole network of service nodes on this machine",
-		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and messages\n" +
-			"are kept in --dir: the next 'devnet up' goes on with them. With --nodes 0 it is a registry alone, which\n" +
-			"'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
+		Long: "Start service nodes and a registry on free ports of 127.0.0.1, in one process. Their keys and\n" +
+			"messages are kept in --dir: the next 'devnet up' goes on with them. With --nodes 0 it is a registry\n" +
+			"alone, which 'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
 			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
-			"The nodes serve clients of 2020 and today's, and the network record tells our own to speak as in 2020.\n" +
-			"With --generation today they are nodes of today and nothing else, and so are our clients; with 2020\n" +
-			"likewise.\n\n" +
-			"With --like the network behaves like the real servers of a version, as far as their behaviour is known:\n" +
-			"what they refuse, what they time out on, how they use TLS, in which order they list messages. A node\n" +
-			"that 'devnet fault set stop' has stopped then hangs, as a machine does that is gone. Without --like the\n" +
-			"nodes are sessiontool's own; their swarms still list messages in an order that differs from member to\n" +
-			"member.\n\n" +
-			"  2.0.7   the servers of 2020: TLS 1.2, one request per connection, no synchronous route, a relay waits 10 s\n" +
+			"The nodes serve clients of storage RPC 2.0 and 2.8, and the network record says 2.0 to our own\n" +
+			"clients. With --generation 2.8 the nodes serve storage RPC 2.8 alone, and our clients use it; with\n" +
+			"2.0 likewise.\n\n" +
+			"With --like the network behaves like the real servers of a version, as far as their behaviour is\n" +
+			"known: what they refuse, what they time out on, how they use TLS, in which order they list messages.\n" +
+			"A node that 'devnet fault set stop' has stopped then hangs, as a machine does that is gone. Without\n" +
+			"--like the nodes are sessiontool's own; their swarms still list messages in an order that differs\n" +
+			"from member to member.\n\n" +
+			"  2.0.7   the servers of 2020: TLS 1.2, one request per connection, no synchronous route, a relay\n" +
+			"          waits 10 s\n" +
 			"  2.8.0   a relay waits 30 s for a dead node, a store 5 s for a dead member of the swarm\n" +
-			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a failed store is 500\n\n" +
+			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a failed store\n" +
+			"          is 500\n\n" +
 			"The record's file can be given to --network.",
 		Examples: []string{
 			"sessiontool devnet up --detach",
@@ -74,9 +76,13 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			record.ExitTerminated: "",
 		},
 		Run: func(cmd *cobra.Command, args []string) error {
-			run := app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runDevnetUp(ctx, app, opts) })
+			run := app.RunUntilStopped(func(ctx context.Context, _ []string) error {
+				return runDevnetUp(ctx, app, opts)
+			})
 			if opts.detach {
-				run = app.Run(func(ctx context.Context, _ []string) error { return runDevnetUpDetached(ctx, app, opts) })
+				run = app.Run(func(ctx context.Context, _ []string) error {
+					return runDevnetUpDetached(ctx, app, opts)
+				})
 			}
 			return run(cmd, args)
 		},
@@ -85,7 +91,7 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
 	cmd.Flags().StringVar(&opts.generation, "generation", GenerationBoth,
-		"clients that the nodes serve: 2020, today or both")
+		"storage RPC that the nodes serve: 2.0, 2.8 or both")
 	cmd.Flags().StringVar(&opts.like, "like", "",
 		"behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().StringVar(&opts.seedTime, "seed-time", "",
@@ -98,7 +104,8 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 		"IP address, or address and port of the registry (default 127.0.0.1, the port of last time)")
 	cmd.Flags().StringArrayVar(&opts.faults, "fault", nil,
 		"fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
-	cmd.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
+	cmd.Flags().StringVar(&opts.metrics, "metrics", "",
+		"address for a Prometheus server to ask, such as 127.0.0.1:9100")
 	return cmd
 }
 
@@ -107,8 +114,8 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	switch {
 	case opts.nodes != 0 && opts.nodes < 4:
-		return "", cli.UsageError(fmt.Errorf("--nodes %d: an onion path and its target need 4, or 0 for the registry alone",
-			opts.nodes))
+		return "", cli.UsageError(fmt.Errorf(
+			"--nodes %d: an onion path and its target need 4, or 0 for the registry alone", opts.nodes))
 	case opts.nodes > devnet.MaxNodes:
 		return "", cli.UsageError(fmt.Errorf("--nodes %d: at most %d", opts.nodes, devnet.MaxNodes))
 	case !cli.Nameable(opts.name):
@@ -118,7 +125,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	case opts.difficulty < 1:
 		return "", cli.UsageError(errors.New("--difficulty must be positive"))
 	case opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
-		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2020, today or both", opts.generation))
+		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2.0, 2.8 or both", opts.generation))
 	}
 	if err := opts.limits.check(); err != nil {
 		return "", err
@@ -141,7 +148,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// GenerationBoth makes nodes serve the clients of both generations.
+// GenerationBoth makes nodes serve the clients of both storage RPCs.
 const GenerationBoth = "both"
 
 // only returns the one generation that the nodes serve, empty for both.
@@ -157,9 +164,11 @@ func (opts *devnetUpOptions) likeness() (devnet.Likeness, error) {
 	like, err := devnet.Like(opts.like)
 	switch only := like.Nodes.Generation; {
 	case err != nil:
-		return like, cli.UsageError(fmt.Errorf("--like: %w", err))
+		return like, cli.UsageError(fmt.Errorf(
+			"--like: %w", err))
 	case only != "" && opts.only() != "" && opts.only() != only:
-		return like, cli.UsageError(fmt.Errorf("--like %s does not go with --generation %s: such servers serve %s alone",
+		return like, cli.UsageError(fmt.Errorf(
+			"--like %s does not go with --generation %s: such servers serve %s alone",
 			opts.like, opts.generation, only))
 	case opts.seedTime == "":
 		return like, nil
@@ -187,7 +196,8 @@ func (opts *devnetUpOptions) networkOptions(app *cli.App, dir string) (devnet.Op
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || host != "" && net.ParseIP(host) == nil {
-		return options, cli.UsageError(fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen))
+		err := fmt.Errorf("--listen %q is neither an IP address nor one with a port", opts.listen)
+		return options, cli.UsageError(err)
 	}
 	options.ListenIP, options.SeedPort = host, uint16(number)
 	return options, nil
@@ -251,7 +261,8 @@ func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
 func describeDevnet(net *devnet.Network, dir string, opts *devnetUpOptions) (record.Network, error) {
 	up, status := true, net.Status()
 	out := record.Network{
-		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"), Seeds: []string{net.SeedURL()},
+		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"),
+		Seeds:      []string{net.SeedURL()},
 		Generation: string(net.Generation()), Like: net.Like(), Nodes: status.Nodes, Swarms: status.Swarms,
 		Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
 	}

@@ -32,9 +32,9 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "run",
 		Short: "Run one service node until it is stopped",
-		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm and\n" +
-			"keeps its messages in --data. Its keys are made at the first start. It registers again every minute,\n" +
-			"and a registry forgets a node that has been silent for five.\n\n" +
+		Long: "Run a service node that registers with a seed of ours (such as a devnet's registry), joins a swarm\n" +
+			"and keeps its messages in --data. Its keys are made at the first start. It registers again every\n" +
+			"minute, and a registry forgets a node that has been silent for five.\n\n" +
 			"The record comes once the node is registered.",
 		Examples: []string{
 			"sessiontool node run --data ./node1 --seed $SEED",
@@ -64,7 +64,8 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 		"behave like a server of a version (see 'devnet up'): "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	opts.limits.add(cmd.Flags(), node.DefaultRateLimit)
-	cmd.Flags().StringVar(&opts.metrics, "metrics", "", "address for a Prometheus server to ask, such as 127.0.0.1:9100")
+	cmd.Flags().StringVar(&opts.metrics, "metrics", "",
+		"address for a Prometheus server to ask, such as 127.0.0.1:9100")
 	return cmd
 }
 

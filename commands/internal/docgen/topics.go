@@ -92,9 +92,9 @@ var otherVariables = [][2]string{
 
 func environmentText() string {
 	var b strings.Builder
-	b.WriteString("Flags override environment variables, which override the config file, which overrides the defaults.\n" +
-		"'sessiontool config show --origin' prints the settings in effect. An empty variable counts as unset. No variable\n" +
-		"contains a secret; some name a place to read one from.\n\n")
+	b.WriteString("Flags override environment variables, which override the config file, which overrides the\n" +
+		"defaults. 'sessiontool config show --origin' prints the settings in effect. An empty variable counts\n" +
+		"as unset. No variable contains a secret; some name a place to read one from.\n\n")
 	fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "flag", "environment", "config file")
 	for _, name := range cli.Settings {
 		fmt.Fprintf(&b, "  %-22s  %-32s  %s\n", "--"+name, cli.VariableOf(name), cli.FileKeyOf(name))
@@ -153,8 +153,8 @@ func direction(kind record.Kind) string {
 }
 
 func pipelinesText() string {
-	return `The everyday commands are small steps joined, and each step is a command: send is 'envelope seal | pow solve |
-swarm store', and poll is 'swarm retrieve | envelope open'.
+	return `The everyday commands are small steps joined, and each step is a command: send is 'envelope seal |
+pow solve | swarm store', and poll is 'swarm retrieve | envelope open'.
 
 A command reads stdin only if its flags and arguments do not give the input; '-' always means stdin. Each item of a
 batch gets its record, in order. An item that fails gets an error record with its ref and its line. --select prints
@@ -162,30 +162,31 @@ what a gjson path selects of each record, texts without quotes, and puts error r
 `
 }
 
-const pipelinesExample = `  sessiontool envelope seal --to $BOB --text 'step by step' | sessiontool pow solve | sessiontool swarm store
-  sessiontool swarm retrieve | sessiontool envelope open --select text
+const pipelinesExample = "  sessiontool envelope seal --to $BOB --text 'step by step' | " +
+	"sessiontool pow solve | sessiontool swarm store\n" +
+	`  sessiontool swarm retrieve | sessiontool envelope open --select text
   sessiontool identity list | sessiontool swarm lookup --select nodes.#.pubkey_ed25519
   printf '{"to":"%s","text":"%s is up"}\n' $BOB "$(hostname)" | sessiontool send
   sessiontool friend-request list | sessiontool friend-request accept
   sessiontool contact list --select session_id | while read -r id; do sessiontool swarm lookup $id; done`
 
-const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --protocol today
+const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --protocol session-v1
   sessiontool contact list --select protocol`
 
 func protocolsText() string {
-	return `Two things are of two generations, 2020 and today, and do not depend on each other.
+	return `Two choices do not depend on each other: the storage RPC of the network, and the protocol of the messages.
 
-The network: how nodes are asked to store and to retrieve. Its file, or the devnet, says so; else the nodes are asked
-once. mainnet and testnet are of today.
+The network has storage RPC 2.0 or 2.8, by which clients store and retrieve. The network file or the devnet says which;
+else sessiontool asks the nodes once. mainnet and testnet have 2.8.
 
-The messages: 2020 is a friend request, then sessions with forward secrecy, proof of work where the network asks for
-it, and the synchronous route. today is what phones speak: anybody can be written to at once, and no session is
-needed, so there is no forward secrecy either.
+Protocol signal starts with a friend request. It has sessions with forward secrecy, proof of work where the network
+asks for it, and the synchronous route. Protocol session-v1 is that of phones: you can write to anybody at once, without
+a session, so it has no forward secrecy.
 
-With --protocol auto a contact is spoken to as it spoke last, and somebody of whom nothing is known as is usual on
-the network. Everything that arrives is understood, on every network.
+With --protocol auto a message has the protocol of the contact's last message. To a new contact it has the usual
+protocol of the network: signal with 2.0, session-v1 with 2.8. Messages of both protocols are read on every network.
 
-The first text of a stranger in today's protocol is a friend request as well: poll prints a friend_request record and
-then the message, with the same id. To accept it or to answer it comes to the same.
+The first text of a stranger with session-v1 is a friend request as well: poll prints a friend_request record and then
+the message, with the same id. An answer accepts it, as does friend-request accept.
 `
 }

@@ -37,8 +37,9 @@ func (d *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringVar(&d.text, "text", "", "what to say")
 	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats")
 	flags.DurationVar(&d.ttl, "ttl", 0,
-		"how long the network keeps the message, from 10s (default, and most: 96h, or 336h on today's network)")
-	flags.StringVar(&d.protocol, "protocol", ProtocolAuto, "auto, 2020 or today: see 'sessiontool help protocols'")
+		"how long the network keeps the message, from 10s (default, and most: 96h, or 336h with storage RPC 2.8)")
+	flags.StringVar(&d.protocol, "protocol", ProtocolAuto,
+		"auto, signal or session-v1: see 'sessiontool help protocols'")
 }
 
 // Each calls do with the draft of the flags or, if there is none, with every draft of stdin.
@@ -89,7 +90,7 @@ func (d *Flags) parse(in record.Draft) (account.Draft, error) {
 // given returns the draft of the flags; given is false if drafts come from stdin.
 func (d *Flags) given() (draft account.Draft, given bool, err error) {
 	if d.protocol != ProtocolAuto && !account.Protocol(d.protocol).Known() {
-		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, 2020 or today", d.protocol))
+		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, signal or session-v1", d.protocol))
 	}
 	if d.to == "" && d.text == "" {
 		return draft, false, nil
@@ -120,7 +121,8 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 	draft := account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}
 	if in.Protocol != "" && in.Protocol != ProtocolAuto {
 		if draft.Protocol = account.Protocol(in.Protocol); !draft.Protocol.Known() {
-			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, 2020 or today", cli.ErrBadInput, in.Protocol)
+			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal or session-v1",
+				cli.ErrBadInput, in.Protocol)
 		}
 	}
 	return draft, nil
@@ -182,7 +184,8 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 		return func(ctx context.Context) (any, error) {
 			defer over()
 			out, receipt, err := sending.Run(ctx)
-			return cli.Printed{Record: receipt, Then: func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }}, err
+			finish := func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }
+			return cli.Printed{Record: receipt, Then: finish}, err
 		}, nil
 	})
 	if err != nil || router == nil || app.Failed() {

@@ -21,7 +21,8 @@ type StoreFlags struct {
 func (s *StoreFlags) Add(flags *pflag.FlagSet) {
 	flags.IntVar(&s.quorum, "quorum", 1, "how many nodes must take the message, 1 to 3")
 	flags.IntVar(&s.workers, "workers", 0, "processors for proof of work (default all)")
-	flags.Int64Var(&s.maxDifficulty, "max-difficulty", route.DefaultMaxDifficulty, "refuse more proof of work than this")
+	flags.Int64Var(&s.maxDifficulty, "max-difficulty", route.DefaultMaxDifficulty,
+		"refuse more proof of work than this")
 }
 
 // Options returns the options of a router that the flags ask for.
@@ -33,6 +34,7 @@ func (s *StoreFlags) Options(app *cli.App) (route.Options, error) {
 		return route.Options{}, cli.UsageError(errors.New("--workers must not be negative"))
 	}
 	return route.Options{
-		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty, Progress: app.Progress("proof of work").Show,
+		Quorum: s.quorum, Workers: s.workers, MaxDifficulty: s.maxDifficulty,
+		Progress: app.Progress("proof of work").Show,
 	}, nil
 }

@@ -38,7 +38,8 @@ func TestCodeHasItsMarks(t *testing.T) {
 	}
 	for i := range code.Size() {
 		for edge := range quiet {
-			if code.Dark(i, edge) || code.Dark(edge, i) || code.Dark(i, code.Size()-1-edge) || code.Dark(code.Size()-1-edge, i) {
+			far := code.Size() - 1 - edge
+			if code.Dark(i, edge) || code.Dark(edge, i) || code.Dark(i, far) || code.Dark(far, i) {
 				t.Fatal("the quiet zone is not light")
 			}
 		}

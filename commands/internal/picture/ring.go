@@ -88,7 +88,7 @@ func around(cx, cy, distance float64, position uint64) (x, y float64) {
 	return cx + distance*sin, cy - distance*cos
 }
 
-// colour returns the i-th of count colours that neighbours can be told apart by: hues around the circle, of which
+// colour returns the i-th of count colours that neighbours can be distinguished by: hues around the circle, of which
 // every other one is darker.
 func colour(i, count int) string {
 	hue, lightness := float64(i)/float64(max(count, 1))*6, 0.48

@@ -101,7 +101,8 @@ func TestOddMaps(t *testing.T) {
 			t.Errorf("%s: %s", name, text)
 		}
 		dot := string(r.DOT())
-		if !strings.HasPrefix(dot, "graph swarms {\n") || !strings.HasSuffix(dot, "}\n") || strings.Contains(dot, "NaN") {
+		if !strings.HasPrefix(dot, "graph swarms {\n") || !strings.HasSuffix(dot, "}\n") ||
+			strings.Contains(dot, "NaN") {
 			t.Errorf("%s: %s", name, dot)
 		}
 	}

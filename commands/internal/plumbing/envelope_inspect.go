@@ -14,8 +14,8 @@ func newEnvelopeInspectCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "inspect [-]",
 		Short: "Print what can be read of an envelope without a key",
-		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No keystore\n" +
-			"is needed.",
+		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No\n" +
+			"keystore is needed.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope inspect"},
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeEnvelopeInfo},
@@ -31,7 +31,8 @@ func runEnvelopeInspect(_ context.Context, app *cli.App) error {
 		}
 		out := record.EnvelopeInfo{
 			Type: record.TypeEnvelopeInfo, Kind: env.Kind.String(), KindNumber: int(env.Kind),
-			TimestampMS: int64(env.TimestampMS), ContentBytes: len(env.Content), DataBytes: len(in.DataBase64), Ref: in.Ref,
+			TimestampMS: int64(env.TimestampMS), ContentBytes: len(env.Content), DataBytes: len(in.DataBase64),
+			Ref: in.Ref,
 		}
 		if !env.Source.IsZero() {
 			out.From = env.Source.String()

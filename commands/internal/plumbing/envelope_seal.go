@@ -16,8 +16,8 @@ func newEnvelopeSealCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "seal [-]",
 		Short: "Encrypt texts, without sending them",
-		Long: "Encrypt each draft with the contact's session, or by today's protocol, and print the envelope. The\n" +
-			"session's new state is stored first. The envelope is not in the outbox: sending it is up to you.",
+		Long: "Encrypt each draft with the contact's session, or with protocol session-v1, and print the envelope.\n" +
+			"The session's new state is stored first. The envelope is not in the outbox: sending it is up to you.",
 		Examples: []string{
 			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		},

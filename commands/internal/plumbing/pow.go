@@ -124,7 +124,8 @@ func powRequest(in record.Envelope) (route.StoreRequest, error) {
 	}
 	switch {
 	case len(in.DataBase64) > storage.MaxDataBytes:
-		return route.StoreRequest{}, fmt.Errorf("%w: data_base64 has %d characters", envelope.ErrTooLarge, len(in.DataBase64))
+		return route.StoreRequest{}, fmt.Errorf("%w: data_base64 has %d characters",
+			envelope.ErrTooLarge, len(in.DataBase64))
 	case in.TTLMillis < 0 || in.TimestampMS < 0:
 		return route.StoreRequest{}, fmt.Errorf("%w: ttl_ms or timestamp_ms is negative", cli.ErrBadInput)
 	}

@@ -24,10 +24,10 @@ func newPowBenchCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "bench",
 		Short: "Measure how fast this machine does proof of work",
-		Long: "Measure every kernel that this processor can run, on one core and on all. The kernel 'crypto/sha512' is\n" +
-			"the yardstick, a plain loop over Go's SHA-512: ratio is how many times as fast as that on one core. All\n" +
-			"take turns, round by round, and what is printed are medians: other work on the machine disturbs the\n" +
-			"ratios little.",
+		Long: "Measure every kernel that this processor can run, on one core and on all. The kernel 'crypto/sha512'\n" +
+			"is the yardstick, a plain loop over Go's SHA-512: ratio is how many times as fast as that on one\n" +
+			"core. All take turns, round by round, and what is printed are medians: other work on the machine\n" +
+			"disturbs the ratios little.",
 		Examples: []string{"sessiontool pow bench --select '{kernel,workers,ratio}'"},
 		Prints:   []string{record.TypePowBench},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPowBench(ctx, app, opts) }),

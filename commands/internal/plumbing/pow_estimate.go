@@ -18,9 +18,9 @@ func newPowEstimateCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "estimate [-]",
 		Short: "Estimate how long a proof of work takes on this machine",
-		Long: "Measure this machine for a moment and print how many hashes the proof needs on average, and how long that\n" +
-			"takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its size and\n" +
-			"time to live from --bytes and --ttl.",
+		Long: "Measure this machine for a moment and print how many hashes the proof needs on average, and how long\n" +
+			"that takes: on average, and for 50, 90 and 99 of 100 messages. The envelope comes from stdin, or its\n" +
+			"size and time to live from --bytes and --ttl.",
 		Examples: []string{"sessiontool pow estimate --bytes 2000 --ttl 96h --difficulty 10"},
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypePow},

@@ -17,10 +17,11 @@ func newPowSolveCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "solve [-]",
 		Short: "Do the proof of work for envelopes",
-		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with nonce,\n" +
-			"difficulty and message_hash. Without --difficulty it is what the envelope names, or what the network asked\n" +
-			"for last, or 1 if no network is known: 'swarm store' solves again if that is too little. All processors search\n" +
-			"for one nonce or each for another, whatever is faster; records keep the order of the envelopes.",
+		Long: "Find the lowest nonce that meets the difficulty for each envelope, and print the envelope with\n" +
+			"nonce, difficulty and message_hash. Without --difficulty it is what the envelope names, or what the\n" +
+			"network asked for last, or 1 if no network is known: 'swarm store' solves again if that is too\n" +
+			"little. All processors search for one nonce or each for another, whatever is faster; records keep\n" +
+			"the order of the envelopes.",
 		Examples: []string{"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve --difficulty 10"},
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeEnvelope},
@@ -55,7 +56,8 @@ func runPowSolve(ctx context.Context, app *cli.App, opts *powOptions) error {
 			if err := prover.Solve(ctx, &request, difficulty); err != nil {
 				return nil, err
 			}
-			in.Type, in.Nonce, in.Difficulty, in.MessageHash = record.TypeEnvelope, request.Nonce, difficulty, request.Hash()
+			in.Type, in.Nonce, in.Difficulty = record.TypeEnvelope, request.Nonce, difficulty
+			in.MessageHash = request.Hash()
 			return in, nil
 		}, nil
 	})

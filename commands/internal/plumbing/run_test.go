@@ -11,13 +11,15 @@ import (
 
 // Proof of work: what is solved is valid, at its difficulty and not at a higher one.
 func TestRunPow(t *testing.T) {
-	envelope := `{"to":"05` + strings.Repeat("ab", 32) + `","timestamp_ms":1590000000000,"ttl_ms":3600000,"data_base64":"aGVsbG8="}`
+	envelope := `{"to":"05` + strings.Repeat("ab", 32) +
+		`","timestamp_ms":1590000000000,"ttl_ms":3600000,"data_base64":"aGVsbG8="}`
 	solver := clitest.New(t, envelope+"\n"+`{"to":"nobody"}`)
 	if err := runPowSolve(t.Context(), solver.App, &powOptions{difficulty: 1}); err != nil {
 		t.Fatal(err)
 	}
 	solved := solver.Printed(t)
-	if len(solved) != 2 || solved[0].Get("nonce").Str == "" || solved[1].Get("code").Str != string(record.CodeBadSessionID) {
+	if len(solved) != 2 || solved[0].Get("nonce").Str == "" ||
+		solved[1].Get("code").Str != string(record.CodeBadSessionID) {
 		t.Fatalf("pow solve prints %v", solved)
 	}
 	if !solver.Failed() {
@@ -35,7 +37,8 @@ func TestRunPow(t *testing.T) {
 			t.Errorf("difficulty %d: %v", difficulty, out)
 		}
 	}
-	clitest.WantCode(t, runPowVerify(t.Context(), clitest.New(t, "").App, &powOptions{difficulty: -1}), record.CodeUsage)
+	err := runPowVerify(t.Context(), clitest.New(t, "").App, &powOptions{difficulty: -1})
+	clitest.WantCode(t, err, record.CodeUsage)
 }
 
 // Options that make no sense are refused before a keystore, a network or stdin is touched.

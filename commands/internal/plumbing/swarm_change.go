@@ -40,8 +40,8 @@ func changeMessages(ctx context.Context, app *cli.App, args []string, change cha
 	return nil
 }
 
-// isMessageHash reports whether nodes may call a message so: today's in base64, those of 2020 in hex. Whether it can be
-// changed is theirs to say.
+// isMessageHash reports whether nodes may call a message so: hashes of 2.8 are base64, those of 2.0 hex. Whether it can
+// be changed is theirs to say.
 func isMessageHash(name string) bool {
 	const hexDigits, letters = "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	switch len(name) {

@@ -7,8 +7,8 @@ import (
 
 func TestIsMessageHash(t *testing.T) {
 	for name, want := range map[string]bool{
-		strings.Repeat("0f", 64):           true, // of 2020
-		strings.Repeat("aZ0+/x9", 6) + "A": true, // today's
+		strings.Repeat("0f", 64):           true, // of 2.0
+		strings.Repeat("aZ0+/x9", 6) + "A": true, // of 2.8
 		"":                                 false,
 		strings.Repeat("0F", 64):           false,
 		strings.Repeat("0f", 63):           false,

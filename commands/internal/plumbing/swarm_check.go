@@ -23,9 +23,9 @@ func newSwarmCheckCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "check [ID...]",
 		Short: "See whether the members of a swarm are there and hold the same messages",
-		Long: "Ask every member of a Session ID's swarm whether it is there and which software it runs. If the ID is the\n" +
-			"account's own, also read all that each member stores, through onion paths, and print which messages one\n" +
-			"has and another lacks. Nothing is marked as read.\n\n" +
+		Long: "Ask every member of a Session ID's swarm whether it is there and which software it runs. If the ID\n" +
+			"is the account's own, also read all that each member stores, through onion paths, and print which\n" +
+			"messages one has and another lacks. Nothing is marked as read.\n\n" +
 			"Members are as the seeds list them. Each is also asked directly, without an onion path: it learns this\n" +
 			"machine's address, but not whose swarm is checked.\n\n" +
 			"Without an ID the account's own swarm is checked; '-' reads ids from stdin (strings, or records with a\n" +

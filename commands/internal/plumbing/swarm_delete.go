@@ -18,17 +18,19 @@ func newSwarmDeleteCommand(app *cli.App) *cobra.Command {
 	opts := &swarmDeleteOptions{}
 	return app.Command(cli.Spec{
 		Use:   "delete [HASH...]",
-		Short: "Delete stored messages of the account, on today's network",
-		Long: "Remove messages from the account's own swarm, by their hashes. What was received stays in the inbox.\n\n" +
-			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each member of\n" +
-			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
-		Examples: []string{"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete"},
-		Reads:    []string{record.TypeEnvelope, record.TypeMessage},
-		Prints:   []string{record.TypeChange},
-		Needs:    cli.Account | cli.Network,
+		Short: "Delete stored messages of the account, with storage RPC 2.8",
+		Long: "Remove messages from the account's own swarm, by their hashes. The inbox keeps what was received.\n\n" +
+			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each\n" +
+			"member of the swarm has signed to have done. Storage RPC 2.0 has no such request.",
+		Examples: []string{
+			"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm delete",
+		},
+		Reads:  []string{record.TypeEnvelope, record.TypeMessage},
+		Prints: []string{record.TypeChange},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:   "not a hash",
-			record.ExitRefused: "the network is of 2020",
+			record.ExitRefused: "the network has storage RPC 2.0",
 			record.ExitClock:   "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {

@@ -22,11 +22,11 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 	opts := &swarmExpireOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "expire --ttl TIME [HASH...]",
-		Short: "Change how long stored messages of the account are kept, on today's network",
-		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would, but not\n" +
-			"later than in 30 days.\n\n" +
-			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each member of\n" +
-			"the swarm has signed to have done. Nodes of 2020 cannot do that.",
+		Short: "Change how long stored messages of the account are kept, with storage RPC 2.8",
+		Long: "Make messages in the account's own swarm expire --ttl from now: earlier or later than they would,\n" +
+			"but not later than in 30 days.\n\n" +
+			"Hashes are strings, or records with a message_hash. For every 100 of them one record shows what each\n" +
+			"member of the swarm has signed to have done. Storage RPC 2.0 has no such request.",
 		Examples: []string{
 			"export SESSIONTOOL_NETWORK=phones.json; sessiontool swarm retrieve | sessiontool swarm expire --ttl 720h",
 		},
@@ -35,7 +35,7 @@ func newSwarmExpireCommand(app *cli.App) *cobra.Command {
 		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:   "not a hash, or a bad --ttl",
-			record.ExitRefused: "the network is of 2020",
+			record.ExitRefused: "the network has storage RPC 2.0",
 			record.ExitClock:   "",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error {

@@ -29,8 +29,8 @@ func newSwarmMapCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "map [ID...]",
 		Short: "Draw the ring of swarms, their nodes and where Session IDs fall",
-		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into a\n" +
-			"file: as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.",
+		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into\n" +
+			"a file: as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.",
 		Examples: []string{
 			"sessiontool swarm map --out ring.svg",
 			"sessiontool swarm map $ALICE $BOB --out ring.dot",
@@ -85,7 +85,8 @@ func runSwarmMap(ctx context.Context, app *cli.App, opts *swarmMapOptions) error
 			id, err := sessionid.Parse(name)
 			if err == nil {
 				out.SessionIDs = append(out.SessionIDs, id.String())
-				drawing.Marks = append(drawing.Marks, picture.RingMark{Name: id.String(), Position: swarm.Position(id.PublicKey())})
+				mark := picture.RingMark{Name: id.String(), Position: swarm.Position(id.PublicKey())}
+				drawing.Marks = append(drawing.Marks, mark)
 			}
 			return err
 		})

@@ -18,9 +18,9 @@ func newSwarmRetrieveCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "retrieve",
 		Short: "Print the envelopes that the account's swarm stores",
-		Long: "Ask three random nodes of the account's own swarm for all they store, and print each message once, as it\n" +
-			"is: 'envelope open' opens them. Nothing is marked as read. The order is that of the nodes, each of which lists\n" +
-			"messages as they reached it; 'poll' sorts them.",
+		Long: "Ask three random nodes of the account's own swarm for all they store, and print each message once,\n" +
+			"as it is: 'envelope open' opens them. Nothing is marked as read. The order is that of the nodes,\n" +
+			"each of which lists messages as they reached it; 'poll' sorts them.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
 		Prints:   []string{record.TypeEnvelope},
 		Needs:    cli.Account | cli.Network,

@@ -19,8 +19,9 @@ func newSwarmStoreCommand(app *cli.App) *cobra.Command {
 	cmd := app.Command(cli.Spec{
 		Use:   "store [-]",
 		Short: "Store envelopes in their recipients' swarms",
-		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more proof of\n" +
-			"work than the envelope has, it is solved again; an envelope without a nonce is solved first.",
+		Long: "Store each envelope at three random nodes of its recipient's swarm. If the network asks for more\n" +
+			"proof of work than the envelope has, it is solved again; an envelope without a nonce is solved\n" +
+			"first.",
 		Examples: []string{
 			"sessiontool envelope seal --to $BOB --text hello | sessiontool pow solve | sessiontool swarm store",
 		},

@@ -141,7 +141,8 @@ func noticeRecord(e account.Event, common record.Notice) any {
 			action = "remove"
 		}
 		return record.Reaction{
-			Notice: common, Emoji: e.Text, Action: action, AboutTimestampMS: about.TimestampMS, AboutAuthor: about.Author,
+			Notice: common, Emoji: e.Text, Action: action, AboutTimestampMS: about.TimestampMS,
+			AboutAuthor: about.Author,
 		}
 	case account.EventTyping:
 		return record.Typing{Notice: common, Action: e.Text}
@@ -174,7 +175,7 @@ func previews(e account.Event) []record.Preview {
 	return out
 }
 
-// notice says what came with a message and is not here, or was asked for and is not done.
+// notice describes what came with a message and is not here, or was asked for and is not done.
 func notice(e account.Event) string {
 	var parts []string
 	switch e.Attachments {
@@ -182,7 +183,8 @@ func notice(e account.Event) string {
 	case 1:
 		parts = append(parts, "a file came with this message; sessiontool does not fetch files")
 	default:
-		parts = append(parts, fmt.Sprintf("%d files came with this message; sessiontool does not fetch files", e.Attachments))
+		const files = "%d files came with this message; sessiontool does not fetch files"
+		parts = append(parts, fmt.Sprintf(files, e.Attachments))
 	}
 	if e.Group {
 		parts = append(parts, "this message is about a group; sessiontool takes part in none")
@@ -216,7 +218,8 @@ func eventRequestRecord(a *account.Account, e account.Event, duplicate bool) rec
 // Node returns the record of a node.
 func Node(n network.Node) record.Node {
 	out := record.Node{
-		Address: n.Address, IP: n.IP, Port: int(n.Port), PubkeyEd25519: n.Ed25519.String(), PubkeyX25519: n.X25519.String(),
+		Address: n.Address, IP: n.IP, Port: int(n.Port), PubkeyEd25519: n.Ed25519.String(),
+		PubkeyX25519: n.X25519.String(),
 	}
 	if n.SwarmID != swarm.NoSwarm {
 		out.SwarmID = n.SwarmID.String()

@@ -27,11 +27,16 @@ func TestNotices(t *testing.T) {
 			Attachments: 1, Notice: "a file came with this message; sessiontool does not fetch files",
 		}},
 		{account.Event{Attachments: 2}, record.Message{Attachments: 2, Notice: files}},
-		{account.Event{Group: true}, record.Message{Notice: "this message is about a group; sessiontool takes part in none"}},
-		{account.Event{Invitation: true}, record.Message{Notice: "an invitation to a community came with this message; sessiontool joins none"}},
+		{account.Event{Group: true}, record.Message{
+			Notice: "this message is about a group; sessiontool takes part in none",
+		}},
+		{account.Event{Invitation: true}, record.Message{
+			Notice: "an invitation to a community came with this message; sessiontool joins none",
+		}},
 		{account.Event{Unsent: true}, record.Message{Unsent: true, Notice: "the sender has taken this message back"}},
 		{account.Event{TimerSeconds: 60}, record.Message{
-			DisappearAfterMS: 60000, DisappearFrom: "read", Notice: "the sender wants this message to disappear; sessiontool keeps it",
+			DisappearAfterMS: 60000, DisappearFrom: "read",
+			Notice: "the sender wants this message to disappear; sessiontool keeps it",
 		}},
 		{account.Event{Attachments: 2, TimerSeconds: 5, TimerFromSending: true}, record.Message{
 			Attachments: 2, DisappearAfterMS: 5000, DisappearFrom: "sent",
@@ -41,7 +46,8 @@ func TestNotices(t *testing.T) {
 		test.event.Kind = account.EventMessage
 		got, _ := eventRecord(&account.Account{}, test.event, false).(record.Message)
 		test.want.Type, test.want.ReceivedAt = record.TypeMessage, got.ReceivedAt
-		test.want.To, test.want.Direction, test.want.Previews = new(account.Account).ID().String(), "in", []record.Preview{}
+		test.want.To, test.want.Direction = new(account.Account).ID().String(), "in"
+		test.want.Previews = []record.Preview{}
 		if !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%+v: %+v, want %+v", test.event, got, test.want)
 		}
@@ -59,7 +65,9 @@ func TestNoticeRecords(t *testing.T) {
 		kind  string
 		paths map[string]string
 	}{
-		{account.Event{Kind: account.EventReset}, "session_reset", map[string]string{"direction": "in", "from": from.String()}},
+		{account.Event{Kind: account.EventReset}, "session_reset", map[string]string{
+			"direction": "in", "from": from.String(),
+		}},
 		{
 			account.Event{Kind: account.EventReaction, Text: "x", About: about}, "reaction",
 			map[string]string{"emoji": "x", "action": "react", "about_timestamp_ms": "7", "about_author": "05ab"},
@@ -70,17 +78,28 @@ func TestNoticeRecords(t *testing.T) {
 			account.Event{Kind: account.EventExtraction, Text: "screenshot"}, "extraction",
 			map[string]string{"kind": "screenshot", "about_timestamp_ms": "0"},
 		},
-		{account.Event{Kind: account.EventCall, Text: "offer", CallID: "c"}, "phone_call", map[string]string{"kind": "offer", "call_id": "c"}},
+		{account.Event{Kind: account.EventCall, Text: "offer", CallID: "c"}, "phone_call", map[string]string{
+			"kind": "offer", "call_id": "c",
+		}},
 		{
 			account.Event{Kind: account.EventTimer, TimerSeconds: 5, TimerFromSending: true}, "timer_change",
 			map[string]string{"disappear_after_ms": "5000", "disappear_from": "sent"},
 		},
-		{account.Event{Kind: account.EventTimer}, "timer_change", map[string]string{"disappear_after_ms": "0", "disappear_from": "read"}},
-		{account.Event{Kind: account.EventUnsend, About: about}, "unsend", map[string]string{"about_timestamp_ms": "7", "about_author": "05ab"}},
+		{account.Event{Kind: account.EventTimer}, "timer_change", map[string]string{
+			"disappear_after_ms": "0", "disappear_from": "read",
+		}},
+		{account.Event{Kind: account.EventUnsend, About: about}, "unsend", map[string]string{
+			"about_timestamp_ms": "7", "about_author": "05ab",
+		}},
 		{account.Event{Kind: account.EventUnknown}, "unknown", map[string]string{"timestamp_ms": "9"}},
 		{
-			account.Event{Kind: account.EventMessage, To: to, Text: "x", Quote: &account.Quote{Reference: *about, Text: "q"}}, "message",
-			map[string]string{"direction": "out", "to": to.String(), "quote.text": "q", "quote.author": "05ab", "quote.timestamp_ms": "7"},
+			account.Event{
+				Kind: account.EventMessage, To: to, Text: "x", Quote: &account.Quote{Reference: *about, Text: "q"},
+			}, "message",
+			map[string]string{
+				"direction": "out", "to": to.String(), "quote.text": "q", "quote.author": "05ab",
+				"quote.timestamp_ms": "7",
+			},
 		},
 		{
 			account.Event{Kind: account.EventMessage, Previews: []account.Preview{{URL: "u", Title: "t"}}}, "message",

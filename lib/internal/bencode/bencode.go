@@ -1,8 +1,8 @@
-// Package bencode reads and writes the bencoded dicts of Session Protocol v2 (session-v2.md section 2).
+// Package bencode decodes and encodes the bencoded dicts of session-v2 (session-v2.md section 2).
 //
-// The reader is a cursor that moves forward only, with the tolerances of the real reader: it looks for keys in sorted
-// order, skips keys that it does not know, takes the first of two equal keys, and accepts leading zeros in numbers. The
-// writer writes one form only; the caller writes keys in byte order.
+// The reader is a cursor that moves only forward. It tolerates what libsession tolerates: it reads keys in sorted
+// order, skips unknown keys, takes the first of two equal keys, and accepts leading zeros in numbers. The writer has
+// one canonical form. The caller writes keys in byte order.
 package bencode
 
 import (
@@ -16,10 +16,10 @@ import (
 // ErrSyntax reports a text that is not the expected bencoded value. Every error of this package wraps it.
 var ErrSyntax = errors.New("malformed bencoding")
 
-// Value is the text of exactly one value, as a Dict or List yields it.
+// Value is the encoded text of exactly one value. A Dict or a List returns it.
 type Value []byte
 
-// Bytes returns the string that v is.
+// Bytes decodes v as a string.
 func (v Value) Bytes() ([]byte, error) {
 	content, end, err := scanString(v, 0)
 	if err == nil && end != len(v) {
@@ -28,7 +28,7 @@ func (v Value) Bytes() ([]byte, error) {
 	return content, err
 }
 
-// Int returns the integer that v is. An integer beyond int64 is an error.
+// Int decodes v as an integer. An integer beyond int64 is an error.
 func (v Value) Int() (int64, error) {
 	negative, magnitude, end, err := scanInt(v, 0)
 	switch {
@@ -44,13 +44,13 @@ func (v Value) Int() (int64, error) {
 	return 0, syntax(0, "integer out of range")
 }
 
-// Dict opens v as a dict.
+// Dict starts reading v as a dict.
 func (v Value) Dict() *Dict { return Open(v) }
 
 // IsInt reports whether v is an integer.
 func (v Value) IsInt() bool { return len(v) > 0 && v[0] == 'i' }
 
-// List returns the values of the list that v is.
+// List decodes v as a list and returns its values.
 func (v Value) List() ([]Value, error) {
 	if len(v) == 0 || v[0] != 'l' {
 		return nil, syntax(0, "expected a list")
@@ -71,7 +71,8 @@ func (v Value) List() ([]Value, error) {
 	return values, nil
 }
 
-// Dict is a cursor in one dict. The first error stays: every later call returns nothing, and Err reports it.
+// Dict is a cursor in a dict. After the first error every call returns the zero value, and [Dict.Err] returns that
+// error.
 type Dict struct {
 	text []byte
 	at   int // where the next key starts, or the value of the key that is read
@@ -82,7 +83,7 @@ type Dict struct {
 	isKey bool
 }
 
-// Open starts reading the dict at the start of text. What follows the dict is not looked at before Finish.
+// Open starts reading the dict at the start of text. Only [Dict.Finish] checks that nothing follows the dict.
 func Open(text []byte) *Dict {
 	d := &Dict{text: text, at: 1}
 	if len(text) == 0 || text[0] != 'd' {
@@ -94,7 +95,7 @@ func Open(text []byte) *Dict {
 // Err returns the first error.
 func (d *Dict) Err() error { return d.err }
 
-// Find moves to key, past all smaller ones, and reports whether it is there. A greater key stays unread.
+// Find skips all keys smaller than key, and reports whether key is next. It does not skip a greater key.
 func (d *Dict) Find(key string) bool {
 	for d.readKey() && string(d.key) < key {
 		d.value()
@@ -102,8 +103,8 @@ func (d *Dict) Find(key string) bool {
 	return d.err == nil && d.isKey && string(d.key) == key
 }
 
-// Before returns the text of the dict up to key, which is what a signature under that key signs. It is an error if
-// there is no such key.
+// Before returns the text of the dict up to key. A signature under that key covers this text. A missing key is an
+// error.
 func (d *Dict) Before(key string) []byte {
 	if !d.need(key) {
 		return nil
@@ -111,7 +112,7 @@ func (d *Dict) Before(key string) []byte {
 	return d.text[:d.keyAt]
 }
 
-// Bytes returns the string under key, which must be there.
+// Bytes returns the string under key. A missing key is an error.
 func (d *Dict) Bytes(key string) []byte {
 	if !d.need(key) {
 		return nil
@@ -121,19 +122,19 @@ func (d *Dict) Bytes(key string) []byte {
 	return content
 }
 
-// Sized is Bytes for a string of size bytes.
+// Sized is [Dict.Bytes] for a string of size bytes. Another size is an error.
 func (d *Dict) Sized(key string, size int) []byte {
 	content := d.Bytes(key)
 	if d.err == nil && len(content) != size {
 		d.fail(syntax(d.keyAt, fmt.Sprintf("the value of %q has %d bytes, not %d", key, len(content), size)))
 	}
 	if d.err != nil {
-		return make([]byte, size) // so that a caller may convert it to an array before it looks at Err
+		return make([]byte, size) // so that a caller can convert it to an array before it checks Err
 	}
 	return content
 }
 
-// Int returns the integer under key, which must be there.
+// Int returns the integer under key. A missing key is an error.
 func (d *Dict) Int(key string) int64 {
 	if !d.need(key) {
 		return 0
@@ -143,7 +144,7 @@ func (d *Dict) Int(key string) int64 {
 	return number
 }
 
-// Value returns the value under key, which must be there.
+// Value returns the value under key. A missing key is an error.
 func (d *Dict) Value(key string) Value {
 	if !d.need(key) {
 		return nil
@@ -151,7 +152,7 @@ func (d *Dict) Value(key string) Value {
 	return d.value()
 }
 
-// All yields the keys and values that are not read yet, in their order.
+// All yields the unread keys and values in order.
 func (d *Dict) All() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		for d.readKey() {
@@ -164,7 +165,7 @@ func (d *Dict) All() iter.Seq2[string, Value] {
 	}
 }
 
-// Finish skips what is left of the dict and returns Err. It is an error if the text does not end with the dict.
+// Finish skips the rest of the dict and returns [Dict.Err]. It is an error if the text does not end with the dict.
 func (d *Dict) Finish() error {
 	for d.readKey() {
 		d.value()
@@ -189,7 +190,7 @@ func (d *Dict) need(key string) bool {
 	return found
 }
 
-// readKey reads the next key unless one is read, and reports whether there is one.
+// readKey reads the next key unless a key is already read, and reports whether there is one.
 func (d *Dict) readKey() bool {
 	if d.err != nil || d.isKey {
 		return d.err == nil

@@ -28,7 +28,7 @@ func TestFindMovesForwardOnly(t *testing.T) {
 	}
 }
 
-// What the real reader takes although a writer would not write it.
+// Texts that the real reader accepts and no writer makes.
 func TestTolerances(t *testing.T) {
 	for name, text := range map[string]string{
 		"unknown keys around":      "d0:i1e1:K1:x1:Sle1:c1:y1:d1:z1:e1:z1:~1:se",
@@ -109,7 +109,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// A text nested a million deep costs no stack.
+// A text of a million nested values does not overflow the stack.
 func TestDeepNesting(t *testing.T) {
 	const depth = 1_000_000
 	text := "d1:b" + strings.Repeat("l", depth) + strings.Repeat("e", depth) + "1:c1:ye"
@@ -119,7 +119,7 @@ func TestDeepNesting(t *testing.T) {
 	}
 }
 
-// FuzzDict: every accepted dict, written again from what the reader yields, is accepted and yields the same.
+// FuzzDict: every accepted dict, encoded again from its keys and values, is accepted and has the same keys and values.
 func FuzzDict(f *testing.F) {
 	f.Add([]byte("d0:i1e1:K1:x1:Sle1:c1:y1:d1:z1:e1:z1:~1:se"))
 	f.Add([]byte("d1:bd1:xli-5elee0:dee01:c0001:ye"))

@@ -2,7 +2,7 @@ package bencode
 
 import "math"
 
-// scanString reads the string at text[at:] and returns its content and where it ends.
+// scanString reads the string at text[at:] and returns its content and its end.
 func scanString(text []byte, at int) (content []byte, end int, err error) {
 	length, end, err := scanDigits(text, at)
 	if err != nil {
@@ -53,14 +53,14 @@ func scanDigits(text []byte, at int) (number uint64, end int, err error) {
 	return number, end, nil
 }
 
-// container is an open list or dict while skip walks.
+// container is a list or dict in which skip currently is.
 type container struct {
 	dict    bool
 	isValue bool // in a dict: the next thing is a value
 }
 
-// skip returns where the value at text[at:] ends. It walks nested values without recursion, so that the depth of a text
-// costs no stack.
+// skip returns the end of the value at text[at:]. It walks nested values without recursion, so that deep nesting does
+// not overflow the stack.
 func skip(text []byte, at int) (end int, err error) {
 	var open []container
 	for {

@@ -1,8 +1,8 @@
 // Package blake2b computes BLAKE2b (RFC 7693) with a personalisation, which golang.org/x/crypto/blake2b does not
 // offer (session-v2.md section 1).
 //
-// It compresses with golang.org/x/crypto/blake2b. Only the start state differs: the package writes the parameter
-// block of RFC 7693, section 2.5 into a state of the form that UnmarshalBinary of golang.org/x/crypto/blake2b reads.
+// The compression function is that of golang.org/x/crypto/blake2b. Only the initial state differs: the package writes
+// the parameter block of RFC 7693, section 2.5 into an encoded state, which UnmarshalBinary of that package reads.
 package blake2b
 
 import (

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/swarm"
 	"sessiontool/lib/x25519"
 )
 
@@ -38,6 +40,7 @@ type Network struct {
 
 	mu      sync.Mutex
 	listed  []*Node
+	swarms  func(*Node) swarm.SwarmID
 	now     func() time.Time
 	header  string // of the seed's responses, carries now
 	asked   int    // requests to the seed
@@ -56,6 +59,7 @@ func Start(t testing.TB, n int) *Network {
 		network.Nodes = append(network.Nodes, network.newNode(t))
 	}
 	network.listed = network.Nodes
+	network.OneSwarm(network.Nodes...)
 	t.Cleanup(func() {
 		network.relayClient.Close()
 		network.seed.Close()
@@ -78,6 +82,23 @@ func (n *Network) List(nodes ...*Node) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.listed = nodes
+}
+
+// OneSwarm makes the seed list the members as the only swarm. The other nodes are in none.
+func (n *Network) OneSwarm(members ...*Node) {
+	n.Swarms(func(node *Node) swarm.SwarmID {
+		if slices.Contains(members, node) {
+			return 1
+		}
+		return swarm.NoSwarm
+	})
+}
+
+// Swarms makes the seed list each node in the swarm that of returns. With swarm.NoSwarm for all of them it gives no ring.
+func (n *Network) Swarms(of func(*Node) swarm.SwarmID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.swarms = of
 }
 
 // ServeTime makes the seed send now() in the Date header of its responses. With nil it sends no time.
@@ -116,7 +137,7 @@ func (n *Network) serveSeed(w http.ResponseWriter, _ *http.Request) {
 	for i, node := range n.listed {
 		states[i] = nodelist.State{
 			PubkeyLegacy: node.Name(), PubkeyEd25519: node.Name(), PubkeyX25519: node.x25519.Public.String(),
-			PublicIP: "127.0.0.1", StoragePort: node.port, SwarmID: 1, Active: true,
+			PublicIP: "127.0.0.1", StoragePort: node.port, SwarmID: uint64(n.swarms(node)), Active: true,
 		}
 	}
 	json.NewEncoder(w).Encode(map[string]any{"result": nodelist.Result{States: states}})

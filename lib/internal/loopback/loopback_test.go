@@ -18,6 +18,6 @@ func TestOwn(t *testing.T) {
 	}
 	defer conn.Close()
 	if client := conn.LocalAddr().(*net.TCPAddr).IP.String(); client != "127.0.0.1" {
-		t.Errorf("who asks comes from %s", client)
+		t.Errorf("client address is %s", client)
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 const (
@@ -252,7 +253,7 @@ func BenchmarkRetrieves(b *testing.B) {
 		}
 	}
 	now := time.Now().UnixMilli()
-	public, signature := keys.Ed25519Public(), keys.Sign(rpc28.RetrieveSignatureText(rpc28.NamespaceMessages, now))
+	public, signature := keys.Ed25519Public(), keys.Sign(signtext.Retrieve(rpc28.NamespaceMessages, now))
 	request := post(storage.RPCPath, call(b, storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: keys.ID().String(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now, 10),
 		Signature: base64.StdEncoding.EncodeToString(signature[:]),

@@ -90,10 +90,10 @@ func (s *Store) Page28(
 // deleted one, and 0 if there is none. Upper case is another hash.
 func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc28.Namespace, hash string) (uint64, error) {
 	name := newName(owner, MessageHash{}, namespace)
-	today, ok := parseHash28(hash)
+	hash28, ok := parseHash28(hash)
 	if ok {
-		copy(name[storage.PubkeyTextLength:], today[:])
-	} else if raw, err := hex.DecodeString(hash); err == nil && len(raw) == len(today) && hex.EncodeToString(raw) == hash {
+		copy(name[storage.PubkeyTextLength:], hash28[:])
+	} else if raw, err := hex.DecodeString(hash); err == nil && len(raw) == len(hash28) && hex.EncodeToString(raw) == hash {
 		copy(name[storage.PubkeyTextLength:], raw)
 	} else {
 		return 0, nil
@@ -105,7 +105,7 @@ func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc28.Namespace, hash stri
 	if !ok {
 		return 0, nil
 	}
-	return aliased(tx, boxKey(owner, namespace), today[prefix28:])
+	return aliased(tx, boxKey(owner, namespace), hash28[prefix28:])
 }
 
 // aliased returns the sequence number of the first message in a box with an alias, 0 if there is none.

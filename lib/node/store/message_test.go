@@ -48,7 +48,7 @@ func TestLeadingNumber(t *testing.T) {
 }
 
 // A client of storage RPC 2.8 sees every message that a client of 2.0 may store.
-func TestTodayViewOfOldMessages(t *testing.T) {
+func Test28ViewOfOldMessages(t *testing.T) {
 	old := func(pubKey, data string) Message { return NewMessage20(rpc20.StoreParams{PubKey: pubKey, Data: data}) }
 	key := someMessage.PubKey
 	for _, test := range []struct {
@@ -76,15 +76,15 @@ func TestTodayViewOfOldMessages(t *testing.T) {
 
 func TestEncodedMessageRoundTrip(t *testing.T) {
 	empty := NewMessage20(rpc20.StoreParams{PubKey: someMessage.PubKey})
-	today := NewMessage28(someMessage.PubKey, -11, 1795391232497, 86400000, []byte("today"))
-	gone := Record{Name: NameOf(today), Version: Version{Number: 7, Expiration: 8, Deleted: true}}
-	want := []Record{stored(someMessage), stored(empty), gone, stored(today)}
+	message28 := NewMessage28(someMessage.PubKey, -11, 1795391232497, 86400000, []byte("today"))
+	gone := Record{Name: NameOf(message28), Version: Version{Number: 7, Expiration: 8, Deleted: true}}
+	want := []Record{stored(someMessage), stored(empty), gone, stored(message28)}
 	encoded := AppendRecords(nil, want...)
 	decoded, err := DecodeRecords(encoded)
 	if err != nil || !reflect.DeepEqual(decoded, want) {
 		t.Fatalf("decoded %v, %v", decoded, err)
 	}
-	if size := someMessage.size() + empty.size() + today.size() + 4*(1+VersionSize) + NameSize; size != len(encoded) {
+	if size := someMessage.size() + empty.size() + message28.size() + 4*(1+VersionSize) + NameSize; size != len(encoded) {
 		t.Errorf("sizes add up to %d bytes, encoded are %d", size, len(encoded))
 	}
 }

@@ -5,12 +5,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// avx2 is AVX2. It has no rotation and only functions of two words, so each of SHA-512's is made of several.
+// avx2 is AVX2. It has no rotation and only operations of two words, so that each function of SHA-512 takes several.
 type avx2 struct {
 	streams
 	signs, rotate8 operand.Mem // 2^63, and the bytes of words rotated by one byte, in every lane
 
-	// Of maj: y ^ z is what x ^ y was a round ago.
+	// For maj: y ^ z is x ^ y of the previous round.
 	yz, spare word
 }
 
@@ -100,7 +100,7 @@ func (v *avx2) rotated8(x word) word {
 	return w
 }
 
-// ch is x ? y : z, made of ((y ^ z) & x) ^ z.
+// ch is x ? y : z, computed as ((y ^ z) & x) ^ z.
 func (v *avx2) ch(x, y, z word) word {
 	w := v.word()
 	v.each(func(s int) { v.VPXOR(y[s], z[s], w[s]) })
@@ -109,7 +109,7 @@ func (v *avx2) ch(x, y, z word) word {
 	return w
 }
 
-// maj is the value that most of x, y and z have, made of ((x ^ y) & (y ^ z)) ^ y.
+// maj is the majority of x, y and z, computed as ((x ^ y) & (y ^ z)) ^ y.
 func (v *avx2) maj(x, y, z word) word {
 	xy, w := v.spare, v.yz
 	v.each(func(s int) { v.VPXOR(x[s], y[s], xy[s]) })
@@ -126,7 +126,7 @@ func (v *avx2) beforeMaj(y, z word) {
 	v.each(func(s int) { v.VPXOR(y[s], z[s], v.yz[s]) })
 }
 
-// below compares as signed numbers, the only way there is, after moving both sides by 2^63.
+// below adds 2^63 to both sides and compares them as signed numbers, because AVX2 has no unsigned comparison.
 func (v *avx2) below(w word, limit number) reg.GPVirtual {
 	bound := v.broadcast(limit)
 	all := v.GP32()

@@ -5,7 +5,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// avx512 is AVX-512F. It rotates in one instruction and makes any function of three words in one.
+// avx512 is AVX-512F. It has a rotation, and one instruction for any bitwise function of three words.
 type avx512 struct{ streams }
 
 // Functions of three bits for VPTERNLOGQ: bit 4x+2y+z of the number is the result for x, y and z.

@@ -1,8 +1,8 @@
-// Command generate writes the assembly kernels of package pow. It is run by go generate (see lib/pow/kernel.go).
+// Command generate writes the assembly kernels of package pow. go generate runs it (see lib/pow/kernel.go).
 //
-// The search is written once (search.go), SHA-512 too, in the words of FIPS 180-4 (sha512.go); what differs between
-// CPUs are the few operations on vectors (avx512.go, avx2.go). A word of the standard is here a word of every lane of
-// every stream, and each step emits one instruction for each stream: so the streams are interleaved.
+// The search (search.go) and SHA-512 (sha512.go, with the terms of FIPS 180-4) are written once. The instruction sets
+// differ only in the vector operations (avx512.go, avx2.go). A word of the standard is here a word of every lane of
+// every stream. Each step emits one instruction for each stream, so that the streams are interleaved.
 package main
 
 import (

@@ -17,10 +17,11 @@ type kernel struct {
 	memory                   operand.Mem // aligned; the ring of the message schedule, then the next nonces
 }
 
-const signature = "func(variables *[8]uint64, rounds *[80]uint64, words *[32]uint64, start, target, count uint64) (offset uint64)"
+const signature = "func(variables *[8]uint64, rounds *[80]uint64, words *[32]uint64, " +
+	"start, target, count uint64) (offset uint64)"
 
-// search emits a function that tries nonces in batches of one for each lane. Its parameters are as package pow's job
-// describes them.
+// search emits a function that tries nonces in batches, one nonce for each lane. Type job of package pow describes its
+// parameters.
 func (k *kernel) search() {
 	k.Function(k.name)
 	k.Pragma("noescape")
@@ -83,19 +84,19 @@ func (k *kernel) hash() word {
 	return v[0]
 }
 
-// batch returns how many nonces are tried at a time.
+// batch returns the number of nonces in a batch.
 func (k *kernel) batch() int { return k.batchSize() / 8 }
 
-// batchSize returns how many bytes a word of every lane takes.
+// batchSize returns the number of bytes of a word of every lane.
 func (k *kernel) batchSize() (size int) {
 	k.each(func(int) { size += k.width() })
 	return size
 }
 
-// scheduled is where word t of the message schedule is kept.
+// scheduled is the memory of word t of the message schedule.
 func (k *kernel) scheduled(t int) stored { return k.at(t % ring * k.batchSize()) }
 
-// nonces is where the nonces of the next batch are kept.
+// nonces is the memory of the nonces of the next batch.
 func (k *kernel) nonces() stored { return k.at(ring * k.batchSize()) }
 
 func (k *kernel) at(place int) (w stored) {
@@ -112,7 +113,7 @@ func (k *kernel) firstNonces() word {
 	return w
 }
 
-// aligned reserves memory on the stack in which a vector never lies on two cache lines.
+// aligned reserves stack memory in which no vector crosses a cache line.
 func (k *kernel) aligned(size int) operand.Mem {
 	local, base := k.AllocLocal(size+k.width()-8), k.GP64()
 	k.LEAQ(local.Offset(k.width()-8), base)
@@ -120,7 +121,7 @@ func (k *kernel) aligned(size int) operand.Mem {
 	return operand.Mem{Base: base}
 }
 
-// counting returns memory at a copy of base, which may be counted up.
+// counting returns memory at a copy of base, which may be incremented.
 func (k *kernel) counting(base reg.Register) operand.Mem {
 	copied := k.GP64()
 	k.MOVQ(base, copied)

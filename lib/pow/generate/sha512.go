@@ -2,7 +2,7 @@ package main
 
 import "github.com/mmcloughlin/avo/operand"
 
-// The functions of FIPS 180-4, section 4.1.3. Ch and Maj are the instruction set's.
+// The functions of FIPS 180-4, section 4.1.3. The instruction sets have Ch and Maj.
 
 func (k *kernel) bigSigma0(x word) word   { return k.sigma(x, [3]move{rotr(28), rotr(34), rotr(39)}) }
 func (k *kernel) bigSigma1(x word) word   { return k.sigma(x, [3]move{rotr(14), rotr(18), rotr(41)}) }
@@ -16,8 +16,8 @@ const (
 	rounds = 80
 	ring   = 16 // words of the message schedule that are kept
 
-	// The rounds before looped are emitted one by one, each without what the nonce does not change. The rest has
-	// nothing to leave out, and is a loop over ring rounds so that it stays in a CPU's cache of decoded instructions.
+	// The rounds before looped are emitted one by one, each with its fixed part computed in advance. The other rounds
+	// have no fixed part. They are a loop over ring rounds, which fits into a CPU's cache of decoded instructions.
 	looped = 32
 )
 
@@ -32,10 +32,12 @@ func fixed(t int) bool {
 	return fixed(t-2) && fixed(t-7) && fixed(t-15) && fixed(t-16)
 }
 
-// folded reports whether word i, a part of word t, is in the fixed part of word t. The loop has no fixed parts.
+// folded reports whether the fixed part of word t includes word i, which word t depends on. The loop has no fixed
+// parts.
 func folded(i, t int) bool { return t < looped && fixed(i) }
 
-// hasFixedPart reports whether some part of word t is folded, and not always 0 as words 10 to 14 are.
+// hasFixedPart reports whether the fixed part of word t includes a word that is not always 0. Words 10 to 14 are always
+// 0.
 func hasFixedPart(t int) bool {
 	for _, i := range []int{t - 2, t - 7, t - 15, t - 16} {
 		if folded(i, t) && (i < 10 || i > 14) {
@@ -45,8 +47,8 @@ func hasFixedPart(t int) bool {
 	return false
 }
 
-// round0 makes the variables after round 0, in which the nonce is but added to a and e. Word 16 of the schedule, where
-// word 0 is used once more, is made here too.
+// round0 computes the variables after round 0, in which the nonce is only added to a and e. It also computes word 16 of
+// the schedule, which depends on word 0.
 func (k *kernel) round0(nonce word) variables {
 	var v variables
 	for i := range 7 { // h is in the constant of round 1
@@ -59,7 +61,7 @@ func (k *kernel) round0(nonce word) variables {
 	return v
 }
 
-// round is one turn of step 3 of FIPS 180-4, section 6.4.2. The sum T1 is made in the register of h.
+// round is one iteration of step 3 of FIPS 180-4, section 6.4.2. It computes T1 in the register of h.
 func (k *kernel) round(t int, v variables) variables {
 	a, b, c, d, e, f, g, h := v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
 	if t < 4 { // h is fixed and in the constant
@@ -83,7 +85,7 @@ func (k *kernel) round(t int, v variables) variables {
 	return variables{h, a, b, c, d, e, f, g}
 }
 
-// schedule makes word t of the message schedule (FIPS 180-4, section 6.4.2, step 1) and keeps it in the ring.
+// schedule computes word t of the message schedule (FIPS 180-4, section 6.4.2, step 1) and stores it in the ring.
 func (k *kernel) schedule(t int) word {
 	var sum word
 	if hasFixedPart(t) {
@@ -108,15 +110,15 @@ func (k *kernel) schedule(t int) word {
 	return sum
 }
 
-// keepFixed puts a fixed word into the ring if the loop will read it there.
+// keepFixed stores a fixed word in the ring if the loop reads it.
 func (k *kernel) keepFixed(t int) {
 	if t >= looped-ring {
 		k.store(k.broadcast(k.fixedPart(t)), k.scheduled(t))
 	}
 }
 
-// constant is what round t adds besides the variables and its word: see job.rounds.
+// constant is the fixed part of T1 in round t: see job.rounds.
 func (k *kernel) constant(t int) operand.Mem { return k.rounds.Offset(8 * t) }
 
-// fixedPart is the part of word t that does not depend on the nonce: see job.words.
+// fixedPart is the fixed part of word t: see job.words.
 func (k *kernel) fixedPart(t int) operand.Mem { return k.words.Offset(8 * t) }

@@ -12,7 +12,8 @@ type word []reg.VecVirtual
 // stored is a word in memory: one vector for each stream.
 type stored []operand.Mem
 
-// vectors is an instruction set with what SHA-512 needs of it. Results are new words unless a destination is named.
+// vectors has the vector operations of an instruction set that SHA-512 needs. Operations without a destination return a
+// new word.
 type vectors interface {
 	each(func(s int)) // calls with each stream
 	width() int       // bytes of a vector
@@ -26,9 +27,9 @@ type vectors interface {
 	sigma(x word, moves [3]move) word // exclusive or of three moves of x
 	ch(x, y, z word) word
 	maj(x, y, z word) word
-	beforeMaj(y, z word) // called before the first maj with the words that it will be called with
+	beforeMaj(y, z word) // prepares the first call of maj, with the same y and z
 
-	// below returns a general register with bit i set if lane i, counted through all streams, is below limit.
+	// below returns a general register in which bit i is set if lane i is below limit. Lanes count through all streams.
 	below(w word, limit number) reg.GPVirtual
 }
 
@@ -44,7 +45,7 @@ type move struct {
 func rotr(bits uint64) move { return move{bits: bits} }
 func shr(bits uint64) move  { return move{bits: bits, shift: true} }
 
-// streams is what instruction sets share: the streams that a kernel interleaves.
+// streams are the streams that a kernel interleaves. All instruction sets embed it.
 type streams struct {
 	*build.Context
 	count int

@@ -87,7 +87,7 @@ func (s *FieldSet) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Answer is the result of Method as today's clients need it, who want the height.
+// Answer is the result of Method as clients of 2.8 need it, with the height.
 type Answer struct {
 	States    []map[string]any `json:"service_node_states"`
 	Height    uint64           `json:"height"`

@@ -26,7 +26,7 @@ type StoreParams struct {
 }
 
 // RetrieveParams asks for the messages stored after LastHash. The last three fields prove that the client owns PubKey:
-// Ed25519 over RetrieveSignatureText of package rpc28 for namespace 0 and Timestamp (milliseconds). A server of 2020
+// Ed25519 over Retrieve of package signtext for namespace 0 and Timestamp (milliseconds). A server of 2020
 // does not read them.
 type RetrieveParams struct {
 	PubKey        string `json:"pubKey"`

@@ -9,7 +9,7 @@ import (
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
-	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // Requests are, byte for byte, those of the 2020 client (signal-2020.md section 2.1).
@@ -58,7 +58,7 @@ func TestSignedRetrieve(t *testing.T) {
 	if err != nil || string(body) != want {
 		t.Errorf("got %s, %v, want %s", body, err, want)
 	}
-	if got := string(rpc28.RetrieveSignatureText(0, 17)); got != "retrieve17" {
+	if got := string(signtext.Retrieve(0, 17)); got != "retrieve17" {
 		t.Errorf("signed is %q", got)
 	}
 }

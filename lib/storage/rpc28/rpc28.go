@@ -1,5 +1,5 @@
 // Package rpc28 has the requests and answers of storage RPC 2.8, that of storage server 2.8.0, as they stand on the
-// wire (storage-2.8.md), the namespaces of messages, and the texts that clients and nodes sign. What both storage RPCs
+// wire (storage-2.8.md), the namespaces of messages, and the answers. What both storage RPCs
 // share is in package storage.
 //
 // All times are milliseconds since 1970. Times to live are milliseconds.
@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,8 +60,8 @@ func MessageHash(owner [33]byte, namespace Namespace, data []byte) string {
 }
 
 // Auth proves that a request comes from the owner of the account (storage-2.8.md section 3.1). Signature is base64
-// of Ed25519 over the text that the method's function in this package makes. PubkeyEd25519 (hex) has to be there for a
-// Session ID (05), and only for it. Requests of subaccounts, which groups have, are not made here.
+// of Ed25519 over the text that the method's function in package signtext makes. PubkeyEd25519 (hex) has to be there
+// for a Session ID (05), and only for it. Requests of subaccounts, which groups have, are not made here.
 type Auth struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519,omitempty"`
 	Signature     string `json:"signature,omitempty"`
@@ -230,7 +231,7 @@ type ChangeAnswer struct {
 }
 
 // MemberResult is what one member did. Signature is its Ed25519 signature, in base64, over the text that the method's
-// function in this package makes. If Failed, nothing else counts but the reasons.
+// function in package signtext makes. If Failed, nothing else counts but the reasons.
 type MemberResult struct {
 	Signature string `json:"signature,omitempty"`
 
@@ -331,4 +332,14 @@ func (h *Hashes) UnmarshalJSON(text []byte) error {
 		return json.Unmarshal(text, &h.ByNamespace)
 	}
 	return json.Unmarshal(text, &h.List)
+}
+
+// Sorted returns the hashes of all namespaces in ascending order.
+func (h Hashes) Sorted() []string {
+	all := slices.Clone(h.List)
+	for _, hashes := range h.ByNamespace {
+		all = append(all, hashes...)
+	}
+	slices.Sort(all)
+	return all
 }

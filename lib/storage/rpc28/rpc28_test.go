@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // exchange is a row of node-today.jsonl, as far as it is JSON over HTTPS.
@@ -73,21 +74,21 @@ func (c call) signedText(t *testing.T) []byte {
 	p := c.Params
 	switch c.Method {
 	case storage.MethodStore:
-		return rpc28.StoreSignatureText(p.Namespace.Namespace, milliseconds(t, p.SigTimestamp, p.Timestamp))
+		return signtext.Store(p.Namespace.Namespace, milliseconds(t, p.SigTimestamp, p.Timestamp))
 	case storage.MethodRetrieve:
-		return rpc28.RetrieveSignatureText(p.Namespace.Namespace, milliseconds(t, p.Timestamp))
+		return signtext.Retrieve(p.Namespace.Namespace, milliseconds(t, p.Timestamp))
 	case rpc28.MethodDelete:
-		return rpc28.DeleteSignatureText(c.hashes(t))
+		return signtext.Delete(c.hashes(t))
 	case rpc28.MethodDeleteAll:
-		return rpc28.DeleteAllSignatureText(p.Namespace, milliseconds(t, p.Timestamp))
+		return signtext.DeleteAll(p.Namespace, milliseconds(t, p.Timestamp))
 	case rpc28.MethodDeleteBefore:
-		return rpc28.DeleteBeforeSignatureText(p.Namespace, p.Before)
+		return signtext.DeleteBefore(p.Namespace, p.Before)
 	case rpc28.MethodExpire:
-		return rpc28.ExpireSignatureText(p.Shorten, p.Extend, p.Expiry, c.hashes(t))
+		return signtext.Expire(p.Shorten, p.Extend, p.Expiry, c.hashes(t))
 	case rpc28.MethodExpireAll:
-		return rpc28.ExpireAllSignatureText(p.Namespace, p.Expiry[0])
+		return signtext.ExpireAll(p.Namespace, p.Expiry[0])
 	case rpc28.MethodGetExpiries:
-		return rpc28.GetExpiriesSignatureText(milliseconds(t, p.Timestamp), c.hashes(t))
+		return signtext.GetExpiries(milliseconds(t, p.Timestamp), c.hashes(t))
 	}
 	return nil
 }
@@ -217,15 +218,15 @@ func resultText(t *testing.T, c call, result rpc28.MemberResult) []byte {
 	t.Helper()
 	switch p := c.Params; c.Method {
 	case storage.MethodStore:
-		return rpc28.StoredText(result.Hash)
+		return signtext.Stored(result.Hash)
 	case rpc28.MethodDelete:
-		return rpc28.DeletedText(p.Pubkey, c.hashes(t), result.Deleted.List)
+		return signtext.Deleted(p.Pubkey, c.hashes(t), result.Deleted.List)
 	case rpc28.MethodDeleteAll:
-		return rpc28.ChangedAllText(p.Pubkey, milliseconds(t, p.Timestamp), *result.Deleted)
+		return signtext.ChangedAll(p.Pubkey, milliseconds(t, p.Timestamp), *result.Deleted)
 	case rpc28.MethodExpire:
-		return rpc28.ExpiredText(p.Pubkey, result.Expiry, c.hashes(t), result.Updated.List, result.Unchanged)
+		return signtext.Expired(p.Pubkey, result.Expiry, c.hashes(t), result.Updated.List, result.Unchanged)
 	case rpc28.MethodExpireAll:
-		return rpc28.ChangedAllText(p.Pubkey, p.Expiry[0], *result.Updated)
+		return signtext.ChangedAll(p.Pubkey, p.Expiry[0], *result.Updated)
 	}
 	return nil
 }
@@ -300,7 +301,7 @@ func TestNamespaceClasses(t *testing.T) {
 	}
 }
 
-func FuzzParseToday(f *testing.F) {
+func FuzzParse28(f *testing.F) {
 	f.Add(`{"messages":[{"data":"YQ==","expiration":2,"hash":"a","timestamp":1}],"more":true,"t":7,"hf":[19,4]}`)
 	f.Add(`{"hash":"a","swarm":{"b":{"hash":"a","signature":"c","expiry":2,"already":1},"d":{"failed":true,"timeout":1}}}`)
 	f.Add(`{"swarm":{"b":{"expiry":[1,2],"updated":["a"],"unchanged":{}},"c":{"deleted":{"0":["a"],"-1":[]}}}}`)

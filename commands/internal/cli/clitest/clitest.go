@@ -51,8 +51,8 @@ func (r *Run) Printed(t *testing.T) (records []gjson.Result) {
 	return records
 }
 
-// RefusesOptions fails the test unless each error is one of usage and nothing was printed. The keys of errs say what the
-// command was asked for.
+// RefusesOptions fails the test unless each error is one of usage and nothing was printed. The keys of errs say what
+// the command was asked for.
 func (r *Run) RefusesOptions(t *testing.T, errs map[string]error) {
 	t.Helper()
 	for name, err := range errs {

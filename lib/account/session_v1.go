@@ -1,0 +1,206 @@
+package account
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/record"
+	"sessiontool/lib/sealedbox"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+)
+
+// What follows is protocol session-v1 (session-v1.md section 6). It has no friend requests of its own: the first
+// message of somebody unknown is one, which session-v1 clients call a message request, and which is accepted with a
+// message that says so or, just as well, with an answer. So the friend states mean the same as in protocol signal, but
+// that nobody has to wait for them in order to write.
+
+// sealBox encrypts content with protocol session-v1 and fills in out. The content gets the envelope's timestamp,
+// without which some clients take no message.
+func (a *Account) sealBox(out *Outgoing, content message.Content) error {
+	if out.TimestampMS == 0 {
+		out.TimestampMS = a.stamp()
+	}
+	content.SigTimestampMS = uint64(out.TimestampMS)
+	data, err := packBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
+	out.Data = data
+	return err
+}
+
+// packBox makes the store data of a session-v1 message from an encoded Content. It draws the box's ephemeral key from
+// random, and then the key that signs the box from outside: libsession means to refuse messages without that signature,
+// and makes one with a throwaway key for an account without Session Pro.
+func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, timestampMS uint64, content []byte) (string, error) {
+	box, err := sealedbox.Seal(random, sender, to, message.PadV1(content))
+	if err != nil {
+		return "", err
+	}
+	throwaway := make([]byte, ed25519.SeedSize)
+	if _, err := io.ReadFull(random, throwaway); err != nil {
+		return "", err
+	}
+	signature := ed25519.Sign(ed25519.NewKeyFromSeed(throwaway), box)
+	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
+}
+
+// sealV1 seals a draft for anybody. To somebody who has asked it is the acceptance; to somebody unknown it is a
+// request, whose answer makes friends.
+func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
+	contact, err := a.contactFor(tx, draft.To)
+	if err != nil {
+		return Outgoing{}, err
+	}
+	if draft.OnlySync {
+		return Outgoing{}, ErrOnlyAsync
+	}
+	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis}
+	if err := a.sealBox(&out, message.Text(draft.Text, a.id.DisplayName, nil)); err != nil {
+		return Outgoing{}, err
+	}
+	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
+		contact.Outgoing = nil
+	}
+	contact.wrote(request{
+		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS, At: a.env.Now().UTC(),
+	})
+	return out, saveContact(tx, contact)
+}
+
+// wrote takes account of a session-v1 text to a contact: it accepts the contact's request, or is one if there was none.
+func (c *contactState) wrote(text request) {
+	switch c.state(text.At) {
+	case StateReceived:
+		c.befriended(text.At)
+	case StateNone, StateSent, StateExpired:
+		if c.Outgoing == nil {
+			c.Outgoing = &text
+		}
+	}
+	if c.Protocol == "" {
+		c.Protocol = ProtocolSessionV1
+	}
+}
+
+// approve makes the sender of a message request a friend, and puts the message that tells so into the outbox.
+func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, error) {
+	contact.befriended(a.env.Now().UTC())
+	if err := saveContact(tx, contact); err != nil {
+		return Outgoing{}, err
+	}
+	out := Outgoing{Kind: KindControl, To: contact.ID, TTLMillis: controlTTL, Digest: acceptance(contact.ID)}
+	if err := a.sealBox(&out, message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}); err != nil {
+		return Outgoing{}, err
+	}
+	err := a.enqueue(tx, &out, a.env.Owner)
+	return out, err
+}
+
+// openBox handles a message of protocol session-v1.
+//
+// A box is handled once, for ever: nothing else distinguishes a copy in a new envelope, of whatever time, from a new
+// message. The exception is one whose content this version does not know: a newer version reads it again.
+//
+// The timestamp is the one that the sender signed, if there is one: a node can change that of the envelope.
+func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) error {
+	content, err := message.ParseV1(padded)
+	if err != nil {
+		return fail(record.CodeBadEnvelope, err)
+	}
+	name := boxName(box)
+	_, again, err := tx.Get(tableBoxes, name)
+	if err != nil {
+		return err
+	}
+	if again {
+		event.Kind, event.Text = EventControl, "duplicate"
+		return nil
+	}
+	if content.SigTimestampMS != 0 {
+		event.TimestampMS = int64(content.SigTimestampMS)
+	}
+	if _, unknown := content.Body.(message.Unknown); unknown {
+		event.Kind = EventUnknown
+		return nil
+	}
+	if err := tx.Put(tableBoxes, name, nil); err != nil {
+		return err
+	}
+	if event.From == a.ID() {
+		return a.handleOwn(tx, event, content)
+	}
+	return a.handleV1(tx, event, content)
+}
+
+// boxName names a sealed box: the first 32 hex digits of its SHA-256.
+func boxName(box []byte) string {
+	sum := sha256.Sum256(box)
+	return hex.EncodeToString(sum[:16])
+}
+
+// handleOwn acts on what another device of this account said, which is for this one alone: a copy of what it sent to
+// somebody else, or a note to itself.
+func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Content) error {
+	event.DisplayName = a.id.DisplayName
+	a.describeContent(event, content)
+	if asked, ok := content.Body.(message.Unsend); ok {
+		return a.unsend(tx, &contactState{ID: a.ID()}, asked)
+	}
+	if err := a.forgetUnsent(tx, event); err != nil || event.Kind != EventMessage || event.To == a.ID() {
+		return err
+	}
+	contact, err := a.contactFor(tx, event.To)
+	if err != nil || contact.knownProtocol() == ProtocolSignal {
+		return err
+	}
+	contact.wrote(request{
+		ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS, At: event.ReceivedAt,
+	})
+	return saveContact(tx, contact)
+}
+
+// handleV1 acts on what a message of protocol session-v1 says:
+//
+//   - the first text of a stranger is a request as well, which waits to be accepted or declined;
+//   - a text of somebody whom we have written to, or the word that our request is accepted, makes friends;
+//   - a stranger who says nothing is not remembered.
+func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Content) error {
+	contact, err := a.contactFor(tx, event.From)
+	if err != nil {
+		return err
+	}
+	takeDisplayName(&contact, event, content)
+	a.describeContent(event, content)
+	if err := a.forgetUnsent(tx, event); err != nil {
+		return err
+	}
+	if asked, ok := content.Body.(message.Unsend); ok {
+		if err := a.unsend(tx, &contact, asked); err != nil {
+			return err
+		}
+	}
+	response, _ := content.Body.(message.Response)
+	switch state := contact.state(a.env.Now()); {
+	case state == StateNone && event.Kind == EventMessage:
+		event.Asks = true
+		contact.Incoming = &request{
+			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS, At: event.ReceivedAt,
+		}
+	case state == StateNone:
+		return nil
+	case state == StateSent || state == StateExpired:
+		if event.Kind != EventMessage && !response.Approved {
+			break
+		}
+		contact.befriended(event.ReceivedAt)
+		if response.Approved {
+			describeAcceptance(event, contact)
+		}
+	}
+	contact.Protocol = ProtocolSessionV1
+	return saveContact(tx, contact)
+}

@@ -1,0 +1,185 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/syncroute"
+)
+
+const (
+	// avoidFailed and avoidNoMethod are how long a node comes after all others that failed, and how long one is left out
+	// that has no synchronous route.
+	avoidFailed   = time.Minute
+	avoidNoMethod = time.Hour
+	// chooseAgain is the pause after no listening node was found. tryAgain is the pause after a request that reached no
+	// node, and after an empty answer that came without waiting.
+	chooseAgain = 10 * time.Second
+	tryAgain    = time.Second
+)
+
+// listenAtMembers listens at one member of the swarm after the other: at each until it fails.
+func (s *listenLoop) listenAtMembers(ctx context.Context) error {
+	avoid := avoidance{failed: make(map[network.Key]time.Time), lacking: make(map[network.Key]time.Time)}
+	for {
+		node, last, err := s.choose(ctx, avoid)
+		if err != nil || last {
+			if err := s.clearListener(ctx); err != nil {
+				return err
+			}
+		}
+		if last && !wait(ctx, tryAgain, nil) {
+			return nil
+		}
+		if err == nil {
+			err = s.listenAt(ctx, node)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, errNodeFailed) {
+			avoid.note(node, err)
+			s.router.options.Log.Info("the listening node fails", "node", node.Ed25519, "error", err)
+			signal(s.pollNow) // what was on its way there may have been stored by now
+			continue
+		}
+		if err := s.pass("cannot listen", err); err != nil {
+			return err
+		}
+		if !wait(ctx, chooseAgain, nil) {
+			return nil
+		}
+	}
+}
+
+// avoidance says until when nodes are avoided that failed, and those that lack the method.
+type avoidance struct {
+	failed, lacking map[network.Key]time.Time
+}
+
+// note avoids a node because of an error.
+func (a avoidance) note(node network.Node, err error) {
+	now := time.Now()
+	a.failed[node.Ed25519] = now.Add(avoidFailed)
+	if errors.Is(err, errNoMethod) {
+		a.lacking[node.Ed25519] = now.Add(avoidNoMethod)
+	}
+}
+
+// errNoListeningNode reports that no member of the swarm has a synchronous route.
+var errNoListeningNode = fmt.Errorf("%w: no node of the swarm lets us listen", network.ErrTarget)
+
+// choose draws a member of the account's swarm. Last says that all have failed, and this one has the longest time ago.
+func (s *listenLoop) choose(ctx context.Context, avoid avoidance) (node network.Node, last bool, err error) {
+	swarm, err := s.router.network.Swarm(ctx, s.router.account.ID())
+	if err != nil {
+		return network.Node{}, false, err
+	}
+	now := time.Now()
+	members := slices.DeleteFunc(s.router.network.Shuffle(swarm), func(node network.Node) bool {
+		return now.Before(avoid.lacking[node.Ed25519])
+	})
+	if len(members) == 0 {
+		return network.Node{}, false, errNoListeningNode
+	}
+	for _, member := range members {
+		if !now.Before(avoid.failed[member.Ed25519]) {
+			return member, false, nil
+		}
+	}
+	oldest := slices.MinFunc(members, func(x, y network.Node) int {
+		return avoid.failed[x.Ed25519].Compare(avoid.failed[y.Ed25519])
+	})
+	return oldest, true, nil
+}
+
+// listenAt registers at one node and listens there until the node fails.
+func (s *listenLoop) listenAt(ctx context.Context, node network.Node) error {
+	l := s.router.newListener(node)
+	if err := l.register(ctx); err != nil {
+		return err
+	}
+	if err := s.router.account.ListenAt(ctx, node.Ed25519.String(), node.Port); err != nil {
+		return err
+	}
+	s.setListener(l)
+	signal(s.announceNow)
+	for {
+		started := time.Now()
+		deliveries, err := l.next(ctx)
+		if len(deliveries) > 0 {
+			err = s.serialize(ctx, func() error { return s.takeDelivered(ctx, l, deliveries) })
+		}
+		if s.router.account.Answered() {
+			signal(s.flushNow)
+		}
+		switch {
+		case err == nil && len(deliveries) > 0:
+		case cutOff(err), err == nil && time.Since(started) < tryAgain:
+			if !wait(ctx, tryAgain, nil) {
+				return ctx.Err()
+			}
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// takeDelivered opens messages of the synchronous route and puts what is new on its way. What they have overtaken is in
+// the swarm, if anywhere, and is fetched first, so that the reader gets the messages of one sender in their order.
+func (s *listenLoop) takeDelivered(ctx context.Context, l *listener, deliveries []syncroute.Delivery) error {
+	opened, err := l.open(ctx, deliveries)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(opened, func(one account.Opened) bool { return one.Event.Overtook }) {
+		err = s.fetchOvertaken(ctx)
+	}
+	return errors.Join(err, s.push(ctx, newEvents(opened)))
+}
+
+// fetchOvertaken asks for stored messages while others wait for their acknowledgement, so not for long.
+func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
+	fetchCtx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
+		return s.takeStored(ctx, node, page)
+	})
+	if fetchCtx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.pass("cannot ask for messages that were overtaken", err)
+}
+
+// cutOff reports whether an error is not the listening node's fault.
+func cutOff(err error) bool {
+	return errors.Is(err, network.ErrNoPath) || errors.Is(err, network.ErrNoSeed) || errors.Is(err, network.ErrTooFewNodes) ||
+		errors.Is(err, keystore.ErrLocked)
+}
+
+// setListener sets the listener of the account. Nil means that it listens nowhere.
+func (s *listenLoop) setListener(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = l
+}
+
+// clearListener removes the listener, if there is one, and records that the account listens nowhere.
+func (s *listenLoop) clearListener(ctx context.Context) error {
+	s.mu.Lock()
+	was := s.at
+	s.at = nil
+	s.mu.Unlock()
+	if was == nil {
+		return nil
+	}
+	signal(s.announceNow)
+	return s.router.account.StopListening(ctx)
+}

@@ -1,0 +1,34 @@
+package route
+
+import (
+	"strconv"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
+)
+
+// inbox is where messages between people lie with storage RPC 2.8.
+const inbox = rpc28.NamespaceMessages
+
+// cursorName is under what an account remembers how far it has read a node's list. The storage RPCs name messages
+// differently, and with storage RPC 2.8 each namespace is a list of its own.
+func cursorName(generation storage.Generation, node network.Node) string {
+	if generation == storage.Generation28 {
+		return node.Ed25519.String() + "/" + strconv.Itoa(int(inbox))
+	}
+	return node.Ed25519.String()
+}
+
+// retrieve28 is the signed request for what came after last (storage-2.8.md section 5).
+func retrieve28(owner *account.Account, last string, now int64) ([]byte, error) {
+	if len(last) != rpc28.HashTextLength {
+		last = "" // a node that once gave a hash of another length would refuse it for ever
+	}
+	return storage.NewRequest(storage.MethodRetrieve, rpc28.RetrieveParams{
+		Pubkey: owner.ID().String(), Namespace: inbox, LastHash: last, Timestamp: now,
+		Auth: authorize(owner, signtext.Retrieve(inbox, now)),
+	})
+}

@@ -3,6 +3,8 @@
 package lib_test
 
 import (
+	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -76,6 +78,16 @@ var sameLayer = map[string][]string{
 	"lib/schema/infer":      {"lib/record"},
 	"lib/schema/schematest": {"lib/record", "lib/schema"},
 }
+
+// restricted lists packages that only some folders may import, their tests included: the commands alone know records,
+// so that neither the wire nor the keystore depends on what is printed.
+var restricted = map[string][]string{
+	"lib/record": {"commands", "lib/schema"},
+	"lib/schema": {"commands", "lib/schema"},
+}
+
+// keystoreUsers are the packages that may import keystore; their tests and those of others may too.
+var keystoreUsers = []string{"lib/account", "commands"}
 
 // impure lists imports that a pure package must not have: the network, files, global randomness and logs.
 var impure = []string{
@@ -186,6 +198,28 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+func TestRestrictedImports(t *testing.T) {
+	below := func(pkg string) func(folder string) bool {
+		return func(folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
+	}
+	for _, src := range sources(t) {
+		for _, path := range imports(t, src.file) {
+			imported, ours := strings.CutPrefix(path, module)
+			if !ours {
+				continue
+			}
+			for name, folders := range restricted {
+				if below(imported)(name) && !slices.ContainsFunc(folders, below(src.pkg)) {
+					t.Errorf("%s/%s imports %s, which only %v may import", src.pkg, src.name, imported, folders)
+				}
+			}
+			if imported == "keystore" && !src.test && !slices.ContainsFunc(keystoreUsers, below(src.pkg)) {
+				t.Errorf("%s/%s imports keystore, which only %v may import", src.pkg, src.name, keystoreUsers)
+			}
+		}
+	}
+}
+
 func TestPureLayer(t *testing.T) {
 	clock := regexp.MustCompile(`^(Now|Since|Until|Sleep|After|Tick|NewTimer|NewTicker|AfterFunc)$`)
 	for _, src := range sources(t) {
@@ -258,5 +292,58 @@ func TestTopLevel(t *testing.T) {
 		if !strings.HasPrefix(name, ".") && !built && !slices.Contains(allowed, name) {
 			t.Errorf("%s is at the top level", name)
 		}
+	}
+}
+
+var updateLinter = flag.Bool("update-golangci", false, "rewrite the rules of depguard in .golangci.yml")
+
+// linterFile has the layers once more, for depguard, between these two lines.
+const (
+	linterFile  = "../.golangci.yml"
+	linterBegin = "        # Made from lib/architecture_test.go: go test ./lib -run TestLinterKnowsTheLayers -update-golangci\n"
+	linterEnd   = "        # End of what is made.\n"
+)
+
+// linterRules returns the rules of depguard that keep the layers: one for each layer that has packages above it, which
+// denies those. The imports within a layer have no rule there.
+func linterRules() string {
+	var b strings.Builder
+	for i, layer := range layers[:len(layers)-1] {
+		fmt.Fprintf(&b, "        layer-%d:\n          list-mode: lax\n          files:\n            - \"!$test\"\n", i)
+		for _, pkg := range layer {
+			fmt.Fprintf(&b, "            - \"**/%s/*.go\"\n", pkg)
+		}
+		b.WriteString("          deny:\n")
+		if i == 0 {
+			for _, pkg := range impure {
+				fmt.Fprintf(&b, "            - {pkg: %s$, desc: \"the pure layer does without it\"}\n", pkg)
+			}
+		}
+		for _, pkg := range slices.Concat(layers[i+1:]...) {
+			fmt.Fprintf(&b, "            - {pkg: %s%s$, desc: \"it is in a higher layer\"}\n", module, pkg)
+		}
+	}
+	return b.String()
+}
+
+func TestLinterKnowsTheLayers(t *testing.T) {
+	data, err := os.ReadFile(linterFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begun := strings.Cut(string(data), linterBegin)
+	rules, after, ended := strings.Cut(rest, linterEnd)
+	if !begun || !ended {
+		t.Fatalf("%s lacks the lines around the rules of depguard", linterFile)
+	}
+	if rules == linterRules() {
+		return
+	}
+	if !*updateLinter {
+		t.Fatalf("the layers in %s are not current: run go test ./lib -run TestLinterKnowsTheLayers -update-golangci",
+			linterFile)
+	}
+	if err := os.WriteFile(linterFile, []byte(before+linterBegin+linterRules()+linterEnd+after), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

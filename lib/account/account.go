@@ -40,6 +40,9 @@ var (
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )
 
+// ErrLocked reports that another process holds the keystore's lock. Any method may return it.
+var ErrLocked = keystore.ErrLocked
+
 // Environment is what an account takes from outside.
 type Environment struct {
 	Now    func() time.Time

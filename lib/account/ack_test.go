@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 )
 
 // getsSync receives messages over the synchronous route.
@@ -14,7 +13,7 @@ func (p *person) getsSync(batch ...string) []Opened {
 	p.w.t.Helper()
 	incoming := make([]Incoming, len(batch))
 	for i, data := range batch {
-		incoming[i] = Incoming{Data: data, Route: record.RouteSync}
+		incoming[i] = Incoming{Data: data, Route: RouteSync}
 	}
 	opened, err := p.Receive(p.w.t.Context(), incoming, nil)
 	if err != nil {
@@ -30,7 +29,7 @@ func TestAcknowledgement(t *testing.T) {
 	one, two := alice.seals(Draft{To: bob.ID(), Text: "one"}), alice.seals(Draft{To: bob.ID(), Text: "two"})
 	first := bob.getsSync(one.Data)[0]
 	wantText(t, first.Event, "one")
-	if first.Event.Route != record.RouteSync || !one.Acknowledged(first.Ack) || two.Acknowledged(first.Ack) {
+	if first.Event.Route != RouteSync || !one.Acknowledged(first.Ack) || two.Acknowledged(first.Ack) {
 		t.Errorf("the acknowledgement of the first message is %x in %+v", first.Ack, first)
 	}
 	if one.Acknowledged(nil) || one.Acknowledged(first.Ack[1:]) || one.Acknowledged(make([]byte, len(first.Ack))) {
@@ -81,7 +80,7 @@ func TestSynchronousRouteIsForSessions(t *testing.T) {
 	if event := bob.get(request); event.Kind != EventFriendRequest {
 		t.Errorf("the request arrives as %+v", event)
 	}
-	wantFailure(t, bob.get("bm90aGluZw=="), record.CodeBadEnvelope)
+	wantFailure(t, bob.get("bm90aGluZw=="), CodeBadEnvelope)
 }
 
 // sendsStatus makes a status message.

@@ -7,7 +7,6 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
@@ -65,7 +64,7 @@ const remindAfter = 30 * time.Second
 func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)
-	stored := contact.Status != nil && event.Kind == EventMessage && event.Route == record.RouteAsync &&
+	stored := contact.Status != nil && event.Kind == EventMessage && event.Route == RouteAsync &&
 		now.Sub(contact.RemindedAt) >= remindAfter
 	if !moved && !stored {
 		return nil

@@ -6,12 +6,11 @@ import (
 	"time"
 
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
 // getVia receives one message over a route.
-func (p *person) getVia(route, data string) {
+func (p *person) getVia(route Route, data string) {
 	p.w.t.Helper()
 	if _, err := p.Receive(p.w.t.Context(), []Incoming{{Data: data, Route: route}}, nil); err != nil {
 		p.w.t.Fatal(err)
@@ -35,12 +34,12 @@ func TestHandshake(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
 	alice.listensAt(nodeA)
-	bob.getVia(record.RouteAsync, alice.says(bob, "nobody listens here"))
+	bob.getVia(RouteAsync, alice.says(bob, "nobody listens here"))
 	bob.wantStatusFor(alice, false)
 
 	bob.listensAt(nodeB)
 	w.pass(time.Second)
-	alice.getVia(record.RouteSync, bob.sendsStatus(alice).Data)
+	alice.getVia(RouteSync, bob.sendsStatus(alice).Data)
 	if !alice.Answered() || alice.Answered() {
 		t.Error("alice does not know that she has an answer to send, or not when")
 	}
@@ -48,26 +47,26 @@ func TestHandshake(t *testing.T) {
 	if len(answer) != 1 || answer[0].Kind != KindStatus || answer[0].TTLMillis != StatusFreshFor.Milliseconds() {
 		t.Fatalf("alice answers %+v", answer)
 	}
-	bob.getVia(record.RouteSync, alice.sends(answer[0], nil))
+	bob.getVia(RouteSync, alice.sends(answer[0], nil))
 	bob.wantNode(alice, nodeA)
 	bob.wantStatusFor(alice, false) // it is no news
 
 	// A stored text from somebody who listens, while we do, shows that something is not known. Once is enough for a while.
 	w.pass(remindAfter)
-	alice.getVia(record.RouteAsync, bob.says(alice, "stored"))
+	alice.getVia(RouteAsync, bob.says(alice, "stored"))
 	alice.wantStatusFor(bob, true)
-	alice.getVia(record.RouteAsync, bob.says(alice, "stored too"))
+	alice.getVia(RouteAsync, bob.says(alice, "stored too"))
 	alice.wantStatusFor(bob, false)
 	w.pass(remindAfter)
-	alice.getVia(record.RouteSync, bob.says(alice, "handed over"))
+	alice.getVia(RouteSync, bob.says(alice, "handed over"))
 	alice.wantStatusFor(bob, false)
-	alice.getVia(record.RouteAsync, bob.sendsStatus(alice).Data)
+	alice.getVia(RouteAsync, bob.sendsStatus(alice).Data)
 	alice.wantStatusFor(bob, false) // or they would go on for ever
 
 	old := bob.says(alice, "stored before alice began to listen")
 	w.pass(remindAfter)
 	alice.listensAt(nodeB)
-	alice.getVia(record.RouteAsync, old)
+	alice.getVia(RouteAsync, old)
 	alice.wantStatusFor(bob, false)
 }
 
@@ -83,14 +82,14 @@ func TestReminder(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pass(remindAfter)
-	alice.getVia(record.RouteAsync, bob.says(alice, "stored"))
+	alice.getVia(RouteAsync, bob.says(alice, "stored"))
 	answer, _ := alice.claimsOutbox()
 	if len(answer) != 1 || answer[0].Kind != KindStatus {
 		t.Fatalf("alice answers %+v", answer)
 	}
 	bob.get(alice.sends(answer[0], nil))
 	bob.wantNode(alice, nodeA)
-	alice.getVia(record.RouteAsync, bob.says(alice, "stored on purpose"))
+	alice.getVia(RouteAsync, bob.says(alice, "stored on purpose"))
 	alice.wantStatusFor(bob, false)
 
 	carol := w.person("carol")
@@ -99,7 +98,7 @@ func TestReminder(t *testing.T) {
 	alice.get(carol.accepts(alice))
 	w.chat(alice, carol)
 	w.pass(remindAfter)
-	alice.getVia(record.RouteAsync, carol.says(alice, "of another client"))
+	alice.getVia(RouteAsync, carol.says(alice, "of another client"))
 	alice.wantStatusFor(carol, false)
 }
 

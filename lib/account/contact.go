@@ -46,29 +46,29 @@ type request struct {
 
 // contactState is what is stored of a contact. The friend state follows from it.
 type contactState struct {
-	ID           sessionid.ID `json:"id"`
-	DisplayName  string       `json:"display_name"`
-	Since        time.Time    `json:"since"`
-	FriendsSince time.Time    `json:"friends_since,omitzero"`
-	Verified     bool         `json:"verified,omitempty"` // the safety number was compared
-	Incoming     *request     `json:"incoming,omitempty"` // the last one we got; it waits while we are not friends
-	Outgoing     *request     `json:"outgoing,omitempty"` // the last one we sent
+	ID           sessionid.ID
+	DisplayName  string
+	Since        time.Time
+	FriendsSince time.Time
+	Verified     bool     // the safety number was compared
+	Incoming     *request // the last one we got; it waits while we are not friends
+	Outgoing     *request // the last one we sent
 	// LastRequestMS is the timestamp of the newest request handled, which older ones that come late must not undo. One
 	// that lies in the future counts as now: it must not shut out the requests to come.
-	LastRequestMS int64 `json:"last_request_ms,omitempty"`
+	LastRequestMS int64
 	// UsedBundles are the bundles of the contact that sessions were started from, by name, newest last.
-	UsedBundles []string `json:"used_bundles,omitempty"`
+	UsedBundles []string
 	// Status is what the contact told last of being online, nil if it never did.
-	Status *Status `json:"status,omitempty"`
+	Status *Status
 	// RemindedAt is when the contact was told last that this account listens, because it seemed not to know.
-	RemindedAt time.Time `json:"reminded_at,omitzero"`
+	RemindedAt time.Time
 	// ResetAt is when this account reset the session last of its own: see resetFor.
-	ResetAt time.Time `json:"reset_at,omitzero"`
+	ResetAt time.Time
 	// Protocol is how the contact's last message was encrypted or, before there was one, ours; empty before that.
-	Protocol Protocol `json:"protocol,omitempty"`
+	Protocol Protocol
 	// Stale says that the last message came after a request that is younger than it. It has made its session current,
 	// which the contact may have lost since.
-	Stale bool `json:"stale,omitempty"`
+	Stale bool
 }
 
 // maxUsedBundles is how many of them are remembered: as many as there are sessions with one contact.
@@ -235,8 +235,8 @@ func (a *Account) describeRequest(c contactState, r *request, incoming bool) Fri
 
 func (a *Account) eachContact(tx *keystore.Tx, visit func(contactState) error) error {
 	return tx.ForEach(tableContacts, func(_ string, value []byte) error {
-		var c contactState
-		if err := decode(tableContacts, value, &c); err != nil {
+		c, err := decodeContact(value)
+		if err != nil {
 			return err
 		}
 		return visit(c)
@@ -244,8 +244,12 @@ func (a *Account) eachContact(tx *keystore.Tx, visit func(contactState) error) e
 }
 
 func loadContact(tx *keystore.Tx, id sessionid.ID) (c contactState, found bool, err error) {
-	found, err = get(tx, tableContacts, id.String(), &c)
-	return c, found, err
+	value, found, err := tx.Get(tableContacts, id.String())
+	if err != nil || !found {
+		return contactState{}, false, err
+	}
+	c, err = decodeContact(value)
+	return c, true, err
 }
 
 // contactFor returns the stored contact, or a new one that is not stored yet.
@@ -258,5 +262,9 @@ func (a *Account) contactFor(tx *keystore.Tx, id sessionid.ID) (contactState, er
 }
 
 func saveContact(tx *keystore.Tx, c contactState) error {
-	return put(tx, tableContacts, c.ID.String(), c)
+	value, err := encodeContact(c)
+	if err != nil {
+		return err
+	}
+	return tx.Put(tableContacts, c.ID.String(), value)
 }

@@ -48,7 +48,7 @@ type Draft struct {
 func (d Draft) digest(kind Kind) string {
 	sum := sha256.New()
 	if d.Protocol != "" {
-		fmt.Fprintf(sum, "%s ", d.Protocol)
+		fmt.Fprintf(sum, "%s ", oldProtocols[d.Protocol])
 	}
 	fmt.Fprintf(sum, "%s %s %d %d %d %s %d ", kind, d.To, d.TTLMillis, d.TimestampMS, len(d.Ref), d.Ref, len(d.Text))
 	sum.Write([]byte(d.Text))

@@ -6,7 +6,6 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
-	"sessiontool/lib/record"
 )
 
 // A friend who lost everything but the words is a friend again after a new request.
@@ -234,7 +233,7 @@ func TestAcceptanceOfAUsedRequest(t *testing.T) {
 
 	backup.get(request)
 	for _, data := range []string{backup.accepts(alice), backup.says(alice, "lost"), backup.says(alice, "lost, too")} {
-		wantFailure(t, alice.get(data), record.CodeUnknownPrekey)
+		wantFailure(t, alice.get(data), CodeUnknownPrekey)
 	}
 	resets := alice.answers()
 	if len(resets) != 1 {
@@ -254,14 +253,14 @@ func TestNoResetForStrangers(t *testing.T) {
 	alice, bob := w.friends()
 	mallory := w.person("mallory")
 	bundle := alice.bundle(bob) // meant for bob
-	wantFailure(t, alice.get(mallory.startsWith(alice, bundle, message.Background())), record.CodeUnknownPrekey)
+	wantFailure(t, alice.get(mallory.startsWith(alice, bundle, message.Background())), CodeUnknownPrekey)
 	w.pass(time.Hour)
 	bob.env.Plain = true
 	used := bob.startsWith(alice, bundle, message.Background())
 	alice.get(used)
 	alice.answers()
 	again := bob.startsWith(alice, bundle, message.Background())
-	wantFailure(t, alice.get(again), record.CodeUnknownPrekey)
+	wantFailure(t, alice.get(again), CodeUnknownPrekey)
 	if sent := alice.answers(); len(sent) > 0 {
 		t.Errorf("alice answers with %d messages", len(sent))
 	}

@@ -12,7 +12,6 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
@@ -232,7 +231,7 @@ func (p *person) oneTimePrekeys() []Prekey {
 }
 
 // wantFailure checks that a message was refused.
-func wantFailure(t *testing.T, event Event, code record.Code) {
+func wantFailure(t *testing.T, event Event, code FailureCode) {
 	t.Helper()
 	if event.Kind != EventFailure || event.Code != code {
 		t.Errorf("got %s %q (%s), want the failure %s", event.Kind, event.Text, event.Code, code)

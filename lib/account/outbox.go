@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
@@ -62,31 +60,31 @@ const reportedFor = time.Hour
 // Outgoing is a message on its way: an entry of the outbox. It stays there until its receipt was reported and the
 // process that did so has ended well.
 type Outgoing struct {
-	Seq         uint64       `json:"-"`
-	Kind        Kind         `json:"kind"`
-	To          sessionid.ID `json:"to"`
-	Ref         string       `json:"ref,omitempty"`
-	Digest      string       `json:"digest"` // of the draft, or what a control message is for
-	TimestampMS int64        `json:"timestamp_ms"`
-	TTLMillis   int64        `json:"ttl_ms"`
-	Data        string       `json:"data"` // store data: base64
+	Seq         uint64
+	Kind        Kind
+	To          sessionid.ID
+	Ref         string
+	Digest      string // of the draft, or what a control message is for
+	TimestampMS int64
+	TTLMillis   int64
+	Data        string // store data: base64
 	// Ack is the acknowledgement that proves that the recipient has the message; empty for one that carries no key.
-	Ack      []byte `json:"ack,omitempty"`
-	OnlySync bool   `json:"only_sync,omitempty"`
+	Ack      []byte
+	OnlySync bool
 	// StampMS, Nonce and Difficulty are the store request's timestamp and proof of work, once it is solved.
 	// They are kept so that a retry sends the same bytes and the nodes recognise them.
-	StampMS    int64           `json:"stamp_ms,omitempty"`
-	Nonce      string          `json:"nonce,omitempty"`
-	Difficulty int64           `json:"difficulty,omitempty"`
-	QueuedAt   time.Time       `json:"queued_at"`
-	Owner      string          `json:"owner,omitempty"`   // the process that works on it; empty means anybody may
-	Claimed    bool            `json:"claimed,omitempty"` // Owner has it from the process that made it
-	Receipt    *record.Receipt `json:"receipt,omitempty"` // set once a node has it
-	StoredAt   time.Time       `json:"stored_at,omitzero"`
-	Reported   bool            `json:"reported,omitempty"` // its receipt was printed
-	Resumed    bool            `json:"-"`
-	Fresh      bool            `json:"-"` // it was sealed a moment ago with the time of that moment, see Reseal
-	Behind     bool            `json:"-"` // something else may wait for its recipient, see ClaimEarlier
+	StampMS    int64
+	Nonce      string
+	Difficulty int64
+	QueuedAt   time.Time
+	Owner      string   // the process that works on it; empty means anybody may
+	Claimed    bool     // Owner has it from the process that made it
+	Receipt    *Receipt // set once a node has it
+	StoredAt   time.Time
+	Reported   bool // its receipt was printed
+	Resumed    bool
+	Fresh      bool // it was sealed a moment ago with the time of that moment, see Reseal
+	Behind     bool // something else may wait for its recipient, see ClaimEarlier
 }
 
 // Acknowledged reports whether claimed is the acknowledgement that only the recipient can make.
@@ -121,7 +119,7 @@ func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
 	} else if _, err := a.claim(); err != nil {
 		return err
 	}
-	value, err := json.Marshal(out)
+	value, err := encodeOutgoing(*out)
 	if err != nil {
 		return err
 	}
@@ -258,7 +256,7 @@ func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {
 
 // SaveReceipt remembers that a node has the message. The entry stays until Finish: if this process dies before it has
 // reported the receipt, a rerun gets it.
-func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt record.Receipt) error {
+func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
 		stored.Receipt, stored.StoredAt = &receipt, a.env.Now().UTC()
 	})
@@ -302,16 +300,16 @@ func (a *Account) changeOutgoing(ctx context.Context, seq uint64, change func(*O
 }
 
 func loadOutgoing(tx *keystore.Tx, seq uint64) (out Outgoing, found bool, err error) {
-	out.Seq = seq
 	value, found, err := tx.GetSeq(tableOutbox, seq)
 	if err != nil || !found {
-		return out, false, err
+		return Outgoing{Seq: seq}, false, err
 	}
-	return out, true, decode(tableOutbox, value, &out)
+	out, err = decodeOutgoing(seq, value)
+	return out, true, err
 }
 
 func saveOutgoing(tx *keystore.Tx, out Outgoing) error {
-	value, err := json.Marshal(out)
+	value, err := encodeOutgoing(out)
 	if err != nil {
 		return err
 	}
@@ -321,8 +319,8 @@ func saveOutgoing(tx *keystore.Tx, out Outgoing) error {
 // eachOutgoing visits the outbox, oldest first. Visits may change and delete what they are shown.
 func eachOutgoing(tx *keystore.Tx, visit func(Outgoing) error) error {
 	return tx.Range(tableOutbox, 0, func(seq uint64, value []byte) error {
-		out := Outgoing{Seq: seq}
-		if err := decode(tableOutbox, value, &out); err != nil {
+		out, err := decodeOutgoing(seq, value)
+		if err != nil {
 			return err
 		}
 		return visit(out)

@@ -8,7 +8,6 @@ import (
 
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 )
 
@@ -138,7 +137,7 @@ func TestClaimOutbox(t *testing.T) {
 		t.Errorf("claimed a second time: %+v", claimed)
 	}
 	for _, out := range append(claimed, mine) {
-		if err := second.SaveReceipt(t.Context(), out.Seq, record.Receipt{OK: true}); err != nil {
+		if err := second.SaveReceipt(t.Context(), out.Seq, Receipt{OK: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,7 +186,7 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
 	draft := Draft{To: bob.ID(), Text: "hi"}
-	receipt := record.Receipt{OK: true, MessageHash: "hash"}
+	receipt := Receipt{OK: true, MessageHash: "hash"}
 	out := alice.seals(draft)
 	if err := alice.SaveReceipt(t.Context(), out.Seq, receipt); err != nil {
 		t.Fatal(err)
@@ -222,7 +221,7 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 // reports saves an entry's receipt and tells of it.
 func (p *person) reports(out Outgoing) {
 	p.w.t.Helper()
-	if err := p.SaveReceipt(p.w.t.Context(), out.Seq, record.Receipt{OK: true}); err != nil {
+	if err := p.SaveReceipt(p.w.t.Context(), out.Seq, Receipt{OK: true}); err != nil {
 		p.w.t.Fatal(err)
 	}
 	if err := p.Finish(p.w.t.Context(), out.Seq); err != nil {

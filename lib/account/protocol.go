@@ -13,18 +13,6 @@ const (
 	ProtocolSessionV1 Protocol = "session-v1"
 )
 
-// oldProtocols are the words that keystores of older versions have for the protocols.
-var oldProtocols = map[string]Protocol{"2020": ProtocolSignal, "today": ProtocolSessionV1}
-
-// UnmarshalText implements [encoding.TextUnmarshaler]. It reads what a keystore of any version stores.
-func (p *Protocol) UnmarshalText(text []byte) error {
-	*p = Protocol(text)
-	if word, ok := oldProtocols[string(text)]; ok {
-		*p = word
-	}
-	return nil
-}
-
 // Known reports whether p is one of the two.
 func (p Protocol) Known() bool { return p == ProtocolSignal || p == ProtocolSessionV1 }
 

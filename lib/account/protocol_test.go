@@ -1,7 +1,6 @@
 package account
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -132,7 +131,7 @@ func TestProtocolOfAnOlderKeystore(t *testing.T) {
 	}
 	alice.wantProtocol(bob, ProtocolSignal)
 	alice.wantProtocol(carol, ProtocolSessionV1)
-	if text, err := json.Marshal(contactState{Protocol: ProtocolSessionV1}); err != nil || !strings.Contains(string(text), `"protocol":"session-v1"`) {
+	if text, err := encodeContact(contactState{Protocol: ProtocolSessionV1}); err != nil || !strings.Contains(string(text), `"protocol":"session-v1"`) {
 		t.Errorf("stored as %s, %v", text, err)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sealedbox"
 	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
@@ -25,7 +24,7 @@ import (
 type Incoming struct {
 	Data  string
 	Hash  string
-	Route string
+	Route Route
 }
 
 // Cursor is how far a node's list has been read.
@@ -46,13 +45,13 @@ type Opened struct {
 
 // failure is why a message could not be opened.
 type failure struct {
-	code record.Code
+	code FailureCode
 	err  error
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 
-func fail(code record.Code, err error) error { return &failure{code, err} }
+func fail(code FailureCode, err error) error { return &failure{code, err} }
 
 // Receive opens messages in order, in one transaction with the memory that they were seen and with cursor, which
 // may be nil. A message that can not be opened becomes an event that says so and changes nothing else; one that was
@@ -146,11 +145,11 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 	case err != nil:
 		return Opened{}, err
 	}
-	if err != nil && in.Route == record.RouteSync {
+	if err != nil && in.Route == RouteSync {
 		opened.Refused = true
 		return opened, nil
 	}
-	if failed != nil && failed.code == record.CodeUnknownPrekey {
+	if failed != nil && failed.code == CodeUnknownPrekey {
 		if err := a.resetFor(tx, in.Data, event.From); err != nil {
 			return Opened{}, err
 		}
@@ -179,10 +178,10 @@ var errOnlyStored = errors.New("only messages of a session travel on the synchro
 func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.AckKey, error) {
 	env, err := envelope.Unpack(data)
 	if errors.Is(err, envelope.ErrNewer) {
-		return nil, fail(record.CodeNewerProtocol, err)
+		return nil, fail(CodeNewerProtocol, err)
 	}
 	if err != nil {
-		return nil, fail(record.CodeBadEnvelope, err)
+		return nil, fail(CodeBadEnvelope, err)
 	}
 	event.TimestampMS = int64(env.TimestampMS)
 	sender, kind, encrypted, err := a.unseal(env)
@@ -192,8 +191,8 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 	event.From = sender
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
-	case event.Route == record.RouteSync && (!ratcheted || sender == a.ID()):
-		return nil, fail(record.CodeBadEnvelope, errOnlyStored)
+	case event.Route == RouteSync && (!ratcheted || sender == a.ID()):
+		return nil, fail(CodeBadEnvelope, errOnlyStored)
 	case kind == ciphertext.Sealed:
 		return nil, a.openBox(tx, event, env.Content, encrypted)
 	case sender == a.ID():
@@ -207,7 +206,7 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.Ack
 		event.Kind, event.Text = EventControl, "server_receipt"
 		return nil, nil
 	}
-	return nil, fail(record.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
+	return nil, fail(CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
 
 // textSelf is the text of a control event: a message of this account to itself, in protocol signal.
@@ -229,7 +228,7 @@ func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, 
 		if errors.Is(err, sealedsender.ErrMalformed) {
 			err = boxErr
 		}
-		return sessionid.ID{}, 0, nil, fail(record.CodeDecryptionFailed, err)
+		return sessionid.ID{}, 0, nil, fail(CodeDecryptionFailed, err)
 	}
 	return inner.Sender, inner.Kind, inner.Content, nil
 }
@@ -238,14 +237,14 @@ func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, 
 func (a *Account) openRequest(tx *keystore.Tx, event *Event, encrypted []byte) error {
 	padded, err := friendrequest.Decrypt(a.keys.X25519, event.From.PublicKey(), encrypted)
 	if err != nil {
-		return fail(record.CodeDecryptionFailed, err)
+		return fail(CodeDecryptionFailed, err)
 	}
 	content, err := parsePadded(padded)
 	if err != nil {
 		return err
 	}
 	if content.Bundle == nil {
-		return fail(record.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
+		return fail(CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
 	}
 	if err := a.checkBundle(*content.Bundle, event.From); err != nil {
 		return err
@@ -316,21 +315,21 @@ func ratchetFailure(err error) error {
 	case errors.Is(err, ratchet.ErrDuplicate):
 		return err
 	case errors.Is(err, ratchet.ErrUnknownPrekey):
-		return fail(record.CodeUnknownPrekey, err)
+		return fail(CodeUnknownPrekey, err)
 	case errors.Is(err, ratchet.ErrNoSession):
-		return fail(record.CodeNoSession, err)
+		return fail(CodeNoSession, err)
 	}
-	return fail(record.CodeDecryptionFailed, err)
+	return fail(CodeDecryptionFailed, err)
 }
 
 func parsePadded(padded []byte) (message.Content, error) {
 	encoded, err := message.Unpad(padded)
 	if err != nil {
-		return message.Content{}, fail(record.CodeDecryptionFailed, err)
+		return message.Content{}, fail(CodeDecryptionFailed, err)
 	}
 	content, err := message.Parse(encoded)
 	if err != nil {
-		return message.Content{}, fail(record.CodeBadEnvelope, err)
+		return message.Content{}, fail(CodeBadEnvelope, err)
 	}
 	return content, nil
 }
@@ -347,7 +346,7 @@ func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Sessi
 		return err
 	}
 	if len(data) > maxReceivedSessions {
-		return fail(record.CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
+		return fail(CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
 	}
 	return tx.Put(tableSessions, contact.String(), data)
 }
@@ -356,10 +355,10 @@ func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Sessi
 // start.
 func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	if !bundle.IdentityKey.Equal(sender.PublicKey()) {
-		return fail(record.CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
+		return fail(CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
 	}
 	if err := bundle.Verify(); err != nil {
-		return fail(record.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
+		return fail(CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
 	}
 	prekeys := []x25519.PublicKey{bundle.SignedPrekey}
 	if bundle.OneTimePrekey != nil {
@@ -368,7 +367,7 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	for _, key := range prekeys {
 		// Whatever private key is tried, the same public keys are of low order.
 		if _, err := a.keys.X25519.Private.DH(key); err != nil {
-			return fail(record.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
+			return fail(CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
 		}
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/record"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 	"sessiontool/proto/statepb"
@@ -50,7 +49,7 @@ func TestBadBundles(t *testing.T) {
 			bob.requestWith(alice, spoiled),
 			bob.puts(alice, message.Reset(spoiled)),
 		) {
-			if opened.Event.Kind != EventFailure || opened.Event.Code != record.CodeBadSignature {
+			if opened.Event.Kind != EventFailure || opened.Event.Code != CodeBadSignature {
 				t.Errorf("%s: got %+v", test.name, opened.Event)
 			}
 		}
@@ -58,7 +57,7 @@ func TestBadBundles(t *testing.T) {
 
 		opened := alice.gets(bob.says(alice, "one"), bob.puts(alice, message.Reset(spoiled)), bob.says(alice, "two"))
 		wantText(t, opened[0].Event, "one")
-		wantFailure(t, opened[1].Event, record.CodeBadSignature)
+		wantFailure(t, opened[1].Event, CodeBadSignature)
 		wantText(t, opened[2].Event, "two")
 	}
 }
@@ -73,7 +72,7 @@ func TestReflectedRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	env.Source = bob.ID()
-	wantFailure(t, alice.get(w.pack(env)), record.CodeBadSignature)
+	wantFailure(t, alice.get(w.pack(env)), CodeBadSignature)
 	alice.wantState(bob, StateSent)
 }
 
@@ -154,7 +153,7 @@ func TestWrongPrekey(t *testing.T) {
 		"unknown signed prekey":    bob.startsWith(alice, older, message.Background()),
 	} {
 		event := alice.get(message)
-		if event.Code != record.CodeUnknownPrekey {
+		if event.Code != CodeUnknownPrekey {
 			t.Errorf("%s: got %+v", name, event)
 		}
 	}
@@ -181,7 +180,7 @@ func TestRemoveContact(t *testing.T) {
 	if prekeys := alice.oneTimePrekeys(); len(prekeys) > 0 {
 		t.Errorf("prekeys are left: %+v", prekeys)
 	}
-	wantFailure(t, alice.get(bob.says(alice, "hello?")), record.CodeNoSession)
+	wantFailure(t, alice.get(bob.says(alice, "hello?")), CodeNoSession)
 	if err := alice.RemoveContact(t.Context(), bob.ID()); err == nil {
 		t.Error("removing a stranger succeeds")
 	}
@@ -201,7 +200,7 @@ func TestSessionsThatGrowTooLarge(t *testing.T) {
 	alice, bob := w.friends()
 	alice.hoardKeys(bob)
 	before := alice.content()
-	wantFailure(t, alice.get(bob.says(alice, "one more")), record.CodeDecryptionFailed)
+	wantFailure(t, alice.get(bob.says(alice, "one more")), CodeDecryptionFailed)
 	wantOnlySeen(t, before, alice.content())
 	wantText(t, bob.get(alice.says(bob, "too much")), "too much")
 	if event := alice.get(w.person("carol").asks(alice, "hi")); event.State != StateReceived {

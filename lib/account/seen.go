@@ -24,11 +24,19 @@ const readerVersion = 1
 
 // seenEntry remembers a received message: by its place in the inbox or, if there was nothing to show, by its event.
 type seenEntry struct {
-	Seq     uint64    `json:"seq,omitempty"`
-	Control *Event    `json:"control,omitempty"`
-	Ack     []byte    `json:"ack,omitempty"` // who sent it may not have got the first one
-	Until   time.Time `json:"until"`
-	Reader  int       `json:"reader,omitempty"` // readerVersion of the verdict
+	Seq     uint64       `json:"seq,omitempty"`
+	Control *storedEvent `json:"control,omitempty"`
+	Ack     []byte       `json:"ack,omitempty"` // its sender may not have got the first one
+	Until   time.Time    `json:"until"`
+	Reader  int          `json:"reader,omitempty"` // readerVersion of the verdict
+}
+
+// version is the form of the event in it.
+func (s *seenEntry) version() int {
+	if s.Control == nil {
+		return 0
+	}
+	return s.Control.version()
 }
 
 // seenMessage is what became of a message when it was received, and whether this version may read more of it.
@@ -45,14 +53,17 @@ func dataID(data string) string {
 
 // seenBefore returns what became of the message called id when it was received, if it was.
 func seenBefore(tx *keystore.Tx, id string) (before seenMessage, found bool, err error) {
-	var seen seenEntry
-	found, err = get(tx, tableSeen, id, &seen)
+	value, found, err := tx.Get(tableSeen, id)
 	if err != nil || !found {
+		return seenMessage{}, false, err
+	}
+	var seen seenEntry
+	if err := readForm(tableSeen, value, &seen); err != nil {
 		return seenMessage{}, false, err
 	}
 	before.Opened = Opened{Duplicate: true, Ack: seen.Ack}
 	if seen.Control != nil {
-		before.Event = *seen.Control
+		before.Event = seen.Control.event(0)
 	} else if before.Event, err = loadEvent(tx, seen.Seq); err != nil {
 		return seenMessage{}, false, err
 	}
@@ -75,7 +86,8 @@ func (e Event) unread() bool {
 func (a *Account) rememberSeen(tx *keystore.Tx, opened Opened) error {
 	seen := seenEntry{Seq: opened.Event.Seq, Ack: opened.Ack, Until: a.env.Now().Add(seenFor), Reader: readerVersion}
 	if !opened.Event.Shown() {
-		seen.Control = &opened.Event
+		control := storeEvent(opened.Event)
+		seen.Control = &control
 	}
 	return put(tx, tableSeen, opened.Event.ID, seen)
 }

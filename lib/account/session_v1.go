@@ -9,7 +9,6 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sealedbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
@@ -109,7 +108,7 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) error {
 	content, err := message.ParseV1(padded)
 	if err != nil {
-		return fail(record.CodeBadEnvelope, err)
+		return fail(CodeBadEnvelope, err)
 	}
 	name := boxName(box)
 	_, again, err := tx.Get(tableBoxes, name)
@@ -125,6 +124,9 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 	}
 	if _, unknown := content.Body.(message.Unknown); unknown {
 		event.Kind = EventUnknown
+		if event.From == a.ID() {
+			event.To = a.ID()
+		}
 		return nil
 	}
 	if err := tx.Put(tableBoxes, name, nil); err != nil {

@@ -11,7 +11,6 @@ import (
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sealedbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -320,10 +319,10 @@ func TestBoxesThatDoNotOpen(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	before := bob.content()
-	wantFailure(t, bob.get(alice.writes(carol, "not for bob")), record.CodeDecryptionFailed)
+	wantFailure(t, bob.get(alice.writes(carol, "not for bob")), CodeDecryptionFailed)
 
 	// Something that begins like sealed sender is tried as a box all the same, and fails as what it may be.
-	wantFailure(t, bob.get(w.packBox(1, []byte{0x11, 0xff, 0xff})), record.CodeDecryptionFailed)
+	wantFailure(t, bob.get(w.packBox(1, []byte{0x11, 0xff, 0xff})), CodeDecryptionFailed)
 	wantOnlySeen(t, before, bob.content())
 }
 
@@ -429,7 +428,7 @@ func TestRequestV1(t *testing.T) {
 func TestBoxOnTheSynchronousRoute(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	opened, err := bob.Receive(t.Context(), []Incoming{{Data: alice.writes(bob, "hi"), Route: record.RouteSync}}, nil)
+	opened, err := bob.Receive(t.Context(), []Incoming{{Data: alice.writes(bob, "hi"), Route: RouteSync}}, nil)
 	if err != nil || !opened[0].Refused {
 		t.Errorf("got %+v, %v", opened, err)
 	}

@@ -18,8 +18,8 @@ const StatusFreshFor = 24 * time.Hour
 // node at which the contact listens; it is empty for one who cannot be reached, or who was found not to be there.
 // ToldMS is when that was so, in milliseconds by the contact's clock, but never ahead of ours.
 type Status struct {
-	Node   string `json:"node,omitempty"`
-	ToldMS int64  `json:"told_ms"`
+	Node   string
+	ToldMS int64
 }
 
 // Fresh reports whether the status can be believed at a moment.

@@ -7,7 +7,6 @@ import (
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
-	"sessiontool/lib/record"
 )
 
 // Of all messages that differ from a text in one bit, the text is read once and nothing else ever: what nodes can
@@ -67,17 +66,17 @@ func TestTamperedLayers(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		data string
-		code record.Code
+		code FailureCode
 	}{
-		{"sealed sender's version", change(false, flip(0)), record.CodeDecryptionFailed},
-		{"sealed sender's ephemeral key", change(false, flip(10)), record.CodeDecryptionFailed},
-		{"sealed sender's MAC", change(false, flip(-1)), record.CodeDecryptionFailed},
-		{"ratchet message's version", change(true, flip(0)), record.CodeDecryptionFailed},
-		{"ratchet message's MAC", change(true, flip(-1)), record.CodeDecryptionFailed},
-		{"sender forged, with a session", change(true, func(env *envelope.Envelope) { env.Source = carol.ID() }), record.CodeNoSession},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.FriendRequest }), record.CodeDecryptionFailed},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.PreKeyWhisper }), record.CodeDecryptionFailed},
-		{"content cut", change(true, func(env *envelope.Envelope) { env.Content = env.Content[:5] }), record.CodeDecryptionFailed},
+		{"sealed sender's version", change(false, flip(0)), CodeDecryptionFailed},
+		{"sealed sender's ephemeral key", change(false, flip(10)), CodeDecryptionFailed},
+		{"sealed sender's MAC", change(false, flip(-1)), CodeDecryptionFailed},
+		{"ratchet message's version", change(true, flip(0)), CodeDecryptionFailed},
+		{"ratchet message's MAC", change(true, flip(-1)), CodeDecryptionFailed},
+		{"sender forged, with a session", change(true, func(env *envelope.Envelope) { env.Source = carol.ID() }), CodeNoSession},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.FriendRequest }), CodeDecryptionFailed},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.PreKeyWhisper }), CodeDecryptionFailed},
+		{"content cut", change(true, func(env *envelope.Envelope) { env.Content = env.Content[:5] }), CodeDecryptionFailed},
 	} {
 		before := alice.content()
 		event := alice.get(test.data)
@@ -96,9 +95,9 @@ func TestMalformedContent(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		content message.Content
-		code    record.Code
+		code    FailureCode
 	}{
-		{"nothing said", message.Content{}, record.CodeBadEnvelope},
+		{"nothing said", message.Content{}, CodeBadEnvelope},
 	} {
 		data := bob.puts(alice, test.content)
 		before := alice.content()

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -26,15 +25,14 @@ func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.U
 		return err
 	}
 	return tx.Tail(tableInbox, unsendReach, func(seq uint64, value []byte) error {
-		event := Event{Seq: seq}
-		if err := decode(tableInbox, value, &event); err != nil {
+		event, err := decodeEvent(seq, value)
+		if err != nil {
 			return err
 		}
 		if event.Kind != EventMessage || event.From != contact.ID || uint64(event.TimestampMS) != asked.TimestampMS {
 			return nil
 		}
-		value, err := json.Marshal(event.unsent())
-		if err != nil {
+		if value, err = encodeEvent(event.unsent()); err != nil {
 			return err
 		}
 		return tx.PutSeq(tableInbox, seq, value)

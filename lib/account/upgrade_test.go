@@ -12,14 +12,13 @@ import (
 	"time"
 
 	"sessiontool/keystore"
-	"sessiontool/lib/record"
 )
 
-// oldKeystore opens a keystore that the version before reader 1 has made: it had polled and refused the messages of
-// refusedMessages. The key in the test data is this account's alone.
-func (w *world) oldKeystore(folder string) *person {
+// oldKeystore opens a keystore of the test data, made by an older version, in the empty folder. Its only account is
+// bob's. The key in the test data is this account's alone.
+func (w *world) oldKeystore(name, folder string) *person {
 	w.t.Helper()
-	packed, err := os.Open("testdata/refused/keystore.db.gz")
+	packed, err := os.Open(filepath.Join("testdata", name, "keystore.db.gz"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -32,7 +31,7 @@ func (w *world) oldKeystore(folder string) *person {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	key, err := os.ReadFile("testdata/refused/keystore.key")
+	key, err := os.ReadFile(filepath.Join("testdata", name, "keystore.key"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -59,7 +58,9 @@ func refusedMessages(t *testing.T) (data []string) {
 		t.Fatal(err)
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		var envelope record.Envelope
+		var envelope struct {
+			DataBase64 string `json:"data_base64"`
+		}
 		if err := json.Unmarshal(lines.Bytes(), &envelope); err != nil {
 			t.Fatal(err)
 		}
@@ -72,17 +73,17 @@ func refusedMessages(t *testing.T) (data []string) {
 }
 
 // What an older version refused is read when it comes again, once, and comes again since each node is read from the
-// beginning.
+// beginning. The keystore is of the version before reader 1, which had polled and refused refusedMessages.
 func TestUpgradeReadsWhatWasRefused(t *testing.T) {
 	w := newWorld(t)
 	w.now = time.UnixMilli(1796052400000) // some seconds after the refusal
-	bob := w.oldKeystore(t.TempDir())
+	bob := w.oldKeystore("refused", t.TempDir())
 	before, err := bob.Inbox(t.Context(), 10)
 	if err != nil || len(before) != 3 {
 		t.Fatalf("the keystore's inbox is %+v, %v", before, err)
 	}
 	for _, event := range before {
-		wantFailure(t, event, record.CodeBadEnvelope)
+		wantFailure(t, event, CodeBadEnvelope)
 	}
 	node := ""
 	err = bob.view(t.Context(), func(tx *keystore.Tx) error {
@@ -102,7 +103,7 @@ func TestUpgradeReadsWhatWasRefused(t *testing.T) {
 	opened := bob.gets(data...)
 	wantText(t, opened[0].Event, "first of a phone")
 	wantText(t, opened[1].Event, "second of a phone")
-	wantFailure(t, opened[2].Event, record.CodeNewerProtocol)
+	wantFailure(t, opened[2].Event, CodeNewerProtocol)
 	if text := opened[2].Event.Text; text != "Session Protocol v2: not read by this version" {
 		t.Errorf("the message of v2 is refused with %q", text)
 	}
@@ -124,7 +125,7 @@ func TestUpgradeRepeatsNoRefusal(t *testing.T) {
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	data := alice.writes(carol, "not for bob")
 	first := bob.get(data)
-	wantFailure(t, first, record.CodeDecryptionFailed)
+	wantFailure(t, first, CodeDecryptionFailed)
 	bob.forgetsReader(first.ID)
 	for range 2 {
 		again := bob.gets(data)[0]
@@ -145,7 +146,7 @@ func TestUpgradeReadsCopies(t *testing.T) {
 	data := alice.losesAll().copies(alice, bob, "hi")
 	id := dataID(data)
 	err := alice.update(t.Context(), func(tx *keystore.Tx) error {
-		old := Event{ID: id, Kind: EventControl, Text: textSelf}
+		old := storeEvent(Event{ID: id, Kind: EventControl, Text: textSelf})
 		return put(tx, tableSeen, id, seenEntry{Control: &old, Until: w.now.Add(seenFor)})
 	})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 )
 
@@ -19,18 +18,27 @@ var mainnetPins = map[string]string{
 // testnetSeed has no TLS.
 const testnetSeed = "http://seed2.getsession.org:38157"
 
-// Known returns a public network by its name: mainnet, which the phones of the world use, or testnet. What stands here
-// was read in the client that uses it (Session Desktop, April 2026) and never tried from where this was written, which
-// has no way to the internet.
-func Known(name string) (known record.Network, ok bool) {
-	known = record.Network{Name: name, Generation: string(storage.Generation28)}
+// Public is a network that is open to every client. Pins are the SHA-256 digests, in hex, of the certificates that seeds
+// must show, by URL.
+type Public struct {
+	Name       string
+	Generation storage.Generation
+	Seeds      []string
+	Pins       map[string]string
+}
+
+// Known returns a public network by its name: mainnet, which the phones of the world use, or testnet. Its data was read
+// in the client that uses it (Session Desktop, April 2026) and was never tried: the machine on which this was written
+// has no connection to the internet.
+func Known(name string) (known Public, ok bool) {
+	known = Public{Name: name, Generation: storage.Generation28}
 	switch name {
 	case "mainnet":
 		known.Seeds, known.Pins = slices.Sorted(maps.Keys(mainnetPins)), maps.Clone(mainnetPins)
 	case "testnet":
 		known.Seeds = []string{testnetSeed}
 	default:
-		return record.Network{}, false
+		return Public{}, false
 	}
 	return known, true
 }

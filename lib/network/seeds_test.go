@@ -277,7 +277,7 @@ func TestPinnedSeed(t *testing.T) {
 func TestKnownNetworks(t *testing.T) {
 	for _, name := range []string{"mainnet", "testnet"} {
 		known, ok := Known(name)
-		if !ok || known.Name != name || known.Generation != string(storage.Generation28) {
+		if !ok || known.Name != name || known.Generation != storage.Generation28 {
 			t.Fatalf("%s is %+v, %t", name, known, ok)
 		}
 		for _, seed := range known.Seeds {

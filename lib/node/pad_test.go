@@ -36,7 +36,7 @@ func TestGuardSeesOneSize(t *testing.T) {
 		"poll of a text":  request(t, storage.MethodRetrieve, bob.get(0, now)),
 		"store of a text": request(t, storage.MethodStore, carol.put(0, text, now, time.Hour)),
 	} {
-		wrapped, err := onion.WrapPadded(rand.Reader, onion.V2, []onion.Hop{hop(0)}, hop(1), payload)
+		wrapped, err := onion.Wrap(rand.Reader, onion.V2, []onion.Hop{hop(0)}, hop(1), onion.Pad(payload))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -103,19 +103,13 @@ type Request struct {
 }
 
 // Wrap encrypts payload, the JSON text of a storage RPC request, for target and then for each relay from the last to
-// the first, which is the guard. Without relays the request has one layer and goes to the target directly.
+// the first, which is the guard. Without relays the request has one layer and goes to the target directly. A payload that
+// [Pad] filled up asks for a response that is padded, too.
 //
 // For each layer, innermost first, Wrap reads from random an ephemeral private key (32 bytes, which it clamps) and a
 // nonce (12 bytes; 24 with XChaCha20, 16 with AESCBC). It returns ErrVersion, ErrCipher, ErrTooManyRelays, ErrTooLarge,
 // ErrNotText (version 1), x25519.ErrLowOrder for a hop with a key of low order, or random's error.
 func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload []byte) (*Request, error) {
-	return wrap(random, version, relays, target, payload, func(final []byte) []byte { return final })
-}
-
-// wrap is Wrap with a change to the plaintext of the target's layer.
-func wrap(
-	random io.Reader, version Version, relays []Hop, target Hop, payload []byte, change func(final []byte) []byte,
-) (*Request, error) {
 	format, err := version.format()
 	if err != nil {
 		return nil, err
@@ -127,7 +121,9 @@ func wrap(
 	if err != nil {
 		return nil, err
 	}
-	next = change(next)
+	if isPadded(payload) {
+		next = askForPadding(next)
+	}
 	request := &Request{}
 	for i, hop := range slices.Backward(append(slices.Clone(relays), target)) {
 		if len(next) > MaxBody {

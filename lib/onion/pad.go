@@ -1,52 +1,61 @@
 package onion
 
-import (
-	"bytes"
-	"io"
-	"slices"
-)
+import "bytes"
 
-// Padding is our extension (sync-route.md section 12). A request whose target's layer has the member padMember is filled
-// up to one of a few sizes, and asks for a response of one of these sizes. Servers that do not know the member ignore it.
-
-// padMember is the member of the target's layer that fills up a request. Its value is a text of spaces.
+// padMember is the member of the target's layer that asks for a padded response (sync-route.md section 12). Servers that
+// do not know it ignore it.
 const padMember = "pad"
 
-// paddedSizes are the sizes of a padded plaintext in bytes, in ascending order. Of each kind of message, the first is
-// enough for a text of 2 000 characters, for a poll and for an empty answer. Above the last, sizes are its multiples.
-var paddedSizes = []int{16 << 10, 128 << 10, 1 << 20}
+// The sizes in bytes to which payloads are padded. The smallest one holds a poll and any text of up to 2 000 characters
+// in every protocol; beyond padLast sizes are multiples of it.
+const (
+	padFirst = 16 << 10
+	padNext  = 64 << 10
+	padLast  = 128 << 10
+)
 
-// PaddedSize returns the size to which a plaintext of n bytes is padded.
-func PaddedSize(n int) int {
-	i, _ := slices.BinarySearch(paddedSizes, n)
-	if i < len(paddedSizes) {
-		return paddedSizes[i]
+// PaddedSize returns the size to which a payload of size bytes is padded.
+func PaddedSize(size int) int {
+	switch {
+	case size <= padFirst:
+		return padFirst
+	case size <= padNext:
+		return padNext
 	}
-	most := paddedSizes[len(paddedSizes)-1]
-	return (n + most - 1) / most * most
+	return (size + padLast - 1) / padLast * padLast
 }
 
-// WrapPadded is [Wrap] with the target's layer filled up to one of a few sizes, and asks for a response of one of them.
-// So relays cannot tell a short request from a longer one, nor the responses. A payload of more than 1 MiB is not padded.
-func WrapPadded(random io.Reader, version Version, relays []Hop, target Hop, payload []byte) (*Request, error) {
-	return wrap(random, version, relays, target, payload, padLayer)
-}
-
-// padLayer adds padMember to the plaintext of a target's layer, which ends with a JSON object.
-func padLayer(final []byte) []byte {
-	const start, end = `,"` + padMember + `":"`, `"}`
-	least := len(final) - 1 + len(start) + len(end)
-	size := PaddedSize(least)
-	if size > paddedSizes[len(paddedSizes)-1] {
-		return final
+// Pad returns a JSON text with as many spaces behind it as bring it to the next of a few sizes, so that the hops in front
+// of the target, which see how large a request is, do not learn how long the text in it is. JSON allows the
+// spaces (RFC 8259 section 2), and storage servers of 2.0 and 2.8 accept them. A payload near [MaxBody] is not padded
+// beyond it.
+func Pad(payload []byte) []byte {
+	size := PaddedSize(len(payload))
+	if size > MaxBody {
+		return payload
 	}
-	padded := append(make([]byte, 0, size), final[:len(final)-1]...)
-	padded = append(padded, start...)
-	padded = append(padded, bytes.Repeat([]byte{' '}, size-least)...)
-	return append(padded, end...)
+	padded := make([]byte, size)
+	for i := copy(padded, payload); i < size; i++ {
+		padded[i] = ' '
+	}
+	return padded
 }
 
-// padResponse fills up the JSON text of a response with spaces behind it.
+// isPadded reports whether a payload is filled up by [Pad].
+func isPadded(payload []byte) bool {
+	return len(payload) == PaddedSize(len(payload)) && payload[len(payload)-1] == ' '
+}
+
+// askForPadding adds padMember to the plaintext of a target's layer, which ends with a JSON object that is not empty.
+func askForPadding(final []byte) []byte {
+	return append(final[:len(final)-1], `,"`+padMember+`":true}`...)
+}
+
+// padResponse fills up the JSON text of a response like [Pad].
 func padResponse(plaintext []byte) []byte {
-	return append(plaintext, bytes.Repeat([]byte{' '}, PaddedSize(len(plaintext))-len(plaintext))...)
+	size := PaddedSize(len(plaintext))
+	if size > MaxBody {
+		return plaintext
+	}
+	return append(plaintext, bytes.Repeat([]byte{' '}, size-len(plaintext))...)
 }

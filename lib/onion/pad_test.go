@@ -2,16 +2,20 @@ package onion
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 )
 
-func TestPaddedSize(t *testing.T) {
-	for n, want := range map[int]int{
-		0: 16 << 10, 1: 16 << 10, 16 << 10: 16 << 10, 16<<10 + 1: 128 << 10, 128<<10 + 1: 1 << 20, 1 << 20: 1 << 20, 1<<20 + 1: 2 << 20,
+func TestPad(t *testing.T) {
+	for _, test := range []struct{ size, want int }{
+		{2, 16 << 10}, {16 << 10, 16 << 10}, {16<<10 + 1, 64 << 10}, {64<<10 + 1, 128 << 10}, {128<<10 + 1, 256 << 10},
+		{MaxBody, MaxBody}, {MaxBody + 1, MaxBody + 1},
 	} {
-		if got := PaddedSize(n); got != want {
-			t.Errorf("%d bytes are padded to %d, want %d", n, got, want)
+		payload := []byte(`"` + strings.Repeat("x", test.size-2) + `"`)
+		padded := Pad(payload)
+		if len(padded) != test.want || !bytes.Equal(bytes.TrimRight(padded, " "), payload) || !json.Valid(padded) {
+			t.Errorf("%d bytes became %d, want %d", test.size, len(padded), test.want)
 		}
 	}
 }
@@ -25,7 +29,7 @@ func TestPaddedRequests(t *testing.T) {
 		var requests, responses []int
 		for _, length := range []int{2, 300, 12_000} {
 			payload := `"` + strings.Repeat("x", length) + `"`
-			wrapped, err := WrapPadded(random, version, []Hop{guard.hop}, n.hop, []byte(payload))
+			wrapped, err := Wrap(random, version, []Hop{guard.hop}, n.hop, Pad([]byte(payload)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,7 +38,7 @@ func TestPaddedRequests(t *testing.T) {
 				t.Fatal(err)
 			}
 			layer, err := Open(version, n.keys, relayed.Body)
-			if err != nil || layer.Step != Final || string(layer.Payload) != payload {
+			if err != nil || layer.Step != Final || strings.TrimRight(string(layer.Payload), " ") != payload {
 				t.Fatalf("version %d: opens as %v, %v", version, layer, err)
 			}
 			sealed, err := layer.SealResponse(random, 200, payload)
@@ -55,8 +59,9 @@ func TestPaddedRequests(t *testing.T) {
 	}
 }
 
-// A request that does not ask for it is neither padded nor answered so, and a large one is left as it is.
-func TestPaddingOnRequest(t *testing.T) {
+// A request that does not ask for it gets a response of its own length, and so does one whose response would become too
+// large.
+func TestResponseIsPaddedOnRequest(t *testing.T) {
 	random := testRandom(t)
 	n := newNode(t, random)
 	plain, err := Wrap(random, V2, nil, n.hop, []byte("{}"))
@@ -71,9 +76,8 @@ func TestPaddingOnRequest(t *testing.T) {
 	if err != nil || len(sealed) > 200 || len(plain.Body) > 300 {
 		t.Errorf("request of %d bytes, response of %d (%v)", len(plain.Body), len(sealed), err)
 	}
-	large := bytes.Repeat([]byte("x"), 2<<20)
-	padded, err := WrapPadded(random, V2, nil, n.hop, large)
-	if err != nil || len(padded.Body) > len(large)+300 {
-		t.Errorf("a request of %d bytes is padded to %d (%v)", len(large), len(padded.Body), err)
+	large := make([]byte, MaxBody-10)
+	if padded := padResponse(large); len(padded) > MaxBody {
+		t.Errorf("a response of %d bytes is padded to %d", len(large), len(padded))
 	}
 }

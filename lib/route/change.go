@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
@@ -25,10 +24,30 @@ const MaxChange = 100
 // ErrGeneration reports a request that storage RPC 2.0 does not have.
 var ErrGeneration = errors.New("storage RPC 2.0 has no such request")
 
-// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). The record tells
-// what each member has signed to have done; it succeeds if one member did it, whether or not anything was there. The
-// error wraps ErrGeneration, ErrNotStored, ErrRefused, ErrClock or the network's, or is the context's.
-func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, error) {
+// Change says what became of stored messages of the account. Action is rpc28.MethodDelete or rpc28.MethodExpire;
+// Requested and Changed are hashes. Changed has those that some member of the swarm had; OK means that at least one
+// member has carried the request out.
+type Change struct {
+	OK           bool
+	Action       string
+	Requested    []string
+	Changed      []string
+	ExpirationMS int64 // of Expire
+	Nodes        []MemberChange
+}
+
+// MemberChange is what one member has signed to have done.
+type MemberChange struct {
+	PubkeyEd25519 string // hex
+	OK            bool
+	Error         string
+	Changed       []string // hashes
+}
+
+// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). It succeeds if one
+// member has signed that it did so, whether or not the member had the messages. The error wraps ErrGeneration,
+// ErrNotStored, ErrRefused, ErrClock or an error of the network, or is the error of the context.
+func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
 	owner := r.account.ID().String()
 	return r.change(ctx, changing{
 		method: rpc28.MethodDelete, hashes: hashes,
@@ -46,7 +65,7 @@ func (r *Router) Delete(ctx context.Context, hashes []string) (record.Change, er
 
 // Expire makes messages of the account expire after some time from now: earlier or later than they would. It is like
 // Delete in all else.
-func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (record.Change, error) {
+func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (Change, error) {
 	owner, expiry := r.account.ID().String(), int64(0)
 	out, err := r.change(ctx, changing{
 		method: rpc28.MethodExpire, hashes: hashes,
@@ -78,11 +97,8 @@ type changing struct {
 }
 
 // change asks members of the account's swarm one after the other until one has passed the request on to all.
-func (r *Router) change(ctx context.Context, q changing) (record.Change, error) {
-	out := record.Change{
-		Type: record.TypeChange, Account: r.account.Name(), Action: q.method, Requested: q.hashes,
-		Changed: []string{}, Nodes: []record.ChangeResult{},
-	}
+func (r *Router) change(ctx context.Context, q changing) (Change, error) {
+	out := Change{Action: q.method, Requested: q.hashes}
 	if len(q.hashes) == 0 || len(q.hashes) > MaxChange {
 		return out, fmt.Errorf("%d messages at once, where 1 to %d may be named", len(q.hashes), MaxChange)
 	}
@@ -106,7 +122,7 @@ func (r *Router) change(ctx context.Context, q changing) (record.Change, error) 
 type changeJudge struct {
 	changing
 	router   *Router
-	out      *record.Change
+	out      *Change
 	failures []error
 }
 
@@ -143,7 +159,7 @@ func checkChange(answer network.Answer) error {
 }
 
 // takeChange learns what the members did. It fails if none of them has signed anything.
-func (r *Router) takeChange(out *record.Change, q changing, body string) error {
+func (r *Router) takeChange(out *Change, q changing, body string) error {
 	change, err := rpc28.ParseChange(body)
 	if err != nil {
 		return err
@@ -166,8 +182,8 @@ func (r *Router) takeChange(out *record.Change, q changing, body string) error {
 }
 
 // readChange reads one member's result.
-func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) record.ChangeResult {
-	result := record.ChangeResult{PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""), Changed: []string{}}
+func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) MemberChange {
+	result := MemberChange{PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], "")}
 	if bool(member.Failed) {
 		result.Error = memberFailure(member)
 		return result
@@ -179,7 +195,7 @@ func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) 
 	case slices.ContainsFunc(done, func(hash string) bool { return !slices.Contains(q.hashes, hash) }):
 		result.Error = "it did something else"
 	default:
-		result.OK, result.Changed = true, append(result.Changed, done...)
+		result.OK, result.Changed = true, done
 	}
 	return result
 }

@@ -11,9 +11,9 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/swarm"
 )
 
 const (
@@ -24,7 +24,31 @@ const (
 	settleTime = time.Second
 )
 
-// Checker looks whether the members of swarms agree.
+// SwarmCheck says how the members of a Session ID's swarm are. Agree means that every member answered all requests and,
+// if the ID is the account's own, that none lacks a message that another one holds.
+type SwarmCheck struct {
+	SessionID sessionid.ID
+	SwarmID   swarm.SwarmID
+	Agree     bool
+	Members   []MemberCheck
+}
+
+// MemberCheck is one member of a swarm. Messages, their number, and Missing, the hashes of messages that others hold and
+// this one does not, are known only for the account's own ID: Messages is nil for others, and for a member that did not
+// answer.
+type MemberCheck struct {
+	Node     network.Node
+	Version  string        // of its software; empty if the node is not reachable
+	Latency  time.Duration // of a whole HTTPS request, connecting included
+	Messages *int
+	Missing  []string
+	Err      error
+}
+
+// Reachable reports whether the node has answered.
+func (m MemberCheck) Reachable() bool { return m.Version != "" }
+
+// Checker compares the members of swarms.
 type Checker struct {
 	network *network.Client
 	owner   *account.Account
@@ -34,17 +58,17 @@ type Checker struct {
 func NewChecker(owner *account.Account, n *network.Client) *Checker { return &Checker{n, owner} }
 
 // Check asks every registered member of id's swarm whether it is there and which software it runs and, if id is the
-// owner's, what it holds: all of it, through onion paths. It tells which messages some members lack. Of a member
-// that holds more than maxRead messages only so many are compared, which its Error says. The error is the network's or
-// the context's; that members fail is part of the result.
-func (c *Checker) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck, error) {
+// owner's, what it holds: all of it, through onion paths. The result has the messages that some members lack. Of a
+// member that holds more than maxRead messages only so many are compared, and its Err says so. The error is the
+// network's or the context's; failures of members are part of the result.
+func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error) {
 	known, owner := c.network, c.owner
-	out := record.SwarmCheck{Type: record.TypeSwarmCheck, SessionID: id.String(), Members: []record.MemberCheck{}}
+	out := SwarmCheck{SessionID: id}
 	swarmID, nodes, err := known.RegisteredSwarm(ctx, id)
 	if err != nil {
 		return out, err
 	}
-	out.SwarmID = swarmID.String()
+	out.SwarmID = swarmID
 	generation, err := known.Generation(ctx)
 	if err != nil {
 		return out, err
@@ -62,9 +86,9 @@ func (c *Checker) Check(ctx context.Context, id sessionid.ID) (record.SwarmCheck
 	missing := check.missing(known.Now().UnixMilli())
 	out.Agree = true
 	for i, member := range check.members {
-		one := member.record()
-		one.Missing = append(one.Missing, missing[i]...)
-		out.Agree = out.Agree && one.Error == "" && len(one.Missing) == 0
+		one := member.result()
+		one.Missing = missing[i]
+		out.Agree = out.Agree && one.Err == nil && len(one.Missing) == 0
 		out.Members = append(out.Members, one)
 	}
 	return out, nil
@@ -79,11 +103,11 @@ type swarmCheck struct {
 
 // memberCheck is what one member has answered.
 type memberCheck struct {
-	node    network.Node
-	took    time.Duration
-	version string
-	held    map[string]int64 // hashes of messages and when they expire (milliseconds); nil if it did not tell
-	err     error
+	node     network.Node
+	took     time.Duration
+	version  string
+	expiries map[string]int64 // hashes of messages and when they expire (milliseconds); nil if it did not tell
+	err      error
 }
 
 // run asks the members. If some of them lack messages they all are asked for messages once more.
@@ -128,7 +152,7 @@ func (c *swarmCheck) read(ctx context.Context) {
 	paths := c.network.Group()
 	c.each(func(member *memberCheck) {
 		if member.version != "" {
-			member.held, member.err = c.holdings(ctx, paths, member.node)
+			member.expiries, member.err = c.holdings(ctx, paths, member.node)
 		}
 	})
 }
@@ -136,7 +160,7 @@ func (c *swarmCheck) read(ctx context.Context) {
 // holdings reads a member's whole list. What was read before a failure counts for nothing. The member is not believed
 // if it says that others are the swarm.
 func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node network.Node) (map[string]int64, error) {
-	judge := &holdingsJudge{reader: c.reader, held: make(map[string]int64)}
+	judge := &holdingsJudge{reader: c.reader, expiries: make(map[string]int64)}
 	err := c.network.AskSwarm(ctx, network.Question{
 		Owner: c.owner.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge, Only: []network.Node{node}, Backend: paths,
 	})
@@ -146,9 +170,9 @@ func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node n
 	case err != nil:
 		return nil, err
 	case judge.more:
-		return judge.held, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
+		return judge.expiries, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
 	}
-	return judge.held, nil
+	return judge.expiries, nil
 }
 
 var errMemberClock = errors.New("its clock is not that of the network")
@@ -156,10 +180,10 @@ var errMemberClock = errors.New("its clock is not that of the network")
 // holdingsJudge reads one member's list: the hashes, and when the messages expire (milliseconds).
 type holdingsJudge struct {
 	reader
-	held    map[string]int64
-	last    string
-	more    bool // than maxRead
-	failure error
+	expiries map[string]int64
+	last     string
+	more     bool // than maxRead
+	failure  error
 }
 
 // Request implements network.Judge.
@@ -182,15 +206,15 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 		j.failure = err
 		return network.Next
 	}
-	before := len(j.held)
+	before := len(j.expiries)
 	for _, message := range stored {
-		j.held[message.Hash] = message.Expiration
+		j.expiries[message.Hash] = message.Expiration
 		j.last = message.Hash
 	}
 	switch {
-	case len(j.held) == before: // at the end, or going round in circles
+	case len(j.expiries) == before: // at the end, or going round in circles
 		return network.Done
-	case len(j.held) >= maxRead:
+	case len(j.expiries) >= maxRead:
 		j.more = true
 		return network.Done
 	}
@@ -202,7 +226,7 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 func (c *swarmCheck) missing(now int64) [][]string {
 	all := make(map[string]bool)
 	for _, member := range c.members {
-		for hash, expiration := range member.held {
+		for hash, expiration := range member.expiries {
 			if expiration > now {
 				all[hash] = true
 			}
@@ -211,11 +235,11 @@ func (c *swarmCheck) missing(now int64) [][]string {
 	hashes := slices.Sorted(maps.Keys(all))
 	missing := make([][]string, len(c.members))
 	for i, member := range c.members {
-		if member.held == nil || member.err != nil { // not, or not wholly read
+		if member.expiries == nil || member.err != nil { // not, or not wholly read
 			continue
 		}
 		for _, hash := range hashes {
-			if _, ok := member.held[hash]; !ok {
+			if _, ok := member.expiries[hash]; !ok {
 				missing[i] = append(missing[i], hash)
 			}
 		}
@@ -223,21 +247,15 @@ func (c *swarmCheck) missing(now int64) [][]string {
 	return missing
 }
 
-// record describes the member, but for what it lacks.
-func (m memberCheck) record() record.MemberCheck {
-	out := record.MemberCheck{
-		PubkeyEd25519: m.node.Ed25519.String(), Address: m.node.Address, Reachable: m.version != "", Version: m.version,
-		Missing: []string{},
+// result describes the member, except for what it lacks.
+func (m memberCheck) result() MemberCheck {
+	out := MemberCheck{Node: m.node, Version: m.version, Err: m.err}
+	if out.Reachable() {
+		out.Latency = m.took
 	}
-	if out.Reachable {
-		out.LatencyMS = float64(m.took.Microseconds()) / 1000
-	}
-	if m.held != nil {
-		count := len(m.held)
+	if m.expiries != nil {
+		count := len(m.expiries)
 		out.Messages = &count
-	}
-	if m.err != nil {
-		out.Error = m.err.Error()
 	}
 	return out
 }

@@ -10,7 +10,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 )
@@ -44,19 +43,19 @@ func saying(node *fakenet.Node, body string) {
 }
 
 // memberOf returns what a check says of a node.
-func memberOf(t *testing.T, check record.SwarmCheck, node *fakenet.Node) record.MemberCheck {
+func memberOf(t *testing.T, check SwarmCheck, node *fakenet.Node) MemberCheck {
 	t.Helper()
-	i := slices.IndexFunc(check.Members, func(m record.MemberCheck) bool { return m.PubkeyEd25519 == node.Name() })
+	i := slices.IndexFunc(check.Members, func(m MemberCheck) bool { return m.Node.Ed25519.String() == node.Name() })
 	if i < 0 {
 		t.Fatalf("the check leaves out %s", node.Name())
 	}
 	return check.Members[i]
 }
 
-func wantMember(t *testing.T, what string, got record.MemberCheck, messages int, missing ...string) {
+func wantMember(t *testing.T, what string, got MemberCheck, messages int, missing ...string) {
 	t.Helper()
-	if !got.Reachable || got.Version != "2.0.7" || got.LatencyMS <= 0 || got.Messages == nil || *got.Messages != messages ||
-		got.Error != "" || !slices.Equal(got.Missing, append([]string{}, missing...)) {
+	if !got.Reachable() || got.Version != "2.0.7" || got.Latency <= 0 || got.Messages == nil || *got.Messages != messages ||
+		got.Err != nil || !slices.Equal(got.Missing, missing) {
 		t.Errorf("%s: %+v", what, got)
 	}
 }
@@ -75,7 +74,7 @@ func TestCheck(t *testing.T) {
 	}
 	alice := newPerson(t, "alice", net.SeedURL())
 	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
-	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID != "1" || check.SessionID != alice.ID().String() {
+	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID.String() != "1" || check.SessionID != alice.ID() {
 		t.Errorf("%+v, %v", check, err)
 	}
 	for _, member := range check.Members {
@@ -108,7 +107,7 @@ func TestCheckOfAnother(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, check, err)
 		}
 		for _, member := range check.Members {
-			if !member.Reachable || member.Messages != nil || len(member.Missing) > 0 {
+			if !member.Reachable() || member.Messages != nil || len(member.Missing) > 0 {
 				t.Errorf("%s: %+v", name, member)
 			}
 		}
@@ -159,7 +158,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		{late, true, "its clock is not that of the network"},
 	} {
 		got := memberOf(t, check, test.node)
-		if got.Reachable != test.reachable || !strings.Contains(got.Error, test.says) || len(got.Missing) > 0 {
+		if got.Reachable() != test.reachable || !strings.Contains(fmt.Sprint(got.Err), test.says) || len(got.Missing) > 0 {
 			t.Errorf("%q is said of %+v", test.says, got)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -58,13 +58,13 @@ func (r *Router) warnOfClock(ctx context.Context, before time.Duration) {
 const tolerated = storage.MaxFutureMillis * time.Millisecond
 
 // handedToNobody are the reasons that mean that no node has been given the message: it can still be sealed anew.
-var handedToNobody = map[record.Reason]bool{
-	"": true, record.ReasonProtocol: true, record.ReasonNoStatus: true, record.ReasonOffline: true, record.ReasonStale: true,
+var handedToNobody = map[account.Reason]bool{
+	"": true, account.ReasonProtocol: true, account.ReasonNoStatus: true, account.ReasonOffline: true, account.ReasonStale: true,
 }
 
 // refusedTime reports whether every member that was asked has refused the time, so that none can have the message.
-func refusedTime(results []record.NodeResult) bool {
-	return !slices.ContainsFunc(results, func(result record.NodeResult) bool {
+func refusedTime(results []account.NodeResult) bool {
+	return !slices.ContainsFunc(results, func(result account.NodeResult) bool {
 		return result.Status != storage.StatusBadTimestamp && result.Status != storage.StatusTooEarly
 	})
 }

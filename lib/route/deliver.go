@@ -8,7 +8,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
@@ -23,8 +22,8 @@ const (
 
 // deliver sends a message to the recipient's listening node and waits for the acknowledgement. The reason is empty if
 // it came. Errors are the account's or the context's.
-func (r *Router) deliver(ctx context.Context, out account.Outgoing) (record.Receipt, record.Reason, error) {
-	receipt := record.Receipt{Type: record.TypeReceipt, To: out.To.String(), Route: record.RouteSync, Nodes: []record.NodeResult{}}
+func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
+	receipt := account.Receipt{To: out.To, Route: account.RouteSync}
 	status, reason, err := r.freshStatus(ctx, out.To)
 	if err != nil || reason != "" {
 		return receipt, reason, err
@@ -47,20 +46,20 @@ func (r *Router) deliver(ctx context.Context, out account.Outgoing) (record.Rece
 
 // disprovesStatus has the reasons that contradict the recipient's status. The others are temporary, or about the
 // message.
-var disprovesStatus = map[record.Reason]bool{
-	record.ReasonNobodyListens: true, record.ReasonNotAcknowledged: true, record.ReasonWrongAck: true,
-	record.ReasonUnreachable: true, record.ReasonNoMethod: true, record.ReasonWrongSwarm: true,
+var disprovesStatus = map[account.Reason]bool{
+	account.ReasonNobodyListens: true, account.ReasonNotAcknowledged: true, account.ReasonWrongAck: true,
+	account.ReasonUnreachable: true, account.ReasonNoMethod: true, account.ReasonWrongSwarm: true,
 }
 
 // freshStatus returns the status of a contact, with its listening node, or the reason why there is none. It sends a
 // presence probe if the known status is not fresh.
-func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Status, record.Reason, error) {
-	status, told, err := r.account.StatusOf(ctx, id)
+func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Status, account.Reason, error) {
+	status, known, err := r.account.StatusOf(ctx, id)
 	if err != nil {
 		return status, "", err
 	}
-	if !told {
-		return status, record.ReasonNoStatus, nil
+	if !known {
+		return status, account.ReasonNoStatus, nil
 	}
 	if status.Node == "" || !status.Fresh(time.Now()) {
 		if err := r.probePresence(ctx); err != nil {
@@ -72,9 +71,9 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 	}
 	switch {
 	case status.Node == "":
-		return status, record.ReasonOffline, nil
+		return status, account.ReasonOffline, nil
 	case !status.Fresh(time.Now()):
-		return status, record.ReasonStale, nil
+		return status, account.ReasonStale, nil
 	}
 	return status, "", nil
 }
@@ -120,17 +119,17 @@ func (r *Router) skipProbe() {
 
 // deliveryResult is what a listening node answered.
 type deliveryResult struct {
-	record.NodeResult
+	account.NodeResult
 	took time.Duration
 }
 
 // deliverAt sends a deliver request to a listening node. The reason is empty if the recipient has acknowledged it. The
 // error is the context's.
-func (r *Router) deliverAt(ctx context.Context, out account.Outgoing, name string) (deliveryResult, record.Reason, error) {
-	result := deliveryResult{NodeResult: record.NodeResult{PubkeyEd25519: name}}
+func (r *Router) deliverAt(ctx context.Context, out account.Outgoing, name string) (deliveryResult, account.Reason, error) {
+	result := deliveryResult{NodeResult: account.NodeResult{PubkeyEd25519: name}}
 	node, err := r.namedNode(ctx, name)
 	if err != nil {
-		return result, record.ReasonUnreachable, ctx.Err()
+		return result, account.ReasonUnreachable, ctx.Err()
 	}
 	body, err := storage.NewRequest(syncroute.MethodDeliver, syncroute.DeliverParams{
 		PubKey: out.To.String(), Data: out.Data, WaitMillis: r.options.AckTimeout.Milliseconds(),
@@ -152,9 +151,9 @@ func (r *Router) deliverAt(ctx context.Context, out account.Outgoing, name strin
 	case ctx.Err() != nil:
 		return result, "", ctx.Err()
 	case asking.Err() != nil:
-		return result, record.ReasonNotAcknowledged, nil
+		return result, account.ReasonNotAcknowledged, nil
 	}
-	return result, record.ReasonUnreachable, nil
+	return result, account.ReasonUnreachable, nil
 }
 
 // namedNode returns the registered node with this Ed25519 key. The list of nodes may be old.
@@ -180,7 +179,7 @@ func (r *Router) namedNode(ctx context.Context, name string) (network.Node, erro
 
 // judgeDelivery says what the answer to a deliver means (sync-route.md section 8.1): the reason is empty if only the
 // recipient can have made it.
-func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) record.Reason {
+func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) account.Reason {
 	switch answer.Status {
 	case storage.StatusOK:
 		ack, err := syncroute.ParseAck(answer.Body)
@@ -188,23 +187,23 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) reco
 		case err == nil && out.Acknowledged(ack[:]):
 			return ""
 		case err == nil && ack == noAck:
-			return record.ReasonRefused
+			return account.ReasonRefused
 		}
-		return record.ReasonWrongAck
-	case storage.StatusNobodyListens:
-		return record.ReasonNobodyListens
+		return account.ReasonWrongAck
+	case storage.StatusNoListener:
+		return account.ReasonNobodyListens
 	case storage.StatusTimeout:
-		return record.ReasonNotAcknowledged
+		return account.ReasonNotAcknowledged
 	case storage.StatusWrongSwarm:
-		return record.ReasonWrongSwarm
+		return account.ReasonWrongSwarm
 	case storage.StatusNotReady:
-		return record.ReasonBusy
+		return account.ReasonBusy
 	case storage.StatusBadRequest:
 		if strings.HasPrefix(answer.Body, storage.TextNoMethod) {
-			return record.ReasonNoMethod
+			return account.ReasonNoMethod
 		}
 	}
-	return record.ReasonRefused
+	return account.ReasonRefused
 }
 
 // noAck is the acknowledgement of a message that the recipient cannot open: its sender need not wait any longer.

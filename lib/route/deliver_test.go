@@ -9,13 +9,12 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
 
-// toldBy makes p know that other listens at a node, which need not be so.
-func (p *person) toldBy(other *person, node string) {
+// knowsStatusOf makes p know that other listens at a node, which need not be so.
+func (p *person) knowsStatusOf(other *person, node string) {
 	p.t.Helper()
 	err := other.ListenAt(p.t.Context(), node, 1)
 	if err == nil {
@@ -37,19 +36,19 @@ func TestFallback(t *testing.T) {
 	for name, test := range map[string]struct {
 		status  int
 		body    string
-		want    record.Reason
+		want    account.Reason
 		offline bool
 	}{
-		"nobody listens":         {storage.StatusNobodyListens, "nobody listens\n", record.ReasonNobodyListens, true},
-		"not acknowledged":       {storage.StatusTimeout, "not acknowledged in time\n", record.ReasonNotAcknowledged, true},
-		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), record.ReasonWrongAck, true},
-		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, record.ReasonWrongAck, true},
-		"cannot be opened":       {storage.StatusOK, ack(noAck), record.ReasonRefused, false},
-		"no method":              {storage.StatusBadRequest, "no method deliver", record.ReasonNoMethod, true},
-		"busy":                   {storage.StatusNotReady, "listening is busy\n", record.ReasonBusy, false},
-		"not a node for it":      {storage.StatusWrongSwarm, `{"snodes":[]}`, record.ReasonWrongSwarm, true},
-		"some other answer":      {storage.StatusBadRequest, "data is not base64\n", record.ReasonRefused, false},
-		"an answer from nowhere": {599, "", record.ReasonRefused, false},
+		"nobody listens":         {storage.StatusNoListener, "nobody listens\n", account.ReasonNobodyListens, true},
+		"not acknowledged":       {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged, true},
+		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), account.ReasonWrongAck, true},
+		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
+		"cannot be opened":       {storage.StatusOK, ack(noAck), account.ReasonRefused, false},
+		"no method":              {storage.StatusBadRequest, "no method deliver", account.ReasonNoMethod, true},
+		"busy":                   {storage.StatusNotReady, "listening is busy\n", account.ReasonBusy, false},
+		"not a node for it":      {storage.StatusWrongSwarm, `{"snodes":[]}`, account.ReasonWrongSwarm, true},
+		"some other answer":      {storage.StatusBadRequest, "data is not base64\n", account.ReasonRefused, false},
+		"an answer from nowhere": {599, "", account.ReasonRefused, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 5)
@@ -57,8 +56,8 @@ func TestFallback(t *testing.T) {
 			alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 			alice.befriends(bob)
 			node := net.Nodes[2]
-			alice.toldBy(bob, node.Name())
-			wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, test.want)
+			alice.knowsStatusOf(bob, node.Name())
+			wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, test.want)
 			delivered := node.Calls(syncroute.MethodDeliver)
 			if len(delivered) != 1 || delivered[0].Params["pubKey"] != bob.ID().String() {
 				t.Fatalf("delivered were %v", delivered)
@@ -83,27 +82,27 @@ func TestNowhereToDeliver(t *testing.T) {
 	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	wantRoute(t, alice.texts(bob, "offline"), record.RouteAsync, record.ReasonOffline)
-	alice.toldBy(bob, someone(t).String()[2:])
-	wantRoute(t, alice.texts(bob, "no such node"), record.RouteAsync, record.ReasonUnreachable)
-	alice.toldBy(bob, net.Nodes[5].Name())
+	wantRoute(t, alice.texts(bob, "offline"), account.RouteAsync, account.ReasonOffline)
+	alice.knowsStatusOf(bob, someone(t).String()[2:])
+	wantRoute(t, alice.texts(bob, "no such node"), account.RouteAsync, account.ReasonUnreachable)
+	alice.knowsStatusOf(bob, net.Nodes[5].Name())
 	net.Nodes[5].Stop()
-	wantRoute(t, alice.texts(bob, "a dead node"), record.RouteAsync, record.ReasonUnreachable)
-	wantRoute(t, alice.texts(bob, "a dead node"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonOffline)
 
 	// What bob said yesterday is too old.
 	yesterday := environment("yesterday")
 	yesterday.Now = func() time.Time { return time.Now().Add(-account.StatusFreshFor) }
 	carol := newPersonIn(t, "carol", configOf(t, net.SeedURL()), Options{}, yesterday)
 	alice.befriends(carol)
-	alice.toldBy(carol, net.Nodes[0].Name())
-	wantRoute(t, alice.texts(carol, "stale"), record.RouteAsync, record.ReasonStale)
+	alice.knowsStatusOf(carol, net.Nodes[0].Name())
+	wantRoute(t, alice.texts(carol, "stale"), account.RouteAsync, account.ReasonStale)
 
 	original := environment("client of 2020")
 	original.Original = true
 	dave := newPersonIn(t, "dave", configOf(t, net.SeedURL()), Options{}, original)
 	alice.befriends(dave)
-	wantRoute(t, alice.texts(dave, "hello"), record.RouteAsync, record.ReasonNoStatus)
+	wantRoute(t, alice.texts(dave, "hello"), account.RouteAsync, account.ReasonNoStatus)
 }
 
 // A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
@@ -112,7 +111,7 @@ func TestOnlySync(t *testing.T) {
 	always(syncroute.MethodDeliver, storage.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	alice.toldBy(bob, net.Nodes[0].Name())
+	alice.knowsStatusOf(bob, net.Nodes[0].Name())
 	draft := account.Draft{To: bob.ID(), Text: "now", OnlySync: true}
 	out, err := alice.Account.Send(t.Context(), draft)
 	if err != nil {
@@ -139,8 +138,8 @@ func TestOnlyAsync(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	alice.toldBy(bob, net.Nodes[0].Name())
-	wantRoute(t, alice.texts(bob, "hello"), record.RouteAsync, "")
+	alice.knowsStatusOf(bob, net.Nodes[0].Name())
+	wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, "")
 	if calls := net.Nodes[0].Calls(syncroute.MethodDeliver); len(calls) > 0 {
 		t.Errorf("it was delivered: %v", calls)
 	}
@@ -164,8 +163,8 @@ func TestLook(t *testing.T) {
 			return storage.StatusOK, pageOf(news)
 		})
 	}
-	wantRoute(t, alice.texts(bob, "one"), record.RouteAsync, record.ReasonOffline)
-	wantRoute(t, alice.texts(bob, "two"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, account.ReasonOffline)
 	asked := 0
 	for _, node := range net.Nodes {
 		asked += len(node.Calls(storage.MethodRetrieve))
@@ -186,7 +185,7 @@ func TestLook(t *testing.T) {
 			return 0, ""
 		})
 	}
-	wantRoute(t, anew.texts(bob, "three"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, anew.texts(bob, "three"), account.RouteAsync, account.ReasonOffline)
 }
 
 // Where no node of the swarm has the synchronous route, as in 2020, Listen asks for stored messages alone.

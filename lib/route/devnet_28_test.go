@@ -10,7 +10,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 )
 
@@ -251,4 +250,4 @@ func Test28IsSentOnce(t *testing.T) {
 	bob.gets("once")
 }
 
-func alreadyThere(node record.NodeResult) bool { return node.Already }
+func alreadyThere(node account.NodeResult) bool { return node.Already }

@@ -10,7 +10,6 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
-	"sessiontool/lib/record"
 )
 
 // longestLock is how long anybody may have to wait for the keystore because of somebody who listens.
@@ -42,7 +41,7 @@ func TestListenForAnHour(t *testing.T) {
 		alice.befriends(bob)
 		started := time.Now()
 		var heard []string
-		routes := make(map[string]int)
+		routes := make(map[account.Route]int)
 		done := make(chan error)
 		ctx, stop := context.WithCancel(t.Context())
 		go func() {
@@ -55,7 +54,7 @@ func TestListenForAnHour(t *testing.T) {
 		<-time.After(time.Second)
 		for round := range rounds {
 			<-time.After(time.Hour/time.Duration(rounds) - time.Duration(round)*time.Millisecond) // at ever other moments of its rounds
-			wantRoute(t, alice.process(fmt.Sprint("alice sends ", round)).texts(bob, fmt.Sprint(round)), record.RouteSync, "")
+			wantRoute(t, alice.process(fmt.Sprint("alice sends ", round)).texts(bob, fmt.Sprint(round)), account.RouteSync, "")
 			bob.process(fmt.Sprint("bob sends ", round)).says(alice, fmt.Sprint(round))
 			bob.process(fmt.Sprint("bob polls ", round)).getsNothing()
 			if got := alice.process(fmt.Sprint("alice polls ", round)).polls(); len(got) != 1 {
@@ -66,7 +65,7 @@ func TestListenForAnHour(t *testing.T) {
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("the listening ends with %v", err)
 		}
-		if len(heard) != rounds || routes[record.RouteSync] != rounds {
+		if len(heard) != rounds || routes[account.RouteSync] != rounds {
 			t.Errorf("bob heard %q, by %v", heard, routes)
 		}
 		for i, text := range heard {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 )
 
@@ -60,12 +59,12 @@ func (r *Router) Begin(out account.Outgoing, draft account.Draft) *Sending {
 // Run sends the message, as Router.SendDraft does, when its turn has come. The next one to the same recipient has its turn
 // when this one was delivered or refused over the synchronous route; over the asynchronous one, where the recipient puts
 // messages in order, they are under way together.
-func (s *Sending) Run(ctx context.Context) (account.Outgoing, record.Receipt, error) {
+func (s *Sending) Run(ctx context.Context) (account.Outgoing, account.Receipt, error) {
 	defer s.passOn()
 	select {
 	case <-s.before:
 	case <-ctx.Done():
-		return s.out, record.Receipt{}, s.router.abandon(ctx, s.out)
+		return s.out, account.Receipt{}, s.router.abandon(ctx, s.out)
 	}
 	return s.router.sendDraft(ctx, s.out, s.draft, s.offset, s.passOn)
 }

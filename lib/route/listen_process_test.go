@@ -13,7 +13,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 )
 
 // listenProcess is a Listen at work, as a process of its own.
@@ -84,7 +83,7 @@ func (e *listenProcess) texts() (texts []string, sync int) {
 	defer e.mu.Unlock()
 	for _, event := range e.events {
 		texts = append(texts, event.Text)
-		if event.Route == record.RouteSync {
+		if event.Route == account.RouteSync {
 			sync++
 		}
 	}
@@ -116,10 +115,10 @@ func (p *person) knows(other *person, node string) {
 }
 
 // texts sends a text and returns its receipt.
-func (p *person) texts(to *person, text string) record.Receipt {
+func (p *person) texts(to *person, text string) account.Receipt {
 	p.t.Helper()
 	out, err := p.Account.Send(p.t.Context(), account.Draft{To: to.ID(), Text: text})
-	var receipt record.Receipt
+	var receipt account.Receipt
 	if err == nil {
 		receipt, err = p.Router.Send(p.t.Context(), out)
 	}
@@ -133,7 +132,7 @@ func (p *person) texts(to *person, text string) record.Receipt {
 }
 
 // wantRoute checks the route of a receipt, and the reason.
-func wantRoute(t testing.TB, receipt record.Receipt, route string, reason record.Reason) {
+func wantRoute(t testing.TB, receipt account.Receipt, route account.Route, reason account.Reason) {
 	t.Helper()
 	if !receipt.OK || receipt.Route != route || receipt.Reason != reason {
 		t.Errorf("route %q, reason %q, want %q, %q: %+v", receipt.Route, receipt.Reason, route, reason, receipt)

@@ -11,11 +11,10 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/record"
 )
 
 // held counts the messages that the nodes at these places of a devnet hold for somebody.
-func held(t *testing.T, net *devnet.Network, p *person, places ...int) (counts []int) {
+func storedCounts(t *testing.T, net *devnet.Network, p *person, places ...int) (counts []int) {
 	t.Helper()
 	for _, i := range places {
 		messages, err := net.Messages(i, p.ID().String())
@@ -32,7 +31,7 @@ func wantStored(t *testing.T, net *devnet.Network, p *person) {
 	t.Helper()
 	places := swarmOf(t, net, p.ID())
 	eventually(t, "a message to "+p.Name()+" to be stored everywhere", func() bool {
-		return !slices.Contains(held(t, net, p, places...), 0)
+		return !slices.Contains(storedCounts(t, net, p, places...), 0)
 	})
 }
 
@@ -43,11 +42,11 @@ func TestWhoLooksLeavesTheRest(t *testing.T) {
 	alice.befriends(bob)
 	storing := bob.anew("bob stores")
 	storing.Router = New(storing.Account, storing.network, Options{OnlyAsync: true})
-	wantRoute(t, storing.texts(alice, "stored"), record.RouteAsync, "")
+	wantRoute(t, storing.texts(alice, "stored"), account.RouteAsync, "")
 	wantStored(t, net, alice)
 
 	talking := alice.anew("alice talks")
-	wantRoute(t, talking.texts(bob, "are you there?"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, talking.texts(bob, "are you there?"), account.RouteAsync, account.ReasonOffline)
 	if got := alice.anew("alice polls").polls(); !slices.Equal(got, []string{"stored"}) {
 		t.Errorf("the poll shows %q", got)
 	}
@@ -64,7 +63,7 @@ func TestSynchronousRoute(t *testing.T) {
 
 	// Alice has not polled: that bob is online she learns when she looks before she stores her text.
 	receipt := alice.texts(bob, "hello")
-	wantRoute(t, receipt, record.RouteSync, "")
+	wantRoute(t, receipt, account.RouteSync, "")
 	if receipt.Stored != 0 || receipt.Difficulty != 0 || receipt.MessageHash != "" || receipt.RoundTripMS <= 0 || len(receipt.Nodes) != 1 ||
 		receipt.Nodes[0].PubkeyEd25519 != node || !receipt.Nodes[0].OK {
 		t.Errorf("the receipt is %+v", receipt)
@@ -72,13 +71,13 @@ func TestSynchronousRoute(t *testing.T) {
 	t.Logf("round trip %.1f ms", receipt.RoundTripMS)
 	listener.wantTexts("hello")
 	for i := range 20 {
-		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), record.RouteSync, "")
+		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), account.RouteSync, "")
 	}
 	eventually(t, "bob to hear all", func() bool { texts, sync := listener.texts(); return len(texts) == 21 && sync == 21 })
 	if texts, _ := listener.texts(); texts[1] != "0" || texts[20] != "19" {
 		t.Errorf("the order is %q", texts)
 	}
-	if counts := held(t, net, bob, swarmOf(t, net, bob.ID())...); slices.Max(counts) != 0 {
+	if counts := storedCounts(t, net, bob, swarmOf(t, net, bob.ID())...); slices.Max(counts) != 0 {
 		t.Errorf("messages for bob are stored: %v", counts)
 	}
 	bob.getsNothing()
@@ -95,8 +94,8 @@ func TestBothListen(t *testing.T) {
 	bobListens := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
 	alice.knows(bob, bobListens.node()) // though alice does not poll any more
 	bob.knows(alice, aliceNode)
-	wantRoute(t, alice.texts(bob, "hello bob"), record.RouteSync, "")
-	wantRoute(t, bob.texts(alice, "hello alice"), record.RouteSync, "")
+	wantRoute(t, alice.texts(bob, "hello bob"), account.RouteSync, "")
+	wantRoute(t, bob.texts(alice, "hello alice"), account.RouteSync, "")
 	bobListens.wantTexts("hello bob")
 	aliceListens.wantTexts("hello alice")
 
@@ -105,7 +104,7 @@ func TestBothListen(t *testing.T) {
 		t.Errorf("the listening ends with %v", err)
 	}
 	alice.knows(bob, "")
-	wantRoute(t, alice.texts(bob, "are you there?"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "are you there?"), account.RouteAsync, account.ReasonOffline)
 	bob.gets("are you there?")
 }
 
@@ -128,8 +127,8 @@ func TestListenerIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.gets("I listen")
-	wantRoute(t, alice.texts(bob, "one"), record.RouteAsync, record.ReasonNotAcknowledged)
-	wantRoute(t, alice.texts(bob, "two"), record.RouteAsync, record.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, account.ReasonNotAcknowledged)
+	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, account.ReasonOffline)
 	bob.gets("one", "two")
 	bob.getsNothing()
 }
@@ -147,7 +146,7 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	release := hold(t, bob.store, "bob") // so that alice has to give up before bob can commit
 	receipt := alice.texts(bob, "hello")
 	release()
-	wantRoute(t, receipt, record.RouteAsync, record.ReasonNotAcknowledged)
+	wantRoute(t, receipt, account.RouteAsync, account.ReasonNotAcknowledged)
 	listener.wantTexts("hello")
 	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -164,14 +163,14 @@ func TestOrderOfBothRoutes(t *testing.T) {
 	listener := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
 	listener.node()
 	wantStored(t, net, alice) // bob's status
-	wantRoute(t, alice.texts(bob, "first"), record.RouteSync, "")
+	wantRoute(t, alice.texts(bob, "first"), account.RouteSync, "")
 	storing := alice.anew("alice stores")
 	storing.Router = New(storing.Account, storing.network, Options{OnlyAsync: true})
 	want := []string{"first"}
 	for i := range 5 {
 		one, two := fmt.Sprint(i, " stored"), fmt.Sprint(i, " handed over")
-		wantRoute(t, storing.texts(bob, one), record.RouteAsync, "")
-		wantRoute(t, alice.texts(bob, two), record.RouteSync, "")
+		wantRoute(t, storing.texts(bob, one), account.RouteAsync, "")
+		wantRoute(t, alice.texts(bob, two), account.RouteSync, "")
 		want = append(want, one, two)
 	}
 	var got []string
@@ -199,7 +198,7 @@ func TestListenerMoves(t *testing.T) {
 	stop(t, net, place...)
 	eventually(t, "bob to move", func() bool { return bobListens.node() != first })
 	alice.knows(bob, bobListens.node())
-	wantRoute(t, alice.texts(bob, "hello"), record.RouteSync, "")
+	wantRoute(t, alice.texts(bob, "hello"), account.RouteSync, "")
 	bobListens.wantTexts("hello")
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
@@ -101,7 +100,7 @@ func (l *listener) next(ctx context.Context) ([]syncroute.Delivery, error) {
 func (l *listener) open(ctx context.Context, deliveries []syncroute.Delivery) ([]account.Opened, error) {
 	batch := make([]account.Incoming, len(deliveries))
 	for i, delivery := range deliveries {
-		batch[i] = account.Incoming{Data: delivery.Data, Route: record.RouteSync}
+		batch[i] = account.Incoming{Data: delivery.Data, Route: account.RouteSync}
 	}
 	opened, err := l.router.account.Receive(ctx, batch, nil)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
@@ -142,7 +141,7 @@ func (s *listenLoop) takeDelivered(ctx context.Context, l *listener, deliveries 
 	if slices.ContainsFunc(opened, func(one account.Opened) bool { return one.Event.Overtook }) {
 		err = s.fetchOvertaken(ctx)
 	}
-	return errors.Join(err, s.push(ctx, newEvents(opened)))
+	return errors.Join(err, s.pushFetched(ctx), s.push(ctx, newEvents(opened)))
 }
 
 // fetchOvertaken asks for stored messages while others wait for their acknowledgement, so not for long.
@@ -161,7 +160,7 @@ func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
 // cutOff reports whether an error is not the listening node's fault.
 func cutOff(err error) bool {
 	return errors.Is(err, network.ErrNoPath) || errors.Is(err, network.ErrNoSeed) || errors.Is(err, network.ErrTooFewNodes) ||
-		errors.Is(err, keystore.ErrLocked)
+		errors.Is(err, account.ErrLocked)
 }
 
 // setListener sets the listener of the account. Nil means that it listens nowhere.

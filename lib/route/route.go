@@ -22,7 +22,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
@@ -115,13 +114,13 @@ func (o Options) complete() Options {
 // was. On failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync,
 // unless the network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient
 // goes first. Other errors are those of Store, and ErrNotDelivered.
-func (r *Router) Send(ctx context.Context, out account.Outgoing) (record.Receipt, error) {
+func (r *Router) Send(ctx context.Context, out account.Outgoing) (account.Receipt, error) {
 	return r.send(ctx, out, sealing{offset: r.network.Offset()}, func() {})
 }
 
 // SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is
 // sealed anew with the time that the network has said. It returns what it has sent in the end.
-func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, record.Receipt, error) {
+func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, account.Receipt, error) {
 	return r.sendDraft(ctx, out, draft, r.network.Offset(), func() {})
 }
 
@@ -136,7 +135,7 @@ type sealing struct {
 // asynchronous route.
 func (r *Router) sendDraft(
 	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, beforeStore func(),
-) (account.Outgoing, record.Receipt, error) {
+) (account.Outgoing, account.Receipt, error) {
 	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, beforeStore)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
@@ -155,7 +154,7 @@ func (r *Router) sendDraft(
 
 // send is Send, but if the message may be sealed anew it fails with errWrongTime instead of beforeStore what was sealed
 // by a clock that is wrong. It calls beforeStore before the asynchronous route.
-func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (record.Receipt, error) {
+func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -163,7 +162,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	}
 	if out.Behind {
 		if err := r.sendEarlier(ctx, out); err != nil {
-			return record.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
+			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
 	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
@@ -187,12 +186,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 }
 
 // transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
-func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (record.Receipt, error) {
-	var reason record.Reason
+func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (account.Receipt, error) {
+	var reason account.Reason
 	switch {
 	case r.options.OnlyAsync:
 	case len(out.Ack) == 0 && out.Kind == account.KindText:
-		reason = record.ReasonProtocol
+		reason = account.ReasonProtocol
 	case len(out.Ack) > 0:
 		receipt, why, err := r.deliver(ctx, out)
 		if err != nil || why == "" {
@@ -201,7 +200,7 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 		reason = why
 	}
 	if out.OnlySync {
-		return record.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
+		return account.Receipt{}, fmt.Errorf("%w: %s", ErrNotDelivered, reason)
 	}
 	if sealed.again && handedToNobody[reason] {
 		change, err := r.clockBeforeStore(ctx, out.To, sealed.offset)
@@ -209,7 +208,7 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 			err = errWrongTime
 		}
 		if err != nil {
-			return record.Receipt{}, err
+			return account.Receipt{}, err
 		}
 	}
 	beforeStore()

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/record"
 )
 
 // silentRuns is how many processes send and poll each. SESSIONTOOL_TEST_SILENT sets it.
@@ -67,7 +66,7 @@ func measures(t *testing.T, net *pipeNet, runs int) (sends, polls times) {
 }
 
 // wantPending checks that a receipt calls pending those, and only those, of which nothing is known.
-func wantPending(t *testing.T, receipt record.Receipt) {
+func wantPending(t *testing.T, receipt account.Receipt) {
 	t.Helper()
 	for _, node := range receipt.Nodes {
 		if node.Pending != (!node.OK && node.Status == 0 && node.Error == "the answer is late") {

@@ -3,7 +3,7 @@ package route
 import (
 	"context"
 
-	"sessiontool/lib/record"
+	"sessiontool/lib/account"
 	"sessiontool/lib/storage"
 )
 
@@ -16,7 +16,7 @@ const maxErrorText = 200
 // Store stores a message in the recipient's swarm, in the way of the network's generation. The receipt says what each
 // member answered, also on failure; members whose answer is late are pending. Errors wrap ErrNotStored, ErrRefused,
 // ErrClock, ErrDifficulty, envelope.ErrMalformed or the network's, or are the context's or Solved's.
-func (s *Storer) Store(ctx context.Context, q StoreRequest) (record.Receipt, error) {
+func (s *Storer) Store(ctx context.Context, q StoreRequest) (account.Receipt, error) {
 	generation, err := s.network.Generation(ctx)
 	if err != nil {
 		return newReceipt(q), err
@@ -30,8 +30,6 @@ func (s *Storer) Store(ctx context.Context, q StoreRequest) (record.Receipt, err
 	return receipt, err
 }
 
-func newReceipt(q StoreRequest) record.Receipt {
-	return record.Receipt{
-		Type: record.TypeReceipt, To: q.To.String(), Route: record.RouteAsync, TTLMillis: q.TTLMillis, Nodes: []record.NodeResult{},
-	}
+func newReceipt(q StoreRequest) account.Receipt {
+	return account.Receipt{To: q.To, Route: account.RouteAsync, TTLMillis: q.TTLMillis}
 }

@@ -8,14 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 )
 
 // store20 proves a message if it is not, and stores it at three random nodes of the recipient's swarm at once.
-func (s *Storer) store20(ctx context.Context, q StoreRequest) (record.Receipt, error) {
+func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, error) {
 	receipt := newReceipt(q)
 	judge := &storeJudge20{storer: s, request: q, receipt: &receipt}
 	for range storeRounds {
@@ -32,7 +32,7 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (record.Receipt, e
 		switch {
 		case receipt.Stored >= s.options.Quorum:
 			receipt.OK = true
-			s.learnDifficulty(judge.round.told)
+			s.learnDifficulty(judge.round.difficulties)
 			return receipt, nil
 		case ctx.Err() != nil:
 			return receipt, ctx.Err()
@@ -49,7 +49,7 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (record.Receipt, e
 
 // notStored is the error of a store that too few members took. refusal is what one of them has against the message, and
 // err what AskSwarm says. A member that took the message proves that there is nothing wrong with it.
-func notStored(receipt record.Receipt, refusal string, err error) error {
+func notStored(receipt account.Receipt, refusal string, err error) error {
 	switch {
 	case receipt.Stored == 0 && (errors.Is(err, ErrClock) || errors.Is(err, errWrongTime)):
 		return err
@@ -65,15 +65,15 @@ func notStored(receipt record.Receipt, refusal string, err error) error {
 type storeJudge20 struct {
 	storer  *Storer
 	request StoreRequest
-	receipt *record.Receipt
+	receipt *account.Receipt
 	round   storeAnswers
 }
 
 // storeAnswers is what one round of answers says of the request.
 type storeAnswers struct {
-	told    []int64 // difficulties of the nodes that took the message
-	wanted  []int64 // difficulties of the nodes that want a better proof
-	refusal string
+	difficulties []int64 // difficulties of the nodes that took the message
+	wanted       []int64 // difficulties of the nodes that want a better proof
+	refusal      string
 }
 
 // prove proves the request if it is not.
@@ -108,8 +108,8 @@ func (j *storeJudge20) Judge(reply network.Reply) network.Verdict {
 }
 
 // resultOf is what a receipt says of a member that has not taken a message.
-func resultOf(reply network.Reply) record.NodeResult {
-	result := record.NodeResult{
+func resultOf(reply network.Reply) account.NodeResult {
+	result := account.NodeResult{
 		PubkeyEd25519: reply.Member.Ed25519.String(), Status: reply.Status, Millis: reply.Took.Milliseconds(),
 	}
 	switch {
@@ -131,8 +131,8 @@ func answerText(body string) string {
 }
 
 // putResult keeps what is known of a member, unless it is known to have the message.
-func putResult(receipt *record.Receipt, result record.NodeResult) {
-	i := slices.IndexFunc(receipt.Nodes, func(r record.NodeResult) bool { return r.PubkeyEd25519 == result.PubkeyEd25519 })
+func putResult(receipt *account.Receipt, result account.NodeResult) {
+	i := slices.IndexFunc(receipt.Nodes, func(r account.NodeResult) bool { return r.PubkeyEd25519 == result.PubkeyEd25519 })
 	switch {
 	case i < 0:
 		receipt.Nodes = append(receipt.Nodes, result)
@@ -142,13 +142,13 @@ func putResult(receipt *record.Receipt, result record.NodeResult) {
 }
 
 // judge completes result with what an answer means.
-func (j *storeJudge20) judge(answer network.Answer, result *record.NodeResult) network.Verdict {
+func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) network.Verdict {
 	var said rpc20.DifficultyAnswer
 	switch answer.Status {
 	case storage.StatusOK:
 		result.OK, result.Error = true, ""
 		if json.Unmarshal([]byte(answer.Body), &said) == nil && said.Difficulty > 0 {
-			j.round.told = append(j.round.told, said.Difficulty)
+			j.round.difficulties = append(j.round.difficulties, said.Difficulty)
 		}
 		return network.Done
 	case storage.StatusBadProofOfWork:
@@ -192,9 +192,9 @@ func (j *storeJudge20) kept() (keys []network.Key) {
 
 // learnDifficulty remembers that the network asks for less than it did, if every node that answered says so. That it
 // asks for more is known when it refuses.
-func (s *Storer) learnDifficulty(told []int64) {
-	if len(told) > 0 {
-		if highest := slices.Max(told); highest < s.network.Difficulty() {
+func (s *Storer) learnDifficulty(difficulties []int64) {
+	if len(difficulties) > 0 {
+		if highest := slices.Max(difficulties); highest < s.network.Difficulty() {
 			s.network.SetDifficulty(highest)
 		}
 	}

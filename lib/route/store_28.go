@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
@@ -22,7 +22,7 @@ import (
 // others; and one alone is not believed to have passed the message on. If too few have it, other members are asked to
 // store the same bytes, which those that have them recognise. A member whose swarm is not complete waits some seconds
 // for the others before it answers: no second store is waited for on top. Errors are those of Store.
-func (s *Storer) store28(ctx context.Context, q StoreRequest) (record.Receipt, error) {
+func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, error) {
 	receipt := newReceipt(q)
 	data, err := base64.StdEncoding.Strict().DecodeString(q.Data)
 	if err != nil {
@@ -57,7 +57,7 @@ type storeJudge28 struct {
 	request StoreRequest
 	hash    string // of the message, as we know it
 	size    int    // of the swarm
-	receipt *record.Receipt
+	receipt *account.Receipt
 	asked   int // members that took the message
 	refusal string
 }
@@ -123,7 +123,7 @@ func (j *storeJudge28) verdict() network.Verdict {
 func (j *storeJudge28) take(change rpc28.ChangeAnswer, elapsed int64) {
 	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
 		member := change.Swarm[name]
-		result := record.NodeResult{
+		result := account.NodeResult{
 			PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""),
 			Status:        storage.StatusOK, Millis: elapsed, Already: bool(member.Already),
 		}

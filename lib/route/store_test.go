@@ -12,7 +12,6 @@ import (
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
-	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -32,7 +31,7 @@ func storer(t *testing.T, seed string, options Options) (*Router, *network.Clien
 }
 
 // taken lists the nodes that have the message by a receipt.
-func taken(receipt record.Receipt) (keys []string) {
+func taken(receipt account.Receipt) (keys []string) {
 	for _, node := range receipt.Nodes {
 		if node.OK {
 			keys = append(keys, node.PubkeyEd25519)
@@ -61,7 +60,7 @@ func TestStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !receipt.OK || receipt.Type != record.TypeReceipt || receipt.To != bob.String() || receipt.Route != record.RouteAsync ||
+	if !receipt.OK || receipt.To != bob || receipt.Route != account.RouteAsync ||
 		receipt.Stored != 3 || receipt.Difficulty != 1 || receipt.TTLMillis != minute || receipt.TimestampMS < before {
 		t.Errorf("receipt %+v", receipt)
 	}

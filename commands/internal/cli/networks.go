@@ -32,7 +32,9 @@ func (app *App) ResolveNetwork() (record.Network, error) {
 		return readNetworkFile(name)
 	}
 	if known, ok := network.Known(name); ok {
-		return known, nil
+		return record.Network{
+			Name: known.Name, Seeds: known.Seeds, Generation: string(known.Generation), Pins: known.Pins,
+		}, nil
 	}
 	found, err := app.runningDevnet(name)
 	if !errors.Is(err, ErrNoNetwork) {

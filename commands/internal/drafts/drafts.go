@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
@@ -185,7 +186,7 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 			defer over()
 			out, receipt, err := sending.Run(ctx)
 			finish := func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }
-			return cli.Printed{Record: receipt, Then: finish}, err
+			return cli.Printed{Record: render.Receipt(receipt), Then: finish}, err
 		}, nil
 	})
 	if err != nil || router == nil || app.Failed() {
@@ -232,12 +233,12 @@ func SendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router 
 }
 
 // finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
-func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt record.Receipt,
+func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt account.Receipt,
 	err error) error {
 	if err != nil {
 		return err
 	}
-	if err := app.Print(receipt); err != nil {
+	if err := app.Print(render.Receipt(receipt)); err != nil {
 		return err
 	}
 	return a.Finish(context.WithoutCancel(ctx), out.Seq)

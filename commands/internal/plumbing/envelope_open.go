@@ -41,7 +41,7 @@ func runEnvelopeOpen(ctx context.Context, app *cli.App) error {
 				return err
 			}
 		}
-		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: record.RouteAsync}
+		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: account.RouteAsync}
 		opened, err := a.Receive(ctx, []account.Incoming{incoming}, nil)
 		if err != nil {
 			return err

@@ -10,13 +10,13 @@ import (
 	"strings"
 
 	"sessiontool/commands/internal/cli"
-	"sessiontool/lib/record"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/route"
 	"sessiontool/lib/storage/rpc28"
 )
 
 // changeFunc changes stored messages, named by their hashes.
-type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error)
+type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error)
 
 // changeMessages changes the messages that args or, if there are none, the items of stdin name.
 func changeMessages(ctx context.Context, app *cli.App, args []string, change changeFunc) error {
@@ -24,7 +24,7 @@ func changeMessages(ctx context.Context, app *cli.App, args []string, change cha
 	if err != nil || len(hashes) == 0 {
 		return err
 	}
-	_, router, err := app.OpenRouter(ctx, route.Options{})
+	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func changeMessages(ctx context.Context, app *cli.App, args []string, change cha
 		if err != nil {
 			return err
 		}
-		if err := app.Print(out); err != nil {
+		if err := app.Print(render.Change(a, out)); err != nil {
 			return err
 		}
 	}

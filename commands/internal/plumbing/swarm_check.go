@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/keystore"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -97,5 +98,5 @@ func checkSwarm(ctx context.Context, app *cli.App, checker *route.Checker, id se
 	if err != nil {
 		return err
 	}
-	return app.Print(out)
+	return app.Print(render.SwarmCheck(out))
 }

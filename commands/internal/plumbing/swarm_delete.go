@@ -41,7 +41,7 @@ func newSwarmDeleteCommand(app *cli.App) *cobra.Command {
 }
 
 func runSwarmDelete(ctx context.Context, app *cli.App, opts *swarmDeleteOptions) error {
-	remove := func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+	remove := func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error) {
 		return router.Delete(ctx, hashes)
 	}
 	return changeMessages(ctx, app, opts.hashes, remove)

@@ -51,7 +51,7 @@ func runSwarmExpire(ctx context.Context, app *cli.App, opts *swarmExpireOptions)
 	if opts.ttl <= 0 || opts.ttl > rpc28.MaxPrivateTTL {
 		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc28.MaxPrivateTTL))
 	}
-	expire := func(ctx context.Context, router *route.Router, hashes []string) (record.Change, error) {
+	expire := func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error) {
 		return router.Expire(ctx, hashes, opts.ttl)
 	}
 	return changeMessages(ctx, app, opts.hashes, expire)

@@ -8,6 +8,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/drafts"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -66,7 +67,7 @@ func runSwarmStore(ctx context.Context, app *cli.App, opts *drafts.StoreFlags) e
 			return err
 		}
 		receipt.Ref = in.Ref
-		return app.Print(receipt)
+		return app.Print(render.Receipt(receipt))
 	})
 }
 

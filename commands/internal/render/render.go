@@ -1,4 +1,5 @@
-// Package render makes records of what the packages of lib return: identities, contacts, events, nodes.
+// Package render makes records of what the packages of lib return: identities, contacts, events, receipts, nodes. Every
+// such conversion is here: no package of lib knows records.
 package render
 
 import (
@@ -10,6 +11,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
+	"sessiontool/lib/route"
 	"sessiontool/lib/swarm"
 )
 
@@ -45,6 +47,96 @@ func FriendRequest(a *account.Account, r account.FriendRequest) record.FriendReq
 	if r.Incoming {
 		out.From, out.To, out.Direction = out.To, out.From, "in"
 		out.ReceivedAt = record.Time(r.At)
+	}
+	return out
+}
+
+// routeWords are the names of routes in records.
+var routeWords = map[account.Route]string{account.RouteAsync: record.RouteAsync, account.RouteSync: record.RouteSync}
+
+// failureCodes are the codes of messages that could not be opened.
+var failureCodes = map[account.FailureCode]record.Code{
+	account.CodeBadEnvelope:      record.CodeBadEnvelope,
+	account.CodeDecryptionFailed: record.CodeDecryptionFailed,
+	account.CodeNewerProtocol:    record.CodeNewerProtocol,
+	account.CodeUnknownPrekey:    record.CodeUnknownPrekey,
+	account.CodeBadSignature:     record.CodeBadSignature,
+	account.CodeNoSession:        record.CodeNoSession,
+}
+
+// reasons are why a message did not take the synchronous route.
+var reasons = map[account.Reason]record.Reason{
+	account.ReasonNoStatus:        record.ReasonNoStatus,
+	account.ReasonProtocol:        record.ReasonProtocol,
+	account.ReasonOffline:         record.ReasonOffline,
+	account.ReasonStale:           record.ReasonStale,
+	account.ReasonNobodyListens:   record.ReasonNobodyListens,
+	account.ReasonNotAcknowledged: record.ReasonNotAcknowledged,
+	account.ReasonWrongAck:        record.ReasonWrongAck,
+	account.ReasonRefused:         record.ReasonRefused,
+	account.ReasonUnreachable:     record.ReasonUnreachable,
+	account.ReasonNoMethod:        record.ReasonNoMethod,
+	account.ReasonBusy:            record.ReasonBusy,
+	account.ReasonWrongSwarm:      record.ReasonWrongSwarm,
+}
+
+// noticeTypes are the types of the records of noticeRecord.
+var noticeTypes = map[account.EventKind]string{
+	account.EventReset:      record.TypeSessionReset,
+	account.EventReaction:   record.TypeReaction,
+	account.EventTyping:     record.TypeTyping,
+	account.EventExtraction: record.TypeExtraction,
+	account.EventCall:       record.TypePhoneCall,
+	account.EventTimer:      record.TypeTimerChange,
+	account.EventUnsend:     record.TypeUnsend,
+	account.EventUnknown:    record.TypeUnknown,
+}
+
+// Receipt returns the record of what became of a message.
+func Receipt(r account.Receipt) record.Receipt {
+	out := record.Receipt{
+		Type: record.TypeReceipt, OK: r.OK, Route: routeWords[r.Route], Reason: reasons[r.Reason],
+		RoundTripMS: r.RoundTripMS, MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis,
+		Difficulty: r.Difficulty, Stored: r.Stored, Nodes: make([]record.NodeResult, len(r.Nodes)), Resumed: r.Resumed,
+		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS,
+	}
+	if !r.To.IsZero() {
+		out.To = r.To.String()
+	}
+	for i, node := range r.Nodes {
+		out.Nodes[i] = record.NodeResult(node)
+	}
+	return out
+}
+
+// Change returns the record of what was done with stored messages of an account.
+func Change(a *account.Account, c route.Change) record.Change {
+	out := record.Change{
+		Type: record.TypeChange, OK: c.OK, Account: a.Name(), Action: c.Action, Requested: c.Requested,
+		Changed: append([]string{}, c.Changed...), ExpirationMS: c.ExpirationMS, Nodes: make([]record.ChangeResult, len(c.Nodes)),
+	}
+	for i, node := range c.Nodes {
+		out.Nodes[i] = record.ChangeResult(node)
+		out.Nodes[i].Changed = append([]string{}, node.Changed...)
+	}
+	return out
+}
+
+// SwarmCheck returns the record of a swarm that was checked.
+func SwarmCheck(c route.SwarmCheck) record.SwarmCheck {
+	out := record.SwarmCheck{
+		Type: record.TypeSwarmCheck, SessionID: c.SessionID.String(), SwarmID: c.SwarmID.String(), Agree: c.Agree,
+		Members: make([]record.MemberCheck, len(c.Members)),
+	}
+	for i, m := range c.Members {
+		out.Members[i] = record.MemberCheck{
+			PubkeyEd25519: m.Node.Ed25519.String(), Address: m.Node.Address, Reachable: m.Reachable(), Version: m.Version,
+			LatencyMS: float64(m.Latency.Microseconds()) / 1000, Messages: m.Messages,
+			Missing: append([]string{}, m.Missing...),
+		}
+		if m.Err != nil {
+			out.Members[i].Error = m.Err.Error()
+		}
 	}
 	return out
 }
@@ -87,7 +179,7 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 		out := record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
 			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
-			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash,
+			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
 			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate,
 		}
 		if e.TimerSeconds > 0 {
@@ -108,14 +200,14 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
 		}
 	case account.EventFailure:
-		problem := record.NewError(e.Code, cli.FirstLine(e.Text))
+		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
 		problem.MessageHash, problem.From = e.Hash, from
 		return problem
 	}
 	if out := noticeRecord(e, record.Notice{
-		Type: string(e.Kind), ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
+		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
 		DisplayName: e.DisplayName,
-		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: e.Route, MessageHash: e.Hash, Duplicate: duplicate,
+		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash, Duplicate: duplicate,
 	}); out != nil {
 		return out
 	}
@@ -149,7 +241,6 @@ func noticeRecord(e account.Event, common record.Notice) any {
 	case account.EventExtraction:
 		return record.Extraction{Notice: common, Kind: e.Text, AboutTimestampMS: about.TimestampMS}
 	case account.EventCall:
-		common.Type = record.TypePhoneCall
 		return record.PhoneCall{Notice: common, Kind: e.Text, CallID: e.CallID}
 	case account.EventTimer:
 		out := record.TimerChange{Notice: common, DisappearAfterMS: int64(e.TimerSeconds) * 1000,

@@ -1,0 +1,81 @@
+package render
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"testing"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/record"
+)
+
+// wordsOf returns the words of all constants of one type in a file of lib/account.
+func wordsOf(t *testing.T, file, typeName string) (words []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), "../../../lib/account/"+file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if name, ok := spec.Type.(*ast.Ident); !ok || name.Name != typeName {
+			return true
+		}
+		for _, value := range spec.Values {
+			word, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words = append(words, word)
+		}
+		return true
+	})
+	if len(words) < 2 {
+		t.Fatalf("%s has only the constants %q of type %s", file, words, typeName)
+	}
+	return words
+}
+
+// Every constant of account that a record carries has its word there.
+func TestEveryWordHasItsRecord(t *testing.T) {
+	for _, word := range wordsOf(t, "receipt.go", "Route") {
+		if routeWords[account.Route(word)] == "" {
+			t.Errorf("the route %q is in no record", word)
+		}
+	}
+	for _, word := range wordsOf(t, "receipt.go", "Reason") {
+		if reasons[account.Reason(word)] == "" {
+			t.Errorf("the reason %q is in no record", word)
+		}
+	}
+	for _, word := range wordsOf(t, "event.go", "FailureCode") {
+		code := failureCodes[account.FailureCode(word)]
+		if code == "" || code.Info().Code != code {
+			t.Errorf("the failure %q has no code", word)
+		}
+	}
+	for _, word := range wordsOf(t, "event.go", "EventKind") {
+		got := eventRecord(&account.Account{}, account.Event{Kind: account.EventKind(word)}, false)
+		if control, ok := got.(record.Control); ok && (word != string(account.EventControl) || control.Type != record.TypeControl) {
+			t.Errorf("the event %q has the record %+v", word, got)
+		}
+	}
+	for kind, name := range noticeTypes {
+		if noticeRecord(account.Event{Kind: kind}, record.Notice{Type: name}) == nil {
+			t.Errorf("the event %q has no record of type %s", kind, name)
+		}
+	}
+}
+
+// A receipt of an earlier version may have no recipient and no nodes. Its record has the list.
+func TestEmptyReceipt(t *testing.T) {
+	got := Receipt(account.Receipt{})
+	if got.To != "" || got.Nodes == nil || got.Type != record.TypeReceipt {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -106,7 +106,7 @@ type memberCheck struct {
 	node    network.Node
 	took    time.Duration
 	version string
-	held    map[string]int64 // hashes of messages and when they expire (milliseconds); nil if it did not tell
+	held    map[string]int64 // hashes of messages and when they expire (milliseconds); nil if it did not answer
 	err     error
 }
 

@@ -3,6 +3,8 @@
 package lib_test
 
 import (
+	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -290,5 +292,58 @@ func TestTopLevel(t *testing.T) {
 		if !strings.HasPrefix(name, ".") && !built && !slices.Contains(allowed, name) {
 			t.Errorf("%s is at the top level", name)
 		}
+	}
+}
+
+var updateLinter = flag.Bool("update-golangci", false, "rewrite the rules of depguard in .golangci.yml")
+
+// linterFile has the layers once more, for depguard, between these two lines.
+const (
+	linterFile  = "../.golangci.yml"
+	linterBegin = "        # Made from lib/architecture_test.go: go test ./lib -run TestLinterKnowsTheLayers -update-golangci\n"
+	linterEnd   = "        # End of what is made.\n"
+)
+
+// linterRules returns the rules of depguard that keep the layers: one for each layer that has packages above it, which
+// denies those. The imports within a layer have no rule there.
+func linterRules() string {
+	var b strings.Builder
+	for i, layer := range layers[:len(layers)-1] {
+		fmt.Fprintf(&b, "        layer-%d:\n          list-mode: lax\n          files:\n            - \"!$test\"\n", i)
+		for _, pkg := range layer {
+			fmt.Fprintf(&b, "            - \"**/%s/*.go\"\n", pkg)
+		}
+		b.WriteString("          deny:\n")
+		if i == 0 {
+			for _, pkg := range impure {
+				fmt.Fprintf(&b, "            - {pkg: %s$, desc: \"the pure layer does without it\"}\n", pkg)
+			}
+		}
+		for _, pkg := range slices.Concat(layers[i+1:]...) {
+			fmt.Fprintf(&b, "            - {pkg: %s%s$, desc: \"it is in a higher layer\"}\n", module, pkg)
+		}
+	}
+	return b.String()
+}
+
+func TestLinterKnowsTheLayers(t *testing.T) {
+	data, err := os.ReadFile(linterFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begun := strings.Cut(string(data), linterBegin)
+	rules, after, ended := strings.Cut(rest, linterEnd)
+	if !begun || !ended {
+		t.Fatalf("%s lacks the lines around the rules of depguard", linterFile)
+	}
+	if rules == linterRules() {
+		return
+	}
+	if !*updateLinter {
+		t.Fatalf("the layers in %s are not current: run go test ./lib -run TestLinterKnowsTheLayers -update-golangci",
+			linterFile)
+	}
+	if err := os.WriteFile(linterFile, []byte(before+linterBegin+linterRules()+linterEnd+after), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

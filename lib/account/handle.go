@@ -158,7 +158,7 @@ func describeData(event *Event, content message.Content, data message.Data) {
 	case data.Flags&message.ExpirationTimerUpdate != 0:
 		event.Kind = EventTimer
 		event.takeTimer(content.Timer())
-	case data.Flags != 0:
+	case data.Flags.Known(), data.Flags != 0 && data.Text == "":
 		event.Kind, event.Text = EventControl, data.Flags.String()
 	case data.Reaction != nil:
 		event.Kind, event.Text, event.Removed = EventReaction, data.Reaction.Emoji, data.Reaction.Remove

@@ -2,7 +2,7 @@ package keystore
 
 import "testing"
 
-// One durable write as a short command makes it: open with the key file, one Update with its two syncs.
+// One durable write as a short command makes it: open with the key file, one Update with its sync.
 func BenchmarkOpenUpdate(b *testing.B) {
 	dir := newTestStore(b).dir
 	value := make([]byte, 1024)

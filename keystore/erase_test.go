@@ -1,9 +1,11 @@
 package keystore
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -117,6 +119,23 @@ func TestWhatIsDeletedIsGone(t *testing.T) {
 			if found := bytes.Contains(loot, []byte(secretText(what, i))); found != want {
 				t.Errorf("%s %d: found %v, want %v", what, i, found, want)
 			}
+		}
+	}
+
+	// A backup, opened with everything that there is, has the present state only.
+	from := bufio.NewReader(bytes.NewReader(backup(t, store)))
+	prefix, _, err := readBackupHeader(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunks := &backupReader{newBackupCipher(store.keys, prefix), from, make([]byte, 0, backupChunk+16), nil, false}
+	saved, err := io.ReadAll(chunks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rounds {
+		if has := bytes.Contains(saved, []byte(secretText("state", i))); has != (i == rounds-1) {
+			t.Errorf("state %d is in the backup: %v", i, has)
 		}
 	}
 

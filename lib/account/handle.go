@@ -93,7 +93,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 		return err
 	}
 	if accepted {
-		_, err = a.control(tx, contact.ID, nobody)
+		_, err = a.control(tx, contact.ID, unowned)
 		return err
 	}
 	return a.shakeHands(tx, contact, event, moved)
@@ -104,13 +104,13 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 // session yet, and is told in the current one, unless that may be lost.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
 	if !contact.used(bundle) || contact.Stale {
-		_, err := a.befriend(tx, contact, bundle, nobody)
+		_, err := a.befriend(tx, contact, bundle, unowned)
 		return err
 	}
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err := a.control(tx, contact.ID, nobody)
+	_, err := a.control(tx, contact.ID, unowned)
 	return err
 }
 
@@ -158,7 +158,7 @@ func describeData(event *Event, content message.Content, data message.Data) {
 	case data.Flags&message.ExpirationTimerUpdate != 0:
 		event.Kind = EventTimer
 		event.takeTimer(content.Timer())
-	case data.Flags != 0:
+	case data.Flags.Known(), data.Flags != 0 && data.Text == "":
 		event.Kind, event.Text = EventControl, data.Flags.String()
 	case data.Reaction != nil:
 		event.Kind, event.Text, event.Removed = EventReaction, data.Reaction.Emoji, data.Reaction.Remove

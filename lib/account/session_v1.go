@@ -124,6 +124,9 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 	}
 	if _, unknown := content.Body.(message.Unknown); unknown {
 		event.Kind = EventUnknown
+		if event.From == a.ID() {
+			event.To = a.ID()
+		}
 		return nil
 	}
 	if err := tx.Put(tableBoxes, name, nil); err != nil {

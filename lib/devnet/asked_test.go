@@ -77,7 +77,7 @@ func TestFaultOfMethod(t *testing.T) {
 	for _, version := range everyWay {
 		for i, dropped := range []bool{true, false} {
 			got, err := answerOf(t, n, i, version, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: user.ID().String()})
-			if dropped != errors.Is(err, storagehttp.ErrUnreachable) || !dropped && got.Status != storage.StatusNobodyListens {
+			if dropped != errors.Is(err, storagehttp.ErrUnreachable) || !dropped && got.Status != storage.StatusNoListener {
 				t.Errorf("node %d, version %d: %v, %v", i, version, got, err)
 			}
 		}

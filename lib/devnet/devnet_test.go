@@ -129,11 +129,11 @@ func post(t *testing.T, info NodeInfo, path string, body []byte) storagehttp.Ans
 func wantStored(t *testing.T, n *Network, i int, pubKey string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("node %d to hold a message", i), func() bool {
-		held, err := n.Messages(i, pubKey)
+		stored, err := n.Messages(i, pubKey)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(held) == 1
+		return len(stored) == 1
 	})
 }
 
@@ -185,8 +185,8 @@ func TestNetwork(t *testing.T) {
 	}
 	for i, info := range nodes {
 		if info.SwarmID != nodes[0].SwarmID {
-			if held, err := n.Messages(i, pubKey); err != nil || len(held) > 0 {
-				t.Errorf("node %d of the other swarm holds %v, %v", i, held, err)
+			if stored, err := n.Messages(i, pubKey); err != nil || len(stored) > 0 {
+				t.Errorf("node %d of the other swarm holds %v, %v", i, stored, err)
 			}
 		}
 	}

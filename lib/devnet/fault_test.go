@@ -86,8 +86,8 @@ func TestFaultOfSomeRequests(t *testing.T) {
 			return c.What == peerEndpoint && c.Status == 0
 		})
 	})
-	if held, err := n.Messages(1, pubKey); err != nil || len(held) > 0 {
-		t.Errorf("the other node holds %d messages, %v", len(held), err)
+	if stored, err := n.Messages(1, pubKey); err != nil || len(stored) > 0 {
+		t.Errorf("the other node holds %d messages, %v", len(stored), err)
 	}
 	clearFaults(t, n)
 	wantStored(t, n, 1, pubKey)
@@ -129,8 +129,8 @@ func TestFaultPartition(t *testing.T) {
 	inside, outside := store(t, n, 0), store(t, n, 2)
 	wantStored(t, n, 1, inside)
 	for i, pubKey := range map[int]string{2: inside, 0: outside} {
-		if held, err := n.Messages(i, pubKey); err != nil || len(held) > 0 {
-			t.Errorf("node %d holds %d messages from across the partition, %v", i, len(held), err)
+		if stored, err := n.Messages(i, pubKey); err != nil || len(stored) > 0 {
+			t.Errorf("node %d holds %d messages from across the partition, %v", i, len(stored), err)
 		}
 	}
 	clearFaults(t, n)

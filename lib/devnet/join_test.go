@@ -48,11 +48,11 @@ func TestJoin(t *testing.T) {
 	})
 	pubKey := store(t, n, host)
 	eventually(t, "the joined node to hold the message", func() bool {
-		held, err := joined.node.Messages(pubKey)
+		stored, err := joined.node.Messages(pubKey)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(held) == 1
+		return len(stored) == 1
 	})
 	mustClose(t, joined)
 	<-joined.Done()

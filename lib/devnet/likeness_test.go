@@ -127,7 +127,7 @@ func TestVanish(t *testing.T) {
 		m := &n.members[1].machine
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return slices.ContainsFunc(m.open, func(held net.Conn) bool { return held.RemoteAddr().String() == conn.LocalAddr().String() })
+		return slices.ContainsFunc(m.open, func(open net.Conn) bool { return open.RemoteAddr().String() == conn.LocalAddr().String() })
 	})
 	missed := store(t, n, 0)
 	clearFaults(t, n)
@@ -236,15 +236,15 @@ func TestArrivalOrder(t *testing.T) {
 			stores.Wait()
 			orders := make(map[string]bool)
 			for i := range nodes {
-				var held []storage.Stored
+				var stored []storage.Stored
 				eventually(t, "all messages", func() bool {
-					if held, err = n.Messages(i, pubKey); err != nil {
+					if stored, err = n.Messages(i, pubKey); err != nil {
 						t.Fatal(err)
 					}
-					return len(held) == count
+					return len(stored) == count
 				})
 				var order strings.Builder
-				for _, m := range held {
+				for _, m := range stored {
 					order.WriteString(m.Data)
 				}
 				orders[order.String()] = true

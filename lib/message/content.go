@@ -123,6 +123,9 @@ const (
 		SessionRequest
 )
 
+// Known reports whether clients act on one of the flags. Of others the text beside them is what counts.
+func (f Flags) Known() bool { return f&knownFlags != 0 }
+
 // String returns the names of the flags, joined by plus signs. Unknown flags are a hex number.
 func (f Flags) String() string {
 	var names []string

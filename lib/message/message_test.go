@@ -320,6 +320,7 @@ func TestParseV1(t *testing.T) {
 		"a sync message of 2020":    beside(fieldSync, []byte{0xff}),
 		"a pairing":                 beside(fieldPairing, []byte{0xff}),
 		"a malformed extension":     beside(fieldExtension, []byte{0xff}),
+		"flags of tomorrow":         PadV1(Content{Body: Data{Text: "hi", Flags: 1<<20 | 8}, SigTimestampMS: 7}.Marshal()),
 		"a message id":              fields.AppendVarint(bytes.Clone(text), 99, 1),
 	} {
 		if got, err := ParseV1(b); err != nil || !reflect.DeepEqual(got, want) {

@@ -208,6 +208,10 @@ func parseV1(b []byte) (Content, error) {
 		return Content{}, err
 	}
 	content, err := Parse(known)
+	if data, ok := content.Body.(Data); ok {
+		data.Flags &= knownFlags // libsession looks at none of the others, and shows the text
+		content.Body = data
+	}
 	if errors.Is(err, ErrEmpty) {
 		content, err = Content{Body: Unknown{}}, nil
 		if len(known) > 0 {

@@ -291,8 +291,8 @@ func (c *Client) nodeVoices(ctx context.Context) (voices []Voice, failures []err
 func (c *Client) answerVoices(ctx context.Context) (voices []Voice, err error) {
 	answers, err := c.askWitnesses(ctx)
 	for _, answer := range answers {
-		if told := answer.time(); told != 0 {
-			voices = append(voices, Voice{ClockNodes, answer.node.Ed25519.String(), WitnessAnswer, time.UnixMilli(told).Sub(answer.at)})
+		if at := answer.time(); at != 0 {
+			voices = append(voices, Voice{ClockNodes, answer.node.Ed25519.String(), WitnessAnswer, time.UnixMilli(at).Sub(answer.at)})
 		}
 	}
 	return voices, err

@@ -23,8 +23,8 @@ func (c *Client) Generation(ctx context.Context) (storage.Generation, error) {
 	if _, err := c.Nodes(ctx); err != nil {
 		return "", err
 	}
-	if told := c.knownGeneration(); told != "" {
-		return told, nil
+	if known := c.knownGeneration(); known != "" {
+		return known, nil
 	}
 	answers, err := c.askWitnesses(ctx)
 	if err != nil {

@@ -148,7 +148,7 @@ func (c *Client) travel(ctx context.Context, path []Node, target Node, body []by
 	for i, node := range path {
 		hops[i] = c.hop(node)
 	}
-	request, err := onion.Wrap(c.random, c.version, hops, c.hop(target), body)
+	request, err := onion.Wrap(c.random, c.version, hops, c.hop(target), onion.Pad(body))
 	if err != nil {
 		return onion.Response{}, err
 	}

@@ -166,15 +166,15 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, s
 	if err != nil {
 		return nil, time.Time{}, "", err
 	}
-	var told struct {
+	var parsed struct {
 		Result struct {
 			Generation storage.Generation `json:"generation"`
 		} `json:"result"`
 	}
-	if err := json.Unmarshal(answer.Body, &told); err != nil {
+	if err := json.Unmarshal(answer.Body, &parsed); err != nil {
 		return nil, time.Time{}, "", err
 	}
-	return nodes, answer.Time(), told.Result.Generation, nil
+	return nodes, answer.Time(), parsed.Result.Generation, nil
 }
 
 // parseSeedAnswer reads a node list, leaves out entries that cannot be used, and refuses a list that has none. Of

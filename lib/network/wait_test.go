@@ -44,7 +44,7 @@ func probes(net *fakenet.Network) (times int) {
 	return times
 }
 
-func wantNobodyBlamed(t *testing.T, c *Client, net *fakenet.Network) {
+func wantNoBlame(t *testing.T, c *Client, net *fakenet.Network) {
 	t.Helper()
 	for _, node := range net.Nodes {
 		if hasFailed(c, node.Key()) {
@@ -76,7 +76,7 @@ func TestTargetThatWaits(t *testing.T) {
 	if err := <-answered; err != nil || heard.Status != storage.StatusOK || !slices.Equal(heard.Path, other.Path) {
 		t.Errorf("got %+v, %v; the other request went over %v", heard, err, other.Path)
 	}
-	wantNobodyBlamed(t, c, net)
+	wantNoBlame(t, c, net)
 }
 
 // Who hangs up while the target waits blames nobody, asks nobody, and keeps the path.
@@ -103,7 +103,7 @@ func TestHangingUpWhileTargetWaits(t *testing.T) {
 	if err := <-answered; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
-	wantNobodyBlamed(t, c, net)
+	wantNoBlame(t, c, net)
 	if now := probes(net); now != before {
 		t.Errorf("nodes were asked %d times whether they are there", now-before)
 	}
@@ -117,11 +117,11 @@ func TestTargetRefuses(t *testing.T) {
 	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
-	for _, status := range []int{storage.StatusNobodyListens, storage.StatusBadGateway, storage.StatusNotReady, storage.StatusTimeout} {
+	for _, status := range []int{storage.StatusNoListener, storage.StatusBadGateway, storage.StatusNotReady, storage.StatusTimeout} {
 		net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return status, "no\n" })
 		if answer, err := c.Request(t.Context(), target, listenRequest(t)); err != nil || answer.Status != status || answer.Body != "no\n" {
 			t.Errorf("status %d: got %+v, %v", status, answer, err)
 		}
 	}
-	wantNobodyBlamed(t, c, net)
+	wantNoBlame(t, c, net)
 }

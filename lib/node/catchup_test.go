@@ -103,11 +103,11 @@ func TestCompareBothWays(t *testing.T) {
 	if err != nil || found != count-100 || given != 100 {
 		t.Errorf("found %d, gave %d (%v); want %d and 100", found, given, err, count-100)
 	}
-	held, want := network.wantStored(0, alice, count+100), network.wantStored(1, alice, count+100)
-	for _, list := range [][]storage.Stored{held, want} {
+	stored, want := network.wantStored(0, alice, count+100), network.wantStored(1, alice, count+100)
+	for _, list := range [][]storage.Stored{stored, want} {
 		slices.SortFunc(list, func(a, b storage.Stored) int { return strings.Compare(a.Hash, b.Hash) })
 	}
-	if !slices.Equal(held, want) {
+	if !slices.Equal(stored, want) {
 		t.Error("the nodes do not hold the same")
 	}
 	if found, given, err := network.nodes[1].replication.Compare(t.Context(), with); found != 0 || given != 0 || err != nil {

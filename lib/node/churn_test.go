@@ -306,12 +306,12 @@ func (c *churn) wantEverywhere(l *load) {
 
 // lacks counts the acknowledged messages of u that node i does not have.
 func (c *churn) lacks(i int, u user, l *load) (count int) {
-	held, err := c.nodes[i].Messages(u.pubKey())
+	stored, err := c.nodes[i].Messages(u.pubKey())
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	hashes := make(map[string]bool, len(held))
-	for _, m := range held {
+	hashes := make(map[string]bool, len(stored))
+	for _, m := range stored {
 		hashes[m.Hash] = true
 	}
 	for _, hash := range l.acked[u.pubKey()] {

@@ -208,11 +208,11 @@ func (p *processes) wantRetrieved(i int, l *load) {
 	for _, u := range l.users {
 		missing := 0
 		eventually(p.t, fmt.Sprintf("node %d to have all acknowledged messages", i), func() bool {
-			held := make(map[string]bool)
+			stored := make(map[string]bool)
 			for last := ""; ; {
 				page := decode[rpc20.RetrieveAnswer](p.t, p.call(i, storage.MethodRetrieve, u.retrieve(last, time.Now())), 200)
 				for _, m := range page.Messages {
-					held[m.Hash], last = true, m.Hash
+					stored[m.Hash], last = true, m.Hash
 				}
 				if len(page.Messages) == 0 {
 					break
@@ -220,7 +220,7 @@ func (p *processes) wantRetrieved(i int, l *load) {
 			}
 			missing = 0
 			for _, hash := range l.acked[u.pubKey()] {
-				if !held[hash] {
+				if !stored[hash] {
 					missing++
 				}
 			}

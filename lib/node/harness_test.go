@@ -317,15 +317,15 @@ func decode[T any](t testing.TB, got reply, status int) T {
 // wantStored waits until node i holds count messages for pubKey.
 func (n *testNetwork) wantStored(i int, pubKey string, count int) []storage.Stored {
 	n.t.Helper()
-	var held []storage.Stored
+	var stored []storage.Stored
 	eventually(n.t, fmt.Sprintf("node %d to hold %d messages", i, count), func() bool {
 		var err error
-		if held, err = n.nodes[i].Messages(pubKey); err != nil {
+		if stored, err = n.nodes[i].Messages(pubKey); err != nil {
 			n.t.Fatal(err)
 		}
-		return len(held) == count
+		return len(stored) == count
 	})
-	return held
+	return stored
 }
 
 // eventually waits for something that other goroutines bring about.

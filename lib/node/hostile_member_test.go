@@ -67,15 +67,15 @@ func TestHostileMemberCannotDelete(t *testing.T) {
 		if got.body != test.want {
 			t.Errorf("%s: %v, want %s", name, got, test.want)
 		}
-		if held := network.texts(0, alice, 0, now); len(held) != 2 {
-			t.Fatalf("%s: the member is left with %q", name, held)
+		if stored := network.texts(0, alice, 0, now); len(stored) != 2 {
+			t.Fatalf("%s: the member is left with %q", name, stored)
 		}
 	}
 	if got := network.pushed(network.nodes[1].Keys(), now, tombstoneOf(m, number, del)); got.body != taken {
 		t.Errorf("the owner's request: %v", got)
 	}
-	if held := network.texts(0, alice, 0, now); len(held) != 1 {
-		t.Errorf("after the owner's request there is %q", held)
+	if stored := network.texts(0, alice, 0, now); len(stored) != 1 {
+		t.Errorf("after the owner's request there is %q", stored)
 	}
 }
 
@@ -96,9 +96,9 @@ func TestHostileMemberCannotDeleteInAdvance(t *testing.T) {
 		m := at28(alice, 0, now, text)
 		network.pushed(from, now, tombstoneOf(m, uint64(now.UnixMilli()), test.signed))
 		network.pushed(from, now, encode(m))
-		held, err := network.nodes[0].store.ByHash(alice.pubKey(), []string{m.HashText()}, now.UnixMilli())
-		if err != nil || (len(held) == 0) != test.hidden {
-			t.Errorf("%s: stored are %v (%v); want hidden %v", text, held, err, test.hidden)
+		stored, err := network.nodes[0].store.ByHash(alice.pubKey(), []string{m.HashText()}, now.UnixMilli())
+		if err != nil || (len(stored) == 0) != test.hidden {
+			t.Errorf("%s: stored are %v (%v); want hidden %v", text, stored, err, test.hidden)
 		}
 	}
 }
@@ -148,8 +148,8 @@ func TestHostileMemberCannotExpire(t *testing.T) {
 		t.Errorf("in the end it expires at %d, want the owner's %d", got, later)
 	}
 	network.call(0, rpc28.MethodDelete, alice.remove(m.HashText()))
-	if held := network.texts(0, alice, 0, now); len(held) != 0 {
-		t.Errorf("after the owner deleted it there is %q", held)
+	if stored := network.texts(0, alice, 0, now); len(stored) != 0 {
+		t.Errorf("after the owner deleted it there is %q", stored)
 	}
 }
 

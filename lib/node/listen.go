@@ -189,7 +189,7 @@ var (
 	refusalOldListen  = refusal{
 		storage.StatusBadTimestamp, "listen timestamp is older than that of an earlier request\n",
 	}
-	refusalNoListener = refusal{storage.StatusNobodyListens, "nobody listens\n"}
+	refusalNoListener = refusal{storage.StatusNoListener, "nobody listens\n"}
 	refusalNotAcked   = refusal{storage.StatusTimeout, "not acknowledged in time\n"}
 )
 

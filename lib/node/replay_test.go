@@ -127,11 +127,11 @@ func (r *replay) replicated(request string, status int) {
 			continue
 		}
 		eventually(r.t, "replication", func() bool {
-			held, err := node.Messages(params.PubKey)
+			stored, err := node.Messages(params.PubKey)
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			return m.ExpirationMillis() <= r.clock.Load() || slices.ContainsFunc(held, func(s storage.Stored) bool { return s.Hash == m.HashText() })
+			return m.ExpirationMillis() <= r.clock.Load() || slices.ContainsFunc(stored, func(s storage.Stored) bool { return s.Hash == m.HashText() })
 		})
 	}
 }

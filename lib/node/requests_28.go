@@ -227,8 +227,8 @@ func (n *Node) readGetExpiries(p *parameters) task {
 			return answer{}, err
 		}
 		expiries := make(map[string]int64, len(found))
-		for _, held := range found {
-			expiries[held.Hash] = held.Expiration
+		for _, message := range found {
+			expiries[message.Hash] = message.Expiration
 		}
 		return jsonAnswer(storage.StatusOK, rpc28.ExpiriesAnswer{Expiries: expiries})
 	}

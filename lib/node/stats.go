@@ -31,15 +31,15 @@ type Stats struct {
 
 // Stats counts. It walks an index of the messages, so it is for scrapes, not for every request.
 func (n *Node) Stats() (Stats, error) {
-	held, err := n.store.Stats()
+	stored, err := n.store.Stats()
 	stats := Stats{
 		Storage:  n.counters.storage.All(),
 		Onions:   n.counters.onions.All(),
 		Pushes:   n.counters.pushes.All(),
-		Expired:  held.Expired,
-		Messages: held.Messages,
-		Queued:   held.Queued,
-		Bytes:    held.Bytes,
+		Expired:  stored.Expired,
+		Messages: stored.Messages,
+		Queued:   stored.Queued,
+		Bytes:    stored.Bytes,
 	}
 	load := n.hub.Load()
 	stats.Listeners, stats.Waiting = load.Listeners, load.Pending

@@ -103,11 +103,11 @@ type swarmCheck struct {
 
 // memberCheck is what one member has answered.
 type memberCheck struct {
-	node    network.Node
-	took    time.Duration
-	version string
-	held    map[string]int64 // hashes of messages and when they expire (milliseconds); nil if it did not tell
-	err     error
+	node     network.Node
+	took     time.Duration
+	version  string
+	expiries map[string]int64 // hashes of messages and when they expire (milliseconds); nil if it did not tell
+	err      error
 }
 
 // run asks the members. If some of them lack messages they all are asked for messages once more.
@@ -152,7 +152,7 @@ func (c *swarmCheck) read(ctx context.Context) {
 	paths := c.network.Group()
 	c.each(func(member *memberCheck) {
 		if member.version != "" {
-			member.held, member.err = c.holdings(ctx, paths, member.node)
+			member.expiries, member.err = c.holdings(ctx, paths, member.node)
 		}
 	})
 }
@@ -160,7 +160,7 @@ func (c *swarmCheck) read(ctx context.Context) {
 // holdings reads a member's whole list. What was read before a failure counts for nothing. The member is not believed
 // if it says that others are the swarm.
 func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node network.Node) (map[string]int64, error) {
-	judge := &holdingsJudge{reader: c.reader, held: make(map[string]int64)}
+	judge := &holdingsJudge{reader: c.reader, expiries: make(map[string]int64)}
 	err := c.network.AskSwarm(ctx, network.Question{
 		Owner: c.owner.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge, Only: []network.Node{node}, Backend: paths,
 	})
@@ -170,9 +170,9 @@ func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node n
 	case err != nil:
 		return nil, err
 	case judge.more:
-		return judge.held, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
+		return judge.expiries, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
 	}
-	return judge.held, nil
+	return judge.expiries, nil
 }
 
 var errMemberClock = errors.New("its clock is not that of the network")
@@ -180,10 +180,10 @@ var errMemberClock = errors.New("its clock is not that of the network")
 // holdingsJudge reads one member's list: the hashes, and when the messages expire (milliseconds).
 type holdingsJudge struct {
 	reader
-	held    map[string]int64
-	last    string
-	more    bool // than maxRead
-	failure error
+	expiries map[string]int64
+	last     string
+	more     bool // than maxRead
+	failure  error
 }
 
 // Request implements network.Judge.
@@ -206,15 +206,15 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 		j.failure = err
 		return network.Next
 	}
-	before := len(j.held)
+	before := len(j.expiries)
 	for _, message := range stored {
-		j.held[message.Hash] = message.Expiration
+		j.expiries[message.Hash] = message.Expiration
 		j.last = message.Hash
 	}
 	switch {
-	case len(j.held) == before: // at the end, or going round in circles
+	case len(j.expiries) == before: // at the end, or going round in circles
 		return network.Done
-	case len(j.held) >= maxRead:
+	case len(j.expiries) >= maxRead:
 		j.more = true
 		return network.Done
 	}
@@ -226,7 +226,7 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 func (c *swarmCheck) missing(now int64) [][]string {
 	all := make(map[string]bool)
 	for _, member := range c.members {
-		for hash, expiration := range member.held {
+		for hash, expiration := range member.expiries {
 			if expiration > now {
 				all[hash] = true
 			}
@@ -235,11 +235,11 @@ func (c *swarmCheck) missing(now int64) [][]string {
 	hashes := slices.Sorted(maps.Keys(all))
 	missing := make([][]string, len(c.members))
 	for i, member := range c.members {
-		if member.held == nil || member.err != nil { // not, or not wholly read
+		if member.expiries == nil || member.err != nil { // not, or not wholly read
 			continue
 		}
 		for _, hash := range hashes {
-			if _, ok := member.held[hash]; !ok {
+			if _, ok := member.expiries[hash]; !ok {
 				missing[i] = append(missing[i], hash)
 			}
 		}
@@ -253,8 +253,8 @@ func (m memberCheck) result() MemberCheck {
 	if out.Reachable() {
 		out.Latency = m.took
 	}
-	if m.held != nil {
-		count := len(m.held)
+	if m.expiries != nil {
+		count := len(m.expiries)
 		out.Messages = &count
 	}
 	return out

@@ -54,11 +54,11 @@ var disprovesStatus = map[account.Reason]bool{
 // freshStatus returns the status of a contact, with its listening node, or the reason why there is none. It sends a
 // presence probe if the known status is not fresh.
 func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Status, account.Reason, error) {
-	status, told, err := r.account.StatusOf(ctx, id)
+	status, known, err := r.account.StatusOf(ctx, id)
 	if err != nil {
 		return status, "", err
 	}
-	if !told {
+	if !known {
 		return status, account.ReasonNoStatus, nil
 	}
 	if status.Node == "" || !status.Fresh(time.Now()) {
@@ -190,7 +190,7 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) acco
 			return account.ReasonRefused
 		}
 		return account.ReasonWrongAck
-	case storage.StatusNobodyListens:
+	case storage.StatusNoListener:
 		return account.ReasonNobodyListens
 	case storage.StatusTimeout:
 		return account.ReasonNotAcknowledged

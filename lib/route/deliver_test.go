@@ -13,8 +13,8 @@ import (
 	"sessiontool/lib/storage/syncroute"
 )
 
-// toldBy makes p know that other listens at a node, which need not be so.
-func (p *person) toldBy(other *person, node string) {
+// knowsStatusOf makes p know that other listens at a node, which need not be so.
+func (p *person) knowsStatusOf(other *person, node string) {
 	p.t.Helper()
 	err := other.ListenAt(p.t.Context(), node, 1)
 	if err == nil {
@@ -39,7 +39,7 @@ func TestFallback(t *testing.T) {
 		want    account.Reason
 		offline bool
 	}{
-		"nobody listens":         {storage.StatusNobodyListens, "nobody listens\n", account.ReasonNobodyListens, true},
+		"nobody listens":         {storage.StatusNoListener, "nobody listens\n", account.ReasonNobodyListens, true},
 		"not acknowledged":       {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged, true},
 		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), account.ReasonWrongAck, true},
 		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
@@ -56,7 +56,7 @@ func TestFallback(t *testing.T) {
 			alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 			alice.befriends(bob)
 			node := net.Nodes[2]
-			alice.toldBy(bob, node.Name())
+			alice.knowsStatusOf(bob, node.Name())
 			wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, test.want)
 			delivered := node.Calls(syncroute.MethodDeliver)
 			if len(delivered) != 1 || delivered[0].Params["pubKey"] != bob.ID().String() {
@@ -83,9 +83,9 @@ func TestNowhereToDeliver(t *testing.T) {
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	wantRoute(t, alice.texts(bob, "offline"), account.RouteAsync, account.ReasonOffline)
-	alice.toldBy(bob, someone(t).String()[2:])
+	alice.knowsStatusOf(bob, someone(t).String()[2:])
 	wantRoute(t, alice.texts(bob, "no such node"), account.RouteAsync, account.ReasonUnreachable)
-	alice.toldBy(bob, net.Nodes[5].Name())
+	alice.knowsStatusOf(bob, net.Nodes[5].Name())
 	net.Nodes[5].Stop()
 	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonUnreachable)
 	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonOffline)
@@ -95,7 +95,7 @@ func TestNowhereToDeliver(t *testing.T) {
 	yesterday.Now = func() time.Time { return time.Now().Add(-account.StatusFreshFor) }
 	carol := newPersonIn(t, "carol", configOf(t, net.SeedURL()), Options{}, yesterday)
 	alice.befriends(carol)
-	alice.toldBy(carol, net.Nodes[0].Name())
+	alice.knowsStatusOf(carol, net.Nodes[0].Name())
 	wantRoute(t, alice.texts(carol, "stale"), account.RouteAsync, account.ReasonStale)
 
 	original := environment("client of 2020")
@@ -111,7 +111,7 @@ func TestOnlySync(t *testing.T) {
 	always(syncroute.MethodDeliver, storage.StatusTimeout, "not acknowledged in time\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	alice.toldBy(bob, net.Nodes[0].Name())
+	alice.knowsStatusOf(bob, net.Nodes[0].Name())
 	draft := account.Draft{To: bob.ID(), Text: "now", OnlySync: true}
 	out, err := alice.Account.Send(t.Context(), draft)
 	if err != nil {
@@ -138,7 +138,7 @@ func TestOnlyAsync(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	alice.toldBy(bob, net.Nodes[0].Name())
+	alice.knowsStatusOf(bob, net.Nodes[0].Name())
 	wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, "")
 	if calls := net.Nodes[0].Calls(syncroute.MethodDeliver); len(calls) > 0 {
 		t.Errorf("it was delivered: %v", calls)

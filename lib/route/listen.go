@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,9 @@ type listenLoop struct {
 
 	// receiveSem serializes commit and hand-off, so that the reader sees messages in commit order.
 	receiveSem chan struct{}
+	// fetched is what a poll that is under way has committed. It is passed on at its end, or before a later message that
+	// comes over the synchronous route. Guarded by receiveSem.
+	fetched []account.Event
 
 	announced bool // friends have been told that the account is online; see announce
 
@@ -170,6 +174,9 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
 				return s.serialize(ctx, func() error { return s.takeStored(ctx, node, page) })
 			})
+			if pushErr := s.serialize(ctx, func() error { return s.pushFetched(ctx) }); pushErr != nil {
+				return pushErr
+			}
 		}
 		if err := s.polled(err); err != nil {
 			return err
@@ -208,14 +215,32 @@ func (s *listenLoop) serialize(ctx context.Context, work func() error) error {
 	return work()
 }
 
-// takeStored opens one page of one node and puts what is new in it on its way.
+// takeStored opens one page of one node. What is new in it waits in fetched.
 func (s *listenLoop) takeStored(ctx context.Context, node network.Node, page []storage.Stored) error {
 	fresh, err := s.router.receive(ctx, node, page, s.router.account.Receive)
 	if err != nil {
 		return err
 	}
-	account.InOrder(fresh)
-	return s.push(ctx, fresh)
+	s.fetched = append(s.fetched, fresh...)
+	return nil
+}
+
+// pushFetched passes on what was fetched in the order of its senders, as it is by now: an event may have been taken back
+// by a later page. The caller holds receiveSem.
+func (s *listenLoop) pushFetched(ctx context.Context) error {
+	fetched := s.fetched
+	s.fetched = nil
+	account.InOrder(fetched)
+	for some := range slices.Chunk(fetched, deliveredAtOnce) {
+		events, err := s.router.account.Complete(ctx, some)
+		if err == nil {
+			err = s.push(ctx, events)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // flush sends what waits in the outbox whenever there may be something.

@@ -14,7 +14,7 @@ import (
 )
 
 // held counts the messages that the nodes at these places of a devnet hold for somebody.
-func held(t *testing.T, net *devnet.Network, p *person, places ...int) (counts []int) {
+func storedCounts(t *testing.T, net *devnet.Network, p *person, places ...int) (counts []int) {
 	t.Helper()
 	for _, i := range places {
 		messages, err := net.Messages(i, p.ID().String())
@@ -31,7 +31,7 @@ func wantStored(t *testing.T, net *devnet.Network, p *person) {
 	t.Helper()
 	places := swarmOf(t, net, p.ID())
 	eventually(t, "a message to "+p.Name()+" to be stored everywhere", func() bool {
-		return !slices.Contains(held(t, net, p, places...), 0)
+		return !slices.Contains(storedCounts(t, net, p, places...), 0)
 	})
 }
 
@@ -77,7 +77,7 @@ func TestSynchronousRoute(t *testing.T) {
 	if texts, _ := listener.texts(); texts[1] != "0" || texts[20] != "19" {
 		t.Errorf("the order is %q", texts)
 	}
-	if counts := held(t, net, bob, swarmOf(t, net, bob.ID())...); slices.Max(counts) != 0 {
+	if counts := storedCounts(t, net, bob, swarmOf(t, net, bob.ID())...); slices.Max(counts) != 0 {
 		t.Errorf("messages for bob are stored: %v", counts)
 	}
 	bob.getsNothing()

@@ -141,7 +141,7 @@ func (s *listenLoop) takeDelivered(ctx context.Context, l *listener, deliveries 
 	if slices.ContainsFunc(opened, func(one account.Opened) bool { return one.Event.Overtook }) {
 		err = s.fetchOvertaken(ctx)
 	}
-	return errors.Join(err, s.push(ctx, newEvents(opened)))
+	return errors.Join(err, s.pushFetched(ctx), s.push(ctx, newEvents(opened)))
 }
 
 // fetchOvertaken asks for stored messages while others wait for their acknowledgement, so not for long.

@@ -69,6 +69,30 @@ func TestOrderOfPoll(t *testing.T) {
 	bob.getsNothing()
 }
 
+// A listener that finds many messages stored prints them in order, too, though they come in pages.
+func TestOrderOfListen(t *testing.T) {
+	net := startFakenet(t, 4)
+	bob := newPerson(t, "bob", net.SeedURL())
+	var data, want []string
+	for _, name := range []string{"alice", "carol"} {
+		friend := newPerson(t, name, net.SeedURL())
+		friend.befriends(bob)
+		for i := range 60 {
+			text := fmt.Sprintf("%s %03d", name, i)
+			want, data = append(want, text), append(data, friend.seals(bob, text))
+		}
+	}
+	shuffled(t, 100*time.Millisecond, net.Nodes, data)
+	ear := bob.listens("bob listens", ListenOptions{})
+	eventually(t, "bob to hear all", func() bool { texts, _ := ear.texts(); return len(texts) >= len(want) })
+	got, _ := ear.texts()
+	for name, texts := range bySender(want) {
+		if ofOne := bySender(got)[name]; !slices.Equal(ofOne, texts) {
+			t.Errorf("of %s came %q", name, ofOne)
+		}
+	}
+}
+
 // What a poll leaves, because it was to print so many or because its reader failed, comes with the next one, in order.
 func TestOrderOfWhatIsLeft(t *testing.T) {
 	net := startFakenet(t, 4)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -38,7 +39,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	}
 	var failure error
 	if options.Count == 0 || len(waiting) < options.Count {
-		failure = r.retrieveAll(ctx)
+		failure = r.retrieveInTime(ctx)
 		claiming := ctx
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			claiming = context.WithoutCancel(ctx) // what came in time is shown
@@ -55,11 +56,30 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 			return err
 		}
 	}
-	if failure != nil && (options.Count == 0 || len(waiting) < options.Count) {
-		return failure
+	if errors.Is(failure, network.ErrNoSeed) || errors.Is(failure, network.ErrNoPath) {
+		return failure // nothing can be sent either
 	}
 	_, err = r.Flush(ctx)
+	if failure != nil && (options.Count == 0 || len(waiting) < options.Count) {
+		return errors.Join(failure, err)
+	}
 	return err
+}
+
+// retrieveInTime is retrieveAll. While messages wait in the outbox it leaves them a quarter of the time: a member that
+// makes retrieval long must not keep back what the account sends.
+func (r *Router) retrieveInTime(ctx context.Context) error {
+	deadline, limited := ctx.Deadline()
+	empty, err := r.account.OutboxEmpty(ctx)
+	if err != nil {
+		return err
+	}
+	if limited && !empty {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)*3/4))
+		defer cancel()
+	}
+	return r.retrieveAll(ctx)
 }
 
 // retrieveAll receives what is new. A page that has nothing which another member has not given before, as two of three

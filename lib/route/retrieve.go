@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
@@ -18,6 +19,9 @@ import (
 // maxRead bounds the messages that are taken from one node at a time: one that never ends its list must not hold a poll
 // for ever. What is left comes with the next poll.
 const maxRead = 5000
+
+// maxReadBytes bounds their size likewise.
+const maxReadBytes = 32 << 20
 
 // RetrieveOptions adjusts Retrieve.
 type RetrieveOptions struct {
@@ -90,7 +94,21 @@ func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool
 type reading struct {
 	last   string
 	taken  int
+	bytes  int
 	passed map[string]bool
+}
+
+// What a member may still give once another one was read to its end. A member that honestly has more gives the rest
+// with the next poll.
+const (
+	extraMessages = 500
+	extraBytes    = 2 << 20
+	extraTime     = 5 * time.Second
+)
+
+// extra is what a member has given since.
+type extra struct {
+	messages, bytes int
 }
 
 // retrieveJudge reads members' lists page by page.
@@ -100,7 +118,9 @@ type retrieveJudge struct {
 	begin    func(network.Node) (last string, err error)
 	handle   func(network.Node, []storage.Stored) error
 	readings map[network.Key]*reading
-	failure  error // handle's
+	extra    map[network.Key]*extra // nil until a member was read to its end
+	ended    time.Time              // when
+	failure  error                  // handle's
 	failures []error
 }
 
@@ -130,6 +150,11 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		return network.Next
 	}
 	if len(stored) == 0 {
+		j.finish()
+		return network.Done
+	}
+	stored, within := j.afford(reply.Member.Ed25519, stored)
+	if len(stored) == 0 {
 		return network.Done
 	}
 	if j.failure = j.handle(reply.Member, stored); j.failure != nil {
@@ -138,11 +163,52 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	at := j.readings[reply.Member.Ed25519]
 	at.taken += len(stored)
 	at.last = stored[len(stored)-1].Hash
-	if !more || at.taken >= maxRead || at.passed[at.last] { // the last: the node goes round in circles
+	switch {
+	case !more:
+		j.finish()
+		return network.Done
+	case !within, at.taken >= maxRead, at.bytes >= maxReadBytes, at.passed[at.last]: // the last: the node goes round in circles
 		return network.Done
 	}
 	at.passed[at.last] = true
 	return network.Again
+}
+
+// finish notes that a member was read to its end.
+func (j *retrieveJudge) finish() {
+	if j.ended.IsZero() {
+		j.ended = time.Now()
+		j.extra = make(map[network.Key]*extra)
+	}
+}
+
+// afford returns as much of a page as a member may give, and whether it may give more. One that never ends its list, or
+// has pages of megabytes, must not make every poll as long and as large as it likes.
+func (j *retrieveJudge) afford(member network.Key, page []storage.Stored) (some []storage.Stored, within bool) {
+	at := j.readings[member]
+	var more extra
+	if !j.ended.IsZero() {
+		if j.extra[member] == nil {
+			j.extra[member] = &extra{}
+		}
+		more = *j.extra[member]
+		if time.Since(j.ended) > extraTime {
+			return nil, false
+		}
+	}
+	for i, stored := range page {
+		size := len(stored.Data)
+		more.messages, more.bytes = more.messages+1, more.bytes+size
+		if !j.ended.IsZero() && (more.messages > extraMessages || more.bytes > extraBytes) || i > 0 && at.bytes+size > maxReadBytes {
+			j.log.Warn("member gives more than the others: the rest is left for the next poll", "node", member, "taken", at.taken+i)
+			return page[:i], false
+		}
+		at.bytes += size
+	}
+	if !j.ended.IsZero() {
+		*j.extra[member] = more
+	}
+	return page, true
 }
 
 // retrieve20 is the request for what came after last. The signature is ours: servers of 2.0 ask for none.

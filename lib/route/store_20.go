@@ -32,7 +32,7 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, 
 		switch {
 		case receipt.Stored >= s.options.Quorum:
 			receipt.OK = true
-			s.learnDifficulty(judge.round.told)
+			s.learnDifficulty(judge.round.difficulties)
 			return receipt, nil
 		case ctx.Err() != nil:
 			return receipt, ctx.Err()
@@ -71,9 +71,9 @@ type storeJudge20 struct {
 
 // storeAnswers is what one round of answers says of the request.
 type storeAnswers struct {
-	told    []int64 // difficulties of the nodes that took the message
-	wanted  []int64 // difficulties of the nodes that want a better proof
-	refusal string
+	difficulties []int64 // difficulties of the nodes that took the message
+	wanted       []int64 // difficulties of the nodes that want a better proof
+	refusal      string
 }
 
 // prove proves the request if it is not.
@@ -148,7 +148,7 @@ func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) 
 	case storage.StatusOK:
 		result.OK, result.Error = true, ""
 		if json.Unmarshal([]byte(answer.Body), &said) == nil && said.Difficulty > 0 {
-			j.round.told = append(j.round.told, said.Difficulty)
+			j.round.difficulties = append(j.round.difficulties, said.Difficulty)
 		}
 		return network.Done
 	case storage.StatusBadProofOfWork:
@@ -192,9 +192,9 @@ func (j *storeJudge20) kept() (keys []network.Key) {
 
 // learnDifficulty remembers that the network asks for less than it did, if every node that answered says so. That it
 // asks for more is known when it refuses.
-func (s *Storer) learnDifficulty(told []int64) {
-	if len(told) > 0 {
-		if highest := slices.Max(told); highest < s.network.Difficulty() {
+func (s *Storer) learnDifficulty(difficulties []int64) {
+	if len(difficulties) > 0 {
+		if highest := slices.Max(difficulties); highest < s.network.Difficulty() {
 			s.network.SetDifficulty(highest)
 		}
 	}

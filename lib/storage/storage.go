@@ -37,7 +37,7 @@ const (
 	StatusUnauthorized    = 401
 	StatusBadTTL          = 403
 	StatusNotFound        = 404 // a delete of 2.8 that was required to find something
-	StatusNobodyListens   = 404 // see package syncroute
+	StatusNoListener      = 404 // see package syncroute
 	StatusBadTimestamp    = 406
 	StatusWrongSwarm      = 421
 	StatusTooEarly        = 425 // another status for a bad timestamp, which clients of 2.8 expect

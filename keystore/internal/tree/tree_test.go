@@ -501,6 +501,35 @@ func TestWhatIsReplacedIsGone(t *testing.T) {
 	}
 }
 
+// What a process that was killed within a commit has left, whatever the moment, is gone with the next commit.
+func TestWhatAKillLeavesIsGone(t *testing.T) {
+	secret := func(i int) []byte { return bytes.Repeat(fmt.Appendf(nil, "secret %d.", i), 300) }
+	for at := range 8 {
+		f := newFile(t)
+		store := func(i int, file File) error {
+			tx := begin(t, f, true)
+			tx.file = file
+			return errors.Join(tx.Put([]byte("session"), secret(i)), tx.Commit())
+		}
+		if err := store(0, f); err != nil {
+			t.Fatal(err)
+		}
+		killed := store(1, &cutter{f, at})
+		if killed == nil && at < 4 {
+			t.Fatalf("the commit was not stopped at %d", at)
+		}
+		if err := store(2, f); err != nil {
+			t.Fatal(err)
+		}
+		loot := thief(t, f.now)
+		for i := range 3 {
+			if has := bytes.Contains(loot, fmt.Appendf(nil, "secret %d.", i)); has != (i == 2) {
+				t.Errorf("killed at %d: secret %d is in the file: %v", at, i, has)
+			}
+		}
+	}
+}
+
 // One flipped bit: everything is read, or nothing.
 func TestFlippedBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))

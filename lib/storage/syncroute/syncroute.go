@@ -91,7 +91,7 @@ type Delivery struct {
 // MaxWait) for the acknowledgement. Data is what a store would have, base64 of at most [storage.MaxDataBytes]
 // characters.
 //
-// [storage.StatusNobodyListens] is the answer at once when there is no listener or the last one leaves,
+// [storage.StatusNoListener] is the answer at once when there is no listener or the last one leaves,
 // [storage.StatusTimeout] when no listener acknowledged in time, and [storage.StatusNotReady] when too much is pending.
 type DeliverParams struct {
 	PubKey     string `json:"pubKey"`

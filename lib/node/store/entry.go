@@ -24,6 +24,7 @@ type Deposit struct {
 
 	Existed bool  // set by Write: the message was stored already
 	Until   int64 // set by Write: its expiration in milliseconds
+	Refused bool  // set by Write: there is no room for it, see ErrQuota
 }
 
 // NewDeposit makes a Deposit of a message whose times have been accepted. If queued is set, Write queues it for the
@@ -40,6 +41,15 @@ func (d *Deposit) write(t tables) error {
 	}
 	d.Existed, d.Until = known && !p.Deleted, d.expiration
 	fresh := Version{Expiration: d.expiration}
+	if !d.Existed {
+		room, err := t.hasRoom(d.Name, d.size(), 1)
+		if err != nil {
+			return err
+		}
+		if d.Refused = !room; d.Refused {
+			return nil
+		}
+	}
 	switch {
 	case d.Existed && p.Expiration >= d.expiration:
 		d.Until = p.Expiration
@@ -93,7 +103,17 @@ func (n *replicaUpdate) write(t tables) error {
 	if known {
 		return n.update(t, p)
 	}
-	_, err = t.create(n.content, n.record.Version, n.record.Request, n.record.Stored)
+	return n.create(t)
+}
+
+// create stores the record, unless it is a message for which there is no room.
+func (n *replicaUpdate) create(t tables) error {
+	if !n.record.Version.Deleted {
+		if room, err := t.hasRoom(n.Name, n.size(), replicaSlack); err != nil || !room {
+			return err
+		}
+	}
+	_, err := t.create(n.content, n.record.Version, n.record.Request, n.record.Stored)
 	return err
 }
 
@@ -109,8 +129,7 @@ func (n *replicaUpdate) overTombstone(t tables, p place) error {
 	if err := t.drop(n.Name, p); err != nil {
 		return err
 	}
-	_, err := t.create(n.content, n.record.Version, n.record.Request, n.record.Stored)
-	return err
+	return n.create(t)
 }
 
 // update gives a stored message, or a tombstone, the record's version.

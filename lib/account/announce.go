@@ -77,7 +77,7 @@ func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err = a.announce(tx, contact.ID, nobody)
+	_, err = a.announce(tx, contact.ID, unowned)
 	return err
 }
 

@@ -93,7 +93,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 		return err
 	}
 	if accepted {
-		_, err = a.control(tx, contact.ID, nobody)
+		_, err = a.control(tx, contact.ID, unowned)
 		return err
 	}
 	return a.shakeHands(tx, contact, event, moved)
@@ -104,13 +104,13 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 // session yet, and is told in the current one, unless that may be lost.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
 	if !contact.used(bundle) || contact.Stale {
-		_, err := a.befriend(tx, contact, bundle, nobody)
+		_, err := a.befriend(tx, contact, bundle, unowned)
 		return err
 	}
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err := a.control(tx, contact.ID, nobody)
+	_, err := a.control(tx, contact.ID, unowned)
 	return err
 }
 

@@ -10,8 +10,8 @@ import (
 	"sessiontool/lib/presence"
 )
 
-// keepEvent puts an event into the inbox, where it waits for delivery, by this process unless it is put aside for whoever
-// comes next.
+// keepEvent puts an event into the inbox, where it waits for delivery: by this process or, if aside is set, by the next
+// one that polls.
 func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err error) {
 	value, err := encodeEvent(*event)
 	if err != nil {
@@ -20,7 +20,7 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err erro
 	if event.Seq, err = tx.Append(tableInbox, value); err != nil {
 		return err
 	}
-	owner := nobody
+	owner := unowned
 	if !aside {
 		if owner, err = a.claim(); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (a *Account) ClaimAbandoned(ctx context.Context) ([]Event, error) {
 
 // unread reports whether an event of an owner is not being printed by a living process, as far as others are concerned.
 func (a *Account) unread(owner string) bool {
-	return owner == nobody || a.env.StateOf(owner) != presence.Alive
+	return owner == unowned || a.env.StateOf(owner) != presence.Alive
 }
 
 // claimEvents claims the undelivered events of the owners that ours accepts, and returns what keep keeps of each.

@@ -24,7 +24,7 @@ type Stage int
 //	Solved:  SaveSolution             before the bytes leave, so that a retry sends the same
 //	Sent:    SaveReceipt              a node has the message
 //	Reported: Finish                  the caller has the receipt
-//	gone:    Discard, or tidy and ClaimOutbox once nobody can ask for the receipt any more
+//	gone:    Discard, or tidy and ClaimOutbox once no rerun can ask for the receipt
 const (
 	Queued   Stage = iota // any process may claim it
 	Claimed               // a process works on it
@@ -45,7 +45,7 @@ func (o Outgoing) Stage() Stage {
 		return Reported
 	case o.Receipt != nil:
 		return Sent
-	case o.Owner == nobody:
+	case o.Owner == unowned:
 		return Queued
 	case o.Nonce != "":
 		return Solved
@@ -77,7 +77,7 @@ type Outgoing struct {
 	Nonce      string
 	Difficulty int64
 	QueuedAt   time.Time
-	Owner      string   // the process that works on it; empty means anybody may
+	Owner      string   // the process that works on it; empty means that any process may
 	Claimed    bool     // Owner has it from the process that made it
 	Receipt    *Receipt // set once a node has it
 	StoredAt   time.Time
@@ -105,16 +105,16 @@ func (o Outgoing) over(now time.Time) bool {
 	return now.Sub(o.QueuedAt) > time.Duration(o.TTLMillis)*time.Millisecond
 }
 
-// nobody is the owner of messages that whoever comes next shall send.
-const nobody = ""
+// unowned is the owner of messages that the next process sends.
+const unowned = ""
 
 // ErrGone reports an outbox entry that another process has finished.
 var ErrGone = errors.New("outbox entry is gone")
 
-// enqueue puts a message into the outbox. Its owner is this process, if it goes on to send it, or nobody.
+// enqueue puts a message into the outbox. Its owner is this process, if it goes on to send it, or unowned.
 func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
 	out.Owner, out.QueuedAt = owner, a.env.Now().UTC()
-	if owner == nobody {
+	if owner == unowned {
 		a.answered.Store(true)
 	} else if _, err := a.claim(); err != nil {
 		return err
@@ -155,10 +155,10 @@ func remove(tx *keystore.Tx, out Outgoing) error {
 	return put(tx, tableOutboxDigests, out.Digest, seqs)
 }
 
-// abandoned reports whether nobody is at work on an entry, and its end was not reported to anybody who still knows: a
-// process that ended well has told its caller what became of its messages, a process that crashed has not.
+// abandoned reports whether no process works on an entry, and the caller of its last process may not know its end. A
+// process that ended well has reported to its caller, a process that crashed has not.
 func (a *Account) abandoned(out Outgoing) bool {
-	if out.Owner == nobody {
+	if out.Owner == unowned {
 		return true
 	}
 	switch a.env.StateOf(out.Owner) {
@@ -196,7 +196,7 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 }
 
 // ClaimOutbox takes over every unsent entry that no living process works on, oldest first, and clears away what is
-// over: entries whose time to live has passed and stored ones that nobody asks for any more. Dropped are entries
+// over: entries whose time to live has passed and stored ones whose receipt no rerun asks for. Dropped are entries
 // that expired unsent. What is only for the synchronous route is left to a rerun of its own command.
 func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing, err error) {
 	mine, err := a.claim()
@@ -243,8 +243,8 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	return empty, err
 }
 
-// Answered reports whether what was received since the last call has put something into the outbox for anybody to send.
-// That saves those who receive much from looking there each time.
+// Answered reports whether what was received since the last call has put something into the outbox that any process may
+// send. It saves a process that receives much from reading the outbox each time.
 func (a *Account) Answered() bool { return a.answered.Swap(false) }
 
 // SaveSolution remembers the proof of work in out before the message is sent.
@@ -266,7 +266,7 @@ func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) 
 func (a *Account) Release(ctx context.Context, seq uint64) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
 		if stored.Owner == a.env.Owner {
-			stored.Owner, stored.Claimed = nobody, false
+			stored.Owner, stored.Claimed = unowned, false
 			if stored.claimable() {
 				a.left.Store(stored.To, true)
 			}
@@ -327,7 +327,8 @@ func eachOutgoing(tx *keystore.Tx, visit func(Outgoing) error) error {
 	})
 }
 
-// tidy removes the entries whose receipts nobody will ask for, once: those of processes that have ended well, and old ones.
+// tidy removes the entries whose receipts no rerun will ask for, once in a process: entries of processes that have
+// ended well, and old ones.
 // It sees on the way what is left to send.
 func (a *Account) tidy(tx *keystore.Tx) error {
 	if a.tidied.Swap(true) {
@@ -379,7 +380,7 @@ func (a *Account) ClaimEarlier(ctx context.Context, out Outgoing, most int) (cla
 // synchronous route is sent by a rerun of its own command.
 func (o Outgoing) claimable() bool { return o.Stage() < Sent && !o.OnlySync }
 
-// behind reports whether something may wait for a recipient that nobody works on.
+// behind reports whether something may wait for a recipient and no process works on it.
 func (a *Account) behind(to sessionid.ID) bool {
 	_, found := a.left.Load(to)
 	return found

@@ -35,7 +35,7 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	if err != nil {
 		return err
 	}
-	return a.enqueue(tx, &out, nobody)
+	return a.enqueue(tx, &out, unowned)
 }
 
 // sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session

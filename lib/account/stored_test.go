@@ -156,7 +156,7 @@ func TestForm0Outbox(t *testing.T) {
 	}
 }
 
-// The contacts of form 0: a friend of whom all is known, and carol, who has asked in session-v1.
+// The contacts of form 0: a friend with every field, and carol, a requester in session-v1.
 func TestForm0Contacts(t *testing.T) {
 	w := newWorld(t)
 	bob, friend := w.form0()

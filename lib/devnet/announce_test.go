@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -14,7 +15,6 @@ import (
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/storage"
-	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/rpc20"
 )
 
@@ -29,7 +29,7 @@ func TestSilentNodesAreDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.state.Nodes = append(r.state.Nodes, listing{State: nodelist.State{PubkeyEd25519: "own"}, Own: true})
+	r.state.Nodes = append(r.state.Nodes, listing{State: (&member{keys: keys(9), port: 1}).state("127.0.0.1"), Own: true})
 	r.adopt(r.state)
 	hash := r.hash
 
@@ -63,9 +63,9 @@ func TestSilentNodesAreDropped(t *testing.T) {
 
 // A registry alone makes a network of nodes that join it. They ask for the difficulty that it tells.
 func TestRegistryAlone(t *testing.T) {
-	n := startNetwork(t, Options{RegistryOnly: true, ListenIP: "0.0.0.0", Difficulty: 2})
-	if status := n.Status(); status != (Status{Difficulty: 2}) || !strings.HasPrefix(n.SeedURL(), "http://127.0.0.1:") {
-		t.Errorf("status %+v at %s", status, n.SeedURL())
+	n := startNetwork(t, Options{RegistryOnly: true, Difficulty: 2})
+	if status := n.Status(); status != (Status{Difficulty: 2}) {
+		t.Errorf("status %+v", status)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,6 +96,22 @@ func TestRegistryAlone(t *testing.T) {
 	n.registry.adopt(n.registry.state)
 	n.registry.mu.Unlock()
 	eventually(t, "the node to register again", func() bool { return n.Status().Nodes == 1 })
+}
+
+// A registry that listens everywhere is asked on this machine, and takes no nodes that only this machine can reach.
+func TestRegistryEverywhere(t *testing.T) {
+	n := startNetwork(t, Options{RegistryOnly: true, ListenIP: "0.0.0.0"})
+	if !strings.HasPrefix(n.SeedURL(), "http://127.0.0.1:") {
+		t.Errorf("the registry is at %s", n.SeedURL())
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := JoinOptions{Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener}
+	if _, err := Join(t.Context(), options); !errors.Is(err, ring.ErrRefused) {
+		t.Errorf("a node on the registry's own machine: %v, want ErrRefused", err)
+	}
 }
 
 // scrape fetches metrics.

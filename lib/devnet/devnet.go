@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -182,6 +183,9 @@ func (n *Network) start(ctx context.Context) error {
 	var err error
 	n.registry, err = loadRegistry(filepath.Join(n.options.Dir, registryFile), n.options.SwarmSize, time.Now)
 	if err != nil {
+		return err
+	}
+	if n.registry.admission.listens, err = netip.ParseAddr(n.options.ListenIP); err != nil {
 		return err
 	}
 	n.registry.generation, n.registry.seedTime = n.Generation(), n.options.Like.SeedTime

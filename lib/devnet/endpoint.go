@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/swarm"
 )
 
@@ -74,6 +75,7 @@ func (n *Network) Status() Status {
 // endpoint takes orders for a network over HTTP on 127.0.0.1, from whoever can read its folder.
 type endpoint struct {
 	network *Network
+	address string // host and port
 	token   string
 	file    string
 	server  *http.Server
@@ -90,9 +92,9 @@ func openEndpoint(n *Network) (*endpoint, error) {
 		return nil, err
 	}
 	e := &endpoint{
-		network: n, token: hex.EncodeToString(token[:]), file: filepath.Join(n.options.Dir, controlFile), done: make(chan struct{}),
+		network: n, address: listener.Addr().String(), token: hex.EncodeToString(token[:]), file: filepath.Join(n.options.Dir, controlFile), done: make(chan struct{}),
 	}
-	note, err := json.Marshal(controlNote{URL: "http://" + listener.Addr().String() + controlPath, Token: e.token})
+	note, err := json.Marshal(controlNote{URL: e.url(), Token: e.token})
 	if err == nil {
 		err = atomicfile.Write(e.file, append(note, '\n'), 0o600)
 	}
@@ -104,7 +106,7 @@ func openEndpoint(n *Network) (*endpoint, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+controlPath, e.serve)
 	e.server = &http.Server{
-		Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: maxOrderTime + 10*time.Second, MaxHeaderBytes: 8 << 10,
+		Handler: clients.RefuseBrowsers(mux), ReadTimeout: 10 * time.Second, WriteTimeout: maxOrderTime + 10*time.Second, MaxHeaderBytes: 8 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	go func() {
@@ -115,6 +117,8 @@ func openEndpoint(n *Network) (*endpoint, error) {
 	}()
 	return e, nil
 }
+
+func (e *endpoint) url() string { return "http://" + e.address + controlPath }
 
 // close ends the endpoint. Orders under way are broken off. Closing again does nothing.
 func (e *endpoint) close(ctx context.Context) error {
@@ -159,7 +163,7 @@ func (n *Network) carryOut(ctx context.Context, o order) (done result) {
 	case o.Clear:
 		done.Faults, err = n.ClearFaults(ctx, o.Nodes, o.Kinds...)
 	case o.Difficulty != 0:
-		n.SetDifficulty(o.Difficulty)
+		err = n.SetDifficulty(o.Difficulty)
 	default:
 		done.Faults = n.Faults()
 	}

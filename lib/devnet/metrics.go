@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/node"
 	"sessiontool/lib/onion"
@@ -235,7 +236,7 @@ func ServeMetrics(address string, source interface{ WriteMetrics(io.Writer) erro
 		}
 	})
 	m := &Metrics{
-		server: &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 8 << 10},
+		server: &http.Server{Handler: clients.RefuseBrowsers(mux), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 8 << 10},
 		url:    "http://" + listener.Addr().String() + MetricsPath, done: make(chan struct{}),
 	}
 	go func() {

@@ -1,7 +1,6 @@
 package devnet
 
 import (
-	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -10,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage/nodelist"
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/xeddsa"
 )
 
 // registrationWindow is how far the clock of a registering node may be off.
@@ -29,8 +31,12 @@ func checkRegistration(params nodelist.RegisterParams, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%w: pubkey_ed25519 %w", ErrRegistration, err)
 	}
-	if _, err := decodeKey(params.PubkeyX25519); err != nil {
+	x, err := decodeKey(params.PubkeyX25519)
+	if err != nil {
 		return fmt.Errorf("%w: pubkey_x25519 %w", ErrRegistration, err)
+	}
+	if derived, err := sessionid.PublicKeyFromEd25519([32]byte(ed)); err != nil || derived != x25519.PublicKey(x) {
+		return fmt.Errorf("%w: pubkey_x25519 is not the other form of pubkey_ed25519", ErrRegistration)
 	}
 	if ip := net.ParseIP(params.PublicIP); ip == nil || ip.IsUnspecified() || params.StoragePort == 0 {
 		return fmt.Errorf("%w: no address to reach the node at", ErrRegistration)
@@ -39,7 +45,8 @@ func checkRegistration(params nodelist.RegisterParams, now time.Time) error {
 		return errRegistrationClock
 	}
 	signature, err := base64.StdEncoding.DecodeString(params.Signature)
-	if err != nil || !ed25519.Verify(ed, nodelist.RegisterSignatureText(params), signature) {
+	if err != nil || len(signature) != xeddsa.SignatureSize ||
+		!xeddsa.VerifyStrict([32]byte(ed), nodelist.RegisterSignatureText(params), [xeddsa.SignatureSize]byte(signature)) {
 		return fmt.Errorf("%w: signature is not the node's", ErrRegistration)
 	}
 	return nil

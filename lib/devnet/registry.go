@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -48,6 +49,8 @@ type registry struct {
 	generation storage.Generation // that it tells clients to speak
 	seedTime   SeedTime
 
+	admission admission
+
 	since time.Time // when this process took over
 
 	mu         sync.Mutex
@@ -67,7 +70,10 @@ type registryState struct {
 // loadRegistry reads the registry kept at path, or starts an empty one. It returns ring.ErrFolder for a file that holds
 // none.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
-	r := &registry{path: path, swarmSize: swarmSize, now: now, since: now(), seedTime: SeedDate, seen: make(map[string]time.Time)}
+	r := &registry{
+		path: path, swarmSize: swarmSize, now: now, since: now(), seedTime: SeedDate, seen: make(map[string]time.Time),
+		admission: newAdmission(),
+	}
 	data, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -77,9 +83,32 @@ func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, 
 		if err := json.Unmarshal(data, &r.state); err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ring.ErrFolder, path, err)
 		}
+		if err := r.state.check(); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ring.ErrFolder, path, err)
+		}
 	}
 	r.hash = r.state.blockHash()
 	return r, nil
+}
+
+// check returns an error for a list that no registry wrote.
+func (s registryState) check() error {
+	if len(s.Nodes) > MaxNodes {
+		return fmt.Errorf("%d nodes are more than %d", len(s.Nodes), MaxNodes)
+	}
+	names := make(map[string]bool)
+	for _, node := range s.Nodes {
+		for _, key := range []string{node.PubkeyEd25519, node.PubkeyX25519, node.PubkeyLegacy} {
+			if _, err := decodeKey(key); err != nil {
+				return fmt.Errorf("key of a node %w", err)
+			}
+		}
+		if ip := net.ParseIP(node.PublicIP); ip == nil || node.StoragePort == 0 || names[node.PubkeyEd25519] {
+			return errors.New("a node has no address, or comes twice")
+		}
+		names[node.PubkeyEd25519] = true
+	}
+	return nil
 }
 
 // blockHash names a state of the list.
@@ -188,22 +217,26 @@ func swarmSizes(nodes []listing) map[swarm.SwarmID]int {
 	return sizes
 }
 
-// register takes the announcement of a node: a new one gets a swarm, a known one may have moved, or only tells that it
-// is still there. It returns
-// ErrRegistration, with the reason, for an announcement that is not signed, not timely, not complete, or not newer than
-// the node's last.
+// register lists a node that has answered a challenge: a new one gets a swarm, a known one may have moved, or is only
+// still there. It takes the place of another node from outside at the same address and port. It returns ErrRegistration,
+// with the reason, for an announcement that is not signed, not timely, not complete, not newer than the node's last, or
+// one too many.
 func (r *registry) register(params nodelist.RegisterParams) error {
-	if err := checkRegistration(params, r.now()); err != nil {
+	if err := r.check(params); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	state, err := r.edited(func(state *registryState) error {
+		if err := state.room(params); err != nil { // others may have come since check
+			return err
+		}
+		state.Nodes = slices.DeleteFunc(state.Nodes, func(node listing) bool {
+			return !node.Own && node.PubkeyEd25519 != params.PubkeyEd25519 &&
+				node.PublicIP == params.PublicIP && node.StoragePort == params.StoragePort
+		})
 		i := slices.IndexFunc(state.Nodes, func(node listing) bool { return node.PubkeyEd25519 == params.PubkeyEd25519 })
 		if i < 0 {
-			if len(state.Nodes) >= MaxNodes {
-				return fmt.Errorf("%w: the network is full", ErrRegistration)
-			}
 			i = len(state.Nodes)
 			state.Nodes = append(state.Nodes, listing{State: nodelist.State{
 				PubkeyLegacy:  params.PubkeyEd25519,
@@ -215,9 +248,6 @@ func (r *registry) register(params nodelist.RegisterParams) error {
 			}})
 		}
 		node := &state.Nodes[i]
-		if node.RegisteredMS >= params.TimestampMS {
-			return fmt.Errorf("%w: not newer than the last one", ErrRegistration)
-		}
 		if node.PublicIP == params.PublicIP && node.StoragePort == params.StoragePort {
 			state.Height = r.state.Height // nothing that others have to learn
 		}

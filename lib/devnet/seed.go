@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/storage/nodelist"
 )
 
@@ -38,7 +40,7 @@ func newSeedServer(registry *registry, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+nodelist.SeedPath, registry.serve)
 	return &http.Server{
-		Handler:           mux,
+		Handler:           clients.RefuseBrowsers(mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       20 * time.Second,
 		WriteTimeout:      20 * time.Second,
@@ -51,12 +53,16 @@ func newSeedServer(registry *registry, log *slog.Logger) *http.Server {
 // serve answers one JSON-RPC request. Errors of the call, too, come with HTTP status 200.
 func (r *registry) serve(w http.ResponseWriter, request *http.Request) {
 	r.seedTime.setHeader(w.Header(), r.now())
+	if !r.admission.requests.Allow(request.RemoteAddr, r.now()) {
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxSeedBody))
 	if err != nil {
 		http.Error(w, "request cannot be read", http.StatusBadRequest)
 		return
 	}
-	answer, err := json.Marshal(r.answer(body))
+	answer, err := json.Marshal(r.answer(request.Context(), request.RemoteAddr, body))
 	if err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
@@ -75,7 +81,8 @@ type seedAnswer struct {
 	Error   *rpcError       `json:"error,omitempty"`
 }
 
-func (r *registry) answer(body []byte) seedAnswer {
+// answer answers one request, which came from a host and port, remote.
+func (r *registry) answer(ctx context.Context, remote string, body []byte) seedAnswer {
 	answer := seedAnswer{JSONRPC: "2.0", ID: json.RawMessage("null")}
 	var call struct {
 		ID     json.RawMessage `json:"id"`
@@ -93,7 +100,7 @@ func (r *registry) answer(body []byte) seedAnswer {
 	case nodelist.Method, nodelist.Endpoint, methodAllServiceNodes:
 		answer.Result, answer.Error = r.serveNodes(call.Params)
 	case nodelist.MethodRegister:
-		answer.Result, answer.Error = r.serveRegister(call.Params)
+		answer.Result, answer.Error = r.serveRegister(ctx, remote, call.Params)
 	default:
 		answer.Error = &rpcError{codeMethod, "Method not found"}
 	}
@@ -123,12 +130,14 @@ func unmarshalParams(raw json.RawMessage, v any) error {
 	return json.Unmarshal(raw, v)
 }
 
-func (r *registry) serveRegister(raw json.RawMessage) (any, *rpcError) {
+func (r *registry) serveRegister(ctx context.Context, remote string, raw json.RawMessage) (any, *rpcError) {
 	var params nodelist.RegisterParams
 	if err := unmarshalParams(raw, &params); err != nil {
 		return nil, &rpcError{codeParams, "Invalid params"}
 	}
-	switch err := r.register(params); {
+	switch err := r.announce(ctx, remote, params); {
+	case errors.Is(err, errBusyRegistry):
+		return nil, &rpcError{nodelist.CodeRegistrationBusy, err.Error()}
 	case errors.Is(err, errRegistrationClock):
 		return nil, &rpcError{nodelist.CodeRegistrationClock, err.Error()}
 	case err != nil:

@@ -427,7 +427,7 @@ func (a *asking) enough() bool {
 
 // leaveAfter is what a member has for its answer at least before it is left, even if it is late: another one may be
 // asked beside it sooner, but what a busy machine says late is worth this wait.
-const leaveAfter = time.Second
+const leaveAfter = 2 * time.Second
 
 // patience is how long a late member is waited for. One that may take its time has had more than others when it is
 // late.

@@ -60,6 +60,17 @@ func TestSlowLoris(t *testing.T) {
 	network.quickly("while an address holds all the connections it can")
 }
 
+// Several addresses together hold all the connections that a node has, and say nothing. A newcomer gets a place.
+func TestSeveralAddressesHoldConnections(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5}, nil)
+	for i := range maxConnections / maxAddressConnections {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(3+i))}}
+		hold(t, maxAddressConnections, func() (io.Closer, error) { return dialer.Dial("tcp", network.address(0)) })
+	}
+	network.quickly("while four addresses hold all connections")
+	network.quickly("once more")
+}
+
 // Large requests that never end take the places for large requests, and nobody who behaves needs one, whether the size
 // of a request is announced or not.
 func TestUnfinishedBodies(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/storage"
 )
 
@@ -21,8 +21,6 @@ const (
 	DefaultRateLimit = 300
 	// burstSeconds makes the burst out of the rate: 600 requests at 300 a second.
 	burstSeconds = 2
-	// maxAddresses is how many client addresses are kept at a time (storage-2.0.md section 9).
-	maxAddresses = 10000
 	// maxConnections bounds open client connections, maxAddressConnections those from one address.
 	maxConnections        = 4096
 	maxAddressConnections = 1024
@@ -31,80 +29,6 @@ const (
 	smallBody      = 512 << 10
 	maxLargeBodies = 16
 )
-
-// addressLimiter is a token bucket for each client address. A nil limiter lets everything pass.
-type addressLimiter struct {
-	rate rate.Limit
-
-	mu      sync.Mutex
-	buckets map[netip.Prefix]*rate.Limiter
-	cleaned time.Time
-}
-
-// newAddressLimiter returns nil, no limit, for a rate below 1.
-func newAddressLimiter(perSecond int) *addressLimiter {
-	if perSecond < 1 {
-		return nil
-	}
-	return &addressLimiter{rate: rate.Limit(perSecond), buckets: make(map[netip.Prefix]*rate.Limiter)}
-}
-
-// allow takes a token from the bucket of remote, a host and port.
-func (l *addressLimiter) allow(remote string, now time.Time) bool {
-	if l == nil {
-		return true
-	}
-	source, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return false
-	}
-	bucket := l.bucket(network(source.Addr()), now)
-	return bucket != nil && bucket.AllowN(now, 1)
-}
-
-// network is what counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which is what one client is
-// given.
-func network(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, _ := addr.Prefix(bits) // fails only for more bits than the address has
-	return prefix
-}
-
-// bucket returns the bucket of source, or nil if there are too many others that are in use.
-func (l *addressLimiter) bucket(source netip.Prefix, now time.Time) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	bucket := l.buckets[source]
-	if bucket != nil {
-		return bucket
-	}
-	if len(l.buckets) >= maxAddresses {
-		l.clean(now)
-	}
-	if len(l.buckets) >= maxAddresses {
-		return nil
-	}
-	bucket = rate.NewLimiter(l.rate, burstSeconds*int(l.rate))
-	l.buckets[source] = bucket
-	return bucket
-}
-
-// clean forgets full buckets, which are as good as new ones, at most once a second.
-func (l *addressLimiter) clean(now time.Time) {
-	if now.Sub(l.cleaned).Abs() < time.Second {
-		return
-	}
-	l.cleaned = now
-	for source, bucket := range l.buckets {
-		if bucket.TokensAt(now) >= float64(bucket.Burst()) {
-			delete(l.buckets, source)
-		}
-	}
-}
 
 // slots bounds how much of something goes on at the same time.
 type slots chan struct{}
@@ -155,39 +79,41 @@ func (s slots) readBody(w http.ResponseWriter, r *http.Request) (body []byte, do
 	return read.Bytes(), done, err
 }
 
-// limitListener hands out at most maxConnections connections that are open at the same time, and turns away an address
-// that has maxAddressConnections of them: so no client can keep the others out by holding connections open.
+// limitListener bounds the connections that are open at the same time, in all and from one address. When there are as
+// many as there may be, a new one takes the place of another: the one that was silent for longest of the address with the
+// most. So no number of clients keeps others out by holding connections open.
 type limitListener struct {
 	net.Listener
-	slots  slots
-	closed context.Context
-	close  context.CancelFunc
+	most           int // connections in all
+	mostPerAddress int
 
-	mu   sync.Mutex
-	open map[netip.Prefix]int
+	mu    sync.Mutex
+	count int
+	open  map[netip.Prefix]map[*limitedConn]struct{}
 }
 
-func newLimitListener(listener net.Listener) *limitListener {
-	closed, cancel := context.WithCancel(context.Background())
+func newLimitListener(listener net.Listener, most, mostPerAddress int) *limitListener {
 	return &limitListener{
-		Listener: listener, slots: make(slots, maxConnections), closed: closed, close: cancel, open: make(map[netip.Prefix]int),
+		Listener: listener, most: most, mostPerAddress: mostPerAddress,
+		open: make(map[netip.Prefix]map[*limitedConn]struct{}),
 	}
 }
 
 // Accept implements net.Listener.
 func (l *limitListener) Accept() (net.Conn, error) {
-	if !l.slots.acquire(l.closed) {
-		return nil, net.ErrClosed
-	}
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
-			l.slots.release()
 			return nil, err
 		}
-		source := remoteNetwork(conn)
-		if l.enter(source) {
-			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.leave(source) })}, nil
+		limited := &limitedConn{Conn: conn, listener: l, source: remoteNetwork(conn)}
+		limited.active.Store(time.Now().UnixNano())
+		victim, ok := l.enter(limited)
+		if victim != nil {
+			victim.Close() // outside the lock; errors are of no use to anybody
+		}
+		if ok {
+			return limited, nil
 		}
 		conn.Close() // nothing was written that could be lost
 	}
@@ -199,43 +125,96 @@ func remoteNetwork(conn net.Conn) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	return network(address.AddrPort().Addr())
+	return clients.Network(address.AddrPort().Addr())
 }
 
-func (l *limitListener) enter(source netip.Prefix) bool {
+// enter counts a connection. It returns false if its address has as many as it may have. victim is the connection that
+// has to be closed for it, nil if there is room.
+func (l *limitListener) enter(conn *limitedConn) (victim *limitedConn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open[source] >= maxAddressConnections {
-		return false
+	if len(l.open[conn.source]) >= l.mostPerAddress {
+		return nil, false
 	}
-	l.open[source]++
-	return true
+	if l.count >= l.most {
+		if victim = l.idlest(); victim != nil {
+			l.remove(victim)
+		}
+	}
+	if l.open[conn.source] == nil {
+		l.open[conn.source] = make(map[*limitedConn]struct{})
+	}
+	l.open[conn.source][conn] = struct{}{}
+	l.count++
+	return victim, true
 }
 
-func (l *limitListener) leave(source netip.Prefix) {
+// idlest returns the connection that was silent for longest of the addresses with the most. The caller holds l.mu.
+func (l *limitListener) idlest() (found *limitedConn) {
+	most := 0
+	for _, conns := range l.open {
+		most = max(most, len(conns))
+	}
+	for _, conns := range l.open {
+		if len(conns) < most {
+			continue
+		}
+		for conn := range conns {
+			if found == nil || conn.active.Load() < found.active.Load() {
+				found = conn
+			}
+		}
+	}
+	return found
+}
+
+func (l *limitListener) leave(conn *limitedConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open[source]--; l.open[source] == 0 {
-		delete(l.open, source)
-	}
-	l.slots.release()
+	l.remove(conn)
 }
 
-// Close implements net.Listener.
-func (l *limitListener) Close() error {
-	l.close()
-	return l.Listener.Close()
+// remove stops counting a connection, if it is counted. The caller holds l.mu.
+func (l *limitListener) remove(conn *limitedConn) {
+	conns := l.open[conn.source]
+	if _, counted := conns[conn]; !counted {
+		return
+	}
+	l.count--
+	if delete(conns, conn); len(conns) == 0 {
+		delete(l.open, conn.source)
+	}
 }
 
 // limitedConn gives its place back when it is closed.
 type limitedConn struct {
 	net.Conn
-	release func()
+	listener *limitListener
+	source   netip.Prefix
+	active   atomic.Int64 // when bytes came or went last, in nanoseconds since 1970
+}
+
+// Read implements net.Conn.
+func (c *limitedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.active.Store(time.Now().UnixNano())
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *limitedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if n > 0 {
+		c.active.Store(time.Now().UnixNano())
+	}
+	return n, err
 }
 
 // Close implements net.Conn.
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
-	c.release()
+	c.listener.leave(c)
 	return err
 }

@@ -3,7 +3,6 @@ package node
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,55 +12,6 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/swarm"
 )
-
-func TestAddressLimiter(t *testing.T) {
-	l, now := newAddressLimiter(DefaultRateLimit), time.Now()
-	count := func(remote string, at time.Time) (passed int) {
-		for range 1000 {
-			if l.allow(remote, at) {
-				passed++
-			}
-		}
-		return passed
-	}
-	if got := count("192.0.2.1:1000", now); got != 600 {
-		t.Errorf("%d of 1000 at once pass, want 600", got)
-	}
-	if got := count("192.0.2.1:2000", now.Add(time.Second)); got != 300 {
-		t.Errorf("%d pass a second later from another port, want 300", got)
-	}
-	if got := count("192.0.2.2:1000", now); got != 600 {
-		t.Errorf("%d from another address pass, want 600", got)
-	}
-	if got := count("[::ffff:192.0.2.2]:1000", now); got != 0 {
-		t.Errorf("%d from the same address written as IPv6 pass, want 0", got)
-	}
-	if got := count("[2001:db8::1]:1000", now) + count("[2001:db8::2]:1000", now); got != 600 {
-		t.Errorf("%d from one IPv6 network pass, want 600", got)
-	}
-	if l.allow("nonsense", now) {
-		t.Error("a client without address passes")
-	}
-	if got := newAddressLimiter(0); !got.allow("192.0.2.1:1000", now) {
-		t.Error("no limit limits")
-	}
-}
-
-// The table of addresses is bounded. Idle ones make room; if none is idle, new ones are refused.
-func TestAddressLimiterIsBounded(t *testing.T) {
-	l, now := newAddressLimiter(1), time.Now()
-	for i := range maxAddresses {
-		if !l.allow(fmt.Sprintf("10.0.%d.%d:1", i/256, i%256), now) {
-			t.Fatalf("address %d is refused", i)
-		}
-	}
-	if l.allow("192.0.2.1:1", now) || len(l.buckets) != maxAddresses {
-		t.Errorf("an address too many is let in; %d are kept", len(l.buckets))
-	}
-	if !l.allow("192.0.2.1:1", now.Add(2*time.Second)) || len(l.buckets) != 1 {
-		t.Errorf("two seconds later there is no room; %d are kept", len(l.buckets))
-	}
-}
 
 func TestReadBody(t *testing.T) {
 	for _, test := range []struct {

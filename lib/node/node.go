@@ -50,6 +50,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/node/peerhttp"
@@ -162,7 +163,7 @@ type Node struct {
 	hub            *mailbox.Hub
 	links          *link.Links      // to other nodes, for onion requests
 	caller         *peerhttp.Caller // makes requests to other nodes
-	limiter        *addressLimiter
+	limiter        *clients.Limiter
 	relays         slots
 	largeBodies    slots
 	patience       time.Duration // with members that a change is forwarded to
@@ -207,7 +208,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	clients, err := ring.LoadCertificate(config.DataDir, config.Behaviour.TLS.Certificate, config.Rand, config.Now())
+	forClients, err := ring.LoadCertificate(config.DataDir, config.Behaviour.TLS.Certificate, config.Rand, config.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -228,17 +229,17 @@ func start(ctx context.Context, config Config) (*Node, error) {
 		Context: n.background, HopHeader: hopHeader, Log: n.log,
 		Known: func(key [32]byte) bool { return n.members.View().Addresses[storage.SnodeAddress(key)] != nil },
 	}
-	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.clients(clients))
+	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.clients(forClients))
 	n.server = n.behaviour.newServer(config.Wrap(n), incoming.Serve, tlsConfig, n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
+	go n.serve(config.Listener) // before it asks for the list: a registry asks the node first whether it is there
 	if err := n.members.Refresh(ctx); err != nil {
 		n.log.Warn("asking for the node list", "error", err)
 	}
 	n.tasks.Go(func() { n.members.Poll(n.background, config.PollInterval) })
 	n.tasks.Go(func() { n.store.Maintain(n.background, n.log, n.now) })
 	n.tasks.Go(func() { n.replication.Run(n.background) })
-	go n.serve(config.Listener)
 	return n, nil
 }
 
@@ -258,7 +259,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		generation:    config.Generation,
 		texts:         textsOf(config.Generation, config.Behaviour.Version),
 		store:         messages,
-		limiter:       newAddressLimiter(config.RateLimit),
+		limiter:       clients.NewLimiter(config.RateLimit, burstSeconds*config.RateLimit),
 		relays:        make(slots, maxRelays),
 		largeBodies:   make(slots, maxLargeBodies),
 		fullLog:       rate.Sometimes{First: 1, Interval: fullLogInterval},
@@ -301,7 +302,7 @@ func (n *Node) adopt(fresh *ring.View) {
 func (n *Node) serve(listener net.Listener) {
 	defer close(n.done)
 	n.log.Info("node listens", "address", listener.Addr().String())
-	if err := n.server.ServeTLS(newLimitListener(listener), "", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := n.server.ServeTLS(newLimitListener(listener, maxConnections, maxAddressConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
 		n.serveErr = err
 	}
 }

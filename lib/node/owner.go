@@ -14,6 +14,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
+	"sessiontool/lib/xeddsa"
 )
 
 // signatureWindow is how far the timestamp of a signed request may be off, as with storage RPC 2.8.
@@ -51,7 +52,8 @@ func checkOwner(method, pubKey string, params fields, now time.Time, signed func
 		return 0, err
 	}
 	signature, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil || !ed25519.Verify(signer[:], signed(milliseconds), signature) {
+	if err != nil || len(signature) != xeddsa.SignatureSize ||
+		!xeddsa.VerifyStrict(signer, signed(milliseconds), [xeddsa.SignatureSize]byte(signature)) {
 		return 0, wronglySigned(method)
 	}
 	return milliseconds, nil

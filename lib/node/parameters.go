@@ -18,6 +18,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/x25519"
+	"sessiontool/lib/xeddsa"
 )
 
 // minMilliseconds is what a time must be at least not to be taken for one in seconds (storage-2.8.md section 2).
@@ -292,7 +293,7 @@ func (p proof) covers(text []byte) bool {
 		}
 		key = p.signer
 	}
-	return ed25519.Verify(key[:], text, p.signature)
+	return len(p.signature) == xeddsa.SignatureSize && xeddsa.VerifyStrict(key, text, [xeddsa.SignatureSize]byte(p.signature))
 }
 
 // json returns the object that f was read from, or one like it.

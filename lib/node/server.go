@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/onion"
@@ -88,6 +89,8 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	switch {
+	case clients.FromBrowser(r):
+		n.write(w, fromBrowser)
 	case r.Method == http.MethodPost && r.URL.Path == storage.PingPath:
 		n.servePing(w)
 	case r.Method == http.MethodPost && !n.members.View().Ready():
@@ -100,6 +103,9 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n.write(w, n.texts.elsewhere(r))
 	}
 }
+
+// fromBrowser is the answer to a page of another site in a browser.
+var fromBrowser = bareAnswer(http.StatusForbidden, "requests from web pages are refused")
 
 // write sends an answer.
 func (n *Node) write(w http.ResponseWriter, a answer) {
@@ -161,7 +167,7 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 
 // serveStorage answers a client that came directly.
 func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
-	if !n.limiter.allow(r.RemoteAddr, n.now()) {
+	if !n.limiter.Allow(r.RemoteAddr, n.now()) {
 		n.write(w, n.texts.manyRequests)
 		return
 	}

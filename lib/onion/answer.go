@@ -37,7 +37,7 @@ type Response struct {
 // SealResponse encrypts the response to an opened layer: the base64 text of a nonce, read from random, and {"body",
 // "status"} under the layer's cipher and key. The HTTP status of the response is always 200. A request of storage RPC
 // 2.8 may ask for the encrypted bytes without base64, and for a body that is a JSON object to be embedded instead of
-// quoted. The error is ErrNotText or random's.
+// quoted. A request with a padded payload gets a padded response. The error is ErrNotText or random's.
 func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte, error) {
 	if !utf8.ValidString(body) {
 		return nil, ErrNotText
@@ -49,6 +49,9 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 	plaintext, err := marshalResponse(status, content)
 	if err != nil {
 		return nil, err
+	}
+	if l.pad {
+		plaintext = padResponse(plaintext)
 	}
 	sealed, err := seal(random, l.response, plaintext)
 	if err != nil {

@@ -100,6 +100,29 @@ func TestCBCRefuses(t *testing.T) {
 	}
 }
 
+// A node gives the same error for bad padding and for a plaintext that is no layer, so that it is no padding oracle.
+func TestCBCHasOneError(t *testing.T) {
+	random := testRandom(t)
+	n := newNode(t, random)
+	ephemeral, sealed, _, err := sealFor(random, AESCBC, n.hop.X25519, []byte("no layer at all, as a changed one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoilt := bytes.Clone(sealed)
+	spoilt[len(spoilt)-17] ^= 0xff
+	var texts []string
+	for _, body := range [][]byte{sealed, spoilt} {
+		layer, err := Open(V2, n.keys, formatV2{}.layer("", AESCBC, ephemeral, body))
+		if layer != nil || !errors.Is(err, ErrCiphertext) {
+			t.Fatalf("opens as %+v, %v; want ErrCiphertext", layer, err)
+		}
+		texts = append(texts, err.Error())
+	}
+	if texts[0] != texts[1] {
+		t.Errorf("two answers: %q and %q", texts[0], texts[1])
+	}
+}
+
 // The client chooses the form of the response: JSON quoted or embedded, with or without base64.
 func TestAnswerOptions(t *testing.T) {
 	const object, text = `{"a":1}`, `no "object"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sessiontool/lib/internal/aescbc"
 	"sessiontool/lib/x25519"
 )
 
@@ -65,11 +66,13 @@ type Layer struct {
 	response cipher.AEAD
 	embed    bool // the response embeds a body that is JSON, unquoted
 	raw      bool // the response is the encrypted bytes, not their base64
+	pad      bool // the response is filled up to one of a few sizes
 }
 
 // Open decrypts node's layer of the body of an HTTP request. It returns ErrVersion, or ErrOuter or ErrCiphertext
 // wrapped with the cause. An ephemeral key that is malformed or of low order is ErrCiphertext, as at the 2020 server. A
-// layer that decrypts is never an error: its Step is Malformed if its plaintext is.
+// layer that decrypts is never an error: its Step is Malformed if its plaintext is. With [AESCBC], which does not
+// authenticate, a malformed plaintext is ErrCiphertext, too.
 func Open(version Version, node x25519.KeyPair, body []byte) (*Layer, error) {
 	return openLayer(version, node, body, func(Cipher) error { return nil })
 }
@@ -111,6 +114,10 @@ func openLayer(version Version, node x25519.KeyPair, body []byte, supported func
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
 	layer, err := format.parseLayer(plaintext)
+	if err != nil && outer.cipher == AESCBC {
+		// One answer to bad padding and to bad plaintext: two would make the node a padding oracle.
+		return nil, fmt.Errorf("%w: %w", ErrCiphertext, aescbc.ErrPadding)
+	}
 	if err != nil || supported(layer.next) != nil {
 		layer = Layer{Step: Malformed}
 	}

@@ -1,5 +1,11 @@
 package onion
 
+import "bytes"
+
+// padMember is the member of the target's layer that asks for a padded response (sync-route.md section 12). Servers that
+// do not know it ignore it.
+const padMember = "pad"
+
 // The sizes in bytes to which payloads are padded. The smallest one holds a poll and any text of up to 2 000 characters
 // in every protocol; beyond padLast sizes are multiples of it.
 const (
@@ -33,4 +39,23 @@ func Pad(payload []byte) []byte {
 		padded[i] = ' '
 	}
 	return padded
+}
+
+// isPadded reports whether a payload is filled up by [Pad].
+func isPadded(payload []byte) bool {
+	return len(payload) == PaddedSize(len(payload)) && payload[len(payload)-1] == ' '
+}
+
+// askForPadding adds padMember to the plaintext of a target's layer, which ends with a JSON object that is not empty.
+func askForPadding(final []byte) []byte {
+	return append(final[:len(final)-1], `,"`+padMember+`":true}`...)
+}
+
+// padResponse fills up the JSON text of a response like [Pad].
+func padResponse(plaintext []byte) []byte {
+	size := PaddedSize(len(plaintext))
+	if size > MaxBody {
+		return plaintext
+	}
+	return append(plaintext, bytes.Repeat([]byte{' '}, size-len(plaintext))...)
 }

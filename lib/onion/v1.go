@@ -63,7 +63,7 @@ func (formatV1) parseLayer(plaintext []byte) (Layer, error) {
 	switch {
 	case fields.has("body"):
 		payload, err := fields.text("body")
-		return Layer{Step: Final, Payload: []byte(payload)}, err
+		return Layer{Step: Final, Payload: []byte(payload), pad: fields.has(padMember)}, err
 	case fields.has("host"):
 		return parseServer(fields)
 	}

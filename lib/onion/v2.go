@@ -85,6 +85,7 @@ func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	case fields.has("headers"):
 		layer := Layer{Step: Final, Payload: content}
 		layer.embed, layer.raw = string(fields["json"]) == "true", string(fields["base64"]) == "false"
+		layer.pad = fields.has(padMember)
 		return layer, nil
 	case fields.has("host"):
 		return parseServer(fields)

@@ -1,7 +1,6 @@
 package peerhttp
 
 import (
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node/ring"
+	"sessiontool/lib/xeddsa"
 )
 
 // Headers of a signed request between nodes.
@@ -70,7 +70,8 @@ func Verify(r *http.Request, receiver string, view *ring.View, now time.Time) (*
 	}
 	signature, err := base64.StdEncoding.DecodeString(r.Header.Get(SignatureHeader))
 	signed := signedText(receiver, r.URL.Path, text, r.Header.Get(DigestHeader))
-	if err != nil || !ed25519.Verify(from.Ed25519[:], signed, signature) {
+	if err != nil || len(signature) != xeddsa.SignatureSize ||
+		!xeddsa.VerifyStrict(from.Ed25519, signed, [xeddsa.SignatureSize]byte(signature)) {
 		return nil, ErrSignature
 	}
 	return from, nil

@@ -20,6 +20,7 @@ type RegisterParams struct {
 const (
 	CodeRegistrationRefused = -32000
 	CodeRegistrationClock   = -32001 // the node's clock is off
+	CodeRegistrationBusy    = -32002 // too many registrations: try again later
 )
 
 // RegisterSignatureText returns what RegisterParams.Signature signs: every other field, so that none can be changed.

@@ -1,0 +1,101 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+func TestLimiter(t *testing.T) {
+	l, now := NewLimiter(300, 600), time.Now()
+	count := func(remote string, at time.Time) (passed int) {
+		for range 1000 {
+			if l.Allow(remote, at) {
+				passed++
+			}
+		}
+		return passed
+	}
+	if got := count("192.0.2.1:1000", now); got != 600 {
+		t.Errorf("%d of 1000 at once pass, want 600", got)
+	}
+	if got := count("192.0.2.1:2000", now.Add(time.Second)); got != 300 {
+		t.Errorf("%d pass a second later from another port, want 300", got)
+	}
+	if got := count("192.0.2.2:1000", now); got != 600 {
+		t.Errorf("%d from another address pass, want 600", got)
+	}
+	if got := count("[::ffff:192.0.2.2]:1000", now); got != 0 {
+		t.Errorf("%d from the same address written as IPv6 pass, want 0", got)
+	}
+	if got := count("[2001:db8::1]:1000", now) + count("[2001:db8::2]:1000", now); got != 600 {
+		t.Errorf("%d from one IPv6 network pass, want 600", got)
+	}
+	if l.Allow("nonsense", now) {
+		t.Error("a client without address passes")
+	}
+	if got := NewLimiter(0, 0); !got.Allow("192.0.2.1:1000", now) {
+		t.Error("no limit limits")
+	}
+}
+
+// The table of addresses is bounded. Idle ones make room; if none is idle, new ones are refused.
+func TestLimiterIsBounded(t *testing.T) {
+	l, now := NewLimiter(1, 2), time.Now()
+	for i := range maxAddresses {
+		if !l.Allow(fmt.Sprintf("10.0.%d.%d:1", i/256, i%256), now) {
+			t.Fatalf("address %d is refused", i)
+		}
+	}
+	if l.Allow("192.0.2.1:1", now) || len(l.buckets) != maxAddresses {
+		t.Errorf("an address too many is let in; %d are kept", len(l.buckets))
+	}
+	if !l.Allow("192.0.2.1:1", now.Add(2*time.Second)) || len(l.buckets) != 1 {
+		t.Errorf("two seconds later there is no room; %d are kept", len(l.buckets))
+	}
+}
+
+// Pages of other sites are refused, whether the browser says where a request comes from or a name leads here.
+func TestBrowsersAreRefused(t *testing.T) {
+	reached := 0
+	handler := RefuseBrowsers(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
+	for _, test := range []struct {
+		host, local string
+		header      http.Header
+		want        int
+	}{
+		{"127.0.0.1:22023", "127.0.0.1", nil, 200},
+		{"[::1]:22023", "::1", nil, 200},
+		{"localhost:22023", "127.0.0.1", nil, 200},
+		{"x", "127.0.0.1", nil, 200},
+		{"abc.snode", "127.0.0.1", nil, 200},
+		{"seed.example.org", "192.0.2.1", nil, 200},
+		{"127.0.0.1:22023", "127.0.0.1", http.Header{"Origin": {"http://127.0.0.1:22023"}, "Sec-Fetch-Site": {"same-origin"}}, 200},
+		{"127.0.0.1:22023", "127.0.0.1", http.Header{"Origin": {"http://evil.example"}}, 403},
+		{"127.0.0.1:22023", "127.0.0.1", http.Header{"Origin": {"null"}}, 403},
+		{"127.0.0.1:22023", "127.0.0.1", http.Header{"Origin": {""}}, 403},
+		{"127.0.0.1:22023", "127.0.0.1", http.Header{"Origin": {"http://127.0.0.1:22023", "http://evil.example"}}, 403},
+		{"127.0.0.1:22023", "127.0.0.1", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403},
+		{"seed.example.org", "192.0.2.1", http.Header{"Origin": {"http://evil.example"}}, 403},
+		{"rebound.evil.example:22023", "127.0.0.1", nil, 403},
+		{"rebound.evil.example.", "::1", nil, 403},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		local := &net.TCPAddr{IP: net.ParseIP(test.local), Port: 22023}
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
+		r.Host = test.host
+		if test.header != nil {
+			r.Header = test.header
+		}
+		w := httptest.NewRecorder()
+		before := reached
+		handler.ServeHTTP(w, r)
+		if w.Code != test.want || (reached > before) != (test.want == 200) {
+			t.Errorf("%s at %s with %v: status %d, want %d", test.host, test.local, test.header, w.Code, test.want)
+		}
+	}
+}

@@ -84,7 +84,8 @@ func start(b *testing.B, count int) (nodes []*node.Node, addresses []string) {
 
 // post makes the bytes of an HTTP request.
 func post(path string, body []byte) []byte {
-	return append(fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, len(body)), body...)
+	head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, len(body))
+	return append(head, body...)
 }
 
 func call(b *testing.B, method string, params any) []byte {
@@ -103,7 +104,8 @@ func stores(b *testing.B, count int) [][]byte {
 	for i := range requests {
 		text := strconv.Itoa(i)
 		m := pow.Message{
-			PubKey: fmt.Sprintf("05%064x", i%owners), Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "86400000",
+			PubKey:    fmt.Sprintf("05%064x", i%owners),
+			Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "86400000",
 			Data: text + data[len(text):],
 		}
 		nonce, err := pow.Solve(b.Context(), m.Inner(), pow.Target(m.PayloadLen(), 86400000, 1), pow.Options{})
@@ -117,8 +119,8 @@ func stores(b *testing.B, count int) [][]byte {
 	return requests
 }
 
-// connection is a kept connection that a client makes one request after the other on. It does little more than the
-// node needs, which is what is to be measured.
+// connection is a kept connection for one request after the other. It does little work of its own, because the
+// benchmark measures the node.
 type connection struct {
 	conn   *tls.Conn
 	reader *bufio.Reader
@@ -240,7 +242,8 @@ func BenchmarkRetrieves(b *testing.B) {
 	for i := range 10 {
 		text := strconv.Itoa(i)
 		m := pow.Message{
-			PubKey: keys.ID().String(), Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "86400000", Data: text + data[len(text):],
+			PubKey: keys.ID().String(), Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "86400000",
+			Data: text + data[len(text):],
 		}
 		nonce, err := pow.Solve(b.Context(), m.Inner(), pow.Target(m.PayloadLen(), 86400000, 1), pow.Options{})
 		if err != nil {
@@ -263,7 +266,7 @@ func BenchmarkRetrieves(b *testing.B) {
 	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
 }
 
-// processorTime returns what this process has used so far.
+// processorTime returns the processor time that this process has used so far.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage

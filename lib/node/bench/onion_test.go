@@ -22,8 +22,8 @@ import (
 // loadVariable makes the test program send requests instead of running tests. Its value is a load in JSON.
 const loadVariable = "SESSIONTOOL_BENCH_LOAD"
 
-// load is what a client, in a process of its own so that its processor time does not count, sends: the same request
-// again and again over kept connections.
+// load is the work of a client: the same request again and again over kept connections. The client is a process of its
+// own, so that its processor time does not count.
 type load struct {
 	Address     string
 	Request     []byte
@@ -81,8 +81,8 @@ func (l load) run(conns []*connection, count int) error {
 	return errors.Join(errs...)
 }
 
-// send runs a load and returns the processor time that this process spent on it and the time that it took, from when
-// connections are open and warm.
+// send runs a load and returns the processor time of this process and the elapsed time. Both start when all connections
+// are open and warm.
 func (l load) send(b *testing.B) (spent, took time.Duration) {
 	b.Helper()
 	text, err := json.Marshal(l)

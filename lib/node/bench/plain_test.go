@@ -26,7 +26,7 @@ import (
 	"sessiontool/lib/storage/rpc20"
 )
 
-// plain is a relay of version 2 as anyone would write it: net/http on both sides with its connections kept,
+// plain is a relay of version 2 in straightforward Go: net/http on both sides with its connections kept,
 // encoding/json, and the same cryptography with the node's key parsed once. It knows one storage method.
 type plain struct {
 	private *ecdh.PrivateKey
@@ -59,7 +59,7 @@ func startPlain(b *testing.B, nodes []*node.Node, addresses []string) []*plain {
 	return relays
 }
 
-// swarmOf returns the only swarm, as a node tells it.
+// swarmOf returns the only swarm, as a node reports it.
 func swarmOf(b *testing.B, address string) (answer rpc20.SwarmAnswer) {
 	b.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

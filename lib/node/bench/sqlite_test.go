@@ -26,8 +26,8 @@ var sqliteSetup = []string{
 
 const sqliteInsert = "INSERT INTO Data (Hash, Owner, TTL, Timestamp, TimeExpires, Nonce, Data) VALUES (?,?,?,?,?,?,?)"
 
-// sqliteInserts stores messages for as long as given, with nothing around it: no HTTP, no TLS, no proof of work. It
-// returns how many it did in a second.
+// sqliteInserts stores messages for the given time without HTTP, TLS and proof of work. It returns the inserts per
+// second.
 func sqliteInserts(b *testing.B, during time.Duration) float64 {
 	b.Helper()
 	ctx := context.Background()
@@ -55,7 +55,8 @@ func sqliteInserts(b *testing.B, during time.Duration) float64 {
 	for ; time.Since(start) < during; count++ {
 		hash := fmt.Sprintf("%0128x", uint64(count)*0x9e3779b97f4a7c15) // far apart, as hashes are
 		owner := fmt.Sprintf("05%064x", count%owners)
-		if _, err := insert.ExecContext(ctx, hash, owner, storage.MaxTTLMillis20, now, now+storage.MaxTTLMillis20, "AAAAAAAAAS0=", data); err != nil {
+		ttl, nonce := int64(storage.MaxTTLMillis20), "AAAAAAAAAS0="
+		if _, err := insert.ExecContext(ctx, hash, owner, ttl, now, now+ttl, nonce, data); err != nil {
 			b.Fatal(err)
 		}
 	}

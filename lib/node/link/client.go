@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/onion"
 )
 
-// ErrNoLink reports a request that has to be sent by HTTP instead.
+// ErrNoLink reports a request that the caller has to send over HTTP instead.
 var ErrNoLink = errors.New("no link to the node")
 
 // ErrClosed reports a link that ended before the answer came.
@@ -23,7 +23,7 @@ var ErrClosed = errors.New("link to the node is closed")
 // paths are the paths of requests over links. Their indices are the numbers in frames.
 var paths = []string{"", onion.V1.Path(), onion.V2.Path()}
 
-// retryAfter is how long a node that does not speak the protocol is not asked for a link again.
+// retryAfter is the pause before a node that does not speak the protocol is tried again.
 const retryAfter = 10 * time.Minute
 
 // Links are a node's links to others. A link is opened by the first request to a node and closed after a minute
@@ -40,6 +40,8 @@ type Links struct {
 	open map[string]*connection // by the node's name
 }
 
+// New makes Links without any connection. identity is the certificate of this node's key ([ring.IdentityCertificate]),
+// dial opens TCP connections, and timeout bounds one handshake.
 func New(
 	identity tls.Certificate, dial func(ctx context.Context, network, address string) (net.Conn, error),
 	timeout time.Duration,
@@ -55,9 +57,9 @@ func New(
 	return l
 }
 
-// Close ends all links and returns when no goroutine is left of them. Later calls of Call fail with ErrClosed.
+// Close closes all links and returns when their goroutines have ended. Later calls of [Links.Call] fail with ErrClosed.
 func (l *Links) Close() {
-	l.mu.Lock() // once it is free again, no link is opened any more
+	l.mu.Lock() // connectionTo opens no link after this section
 	l.end()
 	l.mu.Unlock()
 	l.tasks.Wait()
@@ -75,9 +77,10 @@ type connection struct {
 	retryAt  time.Time               // no new link is tried before
 }
 
-// Call sends a request to a node and returns its answer; status 0 means that the node answered nothing. path is that
-// of an onion request and hops, below 256, the relays that it has passed. The error is ErrNoLink if the request has to
-// be sent by HTTP: the node does not speak the protocol, does not list this node yet, or the body exceeds MaxBody.
+// Call sends a request to a node and returns its answer. Status 0 means that the node ended the request without an
+// answer. path is the path of an onion request, and hops, below 256, the number of relays that the request has passed.
+// The error is ErrNoLink if the caller has to use HTTP: the node does not speak the protocol, does not list this node
+// yet, or the body exceeds [MaxBody].
 func (l *Links) Call(
 	ctx context.Context, to *ring.Peer, path string, hops int, body []byte,
 ) (status int, answer []byte, err error) {
@@ -111,7 +114,7 @@ func (l *Links) exchange(ctx context.Context, to *ring.Peer, code uint16, body [
 	}
 }
 
-// connectionTo returns the link to a node and whether it was opened by this call, nil after Close.
+// connectionTo returns the link to a node and whether this call opened it. After Close it returns nil.
 func (l *Links) connectionTo(p *ring.Peer) (k *connection, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

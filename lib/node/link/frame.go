@@ -1,15 +1,15 @@
-// Package link is the protocol by which relays pass onion requests on.
+// Package link is the protocol by which relays forward onion requests.
 //
-// A link is one TLS connection between two nodes on which many requests are in flight at a time. Nodes agree on it as
-// [Protocol] in the TLS handshake, and both show the certificate of their node key, since a node may ask for more than
-// a client. With a node that does not speak the protocol, and for a large body, a relay makes an HTTP request instead
-// ([ErrNoLink]).
+// A link is one TLS connection between two nodes on which many requests are in flight at a time. Nodes negotiate
+// [Protocol] in the TLS handshake. Both present the certificate of their node key, because a node has a higher request
+// limit than a client. A relay makes an HTTP request instead if the other node does not speak the protocol or the body
+// is large ([ErrNoLink]). [Links] is the asking side, [Server] the answering side.
 //
-// It stands beside HTTP/1.1 because it saves processor time: frames of many requests share one system call, and
-// net/http is not in between. Three relays and a target took 0.78 of the processor time of plain net/http relays at 16
-// connections and 0.71 at 64; the same nodes over HTTP/1.1 with kept connections took 0.96 and 1.00 (medians of six
-// interleaved runs of BenchmarkOnionRelay in lib/node/bench, two cores). That is a gain of 18% and 29%. If it falls
-// below 10%, the protocol is not worth its code.
+// The protocol exists beside HTTP/1.1 because it saves processor time: frames of many requests share one system call,
+// and net/http is bypassed. Three relays and a target took 0.78 of the processor time of plain net/http relays at 16
+// connections and 0.71 at 64. The same nodes over HTTP/1.1 with kept connections took 0.96 and 1.00 (medians of six
+// interleaved runs of BenchmarkOnionRelay in lib/node/bench, two cores). That is a gain of 18% and 29%. Below 10% the
+// protocol would not be worth its code.
 package link
 
 import (
@@ -32,7 +32,7 @@ const (
 	Protocol = "sessiontool-link/1"
 	// headSize is the size of a frame without its body.
 	headSize = 10
-	// MaxBody bounds the body of a request. Larger ones go by HTTP.
+	// MaxBody bounds the body of a request. Larger ones are sent over HTTP.
 	MaxBody = 512 << 10
 	// cancelCode as the u16 of a request cancels the request with that number.
 	cancelCode = 0
@@ -47,7 +47,8 @@ const (
 	writeTimeout = 10 * time.Second
 	// readTimeout bounds the time from a frame's head to its end.
 	readTimeout = 30 * time.Second
-	// idleTimeout is how long the answering side keeps an idle link. The asking side closes it after half of that.
+	// idleTimeout is the time after which the answering side closes an idle link. The asking side closes it after half
+	// of that.
 	idleTimeout = 120 * time.Second
 )
 
@@ -93,8 +94,8 @@ func readFrame(conn net.Conn, reader *bufio.Reader, idle time.Duration, maxBody 
 	return frame{f.id, f.code, body.Bytes()}, err
 }
 
-// frameWriter writes frames of several goroutines to a connection. The goroutine that finds it idle writes. Frames
-// that others add meanwhile go out together in the next write.
+// frameWriter writes frames of several goroutines to a connection. A goroutine that finds it idle writes. Frames that
+// others add meanwhile are sent together in the next write.
 type frameWriter struct {
 	conn net.Conn
 
@@ -106,7 +107,7 @@ type frameWriter struct {
 	err     error
 }
 
-// maxPending bounds the bytes that wait to be written, unless a single frame exceeds it.
+// maxPending bounds the bytes that wait to be written. A single frame may exceed it.
 const maxPending = 1 << 20
 
 func newFrameWriter(conn net.Conn) *frameWriter {
@@ -137,7 +138,7 @@ func (w *frameWriter) write(f frame) error {
 	return w.err
 }
 
-// flush writes the pending bytes while others may add more. The caller holds w.mu and is the only one that writes.
+// flush writes the pending bytes while other goroutines may add more. The caller holds w.mu and has set busy.
 func (w *frameWriter) flush() {
 	out := w.pending
 	w.pending, w.spare = w.spare[:0], nil

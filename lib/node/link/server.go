@@ -16,13 +16,13 @@ import (
 	"sync"
 )
 
-// maxRequests bounds the concurrent requests of one link; further ones wait unread. It equals the number of requests
-// that the asking side relays, most of which may wait for messages.
+// maxRequests bounds the concurrent requests of one link. Further requests wait unread. It equals the bound of requests
+// that the asking side relays, because all of them may be polls that wait for messages.
 const maxRequests = 2048
 
-// ServerTLS returns the TLS configuration of a node's server. A node that asks for the server name name, the server's
-// address, gets the identity certificate, and has to show its own certificate if it asks for a link. All other clients
-// get clients.
+// ServerTLS returns the TLS configuration of a node's server. name is the node's address. A client whose handshake has
+// this server name is a node: it gets the identity certificate, and must present its own certificate if it negotiates
+// [Protocol]. All other clients get the configuration clients.
 func ServerTLS(name string, identity tls.Certificate, clients *tls.Config) *tls.Config {
 	nodes := &tls.Config{Certificates: []tls.Certificate{identity}, MinVersion: tls.VersionTLS12}
 	linked := &tls.Config{
@@ -43,7 +43,7 @@ func ServerTLS(name string, identity tls.Certificate, clients *tls.Config) *tls.
 	return config
 }
 
-// Server answers requests that come over links. All fields are required.
+// Server answers requests that arrive over links. All fields are required.
 type Server struct {
 	Context   context.Context         // parent of all requests
 	Known     func(key [32]byte) bool // whether a listed node has this Ed25519 key
@@ -62,8 +62,8 @@ type servedConn struct {
 	serving map[uint32]context.CancelFunc // requests by number
 }
 
-// Serve answers the requests that come over a link until it ends, and then cancels the rest. It closes a link whose
-// other side is no listed node. It has the type of the functions in [http.Server] TLSNextProto.
+// Serve answers the requests that arrive over a link until it ends, and then cancels the rest. It returns at once if
+// the other side is no listed node. It has the type of the functions in TLSNextProto of [http.Server].
 func (s *Server) Serve(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 	if !s.knowsPeer(conn) {
 		return
@@ -120,7 +120,7 @@ func (c *servedConn) serve(ctx context.Context, f frame) error {
 	return c.writer.write(c.server.serveFrame(ctx, c.handler, c.from, f))
 }
 
-// cancel ends a request that is being served. One that still waits for its turn is served in vain.
+// cancel ends a request that is being served. It does not remove one that still waits for its turn.
 func (c *servedConn) cancel(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

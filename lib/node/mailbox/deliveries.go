@@ -21,16 +21,16 @@ const (
 type delivery struct {
 	id     ID
 	data   string
-	handed map[*listener]time.Time // when each listener got it last
+	handed map[*listener]time.Time // the time at which each listener got it last
 
 	done chan struct{} // closed when ack or err is set
 	ack  string
 	err  error
 }
 
-// Deliver hands data to the listeners of owner and returns the first acknowledgement. The error is ErrNoListener if
-// there is no listener or the last one leaves; ErrNotAcked after wait; ErrBusy, ErrMoved or ErrClosing; that of ctx or
-// of the source of randomness.
+// Deliver sends data to the listeners of owner and returns the text of the first acknowledgement. The error is
+// ErrNoListener if there is no listener or the last one leaves, ErrNotAcked after wait, ErrBusy, ErrMoved, ErrClosing,
+// or that of ctx or of the source of randomness.
 func (h *Hub) Deliver(ctx context.Context, owner, data string, wait time.Duration) (ack string, err error) {
 	box, d, err := h.post(owner, data)
 	if err != nil {
@@ -85,8 +85,8 @@ func (h *Hub) post(owner, data string) (*mailbox, *delivery, error) {
 	return box, d, nil
 }
 
-// due returns the deliveries to hand to a listener now, oldest first, and records that they were. If there are none,
-// next is the time until one may be due again.
+// due returns the deliveries that a listener gets now, oldest first, and records the time. If there are none, next is
+// the time until one may be due again.
 func (box *mailbox) due(to *listener, now time.Time) (messages []syncroute.Delivery, next time.Duration) {
 	next = syncroute.MaxWait
 	bytes := 0

@@ -55,7 +55,8 @@ func TestRedelivery(t *testing.T) {
 		r.want("again", again, heard{lost.messages, nil, time.Second})
 		once := r.ask(r.request(1, syncroute.MaxWait)) // at 4 s
 		r.want("once more", once, heard{lost.messages, nil, redeliverAfter})
-		r.want("no more", r.ask(r.request(1, syncroute.MaxWait)), heard{took: syncroute.MaxWait}) // it would be due at 6 s
+		none := r.ask(r.request(1, syncroute.MaxWait)) // a further delivery would be due at 6 s
+		r.want("no more", none, heard{took: syncroute.MaxWait})
 		r.want("deliverer", <-outcome, sent{err: ErrNotAcked, took: 5 * time.Second})
 	})
 }

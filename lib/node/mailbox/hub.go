@@ -2,9 +2,9 @@
 // the synchronous route (docs/protocol/sync-route.md sections 4 and 5).
 //
 // A delivered message is held in memory until a listener of its owner acknowledges it, and never reaches the disk.
-// [Hub.Deliver] returns that acknowledgement, or fails at once when nobody listens. The number of listeners, and the
-// number and size of pending deliveries, are bounded for each owner and for the node. When [Hub.Close] returns, no
-// call waits any more.
+// [Hub.Deliver] returns that acknowledgement. It fails at once if the owner has no listener. The number of listeners,
+// and the number and size of pending deliveries, are bounded for each owner and for the node. When [Hub.Close] returns,
+// no call of [Hub.Listen] or [Hub.Deliver] waits any more.
 package mailbox
 
 import (
@@ -22,8 +22,8 @@ const (
 	// 4.3).
 	maxListeners      = 10000
 	maxOwnerListeners = 4
-	// redeliverAfter is the time after which an unacknowledged message is handed out again: the answer that had it may
-	// be lost.
+	// redeliverAfter is the time after which an unacknowledged message is sent to its listener again: the answer that
+	// carried it may be lost.
 	redeliverAfter = 2 * time.Second
 )
 
@@ -67,7 +67,7 @@ type listener struct {
 	newest int64       // timestamp of its latest request
 	polled time.Time   // time at which that request came
 	poll   *poll       // its open request; nil between two requests
-	grace  *time.Timer // removes the listener unless it asks again; nil while poll is open
+	grace  *time.Timer // removes the listener unless it sends another request; nil while poll is open
 }
 
 // poll is an open listen request.
@@ -88,7 +88,7 @@ type Request struct {
 	Stop      bool          // removes the listener
 }
 
-// Ack acknowledges one delivery. Text goes to the deliverer unread.
+// Ack acknowledges one delivery. [Hub.Deliver] returns Text unchanged.
 type Ack struct {
 	Delivery ID
 	Text     string
@@ -100,16 +100,16 @@ func New(random io.Reader, owns func(owner string) bool) *Hub {
 	return &Hub{random: random, owns: owns, mailboxes: make(map[string]*mailbox)}
 }
 
-// Listen takes the acknowledgements of r and then waits up to r.Wait for messages, which it returns oldest first. A
-// request with the timestamp of the one before does not wait. The error is ErrBusy, ErrOldRequest, ErrMoved,
-// ErrClosing or that of ctx.
+// Listen records the acknowledgements of r and then waits up to r.Wait for messages. It returns them oldest first. A
+// request that repeats the newest timestamp does not wait. The error is ErrBusy, ErrOldRequest, ErrMoved, ErrClosing or
+// that of ctx.
 func (h *Hub) Listen(ctx context.Context, r Request) ([]syncroute.Delivery, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.closed:
 		return nil, ErrClosing
-	case !h.owns(r.Owner): // asked under the lock, so that DropMoved misses no request
+	case !h.owns(r.Owner): // under the lock, so that DropMoved misses no request
 		return nil, ErrMoved
 	}
 	box := h.mailboxes[r.Owner]
@@ -195,21 +195,21 @@ func (h *Hub) await(ctx context.Context, box *mailbox, to *listener, wait time.D
 		if to.poll != p {
 			return nil, p.err
 		}
-		if ctx.Err() != nil { // the client is gone: hand out nothing
+		if ctx.Err() != nil { // the client is gone: return no messages
 			h.startGrace(box, to)
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// startGrace starts the time within which the listener has to ask again.
+// startGrace starts the time within which the listener must send its next request.
 func (h *Hub) startGrace(box *mailbox, of *listener) {
 	of.poll = nil
 	var grace *time.Timer
 	grace = time.AfterFunc(syncroute.ListenGrace, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if of.grace == grace { // otherwise it has asked again just now
+		if of.grace == grace { // otherwise its next request has just arrived
 			h.remove(box, of)
 		}
 	})

@@ -1,9 +1,9 @@
 // Package peerhttp makes and verifies the HTTP requests of service nodes to each other.
 //
-// Every request is signed by the sender's node key for one receiver, path, body and time ([Sign], [Verify]), and the
-// client checks in TLS that the receiver has the key of the node that was meant ([NewClient]). Requests of anybody else
-// are refused before their body is read. All requests between nodes can be repeated without harm, so that a retry or a
-// replay needs no state.
+// The sender's node key signs every request for one receiver, path, body and time ([Sign], [Verify]). The client checks
+// in TLS that the receiver has the key of the intended node ([NewClient]). A request without a valid signature is
+// refused before its body is read. All requests between nodes are idempotent, so that a retry or a replay needs no
+// state.
 package peerhttp
 
 import (
@@ -24,19 +24,19 @@ import (
 const (
 	// handshakeTimeout bounds the TLS handshake with a node.
 	handshakeTimeout = 10 * time.Second
-	// keepFor is how long an idle connection is kept. It is half of what the other node allows, so that this side
-	// closes it.
+	// keepFor is the time for which an idle connection is kept. It is half of what the other node allows, so that this
+	// side closes it.
 	keepFor = time.Minute
 	// maxAnswerHeader bounds the header of an answer.
 	maxAnswerHeader = 8 << 10
 )
 
-// A URL between nodes has the node's address ("....snode"), its Ed25519 key, in the place of a host. TLS sends it to
-// the server, which shows a certificate of that key, and the client checks the key. So the answer comes from the node
-// that was meant, wherever the connection leads.
+// A URL between nodes has the node's address ("....snode"), its Ed25519 key, in the place of a host. TLS sends it as the
+// server name. The server presents a certificate of that key, and the client verifies the key. So only the intended
+// node can answer, whatever the IP address leads to.
 
-// NewClient makes the HTTP client for requests to other nodes. find returns the listed node with an address, nil if
-// there is none. dial opens connections.
+// NewClient makes the HTTP client for requests to other nodes. find returns the listed node with an address, or nil.
+// dial opens connections. Redirects are not followed.
 func NewClient(
 	find func(address string) *ring.Peer, dial func(ctx context.Context, network, address string) (net.Conn, error),
 ) *http.Client {
@@ -69,8 +69,8 @@ func NewClient(
 	}
 }
 
-// NewRequest makes a POST to another node. net/http may send it again if a kept connection turns out to be closed: all
-// requests between nodes may arrive twice without harm.
+// NewRequest makes an unsigned POST to another node. net/http may send it again if a kept connection turns out to be
+// closed: all requests between nodes are idempotent.
 func NewRequest(ctx context.Context, to *ring.Peer, path string, body []byte) (*http.Request, error) {
 	url := "https://" + to.Address() + path
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
@@ -85,7 +85,7 @@ func NewRequest(ctx context.Context, to *ring.Peer, path string, body []byte) (*
 // callTimeout bounds one signed request between nodes (storage-2.0.md section 8.1).
 const callTimeout = 15 * time.Second
 
-// ErrRefused reports a request that will be refused however often it is repeated.
+// ErrRefused reports a request for which a retry is pointless: status 400, 404 or 413.
 var ErrRefused = errors.New("peer refuses the request")
 
 // Caller makes signed requests to other nodes. All fields are required. It is safe for concurrent use.
@@ -96,7 +96,7 @@ type Caller struct {
 }
 
 // Call posts a signed body to a path of another node and returns the body of its answer, which must have status 200
-// and at most maxAnswer bytes. It takes at most 15 s. The error is ErrRefused if a retry is pointless.
+// and at most maxAnswer bytes. It takes at most 15 s. The error may be ErrRefused.
 func (c *Caller) Call(ctx context.Context, to *ring.Peer, path string, body []byte, maxAnswer int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -113,8 +113,8 @@ func (c *Caller) Call(ctx context.Context, to *ring.Peer, path string, body []by
 	return nil, fmt.Errorf("status %d: %.200q", status, answer)
 }
 
-// Post posts a signed body to a path of another node and returns the status and the body, of at most maxAnswer bytes,
-// of its answer. Only ctx bounds its time.
+// Post posts a signed body to a path of another node and returns the status and the body of its answer. A body of more
+// than maxAnswer bytes is an error. Only ctx bounds its time.
 func (c *Caller) Post(
 	ctx context.Context, to *ring.Peer, path string, body []byte, maxAnswer int64,
 ) (status int, answer []byte, err error) {

@@ -17,13 +17,13 @@ import (
 const (
 	// catchUpInterval is the mean time between two comparisons with a random other member of the swarm.
 	catchUpInterval = time.Minute
-	// newMemberDelay gives a node that has joined the time to begin the comparison itself.
+	// newMemberDelay is the mean delay before a comparison with a node that has joined. It lets that node begin.
 	newMemberDelay = time.Second
 )
 
-// catchUp schedules comparisons with the other members of the swarm, after which both have the same messages: with
-// each member when the node starts, with one that is new or comes back, and with a random one from time to time. It is
-// safe for concurrent use.
+// catchUp schedules comparisons with the other members of the swarm: with each member when the node starts, with a
+// member that joins or comes back, and with a random one every catchUpInterval. After a comparison both have the same
+// messages. catchUp is safe for concurrent use.
 type catchUp struct {
 	log     *slog.Logger
 	compare func(ctx context.Context, with *ring.Peer) (found, given int, err error)
@@ -34,7 +34,7 @@ type catchUp struct {
 	due   map[string]comparison // by the peer's name; peers without one are up to date
 }
 
-// comparison is when to compare with a peer, and how long to wait if that fails.
+// comparison is the time of a comparison with a peer, and the pause before the next one if it fails.
 type comparison struct {
 	at    time.Time
 	retry time.Duration
@@ -49,8 +49,8 @@ func newCatchUp(
 	}
 }
 
-// setPeers makes peers the other members. Each one that is new to this node gets a comparison: at once if all are new,
-// and a little later if one joined, because that one has more to fetch than this node.
+// setPeers sets the other members. Each one that is new to this node gets a comparison: at once if all are new, and
+// after newMemberDelay if it joined, because it has more to fetch than this node.
 func (c *catchUp) setPeers(peers []*ring.Peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *catchUp) setPeers(peers []*ring.Peer) {
 	c.wakeUp()
 }
 
-// jitter spreads what many nodes would do at the same time over 50% to 150% of d.
+// jitter returns a random duration of 50% to 150% of d, so that many nodes do not act at the same time.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
 
 // schedule makes a comparison with the peer called name due now.
@@ -96,7 +96,7 @@ func (c *catchUp) wakeUp() {
 	}
 }
 
-// pending counts the members that a comparison is due with.
+// pending counts the scheduled comparisons.
 func (c *catchUp) pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +115,7 @@ func (c *catchUp) next() (p *ring.Peer, wait time.Duration) {
 	return p, wait
 }
 
-// record notes the result of a comparison with a peer that began at start. A failed one is due again after a growing
+// record records the result of a comparison with a peer that began at start. A failed one is due again after a growing
 // pause.
 func (c *catchUp) record(p *ring.Peer, start time.Time, err error) {
 	c.mu.Lock()
@@ -177,8 +177,9 @@ func (c *catchUp) compareWith(ctx context.Context, p *ring.Peer) {
 	}
 }
 
-// Compare makes this node and another member of its swarm have the same messages and tombstones. It returns how many
-// records came here and how many went there, also with an error. A node that is no member is skipped.
+// Compare makes this node and another member of its swarm have the same messages and tombstones. found is the number of
+// records that this node stored, and given the number that it sent; both are valid after an error, too. A node that is
+// no member is skipped.
 func (rep *Replication) Compare(ctx context.Context, with *ring.Peer) (found, given int, err error) {
 	view := rep.members.View()
 	if current := view.Peers[with.Name()]; current == nil || !view.SharesSwarm(current) {
@@ -229,10 +230,10 @@ func (rep *Replication) comparePage(
 	if err != nil {
 		return after, 0, 0, false, err
 	}
-	// Each list is cut off, unless it is shorter than the bound. Compare up to where both are complete.
+	// A list of MaxNames names is cut off. Compare only the range in which both are complete.
 	end, more := commonEnd(theirs, ours)
 	if more && bytes.Compare(end[:], after[:]) <= 0 {
-		return after, 0, 0, false, errors.New("names do not follow the one that they should")
+		return after, 0, 0, false, errors.New("listed names do not follow the requested one")
 	}
 	lacking, surplus := differences(theirs, ours, end, more)
 	if found, err = rep.fetch(ctx, with, view, lacking); err != nil {
@@ -243,7 +244,7 @@ func (rep *Replication) comparePage(
 }
 
 // commonEnd returns the name up to which two lists can be compared: the lesser of the last names of those lists that
-// are cut off, because they have MaxNames names. It returns false if neither is.
+// have MaxNames names and so may be cut off. It returns false if neither is.
 func commonEnd(a, b []listed) (end store.Name, cut bool) {
 	for _, list := range [][]listed{a, b} {
 		if len(list) < MaxNames {
@@ -276,7 +277,7 @@ func only(list, other []listed, within func(store.Name) bool) (names []store.Nam
 	return names
 }
 
-// fetch gets records of this swarm from another member and keeps them.
+// fetch fetches records of this swarm from another member and stores them.
 func (rep *Replication) fetch(
 	ctx context.Context, from *ring.Peer, view *ring.View, names []store.Name,
 ) (found int, err error) {

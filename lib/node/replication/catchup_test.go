@@ -43,10 +43,12 @@ func TestDifferencesOfCutLists(t *testing.T) {
 	}
 }
 
-// All peers are compared with at the start, new members a little later, and after failures again with growing pauses.
+// The node compares with all peers at the start, with new members a little later, and again after failures with growing
+// pauses.
 func TestAppointments(t *testing.T) {
 	c := newCatchUp(slog.New(slog.DiscardHandler), nil)
-	one, two := &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "one"}}, &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "two"}}
+	one := &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "one"}}
+	two := &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "two"}}
 	c.setPeers([]*ring.Peer{one})
 	if p, wait := c.next(); p != one || wait > 0 {
 		t.Errorf("at the start the next is %v in %v", p, wait)

@@ -11,13 +11,14 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Paths of the requests by which nodes compare what they have. All are signed POSTs. Members of the same swarm use:
+// Paths of the requests by which nodes compare their messages. All are signed POSTs ([peerhttp.Sign]). The first three
+// are for members of the same swarm:
 //
-//	digest  nothing -> digests of what the node has for the swarm
+//	digest  nothing -> digests of the node's messages of the swarm
 //	names   slots, last name -> names that follow it in these slots with their versions, at most MaxNames, ascending
-//	fetch   names -> u32 big-endian number of names dealt with, and the records that the node has of them
+//	fetch   names -> u32 big-endian number of processed names, and the records that the node has of them
 //
-// Any node uses the last one, before it hands messages over:
+// Every node may use the last one, before it hands messages over:
 //
 //	offer   names -> a byte for each: offerHas, offerWants or offerNotMine
 const (
@@ -28,11 +29,11 @@ const (
 )
 
 const (
-	// MaxNames bounds a list of names. With it a request stays below 512 KiB, the size up to which nodes read at once.
+	// MaxNames bounds a list of names. It keeps a request below 512 KiB, above which a node reads few bodies at a time.
 	MaxNames = 2048
-	// maxFetchBytes bounds the records of one answer, unless a single one exceeds it.
+	// maxFetchBytes bounds the records of an answer of more than one record.
 	maxFetchBytes = 1 << 20
-	// MaxFetchAnswer bounds an answer in any case.
+	// MaxFetchAnswer bounds every answer to a fetch.
 	MaxFetchAnswer = countSize + maxFetchBytes + store.MaxEncodedRecord
 )
 
@@ -43,10 +44,10 @@ const countSize = 4
 const (
 	offerHas byte = iota
 	offerWants
-	offerNotMine // the owner belongs to another swarm, in the asked node's view
+	offerNotMine // the owner belongs to another swarm, in the answering node's view
 )
 
-// serveDigest returns the digests of what this node has for its swarm.
+// serveDigest returns the digests of this node's messages of its swarm.
 func (rep *Replication) serveDigest(ctx context.Context, view *ring.View) ([]byte, error) {
 	select {
 	case rep.scans <- struct{}{}:
@@ -76,7 +77,7 @@ func parseDigests(body []byte) (*store.Digests, error) {
 	return &sums, nil
 }
 
-// serveNames lists what this node has in some slots.
+// serveNames lists this node's messages in the requested slots.
 func (rep *Replication) serveNames(ctx context.Context, view *ring.View, body []byte) ([]byte, error) {
 	slots, after, ok := parseNamesRequest(body)
 	if !ok {
@@ -104,7 +105,7 @@ type listed struct {
 // listedSize is the length of an encoded listed.
 const listedSize = store.NameSize + store.VersionSize
 
-// namesIn lists the first MaxNames messages after the given name that this node has in slots for its swarm.
+// namesIn lists the first MaxNames messages of this node's swarm after the given name in the given slots.
 func (rep *Replication) namesIn(slots store.SlotSet, after store.Name, view *ring.View) (names []listed, err error) {
 	err = rep.store.Scan(after, rep.now().UnixMilli(), view.Owns, func(name store.Name, version store.Version) bool {
 		if slots.Has(name.Slot()) {
@@ -186,15 +187,14 @@ func (rep *Replication) serveFetch(view *ring.View, body []byte) ([]byte, error)
 	return append(binary.BigEndian.AppendUint32(nil, uint32(taken)), encoded...), nil
 }
 
-// parseFetched reads the answer to a fetch request with the given number of names. taken is how many of them it deals
-// with.
+// parseFetched reads the answer to a fetch request of asked names. taken is the number of names that the answer covers.
 func parseFetched(body []byte, asked int) (records []store.Record, taken int, err error) {
 	if len(body) < countSize {
 		return nil, 0, fmt.Errorf("answer of %d bytes has no count", len(body))
 	}
 	count := binary.BigEndian.Uint32(body)
 	if count == 0 || int64(count) > int64(asked) {
-		return nil, 0, fmt.Errorf("answer deals with %d of %d messages", count, asked)
+		return nil, 0, fmt.Errorf("answer covers %d of %d messages", count, asked)
 	}
 	taken = int(count)
 	records, err = store.DecodeRecords(body[countSize:])
@@ -204,8 +204,8 @@ func parseFetched(body []byte, asked int) (records []store.Record, taken int, er
 	return records, taken, err
 }
 
-// serveOffer answers which messages this node lacks. It reveals no more than whether a message whose name is known is
-// here.
+// serveOffer answers which of the offered messages this node lacks. It reveals only whether the node has a message
+// whose name the sender knows.
 func (rep *Replication) serveOffer(view *ring.View, body []byte) ([]byte, error) {
 	names, err := parseNames(body)
 	if err != nil {

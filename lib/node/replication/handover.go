@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -12,23 +13,23 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// handOverParallel bounds how many nodes are offered messages at a time.
+// handOverParallel bounds the nodes to which messages are offered concurrently.
 const handOverParallel = 8
 
-// handOver gives messages that belong to other swarms, because swarms came or went or this node moved, to all members
-// there. The store and the node list say which these are, so that a restart forgets nothing. Which nodes have them is
-// remembered until the swarms change again. The messages stay here until they expire, as with the 2020 server. It is
-// safe for concurrent use.
+// handOver gives messages that belong to other swarms to all members of those swarms. Messages come to belong to
+// another swarm when swarms are added or removed or this node moves. They follow from the store and the node list, so
+// that a restart loses no work. handOver remembers which nodes have them until the swarms change again. The messages
+// stay at this node until they expire, as in the 2020 server. handOver is safe for concurrent use.
 type handOver struct {
 	log   *slog.Logger
 	offer func(ctx context.Context, to *ring.Peer, owners []string) error
-	find  func(view *ring.View) (map[swarm.SwarmID][]string, error) // owners of other swarms
+	find  func(view *ring.View) (map[swarm.SwarmID][]string, error) // stored owners of other swarms
 	wake  chan struct{}
 
 	mu         sync.Mutex
 	round      int                      // counts changes that can bring new work
-	view       *ring.View               // the network that the work is for
-	done       map[string]swarm.SwarmID // by node: the swarm whose messages it has all got
+	view       *ring.View               // the latest view
+	done       map[string]swarm.SwarmID // by node: the swarm whose messages it has completely
 	incomplete bool                     // a node may lack messages
 }
 
@@ -52,7 +53,7 @@ func (h *handOver) setView(view *ring.View) {
 	h.startRound()
 }
 
-// restart starts a round in which every node is asked again, because messages of another swarm have come.
+// restart starts a round that offers messages to every node again, because messages of another swarm were stored.
 func (h *handOver) restart() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -70,7 +71,7 @@ func (h *handOver) startRound() {
 	}
 }
 
-// pending reports whether a node may lack messages that it should have.
+// pending reports whether a node may lack messages of its swarm.
 func (h *handOver) pending() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,13 +99,13 @@ func (h *handOver) run(ctx context.Context) {
 	}
 }
 
-// handOver makes one pass over all nodes that messages here belong to.
+// handOver makes one pass over all nodes of the swarms that stored messages belong to.
 func (h *handOver) handOver(ctx context.Context) error {
 	h.mu.Lock()
 	view, round := h.view, h.round
 	h.mu.Unlock()
 	if view == nil || view.Self == nil {
-		return nil // an unlisted node is refused everywhere
+		return nil // all nodes refuse an unlisted one
 	}
 	owners, err := h.find(view)
 	if err != nil {
@@ -159,7 +160,7 @@ func (h *handOver) give(ctx context.Context, p *ring.Peer, owners []string, roun
 	return err
 }
 
-// foreignOwners returns, by swarm, the owners of messages here that belong to other swarms.
+// foreignOwners returns, by swarm, the owners of stored messages that belong to other swarms.
 func (rep *Replication) foreignOwners(view *ring.View) (map[swarm.SwarmID][]string, error) {
 	owners, err := rep.store.Owners(func(owner string) bool { return !view.Owns(owner) })
 	found := make(map[swarm.SwarmID][]string)
@@ -171,9 +172,9 @@ func (rep *Replication) foreignOwners(view *ring.View) (map[swarm.SwarmID][]stri
 	return found, err
 }
 
-// HandOverIfMoved is called for messages that were accepted under the view seen and stored since. If the view has
-// changed and they belong to another swarm, the hand-over that came with the change may have missed them, so it starts
-// again.
+// HandOverIfMoved starts the hand-over again if messages that were accepted under the view seen belong to another swarm
+// now. The caller calls it after it has stored them, because the hand-over that came with a change of the view may have
+// missed them.
 func (rep *Replication) HandOverIfMoved(seen *ring.View, messages ...store.Message) {
 	now := rep.members.View()
 	if now == seen {
@@ -187,20 +188,20 @@ func (rep *Replication) HandOverIfMoved(seen *ring.View, messages ...store.Messa
 	}
 }
 
-// errIncomplete reports a node that did not take all that it was given.
-var errIncomplete = errors.New("node does not have all messages that it should")
+// errIncomplete reports a node that did not store all messages that it was given.
+var errIncomplete = errors.New("node lacks messages of its swarm")
 
-// offerTo makes a node have all messages of owners, and gives it their tombstones. The error is errIncomplete if the node
-// still lacks some messages.
+// offerTo gives a node all messages of owners that it lacks, and their tombstones. The error is errIncomplete if the
+// node still lacks messages.
 func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []string) error {
 	var names, tombstones []store.Name
 	var incomplete error
 	total := 0
 	for i, owner := range owners {
-		first := store.Name{}
+		first, now := store.Name{}, rep.now().UnixMilli()
 		copy(first[:], owner)
-		everyone := func(string) bool { return true }
-		err := rep.store.Scan(first, rep.now().UnixMilli(), everyone, func(name store.Name, version store.Version) bool {
+		all := func(string) bool { return true }
+		err := rep.store.Scan(first, now, all, func(name store.Name, version store.Version) bool {
 			if name.Owner() != owner {
 				return false
 			}
@@ -218,14 +219,14 @@ func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []str
 			page := names[:min(len(names), MaxNames)]
 			given, err := rep.offerPage(ctx, to, page)
 			if errors.Is(err, errIncomplete) {
-				incomplete = err // the others are offered all the same
+				incomplete = err // the other messages are offered nevertheless
 			} else if err != nil {
 				return err
 			}
 			names, total = names[len(page):], total+given
 		}
 	}
-	// Whether they are wanted is not asked, because a tombstone is news where the message is known.
+	// An offer does not cover tombstones: a node that knows the message's name may still lack its tombstone.
 	if _, err := rep.give(ctx, to, tombstones); err != nil {
 		return err
 	}
@@ -235,7 +236,7 @@ func (rep *Replication) offerTo(ctx context.Context, to *ring.Peer, owners []str
 	return incomplete
 }
 
-// offerPage offers messages, gives those that are wanted, and asks again.
+// offerPage offers messages, gives those that the node lacks, and offers these again to verify that they were stored.
 func (rep *Replication) offerPage(ctx context.Context, to *ring.Peer, names []store.Name) (given int, err error) {
 	wanted, elsewhere, err := rep.wantedOf(ctx, to, names)
 	if err != nil {
@@ -256,7 +257,8 @@ func (rep *Replication) offerPage(ctx context.Context, to *ring.Peer, names []st
 	return given, nil
 }
 
-// wantedOf asks a node which messages it lacks, and whether in its view some belong to another swarm.
+// wantedOf offers messages to a node. It returns those that the node lacks, and whether in the node's view some belong
+// to another swarm.
 func (rep *Replication) wantedOf(
 	ctx context.Context, to *ring.Peer, names []store.Name,
 ) (wanted []store.Name, elsewhere bool, err error) {
@@ -265,7 +267,7 @@ func (rep *Replication) wantedOf(
 		return nil, false, err
 	}
 	if len(verdicts) != len(names) {
-		return nil, false, errors.New("answer to an offer has the wrong length")
+		return nil, false, fmt.Errorf("answer to an offer of %d messages has %d bytes", len(names), len(verdicts))
 	}
 	for i, verdict := range verdicts {
 		switch verdict {

@@ -13,14 +13,14 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// PushPath is where nodes push messages to each other: a signed POST of encoded records one after the other. The
-// answer is a pushAnswer in JSON.
+// PushPath is the path of a push: a signed POST of encoded records ([store.AppendRecords]). The answer is a pushAnswer
+// in JSON.
 const PushPath = "/swarms/push/v3"
 
 // maxPushAnswer bounds the answer of a peer.
 const maxPushAnswer = 4 << 10
 
-// pushAnswer counts what the receiver did with the records. Those that it had already count as stored.
+// pushAnswer counts the stored and the refused records. Records that the receiver had already count as stored.
 type pushAnswer struct {
 	Stored  int `json:"stored"`
 	Refused int `json:"refused"`
@@ -51,7 +51,7 @@ func (rep *Replication) servePush(
 	return json.Marshal(pushAnswer{Stored: stored, Refused: refused})
 }
 
-// keep stores those records of another node that this node accepts, and returns their number.
+// keep stores the records of another node that pass recordCheck, and returns their number.
 func (rep *Replication) keep(records []store.Record, view *ring.View, from *ring.Peer) (stored int, err error) {
 	now, sameSwarm := rep.now(), view.SharesSwarm(from)
 	check := &recordCheck{rep: rep, view: view, now: now}
@@ -81,8 +81,8 @@ func (rep *Replication) readRequest(owner string, request []byte) (store.Request
 	return rep.request(owner, request)
 }
 
-// recordCheck checks records of one exchange with another node. What the other node alone says is never enough to
-// delete a message, to shorten its time or to put it into a namespace that needs the owner's signature.
+// recordCheck checks the records of one exchange with another node. Deleting a message, shortening its time, or storing
+// it in a namespace that needs the owner's signature always requires the owner's signed request.
 type recordCheck struct {
 	rep  *Replication
 	view *ring.View
@@ -95,7 +95,7 @@ type recordCheck struct {
 	err     error
 }
 
-// signed returns a request that came with a record, with the owner's signature verified.
+// signed parses a request that came with a record and reports whether the owner signed it.
 func (c *recordCheck) signed(owner string, request []byte) (Request, bool) {
 	if c.owner != owner || !bytes.Equal(c.request, request) {
 		c.read, c.err = c.rep.request(owner, request)
@@ -104,8 +104,8 @@ func (c *recordCheck) signed(owner string, request []byte) (Request, bool) {
 	return c.read, c.err == nil
 }
 
-// accepts makes the checks of a client's store that a record of another node allows. The other node's clock may differ
-// by peerhttp.Window. The difficulty is that of the message's time.
+// accepts reports whether a record passes the checks of a client's store, as far as they apply to a replica. The other
+// node's clock may differ by [peerhttp.Window]. The proof of work is checked with the difficulty at the message's time.
 func (c *recordCheck) accepts(r store.Record) bool {
 	now := c.now.UnixMilli()
 	owner, v := r.Name.Owner(), r.Version
@@ -125,7 +125,7 @@ func (c *recordCheck) accepts(r store.Record) bool {
 	return c.genuine(r.Message, timestamp) && c.stored(r) && c.expires(r)
 }
 
-// genuine reports whether a message is what its texts say, with the proof of work that it needs.
+// genuine reports whether a message's hash follows from its texts and its proof of work suffices.
 func (c *recordCheck) genuine(m store.Message, timestamp int64) bool {
 	if m.Hash.Is28() {
 		return m.Canonical()
@@ -134,7 +134,7 @@ func (c *recordCheck) genuine(m store.Message, timestamp int64) bool {
 		m.Meets(c.rep.difficulty(timestamp))
 }
 
-// stored reports whether the owner agreed to a message, where that is needed.
+// stored reports whether the owner signed the store of a message, in namespaces that require it.
 func (c *recordCheck) stored(r store.Record) bool {
 	if r.Message.Namespace.StoreIsPublic() {
 		return len(r.Stored) == 0
@@ -143,13 +143,13 @@ func (c *recordCheck) stored(r store.Record) bool {
 	return ok && request.Stores(r.Message)
 }
 
-// expires reports whether a message has the expiration that its sender or its owner gave it. A message of storage RPC
-// 2.8 may have a later one, because it can be stored again for longer.
+// expires reports whether a message has the expiration that its sender or its owner chose. A message of storage RPC 2.8
+// may expire later than its own texts say, because a client can store it again with a longer TTL.
 func (c *recordCheck) expires(r store.Record) bool {
 	if len(r.Request) == 0 {
-		own := r.Message.ExpirationMillis()
+		own, expiration := r.Message.ExpirationMillis(), r.Version.Expiration
 		latest := c.now.Add(r.Message.Namespace.MaxTTL() + peerhttp.Window).UnixMilli()
-		return r.Version.Expiration == own || r.Message.Hash.Is28() && own < r.Version.Expiration && r.Version.Expiration <= latest
+		return expiration == own || r.Message.Hash.Is28() && own < expiration && expiration <= latest
 	}
 	request, ok := c.signed(r.Name.Owner(), r.Request)
 	return ok && request.Expires(r.Message, r.Version.Expiration)

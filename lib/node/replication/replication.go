@@ -1,13 +1,13 @@
 // Package replication makes all members of a swarm have the same messages and tombstones, whatever each of them missed.
 //
-// Three mechanisms work side by side. What clients store at this node is queued on disk for every other member, and a
-// sender for each pushes it until the member has it. Members compare digests of what they have, and exchange what is
-// missing, when a node starts, joins or comes back, and from time to time ([Replication.Compare]). When swarms change,
-// messages that belong to another swarm are handed over to all its members. Every exchange may be repeated: a record
-// that is known already changes nothing unless its version supersedes the known one.
+// Three mechanisms work side by side. Push: a change that a client makes at this node is queued on disk for every other
+// member, and a sender for each member retries until the member accepts it. Catch-up: two members compare digests of
+// their messages and exchange the missing records when a node starts, joins or comes back, and about once a minute
+// ([Replication.Compare]). Hand-over: when swarms change, messages that belong to another swarm go to all its members.
+// Every exchange may be repeated: a known record changes nothing unless its version supersedes the known one.
 //
-// A Replication works on a [store.Store], a [peerhttp.Caller], the [ring.Members] and a clock, and knows nothing of
-// clients. Requests of peers come in through [Replication.Serve] after the caller has verified them.
+// A [Replication] works on a [store.Store], a [peerhttp.Caller], the [ring.Members] and a clock, and serves no clients.
+// [Replication.Serve] answers requests of peers after the caller has verified them.
 package replication
 
 import (
@@ -23,21 +23,21 @@ import (
 	"sessiontool/lib/node/store"
 )
 
-// maxScans bounds the concurrent walks through the store on behalf of peers.
+// maxScans bounds the concurrent scans of the store that serve peers.
 const maxScans = 2
 
 // Request is an owner's signed request whose signature has been verified.
 type Request interface {
 	store.Request
-	// MayDelete reports whether the request may delete a message of which only the name is known.
+	// MayDelete reports whether the request may delete the message with this name. Its content is not known here.
 	MayDelete(name store.Name) bool
 	// Expires reports whether the request makes a message expire at the given time (milliseconds).
 	Expires(m store.Message, expiration int64) bool
-	// Stores reports whether the request can have stored a message.
+	// Stores reports whether the request is a store of this message.
 	Stores(m store.Message) bool
 }
 
-// Config is what a Replication works with. All fields but Arrived are required.
+// Config is the surroundings of a [Replication]. All fields but Arrived are required.
 type Config struct {
 	Store   *store.Store
 	Caller  *peerhttp.Caller
@@ -46,11 +46,11 @@ type Config struct {
 	// Difficulty returns the proof of work required of a message of storage RPC 2.0 with this timestamp
 	// (milliseconds).
 	Difficulty func(timestamp int64) uint64
-	// ReadRequest reads an owner's request that came with a record. It returns an error unless the owner signed it.
+	// ReadRequest parses an owner's request that came with a record. It returns an error unless the owner signed it.
 	ReadRequest func(owner string, request []byte) (Request, error)
 	Log         *slog.Logger
-	// Arrived, unless nil, is called with pushed records before they are stored. It may wait and reorder them, as a real
-	// network does.
+	// Arrived, unless nil, is called with pushed records before they are stored. It may wait and reorder them, to
+	// simulate a real network.
 	Arrived func(ctx context.Context, records []store.Record)
 }
 
@@ -68,10 +68,10 @@ type Replication struct {
 	senders  *senders
 	catchUp  *catchUp
 	handOver *handOver
-	scans    chan struct{} // bounds walks on behalf of peers
+	scans    chan struct{} // semaphore of maxScans
 }
 
-// New makes a Replication, which does nothing until Run and Adopt are called.
+// New makes a Replication. It does nothing until [Replication.Run] and [Replication.Adopt] are called.
 func New(config Config) *Replication {
 	rep := &Replication{
 		store: config.Store, caller: config.Caller, members: config.Members, now: config.Now,
@@ -92,30 +92,31 @@ func (rep *Replication) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// Wait returns when all senders have ended, which they do when the contexts given to Adopt have. No call of Adopt may
-// be under way.
+// Wait returns when all senders have ended. They end with the contexts given to [Replication.Adopt]. No call of Adopt
+// may be in progress.
 func (rep *Replication) Wait() { rep.senders.wait() }
 
-// Adopt acts on a new node list. A list that lacks this node may be a mistake, so that the queue for its peers is
-// kept. A node that is listed in no swarm has no peers and hands all its messages over. Senders work until ctx ends.
+// Adopt applies a new node list. A list that lacks this node may be a mistake of the directory, so Adopt keeps the queue
+// for its peers. A node that is listed without a swarm has no peers and hands all its messages over. Senders work until
+// ctx ends.
 func (rep *Replication) Adopt(ctx context.Context, fresh *ring.View) {
 	if fresh.Self != nil {
 		if err := rep.senders.setPeers(ctx, fresh.Others()); err != nil {
-			rep.log.Error("acting upon the node list", "error", err)
+			rep.log.Error("adopting the node list", "error", err)
 		}
 	}
 	rep.catchUp.setPeers(fresh.Others())
 	rep.handOver.setView(fresh)
 }
 
-// Notify wakes the senders after changes were queued.
+// Notify wakes the senders. The caller has queued changes.
 func (rep *Replication) Notify() { rep.senders.wakeAll() }
 
 // Pending reports whether peers may lack messages that are not queued: a comparison is due or a hand-over is
 // incomplete.
 func (rep *Replication) Pending() bool { return rep.catchUp.pending() > 0 || rep.handOver.pending() }
 
-// Refusal is a request of a peer that cannot be served, with the HTTP status and the text of the answer.
+// Refusal is the error for a request of a peer that cannot be served: the HTTP status and the text of the answer.
 type Refusal struct {
 	Status int
 	Text   string
@@ -130,11 +131,11 @@ func refuseRequest(status int, format string, args ...any) error {
 	return Refusal{status, fmt.Sprintf(format, args...)}
 }
 
-// errNotMember refuses a node of another swarm: names and messages are for members only.
+// errNotMember refuses a node of another swarm: only members get names and messages.
 var errNotMember = Refusal{http.StatusForbidden, "Not a member of this swarm\n"}
 
-// Serve answers a request at one of the paths of this package, which from has signed and the caller has verified. view
-// is the view at its arrival. The answer to a push is JSON. The error may be a Refusal.
+// Serve answers a request at one of the paths of this package. The caller has verified that from signed it. view is the
+// view at its arrival. The answer to a push is JSON, any other is binary. The error may be a [Refusal].
 func (rep *Replication) Serve(
 	ctx context.Context, path string, view *ring.View, from *ring.Peer, body []byte,
 ) ([]byte, error) {

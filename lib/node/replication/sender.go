@@ -15,7 +15,8 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// sender sends one peer the changes that the queue holds for it, with retries that never give up.
+// sender sends one peer the changes that the queue holds for it. It retries without limit, after pauses that grow from
+// firstRetry to lastRetry.
 type sender struct {
 	log  *slog.Logger
 	stop context.CancelFunc
@@ -39,7 +40,7 @@ func (s *sender) wakeUp() {
 	}
 }
 
-// run sends batch after batch until ctx ends. It begins with what is queued already.
+// run sends batch after batch until ctx ends. It begins with the changes that are queued already.
 func (s *sender) run(ctx context.Context) {
 	for delay := firstRetry; ctx.Err() == nil; {
 		more, err := s.sendNext(ctx)

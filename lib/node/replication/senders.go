@@ -12,8 +12,8 @@ import (
 	"sessiontool/lib/node/store"
 )
 
-// senders sends what clients store here to the other members of the swarm, with one sender each. What they have yet to
-// get is in the store's queue, which survives restarts of either side. It is safe for concurrent use.
+// senders sends what clients store at this node to the other members of the swarm, with one sender for each. Pending
+// changes are in the store's queue, which survives restarts of both sides. senders is safe for concurrent use.
 type senders struct {
 	log       *slog.Logger
 	caller    *peerhttp.Caller
@@ -31,19 +31,19 @@ type peerSender struct {
 	target atomic.Pointer[ring.Peer]
 }
 
-func newSenders(log *slog.Logger, caller *peerhttp.Caller, store *store.Store, back func(peer string)) *senders {
-	return &senders{log: log, caller: caller, store: store, recovered: back, byPeer: make(map[string]*peerSender)}
+func newSenders(log *slog.Logger, caller *peerhttp.Caller, store *store.Store, recovered func(peer string)) *senders {
+	return &senders{log: log, caller: caller, store: store, recovered: recovered, byPeer: make(map[string]*peerSender)}
 }
 
-// setPeers makes peers the receivers. Queued changes for other nodes are dropped. Senders of known peers go on, also
-// at a new address. New ones work until ctx ends.
+// setPeers makes peers the receivers and drops the queued changes for other nodes. Senders of known peers continue,
+// even at a new address. New senders work until ctx ends.
 func (s *senders) setPeers(ctx context.Context, peers []*ring.Peer) error {
 	names := make([]string, len(peers))
 	for i, p := range peers {
 		names[i] = p.Name()
 	}
 	if err := s.store.SetPeers(names); err != nil {
-		return fmt.Errorf("keeping the queue for peers: %w", err)
+		return fmt.Errorf("setting the peers of the queue: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *senders) start(ctx context.Context, p *ring.Peer) *peerSender {
 	return box
 }
 
-// wakeAll wakes all senders: there are new changes in the queue.
+// wakeAll wakes all senders. The caller has queued changes.
 func (s *senders) wakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func (s *senders) wakeAll() {
 	}
 }
 
-// wait returns when all senders have ended, which they do when the contexts given to setPeers have.
+// wait returns when all senders have ended. They end with the contexts given to setPeers.
 func (s *senders) wait() { s.tasks.Wait() }
 
 // send pushes encoded records to a peer.

@@ -29,7 +29,7 @@ const (
 	KeyRSA2048
 )
 
-// file is where a certificate with this kind of key and its private key are kept, in PEM.
+// file returns the name of the file that holds the certificate and its private key in PEM.
 func (k CertificateKey) file() string {
 	if k == KeyRSA2048 {
 		return "tls-rsa.pem"
@@ -45,8 +45,8 @@ func (k CertificateKey) generate(random io.Reader) (crypto.Signer, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), random)
 }
 
-// CertificateSpec says what differs between the TLS certificates of server versions. The zero CertificateSpec is that of
-// this program's nodes.
+// CertificateSpec holds what differs between the TLS certificates of server versions. The zero value describes the
+// certificates of this program's nodes.
 type CertificateSpec struct {
 	Key     CertificateKey
 	Subject pkix.Name // without the common name, which is localhost
@@ -54,13 +54,13 @@ type CertificateSpec struct {
 
 const (
 	certificateFile = "tls.pem"
-	// certificateTTL is that of the 2020 server's certificates (storage-2.0.md section 1.1).
+	// certificateTTL is the validity of the 2020 server's certificates (storage-2.0.md section 1.1).
 	certificateTTL = 10000 * 24 * time.Hour
 )
 
-// LoadCertificate returns the self-signed TLS certificate kept in dir, which must exist. The first call for a kind of key
-// makes one. The error is ErrFolder, and ErrKeyFile as well if others may read the file. Clients cannot check this
-// certificate; the onion layer binds a node to its keys.
+// LoadCertificate returns the self-signed TLS certificate kept in dir, which must exist. The first call for a kind of
+// key makes one. The error is ErrFolder, and ErrKeyFile as well if other users may read the file. Clients cannot verify
+// this certificate; the onion layer binds a node to its keys.
 func LoadCertificate(dir string, spec CertificateSpec, random io.Reader, now time.Time) (tls.Certificate, error) {
 	path := filepath.Join(dir, spec.Key.file())
 	kept, err := readPrivate(path)

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/storage/storagehttp"
 )
 
-// ErrDirectory reports a seed that refused a call or whose answer cannot be read.
+// ErrDirectory reports a seed that refused a call, or an answer that cannot be read.
 var ErrDirectory = errors.New("seed gave no usable answer")
 
 // Errors of Register: ErrRefused is final, ErrClock is caused by this machine's clock.
@@ -53,7 +53,7 @@ func NewSeed(text string) (*Seed, error) {
 	return &Seed{url: parsed.String(), client: storagehttp.NewClient()}, nil
 }
 
-// Close drops idle connections.
+// Close closes idle connections.
 func (s *Seed) Close() { s.client.Close() }
 
 // Nodes implements Directory (storage-2.0.md section 10).

@@ -41,7 +41,8 @@ func seedServer(t *testing.T, status int, answer string) (seed *Seed, asked *str
 func TestSeedNodes(t *testing.T) {
 	seed, asked := seedServer(t, 200, `{"jsonrpc":"2.0","id":"0",
 		"result":{"block_hash":"ab","height":7,"hardfork":15,"status":"OK","service_node_states":[
-			{"service_node_pubkey":"aa","swarm_id":18446744073709551615,"storage_port":22021,"public_ip":"192.0.2.1","funded":true}
+			{"service_node_pubkey":"aa","swarm_id":18446744073709551615,"storage_port":22021,
+			 "public_ip":"192.0.2.1","funded":true}
 		]}}`)
 	got, err := seed.Nodes(t.Context(), "aa")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// ErrIdentity reports a node that does not prove that it has the key of its address.
+// ErrIdentity reports a node that does not prove possession of the key of its address.
 var ErrIdentity = errors.New("certificate is not that of the node")
 
 // VerifyPeer is a [tls.Config] VerifyConnection callback. It returns ErrIdentity unless the server's certificate has
@@ -30,8 +30,8 @@ func VerifyPeer(state tls.ConnectionState) error {
 	return nil
 }
 
-// IdentityCertificate makes the certificate that a node shows to peers: its Ed25519 key, self-signed. The certificate
-// itself is not kept.
+// IdentityCertificate makes the certificate that a node presents to peers: its Ed25519 key, self-signed. It is made at
+// each start and not written to disk.
 func IdentityCertificate(keys Keys, now time.Time) (tls.Certificate, error) {
 	private := ed25519.PrivateKey(keys.Ed25519[:])
 	template := &x509.Certificate{

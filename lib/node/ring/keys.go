@@ -25,11 +25,11 @@ const keyFile = "node.key"
 // ErrFolder reports a file of the node that cannot be used.
 var ErrFolder = errors.New("a file of the node cannot be used")
 
-// ErrKeyFile reports a key file that does not hold a key, or that others may read.
+// ErrKeyFile reports a key file that does not hold a key, or that other users may read.
 var ErrKeyFile = errors.New("node key file is not usable")
 
-// Keys are a node's identity: one secret in its Ed25519 form, which names the node and signs, and in its X25519 form,
-// which opens onion layers. There is no separate legacy key: the Ed25519 public key takes its place, as in newer real
+// Keys are a node's identity: one secret in two forms. The Ed25519 form names the node and signs. The X25519 form
+// decrypts onion layers. There is no separate legacy key: the Ed25519 public key takes its place, as in newer real
 // nodes.
 type Keys struct {
 	Ed25519 sessionid.SigningKey
@@ -56,9 +56,9 @@ func (k Keys) Address() string {
 	return storage.SnodeAddress(k.Ed25519.Public())
 }
 
-// LoadKeys returns the keys kept in dir, which it creates with mode 0700. The first call draws a seed from random and
-// keeps it in a file of mode 0600. The error is ErrFolder if the file cannot be read, and ErrKeyFile as well if it is
-// damaged or open to others.
+// LoadKeys returns the keys kept in dir, which it creates with mode 0700. The first call reads a seed from random and
+// writes it to a file of mode 0600. The error is ErrFolder if the file cannot be read, and ErrKeyFile as well if it is
+// damaged or other users may read it.
 func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	path := filepath.Join(dir, keyFile)
 	switch seed, err := readSeed(path); {
@@ -80,7 +80,7 @@ func LoadKeys(dir string, random io.Reader) (Keys, error) {
 	return KeysFromSeed(seed), nil
 }
 
-// readPrivate reads a file that holds a private key. It returns ErrKeyFile if others may read it.
+// readPrivate reads a file that holds a private key. It returns ErrKeyFile if other users may read it.
 func readPrivate(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -97,19 +97,22 @@ func TestCertificateIsKeptAndSelfSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature)
+	algorithm := certificate.SignatureAlgorithm
+	err = certificate.CheckSignature(algorithm, certificate.RawTBSCertificate, certificate.Signature)
 	if err != nil {
 		t.Error(err)
 	}
 	from, to := certificate.NotBefore, certificate.NotAfter
-	if certificate.PublicKeyAlgorithm != x509.ECDSA || now.Before(from) || now.Add(certificateTTL).After(to.Add(time.Second)) {
+	end := now.Add(certificateTTL)
+	if certificate.PublicKeyAlgorithm != x509.ECDSA || now.Before(from) || end.After(to.Add(time.Second)) {
 		t.Errorf("certificate of %v from %v to %v", certificate.PublicKeyAlgorithm, from, to)
 	}
 	file := filepath.Join(dir, certificateFile)
 	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadCertificate(dir, CertificateSpec{}, rand.Reader, now); !errors.Is(err, ErrKeyFile) && runtime.GOOS != "windows" {
+	_, err = LoadCertificate(dir, CertificateSpec{}, rand.Reader, now)
+	if !errors.Is(err, ErrKeyFile) && runtime.GOOS != "windows" {
 		t.Errorf("a private key that others can read: %v, want ErrKeyFile", err)
 	}
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("damaged"), 0o600)); err != nil {

@@ -1,9 +1,9 @@
 // Package ring is a service node's place in the network: its keys and certificates, the directory that lists all nodes,
 // and the view of swarms that follows from the list.
 //
-// [Members] polls a [Directory] and keeps the current [View], which answers which swarm keeps an owner's messages and
-// who its members are. A [Seed] is such a directory over HTTP. [Keys] name a node, sign for it and open its onion
-// layers; [VerifyPeer] checks in TLS that a connection leads to the node that was meant.
+// [Members] polls a [Directory] and keeps the current [View]. A View maps an owner to a swarm and a swarm to its
+// members. A [Seed] is a directory reached over HTTP. [Keys] name a node, sign for it and decrypt its onion layers.
+// [VerifyPeer] checks in TLS that a connection leads to the intended node.
 package ring
 
 import (
@@ -76,6 +76,7 @@ func (p *Peer) Name() string { return p.Snode.PubkeyEd25519 }
 // also the address that clients see.
 func (p *Peer) Address() string { return p.snodeAddress }
 
+// ParseKey reads a 32-byte key from 64 hex digits.
 func ParseKey(text string) (key [32]byte, ok bool) {
 	raw, err := hex.DecodeString(text)
 	if err != nil || len(raw) != len(key) {
@@ -96,8 +97,8 @@ type View struct {
 	States    []nodelist.State // the list itself, with nodes that are no peers
 }
 
-// NewView reads a node list of at most maxMembers entries. Members of a swarm stay in the list's order. Of entries
-// with the same key the first counts. self is the name of this node.
+// NewView makes the view of a node list of at most maxMembers entries. Members of a swarm stay in the list's order. Of
+// entries with the same key the first counts. self is the name of this node.
 func NewView(result *nodelist.Result, self string) (*View, error) {
 	if len(result.States) > maxMembers {
 		return nil, fmt.Errorf("node list has %d entries, more than %d", len(result.States), maxMembers)
@@ -208,7 +209,7 @@ func NewMembers(directory Directory, self string, log *slog.Logger, changed func
 	return m
 }
 
-// View returns the current view. Before the directory's first answer it is empty.
+// View returns the current view. It is empty before the directory's first answer.
 func (m *Members) View() *View { return m.current.Load() }
 
 // Refresh makes one call to the directory, of at most directoryTimeout, and adopts a new list.
@@ -233,8 +234,8 @@ func (m *Members) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// Poll calls Refresh every interval until ctx ends. While the directory is silent the last view stays in force, and
-// the log says so once.
+// Poll calls [Members.Refresh] every interval until ctx ends. While calls fail the last view stays in force, and the
+// log has one line for each series of failures.
 func (m *Members) Poll(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -247,7 +248,7 @@ func (m *Members) Poll(ctx context.Context, interval time.Duration) {
 		}
 		err := m.Refresh(ctx)
 		if err != nil && !silent && ctx.Err() == nil {
-			m.log.Warn("asking for the node list", "error", err)
+			m.log.Warn("fetching the node list", "error", err)
 		}
 		silent = err != nil
 	}

@@ -12,9 +12,9 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// walk calls visit with the messages of a box that have not expired at now (milliseconds), in order of arrival, from
-// the one after lastHash on, until visit returns false. A hash that is not in this box means from the first
-// (storage-2.0.md section 5.1; there, however, any owner's hash counts).
+// walk calls visit with the messages of a box that have not expired at now (milliseconds), in order of arrival, until
+// visit returns false. It starts after the message with lastHash, or at the first message if the box has no such hash
+// (storage-2.0.md section 5.1; the 2020 server, however, accepts any owner's hash).
 func (s *Store) walk(
 	owner string, namespace rpc28.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool,
 ) error {
@@ -45,13 +45,13 @@ func (s *Store) walk(
 	})
 }
 
-// isIn reports whether a key of orderBucket, which may be nil, is one of a box.
+// isIn reports whether a key of orderBucket belongs to a box. The key may be nil.
 func isIn(key, box []byte) bool {
 	return len(key) == len(box)+numberSize && bytes.HasPrefix(key, box)
 }
 
-// Page20 returns at most limit messages of owner as clients of storage RPC 2.0 see them, in order of arrival from the
-// one after lastHash on. now is in milliseconds.
+// Page20 returns at most limit messages of owner as clients of storage RPC 2.0 see them, in order of arrival after
+// lastHash (storage-2.0.md section 5.1). now is in milliseconds.
 func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]storage.Stored, error) {
 	found := []storage.Stored{}
 	if limit < 1 {
@@ -65,7 +65,8 @@ func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]storage.
 }
 
 // Page28 returns messages of a box as clients of storage RPC 2.8 see them: at most maxCount, and as many as
-// rpc28.PageCost allows in maxSize bytes, but at least one. now is in milliseconds. more reports whether others follow.
+// [rpc28.PageCost] allows in maxSize bytes, but at least one. now is in milliseconds. more reports whether others
+// follow.
 func (s *Store) Page28(
 	owner string, namespace rpc28.Namespace, lastHash string, now int64, maxCount, maxSize int,
 ) (found []storage.Stored, more bool, err error) {
@@ -79,24 +80,27 @@ func (s *Store) Page28(
 		}
 		timestamp, _ := m.TimestampMillis() // checked before it was stored
 		found = append(found, storage.Stored{
-			Data: base64.StdEncoding.EncodeToString(data), Expiration: expiration, Hash: m.Hash28(), Timestamp: timestamp,
+			Data: base64.StdEncoding.EncodeToString(data), Expiration: expiration,
+			Hash: m.Hash28(), Timestamp: timestamp,
 		})
 		return true
 	})
 	return found, more, err
 }
 
-// sequenceOf returns the sequence number of the message in a box whose hash in either RPC version is hash, also of a
-// deleted one, and 0 if there is none. Upper case is another hash.
+// sequenceOf returns the sequence number of the message in a box whose hash in either RPC version is hash, or 0 if
+// there is none. Tombstones count. Hashes are compared as text: upper case is another hash.
 func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc28.Namespace, hash string) (uint64, error) {
 	name := newName(owner, MessageHash{}, namespace)
 	hash28, ok := parseHash28(hash)
 	if ok {
 		copy(name[storage.PubkeyTextLength:], hash28[:])
-	} else if raw, err := hex.DecodeString(hash); err == nil && len(raw) == len(hash28) && hex.EncodeToString(raw) == hash {
-		copy(name[storage.PubkeyTextLength:], raw)
 	} else {
-		return 0, nil
+		raw, err := hex.DecodeString(hash)
+		if err != nil || len(raw) != len(hash28) || hex.EncodeToString(raw) != hash {
+			return 0, nil
+		}
+		copy(name[storage.PubkeyTextLength:], raw)
 	}
 	if value := tx.Bucket(nameBucket).Get(name[:]); value != nil {
 		p, err := parsePlace(value)
@@ -108,7 +112,7 @@ func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc28.Namespace, hash stri
 	return aliased(tx, boxKey(owner, namespace), hash28[prefix28:])
 }
 
-// aliased returns the sequence number of the first message in a box with an alias, 0 if there is none.
+// aliased returns the sequence number of the first message in a box with this alias, or 0 if there is none.
 func aliased(tx *bbolt.Tx, box, alias []byte) (uint64, error) {
 	cursor := tx.Bucket(orderBucket).Cursor()
 	for key, value := cursor.Seek(box); isIn(key, box); key, value = cursor.Next() {
@@ -120,7 +124,7 @@ func aliased(tx *bbolt.Tx, box, alias []byte) (uint64, error) {
 	return 0, nil
 }
 
-// Summary is a stored message as clients of storage RPC 2.8 name it. Times are in milliseconds.
+// Summary describes a stored message to clients of storage RPC 2.8. Times are in milliseconds since 1970.
 type Summary struct {
 	Name       Name
 	Hash       string

@@ -14,7 +14,7 @@ const (
 	maxGroupBytes = 4 << 20
 )
 
-// maxWaiting bounds the calls of Write that wait for the committer. Further ones fail with ErrBusy.
+// maxWaiting bounds the calls of Write that wait for the committer. Further calls fail with ErrBusy.
 const maxWaiting = 1024
 
 // appendFill is the fill of pages whose keys only grow.
@@ -27,7 +27,7 @@ type insertion struct {
 }
 
 // Insert stores messages and returns when they are on disk. If queued is set, the same transaction queues them for the
-// peers. The error is that of Write.
+// peers. The error is that of [Store.Write].
 func (s *Store) Insert(queued bool, messages ...Message) error {
 	entries := make([]Entry, len(messages))
 	for i, m := range messages {
@@ -36,8 +36,8 @@ func (s *Store) Insert(queued bool, messages ...Message) error {
 	return s.Write(entries...)
 }
 
-// Write writes entries in one transaction and returns when they are on disk. The error is ErrFull, ErrBusy, ErrClosed
-// or that of the disk; then no entry is written.
+// Write writes entries in one transaction and returns when they are on disk. After an error no entry is written. The
+// error is ErrFull, ErrBusy, ErrClosed or that of the disk.
 func (s *Store) Write(entries ...Entry) error {
 	result := make(chan error, 1)
 	select {
@@ -53,8 +53,7 @@ func (s *Store) Write(entries ...Entry) error {
 	}
 }
 
-// commitLoop is the only writer of messages. While a transaction is on its way to the disk, calls of Write wait and
-// form the next one.
+// commitLoop is the only writer of messages. Calls of Write that arrive during a transaction form the next one.
 func (s *Store) commitLoop() {
 	defer close(s.ended)
 	for {
@@ -67,7 +66,7 @@ func (s *Store) commitLoop() {
 	}
 }
 
-// gather adds to first the calls that wait already.
+// gather returns first and the calls that wait already, within the bounds of one transaction.
 func (s *Store) gather(first insertion) []insertion {
 	group, size := []insertion{first}, first.size()
 	for len(group) < maxGroup && size < maxGroupBytes {
@@ -98,12 +97,12 @@ func size(group []insertion) (size int) {
 // commit writes a group in one transaction, which also removes expired messages, and then answers all calls of the
 // group. If the transaction fails, nothing of the group is kept.
 func (s *Store) commit(group []insertion) {
-	coming, limit := 0, s.sweepSize
+	entries, limit := 0, s.sweepSize
 	for _, insertion := range group {
-		coming += len(insertion.entries)
+		entries += len(insertion.entries)
 	}
-	if coming > 0 {
-		limit = coming + minSweep
+	if entries > 0 {
+		limit = entries + minSweep
 	}
 	var removed int
 	var refused error
@@ -121,7 +120,7 @@ func (s *Store) commit(group []insertion) {
 	if err == nil {
 		s.removed.Add(uint64(removed))
 	}
-	if coming == 0 {
+	if entries == 0 {
 		s.adaptSweep(time.Since(start))
 	}
 	for _, insertion := range group {
@@ -141,8 +140,8 @@ func (s *Store) writeAll(tx *bbolt.Tx, group []insertion) error {
 	return nil
 }
 
-// full reports whether the pages in use have reached the limit. The file never shrinks, so its size does not show
-// that.
+// full reports whether the pages in use have reached the limit. It subtracts the free pages, because the file never
+// shrinks.
 func (s *Store) full(tx *bbolt.Tx) bool {
 	free := int64(s.db.Stats().FreePageN) * int64(s.db.Info().PageSize)
 	return tx.Size()-free >= s.maxBytes

@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// Entry is a change that Write makes: a [Deposit], or the result of [NewReplicaUpdate].
+// Entry is a change that [Store.Write] makes: a [Deposit], or the result of [NewReplicaUpdate].
 type Entry interface {
 	// write makes the change. An error fails the whole transaction.
 	write(t tables) error
-	// size is about the number of bytes that the database grows by.
+	// size returns about the number of bytes that the database grows by.
 	size() int
 }
 
-// Deposit is a message that a client stores. If it is stored already, it is kept until the later of both expirations.
-// If it was deleted, it is stored again.
+// Deposit is a message that a client stores. A message that is stored already is kept until the later of both
+// expirations. A deleted message is stored again.
 type Deposit struct {
 	content
 	expiration int64
-	queued     bool // for the peers
+	queued     bool // queue the message for the peers
 
-	Request []byte // the owner's request; required where a signature is needed to store
+	Request []byte // the owner's request; required in namespaces that only the owner may store to
 
 	Existed bool  // set by Write: the message was stored already
 	Until   int64 // set by Write: its expiration in milliseconds
@@ -70,70 +70,71 @@ type replicaUpdate struct {
 	read      ReadRequest
 }
 
-// NewReplicaUpdate makes an Entry of a record that another node has sent and that read has verified. A tombstone deletes
-// a stored message only if the owner's request is about it, and hides a message that comes later only then. Without an
-// owner's request a record can make a message last longer, or bring back a deleted one, as any client can that stores
-// the message again, and only if sameSwarm is set: the sender is of this swarm.
+// NewReplicaUpdate makes an Entry of a verified record from another node. read reads the owner's requests.
+//
+// A tombstone deletes a stored message, or hides one that comes later, only if the owner's request covers that message.
+// A record without an owner's request can extend a message or restore a deleted one, as any client can by storing the
+// message again, but only if sameSwarm is set: the sender belongs to this swarm.
 func NewReplicaUpdate(r Record, sameSwarm bool, read ReadRequest) Entry {
-	n := &replicaUpdate{content: content{Name: r.Name}, record: r, sameSwarm: sameSwarm, read: read}
+	u := &replicaUpdate{content: content{Name: r.Name}, record: r, sameSwarm: sameSwarm, read: read}
 	if !r.Version.Deleted {
-		n.content = newContent(r.Message)
+		u.content = newContent(r.Message)
 	}
-	return n
+	return u
 }
 
-func (n *replicaUpdate) write(t tables) error {
-	p, known, err := t.find(n.Name)
+func (u *replicaUpdate) write(t tables) error {
+	p, known, err := t.find(u.Name)
 	if err != nil {
 		return err
 	}
-	if known && p.Deleted && !n.record.Version.Deleted {
-		return n.overTombstone(t, p)
+	if known && p.Deleted && !u.record.Version.Deleted {
+		return u.overTombstone(t, p)
 	}
 	if known {
-		return n.update(t, p)
+		return u.update(t, p)
 	}
-	_, err = t.create(n.content, n.record.Version, n.record.Request, n.record.Stored)
+	_, err = t.create(u.content, u.record.Version, u.record.Request, u.record.Stored)
 	return err
 }
 
-// overTombstone stores a message whose name has a tombstone: one that supersedes it, or that the tombstone's request is
-// not about.
-func (n *replicaUpdate) overTombstone(t tables, p place) error {
-	if supersedes := n.sameSwarm && n.record.Version.Supersedes(p.Version); !supersedes {
+// overTombstone stores a message whose name has a tombstone, if the message supersedes the tombstone or the tombstone's
+// request does not cover the message.
+func (u *replicaUpdate) overTombstone(t tables, p place) error {
+	if supersedes := u.sameSwarm && u.record.Version.Supersedes(p.Version); !supersedes {
 		request := requestIn(t.requests, p.refs.version)
-		if request == nil || n.deletes(request, n.record.Message) {
+		if request == nil || u.deletes(request, u.record.Message) {
 			return nil
 		}
 	}
-	if err := t.drop(n.Name, p); err != nil {
+	if err := t.drop(u.Name, p); err != nil {
 		return err
 	}
-	_, err := t.create(n.content, n.record.Version, n.record.Request, n.record.Stored)
+	_, err := t.create(u.content, u.record.Version, u.record.Request, u.record.Stored)
 	return err
 }
 
 // update gives a stored message, or a tombstone, the record's version.
-func (n *replicaUpdate) update(t tables, p place) error {
-	v, request := n.record.Version, n.record.Request
+func (u *replicaUpdate) update(t tables, p place) error {
+	v, request := u.record.Version, u.record.Request
 	switch {
 	case !v.Supersedes(p.Version):
 		return nil
 	case v.Deleted && !p.Deleted:
 		m, err := t.message(p)
-		if err != nil || !n.deletes(request, m) {
+		if err != nil || !u.deletes(request, m) {
 			return err
 		}
-	case request == nil && !n.sameSwarm:
+	case request == nil && !u.sameSwarm:
 		return nil
-	case request == nil && v.Expiration <= p.Expiration: // only the owner makes it shorter
+	case request == nil && v.Expiration <= p.Expiration: // only the owner may shorten it
 		v.Expiration, request = p.Expiration, bytes.Clone(requestIn(t.requests, p.refs.version))
 	}
-	return t.change(n.Name, p, v, request)
+	return t.change(u.Name, p, v, request)
 }
 
-func (n *replicaUpdate) deletes(request []byte, m Message) bool {
-	read, err := n.read(n.Name.Owner(), request)
+func (u *replicaUpdate) deletes(request []byte, m Message) bool {
+	read, err := u.read(u.Name.Owner(), request)
 	return err == nil && read.Deletes(m)
 }
 
@@ -141,9 +142,9 @@ func (n *replicaUpdate) deletes(request []byte, m Message) bool {
 type edit struct {
 	name   Name
 	decide func(Version) (Version, bool) // the new version, and whether there is one; edit sets its Number
-	at     int64                         // time of the change by the asked node's clock, in milliseconds
+	at     int64                         // time of the change by this node's clock, in milliseconds
 
-	request []byte // the owner's
+	request []byte // signed by the owner
 
 	done bool // set by write: the message was changed
 }
@@ -165,13 +166,13 @@ func (e *edit) write(t tables) error {
 	return t.change(e.name, p, after, e.request)
 }
 
-// requeue queues messages for the peers, as they are when their turn comes.
+// requeue queues messages for the peers. Each is sent in the version that it has when it is sent.
 type requeue []Name
 
-func (l requeue) size() int { return 0 }
+func (names requeue) size() int { return 0 }
 
-func (l requeue) write(t tables) error {
-	for _, name := range l {
+func (names requeue) write(t tables) error {
+	for _, name := range names {
 		if err := t.enqueueAgain(name); err != nil {
 			return err
 		}
@@ -182,10 +183,10 @@ func (l requeue) write(t tables) error {
 // maxEdits bounds the messages that one transaction changes.
 const maxEdits = 500
 
-// Edit changes messages as decide says, and returns those that it changed, as they were before. decide returns the new
-// version, of which Edit sets the Number, and false for no change. at is the time of the change in milliseconds, and
-// request is what the owner signed for it, which other nodes will ask for. On disk are then all changes, or with an error
-// the first of them.
+// Edit gives messages the versions that decide returns, and returns the changed messages as they were before. decide
+// returns false for no change; Edit sets the Number of the new version. at is the time of the change in milliseconds.
+// request is the owner's signed request, which replicas verify. Edit returns when the changes are on disk. After an
+// error only a leading part of messages may be changed.
 func (s *Store) Edit(
 	messages []Summary, at int64, request []byte, decide func(Summary, Version) (Version, bool),
 ) (changed []Summary, err error) {
@@ -193,7 +194,8 @@ func (s *Store) Edit(
 		edits := make([]*edit, len(part))
 		entries := make([]Entry, len(part))
 		for i, h := range part {
-			edits[i] = &edit{name: h.Name, at: at, request: request, decide: func(l Version) (Version, bool) { return decide(h, l) }}
+			decideOne := func(v Version) (Version, bool) { return decide(h, v) }
+			edits[i] = &edit{name: h.Name, at: at, request: request, decide: decideOne}
 			entries[i] = edits[i]
 		}
 		if err := s.Write(entries...); err != nil {
@@ -208,7 +210,8 @@ func (s *Store) Edit(
 	return changed, nil
 }
 
-// Enqueue queues messages for all peers, as they are when their turn comes. Peers that have them already ignore them.
+// Enqueue queues messages for all peers. Each is sent in the version that it has when it is sent. Peers that have that
+// version already ignore it.
 func (s *Store) Enqueue(names []Name) error {
 	for part := range slices.Chunk(names, maxEdits) {
 		if err := s.Write(requeue(part)); err != nil {

@@ -10,11 +10,11 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Expired messages are removed in the transactions that store new ones, which costs no sync of its own. Each removes
-// more messages than it stores. When nothing is stored, the sweep makes transactions of its own.
+// Expired messages are removed in the transactions that store new ones, which costs no additional fsync. Each
+// transaction removes more messages than it stores. While no client stores, the sweep makes transactions of its own.
 
 const (
-	// sweepInterval is that of the 2020 server (storage-2.0.md section 6).
+	// sweepInterval equals the interval of the 2020 server (storage-2.0.md section 6).
 	sweepInterval = 10 * time.Second
 	// sweepTime is about the time that removals add to a transaction.
 	sweepTime = 10 * time.Millisecond
@@ -46,9 +46,9 @@ func (s *Store) sweepLoop(ctx context.Context, log *slog.Logger, now func() time
 	}
 }
 
-// sweep makes the committer remove the messages that have expired at now (milliseconds). While others keep the
-// committer busy it only waits; otherwise it makes transactions of its own, with pauses between them. It returns how
-// many were removed when none are left or ctx has ended.
+// sweep makes the committer remove the messages that have expired at now (milliseconds). While other calls keep the
+// committer busy, sweep only waits. Otherwise it makes transactions of its own, with pauses between them. It returns
+// the number of removed messages when none are left or ctx has ended.
 func (s *Store) sweep(ctx context.Context, now int64) (removed uint64, err error) {
 	before := s.removed.Load()
 	s.sweepUntil.Store(now)
@@ -72,7 +72,7 @@ func (s *Store) sweep(ctx context.Context, now int64) (removed uint64, err error
 	return s.removed.Load() - before, nil
 }
 
-// idle waits for a moment and reports whether nothing was removed meanwhile.
+// idle waits for sweepTime and reports whether no message was removed meanwhile.
 func (s *Store) idle(ctx context.Context) bool {
 	before := s.removed.Load()
 	select {
@@ -102,8 +102,8 @@ func expired(tx *bbolt.Tx, now int64, limit int) (due []indexEntry, err error) {
 	return due, nil
 }
 
-// removeExpired removes messages that are due for the sweep, with everything that points to them, until limit are
-// removed or sweepTime has passed. From a damaged index it removes nothing; sweep reports the damage.
+// removeExpired removes messages that are due for the sweep, with all index entries that point to them. It stops after
+// limit messages or after sweepTime. It removes nothing from a damaged index; sweep reports the damage.
 func (s *Store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) {
 	start := time.Now()
 	due, damage := expired(tx, s.sweepUntil.Load(), limit)
@@ -118,7 +118,7 @@ func (s *Store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) 
 			return removed, err
 		case known && bytes.Equal(expiryKey(p.Expiration, p.sequence), entry.key):
 			err = t.drop(entry.name, p)
-		default: // nothing else leads to it
+		default: // an index entry without a message
 			err = t.expiry.Delete(entry.key)
 		}
 		if err != nil {
@@ -131,7 +131,8 @@ func (s *Store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) 
 	return removed, nil
 }
 
-// adaptSweep sets how many messages the next transaction that stores nothing may remove, after one that took so long.
+// adaptSweep sets how many messages the next transaction without new messages may remove. took is the time of the
+// latest such transaction.
 func (s *Store) adaptSweep(took time.Duration) {
 	if took < sweepTime {
 		s.sweepSize = min(2*s.sweepSize, maxSweep)

@@ -17,18 +17,19 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// MaxNumberText bounds the texts of ttl, timestamp and nonce, in which a 2020 server accepts anything behind the
-// digits. Clients send 8 to 13 characters.
+// MaxNumberText bounds the texts of ttl, timestamp and nonce, in characters. Clients send 8 to 13. A 2020 server
+// ignores everything after the digits, so it has no bound.
 const MaxNumberText = 64
 
 // errMessage reports bytes that are no encoded message.
 var errMessage = errors.New("not an encoded message")
 
-// Message is one stored message: the texts of its store request and its hash. The hash of a message of storage RPC 2.0
-// is SHA-512, the result of its proof of work, and covers the texts as they were sent. Peers get the same texts, so
-// that a message written in an unusual way has the same hash everywhere. A message of storage RPC 2.8 has texts as
-// this node writes them and no nonce. Its hash is 32 zero bytes, which no proof of work reaches, and the 32 bytes of
-// rpc28.MessageHash.
+// Message is one stored message: the texts of its store request and its hash.
+//
+// The hash of a message of storage RPC 2.0 is SHA-512, the result of its proof of work. It covers the texts as they
+// were sent. Peers get the same texts, so that a message with unusual texts has the same hash on all nodes. A message
+// of storage RPC 2.8 has texts as this node writes them and no nonce. Its hash is 32 zero bytes, which no proof of work
+// reaches, and the 32 bytes of [rpc28.MessageHash].
 type Message struct {
 	pow.Message
 	nonce     string
@@ -66,7 +67,8 @@ func NewMessage28(pubKey string, namespace rpc28.Namespace, timestamp, ttl int64
 	return m
 }
 
-// hash28Of is rpc28.MessageHash for a key in hex, "" for a text that is no key, which nodes of 2020 accept.
+// hash28Of returns [rpc28.MessageHash] for a key in hex. It returns "" for a text that is no key, which nodes of 2020
+// accept.
 func hash28Of(pubKey string, namespace rpc28.Namespace, data []byte) string {
 	owner, err := hex.DecodeString(pubKey)
 	if err != nil || len(owner) != storage.PubkeyTextLength/2 {
@@ -96,7 +98,8 @@ func (h MessageHash) String() string {
 	return hex.EncodeToString(h[:])
 }
 
-// alias returns the hash as clients of storage RPC 2.8 see it. bytes are that hash of a message of storage RPC 2.0.
+// alias returns the hash as clients of storage RPC 2.8 see it. bytes is the stored alias of a message of storage RPC
+// 2.0.
 func (h MessageHash) alias(bytes []byte) string {
 	if h.Is28() {
 		return h.String()
@@ -104,7 +107,7 @@ func (h MessageHash) alias(bytes []byte) string {
 	return base64.RawStdEncoding.EncodeToString(bytes)
 }
 
-// Params20 returns the request that NewMessage20 makes the message of.
+// Params20 returns the request from which [NewMessage20] makes this message.
 func (m Message) Params20() rpc20.StoreParams {
 	return rpc20.StoreParams{PubKey: m.PubKey, TTL: m.TTL, Nonce: m.nonce, Timestamp: m.Timestamp, Data: m.Data}
 }
@@ -120,8 +123,8 @@ func (m Message) Hash28() string {
 	return hash28Of(m.PubKey, m.Namespace, m.data28())
 }
 
-// data28 returns the data as clients of storage RPC 2.8 see it: the decoded base64, or the text itself if it is no
-// base64, which nodes of 2020 accept.
+// data28 returns the data as clients of storage RPC 2.8 see it: the decoded base64. A text that is not base64, which
+// nodes of 2020 accept, is returned as it is.
 func (m Message) data28() []byte {
 	data, err := DecodeBase64(m.Data)
 	if err != nil {
@@ -168,13 +171,14 @@ func (m Message) Meets(difficulty uint64) bool {
 	return ok && pow.Meets([sha512.Size]byte(m.Hash), pow.Target(m.PayloadLen(), uint64(ttl), difficulty))
 }
 
-// size is about the message's size in memory and on the wire, in bytes.
+// size returns about the message's size in memory and on the wire, in bytes.
 func (m Message) size() int {
 	return len(m.Hash) + namespaceSize + m.PayloadLen() + len(m.nonce) + 5*lengthSize
 }
 
-// leadingNumber reads a decimal as the 2020 server does, with C++'s stoi and stoull: it skips blanks before the digits
-// and anything behind them (storage-2.0.md section 2.4). It refuses a minus sign, which stoull would wrap around.
+// leadingNumber reads a decimal as the 2020 server does, with C++'s stoi and stoull: it ignores blanks before the
+// digits and all characters after them (storage-2.0.md section 2.4). It refuses a minus sign, which stoull would wrap
+// around.
 func leadingNumber(text string) (int64, bool) {
 	if len(text) > MaxNumberText {
 		return 0, false
@@ -273,7 +277,8 @@ func cutText(b []byte, most int) (text string, rest []byte, err error) {
 		return "", nil, fmt.Errorf("%w: length is cut off", errMessage)
 	}
 	if length < 0 || length > min(most, len(rest)) { // negative where int has 32 bits
-		return "", nil, fmt.Errorf("%w: text of %d bytes where at most %d may be", errMessage, length, min(most, len(rest)))
+		limit := min(most, len(rest))
+		return "", nil, fmt.Errorf("%w: text of %d bytes exceeds %d", errMessage, length, limit)
 	}
 	text, rest = string(rest[:length]), rest[length:]
 	if !utf8.ValidString(text) {
@@ -282,7 +287,7 @@ func cutText(b []byte, most int) (text string, rest []byte, err error) {
 	return text, rest, nil
 }
 
-// Canonical reports whether a message of storage RPC 2.8 is exactly as NewMessage28 makes it.
+// Canonical reports whether a message of storage RPC 2.8 is exactly as [NewMessage28] makes it.
 func (m Message) Canonical() bool {
 	timestamp, _ := m.TimestampMillis()
 	ttl, _ := m.TTLMillis()

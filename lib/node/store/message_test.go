@@ -84,7 +84,8 @@ func TestEncodedMessageRoundTrip(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(decoded, want) {
 		t.Fatalf("decoded %v, %v", decoded, err)
 	}
-	if size := someMessage.size() + empty.size() + message28.size() + 4*(1+VersionSize) + NameSize; size != len(encoded) {
+	size := someMessage.size() + empty.size() + message28.size() + 4*(1+VersionSize) + NameSize
+	if size != len(encoded) {
 		t.Errorf("sizes add up to %d bytes, encoded are %d", size, len(encoded))
 	}
 }
@@ -126,7 +127,8 @@ func FuzzDecodeRecords(f *testing.F) {
 	f.Add(AppendRecords(nil, stored(someMessage)))
 	empty := NewMessage20(rpc20.StoreParams{PubKey: someMessage.PubKey})
 	f.Add(AppendRecords(nil, stored(someMessage), stored(empty)))
-	f.Add(AppendRecords(nil, Record{Name: NameOf(someMessage), Version: Version{Number: 1, Expiration: 2, Deleted: true}}))
+	tombstone := Version{Number: 1, Expiration: 2, Deleted: true}
+	f.Add(AppendRecords(nil, Record{Name: NameOf(someMessage), Version: tombstone}))
 	f.Fuzz(func(t *testing.T, batch []byte) {
 		records, err := DecodeRecords(batch)
 		if err != nil {

@@ -10,12 +10,12 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// Databases of format 2, which had no namespaces, are converted to the present format when they are opened. Their
-// messageBucket had an expiration before each message, which had no namespace, and their queueBucket had no names. The
-// conversion moves the old buckets aside and takes their messages into new ones batch by batch, so that it can be
-// interrupted and goes on at the next start.
+// Open converts a database of format 2, which had no namespaces, to the present format. Its messageBucket has an
+// expiration before each message, its messages have no namespace, and its queueBucket has no names. The conversion
+// moves the old buckets aside and copies their messages into new buckets batch by batch. After an interruption it
+// continues at the next start.
 
-// oldFormat is the format that can be converted.
+// oldFormat is the format that [Open] converts.
 const oldFormat = 2
 
 // oldBucket holds the messageBucket and queueBucket of the old format until all messages have been taken from them.
@@ -88,8 +88,8 @@ func setAside(tx *bbolt.Tx) error {
 	)
 }
 
-// takeOver converts some of the messages that were set aside. They keep their sequence numbers. It reports whether
-// there are more.
+// takeOver converts one batch of the messages that were set aside. They keep their sequence numbers. It reports whether
+// more are left.
 func takeOver(tx *bbolt.Tx) (more bool, err error) {
 	old := tx.Bucket(oldBucket)
 	if old == nil {

@@ -79,7 +79,8 @@ func TestOldStoreOpens(t *testing.T) {
 		}
 		for i, stored := range got {
 			want := messages[i]
-			if stored.Hash != want.HashText() || stored.Data != want.Data || stored.Expiration != want.ExpirationMillis() {
+			if stored.Hash != want.HashText() || stored.Data != want.Data ||
+				stored.Expiration != want.ExpirationMillis() {
 				t.Fatalf("message %d is %v, want %v", i, stored, want)
 			}
 		}

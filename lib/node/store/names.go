@@ -19,7 +19,7 @@ const (
 )
 
 // Name identifies a message among nodes: its owner's key as text, its hash and its namespace. The hash alone is not
-// enough, since a hash of storage RPC 2.0 covers its texts without separators.
+// unique, because a hash of storage RPC 2.0 covers its texts without separators.
 type Name [NameSize]byte
 
 // NameOf returns the name of a message.
@@ -40,8 +40,8 @@ func (n Name) Hash() MessageHash { return MessageHash(n[storage.PubkeyTextLength
 // Namespace returns the message's namespace.
 func (n Name) Namespace() rpc28.Namespace { return decodeNamespace(n[hashEnd:]) }
 
-// Slot returns the digest slot of a name. It is taken from the end of the hash, because proof of work makes the
-// beginning small.
+// Slot returns the digest slot of a name. It is taken from the end of the hash, because proof of work makes the first
+// bytes small.
 func (n Name) Slot() int { return int(n[hashEnd-2])<<8&(DigestSlots-1) | int(n[hashEnd-1]) }
 
 const (
@@ -51,8 +51,8 @@ const (
 	DigestSize = 16
 )
 
-// Digests sum up which messages a node has: for each slot, the first bytes of SHA-256 over their names and versions in
-// ascending order, or zeros for no message.
+// Digests summarize which messages a node has. The digest of a slot is the first DigestSize bytes of SHA-256 over the
+// names and versions in ascending order. A slot without messages has zeros.
 type Digests [DigestSlots][DigestSize]byte
 
 // SlotSet is a set of slots, one bit for each.
@@ -78,8 +78,8 @@ func (a *Digests) Differing(b *Digests) (set SlotSet, count int) {
 const scanBatch = 4096
 
 // Scan calls visit with the names after the given one in ascending order, until visit returns false. It skips messages
-// that have expired at now (milliseconds) and owners that are not wanted; tombstones are included. The zero Name comes
-// before all others.
+// that have expired at now (milliseconds) and owners for which wanted returns false. Tombstones are included. The zero
+// Name comes before all others.
 func (s *Store) Scan(
 	after Name, now int64, wanted func(owner string) bool, visit func(Name, Version) bool,
 ) error {
@@ -164,9 +164,8 @@ func (s *Store) Missing(names []Name) (missing []bool, err error) {
 	return missing, err
 }
 
-// Encode returns the encoded records of names one after the other, until the next one would make them longer than
-// maxBytes, but at least one. taken is the number of names dealt with; of names that are not stored there is no
-// record.
+// Encode returns the encoded records of names, as many as fit into maxBytes but at least one. taken is the number of
+// names that Encode has processed. A name that is not stored is processed without a record.
 func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		var w recordWriter

@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// MaxBatchBytes bounds a Batch, unless a single record exceeds it. With it a push stays below 512 KiB, the size up
-	// to which nodes read at once.
+	// MaxBatchBytes bounds the body of a [Batch] of more than one record. It keeps a push below 512 KiB, above which a
+	// node reads few bodies at a time.
 	MaxBatchBytes = 400_000
-	// maxBatchEntries bounds the queue entries that one batch is made of.
+	// maxBatchEntries bounds the queue entries of one batch.
 	maxBatchEntries = 4096
-	// tidyInterval is how long the cursors on disk may lag behind.
+	// tidyInterval is the time by which the cursors on disk may lag behind.
 	tidyInterval = time.Second
-	// tidyBatch bounds the entries removed in one transaction, which delays new messages.
+	// tidyBatch bounds the entries removed in one transaction, because a long transaction delays new messages.
 	tidyBatch = 1000
 )
 
-// queue knows which changes each peer has yet to get. All peers share queueBucket, which has one entry, a name, for
-// every change. Each peer has a cursor, the first sequence number that it has not got. An entry is removed when all
-// cursors have passed it, or when its message expires. Cursors are written to disk a little later: a peer may get a
-// message twice, but never miss one.
+// queue tracks which changes are pending for each peer. All peers share queueBucket, which has one entry, a name, for
+// each change. A peer's cursor is the first sequence number that it has not received. An entry is removed when all
+// cursors have passed it, or when its message expires. Cursors are written to disk up to tidyInterval later, so that
+// after a crash a peer may get a message twice but never misses one.
 type queue struct {
 	mu      sync.Mutex
 	cursors map[string]uint64 // by the peer's name
@@ -45,7 +45,7 @@ func loadQueue(tx *bbolt.Tx) (*queue, error) {
 	return q, err
 }
 
-// inUse reports whether there is a peer to queue changes for.
+// inUse reports whether the queue has a peer.
 func (q *queue) inUse() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -68,8 +68,8 @@ func (q *queue) passed(peer string, next uint64) {
 	}
 }
 
-// SetPeers sets the peers that changes are queued for from now on. Known ones keep their cursor, new ones start at the
-// end of the queue. It is a transaction, so that it falls between two groups of messages.
+// SetPeers sets the peers for which changes are queued from now on. Known peers keep their cursor. New peers start at
+// the end of the queue. It is one transaction, so that it comes between two groups of messages.
 func (s *Store) SetPeers(peers []string) error {
 	if s.queue.hasExactly(peers) {
 		return nil
@@ -116,18 +116,18 @@ func writeCursors(tx *bbolt.Tx, cursors map[string]uint64) error {
 	return nil
 }
 
-// Batch is encoded records that a peer has yet to get, one after the other.
+// Batch is encoded records that are pending for a peer.
 type Batch struct {
 	Body    []byte
 	Count   int
-	Entries int    // of the queue, also those without a record
+	Entries int    // queue entries, with those that have no record
 	Next    uint64 // the peer's cursor after the batch
 }
 
 // Empty reports whether nothing is queued for the peer.
 func (b Batch) Empty() bool { return b.Entries == 0 }
 
-// Pending returns the next records that peer has yet to get, without those that have expired at now (milliseconds).
+// Pending returns the next records that are pending for peer, without those that have expired at now (milliseconds).
 func (s *Store) Pending(peer string, now int64) (Batch, error) {
 	b := Batch{Next: s.queue.cursor(peer)}
 	err := s.db.View(func(tx *bbolt.Tx) error {
@@ -155,7 +155,7 @@ func (s *Store) Pending(peer string, now int64) (Batch, error) {
 	return b, err
 }
 
-// PendingCount counts the queued changes that some peer has yet to get.
+// PendingCount returns the number of queued changes that are pending for at least one peer.
 func (s *Store) PendingCount() (count int, err error) {
 	s.queue.mu.Lock()
 	cursors := slices.Collect(maps.Values(s.queue.cursors))
@@ -186,14 +186,14 @@ func (s *Store) tidyLoop(ctx context.Context, log *slog.Logger) {
 		for more := true; more && ctx.Err() == nil; {
 			var err error
 			if more, err = s.tidyQueue(); err != nil {
-				log.Error("keeping the queue for peers", "error", err)
+				log.Error("writing the queue for peers", "error", err)
 			}
 		}
 	}
 }
 
-// tidyQueue writes the cursors and removes entries that all of them have passed, at most tidyBatch. It reports whether
-// there are more.
+// tidyQueue writes the cursors and removes at most tidyBatch entries that all cursors have passed. It reports whether
+// more are left.
 func (s *Store) tidyQueue() (more bool, err error) {
 	if !s.queue.isAhead() {
 		return false, nil
@@ -253,5 +253,5 @@ func dropPassed(line *bbolt.Bucket, cursors []uint64) (more bool, err error) {
 	return more, nil
 }
 
-// Delivered moves the cursor of peer: it has everything before the sequence number next.
+// Delivered records that peer has received all changes before the sequence number next.
 func (s *Store) Delivered(peer string, next uint64) { s.queue.passed(peer, next) }

@@ -8,7 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// MaxRequest bounds an owner's request that travels with records, in bytes: a request about some 20 000 hashes.
+// MaxRequest bounds an owner's request that replicas exchange, in bytes. A request with 20 000 hashes fits.
 const MaxRequest = 1 << 20
 
 // RequestID is the SHA-256 digest of an owner's request. The zero value means that there is no request.
@@ -27,20 +27,20 @@ type Request interface {
 	Deletes(m Message) bool
 }
 
-// ReadRequest reads and verifies the request of the owner of a record. It returns an error unless the owner signed it.
+// ReadRequest parses and verifies the request of the owner of a record. It returns an error unless the owner signed it.
 type ReadRequest func(owner string, request []byte) (Request, error)
 
 // references name the owner's requests that a stored version comes from.
 type references struct {
 	version RequestID // the request that deleted the message or changed its expiration
-	stored  RequestID // the request that stored the message, where a signature is needed to store
+	stored  RequestID // the request that stored the message, in namespaces that only the owner may store to
 }
 
 // ids returns the references in the order in which they are encoded.
 func (r references) ids() [2]RequestID { return [2]RequestID{r.version, r.stored} }
 
-// keepRequest stores a request until the given time (milliseconds) at least, and returns its identifier. A nil request
-// is none.
+// keepRequest stores a request until the given time (milliseconds) at least, and returns its identifier. For nil it
+// returns the zero identifier.
 func (t tables) keepRequest(request []byte, until int64) (RequestID, error) {
 	if len(request) == 0 {
 		return RequestID{}, nil
@@ -78,8 +78,7 @@ func requestIn(bucket *bbolt.Bucket, id RequestID) []byte {
 // maxRequestSweep bounds the requests that one transaction removes.
 const maxRequestSweep = 256
 
-// sweepRequests removes requests that no message refers to any longer at now (milliseconds), until none is left or ctx
-// ends.
+// sweepRequests removes the requests that no message refers to at now (milliseconds). It stops when ctx ends.
 func (s *Store) sweepRequests(ctx context.Context, now int64) error {
 	for ctx.Err() == nil {
 		due, err := s.dueRequests(now)

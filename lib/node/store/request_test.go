@@ -36,7 +36,8 @@ func TestRequestsAreSharedAndRemoved(t *testing.T) {
 		t.Errorf("the request is %d times in the records of %d messages (%v)", bytes.Count(body, request), taken, err)
 	}
 	records, err := DecodeRecords(body)
-	if err != nil || len(records) != 2 || !bytes.Equal(records[0].Request, request) || !bytes.Equal(records[1].Request, request) {
+	if err != nil || len(records) != 2 ||
+		!bytes.Equal(records[0].Request, request) || !bytes.Equal(records[1].Request, request) {
 		t.Errorf("decoded %v (%v)", records, err)
 	}
 	for _, test := range []struct {
@@ -61,18 +62,21 @@ func markGone(_ Summary, v Version) (Version, bool) {
 	return v, true
 }
 
-// Requests of other nodes stand right before the first record that refers to them, once, or are refused.
+// Records are refused unless each request comes once, right before the first record that refers to it.
 func TestDecodeRefusesRequests(t *testing.T) {
-	gone := Record{Name: NameOf(someMessage), Version: Version{Number: 1, Expiration: 2, Deleted: true}, Request: []byte("signed")}
+	gone := Record{
+		Name: NameOf(someMessage), Version: Version{Number: 1, Expiration: 2, Deleted: true}, Request: []byte("signed"),
+	}
 	good := AppendRecords(nil, gone, gone)
 	if records, err := DecodeRecords(good); err != nil || len(records) != 2 {
 		t.Fatalf("decoded %v (%v)", records, err)
 	}
 	request := good[:1+lengthSize+len("signed")]
 	record := good[len(request):][:(len(good)-len(request))/2]
+	other := AppendRecords(nil, Record{Name: gone.Name, Version: gone.Version, Request: []byte("z")})
 	for name, encoded := range map[string][]byte{
 		"twice":                append(bytes.Clone(good), append(bytes.Clone(request), record...)...),
-		"without a record":     append(bytes.Clone(good), AppendRecords(nil, Record{Name: gone.Name, Version: gone.Version, Request: []byte("z")})[:len(request)-5]...),
+		"without a record":     append(bytes.Clone(good), other[:len(request)-5]...),
 		"unknown":              record,
 		"empty":                append([]byte{kindRequest, 0, 0, 0, 0}, record...),
 		"too large":            append([]byte{kindRequest, 0xff, 0xff, 0xff, 0xff}, record...),

@@ -1,16 +1,16 @@
-// Package store keeps a service node's messages on disk, in the order in which they came.
+// Package store keeps a service node's messages on disk, in order of arrival.
 //
-// [Store.Insert] and [Store.Write] return when the change is on disk: what they accepted survives a crash. One
-// goroutine commits for all callers, so that one fsync serves many of them. A message that its owner deleted leaves a
-// tombstone, a [Version] without content, until the message would have expired.
+// [Store.Insert] and [Store.Write] return when the change is on disk: an accepted message survives a crash. One
+// goroutine commits for all callers, so that one fsync serves many of them. A deleted message leaves a tombstone, a
+// [Version] without content, until the message would have expired.
 //
 // The store also keeps what replication needs: a queue of changes with a cursor for every peer ([Store.Pending],
 // [Store.Delivered]), digests of all names for comparisons ([Store.Digest], [Store.Scan]), and the encoding of records
 // ([AppendRecords], [DecodeRecords]).
 //
-// Messages of storage RPC 2.0 and 2.8 stand in the same database. The store gives both kinds of client their own view
-// of it ([Store.Page20], [Store.Page28]). It makes no network calls and knows no swarms; callers pass in which owners
-// they want and what time it is. A Store is safe for concurrent use.
+// Messages of storage RPC 2.0 and 2.8 are in the same database. The store gives both kinds of client their own view
+// of it ([Store.Page20], [Store.Page28]). It makes no network calls and knows no swarms; callers pass in the wanted
+// owners and the time. A Store is safe for concurrent use.
 package store
 
 import (
@@ -36,22 +36,20 @@ const storeFormat = 3
 
 // Buckets. An owner is a public key as text (66 bytes). Names, namespaces, versions and places are encoded by their
 // types. Sequence numbers and expirations (milliseconds since 1970) are big-endian u64. Sequence numbers follow the
-// order of arrival; with them as keys, new entries share pages, so that few pages are written for many messages. A
-// tombstone is in the last five of these buckets only.
+// order of arrival. With them as keys, new entries share pages, so that many messages need few page writes. A
+// tombstone has no entry in messageBucket and orderBucket.
 var (
 	metaBucket    = []byte("meta")     // "format" -> one byte; "difficulty" -> history
 	messageBucket = []byte("messages") // sequence number -> encoded message
 	orderBucket   = []byte("order")    // owner, namespace, sequence number -> expiration, alias
 	nameBucket    = []byte("names")    // name -> place
 	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
-	queueBucket   = []byte("queue")    // sequence number -> name: changes that a peer has yet to get
-	cursorBucket  = []byte("cursors")  // peer's name -> first sequence number that it has yet to get
-	requestBucket = []byte("requests") // request's identifier -> when it may go (milliseconds), the owner's request
+	queueBucket   = []byte("queue")    // sequence number -> name: changes that are pending for a peer
+	cursorBucket  = []byte("cursors")  // peer's name -> first sequence number that is pending for it
+	requestBucket = []byte("requests") // request's identifier -> expiration, the owner's request
 )
 
-var (
-	formatKey = []byte("format")
-)
+var formatKey = []byte("format")
 
 // numberSize is the size of a sequence number or an expiration.
 const numberSize = 8
@@ -120,7 +118,7 @@ func Open(dir string, maxBytes int64) (*Store, error) {
 }
 
 // prepare creates the buckets of a new database, or checks the format of an old one and reads its queue. It always
-// takes a write transaction, because only those count the free pages that full reads.
+// begins a write transaction, because only write transactions count the free pages, which full needs.
 func prepare(db *bbolt.DB) (*queue, error) {
 	tx, err := db.Begin(true)
 	if err != nil {
@@ -130,7 +128,7 @@ func prepare(db *bbolt.DB) (*queue, error) {
 		if format := meta.Get(formatKey); len(format) != 1 || format[0] != storeFormat {
 			return nil, errors.Join(errFormat, tx.Rollback())
 		}
-		if tx.Bucket(requestBucket) == nil { // of a version that kept no requests
+		if tx.Bucket(requestBucket) == nil { // written by a version that kept no requests
 			if _, err := tx.CreateBucket(requestBucket); err != nil {
 				return nil, errors.Join(err, tx.Rollback())
 			}
@@ -166,7 +164,7 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.db.Close())
 }
 
-// Meta returns the value that SetMeta wrote under key, nil if there is none.
+// Meta returns the value that [Store.SetMeta] wrote under key, or nil if there is none.
 func (s *Store) Meta(key []byte) (value []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		value = bytes.Clone(tx.Bucket(metaBucket).Get(key))
@@ -175,22 +173,22 @@ func (s *Store) Meta(key []byte) (value []byte, err error) {
 	return value, err
 }
 
-// SetMeta writes a value under key. Keys other than "format" are free for the node.
+// SetMeta writes a value under key. The key "format" is reserved.
 func (s *Store) SetMeta(key, value []byte) error {
 	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(key, value) })
 }
 
-// Stats is what a store holds, and has done since it was opened.
+// Stats counts what a store holds, and what it has done since it was opened.
 type Stats struct {
 	Messages     int    // stored messages, without tombstones
-	Queued       int    // queue entries, one for each change that a peer has yet to get
+	Queued       int    // queue entries, one for each change that is pending for a peer
 	Bytes        int64  // size of the pages in use
 	Expired      uint64 // messages removed because they had expired
 	Transactions int    // write transactions that the database has ever committed
 	Writing      int    // calls of Write that wait for the committer
 }
 
-// stats counts. It walks an index of the messages, so its time grows with their number.
+// Stats returns the counts. It walks an index of the messages, so its time grows with their number.
 func (s *Store) Stats() (stats Stats, err error) {
 	stats.Expired, stats.Writing = s.removed.Load(), len(s.inserts)
 	err = s.db.View(func(tx *bbolt.Tx) error {
@@ -212,7 +210,7 @@ func (s *Store) Hold() (release func() error, err error) {
 	return tx.Rollback, nil
 }
 
-// maintain removes expired messages and writes the peers' cursors to disk, each at its interval, until ctx ends. now is
+// Maintain removes expired messages and writes the peers' cursors to disk, each at its interval, until ctx ends. now is
 // the node's clock.
 func (s *Store) Maintain(ctx context.Context, log *slog.Logger, now func() time.Time) {
 	var loops sync.WaitGroup

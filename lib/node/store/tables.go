@@ -40,7 +40,8 @@ type tables struct {
 func openTables(tx *bbolt.Tx, queueing bool) tables {
 	t := tables{
 		messages: tx.Bucket(messageBucket), order: tx.Bucket(orderBucket), names: tx.Bucket(nameBucket),
-		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket), requests: tx.Bucket(requestBucket), queueing: queueing,
+		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket), requests: tx.Bucket(requestBucket),
+		queueing: queueing,
 	}
 	for _, growing := range []*bbolt.Bucket{t.messages, t.expiry, t.queue} {
 		growing.FillPercent = appendFill
@@ -93,8 +94,8 @@ func (t tables) find(name Name) (p place, known bool, err error) {
 	return p, true, err
 }
 
-// create stores what is not stored, under a new sequence number, with the owner's requests that it comes from: that of
-// the version and that of the store, each nil if there is none.
+// create stores a new message or tombstone and returns its sequence number. request is the owner's request that made
+// the version, and stored the one that stored the message; each is nil if there is none.
 func (t tables) create(c content, v Version, request, stored []byte) (uint64, error) {
 	sequence, err := t.messages.NextSequence()
 	if err != nil {
@@ -110,7 +111,7 @@ func (t tables) create(c content, v Version, request, stored []byte) (uint64, er
 	return sequence, t.put(c, p)
 }
 
-// put writes a message and what points to it; of a tombstone only the latter.
+// put writes a message and its index entries, or the index entries of a tombstone.
 func (t tables) put(c content, p place) error {
 	if !p.Deleted {
 		if err := t.messages.Put(appendNumber(nil, p.sequence), c.encoded); err != nil {
@@ -132,7 +133,7 @@ func (t tables) message(p place) (Message, error) {
 	return m, nil
 }
 
-// point writes the entries that lead to a message: its name and its expiry.
+// point writes the index entries of a message: its name and its expiry.
 func (t tables) point(name Name, p place) error {
 	if err := t.names.Put(name[:], p.encode()); err != nil {
 		return err
@@ -140,8 +141,8 @@ func (t tables) point(name Name, p place) error {
 	return t.expiry.Put(expiryKey(p.Expiration, p.sequence), name[:])
 }
 
-// change gives a stored message another version, which comes from an owner's request, nil if from none. It does not
-// restore a deleted one.
+// change gives a stored message another version. request is the owner's request that made the version, nil if none did.
+// change does not restore a deleted message.
 func (t tables) change(name Name, p place, v Version, request []byte) error {
 	id, err := t.keepRequest(request, v.Expiration)
 	if err != nil {
@@ -174,7 +175,7 @@ func (t tables) change(name Name, p place, v Version, request []byte) error {
 	return t.point(name, place{p.sequence, v, refs})
 }
 
-// drop removes a message with everything that points to it.
+// drop removes a message with its index entries.
 func (t tables) drop(name Name, p place) error {
 	sequence := appendNumber(nil, p.sequence)
 	for _, gone := range []struct {

@@ -8,12 +8,12 @@ import (
 	"slices"
 )
 
-// Version is the mutable part of a message: when it expires, and whether its owner has deleted it. A deleted message
-// stays as a tombstone, name and version, until it would have expired, so that no other node can bring it back. Every
-// change makes a version that supersedes the one before. Of two versions of a message all nodes come to keep the one
-// that supersedes the other, in whatever order they learn of them.
+// Version is the mutable part of a message: its expiration, and whether its owner has deleted it. A deleted message
+// stays as a tombstone, a name with a version, until it would have expired, so that no other node can restore it. Each
+// change makes a version that supersedes the one before. All nodes end with the same version of a message, whatever the
+// order in which they receive its versions.
 type Version struct {
-	Number     uint64 // 0 as stored; else the time of the last change, or the Number before + 1
+	Number     uint64 // 0 as stored; later the time of the last change (milliseconds), or the Number before + 1
 	Expiration int64  // milliseconds since 1970
 	Deleted    bool
 }
@@ -21,34 +21,34 @@ type Version struct {
 // VersionSize is the length of an encoded Version.
 const VersionSize = 2*numberSize + 1
 
-// Supersedes reports whether l, not other, is the version to keep. The higher Number counts; of equal ones deletion,
-// and then the later expiration.
-func (l Version) Supersedes(other Version) bool {
+// Supersedes reports whether v is to be kept and not other. The higher Number wins; of equal Numbers a deletion, and
+// then the later expiration.
+func (v Version) Supersedes(other Version) bool {
 	switch {
-	case l.Number != other.Number:
-		return l.Number > other.Number
-	case l.Deleted != other.Deleted:
-		return l.Deleted
+	case v.Number != other.Number:
+		return v.Number > other.Number
+	case v.Deleted != other.Deleted:
+		return v.Deleted
 	}
-	return l.Expiration > other.Expiration
+	return v.Expiration > other.Expiration
 }
 
-// next returns the Number of a change at the given time (milliseconds). It is higher than l's even if a clock was
-// ahead, unless l has the highest that there is.
-func (l Version) next(at int64) uint64 { return max(uint64(max(at, 0)), l.following()) }
+// next returns the Number of a change at the given time (milliseconds). It is higher than v's even if a clock was
+// ahead, unless v has the highest possible Number.
+func (v Version) next(at int64) uint64 { return max(uint64(max(at, 0)), v.following()) }
 
-// following returns the Number after l's.
-func (l Version) following() uint64 {
-	if l.Number == math.MaxUint64 {
-		return l.Number
+// following returns the Number after v's.
+func (v Version) following() uint64 {
+	if v.Number == math.MaxUint64 {
+		return v.Number
 	}
-	return l.Number + 1
+	return v.Number + 1
 }
 
-// AppendTo encodes l: number, expiration, and a byte that is 1 for a tombstone.
-func (l Version) AppendTo(b []byte) []byte {
-	b = appendNumber(appendNumber(b, l.Number), uint64(l.Expiration))
-	if l.Deleted {
+// AppendTo encodes v: number, expiration, and a byte that is 1 for a tombstone.
+func (v Version) AppendTo(b []byte) []byte {
+	b = appendNumber(appendNumber(b, v.Number), uint64(v.Expiration))
+	if v.Deleted {
 		return append(b, 1)
 	}
 	return append(b, 0)
@@ -57,18 +57,18 @@ func (l Version) AppendTo(b []byte) []byte {
 var errVersion = errors.New("not an encoded version")
 
 // CutVersion decodes the version at the start of b and returns the rest.
-func CutVersion(b []byte) (l Version, rest []byte, err error) {
+func CutVersion(b []byte) (v Version, rest []byte, err error) {
 	if len(b) < VersionSize || b[VersionSize-1] > 1 || b[numberSize]&0x80 != 0 {
 		return Version{}, nil, errVersion
 	}
-	l.Number = binary.BigEndian.Uint64(b)
-	l.Expiration = int64(binary.BigEndian.Uint64(b[numberSize:]))
-	l.Deleted = b[VersionSize-1] == 1
-	return l, b[VersionSize:], nil
+	v.Number = binary.BigEndian.Uint64(b)
+	v.Expiration = int64(binary.BigEndian.Uint64(b[numberSize:]))
+	v.Deleted = b[VersionSize-1] == 1
+	return v, b[VersionSize:], nil
 }
 
-// Record is what nodes send each other about a message: its name, its version, the owner's requests that it comes from
-// and, unless it is a tombstone, the message.
+// Record is what nodes exchange about a message: its name, its version, the owner's requests that made it and, unless
+// it is a tombstone, the message.
 type Record struct {
 	Name    Name
 	Version Version
@@ -78,8 +78,7 @@ type Record struct {
 	Stored  []byte // the owner's request that stored the message; nil if none was needed
 }
 
-// Kinds of the items that encoded records are made of. A request stands once, right before the first record that refers
-// to it.
+// Kinds of the items in encoded records. A request comes once, right before the first record that refers to it.
 const (
 	kindMessage   = 0
 	kindTombstone = 1
@@ -95,8 +94,8 @@ type recordWriter struct {
 	written map[RequestID]bool
 }
 
-// add encodes a record: its requests unless they are in the body already, its kind, version and references, and then
-// the content: the encoded message or the name.
+// add encodes a record: its requests unless they are in the body already, its kind, version and references, and its
+// content. The content is the encoded message, or the name of a tombstone.
 func (w *recordWriter) add(v Version, refs references, request func(RequestID) []byte, content []byte) {
 	kind := byte(kindMessage)
 	if v.Deleted {
@@ -134,7 +133,8 @@ func AppendRecords(b []byte, records ...Record) []byte {
 		if !r.Version.Deleted {
 			content = appendMessage(nil, r.Message)
 		}
-		w.add(r.Version, references{idOf(r.Request), idOf(r.Stored)}, func(id RequestID) []byte { return requests[id] }, content)
+		refs := references{idOf(r.Request), idOf(r.Stored)}
+		w.add(r.Version, refs, func(id RequestID) []byte { return requests[id] }, content)
 	}
 	return w.body
 }
@@ -142,7 +142,7 @@ func AppendRecords(b []byte, records ...Record) []byte {
 // MaxEncodedRecord is the greatest length of an encoded record with its requests.
 const MaxEncodedRecord = 1 + VersionSize + longReferences + maxEncodedMessage + 2*(1+lengthSize+MaxRequest)
 
-// recordReader decodes what a recordWriter makes, and nothing else.
+// recordReader decodes the encoding that recordWriter makes, and refuses every other one.
 type recordReader struct {
 	requests map[RequestID][]byte
 	fresh    []RequestID // read, and not yet referred to
@@ -161,7 +161,7 @@ func (d *recordReader) cutRequest(b []byte) (rest []byte, err error) {
 	request := b[:length]
 	id := idOf(request)
 	if d.requests[id] != nil {
-		return nil, fmt.Errorf("%w: a request comes twice", errVersion)
+		return nil, fmt.Errorf("%w: request is repeated", errVersion)
 	}
 	if d.requests == nil {
 		d.requests = make(map[RequestID][]byte)
@@ -183,7 +183,7 @@ func (d *recordReader) cutReference(b []byte) (request, rest []byte, err error) 
 	if len(d.fresh) > 0 && d.fresh[0] == id {
 		d.fresh = d.fresh[1:]
 	} else if slices.Contains(d.fresh, id) {
-		return nil, nil, fmt.Errorf("%w: requests in another order than references", errVersion)
+		return nil, nil, fmt.Errorf("%w: requests and references differ in order", errVersion)
 	}
 	return request, b, nil
 }
@@ -220,7 +220,7 @@ func (d *recordReader) cutRecord(kind byte, b []byte) (r Record, rest []byte, er
 	return r, rest, err
 }
 
-// DecodeRecords decodes records one after the other, with nothing behind them.
+// DecodeRecords decodes what [AppendRecords] encodes. It refuses trailing bytes and does not check hashes.
 func DecodeRecords(b []byte) ([]Record, error) {
 	var records []Record
 	var reader recordReader

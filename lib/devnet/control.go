@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -192,8 +193,9 @@ func (n *Network) groupAt(address string) int {
 }
 
 // SetDifficulty changes the proof of work that all nodes ask for from now on. Nodes that joined from outside and follow
-// the registry learn it when they next ask for the list. 0 means 1.
-func (n *Network) SetDifficulty(difficulty uint64) {
+// the registry learn it when they next ask for the list. 0 means 1. The error is one of a node's disk; all other nodes
+// ask for the difficulty nevertheless.
+func (n *Network) SetDifficulty(difficulty uint64) (err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	difficulty = max(difficulty, 1)
@@ -201,9 +203,10 @@ func (n *Network) SetDifficulty(difficulty uint64) {
 	n.registry.setDifficulty(difficulty)
 	for _, m := range n.members {
 		if m.node != nil {
-			m.node.SetDifficulty(difficulty)
+			err = errors.Join(err, m.node.SetDifficulty(difficulty))
 		}
 	}
+	return err
 }
 
 // Messages returns what node i, which must be running, holds for a Session ID (66 characters), in the order in which

@@ -302,7 +302,27 @@ func TestOnionThroughTheNetwork(t *testing.T) {
 
 func TestSetDifficulty(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 2})
-	n.SetDifficulty(1 << 40)
+	if err := n.SetDifficulty(1 << 40); err != nil {
+		t.Fatal(err)
+	}
+	nodes := n.Nodes()
+	answer := call(t, nodes[1], storage.MethodStore, rpc20.StoreParams{
+		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
+	})
+	if want := fmt.Sprintf(`{"difficulty":%d}`, 1<<40); answer.Status != 432 || string(answer.Body) != want {
+		t.Errorf("answer %d %s, want 432 %s", answer.Status, answer.Body, want)
+	}
+}
+
+// A node that cannot keep the difficulty on its disk is an error, and the others ask for it nevertheless.
+func TestSetDifficultyReportsTheDisk(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 2})
+	if err := n.members[0].node.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if done := n.carryOut(t.Context(), order{Difficulty: 1 << 40}); done.Error == "" {
+		t.Error("a closed node has kept the difficulty")
+	}
 	nodes := n.Nodes()
 	answer := call(t, nodes[1], storage.MethodStore, rpc20.StoreParams{
 		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),

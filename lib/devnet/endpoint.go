@@ -163,7 +163,7 @@ func (n *Network) carryOut(ctx context.Context, o order) (done result) {
 	case o.Clear:
 		done.Faults, err = n.ClearFaults(ctx, o.Nodes, o.Kinds...)
 	case o.Difficulty != 0:
-		n.SetDifficulty(o.Difficulty)
+		err = n.SetDifficulty(o.Difficulty)
 	default:
 		done.Faults = n.Faults()
 	}

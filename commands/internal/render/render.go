@@ -113,7 +113,8 @@ func Receipt(r account.Receipt) record.Receipt {
 func Change(a *account.Account, c route.Change) record.Change {
 	out := record.Change{
 		Type: record.TypeChange, OK: c.OK, Account: a.Name(), Action: c.Action, Requested: c.Requested,
-		Changed: append([]string{}, c.Changed...), ExpirationMS: c.ExpirationMS, Nodes: make([]record.ChangeResult, len(c.Nodes)),
+		Changed: append([]string{}, c.Changed...), ExpirationMS: c.ExpirationMS,
+		Nodes: make([]record.ChangeResult, len(c.Nodes)),
 	}
 	for i, node := range c.Nodes {
 		out.Nodes[i] = record.ChangeResult(node)
@@ -130,7 +131,8 @@ func SwarmCheck(c route.SwarmCheck) record.SwarmCheck {
 	}
 	for i, m := range c.Members {
 		out.Members[i] = record.MemberCheck{
-			PubkeyEd25519: m.Node.Ed25519.String(), Address: m.Node.Address, Reachable: m.Reachable(), Version: m.Version,
+			PubkeyEd25519: m.Node.Ed25519.String(), Address: m.Node.Address, Reachable: m.Reachable(),
+			Version:   m.Version,
 			LatencyMS: float64(m.Latency.Microseconds()) / 1000, Messages: m.Messages,
 			Missing: append([]string{}, m.Missing...),
 		}
@@ -207,7 +209,8 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 	if out := noticeRecord(e, record.Notice{
 		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
 		DisplayName: e.DisplayName,
-		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash, Duplicate: duplicate,
+		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
+		Duplicate: duplicate,
 	}); out != nil {
 		return out
 	}

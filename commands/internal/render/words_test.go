@@ -61,7 +61,8 @@ func TestEveryWordHasItsRecord(t *testing.T) {
 	}
 	for _, word := range wordsOf(t, "event.go", "EventKind") {
 		got := eventRecord(&account.Account{}, account.Event{Kind: account.EventKind(word)}, false)
-		if control, ok := got.(record.Control); ok && (word != string(account.EventControl) || control.Type != record.TypeControl) {
+		control, ok := got.(record.Control)
+		if ok && (word != string(account.EventControl) || control.Type != record.TypeControl) {
 			t.Errorf("the event %q has the record %+v", word, got)
 		}
 	}

@@ -53,8 +53,12 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 			}
 			found <- suspicion{path: path, doubt: true}
 		}
-		s.culprit, s.found = c.diagnose(c.background, path, target, failure)
-		if s.found && c.background.Err() == nil {
+		f := c.diagnose(c.background, path, target, failure)
+		s.culprit, s.found = f.culprit, f.found
+		if f.struck {
+			c.strike(path[0], f.behind)
+		}
+		if f.found && f.agreed && c.background.Err() == nil {
 			why := failure
 			if why == nil {
 				why = errSilent
@@ -99,14 +103,24 @@ func (c *Client) answeredSince(since time.Time, path []Node, target Node) bool {
 	return true
 }
 
-// diagnose returns the node on the way to target that is at fault. A guard is at fault only if it does not answer
-// itself: a silence behind it is no evidence against it. A relay or the target is at fault if the hop in front of it
-// answers a probe, and it does not, neither through that hop nor through another guard. What a hop says about others is
-// not believed; but where one does not know the next node, the list of nodes may be old. If a request failed although
-// every hop answers, the target is at fault; if its answer is merely late, no node is.
-func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure error) (culprit Node, found bool) {
+// finding is what a diagnosis comes to. The request is to go another way than through the culprit.
+type finding struct {
+	culprit Node
+	found   bool
+	agreed  bool // two guards show the culprit's fault: the client may remember it
+	behind  Node // answers through another guard, but not through the path's: speaks against that guard
+	struck  bool // there is such a node
+}
+
+// diagnose returns the node on the way to target that is at fault. A guard alone shows nothing about others, since it
+// chooses what it drops: a relay or the target is at fault if neither the path's guard nor another one has an answer
+// of it, while the hop in front of it answers. A relay is at fault likewise if through another guard, too, what is behind
+// it does not answer. A node that answers through another guard speaks against the path's guard. What a hop says
+// about others is not believed; but where one does not know the next node, the list of nodes may be old. If every hop
+// answers and the request failed, nothing is found.
+func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure error) finding {
 	if errors.Is(failure, storagehttp.ErrUnreachable) && !errors.Is(failure, errRoundTimeout) {
-		return path[0], true
+		return finding{culprit: path[0], found: true, agreed: true}
 	}
 	if said := (*pathError)(nil); errors.As(failure, &said) && strings.HasPrefix(said.text, onion.TextNextNode) {
 		if err := c.Refresh(ctx); err != nil {
@@ -117,9 +131,12 @@ func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure
 	defer cancel()
 	d := c.newDiagnosis(ctx, path, target, failure)
 	for {
-		culprit, found, wait := d.evaluate()
-		if wait == 0 || ctx.Err() != nil {
-			return culprit, found && ctx.Err() == nil
+		f, wait := d.evaluate()
+		switch {
+		case ctx.Err() != nil:
+			return finding{}
+		case wait == 0:
+			return f
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -147,10 +164,12 @@ type probed struct {
 	took time.Duration
 }
 
-// The ways of a probe: through the hops in front of the node, or through another guard.
+// The ways of a probe: through the hops in front of the node, through another guard, or through another guard and the
+// hop in front of the node.
 const (
 	wayDirect = iota
 	wayAround
+	wayPair
 	ways
 )
 
@@ -167,6 +186,7 @@ type diagnosis struct {
 	results chan probeResult
 	answers [][ways]probed
 	around  []bool // there is another guard to ask through
+	pair    []bool // and the hop in front is not that guard
 }
 
 // newDiagnosis probes every node at once, on all ways.
@@ -175,6 +195,7 @@ func (c *Client) newDiagnosis(ctx context.Context, path []Node, target Node, fai
 	d := &diagnosis{
 		nodes: nodes, started: time.Now(), failure: failure, results: make(chan probeResult, ways*len(nodes)),
 		answers: make([][ways]probed, len(nodes)), around: make([]bool, len(nodes)),
+		pair: make([]bool, len(nodes)),
 	}
 	probe := func(at, way int, hops []Node) {
 		c.work.Go(func() {
@@ -187,6 +208,10 @@ func (c *Client) newDiagnosis(ctx context.Context, path []Node, target Node, fai
 		if other, ok := c.otherGuard(path[0], nodes[i]); ok && i > 0 {
 			d.around[i] = true
 			probe(i, wayAround, []Node{other})
+			if i > 1 && other.Ed25519 != nodes[i-1].Ed25519 {
+				d.pair[i] = true
+				probe(i, wayPair, []Node{other, nodes[i-1]})
+			}
 		}
 	}
 	return d
@@ -194,8 +219,8 @@ func (c *Client) newDiagnosis(ctx context.Context, path []Node, target Node, fai
 
 // otherGuard returns a guard that is neither of two nodes.
 func (c *Client) otherGuard(guard, node Node) (Node, bool) {
-	guards, _ := c.storedGuards()
-	for _, other := range guards {
+	guards, failed := c.storedGuards()
+	for _, other := range append(guards, failed...) {
 		if other.Ed25519 != guard.Ed25519 && other.Ed25519 != node.Ed25519 {
 			return other, true
 		}
@@ -212,7 +237,7 @@ func (d *diagnosis) window(at int) time.Duration {
 }
 
 // evaluate judges what is known. wait is how long more may become known; 0 means that the judgement stands.
-func (d *diagnosis) evaluate() (culprit Node, found bool, wait time.Duration) {
+func (d *diagnosis) evaluate() (f finding, wait time.Duration) {
 	for at := range d.nodes {
 		direct := d.answers[at][wayDirect]
 		if direct.over && direct.err == nil {
@@ -220,22 +245,29 @@ func (d *diagnosis) evaluate() (culprit Node, found bool, wait time.Duration) {
 		}
 		left := max(d.window(at)-time.Since(d.started), 0)
 		if !direct.over && left > 0 {
-			return Node{}, false, left
+			return finding{}, left
 		}
 		if at == 0 || !d.around[at] {
-			return d.nodes[at], true, 0
+			return finding{culprit: d.nodes[at], found: true, agreed: at == 0}, 0
 		}
 		switch around := d.answers[at][wayAround]; {
 		case !around.over && left > 0:
-			return Node{}, false, left
+			return finding{}, left
 		case !around.over || around.err != nil:
-			return d.nodes[at], true, 0
-		case at == 1:
-			return Node{}, false, 0 // the guard answers, and the relay does: it may be the way between them
+			return finding{culprit: d.nodes[at], found: true, agreed: true}, 0
 		}
-		return d.nodes[at-1], true, 0 // it does not pass on what the node behind it would answer
+		guilty := finding{culprit: d.nodes[0], found: true, behind: d.nodes[at], struck: true}
+		switch pair := d.answers[at][wayPair]; {
+		case !d.pair[at]:
+			return guilty, 0
+		case !pair.over && left > 0:
+			return finding{}, left
+		case !pair.over || pair.err != nil: // it does not pass on what the node behind it would answer
+			return finding{culprit: d.nodes[at-1], found: true, agreed: true}, 0
+		}
+		return guilty, 0
 	}
-	return d.nodes[len(d.nodes)-1], d.failure != nil, 0
+	return finding{behind: d.nodes[len(d.nodes)-1], struck: d.failure != nil}, 0
 }
 
 // probeCall is what probes count as.

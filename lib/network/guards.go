@@ -26,13 +26,15 @@ var errCutOff = fmt.Errorf("%w: no service node answers", ErrNoPath)
 
 const cutOffFor = 5 * time.Second
 
-// guards returns the stored guards that are still registered and have not failed. When fewer than guardsEnough are left
-// it fills them up. The caller has seen to it that there is a node list.
+// guards returns the first guardsWanted of the kept guards that are still registered and have not failed lately. The order
+// is that in which they were taken, so that older ones are returned to once their failure is forgotten. When fewer
+// than guardsEnough are left it takes further ones, up to maxGuards: who can block a client's guards must not make it
+// try nodes until it comes to one of theirs (proposal 271 of Tor is the model). The caller has seen to it that there is a node list.
 func (c *Client) guards(ctx context.Context) ([]Node, error) {
 	c.guardsMu.Lock()
 	defer c.guardsMu.Unlock()
 	if guards, _ := c.storedGuards(); len(guards) >= guardsEnough {
-		return guards, nil
+		return guards[:min(len(guards), guardsWanted)], nil
 	}
 	if within(time.Now(), c.cutOffAt, cutOffFor) {
 		return nil, errCutOff
@@ -44,11 +46,15 @@ func (c *Client) guards(ctx context.Context) ([]Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(guards) >= guardsEnough {
-		c.setGuards(guards)
+	c.keepGuards(guards)
+	if guards, _ = c.storedGuards(); len(guards) == 0 {
+		return nil, errCutOff
 	}
-	return guards, nil
+	return guards[:min(len(guards), guardsWanted)], nil
 }
+
+// maxGuards is how many registered nodes may be kept as guards in a network of so many nodes.
+func maxGuards(nodes int) int { return min(max(8, nodes/5), 20) }
 
 // storedGuards returns the guards that are registered, those that failed lately apart from the others.
 func (c *Client) storedGuards() (guards, failed []Node) {
@@ -68,13 +74,22 @@ func (c *Client) storedGuards() (guards, failed []Node) {
 	return guards, failed
 }
 
-func (c *Client) setGuards(guards []Node) {
-	keys := make([]Key, len(guards))
-	for i, guard := range guards {
-		keys[i] = guard.Ed25519
-	}
+// keepGuards puts guards that are new behind those that are kept, as far as there is room.
+func (c *Client) keepGuards(guards []Node) {
 	c.mu.Lock()
-	c.state.Guards = keys
+	var kept []Key
+	for _, key := range c.state.Guards {
+		if _, registered := c.index[key]; registered {
+			kept = append(kept, key)
+		}
+	}
+	most := maxGuards(len(c.state.Nodes))
+	for _, guard := range guards {
+		if len(kept) < most && !slices.Contains(kept, guard.Ed25519) {
+			kept = append(kept, guard.Ed25519)
+		}
+	}
+	c.state.Guards = kept
 	c.mu.Unlock()
 	c.save()
 }
@@ -150,12 +165,15 @@ func (c *Client) testGuards(ctx context.Context) (guards []Node) {
 }
 
 // guardCandidates returns up to guardTests nodes in the order in which they are tried. Those that were guards come
-// first, even if they failed: who could cut us off from the network for a moment must not make us change them.
+// first, even if they failed, and others only while fewer than maxGuards are kept: who could cut us off from the network for a moment must not make us change them.
 func (c *Client) guardCandidates() []Node {
 	guards, failed := c.storedGuards()
 	nodes, _ := c.known()
 	var candidates []Node
 	seen := make(map[Key]bool)
+	if len(guards)+len(failed) >= maxGuards(len(nodes)) {
+		nodes = nil
+	}
 	for _, node := range slices.Concat(guards, failed, c.Shuffle(nodes)) {
 		if !seen[node.Ed25519] && len(candidates) < guardTests {
 			seen[node.Ed25519] = true
@@ -178,4 +196,38 @@ func (c *Client) testGuard(ctx context.Context, node Node) bool {
 		c.markFailed(node, err)
 	}
 	return err == nil
+}
+
+const (
+	// maxStrikes is how many nodes may seem to fail behind a guard, and answer through another one, within strikesCount. Then
+	// the guard is left out for a while: it steers which paths work.
+	maxStrikes   = 3
+	strikesCount = time.Hour
+)
+
+var errSteers = errors.New("nodes fail behind it that answer through another guard")
+
+// strike notes that a node seemed to fail behind a guard though it answers through another one.
+func (c *Client) strike(guard, node Node) {
+	c.mu.Lock()
+	now := c.now().UTC()
+	strikes := c.state.Strikes[guard.Ed25519]
+	if strikes == nil {
+		strikes = make(map[Key]time.Time)
+		c.state.Strikes[guard.Ed25519] = strikes
+	}
+	strikes[node.Ed25519] = now
+	for key, at := range strikes {
+		if !within(now, at, strikesCount) {
+			delete(strikes, key)
+		}
+	}
+	out := len(strikes) >= maxStrikes
+	if out {
+		delete(c.state.Strikes, guard.Ed25519)
+	}
+	c.mu.Unlock()
+	if out {
+		c.markFailed(guard, errSteers)
+	}
 }

@@ -14,7 +14,8 @@ import (
 func (g *Group) Do(ctx context.Context, target Node, call Call) (Answer, error) {
 	d := &delivery{
 		group: g, client: g.client, target: target, call: call,
-		ended: make(chan attempt, maxAttempts), suspicions: make(chan suspicion, 2*maxSuspicions),
+		unexplained: make(map[Key]bool),
+		ended:       make(chan attempt, maxAttempts), suspicions: make(chan suspicion, 2*maxSuspicions),
 	}
 	return d.run(ctx)
 }
@@ -42,6 +43,8 @@ type delivery struct {
 
 	mu    sync.Mutex
 	paths [][]Node // of all attempts, in the order in which they were found
+
+	unexplained map[Key]bool // guards behind which the call failed while every hop and the target answered probes
 
 	attempts     int // started
 	inFlight     int // without an end yet
@@ -114,13 +117,22 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				if d.inFlight <= 1 { // at most the one that goes through the culprit
 					start()
 				}
-			case s.failure != nil && d.inFlight == 0:
-				start()
+			case s.failure != nil:
+				if d.unexplained[s.path[0].Ed25519] = true; len(d.unexplained) >= witnessesEnough {
+					d.client.markFailed(d.target, s.failure)
+					return Answer{}, errTarget(d.target, s.failure)
+				}
+				if d.inFlight == 0 {
+					start()
+				}
 			}
 			if s.failure == nil {
 				late.Reset(max(d.client.lateAfter(d.call), lateUnknown))
 			}
 			if d.inFlight+d.examining == 0 {
+				if len(d.unexplained) > 0 {
+					return Answer{}, errTarget(d.target, failure)
+				}
 				return Answer{}, fmt.Errorf("%w: %w", ErrNoPath, failure)
 			}
 		case <-ctx.Done():

@@ -3,12 +3,14 @@ package network
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
 	"testing"
 
 	"sessiontool/lib/internal/fakenet"
+	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/swarm"
 )
@@ -189,5 +191,122 @@ func TestSeedMovesSwarms(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantMembers(t, "two of three", members, honest...)
+	}
+}
+
+// A guard that drops what it likes gets nobody else blamed, and is left out itself.
+func TestHostileGuard(t *testing.T) {
+	for name, drops := range map[string]func(size, deepest int64) bool{
+		"drops requests and passes probes": func(size, deepest int64) bool { return size == deepest },
+		"drops all but its own":            func(size, deepest int64) bool { return size > deepest-900 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := startFakenet(t, 12)
+			c := clientOf(t, net)
+			path, err := c.Path(t.Context(), net.Nodes[0].Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			guard := fakeNode(t, net, path[0])
+			deepest := requestSize(t, c)
+			guard.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if !drops(r.ContentLength, deepest) {
+					return false
+				}
+				return respond(504, onion.TextTimeout)(w, r)
+			})
+			for range 5 {
+				for _, node := range net.Nodes {
+					if node != guard {
+						ask(t, c, nodeOf(t, c, node))
+					}
+				}
+			}
+			c.work.Wait()
+			for _, node := range net.Nodes {
+				if node != guard && hasFailed(c, node.Key()) {
+					t.Errorf("honest node %s is blamed", node.Name())
+				}
+			}
+			if !hasFailed(c, guard.Key()) {
+				t.Error("the guard is not suspected")
+			}
+		})
+	}
+}
+
+// requestSize returns the size of a request that travels over a whole path.
+func requestSize(t *testing.T, c *Client) int64 {
+	t.Helper()
+	nodes, err := c.Nodes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hops []onion.Hop
+	for _, node := range nodes[:Hops] {
+		hops = append(hops, c.hop(node))
+	}
+	request, err := onion.Wrap(c.random, c.version, hops, c.hop(nodes[Hops]), onion.Pad(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int64(len(request.Body))
+}
+
+// Who can block a client's guards does not make it try node after node: few are ever kept, in their order, and older
+// ones are returned to.
+func TestGuardsAreReturnedTo(t *testing.T) {
+	net, clock := startFakenet(t, 30), newClock()
+	config := configOf(t, net.SeedURL())
+	config.Now = clock.Now
+	c := open(t, config)
+	first := currentGuards(t, c)
+	ever := maps.Clone(first)
+	blocked := errors.New("blocked")
+	for range 20 {
+		guards, err := c.guards(t.Context())
+		if errors.Is(err, ErrNoPath) {
+			break
+		}
+		for _, guard := range guards {
+			ever[guard.Ed25519] = true
+			fakeNode(t, net, guard).Intercept(respond(503, ""))
+			c.markFailed(guard, blocked)
+		}
+	}
+	if most := maxGuards(len(net.Nodes)); len(ever) > most {
+		t.Errorf("%d nodes were guards, at most %d may be", len(ever), most)
+	}
+	everywhere(net, nil)
+	closeClient(t, c)
+	clock.pass(failedFor)
+	if later := currentGuards(t, open(t, config)); !maps.Equal(later, first) {
+		t.Errorf("the guards are %v, not the first ones %v", later, first)
+	}
+}
+
+// No two hops of a path share a subnet, unless the network has no other nodes or is private.
+func TestSubnets(t *testing.T) {
+	guard := Node{IP: "192.0.2.1"}
+	for _, test := range []struct {
+		name   string
+		nodes  []string
+		second string
+	}{
+		{"same /24", []string{"192.0.2.9", "198.51.100.1", "198.51.100.2", "203.0.113.7"}, "198.51.100.1 203.0.113.7"},
+		{"same /48", []string{"2001:db8::1", "2001:db8:0:1::1", "2001:db8:1::1"}, "2001:db8::1 2001:db8:1::1"},
+		{"mapped", []string{"::ffff:192.0.2.7", "203.0.113.7", "198.51.100.1"}, "203.0.113.7 198.51.100.1"},
+		{"no others", []string{"192.0.2.9", "192.0.2.10"}, "192.0.2.9 192.0.2.10"},
+		{"loopback", []string{"127.0.0.1", "127.0.0.1"}, "127.0.0.1 127.0.0.1"},
+		{"private", []string{"10.0.0.1", "10.0.0.2"}, "10.0.0.1 10.0.0.2"},
+	} {
+		var nodes []Node
+		for _, ip := range test.nodes {
+			nodes = append(nodes, Node{IP: ip})
+		}
+		got := apart(guard, nodes)
+		if text := got[0].IP + " " + got[1].IP; text != test.second || len(got) != len(nodes) {
+			t.Errorf("%s: relays are %s, want %s", test.name, text, test.second)
+		}
 	}
 }

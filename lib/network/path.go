@@ -4,11 +4,16 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 )
 
 // Hops is the number of nodes in front of the target: a guard and two relays.
 const Hops = 3
+
+// manyNodes is a network from which on failures of a third of the nodes are not believed.
+const manyNodes = 20
 
 // Path returns the hops of a way to target, guard first: never target itself, and none of the nodes in avoid unless
 // the network is too small for that. Guards stay the same from run to run; the relays are drawn anew for each
@@ -76,13 +81,49 @@ func (c *Client) pickRelays(nodes, guards []Node, guard Node, avoid []Key) []Nod
 	}
 	c.mu.Lock()
 	now := c.now()
-	for key := range c.state.Failed {
-		if c.state.failed(key, now) {
+	failed := slices.DeleteFunc(slices.Collect(maps.Keys(c.state.Failed)), func(key Key) bool { return !c.state.failed(key, now) })
+	if len(nodes) < manyNodes || 3*len(failed) < len(nodes) { // else they are more likely slandered than all down
+		for _, key := range failed {
 			rank[key] = 3
 		}
 	}
 	c.mu.Unlock()
 	relays := without(nodes, guard.Ed25519)
 	slices.SortStableFunc(relays, func(a, b Node) int { return cmp.Compare(rank[a.Ed25519], rank[b.Ed25519]) })
-	return relays[:Hops-1]
+	return apart(guard, relays)[:Hops-1]
+}
+
+// apart returns nodes in their order, but first those that share a subnet neither with guard nor with one in front of
+// them: who rents a subnet must not become two hops of a path.
+func apart(guard Node, nodes []Node) []Node {
+	taken := map[netip.Prefix]bool{subnet(guard): true}
+	var first, others []Node
+	for _, node := range nodes {
+		prefix := subnet(node)
+		if prefix.IsValid() && taken[prefix] {
+			others = append(others, node)
+			continue
+		}
+		taken[prefix] = true
+		first = append(first, node)
+	}
+	return append(first, others...)
+}
+
+// subnet returns the /24 of an IPv4 address or the /48 of an IPv6 address. A loopback or private address has none: such
+// networks are one machine or one site.
+func subnet(node Node) netip.Prefix {
+	address, err := netip.ParseAddr(node.IP)
+	if address = address.Unmap(); err != nil || address.IsLoopback() || address.IsPrivate() {
+		return netip.Prefix{}
+	}
+	bits := 24
+	if address.Is6() {
+		bits = 48
+	}
+	prefix, err := address.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefix
 }

@@ -29,17 +29,19 @@ const maxSwarms = 4096
 // state is what a client remembers between runs: a cache, and the guards, which must not change from run to run. Times
 // are those of this machine's clock.
 type state struct {
-	Nodes      []Node                `json:"nodes"`
-	FetchedAt  time.Time             `json:"fetched_at"`
-	Guards     []Key                 `json:"guards"`
-	Failed     map[Key]time.Time     `json:"failed"` // when each failed last
-	Swarms     map[string]swarmEntry `json:"swarms"` // by swarmName
-	Difficulty int64                 `json:"difficulty"`
-	Generation storage.Generation    `json:"generation,omitempty"` // as nodes told it
-	OffsetMS   int64                 `json:"clock_offset_ms"`      // what the network's clock is ahead
-	OffsetAt   time.Time             `json:"clock_learned_at,omitzero"`
-	Doubt      bool                  `json:"clock_doubt,omitempty"` // see SureClock
-	Answers    map[string]int64      `json:"answers_ms,omitempty"`  // by method, when an answer is late: see lateAfter
+	Nodes     []Node                `json:"nodes"`
+	FetchedAt time.Time             `json:"fetched_at"`
+	Guards    []Key                 `json:"guards"` // in the order in which they were taken
+	Failed    map[Key]time.Time     `json:"failed"` // when each failed last
+	Swarms    map[string]swarmEntry `json:"swarms"` // by swarmName
+	// Strikes is when nodes seemed to fail behind a guard, by guard and node: see strike.
+	Strikes    map[Key]map[Key]time.Time `json:"strikes,omitempty"`
+	Difficulty int64                     `json:"difficulty"`
+	Generation storage.Generation        `json:"generation,omitempty"` // as nodes told it
+	OffsetMS   int64                     `json:"clock_offset_ms"`      // what the network's clock is ahead
+	OffsetAt   time.Time                 `json:"clock_learned_at,omitzero"`
+	Doubt      bool                      `json:"clock_doubt,omitempty"` // see SureClock
+	Answers    map[string]int64          `json:"answers_ms,omitempty"`  // by method, when an answer is late: see lateAfter
 }
 
 // swarmEntry is a cached swarm.
@@ -71,6 +73,11 @@ func (s *state) forget(now time.Time) {
 	for key := range s.Failed {
 		if !s.failed(key, now) {
 			delete(s.Failed, key)
+		}
+	}
+	for guard := range s.Strikes {
+		if !slices.Contains(s.Guards, guard) {
+			delete(s.Strikes, guard)
 		}
 	}
 	if len(s.Swarms) <= maxSwarms {
@@ -107,6 +114,9 @@ func (f *stateFile) load() state {
 	}
 	if s.Failed == nil {
 		s.Failed = make(map[Key]time.Time)
+	}
+	if s.Strikes == nil {
+		s.Strikes = make(map[Key]map[Key]time.Time)
 	}
 	if s.Swarms == nil {
 		s.Swarms = make(map[string]swarmEntry)

@@ -37,6 +37,7 @@ func TestStateRoundTrip(t *testing.T) {
 		Nodes:     []Node{{Ed25519: key(1), X25519: key(2), IP: "192.0.2.7", Port: 22021, Address: "y.snode", SwarmID: 1<<64 - 2}},
 		FetchedAt: at, Guards: []Key{key(1)}, Failed: map[Key]time.Time{key(3): at},
 		Swarms:     map[string]swarmEntry{"name": {Members: []Key{key(1)}, At: at}},
+		Strikes:    map[Key]map[Key]time.Time{key(1): {key(3): at}},
 		Difficulty: 10, OffsetMS: -5000,
 	}
 	path := filepath.Join(t.TempDir(), "new", "folder", "state.json")
@@ -85,7 +86,7 @@ func TestSpoiltState(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := (&stateFile{path: path}).load()
-		want := state{Failed: map[Key]time.Time{}, Swarms: map[string]swarmEntry{}}
+		want := state{Failed: map[Key]time.Time{}, Swarms: map[string]swarmEntry{}, Strikes: map[Key]map[Key]time.Time{}}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%q was read as %+v", content, got)
 		}

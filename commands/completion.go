@@ -63,9 +63,11 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 	}
 	propose("account", completed(app, func(ctx context.Context) ([]string, error) { return accountNames(ctx, app) }))
 	propose("network", completed(app, app.NetworkNames))
-	propose("select", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return completeFields(app, cmd)
-	})
+	for _, flag := range []string{"select", "select0"} {
+		propose(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return completeFields(app, cmd)
+		})
+	}
 	propose("log-format", words("text", "json"))
 	propose("log-level", words("debug", "info", "warn", "error"))
 	contacts := completed(app, func(ctx context.Context) ([]string, error) { return contactIDs(ctx, app) })
@@ -120,7 +122,7 @@ func contactIDs(ctx context.Context, app *cli.App) (ids []string, err error) {
 	}
 	contacts, err := a.Contacts(ctx)
 	for _, contact := range contacts {
-		ids = append(ids, cobra.CompletionWithDesc(contact.ID.String(), contact.DisplayName))
+		ids = append(ids, cobra.CompletionWithDesc(contact.ID.String(), cli.Visible(contact.DisplayName)))
 	}
 	return ids, err
 }

@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -123,5 +124,39 @@ func TestPassphrasePrompt(t *testing.T) {
 				t.Errorf("behind the prompt the terminal shows %q, %v", rest[:n], err)
 			}
 		})
+	}
+}
+
+// On a terminal a selected string is shown escaped; in a pipe it is data. Here it is a setting, as it could be a text.
+func TestSelectedOnTerminal(t *testing.T) {
+	t.Parallel()
+	const value = "\x1b]52;c;cm0gLXJm\a\u009b2J\u202eexe"
+	ours, theirs := openTerminal(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(out io.Writer, flag string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), self, "config", "show", "network", flag, "value", "--network", value)
+		cmd.Args[0] = "sessiontool"
+		cmd.Env = (&person{t: t, home: t.TempDir()}).environment()
+		cmd.Stdout, cmd.Stderr = out, os.Stderr
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for flag, end := range map[string]string{"--select": "\n", "--select0": "\x00"} {
+		var pipe bytes.Buffer
+		run(&pipe, flag)
+		if got, want := pipe.String(), value+end; got != want {
+			t.Errorf("%s in a pipe: %q, want %q", flag, got, want)
+		}
+		run(theirs, flag)
+		want := `\u001b]52;c;cm0gLXJm\u0007\u009b2J\u202eexe` + strings.ReplaceAll(end, "\n", "\r\n")
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(ours, got); err != nil || string(got) != want {
+			t.Errorf("%s on a terminal: %q, %v, want %q", flag, got, err, want)
+		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"sessiontool/keystore/internal/tree"
 )
 
-// accountID is random, so that the sections of an account differ from those of others and of a former one of that name.
+// accountID is random. It makes the section keys of an account differ from those of every other account, and from those
+// of a removed account of the same name.
 type accountID [16]byte
 
 // Accounts returns the names of all accounts, sorted.
@@ -22,14 +23,14 @@ func (s *Store) Accounts(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// sortedNames is Accounts within a transaction.
+// sortedNames is [Store.Accounts] within a transaction.
 func (s *Store) sortedNames(records *tree.Tx) (names []string, err error) {
 	names, err = s.accountNames(records)
 	slices.Sort(names)
 	return names, err
 }
 
-// accountNames goes from account to account, past the records of each.
+// accountNames returns the account names in key order. It seeks from one account to the next and skips their records.
 func (s *Store) accountNames(records *tree.Tx) ([]string, error) {
 	names := []string{}
 	var from []byte
@@ -47,8 +48,8 @@ func (s *Store) accountNames(records *tree.Tx) ([]string, error) {
 	}
 }
 
-// CreateAccount adds an account and calls fn, unless it is nil, to fill it in the same transaction; see Update. It
-// returns ErrAccountName or ErrAccountExists.
+// CreateAccount adds an account. If fn is not nil, it fills the account in the same transaction; see [Store.Update].
+// Errors: [ErrAccountName], [ErrAccountExists], and those of Update.
 func (s *Store) CreateAccount(ctx context.Context, name string, fn func(*Tx) error) error {
 	if err := CheckAccountName(name); err != nil {
 		return err
@@ -70,7 +71,7 @@ func (s *Store) CreateAccount(ctx context.Context, name string, fn func(*Tx) err
 	})
 }
 
-// RemoveAccount deletes an account with all its records. It returns ErrAccountNotFound.
+// RemoveAccount deletes an account with all its records. Errors: [ErrAccountNotFound], and those of [Store.Update].
 func (s *Store) RemoveAccount(ctx context.Context, name string) error {
 	return s.withRecords(ctx, true, func(records *tree.Tx) error {
 		prefix := s.accountLabel(name)
@@ -94,7 +95,7 @@ func (s *Store) inAccount(ctx context.Context, name string, writable bool, fn fu
 	return s.withRecords(ctx, writable, func(records *tree.Tx) error { return s.work(records, name, writable, fn) })
 }
 
-// work calls fn with one account, within a transaction.
+// work calls fn with one account, within the transaction records.
 func (s *Store) work(records *tree.Tx, name string, writable bool, fn func(*Tx) error) error {
 	tx := &Tx{keys: s.keys, records: records, account: s.accountLabel(name), writable: writable}
 	content, found, err := records.Get(tx.account[:])
@@ -126,7 +127,7 @@ func (s *Store) onlyAccount(records *tree.Tx) (string, error) {
 
 func (s *Store) accountLabel(name string) label { return s.keys.label("account", name) }
 
-// encodeAccount makes the record that stands for an account.
+// encodeAccount returns the value of an account's own record: its id and name.
 func encodeAccount(id accountID, name string) []byte { return append(id[:], name...) }
 
 // parseAccount reverses encodeAccount.
@@ -137,7 +138,7 @@ func parseAccount(content []byte) (accountID, string, error) {
 	return accountID(content), string(content[len(accountID{}):]), nil
 }
 
-// CheckAccountName returns ErrAccountName unless name is fit for file names, logs and shell scripts alike.
+// CheckAccountName returns [ErrAccountName] unless name is valid. Valid names are safe in file names, logs and scripts.
 func CheckAccountName(name string) error {
 	if len(name) < 1 || len(name) > MaxAccountNameSize {
 		return ErrAccountName

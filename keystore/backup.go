@@ -23,9 +23,9 @@ import (
 //	magic (20), id (16), length of the wrap (2), wrap, salt (32)
 //	chunks: 64 KiB, the last one shorter, each with a tag (16)
 //
-// The chunks are sealed with ChaCha20-Poly1305 under a key of their own, which is made of the data key and everything in
-// front of them. The nonce is the chunk's number (11 bytes, big-endian) and 1 for the last chunk, else 0, so that a
-// backup that was cut, or has something behind its end, does not open. They contain, for each record,
+// The chunks are sealed with ChaCha20-Poly1305. Their key is derived from the data key and everything in front of the
+// chunks. The nonce is the chunk's number (11 bytes, big-endian) followed by 1 for the last chunk and 0 for the others,
+// so a truncated or extended backup does not open. For each record the chunks contain
 //
 //	length of the key (1), key, length of the value (4), value
 const (
@@ -33,7 +33,7 @@ const (
 	backupChunk = 64 << 10
 )
 
-// backupCipher seals or opens the chunks of a backup, one after the other.
+// backupCipher seals or opens the chunks of a backup in order.
 type backupCipher struct {
 	aead  cipher.AEAD
 	nonce [chacha20poly1305.NonceSize]byte
@@ -48,7 +48,7 @@ func newBackupCipher(keys *keys, prefix []byte) *backupCipher {
 	return &backupCipher{aead: aead}
 }
 
-// next returns the nonce of the next chunk.
+// next returns the nonce of the next chunk and counts it.
 func (c *backupCipher) next(last bool) []byte {
 	nonce := bytes.Clone(c.nonce[:])
 	if last {
@@ -62,7 +62,7 @@ func (c *backupCipher) next(last bool) []byte {
 	return nonce
 }
 
-// backupWriter seals what is written to it.
+// backupWriter seals what is written to it and passes the chunks on.
 type backupWriter struct {
 	*backupCipher
 	to    io.Writer
@@ -88,7 +88,7 @@ func (w *backupWriter) flush(last bool) error {
 	return err
 }
 
-// writeBackup writes a backup of all records that opens with the wrap.
+// writeBackup writes all records as a backup that h.wrap opens.
 func writeBackup(ctx context.Context, w io.Writer, keys *keys, h header, records *tree.Tx) error {
 	wrapped := h.wrap.encode()
 	prefix := append([]byte(backupMagic), h.format[4:]...)
@@ -119,12 +119,12 @@ func writeBackup(ctx context.Context, w io.Writer, keys *keys, h header, records
 	}
 }
 
-// backupReader opens what backupWriter wrote. Its errors are ErrCorrupt, or those of the reader.
+// backupReader opens the chunks of a backupWriter. It returns ErrCorrupt, or an error of the underlying reader.
 type backupReader struct {
 	*backupCipher
 	from  *bufio.Reader
 	chunk []byte
-	rest  []byte // of the chunk
+	rest  []byte // opened and not read yet
 	last  bool
 }
 
@@ -158,12 +158,12 @@ func (r *backupReader) fill() error {
 	}
 	r.rest, err = r.aead.Open(r.chunk[:0], r.next(r.last), r.chunk[:n], nil)
 	if err != nil {
-		return fmt.Errorf("%w: the backup was changed, or is not whole", ErrCorrupt)
+		return fmt.Errorf("%w: the backup was changed or truncated", ErrCorrupt)
 	}
 	return nil
 }
 
-// readBackupRecords calls fn with each record.
+// readBackupRecords calls fn with each record until fn returns an error.
 func readBackupRecords(r io.Reader, fn func(key, value []byte) error) error {
 	for {
 		var length [4]byte
@@ -195,17 +195,17 @@ func readBackupRecords(r io.Reader, fn func(key, value []byte) error) error {
 
 func halfRecord(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: half a record", ErrCorrupt)
+		return fmt.Errorf("%w: a record is truncated", ErrCorrupt)
 	}
 	return err
 }
 
-// Backup writes a consistent copy of the keystore to w: what Restore reads. It holds all records and nothing of what was
-// deleted. It opens with passphrase, or with the keystore's own if passphrase is nil: then a keystore with a key file,
-// which nothing in the copy could open, is ErrPassphraseRequired.
+// Backup writes a consistent copy of the keystore to w, for [Restore]. The copy holds all current records and nothing
+// that was deleted. It opens with passphrase. If passphrase is nil, it opens with the keystore's own passphrase; a
+// keystore with a key file then returns [ErrPassphraseRequired], because nothing in the copy could open it.
 //
-// A regular file is written under the lock. For any other writer, which may be slow, the copy is made first: in memory,
-// or if it is large in the folder for temporary files.
+// Backup writes to a regular file under the lock. Any other writer may be slow, so Backup first copies into memory, or
+// into a temporary file above 32 MiB, and writes to w after it released the lock.
 func (s *Store) Backup(ctx context.Context, w io.Writer, passphrase func(context.Context) ([]byte, error)) (err error) {
 	h := header{format: s.format}
 	if passphrase != nil {
@@ -256,10 +256,10 @@ func isRegular(w io.Writer) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// maxSpooled is how much of a backup is kept in memory.
+// maxSpooled is the size in bytes above which a backup moves from memory to a temporary file.
 const maxSpooled = 32 << 20
 
-// spool keeps what is written to it, in memory or in a temporary file.
+// spool buffers what is written to it, in memory or in a temporary file.
 type spool struct {
 	memory bytes.Buffer
 	file   *os.File
@@ -295,9 +295,10 @@ func (s *spool) close() error {
 	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
 }
 
-// Restore makes a keystore in dir, which is made too unless it is there, from a Backup, and opens it. Unlock has to
-// have the backup's passphrase, which becomes the keystore's. All of the backup is read and authenticated first: nothing
-// appears in dir if a bit of it is wrong. It returns ErrExists if dir has a keystore already, and Open's errors.
+// Restore creates a keystore in dir from a [Store.Backup] and opens it. It creates dir if necessary. Unlock must have
+// the passphrase of the backup, which becomes the passphrase of the keystore. Restore reads and authenticates the whole
+// backup first: if any bit of it is wrong, no keystore appears in dir. Errors: [ErrExists] if dir already has a
+// keystore, [ErrCorrupt], and those of [Open].
 func Restore(ctx context.Context, dir string, r io.Reader, unlock Unlock, options Options) (*Store, error) {
 	options = options.withDefaults()
 	if err := makeDir(dir); err != nil {
@@ -325,8 +326,9 @@ func Restore(ctx context.Context, dir string, r io.Reader, unlock Unlock, option
 	return store, nil
 }
 
-// restoreInto fills an empty file.
-func restoreInto(ctx context.Context, dir string, file *os.File, from *bufio.Reader, unlock Unlock, options Options) (*Store, error) {
+// restoreInto fills an empty file from a backup of either format.
+func restoreInto(ctx context.Context, dir string, file *os.File, from *bufio.Reader, unlock Unlock,
+	options Options) (*Store, error) {
 	begin, err := from.Peek(len(backupMagic))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -343,7 +345,8 @@ func restoreInto(ctx context.Context, dir string, file *os.File, from *bufio.Rea
 		return nil, err
 	}
 	store := newStore(dir, options, h.format, data)
-	chunks := &backupReader{newBackupCipher(store.keys, prefix), from, make([]byte, 0, backupChunk+chacha20poly1305.Overhead), nil, false}
+	chunks := &backupReader{newBackupCipher(store.keys, prefix), from,
+		make([]byte, 0, backupChunk+chacha20poly1305.Overhead), nil, false}
 	err = fill(ctx, file, store.keys, h, func(put func(key, value []byte) error) error {
 		return readBackupRecords(bufio.NewReader(chunks), put)
 	})
@@ -353,7 +356,7 @@ func restoreInto(ctx context.Context, dir string, file *os.File, from *bufio.Rea
 	return store, nil
 }
 
-// readBackupHeader reads what is in front of the chunks.
+// readBackupHeader reads everything in front of the chunks.
 func readBackupHeader(r io.Reader) (prefix []byte, h header, err error) {
 	prefix = make([]byte, len(backupMagic)+tree.SizeOfID+2)
 	if _, err := io.ReadFull(r, prefix); err != nil {
@@ -369,17 +372,18 @@ func readBackupHeader(r io.Reader) (prefix []byte, h header, err error) {
 	return append(prefix, rest...), h, err
 }
 
-// maxFormat1 is the largest backup of format 1 that is read: it has to fit into memory.
+// maxFormat1 is the largest backup of format 1 in bytes that restoreFormat1 reads into memory.
 const maxFormat1 = 1 << 30
 
-// restoreFormat1 is restoreInto for a backup of format 1, which is a database like the keystore's.
-func restoreFormat1(ctx context.Context, dir string, file *os.File, from *bufio.Reader, unlock Unlock, options Options) (*Store, error) {
+// restoreFormat1 is restoreInto for a backup of format 1, which is a bbolt database like the keystore of that time.
+func restoreFormat1(ctx context.Context, dir string, file *os.File, from *bufio.Reader, unlock Unlock,
+	options Options) (*Store, error) {
 	begin, err := from.Peek(boltHeader + 4)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if !isFormat1(bytes.NewReader(begin)) {
-		return nil, fmt.Errorf("%w: this is no backup", ErrCorrupt)
+		return nil, fmt.Errorf("%w: this is not a backup", ErrCorrupt)
 	}
 	content, err := io.ReadAll(io.LimitReader(from, maxFormat1))
 	if err != nil {
@@ -403,13 +407,14 @@ func restoreFormat1(ctx context.Context, dir string, file *os.File, from *bufio.
 	return store, nil
 }
 
-// unsynced is a file that nothing refers to yet.
+// unsynced is a temporary file. It needs no sync before fill has finished.
 type unsynced struct{ disk }
 
 func (unsynced) Sync() error { return nil }
 
-// fill makes an empty file a keystore with the records that each has, syncs it and reads it again.
-func fill(ctx context.Context, file *os.File, keys *keys, h header, each func(put func(key, value []byte) error) error) error {
+// fill writes a keystore with the records of each into an empty file, syncs the file, and verifies it by reading it.
+func fill(ctx context.Context, file *os.File, keys *keys, h header,
+	each func(put func(key, value []byte) error) error) error {
 	const transactionSize = 4 << 20
 	f := unsynced{disk{file}}
 	if err := tree.Create(f, keys.tree, h.head()); err != nil {
@@ -447,12 +452,12 @@ func fill(ctx context.Context, file *os.File, keys *keys, h header, each func(pu
 	}
 	found, err := tx.Check(ctx.Err)
 	if err == nil && found != records {
-		err = fmt.Errorf("%w: %d records came in and %d are there", ErrCorrupt, records, found)
+		err = fmt.Errorf("%w: %d records were written and %d can be read", ErrCorrupt, records, found)
 	}
 	return err
 }
 
-// contextReader is a reader that stops when its context does.
+// contextReader is a reader that returns an error once its context has ended.
 type contextReader struct {
 	ctx    context.Context
 	reader io.Reader

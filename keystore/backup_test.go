@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// backup makes a backup that opens with "saved".
+// backup returns a backup that opens with the passphrase "saved".
 func backup(t *testing.T, store *Store) []byte {
 	t.Helper()
 	store.options.kdf = cheap.kdf
@@ -56,7 +56,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
-// unread is a reader that must not be read.
+// unread is a reader that fails the test when it is read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -64,7 +64,7 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// A keystore with a passphrase can be saved as it is. One with a key file cannot: nobody could open the copy.
+// A keystore with a passphrase can be backed up as it is. One with a key file cannot: nothing could open the copy.
 func TestBackupKeepsThePassphrase(t *testing.T) {
 	ctx := t.Context()
 	store := newTestStore(t)
@@ -91,7 +91,7 @@ func TestBackupKeepsThePassphrase(t *testing.T) {
 	}
 }
 
-// What was deleted, and the data key under a former passphrase, stay out of a backup.
+// A backup contains neither deleted records nor the data key under a former passphrase.
 func TestBackupHoldsWhatIsLiveOnly(t *testing.T) {
 	store := newTestStore(t)
 	former, err := readHeader(t.Context(), filepath.Join(store.dir, databaseName), store.options)
@@ -124,7 +124,8 @@ func TestRestoreRefuses(t *testing.T) {
 		"first pages only":   {saved[:4*os.Getpagesize()], passphrase("saved"), ErrCorrupt},
 	} {
 		dir := filepath.Join(t.TempDir(), "restored")
-		if _, err := Restore(t.Context(), dir, bytes.NewReader(test.backup), test.unlock, Options{}); !errors.Is(err, test.want) {
+		if _, err := Restore(t.Context(), dir, bytes.NewReader(test.backup), test.unlock,
+			Options{}); !errors.Is(err, test.want) {
 			t.Errorf("%s: got error %v", name, err)
 		}
 		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
@@ -138,7 +139,7 @@ type slowWriter func() error
 
 func (w slowWriter) Write(p []byte) (int, error) { return len(p), w() }
 
-// A slow reader of the backup does not keep others from writing.
+// A slow reader of the backup does not block writers.
 func TestBackupDoesNotHoldTheLock(t *testing.T) {
 	store := newFilledStore(t)
 	store.options.LockTimeout = time.Nanosecond
@@ -164,7 +165,8 @@ func TestBackupStops(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 	failure := errors.New("pipe is closed")
-	if err := store.Backup(t.Context(), slowWriter(func() error { return failure }), passphrase("saved").Passphrase); !errors.Is(err, failure) {
+	if err := store.Backup(t.Context(), slowWriter(func() error { return failure }),
+		passphrase("saved").Passphrase); !errors.Is(err, failure) {
 		t.Errorf("got error %v", err)
 	}
 	if entries, err := os.ReadDir(store.dir); err != nil || len(entries) != 2 {

@@ -2,7 +2,7 @@ package keystore
 
 import "testing"
 
-// One durable write as a short command makes it: open with the key file, one Update with its sync.
+// BenchmarkOpenUpdate is one durable write of a short command: open with the key file, one Update with its sync.
 func BenchmarkOpenUpdate(b *testing.B) {
 	dir := newTestStore(b).dir
 	value := make([]byte, 1024)
@@ -15,7 +15,7 @@ func BenchmarkOpenUpdate(b *testing.B) {
 	}
 }
 
-// What of it is not waiting for the disk.
+// BenchmarkOpen is the part of it that does not wait for the disk.
 func BenchmarkOpen(b *testing.B) {
 	dir := newTestStore(b).dir
 	for b.Loop() {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// childDie does what KEYSTORE_DO says and is killed at the stage that KEYSTORE_STAGE says.
+// childDie runs the command in KEYSTORE_DO and is killed at the stage in KEYSTORE_STAGE.
 func childDie(ctx context.Context, dir string) error {
 	deadly := Options{CommitHook: func(stage string) {
 		if stage == os.Getenv("KEYSTORE_STAGE") {
@@ -90,7 +90,7 @@ func TestKilledWhileChangingKeyFile(t *testing.T) {
 	}
 }
 
-// childAppend appends for ever and reports each durable Update.
+// childAppend appends without end and reports each durable Update.
 func childAppend(ctx context.Context, dir string) error {
 	store, err := Open(ctx, dir, Unlock{}, Options{})
 	if err != nil {
@@ -115,7 +115,8 @@ func childAppend(ctx context.Context, dir string) error {
 	}
 }
 
-// A process is killed at any moment, often inside bbolt's commit: every Update that it reported is there, and no half.
+// A process is killed at a random moment, often inside a commit. Every Update that it reported is there, and no part of
+// another one.
 func TestKilledAtAnyMoment(t *testing.T) {
 	store := newTestStore(t)
 	for i := range 8 {
@@ -133,7 +134,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			if _, err := fmt.Sscan(lines.Text(), &reported); err != nil {
 				t.Fatalf("child says %q", lines.Text())
 			}
-			if timer == nil { // The child is at work.
+			if timer == nil { // The child has begun to write.
 				timer = time.AfterFunc(time.Duration(10_300+i*137)*time.Microsecond, func() { cmd.Process.Kill() })
 			}
 		}

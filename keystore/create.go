@@ -11,12 +11,12 @@ import (
 	"sessiontool/keystore/internal/tree"
 )
 
-// Create makes a keystore in dir, which is made too unless it is there, and opens it. The passphrase of unlock protects
-// it if there is one, else the key file, which is made unless it is there.
+// Create creates a keystore in dir and opens it. It creates dir if necessary. The passphrase of unlock protects the
+// keystore; without one, the key file does, which Create makes if it does not exist.
 //
-// If dir has a keystore already, or another process makes one at the same moment, that one is opened instead: the
-// errors are those of Open, or ErrUnsuitable. After kill -9 there is a whole keystore, or none and Create can be called
-// again.
+// If dir already has a keystore, or another process creates one at the same moment, Create opens that one. Errors:
+// [ErrUnsuitable], [ErrPermissions], and those of [Open]. After kill -9 there is either a complete keystore or none;
+// calling Create again is safe.
 func Create(ctx context.Context, dir string, unlock Unlock, options Options) (*Store, error) {
 	options = options.withDefaults()
 	if err := makeDir(dir); err != nil {
@@ -39,7 +39,7 @@ func Create(ctx context.Context, dir string, unlock Unlock, options Options) (*S
 		}
 		defer clear(passphrase)
 		sealed = sealWithPassphrase(f, data, passphrase, options.kdf)
-		// Nobody is asked twice if Open is needed after all.
+		// Open reuses the passphrase, so the user types it once.
 		unlock.Passphrase = func(context.Context) ([]byte, error) { return bytes.Clone(passphrase), nil }
 	} else {
 		var err error

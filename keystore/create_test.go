@@ -54,7 +54,7 @@ func TestCreateOpensWhatIsThere(t *testing.T) {
 	}
 }
 
-// childCreate waits for the starting signal, which is the end of standard input.
+// childCreate waits for the end of standard input, then creates a keystore.
 func childCreate(ctx context.Context, dir string) error {
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
@@ -66,7 +66,7 @@ func childCreate(ctx context.Context, dir string) error {
 	return store.CreateAccount(ctx, fmt.Sprint("process-", os.Getpid()), nil)
 }
 
-// Whoever comes second opens the keystore of the first: no account may be lost.
+// Of processes that create a keystore at once, one creates it and the others open it: no account is lost.
 func TestProcessesCreateAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keystore")
 	start, signal, err := os.Pipe()
@@ -103,7 +103,7 @@ func TestProcessesCreateAtOnce(t *testing.T) {
 	}
 }
 
-// The same for one that has a passphrase, which the second one is not asked for twice.
+// The same with a passphrase. The process that comes second asks for it once.
 func TestCreateLosesTheRace(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keystore")
 	asked := 0

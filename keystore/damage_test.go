@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// newUsedStore makes a keystore with enough in it for a tree of three levels, some of it deleted again.
+// newUsedStore creates a keystore with a tree of three levels and some deleted records.
 func newUsedStore(t *testing.T) *Store {
 	t.Helper()
 	store := newFilledStore(t)
@@ -31,7 +31,7 @@ func newUsedStore(t *testing.T) *Store {
 	return store
 }
 
-// damage flips one bit, or does something worse, somewhere in the first so many bytes.
+// damage flips one bit within the first used bytes, or exchanges or loses a sector or page.
 func damage(r *rand.Rand, content []byte, used int) string {
 	at := r.IntN(used)
 	switch r.IntN(6) {
@@ -48,7 +48,8 @@ func damage(r *rand.Rand, content []byte, used int) string {
 	return fmt.Sprintf("bit %d of byte %d", bit, at)
 }
 
-// 300 damaged copies of a keystore: what is read is all of it, or an error; Check finds what is not read, too.
+// Of 300 damaged copies of a keystore, each reads completely or returns an error. Check also finds damage to what
+// nothing reads.
 func TestDamagedCopies(t *testing.T) {
 	store := newUsedStore(t)
 	path := filepath.Join(store.dir, databaseName)
@@ -90,7 +91,7 @@ func TestDamagedCopies(t *testing.T) {
 	}
 }
 
-// 300 damaged copies of a backup: it is restored whole, or nothing is there.
+// Of 300 damaged copies of a backup, each is restored completely or leaves nothing.
 func TestDamagedBackups(t *testing.T) {
 	store := newUsedStore(t)
 	want, err := readAll(t, store.dir)

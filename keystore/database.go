@@ -19,31 +19,31 @@ const (
 	lastRetry  = 8 * time.Millisecond
 )
 
-// database is keystore.db while it is open: under its lock, for one transaction.
+// database is keystore.db, open and locked for one transaction.
 type database struct {
 	file    *os.File
 	path    string
 	options Options
-	state   *tree.State // once it was read
+	state   *tree.State // nil before the first read
 }
 
-// errBusy reports that another process has the lock, or has just replaced the file.
+// errBusy reports that another process holds the lock or has just replaced the file.
 var errBusy = errors.New("the lock is held")
 
-// openDatabase opens the file at path. It waits for the lock, shared for reading and exclusive for writing, until ctx is
-// over or the lock timeout has passed.
+// openDatabase opens the file at path and locks it: shared for reading, exclusive for writing. It retries until ctx
+// ends or the lock timeout has passed.
 func openDatabase(ctx context.Context, path string, writable bool, options Options) (*database, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	db, err := tryOpenDatabase(path, writable, options)
-	if !errors.Is(err, errBusy) { // as mostly: a context that waits costs more than that
+	if !errors.Is(err, errBusy) { // the usual case, without the cost of a timeout
 		return db, err
 	}
 	ctx, cancel := options.wait(ctx)
 	defer cancel()
 	for retry := firstRetry; errors.Is(err, errBusy); retry = min(2*retry, lastRetry) {
-		// Waiting at random keeps processes that compete from falling into step.
+		// A random delay keeps competing processes from retrying in step.
 		timer := time.NewTimer(retry/2 + rand.N(retry))
 		select {
 		case <-timer.C:
@@ -78,7 +78,7 @@ func tryOpenDatabase(path string, writable bool, options Options) (*database, er
 	return db, nil
 }
 
-// lock takes the lock, and makes sure that the file is still the one that has its name.
+// lock takes the lock and returns errBusy if path names another file by then.
 func (db *database) lock(exclusive bool) error {
 	err := db.options.flock(db.file, exclusive)
 	switch {
@@ -97,7 +97,7 @@ func (db *database) lock(exclusive bool) error {
 	return nil
 }
 
-// probe returns ErrUnsuitable if a second lock is granted beside the one that is held: then it keeps nobody out.
+// probe returns [ErrUnsuitable] if the file system grants a second exclusive lock while the first one is held.
 func (db *database) probe() error {
 	second, err := openExisting(db.path, os.O_RDONLY)
 	if err != nil {
@@ -111,12 +111,12 @@ func (db *database) probe() error {
 	case errors.Is(err, errBusy):
 		return nil
 	case err == nil:
-		return fmt.Errorf("%w: %s: a lock that is held was granted again", ErrUnsuitable, filepath.Dir(db.path))
+		return fmt.Errorf("%w: %s: a second exclusive lock was granted", ErrUnsuitable, filepath.Dir(db.path))
 	}
 	return fmt.Errorf("%w: %s: locking: %w", ErrUnsuitable, filepath.Dir(db.path), err)
 }
 
-// openExisting opens a regular file that has to be private.
+// openExisting opens a regular file and checks that it is private.
 func openExisting(path string, flag int) (*os.File, error) {
 	file, err := openRegular(path, flag)
 	if err != nil {
@@ -128,8 +128,8 @@ func openExisting(path string, flag int) (*os.File, error) {
 	return file, nil
 }
 
-// openRegular opens a file without waiting for anything, and returns ErrCorrupt unless it is a regular one: a named pipe
-// could keep its reader waiting for ever.
+// openRegular opens a file without blocking. It returns [ErrCorrupt] unless the file is regular: opening a named pipe
+// could block for ever.
 func openRegular(path string, flag int) (*os.File, error) {
 	file, err := os.OpenFile(path, flag|nonBlocking, 0)
 	if err != nil {
@@ -145,16 +145,16 @@ func openRegular(path string, flag int) (*os.File, error) {
 	return file, nil
 }
 
-// close gives the lock back.
+// close closes the file, which releases the lock.
 func (db *database) close() error { return db.file.Close() }
 
-// disk is the database file as trees use it.
+// disk is the database file as package tree uses it.
 type disk struct{ *os.File }
 
-// Sync makes what was written durable.
+// Sync makes all writes durable.
 func (d disk) Sync() error { return syncData(d.File) }
 
-// Size returns the file's size.
+// Size returns the size of the file in bytes.
 func (d disk) Size() (int64, error) {
 	info, err := d.Stat()
 	if err != nil {
@@ -175,7 +175,7 @@ func (db *database) read() (*tree.State, error) {
 	return db.state, nil
 }
 
-// transact calls fn in one transaction, which is committed if it is writable and fn returns nil.
+// transact calls fn in one transaction. It commits if the transaction is writable and fn returns nil.
 func (db *database) transact(key tree.Key, writable bool, fn func(*tree.Tx) error) error {
 	state, err := db.read()
 	if err != nil {

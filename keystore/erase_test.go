@@ -13,9 +13,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// openAnything returns what a thief gets who has a file and the keystore's data key: whatever of it any key opens that is
-// derived from the data key, or is in something that was opened before. It knows pages and sealed values of all formats
-// by their construction alone, and looks at every page, free ones included.
+// openAnything returns what an attacker learns from a file and the keystore's data key: everything that opens with a
+// key derived from the data key, or with a key found in something opened before. It tries all pages, free ones
+// included, and sealed values of all formats, by their construction alone.
 func openAnything(store *Store, file []byte) (loot []byte) {
 	const page = 4096
 	candidates := map[secret]bool{}
@@ -32,13 +32,14 @@ func openAnything(store *Store, file []byte) (loot []byte) {
 			if bytes.Count(slot, []byte{0}) == page {
 				continue
 			}
-			// A state: what is in front of its nonce is authenticated, and it ends where it ends.
+			// Try a state: everything in front of its nonce is authenticated, and its length is unknown.
 			for at := 40; at+nonceSize+64 < 3400; at++ {
 				size := int(slot[at-2])<<8 | int(slot[at-1])
 				if size < nonceSize || at+size > page {
 					continue
 				}
-				if content, err := aead.Open(nil, slot[at:at+nonceSize], slot[at+nonceSize:at+size], slot[:at]); err == nil {
+				if content, err := aead.Open(nil, slot[at:at+nonceSize], slot[at+nonceSize:at+size],
+					slot[:at]); err == nil {
 					add(content)
 				}
 			}
@@ -61,7 +62,8 @@ func openAnything(store *Store, file []byte) (loot []byte) {
 					continue
 				}
 				for size := page; size <= 3*page && start+size <= len(file); size += page {
-					if content, err := aead.Open(nil, make([]byte, chacha20poly1305.NonceSize), file[start:start+size], nil); err == nil {
+					if content, err := aead.Open(nil, make([]byte, chacha20poly1305.NonceSize), file[start:start+size],
+						nil); err == nil {
 						add(content)
 					}
 				}
@@ -71,8 +73,8 @@ func openAnything(store *Store, file []byte) (loot []byte) {
 	return loot
 }
 
-// Replaced ratchet states, used prekeys, removed accounts and the data key under a former passphrase cannot be had from
-// the file or from a backup, whatever a thief has: the change that replaced them is over, and they are gone.
+// After the change that replaced them, neither the file nor a backup yields replaced ratchet states, used prekeys,
+// removed accounts, or the data key under a former passphrase.
 func TestWhatIsDeletedIsGone(t *testing.T) {
 	store := newTestStore(t)
 	secretText := func(what string, n int) string { return fmt.Sprintf("<%s %d>", what, n) }
@@ -122,7 +124,7 @@ func TestWhatIsDeletedIsGone(t *testing.T) {
 		}
 	}
 
-	// A backup, opened with everything that there is, has the present state only.
+	// A backup, opened with every key there is, has only the current state.
 	from := bufio.NewReader(bytes.NewReader(backup(t, store)))
 	prefix, _, err := readBackupHeader(from)
 	if err != nil {
@@ -152,7 +154,7 @@ func TestWhatIsDeletedIsGone(t *testing.T) {
 	}
 }
 
-// Compact makes the file short and leaves nothing but what is there.
+// Compact shortens the file and leaves only what is in use.
 func TestCompact(t *testing.T) {
 	store := newTestStore(t)
 	update(t, store, "alice", func(tx *Tx) error {

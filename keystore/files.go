@@ -16,7 +16,7 @@ const (
 	dirMode = 0o700
 )
 
-// makeDir makes dir, with its parents, unless it is there, and checks it.
+// makeDir creates dir with its parents if necessary, and checks its permissions.
 func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return err
@@ -24,9 +24,9 @@ func makeDir(dir string) error {
 	return checkDir(dir)
 }
 
-// publish makes a file of mode 0600 that appears at path complete or not at all. Write must leave its content on disk.
-// It returns fs.ErrExist if path is there already, also if another process was faster. After kill -9 a temporary file may
-// be left, which nothing reads, and which the next publish removes.
+// publish creates a file of mode 0600 at path, complete or not at all. Write must sync its content. Publish returns
+// [fs.ErrExist] if path already exists, also if another process was faster. After kill -9 a temporary file may remain;
+// nothing reads it, and the next publish removes it.
 func publish(path string, options Options, write func(temporary *os.File) error) (err error) {
 	if err := sweep(path, options); err != nil {
 		return err
@@ -35,22 +35,22 @@ func publish(path string, options Options, write func(temporary *os.File) error)
 	if err != nil {
 		return err
 	}
-	// It is locked until it has its name, so that sweep leaves it alone.
+	// The lock keeps sweep from removing the file before it has its name.
 	defer func() { err = errors.Join(err, discard(temporary)) }()
 	if err := write(temporary); err != nil {
 		return err
 	}
-	// A link, unlike a rename, does not replace what is there.
+	// Unlike a rename, a link does not replace an existing file.
 	if err := os.Link(temporary.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-// temporarySuffix is what follows the name of a file that is not complete.
+// temporarySuffix follows the final name in the name of an incomplete file.
 const temporarySuffix = ".new-"
 
-// createLocked makes a file with a name that begins so, and locks it where there are locks: sweep leaves it alone then.
+// createLocked creates a file whose name begins with prefix, and locks it where locks exist, so that sweep keeps it.
 func createLocked(prefix string, options Options) (*os.File, error) {
 	for {
 		file, err := os.CreateTemp(filepath.Dir(prefix), filepath.Base(prefix)+"*")
@@ -64,11 +64,11 @@ func createLocked(prefix string, options Options) (*os.File, error) {
 		if err = errors.Join(err, file.Close()); !errors.Is(err, errBusy) {
 			return nil, errors.Join(err, os.Remove(file.Name()))
 		}
-		// sweep was between the two steps, and has removed it or is about to
+		// sweep ran between the two steps and has removed the file or is about to
 	}
 }
 
-// discard closes and removes a temporary file. By then sweep may have been faster.
+// discard closes and removes a temporary file. It ignores a file that sweep has already removed.
 func discard(temporary *os.File) error {
 	err := temporary.Close()
 	if removeErr := os.Remove(temporary.Name()); !errors.Is(removeErr, fs.ErrNotExist) {
@@ -77,7 +77,7 @@ func discard(temporary *os.File) error {
 	return err
 }
 
-// sweep removes what killed processes have left: temporary files that no process has locked.
+// sweep removes temporary files that no process has locked: those of killed processes.
 func sweep(path string, options Options) error {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -87,7 +87,8 @@ func sweep(path string, options Options) error {
 		if !strings.HasPrefix(entry.Name(), filepath.Base(path)+temporarySuffix) {
 			continue
 		}
-		if err := sweepFile(filepath.Join(filepath.Dir(path), entry.Name()), options); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := sweepFile(filepath.Join(filepath.Dir(path), entry.Name()), options); err != nil &&
+			!errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -105,7 +106,7 @@ func sweepFile(name string, options Options) error {
 	return errors.Join(err, file.Close())
 }
 
-// probeDir returns ErrUnsuitable if the file system of dir has no locks that keep others out.
+// probeDir returns [ErrUnsuitable] if the file system of dir has no locks that exclude other processes.
 func probeDir(dir string, options Options) (err error) {
 	file, err := createLocked(filepath.Join(dir, databaseName+temporarySuffix), options)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// nonBlocking keeps an open from waiting for the other end of a named pipe.
+// nonBlocking keeps open from waiting for the other end of a named pipe.
 const nonBlocking = syscall.O_NONBLOCK
 
-// checkMode returns ErrPermissions, with the command that mends it, if a file is another user's, or if its mode lets
-// group or others in.
+// checkMode returns [ErrPermissions], with the command that fixes it, if a file belongs to another user or its mode
+// gives access to group or others.
 func checkMode(path string, info fs.FileInfo) error {
 	if err := checkOwner(path, info); err != nil {
 		return err
@@ -23,10 +23,11 @@ func checkMode(path string, info fs.FileInfo) error {
 	if mode.Perm()&0o077 == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s has mode %04o; run: chmod %o %s", ErrPermissions, path, mode.Perm(), mode.Perm()&0o700, path)
+	return fmt.Errorf("%w: %s has mode %04o; run: chmod %o %s", ErrPermissions, path, mode.Perm(), mode.Perm()&0o700,
+		path)
 }
 
-// checkOwner accepts the user's own files and root's.
+// checkOwner accepts files of the user and of root.
 func checkOwner(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Uid == 0 || int(stat.Uid) == os.Geteuid() {
@@ -35,8 +36,9 @@ func checkOwner(path string, info fs.FileInfo) error {
 	return fmt.Errorf("%w: %s belongs to user %d; run: chown %d %s", ErrPermissions, path, stat.Uid, os.Geteuid(), path)
 }
 
-// CheckTrusted returns ErrPermissions, with the command that mends it, if users other than the owner and root could have
-// written the file: for files that say what to trust, such as settings and passphrases. Pipes and devices are accepted.
+// CheckTrusted returns [ErrPermissions], with the command that fixes it, if users other than the owner and root could
+// have written the file. It is for files that a program believes, such as settings and passphrases. CheckTrusted
+// accepts pipes and devices.
 func CheckTrusted(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -63,7 +65,7 @@ func syncDir(dir string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// takeLock takes a lock on the file, which is released when the file is closed. It returns errBusy if another holds one.
+// takeLock locks the file until it is closed. It returns errBusy if another process holds a conflicting lock.
 func takeLock(file *os.File, exclusive bool) error {
 	how := syscall.LOCK_SH
 	if exclusive {

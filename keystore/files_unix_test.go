@@ -57,7 +57,7 @@ func TestWiderModesAreRefused(t *testing.T) {
 				t.Errorf("%s with mode %o: got error %v", test.path, test.mode, err)
 			}
 		}
-		// The key file is not needed any more by a store that is open; the rest is checked each time.
+		// An open store does not need the key file any more. It checks the other files each time.
 		err := store.Update(t.Context(), "alice", func(*Tx) error { return nil })
 		if test.path != keyFileName && !errors.Is(err, ErrPermissions) {
 			t.Errorf("%s with mode %o, already open: got error %v", test.path, test.mode, err)
@@ -76,7 +76,7 @@ func TestViewOfReadOnlyFile(t *testing.T) {
 	}
 }
 
-// Files that users other than root could have written are not believed.
+// Files that users other than the owner and root could have written are not trusted.
 func TestFilesOfOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "passphrase")
 	if err := os.WriteFile(path, []byte("correct horse"), 0o644); err != nil {

@@ -14,18 +14,18 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// A keystore of format 1 was a bbolt database. Its only bucket had the header, as the records "format" and "wrap", and the
-// records of today's keys, each sealed under the data key. It becomes one of the present format when it is opened: the
-// new file is complete and on the disk before it takes the old one's name, and then the old one is overwritten.
+// A keystore of format 1 was a bbolt database. Its only bucket had the header, as the records "format" and "wrap", and
+// the records under the keys of the current format, each sealed under the data key. Opening it converts it: the new
+// file is complete and synced before it takes the name of the old one, which is then overwritten.
 
-// convertingName is the new file until it is complete. After kill -9 it is there and nothing reads it; the next attempt
-// writes over it.
+// convertingName is the name of the new file until it is complete. After kill -9 it remains; nothing reads it, and the
+// next attempt overwrites it.
 const convertingName = databaseName + ".converting"
 
-// Of bbolt's format: https://pkg.go.dev/go.etcd.io/bbolt. All numbers are little-endian on the systems that we run on.
+// The layout of bbolt: https://pkg.go.dev/go.etcd.io/bbolt. Numbers are little-endian on all supported systems.
 const (
 	boltMagic      = 0xED0CDAED
-	boltHeader     = 16 // of a page
+	boltHeader     = 16 // bytes in front of a page's elements
 	boltElement    = 16
 	boltBranch     = 1
 	boltLeaf       = 2
@@ -35,10 +35,10 @@ const (
 	boltBucketName = "keystore"
 )
 
-// boltPageSizes are those of the systems that format 1 was written on.
+// boltPageSizes are the page sizes of the systems that format 1 was written on.
 var boltPageSizes = []int{4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10}
 
-// isFormat1 reports whether a file begins as a keystore of format 1 does.
+// isFormat1 reports whether a file begins like a keystore of format 1.
 func isFormat1(f io.ReaderAt) bool {
 	for _, at := range append([]int{0}, boltPageSizes...) {
 		word := make([]byte, 4)
@@ -49,18 +49,18 @@ func isFormat1(f io.ReaderAt) bool {
 	return false
 }
 
-// boltReader reads the records of a bbolt database in memory. It trusts nothing in it.
+// boltReader reads the records of a bbolt database in memory, without trusting any of it.
 type boltReader struct {
 	content  []byte
 	pageSize int
 	visited  map[uint64]bool
-	last     []byte // key
+	last     []byte // the key before
 	fn       func(key, value []byte) error
 }
 
 func errBolt(what string) error { return fmt.Errorf("%w: format 1: %s", ErrCorrupt, what) }
 
-// readBolt calls fn with each record of the bucket in order. What fn is given is valid during the call.
+// readBolt calls fn with each record of the bucket in order. The arguments of fn are valid during the call.
 func readBolt(content []byte, fn func(key, value []byte) error) error {
 	r := &boltReader{content: content, visited: make(map[uint64]bool), fn: fn}
 	root, err := r.meta()
@@ -87,7 +87,7 @@ func readBolt(content []byte, fn func(key, value []byte) error) error {
 	return r.page(root, 0)
 }
 
-// meta returns the page of the topmost bucket, from the newer of the two meta pages.
+// meta returns the page of the root bucket, from the newer of the two meta pages.
 func (r *boltReader) meta() (root uint64, err error) {
 	newest, found, pages := uint64(0), false, uint64(0)
 	for _, at := range append([]int{0}, boltPageSizes...) {
@@ -98,7 +98,8 @@ func (r *boltReader) meta() (root uint64, err error) {
 		sum := fnv.New64a()
 		sum.Write(b[:boltMetaSize-8])
 		size := int(binary.LittleEndian.Uint32(b[8:]))
-		if binary.LittleEndian.Uint32(b) != boltMagic || binary.LittleEndian.Uint64(b[boltMetaSize-8:]) != sum.Sum64() ||
+		if binary.LittleEndian.Uint32(b) != boltMagic ||
+			binary.LittleEndian.Uint64(b[boltMetaSize-8:]) != sum.Sum64() ||
 			at != 0 && at != size || size < boltPageSizes[0] {
 			continue
 		}
@@ -116,7 +117,7 @@ func (r *boltReader) meta() (root uint64, err error) {
 	return root, nil
 }
 
-// page reads the page of that number, and those below it.
+// page reads one page and those below it.
 func (r *boltReader) page(number uint64, depth int) error {
 	if number >= uint64(len(r.content)/r.pageSize) || r.visited[number] || depth > boltMaxDepth {
 		return errBolt("a page is not where it should be")
@@ -129,7 +130,7 @@ func (r *boltReader) page(number uint64, depth int) error {
 	return r.elements(b, depth)
 }
 
-// elements reads a page that begins b; it may go on behind its size.
+// elements reads the elements of the page at the start of b. A page may overflow into the pages that follow.
 func (r *boltReader) elements(b []byte, depth int) error {
 	if len(b) < boltHeader {
 		return errBolt("half a page")
@@ -190,7 +191,7 @@ func readFormat1Header(content []byte) (h header, err error) {
 	return h, err
 }
 
-// readFormat1Records calls fn with each record of a keystore of format 1 as the present format has it.
+// readFormat1Records calls fn with each record of a keystore of format 1, converted to the current format.
 func readFormat1Records(content []byte, data secret, fn func(key, value []byte) error) error {
 	aead := data.derive("sessiontool keystore seal").aead()
 	open := func(place, sealed []byte) ([]byte, error) {
@@ -229,7 +230,7 @@ func readFormat1Records(content []byte, data secret, fn func(key, value []byte) 
 	})
 }
 
-// convert makes the keystore of format 1 at path one of the present format, unless another process was faster.
+// convert converts the keystore of format 1 at path, unless another process was faster.
 func convert(ctx context.Context, path string, data secret, options Options) (err error) {
 	db, err := openDatabase(ctx, path, true, options)
 	if err != nil {
@@ -269,7 +270,7 @@ func convert(ctx context.Context, path string, data secret, options Options) (er
 		return err
 	}
 	options.reach(StageConverted)
-	// The old file has no name any more, and has all that was ever deleted from it.
+	// The old file has no name any more. It still contains everything that was ever deleted from it.
 	if _, err := db.file.WriteAt(make([]byte, len(content)), 0); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// testdata/format1 was written by the last program that made keystores of format 1: see wantFormat1 for what is in it.
+// format1 reads a file of testdata/format1, which the last program with format 1 wrote; wantFormat1 lists its records.
 func format1(t testing.TB, name string) []byte {
 	t.Helper()
 	file, err := os.Open(filepath.Join("testdata", "format1", name))
@@ -40,7 +40,7 @@ func format1(t testing.TB, name string) []byte {
 	return content
 }
 
-// format1Dir makes a directory with a keystore of format 1 that has a key file.
+// format1Dir creates a directory with a keystore of format 1 that has a key file.
 func format1Dir(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "keystore")
@@ -53,7 +53,7 @@ func format1Dir(t testing.TB) string {
 	return dir
 }
 
-// wantFormat1 is what is in that keystore, as readFormat1 returns it.
+// wantFormat1 returns the records of that keystore, as readFormat1 returns them.
 func wantFormat1() map[string]string {
 	want := map[string]string{"alice large l": string(bytes.Repeat([]byte("large"), 20000))}
 	for _, account := range []string{"alice", "zacharias"} {
@@ -87,10 +87,11 @@ func readFormat1(t testing.TB, dir string, unlock Unlock) (map[string]string, er
 					return nil
 				})
 			}
-			return errors.Join(named("contacts"), named("large"), named("t"), tx.Range("inbox", 0, func(seq uint64, value []byte) error {
-				got[fmt.Sprint(account, " inbox ", seq)] = string(value)
-				return nil
-			}))
+			return errors.Join(named("contacts"), named("large"), named("t"),
+				tx.Range("inbox", 0, func(seq uint64, value []byte) error {
+					got[fmt.Sprint(account, " inbox ", seq)] = string(value)
+					return nil
+				}))
 		})
 		if err != nil {
 			return nil, err
@@ -128,10 +129,12 @@ func TestFormat1IsConverted(t *testing.T) {
 func TestFormat1WithPassphrase(t *testing.T) {
 	for name, open := range map[string]func(dir string) error{
 		"keystore": func(dir string) error {
-			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, databaseName), format1(t, "passphrase.db.gz"), 0o600))
+			return errors.Join(os.Mkdir(dir, 0o700),
+				os.WriteFile(filepath.Join(dir, databaseName), format1(t, "passphrase.db.gz"), 0o600))
 		},
 		"backup": func(dir string) error {
-			_, err := Restore(t.Context(), dir, bytes.NewReader(format1(t, "backup.gz")), passphrase("correct horse"), Options{})
+			_, err := Restore(t.Context(), dir, bytes.NewReader(format1(t, "backup.gz")), passphrase("correct horse"),
+				Options{})
 			return err
 		},
 	} {
@@ -149,7 +152,7 @@ func TestFormat1WithPassphrase(t *testing.T) {
 	}
 }
 
-// Whatever the moment of a kill, all records are there, and the next open converts.
+// After a kill at any moment, all records are there, and the next open converts.
 func TestKilledWhileConverting(t *testing.T) {
 	for _, stage := range []string{StageConverting, StageConverted} {
 		dir := format1Dir(t)
@@ -164,7 +167,7 @@ func TestKilledWhileConverting(t *testing.T) {
 	}
 }
 
-// Several processes open it at once: one converts, and nothing that another writes afterwards is lost.
+// Several processes open a keystore of format 1 at once: one converts it, and no later write of another is lost.
 func TestFormat1IsConvertedOnce(t *testing.T) {
 	dir := format1Dir(t)
 	other := false
@@ -188,7 +191,7 @@ func TestFormat1IsConvertedOnce(t *testing.T) {
 	}
 }
 
-// The old file is overwritten once it has no name: a process that has it open finds nothing in it.
+// The old file is overwritten once it has no name: a process that still has it open finds nothing in it.
 func TestFormat1IsOverwritten(t *testing.T) {
 	dir := format1Dir(t)
 	old, err := os.Open(filepath.Join(dir, databaseName))
@@ -205,7 +208,7 @@ func TestFormat1IsOverwritten(t *testing.T) {
 	}
 }
 
-// Format 1 cannot tell that a record is missing. Damage is never a panic, and what is read is what was written.
+// Format 1 cannot detect a missing record. Damage never causes a panic, and a read returns only what was written.
 func TestDamagedFormat1(t *testing.T) {
 	original, want := format1(t, "keyfile.db.gz"), wantFormat1()
 	dir := format1Dir(t)
@@ -244,7 +247,8 @@ func TestDamagedFormat1(t *testing.T) {
 func FuzzReadBolt(f *testing.F) {
 	f.Add(bytes.TrimRight(format1(f, "passphrase.db.gz"), "\x00"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if _, err := readFormat1Header(content); err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
+		if _, err := readFormat1Header(content); err != nil && !errors.Is(err, ErrCorrupt) &&
+			!errors.Is(err, ErrVersion) {
 			t.Error(err)
 		}
 	})

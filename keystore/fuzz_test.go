@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A backup that was changed in any way is refused with one of the errors that say so.
+// Restore refuses a backup that was changed in any way, with a documented error.
 func FuzzRestore(f *testing.F) {
 	options := cheap.withDefaults()
 	store, err := Create(context.Background(), filepath.Join(f.TempDir(), "keystore"), passphrase("saved"), options)
@@ -26,7 +26,8 @@ func FuzzRestore(f *testing.F) {
 		if len(b) > 120 && bytes.Contains(b[:120], []byte{0, 1, 0, 0}) {
 			t.Skip() // key derivation with 64 MiB takes too long to fuzz
 		}
-		restored, err := Restore(t.Context(), filepath.Join(t.TempDir(), "k"), bytes.NewReader(b), passphrase("saved"), Options{})
+		restored, err := Restore(t.Context(), filepath.Join(t.TempDir(), "k"), bytes.NewReader(b), passphrase("saved"),
+			Options{})
 		switch {
 		case err == nil: // a backup that another process of this test has made
 			if got := get(t, restored, "alice", "t", "n"); got != "v" {

@@ -9,15 +9,15 @@ import (
 	"sessiontool/keystore/internal/tree"
 )
 
-// The header is what can be read without a key: the keystore's id, and the wrap, which is
+// The header can be read without a key. It is the keystore's id and the wrap, which is
 //
 //	1, nonce (24), sealed data key (48)                                                  under a key file
 //	2, memory in KiB (4), passes (4), threads (1), salt (16), nonce (24), sealed data key (48)
 //	                                                                                     under a passphrase
 //
-// The data key is sealed with XChaCha20-Poly1305; the number 1 (4 bytes, big-endian), the id (16 random bytes) and
-// everything in front of the nonce are authenticated. That number and the id were the header of format 1, and the wrap
-// outlasts a change of format.
+// The data key is sealed with XChaCha20-Poly1305. Authenticated are the number 1 (4 bytes, big-endian), the id (16
+// random bytes) and everything in front of the nonce. That number and the id were the header of format 1; keeping them
+// lets a wrap survive a change of format.
 const (
 	formatVersion = 1
 	formatSize    = 4 + 16
@@ -29,21 +29,21 @@ const (
 	wrappedByPassphrase = 2
 )
 
-// format is the number and the id. The id tells one keystore from another in the same place.
+// format is the number and the id. The id distinguishes a keystore from a later one in the same directory.
 type format [formatSize]byte
 
 // header is the header of a keystore.
 type header struct {
 	format  format
 	wrap    wrap
-	format1 bool // it has to be converted
+	format1 bool // opening converts the file
 }
 
 func (h header) head() tree.Head {
 	return tree.Head{ID: [tree.SizeOfID]byte(h.format[4:]), Part: h.wrap.encode()}
 }
 
-// parseHead reverses head.
+// parseHead parses the head of a tree.
 func parseHead(head tree.Head) (h header, err error) {
 	h.format = formatOf(head.ID)
 	h.wrap, err = parseWrap(head.Part)
@@ -58,8 +58,8 @@ func formatOf(id [tree.SizeOfID]byte) (f format) {
 
 func newFormat() format { return formatOf(tree.NewID()) }
 
-// parseFormat returns ErrVersion for versions above formatVersion, whatever follows them, and ErrCorrupt for anything
-// else that newFormat does not make.
+// parseFormat returns [ErrVersion] for versions above formatVersion, whatever follows them. It returns [ErrCorrupt] for
+// anything else that newFormat does not make.
 func parseFormat(b []byte) (format, error) {
 	if len(b) < 4 {
 		return format{}, fmt.Errorf("%w: header of %d bytes", ErrCorrupt, len(b))
@@ -74,11 +74,11 @@ func parseFormat(b []byte) (format, error) {
 	return format(b), nil
 }
 
-// wrap is the header's second value: the data key, sealed under the key that unlocks the keystore.
+// wrap is the data key, sealed under the key that unlocks the keystore.
 type wrap struct {
 	kind   byte
-	kdf    kdf            // of a passphrase
-	salt   [saltSize]byte // of a passphrase
+	kdf    kdf            // for a passphrase
+	salt   [saltSize]byte // for a passphrase
 	sealed [sealedKeySize]byte
 }
 
@@ -90,7 +90,7 @@ func newPassphraseWrap(p kdf) wrap {
 	return w
 }
 
-// prefix is what is encoded in front of the sealed key.
+// prefix returns the encoding up to the nonce.
 func (w wrap) prefix() []byte {
 	b := []byte{w.kind}
 	if w.kind == wrappedByPassphrase {
@@ -104,7 +104,7 @@ func (w wrap) prefix() []byte {
 
 func (w wrap) encode() []byte { return append(w.prefix(), w.sealed[:]...) }
 
-// parseWrap returns ErrCorrupt for anything that encode does not make, and for parameters that are out of bounds.
+// parseWrap returns [ErrCorrupt] for anything that encode does not make, and for parameters out of bounds.
 func parseWrap(b []byte) (wrap, error) {
 	var w wrap
 	if len(b) > 0 {
@@ -128,7 +128,7 @@ func parseWrap(b []byte) (wrap, error) {
 	return w, nil
 }
 
-// place is what is authenticated with the data key.
+// place returns the associated data of the sealed data key.
 func (w wrap) place(f format) []byte { return bytes.Join([][]byte{f[:], w.prefix()}, nil) }
 
 // seal stores the data key, sealed under key.
@@ -138,8 +138,8 @@ func (w *wrap) seal(f format, key, data secret) {
 	copy(w.sealed[nonceSize:], key.aead().Seal(nil, nonce, data[:], w.place(f)))
 }
 
-// open returns the data key. Any failure means that key is not the one that seal was given, or that the header was
-// changed, which look the same.
+// open returns the data key. An error means that the key is wrong or that the header was changed; the two cannot be
+// distinguished.
 func (w wrap) open(f format, key secret) (secret, error) {
 	data, err := key.aead().Open(nil, w.sealed[:nonceSize], w.sealed[nonceSize:], w.place(f))
 	if err != nil {

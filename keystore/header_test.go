@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Without test options, a passphrase costs what the package promises: 64 MiB, 3 passes, 2 threads.
+// Without test options, a passphrase costs what the package documents: 64 MiB, 3 passes, 2 threads.
 func TestCostOfPassphrase(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keystore")
 	if _, err := Create(t.Context(), dir, passphrase("correct horse"), Options{}); err != nil {
@@ -79,7 +79,7 @@ func TestParseWrap(t *testing.T) {
 	}
 }
 
-// Whatever is changed in the header, the data key does not come out.
+// A wrap with any change in the header does not open.
 func TestWrapAuthenticatesHeader(t *testing.T) {
 	f, key, data := newFormat(), newSecret(), newSecret()
 	w := newPassphraseWrap(cheap.kdf)
@@ -141,9 +141,9 @@ func FuzzParseWrap(f *testing.F) {
 	})
 }
 
-// A keystore is opened, or refused, as its header says; a program that has it open notices a change.
+// Open accepts or refuses a keystore by its header; a program that has it open notices a change.
 func TestHeaderOnDisk(t *testing.T) {
-	const versionAt = 19 // its last byte
+	const versionAt = 19 // offset of the version's last byte
 	for name, test := range map[string]struct {
 		change func(slot []byte)
 		want   error
@@ -173,7 +173,7 @@ func TestHeaderOnDisk(t *testing.T) {
 	}
 }
 
-// A process that runs on while its keystore is replaced must not write into the new one.
+// A process that continues after its keystore was replaced must not write into the new one.
 func TestKeystoreIsReplaced(t *testing.T) {
 	store := newTestStore(t)
 	if err := os.RemoveAll(store.dir); err != nil {
@@ -190,7 +190,7 @@ func TestKeystoreIsReplaced(t *testing.T) {
 	}
 }
 
-// editFile changes keystore.db behind the keystore's back.
+// editFile changes keystore.db without the keystore's lock.
 func editFile(t *testing.T, store *Store, change func(content []byte)) {
 	t.Helper()
 	path := filepath.Join(store.dir, databaseName)

@@ -6,17 +6,16 @@ import (
 )
 
 const (
-	// hugePagesFrom is the allocation in bytes from which huge pages pay.
+	// hugePagesFrom is the allocation size in bytes above which huge pages pay off.
 	hugePagesFrom = 8 << 20
-	// hugePagesSlack is room in bytes for an allocation to begin and end within a huge page, and for what others
-	// allocate in the meantime.
+	// hugePagesSlack is extra room in bytes: the allocation may begin and end within a huge page, and other goroutines
+	// may allocate in the meantime.
 	hugePagesSlack = 4 << 20
 )
 
-// prepareHugePages sees to it that the next allocation of size bytes is on huge pages where the system has them. The
-// advice is for addresses: the memory that it is given for is freed at once, and the next allocation of that size
-// takes its place. Where the system does not follow the advice, or something else takes the place, nothing is lost but
-// time.
+// prepareHugePages makes the next allocation of size bytes use huge pages where the system has them. The advice applies
+// to addresses: prepareHugePages allocates, advises and frees the memory, and the next allocation of that size takes
+// its place. If the system ignores the advice or another allocation takes the place, only time is lost.
 func prepareHugePages(size int) {
 	if size < hugePagesFrom {
 		return

@@ -2,5 +2,5 @@
 
 package keystore
 
-// prepareHugePages does nothing: only Linux lets a program ask for huge pages and needs no privilege for it.
+// prepareHugePages does nothing: only Linux offers huge pages to programs without privileges.
 func prepareHugePages(int) {}

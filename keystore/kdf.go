@@ -14,10 +14,10 @@ type kdf struct {
 	threads uint8
 }
 
-// defaultKDF is a fraction of a second and 64 MiB: BenchmarkUnlock measures it.
+// defaultKDF takes 64 MiB and a fraction of a second; BenchmarkUnlock measures it.
 var defaultKDF = kdf{memory: 64 << 10, passes: 3, threads: 2}
 
-// maxKDF bounds what a header may say.
+// maxKDF is the upper bound of the parameters in a header.
 var maxKDF = kdf{memory: 1 << 20, passes: 64, threads: 16}
 
 func (p kdf) valid() bool {
@@ -26,17 +26,17 @@ func (p kdf) valid() bool {
 		p.memory >= 8*uint32(p.threads) && p.memory <= maxKDF.memory
 }
 
-// key derives the key from a passphrase. A process that has just started spends more time on getting Argon2id's memory
-// from the system, page by page, than on Argon2id, unless the pages are huge.
+// key derives the key from a passphrase. Without huge pages, a process that has just started spends more time on page
+// faults than on Argon2id.
 func (p kdf) key(passphrase []byte, salt [saltSize]byte) secret {
 	prepareHugePages(int(p.memory) << 10)
 	return secret(argon2.IDKey(passphrase, salt[:], p.passes, p.memory, p.threads, uint32(len(secret{}))))
 }
 
-// maxWork bounds memory times passes: 20 times what we ask for ourselves, some seconds.
+// maxWork bounds memory (KiB) times passes: 20 times the default, some seconds.
 const maxWork = 4 << 20
 
-// affordable returns ErrTooCostly if a key takes more memory or time than this machine may spend.
+// affordable returns [ErrTooCostly] if the derivation needs more memory or time than this machine may spend.
 func (p kdf) affordable() error {
 	if work := uint64(p.memory) * uint64(p.passes); work > maxWork {
 		return fmt.Errorf("%w: %d passes over %d MiB", ErrTooCostly, p.passes, p.memory>>10)
@@ -47,8 +47,8 @@ func (p kdf) affordable() error {
 	return nil
 }
 
-// keyWithin is key for parameters that were read from a file. It returns ErrTooCostly, or ctx's error if that ends first:
-// Argon2id cannot be stopped, so it goes on in the background then.
+// keyWithin is key for parameters that were read from a file. It returns [ErrTooCostly], or the error of ctx if ctx
+// ends first. Argon2id cannot be interrupted: it then completes in the background.
 func (p kdf) keyWithin(ctx context.Context, passphrase []byte, salt [saltSize]byte) (secret, error) {
 	if err := p.affordable(); err != nil {
 		return secret{}, err
@@ -67,5 +67,5 @@ func (p kdf) keyWithin(ctx context.Context, passphrase []byte, salt [saltSize]by
 	}
 }
 
-// unknownMemory is what a machine is taken to have in bytes if it does not say.
+// unknownMemory is the assumed memory in bytes of a machine that does not report it.
 const unknownMemory = 4 << 30

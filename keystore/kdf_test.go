@@ -20,20 +20,21 @@ func plainKey(p kdf, passphrase []byte, salt [saltSize]byte) secret {
 	return secret(argon2.IDKey(passphrase, salt[:], p.passes, p.memory, p.threads, uint32(len(secret{}))))
 }
 
-// Where the memory comes from makes no difference to the key, below and above the size from which it matters.
+// The origin of the memory does not change the key, below and above the size from which huge pages are used.
 func TestKey(t *testing.T) {
 	for _, memory := range []uint32{64, 8 << 10, 16<<10 + 4} {
 		p := kdf{memory: memory, passes: 1, threads: 2}
 		for range 2 {
-			if p.key([]byte("correct horse"), [saltSize]byte{1}) != plainKey(p, []byte("correct horse"), [saltSize]byte{1}) {
+			if p.key([]byte("correct horse"), [saltSize]byte{1}) != plainKey(p, []byte("correct horse"),
+				[saltSize]byte{1}) {
 				t.Errorf("key with %d KiB is not Argon2id's", memory)
 			}
 		}
 	}
 }
 
-// childUnlock derives a key and prints how long it took in nanoseconds, and then how much of the process's memory in
-// KiB is in places that huge pages were asked for.
+// childUnlock derives a key. It prints the duration in nanoseconds, and how many KiB of the process's memory are in
+// mappings advised for huge pages.
 func childUnlock(context.Context, string) error {
 	debug.SetGCPercent(-1) // what is measured stays where it is
 	derive := kdf.key
@@ -46,7 +47,7 @@ func childUnlock(context.Context, string) error {
 	return err
 }
 
-// advisedKiB sums up Rss of the mappings that have the flag "hg". It is 0 where /proc/self/smaps tells nothing.
+// advisedKiB sums up Rss of the mappings with the flag "hg". It is 0 where /proc/self/smaps does not show flags.
 func advisedKiB() (sum int) {
 	content, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
@@ -64,7 +65,7 @@ func advisedKiB() (sum int) {
 	return sum
 }
 
-// unlocked is what it took to derive a key in a new process.
+// unlocked is the cost of deriving a key in a new process.
 type unlocked struct {
 	wall    time.Duration // of the derivation
 	cpu     time.Duration // of the process
@@ -85,8 +86,8 @@ func unlockInChild(t testing.TB, env ...string) (u unlocked) {
 	return u
 }
 
-// The allocation that golang.org/x/crypto makes is really the one that huge pages were asked for. That depends on how
-// the Go runtime reuses memory, which it does not promise.
+// golang.org/x/crypto allocates where huge pages were advised. That depends on how the Go runtime reuses memory, which
+// the runtime does not promise.
 func TestHugePages(t *testing.T) {
 	if _, err := os.Stat("/sys/kernel/mm/transparent_hugepage/enabled"); err != nil {
 		t.Skip("this system has no huge pages that a program can ask for")
@@ -99,8 +100,8 @@ func TestHugePages(t *testing.T) {
 	}
 }
 
-// What a passphrase adds to the time of a command: a new process each time, in turn with plain Argon2id. The ratios to
-// the latter are medians; that of processor time says more on a busy machine.
+// BenchmarkUnlock measures what a passphrase adds to a command: a new process each time, alternating with plain
+// Argon2id. The ratios are medians; that of processor time is more reliable on a busy machine.
 func BenchmarkUnlock(b *testing.B) {
 	var wall, ratios, cpuRatios []float64
 	for b.Loop() {

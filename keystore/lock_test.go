@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// lockFile holds the lock as another process would, until the function it returns is called.
+// lockFile holds the lock like another process, until the caller calls unlock.
 func lockFile(t *testing.T, store *Store) (unlock func()) {
 	t.Helper()
 	file, err := os.Open(filepath.Join(store.dir, databaseName))
@@ -101,7 +101,7 @@ func TestContextEndsWaiting(t *testing.T) {
 	})
 }
 
-// start is when every synctest bubble begins.
+// start is the time at which every synctest bubble begins.
 func start(t *testing.T) time.Time {
 	t.Helper()
 	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -167,7 +167,7 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	}
 }
 
-// Views do not wait for each other: the inner one would time out.
+// Views do not wait for each other: a nested one would time out.
 func TestViewsAreShared(t *testing.T) {
 	store := newTestStore(t)
 	store.options.LockTimeout = time.Nanosecond
@@ -179,14 +179,14 @@ func TestViewsAreShared(t *testing.T) {
 	}
 }
 
-// Many goroutines with one Store, and several Stores, add to the same records: nothing is lost.
+// Goroutines with one Store, and several Stores, add to the same records: nothing is lost.
 func TestConcurrentUpdates(t *testing.T) {
 	const stores, goroutines, rounds = 3, 4, 5
 	store := newTestStore(t)
 	var wg sync.WaitGroup
 	for range stores {
 		opened := reopen(t, store)
-		opened.options.LockTimeout = time.Hour // the last one waits for all others, which takes as long as the disk wants
+		opened.options.LockTimeout = time.Hour // the last one waits for all others
 		for range goroutines {
 			wg.Go(func() {
 				for range rounds {
@@ -214,7 +214,7 @@ func TestConcurrentUpdates(t *testing.T) {
 	}
 }
 
-// checkCount returns an error unless there are as many ordered records as the count has characters.
+// checkCount returns an error unless the ordered records are as many as the characters of the count.
 func checkCount(tx *Tx) error {
 	value, _, err := tx.Get("t", "count")
 	if err != nil {

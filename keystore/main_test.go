@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// cheap makes Argon2id fast enough for tests. Its parameters are in the header, so Open follows.
+// cheap makes Argon2id fast enough for tests. Open takes the parameters from the header.
 var cheap = Options{kdf: kdf{memory: 64, passes: 1, threads: 1}}
 
-// TestMain lets the test binary be its own child process: a command in the environment is obeyed instead of the tests.
+// TestMain lets the test binary be its own child process: it runs the command in the environment instead of the tests.
 func TestMain(m *testing.M) {
 	if command, ok := os.LookupEnv("KEYSTORE_CHILD"); ok {
 		if err := children[command](context.Background(), os.Getenv("KEYSTORE_DIR")); err != nil {
@@ -49,7 +49,7 @@ func passphrase(text string) Unlock {
 	return Unlock{Passphrase: func(context.Context) ([]byte, error) { return []byte(text), nil }}
 }
 
-// newTestStore makes a keystore with a key file and the account alice. It is reopened, so that nothing is remembered.
+// newTestStore creates a keystore with a key file and the account alice, and reopens it, so that nothing is cached.
 func newTestStore(t testing.TB) *Store {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "keystore")

@@ -2,5 +2,5 @@
 
 package keystore
 
-// memoryLimit returns what is assumed where the system was not asked.
+// memoryLimit returns the assumed memory of this machine.
 func memoryLimit() uint64 { return unknownMemory }

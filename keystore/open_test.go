@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// identity reads what accounts of these tests know of themselves.
+// identity returns a function that reads the identity record of the tests' accounts.
 func identity(into *string) func(*Tx) error {
 	return func(tx *Tx) error {
 		value, _, err := tx.Get("identity", "name")
@@ -16,7 +16,7 @@ func identity(into *string) func(*Tx) error {
 	}
 }
 
-// An account opens in one step, whatever opens its keystore, and the store that comes with it goes on to work.
+// OpenAccount opens an account in one step, with a key file or a passphrase, and returns a usable store.
 func TestOpenAccount(t *testing.T) {
 	for what, unlock := range map[string]Unlock{"key file": {}, "passphrase": passphrase("correct horse")} {
 		t.Run(what, func(t *testing.T) {
@@ -30,7 +30,8 @@ func TestOpenAccount(t *testing.T) {
 				t.Errorf("the only account of none: %v", err)
 			}
 			add := func(name string) {
-				err := created.CreateAccount(ctx, name, func(tx *Tx) error { return tx.Put("identity", "name", []byte("I am "+name)) })
+				err := created.CreateAccount(ctx, name,
+					func(tx *Tx) error { return tx.Put("identity", "name", []byte("I am "+name)) })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -55,7 +56,8 @@ func TestOpenAccount(t *testing.T) {
 			if _, _, err := OpenAccount(ctx, dir, unlock, Options{}, "", nothing); !errors.Is(err, ErrSeveralAccounts) {
 				t.Errorf("the only account of two: %v", err)
 			}
-			if _, _, err := OpenAccount(ctx, dir, unlock, Options{}, "carol", nothing); !errors.Is(err, ErrAccountNotFound) {
+			if _, _, err := OpenAccount(ctx, dir, unlock, Options{}, "carol",
+				nothing); !errors.Is(err, ErrAccountNotFound) {
 				t.Errorf("carol: %v", err)
 			}
 			failure := errors.New("failure")
@@ -73,13 +75,14 @@ func TestOpenAccount(t *testing.T) {
 
 func TestOpenAccountIsReadOnly(t *testing.T) {
 	store := newTestStore(t)
-	_, _, err := OpenAccount(t.Context(), store.dir, Unlock{}, Options{}, "alice", func(tx *Tx) error { return tx.Put("t", "n", nil) })
+	_, _, err := OpenAccount(t.Context(), store.dir, Unlock{}, Options{}, "alice",
+		func(tx *Tx) error { return tx.Put("t", "n", nil) })
 	if !errors.Is(err, ErrReadOnly) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// The lock is free while somebody types a passphrase.
+// The lock is free while the user types a passphrase.
 func TestOpenAccountAsksWithoutLock(t *testing.T) {
 	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "keystore")
 	created, err := Create(ctx, dir, passphrase("correct horse"), cheap)

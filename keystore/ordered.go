@@ -5,18 +5,18 @@ import (
 	"fmt"
 )
 
-// ordered is the ordered section of a table. Sequence numbers count from 1 and are never used twice, whatever is
-// deleted: the last one is kept under the empty key.
+// ordered is the ordered section of a table. Sequence numbers count from 1 and are never reused: the empty key stores
+// the last one.
 type ordered struct{ section }
 
 func (tx *Tx) ordered(table Table) ordered { return ordered{tx.section("ordered", table)} }
 
-// lastKey is below all sequence keys.
+// lastKey sorts before all sequence keys.
 var lastKey []byte
 
 func sequenceKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// last returns the last sequence number that was handed out, 0 if none was.
+// last returns the last sequence number that Append returned, or 0.
 func (o ordered) last() (uint64, error) {
 	content, found, err := o.get(lastKey)
 	if err != nil || !found {
@@ -28,8 +28,8 @@ func (o ordered) last() (uint64, error) {
 	return binary.BigEndian.Uint64(content), nil
 }
 
-// Append stores a record after all others of the table and returns its sequence number. It returns ErrTooLarge if the
-// value is.
+// Append stores a record after all others of the table and returns its sequence number, which counts from 1. It returns
+// [ErrTooLarge] if the value is above [MaxValueSize].
 func (tx *Tx) Append(table Table, value []byte) (seq uint64, err error) {
 	if err := checkValue(value); err != nil {
 		return 0, err
@@ -46,13 +46,13 @@ func (tx *Tx) Append(table Table, value []byte) (seq uint64, err error) {
 	return seq, ordered.put(sequenceKey(seq), value)
 }
 
-// GetSeq returns the record with that sequence number, and whether there is one.
+// GetSeq returns the record with that sequence number, and whether it exists.
 func (tx *Tx) GetSeq(table Table, seq uint64) (value []byte, found bool, err error) {
 	return tx.ordered(table).get(sequenceKey(seq))
 }
 
-// PutSeq stores a record under a sequence number that Append has handed out, in place of any that is there. It returns
-// ErrSequence for other numbers, and ErrTooLarge if the value is.
+// PutSeq stores or replaces the record under a sequence number that [Tx.Append] has returned. It returns [ErrSequence]
+// for other numbers, and [ErrTooLarge] if the value is above [MaxValueSize].
 func (tx *Tx) PutSeq(table Table, seq uint64, value []byte) error {
 	if err := checkValue(value); err != nil {
 		return err
@@ -71,18 +71,18 @@ func (tx *Tx) PutSeq(table Table, seq uint64, value []byte) error {
 	return ordered.put(sequenceKey(seq), value)
 }
 
-// DeleteSeq removes the record with that sequence number, if there is one.
+// DeleteSeq removes the record with that sequence number, if it exists.
 func (tx *Tx) DeleteSeq(table Table, seq uint64) error {
 	return tx.ordered(table).delete(sequenceKey(seq))
 }
 
-// Range calls fn with each ordered record of the table from sequence number from on, oldest first, until fn returns an
-// error. Range returns that error, or nil for fs.SkipAll. Fn may change the table; it is shown records that it appends.
+// Range calls fn with each ordered record from sequence number from on, oldest first, until fn returns an error. Range
+// returns that error, or nil for [fs.SkipAll]. Fn may change the table, and also gets the records that it appends.
 func (tx *Tx) Range(table Table, from uint64, fn func(seq uint64, value []byte) error) error {
 	return tx.ordered(table).each(sequenceKey(from), fn)
 }
 
-// Tail is Range for the last n records, oldest first. N below 1 means none.
+// Tail is [Tx.Range] for the last n records, oldest first. N below 1 means none.
 func (tx *Tx) Tail(table Table, n int, fn func(seq uint64, value []byte) error) error {
 	ordered := tx.ordered(table)
 	from, err := ordered.fromEnd(n)

@@ -44,15 +44,21 @@ func TestOrderedRecords(t *testing.T) {
 			list func(fn func(uint64, []byte) error) error
 			want []string
 		}{
-			{"all", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", 0, fn) }, []string{"1 one", "3 THREE", "5 five"}},
-			{"from 2", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", 2, fn) }, []string{"3 THREE", "5 five"}},
-			{"from 5", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", 5, fn) }, []string{"5 five"}},
+			{"all", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", 0, fn) },
+				[]string{"1 one", "3 THREE", "5 five"}},
+			{"from 2", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", 2, fn) },
+				[]string{"3 THREE", "5 five"}},
+			{"from 5", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", 5, fn) },
+				[]string{"5 five"}},
 			{"from 6", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", 6, fn) }, nil},
-			{"from the end", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", math.MaxUint64, fn) }, nil},
+			{"from the end", func(fn func(uint64, []byte) error) error { return tx.Range("inbox", math.MaxUint64, fn) },
+				nil},
 			{"last 0", func(fn func(uint64, []byte) error) error { return tx.Tail("inbox", 0, fn) }, nil},
 			{"last -1", func(fn func(uint64, []byte) error) error { return tx.Tail("inbox", -1, fn) }, nil},
-			{"last 2", func(fn func(uint64, []byte) error) error { return tx.Tail("inbox", 2, fn) }, []string{"3 THREE", "5 five"}},
-			{"last 9", func(fn func(uint64, []byte) error) error { return tx.Tail("inbox", 9, fn) }, []string{"1 one", "3 THREE", "5 five"}},
+			{"last 2", func(fn func(uint64, []byte) error) error { return tx.Tail("inbox", 2, fn) },
+				[]string{"3 THREE", "5 five"}},
+			{"last 9", func(fn func(uint64, []byte) error) error { return tx.Tail("inbox", 9, fn) },
+				[]string{"1 one", "3 THREE", "5 five"}},
 			{"unknown table", func(fn func(uint64, []byte) error) error { return tx.Range("?", 0, fn) }, nil},
 			{"last of unknown table", func(fn func(uint64, []byte) error) error { return tx.Tail("?", 1, fn) }, nil},
 		} {
@@ -87,7 +93,7 @@ func TestPutSeqWantsSequenceNumberOfAppend(t *testing.T) {
 				t.Errorf("%d: got error %v", seq, err)
 			}
 		}
-		// A number that was handed out stays good, also when its record is gone.
+		// A returned sequence number stays valid after its record was deleted.
 		return errors.Join(tx.DeleteSeq("outbox", 1), tx.PutSeq("outbox", 1, []byte("again")))
 	})
 }

@@ -19,7 +19,7 @@ const (
 	sealOverhead = nonceSize + chacha20poly1305.Overhead
 )
 
-// secret is a 32-byte key that does not print itself.
+// secret is a 32-byte key. Printing it shows a placeholder.
 type secret [chacha20poly1305.KeySize]byte
 
 // Format prints a placeholder whatever the verb is.
@@ -41,7 +41,7 @@ func (s secret) derive(purpose string) secret {
 	return secret(mac.Sum(nil))
 }
 
-// aead cannot fail: the key has the right size.
+// aead returns the cipher of the key. It cannot fail, because the key has the right size.
 func (s secret) aead() cipher.AEAD {
 	aead, err := chacha20poly1305.NewX(s[:])
 	if err != nil {
@@ -50,7 +50,7 @@ func (s secret) aead() cipher.AEAD {
 	return aead
 }
 
-// keys are the data key and what is derived from it.
+// keys are the data key and the keys derived from it.
 type keys struct {
 	data   secret
 	index  secret
@@ -70,10 +70,10 @@ func newKeys(data secret) *keys {
 // Format prints a placeholder whatever the verb is.
 func (k *keys) Format(f fmt.State, _ rune) { io.WriteString(f, "keystore.keys(redacted)") }
 
-// label is a bucket key that hides what it stands for: a keyed hash, truncated.
+// label is the part of a tree key that hides a name: a keyed hash, truncated.
 type label [16]byte
 
-// label hashes the parts, each with its length in front. The first one says what kind of thing is labelled.
+// label hashes the parts, each with its length in front. The first part says what kind of name it is.
 func (k *keys) label(parts ...string) label {
 	mac := hmac.New(sha256.New, k.index[:])
 	var length [4]byte

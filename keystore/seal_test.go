@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Each part of a label counts, and where it ends.
+// A label depends on each part and on where the part ends.
 func TestLabel(t *testing.T) {
 	k := newKeys(newSecret())
 	labels := map[label]bool{}

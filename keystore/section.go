@@ -9,24 +9,24 @@ import (
 // All records of a keystore are in one tree. Their keys are:
 //
 //	account                                   the account's id and name
-//	account, section                          an ordered section's last sequence number
-//	account, section, sequence number         its values
-//	account, section, record                  a named section's names and values
+//	account, section                          last sequence number of an ordered section
+//	account, section, sequence number         values of an ordered section
+//	account, section, record                  names and values of a named section
 //
 // Account, section and record are labels of 16 bytes; a sequence number has 8, big-endian.
 
-// maxKeySize is the length of the longest key.
+// maxKeySize is the length of the longest key in bytes.
 const maxKeySize = 3 * len(label{})
 
-// afterPrefix returns a key that is above all keys that begin with prefix.
+// afterPrefix returns a key above all keys that begin with prefix.
 func afterPrefix(prefix []byte) []byte {
 	return append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, maxKeySize)...)
 }
 
-// afterKey returns the least key above key.
+// afterKey returns the smallest key above key.
 func afterKey(key []byte) []byte { return append(bytes.Clone(key), 0) }
 
-// section is one table's named or ordered records. Its methods take and return the last part of keys.
+// section is the named or the ordered records of one table. Its methods take and return keys without the prefix.
 type section struct {
 	tx     *Tx
 	table  Table
@@ -40,7 +40,7 @@ func (tx *Tx) section(kind string, table Table) section {
 
 func (s section) fullKey(key []byte) []byte { return bytes.Join([][]byte{s.prefix, key}, nil) }
 
-// usable returns why the transaction cannot be used, if so.
+// usable returns an error if the transaction has ended or does not allow the change.
 func (s section) usable(change bool) error {
 	switch {
 	case change && !s.tx.writable:
@@ -72,8 +72,8 @@ func (s section) delete(key []byte) error {
 	return s.tx.records.Delete(s.fullKey(key))
 }
 
-// walk calls fn with each record from the first key at or after from on, in the order of keys. It looks the place up
-// again after each call, so fn may change the section.
+// walk calls fn with each record from the first key at or after from on, in key order. It seeks again after each call,
+// so fn may change the section.
 func (s section) walk(from []byte, fn func(key, content []byte) error) error {
 	for {
 		key, content, err := s.next(from)
@@ -89,7 +89,7 @@ func (s section) walk(from []byte, fn func(key, content []byte) error) error {
 	}
 }
 
-// next returns the first record whose key is at or after from. The key is nil if there is none.
+// next returns the first record at or after from. The key is nil if there is none.
 func (s section) next(from []byte) (key, content []byte, err error) {
 	if err := s.usable(false); err != nil {
 		return nil, nil, err
@@ -101,8 +101,8 @@ func (s section) next(from []byte) (key, content []byte, err error) {
 	return fullKey[len(s.prefix):], content, nil
 }
 
-// fromEnd returns the key of the n-th record from the end, or the first one if there are fewer. It is nil if there is
-// none.
+// fromEnd returns the key of the n-th record from the end, or of the first record if there are fewer. It is nil if the
+// section is empty.
 func (s section) fromEnd(n int) (key []byte, err error) {
 	if err := s.usable(false); err != nil {
 		return nil, err

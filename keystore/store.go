@@ -11,26 +11,26 @@ import (
 	"sessiontool/keystore/internal/tree"
 )
 
-// Store is an unlocked keystore. It holds the data key in memory and no file open, so it need not be closed. It may be
-// used by several goroutines, and several Stores, of any number of processes, may share a directory.
+// Store is an unlocked keystore. It holds the data key in memory and no open file, so it needs no Close. Goroutines may
+// share a Store, and Stores of any number of processes may share a directory.
 type Store struct {
 	dir     string
 	options Options
 	format  format
 	keys    *keys
-	probed  atomic.Bool // locks were seen to keep others out
+	probed  atomic.Bool // probe has found that locks exclude others
 }
 
 func newStore(dir string, options Options, f format, data secret) *Store {
 	return &Store{dir: dir, options: options, format: f, keys: newKeys(data)}
 }
 
-// Format prints the directory whatever the verb is: some verbs would follow pointers to the keys.
+// Format prints the directory for every verb: some verbs would follow pointers to the keys.
 func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "keystore.Store(%s)", s.dir) }
 
-// Open unlocks the keystore in dir. The file is read under its lock and closed again before a passphrase is asked for.
-// It returns ErrNotFound, ErrPermissions, ErrLocked, ErrVersion, ErrCorrupt, ErrPassphraseRequired, ErrPassphrase or
-// ErrKeyFile, or ctx's error.
+// Open unlocks the keystore in dir. It reads the file under the lock and closes it before it asks for a passphrase.
+// Errors: [ErrNotFound], [ErrPermissions], [ErrLocked], [ErrVersion], [ErrCorrupt], [ErrTooCostly],
+// [ErrPassphraseRequired], [ErrPassphrase], [ErrKeyFile], or the error of ctx.
 func Open(ctx context.Context, dir string, unlock Unlock, options Options) (*Store, error) {
 	if err := checkDir(dir); err != nil {
 		return nil, err
@@ -38,10 +38,11 @@ func Open(ctx context.Context, dir string, unlock Unlock, options Options) (*Sto
 	return openFile(ctx, dir, filepath.Join(dir, databaseName), unlock, options.withDefaults())
 }
 
-// OpenAccount is Open and then View in one, of the account of that name, or of the only one if name is empty. It returns
-// the account's name, too. Where a key file opens the keystore, all of it is one transaction. The error is also
-// ErrAccountNotFound, ErrSeveralAccounts or fn's.
-func OpenAccount(ctx context.Context, dir string, unlock Unlock, options Options, name string, fn func(*Tx) error) (*Store, string, error) {
+// OpenAccount is [Open] followed by [Store.View] of the named account, or of the only account if name is empty. It also
+// returns the account's name. With a key file, all of it is one transaction. Further errors: [ErrAccountNotFound],
+// [ErrSeveralAccounts], or the error of fn.
+func OpenAccount(ctx context.Context, dir string, unlock Unlock, options Options, name string,
+	fn func(*Tx) error) (*Store, string, error) {
 	if err := checkDir(dir); err != nil {
 		return nil, "", err
 	}
@@ -58,7 +59,7 @@ func OpenAccount(ctx context.Context, dir string, unlock Unlock, options Options
 	options, path := options.withDefaults(), filepath.Join(dir, databaseName)
 	h, err := inspect(ctx, path, options, func(db *database, h header) error {
 		if h.wrap.kind != wrappedByKeyFile {
-			return nil // nobody is asked for a passphrase under the lock
+			return nil // Open asks for the passphrase after it released the lock
 		}
 		data, err := unlock.open(ctx, dir, h)
 		if err != nil {
@@ -79,7 +80,7 @@ func OpenAccount(ctx context.Context, dir string, unlock Unlock, options Options
 	return store, name, nil
 }
 
-// openFile unlocks the database file at path, which is, or is about to become, that of the keystore in dir.
+// openFile unlocks the database file at path. That file is, or is about to become, the keystore of dir.
 func openFile(ctx context.Context, dir, path string, unlock Unlock, options Options) (*Store, error) {
 	h, err := readHeader(ctx, path, options)
 	if err != nil {
@@ -88,7 +89,7 @@ func openFile(ctx context.Context, dir, path string, unlock Unlock, options Opti
 	return finishOpening(ctx, dir, path, h, unlock, options)
 }
 
-// finishOpening is openFile for a header that is known.
+// finishOpening is openFile after the header was read.
 func finishOpening(ctx context.Context, dir, path string, h header, unlock Unlock, options Options) (*Store, error) {
 	data, err := unlock.open(ctx, dir, h)
 	if err != nil {
@@ -106,9 +107,10 @@ func readHeader(ctx context.Context, path string, options Options) (header, erro
 	return inspect(ctx, path, options, func(*database, header) error { return nil })
 }
 
-// inspect reads the header of the database file at path and calls fn with it, under the same lock, unless the keystore is
-// of format 1.
-func inspect(ctx context.Context, path string, options Options, fn func(*database, header) error) (h header, err error) {
+// inspect reads the header of the database file at path. It calls fn under the same lock, unless the keystore has
+// format 1.
+func inspect(ctx context.Context, path string, options Options,
+	fn func(*database, header) error) (h header, err error) {
 	db, err := openDatabase(ctx, path, false, options)
 	if err != nil {
 		return h, err
@@ -139,21 +141,22 @@ func (db *database) header(ctx context.Context) (header, error) {
 	return parseHead(state.Head())
 }
 
-// View calls fn with a consistent view of an account, which it may read. Views of all processes run side by side, but
-// not beside an Update, so fn has to be brief: no network, no waiting for people. Ctx bounds the wait for the lock, not
-// fn. View returns fn's error, ErrAccountNotFound, ErrLocked, or one of Open's.
+// View calls fn with a consistent, read-only view of an account. Views of all processes run in parallel, but not
+// alongside an Update. Fn must therefore be brief: no network, no user input. Ctx bounds the wait for the lock, not fn.
+// Errors: the error of fn, [ErrAccountNotFound], [ErrLocked], and those of [Open].
 func (s *Store) View(ctx context.Context, account string, fn func(*Tx) error) error {
 	return s.inAccount(ctx, account, false, fn)
 }
 
-// Update calls fn with an account, which it may change. If fn returns nil, all changes are durable when Update
-// returns; if fn returns an error or panics, none has happened. Updates run one after another; see View for the rest.
+// Update calls fn with an account, which fn may change. If fn returns nil, all changes are durable when Update returns.
+// If fn returns an error or panics, nothing changes. Updates run one after another. [Store.View] says what fn must not
+// do, and lists the errors; Update adds [ErrNotWritable] and [ErrUnsuitable].
 func (s *Store) Update(ctx context.Context, account string, fn func(*Tx) error) error {
 	return s.inAccount(ctx, account, true, fn)
 }
 
-// Check reads everything in the keystore and returns the number of its records. Whatever is damaged is ErrCorrupt, also
-// what no command would read.
+// Check reads everything in the keystore and returns the number of records. It returns [ErrCorrupt] for any damage,
+// also to what no command would read.
 func (s *Store) Check(ctx context.Context) (records int, err error) {
 	err = s.withRecords(ctx, false, func(tx *tree.Tx) error {
 		records, err = tx.Check(ctx.Err)
@@ -162,13 +165,14 @@ func (s *Store) Check(ctx context.Context) (records int, err error) {
 	return records, err
 }
 
-// CheckWritable returns ErrNotWritable, ErrUnsuitable or another error that an Update would have. It changes nothing.
+// CheckWritable returns the error that an Update would return, such as [ErrNotWritable] or [ErrUnsuitable]. It changes
+// nothing.
 func (s *Store) CheckWritable(ctx context.Context) error {
 	return s.withDatabase(ctx, true, func(*database) error { return nil })
 }
 
-// withDatabase opens the database for fn, waiting for the lock as long as ctx and the lock timeout allow. The first
-// exclusive lock of a Store is probed.
+// withDatabase opens the database for fn. It waits for the lock as long as ctx and the lock timeout allow, and probes
+// the first exclusive lock of a Store.
 func (s *Store) withDatabase(ctx context.Context, writable bool, fn func(*database) error) (err error) {
 	if err := checkDir(s.dir); err != nil {
 		return err
@@ -191,8 +195,8 @@ func (s *Store) withDatabase(ctx context.Context, writable bool, fn func(*databa
 	return fn(db)
 }
 
-// transact calls fn with all records, in one transaction of the keystore that this Store has unlocked. If another
-// keystore is in its place by now, nothing is touched.
+// transact calls fn with all records in one transaction. It touches nothing if another keystore has replaced the one
+// that this Store has unlocked.
 func (s *Store) transact(db *database, writable bool, fn func(*tree.Tx) error) error {
 	if err := s.own(db); err != nil {
 		return err
@@ -200,21 +204,22 @@ func (s *Store) transact(db *database, writable bool, fn func(*tree.Tx) error) e
 	return db.transact(s.keys.tree, writable, fn)
 }
 
-// own returns an error unless the database is that of the keystore that this Store has unlocked.
+// own returns [ErrNotFound] if the database belongs to another keystore than the one that this Store has unlocked.
 func (s *Store) own(db *database) error {
 	state, err := db.read()
 	if err == nil && formatOf(state.Head().ID) != s.format {
-		err = fmt.Errorf("%w: another one is in its place: %s", ErrNotFound, s.dir)
+		err = fmt.Errorf("%w: another keystore has replaced it: %s", ErrNotFound, s.dir)
 	}
 	return err
 }
 
-// withRecords is withDatabase and transact in one.
+// withRecords is withDatabase followed by transact.
 func (s *Store) withRecords(ctx context.Context, writable bool, fn func(*tree.Tx) error) error {
 	return s.withDatabase(ctx, writable, func(db *database) error { return s.transact(db, writable, fn) })
 }
 
-// Compact gives free space back to the file system and makes durable, at once, that what was replaced or deleted is gone.
+// Compact returns free space to the file system. When it returns, the erasure of replaced and deleted records is
+// durable.
 func (s *Store) Compact(ctx context.Context) error {
 	return s.withDatabase(ctx, true, func(db *database) error {
 		if err := s.own(db); err != nil {

@@ -61,7 +61,7 @@ func TestForEach(t *testing.T) {
 		t.Errorf("got %d of %d records, error %v", len(got), len(want), err)
 	}
 
-	// All of a table can be deleted on the way.
+	// ForEach can delete the whole table.
 	update(t, store, "alice", func(tx *Tx) error {
 		return tx.ForEach("contacts", func(name string, _ []byte) error {
 			delete(want, name)
@@ -190,7 +190,8 @@ func TestTxIsOverAfterItsFunction(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	store := newTestStore(t)
 	ctx := t.Context()
-	if err := store.CreateAccount(ctx, "bob", func(tx *Tx) error { return tx.Put("t", "n", []byte("bob's")) }); err != nil {
+	if err := store.CreateAccount(ctx, "bob",
+		func(tx *Tx) error { return tx.Put("t", "n", []byte("bob's")) }); err != nil {
 		t.Fatal(err)
 	}
 	put(t, store, "alice", "t", "n", "alice's")

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// syncData makes what was written durable, without the times of the file.
+// syncData makes the file's content durable, but not its times.
 func syncData(file *os.File) error {
 	for {
 		if err := syscall.Fdatasync(int(file.Fd())); !errors.Is(err, syscall.EINTR) {

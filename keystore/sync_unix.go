@@ -4,5 +4,5 @@ package keystore
 
 import "os"
 
-// syncData makes what was written durable.
+// syncData makes the file's content durable.
 func syncData(file *os.File) error { return file.Sync() }

@@ -13,7 +13,7 @@ import (
 
 const bobsID = "05b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"
 
-// newFilledStore makes a keystore with two accounts and records of both kinds, small and large.
+// newFilledStore creates a keystore with two accounts and records of both kinds, small and large.
 func newFilledStore(t *testing.T) *Store {
 	t.Helper()
 	store := newTestStore(t)
@@ -32,7 +32,7 @@ func newFilledStore(t *testing.T) *Store {
 	return store
 }
 
-// readAll opens the keystore anew and reads everything in it.
+// readAll reopens the keystore and reads everything in it.
 func readAll(t *testing.T, dir string) (map[string]string, error) {
 	t.Helper()
 	store, err := Open(t.Context(), dir, Unlock{}, Options{LockTimeout: time.Nanosecond})
@@ -84,7 +84,7 @@ func TestNothingReadableInFile(t *testing.T) {
 	}
 }
 
-// One byte after the other is changed, all over the file. What is read is then an error, or all of it.
+// Single bytes are changed all over the file. A read then returns an error or everything.
 func TestChangedBytes(t *testing.T) {
 	store := newFilledStore(t)
 	path := filepath.Join(store.dir, databaseName)
@@ -114,7 +114,8 @@ func TestChangedBytes(t *testing.T) {
 		switch {
 		case errors.Is(err, ErrCorrupt):
 			corrupt++
-		case err != nil && !errors.Is(err, ErrKeyFile) && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrAccountNotFound):
+		case err != nil && !errors.Is(err, ErrKeyFile) && !errors.Is(err, ErrVersion) &&
+			!errors.Is(err, ErrAccountNotFound):
 			t.Errorf("byte %d: got error %v", i, err)
 		}
 		rolledBack := errors.New("rolled back")

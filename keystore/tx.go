@@ -8,14 +8,14 @@ import (
 	"sessiontool/keystore/internal/tree"
 )
 
-// Table names a set of records of one account. Tables need not be made; an unknown one is empty. A table has named
-// records, found by name, or ordered ones, found by sequence number; the two kinds do not see each other.
+// Table names a set of records of one account. An unknown table is empty; a table needs no creation. A table has named
+// records, found by name, and ordered records, found by sequence number. The two kinds are independent.
 type Table string
 
-// Tx is a transaction on one account. It is valid until the function that it was passed to returns, and for one
-// goroutine. Values that it returns belong to the caller.
+// Tx is a transaction on one account. It is valid until the function that received it returns, and for one goroutine.
+// The caller owns the values that it returns.
 //
-// All methods may return ErrCorrupt, and those that change something ErrReadOnly.
+// All methods may return [ErrCorrupt] and [ErrTxDone]; methods that change something may return [ErrReadOnly].
 type Tx struct {
 	keys     *keys
 	records  *tree.Tx
@@ -25,10 +25,10 @@ type Tx struct {
 	done     bool
 }
 
-// Format prints a placeholder whatever the verb is: some verbs would follow pointers to the keys.
+// Format prints a placeholder for every verb: some verbs would follow pointers to the keys.
 func (tx *Tx) Format(f fmt.State, _ rune) { io.WriteString(f, "keystore.Tx(redacted)") }
 
-// nameLengthSize is the size of a name's length, which is sealed with the name in front of each named value.
+// nameLengthSize is the size of the length in front of the name in a named value.
 const nameLengthSize = 2
 
 func (tx *Tx) run(fn func(*Tx) error) error {
@@ -46,7 +46,7 @@ func (n named) key(name string) []byte {
 	return label[:]
 }
 
-// Get returns the record of that name, and whether there is one.
+// Get returns the record of that name, and whether it exists.
 func (tx *Tx) Get(table Table, name string) (value []byte, found bool, err error) {
 	named := tx.named(table)
 	content, found, err := named.get(named.key(name))
@@ -63,8 +63,8 @@ func (tx *Tx) Get(table Table, name string) (value []byte, found bool, err error
 	return value, true, nil
 }
 
-// Put stores a record under a name of up to MaxNameSize bytes, in place of any that is there. It returns ErrTooLarge
-// if the name or the value is.
+// Put stores or replaces a record under a name of up to [MaxNameSize] bytes. It returns [ErrTooLarge] if the name or
+// the value is too large.
 func (tx *Tx) Put(table Table, name string, value []byte) error {
 	if len(name) > MaxNameSize {
 		return fmt.Errorf("%w: name of %d bytes", ErrTooLarge, len(name))
@@ -76,14 +76,15 @@ func (tx *Tx) Put(table Table, name string, value []byte) error {
 	return named.put(named.key(name), joinNamed(name, value))
 }
 
-// Delete removes the record of that name, if there is one.
+// Delete removes the record of that name, if it exists.
 func (tx *Tx) Delete(table Table, name string) error {
 	named := tx.named(table)
 	return named.delete(named.key(name))
 }
 
-// ForEach calls fn with each named record of the table, in an order that says nothing, until fn returns an error. ForEach
-// returns that error, or nil for fs.SkipAll. Fn may delete and replace records; it may or may not be shown new ones.
+// ForEach calls fn with each named record of the table, in no particular order, until fn returns an error. ForEach
+// returns that error, or nil for [fs.SkipAll]. Fn may delete and replace records. Whether it gets the records that it
+// adds is undefined.
 func (tx *Tx) ForEach(table Table, fn func(name string, value []byte) error) error {
 	return tx.named(table).walk(nil, func(_, content []byte) error {
 		name, value, err := splitNamed(content)
@@ -114,7 +115,7 @@ func splitNamed(content []byte) (name string, value []byte, err error) {
 	}
 	length, rest := int(binary.BigEndian.Uint16(content)), content[nameLengthSize:]
 	if length > len(rest) {
-		return "", nil, fmt.Errorf("%w: record with half a name", ErrCorrupt)
+		return "", nil, fmt.Errorf("%w: record with a truncated name", ErrCorrupt)
 	}
 	return string(rest[:length]), rest[length:], nil
 }

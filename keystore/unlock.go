@@ -13,17 +13,18 @@ import (
 )
 
 // Unlock says what opens a keystore: a passphrase or a key file. The zero value is the key file in the keystore's own
-// directory, which lets cron work without anybody typing.
+// directory, so cron needs no input.
 type Unlock struct {
-	// Passphrase returns the passphrase. Open calls it only if the keystore has one, never while a lock is held. The
-	// bytes are wiped after use. When set, Create and ChangePassphrase protect the keystore with it.
+	// Passphrase returns the passphrase. Open calls it only if the keystore has a passphrase, and never while it holds
+	// a lock. The bytes are wiped after use. If Passphrase is set, Create and ChangePassphrase protect the keystore
+	// with it.
 	Passphrase func(ctx context.Context) ([]byte, error)
-	// KeyFile is the path of the key file, 32 raw bytes of mode 0600 or narrower. Empty means keystore.key in the
+	// KeyFile is the path of the key file: 32 raw bytes, mode 0600 or narrower. Empty means keystore.key in the
 	// keystore's directory.
 	KeyFile string
 }
 
-// ask returns the passphrase, which the caller wipes. An empty one counts as none.
+// ask returns the passphrase, which the caller wipes. An empty passphrase is [ErrPassphraseRequired].
 func (u Unlock) ask(ctx context.Context) ([]byte, error) {
 	if u.Passphrase == nil {
 		return nil, ErrPassphraseRequired
@@ -75,7 +76,7 @@ func (u Unlock) open(ctx context.Context, dir string, h header) (secret, error) 
 	return data, nil
 }
 
-// sealWithKeyFile wraps the data key under the key file at path, which it makes unless it is there.
+// sealWithKeyFile wraps the data key under the key file at path, which it creates if necessary.
 func sealWithKeyFile(f format, data secret, path string, options Options) (wrap, error) {
 	key, err := ensureKeyFile(path, options)
 	if err != nil {
@@ -93,8 +94,8 @@ func sealWithPassphrase(f format, data secret, passphrase []byte, p kdf) wrap {
 	return w
 }
 
-// ensureKeyFile returns the key at path. If there is none it makes one, which is complete and on disk before it has
-// its name: of two processes doing this at once, both return the key of one of them.
+// ensureKeyFile returns the key at path. If the file does not exist, ensureKeyFile publishes a complete and synced one.
+// If two processes do this at once, both return the same key.
 func ensureKeyFile(path string, options Options) (secret, error) {
 	key, err := readKeyFile(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +114,7 @@ func ensureKeyFile(path string, options Options) (secret, error) {
 	return readKeyFile(path)
 }
 
-// readKeyFile returns ErrKeyFile, ErrPermissions if others may read the file, or why it could not be read just now.
+// readKeyFile returns [ErrKeyFile], [ErrPermissions] if other users may read the file, or the error of reading it.
 func readKeyFile(path string) (secret, error) {
 	file, err := openRegular(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrCorrupt) {
@@ -137,14 +138,14 @@ func readKeyFile(path string) (secret, error) {
 	return secret(content), nil
 }
 
-// ChangePassphrase makes unlock what opens the keystore from now on: its passphrase if it has one, else its key file,
-// which is made unless it is there. The data key stays the same, so other processes that have the keystore open go on
-// working, and whoever knows the former passphrase can still read former copies of the file.
+// ChangePassphrase changes what opens the keystore: the passphrase of unlock if it has one, else its key file, which is
+// created if necessary. The data key stays the same. Other processes that have the keystore open therefore continue,
+// and the former passphrase still opens former copies of the file.
 //
-// Going from a key file to a passphrase removes keystore.key from the keystore's directory; key files elsewhere are
-// left alone.
+// A change from a key file to a passphrase removes keystore.key from the keystore's directory. Key files elsewhere
+// stay.
 func (s *Store) ChangePassphrase(ctx context.Context, unlock Unlock) error {
-	// The slow part is done before the lock is taken.
+	// Derive the key before taking the lock: it is slow.
 	var sealed wrap
 	if unlock.Passphrase != nil {
 		passphrase, err := unlock.ask(ctx)
@@ -154,7 +155,7 @@ func (s *Store) ChangePassphrase(ctx context.Context, unlock Unlock) error {
 		sealed = sealWithPassphrase(s.format, s.keys.data, passphrase, s.options.kdf)
 		clear(passphrase)
 	}
-	// Key files come and go under the lock, so that no one else's change can refer to a file that is being removed.
+	// Key files are created and removed under the lock, so that no other change refers to a file that is being removed.
 	return s.withDatabase(ctx, true, func(db *database) error {
 		if unlock.Passphrase == nil {
 			var err error

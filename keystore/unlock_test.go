@@ -70,7 +70,7 @@ func TestPassphraseIsWiped(t *testing.T) {
 	}
 }
 
-// A script may give a passphrase command always: it must not run for a keystore that has none.
+// A script may always pass a passphrase command: it must not run for a keystore without a passphrase.
 func TestPassphraseIsNotAskedInVain(t *testing.T) {
 	store := newTestStore(t)
 	unlock := Unlock{Passphrase: func(context.Context) ([]byte, error) {
@@ -91,7 +91,8 @@ func TestKeyFile(t *testing.T) {
 		t.Fatalf("key file has %d bytes, error %v", len(key), err)
 	}
 	other := newSecret()
-	for name, content := range map[string][]byte{"other": other[:], "short": key[:31], "long": append(key, '\n'), "empty": {}} {
+	for name, content := range map[string][]byte{"other": other[:], "short": key[:31], "long": append(key, '\n'),
+		"empty": {}} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +111,8 @@ func TestKeyFile(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(ctx, store.dir, Unlock{}, Options{}); !errors.Is(err, ErrKeyFile) || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Open(ctx, store.dir, Unlock{}, Options{}); !errors.Is(err, ErrKeyFile) ||
+		!errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing key file: got error %v", err)
 	}
 	// Keystores may share a key file.
@@ -143,8 +145,9 @@ func TestChangePassphrase(t *testing.T) {
 		if got := get(t, reopened, "alice", "t", "n"); got != "v" {
 			t.Errorf("change %d: record is %q", i, got)
 		}
-		// The key file in the keystore's directory is good whatever else is given.
-		if _, err := Open(ctx, store.dir, former, Options{}); err == nil && (unlock.Passphrase != nil || unlock.KeyFile != "") {
+		// The key file in the keystore's directory opens the keystore even if another way was requested.
+		if _, err := Open(ctx, store.dir, former, Options{}); err == nil && (unlock.Passphrase != nil ||
+			unlock.KeyFile != "") {
 			t.Errorf("change %d: the former way in still works", i)
 		}
 		_, err = os.Stat(filepath.Join(store.dir, keyFileName))

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// flocks are the locks of file systems that cannot keep a keystore.
+// flocks are the locks of unsuitable file systems.
 var flocks = map[string]func(*os.File, bool) error{
 	"granted to all":  func(*os.File, bool) error { return nil },
 	"not implemented": func(*os.File, bool) error { return syscall.ENOSYS },
 	"no lock server":  func(*os.File, bool) error { return errors.New("no locks available") },
 }
 
-// A file system without locks, or with locks that keep nobody out, is refused before anything is made there.
+// Create refuses a file system without exclusive locks before it creates anything there.
 func TestUnsuitableFileSystem(t *testing.T) {
 	saved := backup(t, newFilledStore(t))
 	for name, flock := range flocks {
@@ -40,7 +40,7 @@ func TestUnsuitableFileSystem(t *testing.T) {
 	}
 }
 
-// So is one that a keystore was copied to: nothing is written there.
+// Update refuses a keystore that was copied to such a file system, and writes nothing.
 func TestKeystoreOnUnsuitableFileSystem(t *testing.T) {
 	for name, flock := range flocks {
 		store := newTestStore(t)
@@ -59,10 +59,11 @@ func TestKeystoreOnUnsuitableFileSystem(t *testing.T) {
 
 func TestProbeIsDoneOnce(t *testing.T) {
 	locks := 0
-	store, err := Open(t.Context(), newTestStore(t).dir, Unlock{}, Options{flock: func(file *os.File, exclusive bool) error {
-		locks++
-		return takeLock(file, exclusive)
-	}})
+	store, err := Open(t.Context(), newTestStore(t).dir, Unlock{},
+		Options{flock: func(file *os.File, exclusive bool) error {
+			locks++
+			return takeLock(file, exclusive)
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func TestProbeIsDoneOnce(t *testing.T) {
 	}
 }
 
-// What is not a file is refused at once, also where opening it would wait for a writer.
+// A path that is not a regular file is refused at once, also where opening it would block.
 func TestNamedPipe(t *testing.T) {
 	for _, name := range []string{databaseName, keyFileName} {
 		store := newTestStore(t)
@@ -96,8 +97,8 @@ func TestNamedPipe(t *testing.T) {
 	}
 }
 
-// A keystore that cannot be written can be read, and says so to a writer. Root may write to every file, so the child is
-// another user then.
+// A keystore without write permission can be read, and an Update returns ErrNotWritable. Root may write every file, so
+// the child runs as another user then.
 func TestReadOnlyFile(t *testing.T) {
 	store := newTestStore(t)
 	put(t, store, "alice", "t", "n", "v")
@@ -113,7 +114,7 @@ func TestReadOnlyFile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		readable, err := os.ReadFile(cmd.Path) // where the test binary is, others may not look
+		readable, err := os.ReadFile(cmd.Path) // the other user may not read the binary's folder
 		cmd.Path = filepath.Join(t.TempDir(), "keystore.test")
 		if err = errors.Join(err, os.WriteFile(cmd.Path, readable, 0o755)); err != nil {
 			t.Fatal(err)
@@ -129,7 +130,7 @@ func TestReadOnlyFile(t *testing.T) {
 	}
 }
 
-// Too few file descriptors have nothing to do with keys.
+// A lack of file descriptors is not reported as a wrong key.
 func TestTooManyFiles(t *testing.T) {
 	store := newTestStore(t)
 	var limit syscall.Rlimit
@@ -173,7 +174,7 @@ func TestTooManyFiles(t *testing.T) {
 	}
 }
 
-// What killed processes have left is removed; what a process is about to publish is not.
+// sweep removes what killed processes have left, and keeps what a process is about to publish.
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, databaseName)
@@ -203,7 +204,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A file that asks for more than this machine may spend is refused at once, and what takes long ends with its context.
+// A header that asks for more than this machine may spend is refused at once; a slow derivation ends with its context.
 func TestCostlyPassphrase(t *testing.T) {
 	open := func(ctx context.Context, p kdf) error {
 		f, data := newFormat(), newSecret()
@@ -233,7 +234,7 @@ func TestCostlyPassphrase(t *testing.T) {
 	}
 }
 
-// sealedAtNoCost is a wrap with parameters that it was not made with.
+// sealedAtNoCost returns a wrap with parameters that were not used to seal it.
 func sealedAtNoCost(f format, data secret, p kdf) wrap {
 	w := newPassphraseWrap(p)
 	w.seal(f, newSecret(), data)

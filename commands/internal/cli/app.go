@@ -50,8 +50,9 @@ type App struct {
 // New returns a run with these streams and the default settings.
 func New(streams Streams) *App {
 	return &App{
-		Streams: streams, printer: &printer{out: streams.Out, err: streams.Err}, bar: &progressBar{out: streams.Err},
-		Log: slog.New(slog.DiscardHandler), specs: make(map[*cobra.Command]Spec),
+		Streams: streams, bar: &progressBar{out: streams.Err},
+		printer: &printer{out: streams.Out, err: streams.Err, terminal: streams.OutIsTerminal},
+		Log:     slog.New(slog.DiscardHandler), specs: make(map[*cobra.Command]Spec),
 		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout,
 	}
 }
@@ -78,7 +79,10 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		return nil
 	})
 	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
-	flags.StringVar(&app.printer.path, "select", "", "print only what this gjson path selects of each record")
+	flags.StringVar(&app.printer.path, "select", "",
+		"print only what this gjson path selects of each record; a text can be several lines")
+	flags.StringVar(&app.printer.path0, "select0", "",
+		"like --select, with a NUL instead of a newline behind each, as for xargs -0")
 	app.logging.add(flags)
 	app.passphrase.add(flags)
 }
@@ -95,10 +99,13 @@ func (app *App) Prepare(cmd *cobra.Command) (err error) {
 	if err := app.applySettings(cmd.Flags()); err != nil {
 		return err
 	}
+	if app.printer.path != "" && app.printer.path0 != "" {
+		return UsageError(errors.New("--select and --select0 exclude each other"))
+	}
 	if app.KeystoreDir == "" {
 		app.KeystoreDir, app.homeless = dataDir(app.Streams.Env)
 	}
-	app.Log, err = app.logging.logger(app.Streams.Err)
+	app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
 	return err
 }
 

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,16 +64,18 @@ func (i interruptible) Read(data []byte) (int, error) {
 
 // printer writes records, one per line, each in a single write. It is safe for concurrent use.
 type printer struct {
-	mu     sync.Mutex
-	out    io.Writer
-	err    io.Writer
-	pretty bool
-	path   string // gjson path of --select
-	failed bool   // an error record was printed
+	mu       sync.Mutex
+	out      io.Writer
+	err      io.Writer
+	terminal bool // out is a terminal
+	pretty   bool
+	path     string // gjson path of --select
+	path0    string // gjson path of --select0
+	failed   bool   // an error record was printed
 }
 
-// print writes a record to stdout. With --select it writes what the path selects, skips records without it, and writes
-// error records to stderr.
+// print writes a record to stdout. With --select or --select0 it writes what the path selects, skips records without
+// it, and writes error records to stderr.
 func (p *printer) print(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +85,7 @@ func (p *printer) print(v any) error {
 	if err != nil {
 		return err
 	}
-	if p.path == "" {
+	if p.path == "" && p.path0 == "" {
 		_, err = p.out.Write(line)
 		return err
 	}
@@ -89,19 +93,32 @@ func (p *printer) print(v any) error {
 		_, err = p.err.Write(line)
 		return err
 	}
-	selected := gjson.GetBytes(line, p.path)
+	selected := gjson.GetBytes(line, cmp.Or(p.path, p.path0))
 	if !selected.Exists() {
 		return nil
 	}
-	text := selected.Raw
-	if selected.Type == gjson.String {
-		text = selected.Str
-	}
-	_, err = io.WriteString(p.out, text+"\n")
+	_, err = io.WriteString(p.out, p.ended(selected))
 	return err
 }
 
-// encode returns the line of a record. It does not escape what only HTML needs, so that texts stay readable.
+// ended returns what a path selected, with the character that ends it. A string is data, which a terminal must not act
+// on. The end is a NUL with --select0, so that a NUL within a string becomes U+FFFD there.
+func (p *printer) ended(selected gjson.Result) string {
+	text, show := selected.Raw, escapeHidden // @fromstr makes JSON of what a text is
+	if selected.Type == gjson.String {
+		text, show = selected.Str, Visible
+	}
+	if p.terminal {
+		text = show(text)
+	}
+	if p.path0 == "" {
+		return text + "\n"
+	}
+	return strings.ReplaceAll(text, "\x00", "\ufffd") + "\x00"
+}
+
+// encode returns the line of a record. It does not escape what only HTML needs, so that texts stay readable. It escapes
+// the characters on which a terminal acts.
 func (p *printer) encode(v any) ([]byte, error) {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
@@ -110,5 +127,5 @@ func (p *printer) encode(v any) ([]byte, error) {
 		encoder.SetIndent("", "  ")
 	}
 	err := encoder.Encode(v)
-	return line.Bytes(), err
+	return []byte(escapeHidden(line.String())), err
 }

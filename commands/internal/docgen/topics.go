@@ -159,6 +159,11 @@ pow solve | swarm store', and poll is 'swarm retrieve | envelope open'.
 A command reads stdin only if its flags and arguments do not give the input; '-' always means stdin. Each item of a
 batch gets its record, in order. An item that fails gets an error record with its ref and its line. --select prints
 what a gjson path selects of each record, texts without quotes, and puts error records on stderr.
+
+What others wrote is data. A text can be several lines, and its writer chooses every character of it. --select0 ends
+each with a NUL, for 'xargs -0' and 'read -d ""'; a NUL within a text becomes U+FFFD. Where stdout is a terminal,
+--select and --select0 show control characters, line feeds among them, and characters that change the direction of text
+escaped as in JSON; in a pipe they pass as they are. Records, errors and logs always have them escaped.
 `
 }
 
@@ -168,6 +173,7 @@ const pipelinesExample = "  sessiontool envelope seal --to $BOB --text 'step by 
   sessiontool identity list | sessiontool swarm lookup --select nodes.#.pubkey_ed25519
   printf '{"to":"%s","text":"%s is up"}\n' $BOB "$(hostname)" | sessiontool send
   sessiontool friend-request list | sessiontool friend-request accept
+  sessiontool inbox --select0 text | xargs -0 -n 1 printf 'A text: %s\n'
   sessiontool contact list --select session_id | while read -r id; do sessiontool swarm lookup $id; done`
 
 const protocolsExample = `  sessiontool send --to $BOB --text 'backup failed' --protocol session-v1

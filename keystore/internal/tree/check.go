@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// Check reads everything and returns the number of records. It returns ErrCorrupt if a page is damaged, keys are out of
-// order, a page is used twice, or the map of used pages differs from those that are in use. The transaction must be
-// without changes.
+// Check reads everything and returns the number of records. It returns [ErrCorrupt] if a page is damaged, keys are out
+// of order, a page is used twice, or the map of used pages is wrong. The transaction must not have changes. Check
+// returns the error of stop, which it calls before each node.
 func (tx *Tx) Check(stop func() error) (records int, err error) {
 	c := &check{tx: tx, stop: stop, seen: space{pages: tx.space.pages}}
-	for _, r := range tx.freed { // only the map of used pages itself
+	for _, r := range tx.freed { // a transaction without changes has only the run of the map here
 		if err := c.use(r.page, r.pages); err != nil {
 			return 0, err
 		}
@@ -22,7 +22,7 @@ func (tx *Tx) Check(stop func() error) (records int, err error) {
 	}
 	for page := range max(tx.space.pages, uint32(len(tx.space.bits))*8) {
 		if page >= firstPage && tx.space.used(page) != c.seen.used(page) {
-			return 0, fmt.Errorf("%w: page %d is in the wrong list", ErrCorrupt, page)
+			return 0, fmt.Errorf("%w: the map of used pages is wrong for page %d", ErrCorrupt, page)
 		}
 	}
 	return c.records, nil
@@ -32,7 +32,7 @@ type check struct {
 	tx      *Tx
 	stop    func() error
 	seen    space
-	last    []byte // key
+	last    []byte // the key before
 	records int
 }
 
@@ -46,7 +46,7 @@ func (c *check) use(page, n uint32) error {
 	return nil
 }
 
-// maxDepth is far above what a file that fits on a disk has.
+// maxDepth is the largest depth of a tree: far more than a file that fits on a disk has.
 const maxDepth = 32
 
 func (c *check) node(r ref, depth int) error {

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// growBy is what a file grows by, so that few commits change its size.
+	// growBy is the step in bytes by which a file grows, so that few commits change its size.
 	growBy = 256 << 10
-	// InitialSize is what a new file has.
+	// InitialSize is the size of a new file in bytes.
 	InitialSize = 1 << 20
-	// keepFree is how much may stay free at the end of a file.
+	// keepFree is how many bytes may stay free at the end of a file.
 	keepFree = 1 << 20
 )
 
@@ -25,13 +25,13 @@ type write struct {
 	data []byte
 }
 
-// commit is a commit at work.
+// commit is a commit in progress.
 type commit struct {
 	*Tx
 	writes []write
 }
 
-// Create makes a tree without records in an empty file, and syncs it.
+// Create writes a tree without records into an empty file, and syncs it.
 func Create(f File, key Key, head Head) error {
 	if len(head.Part) > maxPart {
 		return fmt.Errorf("part of %d bytes", len(head.Part))
@@ -39,7 +39,7 @@ func Create(f File, key Key, head Head) error {
 	state := binary.BigEndian.AppendUint32(ref{}.append(nil), firstPage)
 	state = append(binary.BigEndian.AppendUint32(state, 1), 1<<firstPage-1)
 	page := encodeSlot(&key, head, 1, nil, [digestSize]byte{}, state)
-	// The blank slot is written, too: there will be room for it when the disk is full.
+	// Write the blank slot, too: it must have room when the disk is full.
 	if _, err := f.WriteAt(append(blankPage[:PageSize:PageSize], page...), 0); err != nil {
 		return err
 	}
@@ -49,14 +49,14 @@ func Create(f File, key Key, head Head) error {
 	return f.Sync()
 }
 
-// NewID returns a random id.
+// NewID returns a random file id.
 func NewID() (id [SizeOfID]byte) {
 	rand.Read(id[:])
 	return id
 }
 
-// Commit makes the changes durable and erases what they replaced. If it fails nothing has happened. The transaction is
-// over then.
+// Commit makes the changes durable and erases what they replaced. The transaction ends. An error means that nothing has
+// changed, except after a failed erasure: then the changes are durable.
 func (tx *Tx) Commit() error {
 	switch {
 	case !tx.writable:
@@ -76,7 +76,7 @@ func (tx *Tx) Commit() error {
 	state := c.state()
 	slot := 1 - tx.slot
 	if err := c.store(slot, state); err != nil {
-		// What cannot be made durable must not be what others read.
+		// Other transactions must not read what is not durable.
 		return errors.Join(err, tx.erase(slot))
 	}
 	if err := tx.erase(tx.slot); err != nil {
@@ -85,7 +85,7 @@ func (tx *Tx) Commit() error {
 	return c.shrink()
 }
 
-// settle makes sure that the last commit is on the disk before what it replaced is overwritten.
+// settle syncs the last commit before the content that it replaced is overwritten.
 func (tx *Tx) settle() error {
 	if !tx.unsynced {
 		return nil
@@ -97,14 +97,13 @@ func (tx *Tx) settle() error {
 	return nil
 }
 
-// erase makes a slot blank. That is durable after the next sync, or when the system writes it by itself.
+// erase overwrites a slot with zeros. That is durable after the next sync, or when the system flushes its cache.
 func (tx *Tx) erase(slot int) error {
 	_, err := tx.file.WriteAt(make([]byte, PageSize), int64(slot)*PageSize)
 	return err
 }
 
-// saveRoot writes all changed nodes and leaves the topmost one's place in the root. A topmost branch with a single child
-// makes way for it.
+// saveRoot writes all changed nodes and sets the root. A root branch with a single child is replaced by that child.
 func (c *commit) saveRoot() error {
 	top := c.root.child
 	if top == nil {
@@ -127,8 +126,7 @@ func (c *commit) saveRoot() error {
 	return nil
 }
 
-// saveBelow writes everything that is below a changed node: its long values, or its changed children, whose places then
-// are in the node.
+// saveBelow writes everything below a changed node, long values or changed children, and stores their refs in the node.
 func (c *commit) saveBelow(n *node) error {
 	if n.leaf {
 		for i := range n.items {
@@ -157,7 +155,7 @@ func (c *commit) saveBelow(n *node) error {
 	return nil
 }
 
-// merge joins changed children that have become small with a neighbour, and drops empty ones.
+// merge joins changed children below mergeAt with a neighbour, and drops empty ones.
 func (c *commit) merge(n *node) error {
 	n.items = slices.DeleteFunc(n.items, func(it item) bool { return it.child != nil && len(it.child.items) == 0 })
 	for i := 0; i < len(n.items) && len(n.items) > 1; i++ {
@@ -175,7 +173,7 @@ func (c *commit) merge(n *node) error {
 		}
 		into.items = append(slices.Clip(into.items), from.items...)
 		n.items = slices.Delete(n.items, left+1, left+2)
-		i = left - 1 // it may still be small
+		i = left - 1 // the joined node may still be small
 	}
 	return nil
 }
@@ -189,7 +187,7 @@ func (c *commit) put(n *node) []item {
 	return children
 }
 
-// seal allocates a run for content, sealed under a key of its own.
+// seal allocates a run for content and seals the content under a new key.
 func (c *commit) seal(content []byte) ref {
 	data, key := sealRun(content)
 	page := c.space.allocate(uint32(len(data) / PageSize))
@@ -197,11 +195,11 @@ func (c *commit) seal(content []byte) ref {
 	return ref{page, key}
 }
 
-// state returns the new state, in which pages that were replaced are free.
+// state returns the new state, in which replaced pages are free.
 func (c *commit) state() []byte {
 	var reserved run
 	if len(c.space.bits) > maxInMap {
-		reserved.pages = pagesFor(len(c.space.bits) + PageSize) // it still fits with its own pages in it
+		reserved.pages = pagesFor(len(c.space.bits) + PageSize) // the map also fits with the reserved pages in it
 		reserved.page = c.space.allocate(reserved.pages)
 	}
 	for _, f := range c.freed {
@@ -223,7 +221,7 @@ func (c *commit) state() []byte {
 	return ref{reserved.page, key}.append(binary.BigEndian.AppendUint32(state, uint32(size)))
 }
 
-// store writes everything and waits until it is on the disk.
+// store writes all runs and the slot, and syncs.
 func (c *commit) store(slot int, state []byte) error {
 	slices.SortFunc(c.writes, func(a, b write) int { return cmp.Compare(a.page, b.page) })
 	if err := c.grow(); err != nil {
@@ -255,7 +253,7 @@ func (c *commit) store(slot int, state []byte) error {
 	return c.file.Sync()
 }
 
-// end returns how many bytes the file needs.
+// end returns the number of bytes that the file needs.
 func (c *commit) end() int64 {
 	end := int64(c.space.pages) * PageSize
 	for _, w := range c.writes {
@@ -264,7 +262,7 @@ func (c *commit) end() int64 {
 	return end
 }
 
-// grow makes a file that is too short longer than it needs to be.
+// grow extends a file that is too short, with room to spare.
 func (c *commit) grow() error {
 	size, err := c.file.Size()
 	if end := c.end(); err == nil && end > size {
@@ -273,7 +271,7 @@ func (c *commit) grow() error {
 	return err
 }
 
-// shrink gives free space at the end of the file back.
+// shrink truncates free space at the end of the file.
 func (c *commit) shrink() error {
 	size, err := c.file.Size()
 	if keep := max(InitialSize, (c.end()+growBy)/growBy*growBy); err == nil && size > keep+keepFree {

@@ -2,12 +2,12 @@ package tree
 
 import "math/bits"
 
-// maxPasses bounds how often Compact moves pages: each pass also moves the nodes above what it moves.
+// maxPasses bounds the passes of Compact: each pass also moves the nodes above the pages that it moves.
 const maxPasses = 8
 
-// Compact moves pages from the end of the file to free ones in front of them, gives the free space back, and makes
-// durable that what was replaced is gone. What is moved is in memory for a moment. Stop ends it with its error between
-// two steps; what was done by then stays done.
+// Compact moves pages from the end of the file to free pages before them, truncates the file, and makes the erasure of
+// replaced content durable. It holds the moved records in memory. Compact returns the error of stop, which it calls
+// between steps; completed passes stay.
 func Compact(f File, key Key, stop func() error) error {
 	for range maxPasses {
 		tx, err := Begin(f, key, true)
@@ -32,8 +32,7 @@ func Compact(f File, key Key, stop func() error) error {
 	return tx.finishCompact()
 }
 
-// finishCompact makes the other slot blank, also where a killed process has left something there, cuts the file and
-// syncs it.
+// finishCompact erases the other slot, which a killed process may have written, truncates the file, and syncs it.
 func (tx *Tx) finishCompact() error {
 	if err := tx.settle(); err != nil {
 		return err
@@ -47,14 +46,14 @@ func (tx *Tx) finishCompact() error {
 	return tx.file.Sync()
 }
 
-// moveDown changes everything that is further back than it has to be, so that the next commit writes it elsewhere. It
-// reports whether there was anything.
+// moveDown marks every record behind the target size as changed, so that the next commit writes it elsewhere. It
+// reports whether there were any.
 func (tx *Tx) moveDown(stop func() error) (moved bool, err error) {
 	used := uint32(0)
 	for _, b := range tx.space.bits {
 		used += uint32(bits.OnesCount8(b))
 	}
-	// With the slots and some room for the nodes above.
+	// The slots, the used pages, and some room for the nodes above moved pages.
 	target := firstPage + used + used/64
 	if tx.empty() || tx.space.pages <= target {
 		return false, nil
@@ -80,8 +79,8 @@ func (tx *Tx) moveDown(stop func() error) (moved bool, err error) {
 	return len(keys) > 0, nil
 }
 
-// collect appends, for each page at or behind target, a key whose record is in it or below it. It returns the first key
-// below the node.
+// collect appends, for each page at or behind target, a key whose record is in that page or below it. It returns the
+// first key below the node.
 func (tx *Tx) collect(r ref, target uint32, keys *[][]byte, stop func() error) (first []byte, err error) {
 	if err := stop(); err != nil {
 		return nil, err

@@ -12,24 +12,24 @@ import (
 //
 //	kind (1), number of items (2), items
 //
-// where the kind is 1 for a leaf and 2 for a branch. An item of a leaf is
+// The kind is 1 for a leaf and 2 for a branch. An item of a leaf is
 //
 //	length of key (1), key, length of value (4, the highest bit set for a long one), value or ref of its run
 //
-// and an item of a branch is
+// An item of a branch is
 //
 //	length of key (1), key, ref of the child
 //
-// in the order of keys. The key in a branch is at most the least of the child; that of the first child does not count.
+// Items are in key order. The key in a branch is a lower bound of the child's keys; that of the first child is ignored.
 const (
 	kindLeaf   = 1
 	kindBranch = 2
 
 	nodeHeader   = 1 + 2
 	nodeCapacity = PageSize - tagSize
-	// maxInline is the longest value that is in the leaf: three of them fit.
+	// maxInline is the length of the longest value in a leaf in bytes: three of them fit.
 	maxInline = 1200
-	// A node that is split is filled up to splitAt, and one below mergeAt joins its neighbour.
+	// Split nodes are filled up to splitAt bytes; a node below mergeAt bytes joins its neighbour.
 	splitAt = nodeCapacity * 3 / 4
 	mergeAt = nodeCapacity / 4
 
@@ -45,16 +45,16 @@ type item struct {
 	child *node  // of a child that was changed
 }
 
-// node is a page in memory. What its items point to is not changed in place.
+// node is a page in memory. The content that its items point to is not changed in place.
 type node struct {
 	leaf  bool
-	key   Key // that it was read with
+	key   Key // of the page that it was read from
 	items []item
 }
 
 func (it *item) long() bool { return it.size > 0 }
 
-// encodedSize is an upper bound before long values are on disk, and exact then.
+// encodedSize is exact once long values are on disk, and an upper bound before.
 func (it *item) encodedSize(leaf bool) int {
 	switch {
 	case !leaf:
@@ -73,7 +73,7 @@ func (n *node) encodedSize() int {
 	return size
 }
 
-// split returns the items in parts that fit into a page each.
+// split divides the items into parts that fit into a page each.
 func (n *node) split() [][]item {
 	if len(n.items) == 0 {
 		return nil
@@ -116,8 +116,8 @@ func encodeNode(leaf bool, items []item) []byte {
 	return b
 }
 
-// decodeNode reverses encodeNode; the items point into b. The page was authenticated, so that an error here means a fault
-// of the program that wrote it.
+// decodeNode reverses encodeNode; the items point into b. The page was authenticated, so an error means a bug in the
+// program that wrote it.
 func decodeNode(b []byte) (*node, error) {
 	malformed := fmt.Errorf("%w: malformed page", ErrCorrupt)
 	if len(b) < nodeHeader || b[0] != kindLeaf && b[0] != kindBranch {
@@ -170,12 +170,12 @@ func decodeNode(b []byte) (*node, error) {
 	return n, nil
 }
 
-// search returns the index of the first item at or above key, and whether it is there.
+// search returns the index of the first item at or above key, and whether that item has the key.
 func (n *node) search(key []byte) (int, bool) {
 	return slices.BinarySearchFunc(n.items, key, func(it item, key []byte) int { return bytes.Compare(it.key, key) })
 }
 
-// childFor returns the index of the child in whose range key is.
+// childFor returns the index of the child whose range contains key.
 func (n *node) childFor(key []byte) int {
 	above := sort.Search(len(n.items), func(i int) bool { return bytes.Compare(n.items[i].key, key) > 0 })
 	return max(above-1, 0)

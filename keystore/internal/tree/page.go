@@ -27,21 +27,21 @@ const (
 )
 
 var (
-	// ErrCorrupt reports bytes that this package did not write, or not there.
+	// ErrCorrupt reports missing bytes, or bytes that this package did not write.
 	ErrCorrupt = errors.New("keystore is corrupt")
-	// ErrVersion reports a file that a newer version of the program wrote.
+	// ErrVersion reports a file written by a newer version of the program.
 	ErrVersion = errors.New("keystore has a newer format than this program knows")
-	// ErrReadOnly reports a change asked of a transaction that only reads.
+	// ErrReadOnly reports a change within a read-only transaction.
 	ErrReadOnly = errors.New("transaction is read-only")
 )
 
-// Key is a 32-byte key that does not print itself.
+// Key is a 32-byte key. Printing it shows a placeholder.
 type Key [keySize]byte
 
 // Format prints a placeholder whatever the verb is.
 func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, "tree.Key(redacted)") }
 
-// aead cannot fail: the key has the right size.
+// aead returns the cipher of a key that seals one run. It cannot fail, because the key has the right size.
 func (k *Key) aead() cipher.AEAD {
 	aead, err := chacha20poly1305.New(k[:])
 	if err != nil {
@@ -50,7 +50,7 @@ func (k *Key) aead() cipher.AEAD {
 	return aead
 }
 
-// xaead is for a key that seals many states.
+// xaead returns the cipher of the file's key, which seals many states.
 func (k *Key) xaead() cipher.AEAD {
 	aead, err := chacha20poly1305.NewX(k[:])
 	if err != nil {
@@ -59,7 +59,7 @@ func (k *Key) xaead() cipher.AEAD {
 	return aead
 }
 
-// ref is where a run of pages is and the key that it is sealed under. The zero ref is none.
+// ref is the first page of a run and the key that the run is sealed under. The zero ref means none.
 type ref struct {
 	page uint32
 	key  Key
@@ -72,10 +72,10 @@ func (r ref) append(b []byte) []byte {
 
 func parseRef(b []byte) ref { return ref{binary.BigEndian.Uint32(b), Key(b[4:refSize])} }
 
-// pagesFor returns the length in pages of a run that has so many bytes of content.
+// pagesFor returns the length in pages of a run with size bytes of content.
 func pagesFor(size int) uint32 { return uint32((size + tagSize + PageSize - 1) / PageSize) }
 
-// zeroNonce is for keys that seal one run.
+// zeroNonce is the nonce of keys that seal one run.
 var zeroNonce [chacha20poly1305.NonceSize]byte
 
 // sealRun seals content, padded with zeros to whole pages, under a new key.
@@ -87,7 +87,7 @@ func sealRun(content []byte) ([]byte, Key) {
 	return key.aead().Seal(run[:0], zeroNonce[:], run[:len(run)-tagSize], nil), key
 }
 
-// openRun reads and opens a run of so many pages.
+// openRun reads and opens a run of that many pages.
 func openRun(f io.ReaderAt, r ref, pages uint32) ([]byte, error) {
 	run := make([]byte, int(pages)*PageSize)
 	if n, err := f.ReadAt(run, int64(r.page)*PageSize); n < len(run) {
@@ -98,7 +98,7 @@ func openRun(f io.ReaderAt, r ref, pages uint32) ([]byte, error) {
 	}
 	content, err := r.key.aead().Open(run[:0], zeroNonce[:], run, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: page %d is not what was written there", ErrCorrupt, r.page)
+		return nil, fmt.Errorf("%w: page %d has changed", ErrCorrupt, r.page)
 	}
 	return content, nil
 }

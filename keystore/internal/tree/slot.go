@@ -16,17 +16,18 @@ import (
 //
 //	magic (16), version (4), id (16), transaction (8)
 //	length (2) and bytes of the caller's part
-//	number (2) of pages that came with this slot, their numbers (4 each), SHA-256 (32) of what is in them
+//	number (2) of pages written with this slot, their numbers (4 each), SHA-256 (32) of their content
 //	length (2) of the sealed state, nonce (24), sealed state with its tag
 //	zeros
 //	SHA-256 (32) of all that
 //
-// The state is sealed with XChaCha20-Poly1305 under the file's key, everything in front of it authenticated:
+// The state is sealed with XChaCha20-Poly1305 under the file's key. Everything in front of it is authenticated:
 //
 //	ref of the topmost node, or zeros (36)
-//	number of pages (4), length of the map of used pages in bytes (4), and the map, or the ref of its run (36) if it is long
+//	number of pages (4), length of the map of used pages in bytes (4),
+//	the map, or the ref of its run (36) if it is long
 //
-// The list of pages is empty where they were synced before the slot was written, because there are too many for it.
+// The list of pages is empty if there were too many: then they were synced before the slot was written.
 const (
 	magic   = "sessiontool keys"
 	version = 2
@@ -36,18 +37,18 @@ const (
 
 	maxPart    = 512
 	maxListed  = 300
-	maxInMap   = 1500 // of the map of used pages, in the state
+	maxInMap   = 1500 // bytes of the map of used pages in the state; a longer map has a run
 	digestSize = sha256.Size
 	slotEnd    = PageSize - digestSize
 )
 
-// Head is what can be read without the key: the file's id and the caller's part.
+// Head can be read without the key: the file's id and the caller's part.
 type Head struct {
 	ID   [SizeOfID]byte
 	Part []byte
 }
 
-// slot is a slot that was read.
+// slot is a parsed slot.
 type slot struct {
 	index       int
 	head        Head
@@ -61,10 +62,10 @@ type slot struct {
 
 var blankPage [PageSize]byte
 
-// errNone reports a slot that is blank or does not begin as slots do.
+// errNone reports a slot that is blank or does not begin with the magic.
 var errNone = fmt.Errorf("%w: no slot", ErrCorrupt)
 
-// parseSlot returns ErrVersion for newer versions whatever follows, or ErrCorrupt.
+// parseSlot returns [ErrVersion] for a newer version, whatever follows it, or [ErrCorrupt].
 func parseSlot(index int, page []byte) (*slot, error) {
 	if string(page[:len(magic)]) != magic {
 		return nil, errNone
@@ -78,7 +79,7 @@ func parseSlot(index int, page []byte) (*slot, error) {
 	s := &slot{index: index}
 	b := page[len(magic)+4 : slotEnd]
 	take := func(size int) []byte {
-		if size > len(b) { // only a page with the right digest and lengths of its own gets here
+		if size > len(b) { // only reached with a right digest over wrong lengths
 			b = nil
 			return make([]byte, size)
 		}
@@ -102,8 +103,9 @@ func parseSlot(index int, page []byte) (*slot, error) {
 	return s, nil
 }
 
-// encodeSlot makes the page of a slot.
-func encodeSlot(key *Key, head Head, transaction uint64, listed []uint32, digest [digestSize]byte, state []byte) []byte {
+// encodeSlot returns the page of a slot.
+func encodeSlot(key *Key, head Head, transaction uint64, listed []uint32, digest [digestSize]byte,
+	state []byte) []byte {
 	page := make([]byte, PageSize)
 	b := append(page[:0], magic...)
 	b = binary.BigEndian.AppendUint32(b, version)
@@ -126,7 +128,7 @@ func encodeSlot(key *Key, head Head, transaction uint64, listed []uint32, digest
 	return page
 }
 
-// open returns the state.
+// open returns the state in plaintext.
 func (s *slot) open(key *Key) ([]byte, error) {
 	nonce, sealed := s.sealed[:chacha20poly1305.NonceSizeX], s.sealed[chacha20poly1305.NonceSizeX:]
 	state, err := key.xaead().Open(nil, nonce, sealed, s.prefix)
@@ -136,7 +138,7 @@ func (s *slot) open(key *Key) ([]byte, error) {
 	return state, nil
 }
 
-// complete reports whether the pages that the slot lists are there.
+// complete reports whether the listed pages have the digest of the slot.
 func (s *slot) complete(f io.ReaderAt) (bool, error) {
 	if len(s.listed) == 0 {
 		return true, nil
@@ -154,7 +156,7 @@ func (s *slot) complete(f io.ReaderAt) (bool, error) {
 	return bytes.Equal(hash.Sum(nil), s.digest[:]), nil
 }
 
-// readSlotPages reads both slots; what is behind the end of the file is zeros.
+// readSlotPages reads both slots. Bytes behind the end of the file are zeros.
 func readSlotPages(f io.ReaderAt) ([]byte, error) {
 	pages := make([]byte, firstPage*PageSize)
 	if _, err := f.ReadAt(pages, 0); err != nil && !errors.Is(err, io.EOF) {
@@ -163,7 +165,7 @@ func readSlotPages(f io.ReaderAt) ([]byte, error) {
 	return pages, nil
 }
 
-// current returns the slot that counts.
+// current returns the valid slot. Of two, the newer one counts if its pages are complete, else the older one.
 func current(f io.ReaderAt) (*slot, error) {
 	pages, err := readSlotPages(f)
 	if err != nil {
@@ -202,7 +204,7 @@ func current(f io.ReaderAt) (*slot, error) {
 	return newer, nil
 }
 
-// State is what the last commit wrote, as far as it can be read without the key. It is valid until the next commit.
+// State is the readable part of the last commit without the key. It is valid until the next commit.
 type State struct {
 	file File
 	slot *slot
@@ -217,5 +219,5 @@ func Read(f File) (*State, error) {
 	return &State{f, s}, nil
 }
 
-// Head returns what can be read without the key.
+// Head returns the part that can be read without the key.
 func (s *State) Head() Head { return s.slot.head }

@@ -27,7 +27,7 @@ func (s *space) set(page, n uint32, used bool) {
 	}
 }
 
-// allocate returns the first page of the lowest free run of n pages, which it marks as used.
+// allocate marks the lowest free run of n pages as used and returns its first page.
 func (s *space) allocate(n uint32) uint32 {
 	start, length, page := s.from, uint32(0), s.from
 	for ; length < n && page < s.pages; page++ {
@@ -40,7 +40,7 @@ func (s *space) allocate(n uint32) uint32 {
 			length++
 		}
 	}
-	start = min(start, s.pages) // behind the last used page all are free
+	start = min(start, s.pages) // all pages behind the last used one are free
 	s.set(start, n, true)
 	s.pages = max(s.pages, start+n)
 	if n == 1 {
@@ -49,7 +49,7 @@ func (s *space) allocate(n uint32) uint32 {
 	return start
 }
 
-// free marks pages as free again.
+// free marks n pages as free.
 func (s *space) free(page, n uint32) {
 	s.set(page, n, false)
 	s.from = min(s.from, page)

@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// memory is a File. It knows what a power cut may lose: everything written since the last sync.
+// memory is a [File] that tracks what a power cut may lose: everything written since the last sync.
 type memory struct {
 	durable []byte
 	now     []byte
 	pending []func([]byte) []byte // since the last sync
 	syncs   int
-	safe    bool // no power cuts to think of
+	safe    bool // do not track what a power cut loses
 }
 
 func (m *memory) ReadAt(p []byte, at int64) (int, error) {
@@ -31,7 +31,7 @@ func (m *memory) ReadAt(p []byte, at int64) (int, error) {
 	return n, nil
 }
 
-// sector is what a disk writes as a whole.
+// sector is the number of bytes that a disk writes atomically.
 const sector = 512
 
 func (m *memory) WriteAt(p []byte, at int64) (int, error) {
@@ -75,7 +75,7 @@ func (m *memory) Sync() error {
 
 func (m *memory) Size() (int64, error) { return int64(len(m.now)), nil }
 
-// afterPowerCut returns what may be left: what was synced, and any of the sectors written since.
+// afterPowerCut returns a possible content after a power cut: everything synced, and any of the sectors written since.
 func (m *memory) afterPowerCut(r *rand.Rand) *memory {
 	b := bytes.Clone(m.durable)
 	likely := r.Float64()
@@ -140,13 +140,13 @@ func checkFile(t testing.TB, f File, want map[string]string) {
 	}
 }
 
-// change makes random changes, the same to the model.
+// change makes the same random changes to the transaction and to the model.
 func change(t testing.TB, r *rand.Rand, tx *Tx, model map[string]string, names, n int) {
 	t.Helper()
 	for range n {
 		key := fmt.Sprintf("key %05d", r.IntN(names))
 		if r.IntN(3) == 0 {
-			if r.IntN(2) == 0 { // with what follows
+			if r.IntN(2) == 0 { // in one transaction with the next changes
 				key = key[:7]
 			}
 			for {
@@ -176,7 +176,7 @@ func change(t testing.TB, r *rand.Rand, tx *Tx, model map[string]string, names, 
 	}
 }
 
-// A tree does what a map does, over many transactions, large and small.
+// A tree behaves like a map over many transactions, small and large.
 func TestModel(t *testing.T) {
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -217,7 +217,7 @@ func lastBelow(model map[string]string, key string) (last string) {
 	return last
 }
 
-// A tree that was emptied has no pages left, and its file is short again.
+// An emptied tree has no pages left, and its file is short again.
 func TestSpaceIsReturned(t *testing.T) {
 	f, model := newFile(t), map[string]string{}
 	f.safe = true
@@ -245,7 +245,7 @@ func TestSpaceIsReturned(t *testing.T) {
 	for _, key := range keys {
 		if err := func() error {
 			tx := begin(t, f, true)
-			if len(model) > 300 { // most at once
+			if len(model) > 300 { // large transactions first
 				for _, key := range keys[:len(keys)-300] {
 					if err := tx.Delete([]byte(key)); err != nil {
 						return err
@@ -269,7 +269,7 @@ func TestSpaceIsReturned(t *testing.T) {
 	}
 }
 
-// Compact leaves no free pages worth mentioning, and all records.
+// Compact leaves almost no free pages, and keeps all records.
 func TestCompact(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	f, model := newFile(t), map[string]string{}
@@ -317,7 +317,8 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// Power cuts at any moment: what is left is what the last commit that returned wrote, or what the one under way wrote.
+// After a power cut at any moment, the tree has what the last completed commit wrote, or what the one in progress
+// wrote.
 func TestPowerCuts(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -335,7 +336,7 @@ func TestPowerCuts(t *testing.T) {
 			if err == nil && r.IntN(2) == 0 {
 				continue
 			}
-			if r.IntN(2) == 0 { // else it was killed, and the power stays for now
+			if r.IntN(2) == 0 { // otherwise the process was killed without a power cut
 				f = f.afterPowerCut(r)
 			}
 			got, readErr := contents(f)
@@ -347,7 +348,8 @@ func TestPowerCuts(t *testing.T) {
 			case err != nil && maps.Equal(got, before):
 				model = before
 			default:
-				t.Fatalf("seed %d: %d records are left, neither the %d nor the %d; commit returned %v", seed, len(got), len(before), len(model), err)
+				t.Fatalf("seed %d: %d records are left, neither the %d nor the %d; commit returned %v", seed, len(got),
+					len(before), len(model), err)
 			}
 			checkFile(t, f, model)
 		}
@@ -356,7 +358,7 @@ func TestPowerCuts(t *testing.T) {
 
 var errCut = errors.New("power cut")
 
-// cutter fails from the n-th operation on.
+// cutter is a [File] that fails from the n-th operation on.
 type cutter struct {
 	*memory
 	at int
@@ -383,7 +385,7 @@ func (c *cutter) Sync() error {
 	return c.memory.Sync()
 }
 
-// kill -9 loses nothing that was written, and leaves what was not.
+// kill -9 at any operation leaves either the state before the commit or the state after it.
 func TestKills(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	f, model := newFile(t), map[string]string{}
@@ -407,7 +409,7 @@ func TestKills(t *testing.T) {
 	}
 }
 
-// Most commits take one sync.
+// Most commits need one sync.
 func TestSyncs(t *testing.T) {
 	f := newFile(t)
 	before := f.syncs
@@ -432,7 +434,7 @@ func TestSyncs(t *testing.T) {
 	}
 }
 
-// thief opens all that a file's key and every key found with it open, free pages included, and returns all of it.
+// thief returns everything that opens with the file's key or with a key found in the opened parts, free pages included.
 func thief(t *testing.T, file []byte) []byte {
 	t.Helper()
 	var loot []byte
@@ -473,13 +475,14 @@ func thief(t *testing.T, file []byte) []byte {
 	return loot
 }
 
-// What was replaced or deleted cannot be opened with anything that is in the file, free pages included.
+// No key in the file opens replaced or deleted content, free pages included.
 func TestWhatIsReplacedIsGone(t *testing.T) {
 	f := newFile(t)
 	secret := func(i int) []byte { return bytes.Repeat(fmt.Appendf(nil, "secret %d.", i), 1+i%3*300) }
 	for i := range 9 {
 		tx := begin(t, f, true)
-		if err := errors.Join(tx.Put([]byte("session"), secret(i)), tx.Put(fmt.Appendf(nil, "used %d", i), secret(100+i))); err != nil {
+		if err := errors.Join(tx.Put([]byte("session"), secret(i)),
+			tx.Put(fmt.Appendf(nil, "used %d", i), secret(100+i))); err != nil {
 			t.Fatal(err)
 		}
 		if i > 0 {
@@ -501,7 +504,7 @@ func TestWhatIsReplacedIsGone(t *testing.T) {
 	}
 }
 
-// What a process that was killed within a commit has left, whatever the moment, is gone with the next commit.
+// The next commit erases what a process left that was killed within a commit, at any moment.
 func TestWhatAKillLeavesIsGone(t *testing.T) {
 	secret := func(i int) []byte { return bytes.Repeat(fmt.Appendf(nil, "secret %d.", i), 300) }
 	for at := range 8 {
@@ -530,7 +533,7 @@ func TestWhatAKillLeavesIsGone(t *testing.T) {
 	}
 }
 
-// One flipped bit: everything is read, or nothing.
+// With one flipped bit, a read returns everything or an error.
 func TestFlippedBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	f, model := newFile(t), map[string]string{}
@@ -576,7 +579,8 @@ func TestReadOnly(t *testing.T) {
 }
 
 func FuzzDecodeNode(f *testing.F) {
-	f.Add(encodeNode(true, []item{{key: []byte("k"), value: []byte("v")}, {key: []byte("l"), ref: ref{page: 7}, size: 5000}}))
+	f.Add(encodeNode(true,
+		[]item{{key: []byte("k"), value: []byte("v")}, {key: []byte("l"), ref: ref{page: 7}, size: 5000}}))
 	f.Add(encodeNode(false, []item{{key: []byte("k"), ref: ref{page: 7}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, err := decodeNode(b)
@@ -593,7 +597,8 @@ func FuzzDecodeNode(f *testing.F) {
 }
 
 func FuzzParseSlot(f *testing.F) {
-	f.Add(encodeSlot(&testKey, Head{Part: []byte("part")}, 3, []uint32{2, 3}, [digestSize]byte{}, make([]byte, stateHeader)))
+	f.Add(encodeSlot(&testKey, Head{Part: []byte("part")}, 3, []uint32{2, 3}, [digestSize]byte{},
+		make([]byte, stateHeader)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		page := make([]byte, PageSize)
 		copy(page, b)

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// File is what a tree is kept in. Sync makes what was written durable.
+// File is the storage of a tree. Sync makes all writes durable.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
@@ -17,30 +17,30 @@ type File interface {
 	Size() (int64, error)
 }
 
-// maxClean bounds how many unchanged nodes a transaction remembers.
+// maxClean bounds the unchanged nodes that a transaction caches.
 const maxClean = 256
 
-// run is pages next to each other.
+// run is a number of consecutive pages.
 type run struct{ page, pages uint32 }
 
-// Tx is a transaction: what the last commit wrote, with changes in memory. It is for one goroutine.
+// Tx is a transaction: the content of the last commit, with changes in memory. It is for one goroutine.
 type Tx struct {
 	file        File
 	key         Key
 	writable    bool
 	slot        int
-	unsynced    bool // the last commit may not be on the disk: its process was killed
+	unsynced    bool // the process of the last commit was killed, so its writes may not be on disk
 	transaction uint64
 	head        Head
 	headChanged bool
 	root        item
 	space       space
-	freed       []run // in use by the last commit, and not any more
+	freed       []run // used by the last commit and not by this transaction
 	clean       map[uint32]*node
-	damaged     error // what was found damaged on the way
+	damaged     error // the first damage found
 }
 
-// Begin reads a file's state and starts a transaction.
+// Begin reads the state of a file and starts a transaction.
 func Begin(f File, key Key, writable bool) (*Tx, error) {
 	s, err := Read(f)
 	if err != nil {
@@ -49,7 +49,7 @@ func Begin(f File, key Key, writable bool) (*Tx, error) {
 	return s.Begin(key, writable)
 }
 
-// Begin starts a transaction. The error is ErrCorrupt also if the key is another file's.
+// Begin starts a transaction. It returns [ErrCorrupt] also for the key of another file.
 func (st *State) Begin(key Key, writable bool) (*Tx, error) {
 	s := st.slot
 	state, err := s.open(&key)
@@ -57,7 +57,8 @@ func (st *State) Begin(key Key, writable bool) (*Tx, error) {
 		return nil, err
 	}
 	tx := &Tx{
-		file: st.file, key: key, writable: writable, slot: s.index, unsynced: !s.alone, transaction: s.transaction, head: s.head,
+		file: st.file, key: key, writable: writable, slot: s.index, unsynced: !s.alone,
+		transaction: s.transaction, head: s.head,
 		clean: make(map[uint32]*node),
 	}
 	if err := tx.parseState(state); err != nil {
@@ -66,7 +67,7 @@ func (st *State) Begin(key Key, writable bool) (*Tx, error) {
 	return tx, nil
 }
 
-// stateHeader is the size of what is in front of the map in the state.
+// stateHeader is the number of bytes in front of the map in the state.
 const stateHeader = refSize + 4 + 4
 
 func (tx *Tx) parseState(state []byte) error {
@@ -87,7 +88,7 @@ func (tx *Tx) parseState(state []byte) error {
 	return tx.loadMap(parseRef(state), size)
 }
 
-// loadMap reads a map of used pages that is long.
+// loadMap reads a map of used pages that has its own run.
 func (tx *Tx) loadMap(place ref, size int) error {
 	content, err := openRun(tx.file, place, pagesFor(size))
 	if err != nil {
@@ -98,7 +99,7 @@ func (tx *Tx) loadMap(place ref, size int) error {
 	return nil
 }
 
-// Head returns what can be read without the key.
+// Head returns the part that can be read without the key.
 func (tx *Tx) Head() Head { return tx.head }
 
 // SetPart changes the caller's part of the head.
@@ -113,7 +114,7 @@ func (tx *Tx) SetPart(part []byte) error {
 	return nil
 }
 
-// damage remembers what was found, so that nothing is committed on top of it.
+// damage records an error, so that Commit refuses to build on damaged content.
 func (tx *Tx) damage(err error) error {
 	if err != nil && tx.damaged == nil {
 		tx.damaged = err
@@ -121,7 +122,7 @@ func (tx *Tx) damage(err error) error {
 	return err
 }
 
-// load returns the node of a child. It must not be changed unless it is the child's own; see own.
+// load returns the node of a child. The caller must not change it, unless own returned it before.
 func (tx *Tx) load(it *item) (*node, error) {
 	if it.child != nil {
 		return it.child, nil
@@ -162,7 +163,7 @@ func (tx *Tx) own(it *item) (*node, error) {
 
 func (tx *Tx) empty() bool { return tx.root.child == nil && tx.root.ref.page == 0 }
 
-// find returns the record of that key, or nil.
+// find returns the record with that key, or nil.
 func (tx *Tx) find(key []byte) (*item, error) {
 	if tx.empty() {
 		return nil, nil
@@ -187,7 +188,7 @@ func (tx *Tx) find(key []byte) (*item, error) {
 	}
 }
 
-// ownLeaf returns the leaf in whose range key is, for changes.
+// ownLeaf returns the leaf whose range contains key, for changes.
 func (tx *Tx) ownLeaf(key []byte) (*node, error) {
 	if tx.empty() {
 		tx.root.child = &node{leaf: true}
@@ -202,7 +203,7 @@ func (tx *Tx) ownLeaf(key []byte) (*node, error) {
 	}
 }
 
-// value returns the value of a record in memory of its own.
+// value returns a copy of a record's value.
 func (tx *Tx) value(it *item) ([]byte, error) {
 	if !it.long() {
 		return append([]byte{}, it.value...), nil
@@ -214,7 +215,7 @@ func (tx *Tx) value(it *item) ([]byte, error) {
 	return content[:it.size:it.size], nil
 }
 
-// Get returns the value of that key, and whether there is one.
+// Get returns a copy of the value of that key, and whether it exists.
 func (tx *Tx) Get(key []byte) (value []byte, found bool, err error) {
 	it, err := tx.find(key)
 	if err != nil || it == nil {
@@ -224,10 +225,10 @@ func (tx *Tx) Get(key []byte) (value []byte, found bool, err error) {
 	return value, err == nil, err
 }
 
-// errSize reports a key or value that is too long: a fault of the caller.
+// errSize reports a key or value above the maximum: a bug of the caller.
 var errSize = errors.New("key or value is too long")
 
-// Put stores a value, in place of any that is there.
+// Put stores or replaces a value. The key has 1 to [MaxKeySize] bytes, the value up to [MaxValueSize].
 func (tx *Tx) Put(key, value []byte) error {
 	if !tx.writable {
 		return ErrReadOnly
@@ -252,7 +253,7 @@ func (tx *Tx) Put(key, value []byte) error {
 	return nil
 }
 
-// Delete removes the value of that key, if there is one.
+// Delete removes the value of that key, if it exists.
 func (tx *Tx) Delete(key []byte) error {
 	if !tx.writable {
 		return ErrReadOnly
@@ -271,14 +272,14 @@ func (tx *Tx) Delete(key []byte) error {
 	return nil
 }
 
-// drop frees what a record has outside its leaf.
+// drop frees the run of a long value.
 func (tx *Tx) drop(it *item) {
 	if it.long() {
 		tx.freed = append(tx.freed, run{it.ref.page, pagesFor(it.size)})
 	}
 }
 
-// Seek returns the first record whose key is at or above from. The key is nil if there is none.
+// Seek returns the first record at or above from. The key is nil if there is none.
 func (tx *Tx) Seek(from []byte) (key, value []byte, err error) {
 	if tx.empty() {
 		return nil, nil, nil

@@ -64,6 +64,7 @@ type Event struct {
 	ID          string
 	Kind        EventKind
 	From        sessionid.ID
+	Claimed     bool         // From stands in an envelope that anybody can write: only of failures
 	To          sessionid.ID // only of what another device of this account sent
 	DisplayName string
 	Text        string // of a message or request; what a control or failure is about

@@ -65,6 +65,7 @@ type Event struct {
 	ID          string
 	Kind        EventKind
 	From        sessionid.ID
+	Claimed     bool         // From is not authenticated; only of failures
 	To          sessionid.ID // recipient; only of messages from another device of this account
 	DisplayName string
 	Text        string // of a message or request; the subject of a control event or failure

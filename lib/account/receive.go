@@ -135,11 +135,12 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 	var opened Opened
 	event := &opened.Event
 	*event = Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
-	key, err := a.open(tx, in.Data, event)
+	key, claimed, err := a.open(tx, in.Data, event)
 	var failed *failure
 	switch {
 	case errors.As(err, &failed):
 		event.Kind, event.Code, event.Text = EventFailure, failed.code, failed.Error()
+		event.Claimed = claimed
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = EventControl, "duplicate"
 	case err != nil:
@@ -173,40 +174,43 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 // errOnlyStored reports a message that must not come over the synchronous route.
 var errOnlyStored = errors.New("only messages of a session travel on the synchronous route")
 
-// open decrypts and handles one message. It returns the key that acknowledges the message, nil if it has none. An error
+// open decrypts and handles one message. It returns the key that acknowledges the message, nil if it has none. claimed
+// reports that the sender stands in an envelope without a seal, which only a message that opens authenticates. An error
 // of type *failure blames the message and leaves no trace in the transaction. Any other error is ours.
-func (a *Account) open(tx *keystore.Tx, data string, event *Event) (*message.AckKey, error) {
+func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message.AckKey, claimed bool, err error) {
 	env, err := envelope.Unpack(data)
 	if errors.Is(err, envelope.ErrNewer) {
-		return nil, fail(CodeNewerProtocol, err)
+		return nil, claimed, fail(CodeNewerProtocol, err)
 	}
 	if err != nil {
-		return nil, fail(CodeBadEnvelope, err)
+		return nil, claimed, fail(CodeBadEnvelope, err)
 	}
 	event.TimestampMS = int64(env.TimestampMS)
+	claimed = env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group
 	sender, kind, encrypted, err := a.unseal(env)
 	if err != nil {
-		return nil, err
+		return nil, claimed, err
 	}
 	event.From = sender
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
 	case event.Route == RouteSync && (!ratcheted || sender == a.ID()):
-		return nil, fail(CodeBadEnvelope, errOnlyStored)
+		return nil, claimed, fail(CodeBadEnvelope, errOnlyStored)
 	case kind == ciphertext.Sealed:
-		return nil, a.openBox(tx, event, env.Content, encrypted)
+		return nil, claimed, a.openBox(tx, event, env.Content, encrypted)
 	case sender == a.ID():
 		event.Kind, event.Text = EventControl, textSelf
-		return nil, nil
+		return nil, claimed, nil
 	case kind == ciphertext.FriendRequest:
-		return nil, a.openRequest(tx, event, encrypted)
+		return nil, claimed, a.openRequest(tx, event, encrypted)
 	case ratcheted:
-		return a.openRatcheted(tx, event, kind, encrypted)
+		key, err := a.openRatcheted(tx, event, kind, encrypted)
+		return key, claimed, err
 	case kind == ciphertext.ServerReceipt:
 		event.Kind, event.Text = EventControl, "server_receipt"
-		return nil, nil
+		return nil, claimed, nil
 	}
-	return nil, fail(CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
+	return nil, claimed, fail(CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
 
 // textSelf is the text of a control event: a message of this account to itself, in protocol signal.

@@ -1,9 +1,9 @@
-// Package metrics has counters and histograms, and writes them in the Prometheus text format, version 0.0.4. It
-// replaces a client library, which would be the largest dependency of the module for two types and a format of one
-// page.
+// Package metrics has counters ([Counts]) and histograms ([Histogram]), and writes them in the Prometheus text format,
+// version 0.0.4 ([Writer]). It replaces a client library, which would be the largest dependency of the module for two
+// types and a format of one page.
 //
-// It promises that counting is safe for concurrent use and cheap enough for every request, that its output is
-// well-formed for any labels, and that the same numbers always give the same text.
+// Counting is safe for concurrent use and cheap enough for every request. The output is well-formed for any labels. The
+// same numbers always give the same text.
 package metrics
 
 import (
@@ -19,7 +19,7 @@ import (
 	"sync/atomic"
 )
 
-// ContentType is the Content-Type of the output of a Writer.
+// ContentType is the Content-Type of the output of a [Writer].
 const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 
 // Outcome is the kind of a request and its HTTP status. The status is 0 for a request without a response.
@@ -88,7 +88,7 @@ func (h *Histogram) Observe(value float64) {
 	}
 }
 
-// Writer writes families of samples. It keeps the first error until Flush.
+// Writer writes families of samples. It keeps the first error until [Writer.Flush].
 type Writer struct {
 	out *bufio.Writer
 }

@@ -130,6 +130,9 @@ func (s *storeRequest) carryOut(
 	if err := n.store.Write(d); err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}
+	if d.Refused {
+		return rpc28.MemberResult{}, nil, store.ErrQuota
+	}
 	changed := []store.Name{d.Name}
 	if s.message.Namespace.IsOutbox() {
 		others, err := n.store.InScope(s.account.pubKey, rpc28.Scope{Namespace: s.message.Namespace}, at)

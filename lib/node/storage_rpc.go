@@ -121,6 +121,8 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 		return textAnswer(storage.StatusBadRequest, n.texts.unreadable[reason])
 	case errors.Is(err, store.ErrBusy):
 		return textAnswer(storage.StatusNotReady, textBusy)
+	case errors.Is(err, store.ErrQuota):
+		return textAnswer(storage.StatusNotReady, textQuota)
 	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		n.fullLog.Do(func() { n.log.Error("refusing messages", "error", err) })
 		return textAnswer(storage.StatusNotReady, "Service node is out of space\n")

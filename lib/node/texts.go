@@ -48,6 +48,9 @@ func textsOf(generation storage.Generation, version [3]int) *texts {
 // no text for the one, and closes the connection at the other.
 const textBusy = "Server busy, try again later"
 
+// textQuota is ours: an owner has as many messages as this node stores without a proof of work.
+const textQuota = "Too many messages are stored for this account\n"
+
 var tooLarge = textAnswer(http.StatusRequestEntityTooLarge, "Request body too large")
 
 // texts20 are those of storage server 2.0.7 (storage-2.0.md sections 1, 2 and 9).

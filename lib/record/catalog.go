@@ -1,7 +1,7 @@
 package record
 
-// Kind is one kind of record. Value is an empty one. Input says that commands read it, Output that they print it: an
-// input has a type only where commands print it too.
+// Kind is one kind of record. Value is an empty one. Input means that commands read it, Output that they print it. An
+// input that commands do not print has no type.
 type Kind struct {
 	Name    string
 	Value   any
@@ -10,19 +10,19 @@ type Kind struct {
 	Output  bool
 }
 
-// Names of the records that are read and never printed.
+// Names of the records that commands read and never print.
 const (
 	NameDraft = "draft"
 	NameCall  = "call"
 )
 
-// Kinds is the one list of records, from which schemas, the help topic and the documentation are made.
+// Kinds is the list of records from which schemas, the help topic and the documentation are made.
 var Kinds = []Kind{
 	{NameDraft, Draft{}, "a text for a Session ID", true, false},
 	{NameCall, Call{}, "a storage RPC for a service node", true, false},
 	{TypeIdentity, Identity{}, "an account's public half, and its words where they are asked for", false, true},
 	{TypeFriendRequest, FriendRequest{}, "a friend request and what became of it", true, true},
-	{TypeContact, Contact{}, "somebody this account has dealt with", true, true},
+	{TypeContact, Contact{}, "a Session ID that this account has been in contact with", true, true},
 	{TypeReceipt, Receipt{}, "what became of one draft or envelope", false, true},
 	{TypeMessage, Message{}, "a text that arrived", true, true},
 	{TypeDelivery, Delivery{}, "a receipt that the other side sent", false, true},
@@ -40,7 +40,7 @@ var Kinds = []Kind{
 	{TypeSwarm, Swarm{}, "the nodes that keep a Session ID's messages", false, true},
 	{TypeNode, Node{}, "a service node", false, true},
 	{TypeEnvelope, Envelope{}, "a message between sealing and storing, or as a swarm returned it", true, true},
-	{TypeEnvelopeInfo, EnvelopeInfo{}, "what an envelope tells without any key", false, true},
+	{TypeEnvelopeInfo, EnvelopeInfo{}, "what can be read of an envelope without a key", false, true},
 	{TypePow, Pow{}, "a proof of work that was checked, or what one will cost", false, true},
 	{TypePowBench, PowBench{}, "the speed of one proof-of-work kernel", false, true},
 	{TypePrekeyBundle, PrekeyBundle{}, "what a friend request carries of its sender's keys", false, true},

@@ -1,9 +1,9 @@
-// Package record defines every JSON record that commands read or write, in one place.
+// Package record defines every JSON record that commands read or write. [Kinds] lists them, [Glossary] describes their
+// fields, and [Codes] the error codes.
 //
-// The promise to scripts: each record that is written has a type; names are snake_case with units in them
-// (ttl_ms, data_base64); hex is lower case; times are RFC 3339 in UTC except signed protocol timestamps
-// (timestamp_ms, an integer of milliseconds since 1970); lists are always present. Within a major version fields are
-// only added.
+// The promise to scripts: each written record has a type; names are snake_case with units in them (ttl_ms,
+// data_base64); hex is lower case; times are RFC 3339 in UTC except signed protocol timestamps (timestamp_ms, an
+// integer of milliseconds since 1970); lists are always present. Within a major version fields are only added.
 package record
 
 import "time"
@@ -58,18 +58,18 @@ const (
 
 // The routes of messages.
 const (
-	RouteAsync = "async" // stored by a swarm until the recipient asks
-	RouteSync  = "sync"  // handed to the recipient while it listens, and acknowledged
+	RouteAsync = "async" // stored by a swarm until the recipient polls
+	RouteSync  = "sync"  // delivered directly to the recipient's listening node, and acknowledged
 )
 
-// From when the time runs after which a message shall disappear.
+// The events that start the time after which a message is to disappear.
 const (
 	FromRead = "read"
 	FromSent = "sent"
 )
 
-// Draft is what send and friend-request send read: a text for a Session ID. Protocol is signal,
-// session-v1, or auto, which is also meant if it is left out.
+// Draft is the input of send and friend-request send: a text for a Session ID. Protocol is signal, session-v1, or auto,
+// which is the default.
 type Draft struct {
 	To          string `json:"to"`
 	Text        string `json:"text"`
@@ -79,7 +79,7 @@ type Draft struct {
 	Protocol    string `json:"protocol,omitempty"`
 }
 
-// Identity is an account's public half. Mnemonic is filled in by identity export alone.
+// Identity is an account's public half. Only identity export fills in Mnemonic.
 type Identity struct {
 	Type          string `json:"type"`
 	Account       string `json:"account"`
@@ -89,7 +89,7 @@ type Identity struct {
 	Mnemonic      string `json:"mnemonic,omitempty"`
 }
 
-// FriendRequest tells a request's state: none, sent, received, friends or expired. Direction is in or out.
+// FriendRequest is a friend request. State is none, sent, received, friends or expired. Direction is in or out.
 type FriendRequest struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
@@ -105,10 +105,10 @@ type FriendRequest struct {
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
-// Contact is somebody this account has dealt with. Protocol is how messages are encrypted, signal or session-v1, as the
-// contact did last; it is empty while nothing is known. Verified says that the two compared their safety number, which
-// is filled in by contact verify alone. Online says that the contact can be reached at ListeningNode as far as is
-// known; StatusAt is when the contact told so, or told that it cannot be reached.
+// Contact is a Session ID that this account has exchanged messages or friend requests with. Protocol is that of the
+// contact's latest message, signal or session-v1, or empty if it is not known. Verified means that the user has
+// compared the safety number. Only contact verify fills in SafetyNumber. Online means that the contact was last known
+// to listen at ListeningNode; StatusAt is the time of the contact's latest online status.
 type Contact struct {
 	Type          string `json:"type"`
 	Account       string `json:"account"`
@@ -125,9 +125,9 @@ type Contact struct {
 	StatusAt      string `json:"status_at,omitempty"`
 }
 
-// NodeResult is what one node answered to a store. With storage RPC 2.8 it may be what another one said of it, and OK
-// means that it has signed to have the message; Already says that it had it before. Pending says
-// that its answer was late and was not waited for: it may have the message.
+// NodeResult is one node's answer to a store. With storage RPC 2.8 another member may have reported it, and OK means
+// that the node signed the message's hash. Already means that the node had the message before. Pending means that the
+// sender stopped waiting for the node's answer: it may have the message.
 type NodeResult struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
 	OK            bool   `json:"ok"`
@@ -138,11 +138,11 @@ type NodeResult struct {
 	Millis        int64  `json:"ms"`
 }
 
-// Receipt says what became of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
-// Nodes names the one listening node, and RoundTripMS is how long it took from sending to the recipient's
-// acknowledgement. On the asynchronous route Reason says why the synchronous one was not taken; it is empty if nobody
-// wanted that. ClockOffsetMS is by how much the network's clock is ahead of this machine's; TimestampMS, which the
-// recipient reads, is corrected by it if it was known before the message went out.
+// Receipt is the result of one draft or envelope. On the synchronous route nothing is stored: MessageHash is empty,
+// Nodes has only the listening node, and RoundTripMS is the time from sending to the recipient's acknowledgement. On
+// the asynchronous route Reason says why the message did not take the synchronous one; it is empty if that was not
+// requested. ClockOffsetMS is how far the network's clock is ahead of this machine's. TimestampMS, which the recipient
+// sees, includes that offset if it was known before the message was sent.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`
@@ -162,10 +162,11 @@ type Receipt struct {
 	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
 }
 
-// Message is a text that arrived. ID is stable: the same message always has the same one. Attachments counts the files
-// that came with it, which stay where they are; Notice says so. DisappearAfterMS and DisappearFrom (FromRead or
-// FromSent) are when its sender wants it gone; it stays. Of one that its sender has taken back, Unsent, there is no
-// text any more. Direction is in, or out for a copy of what another device of the account sent to To.
+// Message is a received text. ID is stable: the same message always has the same ID. Attachments counts the attached
+// files, which are not fetched; Notice says so. DisappearAfterMS and DisappearFrom ([FromRead] or [FromSent]) are the
+// sender's request to delete it, which this program does not follow. Unsent means that the sender has deleted the
+// message; Text is empty then. Direction is in, or out for a copy of a text that another device of the account sent to
+// To.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
@@ -191,7 +192,7 @@ type Message struct {
 	Duplicate        bool   `json:"duplicate,omitempty"`
 }
 
-// Delivery is a receipt that the other side sent: its kind is delivery or read.
+// Delivery is a receipt from the other side. Kind is delivery or read.
 type Delivery struct {
 	Type         string   `json:"type"`
 	ID           string   `json:"id"`
@@ -203,20 +204,20 @@ type Delivery struct {
 	Duplicate    bool     `json:"duplicate,omitempty"`
 }
 
-// Quote is the earlier message that a text answers, as its sender repeats it.
+// Quote is the earlier message that a text answers, as the sender of the text quotes it.
 type Quote struct {
 	TimestampMS uint64 `json:"timestamp_ms"`
 	Author      string `json:"author"`
 	Text        string `json:"text"`
 }
 
-// Preview is what the sender of a text saw behind a link in it.
+// Preview is a preview of a link in a text, made by the sender.
 type Preview struct {
 	URL   string `json:"url"`
 	Title string `json:"title"`
 }
 
-// Notice is what is common to the records of things that arrive and are no texts. Direction is in, or out for what
+// Notice has the common fields of received records that are no texts. Direction is in, or out for a copy of what
 // another device of the account sent.
 type Notice struct {
 	Type        string `json:"type"`
@@ -246,7 +247,7 @@ type Reaction struct {
 	AboutAuthor      string `json:"about_author"`
 }
 
-// Typing reports that the other side types, or no more: Action is started or stopped.
+// Typing reports that the other side has started or stopped typing. Action is started or stopped.
 type Typing struct {
 	Notice
 	Action string `json:"action"`
@@ -260,31 +261,32 @@ type Extraction struct {
 	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
 }
 
-// PhoneCall is one step of a telephone call, which this program does not answer. CallID is the same in all of them.
+// PhoneCall is one step of a telephone call, which this program does not answer. All steps of a call have the same
+// CallID.
 type PhoneCall struct {
 	Notice
 	Kind   string `json:"kind"`
 	CallID string `json:"call_id"`
 }
 
-// TimerChange reports after which time the other side wants messages to disappear from now on, 0 for never.
+// TimerChange reports a new disappearing-message timer from the other side, in milliseconds; 0 means never.
 type TimerChange struct {
 	Notice
 	DisappearAfterMS int64  `json:"disappear_after_ms"`
 	DisappearFrom    string `json:"disappear_from"`
 }
 
-// Unsend reports that the other side has taken back the message that it sent at AboutTimestampMS.
+// Unsend reports that the other side has deleted the message that it sent at AboutTimestampMS.
 type Unsend struct {
 	Notice
 	AboutTimestampMS uint64 `json:"about_timestamp_ms"`
 	AboutAuthor      string `json:"about_author"`
 }
 
-// Unknown is a message that says something that this version does not know. A newer one reads it when it polls.
+// Unknown is a message with content that this version cannot read. A newer version reads it when it polls.
 type Unknown struct{ Notice }
 
-// Control is a message without anything to show, such as an online status. Only envelope open prints it.
+// Control is a message without content for a user, such as an online status. Only envelope open prints it.
 type Control struct {
 	Type        string `json:"type"`
 	Account     string `json:"account"`
@@ -295,9 +297,9 @@ type Control struct {
 	Duplicate   bool   `json:"duplicate,omitempty"`
 }
 
-// Heartbeat is a sign of life of listen. ListeningNode is the Ed25519 key, in hex, of the node at which it listens,
-// empty while there is none; PolledAt is when the account's swarm was asked last with success. Received counts the
-// records before it.
+// Heartbeat shows that listen is running. ListeningNode is the Ed25519 key, in hex, of the node at which it listens, or
+// empty. PolledAt is the time of the latest successful poll of the account's swarm. Received counts the earlier
+// records.
 type Heartbeat struct {
 	Type          string `json:"type"`
 	Account       string `json:"account"`
@@ -307,9 +309,9 @@ type Heartbeat struct {
 	Received      int    `json:"received"`
 }
 
-// Change tells what became of stored messages of the account: Action is delete or expire, Requested and Changed are
-// hashes. Changed has those that some member of the swarm had; OK says that at least one member has carried the request
-// out.
+// Change is the result of a request about stored messages of the account. Action is delete or expire. Requested and
+// Changed are hashes; Changed has those that at least one member of the swarm has changed. OK means that at least one
+// member has executed the request.
 type Change struct {
 	Type         string         `json:"type"`
 	OK           bool           `json:"ok"`
@@ -321,7 +323,7 @@ type Change struct {
 	Nodes        []ChangeResult `json:"nodes"`
 }
 
-// ChangeResult is what one member has signed to have done.
+// ChangeResult is the signed result of one member.
 type ChangeResult struct {
 	PubkeyEd25519 string   `json:"pubkey_ed25519"`
 	OK            bool     `json:"ok"`
@@ -329,7 +331,7 @@ type ChangeResult struct {
 	Changed       []string `json:"changed"`
 }
 
-// Node is a service node. SwarmID is 16 hex digits, empty where it is not known.
+// Node is a service node. SwarmID is 16 hex digits, or empty if it is not known.
 type Node struct {
 	Type          string `json:"type,omitempty"`
 	Address       string `json:"address"`
@@ -341,7 +343,7 @@ type Node struct {
 	MetricsURL    string `json:"metrics_url,omitempty"`
 }
 
-// Swarm is the nodes that keep a Session ID's messages.
+// Swarm lists the nodes that keep a Session ID's messages.
 type Swarm struct {
 	Type      string `json:"type"`
 	SessionID string `json:"session_id"`
@@ -363,7 +365,7 @@ type Envelope struct {
 	Ref          string `json:"ref,omitempty"`
 }
 
-// EnvelopeInfo is what envelope inspect can tell without a key.
+// EnvelopeInfo is what envelope inspect reads without a key.
 type EnvelopeInfo struct {
 	Type         string `json:"type"`
 	Kind         string `json:"kind"`
@@ -393,7 +395,8 @@ type Pow struct {
 	Ref             string  `json:"ref,omitempty"`
 }
 
-// PowBench is the speed of one kernel on so many cores. Ratio compares it with the crypto/sha512 loop on one core.
+// PowBench is the speed of one kernel with Workers goroutines. Ratio compares it with the crypto/sha512 loop on one
+// core.
 type PowBench struct {
 	Type            string  `json:"type"`
 	Kernel          string  `json:"kernel"`
@@ -402,7 +405,7 @@ type PowBench struct {
 	Ratio           float64 `json:"ratio"`
 }
 
-// PrekeyBundle is what a friend request carries of its sender's keys. Keys are hex without the 05 prefix.
+// PrekeyBundle has the keys that a friend request carries of its sender. Keys are hex without the 05 prefix.
 type PrekeyBundle struct {
 	Type            string `json:"type"`
 	Account         string `json:"account"`
@@ -417,7 +420,7 @@ type PrekeyBundle struct {
 	DataBase64      string `json:"data_base64"`
 }
 
-// Prekey is one key of prekey list: its kind is signed or one_time. For names who got a one-time prekey.
+// Prekey is one key of prekey list. Kind is signed or one_time. For is the contact that received a one-time prekey.
 type Prekey struct {
 	Type      string `json:"type"`
 	Account   string `json:"account"`
@@ -436,7 +439,7 @@ type Path struct {
 	Hops  []Node `json:"hops"`
 }
 
-// Call is what onion send reads: a storage RPC for one node, or for a member of a Session ID's swarm.
+// Call is the input of onion send: a storage RPC for one node, or for a member of a Session ID's swarm.
 type Call struct {
 	Method string         `json:"method"`
 	Params map[string]any `json:"params"`
@@ -444,7 +447,7 @@ type Call struct {
 	Ref    string         `json:"ref,omitempty"`
 }
 
-// Response is a storage RPC's answer. Body is the answer as JSON where it is JSON, else a string.
+// Response is a storage RPC's answer. Body is the answer as JSON if it is JSON, else a string.
 type Response struct {
 	Type   string   `json:"type"`
 	Node   string   `json:"node"`
@@ -455,9 +458,9 @@ type Response struct {
 	Ref    string   `json:"ref,omitempty"`
 }
 
-// Network names a network's seeds. It is also the content of a network file. Generation is the storage RPC
-// of its nodes, 2.0 or 2.8; without it clients ask the nodes. Pins are the SHA-256 digests, in hex, of the certificates
-// that seeds must show, by URL. OnionCipher is aes-gcm, also if it is left out, or xchacha20.
+// Network names a network's seeds. It is also the content of a network file. Generation is the storage RPC of its
+// nodes, 2.0 or 2.8; without it clients probe the nodes. Pins are the SHA-256 digests, in hex, of the certificates that
+// seeds must present, by URL. OnionCipher is aes-gcm, the default, or xchacha20.
 type Network struct {
 	Type         string            `json:"type"`
 	Name         string            `json:"name"`
@@ -476,8 +479,8 @@ type Network struct {
 	OnionCipher  string            `json:"onion_cipher,omitempty"`
 }
 
-// Fault is something that goes wrong with a node of a devnet on purpose. Active is false once it is taken back; a
-// restart is over at once. Which of the settings a kind has is told by 'devnet fault set --help'.
+// Fault is a fault injected into a node of a devnet. Active is false after the fault was cleared, and for a restart,
+// which ends at once. 'devnet fault set --help' lists the settings of each kind.
 type Fault struct {
 	Type          string  `json:"type"`
 	Kind          string  `json:"kind"`
@@ -492,8 +495,8 @@ type Fault struct {
 	Group         int     `json:"group,omitempty"`
 }
 
-// SwarmCheck tells how the members of a Session ID's swarm are. Agree says that every member answered all that it was
-// asked and, if the ID is the account's own, that none lacks a message that another one holds.
+// SwarmCheck is the state of the members of a Session ID's swarm. Agree means that every member answered all requests
+// and, for the account's own ID, that none lacks a message that another one has.
 type SwarmCheck struct {
 	Type      string        `json:"type"`
 	SessionID string        `json:"session_id"`
@@ -502,9 +505,9 @@ type SwarmCheck struct {
 	Members   []MemberCheck `json:"members"`
 }
 
-// MemberCheck is one member of a swarm. Latency is the time of a whole HTTPS request, connecting included. Messages and
-// Missing, the hashes of messages that others hold and this one does not, are known only for the account's own ID:
-// Messages is null for others, and for a member that did not tell.
+// MemberCheck is one member of a swarm. LatencyMS is the time of a whole HTTPS request with a new connection. Messages
+// counts the member's messages. Missing has the hashes of messages that only other members have. Both are known only
+// for the account's own ID: Messages is null otherwise, and for a member that did not answer.
 type MemberCheck struct {
 	PubkeyEd25519 string   `json:"pubkey_ed25519"`
 	Address       string   `json:"address"`
@@ -516,7 +519,7 @@ type MemberCheck struct {
 	Error         string   `json:"error"`
 }
 
-// SwarmMap tells of a picture that was written to a file.
+// SwarmMap describes a picture of the swarms that was written to a file.
 type SwarmMap struct {
 	Type       string   `json:"type"`
 	File       string   `json:"file"`
@@ -526,7 +529,7 @@ type SwarmMap struct {
 	SessionIDs []string `json:"session_ids"`
 }
 
-// Version tells what is running.
+// Version describes the running program.
 type Version struct {
 	Type     string `json:"type"`
 	Version  string `json:"version"`
@@ -535,7 +538,7 @@ type Version struct {
 	Platform string `json:"platform"`
 }
 
-// Step is one line of a demo's story.
+// Step is one step of the demo.
 type Step struct {
 	Type    string `json:"type"`
 	Step    string `json:"step"`
@@ -544,7 +547,7 @@ type Step struct {
 	Elapsed int64  `json:"elapsed_ms"`
 }
 
-// Removed confirms that something is gone: an account or a contact.
+// Removed confirms that an account or a contact was removed.
 type Removed struct {
 	Type      string `json:"type"`
 	Kind      string `json:"kind"`
@@ -552,7 +555,7 @@ type Removed struct {
 	SessionID string `json:"session_id"`
 }
 
-// Backup tells of a backup that was written to a file, and whose accounts are in it.
+// Backup describes a backup that was written to a file, and lists its accounts.
 type Backup struct {
 	Type     string   `json:"type"`
 	File     string   `json:"file"`
@@ -560,14 +563,14 @@ type Backup struct {
 	Accounts []string `json:"accounts"`
 }
 
-// Keystore tells what opens a keystore: a passphrase or a key_file.
+// Keystore names what opens a keystore: OpensWith is passphrase or key_file.
 type Keystore struct {
 	Type      string `json:"type"`
 	Dir       string `json:"dir"`
 	OpensWith string `json:"opens_with"`
 }
 
-// Compacted tells how large the file of a keystore was and is.
+// Compacted has the size of a keystore's file before and after compaction.
 type Compacted struct {
 	Type        string `json:"type"`
 	Dir         string `json:"dir"`
@@ -575,7 +578,7 @@ type Compacted struct {
 	Bytes       int64  `json:"bytes"`
 }
 
-// Error takes the place of a record that could not be made, and is the last line on stderr when a command fails.
+// Error replaces a record that could not be made, and is the last line on stderr when a command fails.
 type Error struct {
 	Type        string `json:"type"`
 	Code        string `json:"code"`
@@ -585,13 +588,14 @@ type Error struct {
 	ExitCode    int    `json:"exit_code"`
 	Line        int    `json:"line,omitempty"`
 	MessageHash string `json:"message_hash,omitempty"`
-	From        string `json:"from,omitempty"`
+	From        string `json:"from,omitempty"`         // authenticated
+	ClaimedFrom string `json:"claimed_from,omitempty"` // anybody could have written that
 	To          string `json:"to,omitempty"`
 	Ref         string `json:"ref,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`
 }
 
-// Time formats t as records carry it: RFC 3339 in UTC with milliseconds.
+// Time formats t as records do: RFC 3339 in UTC with milliseconds.
 func Time(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }

@@ -1,7 +1,7 @@
 package record
 
-// Setting is a global setting. Origin is flag, environment, file or default, and Source names the flag, the variable
-// or the file; both stand there with --origin.
+// Setting is a global setting. Origin is flag, environment, file or default. Source names the flag, the variable or the
+// file. Only --origin fills in both.
 type Setting struct {
 	Type   string `json:"type"`
 	Name   string `json:"name"`
@@ -10,15 +10,15 @@ type Setting struct {
 	Source string `json:"source,omitempty"`
 }
 
-// Config tells where the config file is, or would be.
+// Config has the path of the config file, which need not exist.
 type Config struct {
 	Type   string `json:"type"`
 	File   string `json:"file"`
 	Exists bool   `json:"exists"`
 }
 
-// Check is one thing that doctor looked at. Hint says what to do if it is not ok; a check that was skipped, because
-// one before it failed, is not ok either.
+// Check is one check of doctor. Hint says what to do if it is not ok. A check that was skipped, because an earlier one
+// failed, is not ok either.
 type Check struct {
 	Type    string `json:"type"`
 	Name    string `json:"name"`
@@ -30,8 +30,9 @@ type Check struct {
 	Millis  int64  `json:"ms"`
 }
 
-// Clock compares this machine's clock with the network's. Offset is what the network is ahead; it is known to a second,
-// and below two seconds counts as none. Source is nodes or seeds: whose Voices have decided.
+// Clock compares this machine's clock with the network's. OffsetMS is how far the network is ahead. It is known to a
+// second, and an offset below two seconds counts as none. Source is nodes or seeds: the Voices that determine the
+// network's time.
 type Clock struct {
 	Type      string `json:"type"`
 	OK        bool   `json:"ok"`
@@ -62,7 +63,7 @@ type ErrorCode struct {
 	Hint      string `json:"hint"`
 }
 
-// Schema carries the JSON Schema of a record.
+// Schema has the JSON Schema of a record.
 type Schema struct {
 	Type    string `json:"type"`
 	Name    string `json:"name"`

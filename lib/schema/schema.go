@@ -16,12 +16,12 @@ import (
 
 //go:generate go run ./generate schemas.json
 
-// schemas is one object: schemas by the name of their record, a line each.
+// schemas is one JSON object: schemas by the name of their record, one a line.
 //
 //go:embed schemas.json
 var schemas string
 
-// Of returns the schema of a kind of record. It fails only for a kind that is not among record.Kinds.
+// Of returns the schema of a kind of record. The error means that the kind is not among [record.Kinds].
 func Of(kind record.Kind) (json.RawMessage, error) {
 	made := gjson.Get(schemas, gjson.Escape(kind.Name))
 	if !made.IsObject() {
@@ -30,15 +30,15 @@ func Of(kind record.Kind) (json.RawMessage, error) {
 	return json.RawMessage(made.Raw), nil
 }
 
-// Field is one field of a record as scripts reach it.
+// Field is one field of a record as scripts address it.
 type Field struct {
 	Path     string // gjson path: nodes.#.ok
-	Types    string // JSON types, such as string or integer|null; any where it may be anything
+	Types    string // JSON types, such as string or integer|null; any if all types are allowed
 	Required bool   // within its object
 	Meaning  string
 }
 
-// Fields lists the fields of a kind of record in their order, with those of objects within. Errors are those of Of.
+// Fields lists the fields of a kind of record in their order, with those of inner objects. The error is that of [Of].
 func Fields(kind record.Kind) ([]Field, error) {
 	made, err := Of(kind)
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 
 var update = flag.Bool("update", false, "add new fields to the pinned list")
 
-// Every record has a schema, and what follows from the Go types is what another program that looks at them says.
+// Every record has a schema, and its types agree with those that the library infers alone.
 func TestEveryRecordHasASchema(t *testing.T) {
 	for _, kind := range record.Kinds {
 		made, err := schematest.Parse(kind)
@@ -47,14 +47,17 @@ func TestEveryRecordHasASchema(t *testing.T) {
 	}
 }
 
-// compare holds a schema against what is inferred. Two things are said better than by inference: lists are never null, and
-// neither is what is left out instead.
+// compare compares a schema with the inferred one. It differs in two points: lists are never null, and neither are
+// fields that are left out instead.
 func compare(t *testing.T, where string, made, inferred *jsonschema.Schema) {
 	t.Helper()
 	types := slices.DeleteFunc(slices.Clone(inferred.Types), func(name string) bool {
 		return name == "null" && !slices.Contains(made.Types, "null")
 	})
-	if made.Type+strings.Join(slices.Sorted(slices.Values(made.Types)), "") != inferred.Type+strings.Join(slices.Sorted(slices.Values(types)), "") {
+	joined := func(one string, many []string) string {
+		return one + strings.Join(slices.Sorted(slices.Values(many)), "")
+	}
+	if joined(made.Type, made.Types) != joined(inferred.Type, types) {
 		t.Errorf("%s is %s%s, not %s%s", where, made.Type, made.Types, inferred.Type, inferred.Types)
 	}
 	for _, name := range inferred.Required {
@@ -77,7 +80,7 @@ func compare(t *testing.T, where string, made, inferred *jsonschema.Schema) {
 	}
 }
 
-// The committed schemas are those that the Go types give now.
+// The committed schemas are current.
 func TestSchemasAreCurrent(t *testing.T) {
 	want, err := infer.All()
 	if err != nil {
@@ -92,7 +95,7 @@ func TestSchemasAreCurrent(t *testing.T) {
 	}
 }
 
-// Whoever adds a record adds it to the list of kinds, and whoever adds a name to the glossary uses it.
+// Every record is in the list of kinds, and every name of the glossary is used.
 func TestNothingIsLeftOut(t *testing.T) {
 	listed := make(map[string]bool)
 	for _, kind := range record.Kinds {
@@ -117,7 +120,7 @@ func TestNothingIsLeftOut(t *testing.T) {
 	}
 }
 
-// collect notes the names under which the glossary is asked.
+// collect records the names that are looked up in the glossary.
 func collect(of reflect.Type, name string, used map[string]bool) {
 	for of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
 		of = of.Elem()

@@ -8,17 +8,16 @@ import (
 	"net"
 )
 
-// What is taken of an answer at most; nodes may say anything.
+// Bounds of the elements that are read of an answer. Hostile nodes may send more.
 const (
-	// MaxMembers is for the members of a swarm. Real ones have 5 to 10.
+	// MaxMembers bounds the members of a swarm. Real swarms have 5 to 10.
 	MaxMembers = 256
-	// MaxPage is for the messages of one retrieve answer. Nodes of 2.0 send 10. What is left out comes with the next
-	// request.
+	// MaxPage bounds the messages of one retrieve answer. Nodes of 2.0 send 10. The next request gets the rest.
 	MaxPage = 100
 )
 
-// ParseSwarm reads the answer to MethodSwarm or the body of a StatusWrongSwarm: the first MaxMembers of it, without
-// entries that are no members and without members whose address is zero, which later servers list before they know it.
+// ParseSwarm reads the answer to [MethodSwarm] or the body of a [StatusWrongSwarm]: its first [MaxMembers] entries. It
+// skips malformed entries, and members with a zero address, which later servers list before they know the address.
 func ParseSwarm(body string) ([]Snode, error) {
 	var answer struct {
 		Snodes json.RawMessage `json:"snodes"`
@@ -40,14 +39,15 @@ func ParseSwarm(body string) ([]Snode, error) {
 	return snodes, nil
 }
 
-// reachable reports whether the node has an address. An address that cannot be read is one: the seeds' list decides.
+// reachable reports whether the node has an address. An address that cannot be parsed counts as one: the seeds' list
+// decides.
 func (s Snode) reachable() bool {
 	ip := net.ParseIP(s.IP)
 	return s.Port != "0" && (ip == nil || !ip.IsUnspecified())
 }
 
-// ParseMessages reads the answer to MethodRetrieve: the first MaxPage of it. One message that is none spoils the
-// answer, since without its hash it could not be passed over.
+// ParseMessages reads the answer to [MethodRetrieve]: its first [MaxPage] messages. One malformed message makes it
+// fail: without the hash the next request could not continue after that message.
 func ParseMessages(body string) ([]Stored, error) {
 	var answer struct {
 		Messages json.RawMessage `json:"messages"`
@@ -71,18 +71,18 @@ func ParseMessages(body string) ([]Stored, error) {
 	return messages, nil
 }
 
-// Elements returns the first limit elements of a JSON array, each as it stands: so that one bad element does not have
-// to spoil the others, and that little is allocated for an array of millions. What comes after them is not looked at.
-// Null is an array without elements, and nothing at all is an error.
+// Elements returns the first limit elements of a JSON array, undecoded. So a caller can skip a malformed element, and
+// an array of millions needs little memory. Elements does not read the rest. Null is an empty array; empty input is an
+// error.
 func Elements(array json.RawMessage, limit int) ([]json.RawMessage, error) {
 	decoder := json.NewDecoder(bytes.NewReader(array))
 	switch start, err := decoder.Token(); {
 	case err != nil:
-		return nil, errors.New("it has no list")
+		return nil, errors.New("list is missing")
 	case start == nil:
 		return nil, nil
 	case start != json.Delim('['):
-		return nil, errors.New("its list is none")
+		return nil, errors.New("list is not a JSON array")
 	}
 	var elements []json.RawMessage
 	for len(elements) < limit && decoder.More() {

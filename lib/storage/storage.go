@@ -1,7 +1,8 @@
-// Package storage has what the two storage RPCs of service nodes share: paths, statuses, limits, the request around
-// every call, and the answers that both give. Package rpc20 has the rest of storage RPC 2.0 (storage-2.0.md), package
-// rpc28 that of 2.8 (storage-2.8.md), and package syncroute our extension for the synchronous route. Package nodelist
-// has the requests to seeds. Package storagehttp is the HTTP client that carries them all.
+// Package storage has what the two storage RPCs of service nodes share: paths, statuses, limits, the envelope of every
+// call ([Request]), and the common answers ([ParseSwarm], [ParseMessages]). Package rpc20 has the rest of storage RPC
+// 2.0 (storage-2.0.md), package rpc28 that of 2.8 (storage-2.8.md), and package syncroute this project's extension for
+// the synchronous route (sync-route.md). Package nodelist has the requests to seeds. Package storagehttp is the HTTP
+// client for all of them.
 package storage
 
 import (
@@ -17,7 +18,7 @@ import (
 const (
 	RPCPath   = "/storage_rpc/v1"
 	StatsPath = "/get_stats/v1"
-	PingPath  = "/ping_test/v1" // where nodes of 2.8 prove that they are reachable (storage-2.8.md section 1.2)
+	PingPath  = "/ping_test/v1" // the reachability test of nodes of 2.8 (storage-2.8.md section 1.2)
 )
 
 // Methods of both storage RPCs.
@@ -27,17 +28,17 @@ const (
 	MethodSwarm    = "get_snodes_for_pubkey"
 )
 
-// TextNoMethod begins the body of the StatusBadRequest of a node that lacks a method; the method's name follows.
+// TextNoMethod begins the body of the [StatusBadRequest] of a node that lacks a method; the method's name follows.
 const TextNoMethod = "no method "
 
-// HTTP statuses with a meaning of their own (storage-2.0.md section 2.2, storage-2.8.md section 6.3).
+// HTTP statuses with a meaning in the storage RPCs (storage-2.0.md section 2.2, storage-2.8.md section 6.3).
 const (
 	StatusOK              = 200
 	StatusBadRequest      = 400
 	StatusUnauthorized    = 401
 	StatusBadTTL          = 403
-	StatusNotFound        = 404 // a delete of 2.8 that was required to find something
-	StatusNoListener      = 404 // see package syncroute
+	StatusNotFound        = 404 // a delete of 2.8 with Required found no message
+	StatusNoListener      = 404 // a deliver found no listener; see package syncroute
 	StatusBadTimestamp    = 406
 	StatusWrongSwarm      = 421
 	StatusTooEarly        = 425 // another status for a bad timestamp, which clients of 2.8 expect
@@ -53,7 +54,7 @@ const (
 const (
 	MaxBodyBytes     = onion.MaxBody        // of an HTTP request
 	MaxDataBytes     = envelope.MaxDataText // of a store request's data text
-	MaxFutureMillis  = 10_000               // how far a timestamp may lie ahead
+	MaxFutureMillis  = 10_000               // by which a timestamp may be ahead of the node's clock
 	PubkeyTextLength = sessionid.TextSize
 )
 
@@ -76,8 +77,8 @@ func NewRequest(method string, params any) ([]byte, error) {
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
-// Snode is one member of a swarm as get_snodes_for_pubkey and a 421 list it. Port is a string on the wire; keys are
-// lower-case hex; Address is the z-base-32 of the node's legacy key with ".snode" behind it.
+// Snode is one member of a swarm as get_snodes_for_pubkey and a 421 list it. Port is a string on the wire. Keys are
+// lower-case hex. Address is that of [SnodeAddress].
 type Snode struct {
 	Address       string `json:"address"`
 	IP            string `json:"ip"`
@@ -86,7 +87,7 @@ type Snode struct {
 	PubkeyX25519  string `json:"pubkey_x25519"`
 }
 
-// Stored is one retrieved message. Times are in milliseconds since 1970; Only nodes of 2.8 send Timestamp.
+// Stored is one retrieved message. Times are in milliseconds since 1970. Only nodes of 2.8 send Timestamp.
 type Stored struct {
 	Data       string `json:"data"`
 	Expiration int64  `json:"expiration"`

@@ -90,8 +90,9 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd.Flags().IntVar(&opts.nodes, "nodes", 12, "number of service nodes, at least 4; 0 for the registry alone")
 	cmd.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
-	cmd.Flags().StringVar(&opts.generation, "generation", GenerationBoth,
-		"storage RPC that the nodes serve: 2.0, 2.8 or both")
+	cmd.Flags().StringVar(&opts.generation, "generation", "",
+		"storage RPC that the nodes serve: 2.0, 2.8 or both (default both; with --difficulty above 1, which 2.8 "+
+			"does not know, 2.0)")
 	cmd.Flags().StringVar(&opts.like, "like", "",
 		"behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().StringVar(&opts.seedTime, "seed-time", "",
@@ -124,7 +125,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 		return "", cli.UsageError(errors.New("--swarm-size must be positive"))
 	case opts.difficulty < 1:
 		return "", cli.UsageError(errors.New("--difficulty must be positive"))
-	case opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
+	case opts.generation != "" && opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
 		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2.0, 2.8 or both", opts.generation))
 	}
 	if err := opts.limits.check(); err != nil {
@@ -153,8 +154,11 @@ const GenerationBoth = "both"
 
 // only returns the one generation that the nodes serve, empty for both.
 func (opts *devnetUpOptions) only() storage.Generation {
-	if opts.generation == GenerationBoth {
+	switch {
+	case opts.generation == GenerationBoth, opts.generation == "" && (opts.difficulty <= 1 || opts.like != ""):
 		return ""
+	case opts.generation == "":
+		return storage.Generation20 // so that nobody stores without the proof of work that was asked for
 	}
 	return storage.Generation(opts.generation)
 }

@@ -31,8 +31,8 @@ const (
 	maxAnswerHeader = 8 << 10
 )
 
-// A URL between nodes has the node's address ("....snode"), its Ed25519 key, in the place of a host. TLS sends it as the
-// server name. The server presents a certificate of that key, and the client verifies the key. So only the intended
+// A URL between nodes has the node's address ("....snode"), its Ed25519 key, in the place of a host. TLS sends it as
+// the server name. The server presents a certificate of that key, and the client verifies the key. So only the intended
 // node can answer, whatever the IP address leads to.
 
 // NewClient makes the HTTP client for requests to other nodes. find returns the listed node with an address, or nil.

@@ -96,9 +96,9 @@ func (rep *Replication) Run(ctx context.Context) {
 // may be in progress.
 func (rep *Replication) Wait() { rep.senders.wait() }
 
-// Adopt applies a new node list. A list that lacks this node may be a mistake of the directory, so Adopt keeps the queue
-// for its peers. A node that is listed without a swarm has no peers and hands all its messages over. Senders work until
-// ctx ends.
+// Adopt applies a new node list. A list that lacks this node may be a mistake of the directory, so Adopt keeps the
+// queue for its peers. A node that is listed without a swarm has no peers and hands all its messages over. Senders work
+// until ctx ends.
 func (rep *Replication) Adopt(ctx context.Context, fresh *ring.View) {
 	if fresh.Self != nil {
 		if err := rep.senders.setPeers(ctx, fresh.Others()); err != nil {

@@ -27,13 +27,23 @@ type insertion struct {
 }
 
 // Insert stores messages and returns when they are on disk. If queued is set, the same transaction queues them for the
-// peers. The error is that of [Store.Write].
+// peers. The error is that of [Store.Write], or ErrQuota if a message has no room; the others are stored then.
 func (s *Store) Insert(queued bool, messages ...Message) error {
 	entries := make([]Entry, len(messages))
+	deposits := make([]*Deposit, len(messages))
 	for i, m := range messages {
-		entries[i] = NewDeposit(m, queued)
+		deposits[i] = NewDeposit(m, queued)
+		entries[i] = deposits[i]
 	}
-	return s.Write(entries...)
+	if err := s.Write(entries...); err != nil {
+		return err
+	}
+	for _, d := range deposits {
+		if d.Refused {
+			return ErrQuota
+		}
+	}
+	return nil
 }
 
 // Write writes entries in one transaction and returns when they are on disk. After an error no entry is written. The
@@ -130,6 +140,7 @@ func (s *Store) commit(group []insertion) {
 
 func (s *Store) writeAll(tx *bbolt.Tx, group []insertion) error {
 	tables := openTables(tx, s.queue.inUse())
+	tables.quotas = &s.quotas
 	for _, insertion := range group {
 		for _, e := range insertion.entries {
 			if err := e.write(tables); err != nil {

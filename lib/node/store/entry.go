@@ -24,6 +24,7 @@ type Deposit struct {
 
 	Existed bool  // set by Write: the message was stored already
 	Until   int64 // set by Write: its expiration in milliseconds
+	Refused bool  // set by Write: there is no room for it, see ErrQuota
 }
 
 // NewDeposit makes a Deposit of a message whose times have been accepted. If queued is set, Write queues it for the
@@ -40,6 +41,15 @@ func (d *Deposit) write(t tables) error {
 	}
 	d.Existed, d.Until = known && !p.Deleted, d.expiration
 	fresh := Version{Expiration: d.expiration}
+	if !d.Existed {
+		room, err := t.hasRoom(d.Name, d.size(), 1)
+		if err != nil {
+			return err
+		}
+		if d.Refused = !room; d.Refused {
+			return nil
+		}
+	}
 	switch {
 	case d.Existed && p.Expiration >= d.expiration:
 		d.Until = p.Expiration
@@ -94,7 +104,17 @@ func (u *replicaUpdate) write(t tables) error {
 	if known {
 		return u.update(t, p)
 	}
-	_, err = t.create(u.content, u.record.Version, u.record.Request, u.record.Stored)
+	return u.create(t)
+}
+
+// create stores the record, unless it is a message for which there is no room.
+func (u *replicaUpdate) create(t tables) error {
+	if !u.record.Version.Deleted {
+		if room, err := t.hasRoom(u.Name, u.size(), replicaSlack); err != nil || !room {
+			return err
+		}
+	}
+	_, err := t.create(u.content, u.record.Version, u.record.Request, u.record.Stored)
 	return err
 }
 
@@ -110,8 +130,7 @@ func (u *replicaUpdate) overTombstone(t tables, p place) error {
 	if err := t.drop(u.Name, p); err != nil {
 		return err
 	}
-	_, err := t.create(u.content, u.record.Version, u.record.Request, u.record.Stored)
-	return err
+	return u.create(t)
 }
 
 // update gives a stored message, or a tombstone, the record's version.

@@ -46,6 +46,7 @@ var (
 	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
 	queueBucket   = []byte("queue")    // sequence number -> name: changes that are pending for a peer
 	cursorBucket  = []byte("cursors")  // peer's name -> first sequence number that is pending for it
+	usageBucket   = []byte("usage")    // owner and kind, or "unproved" -> count, bytes
 	requestBucket = []byte("requests") // request's identifier -> expiration, the owner's request
 )
 
@@ -80,6 +81,7 @@ type Store struct {
 	sweepSize  int           // removals in the committer's next transaction without messages
 	removed    atomic.Uint64 // number of expired messages removed
 	queue      *queue
+	quotas     quotas
 }
 
 // Open opens or creates the database in dir. The store refuses messages while the database uses maxBytes or more. The
@@ -112,6 +114,7 @@ func Open(dir string, maxBytes int64) (*Store, error) {
 		ended:     make(chan struct{}),
 		sweepSize: minSweep,
 		queue:     queue,
+		quotas:    quotas{uint64(max(maxBytes, 0))},
 	}
 	go s.commitLoop()
 	return s, nil
@@ -128,8 +131,8 @@ func prepare(db *bbolt.DB) (*queue, error) {
 		if format := meta.Get(formatKey); len(format) != 1 || format[0] != storeFormat {
 			return nil, errors.Join(errFormat, tx.Rollback())
 		}
-		if tx.Bucket(requestBucket) == nil { // written by a version that kept no requests
-			if _, err := tx.CreateBucket(requestBucket); err != nil {
+		for _, name := range [][]byte{requestBucket, usageBucket} { // written by a version that had none
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return nil, errors.Join(err, tx.Rollback())
 			}
 		}
@@ -147,7 +150,7 @@ func prepare(db *bbolt.DB) (*queue, error) {
 
 func createBuckets(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{
-		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket, requestBucket,
+		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket, requestBucket, usageBucket,
 	} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err

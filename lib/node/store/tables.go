@@ -32,15 +32,17 @@ func (c content) size() int { return len(c.encoded) }
 
 // tables are the buckets of messages within one transaction.
 type tables struct {
-	messages, order, names, expiry, queue, requests *bbolt.Bucket
+	messages, order, names, expiry, queue, requests, usage *bbolt.Bucket
 
-	queueing bool // there are peers to queue changes for
+	queueing bool    // there are peers to queue changes for
+	quotas   *quotas // nil for none
 }
 
 func openTables(tx *bbolt.Tx, queueing bool) tables {
 	t := tables{
 		messages: tx.Bucket(messageBucket), order: tx.Bucket(orderBucket), names: tx.Bucket(nameBucket),
 		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket), requests: tx.Bucket(requestBucket),
+		usage:    tx.Bucket(usageBucket),
 		queueing: queueing,
 	}
 	for _, growing := range []*bbolt.Bucket{t.messages, t.expiry, t.queue} {
@@ -114,6 +116,9 @@ func (t tables) create(c content, v Version, request, stored []byte) (uint64, er
 // put writes a message and its index entries, or the index entries of a tombstone.
 func (t tables) put(c content, p place) error {
 	if !p.Deleted {
+		if err := t.use(c.Name, len(c.encoded)); err != nil {
+			return err
+		}
 		if err := t.messages.Put(appendNumber(nil, p.sequence), c.encoded); err != nil {
 			return err
 		}
@@ -157,6 +162,9 @@ func (t tables) change(name Name, p place, v Version, request []byte) error {
 	}
 	key := orderKey(name, p.sequence)
 	if v.Deleted && !p.Deleted {
+		if err := t.release(name, len(t.messages.Get(appendNumber(nil, p.sequence)))); err != nil {
+			return err
+		}
 		if err := t.messages.Delete(appendNumber(nil, p.sequence)); err != nil {
 			return err
 		}
@@ -178,6 +186,11 @@ func (t tables) change(name Name, p place, v Version, request []byte) error {
 // drop removes a message with its index entries.
 func (t tables) drop(name Name, p place) error {
 	sequence := appendNumber(nil, p.sequence)
+	if !p.Deleted {
+		if err := t.release(name, len(t.messages.Get(sequence))); err != nil {
+			return err
+		}
+	}
 	for _, gone := range []struct {
 		bucket *bbolt.Bucket
 		key    []byte

@@ -1,4 +1,4 @@
-// Generate writes the JSON Schemas of all records to the file that is named: go generate ./lib/schema.
+// Generate writes the JSON Schemas of all records to the named file: go generate ./lib/schema.
 package main
 
 import (

@@ -1,8 +1,8 @@
-// Package infer makes JSON Schemas (draft 2020-12) of the records from their Go types and the glossary of package
-// record, so that a schema cannot say anything else than the code does.
+// Package infer makes the JSON Schemas (draft 2020-12) of the records from their Go types and [record.Glossary], so
+// that a schema always agrees with the code.
 //
-// [jsonschema.ForType] reads the types; this package adds what Go types do not say: meanings, forms and constants.
-// Schemas let unknown fields pass, since within a major version fields are added. Only generator and tests import this
+// [jsonschema.ForType] reads the types; this package adds what Go types lack: meanings, forms and constants. Schemas
+// accept unknown fields, because fields are added within a major version. Only the generator and tests import this
 // package: the library costs each process 0.2 ms at its start.
 package infer
 
@@ -18,10 +18,10 @@ import (
 	"sessiontool/lib/record"
 )
 
-// draft is the edition of JSON Schema that is written.
+// draft is the edition of JSON Schema of the output.
 const draft = "https://json-schema.org/draft/2020-12/schema"
 
-// All returns the schemas of all records as one JSON object, by name, a line each.
+// All returns the schemas of all records as one JSON object by record name, one schema a line.
 func All() ([]byte, error) {
 	var out bytes.Buffer
 	for i, kind := range record.Kinds {
@@ -52,15 +52,15 @@ func Of(kind record.Kind) (*jsonschema.Schema, error) {
 	made.Schema, made.Title, made.Description = draft, kind.Name, kind.Summary
 	if field := made.Properties["type"]; field != nil {
 		field.Const = jsonschema.Ptr[any](kind.Name)
-		if !slices.Contains(made.Required, "type") { // a record that stands within others without its type
+		if !slices.Contains(made.Required, "type") { // inside other records this one has no type
 			made.Required = append([]string{"type"}, made.Required...)
 		}
 	}
 	return made, nil
 }
 
-// annotate adds what the glossary knows of the fields of an object, at every depth. name is the field that holds the
-// object, or the record.
+// annotate adds the glossary's meanings and forms to the fields of an object, at every depth. name is the field that
+// holds the object, or the record.
 func annotate(object *jsonschema.Schema, name string) error {
 	object.AdditionalProperties = nil
 	for _, field := range object.PropertyOrder {
@@ -70,7 +70,7 @@ func annotate(object *jsonschema.Schema, name string) error {
 			return fmt.Errorf("the glossary has no field %q of %s", field, name)
 		}
 		property.Description = known.Meaning
-		// Lists are always present, and what would be null is left out where a field is optional.
+		// A list is always present, and an optional field is left out instead of null.
 		if property.Items != nil || !slices.Contains(object.Required, field) {
 			dropNull(property)
 		}

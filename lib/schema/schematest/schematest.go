@@ -1,5 +1,5 @@
-// Package schematest lets tests validate printed records against their schemas, and more strictly than the schemas that
-// are handed out: the records of this program have no field that is not described.
+// Package schematest lets tests validate printed records against their schemas. [Checker] is stricter than the
+// published schemas: it refuses fields that are not described.
 package schematest
 
 import (

@@ -1,5 +1,5 @@
 // Package nodelist has the requests to a seed and its answers: the list of service nodes (storage-2.0.md section 1),
-// and the registration of a node, which registries of ours take.
+// and the registration of a node, which only this project's registry accepts.
 package nodelist
 
 import (
@@ -15,14 +15,14 @@ import (
 // SeedPath is the path of a seed.
 const SeedPath = "/json_rpc"
 
-// Method asks a seed for the registered nodes, and Endpoint, in a request to a node's own node of the chain, asks a
-// node.
+// Method requests the registered nodes from a seed. Endpoint requests them from a service node, which forwards the
+// request to its blockchain node.
 const (
 	Method   = "get_n_service_nodes"
 	Endpoint = "get_service_nodes"
 )
 
-// Params asks a seed for the registered nodes. Fields names the fields that each entry has to have.
+// Params are the parameters of [Method] as clients send them. Fields names the fields that each entry must have.
 type Params struct {
 	ActiveOnly    bool            `json:"active_only,omitempty"`
 	Limit         int             `json:"limit,omitempty"`
@@ -30,7 +30,7 @@ type Params struct {
 	Fields        map[string]bool `json:"fields,omitempty"`
 }
 
-// State is one entry of a seed's list. SwarmID 2^64-1 means that the node belongs to no swarm.
+// State is one entry of a seed's list. Keys are lower-case hex. SwarmID 2^64-1 means that the node belongs to no swarm.
 type State struct {
 	PubkeyLegacy  string `json:"service_node_pubkey"`
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
@@ -42,9 +42,9 @@ type State struct {
 	Active        bool   `json:"active"`
 }
 
-// Result is the result of get_n_service_nodes. If the list is still that of the asked PollBlockHash,
-// only Unchanged is set, and Difficulty, the proof of work that the network's nodes ask for: a registry of ours sends
-// it, real seeds do not.
+// Result is the result of [Method]. If the list still has the requested PollBlockHash, it has Unchanged and not the
+// list. Difficulty is the proof of work that the network's nodes require. Only this project's registry sends Difficulty
+// and Generation.
 type Result struct {
 	States    []State `json:"service_node_states,omitempty"`
 	BlockHash string  `json:"block_hash,omitempty"`
@@ -57,17 +57,17 @@ type Result struct {
 	Generation storage.Generation `json:"generation,omitempty"`
 }
 
-// Query are the parameters of Method and of Endpoint as those who answer read them.
+// Query are the parameters of [Method] and [Endpoint] as the answering side reads them.
 type Query struct {
 	Fields        FieldSet `json:"fields"`
 	Limit         int      `json:"limit"`
 	ActiveOnly    bool     `json:"active_only"`
 	PollBlockHash string   `json:"poll_block_hash"`
-	Pubkeys       []string `json:"service_node_pubkeys"` // legacy keys of the nodes that are asked for; none means all
+	Pubkeys       []string `json:"service_node_pubkeys"` // legacy keys of the requested nodes; none means all
 }
 
-// FieldSet names the fields that entries of a node list shall have; nil means all. In JSON it is a map of names to
-// true, as clients have sent it since 2020, or a list of names.
+// FieldSet names the requested fields of node list entries; nil means all. In JSON it is a map of names to true, as
+// clients have sent it since 2020, or a list of names.
 type FieldSet map[string]bool
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -87,7 +87,7 @@ func (s *FieldSet) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Answer is the result of Method as clients of 2.8 need it, with the height.
+// Answer is the result of [Method] for clients of 2.8, which need Height.
 type Answer struct {
 	States    []map[string]any `json:"service_node_states"`
 	Height    uint64           `json:"height"`
@@ -95,14 +95,14 @@ type Answer struct {
 	Hardfork  int              `json:"hardfork,omitempty"`
 	Status    string           `json:"status"`
 
-	Difficulty uint64             `json:"difficulty,omitempty"` // ours alone, as is Generation
+	Difficulty uint64             `json:"difficulty,omitempty"` // not in answers of real seeds, as is Generation
 	Generation storage.Generation `json:"generation,omitempty"`
 }
 
-// Select makes entries of those nodes that are asked for, with the fields that are asked for. Of more than Limit it
-// takes some at random.
+// Select makes the entries of the requested nodes, with the requested fields. If there are more than Limit, it returns
+// Limit of them, chosen at random.
 func (p Query) Select(states []State) []map[string]any {
-	named := make(map[string]bool, len(p.Pubkeys)) // strangers may name many
+	named := make(map[string]bool, len(p.Pubkeys)) // a map, because a client may name many
 	for _, key := range p.Pubkeys {
 		named[key] = true
 	}
@@ -119,7 +119,7 @@ func (p Query) Select(states []State) []map[string]any {
 	return entries
 }
 
-// entry makes an entry of a node list. storage_lmq_port is what nodes of 2020 look for; here it is no other port.
+// entry makes an entry of a node list. Nodes of 2020 require storage_lmq_port; here it repeats the storage port.
 func (s State) entry(wanted FieldSet) map[string]any {
 	all := map[string]any{
 		"service_node_pubkey":     s.PubkeyLegacy,

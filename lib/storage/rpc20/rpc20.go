@@ -1,8 +1,8 @@
-// Package rpc20 has the requests and answers of storage RPC 2.0, that of storage server 2.0.7, as they stand on the
-// wire (storage-2.0.md sections 2 and 10). What both storage RPCs share is in package storage.
+// Package rpc20 has the requests and answers of storage RPC 2.0, that of storage server 2.0.7, in their wire form
+// (storage-2.0.md sections 2 and 10). Package storage has what both storage RPCs share.
 //
-// Servers of that time take every parameter as a string and ignore all other fields, so the fields that later servers
-// added do no harm there.
+// Servers of that version read every parameter as a string and ignore unknown fields, so they accept the fields that
+// later servers added.
 package rpc20
 
 import "sessiontool/lib/storage"
@@ -10,7 +10,7 @@ import "sessiontool/lib/storage"
 // MaxRetrieved is the number of messages in one answer to retrieve (storage-2.0.md section 2.3).
 const MaxRetrieved = 10
 
-// SwarmParams asks for the swarm of a Session ID (66 hex digits).
+// SwarmParams requests the swarm of a Session ID (66 hex digits).
 type SwarmParams struct {
 	PubKey string `json:"pubKey"`
 }
@@ -25,9 +25,9 @@ type StoreParams struct {
 	Data      string `json:"data"`
 }
 
-// RetrieveParams asks for the messages stored after LastHash. The last three fields prove that the client owns PubKey:
-// Ed25519 over Retrieve of package signtext for namespace 0 and Timestamp (milliseconds). A server of 2020
-// does not read them.
+// RetrieveParams requests the messages stored after LastHash. The last three fields prove that the client owns PubKey.
+// Signature is Ed25519 in base64 over the text of function Retrieve in package signtext, for namespace 0 and Timestamp
+// (milliseconds). A server of 2020 ignores them.
 type RetrieveParams struct {
 	PubKey        string `json:"pubKey"`
 	LastHash      string `json:"lastHash"`

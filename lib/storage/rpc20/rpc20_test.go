@@ -22,8 +22,11 @@ func TestRequests(t *testing.T) {
 	}{
 		{
 			storage.MethodStore,
-			rpc20.StoreParams{PubKey: key, TTL: "345600000", Nonce: "AAAAAAAAABE=", Timestamp: "1591360000000", Data: "CAESBg=="},
-			`{"jsonrpc":"2.0","id":"0","method":"store","params":{"pubKey":"0501","ttl":"345600000","nonce":"AAAAAAAAABE=","timestamp":"1591360000000","data":"CAESBg=="}}`,
+			rpc20.StoreParams{
+				PubKey: key, TTL: "345600000", Nonce: "AAAAAAAAABE=", Timestamp: "1591360000000", Data: "CAESBg==",
+			},
+			`{"jsonrpc":"2.0","id":"0","method":"store","params":{"pubKey":"0501","ttl":"345600000",` +
+				`"nonce":"AAAAAAAAABE=","timestamp":"1591360000000","data":"CAESBg=="}}`,
 		},
 		{
 			storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: key},
@@ -48,7 +51,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// What signal-2020.md section 2.1 and session-v1.md section 8 do not have stands behind what a 2020 server reads.
+// Fields that a 2020 server does not read come after those that it reads (signal-2020.md section 2.1, session-v1.md
+// section 8).
 func TestSignedRetrieve(t *testing.T) {
 	body, err := storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: "05", LastHash: "ab", PubkeyEd25519: "cd", Timestamp: "17", Signature: "ef",
@@ -63,7 +67,7 @@ func TestSignedRetrieve(t *testing.T) {
 	}
 }
 
-// Every request that the recorded clients sealed for a target comes out the same from the types here.
+// The types of this package encode every recorded request to the same bytes.
 func TestRecordedRequests(t *testing.T) {
 	var recorded struct {
 		Onions []struct {
@@ -102,7 +106,8 @@ func TestRecordedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		params := map[string]any{
-			storage.MethodStore: &rpc20.StoreParams{}, storage.MethodRetrieve: &rpc20.RetrieveParams{}, storage.MethodSwarm: &rpc20.SwarmParams{},
+			storage.MethodStore: &rpc20.StoreParams{}, storage.MethodRetrieve: &rpc20.RetrieveParams{},
+			storage.MethodSwarm: &rpc20.SwarmParams{},
 		}[call.Method]
 		if err := json.Unmarshal(call.Params, params); err != nil {
 			t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// ParsePage reads a PageAnswer: the first [storage.MaxPage] messages of it, with More set if it has others. Like
-// [storage.ParseMessages] it fails for a message that is none.
+// ParsePage reads a [PageAnswer]: its first [storage.MaxPage] messages. More is also set if the answer has further
+// ones. Like [storage.ParseMessages] it fails for a malformed message.
 func ParsePage(body string) (PageAnswer, error) {
 	var page struct {
 		Messages json.RawMessage `json:"messages"`
@@ -29,11 +29,12 @@ func ParsePage(body string) (PageAnswer, error) {
 	return PageAnswer{Messages: messages, More: page.More || len(beyond) > storage.MaxPage, Clock: page.Clock}, nil
 }
 
-// HasResults reports whether an answer with this status may have a ChangeAnswer as its body: 500 is that of servers
-// after 2.8.0 when every member failed.
+// HasResults reports whether an answer with this status may have a [ChangeAnswer] as its body: 200, or 500, which
+// servers after 2.8.0 send if every member failed.
 func HasResults(status int) bool { return status == storage.StatusOK || status == storage.StatusFailed }
 
-// ParseChange reads a ChangeAnswer of at most [storage.MaxMembers] members, without those whose result cannot be read.
+// ParseChange reads a [ChangeAnswer]. It skips members with a malformed result, and fails for more than
+// [storage.MaxMembers] members.
 func ParseChange(body string) (ChangeAnswer, error) {
 	var answer struct {
 		Hash  string                     `json:"hash"`
@@ -41,22 +42,22 @@ func ParseChange(body string) (ChangeAnswer, error) {
 		Clock
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		return ChangeAnswer{}, fmt.Errorf("answer is not about a swarm: %w", err)
+		return ChangeAnswer{}, fmt.Errorf("answer has no results of members: %w", err)
 	}
 	if answer.Swarm == nil || len(answer.Swarm) > storage.MaxMembers {
-		return ChangeAnswer{}, fmt.Errorf("answer is about %d members", len(answer.Swarm))
+		return ChangeAnswer{}, fmt.Errorf("answer has results of %d members", len(answer.Swarm))
 	}
-	change := ChangeAnswer{Hash: answer.Hash, Swarm: make(map[string]MemberResult, len(answer.Swarm)), Clock: answer.Clock}
+	members := make(map[string]MemberResult, len(answer.Swarm))
 	for name, text := range answer.Swarm {
 		var result MemberResult
 		if json.Unmarshal(text, &result) == nil {
-			change.Swarm[name] = result
+			members[name] = result
 		}
 	}
-	return change, nil
+	return ChangeAnswer{Hash: answer.Hash, Swarm: members, Clock: answer.Clock}, nil
 }
 
-// ParseBatch reads a BatchAnswer to count requests. A sequence may have ended before the last of them.
+// ParseBatch reads a [BatchAnswer] to a batch or sequence of count requests. A sequence may have fewer results.
 func ParseBatch(body string, count int) ([]Result, error) {
 	var answer struct {
 		Results json.RawMessage `json:"results"`

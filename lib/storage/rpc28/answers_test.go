@@ -9,7 +9,9 @@ import (
 )
 
 func TestHasResults(t *testing.T) {
-	for status, want := range map[int]bool{200: true, 500: true, 401: false, 406: false, 421: false, 503: false, 504: false} {
+	for status, want := range map[int]bool{
+		200: true, 500: true, 401: false, 406: false, 421: false, 503: false, 504: false,
+	} {
 		if rpc28.HasResults(status) != want {
 			t.Errorf("%d: %v", status, !want)
 		}

@@ -13,7 +13,7 @@ import (
 // and are in NamespaceMessages.
 type Namespace int16
 
-// Namespaces in use. Those from 2 to 5 are what the devices of one account keep in step.
+// Namespaces in use. Those from 2 to 5 synchronize the devices of one account.
 const (
 	NamespaceMessages     Namespace = 0 // direct messages
 	NamespaceProfile      Namespace = 2
@@ -27,21 +27,21 @@ const (
 
 // Longest times to live of messages (storage-2.8.md section 3.2).
 const (
-	MaxPublicTTL  = storage.MaxTTLMillis28 * time.Millisecond // where anybody may store
+	MaxPublicTTL  = storage.MaxTTLMillis28 * time.Millisecond // in namespaces with StoreIsPublic
 	MaxPrivateTTL = 30 * 24 * time.Hour
 )
 
-// StoreIsPublic reports whether anybody may store here: public inboxes and legacy groups. Elsewhere it takes the
-// owner's signature.
+// StoreIsPublic reports whether a store needs no signature: public inboxes and legacy groups. All other namespaces
+// require the owner's signature.
 func (n Namespace) StoreIsPublic() bool { return n%10 == 0 }
 
-// RetrieveIsPublic reports whether anybody may read here: public outboxes and legacy groups.
+// RetrieveIsPublic reports whether a retrieve needs no signature: public outboxes and legacy groups.
 func (n Namespace) RetrieveIsPublic() bool { return n == NamespaceLegacyGroups || n.IsOutbox() }
 
-// IsOutbox reports a public outbox, which holds one message: the last that its owner has stored.
+// IsOutbox reports whether n is a public outbox, which holds one message: the latest that its owner has stored.
 func (n Namespace) IsOutbox() bool { return n < 0 && -int(n)%20 == 1 }
 
-// MaxTTL is the longest time to live here.
+// MaxTTL returns the longest time to live of messages in n.
 func (n Namespace) MaxTTL() time.Duration {
 	if n.StoreIsPublic() {
 		return MaxPublicTTL
@@ -49,7 +49,7 @@ func (n Namespace) MaxTTL() time.Duration {
 	return MaxPrivateTTL
 }
 
-// SignedText is how signatures write the namespace: nothing for 0, else its decimal.
+// SignedText returns the namespace as signed texts write it: empty for 0, else its decimal.
 func (n Namespace) SignedText() string {
 	if n == 0 {
 		return ""
@@ -57,8 +57,8 @@ func (n Namespace) SignedText() string {
 	return strconv.Itoa(int(n))
 }
 
-// Scope is what delete_all, delete_before and expire_all act upon: one namespace or, with All, every one. The zero
-// Scope is NamespaceMessages. In JSON it is a number or the text "all".
+// Scope is the target of delete_all, delete_before and expire_all: one namespace or, with All, every one. The zero
+// Scope is [NamespaceMessages]. In JSON it is a number or the text "all".
 type Scope struct {
 	All       bool
 	Namespace Namespace
@@ -69,7 +69,7 @@ var allText = []byte(`"all"`)
 // Has reports whether a namespace is in the scope.
 func (s Scope) Has(n Namespace) bool { return s.All || s.Namespace == n }
 
-// SignedText is how signatures write the scope.
+// SignedText returns the scope as signed texts write it: "all", or the text of the namespace.
 func (s Scope) SignedText() string {
 	if s.All {
 		return "all"

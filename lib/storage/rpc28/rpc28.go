@@ -1,6 +1,6 @@
-// Package rpc28 has the requests and answers of storage RPC 2.8, that of storage server 2.8.0, as they stand on the
-// wire (storage-2.8.md), the namespaces of messages, and the answers. What both storage RPCs
-// share is in package storage.
+// Package rpc28 has the requests and answers of storage RPC 2.8, that of storage server 2.8.0, in their wire form
+// (storage-2.8.md), and the namespaces of messages ([Namespace]). Package storage has what both storage RPCs share,
+// package signtext the texts that clients and members sign.
 //
 // All times are milliseconds since 1970. Times to live are milliseconds.
 package rpc28
@@ -18,8 +18,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Methods besides those of both storage RPCs (storage-2.8.md section 1.3). [storage.MethodSwarm] is another name of
-// MethodGetSwarm.
+// Methods of 2.8 alone (storage-2.8.md section 1.3). [storage.MethodSwarm] is another name of MethodGetSwarm.
 const (
 	MethodInfo         = "info"
 	MethodGetSwarm     = "get_swarm"
@@ -35,7 +34,7 @@ const (
 	MethodBatch        = "batch"
 	MethodSequence     = "sequence"
 	MethodIfElse       = "ifelse"
-	// MethodActiveNodes is known to servers after 2.8.0.
+	// MethodActiveNodes exists in servers after 2.8.0.
 	MethodActiveNodes = "active_nodes_bin"
 )
 
@@ -48,27 +47,27 @@ const (
 	HashTextLength = 43
 )
 
-// PageCost is what a message of size bytes counts against max_size (storage-2.8.md section 5).
+// PageCost returns the bytes that a message with data of size bytes counts against max_size (storage-2.8.md section 5).
 func PageCost(size int) int { return size*4/3 + HashTextLength + 100 }
 
-// MessageHash names a message: BLAKE2b-256 of the owner's 33 bytes, the namespace and the data, in
-// base64 without padding (storage-2.8.md section 4.2). Timestamp and time to live are not in it.
+// MessageHash returns the hash that names a message: BLAKE2b-256 of the owner's 33 bytes, the namespace and the data,
+// in base64 without padding (storage-2.8.md section 4.2). It does not cover timestamp and time to live.
 func MessageHash(owner [33]byte, namespace Namespace, data []byte) string {
 	text := append(append(owner[:], namespace.SignedText()...), data...)
 	sum := blake2b.Sum256(text)
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// Auth proves that a request comes from the owner of the account (storage-2.8.md section 3.1). Signature is base64
-// of Ed25519 over the text that the method's function in package signtext makes. PubkeyEd25519 (hex) has to be there
-// for a Session ID (05), and only for it. Requests of subaccounts, which groups have, are not made here.
+// Auth proves that a request comes from the owner of the account (storage-2.8.md section 3.1). Signature is the base64
+// of an Ed25519 signature over the text that the method's function in package signtext makes. PubkeyEd25519 (hex) is
+// required for a Session ID (05) and refused otherwise. Requests of subaccounts, which groups have, are not supported.
 type Auth struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519,omitempty"`
 	Signature     string `json:"signature,omitempty"`
 }
 
-// StoreParams stores one message. Data is base64 of at most MaxMessageBytes. Auth and SigTimestamp are for
-// namespaces where only the owner may store.
+// StoreParams stores one message. Data is base64 of at most [MaxMessageBytes]. Auth and SigTimestamp are required in
+// namespaces without [Namespace.StoreIsPublic].
 type StoreParams struct {
 	Pubkey       string    `json:"pubkey"`
 	Namespace    Namespace `json:"namespace"`
@@ -79,8 +78,8 @@ type StoreParams struct {
 	Auth
 }
 
-// RetrieveParams asks for what came after LastHash. A negative MaxSize -k means MaxPageBytes/k; without MaxCount and
-// MaxSize it is -5.
+// RetrieveParams requests the messages stored after LastHash. A negative MaxSize -k means [MaxPageBytes]/k; without
+// MaxCount and MaxSize it is -5.
 type RetrieveParams struct {
 	Pubkey    string    `json:"pubkey"`
 	Namespace Namespace `json:"namespace"`
@@ -91,12 +90,12 @@ type RetrieveParams struct {
 	Auth
 }
 
-// GetSwarmParams asks for the swarm of a key (66 hex digits).
+// GetSwarmParams requests the swarm of a key (66 hex digits).
 type GetSwarmParams struct {
 	Pubkey string `json:"pubkey"`
 }
 
-// DeleteParams deletes messages by hash. With Required the answer is storage.StatusNotFound if there was none.
+// DeleteParams deletes messages by hash. With Required the answer is [storage.StatusNotFound] if no message was found.
 type DeleteParams struct {
 	Pubkey   string   `json:"pubkey"`
 	Messages []string `json:"messages"`
@@ -104,7 +103,7 @@ type DeleteParams struct {
 	Auth
 }
 
-// DeleteAllParams deletes everything within a scope.
+// DeleteAllParams deletes all messages of a scope.
 type DeleteAllParams struct {
 	Pubkey    string `json:"pubkey"`
 	Namespace Scope  `json:"namespace"`
@@ -112,7 +111,7 @@ type DeleteAllParams struct {
 	Auth
 }
 
-// DeleteBeforeParams deletes what is stamped Before or earlier.
+// DeleteBeforeParams deletes the messages of a scope with a timestamp of Before or earlier.
 type DeleteBeforeParams struct {
 	Pubkey    string `json:"pubkey"`
 	Namespace Scope  `json:"namespace"`
@@ -120,8 +119,8 @@ type DeleteBeforeParams struct {
 	Auth
 }
 
-// ExpireParams changes when messages expire: Expiry has one time for all, or one for each of Messages. With Shorten or
-// Extend a change in the other direction is left undone.
+// ExpireParams changes when messages expire: Expiry has one time for all, or one for each of Messages. Shorten and
+// Extend allow changes in that direction only.
 type ExpireParams struct {
 	Pubkey   string   `json:"pubkey"`
 	Messages []string `json:"messages"`
@@ -131,7 +130,7 @@ type ExpireParams struct {
 	Auth
 }
 
-// ExpireAllParams makes everything within a scope that would live longer expire at Expiry.
+// ExpireAllParams makes the messages of a scope expire at Expiry, except those that expire earlier.
 type ExpireAllParams struct {
 	Pubkey    string `json:"pubkey"`
 	Namespace Scope  `json:"namespace"`
@@ -139,7 +138,7 @@ type ExpireAllParams struct {
 	Auth
 }
 
-// GetExpiriesParams asks when messages expire.
+// GetExpiriesParams requests the expirations of messages.
 type GetExpiriesParams struct {
 	Pubkey    string   `json:"pubkey"`
 	Messages  []string `json:"messages"`
@@ -153,22 +152,22 @@ type Call struct {
 	Params any    `json:"params"`
 }
 
-// BatchParams are at most MaxBatch requests. A batch makes all of them, a sequence ends after the first that fails.
+// BatchParams are at most [MaxBatch] requests. A batch executes all of them; a sequence ends after the first failure.
 type BatchParams struct {
 	Requests []Call `json:"requests"`
 }
 
-// OxendParams asks a node what its own node of the chain knows. Endpoint is "get_service_nodes".
+// OxendParams makes a node forward a request to its blockchain node. Endpoint is "get_service_nodes".
 type OxendParams struct {
 	Endpoint string `json:"endpoint"`
 	Params   any    `json:"params,omitempty"`
 }
 
-// Endpoint is the OxendParams.Endpoint that asks for the node list.
+// Endpoint is the Endpoint of [OxendParams] that requests the node list.
 const Endpoint = "get_service_nodes"
 
-// Clock is in nearly every answer: the node's time, from which clients learn how far theirs is off, and the network's
-// hard fork and revision.
+// Clock is in nearly every answer: the node's time, from which clients compute the offset of their own clock, and the
+// network's hard fork and revision.
 type Clock struct {
 	T        int64  `json:"t,omitempty"`
 	HardFork [2]int `json:"hf"`
@@ -190,23 +189,22 @@ type Member struct {
 	PubkeyLegacy string `json:"pubkey_legacy"`
 }
 
-// GetSwarmAnswer is the 200 of get_swarm and the body of a 421. Swarm is the id in lower-case hex. storage.ParseSwarm
-// reads it.
+// GetSwarmAnswer is the 200 of get_swarm and the body of a 421. Swarm is the id in lower-case hex. Clients read it with
+// [storage.ParseSwarm].
 type GetSwarmAnswer struct {
 	Snodes []Member `json:"snodes"`
 	Swarm  string   `json:"swarm"`
 	Clock
 }
 
-// PageAnswer is the 200 of retrieve: messages in the order in which that node got them, and whether there are
-// more.
+// PageAnswer is the 200 of retrieve: messages in order of arrival at that node, and whether there are more.
 type PageAnswer struct {
 	Messages []storage.Stored `json:"messages"`
 	More     bool             `json:"more"`
 	Clock
 }
 
-// ExpiriesAnswer is the 200 of get_expiries: expiry by hash, of those that the node has.
+// ExpiriesAnswer is the 200 of get_expiries: expirations by hash, without messages that the node lacks.
 type ExpiriesAnswer struct {
 	Expiries map[string]int64 `json:"expiries"`
 }
@@ -216,30 +214,30 @@ type BatchAnswer struct {
 	Results []Result `json:"results"`
 }
 
-// Result is the answer to one request within a batch. Body is JSON: of an error, a string.
+// Result is the answer to one request within a batch. Body is JSON; for an error it is a string.
 type Result struct {
 	Code int             `json:"code"`
 	Body json.RawMessage `json:"body"`
 }
 
-// ChangeAnswer is the 200 of store and of every method that deletes or expires: by the members' Ed25519 keys in hex,
-// what became of it there. Hash is store's alone.
+// ChangeAnswer is the 200 of store and of every method that deletes or expires: the result of each member, by its
+// Ed25519 key in hex. Only store sets Hash.
 type ChangeAnswer struct {
 	Hash  string                  `json:"hash,omitempty"`
 	Swarm map[string]MemberResult `json:"swarm"`
 	Clock
 }
 
-// MemberResult is what one member did. Signature is its Ed25519 signature, in base64, over the text that the method's
-// function in package signtext makes. If Failed, nothing else counts but the reasons.
+// MemberResult is the result of one member. Signature is its Ed25519 signature, in base64, over the text that the
+// method's function in package signtext makes. If Failed is set, only the fields after it are valid.
 type MemberResult struct {
 	Signature string `json:"signature,omitempty"`
 
 	Hash    string `json:"hash,omitempty"`    // store
 	Already Truth  `json:"already,omitempty"` // store: the member had it
-	T       int64  `json:"t,omitempty"`       // store: Clock.T again, from the member that was asked
+	T       int64  `json:"t,omitempty"`       // store: Clock.T again, from the answering member
 
-	// Expiry is store's time and that of expire, there one or one for each hash.
+	// Expiry is the expiration after store, or those after expire: one for all hashes or one for each.
 	Expiry    Times            `json:"expiry,omitzero"`
 	Deleted   *Hashes          `json:"deleted,omitempty"`
 	Updated   *Hashes          `json:"updated,omitempty"`  // expire, expire_all
@@ -253,8 +251,7 @@ type MemberResult struct {
 	QueryFailure    Truth  `json:"query_failure,omitempty"`
 }
 
-// Truth is a bool that nodes write as true or, if it came from another member, as 1
-// (storage-2.8.md section 4.3).
+// Truth is a bool that nodes write as true, or as 1 if it came from another member (storage-2.8.md section 4.3).
 type Truth bool
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -270,8 +267,8 @@ func (b *Truth) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Status is what a member answered to another, as in HTTP. Nodes write it as text, as they got it; a number
-// is understood as well.
+// Status is the HTTP status of one member's answer to another. Nodes write it as the text that they received; a number
+// is accepted, too.
 type Status int
 
 // MarshalJSON implements json.Marshaler.
@@ -287,7 +284,7 @@ func (s *Status) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Times is one time, in JSON a number, or several, a list.
+// Times is one time, which is a number in JSON, or several, which are a list.
 type Times []int64
 
 // MarshalJSON implements json.Marshaler.
@@ -307,8 +304,8 @@ func (t *Times) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &(*t)[0])
 }
 
-// Hashes are hashes in ascending order: List, in JSON a list, or, where all namespaces were asked for, ByNamespace, an
-// object.
+// Hashes are hashes in ascending order: List, a list in JSON, or ByNamespace, an object, if the request covered all
+// namespaces.
 type Hashes struct {
 	List        []string
 	ByNamespace map[Namespace][]string

@@ -68,7 +68,7 @@ func milliseconds(t *testing.T, numbers ...json.Number) int64 {
 	return 0
 }
 
-// signedText is what the recorded client must have signed.
+// signedText returns the text that the recorded client must have signed.
 func (c call) signedText(t *testing.T) []byte {
 	t.Helper()
 	p := c.Params
@@ -93,7 +93,7 @@ func (c call) signedText(t *testing.T) []byte {
 	return nil
 }
 
-// signer is whose key made the signature.
+// signer returns the key that made the signature.
 func (c call) signer(t *testing.T) ed25519.PublicKey {
 	t.Helper()
 	if c.Params.Subaccount != "" {
@@ -139,7 +139,7 @@ func loadExchanges(t *testing.T) (calls []call, answers []exchange) {
 	return calls, answers
 }
 
-// Every signature that a recorded server has accepted is one over the text that is made here.
+// Every signature that a recorded server has accepted verifies over the text of package signtext.
 func TestRecordedSignatures(t *testing.T) {
 	calls, rows := loadExchanges(t)
 	checked := make(map[string]int)
@@ -173,8 +173,8 @@ func trimPadding(text string) string {
 	return text
 }
 
-// What members of a swarm have signed is, for every method, the text that is made here, and what they call a message is
-// its hash.
+// Recorded members of a swarm have signed, for every method, the text of package signtext, and name messages by
+// MessageHash.
 func TestRecordedMemberResults(t *testing.T) {
 	calls, rows := loadExchanges(t)
 	checked := make(map[string]int)
@@ -244,7 +244,7 @@ func messageHash(t *testing.T, c call) string {
 	return rpc28.MessageHash([33]byte(owner), c.Params.Namespace.Namespace, data)
 }
 
-// Recorded results come out of the types here as they went in.
+// The types of this package encode decoded recorded results to the same JSON.
 func TestRecordedResultsInJSON(t *testing.T) {
 	_, rows := loadExchanges(t)
 	for _, row := range rows {
@@ -303,7 +303,8 @@ func TestNamespaceClasses(t *testing.T) {
 
 func FuzzParse28(f *testing.F) {
 	f.Add(`{"messages":[{"data":"YQ==","expiration":2,"hash":"a","timestamp":1}],"more":true,"t":7,"hf":[19,4]}`)
-	f.Add(`{"hash":"a","swarm":{"b":{"hash":"a","signature":"c","expiry":2,"already":1},"d":{"failed":true,"timeout":1}}}`)
+	f.Add(`{"hash":"a","swarm":{"b":{"hash":"a","signature":"c","expiry":2,"already":1},` +
+		`"d":{"failed":true,"timeout":1}}}`)
 	f.Add(`{"swarm":{"b":{"expiry":[1,2],"updated":["a"],"unchanged":{}},"c":{"deleted":{"0":["a"],"-1":[]}}}}`)
 	f.Add(`{"results":[{"code":200,"body":{}},{"code":400,"body":"no"}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
@@ -325,8 +326,7 @@ func FuzzParse28(f *testing.F) {
 	})
 }
 
-// What a member was refused with comes as text, as the real server got it from that member, and is understood as a
-// number.
+// A member's status comes as the text that the real server received from that member. A number is accepted, too.
 func TestCodeOfAFailedMember(t *testing.T) {
 	change, err := rpc28.ParseChange(`{"swarm":{
 		"a":{"failed":true,"code":"406","reason":"check your clock"},"b":{"failed":true,"code":406},

@@ -18,16 +18,16 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// ErrUnreachable reports that no whole HTTP answer came: refused, cut, not TLS, or too slow.
+// ErrUnreachable reports that no complete HTTP answer arrived: the connection was refused, cut, not TLS, or too slow.
 var ErrUnreachable = errors.New("no answer")
 
 // ErrTooLarge reports an answer of more than [storage.MaxBodyBytes].
 var ErrTooLarge = errors.New("answer is too large")
 
-// ErrPin reports a seed that shows another certificate than the pinned one.
+// ErrPin reports a seed whose certificate is not the pinned one.
 var ErrPin = errors.New("the seed's certificate is not the pinned one")
 
-// Bounds of the client itself; the time for a whole exchange is the caller's context.
+// Bounds of the client. The caller's context bounds the time of a whole exchange.
 const (
 	connectTimeout = 10 * time.Second // for TCP, and again for TLS
 	idleTimeout    = 60 * time.Second
@@ -35,8 +35,8 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Answer is an HTTP answer, read whole. Date and LastModified are those headers, zero where the server sent none: nodes
-// of 2020 send neither, seeds of 2020 only the second, which is the time of their answer.
+// Answer is a complete HTTP answer. Date and LastModified are those headers, or zero if the server sent none. Nodes of
+// 2020 send neither. Seeds of 2020 send only Last-Modified, which is the time of their answer.
 type Answer struct {
 	Status       int
 	Body         []byte
@@ -44,8 +44,8 @@ type Answer struct {
 	LastModified time.Time
 }
 
-// Time is the clock of a server that makes its answers anew each time: its Date, else its Last-Modified. It is zero if
-// the answer has neither.
+// Time returns the time of a server that does not cache its answers: Date, else Last-Modified. It is zero if the answer
+// has neither.
 func (a Answer) Time() time.Time {
 	if a.Date.IsZero() {
 		return a.LastModified
@@ -53,8 +53,8 @@ func (a Answer) Time() time.Time {
 	return a.Date
 }
 
-// Client talks HTTP to nodes and seeds. Connections are kept and reused where the server allows it.
-// It is safe for concurrent use.
+// Client makes HTTP requests to nodes and seeds. It keeps and reuses connections if the server allows it. It is safe
+// for concurrent use.
 type Client struct {
 	dial   DialFunc
 	nodes  *http.Client
@@ -62,17 +62,17 @@ type Client struct {
 	pinned map[string]*http.Client // seeds by URL
 }
 
-// NewClient makes a client. Nodes show self-signed certificates that prove nothing, so none is checked for them: what
-// binds a node to its keys is the onion layer. Seeds over https are checked as usual, unless they are pinned.
-// Environment proxies are not used, since they would see which nodes a user talks to.
+// NewClient makes a client. It does not verify certificates of nodes: they are self-signed, and the onion layer binds a
+// node to its keys. It verifies certificates of https seeds as usual, unless they are pinned ([Client.PinSeed]). It
+// ignores proxies from the environment, because a proxy would see which nodes a user contacts.
 func NewClient() *Client {
 	return NewClientOver((&net.Dialer{Timeout: connectTimeout}).DialContext)
 }
 
-// DialFunc opens a connection, as net.Dialer.DialContext does.
+// DialFunc opens a connection, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// NewClientOver is NewClient with connections that dial opens.
+// NewClientOver is [NewClient] with connections that dial opens.
 func NewClientOver(dial DialFunc) *Client {
 	return &Client{
 		dial:   dial,
@@ -82,12 +82,12 @@ func NewClientOver(dial DialFunc) *Client {
 	}
 }
 
-// PinSeed makes PostSeed accept, for this URL, the one certificate with this SHA-256 digest and nothing else: not even
-// one that an authority vouches for. rpc28.Call it before the client is used.
+// PinSeed makes [Client.PostSeed] accept, for this URL, only the certificate with this SHA-256 digest, not even another
+// one from a certificate authority. Call it before the client is used.
 func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
 	c.pinned[url] = newHTTPClient(c.dial, &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		// The seeds of the real network sign their certificates themselves: the digest is the whole check.
+		// The seeds of the real network have self-signed certificates: only the digest is checked.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if sha256.Sum256(state.PeerCertificates[0].Raw) != certificate {
@@ -109,12 +109,12 @@ func newHTTPClient(dial DialFunc, config *tls.Config) *http.Client {
 			DisableCompression:     true, // a small answer must not become a large one
 			MaxResponseHeaderBytes: maxHeaderBytes,
 		},
-		// A redirect is an answer like any other: whom to ask is not for the asked to say.
+		// A redirect is an answer like any other: a server may not choose where the client sends its request.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// Close drops idle connections, so that no goroutine of the client is left behind.
+// Close closes idle connections, so that no goroutine of the client is left.
 func (c *Client) Close() {
 	c.nodes.CloseIdleConnections()
 	c.seeds.CloseIdleConnections()
@@ -123,20 +123,20 @@ func (c *Client) Close() {
 	}
 }
 
-// PostNode posts body to a path of the node at ip and port. Any status is an answer. The body is sent again over a new
-// connection if the node closed a kept connection without an answer: servers close idle connections after 10 s, and
-// every request to a node may arrive twice without harm. The error wraps ErrUnreachable or ErrTooLarge or, if ctx has
-// ended, is its cause.
+// PostNode posts body to a path of the node at ip and port. Every status is an answer. If the node closes a kept
+// connection without an answer, the body is sent again over a new one: servers close idle connections after 10 s, and
+// every request to a node is idempotent. The error wraps ErrUnreachable or ErrTooLarge; if ctx has ended, it is the
+// cause of ctx.
 func (c *Client) PostNode(ctx context.Context, ip string, port uint16, path string, body []byte) (Answer, error) {
 	return do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body, repeatable)
 }
 
-// GetNode gets a path of the node at ip and port. Errors are those of PostNode.
+// GetNode gets a path of the node at ip and port. Errors are those of [Client.PostNode].
 func (c *Client) GetNode(ctx context.Context, ip string, port uint16, path string) (Answer, error) {
 	return do(ctx, c.nodes, http.MethodGet, nodeURL(ip, port, path), nil, repeatable)
 }
 
-// PostSeed posts a JSON-RPC body to a seed's URL. Errors are those of PostNode, or ErrPin.
+// PostSeed posts a JSON-RPC body to a seed's URL. Errors are those of [Client.PostNode], or ErrPin.
 func (c *Client) PostSeed(ctx context.Context, url string, body []byte) (Answer, error) {
 	client, ok := c.pinned[url]
 	if !ok {
@@ -184,8 +184,8 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 	return answer, nil
 }
 
-// unreachable keeps what the caller decided, to stop or to wait no longer, apart from a peer that does not answer. Of
-// the latter's cause only the text is kept: a slow connect would pass for context.DeadlineExceeded.
+// unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable or ErrPin. It keeps only the text
+// of the cause of ErrUnreachable: a slow connect must not match context.DeadlineExceeded.
 func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -65,7 +65,7 @@ func (s *server) post(ctx context.Context, client *storagehttp.Client, body stri
 	return client.PostNode(ctx, address.IP.String(), uint16(address.Port), storage.RPCPath, []byte(body))
 }
 
-// recordedCertificate is the one that a 2020 storage server showed.
+// recordedCertificate is the certificate of a 2020 storage server.
 func recordedCertificate(t *testing.T) *x509.Certificate {
 	t.Helper()
 	file, err := os.Open(vectors.Path(t, "node-2020.jsonl"))
@@ -138,8 +138,10 @@ func TestServerOf2020(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "POST application/json hello"; answer.Status != 200 || string(answer.Body) != want || !answer.Date.IsZero() {
-			t.Errorf("answer %d is %d %q at %v, want 200 %q without a date", i, answer.Status, answer.Body, answer.Date, want)
+		want := "POST application/json hello"
+		if answer.Status != 200 || string(answer.Body) != want || !answer.Date.IsZero() {
+			t.Errorf("answer %d is %d %q at %v, want 200 %q without a date",
+				i, answer.Status, answer.Body, answer.Date, want)
 		}
 	}
 	if n := s.connections.Load(); n != 3 {
@@ -147,10 +149,11 @@ func TestServerOf2020(t *testing.T) {
 	}
 }
 
-// The certificate proves nothing, but it has to be one that Go reads.
+// Clients do not verify the certificate of a node, but Go must be able to parse it.
 func TestCertificateOf2020(t *testing.T) {
 	certificate := recordedCertificate(t)
-	if err := certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature); err != nil {
+	algorithm, signed := certificate.SignatureAlgorithm, certificate.RawTBSCertificate
+	if err := certificate.CheckSignature(algorithm, signed, certificate.Signature); err != nil {
 		t.Errorf("it is not self-signed: %v", err)
 	}
 }
@@ -168,8 +171,8 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-// A server that closes a kept connection as the next request arrives has not served it: the client asks again over a
-// new connection. One that closes a fresh connection is not asked again.
+// A server that closes a kept connection as the next request arrives has not served it: the client repeats the request
+// over a new connection. It does not repeat a request after a new connection was closed.
 func TestConnectionClosedWhileIdle(t *testing.T) {
 	client := newClient(t)
 	var closes, served atomic.Int32
@@ -194,7 +197,8 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 	if served.Load() != 2 || closes.Load() != 1 || s.connections.Load() != 2 {
 		t.Errorf("%d requests served, %d closed, %d connections", served.Load(), closes.Load(), s.connections.Load())
 	}
-	if _, err := s.post(t.Context(), client, "hello"); !errors.Is(err, storagehttp.ErrUnreachable) || closes.Load() != 3 {
+	_, err := s.post(t.Context(), client, "hello")
+	if !errors.Is(err, storagehttp.ErrUnreachable) || closes.Load() != 3 {
 		t.Errorf("a server that closes every connection: %v after %d", err, closes.Load())
 	}
 }
@@ -212,7 +216,8 @@ func TestGetAndDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "GET" + storage.StatsPath; answer.Status != 404 || string(answer.Body) != want || !answer.Date.Equal(date) {
+	want := "GET" + storage.StatsPath
+	if answer.Status != 404 || string(answer.Body) != want || !answer.Date.Equal(date) {
 		t.Errorf("answer is %d %q at %v, want 404 %q at %v", answer.Status, answer.Body, answer.Date, want, date)
 	}
 }
@@ -220,7 +225,9 @@ func TestGetAndDate(t *testing.T) {
 func TestAnswerBound(t *testing.T) {
 	client := newClient(t)
 	size := storage.MaxBodyBytes
-	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", size)) }, nil)
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, strings.Repeat("x", size))
+	}, nil)
 	if answer, err := s.post(t.Context(), client, ""); err != nil || len(answer.Body) != size {
 		t.Errorf("got %d bytes, %v; want all %d", len(answer.Body), err, size)
 	}
@@ -238,7 +245,8 @@ func TestRedirectIsAnAnswer(t *testing.T) {
 		}
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	}, nil)
-	if answer, err := s.post(t.Context(), client, "secret"); err != nil || answer.Status != http.StatusTemporaryRedirect {
+	answer, err := s.post(t.Context(), client, "secret")
+	if err != nil || answer.Status != http.StatusTemporaryRedirect {
 		t.Errorf("got %d, %v", answer.Status, err)
 	}
 }
@@ -292,7 +300,7 @@ func TestUnreachable(t *testing.T) {
 	})
 }
 
-// What the caller decides is told apart from a peer that is at fault.
+// A cancelled or expired context is not reported as an unreachable peer.
 func TestCallerGivesUp(t *testing.T) {
 	client := newClient(t)
 	release := make(chan struct{})
@@ -301,12 +309,14 @@ func TestCallerGivesUp(t *testing.T) {
 
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.post(cancelled, client, ""); !errors.Is(err, context.Canceled) || errors.Is(err, storagehttp.ErrUnreachable) {
+	_, err := s.post(cancelled, client, "")
+	if !errors.Is(err, context.Canceled) || errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("cancelled: got %v", err)
 	}
 	late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := s.post(late, client, ""); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, storagehttp.ErrUnreachable) {
+	_, err = s.post(late, client, "")
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("out of time: got %v", err)
 	}
 	why := errors.New("waited long enough")
@@ -324,7 +334,8 @@ func TestOnlySeedsNeedACertificate(t *testing.T) {
 	if _, err := s.post(t.Context(), client, ""); err != nil {
 		t.Errorf("node: %v", err)
 	}
-	if _, err := client.PostSeed(t.Context(), s.URL+nodelist.SeedPath, nil); !errors.Is(err, storagehttp.ErrUnreachable) {
+	_, err := client.PostSeed(t.Context(), s.URL+nodelist.SeedPath, nil)
+	if !errors.Is(err, storagehttp.ErrUnreachable) {
 		t.Errorf("seed with a certificate that nobody signed: %v, want ErrUnreachable", err)
 	}
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

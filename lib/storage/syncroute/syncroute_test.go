@@ -27,7 +27,8 @@ func TestListenRequests(t *testing.T) {
 				PubKey: "05", PubkeyEd25519: "cd", Timestamp: "17", Signature: "ef", Listener: "ab", WaitMillis: 8000,
 				Acks: []syncroute.Ack{{ID: "01", Ack: "AA=="}},
 			},
-			`{"jsonrpc":"2.0","id":"0","method":"listen","params":{"pubKey":"05","pubkey_ed25519":"cd","timestamp":"17",` +
+			`{"jsonrpc":"2.0","id":"0","method":"listen","params":{"pubKey":"05","pubkey_ed25519":"cd",` +
+				`"timestamp":"17",` +
 				`"signature":"ef","listener":"ab","wait_ms":8000,"acks":[{"id":"01","ack":"AA=="}]}}`,
 		},
 		{
@@ -60,10 +61,13 @@ func TestParseDeliveries(t *testing.T) {
 		{name: "usual", body: `{"messages":[` + good + `,` + good + `]}`, want: 2},
 		{name: "empty", body: `{"messages":[]}`},
 		{name: "null", body: `{"messages":null}`},
-		{name: "some are none", body: `{"messages":[7,{},{"id":"zz","data":""},{"id":"` + deliveryID[1:] + `"},` + good + `]}`, want: 1},
+		{name: "some are malformed", want: 1,
+			body: `{"messages":[7,{},{"id":"zz","data":""},{"id":"` + deliveryID[1:] + `"},` + good + `]}`},
 		{name: "id no hex", body: `{"messages":[{"id":"` + strings.Repeat("x", len(deliveryID)) + `","data":"YQ=="}]}`},
-		{name: "too large", body: `{"messages":[{"id":"` + deliveryID + `","data":"` + strings.Repeat("a", storage.MaxDataBytes+1) + `"}]}`},
-		{name: "too many", body: `{"messages":[` + strings.Repeat(good+",", 10*syncroute.MaxDeliveries) + good + `]}`, want: syncroute.MaxDeliveries},
+		{name: "too large", body: `{"messages":[{"id":"` + deliveryID + `","data":"` +
+			strings.Repeat("a", storage.MaxDataBytes+1) + `"}]}`},
+		{name: "too many", want: syncroute.MaxDeliveries,
+			body: `{"messages":[` + strings.Repeat(good+",", 10*syncroute.MaxDeliveries) + good + `]}`},
 		{name: "no list", body: `{"ack":""}`, fails: true},
 		{name: "no JSON", body: `listening is busy`, fails: true},
 	} {
@@ -85,7 +89,9 @@ func TestParseAck(t *testing.T) {
 	if got, err := syncroute.ParseAck(marshal(t, syncroute.DeliverAnswer{Ack: text})); err != nil || got != want {
 		t.Errorf("got %x, %v", got, err)
 	}
-	for _, body := range []string{``, `{}`, `{"ack":7}`, `{"ack":"AA=="}`, `{"ack":"%"}`, `{"ack":"` + text + text + `"}`} {
+	for _, body := range []string{
+		``, `{}`, `{"ack":7}`, `{"ack":"AA=="}`, `{"ack":"%"}`, `{"ack":"` + text + text + `"}`,
+	} {
 		if got, err := syncroute.ParseAck(body); err == nil {
 			t.Errorf("%q is the acknowledgement %x", body, got)
 		}
@@ -103,7 +109,8 @@ func FuzzParseListenAnswers(f *testing.F) {
 			}
 		}
 		if ack, err := syncroute.ParseAck(body); err == nil {
-			again, err := syncroute.ParseAck(marshal(t, syncroute.DeliverAnswer{Ack: base64.StdEncoding.EncodeToString(ack[:])}))
+			answer := syncroute.DeliverAnswer{Ack: base64.StdEncoding.EncodeToString(ack[:])}
+			again, err := syncroute.ParseAck(marshal(t, answer))
 			if err != nil || again != ack {
 				t.Errorf("read %x, then %x, %v", ack, again, err)
 			}

@@ -61,6 +61,7 @@ type Client struct {
 	version    onion.Version
 	cipher     onion.Cipher
 	random     io.Reader
+	carry      func(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) // post, but in tests
 	now        func() time.Time
 	log        *slog.Logger
 	http       *storagehttp.Client
@@ -102,6 +103,7 @@ func New(config Config) (*Client, error) {
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
+	c.carry = c.post
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
 	}

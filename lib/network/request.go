@@ -142,6 +142,11 @@ func (e *pathError) Error() string { return fmt.Sprintf("a hop answers %d: %q", 
 
 // travel sends body to target through exactly these hops, once. With no hop at all target is asked as a guard.
 func (c *Client) travel(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
+	return c.carry(ctx, path, target, body)
+}
+
+// post is travel over HTTPS.
+func (c *Client) post(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.round, errRoundTimeout)
 	defer cancel()
 	hops := make([]onion.Hop, len(path))

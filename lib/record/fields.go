@@ -85,6 +85,7 @@ var Glossary = map[string]Field{
 	"for":                {"Session ID of the contact that it was made for", formSessionID},
 	"format":             {"svg or dot", ""},
 	"from":               {"Session ID of the sender", formSessionID + orEmpty},
+	"claimed_from":       {"Session ID that stands as the sender in an envelope that anybody can write", formSessionID + orEmpty},
 	"generation":         {"storage RPC of its nodes: 2.0 or 2.8", "^2\\.[08]$"},
 	"like":               {"version of the storage servers that the devnet behaves like", ""},
 	"go":                 {"version of Go that built it", ""},

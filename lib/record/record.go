@@ -589,7 +589,8 @@ type Error struct {
 	ExitCode    int    `json:"exit_code"`
 	Line        int    `json:"line,omitempty"`
 	MessageHash string `json:"message_hash,omitempty"`
-	From        string `json:"from,omitempty"`
+	From        string `json:"from,omitempty"`         // authenticated
+	ClaimedFrom string `json:"claimed_from,omitempty"` // anybody could have written that
 	To          string `json:"to,omitempty"`
 	Ref         string `json:"ref,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`

@@ -203,7 +203,12 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 		}
 	case account.EventFailure:
 		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
-		problem.MessageHash, problem.From = e.Hash, from
+		problem.MessageHash = e.Hash
+		if e.Claimed {
+			problem.ClaimedFrom = from
+		} else {
+			problem.From = from
+		}
 		return problem
 	}
 	if out := noticeRecord(e, record.Notice{

@@ -122,3 +122,15 @@ func TestNoticeRecords(t *testing.T) {
 		}
 	}
 }
+
+// A sender that anybody could have written is not printed as the sender.
+func TestForgedSenderIsNotFrom(t *testing.T) {
+	from := sessionid.FromPublicKey(x25519.PublicKey{1})
+	for _, claimed := range []bool{false, true} {
+		event := account.Event{Kind: account.EventFailure, Code: account.CodeNoSession, From: from, Claimed: claimed}
+		got, ok := eventRecord(&account.Account{}, event, false).(record.Error)
+		if want := (map[bool]string{claimed: from.String()}); !ok || got.ClaimedFrom != want[true] || got.From != want[false] {
+			t.Errorf("claimed %t: %+v", claimed, got)
+		}
+	}
+}

@@ -302,7 +302,8 @@ func (n *Node) adopt(fresh *ring.View) {
 func (n *Node) serve(listener net.Listener) {
 	defer close(n.done)
 	n.log.Info("node listens", "address", listener.Addr().String())
-	if err := n.server.ServeTLS(newLimitListener(listener, maxConnections, maxAddressConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
+	limited := clients.NewListener(listener, maxConnections, maxAddressConnections)
+	if err := n.server.ServeTLS(limited, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		n.serveErr = err
 	}
 }

@@ -39,8 +39,8 @@ type churn struct {
 	leaves  int
 }
 
-// TestChurn has nodes join, leave, stop and start, and swarms be founded and dissolved, while clients store. Nothing that
-// was acknowledged is lost: in the end every member of a key's swarm has every message.
+// TestChurn has nodes join, leave, stop and start, and swarms be founded and dissolved, while clients store. Nothing
+// that was acknowledged is lost: in the end every member of a key's swarm has every message.
 func TestChurn(t *testing.T) {
 	swarms, members, steps, interval := 4, 4, 16, 150*time.Millisecond
 	large := os.Getenv(churnVariable) != ""
@@ -124,8 +124,8 @@ func (c *churn) running(id swarm.SwarmID) (members []int) {
 	return slices.DeleteFunc(c.members(id), func(i int) bool { return c.stopped[i] })
 }
 
-// step has one node join or leave and, now and then, other things happen. What takes long goes on in the background. A swarm
-// keeps two running members, so that some node always answers.
+// step has one node join or leave and, now and then, other things happen. What takes long goes on in the background. A
+// swarm keeps two running members, so that some node always answers.
 func (c *churn) step(step int) {
 	c.finishLeaving()
 	c.mu.Lock()

@@ -13,18 +13,18 @@ import (
 const (
 	// DefaultRateLimit is the 2020 server's number of requests a second from one address (storage-2.0.md section 9).
 	DefaultRateLimit = 300
-	// burstSeconds makes the burst out of the rate: 600 requests at 300 a second.
+	// burstSeconds is the burst divided by the rate: 600 requests at 300 a second.
 	burstSeconds = 2
 	// maxConnections bounds open client connections, maxAddressConnections those from one address.
 	maxConnections        = 4096
 	maxAddressConnections = 1024
-	// smallBody is what a request may make the node read without a place among maxLargeBodies. A full-size message
-	// in a three-hop onion of version 1 stays below it.
+	// smallBody is the size up to which the node reads a body without one of the maxLargeBodies slots. A full-size
+	// message in a three-hop onion of version 1 stays below it.
 	smallBody      = 512 << 10
 	maxLargeBodies = 16
 )
 
-// slots bounds how much of something goes on at the same time.
+// slots is a semaphore.
 type slots chan struct{}
 
 // acquire waits for a slot. It returns false if ctx ends first; otherwise the caller must release.
@@ -42,9 +42,9 @@ func (s slots) release() { <-s }
 // errBodyTooLarge reports a request over storage.MaxBodyBytes.
 var errBodyTooLarge = errors.New("request body too large")
 
-// readBody reads a request of any size up to storage.MaxBodyBytes. Only so many large ones are in memory at a time, and
-// one counts as large when more than smallBody of it has arrived, so that announcing much is not enough to keep others
-// out. The caller must call done when it is finished with the body, also after an error.
+// readBody reads a request body of up to storage.MaxBodyBytes. A large body needs a slot. A body counts as large when
+// more than smallBody of it has arrived, so that a client cannot take a slot by announcing a size. The caller must call
+// done when it no longer needs the body, also after an error.
 func (s slots) readBody(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	done = func() {}
 	if r.ContentLength > storage.MaxBodyBytes {

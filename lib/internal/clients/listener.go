@@ -9,8 +9,8 @@ import (
 )
 
 // Listener bounds the open connections, in all and from one address ([Network]). At the total limit a new connection
-// replaces the connection that was idle for longest, of the address with the most. So clients that hold connections open
-// cannot keep others out. At the limit of one address its new connections are closed.
+// replaces the connection that was idle for longest, of the address with the most. So clients that hold connections
+// open cannot keep others out. At the limit of one address its new connections are closed.
 type Listener struct {
 	net.Listener
 	most           int // connections in all

@@ -262,7 +262,7 @@ func (c *churn) resumeAll() {
 	c.halted = nil
 }
 
-// finishLeaving takes those nodes off the list that owe nobody anything any more.
+// finishLeaving removes the leaving nodes that have settled from the list.
 func (c *churn) finishLeaving() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -322,7 +322,7 @@ func (c *churn) lacks(i int, u user, l *load) (count int) {
 	return count
 }
 
-// residentBytes returns how much memory this process has, where that can be told.
+// residentBytes returns the resident memory of this process, where the system reports it.
 func residentBytes() (int64, bool) {
 	if runtime.GOOS != "linux" {
 		return 0, false

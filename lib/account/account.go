@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/presence"
@@ -71,6 +72,8 @@ type Account struct {
 	tidied   atomic.Bool // tidy has run in this process
 	left     sync.Map    // Session IDs of unclaimed entries that this process has seen in the outbox
 	answered atomic.Bool // see Answered
+
+	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
 
 // identity is an account's stored form.

@@ -193,6 +193,9 @@ func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) er
 	if out.TimestampMS == 0 {
 		out.TimestampMS = a.stamp()
 	}
+	if a.watch != nil {
+		a.watch(kind, encrypted)
+	}
 	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
 	if a.env.Plain {
 		env.Source = a.ID()

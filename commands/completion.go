@@ -74,6 +74,7 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 	if cmd.Name() != "path" { // whose --to is a node
 		propose("to", contacts)
 	}
+	propose("as", contacts)
 	if cmd.Name() == "bundle" { // not listen, whose --for is a time
 		propose("for", contacts)
 	}

@@ -107,6 +107,7 @@ func topCommands() []topCommand {
 		{"inbox", newInboxCommand},
 		{"swarm", plumbing.NewSwarm},
 		{"envelope", plumbing.NewEnvelope},
+		{"transcript", plumbing.NewTranscript},
 		{"pow", plumbing.NewPow},
 		{"prekey", newPrekeyCommand},
 		{"onion", plumbing.NewOnion},

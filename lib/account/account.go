@@ -1,10 +1,10 @@
-// Package account is one identity at work: its contacts and their friend states, its prekeys and sessions, what it is
-// about to send and what it has received. It is the only user of the keystore.
+// Package account is one identity and its state: contacts and friend states, prekeys and sessions, the outbox and the
+// inbox. Apart from commands it is the only user of [sessiontool/keystore].
 //
-// It promises that state and bytes never part. What a message changes is committed before the message leaves, together
-// with the message itself (the outbox); a received message, the ratchet state behind it, the memory that it was seen
-// and the position in the node's list are one transaction. A process may be killed at any moment: the next one goes
-// on from there, and nothing is lost or seen twice. A message that cannot be opened changes nothing.
+// It promises that state and bytes never part. An outgoing message and the state that it changes are one transaction,
+// committed in the outbox before the message leaves. A received message, its ratchet state, the record that it was seen
+// and the position in the node's list are one transaction, too. If a process is killed at any point, the next one
+// continues, and no message is lost or shown twice. A message that cannot be opened changes nothing.
 package account
 
 import (
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/presence"
@@ -25,7 +26,7 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// Errors of operations that a user asks for.
+// The errors that a caller of this package may expect.
 var (
 	ErrNotFriends      = errors.New("not friends yet")
 	ErrUnknownContact  = errors.New("unknown contact")
@@ -40,27 +41,27 @@ var (
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )
 
-// ErrLocked reports that another process holds the keystore's lock. Any method may return it.
+// ErrLocked reports that another process holds the keystore's lock. Every method with a context may return it.
 var ErrLocked = keystore.ErrLocked
 
-// Environment is what an account takes from outside.
+// Environment is what an account needs from its process: clock, randomness and process names.
 type Environment struct {
 	Now    func() time.Time
-	Stamp  func() time.Time // the time that messages carry, which is the network's; nil means Now
+	Stamp  func() time.Time // the network's time, for timestamps of messages; nil means Now
 	Random io.Reader
-	// Owner is this process's name, and Look tells what became of another one. They decide who works on what stands
-	// in the outbox and in the inbox. Announce is called before anything is claimed in Owner's name, so that from then on
-	// others find this process alive; nil if they do anyway.
+	// Owner is the name of this process, and Look returns the state of another one. They decide which process works on
+	// an entry of the outbox or inbox. If Announce is not nil, the account calls it before it claims an entry for
+	// Owner, so that other processes find this one alive from then on.
 	Owner    string
 	Announce func() error
 	StateOf  func(owner string) presence.State
-	// Plain sends without sealed sender, as the first releases could, and Original without our extension, as clients of
-	// others do. Both are for replaying recordings.
+	// Plain sends without sealed sender, as the first releases could. Original sends without our extension, as other
+	// clients do. Both are for replaying recordings.
 	Plain    bool
 	Original bool
 }
 
-// Account is one identity of a keystore. Its methods may be called by several processes at once.
+// Account is one identity of a keystore. Several processes may use one identity at once.
 type Account struct {
 	store *keystore.Store
 	env   Environment
@@ -68,9 +69,11 @@ type Account struct {
 	id    identity
 	keys  sessionid.Keys
 
-	tidied   atomic.Bool // this process has cleared up behind earlier ones
-	left     sync.Map    // Session IDs for which something waits that nobody works on, as far as this process has seen
+	tidied   atomic.Bool // tidy has run in this process
+	left     sync.Map    // Session IDs of unclaimed entries that this process has seen in the outbox
 	answered atomic.Bool // see Answered
+
+	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
 
 // identity is an account's stored form.
@@ -81,8 +84,7 @@ type identity struct {
 	CreatedAt      time.Time `json:"created_at"`
 }
 
-// CheckNames returns the error of keystore.CheckAccountName or message.CheckDisplayName if an account cannot have these
-// names.
+// CheckNames returns the error of [keystore.CheckAccountName] or [message.CheckDisplayName] for these names.
 func CheckNames(name, displayName string) error {
 	if err := keystore.CheckAccountName(name); err != nil {
 		return err
@@ -90,9 +92,10 @@ func CheckNames(name, displayName string) error {
 	return message.CheckDisplayName(displayName)
 }
 
-// Create adds an account to the keystore and makes its first signed prekey. The error wraps
-// keystore.ErrAccountExists if the name is taken, or is that of CheckNames.
-func Create(ctx context.Context, store *keystore.Store, env Environment, name, displayName string, seed sessionid.Seed) (*Account, error) {
+// Create adds an account to the keystore and makes its first signed prekey. The error wraps [keystore.ErrAccountExists]
+// if the name is taken; see also [CheckNames].
+func Create(ctx context.Context, store *keystore.Store, env Environment, name, displayName string,
+	seed sessionid.Seed) (*Account, error) {
 	if err := CheckNames(name, displayName); err != nil {
 		return nil, err
 	}
@@ -124,7 +127,7 @@ func newRegistrationID(random io.Reader) (uint32, error) {
 	return uint32(binary.BigEndian.Uint16(b[:]) & 0x3fff), nil
 }
 
-// Open loads an account. The error wraps keystore.ErrAccountNotFound if there is none of that name.
+// Open loads an account. The error wraps [keystore.ErrAccountNotFound] if there is none of that name.
 func Open(ctx context.Context, store *keystore.Store, env Environment, name string) (*Account, error) {
 	a := &Account{store: store, env: env, name: name}
 	if err := store.View(ctx, name, a.load); err != nil {
@@ -133,9 +136,10 @@ func Open(ctx context.Context, store *keystore.Store, env Environment, name stri
 	return a, nil
 }
 
-// OpenIn is Open for the keystore in a folder, which it opens first: see keystore.OpenAccount. An empty name is that of
-// the only account.
-func OpenIn(ctx context.Context, dir string, unlock keystore.Unlock, options keystore.Options, env Environment, name string) (*Account, error) {
+// OpenIn is [Open] for a keystore folder, which it opens with [keystore.OpenAccount]. An empty name means the only
+// account.
+func OpenIn(ctx context.Context, dir string, unlock keystore.Unlock, options keystore.Options, env Environment,
+	name string) (*Account, error) {
 	a := &Account{env: env}
 	var err error
 	if a.store, a.name, err = keystore.OpenAccount(ctx, dir, unlock, options, name, a.load); err != nil {
@@ -162,20 +166,20 @@ func (a *Account) Name() string { return a.name }
 // ID returns the account's Session ID.
 func (a *Account) ID() sessionid.ID { return a.keys.ID() }
 
-// DisplayName returns the name that the account shows to others; it may be empty.
+// DisplayName returns the name that the account shows to contacts. It may be empty.
 func (a *Account) DisplayName() string { return a.id.DisplayName }
 
 // Ed25519Public returns the signing key's public half.
 func (a *Account) Ed25519Public() [32]byte { return a.keys.Ed25519Public() }
 
-// Sign signs with the account's Ed25519 key, for requests that only the owner may make.
+// Sign signs with the account's Ed25519 key, for requests that only the account's owner may make.
 func (a *Account) Sign(message []byte) [64]byte { return a.keys.Sign(message) }
 
-// Mnemonic returns the account's 13 recovery words. They are the account: whoever has them is its owner.
+// Mnemonic returns the account's 13 recovery words. They give full control of the account.
 func (a *Account) Mnemonic() string { return mnemonic.Encode(sessionid.Seed(a.id.Seed)) }
 
-// Bundle returns the prekey bundle for a contact, making its one-time prekey if there is none yet: a contact always
-// gets the same one until it has used it (signal-2020.md section 6.1).
+// Bundle returns the prekey bundle for a contact, and makes its one-time prekey if there is none yet. A contact gets
+// the same prekey until it has used it (signal-2020.md section 6.1).
 func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh.Bundle, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		bundle, err = a.bundleFor(tx, contact)
@@ -184,7 +188,7 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 	return bundle, err
 }
 
-// update runs one transaction, with the prekeys' periodic rotation in front of it.
+// update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
 		if err := a.keepPrekeysFresh(tx); err != nil {
@@ -194,7 +198,7 @@ func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) 
 	})
 }
 
-// stamp is the time for a message that is sealed now, in milliseconds since 1970.
+// stamp returns the timestamp in milliseconds for a message that is sealed now.
 func (a *Account) stamp() int64 {
 	if a.env.Stamp != nil {
 		return a.env.Stamp().UnixMilli()
@@ -202,7 +206,7 @@ func (a *Account) stamp() int64 {
 	return a.env.Now().UnixMilli()
 }
 
-// claim returns the name for what this process takes on, once others can find it alive.
+// claim returns the owner name for a claim, after it announced this process.
 func (a *Account) claim() (owner string, err error) {
 	if a.env.Announce != nil {
 		err = a.env.Announce()

@@ -22,7 +22,8 @@ func (p *person) getsSync(batch ...string) []Opened {
 	return opened
 }
 
-// Who has opened a message can acknowledge it, and does so again when it comes again, by whatever route and process.
+// A recipient that has opened a message can acknowledge it. It does so for every copy, over either route, in any
+// process.
 func TestAcknowledgement(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -37,7 +38,8 @@ func TestAcknowledgement(t *testing.T) {
 	}
 	bob.ends(presence.Crashed)
 	bob = bob.anew("second")
-	for name, again := range map[string]Opened{"listening": bob.getsSync(one.Data)[0], "polling": bob.gets(one.Data)[0]} {
+	for name, again := range map[string]Opened{"listening": bob.getsSync(one.Data)[0],
+		"polling": bob.gets(one.Data)[0]} {
 		if !again.Duplicate || !bytes.Equal(again.Ack, first.Ack) {
 			t.Errorf("%s it comes again as %+v", name, again)
 		}
@@ -54,8 +56,8 @@ func TestAcknowledgement(t *testing.T) {
 	}
 }
 
-// The synchronous route asks for no work, so only messages of sessions count there. What else comes leaves no trace, and
-// can still be received the other way.
+// The synchronous route needs no proof of work, so only messages of sessions count there. Anything else leaves no trace
+// and can still be received over the other route.
 func TestSynchronousRouteIsForSessions(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()

@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Friends lists the friends with whom the account has sessions: those to whom it can tell where it listens.
+// Friends lists the friends with whom the account has sessions: the possible recipients of [Account.Announce].
 func (a *Account) Friends(ctx context.Context) (friends []sessionid.ID, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		friends = nil
@@ -24,14 +24,14 @@ func (a *Account) Friends(ctx context.Context) (friends []sessionid.ID, err erro
 	return friends, err
 }
 
-// announcesTo reports whether a contact is a friend who can be told a status, which session-v1 does not have.
+// announcesTo reports whether a contact is a friend with a session, which can carry a status. Session-v1 cannot.
 func (a *Account) announcesTo(c contactState) bool {
 	return c.state(a.env.Now()) == StateFriends && c.knownProtocol() == ProtocolSignal
 }
 
-// Announce seals messages that say nothing but whether and where the account can be reached, and puts them into the
-// outbox, each in place of an earlier one for that contact that nobody has sent yet. Contacts that are no friends any
-// more are passed over. All is one transaction, so to should not be long.
+// Announce seals messages that say only whether and where the account can be reached. It puts them into the outbox,
+// each in place of an earlier unsent one for the same contact. It skips contacts that are not friends. All is one
+// transaction, so to should be short.
 func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced []Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		announced = nil
@@ -54,13 +54,12 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 	return announced, err
 }
 
-// remindAfter is how often a contact who stores its messages, though we listen, is told that we do.
+// remindAfter is the minimum time between two reminders to a contact that stores messages although we listen.
 const remindAfter = 30 * time.Second
 
-// shakeHands tells a contact who understands it where this account listens, if it does, so that both know. That is
-// called for when the contact has moved, and now and then when it stores texts instead of handing them over, be it
-// online or not: then it does not know, or no longer believes, that somebody listens. A status is no reason to answer
-// with a status, unless it brings news.
+// shakeHands sends a contact the status of this account if the account listens and the contact does not seem to know.
+// That is the case if the contact has moved, or if it stores texts instead of delivering them. A status is answered
+// with a status only if it is new.
 func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)

@@ -21,7 +21,8 @@ func (p *person) getVia(route Route, data string) {
 func (p *person) wantStatusFor(other *person, want bool) {
 	p.w.t.Helper()
 	claimed, _ := p.claimsOutbox()
-	if got := len(claimed) == 1 && claimed[0].Kind == KindStatus && claimed[0].To == other.ID(); got != want || len(claimed) > 1 {
+	if got := len(claimed) == 1 && claimed[0].Kind == KindStatus && claimed[0].To == other.ID(); got != want ||
+		len(claimed) > 1 {
 		p.w.t.Errorf("%s has to send %+v", p.name, claimed)
 	}
 	for _, out := range claimed {
@@ -29,7 +30,8 @@ func (p *person) wantStatusFor(other *person, want bool) {
 	}
 }
 
-// Who listens and learns where a friend does tells so in turn, once. Who does not listen has nothing to tell.
+// A listener that learns where a friend listens answers with its own node, once. An account that does not listen
+// answers nothing.
 func TestHandshake(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -51,7 +53,8 @@ func TestHandshake(t *testing.T) {
 	bob.wantNode(alice, nodeA)
 	bob.wantStatusFor(alice, false) // it is no news
 
-	// A stored text from somebody who listens, while we do, shows that something is not known. Once is enough for a while.
+	// A stored text from a listening friend shows that the friend does not know our node. One reminder is enough for a
+	// while.
 	w.pass(remindAfter)
 	alice.getVia(RouteAsync, bob.says(alice, "stored"))
 	alice.wantStatusFor(bob, true)
@@ -70,8 +73,8 @@ func TestHandshake(t *testing.T) {
 	alice.wantStatusFor(bob, false)
 }
 
-// Whoever only sends, and has found nobody listening, learns from the answer to a stored text that this is over: a listener
-// that hung for a moment gets the next text handed over. Clients of others are told nothing.
+// A sender that found no listener learns from the answer to a stored text that the recipient listens again: a listener
+// that hung for a moment gets the next text delivered. Other clients get no status.
 func TestReminder(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -102,7 +105,7 @@ func TestReminder(t *testing.T) {
 	alice.wantStatusFor(carol, false)
 }
 
-// A new status takes the place of one that waits, so that nobody who was away for long sends or gets old news.
+// A new status replaces a waiting one, so that no old status is sent or received after a long absence.
 func TestAnnounceReplaces(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()

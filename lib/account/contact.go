@@ -13,10 +13,10 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// State is how far two people have come with each other (signal-2020.md section 5.2).
+// State is the friend state of a contact (signal-2020.md section 5.2).
 type State int
 
-// The friend states. Expired is a request of ours that went unanswered for RequestPatience.
+// The friend states. Expired is a request of ours without an answer after [RequestPatience].
 const (
 	StateNone State = iota
 	StateSent
@@ -25,7 +25,7 @@ const (
 	StateExpired
 )
 
-// String returns the state's name as records carry it.
+// String returns the word of the state in records.
 func (s State) String() string {
 	return [...]string{"none", "sent", "received", "friends", "expired"}[s]
 }
@@ -33,8 +33,8 @@ func (s State) String() string {
 // RequestPatience is how long a friend request of ours waits before it counts as expired (signal-2020.md section 5.2).
 const RequestPatience = 72 * time.Hour
 
-// request is a friend request as it is remembered. Bundle is the other side's prekey bundle as message encodes it,
-// kept until the request is accepted.
+// request is a stored friend request. Bundle is the other side's prekey bundle as package message encodes it, kept
+// until the request is accepted.
 type request struct {
 	ID          string    `json:"id"`
 	Text        string    `json:"text"`
@@ -44,37 +44,38 @@ type request struct {
 	Bundle      []byte    `json:"bundle,omitempty"`
 }
 
-// contactState is what is stored of a contact. The friend state follows from it.
+// contactState is the stored form of a contact. The friend state follows from it.
 type contactState struct {
 	ID           sessionid.ID
 	DisplayName  string
 	Since        time.Time
 	FriendsSince time.Time
-	Verified     bool     // the safety number was compared
-	Incoming     *request // the last one we got; it waits while we are not friends
-	Outgoing     *request // the last one we sent
-	// LastRequestMS is the timestamp of the newest request handled, which older ones that come late must not undo. One
-	// that lies in the future counts as now: it must not shut out the requests to come.
+	Verified     bool     // the user compared the safety number
+	Incoming     *request // the last request from the contact; it waits while we are not friends
+	Outgoing     *request // our last request to the contact
+	// LastRequestMS is the timestamp of the newest request handled: late older requests must not undo it. A future
+	// timestamp counts as now, so that it does not block later requests.
 	LastRequestMS int64
-	// UsedBundles are the bundles of the contact that sessions were started from, by name, newest last.
+	// UsedBundles names the contact's bundles from which sessions were started, newest last.
 	UsedBundles []string
-	// Status is what the contact told last of being online, nil if it never did.
+	// Status is the last status that the contact sent, nil if it sent none.
 	Status *Status
-	// RemindedAt is when the contact was told last that this account listens, because it seemed not to know.
+	// RemindedAt is when this account last reminded the contact that it listens.
 	RemindedAt time.Time
-	// ResetAt is when this account reset the session last of its own: see resetFor.
+	// ResetAt is when this account last reset the session by itself; see resetFor.
 	ResetAt time.Time
-	// Protocol is how the contact's last message was encrypted or, before there was one, ours; empty before that.
+	// Protocol is the protocol of the contact's last message, or of our last one if the contact sent none. Empty
+	// before.
 	Protocol Protocol
-	// Stale says that the last message came after a request that is younger than it. It has made its session current,
-	// which the contact may have lost since.
+	// Stale reports that the last message was older than a request that came before it. The message has made its
+	// session current, and the contact may have lost that session since.
 	Stale bool
 }
 
-// maxUsedBundles is how many of them are remembered: as many as there are sessions with one contact.
+// maxUsedBundles bounds UsedBundles by the number of sessions with one contact.
 const maxUsedBundles = 1 + ratchet.MaxArchived
 
-// bundleName is the prekey that a bundle brings for one use, or the signed prekey of a bundle without one.
+// bundleName returns the bundle's one-time prekey or, without one, its signed prekey.
 func bundleName(bundle x3dh.Bundle) string {
 	if bundle.OneTimePrekey != nil {
 		return bundle.OneTimePrekey.String()
@@ -82,7 +83,7 @@ func bundleName(bundle x3dh.Bundle) string {
 	return bundle.SignedPrekey.String()
 }
 
-// use remembers that a session was started from a bundle.
+// use records that a session was started from a bundle.
 func (c *contactState) use(bundle x3dh.Bundle) {
 	c.UsedBundles = append(c.UsedBundles, bundleName(bundle))
 	c.UsedBundles = c.UsedBundles[max(0, len(c.UsedBundles)-maxUsedBundles):]
@@ -94,7 +95,7 @@ func (c *contactState) used(bundle x3dh.Bundle) bool {
 	return slices.Contains(c.UsedBundles, bundleName(bundle))
 }
 
-// state derives the friend state at a moment.
+// state derives the friend state at a time.
 func (c contactState) state(now time.Time) State {
 	switch {
 	case !c.FriendsSince.IsZero():
@@ -110,7 +111,8 @@ func (c contactState) state(now time.Time) State {
 	}
 }
 
-// Contact is somebody the account has dealt with. Protocol is empty where nothing is known yet. Status is nil for a contact that never told its status.
+// Contact is a correspondent of the account. Protocol is empty while it is unknown. Status is nil for a contact that
+// never sent one.
 type Contact struct {
 	ID          sessionid.ID
 	DisplayName string
@@ -118,11 +120,11 @@ type Contact struct {
 	HasSession  bool
 	Protocol    Protocol
 	Since       time.Time
-	Verified    bool // the safety number was compared, see Verify
+	Verified    bool // the user compared the safety number, see Verify
 	Status      *Status
 }
 
-// FriendRequest is a request from or to a contact. Incoming tells which.
+// FriendRequest is a request from a contact (Incoming) or to it.
 type FriendRequest struct {
 	ID          string
 	Peer        sessionid.ID
@@ -134,7 +136,7 @@ type FriendRequest struct {
 	At          time.Time
 }
 
-// Contacts lists everybody the account has dealt with, oldest first.
+// Contacts lists all contacts, oldest first.
 func (a *Account) Contacts(ctx context.Context) (contacts []Contact, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		contacts = nil
@@ -150,7 +152,7 @@ func (a *Account) Contacts(ctx context.Context) (contacts []Contact, err error) 
 	return contacts, err
 }
 
-// Contact returns one contact, or ErrUnknownContact.
+// Contact returns one contact, or [ErrUnknownContact].
 func (a *Account) Contact(ctx context.Context, id sessionid.ID) (contact Contact, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		c, found, err := loadContact(tx, id)
@@ -172,15 +174,16 @@ func (a *Account) describe(tx *keystore.Tx, c contactState) (Contact, error) {
 		return Contact{}, err
 	}
 	return Contact{
-		ID: c.ID, DisplayName: c.DisplayName, State: c.state(a.env.Now()), HasSession: record.Current() != nil, Since: c.Since,
+		ID: c.ID, DisplayName: c.DisplayName, State: c.state(a.env.Now()), HasSession: record.Current() != nil,
+		Since:    c.Since,
 		Verified: c.Verified,
 		Status:   c.Status,
 		Protocol: c.knownProtocol(),
 	}, nil
 }
 
-// RemoveContact forgets a contact with its sessions and the prekey made for it. Messages already received stay.
-// It returns ErrUnknownContact if there is nothing to forget.
+// RemoveContact deletes a contact with its sessions and its one-time prekey. Received messages stay in the inbox. It
+// returns [ErrUnknownContact] if there is nothing to delete.
 func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 	return a.update(ctx, func(tx *keystore.Tx) error {
 		_, found, err := loadContact(tx, id)
@@ -206,7 +209,7 @@ func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 	})
 }
 
-// FriendRequests lists the requests that are remembered, oldest first.
+// FriendRequests lists the stored requests, oldest first.
 func (a *Account) FriendRequests(ctx context.Context) (requests []FriendRequest, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		requests = nil

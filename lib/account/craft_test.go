@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// This file makes messages that an account does not make of itself: other clients do, or somebody who means harm.
+// This file makes messages that an account does not make by itself, but other clients or attackers do.
 
 // bundle is the one that p gives to other.
 func (p *person) bundle(other *person) x3dh.Bundle {
@@ -85,7 +85,7 @@ func (w *world) pack(env envelope.Envelope) string {
 	return data
 }
 
-// repack is a message as a node may change it: it can not open it, but it can date it otherwise.
+// repack returns a message as a node may change it: with another timestamp, since the node cannot open it.
 func (w *world) repack(data string, at time.Time) string {
 	w.t.Helper()
 	env, err := envelope.Unpack(data)

@@ -9,11 +9,11 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Kind is what an outgoing message is for.
+// Kind is the purpose of an outgoing message.
 type Kind string
 
-// The kinds of outgoing messages. A control message has nothing to show: an acceptance, or a sign of life. A status
-// message says only whether the account is online.
+// The kinds of outgoing messages. A control message shows nothing to the user: it is an acceptance or confirms a
+// session. A status message says only whether the account is online.
 const (
 	KindText          Kind = "text"
 	KindFriendRequest Kind = "friend_request"
@@ -21,18 +21,18 @@ const (
 	KindStatus        Kind = "status"
 )
 
-// MinTTL is the shortest time to live in milliseconds. The longest is what the network allows, and that is also the
-// default, since people poll from cron.
+// MinTTL is the shortest time to live in milliseconds. The longest is the network's maximum. It is also the default,
+// for recipients that poll from cron.
 const MinTTL = storage.MinTTLMillis
 
-// controlTTL is that of messages without a text, in milliseconds: what every network allows. The 2020 client lets its
-// acceptance die after a minute.
+// controlTTL is the time to live in milliseconds of messages without a text: the maximum of every network. The
+// acceptance of the 2020 client expires after a minute.
 const controlTTL = storage.MaxTTLMillis20
 
 // Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. Network is the storage RPC of
-// the network that it is for, empty for 2.0: it decides how long the text may be kept and, with a recipient of
-// whom nothing is known, the protocol. Protocol, unless it is empty, decides the latter in any case. OnlySync says that
-// the text is not for the asynchronous route: either the recipient acknowledges it or it is not sent.
+// the network, empty for 2.0. It bounds the time to live, and selects the protocol for an unknown recipient. A protocol
+// in Protocol takes precedence. OnlySync excludes the asynchronous route: either the recipient acknowledges the text or
+// it is not sent.
 type Draft struct {
 	To          sessionid.ID
 	Text        string
@@ -44,7 +44,7 @@ type Draft struct {
 	OnlySync    bool
 }
 
-// digest names a draft, so that a rerun of the same command finds what a killed run left behind.
+// digest names a draft, so that a rerun of a command finds the outbox entry of a killed run.
 func (d Draft) digest(kind Kind) string {
 	sum := sha256.New()
 	if d.Protocol != "" {

@@ -14,12 +14,14 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// RequestFriend seals a friend request and puts it into the outbox. The text may be empty. While an earlier request
-// waits for an answer the error is ErrRequestPending, unless again is set; to a friend it is ErrAlreadyFriends unless
-// again is set, which is how a friend whose state was lost is reached anew. If the other side has asked already, the
-// error is ErrAskedAlready, since that request is there to be accepted, unless again is set or the request is older
-// than this keystore (see answersAnew): then both have asked, and the other side's answer makes friends. With
-// session-v1 the request is its text, which then must not be empty (ErrNoText).
+// RequestFriend seals a friend request and puts it into the outbox. The text may be empty, except with session-v1,
+// whose request is its text ([ErrNoText]). Without again, it returns [ErrRequestPending] while an earlier request waits
+// for an answer, [ErrAlreadyFriends] for a friend, and [ErrAskedAlready] if a request of the contact waits to be
+// accepted.
+//
+// With again, the request is sent in all three cases. That reaches a friend that has lost its state, and makes friends
+// after both sides have asked. A waiting request that is older than this keystore does not count either (see
+// answersAnew).
 func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
 	if draft.To == a.ID() {
 		return Outgoing{}, ErrSelf
@@ -70,7 +72,7 @@ func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) 
 	return a.sealV1(tx, KindFriendRequest, draft)
 }
 
-// sealRequest encrypts a friend request with the static secret of the two identities and remembers that it was made.
+// sealRequest encrypts a friend request with the static secret of the two identities and stores the request.
 func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactState) (Outgoing, error) {
 	bundle, err := a.bundleFor(tx, draft.To)
 	if err != nil {
@@ -82,7 +84,8 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 		return Outgoing{}, err
 	}
 	out := Outgoing{
-		Kind: KindFriendRequest, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis,
+		Kind: KindFriendRequest, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS,
+		TTLMillis: draft.TTLMillis,
 	}
 	if err := a.wrap(&out, ciphertext.FriendRequest, encrypted); err != nil {
 		return Outgoing{}, err
@@ -94,25 +97,24 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 	return out, saveContact(tx, *contact)
 }
 
-// answersAnew reports whether a request of this timestamp is answered with a request of our own. It may be older than
-// this keystore: then an earlier installation with the same words may have accepted it, and its bundle's one-time
-// prekey, which the other side deletes after use, would start a session that the other side cannot open. A request of
-// our own works whatever the other side is: a friend renews the session from its bundle, and one who waits for an
-// answer is a friend at once (signal-2020.md section 5.3).
+// answersAnew reports whether a request with this timestamp must be answered with a request of our own. That is the
+// case if it may be older than this keystore. An earlier installation with the same words may then have accepted it.
+// The sender has deleted the bundle's one-time prekey after that, so a new session from the bundle would not open. A
+// request of our own always works: a friend renews the session from its bundle, and a contact that waits for an answer
+// becomes a friend at once (signal-2020.md section 5.3).
 //
-// Clocks differ: a request that seems to be older by no more than clockTolerance is taken for a new one.
+// Clocks differ: a request that is older by at most clockTolerance counts as new.
 func (a *Account) answersAnew(timestampMS int64) bool {
 	return timestampMS < a.id.CreatedAt.Add(-clockTolerance).UnixMilli()
 }
 
-// clockTolerance is how far the clocks of two accounts may differ. Nodes allow as much to those who store.
+// clockTolerance is the assumed difference between the clocks of two accounts. Nodes allow as much in store requests.
 const clockTolerance = 10 * time.Second
 
-// Accept accepts the request of a contact, named by Session ID or by the request's id: a session starts from the
-// request's bundle, if it has one, and the message that tells so stands in the outbox. If the request is older than
-// this keystore, that message is a request of ours instead (see answersAnew), and the contact is a friend once it is
-// answered. It returns ErrRequestNotFound if no request of that name waits. If a killed run accepted it and left the
-// message in the outbox, that one is taken over.
+// Accept accepts a request, named by Session ID or request id. It starts a session from the request's bundle, if there
+// is one, and puts the acceptance into the outbox. For a request older than this keystore it sends a request instead
+// (see answersAnew), and the contact becomes a friend when it answers. Accept returns [ErrRequestNotFound] if no such
+// request waits. If a killed run left its acceptance in the outbox, Accept takes that over.
 func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		contact, err := a.findRequest(tx, name)
@@ -136,7 +138,7 @@ func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err er
 // acceptance is the outbox digest of the message that accepts a contact's request.
 func acceptance(contact sessionid.ID) string { return "acceptance " + contact.String() }
 
-// Decline forgets a request, named as for Accept. Nothing is sent: the other side can not tell.
+// Decline deletes a request, named as for [Account.Accept]. It sends nothing, so the sender does not learn of it.
 func (a *Account) Decline(ctx context.Context, name string) (declined FriendRequest, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		contact, err := a.findRequest(tx, name)
@@ -154,7 +156,7 @@ func (a *Account) Decline(ctx context.Context, name string) (declined FriendRequ
 	return declined, err
 }
 
-// findRequest finds the contact who sent a request by Session ID or request id.
+// findRequest finds the contact that sent a request, by Session ID or request id.
 func (a *Account) findRequest(tx *keystore.Tx, name string) (found contactState, err error) {
 	if id, err := sessionid.Parse(name); err == nil {
 		contact, _, err := loadContact(tx, id)
@@ -175,7 +177,7 @@ func (a *Account) findRequest(tx *keystore.Tx, name string) (found contactState,
 	return found, err
 }
 
-// accept turns a waiting request into friendship. One of session-v1 has no bundle.
+// accept accepts a waiting request. A request of session-v1 has no bundle.
 func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error) {
 	if len(contact.Incoming.Bundle) == 0 {
 		return a.approve(tx, contact)
@@ -193,7 +195,7 @@ func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error
 	return a.befriend(tx, contact, *content.Bundle, a.env.Owner)
 }
 
-// askBack answers a contact's request with a request of ours, and puts that into the outbox.
+// askBack answers a contact's request with a request of ours, and puts it into the outbox.
 func (a *Account) askBack(tx *keystore.Tx, contact contactState) (Outgoing, error) {
 	draft := Draft{To: contact.ID}
 	if err := checkTTL(&draft); err != nil {
@@ -208,8 +210,8 @@ func (a *Account) askBack(tx *keystore.Tx, contact contactState) (Outgoing, erro
 	return out, err
 }
 
-// befriend starts a session from a contact's bundle, makes the contact a friend, and puts the message that tells so
-// into the outbox for owner.
+// befriend starts a session from a contact's bundle, makes the contact a friend, and puts an acceptance into the outbox
+// for owner.
 func (a *Account) befriend(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle, owner string) (Outgoing, error) {
 	if err := a.startSession(tx, contact.ID, bundle); err != nil {
 		return Outgoing{}, err
@@ -222,7 +224,7 @@ func (a *Account) befriend(tx *keystore.Tx, contact contactState, bundle x3dh.Bu
 	return a.control(tx, contact.ID, owner)
 }
 
-// befriended makes a contact a friend. The bundle of its request has served.
+// befriended makes a contact a friend. It drops the bundle of the request, which is not needed any more.
 func (c *contactState) befriended(now time.Time) {
 	if c.FriendsSince.IsZero() {
 		c.FriendsSince = now
@@ -232,7 +234,7 @@ func (c *contactState) befriended(now time.Time) {
 	}
 }
 
-// startSession runs X3DH as the initiator. An earlier session is archived: what is still on its way in it can be read.
+// startSession runs X3DH as the initiator. It archives an earlier session, which still opens messages in flight.
 func (a *Account) startSession(tx *keystore.Tx, contact sessionid.ID, bundle x3dh.Bundle) error {
 	record, err := loadSessions(tx, contact)
 	if err != nil {

@@ -96,7 +96,8 @@ func TestRequestAgain(t *testing.T) {
 	w.pass(RequestPatience)
 	second := bob.get(alice.asks(bob, "second"))
 	requests, err := bob.FriendRequests(t.Context())
-	if err != nil || len(requests) != 1 || requests[0].Text != "second" || requests[0].ID != second.ID || !requests[0].Incoming {
+	if err != nil || len(requests) != 1 || requests[0].Text != "second" || requests[0].ID != second.ID ||
+		!requests[0].Incoming {
 		t.Errorf("bob's requests are %+v (%v)", requests, err)
 	}
 	alice.get(bob.sends(bob.Accept(t.Context(), second.ID)))
@@ -107,7 +108,8 @@ func TestRequestAgain(t *testing.T) {
 func (p *person) wantOutgoingRequest(text string, state State) {
 	p.w.t.Helper()
 	requests, err := p.FriendRequests(p.w.t.Context())
-	if err != nil || len(requests) != 1 || requests[0].Text != text || requests[0].State != state || requests[0].Incoming {
+	if err != nil || len(requests) != 1 || requests[0].Text != text || requests[0].State != state ||
+		requests[0].Incoming {
 		p.w.t.Errorf("%s's requests are %+v (%v)", p.name, requests, err)
 	}
 }
@@ -152,13 +154,14 @@ func TestDecline(t *testing.T) {
 	}
 }
 
-// Asking somebody who has asked already is an error: the text would be lost if it only accepted. Asked for again, both have
-// asked, and the answer makes friends.
+// A request to a contact that has sent one is an error: if it only accepted, its text would be lost. With again, both
+// have sent a request, and the answer makes friends.
 func TestRequestToSomebodyWhoAsked(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	bob.get(alice.asks(bob, "hi"))
-	if _, err := bob.RequestFriend(t.Context(), Draft{To: alice.ID(), Text: "hi too"}, false); !errors.Is(err, ErrAskedAlready) {
+	if _, err := bob.RequestFriend(t.Context(), Draft{To: alice.ID(), Text: "hi too"},
+		false); !errors.Is(err, ErrAskedAlready) {
 		t.Errorf("asked: %v", err)
 	}
 	bob.wantState(alice, StateReceived)

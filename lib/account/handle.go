@@ -10,24 +10,23 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// handleRequest acts on a friend request whose bundle is its sender's (signal-2020.md section 5.3):
+// handleRequest handles a friend request with a valid bundle (signal-2020.md section 5.3):
 //
-//   - from a stranger it waits to be accepted or declined;
-//   - if we have asked too, both are friends at once;
-//   - from a friend it means that the friend has lost everything: the session is built anew.
+//   - from a stranger, it waits to be accepted or declined;
+//   - if we have sent a request, too, both become friends at once;
+//   - from a friend, it means that the friend has lost its state, and a new session starts.
 //
-// One that ends a session, as Session Desktop's "reset session" does, is announced as that: its text is not for people.
-// One that is older than this keystore may have been answered by an earlier installation with the same words, which has
-// used up the bundle's one-time prekey. No session starts from it: see answersAnew.
+// A request with the flag for the end of a session, as in "reset session" of Session Desktop, becomes a reset event
+// without its text. A request older than this keystore starts no session: see answersAnew.
 //
-// One that is older than the last comes late, and one with the same ciphertext again: whoever stores it may have dated
-// it anew, since nothing vouches for an envelope's timestamp. Neither changes anything.
+// A request that is older than the last one is late, and one with the same ciphertext is a copy. A node may have
+// changed its timestamp, since nothing authenticates that of an envelope. Neither changes anything.
 func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
 	}
-	// The initialisation vector does not count: of all blocks it alone can be changed without garbling another.
+	// Leave out the initialisation vector: it is the only block that can be changed without garbling another.
 	name := dataID(string(ciphertext[aes.BlockSize:]))
 	_, again, err := tx.Get(tableRequests, name)
 	if err != nil {
@@ -54,12 +53,13 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 		event.Kind = EventReset
 		return a.renew(tx, contact, *content.Bundle)
 	case (state == StateSent || state == StateExpired) && a.answersAnew(event.TimestampMS):
-		event.State = state // ours is on its way, and its answer starts a session
+		event.State = state // our request is in flight, and its answer starts a session
 		return saveContact(tx, contact)
 	case state == StateNone || state == StateReceived:
 		contact.Incoming = &request{
 			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName,
-			TimestampMS: event.TimestampMS, At: event.ReceivedAt, Bundle: message.Content{Bundle: content.Bundle}.Marshal(),
+			TimestampMS: event.TimestampMS, At: event.ReceivedAt,
+			Bundle: message.Content{Bundle: content.Bundle}.Marshal(),
 		}
 		event.State = StateReceived
 		return saveContact(tx, contact)
@@ -69,8 +69,8 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 	}
 }
 
-// handleContent acts on a message of a session. Any such message from somebody whom we have asked is the acceptance. A
-// bundle asks for a new session.
+// handleContent handles a message of a session. After a request of ours, any such message is the acceptance. A bundle
+// in it asks for a new session.
 func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
@@ -99,9 +99,9 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	return a.shakeHands(tx, contact, event, moved)
 }
 
-// renew starts a new session from a bundle that a friend sent, and tells so in it. A bundle serves once, since the
-// first session that is answered uses up its one-time prekey. When it comes again the friend has not heard of that
-// session yet, and is told in the current one, unless that may be lost.
+// renew starts a new session from a friend's bundle and sends a control message in it. A bundle serves once, because
+// the first message uses up its one-time prekey. If the bundle comes again, the friend has not received that message
+// yet; then the control message goes into the current session, unless the friend may have lost that.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
 	if !contact.used(bundle) || contact.Stale {
 		_, err := a.befriend(tx, contact, bundle, unowned)
@@ -114,7 +114,7 @@ func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundl
 	return err
 }
 
-// describeContent says what arrived, for people.
+// describeContent fills the event with the content.
 func (a *Account) describeContent(event *Event, content message.Content) {
 	if event.From == a.ID() {
 		event.To = a.ID()
@@ -147,7 +147,7 @@ func (a *Account) describeContent(event *Event, content message.Content) {
 	}
 }
 
-// describeData describes a text, or what comes in its place.
+// describeData describes a text or another kind of DataMessage.
 func describeData(event *Event, content message.Content, data message.Data) {
 	if target, err := sessionid.Parse(data.SyncTarget); err == nil && !event.To.IsZero() {
 		event.To = target
@@ -176,13 +176,12 @@ func describeData(event *Event, content message.Content, data message.Data) {
 	}
 }
 
-// takeTimer takes over how long the sender wants messages to stay.
+// takeTimer copies the disappearing-message timer.
 func (e *Event) takeTimer(timer message.Timer) {
 	e.TimerSeconds, e.TimerFromSending = timer.Seconds, timer.FromSending
 }
 
-// describeAcceptance turns the first message of a session that we asked for into the news that it is: the request
-// that we sent was accepted.
+// describeAcceptance turns the first message of a session that we requested into an accepted request.
 func describeAcceptance(event *Event, contact contactState) {
 	event.Kind, event.State = EventFriendRequest, StateFriends
 	if contact.Outgoing != nil {
@@ -190,7 +189,7 @@ func describeAcceptance(event *Event, contact contactState) {
 	}
 }
 
-// takeDisplayName remembers the name that a contact shows.
+// takeDisplayName stores the display name of a contact.
 func takeDisplayName(contact *contactState, event *Event, content message.Content) {
 	var shown string
 	switch body := content.Body.(type) {

@@ -42,7 +42,7 @@ func TestFriendWhoLostEverythingAsksTwice(t *testing.T) {
 	w.talk(alice, reborn)
 }
 
-// Whoever asks again before the answer has come is answered in the session that there is, so that all arrives.
+// A request that is repeated before the answer arrives is answered in the existing session, so that everything arrives.
 func TestRequestCrossesAcceptance(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -85,7 +85,8 @@ func TestResetTwice(t *testing.T) {
 	w.talk(alice, bob)
 }
 
-// resetsAsDesktop resets the session as Session Desktop's "reset session" does: with a sealed friend request that ends it.
+// resetsAsDesktop resets the session as Session Desktop's "reset session" does: with a sealed friend request that ends
+// it.
 func (p *person) resetsAsDesktop(to *person) string {
 	p.w.t.Helper()
 	var out Outgoing
@@ -131,8 +132,8 @@ func TestStrangerResets(t *testing.T) {
 	w.talk(alice, bob)
 }
 
-// An account that was restored from its words finds old messages in its box: a request that it had accepted, whose prekey is
-// used up, a reset, texts of lost sessions. Whatever its owner does then, the two are friends again.
+// An account that was restored from its words finds old messages in its box: a request that it had accepted, whose
+// prekey is used up, a reset, texts of lost sessions. Whatever its owner does then, the two are friends again.
 func TestRestoredAccountWithOldMessages(t *testing.T) {
 	for name, does := range map[string]func(reborn, alice *person) []string{
 		"asks anew": func(reborn, alice *person) []string {
@@ -178,8 +179,8 @@ func TestRestoredAccountWithOldMessages(t *testing.T) {
 	}
 }
 
-// The same account asks first and finds the old request afterwards: its own is on its way, and no session starts from the
-// old one, in which texts would be lost.
+// The same account asks first and finds the old request afterwards: its own is on its way, and no session starts from
+// the old one, in which texts would be lost.
 func TestRestoredAccountAsksFirst(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -202,7 +203,7 @@ func TestRestoredAccountAsksFirst(t *testing.T) {
 	w.talk(alice, reborn)
 }
 
-// A request from before this keystore that nobody has answered yet is accepted in the same way.
+// An unanswered request from before this keystore is accepted in the same way.
 func TestRequestOlderThanTheKeystore(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -218,8 +219,8 @@ func TestRequestOlderThanTheKeystore(t *testing.T) {
 	w.talk(alice, reborn)
 }
 
-// A keystore that is older than the request that it accepts, as one from a backup is, starts a session from a prekey that is
-// used up. The friend cannot open that, and resets the session, once for all such messages.
+// A keystore that is older than the request that it accepts, as one from a backup is, starts a session from a prekey
+// that is used up. The friend cannot open that, and resets the session, once for all such messages.
 func TestAcceptanceOfAUsedRequest(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -247,7 +248,7 @@ func TestAcceptanceOfAUsedRequest(t *testing.T) {
 	w.talk(alice, backup)
 }
 
-// Only a friend whose name is proven has the session reset.
+// Only an authenticated friend has the session reset.
 func TestNoResetForStrangers(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()

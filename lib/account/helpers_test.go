@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// world is what the people of a test share: the time, and what became of the processes that they run.
+// world is the shared state of a test's accounts: the time, and the states of their processes.
 type world struct {
 	t         *testing.T
 	now       time.Time
@@ -36,14 +36,14 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
 
-// person is somebody's account, opened by one process.
+// person is an account, opened by one process.
 type person struct {
 	*Account
 	w    *world
 	seed sessionid.Seed
 }
 
-// person makes somebody new. The account's name is its display name too.
+// person creates an account. Its name is also its display name.
 func (w *world) person(name string) *person {
 	w.t.Helper()
 	seed, err := sessionid.GenerateSeed(w.random)
@@ -137,7 +137,7 @@ func (p *person) sends(out Outgoing, err error) string {
 	return out.Data
 }
 
-// answers sends what waits in the outbox, which is what p has to say without being told to.
+// answers sends what waits in the outbox: the messages that p makes by itself.
 func (p *person) answers() (sent []string) {
 	p.w.t.Helper()
 	if empty, err := p.OutboxEmpty(p.w.t.Context()); err == nil && empty {
@@ -220,7 +220,7 @@ func (p *person) wantState(other *person, want State) {
 	}
 }
 
-// oneTimePrekeys are those that nobody has used yet.
+// oneTimePrekeys lists the unused one-time prekeys.
 func (p *person) oneTimePrekeys() []Prekey {
 	p.w.t.Helper()
 	prekeys, err := p.Prekeys(p.w.t.Context())
@@ -244,7 +244,8 @@ func wantOnlySeen(t *testing.T, before, after map[string]string) {
 	for _, content := range []map[string]string{before, after} {
 		maps.DeleteFunc(content, func(name, _ string) bool {
 			table, _, _ := strings.Cut(name, " ")
-			return slices.Contains([]keystore.Table{tableSeen, tableTimes, tableInbox, tableUndelivered}, keystore.Table(table))
+			return slices.Contains([]keystore.Table{tableSeen, tableTimes, tableInbox, tableUndelivered},
+				keystore.Table(table))
 		})
 	}
 	for name, value := range after {
@@ -265,7 +266,8 @@ func (p *person) content() map[string]string {
 	all := make(map[string]string)
 	err := p.view(p.w.t.Context(), func(tx *keystore.Tx) error {
 		for _, table := range []keystore.Table{
-			tableIdentity, tableSignedPrekeys, tableOneTimePrekeys, tablePrekeyOf, tableCounters, tableTimes, tableListeners, tableContacts, tableRequests, tableBoxes,
+			tableIdentity, tableSignedPrekeys, tableOneTimePrekeys, tablePrekeyOf, tableCounters, tableTimes,
+			tableListeners, tableContacts, tableRequests, tableBoxes,
 			tableSessions, tableUndelivered, tableOutboxDigests, tableSeen, tableCursors,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {

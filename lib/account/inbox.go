@@ -10,8 +10,8 @@ import (
 	"sessiontool/lib/presence"
 )
 
-// keepEvent puts an event into the inbox, where it waits for delivery: by this process or, if aside is set, by the next
-// one that polls.
+// keepEvent stores an event in the inbox, to be delivered by this process or, if aside is set, by the next process that
+// polls.
 func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err error) {
 	value, err := encodeEvent(*event)
 	if err != nil {
@@ -29,29 +29,30 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err erro
 	return put(tx, tableUndelivered, seqName(event.Seq), owner)
 }
 
-// ClaimUndelivered returns the events that were received but never printed, oldest first, except those that another
-// living process is printing. They are now this process's to print.
+// ClaimUndelivered returns the stored but undelivered events, oldest first, and claims them for this process. It leaves
+// out events that another running process is printing.
 func (a *Account) ClaimUndelivered(ctx context.Context) ([]Event, error) {
 	return a.claimEvents(ctx, a.printable, whole)
 }
 
-// printable reports whether events of an owner are this process's to print.
+// printable reports whether this process may print events of an owner.
 func (a *Account) printable(owner string) bool { return owner == a.env.Owner || a.unread(owner) }
 
 func whole(event Event) Event { return event }
 
-// ClaimAbandoned is ClaimUndelivered without what this process is printing itself.
+// ClaimAbandoned is [Account.ClaimUndelivered] without the events that this process is printing itself.
 func (a *Account) ClaimAbandoned(ctx context.Context) ([]Event, error) {
 	return a.claimEvents(ctx, func(owner string) bool { return owner != a.env.Owner && a.unread(owner) }, whole)
 }
 
-// unread reports whether an event of an owner is not being printed by a living process, as far as others are concerned.
+// unread reports whether no other running process is printing events of an owner.
 func (a *Account) unread(owner string) bool {
 	return owner == unowned || a.env.StateOf(owner) != presence.Alive
 }
 
-// claimEvents claims the undelivered events of the owners that ours accepts, and returns what keep keeps of each.
-func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool, keep func(Event) Event) (events []Event, err error) {
+// claimEvents claims the undelivered events whose owner ours accepts, and returns keep of each.
+func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool,
+	keep func(Event) Event) (events []Event, err error) {
 	waiting, err := a.undelivered(ctx)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
@@ -88,7 +89,7 @@ func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool,
 	return events, err
 }
 
-// undelivered lists the events that wait, without writing anything: usually there are none.
+// undelivered lists the undelivered events without writing anything: usually there are none.
 func (a *Account) undelivered(ctx context.Context) (waiting []uint64, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		waiting = nil
@@ -105,7 +106,7 @@ func (a *Account) undelivered(ctx context.Context) (waiting []uint64, err error)
 	return waiting, err
 }
 
-// MarkDelivered records that events were written to where their reader has them.
+// MarkDelivered records that events were written to their reader.
 func (a *Account) MarkDelivered(ctx context.Context, events ...Event) error {
 	if len(events) == 0 {
 		return nil
@@ -120,7 +121,7 @@ func (a *Account) MarkDelivered(ctx context.Context, events ...Event) error {
 	})
 }
 
-// Inbox returns up to limit of the newest events, oldest first.
+// Inbox returns the newest events, at most limit, oldest first.
 func (a *Account) Inbox(ctx context.Context, limit int) (events []Event, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		events = nil

@@ -57,7 +57,7 @@ func TestUndeliveredEvents(t *testing.T) {
 	wantTexts(t, events, "two", "three")
 }
 
-// What was put aside is anybody's to print, also while the process lives that received it.
+// Any process may print an event that was put aside, also while the process that received it runs.
 func TestEventsPutAside(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -71,7 +71,8 @@ func TestEventsPutAside(t *testing.T) {
 	wantTexts(t, alice.claims())
 }
 
-// Nobody prints what another living process is about to print. What that leaves behind is taken over, once.
+// No process prints an event that another running process is about to print. Events of a dead process are taken over,
+// once.
 func TestUndeliveredEventsOfOthers(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()

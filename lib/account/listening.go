@@ -9,15 +9,15 @@ import (
 	"sessiontool/lib/presence"
 )
 
-// listening is where a process of this account listens.
+// listening is the node at which a process of this account listens.
 type listening struct {
 	Node  string    `json:"node"`
 	Port  uint16    `json:"port"`
 	Since time.Time `json:"since"`
 }
 
-// ListenAt notes that this process listens at a node, named by its Ed25519 key in hex, from now on. Until StopListening,
-// or until the process ends in any other way, every message that the account sends says so.
+// ListenAt records that this process listens at a node, named by its Ed25519 key in hex. Until StopListening, or until
+// the process ends in any other way, every message of the account carries this address.
 func (a *Account) ListenAt(ctx context.Context, node string, port uint16) error {
 	return a.update(ctx, func(tx *keystore.Tx) error {
 		if err := a.forgetListeners(tx); err != nil {
@@ -31,12 +31,12 @@ func (a *Account) ListenAt(ctx context.Context, node string, port uint16) error 
 	})
 }
 
-// StopListening takes back what ListenAt noted.
+// StopListening deletes the record of [Account.ListenAt].
 func (a *Account) StopListening(ctx context.Context) error {
 	return a.update(ctx, func(tx *keystore.Tx) error { return tx.Delete(tableListeners, a.env.Owner) })
 }
 
-// Listening reports whether some living process of the account listens.
+// Listening reports whether a running process of the account listens.
 func (a *Account) Listening(ctx context.Context) (found bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		at, err := a.listening(tx)
@@ -46,7 +46,7 @@ func (a *Account) Listening(ctx context.Context) (found bool, err error) {
 	return found, err
 }
 
-// forgetListeners removes the notes of processes that live no more.
+// forgetListeners deletes the records of processes that have ended.
 func (a *Account) forgetListeners(tx *keystore.Tx) error {
 	return tx.ForEach(tableListeners, func(owner string, _ []byte) error {
 		if a.env.StateOf(owner) == presence.Alive {
@@ -56,7 +56,7 @@ func (a *Account) forgetListeners(tx *keystore.Tx) error {
 	})
 }
 
-// listening returns where the account listens: what the living process says that came last to its node, or nil.
+// listening returns where the account listens: the newest record of a running process, or nil.
 func (a *Account) listening(tx *keystore.Tx) (newest *listening, err error) {
 	err = tx.ForEach(tableListeners, func(owner string, value []byte) error {
 		var at listening
@@ -71,7 +71,7 @@ func (a *Account) listening(tx *keystore.Tx) (newest *listening, err error) {
 	return newest, err
 }
 
-// online is the account's own status as messages carry it.
+// online returns the account's own status as messages carry it.
 func (a *Account) online(tx *keystore.Tx) (message.Online, error) {
 	at, err := a.listening(tx)
 	if err != nil || at == nil {

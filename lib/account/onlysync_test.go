@@ -7,7 +7,7 @@ import (
 	"sessiontool/lib/presence"
 )
 
-// A text for the synchronous route alone is sent by nobody but a rerun of its own command, and not after an hour.
+// Only a rerun of its own command sends a text for the synchronous route alone, and only within an hour.
 func TestOnlySync(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -42,8 +42,8 @@ func TestOnlySync(t *testing.T) {
 	}
 }
 
-// A rerun finds its message even while another process, which has found it in the outbox, sends it; and that process does
-// not give away afterwards what is the rerun's.
+// A rerun finds its message while another process that claimed it from the outbox sends it, and that process does not
+// release the rerun's message afterwards.
 func TestRerunWhileOthersSend(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()

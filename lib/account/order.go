@@ -19,7 +19,7 @@ type chainEntry struct {
 	Until  time.Time `json:"until"`
 }
 
-// place writes a message's place among those of its sender into event: the number of its chain and its counter there.
+// place sets event.Chain and event.Counter: the message's position among those of its sender.
 func (a *Account) place(tx *keystore.Tx, event *Event, m ratchet.WhisperMessage) error {
 	name := chainName(event.From, m.RatchetKey)
 	var entry chainEntry
@@ -44,7 +44,7 @@ func chainName(sender sessionid.ID, ratchetKey x25519.PublicKey) string {
 	return dataID(string(sender[:]) + string(ratchetKey[:]))
 }
 
-// forgetChains drops the numbers of chains of which no network can have a message any more.
+// forgetChains deletes the numbers of chains whose messages no network can keep any more.
 func (a *Account) forgetChains(tx *keystore.Tx, now time.Time) error {
 	return tx.ForEach(tableChains, func(name string, value []byte) error {
 		var entry chainEntry
@@ -55,9 +55,9 @@ func (a *Account) forgetChains(tx *keystore.Tx, now time.Time) error {
 	})
 }
 
-// InOrder sorts events as people read them. Those of one sender stand in the order in which they were sent: messages of
-// sessions by chain and counter of the ratchet, which no node and no clock can change; others take their place among these by
-// their timestamps. Senders are mixed by time.
+// InOrder sorts events for reading. Messages of one sender are in the order of sending: those of sessions by chain and
+// counter of the ratchet, which neither a node nor a clock can change, and the others by timestamp between them.
+// Senders are merged by time.
 func InOrder(events []Event) {
 	bySender := make(map[sessionid.ID][]Event)
 	var senders []sessionid.ID
@@ -69,7 +69,7 @@ func InOrder(events []Event) {
 	}
 	type timed struct {
 		event Event
-		at    int64 // of the event or, if that is later, of one of the same sender before it
+		at    int64 // milliseconds; at least that of the sender's event before
 	}
 	mixed := make([]timed, 0, len(events))
 	for _, sender := range senders {
@@ -106,17 +106,18 @@ func senderOrder(events []Event) []Event {
 	return events
 }
 
-// ClaimInOrder is ClaimUndelivered for many: the events come InOrder, and of each only what that takes. Complete reads
-// the rest.
+// ClaimInOrder is [Account.ClaimUndelivered] for many events: they are sorted by [InOrder], and have only the fields
+// that sorting needs. [Account.Complete] reads the rest.
 func (a *Account) ClaimInOrder(ctx context.Context) ([]Event, error) {
 	events, err := a.claimEvents(ctx, a.printable, func(event Event) Event {
-		return Event{Seq: event.Seq, From: event.From, TimestampMS: event.TimestampMS, Chain: event.Chain, Counter: event.Counter}
+		return Event{Seq: event.Seq, From: event.From, TimestampMS: event.TimestampMS, Chain: event.Chain,
+			Counter: event.Counter}
 	})
 	InOrder(events)
 	return events, err
 }
 
-// Complete reads events of the inbox as they are now.
+// Complete returns the current inbox entries of events.
 func (a *Account) Complete(ctx context.Context, events []Event) (whole []Event, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		whole = nil

@@ -13,11 +13,11 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Stage is how far an outbox entry has come.
+// Stage is the progress of an outbox entry.
 type Stage int
 
-// The stages of an entry, in their order. An entry starts as Claimed by the process that made it, which goes on to send
-// it, or as Queued for any process. Release and the end of its process make it Queued again, unless it is Sent.
+// The stages of an entry, in order. An entry starts as Claimed by the process that made it and sends it, or as Queued
+// for any process. Release and the end of its process return it to Queued, unless it is Sent.
 //
 //	enqueue -> Queued or Claimed      in the transaction that seals the message
 //	Claimed: ClaimOutbox, ClaimEarlier, resume
@@ -28,9 +28,9 @@ type Stage int
 const (
 	Queued   Stage = iota // any process may claim it
 	Claimed               // a process works on it
-	Solved                // that process has its proof of work
-	Sent                  // its receipt was not reported yet
-	Reported              // kept until the process that reported it has ended well
+	Solved                // its process has the proof of work
+	Sent                  // a node has it; the receipt is not reported yet
+	Reported              // kept until the reporting process has ended cleanly
 )
 
 // String names the stage.
@@ -38,7 +38,7 @@ func (s Stage) String() string {
 	return [...]string{"queued", "claimed", "solved", "sent", "reported"}[s]
 }
 
-// Stage returns how far an entry has come.
+// Stage returns the progress of an entry.
 func (o Outgoing) Stage() Stage {
 	switch {
 	case o.Reported:
@@ -53,65 +53,64 @@ func (o Outgoing) Stage() Stage {
 	return Claimed
 }
 
-// reportedFor is how long the outbox remembers a message whose end was never reported, because its process died: a
-// rerun within that time gets the receipt, or goes on, instead of sending the text twice.
+// reportedFor is how long the outbox keeps an entry whose process died before it reported the receipt. A rerun within
+// that time gets the receipt or continues, instead of sending the text twice.
 const reportedFor = time.Hour
 
-// Outgoing is a message on its way: an entry of the outbox. It stays there until its receipt was reported and the
-// process that did so has ended well.
+// Outgoing is an entry of the outbox: a message with its progress. It stays there until its receipt was reported and
+// the reporting process has ended cleanly.
 type Outgoing struct {
 	Seq         uint64
 	Kind        Kind
 	To          sessionid.ID
 	Ref         string
-	Digest      string // of the draft, or what a control message is for
+	Digest      string // of the draft, or the purpose of a control message
 	TimestampMS int64
 	TTLMillis   int64
-	Data        string // store data: base64
-	// Ack is the acknowledgement that proves that the recipient has the message; empty for one that carries no key.
+	Data        string // store data, base64
+	// Ack is the acknowledgement that proves delivery to the recipient; empty for a message that carries no key.
 	Ack      []byte
 	OnlySync bool
-	// StampMS, Nonce and Difficulty are the store request's timestamp and proof of work, once it is solved.
-	// They are kept so that a retry sends the same bytes and the nodes recognise them.
+	// StampMS, Nonce and Difficulty are the timestamp in milliseconds and the proof of work of the store request, once
+	// it is solved. They are stored so that a retry sends the same bytes, which nodes recognise.
 	StampMS    int64
 	Nonce      string
 	Difficulty int64
 	QueuedAt   time.Time
-	Owner      string   // the process that works on it; empty means that any process may
-	Claimed    bool     // Owner has it from the process that made it
-	Receipt    *Receipt // set once a node has it
+	Owner      string   // the process that works on it; empty means unowned
+	Claimed    bool     // Owner did not make the entry but claimed it
+	Receipt    *Receipt // set once a node has the message
 	StoredAt   time.Time
-	Reported   bool // its receipt was printed
+	Reported   bool // the receipt was reported
 	Resumed    bool
-	Fresh      bool // it was sealed a moment ago with the time of that moment, see Reseal
-	Behind     bool // something else may wait for its recipient, see ClaimEarlier
+	Fresh      bool // it was sealed just now with the current time, see Reseal
+	Behind     bool // an older entry may wait for the recipient, see ClaimEarlier
 }
 
-// Acknowledged reports whether claimed is the acknowledgement that only the recipient can make.
+// Acknowledged reports whether claimed is the acknowledgement of this message, which only the recipient can make.
 func (o Outgoing) Acknowledged(claimed []byte) bool {
 	return len(o.Ack) == len(message.Acknowledgement{}) && message.Acknowledgement(o.Ack).Equal(claimed)
 }
 
-// over reports whether an entry has no use any more: its message could not be sent within its time to live, or the
-// rerun that would ask for its receipt never came. The message's own timestamp does not count, since a draft may
-// choose any.
+// over reports whether an entry has expired: its message was not sent within its time to live, or no rerun asked for
+// its receipt in time. The message's own timestamp does not count, since a draft may choose any.
 func (o Outgoing) over(now time.Time) bool {
 	switch {
 	case o.Receipt != nil:
 		return now.Sub(o.StoredAt) >= reportedFor
 	case o.OnlySync:
-		return now.Sub(o.QueuedAt) >= reportedFor // only a rerun sends it
+		return now.Sub(o.QueuedAt) >= reportedFor // only a rerun may send it
 	}
 	return now.Sub(o.QueuedAt) > time.Duration(o.TTLMillis)*time.Millisecond
 }
 
-// unowned is the owner of messages that the next process sends.
+// unowned is the owner of entries that any process may claim.
 const unowned = ""
 
 // ErrGone reports an outbox entry that another process has finished.
 var ErrGone = errors.New("outbox entry is gone")
 
-// enqueue puts a message into the outbox. Its owner is this process, if it goes on to send it, or unowned.
+// enqueue puts a message into the outbox. Owner is this process if it sends the message itself, or unowned.
 func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
 	out.Owner, out.QueuedAt = owner, a.env.Now().UTC()
 	if owner == unowned {
@@ -155,8 +154,8 @@ func remove(tx *keystore.Tx, out Outgoing) error {
 	return put(tx, tableOutboxDigests, out.Digest, seqs)
 }
 
-// abandoned reports whether no process works on an entry, and the caller of its last process may not know its end. A
-// process that ended well has reported to its caller, a process that crashed has not.
+// abandoned reports whether no process works on an entry and its result may be unreported. A process that ended cleanly
+// has reported to its caller; a process that crashed has not.
 func (a *Account) abandoned(out Outgoing) bool {
 	if out.Owner == unowned {
 		return true
@@ -171,8 +170,8 @@ func (a *Account) abandoned(out Outgoing) bool {
 	}
 }
 
-// resume takes over the oldest message that an earlier run of the same command left in the outbox, if there is one, even
-// from another process that has found it there: should both send it, they send the same.
+// resume takes over the oldest outbox entry of an earlier run of the same command, if there is one, also from another
+// process that has claimed it. If both send it, they send the same bytes.
 func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found bool, err error) {
 	seqs, err := withDigest(tx, digest)
 	if err != nil {
@@ -195,9 +194,9 @@ func (a *Account) resume(tx *keystore.Tx, digest string) (left Outgoing, found b
 	return Outgoing{}, false, nil
 }
 
-// ClaimOutbox takes over every unsent entry that no living process works on, oldest first, and clears away what is
-// over: entries whose time to live has passed and stored ones whose receipt no rerun asks for. Dropped are entries
-// that expired unsent. What is only for the synchronous route is left to a rerun of its own command.
+// ClaimOutbox claims every unsent entry that no running process works on, oldest first. It also deletes expired
+// entries: those whose time to live has passed, and sent ones whose receipt no rerun asks for. Dropped are the entries
+// that expired unsent. ClaimOutbox leaves entries for the synchronous route alone to a rerun of their command.
 func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing, err error) {
 	mine, err := a.claim()
 	if err != nil {
@@ -228,7 +227,7 @@ func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing,
 	return claimed, dropped, err
 }
 
-// OutboxEmpty reports whether nothing in the outbox waits to be sent, without changing anything.
+// OutboxEmpty reports whether no outbox entry waits to be sent. It changes nothing.
 func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		empty = true
@@ -243,18 +242,18 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	return empty, err
 }
 
-// Answered reports whether what was received since the last call has put something into the outbox that any process may
-// send. It saves a process that receives much from reading the outbox each time.
+// Answered reports whether messages received since the last call have put an unclaimed entry into the outbox. It saves
+// a process that receives many messages from reading the outbox each time.
 func (a *Account) Answered() bool { return a.answered.Swap(false) }
 
-// SaveSolution remembers the proof of work in out before the message is sent.
+// SaveSolution stores the proof of work of out before the message is sent.
 func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {
 	return a.changeOutgoing(ctx, out.Seq, func(stored *Outgoing) {
 		stored.StampMS, stored.Nonce, stored.Difficulty = out.StampMS, out.Nonce, out.Difficulty
 	})
 }
 
-// SaveReceipt remembers that a node has the message. The entry stays until Finish: if this process dies before it has
+// SaveReceipt records that a node has the message. The entry stays until Finish: if this process dies before it has
 // reported the receipt, a rerun gets it.
 func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
@@ -262,7 +261,7 @@ func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) 
 	})
 }
 
-// Release leaves a message to the next command, unless another process has taken it over already.
+// Release makes an entry claimable again, unless another process has taken it over.
 func (a *Account) Release(ctx context.Context, seq uint64) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
 		if stored.Owner == a.env.Owner {
@@ -274,13 +273,13 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 	})
 }
 
-// Finish records that an entry's receipt was reported. The entry is kept until this process has ended well: if it is
-// killed before its caller knows how it ended, a rerun must not send the message again.
+// Finish records that the receipt was reported. The entry stays until this process has ended cleanly: if it is killed
+// before its caller knows the result, a rerun must not send the message again.
 func (a *Account) Finish(ctx context.Context, seq uint64) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Reported = true })
 }
 
-// Discard removes an entry that can never be sent.
+// Discard deletes an entry that can never be sent.
 func (a *Account) Discard(ctx context.Context, out Outgoing) error {
 	return a.update(ctx, func(tx *keystore.Tx) error { return remove(tx, out) })
 }
@@ -316,7 +315,7 @@ func saveOutgoing(tx *keystore.Tx, out Outgoing) error {
 	return tx.PutSeq(tableOutbox, out.Seq, value)
 }
 
-// eachOutgoing visits the outbox, oldest first. Visits may change and delete what they are shown.
+// eachOutgoing calls visit with each entry, oldest first. Visit may change and delete that entry.
 func eachOutgoing(tx *keystore.Tx, visit func(Outgoing) error) error {
 	return tx.Range(tableOutbox, 0, func(seq uint64, value []byte) error {
 		out, err := decodeOutgoing(seq, value)
@@ -327,9 +326,8 @@ func eachOutgoing(tx *keystore.Tx, visit func(Outgoing) error) error {
 	})
 }
 
-// tidy removes the entries whose receipts no rerun will ask for, once in a process: entries of processes that have
-// ended well, and old ones.
-// It sees on the way what is left to send.
+// tidy deletes, once per process, the entries whose receipts no rerun asks for: those of processes that have ended
+// cleanly, and old ones. It also notes the recipients of unclaimed entries.
 func (a *Account) tidy(tx *keystore.Tx) error {
 	if a.tidied.Swap(true) {
 		return nil
@@ -346,13 +344,13 @@ func (a *Account) tidy(tx *keystore.Tx) error {
 	})
 }
 
-// settled reports whether the process that reported an entry's end has ended well.
+// settled reports whether the process that reported the receipt has ended cleanly.
 func (a *Account) settled(out Outgoing) bool {
 	return out.Stage() == Reported && out.Owner != a.env.Owner && a.env.StateOf(out.Owner) == presence.Gone
 }
 
-// ClaimEarlier takes over what waits in the outbox for the recipient of out since before out and that no living process
-// works on, oldest first, but no more than most. Messages come in their order if that is sent first.
+// ClaimEarlier claims unsent entries for the same recipient that are older than out and that no running process works
+// on. It returns them oldest first, at most most. Sending them before out keeps the messages in order.
 func (a *Account) ClaimEarlier(ctx context.Context, out Outgoing, most int) (claimed []Outgoing, err error) {
 	mine, err := a.claim()
 	if err != nil {
@@ -376,11 +374,11 @@ func (a *Account) ClaimEarlier(ctx context.Context, out Outgoing, most int) (cla
 	return claimed, err
 }
 
-// claimable reports whether an entry is still to be sent, by whichever process comes next. A message that is only for the
-// synchronous route is sent by a rerun of its own command.
+// claimable reports whether any process may claim an unsent entry. A rerun of its own command sends a message that is
+// for the synchronous route alone.
 func (o Outgoing) claimable() bool { return o.Stage() < Sent && !o.OnlySync }
 
-// behind reports whether something may wait for a recipient and no process works on it.
+// behind reports whether an unclaimed entry may wait for a recipient.
 func (a *Account) behind(to sessionid.ID) bool {
 	_, found := a.left.Load(to)
 	return found

@@ -51,7 +51,8 @@ func TestSendResumes(t *testing.T) {
 
 	second := alice.anew("second")
 	again := second.seals(draft)
-	if !again.Resumed || again.Data != first.Data || again.Seq != first.Seq || again.Nonce != "nonce" || again.StampMS != 5 || again.Difficulty != 7 {
+	if !again.Resumed || again.Data != first.Data || again.Seq != first.Seq || again.Nonce != "nonce" ||
+		again.StampMS != 5 || again.Difficulty != 7 {
 		t.Errorf("the rerun sends %+v, the killed run %+v", again, first)
 	}
 	for name, other := range map[string]Draft{
@@ -116,7 +117,7 @@ func TestRequestAndAcceptResume(t *testing.T) {
 	}
 }
 
-// Any command takes over what others left behind, and nothing that somebody works on.
+// Every command claims the entries of dead processes, and none that a running process works on.
 func TestClaimOutbox(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -144,13 +145,15 @@ func TestClaimOutbox(t *testing.T) {
 	second.wantOutboxEmpty(true)
 }
 
-// What an account says by itself belongs to whoever sends next, the process that received the reason for it included.
+// The next process that sends claims the messages that an account makes by itself, also the process that received the
+// reason for them.
 func TestAnswersAreAnybodysToSend(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	bob.get(alice.asks(bob, "hi"))
 	alice.get(bob.accepts(alice))
-	if claimed, _ := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Kind != KindControl || claimed[0].To != bob.ID() {
+	if claimed, _ := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Kind != KindControl ||
+		claimed[0].To != bob.ID() {
 		t.Errorf("alice claims %+v", claimed)
 	}
 }
@@ -180,8 +183,8 @@ func TestOutboxExpires(t *testing.T) {
 	}
 }
 
-// A receipt that a crashed process did not report, or whose report nobody may have read, is there for a rerun. It is
-// not a message to send. After an hour the same command means a new message.
+// A rerun gets the receipt that a crashed process did not report or whose report may not have been read. It is not a
+// message to send. After an hour the same command means a new message.
 func TestReceiptSurvivesCrash(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -218,7 +221,7 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 	}
 }
 
-// reports saves an entry's receipt and tells of it.
+// reports saves an entry's receipt and reports it.
 func (p *person) reports(out Outgoing) {
 	p.w.t.Helper()
 	if err := p.SaveReceipt(p.w.t.Context(), out.Seq, Receipt{OK: true}); err != nil {

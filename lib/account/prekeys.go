@@ -16,9 +16,9 @@ import (
 const (
 	// rotateAfter is the age at which a signed prekey is replaced (signal-2020.md section 6.2).
 	rotateAfter = 48 * time.Hour
-	// keepPrekeys is how many signed prekeys are kept whatever their age, and keepPrekeysFor how long the others are.
-	// The 2020 client forgets them after 7 days. People who read requests weekly from cron would then accept with a
-	// bundle whose keys are gone, so ours live as long as a request may reasonably lie unread.
+	// keepPrekeys is how many signed prekeys are kept at any age; older ones are kept for keepPrekeysFor. The 2020
+	// client deletes them after 7 days. A user who reads requests weekly would then accept with a bundle whose keys are
+	// gone, so this package keeps them longer.
 	keepPrekeys    = 3
 	keepPrekeysFor = 30 * 24 * time.Hour
 )
@@ -42,8 +42,8 @@ func (p signedPrekey) keyPair() x25519.KeyPair {
 	return x25519.NewKeyPair(x25519.PrivateKey(p.Private))
 }
 
-// Prekey describes one of the account's prekeys. For is the contact that a one-time prekey was made for; Current
-// marks the signed prekey that new bundles carry.
+// Prekey describes one of the account's prekeys. For is the contact of a one-time prekey. Current marks the signed
+// prekey that new bundles carry.
 type Prekey struct {
 	OneTime   bool
 	ID        uint32
@@ -53,7 +53,7 @@ type Prekey struct {
 	For       sessionid.ID
 }
 
-// Prekeys lists the signed prekeys, newest first, then the one-time prekeys that nobody has used yet.
+// Prekeys lists the signed prekeys, newest first, then the unused one-time prekeys.
 func (a *Account) Prekeys(ctx context.Context) (prekeys []Prekey, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		prekeys = nil
@@ -187,7 +187,7 @@ func (a *Account) oneTimePrekeyFor(tx *keystore.Tx, contact sessionid.ID) (uint3
 
 func prekeyName(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
 
-// deleteOneTimePrekey forgets a used one-time prekey: it must never serve again.
+// deleteOneTimePrekey deletes a used one-time prekey: it must never serve again.
 func deleteOneTimePrekey(tx *keystore.Tx, id uint32, contact sessionid.ID) error {
 	if err := tx.Delete(tableOneTimePrekeys, prekeyName(id)); err != nil {
 		return err
@@ -195,17 +195,17 @@ func deleteOneTimePrekey(tx *keystore.Tx, id uint32, contact sessionid.ID) error
 	return tx.Delete(tablePrekeyOf, contact.String())
 }
 
-// prekeys answers the ratchet's questions about prekeys within one transaction, for one message. A one-time prekey is
-// found only by the contact that it was made for, and a message that starts a session must name one
-// (signal-2020.md section 5.5: the gate on the first PreKeyWhisperMessage).
+// prekeys implements [ratchet.Prekeys] within one transaction, for one message. It finds a one-time prekey only for the
+// contact that it was made for. A message that starts a session must name one: the gate on the first
+// PreKeyWhisperMessage (signal-2020.md section 5.5).
 type prekeys struct {
 	tx     *keystore.Tx
 	sender sessionid.ID
 	named  bool  // the message names a one-time prekey
-	err    error // the keystore's, which is not the message's fault
+	err    error // of the keystore, not of the message
 }
 
-// SignedPrekey finds a signed prekey by number.
+// SignedPrekey returns the signed prekey with that number.
 func (p *prekeys) SignedPrekey(id uint32) (x25519.KeyPair, error) {
 	if !p.named {
 		return x25519.KeyPair{}, fmt.Errorf("%w: the message names no one-time prekey", ratchet.ErrUnknownPrekey)
@@ -223,7 +223,7 @@ func (p *prekeys) SignedPrekey(id uint32) (x25519.KeyPair, error) {
 	return x25519.KeyPair{}, ratchet.ErrUnknownPrekey
 }
 
-// OneTimePrekey finds a one-time prekey by number if it was made for the sender.
+// OneTimePrekey returns the one-time prekey with that number if it was made for the sender.
 func (p *prekeys) OneTimePrekey(id uint32) (x25519.KeyPair, error) {
 	var key oneTimePrekey
 	found, err := get(p.tx, tableOneTimePrekeys, prekeyName(id), &key)

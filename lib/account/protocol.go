@@ -2,22 +2,21 @@ package account
 
 import "sessiontool/lib/storage"
 
-// Protocol says how messages to somebody are encrypted. Which storage RPC carries them is another matter: either kind
-// lies in the same box of a swarm, and Receive understands both.
+// Protocol is the encryption of a message. It is independent of the storage RPC that carries the message: all messages
+// are in the same box of a swarm, and [Account.Receive] opens both kinds.
 type Protocol string
 
 const (
-	// ProtocolSignal is X3DH and the Double Ratchet, as Session had them in 2020. It takes an accepted friend request.
+	// ProtocolSignal is X3DH and the Double Ratchet, as in Session of 2020. It needs an accepted friend request.
 	ProtocolSignal Protocol = "signal"
-	// ProtocolSessionV1 is the sealed box of package sealedbox. It takes nothing but a Session ID.
+	// ProtocolSessionV1 is the sealed box of [sessiontool/lib/sealedbox]. It needs only a Session ID.
 	ProtocolSessionV1 Protocol = "session-v1"
 )
 
 // Known reports whether p is one of the two.
 func (p Protocol) Known() bool { return p == ProtocolSignal || p == ProtocolSessionV1 }
 
-// protocol decides how a draft is encrypted: as it says itself, else as its recipient did last, else as is usual on the
-// network that it is for.
+// protocol returns the protocol for a draft: the draft's own, else the contact's last, else the default of the network.
 func (d Draft) protocol(contact contactState) Protocol {
 	switch known := contact.knownProtocol(); {
 	case d.Protocol != "":
@@ -31,9 +30,8 @@ func (d Draft) protocol(contact contactState) Protocol {
 	}
 }
 
-// knownProtocol is how messages to a contact are encrypted as far as is known from earlier dealings; empty if there
-// were none. Friends from a time when there was no other protocol have
-// signal.
+// knownProtocol returns the protocol of earlier messages with a contact, empty if there were none. Friends that were
+// stored before session-v1 existed have signal.
 func (c contactState) knownProtocol() Protocol {
 	if c.Protocol == "" && !c.FriendsSince.IsZero() {
 		return ProtocolSignal

@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Who is spoken to how, when nothing is said about it.
+// The protocol for each kind of recipient, when the draft names none.
 func TestProtocolOfADraft(t *testing.T) {
 	old := contactState{}
 	old.FriendsSince = old.FriendsSince.AddDate(2020, 0, 0)
@@ -19,11 +19,15 @@ func TestProtocolOfADraft(t *testing.T) {
 		contact contactState
 		want    Protocol
 	}{
-		"a stranger on a network of 2.0":          {Draft{Network: storage.Generation20}, contactState{}, ProtocolSignal},
-		"a stranger on one of 2.8":                {Draft{Network: storage.Generation28}, contactState{}, ProtocolSessionV1},
-		"a stranger on an unknown one":            {Draft{}, contactState{}, ProtocolSignal},
-		"a session-v1 contact, on 2.0":            {Draft{Network: storage.Generation20}, contactState{Protocol: ProtocolSessionV1}, ProtocolSessionV1},
-		"a signal contact, on 2.8":                {Draft{Network: storage.Generation28}, contactState{Protocol: ProtocolSignal}, ProtocolSignal},
+		"a stranger on a network of 2.0": {Draft{Network: storage.Generation20}, contactState{},
+			ProtocolSignal},
+		"a stranger on one of 2.8": {Draft{Network: storage.Generation28}, contactState{},
+			ProtocolSessionV1},
+		"a stranger on an unknown one": {Draft{}, contactState{}, ProtocolSignal},
+		"a session-v1 contact, on 2.0": {Draft{Network: storage.Generation20},
+			contactState{Protocol: ProtocolSessionV1}, ProtocolSessionV1},
+		"a signal contact, on 2.8": {Draft{Network: storage.Generation28},
+			contactState{Protocol: ProtocolSignal}, ProtocolSignal},
 		"a friend from before there was a choice": {Draft{Network: storage.Generation28}, old, ProtocolSignal},
 		"whatever is known, if one insists":       {Draft{Protocol: ProtocolSessionV1}, old, ProtocolSessionV1},
 	} {
@@ -97,13 +101,13 @@ func TestRequestsAnsweredInTheOtherProtocol(t *testing.T) {
 	w.talk(bob, carol)
 }
 
-// asksBySignal sends a signal friend request to somebody who was written to before.
+// asksBySignal sends a signal friend request to a contact that has messages already.
 func (p *person) asksBySignal(to *person) string {
 	p.w.t.Helper()
 	return p.sends(p.RequestFriend(p.w.t.Context(), Draft{To: to.ID(), Text: "hi", Protocol: ProtocolSignal}, true))
 }
 
-// Who listens tells friends with a session alone: protocol session-v1 has no word for it.
+// A listener sends its status only to friends with a session: protocol session-v1 has no field for it.
 func TestFriendsV1AreToldNoStatus(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
@@ -131,7 +135,8 @@ func TestProtocolOfAnOlderKeystore(t *testing.T) {
 	}
 	alice.wantProtocol(bob, ProtocolSignal)
 	alice.wantProtocol(carol, ProtocolSessionV1)
-	if text, err := encodeContact(contactState{Protocol: ProtocolSessionV1}); err != nil || !strings.Contains(string(text), `"protocol":"session-v1"`) {
+	if text, err := encodeContact(contactState{Protocol: ProtocolSessionV1}); err != nil ||
+		!strings.Contains(string(text), `"protocol":"session-v1"`) {
 		t.Errorf("stored as %s, %v", text, err)
 	}
 }

@@ -74,12 +74,14 @@ func readPublished(t *testing.T, recipient [32]byte, data string) published {
 	}
 	socket := readTLV(t, raw)
 	request := readTLV(t, socket.bytes(2))
-	if verb, path := request.bytes(1), request.bytes(2); socket.number(1) != 1 || verb == nil || path == nil || len(verb)+len(path) > 0 {
+	if verb, path := request.bytes(1), request.bytes(2); socket.number(1) != 1 || verb == nil || path == nil ||
+		len(verb)+len(path) > 0 {
 		t.Errorf("the request is %q %q, type %d", verb, path, socket.number(1))
 	}
 	env := readTLV(t, request.bytes(3))
 	if env.number(1) != 6 || env.number(7) != 1 || len(env.bytes(11)) != 64 || len(env) != 5 {
-		t.Errorf("the envelope is of type %d and has %d fields: not type, device, timestamp, content and signature", env.number(1), len(env))
+		t.Errorf("the envelope is of type %d and has %d fields: not type, device, timestamp, content and signature",
+			env.number(1), len(env))
 	}
 
 	private, err := ecdh.X25519().NewPrivateKey(recipient[:])
@@ -90,7 +92,8 @@ func readPublished(t *testing.T, recipient [32]byte, data string) published {
 	if err != nil || len(plaintext) < 96 {
 		t.Fatalf("the box holds %d bytes, %v", len(plaintext), err)
 	}
-	padded, public, signature := plaintext[:len(plaintext)-96], plaintext[len(plaintext)-96:len(plaintext)-64], plaintext[len(plaintext)-64:]
+	padded, public, signature := plaintext[:len(plaintext)-96], plaintext[len(plaintext)-96:len(plaintext)-64],
+		plaintext[len(plaintext)-64:]
 	signed := bytes.Join([][]byte{padded, public, private.PublicKey().Bytes()}, nil)
 	if !ed25519.Verify(public, signed, signature) {
 		t.Error("the signature does not verify")
@@ -124,7 +127,8 @@ func TestOursByThePublishedFormat(t *testing.T) {
 		if got.sender != alice.ID().String() || string(data.bytes(1)) != text || string(name) != "alice" {
 			t.Errorf("%q of %s reads as %q of %q, %s", text, alice.ID(), data.bytes(1), name, got.sender)
 		}
-		if now := uint64(w.now.UnixMilli()); got.timestamp != now || got.content.number(15) != now || uint64(out.TimestampMS) != now {
+		if now := uint64(w.now.UnixMilli()); got.timestamp != now || got.content.number(15) != now ||
+			uint64(out.TimestampMS) != now {
 			t.Errorf("the timestamps are %d outside and %d inside, want %d", got.timestamp, got.content.number(15), now)
 		}
 	}

@@ -2,7 +2,7 @@ package account
 
 import "sessiontool/lib/sessionid"
 
-// Route is the way that a message takes to its recipient.
+// Route is the way of a message to its recipient.
 type Route string
 
 // The routes of messages.
@@ -11,28 +11,31 @@ const (
 	RouteSync  Route = "sync"  // delivered directly while the recipient listens, and acknowledged
 )
 
-// Reason says why a message did not take the synchronous route.
+// Reason is why a message did not take the synchronous route.
 type Reason string
 
 // The reasons.
 const (
-	ReasonNoStatus        Reason = "no_status"        // the contact never sent a status: another client, or a new friend
-	ReasonProtocol        Reason = "protocol"         // the contact's protocol has no such route
-	ReasonOffline         Reason = "offline"          // the contact said so, or did not listen the last time
+	// the contact never sent a status: another client, or a new friend
+	ReasonNoStatus Reason = "no_status"
+	ReasonProtocol Reason = "protocol" // the contact's protocol has no such route
+	// the contact's status says so, or it did not listen the last time
+	ReasonOffline         Reason = "offline"
 	ReasonStale           Reason = "stale"            // the contact's last status is too old
-	ReasonNobodyListens   Reason = "nobody_listens"   // the listening node says so
+	ReasonNobodyListens   Reason = "nobody_listens"   // the listening node knows no listener
 	ReasonNotAcknowledged Reason = "not_acknowledged" // no acknowledgement came in time
-	ReasonWrongAck        Reason = "wrong_ack"        // an acknowledgement came that the recipient did not make
-	ReasonRefused         Reason = "refused"          // the recipient cannot open the message, or the node did not take it
+	ReasonWrongAck        Reason = "wrong_ack"        // the acknowledgement is not the recipient's
+	ReasonRefused         Reason = "refused"          // the recipient cannot open the message, or the node refused it
 	ReasonUnreachable     Reason = "unreachable"      // the listening node does not answer
 	ReasonNoMethod        Reason = "no_method"        // the listening node has no synchronous route
 	ReasonBusy            Reason = "busy"             // the listening node has too much to do
 	ReasonWrongSwarm      Reason = "wrong_swarm"      // the listening node has left the recipient's swarm
 )
 
-// Receipt says what became of one message. On the synchronous route nothing is stored: MessageHash is empty, Nodes has
-// only the listening node, and RoundTripMS is the time from sending to the recipient's acknowledgement. On the
-// asynchronous route Reason says why the synchronous one was not taken; it is empty if that was not wanted.
+// Receipt is the result of sending one message. On the synchronous route nothing is stored: MessageHash is empty, Nodes
+// has only the listening node, and RoundTripMS is the time in milliseconds from sending to the recipient's
+// acknowledgement. On the asynchronous route Reason is why the synchronous one was not taken, empty if it was not
+// wanted.
 type Receipt struct {
 	OK            bool
 	To            sessionid.ID
@@ -43,15 +46,16 @@ type Receipt struct {
 	TimestampMS   int64
 	TTLMillis     int64
 	Difficulty    int64
-	Stored        int // how many nodes have the message
+	Stored        int // number of nodes that have the message
 	Nodes         []NodeResult
 	Resumed       bool // an earlier run of the command sealed the message
 	Ref           string
-	ClockOffsetMS int64 // by how much the network's clock is ahead of this machine's
+	ClockOffsetMS int64 // milliseconds by which the network's clock is ahead of this machine's
 }
 
-// NodeResult is what one node answered to a store, or what another node said about it. OK means that the node has the
-// message, Already that it had the message before. Pending means that its answer was late: it may have the message.
+// NodeResult is the answer of one node to a store, or the report of another node about it. OK means that the node has
+// the message, Already that it had the message before. Pending means that the answer was late: the node may have the
+// message.
 type NodeResult struct {
 	PubkeyEd25519 string // hex
 	OK            bool

@@ -19,23 +19,23 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// Incoming is a message as a swarm or a listening node handed it over. Data is base64, Hash the name that the node
-// gave it, which proves nothing.
+// Incoming is a message from a swarm or a listening node. Data is base64. Hash is the node's name for it and is not
+// authenticated.
 type Incoming struct {
 	Data  string
 	Hash  string
 	Route Route
 }
 
-// Cursor is how far a node's list has been read.
+// Cursor is the position up to which a node's list has been read.
 type Cursor struct {
 	Node string
 	Hash string
 }
 
-// Opened is what became of one Incoming. Duplicate says that it was received before; Event is then the old one. Refused
-// says that it has no business on the synchronous route, over which it came: Event tells why, and is kept nowhere. Ack
-// is the acknowledgement that its sender waits for on that route; empty if there is none to give.
+// Opened is the result for one [Incoming]. Duplicate reports that it was received before; Event is then the earlier
+// one. Refused reports that it must not come over the synchronous route; Event then has the reason and is not stored.
+// Ack is the acknowledgement for the sender on that route, empty if there is none.
 type Opened struct {
 	Event     Event
 	Duplicate bool
@@ -43,7 +43,7 @@ type Opened struct {
 	Ack       []byte
 }
 
-// failure is why a message could not be opened.
+// failure is the reason why a message could not be opened.
 type failure struct {
 	code FailureCode
 	err  error
@@ -53,19 +53,19 @@ func (f *failure) Error() string { return f.err.Error() }
 
 func fail(code FailureCode, err error) error { return &failure{code, err} }
 
-// Receive opens messages in order, in one transaction with the memory that they were seen and with cursor, which
-// may be nil. A message that can not be opened becomes an event that says so and changes nothing else; one that was
-// seen before is skipped as a duplicate. The result has one entry per message. Events that are worth showing wait
-// for delivery: they are this process's to print, see MarkDelivered.
+// Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
+// were seen and with cursor, which may be nil. A message that cannot be opened becomes a failure event and changes
+// nothing else. A message that was seen before is a duplicate. This process has claimed the events with Shown, and
+// reports them with [Account.MarkDelivered].
 //
-// The synchronous route costs a stranger no work, so there only messages of sessions count, and any other leaves no
-// trace. An honest sender gets no acknowledgement and stores the message, and then the failure is told.
+// The synchronous route costs a stranger no proof of work. Receive therefore accepts only messages of sessions there,
+// and any other leaves no trace. An honest sender gets no acknowledgement and stores the message, which then becomes a
+// failure event.
 func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
 	return a.receiveBatch(ctx, batch, cursor, false)
 }
 
-// ReceiveAside is Receive for a process that does not print what arrives: the events wait for any other one that asks,
-// also while this one lives.
+// ReceiveAside is [Account.Receive] for a process that does not print events: any other process may claim them.
 func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
 	return a.receiveBatch(ctx, batch, cursor, true)
 }
@@ -94,7 +94,7 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 	return opened, nil
 }
 
-// readAgain takes the events of a batch from the inbox if one of its messages has changed what an earlier one says.
+// readAgain re-reads the events of a batch from the inbox if one of its messages has changed an earlier one.
 func readAgain(tx *keystore.Tx, opened []Opened) error {
 	if !slices.ContainsFunc(opened, func(o Opened) bool { return o.Event.Kind == EventUnsend }) {
 		return nil
@@ -115,10 +115,10 @@ func readAgain(tx *keystore.Tx, opened []Opened) error {
 	return nil
 }
 
-// maxHashSize is the longest hash that is kept. Networks use 128 hex digits or less.
+// maxHashSize is the length in bytes of the longest stored hash. Networks use at most 128 hex digits.
 const maxHashSize = 256
 
-// bounded drops a hash that is too long: nodes choose them, and an empty one means from the beginning.
+// bounded drops a hash that is too long. Nodes choose hashes, and an empty cursor means from the beginning.
 func bounded(hash string) string {
 	if len(hash) > maxHashSize {
 		return ""
@@ -156,7 +156,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 		}
 	}
 	if found && before.Event.Kind == event.Kind && before.Event.Code == event.Code {
-		before.Event.Text = event.Text // this version knows no better, and people have seen it
+		before.Event.Text = event.Text // this version reads no more, and the event was shown
 		return before.Opened, a.rememberSeen(tx, before.Opened)
 	}
 	if key != nil {
@@ -171,12 +171,12 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 	return opened, a.rememberSeen(tx, opened)
 }
 
-// errOnlyStored reports a message that has no business on the synchronous route.
+// errOnlyStored reports a message that must not come over the synchronous route.
 var errOnlyStored = errors.New("only messages of a session travel on the synchronous route")
 
-// open decrypts one message, acts on it, and returns the key that acknowledges it, nil if it has none. claimed
-// says that the sender stands in an envelope without a seal: only what opens shows that it is true. Errors of type
-// *failure are the message's fault and leave no trace in the transaction; any other error is ours.
+// open decrypts and handles one message. It returns the key that acknowledges the message, nil if it has none. claimed
+// reports that the sender stands in an envelope without a seal, which only a message that opens authenticates. An error
+// of type *failure blames the message and leaves no trace in the transaction. Any other error is ours.
 func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message.AckKey, claimed bool, err error) {
 	env, err := envelope.Unpack(data)
 	if errors.Is(err, envelope.ErrNewer) {
@@ -216,9 +216,9 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message
 // textSelf is the text of a control event: a message of this account to itself, in protocol signal.
 const textSelf = "self"
 
-// unseal finds out who sent an envelope and what kind of ciphertext it has. Nothing outside tells sealed sender from
-// a sealed box, so both are tried; of the latter the kind stays ciphertext.Sealed, and what it returns is the padded
-// content.
+// unseal returns the sender of an envelope, its kind of ciphertext, and the ciphertext. Sealed sender and a sealed box
+// look alike from outside, so unseal tries both. For a box the kind stays ciphertext.Sealed, and unseal returns the
+// padded content.
 func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, []byte, error) {
 	if env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group {
 		return env.Source, env.Kind, env.Content, nil
@@ -256,8 +256,9 @@ func (a *Account) openRequest(tx *keystore.Tx, event *Event, encrypted []byte) e
 	return a.handleRequest(tx, event, encrypted, content)
 }
 
-// openRatcheted handles a message of a session. It returns the message's key as open does.
-func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.Kind, encrypted []byte) (*message.AckKey, error) {
+// openRatcheted handles a message of a session. It returns the same key as open.
+func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.Kind,
+	encrypted []byte) (*message.AckKey, error) {
 	sessions, err := loadSessions(tx, event.From)
 	if err != nil {
 		return nil, err
@@ -297,7 +298,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 	}
 	parsed, err := ratchet.ParseWhisperMessage(inner)
 	if err != nil {
-		return nil, err // it was opened, so it is one
+		return nil, err // it opened, so it is a friend request
 	}
 	if err := a.place(tx, event, parsed); err != nil {
 		return nil, err
@@ -313,7 +314,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 	return content.Extension.AckKey, nil
 }
 
-// ratchetFailure blames the message for an error of the ratchet. A duplicate is no failure.
+// ratchetFailure blames the message for an error of the ratchet. A duplicate is not a failure.
 func ratchetFailure(err error) error {
 	switch {
 	case errors.Is(err, ratchet.ErrDuplicate):
@@ -338,12 +339,12 @@ func parsePadded(padded []byte) (message.Content, error) {
 	return content, nil
 }
 
-// maxReceivedSessions bounds the sessions with one contact, in bytes as they are stored. A contact who makes us hold
-// the keys of thousands of lost messages in many sessions would otherwise grow a value that the keystore refuses, and
-// so stop every poll. The other half is room for what we add ourselves. Honest contacts need a few kilobytes.
+// maxReceivedSessions bounds the stored sessions with one contact in bytes. Without it, a contact that makes the
+// account keep the keys of thousands of lost messages could grow the value beyond the keystore's maximum, and every
+// poll would fail. The other half is room for changes of our own. Honest contacts need a few kilobytes.
 const maxReceivedSessions = keystore.MaxValueSize / 2
 
-// saveReceived is saveSessions for what a message did to them.
+// saveReceived is saveSessions after a received message.
 func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
 	data, err := sessions.MarshalBinary()
 	if err != nil {
@@ -355,8 +356,8 @@ func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Sessi
 	return tx.Put(tableSessions, contact.String(), data)
 }
 
-// checkBundle refuses a bundle that is not its sender's, that its sender did not sign, or from which no session can
-// start.
+// checkBundle refuses a bundle that has another identity than its sender, is not signed by it, or cannot start a
+// session.
 func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	if !bundle.IdentityKey.Equal(sender.PublicKey()) {
 		return fail(CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
@@ -369,7 +370,7 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 		prekeys = append(prekeys, *bundle.OneTimePrekey)
 	}
 	for _, key := range prekeys {
-		// Whatever private key is tried, the same public keys are of low order.
+		// A public key of low order is refused for every private key, so any one will do.
 		if _, err := a.keys.X25519.Private.DH(key); err != nil {
 			return fail(CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
 		}
@@ -377,11 +378,11 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	return nil
 }
 
-// cursorName names the cursor of a node for this reader. What an older reader refused lies before the old one's cursor,
-// so that a newer reader begins anew.
+// cursorName names the cursor of a node for this reader version. A newer version starts from the beginning, because
+// messages that an older version refused are before the older cursor.
 func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }
 
-// LastHash returns how far a node's list has been read by this version: empty means from the beginning.
+// LastHash returns the cursor of this version in a node's list. Empty means from the beginning.
 func (a *Account) LastHash(ctx context.Context, node string) (hash string, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		_, err := get(tx, tableCursors, cursorName(node), &hash)

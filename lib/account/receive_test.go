@@ -70,7 +70,8 @@ func TestHashes(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
 	long := strings.Repeat("h", maxHashSize+1)
-	opened, err := alice.Receive(t.Context(), []Incoming{{Data: "1", Hash: "short"}, {Data: "2", Hash: long}}, &Cursor{"node", long})
+	opened, err := alice.Receive(t.Context(), []Incoming{{Data: "1", Hash: "short"}, {Data: "2", Hash: long}},
+		&Cursor{"node", long})
 	if err != nil || opened[0].Event.Hash != "short" || opened[1].Event.Hash != "" {
 		t.Errorf("opened %+v, %v", opened, err)
 	}

@@ -62,7 +62,7 @@ func TestBadBundles(t *testing.T) {
 	}
 }
 
-// A friend request sent back to its maker opens, since its key is the same both ways, but its bundle tells.
+// A friend request that is sent back to its maker opens, since its key is the same both ways, but its bundle is wrong.
 func TestReflectedRequest(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -94,7 +94,7 @@ func TestReplayedRequests(t *testing.T) {
 	if older.Kind != EventControl {
 		t.Errorf("an old request shows as %+v", older)
 	}
-	// Dated anew it looks like that of a friend who has lost everything.
+	// With a new timestamp it looks like the request of a friend that has lost everything.
 	newer := bob.get(w.repack(request, w.now))
 	if newer.Kind != EventControl {
 		t.Errorf("a request dated anew shows as %+v", newer)
@@ -194,7 +194,7 @@ func TestRemoveContact(t *testing.T) {
 	w.talk(alice, bob)
 }
 
-// A contact who makes us hold very many keys of lost messages is refused at some point, and nobody else is.
+// A contact that makes us store too many keys of lost messages is refused at some point, and no other contact is.
 func TestSessionsThatGrowTooLarge(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -224,7 +224,8 @@ func (p *person) hoardKeys(other *person) {
 			session := proto.CloneOf(record.Sessions[0])
 			chain := session.Receiving[len(session.Receiving)-1]
 			for i := range uint32(ratchet.MaxSkippedKeys) {
-				chain.Skipped = append(chain.Skipped, &statepb.SkippedKey{Counter: chain.Counter + i, MessageKey: chain.ChainKey})
+				chain.Skipped = append(chain.Skipped,
+					&statepb.SkippedKey{Counter: chain.Counter + i, MessageKey: chain.ChainKey})
 			}
 			chain.Counter += ratchet.MaxSkippedKeys
 			record.Sessions = append(record.Sessions, session)

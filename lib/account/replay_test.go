@@ -35,7 +35,8 @@ type client struct {
 }
 
 // newClient makes an account with a recorded identity, and signed prekeys, oldest first.
-func (w *world) newClient(name string, identity x25519.PrivateKey, registrationID uint32, prekeys []recordedPrekey) *client {
+func (w *world) newClient(name string, identity x25519.PrivateKey, registrationID uint32,
+	prekeys []recordedPrekey) *client {
 	w.t.Helper()
 	draws := &recordedDraws{}
 	a := &Account{store: w.keystore(), env: w.environment(name), name: name}
@@ -61,7 +62,7 @@ func identityOf(displayName string, registrationID uint32) identity {
 	return identity{DisplayName: displayName, RegistrationID: registrationID}
 }
 
-// recordedDraws are random bytes of a recording, told apart by what they are for: keys have 32 bytes, initialisation
+// recordedDraws are random bytes of a recording, distinguished by their purpose: keys have 32 bytes, initialisation
 // vectors 16, and the number of a WebSocket request has one.
 type recordedDraws struct {
 	queues map[int][][]byte

@@ -11,16 +11,16 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// resetEvery is how often at most this account resets its session with one contact.
+// resetEvery is the minimum time between two resets of the session with one contact.
 const resetEvery = time.Hour
 
-// resetFor resets the session with a friend who starts one from a prekey that is used up: the friend has come back with
-// an old state, from a backup or from its words, and every further message would be lost. Data is the friend's message.
-// The sender of one that is not sealed may be anybody, and is not answered.
+// resetFor resets the session with a friend that starts one from a used prekey. The friend has restored an old state
+// from a backup or from its words, and every further message would be lost. Data is the friend's message. Without
+// sealed sender its sender is not authenticated, and resetFor does nothing.
 func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) error {
 	env, err := envelope.Unpack(data)
 	if err != nil || env.Kind != ciphertext.Sealed {
-		return nil // the message is to blame, and that has been reported
+		return nil // the failure event already reports the message
 	}
 	contact, found, err := loadContact(tx, friend)
 	now := a.env.Now().UTC()

@@ -90,7 +90,8 @@ func (p *post) deliver(to int) {
 	}
 	for i, opened := range p.people[to].gets(data...) {
 		if opened.Event.Kind == EventFailure {
-			p.t.Errorf("step %d: %s refuses %q of step %d: %s", p.step, p.people[to].name, batch[i].text, batch[i].sent, opened.Event.Text)
+			p.t.Errorf("step %d: %s refuses %q of step %d: %s", p.step, p.people[to].name, batch[i].text, batch[i].sent,
+				opened.Event.Text)
 		}
 		if batch[i].text != "" {
 			p.handed[to][batch[i].text] = 1
@@ -101,7 +102,7 @@ func (p *post) deliver(to int) {
 	}
 }
 
-// read counts the texts in somebody's inbox.
+// read counts the texts in an inbox.
 func (p *post) read(who int) map[string]int {
 	p.t.Helper()
 	events, err := p.people[who].Inbox(p.t.Context(), 10000)

@@ -14,10 +14,10 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Send seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed
-// run of the same draft left its message there, that one is taken over. With session-v1 the recipient need not be
-// a friend, nor known. Errors: ErrUnknownContact, ErrNotFriends, ErrSelf, ErrNoText, ErrTTL, ErrOnlyAsync, and those of
-// message.CheckText.
+// Send seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed run of the same
+// draft left its message there, Send takes that over. With session-v1 the recipient need not be a friend or known.
+// Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL], [ErrOnlyAsync], and those of
+// [message.CheckText].
 func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
 	if err := checkDraft(&draft); err != nil {
 		return Outgoing{}, err
@@ -45,8 +45,8 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	return out, err
 }
 
-// Reseal seals the draft of a message of the outbox anew, because the time was wrong that it carries. No node may have
-// the message: the new one takes its place. Errors are those of Send.
+// Reseal replaces an outbox entry whose timestamp was wrong: it seals the draft again. No node may have the old
+// message. Errors are those of [Account.Send].
 func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Outgoing, err error) {
 	if err := checkTTL(&draft); err != nil {
 		return Outgoing{}, err
@@ -73,8 +73,8 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 	return out, err
 }
 
-// Seal seals a draft and hands the message over: it is the caller's to send, and stands in no outbox.
-// Errors are those of Send.
+// Seal seals a draft and returns the message without putting it into the outbox: the caller sends it. Errors are those
+// of [Account.Send].
 func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err error) {
 	if err := checkDraft(&draft); err != nil {
 		return Outgoing{}, err
@@ -86,7 +86,7 @@ func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err erro
 	return out, err
 }
 
-// checkDraft refuses what no receiver could read, and fills in the default time to live.
+// checkDraft refuses a draft that no receiver could read, and sets the default time to live.
 func checkDraft(draft *Draft) error {
 	if draft.Text == "" {
 		return ErrNoText
@@ -137,8 +137,8 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	return out, err
 }
 
-// control seals a message that says nothing but that its sender is there, and puts it into the outbox for owner. It
-// completes a friend request, and tells a peer that a session works (signal-2020.md sections 4.4 and 5.4).
+// control seals a message without a text and puts it into the outbox for owner. It completes a friend request, and
+// confirms a session to a peer (signal-2020.md sections 4.4 and 5.4).
 func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgoing, error) {
 	out := Outgoing{Kind: KindControl, To: to, TTLMillis: controlTTL, Digest: acceptance(to)}
 	if err := a.sealRatcheted(tx, &out, message.Background()); err != nil {
@@ -148,7 +148,7 @@ func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgo
 	return out, err
 }
 
-// sealRatcheted encrypts content, with our extension, with the contact's session, stores the session's new state, and
+// sealRatcheted encrypts content, with our extension, in the contact's session, stores the session's new state, and
 // fills in out.
 func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.Content) error {
 	if a.env.Original {
@@ -188,10 +188,13 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 	return a.wrap(out, kind, encrypted)
 }
 
-// wrap puts a ciphertext into an envelope: sealed, as every release does by default, or in plain sight of the nodes.
+// wrap puts a ciphertext into an envelope: with sealed sender, the default of every release, or with a visible sender.
 func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) error {
 	if out.TimestampMS == 0 {
 		out.TimestampMS = a.stamp()
+	}
+	if a.watch != nil {
+		a.watch(kind, encrypted)
 	}
 	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
 	if a.env.Plain {
@@ -209,7 +212,7 @@ func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) er
 	return err
 }
 
-// local is this side of every session.
+// local returns this side of every session.
 func (a *Account) local() ratchet.Identity {
 	return ratchet.Identity{KeyPair: a.keys.X25519, RegistrationID: a.id.RegistrationID}
 }

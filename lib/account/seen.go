@@ -9,29 +9,29 @@ import (
 	"sessiontool/keystore"
 )
 
-// seenFor is how long a message is remembered as received: longer than any network keeps it, whatever a node says.
+// seenFor is how long a received message is remembered: longer than any network keeps it, whatever a node says.
 const seenFor = 15 * 24 * time.Hour
 
-// forgetEvery is how often that memory is cleared up.
+// forgetEvery is the interval at which old entries are deleted.
 const forgetEvery = 24 * time.Hour
 
-// readerVersion counts the versions of this package that read what the one before refused. It stands with every verdict: a
-// message that an older version could not read is tried again, once, when it comes again. Keystores of versions that did not
-// count have none, which is 0. Count it up with every change that reads more.
+// readerVersion is stored with every result of opening a message. A message that an older version could not read is
+// tried again, once, when it comes again. Increment readerVersion with every change that reads more. Keystores of
+// versions without the number have 0.
 //
 //	1: the envelopes of libsession; copies of what the account sent from other devices
 const readerVersion = 1
 
-// seenEntry remembers a received message: by its place in the inbox or, if there was nothing to show, by its event.
+// seenEntry remembers a received message: by its inbox sequence number or, if it is not in the inbox, by its event.
 type seenEntry struct {
 	Seq     uint64       `json:"seq,omitempty"`
 	Control *storedEvent `json:"control,omitempty"`
-	Ack     []byte       `json:"ack,omitempty"` // its sender may not have got the first one
+	Ack     []byte       `json:"ack,omitempty"` // for copies: the sender may not have received the first one
 	Until   time.Time    `json:"until"`
-	Reader  int          `json:"reader,omitempty"` // readerVersion of the verdict
+	Reader  int          `json:"reader,omitempty"` // readerVersion of the result
 }
 
-// version is the form of the event in it.
+// version is the stored form of the event in the entry.
 func (s *seenEntry) version() int {
 	if s.Control == nil {
 		return 0
@@ -39,7 +39,7 @@ func (s *seenEntry) version() int {
 	return s.Control.version()
 }
 
-// seenMessage is what became of a message when it was received, and whether this version may read more of it.
+// seenMessage is the result of an earlier receipt, and whether this version may read more of the message.
 type seenMessage struct {
 	Opened
 	retry bool
@@ -51,7 +51,7 @@ func dataID(data string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// seenBefore returns what became of the message called id when it was received, if it was.
+// seenBefore returns the earlier result for the message called id, if it was received before.
 func seenBefore(tx *keystore.Tx, id string) (before seenMessage, found bool, err error) {
 	value, found, err := tx.Get(tableSeen, id)
 	if err != nil || !found {
@@ -71,7 +71,7 @@ func seenBefore(tx *keystore.Tx, id string) (before seenMessage, found bool, err
 	return before, true, nil
 }
 
-// unread reports whether a newer version may read more of a message than the one that made this event of it.
+// unread reports whether a newer version may read more of a message than the version that made this event.
 func (e Event) unread() bool {
 	switch e.Kind {
 	case EventFailure, EventUnknown:
@@ -92,7 +92,7 @@ func (a *Account) rememberSeen(tx *keystore.Tx, opened Opened) error {
 	return put(tx, tableSeen, opened.Event.ID, seen)
 }
 
-// forgetSeen drops the memory of messages that no network can have any more. It looks for them once a day.
+// forgetSeen deletes, once a day, the entries of messages that no network can keep any more.
 func (a *Account) forgetSeen(tx *keystore.Tx) error {
 	now := a.env.Now()
 	var last time.Time

@@ -14,13 +14,13 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// What follows is protocol session-v1 (session-v1.md section 6). It has no friend requests of its own: the first
-// message of somebody unknown is one, which session-v1 clients call a message request, and which is accepted with a
-// message that says so or, just as well, with an answer. So the friend states mean the same as in protocol signal, but
-// that nobody has to wait for them in order to write.
+// This file is protocol session-v1 (session-v1.md section 6). It has no friend requests of its own: the first message
+// of a stranger is one, which session-v1 clients call a message request. A message with the approval flag accepts it,
+// and so does any answer. So the friend states mean the same as in protocol signal, except that writing does not
+// require them.
 
-// sealBox encrypts content with protocol session-v1 and fills in out. The content gets the envelope's timestamp,
-// without which some clients take no message.
+// sealBox encrypts content with protocol session-v1 and fills in out. The content carries the envelope's timestamp,
+// because some clients refuse messages without it.
 func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 	if out.TimestampMS == 0 {
 		out.TimestampMS = a.stamp()
@@ -31,10 +31,11 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 	return err
 }
 
-// packBox makes the store data of a session-v1 message from an encoded Content. It draws the box's ephemeral key from
-// random, and then the key that signs the box from outside: libsession means to refuse messages without that signature,
-// and makes one with a throwaway key for an account without Session Pro.
-func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, timestampMS uint64, content []byte) (string, error) {
+// packBox makes the store data of a session-v1 message from an encoded Content. It draws from random the box's
+// ephemeral key, then the key of the outer signature. Libsession intends to refuse messages without that signature, and
+// signs with a throwaway key for an account without Session Pro.
+func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, timestampMS uint64,
+	content []byte) (string, error) {
 	box, err := sealedbox.Seal(random, sender, to, message.PadV1(content))
 	if err != nil {
 		return "", err
@@ -47,8 +48,8 @@ func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, times
 	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
 }
 
-// sealV1 seals a draft for anybody. To somebody who has asked it is the acceptance; to somebody unknown it is a
-// request, whose answer makes friends.
+// sealV1 seals a draft. It accepts the request of a contact that has asked. To a stranger it is a request, and the
+// answer makes friends.
 func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
 	contact, err := a.contactFor(tx, draft.To)
 	if err != nil {
@@ -57,7 +58,8 @@ func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, err
 	if draft.OnlySync {
 		return Outgoing{}, ErrOnlyAsync
 	}
-	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS, TTLMillis: draft.TTLMillis}
+	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS,
+		TTLMillis: draft.TTLMillis}
 	if err := a.sealBox(&out, message.Text(draft.Text, a.id.DisplayName, nil)); err != nil {
 		return Outgoing{}, err
 	}
@@ -65,12 +67,13 @@ func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, err
 		contact.Outgoing = nil
 	}
 	contact.wrote(request{
-		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS, At: a.env.Now().UTC(),
+		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS,
+		At: a.env.Now().UTC(),
 	})
 	return out, saveContact(tx, contact)
 }
 
-// wrote takes account of a session-v1 text to a contact: it accepts the contact's request, or is one if there was none.
+// wrote updates a contact for a session-v1 text to it: the text accepts the contact's request or is a request of ours.
 func (c *contactState) wrote(text request) {
 	switch c.state(text.At) {
 	case StateReceived:
@@ -85,14 +88,15 @@ func (c *contactState) wrote(text request) {
 	}
 }
 
-// approve makes the sender of a message request a friend, and puts the message that tells so into the outbox.
+// approve makes the sender of a message request a friend, and puts the approval into the outbox.
 func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, error) {
 	contact.befriended(a.env.Now().UTC())
 	if err := saveContact(tx, contact); err != nil {
 		return Outgoing{}, err
 	}
 	out := Outgoing{Kind: KindControl, To: contact.ID, TTLMillis: controlTTL, Digest: acceptance(contact.ID)}
-	if err := a.sealBox(&out, message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}); err != nil {
+	if err := a.sealBox(&out,
+		message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}); err != nil {
 		return Outgoing{}, err
 	}
 	err := a.enqueue(tx, &out, a.env.Owner)
@@ -101,10 +105,10 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 
 // openBox handles a message of protocol session-v1.
 //
-// A box is handled once, for ever: nothing else distinguishes a copy in a new envelope, of whatever time, from a new
-// message. The exception is one whose content this version does not know: a newer version reads it again.
+// A box is handled once, for ever, because nothing else distinguishes a copy in a new envelope, with any timestamp,
+// from a new message. The exception is a box whose content this version does not know: a newer version reads it again.
 //
-// The timestamp is the one that the sender signed, if there is one: a node can change that of the envelope.
+// The event has the timestamp that the sender signed, if there is one: a node can change that of the envelope.
 func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) error {
 	content, err := message.ParseV1(padded)
 	if err != nil {
@@ -144,8 +148,7 @@ func boxName(box []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// handleOwn acts on what another device of this account said, which is for this one alone: a copy of what it sent to
-// somebody else, or a note to itself.
+// handleOwn handles a message from another device of this account: a copy of a sent message, or a note to self.
 func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Content) error {
 	event.DisplayName = a.id.DisplayName
 	a.describeContent(event, content)
@@ -160,16 +163,17 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Conte
 		return err
 	}
 	contact.wrote(request{
-		ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS, At: event.ReceivedAt,
+		ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS,
+		At: event.ReceivedAt,
 	})
 	return saveContact(tx, contact)
 }
 
-// handleV1 acts on what a message of protocol session-v1 says:
+// handleV1 handles the content of a message of protocol session-v1:
 //
-//   - the first text of a stranger is a request as well, which waits to be accepted or declined;
-//   - a text of somebody whom we have written to, or the word that our request is accepted, makes friends;
-//   - a stranger who says nothing is not remembered.
+//   - the first text of a stranger is also a request, which waits to be accepted or declined;
+//   - a text from a contact that we have written to, or its approval, makes friends;
+//   - a stranger without a text is not stored.
 func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
@@ -190,7 +194,8 @@ func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Conten
 	case state == StateNone && event.Kind == EventMessage:
 		event.Asks = true
 		contact.Incoming = &request{
-			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS, At: event.ReceivedAt,
+			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS,
+			At: event.ReceivedAt,
 		}
 	case state == StateNone:
 		return nil

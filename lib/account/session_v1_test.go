@@ -49,11 +49,12 @@ func (w *world) packBox(timestampMS uint64, box []byte) string {
 	return data
 }
 
-// copies is what a device stores for the account's other ones when it writes to somebody.
+// copies returns what a device stores for the other devices of its account when it sends a message.
 func (p *person) copies(self, to *person, text string) string {
 	p.w.t.Helper()
 	now := uint64(p.w.now.UnixMilli())
-	return p.boxes(self, message.Content{Body: message.Data{Text: text, SyncTarget: to.ID().String()}, SigTimestampMS: now}, now)
+	return p.boxes(self,
+		message.Content{Body: message.Data{Text: text, SyncTarget: to.ID().String()}, SigTimestampMS: now}, now)
 }
 
 // pals makes two people who have written to each other with protocol session-v1.
@@ -107,7 +108,8 @@ func TestRecordedMessagesV1(t *testing.T) {
 	}
 }
 
-// Anybody can be written to at once, as often as one likes. The first text is a request; to answer it is to accept.
+// Every Session ID can be written to at once, any number of times. The first text is a request, and an answer accepts
+// it.
 func TestFirstMessageIsARequest(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -152,7 +154,8 @@ func TestMessageRequestAcceptedAndDeclined(t *testing.T) {
 		t.Errorf("accepted twice: %+v, %v", again, err)
 	}
 	event := alice.get(out.Data)
-	if event.Kind != EventFriendRequest || !event.Outgoing || event.State != StateFriends || event.Text != "hi" || event.DisplayName != "bob" {
+	if event.Kind != EventFriendRequest || !event.Outgoing || event.State != StateFriends || event.Text != "hi" ||
+		event.DisplayName != "bob" {
 		t.Errorf("alice learns %+v", event)
 	}
 	alice.wantState(bob, StateFriends)
@@ -168,7 +171,7 @@ func TestMessageRequestAcceptedAndDeclined(t *testing.T) {
 	}
 }
 
-// An approval that nobody asked for makes nobody a friend, and a stranger without a text is not remembered.
+// An approval without a request makes no friends, and a stranger without a text is not stored.
 func TestWhatStrangersCannotDo(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -182,13 +185,13 @@ func TestWhatStrangersCannotDo(t *testing.T) {
 			t.Errorf("after %s: %v, want ErrUnknownContact", content.Body.Name(), err)
 		}
 	}
-	// Nor does the receipt of somebody whom we have asked accept anything.
+	// Nor does a delivery receipt from a contact with a pending request accept anything.
 	bob.writes(alice, "hi")
 	bob.get(alice.boxes(bob, message.Content{Body: message.Receipts{Kind: message.Read}, SigTimestampMS: 2}, 2))
 	bob.wantState(alice, StateSent)
 }
 
-// What session-v1 clients say besides texts is an event of its own kind.
+// Other contents of session-v1 clients than texts become events of their own kinds.
 func TestOtherContentsV1(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
@@ -199,20 +202,26 @@ func TestOtherContentsV1(t *testing.T) {
 		content message.Content
 		want    Event
 	}{
-		{of(message.Receipts{Kind: message.Read, TimestampsMS: []uint64{7}}), Event{Kind: EventDelivery, Text: "read", Timestamps: []uint64{7}}},
+		{of(message.Receipts{Kind: message.Read, TimestampsMS: []uint64{7}}),
+			Event{Kind: EventDelivery, Text: "read", Timestamps: []uint64{7}}},
 		{of(message.Typing{TimestampMS: now}), Event{Kind: EventTyping, Text: "started"}},
 		{of(message.Typing{TimestampMS: now, Stopped: true}), Event{Kind: EventTyping, Text: "stopped"}},
-		{of(message.Unsend{TimestampMS: 7, Author: alice.ID().String()}), Event{Kind: EventUnsend, About: &Reference{7, alice.ID().String()}}},
-		{of(message.Extraction{Kind: message.MediaSaved, TimestampMS: 7}), Event{Kind: EventExtraction, Text: "media_saved", About: &Reference{TimestampMS: 7}}},
+		{of(message.Unsend{TimestampMS: 7, Author: alice.ID().String()}),
+			Event{Kind: EventUnsend, About: &Reference{7, alice.ID().String()}}},
+		{of(message.Extraction{Kind: message.MediaSaved, TimestampMS: 7}),
+			Event{Kind: EventExtraction, Text: "media_saved", About: &Reference{TimestampMS: 7}}},
 		{of(message.Extraction{Kind: message.Screenshot}), Event{Kind: EventExtraction, Text: "screenshot"}},
 		{of(message.Call{Step: message.CallPreOffer, ID: "c"}), Event{Kind: EventCall, Text: "pre_offer", CallID: "c"}},
 		{of(message.Response{Approved: true}), Event{Kind: EventControl, Text: "message_request_response"}},
-		{of(message.Data{Flags: message.ExpirationTimerUpdate, ExpireTimerSeconds: 9}), Event{Kind: EventTimer, TimerSeconds: 9}},
+		{of(message.Data{Flags: message.ExpirationTimerUpdate, ExpireTimerSeconds: 9}),
+			Event{Kind: EventTimer, TimerSeconds: 9}},
 		{of(message.Data{Flags: message.EndSession, Text: "TERMINATE"}), Event{Kind: EventReset}},
 		{of(message.Data{Flags: message.ProfileKeyUpdate}), Event{Kind: EventControl, Text: "profile_key_update"}},
-		{of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x"}}), Event{Kind: EventReaction, Text: "x", About: about}},
+		{of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x"}}),
+			Event{Kind: EventReaction, Text: "x", About: about}},
 		{
-			of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x", Remove: true}}),
+			of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x",
+				Remove: true}}),
 			Event{Kind: EventReaction, Text: "x", About: about, Removed: true},
 		},
 		{
@@ -227,7 +236,8 @@ func TestOtherContentsV1(t *testing.T) {
 	} {
 		got := bob.get(alice.boxes(bob, test.content, now))
 		want := test.want
-		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, alice.ID(), got.DisplayName
+		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, alice.ID(),
+			got.DisplayName
 		want.TimestampMS, want.ReceivedAt, want.Route = int64(now), got.ReceivedAt, got.Route
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %+v, want %+v", test.content.Body.Name(), got, want)
@@ -264,7 +274,8 @@ func TestCopiesFromOtherDevices(t *testing.T) {
 	}
 	alice.wantState(carol, StateFriends) // answered on the phone
 	// Others cannot make a message look as if the account had sent it.
-	event := alice.get(bob.boxes(alice, message.Content{Body: message.Data{Text: "x", SyncTarget: carol.ID().String()}, SigTimestampMS: 9}, 9))
+	event := alice.get(bob.boxes(alice,
+		message.Content{Body: message.Data{Text: "x", SyncTarget: carol.ID().String()}, SigTimestampMS: 9}, 9))
 	if event.From != bob.ID() || !event.To.IsZero() {
 		t.Errorf("bob's copy is %+v", event)
 	}
@@ -326,8 +337,7 @@ func TestBoxesThatDoNotOpen(t *testing.T) {
 	wantOnlySeen(t, before, bob.content())
 }
 
-// Of what is not here it is told that it came: files, which stay where they are, business of groups, and the time after
-// which the sender wants the message gone.
+// Unsupported content is reported as received: files, which are not fetched, group messages, and disappearing timers.
 func TestWhatIsOnlyTold(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.pals()
@@ -335,12 +345,14 @@ func TestWhatIsOnlyTold(t *testing.T) {
 		content []byte // protobuf
 		want    Event
 	}{
-		"files":       {[]byte{0x0a, 0x04, 0x12, 0x00, 0x12, 0x00}, Event{Attachments: 2}},
-		"group":       {[]byte{0x0a, 0x03, 0xc2, 0x07, 0x00}, Event{Group: true}},
-		"invitation":  {[]byte{0x0a, 0x03, 0xb2, 0x06, 0x00}, Event{Invitation: true}},
-		"after read":  {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 1, 0x68, 60}, Event{Text: "x", TimerSeconds: 60}},
-		"after send":  {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 2, 0x68, 60}, Event{Text: "x", TimerSeconds: 60, TimerFromSending: true}},
-		"timer's set": {[]byte{0x0a, 0x02, 0x20, 0x02, 0x60, 2, 0x68, 60}, Event{Kind: EventTimer, TimerSeconds: 60, TimerFromSending: true}},
+		"files":      {[]byte{0x0a, 0x04, 0x12, 0x00, 0x12, 0x00}, Event{Attachments: 2}},
+		"group":      {[]byte{0x0a, 0x03, 0xc2, 0x07, 0x00}, Event{Group: true}},
+		"invitation": {[]byte{0x0a, 0x03, 0xb2, 0x06, 0x00}, Event{Invitation: true}},
+		"after read": {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 1, 0x68, 60}, Event{Text: "x", TimerSeconds: 60}},
+		"after send": {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 2, 0x68, 60},
+			Event{Text: "x", TimerSeconds: 60, TimerFromSending: true}},
+		"timer's set": {[]byte{0x0a, 0x02, 0x20, 0x02, 0x60, 2, 0x68, 60},
+			Event{Kind: EventTimer, TimerSeconds: 60, TimerFromSending: true}},
 	} {
 		box, err := sealedbox.Seal(w.random, alice.keys, bob.keys.X25519.Public, message.Pad(test.content))
 		if err != nil {
@@ -359,7 +371,7 @@ func TestWhatIsOnlyTold(t *testing.T) {
 	}
 }
 
-// What is put into the outbox is sent once, whoever is killed: as with protocol signal.
+// An outbox entry is sent once, whichever process is killed, as with protocol signal.
 func TestSendV1Resumes(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -386,12 +398,16 @@ func TestSendV1Refuses(t *testing.T) {
 		draft Draft
 		want  error
 	}{
-		"no text":                         {draft28(bob, ""), ErrNoText},
-		"handed over":                     {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolSessionV1, OnlySync: true}, ErrOnlyAsync},
-		"to itself":                       {draft28(alice, "hi"), ErrSelf},
-		"to no real key":                  {Draft{To: nobody, Text: "hi", Protocol: ProtocolSessionV1}, x25519.ErrLowOrder},
-		"too long a life":                 {Draft{To: bob.ID(), Text: "hi", Network: storage.Generation28, TTLMillis: 15 * day}, ErrTTL},
-		"too long a life for the network": {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolSessionV1, TTLMillis: 5 * day}, ErrTTL},
+		"no text": {draft28(bob, ""), ErrNoText},
+		"handed over": {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolSessionV1,
+			OnlySync: true}, ErrOnlyAsync},
+		"to itself": {draft28(alice, "hi"), ErrSelf},
+		"to no real key": {Draft{To: nobody, Text: "hi", Protocol: ProtocolSessionV1},
+			x25519.ErrLowOrder},
+		"too long a life": {Draft{To: bob.ID(), Text: "hi", Network: storage.Generation28,
+			TTLMillis: 15 * day}, ErrTTL},
+		"too long a life for the network": {Draft{To: bob.ID(), Text: "hi", Protocol: ProtocolSessionV1,
+			TTLMillis: 5 * day}, ErrTTL},
 	} {
 		_, err := alice.Send(t.Context(), test.draft)
 		if !errors.Is(err, test.want) {

@@ -86,7 +86,8 @@ func TestRecordedLibsessionRead(t *testing.T) {
 			want, err := message.ParseV1(message.PadV1(recorded.Answer.Content))
 			if err != nil || !reflect.DeepEqual(content, want) || env.TimestampMS != recorded.Answer.TimestampMS ||
 				sender != sessionid.FromPublicKey(recorded.Answer.Sender.Array32(t)) {
-				t.Errorf("%s: read %+v of %s at %d, libsession %+v", recorded.Name, content, sender, env.TimestampMS, recorded.Answer)
+				t.Errorf("%s: read %+v of %s at %d, libsession %+v", recorded.Name, content, sender, env.TimestampMS,
+					recorded.Answer)
 			}
 		}
 		bob := people[string(recorded.Recipient)]
@@ -117,7 +118,8 @@ func TestRecordedLibsessionMade(t *testing.T) {
 			t.Errorf("%s: padded to %x, want %x", recorded.Name, padded, []byte(recorded.Padded))
 		}
 		to := keysOf(recorded.Recipient).X25519.Public
-		data, err := packBox(bytes.NewReader(draws), keysOf(recorded.Sender), to, recorded.TimestampMS, recorded.Content)
+		data, err := packBox(bytes.NewReader(draws), keysOf(recorded.Sender), to, recorded.TimestampMS,
+			recorded.Content)
 		if want := base64.StdEncoding.EncodeToString(recorded.Message); err != nil || data != want {
 			t.Errorf("%s: packed %s (%v), want %s", recorded.Name, data, err, want)
 		}
@@ -130,7 +132,8 @@ func FuzzLibsession(f *testing.F) {
 		f.Add([]byte(recorded.Message), []byte(recorded.Content), []byte("05"), []byte{}, uint64(6))
 	}
 	alice, bob := keysOf(bytes.Repeat([]byte{1}, 32)), keysOf(bytes.Repeat([]byte{2}, 32))
-	f.Add([]byte{8, 1}, message.Text("hi", "", nil).Marshal(), bytes.Repeat([]byte("x"), 66), make([]byte, 64), uint64(7))
+	f.Add([]byte{8, 1}, message.Text("hi", "", nil).Marshal(), bytes.Repeat([]byte("x"), 66), make([]byte, 64),
+		uint64(7))
 	f.Fuzz(func(t *testing.T, around, padded, source, signature []byte, kind uint64) {
 		check := func(data []byte) {
 			if !libsessionReads(bob, data) {
@@ -244,7 +247,8 @@ func libsessionReads(recipient sessionid.Keys, data []byte) bool {
 	if !typed || !timed || !there || kind.varint != 6 && kind.varint != 7 {
 		return false
 	}
-	if source, there := last(inEnvelope, 2, protowire.BytesType); there && len(source.bytes) != 0 && len(source.bytes) != 66 {
+	if source, there := last(inEnvelope, 2, protowire.BytesType); there && len(source.bytes) != 0 &&
+		len(source.bytes) != 66 {
 		return false
 	}
 	if signature, there := last(inEnvelope, 11, protowire.BytesType); there && len(signature.bytes) != 64 {

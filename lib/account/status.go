@@ -10,24 +10,24 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// StatusFreshFor is how long an online status is believed, and how long the network keeps a message that tells it
+// StatusFreshFor is how long an online status is valid, and the time to live of a message that carries only a status
 // (sync-route.md section 7).
 const StatusFreshFor = 24 * time.Hour
 
-// Status is what a contact said last about being online. Node is the Ed25519 key, in lower-case hex, of the service
-// node at which the contact listens; it is empty for one who cannot be reached, or who was found not to be there.
-// ToldMS is when that was so, in milliseconds by the contact's clock, but never ahead of ours.
+// Status is the last online status of a contact. Node is the Ed25519 key, in lower-case hex, of the service node at
+// which the contact listens. Node is empty if the contact does not listen or was not found there. ToldMS is the time of
+// the status in milliseconds by the contact's clock, but never ahead of ours.
 type Status struct {
 	Node   string
 	ToldMS int64
 }
 
-// Fresh reports whether the status can be believed at a moment.
+// Fresh reports whether the status is still valid at a time.
 func (s Status) Fresh(now time.Time) bool {
 	return now.Sub(time.UnixMilli(s.ToldMS)) < StatusFreshFor
 }
 
-// StatusOf returns what is known of a contact, and whether it ever told its status. Clients of others never do.
+// StatusOf returns the last status of a contact, and whether it ever sent one. Other clients never do.
 func (a *Account) StatusOf(ctx context.Context, id sessionid.ID) (status Status, told bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		contact, _, err := loadContact(tx, id)
@@ -39,7 +39,7 @@ func (a *Account) StatusOf(ctx context.Context, id sessionid.ID) (status Status,
 	return status, told, err
 }
 
-// Unreachable records that a contact was not where tried says. What the contact has told since then stands.
+// Unreachable records that a contact did not listen at tried. It keeps a newer status.
 func (a *Account) Unreachable(ctx context.Context, id sessionid.ID, tried Status) error {
 	return a.update(ctx, func(tx *keystore.Tx) error {
 		contact, found, err := loadContact(tx, id)
@@ -51,8 +51,8 @@ func (a *Account) Unreachable(ctx context.Context, id sessionid.ID, tried Status
 	})
 }
 
-// takeStatus learns the status that a message carries, and reports whether the contact listens at a node that was not
-// known. Messages may overtake each other: a status from before the last one is old news.
+// takeStatus stores the status in a message, and reports whether the contact listens at a new node. Messages may
+// overtake each other, so takeStatus ignores a status older than the stored one.
 func (c *contactState) takeStatus(extension *message.Extension, now time.Time) (moved bool) {
 	if extension == nil || extension.Status == nil {
 		return false

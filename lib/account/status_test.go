@@ -45,12 +45,13 @@ func (p *person) wantNode(other *person, want string) {
 	p.w.t.Helper()
 	status, told := p.status(other)
 	if !told || status.Node != want || status.ToldMS > p.w.now.UnixMilli() {
-		p.w.t.Errorf("%s believes that %s is at %q (%+v, %v), want %q", p.name, other.name, status.Node, status, told, want)
+		p.w.t.Errorf("%s believes that %s is at %q (%+v, %v), want %q", p.name, other.name, status.Node, status, told,
+			want)
 	}
 }
 
-// Every message tells whether its sender listens and where, whichever of the sender's processes makes it, for as long as
-// the process that listens lives.
+// Every message carries whether and where its account listens, whichever process makes it, as long as the listening
+// process runs.
 func TestStatusTravels(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -96,7 +97,8 @@ func TestOldStatusIsOldNews(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
 	bob.listensAt(nodeA)
-	old := bob.sends(bob.Send(t.Context(), Draft{To: alice.ID(), Text: "old", TimestampMS: w.now.Add(time.Hour).UnixMilli()}))
+	old := bob.sends(bob.Send(t.Context(),
+		Draft{To: alice.ID(), Text: "old", TimestampMS: w.now.Add(time.Hour).UnixMilli()}))
 	w.pass(time.Second)
 	bob.listensAt(nodeB)
 	alice.get(bob.says(alice, "new"))
@@ -149,7 +151,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// A client of others tells nothing, and what it sends can be read. An address that is no node's is none.
+// A message of another client carries no status and can be read. An address that is not a node's key is ignored.
 func TestStatusOfOthers(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -171,7 +173,8 @@ func TestStatusOfOthers(t *testing.T) {
 	}
 	for _, address := range []string{"", "node.snode", nodeA[1:], strings.ToUpper(nodeA), strings.Repeat("z", 64)} {
 		content := message.Text("hi", "", nil)
-		content.Extension = &message.Extension{Status: &message.Online{Reachable: true, Address: address}, StatusTimestampMS: 1 << 63}
+		content.Extension = &message.Extension{Status: &message.Online{Reachable: true, Address: address},
+			StatusTimestampMS: 1 << 63}
 		alice.get(bob.puts(alice, content))
 		alice.wantNode(bob, "")
 	}
@@ -214,7 +217,8 @@ func TestStoredBeforeStatuses(t *testing.T) {
 	if again := alice.gets(data)[0]; !again.Duplicate || again.Ack != nil {
 		t.Errorf("received again: %+v", again)
 	}
-	if claimed, _ := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != out.Data || claimed[0].Acknowledged(out.Ack) {
+	if claimed, _ := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != out.Data ||
+		claimed[0].Acknowledged(out.Ack) {
 		t.Errorf("the outbox has %+v", claimed)
 	}
 	alice.get(bob.says(alice, "again"))

@@ -9,9 +9,9 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// This file is the on-disk format of the types that other packages see: events, outbox entries with their receipts, and
-// contacts. Their fields may change freely; what stands here may not. All is JSON. The other tables keep unexported
-// types that are stored and nothing else: see tables.go.
+// This file is the on-disk format of the exported types: events, outbox entries with their receipts, and contacts. The
+// fields of those types may change freely; the stored forms may not. All values are JSON. The other tables store
+// unexported types directly: see tables.go.
 
 // storedVersion counts the forms of these values. Each value has its number; one of a later form is
 // [keystore.ErrVersion].
@@ -20,14 +20,14 @@ import (
 //	1: the number, no type, and the words of the constants for protocols. All else is as before.
 const storedVersion = 1
 
-// form is the number in front of a stored value.
+// form is the version number in a stored value.
 type form struct {
 	Version int `json:"version,omitempty"`
 }
 
 func (f form) version() int { return f.Version }
 
-// readForm decodes a value into v, and refuses one of a later version.
+// readForm decodes a value into v. It returns [keystore.ErrVersion] for a later version.
 func readForm(table keystore.Table, data []byte, v interface{ version() int }) error {
 	err := decode(table, data, v)
 	if version := v.version(); version > storedVersion {
@@ -36,8 +36,8 @@ func readForm(table keystore.Table, data []byte, v interface{ version() int }) e
 	return err
 }
 
-// storedEvent is an [Event] in the inbox, and in the memory of what was seen. State is 0 none, 1 sent, 2 received,
-// 3 friends, 4 expired. Kind, Route and Code are the words of the constants.
+// storedEvent is an [Event] in the inbox or in the table of seen messages. State is 0 none, 1 sent, 2 received, 3
+// friends, 4 expired. Kind, Route and Code are the words of the constants.
 type storedEvent struct {
 	form
 	ID          string       `json:"id"`
@@ -88,7 +88,7 @@ type storedPreview struct {
 	Title string `json:"title,omitempty"`
 }
 
-// storeEvent returns the stored form of an event. Its place in the inbox is the key.
+// storeEvent returns the stored form of an event, without its sequence number, which is the key.
 func storeEvent(e Event) storedEvent {
 	out := storedEvent{
 		form: form{storedVersion},
@@ -112,7 +112,7 @@ func storeEvent(e Event) storedEvent {
 	return out
 }
 
-// event returns the event at a place in the inbox.
+// event returns the event with an inbox sequence number.
 func (s storedEvent) event(seq uint64) Event {
 	out := Event{
 		Seq: seq, ID: s.ID, Kind: EventKind(s.Kind), From: s.From, Claimed: s.Claimed, To: s.To, DisplayName: s.DisplayName, Text: s.Text,
@@ -194,13 +194,14 @@ type storedNodeResult struct {
 	Millis        int64  `json:"ms"`
 }
 
-// encodeOutgoing returns the stored form of an entry. Its place in the outbox is the key.
+// encodeOutgoing returns the stored form of an entry, without its sequence number, which is the key.
 func encodeOutgoing(o Outgoing) ([]byte, error) {
 	out := storedOutgoing{
 		form: form{storedVersion},
-		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, TimestampMS: o.TimestampMS, TTLMillis: o.TTLMillis,
-		Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce, Difficulty: o.Difficulty,
-		QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt, Reported: o.Reported,
+		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, TimestampMS: o.TimestampMS,
+		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
+		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
+		Reported: o.Reported,
 	}
 	if o.Receipt != nil {
 		out.Receipt = storeReceipt(*o.Receipt)
@@ -208,7 +209,7 @@ func encodeOutgoing(o Outgoing) ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// decodeOutgoing returns the entry at a place in the outbox.
+// decodeOutgoing returns the entry with an outbox sequence number.
 func decodeOutgoing(seq uint64, value []byte) (Outgoing, error) {
 	var s storedOutgoing
 	if err := readForm(tableOutbox, value, &s); err != nil {
@@ -288,7 +289,7 @@ type storedStatus struct {
 	ToldMS int64  `json:"told_ms"`
 }
 
-// oldProtocols are the words of form 0 for protocols. Digests of drafts, which are kept too, have them for ever.
+// oldProtocols are the words of form 0 for protocols. The digests of drafts, which are stored too, still use them.
 var oldProtocols = map[Protocol]string{ProtocolSignal: "2020", ProtocolSessionV1: "today"}
 
 func encodeContact(c contactState) ([]byte, error) {

@@ -18,19 +18,22 @@ func storedEvents(friend sessionid.ID) []Event {
 	about := &Reference{TimestampMS: 7, Author: friend.String()}
 	return []Event{
 		{
-			ID: "e0", Kind: "message", From: friend, DisplayName: "Alice", Text: "hello", TimestampMS: 1591358400001, ReceivedAt: at,
-			Route: "async", Hash: "h1", Attachments: 2, Group: true, Invitation: true, Asks: true, Chain: 3, Counter: 4,
+			ID: "e0", Kind: "message", From: friend, DisplayName: "Alice", Text: "hello", TimestampMS: 1591358400001,
+			ReceivedAt: at, Route: "async", Hash: "h1", Attachments: 2, Group: true, Invitation: true, Asks: true,
+			Chain: 3, Counter: 4,
 			TimerSeconds: 60, TimerFromSending: true, Quote: &Quote{Reference: *about, Text: "quoted"},
 			Previews: []Preview{{URL: "https://example.org", Title: "Example"}},
 		},
-		{ID: "e1", Kind: "message", To: friend, Text: "from another device", TimestampMS: 2, ReceivedAt: at, Route: "async"},
+		{ID: "e1", Kind: "message", To: friend, Text: "from another device", TimestampMS: 2, ReceivedAt: at,
+			Route: "async"},
 		{ID: "e2", Kind: "friend_request", From: friend, Text: "hi", ReceivedAt: at, State: 2},
 		{ID: "e3", Kind: "friend_request", From: friend, ReceivedAt: at, State: 3, Outgoing: true},
 		{ID: "e4", Kind: "delivery", From: friend, Text: "read", ReceivedAt: at, Timestamps: []uint64{5, 6}},
 		{ID: "e5", Kind: "session_reset", From: friend, ReceivedAt: at, Route: "sync"},
 		{ID: "e6", Kind: "reaction", From: friend, Text: "+", ReceivedAt: at, About: about, Removed: true},
 		{ID: "e7", Kind: "typing", From: friend, Text: "started", ReceivedAt: at},
-		{ID: "e8", Kind: "extraction", From: friend, Text: "screenshot", ReceivedAt: at, About: &Reference{TimestampMS: 8}},
+		{ID: "e8", Kind: "extraction", From: friend, Text: "screenshot", ReceivedAt: at,
+			About: &Reference{TimestampMS: 8}},
 		{ID: "e9", Kind: "call", From: friend, Text: "offer", ReceivedAt: at, CallID: "call-1"},
 		{ID: "e10", Kind: "timer_change", From: friend, ReceivedAt: at, TimerSeconds: 30},
 		{ID: "e11", Kind: "unsend", From: friend, ReceivedAt: at, About: about},
@@ -49,13 +52,16 @@ func storedEvents(friend sessionid.ID) []Event {
 func storedOutbox(friend sessionid.ID) []Outgoing {
 	return []Outgoing{
 		{Kind: "status", To: friend, Digest: "d0", TimestampMS: 1, TTLMillis: 2, Data: "ZGF0YQ=="},
-		{Kind: "control", To: friend, Digest: "d1", TimestampMS: 3, TTLMillis: 4, Data: "ZGF0YQ==", Owner: "p1", Claimed: true},
+		{Kind: "control", To: friend, Digest: "d1", TimestampMS: 3, TTLMillis: 4, Data: "ZGF0YQ==", Owner: "p1",
+			Claimed: true},
 		{
 			Kind: "text", To: friend, Ref: "r1", Digest: "d2", TimestampMS: 5, TTLMillis: 6, Data: "ZGF0YQ==",
 			Ack: []byte{1, 2, 3}, OnlySync: true, Owner: "p2", StampMS: 7, Nonce: "bm9uY2U=", Difficulty: 8,
 		},
-		{Kind: "text", To: friend, Ref: "r2", Digest: "d3", TimestampMS: 9, TTLMillis: 10, Data: "ZGF0YQ==", Owner: "p3"},
-		{Kind: "friend_request", To: friend, Digest: "d4", TimestampMS: 11, TTLMillis: 12, Data: "ZGF0YQ==", Owner: "p4"},
+		{Kind: "text", To: friend, Ref: "r2", Digest: "d3", TimestampMS: 9, TTLMillis: 10, Data: "ZGF0YQ==",
+			Owner: "p3"},
+		{Kind: "friend_request", To: friend, Digest: "d4", TimestampMS: 11, TTLMillis: 12, Data: "ZGF0YQ==",
+			Owner: "p4"},
 	}
 }
 
@@ -116,7 +122,8 @@ func TestForm0Events(t *testing.T) {
 	err = bob.view(t.Context(), func(tx *keystore.Tx) error {
 		before, found, err := seenBefore(tx, "c0")
 		control := Event{
-			ID: "c0", Kind: EventControl, From: friend, Text: textSelf, TimestampMS: 5, ReceivedAt: w.now, Route: RouteSync, Hash: "h0",
+			ID: "c0", Kind: EventControl, From: friend, Text: textSelf, TimestampMS: 5, ReceivedAt: w.now,
+			Route: RouteSync, Hash: "h0",
 		}
 		if !found || !before.Duplicate || !reflect.DeepEqual(before.Event, control) {
 			t.Errorf("the control event was %+v, want %+v", before, control)
@@ -321,7 +328,8 @@ func fill(t *testing.T, v reflect.Value) {
 // A word that changes here needs a table in stored.go, as protocols have: older keystores have the old one.
 func TestStoredWords(t *testing.T) {
 	for got, want := range map[any]string{
-		EventMessage: "message", EventFriendRequest: "friend_request", EventDelivery: "delivery", EventReset: "session_reset",
+		EventMessage: "message", EventFriendRequest: "friend_request", EventDelivery: "delivery",
+		EventReset:    "session_reset",
 		EventReaction: "reaction", EventTyping: "typing", EventExtraction: "extraction", EventCall: "call",
 		EventTimer: "timer_change", EventUnsend: "unsend", EventUnknown: "unknown", EventControl: "control",
 		EventFailure: "failure",

@@ -13,21 +13,21 @@ const (
 	tableSignedPrekeys  keystore.Table = "signed_prekeys"  // signedPrekeysKey -> []signedPrekey, newest first
 	tableOneTimePrekeys keystore.Table = "onetime_prekeys" // id -> oneTimePrekey
 	tablePrekeyOf       keystore.Table = "prekey_of"       // contact -> id of the one-time prekey it was given
-	tableCounters       keystore.Table = "counters"        // name -> last number given out
-	tableTimes          keystore.Table = "times"           // name -> when it was done last
+	tableCounters       keystore.Table = "counters"        // name -> last number used
+	tableTimes          keystore.Table = "times"           // name -> time of the last run
 	tableContacts       keystore.Table = "contacts"        // contact -> contactState
 	tableRequests       keystore.Table = "requests"        // digest of a friend request's ciphertext -> nothing
 	tableBoxes          keystore.Table = "boxes"           // digest of a sealed box -> nothing
 	tableSessions       keystore.Table = "sessions"        // contact -> ratchet record
 	tableInbox          keystore.Table = "inbox"           // sequence -> Event
-	tableUndelivered    keystore.Table = "undelivered"     // sequence of an Event -> who is about to print it
+	tableUndelivered    keystore.Table = "undelivered"     // sequence of an Event -> process that prints it
 	tableOutbox         keystore.Table = "outbox"          // sequence -> Outgoing
 	tableListeners      keystore.Table = "listeners"       // process -> listening
 	tableOutboxDigests  keystore.Table = "outbox_digests"  // digest of a draft -> its sequences in the outbox
 	tableSeen           keystore.Table = "seen"            // digest of store data -> seenEntry
 	tableChains         keystore.Table = "chains"          // digest of sender and ratchet key -> chainEntry
 	tableCursors        keystore.Table = "cursors"         // reader version and node -> last hash
-	tableUnsends        keystore.Table = "unsends"         // author and timestamp -> until when that is remembered
+	tableUnsends        keystore.Table = "unsends"         // author and timestamp -> time of expiry
 )
 
 const (
@@ -66,7 +66,7 @@ func put(tx *keystore.Tx, table keystore.Table, name string, v any) error {
 	return tx.Put(table, name, data)
 }
 
-// nextNumber counts up a named counter, from 1.
+// nextNumber increments a named counter, from 1, and returns it.
 func nextNumber(tx *keystore.Tx, name string) (uint32, error) {
 	var last uint32
 	if _, err := get(tx, tableCounters, name, &last); err != nil {

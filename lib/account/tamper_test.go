@@ -73,10 +73,14 @@ func TestTamperedLayers(t *testing.T) {
 		{"sealed sender's MAC", change(false, flip(-1)), CodeDecryptionFailed},
 		{"ratchet message's version", change(true, flip(0)), CodeDecryptionFailed},
 		{"ratchet message's MAC", change(true, flip(-1)), CodeDecryptionFailed},
-		{"sender forged, with a session", change(true, func(env *envelope.Envelope) { env.Source = carol.ID() }), CodeNoSession},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.FriendRequest }), CodeDecryptionFailed},
-		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.PreKeyWhisper }), CodeDecryptionFailed},
-		{"content cut", change(true, func(env *envelope.Envelope) { env.Content = env.Content[:5] }), CodeDecryptionFailed},
+		{"sender forged, with a session", change(true, func(env *envelope.Envelope) { env.Source = carol.ID() }),
+			CodeNoSession},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.FriendRequest }),
+			CodeDecryptionFailed},
+		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.PreKeyWhisper }),
+			CodeDecryptionFailed},
+		{"content cut", change(true, func(env *envelope.Envelope) { env.Content = env.Content[:5] }),
+			CodeDecryptionFailed},
 	} {
 		before := alice.content()
 		event := alice.get(test.data)
@@ -119,7 +123,8 @@ func TestControlMessages(t *testing.T) {
 		"null":     {Body: message.Null{}},
 		"0x100000": {Body: message.Data{Flags: 1 << 20}},
 	} {
-		if event := alice.get(bob.puts(alice, content)); event.Shown() || event.Kind != EventControl || event.Text != want {
+		if event := alice.get(bob.puts(alice, content)); event.Shown() || event.Kind != EventControl ||
+			event.Text != want {
 			t.Errorf("%s shows as %+v", want, event)
 		}
 	}

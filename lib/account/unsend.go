@@ -8,11 +8,11 @@ import (
 	"sessiontool/lib/message"
 )
 
-// unsendReach is how many of the newest entries of the inbox a message that is taken back is looked for in.
+// unsendReach is how many of the newest inbox entries are searched for an unsent message.
 const unsendReach = 1000
 
-// unsend forgets what a message said that its sender takes back, in the inbox and as a request, and what it will say if it
-// comes later. Only its author can take a message back.
+// unsend deletes the content of a message at its sender's request: from the inbox, from a waiting request, and from the
+// message if it comes later. Only the author can unsend a message.
 func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.Unsend) error {
 	if asked.Author != contact.ID.String() {
 		return nil
@@ -39,12 +39,12 @@ func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.U
 	})
 }
 
-// unsendName names a message that was taken back.
+// unsendName names an unsent message.
 func unsendName(author string, timestampMS uint64) string {
 	return fmt.Sprintf("%s %d", author, timestampMS)
 }
 
-// forgetUnsent forgets what a message says whose sender took it back before it came.
+// forgetUnsent deletes the content of a message whose sender unsent it before it arrived.
 func (a *Account) forgetUnsent(tx *keystore.Tx, event *Event) error {
 	if event.Kind != EventMessage {
 		return nil
@@ -56,7 +56,7 @@ func (a *Account) forgetUnsent(tx *keystore.Tx, event *Event) error {
 	return err
 }
 
-// forgetUnsends drops the memory of what was taken back when no network can have its messages any more.
+// forgetUnsends deletes the records of unsent messages that no network can keep any more.
 func forgetUnsends(tx *keystore.Tx, now time.Time) error {
 	return tx.ForEach(tableUnsends, func(name string, value []byte) error {
 		var until time.Time
@@ -67,10 +67,11 @@ func forgetUnsends(tx *keystore.Tx, now time.Time) error {
 	})
 }
 
-// unsent returns what is left of a message that was taken back.
+// unsent returns the event without its content.
 func (e Event) unsent() Event {
 	return Event{
-		Seq: e.Seq, ID: e.ID, Kind: e.Kind, From: e.From, To: e.To, DisplayName: e.DisplayName, TimestampMS: e.TimestampMS,
-		ReceivedAt: e.ReceivedAt, Route: e.Route, Hash: e.Hash, Asks: e.Asks, Unsent: true,
+		Seq: e.Seq, ID: e.ID, Kind: e.Kind, From: e.From, To: e.To, DisplayName: e.DisplayName,
+		TimestampMS: e.TimestampMS,
+		ReceivedAt:  e.ReceivedAt, Route: e.Route, Hash: e.Hash, Asks: e.Asks, Unsent: true,
 	}
 }

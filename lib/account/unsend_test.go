@@ -18,7 +18,8 @@ func TestUnsend(t *testing.T) {
 	take := func(from *person, timestamp, at uint64, author string) {
 		t.Helper()
 		content := message.Content{Body: message.Unsend{TimestampMS: timestamp, Author: author}, SigTimestampMS: at}
-		if event := bob.get(from.boxes(bob, content, at)); event.Kind != EventUnsend || event.About.TimestampMS != timestamp {
+		if event := bob.get(from.boxes(bob, content, at)); event.Kind != EventUnsend ||
+			event.About.TimestampMS != timestamp {
 			t.Fatalf("the request is %+v", event)
 		}
 	}
@@ -35,7 +36,7 @@ func TestUnsend(t *testing.T) {
 		}
 		return byID
 	}
-	// Nobody can take back what somebody else wrote, in whatever name he asks.
+	// Only the author can unsend a message, whatever author the request names.
 	take(carol, 7, 9, carol.ID().String())
 	take(carol, 7, 10, alice.ID().String())
 	take(alice, 7, 11, carol.ID().String())
@@ -49,7 +50,8 @@ func TestUnsend(t *testing.T) {
 	take(alice, 7, 14, alice.ID().String())
 	after := inbox()
 	for _, id := range []string{kept.ID, first.ID} {
-		if event := after[id]; !event.Unsent || event.Text != "" || event.From != alice.ID() || event.Kind != EventMessage {
+		if event := after[id]; !event.Unsent || event.Text != "" || event.From != alice.ID() ||
+			event.Kind != EventMessage {
 			t.Errorf("what was taken back is still %+v", event)
 		}
 	}

@@ -50,7 +50,8 @@ func (w *world) oldKeystore(name, folder string) *person {
 	return &person{Account: a, w: w}
 }
 
-// refusedMessages are two texts in libsession's envelope and one message of Session Protocol v2, as they lay in the swarm.
+// refusedMessages are two texts in libsession's envelope and one message of Session Protocol v2, as they lay in the
+// swarm.
 func refusedMessages(t *testing.T) (data []string) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/refused/envelopes.jsonl")

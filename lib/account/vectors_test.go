@@ -25,7 +25,7 @@ type recordedSend struct {
 	Padded vectors.Hex `json:"padded_plaintext"`
 }
 
-// recordedEvent is what a client told its user interface.
+// recordedEvent is an event that a client passed to its user interface.
 type recordedEvent struct {
 	Event         string
 	FriendRequest bool
@@ -100,7 +100,8 @@ func (c conversation) client(w *world, name string, party recordedParty) *client
 func drawsAfterRegistration(step recordedStep, party recordedParty) (draws [][]byte) {
 	for _, draw := range step.Draws {
 		draws = append(draws, draw)
-		if slices.ContainsFunc(party.SignedPreKeys, func(key recordedPrekey) bool { return string(key.Priv) == string(draw) }) {
+		if slices.ContainsFunc(party.SignedPreKeys,
+			func(key recordedPrekey) bool { return string(key.Priv) == string(draw) }) {
 			draws = nil
 		}
 	}
@@ -185,9 +186,10 @@ func compareSent(t *testing.T, name, made string, want stored, sender, recipient
 	}
 }
 
-// compareEvent compares what became of a message with what the client told its user interface. It said nothing of an
-// online status, while we tell that a request was accepted.
-func compareEvent(t *testing.T, name string, opened Opened, recorded []recordedEvent, said message.Content, before State) {
+// compareEvent compares the event of a message with the one that the client passed to its user interface. The client
+// reported no online status, and we also report that a request was accepted.
+func compareEvent(t *testing.T, name string, opened Opened, recorded []recordedEvent, said message.Content,
+	before State) {
 	t.Helper()
 	want := Event{Kind: EventControl}
 	if before == StateSent {
@@ -198,7 +200,8 @@ func compareEvent(t *testing.T, name string, opened Opened, recorded []recordedE
 		return !slices.Contains([]string{"message", "read", "delivery", "typing"}, event.Event)
 	})
 	for _, event := range recorded {
-		want = Event{Kind: EventMessage, Text: event.Body, DisplayName: event.Profile.DisplayName, TimestampMS: event.Timestamp}
+		want = Event{Kind: EventMessage, Text: event.Body, DisplayName: event.Profile.DisplayName,
+			TimestampMS: event.Timestamp}
 		switch {
 		case event.Event == "read" || event.Event == "delivery":
 			receipts, _ := said.Body.(message.Receipts)
@@ -219,7 +222,8 @@ func compareEvent(t *testing.T, name string, opened Opened, recorded []recordedE
 		}
 	}
 	got := opened.Event
-	same := got.Kind == want.Kind && got.Outgoing == want.Outgoing && reflect.DeepEqual(got.Timestamps, want.Timestamps) &&
+	same := got.Kind == want.Kind && got.Outgoing == want.Outgoing &&
+		reflect.DeepEqual(got.Timestamps, want.Timestamps) &&
 		(got.Text == want.Text || len(recorded) == 0) &&
 		(want.DisplayName == "" || got.DisplayName == want.DisplayName) &&
 		(want.TimestampMS == 0 || got.TimestampMS == want.TimestampMS)
@@ -276,7 +280,8 @@ func TestRecordedFriendRequestsReceived(t *testing.T) {
 	for i, r := range loadRequests(t) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			w := newWorld(t)
-			bob := w.newClient("bob", r.Recipient.Priv.Array32(t), 1, []recordedPrekey{{ID: 1, CreatedAt: w.now.UnixMilli()}})
+			bob := w.newClient("bob", r.Recipient.Priv.Array32(t), 1,
+				[]recordedPrekey{{ID: 1, CreatedAt: w.now.UnixMilli()}})
 			event := bob.get(r.Data)
 			if event.Kind != EventFriendRequest || event.State != StateReceived || event.From != r.Received.Source ||
 				event.Text != r.Received.Body || event.DisplayName != r.Received.Profile.DisplayName {
@@ -295,7 +300,8 @@ func TestRecordedFriendRequestsMade(t *testing.T) {
 			want := takeApart(t, recipient, r.Data, r.Fallback.Padded)
 			bundle := want.content.Bundle
 			alice := w.newClient("alice", r.Sender.Priv.Array32(t), 1, []recordedPrekey{{
-				ID: bundle.SignedPrekeyID, Priv: r.SignedPrekey, Signature: bundle.Signature[:], CreatedAt: w.now.UnixMilli(),
+				ID: bundle.SignedPrekeyID, Priv: r.SignedPrekey, Signature: bundle.Signature[:],
+				CreatedAt: w.now.UnixMilli(),
 			}})
 			alice.env.Plain = !r.Sealed
 			alice.countPrekeysFrom(t, bundle.OneTimePrekeyID)

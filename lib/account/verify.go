@@ -8,15 +8,15 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// SafetyNumber returns the digits that the account and a contact compare: see package safetynumber.
+// SafetyNumber returns the digits that the account and a contact compare; see [safetynumber.Of].
 func (a *Account) SafetyNumber(contact sessionid.ID) string { return safetynumber.Of(a.ID(), contact) }
 
-// Verify remembers that a contact was verified, if number is the safety number with it. It returns ErrSafetyNumber if
-// it is another one, and ErrUnknownContact; neither changes anything.
+// Verify marks a contact as verified if number is the safety number with it. It returns [ErrSafetyNumber] if it is not,
+// and [ErrUnknownContact]; neither changes anything.
 //
-// Verification never has to be taken back: the ID is the key, so a contact with another key is another contact.
+// A verification never ends: the ID is the key, so a contact with another key is another contact.
 func (a *Account) Verify(ctx context.Context, contact sessionid.ID, number string) error {
-	want := a.SafetyNumber(contact) // some milliseconds, which nobody should wait for
+	want := a.SafetyNumber(contact) // takes milliseconds, so compute it outside the transaction
 	return a.update(ctx, func(tx *keystore.Tx) error {
 		c, found, err := loadContact(tx, contact)
 		if err != nil {

@@ -17,7 +17,7 @@ func (p *person) wantVerified(other *person, want bool) {
 	}
 }
 
-// Both see the same number; whoever is given it marks the other, and only for themselves.
+// Both sides compute the same number. Passing it to one account marks the contact there, and only there.
 func TestVerify(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t)

@@ -119,6 +119,8 @@ type replay struct {
 	absent  []bool            // nodes that the list lacks
 	keys    map[string]int    // recorded nodes by Ed25519 key and by address without ".snode"
 
+	padded bool // requests inside onions are padded, as our clients pad them
+
 	replayed    map[string]int // rows by kind
 	left        map[string]int // rows that cannot be replayed, by why
 	differences map[string]int // rows by what is different
@@ -149,8 +151,15 @@ var kinds = []kind{
 
 // TestRecordedExchanges puts what the real server was asked to our node, byte for byte and at the same time of its
 // clock, and compares the answers. Whatever is not replayed or differs is in one of the tables unplayed and reasons.
-func TestRecordedExchanges(t *testing.T) {
+func TestRecordedExchanges(t *testing.T) { testRecordedExchanges(t, false) }
+
+// TestRecordedExchangesPadded is TestRecordedExchanges with the requests inside onions padded: the answers are the same.
+func TestRecordedExchangesPadded(t *testing.T) { testRecordedExchanges(t, true) }
+
+func testRecordedExchanges(t *testing.T, padded bool) {
+	t.Helper()
 	r := newReplay(t, loadRows(t))
+	r.padded = padded
 	r.seed()
 	for i, row := range r.rows {
 		r.clock.Store(int64(row.T*1000 - row.MS))

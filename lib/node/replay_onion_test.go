@@ -44,7 +44,11 @@ func (r *replay) throughOnion(i int) {
 	r.t.Helper()
 	row := r.rows[i]
 	r.setDifficulty(row.Opened.Body)
-	got := r.onion(row.version(), row.Hops, []byte(row.Inner))
+	inner := []byte(row.Inner)
+	if r.padded {
+		inner = onion.Pad(inner)
+	}
+	got := r.onion(row.version(), row.Hops, inner)
 	r.compare(row, row.Hops[len(row.Hops)-1], false, got.Status, row.Opened.Status, got.Body, row.Opened.Body)
 	r.replicated(row.Inner, got.Status)
 }

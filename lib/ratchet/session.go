@@ -93,15 +93,24 @@ func NewInitiator(random io.Reader, local Identity, bundle x3dh.Bundle) (*Sessio
 	if err != nil {
 		return nil, fmt.Errorf("starting a session: %w", err)
 	}
-	pending := &pendingPrekey{registrationID: local.RegistrationID, signedPrekeyID: bundle.SignedPrekeyID}
+	return initiate(random, local.Public, local.RegistrationID, base.Public, secret, bundle)
+}
+
+// initiate makes the initiator's session from the secret of X3DH.
+func initiate(
+	random io.Reader,
+	local x25519.PublicKey, registrationID uint32,
+	base x25519.PublicKey, secret x3dh.Secret, bundle x3dh.Bundle,
+) (*Session, error) {
+	pending := &pendingPrekey{registrationID: registrationID, signedPrekeyID: bundle.SignedPrekeyID}
 	if bundle.OneTimePrekey != nil {
 		id := bundle.OneTimePrekeyID
 		pending.oneTimePrekeyID = &id
 	}
 	s := &Session{
-		local:     local.Public,
+		local:     local,
 		remote:    bundle.IdentityKey,
-		base:      base.Public,
+		base:      base,
 		initiator: true,
 		pending:   pending,
 		root:      key32(secret),

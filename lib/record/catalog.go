@@ -14,12 +14,15 @@ type Kind struct {
 const (
 	NameDraft = "draft"
 	NameCall  = "call"
+
+	NameSaying = "saying"
 )
 
 // Kinds is the list of records from which schemas, the help topic and the documentation are made.
 var Kinds = []Kind{
 	{NameDraft, Draft{}, "a text for a Session ID", true, false},
 	{NameCall, Call{}, "a storage RPC for a service node", true, false},
+	{NameSaying, Saying{}, "a text for a transcript that one side alone makes", true, false},
 	{TypeIdentity, Identity{}, "an account's public half, and its words where they are asked for", false, true},
 	{TypeFriendRequest, FriendRequest{}, "a friend request and what became of it", true, true},
 	{TypeContact, Contact{}, "a Session ID that this account has been in contact with", true, true},
@@ -41,6 +44,7 @@ var Kinds = []Kind{
 	{TypeNode, Node{}, "a service node", false, true},
 	{TypeEnvelope, Envelope{}, "a message between sealing and storing, or as a swarm returned it", true, true},
 	{TypeEnvelopeInfo, EnvelopeInfo{}, "what can be read of an envelope without a key", false, true},
+	{TypeTranscript, Transcript{}, "one message of a transcript that one side alone has made", false, true},
 	{TypePow, Pow{}, "a proof of work that was checked, or what one will cost", false, true},
 	{TypePowBench, PowBench{}, "the speed of one proof-of-work kernel", false, true},
 	{TypePrekeyBundle, PrekeyBundle{}, "what a friend request carries of its sender's keys", false, true},

@@ -108,6 +108,8 @@ var Glossary = map[string]Field{
 	"delivery.kind":      {"delivery or read", ""},
 	"extraction.kind":    {"screenshot or media_saved", ""},
 	"prekey.kind":        {"signed or one_time", "^(signed|one_time)$"},
+	"transcript.kind":    {"friend_request, control or message", "^(friend_request|control|message)$"},
+	"saying.direction":   {"in for a text of the other side, which is also meant if it is absent, or out", "^(in|out)$"},
 	"removed.kind":       {"account or contact", ""},
 	"kind_number":        {"the envelope's type as a number", ""},
 	"latency_ms":         {"time of a whole HTTPS request, in milliseconds", ""},

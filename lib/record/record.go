@@ -31,6 +31,7 @@ const (
 	TypeNode          = "node"
 	TypeEnvelope      = "envelope"
 	TypeEnvelopeInfo  = "envelope_info"
+	TypeTranscript    = "transcript"
 	TypePow           = "pow"
 	TypePowBench      = "pow_bench"
 	TypePrekeyBundle  = "prekey_bundle"

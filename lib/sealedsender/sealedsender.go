@@ -94,7 +94,22 @@ const (
 // ErrSender if inner.Sender is not the Session ID of sender, ErrMalformed for a kind that a sealed message cannot hold,
 // x25519.ErrLowOrder for a recipient's key of low order, or random's error.
 func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, inner Inner) ([]byte, error) {
-	if inner.Sender != sessionid.FromPublicKey(sender.Public) {
+	return seal(random, sender.Public, recipient, inner, sender, recipient)
+}
+
+// Forge encrypts inner for the owner of recipient in the name of sender, whose public key it has alone. The result is
+// what [Seal] makes with the private key of sender: the innermost key is the shared secret of the two identities, which
+// either of them computes. Errors are those of Seal.
+func Forge(random io.Reader, sender x25519.PublicKey, recipient x25519.KeyPair, inner Inner) ([]byte, error) {
+	return seal(random, sender, recipient.Public, inner, recipient, sender)
+}
+
+// seal encrypts inner from sender for recipient. own and other are the two identities, one of them with its private
+// key.
+func seal(
+	random io.Reader, sender, recipient x25519.PublicKey, inner Inner, own x25519.KeyPair, other x25519.PublicKey,
+) ([]byte, error) {
+	if inner.Sender != sessionid.FromPublicKey(sender) {
 		return nil, ErrSender
 	}
 	plaintext, err := inner.marshal()
@@ -109,11 +124,11 @@ func Seal(random io.Reader, sender x25519.KeyPair, recipient x25519.PublicKey, i
 	if err != nil {
 		return nil, err
 	}
-	static, err := outer.encrypt(sender.Public.Encoded())
+	static, err := outer.encrypt(sender.Encoded())
 	if err != nil {
 		return nil, err
 	}
-	inmost, err := staticKeys(sender, recipient, chain, static)
+	inmost, err := staticKeys(own, other, chain, static)
 	if err != nil {
 		return nil, err
 	}

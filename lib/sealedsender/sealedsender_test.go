@@ -221,3 +221,24 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// The recipient makes, without the sender's private key, the bytes that the sender would have made.
+func TestForgedMessageIsTheSame(t *testing.T) {
+	random := testRandom(t)
+	alice, bob := newKeys(t, random), newKeys(t, random)
+	inner := innerOf(alice, "what alice never said")
+	sealed, err := Seal(rand.NewChaCha8([32]byte{1}), alice, bob.Public, inner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := Forge(rand.NewChaCha8([32]byte{1}), alice.Public, bob, inner)
+	if err != nil || !bytes.Equal(forged, sealed) {
+		t.Errorf("forged %x, %v, want %x", forged, err, sealed)
+	}
+	if got, err := Open(bob, forged); err != nil || !reflect.DeepEqual(got, inner) {
+		t.Errorf("opened to %v, %v", got, err)
+	}
+	if _, err := Forge(random, alice.Public, bob, innerOf(bob, "x")); !errors.Is(err, ErrSender) {
+		t.Errorf("with another name inside: %v", err)
+	}
+}

@@ -11,11 +11,12 @@ import (
 	"strings"
 )
 
-// target is a system that a binary is for, in Go's names.
+// target is an operating system and architecture, in Go's names.
 type target struct{ os, arch string }
 
-// allTargets are what a release has.
-var allTargets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+// allTargets lists the targets of a release.
+var allTargets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64",
+	"windows/arm64"}
 
 func parseTarget(name string) (target, error) {
 	if !slices.Contains(allTargets, name) {
@@ -25,7 +26,7 @@ func parseTarget(name string) (target, error) {
 	return target{os, arch}, nil
 }
 
-// name is what the target's files start with.
+// name is the prefix of the target's files.
 func (r *release) name(t target) string {
 	return fmt.Sprintf("sessiontool-%s-%s-%s", r.version, t.os, t.arch)
 }
@@ -40,11 +41,13 @@ func (r *release) build(ctx context.Context, t target) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// What git says of the folder would depend on how the sources came there, so the commit is told by name.
-	flags := fmt.Sprintf("-s -w -X sessiontool/commands.version=%s -X sessiontool/commands.revision=%s", r.version, r.commit)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", path, "./cmd/sessiontool")
+	// Git's description of the folder depends on how the sources came there, so the build names the commit.
+	flags := fmt.Sprintf("-s -w -X sessiontool/commands.version=%s -X sessiontool/commands.revision=%s", r.version,
+		r.commit)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", path,
+		"./cmd/sessiontool")
 	cmd.Dir, cmd.Stderr = r.root, os.Stderr
-	// Whatever else the builder has set for Go must not get into the binary.
+	// The builder's other settings for Go must not get into the binary.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch,
 		"GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0", "GOFIPS140=off", "GOWORK=off")
 	if err := cmd.Run(); err != nil {
@@ -54,7 +57,7 @@ func (r *release) build(ctx context.Context, t target) (string, error) {
 	return path, nil
 }
 
-// writeChecksums makes the list that 'sha256sum --check' reads.
+// writeChecksums writes SHA256SUMS for 'sha256sum --check'.
 func (r *release) writeChecksums() error {
 	slices.Sort(r.files)
 	var list strings.Builder

@@ -57,12 +57,13 @@ func (r *release) debVersion() string {
 	return number + "~" + strings.ReplaceAll(special, "-", ".")
 }
 
-// generate writes man pages and completion scripts to the folders man and completions of stage. The program that does it
-// runs on this machine, whatever the package is for.
+// generate writes man pages and completion scripts to the folders man and completions of stage. It runs a program of
+// this machine, whatever the target is.
 func (r *release) generate(ctx context.Context, stage string) error {
 	cmd := exec.CommandContext(ctx, "go", "run", "./commands/generate", "-packages", stage)
 	cmd.Dir, cmd.Stderr = r.root, os.Stderr
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOFLAGS=",
+		"GOWORK=off")
 	return cmd.Run()
 }
 
@@ -87,8 +88,8 @@ var renamed = map[string]string{
 
 const docFolder = "usr/share/doc/sessiontool/"
 
-// packageFiles lists what is installed. It finds generated files in stage and writes compressed copies there: stage must
-// exist until the package is made.
+// packageFiles lists the files to install. It finds generated files in stage and writes compressed copies there: stage
+// must exist until the package is made.
 func (r *release) packageFiles(binary, stage string) (files.Contents, error) {
 	places := map[string]string{
 		binary: "usr/bin/sessiontool",

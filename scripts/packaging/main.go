@@ -1,9 +1,8 @@
 // Command packaging makes a release: static binaries, Debian packages, a bill of materials for each binary, and the
 // checksums of all of them.
 //
-// It promises the same bytes for the same sources, commit and Go version, in whatever folder and by whomever it is run:
-// times are the commit's, and nothing of the machine gets into a file. It needs Go alone, and no network beyond Go's
-// module proxy.
+// The same sources, commit and Go version give the same bytes, in any folder and for any user: times are those of the
+// commit, and nothing of the machine gets into a file. It needs Go alone, and no network beyond Go's module proxy.
 package main
 
 import (
@@ -27,7 +26,7 @@ func main() {
 	}
 }
 
-// release is one release in the making.
+// release is one release in progress.
 type release struct {
 	root    string // the repository
 	out     string // where the files go

@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// materialsVersion is the edition of CycloneDX (ECMA-424) that is written.
+// materialsVersion is the version of CycloneDX (ECMA-424) in a bill of materials.
 const materialsVersion = cdx.SpecVersion1_5
 
 // writeMaterials lists the modules of a binary, from what the linker wrote into it, as CycloneDX JSON.
@@ -32,15 +32,17 @@ func (r *release) writeMaterials(binary, name string) error {
 	}
 	list.SerialNumber = serialNumber(sha256.Sum256(content))
 	list.Metadata.Timestamp = r.when.Format(time.RFC3339)
-	*list.Metadata.Properties = append(*list.Metadata.Properties, cdx.Property{Name: "sessiontool:commit", Value: r.commit})
+	*list.Metadata.Properties = append(*list.Metadata.Properties,
+		cdx.Property{Name: "sessiontool:commit", Value: r.commit})
 	var out bytes.Buffer
-	if err := cdx.NewBOMEncoder(&out, cdx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(list, materialsVersion); err != nil {
+	if err := cdx.NewBOMEncoder(&out, cdx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(list,
+		materialsVersion); err != nil {
 		return err
 	}
 	return r.write(name+".cdx.json", out.Bytes())
 }
 
-// serialNumber is a UUID of the kind that users define (RFC 9562, version 8), from the binary's hash: the list of the
+// serialNumber returns a UUID (RFC 9562, version 8) made from the binary's hash, so that the bill of materials of the
 // same binary has the same number.
 func serialNumber(sum [sha256.Size]byte) string {
 	id := sum[:16]

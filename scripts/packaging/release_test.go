@@ -26,7 +26,7 @@ const (
 	testVersion = "0.0.0-20260102020405-0123456789ab" // what follows from the two
 )
 
-// sources copies what a release is made from to a folder of its own, and returns it. There is no git in it.
+// sources copies the sources of a release to a folder without git, and returns it.
 func sources(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,8 +64,8 @@ func releaseIn(t *testing.T, root, targets string) string {
 	return filepath.Join(root, "dist")
 }
 
-// A release made twice, in different folders, is the same, byte for byte, and in order. By default that is one target,
-// and both builds share Go's cache; with SESSIONTOOL_TEST_RELEASE=1 it is all targets, and each build starts with an
+// A release that is made twice, in different folders, has the same bytes. By default the test makes one target, and
+// both builds share Go's cache; with SESSIONTOOL_TEST_RELEASE=1 it makes all targets, and each build starts with an
 // empty cache.
 func TestRelease(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -110,7 +110,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// checksums returns the list of checksums, after holding it against the files.
+// checksums compares the list of checksums with the files and returns it.
 func checksums(t *testing.T, dir string) string {
 	t.Helper()
 	list, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
@@ -135,7 +135,7 @@ func checksums(t *testing.T, dir string) string {
 	return string(list)
 }
 
-// checkStatic makes sure that nothing has to be installed beside the binary.
+// checkStatic checks that the binary needs no shared library.
 func checkStatic(t *testing.T, binary string) {
 	t.Helper()
 	file, err := elf.Open(binary)
@@ -150,7 +150,7 @@ func checkStatic(t *testing.T, binary string) {
 	}
 }
 
-// checkNames makes sure that no folder of the machine is named in the binary.
+// checkNames checks that the binary names no folder of the machine.
 func checkNames(t *testing.T, binary, dir string) {
 	t.Helper()
 	content, err := os.ReadFile(binary)
@@ -168,7 +168,7 @@ func checkNames(t *testing.T, binary, dir string) {
 	}
 }
 
-// checkVersion runs the binary, where this machine can.
+// checkVersion runs the binary, if this machine can, and checks its version.
 func checkVersion(t *testing.T, binary string) {
 	t.Helper()
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
@@ -182,12 +182,13 @@ func checkVersion(t *testing.T, binary string) {
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Type != "version" || got.Version != testVersion || got.Commit != testCommit || got.Platform != "linux/amd64" {
+	if got.Type != "version" || got.Version != testVersion || got.Commit != testCommit ||
+		got.Platform != "linux/amd64" {
 		t.Errorf("version says %s", out)
 	}
 }
 
-// checkMaterials makes sure that the list has every module that the binary has, and the binary's own hash.
+// checkMaterials checks that the bill of materials has every module of the binary, and the binary's hash.
 func checkMaterials(t *testing.T, binary string) {
 	t.Helper()
 	content, err := os.ReadFile(binary + ".cdx.json")
@@ -229,7 +230,8 @@ func checkMaterials(t *testing.T, binary string) {
 	if len(modules) > 0 {
 		t.Errorf("%v are missing in the bill of materials", modules)
 	}
-	self := slices.IndexFunc(*list.Dependencies, func(d cdx.Dependency) bool { return d.Ref == list.Metadata.Component.BOMRef })
+	self := slices.IndexFunc(*list.Dependencies,
+		func(d cdx.Dependency) bool { return d.Ref == list.Metadata.Component.BOMRef })
 	if self < 0 {
 		t.Fatalf("the bill of materials has no dependencies of %s", list.Metadata.Component.BOMRef)
 	}
@@ -239,7 +241,7 @@ func checkMaterials(t *testing.T, binary string) {
 	}
 }
 
-// checkContainerfile makes sure that the image takes a file that the release has.
+// checkContainerfile checks that the image copies a file that the release has.
 func checkContainerfile(t *testing.T, dir string) {
 	t.Helper()
 	content, err := os.ReadFile("../Containerfile")
@@ -285,7 +287,8 @@ func checkDeb(t *testing.T, deb string) {
 	}
 	do := func(args ...string) {
 		t.Helper()
-		all := append(command[1:], append([]string{"--root=" + root, "--force-not-root,bad-path,architecture"}, args...)...)
+		all := append(command[1:],
+			append([]string{"--root=" + root, "--force-not-root,bad-path,architecture"}, args...)...)
 		if out, err := exec.CommandContext(t.Context(), command[0], all...).CombinedOutput(); err != nil {
 			t.Fatalf("dpkg %v: %v\n%s", args, err, out)
 		}

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// versionForm is what a version has to look like: three numbers, and perhaps what is special about it.
+// versionForm is the form of a version: three numbers, and an optional pre-release.
 var versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 
-// identify settles version, commit and time: from the arguments, else from git.
+// identify sets version, commit and time: from the arguments, else from git.
 func (r *release) identify(ctx context.Context, commit, when string) error {
 	if (commit == "") != (when == "") {
 		return errors.New("-commit and -time go together")
@@ -31,7 +31,7 @@ func (r *release) identify(ctx context.Context, commit, when string) error {
 			return err
 		}
 		commit, when, _ = strings.Cut(line, " ")
-		// No tag is no error: then this is no release, but a build between two of them.
+		// Without a tag this is not a release but a build between two of them.
 		tag, _ = r.git(ctx, "describe", "--tags", "--exact-match", "--match", "v*")
 	}
 	var err error
@@ -52,7 +52,7 @@ func (r *release) identify(ctx context.Context, commit, when string) error {
 	return r.checkChangelog()
 }
 
-// checkChangelog makes sure that a version is not released before somebody wrote down what is new.
+// checkChangelog returns an error unless CHANGELOG.md has a heading for the version.
 func (r *release) checkChangelog() error {
 	changes, err := os.ReadFile(filepath.Join(r.root, "CHANGELOG.md"))
 	if err != nil {

@@ -16,7 +16,8 @@ func repository(t *testing.T) string {
 		t.Skip("there is no git")
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte("# Changelog\n\n## Unreleased\n\n## 1.2.3 (2026-01-02)\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "CHANGELOG.md"),
+		[]byte("# Changelog\n\n## Unreleased\n\n## 1.2.3 (2026-01-02)\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	git(t, dir, "init", "-q")
@@ -36,7 +37,7 @@ func git(t *testing.T, dir string, args ...string) {
 	}
 }
 
-// The version is the commit's tag if it has one, and else its time and name, which sort.
+// The version is the commit's tag if there is one, else a sortable name of its time and hash.
 func TestIdentify(t *testing.T) {
 	root := repository(t)
 	r := &release{root: root}
@@ -79,7 +80,8 @@ func TestIdentifyRefuses(t *testing.T) {
 // Debian sorts a tilde before everything, even the end.
 func TestDebVersion(t *testing.T) {
 	for version, want := range map[string]string{
-		"1.2.3": "1.2.3", "1.2.3-rc.1": "1.2.3~rc.1", "0.0.0-20260102020405-0123456789ab": "0.0.0~20260102020405.0123456789ab",
+		"1.2.3": "1.2.3", "1.2.3-rc.1": "1.2.3~rc.1",
+		"0.0.0-20260102020405-0123456789ab": "0.0.0~20260102020405.0123456789ab",
 	} {
 		if got := (&release{version: version}).debVersion(); got != want {
 			t.Errorf("%s gives %s, want %s", version, got, want)

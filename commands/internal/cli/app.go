@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -260,6 +261,34 @@ func (app *App) CreateKeystore(ctx context.Context) (*keystore.Store, error) {
 		return nil, app.homeless
 	}
 	return keystore.Create(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions())
+}
+
+// CreateThrowAway makes a keystore for one run, in dir, which must be empty or absent, or in a temporary folder if dir is
+// empty. remove deletes a temporary one, which has a random passphrase that is not kept. One in dir
+// opens as new keystores of the user do.
+func (app *App) CreateThrowAway(ctx context.Context, dir string) (store *keystore.Store, remove func() error, err error) {
+	if dir != "" {
+		files, err := os.ReadDir(dir)
+		if err == nil && len(files) > 0 {
+			return nil, nil, UsageError(fmt.Errorf("the folder %s is not empty", dir))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
+		store, err = keystore.Create(ctx, dir, app.unlock(), app.keystoreOptions())
+		return store, func() error { return nil }, err
+	}
+	if dir, err = os.MkdirTemp("", "sessiontool-"); err != nil {
+		return nil, nil, err
+	}
+	remove = func() error { return os.RemoveAll(dir) }
+	secret := rand.Text()
+	passphrase := func(context.Context) ([]byte, error) { return []byte(secret), nil }
+	store, err = keystore.Create(ctx, dir, keystore.Unlock{Passphrase: passphrase}, app.keystoreOptions())
+	if err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	return store, remove, nil
 }
 
 // RestoreKeystore makes a keystore from a backup.

@@ -192,6 +192,12 @@ a session, so it has no forward secrecy.
 With --protocol auto a message has the protocol of the contact's last message. To a new contact it has the usual
 protocol of the network: signal with 2.0, session-v1 with 2.8. Messages of both protocols are read on every network.
 
+What a transcript of messages proves to others, if one side shows it with all its keys:
+
+  signal       nothing: either side can make up what the other one wrote, with 'transcript forge'
+  session-v1   who wrote it: each message has its sender's Ed25519 signature over text, sender and recipient
+  session-v2   who wrote it: each message has a signature of its sender, too; 'docs/security.md' says over what
+
 The first text of a stranger with session-v1 is a friend request as well: poll prints a friend_request record and then
 the message, with the same id. An answer accepts it, as does friend-request accept.
 `

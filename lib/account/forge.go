@@ -1,0 +1,288 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/ciphertext"
+	"sessiontool/lib/envelope"
+	"sessiontool/lib/message"
+	"sessiontool/lib/ratchet"
+	"sessiontool/lib/sealedsender"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/x3dh"
+)
+
+// ErrSigned reports a protocol in whose messages a signature names the sender.
+var ErrSigned = errors.New("messages of session-v1 cannot be forged: each carries its sender's Ed25519 signature")
+
+// Forgery makes a transcript between an account and a contact who takes no part in it: a friend request of the account,
+// the contact's acceptance, and texts of both. It takes the account's private keys and the contact's Session ID. The
+// account's half is the code of this package at work in a throw-away keystore; the contact's half is made with
+// [ratchet.ForgeInitiator] and [sealedsender.Forge]. So protocol signal gives neither side a proof of what the other
+// one wrote (docs/security.md).
+//
+// A Forgery reads the account's keystore once, at its beginning, and never writes it. It is not safe for concurrent
+// use.
+type Forgery struct {
+	own     *Account // in the throw-away keystore
+	contact sessionid.ID
+	name    string // display name in the contact's texts
+	now     time.Time
+
+	theirs  ratchet.SessionRecord // the session that the contact would have
+	sealed  []ratcheted           // what own has sealed and the pretended contact has not opened
+	waiting []string              // what own has not opened, oldest first
+}
+
+// ratcheted is a message before it is sealed.
+type ratcheted struct {
+	kind  ciphertext.Kind
+	bytes []byte
+}
+
+// ForgedMessage is one message of a transcript. Kind is KindFriendRequest, KindControl for one without a text, or
+// KindText. Data is what nodes would have stored.
+type ForgedMessage struct {
+	Kind        Kind
+	From, To    sessionid.ID
+	Text        string
+	TimestampMS int64
+	TTLMillis   int64
+	Data        string
+}
+
+// Forge begins a transcript with contact. throwAway is an empty keystore for the account's state within the transcript.
+// display names the contact in its texts, and may be empty. The error is ErrSelf, message.CheckDisplayName's or the
+// keystore's.
+func (a *Account) Forge(
+	ctx context.Context, throwAway *keystore.Store, contact sessionid.ID, display string,
+) (*Forgery, error) {
+	if contact == a.ID() {
+		return nil, ErrSelf
+	}
+	if err := message.CheckDisplayName(display); err != nil {
+		return nil, err
+	}
+	f := &Forgery{contact: contact, name: display, now: a.env.Now()}
+	f.own = &Account{store: throwAway, env: a.env, name: a.name, id: a.id, keys: a.keys}
+	f.own.env.Now, f.own.env.Stamp, f.own.env.Announce = func() time.Time { return f.now }, nil, nil
+	f.own.env.Plain, f.own.env.Original = false, false
+	f.own.watch = func(kind ciphertext.Kind, encrypted []byte) {
+		f.sealed = append(f.sealed, ratcheted{kind, encrypted})
+	}
+	return f, a.copyPrekeys(ctx, throwAway)
+}
+
+// copyPrekeys makes the account in another keystore, with its identity, its signed prekeys and the numbers of the next
+// prekeys, and without anything else.
+func (a *Account) copyPrekeys(ctx context.Context, to *keystore.Store) error {
+	var signed []signedPrekey
+	counters := map[string]uint32{counterSignedPrekeys: 0, counterOneTimePrekeys: 0}
+	err := a.view(ctx, func(tx *keystore.Tx) (err error) {
+		if signed, err = loadSignedPrekeys(tx); err != nil {
+			return err
+		}
+		for name, last := range counters {
+			if _, err := get(tx, tableCounters, name, &last); err != nil {
+				return err
+			}
+			counters[name] = last
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return to.CreateAccount(ctx, a.name, func(tx *keystore.Tx) error {
+		for name, last := range counters {
+			if err := put(tx, tableCounters, name, last); err != nil {
+				return err
+			}
+		}
+		if err := put(tx, tableSignedPrekeys, signedPrekeysKey, signed); err != nil {
+			return err
+		}
+		return put(tx, tableIdentity, identityKey, a.id)
+	})
+}
+
+// Begin makes the account's friend request and the contact's acceptance. It is the first call. The zero at is now; no
+// later message is older than an earlier one. The error is that of RequestFriend or the keystore's.
+func (f *Forgery) Begin(ctx context.Context, text string, at time.Time) ([]ForgedMessage, error) {
+	f.advance(at)
+	draft := Draft{To: f.contact, Text: text, TimestampMS: f.now.UnixMilli(), Protocol: ProtocolSignal}
+	out, err := f.own.RequestFriend(ctx, draft, false)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := f.take(ctx, out, text)
+	if err != nil {
+		return nil, err
+	}
+	f.sealed = nil // a friend request belongs to no session
+	if err := f.startTheirs(ctx); err != nil {
+		return nil, err
+	}
+	accepted, err := f.theirMessage(KindControl, "", message.Background(), controlTTL)
+	return []ForgedMessage{asked, accepted}, err
+}
+
+// Theirs makes a text of the contact. Errors are those of message.CheckText, ErrNoText and the keystore's.
+func (f *Forgery) Theirs(text string, at time.Time) (ForgedMessage, error) {
+	draft := Draft{Text: text}
+	if err := checkDraft(&draft); err != nil {
+		return ForgedMessage{}, err
+	}
+	f.advance(at)
+	return f.theirMessage(KindText, text, message.Text(text, f.name, nil), draft.TTLMillis)
+}
+
+// Ours makes a text of the account, after the account has opened what waits for it. The account may have had to answer
+// that: such a message comes before the text. Errors are those of Send.
+func (f *Forgery) Ours(ctx context.Context, text string, at time.Time) ([]ForgedMessage, error) {
+	f.advance(at)
+	made, err := f.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	draft := Draft{To: f.contact, Text: text, TimestampMS: f.now.UnixMilli(), Protocol: ProtocolSignal}
+	out, err := f.own.Send(ctx, draft)
+	if err != nil {
+		return nil, err
+	}
+	said, err := f.take(ctx, out, text)
+	if err != nil {
+		return nil, err
+	}
+	return append(made, said), f.openTheirs()
+}
+
+// advance sets the transcript's clock, which never goes back.
+func (f *Forgery) advance(at time.Time) {
+	if at.After(f.now) || !at.IsZero() && f.theirs.Current() == nil {
+		f.now = at
+	}
+}
+
+// take removes a message of the account from the outbox of the throw-away keystore, so that no command sends it.
+func (f *Forgery) take(ctx context.Context, out Outgoing, text string) (ForgedMessage, error) {
+	return ForgedMessage{
+		Kind: out.Kind, From: f.own.ID(), To: f.contact, Text: text,
+		TimestampMS: out.TimestampMS, TTLMillis: out.TTLMillis, Data: out.Data,
+	}, f.own.Discard(ctx, out)
+}
+
+// startTheirs starts the session of the contact from the bundle of the account's friend request: with the prekeys'
+// private halves, since the contact's are not known.
+func (f *Forgery) startTheirs(ctx context.Context) error {
+	registration, err := newRegistrationID(f.own.env.Random)
+	if err != nil {
+		return err
+	}
+	return f.own.view(ctx, func(tx *keystore.Tx) error {
+		signed, err := loadSignedPrekeys(tx)
+		if err != nil {
+			return err
+		}
+		var id uint32
+		if _, err := get(tx, tablePrekeyOf, f.contact.String(), &id); err != nil {
+			return err
+		}
+		var key oneTimePrekey
+		if _, err := get(tx, tableOneTimePrekeys, prekeyName(id), &key); err != nil {
+			return err
+		}
+		newest := x3dh.SignedPrekey{
+			ID: signed[0].ID, KeyPair: signed[0].keyPair(), Signature: [x3dh.SignatureSize]byte(signed[0].Signature),
+		}
+		oneTime := x3dh.OneTimePrekey{ID: id, KeyPair: x25519.NewKeyPair(x25519.PrivateKey(key.Private))}
+		session, err := ratchet.ForgeInitiator(f.own.env.Random, f.contact.PublicKey(), registration,
+			f.own.keys.X25519, newest, &oneTime)
+		if err != nil {
+			return err
+		}
+		f.theirs.Add(session)
+		return nil
+	})
+}
+
+// theirMessage makes a message of the contact, as sealRatcheted and wrap make those of an account.
+func (f *Forgery) theirMessage(kind Kind, text string, content message.Content, ttl int64) (ForgedMessage, error) {
+	var key message.AckKey
+	if _, err := io.ReadFull(f.own.env.Random, key[:]); err != nil {
+		return ForgedMessage{}, err
+	}
+	stamp := f.now.UnixMilli()
+	content.Extension = &message.Extension{
+		Status: &message.Online{}, StatusTimestampMS: uint64(stamp), AckKey: &key,
+	}
+	inner, encrypted, err := f.theirs.Encrypt(message.Pad(content.Marshal()))
+	if err != nil {
+		return ForgedMessage{}, err
+	}
+	sealed, err := sealedsender.Forge(f.own.env.Random, f.contact.PublicKey(), f.own.keys.X25519,
+		sealedsender.Inner{Kind: inner, Sender: f.contact, Content: encrypted})
+	if err != nil {
+		return ForgedMessage{}, err
+	}
+	data, err := envelope.Pack(f.own.env.Random,
+		envelope.Envelope{Kind: ciphertext.Sealed, TimestampMS: uint64(stamp), Content: sealed})
+	if err != nil {
+		return ForgedMessage{}, err
+	}
+	f.waiting = append(f.waiting, data)
+	return ForgedMessage{
+		Kind: kind, From: f.contact, To: f.own.ID(), Text: text, TimestampMS: stamp, TTLMillis: ttl, Data: data,
+	}, nil
+}
+
+// open opens what waits for the account, by Receive, and returns what the account answers.
+func (f *Forgery) open(ctx context.Context) (answers []ForgedMessage, err error) {
+	for _, data := range f.waiting {
+		opened, err := f.own.Receive(ctx, []Incoming{{Data: data, Route: RouteAsync}}, nil)
+		if err != nil {
+			return nil, err
+		}
+		event := opened[0].Event
+		if event.Kind == EventFailure {
+			return nil, fmt.Errorf("a forged message does not open: %s", event.Text)
+		}
+		if !event.Shown() {
+			continue
+		}
+		if err := f.own.MarkDelivered(ctx, event); err != nil {
+			return nil, err
+		}
+	}
+	f.waiting = nil
+	claimed, _, err := f.own.ClaimOutbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, out := range claimed {
+		answer, err := f.take(ctx, out, "")
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, answer)
+	}
+	return answers, nil
+}
+
+// openTheirs opens, as the contact would, what the account has sealed.
+func (f *Forgery) openTheirs() error {
+	for _, m := range f.sealed {
+		receiver := ratchet.Receiver{Remote: f.own.keys.X25519.Public}
+		if _, err := f.theirs.Decrypt(f.own.env.Random, receiver, m.kind, m.bytes); err != nil {
+			return fmt.Errorf("the contact's session: %w", err)
+		}
+	}
+	f.sealed = nil
+	return nil
+}

@@ -105,6 +105,21 @@ var dependencies = []string{
 
 const module = "sessiontool/"
 
+// docs/architecture.md names every package of the layers.
+func TestArchitecturePageNamesPackages(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layer := range layers {
+		for _, pkg := range layer {
+			if !strings.Contains(string(page), "`"+pkg+"`") {
+				t.Errorf("docs/architecture.md does not name `%s`", pkg)
+			}
+		}
+	}
+}
+
 // source is one parsed Go file.
 type source struct {
 	pkg  string // folder below the module

@@ -63,8 +63,8 @@ func postSeed(t *testing.T, url string, params nodelist.RegisterParams) string {
 	return string(text)
 }
 
-// A stranger registers 1 000 made-up nodes at the address of a server that is none: none is listed, so that nobody
-// connects there but the registry itself, a bounded number of times, and a real node still joins.
+// A client registers 1 000 made-up nodes at the address of a server that is no node. None is listed, so that only the
+// registry connects to that server, a bounded number of times. A real node can still join.
 func TestMadeUpNodesAreNotListed(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 2, SwarmSize: 2})
 	port, connections := canary(t)
@@ -100,7 +100,7 @@ func TestMadeUpNodesAreNotListed(t *testing.T) {
 	}
 }
 
-// A node is not listed at the address of another one, whoever serves there.
+// A node is not listed at the address of another server.
 func TestChallengeIsForTheKey(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 1})
 	there := n.Nodes()[0]

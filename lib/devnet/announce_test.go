@@ -61,7 +61,7 @@ func TestSilentNodesAreDropped(t *testing.T) {
 	}
 }
 
-// A registry alone makes a network of nodes that join it. They ask for the difficulty that it tells.
+// Nodes that join a registry form a network. They require the difficulty of the registry.
 func TestRegistryAlone(t *testing.T) {
 	n := startNetwork(t, Options{RegistryOnly: true, Difficulty: 2})
 	if status := n.Status(); status != (Status{Difficulty: 2}) {

@@ -320,7 +320,7 @@ func TestSetDifficultyReportsTheDisk(t *testing.T) {
 	if err := n.members[0].node.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if done := n.carryOut(t.Context(), order{Difficulty: 1 << 40}); done.Error == "" {
+	if done := n.execute(t.Context(), order{Difficulty: 1 << 40}); done.Error == "" {
 		t.Error("a closed node has kept the difficulty")
 	}
 	nodes := n.Nodes()

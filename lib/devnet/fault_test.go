@@ -102,7 +102,7 @@ func TestFaultDelay(t *testing.T) {
 	if _, err := getStats(t, info); err != nil || time.Since(started) < delay {
 		t.Errorf("answered after %v, %v", time.Since(started), err)
 	}
-	// A node that is told to stop does not wait for what is held up.
+	// A node that stops does not wait for delayed requests.
 	setFault(t, n, Fault{Kind: FaultDelay, Delay: maxFaultDelay})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -58,8 +58,8 @@ func FuzzRegistryFile(f *testing.F) {
 	})
 }
 
-// FuzzControlPort sends anything to the control port: without the token nothing is read, with it the order is carried out
-// or refused.
+// FuzzControlPort sends anything to the control port: without the token nothing is read, with it the order is carried
+// out or refused.
 func FuzzControlPort(f *testing.F) {
 	n, err := Start(f.Context(), Options{RegistryOnly: true, Control: true, Dir: f.TempDir()})
 	if err != nil {

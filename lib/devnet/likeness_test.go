@@ -256,7 +256,7 @@ func TestArrivalOrder(t *testing.T) {
 	}
 }
 
-// The registry states the time as it is told, by default as web servers do, and like those of real networks otherwise.
+// The registry sends the time in the configured header: by default Date, like web servers, else like real seeds.
 func TestSeedTime(t *testing.T) {
 	like280, err := Like("2.8.0")
 	if err != nil {
@@ -318,7 +318,7 @@ func TestNoSynchronousRoute(t *testing.T) {
 	}
 }
 
-// A node that joins from outside behaves as it is told, whatever the network is like.
+// A node from outside has its own likeness, whatever that of the network.
 func TestJoinLike(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 1})
 	listener, err := net.Listen("tcp", n.Nodes()[0].IP+":0")

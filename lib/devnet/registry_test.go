@@ -241,7 +241,7 @@ func TestSeedAnswers(t *testing.T) {
 			}
 		}
 	}
-	// Who asks for some nodes gets those, by whichever of its names the method is called.
+	// A request for some nodes returns only those, under every name of the method.
 	name := r.state.Nodes[1].PubkeyLegacy
 	for _, method := range []string{"get_n_service_nodes", "get_service_nodes", "get_all_service_nodes"} {
 		got := ask(t, r, fmt.Sprintf(`{"id":1,"method":%q,"params":{"service_node_pubkeys":[%q,"x"]}}`, method, name))

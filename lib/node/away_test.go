@@ -75,7 +75,7 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 	network.wantStored(1, alice.pubKey(), 1) // by the queue
 }
 
-// What a member says when it refuses is told.
+// The client's answer has the text of a member's refusal.
 func TestChangesThatAMemberRefuses(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {

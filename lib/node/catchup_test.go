@@ -59,7 +59,7 @@ func TestQueueSurvivesRestarts(t *testing.T) {
 	network.wantSettled(0, 1)
 }
 
-// A node that comes back with an empty disk gets everything again, from whoever has it.
+// A node that comes back with an empty disk gets all messages again from the other members.
 func TestCatchUpWithEmptyDisk(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, nil)
 	alice, bob := newUser(t, 5).pubKey(), newUser(t, 5).pubKey()
@@ -232,7 +232,7 @@ func TestComparisonIsForMembers(t *testing.T) {
 		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != test.status {
 			t.Errorf("%s asks %s: %d %.80q, want %d", test.what, test.path, got.status, got.body, test.status)
 		}
-		// Signed for another path the request is nobody's.
+		// A request that is signed for another path is refused.
 		peerhttp.Sign(header, test.from, network.nodes[0].keys.Name(), "/elsewhere", time.Now(), test.body)
 		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != 401 {
 			t.Errorf("%s asks %s with the signature for another path: %d", test.what, test.path, got.status)

@@ -39,8 +39,8 @@ type churn struct {
 	leaves  int
 }
 
-// TestChurn has nodes join, leave, stop and start, and swarms be founded and dissolved, while clients store. Nothing that
-// was acknowledged is lost: in the end every member of a key's swarm has every message.
+// TestChurn has nodes join, leave, stop and start, and swarms be founded and dissolved, while clients store. Nothing
+// that was acknowledged is lost: in the end every member of a key's swarm has every message.
 func TestChurn(t *testing.T) {
 	swarms, members, steps, interval := 4, 4, 16, 150*time.Millisecond
 	large := os.Getenv(churnVariable) != ""
@@ -124,8 +124,8 @@ func (c *churn) running(id swarm.SwarmID) (members []int) {
 	return slices.DeleteFunc(c.members(id), func(i int) bool { return c.stopped[i] })
 }
 
-// step has one node join or leave and, now and then, other things happen. What takes long goes on in the background. A swarm
-// keeps two running members, so that some node always answers.
+// step has one node join or leave and, now and then, other things happen. What takes long goes on in the background. A
+// swarm keeps two running members, so that some node always answers.
 func (c *churn) step(step int) {
 	c.finishLeaving()
 	c.mu.Lock()
@@ -262,7 +262,7 @@ func (c *churn) resumeAll() {
 	c.halted = nil
 }
 
-// finishLeaving takes those nodes off the list that owe nobody anything any more.
+// finishLeaving removes the leaving nodes that have settled from the list.
 func (c *churn) finishLeaving() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -322,7 +322,7 @@ func (c *churn) lacks(i int, u user, l *load) (count int) {
 	return count
 }
 
-// residentBytes returns how much memory this process has, where that can be told.
+// residentBytes returns the resident memory of this process, where the system reports it.
 func residentBytes() (int64, bool) {
 	if runtime.GOOS != "linux" {
 		return 0, false

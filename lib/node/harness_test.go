@@ -233,7 +233,7 @@ func request(t testing.TB, method string, params any) []byte {
 	return body
 }
 
-// user is somebody who stores and retrieves.
+// user is a client that stores and retrieves.
 type user struct{ sessionid.Keys }
 
 // newUser draws users until one belongs to the swarm id among ids.

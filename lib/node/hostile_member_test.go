@@ -163,8 +163,8 @@ func (n *testNetwork) expiriesAt(i int, u user, now time.Time, m store.Message) 
 	return found[0].Expiration
 }
 
-// A hostile member cannot put messages into namespaces that need the owner's signature, and an old signature of the owner
-// is of no use for newer messages.
+// A hostile member cannot put messages into namespaces that need the owner's signature, and an old signature of the
+// owner is of no use for newer messages.
 func TestHostileMemberCannotStoreForTheOwner(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
@@ -222,7 +222,8 @@ func TestSignedRequestsTravel(t *testing.T) {
 	}
 }
 
-// Owners' requests go when the last message that refers to them has expired; a request about many messages is kept once.
+// Owners' requests go when the last message that refers to them has expired; a request about many messages is kept
+// once.
 func TestSignedRequestsAreBounded(t *testing.T) {
 	n := bareNode(t)
 	alice := newUser(t, 5)

@@ -49,7 +49,7 @@ func laterTime() time.Time {
 // polling reports whether a listen request is open at node i.
 func (n *testNetwork) polling(i int) bool { return n.nodes[i].hub.Load().Polling > 0 }
 
-// later makes a call in the background and returns when somebody waits for messages at node i.
+// later makes a call in the background and returns when a listener waits for messages at node i.
 func (n *testNetwork) later(i int, call func() reply) <-chan reply {
 	n.t.Helper()
 	answer := make(chan reply, 1)
@@ -157,7 +157,7 @@ func TestListenAndDeliver(t *testing.T) {
 	}
 }
 
-// When the swarm of those who listen changes, they and their deliverers are told at once, with the new one.
+// When the swarm of listeners changes, they and their deliverers get the new one at once.
 func TestListenerMoves(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 6, 5}, nil)
 	alice, bob := newUser(t, 5, 5, 6), newUser(t, 5, 5, 6)
@@ -262,7 +262,7 @@ func brokenOff(response *http.Response, err error) error {
 	return nil
 }
 
-// A listener that hangs up is noticed through the whole onion, so that no message is handed to nobody.
+// A listener's disconnect reaches its node through the whole onion, so that no message is sent to a lost listener.
 func TestListenerHangsUp(t *testing.T) {
 	network := sameSwarm(t, 3)
 	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()

@@ -112,7 +112,7 @@ func TestOnionFailuresOnTheWay(t *testing.T) {
 	}
 }
 
-// A hop that is down refuses the connection, and nobody waits for it.
+// A hop that is down refuses the connection, and the relay answers at once.
 func TestOnionHopDown(t *testing.T) {
 	network := sameSwarm(t, 3)
 	payload := request(t, storage.MethodSwarm, rpc20.SwarmParams{PubKey: newUser(t, 5).pubKey()})

@@ -14,8 +14,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// A guard that counts bytes sees the same sizes for a look-up, a poll that finds nothing, one that finds a text of 2 000
-// characters, and a store of such a text: requests and answers.
+// A guard that counts bytes sees the same sizes for a look-up, a poll that finds nothing, one that finds a text of 2
+// 000 characters, and a store of such a text: requests and answers.
 func TestGuardSeesOneSize(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))

@@ -51,7 +51,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// Answers about the way are bare, and nobody is sent further than one hop.
+// Answers of a relay itself are bare, and a proxy request has only one hop.
 func TestProxyRefuses(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	client, err := x25519.GenerateKey(rand.Reader)

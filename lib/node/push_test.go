@@ -164,7 +164,8 @@ func TestPushAuthentication(t *testing.T) {
 	}
 }
 
-// An outbox that is told that its batch is nonsense, or that there is no such service, gives up; else it goes on.
+// A sender gives up a batch that is malformed for the peer, or whose path the peer lacks. It retries after all other
+// errors.
 func TestPushGivesUpOnlyWhereItIsHopeless(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	own := network.nodes[0].caller

@@ -11,8 +11,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// A stranger stores without a proof of work for one owner until the node refuses. What the owner signs, what others prove
-// and other owners have their room still.
+// A stranger stores without a proof of work for one owner until the node refuses. What the owner signs, what others
+// prove and other owners have their room still.
 func TestStrangerCannotFillAnAccount(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5}, func(i int, config *Config) {

@@ -15,8 +15,9 @@ import (
 	"sessiontool/lib/onion"
 )
 
-// row is a line of node-2020.jsonl: an HTTP exchange with one of the recorded nodes; with Hops, what was inside the onion
-// request of the line before; with Key, where that server puts a key; or something that the recorder did or found.
+// row is a line of node-2020.jsonl: an HTTP exchange with one of the recorded nodes; with Hops, what was inside the
+// onion request of the line before; with Key, where that server puts a key; or something that the recorder did or
+// found.
 type row struct {
 	N        int        `json:"n"`
 	T        float64    `json:"t"` // seconds since 1970, at the end of the exchange

@@ -99,7 +99,7 @@ func loadRows28(t *testing.T) (rows []row28) {
 	return rows
 }
 
-// timeOf is the clock that an answer tells, 0 if it tells none.
+// timeOf returns the node's time in an answer, 0 if it has none.
 func timeOf(body json.RawMessage) int64 {
 	var clock rpc28.Clock
 	if json.Unmarshal(body, &clock) != nil {
@@ -160,7 +160,7 @@ func newReplay28(t *testing.T, rows []row28) *replay28 {
 	return r
 }
 
-// indexOf tells which node a recorded member is: that of port 22105 is n05.
+// indexOf returns the index of a recorded member: the one with port 22105 is n05.
 func indexOf(t testing.TB, member rpc28.Member) int {
 	t.Helper()
 	port, err := strconv.Atoi(member.Port)

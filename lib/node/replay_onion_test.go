@@ -21,8 +21,8 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// sealed reports whether row i is a request that only a recorded node can open. Those that no node can open are replayed
-// as they are.
+// sealed reports whether row i is a request that only a recorded node can open. Those that no node can open are
+// replayed as they are.
 func (r *replay) sealed(i int) bool {
 	row := r.rows[i]
 	return strings.HasPrefix(row.Path, "/onion_req") && row.Status != nil && !r.opened(i) &&
@@ -53,8 +53,8 @@ func (r *replay) throughOnion(i int) {
 	r.replicated(row.Inner, got.Status)
 }
 
-// lostOnTheWay replays an onion request that was not answered by its last node. Which node it was lost at the recording says
-// in words alone, so that every node of the path has its turn.
+// lostOnTheWay replays an onion request that was not answered by its last node. Which node it was lost at the recording
+// says in words alone, so that every node of the path has its turn.
 func (r *replay) lostOnTheWay(i int) {
 	r.t.Helper()
 	row := r.rows[i]

@@ -98,7 +98,7 @@ func (n *testNetwork) wrapFor(version onion.Version, hops []onion.Hop, payload [
 	return request
 }
 
-// setDifficulty puts in force what the recorded answer tells to have been in force.
+// setDifficulty sets the difficulty of the recorded answer.
 func (r *replay) setDifficulty(recorded string) {
 	var answer struct{ Difficulty uint64 }
 	if json.Unmarshal([]byte(recorded), &answer) != nil || answer.Difficulty == 0 {

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// What one member is told to store, all have when it answers, each under its signature.
+// When a member answers a store, all members have the message, and the answer has a signature of each.
 func Test28Store(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, frozen(now))
@@ -106,7 +106,7 @@ func Test28StoreRefuses(t *testing.T) {
 	}
 }
 
-// A node of another swarm says who is right, whatever is asked of it.
+// A node of another swarm answers every request with the right swarm.
 func Test28WrongSwarm(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{1 << 62, 3 << 62}, frozen(now))

@@ -100,7 +100,7 @@ func Test28HashThatNoMessageHas(t *testing.T) {
 	}
 }
 
-// The member that was asked tells its time a second time in what it says of itself (storage-2.8.md section 4.3).
+// The answering member repeats its time in its own result (storage-2.8.md section 4.3).
 func Test28StoreTellsTheTimeTwice(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))

@@ -75,7 +75,7 @@ func TestStoreLimits(t *testing.T) {
 	}
 }
 
-// The proof is that of the current difficulty, and the answer tells it, also when it is refused.
+// The proof must meet the current difficulty, and the answer has the difficulty, also after a refusal.
 func TestStoreDifficulty(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, func(_ int, config *Config) { config.Difficulty = 40 })
 	alice := newUser(t, 5).pubKey()

@@ -36,20 +36,22 @@ const (
 	// maxUnproved bounds an owner's messages without a proof of work, and maxUnprovedBytes their size, of each kind.
 	maxUnproved      = 6000
 	maxUnprovedBytes = 32 << 20
-	// An owner's proved messages take at most one part in provedParts of the disk, all messages without a proof at most
-	// one in unprovedParts, and those of one owner one in ownerParts, of each kind.
+	// The bounds as shares of maxBytes. The proved messages of one owner take at most 1/provedParts. All messages without
+	// a proof, unproved and signed together, take at most 1/unprovedParts, and one owner's at most 1/ownerParts of each
+	// kind.
 	provedParts   = 4
 	unprovedParts = 2
 	ownerParts    = 16
-	// replicaSlack is how many times an owner's quota other members may bring, because each has its own count.
+	// replicaSlack is the factor by which copies from other members may exceed an owner's quota, because each member
+	// counts for itself.
 	replicaSlack = 2
 )
 
 // quotas bound what is stored in one database.
 type quotas struct{ maxBytes uint64 }
 
-// allows reports whether a message of size bytes has room, where owner and all are used. slack multiplies the bounds of
-// one owner.
+// allows reports whether a message of size bytes has room, given the usage of its owner and that of all messages
+// without a proof. For these, slack multiplies the bounds of the owner.
 func (q quotas) allows(kind byte, owner, all usage, size, slack uint64) bool {
 	if kind == proved {
 		return owner.bytes+size <= q.maxBytes/provedParts
@@ -74,8 +76,8 @@ func usageOf(bucket *bbolt.Bucket, key []byte) (u usage, err error) {
 	return u, err
 }
 
-// usageKeys returns the keys of usageBucket for a message: that of its owner and kind, and that of its kind for messages
-// without a proof of work, nil for others.
+// usageKeys returns the keys of usageBucket for a message: owner is the key of its owner and kind, all the key of all
+// messages without a proof of work. For a message with a proof all is nil.
 func usageKeys(name Name) (owner, all []byte) {
 	kind := kindOf(name)
 	if kind != proved {
@@ -110,7 +112,7 @@ func (t tables) use(name Name, size int) error {
 
 func (t tables) release(name Name, size int) error {
 	return t.count(name, func(u usage) usage {
-		return usage{u.count - min(u.count, 1), u.bytes - min(u.bytes, uint64(size))} // a database of before counted nothing
+		return usage{u.count - min(u.count, 1), u.bytes - min(u.bytes, uint64(size))} // an earlier version counted nothing
 	})
 }
 

@@ -113,8 +113,8 @@ func (a *Account) copyPrekeys(ctx context.Context, to *keystore.Store) error {
 }
 
 // Begin makes the account's friend request and the contact's acceptance. It is the first call. The zero at is now; no
-// later message is older than an earlier one. If at is before the newest prekeys or the account, the throw-away keystore
-// has older ones, or dates them back. The error is that of RequestFriend or the keystore's.
+// later message is older than an earlier one. If the newest prekeys or the account are younger than at, the throw-away
+// keystore has older prekeys, or dates them back. The error is that of RequestFriend or the keystore's.
 func (f *Forgery) Begin(ctx context.Context, text string, at time.Time) ([]ForgedMessage, error) {
 	f.advance(at)
 	if err := f.backdate(ctx); err != nil {

@@ -69,8 +69,10 @@ func TestChurn(t *testing.T) {
 	c.resumeAll()
 	c.changes.Wait()
 	c.wantEverywhere(l)
-	t.Logf("%d stores acknowledged; %d nodes joined and %d left within %v, one every %v; %d swarms in the end; %d MiB resident at most",
-		l.stored.Load(), c.joins, c.leaves, took.Round(time.Millisecond), (took / time.Duration(c.joins+c.leaves)).Round(time.Millisecond),
+	t.Logf("%d stores acknowledged; %d nodes joined and %d left within %v, one every %v; "+
+		"%d swarms in the end; %d MiB resident at most",
+		l.stored.Load(), c.joins, c.leaves, took.Round(time.Millisecond),
+		(took / time.Duration(c.joins+c.leaves)).Round(time.Millisecond),
 		len(c.inUse()), most>>20)
 	if large && most > 1<<30 {
 		t.Errorf("the process takes %d MiB", most>>20)
@@ -299,7 +301,8 @@ func (c *churn) wantEverywhere(l *load) {
 	for _, u := range l.users {
 		id, _ := swarm.Choose(swarm.Position(u.X25519.Public), c.inUse())
 		for _, i := range c.running(id) {
-			eventually(c.t, fmt.Sprintf("node %d to have what it should", i), func() bool { return c.lacks(i, u, l) == 0 })
+			eventually(c.t, fmt.Sprintf("node %d to have what it should", i),
+				func() bool { return c.lacks(i, u, l) == 0 })
 		}
 	}
 }

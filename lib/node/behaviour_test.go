@@ -257,7 +257,8 @@ func TestStoreThatFailedHere(t *testing.T) {
 	alice := newUser(t, 5)
 	change := decode[rpc28.ChangeAnswer](t,
 		network.call(0, storage.MethodStore, alice.put(0, "x", time.Now(), time.Hour)), 200)
-	if own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]; !bool(own.QueryFailure) || bool(other.Failed) {
+	own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]
+	if !bool(own.QueryFailure) || bool(other.Failed) {
 		t.Errorf("own %+v, other %+v", own, other)
 	}
 	network.wantStored(1, alice.pubKey(), 1)

@@ -221,7 +221,8 @@ func TestIfElse(t *testing.T) {
 		`{"height_before":1}`:                     false,
 		`{"height_at_least":1000}`:                false,
 	} {
-		text := fmt.Sprintf(`{"method":"ifelse","params":{"if":%s,"then":{"method":"info","params":{}},"else":{"method":"retrieve","params":{"pubkey":"%s"}}}}`,
+		text := fmt.Sprintf(`{"method":"ifelse","params":{"if":%s,"then":{"method":"info","params":{}},`+
+			`"else":{"method":"retrieve","params":{"pubkey":"%s"}}}}`,
 			conditions, newUser(t, 5).pubKey())
 		got := decode[ifElseAnswer](t, network.post(0, text), 200)
 		code := map[bool]int{true: 200, false: 401}[want]
@@ -304,7 +305,8 @@ func FuzzRequests28(f *testing.F) {
 	add(storage.MethodRetrieve, alice.get(0, now))
 	add(rpc28.MethodBatch, rpc28.BatchParams{Requests: []rpc28.Call{{Method: "retrieve", Params: alice.get(-10, now)}}})
 	add(rpc28.MethodIfElse,
-		json.RawMessage(`{"if":{"hf_at_least":[19,3],"v_before":[1],"height_before":1},"then":{"method":"info","params":{}}}`))
+		json.RawMessage(`{"if":{"hf_at_least":[19,3],"v_before":[1],"height_before":1},`+
+			`"then":{"method":"info","params":{}}}`))
 	add(rpc28.MethodOxend, json.RawMessage(`{"endpoint":"get_service_nodes","params":{"fields":["a"],"limit":1}}`))
 	f.Fuzz(func(t *testing.T, which byte, params string) {
 		body, err := json.Marshal(storage.Request{Method: methods[int(which)%len(methods)],

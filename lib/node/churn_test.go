@@ -69,7 +69,8 @@ func TestChurn(t *testing.T) {
 	c.resumeAll()
 	c.changes.Wait()
 	c.wantEverywhere(l)
-	t.Logf("%d stores acknowledged; %d nodes joined and %d left within %v, one every %v; %d swarms in the end; %d MiB resident at most",
+	t.Logf("%d stores acknowledged; %d nodes joined and %d left within %v, one every %v; "+
+		"%d swarms in the end; %d MiB resident at most",
 		l.stored.Load(), c.joins, c.leaves, took.Round(time.Millisecond),
 		(took / time.Duration(c.joins+c.leaves)).Round(time.Millisecond),
 		len(c.inUse()), most>>20)

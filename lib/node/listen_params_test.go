@@ -30,7 +30,8 @@ func TestListenParams(t *testing.T) {
 	for i := range many {
 		many[i] = syncroute.Ack{ID: listenerID, Ack: anAck}
 	}
-	const badWait, badAck = "`wait_ms` is not a number from 0 to 8000\n", "an acknowledgement is not base64 of 32 bytes\n"
+	const badWait = "`wait_ms` is not a number from 0 to 8000\n"
+	const badAck = "an acknowledgement is not base64 of 32 bytes\n"
 	for _, test := range []struct {
 		method, name string
 		value        any // nil: not there at all
@@ -92,8 +93,8 @@ func TestListenParams(t *testing.T) {
 
 // FuzzListenParams: whatever the parameters are, what is read of them keeps the limits and comes back the same.
 func FuzzListenParams(f *testing.F) {
-	f.Add(`{"pubKey":"05` + strings.Repeat("ab",
-		32) + `","listener":"` + listenerID + `","wait_ms":8000,"acks":[{"id":"` + listenerID + `","ack":"` + anAck + `"}],"stop":true}`)
+	f.Add(`{"pubKey":"05` + strings.Repeat("ab", 32) + `","listener":"` + listenerID + `","wait_ms":8000,` +
+		`"acks":[{"id":"` + listenerID + `","ack":"` + anAck + `"}],"stop":true}`)
 	f.Add(`{"pubkey":"05` + strings.Repeat("AB", 32) + `","listener":"` + listenerID + `","acks":[]}`)
 	f.Add(`{"acks":{"id":1}}`)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -128,7 +128,8 @@ func TestPushAuthentication(t *testing.T) {
 	at := func(at time.Time) http.Header {
 		return signed(func(h http.Header) { peerhttp.Sign(h, friend, receiver, replication.PushPath, at, body) })
 	}
-	const unknown, unverified, clock = "Unknown service node\n", "Could not verify batch signature\n", "Timestamp error: check your clock\n"
+	const unknown, unverified = "Unknown service node\n", "Could not verify batch signature\n"
+	const clock = "Timestamp error: check your clock\n"
 	for _, test := range []struct {
 		name   string
 		header http.Header

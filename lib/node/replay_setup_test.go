@@ -215,7 +215,8 @@ func (r *replay) seed() {
 			}
 			m := store.Message{Hash: [64]byte(hash),
 				Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
-			m.TTL, m.Timestamp = strconv.Itoa(storage.MaxTTLMillis20), strconv.FormatInt(stored.Expiration-storage.MaxTTLMillis20, 10)
+			m.TTL = strconv.Itoa(storage.MaxTTLMillis20)
+			m.Timestamp = strconv.FormatInt(stored.Expiration-storage.MaxTTLMillis20, 10)
 			for _, node := range r.nodes {
 				mustInsert(r.t, node.store, m)
 			}

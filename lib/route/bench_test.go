@@ -22,7 +22,8 @@ func BenchmarkRoutes(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { closeNetwork(b, net) })
-	alice, bob, carol := newPerson(b, "alice", net.SeedURL()), newPerson(b, "bob", net.SeedURL()), newPerson(b, "carol", net.SeedURL())
+	alice, bob, carol := newPerson(b, "alice", net.SeedURL()), newPerson(b, "bob", net.SeedURL()), newPerson(b, "carol",
+		net.SeedURL())
 	alice.befriends(bob)
 	alice.befriends(carol)
 	ctx := b.Context()

@@ -18,7 +18,8 @@ import (
 func holding(node *fakenet.Node, texts ...string) {
 	var stored []storage.Stored
 	for _, text := range texts {
-		stored = append(stored, storage.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
+		stored = append(stored,
+			storage.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
 	}
 	node.Answer(func(call fakenet.Call) (int, string) {
 		if call.Method != storage.MethodRetrieve {
@@ -54,7 +55,8 @@ func memberOf(t *testing.T, check SwarmCheck, node *fakenet.Node) MemberCheck {
 
 func wantMember(t *testing.T, what string, got MemberCheck, messages int, missing ...string) {
 	t.Helper()
-	if !got.Reachable() || got.Version != "2.0.7" || got.Latency <= 0 || got.Messages == nil || *got.Messages != messages ||
+	if !got.Reachable() || got.Version != "2.0.7" || got.Latency <= 0 || got.Messages == nil ||
+		*got.Messages != messages ||
 		got.Err != nil || !slices.Equal(got.Missing, missing) {
 		t.Errorf("%s: %+v", what, got)
 	}
@@ -74,7 +76,8 @@ func TestCheck(t *testing.T) {
 	}
 	alice := newPerson(t, "alice", net.SeedURL())
 	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
-	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID.String() != "1" || check.SessionID != alice.ID() {
+	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID.String() != "1" ||
+		check.SessionID != alice.ID() {
 		t.Errorf("%+v, %v", check, err)
 	}
 	for _, member := range check.Members {
@@ -125,7 +128,8 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 	for _, node := range net.Nodes {
 		holding(node, "x")
 	}
-	dead, elsewhere, garbled, odd, endless, late := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3], net.Nodes[4], net.Nodes[9]
+	dead, elsewhere, garbled, odd, endless, late := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3],
+		net.Nodes[4], net.Nodes[9]
 	dead.Stop()
 	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(net.Nodes[5]), elsewhere)
 	always(storage.MethodRetrieve, storage.StatusOK, `{"messages":[{}]}`, garbled)
@@ -158,7 +162,8 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		{late, true, "its clock is not that of the network"},
 	} {
 		got := memberOf(t, check, test.node)
-		if got.Reachable() != test.reachable || !strings.Contains(fmt.Sprint(got.Err), test.says) || len(got.Missing) > 0 {
+		if got.Reachable() != test.reachable || !strings.Contains(fmt.Sprint(got.Err), test.says) ||
+			len(got.Missing) > 0 {
 			t.Errorf("%q is said of %+v", test.says, got)
 		}
 	}

@@ -39,8 +39,9 @@ func TestFallback(t *testing.T) {
 		want    account.Reason
 		offline bool
 	}{
-		"nobody listens":         {storage.StatusNoListener, "nobody listens\n", account.ReasonNobodyListens, true},
-		"not acknowledged":       {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged, true},
+		"nobody listens": {storage.StatusNoListener, "nobody listens\n", account.ReasonNobodyListens, true},
+		"not acknowledged": {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged,
+			true},
 		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), account.ReasonWrongAck, true},
 		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
 		"cannot be opened":       {storage.StatusOK, ack(noAck), account.ReasonRefused, false},
@@ -136,7 +137,8 @@ func TestOnlySync(t *testing.T) {
 // Who wants the asynchronous route alone gets it, though the recipient listens.
 func TestOnlyAsync(t *testing.T) {
 	net := startFakenet(t, 5)
-	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob", net.SeedURL())
+	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob",
+		net.SeedURL())
 	alice.befriends(bob)
 	alice.knowsStatusOf(bob, net.Nodes[0].Name())
 	wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, "")

@@ -118,7 +118,8 @@ func (s *swarm28) retrieve(params fakenet.Params) (int, string) {
 	}
 	from := slices.IndexFunc(s.messages, func(m storage.Stored) bool { return m.Hash == params["last_hash"] }) + 1
 	to := min(from+s.pageSize, len(s.messages))
-	return storage.StatusOK, textOf(rpc28.PageAnswer{Messages: append([]storage.Stored{}, s.messages[from:to]...), More: to < len(s.messages)})
+	return storage.StatusOK, textOf(rpc28.PageAnswer{Messages: append([]storage.Stored{}, s.messages[from:to]...),
+		More: to < len(s.messages)})
 }
 
 // put adds n messages for somebody.
@@ -128,7 +129,8 @@ func (s *swarm28) put(owner sessionid.ID, n int) (data []string) {
 	for i := range n {
 		raw := []byte("message " + strconv.Itoa(i))
 		text := base64.StdEncoding.EncodeToString(raw)
-		s.messages = append(s.messages, storage.Stored{Data: text, Hash: rpc28.MessageHash(owner, 0, raw), Expiration: 1})
+		s.messages = append(s.messages,
+			storage.Stored{Data: text, Hash: rpc28.MessageHash(owner, 0, raw), Expiration: 1})
 		data = append(data, text)
 	}
 	return data

@@ -67,12 +67,13 @@ func (p *person) stamp() time.Time {
 
 // environment is that of a process which, like all others of a test but one that is called crashed, lives.
 func environment(owner string) account.Environment {
-	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner, StateOf: func(owner string) presence.State {
-		if owner == crashed {
-			return presence.Crashed
-		}
-		return presence.Alive
-	}}
+	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner,
+		StateOf: func(owner string) presence.State {
+			if owner == crashed {
+				return presence.Crashed
+			}
+			return presence.Alive
+		}}
 }
 
 const crashed = "crashed"
@@ -84,7 +85,8 @@ func (p *person) anew(owner string) *person {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return &person{t: p.t, Account: a, Router: New(a, p.network, p.options), network: p.network, store: p.store, dir: p.dir}
+	return &person{t: p.t, Account: a, Router: New(a, p.network, p.options), network: p.network, store: p.store,
+		dir: p.dir}
 }
 
 // reconnects goes on with what a new process knows of the network: what the old one remembered.

@@ -88,7 +88,8 @@ func (p *pipes) listen(port int) *pipeListener {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	listener := &pipeListener{
-		address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, conns: make(chan net.Conn), closed: make(chan struct{}),
+		address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, conns: make(chan net.Conn),
+		closed: make(chan struct{}),
 	}
 	p.listeners[listener.address.String()] = listener
 	return listener
@@ -201,7 +202,8 @@ func startPipes(t *testing.T, n int) *pipeNet {
 	list := listedNodes{States: states, BlockHash: "1", Status: "OK"}
 	for i := range states {
 		made, err := node.Start(t.Context(), node.Config{
-			DataDir: dirs[i], Listener: p.listen(seedPort + 1 + i), Directory: list, DialContext: p.dial, PollInterval: time.Hour,
+			DataDir: dirs[i], Listener: p.listen(seedPort + 1 + i), Directory: list, DialContext: p.dial,
+			PollInterval: time.Hour,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -77,7 +77,8 @@ func TestWrongSwarm(t *testing.T) {
 		}
 	}
 	members, err := client.Swarm(t.Context(), bob)
-	if err != nil || len(members) != 3 || !slices.ContainsFunc(right, func(n *fakenet.Node) bool { return n.Key() == members[0].Ed25519 }) {
+	if err != nil || len(members) != 3 ||
+		!slices.ContainsFunc(right, func(n *fakenet.Node) bool { return n.Key() == members[0].Ed25519 }) {
 		t.Errorf("cached are %v, %v", members, err)
 	}
 	lookups := 0
@@ -193,7 +194,8 @@ func TestRefusal(t *testing.T) {
 			}
 
 			always(storage.MethodStore, storage.StatusOK, `{"difficulty":1}`, net.Nodes[3:]...)
-			if receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello")); err != nil || receipt.Stored != 2 {
+			if receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello")); err != nil ||
+				receipt.Stored != 2 {
 				t.Errorf("refused by three of five: %v, %+v", err, receipt)
 			}
 		})
@@ -215,7 +217,8 @@ func TestNodesInTrouble(t *testing.T) {
 	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "all in trouble", err, ErrNotStored)
 	for _, node := range receipt.Nodes {
-		if node.Status != 500 || len(node.Error) > maxErrorText || !strings.HasPrefix(node.Error, "x\u00e9x") || strings.ContainsRune(node.Error, 0xfffd) {
+		if node.Status != 500 || len(node.Error) > maxErrorText || !strings.HasPrefix(node.Error, "x\u00e9x") ||
+			strings.ContainsRune(node.Error, 0xfffd) {
 			t.Errorf("%+v", node)
 		}
 	}
@@ -250,7 +253,8 @@ func TestNoTime(t *testing.T) {
 	net.ServeTime(nil)
 	always(storage.MethodStore, storage.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
-	_, receipt, err := alice.SendDraft(t.Context(), alice.drafted(bob.ID(), "hello"), account.Draft{To: bob.ID(), Text: "hello"})
+	_, receipt, err := alice.SendDraft(t.Context(), alice.drafted(bob.ID(), "hello"),
+		account.Draft{To: bob.ID(), Text: "hello"})
 	wantError(t, "no time", err, ErrClock)
 	wantError(t, "no time", err, network.ErrNoTime)
 	if receipt.OK || alice.network.Offset() != 0 || len(alice.waiting()) != 1 {

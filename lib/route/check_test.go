@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/storage/rpc20"
 )
 
-// holding makes a node hold messages that live, and tell its version.
+// holding makes a node hold valid messages and give its version.
 func holding(node *fakenet.Node, texts ...string) {
 	var stored []storage.Stored
 	for _, text := range texts {
@@ -84,7 +84,7 @@ func TestCheck(t *testing.T) {
 		wantMember(t, "a member", member, len(texts))
 	}
 
-	// One lacks two messages, another holds one that nobody else has.
+	// One member lacks two messages, another holds one that no other member has.
 	holding(net.Nodes[0], texts[2:]...)
 	holding(net.Nodes[1], append(texts, "more")...)
 	if check, err = NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID()); err != nil || check.Agree {
@@ -97,7 +97,7 @@ func TestCheck(t *testing.T) {
 	wantMember(t, "any other", memberOf(t, check, net.Nodes[2]), len(texts), hashOf("more"))
 }
 
-// Somebody else's messages are not asked for.
+// Check does not read messages of another account.
 func TestCheckOfAnother(t *testing.T) {
 	net := startFakenet(t, 5)
 	for _, node := range net.Nodes {
@@ -122,7 +122,7 @@ func TestCheckOfAnother(t *testing.T) {
 	}
 }
 
-// What is wrong with a member stands in its place and keeps the others' answers from nobody.
+// The failure of a member is in its result and does not affect the others.
 func TestCheckOfMembersInTrouble(t *testing.T) {
 	net := startFakenet(t, 10)
 	for _, node := range net.Nodes {
@@ -169,7 +169,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 	}
 	wantMember(t, "a member without trouble", memberOf(t, check, net.Nodes[5]), 1)
 
-	// A swarm that a member told is not believed.
+	// A swarm that a member names is not trusted.
 	members, err := alice.network.Swarm(t.Context(), alice.ID())
 	if err != nil || len(members) == 1 {
 		t.Errorf("afterwards the swarm is %v, %v", members, err)

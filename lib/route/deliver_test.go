@@ -78,7 +78,7 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// A recipient whose node is gone, who is offline, or who never told anything gets the message stored.
+// A message is stored if the recipient's node is gone, the recipient is offline, or it never sent a status.
 func TestNowhereToDeliver(t *testing.T) {
 	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -147,8 +147,8 @@ func TestOnlyAsync(t *testing.T) {
 	}
 }
 
-// Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in
-// it. It is left for the next poll to show. To see nothing is no reason not to send.
+// Before a text to an offline recipient is stored, the account's stored messages are fetched, once: a new status may be
+// among them.
 func TestLook(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())

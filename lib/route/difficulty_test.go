@@ -81,7 +81,7 @@ func wants(node *fakenet.Node, difficulty int64) {
 	})
 }
 
-// A node that lies about difficulty does not make anybody work, as long as others take the message.
+// A node that lies about the difficulty causes no work, as long as others take the message.
 func TestNodeLiesAboutDifficulty(t *testing.T) {
 	for name, lie := range map[string]string{
 		"absurd": `{"difficulty":9000000000000000000}`, "more than allowed": `{"difficulty":1001}`,

@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/devnet"
 )
 
-// talker sends texts to somebody, one after the other, as a process of its own.
+// talker sends texts to one recipient, each as its own process.
 type talker struct {
 	*person
 	to   *person
@@ -27,7 +27,7 @@ func (p *person) talksTo(to *person, patience time.Duration) *talker {
 	return &talker{person: anew, to: to}
 }
 
-// talk sends texts called by their numbers. One that cannot be sent now is left to whoever comes next.
+// talk sends texts named by their numbers. The next process sends a text that cannot be sent now.
 func (k *talker) talk(count int) (routes map[string]int) {
 	routes = make(map[string]int)
 	for i := range count {
@@ -36,7 +36,7 @@ func (k *talker) talk(count int) (routes map[string]int) {
 	return routes
 }
 
-// say sends one text and tells how it went.
+// say sends one text and returns the result.
 func (k *talker) say(text string) (how string) {
 	k.t.Helper()
 	defer k.sent.Add(1)

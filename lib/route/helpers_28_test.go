@@ -39,7 +39,7 @@ type swarm28 struct {
 
 	mu       sync.Mutex
 	messages []storage.Stored
-	// tell changes what a member's result is before it is told.
+	// tell, if set, changes a member's result before it is returned.
 	tell func(node *fakenet.Node, result *rpc28.MemberResult)
 	// pageSize is how many messages a page has.
 	pageSize int
@@ -53,7 +53,7 @@ func newSwarm28(nodes ...*fakenet.Node) *swarm28 {
 	return s
 }
 
-// three28 starts a network of which three nodes are everybody's swarm.
+// three28 starts a network of which three nodes are the swarm of every Session ID.
 func three28(t *testing.T) *swarm28 {
 	t.Helper()
 	net := startFakenet(t, 6)
@@ -122,7 +122,7 @@ func (s *swarm28) retrieve(params fakenet.Params) (int, string) {
 		More: to < len(s.messages)})
 }
 
-// put adds n messages for somebody.
+// put adds n messages for an owner.
 func (s *swarm28) put(owner sessionid.ID, n int) (data []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/account"
 )
 
-// longestLock is how long anybody may have to wait for the keystore because of somebody who listens.
+// longestLock is the longest time that a process may wait for the keystore because of a listener.
 const longestLock = 100 * time.Millisecond
 
 // process is the same account with a keystore of its own to open, for which it does not wait long.
@@ -27,9 +27,9 @@ func (p *person) process(owner string) *person {
 	return other.anew(owner)
 }
 
-// Somebody listens for an hour, in which the synchronous route never breaks off; other processes of the same account
-// send and poll all the time, and no lock of the keystore holds them up: nobody waits for anything while having one. At
-// the end nothing is left running, or synctest would say so.
+// An account listens for an hour without losing the synchronous route. Other processes of the account send and poll all
+// the time, and no lock of the keystore holds them up: no process waits for anything while it holds the lock. At the
+// end no goroutine is left, which synctest checks.
 func TestListenForAnHour(t *testing.T) {
 	rounds := 15 // of others who want the keystore
 	if testing.Short() {

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/presence"
 )
 
-// held counts the messages that the nodes at these places of a devnet hold for somebody.
+// held counts the messages of a Session ID at the nodes at these places of a devnet.
 func storedCounts(t *testing.T, net *devnet.Network, p *person, places ...int) (counts []int) {
 	t.Helper()
 	for _, i := range places {
@@ -35,7 +35,7 @@ func wantStored(t *testing.T, net *devnet.Network, p *person) {
 	})
 }
 
-// What a process finds that only looks who is online is for any other process to print, also while the first one lives.
+// Any other process may print the events that a presence probe finds, also while the probing process runs.
 func TestWhoLooksLeavesTheRest(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -52,7 +52,7 @@ func TestWhoLooksLeavesTheRest(t *testing.T) {
 	}
 }
 
-// A text to somebody who listens is there at once, acknowledged, without proof of work, and no node has stored it.
+// A text to a listener arrives at once, acknowledged, without proof of work, and no node has stored it.
 func TestSynchronousRoute(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -110,7 +110,7 @@ func TestBothListen(t *testing.T) {
 	bob.gets("are you there?")
 }
 
-// Nobody waits for a listener that has been killed: the next text is stored, and is there at the next poll, once.
+// A killed listener delays no sender: the next text is stored, and the next poll prints it, once.
 func TestListenerIsKilled(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}),
@@ -259,7 +259,7 @@ func TestListenerPrintsWhatIsLeft(t *testing.T) {
 	bob.getsNothing()
 }
 
-// Listen ends where it is told to, and hands over no more than that.
+// Listen ends at its limit and delivers no more than that.
 func TestListenEnds(t *testing.T) {
 	net := startDevnet(t, 9, 3)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -302,7 +302,7 @@ func TestListenEnds(t *testing.T) {
 		}}, take), full)
 }
 
-// A process that claimed what others left gives it back when it is told to stop, since it may live on.
+// A process that claimed outbox entries releases them when it is stopped, since it may keep running.
 func TestFlushGivesBack(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice := newPerson(t, "alice", net.SeedURL())
@@ -323,7 +323,7 @@ func TestFlushGivesBack(t *testing.T) {
 	}
 }
 
-// Old and dead processes aside, presence tells who listens.
+// Without old and dead processes, presence finds the listener.
 func TestListeningIsNotedByPresence(t *testing.T) {
 	net := startDevnet(t, 9, 3)
 	bob := newPerson(t, "bob", net.SeedURL())

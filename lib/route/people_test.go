@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// person is somebody's account and the router that works for it.
+// person is an account and its router.
 type person struct {
 	*account.Account
 	*Router
@@ -26,7 +26,7 @@ type person struct {
 	dir     string // of the keystore
 }
 
-// newPerson makes somebody on a network with a seed of this URL.
+// newPerson creates an account on a network with a seed of this URL.
 func newPerson(t testing.TB, name, seed string) *person {
 	t.Helper()
 	return newPersonWith(t, name, configOf(t, seed), Options{})
@@ -65,7 +65,7 @@ func (p *person) stamp() time.Time {
 	return p.network.Now()
 }
 
-// environment is that of a process which, like all others of a test but one that is called crashed, lives.
+// environment is the environment of a process that runs, unless its name is that of a crashed one.
 func environment(owner string) account.Environment {
 	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner,
 		StateOf: func(owner string) presence.State {
@@ -219,7 +219,7 @@ func (p *person) getsNothing() {
 	}
 }
 
-// waiting returns what stands in the outbox and waits for anybody to send it, claiming it.
+// waiting claims and returns the unclaimed outbox entries.
 func (p *person) waiting() []account.Outgoing {
 	p.t.Helper()
 	claimed, _, err := p.ClaimOutbox(p.t.Context())

@@ -20,8 +20,8 @@ import (
 	"sessiontool/lib/storage/nodelist"
 )
 
-// pipes is a network without sockets: connections are pipes in memory, on which nobody waits but for each other. So
-// time can be told to pass at once, see testing/synctest.
+// pipes is a network without sockets: connections are pipes in memory, so goroutines wait only for each other, and time
+// can pass at once, see testing/synctest.
 type pipes struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener
@@ -230,7 +230,7 @@ func (p *pipeNet) config(t *testing.T) network.Config {
 	return config
 }
 
-// listedNodes is a list of nodes as a seed tells it, and as nodes ask for it.
+// listedNodes is a list of nodes in the form of a seed's answer and in that of nodes.
 type listedNodes nodelist.Result
 
 func (l listedNodes) Nodes(context.Context, string) (*nodelist.Result, error) {

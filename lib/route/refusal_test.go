@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Who listens is told at the start that the clock is wrong; later the network may be, and nobody is sent away for that.
+// A listener reports a wrong clock at the start. Later refusals may be the network's fault and do not end it.
 func TestListenWithAWrongClock(t *testing.T) {
 	net := startFakenet(t, 6)
 	bob := newPerson(t, "bob", net.SeedURL())
@@ -94,7 +94,7 @@ func TestWrongSwarm(t *testing.T) {
 	}
 }
 
-// A node that sends people away, to where nobody is or in circles, does not keep the message from the others.
+// A node that redirects clients to no node or in circles does not keep the message from the others.
 func TestNodeSendsAway(t *testing.T) {
 	net := startFakenet(t, 8)
 	unlisted := fakenet.Swarm(net.Nodes[7])
@@ -224,7 +224,7 @@ func TestNodesInTrouble(t *testing.T) {
 	}
 }
 
-// The swarm has moved and nobody of the old one answers: it is looked up, and the message arrives.
+// If the swarm has moved and no old member answers, it is looked up again, and the message arrives.
 func TestSwarmIsLookedUpAgain(t *testing.T) {
 	net := startFakenet(t, 12)
 	router, client := storer(t, net.SeedURL(), Options{})

@@ -93,7 +93,7 @@ func TestEndlessNodes(t *testing.T) {
 	}
 }
 
-// Who is no member says who is, and is believed as far as the others agree.
+// A node that is not a member names the members, and is trusted as far as the others agree.
 func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 10)
 	bob := newPerson(t, "bob", net.SeedURL())
@@ -121,7 +121,7 @@ func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 	}
 }
 
-// A swarm of which nobody is left is looked up again.
+// A swarm without reachable members is looked up again.
 func TestRetrieveFromASwarmThatIsGone(t *testing.T) {
 	net := startFakenet(t, 12)
 	bob := newPerson(t, "bob", net.SeedURL())

@@ -48,7 +48,7 @@ func TestStore28(t *testing.T) {
 	}
 }
 
-// A member that failed is told of, and does not count.
+// A failed member is reported and does not count.
 func TestStore28AtFailedMembers(t *testing.T) {
 	net := startFakenet(t, 5)
 	s := newSwarm28(net.Nodes...)
@@ -147,7 +147,7 @@ func TestStore28UnderAnotherHash(t *testing.T) {
 	}
 }
 
-// Who is no member says who is.
+// A node that is not a member names the members.
 func TestStore28FromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
@@ -174,7 +174,7 @@ func TestStore28FromTheWrongSwarm(t *testing.T) {
 	}
 }
 
-// A clock that is refused is set by what the nodes tell, once. Two statuses say that it is wrong.
+// A refused clock is corrected with the nodes' time, once. Two statuses report it.
 func TestStore28WithAWrongClock(t *testing.T) {
 	for _, status := range []int{storage.StatusBadTimestamp, storage.StatusTooEarly} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) { testStore28WithAWrongClock(t, status) })

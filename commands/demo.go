@@ -51,8 +51,8 @@ func runDemo(ctx context.Context, app *cli.App) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	d := &demo{app: app, dir: dir, started: time.Now()}
-	// In a swarm of four, three members include one of the three that have stored a message: the story does not depend
-	// on how fast messages spread.
+	// Three of four members store a message, so any three that a poll asks include one that has it: the demo does not
+	// depend on how fast messages spread.
 	d.net, err = devnet.Start(ctx, devnet.Options{
 		Nodes: 12, SwarmSize: 4, Dir: filepath.Join(dir, "devnet"), Logger: slog.New(slog.DiscardHandler),
 	})
@@ -166,7 +166,7 @@ func (d *demo) withNodeStopped(ctx context.Context, bob string) error {
 	return d.expect(ctx, "bob", "message", "A node will stop now", "And still it arrives")
 }
 
-// stepByStep reads with the plumbing what was sent with the porcelain.
+// stepByStep reads with `swarm retrieve` and `envelope open` what `send` has sent.
 func (d *demo) stepByStep(ctx context.Context, alice string) error {
 	if _, err := d.run(ctx, "bob", "", "send", "--to", alice, "--text", "Good night"); err != nil {
 		return err

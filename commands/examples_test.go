@@ -139,7 +139,7 @@ func (s *stage) play(t *testing.T, cmd *cobra.Command, spec cli.Spec, example st
 	shell := func(line string) (string, string, int) { return runShell(t, home, environ, line) }
 	_, stopped := spec.Exits[record.ExitTerminated]
 	endless := stopped && !strings.Contains(line, "--detach")
-	if cmd.Name() == "keygen" || cmd.Name() == "restore" { // not where the account is already
+	if cmd.Name() == "keygen" || cmd.Name() == "restore" { // into a keystore without that account
 		environ = append(environ, "SESSIONTOOL_KEYSTORE="+filepath.Join(home, "new"))
 	}
 	needsDevnet := strings.HasPrefix(cmd.CommandPath(), "sessiontool devnet ") && cmd.Name() != "up"
@@ -214,7 +214,7 @@ func runAndStop(t *testing.T, home string, environ []string, line string) (out, 
 }
 
 // Every command has what its help promises: an example of itself, exit statuses that are in the table, and records that
-// exist. Every command that does something is made of a specification.
+// exist. Every command without subcommands is made from a cli.Spec.
 func TestSpecs(t *testing.T) {
 	app := cli.New(cli.Streams{})
 	for _, cmd := range docgen.AllCommands(newRootCommand(app, nil)) {

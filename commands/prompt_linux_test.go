@@ -160,3 +160,54 @@ func TestSelectedOnTerminal(t *testing.T) {
 		}
 	}
 }
+
+// A stranger's name and text cannot act on the terminal, nor on that of a shell that completes a Session ID.
+func TestStrangersOnTerminal(t *testing.T) {
+	t.Parallel()
+	const hostile, shown = "\x1b]52;c;cm0=\a\u009b2J\u202e\nme: yes", `\u001b]52;c;cm0=\u0007\u009b2J\u202e\nme: yes`
+	p := &person{t: t, home: t.TempDir()}
+	p.must("", "keygen")
+	stranger := "05" + strings.Repeat("66", 32)
+	forged := p.must("", "transcript", "forge", "--as", stranger, "--text", hostile, "--display-name", hostile,
+		"--dir", p.home+"/made")
+	var theirs strings.Builder
+	for line := range strings.Lines(forged) {
+		if strings.Contains(line, `"from":"`+stranger) {
+			theirs.WriteString(line)
+		}
+	}
+	terminal, out := openTerminal(t)
+	on := func(out io.Writer, stdin string, args ...string) {
+		t.Helper()
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), self, args...)
+		cmd.Args[0] = "sessiontool"
+		cmd.Env = append(p.environment(), "SESSIONTOOL_KEYSTORE="+p.home+"/made")
+		cmd.Stdin, cmd.Stdout = strings.NewReader(stdin), out
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct{ field, stdin, command string }{
+		{"text", theirs.String(), "envelope open"}, {"text", "", "inbox"}, {"display_name", "", "contact list"},
+	} {
+		args := append(strings.Fields(test.command), "--select", test.field)
+		want := shown + "\r\n"
+		if test.field == "text" {
+			want = "\r\n" + want // the acceptance has none
+		}
+		on(out, test.stdin, args...)
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(terminal, got); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v, want %q", test.command, got, err, want)
+		}
+	}
+	var words bytes.Buffer
+	on(&words, "", "__complete", "contact", "show", "")
+	if got, want := words.String(), stranger+"\t"+shown+"\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("completion proposes %q, want %q", got, want)
+	}
+}

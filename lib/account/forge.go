@@ -113,9 +113,13 @@ func (a *Account) copyPrekeys(ctx context.Context, to *keystore.Store) error {
 }
 
 // Begin makes the account's friend request and the contact's acceptance. It is the first call. The zero at is now; no
-// later message is older than an earlier one. The error is that of RequestFriend or the keystore's.
+// later message is older than an earlier one. If the newest prekeys or the account are younger than at, the throw-away
+// keystore has older prekeys, or dates them back. The error is that of RequestFriend or the keystore's.
 func (f *Forgery) Begin(ctx context.Context, text string, at time.Time) ([]ForgedMessage, error) {
 	f.advance(at)
+	if err := f.backdate(ctx); err != nil {
+		return nil, err
+	}
 	draft := Draft{To: f.contact, Text: text, TimestampMS: f.now.UnixMilli(), Protocol: ProtocolSignal}
 	out, err := f.own.RequestFriend(ctx, draft, false)
 	if err != nil {
@@ -131,6 +135,34 @@ func (f *Forgery) Begin(ctx context.Context, text string, at time.Time) ([]Forge
 	}
 	accepted, err := f.theirMessage(KindControl, "", message.Background(), controlTTL)
 	return []ForgedMessage{asked, accepted}, err
+}
+
+// backdate makes the throw-away keystore one of the transcript's beginning: without the signed prekeys that are newer,
+// unless all are.
+func (f *Forgery) backdate(ctx context.Context) error {
+	return f.own.store.Update(ctx, f.own.name, func(tx *keystore.Tx) error {
+		signed, err := loadSignedPrekeys(tx)
+		if err != nil {
+			return err
+		}
+		begun := f.now.UTC()
+		for len(signed) > 1 && signed[0].CreatedAt.After(begun) {
+			signed = signed[1:]
+		}
+		if signed[0].CreatedAt.After(begun) {
+			signed[0].CreatedAt = begun
+		}
+		if f.own.id.CreatedAt.After(begun) {
+			f.own.id.CreatedAt = begun
+		}
+		if err := put(tx, tableCounters, counterSignedPrekeys, signed[0].ID); err != nil {
+			return err
+		}
+		if err := put(tx, tableIdentity, identityKey, f.own.id); err != nil {
+			return err
+		}
+		return put(tx, tableSignedPrekeys, signedPrekeysKey, signed)
+	})
 }
 
 // Theirs makes a text of the contact. Errors are those of message.CheckText, ErrNoText and the keystore's.

@@ -244,6 +244,72 @@ func TestForgeTimes(t *testing.T) {
 	}
 }
 
+// The keystore that a transcript leaves is no younger than the transcript.
+func TestForgeBackdates(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	first := w.now
+	w.pass(24 * time.Hour)
+	if _, err := alice.RotatePrekey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		begun  time.Time
+		prekey uint32
+	}{
+		"now":                {w.now, 2},
+		"between":            {first.Add(time.Hour), 1},
+		"before the account": {first.Add(-365 * 24 * time.Hour), 1},
+	} {
+		store := w.keystore()
+		f, err := alice.Forge(t.Context(), store, bob.ID(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := f.Begin(t.Context(), "", test.begun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answers, err := f.Ours(t.Context(), "we are friends", time.Time{}); err != nil || len(answers) == 0 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		copied, err := Open(t.Context(), store, w.environment("judge"), "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		prekeys, err := copied.Prekeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range prekeys {
+			if key.CreatedAt.After(test.begun) {
+				t.Errorf("%s: prekey %d is of %s", name, key.ID, key.CreatedAt)
+			}
+		}
+		if copied.id.CreatedAt.After(test.begun) {
+			t.Errorf("%s: the account is of %s", name, copied.id.CreatedAt)
+		}
+		inner, err := sealedsender.Open(alice.keys.X25519, contentOf(t, made[1].Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := ratchet.ParsePreKeyWhisperMessage(inner.Content)
+		if err != nil || m.SignedPrekeyID != test.prekey {
+			t.Errorf("%s: signed prekey %d, %v", name, m.SignedPrekeyID, err)
+		}
+	}
+}
+
+// contentOf returns what is in an envelope.
+func contentOf(t *testing.T, data string) []byte {
+	t.Helper()
+	env, err := envelope.Unpack(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env.Content
+}
+
 func TestForgeRefuses(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")

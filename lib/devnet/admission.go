@@ -16,19 +16,19 @@ import (
 	"sessiontool/lib/storage/nodelist"
 )
 
-// Anybody may register nodes, so the registry lists only nodes that it has reached, takes a bounded number from one
-// address, and sends nobody to addresses that only its own machine or network can reach.
+// Registration needs no permission. So the registry lists only nodes that it has reached, lists a bounded number for
+// each address, and lists no address that only its own machine or network can reach.
 
 const (
 	// challengeTimeout bounds a challenge, which is a TLS handshake.
 	challengeTimeout = 5 * time.Second
-	// maxChallenges bounds the challenges that are under way.
+	// maxChallenges bounds the concurrent challenges.
 	maxChallenges = 32
-	// registrationRate is how many registrations a second one address may make, and how many challenges a second one
-	// address gets, both with bursts of registrationBurst.
+	// registrationRate bounds the registrations a second from one address, and the challenges a second to one address,
+	// both with bursts of registrationBurst.
 	registrationRate  = 5
 	registrationBurst = 60
-	// requestRate is how many requests a second one address may make of a registry, with bursts of twice as many.
+	// requestRate bounds the requests a second from one address, with bursts of twice as many.
 	requestRate = 1000
 	// maxPerAddress bounds the nodes from outside that are listed at one address, and maxPerNetwork those in one IPv4
 	// network of 24 bits or IPv6 network of 48 bits.
@@ -43,17 +43,17 @@ var (
 	errScope       = fmt.Errorf("%w: the address cannot be reached from everywhere the registry can", ErrRegistration)
 	errCrowded     = fmt.Errorf("%w: too many nodes at this address", ErrRegistration)
 	errFull        = fmt.Errorf("%w: the network is full", ErrRegistration)
-	// errBusyRegistry asks for a later attempt. It is no ErrRegistration, which is final.
+	// errBusyRegistry is temporary. It is no ErrRegistration, which is final.
 	errBusyRegistry = errors.New("too many registrations, try again later")
 )
 
 // admission decides which nodes from outside a registry lists.
 type admission struct {
-	listens       netip.Addr // where the registry listens; the zero Addr stands for a public address
+	listens       netip.Addr // address of the registry; the zero Addr stands for a public address
 	requests      *clients.Limiter
 	registrations *clients.Limiter
 	targets       *clients.Limiter // by the address that is challenged
-	challenges    chan struct{}    // holds a token for each challenge under way
+	challenges    chan struct{}    // holds a token for each running challenge
 	challenge     func(ctx context.Context, params nodelist.RegisterParams) error
 }
 
@@ -93,8 +93,8 @@ func hostPort(params nodelist.RegisterParams) string {
 	return net.JoinHostPort(params.PublicIP, strconv.Itoa(int(params.StoragePort)))
 }
 
-// announce takes the announcement of a node that came from a host and port, remote: it registers the node after it has
-// answered a challenge. The error is that of register, or errBusyRegistry.
+// announce handles the announcement of a node. It registers the node after a challenge. remote is the client's host and
+// port. The error is that of register, or errBusyRegistry.
 func (r *registry) announce(ctx context.Context, remote string, params nodelist.RegisterParams) error {
 	a := &r.admission
 	if !a.registrations.Allow(remote, r.now()) {
@@ -132,8 +132,8 @@ func (r *registry) check(params nodelist.RegisterParams) error {
 	return r.state.room(params)
 }
 
-// inScope reports whether an address can be reached from wherever the registry can: loopback addresses only on a
-// registry on loopback, and private ones only there or on a registry with a private address.
+// inScope reports whether clients that reach the registry can reach an address. Loopback addresses need a registry on
+// loopback; private addresses need a registry on loopback or on a private address.
 func (a *admission) inScope(text string) bool {
 	ip, err := netip.ParseAddr(text)
 	if err != nil {
@@ -169,7 +169,7 @@ func (s *registryState) room(params nodelist.RegisterParams) error {
 			continue
 		}
 		if node.PublicIP == params.PublicIP && node.StoragePort == params.StoragePort && !node.Own {
-			continue // it has gone, and this one takes its place
+			continue // the new node replaces it
 		}
 		outside++
 		other, err := netip.ParseAddr(node.PublicIP)
@@ -196,7 +196,7 @@ func (s *registryState) room(params nodelist.RegisterParams) error {
 	return nil
 }
 
-// wideNetwork is what one operator may well have: 24 bits of IPv4, 48 bits of IPv6, all of loopback.
+// wideNetwork returns the network that one operator may control: 24 bits of IPv4, 48 bits of IPv6, all of loopback.
 func wideNetwork(ip netip.Addr) netip.Prefix {
 	ip = ip.Unmap().WithZone("")
 	bits := 24

@@ -63,8 +63,8 @@ func postSeed(t *testing.T, url string, params nodelist.RegisterParams) string {
 	return string(text)
 }
 
-// A stranger registers 1 000 made-up nodes at the address of a server that is none: none is listed, so that nobody
-// connects there but the registry itself, a bounded number of times, and a real node still joins.
+// A client registers 1 000 made-up nodes at the address of a server that is no node. None is listed, so that only the
+// registry connects to that server, a bounded number of times. A real node can still join.
 func TestMadeUpNodesAreNotListed(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 2, SwarmSize: 2})
 	port, connections := canary(t)
@@ -96,11 +96,12 @@ func TestMadeUpNodesAreNotListed(t *testing.T) {
 		return true
 	})
 	if got := n.Status().Nodes; got != 3 || connections.Load() != before {
-		t.Errorf("%d nodes are listed, and there were %d more connections to the canary", got, connections.Load()-before)
+		t.Errorf("%d nodes are listed, and there were %d more connections to the canary", got,
+			connections.Load()-before)
 	}
 }
 
-// A node is not listed at the address of another one, whoever serves there.
+// A node is not listed at the address of another server.
 func TestChallengeIsForTheKey(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 1})
 	there := n.Nodes()[0]
@@ -120,9 +121,12 @@ func TestRegistryScope(t *testing.T) {
 		listens string
 		allowed map[string]bool
 	}{
-		{"127.0.0.1", map[string]bool{"127.0.0.1": true, "::1": true, "192.168.1.2": true, "192.0.2.1": true, "224.0.0.1": false, "255.255.255.255": false}},
-		{"192.168.1.1", map[string]bool{"127.0.0.1": false, "192.168.1.2": true, "192.0.2.1": true, "fe80::1%eth0": false}},
-		{"0.0.0.0", map[string]bool{"127.0.0.1": false, "::ffff:127.0.0.1": false, "::1": false, "10.0.0.1": false, "fd00::1": false, "169.254.169.254": false, "192.0.2.1": true, "2001:db8::1": true}},
+		{"127.0.0.1", map[string]bool{"127.0.0.1": true, "::1": true, "192.168.1.2": true, "192.0.2.1": true,
+			"224.0.0.1": false, "255.255.255.255": false}},
+		{"192.168.1.1",
+			map[string]bool{"127.0.0.1": false, "192.168.1.2": true, "192.0.2.1": true, "fe80::1%eth0": false}},
+		{"0.0.0.0", map[string]bool{"127.0.0.1": false, "::ffff:127.0.0.1": false, "::1": false, "10.0.0.1": false,
+			"fd00::1": false, "169.254.169.254": false, "192.0.2.1": true, "2001:db8::1": true}},
 		{"192.0.2.7", map[string]bool{"127.0.0.1": false, "10.0.0.1": false, "0.0.0.0": false, "192.0.2.1": true}},
 	} {
 		a := admission{listens: netip.MustParseAddr(test.listens)}
@@ -180,7 +184,8 @@ func TestRegistryLimitsRates(t *testing.T) {
 	r := newRegistry(t, 5)
 	busy := 0
 	for i := range 2 * registrationBurst {
-		err := r.announce(t.Context(), "192.0.2.66:1", ring.Registration(keys(i), fmt.Sprintf("198.51.%d.1", i), 9, day))
+		err := r.announce(t.Context(), "192.0.2.66:1",
+			ring.Registration(keys(i), fmt.Sprintf("198.51.%d.1", i), 9, day))
 		if errors.Is(err, errBusyRegistry) {
 			busy++
 		} else if err != nil {
@@ -188,7 +193,8 @@ func TestRegistryLimitsRates(t *testing.T) {
 		}
 	}
 	if busy != registrationBurst {
-		t.Errorf("%d of %d registrations from one address are put off, want %d", busy, 2*registrationBurst, registrationBurst)
+		t.Errorf("%d of %d registrations from one address are put off, want %d", busy, 2*registrationBurst,
+			registrationBurst)
 	}
 	if err := r.announce(t.Context(), "192.0.2.67:1", ring.Registration(keys(999), "203.0.113.1", 9, day)); err != nil {
 		t.Errorf("from another address: %v", err)
@@ -204,7 +210,8 @@ func TestBrowsersAreRefused(t *testing.T) {
 			"foreign name":   func(r *http.Request) { r.Host = "rebound.evil.example:80" },
 			"cross-site":     func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
 		} {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"method":"get_n_service_nodes"}`))
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url,
+				strings.NewReader(`{"method":"get_n_service_nodes"}`))
 			if err != nil {
 				t.Fatal(err)
 			}

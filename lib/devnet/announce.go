@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// announceInterval is how often a node that joined registers again. A registry forgets a node after silentAfter.
+	// announceInterval is the time between two registrations of a node. A registry drops a node after silentAfter.
 	announceInterval = time.Minute
-	// announceRetry is how soon it tries again when the registry did not take it.
+	// announceRetry is the pause after a failed registration.
 	announceRetry = 5 * time.Second
 )
 
-// announcer keeps a node in a registry's list. It is the node's directory, so it sees what the registry tells.
+// announcer keeps a node in a registry's list. It is the node's [ring.Directory], so it sees the registry's answers.
 type announcer struct {
 	*ring.Seed
 	keys    ring.Keys
@@ -28,24 +28,24 @@ type announcer struct {
 	port    uint16
 	now     func() time.Time
 	log     *slog.Logger
-	joined  chan joining              // gets what became of the first call of Nodes
+	joined  chan joining              // gets the result of the first call of Nodes
 	missing chan struct{}             // holds a token when the list lacks the node
 	node    atomic.Pointer[node.Node] // nil until it has joined
 	follow  bool                      // take the network's difficulty
 
-	// Used by whoever calls Nodes.
+	// Used by Nodes, whose calls do not overlap.
 	asked      bool   // Nodes was called before
-	difficulty uint64 // what the node was told to ask for last; 0 if nothing yet
+	difficulty uint64 // the latest that was set in the node; 0 if none
 }
 
-// joining is what became of a node's first registration.
+// joining is the result of a node's first registration.
 type joining struct {
 	info       NodeInfo
-	difficulty uint64 // the network's, 0 if the registry tells none
+	difficulty uint64 // the network's, 0 if the registry sends none
 	err        error
 }
 
-// join registers the node and looks up what the registry made of it.
+// join registers the node and reads its entry in the registry's list.
 func (a *announcer) join(ctx context.Context) (*nodelist.Result, joining) {
 	if err := a.register(ctx); err != nil {
 		return nil, joining{err: fmt.Errorf("registering: %w", err)}
@@ -67,9 +67,9 @@ func (a *announcer) register(ctx context.Context) error {
 
 func (a *announcer) isOwn(state nodelist.State) bool { return state.PubkeyEd25519 == a.keys.Name() }
 
-// Nodes implements node.Directory. The first call registers the node: the node makes it when its folder is its own, so
-// that a second one in the same folder, which cannot start, does not take the place of the first one in the list. Later
-// calls notice a new difficulty, and that the node is not listed.
+// Nodes implements [ring.Directory]. The first call registers the node. The node makes that call after it has locked
+// its folder, so that a second node in the same folder, which cannot start, does not replace the first one in the list.
+// Later calls notice a new difficulty, and a list without the node.
 func (a *announcer) Nodes(ctx context.Context, lastHash string) (*nodelist.Result, error) {
 	if !a.asked {
 		a.asked = true
@@ -91,7 +91,7 @@ func (a *announcer) Nodes(ctx context.Context, lastHash string) (*nodelist.Resul
 	return list, nil
 }
 
-// setDifficulty makes the node ask for the network's difficulty. If that fails the next list is another chance.
+// setDifficulty makes the node require the network's difficulty. A failure is repeated with the next list.
 func (a *announcer) setDifficulty(difficulty uint64) {
 	n := a.node.Load()
 	if !a.follow || n == nil || difficulty == 0 || difficulty == a.difficulty {
@@ -104,7 +104,7 @@ func (a *announcer) setDifficulty(difficulty uint64) {
 	a.difficulty = difficulty
 }
 
-// loop registers again and again until ctx ends. That the registry is silent is logged once.
+// loop registers every announceInterval until ctx ends. A series of failures is logged once.
 func (a *announcer) loop(ctx context.Context) {
 	timer := time.NewTimer(announceInterval)
 	defer timer.Stop()

@@ -29,7 +29,8 @@ func TestSilentNodesAreDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.state.Nodes = append(r.state.Nodes, listing{State: (&member{keys: keys(9), port: 1}).state("127.0.0.1"), Own: true})
+	r.state.Nodes = append(r.state.Nodes,
+		listing{State: (&member{keys: keys(9), port: 1}).state("127.0.0.1"), Own: true})
 	r.adopt(r.state)
 	hash := r.hash
 
@@ -61,7 +62,7 @@ func TestSilentNodesAreDropped(t *testing.T) {
 	}
 }
 
-// A registry alone makes a network of nodes that join it. They ask for the difficulty that it tells.
+// Nodes that join a registry form a network. They require the difficulty of the registry.
 func TestRegistryAlone(t *testing.T) {
 	n := startNetwork(t, Options{RegistryOnly: true, Difficulty: 2})
 	if status := n.Status(); status != (Status{Difficulty: 2}) {
@@ -79,8 +80,9 @@ func TestRegistryAlone(t *testing.T) {
 	info := joined.Info()
 	asksFor := func(difficulty string) bool {
 		answer := call(t, info, storage.MethodStore, rpc20.StoreParams{
-			PubKey: keyOf(t, []NodeInfo{info}, info.SwarmID), TTL: "345600000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
-			Data: strings.Repeat("A", storage.MaxDataBytes), // so much that nothing proves it by chance
+			PubKey: keyOf(t, []NodeInfo{info}, info.SwarmID), TTL: "345600000",
+			Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
+			Data:      strings.Repeat("A", storage.MaxDataBytes), // so much that nothing proves it by chance
 		})
 		return answer.Status == storage.StatusBadProofOfWork && string(answer.Body) == `{"difficulty":`+difficulty+`}`
 	}
@@ -150,7 +152,8 @@ func TestMetrics(t *testing.T) {
 	var body string
 	eventually(t, "the push to be answered, after which it is counted", func() bool {
 		body = scrape(t, served.URL())
-		return strings.Contains(body, `sessiontool_peer_requests_total{node="`+name(1)+`",path="`+replication.PushPath+`",status="200"} 1`+"\n")
+		return strings.Contains(body,
+			`sessiontool_peer_requests_total{node="`+name(1)+`",path="`+replication.PushPath+`",status="200"} 1`+"\n")
 	})
 	for _, want := range []string{
 		`sessiontool_node_up{node="` + name(0) + `"} 1`,

@@ -14,14 +14,17 @@ import (
 )
 
 // methods are those of the storage RPC.
-var methods = []string{storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm, syncroute.MethodListen, syncroute.MethodDeliver}
+var methods = []string{
+	storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm, syncroute.MethodListen, syncroute.MethodDeliver,
+}
 
-// asked is what a request asks a node for.
+// asked describes a request to a node.
 type asked struct {
 	endpoint string
-	// method is that of the storage RPC, if the request ends here, directly or in an onion, and some fault has to know.
+	// method is that of the storage RPC, if the request ends at this node, directly or in an onion, and a fault depends
+	// on it.
 	method string
-	// reply answers in the node's place. It is there with method.
+	// reply answers in the node's place. It is set with method.
 	reply func(w http.ResponseWriter, status int, contentType string, body []byte)
 }
 
@@ -35,7 +38,7 @@ func (faults faultSet) needsMethod() bool {
 	return false
 }
 
-// inspect returns what a request asks for, which can still be served then.
+// inspect describes a request. It leaves the body readable.
 func (in *injector) inspect(w http.ResponseWriter, r *http.Request, faults faultSet) asked {
 	found := asked{endpoint: endpointOf(r.URL.Path)}
 	var version onion.Version
@@ -60,7 +63,7 @@ func (in *injector) inspect(w http.ResponseWriter, r *http.Request, faults fault
 	}
 	layer, err := onion.Open(version, in.keys.X25519, body)
 	if err != nil || layer.Step != onion.Final {
-		return found // the node says what is wrong with it, or passes it on
+		return found // the node refuses or relays it
 	}
 	found.method = methodOf(layer.Payload)
 	found.reply = func(w http.ResponseWriter, status int, _ string, body []byte) {
@@ -90,11 +93,11 @@ func (in *injector) write(w http.ResponseWriter, status int, contentType string,
 	}
 	in.like.SetHeader(w.Header(), in.now())
 	w.WriteHeader(status)
-	w.Write(body) // an error here is the client's to notice
+	w.Write(body) // the client notices an error
 }
 
-// wrongSwarm is how a node of another swarm would answer a storage request, or one that believes the owner's nodes to
-// be others than they are. It returns false for what is no such request.
+// wrongSwarm returns the answer of a node of another swarm, or of a node with a wrong view of the owner's swarm. It
+// returns false if the request is no storage request.
 func (in *injector) wrongSwarm(what asked) (status int, body []byte, ok bool) {
 	switch what.method {
 	case storage.MethodStore, storage.MethodRetrieve, syncroute.MethodListen, syncroute.MethodDeliver:

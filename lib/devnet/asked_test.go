@@ -22,7 +22,9 @@ import (
 )
 
 // answerOf is how a node answers a storage request that comes directly (version 0) or in an onion that ends there.
-func answerOf(t *testing.T, n *Network, i int, version onion.Version, method string, params any) (onion.Response, error) {
+func answerOf(
+	t *testing.T, n *Network, i int, version onion.Version, method string, params any,
+) (onion.Response, error) {
 	t.Helper()
 	payload, err := storage.NewRequest(method, params)
 	if err != nil {
@@ -76,13 +78,16 @@ func TestFaultOfMethod(t *testing.T) {
 	setFault(t, n, Fault{Kind: FaultDrop, Requests: syncroute.MethodDeliver}, "0")
 	for _, version := range everyWay {
 		for i, dropped := range []bool{true, false} {
-			got, err := answerOf(t, n, i, version, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: user.ID().String()})
-			if dropped != errors.Is(err, storagehttp.ErrUnreachable) || !dropped && got.Status != storage.StatusNoListener {
+			got, err := answerOf(t, n, i, version, syncroute.MethodDeliver,
+				syncroute.DeliverParams{PubKey: user.ID().String()})
+			if dropped != errors.Is(err, storagehttp.ErrUnreachable) ||
+				!dropped && got.Status != storage.StatusNoListener {
 				t.Errorf("node %d, version %d: %v, %v", i, version, got, err)
 			}
 		}
 		for method, params := range map[string]any{
-			syncroute.MethodListen: listening(n, 0, user, 0), storage.MethodSwarm: rpc20.SwarmParams{PubKey: user.ID().String()},
+			syncroute.MethodListen: listening(n, 0, user, 0),
+			storage.MethodSwarm:    rpc20.SwarmParams{PubKey: user.ID().String()},
 		} {
 			if got, err := answerOf(t, n, 0, version, method, params); err != nil || got.Status != storage.StatusOK {
 				t.Errorf("%s, version %d: %v, %v", method, version, got, err)
@@ -98,20 +103,23 @@ func TestFaultDropAnswers(t *testing.T) {
 	setFault(t, n, Fault{Kind: FaultDropAnswers, Requests: syncroute.MethodDeliver})
 	for _, version := range everyWay {
 		user := userOf(t, n.Nodes(), n.Nodes()[0].SwarmID)
-		if got, err := answerOf(t, n, 0, version, syncroute.MethodListen, listening(n, 0, user, 0)); err != nil || got.Status != storage.StatusOK {
+		if got, err := answerOf(t, n, 0, version, syncroute.MethodListen, listening(n, 0, user, 0)); err != nil ||
+			got.Status != storage.StatusOK {
 			t.Fatal(got, err)
 		}
 		data := base64.StdEncoding.EncodeToString([]byte(fmt.Sprint("version ", version)))
 		lost := make(chan error, 1)
 		go func() {
-			_, err := answerOf(t, n, 0, version, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: user.ID().String(), Data: data, WaitMillis: 1000})
+			_, err := answerOf(t, n, 0, version, syncroute.MethodDeliver,
+				syncroute.DeliverParams{PubKey: user.ID().String(), Data: data, WaitMillis: 1000})
 			lost <- err
 		}()
 		got, err := answerOf(t, n, 0, version, syncroute.MethodListen, listening(n, 0, user, syncroute.MaxWait))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if messages, err := syncroute.ParseDeliveries(got.Body); err != nil || len(messages) != 1 || messages[0].Data != data {
+		if messages, err := syncroute.ParseDeliveries(got.Body); err != nil || len(messages) != 1 ||
+			messages[0].Data != data {
 			t.Errorf("heard %v, %v", got, err)
 		}
 		if err := <-lost; !errors.Is(err, storagehttp.ErrUnreachable) {
@@ -141,7 +149,8 @@ func TestFaultNoMethod(t *testing.T) {
 	check(syncroute.MethodListen, syncroute.MethodDeliver)
 	setFault(t, n, Fault{Kind: FaultNoMethod, Requests: syncroute.MethodDeliver})
 	check(syncroute.MethodDeliver)
-	if got, err := answerOf(t, n, 0, 0, syncroute.MethodListen, listening(n, 0, user, 0)); err != nil || got.Status != storage.StatusOK {
+	if got, err := answerOf(t, n, 0, 0, syncroute.MethodListen, listening(n, 0, user, 0)); err != nil ||
+		got.Status != storage.StatusOK {
 		t.Errorf("the other method: %v, %v", got, err)
 	}
 }

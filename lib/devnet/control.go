@@ -17,7 +17,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// SeedURL returns the URL at which the registry answers as a seed, on this machine if it listens everywhere.
+// SeedURL returns the URL at which the registry answers as a seed. For a registry that listens on all addresses it is
+// that on this machine.
 func (n *Network) SeedURL() string {
 	ip := n.options.ListenIP
 	if net.ParseIP(ip).IsUnspecified() {
@@ -68,8 +69,8 @@ func (n *Network) member(i int, running bool) (*member, error) {
 	return m, nil
 }
 
-// StopNode closes node i. It stays listed, as a node that crashed would. Connections to it are refused or, if the
-// network's likeness says so, hang.
+// StopNode closes node i. It stays listed, like a crashed node. Connections to it are refused or, with
+// [Likeness].Vanish, hang.
 func (n *Network) StopNode(ctx context.Context, i int) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -98,7 +99,7 @@ func (n *Network) stopMember(ctx context.Context, m *member, why FaultKind) erro
 	return m.stop(ctx)
 }
 
-// StartNode starts node i again, at its port and with what it had stored, and returns when it answers.
+// StartNode starts node i again, at its port and with its stored messages, and returns when it answers.
 func (n *Network) StartNode(ctx context.Context, i int) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -158,7 +159,7 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 	return running, nil
 }
 
-// otherSwarm returns the nodes of a swarm that the node called name is not in, the one with the lowest id. There are
+// otherSwarm returns the nodes of the swarm with the lowest id that does not contain the node called name. There are
 // none in a network of one swarm.
 func (n *Network) otherSwarm(name string) []storage.Snode {
 	self, _ := n.registry.find(name) // all members are listed
@@ -174,7 +175,8 @@ func (n *Network) otherSwarm(name string) []storage.Snode {
 		key, err := decodeKey(state.PubkeyLegacy)
 		if err == nil && state.SwarmID == other && other != uint64(swarm.NoSwarm) {
 			snodes = append(snodes, storage.Snode{
-				Address: storage.SnodeAddress([32]byte(key)), IP: state.PublicIP, Port: strconv.Itoa(int(state.StoragePort)),
+				Address: storage.SnodeAddress([32]byte(key)), IP: state.PublicIP,
+				Port:          strconv.Itoa(int(state.StoragePort)),
 				PubkeyEd25519: state.PubkeyEd25519, PubkeyX25519: state.PubkeyX25519,
 			})
 		}
@@ -182,7 +184,7 @@ func (n *Network) otherSwarm(name string) []storage.Snode {
 	return snodes
 }
 
-// groupAt returns the partition of the devnet's node at a host and port. What is no node of the devnet is in group 0.
+// groupAt returns the partition of the devnet's node at a host and port. All other addresses are in group 0.
 func (n *Network) groupAt(address string) int {
 	for _, m := range n.members {
 		if address == net.JoinHostPort(n.options.ListenIP, strconv.Itoa(int(m.port))) {
@@ -192,9 +194,9 @@ func (n *Network) groupAt(address string) int {
 	return 0
 }
 
-// SetDifficulty changes the proof of work that all nodes ask for from now on. Nodes that joined from outside and follow
-// the registry learn it when they next ask for the list. 0 means 1. The error is one of a node's disk; all other nodes
-// ask for the difficulty nevertheless.
+// SetDifficulty changes the proof of work that all nodes require from now on. Nodes from outside that follow the
+// registry adopt it with their next request for the list. 0 means 1. The error is that of a node's disk; all other
+// nodes require the new difficulty nevertheless.
 func (n *Network) SetDifficulty(difficulty uint64) (err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -209,8 +211,8 @@ func (n *Network) SetDifficulty(difficulty uint64) (err error) {
 	return err
 }
 
-// Messages returns what node i, which must be running, holds for a Session ID (66 characters), in the order in which
-// it came.
+// Messages returns the messages of a Session ID (66 characters) at node i, in order of arrival. The node must be
+// running.
 func (n *Network) Messages(i int, pubKey string) ([]storage.Stored, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,9 +1,9 @@
 // Package devnet runs a whole network of service nodes in one process: real nodes of lib/node on ports of their own,
-// and the registry that tells clients and nodes who is there.
+// and the registry that lists the nodes for clients and nodes. [Start] runs a [Network]; [Join] runs a single node in
+// an existing network; [Connect] controls a network of another process.
 //
-// It promises that every node answers when Start returns, that a network started again in the same folder has the same
-// nodes with the same keys and messages, and that Close leaves no goroutine and, for a network without a folder of its
-// own, no file.
+// Every node answers when Start returns. A network that is started again in the same folder has the same nodes with the
+// same keys and messages. [Network.Close] leaves no goroutine and, for a network in a temporary folder, no file.
 package devnet
 
 import (
@@ -35,48 +35,47 @@ const (
 	defaultListenIP  = "127.0.0.1"
 
 	registryFile = "registry.json"
-	// closeGrace is what requests that are under way get when a node stops.
+	// closeGrace is the time that running requests get when a node stops.
 	closeGrace = 5 * time.Second
 )
 
-// ErrNode reports a node that does not exist, or that is not running or running as a call needs it to be.
+// ErrNode reports a node that does not exist, or that a call requires to run or to be stopped.
 var ErrNode = errors.New("no such node")
 
-// Options say what a network is made of. The zero value is a network of 12 nodes in a temporary folder.
+// Options configure a network. The zero value is a network of 12 nodes in a temporary folder.
 type Options struct {
-	// Nodes is how many nodes there are; 0 means 12. At most MaxNodes.
+	// Nodes is the number of nodes; 0 means 12. At most MaxNodes.
 	Nodes int
-	// RegistryOnly makes a network without nodes of its own, for those that join from outside. Nodes is then 0.
+	// RegistryOnly makes a network without nodes of its own, for nodes from outside. Nodes must be 0.
 	RegistryOnly bool
 	// SwarmSize is the least number of nodes in a swarm of a new network, if there are that many; 0 means 5.
 	SwarmSize int
 	// Dir is where registry and nodes keep their files; it is created (0700) if need be. Empty means a temporary
 	// folder that Close removes.
 	Dir string
-	// ListenIP is the address that registry and nodes listen on; empty means 127.0.0.1. One that is unspecified, such as
-	// 0.0.0.0, suits a registry alone: nodes have to say where they are reached.
+	// ListenIP is the address that registry and nodes listen on; empty means 127.0.0.1. An unspecified address, such as
+	// 0.0.0.0, requires RegistryOnly, because a node must announce an address that others can reach.
 	ListenIP string
-	// SeedPort is where the registry is served; 0 means where it was last time, or any port if that is taken.
+	// SeedPort is the port of the registry; 0 means the port of last time, or any port if that is taken.
 	SeedPort uint16
-	// Difficulty is the proof of work that nodes ask for; 0 means 1.
+	// Difficulty is the proof of work that nodes require; 0 means 1.
 	Difficulty uint64
-	// Generation is the only one whose clients the nodes serve; empty means both. Nodes that join from outside decide for
-	// themselves.
+	// Generation is the only one whose clients the nodes serve; empty means both. It does not bind nodes from outside.
 	Generation storage.Generation
-	// Like is which real network this one behaves like; the zero Likeness is none.
+	// Like is the real network whose behaviour this one has; the zero Likeness is none.
 	Like Likeness
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
 	AllowUnsigned bool
 	// RateLimit and MaxStoreBytes are as in node.Config.
 	RateLimit     int
 	MaxStoreBytes int64
-	// Control opens an endpoint through which other processes give orders: see Connect.
+	// Control opens an endpoint through which other processes control the network: see Connect.
 	Control bool
-	// Logger gets what the nodes log; nil means nothing does.
+	// Logger gets the log of the nodes; nil discards it.
 	Logger *slog.Logger
 }
 
-// withDefaults fills in what may be left out, and refuses what makes no network.
+// withDefaults fills in defaults and returns an error for impossible options.
 func (o Options) withDefaults() (Options, error) {
 	if o.Nodes == 0 && !o.RegistryOnly {
 		o.Nodes = defaultNodes
@@ -113,7 +112,7 @@ func (o Options) withDefaults() (Options, error) {
 // Network is a running network. Its methods are safe for concurrent use.
 type Network struct {
 	options   Options
-	temporary bool // options.Dir is to be removed
+	temporary bool // Close removes options.Dir
 	registry  *registry
 	seed      *http.Server
 	seedPort  uint16
@@ -132,7 +131,7 @@ type member struct {
 	port uint16
 	node *node.Node // nil while the node is stopped
 
-	stoppedBy FaultKind // what stopped it, empty while it runs
+	stoppedBy FaultKind // the fault that stopped it, empty while it runs
 	machine   machine
 	faults    *injector
 	meter     *meter
@@ -149,7 +148,8 @@ type NodeInfo struct {
 	Running       bool
 }
 
-// Start starts a network, and returns when every node answers. ctx is for starting only; Close ends the network.
+// Start starts a network, and returns when every node answers. ctx bounds the start only; [Network.Close] ends the
+// network.
 func Start(ctx context.Context, options Options) (*Network, error) {
 	options, err := options.withDefaults()
 	if err != nil {
@@ -170,12 +170,12 @@ func Start(ctx context.Context, options Options) (*Network, error) {
 	return n, nil
 }
 
-// Generation is the storage RPC for clients: 2.0 if the nodes serve both, since it has all routes.
+// Generation returns the storage RPC for clients: 2.0 if the nodes serve both, because it has all routes.
 func (n *Network) Generation() storage.Generation {
 	return cmp.Or(n.options.Generation, n.options.Like.Nodes.Generation, storage.Generation20)
 }
 
-// Like is the name of the version whose servers the network behaves like, empty for none.
+// Like returns the name of the server version whose behaviour the network has, or "".
 func (n *Network) Like() string { return n.options.Like.Name() }
 
 // start brings up the registry, lists the nodes in it and starts them all at once.
@@ -223,7 +223,7 @@ func (n *Network) start(ctx context.Context) error {
 	return err
 }
 
-// dropSilentLoop keeps the list free of nodes that have gone, until ctx ends.
+// dropSilentLoop removes nodes that no longer register from the list, until ctx ends.
 func (n *Network) dropSilentLoop(ctx context.Context) {
 	ticker := time.NewTicker(silentAfter / 10)
 	defer ticker.Stop()
@@ -235,10 +235,10 @@ func (n *Network) dropSilentLoop(ctx context.Context) {
 		}
 		dropped, err := n.registry.dropSilent()
 		if err != nil {
-			n.options.Logger.Error("taking nodes off the list", "error", err)
+			n.options.Logger.Error("removing silent nodes from the list", "error", err)
 		}
 		for _, name := range dropped {
-			n.options.Logger.Info("node has gone", "node", name[:8])
+			n.options.Logger.Info("removed a silent node from the list", "node", name[:8])
 		}
 	}
 }
@@ -337,9 +337,9 @@ func each(members []*member, do func(i int, m *member) error) error {
 	return errors.Join(errs...)
 }
 
-// Close stops all nodes and the registry. Requests under way get a few seconds, less if ctx ends before.
+// Close stops all nodes and the registry. Running requests get up to 5 s, less if ctx ends before.
 func (n *Network) Close(ctx context.Context) error {
-	err := n.closeControl(ctx) // orders under way hold the lock
+	err := n.closeControl(ctx) // running orders hold the lock
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)

@@ -72,12 +72,14 @@ func solved(t *testing.T, pubKey string) rpc20.StoreParams {
 // solvedData is solved with data, which is base64.
 func solvedData(t *testing.T, pubKey, data string) rpc20.StoreParams {
 	t.Helper()
-	m := pow.Message{PubKey: pubKey, Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "3600000", Data: data}
+	m := pow.Message{PubKey: pubKey, Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), TTL: "3600000",
+		Data: data}
 	nonce, err := pow.Solve(t.Context(), m.Inner(), pow.Target(m.PayloadLen(), 3600000, 1), pow.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rpc20.StoreParams{PubKey: pubKey, TTL: m.TTL, Timestamp: m.Timestamp, Data: m.Data, Nonce: pow.EncodeNonce(nonce)}
+	return rpc20.StoreParams{PubKey: pubKey, TTL: m.TTL, Timestamp: m.Timestamp, Data: m.Data,
+		Nonce: pow.EncodeNonce(nonce)}
 }
 
 // keyOf draws keys until one belongs to swarm id.
@@ -283,7 +285,8 @@ func TestOnionThroughTheNetwork(t *testing.T) {
 		hops = append(hops, onion.Hop{Ed25519: m.keys.Ed25519.Public(), X25519: x25519.PublicKey(m.keys.X25519.Public)})
 	}
 	n.mu.Unlock()
-	payload, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
+	payload, err := storage.NewRequest(storage.MethodSwarm,
+		rpc20.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +310,8 @@ func TestSetDifficulty(t *testing.T) {
 	}
 	nodes := n.Nodes()
 	answer := call(t, nodes[1], storage.MethodStore, rpc20.StoreParams{
-		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
+		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000",
+		Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
 	})
 	if want := fmt.Sprintf(`{"difficulty":%d}`, 1<<40); answer.Status != 432 || string(answer.Body) != want {
 		t.Errorf("answer %d %s, want 432 %s", answer.Status, answer.Body, want)
@@ -320,12 +324,13 @@ func TestSetDifficultyReportsTheDisk(t *testing.T) {
 	if err := n.members[0].node.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if done := n.carryOut(t.Context(), order{Difficulty: 1 << 40}); done.Error == "" {
+	if done := n.execute(t.Context(), order{Difficulty: 1 << 40}); done.Error == "" {
 		t.Error("a closed node has kept the difficulty")
 	}
 	nodes := n.Nodes()
 	answer := call(t, nodes[1], storage.MethodStore, rpc20.StoreParams{
-		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
+		PubKey: keyOf(t, nodes, nodes[1].SwarmID), TTL: "60000",
+		Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10),
 	})
 	if want := fmt.Sprintf(`{"difficulty":%d}`, 1<<40); answer.Status != 432 || string(answer.Body) != want {
 		t.Errorf("answer %d %s, want 432 %s", answer.Status, answer.Body, want)

@@ -21,12 +21,12 @@ import (
 )
 
 const (
-	// controlFile tells where a running devnet takes orders, and the token that they need. It is 0600.
+	// controlFile has the URL of a running devnet's control endpoint and its token. Its mode is 0600.
 	controlFile = "control.json"
 	controlPath = "/control/v1"
 	// maxControlBody bounds an order, and what a client reads of its result.
 	maxControlBody = 4 << 20
-	// maxOrderTime bounds how long an order may take. Restarting every node of a large network takes a while.
+	// maxOrderTime bounds the time of an order. A restart of every node of a large network takes minutes.
 	maxOrderTime = 5 * time.Minute
 )
 
@@ -36,7 +36,7 @@ type controlNote struct {
 	Token string `json:"token"`
 }
 
-// order is what a devnet is told to do: one of its fields but Nodes is set, or none, which asks for the status.
+// order is a command to a devnet: one of its fields but Nodes is set, or none to request the status.
 type order struct {
 	Set        *Fault      `json:"set,omitempty"`
 	Clear      bool        `json:"clear,omitempty"`
@@ -45,7 +45,7 @@ type order struct {
 	Nodes      []string    `json:"nodes,omitempty"` // for Set and Clear
 }
 
-// result is what became of an order. Faults are those that were set or cleared, or all that there are.
+// result is the result of an order. Faults are those that were set or cleared, or all present ones.
 type result struct {
 	Error  string      `json:"error,omitempty"`
 	Kind   string      `json:"kind,omitempty"` // of the error: "node", "fault" or empty
@@ -53,7 +53,7 @@ type result struct {
 	Faults []NodeFault `json:"faults"`
 }
 
-// Status is what a network is like at the moment, nodes that joined from outside included.
+// Status counts the nodes and swarms of a network, with nodes from outside.
 type Status struct {
 	Nodes      int    `json:"nodes"`
 	Swarms     int    `json:"swarms"`
@@ -72,7 +72,7 @@ func (n *Network) Status() Status {
 	return Status{Nodes: len(list.States), Swarms: len(swarms), Difficulty: list.Difficulty}
 }
 
-// endpoint takes orders for a network over HTTP on 127.0.0.1, from whoever can read its folder.
+// endpoint accepts orders for a network over HTTP on 127.0.0.1. The token in controlFile authorizes a client.
 type endpoint struct {
 	network *Network
 	address string // host and port
@@ -92,7 +92,8 @@ func openEndpoint(n *Network) (*endpoint, error) {
 		return nil, err
 	}
 	e := &endpoint{
-		network: n, address: listener.Addr().String(), token: hex.EncodeToString(token[:]), file: filepath.Join(n.options.Dir, controlFile), done: make(chan struct{}),
+		network: n, address: listener.Addr().String(), token: hex.EncodeToString(token[:]),
+		file: filepath.Join(n.options.Dir, controlFile), done: make(chan struct{}),
 	}
 	note, err := json.Marshal(controlNote{URL: e.url(), Token: e.token})
 	if err == nil {
@@ -106,7 +107,8 @@ func openEndpoint(n *Network) (*endpoint, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+controlPath, e.serve)
 	e.server = &http.Server{
-		Handler: clients.RefuseBrowsers(mux), ReadTimeout: 10 * time.Second, WriteTimeout: maxOrderTime + 10*time.Second, MaxHeaderBytes: 8 << 10,
+		Handler:     clients.RefuseBrowsers(mux),
+		ReadTimeout: 10 * time.Second, WriteTimeout: maxOrderTime + 10*time.Second, MaxHeaderBytes: 8 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	go func() {
@@ -120,7 +122,7 @@ func openEndpoint(n *Network) (*endpoint, error) {
 
 func (e *endpoint) url() string { return "http://" + e.address + controlPath }
 
-// close ends the endpoint. Orders under way are broken off. Closing again does nothing.
+// close ends the endpoint and cancels running orders. Closing again does nothing.
 func (e *endpoint) close(ctx context.Context) error {
 	e.ended()
 	if e.server.Shutdown(ctx) != nil {
@@ -145,17 +147,17 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxOrderTime)
 	defer cancel()
-	answer, err := json.Marshal(e.network.carryOut(ctx, o))
+	answer, err := json.Marshal(e.network.execute(ctx, o))
 	if err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(answer) // an error here is the client's to notice
+	w.Write(answer) // the client notices an error
 }
 
-// carryOut carries out an order.
-func (n *Network) carryOut(ctx context.Context, o order) (done result) {
+// execute executes an order.
+func (n *Network) execute(ctx context.Context, o order) (done result) {
 	var err error
 	switch {
 	case o.Set != nil:

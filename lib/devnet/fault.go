@@ -12,23 +12,22 @@ import (
 	"sessiontool/lib/storage/syncroute"
 )
 
-// ErrFault reports a fault that makes no sense.
+// ErrFault reports a fault with an unknown kind, or with settings that are invalid or do not belong to its kind.
 var ErrFault = errors.New("bad fault")
 
-// errShare and errGroup report settings that mean nothing. In a Fault a zero stands for a setting that is left out;
-// where one is written it is a mistake.
+// errShare and errGroup report an explicit zero. In a Fault a zero stands for a setting that is left out.
 var (
 	errShare = errors.New("a share is more than 0 and at most 1")
 	errGroup = errors.New("groups are numbered from 1")
 )
 
-// FaultKind names what goes wrong with a node.
+// FaultKind names a kind of fault.
 type FaultKind string
 
 // The faults. Stop and Restart happen to the node itself; the others happen to what reaches it and what leaves it.
 const (
 	FaultStop        FaultKind = "stop"         // it does not run, but stays listed, as after a crash
-	FaultVanish      FaultKind = "vanish"       // it does not run and its machine is silent: connections hang
+	FaultVanish      FaultKind = "vanish"       // it does not run and its machine has no power: connections hang
 	FaultHang        FaultKind = "hang"         // a Share of requests gets no answer while the fault lasts
 	FaultRestart     FaultKind = "restart"      // it stops and starts again; nothing remains of this fault
 	FaultDrop        FaultKind = "drop"         // a Share of requests gets no answer: after Delay the connection is cut
@@ -38,32 +37,32 @@ const (
 	FaultWrongSwarm  FaultKind = "wrong-swarm"  // a Share of storage requests is sent to the nodes of another swarm
 	FaultCorrupt     FaultKind = "corrupt"      // a Share of answers arrives damaged
 	FaultDropAnswers FaultKind = "drop-answers" // a Share of requests is served, but the answer is lost
-	FaultNoMethod    FaultKind = "no-method"    // it lacks the method Requests, or listen and deliver, like nodes of 2020
+	FaultNoMethod    FaultKind = "no-method"    // it lacks the method Requests; without that listen and deliver
 )
 
 // takes says which settings belong to which kind.
 var takes = map[FaultKind][]string{
 	FaultStop: {}, FaultVanish: {}, FaultRestart: {}, FaultHang: {"share", "requests"},
-	FaultDrop: {"share", "delay", "requests"}, FaultDelay: {"share", "delay", "jitter", "requests"}, FaultPartition: {"group"},
-	FaultSkew: {"skew"}, FaultWrongSwarm: {"share"}, FaultCorrupt: {"share", "requests"},
+	FaultDrop: {"share", "delay", "requests"}, FaultDelay: {"share", "delay", "jitter", "requests"},
+	FaultPartition: {"group"}, FaultSkew: {"skew"}, FaultWrongSwarm: {"share"}, FaultCorrupt: {"share", "requests"},
 	FaultDropAnswers: {"share", "requests"}, FaultNoMethod: {"requests"},
 }
 
-// FaultRequests are what Fault.Requests can be: storage requests that come directly, onion requests, what nodes say to
-// each other to spread messages, and questions for the version; or a method of the storage RPC that the node itself is
-// asked for, directly or at the end of an onion.
+// FaultRequests are the values of Requests in a [Fault]: direct storage requests, onion requests, requests between
+// nodes (peer), and requests for the version (stats); or a method of the storage RPC, in a direct request or in an
+// onion that ends at the node.
 var FaultRequests = slices.Concat([]string{"storage", "onion", peerEndpoint, "stats"}, methods)
 
 // FaultKinds are all kinds.
 var FaultKinds = []FaultKind{
-	FaultStop, FaultVanish, FaultRestart, FaultHang, FaultDrop, FaultDelay, FaultPartition, FaultSkew, FaultWrongSwarm, FaultCorrupt,
-	FaultDropAnswers, FaultNoMethod,
+	FaultStop, FaultVanish, FaultRestart, FaultHang, FaultDrop, FaultDelay, FaultPartition, FaultSkew, FaultWrongSwarm,
+	FaultCorrupt, FaultDropAnswers, FaultNoMethod,
 }
 
-// maxFaultDelay bounds how long a request can be held up.
+// maxFaultDelay bounds the delay of a request.
 const maxFaultDelay = 10 * time.Minute
 
-// Fault is something that goes wrong. Settings that do not belong to its kind are zero.
+// Fault is a fault of a node. Settings that do not belong to its kind are zero.
 type Fault struct {
 	Kind   FaultKind     `json:"kind"`
 	Share  float64       `json:"share,omitempty"` // of requests, more than 0 and at most 1; 0 means all
@@ -82,7 +81,7 @@ type NodeFault struct {
 	PubkeyEd25519 string `json:"pubkey_ed25519"`
 }
 
-// complete fills in what may be left out. It returns ErrFault for a fault that makes no sense.
+// complete fills in defaults. It returns ErrFault for an invalid fault.
 func (f Fault) complete() (Fault, error) {
 	settings, ok := takes[f.Kind]
 	if !ok {
@@ -137,8 +136,7 @@ func (f Fault) lacks(method string) bool {
 }
 
 // ParseFault reads a fault in its short form, a kind and settings after commas: "drop,share=0.1" or
-// "delay,node=3,delay=200ms,jitter=50ms". Nodes are those of node=, by place or key, which may be given several times;
-// none means all.
+// "delay,node=3,delay=200ms,jitter=50ms". node= names a node by index or key and may be repeated; none means all nodes.
 func ParseFault(text string) (fault Fault, nodes []string, err error) {
 	kind, settings, _ := strings.Cut(text, ",")
 	fault.Kind = FaultKind(kind)
@@ -177,8 +175,8 @@ func ParseFault(text string) (fault Fault, nodes []string, err error) {
 	return fault, nodes, err
 }
 
-// SetFault makes something go wrong with nodes, which are named as in Find, and returns what goes wrong now. A fault
-// takes the place of an earlier one of the same kind. To stop a node that is stopped is no error.
+// SetFault sets a fault of nodes, which are named as in [Network.Find], and returns the faults that it set. A fault
+// replaces an earlier one of the same kind. Stopping a stopped node is no error.
 func (n *Network) SetFault(ctx context.Context, nodes []string, fault Fault) ([]NodeFault, error) {
 	fault, err := fault.complete()
 	if err != nil {
@@ -212,8 +210,8 @@ func (n *Network) SetFault(ctx context.Context, nodes []string, fault Fault) ([]
 	return set, nil
 }
 
-// ClearFaults takes back faults of nodes, all of them or those of the given kinds, and returns what was taken back.
-// Nodes that were stopped run again.
+// ClearFaults clears faults of nodes, all of them or those of the given kinds, and returns the cleared faults. It
+// starts stopped nodes again.
 func (n *Network) ClearFaults(ctx context.Context, nodes []string, kinds ...FaultKind) ([]NodeFault, error) {
 	for _, kind := range kinds {
 		if _, ok := takes[kind]; !ok {
@@ -246,7 +244,7 @@ func (n *Network) ClearFaults(ctx context.Context, nodes []string, kinds ...Faul
 	return cleared, nil
 }
 
-// Faults lists what goes wrong, node by node.
+// Faults lists the faults, node by node.
 func (n *Network) Faults() []NodeFault {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -283,8 +281,8 @@ func (n *Network) cutPartitions(kinds ...FaultKind) {
 	}
 }
 
-// Find returns the places of nodes that are named by their place or by their Ed25519 key in hex; "all", or no name at
-// all, names every node. It returns ErrNode for a name that is none.
+// Find returns the indices of nodes that are named by their index or by their Ed25519 key in hex; "all", or no name,
+// means every node. It returns ErrNode for an unknown name.
 func (n *Network) Find(nodes []string) ([]int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -102,7 +102,7 @@ func TestFaultDelay(t *testing.T) {
 	if _, err := getStats(t, info); err != nil || time.Since(started) < delay {
 		t.Errorf("answered after %v, %v", time.Since(started), err)
 	}
-	// A node that is told to stop does not wait for what is held up.
+	// A node that stops does not wait for delayed requests.
 	setFault(t, n, Fault{Kind: FaultDelay, Delay: maxFaultDelay})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -161,12 +161,14 @@ func TestFaultWrongSwarm(t *testing.T) {
 			})
 		})
 	}
-	if answer := call(t, nodes[0], storage.MethodStore, params); answer.Status != storage.StatusWrongSwarm || !isWrong(string(answer.Body)) {
+	if answer := call(t, nodes[0], storage.MethodStore, params); answer.Status != storage.StatusWrongSwarm ||
+		!isWrong(string(answer.Body)) {
 		t.Errorf("direct: %d %s", answer.Status, answer.Body)
 	}
 	target := onion.Hop{Ed25519: n.members[0].keys.Ed25519.Public(), X25519: n.members[0].keys.X25519.Public}
 	for _, version := range []onion.Version{onion.V1, onion.V2} {
-		for method, want := range map[string]int{storage.MethodRetrieve: storage.StatusWrongSwarm, storage.MethodSwarm: storage.StatusOK} {
+		for method, want := range map[string]int{storage.MethodRetrieve: storage.StatusWrongSwarm,
+			storage.MethodSwarm: storage.StatusOK} {
 			payload, err := storage.NewRequest(method, params)
 			if err != nil {
 				t.Fatal(err)
@@ -206,7 +208,8 @@ func TestFaultStopAndList(t *testing.T) {
 	setFault(t, n, Fault{Kind: FaultDelay, Delay: 2 * time.Millisecond}, "0", "0")
 	nodes := n.Nodes()
 	want := []NodeFault{
-		{Fault: Fault{Kind: FaultDelay, Share: 1, Delay: 2 * time.Millisecond}, Index: 0, PubkeyEd25519: nodes[0].PubkeyEd25519},
+		{Fault: Fault{Kind: FaultDelay, Share: 1, Delay: 2 * time.Millisecond}, Index: 0,
+			PubkeyEd25519: nodes[0].PubkeyEd25519},
 		{Fault: Fault{Kind: FaultStop}, Index: 2, PubkeyEd25519: nodes[2].PubkeyEd25519},
 	}
 	if got := n.Faults(); !slices.Equal(got, want) {
@@ -278,7 +281,8 @@ func TestParseFault(t *testing.T) {
 			t.Errorf("%s is %+v for %q, %v", text, fault, nodes, err)
 		}
 	}
-	for _, text := range []string{"", "rain", "drop,share=much", "drop,share", "delay,delay=1", "skew,skew=x", "partition,group=a", "drop,x=1", "drop,share=0", "drop,share=NaN", "partition,group=0"} {
+	for _, text := range []string{"", "rain", "drop,share=much", "drop,share", "delay,delay=1", "skew,skew=x",
+		"partition,group=a", "drop,x=1", "drop,share=0", "drop,share=NaN", "partition,group=0"} {
 		if _, _, err := ParseFault(text); !errors.Is(err, ErrFault) {
 			t.Errorf("%q: %v, want ErrFault", text, err)
 		}

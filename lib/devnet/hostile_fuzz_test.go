@@ -58,8 +58,8 @@ func FuzzRegistryFile(f *testing.F) {
 	})
 }
 
-// FuzzControlPort sends anything to the control port: without the token nothing is read, with it the order is carried out
-// or refused.
+// FuzzControlPort sends anything to the control port: without the token nothing is read, with it the order is carried
+// out or refused.
 func FuzzControlPort(f *testing.F) {
 	n, err := Start(f.Context(), Options{RegistryOnly: true, Control: true, Dir: f.TempDir()})
 	if err != nil {
@@ -100,7 +100,8 @@ func FuzzControlPort(f *testing.F) {
 		switch {
 		case w.Code >= 500:
 			t.Errorf("status %d: %s", w.Code, w.Body)
-		case w.Code == 200 && (!authorized || method != http.MethodPost || path != controlPath || !slices.Contains(own, origin)):
+		case w.Code == 200 &&
+			(!authorized || method != http.MethodPost || path != controlPath || !slices.Contains(own, origin)):
 			t.Errorf("%s %q with origin %q and token %q is obeyed", method, path, origin, token)
 		case w.Code == 200 && !json.Valid(w.Body.Bytes()):
 			t.Errorf("answer %q", w.Body)

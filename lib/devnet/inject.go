@@ -18,17 +18,17 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// errPartition is what a node sees of one that it does not reach.
+// errPartition is the error of a connection to a node in another partition.
 var errPartition = errors.New("no route to host: the network is partitioned")
 
-// injector stands around one node and makes go wrong what its faults say: as the wrapper of its handler, as its dialer
-// and as its clock. The node knows nothing of it. It is safe for concurrent use.
+// injector injects the faults of one node: as the wrapper of its handler, as its dialer and as its clock. The node does
+// not know of it. It is safe for concurrent use.
 type injector struct {
 	keys    ring.Keys
 	like    *node.Behaviour
 	others  func() []storage.Snode        // the nodes of another swarm
 	group   func(address string) int      // the partition that a node at a host and port is in
-	dial    node.DialFunc                 // what opens connections in the end
+	dial    node.DialFunc                 // opens connections without faults
 	faults  atomic.Pointer[faultSet]      // never nil
 	ended   atomic.Pointer[chan struct{}] // closed when the node is to stop; nil while it does not serve
 	hung    atomic.Pointer[chan struct{}] // closed when FaultHang is over; nil without it
@@ -80,7 +80,7 @@ func (in *injector) clear(kind FaultKind) {
 	}
 }
 
-// hang waits until FaultHang is over, the client has gone or the node is to stop.
+// hang waits until FaultHang is cleared, the client disconnects or the node is to stop.
 func (in *injector) hang(ctx context.Context, ended <-chan struct{}) {
 	over := in.hung.Load()
 	if over == nil {
@@ -95,14 +95,14 @@ func (in *injector) hang(ctx context.Context, ended <-chan struct{}) {
 	}
 }
 
-// begin makes the faults work. Before it, and after end, requests pass as they are, so that a node can be started
-// whatever goes wrong with it.
+// begin activates the faults. Before begin and after end requests pass unchanged, so that a node can start with any
+// fault.
 func (in *injector) begin() {
 	ended := make(chan struct{})
 	in.ended.Store(&ended)
 }
 
-// end lets the requests go that are held up.
+// end deactivates the faults and releases waiting requests.
 func (in *injector) end() {
 	if ended := in.ended.Swap(nil); ended != nil {
 		close(*ended)
@@ -153,10 +153,11 @@ func (in *injector) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// hits reports whether what is asked is among that which a fault of this kind happens to.
+// hits reports whether a fault of this kind affects a request. It draws a random number for the fault's Share.
 func (faults faultSet) hits(kind FaultKind, what asked) (Fault, bool) {
 	fault, ok := faults[kind]
-	if !ok || !strings.HasPrefix(what.endpoint, fault.Requests) && what.method != fault.Requests { // there are two onion endpoints
+	// There are two onion endpoints, hence the prefix.
+	if !ok || !strings.HasPrefix(what.endpoint, fault.Requests) && what.method != fault.Requests {
 		return fault, false
 	}
 	return fault, fault.Share == 0 || fault.Share >= 1 || random.Float64() < fault.Share
@@ -169,7 +170,7 @@ func upTo(limit time.Duration) time.Duration {
 	return random.N(limit)
 }
 
-// pause waits, but not for a client that has gone or a node that is to stop.
+// pause waits for delay. It ends early if the client disconnects or the node is to stop.
 func pause(ctx context.Context, ended <-chan struct{}, delay time.Duration) {
 	if delay == 0 {
 		return
@@ -193,7 +194,7 @@ func (w corruptWriter) Write(data []byte) (int, error) {
 	return w.ResponseWriter.Write(damaged)
 }
 
-// lostWriter takes an answer that nobody gets.
+// lostWriter discards an answer.
 type lostWriter struct{ header http.Header }
 
 // Header implements http.ResponseWriter.
@@ -223,18 +224,18 @@ func (in *injector) dialContext(ctx context.Context, network, address string) (n
 	in.mu.Lock()
 	in.conns[tracked] = address
 	in.mu.Unlock()
-	if in.current()[FaultPartition].Group != in.group(address) { // since a moment ago
+	if in.current()[FaultPartition].Group != in.group(address) { // the partition has changed meanwhile
 		return nil, errors.Join(errPartition, tracked.Close())
 	}
 	return tracked, nil
 }
 
-// cutConnections closes the connections to nodes that are in another partition by now.
+// cutConnections closes the connections to nodes in another partition.
 func (in *injector) cutConnections() {
 	own := in.current()[FaultPartition].Group
 	for conn, address := range in.open() {
 		if own != in.group(address) {
-			conn.Close() // nobody is waiting for what a cut cable has to say
+			conn.Close() // an error means nothing for a cut connection
 		}
 	}
 }
@@ -245,7 +246,7 @@ func (in *injector) open() map[net.Conn]string {
 	return maps.Clone(in.conns)
 }
 
-// trackedConn says when it is closed.
+// trackedConn is a connection that calls forget when it is closed.
 type trackedConn struct {
 	net.Conn
 	forget func()

@@ -13,20 +13,20 @@ import (
 	"sessiontool/lib/node/ring"
 )
 
-// ErrPublicIP reports that it is not known where others reach a node.
+// ErrPublicIP reports a node without an address at which others can reach it.
 var ErrPublicIP = errors.New("a node that listens on all addresses needs a public IP")
 
-// JoinOptions say what a node that joins a network from outside is made of. Seed, DataDir and Listener are required.
+// JoinOptions configure a node that joins a network from outside. Seed, DataDir and Listener are required.
 type JoinOptions struct {
 	// Seed is the URL of the network's registry.
 	Seed string
-	// DataDir is where the node keeps keys and messages.
+	// DataDir is the folder of the node's keys and messages.
 	DataDir string
-	// Listener takes the node's connections. It is closed with the node, or if Join fails.
+	// Listener accepts the node's connections. It is closed with the node, or if Join fails.
 	Listener net.Listener
-	// PublicIP is where others reach the node; empty means the listener's address.
+	// PublicIP is the address at which others reach the node; empty means the listener's address.
 	PublicIP string
-	// Difficulty is the proof of work that the node asks for; 0 means what the registry tells, from moment to moment.
+	// Difficulty is the proof of work that the node requires; 0 means that it follows the registry.
 	Difficulty uint64
 	// Behaviour is as in node.Config.
 	Behaviour *node.Behaviour
@@ -48,9 +48,9 @@ type Running struct {
 	announcing    sync.WaitGroup
 }
 
-// Join registers a node with a registry and runs it. It returns when the node belongs to a swarm. ctx is for joining
-// only; Close ends the node, which stays listed for some minutes. While the node runs it registers again and again, so
-// that a registry that has lost it lists it again.
+// Join registers a node with a registry and runs it. It returns when the node belongs to a swarm. ctx bounds the start
+// only; [Running.Close] ends the node, which stays listed for up to 5 minutes. The node registers again every minute,
+// so that a registry that has lost it lists it again.
 func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -97,7 +97,7 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 	return running, nil
 }
 
-// newAnnouncer loads the node's keys and settles its address.
+// newAnnouncer loads the node's keys and determines its public address.
 func newAnnouncer(seed *ring.Seed, options JoinOptions) (*announcer, error) {
 	address := options.Listener.Addr().(*net.TCPAddr)
 	ip := options.PublicIP
@@ -123,7 +123,7 @@ func (r *Running) Info() NodeInfo { return r.info }
 // Done is closed when the node has stopped serving.
 func (r *Running) Done() <-chan struct{} { return r.node.Done() }
 
-// Close stops the node. Requests under way get a few seconds, less if ctx ends before.
+// Close stops the node. Running requests get up to 5 s, less if ctx ends before.
 func (r *Running) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()

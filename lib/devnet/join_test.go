@@ -137,7 +137,8 @@ func TestJoinRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Join(t.Context(), JoinOptions{Seed: test.seed, DataDir: t.TempDir(), Listener: own}); !errors.Is(err, test.want) {
+		if _, err := Join(t.Context(),
+			JoinOptions{Seed: test.seed, DataDir: t.TempDir(), Listener: own}); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.seed, err, test.want)
 		}
 		if _, err := own.Accept(); err == nil {

@@ -13,23 +13,23 @@ import (
 // ErrLikeness reports a likeness that is unknown or does not fit other options.
 var ErrLikeness = errors.New("bad likeness")
 
-// SeedTime is how the registry tells the time in its answers.
+// SeedTime is the header with the time in the registry's answers.
 type SeedTime string
 
-// The ways of seeds: most web servers send Date; seeds of 2020 sent Last-Modified alone, and others may send neither.
+// The headers of seeds: most web servers send Date; seeds of 2020 sent only Last-Modified, and others may send neither.
 const (
 	SeedDate         SeedTime = "date"
 	SeedLastModified SeedTime = "last-modified"
 	SeedNoTime       SeedTime = "none"
 )
 
-// SeedTimes are all ways.
+// SeedTimes are all values.
 var SeedTimes = []SeedTime{SeedDate, SeedLastModified, SeedNoTime}
 
 // setHeader adds the header to an answer of the registry.
 func (s SeedTime) setHeader(header http.Header, now time.Time) {
 	text := []string{now.UTC().Format(http.TimeFormat)}
-	header["Date"] = nil // or else net/http would add it
+	header["Date"] = nil // keeps net/http from adding it
 	switch s {
 	case SeedDate:
 		header["Date"] = text
@@ -43,16 +43,16 @@ func (s SeedTime) setHeader(header http.Header, now time.Time) {
 type Likeness struct {
 	// Nodes is how nodes behave.
 	Nodes node.Behaviour
-	// SeedTime is how the registry tells the time.
+	// SeedTime is the header with the time in the registry's answers.
 	SeedTime SeedTime
-	// Vanish makes a stopped node a machine without power: connections hang. Otherwise they are refused.
+	// Vanish makes connections to a stopped node hang, as with a machine without power. Otherwise they are refused.
 	Vanish bool
 }
 
-// Likenesses are the names that Like knows.
+// Likenesses returns the names that [Like] accepts.
 func Likenesses() []string { return node.Likenesses() }
 
-// Like returns the likeness of a storage server's version. The empty name is that of no real network.
+// Like returns the likeness of a storage server's version. The empty name means this program's own behaviour.
 func Like(name string) (Likeness, error) {
 	behaviour, err := node.BehaviourLike(name)
 	if err != nil {
@@ -65,10 +65,10 @@ func Like(name string) (Likeness, error) {
 	return Likeness{Nodes: behaviour, SeedTime: SeedLastModified, Vanish: true}, nil
 }
 
-// Name returns the name of the likeness, empty for that of no real network.
+// Name returns the name of the likeness, or "" for this program's own behaviour.
 func (l Likeness) Name() string { return l.Nodes.Name }
 
-// complete makes the zero Likeness that of no real network, and refuses a SeedTime that is none.
+// complete gives the zero Likeness this program's own behaviour, and refuses an unknown SeedTime.
 func (l Likeness) complete() (Likeness, error) {
 	seedTime := l.SeedTime
 	if l.Nodes.HopTimeout == 0 {

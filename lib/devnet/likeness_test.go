@@ -53,7 +53,8 @@ func hopsTo(n *Network, places ...int) (hops []onion.Hop) {
 func travel(t *testing.T, n *Network, places ...int) storagehttp.Answer {
 	t.Helper()
 	nodes := n.Nodes()
-	payload, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
+	payload, err := storage.NewRequest(storage.MethodSwarm,
+		rpc20.SwarmParams{PubKey: keyOf(t, nodes, nodes[0].SwarmID)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,8 +81,10 @@ func TestOnionToADeadNode(t *testing.T) {
 			for _, places := range [][]int{{0, 1, 2}, {0, 1, 2, 3}, {3, 2}} {
 				start := time.Now()
 				answer := travel(t, n, places...)
-				if took := time.Since(start); answer.Status != storage.StatusTimeout || took < like.Nodes.HopTimeout || took > 10*time.Second {
-					t.Errorf("over %v: %d %s after %v, want 504 after %v", places, answer.Status, answer.Body, took, like.Nodes.HopTimeout)
+				if took := time.Since(start); answer.Status != storage.StatusTimeout || took < like.Nodes.HopTimeout ||
+					took > 10*time.Second {
+					t.Errorf("over %v: %d %s after %v, want 504 after %v", places, answer.Status, answer.Body, took,
+						like.Nodes.HopTimeout)
 				}
 			}
 			clearFaults(t, n)
@@ -127,7 +130,8 @@ func TestVanish(t *testing.T) {
 		m := &n.members[1].machine
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return slices.ContainsFunc(m.open, func(open net.Conn) bool { return open.RemoteAddr().String() == conn.LocalAddr().String() })
+		return slices.ContainsFunc(m.open,
+			func(open net.Conn) bool { return open.RemoteAddr().String() == conn.LocalAddr().String() })
 	})
 	missed := store(t, n, 0)
 	clearFaults(t, n)
@@ -226,7 +230,8 @@ func TestArrivalOrder(t *testing.T) {
 					if n.Generation() == storage.Generation28 {
 						answer = call(t, info, storage.MethodStore, putIn(user, data))
 					} else {
-						answer = call(t, info, storage.MethodStore, solvedData(t, pubKey, base64.StdEncoding.EncodeToString([]byte(data))))
+						answer = call(t, info, storage.MethodStore,
+							solvedData(t, pubKey, base64.StdEncoding.EncodeToString([]byte(data))))
 					}
 					if answer.Status != 200 {
 						t.Errorf("storing: %d %s", answer.Status, answer.Body)
@@ -256,7 +261,7 @@ func TestArrivalOrder(t *testing.T) {
 	}
 }
 
-// The registry states the time as it is told, by default as web servers do, and like those of real networks otherwise.
+// The registry sends the time in the configured header: by default Date, like web servers, else like real seeds.
 func TestSeedTime(t *testing.T) {
 	like280, err := Like("2.8.0")
 	if err != nil {
@@ -266,7 +271,8 @@ func TestSeedTime(t *testing.T) {
 	without.SeedTime = SeedNoTime
 	for want, like := range map[SeedTime]Likeness{SeedDate: {}, SeedLastModified: like280, SeedNoTime: without} {
 		n := startNetwork(t, Options{Nodes: 1, Like: like})
-		response, err := http.Post(n.SeedURL(), "application/json", strings.NewReader(`{"method":"get_n_service_nodes"}`))
+		response, err := http.Post(n.SeedURL(), "application/json",
+			strings.NewReader(`{"method":"get_n_service_nodes"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,8 +299,9 @@ func TestInjectedAnswersLookAlike(t *testing.T) {
 
 func TestLikenessRefuses(t *testing.T) {
 	for name, options := range map[string]Options{
-		"generation": {Nodes: 1, Generation: storage.Generation20, Like: Likeness{Nodes: node.Like280, SeedTime: SeedDate}},
-		"seed time":  {Nodes: 1, Like: Likeness{SeedTime: "sundial"}},
+		"generation": {Nodes: 1, Generation: storage.Generation20,
+			Like: Likeness{Nodes: node.Like280, SeedTime: SeedDate}},
+		"seed time": {Nodes: 1, Like: Likeness{SeedTime: "sundial"}},
 	} {
 		if _, err := Start(t.Context(), options); !errors.Is(err, ErrLikeness) {
 			t.Errorf("%s: %v", name, err)
@@ -318,14 +325,15 @@ func TestNoSynchronousRoute(t *testing.T) {
 	}
 }
 
-// A node that joins from outside behaves as it is told, whatever the network is like.
+// A node from outside has its own likeness, whatever that of the network.
 func TestJoinLike(t *testing.T) {
 	n := startNetwork(t, Options{Nodes: 1})
 	listener, err := net.Listen("tcp", n.Nodes()[0].IP+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	joined, err := Join(t.Context(), JoinOptions{Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener, Behaviour: &node.Like211})
+	joined, err := Join(t.Context(),
+		JoinOptions{Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener, Behaviour: &node.Like211})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +355,8 @@ func TestActiveNodes(t *testing.T) {
 	for i, info := range n.Nodes() {
 		entry := list[51*i:][:51]
 		ip := net.ParseIP(info.IP).To4()
-		want := slices.Concat(ip, []byte{byte(info.Port >> 8), byte(info.Port), byte(info.Port >> 8), byte(info.Port), 2, 11, 3})
+		want := slices.Concat(ip,
+			[]byte{byte(info.Port >> 8), byte(info.Port), byte(info.Port >> 8), byte(info.Port), 2, 11, 3})
 		if hex.EncodeToString(entry[:32]) != info.PubkeyEd25519 || !slices.Equal(entry[40:], want) {
 			t.Errorf("entry %x, want node %s at %x", entry, info.PubkeyEd25519, want)
 		}

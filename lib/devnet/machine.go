@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// machine is the machine that a node runs on: its port and its connections. It can vanish and come back. While it is
-// gone its connections stay open and carry nothing, and new ones are accepted and carry nothing, so that others wait as
-// for a machine without power. It is safe for concurrent use.
+// machine simulates the machine of a node: its port and its connections. It can vanish and come back. While it is gone,
+// old connections stay open and new ones are accepted, but none carries data, so that others wait as for a machine
+// without power. It is safe for concurrent use.
 type machine struct {
 	gone atomic.Bool
 
@@ -29,7 +29,7 @@ func (m *machine) listen(listener net.Listener) net.Listener {
 	return &machineListener{m.listener, m}
 }
 
-// vanish cuts the machine off. The node is to be closed next, and then acceptIdle to be called.
+// vanish disconnects the machine. The caller then closes the node and calls acceptIdle.
 func (m *machine) vanish() { m.gone.Store(true) }
 
 // acceptIdle accepts connections in the place of the node, which is closed.
@@ -53,8 +53,8 @@ func (m *machine) keep(conn net.Conn) {
 	m.open = append(m.open, conn)
 }
 
-// restore ends vanish: it closes the connections of before, as a machine does that has forgotten them, and returns the
-// listener for the next node. A machine that was not gone has none.
+// restore ends vanish: it closes the old connections, as a restarted machine does, and returns the listener for the
+// next node. It returns nil if the machine was not gone.
 func (m *machine) restore() net.Listener {
 	if !m.gone.Load() {
 		return nil
@@ -118,7 +118,7 @@ type machineConn struct {
 
 func (m *machine) conn(conn net.Conn) net.Conn { return &machineConn{Conn: conn, machine: m} }
 
-// Write implements io.Writer. What a machine sends that is gone arrives nowhere.
+// Write implements io.Writer. It discards the data of a machine that is gone.
 func (c *machineConn) Write(data []byte) (int, error) {
 	if c.machine.gone.Load() {
 		return len(data), nil
@@ -139,7 +139,7 @@ func (c *machineConn) Close() (err error) {
 	return err
 }
 
-// ended returns a context that has ended: a machine without power waits for nothing.
+// ended returns a context that has ended: a machine without power does not finish its requests.
 func ended() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("the machine has vanished"))

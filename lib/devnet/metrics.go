@@ -20,15 +20,14 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// MetricsPath is where a Metrics answers.
+// MetricsPath is the path of a [Metrics] endpoint.
 const MetricsPath = "/metrics"
 
-// durations are the bounds of the histograms of how long requests take, in seconds. A store is an fsync, an onion
-// request up to four round trips, and a hop waits for ten seconds at most.
+// durations are the bounds of the histograms of request durations, in seconds. A store takes an fsync, an onion request
+// up to four round trips, and a hop waits at most ten seconds.
 var durations = []float64{0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 
-// meter stands in front of a node's handler and measures what clients and other nodes get. It outlives the node's
-// restarts.
+// meter wraps a node's handler and measures its answers to clients and nodes. It continues over restarts of the node.
 type meter struct {
 	requests metrics.Counts
 	took     map[string]*metrics.Histogram // by endpoint
@@ -41,9 +40,9 @@ var endpoints = map[string]string{
 }
 
 const (
-	peerEndpoint = "peer"     // what nodes say to each other, all below peerPrefix
+	peerEndpoint = "peer"     // requests between nodes, all below peerPrefix
 	peerPrefix   = "/swarms/" // as in replication.PushPath
-	// otherEndpoint is every other path, so that strangers cannot add names.
+	// otherEndpoint is every other path, so that clients cannot add names.
 	otherEndpoint = "other"
 )
 
@@ -93,7 +92,7 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets net/http find what else the writer can do.
+// Unwrap lets net/http find the other methods of the writer.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // measured is a node in a scrape. node is nil while it does not run.
@@ -103,7 +102,7 @@ type measured struct {
 	node  *node.Node
 }
 
-// writeMetrics writes what is known of the nodes. Node keys appear, shortened; users' keys and addresses never do.
+// writeMetrics writes the metrics of nodes. They contain shortened node keys, but never keys or addresses of users.
 func writeMetrics(out io.Writer, nodes []measured) error {
 	stats := make([]node.Stats, len(nodes))
 	for i, m := range nodes {
@@ -128,7 +127,7 @@ func writeMetrics(out io.Writer, nodes []measured) error {
 	return w.Flush()
 }
 
-// writeRequests writes what was seen from outside.
+// writeRequests writes the measurements of meter.
 func writeRequests(w *metrics.Writer, nodes []measured) {
 	w.Family("sessiontool_node_up", "gauge", "Whether the node runs.")
 	for _, m := range nodes {
@@ -154,7 +153,7 @@ func writeRequests(w *metrics.Writer, nodes []measured) {
 	}
 }
 
-// statFamilies are what a node tells of itself.
+// statFamilies are the metrics from [node.Stats].
 var statFamilies = []struct {
 	name, kind, help string
 	write            func(w *metrics.Writer, name, node string, stats node.Stats)
@@ -162,30 +161,32 @@ var statFamilies = []struct {
 	{"sessiontool_storage_requests_total", "counter", "Storage requests by method and status, direct or in onions.",
 		func(w *metrics.Writer, name, node string, stats node.Stats) {
 			for _, count := range stats.Storage {
-				w.Sample(name, float64(count.Times), "node", node, "method", count.What, "status", strconv.Itoa(count.Status))
+				status := strconv.Itoa(count.Status)
+				w.Sample(name, float64(count.Times), "node", node, "method", count.What, "status", status)
 			}
 		}},
-	{"sessiontool_onion_layers_total", "counter", "Onion layers opened, by what they ask for: relay, final (the exit), ...",
+	{"sessiontool_onion_layers_total", "counter", "Onion layers opened, by step: relay, final (the exit), ...",
 		func(w *metrics.Writer, name, node string, stats node.Stats) {
 			for _, count := range stats.Onions {
 				w.Sample(name, float64(count.Times), "node", node, "step", count.What)
 			}
 		}},
-	{"sessiontool_peer_requests_total", "counter", "Requests from other nodes, by path and status; pushes bring messages.",
+	{"sessiontool_peer_requests_total", "counter", "Requests from other nodes, by path and status.",
 		func(w *metrics.Writer, name, node string, stats node.Stats) {
 			for _, count := range stats.Pushes {
-				w.Sample(name, float64(count.Times), "node", node, "path", count.What, "status", strconv.Itoa(count.Status))
+				status := strconv.Itoa(count.Status)
+				w.Sample(name, float64(count.Times), "node", node, "path", count.What, "status", status)
 			}
 		}},
 	{"sessiontool_expired_messages_total", "counter", "Messages removed because their time was over.",
 		single(func(stats node.Stats) float64 { return float64(stats.Expired) })},
 	{"sessiontool_messages", "gauge", "Messages held.",
 		single(func(stats node.Stats) float64 { return float64(stats.Messages) })},
-	{"sessiontool_queued_messages", "gauge", "Messages that some other node of the swarm has yet to get.",
+	{"sessiontool_queued_messages", "gauge", "Replica updates that are pending for another node of the swarm.",
 		single(func(stats node.Stats) float64 { return float64(stats.Queued) })},
 	{"sessiontool_listeners", "gauge", "Clients that listen for messages.",
 		single(func(stats node.Stats) float64 { return float64(stats.Listeners) })},
-	{"sessiontool_waiting_deliveries", "gauge", "Messages handed over or on the way to a listener, not acknowledged yet.",
+	{"sessiontool_waiting_deliveries", "gauge", "Deliveries that no listener has acknowledged yet.",
 		single(func(stats node.Stats) float64 { return float64(stats.Waiting) })},
 	{"sessiontool_store_bytes", "gauge", "Size of the message database in use.",
 		single(func(stats node.Stats) float64 { return float64(stats.Bytes) })},
@@ -201,7 +202,7 @@ func single(value func(node.Stats) float64) func(w *metrics.Writer, name, node s
 // WriteMetrics writes what the network's own nodes have done, in the Prometheus text format.
 func (n *Network) WriteMetrics(out io.Writer) error {
 	n.mu.Lock()
-	defer n.mu.Unlock() // a node that stops meanwhile could not be asked
+	defer n.mu.Unlock() // no node stops meanwhile
 	nodes := make([]measured, len(n.members))
 	for i, m := range n.members {
 		nodes[i] = measured{m.keys.Name()[:8], m.meter, m.node}
@@ -221,8 +222,11 @@ type Metrics struct {
 	done   chan struct{}
 }
 
-// ServeMetrics answers GET MetricsPath at address, a host and port, with what source writes. Close ends it.
-func ServeMetrics(address string, source interface{ WriteMetrics(io.Writer) error }, log *slog.Logger) (*Metrics, error) {
+// ServeMetrics answers GET [MetricsPath] at address, a host and port, with the output of source. [Metrics.Close] ends
+// it.
+func ServeMetrics(
+	address string, source interface{ WriteMetrics(io.Writer) error }, log *slog.Logger,
+) (*Metrics, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
@@ -236,8 +240,11 @@ func ServeMetrics(address string, source interface{ WriteMetrics(io.Writer) erro
 		}
 	})
 	m := &Metrics{
-		server: &http.Server{Handler: clients.RefuseBrowsers(mux), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 8 << 10},
-		url:    "http://" + listener.Addr().String() + MetricsPath, done: make(chan struct{}),
+		server: &http.Server{
+			Handler:     clients.RefuseBrowsers(mux),
+			ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+		},
+		url: "http://" + listener.Addr().String() + MetricsPath, done: make(chan struct{}),
 	}
 	go func() {
 		defer close(m.done)
@@ -248,10 +255,10 @@ func ServeMetrics(address string, source interface{ WriteMetrics(io.Writer) erro
 	return m, nil
 }
 
-// URL is where the metrics are.
+// URL returns the URL of the metrics.
 func (m *Metrics) URL() string { return m.url }
 
-// Close ends the endpoint. Scrapes under way are finished until ctx ends.
+// Close ends the endpoint. It lets running scrapes finish until ctx ends.
 func (m *Metrics) Close(ctx context.Context) error {
 	err := m.server.Shutdown(ctx)
 	if err != nil {

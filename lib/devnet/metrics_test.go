@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// How long requests took is told of every endpoint that is measured.
+// There is a histogram of durations for every endpoint.
 func TestEveryEndpointIsTimed(t *testing.T) {
 	var out strings.Builder
 	if err := writeMetrics(&out, []measured{{name: "a", meter: newMeter()}}); err != nil {

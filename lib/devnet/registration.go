@@ -15,17 +15,19 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// registrationWindow is how far the clock of a registering node may be off.
+// registrationWindow bounds the clock offset of a registering node.
 const registrationWindow = 5 * time.Minute
 
 // ErrRegistration reports an announcement that the registry refuses.
 var ErrRegistration = errors.New("registration refused")
 
 // errRegistrationClock is the ErrRegistration about a timestamp.
-var errRegistrationClock = fmt.Errorf("%w: timestamp is off by more than %v: check your clock", ErrRegistration, registrationWindow)
+var errRegistrationClock = fmt.Errorf(
+	"%w: timestamp is off by more than %v: check your clock", ErrRegistration, registrationWindow,
+)
 
-// checkRegistration checks all that can be told without the list. An X25519 key cannot change, since the signature
-// covers it and a known node's is not overwritten.
+// checkRegistration makes all checks that do not need the list. The X25519 key of a node cannot change: it must be the
+// other form of the Ed25519 key.
 func checkRegistration(params nodelist.RegisterParams, now time.Time) error {
 	ed, err := decodeKey(params.PubkeyEd25519)
 	if err != nil {
@@ -45,8 +47,9 @@ func checkRegistration(params nodelist.RegisterParams, now time.Time) error {
 		return errRegistrationClock
 	}
 	signature, err := base64.StdEncoding.DecodeString(params.Signature)
+	signed := nodelist.RegisterSignatureText(params)
 	if err != nil || len(signature) != xeddsa.SignatureSize ||
-		!xeddsa.VerifyStrict([32]byte(ed), nodelist.RegisterSignatureText(params), [xeddsa.SignatureSize]byte(signature)) {
+		!xeddsa.VerifyStrict([32]byte(ed), signed, [xeddsa.SignatureSize]byte(signature)) {
 		return fmt.Errorf("%w: signature is not the node's", ErrRegistration)
 	}
 	return nil

@@ -22,36 +22,36 @@ import (
 )
 
 const (
-	// MaxNodes bounds a network, nodes that join from outside included.
+	// MaxNodes bounds the nodes of a network, with nodes from outside.
 	MaxNodes = 1000
-	// silentAfter is how long a node that joined from outside stays listed without registering again.
+	// silentAfter is the time for which a node from outside stays listed without registering again.
 	silentAfter = 5 * time.Minute
-	// hardfork is what the registry answers: that of the network in the middle of 2020.
+	// hardfork is that of the real network in the middle of 2020.
 	hardfork = 15
 )
 
 // listing is a registered node as the registry keeps it.
 type listing struct {
 	nodelist.State
-	// Own tells that the node is one of this devnet's and has not joined from outside.
+	// Own means that the node belongs to this devnet and has not joined from outside.
 	Own bool `json:"own"`
-	// RegisteredMS is the time on the node's clock when it registered last, after which it may do so again.
+	// RegisteredMS is the timestamp of the node's latest registration. The next one must have a later timestamp.
 	RegisteredMS int64 `json:"registered_ms"`
 }
 
-// registry is the list of a network's nodes and stands in for the blockchain that keeps it in reality. It is a
-// node.Directory and safe for concurrent use.
+// registry is the list of a network's nodes. It replaces the blockchain, which keeps the list of the real network. It
+// is a [ring.Directory] and safe for concurrent use.
 type registry struct {
 	path      string
 	swarmSize int
 	now       func() time.Time
 
-	generation storage.Generation // that it tells clients to speak
+	generation storage.Generation // sent to clients
 	seedTime   SeedTime
 
 	admission admission
 
-	since time.Time // when this process took over
+	since time.Time // start of this process
 
 	mu         sync.Mutex
 	state      registryState
@@ -62,13 +62,12 @@ type registry struct {
 
 // registryState is what the registry's file holds.
 type registryState struct {
-	Port   uint16    `json:"port"` // where the registry is served
+	Port   uint16    `json:"port"` // of the registry
 	Height uint64    `json:"height"`
 	Nodes  []listing `json:"nodes"`
 }
 
-// loadRegistry reads the registry kept at path, or starts an empty one. It returns ring.ErrFolder for a file that holds
-// none.
+// loadRegistry reads the registry kept at path, or makes an empty one. It returns [ring.ErrFolder] for a damaged file.
 func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, error) {
 	r := &registry{
 		path: path, swarmSize: swarmSize, now: now, since: now(), seedTime: SeedDate, seen: make(map[string]time.Time),
@@ -139,7 +138,7 @@ func (r *registry) write(state registryState) error {
 		return err
 	}
 	if err := atomicfile.Write(r.path, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("keeping the registry: %w", err)
+		return fmt.Errorf("writing the registry: %w", err)
 	}
 	return nil
 }
@@ -151,9 +150,9 @@ func (r *registry) keep() error {
 	return r.write(r.state)
 }
 
-// setOwn makes states, whose swarms do not matter, the devnet's own nodes. Those that were listed stay in their swarms;
-// own nodes that are no longer there go. port is where the registry is served. Nothing is written before keep, since
-// the folder may turn out to be another devnet's.
+// setOwn makes states the devnet's own nodes and ignores their swarms. Listed nodes stay in their swarms; own nodes
+// that are not in states are removed. port is that of the registry. Only keep writes the list to disk, because the
+// folder may belong to another running devnet.
 func (r *registry) setOwn(port uint16, states []nodelist.State) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,10 +216,10 @@ func swarmSizes(nodes []listing) map[swarm.SwarmID]int {
 	return sizes
 }
 
-// register lists a node that has answered a challenge: a new one gets a swarm, a known one may have moved, or is only
-// still there. It takes the place of another node from outside at the same address and port. It returns ErrRegistration,
-// with the reason, for an announcement that is not signed, not timely, not complete, not newer than the node's last, or
-// one too many.
+// register lists a node that has answered a challenge. A new node gets a swarm; a known one may have a new address. It
+// replaces another node from outside at the same address and port. register returns ErrRegistration, with the reason,
+// for an announcement that is unsigned, incomplete, off the registry's clock, not newer than the node's latest, or over
+// a limit.
 func (r *registry) register(params nodelist.RegisterParams) error {
 	if err := r.check(params); err != nil {
 		return err
@@ -228,14 +227,16 @@ func (r *registry) register(params nodelist.RegisterParams) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	state, err := r.edited(func(state *registryState) error {
-		if err := state.room(params); err != nil { // others may have come since check
+		if err := state.room(params); err != nil { // other nodes may have registered since check
 			return err
 		}
 		state.Nodes = slices.DeleteFunc(state.Nodes, func(node listing) bool {
 			return !node.Own && node.PubkeyEd25519 != params.PubkeyEd25519 &&
 				node.PublicIP == params.PublicIP && node.StoragePort == params.StoragePort
 		})
-		i := slices.IndexFunc(state.Nodes, func(node listing) bool { return node.PubkeyEd25519 == params.PubkeyEd25519 })
+		i := slices.IndexFunc(state.Nodes, func(node listing) bool {
+			return node.PubkeyEd25519 == params.PubkeyEd25519
+		})
 		if i < 0 {
 			i = len(state.Nodes)
 			state.Nodes = append(state.Nodes, listing{State: nodelist.State{
@@ -249,7 +250,7 @@ func (r *registry) register(params nodelist.RegisterParams) error {
 		}
 		node := &state.Nodes[i]
 		if node.PublicIP == params.PublicIP && node.StoragePort == params.StoragePort {
-			state.Height = r.state.Height // nothing that others have to learn
+			state.Height = r.state.Height // the list that others see is unchanged
 		}
 		node.PublicIP, node.StoragePort, node.RegisteredMS = params.PublicIP, params.StoragePort, params.TimestampMS
 		return nil
@@ -264,8 +265,8 @@ func (r *registry) register(params nodelist.RegisterParams) error {
 	return err
 }
 
-// dropSilent takes nodes off the list that joined from outside and have not been heard of for silentAfter, and returns
-// their names. The time while no registry ran does not count.
+// dropSilent removes nodes from outside that have not registered for silentAfter, and returns their names. The time
+// while no registry ran does not count.
 func (r *registry) dropSilent() (dropped []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -297,14 +298,14 @@ func (r *registry) dropSilent() (dropped []string, err error) {
 	return dropped, nil
 }
 
-// setDifficulty makes difficulty what the registry tells from now on.
+// setDifficulty sets the difficulty in the registry's answers.
 func (r *registry) setDifficulty(difficulty uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.difficulty = difficulty
 }
 
-// Nodes implements node.Directory. It never fails.
+// Nodes implements [ring.Directory]. It never fails.
 func (r *registry) Nodes(_ context.Context, lastHash string) (*nodelist.Result, error) {
 	return r.list(lastHash), nil
 }
@@ -326,7 +327,7 @@ func (r *registry) list(lastHash string) *nodelist.Result {
 	}
 }
 
-// port returns where the registry was served last, 0 if it never was.
+// port returns the registry's port of last time, or 0.
 func (r *registry) port() uint16 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -187,7 +187,8 @@ func TestSetOwnDealsEvenly(t *testing.T) {
 func ask(t testing.TB, r *registry, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	newSeedServer(r, discard).Handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, nodelist.SeedPath, strings.NewReader(body)))
+	newSeedServer(r, discard).Handler.ServeHTTP(recorder,
+		httptest.NewRequest(http.MethodPost, nodelist.SeedPath, strings.NewReader(body)))
 	return recorder
 }
 
@@ -229,40 +230,46 @@ func TestSeedAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		result := answer.Result
-		if string(answer.ID) != `"0"` || answer.JSONRPC != "2.0" || result.Height != 3 || result.BlockHash != r.hash || result.Status != "OK" || result.Hardfork == 0 {
+		if string(answer.ID) != `"0"` || answer.JSONRPC != "2.0" || result.Height != 3 || result.BlockHash != r.hash ||
+			result.Status != "OK" || result.Hardfork == 0 {
 			t.Errorf("%s: answer %s", test.params, got.Body)
 		}
 		if len(result.States) != test.nodes {
 			t.Errorf("%s: %d nodes, want %d", test.params, len(result.States), test.nodes)
 		}
 		for _, state := range result.States {
-			if names := slices.Sorted(maps.Keys(state)); !slices.Equal(names, slices.Sorted(slices.Values(test.fields))) {
+			if names := slices.Sorted(maps.Keys(state)); !slices.Equal(names,
+				slices.Sorted(slices.Values(test.fields))) {
 				t.Errorf("%s: fields %v, want %v", test.params, names, test.fields)
 			}
 		}
 	}
-	// Who asks for some nodes gets those, by whichever of its names the method is called.
+	// A request for some nodes returns only those, under every name of the method.
 	name := r.state.Nodes[1].PubkeyLegacy
 	for _, method := range []string{"get_n_service_nodes", "get_service_nodes", "get_all_service_nodes"} {
 		got := ask(t, r, fmt.Sprintf(`{"id":1,"method":%q,"params":{"service_node_pubkeys":[%q,"x"]}}`, method, name))
 		var some listAnswer
-		if err := json.Unmarshal(got.Body.Bytes(), &some); err != nil || len(some.Result.States) != 1 || some.Result.States[0]["service_node_pubkey"] != name {
+		if err := json.Unmarshal(got.Body.Bytes(), &some); err != nil || len(some.Result.States) != 1 ||
+			some.Result.States[0]["service_node_pubkey"] != name {
 			t.Errorf("%s: %s", method, got.Body)
 		}
 	}
-	unchanged := ask(t, r, fmt.Sprintf(`{"id":7,"method":"get_n_service_nodes","params":{"poll_block_hash":%q}}`, r.hash))
+	unchanged := ask(t, r,
+		fmt.Sprintf(`{"id":7,"method":"get_n_service_nodes","params":{"poll_block_hash":%q}}`, r.hash))
 	if want := `{"jsonrpc":"2.0","id":7,"result":{"unchanged":true}}`; unchanged.Body.String() != want {
 		t.Errorf("asked for its own block the registry answers %s, want %s", unchanged.Body, want)
 	}
 	full, all := ask(t, r, `{"method":"get_n_service_nodes"}`), listAnswer{}
-	if err := json.Unmarshal(full.Body.Bytes(), &all); err != nil || len(all.Result.States) != 3 || len(all.Result.States[0]) != 11 {
+	if err := json.Unmarshal(full.Body.Bytes(), &all); err != nil || len(all.Result.States) != 3 ||
+		len(all.Result.States[0]) != 11 {
 		t.Errorf("without params the registry answers %s", full.Body)
 	}
 }
 
 func TestSeedRefuses(t *testing.T) {
 	r := newRegistry(t, 5)
-	late, err := storage.NewRequest(nodelist.MethodRegister, ring.Registration(keys(1), "192.0.2.1", 9, day.Add(time.Hour)))
+	late, err := storage.NewRequest(nodelist.MethodRegister,
+		ring.Registration(keys(1), "192.0.2.1", 9, day.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +316,8 @@ func TestSeedRefuses(t *testing.T) {
 func FuzzSeedBody(f *testing.F) {
 	f.Add([]byte(`{"jsonrpc":"2.0","id":"0","method":"get_n_service_nodes","params":{"fields":{"public_ip":true},"limit":1}}`))
 	f.Add([]byte(`{"id":[{}],"method":"get_n_service_nodes","params":{"fields":["swarm_id"],"poll_block_hash":"x"}}`))
-	registration, err := storage.NewRequest(nodelist.MethodRegister, ring.Registration(keys(5), "192.0.2.1", 7, day.Add(-time.Hour)))
+	registration, err := storage.NewRequest(nodelist.MethodRegister,
+		ring.Registration(keys(5), "192.0.2.1", 7, day.Add(-time.Hour)))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -13,16 +13,16 @@ import (
 	"strings"
 )
 
-// ErrControl reports a devnet that does not take orders: it does not run, or was started without an endpoint for them.
+// ErrControl reports a devnet without a control endpoint: it does not run, or was started without Options.Control.
 var ErrControl = errors.New("the devnet takes no orders")
 
-// Kinds of errors that keep their identity on the way through the endpoint.
+// Kinds of errors that keep their identity across the endpoint.
 const (
 	kindNode  = "node"
 	kindFault = "fault"
 )
 
-// Remote gives orders to a devnet that another process runs: see Options.Control.
+// Remote controls a devnet of another process: see Control in [Options].
 type Remote struct {
 	note controlNote
 }
@@ -40,7 +40,7 @@ func Connect(dir string) (*Remote, error) {
 	return remote, nil
 }
 
-// SetFault is Network.SetFault.
+// SetFault calls [Network.SetFault].
 func (r *Remote) SetFault(ctx context.Context, nodes []string, fault Fault) ([]NodeFault, error) {
 	fault, err := fault.complete()
 	if err != nil {
@@ -50,25 +50,25 @@ func (r *Remote) SetFault(ctx context.Context, nodes []string, fault Fault) ([]N
 	return done.Faults, err
 }
 
-// ClearFaults is Network.ClearFaults.
+// ClearFaults calls [Network.ClearFaults].
 func (r *Remote) ClearFaults(ctx context.Context, nodes []string, kinds ...FaultKind) ([]NodeFault, error) {
 	done, err := r.send(ctx, order{Clear: true, Kinds: kinds, Nodes: nodes})
 	return done.Faults, err
 }
 
-// Faults is Network.Faults.
+// Faults calls [Network.Faults].
 func (r *Remote) Faults(ctx context.Context) ([]NodeFault, error) {
 	done, err := r.send(ctx, order{})
 	return done.Faults, err
 }
 
-// SetDifficulty is Network.SetDifficulty. It returns the network's status afterwards.
+// SetDifficulty calls [Network.SetDifficulty]. It returns the network's status afterwards.
 func (r *Remote) SetDifficulty(ctx context.Context, difficulty uint64) (Status, error) {
 	done, err := r.send(ctx, order{Difficulty: difficulty})
 	return done.Status, err
 }
 
-// Status is Network.Status.
+// Status calls [Network.Status].
 func (r *Remote) Status(ctx context.Context) (Status, error) {
 	done, err := r.send(ctx, order{})
 	return done.Status, err

@@ -7,7 +7,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// fullSwarm is how many times its intended size a swarm grows to before a new one is opened.
+// fullSwarm is the multiple of its intended size at which a swarm is full.
 const fullSwarm = 2
 
 // spread returns count ids at equal distances on the ring. count is positive.
@@ -20,8 +20,8 @@ func spread(count int) []swarm.SwarmID {
 	return ids
 }
 
-// place returns the swarm for a node that joins: the smallest one, of several the one with the lowest id, or a new
-// one in the widest gap of the ring if even the smallest is full.
+// place returns the swarm for a node that joins: the smallest one, or a new one in the widest gap of the ring if even
+// the smallest is full. Of equal swarms it returns the one with the lowest id.
 func place(sizes map[swarm.SwarmID]int, intended int) swarm.SwarmID {
 	if len(sizes) == 0 {
 		return spread(1)[0]

@@ -35,8 +35,10 @@ func TestPlace(t *testing.T) {
 		{"lowest of several", map[swarm.SwarmID]int{30: 2, 20: 2, 10: 3}, 20},
 		{"not yet full", map[swarm.SwarmID]int{10: 4, 20: 3}, 20},
 		{"all full, one swarm", map[swarm.SwarmID]int{1: 4}, 1<<63 + 1},
-		{"all full, gap across the end", map[swarm.SwarmID]int{0x4000000000000000: 4, 0x5000000000000000: 4}, 0xc800000000000000},
-		{"all full, gap between", map[swarm.SwarmID]int{0x1000000000000000: 4, 0xf000000000000000: 5}, 0x8000000000000000},
+		{"all full, gap across the end", map[swarm.SwarmID]int{0x4000000000000000: 4, 0x5000000000000000: 4},
+			0xc800000000000000},
+		{"all full, gap between", map[swarm.SwarmID]int{0x1000000000000000: 4, 0xf000000000000000: 5},
+			0x8000000000000000},
 	} {
 		if got := place(test.sizes, intended); got != test.want {
 			t.Errorf("%s: swarm %v, want %v", test.name, got, test.want)

@@ -17,7 +17,7 @@ import (
 // maxSeedBody bounds a request to the registry.
 const maxSeedBody = 64 << 10
 
-// JSON-RPC error codes; there are more in rpc.
+// JSON-RPC error codes. Package nodelist has those of registrations.
 const (
 	codeParse  = -32700
 	codeMethod = -32601
@@ -35,7 +35,7 @@ type rpcError struct {
 }
 
 // newSeedServer serves the registry as a seed node serves the list of the real network: POST /json_rpc
-// (signal-2020.md section 2.3; session-v1.md section 8; storage-2.0.md section 10), and takes registrations besides.
+// (signal-2020.md section 2.3; session-v1.md section 8; storage-2.0.md section 10). It also accepts registrations.
 func newSeedServer(registry *registry, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+nodelist.SeedPath, registry.serve)
@@ -68,9 +68,9 @@ func (r *registry) serve(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	header := w.Header()
-	header.Set("Content-Type", "application/json") // exactly: 2020 clients read nothing else as JSON
+	header.Set("Content-Type", "application/json") // exactly: 2020 clients accept no other type
 	header.Set("Content-Length", strconv.Itoa(len(answer)))
-	w.Write(answer) // an error here is the client's to notice
+	w.Write(answer) // the client notices an error
 }
 
 // seedAnswer is a JSON-RPC answer.

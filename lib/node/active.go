@@ -45,8 +45,8 @@ func (n *Node) appendContact(list []byte, state nodelist.State) []byte {
 	return list
 }
 
-// homeless returns the registered members of a swarm that have no address, as later servers list them.
-func homeless(view *ring.View, id swarm.SwarmID) (members []rpc28.Member) {
+// withoutAddress returns the registered members of a swarm that have no address, as later servers list them.
+func withoutAddress(view *ring.View, id swarm.SwarmID) (members []rpc28.Member) {
 	for _, state := range view.States {
 		legacy, ok := ring.ParseKey(state.PubkeyLegacy)
 		if !ok || swarm.SwarmID(state.SwarmID) != id || view.Peers[state.PubkeyEd25519] != nil {

@@ -16,8 +16,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// A member that does not answer is told of after five seconds, and gets what it has missed later: messages, deletions
-// and other times.
+// The answer reports a silent member after five seconds. That member later gets the messages, deletions and new
+// expirations that it has missed.
 func TestChangesReachMembersThatWereAway(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, nil)
 	network.wantSettled(0, 1, 2)
@@ -67,7 +67,8 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 	}
 	network.nodes[0].patience = 100 * time.Millisecond
 	alice := newUser(t, 5)
-	answer := decode[rpc28.ChangeAnswer](t, network.call(0, storage.MethodStore, alice.put(0, "x", now, time.Hour)), 200)
+	answer := decode[rpc28.ChangeAnswer](t, network.call(0, storage.MethodStore, alice.put(0, "x", now, time.Hour)),
+		200)
 	silent, own := answer.Swarm[network.states[1].PubkeyEd25519], answer.Swarm[network.states[0].PubkeyEd25519]
 	if len(answer.Swarm) != 2 || !bool(silent.Failed && silent.Timeout) || bool(own.Failed) {
 		t.Errorf("answer %+v", answer.Swarm)
@@ -75,13 +76,14 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 	network.wantStored(1, alice.pubKey(), 1) // by the queue
 }
 
-// What a member says when it refuses is told.
+// The client's answer has the text of a member's refusal.
 func TestChangesThatAMemberRefuses(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
 		config.Now = func() time.Time { return now.Add(time.Duration(i) * 65 * time.Second) }
 	})
-	answer := decode[rpc28.ChangeAnswer](t, network.call(0, storage.MethodStore, newUser(t, 5).put(0, "x", now, time.Hour)), 200)
+	answer := decode[rpc28.ChangeAnswer](t,
+		network.call(0, storage.MethodStore, newUser(t, 5).put(0, "x", now, time.Hour)), 200)
 	refused := answer.Swarm[network.states[1].PubkeyEd25519]
 	if !bool(refused.Failed) || refused.Code != 406 || refused.Reason != errTimestamp.text || bool(refused.Timeout) {
 		t.Errorf("a member whose clock is wrong: %+v", refused)
@@ -92,7 +94,8 @@ func TestChangesThatAMemberRefuses(t *testing.T) {
 func (n *testNetwork) node2Expiries(u user, hashes ...string) map[string]int64 {
 	n.t.Helper()
 	now := time.Now().UnixMilli()
-	params := rpc28.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now, Auth: u.auth(signtext.GetExpiries(now, hashes))}
+	params := rpc28.GetExpiriesParams{Pubkey: u.pubKey(), Messages: hashes, Timestamp: now,
+		Auth: u.auth(signtext.GetExpiries(now, hashes))}
 	return decode[rpc28.ExpiriesAnswer](n.t, n.call(2, rpc28.MethodGetExpiries, params), 200).Expiries
 }
 
@@ -106,7 +109,8 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	for i := range 3 {
 		mustInsert(t, network.nodes[i].store, m)
 	}
-	buried := store.Record{Name: store.NameOf(m), Version: store.Version{Number: uint64(now.UnixMilli()), Expiration: m.ExpirationMillis(), Deleted: true}}
+	buried := store.Record{Name: store.NameOf(m),
+		Version: store.Version{Number: uint64(now.UnixMilli()), Expiration: m.ExpirationMillis(), Deleted: true}}
 	if got := network.pushed(network.nodes[3].keys, now, store.AppendRecords(nil, buried)); got.body != refused {
 		t.Errorf("a node of another swarm deletes: %v", got)
 	}
@@ -124,7 +128,8 @@ func TestDeletedStaysDeleted(t *testing.T) {
 		t.Errorf("it is back: %q", got)
 	}
 	network.restart(2)
-	eventually(t, "the deletion to reach the member that missed it", func() bool { return len(network.texts(2, alice, 0, now)) == 0 })
+	eventually(t, "the deletion to reach the member that missed it",
+		func() bool { return len(network.texts(2, alice, 0, now)) == 0 })
 	if got := network.texts(1, alice, 0, now); len(got) != 0 {
 		t.Errorf("after comparing there is %q", got)
 	}
@@ -186,9 +191,10 @@ func TestHandOverOfNamespaces(t *testing.T) {
 		if m == gone {
 			signed = signedRequestOf(t, rpc28.MethodDelete, bob.remove(m.HashText()), now)
 		}
-		_, err = network.nodes[0].store.Edit(found, now.UnixMilli(), signed, func(store.Summary, store.Version) (store.Version, bool) {
-			return store.Version{Expiration: later, Deleted: m == gone}, true
-		})
+		_, err = network.nodes[0].store.Edit(found, now.UnixMilli(), signed,
+			func(store.Summary, store.Version) (store.Version, bool) {
+				return store.Version{Expiration: later, Deleted: m == gone}, true
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +212,8 @@ func TestHandOverOfNamespaces(t *testing.T) {
 	})
 	network.wantSettled(0)
 	for _, h := range found {
-		want := map[store.Name]int64{store.NameOf(private): later, store.NameOf(known): known.ExpirationMillis()}[h.Name]
+		want := map[store.Name]int64{store.NameOf(private): later,
+			store.NameOf(known): known.ExpirationMillis()}[h.Name]
 		if h.Expiration != want {
 			t.Errorf("%s expires at %d, want %d", h.Hash, h.Expiration, want)
 		}

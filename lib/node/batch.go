@@ -14,8 +14,8 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// readBatch reads requests that come together: 1 to rpc28.MaxBatch of them, none of which is made of requests itself.
-// One that cannot be read spoils all. A sequence ends with the first that is not answered with a 2xx.
+// readBatch parses a batch or sequence: 1 to rpc28.MaxBatch requests, none of which may contain requests. One malformed
+// request fails all. A sequence ends after the first answer that is not 2xx.
 func (n *Node) readBatch(p *parameters, sequence bool) task {
 	requests := p.fields["requests"].Array()
 	switch {
@@ -39,10 +39,10 @@ func (n *Node) readBatch(p *parameters, sequence bool) task {
 	}
 }
 
-// metaMethods are those that make other requests.
+// metaMethods are the methods that contain other requests.
 var metaMethods = []string{rpc28.MethodBatch, rpc28.MethodSequence, rpc28.MethodIfElse}
 
-// readSubrequest reads one of count requests that come together.
+// readSubrequest parses one of count requests of a batch.
 func (n *Node) readSubrequest(p *parameters, request gjson.Result, count int) task {
 	if !request.IsObject() {
 		p.fail("Invalid batch request: requests must be objects")
@@ -59,7 +59,7 @@ func (n *Node) readSubrequest(p *parameters, request gjson.Result, count int) ta
 	return n.readPart(p, method, params, count)
 }
 
-// parsePart reads the two members of a request within another. It returns false if they are not there.
+// parsePart reads method and params of an inner request. It returns false if one is missing.
 func parsePart(request gjson.Result) (method string, params fields, ok bool) {
 	members, _ := parseFields(request)
 	method, err := members.text("method")
@@ -67,7 +67,7 @@ func parsePart(request gjson.Result) (method string, params fields, ok bool) {
 	return method, params, ok && err == nil
 }
 
-// readPart reads the parameters of one of count requests within another, unless that is refused already.
+// readPart parses the parameters of one of count inner requests, unless p has an error already.
 func (n *Node) readPart(p *parameters, method string, params fields, count int) task {
 	if p.err != nil {
 		return nil
@@ -98,7 +98,7 @@ func (n *Node) atOnce(ctx context.Context, tasks []task) []rpc28.Result {
 	return results
 }
 
-// part serves one of several requests. An answer that is text becomes a JSON string.
+// part serves an inner request. A text answer becomes a JSON string.
 func (n *Node) part(ctx context.Context, serve task) rpc28.Result {
 	result, err := serve(ctx)
 	if err != nil {
@@ -115,8 +115,8 @@ func (n *Node) part(ctx context.Context, serve task) rpc28.Result {
 	return rpc28.Result{Code: result.status, Body: body}
 }
 
-// ifElseAnswer is the 200 of ifelse: what the conditions were compared with, whether they hold, and the answer to the
-// request that was made because of it, if any.
+// ifElseAnswer is the 200 of ifelse: the values that the conditions were compared with, whether they hold, and the
+// answer to the executed branch, if there is one.
 type ifElseAnswer struct {
 	Condition bool          `json:"condition"`
 	Height    uint64        `json:"height"`
@@ -125,7 +125,7 @@ type ifElseAnswer struct {
 	Result    *rpc28.Result `json:"result,omitempty"`
 }
 
-// readIfElse reads a request that is made if conditions hold, and one that is made if they do not.
+// readIfElse parses an ifelse request: conditions, a branch that is executed if they hold, and one if they do not.
 func (n *Node) readIfElse(p *parameters) task {
 	conditions, ok := parseFields(p.fields["if"])
 	if !ok {
@@ -155,7 +155,7 @@ func (n *Node) readIfElse(p *parameters) task {
 	}
 }
 
-// readBranch reads the request called name of ifelse. It may be made of requests.
+// readBranch parses the branch of ifelse called name. It may contain requests.
 func (n *Node) readBranch(p *parameters, name string) task {
 	if !p.fields[name].IsObject() {
 		p.fail("Invalid ifelse request: %s must be an object", name)
@@ -170,8 +170,8 @@ func (n *Node) readBranch(p *parameters, name string) task {
 	return n.readPart(p, method, params, 1)
 }
 
-// readConditions reads the conditions of ifelse, at least one, all of which have to hold. Versions are lists of
-// numbers, or the first of them alone; what is left out is 0.
+// readConditions parses the conditions of ifelse, at least one, which must all hold. A version is a list of numbers or
+// its first number; missing numbers are 0.
 func (n *Node) readConditions(conditions, p *parameters) func(height uint64) bool {
 	known := map[string][]int64{"hf": toInt64(hardFork28[:]), "v": toInt64(n.behaviour.Version[:])}
 	var holding []func(height uint64) bool
@@ -210,7 +210,7 @@ func (p *parameters) numbers(name string) (numbers []int64) {
 	return numbers
 }
 
-// versionParts is how many numbers a version has at most.
+// versionParts is the number of numbers in a version.
 const versionParts = 3
 
 func padded(version []int64) []int64 {

@@ -18,54 +18,54 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// Behaviour is what differs between the versions of the storage server and this program's own nodes. The code asks it
-// at those places and knows no version elsewhere. [Own], [Like207], [Like280] and [Like211] are the presets.
+// Behaviour holds all differences between versions of the storage server and this program's own nodes. No other code
+// depends on a version. [Own], [Like207], [Like280] and [Like211] are the presets.
 type Behaviour struct {
 	// Name is the preset's name, empty for Own.
 	Name string
 	// Generation is the only generation that servers of this version serve; empty means both.
 	Generation storage.Generation
-	// Version is what the node says to be to clients of storage RPC 2.8; those of 2.0 get the fixed text of 2.0.7.
+	// Version is the version that clients of storage RPC 2.8 get; those of 2.0 get the fixed text of 2.0.7.
 	Version [3]int
 	// Server is the HTTP header of this name; empty means none.
 	Server string
-	// Date tells whether answers carry the HTTP header Date.
+	// Date adds the HTTP header Date to answers.
 	Date bool
 
-	// TLS is what clients are offered. Nodes speak TLS 1.3 among themselves whatever it says.
+	// TLS is the offer to clients. It does not apply between nodes.
 	TLS TLSRules
 	// OneRequest closes every connection after one answer.
 	OneRequest bool
-	// IdleTimeout is how long a connection stays open between two requests.
+	// IdleTimeout bounds the time between two requests of a connection.
 	IdleTimeout time.Duration
 	// HangUpOnLarge closes the connection at a body over the limit, without an answer.
 	HangUpOnLarge bool
 
-	// HopTimeout is how long a relay waits for the answer of the next hop.
+	// HopTimeout bounds the time that a relay waits for the next hop.
 	HopTimeout time.Duration
-	// MemberTimeout is how long a change waits for the answers of the other members of the swarm.
+	// MemberTimeout bounds the time that a change waits for the other members of the swarm.
 	MemberTimeout time.Duration
-	// Patient makes a node wait for the whole HopTimeout or MemberTimeout also if a connection is refused or breaks: the
-	// message queues of the real servers reconnect in silence until the time is over.
+	// Patient makes a node wait for the whole HopTimeout or MemberTimeout even if a connection is refused or breaks, as
+	// the message queues of the real servers do, which reconnect until the time is over.
 	Patient bool
-	// ArrivalSpread is the longest random delay of what another member of the swarm sends. Messages that come together are
-	// taken in random order, so that each member lists them in an order of its own. 0 means neither.
+	// ArrivalSpread is the longest random delay of messages from another member of the swarm. Messages that arrive
+	// together are stored in random order, so that each member has an order of its own. 0 means neither.
 	ArrivalSpread time.Duration
 
-	// Listens tells whether the node knows listen and deliver, the methods of the synchronous route.
+	// Listens enables listen and deliver, the methods of the synchronous route.
 	Listens bool
 	// AllowUnsigned is as in Config.
 	AllowUnsigned bool
 	// RateLimit is that of nodes whose Config has none.
 	RateLimit int
-	// OwnFailures answers a change that failed on this node with status 200 and query_failure among the members' results.
+	// OwnFailures answers a change that failed on this node with status 200 and query_failure in the members' results.
 	// Otherwise the request fails.
 	OwnFailures bool
 	// AllFailedStatus is the status of a change that failed on every member. It needs OwnFailures.
 	AllFailedStatus int
 	// RefusesCBC makes onion layers in aes-cbc unreadable.
 	RefusesCBC bool
-	// ActiveNodes tells whether the node knows active_nodes_bin, and lists registered nodes without an address.
+	// ActiveNodes enables active_nodes_bin, and lists registered nodes without an address.
 	ActiveNodes bool
 	// TestBox reserves rpc28.NamespaceTest: stores are refused, reads are empty.
 	TestBox bool
@@ -106,7 +106,8 @@ var Like280 = Behaviour{
 		Key: ring.KeyRSA2048, Subject: pkix.Name{Organization: []string{"Oxen"}},
 	}},
 	IdleTimeout: 10 * time.Second, HopTimeout: 30 * time.Second, MemberTimeout: forwardTimeout, Patient: true,
-	ArrivalSpread: DefaultArrivalSpread, RateLimit: DefaultRateLimit, OwnFailures: true, AllFailedStatus: storage.StatusOK,
+	ArrivalSpread: DefaultArrivalSpread, RateLimit: DefaultRateLimit,
+	OwnFailures: true, AllFailedStatus: storage.StatusOK,
 }
 
 // Like211 is Like280 with the rules of later servers, as read in source text up to 2.11.3 (storage-2.8.md sections 1, 3
@@ -116,7 +117,9 @@ var Like211 = func() Behaviour {
 	b.Name, b.Version, b.Server = "2.11", [3]int{2, 11, 3}, "Oxen Storage Server/2.11.3"
 	b.TLS = TLSRules{
 		Min: tls.VersionTLS12, Curves: []tls.CurveID{tls.X25519, tls.CurveP256},
-		Suites:      []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256},
+		Suites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
 		Certificate: ring.CertificateSpec{Subject: b.TLS.Certificate.Subject},
 	}
 	b.AllFailedStatus, b.RefusesCBC, b.ActiveNodes, b.TestBox = 500, true, true, true
@@ -158,7 +161,7 @@ func (b Behaviour) Faster(factor int) Behaviour {
 	return b
 }
 
-// giveUp waits before a failed request to another node is reported. A patient node waits until ctx, which bounds the
+// giveUp delays the report of a failed request to another node: a patient node waits until ctx, which bounds the
 // request, ends.
 func (b *Behaviour) giveUp(ctx context.Context) {
 	if b.Patient {
@@ -168,7 +171,7 @@ func (b *Behaviour) giveUp(ctx context.Context) {
 
 // SetHeader adds the headers that every answer has.
 func (b *Behaviour) SetHeader(header http.Header, now time.Time) {
-	header["Date"] = nil // or else net/http would add the machine's
+	header["Date"] = nil // keeps net/http from adding the machine's time
 	if b.Date {
 		header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
 	}
@@ -185,7 +188,7 @@ func (r TLSRules) clients(certificate tls.Certificate) *tls.Config {
 	}
 }
 
-// openLayer is onion.Open for the ciphers that the node knows. What it does not know is a malformed request.
+// openLayer is [onion.Open] for the ciphers of this behaviour. Another cipher is a malformed request.
 func (b *Behaviour) openLayer(version onion.Version, key x25519.KeyPair, body []byte) (*onion.Layer, error) {
 	if b.RefusesCBC {
 		return onion.OpenAuthenticated(version, key, body)
@@ -193,7 +196,7 @@ func (b *Behaviour) openLayer(version onion.Version, key x25519.KeyPair, body []
 	return onion.Open(version, key, body)
 }
 
-// arrivalDelay returns how long what another member has sent waits.
+// arrivalDelay returns a random delay for messages of another member.
 func (b *Behaviour) arrivalDelay() time.Duration {
 	if b.ArrivalSpread == 0 {
 		return 0
@@ -201,7 +204,7 @@ func (b *Behaviour) arrivalDelay() time.Duration {
 	return mathrand.N(b.ArrivalSpread)
 }
 
-// shuffle brings what arrived together into random order.
+// shuffle brings records that arrived together into random order.
 func (b *Behaviour) shuffle(records []store.Record) {
 	if b.ArrivalSpread > 0 {
 		mathrand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
@@ -216,7 +219,7 @@ func (b *Behaviour) reserved(change change) error {
 	return nil
 }
 
-// failedStatus is the status of a change that failed on the node which was asked.
+// failedStatus returns the status of a change that failed on this node.
 func (b *Behaviour) failedStatus(results map[string]rpc28.MemberResult) int {
 	for _, result := range results {
 		if !result.Failed {

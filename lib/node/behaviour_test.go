@@ -68,7 +68,8 @@ func TestTLSRules(t *testing.T) {
 	} {
 		t.Run("like "+want.behaviour.Name, func(t *testing.T) {
 			network := behaving(t, *want.behaviour, 1)
-			if _, err := handshake(t, network, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
+			if _, err := handshake(t, network,
+				&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 				t.Error("TLS 1.1 is spoken")
 			}
 			if _, err := handshake(t, network, &tls.Config{MinVersion: tls.VersionTLS13}); (err == nil) != want.tls13 {
@@ -77,7 +78,8 @@ func TestTLSRules(t *testing.T) {
 			cache := tls.NewLRUClientSessionCache(1)
 			resumed := false
 			for range 2 {
-				state, err := handshake(t, network, &tls.Config{MaxVersion: tls.VersionTLS12, ClientSessionCache: cache})
+				state, err := handshake(t, network,
+					&tls.Config{MaxVersion: tls.VersionTLS12, ClientSessionCache: cache})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -87,7 +89,8 @@ func TestTLSRules(t *testing.T) {
 				if isRSA != want.isRSA || isRSA && key.N.BitLen() != 2048 || isECDSA && curve.Curve != elliptic.P256() {
 					t.Errorf("the key is a %T", certificate.PublicKey)
 				}
-				if got := strings.Join(certificate.Subject.Organization, " "); got != want.organization || certificate.Subject.CommonName != "localhost" {
+				if got := strings.Join(certificate.Subject.Organization, " "); got != want.organization ||
+					certificate.Subject.CommonName != "localhost" {
 					t.Errorf("the subject is %v", certificate.Subject)
 				}
 				resumed = state.DidResume
@@ -96,7 +99,8 @@ func TestTLSRules(t *testing.T) {
 				t.Errorf("session resumed: %v", resumed)
 			}
 			for _, suite := range []uint16{aes128, aes256, chacha} {
-				_, err := handshake(t, network, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+				_, err := handshake(t, network,
+					&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
 				if (err == nil) != slices.Contains(want.suites, suite) {
 					t.Errorf("%s: %v", tls.CipherSuiteName(suite), err)
 				}
@@ -111,7 +115,8 @@ func TestClientAgainstEveryBehaviour(t *testing.T) {
 		network := behaving(t, b.Faster(100), 1)
 		client := storagehttp.NewClient()
 		for range 3 {
-			answer, err := client.PostNode(t.Context(), network.states[0].PublicIP, network.states[0].StoragePort, storage.RPCPath,
+			answer, err := client.PostNode(t.Context(), network.states[0].PublicIP, network.states[0].StoragePort,
+				storage.RPCPath,
 				request(t, storage.MethodSwarm, map[string]string{"pubKey": newUser(t, 5).pubKey()}))
 			if err != nil || answer.Status != 200 || answer.Date.IsZero() == b.Date {
 				t.Errorf("like %q: %d %q, date %v, %v", b.Name, answer.Status, answer.Body, answer.Date, err)
@@ -146,7 +151,8 @@ func TestConnectionsOfEveryBehaviour(t *testing.T) {
 				(response.Header.Get("Date") != "") != b.Date {
 				t.Errorf("headers %v, closes %v, %v", response.Header, response.Close, err)
 			}
-			if version := map[string]string{"": "2.0.7", "2.11": "2.11.3"}[b.Name]; !strings.Contains(string(text), version) ||
+			if version := map[string]string{"": "2.0.7", "2.11": "2.11.3"}[b.Name]; !strings.Contains(string(text),
+				version) ||
 				version == "" && !strings.Contains(string(text), b.Name) {
 				t.Errorf("statistics %q", text)
 			}
@@ -173,7 +179,8 @@ func TestHangUpOnLarge(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(conn, "POST "+storage.RPCPath+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10485761\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn,
+		"POST "+storage.RPCPath+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10485761\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
@@ -199,14 +206,16 @@ func TestRefusesCBC(t *testing.T) {
 			}
 			return network.do(0, http.MethodPost, onion.V2.Path(), nil, wrapped.Body), wrapped
 		}
-		for _, ciphers := range [][]onion.Cipher{{onion.AESCBC}, {onion.AESGCM, onion.AESCBC}, {onion.AESCBC, onion.XChaCha20}} {
+		for _, ciphers := range [][]onion.Cipher{{onion.AESCBC}, {onion.AESGCM, onion.AESCBC},
+			{onion.AESCBC, onion.XChaCha20}} {
 			got, wrapped := send(ciphers...)
 			response, err := wrapped.OpenResponse([]byte(got.body))
 			if served := err == nil && got.status == 200 && response.Status == 200; served == b.RefusesCBC {
 				t.Errorf("like %s: %q: %v, %v, %v", b.Name, ciphers, got, response, err)
 			}
 		}
-		if got, _ := send(onion.AESCBC); b.RefusesCBC && (got.status != 400 || !strings.HasPrefix(got.body, "Error parsing onion request: ")) {
+		if got, _ := send(onion.AESCBC); b.RefusesCBC &&
+			(got.status != 400 || !strings.HasPrefix(got.body, "Error parsing onion request: ")) {
 			t.Errorf("like %s: %v", b.Name, got)
 		}
 		if got, wrapped := send(onion.XChaCha20, onion.AESGCM); got.status != 200 {
@@ -222,7 +231,8 @@ func TestStoreThatFailedEverywhere(t *testing.T) {
 		status    int
 	}{{&Own, 503}, {&Like280, 200}, {&Like211, 500}} {
 		b := want.behaviour.Faster(10)
-		network := startNetwork(t, []swarm.SwarmID{5, 5}, func(_ int, config *Config) { config.Behaviour, config.MaxStoreBytes = &b, 1 })
+		network := startNetwork(t, []swarm.SwarmID{5, 5},
+			func(_ int, config *Config) { config.Behaviour, config.MaxStoreBytes = &b, 1 })
 		got := network.call(0, storage.MethodStore, newUser(t, 5).put(0, "x", time.Now(), time.Hour))
 		if got.status != want.status {
 			t.Errorf("like %q: %v", b.Name, got)
@@ -232,7 +242,8 @@ func TestStoreThatFailedEverywhere(t *testing.T) {
 		}
 		change, err := rpc28.ParseChange(got.body)
 		own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]
-		if err != nil || !rpc28.HasResults(got.status) || !bool(own.Failed) || !bool(own.QueryFailure) || !bool(other.Failed) || other.Code != 503 {
+		if err != nil || !rpc28.HasResults(got.status) || !bool(own.Failed) || !bool(own.QueryFailure) ||
+			!bool(other.Failed) || other.Code != 503 {
 			t.Errorf("like %q: own %+v, other %+v, %v", b.Name, own, other, err)
 		}
 	}
@@ -244,8 +255,10 @@ func TestStoreThatFailedHere(t *testing.T) {
 		config.Behaviour, config.MaxStoreBytes = &Like211, []int64{1, 0}[i]
 	})
 	alice := newUser(t, 5)
-	change := decode[rpc28.ChangeAnswer](t, network.call(0, storage.MethodStore, alice.put(0, "x", time.Now(), time.Hour)), 200)
-	if own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]; !bool(own.QueryFailure) || bool(other.Failed) {
+	change := decode[rpc28.ChangeAnswer](t,
+		network.call(0, storage.MethodStore, alice.put(0, "x", time.Now(), time.Hour)), 200)
+	own, other := change.Swarm[network.states[0].PubkeyEd25519], change.Swarm[network.states[1].PubkeyEd25519]
+	if !bool(own.QueryFailure) || bool(other.Failed) {
 		t.Errorf("own %+v, other %+v", own, other)
 	}
 	network.wantStored(1, alice.pubKey(), 1)
@@ -296,7 +309,8 @@ func TestNodeWithoutAddress(t *testing.T) {
 			continue
 		}
 		list, err := base64.StdEncoding.DecodeString(decode[string](t, active, 200))
-		if err != nil || len(list) != 3*51 || !slices.Equal(list[2*51+40:], make([]byte, 11)) || slices.Equal(list[40:51], make([]byte, 11)) {
+		if err != nil || len(list) != 3*51 || !slices.Equal(list[2*51+40:], make([]byte, 11)) ||
+			slices.Equal(list[40:51], make([]byte, 11)) {
 			t.Errorf("like %s: %x, %v", b.Name, list, err)
 		}
 	}
@@ -311,7 +325,8 @@ func TestBehaviourLike(t *testing.T) {
 	if _, err := BehaviourLike("1.0"); err == nil {
 		t.Error("1.0 is known")
 	}
-	if Like280.HopTimeout != 30*time.Second || Like207.HopTimeout != 10*time.Second || Like280.MemberTimeout != 5*time.Second {
+	if Like280.HopTimeout != 30*time.Second || Like207.HopTimeout != 10*time.Second ||
+		Like280.MemberTimeout != 5*time.Second {
 		t.Error("the times are not those that were measured")
 	}
 }

@@ -73,7 +73,8 @@ func TestSwarm28(t *testing.T) {
 		}
 		for i, member := range got.Snodes {
 			port := network.states[i].StoragePort
-			if member.PortHTTPS != port || member.Port != strconv.Itoa(int(port)) || member.PubkeyLegacy != network.states[i].PubkeyLegacy {
+			if member.PortHTTPS != port || member.Port != strconv.Itoa(int(port)) ||
+				member.PubkeyLegacy != network.states[i].PubkeyLegacy {
 				t.Errorf("member %+v, want port %d", member, port)
 			}
 		}
@@ -89,7 +90,8 @@ func TestAboutTheNode(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, swarm.NoSwarm}, frozen(now))
 	info := decode[rpc28.InfoAnswer](t, network.call(0, rpc28.MethodInfo, struct{}{}), 200)
-	want := rpc28.InfoAnswer{Version: [3]int{2, 8, 0}, Timestamp: now.UnixMilli(), Clock: rpc28.Clock{T: now.UnixMilli(), HardFork: [2]int{19, 4}}}
+	want := rpc28.InfoAnswer{Version: [3]int{2, 8, 0}, Timestamp: now.UnixMilli(),
+		Clock: rpc28.Clock{T: now.UnixMilli(), HardFork: [2]int{19, 4}}}
 	if info != want {
 		t.Errorf("info %+v, want %+v", info, want)
 	}
@@ -99,7 +101,8 @@ func TestAboutTheNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		public := network.nodes[i].keys.Ed25519.Public()
-		if key := response.Header.Get(pingHeader); response.StatusCode != 200 || key != base64.StdEncoding.EncodeToString(public[:]) {
+		if key := response.Header.Get(pingHeader); response.StatusCode != 200 ||
+			key != base64.StdEncoding.EncodeToString(public[:]) {
 			t.Errorf("ping: status %d, key %q", response.StatusCode, key)
 		}
 		if err := response.Body.Close(); err != nil {
@@ -108,26 +111,31 @@ func TestAboutTheNode(t *testing.T) {
 	}
 	ask := func(params string) []map[string]any {
 		t.Helper()
-		got := network.post(0, `{"method":"oxend_request","params":{"endpoint":"get_service_nodes","params":`+params+`}}`)
+		got := network.post(0,
+			`{"method":"oxend_request","params":{"endpoint":"get_service_nodes","params":`+params+`}}`)
 		return decode[oxendAnswer](t, got, 200).Result.States
 	}
 	nodes := ask(`{"active_only":true,"fields":{"pubkey_ed25519":true,"storage_port":true}}`)
 	if len(nodes) != 2 || len(nodes[0]) != 2 || nodes[0]["pubkey_ed25519"] != network.nodes[0].keys.Name() {
 		t.Errorf("nodes %v", nodes)
 	}
-	if nodes := ask(`{"fields":["public_ip"],"limit":1}`); len(nodes) != 1 || nodes[0]["public_ip"] != network.states[0].PublicIP {
+	if nodes := ask(`{"fields":["public_ip"],"limit":1}`); len(nodes) != 1 ||
+		nodes[0]["public_ip"] != network.states[0].PublicIP {
 		t.Errorf("nodes %v", nodes)
 	}
 	for _, body := range []string{
-		`{"endpoint":"get_block_hash","params":{}}`, `{}`, `{"endpoint":1}`, `{"endpoint":"get_service_nodes","params":[]}`,
+		`{"endpoint":"get_block_hash","params":{}}`, `{}`, `{"endpoint":1}`,
+		`{"endpoint":"get_service_nodes","params":[]}`,
 		`{"endpoint":"get_service_nodes","params":{"fields":7}}`,
 	} {
-		if got := network.post(0, `{"method":"oxend_request","params":`+body+`}`); got.status != 400 || !strings.HasPrefix(got.body, "invalid request: ") {
+		if got := network.post(0, `{"method":"oxend_request","params":`+body+`}`); got.status != 400 ||
+			!strings.HasPrefix(got.body, "invalid request: ") {
 			t.Errorf("%s: %v", body, got)
 		}
 	}
 	for _, method := range []string{rpc28.MethodRevoke, rpc28.MethodUnrevoke} {
-		if got := network.call(0, method, struct{}{}); got.status != 400 || got.body != "invalid request: this node does not support subaccounts" {
+		if got := network.call(0, method, struct{}{}); got.status != 400 ||
+			got.body != "invalid request: this node does not support subaccounts" {
 			t.Errorf("%s: %v", method, got)
 		}
 	}
@@ -177,7 +185,8 @@ func TestBatch(t *testing.T) {
 		meta    = "invalid request: Invalid batch subrequest: subrequests may not contain meta-requests"
 	)
 	for text, want := range map[string]string{
-		`{"requests":[` + strings.Repeat(`{"method":"info","params":{}},`, 20) + `{"method":"info","params":{}}]}`: invalid + "subrequest limit exceeded",
+		`{"requests":[` + strings.Repeat(`{"method":"info","params":{}},`,
+			20) + `{"method":"info","params":{}}]}`: invalid + "subrequest limit exceeded",
 		`{"requests":[]}`:                  invalid + `no valid "requests" field`,
 		`{"requests":{}}`:                  invalid + `no valid "requests" field`,
 		`{}`:                               invalid + `no valid "requests" field`,
@@ -190,7 +199,8 @@ func TestBatch(t *testing.T) {
 		`{"requests":[{"method":"info","params":{}},7,{"method":"listen"}]}`: invalid + "requests must be objects",
 	} {
 		for _, method := range []string{rpc28.MethodBatch, rpc28.MethodSequence} {
-			if got := network.post(0, `{"method":"`+method+`","params":`+text+`}`); got.status != 400 || got.body != want {
+			if got := network.post(0, `{"method":"`+method+`","params":`+text+`}`); got.status != 400 ||
+				got.body != want {
 				t.Errorf("%s %.60s: %v, want %q", method, text, got, want)
 			}
 		}
@@ -211,19 +221,23 @@ func TestIfElse(t *testing.T) {
 		`{"height_before":1}`:                     false,
 		`{"height_at_least":1000}`:                false,
 	} {
-		text := fmt.Sprintf(`{"method":"ifelse","params":{"if":%s,"then":{"method":"info","params":{}},"else":{"method":"retrieve","params":{"pubkey":"%s"}}}}`,
+		text := fmt.Sprintf(`{"method":"ifelse","params":{"if":%s,"then":{"method":"info","params":{}},`+
+			`"else":{"method":"retrieve","params":{"pubkey":"%s"}}}}`,
 			conditions, newUser(t, 5).pubKey())
 		got := decode[ifElseAnswer](t, network.post(0, text), 200)
 		code := map[bool]int{true: 200, false: 401}[want]
-		if got.Condition != want || got.Result == nil || got.Result.Code != code || got.HardFork != hardFork28 || got.Height == 0 {
+		if got.Condition != want || got.Result == nil || got.Result.Code != code || got.HardFork != hardFork28 ||
+			got.Height == 0 {
 			t.Errorf("%s: %+v, want %v", conditions, got, want)
 		}
 	}
-	only := decode[ifElseAnswer](t, network.post(0, `{"method":"ifelse","params":{"if":{"height_before":1},"then":{"method":"info","params":{}}}}`), 200)
+	only := decode[ifElseAnswer](t, network.post(0,
+		`{"method":"ifelse","params":{"if":{"height_before":1},"then":{"method":"info","params":{}}}}`), 200)
 	if only.Condition || only.Result != nil {
 		t.Errorf("without else: %+v", only)
 	}
-	for _, bad := range []string{`{}`, `{"if":{}}`, `{"if":7,"then":{}}`, `{"if":{"v_before":"x"},"then":{"method":"info","params":{}}}`} {
+	for _, bad := range []string{`{}`, `{"if":{}}`, `{"if":7,"then":{}}`,
+		`{"if":{"v_before":"x"},"then":{"method":"info","params":{}}}`} {
 		if got := network.post(0, `{"method":"ifelse","params":`+bad+`}`); got.status != 400 {
 			t.Errorf("%s: %v", bad, got)
 		}
@@ -241,7 +255,8 @@ func Test28Onion(t *testing.T) {
 		hops = append(hops, onion.Hop{Ed25519: keys.Ed25519.Public(), X25519: keys.X25519.Public, Cipher: kind})
 	}
 	wrap := func() *onion.Request {
-		wrapped, err := onion.Wrap(rand.Reader, onion.V2, hops[:3], hops[3], request(t, storage.MethodStore, alice.put(0, "x", now, time.Hour)))
+		wrapped, err := onion.Wrap(rand.Reader, onion.V2, hops[:3], hops[3],
+			request(t, storage.MethodStore, alice.put(0, "x", now, time.Hour)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,10 +304,13 @@ func FuzzRequests28(f *testing.F) {
 	add(storage.MethodStore, alice.put(2, "x", now, time.Hour))
 	add(storage.MethodRetrieve, alice.get(0, now))
 	add(rpc28.MethodBatch, rpc28.BatchParams{Requests: []rpc28.Call{{Method: "retrieve", Params: alice.get(-10, now)}}})
-	add(rpc28.MethodIfElse, json.RawMessage(`{"if":{"hf_at_least":[19,3],"v_before":[1],"height_before":1},"then":{"method":"info","params":{}}}`))
+	add(rpc28.MethodIfElse,
+		json.RawMessage(`{"if":{"hf_at_least":[19,3],"v_before":[1],"height_before":1},`+
+			`"then":{"method":"info","params":{}}}`))
 	add(rpc28.MethodOxend, json.RawMessage(`{"endpoint":"get_service_nodes","params":{"fields":["a"],"limit":1}}`))
 	f.Fuzz(func(t *testing.T, which byte, params string) {
-		body, err := json.Marshal(storage.Request{Method: methods[int(which)%len(methods)], Params: json.RawMessage(params)})
+		body, err := json.Marshal(storage.Request{Method: methods[int(which)%len(methods)],
+			Params: json.RawMessage(params)})
 		if err != nil {
 			return
 		}
@@ -315,7 +333,8 @@ func FuzzRequests28(f *testing.F) {
 func FuzzForwarded(f *testing.F) {
 	alice, now := newUser(f, 5), time.Now()
 	for method, params := range map[string]any{
-		storage.MethodStore: alice.put(2, "x", now, time.Hour), rpc28.MethodDeleteAll: alice.removeAll(rpc28.Scope{}, now), "info": struct{}{},
+		storage.MethodStore:   alice.put(2, "x", now, time.Hour),
+		rpc28.MethodDeleteAll: alice.removeAll(rpc28.Scope{}, now), "info": struct{}{},
 	} {
 		text, err := json.Marshal(params)
 		if err != nil {

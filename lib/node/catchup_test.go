@@ -23,7 +23,8 @@ import (
 // store stores a message at node i and returns its hash.
 func (n *testNetwork) store(i int, pubKey, data string) {
 	n.t.Helper()
-	decode[rpc20.DifficultyAnswer](n.t, n.call(i, storage.MethodStore, solved(n.t, pubKey, data, time.Now(), time.Hour, 1)), 200)
+	decode[rpc20.DifficultyAnswer](n.t,
+		n.call(i, storage.MethodStore, solved(n.t, pubKey, data, time.Now(), time.Hour, 1)), 200)
 }
 
 // wantSettled waits until the given nodes have nothing left to give to others.
@@ -59,7 +60,7 @@ func TestQueueSurvivesRestarts(t *testing.T) {
 	network.wantSettled(0, 1)
 }
 
-// A node that comes back with an empty disk gets everything again, from whoever has it.
+// A node that comes back with an empty disk gets all messages again from the other members.
 func TestCatchUpWithEmptyDisk(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, nil)
 	alice, bob := newUser(t, 5).pubKey(), newUser(t, 5).pubKey()
@@ -83,7 +84,8 @@ func TestCatchUpWithEmptyDisk(t *testing.T) {
 	network.wantSettled(0, 1, 2)
 }
 
-// Two nodes of which each has what the other lacks end up with all of it, whoever asks, more than one page of it.
+// Two nodes that each lack messages of the other have all of them after one comparison from either side, also over
+// several pages.
 func TestCompareBothWays(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	network.wantSettled(0, 1)
@@ -110,7 +112,8 @@ func TestCompareBothWays(t *testing.T) {
 	if !slices.Equal(stored, want) {
 		t.Error("the nodes do not hold the same")
 	}
-	if found, given, err := network.nodes[1].replication.Compare(t.Context(), with); found != 0 || given != 0 || err != nil {
+	if found, given, err := network.nodes[1].replication.Compare(t.Context(), with); found != 0 || given != 0 ||
+		err != nil {
 		t.Errorf("comparing again found %d, gave %d (%v)", found, given, err)
 	}
 }
@@ -119,7 +122,8 @@ func TestCompareBothWays(t *testing.T) {
 func (n *testNetwork) wantSeen(nodes ...int) {
 	n.t.Helper()
 	for _, i := range nodes {
-		eventually(n.t, "the new list", func() bool { return n.nodes[i].members.View().BlockHash == n.directory.blockHash() })
+		eventually(n.t, "the new list",
+			func() bool { return n.nodes[i].members.View().BlockHash == n.directory.blockHash() })
 	}
 }
 
@@ -143,7 +147,8 @@ func TestHandOver(t *testing.T) {
 		{"a new swarm", []swarm.SwarmID{a, a, none, none}, []swarm.SwarmID{a, a, b, b}, []int{2, 3}},
 		{"a split", []swarm.SwarmID{a, a, a, a}, []swarm.SwarmID{a, a, b, b}, []int{2, 3}},
 		{"a merger", []swarm.SwarmID{a, a, b, b}, []swarm.SwarmID{a, a, a, a}, []int{0, 1, 2, 3}},
-		{"a swarm dissolved, its nodes retired", []swarm.SwarmID{a, a, b, b}, []swarm.SwarmID{a, a, none, none}, []int{0, 1}},
+		{"a swarm dissolved, its nodes retired", []swarm.SwarmID{a, a, b, b}, []swarm.SwarmID{a, a, none, none},
+			[]int{0, 1}},
 		{"all change places", []swarm.SwarmID{a, a, b, b}, []swarm.SwarmID{b, b, a, a}, []int{0, 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -195,7 +200,8 @@ func TestComparisonIsForMembers(t *testing.T) {
 	a, b := swarm.SwarmID(1<<62), swarm.SwarmID(3<<62)
 	network := startNetwork(t, []swarm.SwarmID{a, a, b}, nil)
 	alice, bob := newUser(t, a, a, b).pubKey(), newUser(t, b, a, b).pubKey()
-	mine, foreign := store.NewMessage20(solved(t, alice, "x", time.Now(), time.Hour, 1)), store.NewMessage20(solved(t, bob, "x", time.Now(), time.Hour, 1))
+	mine, foreign := store.NewMessage20(solved(t, alice, "x", time.Now(), time.Hour, 1)), store.NewMessage20(solved(t,
+		bob, "x", time.Now(), time.Hour, 1))
 	mustInsert(t, network.nodes[0].store, mine, foreign)
 	name := func(m store.Message) []byte {
 		name := store.NameOf(m)
@@ -211,15 +217,18 @@ func TestComparisonIsForMembers(t *testing.T) {
 		status int
 	}{
 		{"member", network.nodes[1].keys, replication.DigestPath, nil, 200},
-		{"member", network.nodes[1].keys, replication.NamesPath, append(everything, make([]byte, store.NameSize)...), 200},
+		{"member", network.nodes[1].keys, replication.NamesPath, append(everything, make([]byte, store.NameSize)...),
+			200},
 		{"member", network.nodes[1].keys, replication.FetchPath, name(mine), 200},
 		{"member", network.nodes[1].keys, replication.FetchPath, name(foreign), 403},
 		{"member", network.nodes[1].keys, replication.FetchPath, name(mine)[1:], 400},
-		{"member", network.nodes[1].keys, replication.FetchPath, make([]byte, (replication.MaxNames+1)*store.NameSize), 400},
+		{"member", network.nodes[1].keys, replication.FetchPath, make([]byte, (replication.MaxNames+1)*store.NameSize),
+			400},
 		{"member", network.nodes[1].keys, replication.NamesPath, everything, 400},
 		{"member", network.nodes[1].keys, replication.OfferPath, name(mine)[1:], 400},
 		{"node of another swarm", network.nodes[2].keys, replication.DigestPath, nil, 403},
-		{"node of another swarm", network.nodes[2].keys, replication.NamesPath, append(everything, make([]byte, store.NameSize)...), 403},
+		{"node of another swarm", network.nodes[2].keys, replication.NamesPath,
+			append(everything, make([]byte, store.NameSize)...), 403},
 		{"node of another swarm", network.nodes[2].keys, replication.FetchPath, name(mine), 403},
 		{"node of another swarm", network.nodes[2].keys, replication.OfferPath, name(mine), 200},
 		{"stranger", stranger, replication.DigestPath, nil, 401},
@@ -232,7 +241,7 @@ func TestComparisonIsForMembers(t *testing.T) {
 		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != test.status {
 			t.Errorf("%s asks %s: %d %.80q, want %d", test.what, test.path, got.status, got.body, test.status)
 		}
-		// Signed for another path the request is nobody's.
+		// A request that is signed for another path is refused.
 		peerhttp.Sign(header, test.from, network.nodes[0].keys.Name(), "/elsewhere", time.Now(), test.body)
 		if got := network.do(0, http.MethodPost, test.path, header, test.body); got.status != 401 {
 			t.Errorf("%s asks %s with the signature for another path: %d", test.what, test.path, got.status)
@@ -251,7 +260,8 @@ func TestImpostorGetsNothing(t *testing.T) {
 	client := peerhttp.NewClient(func(string) *ring.Peer { return &impostor }, Config{}.withDefaults().DialContext)
 	defer client.CloseIdleConnections()
 	c := peerhttp.Caller{Client: client, Keys: network.nodes[0].keys, Now: time.Now}
-	if _, err := c.Call(t.Context(), target, replication.DigestPath, nil, 1<<20); err == nil || !strings.Contains(err.Error(), ring.ErrIdentity.Error()) {
+	if _, err := c.Call(t.Context(), target, replication.DigestPath, nil, 1<<20); err == nil ||
+		!strings.Contains(err.Error(), ring.ErrIdentity.Error()) {
 		t.Errorf("calling a node that has another key: %v, want errIdentity", err)
 	}
 }

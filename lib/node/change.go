@@ -16,13 +16,13 @@ import (
 
 // change is a request of clients of 2.8 that every member of a swarm carries out: to store, delete or expire.
 type change interface {
-	// subject is whose messages it is about.
+	// subject returns the owner of the messages.
 	subject() account
 	// check does what only the client's request can be checked for: times, and the signature. window is how far clocks
 	// may be apart.
 	check(now time.Time, window time.Duration) error
-	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does it,
-	// by its clock in milliseconds, which all members go by. request is what encodeRequest makes of the change, for
+	// carryOut makes the change here, on disk, and says to which messages. at is when the member that was asked does
+	// it, by its clock in milliseconds, which all members go by. request is what encodeRequest makes of the change, for
 	// other members.
 	carryOut(n *Node, view *ring.View, at int64, request []byte) (rpc28.MemberResult, []store.Name, error)
 }
@@ -46,7 +46,7 @@ func readChange(method string, p *parameters) change {
 	return nil
 }
 
-// sign signs what this node says that it has done.
+// sign signs a result of this node.
 func (n *Node) sign(text []byte) string {
 	signature := n.keys.Ed25519.Sign(text)
 	return base64.StdEncoding.EncodeToString(signature[:])
@@ -66,7 +66,8 @@ type storeRequest struct {
 func readStore(p *parameters) change {
 	account, namespace := p.eitherAccount(), p.namespace()
 	p.require("timestamp")
-	s := &storeRequest{account: account, timestamp: p.milliseconds("timestamp", p.decimal("timestamp", anyInteger, "integer"))}
+	timestamp := p.milliseconds("timestamp", p.decimal("timestamp", anyInteger, "integer"))
+	s := &storeRequest{account: account, timestamp: timestamp}
 	p.exclude("expiry", "ttl")
 	switch {
 	case p.has("expiry"):
@@ -110,7 +111,8 @@ func (s *storeRequest) check(now time.Time, window time.Duration) error {
 	case s.message.Namespace.StoreIsPublic():
 		return nil
 	case !s.signed:
-		return refuse(storage.StatusUnauthorized, "store: signature required to store to namespace %d", s.message.Namespace)
+		const text = "store: signature required to store to namespace %d"
+		return refuse(storage.StatusUnauthorized, text, s.message.Namespace)
 	case now.Sub(time.UnixMilli(s.sigTime)).Abs() > window:
 		return refusal{storage.StatusBadTimestamp, "store signature timestamp too far from current time"}
 	case !s.proof.covers(signtext.Store(s.message.Namespace, s.sigTime)):
@@ -119,7 +121,7 @@ func (s *storeRequest) check(now time.Time, window time.Duration) error {
 	return nil
 }
 
-// carryOut keeps the message. In an outbox it takes the place of those that were there.
+// carryOut stores the message. In an outbox it replaces the stored ones.
 func (s *storeRequest) carryOut(
 	n *Node, view *ring.View, at int64, request []byte,
 ) (rpc28.MemberResult, []store.Name, error) {
@@ -149,14 +151,15 @@ func (s *storeRequest) carryOut(
 	n.replication.HandOverIfMoved(view, s.message)
 	hash := s.message.HashText()
 	return rpc28.MemberResult{
-		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed), Signature: n.sign(signtext.Stored(hash)),
+		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed),
+		Signature: n.sign(signtext.Stored(hash)),
 	}, changed, nil
 }
 
 // markDeleted decides that a message is deleted.
-func markDeleted(_ store.Summary, l store.Version) (store.Version, bool) {
-	l.Deleted = true
-	return l, true
+func markDeleted(_ store.Summary, v store.Version) (store.Version, bool) {
+	v.Deleted = true
+	return v, true
 }
 
 func namesOf(messages []store.Summary) []store.Name {

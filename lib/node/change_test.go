@@ -28,7 +28,8 @@ func TestDelete(t *testing.T) {
 	text := func(r rpc28.MemberResult) []byte { return signtext.Deleted(alice.pubKey(), requested, r.Deleted.List) }
 	want := []string{first, private}
 	slices.Sort(want)
-	if got := network.change(1, rpc28.MethodDelete, alice.remove(requested...), text); !slices.Equal(got.Deleted.List, want) {
+	if got := network.change(1, rpc28.MethodDelete, alice.remove(requested...), text); !slices.Equal(got.Deleted.List,
+		want) {
 		t.Errorf("deleted %v, want %v", got.Deleted, want)
 	}
 	network.wantTexts(alice, 0, now, "stays")
@@ -65,7 +66,8 @@ func TestScopes(t *testing.T) {
 	all, messages := rpc28.Scope{All: true}, rpc28.Scope{}
 	filled := func() (u user, old, young, private string) {
 		u = newUser(t, 5)
-		return u, network.deposit(0, u.put(0, "old", now.Add(-time.Minute), time.Hour)), network.deposit(0, u.put(0, "young", now, 2*time.Hour)),
+		return u, network.deposit(0, u.put(0, "old", now.Add(-time.Minute), time.Hour)),
+			network.deposit(0, u.put(0, "young", now, 2*time.Hour)),
 			network.deposit(1, u.put(2, "private", now.Add(-time.Minute), 2*time.Hour))
 	}
 	check := func(u user, method string, when time.Time, params any, want rpc28.Hashes) {
@@ -105,16 +107,19 @@ func TestScopes(t *testing.T) {
 	u, old, _, private = filled()
 	before := now.Add(-time.Second)
 	check(u, rpc28.MethodDeleteBefore, before, u.removeBefore(messages, before), rpc28.Hashes{List: []string{old}})
-	check(u, rpc28.MethodDeleteBefore, before, u.removeBefore(all, before), rpc28.Hashes{ByNamespace: map[rpc28.Namespace][]string{2: {private}}})
+	check(u, rpc28.MethodDeleteBefore, before, u.removeBefore(all, before),
+		rpc28.Hashes{ByNamespace: map[rpc28.Namespace][]string{2: {private}}})
 	network.wantTexts(u, 0, now, "young")
 	network.wantTexts(u, 2, now)
 
 	u, old, young, private = filled()
 	expiry := now.Add(time.Hour) // after the old one
 	check(u, rpc28.MethodExpireAll, expiry, u.expireAll(messages, expiry), rpc28.Hashes{List: []string{young}})
-	check(u, rpc28.MethodExpireAll, expiry, u.expireAll(all, expiry), rpc28.Hashes{ByNamespace: map[rpc28.Namespace][]string{2: {private}}})
+	check(u, rpc28.MethodExpireAll, expiry, u.expireAll(all, expiry),
+		rpc28.Hashes{ByNamespace: map[rpc28.Namespace][]string{2: {private}}})
 	expiries := network.expiries(u, now, old, young, private)
-	if want := expiry.UnixMilli(); expiries[young] != want || expiries[private] != want || expiries[old] != want-60_000 {
+	if want := expiry.UnixMilli(); expiries[young] != want || expiries[private] != want ||
+		expiries[old] != want-60_000 {
 		t.Errorf("expiries are %v, want %d and a minute less for the old one", expiries, want)
 	}
 
@@ -124,11 +129,16 @@ func TestScopes(t *testing.T) {
 		status int
 		text   string
 	}{
-		"deleted a minute ago": {rpc28.MethodDeleteAll, u.removeAll(messages, now.Add(-time.Minute-time.Millisecond)), 406, "delete_all timestamp too far from current time"},
-		"deleted later":        {rpc28.MethodDeleteAll, u.removeAll(messages, now.Add(time.Minute+time.Millisecond)), 406, "delete_all timestamp too far from current time"},
-		"before what comes":    {rpc28.MethodDeleteBefore, u.removeBefore(all, now.Add(time.Minute+time.Millisecond)), 401, "delete_before timestamp too far in the future"},
-		"expired a minute ago": {rpc28.MethodExpireAll, u.expireAll(all, now.Add(-time.Minute-time.Millisecond)), 406, "expire_all timestamp should be >= current time"},
-		"another scope": {rpc28.MethodDeleteAll, func() rpc28.DeleteAllParams { p := u.removeAll(messages, now); p.Namespace = all; return p }(), 401,
+		"deleted a minute ago": {rpc28.MethodDeleteAll, u.removeAll(messages, now.Add(-time.Minute-time.Millisecond)),
+			406, "delete_all timestamp too far from current time"},
+		"deleted later": {rpc28.MethodDeleteAll, u.removeAll(messages, now.Add(time.Minute+time.Millisecond)),
+			406, "delete_all timestamp too far from current time"},
+		"before what comes": {rpc28.MethodDeleteBefore, u.removeBefore(all, now.Add(time.Minute+time.Millisecond)),
+			401, "delete_before timestamp too far in the future"},
+		"expired a minute ago": {rpc28.MethodExpireAll, u.expireAll(all, now.Add(-time.Minute-time.Millisecond)), 406,
+			"expire_all timestamp should be >= current time"},
+		"another scope": {rpc28.MethodDeleteAll,
+			func() rpc28.DeleteAllParams { p := u.removeAll(messages, now); p.Namespace = all; return p }(), 401,
 			"delete_all signature verification failed"},
 	} {
 		if got := network.call(0, test.method, test.params); got.status != test.status || got.body != test.text {
@@ -141,7 +151,8 @@ func TestScopes(t *testing.T) {
 func (n *testNetwork) expiries(u user, now time.Time, hashes ...string) map[string]int64 {
 	n.t.Helper()
 	params := rpc28.GetExpiriesParams{
-		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(), Auth: u.auth(signtext.GetExpiries(now.UnixMilli(), hashes)),
+		Pubkey: u.pubKey(), Messages: hashes, Timestamp: now.UnixMilli(),
+		Auth: u.auth(signtext.GetExpiries(now.UnixMilli(), hashes)),
 	}
 	first := n.call(0, rpc28.MethodGetExpiries, params)
 	for i := range n.nodes {
@@ -170,23 +181,27 @@ func TestExpire(t *testing.T) {
 		unchanged map[string]int64
 	}{
 		{"later", "extend", []string{a}, []int64{in(3)}, []string{a}, rpc28.Times{in(3)}, map[string]int64{}},
-		{"not later", "extend", []string{a, b}, []int64{in(2)}, []string{b}, rpc28.Times{in(2)}, map[string]int64{a: in(3)}},
+		{"not later", "extend", []string{a, b}, []int64{in(2)}, []string{b}, rpc28.Times{in(2)},
+			map[string]int64{a: in(3)}},
 		{"not sooner", "shorten", []string{b}, []int64{in(4)}, nil, rpc28.Times{in(4)}, map[string]int64{b: in(2)}},
 		{"sooner", "shorten", []string{b}, []int64{in(1)}, []string{b}, rpc28.Times{in(1)}, map[string]int64{}},
 		{"too late", "", []string{a}, []int64{in(24 * 90)}, []string{a}, rpc28.Times{in(24 * 30)}, nil},
-		{"each at its time", "", []string{a, b, strings.Repeat("A", 43)}, []int64{in(5), in(6), in(7)}, []string{a, b}, nil, nil},
+		{"each at its time", "", []string{a, b, strings.Repeat("A", 43)}, []int64{in(5), in(6), in(7)}, []string{a, b},
+			nil, nil},
 		{"unknown", "", []string{strings.Repeat("A", 43)}, []int64{in(1)}, nil, rpc28.Times{in(1)}, nil},
 	} {
-		got := network.change(1, rpc28.MethodExpire, alice.expire(test.flag, test.hashes, test.expiry...), func(r rpc28.MemberResult) []byte {
-			return signtext.Expired(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
-		})
+		got := network.change(1, rpc28.MethodExpire, alice.expire(test.flag, test.hashes, test.expiry...),
+			func(r rpc28.MemberResult) []byte {
+				return signtext.Expired(alice.pubKey(), r.Expiry, test.hashes, r.Updated.List, r.Unchanged)
+			})
 		slices.Sort(test.updated)
 		if test.told == nil {
 			for _, hash := range test.updated {
 				test.told = append(test.told, test.expiry[slices.Index(test.hashes, hash)])
 			}
 		}
-		want := rpc28.MemberResult{Updated: &rpc28.Hashes{List: test.updated}, Expiry: test.told, Unchanged: test.unchanged}
+		want := rpc28.MemberResult{Updated: &rpc28.Hashes{List: test.updated}, Expiry: test.told,
+			Unchanged: test.unchanged}
 		if a, b := string(request(t, "", got)), string(request(t, "", want)); a != b {
 			t.Errorf("%s: %s, want %s", test.name, a, b)
 		}
@@ -199,11 +214,23 @@ func TestExpire(t *testing.T) {
 		status int
 		text   string
 	}{
-		"in the past":    {alice.expire("", []string{a}, now.Add(-time.Minute-time.Millisecond).UnixMilli()), 401, "expire: timestamp should be >= current time"},
-		"other flag":     {func() rpc28.ExpireParams { p := alice.expire("", []string{a}, in(1)); p.Extend = true; return p }(), 401, "expire: signature verification failed"},
-		"two conditions": {func() rpc28.ExpireParams { p := alice.expire("extend", []string{a}, in(1)); p.Shorten = true; return p }(), 400, "invalid request: cannot specify both 'shorten' and 'extend'"},
-		"two times":      {alice.expire("", []string{a}, in(1), in(2)), 400, "invalid request: 'expiry' must be a single expiry, or the same length as 'messages'"},
-		"bad hash":       {alice.expire("", []string{"xyz"}, in(1)), 400, "invalid request: invalid message hash: xyz"},
+		"in the past": {alice.expire("", []string{a}, now.Add(-time.Minute-time.Millisecond).UnixMilli()), 401,
+			"expire: timestamp should be >= current time"},
+		"other flag": {func() rpc28.ExpireParams {
+			p := alice.expire("", []string{a},
+				in(1))
+			p.Extend = true
+			return p
+		}(), 401, "expire: signature verification failed"},
+		"two conditions": {func() rpc28.ExpireParams {
+			p := alice.expire("extend", []string{a},
+				in(1))
+			p.Shorten = true
+			return p
+		}(), 400, "invalid request: cannot specify both 'shorten' and 'extend'"},
+		"two times": {alice.expire("", []string{a}, in(1), in(2)), 400,
+			"invalid request: 'expiry' must be a single expiry, or the same length as 'messages'"},
+		"bad hash": {alice.expire("", []string{"xyz"}, in(1)), 400, "invalid request: invalid message hash: xyz"},
 	} {
 		if got := network.call(0, rpc28.MethodExpire, test.params); got.status != test.status || got.body != test.text {
 			t.Errorf("%s: %v, want %d %q", name, got, test.status, test.text)
@@ -242,17 +269,20 @@ func TestBothStorageRPCsShareABox(t *testing.T) {
 	network.call(0, storage.MethodStore, again)
 	network.wantStored(1, alice.pubKey(), 3)
 
-	seen := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve("", now)), 200).Messages
+	seen := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve("", now)),
+		200).Messages
 	want := []storage.Stored{
 		{Data: "b2xk", Expiration: now.Add(time.Hour).UnixMilli(), Hash: store.NewMessage20(old).HashText()},
 		{Data: "bmV3", Expiration: now.Add(time.Hour).UnixMilli(), Hash: hash28},
-		{Data: "b2xk", Expiration: now.Add(time.Hour - time.Second).UnixMilli(), Hash: store.NewMessage20(again).HashText()},
+		{Data: "b2xk", Expiration: now.Add(time.Hour - time.Second).UnixMilli(),
+			Hash: store.NewMessage20(again).HashText()},
 	}
 	if !sameMessages(seen, want) {
 		t.Errorf("a client of 2.0 sees %v, want %v", seen, want)
 	}
 	for i, message := range seen {
-		rest := decode[rpc20.RetrieveAnswer](t, network.call(1, storage.MethodRetrieve, alice.retrieve(message.Hash, now)), 200).Messages
+		rest := decode[rpc20.RetrieveAnswer](t,
+			network.call(1, storage.MethodRetrieve, alice.retrieve(message.Hash, now)), 200).Messages
 		if len(rest) != len(seen)-1-i {
 			t.Errorf("a client of 2.0 sees %d messages after number %d", len(rest), i)
 		}
@@ -260,12 +290,14 @@ func TestBothStorageRPCsShareABox(t *testing.T) {
 
 	page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, alice.get(0, now)), 200).Messages
 	alias := store.NewMessage20(old).Hash28()
-	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != hash28 || page[2].Hash != alias || page[0].Timestamp != now.UnixMilli() {
+	if len(page) != 3 || page[0].Hash != alias || page[1].Hash != hash28 || page[2].Hash != alias ||
+		page[0].Timestamp != now.UnixMilli() {
 		t.Errorf("a client of 2.8 sees %+v, want the hashes %s, %s and the first again", page, alias, hash28)
 	}
 	params := alice.get(0, now)
 	params.LastHash = alias
-	if page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, params), 200); len(page.Messages) != 2 {
+	if page := decode[rpc28.PageAnswer](t, network.call(1, storage.MethodRetrieve, params),
+		200); len(page.Messages) != 2 {
 		t.Errorf("after the first message a client of 2.8 sees %+v", page.Messages)
 	}
 	later := now.Add(2 * time.Hour).UnixMilli()

@@ -39,8 +39,8 @@ type churn struct {
 	leaves  int
 }
 
-// TestChurn has nodes join, leave, stop and start, and swarms be founded and dissolved, while clients store. Nothing that
-// was acknowledged is lost: in the end every member of a key's swarm has every message.
+// TestChurn has nodes join, leave, stop and start, and swarms be founded and dissolved, while clients store. Nothing
+// that was acknowledged is lost: in the end every member of a key's swarm has every message.
 func TestChurn(t *testing.T) {
 	swarms, members, steps, interval := 4, 4, 16, 150*time.Millisecond
 	large := os.Getenv(churnVariable) != ""
@@ -69,8 +69,10 @@ func TestChurn(t *testing.T) {
 	c.resumeAll()
 	c.changes.Wait()
 	c.wantEverywhere(l)
-	t.Logf("%d stores acknowledged; %d nodes joined and %d left within %v, one every %v; %d swarms in the end; %d MiB resident at most",
-		l.stored.Load(), c.joins, c.leaves, took.Round(time.Millisecond), (took / time.Duration(c.joins+c.leaves)).Round(time.Millisecond),
+	t.Logf("%d stores acknowledged; %d nodes joined and %d left within %v, one every %v; "+
+		"%d swarms in the end; %d MiB resident at most",
+		l.stored.Load(), c.joins, c.leaves, took.Round(time.Millisecond),
+		(took / time.Duration(c.joins+c.leaves)).Round(time.Millisecond),
 		len(c.inUse()), most>>20)
 	if large && most > 1<<30 {
 		t.Errorf("the process takes %d MiB", most>>20)
@@ -124,8 +126,8 @@ func (c *churn) running(id swarm.SwarmID) (members []int) {
 	return slices.DeleteFunc(c.members(id), func(i int) bool { return c.stopped[i] })
 }
 
-// step has one node join or leave and, now and then, other things happen. What takes long goes on in the background. A swarm
-// keeps two running members, so that some node always answers.
+// step has one node join or leave and, now and then, other things happen. What takes long goes on in the background. A
+// swarm keeps two running members, so that some node always answers.
 func (c *churn) step(step int) {
 	c.finishLeaving()
 	c.mu.Lock()
@@ -262,7 +264,7 @@ func (c *churn) resumeAll() {
 	c.halted = nil
 }
 
-// finishLeaving takes those nodes off the list that owe nobody anything any more.
+// finishLeaving removes the leaving nodes that have settled from the list.
 func (c *churn) finishLeaving() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -299,7 +301,8 @@ func (c *churn) wantEverywhere(l *load) {
 	for _, u := range l.users {
 		id, _ := swarm.Choose(swarm.Position(u.X25519.Public), c.inUse())
 		for _, i := range c.running(id) {
-			eventually(c.t, fmt.Sprintf("node %d to have what it should", i), func() bool { return c.lacks(i, u, l) == 0 })
+			eventually(c.t, fmt.Sprintf("node %d to have what it should", i),
+				func() bool { return c.lacks(i, u, l) == 0 })
 		}
 	}
 }
@@ -322,7 +325,7 @@ func (c *churn) lacks(i int, u user, l *load) (count int) {
 	return count
 }
 
-// residentBytes returns how much memory this process has, where that can be told.
+// residentBytes returns the resident memory of this process, where the system reports it.
 func residentBytes() (int64, bool) {
 	if runtime.GOOS != "linux" {
 		return 0, false

@@ -177,7 +177,8 @@ func (n *testNetwork) startLoad(users []user, target func(u user) (string, bool)
 					continue
 				}
 				params := solved(n.t, u.pubKey(), strconv.Itoa(i), time.Now(), time.Hour, 1)
-				got, err := n.tryAt(address, http.MethodPost, storage.RPCPath, nil, request(n.t, storage.MethodStore, params))
+				got, err := n.tryAt(address, http.MethodPost, storage.RPCPath, nil,
+					request(n.t, storage.MethodStore, params))
 				if err == nil && got.status == 200 {
 					l.stored.Add(1)
 					l.mu.Lock()
@@ -210,7 +211,8 @@ func (p *processes) wantRetrieved(i int, l *load) {
 		eventually(p.t, fmt.Sprintf("node %d to have all acknowledged messages", i), func() bool {
 			stored := make(map[string]bool)
 			for last := ""; ; {
-				page := decode[rpc20.RetrieveAnswer](p.t, p.call(i, storage.MethodRetrieve, u.retrieve(last, time.Now())), 200)
+				page := decode[rpc20.RetrieveAnswer](p.t,
+					p.call(i, storage.MethodRetrieve, u.retrieve(last, time.Now())), 200)
 				for _, m := range page.Messages {
 					stored[m.Hash], last = true, m.Hash
 				}

@@ -11,8 +11,8 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed, which does
-// nothing but delete them again.
+// deleteRequest is a request to delete messages by their hashes. It has no time, so it can be replayed. A replay only
+// deletes them again.
 type deleteRequest struct {
 	changesNothing
 	account  account
@@ -52,8 +52,8 @@ func (d *deleteRequest) carryOut(
 	}, namesOf(gone), nil
 }
 
-// scopeRequest is a request about everything within a scope: to delete it, or what was stamped up to some time, or to
-// make it expire.
+// scopeRequest is a request about the messages of a scope: to delete all, to delete those with a timestamp up to some
+// time, or to make all expire.
 type scopeRequest struct {
 	changesNothing
 	account account
@@ -77,12 +77,14 @@ func readExpireAll(p *parameters) change {
 
 func readSweeping(p *parameters, method, when string) change {
 	account := p.account()
-	return &scopeRequest{account: account, method: method, scope: p.scope(), when: p.time(when), proof: p.proof(account)}
+	return &scopeRequest{
+		account: account, method: method, scope: p.scope(), when: p.time(when), proof: p.proof(account),
+	}
 }
 
 func (s *scopeRequest) subject() account { return s.account }
 
-// check lets through what each method allows (storage-2.8.md section 3.1).
+// check checks the time as each method requires (storage-2.8.md section 3.1), and the signature.
 func (s *scopeRequest) check(now time.Time, window time.Duration) error {
 	ahead := time.UnixMilli(s.when).Sub(now)
 	switch s.method {

@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// difficultySlack is how far a message's timestamp may lie from a change of difficulty for either value to do.
+// difficultySlack is the time around a change of difficulty in which both values are accepted.
 const difficultySlack = 15 * time.Minute
 
 // difficultyKey is the key of the encoded history in the store.
@@ -21,8 +21,8 @@ const difficultyEntrySize = 16
 
 var errDifficulty = errors.New("the stored difficulty is damaged")
 
-// difficulty is the proof of work that a node asks for, and what it asked for before, which decides about messages
-// that peers push later (storage-2.0.md section 3.3). It is safe for concurrent use.
+// difficulty is the proof of work that a node requires, with the earlier values, which apply to messages that peers
+// push later (storage-2.0.md section 3.3). It is safe for concurrent use.
 type difficulty struct {
 	mu      sync.RWMutex
 	entries []difficultyEntry // by ascending time; never empty
@@ -33,14 +33,14 @@ type difficultyEntry struct {
 	value uint64
 }
 
-// newDifficulty starts a history: 1 from the beginning, as with the 2020 server, and value from now on.
+// newDifficulty starts a history: 1 from the beginning, as in the 2020 server, and value from now on.
 func newDifficulty(value uint64, now time.Time) *difficulty {
 	d := &difficulty{entries: []difficultyEntry{{value: 1}}}
 	d.set(value, now)
 	return d
 }
 
-// set puts value in force from now on. What no message that is still alive can be judged by is forgotten.
+// set makes value the difficulty from now on. It drops entries that apply to expired messages only.
 func (d *difficulty) set(value uint64, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,7 +66,7 @@ func (d *difficulty) encode() (text []byte) {
 	return text
 }
 
-// loadDifficulty undoes encode. Nothing at all is the history of a node that never had one.
+// loadDifficulty decodes the text of encode. An empty text means a new node.
 func loadDifficulty(text []byte, now time.Time) (*difficulty, error) {
 	if len(text) == 0 {
 		return newDifficulty(1, now), nil
@@ -83,15 +83,15 @@ func loadDifficulty(text []byte, now time.Time) (*difficulty, error) {
 	return d, nil
 }
 
-// current is what a client's message has to meet.
+// current returns the difficulty that a client's message must meet.
 func (d *difficulty) current() uint64 {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.entries[len(d.entries)-1].value
 }
 
-// at is what a pushed message stamped with timestamp (milliseconds) has to meet: the least of the value in force
-// before that time and of those that came into force within difficultySlack of it.
+// at returns the difficulty that a pushed message with this timestamp (milliseconds) must meet: the least of the value
+// before that time and of those that took effect within difficultySlack of it.
 func (d *difficulty) at(timestamp int64) uint64 {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -100,7 +100,8 @@ func (d *difficulty) at(timestamp int64) uint64 {
 		if entry.since < timestamp {
 			before = entry.value
 		}
-		if distance := entry.since - timestamp; -difficultySlack.Milliseconds() <= distance && distance <= difficultySlack.Milliseconds() {
+		distance, slack := entry.since-timestamp, difficultySlack.Milliseconds()
+		if -slack <= distance && distance <= slack {
 			near = min(near, entry.value)
 		}
 	}

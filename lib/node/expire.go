@@ -53,7 +53,7 @@ func (e *expireRequest) check(now time.Time, window time.Duration) error {
 	return nil
 }
 
-// wanted returns the time that a hash shall expire at: as asked for, but not beyond what any message may live.
+// wanted returns the requested expiration of a hash, bounded by the longest time to live of any message.
 func (e *expireRequest) wanted(hash string, now int64) int64 {
 	expiry := e.expiry[0]
 	if e.each != nil {
@@ -83,8 +83,8 @@ func (e *expireRequest) carryOut(
 	return e.result(n, at, messages, hashesOf(changed)), namesOf(changed), nil
 }
 
-// result tells the one time that was asked for or, of several, those that took effect, in the order of the hashes that
-// they took effect for. What was left as it is, is told if there was a condition.
+// result makes the member's result. Expiry is the one requested time or, of several, those of the updated hashes in
+// their order. Unchanged is set if the request had a condition.
 func (e *expireRequest) result(n *Node, now int64, messages []store.Summary, updated []string) rpc28.MemberResult {
 	result := rpc28.MemberResult{Updated: &rpc28.Hashes{List: updated}, Expiry: rpc28.Times{e.wanted(e.hashes[0], now)}}
 	if len(e.expiry) > 1 {

@@ -13,30 +13,30 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// ForwardPath is where the member of a swarm that a client has asked for a change hands it to the others: a signed POST
-// of a forwarded; the answer is an rpc28.MemberResult, or the refusal that the client would have got. Each member
-// checks the client's request and carries it out for itself. What a member does not get in this way is queued for it
-// before the client has its answer.
+// ForwardPath is the path at which a member of a swarm forwards a client's change to the others: a signed POST of a
+// forwarded. The answer is an [rpc28.MemberResult], or the refusal that a client would get. Each member itself checks
+// and executes the client's request. A change that a member did not answer is queued for it before the client gets its
+// answer.
 const ForwardPath = "/swarms/forward/v1"
 
 const (
 	// forwardTimeout is the Behaviour.MemberTimeout of all servers (storage-2.8.md section 4.3).
 	forwardTimeout = 5 * time.Second
-	// maxForwardAnswer bounds the answer of a member. It holds the hashes of all messages that a change was made to.
+	// maxForwardAnswer bounds the answer of a member, which has the hashes of all changed messages.
 	maxForwardAnswer = 8 << 20
-	// maxReason bounds the refusal of a member that the client gets to see.
+	// maxReason bounds the text of a member's refusal in the answer to the client.
 	maxReason = 200
 )
 
-// forwarded is a client's change on its way to another member.
+// forwarded is a client's change as members forward it.
 type forwarded struct {
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
 	At     int64           `json:"at"` // see change.carryOut
 }
 
-// serveChange carries out a change, here and at all other members, and answers when all have answered or forwardTimeout
-// has passed. It fails if the change fails here, whatever others say.
+// serveChange executes a change at this node and at all other members. It answers when all have answered or
+// forwardTimeout has passed. It fails if the change fails at this node, whatever the results of the others.
 func (n *Node) serveChange(ctx context.Context, method string, params fields, change change) (answer, error) {
 	n.storesInFlight.Add(1)
 	defer n.storesInFlight.Add(-1)
@@ -80,7 +80,8 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 		own.T = n.clock().T // of old, clients look for it here
 	}
 	results[n.keys.Name()] = own
-	return jsonAnswer(changeStatus(change, results), rpc28.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()})
+	result := rpc28.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()}
+	return jsonAnswer(changeStatus(change, results), result)
 }
 
 func anyFailed(results map[string]rpc28.MemberResult) bool {
@@ -92,7 +93,7 @@ func anyFailed(results map[string]rpc28.MemberResult) bool {
 	return false
 }
 
-// replicateLater puts what has changed into the line for all peers. Those that have it already are not harmed.
+// replicateLater queues changed messages for all peers. Peers that have the change already ignore it.
 func (n *Node) replicateLater(changed []store.Name) error {
 	if err := n.store.Enqueue(changed); err != nil {
 		return err
@@ -101,7 +102,7 @@ func (n *Node) replicateLater(changed []store.Name) error {
 	return nil
 }
 
-// changeStatus is that of a change which was made wherever it could be.
+// changeStatus returns the HTTP status of a change with these results.
 func changeStatus(change change, results map[string]rpc28.MemberResult) int {
 	d, ok := change.(*deleteRequest)
 	if !ok || !d.required {
@@ -115,7 +116,7 @@ func changeStatus(change change, results map[string]rpc28.MemberResult) int {
 	return storage.StatusNotFound
 }
 
-// askMembers hands a change to the other members. It returns a function that waits for their results.
+// askMembers forwards a change to the other members. It returns a function that waits for their results.
 func (n *Node) askMembers(ctx context.Context, view *ring.View, body []byte) func() map[string]rpc28.MemberResult {
 	ctx, cancel := context.WithTimeout(ctx, n.patience)
 	var mu sync.Mutex
@@ -144,14 +145,15 @@ func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result
 		n.behaviour.giveUp(ctx)
 		return rpc28.MemberResult{Failed: true, Timeout: true}
 	case status != storage.StatusOK:
-		return rpc28.MemberResult{Failed: true, Code: rpc28.Status(status), Reason: string(text[:min(len(text), maxReason)])}
+		reason := string(text[:min(len(text), maxReason)])
+		return rpc28.MemberResult{Failed: true, Code: rpc28.Status(status), Reason: reason}
 	case json.Unmarshal(text, &result) != nil || result.Signature == "":
 		return rpc28.MemberResult{Failed: true, BadPeerResponse: true}
 	}
 	return result
 }
 
-// serveForwarded carries out a change that a client has asked another member of this swarm for.
+// serveForwarded executes a change that another member of this swarm has forwarded.
 func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
 	if !view.SharesSwarm(from) {
 		return answer{}, refusal{http.StatusForbidden, "Not a member of this swarm\n"}
@@ -181,7 +183,7 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	return jsonAnswer(storage.StatusOK, result)
 }
 
-// readForwarded reads a forwarded. request is what encodeRequest makes of it.
+// readForwarded parses a forwarded. request is its encodeRequest form.
 func readForwarded(body []byte) (change change, at int64, request []byte, err error) {
 	method, params, err := parseCall(body)
 	if err != nil {
@@ -195,7 +197,8 @@ func readForwarded(body []byte) (change change, at int64, request []byte, err er
 	}
 	p := &parameters{fields: params}
 	if change = readChange(method, p); change == nil {
-		return nil, 0, nil, refuse(storage.StatusBadRequest, "invalid request: received invalid forwarded non-forwardable request")
+		const text = "invalid request: received invalid forwarded non-forwardable request"
+		return nil, 0, nil, refuse(storage.StatusBadRequest, text)
 	}
 	if p.err != nil {
 		return nil, 0, nil, p.err

@@ -52,7 +52,8 @@ func (d *listDirectory) Nodes(_ context.Context, lastHash string) (*nodelist.Res
 func (d *listDirectory) set(states ...nodelist.State) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.result = nodelist.Result{States: slices.Clone(states), Height: d.result.Height + 1, BlockHash: fmt.Sprint("block ", d.result.Height+1)}
+	d.result = nodelist.Result{States: slices.Clone(states), Height: d.result.Height + 1,
+		BlockHash: fmt.Sprint("block ", d.result.Height+1)}
 }
 
 func (d *listDirectory) blockHash() string {
@@ -106,8 +107,9 @@ func startNetwork(t testing.TB, swarms []swarm.SwarmID, adjust func(i int, confi
 // newClient makes an HTTP client that trusts every server, as clients of nodes do.
 func newClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		DialContext:         (&net.Dialer{}).DialContext,
-		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
+		DialContext: (&net.Dialer{}).DialContext,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true,
+			ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		MaxIdleConnsPerHost: 64,
 	}}
 }
@@ -233,7 +235,7 @@ func request(t testing.TB, method string, params any) []byte {
 	return body
 }
 
-// user is somebody who stores and retrieves.
+// user is a client that stores and retrieves.
 type user struct{ sessionid.Keys }
 
 // newUser draws users until one belongs to the swarm id among ids.

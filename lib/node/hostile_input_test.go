@@ -70,13 +70,14 @@ func TestSmallOrderSignaturesAreRefused(t *testing.T) {
 	peerhttp.Sign(header, other, network.nodes[0].Keys().Name(), replication.DigestPath, now, nil)
 	signed := "sessiontool node v1|" + network.nodes[0].Keys().Name() + "|" + replication.DigestPath + "|" +
 		strconv.FormatInt(now.UnixMilli(), 10) + "|" + header.Get(peerhttp.DigestHeader)
-	header.Set(peerhttp.SignatureHeader, base64.StdEncoding.EncodeToString(smallOrderSignature(t, other.Ed25519, []byte(signed))))
+	header.Set(peerhttp.SignatureHeader,
+		base64.StdEncoding.EncodeToString(smallOrderSignature(t, other.Ed25519, []byte(signed))))
 	if got := network.do(0, http.MethodPost, replication.DigestPath, header, nil); got.status != 401 {
 		t.Errorf("another node: %v", got)
 	}
 }
 
-// An onion layer for which the shared secret would be zero does not open: whoever made it needs no key.
+// An onion layer with a zero shared secret does not open, because its sender needs no key.
 func TestZeroSharedSecretIsRefused(t *testing.T) {
 	n := bareNode(t)
 	for _, key := range []string{strings.Repeat("00", 32), "01" + strings.Repeat("00", 31)} {
@@ -99,7 +100,8 @@ func TestZeroSharedSecretIsRefused(t *testing.T) {
 func TestTimesBeyondInt64(t *testing.T) {
 	n := bareNode(t)
 	alice := newUser(t, 5)
-	auth := `"pubkey":"` + alice.pubKey() + `","signature":"` + base64.StdEncoding.EncodeToString(make([]byte, 64)) + `"`
+	auth := `"pubkey":"` + alice.pubKey() + `","signature":"` + base64.StdEncoding.EncodeToString(make([]byte,
+		64)) + `"`
 	const huge = "99999999999999999999"
 	for _, request := range []string{
 		`{"method":"store","params":{"pubKey":"` + alice.pubKey() + `","ttl":"86400000","nonce":"","timestamp":"` + huge + `","data":""}}`,
@@ -110,8 +112,10 @@ func TestTimesBeyondInt64(t *testing.T) {
 		`{"method":"delete_all","params":{` + auth + `,"timestamp":` + huge + `}}`,
 		`{"method":"delete_before","params":{` + auth + `,"before":` + huge + `}}`,
 		`{"method":"expire_all","params":{` + auth + `,"expiry":` + huge + `}}`,
-		`{"method":"expire","params":{` + auth + `,"messages":["` + strings.Repeat("A", 43) + `"],"expiry":[` + huge + `]}}`,
-		`{"method":"get_expiries","params":{` + auth + `,"messages":["` + strings.Repeat("A", 43) + `"],"timestamp":` + huge + `}}`,
+		`{"method":"expire","params":{` + auth + `,"messages":["` + strings.Repeat("A",
+			43) + `"],"expiry":[` + huge + `]}}`,
+		`{"method":"get_expiries","params":{` + auth + `,"messages":["` + strings.Repeat("A",
+			43) + `"],"timestamp":` + huge + `}}`,
 	} {
 		if got := n.storageRPC(t.Context(), []byte(request)); got.status < 400 || got.status >= 500 {
 			t.Errorf("%s: status %d %q", request, got.status, got.body)
@@ -130,7 +134,8 @@ func (n *Node) served(t *testing.T, path, body string) (status int, text string)
 // A page of another site reaches nothing of a node.
 func TestNodeRefusesBrowsers(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
-	for _, path := range []string{storage.RPCPath, "/onion_req", "/onion_req/v2", storage.PingPath, replication.PushPath, ForwardPath} {
+	for _, path := range []string{storage.RPCPath, "/onion_req", "/onion_req/v2", storage.PingPath,
+		replication.PushPath, ForwardPath} {
 		got := network.do(0, http.MethodPost, path, http.Header{"Origin": {"https://evil.example"}}, nil)
 		if got.status != 403 {
 			t.Errorf("%s: status %d", path, got.status)

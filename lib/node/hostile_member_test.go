@@ -19,7 +19,8 @@ const (
 // tombstoneOf is a tombstone that a member pushes, with what it says that the owner has signed.
 func tombstoneOf(m store.Message, number uint64, signed []byte) []byte {
 	return store.AppendRecords(nil, store.Record{
-		Name: store.NameOf(m), Version: store.Version{Number: number, Expiration: m.ExpirationMillis(), Deleted: true}, Request: signed,
+		Name: store.NameOf(m), Version: store.Version{Number: number, Expiration: m.ExpirationMillis(), Deleted: true},
+		Request: signed,
 	})
 }
 
@@ -52,16 +53,25 @@ func TestHostileMemberCannotDelete(t *testing.T) {
 		"signed, with the highest number":   {m, math.MaxUint64, del, refused},
 		"signed, beyond the window":         {m, number + 2*60_000 + 10_001, del, refused},
 		"not a request":                     {m, number, []byte("{}"), refused},
-		"signed by another account":         {m, number, sign(rpc28.MethodDelete, mallory.remove(m.HashText())), refused},
-		"about another message":             {m, number, sign(rpc28.MethodDelete, alice.remove(other.HashText())), refused},
-		"about another namespace":           {m, number, sign(rpc28.MethodDeleteAll, alice.removeAll(rpc28.Scope{Namespace: 2}, now)), refused},
-		"a request to expire":               {m, number, sign(rpc28.MethodExpireAll, alice.expireAll(all, now.Add(time.Minute))), refused},
-		"from the future":                   {m, number, sign(rpc28.MethodDeleteAll, alice.removeAll(all, now.Add(2*time.Minute))), refused},
-		"a store request":                   {m, number, sign(storage.MethodStore, alice.put(0, "mail", now, time.Hour)), refused},
+		"signed by another account": {m, number, sign(rpc28.MethodDelete, mallory.remove(m.HashText())),
+			refused},
+		"about another message": {m, number, sign(rpc28.MethodDelete, alice.remove(other.HashText())),
+			refused},
+		"about another namespace": {m, number,
+			sign(rpc28.MethodDeleteAll, alice.removeAll(rpc28.Scope{Namespace: 2}, now)), refused},
+		"a request to expire": {m, number,
+			sign(rpc28.MethodExpireAll, alice.expireAll(all, now.Add(time.Minute))), refused},
+		"from the future": {m, number,
+			sign(rpc28.MethodDeleteAll, alice.removeAll(all, now.Add(2*time.Minute))), refused},
+		"a store request": {m, number,
+			sign(storage.MethodStore, alice.put(0, "mail", now, time.Hour)), refused},
 		// These are the owner's and only not about this message, which a member sees when it has the message.
-		"an old request to delete all":    {m, number, sign(rpc28.MethodDeleteAll, alice.removeAll(all, longAgo)), taken},
-		"an old request to delete before": {m, number, sign(rpc28.MethodDeleteBefore, alice.removeBefore(all, longAgo)), taken},
-		"another message's hash":          {proved, number, sign(rpc28.MethodDelete, alice.remove(other.HashText())), taken},
+		"an old request to delete all": {m, number, sign(rpc28.MethodDeleteAll, alice.removeAll(all, longAgo)),
+			taken},
+		"an old request to delete before": {m, number, sign(rpc28.MethodDeleteBefore, alice.removeBefore(all, longAgo)),
+			taken},
+		"another message's hash": {proved, number, sign(rpc28.MethodDelete, alice.remove(other.HashText())),
+			taken},
 	} {
 		got := network.pushed(network.nodes[1].Keys(), now, tombstoneOf(test.m, test.number, test.signed))
 		if got.body != test.want {
@@ -90,7 +100,8 @@ func TestHostileMemberCannotDeleteInAdvance(t *testing.T) {
 		signed []byte
 		hidden bool
 	}{
-		"after":  {signedRequestOf(t, rpc28.MethodDeleteBefore, alice.removeBefore(all, now.Add(-time.Hour)), now), false},
+		"after": {signedRequestOf(t, rpc28.MethodDeleteBefore, alice.removeBefore(all, now.Add(-time.Hour)), now),
+			false},
 		"before": {signedRequestOf(t, rpc28.MethodDeleteBefore, alice.removeBefore(all, now), now), true},
 	} {
 		m := at28(alice, 0, now, text)
@@ -124,10 +135,11 @@ func TestHostileMemberCannotExpire(t *testing.T) {
 		v      store.Version
 		signed []byte
 	}{
-		"unsigned":                   {store.Version{Number: number, Expiration: soon}, nil},
-		"unsigned, never stored so":  {store.Version{Expiration: soon}, nil},
-		"highest number":             {store.Version{Number: math.MaxUint64, Expiration: own}, nil},
-		"for years":                  {store.Version{Number: number, Expiration: now.Add(20 * 24 * time.Hour).UnixMilli()}, nil},
+		"unsigned":                  {store.Version{Number: number, Expiration: soon}, nil},
+		"unsigned, never stored so": {store.Version{Expiration: soon}, nil},
+		"highest number":            {store.Version{Number: math.MaxUint64, Expiration: own}, nil},
+		"for years": {store.Version{Number: number,
+			Expiration: now.Add(20 * 24 * time.Hour).UnixMilli()}, nil},
 		"signed by another account":  {store.Version{Number: number, Expiration: soon}, expire(mallory, soon)},
 		"signed for another time":    {store.Version{Number: number, Expiration: soon}, expire(alice, later)},
 		"signed, the highest number": {store.Version{Number: math.MaxUint64, Expiration: soon}, expire(alice, soon)},
@@ -163,8 +175,8 @@ func (n *testNetwork) expiriesAt(i int, u user, now time.Time, m store.Message) 
 	return found[0].Expiration
 }
 
-// A hostile member cannot put messages into namespaces that need the owner's signature, and an old signature of the owner
-// is of no use for newer messages.
+// A hostile member cannot put messages into namespaces that need the owner's signature, and an old signature of the
+// owner is of no use for newer messages.
 func TestHostileMemberCannotStoreForTheOwner(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
@@ -222,7 +234,8 @@ func TestSignedRequestsTravel(t *testing.T) {
 	}
 }
 
-// Owners' requests go when the last message that refers to them has expired; a request about many messages is kept once.
+// Owners' requests go when the last message that refers to them has expired; a request about many messages is kept
+// once.
 func TestSignedRequestsAreBounded(t *testing.T) {
 	n := bareNode(t)
 	alice := newUser(t, 5)

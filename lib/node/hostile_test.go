@@ -29,7 +29,8 @@ func (n *testNetwork) quickly(what string) {
 	n.t.Helper()
 	client := newClient()
 	defer client.CloseIdleConnections()
-	client.Transport.(*http.Transport).DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext
+	client.Transport.(*http.Transport).DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0,
+		2)}}).DialContext
 	client.Timeout = headerTimeout / 2
 	response, err := client.Get("https://" + n.address(0) + storage.StatsPath)
 	if err != nil {
@@ -71,15 +72,16 @@ func TestSeveralAddressesHoldConnections(t *testing.T) {
 	network.quickly("once more")
 }
 
-// Large requests that never end take the places for large requests, and nobody who behaves needs one, whether the size
-// of a request is announced or not.
+// Large requests that never end take all slots for large requests. Small requests need no slot, whether their size is
+// announced or not.
 func TestUnfinishedBodies(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	started := strings.Repeat("{", smallBody+1)
 	hold(t, 2*maxLargeBodies, func() (io.Closer, error) {
 		conn, err := network.dialTLS(0, &tls.Config{})
 		if err == nil {
-			_, err = fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", storage.MaxBodyBytes, started)
+			_, err = fmt.Fprintf(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+				storage.MaxBodyBytes, started)
 		}
 		return conn, err
 	})
@@ -93,7 +95,8 @@ func TestUnfinishedBodies(t *testing.T) {
 	network.wantStored(0, alice, 2)
 
 	unannounced := io.MultiReader(strings.NewReader("{}")) // a type whose size net/http does not know
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+network.address(0)+storage.RPCPath, unannounced)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+		"https://"+network.address(0)+storage.RPCPath, unannounced)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,8 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 // A node whose disk cannot keep up or is full says so, and takes no more than it has places for.
 func TestBusyNode(t *testing.T) {
 	n := bareNode(t)
-	if got := n.failure(t.Context(), "storing", store.ErrBusy); got.status != 503 || string(got.body) != "Server busy, try again later" {
+	if got := n.failure(t.Context(), "storing", store.ErrBusy); got.status != 503 ||
+		string(got.body) != "Server busy, try again later" {
 		t.Errorf("a busy store: status %d, %q", got.status, got.body)
 	}
 	alice := newUser(t, 5).pubKey()
@@ -172,7 +176,8 @@ func TestBusyNode(t *testing.T) {
 	}
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		err := fmt.Errorf("storing: %w", &fs.PathError{Op: "write", Path: "messages.db", Err: errno})
-		if got := n.failure(t.Context(), "storing", err); got.status != 503 || string(got.body) != "Service node is out of space\n" {
+		if got := n.failure(t.Context(), "storing", err); got.status != 503 ||
+			string(got.body) != "Service node is out of space\n" {
 			t.Errorf("a full disk, %v: status %d, %q", err, got.status, got.body)
 		}
 	}
@@ -204,7 +209,8 @@ func TestDifficultySurvivesRestarts(t *testing.T) {
 		network.restart(0)
 		d := network.nodes[0].difficulty
 		if got := d.current(); got != test.want || len(d.entries) < len(before) || d.entries[1] != before[1] {
-			t.Errorf("started with %d, the difficulty is %d, want %d; history %v", test.configured, got, test.want, d.entries)
+			t.Errorf("started with %d, the difficulty is %d, want %d; history %v", test.configured, got, test.want,
+				d.entries)
 		}
 	}
 	if _, err := loadDifficulty([]byte("torn"), time.Now()); err == nil {

@@ -42,11 +42,13 @@ func TestLinkIsShared(t *testing.T) {
 	for _, u := range users {
 		group.Go(func() {
 			params := rpc20.RetrieveParams{PubKey: u.pubKey() + "0"}
-			if got := network.onion(onion.V2, []int{0, 1}, request(t, storage.MethodRetrieve, params)); got.Status != 400 {
+			if got := network.onion(onion.V2, []int{0, 1},
+				request(t, storage.MethodRetrieve, params)); got.Status != 400 {
 				t.Errorf("wrong key: %v", got)
 			}
 			unknown := "no_" + u.pubKey()
-			if got := network.onion(onion.V1, []int{0, 1}, request(t, unknown, struct{}{})); got.Body != "no method "+unknown {
+			if got := network.onion(onion.V1, []int{0, 1},
+				request(t, unknown, struct{}{})); got.Body != "no method "+unknown {
 				t.Errorf("%s: %v", unknown, got)
 			}
 		})
@@ -150,8 +152,7 @@ func TestLinkRefuses(t *testing.T) {
 	}
 }
 
-// A handler that breaks off, or fails in a way that nobody foresaw, leaves one request without an answer and the link
-// in order.
+// A handler that aborts or panics leaves one request without an answer and the link intact.
 func TestLinkWithoutAnswer(t *testing.T) {
 	var reason atomic.Value
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {

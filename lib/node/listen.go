@@ -20,22 +20,23 @@ import (
 // size, or as many acknowledgements as one request may have, and everything around them.
 const maxWaitingBody = storage.MaxDataBytes + 16<<10
 
-// waits reports whether requests of this method wait for somebody else.
+// waits reports whether requests of this method wait for another client.
 func waits(method string) bool {
 	return method == syncroute.MethodListen || method == syncroute.MethodDeliver
 }
 
-// serveListen answers somebody who listens: see syncroute.ListenParams. Signatures are demanded whatever
-// Config.AllowUnsigned says, since no client of 2.0 listens.
+// serveListen answers a listener: see [syncroute.ListenParams]. It requires a signature even with Config.AllowUnsigned,
+// because no client of 2.0 listens.
 func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 	request, err := parseListen(params)
 	if err != nil {
 		return answer{}, err
 	}
 	listener := params["listener"].Str
-	request.Timestamp, err = checkOwner(syncroute.MethodListen, request.Owner, params, n.now(), func(milliseconds int64) []byte {
+	signed := func(milliseconds int64) []byte {
 		return syncroute.ListenSignatureText(strconv.FormatInt(milliseconds, 10), listener, n.keys.Name())
-	})
+	}
+	request.Timestamp, err = checkOwner(syncroute.MethodListen, request.Owner, params, n.now(), signed)
 	if err != nil {
 		return answer{}, err
 	}
@@ -51,7 +52,7 @@ func (n *Node) serveListen(ctx context.Context, params fields) (answer, error) {
 	return jsonAnswer(storage.StatusOK, syncroute.ListenAnswer{Messages: messages})
 }
 
-// serveDeliver hands a message to those who listen: see syncroute.DeliverParams. Anybody may deliver.
+// serveDeliver delivers a message to listeners: see [syncroute.DeliverParams]. It requires no signature.
 func (n *Node) serveDeliver(ctx context.Context, params fields) (answer, error) {
 	owner, err := parseOwner(params)
 	if err != nil {
@@ -103,8 +104,7 @@ func parseListen(params fields) (r mailbox.Request, err error) {
 	return r, err
 }
 
-// parseOwner reads whose messages it is about. The name of the parameter in 2.8 does, too. Session IDs that differ in
-// case are the same.
+// parseOwner reads the account of a request, from pubKey or, as in 2.8, pubkey. It returns lower case.
 func parseOwner(params fields) (string, error) {
 	name := "pubKey"
 	if _, ok := params[name]; !ok && params["pubkey"].Exists() {
@@ -136,7 +136,8 @@ func parseWait(params fields, absent time.Duration) (time.Duration, error) {
 	}
 	ms, err := strconv.ParseInt(value.Raw, 10, 64)
 	if err != nil || ms < 0 || ms > syncroute.MaxWait.Milliseconds() {
-		return 0, refuse(storage.StatusBadRequest, "`wait_ms` is not a number from 0 to %d\n", syncroute.MaxWait.Milliseconds())
+		most := syncroute.MaxWait.Milliseconds()
+		return 0, refuse(storage.StatusBadRequest, "`wait_ms` is not a number from 0 to %d\n", most)
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }
@@ -162,7 +163,7 @@ func parseAcks(list gjson.Result) (acks []mailbox.Ack, err error) {
 	return acks, err
 }
 
-// parseAck reads an syncroute.Ack.
+// parseAck reads a [syncroute.Ack].
 func parseAck(element gjson.Result) (mailbox.Ack, error) {
 	params, ok := parseFields(element)
 	if !ok {
@@ -177,9 +178,10 @@ func parseAck(element gjson.Result) (mailbox.Ack, error) {
 		return mailbox.Ack{}, err
 	}
 	if raw, err := base64.StdEncoding.DecodeString(texts[0]); err != nil || len(raw) != syncroute.AckSize {
-		return mailbox.Ack{}, refuse(storage.StatusBadRequest, "an acknowledgement is not base64 of %d bytes\n", syncroute.AckSize)
+		const text = "an acknowledgement is not base64 of %d bytes\n"
+		return mailbox.Ack{}, refuse(storage.StatusBadRequest, text, syncroute.AckSize)
 	}
-	return mailbox.Ack{Delivery: id, Text: strings.Clone(texts[0])}, nil // a copy, which does not keep the whole request in memory
+	return mailbox.Ack{Delivery: id, Text: strings.Clone(texts[0])}, nil // the clone lets the request be freed
 }
 
 // Refusals of listen and deliver (sync-route.md section 6).

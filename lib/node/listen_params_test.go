@@ -30,7 +30,8 @@ func TestListenParams(t *testing.T) {
 	for i := range many {
 		many[i] = syncroute.Ack{ID: listenerID, Ack: anAck}
 	}
-	const badWait, badAck = "`wait_ms` is not a number from 0 to 8000\n", "an acknowledgement is not base64 of 32 bytes\n"
+	const badWait = "`wait_ms` is not a number from 0 to 8000\n"
+	const badAck = "an acknowledgement is not base64 of 32 bytes\n"
 	for _, test := range []struct {
 		method, name string
 		value        any // nil: not there at all
@@ -59,7 +60,8 @@ func TestListenParams(t *testing.T) {
 		{syncroute.MethodListen, "stop", true, 200, `{"messages":[]}`},
 		{syncroute.MethodDeliver, "data", nil, 400, "invalid json: no `data` field\n"},
 		{syncroute.MethodDeliver, "data", "hello!", 400, "data is not base64\n"},
-		{syncroute.MethodDeliver, "data", strings.Repeat("x", storage.MaxDataBytes+1), 400, "Message body exceeds maximum allowed length of 102400\n"},
+		{syncroute.MethodDeliver, "data", strings.Repeat("x", storage.MaxDataBytes+1), 400,
+			"Message body exceeds maximum allowed length of 102400\n"},
 		{syncroute.MethodDeliver, "data", strings.Repeat("x", storage.MaxDataBytes), 404, "nobody listens\n"},
 		{syncroute.MethodDeliver, "wait_ms", 8001, 400, badWait},
 		{syncroute.MethodDeliver, "wait_ms", nil, 404, "nobody listens\n"},
@@ -67,7 +69,8 @@ func TestListenParams(t *testing.T) {
 		{syncroute.MethodDeliver, "pubKey", strings.Repeat("x", storage.PubkeyTextLength), 404, "nobody listens\n"},
 	} {
 		params := map[string]any{}
-		for name, value := range map[string]map[string]any{syncroute.MethodListen: good, syncroute.MethodDeliver: deliver}[test.method] {
+		for name, value := range map[string]map[string]any{syncroute.MethodListen: good,
+			syncroute.MethodDeliver: deliver}[test.method] {
 			params[name] = value
 		}
 		delete(params, test.name)
@@ -75,7 +78,8 @@ func TestListenParams(t *testing.T) {
 			params[test.name] = test.value
 		}
 		if got := network.call(0, test.method, params); got.status != test.status || got.body != test.body {
-			t.Errorf("%s with %s %.100v: %d %q, want %d %q", test.method, test.name, test.value, got.status, got.body, test.status, test.body)
+			t.Errorf("%s with %s %.100v: %d %q, want %d %q", test.method, test.name, test.value, got.status, got.body,
+				test.status, test.body)
 		}
 	}
 	renamed := map[string]any{"pubkey": strings.ToUpper(alice.pubKey()), "data": "eA==", "wait_ms": 0}
@@ -89,7 +93,8 @@ func TestListenParams(t *testing.T) {
 
 // FuzzListenParams: whatever the parameters are, what is read of them keeps the limits and comes back the same.
 func FuzzListenParams(f *testing.F) {
-	f.Add(`{"pubKey":"05` + strings.Repeat("ab", 32) + `","listener":"` + listenerID + `","wait_ms":8000,"acks":[{"id":"` + listenerID + `","ack":"` + anAck + `"}],"stop":true}`)
+	f.Add(`{"pubKey":"05` + strings.Repeat("ab", 32) + `","listener":"` + listenerID + `","wait_ms":8000,` +
+		`"acks":[{"id":"` + listenerID + `","ack":"` + anAck + `"}],"stop":true}`)
 	f.Add(`{"pubkey":"05` + strings.Repeat("AB", 32) + `","listener":"` + listenerID + `","acks":[]}`)
 	f.Add(`{"acks":{"id":1}}`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -101,10 +106,12 @@ func FuzzListenParams(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(r.Owner) != storage.PubkeyTextLength || r.Wait < 0 || r.Wait > syncroute.MaxWait || len(r.Acks) > syncroute.MaxAcks {
+		if len(r.Owner) != storage.PubkeyTextLength || r.Wait < 0 || r.Wait > syncroute.MaxWait ||
+			len(r.Acks) > syncroute.MaxAcks {
 			t.Fatalf("read %+v", r)
 		}
-		again := syncroute.ListenParams{PubKey: r.Owner, Listener: hex.EncodeToString(r.Listener[:]), WaitMillis: r.Wait.Milliseconds(), Stop: r.Stop}
+		again := syncroute.ListenParams{PubKey: r.Owner, Listener: hex.EncodeToString(r.Listener[:]),
+			WaitMillis: r.Wait.Milliseconds(), Stop: r.Stop}
 		for _, one := range r.Acks {
 			again.Acks = append(again.Acks, syncroute.Ack{ID: hex.EncodeToString(one.Delivery[:]), Ack: one.Text})
 		}

@@ -30,8 +30,9 @@ var (
 func (u user) listen(node string, now time.Time, wait time.Duration, acks ...syncroute.Ack) syncroute.ListenParams {
 	public := u.Ed25519Public()
 	p := syncroute.ListenParams{
-		PubKey: u.pubKey(), PubkeyEd25519: hex.EncodeToString(public[:]), Timestamp: strconv.FormatInt(now.UnixMilli(), 10),
-		Listener: listenerID, WaitMillis: wait.Milliseconds(), Acks: acks,
+		PubKey: u.pubKey(), PubkeyEd25519: hex.EncodeToString(public[:]),
+		Timestamp: strconv.FormatInt(now.UnixMilli(), 10),
+		Listener:  listenerID, WaitMillis: wait.Milliseconds(), Acks: acks,
 	}
 	signature := u.Sign(syncroute.ListenSignatureText(p.Timestamp, p.Listener, node))
 	p.Signature = base64.StdEncoding.EncodeToString(signature[:])
@@ -49,7 +50,7 @@ func laterTime() time.Time {
 // polling reports whether a listen request is open at node i.
 func (n *testNetwork) polling(i int) bool { return n.nodes[i].hub.Load().Polling > 0 }
 
-// later makes a call in the background and returns when somebody waits for messages at node i.
+// later makes a call in the background and returns when a listener waits for messages at node i.
 func (n *testNetwork) later(i int, call func() reply) <-chan reply {
 	n.t.Helper()
 	answer := make(chan reply, 1)
@@ -82,21 +83,34 @@ func TestListenSignature(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"unsigned", map[string]any{"pubKey": alice.pubKey(), "listener": listenerID}, 401, "listen: request signature required"},
+		{"unsigned", map[string]any{"pubKey": alice.pubKey(), "listener": listenerID}, 401,
+			"listen: request signature required"},
 		{"over a minute early", alice.listen(name, now.Add(-time.Minute-time.Millisecond), 0), 406, late},
 		{"over a minute late", alice.listen(name, now.Add(time.Minute+time.Millisecond), 0), 406, late},
 		{"somebody else", signed(func(p *syncroute.ListenParams) { p.PubKey = bob.pubKey() }), 401, wrong},
-		{"somebody else's signature", signed(func(p *syncroute.ListenParams) { p.Signature = bob.listen(name, now, 0).Signature }), 401, wrong},
-		{"somebody else's key", signed(func(p *syncroute.ListenParams) { p.PubkeyEd25519 = bob.listen(name, now, 0).PubkeyEd25519 }), 401, wrong},
-		{"other timestamp", signed(func(p *syncroute.ListenParams) { p.Timestamp = strconv.FormatInt(now.UnixMilli()+1, 10) }), 401, wrong},
-		{"other listener", signed(func(p *syncroute.ListenParams) { p.Listener = strings.Repeat("0b", syncroute.DeliveryIDSize) }), 401, wrong},
+		{"somebody else's signature",
+			signed(func(p *syncroute.ListenParams) { p.Signature = bob.listen(name, now, 0).Signature }), 401, wrong},
+		{"somebody else's key", signed(func(p *syncroute.ListenParams) {
+			p.PubkeyEd25519 = bob.listen(name, now,
+				0).PubkeyEd25519
+		}), 401, wrong},
+		{"other timestamp", signed(func(p *syncroute.ListenParams) {
+			p.Timestamp = strconv.FormatInt(now.UnixMilli()+1,
+				10)
+		}), 401, wrong},
+		{"other listener", signed(func(p *syncroute.ListenParams) {
+			p.Listener = strings.Repeat("0b",
+				syncroute.DeliveryIDSize)
+		}), 401, wrong},
 		{"signed for another node", alice.listen(network.nodes[1].Keys().Name(), now, 0), 401, wrong},
-		{"a retrieve's signature", signed(func(p *syncroute.ListenParams) { p.Signature = alice.retrieve("", now).Signature }), 401, wrong},
+		{"a retrieve's signature",
+			signed(func(p *syncroute.ListenParams) { p.Signature = alice.retrieve("", now).Signature }), 401, wrong},
 		{"owner", alice.listen(name, now, 0), 200, `{"messages":[]}`},
 		{"owner, a minute early", alice.listen(name, now.Add(-time.Minute), 0), 406, refusalOldListen.text},
 		{"owner, a minute late", alice.listen(name, now.Add(time.Minute), 0), 200, `{"messages":[]}`},
 	} {
-		if got := network.call(0, syncroute.MethodListen, test.params); got.status != test.status || got.body != test.body {
+		if got := network.call(0, syncroute.MethodListen, test.params); got.status != test.status ||
+			got.body != test.body {
 			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.body)
 		}
 	}
@@ -123,7 +137,8 @@ func TestListenAndDeliver(t *testing.T) {
 		for _, listen := range ways {
 			alice, node := newUser(t, 5), network.nodes[at].Keys().Name()
 			data := base64.StdEncoding.EncodeToString([]byte("to Alice, " + name))
-			if got := listen(syncroute.MethodListen, alice.listen(node, laterTime(), 0)); got.status != 200 || got.body != `{"messages":[]}` {
+			if got := listen(syncroute.MethodListen, alice.listen(node, laterTime(), 0)); got.status != 200 ||
+				got.body != `{"messages":[]}` {
 				t.Fatalf("registering: %v", got)
 			}
 			first := network.later(at, func() reply {
@@ -131,7 +146,8 @@ func TestListenAndDeliver(t *testing.T) {
 			})
 			delivered := make(chan reply, 1)
 			go func() {
-				delivered <- send(syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000})
+				delivered <- send(syncroute.MethodDeliver,
+					syncroute.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000})
 			}()
 			answer := decode[syncroute.ListenAnswer](t, <-first, 200)
 			if len(answer.Messages) != 1 || answer.Messages[0].Data != data {
@@ -145,7 +161,8 @@ func TestListenAndDeliver(t *testing.T) {
 			if got := <-delivered; got.status != 200 || got.body != `{"ack":"`+anAck+`"}` {
 				t.Errorf("%s: delivering: %v", name, got)
 			}
-			if got := send(syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey(), Data: data, WaitMillis: 8000}); got.status != 404 || got.body != "nobody listens\n" {
+			if got := send(syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey(), Data: data,
+				WaitMillis: 8000}); got.status != 404 || got.body != "nobody listens\n" {
 				t.Errorf("%s: delivering to nobody: %v", name, got)
 			}
 			network.wantStored(at, alice.pubKey(), 0)
@@ -157,14 +174,16 @@ func TestListenAndDeliver(t *testing.T) {
 	}
 }
 
-// When the swarm of those who listen changes, they and their deliverers are told at once, with the new one.
+// When the swarm of listeners changes, they and their deliverers get the new one at once.
 func TestListenerMoves(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 6, 5}, nil)
 	alice, bob := newUser(t, 5, 5, 6), newUser(t, 5, 5, 6)
-	if got := network.call(1, syncroute.MethodListen, alice.listen(network.nodes[1].Keys().Name(), laterTime(), 0)); got.status != 421 {
+	if got := network.call(1, syncroute.MethodListen,
+		alice.listen(network.nodes[1].Keys().Name(), laterTime(), 0)); got.status != 421 {
 		t.Errorf("listening at another swarm: %v", got)
 	}
-	if got := network.call(1, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey()}); got.status != 421 {
+	if got := network.call(1, syncroute.MethodDeliver,
+		syncroute.DeliverParams{PubKey: alice.pubKey()}); got.status != 421 {
 		t.Errorf("delivering to another swarm: %v", got)
 	}
 	node := network.nodes[0].Keys().Name()
@@ -173,7 +192,8 @@ func TestListenerMoves(t *testing.T) {
 	}
 	delivering := make(chan reply, 1)
 	go func() { // to somebody who does not ask for it
-		delivering <- network.call(0, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: bob.pubKey(), WaitMillis: 8000})
+		delivering <- network.call(0, syncroute.MethodDeliver,
+			syncroute.DeliverParams{PubKey: bob.pubKey(), WaitMillis: 8000})
 	}()
 	eventually(t, "a delivery", func() bool {
 		waiting := network.nodes[0].hub.Load().Pending
@@ -185,7 +205,8 @@ func TestListenerMoves(t *testing.T) {
 	network.states[0].SwarmID = 6
 	network.directory.set(network.states...)
 	for what, answer := range map[string]<-chan reply{"listener": listening, "deliverer": delivering} {
-		if moved := decode[rpc20.SwarmAnswer](t, <-answer, 421); len(moved.Snodes) != 1 || moved.Snodes[0].PubkeyEd25519 != network.nodes[2].Keys().Name() {
+		if moved := decode[rpc20.SwarmAnswer](t, <-answer, 421); len(moved.Snodes) != 1 ||
+			moved.Snodes[0].PubkeyEd25519 != network.nodes[2].Keys().Name() {
 			t.Errorf("the %s is told %v", what, moved)
 		}
 	}
@@ -199,7 +220,8 @@ func TestCloseEndsWaiting(t *testing.T) {
 		return request(t, syncroute.MethodListen, alice.listen(node, laterTime(), syncroute.MaxWait))
 	}
 	through := network.later(2, func() reply {
-		return network.do(0, http.MethodPost, onion.V2.Path(), nil, network.wrap(onion.V2, []int{0, 1, 2}, params()).Body)
+		return network.do(0, http.MethodPost, onion.V2.Path(), nil,
+			network.wrap(onion.V2, []int{0, 1, 2}, params()).Body)
 	})
 	start := time.Now()
 	network.stop(1)
@@ -221,7 +243,8 @@ func TestCloseEndsWaiting(t *testing.T) {
 		t.Errorf("at a node that stopped: %v", got)
 	}
 	network.restart(2)
-	if got := network.call(2, syncroute.MethodDeliver, syncroute.DeliverParams{PubKey: alice.pubKey()}); got.status != 404 {
+	if got := network.call(2, syncroute.MethodDeliver,
+		syncroute.DeliverParams{PubKey: alice.pubKey()}); got.status != 404 {
 		t.Errorf("after a restart somebody listens: %v", got)
 	}
 }
@@ -246,8 +269,8 @@ func TestRelayGrace(t *testing.T) {
 }
 
 // brokenOff checks what a client gets that hangs up. Its node's answer to the closed connection may still come in
-// before the client's own side is closed; it is that no answer came, since the answer of the listener's node has nobody
-// to go to.
+// before the client's own side is closed. It reports that no answer came, because the answer of the listener's node has
+// no receiver.
 func brokenOff(response *http.Response, err error) error {
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -262,12 +285,13 @@ func brokenOff(response *http.Response, err error) error {
 	return nil
 }
 
-// A listener that hangs up is noticed through the whole onion, so that no message is handed to nobody.
+// A listener's disconnect reaches its node through the whole onion, so that no message is sent to a lost listener.
 func TestListenerHangsUp(t *testing.T) {
 	network := sameSwarm(t, 3)
 	alice, node := newUser(t, 5), network.nodes[2].Keys().Name()
 	ctx, hangUp := context.WithCancel(t.Context())
-	wrapped := network.wrap(onion.V2, []int{0, 1, 2}, request(t, syncroute.MethodListen, alice.listen(node, laterTime(), syncroute.MaxWait)))
+	wrapped := network.wrap(onion.V2, []int{0, 1, 2},
+		request(t, syncroute.MethodListen, alice.listen(node, laterTime(), syncroute.MaxWait)))
 	ended := make(chan error, 1)
 	go func() {
 		url := "https://" + network.address(0) + onion.V2.Path()

@@ -1,36 +1,35 @@
-// Package node is a service node: a real HTTPS server that keeps the messages of its swarm on disk and passes onion
-// requests on.
+// Package node is a service node: a real HTTPS server that keeps the messages of its swarm on disk and relays onion
+// requests. [Start] and [Run] start a [Node].
 //
-// It serves clients of two generations on one port, which it distinguishes by the parameters of their requests
-// (requests_28.go). To those of 2020 it is the storage server 2.0.7, down to the texts of its errors (storage-2.0.md
-// section 2), with these differences: connections are kept alive and TLS 1.3 is spoken; a request that would make that
-// server fall silent or crash is answered with status 400; retrieve needs the owner's signature, as with storage RPC
-// 2.8, unless Config.AllowUnsigned is set; and expired messages are never served.
+// It serves clients of two generations on one port. It distinguishes them by the parameters of their requests
+// (requests_28.go). To clients of 2020 it is storage server 2.0.7, down to the texts of its errors (storage-2.0.md
+// section 2), with these differences: connections are kept alive; TLS 1.3 is supported; a request that would make that
+// server hang or crash is answered with status 400; retrieve needs the owner's signature, as with storage RPC 2.8,
+// unless Config.AllowUnsigned is set; and expired messages are never served.
 //
-// To clients of 2.8 it is the storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
+// To clients of 2.8 it is storage server 2.8.0 over HTTPS and JSON (storage-2.8.md sections 1 to 8), with these
 // differences: subaccounts, and so revoke_subaccount and unrevoke_subaccount, are refused with status 400;
-// delete_before works for all namespaces; a last_hash that was deleted since leads on; requests that come in a batch
-// share the bytes of one page; expired messages are never served; and, unless the node serves 2.8 alone, what is not
-// a request at all, the header that asks for a delayed answer, and /get_stats/v1 are answered as by 2.0 (texts.go).
-// Messages of either generation lie in one box (package store).
+// delete_before works for all namespaces; a page continues after a last_hash that was deleted meanwhile; the requests
+// of a batch share the bytes of one page; expired messages are never served; and, unless the node serves 2.8 alone,
+// malformed requests, the header for a delayed answer, and /get_stats/v1 are answered as by 2.0 (texts.go). Messages of
+// both generations are in one box (package store).
 //
-// It promises that an answer of 200 to a store means that the message is on this node's disk, that nothing a stranger
-// sends makes it crash or grow without bound, and that no goroutine is left when Close returns.
+// A 200 to a store means that the message is on this node's disk. No request makes the node crash or grow without
+// bound. No goroutine is left when [Node.Close] returns.
 //
-// Beyond that server it has the synchronous route (listen.go): a message for a client that listens here is handed over
-// in memory, and the delivery fails at once if no client listens.
+// Beyond those servers the node has the synchronous route (listen.go): it delivers a message to a listening client from
+// memory, and refuses the delivery at once if no client listens.
 //
-// It also promises that no message is lost while one node that has it runs, and that what its owner has deleted does
-// not come back. [replication] queues what a client stored or changed for every member that has not got it, compares
-// with the other members, and hands messages over when swarms change. A member stores a message once, however often it
-// is sent. Each member verifies by itself what an owner asked to delete or to expire, however late and from whichever
-// node it learns of it: the owner's signed request travels with the tombstone or the new expiration (signed.go). So no
-// member can delete messages or shorten their time, and a member that has missed a deletion is corrected when the box
-// has moved to another swarm, too.
+// No message is lost while one node that has it runs, and a message that its owner has deleted does not come back.
+// [replication] queues stored and changed messages for every member that lacks them, compares with the other members,
+// and hands messages over when swarms change. A member stores a message once, however often it is sent. Each member
+// itself verifies the owner's request to delete or to expire, at any time and from any node: the signed request travels
+// with the tombstone or the new expiration (signed.go). So no member can delete messages or shorten their time, and a
+// member that has missed a deletion receives it even after the box has moved to another swarm.
 //
-// The parts stand in packages of their own: [store] for the disk, [mailbox] for listeners and deliveries, [ring] for
-// the node list and keys, [peerhttp] for signed requests between nodes, [link] for onion requests between relays. Here
-// are the HTTP server, both storage RPCs and the onion relay.
+// The parts are packages of their own: [store] for the disk, [mailbox] for listeners and deliveries, [ring] for the
+// node list and keys, [peerhttp] for signed requests between nodes, [link] for onion requests between relays. This
+// package has the HTTP server, both storage RPCs and the onion relay.
 package node
 
 import (
@@ -61,46 +60,46 @@ import (
 )
 
 const (
-	// defaultPollInterval is that of the 2020 server (storage-2.0.md section 10).
+	// defaultPollInterval is the interval of the 2020 server (storage-2.0.md section 10).
 	defaultPollInterval = time.Second
-	// closeGrace is what Run gives requests that are under way when it is told to stop.
+	// closeGrace is the time that Run gives running requests when its context ends.
 	closeGrace = 5 * time.Second
-	// relayGrace is what requests have that are on their way through a node which stops: enough for an answer, but not
-	// for those who wait for messages elsewhere.
+	// relayGrace is the time that a closing node gives relayed requests: enough for an answer, but not for polls that
+	// wait for messages at another node.
 	relayGrace = time.Second
 )
 
-// DialFunc opens a connection, as net.Dialer.DialContext does.
+// DialFunc opens a connection, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Config says what a node is made of. DataDir, Listener and Directory are required.
+// Config configures a node. DataDir, Listener and Directory are required.
 type Config struct {
-	// DataDir is where the node keeps its key, its certificate and its messages. It is created (0700) if need be, and
-	// belongs to one running node at a time.
+	// DataDir is the folder of the node's key, certificate and messages. It is created (0700) if needed, and belongs to
+	// one running node at a time.
 	DataDir string
-	// Listener takes plain TCP connections, on which the node speaks TLS. The node closes it.
+	// Listener accepts plain TCP connections, on which the node speaks TLS. The node closes it.
 	Listener net.Listener
-	// Directory is where the node learns who the others are.
+	// Directory is the source of the node list.
 	Directory ring.Directory
 
-	// Behaviour is what the node does where versions of the storage server differ; nil means Own.
+	// Behaviour selects what differs between versions of the storage server; nil means Own.
 	Behaviour *Behaviour
-	// Difficulty is the proof of work asked for at the start; 0 means that of last time, which is 1 at first.
+	// Difficulty is the proof of work required at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
 	// Generation is the only one whose clients the node serves; empty means that of Behaviour.
 	Generation storage.Generation
-	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Anybody can then read
-	// anybody's (encrypted) messages, as on the network of that time.
+	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them. Every client can then read
+	// the (encrypted) messages of every account, as on the network of that time.
 	AllowUnsigned bool
-	// RateLimit is how many storage requests a second one client address may make, with bursts of twice as many;
-	// 0 means the limit of Behaviour, which Own has none of. See DefaultRateLimit.
+	// RateLimit bounds the storage requests a second from one client address, with bursts of twice as many; 0 means the
+	// limit of Behaviour, and Own has none. See DefaultRateLimit.
 	RateLimit int
-	// MaxStoreBytes is how much the database may hold; 0 means 3.5 GiB.
+	// MaxStoreBytes bounds the size of the database; 0 means 3.5 GiB.
 	MaxStoreBytes int64
-	// PollInterval is the time between questions to the directory; 0 means one second.
+	// PollInterval is the time between requests to the directory; 0 means one second.
 	PollInterval time.Duration
 
-	// Wrap, unless nil, makes the HTTP handler out of the node's own: to measure what it does, or to disturb it.
+	// Wrap, unless nil, wraps the node's HTTP handler, to measure it or to inject faults.
 	Wrap func(http.Handler) http.Handler
 	// DialContext opens the node's connections to others; nil means those of a net.Dialer.
 	DialContext DialFunc
@@ -109,11 +108,11 @@ type Config struct {
 	Now func() time.Time
 	// Rand is the source of keys and nonces, safe for concurrent use; nil means crypto/rand.Reader.
 	Rand io.Reader
-	// Logger gets what an operator should know; nil means nothing does. It never gets a user's key or message.
+	// Logger gets the node's log; nil discards it. It never gets a user's key or message.
 	Logger *slog.Logger
 }
 
-// withDefaults fills in what may be left out.
+// withDefaults fills in defaults.
 func (c Config) withDefaults() Config {
 	if c.Behaviour == nil {
 		c.Behaviour = &Own
@@ -191,9 +190,10 @@ type lifecycle struct {
 	closeErr   error
 }
 
-// Start starts a node. It returns once the node listens and has asked the directory for the node list; if that
-// failed the node runs, and refuses requests until a list comes. ctx is for starting only. Close ends the node. If
-// Start fails, it has closed the listener; the error may be ErrKeyFile, ErrFolder, ErrInUse or one of the disk.
+// Start starts a node. It returns when the node listens and has requested the node list. If that request fails, the
+// node runs and refuses requests until a list arrives. ctx bounds the start only; [Node.Close] ends the node. If Start
+// fails, it has closed the listener. The error may be [ring.ErrKeyFile], [ring.ErrFolder], [store.ErrFolder],
+// [store.ErrInUse] or that of the disk.
 func Start(ctx context.Context, config Config) (*Node, error) {
 	config = config.withDefaults()
 	node, err := start(ctx, config)
@@ -233,9 +233,9 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	n.server = n.behaviour.newServer(config.Wrap(n), incoming.Serve, tlsConfig, n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
-	go n.serve(config.Listener) // before it asks for the list: a registry asks the node first whether it is there
+	go n.serve(config.Listener) // before the first request for the list: a registry first connects to the node
 	if err := n.members.Refresh(ctx); err != nil {
-		n.log.Warn("asking for the node list", "error", err)
+		n.log.Warn("fetching the node list", "error", err)
 	}
 	n.tasks.Go(func() { n.members.Poll(n.background, config.PollInterval) })
 	n.tasks.Go(func() { n.store.Maintain(n.background, n.log, n.now) })
@@ -243,7 +243,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	return n, nil
 }
 
-// newNode puts a node together that does nothing yet.
+// newNode makes a node that does nothing yet.
 func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error) {
 	history, err := messages.Meta(difficultyKey)
 	if err != nil {
@@ -293,7 +293,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	return n, nil
 }
 
-// adopt acts on a new node list.
+// adopt applies a new node list.
 func (n *Node) adopt(fresh *ring.View) {
 	n.hub.DropMoved()
 	n.replication.Adopt(n.background, fresh)
@@ -302,12 +302,13 @@ func (n *Node) adopt(fresh *ring.View) {
 func (n *Node) serve(listener net.Listener) {
 	defer close(n.done)
 	n.log.Info("node listens", "address", listener.Addr().String())
-	if err := n.server.ServeTLS(newLimitListener(listener, maxConnections, maxAddressConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
+	limited := clients.NewListener(listener, maxConnections, maxAddressConnections)
+	if err := n.server.ServeTLS(limited, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		n.serveErr = err
 	}
 }
 
-// Run starts a node and lets it serve until ctx ends, which is no error, or the server fails.
+// Run starts a node and serves until ctx ends, which is no error, or the server fails.
 func Run(ctx context.Context, config Config) error {
 	n, err := Start(ctx, config)
 	if err != nil {
@@ -322,11 +323,11 @@ func Run(ctx context.Context, config Config) error {
 	return n.Close(grace)
 }
 
-// Done is closed when the node has stopped serving, because of Close or of a failure that Close then reports.
+// Done is closed when the node has stopped serving, because of [Node.Close] or of a failure that Close then returns.
 func (n *Node) Done() <-chan struct{} { return n.done }
 
-// Close stops the node. Requests under way are finished until ctx ends, and cut off then. When Close returns the
-// data folder is free and no goroutine is left. Closing again returns the same.
+// Close stops the node. Running requests may finish until ctx ends, and are cut off then. When Close returns, the data
+// folder is free and no goroutine is left. Closing again returns the same error.
 func (n *Node) Close(ctx context.Context) error {
 	n.closeOnce.Do(func() { n.closeErr = n.shutDown(ctx) })
 	return n.closeErr
@@ -344,7 +345,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	<-n.done
 	n.endTasks()
 	n.endRelays()
-	n.serving.Lock() // waits for what was cut off
+	n.serving.Lock() // waits for requests that were cut off
 	n.closed = true
 	n.serving.Unlock()
 	n.tasks.Wait()
@@ -360,22 +361,21 @@ func (n *Node) Keys() ring.Keys { return n.keys }
 // Ready reports whether the node belongs to a swarm and serves clients.
 func (n *Node) Ready() bool { return n.members.View().Ready() }
 
-// SetDifficulty changes the proof of work that clients have to show from now on, 0 meaning 1. The node remembers it,
-// and what was in force before, over restarts. The error is one of the disk.
+// SetDifficulty changes the proof of work that the node requires from now on; 0 means 1. The node keeps it and the
+// earlier ones over restarts. The error is that of the disk.
 func (n *Node) SetDifficulty(difficulty uint64) error {
 	n.difficulty.set(max(difficulty, 1), n.now())
 	if err := n.store.SetMeta(difficultyKey, n.difficulty.encode()); err != nil {
-		return fmt.Errorf("keeping the difficulty: %w", err)
+		return fmt.Errorf("writing the difficulty: %w", err)
 	}
 	return nil
 }
 
-// Settled reports whether every message here is, as far as this node knows, with all nodes that should have it: members
-// of its swarm have got what clients stored here and have been compared with, messages of other swarms have been handed
-// over, and none is just being stored. A node that has settled after it learned that it is in no swarm, where it takes
-// no more messages, can leave the network for good.
+// Settled reports whether, as far as this node knows, all nodes have the messages of their swarms that this node has:
+// no push is pending, no comparison is due, no hand-over is incomplete, and no store is in progress. A node in no swarm
+// accepts no messages; when it has settled it can leave the network for good.
 func (n *Node) Settled() (bool, error) {
-	// What gives the others work comes first: when it is over they know of it.
+	// Sources of work are checked before the queue: when they have ended, their work is queued.
 	if n.members.Acting() || n.storesInFlight.Load() > 0 || n.replication.Pending() {
 		return false, nil
 	}
@@ -383,8 +383,8 @@ func (n *Node) Settled() (bool, error) {
 	return waiting == 0, err
 }
 
-// Messages returns what this node holds for pubKey (66 characters, case matters), in the order in which it came,
-// whatever swarm the key belongs to. It is for operators and tests; clients use retrieve.
+// Messages returns the messages of pubKey (66 characters, case matters) at this node, in order of arrival, whatever
+// swarm the key belongs to. It is for operators and tests; clients use retrieve.
 func (n *Node) Messages(pubKey string) ([]storage.Stored, error) {
 	return n.store.Page20(pubKey, "", n.now().UnixMilli(), math.MaxInt)
 }

@@ -22,17 +22,20 @@ func TestStoreReplicateRetrieve(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{a, a, a, b, b}, nil)
 	alice := newUser(t, a, a, b)
 
-	stored := decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "aGVsbG8=", time.Now(), time.Hour, 1)), 200)
+	stored := decode[rpc20.DifficultyAnswer](t,
+		network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "aGVsbG8=", time.Now(), time.Hour, 1)), 200)
 	if stored.Difficulty != 1 {
 		t.Errorf("difficulty is %d, want 1", stored.Difficulty)
 	}
 	for i := range 3 {
 		network.wantStored(i, alice.pubKey(), 1)
-		got := decode[rpc20.RetrieveAnswer](t, network.call(i, storage.MethodRetrieve, alice.retrieve("", time.Now())), 200)
+		got := decode[rpc20.RetrieveAnswer](t, network.call(i, storage.MethodRetrieve, alice.retrieve("", time.Now())),
+			200)
 		if len(got.Messages) != 1 || got.Messages[0].Data != "aGVsbG8=" {
 			t.Errorf("node %d answers %v", i, got)
 		}
-		got = decode[rpc20.RetrieveAnswer](t, network.call(i, storage.MethodRetrieve, alice.retrieve(got.Messages[0].Hash, time.Now())), 200)
+		got = decode[rpc20.RetrieveAnswer](t,
+			network.call(i, storage.MethodRetrieve, alice.retrieve(got.Messages[0].Hash, time.Now())), 200)
 		if len(got.Messages) != 0 {
 			t.Errorf("node %d gives the message again after its own hash", i)
 		}
@@ -72,7 +75,8 @@ func TestRestartKeepsKeysAndMessages(t *testing.T) {
 	id := swarm.SwarmID(5)
 	network := startNetwork(t, []swarm.SwarmID{id}, nil)
 	alice := newUser(t, id)
-	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "a2VlcA==", time.Now(), time.Hour, 1)), 200)
+	decode[rpc20.DifficultyAnswer](t,
+		network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "a2VlcA==", time.Now(), time.Hour, 1)), 200)
 	before, name := network.wantStored(0, alice.pubKey(), 1), network.nodes[0].Keys().Name()
 	network.stop(0)
 	if _, err := network.try(0, http.MethodGet, storage.StatsPath, nil, nil); err == nil {
@@ -93,7 +97,8 @@ func TestPushIsRetried(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{id, id}, nil)
 	alice := newUser(t, id)
 	network.stop(1)
-	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "bGF0ZXI=", time.Now(), time.Hour, 1)), 200)
+	decode[rpc20.DifficultyAnswer](t,
+		network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "bGF0ZXI=", time.Now(), time.Hour, 1)), 200)
 	network.restart(1)
 	network.wantStored(1, alice.pubKey(), 1)
 }
@@ -114,7 +119,8 @@ func TestGroupCommit(t *testing.T) {
 	for client := range clients {
 		group.Go(func() {
 			for i := range each {
-				got, err := network.try(0, http.MethodPost, storage.RPCPath, nil, request(t, storage.MethodStore, requests[client*each+i]))
+				got, err := network.try(0, http.MethodPost, storage.RPCPath, nil,
+					request(t, storage.MethodStore, requests[client*each+i]))
 				if err != nil || got.status != 200 {
 					t.Errorf("store: %v, %v", got, err)
 				}
@@ -122,7 +128,8 @@ func TestGroupCommit(t *testing.T) {
 		})
 	}
 	const waiting = clients / 2
-	eventually(t, "stores to wait for the disk", func() bool { return storeStatsOf(t, network.nodes[0]).Writing >= waiting })
+	eventually(t, "stores to wait for the disk",
+		func() bool { return storeStatsOf(t, network.nodes[0]).Writing >= waiting })
 	free()
 	group.Wait()
 	network.wantStored(0, alice.pubKey(), clients*each)
@@ -206,7 +213,8 @@ func TestMembershipChange(t *testing.T) {
 	if network.nodes[1].Ready() {
 		t.Error("a decommissioned node is ready")
 	}
-	swarmOfAlice := decode[rpc20.SwarmAnswer](t, network.call(0, storage.MethodSwarm, rpc20.SwarmParams{PubKey: alice.pubKey()}), 200)
+	swarmOfAlice := decode[rpc20.SwarmAnswer](t,
+		network.call(0, storage.MethodSwarm, rpc20.SwarmParams{PubKey: alice.pubKey()}), 200)
 	if len(swarmOfAlice.Snodes) != 1 {
 		t.Errorf("a decommissioned node is listed: %v", swarmOfAlice)
 	}
@@ -214,7 +222,8 @@ func TestMembershipChange(t *testing.T) {
 
 func TestTLSVersions(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
-	for version, welcome := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+	for version, welcome := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true,
+		tls.VersionTLS13: true} {
 		conn, err := network.dialTLS(0, &tls.Config{MinVersion: version, MaxVersion: version})
 		if (err == nil) != welcome {
 			t.Errorf("%s: %v", tls.VersionName(version), err)

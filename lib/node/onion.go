@@ -19,10 +19,10 @@ import (
 const (
 	// hopTimeout is Own's Behaviour.HopTimeout, and that of 2.0.7 (storage-2.0.md section 7.4).
 	hopTimeout = 10 * time.Second
-	// maxRelays bounds the requests on their way through this node, of which most may wait for messages.
+	// maxRelays bounds the requests that this node relays at a time. Most of them may be polls that wait for messages.
 	maxRelays = 2048
-	// maxRelayedAnswer bounds an answer that is passed on: ten messages of the largest size, every character of
-	// them escaped in JSON, sealed and in base64, stay below it.
+	// maxRelayedAnswer bounds a relayed answer: ten messages of the largest size, every character of them escaped in
+	// JSON, sealed and in base64, stay below it.
 	maxRelayedAnswer = 16 << 20
 	// hopHeader counts the relays that a request has passed. Clients do not send it.
 	hopHeader = "X-Onion-Hop"
@@ -32,7 +32,7 @@ const (
 
 const textTooManyHops = "onion request max path length exceeded"
 
-// passedHops reads hopHeader. A count that is no count is too many.
+// passedHops reads hopHeader. A malformed count is above maxHops.
 func passedHops(r *http.Request) int {
 	text := r.Header.Get(hopHeader)
 	if text == "" {
@@ -45,7 +45,7 @@ func passedHops(r *http.Request) int {
 	return hops
 }
 
-// serveOnion takes this node's layer off a request and does what it says (storage-2.0.md section 7).
+// serveOnion decrypts this node's layer of a request and executes it (storage-2.0.md section 7).
 func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.Version, body []byte) {
 	if passedHops(r) > maxHops {
 		n.write(w, bareAnswer(storage.StatusBadRequest, textTooManyHops))
@@ -80,7 +80,7 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 	}
 }
 
-// seal makes the HTTP answer of the node that a layer was meant for. Its own status is inside.
+// seal encrypts an answer for the sender of a layer. The status of the answer is inside; that of HTTP is 200.
 func (n *Node) seal(layer *onion.Layer, status int, body string) answer {
 	sealed, err := layer.SealResponse(n.random, status, body)
 	if err != nil {
@@ -90,10 +90,10 @@ func (n *Node) seal(layer *onion.Layer, status int, body string) answer {
 	return answer{status: storage.StatusOK, body: sealed}
 }
 
-// onionTimeout is the answer about a next hop that is silent.
+// onionTimeout is the answer for a next hop that does not answer.
 var onionTimeout = bareAnswer(storage.StatusTimeout, onion.TextTimeout)
 
-// relay posts what was under the layer to the next hop.
+// relay posts the inner layer to the next hop.
 func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Version, layer *onion.Layer) {
 	next := n.members.View().Peers[layer.Destination]
 	if next == nil {
@@ -107,7 +107,7 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 	n.forward(w, r, next, version.Path(), nil, layer.Body, onionTimeout)
 }
 
-// relayOverLink is forward over a link. It returns false if the request has to go by HTTP.
+// relayOverLink forwards over a link. It returns false if the request has to be sent over HTTP.
 func (n *Node) relayOverLink(
 	w http.ResponseWriter, r *http.Request, next *ring.Peer, version onion.Version, hops int, body []byte,
 ) bool {
@@ -133,9 +133,11 @@ func (n *Node) relayOverLink(
 	return true
 }
 
-// forward posts body to a path of the next hop and passes its answer on as it comes in. If none comes, the answer is
+// forward posts body to a path of the next hop and streams its answer to the client. If none arrives, the answer is
 // late.
-func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, path string, header http.Header, body []byte, late answer) {
+func (n *Node) forward(
+	w http.ResponseWriter, r *http.Request, next *ring.Peer, path string, header http.Header, body []byte, late answer,
+) {
 	ctx, cancel := context.WithTimeout(r.Context(), n.behaviour.HopTimeout)
 	defer cancel()
 	defer context.AfterFunc(n.relaying, cancel)()
@@ -163,7 +165,7 @@ func (n *Node) forward(w http.ResponseWriter, r *http.Request, next *ring.Peer, 
 	n.passOn(w, response)
 }
 
-// passOn copies the next hop's answer. Once the status is out, all that can be done about a failure is to break off.
+// passOn copies the next hop's answer. After the status is sent, it can only cut the connection to report a failure.
 func (n *Node) passOn(w http.ResponseWriter, response *http.Response) {
 	if response.ContentLength > maxRelayedAnswer {
 		n.write(w, bareAnswer(http.StatusInternalServerError, "answer of the next hop is too large"))
@@ -176,11 +178,12 @@ func (n *Node) passOn(w http.ResponseWriter, response *http.Response) {
 	}
 }
 
-// relayedStatus is what a relay makes of the next hop's status.
+// relayedStatus returns the status with which a relay answers for the next hop's status.
 func relayedStatus(status int) int {
 	switch status {
-	case storage.StatusOK, storage.StatusBadRequest, storage.StatusBadTTL, storage.StatusBadTimestamp, storage.StatusWrongSwarm,
-		storage.StatusBadProofOfWork, http.StatusInternalServerError, storage.StatusBadGateway, storage.StatusNotReady, storage.StatusTimeout:
+	case storage.StatusOK, storage.StatusBadRequest, storage.StatusBadTTL, storage.StatusBadTimestamp,
+		storage.StatusWrongSwarm, storage.StatusBadProofOfWork, http.StatusInternalServerError,
+		storage.StatusBadGateway, storage.StatusNotReady, storage.StatusTimeout:
 		return status
 	}
 	return http.StatusInternalServerError

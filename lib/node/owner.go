@@ -17,11 +17,11 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// signatureWindow is how far the timestamp of a signed request may be off, as with storage RPC 2.8.
+// signatureWindow bounds the offset of a signed request's timestamp, as in storage RPC 2.8.
 const signatureWindow = 60 * time.Second
 
 // checkReader refuses a retrieve request that is not signed by the owner of pubKey: see rpc20.RetrieveParams. With
-// allowUnsigned a request without a signature passes, but never one with a wrong signature.
+// allowUnsigned it accepts a request without a signature, but never one with a wrong signature.
 func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool) error {
 	if _, signed := params["signature"]; !signed && allowUnsigned {
 		return nil
@@ -34,7 +34,9 @@ func checkReader(pubKey string, params fields, now time.Time, allowUnsigned bool
 
 // checkOwner refuses a request that the owner of pubKey has not signed, with the answers of storage RPC 2.8. signed
 // makes the text under the signature from the timestamp, which is returned, in milliseconds.
-func checkOwner(method, pubKey string, params fields, now time.Time, signed func(milliseconds int64) []byte) (int64, error) {
+func checkOwner(
+	method, pubKey string, params fields, now time.Time, signed func(milliseconds int64) []byte,
+) (int64, error) {
 	if _, ok := params["signature"]; !ok {
 		return 0, unsigned(method)
 	}
@@ -91,5 +93,5 @@ func ownerKey(pubKey string, params fields) ([ed25519.PublicKeySize]byte, bool) 
 	return signer, err == nil && converted.Equal(id.PublicKey())
 }
 
-// numberText returns the digits of a number that clients of 2.8 write as a JSON number and ours as a string.
+// numberText returns the digits of a number that may be a JSON number, as of clients of 2.8, or a string.
 func numberText(value gjson.Result) string { return strings.Trim(value.Raw, `"`) }

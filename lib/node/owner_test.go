@@ -46,24 +46,34 @@ func TestRetrieveSignature(t *testing.T) {
 		{"over a minute late", alice.retrieve("", now.Add(time.Minute+time.Millisecond)), 406, late},
 		{"in seconds", signed(func(p *rpc20.RetrieveParams) { p.Timestamp = p.Timestamp[:10] }), 406, late},
 		{"no timestamp", signed(func(p *rpc20.RetrieveParams) { p.Timestamp = "" }), 406, late},
-		{"unpadded base64", signed(func(p *rpc20.RetrieveParams) { p.Signature = strings.TrimRight(p.Signature, "=") }), 200, `{"messages":[]}`},
-		{"other timestamp", signed(func(p *rpc20.RetrieveParams) { p.Timestamp = strconv.FormatInt(now.UnixMilli()+1, 10) }), 401, wrong},
+		{"unpadded base64", signed(func(p *rpc20.RetrieveParams) { p.Signature = strings.TrimRight(p.Signature, "=") }),
+			200, `{"messages":[]}`},
+		{"other timestamp", signed(func(p *rpc20.RetrieveParams) {
+			p.Timestamp = strconv.FormatInt(now.UnixMilli()+1,
+				10)
+		}), 401, wrong},
 		{"somebody else", signed(func(p *rpc20.RetrieveParams) { p.PubKey = bob.pubKey() }), 401, wrong},
-		{"somebody else's signature", signed(func(p *rpc20.RetrieveParams) { p.Signature = bob.retrieve("", now).Signature }), 401, wrong},
+		{"somebody else's signature",
+			signed(func(p *rpc20.RetrieveParams) { p.Signature = bob.retrieve("", now).Signature }), 401, wrong},
 		{"no ed25519 key", signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "" }), 401, wrong},
-		{"no key of the curve", signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "02" + strings.Repeat("00", 31) }), 401, wrong},
-		{"low order key", signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "01" + strings.Repeat("00", 31) }), 401, wrong},
+		{"no key of the curve",
+			signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "02" + strings.Repeat("00", 31) }), 401, wrong},
+		{"low order key", signed(func(p *rpc20.RetrieveParams) { p.PubkeyEd25519 = "01" + strings.Repeat("00", 31) }),
+			401, wrong},
 		{"cut signature", signed(func(p *rpc20.RetrieveParams) { p.Signature = p.Signature[:40] }), 401, wrong},
-		{"signature no base64", signed(func(p *rpc20.RetrieveParams) { p.Signature = "%" + p.Signature[1:] }), 401, wrong},
+		{"signature no base64", signed(func(p *rpc20.RetrieveParams) { p.Signature = "%" + p.Signature[1:] }), 401,
+			wrong},
 	} {
 		for i := range network.nodes {
-			if got := network.call(i, storage.MethodRetrieve, test.params); got.status != test.status || got.body != test.body {
+			if got := network.call(i, storage.MethodRetrieve, test.params); got.status != test.status ||
+				got.body != test.body {
 				t.Errorf("%s, node %d: %d %q, want %d %q", test.name, i, got.status, got.body, test.status, test.body)
 			}
 		}
 	}
 	unsigned := rpc20.RetrieveParams{PubKey: alice.pubKey()}
-	if got := network.call(strict, storage.MethodRetrieve, unsigned); got.status != 401 || got.body != "retrieve: request signature required" {
+	if got := network.call(strict, storage.MethodRetrieve, unsigned); got.status != 401 ||
+		got.body != "retrieve: request signature required" {
 		t.Errorf("unsigned: %v", got)
 	}
 	if got := network.call(lenient, storage.MethodRetrieve, unsigned); got.status != 200 {

@@ -15,8 +15,8 @@ type oxendAnswer struct {
 	rpc28.Clock
 }
 
-// readOxend reads a question to the node of the chain that stands behind a storage server. Here that is the directory,
-// and the one question that it answers is which nodes there are.
+// readOxend reads a request to the blockchain node behind a storage server. Here the directory takes its place, and
+// only the request for the node list is supported.
 func (n *Node) readOxend(p *parameters) task {
 	p.require("endpoint")
 	if endpoint := p.text("endpoint"); p.err == nil && endpoint != nodelist.Endpoint {
@@ -36,7 +36,9 @@ func (n *Node) readOxend(p *parameters) task {
 				states = append(states, p.Listed)
 			}
 		}
-		list := nodelist.Answer{States: params.Select(states), Height: view.Height, BlockHash: view.BlockHash, Status: "OK"}
+		list := nodelist.Answer{
+			States: params.Select(states), Height: view.Height, BlockHash: view.BlockHash, Status: "OK",
+		}
 		return jsonAnswer(storage.StatusOK, oxendAnswer{list, n.clock()})
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// A guard that counts bytes sees the same sizes for a look-up, a poll that finds nothing, one that finds a text of 2 000
-// characters, and a store of such a text: requests and answers.
+// A guard that counts bytes sees the same sizes for a look-up, a poll that finds nothing, one that finds a text of 2
+// 000 characters, and a store of such a text: requests and answers.
 func TestGuardSeesOneSize(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
@@ -25,7 +25,8 @@ func TestGuardSeesOneSize(t *testing.T) {
 	network.deposit(1, bob.put(0, text, now, time.Hour))
 	hop := func(i int) onion.Hop {
 		return onion.Hop{
-			Ed25519: network.nodes[i].keys.Ed25519.Public(), X25519: network.nodes[i].keys.X25519.Public, Cipher: onion.AESGCM,
+			Ed25519: network.nodes[i].keys.Ed25519.Public(), X25519: network.nodes[i].keys.X25519.Public,
+			Cipher: onion.AESGCM,
 		}
 	}
 	type sizes struct{ request, answer int }
@@ -45,7 +46,8 @@ func TestGuardSeesOneSize(t *testing.T) {
 		if err != nil || response.Status != 200 {
 			t.Fatalf("%s: %v (%v)", name, response, err)
 		}
-		if has := strings.Contains(response.Body, base64.StdEncoding.EncodeToString([]byte(text))); has != (name == "poll of a text") {
+		if has := strings.Contains(response.Body,
+			base64.StdEncoding.EncodeToString([]byte(text))); has != (name == "poll of a text") {
 			t.Errorf("%s: the text is in the answer: %v", name, has)
 		}
 		key := sizes{len(wrapped.Body), len(got.body)}

@@ -21,12 +21,12 @@ import (
 	"sessiontool/lib/xeddsa"
 )
 
-// minMilliseconds is what a time must be at least not to be taken for one in seconds (storage-2.8.md section 2).
+// minMilliseconds is the least time in milliseconds; a smaller one is taken for seconds (storage-2.8.md section 2).
 const minMilliseconds = 1_000_000_000
 
-// parameters reads the parameters of a request as nodes of 2.8 do (storage-2.8.md section 2): null is absent, one text
-// or number does for a list, and other types are refused. The first that is not as it should be makes err; what is read
-// after it does not count.
+// parameters reads the parameters of a request as nodes of 2.8 do (storage-2.8.md section 2): null means absent, one
+// text or number stands for a list of one, and other types are refused. The first invalid parameter sets err; the
+// values read after it are meaningless.
 type parameters struct {
 	fields fields
 	err    error
@@ -77,7 +77,7 @@ func (p *parameters) flag(name string) bool {
 	return p.fields[name].Bool()
 }
 
-// anyInteger is the least that an integer may be where there is no bound.
+// anyInteger is the lower bound of an integer without a bound.
 const anyInteger = math.MinInt64
 
 // number returns an integer, 0 if there is none.
@@ -96,7 +96,7 @@ func (p *parameters) integer(name string, least int64, expected string) int64 {
 	return number
 }
 
-// decimal is integer of a number that may be a text, as clients used to write it.
+// decimal is [parameters.integer] for a number that may also be a text, as older clients write it.
 func (p *parameters) decimal(name string, least int64, expected string) int64 {
 	value := p.fields[name]
 	if value.Type != gjson.String {
@@ -104,12 +104,13 @@ func (p *parameters) decimal(name string, least int64, expected string) int64 {
 	}
 	number, err := strconv.ParseInt(value.Str, 10, 64)
 	if err != nil || number < least {
-		p.fail("Invalid value given for '%s': %s", name, strconv.QuoteToASCII(value.Str[:min(len(value.Str), store.MaxNumberText)]))
+		shown := value.Str[:min(len(value.Str), store.MaxNumberText)]
+		p.fail("Invalid value given for '%s': %s", name, strconv.QuoteToASCII(shown))
 	}
 	return number
 }
 
-// time returns a time in milliseconds that has to be there.
+// time returns a required time in milliseconds.
 func (p *parameters) time(name string) int64 {
 	p.require(name)
 	return p.milliseconds(name, p.integer(name, 0, "integer timestamp (in milliseconds)"))
@@ -122,7 +123,7 @@ func (p *parameters) milliseconds(name string, value int64) int64 {
 	return value
 }
 
-// list returns the elements of a list that has to be there, or the one element that stands in its place.
+// list returns the elements of a required list, or the single value in its place.
 func (p *parameters) list(name string, kind gjson.Type, expected string) []gjson.Result {
 	p.require(name)
 	value := p.fields[name]
@@ -157,7 +158,7 @@ func (p *parameters) times(name string, count int) (times []int64) {
 	return times
 }
 
-// hashes returns the hashes called messages. Each could be one, whether or not any message has it.
+// hashes returns the hashes called messages. It checks their form, not whether a message has them.
 func (p *parameters) hashes() []string {
 	hashes := p.messages()
 	for _, hash := range hashes {
@@ -179,7 +180,7 @@ func (p *parameters) messages() (texts []string) {
 	return texts
 }
 
-// lastHash returns the hash after which a page shall begin, "" for the first page.
+// lastHash returns the hash after which a page begins, "" for the first page.
 func (p *parameters) lastHash() string {
 	p.exclude("last_hash", "lastHash")
 	hash := p.text("last_hash")
@@ -215,7 +216,7 @@ func (p *parameters) scope() rpc28.Scope {
 	return rpc28.Scope{Namespace: p.namespace()}
 }
 
-// account is whose box a request is about.
+// account is the owner of the box that a request is about.
 type account struct {
 	pubKey string // 66 lower-case hex digits
 	prefix byte
@@ -225,7 +226,7 @@ type account struct {
 // account returns the account called pubkey.
 func (p *parameters) account() account { return p.accountCalled("pubkey") }
 
-// eitherAccount returns the account called pubkey or, as store, retrieve and get_swarm still know it, pubKey.
+// eitherAccount returns the account called pubkey or pubKey. Store, retrieve and get_swarm accept both names.
 func (p *parameters) eitherAccount() account {
 	p.exclude("pubkey", "pubKey")
 	if p.has("pubKey") {
@@ -253,7 +254,7 @@ type proof struct {
 	signer    [ed25519.PublicKeySize]byte // for an account that is a Session ID
 }
 
-// proof returns a signature that has to be there. Subaccounts are refused: see the package's comment.
+// proof returns a required signature. It refuses subaccounts: see the package comment.
 func (p *parameters) proof(a account) proof {
 	p.require("signature")
 	if p.text("subaccount") != "" {
@@ -282,8 +283,8 @@ func (p *parameters) proof(a account) proof {
 	return result
 }
 
-// covers reports whether the owner has signed text: with the key that is its account's or, if that is a Session ID,
-// with the Ed25519 form of it that the request names.
+// covers reports whether the owner has signed text: with the account's key or, if the account is a Session ID, with the
+// Ed25519 form of its key, which the request names.
 func (p proof) covers(text []byte) bool {
 	key := p.account.key
 	if p.account.prefix == x25519.Prefix {
@@ -293,10 +294,11 @@ func (p proof) covers(text []byte) bool {
 		}
 		key = p.signer
 	}
-	return len(p.signature) == xeddsa.SignatureSize && xeddsa.VerifyStrict(key, text, [xeddsa.SignatureSize]byte(p.signature))
+	return len(p.signature) == xeddsa.SignatureSize &&
+		xeddsa.VerifyStrict(key, text, [xeddsa.SignatureSize]byte(p.signature))
 }
 
-// json returns the object that f was read from, or one like it.
+// json encodes f. The result may differ from the original object in order and white space.
 func (f fields) json() (json.RawMessage, error) {
 	members := make(map[string]json.RawMessage, len(f))
 	for name, value := range f {
@@ -309,7 +311,7 @@ func (f fields) json() (json.RawMessage, error) {
 	return text, nil
 }
 
-// isHashText reports whether text looks like a hash of 2.8. Not every such text is one that a message can have.
+// isHashText reports whether text has the form of a hash of 2.8. It also accepts base64 that is not canonical.
 func isHashText(text string) bool {
 	_, err := base64.RawStdEncoding.DecodeString(text)
 	return err == nil && len(text) == rpc28.HashTextLength && !strings.ContainsAny(text, store.LineBreaks)

@@ -18,7 +18,8 @@ import (
 func pair(t testing.TB) (n *Node, other ring.Keys) {
 	t.Helper()
 	n, other = bareNode(t), ring.KeysFromSeed([32]byte{2})
-	v, err := ring.NewView(&nodelist.Result{States: []nodelist.State{unreachable(1, 5), unreachable(2, 5)}}, n.keys.Name())
+	v, err := ring.NewView(&nodelist.Result{States: []nodelist.State{unreachable(1, 5), unreachable(2, 5)}},
+		n.keys.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,8 @@ func FuzzPeerRequests(f *testing.F) {
 	m := store.NewMessage20(solved(f, key, "eA==", time.Now(), time.Hour, 1))
 	mustInsert(f, n.store, m)
 	name := store.NameOf(m)
-	paths := []string{replication.PushPath, replication.DigestPath, replication.NamesPath, replication.FetchPath, replication.OfferPath}
+	paths := []string{replication.PushPath, replication.DigestPath, replication.NamesPath, replication.FetchPath,
+		replication.OfferPath}
 	for i := range paths {
 		f.Add(byte(i), []byte{})
 		f.Add(byte(i), name[:])
@@ -58,12 +60,13 @@ func FuzzPeerRequests(f *testing.F) {
 	})
 }
 
-// FuzzPeerHeaders sends headers that strangers make up: nobody gets in without a member's signature.
+// FuzzPeerHeaders sends arbitrary headers: no request without a member's signature is accepted.
 func FuzzPeerHeaders(f *testing.F) {
 	n, other := pair(f)
 	header := make(http.Header)
 	peerhttp.Sign(header, ring.KeysFromSeed([32]byte{9}), n.keys.Name(), replication.DigestPath, time.Now(), nil)
-	f.Add(other.Name(), header.Get(peerhttp.TimestampHeader), header.Get(peerhttp.DigestHeader), header.Get(peerhttp.SignatureHeader))
+	f.Add(other.Name(), header.Get(peerhttp.TimestampHeader), header.Get(peerhttp.DigestHeader),
+		header.Get(peerhttp.SignatureHeader))
 	f.Add("", "", "", "")
 	f.Add(other.Name(), "99999999999999999999", "zz", "====")
 	f.Fuzz(func(t *testing.T, sender, timestamp, digest, signature string) {
@@ -80,7 +83,7 @@ func FuzzPeerHeaders(f *testing.F) {
 	})
 }
 
-// FuzzOnionRequest posts anything to the onion endpoints: the answer is a refusal, or sealed for whoever sealed the
+// FuzzOnionRequest posts anything to the onion endpoints: the answer is a refusal, or encrypted for the sender of the
 // layer.
 func FuzzOnionRequest(f *testing.F) {
 	n := bareNode(f)

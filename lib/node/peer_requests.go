@@ -10,12 +10,11 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// peerService answers a request of another node that is known to be from it. view is the list that it was checked
-// against.
+// peerService answers a verified request of another node. view is the view with which it was verified.
 type peerService func(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error)
 
-// fromPeer serves a request of another node, if it is from a node of the current list and signed by it for this node,
-// path, body and time.
+// fromPeer serves a request of a listed node that has signed it for this node, path, body and time
+// ([peerhttp.Verify]).
 func (n *Node) fromPeer(w http.ResponseWriter, r *http.Request, serve peerService) {
 	result, err := n.checkPeer(w, r, serve)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// serveProxy passes a proxy request on to the node that it is for, or opens it if that is this one
-// (storage-2.0.md section 7.5). It is bounded like an onion request, of which it is one hop.
+// serveProxy forwards a proxy request to its target, or serves it if the target is this node (storage-2.0.md section
+// 7.5). It has the bounds of one hop of an onion request.
 func (n *Node) serveProxy(w http.ResponseWriter, r *http.Request, body []byte) {
 	for _, name := range []string{onion.ProxySenderHeader, onion.ProxyTargetHeader} {
 		if len(r.Header.Values(name)) == 0 {
@@ -23,12 +23,14 @@ func (n *Node) serveProxy(w http.ResponseWriter, r *http.Request, body []byte) {
 	case next == nil || passedHops(r) > 0:
 		n.write(w, proxyTimeout)
 	default:
-		header := http.Header{onion.ProxySenderHeader: r.Header.Values(onion.ProxySenderHeader), onion.ProxyTargetHeader: {target}}
+		header := http.Header{
+			onion.ProxySenderHeader: r.Header.Values(onion.ProxySenderHeader), onion.ProxyTargetHeader: {target},
+		}
 		n.forward(w, r, next, onion.ProxyPath, header, body, proxyTimeout)
 	}
 }
 
-// proxyTimeout is the answer about a target that is unknown or silent.
+// proxyTimeout is the answer for a target that is unknown or does not answer.
 var proxyTimeout = bareAnswer(storage.StatusTimeout, "")
 
 // serveProxied answers a proxy request that is for this node.

@@ -18,7 +18,8 @@ import (
 // A client of 2020 stores and retrieves through a node that passes its requests on, or that they are for.
 func TestProxy(t *testing.T) {
 	now := time.Now()
-	network := startNetwork(t, []swarm.SwarmID{1 << 62, 3 << 62}, func(_ int, config *Config) { config.AllowUnsigned = true })
+	network := startNetwork(t, []swarm.SwarmID{1 << 62, 3 << 62},
+		func(_ int, config *Config) { config.AllowUnsigned = true })
 	alice := newUser(t, 1<<62, 1<<62, 3<<62)
 	client, err := x25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -41,7 +42,8 @@ func TestProxy(t *testing.T) {
 		t.Errorf("store: %v", got)
 	}
 	for i := range 2 {
-		if got := through(i, storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: alice.pubKey()}); got.Status != 200 || !strings.Contains(got.Body, "eA==") {
+		if got := through(i, storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: alice.pubKey()}); got.Status != 200 ||
+			!strings.Contains(got.Body, "eA==") {
 			t.Errorf("retrieve through node %d: %v", i, got)
 		}
 	}
@@ -51,7 +53,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// Answers about the way are bare, and nobody is sent further than one hop.
+// Answers of a relay itself are bare, and a proxy request has only one hop.
 func TestProxyRefuses(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	client, err := x25519.GenerateKey(rand.Reader)
@@ -87,11 +89,13 @@ func TestProxyRefuses(t *testing.T) {
 	}
 	header := http.Header{onion.ProxySenderHeader: {key}, onion.ProxyTargetHeader: {other}}
 	got := network.do(0, http.MethodPost, onion.ProxyPath, header, make([]byte, 64))
-	if got.status != 200 || openProxied(network, network.nodes[1].Keys(), client, got.body) != `{"body":"Invalid json","status":400}` {
+	if got.status != 200 ||
+		openProxied(network, network.nodes[1].Keys(), client, got.body) != `{"body":"Invalid json","status":400}` {
 		t.Errorf("what does not open: %v", got)
 	}
 	network.stop(1)
-	if got := network.do(0, http.MethodPost, onion.ProxyPath, header, make([]byte, 64)); got.status != 504 || got.body != "" {
+	if got := network.do(0, http.MethodPost, onion.ProxyPath, header, make([]byte, 64)); got.status != 504 ||
+		got.body != "" {
 		t.Errorf("target that is down: %v", got)
 	}
 }

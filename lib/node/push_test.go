@@ -22,7 +22,8 @@ import (
 // encode makes the body of a push of messages to which nothing has happened.
 func encode(messages ...store.Message) (body []byte) {
 	for _, m := range messages {
-		body = store.AppendRecords(body, store.Record{Name: store.NameOf(m), Version: store.Version{Expiration: m.ExpirationMillis()}, Message: m})
+		body = store.AppendRecords(body,
+			store.Record{Name: store.NameOf(m), Version: store.Version{Expiration: m.ExpirationMillis()}, Message: m})
 	}
 	return body
 }
@@ -69,7 +70,8 @@ func TestPushAccepts(t *testing.T) {
 		{"from a clock that is ahead", good(now.Add(60 * time.Second)), `{"stored":1,"refused":0}`},
 		{"too far ahead", good(now.Add(71 * time.Second)), `{"stored":0,"refused":1}`},
 		{"expired", good(now.Add(-time.Hour - time.Second)), `{"stored":0,"refused":1}`},
-		{"another swarm's", store.NewMessage20(solved(t, stranger, "eA==", now, time.Hour, 1)), `{"stored":0,"refused":1}`},
+		{"another swarm's", store.NewMessage20(solved(t, stranger, "eA==", now, time.Hour, 1)),
+			`{"stored":0,"refused":1}`},
 		{"other hash", with(func(m *store.Message) { m.Hash[0] ^= 1 }), `{"stored":0,"refused":1}`},
 		{"other data", with(func(m *store.Message) { m.Data = "eQ==" }), `{"stored":0,"refused":1}`},
 		{"no proof", unproven, `{"stored":0,"refused":1}`},
@@ -126,7 +128,8 @@ func TestPushAuthentication(t *testing.T) {
 	at := func(at time.Time) http.Header {
 		return signed(func(h http.Header) { peerhttp.Sign(h, friend, receiver, replication.PushPath, at, body) })
 	}
-	const unknown, unverified, clock = "Unknown service node\n", "Could not verify batch signature\n", "Timestamp error: check your clock\n"
+	const unknown, unverified = "Unknown service node\n", "Could not verify batch signature\n"
+	const clock = "Timestamp error: check your clock\n"
 	for _, test := range []struct {
 		name   string
 		header http.Header
@@ -135,12 +138,18 @@ func TestPushAuthentication(t *testing.T) {
 		text   string
 	}{
 		{"no headers", http.Header{}, body, 401, unknown},
-		{"stranger", signed(func(h http.Header) { peerhttp.Sign(h, stranger, receiver, replication.PushPath, now, body) }), body, 401, unknown},
+		{"stranger", signed(func(h http.Header) {
+			peerhttp.Sign(h, stranger, receiver, replication.PushPath, now,
+				body)
+		}), body, 401, unknown},
 		{"in a friend's name", signed(func(h http.Header) {
 			peerhttp.Sign(h, stranger, receiver, replication.PushPath, now, body)
 			h.Set(peerhttp.SenderHeader, friend.Name())
 		}), body, 401, unverified},
-		{"for somebody else", signed(func(h http.Header) { peerhttp.Sign(h, friend, friend.Name(), replication.PushPath, now, body) }), body, 401, unverified},
+		{"for somebody else", signed(func(h http.Header) {
+			peerhttp.Sign(h, friend, friend.Name(), replication.PushPath,
+				now, body)
+		}), body, 401, unverified},
 		{"another body", at(now), append(encode(m), body...), 401, unverified},
 		{"another time", signed(func(h http.Header) {
 			h.Set(peerhttp.TimestampHeader, strconv.FormatInt(now.UnixMilli()+1, 10))
@@ -152,11 +161,13 @@ func TestPushAuthentication(t *testing.T) {
 		{"good", at(now), body, 200, `{"stored":1,"refused":0}`},
 		{"replayed, which is harmless", at(now), body, 200, `{"stored":1,"refused":0}`},
 	} {
-		if got := network.do(0, http.MethodPost, replication.PushPath, test.header, test.body); got.status != test.status || got.body != test.text {
+		if got := network.do(0, http.MethodPost, replication.PushPath, test.header,
+			test.body); got.status != test.status || got.body != test.text {
 			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.text)
 		}
 	}
-	if got := network.pushed(friend, now, body[:len(body)-1]); got.status != 400 || !strings.Contains(got.body, "record 1") {
+	if got := network.pushed(friend, now, body[:len(body)-1]); got.status != 400 ||
+		!strings.Contains(got.body, "record 1") {
 		t.Errorf("a batch that is cut off: %v", got)
 	}
 	if got := network.pushed(friend, now, make([]byte, storage.MaxBodyBytes+1)); got.status != 413 {
@@ -164,7 +175,8 @@ func TestPushAuthentication(t *testing.T) {
 	}
 }
 
-// An outbox that is told that its batch is nonsense, or that there is no such service, gives up; else it goes on.
+// A sender gives up a batch that is malformed for the peer, or whose path the peer lacks. It retries after all other
+// errors.
 func TestPushGivesUpOnlyWhereItIsHopeless(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, nil)
 	own := network.nodes[0].caller
@@ -192,7 +204,8 @@ func TestRegistrationIsSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	params := ring.Registration(keys, "192.0.2.1", 22021, time.UnixMilli(7))
-	if text := string(nodelist.RegisterSignatureText(params)); !strings.Contains(text, keys.Name()+"|"+keys.X25519.Public.String()+"|192.0.2.1|22021|7") {
+	if text := string(nodelist.RegisterSignatureText(params)); !strings.Contains(text,
+		keys.Name()+"|"+keys.X25519.Public.String()+"|192.0.2.1|22021|7") {
 		t.Errorf("signed text %q", text)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// A stranger stores without a proof of work for one owner until the node refuses. What the owner signs, what others prove
-// and other owners have their room still.
+// A stranger stores without a proof of work for one owner until the node refuses. What the owner signs, what others
+// prove and other owners have their room still.
 func TestStrangerCannotFillAnAccount(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5}, func(i int, config *Config) {
@@ -38,7 +38,8 @@ func TestStrangerCannotFillAnAccount(t *testing.T) {
 	if got := network.call(0, storage.MethodStore, alice.put(2, "settings", now, time.Hour)); got.status != 200 {
 		t.Errorf("what the owner signed: %v", got)
 	}
-	if got := network.call(0, storage.MethodStore, solved(t, alice.pubKey(), "b2xk", now, time.Hour, 1)); got.status != 200 {
+	if got := network.call(0, storage.MethodStore,
+		solved(t, alice.pubKey(), "b2xk", now, time.Hour, 1)); got.status != 200 {
 		t.Errorf("what is proved: %v", got)
 	}
 	if got := network.call(0, storage.MethodStore, bob.put(0, "for another owner", now, time.Hour)); got.status != 200 {
@@ -66,7 +67,8 @@ func TestStrangersCannotFillANode(t *testing.T) {
 	refused := 0
 	for i := range 100 {
 		owner := newUser(t, 5)
-		err := small.Insert(false, store.NewMessage28(owner.pubKey(), 0, now.UnixMilli(), time.Hour.Milliseconds(), append(data, byte(i))))
+		err := small.Insert(false,
+			store.NewMessage28(owner.pubKey(), 0, now.UnixMilli(), time.Hour.Milliseconds(), append(data, byte(i))))
 		if err != nil {
 			refused++
 		}

@@ -15,8 +15,9 @@ import (
 	"sessiontool/lib/onion"
 )
 
-// row is a line of node-2020.jsonl: an HTTP exchange with one of the recorded nodes; with Hops, what was inside the onion
-// request of the line before; with Key, where that server puts a key; or something that the recorder did or found.
+// row is a line of node-2020.jsonl: an HTTP exchange with one of the recorded nodes; with Hops, what was inside the
+// onion request of the line before; with Key, where that server puts a key; or something that the recorder did or
+// found.
 type row struct {
 	N        int        `json:"n"`
 	T        float64    `json:"t"` // seconds since 1970, at the end of the exchange
@@ -140,11 +141,14 @@ var kinds = []kind{
 	{"proxy request", func(r *replay, i int) bool { return r.rows[i].Path == onion.ProxyPath }, (*replay).proxy},
 	{"push of another node", func(r *replay, i int) bool { return r.rows[i].Path == batchPath }, (*replay).push},
 	{"onion layer, made again", (*replay).craftable, (*replay).craft},
-	{"onion request, with the next row", func(r *replay, i int) bool { return r.sealed(i) && r.opened(i+1) }, func(*replay, int) {}},
-	{"onion request, answered", func(r *replay, i int) bool { return r.opened(i) && r.rows[i].Opened != nil }, (*replay).throughOnion},
+	{"onion request, with the next row", func(r *replay, i int) bool { return r.sealed(i) && r.opened(i+1) },
+		func(*replay, int) {}},
+	{"onion request, answered", func(r *replay, i int) bool { return r.opened(i) && r.rows[i].Opened != nil },
+		(*replay).throughOnion},
 	{"onion request, lost on the way", func(r *replay, i int) bool { return r.opened(i) }, (*replay).lostOnTheWay},
 	{"request", func(r *replay, i int) bool {
-		return r.rows[i].Method != "" && !r.sealed(i) && !strings.HasPrefix(r.rows[i].Path, "/swarms/") && r.rows[i].Path != fileProxyPath
+		return r.rows[i].Method != "" && !r.sealed(i) && !strings.HasPrefix(r.rows[i].Path, "/swarms/") &&
+			r.rows[i].Path != fileProxyPath
 	}, (*replay).exchange},
 }
 
@@ -152,7 +156,8 @@ var kinds = []kind{
 // clock, and compares the answers. Whatever is not replayed or differs is in one of the tables unplayed and reasons.
 func TestRecordedExchanges(t *testing.T) { testRecordedExchanges(t, false) }
 
-// TestRecordedExchangesPadded is TestRecordedExchanges with the requests inside onions padded: the answers are the same.
+// TestRecordedExchangesPadded is TestRecordedExchanges with the requests inside onions padded: the answers are the
+// same.
 func TestRecordedExchangesPadded(t *testing.T) { testRecordedExchanges(t, true) }
 
 func testRecordedExchanges(t *testing.T, padded bool) {

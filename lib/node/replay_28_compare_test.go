@@ -29,7 +29,8 @@ func (r *replay28) exchange(row row28) {
 	}
 	got := r.do(i, row.Request.Method, row.Request.Path, header, body)
 	if got.status != row.Response.Status {
-		r.t.Errorf("%s: %d %.200q, want %d %.200s", row.Name, got.status, got.body, row.Response.Status, row.Response.Body)
+		r.t.Errorf("%s: %d %.200q, want %d %.200s", row.Name, got.status, got.body, row.Response.Status,
+			row.Response.Body)
 		return
 	}
 	if want := row.Response.Headers["Content-Type"]; !slices.Equal(got.contentType, []string{want}) {
@@ -65,7 +66,8 @@ func (r *replay28) compare(row row28, call call28, got string) {
 	case bytes.Contains(row.Response.Body, []byte(`"snodes"`)):
 		r.read(row, got, &swarm, &wantSwarm)
 		r.compareSwarm(row, swarm, wantSwarm)
-	case call.Method == storage.MethodRetrieve && bytes.Contains(row.Response.Body, []byte(`"messages"`)) && !bytes.Contains(row.Response.Body, []byte(`"bytes":`)):
+	case call.Method == storage.MethodRetrieve && bytes.Contains(row.Response.Body, []byte(`"messages"`)) &&
+		!bytes.Contains(row.Response.Body, []byte(`"bytes":`)):
 		r.read(row, got, &page, &wantPage)
 		if !slices.Equal(page.Messages, wantPage.Messages) || page.More != wantPage.More {
 			r.t.Errorf("%s:\ngot  %+v\nwant %+v", row.Name, page, wantPage)
@@ -106,7 +108,8 @@ func (r *replay28) compareResult(row row28, call call28, name string, got, want 
 	r.t.Helper()
 	whole := !slices.ContainsFunc(call.Params.Messages, func(hash string) bool { return !r.known[hash] })
 	same := got.Hash == want.Hash && got.Already == want.Already &&
-		(bool(want.Already) || !whole || slices.Equal(got.Expiry, want.Expiry) && maps.Equal(got.Unchanged, want.Unchanged))
+		(bool(want.Already) || !whole ||
+			slices.Equal(got.Expiry, want.Expiry) && maps.Equal(got.Unchanged, want.Unchanged))
 	for _, pair := range [][2]*rpc28.Hashes{{got.Deleted, want.Deleted}, {got.Updated, want.Updated}} {
 		for namespace, hashes := range byNamespace(pair[1]) {
 			for _, hash := range hashes {

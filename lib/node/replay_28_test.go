@@ -86,7 +86,8 @@ func loadRows28(t *testing.T) (rows []row28) {
 	lines.Buffer(nil, len(data)+1)
 	for lines.Scan() {
 		var row row28
-		if json.Unmarshal(lines.Bytes(), &row) != nil || row.Request.Path == "" || row.Node == "" || row.Response.Status == 0 {
+		if json.Unmarshal(lines.Bytes(), &row) != nil || row.Request.Path == "" || row.Node == "" ||
+			row.Response.Status == 0 {
 			continue
 		}
 		if bytes.Contains(row.Response.Body, []byte(`"failed"`)) {
@@ -99,7 +100,7 @@ func loadRows28(t *testing.T) (rows []row28) {
 	return rows
 }
 
-// timeOf is the clock that an answer tells, 0 if it tells none.
+// timeOf returns the node's time in an answer, 0 if it has none.
 func timeOf(body json.RawMessage) int64 {
 	var clock rpc28.Clock
 	if json.Unmarshal(body, &clock) != nil {
@@ -160,7 +161,7 @@ func newReplay28(t *testing.T, rows []row28) *replay28 {
 	return r
 }
 
-// indexOf tells which node a recorded member is: that of port 22105 is n05.
+// indexOf returns the index of a recorded member: the one with port 22105 is n05.
 func indexOf(t testing.TB, member rpc28.Member) int {
 	t.Helper()
 	port, err := strconv.Atoi(member.Port)
@@ -215,7 +216,8 @@ func (r *replay28) seed(rows []row28) {
 			}
 			r.known[m.Hash] = true
 			for _, node := range r.nodes {
-				mustInsert(r.t, node.store, store.NewMessage28(call.Params.Pubkey, call.Params.Namespace, m.Timestamp, m.Expiration-m.Timestamp, data))
+				mustInsert(r.t, node.store, store.NewMessage28(call.Params.Pubkey, call.Params.Namespace, m.Timestamp,
+					m.Expiration-m.Timestamp, data))
 			}
 		}
 	}
@@ -228,7 +230,8 @@ func (r *replay28) differs(row row28) bool {
 		r.t.Fatal(err)
 	}
 	for part := range differences28 {
-		if strings.Contains(string(text), part) && (part != `"all","pubkey":"05` || strings.Contains(string(text), `"delete_before"`)) {
+		if strings.Contains(string(text), part) &&
+			(part != `"all","pubkey":"05` || strings.Contains(string(text), `"delete_before"`)) {
 			return true
 		}
 	}

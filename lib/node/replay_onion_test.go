@@ -21,12 +21,13 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// sealed reports whether row i is a request that only a recorded node can open. Those that no node can open are replayed
-// as they are.
+// sealed reports whether row i is a request that only a recorded node can open. Those that no node can open are
+// replayed as they are.
 func (r *replay) sealed(i int) bool {
 	row := r.rows[i]
 	return strings.HasPrefix(row.Path, "/onion_req") && row.Status != nil && !r.opened(i) &&
-		!strings.HasPrefix(row.Response.Text, onion.TextOuter) && (row.Response.Text != onion.TextCiphertext || r.opened(i+1))
+		!strings.HasPrefix(row.Response.Text, onion.TextOuter) &&
+		(row.Response.Text != onion.TextCiphertext || r.opened(i+1))
 }
 
 // opened reports whether row i is what was inside an onion request.
@@ -53,14 +54,15 @@ func (r *replay) throughOnion(i int) {
 	r.replicated(row.Inner, got.Status)
 }
 
-// lostOnTheWay replays an onion request that was not answered by its last node. Which node it was lost at the recording says
-// in words alone, so that every node of the path has its turn.
+// lostOnTheWay replays an onion request that was not answered by its last node. Which node it was lost at the recording
+// says in words alone, so that every node of the path has its turn.
 func (r *replay) lostOnTheWay(i int) {
 	r.t.Helper()
 	row := r.rows[i]
 	send := func(what string, hops []onion.Hop) {
 		r.t.Helper()
-		got := r.do(row.Hops[0], http.MethodPost, row.version().Path(), nil, r.wrapFor(row.version(), hops, []byte(row.Inner)).Body)
+		got := r.do(row.Hops[0], http.MethodPost, row.version().Path(), nil,
+			r.wrapFor(row.version(), hops, []byte(row.Inner)).Body)
 		if want := r.ours(row.OuterText); got.status != row.OuterStatus || got.body != want {
 			r.t.Errorf("row %d, %s, %s: %v, want status %d and %q", row.N, row.Note, what, got, row.OuterStatus, want)
 		}
@@ -156,7 +158,8 @@ func (r *replay) craft(i int) {
 		r.wantSealed(row, r.layer(row.Port-r.first, make([]byte, length)), 400, onion.TextJSON)
 	default: // a layer that does not say what it is
 		last := row.Hops[len(row.Hops)-1]
-		r.wantSealed(row, r.layer(last, withLength([]byte(row.Inner), []byte("{}"))), row.Opened.Status, row.Opened.Body)
+		r.wantSealed(row, r.layer(last, withLength([]byte(row.Inner), []byte("{}"))), row.Opened.Status,
+			row.Opened.Body)
 	}
 }
 

@@ -32,7 +32,8 @@ const batchPath = "/swarms/push_batch/v1"
 // tlsNote is about a TLS version that the recorder tried.
 var tlsNote = regexp.MustCompile(`^check: TLS (1\.\d)$`)
 
-var tlsVersions = map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+var tlsVersions = map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12,
+	"1.3": tls.VersionTLS13}
 
 // handshake tries a TLS version as the recorder did.
 func (r *replay) handshake(i int) {
@@ -75,7 +76,8 @@ func (r *replay) proxy(i int) {
 	if got.status != *row.Status || len(got.contentType) > 0 || len(got.body) != len(row.Response.Text) {
 		r.t.Errorf("row %d, %s: %v, want status %d and %q", row.N, row.Note, got, *row.Status, row.Response.Text)
 	}
-	if plaintext := openProxied(r.testNetwork, to.Keys(), client, got.body); plaintext != `{"body":"{\"messages\":[]}","status":200}` {
+	if plaintext := openProxied(r.testNetwork, to.Keys(), client,
+		got.body); plaintext != `{"body":"{\"messages\":[]}","status":200}` {
 		r.t.Errorf("row %d, %s: opens to %s", row.N, row.Note, plaintext)
 	}
 }
@@ -119,7 +121,8 @@ func openProxied(n *testNetwork, node ring.Keys, client x25519.KeyPair, body str
 		n.t.Fatalf("%q is no proxy answer (%v)", body, err)
 	}
 	plaintext := make([]byte, len(sealed)-aes.BlockSize)
-	cipher.NewCBCDecrypter(n.proxyCipher(node, client), sealed[:aes.BlockSize]).CryptBlocks(plaintext, sealed[aes.BlockSize:])
+	cipher.NewCBCDecrypter(n.proxyCipher(node, client), sealed[:aes.BlockSize]).CryptBlocks(plaintext,
+		sealed[aes.BlockSize:])
 	return string(plaintext[:len(plaintext)-int(plaintext[len(plaintext)-1])])
 }
 
@@ -287,7 +290,8 @@ func parseBatch(b []byte) (messages []store.Message, ok bool) {
 			return nil, false
 		}
 		m := store.NewMessage20(rpc20.StoreParams{
-			PubKey: pubKey, Data: data, TTL: strconv.FormatUint(ttl, 10), Timestamp: strconv.FormatUint(timestamp, 10), Nonce: nonce,
+			PubKey: pubKey, Data: data, TTL: strconv.FormatUint(ttl, 10), Timestamp: strconv.FormatUint(timestamp, 10),
+			Nonce: nonce,
 		})
 		m.Hash = [64]byte(raw)
 		messages = append(messages, m)

@@ -213,8 +213,10 @@ func (r *replay) seed() {
 			if err != nil || len(hash) != 64 {
 				r.t.Fatalf("row %d: hash %q", row.N, stored.Hash)
 			}
-			m := store.Message{Hash: [64]byte(hash), Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
-			m.TTL, m.Timestamp = strconv.Itoa(storage.MaxTTLMillis20), strconv.FormatInt(stored.Expiration-storage.MaxTTLMillis20, 10)
+			m := store.Message{Hash: [64]byte(hash),
+				Message: pow.Message{PubKey: asked.Params.PubKey, Data: stored.Data}}
+			m.TTL = strconv.Itoa(storage.MaxTTLMillis20)
+			m.Timestamp = strconv.FormatInt(stored.Expiration-storage.MaxTTLMillis20, 10)
 			for _, node := range r.nodes {
 				mustInsert(r.t, node.store, m)
 			}
@@ -229,5 +231,6 @@ func storeParams(request string) (rpc20.StoreParams, bool) {
 		Params rpc20.StoreParams
 	}
 	err := json.Unmarshal([]byte(request), &call)
-	return call.Params, err == nil && call.Method == storage.MethodStore && len(call.Params.PubKey) == storage.PubkeyTextLength
+	return call.Params, err == nil && call.Method == storage.MethodStore &&
+		len(call.Params.PubKey) == storage.PubkeyTextLength
 }

@@ -98,7 +98,7 @@ func (n *testNetwork) wrapFor(version onion.Version, hops []onion.Hop, payload [
 	return request
 }
 
-// setDifficulty puts in force what the recorded answer tells to have been in force.
+// setDifficulty sets the difficulty of the recorded answer.
 func (r *replay) setDifficulty(recorded string) {
 	var answer struct{ Difficulty uint64 }
 	if json.Unmarshal([]byte(recorded), &answer) != nil || answer.Difficulty == 0 {
@@ -119,7 +119,8 @@ func (r *replay) replicated(request string, status int) {
 		return
 	}
 	m := store.NewMessage20(params)
-	if canonical := strings.Trim(params.TTL+params.Timestamp, "0123456789") == "" && params.TTL[0] != '0' && params.Timestamp[0] != '0'; !canonical {
+	if canonical := strings.Trim(params.TTL+params.Timestamp, "0123456789") == "" && params.TTL[0] != '0' &&
+		params.Timestamp[0] != '0'; !canonical {
 		r.foreign[m.HashText()] = true
 	}
 	for _, node := range r.nodes {
@@ -131,7 +132,8 @@ func (r *replay) replicated(request string, status int) {
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			return m.ExpirationMillis() <= r.clock.Load() || slices.ContainsFunc(stored, func(s storage.Stored) bool { return s.Hash == m.HashText() })
+			return m.ExpirationMillis() <= r.clock.Load() ||
+				slices.ContainsFunc(stored, func(s storage.Stored) bool { return s.Hash == m.HashText() })
 		})
 	}
 }
@@ -197,12 +199,14 @@ func (r *replay) compareMessages(row row, entry bool, body, wantBody string) {
 		}
 		return
 	}
-	if now := r.clock.Load(); slices.ContainsFunc(want.Messages, func(s storage.Stored) bool { return s.Expiration <= now }) {
+	if now := r.clock.Load(); slices.ContainsFunc(want.Messages,
+		func(s storage.Stored) bool { return s.Expiration <= now }) {
 		r.differ(expiredServed)
 		want.Messages = slices.DeleteFunc(want.Messages, func(s storage.Stored) bool { return s.Expiration <= now })
 	}
 	if !entry {
-		if kept := slices.DeleteFunc(slices.Clone(got.Messages), func(s storage.Stored) bool { return r.foreign[s.Hash] }); len(kept) < len(got.Messages) {
+		if kept := slices.DeleteFunc(slices.Clone(got.Messages),
+			func(s storage.Stored) bool { return r.foreign[s.Hash] }); len(kept) < len(got.Messages) {
 			r.differ(oddNumbers)
 			got.Messages = kept
 		}

@@ -13,10 +13,9 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// One port serves clients of both storage RPCs. A request's parameters show which one it is of: it is of 2.0 unless
-// it has something that only those of 2.8 have. That is a method that 2.0 does not have; or, in a request without a
-// nonce, one of marks28 or a time that is a JSON number. A client of 2.0 has no other texts to send than its own, and
-// clients of 2.8 all say `pubkey` or `namespace`.
+// One port serves clients of both storage RPCs. A request is of 2.8 if it has a method that 2.0 lacks or, in a request
+// without a nonce, one of marks28 or a time that is a JSON number. Otherwise it is of 2.0. Clients of 2.0 never send
+// these, and all clients of 2.8 send `pubkey` or `namespace`.
 
 // marks28 are parameters of store, retrieve and get_snodes_for_pubkey that clients of 2.0 do not send.
 var marks28 = []string{
@@ -25,8 +24,9 @@ var marks28 = []string{
 
 // methods28 are those that 2.0 does not have.
 var methods28 = []string{
-	rpc28.MethodInfo, rpc28.MethodGetSwarm, rpc28.MethodDelete, rpc28.MethodDeleteAll, rpc28.MethodDeleteBefore, rpc28.MethodExpire,
-	rpc28.MethodExpireAll, rpc28.MethodGetExpiries, rpc28.MethodRevoke, rpc28.MethodUnrevoke, rpc28.MethodOxend, rpc28.MethodBatch,
+	rpc28.MethodInfo, rpc28.MethodGetSwarm, rpc28.MethodDelete, rpc28.MethodDeleteAll, rpc28.MethodDeleteBefore,
+	rpc28.MethodExpire, rpc28.MethodExpireAll, rpc28.MethodGetExpiries, rpc28.MethodRevoke, rpc28.MethodUnrevoke,
+	rpc28.MethodOxend, rpc28.MethodBatch,
 	rpc28.MethodSequence, rpc28.MethodIfElse,
 }
 
@@ -47,7 +47,7 @@ func (n *Node) serves28(method string, params fields) bool {
 	return is28(method, params)
 }
 
-// is28 tells the generation of a request.
+// is28 reports whether a request is of storage RPC 2.8.
 func is28(method string, params fields) bool {
 	if !slices.Contains(commonMethods, method) {
 		return slices.Contains(methods28, method)
@@ -63,10 +63,10 @@ func is28(method string, params fields) bool {
 	return params["timestamp"].Type == gjson.Number || params["ttl"].Type == gjson.Number
 }
 
-// hardFork28 is that of a network of 2.8.0's time (storage-2.8.md section 1).
+// hardFork28 is the hard fork of the network at the time of 2.8.0 (storage-2.8.md section 1).
 var hardFork28 = [2]int{19, 4}
 
-// Bounds of the clock (storage-2.8.md section 3.1). What another member forwards has been under way for a while.
+// Bounds of the clock offset (storage-2.8.md section 3.1). A forwarded request is older when it arrives.
 const (
 	window28      = time.Minute
 	forwardWindow = window28 + 10*time.Second
@@ -76,10 +76,10 @@ func (n *Node) clock() rpc28.Clock {
 	return rpc28.Clock{T: n.now().UnixMilli(), HardFork: hardFork28}
 }
 
-// task is a request of clients of 2.8 that has been read, and is yet to be served.
+// task serves a request of 2.8 that has been parsed.
 type task func(ctx context.Context) (answer, error)
 
-// call28 serves a request that came by itself.
+// call28 serves a request outside a batch.
 func (n *Node) call28(ctx context.Context, method string, params fields) (answer, error) {
 	serve, err := n.read28(method, params, 1)
 	if err != nil {
@@ -88,8 +88,7 @@ func (n *Node) call28(ctx context.Context, method string, params fields) (answer
 	return serve(ctx)
 }
 
-// read28 reads a request that comes together with others, count in all, and shares with them what an answer may
-// hold.
+// read28 parses one of count requests that share the bytes of one answer.
 func (n *Node) read28(method string, params fields, count int) (task, error) {
 	if !n.isMethod28(method) {
 		return nil, refuse(storage.StatusBadRequest, "no method %s", method)
@@ -124,7 +123,8 @@ func (n *Node) read28(method string, params fields, count int) (task, error) {
 
 func (n *Node) serveInfo(context.Context) (answer, error) {
 	clock := n.clock()
-	return jsonAnswer(storage.StatusOK, rpc28.InfoAnswer{Version: n.behaviour.Version, Timestamp: clock.T, Clock: clock})
+	info := rpc28.InfoAnswer{Version: n.behaviour.Version, Timestamp: clock.T, Clock: clock}
+	return jsonAnswer(storage.StatusOK, info)
 }
 
 func (n *Node) readGetSwarm(p *parameters) task {
@@ -137,17 +137,17 @@ func (n *Node) readGetSwarm(p *parameters) task {
 // swarm28 lists the swarm of pubKey.
 func (n *Node) swarm28(status int, view *ring.View, pubKey string) (answer, error) {
 	members := []rpc28.Member{}
-	id, _ := view.SwarmIDOf(pubKey) // of an empty network: no members
+	id, _ := view.SwarmIDOf(pubKey) // an empty network has no members
 	for _, p := range view.Swarms[id] {
 		members = append(members, memberOf(p))
 	}
 	if n.behaviour.ActiveNodes {
-		members = append(members, homeless(view, id)...)
+		members = append(members, withoutAddress(view, id)...)
 	}
 	return jsonAnswer(status, rpc28.GetSwarmAnswer{Snodes: members, Swarm: id.String(), Clock: n.clock()})
 }
 
-// memberOf describes a peer to clients of storage RPC 2.8. All its ports are the same one.
+// memberOf describes a peer to clients of storage RPC 2.8. All its ports are equal.
 func memberOf(p *ring.Peer) rpc28.Member {
 	port := p.Listed.StoragePort
 	return rpc28.Member{
@@ -189,13 +189,13 @@ func (n *Node) readRetrieve(p *parameters, limit int) task {
 	}
 }
 
-// defaultPage is the max_size of requests that say nothing about size: a fifth of rpc28.MaxPageBytes.
+// defaultPage is the max_size of requests without bounds: a fifth of rpc28.MaxPageBytes.
 const defaultPage = -5
 
-// pageLimits works out what a page may hold at most (storage-2.8.md section 5), but never more than limit bytes.
+// pageLimits returns the most messages and bytes of a page (storage-2.8.md section 5), never more than limit bytes.
 func pageLimits(maxCount, maxSize int64, limit int) (count, size int) {
 	if maxCount <= 0 {
-		maxCount = rpc28.MaxPageBytes // more than there can be
+		maxCount = rpc28.MaxPageBytes // more than fit into a page
 		if maxSize == 0 {
 			maxSize = defaultPage
 		}

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// What one member is told to store, all have when it answers, each under its signature.
+// When a member answers a store, all members have the message, and the answer has a signature of each.
 func Test28Store(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5, 5}, frozen(now))
@@ -79,24 +79,37 @@ func Test28StoreRefuses(t *testing.T) {
 		{"more than 10 s ahead", alice.put(0, "c", now.Add(10*time.Second+time.Millisecond), time.Hour), 406, clock},
 		{"old, and alive", alice.put(0, "d", now.Add(-day), 2*day), 200, ""},
 		{"expired 11 s ago", alice.put(0, "d", now.Add(-time.Hour-11*time.Second), time.Hour), 406, clock},
-		{"unsigned", with(2, func(p *rpc28.StoreParams) { p.Auth = rpc28.Auth{} }), 401, "store: signature required to store to namespace 2"},
-		{"signed for another namespace", with(2, func(p *rpc28.StoreParams) { p.Namespace = 3 }), 401, "store signature verification failed"},
-		{"signed by nobody", with(2, func(p *rpc28.StoreParams) { p.PubkeyEd25519 = "" }), 401, "store signature verification failed"},
+		{"unsigned", with(2, func(p *rpc28.StoreParams) { p.Auth = rpc28.Auth{} }), 401,
+			"store: signature required to store to namespace 2"},
+		{"signed for another namespace", with(2, func(p *rpc28.StoreParams) { p.Namespace = 3 }), 401,
+			"store signature verification failed"},
+		{"signed by nobody", with(2, func(p *rpc28.StoreParams) { p.PubkeyEd25519 = "" }), 401,
+			"store signature verification failed"},
 		{"signed a minute ago", with(2, signedAt(now.Add(-time.Minute))), 200, ""},
-		{"signed before", with(2, signedAt(now.Add(-time.Minute-time.Millisecond))), 406, "store signature timestamp too far from current time"},
-		{"signed later", with(2, signedAt(now.Add(time.Minute+time.Millisecond))), 406, "store signature timestamp too far from current time"},
+		{"signed before", with(2, signedAt(now.Add(-time.Minute-time.Millisecond))), 406,
+			"store signature timestamp too far from current time"},
+		{"signed later", with(2, signedAt(now.Add(time.Minute+time.Millisecond))), 406,
+			"store signature timestamp too far from current time"},
 		{"bad signature where none is needed", with(0, func(p *rpc28.StoreParams) { p.Signature = "x" }), 200, ""},
-		{"no base64", with(0, func(p *rpc28.StoreParams) { p.Data = "%%%" }), 400, "invalid request: Invalid 'data' value: not base64 encoded"},
+		{"no base64", with(0, func(p *rpc28.StoreParams) { p.Data = "%%%" }), 400,
+			"invalid request: Invalid 'data' value: not base64 encoded"},
 		{"the largest", with(0, func(p *rpc28.StoreParams) { p.Data = strings.Repeat("A", 102400) }), 200, ""},
 		{"too large", with(0, func(p *rpc28.StoreParams) { p.Data = strings.Repeat("A", 102404) }), 400,
 			"invalid request: Message body exceeds maximum allowed length of 76800 bytes"},
-		{"no data", map[string]any{"pubkey": alice.pubKey(), "timestamp": now.UnixMilli(), "ttl": 60000}, 400, "invalid request: Required field 'data' missing"},
-		{"no timestamp", map[string]any{"pubkey": alice.pubKey(), "ttl": 60000}, 400, "invalid request: Required field 'timestamp' missing"},
-		{"no ttl", map[string]any{"pubkey": alice.pubKey(), "timestamp": now.UnixMilli(), "data": ""}, 400, "invalid request: Required field 'expiry' or 'ttl' missing"},
-		{"seconds", with(0, func(p *rpc28.StoreParams) { p.Timestamp = 1 }), 400, "invalid request: Invalid timestamp for 'timestamp': timestamp must be in milliseconds"},
-		{"namespace too large", map[string]any{"namespace": 32768, "pubkey": alice.pubKey()}, 400, "invalid request: Invalid value given for 'namespace': value out of range"},
-		{"short key", map[string]any{"pubkey": alice.pubKey()[2:], "timestamp": now.UnixMilli()}, 400, "invalid request: Pubkey must be 66 hex digits/33 bytes long"},
-		{"subaccount", map[string]any{"pubkey": alice.pubKey(), "namespace": 1, "signature": "", "subaccount": "x", "timestamp": now.UnixMilli(), "ttl": 1, "data": ""}, 400,
+		{"no data", map[string]any{"pubkey": alice.pubKey(), "timestamp": now.UnixMilli(), "ttl": 60000}, 400,
+			"invalid request: Required field 'data' missing"},
+		{"no timestamp", map[string]any{"pubkey": alice.pubKey(), "ttl": 60000}, 400,
+			"invalid request: Required field 'timestamp' missing"},
+		{"no ttl", map[string]any{"pubkey": alice.pubKey(), "timestamp": now.UnixMilli(), "data": ""}, 400,
+			"invalid request: Required field 'expiry' or 'ttl' missing"},
+		{"seconds", with(0, func(p *rpc28.StoreParams) { p.Timestamp = 1 }), 400,
+			"invalid request: Invalid timestamp for 'timestamp': timestamp must be in milliseconds"},
+		{"namespace too large", map[string]any{"namespace": 32768, "pubkey": alice.pubKey()}, 400,
+			"invalid request: Invalid value given for 'namespace': value out of range"},
+		{"short key", map[string]any{"pubkey": alice.pubKey()[2:], "timestamp": now.UnixMilli()}, 400,
+			"invalid request: Pubkey must be 66 hex digits/33 bytes long"},
+		{"subaccount", map[string]any{"pubkey": alice.pubKey(), "namespace": 1, "signature": "", "subaccount": "x",
+			"timestamp": now.UnixMilli(), "ttl": 1, "data": ""}, 400,
 			"invalid request: this node does not support subaccounts"},
 	} {
 		got := network.call(0, storage.MethodStore, test.params)
@@ -106,14 +119,16 @@ func Test28StoreRefuses(t *testing.T) {
 	}
 }
 
-// A node of another swarm says who is right, whatever is asked of it.
+// A node of another swarm answers every request with the right swarm.
 func Test28WrongSwarm(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{1 << 62, 3 << 62}, frozen(now))
 	alice := newUser(t, 1<<62, 1<<62, 3<<62)
 	const hash = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	asked := decode[rpc28.GetSwarmAnswer](t, network.call(1, rpc28.MethodGetSwarm, rpc28.GetSwarmParams{Pubkey: alice.pubKey()}), 200)
-	if asked.Swarm != "4000000000000000" || len(asked.Snodes) != 1 || asked.Snodes[0].PubkeyEd25519 != network.nodes[0].keys.Name() {
+	asked := decode[rpc28.GetSwarmAnswer](t,
+		network.call(1, rpc28.MethodGetSwarm, rpc28.GetSwarmParams{Pubkey: alice.pubKey()}), 200)
+	if asked.Swarm != "4000000000000000" || len(asked.Snodes) != 1 ||
+		asked.Snodes[0].PubkeyEd25519 != network.nodes[0].keys.Name() {
 		t.Fatalf("swarm is %+v", asked)
 	}
 	for method, params := range map[string]any{
@@ -124,8 +139,9 @@ func Test28WrongSwarm(t *testing.T) {
 		rpc28.MethodDeleteBefore: alice.removeBefore(rpc28.Scope{}, now),
 		rpc28.MethodExpire:       alice.expire("", []string{hash}, now.UnixMilli()),
 		rpc28.MethodExpireAll:    alice.expireAll(rpc28.Scope{}, now),
-		rpc28.MethodGetExpiries: rpc28.GetExpiriesParams{Pubkey: alice.pubKey(), Messages: []string{hash}, Timestamp: now.UnixMilli(),
-			Auth: alice.auth(signtext.GetExpiries(now.UnixMilli(), []string{hash}))},
+		rpc28.MethodGetExpiries: rpc28.GetExpiriesParams{Pubkey: alice.pubKey(), Messages: []string{hash},
+			Timestamp: now.UnixMilli(),
+			Auth:      alice.auth(signtext.GetExpiries(now.UnixMilli(), []string{hash}))},
 	} {
 		got := decode[rpc28.GetSwarmAnswer](t, network.call(1, method, params), 421)
 		if fmt.Sprint(got) != fmt.Sprint(asked) {
@@ -146,7 +162,8 @@ func Test28RetrieveAuth(t *testing.T) {
 		return rpc28.RetrieveParams{Pubkey: alice.pubKey(), Namespace: namespace}
 	}
 	with := func(namespace rpc28.Namespace, auth rpc28.Auth) rpc28.RetrieveParams {
-		return rpc28.RetrieveParams{Pubkey: alice.pubKey(), Namespace: namespace, Timestamp: now.UnixMilli(), Auth: auth}
+		return rpc28.RetrieveParams{Pubkey: alice.pubKey(), Namespace: namespace, Timestamp: now.UnixMilli(),
+			Auth: auth}
 	}
 	unpadded := alice.get(0, now)
 	unpadded.Signature = strings.TrimRight(unpadded.Signature, "=")
@@ -167,12 +184,17 @@ func Test28RetrieveAuth(t *testing.T) {
 		{"unsigned, another outbox", unsigned(-21), 200, ""},
 		{"unsigned, legacy group", unsigned(-10), 200, ""},
 		{"badly signed, legacy group", with(-10, bob.auth([]byte("x"))), 401, "retrieve signature verification failed"},
-		{"somebody else", with(0, bob.auth(signtext.Retrieve(0, now.UnixMilli()))), 401, "retrieve signature verification failed"},
-		{"another namespace", with(3, alice.auth(signtext.Retrieve(2, now.UnixMilli()))), 401, "retrieve signature verification failed"},
+		{"somebody else", with(0, bob.auth(signtext.Retrieve(0, now.UnixMilli()))), 401,
+			"retrieve signature verification failed"},
+		{"another namespace", with(3, alice.auth(signtext.Retrieve(2, now.UnixMilli()))), 401,
+			"retrieve signature verification failed"},
 		{"a minute ago", alice.get(0, now.Add(-time.Minute)), 200, ""},
-		{"earlier", alice.get(0, now.Add(-time.Minute-time.Millisecond)), 406, "retrieve timestamp too far from current time"},
-		{"later", alice.get(0, now.Add(time.Minute+time.Millisecond)), 406, "retrieve timestamp too far from current time"},
-		{"no time", rpc28.RetrieveParams{Pubkey: alice.pubKey(), Auth: alice.auth(signtext.Retrieve(0, now.UnixMilli()))}, 406, "retrieve timestamp too far from current time"},
+		{"earlier", alice.get(0, now.Add(-time.Minute-time.Millisecond)), 406,
+			"retrieve timestamp too far from current time"},
+		{"later", alice.get(0, now.Add(time.Minute+time.Millisecond)), 406,
+			"retrieve timestamp too far from current time"},
+		{"no time", rpc28.RetrieveParams{Pubkey: alice.pubKey(), Auth: alice.auth(signtext.Retrieve(0,
+			now.UnixMilli()))}, 406, "retrieve timestamp too far from current time"},
 	} {
 		got := network.call(0, storage.MethodRetrieve, test.params)
 		if got.status != test.status || test.text != "" && got.body != test.text {
@@ -188,7 +210,8 @@ func Test28Pages(t *testing.T) {
 	alice := newUser(t, 5)
 	var hashes []string
 	for i := range 9 {
-		hashes = append(hashes, network.deposit(0, alice.put(0, strings.Repeat(fmt.Sprint(i), 1000), now.Add(-time.Duration(i)*time.Second), time.Hour)))
+		hashes = append(hashes, network.deposit(0,
+			alice.put(0, strings.Repeat(fmt.Sprint(i), 1000), now.Add(-time.Duration(i)*time.Second), time.Hour)))
 	}
 	cost := rpc28.PageCost(1000)
 	for _, test := range []struct {
@@ -214,7 +237,8 @@ func Test28Pages(t *testing.T) {
 		params.LastHash, params.MaxCount, params.MaxSize = test.last, test.count, test.size
 		page := decode[rpc28.PageAnswer](t, network.call(0, storage.MethodRetrieve, params), 200)
 		if len(page.Messages) != test.messages || page.More != test.more {
-			t.Errorf("%s: %d messages, more: %v; want %d, %v", test.name, len(page.Messages), page.More, test.messages, test.more)
+			t.Errorf("%s: %d messages, more: %v; want %d, %v", test.name, len(page.Messages), page.More, test.messages,
+				test.more)
 			continue
 		}
 		for i, m := range page.Messages {
@@ -242,7 +266,8 @@ func TestLastHashOfDeleted(t *testing.T) {
 	for last, want := range map[string]int{first: 1, second: 1, "": 2} {
 		params := alice.get(0, now)
 		params.LastHash = last
-		if page := decode[rpc28.PageAnswer](t, network.call(0, storage.MethodRetrieve, params), 200); len(page.Messages) != want {
+		if page := decode[rpc28.PageAnswer](t, network.call(0, storage.MethodRetrieve, params),
+			200); len(page.Messages) != want {
 			t.Errorf("after %q come %d messages, want %d", last, len(page.Messages), want)
 		}
 	}

@@ -16,50 +16,72 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// What is wrong with a request is told in the words of the real server (storage server 2.8.0,
-// client_rpc_endpoints.cpp).
+// Refusals have the texts of the real server (storage server 2.8.0, client_rpc_endpoints.cpp).
 func Test28RequestsThatCannotBeRead(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, nil)
 	key := newUser(t, 5).pubKey()
 	for _, test := range []struct{ method, params, text string }{
-		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":60000,"expiry":1700000060000,"data":""}`, "Cannot specify both 'expiry' and 'ttl'"},
+		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":60000,"expiry":1700000060000,"data":""}`,
+			"Cannot specify both 'expiry' and 'ttl'"},
 		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"data":""}`, "Required field 'expiry' or 'ttl' missing"},
-		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":-1,"data":""}`, "Invalid value given for 'ttl': expected positive integer"},
-		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":"-1","data":""}`, `Invalid value given for 'ttl': "-1"`},
-		{"store", `{"pubkey":"KEY","pubKey":"KEY","timestamp":1700000000000,"ttl":60000,"data":""}`, "Cannot specify both 'pubkey' and 'pubKey'"},
-		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":60000,"data":"aG\nk="}`, "Invalid 'data' value: not base64 encoded"},
+		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":-1,"data":""}`,
+			"Invalid value given for 'ttl': expected positive integer"},
+		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":"-1","data":""}`,
+			`Invalid value given for 'ttl': "-1"`},
+		{"store", `{"pubkey":"KEY","pubKey":"KEY","timestamp":1700000000000,"ttl":60000,"data":""}`,
+			"Cannot specify both 'pubkey' and 'pubKey'"},
+		{"store", `{"pubkey":"KEY","timestamp":1700000000000,"ttl":60000,"data":"aG\nk="}`,
+			"Invalid 'data' value: not base64 encoded"},
 		{"store", `{"pubkey":"KEY","namespace":"0"}`, "Invalid value given for 'namespace': expected 16-bit integer"},
 		{"retrieve", `{"pubkey":"KEY","timestamp":1700000000000}`, "Required field 'signature' missing"},
-		{"retrieve", `{"pubkey":"KEY","namespace":-10,"timestamp":1700000000000}`, "Required field 'signature' missing"},
+		{"retrieve", `{"pubkey":"KEY","namespace":-10,"timestamp":1700000000000}`,
+			"Required field 'signature' missing"},
 		{"retrieve", `{"pubkey":"KEY","namespace":-10,"pubkey_ed25519":"00"}`, "Required field 'signature' missing"},
-		{"retrieve", `{"pubkey":"KEY","last_hash":"HASH","lastHash":"HASH"}`, "Cannot specify both 'last_hash' and 'lastHash'"},
+		{"retrieve", `{"pubkey":"KEY","last_hash":"HASH","lastHash":"HASH"}`,
+			"Cannot specify both 'last_hash' and 'lastHash'"},
 		{"retrieve", `{"pubkey":"KEY","last_hash":"short"}`, "Invalid last_hash: expected base64 (43 chars)"},
-		{"retrieve", `{"pubkey":"KEY","last_hash":"%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%"}`, "Invalid last_hash: not base64"},
+		{"retrieve", `{"pubkey":"KEY","last_hash":"%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%"}`,
+			"Invalid last_hash: not base64"},
 		{"retrieve", `{"pubkey":"KEY","max_count":"3"}`, "Invalid value given for 'max_count': expected integer"},
-		{"retrieve", `{"pubkey":"KEY","signature":"SIG","timestamp":"1"}`, "Invalid value given for 'timestamp': expected integer timestamp (in milliseconds)"},
-		{"retrieve", `{"pubkey":"KEY","signature":"SIG","timestamp":-1}`, "Invalid value given for 'timestamp': expected integer timestamp (in milliseconds)"},
-		{"retrieve", `{"pubkey":"KEY","signature":"SIG","timestamp":1}`, "Invalid timestamp for 'timestamp': timestamp must be in milliseconds"},
-		{"retrieve", `{"pubkey":"KEY","signature":"SIG","pubkey_ed25519":"zz"}`, "Invalid pubkey_ed25519: expected 64 hex char or 32 byte pubkey"},
-		{"retrieve", `{"pubkey":"KEY","signature":"SIG","pubkey_ed25519":"` + strings.Repeat("z", 64) + `"}`, "invalid pubkey_ed25519: value is not hex"},
-		{"retrieve", `{"pubkey":"KEY","signature":"A\n=="}`, "invalid signature: expected base64 encoded Ed25519 signature"},
+		{"retrieve", `{"pubkey":"KEY","signature":"SIG","timestamp":"1"}`,
+			"Invalid value given for 'timestamp': expected integer timestamp (in milliseconds)"},
+		{"retrieve", `{"pubkey":"KEY","signature":"SIG","timestamp":-1}`,
+			"Invalid value given for 'timestamp': expected integer timestamp (in milliseconds)"},
+		{"retrieve", `{"pubkey":"KEY","signature":"SIG","timestamp":1}`,
+			"Invalid timestamp for 'timestamp': timestamp must be in milliseconds"},
+		{"retrieve", `{"pubkey":"KEY","signature":"SIG","pubkey_ed25519":"zz"}`,
+			"Invalid pubkey_ed25519: expected 64 hex char or 32 byte pubkey"},
+		{"retrieve", `{"pubkey":"KEY","signature":"SIG","pubkey_ed25519":"` + strings.Repeat("z", 64) + `"}`,
+			"invalid pubkey_ed25519: value is not hex"},
+		{"retrieve", `{"pubkey":"KEY","signature":"A\n=="}`,
+			"invalid signature: expected base64 encoded Ed25519 signature"},
 		{"delete", `{"pubKey":"KEY","messages":["HASH"],"signature":"SIG"}`, "Required field 'pubkey' missing"},
 		{"delete", `{"pubkey":"KEY","messages":[],"signature":"SIG"}`, "messages does not contain any message hashes"},
-		{"delete_all", `{"pubkey":"KEY","namespace":"some","signature":"SIG"}`, `Invalid value given for 'namespace': expected integer or "all"`},
-		{"expire", `{"pubkey":"KEY","messages":["HASH"],"expiry":[1,2],"signature":"SIG"}`, "'expiry' must be a single expiry, or the same length as 'messages'"},
-		{"expire", `{"pubkey":"KEY","messages":["HASH"],"expiry":[],"signature":"SIG"}`, "'expiry' does not contain any expiration timestamps"},
+		{"delete_all", `{"pubkey":"KEY","namespace":"some","signature":"SIG"}`,
+			`Invalid value given for 'namespace': expected integer or "all"`},
+		{"expire", `{"pubkey":"KEY","messages":["HASH"],"expiry":[1,2],"signature":"SIG"}`,
+			"'expiry' must be a single expiry, or the same length as 'messages'"},
+		{"expire", `{"pubkey":"KEY","messages":["HASH"],"expiry":[],"signature":"SIG"}`,
+			"'expiry' does not contain any expiration timestamps"},
 		{"batch", `{"requests":[1]}`, "Invalid batch request: requests must be objects"},
-		{"batch", `{"requests":[{"method":"info"}]}`, "Invalid batch request: subrequests must have method/params keys"},
+		{"batch", `{"requests":[{"method":"info"}]}`,
+			"Invalid batch request: subrequests must have method/params keys"},
 		{"batch", `{"requests":[{"method":"nope","params":{}}]}`, `Invalid batch subrequest: invalid method "nope"`},
-		{"sequence", `{"requests":[{"method":"batch","params":{"requests":[{"method":"info","params":{}}]}}]}`, "Invalid batch subrequest: subrequests may not contain meta-requests"},
+		{"sequence", `{"requests":[{"method":"batch","params":{"requests":[{"method":"info","params":{}}]}}]}`,
+			"Invalid batch subrequest: subrequests may not contain meta-requests"},
 		{"ifelse", `{"then":{"method":"info","params":{}}}`, `Invalid ifelse request: no valid "if" field`},
-		{"ifelse", `{"if":{},"then":{"method":"info","params":{}}}`, `Invalid ifelse request: must specify at least one "if" condition`},
+		{"ifelse", `{"if":{},"then":{"method":"info","params":{}}}`,
+			`Invalid ifelse request: must specify at least one "if" condition`},
 		{"ifelse", `{"if":{"hf_at_least":1}}`, `Invalid ifelse request: at least one of "then"/"else" required`},
-		{"ifelse", `{"if":{"hf_at_least":1},"then":{"method":"info"}}`, "Invalid ifelse request: then must have method/params keys"},
-		{"ifelse", `{"if":{"hf_at_least":1},"then":{"method":"nope","params":{}}}`, `Invalid ifelse request method "then"`},
+		{"ifelse", `{"if":{"hf_at_least":1},"then":{"method":"info"}}`,
+			"Invalid ifelse request: then must have method/params keys"},
+		{"ifelse", `{"if":{"hf_at_least":1},"then":{"method":"nope","params":{}}}`,
+			`Invalid ifelse request method "then"`},
 		{"ifelse", `{"if":{"hf_at_least":1},"else":1}`, "Invalid ifelse request: else must be an object"},
 		{"oxend_request", `{"endpoint":"get_block"}`, "Invalid oxend endpoint 'get_block'"},
 	} {
-		params := strings.NewReplacer("KEY", key, "HASH", strings.Repeat("A", rpc28.HashTextLength), "SIG", strings.Repeat("A", 86)).Replace(test.params)
+		params := strings.NewReplacer("KEY", key, "HASH", strings.Repeat("A", rpc28.HashTextLength), "SIG",
+			strings.Repeat("A", 86)).Replace(test.params)
 		got := network.post(0, `{"method":"`+test.method+`","params":`+params+`}`)
 		if got.status != 400 || got.body != "invalid request: "+test.text {
 			t.Errorf("%s %s: %d %q, want 400 %q", test.method, test.params, got.status, got.body, test.text)
@@ -74,10 +96,12 @@ func Test28HashThatNoMessageHas(t *testing.T) {
 	alice := newUser(t, 5)
 	network.deposit(0, alice.put(0, "x", now, time.Hour))
 	hash := strings.Repeat("x", rpc28.HashTextLength)
-	if got := decode[rpc28.ChangeAnswer](t, network.call(0, rpc28.MethodDelete, alice.remove(hash)), 200); len(got.Swarm) != 1 {
+	if got := decode[rpc28.ChangeAnswer](t, network.call(0, rpc28.MethodDelete, alice.remove(hash)),
+		200); len(got.Swarm) != 1 {
 		t.Errorf("delete: %+v", got)
 	}
-	if got := decode[rpc28.ChangeAnswer](t, network.call(0, rpc28.MethodExpire, alice.expire("", []string{hash}, now.UnixMilli())), 200); len(got.Swarm) != 1 {
+	if got := decode[rpc28.ChangeAnswer](t, network.call(0, rpc28.MethodExpire,
+		alice.expire("", []string{hash}, now.UnixMilli())), 200); len(got.Swarm) != 1 {
 		t.Errorf("expire: %+v", got)
 	}
 	required := alice.remove(hash)
@@ -87,7 +111,8 @@ func Test28HashThatNoMessageHas(t *testing.T) {
 	}
 	params := alice.get(0, now)
 	params.LastHash = hash
-	if page := decode[rpc28.PageAnswer](t, network.call(0, storage.MethodRetrieve, params), 200); len(page.Messages) != 1 {
+	if page := decode[rpc28.PageAnswer](t, network.call(0, storage.MethodRetrieve, params),
+		200); len(page.Messages) != 1 {
 		t.Errorf("after an unknown hash come %d messages", len(page.Messages))
 	}
 	// get_expiries looks at no hash, and "all" is one more that is not there (storage-2.8.md section 6.1).
@@ -100,7 +125,7 @@ func Test28HashThatNoMessageHas(t *testing.T) {
 	}
 }
 
-// The member that was asked tells its time a second time in what it says of itself (storage-2.8.md section 4.3).
+// The answering member repeats its time in its own result (storage-2.8.md section 4.3).
 func Test28StoreTellsTheTimeTwice(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
@@ -143,10 +168,14 @@ func TestWords28(t *testing.T) {
 		{0, "POST", storage.RPCPath, nil, "", reply{400, []string{text}, "invalid json"}},
 		{0, "POST", storage.RPCPath, nil, "{", reply{400, []string{text}, "invalid json"}},
 		{0, "POST", storage.RPCPath, nil, "[]", reply{400, []string{text}, "invalid json: no `method` field"}},
-		{0, "POST", storage.RPCPath, nil, `{"method":"info"}`, reply{400, []string{text}, "invalid json: no `params` field"}},
-		{0, "POST", storage.RPCPath, nil, `{"method":"listen","params":{}}`, reply{400, []string{text}, "no method listen"}},
-		{0, "POST", storage.RPCPath, longPoll, info, reply{410, []string{text}, "long polling is no longer supported, client upgrade required"}},
-		{2, "POST", storage.RPCPath, nil, info, reply{503, []string{text}, "Service node is not ready: not in any swarm\n"}},
+		{0, "POST", storage.RPCPath, nil, `{"method":"info"}`,
+			reply{400, []string{text}, "invalid json: no `params` field"}},
+		{0, "POST", storage.RPCPath, nil, `{"method":"listen","params":{}}`,
+			reply{400, []string{text}, "no method listen"}},
+		{0, "POST", storage.RPCPath, longPoll, info,
+			reply{410, []string{text}, "long polling is no longer supported, client upgrade required"}},
+		{2, "POST", storage.RPCPath, nil, info,
+			reply{503, []string{text}, "Service node is not ready: not in any swarm\n"}},
 	} {
 		got := network.do(test.node, test.method, test.path, test.header, []byte(test.body))
 		if !reflect.DeepEqual(got, test.want) {

@@ -30,7 +30,7 @@ const (
 
 const (
 	// longPollHeader delays an answer by longPollDelay (storage-2.0.md section 2.1). Session Desktop 1.0.1 relies on it
-	// to pause between its questions.
+	// to pause between its polls.
 	longPollHeader = "X-Loki-Long-Poll"
 	longPollDelay  = 2 * time.Second
 )
@@ -38,8 +38,10 @@ const (
 // linkService serves a connection that is a link.
 type linkService func(server *http.Server, conn *tls.Conn, handler http.Handler)
 
-// newServer makes the HTTP server around handler. HTTP/2 is off, as no storage server speaks it.
-func (b *Behaviour) newServer(handler http.Handler, serveLink linkService, config *tls.Config, log *slog.Logger) *http.Server {
+// newServer makes the HTTP server around handler. HTTP/2 is off, because no storage server supports it.
+func (b *Behaviour) newServer(
+	handler http.Handler, serveLink linkService, config *tls.Config, log *slog.Logger,
+) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
 		TLSConfig:         config,
@@ -58,8 +60,8 @@ func (b *Behaviour) newServer(handler http.Handler, serveLink linkService, confi
 	return server
 }
 
-// closeUnusedOnShutdown makes Shutdown end at once the connections on which nothing was asked yet. Clients keep such
-// connections in reserve, and Shutdown would wait five seconds for their first request.
+// closeUnusedOnShutdown makes Shutdown close connections without any request at once. Clients keep such connections in
+// reserve, and Shutdown would wait five seconds for their first request.
 func closeUnusedOnShutdown(server *http.Server) {
 	var mu sync.Mutex
 	unused := make(map[net.Conn]struct{})
@@ -104,20 +106,20 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromBrowser is the answer to a page of another site in a browser.
+// fromBrowser is the answer to a request of a web page in a browser.
 var fromBrowser = bareAnswer(http.StatusForbidden, "requests from web pages are refused")
 
 // write sends an answer.
 func (n *Node) write(w http.ResponseWriter, a answer) {
 	n.writeHead(w, a.status, a.contentType, int64(len(a.body)))
-	w.Write(a.body) // an error here is the client's to notice
+	w.Write(a.body) // the client notices an error
 }
 
-// writeHead sends everything but the body, whose length may be -1 for unknown. Date is the node's clock, by which
-// clients learn how far theirs is off.
+// writeHead sends everything but the body, whose length may be -1 for unknown. Date is the node's clock, from which
+// clients compute the offset of their own.
 func (n *Node) writeHead(w http.ResponseWriter, status int, contentType string, length int64) {
 	header := w.Header()
-	header["Content-Type"] = nil // or else net/http would guess one
+	header["Content-Type"] = nil // keeps net/http from guessing one
 	if contentType != typeNone {
 		header["Content-Type"] = []string{contentType}
 	}
@@ -128,17 +130,17 @@ func (n *Node) writeHead(w http.ResponseWriter, status int, contentType string, 
 	w.WriteHeader(status)
 }
 
-// pingHeader tells who answers a ping: the node's key in base64 (storage-2.8.md section 1.2).
+// pingHeader is the header of a ping's answer with the node's key in base64 (storage-2.8.md section 1.2).
 const pingHeader = "X-Oxen-Snode-Pubkey"
 
-// servePing answers other nodes of 2.8, also when this node serves nobody.
+// servePing answers the reachability test of nodes of 2.8, also when this node belongs to no swarm.
 func (n *Node) servePing(w http.ResponseWriter) {
 	public := n.keys.Ed25519.Public()
 	w.Header().Set(pingHeader, base64.StdEncoding.EncodeToString(public[:]))
 	n.write(w, textAnswer(storage.StatusOK, ""))
 }
 
-// notReady is what a node that belongs to no swarm says. A relay gets to know which hop it is.
+// notReady returns the answer of a node that belongs to no swarm. To a relay it names this node as the failing hop.
 func (n *Node) notReady(r *http.Request) answer {
 	if passedHops(r) > 0 {
 		return bareAnswer(storage.StatusNotReady, onion.TextNotReady+n.keys.Name())
@@ -156,7 +158,8 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 		n.withBody(w, r, func(body []byte) { n.serveOnion(w, r, onion.V2, body) })
 	case onion.ProxyPath:
 		n.withBody(w, r, func(body []byte) { n.serveProxy(w, r, body) })
-	case replication.PushPath, replication.DigestPath, replication.NamesPath, replication.FetchPath, replication.OfferPath:
+	case replication.PushPath, replication.DigestPath, replication.NamesPath, replication.FetchPath,
+		replication.OfferPath:
 		n.fromPeer(w, r, n.serveReplication)
 	case ForwardPath:
 		n.fromPeer(w, r, n.serveForwarded)
@@ -165,7 +168,7 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveStorage answers a client that came directly.
+// serveStorage answers a storage request that did not come in an onion.
 func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
 	if !n.limiter.Allow(r.RemoteAddr, n.now()) {
 		n.write(w, n.texts.manyRequests)
@@ -184,7 +187,7 @@ func (n *Node) serveStorage(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// pause waits, but not for a client that has gone or while the node is closing.
+// pause waits for delay. It ends early if the client disconnects or the node is closing.
 func (n *Node) pause(ctx context.Context, delay time.Duration) {
 	if delay == 0 {
 		return
@@ -196,8 +199,7 @@ func (n *Node) pause(ctx context.Context, delay time.Duration) {
 	}
 }
 
-// withBody reads the request's body and serves it. A body that does not arrive whole gets no answer, as nobody is
-// there to read one.
+// withBody reads the request's body and serves it. An incomplete body gets no answer, because its client is gone.
 func (n *Node) withBody(w http.ResponseWriter, r *http.Request, serve func(body []byte)) {
 	body, done, err := n.largeBodies.readBody(w, r)
 	defer done()

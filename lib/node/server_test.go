@@ -48,7 +48,8 @@ func TestNotReady(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{swarm.NoSwarm}, nil)
 	for _, path := range []string{storage.RPCPath, "/onion_req", "/onion_req/v2", replication.PushPath, "/nothing"} {
 		got := network.do(0, http.MethodPost, path, nil, []byte("{}"))
-		if got.status != 503 || got.body != "Service node is not ready: not in any swarm; \n" || got.contentType != nil {
+		if got.status != 503 || got.body != "Service node is not ready: not in any swarm; \n" ||
+			got.contentType != nil {
 			t.Errorf("POST %s: %v", path, got)
 		}
 	}
@@ -67,7 +68,8 @@ func TestBodyLimit(t *testing.T) {
 		t.Errorf("at the limit: %d %.40q", got.status, got.body)
 	}
 	// The server may answer or hang up before all is sent; both do.
-	if got, err := network.try(0, http.MethodPost, storage.RPCPath, nil, []byte(padded(storage.MaxBodyBytes+1))); err == nil && got.status != 413 {
+	if got, err := network.try(0, http.MethodPost, storage.RPCPath, nil,
+		[]byte(padded(storage.MaxBodyBytes+1))); err == nil && got.status != 413 {
 		t.Errorf("over the limit: %d %.40q", got.status, got.body)
 	}
 	if got := network.post(0, `{"method":"x","params":{}}`); got.status != 400 {
@@ -126,7 +128,8 @@ func TestLongPoll(t *testing.T) {
 		} {
 			n := bareNode(t)
 			n.closing = test.closing
-			request := httptest.NewRequestWithContext(test.ctx, http.MethodPost, storage.RPCPath, strings.NewReader("{}"))
+			request := httptest.NewRequestWithContext(test.ctx, http.MethodPost, storage.RPCPath,
+				strings.NewReader("{}"))
 			request.Header.Set(longPollHeader, "true")
 			recorder, start := httptest.NewRecorder(), time.Now()
 			n.ServeHTTP(recorder, request)
@@ -144,7 +147,8 @@ func TestHalfARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, "POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+	if _, err := io.WriteString(conn,
+		"POST /storage_rpc/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
 	if err := conn.CloseWrite(); err != nil {

@@ -13,9 +13,9 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// A change that an owner signed is kept with every version that comes from it, and travels with that version to other
-// members (package replication). Each of them verifies it as the member did that the owner asked, except that the
-// request may be old by then. What it covers is bounded by what the owner signed:
+// A change that an owner signed is stored with every version that it made, and replicas exchange it with that version
+// (package replication). Each member verifies it like the member that received it from the owner, except that the
+// request may be old by then. The owner's signature bounds what it covers:
 //
 //   - delete_msgs: the messages with these hashes, whenever it comes;
 //   - delete_all and delete_before: messages with a sender's timestamp up to the time that the owner signed;
@@ -23,18 +23,18 @@ import (
 //   - store in an outbox: older messages of that outbox; in other namespaces that need a signature: messages of that
 //     namespace with times that this signature allowed.
 //
-// A member can therefore repeat an owner's request about the messages that it was about, and nothing else.
+// So a member can repeat an owner's request only for the messages that the request was about.
 
-// signedParameters are the parameters that the owner's signature of a change covers, or that it is verified with.
+// signedParameters are the parameters that the owner's signature of a change covers or that verify it.
 var signedParameters = []string{
 	"pubkey", "pubKey", "namespace", "timestamp", "sig_timestamp", "before", "expiry", "messages", "shorten", "extend",
 	"signature", "pubkey_ed25519",
 }
 
-// errRequest refuses a signed change that is too large to be passed on.
+// errRequest refuses a signed change that is too large for replicas.
 var errRequest = refusal{storage.StatusBadRequest, "invalid request: too many message hashes"}
 
-// encodeRequest encodes what other members need of a change to verify it later. at is as in [change].
+// encodeRequest encodes the parts of a change with which other members verify it later. at is as in [change].
 func encodeRequest(method string, params fields, at int64) ([]byte, error) {
 	signed := make(fields, len(signedParameters))
 	for _, name := range signedParameters {
@@ -56,8 +56,8 @@ func encodeRequest(method string, params fields, at int64) ([]byte, error) {
 	return request, nil
 }
 
-// signedChange is a change as encodeRequest encodes it, with the owner's signature verified. It implements
-// store.Request and replication.Request.
+// signedChange is a decoded change of encodeRequest, with the owner's signature verified. It implements [store.Request]
+// and [replication.Request].
 type signedChange struct {
 	at     int64
 	change signedRequest
@@ -85,7 +85,7 @@ var (
 	errNoRequest = errors.New("not a request of an owner")
 )
 
-// readSigned reads and verifies what encodeRequest made. now is this node's clock.
+// readSigned decodes and verifies a request of encodeRequest. now is this node's clock.
 func readSigned(owner string, request []byte, now time.Time) (*signedChange, error) {
 	method, params, err := parseCall(request)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *signedChange) Expires(m store.Message, expiration int64) bool {
 // Stores reports whether the request can have stored a message.
 func (s *signedChange) Stores(m store.Message) bool { return s.change.stores(m) }
 
-// futureSlack is how far a message's timestamp may have been ahead of the clock of any member that accepted it.
+// futureSlack bounds how far an accepted message's timestamp was ahead of the clock of any member.
 const futureSlack = storage.MaxFutureMillis + int64(2*forwardWindow/time.Millisecond)
 
 // changesNothing is the part of a request that neither deletes, expires nor stores.

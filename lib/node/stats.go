@@ -9,27 +9,27 @@ import (
 	"sessiontool/lib/storage/syncroute"
 )
 
-// counters are what a node counts of its work, as far as it cannot be seen from outside.
+// counters count the work of a node that its HTTP answers do not show.
 type counters struct {
-	storage metrics.Counts // storage requests by method, whichever way they came
-	onions  metrics.Counts // opened onion layers by what they ask for
+	storage metrics.Counts // storage requests by method, direct or in onions
+	onions  metrics.Counts // opened onion layers by step
 	pushes  metrics.Counts // requests of other nodes by path
 }
 
-// Stats is what a node has done since it started, and what it holds now.
+// Stats counts the work of a node since it started, and its present messages, deliveries and listeners.
 type Stats struct {
 	Storage   []metrics.Count // storage requests by method ("store", "retrieve", ...), direct or in onions
 	Onions    []metrics.Count // opened onion layers by step ("relay", "final", ...), without a status
 	Pushes    []metrics.Count // requests of other nodes by path, such as PushPath
 	Expired   uint64          // messages removed because their time was over
 	Messages  int             // messages held
-	Queued    int             // messages that some other node has yet to get
+	Queued    int             // changes that are pending for another node
 	Bytes     int64           // size of the database in use
 	Listeners int             // listeners
 	Waiting   int             // deliveries that wait to be acknowledged
 }
 
-// Stats counts. It walks an index of the messages, so it is for scrapes, not for every request.
+// Stats returns the counts. It walks an index of the messages, so it is for scrapes, not for every request.
 func (n *Node) Stats() (Stats, error) {
 	stored, err := n.store.Stats()
 	stats := Stats{
@@ -46,10 +46,12 @@ func (n *Node) Stats() (Stats, error) {
 	return stats, err
 }
 
-// methodLabel is how a storage request's method is called in counts, to which strangers must not add names.
+// methodLabel returns the name of a storage request's method in counts. Unknown methods share one name, so that clients
+// cannot add names.
 func methodLabel(method string) string {
 	switch method {
-	case storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm, syncroute.MethodListen, syncroute.MethodDeliver:
+	case storage.MethodStore, storage.MethodRetrieve, storage.MethodSwarm, syncroute.MethodListen,
+		syncroute.MethodDeliver:
 		return method
 	}
 	if slices.Contains(methods28, method) || method == rpc28.MethodActiveNodes {

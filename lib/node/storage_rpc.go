@@ -19,18 +19,17 @@ import (
 	"sessiontool/lib/storage/syncroute"
 )
 
-// maxDepth bounds how deep a request may be nested: a member of the parameters is at depth 2, and gjson goes down by
-// calling itself.
+// maxDepth bounds the nesting of a request, because gjson is recursive. A member of the parameters is at depth 2.
 const maxDepth = 64
 
-// fullLogInterval is how often a node that is full says so in its log.
+// fullLogInterval is the least time between two log lines about a full store.
 const fullLogInterval = time.Minute
 
-// fields is a JSON object whose values are not looked into yet. Names are matched exactly, of equal ones the last
-// counts, and presence is told from emptiness.
+// fields is a JSON object whose values are not parsed yet. Names are matched exactly, the last of equal names counts,
+// and an absent value differs from an empty one.
 type fields map[string]gjson.Result
 
-// parseFields reads a JSON object. JSON of another kind, null included, is none.
+// parseFields reads a JSON object. It returns false for other JSON, null included.
 func parseFields(object gjson.Result) (fields, bool) {
 	if !object.IsObject() {
 		return nil, false
@@ -63,7 +62,7 @@ func validJSON(body []byte) bool {
 	return utf8.Valid(body) && gjson.ValidBytes(body)
 }
 
-// text returns the string called name. Where the value is of another type a 2020 server never answers at all.
+// text returns the string called name. It refuses a value of another type, which a 2020 server never answers.
 func (f fields) text(name string) (string, error) {
 	value := f[name]
 	if value.Type != gjson.String {
@@ -72,7 +71,7 @@ func (f fields) text(name string) (string, error) {
 	return value.Str, nil
 }
 
-// texts returns the strings called names. If one is absent, the first that is makes the refusal, which ends with end.
+// texts returns the strings called names. The refusal names the first absent one and ends with end.
 func (f fields) texts(end string, names ...string) ([]string, error) {
 	for _, name := range names {
 		if _, ok := f[name]; !ok {
@@ -89,7 +88,7 @@ func (f fields) texts(end string, names ...string) ([]string, error) {
 	return values, nil
 }
 
-// storageRPC answers one storage RPC request, whichever way it came (storage-2.0.md section 2).
+// storageRPC answers one storage RPC request, direct or from an onion (storage-2.0.md section 2).
 func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	method, params, err := parseCall(body)
 	var result answer
@@ -107,7 +106,7 @@ func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 	return result
 }
 
-// failure is the answer to a request that ended in err: a refusal's text, or that something is wrong with this node.
+// failure returns the answer to a request that failed with err: a refusal's text, or an internal error.
 func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 	var refused refusal
 	var peerRefused replication.Refusal
@@ -155,7 +154,7 @@ func (n *Node) call(ctx context.Context, method string, params fields) (answer, 
 	return answer{}, refuse(storage.StatusBadRequest, "%s%s", storage.TextNoMethod, method)
 }
 
-// parseCall reads the two members of a request that count. The error is unreadable.
+// parseCall reads method and params of a request. The error is of type unreadable.
 func parseCall(body []byte) (method string, params fields, err error) {
 	if !validJSON(body) {
 		return "", nil, notJSON
@@ -221,7 +220,8 @@ func checkPubKey(pubKey string) error {
 
 func checkData(data string) error {
 	if len(data) > storage.MaxDataBytes {
-		return refuse(storage.StatusBadRequest, "Message body exceeds maximum allowed length of %d\n", storage.MaxDataBytes)
+		const text = "Message body exceeds maximum allowed length of %d\n"
+		return refuse(storage.StatusBadRequest, text, storage.MaxDataBytes)
 	}
 	return nil
 }
@@ -240,7 +240,7 @@ func checkTimes(m store.Message, now, future int64) error {
 	return nil
 }
 
-// serveRetrieve answers with what the owner of a key has not seen yet.
+// serveRetrieve answers with the messages after the owner's lastHash.
 func (n *Node) serveRetrieve(params fields) (answer, error) {
 	texts, err := params.texts("", "pubKey", "lastHash")
 	if err != nil {

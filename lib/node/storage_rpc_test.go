@@ -39,16 +39,21 @@ func TestStoreLimits(t *testing.T) {
 	}{
 		{"ok", alice, hour, at(0), "eA==", false, 200, `{"difficulty":1}`},
 		{"empty data", alice, hour, at(0), "", false, 200, `{"difficulty":1}`},
-		{"largest data", alice, "10000", at(0), strings.Repeat("x", storage.MaxDataBytes), false, 200, `{"difficulty":1}`},
-		{"too large data", alice, hour, at(0), strings.Repeat("x", storage.MaxDataBytes+1), true, 400, "Message body exceeds maximum allowed length of 102400\n"},
-		{"bytes count, not characters", alice, hour, at(0), strings.Repeat("é", storage.MaxDataBytes/2+1), true, 400, "Message body exceeds maximum allowed length of 102400\n"},
+		{"largest data", alice, "10000", at(0), strings.Repeat("x", storage.MaxDataBytes), false, 200,
+			`{"difficulty":1}`},
+		{"too large data", alice, hour, at(0), strings.Repeat("x", storage.MaxDataBytes+1), true, 400,
+			"Message body exceeds maximum allowed length of 102400\n"},
+		{"bytes count, not characters", alice, hour, at(0), strings.Repeat("é", storage.MaxDataBytes/2+1), true, 400,
+			"Message body exceeds maximum allowed length of 102400\n"},
 		{"short key", alice[1:], hour, at(0), "", true, 400, "Pubkey must be 66 characters long\n"},
-		{"short key before large data", "", hour, at(0), strings.Repeat("x", storage.MaxDataBytes+1), true, 400, "Pubkey must be 66 characters long\n"},
+		{"short key before large data", "", hour, at(0), strings.Repeat("x", storage.MaxDataBytes+1), true, 400,
+			"Pubkey must be 66 characters long\n"},
 		{"shortest ttl", alice, "10000", at(0), "", false, 200, `{"difficulty":1}`},
 		{"too short ttl", alice, "9999", at(0), "", true, 403, "Provided TTL is not valid.\n"},
 		{"longest ttl", alice, "345600000", at(0), "", false, 200, `{"difficulty":1}`},
 		{"too long ttl", alice, "345600001", at(0), "", true, 403, "Provided TTL is not valid.\n"},
-		{"endless ttl text", alice, hour + strings.Repeat("x", store.MaxNumberText), at(0), "", true, 403, "Provided TTL is not valid.\n"},
+		{"endless ttl text", alice, hour + strings.Repeat("x", store.MaxNumberText), at(0), "", true, 403,
+			"Provided TTL is not valid.\n"},
 		{"just not too far ahead", alice, hour, at(10_000), "", false, 200, `{"difficulty":1}`},
 		{"too far ahead", alice, hour, at(10_001), "", true, 406, "Timestamp error: check your clock\n"},
 		{"just not expired", alice, hour, at(-3600000), "", false, 200, `{"difficulty":1}`},
@@ -69,13 +74,14 @@ func TestStoreLimits(t *testing.T) {
 			t.Errorf("%s: %d %q, want %d %q", test.name, got.status, got.body, test.status, test.body)
 		}
 	}
-	wrong := decode[rpc20.SwarmAnswer](t, network.call(0, storage.MethodStore, rpc20.StoreParams{PubKey: stranger, TTL: "x"}), 421)
+	wrong := decode[rpc20.SwarmAnswer](t,
+		network.call(0, storage.MethodStore, rpc20.StoreParams{PubKey: stranger, TTL: "x"}), 421)
 	if len(wrong.Snodes) != 1 || wrong.Snodes[0].PubkeyEd25519 != network.nodes[1].Keys().Name() {
 		t.Errorf("wrong swarm, before anything else: %v", wrong)
 	}
 }
 
-// The proof is that of the current difficulty, and the answer tells it, also when it is refused.
+// The proof must meet the current difficulty, and the answer has the difficulty, also after a refusal.
 func TestStoreDifficulty(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, func(_ int, config *Config) { config.Difficulty = 40 })
 	alice := newUser(t, 5).pubKey()
@@ -84,7 +90,8 @@ func TestStoreDifficulty(t *testing.T) {
 		t.Errorf("with proof: %v", got)
 	}
 	network.nodes[0].SetDifficulty(1 << 50)
-	if got := network.call(0, storage.MethodStore, good); got.status != 432 || got.body != `{"difficulty":1125899906842624}` {
+	if got := network.call(0, storage.MethodStore, good); got.status != 432 ||
+		got.body != `{"difficulty":1125899906842624}` {
 		t.Errorf("after a change: %v", got)
 	}
 	long := good
@@ -97,7 +104,8 @@ func TestStoreDifficulty(t *testing.T) {
 func TestStoreFullOverHTTP(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, func(_ int, config *Config) { config.MaxStoreBytes = 1 })
 	alice := newUser(t, 5).pubKey()
-	if got := network.call(0, storage.MethodStore, solved(t, alice, "eA==", time.Now(), time.Minute, 1)); got.status != 503 {
+	if got := network.call(0, storage.MethodStore,
+		solved(t, alice, "eA==", time.Now(), time.Minute, 1)); got.status != 503 {
 		t.Errorf("a full node answers %v", got)
 	}
 }
@@ -117,8 +125,10 @@ func TestMalformedRequests(t *testing.T) {
 		{`{"method":"store","params":"x"}`, "invalid json: no `params` field\n"},
 		{`{"method":"store","params":{"PUBKEY":"x"}}`, "invalid json: no `pubKey` field\n"},
 		{`{"method":"","params":{}}`, "no method "},
-		{`{"method":"store","params":{"pubKey":"` + key + `","ttl":86400000,"nonce":"","timestamp":"","data":""}}`, "invalid json: `ttl` is not a string\n"},
-		{`{"method":"store","params":{"pubKey":"` + key + `","ttl":"","nonce":null,"timestamp":"","data":""}}`, "invalid json: `nonce` is not a string\n"},
+		{`{"method":"store","params":{"pubKey":"` + key + `","ttl":86400000,"nonce":"","timestamp":"","data":""}}`,
+			"invalid json: `ttl` is not a string\n"},
+		{`{"method":"store","params":{"pubKey":"` + key + `","ttl":"","nonce":null,"timestamp":"","data":""}}`,
+			"invalid json: `nonce` is not a string\n"},
 		{`{"method":"retrieve","params":{"pubKey":["x"],"lastHash":""}}`, "invalid json: `pubKey` is not a string\n"},
 		{`{"method":"get_snodes_for_pubkey","params":{"pubKey":5}}`, "invalid json: `pubKey` is not a string\n"},
 	} {
@@ -133,9 +143,11 @@ func TestDataIsNotChanged(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5}, func(_ int, config *Config) { config.AllowUnsigned = true })
 	alice := newUser(t, 5)
 	data := "<a href='x'>&amp;\u2028\"\\/ é世\x00\x1f\U0001F600"
-	decode[rpc20.DifficultyAnswer](t, network.call(0, storage.MethodStore, solved(t, alice.pubKey(), data, time.Now(), time.Minute, 1)), 200)
+	decode[rpc20.DifficultyAnswer](t,
+		network.call(0, storage.MethodStore, solved(t, alice.pubKey(), data, time.Now(), time.Minute, 1)), 200)
 	got := network.call(0, storage.MethodRetrieve, rpc20.RetrieveParams{PubKey: alice.pubKey()})
-	if answer := decode[rpc20.RetrieveAnswer](t, got, 200); len(answer.Messages) != 1 || answer.Messages[0].Data != data {
+	if answer := decode[rpc20.RetrieveAnswer](t, got, 200); len(answer.Messages) != 1 ||
+		answer.Messages[0].Data != data {
 		t.Errorf("%q comes back as %v", data, answer)
 	}
 	if !strings.Contains(got.body, "<a href='x'>&amp;") {

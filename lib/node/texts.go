@@ -29,7 +29,7 @@ type texts struct {
 	notReady     answer
 	manyRequests answer
 	longPoll     *answer                      // nil: the request is served, and waits
-	badOnion     string                       // what the cause follows if a posted onion request has not the shape of one
+	badOnion     string                       // begins the answer to a malformed onion request; the cause follows
 	elsewhere    func(r *http.Request) answer // another path or HTTP method
 }
 
@@ -48,7 +48,7 @@ func textsOf(generation storage.Generation, version [3]int) *texts {
 // no text for the one, and closes the connection at the other.
 const textBusy = "Server busy, try again later"
 
-// textQuota is ours: an owner has as many messages as this node stores without a proof of work.
+// textQuota is this project's: an owner has as many messages as this node stores without a proof of work.
 const textQuota = "Too many messages are stored for this account\n"
 
 var tooLarge = textAnswer(http.StatusRequestEntityTooLarge, "Request body too large")
@@ -56,7 +56,8 @@ var tooLarge = textAnswer(http.StatusRequestEntityTooLarge, "Request body too la
 // texts20 are those of storage server 2.0.7 (storage-2.0.md sections 1, 2 and 9).
 var texts20 = texts{
 	unreadable: [...]string{
-		notJSON: "invalid json: no `method` field\n", noMethod: "invalid json: no `method` field\n", noParams: "invalid json: no `params` field\n",
+		notJSON: "invalid json: no `method` field\n", noMethod: "invalid json: no `method` field\n",
+		noParams: "invalid json: no `params` field\n",
 	},
 	stats:        bareAnswer(storage.StatusOK, "{\n    \"version\": \"2.0.7\"\n}"),
 	notReady:     bareAnswer(storage.StatusNotReady, "Service node is not ready: not in any swarm; \n"),
@@ -77,7 +78,8 @@ var longPollGone = textAnswer(http.StatusGone, "long polling is no longer suppor
 // texts28 are those of storage server 2.8.0 (storage-2.8.md sections 1, 6, 8 and 12).
 var texts28 = texts{
 	unreadable: [...]string{
-		notJSON: "invalid json", noMethod: "invalid json: no `method` field", noParams: "invalid json: no `params` field",
+		notJSON: "invalid json", noMethod: "invalid json: no `method` field",
+		noParams: "invalid json: no `params` field",
 	},
 	stats:        answer{storage.StatusOK, typeJSON, nil}, // with the version in it
 	notReady:     textAnswer(storage.StatusNotReady, "Service node is not ready: not in any swarm\n"),

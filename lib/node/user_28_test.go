@@ -76,7 +76,9 @@ func (u user) expire(flag string, hashes []string, expiry ...int64) rpc28.Expire
 
 // change makes a request at node i that all members have to carry out, checks their signatures over text and returns
 // the one result that all of them have.
-func (n *testNetwork) change(i int, method string, params any, text func(rpc28.MemberResult) []byte) rpc28.MemberResult {
+func (n *testNetwork) change(
+	i int, method string, params any, text func(rpc28.MemberResult) []byte,
+) rpc28.MemberResult {
 	n.t.Helper()
 	got := n.call(i, method, params)
 	answer, err := rpc28.ParseChange(got.body)
@@ -116,7 +118,8 @@ func (n *testNetwork) change(i int, method string, params any, text func(rpc28.M
 // deposit stores at node i and returns the hash.
 func (n *testNetwork) deposit(i int, params rpc28.StoreParams) string {
 	n.t.Helper()
-	return n.change(i, storage.MethodStore, params, func(r rpc28.MemberResult) []byte { return signtext.Stored(r.Hash) }).Hash
+	return n.change(i, storage.MethodStore, params,
+		func(r rpc28.MemberResult) []byte { return signtext.Stored(r.Hash) }).Hash
 }
 
 // texts returns the data in u's box at node i.

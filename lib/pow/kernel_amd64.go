@@ -4,7 +4,7 @@ package pow
 
 import "golang.org/x/sys/cpu"
 
-// Chunks are whole batches, of 16 nonces with AVX-512 and of 4 with AVX2.
+// Each chunk is a multiple of the batch, which is 16 nonces with AVX-512 and 4 with AVX2.
 var (
 	avx512 = &Kernel{name: "avx512", chunk: 1024, search: func(j *job, start, target, count uint64) uint64 {
 		return searchAVX512(&j.variables, &j.rounds, &j.words, start, target, count)

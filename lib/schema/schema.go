@@ -16,7 +16,7 @@ import (
 
 //go:generate go run ./generate schemas.json
 
-// schemas is one JSON object: schemas by the name of their record, one a line.
+// schemas is a JSON object that maps the names of records to their schemas, one per line.
 //
 //go:embed schemas.json
 var schemas string
@@ -78,7 +78,7 @@ func types(value gjson.Result) string {
 	return strings.Join(names, "|")
 }
 
-// last is a key that sorts null behind the other types.
+// last returns a sort key that puts null after the other types.
 func last(name string) string {
 	if name == "null" {
 		return name

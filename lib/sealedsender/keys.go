@@ -18,9 +18,9 @@ type partKeys struct {
 	mac    [keySize]byte
 }
 
-// ephemeralKeys derives the keys for the sender's static key, and the chain key for staticKeys. Own and public are the
-// key pair of the caller and the public key of the other side. Both sides use the same salt, from the public keys of
-// recipient and ephemeral. The error is x25519.ErrLowOrder.
+// ephemeralKeys derives the keys that encrypt the sender's static key, and the chain key for staticKeys. Own is the key
+// pair of the caller, public the public key of the other side. The salt is made of the recipient's and the ephemeral
+// public key, so it is the same on both sides. The error is x25519.ErrLowOrder.
 func ephemeralKeys(own x25519.KeyPair, public, recipient, ephemeral x25519.PublicKey) (partKeys, [keySize]byte, error) {
 	salt := slices.Concat([]byte(saltPrefix), recipient.Encoded(), ephemeral.Encoded())
 	return derive(own, public, salt)

@@ -43,8 +43,8 @@ func reduced(point [32]byte) bool {
 	return err == nil && [32]byte(y.Bytes()) == point
 }
 
-// lowOrder reports whether an encoded point is of low order. The y-coordinate must be reduced. R needs no check of
-// that, because ed25519.Verify compares R with an encoding of its own.
+// lowOrder reports whether an encoded point is of low order. The y-coordinate must be reduced: for a public key the
+// caller checks that. A point R that is not reduced fails in ed25519.Verify, which compares encodings.
 func lowOrder(point [32]byte) bool {
 	point[31] &^= signBit
 	return slices.Contains(lowOrderY, point)

@@ -104,7 +104,7 @@ func (p *printer) print(v any) error {
 // ended returns what a path selected, with the character that ends it. A string is data, which a terminal must not act
 // on. The end is a NUL with --select0, so that a NUL within a string becomes U+FFFD there.
 func (p *printer) ended(selected gjson.Result) string {
-	text, show := selected.Raw, escapeHidden // @fromstr makes JSON of what a text is
+	text, show := selected.Raw, escapeHidden // Raw may hold hidden characters: @fromstr turns a text into JSON
 	if selected.Type == gjson.String {
 		text, show = selected.Str, Visible
 	}

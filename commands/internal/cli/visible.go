@@ -9,7 +9,8 @@ import (
 )
 
 // hidden are the characters on which a terminal acts instead of showing them, beyond those that JSON always escapes:
-// DEL and C1, of which U+009B begins a command as ESC [ does, and the characters that change the direction of text.
+// DEL, the C1 controls (U+009B starts a command like ESC [), line separators, and characters that change the direction
+// of text.
 var hidden = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x007f, Hi: 0x009f, Stride: 1},

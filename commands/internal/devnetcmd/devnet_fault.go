@@ -27,8 +27,8 @@ func addFaultNodes(flags *pflag.FlagSet, nodes *[]string) {
 	flags.StringSliceVar(nodes, "node", nil, "Ed25519 keys of nodes, or their numbers from 0, or all (default all)")
 }
 
-// refuseEmpty refuses flags of a fault whose values mean that they are not given: a script with an empty variable, or
-// with a share of 0, does not mean all nodes or all requests.
+// refuseEmpty refuses an empty --node and a --share or --group of 0: an unset variable of a script must not select all
+// nodes or all requests.
 func refuseEmpty(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(flag *pflag.Flag) {
 		switch value := flag.Value.String(); {

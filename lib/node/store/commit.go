@@ -27,7 +27,7 @@ type insertion struct {
 }
 
 // Insert stores messages and returns when they are on disk. If queued is set, the same transaction queues them for the
-// peers. The error is that of [Store.Write], or ErrQuota if a message has no room; the others are stored then.
+// peers. The error is that of [Store.Write], or ErrQuota if a message exceeds a quota; the others are stored then.
 func (s *Store) Insert(queued bool, messages ...Message) error {
 	entries := make([]Entry, len(messages))
 	deposits := make([]*Deposit, len(messages))

@@ -24,7 +24,7 @@ type Deposit struct {
 
 	Existed bool  // set by Write: the message was stored already
 	Until   int64 // set by Write: its expiration in milliseconds
-	Refused bool  // set by Write: there is no room for it, see ErrQuota
+	Refused bool  // set by Write: the quota is used up, see ErrQuota
 }
 
 // NewDeposit makes a Deposit of a message whose times have been accepted. If queued is set, Write queues it for the

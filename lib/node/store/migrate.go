@@ -10,9 +10,9 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// Open converts a database of format 2, which had no namespaces, to the present format. Its messageBucket has an
-// expiration before each message, its messages have no namespace, and its queueBucket has no names. The conversion
-// moves the old buckets aside and copies their messages into new buckets batch by batch. After an interruption it
+// Open converts a database of format 2, which had no namespaces, to the present format. In format 2
+// messageBucket has an expiration before each message, messages have no namespace, and queueBucket has no names. The
+// conversion moves the old buckets aside and copies their messages into new buckets batch by batch. After an interruption it
 // continues at the next start.
 
 // oldFormat is the format that [Open] converts.
@@ -21,7 +21,7 @@ const oldFormat = 2
 // oldBucket holds the messageBucket and queueBucket of the old format until all messages have been taken from them.
 var oldBucket = []byte("format 2")
 
-// migrateBatch bounds the messages, and migrateBytes about the bytes, that one transaction converts.
+// One transaction converts at most migrateBatch messages and about migrateBytes bytes.
 const (
 	migrateBatch = 1000
 	migrateBytes = 16 << 20

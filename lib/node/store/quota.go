@@ -6,19 +6,19 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Messages of storage RPC 2.8 cost their sender nothing, so anybody could fill an owner's box, and the disk. They are
-// bounded for each owner and in all, in a share that leaves room for messages with a proof of work. What an owner signed
-// is counted apart from what strangers stored, so that neither takes the other's place.
+// Messages of storage RPC 2.8 cost their sender no work, so without quotas one client could fill an owner's box and the
+// disk. They are bounded for each owner and in total, in a share that leaves room for messages with a proof of work.
+// Messages that an owner signed are counted apart from unsigned ones, so that neither kind takes the room of the other.
 
-// ErrQuota reports that an owner has as many messages of this kind here as there may be, or that the share of messages
-// without a proof of work is used up.
+// ErrQuota reports that an owner's quota for messages of this kind, or the share of messages without a proof of work,
+// is used up.
 var ErrQuota = errors.New("too many messages")
 
 // Kinds of messages that are counted apart.
 const (
 	proved   byte = iota // storage RPC 2.0: with a proof of work
-	unproved             // storage RPC 2.8, where anybody may store
-	signed               // storage RPC 2.8, where the owner has to sign
+	unproved             // storage RPC 2.8, in namespaces where a store needs no signature
+	signed               // storage RPC 2.8, in namespaces where the owner must sign
 )
 
 // kindOf returns the kind of a message.
@@ -36,29 +36,31 @@ const (
 	// maxUnproved bounds an owner's messages without a proof of work, and maxUnprovedBytes their size, of each kind.
 	maxUnproved      = 6000
 	maxUnprovedBytes = 32 << 20
-	// An owner's proved messages take at most one part in provedParts of the disk, all messages without a proof at most
-	// one in unprovedParts, and those of one owner one in ownerParts, of each kind.
+	// The bounds as shares of maxBytes. The proved messages of one owner take at most 1/provedParts. All messages without
+	// a proof, unproved and signed together, take at most 1/unprovedParts, and one owner's at most 1/ownerParts of each
+	// kind.
 	provedParts   = 4
 	unprovedParts = 2
 	ownerParts    = 16
-	// replicaSlack is how many times an owner's quota other members may bring, because each has its own count.
+	// replicaSlack multiplies an owner's quota for messages from other members, because each member has its own count.
 	replicaSlack = 2
 )
 
-// quotas bound what is stored in one database.
+// quotas bound the messages in one database of maxBytes bytes.
 type quotas struct{ maxBytes uint64 }
 
-// allows reports whether a message of size bytes has room, where owner and all are used. slack multiplies the bounds of
-// one owner.
+// allows reports whether a message of size bytes fits. owner is the present usage of the owner for this kind, and all
+// that of all messages without a proof of work. slack multiplies the bounds of one owner.
 func (q quotas) allows(kind byte, owner, all usage, size, slack uint64) bool {
 	if kind == proved {
 		return owner.bytes+size <= q.maxBytes/provedParts
 	}
 	most := min(maxUnprovedBytes, q.maxBytes/ownerParts)
-	return owner.count < slack*maxUnproved && owner.bytes+size <= slack*most && all.bytes+size <= q.maxBytes/unprovedParts
+	return owner.count < slack*maxUnproved && owner.bytes+size <= slack*most &&
+		all.bytes+size <= q.maxBytes/unprovedParts
 }
 
-// usage is how many messages there are and how many bytes they have.
+// usage is a number of messages and their size.
 type usage struct{ count, bytes uint64 }
 
 func (u usage) encode() []byte { return appendNumber(appendNumber(nil, u.count), u.bytes) }
@@ -74,8 +76,8 @@ func usageOf(bucket *bbolt.Bucket, key []byte) (u usage, err error) {
 	return u, err
 }
 
-// usageKeys returns the keys of usageBucket for a message: that of its owner and kind, and that of its kind for messages
-// without a proof of work, nil for others.
+// usageKeys returns the keys of usageBucket for a message: the key of its owner and kind, and the key of all messages
+// without a proof of work, nil for a message with one.
 func usageKeys(name Name) (owner, all []byte) {
 	kind := kindOf(name)
 	if kind != proved {
@@ -103,14 +105,15 @@ func (t tables) hasRoom(name Name, size int, slack uint64) (bool, error) {
 	return t.quotas.allows(kindOf(name), owner, all, uint64(size), slack), nil
 }
 
-// use counts a message of size bytes that is stored, and release one that is removed.
+// use adds a stored message of size bytes to the usage, and release subtracts a removed one.
 func (t tables) use(name Name, size int) error {
 	return t.count(name, func(u usage) usage { return usage{u.count + 1, u.bytes + uint64(size)} })
 }
 
 func (t tables) release(name Name, size int) error {
 	return t.count(name, func(u usage) usage {
-		return usage{u.count - min(u.count, 1), u.bytes - min(u.bytes, uint64(size))} // a database of before counted nothing
+		// A database of an earlier version has uncounted messages.
+		return usage{u.count - min(u.count, 1), u.bytes - min(u.bytes, uint64(size))}
 	})
 }
 

@@ -150,7 +150,8 @@ func prepare(db *bbolt.DB) (*queue, error) {
 
 func createBuckets(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{
-		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket, requestBucket, usageBucket,
+		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket, requestBucket,
+		usageBucket,
 	} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err

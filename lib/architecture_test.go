@@ -40,6 +40,8 @@ var layers = [][]string{
 		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link",
 	},
+	{"lib/account/tables"},
+	{"lib/account/prekeystore"},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render"},
@@ -90,7 +92,7 @@ var restricted = map[string][]string{
 }
 
 // keystoreUsers are the packages that may import keystore; their tests and those of others may too.
-var keystoreUsers = []string{"lib/account", "commands"}
+var keystoreUsers = []string{"lib/account", "lib/account/tables", "lib/account/prekeystore", "commands"}
 
 // impure lists imports that a pure package must not have: the network, files, global randomness and logs.
 var impure = []string{

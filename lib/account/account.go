@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
@@ -106,10 +107,10 @@ func Create(ctx context.Context, store *keystore.Store, env Environment, name, d
 	a := &Account{store: store, env: env, name: name, keys: sessionid.KeysFromSeed(seed)}
 	a.id = identity{DisplayName: displayName, Seed: seed[:], RegistrationID: registration, CreatedAt: env.Now().UTC()}
 	err = store.CreateAccount(ctx, name, func(tx *keystore.Tx) error {
-		if err := put(tx, tableIdentity, identityKey, a.id); err != nil {
+		if err := tables.Put(tx, tableIdentity, identityKey, a.id); err != nil {
 			return err
 		}
-		_, err := a.rotateSignedPrekey(tx)
+		_, err := a.maker().Rotate(tx)
 		return err
 	})
 	if err != nil {
@@ -150,7 +151,7 @@ func OpenIn(ctx context.Context, dir string, unlock keystore.Unlock, options key
 
 // load reads the account's identity.
 func (a *Account) load(tx *keystore.Tx) error {
-	if _, err := get(tx, tableIdentity, identityKey, &a.id); err != nil {
+	if _, err := tables.Get(tx, tableIdentity, identityKey, &a.id); err != nil {
 		return err
 	}
 	if len(a.id.Seed) != len(sessionid.Seed{}) {
@@ -182,7 +183,7 @@ func (a *Account) Mnemonic() string { return mnemonic.Encode(sessionid.Seed(a.id
 // the same prekey until it has used it (signal-2020.md section 6.1).
 func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh.Bundle, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		bundle, err = a.bundleFor(tx, contact)
+		bundle, err = a.maker().Bundle(tx, contact)
 		return err
 	})
 	return bundle, err
@@ -191,7 +192,7 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 // update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
-		if err := a.keepPrekeysFresh(tx); err != nil {
+		if err := a.maker().KeepFresh(tx); err != nil {
 			return err
 		}
 		return work(tx)

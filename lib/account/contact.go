@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
@@ -193,12 +194,12 @@ func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 		if !found {
 			return ErrUnknownContact
 		}
-		var prekey uint32
-		if found, err = get(tx, tablePrekeyOf, id.String(), &prekey); err != nil {
+		prekey, found, err := prekeystore.OneTimeOf(tx, id)
+		if err != nil {
 			return err
 		}
 		if found {
-			if err := deleteOneTimePrekey(tx, prekey, id); err != nil {
+			if err := prekeystore.DeleteOneTime(tx, prekey, id); err != nil {
 				return err
 			}
 		}

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
-	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
 
@@ -82,14 +83,14 @@ func (a *Account) Forge(
 // copyPrekeys makes the account in another keystore, with its identity, its signed prekeys and the numbers of the next
 // prekeys, and without anything else.
 func (a *Account) copyPrekeys(ctx context.Context, to *keystore.Store) error {
-	var signed []signedPrekey
-	counters := map[string]uint32{counterSignedPrekeys: 0, counterOneTimePrekeys: 0}
+	var signed []prekeystore.SignedPrekey
+	counters := map[string]uint32{prekeystore.CounterSigned: 0, prekeystore.CounterOneTime: 0}
 	err := a.view(ctx, func(tx *keystore.Tx) (err error) {
-		if signed, err = loadSignedPrekeys(tx); err != nil {
+		if signed, err = prekeystore.LoadSigned(tx); err != nil {
 			return err
 		}
 		for name, last := range counters {
-			if _, err := get(tx, tableCounters, name, &last); err != nil {
+			if _, err := tables.Get(tx, tables.Counters, name, &last); err != nil {
 				return err
 			}
 			counters[name] = last
@@ -101,14 +102,14 @@ func (a *Account) copyPrekeys(ctx context.Context, to *keystore.Store) error {
 	}
 	return to.CreateAccount(ctx, a.name, func(tx *keystore.Tx) error {
 		for name, last := range counters {
-			if err := put(tx, tableCounters, name, last); err != nil {
+			if err := tables.Put(tx, tables.Counters, name, last); err != nil {
 				return err
 			}
 		}
-		if err := put(tx, tableSignedPrekeys, signedPrekeysKey, signed); err != nil {
+		if err := prekeystore.SaveSigned(tx, signed); err != nil {
 			return err
 		}
-		return put(tx, tableIdentity, identityKey, a.id)
+		return tables.Put(tx, tableIdentity, identityKey, a.id)
 	})
 }
 
@@ -141,7 +142,7 @@ func (f *Forgery) Begin(ctx context.Context, text string, at time.Time) ([]Forge
 // unless all are.
 func (f *Forgery) backdate(ctx context.Context) error {
 	return f.own.store.Update(ctx, f.own.name, func(tx *keystore.Tx) error {
-		signed, err := loadSignedPrekeys(tx)
+		signed, err := prekeystore.LoadSigned(tx)
 		if err != nil {
 			return err
 		}
@@ -155,13 +156,13 @@ func (f *Forgery) backdate(ctx context.Context) error {
 		if f.own.id.CreatedAt.After(begun) {
 			f.own.id.CreatedAt = begun
 		}
-		if err := put(tx, tableCounters, counterSignedPrekeys, signed[0].ID); err != nil {
+		if err := tables.Put(tx, tables.Counters, prekeystore.CounterSigned, signed[0].ID); err != nil {
 			return err
 		}
-		if err := put(tx, tableIdentity, identityKey, f.own.id); err != nil {
+		if err := tables.Put(tx, tableIdentity, identityKey, f.own.id); err != nil {
 			return err
 		}
-		return put(tx, tableSignedPrekeys, signedPrekeysKey, signed)
+		return prekeystore.SaveSigned(tx, signed)
 	})
 }
 
@@ -218,22 +219,22 @@ func (f *Forgery) startTheirs(ctx context.Context) error {
 		return err
 	}
 	return f.own.view(ctx, func(tx *keystore.Tx) error {
-		signed, err := loadSignedPrekeys(tx)
+		signed, err := prekeystore.LoadSigned(tx)
 		if err != nil {
 			return err
 		}
-		var id uint32
-		if _, err := get(tx, tablePrekeyOf, f.contact.String(), &id); err != nil {
+		id, _, err := prekeystore.OneTimeOf(tx, f.contact)
+		if err != nil {
 			return err
 		}
-		var key oneTimePrekey
-		if _, err := get(tx, tableOneTimePrekeys, prekeyName(id), &key); err != nil {
+		key, _, err := prekeystore.LoadOneTime(tx, id)
+		if err != nil {
 			return err
 		}
 		newest := x3dh.SignedPrekey{
-			ID: signed[0].ID, KeyPair: signed[0].keyPair(), Signature: [x3dh.SignatureSize]byte(signed[0].Signature),
+			ID: signed[0].ID, KeyPair: signed[0].KeyPair(), Signature: [x3dh.SignatureSize]byte(signed[0].Signature),
 		}
-		oneTime := x3dh.OneTimePrekey{ID: id, KeyPair: x25519.NewKeyPair(x25519.PrivateKey(key.Private))}
+		oneTime := x3dh.OneTimePrekey{ID: id, KeyPair: key.KeyPair()}
 		session, err := ratchet.ForgeInitiator(f.own.env.Random, f.contact.PublicKey(), registration,
 			f.own.keys.X25519, newest, &oneTime)
 		if err != nil {

@@ -127,7 +127,7 @@ func TestForgedTranscriptLooksReal(t *testing.T) {
 		}
 	}
 	// The keystores have the same records, but for names that are digests, IDs or numbers.
-	if want, got := tables(real.alice), tables(forged.alice); !maps.Equal(want, got) {
+	if want, got := recordCounts(real.alice), recordCounts(forged.alice); !maps.Equal(want, got) {
 		t.Errorf("the keystore has %v records, forged %v", want, got)
 	}
 	// The code that opens a real message opens a forged one, and says the same of it.
@@ -185,8 +185,8 @@ func shape(t *testing.T, alice *person, data string) string {
 		m.PreviousCounter, " ", len(m.Ciphertext))
 }
 
-// tables counts the records of each table.
-func tables(p *person) map[string]int {
+// recordCounts counts the records of each table.
+func recordCounts(p *person) map[string]int {
 	counts := make(map[string]int)
 	for name := range p.content() {
 		table, _, _ := strings.Cut(name, " ")

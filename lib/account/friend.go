@@ -74,7 +74,7 @@ func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) 
 
 // sealRequest encrypts a friend request with the static secret of the two identities and stores the request.
 func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactState) (Outgoing, error) {
-	bundle, err := a.bundleFor(tx, draft.To)
+	bundle, err := a.maker().Bundle(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
 )
@@ -266,7 +268,7 @@ func (p *person) content() map[string]string {
 	all := make(map[string]string)
 	err := p.view(p.w.t.Context(), func(tx *keystore.Tx) error {
 		for _, table := range []keystore.Table{
-			tableIdentity, tableSignedPrekeys, tableOneTimePrekeys, tablePrekeyOf, tableCounters, tableTimes,
+			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts, tables.Counters, tableTimes,
 			tableListeners, tableContacts, tableRequests, tableBoxes,
 			tableSessions, tableUndelivered, tableOutboxDigests, tableSeen, tableCursors,
 		} {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
 )
 
@@ -26,7 +27,7 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err erro
 			return err
 		}
 	}
-	return put(tx, tableUndelivered, seqName(event.Seq), owner)
+	return tables.Put(tx, tableUndelivered, seqName(event.Seq), owner)
 }
 
 // ClaimUndelivered returns the stored but undelivered events, oldest first, and claims them for this process. It leaves
@@ -65,7 +66,7 @@ func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool,
 		events = nil
 		for _, seq := range waiting {
 			var owner string
-			found, err := get(tx, tableUndelivered, seqName(seq), &owner)
+			found, err := tables.Get(tx, tableUndelivered, seqName(seq), &owner)
 			if err != nil {
 				return err
 			}
@@ -77,7 +78,7 @@ func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool,
 				return err
 			}
 			if owner != mine {
-				err = put(tx, tableUndelivered, seqName(seq), mine)
+				err = tables.Put(tx, tableUndelivered, seqName(seq), mine)
 			}
 			if err != nil {
 				return err

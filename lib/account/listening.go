@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 )
@@ -27,7 +28,7 @@ func (a *Account) ListenAt(ctx context.Context, node string, port uint16) error 
 		if err != nil {
 			return err
 		}
-		return put(tx, tableListeners, owner, listening{node, port, a.env.Now().UTC()})
+		return tables.Put(tx, tableListeners, owner, listening{node, port, a.env.Now().UTC()})
 	})
 }
 
@@ -60,7 +61,7 @@ func (a *Account) forgetListeners(tx *keystore.Tx) error {
 func (a *Account) listening(tx *keystore.Tx) (newest *listening, err error) {
 	err = tx.ForEach(tableListeners, func(owner string, value []byte) error {
 		var at listening
-		if err := decode(tableListeners, value, &at); err != nil {
+		if err := tables.Decode(tableListeners, value, &at); err != nil {
 			return err
 		}
 		if (newest == nil || at.Since.After(newest.Since)) && a.env.StateOf(owner) == presence.Alive {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
@@ -23,16 +24,16 @@ type chainEntry struct {
 func (a *Account) place(tx *keystore.Tx, event *Event, m ratchet.WhisperMessage) error {
 	name := chainName(event.From, m.RatchetKey)
 	var entry chainEntry
-	found, err := get(tx, tableChains, name, &entry)
+	found, err := tables.Get(tx, tableChains, name, &entry)
 	if err != nil {
 		return err
 	}
 	if !found {
-		if entry.Number, err = nextNumber(tx, counterChains); err != nil {
+		if entry.Number, err = tables.Next(tx, counterChains); err != nil {
 			return err
 		}
 		entry.Until = a.env.Now().Add(seenFor)
-		if err := put(tx, tableChains, name, entry); err != nil {
+		if err := tables.Put(tx, tableChains, name, entry); err != nil {
 			return err
 		}
 	}
@@ -48,7 +49,7 @@ func chainName(sender sessionid.ID, ratchetKey x25519.PublicKey) string {
 func (a *Account) forgetChains(tx *keystore.Tx, now time.Time) error {
 	return tx.ForEach(tableChains, func(name string, value []byte) error {
 		var entry chainEntry
-		if err := decode(tableChains, value, &entry); err != nil || !now.After(entry.Until) {
+		if err := tables.Decode(tableChains, value, &entry); err != nil || !now.After(entry.Until) {
 			return err
 		}
 		return tx.Delete(tableChains, name)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
@@ -129,12 +130,12 @@ func (a *Account) enqueue(tx *keystore.Tx, out *Outgoing, owner string) error {
 	if err != nil {
 		return err
 	}
-	return put(tx, tableOutboxDigests, out.Digest, append(seqs, out.Seq))
+	return tables.Put(tx, tableOutboxDigests, out.Digest, append(seqs, out.Seq))
 }
 
 // withDigest lists the entries of a draft, oldest first.
 func withDigest(tx *keystore.Tx, digest string) (seqs []uint64, err error) {
-	_, err = get(tx, tableOutboxDigests, digest, &seqs)
+	_, err = tables.Get(tx, tableOutboxDigests, digest, &seqs)
 	return seqs, err
 }
 
@@ -151,7 +152,7 @@ func remove(tx *keystore.Tx, out Outgoing) error {
 	if len(seqs) == 0 {
 		return tx.Delete(tableOutboxDigests, out.Digest)
 	}
-	return put(tx, tableOutboxDigests, out.Digest, seqs)
+	return tables.Put(tx, tableOutboxDigests, out.Digest, seqs)
 }
 
 // abandoned reports whether no process works on an entry and its result may be unreported. A process that ended cleanly

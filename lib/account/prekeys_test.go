@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"sessiontool/lib/account/prekeystore"
 )
 
 // signedPrekeys are the ids of p's signed prekeys, newest first.
@@ -29,7 +31,7 @@ func TestSignedPrekeyRotates(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	first := alice.bundle(bob)
-	w.pass(rotateAfter - time.Second)
+	w.pass(prekeystore.RotateAfter - time.Second)
 	if again := alice.bundle(bob); !reflect.DeepEqual(again, first) {
 		t.Errorf("the bundle changes from %+v to %+v within 48 hours", first, again)
 	}
@@ -66,7 +68,7 @@ func TestSignedPrekeysKept(t *testing.T) {
 	for range 4 {
 		rotate()
 	}
-	w.pass(keepPrekeysFor - time.Second)
+	w.pass(prekeystore.KeepFor - time.Second)
 	rotate()
 	if got, want := alice.signedPrekeys(), []uint32{6, 5, 4, 3, 2, 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("signed prekeys %v, want %v", got, want)

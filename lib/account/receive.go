@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -86,7 +88,7 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 		if err := readAgain(tx, opened); err != nil || cursor == nil {
 			return err
 		}
-		return put(tx, tableCursors, cursorName(cursor.Node), bounded(cursor.Hash))
+		return tables.Put(tx, tableCursors, cursorName(cursor.Node), bounded(cursor.Hash))
 	})
 	if err != nil {
 		return nil, err
@@ -263,13 +265,13 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 	if err != nil {
 		return nil, err
 	}
-	prekeys, inner := &prekeys{tx: tx, sender: event.From}, encrypted
+	prekeys, inner := &prekeystore.Lookup{Tx: tx, Sender: event.From}, encrypted
 	if kind == ciphertext.PreKeyWhisper {
 		header, err := ratchet.ParsePreKeyWhisperMessage(encrypted)
 		if err != nil {
 			return nil, ratchetFailure(err)
 		}
-		prekeys.named = header.OneTimePrekeyID != nil
+		prekeys.Named = header.OneTimePrekeyID != nil
 		inner = header.Message
 	}
 	missing := sessions.Missing()
@@ -277,8 +279,8 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
 	}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
-	if prekeys.err != nil {
-		return nil, prekeys.err
+	if prekeys.Err != nil {
+		return nil, prekeys.Err
 	}
 	if err != nil {
 		return nil, ratchetFailure(err)
@@ -304,7 +306,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 		return nil, err
 	}
 	if result.UsedPrekey != nil {
-		if err := deleteOneTimePrekey(tx, *result.UsedPrekey, event.From); err != nil {
+		if err := prekeystore.DeleteOneTime(tx, *result.UsedPrekey, event.From); err != nil {
 			return nil, err
 		}
 	}
@@ -385,7 +387,7 @@ func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerV
 // LastHash returns the cursor of this version in a node's list. Empty means from the beginning.
 func (a *Account) LastHash(ctx context.Context, node string) (hash string, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
-		_, err := get(tx, tableCursors, cursorName(node), &hash)
+		_, err := tables.Get(tx, tableCursors, cursorName(node), &hash)
 		return err
 	})
 	return hash, err

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
@@ -172,7 +173,7 @@ func TestRemoveContact(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := alice.content()
-	for _, table := range []keystore.Table{tableContacts, tableSessions, tablePrekeyOf} {
+	for _, table := range []keystore.Table{tableContacts, tableSessions, prekeystore.TableContacts} {
 		if _, ok := content[string(table)+" "+bob.ID().String()]; ok {
 			t.Errorf("alice still has %s of bob", table)
 		}

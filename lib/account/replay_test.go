@@ -11,6 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/internal/vectors"
@@ -44,13 +46,13 @@ func (w *world) newClient(name string, identity x25519.PrivateKey, registrationI
 	a.keys.X25519 = x25519.NewKeyPair(identity)
 	a.id = identityOf(name, registrationID)
 	err := a.store.CreateAccount(w.t.Context(), name, func(tx *keystore.Tx) error {
-		var stored []signedPrekey
+		var stored []prekeystore.SignedPrekey
 		for _, key := range prekeys {
-			stored = append([]signedPrekey{{
+			stored = append([]prekeystore.SignedPrekey{{
 				ID: key.ID, Private: key.Priv, Signature: key.Signature, CreatedAt: time.UnixMilli(key.CreatedAt),
 			}}, stored...)
 		}
-		return put(tx, tableSignedPrekeys, signedPrekeysKey, stored)
+		return prekeystore.SaveSigned(tx, stored)
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -172,7 +174,7 @@ func (c *client) makes(to sessionid.ID, s stored) string {
 	out := Outgoing{To: to, TimestampMS: s.timestamp}
 	err := c.update(ctx, func(tx *keystore.Tx) error {
 		if s.content.Bundle != nil {
-			bundle, err := c.bundleFor(tx, to)
+			bundle, err := c.maker().Bundle(tx, to)
 			if err != nil {
 				return err
 			}
@@ -201,7 +203,7 @@ func isBackground(content message.Content) bool {
 func (c *client) countPrekeysFrom(t *testing.T, id uint32) {
 	t.Helper()
 	err := c.store.Update(t.Context(), c.name, func(tx *keystore.Tx) error {
-		return put(tx, tableCounters, counterOneTimePrekeys, id-1)
+		return tables.Put(tx, tables.Counters, prekeystore.CounterOneTime, id-1)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 // sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session
 // and brings the bundle for a new one (signal-2020.md section 5.6).
 func (a *Account) sealReset(tx *keystore.Tx, friend sessionid.ID) (Outgoing, error) {
-	bundle, err := a.bundleFor(tx, friend)
+	bundle, err := a.maker().Bundle(tx, friend)
 	if err != nil {
 		return Outgoing{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 )
 
 // seenFor is how long a received message is remembered: longer than any network keeps it, whatever a node says.
@@ -89,19 +90,19 @@ func (a *Account) rememberSeen(tx *keystore.Tx, opened Opened) error {
 		control := storeEvent(opened.Event)
 		seen.Control = &control
 	}
-	return put(tx, tableSeen, opened.Event.ID, seen)
+	return tables.Put(tx, tableSeen, opened.Event.ID, seen)
 }
 
 // forgetSeen deletes, once a day, the entries of messages that no network can keep any more.
 func (a *Account) forgetSeen(tx *keystore.Tx) error {
 	now := a.env.Now()
 	var last time.Time
-	if _, err := get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
+	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
 		return err
 	}
 	err := tx.ForEach(tableSeen, func(name string, value []byte) error {
 		var seen seenEntry
-		if err := decode(tableSeen, value, &seen); err != nil || !now.After(seen.Until) {
+		if err := tables.Decode(tableSeen, value, &seen); err != nil || !now.After(seen.Until) {
 			return err
 		}
 		return tx.Delete(tableSeen, name)
@@ -112,5 +113,5 @@ func (a *Account) forgetSeen(tx *keystore.Tx) error {
 	if err != nil {
 		return err
 	}
-	return put(tx, tableTimes, timeSeenForgotten, now)
+	return tables.Put(tx, tableTimes, timeSeenForgotten, now)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 )
@@ -194,11 +195,11 @@ func TestStoredBeforeStatuses(t *testing.T) {
 		}
 		contact.Status, out.Ack = nil, nil
 		var seen seenEntry
-		if _, err := get(tx, tableSeen, dataID(data), &seen); err != nil {
+		if _, err := tables.Get(tx, tableSeen, dataID(data), &seen); err != nil {
 			return err
 		}
 		seen.Ack = nil
-		if err := put(tx, tableSeen, dataID(data), seen); err != nil {
+		if err := tables.Put(tx, tableSeen, dataID(data), seen); err != nil {
 			return err
 		}
 		if err := saveOutgoing(tx, out); err != nil {

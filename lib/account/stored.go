@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/sessionid"
 )
 
@@ -29,7 +30,7 @@ func (f form) version() int { return f.Version }
 
 // readForm decodes a value into v. It returns [keystore.ErrVersion] for a later version.
 func readForm(table keystore.Table, data []byte, v interface{ version() int }) error {
-	err := decode(table, data, v)
+	err := tables.Decode(table, data, v)
 	if version := v.version(); version > storedVersion {
 		return fmt.Errorf("%w: table %s has form %d", keystore.ErrVersion, table, version)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
 )
 
@@ -21,7 +22,7 @@ func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.U
 		contact.Incoming.Text = ""
 	}
 	name := unsendName(asked.Author, asked.TimestampMS)
-	if err := put(tx, tableUnsends, name, a.env.Now().Add(seenFor)); err != nil {
+	if err := tables.Put(tx, tableUnsends, name, a.env.Now().Add(seenFor)); err != nil {
 		return err
 	}
 	return tx.Tail(tableInbox, unsendReach, func(seq uint64, value []byte) error {
@@ -60,7 +61,7 @@ func (a *Account) forgetUnsent(tx *keystore.Tx, event *Event) error {
 func forgetUnsends(tx *keystore.Tx, now time.Time) error {
 	return tx.ForEach(tableUnsends, func(name string, value []byte) error {
 		var until time.Time
-		if err := decode(tableUnsends, value, &until); err != nil || !now.After(until) {
+		if err := tables.Decode(tableUnsends, value, &until); err != nil || !now.After(until) {
 			return err
 		}
 		return tx.Delete(tableUnsends, name)

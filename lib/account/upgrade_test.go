@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
 )
 
 // oldKeystore opens a keystore of the test data, made by an older version, in the empty folder. Its only account is
@@ -148,7 +149,7 @@ func TestUpgradeReadsCopies(t *testing.T) {
 	id := dataID(data)
 	err := alice.update(t.Context(), func(tx *keystore.Tx) error {
 		old := storeEvent(Event{ID: id, Kind: EventControl, Text: textSelf})
-		return put(tx, tableSeen, id, seenEntry{Control: &old, Until: w.now.Add(seenFor)})
+		return tables.Put(tx, tableSeen, id, seenEntry{Control: &old, Until: w.now.Add(seenFor)})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -163,11 +164,11 @@ func (p *person) forgetsReader(id string) {
 	p.w.t.Helper()
 	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error {
 		var seen seenEntry
-		if _, err := get(tx, tableSeen, id, &seen); err != nil {
+		if _, err := tables.Get(tx, tableSeen, id, &seen); err != nil {
 			return err
 		}
 		seen.Reader = 0
-		return put(tx, tableSeen, id, seen)
+		return tables.Put(tx, tableSeen, id, seen)
 	})
 	if err != nil {
 		p.w.t.Fatal(err)

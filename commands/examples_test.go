@@ -23,8 +23,8 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// stage is where the examples of the help texts are played: a network, and the user's home as the examples expect it.
-// The account is called alice, $BOB is a friend who has written, $ALICE has sent a friend request, and $CAROL is a
+// stage is the environment of the examples in help texts: a network, and the user's home as the examples expect it. The
+// account is called alice, $BOB is a friend with a received message, $ALICE has sent a friend request, and $CAROL is a
 // stranger. Every example gets a copy of the home.
 type stage struct {
 	t       *testing.T

@@ -25,12 +25,15 @@ import (
 var layers = [][]string{
 	{
 		"lib/x25519", "lib/sessionid", "lib/mnemonic", "lib/xeddsa", "lib/x3dh", "lib/ratchet",
-		"lib/ciphertext", "lib/sealedsender", "lib/friendrequest", "lib/sealedbox", "lib/message", "lib/envelope", "lib/pow",
-		"lib/onion", "lib/swarm", "lib/record", "lib/metrics", "lib/safetynumber", "lib/accountkeys", "lib/v2message", "lib/devicegroup", "lib/schema", "lib/schema/infer",
+		"lib/ciphertext", "lib/sealedsender", "lib/friendrequest", "lib/sealedbox", "lib/message", "lib/envelope",
+		"lib/pow",
+		"lib/onion", "lib/swarm", "lib/record", "lib/metrics", "lib/safetynumber", "lib/accountkeys", "lib/v2message",
+		"lib/devicegroup", "lib/schema", "lib/schema/infer",
 		"lib/schema/schematest",
 	},
 	{"lib/storage"},
-	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist", "lib/storage/storagehttp"},
+	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist",
+		"lib/storage/storagehttp"},
 	{"lib/storage/signtext"},
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "keystore", "keystore/internal/tree",
@@ -315,8 +318,9 @@ var updateLinter = flag.Bool("update-golangci", false, "rewrite the rules of dep
 // linterFile has the layers once more, for depguard, between these two lines.
 const (
 	linterFile  = "../.golangci.yml"
-	linterBegin = "        # Made from lib/architecture_test.go: go test ./lib -run TestLinterKnowsTheLayers -update-golangci\n"
-	linterEnd   = "        # End of what is made.\n"
+	linterBegin = "        # Made from lib/architecture_test.go: go test ./lib -run TestLinterKnowsTheLayers " +
+		"-update-golangci\n"
+	linterEnd = "        # End of what is made.\n"
 )
 
 // linterRules returns the rules of depguard that keep the layers: one for each layer that has packages above it, which

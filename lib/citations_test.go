@@ -28,7 +28,8 @@ var (
 	// citedNumbers splits the list of a citation; to joins the ends of a range.
 	citedNumbers = regexp.MustCompile(`(to )?(` + sectionNumber + `)`)
 	// sectionOf is a section with what stands in front of it, if that is a page, a public document or the manual.
-	sectionOf = regexp.MustCompile(`(?:(\.md|RFC \d+|FIPS [\d-]+|X3DH|XEdDSA|Double Ratchet|man),? )?\b[Ss]ections? (` + sectionList + `)`)
+	sectionOf = regexp.MustCompile(`(?:(\.md|RFC \d+|FIPS [\d-]+|X3DH|XEdDSA|Double Ratchet|man),? )?\b[Ss]ections? (` +
+		sectionList + `)`)
 	// mention is a page of docs/protocol that is named, with or without a section.
 	mention = regexp.MustCompile(`\b(?:signal|session|storage|sync)-[\w.]+\.md\b`)
 
@@ -61,7 +62,8 @@ func anchors(text string) (all []string) {
 // document is one of own, the page that the text is, if it is one.
 func checkCitations(pages map[string]page, own page, text string) (cited map[string]int, problems []string) {
 	cited = make(map[string]int)
-	sections, names, notes := strings.Contains(text, "ection"), strings.Contains(text, ".md"), strings.Contains(text, "notes")
+	sections, names, notes := strings.Contains(text, "ection"), strings.Contains(text, ".md"), strings.Contains(text,
+		"notes")
 	if !sections && !names && !notes {
 		return cited, nil // and most files need no look at each word
 	}
@@ -89,7 +91,8 @@ func checkCitations(pages map[string]page, own page, text string) (cited map[str
 		}
 		for _, number := range citedSections(match[2]) {
 			if !slices.Contains(own, number) {
-				problems = append(problems, fmt.Sprintf("%q: section %s of which page?", strings.TrimSpace(match[0]), number))
+				problems = append(problems,
+					fmt.Sprintf("%q: section %s of which page?", strings.TrimSpace(match[0]), number))
 			}
 		}
 	}
@@ -227,7 +230,8 @@ func TestSpecificationSectionsAreNumbered(t *testing.T) {
 			if nested && parent != "0" && !slices.Contains(p[:i], parent) {
 				t.Errorf("%s has section %s before or without section %s", name, number, parent)
 			}
-			if before := strings.TrimSuffix(number, last) + previous(last); last != "0" && last != "1" && !slices.Contains(p[:i], before) {
+			if before := strings.TrimSuffix(number, last) + previous(last); last != "0" && last != "1" &&
+				!slices.Contains(p[:i], before) {
 				t.Errorf("%s has section %s before or without section %s", name, number, before)
 			}
 		}
@@ -327,7 +331,8 @@ func TestCitationChecker(t *testing.T) {
 			t.Errorf("%q: problems %q do not say %q", test.text, problems, test.wrong)
 		}
 	}
-	if got := anchors("## 5. Envelope\n\n### 8.4. `PUT` and x's"); !slices.Equal(got, []string{"5-envelope", "84-put-and-xs"}) {
+	if got := anchors("## 5. Envelope\n\n### 8.4. `PUT` and x's"); !slices.Equal(got,
+		[]string{"5-envelope", "84-put-and-xs"}) {
 		t.Errorf("anchors are %q", got)
 	}
 }

@@ -51,7 +51,8 @@ func TestThreatModelNamesTests(t *testing.T) {
 		}
 		for _, cell := range cells[1:] {
 			cell = strings.ToLower(strings.TrimSpace(cell))
-			if !strings.HasPrefix(cell, "holds") && !strings.HasPrefix(cell, "does not") && !strings.HasPrefix(cell, "see the other rows") {
+			if !strings.HasPrefix(cell, "holds") && !strings.HasPrefix(cell, "does not") &&
+				!strings.HasPrefix(cell, "see the other rows") {
 				t.Errorf("a cell says neither that it holds nor that it does not: %s", cell)
 			}
 		}

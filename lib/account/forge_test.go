@@ -180,7 +180,8 @@ func shape(t *testing.T, alice *person, data string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprint(outside, " for alice ", inner.Kind, " ", header, " ", len(body), " ", m.Version, " ", m.Counter, " ",
+	return fmt.Sprint(outside, " for alice ", inner.Kind, " ", header, " ", len(body), " ", m.Version, " ", m.Counter,
+		" ",
 		m.PreviousCounter, " ", len(m.Ciphertext))
 }
 

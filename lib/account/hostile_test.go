@@ -7,13 +7,14 @@ import (
 	"sessiontool/lib/envelope"
 )
 
-// Who stands as the sender in an envelope without a seal is only claimed: anybody can write that. What a session opens is
+// The sender in an envelope without a seal is only claimed: any client can write it. A message that a session opens is
 // authenticated.
 func TestForgedSenderIsOnlyClaimed(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	for _, kind := range []ciphertext.Kind{ciphertext.Whisper, ciphertext.PreKeyWhisper, ciphertext.FriendRequest} {
-		event := alice.get(w.pack(envelope.Envelope{Kind: kind, Source: bob.ID(), TimestampMS: 1, Content: []byte("forged")}))
+		event := alice.get(w.pack(envelope.Envelope{Kind: kind, Source: bob.ID(), TimestampMS: 1,
+			Content: []byte("forged")}))
 		if event.Kind != EventFailure || event.From != bob.ID() || !event.Claimed {
 			t.Errorf("%v: %+v", kind, event)
 		}

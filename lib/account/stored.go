@@ -92,7 +92,8 @@ type storedPreview struct {
 func storeEvent(e Event) storedEvent {
 	out := storedEvent{
 		form: form{storedVersion},
-		ID:   e.ID, Kind: string(e.Kind), From: e.From, Claimed: e.Claimed, To: e.To, DisplayName: e.DisplayName, Text: e.Text,
+		ID:   e.ID, Kind: string(e.Kind), From: e.From, Claimed: e.Claimed, To: e.To,
+		DisplayName: e.DisplayName, Text: e.Text,
 		TimestampMS: e.TimestampMS, ReceivedAt: e.ReceivedAt, Route: string(e.Route), Hash: e.Hash,
 		Attachments: e.Attachments, Group: e.Group, Invitation: e.Invitation, Asks: e.Asks, Timestamps: e.Timestamps,
 		State: int(e.State), Outgoing: e.Outgoing, Code: string(e.Code), Chain: e.Chain, Counter: e.Counter,
@@ -115,7 +116,8 @@ func storeEvent(e Event) storedEvent {
 // event returns the event with an inbox sequence number.
 func (s storedEvent) event(seq uint64) Event {
 	out := Event{
-		Seq: seq, ID: s.ID, Kind: EventKind(s.Kind), From: s.From, Claimed: s.Claimed, To: s.To, DisplayName: s.DisplayName, Text: s.Text,
+		Seq: seq, ID: s.ID, Kind: EventKind(s.Kind), From: s.From, Claimed: s.Claimed, To: s.To,
+		DisplayName: s.DisplayName, Text: s.Text,
 		TimestampMS: s.TimestampMS, ReceivedAt: s.ReceivedAt, Route: Route(s.Route), Hash: s.Hash,
 		Attachments: s.Attachments, Group: s.Group, Invitation: s.Invitation, Asks: s.Asks, Timestamps: s.Timestamps,
 		State: State(s.State), Outgoing: s.Outgoing, Code: FailureCode(s.Code), Chain: s.Chain, Counter: s.Counter,

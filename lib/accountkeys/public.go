@@ -74,7 +74,7 @@ func (p Public) Encapsulate(random io.Reader) (secret [SecretSize]byte, cipherte
 	return [SecretSize]byte(shared), [CiphertextSize]byte(sealed), nil
 }
 
-// String returns both parts' beginnings, which is enough to tell keys apart in a log.
+// String returns the beginnings of both parts, which suffice to distinguish keys in a log.
 func (p Public) String() string {
 	if p.IsZero() {
 		return "accountkeys.Public(none)"

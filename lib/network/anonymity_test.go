@@ -53,8 +53,8 @@ func newSimulation(n, hostile int, attack bool, random *rand.Rand) *simulation {
 	return s
 }
 
-// carry is what becomes of a request. Hostile guards drop requests whose relays are not all hostile, and let probes pass;
-// hostile targets name each other as the swarm, and answer requests with 421.
+// carry is what becomes of a request. Hostile guards drop requests whose relays are not all hostile, and let probes
+// pass; hostile targets name each other as the swarm, and answer requests with 421.
 func (s *simulation) carry(_ context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
 	counts, whole := bytes.Equal(body, simulated), true
 	for _, hop := range path {
@@ -81,7 +81,8 @@ func (s *simulation) carry(_ context.Context, path []Node, target Node, body []b
 	case s.attack && s.hostile[target.Ed25519]:
 		return onion.Response{Status: storage.StatusOK, Body: s.named}, nil
 	}
-	return onion.Response{Status: storage.StatusOK, Body: `{"snodes":[{"pubkey_ed25519":"` + target.Ed25519.String() + `"}]}`}, nil
+	return onion.Response{Status: storage.StatusOK, Body: `{"snodes":[{"pubkey_ed25519":"` + target.Ed25519.String() +
+		`"}]}`}, nil
 }
 
 // simulatedJudge makes requests that count, and takes any answer.
@@ -102,7 +103,8 @@ func (s *simulation) run(b *testing.B, accounts, requests int, seed uint64) (cap
 	for account := range accounts {
 		random := rand.NewChaCha8([32]byte{byte(account), byte(seed)})
 		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		c, err := New(Config{Seeds: []string{"http://127.0.0.1:1"}, Random: random, Now: func() time.Time { return at }})
+		c, err := New(Config{Seeds: []string{"http://127.0.0.1:1"}, Random: random,
+			Now: func() time.Time { return at }})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -119,7 +121,8 @@ func (s *simulation) run(b *testing.B, accounts, requests int, seed uint64) (cap
 		}
 		for i := range requests {
 			id := ids[i%len(ids)]
-			err := c.AskSwarm(b.Context(), Question{Owner: id, Call: Call{Method: storage.MethodStore}, Judge: simulatedJudge{}, Sides: SwarmTargets})
+			err := c.AskSwarm(b.Context(), Question{Owner: id, Call: Call{Method: storage.MethodStore},
+				Judge: simulatedJudge{}, Sides: SwarmTargets})
 			if err != nil {
 				failed++
 			}
@@ -137,12 +140,13 @@ func (s *simulation) run(b *testing.B, accounts, requests int, seed uint64) (cap
 	return captured, failed
 }
 
-// BenchmarkAnonymity prints what hostile nodes that drop selectively, name wrong swarms and answer 421 get of the paths of
-// 20 accounts, beside what they get when they do nothing but watch. It measures no time. The order of goroutines
+// BenchmarkAnonymity prints what hostile nodes that drop selectively, name wrong swarms and answer 421 get of the paths
+// of 20 accounts, beside what they get when they do nothing but watch. It measures no time. The order of goroutines
 // changes the last digits.
 func BenchmarkAnonymity(b *testing.B) {
 	for b.Loop() {
-		fmt.Println("| nodes | hostile | wholly hostile paths: drawn blindly | watching | attacking | hostile guards: watching | attacking | captured mappings | failed requests |")
+		fmt.Println("| nodes | hostile | wholly hostile paths: drawn blindly | watching | attacking | hostile " +
+			"guards: watching | attacking | captured mappings | failed requests |")
 		fmt.Println("|---|---|---|---|---|---|---|---|---|")
 		for _, n := range []int{30, 300} {
 			for _, percent := range []int{5, 10, 20} {

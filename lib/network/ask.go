@@ -11,7 +11,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Errors with which members of a swarm answer, or do not, in a [Reply] and in what [Client.AskSwarm] returns.
+// The errors in a [Reply] and of [Client.AskSwarm] for members that refuse a request or do not answer.
 var (
 	ErrNotMember  = errors.New("not a member of the swarm")
 	ErrClock      = errors.New("the network refuses this machine's clock")
@@ -19,15 +19,15 @@ var (
 	ErrUnanswered = errors.New("too few members of the swarm answered")
 )
 
-// Verdict is what a [Judge] thinks of an answer.
+// Verdict is the judgement of a [Judge] on an answer.
 type Verdict int
 
 const (
-	Next    Verdict = iota // the member does not do what was asked: another one is asked
+	Next    Verdict = iota // the member failed: ask another one
 	Done                   // the member did
-	Again                  // the member did, and is asked once more: there is more to get
-	Doubt                  // the member did, but another one is asked beside, for which there is no long wait
-	Settled                // the member does not, and others would not either: none is asked in its place
+	Again                  // the member did, and has more: ask it once more
+	Doubt                  // the member did; ask another one too, without a long wait
+	Settled                // the member refused, and others would too: ask none in its place
 	Stop                   // the question is over
 )
 
@@ -50,9 +50,9 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("verdict %d", int(v))
 }
 
-// Reply is what came of one request to a member. Err is nil if there is an answer to be judged. Else it wraps
-// ErrNotMember after a 421, ErrClock after a 406 or 425, ErrPending for a member that was not waited for, or is one of
-// Backend.Do.
+// Reply is the result of one request to a member. Err is nil if there is an answer to judge. Otherwise it wraps
+// [ErrNotMember] after a 421, [ErrClock] after a 406 or 425, or [ErrPending] for a member that was left, or is an error
+// of [Backend].Do.
 type Reply struct {
 	Member Node
 	Answer
@@ -60,36 +60,36 @@ type Reply struct {
 	Took time.Duration
 }
 
-// Judge makes the requests of a question and judges the answers. Its methods are called by one goroutine. Judge also
-// sees replies with an Err, which it may note; then its verdict does not count.
+// Judge makes the requests of a question and judges the answers. One goroutine calls its methods. Judge also sees
+// replies with an Err, which it may record; their verdict does not count.
 type Judge interface {
 	Request(member Node) (body []byte, err error)
 	Judge(reply Reply) Verdict
 }
 
-// Restamper is a Judge whose requests have to be made anew when the clock was corrected, which may take its time.
+// Restamper is a [Judge] whose requests must be made again after a correction of the clock, which may take time.
 type Restamper interface {
 	Restamp(ctx context.Context) error
 }
 
-// Question is something that members of a swarm are asked.
+// Question is a question to members of a swarm.
 type Question struct {
 	Owner sessionid.ID // whose swarm
 	Call  Call         // Method, Wait and Slow
 	Judge Judge
 
-	// Sides is how many members are to be Done. Enough of them will do when the others are late, and Least when no others
-	// are left; both are 1 if they are 0.
+	// Sides is how many members should be Done. Enough suffice when the others are late, and Least when no others are
+	// left; both are 1 if they are 0.
 	Sides, Enough, Least int
 
-	Members []Node // of the swarm, as far as they are known; nil: those of Swarm
-	Except  []Key  // members that are not asked
-	Only    []Node // if set, these are asked and no others, whatever they say of the swarm
+	Members []Node // known members of the swarm; nil: those of Swarm
+	Except  []Key  // members to leave out
+	Only    []Node // if set, ask only these, whatever they say of the swarm
 
-	Backend Backend // what requests go through; nil: a Group of the question's own
+	Backend Backend // carries the requests; nil: a new Group
 }
 
-// Directory knows swarms and the time. [Client] is the one of a real network.
+// Directory knows swarms and the time. [Client] is the directory of a real network.
 type Directory interface {
 	Swarm(ctx context.Context, id sessionid.ID) ([]Node, error)
 	LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error)
@@ -100,14 +100,14 @@ type Directory interface {
 	Suspect(key Key) bool
 }
 
-// AskSwarm asks members of a swarm until enough are Done. Sides members are asked at once, in random order, those that
-// failed lately last. One that fails, or whose answer is late, is replaced by another one. A 421 brings the right
-// members. If two members refuse the time of the request, and none accepts it, the clock is corrected, once, and they
-// are asked again. If fewer than Least were Done, the swarm is looked up anew and those are asked that have not been.
+// AskSwarm asks members of a swarm until enough are Done. It asks Sides members at once, in random order, those that
+// failed lately last. Another member replaces one that fails or whose answer is late. A 421 brings the right members.
+// If two members refuse the time of the request and none accepts it, AskSwarm corrects the clock, once, and asks them
+// again. If fewer than Least were Done, it looks up the swarm again and asks the members that it has not asked.
 //
 // It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error wraps
-// ErrUnanswered, is a [ClockError], is one of Backend.Do that is no fault of the target, one of Swarm, Request's or
-// Restamp's, or the context's.
+// [ErrUnanswered], is a [ClockError], an error of Backend.Do that is not the target's fault, one of Swarm, Request or
+// Restamp, or the context's.
 func (c *Client) AskSwarm(ctx context.Context, q Question) error {
 	if q.Backend == nil {
 		q.Backend = c.Group()
@@ -115,10 +115,11 @@ func (c *Client) AskSwarm(ctx context.Context, q Question) error {
 	return Ask(ctx, c, c.lateAfter(Call{Slow: true}), q)
 }
 
-// Ask is AskSwarm with a directory and a backend. What a member that takes its time gets beyond the others is grace.
+// Ask is [Client.AskSwarm] with a directory and a backend. A patient member is waited for grace longer than others.
 func Ask(ctx context.Context, directory Directory, grace time.Duration, q Question) error {
 	q.Sides, q.Enough, q.Least = max(q.Sides, 1), max(q.Enough, 1), max(q.Least, 1)
-	a := &asking{Question: q, directory: directory, grace: grace, taken: make(map[Key]bool), active: make(map[Key]*side)}
+	a := &asking{Question: q, directory: directory, grace: grace, taken: make(map[Key]bool),
+		active: make(map[Key]*side)}
 	for _, key := range q.Except {
 		a.taken[key] = true
 	}
@@ -136,30 +137,30 @@ func Ask(ctx context.Context, directory Directory, grace time.Duration, q Questi
 	return a.run(ctx)
 }
 
-// witnessesEnough is how many members have to refuse the time before it is believed to be wrong, and how many have to
-// settle a question that nobody is waited for any more.
+// witnessesEnough is how many members must refuse the time before the clock counts as wrong, and how many must settle a
+// question before the others are left.
 const witnessesEnough = 2
 
-// asking is one Ask at work. One goroutine decides everything; each side's carries its requests.
+// asking is one Ask in progress. One goroutine decides everything; one goroutine per side carries its requests.
 type asking struct {
 	Question
 	directory Directory
 	grace     time.Duration
 
-	queue  []Node // not asked yet, but for those in taken
+	queue  []Node // not asked yet, except those in taken
 	taken  map[Key]bool
 	active map[Key]*side
 
 	done, settled int
 	stopped       bool
-	refused       []Node // because of the time
-	corrected     bool   // the clock
+	refused       []Node // members that refused the time
+	corrected     bool   // the clock was corrected
 	fresh         bool   // the swarm was looked up
 	broken        error  // no path works
 	failures      []error
 }
 
-// side is a member that is asked.
+// side is a member that is being asked.
 type side struct {
 	node    Node
 	started time.Time
@@ -167,7 +168,7 @@ type side struct {
 	suspect bool
 }
 
-// run asks round after round, and mends what a round has shown to be wrong.
+// run asks in rounds, and between them corrects the clock or the swarm.
 func (a *asking) run(ctx context.Context) error {
 	for {
 		if err := a.round(ctx); err != nil {
@@ -201,7 +202,7 @@ func (a *asking) unanswered() error {
 	return fmt.Errorf("%w: %d of %d: %w", ErrUnanswered, a.done, a.Least, errors.Join(a.failures...))
 }
 
-// correctClock sets the clock and lets those be asked again that refused its time.
+// correctClock sets the clock and asks the members again that refused its time.
 func (a *asking) correctClock(ctx context.Context) error {
 	if a.corrected {
 		return &ClockError{Offset: a.directory.Offset()}
@@ -225,13 +226,13 @@ func (a *asking) correctClock(ctx context.Context) error {
 	return nil
 }
 
-// answered is a reply on its way to the goroutine that decides, with the swarm that a 421 tells.
+// answered is a reply for the deciding goroutine, with the swarm from a 421.
 type answered struct {
 	Reply
 	right []Node
 }
 
-// round asks members until it is over. The error is Request's.
+// round asks members until the question is over. The error is Request's.
 func (a *asking) round(ctx context.Context) error {
 	asked, cancel := context.WithCancel(ctx)
 	var sides sync.WaitGroup
@@ -286,7 +287,8 @@ func (a *asking) round(ctx context.Context) error {
 }
 
 // launch sends a member its request.
-func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, replies chan<- answered, late chan<- Key) error {
+func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, replies chan<- answered,
+	late chan<- Key) error {
 	body, err := a.Question.Judge.Request(node)
 	if err != nil {
 		return err
@@ -316,7 +318,7 @@ func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, r
 	return nil
 }
 
-// classify gives an answer that refuses the member or the time its Err.
+// classify sets the Err of an answer that refuses the member or the time.
 func (a *asking) classify(ctx context.Context, reply *answered) {
 	switch reply.Status {
 	case storage.StatusWrongSwarm:
@@ -334,7 +336,7 @@ func (a *asking) classify(ctx context.Context, reply *answered) {
 	}
 }
 
-// take judges a reply, and reports whether its member is asked again.
+// take judges a reply, and reports whether to ask its member again.
 func (a *asking) take(reply answered) (again bool) {
 	verdict := a.Question.Judge.Judge(reply.Reply)
 	switch {
@@ -351,7 +353,7 @@ func (a *asking) take(reply answered) (again bool) {
 	return false
 }
 
-// follow does what a verdict says.
+// follow acts on a verdict.
 func (a *asking) follow(verdict Verdict, reply Reply) (again bool) {
 	switch verdict {
 	case Done:
@@ -375,7 +377,7 @@ func (a *asking) fail(member Node, err error) {
 	a.failures = append(a.failures, fmt.Errorf("node %s: %w", member.Ed25519, err))
 }
 
-// next takes a member that was not asked.
+// next takes a member that was not asked yet.
 func (a *asking) next() (Node, bool) {
 	for len(a.queue) > 0 {
 		node := a.queue[0]
@@ -388,8 +390,7 @@ func (a *asking) next() (Node, bool) {
 	return Node{}, false
 }
 
-// wants reports whether another member is to be asked: the places of those that are late are free, as long as there are
-// not enough.
+// wants reports whether to ask another member: late members do not count, as long as there are not enough.
 func (a *asking) wants() bool {
 	occupied, late := a.done+a.settled, 0
 	if len(a.refused) >= witnessesEnough {
@@ -405,7 +406,7 @@ func (a *asking) wants() bool {
 	return !a.stopped && a.broken == nil && occupied < a.Sides && (late == 0 || a.done < a.Enough)
 }
 
-// over reports whether nothing is worth waiting for.
+// over reports whether there is nothing to wait for.
 func (a *asking) over() bool {
 	if a.stopped || len(a.active) == 0 || a.done >= a.Sides {
 		return true
@@ -425,12 +426,11 @@ func (a *asking) enough() bool {
 	return a.done >= a.Enough || a.settled > 0 && a.done+a.settled >= witnessesEnough
 }
 
-// leaveAfter is what a member has for its answer at least before it is left, even if it is late: another one may be
-// asked beside it sooner, but what a busy machine says late is worth this wait.
+// leaveAfter is the minimum time before a late member is left. Another one may be asked beside it sooner, but an answer
+// from a busy machine is worth this wait.
 const leaveAfter = 2 * time.Second
 
-// patience is how long a late member is waited for. One that may take its time has had more than others when it is
-// late.
+// patience is how long a late member is waited for. A patient call has had more time when it is late.
 func (a *asking) patience() time.Duration {
 	if a.Call.Slow {
 		return 0
@@ -438,7 +438,7 @@ func (a *asking) patience() time.Duration {
 	return leaveAfter
 }
 
-// left is how long those that are still active are waited for once there are enough; 0 means until something happens.
+// left is how long to wait for active members once there are enough; 0 means until something happens.
 func (a *asking) left() (longest time.Duration) {
 	switch {
 	case !a.enough():
@@ -454,7 +454,7 @@ func (a *asking) left() (longest time.Duration) {
 	return longest
 }
 
-// leave tells the judge of those that are not waited for.
+// leave reports to the judge the members that are not waited for.
 func (a *asking) leave() {
 	for key, side := range a.active {
 		a.Question.Judge.Judge(Reply{Member: side.node, Err: ErrPending, Took: time.Since(side.started)})

@@ -34,7 +34,7 @@ func respond(status int, text string) func(http.ResponseWriter, *http.Request) b
 	}
 }
 
-// Wherever in the path a node fails, it is found and left out, and nobody else is blamed.
+// A failing node is found and left out wherever it is in the path, and no other node is blamed.
 func TestHopFails(t *testing.T) {
 	for name, fail := range faults {
 		for at := range Hops {
@@ -71,7 +71,7 @@ func TestHopFails(t *testing.T) {
 	}
 }
 
-// A target that fails is told at once, and no hop is blamed.
+// A failing target is reported at once, and no hop is blamed.
 func TestTargetFails(t *testing.T) {
 	for name, fail := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,8 @@ func TestTargetFails(t *testing.T) {
 			guards := currentGuards(t, c)
 			delete(guards, target.Ed25519)
 			fail(net.Nodes[0])
-			if _, err := c.Request(t.Context(), target, question(t)); !errors.Is(err, ErrTarget) || !strings.Contains(err.Error(), target.Ed25519.String()) {
+			if _, err := c.Request(t.Context(), target, question(t)); !errors.Is(err, ErrTarget) ||
+				!strings.Contains(err.Error(), target.Ed25519.String()) {
 				t.Errorf("got %v, want ErrTarget", err)
 			}
 			for _, node := range net.Nodes {
@@ -130,8 +131,8 @@ func silence(node *fakenet.Node) (release func()) {
 	return func() { close(ended) }
 }
 
-// A node that accepts a connection and says nothing is as good as dead, wherever it stands, and nobody else is blamed:
-// whether relays in front of it say so soon, or only long after the client wants an answer.
+// A node that accepts a connection and never answers counts as dead, wherever it is in the path, and no other node is
+// blamed: whether relays in front of it report that soon, or long after the client's patience has ended.
 func TestSilentNode(t *testing.T) {
 	for name, hopTime := range map[string]time.Duration{"soon": 700 * time.Millisecond, "late": 30 * time.Second} {
 		for place, at := range map[string]int{"guard": 0, "relay": 2, "target": Hops} {
@@ -242,7 +243,8 @@ func TestHopIsNoLongerRegistered(t *testing.T) {
 			}
 			net.List(left...)
 			clock.pass(askAgainAfter)
-			if _, err := group.Request(t.Context(), target, question(t)); at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
+			if _, err := group.Request(t.Context(), target, question(t)); at < Hops && err != nil || at == Hops &&
+				!errors.Is(err, ErrTarget) {
 				t.Errorf("%v", err)
 			}
 			if _, known := c.Node(gone.Key()); known {

@@ -11,11 +11,11 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// maxVersionText bounds what is taken of a node's version.
+// maxVersionText bounds the bytes of a node's version.
 const maxVersionText = 64
 
-// RegisteredSwarm returns the swarm of id as it follows from the seeds' list of nodes, which is fetched anew, whatever
-// the nodes themselves say. The error wraps ErrNoSwarm if the seeds tell no swarms, or is that of Nodes.
+// RegisteredSwarm returns the swarm of id by the seeds' list of nodes, which it fetches anew, whatever the nodes say.
+// The error wraps [ErrNoSwarm] if the seeds give no swarm IDs, or is that of [Client.Nodes].
 func (c *Client) RegisteredSwarm(ctx context.Context, id sessionid.ID) (swarm.SwarmID, []Node, error) {
 	if err := c.Refresh(ctx); err != nil {
 		return swarm.NoSwarm, nil, err
@@ -32,8 +32,8 @@ func (c *Client) RegisteredSwarm(ctx context.Context, id sessionid.ID) (swarm.Sw
 	return chosen, members, nil
 }
 
-// Version asks a node which software it runs: directly, so that it learns this machine's address but nothing else, and
-// that it is reached is told, too. The error wraps ErrTarget or is the context's.
+// Version asks a node for its software version, directly, without an onion path. The node learns this machine's address
+// and nothing else. The error wraps [ErrTarget] or is the context's.
 func (c *Client) Version(ctx context.Context, node Node) (string, error) {
 	round, cancel := context.WithTimeoutCause(ctx, roundTimeout, errRoundTimeout)
 	defer cancel()

@@ -17,20 +17,20 @@ import (
 	"sessiontool/lib/storage/rpc20"
 )
 
-// ClockSource is whose time counts.
+// ClockSource is the party whose time counts.
 type ClockSource string
 
-// The sources of a time. Nodes judge the timestamps of messages, so their time counts wherever they give it.
+// The sources of the time. Nodes judge the timestamps of messages, so their time counts if they give it.
 const (
 	ClockNodes ClockSource = "nodes"
 	ClockSeeds ClockSource = "seeds"
 )
 
-// Witness is how one party gave its time.
+// Witness is the way in which a party gave its time.
 type Witness string
 
-// How a party gives its time: a node in an answer of storage RPC 2.8, a node or a seed in a header of HTTP, or a node
-// of storage RPC 2.0 by the timestamps that it accepts.
+// The ways to give the time: a node in an answer of storage RPC 2.8, a node or a seed in an HTTP header, or a node of
+// storage RPC 2.0 by the timestamps that it accepts.
 const (
 	WitnessAnswer Witness = "answer"
 	WitnessHeader Witness = "header"
@@ -42,11 +42,11 @@ type Voice struct {
 	From   ClockSource // the kind of party
 	Name   string      // a node's Ed25519 key in hex, or a seed's URL
 	How    Witness
-	Offset time.Duration // what its clock is ahead of this machine's
+	Offset time.Duration // how far its clock is ahead of this machine's
 }
 
-// Clock is what is known of this machine's clock. Offset is what the network's is ahead; it follows from the voices of
-// Source, which other voices do not change.
+// Clock is the known state of this machine's clock. Offset is how far the network's clock is ahead. It follows from the
+// voices of Source alone.
 type Clock struct {
 	Offset time.Duration
 	Source ClockSource
@@ -54,21 +54,21 @@ type Clock struct {
 }
 
 const (
-	// noise is the offset that counts as none: headers have whole seconds, answers take their time, and all limits of
+	// noise is the largest offset that counts as none: headers have whole seconds, answers take time, and all limits of
 	// the network are wider.
 	noise = 2 * time.Second
 	// enoughVoices is how many nodes decide on the time without the seeds.
 	enoughVoices = 3
 )
 
-// Now returns the network's time as far as it is known: this machine's clock and what was learned of its error.
+// Now returns the network's time as far as it is known: this machine's clock plus the offset.
 func (c *Client) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now().Add(time.Duration(c.state.OffsetMS) * time.Millisecond)
 }
 
-// Offset returns what Now is ahead of this machine's clock.
+// Offset returns how far [Client.Now] is ahead of this machine's clock.
 func (c *Client) Offset() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,18 +76,17 @@ func (c *Client) Offset() time.Duration {
 }
 
 const (
-	// doubtful is how far the time of an answer is from what is known when it raises doubt. It is wider than noise, so
-	// that a whole second in a header and a slow answer do not.
+	// doubtful is the difference between an answer's time and the known time that raises doubt. It is wider than noise,
+	// for headers in whole seconds and slow answers.
 	doubtful = 5 * time.Second
-	// sureFor is how long an offset that an earlier run learned needs no other look: somebody may set the clock right.
+	// sureFor is how long the offset of an earlier run needs no check: the user may set the clock right.
 	sureFor = time.Minute
 )
 
-// SureClock asks the nodes for the time if there is doubt about it: if only a seed has said that this machine's clock
-// is wrong, if an earlier run learned that it is, or if a node has answered something with another time. A list of
-// nodes that is not there yet is fetched before, for the time that comes with it. A network that gives no time leaves
-// it at what is known. It takes seedTimeout to fetch a list, and at most half of what is left to the context. The error
-// is the context's.
+// SureClock asks the nodes for the time if it is in doubt: if only a seed has said that this machine's clock is wrong,
+// if the offset is that of an earlier run, or if a node's answer had another time. It first fetches a missing list of
+// nodes, which also brings a time. If the network gives no time, the known offset stays. It takes seedTimeout to fetch
+// a list, and at most half of the context's remaining time. The error is the context's.
 func (c *Client) SureClock(ctx context.Context) error {
 	c.clockMu.Lock()
 	defer c.clockMu.Unlock()
@@ -102,8 +101,8 @@ func (c *Client) SureClock(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// firstTime fetches the list of nodes if there is none that will do. That it cannot be had is reported by what needs
-// it.
+// firstTime fetches the list of nodes if there is no usable one. The next request that needs the list reports a
+// failure.
 func (c *Client) firstTime(ctx context.Context) {
 	wait := seedTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -128,8 +127,8 @@ func (c *Client) setDoubt(doubt bool) {
 	c.state.Doubt = doubt
 }
 
-// overhear compares the time that came with a node's answer, to a request sent at that time of this machine's clock,
-// with what is known. One node is not believed, but it raises doubt, once in a run.
+// overhear compares the time in a node's answer, to a request sent at that time of this machine's clock, with the known
+// time. A single node cannot change the clock, but raises doubt, once in a run.
 func (c *Client) overhear(node Key, told, sent time.Time) {
 	if told.IsZero() {
 		return
@@ -143,23 +142,24 @@ func (c *Client) overhear(node Key, told, sent time.Time) {
 	}
 }
 
-// maxTimed is the longest answer that is searched for the time. Only messages make longer ones.
+// maxTimed is the longest answer in bytes that is searched for the time. Only answers with messages are longer.
 const maxTimed = 16 << 10
 
-// answerTime is the time in a node's answer to a storage RPC of 2.8, zero if there is none.
+// answerTime returns the time in a node's answer of storage RPC 2.8, zero if there is none.
 func answerTime(status int, body string) time.Time {
 	var timed struct {
 		T int64 `json:"t"`
 	}
-	if status != storage.StatusOK || len(body) > maxTimed || json.Unmarshal([]byte(body), &timed) != nil || timed.T <= 0 {
+	if status != storage.StatusOK || len(body) > maxTimed || json.Unmarshal([]byte(body), &timed) != nil ||
+		timed.T <= 0 {
 		return time.Time{}
 	}
 	return time.UnixMilli(timed.T)
 }
 
-// SyncClock learns the error of this machine's clock: the middle of what several nodes say, or of what the seeds say if
-// no node gives its time. The seeds together are one voice beside less than three nodes. If there is no time at all,
-// the error wraps ErrNoTime, and ErrNoSeed too if no seed answers; what was known stays. Otherwise the error is the
+// SyncClock determines the error of this machine's clock: the median of several nodes, or of the seeds if no node gives
+// its time. With fewer than three nodes, the seeds together are one more voice. If there is no time at all, the error
+// wraps [ErrNoTime], and [ErrNoSeed] too if no seed answers; the known offset stays. Otherwise the error is the
 // context's.
 func (c *Client) SyncClock(ctx context.Context) (Clock, error) {
 	voices, failures := c.nodeVoices(ctx)
@@ -179,7 +179,7 @@ func (c *Client) SyncClock(ctx context.Context) (Clock, error) {
 	return Clock{Offset: offset, Source: source, Voices: voices}, nil
 }
 
-// decide returns the middle of the nodes' voices, or of the seeds' if there is no node. Beside two nodes, of which
+// decide returns the median of the nodes' voices, or of the seeds' if there is no node. With two nodes, of which
 // neither outvotes the other, the seeds count as one more.
 func decide(voices []Voice) (time.Duration, ClockSource, bool) {
 	of := make(map[ClockSource][]time.Duration)
@@ -198,7 +198,7 @@ func decide(voices []Voice) (time.Duration, ClockSource, bool) {
 	return middle(nodes), ClockNodes, true
 }
 
-// middle is the median, and of two the one that is nearer to this machine's clock.
+// middle is the median, and of two values the one nearer to this machine's clock.
 func middle(offsets []time.Duration) time.Duration {
 	if len(offsets) == 2 {
 		return slices.MinFunc(offsets, func(x, y time.Duration) int { return int(x.Abs() - y.Abs()) })
@@ -207,15 +207,15 @@ func middle(offsets []time.Duration) time.Duration {
 	return sorted[len(sorted)/2]
 }
 
-// suggestOffset takes the time of a seed that answered with its list, and remembers that it stands alone.
+// suggestOffset takes the time of a seed that answered with its list, and records that no other party confirms it.
 func (c *Client) suggestOffset(date time.Time) {
 	if !date.IsZero() {
 		c.setOffset(date.Sub(c.now()), true)
 	}
 }
 
-// setOffset takes what the network's clock is ahead, and returns what is left of it without noise. Alone says that
-// nobody but one seed says so.
+// setOffset stores the offset of the network's clock, and returns it without noise. Alone reports that only one seed
+// gives it.
 func (c *Client) setOffset(offset time.Duration, alone bool) time.Duration {
 	if offset = offset.Round(time.Millisecond); offset.Abs() < noise {
 		offset = 0
@@ -225,7 +225,7 @@ func (c *Client) setOffset(offset time.Duration, alone bool) time.Duration {
 	changed := (offset - time.Duration(c.state.OffsetMS)*time.Millisecond).Abs() >= noise
 	c.state.Doubt = alone && (c.state.Doubt || changed)
 	if changed {
-		clear(c.overheard) // they may have been right
+		clear(c.overheard) // nodes in doubt may have been right
 	}
 	c.state.OffsetMS, c.state.OffsetAt = offset.Milliseconds(), time.Time{}
 	if offset != 0 {
@@ -234,7 +234,7 @@ func (c *Client) setOffset(offset time.Duration, alone bool) time.Duration {
 	return offset
 }
 
-// seedVoices asks every seed at once. The error wraps ErrNoSeed if none answers.
+// seedVoices asks every seed at once. The error wraps [ErrNoSeed] if none answers.
 func (c *Client) seedVoices(ctx context.Context) (voices []Voice, err error) {
 	found, failures := make([]Voice, len(c.seeds)), make([]error, len(c.seeds))
 	var wait sync.WaitGroup
@@ -264,7 +264,7 @@ func (c *Client) seedVoices(ctx context.Context) (voices []Voice, err error) {
 	return voices, err
 }
 
-// nodeVoices asks nodes for the time in the ways that their generation has, until one gives some.
+// nodeVoices asks nodes for the time in each way of their generation until one succeeds.
 func (c *Client) nodeVoices(ctx context.Context) (voices []Voice, failures []error) {
 	generation, err := c.Generation(ctx)
 	if err != nil {
@@ -292,7 +292,8 @@ func (c *Client) answerVoices(ctx context.Context) (voices []Voice, err error) {
 	answers, err := c.askWitnesses(ctx)
 	for _, answer := range answers {
 		if at := answer.time(); at != 0 {
-			voices = append(voices, Voice{ClockNodes, answer.node.Ed25519.String(), WitnessAnswer, time.UnixMilli(at).Sub(answer.at)})
+			voices = append(voices,
+				Voice{ClockNodes, answer.node.Ed25519.String(), WitnessAnswer, time.UnixMilli(at).Sub(answer.at)})
 		}
 	}
 	return voices, err
@@ -317,7 +318,8 @@ func (c *Client) headerVoices(ctx context.Context) (voices []Voice, err error) {
 			sent := c.now()
 			answer, err := c.http.GetNode(round, node.IP, node.Port, storage.StatsPath)
 			if err == nil && !answer.Time().IsZero() {
-				found[i] = Voice{ClockNodes, node.Ed25519.String(), WitnessHeader, answer.Time().Sub(halfway(sent, c.now()))}
+				found[i] = Voice{ClockNodes, node.Ed25519.String(), WitnessHeader,
+					answer.Time().Sub(halfway(sent, c.now()))}
 			}
 		})
 	}
@@ -332,11 +334,11 @@ func (c *Client) headerVoices(ctx context.Context) (voices []Voice, err error) {
 
 func halfway(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
 
-// A node of storage RPC 2.0 never says what time it is, but it refuses a message whose timestamp lies more than
-// storage.MaxFutureMillis ahead of its clock, or whose time to live is over, before it looks at the proof of work
-// (storage-2.0.md section 2.2). The timestamps that it accepts are so a window that ends at its clock and
-// storage.MaxFutureMillis. limitVoices finds that end, with messages for an address that belongs to no one, whose proof
-// is not valid: nothing is stored.
+// A node of storage RPC 2.0 never gives its time. But it refuses a message whose timestamp is more than
+// storage.MaxFutureMillis ahead of its clock, or whose time to live is over, before it checks the proof of work
+// (storage-2.0.md section 2.2). So it accepts a window of timestamps that ends storage.MaxFutureMillis after its clock.
+// limitVoices finds that end, with messages for an address without an owner and with an invalid proof: nothing is
+// stored.
 func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 	var key [32]byte
 	if _, err := c.random.Read(key[:]); err != nil {
@@ -374,11 +376,11 @@ func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 const (
 	// limitWindow is the width of the window of timestamps that a node accepts.
 	limitWindow = (storage.MaxTTLMillis20 + storage.MaxFutureMillis) * time.Millisecond
-	// limitStep is the distance of the timestamps with which a search starts: none of the windows falls between two.
+	// limitStep is the distance of the first timestamps of a search. No window fits between two of them.
 	limitStep = storage.MaxTTLMillis20 * time.Millisecond
-	// limitSteps is how many of them it tries on either side of what is known: four weeks.
+	// limitSteps is how many of them are tried on either side of the known time: four weeks.
 	limitSteps = 6
-	// limitExact ends a search.
+	// limitExact is the precision at which a search ends.
 	limitExact = noise
 	// limitProbes is how many requests a search makes at a time.
 	limitProbes = 5
@@ -387,8 +389,8 @@ const (
 // errLimit reports a node that accepts no timestamp within reach.
 var errLimit = errors.New("it accepts no timestamp of these weeks")
 
-// limitSearch looks for the end of the window of one node. All times are relative to this machine's clock, so that the
-// window stands still meanwhile.
+// limitSearch finds the end of the window of one node. All times are relative to this machine's clock, so that the
+// window does not move meanwhile.
 type limitSearch struct {
 	client *Client
 	group  *Group
@@ -396,16 +398,17 @@ type limitSearch struct {
 	to     sessionid.ID
 }
 
-// run returns what the node's clock is ahead, exact to limitExact and the time of a request.
+// run returns how far the node's clock is ahead, exact to limitExact and the time of a request.
 func (s *limitSearch) run(ctx context.Context) (time.Duration, error) {
 	low, err := s.start(ctx)
 	if err != nil {
 		return 0, err
 	}
 	high := low + limitWindow + limitExact
-	// What is known is often right, so the first round looks closest around the end of the window of such a clock.
+	// The known time is often right, so the first round searches around the end of the window of such a clock.
 	const end = storage.MaxFutureMillis * time.Millisecond
-	steps := []time.Duration{end - 3*time.Second, end - time.Second, end + time.Second, end + 3*time.Second, 2 * time.Hour}
+	steps := []time.Duration{end - 3*time.Second, end - time.Second, end + time.Second, end + 3*time.Second,
+		2 * time.Hour}
 	for high-low > limitExact {
 		points := make([]time.Duration, len(steps))
 		for i, step := range steps {
@@ -430,7 +433,7 @@ func (s *limitSearch) run(ctx context.Context) (time.Duration, error) {
 	return (low+high)/2 - end, nil
 }
 
-// start returns a time that the node accepts: what is known, or one of the weeks around it.
+// start returns a time that the node accepts: the known time, or one of the weeks around it.
 func (s *limitSearch) start(ctx context.Context) (time.Duration, error) {
 	known := s.client.Offset()
 	tries := []time.Duration{known}
@@ -461,14 +464,16 @@ func (s *limitSearch) probe(ctx context.Context, at []time.Duration) ([]bool, er
 	return accepted, errors.Join(failures...)
 }
 
-// accepts asks whether the node accepts a message of a time.
+// accepts reports whether the node accepts a message of a time.
 func (s *limitSearch) accepts(ctx context.Context, offset time.Duration) (bool, error) {
 	message := pow.Message{
 		PubKey: s.to.String(), TTL: strconv.Itoa(storage.MaxTTLMillis20),
-		Timestamp: strconv.FormatInt(s.client.now().Add(offset).UnixMilli(), 10), Data: base64.StdEncoding.EncodeToString([]byte("clock")),
+		Timestamp: strconv.FormatInt(s.client.now().Add(offset).UnixMilli(), 10),
+		Data:      base64.StdEncoding.EncodeToString([]byte("clock")),
 	}
 	body, err := storage.NewRequest(storage.MethodStore, rpc20.StoreParams{
-		PubKey: message.PubKey, TTL: message.TTL, Timestamp: message.Timestamp, Data: message.Data, Nonce: invalidNonce(message),
+		PubKey: message.PubKey, TTL: message.TTL, Timestamp: message.Timestamp, Data: message.Data,
+		Nonce: invalidNonce(message),
 	})
 	if err != nil {
 		return false, err
@@ -485,7 +490,7 @@ func (s *limitSearch) accepts(ctx context.Context, offset time.Duration) (bool, 
 	return false, fmt.Errorf("status %d", answer.Status)
 }
 
-// invalidNonce returns a nonce that proves nothing, at whatever difficulty.
+// invalidNonce returns a nonce that is invalid at every difficulty.
 func invalidNonce(message pow.Message) string {
 	for nonce := uint64(0); ; nonce++ {
 		text := pow.EncodeNonce(nonce)
@@ -495,8 +500,8 @@ func invalidNonce(message pow.Message) string {
 	}
 }
 
-// Lag says in words what a clock is that the network's is so much ahead of: "1 h behind", "10 years 3 days ahead", or
-// "right". It gives the largest unit and the one below it.
+// Lag returns in words the error of a clock when the network's is offset ahead: "1 h behind", "10 years 3 days ahead",
+// or "right". It gives the largest unit and the one below it.
 func Lag(offset time.Duration) string {
 	const day, year = 24 * time.Hour, 365 * 24 * time.Hour
 	left := offset.Abs().Round(time.Second)
@@ -532,9 +537,9 @@ func Lag(offset time.Duration) string {
 	return text + "ahead"
 }
 
-// ClockError is the ErrClock of a network that has said, or has not, how far this machine's clock is off.
+// ClockError is an [ErrClock] with the error of this machine's clock, or with the cause why it is not known.
 type ClockError struct {
-	Offset time.Duration // what the network's clock is ahead; meaningless if Cause is why it is not known
+	Offset time.Duration // how far the network's clock is ahead; meaningless with a Cause
 	Cause  error
 }
 
@@ -549,7 +554,7 @@ func (e *ClockError) Error() string {
 	return ErrClock.Error() + ": it is " + Lag(e.Offset)
 }
 
-// Unwrap makes it an ErrClock, and whatever its cause is.
+// Unwrap returns [ErrClock] and the cause.
 func (e *ClockError) Unwrap() []error {
 	if e.Cause == nil {
 		return []error{ErrClock}

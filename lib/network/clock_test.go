@@ -60,7 +60,9 @@ func TestSyncClock(t *testing.T) {
 		"neither":       func(net *fakenet.Network, _ func() time.Time) { net.ServeTime(nil) },
 	}
 	nodes := map[string]func(now func() time.Time, nodes ...*fakenet.Node){
-		"answer": answerInfo, "header": dating, "limit": judging, "nothing": func(func() time.Time, ...*fakenet.Node) {},
+		"answer": answerInfo, "header": dating, "limit": judging, "nothing": func(func() time.Time,
+			...*fakenet.Node) {
+		},
 	}
 	for how, give := range nodes {
 		net := startFakenet(t, 4)
@@ -68,7 +70,8 @@ func TestSyncClock(t *testing.T) {
 		for seed, tell := range seeds {
 			tell(net, time.Now)
 			for _, off := range []time.Duration{0, time.Hour, -time.Hour, years, -years} {
-				if how == "limit" && (seed == "last modified" || (seed == "date") != (off.Abs() == years)) && off != years {
+				if how == "limit" && (seed == "last modified" || (seed == "date") != (off.Abs() == years)) &&
+					off != years {
 					continue // a search takes seconds, and these have nothing new
 				}
 				t.Run(fmt.Sprintf("%s, %s, %s", seed, how, off), func(t *testing.T) {
@@ -78,7 +81,8 @@ func TestSyncClock(t *testing.T) {
 					got, err := c.SyncClock(t.Context())
 					source, ways := ClockNodes, how
 					switch {
-					case how == "nothing" && seed == "neither", how == "limit" && seed == "neither" && off.Abs() == years:
+					case how == "nothing" && seed == "neither", how == "limit" && seed == "neither" &&
+						off.Abs() == years:
 						if !errors.Is(err, ErrNoTime) || errors.Is(err, ErrNoSeed) || c.Offset() != 0 {
 							t.Errorf("learned %+v, %v", got, err)
 						}
@@ -86,13 +90,15 @@ func TestSyncClock(t *testing.T) {
 					case how == "nothing":
 						source, ways = ClockSeeds, "header"
 					}
-					if err != nil || got.Source != source || (got.Offset+off).Abs() > 4*time.Second || got.Offset != c.Offset() {
+					if err != nil || got.Source != source || (got.Offset+off).Abs() > 4*time.Second ||
+						got.Offset != c.Offset() {
 						t.Errorf("learned %+v, %v", got, err)
 					}
 					if off == 0 && got.Offset != 0 {
 						t.Errorf("a clock that is right is off by %s", got.Offset)
 					}
-					if !slices.ContainsFunc(got.Voices, func(v Voice) bool { return v.From == source && string(v.How) == ways }) {
+					if !slices.ContainsFunc(got.Voices,
+						func(v Voice) bool { return v.From == source && string(v.How) == ways }) {
 						t.Errorf("voices are %+v", got.Voices)
 					}
 				})
@@ -277,9 +283,11 @@ func TestSureClockAsksOnlyInDoubt(t *testing.T) {
 
 func TestLag(t *testing.T) {
 	for offset, want := range map[time.Duration]string{
-		0: "right", 300 * time.Millisecond: "right", time.Hour + 872*time.Millisecond: "1 h behind", time.Hour: "1 h behind",
+		0: "right", 300 * time.Millisecond: "right", time.Hour + 872*time.Millisecond: "1 h behind",
+		time.Hour:  "1 h behind",
 		-time.Hour: "1 h ahead", -90 * time.Minute: "1 h 30 min ahead", 26*time.Hour + time.Second: "1 day 2 h behind",
-		years: "10 years behind", years - 800*time.Millisecond: "10 years behind", 3599 * time.Second: "1 h behind", -years - 3*24*time.Hour - 5*time.Hour: "10 years 3 days ahead", 59600 * time.Millisecond: "1 min behind",
+		years: "10 years behind", years - 800*time.Millisecond: "10 years behind", 3599 * time.Second: "1 h behind",
+		-years - 3*24*time.Hour - 5*time.Hour: "10 years 3 days ahead", 59600 * time.Millisecond: "1 min behind",
 	} {
 		if got := Lag(offset); got != want {
 			t.Errorf("%s is %q, want %q", offset, got, want)

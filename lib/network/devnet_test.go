@@ -23,8 +23,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// startDevnet starts a network of real nodes, which the test's end closes. Nobody takes the place of one that is
-// stopped.
+// startDevnet starts a network of real nodes until the test ends. No node replaces a stopped one.
 func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	t.Helper()
 	net, err := devnet.Start(t.Context(), devnet.Options{Nodes: nodes, SwarmSize: swarmSize, ListenIP: loopback.Own()})
@@ -45,7 +44,7 @@ func startDevnet(t *testing.T, nodes, swarmSize int) *devnet.Network {
 // none was made yet.
 const atOnce = 100 * time.Millisecond
 
-// Real nodes are asked on real paths, in both versions and ciphers, and tell the swarms that follow from the registry.
+// Real nodes answer on real paths, in both versions and ciphers, and name the swarms that follow from the registry.
 func TestRealNodes(t *testing.T) {
 	leakcheck.Check(t)
 	net := startDevnet(t, 9, 3)
@@ -87,8 +86,8 @@ func TestRealNodes(t *testing.T) {
 	}
 }
 
-// A message is delivered over a real path to somebody who listens over another. Requests wait meanwhile, and no node is
-// blamed for that.
+// A message is delivered over a real path to a listener on another path. Requests wait meanwhile, and no node is blamed
+// for that.
 func TestListenOnRealPaths(t *testing.T) {
 	leakcheck.Check(t)
 	net := startDevnet(t, 9, 9)
@@ -116,7 +115,8 @@ func TestListenOnRealPaths(t *testing.T) {
 		delivered := make(chan Answer, 1)
 		go func() {
 			defer close(delivered) // also when call ends the test
-			params := syncroute.DeliverParams{PubKey: keys.ID().String(), Data: "aGVsbG8=", WaitMillis: syncroute.MaxWait.Milliseconds()}
+			params := syncroute.DeliverParams{PubKey: keys.ID().String(), Data: "aGVsbG8=",
+				WaitMillis: syncroute.MaxWait.Milliseconds()}
 			delivered <- call(t, alice, at, syncroute.MethodDeliver, params)
 		}()
 		got := listen(start.Add(time.Millisecond), syncroute.MaxWait)
@@ -129,7 +129,8 @@ func TestListenOnRealPaths(t *testing.T) {
 			t.Errorf("version %d: heard %v again", version, more)
 		}
 		answer := <-delivered
-		if told, err := syncroute.ParseAck(answer.Body); err != nil || answer.Status != storage.StatusOK || told != ack {
+		if told, err := syncroute.ParseAck(answer.Body); err != nil || answer.Status != storage.StatusOK ||
+			told != ack {
 			t.Errorf("version %d: delivering: %+v, %v", version, answer, err)
 		}
 		for _, node := range nodes {
@@ -143,10 +144,12 @@ func TestListenOnRealPaths(t *testing.T) {
 }
 
 // signedListen makes the parameters of a listen request.
-func signedListen(keys sessionid.Keys, at Node, now time.Time, wait time.Duration, acks ...syncroute.Ack) syncroute.ListenParams {
+func signedListen(keys sessionid.Keys, at Node, now time.Time, wait time.Duration,
+	acks ...syncroute.Ack) syncroute.ListenParams {
 	public := keys.Ed25519Public()
 	p := syncroute.ListenParams{
-		PubKey: keys.ID().String(), PubkeyEd25519: Key(public).String(), Timestamp: strconv.FormatInt(now.UnixMilli(), 10),
+		PubKey: keys.ID().String(), PubkeyEd25519: Key(public).String(), Timestamp: strconv.FormatInt(now.UnixMilli(),
+			10),
 		Listener: strings.Repeat("01", syncroute.DeliveryIDSize), WaitMillis: wait.Milliseconds(), Acks: acks,
 	}
 	signature := keys.Sign(syncroute.ListenSignatureText(p.Timestamp, p.Listener, at.Ed25519.String()))
@@ -201,7 +204,8 @@ func TestRealNodesStop(t *testing.T) {
 			t.Errorf("hop %d stopped: %d over %v, %v", at, answer.Status, answer.Path, err)
 		}
 		if !hasFailed(c, path[at].Ed25519) || hasFailed(c, target.Ed25519) {
-			t.Errorf("hop %d stopped: it is blamed: %t, the target is: %t", at, hasFailed(c, path[at].Ed25519), hasFailed(c, target.Ed25519))
+			t.Errorf("hop %d stopped: it is blamed: %t, the target is: %t", at, hasFailed(c, path[at].Ed25519),
+				hasFailed(c, target.Ed25519))
 		}
 	}
 	stop(t, net, target.Ed25519)
@@ -236,7 +240,8 @@ func TestSmallestNetwork(t *testing.T) {
 func TestEveryNodeIsReplaced(t *testing.T) {
 	leakcheck.Check(t)
 	var behind atomic.Pointer[url.URL]
-	front := serve(t, (&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind.Load()) }}).ServeHTTP)
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind.Load()) }}
+	front := serve(t, proxy.ServeHTTP)
 	put := func(net *devnet.Network) {
 		parsed, err := url.Parse(net.SeedURL())
 		if err != nil {
@@ -261,7 +266,7 @@ func TestEveryNodeIsReplaced(t *testing.T) {
 	fresh := startDevnet(t, 6, 3)
 	put(fresh)
 
-	// The first thing that a run does is to ask somebody of the cached swarm.
+	// A run first asks a member of the cached swarm.
 	c = open(t, config)
 	members, err := c.Swarm(t.Context(), bob)
 	if err != nil || !slices.EqualFunc(members, gone, func(a, b Node) bool { return a.Ed25519 == b.Ed25519 }) {

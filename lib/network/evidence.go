@@ -15,14 +15,14 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// silentAfter is how long a probed node has at least for its answer before it counts as silent. A node has longer if
-// the hop in front of it took long, see [diagnosis.window].
+// silentAfter is the minimum time for a probed node's answer before the node counts as silent. It has longer if the hop
+// in front of it was slow, see [diagnosis.window].
 const silentAfter = 700 * time.Millisecond
 
-// errSilent is why a node is suspected that does not answer a probe while the hops in front of it do.
+// errSilent is the suspicion against a node that does not answer a probe while the hops in front of it do.
 var errSilent = errors.New("silent")
 
-// suspicion is what a diagnosis found. Without a culprit nothing is wrong, or nothing can be said.
+// suspicion is the result of a diagnosis. Without a culprit nothing is wrong, or nothing can be concluded.
 type suspicion struct {
 	culprit Node
 	found   bool
@@ -31,12 +31,13 @@ type suspicion struct {
 	doubt   bool   // the diagnosis goes on: so far the target does not answer a probe
 }
 
-// examine diagnoses a path to target on behalf of the client, and remembers the culprit. It goes on when the request
-// that gave rise to it has ended, but not beyond [Client.Close]. The result is sent to found, in front of it a doubt if
-// the target of a late answer does not answer a probe; found must have room for both.
+// examine diagnoses a path to target on behalf of the client, and remembers the culprit. It continues after the request
+// has ended, but not beyond [Client.Close]. It sends the result to found, and before it a doubt if the target of a late
+// answer does not answer a probe; found must have room for both.
 //
-// Few paths are examined at a time: a burst of requests that are all late, on a busy machine, must not make it busier.
-// So most find that the nodes on their way have been heard of meanwhile, or that one of them is suspected already.
+// Few paths are examined at a time, so that a burst of late requests on a busy machine does not make it busier. Most
+// examinations then find that the nodes on their path have answered meanwhile, or that one of them is suspected
+// already.
 func (c *Client) examine(path []Node, target Node, failure error, found chan<- suspicion) {
 	asked := time.Now()
 	c.work.Go(func() {
@@ -47,7 +48,8 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 				defer func() { <-c.examining }()
 			case <-c.background.Done():
 			}
-			if s.culprit, s.found = c.suspectOn(path); s.found || c.answeredSince(asked, path, target) || c.answersProbe(path, target) {
+			if s.culprit, s.found = c.suspectOn(path); s.found || c.answeredSince(asked, path, target) ||
+				c.answersProbe(path, target) {
 				found <- s
 				return
 			}
@@ -72,7 +74,7 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 // examineAtOnce is how many late answers are examined at a time.
 const examineAtOnce = 4
 
-// suspectOn returns the first relay of a path that has failed lately. The guard was chosen in spite of what is known.
+// suspectOn returns the first relay of a path that has failed lately. The guard was chosen although that was known.
 func (c *Client) suspectOn(path []Node) (culprit Node, found bool) {
 	for _, hop := range path[1:] {
 		if c.Suspect(hop.Ed25519) {
@@ -82,7 +84,7 @@ func (c *Client) suspectOn(path []Node) (culprit Node, found bool) {
 	return Node{}, false
 }
 
-// noteAnswered remembers that nodes answered.
+// noteAnswered records that nodes answered.
 func (c *Client) noteAnswered(nodes ...Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +93,7 @@ func (c *Client) noteAnswered(nodes ...Node) {
 	}
 }
 
-// answeredSince reports whether every node of a path and its target have answered since a moment.
+// answeredSince reports whether every node of a path and its target have answered since a time.
 func (c *Client) answeredSince(since time.Time, path []Node, target Node) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,21 +105,21 @@ func (c *Client) answeredSince(since time.Time, path []Node, target Node) bool {
 	return true
 }
 
-// finding is what a diagnosis comes to. The request is to go another way than through the culprit.
+// finding is the conclusion of a diagnosis. The request should avoid the culprit.
 type finding struct {
 	culprit Node
 	found   bool
 	agreed  bool // two guards show the culprit's fault: the client may remember it
 	behind  Node // answers through another guard, but not through the path's: speaks against that guard
-	struck  bool // there is such a node
+	struck  bool // behind is set
 }
 
-// diagnose returns the node on the way to target that is at fault. A guard alone shows nothing about others, since it
-// chooses what it drops: a relay or the target is at fault if neither the path's guard nor another one has an answer
-// of it, while the hop in front of it answers. A relay is at fault likewise if through another guard, too, what is behind
-// it does not answer. A node that answers through another guard speaks against the path's guard. What a hop says
-// about others is not believed; but where one does not know the next node, the list of nodes may be old. If every hop
-// answers and the request failed, nothing is found.
+// diagnose returns the node at fault on the way to target. A guard alone shows nothing about others, since it chooses
+// what it drops. A relay or the target is at fault if neither the path's guard nor another one has its answer, while
+// the hop in front of it answers. A relay is also at fault if the nodes behind it do not answer through another guard
+// either. A node that answers through another guard is evidence against the path's guard. A hop's report about others
+// is not trusted; but if a hop does not know the next node, the list of nodes may be old. If every hop answers and the
+// request failed, nothing is found.
 func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure error) finding {
 	if errors.Is(failure, storagehttp.ErrUnreachable) && !errors.Is(failure, errRoundTimeout) {
 		return finding{culprit: path[0], found: true, agreed: true}
@@ -149,15 +151,14 @@ func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure
 	}
 }
 
-// answersProbe reports whether target answers a question over a path in time: then it merely takes its time for a
-// request.
+// answersProbe reports whether target answers a probe over a path in time. Then it is only slow for a request.
 func (c *Client) answersProbe(path []Node, target Node) bool {
 	ctx, cancel := context.WithTimeout(c.background, c.lateAfter(probeCall))
 	defer cancel()
 	return c.probe(ctx, path, target) == nil
 }
 
-// probed is how a probe has ended, if it has.
+// probed is the result of a probe, if it has ended.
 type probed struct {
 	over bool
 	err  error
@@ -178,14 +179,14 @@ type probeResult struct {
 	probed
 }
 
-// diagnosis is one diagnose at work: the nodes of a path and its target, and what is known of each.
+// diagnosis is one diagnose in progress: the nodes of a path and its target, and the evidence on each.
 type diagnosis struct {
 	nodes   []Node
 	started time.Time
 	failure error
 	results chan probeResult
 	answers [][ways]probed
-	around  []bool // there is another guard to ask through
+	around  []bool // there is another guard to probe through
 	pair    []bool // and the hop in front is not that guard
 }
 
@@ -236,7 +237,7 @@ func (d *diagnosis) window(at int) time.Duration {
 	return max(silentAfter, 4*d.answers[at-1][wayDirect].took)
 }
 
-// evaluate judges what is known. wait is how long more may become known; 0 means that the judgement stands.
+// evaluate judges the evidence. wait is how long more evidence may arrive; 0 means that the judgement is final.
 func (d *diagnosis) evaluate() (f finding, wait time.Duration) {
 	for at := range d.nodes {
 		direct := d.answers[at][wayDirect]
@@ -262,7 +263,7 @@ func (d *diagnosis) evaluate() (f finding, wait time.Duration) {
 			return guilty, 0
 		case !pair.over && left > 0:
 			return finding{}, left
-		case !pair.over || pair.err != nil: // it does not pass on what the node behind it would answer
+		case !pair.over || pair.err != nil: // it does not pass on the answer of the node behind it
 			return finding{culprit: d.nodes[at-1], found: true, agreed: true}, 0
 		}
 		return guilty, 0
@@ -270,11 +271,11 @@ func (d *diagnosis) evaluate() (f finding, wait time.Duration) {
 	return finding{behind: d.nodes[len(d.nodes)-1], struck: d.failure != nil}, 0
 }
 
-// probeCall is what probes count as.
+// probeCall is the call as which probes count.
 var probeCall = Call{Method: storage.MethodSwarm}
 
-// probe asks a node something harmless through the hops before it. The swarm of a random Session ID does not tell who
-// asks, and whatever the node answers proves that it is there.
+// probe sends a node a harmless question through the hops before it. The swarm of a random Session ID does not identify
+// the client, and any answer proves that the node is reachable.
 func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
 	var key x25519.PublicKey
 	c.mu.Lock()
@@ -282,7 +283,8 @@ func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
 		key[i] = byte(c.rng.Uint32())
 	}
 	c.mu.Unlock()
-	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: sessionid.FromPublicKey(key).String()})
+	body, err := storage.NewRequest(storage.MethodSwarm,
+		rpc20.SwarmParams{PubKey: sessionid.FromPublicKey(key).String()})
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,12 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// witnesses is how many nodes are asked what a single one could lie about: the generation and the time.
+// witnesses is how many nodes are asked about things that a single one could lie about: the generation and the time.
 const witnesses = 3
 
-// Generation returns which storage RPC the network speaks: what the Config says, else what the seeds or an earlier run
-// found out, else what most of three random nodes say, which is remembered. The error wraps ErrNoGeneration if none of
-// them tells, is that of Nodes or Request, or the context's.
+// Generation returns the network's storage RPC: that of the Config, else that of the seeds or an earlier run, else that
+// of most of three random nodes, which is remembered. The error wraps [ErrNoGeneration] if none of them gives it, is
+// that of [Client.Nodes] or [Client.Request], or the context's.
 func (c *Client) Generation(ctx context.Context) (storage.Generation, error) {
 	if known := c.knownGeneration(); known != "" {
 		return known, nil
@@ -60,7 +60,7 @@ func (c *Client) setGeneration(g storage.Generation) {
 	c.state.Generation = g
 }
 
-// witness is what a node answered to an info request, and the time when it did on this machine's clock.
+// witness is a node's answer to an info request, and the time of the answer on this machine's clock.
 type witness struct {
 	Answer
 	node Node
@@ -78,7 +78,7 @@ func (w witness) generation() storage.Generation {
 	return ""
 }
 
-// time is the node's clock in milliseconds since 1970, or 0 if it does not tell.
+// time is the node's clock in milliseconds since 1970, or 0 if the answer has none.
 func (w witness) time() int64 {
 	var info rpc28.InfoAnswer
 	if w.Status != storage.StatusOK || json.Unmarshal([]byte(w.Body), &info) != nil {
@@ -87,7 +87,7 @@ func (w witness) time() int64 {
 	return max(info.T, 0)
 }
 
-// askWitnesses asks three random nodes at once what they are. It succeeds if one of them answers.
+// askWitnesses asks three random nodes at once for their info. It succeeds if one of them answers.
 func (c *Client) askWitnesses(ctx context.Context) ([]witness, error) {
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *Client) askWitnesses(ctx context.Context) ([]witness, error) {
 	return judge.answers, nil
 }
 
-// witnessJudge asks nodes what they are. Any answer counts.
+// witnessJudge asks nodes for their info. Any answer counts.
 type witnessJudge struct {
 	client  *Client
 	body    []byte

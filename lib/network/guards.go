@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	// guardsWanted and guardsEnough are the 2020 client's (signal-2020.md section 13).
+	// guardsWanted and guardsEnough are those of the 2020 client (signal-2020.md section 13).
 	guardsWanted = 3
 	guardsEnough = 2
-	// guardTests bounds how many nodes are tried for guards at a time. If none of so many answers, the trouble is
-	// closer to home.
+	// guardTests bounds how many candidates for guards are tested at a time. If none of them answers, the fault is
+	// closer to this machine.
 	guardTests = 12
-	// guardTimeout is what a candidate gets for its answer: it has no other node to wait for.
+	// guardTimeout is the time for a candidate's answer, which depends on no other node.
 	guardTimeout = 5 * time.Second
 )
 
-// errCutOff reports that none of the candidates for guards answers. For cutOffFor, they are not asked again: several requests
-// that need a path then fail together, and not one after the other.
+// errCutOff reports that no candidate for a guard answers. They are not asked again for cutOffFor, so that several
+// requests that need a path fail together and not one after the other.
 var errCutOff = fmt.Errorf("%w: no service node answers", ErrNoPath)
 
 const cutOffFor = 5 * time.Second
 
-// guards returns the first guardsWanted of the kept guards that are still registered and have not failed lately. The order
-// is that in which they were taken, so that older ones are returned to once their failure is forgotten. When fewer
-// than guardsEnough are left it takes further ones, up to maxGuards: who can block a client's guards must not make it
-// try nodes until it comes to one of theirs (proposal 271 of Tor is the model). The caller has seen to it that there is a node list.
+// guards returns the first guardsWanted of the kept guards that are still registered and have not failed lately. They
+// are in the order of selection, so that older ones are used again once their failure is forgotten. If fewer than
+// guardsEnough are left, it takes further ones, up to maxGuards: an attacker that can block a client's guards must not
+// make it try nodes until it picks one of the attacker's (compare proposal 271 of Tor). There must be a node list.
 func (c *Client) guards(ctx context.Context) ([]Node, error) {
 	c.guardsMu.Lock()
 	defer c.guardsMu.Unlock()
@@ -53,10 +53,10 @@ func (c *Client) guards(ctx context.Context) ([]Node, error) {
 	return guards[:min(len(guards), guardsWanted)], nil
 }
 
-// maxGuards is how many registered nodes may be kept as guards in a network of so many nodes.
+// maxGuards is the largest number of registered guards to keep in a network of that many nodes.
 func maxGuards(nodes int) int { return min(max(8, nodes/5), 20) }
 
-// storedGuards returns the guards that are registered, those that failed lately apart from the others.
+// storedGuards returns the registered guards, and apart from them those that failed lately.
 func (c *Client) storedGuards() (guards, failed []Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,7 +74,7 @@ func (c *Client) storedGuards() (guards, failed []Node) {
 	return guards, failed
 }
 
-// keepGuards puts guards that are new behind those that are kept, as far as there is room.
+// keepGuards appends new guards to the kept ones, as far as there is room.
 func (c *Client) keepGuards(guards []Node) {
 	c.mu.Lock()
 	var kept []Key
@@ -94,7 +94,7 @@ func (c *Client) keepGuards(guards []Node) {
 	c.save()
 }
 
-// chooseGuards finds guards that answer. If nobody does, the node list may be old: it is fetched again.
+// chooseGuards finds guards that answer. If none does, the node list may be old, and is fetched again.
 func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	guards := c.testGuards(ctx)
 	if len(guards) == 0 && ctx.Err() == nil && !c.askedLately() {
@@ -116,7 +116,7 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 }
 
 // testGuards returns the first candidates that answer: guardsWanted of them, or guardsEnough if the others are late. It
-// tests as many at a time as are still wanted. Whenever answers are late it tests as many more as it has begun to.
+// tests as many at a time as are still wanted. Whenever answers are late, it tests that many more.
 func (c *Client) testGuards(ctx context.Context) (guards []Node) {
 	ctx, cancel := context.WithCancel(ctx)
 	var tests sync.WaitGroup
@@ -164,8 +164,9 @@ func (c *Client) testGuards(ctx context.Context) (guards []Node) {
 	return guards
 }
 
-// guardCandidates returns up to guardTests nodes in the order in which they are tried. Those that were guards come
-// first, even if they failed, and others only while fewer than maxGuards are kept: who could cut us off from the network for a moment must not make us change them.
+// guardCandidates returns up to guardTests nodes in the order of testing. Former guards come first, even if they
+// failed. Others follow only while fewer than maxGuards are kept: an attacker that cuts the client off for a moment
+// must not make it change guards.
 func (c *Client) guardCandidates() []Node {
 	guards, failed := c.storedGuards()
 	nodes, _ := c.known()
@@ -183,8 +184,8 @@ func (c *Client) guardCandidates() []Node {
 	return candidates
 }
 
-// testGuard asks a node something through an onion of one layer, which only the holder of its registered key can
-// answer. That tells it nothing but that a client exists.
+// testGuard sends a node a question in an onion of one layer, which only the holder of its registered key can answer.
+// The node learns only that a client exists.
 func (c *Client) testGuard(ctx context.Context, node Node) bool {
 	testing, cancel := context.WithTimeoutCause(ctx, guardTimeout, errRoundTimeout)
 	defer cancel()
@@ -199,15 +200,15 @@ func (c *Client) testGuard(ctx context.Context, node Node) bool {
 }
 
 const (
-	// maxStrikes is how many nodes may seem to fail behind a guard, and answer through another one, within strikesCount. Then
-	// the guard is left out for a while: it steers which paths work.
+	// maxStrikes is how many nodes may seem to fail behind a guard within strikesCount although they answer through
+	// another one. Then the guard is left out for a while: it selects which paths work.
 	maxStrikes   = 3
 	strikesCount = time.Hour
 )
 
 var errSteers = errors.New("nodes fail behind it that answer through another guard")
 
-// strike notes that a node seemed to fail behind a guard though it answers through another one.
+// strike records that a node seemed to fail behind a guard although it answers through another one.
 func (c *Client) strike(guard, node Node) {
 	c.mu.Lock()
 	now := c.now().UTC()

@@ -63,7 +63,7 @@ func TestGuardIsLost(t *testing.T) {
 	}
 }
 
-// Whoever can cut a user off for a moment must not make them choose other guards.
+// An attacker that can cut a client off for a moment must not make it choose other guards.
 func TestOutageDoesNotChangeGuards(t *testing.T) {
 	net := startFakenet(t, 20)
 	config := configOf(t, net.SeedURL())
@@ -124,7 +124,7 @@ func TestWhoIsNoGuard(t *testing.T) {
 	}
 }
 
-// Choosing guards does not tell a node who asks.
+// Choosing guards does not identify the client to a node.
 func TestGuardsAreAskedAboutNobody(t *testing.T) {
 	net := startFakenet(t, 4)
 	c := clientOf(t, net)
@@ -140,7 +140,7 @@ func TestGuardsAreAskedAboutNobody(t *testing.T) {
 	}
 }
 
-// A node list on which nobody answers is old.
+// A node list without reachable nodes is old.
 func TestListWithoutAnyNodeLeft(t *testing.T) {
 	old, fresh := startFakenet(t, 6), fakenet.Start(t, 6)
 	config := configOf(t, old.SeedURL())

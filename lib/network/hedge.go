@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/onion"
 )
 
-// Do is Request for a call. It implements [Backend].
+// Do is [Group.Request] for a call. It implements [Backend].
 func (g *Group) Do(ctx context.Context, target Node, call Call) (Answer, error) {
 	d := &delivery{
 		group: g, client: g.client, target: target, call: call,
@@ -31,7 +31,7 @@ type attempt struct {
 	err    error
 }
 
-// delivery is one Do at work. The goroutine of run decides everything; the others carry requests and look for culprits.
+// delivery is one Do in progress. The goroutine of run decides everything; others carry requests and look for culprits.
 type delivery struct {
 	group  *Group
 	client *Client
@@ -79,7 +79,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				return d.succeed(a), nil
 			case errors.Is(a.err, onion.ErrTooLarge), errors.Is(a.err, onion.ErrNotText):
 				return Answer{}, a.err
-			case ctx.Err() != nil: // the caller does not want to wait any longer, which is no fault of the path
+			case ctx.Err() != nil: // the caller has given up, which is not the path's fault
 				return Answer{}, ctx.Err()
 			case a.path == nil && d.inFlight+d.examining == 0:
 				return Answer{}, a.err
@@ -183,7 +183,7 @@ func (d *delivery) examine(path []Node, failure error) {
 	}
 }
 
-// reportLate says, once, that the answer is late.
+// reportLate reports, once, that the answer is late.
 func (d *delivery) reportLate() {
 	if !d.lateReported && d.call.Late != nil {
 		d.call.Late()
@@ -191,7 +191,7 @@ func (d *delivery) reportLate() {
 	d.lateReported = true
 }
 
-// succeed takes note of an answer. Whoever was suspected on its way is not any more.
+// succeed records an answer, which clears the nodes on its path of suspicion.
 func (d *delivery) succeed(a attempt) Answer {
 	d.client.learnAnswer(d.call, a.took)
 	nodes := append(a.path[:len(a.path):len(a.path)], d.target)

@@ -15,7 +15,7 @@ import (
 	"sessiontool/lib/swarm"
 )
 
-// lie makes nodes name these as everybody's swarm.
+// lie makes nodes name these as the swarm of every Session ID.
 func lie(liars []*fakenet.Node, named ...*fakenet.Node) {
 	for _, node := range liars {
 		node.Answer(func(call fakenet.Call) (int, string) {
@@ -170,7 +170,7 @@ func TestHostileSeed(t *testing.T) {
 	}
 }
 
-// A seed that puts its own nodes into everybody's swarm changes no swarm.
+// A seed that puts its own nodes into every swarm changes no swarm.
 func TestSeedMovesSwarms(t *testing.T) {
 	net := startFakenet(t, 8)
 	honest := net.Nodes[:4]
@@ -194,7 +194,7 @@ func TestSeedMovesSwarms(t *testing.T) {
 	}
 }
 
-// A guard that drops what it likes gets nobody else blamed, and is left out itself.
+// A guard that drops requests selectively gets no other node blamed, and is left out itself.
 func TestHostileGuard(t *testing.T) {
 	for name, drops := range map[string]func(size, deepest int64) bool{
 		"drops requests and passes probes": func(size, deepest int64) bool { return size == deepest },

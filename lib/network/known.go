@@ -7,7 +7,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// mainnetPins are the certificates of mainnet's seeds (storage-2.8.md section 10), as SHA-256 in hex. They are good
+// mainnetPins are the certificates of mainnet's seeds (storage-2.8.md section 10), as SHA-256 in hex. They are valid
 // until April 2033.
 var mainnetPins = map[string]string{
 	"https://seed1.getsession.org:4443": "36ea0b253537988551ee856e4fd20d55011e9c8b27eaa2f34b8f32a0bdf04f2d",
@@ -18,8 +18,7 @@ var mainnetPins = map[string]string{
 // testnetSeed has no TLS.
 const testnetSeed = "http://seed2.getsession.org:38157"
 
-// Public is a network that is open to every client. Pins are the SHA-256 digests, in hex, of the certificates that seeds
-// must show, by URL.
+// Public is a public network. Pins are the SHA-256 digests, in hex, of the seeds' certificates, by URL.
 type Public struct {
 	Name       string
 	Generation storage.Generation
@@ -27,9 +26,9 @@ type Public struct {
 	Pins       map[string]string
 }
 
-// Known returns a public network by its name: mainnet, which the phones of the world use, or testnet. Its data was read
-// in the client that uses it (Session Desktop, April 2026) and was never tried: the machine on which this was written
-// has no connection to the internet.
+// Known returns a public network by name: mainnet, the network of phones, or testnet. Its data was read in the source
+// of Session Desktop (April 2026) and is untested: the machine on which this was written has no connection to the
+// internet.
 func Known(name string) (known Public, ok bool) {
 	known = Public{Name: name, Generation: storage.Generation28}
 	switch name {

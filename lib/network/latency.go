@@ -6,22 +6,22 @@ import (
 )
 
 const (
-	// lateUnknown is when an answer is late as long as nothing is known of the network.
+	// lateUnknown is when an answer is late while nothing is known of the network.
 	lateUnknown = time.Second
-	// lateSoonest, which Config.Late replaces, and lateLatest bound what is learned. Below the first, noise of a busy machine
-	// would pass for trouble.
+	// lateSoonest, which Config.Late replaces, and lateLatest bound the learned value. Below the first, the noise of a
+	// busy machine would count as a fault.
 	lateSoonest = 200 * time.Millisecond
 	lateLatest  = 5 * time.Second
 	// maxSamples bounds the answer times that are kept of each method within one run.
 	maxSamples = 64
-	// fewSamples is how many answers of this run are needed before what earlier runs learned is left out of account.
+	// fewSamples is how many answers of this run are needed before the values of earlier runs are ignored.
 	fewSamples = 8
 	// anyMethod collects the answer times of all methods that nodes answer at once.
 	anyMethod = "*"
 )
 
-// lateAfter returns when an answer to a method is late: after the 95th percentile of what this run and earlier ones have
-// met, rounded up to a power of two. A call that may take its time is measured by the network's other answers.
+// lateAfter returns when an answer to a method is late: after the 95th percentile of this run and earlier ones, rounded
+// up to a power of two. For a patient call, the network's other answers count.
 func (c *Client) lateAfter(call Call) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +46,7 @@ func (c *Client) lateAfter(call Call) time.Duration {
 	return max(lateUnknown, c.soonest)
 }
 
-// learnAnswer remembers how long a node took for an answer.
+// learnAnswer records how long a node took for an answer.
 func (c *Client) learnAnswer(call Call, took time.Duration) {
 	if call.patient() {
 		return
@@ -59,8 +59,9 @@ func (c *Client) learnAnswer(call Call, took time.Duration) {
 	}
 }
 
-// keepAnswers brings what this run learned into the state. Slower answers count at once, faster ones halve what was known,
-// so that one quick run does not undo the experience of many. Powers of two keep the file unchanged while nothing changes.
+// keepAnswers stores the answer times of this run in the state. Slower answers count at once; faster ones halve the
+// stored value, so that one quick run does not undo the experience of many. Powers of two keep the file unchanged in
+// steady state.
 func (c *Client) keepAnswers() {
 	if len(c.samples) > 0 && c.state.Answers == nil {
 		c.state.Answers = make(map[string]int64)
@@ -71,13 +72,13 @@ func (c *Client) keepAnswers() {
 	}
 }
 
-// percentile95 is the time within which 95 of 100 samples lie; of a few samples the longest.
+// percentile95 is the time within which 95 of 100 samples lie; of few samples the longest.
 func percentile95(samples []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(samples))
 	return sorted[(len(sorted)*95+99)/100-1]
 }
 
-// bucket returns d in milliseconds, rounded up to a power of two and to lateSoonest at least.
+// bucket returns d in milliseconds, rounded up to a power of two and to at least lateSoonest.
 func bucket(d time.Duration) int64 {
 	result := int64(1)
 	for result < max(d, lateSoonest/2).Milliseconds() {

@@ -1,11 +1,10 @@
-// Package network is a client's view of the service node network: the node list from the seeds, the swarm of a
-// Session ID, the guards, and onion requests over three hops to any node.
+// Package network is a client's view of the service node network: the node list from the seeds, the swarm of a Session
+// ID, the guards, and onion requests over three hops to any node.
 //
-// It promises that a target never learns who asks (requests always travel through a guard and two relays, none of
-// which is the target), that guards are kept between runs, that a node which fails is found and left out for a
-// while, and that nobody but the seeds can introduce nodes: what a node says about swarms counts only as far as it
-// names registered nodes. What is kept between runs is a cache: a file that is lost, spoilt or cannot be written makes
-// no request fail.
+// It promises that a target never learns the client's address: requests always travel through a guard and two relays,
+// none of which is the target. Guards are kept between runs. A failing node is found and left out for a while. Only
+// seeds can introduce nodes: a node's answer about swarms counts only as far as it names registered nodes. The state
+// between runs is a cache: no request fails because its file is lost, damaged or cannot be written.
 package network
 
 import (
@@ -24,7 +23,7 @@ import (
 	"sessiontool/lib/storage/storagehttp"
 )
 
-// Errors of this package. All but ErrBadNetwork are worth a retry.
+// Errors of this package. All but [ErrBadNetwork] are worth a retry.
 var (
 	ErrNoSeed       = errors.New("no seed answers")
 	ErrTooFewNodes  = errors.New("too few service nodes for an onion path")
@@ -36,45 +35,46 @@ var (
 	ErrBadNetwork   = errors.New("network cannot be used")
 )
 
-// Config is what a Client needs to know. Seeds, Random and Now are required.
+// Config configures a [Client]. Seeds, Random and Now are required.
 type Config struct {
 	Seeds []string // http or https URLs, at least one
-	// Pins are the SHA-256 digests of the certificates that seeds, by URL as it stands in Seeds, must show. Others are
-	// checked like any web site's.
+	// Pins are the SHA-256 digests of the certificates of seeds, by URL as in Seeds. Other certificates are checked as
+	// usual.
 	Pins         map[string][sha256.Size]byte
-	Generation   storage.Generation // empty: the nodes are asked
-	StateFile    string             // where to remember nodes, guards and swarms; empty: nowhere
+	Generation   storage.Generation // empty: ask the nodes
+	StateFile    string             // stores nodes, guards and swarms; empty: no file
 	OnionVersion onion.Version      // zero: onion.V2
 	OnionCipher  onion.Cipher       // onion.AESGCM, as all clients used to seal, or onion.XChaCha20
 	Random       io.Reader          // safe for concurrent use
 	Now          func() time.Time
-	Log          *slog.Logger // nil: nothing is logged
-	// Late is when an answer is late at the earliest, however quick others were; 0 means 200 ms.
+	Log          *slog.Logger // nil: no log
+	// Late is the minimum time before an answer is late, however quick others were; 0 means 200 ms.
 	Late time.Duration
 	Dial storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
 }
 
-// Client is safe for concurrent use.
+// Client is a client of one network. It is safe for concurrent use.
 type Client struct {
 	seeds      []string
-	generation storage.Generation // empty if nobody said it
+	generation storage.Generation // empty while it is unknown
 	version    onion.Version
 	cipher     onion.Cipher
 	random     io.Reader
-	carry      func(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) // post, but in tests
-	now        func() time.Time
-	log        *slog.Logger
-	http       *storagehttp.Client
-	round      time.Duration // for one onion request
+	// post, but in tests
+	carry func(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error)
+	now   func() time.Time
+	log   *slog.Logger
+	http  *storagehttp.Client
+	round time.Duration // for one onion request
 
-	// work are diagnoses, which outlive the requests that gave rise to them. They end when background does.
+	// work has the diagnoses, which outlive their requests. They end when background does.
 	background context.Context
 	stop       context.CancelFunc
 	work       sync.WaitGroup
-	// examining has room for those that examine late answers.
+	// examining has room for the examinations of late answers.
 	examining chan struct{}
 
-	seedsMu  sync.Mutex  // held while seeds are asked, so that several requests in need ask once
+	seedsMu  sync.Mutex  // held while seeds are asked, so that concurrent requests ask once
 	doubts   []time.Time // when nodes contradicted the list; under seedsMu
 	guardsMu sync.Mutex  // held while guards are chosen, likewise
 	clockMu  sync.Mutex  // held while doubt about the clock is cleared, likewise
@@ -84,21 +84,22 @@ type Client struct {
 	state      state
 	index      map[Key]int // into state.Nodes
 	rng        *rand.Rand
-	askedAt    time.Time    // when this run last asked the seeds, whatever came of it
+	askedAt    time.Time    // when this run last asked the seeds, with or without success
 	overheard  map[Key]bool // nodes that have raised doubt about the clock in this run
 	file       stateFile
 	soonest    time.Duration              // when an answer is late at the earliest
-	answeredAt map[Key]time.Time          // when nodes were there last, in this run
+	answeredAt map[Key]time.Time          // when nodes last answered in this run
 	samples    map[string][]time.Duration // answer times of this run by method
 }
 
-// New makes a client. It reads the state file but sends nothing yet. The error wraps ErrBadNetwork, or is Random's.
+// New makes a client. It reads the state file but sends nothing. The error wraps [ErrBadNetwork], or is Random's.
 func New(config Config) (*Client, error) {
 	if len(config.Seeds) == 0 {
 		return nil, fmt.Errorf("%w: it names no seed", ErrBadNetwork)
 	}
 	c := &Client{
-		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random, now: config.Now, log: config.Log,
+		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random,
+		now: config.Now, log: config.Log,
 		http: storagehttp.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
@@ -147,10 +148,10 @@ func New(config Config) (*Client, error) {
 	return c, nil
 }
 
-// closeGrace is what a diagnosis gets to come to its end: what it finds saves the next process the same delay.
+// closeGrace is how long Close waits for diagnoses: their results save the next process the same delay.
 const closeGrace = 2*silentAfter + lateSoonest
 
-// Close remembers what was learned and drops connections. It always returns nil: see save. No request may be under way.
+// Close stores the state and closes connections. It always returns nil: see save. No request may be in flight.
 func (c *Client) Close() error {
 	grace := time.AfterFunc(closeGrace, c.stop)
 	c.work.Wait()
@@ -164,8 +165,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// save keeps what was learned. That it cannot be kept is worth one warning, but no reason to fail what the network has
-// done already.
+// save stores the state. A failure is logged once and is not an error, since the network has already done its work.
 func (c *Client) save() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,14 +175,14 @@ func (c *Client) save() {
 	}
 }
 
-// Difficulty returns the proof-of-work difficulty that a node told last, at least 1.
+// Difficulty returns the last known proof-of-work difficulty, at least 1.
 func (c *Client) Difficulty() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return max(c.state.Difficulty, 1)
 }
 
-// SetDifficulty remembers what a node told.
+// SetDifficulty stores the difficulty that a node asked for.
 func (c *Client) SetDifficulty(difficulty int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// Key is a node's Ed25519 public key, the name by which onion layers call it.
+// Key is a node's Ed25519 public key, its name in onion layers.
 type Key [32]byte
 
 // String returns the key in lower-case hex.
@@ -37,7 +37,7 @@ func parseKey(text string) (Key, error) {
 }
 
 // Node is a registered service node. Address is its name in swarm lists. Address is empty and SwarmID is
-// swarm.NoSwarm where the seed did not tell them.
+// [swarm.NoSwarm] if the seed did not give them.
 type Node struct {
 	Ed25519 Key           `json:"pubkey_ed25519"`
 	X25519  Key           `json:"pubkey_x25519"`
@@ -47,14 +47,13 @@ type Node struct {
 	SwarmID swarm.SwarmID `json:"swarm_id"`
 }
 
-// hop returns a node as onion layers need it.
+// hop returns the node in the form of onion layers.
 func (c *Client) hop(n Node) onion.Hop {
 	return onion.Hop{Ed25519: n.Ed25519, X25519: x25519.PublicKey(n.X25519), Cipher: c.cipher}
 }
 
-// Nodes returns the registered nodes: from the cache while it is fresh, else from the seeds. If no seed answers, an old
-// list is better than none. The result belongs to the client and must not be changed. The error wraps ErrNoSeed or is
-// the context's.
+// Nodes returns the registered nodes: from the cache while it is fresh, else from the seeds, or from an old cache if no
+// seed answers. The caller must not change the result. The error wraps [ErrNoSeed] or is the context's.
 func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	c.seedsMu.Lock()
 	defer c.seedsMu.Unlock()
@@ -74,7 +73,7 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	return nodes, nil
 }
 
-// known returns the node list as it is, and whether it will do without asking.
+// known returns the cached node list, and whether it is fresh.
 func (c *Client) known() (nodes []Node, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +82,7 @@ func (c *Client) known() (nodes []Node, fresh bool) {
 	return c.state.Nodes, fresh && len(c.state.Nodes) > 0
 }
 
-// Refresh asks the seeds for the node list, unless this run has just done so.
+// Refresh fetches the node list from the seeds, unless this run has just done so.
 func (c *Client) Refresh(ctx context.Context) error {
 	c.seedsMu.Lock()
 	defer c.seedsMu.Unlock()
@@ -93,8 +92,8 @@ func (c *Client) Refresh(ctx context.Context) error {
 	return c.fetchNodes(ctx)
 }
 
-// doubt asks the seeds for the node list because a node contradicts it: up to maxDoubts times within askAgainAfter, so
-// that a node that lies cannot make this run a burden to the seeds.
+// doubt fetches the node list because a node contradicts it: at most maxDoubts times within askAgainAfter, so that a
+// lying node cannot make this client a burden to the seeds.
 func (c *Client) doubt(ctx context.Context) error {
 	c.seedsMu.Lock()
 	defer c.seedsMu.Unlock()
@@ -113,7 +112,7 @@ func (c *Client) askedLately() bool {
 	return within(c.now(), c.askedAt, askAgainAfter)
 }
 
-// setNodes keeps a list that a seed gave.
+// setNodes stores a list from the seeds.
 func (c *Client) setNodes(nodes []Node) {
 	c.mu.Lock()
 	c.state.Nodes, c.state.FetchedAt = nodes, c.now().UTC()
@@ -148,7 +147,7 @@ func (c *Client) markFailed(node Node, why error) {
 	c.log.Info("service node fails", "node", node.Ed25519, "error", why)
 }
 
-// markGood takes back what markFailed said of nodes.
+// markGood undoes markFailed for nodes.
 func (c *Client) markGood(nodes ...Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

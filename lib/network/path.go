@@ -12,13 +12,13 @@ import (
 // Hops is the number of nodes in front of the target: a guard and two relays.
 const Hops = 3
 
-// manyNodes is a network from which on failures of a third of the nodes are not believed.
+// manyNodes is the size of a network from which on failures of a third of the nodes are not trusted.
 const manyNodes = 20
 
-// Path returns the hops of a way to target, guard first: never target itself, and none of the nodes in avoid unless
-// the network is too small for that. Guards stay the same from run to run; the relays are drawn anew for each
-// path, since a command lives for a moment and a relay sees neither end. The error wraps ErrTooFewNodes, ErrNoPath or
-// ErrNoSeed, or is the context's.
+// Path returns the hops to target, guard first: never target itself, and none of the nodes in avoid unless the network
+// is too small for that. Guards stay the same from run to run. Relays are drawn anew for each path, since a command
+// runs briefly and a relay sees neither end. The error wraps [ErrTooFewNodes], [ErrNoPath] or [ErrNoSeed], or is the
+// context's.
 func (c *Client) Path(ctx context.Context, target Key, avoid ...Key) ([]Node, error) {
 	if _, err := c.others(ctx, target); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (c *Client) Path(ctx context.Context, target Key, avoid ...Key) ([]Node, er
 	return append([]Node{guard}, c.pickRelays(others, guards, guard, avoid)...), nil
 }
 
-// others returns the nodes but target in random order. There are enough for a path.
+// others returns all nodes but target in random order. They suffice for a path.
 func (c *Client) others(ctx context.Context, target Key) ([]Node, error) {
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func without(nodes []Node, key Key) []Node {
 	return slices.DeleteFunc(nodes, func(n Node) bool { return n.Ed25519 == key })
 }
 
-// pickGuard prefers a guard that is not to be avoided.
+// pickGuard prefers a guard that is not in avoid.
 func (c *Client) pickGuard(guards []Node, target Key, avoid []Key) (Node, error) {
 	guards = without(c.Shuffle(guards), target)
 	if len(guards) == 0 {
@@ -69,8 +69,8 @@ func (c *Client) pickGuard(guards []Node, target Key, avoid []Key) (Node, error)
 	return guards[0], nil
 }
 
-// pickRelays takes the relays behind guard from nodes in random order. First choice are nodes that no other path uses,
-// then any but the guards, then any, and at last those that failed lately.
+// pickRelays takes the relays behind guard from nodes in random order. It prefers nodes that no other path uses, then
+// any but the guards, then any, and finally those that failed lately.
 func (c *Client) pickRelays(nodes, guards []Node, guard Node, avoid []Key) []Node {
 	rank := make(map[Key]int, len(nodes))
 	for _, key := range avoid {
@@ -81,8 +81,9 @@ func (c *Client) pickRelays(nodes, guards []Node, guard Node, avoid []Key) []Nod
 	}
 	c.mu.Lock()
 	now := c.now()
-	failed := slices.DeleteFunc(slices.Collect(maps.Keys(c.state.Failed)), func(key Key) bool { return !c.state.failed(key, now) })
-	if len(nodes) < manyNodes || 3*len(failed) < len(nodes) { // else they are more likely slandered than all down
+	failed := slices.DeleteFunc(slices.Collect(maps.Keys(c.state.Failed)),
+		func(key Key) bool { return !c.state.failed(key, now) })
+	if len(nodes) < manyNodes || 3*len(failed) < len(nodes) { // otherwise the failures are more likely forged than real
 		for _, key := range failed {
 			rank[key] = 3
 		}
@@ -93,8 +94,8 @@ func (c *Client) pickRelays(nodes, guards []Node, guard Node, avoid []Key) []Nod
 	return apart(guard, relays)[:Hops-1]
 }
 
-// apart returns nodes in their order, but first those that share a subnet neither with guard nor with one in front of
-// them: who rents a subnet must not become two hops of a path.
+// apart returns nodes in their order, but first those that share a subnet neither with guard nor with an earlier one:
+// the owner of a subnet must not become two hops of a path.
 func apart(guard Node, nodes []Node) []Node {
 	taken := map[netip.Prefix]bool{subnet(guard): true}
 	var first, others []Node
@@ -110,8 +111,8 @@ func apart(guard Node, nodes []Node) []Node {
 	return append(first, others...)
 }
 
-// subnet returns the /24 of an IPv4 address or the /48 of an IPv6 address. A loopback or private address has none: such
-// networks are one machine or one site.
+// subnet returns the /24 of an IPv4 address or the /48 of an IPv6 address. A loopback or private address has none,
+// because such a network is one machine or one site.
 func subnet(node Node) netip.Prefix {
 	address, err := netip.ParseAddr(node.IP)
 	if address = address.Unmap(); err != nil || address.IsLoopback() || address.IsPrivate() {

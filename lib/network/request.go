@@ -14,59 +14,57 @@ import (
 )
 
 const (
-	// maxAttempts bounds how many paths one request tries.
+	// maxAttempts bounds the paths that one request tries.
 	maxAttempts = 4
-	// roundTimeout is for one onion request: each relay waits 10 s for the next hop (storage-2.0.md section 7.4), so an
-	// honest guard has answered by then. A target that is asked to wait for something has syncroute.MaxWait, which leaves
-	// the relays two seconds for the way.
+	// roundTimeout bounds one onion request. Each relay waits 10 s for the next hop (storage-2.0.md section 7.4), so an
+	// honest guard has answered by then. A target may be asked to wait for [syncroute.MaxWait], which leaves the relays
+	// two seconds.
 	roundTimeout = 15 * time.Second
 )
 
 var errRoundTimeout = fmt.Errorf("%w in time", storagehttp.ErrUnreachable)
 
-// Answer is what a target answered to a storage RPC, and the hops that carried it there.
+// Answer is a target's answer to a storage RPC, and the hops that carried it.
 type Answer struct {
 	Status int
 	Body   string
 	Path   []Node
 }
 
-// Call is a storage RPC on its way to a node.
+// Call is a storage RPC for a node.
 type Call struct {
-	Method string // by which the time that answers take is learned
+	Method string // the key of learned answer times
 	Body   []byte
-	// Wait is how long the node is asked to wait for something. Slow says that it may wait for others, for some time: such
-	// a request is repeated only if a probe finds no answer either.
+	// Wait is how long the node is asked to wait. Slow means that the node may wait for other nodes: such a request is
+	// repeated only if a probe has no answer either.
 	Wait time.Duration
 	Slow bool
-	Late func() // called when the answer is late, at most once; nil if it does not matter
+	Late func() // called at most once, when the answer is late; may be nil
 }
 
-// patient reports whether an answer that takes its time is no sign of trouble.
+// patient reports whether a late answer is no sign of a fault.
 func (c Call) patient() bool { return c.Slow || c.Wait > 0 }
 
-// Backend carries calls to nodes. [Group] is the one over onion paths; errors are those of [Client.Request].
+// Backend carries calls to nodes. [Group] is the backend over onion paths; its errors are those of [Client.Request].
 type Backend interface {
 	Do(ctx context.Context, target Node, call Call) (Answer, error)
 }
 
-// Request sends a storage RPC body to target through an onion path. When the answer is late, the same request goes over
-// another path, and the first answer counts. A path that fails is replaced: the hop at fault is found and left out for
-// a while. The error wraps ErrTarget if it is target that does not answer; ErrNoPath,
-// ErrTooFewNodes or ErrNoSeed if no path works; onion.ErrTooLarge or onion.ErrNotText if body cannot travel; or it is
-// the context's.
+// Request sends a storage RPC body to target through an onion path. When the answer is late, the same request also
+// takes another path, and the first answer counts. A path that fails is replaced: the hop at fault is found and left
+// out for a while. The error wraps [ErrTarget] if target does not answer; [ErrNoPath], [ErrTooFewNodes] or [ErrNoSeed]
+// if no path works; [onion.ErrTooLarge] or [onion.ErrNotText] if body cannot be sent; or it is the context's.
 func (c *Client) Request(ctx context.Context, target Node, body []byte) (Answer, error) {
 	return c.Group().Request(ctx, target, body)
 }
 
-// Do is Request for a call. It implements [Backend].
+// Do is [Client.Request] for a call. It implements [Backend].
 func (c *Client) Do(ctx context.Context, target Node, call Call) (Answer, error) {
 	return c.Group().Do(ctx, target, call)
 }
 
-// Group is a set of requests whose paths to different targets share no hop as long as guards and nodes suffice, so that
-// no relay sees two of them. Requests to the same target take the same path while it works. It is safe for
-// concurrent use.
+// Group is a set of requests. Their paths to different targets share no hop if guards and nodes suffice, so that no
+// relay sees two of them. Requests to one target use one path while it works. A Group is safe for concurrent use.
 type Group struct {
 	client *Client
 
@@ -77,7 +75,7 @@ type Group struct {
 // Group starts an empty group.
 func (c *Client) Group() *Group { return &Group{client: c, paths: make(map[Key][]Node)} }
 
-// Request is Client.Request within the group.
+// Request is [Client.Request] within the group.
 func (g *Group) Request(ctx context.Context, target Node, body []byte) (Answer, error) {
 	return g.Do(ctx, target, Call{Body: body})
 }
@@ -102,7 +100,7 @@ func (g *Group) path(ctx context.Context, target Key) ([]Node, error) {
 	return path, err
 }
 
-// detour chooses another path to target than those that were tried, away from all others of the group.
+// detour chooses another path to target than those in tried, apart from all others of the group.
 func (g *Group) detour(ctx context.Context, target Key, tried [][]Node) ([]Node, error) {
 	g.mu.Lock()
 	avoid := slices.Collect(maps.Values(g.paths))
@@ -116,14 +114,14 @@ func (g *Group) detour(ctx context.Context, target Key, tried [][]Node) ([]Node,
 	return g.client.Path(ctx, target, used...)
 }
 
-// keep makes path the group's path to target: it has carried an answer.
+// keep makes path the group's path to target, because it has carried an answer.
 func (g *Group) keep(target Key, path []Node) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.paths[target] = path
 }
 
-// drop forgets path if it is the one to target.
+// drop removes path if it is the group's path to target.
 func (g *Group) drop(target Key, path []Node) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -132,7 +130,7 @@ func (g *Group) drop(target Key, path []Node) {
 	}
 }
 
-// pathError is an answer that some hop gave in clear instead of passing one on (storage-2.0.md section 7.4).
+// pathError is an error that a hop returned in clear instead of an answer (storage-2.0.md section 7.4).
 type pathError struct {
 	status int
 	text   string // the beginning of it
@@ -140,7 +138,7 @@ type pathError struct {
 
 func (e *pathError) Error() string { return fmt.Sprintf("a hop answers %d: %q", e.status, e.text) }
 
-// travel sends body to target through exactly these hops, once. With no hop at all target is asked as a guard.
+// travel sends body to target through exactly these hops, once. Without hops it sends target a request as to a guard.
 func (c *Client) travel(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
 	return c.carry(ctx, path, target, body)
 }

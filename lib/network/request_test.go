@@ -19,7 +19,10 @@ func TestRequest(t *testing.T) {
 	for _, version := range []onion.Version{onion.V1, onion.V2} {
 		t.Run(fmt.Sprint("version ", int(version)), func(t *testing.T) {
 			net := startFakenet(t, 6)
-			net.Nodes[0].Answer(func(call fakenet.Call) (int, string) { return 421, "as it <is> \u00e9\n" + call.Params["pubKey"] })
+			net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
+				return 421, "as it <is> \u00e9\n" +
+					call.Params["pubKey"]
+			})
 			config := configOf(t, net.SeedURL())
 			config.OnionVersion = version
 			c := open(t, config)
@@ -43,14 +46,15 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// A body that cannot travel is nobody's fault but the caller's.
+// A body that cannot be sent is only the caller's fault.
 func TestBodyCannotTravel(t *testing.T) {
 	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	config.OnionVersion = onion.V1
 	c := open(t, config)
 	target := nodeOf(t, c, net.Nodes[0])
-	if _, err := c.Request(t.Context(), target, bytes.Repeat([]byte("x"), onion.MaxBody+1)); !errors.Is(err, onion.ErrTooLarge) {
+	if _, err := c.Request(t.Context(), target,
+		bytes.Repeat([]byte("x"), onion.MaxBody+1)); !errors.Is(err, onion.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
 	if _, err := c.Request(t.Context(), target, []byte("\xff")); !errors.Is(err, onion.ErrNotText) {

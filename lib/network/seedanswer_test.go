@@ -35,7 +35,8 @@ func entry(change map[string]string) string {
 }
 
 func list(entries ...string) []byte {
-	return []byte(`{"jsonrpc":"2.0","id":0,"result":{"status":"OK","service_node_states":[` + strings.Join(entries, ",") + `]}}`)
+	return []byte(`{"jsonrpc":"2.0","id":0,"result":{"status":"OK","service_node_states":[` +
+		strings.Join(entries, ",") + `]}}`)
 }
 
 func TestParseSeedAnswer(t *testing.T) {
@@ -63,7 +64,8 @@ func TestSeedEntriesAreReadLeniently(t *testing.T) {
 		{"swarm as text", map[string]string{"swarm_id": `"5"`}, func(n Node) bool { return n.SwarmID == 5 }},
 		{"no swarm told", map[string]string{"swarm_id": ""}, func(n Node) bool { return n.SwarmID == swarm.NoSwarm }},
 		{"no legacy key", map[string]string{"service_node_pubkey": ""}, func(n Node) bool { return n.Address == "" }},
-		{"bad legacy key", map[string]string{"service_node_pubkey": `"xyz"`}, func(n Node) bool { return n.Address == "" }},
+		{"bad legacy key", map[string]string{"service_node_pubkey": `"xyz"`},
+			func(n Node) bool { return n.Address == "" }},
 		{"IPv6", map[string]string{"public_ip": `"2001:db8::1"`}, func(n Node) bool { return n.IP == "2001:db8::1" }},
 	} {
 		nodes, err := parseSeedAnswer(list(entry(test.change)))
@@ -78,7 +80,8 @@ func TestBadSeedEntriesAreLeftOut(t *testing.T) {
 	for _, change := range []map[string]string{
 		{"pubkey_ed25519": ""}, {"pubkey_ed25519": `"abcd"`}, {"pubkey_ed25519": `7`}, {"pubkey_x25519": ""},
 		{"public_ip": ""}, {"public_ip": `"0.0.0.0"`}, {"public_ip": `"::"`}, {"public_ip": `"example.com"`},
-		{"storage_port": ""}, {"storage_port": `0`}, {"storage_port": `65536`}, {"storage_port": `-1`}, {"storage_port": `1.5`},
+		{"storage_port": ""}, {"storage_port": `0`}, {"storage_port": `65536`}, {"storage_port": `-1`},
+		{"storage_port": `1.5`},
 		{"storage_port": `"x"`}, {"storage_port": `""`}, {"swarm_id": `{}`},
 	} {
 		good := entry(map[string]string{"pubkey_ed25519": `"` + strings.Repeat("c3", 32) + `"`})
@@ -87,7 +90,8 @@ func TestBadSeedEntriesAreLeftOut(t *testing.T) {
 			t.Errorf("%v: got %+v, %v; want the good entry alone", change, nodes, err)
 		}
 	}
-	if nodes, err := parseSeedAnswer(list(`7`, `null`, `"x"`, entry(nil), entry(map[string]string{"storage_port": "1"}))); err != nil || len(nodes) != 1 || nodes[0].Port != 22021 {
+	if nodes, err := parseSeedAnswer(list(`7`, `null`, `"x"`, entry(nil),
+		entry(map[string]string{"storage_port": "1"}))); err != nil || len(nodes) != 1 || nodes[0].Port != 22021 {
 		t.Errorf("got %+v, %v; want the first entry with its key alone", nodes, err)
 	}
 }
@@ -98,9 +102,13 @@ func TestSeedAnswersThatAreNone(t *testing.T) {
 		tooMany[i] = "{}"
 	}
 	for name, body := range map[string][]byte{
-		"nothing": nil, "no JSON": []byte("<html>"), "an error": []byte(`{"error":{"code":-32601,"message":"Method not found"}}`),
-		"no list": []byte(`{"result":{"status":"BUSY"}}`), "a list of another kind": []byte(`{"result":{"service_node_states":{}}}`),
-		"an empty list": list(), "no usable entry": list(`{}`), "too many": list(append(tooMany, entry(nil))...),
+		"nothing": nil, "no JSON": []byte("<html>"),
+		"an error":               []byte(`{"error":{"code":-32601,"message":"Method not found"}}`),
+		"no list":                []byte(`{"result":{"status":"BUSY"}}`),
+		"a list of another kind": []byte(`{"result":{"service_node_states":{}}}`),
+		"an empty list":          list(),
+		"no usable entry":        list(`{}`),
+		"too many":               list(append(tooMany, entry(nil))...),
 	} {
 		if nodes, err := parseSeedAnswer(body); err == nil {
 			t.Errorf("%s: got %+v", name, nodes)
@@ -195,7 +203,8 @@ func TestSeedURL(t *testing.T) {
 			t.Errorf("%s is %s, %v; want %s", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "127.0.0.1:22023", "localhost:22023", "seed.example", "ftp://seed.example", "http://", "http:///x", "http://:80", "http://[", "/file"} {
+	for _, text := range []string{"", "127.0.0.1:22023", "localhost:22023", "seed.example", "ftp://seed.example",
+		"http://", "http:///x", "http://:80", "http://[", "/file"} {
 		if got, err := seedURL(text); !errors.Is(err, ErrBadNetwork) {
 			t.Errorf("%q is %s, %v; want ErrBadNetwork", text, got, err)
 		}

@@ -20,14 +20,14 @@ import (
 const (
 	// maxNodes bounds a node list; mainnet has about 2 000.
 	maxNodes = 20000
-	// seedTimeout is what one seed gets for its answer.
+	// seedTimeout bounds the wait for one seed's answer.
 	seedTimeout = 5 * time.Second
-	// askAgainAfter is how soon one run asks the seeds again, whatever it finds wrong with the list.
+	// askAgainAfter is the minimum time between two requests of one run to the seeds.
 	askAgainAfter = time.Minute
-	// maxDoubts is how often it asks beyond that within askAgainAfter, see [Client.doubt].
+	// maxDoubts is how many further requests are allowed within askAgainAfter, see [Client.doubt].
 	maxDoubts = 3
-	// seedsAsked is how many seeds are asked at once, and seedsAgree in how many of their lists a node has to stand. A
-	// network with one seed has to believe it; of two seeds both have to agree.
+	// seedsAsked is how many seeds are asked at once, and seedsAgree how many of their lists must have a node. A
+	// network with one seed has to trust it; of two seeds both have to agree.
 	seedsAsked = 3
 	seedsAgree = 2
 )
@@ -43,10 +43,10 @@ type seedList struct {
 	err        error
 }
 
-// fetchNodes asks three seeds at once, in place of those that fail others, and keeps the nodes that two of three lists
-// have: so no seed alone can add a node, leave one out, or move one to another swarm. Two lists that are equal
-// suffice; else a third one is waited for. It takes the middle of the seeds' times until nodes say better. The
-// caller holds seedsMu.
+// fetchNodes asks three seeds at once, and others instead of those that fail. It keeps the nodes that two of three
+// lists have, so no single seed can add a node, leave one out, or move one to another swarm. Two equal lists suffice;
+// otherwise it waits for a third. It takes the median of the seeds' times until nodes give a better one. The caller
+// holds seedsMu.
 func (c *Client) fetchNodes(ctx context.Context) error {
 	c.mu.Lock()
 	c.askedAt = c.now()
@@ -87,12 +87,12 @@ func (c *Client) fetchNodes(ctx context.Context) error {
 	return c.takeLists(lists, failures)
 }
 
-// agreed reports whether two lists say the same.
+// agreed reports whether two lists are equal.
 func agreed(lists []seedList) bool {
 	return len(lists) == seedsAgree && len(common(lists, seedsAgree)) == max(len(lists[0].nodes), len(lists[1].nodes))
 }
 
-// common returns the nodes that stand, with the same place and swarm, in at least as many lists as are wanted.
+// common returns the nodes that at least wanted lists have, with the same address and swarm.
 func common(lists []seedList, wanted int) (nodes []Node) {
 	votes := make(map[Node]int)
 	taken := make(map[Key]bool)
@@ -107,7 +107,7 @@ func common(lists []seedList, wanted int) (nodes []Node) {
 	return nodes
 }
 
-// takeLists keeps what seeds agree on.
+// takeLists keeps the nodes on which the seeds agree.
 func (c *Client) takeLists(lists []seedList, failures []error) error {
 	wanted := min(seedsAgree, len(c.seeds))
 	nodes := common(lists, wanted)
@@ -117,7 +117,8 @@ func (c *Client) takeLists(lists []seedList, failures []error) error {
 	case len(lists) < wanted:
 		return fmt.Errorf("%w: one of %d alone is not believed: %w", ErrNoSeed, len(c.seeds), errors.Join(failures...))
 	case len(nodes) == 0, len(lists) == seedsAgree && 4*len(nodes) < 3*max(len(lists[0].nodes), len(lists[1].nodes)):
-		return fmt.Errorf("%w: their lists differ", ErrNoSeed) // of two, one that lies could leave the honest nodes out
+		// of two seeds, a lying one could leave out the honest nodes
+		return fmt.Errorf("%w: their lists differ", ErrNoSeed)
 	}
 	dates := slices.DeleteFunc(slices.Clone(lists), func(l seedList) bool { return l.date.IsZero() })
 	slices.SortFunc(dates, func(a, b seedList) int { return a.date.Compare(b.date) })
@@ -130,7 +131,7 @@ func (c *Client) takeLists(lists []seedList, failures []error) error {
 	return nil
 }
 
-// takeGeneration keeps the generation that as many seeds give as are wanted.
+// takeGeneration keeps the generation that at least wanted seeds give.
 func (c *Client) takeGeneration(lists []seedList, wanted int) {
 	votes := make(map[storage.Generation]int)
 	for _, list := range lists {
@@ -140,8 +141,8 @@ func (c *Client) takeGeneration(lists []seedList, wanted int) {
 	}
 }
 
-// askSeed asks for every active node. A seed's time comes with its list and, from a registry of ours, what generation
-// the network is of.
+// askSeed asks a seed for every active node. The answer also has the seed's time and, from our own registry, the
+// network's generation.
 func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, storage.Generation, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, seedTimeout, errSeedTimeout)
 	defer cancel()
@@ -177,7 +178,7 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, s
 	return nodes, answer.Time(), parsed.Result.Generation, nil
 }
 
-// parseSeedAnswer reads a node list, leaves out entries that cannot be used, and refuses a list that has none. Of
+// parseSeedAnswer reads a node list and leaves out unusable entries. It refuses a list without usable entries. Of
 // entries with the same key the first counts.
 func parseSeedAnswer(body []byte) ([]Node, error) {
 	var answer struct {
@@ -209,9 +210,9 @@ func parseSeedAnswer(body []byte) ([]Node, error) {
 	return nodes, nil
 }
 
-// parseSeedState reads one entry of get_n_service_nodes (storage-2.0.md section 10) leniently: seeds of different times
-// write numbers as such or as text, and may leave out what was not asked for. An entry without keys or without a
-// place to reach it is no node; an address of 0.0.0.0 means that it is not known.
+// parseSeedState reads one entry of get_n_service_nodes (storage-2.0.md section 10) leniently: some seeds write numbers
+// as text, and some leave out fields that were not requested. An entry without keys or without an address and port is
+// not a node; an address of 0.0.0.0 means that it is unknown.
 func parseSeedState(raw json.RawMessage) (Node, bool) {
 	var state struct {
 		PubkeyEd25519 string      `json:"pubkey_ed25519"`
@@ -241,7 +242,7 @@ func parseSeedState(raw json.RawMessage) (Node, bool) {
 	return node, true
 }
 
-// seedURL checks a seed's URL, and adds the path of the JSON-RPC where it has none.
+// seedURL checks a seed's URL, and adds the path of the JSON-RPC if it has none.
 func seedURL(text string) (string, error) {
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Hostname() == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {

@@ -44,7 +44,7 @@ func TestNewChecksItsConfig(t *testing.T) {
 	}
 }
 
-// serve starts a seed that answers as told.
+// serve starts a seed with these answers.
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(handler)
@@ -89,7 +89,8 @@ func TestSeedRequest(t *testing.T) {
 			Method string          `json:"method"`
 			Params nodelist.Params `json:"params"`
 		}
-		if err := json.NewDecoder(r.Body).Decode(&call); err != nil || r.URL.Path != nodelist.SeedPath || r.Method != http.MethodPost {
+		if err := json.NewDecoder(r.Body).Decode(&call); err != nil || r.URL.Path != nodelist.SeedPath ||
+			r.Method != http.MethodPost {
 			t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)
 		}
 		if call.Method != nodelist.Method || !call.Params.ActiveOnly || call.Params.Limit != 0 {
@@ -205,7 +206,7 @@ func TestClockOffset(t *testing.T) {
 			}
 			want := off
 			if off == time.Second {
-				want = 0 // less than a Date can tell
+				want = 0 // below the resolution of a Date
 			}
 			if got := c.Now().Sub(clock.Now()); got != want {
 				t.Errorf("took %s", got)
@@ -224,7 +225,7 @@ func TestClockOffset(t *testing.T) {
 	}
 }
 
-// A seed without a clock tells the nodes, but not the time.
+// A seed without a clock gives the nodes, but not the time.
 func TestSeedTellsNoTime(t *testing.T) {
 	net := startFakenet(t, 4)
 	net.ServeTime(nil)
@@ -237,7 +238,7 @@ func TestSeedTellsNoTime(t *testing.T) {
 	}
 }
 
-// A pinned seed must show its certificate, whoever vouches for another one. Nothing is asked of one that does not.
+// A pinned seed must show its certificate, whatever authority vouches for another one. Others get no request.
 func TestPinnedSeed(t *testing.T) {
 	leakcheck.Check(t)
 	asked := false

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// How long what was learned stays good without being checked again. A wrong guess costs one more request.
+// How long cached facts are used without a check. A wrong guess costs one more request.
 const (
 	nodesFreshFor = 6 * time.Hour
 	swarmFreshFor = 24 * time.Hour
@@ -26,22 +26,23 @@ const (
 // maxSwarms bounds the swarm cache; the oldest entries go first.
 const maxSwarms = 4096
 
-// state is what a client remembers between runs: a cache, and the guards, which must not change from run to run. Times
-// are those of this machine's clock.
+// state is what a client stores between runs: a cache, and the guards, which must not change from run to run. Times are
+// those of this machine's clock.
 type state struct {
 	Nodes     []Node                `json:"nodes"`
 	FetchedAt time.Time             `json:"fetched_at"`
-	Guards    []Key                 `json:"guards"` // in the order in which they were taken
+	Guards    []Key                 `json:"guards"` // in the order of selection
 	Failed    map[Key]time.Time     `json:"failed"` // when each failed last
 	Swarms    map[string]swarmEntry `json:"swarms"` // by swarmName
-	// Strikes is when nodes seemed to fail behind a guard, by guard and node: see strike.
+	// Strikes has the times at which nodes seemed to fail behind a guard, by guard and node: see strike.
 	Strikes    map[Key]map[Key]time.Time `json:"strikes,omitempty"`
 	Difficulty int64                     `json:"difficulty"`
-	Generation storage.Generation        `json:"generation,omitempty"` // as nodes told it
-	OffsetMS   int64                     `json:"clock_offset_ms"`      // what the network's clock is ahead
+	Generation storage.Generation        `json:"generation,omitempty"` // according to nodes
+	OffsetMS   int64                     `json:"clock_offset_ms"`      // how far the network's clock is ahead
 	OffsetAt   time.Time                 `json:"clock_learned_at,omitzero"`
 	Doubt      bool                      `json:"clock_doubt,omitempty"` // see SureClock
-	Answers    map[string]int64          `json:"answers_ms,omitempty"`  // by method, when an answer is late: see lateAfter
+	// by method, the time after which an answer is late: see lateAfter
+	Answers map[string]int64 `json:"answers_ms,omitempty"`
 }
 
 // swarmEntry is a cached swarm.
@@ -50,13 +51,13 @@ type swarmEntry struct {
 	At      time.Time `json:"at"`
 }
 
-// swarmName hides whose swarm is cached from a casual reader of the file.
+// swarmName hides the Session ID of a cached swarm from a casual reader of the file.
 func swarmName(id sessionid.ID) string {
 	sum := sha256.Sum256(id[:])
 	return hex.EncodeToString(sum[:16])
 }
 
-// within reports whether at lies less than limit before now. A time to come does not: the clock was set back.
+// within reports whether at is less than limit before now. A future time is not: the clock was set back.
 func within(now, at time.Time, limit time.Duration) bool {
 	age := now.Sub(at)
 	return age >= 0 && age < limit
@@ -68,7 +69,7 @@ func (s *state) failed(key Key, now time.Time) bool {
 	return ok && within(now, at, failedFor)
 }
 
-// forget drops what is of no use any more.
+// forget deletes expired entries.
 func (s *state) forget(now time.Time) {
 	for key := range s.Failed {
 		if !s.failed(key, now) {
@@ -93,13 +94,13 @@ func (s *state) forget(now time.Time) {
 	}
 }
 
-// stateFile is where a state is kept; without a path, nowhere.
+// stateFile is the file of a state; without a path there is none.
 type stateFile struct {
 	path    string
 	content []byte // as read or written last
 }
 
-// load reads the file. One that is absent or no state is as good as an empty one: it is a cache.
+// load reads the file. A missing or malformed file gives an empty state: it is a cache.
 func (f *stateFile) load() state {
 	var s state
 	if f.path != "" {
@@ -124,8 +125,8 @@ func (f *stateFile) load() state {
 	return s
 }
 
-// save writes the state, whole or not at all, if it is not what the file has already. Of two processes that learned
-// something the later one wins. After a failure it is not tried again.
+// save writes the state, atomically, if it differs from the file. Of two processes that save, the later one wins. After
+// a failure, save does not try again.
 func (f *stateFile) save(s state) error {
 	if f.path == "" {
 		return nil
@@ -147,7 +148,7 @@ func (f *stateFile) save(s state) error {
 	return err
 }
 
-// StatePath returns the file in dir for a network with these seeds, in whatever order.
+// StatePath returns the file in dir for a network with these seeds, in any order.
 func StatePath(dir string, seeds []string) string {
 	hash := sha256.New()
 	for _, seed := range slices.Sorted(slices.Values(seeds)) {

@@ -34,7 +34,8 @@ func TestKey(t *testing.T) {
 func TestStateRoundTrip(t *testing.T) {
 	at := time.Date(2020, 6, 5, 12, 0, 0, 17, time.UTC)
 	want := state{
-		Nodes:     []Node{{Ed25519: key(1), X25519: key(2), IP: "192.0.2.7", Port: 22021, Address: "y.snode", SwarmID: 1<<64 - 2}},
+		Nodes: []Node{{Ed25519: key(1), X25519: key(2), IP: "192.0.2.7", Port: 22021, Address: "y.snode",
+			SwarmID: 1<<64 - 2}},
 		FetchedAt: at, Guards: []Key{key(1)}, Failed: map[Key]time.Time{key(3): at},
 		Swarms:     map[string]swarmEntry{"name": {Members: []Key{key(1)}, At: at}},
 		Strikes:    map[Key]map[Key]time.Time{key(1): {key(3): at}},
@@ -80,13 +81,15 @@ func TestStateIsWrittenWhenItChanges(t *testing.T) {
 
 // A cache that is lost or spoilt is as good as none.
 func TestSpoiltState(t *testing.T) {
-	for _, content := range []string{"", "{", "[]", `{"nodes":7}`, `{"guards":["xyz"]}`, `{"failed":null,"swarms":null}`, "\x00\x01"} {
+	for _, content := range []string{"", "{", "[]", `{"nodes":7}`, `{"guards":["xyz"]}`,
+		`{"failed":null,"swarms":null}`, "\x00\x01"} {
 		path := filepath.Join(t.TempDir(), "state.json")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		got := (&stateFile{path: path}).load()
-		want := state{Failed: map[Key]time.Time{}, Swarms: map[string]swarmEntry{}, Strikes: map[Key]map[Key]time.Time{}}
+		want := state{Failed: map[Key]time.Time{}, Swarms: map[string]swarmEntry{},
+			Strikes: map[Key]map[Key]time.Time{}}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%q was read as %+v", content, got)
 		}
@@ -141,7 +144,8 @@ func TestForget(t *testing.T) {
 	now := time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC)
 	s := state{
 		Failed: map[Key]time.Time{
-			key(1): now.Add(-failedFor), key(2): now.Add(-failedFor + time.Second), key(3): now, key(4): now.Add(time.Second),
+			key(1): now.Add(-failedFor), key(2): now.Add(-failedFor + time.Second), key(3): now,
+			key(4): now.Add(time.Second),
 		},
 		Swarms: make(map[string]swarmEntry),
 	}
@@ -149,7 +153,8 @@ func TestForget(t *testing.T) {
 		s.Swarms[string(rune(0x4e00+i))] = swarmEntry{At: now.Add(time.Duration(i) * time.Second)}
 	}
 	s.forget(now)
-	if want := map[Key]time.Time{key(2): now.Add(-failedFor + time.Second), key(3): now}; !reflect.DeepEqual(s.Failed, want) {
+	if want := map[Key]time.Time{key(2): now.Add(-failedFor + time.Second), key(3): now}; !reflect.DeepEqual(s.Failed,
+		want) {
 		t.Errorf("failures %v are left, want %v", s.Failed, want)
 	}
 	if len(s.Swarms) != maxSwarms {

@@ -15,11 +15,11 @@ import (
 // swarmTries bounds how many nodes are asked for a swarm.
 const swarmTries = 5
 
-// SwarmTargets is how many members of a swarm a message is stored to and asked from (signal-2020.md section 11).
+// SwarmTargets is how many members of a swarm a message is stored at and polled from (signal-2020.md section 11).
 const SwarmTargets = 3
 
 // Swarm returns the members of id's swarm: from the cache while that is fresh and has SwarmTargets members left, else
-// as LookupSwarm does.
+// from [Client.LookupSwarm].
 func (c *Client) Swarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	if _, err := c.Nodes(ctx); err != nil {
 		return nil, err
@@ -30,8 +30,8 @@ func (c *Client) Swarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	return c.LookupSwarm(ctx, id)
 }
 
-// cachedSwarm returns the cached swarm as the ring has it now: what an earlier run was made to believe does not count.
-// Without a ring it is what was cached, less the nodes that are no longer registered.
+// cachedSwarm returns the cached swarm as checked against the current ring: false answers to an earlier run do not
+// count. Without a ring it returns the cached members that are still registered.
 func (c *Client) cachedSwarm(id sessionid.ID) []Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,7 +51,7 @@ func (c *Client) cachedSwarm(id sessionid.ID) []Node {
 	return members
 }
 
-// ring returns the swarm of id as it follows from the seeds' list, or false if that has no swarm IDs. c.mu is held.
+// ring returns the swarm of id by the seeds' list, or false if the list has no swarm IDs. c.mu is held.
 func (c *Client) ring(id sessionid.ID) (swarm.SwarmID, []Node, bool) {
 	ids := make([]swarm.SwarmID, len(c.state.Nodes))
 	for i, node := range c.state.Nodes {
@@ -77,7 +77,7 @@ func (c *Client) ringMembers(id sessionid.ID) ([]Node, bool) {
 	return members, ok
 }
 
-// Member returns the node with this key if it is a member of id's swarm, as far as that is believed now.
+// Member returns the node with this key if it is currently known as a member of id's swarm.
 func (c *Client) Member(id sessionid.ID, key Key) (Node, bool) {
 	for _, member := range c.cachedSwarm(id) {
 		if member.Ed25519 == key {
@@ -87,10 +87,10 @@ func (c *Client) Member(id sessionid.ID, key Key) (Node, bool) {
 	return Node{}, false
 }
 
-// LookupSwarm asks a random node for the swarm of id, whatever the cache says, and caches it. The node is believed as far
-// as the ring of the seeds' list agrees, see [Client.AdoptSwarm]. Where the seeds give no swarm IDs, three nodes are
-// asked over disjoint paths, and the majority decides who is a member. The error wraps ErrNoSwarm if too few nodes
-// answered or no two agree, else it is one of Request.
+// LookupSwarm asks a random node for the swarm of id, whatever the cache has, and caches the result. The answer counts
+// as far as the ring of the seeds' list agrees, see [Client.AdoptSwarm]. If the seeds give no swarm IDs, three nodes
+// are asked over disjoint paths, and the majority decides on each member. The error wraps [ErrNoSwarm] if too few nodes
+// answered or no two agree, else it is one of [Client.Request].
 func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: id.String()})
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *Client) lookup(ctx context.Context, id sessionid.ID, body []byte, voice
 	judge := &swarmJudge{body: body}
 	asked := make(map[Key]bool)
 	for len(asked) < tries {
-		nodes, err := c.Nodes(ctx) // may be new ones if those before were not there any more
+		nodes, err := c.Nodes(ctx) // may be a new list if the nodes before do not answer any more
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (c *Client) lookup(ctx context.Context, id sessionid.ID, body []byte, voice
 				return members, nil
 			}
 			judge.failures = append(judge.failures, err)
-		case !errors.Is(err, ErrUnanswered) && !errors.Is(err, ErrClock): // another node would not change that
+		case !errors.Is(err, ErrUnanswered) && !errors.Is(err, ErrClock): // another node would not help
 			return nil, err
 		default:
 			judge.failures = append(judge.failures, err)
@@ -145,7 +145,7 @@ func (c *Client) lookup(ctx context.Context, id sessionid.ID, body []byte, voice
 	return nil, fmt.Errorf("%w: %w", ErrNoSwarm, errors.Join(judge.failures...))
 }
 
-// swarmJudge asks nodes for a swarm, and collects what they answer.
+// swarmJudge asks nodes for a swarm, and collects their answers.
 type swarmJudge struct {
 	body     []byte
 	answers  [][]storage.Snode
@@ -170,10 +170,10 @@ func (j *swarmJudge) Judge(reply Reply) Verdict {
 	return Done
 }
 
-// AdoptSwarm examines the body of a 421, which claims that others are the swarm of id, and returns and caches the swarm
-// that is believed. The node list is fetched anew first, unless this run has just done so several times. Then the ring
-// of the list decides; the body only says that it may have changed. Without a ring three nodes are asked, see
-// [Client.LookupSwarm]. A body that names no registered node is an error.
+// AdoptSwarm checks the body of a 421, which names another swarm of id, and returns and caches the swarm that counts.
+// It first fetches the node list anew, unless this run has just done so several times. Then the ring of the list
+// decides; the body is only a hint that it may have changed. Without a ring three nodes are asked, see
+// [Client.LookupSwarm]. A body without a registered node is an error.
 func (c *Client) AdoptSwarm(ctx context.Context, id sessionid.ID, body string) ([]Node, error) {
 	snodes, err := storage.ParseSwarm(body)
 	if err != nil {
@@ -193,8 +193,8 @@ func (c *Client) AdoptSwarm(ctx context.Context, id sessionid.ID, body string) (
 	return c.LookupSwarm(ctx, id)
 }
 
-// believe returns and caches the swarm of id, of which nodes have given these answers. Where an answer and the ring of
-// the seeds' list differ, the list may be old and is fetched anew; then the ring is right. Without a ring a node is a
+// believe returns and caches the swarm of id, for which nodes have given these answers. If an answer and the ring of
+// the seeds' list differ, the list may be old and is fetched anew; then the ring decides. Without a ring a node is a
 // member if most answers name it.
 func (c *Client) believe(ctx context.Context, id sessionid.ID, answers [][]storage.Snode) ([]Node, error) {
 	members, ok := c.ringMembers(id)
@@ -258,7 +258,7 @@ func (c *Client) keepSwarm(id sessionid.ID, members []Node) {
 	c.state.Swarms[swarmName(id)] = entry
 }
 
-// registered returns the listed nodes as the seeds know them, each once, and whether any of them is unknown.
+// registered returns the listed nodes that the seeds know, each once, and whether any is unknown.
 func (c *Client) registered(snodes []storage.Snode) (members []Node, missing bool) {
 	seen := make(map[Key]bool)
 	for _, snode := range snodes {

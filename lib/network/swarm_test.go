@@ -23,7 +23,7 @@ func lookups(net *fakenet.Network, id fmt.Stringer) (n int) {
 	return n
 }
 
-// tell makes the seed and all nodes say that these are the only swarm.
+// tell makes the seed and all nodes name these as the only swarm.
 func tell(net *fakenet.Network, swarm ...*fakenet.Node) {
 	net.OneSwarm(swarm...)
 	for _, node := range net.Nodes {
@@ -91,7 +91,7 @@ func TestSwarmIsCached(t *testing.T) {
 	}
 }
 
-// Nobody but the seeds can introduce nodes.
+// Only seeds can introduce nodes.
 func TestUnregisteredMembersAreNotBelieved(t *testing.T) {
 	net := startFakenet(t, 8)
 	tell(net, net.Nodes...)

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/storage/syncroute"
 )
 
-// waiting makes node answer listen requests only when release is called, and tells on arrived of each that came.
+// waiting makes node answer listen requests only when release is called, and signals each on arrived.
 func waiting(t *testing.T, node *fakenet.Node) (arrived <-chan struct{}, release func()) {
 	t.Helper()
 	came, ready := make(chan struct{}, 10), make(chan struct{})
@@ -53,7 +53,7 @@ func wantNoBlame(t *testing.T, c *Client, net *fakenet.Network) {
 	}
 }
 
-// A target that takes its time is waited for. Meanwhile its path carries other requests, and nobody is suspected.
+// A patient call to a slow target waits. Meanwhile its path carries other requests, and no node is suspected.
 func TestTargetThatWaits(t *testing.T) {
 	net := startFakenet(t, 8)
 	c := clientOf(t, net)
@@ -79,7 +79,7 @@ func TestTargetThatWaits(t *testing.T) {
 	wantNoBlame(t, c, net)
 }
 
-// Who hangs up while the target waits blames nobody, asks nobody, and keeps the path.
+// A caller that hangs up while the target waits blames no node, sends no probe, and keeps the path.
 func TestHangingUpWhileTargetWaits(t *testing.T) {
 	net := startFakenet(t, 8)
 	c := clientOf(t, net)
@@ -117,9 +117,11 @@ func TestTargetRefuses(t *testing.T) {
 	net := startFakenet(t, 8)
 	c := clientOf(t, net)
 	target := nodeOf(t, c, net.Nodes[0])
-	for _, status := range []int{storage.StatusNoListener, storage.StatusBadGateway, storage.StatusNotReady, storage.StatusTimeout} {
+	for _, status := range []int{storage.StatusNoListener, storage.StatusBadGateway, storage.StatusNotReady,
+		storage.StatusTimeout} {
 		net.Nodes[0].Answer(func(fakenet.Call) (int, string) { return status, "no\n" })
-		if answer, err := c.Request(t.Context(), target, listenRequest(t)); err != nil || answer.Status != status || answer.Body != "no\n" {
+		if answer, err := c.Request(t.Context(), target, listenRequest(t)); err != nil || answer.Status != status ||
+			answer.Body != "no\n" {
 			t.Errorf("status %d: got %+v, %v", status, answer, err)
 		}
 	}

@@ -8,13 +8,13 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// ForgeInitiator makes a session with owner in the name of another party, of whom it knows the public identity key
-// alone. The session encrypts and decrypts as the one that [NewInitiator] makes with the party's private key: no test
-// of its messages tells the two apart. It is what deniability means, and a part of the package so that tests hold it.
+// ForgeInitiator makes a session with owner in the name of another party, from that party's public identity key alone.
+// The session encrypts and decrypts like the one that [NewInitiator] makes with the party's private key: no test of its
+// messages can distinguish the two. That is deniability, and it is part of the package so that tests keep it.
 //
 // It takes owner's private keys: a shared secret of X3DH contains no key of the initiator that owner could not replace
-// by a private key of its own (X3DH, section 4.4). pretended has the party's public key, and the registration ID that
-// messages carry. It reads from random as NewInitiator does, and returns x25519.ErrLowOrder or random's error.
+// by a private key of its own (X3DH, section 4.4). pretended has the party's public key, and the registration ID in
+// messages. It reads from random as NewInitiator does, and returns [x25519.ErrLowOrder] or random's error.
 func ForgeInitiator(
 	random io.Reader,
 	pretended x25519.PublicKey, registrationID uint32,

@@ -11,8 +11,8 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// Deniability: whatever alice's private key makes, bob makes without it. With the same random bytes the forged session
-// and all its messages are the same bytes, so no test can tell them apart, with whatever keys.
+// Deniability: bob makes everything without alice's private key that alice makes with it. With the same random bytes
+// the forged session and all its messages are the same bytes, so no test can distinguish them, with any keys.
 func TestForgedSessionIsTheSame(t *testing.T) {
 	for name, withOneTime := range map[string]bool{"with a one-time prekey": true, "without": false} {
 		t.Run(name, func(t *testing.T) {

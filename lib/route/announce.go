@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// announceEvery is how often friends are told the same: before they cease to believe it.
+	// announceEvery is how often a status is sent again: before the friends' copies expire.
 	announceEvery = account.StatusFreshFor / 2
-	// announceBatch bounds the statuses that are sealed in one transaction, and announceAtOnce those on their way.
+	// announceBatch bounds the statuses that are sealed in one transaction, and announceAtOnce those in flight.
 	announceBatch  = 16
 	announceAtOnce = 4
-	// offlineTimeout bounds the end of a Listen.
+	// offlineTimeout bounds the time that the end of a Listen takes.
 	offlineTimeout = 5 * time.Second
 )
 
-// announce tells all friends where the account listens whenever that changes.
+// announce sends all friends the account's listening node whenever it changes.
 func (s *listenLoop) announce(ctx context.Context) error {
 	if !wait(ctx, 0, s.announceNow) {
 		return nil
@@ -36,8 +36,8 @@ func (s *listenLoop) announce(ctx context.Context) error {
 	}
 }
 
-// goOffline ends a Listen in order: no friend is sent this listening node any more, the node drops the listener, and
-// friends hear that the account is offline. What cannot be told in time waits in the outbox.
+// goOffline ends a Listen in order: the account stops announcing this listening node, the node drops the listener, and
+// friends get an offline status. Statuses that cannot be sent in time wait in the outbox.
 func (s *listenLoop) goOffline(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), offlineTimeout)
 	defer cancel()
@@ -56,8 +56,8 @@ func (s *listenLoop) goOffline(ctx context.Context) error {
 	return nil
 }
 
-// announceAll tells all friends where the account listens, if it does, over the route that is open to each. Statuses
-// that cannot be sent wait in the outbox; that is logged.
+// announceAll sends all friends the account's status, over the route that is open to each. Statuses that cannot be sent
+// wait in the outbox; that is logged.
 func (r *Router) announceAll(ctx context.Context) error {
 	friends, err := r.account.Friends(ctx)
 	if err != nil {

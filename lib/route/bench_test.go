@@ -13,16 +13,17 @@ import (
 	"sessiontool/lib/storage/rpc20"
 )
 
-// BenchmarkRoutes measures from the start of a send until its reader has the text, on both routes in turn: with
-// somebody who listens, and with somebody who polls the moment that the send is done. The keystores are on the disk.
-// And it counts the onion requests to the listening node that would fit into the round trip of a delivery.
+// BenchmarkRoutes measures the time from the start of a send until the recipient has the text: with a recipient that
+// listens, and with one that polls as soon as the send is done. The keystores are on the disk. It also counts the onion
+// requests to the listening node that would fit into the round trip of a delivery.
 func BenchmarkRoutes(b *testing.B) {
 	net, err := devnet.Start(b.Context(), devnet.Options{Nodes: 12, SwarmSize: 5})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { closeNetwork(b, net) })
-	alice, bob, carol := newPerson(b, "alice", net.SeedURL()), newPerson(b, "bob", net.SeedURL()), newPerson(b, "carol", net.SeedURL())
+	alice, bob, carol := newPerson(b, "alice", net.SeedURL()), newPerson(b, "bob", net.SeedURL()), newPerson(b, "carol",
+		net.SeedURL())
 	alice.befriends(bob)
 	alice.befriends(carol)
 	ctx := b.Context()

@@ -18,21 +18,21 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// MaxChange is how many messages one Delete or Expire may name.
+// MaxChange is how many messages one [Router.Delete] or [Router.Expire] may name.
 const MaxChange = 100
 
 // ErrGeneration reports a request that storage RPC 2.0 does not have.
 var ErrGeneration = errors.New("storage RPC 2.0 has no such request")
 
-// Change says what became of stored messages of the account. Action is rpc28.MethodDelete or rpc28.MethodExpire;
-// Requested and Changed are hashes. Changed has those that some member of the swarm had; OK means that at least one
-// member has carried the request out.
+// Change is the result of deleting or expiring stored messages of the account. Action is [rpc28.MethodDelete] or
+// [rpc28.MethodExpire]; Requested and Changed are hashes. Changed has those that some member of the swarm had. OK means
+// that at least one member has carried the request out.
 type Change struct {
 	OK           bool
 	Action       string
 	Requested    []string
 	Changed      []string
-	ExpirationMS int64 // of Expire
+	ExpirationMS int64 // of Expire, milliseconds since 1970
 	Nodes        []MemberChange
 }
 
@@ -44,15 +44,16 @@ type MemberChange struct {
 	Changed       []string // hashes
 }
 
-// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). It succeeds if one
-// member has signed that it did so, whether or not the member had the messages. The error wraps ErrGeneration,
-// ErrNotStored, ErrRefused, ErrClock or an error of the network, or is the error of the context.
+// Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). It succeeds if
+// one member has signed that it did so, whether or not the member had the messages. The error wraps [ErrGeneration],
+// [ErrNotStored], [ErrRefused], [ErrClock] or an error of the network, or is the error of the context.
 func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
 	owner := r.account.ID().String()
 	return r.change(ctx, changing{
 		method: rpc28.MethodDelete, hashes: hashes,
 		params: func() any {
-			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes, Auth: authorize(r.account, signtext.Delete(hashes))}
+			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes,
+				Auth: authorize(r.account, signtext.Delete(hashes))}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Deleted != nil {
@@ -63,8 +64,8 @@ func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
 	})
 }
 
-// Expire makes messages of the account expire after some time from now: earlier or later than they would. It is like
-// Delete in all else.
+// Expire makes messages of the account expire at some time from now, earlier or later than before. Otherwise it is like
+// [Router.Delete].
 func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (Change, error) {
 	owner, expiry := r.account.ID().String(), int64(0)
 	out, err := r.change(ctx, changing{
@@ -73,7 +74,8 @@ func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duratio
 			expiry = r.network.Now().Add(after).UnixMilli()
 			times := []int64{expiry}
 			return rpc28.ExpireParams{
-				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account, signtext.Expire(false, false, times, hashes)),
+				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account,
+					signtext.Expire(false, false, times, hashes)),
 			}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
@@ -87,8 +89,8 @@ func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duratio
 	return out, err
 }
 
-// changing is what Delete or Expire asks for. params makes the parameters, by the time that the network has. done reads
-// a member's result: the hashes that it changed, and the text that it has signed if that is true.
+// changing is the request of a Delete or Expire. params makes the parameters for a time of the network. done reads a
+// member's result: the hashes that it changed, and the text that it must have signed.
 type changing struct {
 	method string
 	hashes []string
@@ -96,7 +98,7 @@ type changing struct {
 	done   func(rpc28.MemberResult) (done []string, signed []byte)
 }
 
-// change asks members of the account's swarm one after the other until one has passed the request on to all.
+// change asks members of the account's swarm in turn until one has passed the request on to all.
 func (r *Router) change(ctx context.Context, q changing) (Change, error) {
 	out := Change{Action: q.method, Requested: q.hashes}
 	if len(q.hashes) == 0 || len(q.hashes) > MaxChange {
@@ -118,7 +120,7 @@ func (r *Router) change(ctx context.Context, q changing) (Change, error) {
 	return out, err
 }
 
-// changeJudge judges the answers to a change: one member that has passed it on will do.
+// changeJudge judges the answers to a change: one member that has passed it on is enough.
 type changeJudge struct {
 	changing
 	router   *Router
@@ -126,12 +128,12 @@ type changeJudge struct {
 	failures []error
 }
 
-// Request implements network.Judge.
+// Request implements [network.Judge].
 func (j *changeJudge) Request(network.Node) ([]byte, error) {
 	return storage.NewRequest(j.method, j.params())
 }
 
-// Judge implements network.Judge.
+// Judge implements [network.Judge].
 func (j *changeJudge) Judge(reply network.Reply) network.Verdict {
 	if reply.Err != nil {
 		return network.Next
@@ -158,7 +160,7 @@ func checkChange(answer network.Answer) error {
 	return fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
 }
 
-// takeChange learns what the members did. It fails if none of them has signed anything.
+// takeChange records what the members did. It returns an error if none of them has signed anything.
 func (r *Router) takeChange(out *Change, q changing, body string) error {
 	change, err := rpc28.ParseChange(body)
 	if err != nil {
@@ -200,8 +202,8 @@ func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) 
 	return result
 }
 
-// signedBy reports whether a member of owner's swarm, named by its Ed25519 key in hex, has signed text. The signature is
-// base64. The signature of a registered node that is no member says nothing about the swarm.
+// signedBy reports whether a member of owner's swarm, named by its Ed25519 key in hex, has signed text. The signature
+// is base64. Signatures of registered nodes that are not members do not count.
 func signedBy(known *network.Client, owner sessionid.ID, name string, text []byte, signature string) bool {
 	var key network.Key
 	if key.UnmarshalText([]byte(name)) != nil {

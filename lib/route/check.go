@@ -19,13 +19,13 @@ import (
 const (
 	// checkAtOnce is how many members are asked at the same time.
 	checkAtOnce = 8
-	// settleTime is what members that lack messages get before they are asked again: what was stored just now may
-	// still be on its way to them.
+	// settleTime is how long Check waits before it asks members that lack messages again: a message that was just
+	// stored may still be in flight to them.
 	settleTime = time.Second
 )
 
-// SwarmCheck says how the members of a Session ID's swarm are. Agree means that every member answered all requests and,
-// if the ID is the account's own, that none lacks a message that another one holds.
+// SwarmCheck is the state of a Session ID's swarm. Agree means that every member answered all requests and, if the ID
+// is the account's own, that none lacks a message that another one holds.
 type SwarmCheck struct {
 	SessionID sessionid.ID
 	SwarmID   swarm.SwarmID
@@ -33,13 +33,13 @@ type SwarmCheck struct {
 	Members   []MemberCheck
 }
 
-// MemberCheck is one member of a swarm. Messages, their number, and Missing, the hashes of messages that others hold and
-// this one does not, are known only for the account's own ID: Messages is nil for others, and for a member that did not
-// answer.
+// MemberCheck is the state of one member. Messages is the number of its messages; Missing has the hashes of messages
+// that other members hold and this one does not. Both are known only for the account's own ID. Messages is nil for
+// other IDs and for a member that did not answer.
 type MemberCheck struct {
 	Node     network.Node
-	Version  string        // of its software; empty if the node is not reachable
-	Latency  time.Duration // of a whole HTTPS request, connecting included
+	Version  string        // of the node's software; empty if the node is not reachable
+	Latency  time.Duration // of an HTTPS request, including the connection
 	Messages *int
 	Missing  []string
 	Err      error
@@ -54,13 +54,13 @@ type Checker struct {
 	owner   *account.Account
 }
 
-// NewChecker makes a checker. Members are asked what they hold only for the owner's own swarm; owner may be nil.
+// NewChecker makes a checker. It compares messages only in the swarm of owner, which may be nil.
 func NewChecker(owner *account.Account, n *network.Client) *Checker { return &Checker{n, owner} }
 
-// Check asks every registered member of id's swarm whether it is there and which software it runs and, if id is the
-// owner's, what it holds: all of it, through onion paths. The result has the messages that some members lack. Of a
-// member that holds more than maxRead messages only so many are compared, and its Err says so. The error is the
-// network's or the context's; failures of members are part of the result.
+// Check asks every registered member of id's swarm for its software version. If id is the owner's, it also reads all
+// messages of each member, through onion paths, and reports those that some members lack. It compares at most maxRead
+// messages of a member; Err then says so. The error is the network's or the context's; failures of members are part of
+// the result.
 func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error) {
 	known, owner := c.network, c.owner
 	out := SwarmCheck{SessionID: id}
@@ -94,23 +94,23 @@ func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error
 	return out, nil
 }
 
-// swarmCheck is one Check at work.
+// swarmCheck is one Check in progress.
 type swarmCheck struct {
 	reader
 	own     bool
 	members []memberCheck
 }
 
-// memberCheck is what one member has answered.
+// memberCheck is the answer of one member.
 type memberCheck struct {
 	node     network.Node
 	took     time.Duration
 	version  string
-	expiries map[string]int64 // hashes of messages and when they expire (milliseconds); nil if it did not tell
+	expiries map[string]int64 // expiry by hash (milliseconds); nil without an answer
 	err      error
 }
 
-// run asks the members. If some of them lack messages they all are asked for messages once more.
+// run asks the members. If some of them lack messages, it reads all of them once more.
 func (c *swarmCheck) run(ctx context.Context) error {
 	c.each(func(member *memberCheck) {
 		started := time.Now()
@@ -121,7 +121,8 @@ func (c *swarmCheck) run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	c.read(ctx)
-	if ctx.Err() != nil || !slices.ContainsFunc(c.missing(c.network.Now().UnixMilli()), func(m []string) bool { return len(m) > 0 }) {
+	if ctx.Err() != nil ||
+		!slices.ContainsFunc(c.missing(c.network.Now().UnixMilli()), func(m []string) bool { return len(m) > 0 }) {
 		return ctx.Err()
 	}
 	select {
@@ -133,7 +134,7 @@ func (c *swarmCheck) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// each asks all members, some at the same time.
+// each asks all members, checkAtOnce at a time.
 func (c *swarmCheck) each(ask func(member *memberCheck)) {
 	places := make(chan struct{}, checkAtOnce)
 	var wait sync.WaitGroup
@@ -147,7 +148,7 @@ func (c *swarmCheck) each(ask func(member *memberCheck)) {
 	wait.Wait()
 }
 
-// read asks every member that is there for all it holds.
+// read reads the messages of every reachable member.
 func (c *swarmCheck) read(ctx context.Context) {
 	paths := c.network.Group()
 	c.each(func(member *memberCheck) {
@@ -157,12 +158,12 @@ func (c *swarmCheck) read(ctx context.Context) {
 	})
 }
 
-// holdings reads a member's whole list. What was read before a failure counts for nothing. The member is not believed
-// if it says that others are the swarm.
+// holdings reads a member's whole list. A failure discards what was read before it. A 421 is a failure, too.
 func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node network.Node) (map[string]int64, error) {
 	judge := &holdingsJudge{reader: c.reader, expiries: make(map[string]int64)}
 	err := c.network.AskSwarm(ctx, network.Question{
-		Owner: c.owner.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge, Only: []network.Node{node}, Backend: paths,
+		Owner: c.owner.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge,
+		Only: []network.Node{node}, Backend: paths,
 	})
 	switch {
 	case judge.failure != nil:
@@ -182,21 +183,21 @@ type holdingsJudge struct {
 	reader
 	expiries map[string]int64
 	last     string
-	more     bool // than maxRead
+	more     bool // the list is longer than maxRead
 	failure  error
 }
 
-// Request implements network.Judge.
+// Request implements [network.Judge].
 func (j *holdingsJudge) Request(network.Node) ([]byte, error) { return j.request(j.last) }
 
-// Judge implements network.Judge.
+// Judge implements [network.Judge].
 func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 	j.failure = reply.Err
 	switch {
 	case errors.Is(reply.Err, network.ErrNotMember):
 		j.failure = fmt.Errorf("says that it is %w", network.ErrNotMember)
 	case errors.Is(reply.Err, network.ErrClock):
-		j.failure = errMemberClock // if it still says so, since by then ours is right
+		j.failure = errMemberClock // AskSwarm has corrected our clock by then
 	}
 	if reply.Err != nil {
 		return network.Next
@@ -212,7 +213,7 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 		j.last = message.Hash
 	}
 	switch {
-	case len(j.expiries) == before: // at the end, or going round in circles
+	case len(j.expiries) == before: // at the end, or repeating itself
 		return network.Done
 	case len(j.expiries) >= maxRead:
 		j.more = true
@@ -235,7 +236,7 @@ func (c *swarmCheck) missing(now int64) [][]string {
 	hashes := slices.Sorted(maps.Keys(all))
 	missing := make([][]string, len(c.members))
 	for i, member := range c.members {
-		if member.expiries == nil || member.err != nil { // not, or not wholly read
+		if member.expiries == nil || member.err != nil { // not read completely
 			continue
 		}
 		for _, hash := range hashes {
@@ -247,7 +248,7 @@ func (c *swarmCheck) missing(now int64) [][]string {
 	return missing
 }
 
-// result describes the member, except for what it lacks.
+// result returns the member's result without Missing.
 func (m memberCheck) result() MemberCheck {
 	out := MemberCheck{Node: m.node, Version: m.version, Err: m.err}
 	if out.Reachable() {

@@ -14,11 +14,12 @@ import (
 	"sessiontool/lib/storage/rpc20"
 )
 
-// holding makes a node hold messages that live, and tell its version.
+// holding makes a node hold valid messages and give its version.
 func holding(node *fakenet.Node, texts ...string) {
 	var stored []storage.Stored
 	for _, text := range texts {
-		stored = append(stored, storage.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
+		stored = append(stored,
+			storage.Stored{Data: text, Hash: hashOf(text), Expiration: time.Now().Add(time.Hour).UnixMilli()})
 	}
 	node.Answer(func(call fakenet.Call) (int, string) {
 		if call.Method != storage.MethodRetrieve {
@@ -54,7 +55,8 @@ func memberOf(t *testing.T, check SwarmCheck, node *fakenet.Node) MemberCheck {
 
 func wantMember(t *testing.T, what string, got MemberCheck, messages int, missing ...string) {
 	t.Helper()
-	if !got.Reachable() || got.Version != "2.0.7" || got.Latency <= 0 || got.Messages == nil || *got.Messages != messages ||
+	if !got.Reachable() || got.Version != "2.0.7" || got.Latency <= 0 || got.Messages == nil ||
+		*got.Messages != messages ||
 		got.Err != nil || !slices.Equal(got.Missing, missing) {
 		t.Errorf("%s: %+v", what, got)
 	}
@@ -74,14 +76,15 @@ func TestCheck(t *testing.T) {
 	}
 	alice := newPerson(t, "alice", net.SeedURL())
 	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
-	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID.String() != "1" || check.SessionID != alice.ID() {
+	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID.String() != "1" ||
+		check.SessionID != alice.ID() {
 		t.Errorf("%+v, %v", check, err)
 	}
 	for _, member := range check.Members {
 		wantMember(t, "a member", member, len(texts))
 	}
 
-	// One lacks two messages, another holds one that nobody else has.
+	// One member lacks two messages, another holds one that no other member has.
 	holding(net.Nodes[0], texts[2:]...)
 	holding(net.Nodes[1], append(texts, "more")...)
 	if check, err = NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID()); err != nil || check.Agree {
@@ -94,7 +97,7 @@ func TestCheck(t *testing.T) {
 	wantMember(t, "any other", memberOf(t, check, net.Nodes[2]), len(texts), hashOf("more"))
 }
 
-// Somebody else's messages are not asked for.
+// Check does not read messages of another account.
 func TestCheckOfAnother(t *testing.T) {
 	net := startFakenet(t, 5)
 	for _, node := range net.Nodes {
@@ -119,13 +122,14 @@ func TestCheckOfAnother(t *testing.T) {
 	}
 }
 
-// What is wrong with a member stands in its place and keeps the others' answers from nobody.
+// The failure of a member is in its result and does not affect the others.
 func TestCheckOfMembersInTrouble(t *testing.T) {
 	net := startFakenet(t, 10)
 	for _, node := range net.Nodes {
 		holding(node, "x")
 	}
-	dead, elsewhere, garbled, odd, endless, late := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3], net.Nodes[4], net.Nodes[9]
+	dead, elsewhere, garbled, odd, endless, late := net.Nodes[0], net.Nodes[1], net.Nodes[2], net.Nodes[3],
+		net.Nodes[4], net.Nodes[9]
 	dead.Stop()
 	always(storage.MethodRetrieve, storage.StatusWrongSwarm, fakenet.Swarm(net.Nodes[5]), elsewhere)
 	always(storage.MethodRetrieve, storage.StatusOK, `{"messages":[{}]}`, garbled)
@@ -158,13 +162,14 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		{late, true, "its clock is not that of the network"},
 	} {
 		got := memberOf(t, check, test.node)
-		if got.Reachable() != test.reachable || !strings.Contains(fmt.Sprint(got.Err), test.says) || len(got.Missing) > 0 {
+		if got.Reachable() != test.reachable || !strings.Contains(fmt.Sprint(got.Err), test.says) ||
+			len(got.Missing) > 0 {
 			t.Errorf("%q is said of %+v", test.says, got)
 		}
 	}
 	wantMember(t, "a member without trouble", memberOf(t, check, net.Nodes[5]), 1)
 
-	// A swarm that a member told is not believed.
+	// A swarm that a member names is not trusted.
 	members, err := alice.network.Swarm(t.Context(), alice.ID())
 	if err != nil || len(members) == 1 {
 		t.Errorf("afterwards the swarm is %v, %v", members, err)

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// answerTime is what a listening node gets, beyond the time that it is to wait, for its answer to arrive.
+	// answerTime is added to the node's waiting time for its answer to arrive.
 	answerTime = time.Second
 	// probeTimeout bounds the presence probe.
 	probeTimeout = 3 * time.Second
@@ -79,9 +79,9 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 }
 
 // probePresence is the presence probe: it fetches the account's stored messages, once in a process, since a status of a
-// contact may be among them. Other messages that it finds are left to any poller. The probe is skipped while another
-// process listens. The error is the account's or the context's. A network that does not answer is only logged: the
-// store that follows reports it.
+// contact may be among them. It leaves other messages to any poller. It skips the probe while another process listens.
+// The error is the account's or the context's. A failure of the network is only logged: the store that follows reports
+// it.
 func (r *Router) probePresence(ctx context.Context) error {
 	r.probing.Lock()
 	defer r.probing.Unlock()
@@ -95,10 +95,11 @@ func (r *Router) probePresence(ctx context.Context) error {
 	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	var failure error
-	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
-		_, failure = r.receive(ctx, node, page, r.account.ReceiveAside)
-		return failure
-	})
+	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true},
+		func(node network.Node, page []storage.Stored) error {
+			_, failure = r.receive(ctx, node, page, r.account.ReceiveAside)
+			return failure
+		})
 	switch {
 	case failure != nil:
 		return failure
@@ -117,7 +118,7 @@ func (r *Router) skipProbe() {
 	r.probed = true
 }
 
-// deliveryResult is what a listening node answered.
+// deliveryResult is the answer of a listening node.
 type deliveryResult struct {
 	account.NodeResult
 	took time.Duration
@@ -125,7 +126,8 @@ type deliveryResult struct {
 
 // deliverAt sends a deliver request to a listening node. The reason is empty if the recipient has acknowledged it. The
 // error is the context's.
-func (r *Router) deliverAt(ctx context.Context, out account.Outgoing, name string) (deliveryResult, account.Reason, error) {
+func (r *Router) deliverAt(ctx context.Context, out account.Outgoing,
+	name string) (deliveryResult, account.Reason, error) {
 	result := deliveryResult{NodeResult: account.NodeResult{PubkeyEd25519: name}}
 	node, err := r.namedNode(ctx, name)
 	if err != nil {
@@ -156,7 +158,7 @@ func (r *Router) deliverAt(ctx context.Context, out account.Outgoing, name strin
 	return result, account.ReasonUnreachable, nil
 }
 
-// namedNode returns the registered node with this Ed25519 key. The list of nodes may be old.
+// namedNode returns the registered node with this Ed25519 key, and refreshes an old node list for it.
 func (r *Router) namedNode(ctx context.Context, name string) (network.Node, error) {
 	var key network.Key
 	if err := key.UnmarshalText([]byte(name)); err != nil {
@@ -177,8 +179,8 @@ func (r *Router) namedNode(ctx context.Context, name string) (network.Node, erro
 	return network.Node{}, errors.New("no such node is registered")
 }
 
-// judgeDelivery says what the answer to a deliver means (sync-route.md section 8.1): the reason is empty if only the
-// recipient can have made it.
+// judgeDelivery returns the meaning of an answer to deliver (sync-route.md section 8.1). The reason is empty if only
+// the recipient can have made the answer.
 func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) account.Reason {
 	switch answer.Status {
 	case storage.StatusOK:
@@ -206,5 +208,5 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) acco
 	return account.ReasonRefused
 }
 
-// noAck is the acknowledgement of a message that the recipient cannot open: its sender need not wait any longer.
+// noAck is the acknowledgement of a message that the recipient cannot open: the sender need not wait any longer.
 var noAck [syncroute.AckSize]byte

@@ -39,8 +39,9 @@ func TestFallback(t *testing.T) {
 		want    account.Reason
 		offline bool
 	}{
-		"nobody listens":         {storage.StatusNoListener, "nobody listens\n", account.ReasonNobodyListens, true},
-		"not acknowledged":       {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged, true},
+		"nobody listens": {storage.StatusNoListener, "nobody listens\n", account.ReasonNobodyListens, true},
+		"not acknowledged": {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged,
+			true},
 		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), account.ReasonWrongAck, true},
 		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
 		"cannot be opened":       {storage.StatusOK, ack(noAck), account.ReasonRefused, false},
@@ -77,7 +78,7 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// A recipient whose node is gone, who is offline, or who never told anything gets the message stored.
+// A message is stored if the recipient's node is gone, the recipient is offline, or it never sent a status.
 func TestNowhereToDeliver(t *testing.T) {
 	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -136,7 +137,8 @@ func TestOnlySync(t *testing.T) {
 // Who wants the asynchronous route alone gets it, though the recipient listens.
 func TestOnlyAsync(t *testing.T) {
 	net := startFakenet(t, 5)
-	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob", net.SeedURL())
+	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{OnlyAsync: true}), newPerson(t, "bob",
+		net.SeedURL())
 	alice.befriends(bob)
 	alice.knowsStatusOf(bob, net.Nodes[0].Name())
 	wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, "")
@@ -145,8 +147,8 @@ func TestOnlyAsync(t *testing.T) {
 	}
 }
 
-// Before a text to somebody offline is stored, what waits for the account is fetched, once, for the news that may be in
-// it. It is left for the next poll to show. To see nothing is no reason not to send.
+// Before a text to an offline recipient is stored, the account's stored messages are fetched, once: a new status may be
+// among them.
 func TestLook(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())

@@ -20,20 +20,20 @@ func startDevnet28(t *testing.T, nodes, swarmSize int) *devnet.Network {
 	return startDevnetWith(t, devnet.Options{Nodes: nodes, SwarmSize: swarmSize, Generation: storage.Generation28})
 }
 
-// undecided is what a client of a network needs that is not told its generation.
+// undecided is the configuration of a client without the network's generation.
 func undecided(t *testing.T, seed string) network.Config {
 	config := configOf(t, seed)
 	config.Generation = ""
 	return config
 }
 
-// newcomer makes somebody on a network that is left to tell its generation.
+// newcomer creates an account on a network that gives its generation itself.
 func newcomer(t *testing.T, name string, net *devnet.Network) *person {
 	t.Helper()
 	return newPersonWith(t, name, undecided(t, net.SeedURL()), Options{Quorum: 3})
 }
 
-// writes sends a text to anybody and finishes it.
+// writes sends a text to a Session ID and finishes it.
 func (p *person) writes(to *person, text string) {
 	p.t.Helper()
 	generation, err := p.Router.Generation(p.t.Context())
@@ -88,7 +88,7 @@ func Test28PagesOnDevnet(t *testing.T) {
 	}
 }
 
-// With members dead the message arrives, and the receipt tells who has it; with all dead it waits.
+// With dead members the message arrives, and the receipt names the members that have it; with all dead it waits.
 func Test28AtDeadMembers(t *testing.T) {
 	net := startDevnet28(t, 8, 3)
 	alice, bob := newPersonWith(t, "alice", undecided(t, net.SeedURL()), Options{}), newcomer(t, "bob", net)
@@ -196,7 +196,7 @@ func TestDelete20(t *testing.T) {
 	}
 }
 
-// On nodes that serve both, each speaks as it is used to, and everybody understands.
+// On nodes that serve both, each client uses its own storage RPC and reads all messages.
 func TestGenerationsMeetOnDevnet(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	desk, phone := newPerson(t, "desk", net.SeedURL()), newPersonWith(t, "phone", client28(t, net.SeedURL()), Options{})

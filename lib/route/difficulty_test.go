@@ -81,11 +81,12 @@ func wants(node *fakenet.Node, difficulty int64) {
 	})
 }
 
-// A node that lies about difficulty does not make anybody work, as long as others take the message.
+// A node that lies about the difficulty causes no work, as long as others take the message.
 func TestNodeLiesAboutDifficulty(t *testing.T) {
 	for name, lie := range map[string]string{
 		"absurd": `{"difficulty":9000000000000000000}`, "more than allowed": `{"difficulty":1001}`,
-		"what is met": `{"difficulty":1}`, "none": `{"difficulty":0}`, "negative": `{"difficulty":-5}`, "no number": `{"difficulty":"10"}`, "no JSON": `no`,
+		"what is met": `{"difficulty":1}`, "none": `{"difficulty":0}`, "negative": `{"difficulty":-5}`,
+		"no number": `{"difficulty":"10"}`, "no JSON": `no`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 8)
@@ -178,7 +179,8 @@ func TestDifficultyTooHigh(t *testing.T) {
 		wants(node, 2)
 	}
 	alice.network.SetDifficulty(DefaultMaxDifficulty + 1)
-	if receipt, err := alice.Router.Send(t.Context(), alice.drafted(bob, "again")); err != nil || receipt.Difficulty > 20 {
+	if receipt, err := alice.Router.Send(t.Context(), alice.drafted(bob, "again")); err != nil ||
+		receipt.Difficulty > 20 {
 		t.Errorf("%+v, %v", receipt, err)
 	}
 }
@@ -190,7 +192,8 @@ func TestSolve(t *testing.T) {
 	if request.Hash() != "" || request.proves(1) {
 		t.Error("it is proved before it is solved")
 	}
-	if err := router.Solve(t.Context(), &request, 50); err != nil || request.Difficulty != 50 || !request.proves(50) || len(request.Hash()) != 128 {
+	if err := router.Solve(t.Context(), &request, 50); err != nil || request.Difficulty != 50 || !request.proves(50) ||
+		len(request.Hash()) != 128 {
 		t.Errorf("%+v, %v", request, err)
 	}
 	wantError(t, "51 of 50", router.Solve(t.Context(), &request, 51), ErrDifficulty)

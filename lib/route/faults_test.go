@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/devnet"
 )
 
-// talker sends texts to somebody, one after the other, as a process of its own.
+// talker sends texts to one recipient, each as its own process.
 type talker struct {
 	*person
 	to   *person
@@ -27,7 +27,7 @@ func (p *person) talksTo(to *person, patience time.Duration) *talker {
 	return &talker{person: anew, to: to}
 }
 
-// talk sends texts called by their numbers. One that cannot be sent now is left to whoever comes next.
+// talk sends texts named by their numbers. The next process sends a text that cannot be sent now.
 func (k *talker) talk(count int) (routes map[string]int) {
 	routes = make(map[string]int)
 	for i := range count {
@@ -36,7 +36,7 @@ func (k *talker) talk(count int) (routes map[string]int) {
 	return routes
 }
 
-// say sends one text and tells how it went.
+// say sends one text and returns the result.
 func (k *talker) say(text string) (how string) {
 	k.t.Helper()
 	defer k.sent.Add(1)
@@ -70,9 +70,12 @@ var troubles = []trouble{
 	{"a listening node stops", devnet.Fault{Kind: devnet.FaultStop}, firstOf},
 	{"both move at once", devnet.Fault{Kind: devnet.FaultStop}, listeningNodes},
 	{"nodes forget who listens", devnet.Fault{Kind: devnet.FaultRestart}, listeningNodes},
-	{"acknowledgements are lost", devnet.Fault{Kind: devnet.FaultDropAnswers, Requests: "deliver", Share: 0.3}, everywhere},
-	{"answers to those who listen are lost", devnet.Fault{Kind: devnet.FaultDropAnswers, Requests: "listen", Share: 0.2}, everywhere},
-	{"deliveries take longer than anybody waits", devnet.Fault{Kind: devnet.FaultDelay, Requests: "deliver", Delay: 2 * time.Second}, listeningNodes},
+	{"acknowledgements are lost", devnet.Fault{Kind: devnet.FaultDropAnswers, Requests: "deliver", Share: 0.3},
+		everywhere},
+	{"answers to those who listen are lost",
+		devnet.Fault{Kind: devnet.FaultDropAnswers, Requests: "listen", Share: 0.2}, everywhere},
+	{"deliveries take longer than anybody waits",
+		devnet.Fault{Kind: devnet.FaultDelay, Requests: "deliver", Delay: 2 * time.Second}, listeningNodes},
 	{"the listening nodes are cut off", devnet.Fault{Kind: devnet.FaultPartition}, listeningNodes},
 	{"nodes believe to be elsewhere", devnet.Fault{Kind: devnet.FaultWrongSwarm, Share: 0.5}, listeningNodes},
 	{"the method is gone", devnet.Fault{Kind: devnet.FaultNoMethod}, firstOf},

@@ -7,8 +7,8 @@ import (
 	"sessiontool/lib/account"
 )
 
-// Flush sends what earlier commands left in the outbox, oldest first, and reports how many messages still wait. A
-// message that can not be sent now does not keep the others back.
+// Flush sends the outbox entries of earlier commands, oldest first, and returns how many still wait. A message that
+// cannot be sent now does not hold up the others.
 func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
 	empty, err := r.account.OutboxEmpty(ctx)
 	if err != nil || empty {
@@ -24,9 +24,8 @@ func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
 	return r.sendClaimed(ctx, claimed)
 }
 
-// sendEarlier sends what waits for the recipient of out since before it. One message that cannot be sent is enough to let
-// out go on: while the network is away nobody tries the whole outbox each time. So the first tells for one other, these
-// for two, and so on.
+// sendEarlier sends the outbox entries for the recipient of out that are older than it. Batches double after each
+// success; the first failure stops, so that without a network no command tries the whole outbox.
 func (r *Router) sendEarlier(ctx context.Context, out account.Outgoing) error {
 	for most := 1; ; most *= 2 {
 		claimed, err := r.account.ClaimEarlier(ctx, out, most)
@@ -39,7 +38,7 @@ func (r *Router) sendEarlier(ctx context.Context, out account.Outgoing) error {
 	}
 }
 
-// sendClaimed sends messages that this process has taken over, in their order, and reports how many of them still wait.
+// sendClaimed sends claimed messages in order, and returns how many of them still wait.
 func (r *Router) sendClaimed(ctx context.Context, claimed []account.Outgoing) (waiting int, err error) {
 	for i, out := range claimed {
 		_, err := r.Send(ctx, out)
@@ -49,7 +48,7 @@ func (r *Router) sendClaimed(ctx context.Context, claimed []account.Outgoing) (w
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
-			// This process may live on, so what it has claimed must be given back.
+			// This process may go on, so it must release its claims.
 			return waiting, errors.Join(ctx.Err(), r.release(ctx, claimed[i+1:]))
 		case errors.Is(err, ErrRefused):
 			r.options.Log.Warn("message is given up", "to", out.To, "kind", out.Kind, "error", err)
@@ -61,8 +60,8 @@ func (r *Router) sendClaimed(ctx context.Context, claimed []account.Outgoing) (w
 	return waiting, nil
 }
 
-// settle ends what became of a message that some earlier command left behind. What a user has asked for is remembered for
-// a while with its receipt: the user may not know that it was sent, and run the command again.
+// settle finishes an outbox entry of an earlier command. A user's message stays with its receipt for a while: the user
+// may run the command again without knowing that the message was sent.
 func (r *Router) settle(ctx context.Context, out account.Outgoing) error {
 	ctx = context.WithoutCancel(ctx)
 	if out.Kind == account.KindText || out.Kind == account.KindFriendRequest {
@@ -71,7 +70,7 @@ func (r *Router) settle(ctx context.Context, out account.Outgoing) error {
 	return r.account.Discard(ctx, out)
 }
 
-// release gives messages back that were claimed.
+// release releases claimed messages.
 func (r *Router) release(ctx context.Context, claimed []account.Outgoing) error {
 	ctx = context.WithoutCancel(ctx)
 	var errs []error

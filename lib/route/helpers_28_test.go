@@ -39,7 +39,7 @@ type swarm28 struct {
 
 	mu       sync.Mutex
 	messages []storage.Stored
-	// tell changes what a member's result is before it is told.
+	// tell, if set, changes a member's result before it is returned.
 	tell func(node *fakenet.Node, result *rpc28.MemberResult)
 	// pageSize is how many messages a page has.
 	pageSize int
@@ -53,7 +53,7 @@ func newSwarm28(nodes ...*fakenet.Node) *swarm28 {
 	return s
 }
 
-// three28 starts a network of which three nodes are everybody's swarm.
+// three28 starts a network of which three nodes are the swarm of every Session ID.
 func three28(t *testing.T) *swarm28 {
 	t.Helper()
 	net := startFakenet(t, 6)
@@ -118,17 +118,19 @@ func (s *swarm28) retrieve(params fakenet.Params) (int, string) {
 	}
 	from := slices.IndexFunc(s.messages, func(m storage.Stored) bool { return m.Hash == params["last_hash"] }) + 1
 	to := min(from+s.pageSize, len(s.messages))
-	return storage.StatusOK, textOf(rpc28.PageAnswer{Messages: append([]storage.Stored{}, s.messages[from:to]...), More: to < len(s.messages)})
+	return storage.StatusOK, textOf(rpc28.PageAnswer{Messages: append([]storage.Stored{}, s.messages[from:to]...),
+		More: to < len(s.messages)})
 }
 
-// put adds n messages for somebody.
+// put adds n messages for an owner.
 func (s *swarm28) put(owner sessionid.ID, n int) (data []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range n {
 		raw := []byte("message " + strconv.Itoa(i))
 		text := base64.StdEncoding.EncodeToString(raw)
-		s.messages = append(s.messages, storage.Stored{Data: text, Hash: rpc28.MessageHash(owner, 0, raw), Expiration: 1})
+		s.messages = append(s.messages,
+			storage.Stored{Data: text, Hash: rpc28.MessageHash(owner, 0, raw), Expiration: 1})
 		data = append(data, text)
 	}
 	return data

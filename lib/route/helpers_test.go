@@ -211,7 +211,7 @@ func seedOf(t testing.TB, url func() string) string {
 	return passOn(t, url, func() bool { return true })
 }
 
-// seedWithout starts a seed that passes on what another one says, but tells the time only if told is set.
+// seedWithout starts a seed that passes on another one's answers, and gives the time only if the flag is set.
 func seedWithout(t testing.TB, seed string, told func() bool) string {
 	t.Helper()
 	return passOn(t, func() string { return seed }, told)

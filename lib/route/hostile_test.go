@@ -108,8 +108,8 @@ func TestOutboxIsSentAfterFailedRetrieval(t *testing.T) {
 	}
 }
 
-// A guard sees requests of one size: for a poll, and for any text of up to 2 000 characters. Every hop sees another size,
-// since each takes one layer off.
+// A guard sees requests of one size: for a poll, and for any text of up to 2 000 characters. Every hop sees another
+// size, since each takes one layer off.
 func TestRequestSizes(t *testing.T) {
 	net := startFakenet(t, 8)
 	var mu sync.Mutex
@@ -123,7 +123,8 @@ func TestRequestSizes(t *testing.T) {
 		})
 	}
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
-	texts := []string{"", "x", strings.Repeat("x", 2000), strings.Repeat("\u6c34", 2000), strings.Repeat("\U0001f600", 2000)}
+	texts := []string{"", "x", strings.Repeat("x", 2000), strings.Repeat("\u6c34", 2000),
+		strings.Repeat("\U0001f600", 2000)}
 	for _, text := range texts {
 		if _, err := alice.Router.Send(t.Context(), alice.drafted(bob.ID(), text)); err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/account"
 )
 
-// longestLock is how long anybody may have to wait for the keystore because of somebody who listens.
+// longestLock is the longest time that a process may wait for the keystore because of a listener.
 const longestLock = 100 * time.Millisecond
 
 // process is the same account with a keystore of its own to open, for which it does not wait long.
@@ -27,9 +27,9 @@ func (p *person) process(owner string) *person {
 	return other.anew(owner)
 }
 
-// Somebody listens for an hour, in which the synchronous route never breaks off; other processes of the same account send
-// and poll all the time, and no lock of the keystore holds them up: nobody waits for anything while having one. At the end
-// nothing is left running, or synctest would say so.
+// An account listens for an hour without losing the synchronous route. Other processes of the account send and poll all
+// the time, and no lock of the keystore holds them up: no process waits for anything while it holds the lock. At the
+// end no goroutine is left, which synctest checks.
 func TestListenForAnHour(t *testing.T) {
 	rounds := 15 // of others who want the keystore
 	if testing.Short() {
@@ -37,7 +37,8 @@ func TestListenForAnHour(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		net := startPipes(t, 6)
-		alice, bob := newPersonWith(t, "alice", net.config(t), Options{}), newPersonWith(t, "bob", net.config(t), Options{})
+		alice, bob := newPersonWith(t, "alice", net.config(t), Options{}), newPersonWith(t, "bob", net.config(t),
+			Options{})
 		alice.befriends(bob)
 		started := time.Now()
 		var heard []string
@@ -53,8 +54,10 @@ func TestListenForAnHour(t *testing.T) {
 		}()
 		<-time.After(time.Second)
 		for round := range rounds {
-			<-time.After(time.Hour/time.Duration(rounds) - time.Duration(round)*time.Millisecond) // at ever other moments of its rounds
-			wantRoute(t, alice.process(fmt.Sprint("alice sends ", round)).texts(bob, fmt.Sprint(round)), account.RouteSync, "")
+			// at ever other moments of its rounds
+			<-time.After(time.Hour/time.Duration(rounds) - time.Duration(round)*time.Millisecond)
+			wantRoute(t, alice.process(fmt.Sprint("alice sends ", round)).texts(bob, fmt.Sprint(round)),
+				account.RouteSync, "")
 			bob.process(fmt.Sprint("bob sends ", round)).says(alice, fmt.Sprint(round))
 			bob.process(fmt.Sprint("bob polls ", round)).getsNothing()
 			if got := alice.process(fmt.Sprint("alice polls ", round)).polls(); len(got) != 1 {

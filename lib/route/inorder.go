@@ -9,23 +9,23 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Sending is a message that waits for its turn among those to the same recipient.
+// Sending is a message in the queue of its recipient.
 type Sending struct {
 	router *Router
 	out    account.Outgoing
 	draft  account.Draft
-	offset time.Duration   // of the clock, by which out was sealed
-	before <-chan struct{} // closed when the turn has come
-	passOn func()          // lets the next one have its turn; may be called more than once
+	offset time.Duration   // of the clock when out was sealed
+	before <-chan struct{} // closed when its turn has come
+	passOn func()          // gives the next one its turn; may be called more than once
 }
 
-// queues keep the order of messages to the same recipient while several are under way.
+// queues keep the order of messages to the same recipient while several are in flight.
 type queues struct {
 	mu   sync.Mutex
 	last map[sessionid.ID]chan struct{}
 }
 
-// join returns a channel that is closed when those that have joined before have passed on, and passOn.
+// join returns a channel that is closed when all earlier members of the queue have passed on, and passOn.
 func (q *queues) join(to sessionid.ID) (before <-chan struct{}, passOn func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -48,17 +48,16 @@ func (q *queues) join(to sessionid.ID) (before <-chan struct{}, passOn func()) {
 	})
 }
 
-// Begin queues a message that was just sealed from a draft behind those to the same recipient that were begun before it.
-// Run has to be called.
+// Begin queues a just sealed message behind the earlier ones to the same recipient. The caller must call [Sending.Run].
 func (r *Router) Begin(out account.Outgoing, draft account.Draft) *Sending {
 	s := &Sending{router: r, out: out, draft: draft, offset: r.network.Offset()}
 	s.before, s.passOn = r.queues.join(out.To)
 	return s
 }
 
-// Run sends the message, as Router.SendDraft does, when its turn has come. The next one to the same recipient has its turn
-// when this one was delivered or refused over the synchronous route; over the asynchronous one, where the recipient puts
-// messages in order, they are under way together.
+// Run sends the message like [Router.SendDraft] when its turn comes. On the synchronous route, the next message to the
+// recipient waits until this one was delivered or refused. On the asynchronous route, where the recipient restores the
+// order, they are in flight together.
 func (s *Sending) Run(ctx context.Context) (account.Outgoing, account.Receipt, error) {
 	defer s.passOn()
 	select {

@@ -13,37 +13,36 @@ import (
 	"sessiontool/lib/storage/storagehttp"
 )
 
-// DefaultPollInterval is how often somebody who listens also asks for stored messages.
+// DefaultPollInterval is how often a listener also polls for stored messages.
 const DefaultPollInterval = 10 * time.Second
 
-// waitingEvents is how many events may wait for their reader. A reader that is slower holds up the acknowledgements, so
-// that senders fall back to the asynchronous route.
+// waitingEvents is how many events may wait for their reader. A slower reader holds up the acknowledgements, so that
+// senders fall back to the asynchronous route.
 const waitingEvents = 64
 
-// ListenOptions adjusts Listen. Without Count, For and MaxIdle it goes on until its context ends.
+// ListenOptions adjusts [Router.Listen]. Without Count, For and MaxIdle, Listen runs until its context ends.
 type ListenOptions struct {
 	PollInterval time.Duration // 0 means DefaultPollInterval
 	Count        int           // end after so many events
 	For          time.Duration // end after this time
-	MaxIdle      time.Duration // end when nothing has come for so long
+	MaxIdle      time.Duration // end after this time without an event
 	Heartbeat    time.Duration // how often Beat is called
 	Beat         func(Pulse) error
 }
 
-// Pulse is how a Listen is doing. Node is the Ed25519 key, in hex, of the node at which it listens, empty while there
-// is none; PolledAt is when the swarm was last asked with success.
+// Pulse is the state of a Listen. Node is the Ed25519 key, in hex, of the listening node, empty while there is none.
+// PolledAt is the time of the last successful poll.
 type Pulse struct {
 	Node     string
 	PolledAt time.Time
 	Received int
 }
 
-// Listen hands over what arrives, on both routes, until one of the ends of options is reached, in which case it returns
-// nil. It listens at one node of the account's swarm and moves to another one when that fails; it asks for stored
-// messages every PollInterval; it sends what waits in the outbox; and it tells all friends where it listens, and at its
-// end that it does no more, for which it takes up to offlineTimeout longer. It outlives trouble with the network,
-// except that from the start this machine's clock is refused. The error is deliver's, Beat's, the account's, ErrClock
-// or the context's.
+// Listen delivers messages as they arrive, on both routes, until a limit of options is reached; then it returns nil. It
+// listens at one node of the account's swarm and moves to another one when that fails. It polls every PollInterval,
+// sends the outbox, and announces its listening node to all friends. At its end it announces that it stopped, which
+// takes up to offlineTimeout. It survives failures of the network, except that the network refuses this machine's clock
+// from the start. The error is deliver's, Beat's, the account's, [ErrClock] or the context's.
 func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deliver) error {
 	if options.PollInterval == 0 {
 		options.PollInterval = DefaultPollInterval
@@ -51,7 +50,8 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	r.skipProbe()
 	s := &listenLoop{
 		router: r, options: options, events: make(chan account.Event, waitingEvents),
-		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1), announceNow: make(chan struct{}, 1),
+		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
+		announceNow: make(chan struct{}, 1),
 	}
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -69,29 +69,29 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	return errors.Join(err, s.goOffline(ctx))
 }
 
-// listenLoop is one Listen at work: several goroutines, whose results come together in events.
+// listenLoop is one Listen in progress: several goroutines, whose results meet in events.
 type listenLoop struct {
 	router  *Router
 	options ListenOptions
 	events  chan account.Event
 
-	// Each has room for one signal, which says that there is something to do.
+	// Each has room for one signal that work waits.
 	pollNow, flushNow, announceNow chan struct{}
 
 	// receiveSem serializes commit and hand-off, so that the reader sees messages in commit order.
 	receiveSem chan struct{}
-	// fetched is what a poll that is under way has committed. It is passed on at its end, or before a later message that
-	// comes over the synchronous route. Guarded by receiveSem.
+	// fetched has the events that a running poll has committed. They are passed on at its end, or before a later
+	// message of the synchronous route. Guarded by receiveSem.
 	fetched []account.Event
 
-	announced bool // friends have been told that the account is online; see announce
+	announced bool // friends have the current status; see announce
 
 	mu       sync.Mutex
 	at       *listener // nil while there is none
 	polledAt time.Time
 }
 
-// deliverEvents delivers events to the reader until one of the limits of the options is reached.
+// deliverEvents delivers events to the reader until a limit of the options is reached.
 func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 	var beat <-chan time.Time
 	if s.options.Heartbeat > 0 {
@@ -124,7 +124,7 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 	}
 }
 
-// after is time.After, but never for 0.
+// after is [time.After], but never for 0.
 func after(d time.Duration) <-chan time.Time {
 	if d == 0 {
 		return nil
@@ -142,7 +142,7 @@ func (s *listenLoop) pulse(received int) Pulse {
 	return pulse
 }
 
-// push puts events on their way to the reader. Those that are not taken any more wait for the next poll.
+// push queues events for the reader. Events that are not taken any more wait for the next poll.
 func (s *listenLoop) push(ctx context.Context, events []account.Event) error {
 	for _, event := range events {
 		select {
@@ -154,15 +154,15 @@ func (s *listenLoop) push(ctx context.Context, events []account.Event) error {
 	return nil
 }
 
-// signal says that there is something to do.
+// signal signals that work waits.
 func signal(now chan struct{}) {
 	select {
 	case now <- struct{}{}:
-	default: // it has been said
+	default: // a signal waits already
 	}
 }
 
-// poll asks for stored messages again and again.
+// poll polls for stored messages at the interval and at each signal.
 func (s *listenLoop) poll(ctx context.Context) error {
 	left, err := s.router.account.ClaimUndelivered(ctx)
 	for {
@@ -171,9 +171,10 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.push(ctx, left)
 		}
 		if err == nil {
-			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
-				return s.serialize(ctx, func() error { return s.takeStored(ctx, node, page) })
-			})
+			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true},
+				func(node network.Node, page []storage.Stored) error {
+					return s.serialize(ctx, func() error { return s.takeStored(ctx, node, page) })
+				})
 			if pushErr := s.serialize(ctx, func() error { return s.pushFetched(ctx) }); pushErr != nil {
 				return pushErr
 			}
@@ -185,12 +186,12 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		if !wait(ctx, s.options.PollInterval, s.pollNow) {
 			return nil
 		}
-		left, err = s.router.account.ClaimAbandoned(ctx) // by a process that died over its printing
+		left, err = s.router.account.ClaimAbandoned(ctx) // of processes that died while printing
 	}
 }
 
-// polled notes how asking for stored messages went. A clock that the network refuses passes like other trouble once
-// there was an answer, but not before: then it is set wrong.
+// polled records the result of a poll. A refused clock is temporary once a poll has succeeded; before that it is an
+// error, because then the clock is set wrong.
 func (s *listenLoop) polled(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,7 +216,7 @@ func (s *listenLoop) serialize(ctx context.Context, work func() error) error {
 	return work()
 }
 
-// takeStored opens one page of one node. What is new in it waits in fetched.
+// takeStored opens one page of one node. Its new events wait in fetched.
 func (s *listenLoop) takeStored(ctx context.Context, node network.Node, page []storage.Stored) error {
 	fresh, err := s.router.receive(ctx, node, page, s.router.account.Receive)
 	if err != nil {
@@ -225,8 +226,8 @@ func (s *listenLoop) takeStored(ctx context.Context, node network.Node, page []s
 	return nil
 }
 
-// pushFetched passes on what was fetched in the order of its senders, as it is by now: an event may have been taken back
-// by a later page. The caller holds receiveSem.
+// pushFetched passes the fetched events on in the order of their senders. It re-reads them, because a later page may
+// have unsent a message. The caller holds receiveSem.
 func (s *listenLoop) pushFetched(ctx context.Context) error {
 	fetched := s.fetched
 	s.fetched = nil
@@ -243,7 +244,7 @@ func (s *listenLoop) pushFetched(ctx context.Context) error {
 	return nil
 }
 
-// flush sends what waits in the outbox whenever there may be something.
+// flush sends the outbox at each signal.
 func (s *listenLoop) flush(ctx context.Context) error {
 	for wait(ctx, 0, s.flushNow) {
 		_, err := s.router.Flush(ctx)
@@ -264,13 +265,14 @@ func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
 	return ctx.Err() == nil
 }
 
-// temporary are the errors that may be over the next time.
+// temporary has the errors that may not come again.
 var temporary = []error{
-	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm, storagehttp.ErrUnreachable,
+	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm,
+	storagehttp.ErrUnreachable,
 	ErrNotRetrieved, ErrNotStored, account.ErrLocked, account.ErrGone,
 }
 
-// pass logs an error that may be over the next time, and returns any other.
+// pass logs a temporary error and returns any other.
 func (s *listenLoop) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {

@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/presence"
 )
 
-// held counts the messages that the nodes at these places of a devnet hold for somebody.
+// held counts the messages of a Session ID at the nodes at these places of a devnet.
 func storedCounts(t *testing.T, net *devnet.Network, p *person, places ...int) (counts []int) {
 	t.Helper()
 	for _, i := range places {
@@ -35,7 +35,7 @@ func wantStored(t *testing.T, net *devnet.Network, p *person) {
 	})
 }
 
-// What a process finds that only looks who is online is for any other process to print, also while the first one lives.
+// Any other process may print the events that a presence probe finds, also while the probing process runs.
 func TestWhoLooksLeavesTheRest(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -52,7 +52,7 @@ func TestWhoLooksLeavesTheRest(t *testing.T) {
 	}
 }
 
-// A text to somebody who listens is there at once, acknowledged, without proof of work, and no node has stored it.
+// A text to a listener arrives at once, acknowledged, without proof of work, and no node has stored it.
 func TestSynchronousRoute(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -64,7 +64,8 @@ func TestSynchronousRoute(t *testing.T) {
 	// Alice has not polled: that bob is online she learns when she looks before she stores her text.
 	receipt := alice.texts(bob, "hello")
 	wantRoute(t, receipt, account.RouteSync, "")
-	if receipt.Stored != 0 || receipt.Difficulty != 0 || receipt.MessageHash != "" || receipt.RoundTripMS <= 0 || len(receipt.Nodes) != 1 ||
+	if receipt.Stored != 0 || receipt.Difficulty != 0 || receipt.MessageHash != "" || receipt.RoundTripMS <= 0 ||
+		len(receipt.Nodes) != 1 ||
 		receipt.Nodes[0].PubkeyEd25519 != node || !receipt.Nodes[0].OK {
 		t.Errorf("the receipt is %+v", receipt)
 	}
@@ -73,7 +74,8 @@ func TestSynchronousRoute(t *testing.T) {
 	for i := range 20 {
 		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), account.RouteSync, "")
 	}
-	eventually(t, "bob to hear all", func() bool { texts, sync := listener.texts(); return len(texts) == 21 && sync == 21 })
+	eventually(t, "bob to hear all",
+		func() bool { texts, sync := listener.texts(); return len(texts) == 21 && sync == 21 })
 	if texts, _ := listener.texts(); texts[1] != "0" || texts[20] != "19" {
 		t.Errorf("the order is %q", texts)
 	}
@@ -108,10 +110,11 @@ func TestBothListen(t *testing.T) {
 	bob.gets("are you there?")
 }
 
-// Nobody waits for a listener that has been killed: the next text is stored, and is there at the next poll, once.
+// A killed listener delays no sender: the next text is stored, and the next poll prints it, once.
 func TestListenerIsKilled(t *testing.T) {
 	net := startDevnet(t, 10, 5)
-	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}), newPerson(t, "bob", net.SeedURL())
+	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}),
+		newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	dying := bob.anew(crashed)
 	l := dying.newListener(dying.members()[0])
@@ -136,7 +139,8 @@ func TestListenerIsKilled(t *testing.T) {
 // The listener may get a message although its sender could not wait for the acknowledgement: it reads it once.
 func TestAcknowledgementIsLost(t *testing.T) {
 	net := startDevnet(t, 10, 5)
-	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}), newPerson(t, "bob", net.SeedURL())
+	alice, bob := newPersonWith(t, "alice", configOf(t, net.SeedURL()), Options{AckTimeout: 200 * time.Millisecond}),
+		newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
 	listener := bob.listens("bob listens", ListenOptions{PollInterval: 50 * time.Millisecond})
 	node := listener.node()
@@ -185,7 +189,8 @@ func TestListenerMoves(t *testing.T) {
 	net := startDevnet(t, 12, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	options := ListenOptions{PollInterval: 200 * time.Millisecond} // both may have to move, if they listen at the same node
+	// both may have to move, if they listen at the same node
+	options := ListenOptions{PollInterval: 200 * time.Millisecond}
 	aliceListens := alice.listens("alice listens", options)
 	aliceListens.node()
 	bobListens := bob.listens("bob listens", options)
@@ -254,7 +259,7 @@ func TestListenerPrintsWhatIsLeft(t *testing.T) {
 	bob.getsNothing()
 }
 
-// Listen ends where it is told to, and hands over no more than that.
+// Listen ends at its limit and delivers no more than that.
 func TestListenEnds(t *testing.T) {
 	net := startDevnet(t, 9, 3)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -271,7 +276,8 @@ func TestListenEnds(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	full := errors.New("disk is full")
-	wantError(t, "the reader fails", bob.anew(crashed).Listen(t.Context(), ListenOptions{}, func(account.Event) error { return full }), full)
+	wantError(t, "the reader fails",
+		bob.anew(crashed).Listen(t.Context(), ListenOptions{}, func(account.Event) error { return full }), full)
 	if bob.gets("2"); len(got) != 2 {
 		t.Errorf("got %q", got)
 	}
@@ -279,22 +285,24 @@ func TestListenEnds(t *testing.T) {
 	if err := bob.anew("idle").Listen(t.Context(), ListenOptions{MaxIdle: 100 * time.Millisecond}, take); err != nil {
 		t.Error(err)
 	}
-	if err := bob.anew("for a while").Listen(t.Context(), ListenOptions{For: 100 * time.Millisecond}, take); err != nil {
+	if err := bob.anew("for a while").Listen(t.Context(), ListenOptions{For: 100 * time.Millisecond},
+		take); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(started); took < 200*time.Millisecond || took > 10*time.Second {
 		t.Errorf("both took %v", took)
 	}
 	beats := 0
-	wantError(t, "the heart stops", bob.anew("heart").Listen(t.Context(), ListenOptions{Heartbeat: time.Millisecond, Beat: func(Pulse) error {
-		if beats++; beats == 3 {
-			return full
-		}
-		return nil
-	}}, take), full)
+	wantError(t, "the heart stops",
+		bob.anew("heart").Listen(t.Context(), ListenOptions{Heartbeat: time.Millisecond, Beat: func(Pulse) error {
+			if beats++; beats == 3 {
+				return full
+			}
+			return nil
+		}}, take), full)
 }
 
-// A process that claimed what others left gives it back when it is told to stop, since it may live on.
+// A process that claimed outbox entries releases them when it is stopped, since it may keep running.
 func TestFlushGivesBack(t *testing.T) {
 	net := startFakenet(t, 5)
 	alice := newPerson(t, "alice", net.SeedURL())
@@ -315,7 +323,7 @@ func TestFlushGivesBack(t *testing.T) {
 	}
 }
 
-// Old and dead processes aside, presence tells who listens.
+// Without old and dead processes, presence finds the listener.
 func TestListeningIsNotedByPresence(t *testing.T) {
 	net := startDevnet(t, 9, 3)
 	bob := newPerson(t, "bob", net.SeedURL())

@@ -17,24 +17,24 @@ import (
 	"sessiontool/lib/storage/syncroute"
 )
 
-// listenWait is how long a listening node is to wait for a message. Relays give up after 10 s, in which the way there
-// and back has to fit too.
+// listenWait is how long a listening node is asked to wait for a message. Relays time out after 10 s, which includes
+// the way there and back.
 const listenWait = 7 * time.Second
 
-// Errors that speak for another listening node. The second is one of the first.
+// Errors that call for another listening node. The second wraps the first.
 var (
 	errNodeFailed = errors.New("the node does not let us listen")
 	errNoMethod   = fmt.Errorf("%w: it has no synchronous route", errNodeFailed)
 )
 
-// listener is the account's place at one node. It asks over one onion path for as long as that works.
+// listener is the account's registration at one node. It uses one onion path while that works.
 type listener struct {
 	router *Router
 	node   network.Node
 	group  *network.Group
 	id     string
 	asked  int64           // the timestamp of the last request, in milliseconds; each has a later one
-	acks   []syncroute.Ack // of messages that are committed, until the node has them
+	acks   []syncroute.Ack // for committed messages, until the node has them
 }
 
 func (r *Router) newListener(node network.Node) *listener {
@@ -43,8 +43,8 @@ func (r *Router) newListener(node network.Node) *listener {
 	return &listener{router: r, node: node, group: r.network.Group(), id: hex.EncodeToString(id[:])}
 }
 
-// register makes the account known to the node. A node that finds our time wrong gets another request after a look at
-// the clock. The error wraps errNodeFailed, unless it is that no request gets through or the context's.
+// register registers the account at the node. A node that refuses our time gets a second request after a correction of
+// the clock. The error wraps errNodeFailed, or says that no request gets through, or is the context's.
 func (l *listener) register(ctx context.Context) error {
 	judge := &registerJudge{listener: l, ctx: ctx}
 	err := l.router.network.AskSwarm(ctx, network.Question{
@@ -69,16 +69,16 @@ type registerJudge struct {
 	failure error
 }
 
-// Request implements network.Judge.
+// Request implements [network.Judge].
 func (j *registerJudge) Request(network.Node) ([]byte, error) { return j.request(0, false) }
 
-// Restamp implements network.Restamper.
+// Restamp implements [network.Restamper].
 func (j *registerJudge) Restamp(context.Context) error {
 	j.asked, j.failure = 0, nil
 	return nil
 }
 
-// Judge implements network.Judge.
+// Judge implements [network.Judge].
 func (j *registerJudge) Judge(reply network.Reply) network.Verdict {
 	switch {
 	case errors.Is(reply.Err, network.ErrNotMember):
@@ -91,7 +91,7 @@ func (j *registerJudge) Judge(reply network.Reply) network.Verdict {
 	return network.Next
 }
 
-// next waits for messages. Without an error and without any the wait was in vain.
+// next waits for messages. Without an error and without messages the time has passed.
 func (l *listener) next(ctx context.Context) ([]syncroute.Delivery, error) {
 	return l.ask(ctx, listenWait, false)
 }
@@ -119,13 +119,13 @@ func (l *listener) open(ctx context.Context, deliveries []syncroute.Delivery) ([
 	return opened, nil
 }
 
-// stop leaves the node, with the last acknowledgements.
+// stop unregisters at the node, with the last acknowledgements.
 func (l *listener) stop(ctx context.Context) error {
 	_, err := l.ask(ctx, 0, true)
 	return err
 }
 
-// request makes a request, with the acknowledgements that are due.
+// request makes a request with the pending acknowledgements.
 func (l *listener) request(wait time.Duration, stop bool) ([]byte, error) {
 	r := l.router
 	l.asked = max(l.asked+1, r.network.Now().UnixMilli())
@@ -138,14 +138,15 @@ func (l *listener) request(wait time.Duration, stop bool) ([]byte, error) {
 	})
 }
 
-// ask makes one request and hands the node the acknowledgements that are due. The error wraps errNodeFailed, unless it
-// is that no request gets through or the context's. After a 421 the right swarm is known.
+// ask makes one request and passes the pending acknowledgements to the node. The error wraps errNodeFailed, or says
+// that no request gets through, or is the context's. After a 421 the right swarm is known.
 func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]syncroute.Delivery, error) {
 	body, err := l.request(wait, stop)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := l.group.Do(ctx, l.node, network.Call{Method: syncroute.MethodListen, Body: body, Wait: wait, Slow: true})
+	answer, err := l.group.Do(ctx, l.node,
+		network.Call{Method: syncroute.MethodListen, Body: body, Wait: wait, Slow: true})
 	switch {
 	case errors.Is(err, network.ErrTarget):
 		return nil, fmt.Errorf("%w: %w", errNodeFailed, err)
@@ -162,7 +163,7 @@ func (l *listener) ask(ctx context.Context, wait time.Duration, stop bool) ([]sy
 	return nil, l.refusal(ctx, answer)
 }
 
-// refusal is the error that an answer means.
+// refusal returns the error for a status.
 func (l *listener) refusal(ctx context.Context, answer network.Answer) error {
 	switch answer.Status {
 	case storage.StatusBadTimestamp, storage.StatusTooEarly:

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// avoidFailed and avoidNoMethod are how long a node comes after all others that failed, and how long one is left out
-	// that has no synchronous route.
+	// avoidFailed is how long a failed node comes after all others. avoidNoMethod is how long a node without a
+	// synchronous route is left out.
 	avoidFailed   = time.Minute
 	avoidNoMethod = time.Hour
 	// chooseAgain is the pause after no listening node was found. tryAgain is the pause after a request that reached no
@@ -24,7 +24,7 @@ const (
 	tryAgain    = time.Second
 )
 
-// listenAtMembers listens at one member of the swarm after the other: at each until it fails.
+// listenAtMembers listens at one member of the swarm after another, at each until it fails.
 func (s *listenLoop) listenAtMembers(ctx context.Context) error {
 	avoid := avoidance{failed: make(map[network.Key]time.Time), lacking: make(map[network.Key]time.Time)}
 	for {
@@ -46,7 +46,7 @@ func (s *listenLoop) listenAtMembers(ctx context.Context) error {
 		if errors.Is(err, errNodeFailed) {
 			avoid.note(node, err)
 			s.router.options.Log.Info("the listening node fails", "node", node.Ed25519, "error", err)
-			signal(s.pollNow) // what was on its way there may have been stored by now
+			signal(s.pollNow) // messages in flight to the old node may have been stored by now
 			continue
 		}
 		if err := s.pass("cannot listen", err); err != nil {
@@ -58,7 +58,7 @@ func (s *listenLoop) listenAtMembers(ctx context.Context) error {
 	}
 }
 
-// avoidance says until when nodes are avoided that failed, and those that lack the method.
+// avoidance has the times until which nodes are avoided: failed ones, and those without the method.
 type avoidance struct {
 	failed, lacking map[network.Key]time.Time
 }
@@ -75,7 +75,8 @@ func (a avoidance) note(node network.Node, err error) {
 // errNoListeningNode reports that no member of the swarm has a synchronous route.
 var errNoListeningNode = fmt.Errorf("%w: no node of the swarm lets us listen", network.ErrTarget)
 
-// choose draws a member of the account's swarm. Last says that all have failed, and this one has the longest time ago.
+// choose draws a member of the account's swarm. Last reports that all have failed; the node is then the one that failed
+// the longest time ago.
 func (s *listenLoop) choose(ctx context.Context, avoid avoidance) (node network.Node, last bool, err error) {
 	swarm, err := s.router.network.Swarm(ctx, s.router.account.ID())
 	if err != nil {
@@ -131,8 +132,8 @@ func (s *listenLoop) listenAt(ctx context.Context, node network.Node) error {
 	}
 }
 
-// takeDelivered opens messages of the synchronous route and puts what is new on its way. What they have overtaken is in
-// the swarm, if anywhere, and is fetched first, so that the reader gets the messages of one sender in their order.
+// takeDelivered opens messages of the synchronous route and queues the new ones. Messages that they have overtaken can
+// only be in the swarm, and are fetched first, so that the reader gets the messages of one sender in order.
 func (s *listenLoop) takeDelivered(ctx context.Context, l *listener, deliveries []syncroute.Delivery) error {
 	opened, err := l.open(ctx, deliveries)
 	if err != nil {
@@ -144,13 +145,14 @@ func (s *listenLoop) takeDelivered(ctx context.Context, l *listener, deliveries 
 	return errors.Join(err, s.pushFetched(ctx), s.push(ctx, newEvents(opened)))
 }
 
-// fetchOvertaken asks for stored messages while others wait for their acknowledgement, so not for long.
+// fetchOvertaken polls while delivered messages wait for their acknowledgement. Its time is therefore short.
 func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
 	fetchCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
-		return s.takeStored(ctx, node, page)
-	})
+	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true},
+		func(node network.Node, page []storage.Stored) error {
+			return s.takeStored(ctx, node, page)
+		})
 	if fetchCtx.Err() != nil {
 		return ctx.Err()
 	}
@@ -159,7 +161,8 @@ func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
 
 // cutOff reports whether an error is not the listening node's fault.
 func cutOff(err error) bool {
-	return errors.Is(err, network.ErrNoPath) || errors.Is(err, network.ErrNoSeed) || errors.Is(err, network.ErrTooFewNodes) ||
+	return errors.Is(err, network.ErrNoPath) || errors.Is(err, network.ErrNoSeed) ||
+		errors.Is(err, network.ErrTooFewNodes) ||
 		errors.Is(err, account.ErrLocked)
 }
 

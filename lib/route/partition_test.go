@@ -17,7 +17,8 @@ func TestCutOffForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const before, minute, after = 5 * time.Second, time.Minute, 15 * time.Second
 		net := startPipes(t, 6)
-		alice, bob := newPersonWith(t, "alice", net.config(t), Options{}), newPersonWith(t, "bob", net.config(t), Options{})
+		alice, bob := newPersonWith(t, "alice", net.config(t), Options{}), newPersonWith(t, "bob", net.config(t),
+			Options{})
 		alice.befriends(bob)
 		options := ListenOptions{PollInterval: 5 * time.Second}
 		listeners := []*listenProcess{alice.listens("alice listens", options), bob.listens("bob listens", options)}

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// person is somebody's account and the router that works for it.
+// person is an account and its router.
 type person struct {
 	*account.Account
 	*Router
@@ -26,7 +26,7 @@ type person struct {
 	dir     string // of the keystore
 }
 
-// newPerson makes somebody on a network with a seed of this URL.
+// newPerson creates an account on a network with a seed of this URL.
 func newPerson(t testing.TB, name, seed string) *person {
 	t.Helper()
 	return newPersonWith(t, name, configOf(t, seed), Options{})
@@ -65,14 +65,15 @@ func (p *person) stamp() time.Time {
 	return p.network.Now()
 }
 
-// environment is that of a process which, like all others of a test but one that is called crashed, lives.
+// environment is the environment of a process that runs, unless its name is that of a crashed one.
 func environment(owner string) account.Environment {
-	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner, StateOf: func(owner string) presence.State {
-		if owner == crashed {
-			return presence.Crashed
-		}
-		return presence.Alive
-	}}
+	return account.Environment{Now: time.Now, Random: rand.Reader, Owner: owner,
+		StateOf: func(owner string) presence.State {
+			if owner == crashed {
+				return presence.Crashed
+			}
+			return presence.Alive
+		}}
 }
 
 const crashed = "crashed"
@@ -84,7 +85,8 @@ func (p *person) anew(owner string) *person {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return &person{t: p.t, Account: a, Router: New(a, p.network, p.options), network: p.network, store: p.store, dir: p.dir}
+	return &person{t: p.t, Account: a, Router: New(a, p.network, p.options), network: p.network, store: p.store,
+		dir: p.dir}
 }
 
 // reconnects goes on with what a new process knows of the network: what the old one remembered.
@@ -217,7 +219,7 @@ func (p *person) getsNothing() {
 	}
 }
 
-// waiting returns what stands in the outbox and waits for anybody to send it, claiming it.
+// waiting claims and returns the unclaimed outbox entries.
 func (p *person) waiting() []account.Outgoing {
 	p.t.Helper()
 	claimed, _, err := p.ClaimOutbox(p.t.Context())

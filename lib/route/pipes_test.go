@@ -20,8 +20,8 @@ import (
 	"sessiontool/lib/storage/nodelist"
 )
 
-// pipes is a network without sockets: connections are pipes in memory, on which nobody waits but for each other. So
-// time can be told to pass at once, see testing/synctest.
+// pipes is a network without sockets: connections are pipes in memory, so goroutines wait only for each other, and time
+// can pass at once, see testing/synctest.
 type pipes struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener
@@ -88,7 +88,8 @@ func (p *pipes) listen(port int) *pipeListener {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	listener := &pipeListener{
-		address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, conns: make(chan net.Conn), closed: make(chan struct{}),
+		address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, conns: make(chan net.Conn),
+		closed: make(chan struct{}),
 	}
 	p.listeners[listener.address.String()] = listener
 	return listener
@@ -201,7 +202,8 @@ func startPipes(t *testing.T, n int) *pipeNet {
 	list := listedNodes{States: states, BlockHash: "1", Status: "OK"}
 	for i := range states {
 		made, err := node.Start(t.Context(), node.Config{
-			DataDir: dirs[i], Listener: p.listen(seedPort + 1 + i), Directory: list, DialContext: p.dial, PollInterval: time.Hour,
+			DataDir: dirs[i], Listener: p.listen(seedPort + 1 + i), Directory: list, DialContext: p.dial,
+			PollInterval: time.Hour,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -228,7 +230,7 @@ func (p *pipeNet) config(t *testing.T) network.Config {
 	return config
 }
 
-// listedNodes is a list of nodes as a seed tells it, and as nodes ask for it.
+// listedNodes is a list of nodes in the form of a seed's answer and in that of nodes.
 type listedNodes nodelist.Result
 
 func (l listedNodes) Nodes(context.Context, string) (*nodelist.Result, error) {

@@ -12,25 +12,25 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Deliver hands an event to its reader. It counts as delivered when it returns nil: it must have written and flushed
-// it.
+// Deliver passes an event to its reader. It returns nil only after it has written and flushed the event, which then
+// counts as delivered.
 type Deliver func(event account.Event) error
 
-// PollOptions adjusts Poll.
+// PollOptions adjusts [Router.Poll].
 type PollOptions struct {
 	Count int // end after so many events; 0 means when there are no more
 }
 
-// deliveredAtOnce is how many events are read from the keystore at a time to be delivered.
+// deliveredAtOnce is how many events are read from the keystore at a time for delivery.
 const deliveredAtOnce = 64
 
-// Poll asks three random members of the account's swarm for new messages and opens them. Then it delivers all that was
-// received and not yet delivered, now or earlier, in the order of account.InOrder: members list messages in the order
-// in which they got them, and each in another one. At last it sends what the messages call for. If as many events as
-// options ask for wait already, nobody is asked. What is received beyond these waits for the next poll.
+// Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
+// undelivered events, also earlier ones, in the order of [account.InOrder]: members list messages in the order of
+// arrival, which differs between them. Finally it sends the answers that the messages call for. If Count events wait
+// already, Poll sends no request. Further events wait for the next poll.
 //
-// It succeeds if one member answered; the error wraps ErrNotRetrieved otherwise. What is there is delivered also if no
-// member answers, or not in time; only who stops a poll gets nothing more.
+// Poll succeeds if one member answered; otherwise the error wraps [ErrNotRetrieved]. It delivers waiting events also if
+// no member answers in time, but not after its context was cancelled.
 func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver) error {
 	r.skipProbe()
 	waiting, err := r.account.ClaimInOrder(ctx)
@@ -42,7 +42,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 		failure = r.retrieveInTime(ctx)
 		claiming := ctx
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			claiming = context.WithoutCancel(ctx) // what came in time is shown
+			claiming = context.WithoutCancel(ctx) // show what came in time
 		}
 		if waiting, err = r.account.ClaimInOrder(claiming); err != nil {
 			return errors.Join(failure, err)
@@ -67,7 +67,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 }
 
 // retrieveInTime is retrieveAll. While messages wait in the outbox it leaves them a quarter of the time: a member that
-// makes retrieval long must not keep back what the account sends.
+// prolongs retrieval must not hold up sending.
 func (r *Router) retrieveInTime(ctx context.Context) error {
 	deadline, limited := ctx.Deadline()
 	empty, err := r.account.OutboxEmpty(ctx)
@@ -82,8 +82,8 @@ func (r *Router) retrieveInTime(ctx context.Context) error {
 	return r.retrieveAll(ctx)
 }
 
-// retrieveAll receives what is new. A page that has nothing which another member has not given before, as two of three
-// have, costs no commit: how far such a member was read is remembered at the end.
+// retrieveAll receives new messages. A page without any new message, as two of three members give, costs no commit:
+// their cursors are stored at the end.
 func (r *Router) retrieveAll(ctx context.Context) error {
 	received := make(map[[sha256.Size]byte]bool)
 	repeated := make(map[network.Key]func() error)
@@ -110,7 +110,7 @@ func (r *Router) retrieveAll(ctx context.Context) error {
 	return err
 }
 
-// deliverEvents delivers events, which it completes.
+// deliverEvents delivers events, after it read the rest of each.
 func (r *Router) deliverEvents(ctx context.Context, events []account.Event, deliver Deliver) error {
 	events, err := r.account.Complete(context.WithoutCancel(ctx), events)
 	if err != nil {
@@ -127,11 +127,12 @@ func (r *Router) deliverEvents(ctx context.Context, events []account.Event, deli
 	return nil
 }
 
-// receiveFunc is account.Account.Receive or account.Account.ReceiveAside.
+// receiveFunc is [account.Account.Receive] or [account.Account.ReceiveAside].
 type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]account.Opened, error)
 
-// receive opens one page of one node and returns what is new in it and worth showing.
-func (r *Router) receive(ctx context.Context, node network.Node, page []storage.Stored, open receiveFunc) (fresh []account.Event, err error) {
+// receive opens one page of one node and returns the new events to show.
+func (r *Router) receive(ctx context.Context, node network.Node, page []storage.Stored,
+	open receiveFunc) (fresh []account.Event, err error) {
 	batch := make([]account.Incoming, len(page))
 	for i, stored := range page {
 		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: account.RouteAsync}
@@ -148,7 +149,7 @@ func (r *Router) receive(ctx context.Context, node network.Node, page []storage.
 	return newEvents(opened), nil
 }
 
-// newEvents are those worth showing that were not received before.
+// newEvents returns the events to show that were not received before.
 func newEvents(opened []account.Opened) (fresh []account.Event) {
 	for _, one := range opened {
 		if !one.Duplicate && !one.Refused && one.Event.Shown() {
@@ -158,8 +159,8 @@ func newEvents(opened []account.Opened) (fresh []account.Event) {
 	return fresh
 }
 
-// deliverEvent delivers an event and marks it delivered afterwards, even if the caller's time has run out in between. A
-// commit for each event costs a millisecond, and keeps what a kill can make appear twice down to one.
+// deliverEvent delivers an event and then marks it delivered, even if ctx has ended in between. A commit for each event
+// costs a millisecond, and bounds what a kill can print twice to one event.
 func (r *Router) deliverEvent(ctx context.Context, event account.Event, deliver Deliver) error {
 	if err := deliver(event); err != nil {
 		return err

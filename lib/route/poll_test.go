@@ -12,7 +12,7 @@ import (
 	"sessiontool/lib/storage/rpc20"
 )
 
-// Two people become friends and talk, over real nodes. Whoever is told something is told once.
+// Two accounts become friends and exchange messages over real nodes. Each event is delivered once.
 func TestConversation(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -74,7 +74,7 @@ func TestDeliveryFails(t *testing.T) {
 	bob.getsNothing()
 }
 
-// A poll that shall deliver so many events leaves the rest to the next one, in their order.
+// A poll with a limit leaves further events to the next one, in order.
 func TestPollCount(t *testing.T) {
 	net := startFakenet(t, 4)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())

@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Who listens is told at the start that the clock is wrong; later the network may be, and nobody is sent away for that.
+// A listener reports a wrong clock at the start. Later refusals may be the network's fault and do not end it.
 func TestListenWithAWrongClock(t *testing.T) {
 	net := startFakenet(t, 6)
 	bob := newPerson(t, "bob", net.SeedURL())
@@ -77,7 +77,8 @@ func TestWrongSwarm(t *testing.T) {
 		}
 	}
 	members, err := client.Swarm(t.Context(), bob)
-	if err != nil || len(members) != 3 || !slices.ContainsFunc(right, func(n *fakenet.Node) bool { return n.Key() == members[0].Ed25519 }) {
+	if err != nil || len(members) != 3 ||
+		!slices.ContainsFunc(right, func(n *fakenet.Node) bool { return n.Key() == members[0].Ed25519 }) {
 		t.Errorf("cached are %v, %v", members, err)
 	}
 	lookups := 0
@@ -93,7 +94,7 @@ func TestWrongSwarm(t *testing.T) {
 	}
 }
 
-// A node that sends people away, to where nobody is or in circles, does not keep the message from the others.
+// A node that redirects clients to no node or in circles does not keep the message from the others.
 func TestNodeSendsAway(t *testing.T) {
 	net := startFakenet(t, 8)
 	unlisted := fakenet.Swarm(net.Nodes[7])
@@ -193,7 +194,8 @@ func TestRefusal(t *testing.T) {
 			}
 
 			always(storage.MethodStore, storage.StatusOK, `{"difficulty":1}`, net.Nodes[3:]...)
-			if receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello")); err != nil || receipt.Stored != 2 {
+			if receipt, err := alice.Router.Send(t.Context(), alice.drafted(someone(t), "hello")); err != nil ||
+				receipt.Stored != 2 {
 				t.Errorf("refused by three of five: %v, %+v", err, receipt)
 			}
 		})
@@ -215,13 +217,14 @@ func TestNodesInTrouble(t *testing.T) {
 	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "all in trouble", err, ErrNotStored)
 	for _, node := range receipt.Nodes {
-		if node.Status != 500 || len(node.Error) > maxErrorText || !strings.HasPrefix(node.Error, "x\u00e9x") || strings.ContainsRune(node.Error, 0xfffd) {
+		if node.Status != 500 || len(node.Error) > maxErrorText || !strings.HasPrefix(node.Error, "x\u00e9x") ||
+			strings.ContainsRune(node.Error, 0xfffd) {
 			t.Errorf("%+v", node)
 		}
 	}
 }
 
-// The swarm has moved and nobody of the old one answers: it is looked up, and the message arrives.
+// If the swarm has moved and no old member answers, it is looked up again, and the message arrives.
 func TestSwarmIsLookedUpAgain(t *testing.T) {
 	net := startFakenet(t, 12)
 	router, client := storer(t, net.SeedURL(), Options{})
@@ -250,7 +253,8 @@ func TestNoTime(t *testing.T) {
 	net.ServeTime(nil)
 	always(storage.MethodStore, storage.StatusBadTimestamp, "Timestamp error: check your clock\n", net.Nodes...)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
-	_, receipt, err := alice.SendDraft(t.Context(), alice.drafted(bob.ID(), "hello"), account.Draft{To: bob.ID(), Text: "hello"})
+	_, receipt, err := alice.SendDraft(t.Context(), alice.drafted(bob.ID(), "hello"),
+		account.Draft{To: bob.ID(), Text: "hello"})
 	wantError(t, "no time", err, ErrClock)
 	wantError(t, "no time", err, network.ErrNoTime)
 	if receipt.OK || alice.network.Offset() != 0 || len(alice.waiting()) != 1 {

@@ -15,20 +15,20 @@ import (
 	"sessiontool/lib/storage/rpc28"
 )
 
-// StoreRequest is a message for a swarm. Without a Nonce it is proved first; StampMS zero means now. Solved, if set,
-// is called before anything is sent whenever the proof was made anew.
+// StoreRequest is a message for a swarm. Without a Nonce, Store first makes the proof of work. Zero StampMS means now.
+// Solved, if set, is called after each new proof, before anything is sent.
 type StoreRequest struct {
 	To         sessionid.ID
 	TTLMillis  int64
 	StampMS    int64
 	Data       string // base64
 	Nonce      string // base64 of 8 bytes
-	Difficulty int64  // that Nonce was made for
+	Difficulty int64  // of Nonce
 	Solved     func(StoreRequest) error
-	reseal     bool // rather fail with errWrongTime than store what was sealed by a clock that the network refuses
+	reseal     bool // fail with errWrongTime if the network refuses the time of the message
 }
 
-// Message returns what proof of work is done for.
+// Message returns the input of the proof of work.
 func (q StoreRequest) Message() pow.Message {
 	return pow.Message{
 		PubKey:    q.To.String(),
@@ -38,7 +38,7 @@ func (q StoreRequest) Message() pow.Message {
 	}
 }
 
-// Hash is the name that nodes give the message: 128 hex digits, or empty while it is not proved.
+// Hash returns the nodes' name for the message: 128 hex digits, or empty before the proof of work.
 func (q StoreRequest) Hash() string {
 	nonce, err := pow.DecodeNonce(q.Nonce)
 	if err != nil {
@@ -48,7 +48,7 @@ func (q StoreRequest) Hash() string {
 	return hex.EncodeToString(hash[:])
 }
 
-// proves reports whether the nonce meets difficulty, whatever it was made for.
+// proves reports whether the nonce meets difficulty, whatever difficulty it was made for.
 func (q StoreRequest) proves(difficulty int64) bool {
 	nonce, err := pow.DecodeNonce(q.Nonce)
 	if err != nil {
@@ -58,7 +58,7 @@ func (q StoreRequest) proves(difficulty int64) bool {
 	return ok
 }
 
-// body is the request as it goes to a node: the texts of the message are those that were proved.
+// body returns the request to a node, with the same texts as in the proof of work.
 func (q StoreRequest) body() ([]byte, error) {
 	message := q.Message()
 	return storage.NewRequest(storage.MethodStore, rpc20.StoreParams{
@@ -66,7 +66,7 @@ func (q StoreRequest) body() ([]byte, error) {
 	})
 }
 
-// Solve makes a request's proof of work at a difficulty. The error is ErrDifficulty, pow.ErrUnreachable or the
+// Solve makes a request's proof of work at a difficulty. The error is [ErrDifficulty], [pow.ErrUnreachable] or the
 // context's.
 func (p *Prover) Solve(ctx context.Context, q *StoreRequest, difficulty int64) error {
 	if difficulty > p.options.MaxDifficulty {
@@ -87,7 +87,7 @@ func (p *Prover) Solve(ctx context.Context, q *StoreRequest, difficulty int64) e
 	return nil
 }
 
-// prove stamps and solves a request that is not solved, and lets its owner save that before anything leaves.
+// prove stamps and solves an unsolved request, and lets its owner save the proof before anything is sent.
 func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 	if q.Nonce != "" {
 		return nil
@@ -97,7 +97,7 @@ func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 	}
 	difficulty := s.network.Difficulty()
 	if difficulty > s.options.MaxDifficulty {
-		difficulty = 1 // what an earlier run was told may be out of date: let the network say it again
+		difficulty = 1 // the stored value may be out of date: let the network ask for more
 	}
 	if err := s.Solve(ctx, q, difficulty); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 	return q.Solved(*q)
 }
 
-// authorize proves that a request is its account's own.
+// authorize signs a request as its account's own.
 func authorize(owner *account.Account, text []byte) rpc28.Auth {
 	public, signature := owner.Ed25519Public(), owner.Sign(text)
 	return rpc28.Auth{

@@ -16,24 +16,25 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// maxRead bounds the messages that are taken from one node at a time: one that never ends its list must not hold a poll
-// for ever. What is left comes with the next poll.
+// maxRead bounds the messages that are taken from one node at a time, so that an endless list cannot hold up a poll.
+// The next poll reads the rest.
 const maxRead = 5000
 
 // maxReadBytes bounds their size likewise.
 const maxReadBytes = 32 << 20
 
-// RetrieveOptions adjusts Retrieve.
+// RetrieveOptions adjusts [Router.Retrieve].
 type RetrieveOptions struct {
 	// UseCursors starts at each node where the account's last poll ended. Otherwise everything is read.
 	UseCursors bool
 }
 
-// Retrieve asks three random members of the account's swarm at once for its messages and hands over their answers
-// page by page, one at a time. Pages are never empty. The same message usually comes from all three. A member that
-// fails is replaced by another one; a third member that is late when two were read to their end is not waited for. The
-// error is handle's, wraps ErrNotRetrieved if no member was read to its end, is the network's, or the context's.
-func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle func(network.Node, []storage.Stored) error) error {
+// Retrieve asks three random members of the account's swarm at once for its messages. It calls handle with their
+// answers, page by page, one at a time. Pages are never empty. The same message usually comes from all three. Another
+// member replaces one that fails. Once two members were read to the end, Retrieve does not wait for a late third one.
+// The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
+func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
+	handle func(network.Node, []storage.Stored) error) error {
 	generation, err := r.network.Generation(ctx)
 	if err != nil {
 		return err
@@ -61,14 +62,14 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions, handle f
 	return err
 }
 
-// reader makes the requests by which an account reads its messages, and reads the answers.
+// reader makes the requests for an account's messages, and reads the answers.
 type reader struct {
 	network    *network.Client
 	owner      *account.Account
 	generation storage.Generation
 }
 
-// request asks for what came after last, signed by the account.
+// request returns the signed request for messages after the hash last.
 func (r reader) request(last string) ([]byte, error) {
 	now := r.network.Now().UnixMilli()
 	if r.generation == storage.Generation28 {
@@ -90,7 +91,7 @@ func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool
 	return stored, true, err
 }
 
-// reading is how far a member's list was read.
+// reading is the progress in a member's list.
 type reading struct {
 	last   string
 	taken  int
@@ -98,15 +99,15 @@ type reading struct {
 	passed map[string]bool
 }
 
-// What a member may still give once another one was read to its end. A member that honestly has more gives the rest
-// with the next poll.
+// The bounds for a member after another one was read to the end. An honest member that has more gives the rest with the
+// next poll.
 const (
 	extraMessages = 500
 	extraBytes    = 2 << 20
 	extraTime     = 5 * time.Second
 )
 
-// extra is what a member has given since.
+// extra is what a member has given since then.
 type extra struct {
 	messages, bytes int
 }
@@ -118,13 +119,13 @@ type retrieveJudge struct {
 	begin    func(network.Node) (last string, err error)
 	handle   func(network.Node, []storage.Stored) error
 	readings map[network.Key]*reading
-	extra    map[network.Key]*extra // nil until a member was read to its end
-	ended    time.Time              // when
-	failure  error                  // handle's
+	extra    map[network.Key]*extra // nil until a member was read to the end
+	ended    time.Time              // the time of that
+	failure  error                  // of handle
 	failures []error
 }
 
-// Request implements network.Judge.
+// Request implements [network.Judge].
 func (j *retrieveJudge) Request(node network.Node) ([]byte, error) {
 	if j.readings[node.Ed25519] == nil {
 		last, err := j.begin(node)
@@ -136,7 +137,7 @@ func (j *retrieveJudge) Request(node network.Node) ([]byte, error) {
 	return j.request(j.readings[node.Ed25519].last)
 }
 
-// Judge implements network.Judge.
+// Judge implements [network.Judge].
 func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	stored, more, err := []storage.Stored(nil), false, reply.Err
 	if err == nil {
@@ -167,14 +168,15 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	case !more:
 		j.finish()
 		return network.Done
-	case !within, at.taken >= maxRead, at.bytes >= maxReadBytes, at.passed[at.last]: // the last: the node goes round in circles
+	// the last case: the node repeats itself
+	case !within, at.taken >= maxRead, at.bytes >= maxReadBytes, at.passed[at.last]:
 		return network.Done
 	}
 	at.passed[at.last] = true
 	return network.Again
 }
 
-// finish notes that a member was read to its end.
+// finish records that a member was read to the end.
 func (j *retrieveJudge) finish() {
 	if j.ended.IsZero() {
 		j.ended = time.Now()
@@ -182,8 +184,8 @@ func (j *retrieveJudge) finish() {
 	}
 }
 
-// afford returns as much of a page as a member may give, and whether it may give more. One that never ends its list, or
-// has pages of megabytes, must not make every poll as long and as large as it likes.
+// afford returns the part of a page that a member may give, and whether it may give more. A member with an endless list
+// or huge pages must not prolong every poll.
 func (j *retrieveJudge) afford(member network.Key, page []storage.Stored) (some []storage.Stored, within bool) {
 	at := j.readings[member]
 	var more extra
@@ -199,8 +201,10 @@ func (j *retrieveJudge) afford(member network.Key, page []storage.Stored) (some 
 	for i, stored := range page {
 		size := len(stored.Data)
 		more.messages, more.bytes = more.messages+1, more.bytes+size
-		if !j.ended.IsZero() && (more.messages > extraMessages || more.bytes > extraBytes) || i > 0 && at.bytes+size > maxReadBytes {
-			j.log.Warn("member gives more than the others: the rest is left for the next poll", "node", member, "taken", at.taken+i)
+		if !j.ended.IsZero() && (more.messages > extraMessages || more.bytes > extraBytes) || i > 0 &&
+			at.bytes+size > maxReadBytes {
+			j.log.Warn("member gives more than the others: the rest is left for the next poll", "node", member, "taken",
+				at.taken+i)
 			return page[:i], false
 		}
 		at.bytes += size
@@ -211,7 +215,7 @@ func (j *retrieveJudge) afford(member network.Key, page []storage.Stored) (some 
 	return page, true
 }
 
-// retrieve20 is the request for what came after last. The signature is ours: servers of 2.0 ask for none.
+// retrieve20 returns the request for messages after last. The signature is our extension: servers of 2.0 ask for none.
 func retrieve20(owner *account.Account, last string, now int64) ([]byte, error) {
 	auth := authorize(owner, signtext.Retrieve(rpc28.NamespaceMessages, now))
 	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{

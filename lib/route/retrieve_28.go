@@ -10,11 +10,11 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// inbox is where messages between people lie with storage RPC 2.8.
+// inbox is the namespace of one-to-one messages in storage RPC 2.8.
 const inbox = rpc28.NamespaceMessages
 
-// cursorName is under what an account remembers how far it has read a node's list. The storage RPCs name messages
-// differently, and with storage RPC 2.8 each namespace is a list of its own.
+// cursorName is the key of an account's cursor for a node's list. The storage RPCs name messages differently, and with
+// storage RPC 2.8 each namespace has its own list.
 func cursorName(generation storage.Generation, node network.Node) string {
 	if generation == storage.Generation28 {
 		return node.Ed25519.String() + "/" + strconv.Itoa(int(inbox))
@@ -22,10 +22,10 @@ func cursorName(generation storage.Generation, node network.Node) string {
 	return node.Ed25519.String()
 }
 
-// retrieve28 is the signed request for what came after last (storage-2.8.md section 5).
+// retrieve28 returns the signed request for messages after last (storage-2.8.md section 5).
 func retrieve28(owner *account.Account, last string, now int64) ([]byte, error) {
 	if len(last) != rpc28.HashTextLength {
-		last = "" // a node that once gave a hash of another length would refuse it for ever
+		last = "" // else a node that gave a hash of another length would refuse every request
 	}
 	return storage.NewRequest(storage.MethodRetrieve, rpc28.RetrieveParams{
 		Pubkey: owner.ID().String(), Namespace: inbox, LastHash: last, Timestamp: now,

@@ -79,7 +79,7 @@ func TestRetrieve28BehindAHashThatIsNone(t *testing.T) {
 	}
 }
 
-// Who is no member says who is.
+// A node that is not a member names the members.
 func TestRetrieve28FromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]

@@ -52,7 +52,8 @@ func TestRetrieve(t *testing.T) {
 	for _, node := range net.Nodes {
 		for _, call := range node.Calls(storage.MethodRetrieve) {
 			p := call.Params
-			if p["pubKey"] != bob.ID().String() || p["timestamp"] == "" || p["signature"] == "" || len(p["pubkey_ed25519"]) != 64 {
+			if p["pubKey"] != bob.ID().String() || p["timestamp"] == "" || p["signature"] == "" ||
+				len(p["pubkey_ed25519"]) != 64 {
 				t.Errorf("asked with %v", p)
 			}
 		}
@@ -64,7 +65,8 @@ func TestEndlessNodes(t *testing.T) {
 	net := startFakenet(t, 5)
 	bob := newPerson(t, "bob", net.SeedURL())
 	for _, node := range net.Nodes[:2] {
-		always(storage.MethodRetrieve, storage.StatusOK, pageOf(storage.Stored{Data: "a", Hash: "1"}, storage.Stored{Data: "b", Hash: "2"}), node)
+		always(storage.MethodRetrieve, storage.StatusOK,
+			pageOf(storage.Stored{Data: "a", Hash: "1"}, storage.Stored{Data: "b", Hash: "2"}), node)
 	}
 	for _, node := range net.Nodes[2:] {
 		n := 0
@@ -91,7 +93,7 @@ func TestEndlessNodes(t *testing.T) {
 	}
 }
 
-// Who is no member says who is, and is believed as far as the others agree.
+// A node that is not a member names the members, and is trusted as far as the others agree.
 func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 10)
 	bob := newPerson(t, "bob", net.SeedURL())
@@ -119,7 +121,7 @@ func TestRetrieveFromTheWrongSwarm(t *testing.T) {
 	}
 }
 
-// A swarm of which nobody is left is looked up again.
+// A swarm without reachable members is looked up again.
 func TestRetrieveFromASwarmThatIsGone(t *testing.T) {
 	net := startFakenet(t, 12)
 	bob := newPerson(t, "bob", net.SeedURL())
@@ -147,7 +149,8 @@ func TestRetrieveFromNodesInTrouble(t *testing.T) {
 		body   string
 	}{
 		{500, "internal error"}, {503, "Service node is initializing\n"}, {401, "retrieve: request signature required"},
-		{200, "no JSON"}, {200, `{"snodes":[]}`}, {200, `{"messages":[{"data":"x"}]}`}, {421, "no swarm"}, {421, `{"snodes":[]}`},
+		{200, "no JSON"}, {200, `{"snodes":[]}`}, {200, `{"messages":[{"data":"x"}]}`}, {421, "no swarm"}, {421,
+			`{"snodes":[]}`},
 	}
 	net := startFakenet(t, len(bad)+1)
 	for i, node := range net.Nodes[:len(bad)] {

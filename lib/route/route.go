@@ -1,14 +1,13 @@
-// Package route moves messages between an account and the network. It reads like the description of the system:
-// a draft is sealed, proved, and stored through onion requests at three random nodes of the recipient's swarm, which
-// spread it; the recipient asks three random nodes of its own swarm and drops what it has seen. A recipient that is
-// online listens at one node of its swarm: there it gets messages handed over, acknowledges them, and nothing is
-// stored.
+// Package route moves messages between an account and the network. A draft is sealed, gets its proof of work, and is
+// stored through onion requests at three random nodes of the recipient's swarm, which spread it. The recipient polls
+// three random nodes of its own swarm and drops duplicates. An online recipient listens at one node of its swarm:
+// messages are delivered to it there, acknowledged, and not stored.
 //
 // It promises that a message is in the outbox before it leaves and stays there until its receipt was reported, that a
 // retry sends the same bytes unless the network asks for others, and that a received message is marked delivered only
-// after its reader has it. A message that was not acknowledged takes the asynchronous route, with the same bytes, so
-// that it is neither lost nor seen twice. No single node decides anything: what one asks for or refuses counts only if
-// no other member of the swarm takes the message as it is.
+// after its reader has it. A message that was not acknowledged takes the asynchronous route with the same bytes, so it
+// is neither lost nor shown twice. No single node decides: a member's request or refusal counts only if no other member
+// of the swarm takes the message as it is.
 package route
 
 import (
@@ -26,7 +25,7 @@ import (
 	"sessiontool/lib/storage/syncroute"
 )
 
-// Errors of this package, besides those of account and network.
+// Errors of this package, in addition to those of [sessiontool/lib/account] and [sessiontool/lib/network].
 var (
 	ErrNotStored    = errors.New("too few nodes of the swarm took the message")
 	ErrNotDelivered = errors.New("the recipient has not acknowledged the message")
@@ -36,22 +35,22 @@ var (
 	ErrDifficulty   = errors.New("the network asks for more proof of work than is allowed")
 )
 
-// Options adjusts a Prover, Storer or Router. The zero value is usable.
+// Options adjusts a [Prover], [Storer] or [Router]. The zero value is usable.
 type Options struct {
-	// OnlyAsync leaves out the synchronous route. AckTimeout is how long that waits for an acknowledgement, at most
-	// syncroute.MaxWait; 0 means syncroute.DefaultWait.
+	// OnlyAsync leaves out the synchronous route. AckTimeout bounds the wait for an acknowledgement there, at most
+	// [syncroute.MaxWait]; 0 means [syncroute.DefaultWait].
 	OnlyAsync     bool
 	AckTimeout    time.Duration
-	Quorum        int        // how many nodes must have a message for success, at most network.SwarmTargets; 0 means 1
-	MaxDifficulty int64      // refuse more proof of work than this; 0 means DefaultMaxDifficulty
+	Quorum        int        // nodes that must have a message, at most network.SwarmTargets; 0 means 1
+	MaxDifficulty int64      // largest accepted difficulty; 0 means DefaultMaxDifficulty
 	Workers       int        // for proof of work; 0 means one per processor
 	Cores         *pow.Cores // for proof of work, shared with other routers; nil if there are none
 	Progress      func(hashes, expected uint64)
 	Log           *slog.Logger // nil: nothing is logged
 }
 
-// DefaultMaxDifficulty is well above what the network ever asked for (100), and low enough that a node that lies
-// cannot keep a machine busy for hours.
+// DefaultMaxDifficulty is well above what the network ever asked for (100), and low enough that a lying node cannot
+// keep a machine busy for hours.
 const DefaultMaxDifficulty = 1000
 
 // Prover makes proofs of work.
@@ -62,7 +61,7 @@ type Prover struct {
 // NewProver makes a prover.
 func NewProver(options Options) *Prover { return &Prover{options.complete()} }
 
-// Storer stores messages in swarms, and proves them.
+// Storer stores messages in swarms, after their proof of work.
 type Storer struct {
 	*Prover
 	network *network.Client
@@ -71,7 +70,7 @@ type Storer struct {
 // NewStorer makes a storer.
 func NewStorer(n *network.Client, options Options) *Storer { return &Storer{NewProver(options), n} }
 
-// Generation returns which storage RPC the network speaks, as network.Client's method does.
+// Generation returns the network's storage RPC: see [network.Client.Generation].
 func (s *Storer) Generation(ctx context.Context) (storage.Generation, error) {
 	return s.network.Generation(ctx)
 }
@@ -92,7 +91,7 @@ func New(a *account.Account, n *network.Client, options Options) *Router {
 	return &Router{Storer: NewStorer(n, options), account: a}
 }
 
-// complete fills in what is left out.
+// complete fills in defaults.
 func (o Options) complete() Options {
 	if o.Quorum == 0 {
 		o.Quorum = 1
@@ -109,23 +108,23 @@ func (o Options) complete() Options {
 	return o
 }
 
-// Send sends a message of the account's outbox: over the synchronous route if the recipient listens, else, or if it is
-// not acknowledged, over the asynchronous one. The receipt of one that was sent by an earlier run is returned as it
-// was. On failure the message stays in the outbox for the next command, or for a rerun of this one if it is OnlySync,
-// unless the network will never take it: then the error wraps ErrRefused. What has waited longer for the same recipient
-// goes first. Other errors are those of Store, and ErrNotDelivered.
+// Send sends a message of the account's outbox: over the synchronous route if the recipient listens, and over the
+// asynchronous one otherwise or without an acknowledgement. It first sends older entries for the same recipient. For a
+// message that an earlier run has sent, it returns that receipt. On failure the message stays in the outbox for the
+// next command, or for a rerun of its own command if it is OnlySync. A message that the network will never take is
+// dropped; the error then wraps [ErrRefused]. Other errors are those of [Storer.Store], and [ErrNotDelivered].
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (account.Receipt, error) {
 	return r.send(ctx, out, sealing{offset: r.network.Offset()}, func() {})
 }
 
-// SendDraft is Send for a message that was just sealed from a draft. If every node refuses it for its time, it is
-// sealed anew with the time that the network has said. It returns what it has sent in the end.
-func (r *Router) SendDraft(ctx context.Context, out account.Outgoing, draft account.Draft) (account.Outgoing, account.Receipt, error) {
+// SendDraft is [Router.Send] for a just sealed message. If every node refuses its time, SendDraft seals the draft again
+// with the network's time. It returns the message that it has sent.
+func (r *Router) SendDraft(ctx context.Context, out account.Outgoing,
+	draft account.Draft) (account.Outgoing, account.Receipt, error) {
 	return r.sendDraft(ctx, out, draft, r.network.Offset(), func() {})
 }
 
-// sealing is how a message was sealed: with the network's clock thought to be offset ahead, and whether it may be
-// sealed anew with another time.
+// sealing is the offset of the clock when a message was sealed, and whether the message may be sealed again.
 type sealing struct {
 	offset time.Duration
 	again  bool
@@ -152,9 +151,10 @@ func (r *Router) sendDraft(
 	return anew, receipt, err
 }
 
-// send is Send, but if the message may be sealed anew it fails with errWrongTime instead of beforeStore what was sealed
-// by a clock that is wrong. It calls beforeStore before the asynchronous route.
-func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (account.Receipt, error) {
+// send is Send. If the message may be sealed again and the clock was wrong, send returns errWrongTime instead of
+// storing it. It calls beforeStore before the asynchronous route.
+func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
+	beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed = true
@@ -171,7 +171,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	}
 	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
-	// The entry's fate is written even if the caller has just run out of time.
+	// The result is written even if ctx has just ended.
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case err == nil:
@@ -186,7 +186,8 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 }
 
 // transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
-func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing, beforeStore func()) (account.Receipt, error) {
+func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing,
+	beforeStore func()) (account.Receipt, error) {
 	var reason account.Reason
 	switch {
 	case r.options.OnlyAsync:
@@ -224,7 +225,7 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 	return receipt, err
 }
 
-// ignoreGone passes over an entry that another process finished in the meantime: that is what was wanted.
+// ignoreGone ignores an entry that another process has finished in the meantime.
 func ignoreGone(err error) error {
 	if errors.Is(err, account.ErrGone) {
 		return nil

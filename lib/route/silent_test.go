@@ -75,15 +75,16 @@ func wantPending(t *testing.T, receipt account.Receipt) {
 	}
 }
 
-// One of ten nodes hangs: connections to it open, and nothing comes back; relays in front of it say so after 10 s. It is a
-// member of everybody's swarm, and may be a guard, a relay or a target. The first to meet it waits for a moment, and those
-// that come afterwards do not; nobody fails.
+// One of ten nodes hangs: it accepts connections and never answers, and relays in front of it report that after 10 s.
+// It is a member of every swarm, and may be a guard, a relay or a target. The first process that meets it waits for a
+// moment, and later ones do not; no request fails.
 func TestOneOfTenHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipes := startPipes(t, 10)
 		pipes.silence(net.JoinHostPort("127.0.0.1", strconv.Itoa(seedPort+1)))
 		sends, polls := measures(t, pipes, silentRuns())
-		t.Logf("send: median %v, worst %v; poll: median %v, worst %v", sends.median(), sends.worst(), polls.median(), polls.worst())
+		t.Logf("send: median %v, worst %v; poll: median %v, worst %v", sends.median(), sends.worst(), polls.median(),
+			polls.worst())
 		for what, took := range map[string]times{"send": sends, "poll": polls} {
 			if took.worst() > 6*time.Second || took.median() > 10*time.Millisecond {
 				t.Errorf("%s: %v", what, took)

@@ -14,7 +14,8 @@ import (
 	"sessiontool/lib/storage/rpc20"
 )
 
-// store20 proves a message if it is not, and stores it at three random nodes of the recipient's swarm at once.
+// store20 makes the proof of work if it is missing, and stores a message at three random nodes of the recipient's swarm
+// at once.
 func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, error) {
 	receipt := newReceipt(q)
 	judge := &storeJudge20{storer: s, request: q, receipt: &receipt}
@@ -26,7 +27,8 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, 
 		kept := judge.kept()
 		err := s.network.AskSwarm(ctx, network.Question{
 			Owner: q.To, Call: network.Call{Method: storage.MethodStore}, Judge: judge, Except: kept,
-			Sides: network.SwarmTargets - len(kept), Enough: s.options.Quorum - len(kept), Least: s.options.Quorum - len(kept),
+			Sides: network.SwarmTargets - len(kept), Enough: s.options.Quorum - len(kept),
+			Least: s.options.Quorum - len(kept),
 		})
 		receipt.Stored = len(judge.kept())
 		switch {
@@ -47,8 +49,8 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, 
 	return receipt, fmt.Errorf("%w in %d rounds", ErrNotStored, storeRounds)
 }
 
-// notStored is the error of a store that too few members took. refusal is what one of them has against the message, and
-// err what AskSwarm says. A member that took the message proves that there is nothing wrong with it.
+// notStored returns the error of a store that too few members took. refusal is the objection of one of them, and err
+// the error of AskSwarm. If another member took the message, the refusal does not count.
 func notStored(receipt account.Receipt, refusal string, err error) error {
 	switch {
 	case receipt.Stored == 0 && (errors.Is(err, ErrClock) || errors.Is(err, errWrongTime)):
@@ -61,7 +63,7 @@ func notStored(receipt account.Receipt, refusal string, err error) error {
 	return fmt.Errorf("%w: %d of %d that were asked: %w", ErrNotStored, receipt.Stored, len(receipt.Nodes), err)
 }
 
-// storeJudge20 is one Storer.store20 at work: the judge of its answers.
+// storeJudge20 is one Storer.store20 in progress: the judge of its answers.
 type storeJudge20 struct {
 	storer  *Storer
 	request StoreRequest
@@ -69,22 +71,23 @@ type storeJudge20 struct {
 	round   storeAnswers
 }
 
-// storeAnswers is what one round of answers says of the request.
+// storeAnswers is the evidence from one round of answers.
 type storeAnswers struct {
 	difficulties []int64 // difficulties of the nodes that took the message
-	wanted       []int64 // difficulties of the nodes that want a better proof
+	wanted       []int64 // difficulties that nodes want
 	refusal      string
 }
 
-// prove proves the request if it is not.
+// prove makes the proof of work if it is missing.
 func (j *storeJudge20) prove(ctx context.Context) error {
 	err := j.storer.prove(ctx, &j.request)
-	j.receipt.TimestampMS, j.receipt.Difficulty, j.receipt.MessageHash = j.request.StampMS, j.request.Difficulty, j.request.Hash()
+	j.receipt.TimestampMS, j.receipt.Difficulty, j.receipt.MessageHash = j.request.StampMS, j.request.Difficulty,
+		j.request.Hash()
 	return err
 }
 
-// Restamp implements network.Restamper: a new time needs a new proof. A message that can be sealed anew, and that every
-// member refused for its time alone, is left to that.
+// Restamp implements [network.Restamper]: a new time needs a new proof. If the message can be sealed again and every
+// member refused only its time, Restamp leaves that to the caller.
 func (j *storeJudge20) Restamp(ctx context.Context) error {
 	if j.request.reseal && refusedTime(j.receipt.Nodes) {
 		return errWrongTime
@@ -93,10 +96,10 @@ func (j *storeJudge20) Restamp(ctx context.Context) error {
 	return j.prove(ctx)
 }
 
-// Request implements network.Judge.
+// Request implements [network.Judge].
 func (j *storeJudge20) Request(network.Node) ([]byte, error) { return j.request.body() }
 
-// Judge implements network.Judge.
+// Judge implements [network.Judge].
 func (j *storeJudge20) Judge(reply network.Reply) network.Verdict {
 	result := resultOf(reply)
 	verdict := network.Next
@@ -107,7 +110,7 @@ func (j *storeJudge20) Judge(reply network.Reply) network.Verdict {
 	return verdict
 }
 
-// resultOf is what a receipt says of a member that has not taken a message.
+// resultOf returns the receipt entry of a member that has not taken a message.
 func resultOf(reply network.Reply) account.NodeResult {
 	result := account.NodeResult{
 		PubkeyEd25519: reply.Member.Ed25519.String(), Status: reply.Status, Millis: reply.Took.Milliseconds(),
@@ -125,14 +128,15 @@ func resultOf(reply network.Reply) account.NodeResult {
 	return result
 }
 
-// answerText is what a node says about a failure.
+// answerText returns a node's error text, shortened.
 func answerText(body string) string {
 	return strings.ToValidUTF8(strings.TrimSpace(body[:min(len(body), maxErrorText)]), "")
 }
 
-// putResult keeps what is known of a member, unless it is known to have the message.
+// putResult records the result of a member, unless the member is known to have the message.
 func putResult(receipt *account.Receipt, result account.NodeResult) {
-	i := slices.IndexFunc(receipt.Nodes, func(r account.NodeResult) bool { return r.PubkeyEd25519 == result.PubkeyEd25519 })
+	i := slices.IndexFunc(receipt.Nodes,
+		func(r account.NodeResult) bool { return r.PubkeyEd25519 == result.PubkeyEd25519 })
 	switch {
 	case i < 0:
 		receipt.Nodes = append(receipt.Nodes, result)
@@ -141,7 +145,7 @@ func putResult(receipt *account.Receipt, result account.NodeResult) {
 	}
 }
 
-// judge completes result with what an answer means.
+// judge completes result from an answer.
 func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) network.Verdict {
 	var said rpc20.DifficultyAnswer
 	switch answer.Status {
@@ -152,22 +156,23 @@ func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) 
 		}
 		return network.Done
 	case storage.StatusBadProofOfWork:
-		if json.Unmarshal([]byte(answer.Body), &said) != nil || said.Difficulty < 1 || j.request.proves(said.Difficulty) {
-			return network.Next // it refuses a proof that meets what it asks for
+		if json.Unmarshal([]byte(answer.Body), &said) != nil || said.Difficulty < 1 ||
+			j.request.proves(said.Difficulty) {
+			return network.Next // it refuses a proof that meets its own difficulty
 		}
 		j.round.wanted = append(j.round.wanted, said.Difficulty)
 		if said.Difficulty <= j.storer.options.MaxDifficulty {
 			return network.Settled
 		}
 	case storage.StatusBadTTL, storage.StatusBadRequest, storage.StatusUnauthorized:
-		// This would be final, so the others are heard too.
+		// A refusal would be final, so hear the other members, too.
 		j.round.refusal = fmt.Sprintf("status %d: %s", answer.Status, result.Error)
 	}
-	return network.Next // busy, not ready, or a status that is that node's own trouble
+	return network.Next // busy, not ready, or another failure of that node
 }
 
-// raiseDifficulty lets the request be proved anew, for the lower middle of what nodes want: one that lies does not
-// decide.
+// raiseDifficulty asks for a new proof, at the lower median of the difficulties that nodes want: a single lying node
+// does not decide.
 func (j *storeJudge20) raiseDifficulty() error {
 	slices.Sort(j.round.wanted)
 	difficulty := j.round.wanted[(len(j.round.wanted)-1)/2]
@@ -190,8 +195,7 @@ func (j *storeJudge20) kept() (keys []network.Key) {
 	return keys
 }
 
-// learnDifficulty remembers that the network asks for less than it did, if every node that answered says so. That it
-// asks for more is known when it refuses.
+// learnDifficulty lowers the known difficulty if every node that answered names a lower one. A refusal raises it.
 func (s *Storer) learnDifficulty(difficulties []int64) {
 	if len(difficulties) > 0 {
 		if highest := slices.Max(difficulties); highest < s.network.Difficulty() {

@@ -17,11 +17,12 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// store28 stores a message at one member of the recipient's swarm, which passes it on and says what each member did
-// (storage-2.8.md section 4.3). Only what a member has signed counts, so the one that was asked cannot speak for the
-// others; and one alone is not believed to have passed the message on. If too few have it, other members are asked to
-// store the same bytes, which those that have them recognise. A member whose swarm is not complete waits some seconds
-// for the others before it answers: no second store is waited for on top. Errors are those of Store.
+// store28 stores a message at one member of the recipient's swarm, which passes it on and reports the result of each
+// member (storage-2.8.md section 4.3). Only results that a member has signed count, so the asked member cannot speak
+// for others. One member alone is not trusted to have passed the message on. If too few have it, other members are
+// asked to store the same bytes, which those that have them recognise. A member with an incomplete swarm waits some
+// seconds for the others before it answers, so store28 does not wait for a second such answer. Errors are those of
+// [Storer.Store].
 func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, error) {
 	receipt := newReceipt(q)
 	data, err := base64.StdEncoding.Strict().DecodeString(q.Data)
@@ -35,7 +36,8 @@ func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, 
 	if q.StampMS == 0 {
 		q.StampMS = s.network.Now().UnixMilli()
 	}
-	judge := &storeJudge28{storer: s, request: q, hash: rpc28.MessageHash(q.To, inbox, data), receipt: &receipt, size: len(members)}
+	judge := &storeJudge28{storer: s, request: q, hash: rpc28.MessageHash(q.To, inbox, data), receipt: &receipt,
+		size: len(members)}
 	receipt.MessageHash = judge.hash
 	err = s.network.AskSwarm(ctx, network.Question{
 		Owner: q.To, Call: network.Call{Method: storage.MethodStore, Slow: true}, Judge: judge, Members: members,
@@ -51,19 +53,19 @@ func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, 
 	return receipt, notStored(receipt, judge.refusal, err)
 }
 
-// storeJudge28 is one Storer.store28 at work: the judge of its answers.
+// storeJudge28 is one Storer.store28 in progress: the judge of its answers.
 type storeJudge28 struct {
 	storer  *Storer
 	request StoreRequest
-	hash    string // of the message, as we know it
+	hash    string // of the message, computed by us
 	size    int    // of the swarm
 	receipt *account.Receipt
 	asked   int // members that took the message
 	refusal string
 }
 
-// Restamp implements network.Restamper. The hash stays the same. A message that can be sealed anew, and that every
-// member refused for its time alone, is left to that.
+// Restamp implements [network.Restamper]. The hash stays the same. If the message can be sealed again and every member
+// refused only its time, Restamp leaves that to the caller.
 func (j *storeJudge28) Restamp(context.Context) error {
 	if j.request.reseal && refusedTime(j.receipt.Nodes) {
 		return errWrongTime
@@ -72,17 +74,19 @@ func (j *storeJudge28) Restamp(context.Context) error {
 	return nil
 }
 
-// Request implements network.Judge.
+// Request implements [network.Judge].
 func (j *storeJudge28) Request(network.Node) ([]byte, error) {
 	return storage.NewRequest(storage.MethodStore, rpc28.StoreParams{
-		Pubkey: j.request.To.String(), Namespace: inbox, Timestamp: j.request.StampMS, TTL: j.request.TTLMillis, Data: j.request.Data,
+		Pubkey: j.request.To.String(), Namespace: inbox, Timestamp: j.request.StampMS, TTL: j.request.TTLMillis,
+		Data: j.request.Data,
 	})
 }
 
-// Judge implements network.Judge.
+// Judge implements [network.Judge].
 func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
 	result := resultOf(reply)
-	if reply.Err == nil && (reply.Status == storage.StatusOK || reply.Status == storage.StatusFailed) { // see rpc28.HasResults
+	// see rpc28.HasResults
+	if reply.Err == nil && (reply.Status == storage.StatusOK || reply.Status == storage.StatusFailed) {
 		j.asked++
 		change, err := rpc28.ParseChange(reply.Body)
 		if err == nil && change.Hash != "" && change.Hash != j.hash {
@@ -104,8 +108,8 @@ func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
 	return j.verdict()
 }
 
-// verdict says whether another member is asked: unless as many have the message as are wanted, two of them at least, or
-// three members have taken it and could do no better.
+// verdict asks another member, unless as many as wanted and at least two have the message, or three members have taken
+// the request and could do no better.
 func (j *storeJudge28) verdict() network.Verdict {
 	stored := j.stored()
 	switch {
@@ -119,7 +123,7 @@ func (j *storeJudge28) verdict() network.Verdict {
 	return network.Next
 }
 
-// take learns what the members of the swarm did.
+// take records the results of the members.
 func (j *storeJudge28) take(change rpc28.ChangeAnswer, elapsed int64) {
 	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
 		member := change.Swarm[name]
@@ -139,7 +143,7 @@ func (j *storeJudge28) take(change rpc28.ChangeAnswer, elapsed int64) {
 	}
 }
 
-// memberFailure says why a member has not done what it was asked for.
+// memberFailure returns the reason why a member has not carried out a request.
 func memberFailure(member rpc28.MemberResult) string {
 	switch {
 	case bool(member.Timeout):

@@ -26,7 +26,8 @@ func TestStore28(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := rpc28.MessageHash(bob, 0, []byte("hello"))
-	if !receipt.OK || receipt.MessageHash != want || receipt.Stored != 5 || receipt.Difficulty != 0 || len(receipt.Nodes) != 5 {
+	if !receipt.OK || receipt.MessageHash != want || receipt.Stored != 5 || receipt.Difficulty != 0 ||
+		len(receipt.Nodes) != 5 {
 		t.Errorf("receipt %+v", receipt)
 	}
 	asked := calls(storage.MethodStore, net.Nodes...)
@@ -35,7 +36,8 @@ func TestStore28(t *testing.T) {
 	}
 	p := asked[0].Params
 	stamp, err := strconv.ParseInt(p["timestamp"], 10, 64)
-	if err != nil || stamp < before || stamp != receipt.TimestampMS || p["ttl"] != strconv.Itoa(minute) || p["pubkey"] != bob.String() {
+	if err != nil || stamp < before || stamp != receipt.TimestampMS || p["ttl"] != strconv.Itoa(minute) ||
+		p["pubkey"] != bob.String() {
 		t.Errorf("asked with %v", p)
 	}
 
@@ -46,7 +48,7 @@ func TestStore28(t *testing.T) {
 	}
 }
 
-// A member that failed is told of, and does not count.
+// A failed member is reported and does not count.
 func TestStore28AtFailedMembers(t *testing.T) {
 	net := startFakenet(t, 5)
 	s := newSwarm28(net.Nodes...)
@@ -68,7 +70,8 @@ func TestStore28AtFailedMembers(t *testing.T) {
 	for _, node := range receipt.Nodes {
 		at := slices.IndexFunc(net.Nodes, func(p *fakenet.Node) bool { return p.Name() == node.PubkeyEd25519 })
 		want := map[int]string{0: "did not answer", 1: "check your clock", 2: "database"}[at]
-		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || strings.Contains(node.Error, "\n") || (node.Error == "") != node.OK {
+		if node.OK != (at > 2) || !strings.Contains(node.Error, want) || strings.Contains(node.Error, "\n") ||
+			(node.Error == "") != node.OK {
 			t.Errorf("member %d: %+v", at, node)
 		}
 	}
@@ -144,7 +147,7 @@ func TestStore28UnderAnotherHash(t *testing.T) {
 	}
 }
 
-// Who is no member says who is.
+// A node that is not a member names the members.
 func TestStore28FromTheWrongSwarm(t *testing.T) {
 	net := startFakenet(t, 8)
 	wrong, right := net.Nodes[:3], net.Nodes[3:6]
@@ -171,7 +174,7 @@ func TestStore28FromTheWrongSwarm(t *testing.T) {
 	}
 }
 
-// A clock that is refused is set by what the nodes tell, once. Two statuses say that it is wrong.
+// A refused clock is corrected with the nodes' time, once. Two statuses report it.
 func TestStore28WithAWrongClock(t *testing.T) {
 	for _, status := range []int{storage.StatusBadTimestamp, storage.StatusTooEarly} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) { testStore28WithAWrongClock(t, status) })
@@ -186,9 +189,11 @@ func testStore28WithAWrongClock(t *testing.T, status int) {
 		node.Answer(func(call fakenet.Call) (int, string) {
 			switch call.Method {
 			case rpc28.MethodInfo:
-				return storage.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`, ahead.UnixMilli(), ahead.UnixMilli())
+				return storage.StatusOK, fmt.Sprintf(`{"version":[2,8,0],"timestamp":%d,"t":%d,"hf":[19,4]}`,
+					ahead.UnixMilli(), ahead.UnixMilli())
 			case storage.MethodStore:
-				if stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64); err != nil || stamp < ahead.UnixMilli()-minute {
+				if stamp, err := strconv.ParseInt(call.Params["timestamp"], 10, 64); err != nil ||
+					stamp < ahead.UnixMilli()-minute {
 					return status, "Timestamp error: check your clock"
 				}
 			}

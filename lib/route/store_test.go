@@ -73,7 +73,8 @@ func TestStore(t *testing.T) {
 	}
 	seen := make(map[string]bool)
 	for _, node := range receipt.Nodes {
-		if !node.OK || node.Status != 200 || node.Error != "" || seen[node.PubkeyEd25519] || !slices.Contains(members, node.PubkeyEd25519) {
+		if !node.OK || node.Status != 200 || node.Error != "" || seen[node.PubkeyEd25519] ||
+			!slices.Contains(members, node.PubkeyEd25519) {
 			t.Errorf("node %+v", node)
 		}
 		seen[node.PubkeyEd25519] = true

@@ -123,7 +123,7 @@ func TestNoticeRecords(t *testing.T) {
 	}
 }
 
-// A sender that anybody could have written is not printed as the sender.
+// An unauthenticated sender is not printed as the sender.
 func TestForgedSenderIsNotFrom(t *testing.T) {
 	from := sessionid.FromPublicKey(x25519.PublicKey{1})
 	for _, claimed := range []bool{false, true} {

@@ -12,14 +12,14 @@ import (
 	"testing"
 )
 
-// tourPage has the tour, three ways through the code, and a table of places. A stop or place names a function or a type
-// and links to its file.
+// tourPage has the tour, which are three call paths through the code, and a table of places. A stop or place names a
+// function or a type and links to its file.
 const tourPage = "../docs/architecture.md"
 
 var updateTour = flag.Bool("update-tour", false, "rewrite the links of the tour in docs/architecture.md")
 
 var (
-	tourSection = regexp.MustCompile(`(?ms)^## Tour$(.*?)^## `)
+	tourSection = regexp.MustCompile(`(?ms)^## Call paths$(.*?)^## `)
 	tourWay     = regexp.MustCompile(`(?m)^### (.+)$`)
 	tourStop    = regexp.MustCompile(`(?m)^\d+\. `)
 	tourLink    = regexp.MustCompile("\\[`([\\w.]+)`\\]\\(([^)]+)\\)")
@@ -54,12 +54,12 @@ func declaredNames(file *ast.File) (names []string) {
 	return names
 }
 
-// checkTour returns what is wrong with the tour and with the places that a page links to. files has what is declared,
-// by the file's path from the root.
+// checkTour returns what is wrong with the tour and with the places that a page links to. files has what is declared, by
+// the file's path from the root.
 func checkTour(text string, files map[string][]string) (problems []string) {
 	section := tourSection.FindStringSubmatch(text)
 	if section == nil {
-		return []string{"there is no section Tour before another one"}
+		return []string{"there is no section Call paths before another one"}
 	}
 	ways := tourWay.FindAllStringSubmatchIndex(section[1], -1)
 	if len(ways) != 3 {
@@ -142,10 +142,10 @@ func TestTourStops(t *testing.T) {
 func TestTourChecker(t *testing.T) {
 	files := map[string][]string{"a/a.go": {"run", "T.Do"}, "b/b.go": {"moved"}}
 	way := "### W\n\n1. [`run`](../a/a.go) x\n2. [`T.Do`](../a/a.go) y\n3. [`run`](../a/a.go) z\n\n"
-	page := func(ways ...string) string { return "# A\n\n## Tour\n\n" + strings.Join(ways, "") + "## Next\n" }
+	page := func(ways ...string) string { return "# A\n\n## Call paths\n\n" + strings.Join(ways, "") + "## Next\n" }
 	for _, test := range []struct{ text, wrong string }{
 		{page(way, way, way), ""},
-		{"# A\n\n## Next\n", "no section Tour"},
+		{"# A\n\n## Next\n", "no section Call paths"},
 		{page(way, way), "2 ways"},
 		{page(way, way, "### W\n\n"), "0 stops"},
 		{page(way, way, way+strings.Repeat("1. [`run`](../a/a.go)\n", 8)), "11 stops"},
@@ -160,8 +160,8 @@ func TestTourChecker(t *testing.T) {
 			t.Errorf("%q: problems %q, want %q", test.text, problems, test.wrong)
 		}
 	}
-	if got := moveStops("[`moved`](../a/a.go) [`run`](../a/a.go)",
-		files); got != "[`moved`](../b/b.go) [`run`](../a/a.go)" {
-		t.Errorf("moved stops are %q", got)
+	const before, after = "[`moved`](../a/a.go) [`run`](../a/a.go)", "[`moved`](../b/b.go) [`run`](../a/a.go)"
+	if got := moveStops(before, files); got != after {
+		t.Errorf("moved stops are %q, want %q", got, after)
 	}
 }

@@ -18,8 +18,8 @@ const (
 	// PublishedLifetime is the time for which the swarm stores the message.
 	PublishedLifetime = 30 * 24 * time.Hour
 
-	// CacheFresh is the age up to which a sender uses a key that it fetched without asking again, CacheUsable the age up
-	// to which it uses the key at all, and CacheMiss the time for which it does not ask again after it found none
+	// CacheFresh is the age up to which a sender uses a key that it fetched without asking again, CacheUsable the age
+	// up to which it uses the key at all, and CacheMiss the time for which it does not ask again after it found none
 	// (session-v2.md section 6.3).
 	CacheFresh  = 24 * time.Hour
 	CacheUsable = 48 * time.Hour

@@ -99,7 +99,8 @@ func TestMergeConverges(t *testing.T) {
 		if !slices.Equal(Merge(all, all), all) {
 			t.Fatalf("round %d: merging with itself changes the list", round)
 		}
-		if active := slices.IndexFunc(all, Entry.IsActive); active != 0 || slices.ContainsFunc(all[1:], Entry.IsActive) {
+		if active := slices.IndexFunc(all, Entry.IsActive); active != 0 ||
+			slices.ContainsFunc(all[1:], Entry.IsActive) {
 			t.Fatalf("round %d: not exactly one active key, first: %+v", round, all)
 		}
 	}

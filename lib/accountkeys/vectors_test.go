@@ -154,7 +154,8 @@ func checkAnswer(t *testing.T, owner sessionid.ID, message []byte, answer record
 	case err != nil:
 		t.Errorf("%v, libsession accepts the message", err)
 	default:
-		if x, prefix := key.X25519(), key.Prefix(); !bytes.Equal(x[:], answer.X) || !bytes.Equal(prefix[:], answer.MFirst2) {
+		if x, prefix := key.X25519(), key.Prefix(); !bytes.Equal(x[:], answer.X) ||
+			!bytes.Equal(prefix[:], answer.MFirst2) {
 			t.Errorf("read %s", key)
 		}
 	}

@@ -23,12 +23,13 @@ func keyOf(t *testing.T, seed []byte) *Key {
 }
 
 func TestWycheproofMLKEMKeys(t *testing.T) {
-	wycheproof.Each(t, "mlkem_768_keygen_seed_test.json", func(t *testing.T, _ wycheproof.Group, c wycheproof.Case) bool {
-		if public := keyOf(t, c.Seed).Public().KEM(); !bytes.Equal(public[:], c.EK) {
-			t.Errorf("case %d (%s): another public key", c.ID, c.Comment)
-		}
-		return true
-	})
+	wycheproof.Each(t, "mlkem_768_keygen_seed_test.json",
+		func(t *testing.T, _ wycheproof.Group, c wycheproof.Case) bool {
+			if public := keyOf(t, c.Seed).Public().KEM(); !bytes.Equal(public[:], c.EK) {
+				t.Errorf("case %d (%s): another public key", c.ID, c.Comment)
+			}
+			return true
+		})
 }
 
 func TestWycheproofMLKEMDecapsulate(t *testing.T) {

@@ -84,7 +84,8 @@ func (l *life) now() int64 { return 1_777_700_000 + l.hour*3600 }
 func newLife(t *testing.T) *life {
 	shake := sha3.NewSHAKE256()
 	shake.Write([]byte("life"))
-	l := &life{t: t, random: shake, dice: rand.New(rand.NewPCG(60, 4)), account: sessionid.KeysFromSeed(sessionid.Seed{1})}
+	l := &life{t: t, random: shake, dice: rand.New(rand.NewPCG(60, 4)),
+		account: sessionid.KeysFromSeed(sessionid.Seed{1})}
 	for range 4 {
 		p := l.newPhone()
 		p.device.State = devicegroup.Registered
@@ -304,7 +305,8 @@ func TestLifeOfAnAccount(t *testing.T) {
 		}
 		seen, before := slices.Clone(l.groups), l.rotations
 		for i, p := range l.devices {
-			if i > 0 && p != removed && p.asleep <= l.hour && l.hour < lifeSpan-longestSleep && l.dice.IntN(6*day) == 0 {
+			if i > 0 && p != removed && p.asleep <= l.hour && l.hour < lifeSpan-longestSleep &&
+				l.dice.IntN(6*day) == 0 {
 				p.asleep = l.hour + 1 + l.dice.Int64N(longestSleep)
 			}
 			if p.asleep <= l.hour {

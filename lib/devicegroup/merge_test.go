@@ -63,7 +63,8 @@ func TestMergeTakesTheGreaterRecord(t *testing.T) {
 // A device that was removed does not come back because another one has not heard of it: the tombstone is stated again.
 func TestMergeRestatesTombstones(t *testing.T) {
 	merged, changes := Merge(group(gone(1, Kicked, 500)), group(changed(device(1), 99, "back")), 1000)
-	if d := merged.Devices[0]; d.State != Kicked || d.GoneAt != 1000 || !slices.Equal(changes.Restated, []DeviceID{{1}}) {
+	if d := merged.Devices[0]; d.State != Kicked || d.GoneAt != 1000 ||
+		!slices.Equal(changes.Restated, []DeviceID{{1}}) {
 		t.Errorf("%s %d, %+v", d.State, d.GoneAt, changes)
 	}
 }

@@ -129,7 +129,8 @@ func Parse(account [32]byte, message []byte) (*Sealed, error) {
 	}
 	places := len(s.ciphertexts) / accountkeys.CiphertextSize
 	if len(s.ciphertexts) != places*accountkeys.CiphertextSize || len(s.keyEntries) != places*keyEntrySize {
-		return nil, fmt.Errorf("%w: %d bytes of ciphertexts, %d of keys", ErrMalformed, len(s.ciphertexts), len(s.keyEntries))
+		return nil, fmt.Errorf("%w: %d bytes of ciphertexts, %d of keys", ErrMalformed, len(s.ciphertexts),
+			len(s.keyEntries))
 	}
 	if len(s.body) <= chacha20poly1305.Overhead {
 		return nil, fmt.Errorf("%w: an encrypted group of %d bytes", ErrMalformed, len(s.body))

@@ -113,15 +113,18 @@ type recordedDevice struct {
 func (want recordedDevice) check(t *testing.T, got Device) {
 	t.Helper()
 	if got.ID.String() != want.ID || got.State.String() != want.State || got.GoneAt != want.RemovedAt {
-		t.Errorf("device %s %s %d; recorded %s %s %d", got.ID, got.State, got.GoneAt, want.ID, want.State, want.RemovedAt)
+		t.Errorf("device %s %s %d; recorded %s %s %d", got.ID, got.State, got.GoneAt, want.ID, want.State,
+			want.RemovedAt)
 	}
 	if got.IsGone() {
 		return
 	}
 	r := got.Record
 	version := fmt.Sprintf("%d.%d.%d", want.Version[0], want.Version[1], want.Version[2])
-	if r.SeqNo != want.SeqNo || r.Updated != want.Timestamp || r.Type != want.Type || r.Description != want.Description ||
-		r.VersionText() != version || !bytes.Equal(r.X25519[:], want.X25519) || !bytes.Equal(r.KEM[:8], want.KEMFirst8) {
+	if r.SeqNo != want.SeqNo || r.Updated != want.Timestamp || r.Type != want.Type ||
+		r.Description != want.Description ||
+		r.VersionText() != version || !bytes.Equal(r.X25519[:], want.X25519) ||
+		!bytes.Equal(r.KEM[:8], want.KEMFirst8) {
 		t.Errorf("record %+v; recorded %+v", r, want)
 	}
 	if !bytes.Equal(r.digest(), want.Digest) {
@@ -150,7 +153,8 @@ func (want recordedGroup) check(t *testing.T, got Group) {
 		device.check(t, got.Devices[i])
 	}
 	for i, key := range want.AccountKeys {
-		if got.Keys[i] != (accountkeys.Entry{Seed: accountkeys.Seed(key.Seed), Created: key.Created, Rotated: key.Rotated}) {
+		if got.Keys[i] != (accountkeys.Entry{Seed: accountkeys.Seed(key.Seed), Created: key.Created,
+			Rotated: key.Rotated}) {
 			t.Errorf("account key %d differs", i)
 		}
 	}
@@ -186,7 +190,8 @@ func TestVectorsGroups(t *testing.T) {
 			// What stands in free places is random: it is taken from the message, the rest is made.
 			dict := bencode.Open(c.Message)
 			choices := &choices{
-				ephemeral: c.Ephemeral.Array32(t), keyBase: c.KeyBase.Array32(t), slots: c.Slots, kickedSlots: c.KickedSlots,
+				ephemeral: c.Ephemeral.Array32(t), keyBase: c.KeyBase.Array32(t), slots: c.Slots,
+				kickedSlots: c.KickedSlots,
 				coins:       bytes.NewReader(bytes.Join(asBytes(c.Coins), nil)),
 				ciphertexts: bytes.Clone(dict.Bytes(ciphertextsKey)), keys: bytes.Clone(dict.Bytes(keyEntriesKey)),
 			}

@@ -15,8 +15,10 @@ func FuzzParse(f *testing.F) {
 		AckKey:            &AckKey{1},
 	}
 	for _, content := range []Content{
-		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync}, {Body: Call{Step: CallPreOffer, ID: "1"}},
-		TextV1("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}}, {Body: Extraction{Kind: MediaSaved, TimestampMS: 7}},
+		withStatus, Background(), Receipt(Read, 1, 2), {Body: Typing{TimestampMS: 1}}, {Body: Null{}}, {Body: Sync},
+		{Body: Call{Step: CallPreOffer, ID: "1"}},
+		TextV1("hello", "Alice", 1), Approval("Alice", 2), {Body: Unsend{TimestampMS: 1, Author: "05"}},
+		{Body: Extraction{Kind: MediaSaved, TimestampMS: 7}},
 		{Body: Data{Quote: &Quote{TimestampMS: 1}, Flags: EndSession}},
 		{Body: Data{
 			Text: "x", SyncTarget: "05", Previews: []Preview{{URL: "u", Title: "t"}},

@@ -175,12 +175,15 @@ func TestTimers(t *testing.T) {
 		wire *wirepb.Content
 		want Timer
 	}{
-		"none":         {&wirepb.Content{DataMessage: text(nil)}, Timer{}},
-		"after read":   {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds, ExpirationType: wirepb.Content_DELETE_AFTER_READ.Enum()}, Timer{Seconds: 60}},
-		"after send":   {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds, ExpirationType: wirepb.Content_DELETE_AFTER_SEND.Enum()}, Timer{60, true}},
+		"none": {&wirepb.Content{DataMessage: text(nil)}, Timer{}},
+		"after read": {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds,
+			ExpirationType: wirepb.Content_DELETE_AFTER_READ.Enum()}, Timer{Seconds: 60}},
+		"after send": {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds,
+			ExpirationType: wirepb.Content_DELETE_AFTER_SEND.Enum()}, Timer{60, true}},
 		"unknown type": {&wirepb.Content{DataMessage: text(nil), ExpirationTimer: seconds}, Timer{Seconds: 60}},
 		"of 2020":      {&wirepb.Content{DataMessage: text(seconds)}, Timer{Seconds: 60}},
-		"both":         {&wirepb.Content{DataMessage: text(proto.Uint32(5)), ExpirationTimer: seconds, ExpirationType: wirepb.Content_DELETE_AFTER_SEND.Enum()}, Timer{60, true}},
+		"both": {&wirepb.Content{DataMessage: text(proto.Uint32(5)), ExpirationTimer: seconds,
+			ExpirationType: wirepb.Content_DELETE_AFTER_SEND.Enum()}, Timer{60, true}},
 	} {
 		content, err := Parse(marshal(t, test.wire))
 		if err != nil || content.Timer() != test.want {
@@ -245,20 +248,28 @@ func TestParseRefuses(t *testing.T) {
 		content []byte
 		want    error
 	}{
-		"nothing":                       {nil, ErrEmpty},
-		"only what nobody knows":        {[]byte{0xf8, 0x07, 0x01}, ErrEmpty},
-		"no protobuf":                   {[]byte{0xff}, ErrMalformed},
-		"status that is no protobuf":    {extended(fieldStatus, []byte{0xff}), ErrMalformed},
-		"short acknowledgement key":     {extended(fieldAckKey, make([]byte, 31)), ErrMalformed},
-		"empty acknowledgement key":     {extended(fieldAckKey, nil), ErrMalformed},
-		"extension alone":               {Content{Extension: &Extension{AckKey: &AckKey{}}}.Marshal(), ErrEmpty},
-		"bundle of nothing":             {with(fieldBundle, nil), ErrMalformed},
-		"bundle without identity":       {changed(func(b *wirepb.PreKeyBundleMessage) { b.IdentityKey = nil }), ErrMalformed},
-		"bundle with a bare key":        {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKey = b.SignedKey[1:] }), ErrMalformed},
-		"bundle without key number":     {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKeyId = nil }), ErrMalformed},
-		"bundle with half a signature":  {changed(func(b *wirepb.PreKeyBundleMessage) { b.Signature = b.Signature[:32] }), ErrMalformed},
-		"bundle with a short prekey":    {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKey = []byte{5} }), ErrMalformed},
-		"bundle with a nameless prekey": {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKeyId = nil }), ErrMalformed},
+		"nothing":                    {nil, ErrEmpty},
+		"only what nobody knows":     {[]byte{0xf8, 0x07, 0x01}, ErrEmpty},
+		"no protobuf":                {[]byte{0xff}, ErrMalformed},
+		"status that is no protobuf": {extended(fieldStatus, []byte{0xff}), ErrMalformed},
+		"short acknowledgement key":  {extended(fieldAckKey, make([]byte, 31)), ErrMalformed},
+		"empty acknowledgement key":  {extended(fieldAckKey, nil), ErrMalformed},
+		"extension alone":            {Content{Extension: &Extension{AckKey: &AckKey{}}}.Marshal(), ErrEmpty},
+		"bundle of nothing":          {with(fieldBundle, nil), ErrMalformed},
+		"bundle without identity": {changed(func(b *wirepb.PreKeyBundleMessage) { b.IdentityKey = nil }),
+			ErrMalformed},
+		"bundle with a bare " +
+			"key": {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKey = b.SignedKey[1:] }),
+			ErrMalformed},
+		"bundle without key number": {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKeyId = nil }),
+			ErrMalformed},
+		"bundle with half a " +
+			"signature": {changed(func(b *wirepb.PreKeyBundleMessage) { b.Signature = b.Signature[:32] }),
+			ErrMalformed},
+		"bundle with a short prekey": {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKey = []byte{5} }),
+			ErrMalformed},
+		"bundle with a nameless prekey": {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKeyId = nil }),
+			ErrMalformed},
 	} {
 		if content, err := Parse(test.content); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %+v, %v, want %v", name, content, err, test.want)
@@ -320,8 +331,9 @@ func TestParseV1(t *testing.T) {
 		"a sync message of 2020":    beside(fieldSync, []byte{0xff}),
 		"a pairing":                 beside(fieldPairing, []byte{0xff}),
 		"a malformed extension":     beside(fieldExtension, []byte{0xff}),
-		"flags of tomorrow":         PadV1(Content{Body: Data{Text: "hi", Flags: 1<<20 | 8}, SigTimestampMS: 7}.Marshal()),
-		"a message id":              fields.AppendVarint(bytes.Clone(text), 99, 1),
+		"flags of tomorrow": PadV1(Content{Body: Data{Text: "hi", Flags: 1<<20 | 8},
+			SigTimestampMS: 7}.Marshal()),
+		"a message id": fields.AppendVarint(bytes.Clone(text), 99, 1),
 	} {
 		if got, err := ParseV1(b); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", name, got, err)

@@ -47,21 +47,23 @@ func TestDecodeRefuses(t *testing.T) {
 		words string
 		want  error
 	}{
-		"nothing":                   {"", mnemonic.ErrTooFewWords},
-		"blanks":                    {strings.Repeat(" ", 1000), mnemonic.ErrTooFewWords},
-		"three words":               {"nostril ramped going", mnemonic.ErrTooFewWords},
-		"no checksum":               {twelve, mnemonic.ErrMissingChecksum},
-		"one word too many":         {words + " rarest", mnemonic.ErrTooFewWords},
-		"two words too many":        {words + " rarest rarest", mnemonic.ErrMissingChecksum},
-		"a longer seed":             {encodeBytes(t, make([]byte, 32)), mnemonic.ErrTooManyWords},
-		"a book":                    {strings.Repeat("abbey ", 100000), mnemonic.ErrTooManyWords},
-		"upper case":                {strings.ToUpper(words), mnemonic.ErrInvalidWord},
-		"two letters":               {"no" + words[len("nostril"):], mnemonic.ErrInvalidWord},
-		"words that no seed has":    {"abbey abbey zoom " + words[len("nostril ramped going "):], mnemonic.ErrInvalidWord},
-		"one word wrong":            {strings.Replace(words, "going", "gauze", 1), mnemonic.ErrChecksum},
-		"checksum wrong":            {twelve + " wrong", mnemonic.ErrChecksum},
-		"checksum not a word":       {twelve + " r", mnemonic.ErrChecksum},
-		"checksum of another order": {strings.Replace(words, "nostril ramped going eleven imitate adept", "eleven imitate adept nostril ramped going", 1), mnemonic.ErrChecksum},
+		"nothing":            {"", mnemonic.ErrTooFewWords},
+		"blanks":             {strings.Repeat(" ", 1000), mnemonic.ErrTooFewWords},
+		"three words":        {"nostril ramped going", mnemonic.ErrTooFewWords},
+		"no checksum":        {twelve, mnemonic.ErrMissingChecksum},
+		"one word too many":  {words + " rarest", mnemonic.ErrTooFewWords},
+		"two words too many": {words + " rarest rarest", mnemonic.ErrMissingChecksum},
+		"a longer seed":      {encodeBytes(t, make([]byte, 32)), mnemonic.ErrTooManyWords},
+		"a book":             {strings.Repeat("abbey ", 100000), mnemonic.ErrTooManyWords},
+		"upper case":         {strings.ToUpper(words), mnemonic.ErrInvalidWord},
+		"two letters":        {"no" + words[len("nostril"):], mnemonic.ErrInvalidWord},
+		"words that no seed has": {"abbey abbey zoom " + words[len("nostril ramped going "):],
+			mnemonic.ErrInvalidWord},
+		"one word wrong":      {strings.Replace(words, "going", "gauze", 1), mnemonic.ErrChecksum},
+		"checksum wrong":      {twelve + " wrong", mnemonic.ErrChecksum},
+		"checksum not a word": {twelve + " r", mnemonic.ErrChecksum},
+		"checksum of another order": {strings.Replace(words, "nostril ramped going eleven imitate adept",
+			"eleven imitate adept nostril ramped going", 1), mnemonic.ErrChecksum},
 	} {
 		got, err := mnemonic.Decode(test.words)
 		if !errors.Is(err, test.want) || got != (sessionid.Seed{}) {

@@ -123,7 +123,8 @@ func FuzzOpenResponse(f *testing.F) {
 
 // FuzzParsePlain compares parsePlain with encoding/json.
 func FuzzParsePlain(f *testing.F) {
-	for _, text := range []string{`{}`, `{"a":"b"}`, `{"a": "b", "a":"c","":""}`, `{"a":1}`, `{"a":"b",}`, `{"a":"b"`, `{,}`, `{"a":"\u0062"}`, `{"a":"b"} `} {
+	for _, text := range []string{`{}`, `{"a":"b"}`, `{"a": "b", "a":"c","":""}`, `{"a":1}`, `{"a":"b",}`, `{"a":"b"`,
+		`{,}`, `{"a":"\u0062"}`, `{"a":"b"} `} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -103,8 +103,8 @@ type Request struct {
 }
 
 // Wrap encrypts payload, the JSON text of a storage RPC request, for target and then for each relay from the last to
-// the first, which is the guard. Without relays the request has one layer and goes to the target directly. A payload that
-// [Pad] filled up asks for a response that is padded, too.
+// the first, which is the guard. Without relays the request has one layer and goes to the target directly. A payload
+// that [Pad] filled up asks for a response that is padded, too.
 //
 // For each layer, innermost first, Wrap reads from random an ephemeral private key (32 bytes, which it clamps) and a
 // nonce (12 bytes; 24 with XChaCha20, 16 with AESCBC). It returns ErrVersion, ErrCipher, ErrTooManyRelays, ErrTooLarge,

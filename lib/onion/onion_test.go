@@ -143,7 +143,8 @@ func TestWrapRefuses(t *testing.T) {
 		{"an unknown version", 3, nil, n.hop, "{}", random, ErrVersion},
 		{"too long a path", V2, make([]Hop, MaxRelays+1), n.hop, "{}", random, ErrTooManyRelays},
 		{"a payload no node would take", V2, nil, n.hop, strings.Repeat("x", MaxBody), random, ErrTooLarge},
-		{"base64 that outgrows what nodes take", V1, []Hop{n.hop, n.hop}, n.hop, strings.Repeat("x", MaxBody/2), random, ErrTooLarge},
+		{"base64 that outgrows what nodes take", V1, []Hop{n.hop, n.hop}, n.hop, strings.Repeat("x", MaxBody/2), random,
+			ErrTooLarge},
 		{"a payload that JSON cannot carry", V1, nil, n.hop, "\xff", random, ErrNotText},
 		{"a hop without a key", V2, []Hop{{}}, n.hop, "{}", random, x25519.ErrLowOrder},
 		{"a target without a key", V2, nil, Hop{}, "{}", random, x25519.ErrLowOrder},
@@ -190,13 +191,19 @@ func TestOpenRefuses(t *testing.T) {
 		{"no ciphertext", V1, `{"ephemeral_key":"` + zeros + `"}`, ErrOuter},
 		{"no ephemeral key", V1, `{"ciphertext":"` + sealed + `"}`, ErrOuter},
 		{"a key of another case", V1, `{"Ciphertext":"` + sealed + `","ephemeral_key":"` + zeros + `"}`, ErrOuter},
-		{"something behind the object", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros + `"}x`, ErrOuter},
-		{"a text that is no UTF-8", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros + `","x":"` + "\xff" + `"}`, ErrOuter},
+		{"something behind the object", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros + `"}x`,
+			ErrOuter},
+		{"a text that is no UTF-8", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros + `","x":"` +
+			"\xff" + `"}`, ErrOuter},
 		{"a ciphertext that is no base64", V1, `{"ciphertext":"!","ephemeral_key":"` + zeros + `"}`, ErrCiphertext},
-		{"a low-order ephemeral key", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros + `"}`, ErrCiphertext},
-		{"an ephemeral key that is too short", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"00"}`, ErrCiphertext},
-		{"an ephemeral key that is no hex", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros[:63] + `x"}`, ErrCiphertext},
-		{"less than a nonce", V1, `{"ciphertext":"AAAA","ephemeral_key":"` + n.hop.X25519.String() + `"}`, ErrCiphertext},
+		{"a low-order ephemeral key", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros + `"}`,
+			ErrCiphertext},
+		{"an ephemeral key that is too short", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"00"}`,
+			ErrCiphertext},
+		{"an ephemeral key that is no hex", V1, `{"ciphertext":"` + sealed + `","ephemeral_key":"` + zeros[:63] + `x"}`,
+			ErrCiphertext},
+		{"less than a nonce", V1, `{"ciphertext":"AAAA","ephemeral_key":"` + n.hop.X25519.String() + `"}`,
+			ErrCiphertext},
 		{"less than a length", V2, "\x00\x00\x00", ErrOuter},
 		{"a length beyond the end", V2, "\x05\x00\x00\x00{}", ErrOuter},
 		{"a length that wraps in 32 bits", V2, "\xff\xff\xff\xff{}", ErrOuter},
@@ -232,18 +239,21 @@ func TestLayersByWhatTheySay(t *testing.T) {
 		{"a relay", V1, `{"x":0,"ciphertext":"c",` + next + `,"destination":"d"}`,
 			Layer{Step: Relay, Destination: "d", Body: []byte(`{"ciphertext":"c",` + next + `}`)}},
 		{"an empty request", V1, `{"body":""}`, Layer{Step: Final}},
-		{"a body beside a destination", V1, `{"body":"{}","destination":"d"}`, Layer{Step: Final, Payload: []byte("{}")}},
+		{"a body beside a destination", V1, `{"body":"{}","destination":"d"}`,
+			Layer{Step: Final, Payload: []byte("{}")}},
 
 		{"less than a length", V2, "ab", Layer{Step: Malformed}},
 		{"a length that wraps in 32 bits", V2, "\xff\xff\xff\xff{}", Layer{Step: Malformed}},
 		{"no JSON", V2, "\x00\x00\x00\x00x", Layer{Step: Malformed}},
 		{"nothing known", V2, "\x00\x00\x00\x00{}", Layer{Step: Malformed}},
 		{"a relay without key", V2, "\x00\x00\x00\x00" + `{"destination":"d"}`, Layer{Step: Malformed}},
-		{"a server with a number for a target", V2, "\x00\x00\x00\x00" + `{"host":"h","target":1}`, Layer{Step: Malformed}},
+		{"a server with a number for a target", V2, "\x00\x00\x00\x00" + `{"host":"h","target":1}`,
+			Layer{Step: Malformed}},
 		{"a server", V2, "\x00\x00\x00\x00" + `{"host":"h","target":"/x"}`, Layer{Step: Server}},
 		{"a relay", V2, "\x01\x00\x00\x00c" + `{` + next + `,"destination":"d"}`,
 			Layer{Step: Relay, Destination: "d", Body: []byte("\x01\x00\x00\x00c{" + next + "}")}},
-		{"headers of any value", V2, "\x02\x00\x00\x00{}" + `{"headers":null,"destination":"d"}`, Layer{Step: Final, Payload: []byte("{}")}},
+		{"headers of any value", V2, "\x02\x00\x00\x00{}" + `{"headers":null,"destination":"d"}`,
+			Layer{Step: Final, Payload: []byte("{}")}},
 	} {
 		t.Run(fmt.Sprintf("version %d, %s", test.version, test.name), func(t *testing.T) {
 			request, layer, err := openPlaintext(t, test.version, test.plaintext)
@@ -307,7 +317,8 @@ func TestOpenResponseRefuses(t *testing.T) {
 }
 
 func TestNamesOfStepsAndVersions(t *testing.T) {
-	for step, want := range map[Step]string{Malformed: "malformed", Relay: "relay", Final: "final", Server: "server", 9: "step 9"} {
+	for step, want := range map[Step]string{Malformed: "malformed", Relay: "relay", Final: "final", Server: "server",
+		9: "step 9"} {
 		if step.String() != want {
 			t.Errorf("%v, want %s", step, want)
 		}

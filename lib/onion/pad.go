@@ -2,8 +2,8 @@ package onion
 
 import "bytes"
 
-// padMember is the member of the target's layer that asks for a padded response (sync-route.md section 12). Servers that
-// do not know it ignore it.
+// padMember is the member of the target's layer that asks for a padded response (sync-route.md section 12). Servers
+// that do not know it ignore it.
 const padMember = "pad"
 
 // The sizes in bytes to which payloads are padded. The smallest one holds a poll and any text of up to 2 000 characters
@@ -25,8 +25,8 @@ func PaddedSize(size int) int {
 	return (size + padLast - 1) / padLast * padLast
 }
 
-// Pad returns a JSON text with as many spaces behind it as bring it to the next of a few sizes, so that the hops in front
-// of the target, which see how large a request is, do not learn how long the text in it is. JSON allows the
+// Pad returns a JSON text with as many spaces behind it as bring it to the next of a few sizes, so that the hops in
+// front of the target, which see how large a request is, do not learn how long the text in it is. JSON allows the
 // spaces (RFC 8259 section 2), and storage servers of 2.0 and 2.8 accept them. A payload near [MaxBody] is not padded
 // beyond it.
 func Pad(payload []byte) []byte {

@@ -45,7 +45,8 @@ func TestPaddedRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if response, err := wrapped.OpenResponse(sealed); err != nil || response.Body != payload || response.Status != 200 {
+			if response, err := wrapped.OpenResponse(sealed); err != nil || response.Body != payload ||
+				response.Status != 200 {
 				t.Errorf("version %d: the response opens as %v, %v", version, response, err)
 			}
 			requests, responses = append(requests, len(wrapped.Body)), append(responses, len(sealed))

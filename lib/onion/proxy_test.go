@@ -123,7 +123,8 @@ func TestOpenProxyRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, p, err)
 		}
 	}
-	for name, key := range map[string]string{"no key": "", "not hex": strings.Repeat("z", 64), "low order": strings.Repeat("0", 64)} {
+	for name, key := range map[string]string{"no key": "", "not hex": strings.Repeat("z", 64),
+		"low order": strings.Repeat("0", 64)} {
 		if p, err := OpenProxy(n.keys, key, good); p != nil || !errors.Is(err, ErrProxy) {
 			t.Errorf("%s: %v, %v", name, p, err)
 		}

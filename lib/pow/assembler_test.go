@@ -85,7 +85,8 @@ func parseOperands(t testing.TB, text string) (operands []operand) {
 		if number, ok := strings.CutPrefix(field, "$"); ok {
 			operands = append(operands, operand{kind: '$', value: parseNumber(t, number)})
 		} else if m := vectorText.FindStringSubmatch(field); m != nil {
-			operands = append(operands, operand{kind: 'v', value: parseNumber(t, m[2]), lanes: map[string]int{"Y": 4, "Z": 8}[m[1]]})
+			operands = append(operands,
+				operand{kind: 'v', value: parseNumber(t, m[2]), lanes: map[string]int{"Y": 4, "Z": 8}[m[1]]})
 		} else if m := memoryText.FindStringSubmatch(field); m != nil {
 			operands = append(operands, operand{kind: 'm', value: parseNumber(t, m[2]), name: m[1] + m[3]})
 		} else if generalText.MatchString(field) {

@@ -93,7 +93,8 @@ func TestMeets(t *testing.T) {
 func TestHash(t *testing.T) {
 	inner := pow.Message{Data: "text"}.Inner()
 	for _, nonce := range [][]byte{nil, {1, 2, 3}, make([]byte, 8), make([]byte, 1000)} {
-		if got, want := pow.Hash(nonce, inner), sha512.Sum512(append(nonce[:len(nonce):len(nonce)], inner[:]...)); got != want {
+		if got, want := pow.Hash(nonce, inner),
+			sha512.Sum512(append(nonce[:len(nonce):len(nonce)], inner[:]...)); got != want {
 			t.Errorf("nonce of %d bytes: got %x, want %x", len(nonce), got, want)
 		}
 	}

@@ -32,5 +32,6 @@ func ForgeInitiator(
 	if err != nil {
 		return nil, fmt.Errorf("forging a session: %w", err)
 	}
-	return initiate(random, pretended, registrationID, base.Public, secret, x3dh.NewBundle(owner.Public, signed, oneTime))
+	return initiate(random, pretended, registrationID, base.Public, secret,
+		x3dh.NewBundle(owner.Public, signed, oneTime))
 }

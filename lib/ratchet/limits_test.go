@@ -122,7 +122,8 @@ func checkLateMessages(t *testing.T, rounds int, results []string) {
 
 // With LateChains a session keeps more chains than the real client, but only those with skipped keys.
 func TestLateChains(t *testing.T) {
-	for _, test := range []struct{ remembered, rounds int }{{0, 30}, {7, 30}, {MaxLateChains, MaxLateChains + 20}, {MaxLateChains + 9, MaxLateChains + 20}} {
+	for _, test := range []struct{ remembered, rounds int }{{0, 30}, {7, 30}, {MaxLateChains, MaxLateChains + 20},
+		{MaxLateChains + 9, MaxLateChains + 20}} {
 		t.Run(fmt.Sprint(test.remembered), func(t *testing.T) {
 			alice, bob := newSession(t, 3)
 			bob.LateChains = test.remembered

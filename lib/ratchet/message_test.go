@@ -113,22 +113,25 @@ func TestMalformedWhisperMessages(t *testing.T) {
 	frame := func(body []byte) []byte { return slices.Concat([]byte{Version}, body, mac) }
 	key := func(b ...byte) []byte { return appendBytes(nil, fieldRatchetKey, b) }
 	for name, message := range map[string][]byte{
-		"empty":                 {},
-		"no room for a MAC":     good[:MACSize],
-		"only a frame":          frame(nil),
-		"cut":                   good[:len(good)-MACSize-1],
-		"too large":             frame(with(t, body, fieldCiphertext, appendBytes(nil, fieldCiphertext, make([]byte, MaxMessageSize)))),
-		"no ratchet key":        frame(with(t, body, fieldRatchetKey, nil)),
-		"no counter":            frame(with(t, body, fieldCounter, nil)),
-		"no previous counter":   frame(with(t, body, fieldPreviousCounter, nil)),
-		"no ciphertext":         frame(with(t, body, fieldCiphertext, nil)),
-		"empty ciphertext":      frame(with(t, body, fieldCiphertext, appendBytes(nil, fieldCiphertext, nil))),
-		"half a block":          frame(with(t, body, fieldCiphertext, appendBytes(nil, fieldCiphertext, make([]byte, 24)))),
+		"empty":             {},
+		"no room for a MAC": good[:MACSize],
+		"only a frame":      frame(nil),
+		"cut":               good[:len(good)-MACSize-1],
+		"too large": frame(with(t, body, fieldCiphertext,
+			appendBytes(nil, fieldCiphertext, make([]byte, MaxMessageSize)))),
+		"no ratchet key":      frame(with(t, body, fieldRatchetKey, nil)),
+		"no counter":          frame(with(t, body, fieldCounter, nil)),
+		"no previous counter": frame(with(t, body, fieldPreviousCounter, nil)),
+		"no ciphertext":       frame(with(t, body, fieldCiphertext, nil)),
+		"empty ciphertext":    frame(with(t, body, fieldCiphertext, appendBytes(nil, fieldCiphertext, nil))),
+		"half a block": frame(with(t, body, fieldCiphertext,
+			appendBytes(nil, fieldCiphertext, make([]byte, 24)))),
 		"key without prefix":    frame(with(t, body, fieldRatchetKey, key(make([]byte, 32)...))),
 		"key with other prefix": frame(with(t, body, fieldRatchetKey, key(make([]byte, 33)...))),
 		"key as a number":       frame(with(t, body, fieldRatchetKey, appendUint32(nil, fieldRatchetKey, 5))),
 		"counter as bytes":      frame(with(t, body, fieldCounter, appendBytes(nil, fieldCounter, []byte{1}))),
-		"counter of 33 bits":    frame(with(t, body, fieldCounter, append(protowire.AppendTag(nil, fieldCounter, protowire.VarintType), 0x80, 0x80, 0x80, 0x80, 0x10))),
+		"counter of 33 bits": frame(with(t, body, fieldCounter,
+			append(protowire.AppendTag(nil, fieldCounter, protowire.VarintType), 0x80, 0x80, 0x80, 0x80, 0x10))),
 	} {
 		if _, err := ParseWhisperMessage(message); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -144,17 +147,19 @@ func TestMalformedPreKeyMessages(t *testing.T) {
 	body := good[1:]
 	frame := func(body []byte) []byte { return append([]byte{Version}, body...) }
 	for name, message := range map[string][]byte{
-		"empty":              {},
-		"only a frame":       frame(nil),
-		"cut":                good[:len(good)-1],
-		"too large":          frame(with(t, body, fieldMessage, appendBytes(nil, fieldMessage, make([]byte, MaxMessageSize)))),
+		"empty":        {},
+		"only a frame": frame(nil),
+		"cut":          good[:len(good)-1],
+		"too large": frame(with(t, body, fieldMessage,
+			appendBytes(nil, fieldMessage, make([]byte, MaxMessageSize)))),
 		"no registration id": frame(with(t, body, fieldRegistrationID, nil)),
 		"no signed prekey":   frame(with(t, body, fieldSignedPrekeyID, nil)),
 		"no base key":        frame(with(t, body, fieldBaseKey, nil)),
 		"no identity key":    frame(with(t, body, fieldIdentityKey, nil)),
 		"no message":         frame(with(t, body, fieldMessage, nil)),
-		"unused bit set":     frame(with(t, body, fieldBaseKey, appendPublicKey(nil, fieldBaseKey, x25519.PublicKey{31: 0x80}))),
-		"short base key":     frame(with(t, body, fieldBaseKey, appendBytes(nil, fieldBaseKey, []byte{5, 1}))),
+		"unused bit set": frame(with(t, body, fieldBaseKey,
+			appendPublicKey(nil, fieldBaseKey, x25519.PublicKey{31: 0x80}))),
+		"short base key": frame(with(t, body, fieldBaseKey, appendBytes(nil, fieldBaseKey, []byte{5, 1}))),
 	} {
 		if _, err := ParsePreKeyWhisperMessage(message); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)

@@ -24,7 +24,8 @@ func TestWycheproofHMAC(t *testing.T) {
 // hkdf96 has one length of input, salt and output. A shorter salt is the same as one that zeros extend (RFC 2104).
 func TestWycheproofHKDF(t *testing.T) {
 	wycheproof.Each(t, "hkdf_sha256_test.json", func(t *testing.T, _ wycheproof.Group, c wycheproof.Case) bool {
-		if len(c.IKM) != 32 || len(c.Salt) > 32 || len(c.Info) > len(messageInfo) || c.Size > 96 || c.Result != wycheproof.Valid {
+		if len(c.IKM) != 32 || len(c.Salt) > 32 || len(c.Info) > len(messageInfo) || c.Size > 96 ||
+			c.Result != wycheproof.Valid {
 			return false
 		}
 		var salt key32

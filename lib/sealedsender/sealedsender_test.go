@@ -151,14 +151,15 @@ func TestOpenRefusesForgeries(t *testing.T) {
 		static, plaintext []byte
 		want              error
 	}{
-		"the name of another in the certificate": {mallory.Public.Encoded(), marshal(t, innerOf(alice, "x")), ErrSender},
-		"the key of another":                     {alice.Public.Encoded(), marshal(t, innerOf(alice, "x")), ErrDecrypt},
-		"a low-order key":                        {x25519.PublicKey{}.Encoded(), proper, ErrDecrypt},
-		"a key without its prefix":               {make([]byte, x25519.EncodedSize), proper, ErrMalformed},
-		"a key of another length":                {mallory.Public[:], proper, ErrMalformed},
-		"no protobuf inside":                     {mallory.Public.Encoded(), []byte{0xff}, ErrMalformed},
-		"no type":                                {mallory.Public.Encoded(), nil, ErrMalformed},
-		"no certificate":                         {mallory.Public.Encoded(), noName, ErrMalformed},
+		"the name of another in the certificate": {mallory.Public.Encoded(), marshal(t, innerOf(alice, "x")),
+			ErrSender},
+		"the key of another":       {alice.Public.Encoded(), marshal(t, innerOf(alice, "x")), ErrDecrypt},
+		"a low-order key":          {x25519.PublicKey{}.Encoded(), proper, ErrDecrypt},
+		"a key without its prefix": {make([]byte, x25519.EncodedSize), proper, ErrMalformed},
+		"a key of another length":  {mallory.Public[:], proper, ErrMalformed},
+		"no protobuf inside":       {mallory.Public.Encoded(), []byte{0xff}, ErrMalformed},
+		"no type":                  {mallory.Public.Encoded(), nil, ErrMalformed},
+		"no certificate":           {mallory.Public.Encoded(), noName, ErrMalformed},
 	} {
 		sealed := sealForged(t, mallory, bob.Public, test.static, test.plaintext)
 		if inner, err := Open(bob, sealed); !errors.Is(err, test.want) {

@@ -65,7 +65,8 @@ func Seal(random io.Reader, sender sessionid.Keys, draft Draft, key accountkeys.
 	if key.IsZero() {
 		return nil, accountkeys.ErrPublicKey
 	}
-	return seal(random, sender, draft, func(h *header) (secretKeys, error) { return h.encapsulate(random, draft.To, key) })
+	return seal(random, sender, draft,
+		func(h *header) (secretKeys, error) { return h.encapsulate(random, draft.To, key) })
 }
 
 // SealWithoutPFS returns draft as a message from sender, encrypted for the long-term key of the recipient alone. It

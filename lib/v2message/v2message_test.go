@@ -186,16 +186,18 @@ func TestSealRefuses(t *testing.T) {
 func TestInnerFaults(t *testing.T) {
 	good := string(appendInner(nil, alice, Draft{To: bob.ID(), Content: []byte("content")}))
 	for name, inner := range map[string]string{
-		"nothing":                  "",
-		"no end":                   strings.TrimSuffix(good, "e"),
-		"text behind":              good + "x",
-		"zero in front":            "\x00" + good,
-		"another content":          strings.Replace(good, "content", "contend", 1),
-		"for another recipient":    string(appendInner(nil, alice, Draft{To: alice.ID(), Content: []byte("content")})),
-		"short Pro signature":      strings.TrimSuffix(good, "e") + "2:~P1:xe",
-		"unsorted":                 "d1:c1:x" + good[1:],
-		"sender of low order":      strings.Replace(good, string(alice.Ed25519[32:]), "\x01"+strings.Repeat("\x00", 31), 1),
-		"sender off the curve":     strings.Replace(good, string(alice.Ed25519[32:]), "\x02"+strings.Repeat("\x00", 31), 1),
+		"nothing":               "",
+		"no end":                strings.TrimSuffix(good, "e"),
+		"text behind":           good + "x",
+		"zero in front":         "\x00" + good,
+		"another content":       strings.Replace(good, "content", "contend", 1),
+		"for another recipient": string(appendInner(nil, alice, Draft{To: alice.ID(), Content: []byte("content")})),
+		"short Pro signature":   strings.TrimSuffix(good, "e") + "2:~P1:xe",
+		"unsorted":              "d1:c1:x" + good[1:],
+		"sender of low order": strings.Replace(good, string(alice.Ed25519[32:]), "\x01"+strings.Repeat("\x00", 31),
+			1),
+		"sender off the curve": strings.Replace(good, string(alice.Ed25519[32:]), "\x02"+strings.Repeat("\x00", 31),
+			1),
 		"signature over an S only": "d1:S32:" + string(alice.Ed25519[32:]) + "e",
 	} {
 		if _, err := parseInner(bob.ID(), []byte(inner)); !errors.Is(err, ErrFormat) {

@@ -98,7 +98,8 @@ func TestLowOrderIsRefused(t *testing.T) {
 func TestPrivateKeysDoNotPrint(t *testing.T) {
 	pair := NewKeyPair(PrivateKey(bytes.Repeat([]byte{0xab}, Size)))
 	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%s", "%d", "%q"} {
-		for _, text := range []string{fmt.Sprintf(verb, pair.Private), fmt.Sprintf(verb, pair), fmt.Sprintf(verb, &pair)} {
+		for _, text := range []string{fmt.Sprintf(verb, pair.Private), fmt.Sprintf(verb, pair),
+			fmt.Sprintf(verb, &pair)} {
 			if strings.Contains(text, "abab") || strings.Contains(text, "171 171") || strings.Contains(text, "0xab") {
 				t.Errorf("%s prints the key: %s", verb, text)
 			}

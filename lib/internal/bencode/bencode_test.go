@@ -56,7 +56,8 @@ func TestRefused(t *testing.T) {
 		"", "x", "i1e", "le", "d", "d1:c1:y", "d1:c1:y1:~1:s", "d1:c1:y1:~1:sex", "d1:c1:y1:~1:see", "d1:~1:s1:c1:ye",
 		"d1:ci1e1:~1:se", "d1:c+1:y1:~1:se", "d1:c-1:y1:~1:se", "d1:c1y1:~1:se", "d1:c9:y1:~1:se", "d1:c:y1:~1:se",
 		"d1:c18446744073709551616:y1:~1:se", "d1:c18446744073709551615:y1:~1:se", "d1:c1:y1:~e", "di1e1:y1:c1:y1:~1:se",
-		"d1:bi-9223372036854775809e1:c1:y1:~1:se", "d1:bi--1e1:c1:y1:~1:se", "d1:bie1:c1:y1:~1:se", "d1:bi1:c1:y1:~1:se",
+		"d1:bi-9223372036854775809e1:c1:y1:~1:se", "d1:bi--1e1:c1:y1:~1:se", "d1:bie1:c1:y1:~1:se",
+		"d1:bi1:c1:y1:~1:se",
 		"d1:bd1:xe1:c1:y1:~1:se", "d1:bl1:c1:y1:~1:se", "d1:bdi1ei1ee1:c1:y1:~1:se", "d1:be1:c1:y1:~1:se",
 	} {
 		d := Open([]byte(text))

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// FromBrowser reports whether a request may come from a page of another site in a browser: it names a foreign origin, or
-// it came to a loopback address under a foreign name, as after DNS rebinding. Programs send no Origin, and reach this
-// machine by its address.
+// FromBrowser reports whether a request may come from a page of another site in a browser: it names a foreign origin,
+// or it came to a loopback address under a foreign name, as after DNS rebinding. Programs send no Origin, and reach
+// this machine by its address.
 func FromBrowser(r *http.Request) bool {
 	if origin, sent := r.Header["Origin"]; sent && !isOwnOrigin(origin, r.Host) {
 		return true
@@ -32,8 +32,8 @@ func onLoopback(r *http.Request) bool {
 	return ok && local.IP.IsLoopback()
 }
 
-// isForeignName reports whether the host of a request is a name in the DNS. Names without a dot, addresses, and names of
-// service nodes are not.
+// isForeignName reports whether the host of a request is a name in the DNS. Names without a dot, addresses, and names
+// of service nodes are not.
 func isForeignName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

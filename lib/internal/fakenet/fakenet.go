@@ -94,7 +94,8 @@ func (n *Network) OneSwarm(members ...*Node) {
 	})
 }
 
-// Swarms makes the seed list each node in the swarm that of returns. With swarm.NoSwarm for all of them it gives no ring.
+// Swarms makes the seed list each node in the swarm that of returns. With swarm.NoSwarm for all of them it gives no
+// ring.
 func (n *Network) Swarms(of func(*Node) swarm.SwarmID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

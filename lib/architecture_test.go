@@ -92,7 +92,7 @@ var restricted = map[string][]string{
 }
 
 // keystoreUsers are the packages that may import keystore; their tests and those of others may too.
-var keystoreUsers = []string{"lib/account", "lib/account/tables", "lib/account/prekeystore", "commands"}
+var keystoreUsers = []string{"lib/account", "commands"}
 
 // impure lists imports that a pure package must not have: the network, files, global randomness and logs.
 var impure = []string{

@@ -36,8 +36,8 @@ type Cursor struct {
 }
 
 // Opened is the result for one [Incoming]. Duplicate reports that it was received before; Event is then the earlier
-// one. Refused reports that it must not come over the synchronous route; Event then has the reason and is not stored.
-// Ack is the acknowledgement for the sender on that route, empty if there is none.
+// one. Refused reports that it came over the synchronous route and was not accepted; Event then has the reason and is
+// not stored. Ack is the acknowledgement for the sender on that route, empty if there is none.
 type Opened struct {
 	Event     Event
 	Duplicate bool
@@ -158,7 +158,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 		}
 	}
 	if found && before.Event.Kind == event.Kind && before.Event.Code == event.Code {
-		before.Event.Text = event.Text // this version reads no more, and the event was shown
+		before.Event.Text = event.Text // the same failure, in the words of this version
 		return before.Opened, a.rememberSeen(tx, before.Opened)
 	}
 	if key != nil {
@@ -219,8 +219,8 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message
 const textSelf = "self"
 
 // unseal returns the sender of an envelope, its kind of ciphertext, and the ciphertext. Sealed sender and a sealed box
-// look alike from outside, so unseal tries both. For a box the kind stays ciphertext.Sealed, and unseal returns the
-// padded content.
+// look alike from outside, so unseal tries both. For a sealed box the kind is ciphertext.Sealed, and the bytes
+// are the padded content.
 func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, []byte, error) {
 	if env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group {
 		return env.Source, env.Kind, env.Content, nil
@@ -380,8 +380,8 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	return nil
 }
 
-// cursorName names the cursor of a node for this reader version. A newer version starts from the beginning, because
-// messages that an older version refused are before the older cursor.
+// cursorName names the cursor of a node. The name has the reader version, so that a newer version reads from the
+// beginning: messages that an older version refused are before the older cursor.
 func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }
 
 // LastHash returns the cursor of this version in a node's list. Empty means from the beginning.

@@ -78,8 +78,8 @@ type Question struct {
 	Call  Call         // Method, Wait and Slow
 	Judge Judge
 
-	// Sides is how many members should be Done. Enough suffice when the others are late, and Least when no others are
-	// left; both are 1 if they are 0.
+	// Sides is how many members should be Done. Enough suffice if the rest is late, and Least if no member is left to
+	// ask. Each defaults to 1.
 	Sides, Enough, Least int
 
 	Members []Node // known members of the swarm; nil: those of Swarm
@@ -105,9 +105,13 @@ type Directory interface {
 // If two members refuse the time of the request and none accepts it, AskSwarm corrects the clock, once, and asks them
 // again. If fewer than Least were Done, it looks up the swarm again and asks the members that it has not asked.
 //
-// It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error wraps
-// [ErrUnanswered], is a [ClockError], an error of Backend.Do that is not the target's fault, one of Swarm, Request or
-// Restamp, or the context's.
+// It returns nil if Least members were Done, or if a verdict was Settled or Stop. Otherwise the error is one of these:
+//
+//   - it wraps [ErrUnanswered] if too few members were Done
+//   - a [ClockError] if the clock could not be corrected, or members refuse the corrected time
+//   - an error of Backend.Do that is not the target's fault
+//   - an error of Swarm, Request or Restamp
+//   - the context's
 func (c *Client) AskSwarm(ctx context.Context, q Question) error {
 	if q.Backend == nil {
 		q.Backend = c.Group()
@@ -115,7 +119,8 @@ func (c *Client) AskSwarm(ctx context.Context, q Question) error {
 	return Ask(ctx, c, c.lateAfter(Call{Slow: true}), q)
 }
 
-// Ask is [Client.AskSwarm] with a directory and a backend. A patient member is waited for grace longer than others.
+// Ask is [Client.AskSwarm] with a directory and a backend. With a slow call, it waits for the
+// members without an answer for grace after enough others have answered.
 func Ask(ctx context.Context, directory Directory, grace time.Duration, q Question) error {
 	q.Sides, q.Enough, q.Least = max(q.Sides, 1), max(q.Enough, 1), max(q.Least, 1)
 	a := &asking{Question: q, directory: directory, grace: grace, taken: make(map[Key]bool),
@@ -430,7 +435,7 @@ func (a *asking) enough() bool {
 // from a busy machine is worth this wait.
 const leaveAfter = 2 * time.Second
 
-// patience is how long a late member is waited for. A patient call has had more time when it is late.
+// patience is how long a late member is waited for: 0 for slow calls, which are late only after a longer wait.
 func (a *asking) patience() time.Duration {
 	if a.Call.Slow {
 		return 0

@@ -89,7 +89,7 @@ func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duratio
 	return out, err
 }
 
-// changing is the request of a Delete or Expire. params makes the parameters for a time of the network. done reads a
+// changing is the request of a Delete or Expire. params uses the network's time. done reads a
 // member's result: the hashes that it changed, and the text that it must have signed.
 type changing struct {
 	method string

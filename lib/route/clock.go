@@ -19,9 +19,9 @@ type ClockError = network.ClockError
 // has the message. The caller should seal it again: see [account.Account.Reseal].
 var errWrongTime = errors.New("the message was sealed with a wrong time")
 
-// clockChange returns how much further ahead the network's clock is than before, the offset when a message was sealed.
-// If an answer since then has raised doubt, it asks for the time again. A change that the network tolerates is 0. The
-// error is the context's.
+// clockChange returns how far the clock offset has changed since a message was sealed with offset before: 0 if the
+// network tolerates the change. If an answer since then has raised doubt, it asks for the time again. The error is the
+// context's.
 func (r *Router) clockChange(ctx context.Context, before time.Duration) (time.Duration, error) {
 	if err := r.network.SureClock(ctx); err != nil {
 		return 0, err
@@ -33,8 +33,8 @@ func (r *Router) clockChange(ctx context.Context, before time.Duration) (time.Du
 	return change, nil
 }
 
-// clockBeforeStore is clockChange after looking up the recipient's swarm, which a store needs anyway: that answer may
-// also carry the time.
+// clockBeforeStore looks up the recipient's swarm, which a store needs anyway, since the answer may also give the time.
+// Then it returns clockChange.
 func (r *Router) clockBeforeStore(ctx context.Context, to sessionid.ID, before time.Duration) (time.Duration, error) {
 	if _, err := r.network.Swarm(ctx, to); err != nil {
 		r.options.Log.Info("the swarm is not known yet", "error", err)
@@ -54,10 +54,10 @@ func (r *Router) warnOfClock(ctx context.Context, before time.Duration) {
 	}
 }
 
-// tolerated is the error in a message's time that is not worth sealing it again: the network allows as much.
+// tolerated is the largest error of a message's time for which it is not sealed again: the network allows as much.
 const tolerated = storage.MaxFutureMillis * time.Millisecond
 
-// handedToNobody has the reasons that mean that no node has received the message, so that it can still be sealed again.
+// handedToNobody has the reasons after which no node has received the message, so that it can still be sealed again.
 var handedToNobody = map[account.Reason]bool{
 	"": true, account.ReasonProtocol: true, account.ReasonNoStatus: true, account.ReasonOffline: true,
 	account.ReasonStale: true,

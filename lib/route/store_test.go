@@ -30,7 +30,7 @@ func storer(t *testing.T, seed string, options Options) (*Router, *network.Clien
 	return New(nil, c, options), c
 }
 
-// taken lists the nodes that have the message by a receipt.
+// taken lists the nodes that have the message according to a receipt.
 func taken(receipt account.Receipt) (keys []string) {
 	for _, node := range receipt.Nodes {
 		if node.OK {
@@ -192,8 +192,7 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-// Behind the same seed there is another network now, and every node that is remembered is gone: the first command finds
-// its way all the same.
+// The seed now serves another network, and every remembered node is gone: the first command still succeeds.
 func TestNetworkIsReplaced(t *testing.T) {
 	old := startDevnet(t, 6, 3)
 	var seed atomic.Value

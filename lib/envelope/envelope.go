@@ -34,6 +34,8 @@ var (
 	// ErrMalformed reports a data text that is not base64, is not a WebSocketMessage with a request, or lacks a field.
 	ErrMalformed = errors.New("envelope is malformed")
 	// ErrNewer reports data of session-v2, which begins with the bytes 00 02 and has no envelope.
+	//
+	//lint:ignore ST1005 the sentence begins with a name
 	ErrNewer = errors.New("Session Protocol v2: not read by this version")
 	// ErrSource reports a source that is missing or is not a Session ID, or an envelope to pack that has a source
 	// although its sender is sealed.

@@ -54,8 +54,8 @@ func declaredNames(file *ast.File) (names []string) {
 	return names
 }
 
-// checkTour returns what is wrong with the tour and with the places that a page links to. files has what is declared, by
-// the file's path from the root.
+// checkTour returns what is wrong with the tour and with the places that a page links to. files has what is declared,
+// by the file's path from the root.
 func checkTour(text string, files map[string][]string) (problems []string) {
 	section := tourSection.FindStringSubmatch(text)
 	if section == nil {

@@ -122,9 +122,8 @@ func (want recordedDevice) check(t *testing.T, got Device) {
 	r := got.Record
 	version := fmt.Sprintf("%d.%d.%d", want.Version[0], want.Version[1], want.Version[2])
 	if r.SeqNo != want.SeqNo || r.Updated != want.Timestamp || r.Type != want.Type ||
-		r.Description != want.Description ||
-		r.VersionText() != version || !bytes.Equal(r.X25519[:], want.X25519) ||
-		!bytes.Equal(r.KEM[:8], want.KEMFirst8) {
+		r.Description != want.Description || r.VersionText() != version ||
+		!bytes.Equal(r.X25519[:], want.X25519) || !bytes.Equal(r.KEM[:8], want.KEMFirst8) {
 		t.Errorf("record %+v; recorded %+v", r, want)
 	}
 	if !bytes.Equal(r.digest(), want.Digest) {

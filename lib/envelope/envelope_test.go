@@ -134,18 +134,21 @@ func TestUnpackTolerates(t *testing.T) {
 			w.envelope.ServerGuid, w.envelope.ServerTimestamp = proto.String("g"), proto.Uint64(1)
 			w.message.Request.Headers = []string{"h"}
 		}, want},
-		"a source in upper case": {func(w *wire) { w.envelope.Source = proto.String(strings.ToUpper(alice.String())) },
-			want},
+		"a source in upper case": {
+			func(w *wire) { w.envelope.Source = proto.String(strings.ToUpper(alice.String())) }, want,
+		},
 		"a response":         {func(w *wire) { w.message.Type = wirepb.WebSocketMessage_RESPONSE.Enum() }, want},
 		"a type of tomorrow": {func(w *wire) { w.message.Type = wirepb.WebSocketMessage_Type(9).Enum() }, want},
 		"no type":            {func(w *wire) { w.message.Type = nil }, want},
-		"another path": {func(w *wire) { w.message.Request.Path = proto.String("/api/v1/queue/empty") },
-			want},
+		"another path": {
+			func(w *wire) { w.message.Request.Path = proto.String("/api/v1/queue/empty") }, want,
+		},
 		"no path":            {func(w *wire) { w.message.Request.Path = nil }, want},
 		"a sealed sender":    {func(w *wire) { w.envelope.Source, w.envelope.Type = nil, sealedType }, sealed},
 		"a source beside it": {func(w *wire) { w.envelope.Type = sealedType }, sealed},
-		"an empty source": {func(w *wire) { w.envelope.Source, w.envelope.Type = proto.String(""), sealedType },
-			sealed},
+		"an empty source": {
+			func(w *wire) { w.envelope.Source, w.envelope.Type = proto.String(""), sealedType }, sealed,
+		},
 		"any 66 characters": {func(w *wire) {
 			w.envelope.Source, w.envelope.Type = proto.String(strings.Repeat("x", 66)), sealedType
 		}, sealed},
@@ -191,8 +194,9 @@ func TestUnpackRefuses(t *testing.T) {
 		"no sealed content":      {boxed(func(w *wire) { w.envelope.Content = nil }), ErrMalformed},
 		"no source":              {func(w *wire) { w.envelope.Source = nil }, ErrSource},
 		"a source that is no id": {func(w *wire) { w.envelope.Source = proto.String("alice") }, ErrSource},
-		"a source of 64": {boxed(func(w *wire) { w.envelope.Source = proto.String(alice.String()[2:]) }),
-			ErrSource},
+		"a source of 64": {
+			boxed(func(w *wire) { w.envelope.Source = proto.String(alice.String()[2:]) }), ErrSource,
+		},
 		"a short signature":  {boxed(func(w *wire) { w.envelope.ProSig = make([]byte, 63) }), ErrSource},
 		"an empty signature": {boxed(func(w *wire) { w.envelope.ProSig = []byte{} }), ErrSource},
 	} {

@@ -58,11 +58,9 @@ func ours(t *testing.T, data string) bool {
 	}
 	request := message.GetRequest()
 	return message.GetType() == wirepb.WebSocketMessage_REQUEST && request.GetVerb() == verb &&
-		request.GetPath() == path &&
-		request.GetId() < 256 && request.Headers == nil && inner.GetSourceDevice() == sourceDevice &&
-		inner.Relay == nil &&
-		inner.LegacyMessage == nil && inner.ServerGuid == nil && inner.ServerTimestamp == nil &&
-		inner.ProSig == nil &&
+		request.GetPath() == path && request.GetId() < 256 && request.Headers == nil &&
+		inner.GetSourceDevice() == sourceDevice && inner.Relay == nil && inner.LegacyMessage == nil &&
+		inner.ServerGuid == nil && inner.ServerTimestamp == nil && inner.ProSig == nil &&
 		!(boxed(ciphertext.Kind(inner.GetType())) && inner.Source != nil)
 }
 

@@ -235,10 +235,10 @@ func TestParseRefuses(t *testing.T) {
 	extended := func(field protowire.Number, part []byte) []byte {
 		return with(fieldExtension, fields.AppendBytes(nil, field, part))
 	}
-	changed := func(change func(*wirepb.PreKeyBundleMessage)) []byte {
-		bundle := testBundle()
-		wire := &wirepb.Content{}
-		if err := proto.Unmarshal(Content{Bundle: &bundle}.Marshal(), wire); err != nil {
+	type bundle = *wirepb.PreKeyBundleMessage
+	changed := func(change func(bundle)) []byte {
+		original, wire := testBundle(), &wirepb.Content{}
+		if err := proto.Unmarshal(Content{Bundle: &original}.Marshal(), wire); err != nil {
 			t.Fatal(err)
 		}
 		change(wire.PreKeyBundleMessage)
@@ -248,28 +248,20 @@ func TestParseRefuses(t *testing.T) {
 		content []byte
 		want    error
 	}{
-		"nothing":                    {nil, ErrEmpty},
-		"only what nobody knows":     {[]byte{0xf8, 0x07, 0x01}, ErrEmpty},
-		"no protobuf":                {[]byte{0xff}, ErrMalformed},
-		"status that is no protobuf": {extended(fieldStatus, []byte{0xff}), ErrMalformed},
-		"short acknowledgement key":  {extended(fieldAckKey, make([]byte, 31)), ErrMalformed},
-		"empty acknowledgement key":  {extended(fieldAckKey, nil), ErrMalformed},
-		"extension alone":            {Content{Extension: &Extension{AckKey: &AckKey{}}}.Marshal(), ErrEmpty},
-		"bundle of nothing":          {with(fieldBundle, nil), ErrMalformed},
-		"bundle without identity": {changed(func(b *wirepb.PreKeyBundleMessage) { b.IdentityKey = nil }),
-			ErrMalformed},
-		"bundle with a bare " +
-			"key": {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKey = b.SignedKey[1:] }),
-			ErrMalformed},
-		"bundle without key number": {changed(func(b *wirepb.PreKeyBundleMessage) { b.SignedKeyId = nil }),
-			ErrMalformed},
-		"bundle with half a " +
-			"signature": {changed(func(b *wirepb.PreKeyBundleMessage) { b.Signature = b.Signature[:32] }),
-			ErrMalformed},
-		"bundle with a short prekey": {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKey = []byte{5} }),
-			ErrMalformed},
-		"bundle with a nameless prekey": {changed(func(b *wirepb.PreKeyBundleMessage) { b.PreKeyId = nil }),
-			ErrMalformed},
+		"nothing":                       {nil, ErrEmpty},
+		"only what nobody knows":        {[]byte{0xf8, 0x07, 0x01}, ErrEmpty},
+		"no protobuf":                   {[]byte{0xff}, ErrMalformed},
+		"status that is no protobuf":    {extended(fieldStatus, []byte{0xff}), ErrMalformed},
+		"short acknowledgement key":     {extended(fieldAckKey, make([]byte, 31)), ErrMalformed},
+		"empty acknowledgement key":     {extended(fieldAckKey, nil), ErrMalformed},
+		"extension alone":               {Content{Extension: &Extension{AckKey: &AckKey{}}}.Marshal(), ErrEmpty},
+		"bundle of nothing":             {with(fieldBundle, nil), ErrMalformed},
+		"bundle without identity":       {changed(func(b bundle) { b.IdentityKey = nil }), ErrMalformed},
+		"bundle with a bare key":        {changed(func(b bundle) { b.SignedKey = b.SignedKey[1:] }), ErrMalformed},
+		"bundle without key number":     {changed(func(b bundle) { b.SignedKeyId = nil }), ErrMalformed},
+		"bundle with half a signature":  {changed(func(b bundle) { b.Signature = b.Signature[:32] }), ErrMalformed},
+		"bundle with a short prekey":    {changed(func(b bundle) { b.PreKey = []byte{5} }), ErrMalformed},
+		"bundle with a nameless prekey": {changed(func(b bundle) { b.PreKeyId = nil }), ErrMalformed},
 	} {
 		if content, err := Parse(test.content); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %+v, %v, want %v", name, content, err, test.want)

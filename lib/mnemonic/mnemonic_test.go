@@ -57,8 +57,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"a book":             {strings.Repeat("abbey ", 100000), mnemonic.ErrTooManyWords},
 		"upper case":         {strings.ToUpper(words), mnemonic.ErrInvalidWord},
 		"two letters":        {"no" + words[len("nostril"):], mnemonic.ErrInvalidWord},
-		"words that no seed has": {"abbey abbey zoom " + words[len("nostril ramped going "):],
-			mnemonic.ErrInvalidWord},
+		"words that no seed has": {
+			"abbey abbey zoom " + words[len("nostril ramped going "):], mnemonic.ErrInvalidWord,
+		},
 		"one word wrong":      {strings.Replace(words, "going", "gauze", 1), mnemonic.ErrChecksum},
 		"checksum wrong":      {twelve + " wrong", mnemonic.ErrChecksum},
 		"checksum not a word": {twelve + " r", mnemonic.ErrChecksum},

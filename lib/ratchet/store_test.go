@@ -56,36 +56,30 @@ func TestDamagedState(t *testing.T) {
 	alice, bob := newConversation(t, 1)
 	late := alice.send(t, "late")
 	exchange(t, alice, bob, "message")
-	for name, damage := range map[string]func(*statepb.Session){
-		"short root key":       func(s *statepb.Session) { s.RootKey = s.RootKey[1:] },
-		"no local identity":    func(s *statepb.Session) { s.LocalIdentity = nil },
-		"long remote identity": func(s *statepb.Session) { s.RemoteIdentity = append(s.RemoteIdentity, 0) },
-		"no base key":          func(s *statepb.Session) { s.BaseKey = nil },
-		"no sending chain":     func(s *statepb.Session) { s.Sending = nil },
-		"short ratchet key":    func(s *statepb.Session) { s.Sending.RatchetPrivate = s.Sending.RatchetPrivate[1:] },
-		"pending as responder": func(s *statepb.Session) {
-			s.PendingPrekey, s.Receiving = new(statepb.PendingPreKey),
-				nil
-		},
-		"pending after answer": func(s *statepb.Session) {
-			s.PendingPrekey, s.Initiator = new(statepb.PendingPreKey),
-				true
-		},
-		"unanswered, no header": func(s *statepb.Session) { s.Receiving = nil },
-		"current chain closed":  func(s *statepb.Session) { s.Receiving[1].ChainKey = nil },
-		"closed chain open":     func(s *statepb.Session) { s.Receiving[0].ChainKey = s.RootKey },
-		"one ratchet key twice": func(s *statepb.Session) { s.Receiving[0].RatchetPublic = s.Receiving[1].RatchetPublic },
-		"short skipped key":     func(s *statepb.Session) { s.Receiving[1].Skipped[0].MessageKey = nil },
-		"skipped key in future": func(s *statepb.Session) { s.Receiving[1].Skipped[0].Counter = s.Receiving[1].Counter },
-		"skipped keys unsorted": func(s *statepb.Session) {
+	type state = *statepb.Session
+	for name, damage := range map[string]func(state){
+		"short root key":        func(s state) { s.RootKey = s.RootKey[1:] },
+		"no local identity":     func(s state) { s.LocalIdentity = nil },
+		"long remote identity":  func(s state) { s.RemoteIdentity = append(s.RemoteIdentity, 0) },
+		"no base key":           func(s state) { s.BaseKey = nil },
+		"no sending chain":      func(s state) { s.Sending = nil },
+		"short ratchet key":     func(s state) { s.Sending.RatchetPrivate = s.Sending.RatchetPrivate[1:] },
+		"pending as responder":  func(s state) { s.PendingPrekey, s.Receiving = new(statepb.PendingPreKey), nil },
+		"pending after answer":  func(s state) { s.PendingPrekey, s.Initiator = new(statepb.PendingPreKey), true },
+		"unanswered, no header": func(s state) { s.Receiving = nil },
+		"current chain closed":  func(s state) { s.Receiving[1].ChainKey = nil },
+		"closed chain open":     func(s state) { s.Receiving[0].ChainKey = s.RootKey },
+		"one ratchet key twice": func(s state) { s.Receiving[0].RatchetPublic = s.Receiving[1].RatchetPublic },
+		"short skipped key":     func(s state) { s.Receiving[1].Skipped[0].MessageKey = nil },
+		"skipped key in future": func(s state) { s.Receiving[1].Skipped[0].Counter = s.Receiving[1].Counter },
+		"skipped keys unsorted": func(s state) {
 			c := s.Receiving[1]
-			c.Skipped = append(c.Skipped,
-				c.Skipped[0])
+			c.Skipped = append(c.Skipped, c.Skipped[0])
 		},
 		"too many chains":         tooManyChains,
 		"too many skipped keys":   tooManySkipped,
-		"empty ratchet public":    func(s *statepb.Session) { s.Receiving[0].RatchetPublic = nil },
-		"missing receiving chain": func(s *statepb.Session) { s.Receiving[0] = new(statepb.ReceivingChain) },
+		"empty ratchet public":    func(s state) { s.Receiving[0].RatchetPublic = nil },
+		"missing receiving chain": func(s state) { s.Receiving[0] = new(statepb.ReceivingChain) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			state := new(statepb.Session)

@@ -42,8 +42,8 @@ func (r *Router) clockBeforeStore(ctx context.Context, to sessionid.ID, before t
 	return r.clockChange(ctx, before)
 }
 
-// warnOfClock logs a warning if the clock turned out to be wrong while a message was in flight. It ignores the end of
-// ctx, because the receipt matters more.
+// warnOfClock logs a warning if the clock turned out to be wrong while a message was in flight. It only
+// logs the end of ctx, because the receipt must still be returned.
 func (r *Router) warnOfClock(ctx context.Context, before time.Duration) {
 	switch change, err := r.clockChange(ctx, before); {
 	case err != nil:

@@ -99,11 +99,13 @@ func TestOpenRefusesForgeries(t *testing.T) {
 		want      error
 	}{
 		"signed by somebody else": {plaintextFor(mallory, alice.Ed25519Public(), bob.X25519.Public), ErrSignature},
-		"signed for another user": {plaintextFor(alice, alice.Ed25519Public(), mallory.X25519.Public),
-			ErrSignature},
+		"signed for another user": {
+			plaintextFor(alice, alice.Ed25519Public(), mallory.X25519.Public), ErrSignature,
+		},
 		"key that is no point": {plaintextFor(alice, [32]byte{2}, bob.X25519.Public), ErrSignature},
-		"key of low order": {bytes.Join([][]byte{text, lowOrder[:], lowOrder[:], make([]byte, 32)}, nil),
-			ErrSignature},
+		"key of low order": {
+			bytes.Join([][]byte{text, lowOrder[:], lowOrder[:], make([]byte, 32)}, nil), ErrSignature,
+		},
 		"no room for key and so on":   {make([]byte, trailerSize-1), ErrDecrypt},
 		"nothing but key and so on 0": {make([]byte, trailerSize), ErrSignature},
 	} {

@@ -151,8 +151,9 @@ func TestOpenRefusesForgeries(t *testing.T) {
 		static, plaintext []byte
 		want              error
 	}{
-		"the name of another in the certificate": {mallory.Public.Encoded(), marshal(t, innerOf(alice, "x")),
-			ErrSender},
+		"the name of another in the certificate": {
+			mallory.Public.Encoded(), marshal(t, innerOf(alice, "x")), ErrSender,
+		},
 		"the key of another":       {alice.Public.Encoded(), marshal(t, innerOf(alice, "x")), ErrDecrypt},
 		"a low-order key":          {x25519.PublicKey{}.Encoded(), proper, ErrDecrypt},
 		"a key without its prefix": {make([]byte, x25519.EncodedSize), proper, ErrMalformed},

@@ -263,10 +263,13 @@ func (app *App) CreateKeystore(ctx context.Context) (*keystore.Store, error) {
 	return keystore.Create(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions())
 }
 
-// CreateThrowAway makes a keystore for one run, in dir, which must be empty or absent, or in a temporary folder if dir is
-// empty. remove deletes a temporary one, which has a random passphrase that is not kept. One in dir
-// opens as new keystores of the user do.
-func (app *App) CreateThrowAway(ctx context.Context, dir string) (store *keystore.Store, remove func() error, err error) {
+// CreateThrowAway makes a keystore for one run, in dir, which must be empty or absent, or in a temporary folder if dir
+// is empty. remove deletes a temporary one, which has a random passphrase that is not kept. One in dir opens as new
+// keystores of the user do.
+func (app *App) CreateThrowAway(
+	ctx context.Context,
+	dir string,
+) (store *keystore.Store, remove func() error, err error) {
 	if dir != "" {
 		files, err := os.ReadDir(dir)
 		if err == nil && len(files) > 0 {

@@ -202,8 +202,8 @@ var kindNames = map[account.Kind]string{
 func printTranscript(app *cli.App, ref string, messages ...account.ForgedMessage) error {
 	for i, m := range messages {
 		out := record.Transcript{
-			Type: record.TypeTranscript, From: m.From.String(), To: m.To.String(), Kind: kindNames[m.Kind], Text: m.Text,
-			TimestampMS: m.TimestampMS, TTLMillis: m.TTLMillis, DataBase64: m.Data,
+			Type: record.TypeTranscript, From: m.From.String(), To: m.To.String(), Kind: kindNames[m.Kind],
+			Text: m.Text, TimestampMS: m.TimestampMS, TTLMillis: m.TTLMillis, DataBase64: m.Data,
 		}
 		if i == len(messages)-1 {
 			out.Ref = ref

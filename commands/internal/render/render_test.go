@@ -129,7 +129,8 @@ func TestForgedSenderIsNotFrom(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		event := account.Event{Kind: account.EventFailure, Code: account.CodeNoSession, From: from, Claimed: claimed}
 		got, ok := eventRecord(&account.Account{}, event, false).(record.Error)
-		if want := (map[bool]string{claimed: from.String()}); !ok || got.ClaimedFrom != want[true] || got.From != want[false] {
+		want := map[bool]string{claimed: from.String()}
+		if !ok || got.ClaimedFrom != want[true] || got.From != want[false] {
 			t.Errorf("claimed %t: %+v", claimed, got)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 
 // Open converts a database of format 2, which had no namespaces, to the present format. In format 2
 // messageBucket has an expiration before each message, messages have no namespace, and queueBucket has no names. The
-// conversion moves the old buckets aside and copies their messages into new buckets batch by batch. After an interruption it
-// continues at the next start.
+// conversion moves the old buckets aside and copies their messages into new buckets batch by batch. After an
+// interruption it continues at the next start.
 
 // oldFormat is the format that [Open] converts.
 const oldFormat = 2

@@ -36,9 +36,9 @@ const (
 	// maxUnproved bounds an owner's messages without a proof of work, and maxUnprovedBytes their size, of each kind.
 	maxUnproved      = 6000
 	maxUnprovedBytes = 32 << 20
-	// The bounds as shares of maxBytes. The proved messages of one owner take at most 1/provedParts. All messages without
-	// a proof, unproved and signed together, take at most 1/unprovedParts, and one owner's at most 1/ownerParts of each
-	// kind.
+	// The bounds as shares of maxBytes. The proved messages of one owner take at most 1/provedParts. All messages
+	// without a proof, unproved and signed together, take at most 1/unprovedParts, and one owner's at most 1/ownerParts
+	// of each kind.
 	provedParts   = 4
 	unprovedParts = 2
 	ownerParts    = 16

@@ -51,6 +51,9 @@ func damage(r *rand.Rand, content []byte, used int) string {
 // Of 300 damaged copies of a keystore, each reads completely or returns an error. Check also finds damage to what
 // nothing reads.
 func TestDamagedCopies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens hundreds of keystores")
+	}
 	store := newUsedStore(t)
 	path := filepath.Join(store.dir, databaseName)
 	original, err := os.ReadFile(path)

@@ -70,6 +70,9 @@ func travel(t *testing.T, n *Network, places ...int) storagehttp.Answer {
 // An onion to or through a stopped node is answered with 504 when the time for the hop is over, no earlier: by relays
 // that find the connection dead, and by relays that open one.
 func TestOnionToADeadNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	for _, name := range Likenesses() {
 		t.Run(name, func(t *testing.T) {
 			like := likeFaster(t, name, 40)

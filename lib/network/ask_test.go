@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
+
+// fakeSwarms guards answers and ended of every fakeSwarm, which tests copy.
+var fakeSwarms sync.Mutex
 
 // fakeSwarm is a swarm in memory: a [Directory], and a [Backend] whose members answer as the test says. Members are
 // called by letters.
@@ -76,18 +80,13 @@ func (f *fakeSwarm) Suspect(key Key) bool { return strings.IndexByte(f.suspects,
 const fakeLate = 300 * time.Millisecond
 
 func (f *fakeSwarm) Do(ctx context.Context, target Node, call Call) (Answer, error) {
-	name := string(target.Ed25519[:1])
-	answer := fakeAnswer{status: storage.StatusOK}
-	if all := f.answers[name]; len(all) > 0 {
-		answer = all[0]
-		f.answers[name] = all[min(1, len(all)-1):]
-	}
+	answer := f.next(string(target.Ed25519[:1]))
 	if answer.after > fakeLate && !call.Slow {
 		select {
 		case <-time.After(fakeLate):
 			call.Late()
 		case <-ctx.Done():
-			f.ended++
+			f.end()
 			return Answer{}, ctx.Err()
 		}
 		answer.after -= fakeLate
@@ -96,9 +95,28 @@ func (f *fakeSwarm) Do(ctx context.Context, target Node, call Call) (Answer, err
 	case <-time.After(answer.after):
 		return Answer{Status: answer.status, Body: answer.body}, answer.err
 	case <-ctx.Done():
-		f.ended++
+		f.end()
 		return Answer{}, ctx.Err()
 	}
+}
+
+// next takes the next answer of a member. The last one is repeated.
+func (f *fakeSwarm) next(name string) fakeAnswer {
+	fakeSwarms.Lock()
+	defer fakeSwarms.Unlock()
+	all := f.answers[name]
+	if len(all) == 0 {
+		return fakeAnswer{status: storage.StatusOK}
+	}
+	f.answers[name] = all[min(1, len(all)-1):]
+	return all[0]
+}
+
+// end counts a request that was cancelled.
+func (f *fakeSwarm) end() {
+	fakeSwarms.Lock()
+	defer fakeSwarms.Unlock()
+	f.ended++
 }
 
 // fakeJudge takes every 200 as what its verdict says, Done by default.

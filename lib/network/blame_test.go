@@ -134,6 +134,9 @@ func silence(node *fakenet.Node) (release func()) {
 // A node that accepts a connection and never answers counts as dead, wherever it is in the path, and no other node is
 // blamed: whether relays in front of it report that soon, or long after the client's patience has ended.
 func TestSilentNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	for name, hopTime := range map[string]time.Duration{"soon": 700 * time.Millisecond, "late": 30 * time.Second} {
 		for place, at := range map[string]int{"guard": 0, "relay": 2, "target": Hops} {
 			t.Run(place+" "+name, func(t *testing.T) {

@@ -361,6 +361,9 @@ func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 				failures[i] = fmt.Errorf("node %s: %w", node.Ed25519, err)
 				return
 			}
+			if offset.Abs() <= noise+limitExact {
+				offset = 0 // the search itself is not more exact
+			}
 			found[i] = Voice{ClockNodes, node.Ed25519.String(), WitnessLimit, offset}
 		})
 	}

@@ -65,6 +65,9 @@ func wantGeneration(t *testing.T, p *person, want storage.Generation) {
 
 // More messages than a page holds are read page by page.
 func Test28PagesOnDevnet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("polls hundreds of messages")
+	}
 	net := startDevnet28(t, 5, 5)
 	bob := newcomer(t, "bob", net)
 	var want []string

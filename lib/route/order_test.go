@@ -45,6 +45,9 @@ func bySender(texts []string) map[string][]string {
 // Members list messages in orders of their own, and answer when they like. One poll delivers those of each sender in
 // their order, each once.
 func TestOrderOfPoll(t *testing.T) {
+	if testing.Short() {
+		t.Skip("polls hundreds of messages")
+	}
 	net := startFakenet(t, 4)
 	bob := newPerson(t, "bob", net.SeedURL())
 	var data, want []string

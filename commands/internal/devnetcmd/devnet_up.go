@@ -158,7 +158,7 @@ func (opts *devnetUpOptions) only() storage.Generation {
 	case opts.generation == GenerationBoth, opts.generation == "" && (opts.difficulty <= 1 || opts.like != ""):
 		return ""
 	case opts.generation == "":
-		return storage.Generation20 // so that nobody stores without the proof of work that was asked for
+		return storage.Generation20 // 2.8 takes messages without a proof of work
 	}
 	return storage.Generation(opts.generation)
 }

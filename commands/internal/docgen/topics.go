@@ -186,7 +186,7 @@ The network has storage RPC 2.0 or 2.8, by which clients store and retrieve. The
 else sessiontool asks the nodes once. mainnet and testnet have 2.8.
 
 Protocol signal starts with a friend request. It has sessions with forward secrecy, proof of work where the network
-asks for it, and the synchronous route. Protocol session-v1 is that of phones: you can write to anybody at once, without
+asks for it, and the synchronous route. Protocol session-v1 is that of phones: you can write to anyone at once, without
 a session, so it has no forward secrecy.
 
 With --protocol auto a message has the protocol of the contact's last message. To a new contact it has the usual

@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -51,6 +52,12 @@ type Config struct {
 	// Late is the minimum time before an answer is late, however quick others were; 0 means 200 ms.
 	Late time.Duration
 	Dial storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
+
+	// Transport and Carry replace HTTPS and onion requests, for simulations of the network. Nil in production.
+	// Transport makes the requests to seeds, and those to nodes that need no path. Carry takes a request along a path
+	// to its target: see [Carrier].
+	Transport http.RoundTripper
+	Carry     Carrier
 }
 
 // Client is a client of one network. It is safe for concurrent use.
@@ -105,11 +112,17 @@ func New(config Config) (*Client, error) {
 		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	c.carry = c.post
+	if config.Carry != nil {
+		c.carry = c.carriedBy(config.Carry)
+	}
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
 	}
 	if config.Dial != nil {
 		c.http = storagehttp.NewClientOver(config.Dial)
+	}
+	if config.Transport != nil {
+		c.http = storagehttp.NewClientThrough(config.Transport)
 	}
 	if c.version == 0 {
 		c.version = onion.V2

@@ -61,7 +61,7 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 	if !known {
 		return status, account.ReasonNoStatus, nil
 	}
-	if status.Node == "" || !status.Fresh(time.Now()) {
+	if status.Node == "" || !status.Fresh(r.network.OwnTime()) {
 		if err := r.probePresence(ctx); err != nil {
 			return status, "", err
 		}
@@ -72,7 +72,7 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 	switch {
 	case status.Node == "":
 		return status, account.ReasonOffline, nil
-	case !status.Fresh(time.Now()):
+	case !status.Fresh(r.network.OwnTime()):
 		return status, account.ReasonStale, nil
 	}
 	return status, "", nil

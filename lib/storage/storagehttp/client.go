@@ -82,6 +82,12 @@ func NewClientOver(dial DialFunc) *Client {
 	}
 }
 
+// NewClientThrough is [NewClient] with a transport in place of connections, for simulations of a network.
+func NewClientThrough(transport http.RoundTripper) *Client {
+	client := withoutRedirects(transport)
+	return &Client{nodes: client, seeds: client, pinned: make(map[string]*http.Client)}
+}
+
 // PinSeed makes [Client.PostSeed] accept, for this URL, only the certificate with this SHA-256 digest, not even another
 // one from a certificate authority. Call it before the client is used.
 func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
@@ -99,16 +105,20 @@ func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
 }
 
 func newHTTPClient(dial DialFunc, config *tls.Config) *http.Client {
+	return withoutRedirects(&http.Transport{
+		TLSClientConfig:        config,
+		DialContext:            dial,
+		TLSHandshakeTimeout:    connectTimeout,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		DisableCompression:     true, // a small answer must not become a large one
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	})
+}
+
+func withoutRedirects(transport http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig:        config,
-			DialContext:            dial,
-			TLSHandshakeTimeout:    connectTimeout,
-			MaxIdleConnsPerHost:    maxIdlePerHost,
-			IdleConnTimeout:        idleTimeout,
-			DisableCompression:     true, // a small answer must not become a large one
-			MaxResponseHeaderBytes: maxHeaderBytes,
-		},
+		Transport: transport,
 		// A redirect is an answer like any other: a server may not choose where the client sends its request.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -81,11 +82,11 @@ type Client struct {
 	// examining has room for the examinations of late answers.
 	examining chan struct{}
 
-	seedsMu  sync.Mutex  // held while seeds are asked, so that concurrent requests ask once
-	doubts   []time.Time // when nodes contradicted the list; under seedsMu
-	guardsMu sync.Mutex  // held while guards are chosen, likewise
-	clockMu  sync.Mutex  // held while doubt about the clock is cleared, likewise
-	cutOffAt time.Time   // when no candidate for a guard answered last; under guardsMu
+	seedsMu  waitmutex.Mutex // held while seeds are asked, so that concurrent requests ask once
+	doubts   []time.Time     // when nodes contradicted the list; under seedsMu
+	guardsMu waitmutex.Mutex // held while guards are chosen, likewise
+	clockMu  waitmutex.Mutex // held while doubt about the clock is cleared, likewise
+	cutOffAt time.Time       // when no candidate for a guard answered last; under guardsMu
 
 	mu         sync.Mutex
 	state      state

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
+	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -68,8 +68,8 @@ func (c *Client) Do(ctx context.Context, target Node, call Call) (Answer, error)
 type Group struct {
 	client *Client
 
-	mu    sync.Mutex
-	paths map[Key][]Node // by target
+	mu    waitmutex.Mutex // held while a path is chosen
+	paths map[Key][]Node  // by target
 }
 
 // Group starts an empty group.

@@ -6,6 +6,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
@@ -95,7 +96,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 		return err
 	}
 	if accepted {
-		_, err = a.control(tx, contact.ID, unowned)
+		_, err = a.control(tx, contact.ID, outbox.Unowned)
 		return err
 	}
 	return a.shakeHands(tx, contact, event, moved)
@@ -106,13 +107,13 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 // yet; then the control message goes into the current session, unless the friend may have lost that.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
 	if !contact.used(bundle) || contact.Stale {
-		_, err := a.befriend(tx, contact, bundle, unowned)
+		_, err := a.befriend(tx, contact, bundle, outbox.Unowned)
 		return err
 	}
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err := a.control(tx, contact.ID, unowned)
+	_, err := a.control(tx, contact.ID, outbox.Unowned)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
@@ -273,7 +274,7 @@ func (p *person) content() map[string]string {
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes,
 			tableListeners, tableContacts, tableRequests, tableBoxes,
-			tableSessions, inbox.TableUndelivered, tableOutboxDigests, inbox.TableSeen, inbox.TableCursors,
+			tableSessions, inbox.TableUndelivered, outbox.TableDigests, inbox.TableSeen, inbox.TableCursors,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)
@@ -283,7 +284,7 @@ func (p *person) content() map[string]string {
 				return err
 			}
 		}
-		for _, table := range []keystore.Table{inbox.TableEvents, tableOutbox} {
+		for _, table := range []keystore.Table{inbox.TableEvents, outbox.Table} {
 			err := tx.Range(table, 0, func(seq uint64, value []byte) error {
 				all[string(table)+" "+strconv.FormatUint(seq, 10)] = string(value)
 				return nil

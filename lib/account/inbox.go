@@ -5,13 +5,14 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/presence"
 )
 
 // keepEvent stores an event in the inbox, to be delivered by this process or, if aside is set, by the next process that
 // polls.
 func (a *Account) keepEvent(tx *keystore.Tx, event *inbox.Event, aside bool) (err error) {
-	owner := unowned
+	owner := outbox.Unowned
 	if !aside {
 		if owner, err = a.claim(); err != nil {
 			return err
@@ -46,7 +47,7 @@ func (a *Account) ClaimInOrder(ctx context.Context) ([]inbox.Event, error) {
 
 // unread reports whether no other running process is printing events of an owner.
 func (a *Account) unread(owner string) bool {
-	return owner == unowned || a.env.StateOf(owner) != presence.Alive
+	return owner == outbox.Unowned || a.env.StateOf(owner) != presence.Alive
 }
 
 // claimEvents claims the undelivered events whose owner ours accepts, and returns keep of each.

@@ -7,6 +7,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
@@ -203,7 +204,7 @@ func TestStoredBeforeStatuses(t *testing.T) {
 		if err := tables.Put(tx, inbox.TableSeen, inbox.ID(data), seen); err != nil {
 			return err
 		}
-		if err := saveOutgoing(tx, out); err != nil {
+		if err := outbox.Save(tx, out); err != nil {
 			return err
 		}
 		return saveContact(tx, contact)

@@ -10,7 +10,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
-	"sessiontool/lib/account/tables"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
@@ -75,8 +75,9 @@ const friendOfBob = "05110b3bdd3807f77cdb3232d42b38359eb10ed63726fa6920287127803
 func storedReceipts(friend sessionid.ID) []Receipt {
 	return []Receipt{
 		{
-			OK: true, To: friend, Route: message.RouteAsync, Reason: ReasonNobodyListens, MessageHash: "mh", TimestampMS: 11,
-			TTLMillis: 12, Difficulty: 13, Stored: 2, Resumed: true, Ref: "r2", ClockOffsetMS: -14,
+			OK: true, To: friend, Route: message.RouteAsync, Reason: outbox.ReasonNobodyListens, MessageHash: "mh",
+			TimestampMS: 11,
+			TTLMillis:   12, Difficulty: 13, Stored: 2, Resumed: true, Ref: "r2", ClockOffsetMS: -14,
 			Nodes: []NodeResult{
 				{PubkeyEd25519: "n1", OK: true, Already: true, Status: 200, Millis: 15},
 				{PubkeyEd25519: "n2", Pending: true, Error: "late", Millis: 16},
@@ -151,7 +152,7 @@ func TestForm0Outbox(t *testing.T) {
 	}
 	var got []Outgoing
 	err := bob.view(t.Context(), func(tx *keystore.Tx) error {
-		return eachOutgoing(tx, func(out Outgoing) error {
+		return outbox.Each(tx, func(out Outgoing) error {
 			got = append(got, out)
 			return nil
 		})
@@ -159,7 +160,7 @@ func TestForm0Outbox(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the outbox is %+v (%v), want %+v", got, err, want)
 	}
-	for i, stage := range []Stage{Queued, Claimed, Solved, Sent, Reported} {
+	for i, stage := range []outbox.Stage{outbox.Queued, outbox.Claimed, outbox.Solved, outbox.Sent, outbox.Reported} {
 		if got[i].Stage() != stage {
 			t.Errorf("entry %d is %s, want %s", i, got[i].Stage(), stage)
 		}
@@ -203,10 +204,10 @@ func TestForm0Rewritten(t *testing.T) {
 		var anew []byte
 		var err error
 		switch keystore.Table(table) {
-		case tableOutbox:
+		case outbox.Table:
 			var out Outgoing
-			if out, err = decodeOutgoing(1, []byte(value)); err == nil {
-				anew, err = encodeOutgoing(out)
+			if out, err = outbox.Decode(1, []byte(value)); err == nil {
+				anew, err = outbox.Encode(out)
 			}
 		case tableContacts:
 			var contact contactState
@@ -221,7 +222,7 @@ func TestForm0Rewritten(t *testing.T) {
 		}
 		rewritten++
 		got, want := fieldsOf(t, string(anew)), fieldsOf(t, value)
-		if got["version"] != float64(tables.CurrentForm.Version) {
+		if got["version"] != float64(storedVersion) {
 			t.Errorf("%s has no number: %s", name, anew)
 		}
 		delete(got, "version")
@@ -255,9 +256,9 @@ func TestStoredFormHasEveryField(t *testing.T) {
 	var out, wantOut Outgoing
 	fill(t, reflect.ValueOf(&wantOut).Elem())
 	wantOut.Resumed, wantOut.Fresh, wantOut.Behind = false, false, false // of this process alone
-	if value, err := encodeOutgoing(wantOut); err != nil {
+	if value, err := outbox.Encode(wantOut); err != nil {
 		t.Error(err)
-	} else if out, err = decodeOutgoing(wantOut.Seq, value); err != nil || !reflect.DeepEqual(out, wantOut) {
+	} else if out, err = outbox.Decode(wantOut.Seq, value); err != nil || !reflect.DeepEqual(out, wantOut) {
 		t.Errorf("the entry %+v comes back as %+v, %v", wantOut, out, err)
 	}
 
@@ -319,11 +320,6 @@ func TestStoredWords(t *testing.T) {
 	for got, want := range map[any]string{
 		message.RouteAsync: "async", message.RouteSync: "sync",
 
-		ReasonNoStatus: "no_status", ReasonProtocol: "protocol", ReasonOffline: "offline", ReasonStale: "stale",
-		ReasonNobodyListens: "nobody_listens", ReasonNotAcknowledged: "not_acknowledged", ReasonWrongAck: "wrong_ack",
-		ReasonRefused: "refused", ReasonUnreachable: "unreachable", ReasonNoMethod: "no_method", ReasonBusy: "busy",
-		ReasonWrongSwarm: "wrong_swarm",
-
 		ProtocolSignal: "signal", ProtocolSessionV1: "session-v1",
 
 		KindText: "text", KindFriendRequest: "friend_request", KindControl: "control", KindStatus: "status",
@@ -342,7 +338,7 @@ func TestStoredWords(t *testing.T) {
 // A value of a newer version is refused as such, whatever its fields are.
 func TestNewerForm(t *testing.T) {
 	const later = `{"version":2,"kind":[1],"control":{"version":2}}`
-	_, out := decodeOutgoing(1, []byte(later))
+	_, out := outbox.Decode(1, []byte(later))
 	_, contact := decodeContact([]byte(later))
 	for name, err := range map[string]error{"entry": out, "contact": contact} {
 		if !errors.Is(err, keystore.ErrVersion) {
@@ -354,7 +350,7 @@ func TestNewerForm(t *testing.T) {
 // A value with a word that no version has written is corrupt.
 func TestCorruptForms(t *testing.T) {
 	_, contact := decodeContact([]byte(`{"version":1,"protocol":"2031"}`))
-	_, receipt := decodeOutgoing(1, []byte(`{"version":1,"receipt":{"to":"05"}}`))
+	_, receipt := outbox.Decode(1, []byte(`{"version":1,"receipt":{"to":"05"}}`))
 	for name, err := range map[string]error{"contact": contact, "receipt": receipt} {
 		if !errors.Is(err, keystore.ErrCorrupt) {
 			t.Errorf("%s: got %v, want ErrCorrupt", name, err)

@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
@@ -48,7 +49,7 @@ func TestWhoLooksLeavesTheRest(t *testing.T) {
 	wantStored(t, net, alice)
 
 	talking := alice.anew("alice talks")
-	wantRoute(t, talking.texts(bob, "are you there?"), message.RouteAsync, account.ReasonOffline)
+	wantRoute(t, talking.texts(bob, "are you there?"), message.RouteAsync, outbox.ReasonOffline)
 	if got := alice.anew("alice polls").polls(); !slices.Equal(got, []string{"stored"}) {
 		t.Errorf("the poll shows %q", got)
 	}
@@ -108,7 +109,7 @@ func TestBothListen(t *testing.T) {
 		t.Errorf("the listening ends with %v", err)
 	}
 	alice.knows(bob, "")
-	wantRoute(t, alice.texts(bob, "are you there?"), message.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "are you there?"), message.RouteAsync, outbox.ReasonOffline)
 	bob.gets("are you there?")
 }
 
@@ -132,8 +133,8 @@ func TestListenerIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.gets("I listen")
-	wantRoute(t, alice.texts(bob, "one"), message.RouteAsync, account.ReasonNotAcknowledged)
-	wantRoute(t, alice.texts(bob, "two"), message.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), message.RouteAsync, outbox.ReasonNotAcknowledged)
+	wantRoute(t, alice.texts(bob, "two"), message.RouteAsync, outbox.ReasonOffline)
 	bob.gets("one", "two")
 	bob.getsNothing()
 }
@@ -152,7 +153,7 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	release := hold(t, bob.store, "bob") // so that alice has to give up before bob can commit
 	receipt := alice.texts(bob, "hello")
 	release()
-	wantRoute(t, receipt, message.RouteAsync, account.ReasonNotAcknowledged)
+	wantRoute(t, receipt, message.RouteAsync, outbox.ReasonNotAcknowledged)
 	listener.wantTexts("hello")
 	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)

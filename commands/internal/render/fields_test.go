@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/route"
@@ -27,7 +28,7 @@ var samples = map[reflect.Type][2]any{
 	reflect.TypeFor[time.Duration]():     {time.Second, time.Minute},
 	reflect.TypeFor[error]():             {errors.New("one"), errors.New("two")},
 	reflect.TypeFor[message.Route]():     {message.RouteSync, message.RouteAsync},
-	reflect.TypeFor[account.Reason]():    {account.ReasonStale, account.ReasonBusy},
+	reflect.TypeFor[account.Reason]():    {outbox.ReasonStale, outbox.ReasonBusy},
 	reflect.TypeFor[inbox.FailureCode](): {inbox.CodeBadEnvelope, inbox.CodeNoSession},
 	reflect.TypeFor[account.State]():     {account.StateReceived, account.StateFriends},
 }

@@ -10,6 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
@@ -68,18 +69,18 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 
 // reasons are why a message did not take the synchronous route.
 var reasons = map[account.Reason]record.Reason{
-	account.ReasonNoStatus:        record.ReasonNoStatus,
-	account.ReasonProtocol:        record.ReasonProtocol,
-	account.ReasonOffline:         record.ReasonOffline,
-	account.ReasonStale:           record.ReasonStale,
-	account.ReasonNobodyListens:   record.ReasonNobodyListens,
-	account.ReasonNotAcknowledged: record.ReasonNotAcknowledged,
-	account.ReasonWrongAck:        record.ReasonWrongAck,
-	account.ReasonRefused:         record.ReasonRefused,
-	account.ReasonUnreachable:     record.ReasonUnreachable,
-	account.ReasonNoMethod:        record.ReasonNoMethod,
-	account.ReasonBusy:            record.ReasonBusy,
-	account.ReasonWrongSwarm:      record.ReasonWrongSwarm,
+	outbox.ReasonNoStatus:        record.ReasonNoStatus,
+	outbox.ReasonProtocol:        record.ReasonProtocol,
+	outbox.ReasonOffline:         record.ReasonOffline,
+	outbox.ReasonStale:           record.ReasonStale,
+	outbox.ReasonNobodyListens:   record.ReasonNobodyListens,
+	outbox.ReasonNotAcknowledged: record.ReasonNotAcknowledged,
+	outbox.ReasonWrongAck:        record.ReasonWrongAck,
+	outbox.ReasonRefused:         record.ReasonRefused,
+	outbox.ReasonUnreachable:     record.ReasonUnreachable,
+	outbox.ReasonNoMethod:        record.ReasonNoMethod,
+	outbox.ReasonBusy:            record.ReasonBusy,
+	outbox.ReasonWrongSwarm:      record.ReasonWrongSwarm,
 }
 
 // noticeTypes are the types of the records of noticeRecord.

@@ -50,7 +50,7 @@ func TestEveryWordHasItsRecord(t *testing.T) {
 			t.Errorf("the route %q is in no record", word)
 		}
 	}
-	for _, word := range wordsOf(t, "account/receipt.go", "Reason") {
+	for _, word := range wordsOf(t, "account/outbox/receipt.go", "Reason") {
 		if reasons[account.Reason(word)] == "" {
 			t.Errorf("the reason %q is in no record", word)
 		}

@@ -30,12 +30,12 @@ type seenEntry struct {
 	Reader  int          `json:"reader,omitempty"` // readerVersion of the result
 }
 
-// FormVersion is the stored form of the event in the entry.
-func (s *seenEntry) FormVersion() int {
+// Number is the stored form of the event in the entry.
+func (s *seenEntry) Number() int {
 	if s.Control == nil {
 		return 0
 	}
-	return s.Control.FormVersion()
+	return s.Control.Number()
 }
 
 // Seen is the result of an earlier receipt of a message. Retry reports that this version may read more of it.
@@ -52,7 +52,7 @@ func Before(tx *keystore.Tx, id string) (before Seen, found bool, err error) {
 		return Seen{}, false, err
 	}
 	var seen seenEntry
-	if err := tables.DecodeForm(TableSeen, value, &seen); err != nil {
+	if err := tables.ReadForm(TableSeen, value, storedVersion, &seen); err != nil {
 		return Seen{}, false, err
 	}
 	before.Ack = seen.Ack

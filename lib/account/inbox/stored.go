@@ -12,6 +12,9 @@ import (
 
 // This file is the on-disk format of [Event]. The fields of Event may change freely; the stored form may not.
 
+// storedVersion is the newest form of an event: 0 has no number and is the same otherwise.
+const storedVersion = 1
+
 // storedEvent is an [Event] in the inbox or in the table of seen messages. State is 0 none, 1 sent, 2 received, 3
 // friends, 4 expired. Kind, Route and Code are the words of the constants.
 type storedEvent struct {
@@ -67,7 +70,7 @@ type storedPreview struct {
 // storeEvent returns the stored form of an event, without its sequence number, which is the key.
 func storeEvent(e Event) storedEvent {
 	out := storedEvent{
-		Form: tables.CurrentForm,
+		Form: tables.Form{Version: storedVersion},
 		ID:   e.ID, Kind: string(e.Kind), From: e.From, Claimed: e.Claimed, To: e.To,
 		DisplayName: e.DisplayName, Text: e.Text,
 		TimestampMS: e.TimestampMS, ReceivedAt: e.ReceivedAt, Route: string(e.Route), Hash: e.Hash,
@@ -118,6 +121,6 @@ func encodeEvent(e Event) ([]byte, error) { return json.Marshal(storeEvent(e)) }
 
 func decodeEvent(seq uint64, value []byte) (Event, error) {
 	var stored storedEvent
-	err := tables.DecodeForm(TableEvents, value, &stored)
+	err := tables.ReadForm(TableEvents, value, storedVersion, &stored)
 	return stored.event(seq), err
 }

@@ -69,7 +69,7 @@ func TestForm0Rewritten(t *testing.T) {
 			}
 			rewritten++
 			got, want := fieldsOf(t, anew), fieldsOf(t, value)
-			if got["version"] != float64(tables.CurrentForm.Version) {
+			if got["version"] != float64(storedVersion) {
 				t.Errorf("event %d has no number: %s", seq, anew)
 			}
 			delete(got, "version")
@@ -167,7 +167,7 @@ func TestNewerForm(t *testing.T) {
 	_, event := decodeEvent(1, []byte(later))
 	var entry seenEntry
 	for name, err := range map[string]error{
-		"event": event, "seen": tables.DecodeForm(TableSeen, []byte(later), &entry),
+		"event": event, "seen": tables.ReadForm(TableSeen, []byte(later), storedVersion, &entry),
 	} {
 		if !errors.Is(err, keystore.ErrVersion) {
 			t.Errorf("%s: got %v, want ErrVersion", name, err)

@@ -47,29 +47,3 @@ func Next(tx *keystore.Tx, counter string) (uint32, error) {
 	last++
 	return last, Put(tx, Counters, counter, last)
 }
-
-// formVersion counts the forms of the versioned values of an account. One of a later form is [keystore.ErrVersion].
-//
-//	0: no number. A receipt has a type. Protocols are those of the contacts' oldProtocols, or the words of form 1.
-//	1: the number, no type, and the words of the constants for protocols. All else is as before.
-const formVersion = 1
-
-// Form is the version number in a stored value.
-type Form struct {
-	Version int `json:"version,omitempty"`
-}
-
-// CurrentForm is the version that this program writes.
-var CurrentForm = Form{formVersion}
-
-// FormVersion returns the number.
-func (f Form) FormVersion() int { return f.Version }
-
-// DecodeForm is [Decode] for a value with a [Form]. It returns [keystore.ErrVersion] for a later version.
-func DecodeForm(table keystore.Table, data []byte, v interface{ FormVersion() int }) error {
-	err := Decode(table, data, v)
-	if version := v.FormVersion(); version > formVersion {
-		return fmt.Errorf("%w: table %s has form %d", keystore.ErrVersion, table, version)
-	}
-	return err
-}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package simulation
 
 // hostility is how a member of the network lies. The methods of nil are those of an honest node.

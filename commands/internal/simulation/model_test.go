@@ -1,3 +1,5 @@
+//go:build unix
+
 package simulation
 
 import (
@@ -55,8 +57,8 @@ type print struct {
 
 // violation is an invariant that did not hold.
 type violation struct {
-	invariant string
-	detail    string
+	Invariant string
+	Detail    string
 }
 
 // model is what must hold, from what programs were asked to do and what they have printed. See docs/simulation.md.

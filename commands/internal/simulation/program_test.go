@@ -1,3 +1,5 @@
+//go:build unix
+
 package simulation
 
 import (
@@ -10,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -251,17 +252,22 @@ func (p *program) deliver(event inbox.Event) error {
 // send is the command send: see package drafts.
 func send(o op, texts []*text, request bool) func(context.Context, *program) error {
 	return func(ctx context.Context, p *program) error {
-		failed := false
+		var left []*text // that a rerun sends
 		err := p.using(ctx, route.Options{OnlyAsync: o.OnlyAsync},
 			func(a *account.Account, client *network.Client, router *route.Router) error {
 				var sending sync.WaitGroup
-				var mistakes atomic.Int32
+				var mu sync.Mutex
+				fails := func(t *text, err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					left = append(left, t)
+					p.world.model.failed(p, t, err)
+				}
 				for _, t := range texts {
 					draft := account.Draft{To: p.world.people[t.to].keys.ID(), Text: t.text, Protocol: o.Protocol}
 					out, err := seal(ctx, p, a, client, draft, t, request)
 					if err != nil {
-						mistakes.Add(1)
-						p.world.model.failed(p, t, err)
+						fails(t, err)
 						continue
 					}
 					begun := router.Begin(out, draft)
@@ -273,30 +279,38 @@ func send(o op, texts []*text, request bool) func(context.Context, *program) err
 							}
 						}
 						if err != nil {
-							mistakes.Add(1)
-							p.world.model.failed(p, t, err)
+							fails(t, err)
 						}
 					})
 				}
 				sending.Wait()
-				failed = mistakes.Load() > 0
-				if failed {
+				if len(left) > 0 {
 					return nil
 				}
 				_, err := router.Flush(ctx)
 				return err
 			})
-		if err == nil && failed {
+		if p.isDead() {
+			left = texts // the user knows nothing of the run; those with a receipt are not sent again
+		}
+		if err == nil && len(left) > 0 {
 			err = cli.ErrPartial
 		}
-		if err != nil {
-			again := o
+		if len(left) > 0 {
 			p.person.mu.Lock()
-			p.person.last = &again
+			p.person.last = &rerun{o, left, p.person.now()}
 			p.person.mu.Unlock()
 		}
 		return err
 	}
+}
+
+// rerun is a send that is to be repeated: the texts that a user knows nothing of, or only that they failed, and the time
+// of the person's clock at the end of the run before.
+type rerun struct {
+	op    op
+	texts []*text
+	at    time.Time
 }
 
 // seal is drafts.Seal.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package simulation
 
 import (
@@ -9,7 +11,6 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/presence"
-	"sessiontool/lib/route"
 )
 
 func (w *world) background() context.Context { return context.Background() }
@@ -104,12 +105,12 @@ func (w *world) runProgram(o op) {
 		last := p.last
 		p.last = nil
 		p.mu.Unlock()
-		if last == nil {
+		if last == nil || p.now().Sub(last.at).Abs() > resumable {
 			return
 		}
-		again := *last
+		again := last.op
 		again.Kill = o.Kill
-		run = w.sendOf(again)
+		run = send(again, last.texts, again.Kind == kindRequest)
 	case kindPoll:
 		run = poll
 	case kindListen:
@@ -128,11 +129,12 @@ func (w *world) runProgram(o op) {
 	}
 }
 
+// resumable is how long a rerun of a command goes on with its messages: account/outbox says an hour. A later one sends
+// them again, which is another text.
+const resumable = 50 * time.Minute
+
 // sendOf returns the program that sends the texts of an operation.
 func (w *world) sendOf(o op) func(context.Context, *program) error {
-	if o.Kind == kindRequest {
-		return send(o, []*text{w.model.newText(o.Who, o.To, fmt.Sprintf("request %d", o.ID), true)}, true)
-	}
 	var texts []*text
 	for i := range o.N {
 		texts = append(texts, w.model.newText(o.Who, o.To, fmt.Sprintf("text %d.%d", o.ID, i), false))
@@ -242,13 +244,17 @@ func (w *world) quiesce() {
 	}
 }
 
-// pollAll lets everyone poll, a number of rounds.
+// pollAll lets everyone poll until a round prints nothing, at most a number of rounds.
 func (w *world) pollAll(rounds int) {
 	for range rounds {
+		before := w.stats["lines"]
 		for _, p := range w.people {
 			p.wait(op{Kind: kindPoll}, poll)
 		}
 		pause(3 * time.Second)
+		if w.stats["lines"] == before {
+			return
+		}
 	}
 }
 
@@ -298,5 +304,4 @@ func (w *world) checkPerson(ctx context.Context, p *person) {
 		info, err := fileSize(filepath.Join(m.dir, "messages.db"))
 		w.model.check(err == nil && info <= 16<<20, "bounded node stores", "node %d has %d bytes, %v", m.index, info, err)
 	}
-	_ = route.Options{}
 }

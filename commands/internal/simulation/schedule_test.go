@@ -1,3 +1,5 @@
+//go:build unix
+
 package simulation
 
 import (
@@ -141,9 +143,9 @@ func seconds(random *rand.Rand, least, most float64) time.Duration {
 // draw makes the schedule of a seed.
 func draw(p profile, seed uint64) schedule {
 	random := rand.New(rand.NewPCG(seed, 0x5e55107))
-	s := schedule{Seed: seed, Profile: p.name, People: 2 + random.IntN(2), Nodes: 5 + random.IntN(3), Swarms: 1}
-	if s.Nodes > 5 && random.IntN(3) == 0 {
-		s.Swarms = 2
+	s := schedule{Seed: seed, Profile: p.name, People: 2 + random.IntN(2), Nodes: 5, Swarms: 1}
+	if random.IntN(4) == 0 {
+		s.Nodes, s.Swarms = 6, 2
 	}
 	s.Friends = [][2]int{{0, 1}}
 	if s.People == 3 && random.IntN(2) == 0 {

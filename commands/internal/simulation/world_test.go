@@ -1,3 +1,5 @@
+//go:build unix
+
 package simulation
 
 import (
@@ -72,7 +74,7 @@ type person struct {
 	mu      sync.Mutex
 	running map[string]*program
 	crashed map[string]bool
-	last    *op // the last send that did not succeed
+	last    *rerun // the last send that did not succeed
 }
 
 // machine is a service node.
@@ -437,7 +439,7 @@ func (w *world) after(wait time.Duration, do func()) {
 }
 
 // pause waits for a time of the bubble's clock.
-func pause(wait time.Duration) { time.Sleep(wait) }
+func pause(wait time.Duration) { <-time.After(wait) }
 
 // folder makes a folder of a world in memory.
 func folder(t *testing.T) string {

@@ -17,6 +17,7 @@ const (
 	tableChains      keystore.Table = "chains"      // digest of sender and ratchet key -> chainEntry
 	tableCursors     keystore.Table = "cursors"     // reader version and node -> last hash
 	tableUnsends     keystore.Table = "unsends"     // author and timestamp -> time of expiry
+	tableOwed        keystore.Table = "owed"        // contact -> owed
 )
 
 const (

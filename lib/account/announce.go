@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
@@ -56,10 +57,10 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 // shakeHands sends a contact the status of this account if the account listens and the contact does not seem to know.
 // That is the case if the contact has moved, or if it stores texts instead of delivering them. A status is answered
 // with a status only if it is new, and later if the contact moves too often.
-func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
+func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *inbox.Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)
-	stored := contact.Status != nil && event.Kind == EventMessage && event.Route == RouteAsync &&
+	stored := contact.Status != nil && event.Kind == inbox.EventMessage && event.Route == message.RouteAsync &&
 		!early(now, contact.RemindedAt, remindAfter)
 	if !moved && !stored {
 		return nil

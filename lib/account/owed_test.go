@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/x25519"
 )
@@ -45,7 +46,7 @@ func TestBundleFloodIsAnsweredOnceAMinute(t *testing.T) {
 	if len(answers) != 1 {
 		t.Fatalf("after a minute alice sends %d messages, want 1", len(answers))
 	}
-	if event := bob.get(answers[0]); event.Kind == EventFailure {
+	if event := bob.get(answers[0]); event.Kind == inbox.EventFailure {
 		t.Errorf("the answer to the last bundle is %+v", event)
 	}
 	w.talk(alice, bob)
@@ -71,10 +72,10 @@ func TestMovingFriendIsAnsweredSeldom(t *testing.T) {
 	for i := range 60 {
 		w.pass(time.Second)
 		bob.listensAt([]string{nodeA, nodeB}[i%2])
-		alice.getVia(RouteSync, bob.sendsStatus(alice).Data)
+		alice.getVia(message.RouteSync, bob.sendsStatus(alice).Data)
 		for _, answer := range alice.answers() {
 			sent++
-			bob.getVia(RouteSync, answer)
+			bob.getVia(message.RouteSync, answer)
 		}
 	}
 	if sent != 2 {

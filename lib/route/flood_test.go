@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
@@ -48,7 +48,7 @@ func TestGarbageDeliveriesAreNotAskedFor(t *testing.T) {
 		})
 	}
 	bob := newPerson(t, "bob", net.SeedURL())
-	err := bob.Listen(t.Context(), ListenOptions{For: 2 * time.Second}, func(event account.Event) error {
+	err := bob.Listen(t.Context(), ListenOptions{For: 2 * time.Second}, func(event inbox.Event) error {
 		t.Errorf("the reader gets %+v", event)
 		return nil
 	})

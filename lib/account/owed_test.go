@@ -85,3 +85,21 @@ func TestMovingFriendIsAnsweredSeldom(t *testing.T) {
 	alice.wantAnswers("after the last move", 1)
 	alice.wantAnswers("after that", 0)
 }
+
+// A friend whose every message starts a session from a prekey that was used before gets one reset an hour.
+func TestResetsAreSentSeldom(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	used := alice.bundle(bob)
+	used.OneTimePrekeyID += 1000
+	for hour := range 2 {
+		for range 10 {
+			w.pass(time.Minute)
+			if event := alice.get(bob.startsWith(alice, used, message.Background())); event.Kind != inbox.EventFailure {
+				t.Fatalf("a used prekey opens %+v", event)
+			}
+		}
+		alice.wantAnswers([]string{"at first", "an hour later"}[hour], 1)
+		w.pass(resetEvery)
+	}
+}

@@ -36,7 +36,7 @@ var layers = [][]string{
 		"lib/storage/storagehttp"},
 	{"lib/storage/signtext"},
 	{
-		"lib/network", "lib/presence", "lib/wycheproof", "keystore", "keystore/internal/tree",
+		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link",
 	},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
@@ -70,6 +71,8 @@ type Account struct {
 	keys  sessionid.Keys
 
 	outbox *outbox.Box
+
+	efforts *efforts // of the batch that is received; guarded by the keystore's transaction
 
 	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
@@ -198,7 +201,11 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 // update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
-		if err := a.maker().KeepFresh(tx); err != nil {
+		err := lifetime.Advance(tx, a.env.Now())
+		if err == nil {
+			err = a.maker().KeepFresh(tx)
+		}
+		if err != nil {
 			return err
 		}
 		return work(tx)

@@ -64,7 +64,7 @@ func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)
 	stored := contact.Status != nil && event.Kind == EventMessage && event.Route == RouteAsync &&
-		now.Sub(contact.RemindedAt) >= remindAfter
+		!recent(now, contact.RemindedAt, remindAfter)
 	if !moved && !stored {
 		return nil
 	}

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
+	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
 )
@@ -247,7 +249,8 @@ func wantOnlySeen(t *testing.T, before, after map[string]string) {
 	for _, content := range []map[string]string{before, after} {
 		maps.DeleteFunc(content, func(name, _ string) bool {
 			table, _, _ := strings.Cut(name, " ")
-			return slices.Contains([]keystore.Table{tableSeen, tableTimes, tableInbox, tableUndelivered},
+			return slices.Contains([]keystore.Table{tableSeen, tableTimes, tableInbox, tableUndelivered,
+				lifetime.Table},
 				keystore.Table(table))
 		})
 	}
@@ -270,6 +273,7 @@ func (p *person) content() map[string]string {
 	err := p.view(p.w.t.Context(), func(tx *keystore.Tx) error {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts, tables.Counters, tableTimes,
+			lifetime.Table, usedkeys.Table,
 			tableListeners, tableContacts, tableRequests, tableBoxes,
 			tableSessions, tableUndelivered, outbox.TableDigests, tableSeen, tableCursors,
 		} {

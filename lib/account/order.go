@@ -32,7 +32,9 @@ func (a *Account) place(tx *keystore.Tx, event *Event, m ratchet.WhisperMessage)
 		if entry.Number, err = tables.Next(tx, counterChains); err != nil {
 			return err
 		}
-		entry.Until = a.env.Now().Add(seenFor)
+		if entry.Until, err = a.seenUntil(tx); err != nil {
+			return err
+		}
 		if err := tables.Put(tx, tableChains, name, entry); err != nil {
 			return err
 		}

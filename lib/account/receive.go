@@ -53,6 +53,8 @@ type failure struct {
 
 func (f *failure) Error() string { return f.err.Error() }
 
+func (f *failure) Unwrap() error { return f.err }
+
 func fail(code FailureCode, err error) error { return &failure{code, err} }
 
 // Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
@@ -78,6 +80,7 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 		if err := a.forgetSeen(tx); err != nil {
 			return err
 		}
+		a.efforts = newEfforts()
 		for _, in := range batch {
 			one, err := a.receive(tx, in, aside)
 			if err != nil {
@@ -206,8 +209,8 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message
 	case kind == ciphertext.FriendRequest:
 		return nil, claimed, a.openRequest(tx, event, encrypted)
 	case ratcheted:
-		key, err := a.openRatcheted(tx, event, kind, encrypted)
-		return key, claimed, err
+		key, err := a.openRatcheted(tx, event, kind, encrypted, claimed)
+		return key, claimedAfter(err, claimed), err
 	case kind == ciphertext.ServerReceipt:
 		event.Kind, event.Text = EventControl, "server_receipt"
 		return nil, claimed, nil
@@ -259,8 +262,8 @@ func (a *Account) openRequest(tx *keystore.Tx, event *Event, encrypted []byte) e
 }
 
 // openRatcheted handles a message of a session. It returns the same key as open.
-func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.Kind,
-	encrypted []byte) (*message.AckKey, error) {
+func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.Kind, encrypted []byte,
+	claimed bool) (*message.AckKey, error) {
 	sessions, err := loadSessions(tx, event.From)
 	if err != nil {
 		return nil, err
@@ -277,10 +280,14 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 	missing := sessions.Missing()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
+		Effort: a.efforts.of(event.From, claimed),
 	}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
 	if prekeys.Err != nil {
 		return nil, prekeys.Err
+	}
+	if errors.Is(err, ratchet.ErrDuplicate) || errors.Is(err, ratchet.ErrDropped) {
+		return nil, a.judgeUsed(tx, event, inner, err, claimed)
 	}
 	if err != nil {
 		return nil, ratchetFailure(err)
@@ -305,6 +312,9 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 	if err := a.place(tx, event, parsed); err != nil {
 		return nil, err
 	}
+	if err := a.rememberUsed(tx, event, parsed, result.Witness); err != nil {
+		return nil, err
+	}
 	if result.UsedPrekey != nil {
 		if err := prekeystore.DeleteOneTime(tx, *result.UsedPrekey, event.From); err != nil {
 			return nil, err
@@ -316,11 +326,9 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 	return content.Extension.AckKey, nil
 }
 
-// ratchetFailure blames the message for an error of the ratchet. A duplicate is not a failure.
+// ratchetFailure blames the message for an error of the ratchet.
 func ratchetFailure(err error) error {
 	switch {
-	case errors.Is(err, ratchet.ErrDuplicate):
-		return err
 	case errors.Is(err, ratchet.ErrUnknownPrekey):
 		return fail(CodeUnknownPrekey, err)
 	case errors.Is(err, ratchet.ErrNoSession):

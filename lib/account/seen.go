@@ -7,14 +7,20 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/tables"
+	"sessiontool/lib/account/usedkeys"
 )
 
-// seenFor is how long a received message is remembered: longer than any network keeps it, whatever a node says.
+// seenFor is how long a received message is remembered, by the account's own clock: longer than any network keeps it,
+// whatever a node says.
 const seenFor = 15 * 24 * time.Hour
 
-// forgetEvery is the interval at which old entries are deleted.
-const forgetEvery = 24 * time.Hour
+// seenUntil returns the time, of package lifetime, until which a message that is received now is remembered.
+func (a *Account) seenUntil(tx *keystore.Tx) (time.Time, error) {
+	now, err := lifetime.Now(tx, a.env.Now())
+	return now.Add(seenFor), err
+}
 
 // readerVersion is stored with every result of opening a message. A message that an older version could not read is
 // tried again, once, when it comes again. Increment readerVersion with every change that reads more. Keystores of
@@ -85,7 +91,11 @@ func (e Event) unread() bool {
 
 // rememberSeen makes further copies of a message duplicates.
 func (a *Account) rememberSeen(tx *keystore.Tx, opened Opened) error {
-	seen := seenEntry{Seq: opened.Event.Seq, Ack: opened.Ack, Until: a.env.Now().Add(seenFor), Reader: readerVersion}
+	until, err := a.seenUntil(tx)
+	if err != nil {
+		return err
+	}
+	seen := seenEntry{Seq: opened.Event.Seq, Ack: opened.Ack, Until: until, Reader: readerVersion}
 	if !opened.Event.Shown() {
 		control := storeEvent(opened.Event)
 		seen.Control = &control
@@ -93,14 +103,18 @@ func (a *Account) rememberSeen(tx *keystore.Tx, opened Opened) error {
 	return tables.Put(tx, tableSeen, opened.Event.ID, seen)
 }
 
-// forgetSeen deletes, once a day, the entries of messages that no network can keep any more.
+// forgetSeen deletes, at every advance of the account's own clock, the entries of messages that no network can keep any
+// more.
 func (a *Account) forgetSeen(tx *keystore.Tx) error {
-	now := a.env.Now()
-	var last time.Time
-	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
+	now, err := lifetime.Now(tx, a.env.Now())
+	if err != nil {
 		return err
 	}
-	err := tx.ForEach(tableSeen, func(name string, value []byte) error {
+	var last time.Time
+	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Equal(last) {
+		return err
+	}
+	err = tx.ForEach(tableSeen, func(name string, value []byte) error {
 		var seen seenEntry
 		if err := tables.Decode(tableSeen, value, &seen); err != nil || !now.After(seen.Until) {
 			return err
@@ -108,7 +122,7 @@ func (a *Account) forgetSeen(tx *keystore.Tx) error {
 		return tx.Delete(tableSeen, name)
 	})
 	if err == nil {
-		err = errors.Join(a.forgetChains(tx, now), forgetUnsends(tx, now))
+		err = errors.Join(a.forgetChains(tx, now), forgetUnsends(tx, now), usedkeys.Forget(tx, now))
 	}
 	if err != nil {
 		return err

@@ -21,8 +21,12 @@ func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.U
 	if contact.Incoming != nil && uint64(contact.Incoming.TimestampMS) == asked.TimestampMS {
 		contact.Incoming.Text = ""
 	}
+	until, err := a.seenUntil(tx)
+	if err != nil {
+		return err
+	}
 	name := unsendName(asked.Author, asked.TimestampMS)
-	if err := tables.Put(tx, tableUnsends, name, a.env.Now().Add(seenFor)); err != nil {
+	if err := tables.Put(tx, tableUnsends, name, until); err != nil {
 		return err
 	}
 	return tx.Tail(tableInbox, unsendReach, func(seq uint64, value []byte) error {

@@ -63,6 +63,7 @@ var failureCodes = map[account.FailureCode]record.Code{
 	account.CodeUnknownPrekey:    record.CodeUnknownPrekey,
 	account.CodeBadSignature:     record.CodeBadSignature,
 	account.CodeNoSession:        record.CodeNoSession,
+	account.CodeKeyReused:        record.CodeKeyReused,
 }
 
 // reasons are why a message did not take the synchronous route.

@@ -72,7 +72,10 @@ type Account struct {
 
 	outbox *outbox.Box
 
-	efforts *efforts // of the batch that is received; guarded by the keystore's transaction
+	// Guarded by the keystore's lock for writing: the time of package lifetime in the current transaction, and the
+	// efforts of the batch that it receives.
+	life    time.Time
+	efforts *efforts
 
 	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
@@ -201,11 +204,11 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 // update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
-		err := lifetime.Advance(tx, a.env.Now())
-		if err == nil {
-			err = a.maker().KeepFresh(tx)
+		var err error
+		if a.life, err = lifetime.Advance(tx, a.env.Now()); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := a.maker().KeepFresh(tx); err != nil {
 			return err
 		}
 		return work(tx)

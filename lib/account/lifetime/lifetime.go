@@ -36,12 +36,13 @@ func Now(tx *keystore.Tx, wall time.Time) (time.Time, error) {
 	return c.Now, err
 }
 
-// Advance sets the clock by the machine's. It writes only if that has moved by a day or more, or back.
-func Advance(tx *keystore.Tx, wall time.Time) error {
+// Advance sets the clock by the machine's, and returns its time. It writes only if the machine's clock has moved by a
+// day or more, or back.
+func Advance(tx *keystore.Tx, wall time.Time) (now time.Time, err error) {
 	var c clock
 	found, err := tables.Get(tx, Table, clockKey, &c)
 	if err != nil {
-		return err
+		return now, err
 	}
 	passed := wall.Sub(c.Wall)
 	switch {
@@ -50,8 +51,8 @@ func Advance(tx *keystore.Tx, wall time.Time) error {
 	case passed >= Day:
 		c.Now = c.Now.Add(Day)
 	case passed >= 0:
-		return nil
+		return c.Now, nil
 	}
 	c.Wall = wall.UTC()
-	return tables.Put(tx, Table, clockKey, c)
+	return c.Now, tables.Put(tx, Table, clockKey, c)
 }

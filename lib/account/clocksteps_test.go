@@ -70,8 +70,8 @@ func TestClockJumpsEveryNight(t *testing.T) {
 func TestResetAfterClockStep(t *testing.T) {
 	w := newWorld(t)
 	for age, want := range map[time.Duration]bool{0: true, resetEvery - 1: true, resetEvery: false, -1: false} {
-		if got := recent(w.now, w.now.Add(-age), resetEvery); got != want {
-			t.Errorf("an age of %v is recent: %v", age, got)
+		if got := early(w.now, w.now.Add(-age), resetEvery); got != want {
+			t.Errorf("an age of %v is early: %v", age, got)
 		}
 	}
 }

@@ -150,6 +150,9 @@ func (p *person) sends(out Outgoing, err error) string {
 // answers sends what waits in the outbox: the messages that p makes by itself.
 func (p *person) answers() (sent []string) {
 	p.w.t.Helper()
+	if err := p.AnswerOwed(p.w.t.Context()); err != nil {
+		p.w.t.Fatal(err)
+	}
 	if empty, err := p.OutboxEmpty(p.w.t.Context()); err == nil && empty {
 		return nil // as most of the time, and this costs no commit
 	}

@@ -15,12 +15,6 @@ import (
 // resetEvery is the minimum time between two resets of the session with one contact.
 const resetEvery = time.Hour
 
-// recent reports whether at is less than limit before now. A time in the future is not: the clock was set back.
-func recent(now, at time.Time, limit time.Duration) bool {
-	age := now.Sub(at)
-	return age >= 0 && age < limit
-}
-
 // resetFor resets the session with a friend that starts one from a used prekey. The friend has restored an old state
 // from a backup or from its words, and every further message would be lost. Data is the friend's message. Without
 // sealed sender its sender is not authenticated, and resetFor does nothing.
@@ -31,7 +25,7 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	}
 	contact, found, err := loadContact(tx, friend)
 	now := a.env.Now().UTC()
-	if err != nil || !found || contact.state(now) != StateFriends || recent(now, contact.ResetAt, resetEvery) {
+	if err != nil || !found || contact.state(now) != StateFriends || early(now, contact.ResetAt, resetEvery) {
 		return err
 	}
 	contact.ResetAt = now

@@ -41,6 +41,7 @@ var layers = [][]string{
 		"lib/node/replication", "lib/node/link",
 	},
 	{"lib/account/tables"},
+	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox"},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},

@@ -77,6 +77,7 @@ const (
 	CodeUnknownPrekey      Code = "unknown_prekey"
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
+	CodeKeyReused          Code = "key_reused"
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
@@ -213,6 +214,9 @@ var Codes = []CodeInfo{
 	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
 	{CodeNoSession, ExitAuth, false,
 		"a message belongs to no session of this account", "ask the sender for a new friend request"},
+	{CodeKeyReused, ExitAuth, false,
+		"a message has the key of an earlier one: two copies of the sender's keystore are in use, or an old one was restored",
+		"the message is lost: ask the sender to use one copy only, and for a new friend request"},
 	{CodeSafetyNumber, ExitAuth, false,
 		"the safety number is not the one with that contact",
 		"compare the Session IDs; one of the two has a wrong one"},

@@ -36,11 +36,12 @@ var layers = [][]string{
 		"lib/storage/storagehttp"},
 	{"lib/storage/signtext"},
 	{
-		"lib/network", "lib/presence", "lib/wycheproof", "keystore", "keystore/internal/tree",
+		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link",
 	},
 	{"lib/account/tables"},
+	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox"},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"sessiontool/keystore"
@@ -17,6 +18,11 @@ func (w *world) background() context.Context { return context.Background() }
 
 // lies reports whether hostile members are about.
 func (w *world) lies() bool { return w.profile.hostile > 0 }
+
+// hostile reports whether the node with this Ed25519 key in hex is hostile.
+func (w *world) hostile(name string) bool {
+	return slices.ContainsFunc(w.nodes, func(m *machine) bool { return m.hostile != nil && m.keys.Name() == name })
+}
 
 // outcome is the result of one schedule.
 type outcome struct {
@@ -184,6 +190,10 @@ func (w *world) disturb(o op) {
 		w.after(o.For, func() { p.disk.set("") })
 	case kindMove:
 		w.move(w.nodes[o.Who])
+	case kindErase:
+		for _, m := range w.nodes {
+			m.erase(ctx)
+		}
 	}
 }
 

@@ -211,6 +211,8 @@ func (p *program) carry(ctx context.Context, path []network.Node, target network
 			return network.Carried{}, p.silence(ctx)
 		case lostThere, lostHome && i < len(nodes)-1:
 			return p.refused(ctx, forward+back+hopTimeout, storage.StatusTimeout, onion.TextTimeout)
+		case i < len(nodes)-1 && next.mood() == moodDrops:
+			return p.refused(ctx, forward+back, storage.StatusTimeout, onion.TextTimeout)
 		case running == nil && i == 0:
 			if err := p.sleep(ctx, forward+back); err != nil {
 				return network.Carried{}, err
@@ -233,7 +235,12 @@ func (p *program) arrive(ctx context.Context, target *machine, body []byte, forw
 	if err := p.sleep(ctx, forward); err != nil {
 		return network.Carried{}, err
 	}
-	body, forged := target.hostile.request(body)
+	if target.mood() == moodSlow {
+		if err := p.sleep(ctx, 8*time.Second); err != nil {
+			return network.Carried{}, err
+		}
+	}
+	body, forged := target.meets(body)
 	var answer answered
 	if forged != nil {
 		answer = *forged
@@ -246,7 +253,7 @@ func (p *program) arrive(ctx context.Context, target *machine, body []byte, forw
 			return network.Carried{}, unreachable(errDead.Error())
 		}
 	}
-	answer = target.hostile.answer(body, answer)
+	answer = target.answers(body, answer)
 	switch {
 	case lost && first:
 		return network.Carried{}, p.silence(ctx)

@@ -197,6 +197,24 @@ func newWorld(s schedule, dir string) *world {
 	return w
 }
 
+// swarmOf returns the members of the swarm of a Session ID, by the registry.
+func (w *world) swarmOf(pubKey string) (members []*machine) {
+	w.list.mu.Lock()
+	defer w.list.mu.Unlock()
+	view, err := ring.NewView(&nodelist.Result{States: w.list.states}, "")
+	if err != nil {
+		return nil
+	}
+	for _, peer := range view.SwarmOf(pubKey) {
+		for _, m := range w.nodes {
+			if m.keys.Name() == peer.Name() {
+				members = append(members, m)
+			}
+		}
+	}
+	return members
+}
+
 // template is the folder of a node that has never stored anything: making a certificate and a database takes most of the
 // time of a start.
 var template = sync.OnceValues(func() (files map[string][]byte, err error) {

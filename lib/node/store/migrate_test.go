@@ -13,7 +13,7 @@ import (
 func oldDatabase(t *testing.T, peer string, messages []Message) string {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := bbolt.Open(filepath.Join(dir, FileName), 0o600, nil)
+	db, err := bbolt.Open(filepath.Join(dir, oldFileName), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,6 +97,9 @@ func Salvage(ctx context.Context, path string, into *DB) (Salvaged, error) {
 			return s.found, err
 		}
 	}
+	if err := s.checkLogs(all); err != nil {
+		return s.found, err
+	}
 	for _, file := range all[1:] {
 		if file != nil {
 			if err := s.log(file); err != nil {
@@ -300,6 +303,24 @@ func orphan(f File, page uint32, size int64) (*node, error) {
 		return nil, nil
 	}
 	return n, err
+}
+
+// checkLogs looks for damage that keeps the logs from being replayed.
+func (s *salvage) checkLogs(all [3]File) error {
+	if len(s.found.Damage) > 0 || slices.Contains(all[:], nil) {
+		return nil // known to be damaged
+	}
+	next, err := replay(all[1:], s.transaction+1, func(changes []byte) error {
+		return eachChange(changes, func(_, _ []byte, _ bool) {})
+	})
+	if err == nil {
+		err = (&tree{file: all[0]}).checkNote(next)
+	}
+	if errors.Is(err, ErrDamaged) {
+		s.damaged(err)
+		return nil
+	}
+	return err
 }
 
 // log collects the complete records of a log, also those behind damaged ones.

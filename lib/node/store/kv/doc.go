@@ -6,7 +6,8 @@
 //   - Durability and atomicity. A transaction is on disk when [DB.Update] returns, and happens completely or not at all,
 //     also after kill -9 or a power cut. It costs one sync.
 //   - Integrity. A transaction reads what was committed, or fails with [ErrDamaged]: changed, swapped, missing or stale
-//     pages and missing records of the log are noticed. Damage never panics.
+//     pages and missing records of the log are noticed, records that were committed before a kill included. Damage
+//     never panics.
 //   - Snapshots. A transaction sees one state of the map. Readers do not wait for writers.
 //   - Repair. [Salvage] reads what is whole in a damaged map.
 //

@@ -79,6 +79,9 @@ func open(all [3]File) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := db.tree.checkNote(next); err != nil {
+		return nil, err
+	}
 	for i, file := range all[1:] {
 		db.logs[i] = &logWriter{file: file}
 		if db.logs[i].size, err = file.Size(); err != nil {
@@ -139,6 +142,9 @@ func (db *DB) Update(change func(*Tx) error) error {
 		return err
 	}
 	if err := db.logs[0].append(s.transaction+1, tx.changes); err != nil {
+		return err
+	}
+	if err := db.tree.note(s.transaction + 1); err != nil {
 		return err
 	}
 	db.replace(func(s *state) {

@@ -13,7 +13,7 @@ import (
 
 // The first two pages of the file of a tree are slots:
 //
-//	magic (16), version (4), transaction (8), ref of the topmost node or zeros (12), records (8), CRC-32C (4) of all that
+//	magic (16), version (4), transaction (8), ref of the topmost node or zeros (12), records (8), CRC-32C (4) of these
 //
 // The transaction is the last one whose changes are in the tree.
 const (
@@ -25,6 +25,39 @@ const (
 	// treeStep is the step in bytes by which the file grows, and what may stay free at its end.
 	treeStep = 256 << 10
 )
+
+// Behind the first slot, at noteAt, is a note of the last transaction that was committed to a log: its number (8) and a
+// CRC-32C (4). It is written after the log has been synced, and not synced itself: after a kill it is exact, and after a
+// power cut it may be too old. With it a log that lacks its last records is known to be damaged.
+const (
+	noteAt   = sectorSize
+	noteSize = 8 + 4
+)
+
+// note writes the number of a committed transaction.
+func (t *tree) note(transaction uint64) error {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, noteSize), transaction)
+	_, err := t.file.WriteAt(binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), noteAt)
+	return err
+}
+
+// checkNote returns ErrDamaged if a transaction from next on is noted, which the logs lack.
+func (t *tree) checkNote(next uint64) error {
+	b := make([]byte, noteSize)
+	if _, err := t.file.ReadAt(b, noteAt); err != nil {
+		return fmt.Errorf("reading the number of the last transaction: %w", err)
+	}
+	noted := binary.BigEndian.Uint64(b)
+	switch {
+	case bytes.Equal(b, make([]byte, noteSize)):
+		return nil
+	case binary.BigEndian.Uint32(b[8:]) != crc32.Checksum(b[:8], castagnoli):
+		return fmt.Errorf("%w: the number of the last transaction has changed", ErrDamaged)
+	case noted >= next:
+		return fmt.Errorf("%w: the logs lack transaction %d of %d", ErrDamaged, next, noted)
+	}
+	return nil
+}
 
 // root is the state of a tree.
 type root struct {

@@ -2,11 +2,11 @@ package account
 
 import (
 	"context"
-	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
-	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
 )
 
@@ -54,17 +54,14 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 	return announced, err
 }
 
-// remindAfter is the minimum time between two reminders to a contact that stores messages although we listen.
-const remindAfter = 30 * time.Second
-
 // shakeHands sends a contact the status of this account if the account listens and the contact does not seem to know.
 // That is the case if the contact has moved, or if it stores texts instead of delivering them. A status is answered
-// with a status only if it is new.
-func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
+// with a status only if it is new, and later if the contact moves too often.
+func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *inbox.Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)
-	stored := contact.Status != nil && event.Kind == EventMessage && event.Route == RouteAsync &&
-		now.Sub(contact.RemindedAt) >= remindAfter
+	stored := contact.Status != nil && event.Kind == inbox.EventMessage && event.Route == message.RouteAsync &&
+		!early(now, contact.RemindedAt, remindAfter)
 	if !moved && !stored {
 		return nil
 	}
@@ -72,29 +69,25 @@ func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event
 	if err != nil || at == nil || !moved && event.TimestampMS < at.Since.UnixMilli() {
 		return err
 	}
+	if moved {
+		if early(now, contact.MovedAt, remindAfter) {
+			return owe(tx, contact.ID, func(o *owed) { o.Status = true })
+		}
+		contact.MovedAt = now
+	}
 	contact.RemindedAt = now
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err = a.announce(tx, contact.ID, unowned)
+	_, err = a.announce(tx, contact.ID, outbox.Unowned)
 	return err
 }
 
 // announce puts one status message for owner into the outbox.
 func (a *Account) announce(tx *keystore.Tx, to sessionid.ID, owner string) (Outgoing, error) {
 	out := Outgoing{Kind: KindStatus, To: to, TTLMillis: StatusFreshFor.Milliseconds(), Digest: "status " + to.String()}
-	earlier, err := withDigest(tx, out.Digest)
-	if err != nil {
+	if err := a.outbox.Replace(tx, out.Digest); err != nil {
 		return Outgoing{}, err
-	}
-	for _, seq := range earlier {
-		old, found, err := loadOutgoing(tx, seq)
-		if err == nil && found && (old.Owner == a.env.Owner || a.env.StateOf(old.Owner) != presence.Alive) {
-			err = remove(tx, old)
-		}
-		if err != nil {
-			return Outgoing{}, err
-		}
 	}
 	status, err := a.online(tx)
 	if err != nil {
@@ -103,6 +96,6 @@ func (a *Account) announce(tx *keystore.Tx, to sessionid.ID, owner string) (Outg
 	if err := a.sealRatcheted(tx, &out, message.Content{Body: status}); err != nil {
 		return Outgoing{}, err
 	}
-	err = a.enqueue(tx, &out, owner)
+	err = a.outbox.Add(tx, &out, owner)
 	return out, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
@@ -71,9 +72,11 @@ func (a *Account) Forge(
 		return nil, err
 	}
 	f := &Forgery{contact: contact, name: display, now: a.env.Now()}
-	f.own = &Account{store: throwAway, env: a.env, name: a.name, id: a.id, keys: a.keys}
-	f.own.env.Now, f.own.env.Stamp, f.own.env.Announce = func() time.Time { return f.now }, nil, nil
-	f.own.env.Plain, f.own.env.Original = false, false
+	env := a.env
+	env.Now, env.Stamp, env.Announce = func() time.Time { return f.now }, nil, nil
+	env.Plain, env.Original = false, false
+	f.own = newAccount(throwAway, env, a.name)
+	f.own.id, f.own.keys = a.id, a.keys
 	f.own.watch = func(kind ciphertext.Kind, encrypted []byte) {
 		f.sealed = append(f.sealed, ratcheted{kind, encrypted})
 	}
@@ -278,12 +281,12 @@ func (f *Forgery) theirMessage(kind Kind, text string, content message.Content, 
 // open opens what waits for the account, by Receive, and returns what the account answers.
 func (f *Forgery) open(ctx context.Context) (answers []ForgedMessage, err error) {
 	for _, data := range f.waiting {
-		opened, err := f.own.Receive(ctx, []Incoming{{Data: data, Route: RouteAsync}}, nil)
+		opened, err := f.own.Receive(ctx, []Incoming{{Data: data, Route: message.RouteAsync}}, nil)
 		if err != nil {
 			return nil, err
 		}
 		event := opened[0].Event
-		if event.Kind == EventFailure {
+		if event.Kind == inbox.EventFailure {
 			return nil, fmt.Errorf("a forged message does not open: %s", event.Text)
 		}
 		if !event.Shown() {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
@@ -37,7 +38,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 	digest := draft.digest(KindFriendRequest)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		var found bool
-		if out, found, err = a.resume(tx, digest); err != nil || found {
+		if out, found, err = a.outbox.Resume(tx, digest); err != nil || found {
 			return err
 		}
 		contact, err := a.contactFor(tx, draft.To)
@@ -56,7 +57,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 			return err
 		}
 		out.Digest, out.Fresh = digest, draft.TimestampMS == 0
-		return a.enqueue(tx, &out, a.env.Owner)
+		return a.outbox.Add(tx, &out, a.env.Owner)
 	})
 	return out, err
 }
@@ -91,7 +92,7 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 		return Outgoing{}, err
 	}
 	contact.Outgoing = &request{
-		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName,
+		ID: inbox.ID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName,
 		TimestampMS: out.TimestampMS, At: a.env.Now().UTC(),
 	}
 	return out, saveContact(tx, *contact)
@@ -126,7 +127,7 @@ func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err er
 			return err
 		}
 		var found bool
-		out, found, err = a.resume(tx, acceptance(contact.ID))
+		out, found, err = a.outbox.Resume(tx, acceptance(contact.ID))
 		if err == nil && !found {
 			err = fmt.Errorf("%w: %s is a friend already", ErrRequestNotFound, contact.ID)
 		}
@@ -206,7 +207,7 @@ func (a *Account) askBack(tx *keystore.Tx, contact contactState) (Outgoing, erro
 		return Outgoing{}, err
 	}
 	out.Digest = acceptance(contact.ID)
-	err = a.enqueue(tx, &out, a.env.Owner)
+	err = a.outbox.Add(tx, &out, a.env.Owner)
 	return out, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -24,7 +25,7 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	}
 	contact, found, err := loadContact(tx, friend)
 	now := a.env.Now().UTC()
-	if err != nil || !found || contact.state(now) != StateFriends || now.Sub(contact.ResetAt) < resetEvery {
+	if err != nil || !found || contact.state(now) != StateFriends || early(now, contact.ResetAt, resetEvery) {
 		return err
 	}
 	contact.ResetAt = now
@@ -35,7 +36,7 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	if err != nil {
 		return err
 	}
-	return a.enqueue(tx, &out, unowned)
+	return a.outbox.Add(tx, &out, outbox.Unowned)
 }
 
 // sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session

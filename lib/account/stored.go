@@ -10,7 +10,7 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// This file is the on-disk format of the exported types: events, outbox entries with their receipts, and contacts. The
+// This file is the on-disk format of contacts. The
 // fields of those types may change freely; the stored forms may not. All values are JSON. The other tables store
 // unexported types directly: see tables.go.
 
@@ -21,256 +21,9 @@ import (
 //	1: the number, no type, and the words of the constants for protocols. All else is as before.
 const storedVersion = 1
 
-// form is the version number in a stored value.
-type form struct {
-	Version int `json:"version,omitempty"`
-}
-
-func (f form) version() int { return f.Version }
-
-// readForm decodes a value into v. It returns [keystore.ErrVersion] for a later version.
-func readForm(table keystore.Table, data []byte, v interface{ version() int }) error {
-	err := tables.Decode(table, data, v)
-	if version := v.version(); version > storedVersion {
-		return fmt.Errorf("%w: table %s has form %d", keystore.ErrVersion, table, version)
-	}
-	return err
-}
-
-// storedEvent is an [Event] in the inbox or in the table of seen messages. State is 0 none, 1 sent, 2 received, 3
-// friends, 4 expired. Kind, Route and Code are the words of the constants.
-type storedEvent struct {
-	form
-	ID          string       `json:"id"`
-	Kind        string       `json:"kind"`
-	From        sessionid.ID `json:"from,omitzero"`
-	Claimed     bool         `json:"claimed,omitempty"`
-	To          sessionid.ID `json:"to,omitzero"`
-	DisplayName string       `json:"display_name,omitempty"`
-	Text        string       `json:"text,omitempty"`
-	TimestampMS int64        `json:"timestamp_ms,omitempty"`
-	ReceivedAt  time.Time    `json:"received_at"`
-	Route       string       `json:"route,omitempty"`
-	Hash        string       `json:"hash,omitempty"`
-	Attachments int          `json:"attachments,omitempty"`
-	Group       bool         `json:"group,omitempty"`
-	Invitation  bool         `json:"invitation,omitempty"`
-	Asks        bool         `json:"asks,omitempty"`
-	Timestamps  []uint64     `json:"timestamps,omitempty"`
-	State       int          `json:"state,omitempty"`
-	Outgoing    bool         `json:"outgoing,omitempty"`
-	Code        string       `json:"code,omitempty"`
-	Chain       uint32       `json:"chain,omitempty"`
-	Counter     uint32       `json:"counter,omitempty"`
-
-	TimerSeconds     uint32 `json:"timer_seconds,omitempty"`
-	TimerFromSending bool   `json:"timer_from_sending,omitempty"`
-
-	Quote    *storedQuote     `json:"quote,omitempty"`
-	Previews []storedPreview  `json:"previews,omitempty"`
-	About    *storedReference `json:"about,omitempty"`
-	Removed  bool             `json:"removed,omitempty"`
-	CallID   string           `json:"call_id,omitempty"`
-	Unsent   bool             `json:"unsent,omitempty"`
-}
-
-type storedReference struct {
-	TimestampMS uint64 `json:"timestamp_ms"`
-	Author      string `json:"author,omitempty"`
-}
-
-type storedQuote struct {
-	storedReference
-	Text string `json:"text,omitempty"`
-}
-
-type storedPreview struct {
-	URL   string `json:"url"`
-	Title string `json:"title,omitempty"`
-}
-
-// storeEvent returns the stored form of an event, without its sequence number, which is the key.
-func storeEvent(e Event) storedEvent {
-	out := storedEvent{
-		form: form{storedVersion},
-		ID:   e.ID, Kind: string(e.Kind), From: e.From, Claimed: e.Claimed, To: e.To,
-		DisplayName: e.DisplayName, Text: e.Text,
-		TimestampMS: e.TimestampMS, ReceivedAt: e.ReceivedAt, Route: string(e.Route), Hash: e.Hash,
-		Attachments: e.Attachments, Group: e.Group, Invitation: e.Invitation, Asks: e.Asks, Timestamps: e.Timestamps,
-		State: int(e.State), Outgoing: e.Outgoing, Code: string(e.Code), Chain: e.Chain, Counter: e.Counter,
-		TimerSeconds: e.TimerSeconds, TimerFromSending: e.TimerFromSending,
-		Removed: e.Removed, CallID: e.CallID, Unsent: e.Unsent,
-	}
-	if e.Quote != nil {
-		out.Quote = &storedQuote{storedReference(e.Quote.Reference), e.Quote.Text}
-	}
-	for _, preview := range e.Previews {
-		out.Previews = append(out.Previews, storedPreview(preview))
-	}
-	if e.About != nil {
-		about := storedReference(*e.About)
-		out.About = &about
-	}
-	return out
-}
-
-// event returns the event with an inbox sequence number.
-func (s storedEvent) event(seq uint64) Event {
-	out := Event{
-		Seq: seq, ID: s.ID, Kind: EventKind(s.Kind), From: s.From, Claimed: s.Claimed, To: s.To,
-		DisplayName: s.DisplayName, Text: s.Text,
-		TimestampMS: s.TimestampMS, ReceivedAt: s.ReceivedAt, Route: Route(s.Route), Hash: s.Hash,
-		Attachments: s.Attachments, Group: s.Group, Invitation: s.Invitation, Asks: s.Asks, Timestamps: s.Timestamps,
-		State: State(s.State), Outgoing: s.Outgoing, Code: FailureCode(s.Code), Chain: s.Chain, Counter: s.Counter,
-		TimerSeconds: s.TimerSeconds, TimerFromSending: s.TimerFromSending,
-		Removed: s.Removed, CallID: s.CallID, Unsent: s.Unsent,
-	}
-	if s.Quote != nil {
-		out.Quote = &Quote{Reference(s.Quote.storedReference), s.Quote.Text}
-	}
-	for _, preview := range s.Previews {
-		out.Previews = append(out.Previews, Preview(preview))
-	}
-	if s.About != nil {
-		about := Reference(*s.About)
-		out.About = &about
-	}
-	return out
-}
-
-func encodeEvent(e Event) ([]byte, error) { return json.Marshal(storeEvent(e)) }
-
-func decodeEvent(seq uint64, value []byte) (Event, error) {
-	var stored storedEvent
-	err := readForm(tableInbox, value, &stored)
-	return stored.event(seq), err
-}
-
-// storedOutgoing is an [Outgoing] in the outbox. Kind is the word of the constant.
-type storedOutgoing struct {
-	form
-	Kind        string         `json:"kind"`
-	To          sessionid.ID   `json:"to"`
-	Ref         string         `json:"ref,omitempty"`
-	Digest      string         `json:"digest"`
-	TimestampMS int64          `json:"timestamp_ms"`
-	TTLMillis   int64          `json:"ttl_ms"`
-	Data        string         `json:"data"`
-	Ack         []byte         `json:"ack,omitempty"`
-	OnlySync    bool           `json:"only_sync,omitempty"`
-	StampMS     int64          `json:"stamp_ms,omitempty"`
-	Nonce       string         `json:"nonce,omitempty"`
-	Difficulty  int64          `json:"difficulty,omitempty"`
-	QueuedAt    time.Time      `json:"queued_at"`
-	Owner       string         `json:"owner,omitempty"`
-	Claimed     bool           `json:"claimed,omitempty"`
-	Receipt     *storedReceipt `json:"receipt,omitempty"`
-	StoredAt    time.Time      `json:"stored_at,omitzero"`
-	Reported    bool           `json:"reported,omitempty"`
-}
-
-// storedReceipt is a [Receipt] in an outbox entry. Route and Reason are the words of the constants.
-type storedReceipt struct {
-	OK            bool               `json:"ok"`
-	To            string             `json:"to"` // a Session ID, or empty
-	Route         string             `json:"route"`
-	Reason        string             `json:"reason,omitempty"`
-	RoundTripMS   float64            `json:"round_trip_ms,omitempty"`
-	MessageHash   string             `json:"message_hash"`
-	TimestampMS   int64              `json:"timestamp_ms"`
-	TTLMillis     int64              `json:"ttl_ms"`
-	Difficulty    int64              `json:"difficulty"`
-	Stored        int                `json:"stored"`
-	Nodes         []storedNodeResult `json:"nodes"`
-	Resumed       bool               `json:"resumed,omitempty"`
-	Ref           string             `json:"ref,omitempty"`
-	ClockOffsetMS int64              `json:"clock_offset_ms,omitempty"`
-}
-
-type storedNodeResult struct {
-	PubkeyEd25519 string `json:"pubkey_ed25519"`
-	OK            bool   `json:"ok"`
-	Already       bool   `json:"already,omitempty"`
-	Pending       bool   `json:"pending,omitempty"`
-	Status        int    `json:"status"`
-	Error         string `json:"error"`
-	Millis        int64  `json:"ms"`
-}
-
-// encodeOutgoing returns the stored form of an entry, without its sequence number, which is the key.
-func encodeOutgoing(o Outgoing) ([]byte, error) {
-	out := storedOutgoing{
-		form: form{storedVersion},
-		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, TimestampMS: o.TimestampMS,
-		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
-		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
-		Reported: o.Reported,
-	}
-	if o.Receipt != nil {
-		out.Receipt = storeReceipt(*o.Receipt)
-	}
-	return json.Marshal(out)
-}
-
-// decodeOutgoing returns the entry with an outbox sequence number.
-func decodeOutgoing(seq uint64, value []byte) (Outgoing, error) {
-	var s storedOutgoing
-	if err := readForm(tableOutbox, value, &s); err != nil {
-		return Outgoing{Seq: seq}, err
-	}
-	out := Outgoing{
-		Seq: seq, Kind: Kind(s.Kind), To: s.To, Ref: s.Ref, Digest: s.Digest, TimestampMS: s.TimestampMS,
-		TTLMillis: s.TTLMillis, Data: s.Data, Ack: s.Ack, OnlySync: s.OnlySync, StampMS: s.StampMS, Nonce: s.Nonce,
-		Difficulty: s.Difficulty, QueuedAt: s.QueuedAt, Owner: s.Owner, Claimed: s.Claimed, StoredAt: s.StoredAt,
-		Reported: s.Reported,
-	}
-	if s.Receipt == nil {
-		return out, nil
-	}
-	receipt, err := s.Receipt.receipt()
-	out.Receipt = &receipt
-	return out, err
-}
-
-func storeReceipt(r Receipt) *storedReceipt {
-	out := &storedReceipt{
-		OK: r.OK, Route: string(r.Route), Reason: string(r.Reason), RoundTripMS: r.RoundTripMS,
-		MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis, Difficulty: r.Difficulty,
-		Stored: r.Stored, Nodes: make([]storedNodeResult, len(r.Nodes)), Resumed: r.Resumed, Ref: r.Ref,
-		ClockOffsetMS: r.ClockOffsetMS,
-	}
-	if !r.To.IsZero() {
-		out.To = r.To.String()
-	}
-	for i, node := range r.Nodes {
-		out.Nodes[i] = storedNodeResult(node)
-	}
-	return out
-}
-
-func (s *storedReceipt) receipt() (Receipt, error) {
-	out := Receipt{
-		OK: s.OK, Route: Route(s.Route), Reason: Reason(s.Reason), RoundTripMS: s.RoundTripMS,
-		MessageHash: s.MessageHash, TimestampMS: s.TimestampMS, TTLMillis: s.TTLMillis, Difficulty: s.Difficulty,
-		Stored: s.Stored, Resumed: s.Resumed, Ref: s.Ref,
-		ClockOffsetMS: s.ClockOffsetMS,
-	}
-	for _, node := range s.Nodes {
-		out.Nodes = append(out.Nodes, NodeResult(node))
-	}
-	if s.To == "" {
-		return out, nil
-	}
-	var err error
-	if out.To, err = sessionid.Parse(s.To); err != nil {
-		err = fmt.Errorf("%w: table %s: receipt: %w", keystore.ErrCorrupt, tableOutbox, err)
-	}
-	return out, err
-}
-
 // storedContact is a contactState.
 type storedContact struct {
-	form
+	tables.Form
 	ID            sessionid.ID  `json:"id"`
 	DisplayName   string        `json:"display_name"`
 	Since         time.Time     `json:"since"`
@@ -282,6 +35,8 @@ type storedContact struct {
 	UsedBundles   []string      `json:"used_bundles,omitempty"`
 	Status        *storedStatus `json:"status,omitempty"`
 	RemindedAt    time.Time     `json:"reminded_at,omitzero"`
+	MovedAt       time.Time     `json:"moved_at,omitzero"`
+	RenewedAt     time.Time     `json:"renewed_at,omitzero"`
 	ResetAt       time.Time     `json:"reset_at,omitzero"`
 	Protocol      string        `json:"protocol,omitempty"` // the word of the constant, or empty
 	Stale         bool          `json:"stale,omitempty"`
@@ -297,23 +52,25 @@ var oldProtocols = map[Protocol]string{ProtocolSignal: "2020", ProtocolSessionV1
 
 func encodeContact(c contactState) ([]byte, error) {
 	return json.Marshal(storedContact{
-		form: form{storedVersion},
+		Form: tables.Form{Version: storedVersion},
 		ID:   c.ID, DisplayName: c.DisplayName, Since: c.Since, FriendsSince: c.FriendsSince, Verified: c.Verified,
 		Incoming: c.Incoming, Outgoing: c.Outgoing, LastRequestMS: c.LastRequestMS, UsedBundles: c.UsedBundles,
 		Status: (*storedStatus)(c.Status), RemindedAt: c.RemindedAt, ResetAt: c.ResetAt,
+		MovedAt: c.MovedAt, RenewedAt: c.RenewedAt,
 		Protocol: string(c.Protocol), Stale: c.Stale,
 	})
 }
 
 func decodeContact(value []byte) (contactState, error) {
 	var s storedContact
-	if err := readForm(tableContacts, value, &s); err != nil {
+	if err := tables.ReadForm(tableContacts, value, storedVersion, &s); err != nil {
 		return contactState{}, err
 	}
 	out := contactState{
 		ID: s.ID, DisplayName: s.DisplayName, Since: s.Since, FriendsSince: s.FriendsSince, Verified: s.Verified,
 		Incoming: s.Incoming, Outgoing: s.Outgoing, LastRequestMS: s.LastRequestMS, UsedBundles: s.UsedBundles,
 		Status: (*Status)(s.Status), RemindedAt: s.RemindedAt, ResetAt: s.ResetAt, Stale: s.Stale,
+		MovedAt: s.MovedAt, RenewedAt: s.RenewedAt,
 	}
 	if s.Protocol == "" {
 		return out, nil

@@ -23,7 +23,8 @@ import (
 	"sessiontool/lib/storage/storagehttp"
 )
 
-// Errors of this package. All but [ErrBadNetwork] are worth a retry.
+// Errors of this package. All but [ErrBadNetwork] are worth a retry. If the client's proxy is at fault, an error wraps
+// [storagehttp.ErrProxy], too: no seed and no node is blamed then.
 var (
 	ErrNoSeed       = errors.New("no seed answers")
 	ErrTooFewNodes  = errors.New("too few service nodes for an onion path")
@@ -49,8 +50,9 @@ type Config struct {
 	Now          func() time.Time
 	Log          *slog.Logger // nil: no log
 	// Late is the minimum time before an answer is late, however quick others were; 0 means 200 ms.
-	Late time.Duration
-	Dial storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
+	Late  time.Duration
+	Dial  storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
+	Proxy storagehttp.Proxy    // for all connections to guards and seeds
 }
 
 // Client is a client of one network. It is safe for concurrent use.
@@ -90,6 +92,9 @@ type Client struct {
 	soonest    time.Duration              // when an answer is late at the earliest
 	answeredAt map[Key]time.Time          // when nodes last answered in this run
 	samples    map[string][]time.Duration // answer times of this run by method
+
+	proxyError   error // the last one, or nil
+	proxyErrorAt time.Time
 }
 
 // New makes a client. It reads the state file but sends nothing. The error wraps [ErrBadNetwork], or is Random's.
@@ -100,16 +105,13 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random,
 		now: config.Now, log: config.Log,
-		http: storagehttp.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
+		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, file: stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	c.carry = c.post
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
-	}
-	if config.Dial != nil {
-		c.http = storagehttp.NewClientOver(config.Dial)
 	}
 	if c.version == 0 {
 		c.version = onion.V2

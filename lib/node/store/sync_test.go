@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// An insert has written the message to a file when it returns: a copy of the files has it. That files are synced is
-// tested in package kv, because the copies come through the page cache.
-func TestInsertIsWritten(t *testing.T) {
+// An insert is in a file when it returns: a copy of the files has the message. That it is synced, too, is tested in
+// package kv (TestOneSync, TestPowerCuts), because the copies come through the page cache.
+func TestInsertIsSynced(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	s, err := Open(dir, DefaultMaxBytes)
 	if err != nil {

@@ -495,3 +495,33 @@ func TestSequences(t *testing.T) {
 		t.Errorf("a change in View gave %v", err)
 	}
 }
+
+// counting is a file that counts its syncs.
+type counting struct {
+	File
+	syncs *int
+}
+
+func (c counting) Sync() error {
+	*c.syncs++
+	return c.File.Sync()
+}
+
+// A transaction costs one sync, of the log that has it.
+func TestOneSync(t *testing.T) {
+	db, _ := newDB(t)
+	if err := db.Update(func(tx *Tx) error { return tx.Bucket(1).Put([]byte("a"), nil) }); err != nil {
+		t.Fatal(err)
+	}
+	syncs, others := 0, 0
+	db.logs[0].file = counting{db.logs[0].file, &syncs}
+	db.logs[1].file, db.tree.file = counting{db.logs[1].file, &others}, counting{db.tree.file, &others}
+	for i := range 20 {
+		if err := db.Update(func(tx *Tx) error { return tx.Bucket(1).Put([]byte("a"), fmt.Append(nil, i)) }); err != nil {
+			t.Fatal(err)
+		}
+		if syncs != i+1 || others != 0 {
+			t.Fatalf("%d transactions made %d syncs of the log and %d others", i+1, syncs, others)
+		}
+	}
+}

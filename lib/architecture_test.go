@@ -45,7 +45,7 @@ var layers = [][]string{
 	{"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox"},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
-	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render"},
+	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
 	{"commands/internal/devnetcmd", "commands/internal/plumbing"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},

@@ -15,9 +15,11 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
+	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -53,6 +55,12 @@ type Config struct {
 	Late  time.Duration
 	Dial  storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
 	Proxy storagehttp.Proxy    // for all connections to guards and seeds
+
+	// Transport and Carry replace HTTPS and onion requests, for simulations of the network. Nil in production.
+	// Transport makes the requests to seeds, and those to nodes that need no path. Carry takes a request along a path
+	// to its target: see [Carrier].
+	Transport http.RoundTripper
+	Carry     Carrier
 }
 
 // Client is a client of one network. It is safe for concurrent use.
@@ -76,11 +84,11 @@ type Client struct {
 	// examining has room for the examinations of late answers.
 	examining chan struct{}
 
-	seedsMu  sync.Mutex  // held while seeds are asked, so that concurrent requests ask once
-	doubts   []time.Time // when nodes contradicted the list; under seedsMu
-	guardsMu sync.Mutex  // held while guards are chosen, likewise
-	clockMu  sync.Mutex  // held while doubt about the clock is cleared, likewise
-	cutOffAt time.Time   // when no candidate for a guard answered last; under guardsMu
+	seedsMu  waitmutex.Mutex // held while seeds are asked, so that concurrent requests ask once
+	doubts   []time.Time     // when nodes contradicted the list; under seedsMu
+	guardsMu waitmutex.Mutex // held while guards are chosen, likewise
+	clockMu  waitmutex.Mutex // held while doubt about the clock is cleared, likewise
+	cutOffAt time.Time       // when no candidate for a guard answered last; under guardsMu
 
 	mu         sync.Mutex
 	state      state
@@ -110,8 +118,14 @@ func New(config Config) (*Client, error) {
 		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	c.carry = c.post
+	if config.Carry != nil {
+		c.carry = c.carriedBy(config.Carry)
+	}
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
+	}
+	if config.Transport != nil {
+		c.http = storagehttp.NewClientThrough(config.Transport)
 	}
 	if c.version == 0 {
 		c.version = onion.V2

@@ -82,6 +82,12 @@ func NewClientOver(dial DialFunc, proxy Proxy) *Client {
 	return c
 }
 
+// NewClientThrough is [NewClient] with a transport in place of connections, for simulations of a network.
+func NewClientThrough(transport http.RoundTripper) *Client {
+	client := withoutRedirects(transport)
+	return &Client{nodes: client, seeds: client, pinned: make(map[string]*http.Client)}
+}
+
 // PinSeed makes [Client.PostSeed] accept, for this URL, only the certificate with this SHA-256 digest, not even another
 // one from a certificate authority. Call it before the client is used.
 func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
@@ -109,6 +115,10 @@ func (c *Client) newHTTPClient(config *tls.Config) *http.Client {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	c.proxy.use(transport)
+	return withoutRedirects(transport)
+}
+
+func withoutRedirects(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
 		// A redirect is an answer like any other: a server may not choose where the client sends its request.

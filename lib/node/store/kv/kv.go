@@ -141,10 +141,7 @@ func (db *DB) Update(change func(*Tx) error) error {
 	if err != nil || len(tx.changes) == 0 {
 		return err
 	}
-	if err := db.logs[0].append(s.transaction+1, tx.changes); err != nil {
-		return err
-	}
-	if err := db.tree.note(s.transaction + 1); err != nil {
+	if err := db.logs[0].append(s.transaction+1, tx.changes, db.tree.note); err != nil {
 		return err
 	}
 	db.replace(func(s *state) {

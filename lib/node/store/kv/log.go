@@ -42,8 +42,8 @@ type logWriter struct {
 	buf  []byte
 }
 
-// append writes a record and syncs it. After an error, the next record is written over this one.
-func (l *logWriter) append(transaction uint64, changes []byte) error {
+// append writes a record, syncs it, and calls note. After an error, the next record is written over this one.
+func (l *logWriter) append(transaction uint64, changes []byte, note func(transaction uint64) error) error {
 	content := 4 + len(changes)
 	total := (content + sectorData - 1) / sectorData
 	if err := l.grow(l.end + int64(total)*sectorSize); err != nil {
@@ -74,6 +74,9 @@ func (l *logWriter) append(transaction uint64, changes []byte) error {
 		return err
 	}
 	if err := l.file.Sync(); err != nil {
+		return err
+	}
+	if err := note(transaction); err != nil {
 		return err
 	}
 	l.end += int64(len(buf))

@@ -24,6 +24,7 @@ type world struct {
 	now       time.Time
 	random    io.Reader
 	processes map[string]presence.State
+	folders   []string           // of the keystores, in the order of creation
 	stages    func(stage string) // called as keystore.Options.CommitHook, if set
 }
 
@@ -73,10 +74,12 @@ func (w *world) keystore() *keystore.Store {
 			w.stages(stage)
 		}
 	}}
-	store, err := keystore.Create(w.t.Context(), filepath.Join(w.t.TempDir(), "keystore"), keystore.Unlock{}, options)
+	dir := filepath.Join(w.t.TempDir(), "keystore")
+	store, err := keystore.Create(w.t.Context(), dir, keystore.Unlock{}, options)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.folders = append(w.folders, dir)
 	return store
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -236,7 +237,7 @@ func FuzzReceive(f *testing.F) {
 		if err := sessions.UnmarshalBinary(r.sessions); err != nil {
 			t.Fatal(err)
 		}
-		receive := func(data string, route Route) Opened {
+		receive := func(data string, route message.Route) Opened {
 			opened, err := a.Receive(t.Context(), []Incoming{{Data: data, Hash: "h", Route: route}}, nil)
 			if err != nil {
 				t.Fatalf("%q: %v", data, err)
@@ -247,9 +248,9 @@ func FuzzReceive(f *testing.F) {
 			if len(steps) == 0 {
 				break
 			}
-			route := RouteAsync
+			route := message.RouteAsync
 			if steps[0]&1 == 1 {
-				route = RouteSync
+				route = message.RouteSync
 			}
 			data, by := r.step(t, &steps, sessions)
 			opened := receive(data, route)
@@ -269,7 +270,7 @@ func FuzzReceive(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if event := receive(data, RouteAsync).Event; event.Kind != EventMessage || event.Text != "still here" ||
+		if event := receive(data, message.RouteAsync).Event; event.Kind != inbox.EventMessage || event.Text != "still here" ||
 			event.From != r.bob.ID() {
 			t.Errorf("a friend's next message is %+v", event)
 		}
@@ -277,11 +278,11 @@ func FuzzReceive(f *testing.F) {
 }
 
 // check checks the event of a message that by made, or that a node made from others' messages.
-func (r *receiveWorld) check(t *testing.T, event Event, by sessionid.ID) {
+func (r *receiveWorld) check(t *testing.T, event inbox.Event, by sessionid.ID) {
 	genuine := []sessionid.ID{r.bob.ID(), r.erin.ID()}
 	switch {
-	case event.Kind == EventFailure || event.Kind == EventControl:
-		if by.IsZero() && !event.From.IsZero() && !event.Claimed && event.Kind == EventFailure &&
+	case event.Kind == inbox.EventFailure || event.Kind == inbox.EventControl:
+		if by.IsZero() && !event.From.IsZero() && !event.Claimed && event.Kind == inbox.EventFailure &&
 			!slices.Contains(genuine, event.From) {
 			t.Errorf("a node made a failure of %s: %+v", event.From, event)
 		}
@@ -289,7 +290,7 @@ func (r *receiveWorld) check(t *testing.T, event Event, by sessionid.ID) {
 		if event.From != by || event.Claimed {
 			t.Errorf("a message of %s is %+v", by, event)
 		}
-	case event.Kind == EventMessage && !slices.Contains(r.texts, event.Text):
+	case event.Kind == inbox.EventMessage && !slices.Contains(r.texts, event.Text):
 		t.Errorf("a node made the text %+v", event)
 	}
 	if !bytes.Equal([]byte(event.Text), bytes.ToValidUTF8([]byte(event.Text), nil)) {

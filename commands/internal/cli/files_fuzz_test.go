@@ -103,11 +103,15 @@ func FuzzNote(f *testing.F) {
 	})
 }
 
-// FuzzPassphrase reads any passphrase: all of it but one end of line.
+// FuzzPassphrase reads any passphrase: all of it but one end of line. One that is typed ends with its first line.
 func FuzzPassphrase(f *testing.F) {
 	f.Add("secret\r\n")
 	f.Add("\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
+		typed, err := readTyped(strings.NewReader(text))
+		if line, _, _ := strings.Cut(text, "\n"); err == nil && string(typed) != line {
+			t.Errorf("typed, %q is read as %q", text, typed)
+		}
 		passphrase, err := readPassphrase(strings.NewReader(text))
 		if err != nil {
 			if len(text) <= maxPassphrase {

@@ -43,7 +43,7 @@ type receiveWorld struct {
 func newReceiveWorld(t *testing.T) *receiveWorld {
 	w := &world{
 		t: t, now: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC), random: rand.NewChaCha8([32]byte{1}),
-		processes: make(map[string]presence.State),
+		processes: make(map[string]presence.State), folders: make(map[*keystore.Store]string),
 	}
 	alice, bob := w.friends()
 	carol, dave, erin := w.person("carol"), w.person("dave"), w.person("erin")
@@ -81,7 +81,7 @@ func newReceiveWorld(t *testing.T) *receiveWorld {
 	} {
 		r.contents = append(r.contents, content.Marshal())
 	}
-	paths, err := filepath.Glob(filepath.Join(w.folders[0], "*"))
+	paths, err := filepath.Glob(filepath.Join(w.folders[alice.store], "*"))
 	if err != nil {
 		t.Fatal(err)
 	}

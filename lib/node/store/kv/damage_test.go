@@ -196,6 +196,8 @@ func TestSalvage(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	raw, _ := encodeNode(2, 3, 0, []item{{[]byte("ab"), []byte("c")}, {[]byte("b"), nil}}, 20)
 	f.Add(raw)
+	slot := (&root{transaction: 1, records: 2}).encode()
+	f.Add(append(slot, make([]byte, sectorSize)...))
 	f.Add([]byte{changePut, 0, 2, 'a', 'b', 0, 0, 0, 1, 'c'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if n, err := decodeNode(b); err == nil {
@@ -205,6 +207,12 @@ func FuzzDecode(f *testing.F) {
 			}
 		} else if !errors.Is(err, ErrDamaged) {
 			t.Error(err)
+		}
+		if len(b) >= sectorSize {
+			parseSector(b[:sectorSize])
+			if _, err := parseSlot(b[:slotSize]); err == nil {
+				t.Log("a slot")
+			}
 		}
 		if err := eachChange(b, func(_, _ []byte, _ bool) {}); err != nil && !errors.Is(err, ErrDamaged) {
 			t.Error(err)

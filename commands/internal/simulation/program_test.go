@@ -66,6 +66,9 @@ func (p *program) step(what string) (dying bool, err error) {
 	return false, nil
 }
 
+func (p *program) losesPower() bool         { return p.op.Kill.Power }
+func (p *program) count(what string, n int) { p.world.count(what, n) }
+
 func (p *program) isDead() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

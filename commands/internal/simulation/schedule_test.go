@@ -27,7 +27,7 @@ const (
 	kindOff     kind = "off"     // the machine of Who loses power for For
 
 	kindStop  kind = "stop"  // node Who stops in order for For
-	kindCrash kind = "crash" // node Who is killed at its N-th request from now on, for For
+	kindCrash kind = "crash" // node Who is killed as Kill says, for For
 	kindCut   kind = "cut"   // node Who and machine To (or node To-100) cannot reach each other for For
 	kindLoss  kind = "loss"  // N of 100 messages are lost for For
 	kindSlow  kind = "slow"  // all links take N ms longer for For
@@ -66,6 +66,9 @@ type kill struct {
 
 // steps are the kinds of steps at which a program is killed more often than chance would have it.
 var steps = []string{"request", "print", "receipt", "sync"}
+
+// nodeSteps are those of nodes.
+var nodeSteps = []string{"request", "write", "sync"}
 
 // String describes an operation in one line.
 func (o op) String() string {
@@ -203,7 +206,10 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 	case kindOff:
 		o.For = seconds(random, 30, 600)
 	case kindStop, kindCrash:
-		o.Who, o.For, o.N = random.IntN(s.Nodes), seconds(random, 5, 120), 1+random.IntN(12)
+		o.Who, o.For, o.N = random.IntN(s.Nodes), seconds(random, 5, 120), random.IntN(2)
+		o.Kill = kill{
+			At: 1 + random.IntN(8), Of: nodeSteps[random.IntN(len(nodeSteps))], Power: random.IntN(2) == 0, Tear: random.Uint64(),
+		}
 	case kindCut:
 		o.Who, o.For = random.IntN(s.Nodes), seconds(random, 5, 120)
 		o.To = random.IntN(s.People)

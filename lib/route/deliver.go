@@ -98,9 +98,10 @@ func (r *Router) probePresence(ctx context.Context) error {
 	defer cancel()
 	var failure error
 	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true},
-		func(node network.Node, page []storage.Stored) error {
-			_, failure = r.receive(ctx, node, page, r.account.ReceiveAside)
-			return failure
+		func(node network.Node, page []storage.Stored) (int, error) {
+			opened, err := r.receive(ctx, node, page, r.account.ReceiveAside)
+			failure = err
+			return newMessages(opened), err
 		})
 	switch {
 	case failure != nil:

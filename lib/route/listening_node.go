@@ -169,7 +169,7 @@ func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
 	fetchCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true},
-		func(node network.Node, page []storage.Stored) error {
+		func(node network.Node, page []storage.Stored) (int, error) {
 			return s.takeStored(ctx, node, page)
 		})
 	if fetchCtx.Err() != nil {

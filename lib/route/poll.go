@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"slices"
 	"time"
 
 	"sessiontool/lib/account"
@@ -14,17 +13,12 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Deliver passes an event to its reader. It returns nil only after it has written and flushed the event, which then
-// counts as delivered.
-type Deliver func(event inbox.Event) error
-
 // PollOptions adjusts [Router.Poll].
 type PollOptions struct {
-	Count int // end after so many events; 0 means when there are no more
+	Count       int                   // end after so many events; 0 means when there are no more
+	MaxAttempts int                   // deliveries of an event after which it is set aside; 0 means that none is
+	Truncated   func(Truncated) error // called for a member whose list was not read to its end; may be nil
 }
-
-// deliveredAtOnce is how many events are read from the keystore at a time for delivery.
-const deliveredAtOnce = 64
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
 // undelivered events, also earlier ones, in the order of [inbox.InOrder]: members list messages in the order of
@@ -35,28 +29,26 @@ const deliveredAtOnce = 64
 // no member answers in time, but not after its context was cancelled.
 func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver) error {
 	r.skipProbe()
-	waiting, err := r.account.ClaimInOrder(ctx)
+	waiting, err := r.account.Waiting(ctx)
 	if err != nil {
 		return err
 	}
 	var failure error
 	if options.Count == 0 || len(waiting) < options.Count {
-		failure = r.retrieveInTime(ctx)
-		claiming := ctx
+		failure = r.retrieveInTime(ctx, options.Truncated)
+		listing := ctx
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			claiming = context.WithoutCancel(ctx) // show what came in time
+			listing = context.WithoutCancel(ctx) // show what came in time
 		}
-		if waiting, err = r.account.ClaimInOrder(claiming); err != nil {
+		if waiting, err = r.account.Waiting(listing); err != nil {
 			return errors.Join(failure, err)
 		}
 	}
 	if options.Count > 0 && len(waiting) > options.Count {
 		waiting = waiting[:options.Count]
 	}
-	for some := range slices.Chunk(waiting, deliveredAtOnce) {
-		if err := r.deliverEvents(ctx, some, deliver); err != nil {
-			return err
-		}
+	if _, err := r.deliverAll(ctx, waiting, options.MaxAttempts, deliver); err != nil {
+		return err
 	}
 	if errors.Is(failure, network.ErrNoSeed) || errors.Is(failure, network.ErrNoPath) {
 		return failure // nothing can be sent either
@@ -70,7 +62,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 
 // retrieveInTime is retrieveAll. While messages wait in the outbox it leaves them a quarter of the time: a member that
 // prolongs retrieval must not hold up sending.
-func (r *Router) retrieveInTime(ctx context.Context) error {
+func (r *Router) retrieveInTime(ctx context.Context, truncated func(Truncated) error) error {
 	deadline, limited := ctx.Deadline()
 	empty, err := r.account.OutboxEmpty(ctx)
 	if err != nil {
@@ -81,30 +73,37 @@ func (r *Router) retrieveInTime(ctx context.Context) error {
 		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)*3/4))
 		defer cancel()
 	}
-	return r.retrieveAll(ctx)
+	return r.retrieveAll(ctx, truncated)
 }
+
+// maxRemembered bounds the messages of one poll that are remembered to recognize them in the lists of further members.
+// Beyond it they are recognized in the keystore, which is slower.
+const maxRemembered = 1 << 17
 
 // retrieveAll receives new messages. A page without any new message, as two of three members give, costs no commit:
 // their cursors are stored at the end.
-func (r *Router) retrieveAll(ctx context.Context) error {
+func (r *Router) retrieveAll(ctx context.Context, truncated func(Truncated) error) error {
 	received := make(map[[sha256.Size]byte]bool)
 	repeated := make(map[network.Key]func() error)
-	err := r.Retrieve(ctx, RetrieveOptions{UseCursors: true}, func(node network.Node, page []storage.Stored) error {
+	options := RetrieveOptions{UseCursors: true, Truncated: truncated}
+	err := r.Retrieve(ctx, options, func(node network.Node, page []storage.Stored) (int, error) {
+		if len(received) > maxRemembered {
+			clear(received)
+		}
 		before := len(received)
 		for _, stored := range page {
 			received[sha256.Sum256([]byte(stored.Data))] = true
 		}
-		read := func() error {
-			_, err := r.receive(ctx, node, page[len(page)-1:], r.account.Receive)
-			return err
-		}
-		if len(received) == before {
-			repeated[node.Ed25519] = read
-			return nil
+		if last := page[len(page)-1:]; len(received) == before {
+			repeated[node.Ed25519] = func() error {
+				_, err := r.receive(ctx, node, last, r.account.Receive)
+				return err
+			}
+			return 0, nil
 		}
 		delete(repeated, node.Ed25519)
-		_, err := r.receive(ctx, node, page, r.account.Receive)
-		return err
+		opened, err := r.receive(ctx, node, page, r.account.Receive)
+		return newMessages(opened), err
 	})
 	for _, read := range repeated {
 		err = errors.Join(err, read())
@@ -112,29 +111,12 @@ func (r *Router) retrieveAll(ctx context.Context) error {
 	return err
 }
 
-// deliverEvents delivers events, after it read the rest of each.
-func (r *Router) deliverEvents(ctx context.Context, events []inbox.Event, deliver Deliver) error {
-	events, err := r.account.Complete(context.WithoutCancel(ctx), events)
-	if err != nil {
-		return err
-	}
-	for _, event := range events {
-		if err := r.deliverEvent(ctx, event, deliver); err != nil {
-			return err
-		}
-		if err := context.Cause(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-	}
-	return nil
-}
-
 // receiveFunc is [account.Account.Receive] or [account.Account.ReceiveAside].
 type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]account.Opened, error)
 
-// receive opens one page of one node and returns the new events to show.
+// receive opens one page of one node.
 func (r *Router) receive(ctx context.Context, node network.Node, page []storage.Stored,
-	open receiveFunc) (fresh []inbox.Event, err error) {
+	open receiveFunc) ([]account.Opened, error) {
 	batch := make([]account.Incoming, len(page))
 	for i, stored := range page {
 		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: message.RouteAsync}
@@ -144,28 +126,25 @@ func (r *Router) receive(ctx context.Context, node network.Node, page []storage.
 		return nil, err
 	}
 	cursor := &account.Cursor{Node: cursorName(generation, node), Hash: page[len(page)-1].Hash}
-	opened, err := open(ctx, batch, cursor)
-	if err != nil {
-		return nil, err
-	}
-	return newEvents(opened), nil
+	return open(ctx, batch, cursor)
 }
 
-// newEvents returns the events to show that were not received before.
-func newEvents(opened []account.Opened) (fresh []inbox.Event) {
+// newMessages returns how many messages were not received before.
+func newMessages(opened []account.Opened) (fresh int) {
 	for _, one := range opened {
-		if !one.Duplicate && !one.Refused && one.Event.Shown() {
-			fresh = append(fresh, one.Event)
+		if !one.Duplicate {
+			fresh++
 		}
 	}
 	return fresh
 }
 
-// deliverEvent delivers an event and then marks it delivered, even if ctx has ended in between. A commit for each event
-// costs a millisecond, and bounds what a kill can print twice to one event.
-func (r *Router) deliverEvent(ctx context.Context, event inbox.Event, deliver Deliver) error {
-	if err := deliver(event); err != nil {
-		return err
+// newEvents returns the events to show that were not received before.
+func newEvents(opened []account.Opened) (fresh []inbox.Waiting) {
+	for _, one := range opened {
+		if !one.Duplicate && !one.Refused && one.Event.Shown() {
+			fresh = append(fresh, inbox.WaitingOf(one.Event))
+		}
 	}
-	return r.account.MarkDelivered(context.WithoutCancel(ctx), event)
+	return fresh
 }

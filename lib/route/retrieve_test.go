@@ -15,14 +15,14 @@ import (
 // retrieved collects what Retrieve hands over, by node.
 func (p *person) retrieved(ctx context.Context) (map[network.Key][]string, error) {
 	got := make(map[network.Key][]string)
-	err := p.Retrieve(ctx, RetrieveOptions{}, func(node network.Node, page []storage.Stored) error {
+	err := p.Retrieve(ctx, RetrieveOptions{}, func(node network.Node, page []storage.Stored) (int, error) {
 		if len(page) == 0 {
 			p.t.Error("a page is empty")
 		}
 		for _, stored := range page {
 			got[node.Ed25519] = append(got[node.Ed25519], stored.Data)
 		}
-		return nil
+		return len(page), nil
 	})
 	return got, err
 }

@@ -87,6 +87,11 @@ type Event struct {
 	Counter     uint32              // of the message within the chain
 	Overtook    bool                // it arrived before earlier messages of its session; not stored
 
+	// Attempt counts the deliveries that were begun, this one among them. SetAside reports that there were too many:
+	// the event is not delivered, but set aside. Both are of this delivery and not stored here.
+	Attempt  int
+	SetAside bool
+
 	// TimerSeconds is after how long the message disappears, counted from reading or from sending.
 	TimerSeconds     uint32
 	TimerFromSending bool

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
+	"sessiontool/lib/storage"
 )
 
 // keepEvent stores an event in the inbox, to be delivered by this process or, if aside is set, by the next process that
@@ -95,6 +98,65 @@ func (a *Account) EndDelivery(ctx context.Context, written, unwritten []inbox.Ev
 // MarkDelivered records that events were written to their reader.
 func (a *Account) MarkDelivered(ctx context.Context, events ...inbox.Event) error {
 	return a.EndDelivery(ctx, events, nil)
+}
+
+// pollPrecision is how old the recorded time of the last poll may be: a poll without news costs a commit only then.
+const pollPrecision = time.Hour
+
+// Polled records that the swarm's messages were fetched. If that had not happened for longer than the network keeps
+// messages, it puts a gap event into the inbox, for this process to deliver, and returns it.
+func (a *Account) Polled(ctx context.Context) (gap []inbox.Event, err error) {
+	now := time.UnixMilli(a.stamp()).UTC()
+	due := func(tx *keystore.Tx) (last time.Time, due bool, err error) {
+		_, err = tables.Get(tx, tableTimes, timePolled, &last)
+		age := now.Sub(last)
+		return last, age < 0 || age >= pollPrecision, err
+	}
+	write := false
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		_, write, err = due(tx)
+		return err
+	})
+	if err != nil || !write {
+		return nil, err
+	}
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		gap = nil
+		last, write, err := due(tx)
+		if err != nil || !write {
+			return err
+		}
+		kept, err := a.keptFor(tx)
+		if err != nil {
+			return err
+		}
+		if !last.IsZero() && now.Sub(last) > kept {
+			event := inbox.Event{
+				ID: inbox.ID("gap " + a.ID().String() + last.String()), Kind: inbox.EventGap,
+				TimestampMS: last.UnixMilli(), ReceivedAt: now,
+			}
+			if err := a.keepEvent(tx, &event, false); err != nil {
+				return err
+			}
+			gap = []inbox.Event{event}
+		}
+		return tables.Put(tx, tableTimes, timePolled, now)
+	})
+	return gap, err
+}
+
+// keptFor returns how long the network keeps messages to this account at most: 14 days if all contacts use protocol
+// session-v1, else 96 hours, as servers of 2.0 do. Senders may ask for less.
+func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
+	all, none := true, true
+	err := a.eachContact(tx, func(contact contactState) error {
+		all, none = all && contact.Protocol == ProtocolSessionV1, false
+		return nil
+	})
+	if err == nil && all && !none {
+		return storage.MaxTTLMillis28 * time.Millisecond, nil
+	}
+	return storage.MaxTTLMillis20 * time.Millisecond, err
 }
 
 // Inbox returns the newest events, at most limit, oldest first.

@@ -200,6 +200,9 @@ func (s *listenLoop) poll(ctx context.Context) error {
 				return pushErr
 			}
 		}
+		if err == nil {
+			err = s.pushGap(ctx)
+		}
 		if err := s.polled(err); err != nil {
 			return err
 		}
@@ -250,6 +253,15 @@ func (s *listenLoop) pushFetched(ctx context.Context) error {
 	s.fetched = nil
 	inbox.InOrder(fetched)
 	return s.push(ctx, fetched)
+}
+
+// pushGap records the poll, and passes on a gap that it ends.
+func (s *listenLoop) pushGap(ctx context.Context) error {
+	gap, err := s.router.account.Polled(ctx)
+	for _, event := range gap {
+		err = errors.Join(err, s.push(ctx, []inbox.Waiting{inbox.WaitingOf(event)}))
+	}
+	return err
 }
 
 // flush sends the outbox at each signal.

@@ -36,6 +36,11 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	var failure error
 	if options.Count == 0 || len(waiting) < options.Count {
 		failure = r.retrieveInTime(ctx, options.Truncated)
+		if failure == nil {
+			if _, err := r.account.Polled(ctx); err != nil {
+				return err
+			}
+		}
 		listing := ctx
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			listing = context.WithoutCancel(ctx) // show what came in time

@@ -25,6 +25,7 @@ const (
 	EventTimer         EventKind = "timer_change"  // TimerSeconds applies to messages from now on
 	EventUnsend        EventKind = "unsend"        // About is the message that its sender deletes
 	EventUnknown       EventKind = "unknown"
+	EventGap           EventKind = "gap" // the account was not polled from TimestampMS until ReceivedAt
 	EventControl       EventKind = "control"
 	EventFailure       EventKind = "failure"
 )

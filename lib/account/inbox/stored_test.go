@@ -150,7 +150,7 @@ func TestStoredWords(t *testing.T) {
 		EventReset:    "session_reset",
 		EventReaction: "reaction", EventTyping: "typing", EventExtraction: "extraction", EventCall: "call",
 		EventTimer: "timer_change", EventUnsend: "unsend", EventUnknown: "unknown", EventControl: "control",
-		EventFailure: "failure",
+		EventFailure: "failure", EventGap: "gap",
 
 		CodeBadEnvelope: "bad_envelope", CodeDecryptionFailed: "decryption_failed", CodeNewerProtocol: "newer_protocol",
 		CodeUnknownPrekey: "unknown_prekey", CodeBadSignature: "bad_signature", CodeNoSession: "no_session",

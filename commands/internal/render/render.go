@@ -157,9 +157,12 @@ func Arrivals(more ...string) []string {
 }
 
 // PrintEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
-// with the same id.
+// with the same id. Of an event that is set aside it prints that instead.
 func PrintEvent(app *cli.App, a *account.Account, e inbox.Event, duplicate bool) error {
-	if e.Asks && !e.SetAside {
+	if e.SetAside {
+		return app.Print(setAsideRecord(a, e))
+	}
+	if e.Asks {
 		request := e
 		request.State = account.StateReceived
 		if err := app.Print(eventRequestRecord(a, request, duplicate)); err != nil {
@@ -180,11 +183,6 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 		to, direction = e.To.String(), "out"
 	}
 	received := record.Time(e.ReceivedAt)
-	if e.SetAside {
-		return record.SetAside{
-			Type: record.TypeSetAside, ID: e.ID, Account: a.Name(), From: from, Kind: typeOf(e), Attempts: e.Attempt,
-		}
-	}
 	switch e.Kind {
 	case inbox.EventMessage:
 		out := record.Message{
@@ -246,6 +244,17 @@ func attempt(e inbox.Event) int {
 		return 0
 	}
 	return e.Attempt
+}
+
+// setAsideRecord returns the record of an event that is set aside.
+func setAsideRecord(a *account.Account, e inbox.Event) record.SetAside {
+	out := record.SetAside{
+		Type: record.TypeSetAside, ID: e.ID, Account: a.Name(), Kind: typeOf(e), Attempts: e.Attempt,
+	}
+	if !e.From.IsZero() {
+		out.From = e.From.String()
+	}
+	return out
 }
 
 // typeOf returns the type of the record of an event.

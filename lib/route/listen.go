@@ -9,7 +9,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
-	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
 )
 
@@ -55,6 +54,7 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
 		announceNow: make(chan struct{}, 1),
 	}
+	s.fetching = r.collect(r.account.Receive, s.keepFetched)
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var workers sync.WaitGroup
@@ -82,9 +82,10 @@ type listenLoop struct {
 
 	// receiveSem serializes commit and hand-off, so that the reader sees messages in commit order.
 	receiveSem chan struct{}
-	// fetched has the events that a running poll has committed. They are passed on at its end, or before a later
-	// message of the synchronous route. Guarded by receiveSem.
-	fetched []inbox.Waiting
+	// fetching has what a running poll has fetched, and fetched the events that it has committed. They are passed on at
+	// its end, or before a later message of the synchronous route. Guarded by receiveSem.
+	fetching *collector
+	fetched  []inbox.Waiting
 
 	announced bool // friends have the current status; see announce
 
@@ -189,16 +190,14 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		}
 		if err == nil {
 			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
-				func(node network.Node, page []storage.Stored) (fresh int, err error) {
+				func(page Page) (fresh int, err error) {
 					err = s.serialize(ctx, func() error {
-						fresh, err = s.takeStored(ctx, node, page)
+						fresh, err = s.fetching.take(ctx, page)
 						return err
 					})
 					return fresh, err
 				})
-			if pushErr := s.serialize(ctx, func() error { return s.pushFetched(ctx) }); pushErr != nil {
-				return pushErr
-			}
+			err = errors.Join(err, s.serialize(ctx, func() error { return s.pushFetched(ctx) }))
 		}
 		if err == nil {
 			err = s.pushGap(ctx)
@@ -240,19 +239,19 @@ func (s *listenLoop) serialize(ctx context.Context, work func() error) error {
 	return work()
 }
 
-// takeStored opens one page of one node and returns how many of its messages are new. Its new events wait in fetched.
-func (s *listenLoop) takeStored(ctx context.Context, node network.Node, page []storage.Stored) (fresh int, err error) {
-	opened, err := s.router.receive(ctx, node, page, s.router.account.Receive)
+// keepFetched remembers the new events of a poll.
+func (s *listenLoop) keepFetched(opened []account.Opened) {
 	s.fetched = append(s.fetched, newEvents(opened)...)
-	return newMessages(opened), err
 }
 
-// pushFetched passes the fetched events on in the order of their senders. The caller holds receiveSem.
+// pushFetched opens what was fetched and passes the events on in the order of their senders. The caller holds
+// receiveSem.
 func (s *listenLoop) pushFetched(ctx context.Context) error {
+	err := s.fetching.flush(ctx)
 	fetched := s.fetched
 	s.fetched = nil
 	inbox.InOrder(fetched)
-	return s.push(ctx, fetched)
+	return errors.Join(err, s.push(ctx, fetched))
 }
 
 // pushGap records the poll, and passes on a gap that it ends.

@@ -2,15 +2,12 @@ package route
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
-	"sessiontool/lib/message"
 	"sessiontool/lib/network"
-	"sessiontool/lib/storage"
 )
 
 // PollOptions adjusts [Router.Poll].
@@ -81,57 +78,13 @@ func (r *Router) retrieveInTime(ctx context.Context, truncated func(Truncated) e
 	return r.retrieveAll(ctx, truncated)
 }
 
-// maxRemembered bounds the messages of one poll that are remembered to recognize them in the lists of further members.
-// Beyond it they are recognized in the keystore, which is slower.
-const maxRemembered = 1 << 17
-
-// retrieveAll receives new messages. A page without any new message, as two of three members give, costs no commit:
-// their cursors are stored at the end.
+// retrieveAll receives new messages.
 func (r *Router) retrieveAll(ctx context.Context, truncated func(Truncated) error) error {
-	received := make(map[[sha256.Size]byte]bool)
-	repeated := make(map[network.Key]func() error)
-	options := RetrieveOptions{UseCursors: true, Truncated: truncated}
-	err := r.Retrieve(ctx, options, func(node network.Node, page []storage.Stored) (int, error) {
-		if len(received) > maxRemembered {
-			clear(received)
-		}
-		before := len(received)
-		for _, stored := range page {
-			received[sha256.Sum256([]byte(stored.Data))] = true
-		}
-		if last := page[len(page)-1:]; len(received) == before {
-			repeated[node.Ed25519] = func() error {
-				_, err := r.receive(ctx, node, last, r.account.Receive)
-				return err
-			}
-			return 0, nil
-		}
-		delete(repeated, node.Ed25519)
-		opened, err := r.receive(ctx, node, page, r.account.Receive)
-		return newMessages(opened), err
+	fetching := r.collect(r.account.Receive, func([]account.Opened) {})
+	err := r.Retrieve(ctx, RetrieveOptions{UseCursors: true, Truncated: truncated}, func(page Page) (int, error) {
+		return fetching.take(ctx, page)
 	})
-	for _, read := range repeated {
-		err = errors.Join(err, read())
-	}
-	return err
-}
-
-// receiveFunc is [account.Account.Receive] or [account.Account.ReceiveAside].
-type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]account.Opened, error)
-
-// receive opens one page of one node.
-func (r *Router) receive(ctx context.Context, node network.Node, page []storage.Stored,
-	open receiveFunc) ([]account.Opened, error) {
-	batch := make([]account.Incoming, len(page))
-	for i, stored := range page {
-		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: message.RouteAsync}
-	}
-	generation, err := r.network.Generation(ctx)
-	if err != nil {
-		return nil, err
-	}
-	cursor := &account.Cursor{Node: cursorName(generation, node), Hash: page[len(page)-1].Hash}
-	return open(ctx, batch, cursor)
+	return errors.Join(err, fetching.flush(context.WithoutCancel(ctx)))
 }
 
 // newMessages returns how many messages were not received before.

@@ -30,6 +30,13 @@ type RetrieveOptions struct {
 	maxRead int // 0 means maxRead
 }
 
+// Page is a part of a member's list. It is never empty. Late reports that another member was read to the end before.
+type Page struct {
+	Node     network.Node
+	Messages []storage.Stored
+	Late     bool
+}
+
 // Truncated reports that a member's list was not read to its end. The next poll continues there.
 type Truncated struct {
 	Node     network.Node
@@ -37,12 +44,12 @@ type Truncated struct {
 }
 
 // Retrieve asks three random members of the account's swarm at once for its messages. It calls handle with their
-// answers, page by page, one at a time. Pages are never empty. The same message usually comes from all three. Another
+// answers, page by page, one at a time. The same message usually comes from all three. Another
 // member replaces one that fails. Once two members were read to the end, Retrieve does not wait for a late third one.
 // What the first member gives is all taken, up to maxRead; those after it are bounded by extraMessages and extraBytes in
-// new messages, of which handle returns the number, and by time. The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
+// new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
 func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
-	handle func(network.Node, []storage.Stored) (fresh int, err error)) error {
+	handle func(Page) (fresh int, err error)) error {
 	generation, err := r.network.Generation(ctx)
 	if err != nil {
 		return err
@@ -123,7 +130,7 @@ type retrieveJudge struct {
 	reader
 	log       *slog.Logger
 	begin     func(network.Node) (last string, err error)
-	handle    func(network.Node, []storage.Stored) (fresh int, err error)
+	handle    func(Page) (fresh int, err error)
 	truncated func(Truncated) error
 	most      int // messages of one member
 	readings  map[network.Key]*reading
@@ -162,7 +169,7 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		j.finish()
 		return network.Done
 	}
-	fresh, err := j.handle(reply.Member, stored)
+	fresh, err := j.handle(Page{reply.Member, stored, !j.ended.IsZero()})
 	if err != nil {
 		j.failure = err
 		return network.Stop

@@ -15,14 +15,14 @@ import (
 // retrieved collects what Retrieve hands over, by node.
 func (p *person) retrieved(ctx context.Context) (map[network.Key][]string, error) {
 	got := make(map[network.Key][]string)
-	err := p.Retrieve(ctx, RetrieveOptions{maxRead: 5000}, func(node network.Node, page []storage.Stored) (int, error) {
-		if len(page) == 0 {
+	err := p.Retrieve(ctx, RetrieveOptions{maxRead: 5000}, func(page Page) (int, error) {
+		if len(page.Messages) == 0 {
 			p.t.Error("a page is empty")
 		}
-		for _, stored := range page {
-			got[node.Ed25519] = append(got[node.Ed25519], stored.Data)
+		for _, stored := range page.Messages {
+			got[page.Node.Ed25519] = append(got[page.Node.Ed25519], stored.Data)
 		}
-		return len(page), nil
+		return len(page.Messages), nil
 	})
 	return got, err
 }
@@ -201,7 +201,7 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	bob := newPerson(t, "bob", net.SeedURL())
 	enough, pages := errors.New("enough"), 0
-	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(network.Node, []storage.Stored) (int, error) {
+	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(Page) (int, error) {
 		pages++
 		return 0, enough
 	})
@@ -211,7 +211,7 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err = bob.Retrieve(ctx, RetrieveOptions{}, func(network.Node, []storage.Stored) (int, error) {
+	err = bob.Retrieve(ctx, RetrieveOptions{}, func(Page) (int, error) {
 		cancel()
 		return 0, nil
 	})

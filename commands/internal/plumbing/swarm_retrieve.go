@@ -10,7 +10,6 @@ import (
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
-	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/storage"
@@ -38,8 +37,8 @@ func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
 	}
 	seen := make(map[[sha256.Size]byte]bool)
 	options := route.RetrieveOptions{Truncated: render.PrintTruncated(app, a)}
-	return router.Retrieve(ctx, options, func(_ network.Node, page []storage.Stored) (fresh int, err error) {
-		for _, stored := range page {
+	return router.Retrieve(ctx, options, func(page route.Page) (fresh int, err error) {
+		for _, stored := range page.Messages {
 			name := sha256.Sum256([]byte(stored.Hash))
 			if seen[name] {
 				continue

@@ -53,6 +53,7 @@ const (
 	CodeNodeNotFound       Code = "node_not_found"
 	CodeRequestPending     Code = "request_pending"
 	CodeNetworkUnreachable Code = "network_unreachable"
+	CodeProxy              Code = "proxy_unreachable"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
 	CodeNotDelivered       Code = "not_delivered"
@@ -162,6 +163,8 @@ var Codes = []CodeInfo{
 		"a friend request is waiting for an answer", "wait for it, or use --again"},
 	{CodeNetworkUnreachable, ExitTemporary, true,
 		"the network does not answer", "try again; check that the network is up"},
+	{CodeProxy, ExitTemporary, true,
+		"the proxy does not answer, or refuses to serve", "start the proxy, or check --proxy; nothing went past it"},
 	{CodeTooFewNodes, ExitTemporary, true,
 		"too few service nodes answer for an onion path", "try again; a path needs four nodes"},
 	{CodeNotStored, ExitTemporary, true,

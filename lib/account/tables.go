@@ -19,4 +19,5 @@ const (
 	identityKey = "self"
 
 	timeSeenForgotten = "seen_forgotten"
+	timePolled        = "polled"
 )

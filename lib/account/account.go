@@ -13,11 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/message"
@@ -70,9 +69,7 @@ type Account struct {
 	id    identity
 	keys  sessionid.Keys
 
-	tidied   atomic.Bool // tidy has run in this process
-	left     sync.Map    // Session IDs of unclaimed entries that this process has seen in the outbox
-	answered atomic.Bool // see Answered
+	outbox *outbox.Box
 
 	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
@@ -83,6 +80,14 @@ type identity struct {
 	Seed           []byte    `json:"seed"`
 	RegistrationID uint32    `json:"registration_id"`
 	CreatedAt      time.Time `json:"created_at"`
+}
+
+func newAccount(store *keystore.Store, env Environment, name string) *Account {
+	if env.Announce == nil {
+		env.Announce = func() error { return nil }
+	}
+	process := outbox.Process{Now: env.Now, Owner: env.Owner, Announce: env.Announce, StateOf: env.StateOf}
+	return &Account{store: store, env: env, name: name, outbox: outbox.New(process)}
 }
 
 // CheckNames returns the error of [keystore.CheckAccountName] or [message.CheckDisplayName] for these names.
@@ -104,7 +109,8 @@ func Create(ctx context.Context, store *keystore.Store, env Environment, name, d
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{store: store, env: env, name: name, keys: sessionid.KeysFromSeed(seed)}
+	a := newAccount(store, env, name)
+	a.keys = sessionid.KeysFromSeed(seed)
 	a.id = identity{DisplayName: displayName, Seed: seed[:], RegistrationID: registration, CreatedAt: env.Now().UTC()}
 	err = store.CreateAccount(ctx, name, func(tx *keystore.Tx) error {
 		if err := tables.Put(tx, tableIdentity, identityKey, a.id); err != nil {
@@ -130,7 +136,7 @@ func newRegistrationID(random io.Reader) (uint32, error) {
 
 // Open loads an account. The error wraps [keystore.ErrAccountNotFound] if there is none of that name.
 func Open(ctx context.Context, store *keystore.Store, env Environment, name string) (*Account, error) {
-	a := &Account{store: store, env: env, name: name}
+	a := newAccount(store, env, name)
 	if err := store.View(ctx, name, a.load); err != nil {
 		return nil, err
 	}
@@ -141,7 +147,7 @@ func Open(ctx context.Context, store *keystore.Store, env Environment, name stri
 // account.
 func OpenIn(ctx context.Context, dir string, unlock keystore.Unlock, options keystore.Options, env Environment,
 	name string) (*Account, error) {
-	a := &Account{env: env}
+	a := newAccount(nil, env, "")
 	var err error
 	if a.store, a.name, err = keystore.OpenAccount(ctx, dir, unlock, options, name, a.load); err != nil {
 		return nil, err
@@ -208,12 +214,7 @@ func (a *Account) stamp() int64 {
 }
 
 // claim returns the owner name for a claim, after it announced this process.
-func (a *Account) claim() (owner string, err error) {
-	if a.env.Announce != nil {
-		err = a.env.Announce()
-	}
-	return a.env.Owner, err
-}
+func (a *Account) claim() (owner string, err error) { return a.env.Owner, a.env.Announce() }
 
 func (a *Account) view(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.View(ctx, a.name, work)

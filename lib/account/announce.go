@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
-	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
 )
 
@@ -76,25 +76,15 @@ func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err = a.announce(tx, contact.ID, unowned)
+	_, err = a.announce(tx, contact.ID, outbox.Unowned)
 	return err
 }
 
 // announce puts one status message for owner into the outbox.
 func (a *Account) announce(tx *keystore.Tx, to sessionid.ID, owner string) (Outgoing, error) {
 	out := Outgoing{Kind: KindStatus, To: to, TTLMillis: StatusFreshFor.Milliseconds(), Digest: "status " + to.String()}
-	earlier, err := withDigest(tx, out.Digest)
-	if err != nil {
+	if err := a.outbox.Replace(tx, out.Digest); err != nil {
 		return Outgoing{}, err
-	}
-	for _, seq := range earlier {
-		old, found, err := loadOutgoing(tx, seq)
-		if err == nil && found && (old.Owner == a.env.Owner || a.env.StateOf(old.Owner) != presence.Alive) {
-			err = remove(tx, old)
-		}
-		if err != nil {
-			return Outgoing{}, err
-		}
 	}
 	status, err := a.online(tx)
 	if err != nil {
@@ -103,6 +93,6 @@ func (a *Account) announce(tx *keystore.Tx, to sessionid.ID, owner string) (Outg
 	if err := a.sealRatcheted(tx, &out, message.Content{Body: status}); err != nil {
 		return Outgoing{}, err
 	}
-	err = a.enqueue(tx, &out, owner)
+	err = a.outbox.Add(tx, &out, owner)
 	return out, err
 }

@@ -9,18 +9,6 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// Kind is the purpose of an outgoing message.
-type Kind string
-
-// The kinds of outgoing messages. A control message shows nothing to the user: it is an acceptance or confirms a
-// session. A status message says only whether the account is online.
-const (
-	KindText          Kind = "text"
-	KindFriendRequest Kind = "friend_request"
-	KindControl       Kind = "control"
-	KindStatus        Kind = "status"
-)
-
 // MinTTL is the shortest time to live in milliseconds. The longest is the network's maximum. It is also the default,
 // for recipients that poll from cron.
 const MinTTL = storage.MinTTLMillis

@@ -71,9 +71,11 @@ func (a *Account) Forge(
 		return nil, err
 	}
 	f := &Forgery{contact: contact, name: display, now: a.env.Now()}
-	f.own = &Account{store: throwAway, env: a.env, name: a.name, id: a.id, keys: a.keys}
-	f.own.env.Now, f.own.env.Stamp, f.own.env.Announce = func() time.Time { return f.now }, nil, nil
-	f.own.env.Plain, f.own.env.Original = false, false
+	env := a.env
+	env.Now, env.Stamp, env.Announce = func() time.Time { return f.now }, nil, nil
+	env.Plain, env.Original = false, false
+	f.own = newAccount(throwAway, env, a.name)
+	f.own.id, f.own.keys = a.id, a.keys
 	f.own.watch = func(kind ciphertext.Kind, encrypted []byte) {
 		f.sealed = append(f.sealed, ratcheted{kind, encrypted})
 	}

@@ -37,7 +37,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 	digest := draft.digest(KindFriendRequest)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		var found bool
-		if out, found, err = a.resume(tx, digest); err != nil || found {
+		if out, found, err = a.outbox.Resume(tx, digest); err != nil || found {
 			return err
 		}
 		contact, err := a.contactFor(tx, draft.To)
@@ -56,7 +56,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 			return err
 		}
 		out.Digest, out.Fresh = digest, draft.TimestampMS == 0
-		return a.enqueue(tx, &out, a.env.Owner)
+		return a.outbox.Add(tx, &out, a.env.Owner)
 	})
 	return out, err
 }
@@ -126,7 +126,7 @@ func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err er
 			return err
 		}
 		var found bool
-		out, found, err = a.resume(tx, acceptance(contact.ID))
+		out, found, err = a.outbox.Resume(tx, acceptance(contact.ID))
 		if err == nil && !found {
 			err = fmt.Errorf("%w: %s is a friend already", ErrRequestNotFound, contact.ID)
 		}
@@ -206,7 +206,7 @@ func (a *Account) askBack(tx *keystore.Tx, contact contactState) (Outgoing, erro
 		return Outgoing{}, err
 	}
 	out.Digest = acceptance(contact.ID)
-	err = a.enqueue(tx, &out, a.env.Owner)
+	err = a.outbox.Add(tx, &out, a.env.Owner)
 	return out, err
 }
 

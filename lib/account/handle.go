@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
@@ -93,7 +94,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 		return err
 	}
 	if accepted {
-		_, err = a.control(tx, contact.ID, unowned)
+		_, err = a.control(tx, contact.ID, outbox.Unowned)
 		return err
 	}
 	return a.shakeHands(tx, contact, event, moved)
@@ -104,13 +105,13 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 // yet; then the control message goes into the current session, unless the friend may have lost that.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
 	if !contact.used(bundle) || contact.Stale {
-		_, err := a.befriend(tx, contact, bundle, unowned)
+		_, err := a.befriend(tx, contact, bundle, outbox.Unowned)
 		return err
 	}
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	_, err := a.control(tx, contact.ID, unowned)
+	_, err := a.control(tx, contact.ID, outbox.Unowned)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
@@ -270,7 +271,7 @@ func (p *person) content() map[string]string {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts, tables.Counters, tableTimes,
 			tableListeners, tableContacts, tableRequests, tableBoxes,
-			tableSessions, tableUndelivered, tableOutboxDigests, tableSeen, tableCursors,
+			tableSessions, tableUndelivered, outbox.TableDigests, tableSeen, tableCursors,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)
@@ -280,7 +281,7 @@ func (p *person) content() map[string]string {
 				return err
 			}
 		}
-		for _, table := range []keystore.Table{tableInbox, tableOutbox} {
+		for _, table := range []keystore.Table{tableInbox, outbox.Table} {
 			err := tx.Range(table, 0, func(seq uint64, value []byte) error {
 				all[string(table)+" "+seqName(seq)] = string(value)
 				return nil

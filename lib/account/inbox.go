@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
 )
@@ -21,7 +22,7 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *Event, aside bool) (err erro
 	if event.Seq, err = tx.Append(tableInbox, value); err != nil {
 		return err
 	}
-	owner := unowned
+	owner := outbox.Unowned
 	if !aside {
 		if owner, err = a.claim(); err != nil {
 			return err
@@ -48,7 +49,7 @@ func (a *Account) ClaimAbandoned(ctx context.Context) ([]Event, error) {
 
 // unread reports whether no other running process is printing events of an owner.
 func (a *Account) unread(owner string) bool {
-	return owner == unowned || a.env.StateOf(owner) != presence.Alive
+	return owner == outbox.Unowned || a.env.StateOf(owner) != presence.Alive
 }
 
 // claimEvents claims the undelivered events whose owner ours accepts, and returns keep of each.

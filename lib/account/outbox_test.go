@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/storage"
@@ -215,7 +216,7 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 		t.Errorf("the rerun of a run that was killed after its report has %+v", again)
 	}
 	third.ends(presence.Crashed)
-	w.pass(reportedFor)
+	w.pass(outbox.ReportedFor)
 	if out := third.anew("fourth").seals(draft); out.Resumed {
 		t.Errorf("an hour later the same command resumes %+v", out)
 	}

@@ -41,7 +41,7 @@ func (w *world) newClient(name string, identity x25519.PrivateKey, registrationI
 	prekeys []recordedPrekey) *client {
 	w.t.Helper()
 	draws := &recordedDraws{}
-	a := &Account{store: w.keystore(), env: w.environment(name), name: name}
+	a := newAccount(w.keystore(), w.environment(name), name)
 	a.env.Random, a.env.Original = draws, true
 	a.keys.X25519 = x25519.NewKeyPair(identity)
 	a.id = identityOf(name, registrationID)

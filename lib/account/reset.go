@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -35,7 +36,7 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	if err != nil {
 		return err
 	}
-	return a.enqueue(tx, &out, unowned)
+	return a.outbox.Add(tx, &out, outbox.Unowned)
 }
 
 // sealReset makes the message with which Session Desktop resets a session: a friend request that ends the old session

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
@@ -24,23 +25,23 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	}
 	digest := draft.digest(KindText)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		if err := a.tidy(tx); err != nil {
+		if err := a.outbox.Tidy(tx); err != nil {
 			return err
 		}
 		var found bool
-		if out, found, err = a.resume(tx, digest); err != nil {
+		if out, found, err = a.outbox.Resume(tx, digest); err != nil {
 			return err
 		}
 		if found {
-			out.OnlySync, out.Behind = draft.OnlySync, a.behind(draft.To)
-			return saveOutgoing(tx, out)
+			out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
+			return outbox.Save(tx, out)
 		}
 		if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.behind(draft.To)
+		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.outbox.Behind(draft.To)
 		out.Fresh = draft.TimestampMS == 0
-		return a.enqueue(tx, &out, a.env.Owner)
+		return a.outbox.Add(tx, &out, a.env.Owner)
 	})
 	return out, err
 }
@@ -52,7 +53,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 		return Outgoing{}, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		if err := remove(tx, old); err != nil {
+		if err := outbox.Remove(tx, old); err != nil {
 			return err
 		}
 		if old.Kind == KindFriendRequest {
@@ -68,7 +69,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 			return err
 		}
 		out.Digest, out.OnlySync, out.Behind = old.Digest, old.OnlySync, old.Behind
-		return a.enqueue(tx, &out, a.env.Owner)
+		return a.outbox.Add(tx, &out, a.env.Owner)
 	})
 	return out, err
 }
@@ -144,7 +145,7 @@ func (a *Account) control(tx *keystore.Tx, to sessionid.ID, owner string) (Outgo
 	if err := a.sealRatcheted(tx, &out, message.Background()); err != nil {
 		return Outgoing{}, err
 	}
-	err := a.enqueue(tx, &out, owner)
+	err := a.outbox.Add(tx, &out, owner)
 	return out, err
 }
 

@@ -32,12 +32,12 @@ type seenEntry struct {
 	Reader  int          `json:"reader,omitempty"` // readerVersion of the result
 }
 
-// version is the stored form of the event in the entry.
-func (s *seenEntry) version() int {
+// Number is the stored form of the event in the entry.
+func (s *seenEntry) Number() int {
 	if s.Control == nil {
 		return 0
 	}
-	return s.Control.version()
+	return s.Control.Number()
 }
 
 // seenMessage is the result of an earlier receipt, and whether this version may read more of the message.
@@ -59,7 +59,7 @@ func seenBefore(tx *keystore.Tx, id string) (before seenMessage, found bool, err
 		return seenMessage{}, false, err
 	}
 	var seen seenEntry
-	if err := readForm(tableSeen, value, &seen); err != nil {
+	if err := tables.ReadForm(tableSeen, value, storedVersion, &seen); err != nil {
 		return seenMessage{}, false, err
 	}
 	before.Opened = Opened{Duplicate: true, Ack: seen.Ack}

@@ -99,7 +99,7 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 		message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}); err != nil {
 		return Outgoing{}, err
 	}
-	err := a.enqueue(tx, &out, a.env.Owner)
+	err := a.outbox.Add(tx, &out, a.env.Owner)
 	return out, err
 }
 

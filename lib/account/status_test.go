@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
@@ -202,7 +203,7 @@ func TestStoredBeforeStatuses(t *testing.T) {
 		if err := tables.Put(tx, tableSeen, dataID(data), seen); err != nil {
 			return err
 		}
-		if err := saveOutgoing(tx, out); err != nil {
+		if err := outbox.Save(tx, out); err != nil {
 			return err
 		}
 		return saveContact(tx, contact)

@@ -21,26 +21,10 @@ import (
 //	1: the number, no type, and the words of the constants for protocols. All else is as before.
 const storedVersion = 1
 
-// form is the version number in a stored value.
-type form struct {
-	Version int `json:"version,omitempty"`
-}
-
-func (f form) version() int { return f.Version }
-
-// readForm decodes a value into v. It returns [keystore.ErrVersion] for a later version.
-func readForm(table keystore.Table, data []byte, v interface{ version() int }) error {
-	err := tables.Decode(table, data, v)
-	if version := v.version(); version > storedVersion {
-		return fmt.Errorf("%w: table %s has form %d", keystore.ErrVersion, table, version)
-	}
-	return err
-}
-
 // storedEvent is an [Event] in the inbox or in the table of seen messages. State is 0 none, 1 sent, 2 received, 3
 // friends, 4 expired. Kind, Route and Code are the words of the constants.
 type storedEvent struct {
-	form
+	tables.Form
 	ID          string       `json:"id"`
 	Kind        string       `json:"kind"`
 	From        sessionid.ID `json:"from,omitzero"`
@@ -92,7 +76,7 @@ type storedPreview struct {
 // storeEvent returns the stored form of an event, without its sequence number, which is the key.
 func storeEvent(e Event) storedEvent {
 	out := storedEvent{
-		form: form{storedVersion},
+		Form: tables.Form{Version: storedVersion},
 		ID:   e.ID, Kind: string(e.Kind), From: e.From, Claimed: e.Claimed, To: e.To,
 		DisplayName: e.DisplayName, Text: e.Text,
 		TimestampMS: e.TimestampMS, ReceivedAt: e.ReceivedAt, Route: string(e.Route), Hash: e.Hash,
@@ -142,135 +126,13 @@ func encodeEvent(e Event) ([]byte, error) { return json.Marshal(storeEvent(e)) }
 
 func decodeEvent(seq uint64, value []byte) (Event, error) {
 	var stored storedEvent
-	err := readForm(tableInbox, value, &stored)
+	err := tables.ReadForm(tableInbox, value, storedVersion, &stored)
 	return stored.event(seq), err
-}
-
-// storedOutgoing is an [Outgoing] in the outbox. Kind is the word of the constant.
-type storedOutgoing struct {
-	form
-	Kind        string         `json:"kind"`
-	To          sessionid.ID   `json:"to"`
-	Ref         string         `json:"ref,omitempty"`
-	Digest      string         `json:"digest"`
-	TimestampMS int64          `json:"timestamp_ms"`
-	TTLMillis   int64          `json:"ttl_ms"`
-	Data        string         `json:"data"`
-	Ack         []byte         `json:"ack,omitempty"`
-	OnlySync    bool           `json:"only_sync,omitempty"`
-	StampMS     int64          `json:"stamp_ms,omitempty"`
-	Nonce       string         `json:"nonce,omitempty"`
-	Difficulty  int64          `json:"difficulty,omitempty"`
-	QueuedAt    time.Time      `json:"queued_at"`
-	Owner       string         `json:"owner,omitempty"`
-	Claimed     bool           `json:"claimed,omitempty"`
-	Receipt     *storedReceipt `json:"receipt,omitempty"`
-	StoredAt    time.Time      `json:"stored_at,omitzero"`
-	Reported    bool           `json:"reported,omitempty"`
-}
-
-// storedReceipt is a [Receipt] in an outbox entry. Route and Reason are the words of the constants.
-type storedReceipt struct {
-	OK            bool               `json:"ok"`
-	To            string             `json:"to"` // a Session ID, or empty
-	Route         string             `json:"route"`
-	Reason        string             `json:"reason,omitempty"`
-	RoundTripMS   float64            `json:"round_trip_ms,omitempty"`
-	MessageHash   string             `json:"message_hash"`
-	TimestampMS   int64              `json:"timestamp_ms"`
-	TTLMillis     int64              `json:"ttl_ms"`
-	Difficulty    int64              `json:"difficulty"`
-	Stored        int                `json:"stored"`
-	Nodes         []storedNodeResult `json:"nodes"`
-	Resumed       bool               `json:"resumed,omitempty"`
-	Ref           string             `json:"ref,omitempty"`
-	ClockOffsetMS int64              `json:"clock_offset_ms,omitempty"`
-}
-
-type storedNodeResult struct {
-	PubkeyEd25519 string `json:"pubkey_ed25519"`
-	OK            bool   `json:"ok"`
-	Already       bool   `json:"already,omitempty"`
-	Pending       bool   `json:"pending,omitempty"`
-	Status        int    `json:"status"`
-	Error         string `json:"error"`
-	Millis        int64  `json:"ms"`
-}
-
-// encodeOutgoing returns the stored form of an entry, without its sequence number, which is the key.
-func encodeOutgoing(o Outgoing) ([]byte, error) {
-	out := storedOutgoing{
-		form: form{storedVersion},
-		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, TimestampMS: o.TimestampMS,
-		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
-		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
-		Reported: o.Reported,
-	}
-	if o.Receipt != nil {
-		out.Receipt = storeReceipt(*o.Receipt)
-	}
-	return json.Marshal(out)
-}
-
-// decodeOutgoing returns the entry with an outbox sequence number.
-func decodeOutgoing(seq uint64, value []byte) (Outgoing, error) {
-	var s storedOutgoing
-	if err := readForm(tableOutbox, value, &s); err != nil {
-		return Outgoing{Seq: seq}, err
-	}
-	out := Outgoing{
-		Seq: seq, Kind: Kind(s.Kind), To: s.To, Ref: s.Ref, Digest: s.Digest, TimestampMS: s.TimestampMS,
-		TTLMillis: s.TTLMillis, Data: s.Data, Ack: s.Ack, OnlySync: s.OnlySync, StampMS: s.StampMS, Nonce: s.Nonce,
-		Difficulty: s.Difficulty, QueuedAt: s.QueuedAt, Owner: s.Owner, Claimed: s.Claimed, StoredAt: s.StoredAt,
-		Reported: s.Reported,
-	}
-	if s.Receipt == nil {
-		return out, nil
-	}
-	receipt, err := s.Receipt.receipt()
-	out.Receipt = &receipt
-	return out, err
-}
-
-func storeReceipt(r Receipt) *storedReceipt {
-	out := &storedReceipt{
-		OK: r.OK, Route: string(r.Route), Reason: string(r.Reason), RoundTripMS: r.RoundTripMS,
-		MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis, Difficulty: r.Difficulty,
-		Stored: r.Stored, Nodes: make([]storedNodeResult, len(r.Nodes)), Resumed: r.Resumed, Ref: r.Ref,
-		ClockOffsetMS: r.ClockOffsetMS,
-	}
-	if !r.To.IsZero() {
-		out.To = r.To.String()
-	}
-	for i, node := range r.Nodes {
-		out.Nodes[i] = storedNodeResult(node)
-	}
-	return out
-}
-
-func (s *storedReceipt) receipt() (Receipt, error) {
-	out := Receipt{
-		OK: s.OK, Route: Route(s.Route), Reason: Reason(s.Reason), RoundTripMS: s.RoundTripMS,
-		MessageHash: s.MessageHash, TimestampMS: s.TimestampMS, TTLMillis: s.TTLMillis, Difficulty: s.Difficulty,
-		Stored: s.Stored, Resumed: s.Resumed, Ref: s.Ref,
-		ClockOffsetMS: s.ClockOffsetMS,
-	}
-	for _, node := range s.Nodes {
-		out.Nodes = append(out.Nodes, NodeResult(node))
-	}
-	if s.To == "" {
-		return out, nil
-	}
-	var err error
-	if out.To, err = sessionid.Parse(s.To); err != nil {
-		err = fmt.Errorf("%w: table %s: receipt: %w", keystore.ErrCorrupt, tableOutbox, err)
-	}
-	return out, err
 }
 
 // storedContact is a contactState.
 type storedContact struct {
-	form
+	tables.Form
 	ID            sessionid.ID  `json:"id"`
 	DisplayName   string        `json:"display_name"`
 	Since         time.Time     `json:"since"`
@@ -297,7 +159,7 @@ var oldProtocols = map[Protocol]string{ProtocolSignal: "2020", ProtocolSessionV1
 
 func encodeContact(c contactState) ([]byte, error) {
 	return json.Marshal(storedContact{
-		form: form{storedVersion},
+		Form: tables.Form{Version: storedVersion},
 		ID:   c.ID, DisplayName: c.DisplayName, Since: c.Since, FriendsSince: c.FriendsSince, Verified: c.Verified,
 		Incoming: c.Incoming, Outgoing: c.Outgoing, LastRequestMS: c.LastRequestMS, UsedBundles: c.UsedBundles,
 		Status: (*storedStatus)(c.Status), RemindedAt: c.RemindedAt, ResetAt: c.ResetAt,
@@ -307,7 +169,7 @@ func encodeContact(c contactState) ([]byte, error) {
 
 func decodeContact(value []byte) (contactState, error) {
 	var s storedContact
-	if err := readForm(tableContacts, value, &s); err != nil {
+	if err := tables.ReadForm(tableContacts, value, storedVersion, &s); err != nil {
 		return contactState{}, err
 	}
 	out := contactState{

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/sessionid"
 )
 
@@ -72,7 +74,7 @@ const friendOfBob = "05110b3bdd3807f77cdb3232d42b38359eb10ed63726fa6920287127803
 func storedReceipts(friend sessionid.ID) []Receipt {
 	return []Receipt{
 		{
-			OK: true, To: friend, Route: RouteAsync, Reason: ReasonNobodyListens, MessageHash: "mh", TimestampMS: 11,
+			OK: true, To: friend, Route: RouteAsync, Reason: outbox.ReasonNobodyListens, MessageHash: "mh", TimestampMS: 11,
 			TTLMillis: 12, Difficulty: 13, Stored: 2, Resumed: true, Ref: "r2", ClockOffsetMS: -14,
 			Nodes: []NodeResult{
 				{PubkeyEd25519: "n1", OK: true, Already: true, Status: 200, Millis: 15},
@@ -148,7 +150,7 @@ func TestForm0Outbox(t *testing.T) {
 	}
 	var got []Outgoing
 	err := bob.view(t.Context(), func(tx *keystore.Tx) error {
-		return eachOutgoing(tx, func(out Outgoing) error {
+		return outbox.Each(tx, func(out Outgoing) error {
 			got = append(got, out)
 			return nil
 		})
@@ -156,7 +158,7 @@ func TestForm0Outbox(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the outbox is %+v (%v), want %+v", got, err, want)
 	}
-	for i, stage := range []Stage{Queued, Claimed, Solved, Sent, Reported} {
+	for i, stage := range []outbox.Stage{outbox.Queued, outbox.Claimed, outbox.Solved, outbox.Sent, outbox.Reported} {
 		if got[i].Stage() != stage {
 			t.Errorf("entry %d is %s, want %s", i, got[i].Stage(), stage)
 		}
@@ -205,10 +207,10 @@ func TestForm0Rewritten(t *testing.T) {
 			if event, err = decodeEvent(1, []byte(value)); err == nil {
 				anew, err = encodeEvent(event)
 			}
-		case tableOutbox:
+		case outbox.Table:
 			var out Outgoing
-			if out, err = decodeOutgoing(1, []byte(value)); err == nil {
-				anew, err = encodeOutgoing(out)
+			if out, err = outbox.Decode(1, []byte(value)); err == nil {
+				anew, err = outbox.Encode(out)
 			}
 		case tableContacts:
 			var contact contactState
@@ -266,9 +268,9 @@ func TestStoredFormHasEveryField(t *testing.T) {
 	var out, wantOut Outgoing
 	fill(t, reflect.ValueOf(&wantOut).Elem())
 	wantOut.Resumed, wantOut.Fresh, wantOut.Behind = false, false, false // of this process alone
-	if value, err := encodeOutgoing(wantOut); err != nil {
+	if value, err := outbox.Encode(wantOut); err != nil {
 		t.Error(err)
-	} else if out, err = decodeOutgoing(wantOut.Seq, value); err != nil || !reflect.DeepEqual(out, wantOut) {
+	} else if out, err = outbox.Decode(wantOut.Seq, value); err != nil || !reflect.DeepEqual(out, wantOut) {
 		t.Errorf("the entry %+v comes back as %+v, %v", wantOut, out, err)
 	}
 
@@ -339,11 +341,6 @@ func TestStoredWords(t *testing.T) {
 
 		RouteAsync: "async", RouteSync: "sync",
 
-		ReasonNoStatus: "no_status", ReasonProtocol: "protocol", ReasonOffline: "offline", ReasonStale: "stale",
-		ReasonNobodyListens: "nobody_listens", ReasonNotAcknowledged: "not_acknowledged", ReasonWrongAck: "wrong_ack",
-		ReasonRefused: "refused", ReasonUnreachable: "unreachable", ReasonNoMethod: "no_method", ReasonBusy: "busy",
-		ReasonWrongSwarm: "wrong_swarm",
-
 		ProtocolSignal: "signal", ProtocolSessionV1: "session-v1",
 
 		KindText: "text", KindFriendRequest: "friend_request", KindControl: "control", KindStatus: "status",
@@ -363,11 +360,12 @@ func TestStoredWords(t *testing.T) {
 func TestNewerForm(t *testing.T) {
 	const later = `{"version":2,"kind":[1],"control":{"version":2}}`
 	_, event := decodeEvent(1, []byte(later))
-	_, out := decodeOutgoing(1, []byte(later))
+	_, out := outbox.Decode(1, []byte(later))
 	_, contact := decodeContact([]byte(later))
 	var seen seenEntry
 	for name, err := range map[string]error{
-		"event": event, "entry": out, "contact": contact, "seen": readForm(tableSeen, []byte(later), &seen),
+		"event": event, "entry": out, "contact": contact,
+		"seen": tables.ReadForm(tableSeen, []byte(later), storedVersion, &seen),
 	} {
 		if !errors.Is(err, keystore.ErrVersion) {
 			t.Errorf("%s: got %v, want ErrVersion", name, err)
@@ -378,7 +376,7 @@ func TestNewerForm(t *testing.T) {
 // A value with a word that no version has written is corrupt.
 func TestCorruptForms(t *testing.T) {
 	_, contact := decodeContact([]byte(`{"version":1,"protocol":"2031"}`))
-	_, receipt := decodeOutgoing(1, []byte(`{"version":1,"receipt":{"to":"05"}}`))
+	_, receipt := outbox.Decode(1, []byte(`{"version":1,"receipt":{"to":"05"}}`))
 	_, event := decodeEvent(1, []byte(`{"kind":[1]}`))
 	for name, err := range map[string]error{"contact": contact, "receipt": receipt, "event": event} {
 		if !errors.Is(err, keystore.ErrCorrupt) {

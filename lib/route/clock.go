@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -59,8 +60,8 @@ const tolerated = storage.MaxFutureMillis * time.Millisecond
 
 // handedToNobody has the reasons after which no node has received the message, so that it can still be sealed again.
 var handedToNobody = map[account.Reason]bool{
-	"": true, account.ReasonProtocol: true, account.ReasonNoStatus: true, account.ReasonOffline: true,
-	account.ReasonStale: true,
+	"": true, outbox.ReasonProtocol: true, outbox.ReasonNoStatus: true, outbox.ReasonOffline: true,
+	outbox.ReasonStale: true,
 }
 
 // refusedTime reports whether every asked member has refused the time, so that none can have the message.

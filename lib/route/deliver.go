@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -47,8 +48,8 @@ func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Rec
 // disprovesStatus has the reasons that contradict the recipient's status. The others are temporary, or about the
 // message.
 var disprovesStatus = map[account.Reason]bool{
-	account.ReasonNobodyListens: true, account.ReasonNotAcknowledged: true, account.ReasonWrongAck: true,
-	account.ReasonUnreachable: true, account.ReasonNoMethod: true, account.ReasonWrongSwarm: true,
+	outbox.ReasonNobodyListens: true, outbox.ReasonNotAcknowledged: true, outbox.ReasonWrongAck: true,
+	outbox.ReasonUnreachable: true, outbox.ReasonNoMethod: true, outbox.ReasonWrongSwarm: true,
 }
 
 // freshStatus returns the status of a contact, with its listening node, or the reason why there is none. It sends a
@@ -59,7 +60,7 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 		return status, "", err
 	}
 	if !known {
-		return status, account.ReasonNoStatus, nil
+		return status, outbox.ReasonNoStatus, nil
 	}
 	if status.Node == "" || !status.Fresh(time.Now()) {
 		if err := r.probePresence(ctx); err != nil {
@@ -71,9 +72,9 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 	}
 	switch {
 	case status.Node == "":
-		return status, account.ReasonOffline, nil
+		return status, outbox.ReasonOffline, nil
 	case !status.Fresh(time.Now()):
-		return status, account.ReasonStale, nil
+		return status, outbox.ReasonStale, nil
 	}
 	return status, "", nil
 }
@@ -131,7 +132,7 @@ func (r *Router) deliverAt(ctx context.Context, out account.Outgoing,
 	result := deliveryResult{NodeResult: account.NodeResult{PubkeyEd25519: name}}
 	node, err := r.namedNode(ctx, name)
 	if err != nil {
-		return result, account.ReasonUnreachable, ctx.Err()
+		return result, outbox.ReasonUnreachable, ctx.Err()
 	}
 	body, err := storage.NewRequest(syncroute.MethodDeliver, syncroute.DeliverParams{
 		PubKey: out.To.String(), Data: out.Data, WaitMillis: r.options.AckTimeout.Milliseconds(),
@@ -153,9 +154,9 @@ func (r *Router) deliverAt(ctx context.Context, out account.Outgoing,
 	case ctx.Err() != nil:
 		return result, "", ctx.Err()
 	case asking.Err() != nil:
-		return result, account.ReasonNotAcknowledged, nil
+		return result, outbox.ReasonNotAcknowledged, nil
 	}
-	return result, account.ReasonUnreachable, nil
+	return result, outbox.ReasonUnreachable, nil
 }
 
 // namedNode returns the registered node with this Ed25519 key, and refreshes an old node list for it.
@@ -189,23 +190,23 @@ func (r *Router) judgeDelivery(out account.Outgoing, answer network.Answer) acco
 		case err == nil && out.Acknowledged(ack[:]):
 			return ""
 		case err == nil && ack == noAck:
-			return account.ReasonRefused
+			return outbox.ReasonRefused
 		}
-		return account.ReasonWrongAck
+		return outbox.ReasonWrongAck
 	case storage.StatusNoListener:
-		return account.ReasonNobodyListens
+		return outbox.ReasonNobodyListens
 	case storage.StatusTimeout:
-		return account.ReasonNotAcknowledged
+		return outbox.ReasonNotAcknowledged
 	case storage.StatusWrongSwarm:
-		return account.ReasonWrongSwarm
+		return outbox.ReasonWrongSwarm
 	case storage.StatusNotReady:
-		return account.ReasonBusy
+		return outbox.ReasonBusy
 	case storage.StatusBadRequest:
 		if strings.HasPrefix(answer.Body, storage.TextNoMethod) {
-			return account.ReasonNoMethod
+			return outbox.ReasonNoMethod
 		}
 	}
-	return account.ReasonRefused
+	return outbox.ReasonRefused
 }
 
 // noAck is the acknowledgement of a message that the recipient cannot open: the sender need not wait any longer.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
@@ -39,17 +40,17 @@ func TestFallback(t *testing.T) {
 		want    account.Reason
 		offline bool
 	}{
-		"nobody listens": {storage.StatusNoListener, "nobody listens\n", account.ReasonNobodyListens, true},
-		"not acknowledged": {storage.StatusTimeout, "not acknowledged in time\n", account.ReasonNotAcknowledged,
+		"nobody listens": {storage.StatusNoListener, "nobody listens\n", outbox.ReasonNobodyListens, true},
+		"not acknowledged": {storage.StatusTimeout, "not acknowledged in time\n", outbox.ReasonNotAcknowledged,
 			true},
-		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), account.ReasonWrongAck, true},
-		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, account.ReasonWrongAck, true},
-		"cannot be opened":       {storage.StatusOK, ack(noAck), account.ReasonRefused, false},
-		"no method":              {storage.StatusBadRequest, "no method deliver", account.ReasonNoMethod, true},
-		"busy":                   {storage.StatusNotReady, "listening is busy\n", account.ReasonBusy, false},
-		"not a node for it":      {storage.StatusWrongSwarm, `{"snodes":[]}`, account.ReasonWrongSwarm, true},
-		"some other answer":      {storage.StatusBadRequest, "data is not base64\n", account.ReasonRefused, false},
-		"an answer from nowhere": {599, "", account.ReasonRefused, false},
+		"somebody else's word":   {storage.StatusOK, ack([syncroute.AckSize]byte{1}), outbox.ReasonWrongAck, true},
+		"no acknowledgement":     {storage.StatusOK, `{"ack":""}`, outbox.ReasonWrongAck, true},
+		"cannot be opened":       {storage.StatusOK, ack(noAck), outbox.ReasonRefused, false},
+		"no method":              {storage.StatusBadRequest, "no method deliver", outbox.ReasonNoMethod, true},
+		"busy":                   {storage.StatusNotReady, "listening is busy\n", outbox.ReasonBusy, false},
+		"not a node for it":      {storage.StatusWrongSwarm, `{"snodes":[]}`, outbox.ReasonWrongSwarm, true},
+		"some other answer":      {storage.StatusBadRequest, "data is not base64\n", outbox.ReasonRefused, false},
+		"an answer from nowhere": {599, "", outbox.ReasonRefused, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := startFakenet(t, 5)
@@ -83,13 +84,13 @@ func TestNowhereToDeliver(t *testing.T) {
 	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	wantRoute(t, alice.texts(bob, "offline"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "offline"), account.RouteAsync, outbox.ReasonOffline)
 	alice.knowsStatusOf(bob, someone(t).String()[2:])
-	wantRoute(t, alice.texts(bob, "no such node"), account.RouteAsync, account.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "no such node"), account.RouteAsync, outbox.ReasonUnreachable)
 	alice.knowsStatusOf(bob, net.Nodes[5].Name())
 	net.Nodes[5].Stop()
-	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonUnreachable)
-	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, outbox.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, outbox.ReasonOffline)
 
 	// What bob said yesterday is too old.
 	yesterday := environment("yesterday")
@@ -97,13 +98,13 @@ func TestNowhereToDeliver(t *testing.T) {
 	carol := newPersonIn(t, "carol", configOf(t, net.SeedURL()), Options{}, yesterday)
 	alice.befriends(carol)
 	alice.knowsStatusOf(carol, net.Nodes[0].Name())
-	wantRoute(t, alice.texts(carol, "stale"), account.RouteAsync, account.ReasonStale)
+	wantRoute(t, alice.texts(carol, "stale"), account.RouteAsync, outbox.ReasonStale)
 
 	original := environment("client of 2020")
 	original.Original = true
 	dave := newPersonIn(t, "dave", configOf(t, net.SeedURL()), Options{}, original)
 	alice.befriends(dave)
-	wantRoute(t, alice.texts(dave, "hello"), account.RouteAsync, account.ReasonNoStatus)
+	wantRoute(t, alice.texts(dave, "hello"), account.RouteAsync, outbox.ReasonNoStatus)
 }
 
 // A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
@@ -165,8 +166,8 @@ func TestLook(t *testing.T) {
 			return storage.StatusOK, pageOf(news)
 		})
 	}
-	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, account.ReasonOffline)
-	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, outbox.ReasonOffline)
 	asked := 0
 	for _, node := range net.Nodes {
 		asked += len(node.Calls(storage.MethodRetrieve))
@@ -187,7 +188,7 @@ func TestLook(t *testing.T) {
 			return 0, ""
 		})
 	}
-	wantRoute(t, anew.texts(bob, "three"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, anew.texts(bob, "three"), account.RouteAsync, outbox.ReasonOffline)
 }
 
 // Where no node of the swarm has the synchronous route, as in 2020, Listen asks for stored messages alone.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/presence"
 )
@@ -46,7 +47,7 @@ func TestWhoLooksLeavesTheRest(t *testing.T) {
 	wantStored(t, net, alice)
 
 	talking := alice.anew("alice talks")
-	wantRoute(t, talking.texts(bob, "are you there?"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, talking.texts(bob, "are you there?"), account.RouteAsync, outbox.ReasonOffline)
 	if got := alice.anew("alice polls").polls(); !slices.Equal(got, []string{"stored"}) {
 		t.Errorf("the poll shows %q", got)
 	}
@@ -106,7 +107,7 @@ func TestBothListen(t *testing.T) {
 		t.Errorf("the listening ends with %v", err)
 	}
 	alice.knows(bob, "")
-	wantRoute(t, alice.texts(bob, "are you there?"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "are you there?"), account.RouteAsync, outbox.ReasonOffline)
 	bob.gets("are you there?")
 }
 
@@ -130,8 +131,8 @@ func TestListenerIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.gets("I listen")
-	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, account.ReasonNotAcknowledged)
-	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, account.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, outbox.ReasonNotAcknowledged)
+	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, outbox.ReasonOffline)
 	bob.gets("one", "two")
 	bob.getsNothing()
 }
@@ -150,7 +151,7 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	release := hold(t, bob.store, "bob") // so that alice has to give up before bob can commit
 	receipt := alice.texts(bob, "hello")
 	release()
-	wantRoute(t, receipt, account.RouteAsync, account.ReasonNotAcknowledged)
+	wantRoute(t, receipt, account.RouteAsync, outbox.ReasonNotAcknowledged)
 	listener.wantTexts("hello")
 	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/storage"
@@ -192,7 +193,7 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 	switch {
 	case r.options.OnlyAsync:
 	case len(out.Ack) == 0 && out.Kind == account.KindText:
-		reason = account.ReasonProtocol
+		reason = outbox.ReasonProtocol
 	case len(out.Ack) > 0:
 		receipt, why, err := r.deliver(ctx, out)
 		if err != nil || why == "" {

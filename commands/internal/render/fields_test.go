@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
@@ -25,7 +26,7 @@ var samples = map[reflect.Type][2]any{
 	reflect.TypeFor[time.Duration]():       {time.Second, time.Minute},
 	reflect.TypeFor[error]():               {errors.New("one"), errors.New("two")},
 	reflect.TypeFor[account.Route]():       {account.RouteSync, account.RouteAsync},
-	reflect.TypeFor[account.Reason]():      {account.ReasonStale, account.ReasonBusy},
+	reflect.TypeFor[account.Reason]():      {outbox.ReasonStale, outbox.ReasonBusy},
 	reflect.TypeFor[account.FailureCode](): {account.CodeBadEnvelope, account.CodeNoSession},
 	reflect.TypeFor[account.State]():       {account.StateReceived, account.StateFriends},
 }

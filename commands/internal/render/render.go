@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -66,18 +67,18 @@ var failureCodes = map[account.FailureCode]record.Code{
 
 // reasons are why a message did not take the synchronous route.
 var reasons = map[account.Reason]record.Reason{
-	account.ReasonNoStatus:        record.ReasonNoStatus,
-	account.ReasonProtocol:        record.ReasonProtocol,
-	account.ReasonOffline:         record.ReasonOffline,
-	account.ReasonStale:           record.ReasonStale,
-	account.ReasonNobodyListens:   record.ReasonNobodyListens,
-	account.ReasonNotAcknowledged: record.ReasonNotAcknowledged,
-	account.ReasonWrongAck:        record.ReasonWrongAck,
-	account.ReasonRefused:         record.ReasonRefused,
-	account.ReasonUnreachable:     record.ReasonUnreachable,
-	account.ReasonNoMethod:        record.ReasonNoMethod,
-	account.ReasonBusy:            record.ReasonBusy,
-	account.ReasonWrongSwarm:      record.ReasonWrongSwarm,
+	outbox.ReasonNoStatus:        record.ReasonNoStatus,
+	outbox.ReasonProtocol:        record.ReasonProtocol,
+	outbox.ReasonOffline:         record.ReasonOffline,
+	outbox.ReasonStale:           record.ReasonStale,
+	outbox.ReasonNobodyListens:   record.ReasonNobodyListens,
+	outbox.ReasonNotAcknowledged: record.ReasonNotAcknowledged,
+	outbox.ReasonWrongAck:        record.ReasonWrongAck,
+	outbox.ReasonRefused:         record.ReasonRefused,
+	outbox.ReasonUnreachable:     record.ReasonUnreachable,
+	outbox.ReasonNoMethod:        record.ReasonNoMethod,
+	outbox.ReasonBusy:            record.ReasonBusy,
+	outbox.ReasonWrongSwarm:      record.ReasonWrongSwarm,
 }
 
 // noticeTypes are the types of the records of noticeRecord.

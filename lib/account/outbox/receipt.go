@@ -1,4 +1,4 @@
-package account
+package outbox
 
 import "sessiontool/lib/sessionid"
 

@@ -1,0 +1,308 @@
+// Package outbox keeps the outgoing messages of an account in the keystore, with their progress and receipts, and
+// decides which process sends them. All functions work within a transaction of the caller.
+//
+// It promises that a message that was added is sent by one process at a time, and by another one if that process dies,
+// and that the rerun of a command finds the message, or the receipt, of the run before.
+package outbox
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
+	"sessiontool/lib/presence"
+	"sessiontool/lib/sessionid"
+)
+
+// The tables of the outbox.
+const (
+	Table        keystore.Table = "outbox"         // sequence -> Entry
+	TableDigests keystore.Table = "outbox_digests" // digest of a draft -> its sequences in the outbox
+)
+
+// Unowned is the owner of entries that any process may claim.
+const Unowned = ""
+
+// ErrGone reports an outbox entry that another process has finished.
+var ErrGone = errors.New("outbox entry is gone")
+
+// Process is what the outbox needs from the process that uses it. Owner is its name, and StateOf returns the state of
+// another one. Announce makes other processes find this one alive from then on.
+type Process struct {
+	Now      func() time.Time
+	Owner    string
+	Announce func() error
+	StateOf  func(owner string) presence.State
+}
+
+// Box is the outbox as one process sees it.
+type Box struct {
+	process  Process
+	tidied   atomic.Bool // Tidy has run in this process
+	left     sync.Map    // Session IDs of unclaimed entries that this process has seen
+	answered atomic.Bool // see Answered
+}
+
+// New returns the outbox for a process.
+func New(process Process) *Box { return &Box{process: process} }
+
+// Add puts an entry into the outbox. Owner is this process if it sends the message itself, or [Unowned].
+func (b *Box) Add(tx *keystore.Tx, entry *Entry, owner string) error {
+	entry.Owner, entry.QueuedAt = owner, b.process.Now().UTC()
+	if owner == Unowned {
+		b.answered.Store(true)
+	} else if err := b.process.Announce(); err != nil {
+		return err
+	}
+	value, err := Encode(*entry)
+	if err != nil {
+		return err
+	}
+	if entry.Seq, err = tx.Append(Table, value); err != nil {
+		return err
+	}
+	seqs, err := WithDigest(tx, entry.Digest)
+	if err != nil {
+		return err
+	}
+	return tables.Put(tx, TableDigests, entry.Digest, append(seqs, entry.Seq))
+}
+
+// WithDigest lists the entries of a draft, oldest first.
+func WithDigest(tx *keystore.Tx, digest string) (seqs []uint64, err error) {
+	_, err = tables.Get(tx, TableDigests, digest, &seqs)
+	return seqs, err
+}
+
+// Remove deletes an entry.
+func Remove(tx *keystore.Tx, entry Entry) error {
+	if err := tx.DeleteSeq(Table, entry.Seq); err != nil {
+		return err
+	}
+	seqs, err := WithDigest(tx, entry.Digest)
+	if err != nil {
+		return err
+	}
+	seqs = slices.DeleteFunc(seqs, func(seq uint64) bool { return seq == entry.Seq })
+	if len(seqs) == 0 {
+		return tx.Delete(TableDigests, entry.Digest)
+	}
+	return tables.Put(tx, TableDigests, entry.Digest, seqs)
+}
+
+// Replace removes the entries with a digest that no other running process works on.
+func (b *Box) Replace(tx *keystore.Tx, digest string) error {
+	seqs, err := WithDigest(tx, digest)
+	if err != nil {
+		return err
+	}
+	for _, seq := range seqs {
+		old, found, err := Load(tx, seq)
+		if err == nil && found &&
+			(old.Owner == b.process.Owner || b.process.StateOf(old.Owner) != presence.Alive) {
+			err = Remove(tx, old)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abandoned reports whether no process works on an entry and its result may be unreported. A process that ended cleanly
+// has reported to its caller; a process that crashed has not.
+func (b *Box) abandoned(entry Entry) bool {
+	if entry.Owner == Unowned {
+		return true
+	}
+	switch b.process.StateOf(entry.Owner) {
+	case presence.Alive:
+		return false
+	case presence.Crashed:
+		return true
+	default:
+		return !entry.Reported
+	}
+}
+
+// Resume takes over the oldest entry of an earlier run of the same command, if there is one, also from another process
+// that has claimed it. If both send it, they send the same bytes.
+func (b *Box) Resume(tx *keystore.Tx, digest string) (left Entry, found bool, err error) {
+	seqs, err := WithDigest(tx, digest)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	for _, seq := range seqs {
+		entry, found, err := Load(tx, seq)
+		if err != nil {
+			return Entry{}, false, err
+		}
+		if !found || !entry.Claimed && !b.abandoned(entry) || entry.over(b.process.Now()) {
+			continue
+		}
+		if err := b.process.Announce(); err != nil {
+			return Entry{}, false, err
+		}
+		entry.Owner, entry.Claimed, entry.Resumed = b.process.Owner, false, true
+		return entry, true, Save(tx, entry)
+	}
+	return Entry{}, false, nil
+}
+
+// Claim claims every unsent entry that no running process works on, oldest first. It also deletes expired entries:
+// those whose time to live has passed, and sent ones whose receipt no rerun asks for. Dropped are the entries that
+// expired unsent. Claim leaves entries for the synchronous route alone to a rerun of their command.
+func (b *Box) Claim(tx *keystore.Tx) (claimed, dropped []Entry, err error) {
+	if err := b.process.Announce(); err != nil {
+		return nil, nil, err
+	}
+	now := b.process.Now()
+	err = Each(tx, func(entry Entry) error {
+		switch {
+		case b.settled(entry):
+			return Remove(tx, entry)
+		case !b.abandoned(entry):
+			return nil
+		case entry.over(now):
+			if entry.claimable() {
+				dropped = append(dropped, entry)
+			}
+			return Remove(tx, entry)
+		case !entry.claimable():
+			return nil
+		}
+		entry.Owner, entry.Claimed = b.process.Owner, true
+		claimed = append(claimed, entry)
+		return Save(tx, entry)
+	})
+	return claimed, dropped, err
+}
+
+// ClaimEarlier claims unsent entries for the same recipient that are older than entry and that no running process works
+// on. It returns them oldest first, at most most. Sending them before entry keeps the messages in order.
+func (b *Box) ClaimEarlier(tx *keystore.Tx, entry Entry, most int) (claimed []Entry, err error) {
+	if err := b.process.Announce(); err != nil {
+		return nil, err
+	}
+	b.left.Delete(entry.To)
+	err = Each(tx, func(earlier Entry) error {
+		if earlier.Seq >= entry.Seq || len(claimed) == most {
+			return fs.SkipAll
+		}
+		if earlier.To != entry.To || !earlier.claimable() || !b.abandoned(earlier) || earlier.over(b.process.Now()) {
+			return nil
+		}
+		earlier.Owner, earlier.Claimed = b.process.Owner, true
+		claimed = append(claimed, earlier)
+		return Save(tx, earlier)
+	})
+	return claimed, err
+}
+
+// Empty reports whether no entry waits to be sent. It changes nothing.
+func Empty(tx *keystore.Tx) (empty bool, err error) {
+	empty = true
+	err = Each(tx, func(entry Entry) error {
+		if entry.claimable() {
+			empty = false
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return empty, err
+}
+
+// Answered reports whether an unclaimed entry was added since the last call. It saves a process that receives many
+// messages from reading the outbox each time.
+func (b *Box) Answered() bool { return b.answered.Swap(false) }
+
+// Behind reports whether an unclaimed entry may wait for a recipient.
+func (b *Box) Behind(to sessionid.ID) bool {
+	_, found := b.left.Load(to)
+	return found
+}
+
+// Release makes an entry claimable again, unless another process has taken it over.
+func (b *Box) Release(tx *keystore.Tx, seq uint64) error {
+	return Change(tx, seq, func(entry *Entry) {
+		if entry.Owner != b.process.Owner {
+			return
+		}
+		entry.Owner, entry.Claimed = Unowned, false
+		if entry.claimable() {
+			b.left.Store(entry.To, true)
+		}
+	})
+}
+
+// Tidy deletes, once per process, the entries whose receipts no rerun asks for: those of processes that have ended
+// cleanly, and old ones. It also notes the recipients of unclaimed entries.
+func (b *Box) Tidy(tx *keystore.Tx) error {
+	if b.tidied.Swap(true) {
+		return nil
+	}
+	now := b.process.Now()
+	return Each(tx, func(entry Entry) error {
+		if b.settled(entry) || entry.Stage() >= Sent && entry.over(now) && b.abandoned(entry) {
+			return Remove(tx, entry)
+		}
+		if entry.claimable() && b.abandoned(entry) {
+			b.left.Store(entry.To, true)
+		}
+		return nil
+	})
+}
+
+// settled reports whether the process that reported the receipt has ended cleanly.
+func (b *Box) settled(entry Entry) bool {
+	return entry.Stage() == Reported && entry.Owner != b.process.Owner &&
+		b.process.StateOf(entry.Owner) == presence.Gone
+}
+
+// Change changes a stored entry. The error is [ErrGone] if there is none.
+func Change(tx *keystore.Tx, seq uint64, change func(*Entry)) error {
+	entry, found, err := Load(tx, seq)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return ErrGone
+	}
+	change(&entry)
+	return Save(tx, entry)
+}
+
+// Load reads an entry.
+func Load(tx *keystore.Tx, seq uint64) (entry Entry, found bool, err error) {
+	value, found, err := tx.GetSeq(Table, seq)
+	if err != nil || !found {
+		return Entry{Seq: seq}, false, err
+	}
+	entry, err = Decode(seq, value)
+	return entry, true, err
+}
+
+// Save stores an entry that is in the outbox already.
+func Save(tx *keystore.Tx, entry Entry) error {
+	value, err := Encode(entry)
+	if err != nil {
+		return err
+	}
+	return tx.PutSeq(Table, entry.Seq, value)
+}
+
+// Each calls visit with each entry, oldest first. Visit may change and delete that entry.
+func Each(tx *keystore.Tx, visit func(Entry) error) error {
+	return tx.Range(Table, 0, func(seq uint64, value []byte) error {
+		entry, err := Decode(seq, value)
+		if err != nil {
+			return err
+		}
+		return visit(entry)
+	})
+}

@@ -41,7 +41,10 @@ var layers = [][]string{
 		"lib/node/replication", "lib/node/link",
 	},
 	{"lib/account/tables"},
-	{"lib/account/prekeystore", "lib/account/outbox"},
+	{
+		"lib/account/prekeystore", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
+		"lib/account/undecided",
+	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render"},

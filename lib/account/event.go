@@ -39,6 +39,8 @@ const (
 	CodeUnknownPrekey FailureCode = "unknown_prekey"
 	CodeBadSignature  FailureCode = "bad_signature" // the prekey bundle is not the sender's
 	CodeNoSession     FailureCode = "no_session"    // belongs to no session of the account
+	// no key of the account opens it; one that arrives later may
+	CodeUnknownKey FailureCode = "unknown_key"
 )
 
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.
@@ -96,6 +98,11 @@ type Event struct {
 	CallID   string
 
 	Unsent bool // the sender deleted the message; its content is gone
+
+	// Protocol is the protocol of a message that opened, empty if an earlier version received it. ForwardSecrecy
+	// reports that nobody who gets the recipient's long-term key later can open the message.
+	Protocol       Protocol
+	ForwardSecrecy bool
 }
 
 // Shown reports whether an event belongs in a list of new messages.

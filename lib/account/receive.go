@@ -145,6 +145,15 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 		event.Claimed = claimed
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = EventControl, "duplicate"
+	case errors.Is(err, errUndecided):
+		kept, keepErr := a.keepUndecided(tx, in, *event)
+		if keepErr != nil {
+			return Opened{}, keepErr
+		}
+		event.Kind, event.Text = EventControl, "undecided"
+		if !kept {
+			event.Kind, event.Code, event.Text = EventFailure, CodeUnknownKey, err.Error()
+		}
 	case err != nil:
 		return Opened{}, err
 	}
@@ -181,8 +190,8 @@ var errOnlyStored = errors.New("only messages of a session travel on the synchro
 // of type *failure blames the message and leaves no trace in the transaction. Any other error is ours.
 func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message.AckKey, claimed bool, err error) {
 	env, err := envelope.Unpack(data)
-	if errors.Is(err, envelope.ErrNewer) {
-		return nil, claimed, fail(CodeNewerProtocol, err)
+	if errors.Is(err, envelope.ErrV2) {
+		return nil, false, a.openV2(tx, event, data)
 	}
 	if err != nil {
 		return nil, claimed, fail(CodeBadEnvelope, err)
@@ -193,7 +202,7 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message
 	if err != nil {
 		return nil, claimed, err
 	}
-	event.From = sender
+	event.From, event.Protocol = sender, ProtocolSignal
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
 	case event.Route == RouteSync && (!ratcheted || sender == a.ID()):
@@ -295,6 +304,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 			return nil, err
 		}
 	}
+	event.ForwardSecrecy = true
 	if err := saveReceived(tx, event.From, sessions); err != nil {
 		return nil, err
 	}

@@ -21,7 +21,8 @@ const forgetEvery = 24 * time.Hour
 // versions without the number have 0.
 //
 //	1: the envelopes of libsession; copies of what the account sent from other devices
-const readerVersion = 1
+//	2: session-v2
+const readerVersion = 2
 
 // seenEntry remembers a received message: by its inbox sequence number or, if it is not in the inbox, by its event.
 type seenEntry struct {

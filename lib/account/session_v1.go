@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/sealedbox"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 	"sessiontool/lib/x25519"
 )
 
@@ -26,6 +27,7 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 		out.TimestampMS = a.stamp()
 	}
 	content.SigTimestampMS = uint64(out.TimestampMS)
+	out.Protocol = string(ProtocolSessionV1)
 	data, err := packBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
 	out.Data = data
 	return err
@@ -48,9 +50,9 @@ func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, times
 	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
 }
 
-// sealV1 seals a draft. It accepts the request of a contact that has asked. To a stranger it is a request, and the
-// answer makes friends.
-func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
+// sealOpen seals a draft with session-v1 or session-v2, which need no session. It accepts the request of a contact that
+// has asked. To a stranger it is a request, and the answer makes friends.
+func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
 	contact, err := a.contactFor(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
@@ -60,21 +62,22 @@ func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, err
 	}
 	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS,
 		TTLMillis: draft.TTLMillis}
-	if err := a.sealBox(&out, message.Text(draft.Text, a.id.DisplayName, nil)); err != nil {
+	if err := a.sealFor(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil), draft); err != nil {
 		return Outgoing{}, err
 	}
 	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
 		contact.Outgoing = nil
 	}
-	contact.wrote(request{
+	contact.wrote(Protocol(out.Protocol), request{
 		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS,
 		At: a.env.Now().UTC(),
 	})
 	return out, saveContact(tx, contact)
 }
 
-// wrote updates a contact for a session-v1 text to it: the text accepts the contact's request or is a request of ours.
-func (c *contactState) wrote(text request) {
+// wrote updates a contact for a text to it in session-v1 or session-v2: the text accepts the contact's request or is a
+// request of ours.
+func (c *contactState) wrote(protocol Protocol, text request) {
 	switch c.state(text.At) {
 	case StateReceived:
 		c.befriended(text.At)
@@ -84,7 +87,7 @@ func (c *contactState) wrote(text request) {
 		}
 	}
 	if c.Protocol == "" {
-		c.Protocol = ProtocolSessionV1
+		c.Protocol = protocol
 	}
 }
 
@@ -95,8 +98,8 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 		return Outgoing{}, err
 	}
 	out := Outgoing{Kind: KindControl, To: contact.ID, TTLMillis: controlTTL, Digest: acceptance(contact.ID)}
-	if err := a.sealBox(&out,
-		message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}); err != nil {
+	approval := message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}
+	if err := a.sealFor(tx, &out, approval, Draft{To: contact.ID, Network: storage.Generation28}); err != nil {
 		return Outgoing{}, err
 	}
 	err := a.outbox.Add(tx, &out, a.env.Owner)
@@ -114,7 +117,12 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 	if err != nil {
 		return fail(CodeBadEnvelope, err)
 	}
-	name := boxName(box)
+	event.Protocol = ProtocolSessionV1
+	return a.handleBox(tx, event, boxName(box), content)
+}
+
+// handleBox handles the content of a message of session-v1 or session-v2. Name is the same for all copies of it.
+func (a *Account) handleBox(tx *keystore.Tx, event *Event, name string, content message.Content) error {
 	_, again, err := tx.Get(tableBoxes, name)
 	if err != nil {
 		return err
@@ -139,7 +147,7 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 	if event.From == a.ID() {
 		return a.handleOwn(tx, event, content)
 	}
-	return a.handleV1(tx, event, content)
+	return a.handleOpen(tx, event, content)
 }
 
 // boxName names a sealed box: the first 32 hex digits of its SHA-256.
@@ -162,19 +170,19 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Conte
 	if err != nil || contact.knownProtocol() == ProtocolSignal {
 		return err
 	}
-	contact.wrote(request{
+	contact.wrote(event.Protocol, request{
 		ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS,
 		At: event.ReceivedAt,
 	})
 	return saveContact(tx, contact)
 }
 
-// handleV1 handles the content of a message of protocol session-v1:
+// handleOpen handles the content of a message of session-v1 or session-v2:
 //
 //   - the first text of a stranger is also a request, which waits to be accepted or declined;
 //   - a text from a contact that we have written to, or its approval, makes friends;
 //   - a stranger without a text is not stored.
-func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Content) error {
+func (a *Account) handleOpen(tx *keystore.Tx, event *Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
@@ -208,6 +216,6 @@ func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Conten
 			describeAcceptance(event, contact)
 		}
 	}
-	contact.Protocol = ProtocolSessionV1
+	contact.Protocol = event.Protocol
 	return saveContact(tx, contact)
 }

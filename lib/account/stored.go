@@ -21,6 +21,9 @@ import (
 //	1: the number, no type, and the words of the constants for protocols. All else is as before.
 const storedVersion = 1
 
+// contactVersion is the form of a contact whose protocol is session-v2. Others have storedVersion.
+const contactVersion = 2
+
 // storedEvent is an [Event] in the inbox or in the table of seen messages. State is 0 none, 1 sent, 2 received, 3
 // friends, 4 expired. Kind, Route and Code are the words of the constants.
 type storedEvent struct {
@@ -56,6 +59,9 @@ type storedEvent struct {
 	Removed  bool             `json:"removed,omitempty"`
 	CallID   string           `json:"call_id,omitempty"`
 	Unsent   bool             `json:"unsent,omitempty"`
+
+	Protocol       string `json:"protocol,omitempty"`
+	ForwardSecrecy bool   `json:"forward_secrecy,omitempty"`
 }
 
 type storedReference struct {
@@ -83,7 +89,8 @@ func storeEvent(e Event) storedEvent {
 		Attachments: e.Attachments, Group: e.Group, Invitation: e.Invitation, Asks: e.Asks, Timestamps: e.Timestamps,
 		State: int(e.State), Outgoing: e.Outgoing, Code: string(e.Code), Chain: e.Chain, Counter: e.Counter,
 		TimerSeconds: e.TimerSeconds, TimerFromSending: e.TimerFromSending,
-		Removed: e.Removed, CallID: e.CallID, Unsent: e.Unsent,
+		Removed: e.Removed, CallID: e.CallID, Unsent: e.Unsent, Protocol: string(e.Protocol),
+		ForwardSecrecy: e.ForwardSecrecy,
 	}
 	if e.Quote != nil {
 		out.Quote = &storedQuote{storedReference(e.Quote.Reference), e.Quote.Text}
@@ -107,7 +114,8 @@ func (s storedEvent) event(seq uint64) Event {
 		Attachments: s.Attachments, Group: s.Group, Invitation: s.Invitation, Asks: s.Asks, Timestamps: s.Timestamps,
 		State: State(s.State), Outgoing: s.Outgoing, Code: FailureCode(s.Code), Chain: s.Chain, Counter: s.Counter,
 		TimerSeconds: s.TimerSeconds, TimerFromSending: s.TimerFromSending,
-		Removed: s.Removed, CallID: s.CallID, Unsent: s.Unsent,
+		Removed: s.Removed, CallID: s.CallID, Unsent: s.Unsent, Protocol: Protocol(s.Protocol),
+		ForwardSecrecy: s.ForwardSecrecy,
 	}
 	if s.Quote != nil {
 		out.Quote = &Quote{Reference(s.Quote.storedReference), s.Quote.Text}
@@ -155,11 +163,17 @@ type storedStatus struct {
 }
 
 // oldProtocols are the words of form 0 for protocols. The digests of drafts, which are stored too, still use them.
-var oldProtocols = map[Protocol]string{ProtocolSignal: "2020", ProtocolSessionV1: "today"}
+var oldProtocols = map[Protocol]string{
+	ProtocolSignal: "2020", ProtocolSessionV1: "today", ProtocolSessionV2: "session-v2",
+}
 
 func encodeContact(c contactState) ([]byte, error) {
+	version := storedVersion
+	if c.Protocol == ProtocolSessionV2 {
+		version = contactVersion
+	}
 	return json.Marshal(storedContact{
-		Form: tables.Form{Version: storedVersion},
+		Form: tables.Form{Version: version},
 		ID:   c.ID, DisplayName: c.DisplayName, Since: c.Since, FriendsSince: c.FriendsSince, Verified: c.Verified,
 		Incoming: c.Incoming, Outgoing: c.Outgoing, LastRequestMS: c.LastRequestMS, UsedBundles: c.UsedBundles,
 		Status: (*storedStatus)(c.Status), RemindedAt: c.RemindedAt, ResetAt: c.ResetAt,
@@ -169,7 +183,7 @@ func encodeContact(c contactState) ([]byte, error) {
 
 func decodeContact(value []byte) (contactState, error) {
 	var s storedContact
-	if err := tables.ReadForm(tableContacts, value, storedVersion, &s); err != nil {
+	if err := tables.ReadForm(tableContacts, value, contactVersion, &s); err != nil {
 		return contactState{}, err
 	}
 	out := contactState{

@@ -358,7 +358,7 @@ func TestStoredWords(t *testing.T) {
 
 // A value of a newer version is refused as such, whatever its fields are.
 func TestNewerForm(t *testing.T) {
-	const later = `{"version":2,"kind":[1],"control":{"version":2}}`
+	const later = `{"version":3,"kind":[1],"control":{"version":3}}`
 	_, event := decodeEvent(1, []byte(later))
 	_, out := outbox.Decode(1, []byte(later))
 	_, contact := decodeContact([]byte(later))

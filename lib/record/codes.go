@@ -43,11 +43,16 @@ const (
 	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
+	CodeOtherDevices       Code = "other_devices"
+	CodeLinkedAlready      Code = "linked_already"
 	CodePartial            Code = "partial"
 	CodeNoNetwork          Code = "no_network"
 	CodeKeystoreNotFound   Code = "keystore_not_found"
 	CodeAccountNotFound    Code = "account_not_found"
 	CodeUnknownContact     Code = "unknown_contact"
+	CodeNoKeys             Code = "no_keys"
+	CodeNotLinked          Code = "not_linked"
+	CodeUnknownDevice      Code = "unknown_device"
 	CodeNotFriends         Code = "not_friends"
 	CodeRequestNotFound    Code = "request_not_found"
 	CodeNodeNotFound       Code = "node_not_found"
@@ -55,6 +60,7 @@ const (
 	CodeNetworkUnreachable Code = "network_unreachable"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
+	CodeNotAdmitted        Code = "not_admitted"
 	CodeNotDelivered       Code = "not_delivered"
 	CodeNotRetrieved       Code = "not_retrieved"
 	CodeDevnetRunning      Code = "devnet_running"
@@ -76,6 +82,8 @@ const (
 	CodeUnknownPrekey      Code = "unknown_prekey"
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
+	CodeUnknownKey         Code = "unknown_key"
+	CodeEmoji              Code = "wrong_emoji"
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
@@ -136,6 +144,11 @@ var Codes = []CodeInfo{
 	{CodeAskedAlready, ExitUsage, false,
 		"the other side has sent a friend request already",
 		"accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
+	{CodeOtherDevices, ExitUsage, false,
+		"the account may be on other devices, which could not read messages for a key of this one alone",
+		"link this device with 'device link'; with --alone if the account is on no other device any more"},
+	{CodeLinkedAlready, ExitUsage, false,
+		"this device is one of the account's linked devices already", "see 'device list'"},
 	{CodeAlreadyFriends, ExitUsage, false,
 		"the other side is a friend already", "just send; use --again if the friend has lost its session"},
 	{CodePartial, ExitPartial, false,
@@ -147,6 +160,13 @@ var Codes = []CodeInfo{
 		"there is no keystore in that folder", "make an account with 'sessiontool keygen'"},
 	{CodeAccountNotFound, ExitNotFound, false,
 		"the keystore has no account of that name", "see 'sessiontool identity list'"},
+	{CodeNoKeys, ExitNotFound, false,
+		"the recipient publishes no keys of session-v2",
+		"use --protocol auto, or --no-pfs for a message without forward secrecy"},
+	{CodeNotLinked, ExitNotFound, false,
+		"this device is not one of the account's linked devices, or the account has none",
+		"see 'identity keys publish' for the first device, and 'device link' for others"},
+	{CodeUnknownDevice, ExitNotFound, false, "the account has no such device", "see 'device list'"},
 	{CodeUnknownContact, ExitNotFound, false,
 		"this account has never dealt with that Session ID",
 		"send a friend request first: 'sessiontool friend-request send --to ID --text T', " +
@@ -162,6 +182,9 @@ var Codes = []CodeInfo{
 		"the network does not answer", "try again; check that the network is up"},
 	{CodeTooFewNodes, ExitTemporary, true,
 		"too few service nodes answer for an onion path", "try again; a path needs four nodes"},
+	{CodeNotAdmitted, ExitTemporary, true,
+		"no device of the account has admitted this one yet",
+		"confirm the emoji on a linked device with 'device link --confirm', then try again; a request ends after 10 minutes"},
 	{CodeNotStored, ExitTemporary, true,
 		"too few nodes of the recipient's swarm took the message",
 		"it waits in the outbox: the same command again, or any send, poll or listen, sends it"},
@@ -210,6 +233,12 @@ var Codes = []CodeInfo{
 	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
 	{CodeNoSession, ExitAuth, false,
 		"a message belongs to no session of this account", "ask the sender for a new friend request"},
+	{CodeUnknownKey, ExitAuth, true,
+		"no key of this device opens a message of session-v2 yet",
+		"poll again, which reads it once the key has come; on a device that is not linked see 'device link'"},
+	{CodeEmoji, ExitAuth, false,
+		"no device that asks to join has these emoji",
+		"compare them again; if they differ, somebody else may be asking: do not confirm"},
 	{CodeSafetyNumber, ExitAuth, false,
 		"the safety number is not the one with that contact",
 		"compare the Session IDs; one of the two has a wrong one"},

@@ -164,6 +164,7 @@ func signal(now chan struct{}) {
 
 // poll polls for stored messages at the interval and at each signal.
 func (s *listenLoop) poll(ctx context.Context) error {
+	var synced time.Time
 	left, err := s.router.account.ClaimUndelivered(ctx)
 	for {
 		if err == nil {
@@ -175,8 +176,12 @@ func (s *listenLoop) poll(ctx context.Context) error {
 				func(node network.Node, page []storage.Stored) error {
 					return s.serialize(ctx, func() error { return s.takeStored(ctx, node, page) })
 				})
+			syncErr := s.syncKeys(ctx, &synced)
 			if pushErr := s.serialize(ctx, func() error { return s.pushFetched(ctx) }); pushErr != nil {
 				return pushErr
+			}
+			if syncErr != nil {
+				return syncErr
 			}
 		}
 		if err := s.polled(err); err != nil {
@@ -188,6 +193,22 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		}
 		left, err = s.router.account.ClaimAbandoned(ctx) // of processes that died while printing
 	}
+}
+
+// syncKeys keeps the account's keys, and reports messages whose keys are missing for long.
+func (s *listenLoop) syncKeys(ctx context.Context, last *time.Time) error {
+	fresh, err := s.router.syncListening(ctx, last)
+	if err = s.pass("cannot keep the account's keys", err); err != nil {
+		return err
+	}
+	reported, err := s.router.account.ReportUndecided(ctx)
+	if err = s.pass("cannot report messages without a key", err); err != nil {
+		return err
+	}
+	return s.serialize(ctx, func() error {
+		s.fetched = append(append(s.fetched, fresh...), newEvents(reported)...)
+		return nil
+	})
 }
 
 // polled records the result of a poll. A refused clock is temporary once a poll has succeeded; before that it is an
@@ -273,12 +294,14 @@ var temporary = []error{
 }
 
 // pass logs a temporary error and returns any other.
-func (s *listenLoop) pass(what string, err error) error {
+func (r *Router) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {
-			s.router.options.Log.Info(what, "error", err)
+			r.options.Log.Info(what, "error", err)
 			return nil
 		}
 	}
 	return err
 }
+
+func (s *listenLoop) pass(what string, err error) error { return s.router.pass(what, err) }

@@ -79,7 +79,7 @@ func (r *Router) retrieveInTime(ctx context.Context) error {
 		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)*3/4))
 		defer cancel()
 	}
-	return r.retrieveAll(ctx)
+	return r.retrieve(ctx)
 }
 
 // retrieveAll receives new messages. A page without any new message, as two of three members give, costs no commit:

@@ -30,6 +30,7 @@ type Flags struct {
 	Dash bool // the argument - was given, which means stdin
 
 	protocol string
+	noPFS    bool
 }
 
 // Add defines the flags.
@@ -40,7 +41,9 @@ func (d *Flags) Add(flags *pflag.FlagSet) {
 	flags.DurationVar(&d.ttl, "ttl", 0,
 		"how long the network keeps the message, from 10s (default, and most: 96h, or 336h with storage RPC 2.8)")
 	flags.StringVar(&d.protocol, "protocol", ProtocolAuto,
-		"auto, signal or session-v1: see 'sessiontool help protocols'")
+		"auto, signal, session-v1 or session-v2: see 'sessiontool help protocols'")
+	flags.BoolVar(&d.noPFS, "no-pfs", false,
+		"with --protocol session-v2: encrypt for the Session ID, without forward secrecy")
 }
 
 // Each calls do with the draft of the flags or, if there is none, with every draft of stdin.
@@ -83,7 +86,7 @@ func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead int,
 // parse reads a draft of stdin.
 func (d *Flags) parse(in record.Draft) (account.Draft, error) {
 	if in.Protocol == "" {
-		in.Protocol = d.protocol
+		in.Protocol, in.NoPFS = d.protocol, in.NoPFS || d.noPFS
 	}
 	return parseDraft(in)
 }
@@ -91,7 +94,11 @@ func (d *Flags) parse(in record.Draft) (account.Draft, error) {
 // given returns the draft of the flags; given is false if drafts come from stdin.
 func (d *Flags) given() (draft account.Draft, given bool, err error) {
 	if d.protocol != ProtocolAuto && !account.Protocol(d.protocol).Known() {
-		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, signal or session-v1", d.protocol))
+		return draft, false,
+			cli.UsageError(fmt.Errorf("--protocol %q is not auto, signal, session-v1 or session-v2", d.protocol))
+	}
+	if d.noPFS && account.Protocol(d.protocol) != account.ProtocolSessionV2 {
+		return draft, false, cli.UsageError(errors.New("--no-pfs needs --protocol session-v2"))
 	}
 	if d.to == "" && d.text == "" {
 		return draft, false, nil
@@ -104,6 +111,7 @@ func (d *Flags) given() (draft account.Draft, given bool, err error) {
 	}
 	draft, err = parseDraft(record.Draft{
 		To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref, Protocol: d.protocol,
+		NoPFS: d.noPFS,
 	})
 	return draft, true, err
 }
@@ -122,9 +130,12 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 	draft := account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}
 	if in.Protocol != "" && in.Protocol != ProtocolAuto {
 		if draft.Protocol = account.Protocol(in.Protocol); !draft.Protocol.Known() {
-			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal or session-v1",
+			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal, session-v1 or session-v2",
 				cli.ErrBadInput, in.Protocol)
 		}
+	}
+	if draft.WithoutPFS = in.NoPFS; in.NoPFS && draft.Protocol != account.ProtocolSessionV2 {
+		return account.Draft{}, fmt.Errorf("%w: no_pfs needs the protocol session-v2", cli.ErrBadInput)
 	}
 	return draft, nil
 }
@@ -132,20 +143,47 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 // SealFunc makes a message of a draft.
 type SealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
 
-// Seal makes a message of a draft for the network in use. If no network is known, the account uses the protocol
-// that it knows of the recipient.
+// Seal makes a message of a draft for the network in use, after it fetched the recipient's key if that is needed. If no
+// network is known, the account uses the protocol and the key that it knows of the recipient.
 func Seal(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft,
 	seal SealFunc) (account.Outgoing, error) {
+	draft, unknown, err := prepare(ctx, app, draft)
+	if err != nil {
+		return account.Outgoing{}, err
+	}
+	if unknown == nil {
+		client, err := app.OpenNetwork()
+		if err != nil {
+			return account.Outgoing{}, err
+		}
+		keys := route.NewPeerKeys(a, client, app.Log)
+		defer keys.Wait()
+		wanted, err := keys.Wanted(ctx, draft)
+		if err != nil {
+			return account.Outgoing{}, err
+		}
+		if wanted {
+			keys.Fetch(ctx, draft.To)
+		}
+	}
+	return sealPrepared(ctx, a, draft, unknown, seal)
+}
+
+// prepare completes a draft with what is known of the network. unknown is why nothing is known of it.
+func prepare(ctx context.Context, app *cli.App, draft account.Draft) (out account.Draft, unknown, err error) {
 	client, unknown := app.OpenNetwork()
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
 	if unknown == nil {
 		// The message contains the time, so a clock that seems wrong is checked first.
-		if err := client.SureClock(ctx); err != nil {
-			return account.Outgoing{}, err
-		}
+		err = client.SureClock(ctx)
 	}
+	return draft, unknown, err
+}
+
+func sealPrepared(ctx context.Context, a *account.Account, draft account.Draft, unknown error,
+	seal SealFunc) (account.Outgoing, error) {
 	out, err := seal(ctx, a, draft)
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, unknown
@@ -167,6 +205,7 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 	var a *account.Account
 	var router *route.Router
 	var first firstDraft
+	var sealer *batchSealer
 	err := drafts.eachAhead(ctx, app, sendAtOnce, func(draft account.Draft) (cli.Task, error) {
 		// Opened at the first draft, so that bad input is reported before anything is touched.
 		if a == nil {
@@ -174,23 +213,50 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 			if a, router, err = app.OpenRouter(ctx, options); err != nil {
 				return nil, err
 			}
+			client, err := app.OpenNetwork()
+			if err != nil {
+				return nil, err
+			}
+			sealer = &batchSealer{
+				account: a, keys: route.NewPeerKeys(a, client, app.Log), seal: seal,
+				last: make(map[sessionid.ID]chan struct{}),
+			}
 		}
 		over := first.pass(ctx)
-		out, err := Seal(ctx, app, a, draft, seal)
+		draft, unknown, err := prepare(ctx, app, draft)
 		if err != nil {
 			over()
 			return nil, err
 		}
-		sending := router.Begin(out, draft)
+		sealed, err := sealer.begin(ctx, draft, unknown)
+		if err != nil {
+			over()
+			return nil, err
+		}
+		// A message that is sealed already takes its place among the others to its recipient.
+		sending := sealed.queue(router)
 		return func(ctx context.Context) (any, error) {
 			defer over()
+			if sending == nil {
+				if err := sealed.finish(ctx); err != nil {
+					return nil, err
+				}
+				sending = sealed.queue(router)
+				sealed.passOn()
+			}
 			out, receipt, err := sending.Run(ctx)
 			finish := func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }
 			return cli.Printed{Record: render.Receipt(receipt), Then: finish}, err
 		}, nil
 	})
+	if sealer != nil {
+		sealer.keys.Wait()
+	}
 	if err != nil || router == nil || app.Failed() {
 		return err
+	}
+	if _, err := router.KeepKeys(ctx); err != nil {
+		app.Log.Info("cannot keep the account's keys", "error", err)
 	}
 	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them
 	// may be the rerun that asks for the receipt of such a message.

@@ -332,7 +332,7 @@ func (k *Keyring) Admit(requests []Request, emoji string) (Request, error) {
 
 // RequestLink returns the message in which this device asks to join the account's group, whose messages are those of
 // the swarm. The error is ErrNoGroup if there is none, or ErrMember.
-func (k *Keyring) RequestLink(messages []Message, description string, version int64) ([]byte, error) {
+func (k *Keyring) RequestLink(messages []Message, description string) ([]byte, error) {
 	if k.state.Standing == Member {
 		return nil, ErrMember
 	}
@@ -344,7 +344,7 @@ func (k *Keyring) RequestLink(messages []Message, description string, version in
 	if !found {
 		return nil, fmt.Errorf("%w: its message has no key for requests", ErrNoGroup)
 	}
-	device, err := k.newDevice(description, version)
+	device, err := k.newDevice(description)
 	if err != nil {
 		return nil, err
 	}

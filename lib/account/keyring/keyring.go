@@ -349,7 +349,7 @@ func (k *Keyring) newDeviceKey() (accountkeys.Public, error) {
 }
 
 // newDevice makes this device: an ID, a key and a record.
-func (k *Keyring) newDevice(description string, version int64) (devicegroup.Device, error) {
+func (k *Keyring) newDevice(description string) (devicegroup.Device, error) {
 	var id devicegroup.DeviceID
 	if _, err := io.ReadFull(k.Random, id[:]); err != nil {
 		return devicegroup.Device{}, err
@@ -362,14 +362,14 @@ func (k *Keyring) newDevice(description string, version int64) (devicegroup.Devi
 	k.state.Device = id
 	record := devicegroup.NewRecord(public)
 	record.SeqNo, record.Updated, record.Description = 1, k.Now.Unix(), description
-	record.Type, record.Version = devicegroup.TypeCommandLine, version
+	record.Type = devicegroup.TypeCommandLine
 	return devicegroup.Device{ID: id, State: devicegroup.Registered, Record: record}, nil
 }
 
 // Start makes this device the first one of a new device group, with a new account key. Keys that the account has are
 // kept as rotated ones.
-func (k *Keyring) Start(description string, version int64) error {
-	device, err := k.newDevice(description, version)
+func (k *Keyring) Start(description string) error {
+	device, err := k.newDevice(description)
 	if err != nil {
 		return err
 	}

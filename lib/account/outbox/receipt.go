@@ -51,6 +51,9 @@ type Receipt struct {
 	Resumed       bool // an earlier run of the command sealed the message
 	Ref           string
 	ClockOffsetMS int64 // milliseconds by which the network's clock is ahead of this machine's
+
+	Protocol       string // of the message, as in Entry
+	ForwardSecrecy bool
 }
 
 // NodeResult is the answer of one node to a store, or the report of another node about it. OK means that the node has

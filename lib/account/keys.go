@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/account/peerkeys"
-	"sessiontool/lib/account/tables"
 	"sessiontool/lib/account/undecided"
 	"sessiontool/lib/accountkeys"
 	"sessiontool/lib/sessionid"
@@ -50,7 +50,7 @@ func (a *Account) UpdateKeyring(
 		}
 		keys.Prune()
 		for _, cursor := range cursors {
-			if err := tables.Put(tx, tableCursors, cursorName(cursor.Node), bounded(cursor.Hash)); err != nil {
+			if err := inbox.SetCursor(tx, cursor.Node, cursor.Hash); err != nil {
 				return err
 			}
 		}

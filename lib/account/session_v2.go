@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/account/peerkeys"
 	"sessiontool/lib/account/undecided"
@@ -63,13 +64,13 @@ func (a *Account) sealFor(tx *keystore.Tx, out *Outgoing, content message.Conten
 var errUndecided = errors.New("no key of the account opens the message yet")
 
 // openV2 handles a message of protocol session-v2.
-func (a *Account) openV2(tx *keystore.Tx, event *Event, data string) error {
-	if event.Route == RouteSync {
-		return fail(CodeBadEnvelope, errOnlyStored)
+func (a *Account) openV2(tx *keystore.Tx, event *inbox.Event, data string) error {
+	if event.Route == message.RouteSync {
+		return fail(inbox.CodeBadEnvelope, errOnlyStored)
 	}
 	sealed, err := base64.StdEncoding.Strict().DecodeString(data)
 	if err != nil {
-		return fail(CodeBadEnvelope, err)
+		return fail(inbox.CodeBadEnvelope, err)
 	}
 	keys, err := a.openKeyring(tx)
 	if err != nil {
@@ -80,18 +81,18 @@ func (a *Account) openV2(tx *keystore.Tx, event *Event, data string) error {
 	case errors.Is(err, v2message.ErrNoKey):
 		return errUndecided
 	case errors.Is(err, v2message.ErrVersion):
-		return fail(CodeNewerProtocol, err)
+		return fail(inbox.CodeNewerProtocol, err)
 	case err != nil:
-		return fail(CodeBadEnvelope, err)
+		return fail(inbox.CodeBadEnvelope, err)
 	}
 	content, err := message.Parse(opened.Content)
 	if err == nil && content.SigTimestampMS == 0 {
 		err = errors.New("the message has no time of its sender")
 	}
 	if err != nil {
-		return fail(CodeBadEnvelope, err)
+		return fail(inbox.CodeBadEnvelope, err)
 	}
-	event.From, event.Protocol, event.ForwardSecrecy = opened.Sender, ProtocolSessionV2, opened.ForwardSecrecy
+	event.From, event.Protocol, event.ForwardSecrecy = opened.Sender, string(ProtocolSessionV2), opened.ForwardSecrecy
 	return a.handleBox(tx, event, messageName(opened), content)
 }
 
@@ -106,7 +107,7 @@ func messageName(m v2message.Message) string {
 }
 
 // keepUndecided keeps a message for which a key may still come. It returns false if there is no room for it.
-func (a *Account) keepUndecided(tx *keystore.Tx, in Incoming, event Event) (bool, error) {
+func (a *Account) keepUndecided(tx *keystore.Tx, in Incoming, event inbox.Event) (bool, error) {
 	return undecided.Keep(tx, undecided.Message{
 		Name: event.ID, Data: in.Data, Hash: event.Hash, Route: string(event.Route), ReceivedAt: event.ReceivedAt,
 	})
@@ -127,14 +128,14 @@ func (a *Account) retryUndecided(tx *keystore.Tx, aside bool) (opened []Opened, 
 
 // openAgain opens a message that waited for a key. It returns nil if none is there yet.
 func (a *Account) openAgain(tx *keystore.Tx, m undecided.Message, aside bool) (*Opened, error) {
-	event := Event{ID: m.Name, Hash: m.Hash, Route: Route(m.Route), ReceivedAt: a.env.Now().UTC()}
+	event := inbox.Event{ID: m.Name, Hash: m.Hash, Route: message.Route(m.Route), ReceivedAt: a.env.Now().UTC()}
 	err := a.openV2(tx, &event, m.Data)
 	var failed *failure
 	switch {
 	case errors.Is(err, errUndecided):
 		return nil, nil
 	case errors.As(err, &failed):
-		event.Kind, event.Code, event.Text = EventFailure, failed.code, failed.Error()
+		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
 	case err != nil:
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (a *Account) openAgain(tx *keystore.Tx, m undecided.Message, aside bool) (*
 		}
 	}
 	opened := Opened{Event: event}
-	return &opened, a.rememberSeen(tx, opened)
+	return &opened, inbox.Remember(tx, event, nil, a.env.Now())
 }
 
 // reportUndecided makes failure events of the messages that have waited for a key for long.
@@ -158,9 +159,9 @@ func (a *Account) reportUndecided(tx *keystore.Tx, aside bool) (opened []Opened,
 		if err != nil {
 			break
 		}
-		event := Event{
-			ID: m.Name, Kind: EventFailure, Hash: m.Hash, Route: Route(m.Route), ReceivedAt: m.ReceivedAt,
-			Code: CodeUnknownKey, Text: errUndecided.Error(),
+		event := inbox.Event{
+			ID: m.Name, Kind: inbox.EventFailure, Hash: m.Hash, Route: message.Route(m.Route), ReceivedAt: m.ReceivedAt,
+			Code: inbox.CodeUnknownKey, Text: errUndecided.Error(),
 		}
 		err = a.keepEvent(tx, &event, aside)
 		opened = append(opened, Opened{Event: event})

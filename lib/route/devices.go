@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/accountkeys"
 	"sessiontool/lib/devicegroup"
@@ -51,17 +52,17 @@ func (k ownKeys) key(a *account.Account) *accountkeys.Public {
 // the account key if that is due, and stores in the swarm what it lacks. It returns the events of messages that waited
 // for keys of other devices. With storage RPC 2.0 it does nothing. The errors are those of [Storer.Store] and of
 // AskSwarm.
-func (r *Router) SyncKeys(ctx context.Context) ([]account.Event, error) {
+func (r *Router) SyncKeys(ctx context.Context) ([]inbox.Event, error) {
 	return r.syncKeys(ctx, func(*keyring.Keyring) bool { return true })
 }
 
 // KeepKeys is SyncKeys if a rotation, a push or a publication is due.
-func (r *Router) KeepKeys(ctx context.Context) ([]account.Event, error) {
+func (r *Router) KeepKeys(ctx context.Context) ([]inbox.Event, error) {
 	return r.syncKeys(ctx, (*keyring.Keyring).Overdue)
 }
 
 // syncListening is SyncKeys if it is due or the last one was long ago.
-func (r *Router) syncListening(ctx context.Context, last *time.Time) ([]account.Event, error) {
+func (r *Router) syncListening(ctx context.Context, last *time.Time) ([]inbox.Event, error) {
 	long := time.Since(*last) >= syncEvery
 	events, err := r.syncKeys(ctx, func(k *keyring.Keyring) bool { return long || k.Overdue() })
 	if err == nil && long {
@@ -70,7 +71,7 @@ func (r *Router) syncListening(ctx context.Context, last *time.Time) ([]account.
 	return events, err
 }
 
-func (r *Router) syncKeys(ctx context.Context, wanted func(*keyring.Keyring) bool) ([]account.Event, error) {
+func (r *Router) syncKeys(ctx context.Context, wanted func(*keyring.Keyring) bool) ([]inbox.Event, error) {
 	wants := false
 	err := r.account.ViewKeyring(ctx, func(k *keyring.Keyring) error {
 		wants = k.Standing() == keyring.Member && wanted(k)
@@ -106,7 +107,7 @@ func (r *Router) retrieve(ctx context.Context) error {
 }
 
 // takeOwnKeys merges what the swarm has, and rotates if that is due.
-func (r *Router) takeOwnKeys(ctx context.Context, found ownKeys) ([]account.Event, error) {
+func (r *Router) takeOwnKeys(ctx context.Context, found ownKeys) ([]inbox.Event, error) {
 	standing := keyring.Member
 	opened, err := r.account.UpdateKeyring(ctx, found.cursors, func(k *keyring.Keyring) error {
 		if err := k.Take(found.devices); err != nil {

@@ -100,7 +100,7 @@ func (j *storeJudge28) Request(network.Node) ([]byte, error) {
 // namespace is where the message is stored.
 func (j *storeJudge28) namespace() rpc28.Namespace {
 	if j.request.own == nil {
-		return inbox
+		return namespace
 	}
 	return j.request.own.namespace
 }

@@ -32,9 +32,12 @@ func newDeviceLinkCommand(app *cli.App) *cobra.Command {
 			"  4. on the new device, 'device link --confirm EMOJI' joins.\n\n" +
 			"Type the emoji that the OTHER device shows, as symbols or as names. They differ if somebody else asks\n" +
 			"in the place of your device. A request is valid for 10 minutes.",
-		Examples: []string{"sessiontool device link", "sessiontool device link --confirm \"$EMOJI\""},
-		Prints:   []string{record.TypeDeviceLink},
-		Needs:    cli.Account | cli.Network,
+		Examples: []string{
+			"sessiontool --network phones.json device link",
+			"sessiontool --network phones.json device link --confirm \"$EMOJI\"",
+		},
+		Prints: []string{record.TypeDeviceLink},
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitNotFound:  "no device of the account has keys, or no such keystore, account or network",
 			record.ExitTemporary: "no device has admitted this one yet, or the network does not answer",

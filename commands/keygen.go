@@ -45,7 +45,7 @@ func newKeygenCommand(app *cli.App) *cobra.Command {
 		Examples: []string{
 			"sessiontool keygen --account alice --display-name Alice",
 			"sessiontool keygen --account alice --mnemonic-file words.txt",
-			"sessiontool keygen --account dora --publish-keys",
+			"sessiontool --network phones.json keygen --account dora --publish-keys",
 		},
 		Prints: []string{record.TypeIdentity},
 		Exits: cli.Exits{

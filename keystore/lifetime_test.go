@@ -452,7 +452,7 @@ func (l *life) live(p plan) (stolen string) {
 		case p.addOn:
 			l.link("added", first)
 		}
-		if day%5 == 4 {
+		if day%5 == 4 && p.days > 20 {
 			for _, d := range l.on() {
 				d.poll()
 				d.checkFile()

@@ -145,7 +145,7 @@ func (a *Account) openAgain(tx *keystore.Tx, m undecided.Message, aside bool) (*
 		}
 	}
 	opened := Opened{Event: event}
-	return &opened, inbox.Remember(tx, event, nil, a.env.Now())
+	return &opened, inbox.Remember(tx, event, nil, a.life)
 }
 
 // reportUndecided makes failure events of the messages that have waited for a key for long.

@@ -68,6 +68,7 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeBadSignature:     record.CodeBadSignature,
 	inbox.CodeNoSession:        record.CodeNoSession,
 	inbox.CodeUnknownKey:       record.CodeUnknownKey,
+	inbox.CodeKeyReused:        record.CodeKeyReused,
 }
 
 // reasons are why a message did not take the synchronous route.

@@ -43,6 +43,8 @@ const (
 	CodeNoSession     FailureCode = "no_session"    // belongs to no session of the account
 	// no key of the account opens it; one that arrives later may
 	CodeUnknownKey FailureCode = "unknown_key"
+	// another message has used the same message key: a copy of the sender's keystore is likely
+	CodeKeyReused FailureCode = "key_reused"
 )
 
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.

@@ -20,7 +20,7 @@ var ErrOtherDevices = errors.New("the account may be on other devices")
 
 // openKeyring reads the account's keyring within a transaction.
 func (a *Account) openKeyring(tx *keystore.Tx) (*keyring.Keyring, error) {
-	return keyring.Open(tx, a.keys, a.env.Random, time.UnixMilli(a.stamp()))
+	return keyring.In(tx, a.keys, a.env.Random, time.UnixMilli(a.stamp()))
 }
 
 // ViewKeyring calls look with the account's keyring, which it must not change.

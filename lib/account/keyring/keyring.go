@@ -5,7 +5,7 @@
 // read each other's messages agree, that a device that was removed stops to act for the account, and that nothing is
 // lost if the process ends between two changes: a change that the swarm does not have yet is pushed by a later process.
 //
-// Open reads a Keyring in a transaction, and Save writes it if it has changed. Start makes the first device of an
+// In reads a Keyring in a transaction, and Save writes it if it has changed. Start makes the first device of an
 // account. RequestLink, Admit and Join add another one. Take reads what the swarm has in the namespace of device groups,
 // KeepFresh rotates and deletes keys, Push and Publish make the messages for the swarm. It knows no network.
 package keyring
@@ -163,7 +163,7 @@ type storedKey struct {
 
 // stored is the record in the keystore.
 type stored struct {
-	Version int `json:"version"`
+	tables.Form
 	state
 	Keys []storedKey `json:"keys"`
 }
@@ -171,60 +171,64 @@ type stored struct {
 // storedVersion is the form of the record. A later one is keystore.ErrVersion.
 const storedVersion = 1
 
-// Exists reports whether the account has a keyring.
-func Exists(tx *keystore.Tx) (bool, error) {
-	_, found, err := tx.Get(Table, recordName)
-	return found, err
+// In reads the keyring of an account within a transaction. Without one it is empty, with the standing None.
+func In(tx *keystore.Tx, account sessionid.Keys, random io.Reader, now time.Time) (*Keyring, error) {
+	k := &Keyring{Account: account, Random: random, Now: now}
+	value, found, err := tx.Get(Table, recordName)
+	if err != nil || !found {
+		return k, err
+	}
+	return k, k.decode(value)
 }
 
-// Open reads the keyring of an account. Without one it is empty, with the standing None.
-func Open(tx *keystore.Tx, account sessionid.Keys, random io.Reader, now time.Time) (*Keyring, error) {
-	k := &Keyring{Account: account, Random: random, Now: now}
+// decode reads the stored form. The error wraps keystore.ErrCorrupt or keystore.ErrVersion.
+func (k *Keyring) decode(value []byte) error {
 	var s stored
-	found, err := tables.Get(tx, Table, recordName, &s)
-	switch {
-	case err != nil || !found:
-		return k, err
-	case s.Version > storedVersion:
-		return nil, fmt.Errorf("%w: table %s has form %d", keystore.ErrVersion, Table, s.Version)
+	if err := tables.ReadForm(Table, value, storedVersion, &s); err != nil {
+		return err
 	}
-	k.state = s.state
+	for _, own := range s.OwnKeys {
+		if len(own.Seed) != accountkeys.SeedSize {
+			return fmt.Errorf("%w: table %s has a device key of a wrong size", keystore.ErrCorrupt, Table)
+		}
+	}
+	k.state, k.keys = s.state, nil
 	for _, one := range s.Keys {
 		if len(one.Seed) != accountkeys.SeedSize || len(one.X25519) != x25519.Size {
-			return nil, fmt.Errorf("%w: table %s has a key of a wrong size", keystore.ErrCorrupt, Table)
+			return fmt.Errorf("%w: table %s has a key of a wrong size", keystore.ErrCorrupt, Table)
 		}
 		k.keys = append(k.keys, Key{
 			Entry:  accountkeys.Entry{Seed: accountkeys.Seed(one.Seed), Created: one.Created, Rotated: one.Rotated},
 			Prefix: one.Prefix, X25519: x25519.PublicKey(one.X25519), ShownAt: one.ShownAt,
 		})
 	}
-	for _, own := range s.OwnKeys {
-		if len(own.Seed) != accountkeys.SeedSize {
-			return nil, fmt.Errorf("%w: table %s has a device key of a wrong size", keystore.ErrCorrupt, Table)
-		}
-	}
-	return k, nil
+	return nil
 }
 
-// Save writes the keyring if it has changed since Open.
+// Save writes the keyring if it has changed since In.
 func (k *Keyring) Save(tx *keystore.Tx) error {
 	if !k.changed {
 		return nil
 	}
-	s := stored{Version: storedVersion, state: k.state}
+	return tables.Put(tx, Table, recordName, k.store())
+}
+
+// store returns the stored form.
+func (k *Keyring) store() stored {
+	s := stored{Form: tables.Form{Version: storedVersion}, state: k.state}
 	for _, key := range k.keys {
 		s.Keys = append(s.Keys, storedKey{
 			Seed: key.Seed[:], Created: key.Created, Rotated: key.Rotated, Prefix: key.Prefix, X25519: key.X25519[:],
 			ShownAt: key.ShownAt,
 		})
 	}
-	return tables.Put(tx, Table, recordName, s)
+	return s
 }
 
 // Format prints a placeholder whatever the verb is.
 func (k *Keyring) Format(f fmt.State, _ rune) { io.WriteString(f, "keyring.Keyring(redacted)") }
 
-// Learned reports whether the keyring got account keys from elsewhere since Open: what could not be read may be
+// Learned reports whether the keyring got account keys from elsewhere since In: what could not be read may be
 // readable now.
 func (k *Keyring) Learned() bool { return k.learned }
 

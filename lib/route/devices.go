@@ -52,17 +52,17 @@ func (k ownKeys) key(a *account.Account) *accountkeys.Public {
 // the account key if that is due, and stores in the swarm what it lacks. It returns the events of messages that waited
 // for keys of other devices. With storage RPC 2.0 it does nothing. The errors are those of [Storer.Store] and of
 // AskSwarm.
-func (r *Router) SyncKeys(ctx context.Context) ([]inbox.Event, error) {
+func (r *Router) SyncKeys(ctx context.Context) ([]inbox.Waiting, error) {
 	return r.syncKeys(ctx, func(*keyring.Keyring) bool { return true })
 }
 
 // KeepKeys is SyncKeys if a rotation, a push or a publication is due.
-func (r *Router) KeepKeys(ctx context.Context) ([]inbox.Event, error) {
+func (r *Router) KeepKeys(ctx context.Context) ([]inbox.Waiting, error) {
 	return r.syncKeys(ctx, (*keyring.Keyring).Overdue)
 }
 
 // syncListening is SyncKeys if it is due or the last one was long ago.
-func (r *Router) syncListening(ctx context.Context, last *time.Time) ([]inbox.Event, error) {
+func (r *Router) syncListening(ctx context.Context, last *time.Time) ([]inbox.Waiting, error) {
 	long := time.Since(*last) >= syncEvery
 	events, err := r.syncKeys(ctx, func(k *keyring.Keyring) bool { return long || k.Overdue() })
 	if err == nil && long {
@@ -71,7 +71,7 @@ func (r *Router) syncListening(ctx context.Context, last *time.Time) ([]inbox.Ev
 	return events, err
 }
 
-func (r *Router) syncKeys(ctx context.Context, wanted func(*keyring.Keyring) bool) ([]inbox.Event, error) {
+func (r *Router) syncKeys(ctx context.Context, wanted func(*keyring.Keyring) bool) ([]inbox.Waiting, error) {
 	wants := false
 	err := r.account.ViewKeyring(ctx, func(k *keyring.Keyring) error {
 		wants = k.Standing() == keyring.Member && wanted(k)
@@ -93,11 +93,11 @@ func (r *Router) syncKeys(ctx context.Context, wanted func(*keyring.Keyring) boo
 
 // retrieve receives new messages, and at the same time SyncKeys does its work: a failure of that is logged. At the end
 // it reports the messages whose keys are missing for long.
-func (r *Router) retrieve(ctx context.Context) error {
+func (r *Router) retrieve(ctx context.Context, truncated func(Truncated) error) error {
 	var syncing sync.WaitGroup
 	var syncErr error
 	syncing.Go(func() { _, syncErr = r.SyncKeys(ctx) })
-	err := r.retrieveAll(ctx)
+	err := r.retrieveAll(ctx, truncated)
 	syncing.Wait()
 	if syncErr = r.pass("cannot keep the account's keys", syncErr); syncErr != nil {
 		return errors.Join(err, syncErr)
@@ -107,7 +107,7 @@ func (r *Router) retrieve(ctx context.Context) error {
 }
 
 // takeOwnKeys merges what the swarm has, and rotates if that is due.
-func (r *Router) takeOwnKeys(ctx context.Context, found ownKeys) ([]inbox.Event, error) {
+func (r *Router) takeOwnKeys(ctx context.Context, found ownKeys) ([]inbox.Waiting, error) {
 	standing := keyring.Member
 	opened, err := r.account.UpdateKeyring(ctx, found.cursors, func(k *keyring.Keyring) error {
 		if err := k.Take(found.devices); err != nil {

@@ -86,6 +86,7 @@ const (
 	CodeUnknownKey         Code = "unknown_key"
 	CodeEmoji              Code = "wrong_emoji"
 	CodeKeyReused          Code = "key_reused"
+	CodeKeystoreCopied     Code = "keystore_copied"
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
@@ -246,6 +247,9 @@ var Codes = []CodeInfo{
 	{CodeKeyReused, ExitAuth, false,
 		"a message has the key of an earlier one: two copies of the sender's keystore are in use, or an old one was restored",
 		"the message is lost: ask the sender to use one copy only, and for a new friend request"},
+	{CodeKeystoreCopied, ExitAuth, false,
+		"another program sends with this account's sessions: a copy of this keystore, or the one that it was restored from",
+		"use one copy only; then 'sessiontool friend-request send --again' to the contact begins a new session"},
 	{CodeSafetyNumber, ExitAuth, false,
 		"the safety number is not the one with that contact",
 		"compare the Session IDs; one of the two has a wrong one"},

@@ -170,10 +170,10 @@ type Receipt struct {
 	Resumed     bool         `json:"resumed,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
 
-	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
-
-	Protocol       string `json:"protocol,omitempty"`
-	ForwardSecrecy *bool  `json:"forward_secrecy,omitempty"`
+	Protocol       string    `json:"protocol,omitempty"`
+	ForwardSecrecy *bool     `json:"forward_secrecy,omitempty"`
+	ClockOffsetMS  int64     `json:"clock_offset_ms,omitempty"`
+	Warnings       []Warning `json:"warnings"`
 }
 
 // Message is a received text. ID is stable: the same message always has the same ID. Attempt is 2 or more if the record
@@ -209,7 +209,7 @@ type Message struct {
 
 	Protocol       string `json:"protocol,omitempty"`
 	ForwardSecrecy *bool  `json:"forward_secrecy,omitempty"`
-	Attempt          int    `json:"attempt,omitempty"`
+	Attempt        int    `json:"attempt,omitempty"`
 }
 
 // Delivery is a receipt from the other side. Kind is delivery or read.

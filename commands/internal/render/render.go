@@ -10,9 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
-	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/account/outbox"
-	"sessiontool/lib/devicegroup"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
@@ -69,6 +67,7 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeNoSession:        record.CodeNoSession,
 	inbox.CodeUnknownKey:       record.CodeUnknownKey,
 	inbox.CodeKeyReused:        record.CodeKeyReused,
+	inbox.CodeKeystoreCopied:   record.CodeKeystoreCopied,
 }
 
 // reasons are why a message did not take the synchronous route.
@@ -105,8 +104,8 @@ func Receipt(r account.Receipt) record.Receipt {
 		Type: record.TypeReceipt, OK: r.OK, Route: routeWords[r.Route], Reason: reasons[r.Reason],
 		RoundTripMS: r.RoundTripMS, MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis,
 		Difficulty: r.Difficulty, Stored: r.Stored, Nodes: make([]record.NodeResult, len(r.Nodes)), Resumed: r.Resumed,
-		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS, Protocol: r.Protocol,
-		ForwardSecrecy: forwardSecrecy(r.Protocol, r.ForwardSecrecy),
+		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS, Warnings: make([]record.Warning, len(r.Warnings)),
+		Protocol: r.Protocol, ForwardSecrecy: forwardSecrecy(r.Protocol, r.ForwardSecrecy),
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()
@@ -114,61 +113,17 @@ func Receipt(r account.Receipt) record.Receipt {
 	for i, node := range r.Nodes {
 		out.Nodes[i] = record.NodeResult(node)
 	}
-	return out
-}
-
-// forwardSecrecy returns secret for a message whose protocol is known, else nil.
-func forwardSecrecy(protocol string, secret bool) *bool {
-	if protocol == "" {
-		return nil
-	}
-	return &secret
-}
-
-// AccountKeys returns the records of the account's keys of session-v2.
-func AccountKeys(a *account.Account, k *keyring.Keyring) (out []record.AccountKey) {
-	for _, key := range k.Keys() {
-		one := record.AccountKey{
-			Type: record.TypeAccountKey, Account: a.Name(), PublicKey: key.X25519.String(), Current: key.IsActive(),
-			Published: k.Shows(key), CreatedAt: record.Time(time.Unix(key.Created, 0)),
-		}
-		if due := k.Due(); key.IsActive() && !due.IsZero() {
-			one.RotatesAt = record.Time(due)
-		}
-		if !key.IsActive() {
-			one.RotatedAt, one.ExpiresAt = record.Time(time.Unix(key.Rotated, 0)), record.Time(key.Expires())
-		}
-		out = append(out, one)
+	for i, warning := range r.Warnings {
+		out.Warnings[i] = warnings[warning]
 	}
 	return out
 }
 
-// Device returns the record of a device of the account. own is the ID of this one.
-func Device(a *account.Account, d devicegroup.Device, own devicegroup.DeviceID) record.Device {
-	out := record.Device{
-		Type: record.TypeDevice, Account: a.Name(), DeviceID: d.ID.String(), State: d.State.String(), This: d.ID == own,
-		Description: d.Record.Description, DeviceType: d.Record.Type,
-		ChangedAt: record.Time(time.Unix(d.Record.Updated, 0)),
-	}
-	if d.IsGone() {
-		out.ChangedAt = record.Time(time.Unix(d.GoneAt, 0))
-	}
-	if d.Record.Version != 0 {
-		out.Version = d.Record.VersionText()
-	}
-	return out
-}
-
-// DeviceLink returns the record of a step of adding the device id. The emoji are as keyring.Texts makes them.
-func DeviceLink(a *account.Account, id devicegroup.DeviceID, state string, emoji []string) record.DeviceLink {
-	out := record.DeviceLink{Type: record.TypeDeviceLink, Account: a.Name(), DeviceID: id.String(), State: state}
-	var symbols, names []string
-	for _, text := range emoji {
-		symbol, name, _ := strings.Cut(text, " ")
-		symbols, names = append(symbols, symbol), append(names, name)
-	}
-	out.Emoji, out.EmojiNames = strings.Join(symbols, " "), strings.Join(names, ", ")
-	return out
+// warnings are what the sender of a message should know.
+var warnings = map[outbox.Warning]record.Warning{
+	outbox.WarnClock:      record.WarnClock,
+	outbox.WarnUnanswered: record.WarnUnanswered,
+	outbox.WarnOldRequest: record.WarnOldRequest,
 }
 
 // Change returns the record of what was done with stored messages of an account.

@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
@@ -252,8 +253,10 @@ func wantOnlySeen(t *testing.T, before, after map[string]string) {
 	for _, content := range []map[string]string{before, after} {
 		maps.DeleteFunc(content, func(name, _ string) bool {
 			table, _, _ := strings.Cut(name, " ")
-			return slices.Contains([]keystore.Table{inbox.TableSeen, tableTimes, inbox.TableEvents, inbox.TableUndelivered},
-				keystore.Table(table))
+			return slices.Contains([]keystore.Table{
+				inbox.TableSeen, tableTimes, inbox.TableEvents, inbox.TableUndelivered, strangers.Table,
+				strangers.TableRefusals,
+			}, keystore.Table(table))
 		})
 	}
 	for name, value := range after {
@@ -278,6 +281,7 @@ func (p *person) content() map[string]string {
 			tables.Counters, tableTimes,
 			tableListeners, tableContacts, tableRequests, tableBoxes,
 			tableSessions, inbox.TableUndelivered, outbox.TableDigests, inbox.TableSeen, inbox.TableCursors,
+			tableOwed, strangers.Table,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)
@@ -287,7 +291,7 @@ func (p *person) content() map[string]string {
 				return err
 			}
 		}
-		for _, table := range []keystore.Table{inbox.TableEvents, outbox.Table} {
+		for _, table := range []keystore.Table{inbox.TableEvents, outbox.Table, strangers.TableRefusals} {
 			err := tx.Range(table, 0, func(seq uint64, value []byte) error {
 				all[string(table)+" "+strconv.FormatUint(seq, 10)] = string(value)
 				return nil

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
@@ -82,19 +83,32 @@ func (a *Account) MarkDelivered(ctx context.Context, events ...inbox.Event) erro
 	if len(events) == 0 {
 		return nil
 	}
-	return a.update(ctx, func(tx *keystore.Tx) error { return inbox.MarkDelivered(tx, events...) })
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		for _, event := range events {
+			if event.Report == nil {
+				continue
+			}
+			book := a.book(tx)
+			if err := errors.Join(book.Delivered(*event.Report), book.Save()); err != nil {
+				return err
+			}
+		}
+		return inbox.MarkDelivered(tx, events...)
+	})
 }
 
-// Complete returns the current inbox entries of events.
+// Complete returns the current inbox entries of events. It leaves out those that have been deleted.
 func (a *Account) Complete(ctx context.Context, events []inbox.Event) (whole []inbox.Event, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		whole = nil
 		for _, event := range events {
-			event, err := inbox.Load(tx, event.Seq)
+			event, found, err := inbox.Find(tx, event.Seq)
 			if err != nil {
 				return err
 			}
-			whole = append(whole, event)
+			if found {
+				whole = append(whole, event)
+			}
 		}
 		return nil
 	})

@@ -52,7 +52,7 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	s := &listenLoop{
 		router: r, options: options, events: make(chan inbox.Event, waitingEvents),
 		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
-		announceNow: make(chan struct{}, 1),
+		announceNow: make(chan struct{}, 1), reports: backOff{first: reportFirst, longest: reportLongest},
 	}
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -85,6 +85,9 @@ type listenLoop struct {
 	// message of the synchronous route. Guarded by receiveSem.
 	fetched []inbox.Event
 
+	reports    backOff   // between events that count what was not kept of strangers
+	nextReport time.Time // the end of its pause
+
 	announced bool // friends have the current status; see announce
 
 	mu       sync.Mutex
@@ -106,6 +109,9 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 		case event := <-s.events:
 			if err := s.router.deliverEvent(ctx, event, deliver); err != nil {
 				return err
+			}
+			if event.Report != nil {
+				continue // strangers must not prolong or end it
 			}
 			if received++; received == s.options.Count {
 				return nil
@@ -179,6 +185,9 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			if pushErr := s.serialize(ctx, func() error { return s.pushFetched(ctx) }); pushErr != nil {
 				return pushErr
 			}
+			if reportErr := s.pushReport(ctx); reportErr != nil {
+				return reportErr
+			}
 		}
 		if err := s.polled(err); err != nil {
 			return err
@@ -243,6 +252,30 @@ func (s *listenLoop) pushFetched(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// reportFirst and reportLongest bound the pause after an event that counts what was not kept of strangers. It doubles
+// with each of these events.
+const (
+	reportFirst   = time.Minute
+	reportLongest = time.Hour
+)
+
+// pushReport passes on the event that counts what was not kept of strangers, if its pause is over.
+func (s *listenLoop) pushReport(ctx context.Context) error {
+	now := time.Now()
+	if now.Before(s.nextReport) {
+		return nil
+	}
+	event, found, err := s.router.account.ClaimReport(ctx)
+	if err != nil {
+		return s.pass("cannot report what was not kept", err)
+	}
+	s.nextReport = now.Add(s.reports.after(!found))
+	if !found {
+		return nil
+	}
+	return s.push(ctx, []inbox.Event{event})
 }
 
 // flush sends the outbox at each signal.

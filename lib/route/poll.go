@@ -28,7 +28,8 @@ const deliveredAtOnce = 64
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
 // undelivered events, also earlier ones, in the order of [inbox.InOrder]: members list messages in the order of
-// arrival, which differs between them. Finally it sends the answers that the messages call for. If Count events wait
+// arrival, which differs between them. An event at their end counts what was not kept of strangers (see
+// [account.Account.ClaimReport]); it does not count for Count. Finally it sends the answers that the messages call for. If Count events wait
 // already, Poll sends no request. Further events wait for the next poll.
 //
 // Poll succeeds if one member answered; otherwise the error wraps [ErrNotRetrieved]. It delivers waiting events also if
@@ -56,6 +57,11 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	for some := range slices.Chunk(waiting, deliveredAtOnce) {
 		if err := r.deliverEvents(ctx, some, deliver); err != nil {
 			return err
+		}
+	}
+	if options.Count == 0 || len(waiting) < options.Count {
+		if err := r.deliverReport(ctx, deliver); err != nil {
+			return errors.Join(failure, err)
 		}
 	}
 	if errors.Is(failure, network.ErrNoSeed) || errors.Is(failure, network.ErrNoPath) {
@@ -129,6 +135,15 @@ func (r *Router) deliverEvents(ctx context.Context, events []inbox.Event, delive
 	return nil
 }
 
+// deliverReport delivers the event that says what was not kept of strangers, if there is something to say.
+func (r *Router) deliverReport(ctx context.Context, deliver Deliver) error {
+	event, found, err := r.account.ClaimReport(context.WithoutCancel(ctx))
+	if err != nil || !found {
+		return err
+	}
+	return r.deliverEvent(ctx, event, deliver)
+}
+
 // receiveFunc is [account.Account.Receive] or [account.Account.ReceiveAside].
 type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]account.Opened, error)
 
@@ -151,10 +166,10 @@ func (r *Router) receive(ctx context.Context, node network.Node, page []storage.
 	return newEvents(opened), nil
 }
 
-// newEvents returns the events to show that were not received before.
+// newEvents returns the events to show that were not received before: those that are new in the inbox.
 func newEvents(opened []account.Opened) (fresh []inbox.Event) {
 	for _, one := range opened {
-		if !one.Duplicate && !one.Refused && one.Event.Shown() {
+		if !one.Duplicate && one.Event.Seq != 0 {
 			fresh = append(fresh, one.Event)
 		}
 	}

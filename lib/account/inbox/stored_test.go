@@ -96,7 +96,7 @@ func fieldsOf(t *testing.T, value []byte) (fields map[string]any) {
 func TestStoredFormHasEveryField(t *testing.T) {
 	var want Event
 	fill(t, reflect.ValueOf(&want).Elem())
-	want.Overtook = false
+	want.Overtook, want.Report = false, nil
 	value, err := encodeEvent(want)
 	if err != nil {
 		t.Fatal(err)

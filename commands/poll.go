@@ -38,16 +38,17 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"most 8 requests and texts are kept and printed, and nothing else is. At most 256 requests and 4 MiB\n" +
 			"of strangers wait for an answer; the oldest make room for newer ones, and a requests_dropped record\n" +
 			"says how many did. Files that come with a message are not fetched: its notice says so.\n\n" +
-			"With --count it ends after so many records, those that --select passes over among them, and the next\n" +
-			"poll has the rest, and the counts of what was not kept. With 'poll | head -n 1' it is not so: what head throws away was printed.\n\n" +
+			"With --count it ends after so many records, those that --select passes over among them. The next\n" +
+			"poll has the rest, and the counts of what was not kept. With 'poll | head -n 1' it is not so: what\n" +
+			"head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
 		Examples: []string{
 			"sessiontool poll",
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
 		},
-		Prints:   render.Arrivals(record.TypeUnopenable, record.TypeDropped),
-		Needs:    cli.Account | cli.Network,
+		Prints: render.Arrivals(record.TypeUnopenable, record.TypeDropped),
+		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitPartial: "some messages cannot be opened, or friend requests were dropped",
 			record.ExitClock:   "",

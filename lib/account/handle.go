@@ -109,14 +109,13 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 // renew starts a new session from a friend's bundle and sends a control message in it. A bundle serves once, because
 // the first message uses up its one-time prekey. If the bundle comes again, the friend has not received that message
 // yet; then the control message goes into the current session, unless the friend may have lost that. A bundle that
-// comes less than renewEvery after the last answer is answered later, if no newer one comes.
+// comes too early is answered later, if no newer one comes: see renewEvery.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
-	now := a.env.Now().UTC()
-	if early(now, contact.RenewedAt, renewEvery) {
+	fresh := !contact.used(bundle) || contact.Stale
+	if !contact.mayRenew(fresh, a.env.Now().UTC()) {
 		return errors.Join(saveContact(tx, contact), oweBundle(tx, contact.ID, bundle))
 	}
-	contact.RenewedAt = now
-	if !contact.used(bundle) || contact.Stale {
+	if fresh {
 		_, err := a.befriend(tx, contact, bundle, outbox.Unowned)
 		return err
 	}

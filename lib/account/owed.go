@@ -18,9 +18,26 @@ import (
 // Of the other automatic messages, a reset has resetEvery, an acceptance is made once for a contact, and
 // acknowledgements travel in requests that the listener makes anyway.
 const (
-	renewEvery  = time.Minute      // sessions from the contact's bundles
-	remindAfter = 30 * time.Second // reminders that we listen, and likewise answers to a new listening node
+	// renewEvery is for answers to the contact's bundles. The first renewAtOnce new ones are answered at once: a friend
+	// may lose its state twice. The same bundle is answered once in that time.
+	renewEvery  = time.Minute
+	renewAtOnce = 3
+	// remindAfter is for reminders that we listen, and likewise for answers to a new listening node.
+	remindAfter = 30 * time.Second
 )
+
+// mayRenew reports whether a bundle, fresh if it starts a session, may be answered now, and counts the answer.
+func (c *contactState) mayRenew(fresh bool, now time.Time) bool {
+	until := c.RenewedUntil
+	if ahead := until.Sub(now); ahead < 0 || ahead > renewAtOnce*renewEvery { // the clock was set back
+		until = now
+	}
+	if until.Sub(now) > (renewAtOnce-1)*renewEvery || !fresh && early(now, c.RenewedAt, renewEvery) {
+		return false
+	}
+	c.RenewedAt, c.RenewedUntil = now, until.Add(renewEvery)
+	return true
+}
 
 // owed is what the account owes to a contact: a session from the newest bundle, or a status.
 type owed struct {
@@ -91,10 +108,14 @@ func (a *Account) answerOwed(tx *keystore.Tx, id sessionid.ID, debt owed) (rest 
 	if err != nil || contact.state(now) != StateFriends {
 		return owed{}, err
 	}
-	if debt.Bundle != nil && !early(now, contact.RenewedAt, renewEvery) {
+	if debt.Bundle != nil {
 		content, err := message.Parse(debt.Bundle)
 		if err != nil || content.Bundle == nil {
 			return owed{}, err
+		}
+		fresh := !contact.used(*content.Bundle) || contact.Stale
+		if probe := contact; !probe.mayRenew(fresh, now) {
+			return a.answerOwedStatus(tx, contact, debt)
 		}
 		if err := a.renew(tx, contact, *content.Bundle); err != nil {
 			return owed{}, err
@@ -104,6 +125,12 @@ func (a *Account) answerOwed(tx *keystore.Tx, id sessionid.ID, debt owed) (rest 
 			return owed{}, err
 		}
 	}
+	return a.answerOwedStatus(tx, contact, debt)
+}
+
+// answerOwedStatus announces the account's listening node if that is owed and due, and returns the rest of the debt.
+func (a *Account) answerOwedStatus(tx *keystore.Tx, contact contactState, debt owed) (rest owed, err error) {
+	now := a.env.Now().UTC()
 	if debt.Status && !early(now, contact.MovedAt, remindAfter) {
 		contact.MovedAt, debt.Status = now, false
 		if err := saveContact(tx, contact); err != nil {
@@ -112,7 +139,7 @@ func (a *Account) answerOwed(tx *keystore.Tx, id sessionid.ID, debt owed) (rest 
 		if at, err := a.listening(tx); err != nil || at == nil || !a.announcesTo(contact) {
 			return debt, err
 		}
-		if _, err := a.announce(tx, id, outbox.Unowned); err != nil {
+		if _, err := a.announce(tx, contact.ID, outbox.Unowned); err != nil {
 			return owed{}, err
 		}
 	}

@@ -17,8 +17,8 @@ func (p *person) wantAnswers(when string, want int) {
 	}
 }
 
-// A friend that sends dozens of bundles, each of which asks for a new session, gets one answer a minute, and with the
-// last of them a session.
+// A friend that sends dozens of bundles, each of which asks for a new session, gets three answers at once and then one
+// a minute, and with the last of them a session.
 func TestBundleFloodIsAnsweredOnceAMinute(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
@@ -38,7 +38,7 @@ func TestBundleFloodIsAnsweredOnceAMinute(t *testing.T) {
 		alice.get(bob.requestWith(alice, bob.bundle(alice)))
 	}
 	flood()
-	alice.wantAnswers("during the flood", 1)
+	alice.wantAnswers("during the flood", renewAtOnce)
 	w.pass(renewEvery - time.Second)
 	alice.wantAnswers("within a minute", 0)
 	w.pass(time.Second)
@@ -54,7 +54,7 @@ func TestBundleFloodIsAnsweredOnceAMinute(t *testing.T) {
 	alice.wantAnswers("in the end", 0)
 
 	flood()
-	alice.wantAnswers("during the second flood", 1)
+	alice.wantAnswers("during the second flood", renewAtOnce)
 	if err := alice.RemoveContact(t.Context(), bob.ID()); err != nil {
 		t.Fatal(err)
 	}

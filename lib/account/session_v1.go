@@ -226,5 +226,5 @@ func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.U
 	if contact.ID != a.ID() && !contact.known() {
 		return nil
 	}
-	return inbox.Unsend(tx, contact.ID, asked.TimestampMS, a.env.Now())
+	return inbox.Unsend(tx, contact.ID, asked.TimestampMS, a.life)
 }

@@ -33,7 +33,7 @@ func (a *Account) sentByKnown(tx *keystore.Tx, event inbox.Event, claimed bool) 
 // that of messages that show nothing.
 var refusalReasons = []inbox.FailureCode{
 	"", inbox.CodeBadEnvelope, inbox.CodeDecryptionFailed, inbox.CodeNewerProtocol, inbox.CodeUnknownPrekey,
-	inbox.CodeBadSignature, inbox.CodeNoSession,
+	inbox.CodeBadSignature, inbox.CodeNoSession, inbox.CodeKeyReused,
 }
 
 // otherReason is the number of reasons that are not in refusalReasons.
@@ -203,7 +203,7 @@ func (s strangerContacts) Forget(stranger strangers.Stranger) error {
 
 // book returns what is kept of strangers.
 func (a *Account) book(tx *keystore.Tx) *strangers.Book {
-	return strangers.Open(tx, a.env.Now(), inbox.ReaderVersion)
+	return strangers.Open(tx, a.env.Now(), a.life, inbox.ReaderVersion)
 }
 
 // ClaimReport returns the event that reports what was not kept of strangers, and whether there is one, and claims it

@@ -75,7 +75,7 @@ func (b *Book) Refuse(id string, reason byte) error {
 	}
 	r.reasons[name] = reason
 	r.newest.Refusals = append(append(r.newest.Refusals, name[:]...), reason)
-	r.newest.Until = b.now.Add(refusedFor)
+	r.newest.Until = b.life.Add(refusedFor)
 	r.changed = true
 	return nil
 }
@@ -119,7 +119,7 @@ func (b *Book) loadRefusals() error {
 		if len(s.Refusals)%refusalSize != 0 {
 			return fmt.Errorf("%w: table %s: %d bytes", keystore.ErrCorrupt, TableRefusals, len(s.Refusals))
 		}
-		if s.Reader != b.reader || b.now.After(s.Until) {
+		if s.Reader != b.reader || b.life.After(s.Until) {
 			return b.tx.DeleteSeq(TableRefusals, seq)
 		}
 		for at := 0; at < len(s.Refusals); at += refusalSize {

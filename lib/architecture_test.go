@@ -37,7 +37,7 @@ var layers = [][]string{
 	{"lib/storage/signtext"},
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
-		"lib/node", "lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
+		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link",
 	},
 	{"lib/account/tables"},
@@ -73,6 +73,7 @@ var sameLayer = map[string][]string{
 		"lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
 		"lib/node/link",
 	},
+	"lib/node/store":       {"lib/node/store/kv"},
 	"lib/node/link":        {"lib/node/ring"},
 	"lib/node/peerhttp":    {"lib/node/ring"},
 	"lib/node/replication": {"lib/node/store", "lib/node/ring", "lib/node/peerhttp"},

@@ -207,7 +207,7 @@ func (a *Account) book(tx *keystore.Tx) *strangers.Book {
 }
 
 // ClaimReport returns the event that reports what was not kept of strangers, and whether there is one, and claims it
-// for this process. [Account.MarkDelivered] takes it out of the next report.
+// for this process. [Account.ReportDelivered] takes it out of the next report.
 func (a *Account) ClaimReport(ctx context.Context) (event inbox.Event, found bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		found, err = a.book(tx).Waiting()
@@ -222,7 +222,7 @@ func (a *Account) ClaimReport(ctx context.Context) (event inbox.Event, found boo
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		book := a.book(tx)
-		report, err := book.Claim(mine, a.printable)
+		report, err := book.Claim(mine, a.deliverable)
 		if err != nil {
 			return err
 		}
@@ -233,4 +233,15 @@ func (a *Account) ClaimReport(ctx context.Context) (event inbox.Event, found boo
 		return book.Save()
 	})
 	return event, found, err
+}
+
+// ReportDelivered records that an event of [Account.ClaimReport] was written to its reader.
+func (a *Account) ReportDelivered(ctx context.Context, event inbox.Event) error {
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		book := a.book(tx)
+		if err := book.Delivered(*event.Report); err != nil {
+			return err
+		}
+		return book.Save()
+	})
 }

@@ -40,8 +40,9 @@ type Cursor struct {
 }
 
 // Opened is the result for one [Incoming]. Duplicate reports that it was received before; Event is then the earlier
-// one, or says little if it is not kept. An Event with a sequence number is in the inbox. Refused reports that it came over the synchronous route and was not accepted; Event then has the reason and is
-// not stored. Ack is the acknowledgement for the sender on that route, empty if there is none.
+// one, or says little if it is not kept. An Event with a sequence number is in the inbox. Refused reports that it came
+// over the synchronous route and was not accepted; Event then has the reason and is not stored. Ack is the
+// acknowledgement for the sender on that route, empty if there is none.
 type Opened struct {
 	Event     inbox.Event
 	Duplicate bool
@@ -63,9 +64,9 @@ func fail(code inbox.FailureCode, err error) error { return &failure{code, err} 
 
 // Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
 // were seen and with the cursors. A message that cannot be opened becomes a failure event and changes
-// nothing else; it is kept if it is of a known sender, and only counted otherwise (see [Account.ClaimReport]). A message
-// that was seen before is a duplicate. This process has claimed the events that are in the inbox, and reports them with
-// [Account.MarkDelivered].
+// nothing else; it is kept if it is of a known sender, and only counted otherwise (see [Account.ClaimReport]). A
+// message that was seen before is a duplicate. This process has claimed the events that are in the inbox, and reports
+// them with [Account.MarkDelivered].
 //
 // The synchronous route costs a stranger no proof of work. Receive therefore accepts only messages of sessions there,
 // and any other leaves no trace. An honest sender gets no acknowledgement and stores the message, which then becomes a

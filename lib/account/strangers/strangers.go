@@ -50,8 +50,8 @@ type Book struct {
 	report   report
 }
 
-// Open returns the book of an account at a time by the machine's clock and by package lifetime. Reader is the version of the code that opens messages: what another
-// version has refused is not remembered, so that it is tried again.
+// Open returns the book of an account at a time by the machine's clock and by package lifetime. Reader is the version
+// of the code that opens messages: what another version has refused is not remembered, so that it is tried again.
 func Open(tx *keystore.Tx, now, life time.Time, reader int) *Book {
 	return &Book{tx: tx, now: now.UTC(), life: life, reader: reader}
 }

@@ -200,14 +200,8 @@ func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 
 // deleteContact deletes a contact with its sessions and its one-time prekey.
 func deleteContact(tx *keystore.Tx, id sessionid.ID) error {
-	prekey, found, err := prekeystore.OneTimeOf(tx, id)
-	if err != nil {
+	if err := prekeystore.DropOneTime(tx, id); err != nil {
 		return err
-	}
-	if found {
-		if err := prekeystore.DeleteOneTime(tx, prekey, id); err != nil {
-			return err
-		}
 	}
 	if err := tx.Delete(tableSessions, id.String()); err != nil {
 		return err

@@ -44,7 +44,7 @@ var layers = [][]string{
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
-		"lib/account/undecided",
+		"lib/account/undecided", "lib/account/strangers",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
@@ -80,6 +80,7 @@ var sameLayer = map[string][]string{
 	"lib/node/link":        {"lib/node/ring"},
 	"lib/node/peerhttp":    {"lib/node/ring"},
 	"lib/node/replication": {"lib/node/store", "lib/node/ring", "lib/node/peerhttp"},
+	"lib/account/inbox":    {"lib/account/strangers"},
 	"lib/route":            {"lib/account"},
 	"cmd/sessiontool":      {"commands"},
 

@@ -57,7 +57,7 @@ func (a *Account) UpdateKeyring(
 		if err := keys.Save(tx); err != nil || !keys.Learned() {
 			return err
 		}
-		opened, err = a.retryUndecided(tx, false)
+		opened, err = a.retryUndecided(tx)
 		return err
 	})
 	return opened, err

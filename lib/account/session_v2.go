@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/account/peerkeys"
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/undecided"
 	"sessiontool/lib/accountkeys"
 	"sessiontool/lib/message"
@@ -64,33 +65,33 @@ func (a *Account) sealFor(tx *keystore.Tx, out *Outgoing, content message.Conten
 var errUndecided = errors.New("no key of the account opens the message yet")
 
 // openV2 handles a message of protocol session-v2.
-func (a *Account) openV2(tx *keystore.Tx, event *inbox.Event, data string) error {
+func (a *Account) openV2(tx *keystore.Tx, event *inbox.Event, data string) (o opening, err error) {
 	if event.Route == message.RouteSync {
-		return fail(inbox.CodeBadEnvelope, errOnlyStored)
+		return o, fail(inbox.CodeBadEnvelope, errOnlyStored)
 	}
 	sealed, err := base64.StdEncoding.Strict().DecodeString(data)
 	if err != nil {
-		return fail(inbox.CodeBadEnvelope, err)
+		return o, fail(inbox.CodeBadEnvelope, err)
 	}
 	keys, err := a.openKeyring(tx)
 	if err != nil {
-		return err
+		return o, err
 	}
 	opened, err := v2message.Open(a.keys, keys.Held(), sealed)
 	switch {
 	case errors.Is(err, v2message.ErrNoKey):
-		return errUndecided
+		return o, errUndecided
 	case errors.Is(err, v2message.ErrVersion):
-		return fail(inbox.CodeNewerProtocol, err)
+		return o, fail(inbox.CodeNewerProtocol, err)
 	case err != nil:
-		return fail(inbox.CodeBadEnvelope, err)
+		return o, fail(inbox.CodeBadEnvelope, err)
 	}
 	content, err := message.Parse(opened.Content)
 	if err == nil && content.SigTimestampMS == 0 {
 		err = errors.New("the message has no time of its sender")
 	}
 	if err != nil {
-		return fail(inbox.CodeBadEnvelope, err)
+		return o, fail(inbox.CodeBadEnvelope, err)
 	}
 	event.From, event.Protocol, event.ForwardSecrecy = opened.Sender, string(ProtocolSessionV2), opened.ForwardSecrecy
 	return a.handleBox(tx, event, messageName(opened), content)
@@ -114,22 +115,27 @@ func (a *Account) keepUndecided(tx *keystore.Tx, in Incoming, event inbox.Event)
 }
 
 // retryUndecided opens the messages that waited for a key, and returns those that open now.
-func (a *Account) retryUndecided(tx *keystore.Tx, aside bool) (opened []Opened, err error) {
+func (a *Account) retryUndecided(tx *keystore.Tx) (opened []Opened, err error) {
+	book := a.book(tx)
+	a.efforts = newEfforts()
 	err = undecided.Each(tx, func(m undecided.Message) error {
-		one, err := a.openAgain(tx, m, aside)
+		one, err := a.openAgain(tx, book, m)
 		if err != nil || one == nil {
 			return err
 		}
 		opened = append(opened, *one)
 		return undecided.Drop(tx, m.Name)
 	})
-	return opened, err
+	if err != nil || len(opened) == 0 {
+		return nil, err
+	}
+	return opened, errors.Join(book.MakeRoom(strangerContacts{a, tx, book}), book.Save())
 }
 
 // openAgain opens a message that waited for a key. It returns nil if none is there yet.
-func (a *Account) openAgain(tx *keystore.Tx, m undecided.Message, aside bool) (*Opened, error) {
+func (a *Account) openAgain(tx *keystore.Tx, book *strangers.Book, m undecided.Message) (*Opened, error) {
 	event := inbox.Event{ID: m.Name, Hash: m.Hash, Route: message.Route(m.Route), ReceivedAt: a.env.Now().UTC()}
-	err := a.openV2(tx, &event, m.Data)
+	o, err := a.openV2(tx, &event, m.Data)
 	var failed *failure
 	switch {
 	case errors.Is(err, errUndecided):
@@ -139,13 +145,11 @@ func (a *Account) openAgain(tx *keystore.Tx, m undecided.Message, aside bool) (*
 	case err != nil:
 		return nil, err
 	}
-	if event.Shown() {
-		if err := a.keepEvent(tx, &event, aside); err != nil {
-			return nil, err
-		}
+	kept, err := a.keepOpened(tx, book, &event, o, failed, false, printed)
+	if err == nil && kept {
+		err = inbox.Remember(tx, event, nil, a.life)
 	}
-	opened := Opened{Event: event}
-	return &opened, inbox.Remember(tx, event, nil, a.life)
+	return &Opened{Event: event}, err
 }
 
 // reportUndecided makes failure events of the messages that have waited for a key for long.

@@ -31,8 +31,12 @@ const (
 	RouteSync  = outbox.RouteSync
 )
 
-// ErrGone reports an outbox entry that another process has finished.
-var ErrGone = outbox.ErrGone
+// ErrGone reports an outbox entry that another process has finished. ErrKeyReused reports the id of a draft that was
+// used for the same recipient with another content.
+var (
+	ErrGone      = outbox.ErrGone
+	ErrKeyReused = outbox.ErrKeyReused
+)
 
 // ClaimOutbox claims every unsent entry that no running process works on, oldest first, and deletes expired entries.
 // Dropped are those that expired unsent. See [outbox.Box.Claim].
@@ -77,9 +81,7 @@ func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {
 // SaveReceipt records that a node has the message. The entry stays until Finish: if this process dies before it has
 // reported the receipt, a rerun gets it.
 func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) error {
-	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
-		stored.Receipt, stored.StoredAt = &receipt, a.env.Now().UTC()
-	})
+	return a.update(ctx, func(tx *keystore.Tx) error { return a.outbox.SaveReceipt(tx, seq, receipt) })
 }
 
 // Release makes an entry claimable again, unless another process has taken it over.
@@ -88,8 +90,12 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 }
 
 // Finish records that the receipt was reported. The entry stays until this process has ended cleanly: if it is killed
-// before its caller knows the result, a rerun must not send the message again.
+// before its caller knows the result, a rerun must not send the message again. Seq 0 stands for a receipt that was
+// remembered without an entry.
 func (a *Account) Finish(ctx context.Context, seq uint64) error {
+	if seq == 0 {
+		return nil
+	}
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Reported = true })
 }
 

@@ -52,6 +52,7 @@ func FilterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T
 		}
 		go func() {
 			result, err := do(ctx)
+			app.progress()
 			end <- outcome{result, err, where}
 		}()
 		return nil

@@ -46,6 +46,9 @@ type App struct {
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
+
+	running    *stoppable // context of the command, nil before it runs
+	unfinished bool       // see LeaveUnfinished
 }
 
 // New returns a run with these streams and the default settings.
@@ -113,7 +116,7 @@ func (app *App) Prepare(cmd *cobra.Command) (err error) {
 // Action is the work of a command once its flags are parsed.
 type Action func(ctx context.Context, args []string) error
 
-// Run adapts an action to cobra. --timeout bounds its time.
+// Run adapts an action to cobra. --timeout bounds its time, or that of each step of a batch.
 func (app *App) Run(do Action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := app.Prepare(cmd); err != nil {
@@ -178,25 +181,32 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	case err == nil && app.printer.failed:
 		return ErrPartial
 	case err != nil && cause != nil:
-		return fmt.Errorf("%w (after %s)", context.DeadlineExceeded, limit)
+		return WithCode(context.DeadlineExceeded, fmt.Errorf("timed out after %s", limit))
 	}
 	return err
 }
 
-// stoppable returns the context of a command: a signal ends it, and limit unless that is 0.
+// stoppable returns the context of a command: a signal ends it, and limit without progress unless that is 0.
 func (app *App) stoppable(parent context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	var deadline time.Time
-	if limit > 0 {
-		deadline = time.Now().Add(limit)
-	}
 	until := func(ctx context.Context) context.Context { return ctx }
 	if app.Streams.UntilSignal != nil {
 		survive()
 		until = app.Streams.UntilSignal
 	}
-	ctx := newStoppable(parent, deadline, until)
-	return ctx, ctx.release
+	app.running = newStoppable(parent, limit, until)
+	return app.running, app.running.release
 }
+
+// progress starts the time of --timeout anew, after a part of a batch is done.
+func (app *App) progress() {
+	if app.running != nil {
+		app.running.progress()
+	}
+}
+
+// LeaveUnfinished makes the end of this run look like a crash to later runs: what it reported may be asked for again by
+// a rerun of the same command. It is for a batch that did not come to its end.
+func (app *App) LeaveUnfinished() { app.unfinished = true }
 
 // Print writes a record to stdout.
 func (app *App) Print(v any) error {
@@ -221,7 +231,11 @@ func (app *App) Close() error {
 	if app.network != nil {
 		errs = append(errs, app.network.Close())
 	}
-	if app.presence != nil {
+	switch {
+	case app.presence == nil:
+	case app.unfinished:
+		errs = append(errs, app.presence.Abandon())
+	default:
 		errs = append(errs, app.presence.Close())
 	}
 	return errors.Join(errs...)

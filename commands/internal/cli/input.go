@@ -150,6 +150,7 @@ func eachItem[T any](app *App, handle func(item T, where record.Error, err error
 		if err != nil && !errors.Is(err, ErrBadInput) {
 			return err
 		}
+		app.progress()
 		var item T
 		if err == nil {
 			err = decodeItem(value, &item, line)
@@ -167,6 +168,7 @@ func (app *App) settle(err error, where record.Error) error {
 	if err == nil || isFatal(err) {
 		return err
 	}
+	app.progress()
 	problem := Describe(err)
 	problem.Line, problem.Ref, problem.To = where.Line, where.Ref, where.To
 	return app.Print(problem)

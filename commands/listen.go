@@ -10,6 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
@@ -68,7 +69,7 @@ func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) err
 		return err
 	}
 	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, *opts, func(event account.Event) error { return render.PrintEvent(app, a, event, false) })
+	return router.Listen(ctx, *opts, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

@@ -8,7 +8,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
-	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
@@ -61,5 +61,5 @@ func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
 	if err != nil {
 		return err
 	}
-	return router.Poll(ctx, *opts, func(event account.Event) error { return render.PrintEvent(app, a, event, false) })
+	return router.Poll(ctx, *opts, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
 }

@@ -41,7 +41,7 @@ var layers = [][]string{
 		"lib/node/replication", "lib/node/link",
 	},
 	{"lib/account/tables"},
-	{"lib/account/prekeystore", "lib/account/outbox"},
+	{"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox"},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render"},
@@ -59,7 +59,7 @@ var sameLayer = map[string][]string{
 	"lib/ratchet":       {"lib/x25519", "lib/x3dh", "lib/ciphertext"},
 	"lib/sealedsender":  {"lib/x25519", "lib/sessionid", "lib/ciphertext"},
 	"lib/friendrequest": {"lib/x25519"},
-	"lib/sealedbox":     {"lib/x25519", "lib/sessionid"},
+	"lib/sealedbox":     {"lib/x25519", "lib/sessionid", "lib/xeddsa"},
 	"lib/message":       {"lib/x25519", "lib/x3dh"},
 	"lib/safetynumber":  {"lib/sessionid"},
 	"lib/envelope":      {"lib/sessionid", "lib/ciphertext"},
@@ -259,6 +259,62 @@ func TestPureLayer(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// strictOnly lists what of other packages accepts keys or points of low order, or does not say so, and the only packages
+// that may use it: they check it. A name is that of an import, or of a function behind an import. Tests may use all of
+// it, to show what it would accept.
+var strictOnly = map[string][]string{
+	"crypto/ed25519.Verify":            {"lib/xeddsa"},
+	"crypto/ed25519.VerifyWithOptions": {"lib/xeddsa"},
+	"crypto/ecdh":                      {"lib/x25519", "lib/internal/refbox"}, // refbox is for tests
+	"golang.org/x/crypto/curve25519":   nil,
+	"golang.org/x/crypto/ed25519":      nil,
+	"golang.org/x/crypto/nacl/box":     nil,
+	"golang.org/x/crypto/nacl/sign":    nil,
+	"filippo.io/edwards25519":          {"lib/xeddsa", "lib/sessionid"},
+	"filippo.io/edwards25519/field":    {"lib/xeddsa"},
+}
+
+// Signatures and shared secrets come from the strict functions alone: xeddsa.VerifyStrict, with those built on it, and
+// x25519's DH.
+func TestStrictCryptography(t *testing.T) {
+	used := make(map[string]bool)
+	check := func(src source, name string) {
+		if allowed, ok := strictOnly[name]; ok {
+			used[name] = true
+			if !slices.Contains(allowed, src.pkg) {
+				t.Errorf("%s/%s uses %s, which is for %v", src.pkg, src.name, name, allowed)
+			}
+		}
+	}
+	for _, src := range sources(t) {
+		if src.test {
+			continue
+		}
+		names := make(map[string]string) // of imports in this file
+		for i, path := range imports(t, src.file) {
+			check(src, path)
+			name := path[strings.LastIndex(path, "/")+1:]
+			if src.file.Imports[i].Name != nil {
+				name = src.file.Imports[i].Name.Name
+			}
+			names[name] = path
+		}
+		ast.Inspect(src.file, func(node ast.Node) bool {
+			if selector, ok := node.(*ast.SelectorExpr); ok {
+				if id, ok := selector.X.(*ast.Ident); ok && names[id.Name] != "" {
+					check(src, names[id.Name]+"."+selector.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	for _, name := range []string{"crypto/ed25519.Verify", "crypto/ecdh", "filippo.io/edwards25519"} {
+		if !used[name] {
+			t.Errorf("%s was not found in the strict packages: this test sees nothing", name)
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"testing"
 
+	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 )
 
@@ -13,7 +15,7 @@ func (p *person) getsSync(batch ...string) []Opened {
 	p.w.t.Helper()
 	incoming := make([]Incoming, len(batch))
 	for i, data := range batch {
-		incoming[i] = Incoming{Data: data, Route: RouteSync}
+		incoming[i] = Incoming{Data: data, Route: message.RouteSync}
 	}
 	opened, err := p.Receive(p.w.t.Context(), incoming, nil)
 	if err != nil {
@@ -30,7 +32,7 @@ func TestAcknowledgement(t *testing.T) {
 	one, two := alice.seals(Draft{To: bob.ID(), Text: "one"}), alice.seals(Draft{To: bob.ID(), Text: "two"})
 	first := bob.getsSync(one.Data)[0]
 	wantText(t, first.Event, "one")
-	if first.Event.Route != RouteSync || !one.Acknowledged(first.Ack) || two.Acknowledged(first.Ack) {
+	if first.Event.Route != message.RouteSync || !one.Acknowledged(first.Ack) || two.Acknowledged(first.Ack) {
 		t.Errorf("the acknowledgement of the first message is %x in %+v", first.Ack, first)
 	}
 	if one.Acknowledged(nil) || one.Acknowledged(first.Ack[1:]) || one.Acknowledged(make([]byte, len(first.Ack))) {
@@ -79,10 +81,10 @@ func TestSynchronousRouteIsForSessions(t *testing.T) {
 	if after := bob.content(); !maps.Equal(before, after) {
 		t.Errorf("the account has changed from %v to %v", before, after)
 	}
-	if event := bob.get(request); event.Kind != EventFriendRequest {
+	if event := bob.get(request); event.Kind != inbox.EventFriendRequest {
 		t.Errorf("the request arrives as %+v", event)
 	}
-	wantFailure(t, bob.get("bm90aGluZw=="), CodeBadEnvelope)
+	wantFailure(t, bob.get("bm90aGluZw=="), inbox.CodeBadEnvelope)
 }
 
 // sendsStatus makes a status message.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
@@ -60,10 +61,10 @@ const remindAfter = 30 * time.Second
 // shakeHands sends a contact the status of this account if the account listens and the contact does not seem to know.
 // That is the case if the contact has moved, or if it stores texts instead of delivering them. A status is answered
 // with a status only if it is new.
-func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *Event, moved bool) error {
+func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *inbox.Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)
-	stored := contact.Status != nil && event.Kind == EventMessage && event.Route == RouteAsync &&
+	stored := contact.Status != nil && event.Kind == inbox.EventMessage && event.Route == message.RouteAsync &&
 		now.Sub(contact.RemindedAt) >= remindAfter
 	if !moved && !stored {
 		return nil

@@ -5,12 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
 )
 
 // getVia receives one message over a route.
-func (p *person) getVia(route Route, data string) {
+func (p *person) getVia(route message.Route, data string) {
 	p.w.t.Helper()
 	if _, err := p.Receive(p.w.t.Context(), []Incoming{{Data: data, Route: route}}, nil); err != nil {
 		p.w.t.Fatal(err)
@@ -36,12 +37,12 @@ func TestHandshake(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
 	alice.listensAt(nodeA)
-	bob.getVia(RouteAsync, alice.says(bob, "nobody listens here"))
+	bob.getVia(message.RouteAsync, alice.says(bob, "nobody listens here"))
 	bob.wantStatusFor(alice, false)
 
 	bob.listensAt(nodeB)
 	w.pass(time.Second)
-	alice.getVia(RouteSync, bob.sendsStatus(alice).Data)
+	alice.getVia(message.RouteSync, bob.sendsStatus(alice).Data)
 	if !alice.Answered() || alice.Answered() {
 		t.Error("alice does not know that she has an answer to send, or not when")
 	}
@@ -49,27 +50,27 @@ func TestHandshake(t *testing.T) {
 	if len(answer) != 1 || answer[0].Kind != KindStatus || answer[0].TTLMillis != StatusFreshFor.Milliseconds() {
 		t.Fatalf("alice answers %+v", answer)
 	}
-	bob.getVia(RouteSync, alice.sends(answer[0], nil))
+	bob.getVia(message.RouteSync, alice.sends(answer[0], nil))
 	bob.wantNode(alice, nodeA)
 	bob.wantStatusFor(alice, false) // it is no news
 
 	// A stored text from a listening friend shows that the friend does not know our node. One reminder is enough for a
 	// while.
 	w.pass(remindAfter)
-	alice.getVia(RouteAsync, bob.says(alice, "stored"))
+	alice.getVia(message.RouteAsync, bob.says(alice, "stored"))
 	alice.wantStatusFor(bob, true)
-	alice.getVia(RouteAsync, bob.says(alice, "stored too"))
+	alice.getVia(message.RouteAsync, bob.says(alice, "stored too"))
 	alice.wantStatusFor(bob, false)
 	w.pass(remindAfter)
-	alice.getVia(RouteSync, bob.says(alice, "handed over"))
+	alice.getVia(message.RouteSync, bob.says(alice, "handed over"))
 	alice.wantStatusFor(bob, false)
-	alice.getVia(RouteAsync, bob.sendsStatus(alice).Data)
+	alice.getVia(message.RouteAsync, bob.sendsStatus(alice).Data)
 	alice.wantStatusFor(bob, false) // or they would go on for ever
 
 	old := bob.says(alice, "stored before alice began to listen")
 	w.pass(remindAfter)
 	alice.listensAt(nodeB)
-	alice.getVia(RouteAsync, old)
+	alice.getVia(message.RouteAsync, old)
 	alice.wantStatusFor(bob, false)
 }
 
@@ -85,14 +86,14 @@ func TestReminder(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pass(remindAfter)
-	alice.getVia(RouteAsync, bob.says(alice, "stored"))
+	alice.getVia(message.RouteAsync, bob.says(alice, "stored"))
 	answer, _ := alice.claimsOutbox()
 	if len(answer) != 1 || answer[0].Kind != KindStatus {
 		t.Fatalf("alice answers %+v", answer)
 	}
 	bob.get(alice.sends(answer[0], nil))
 	bob.wantNode(alice, nodeA)
-	alice.getVia(RouteAsync, bob.says(alice, "stored on purpose"))
+	alice.getVia(message.RouteAsync, bob.says(alice, "stored on purpose"))
 	alice.wantStatusFor(bob, false)
 
 	carol := w.person("carol")
@@ -101,7 +102,7 @@ func TestReminder(t *testing.T) {
 	alice.get(carol.accepts(alice))
 	w.chat(alice, carol)
 	w.pass(remindAfter)
-	alice.getVia(RouteAsync, carol.says(alice, "of another client"))
+	alice.getVia(message.RouteAsync, carol.says(alice, "of another client"))
 	alice.wantStatusFor(carol, false)
 }
 

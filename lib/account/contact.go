@@ -9,27 +9,23 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
 )
 
-// State is the friend state of a contact (signal-2020.md section 5.2).
-type State int
+// State is the friend state of a contact. StateExpired is a request of ours without an answer after [RequestPatience].
+type State = friendrequest.State
 
-// The friend states. Expired is a request of ours without an answer after [RequestPatience].
+// The friend states.
 const (
-	StateNone State = iota
-	StateSent
-	StateReceived
-	StateFriends
-	StateExpired
+	StateNone     = friendrequest.StateNone
+	StateSent     = friendrequest.StateSent
+	StateReceived = friendrequest.StateReceived
+	StateFriends  = friendrequest.StateFriends
+	StateExpired  = friendrequest.StateExpired
 )
-
-// String returns the word of the state in records.
-func (s State) String() string {
-	return [...]string{"none", "sent", "received", "friends", "expired"}[s]
-}
 
 // RequestPatience is how long a friend request of ours waits before it counts as expired (signal-2020.md section 5.2).
 const RequestPatience = 72 * time.Hour

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
@@ -280,12 +281,12 @@ func (f *Forgery) theirMessage(kind Kind, text string, content message.Content, 
 // open opens what waits for the account, by Receive, and returns what the account answers.
 func (f *Forgery) open(ctx context.Context) (answers []ForgedMessage, err error) {
 	for _, data := range f.waiting {
-		opened, err := f.own.Receive(ctx, []Incoming{{Data: data, Route: RouteAsync}}, nil)
+		opened, err := f.own.Receive(ctx, []Incoming{{Data: data, Route: message.RouteAsync}}, nil)
 		if err != nil {
 			return nil, err
 		}
 		event := opened[0].Event
-		if event.Kind == EventFailure {
+		if event.Kind == inbox.EventFailure {
 			return nil, fmt.Errorf("a forged message does not open: %s", event.Text)
 		}
 		if !event.Shown() {

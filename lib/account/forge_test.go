@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
@@ -210,7 +211,7 @@ func TestForgeTouchesNothing(t *testing.T) {
 	w.talk(alice, bob)
 	// And the real session does not take the forged messages for its own.
 	for _, data := range forged.waiting {
-		if event := alice.get(data); event.Kind == EventMessage {
+		if event := alice.get(data); event.Kind == inbox.EventMessage {
 			t.Errorf("the live session has opened a forged message: %+v", event)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
@@ -91,7 +92,7 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 		return Outgoing{}, err
 	}
 	contact.Outgoing = &request{
-		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName,
+		ID: inbox.ID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName,
 		TimestampMS: out.TimestampMS, At: a.env.Now().UTC(),
 	}
 	return out, saveContact(tx, *contact)

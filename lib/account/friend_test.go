@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/sessionid"
 )
 
@@ -18,7 +19,7 @@ func TestFriendRequest(t *testing.T) {
 	alice.wantState(bob, StateSent)
 
 	event := bob.get(asked)
-	if event.Kind != EventFriendRequest || event.From != alice.ID() || event.Text != "it is me" ||
+	if event.Kind != inbox.EventFriendRequest || event.From != alice.ID() || event.Text != "it is me" ||
 		event.DisplayName != "alice" || event.State != StateReceived || event.Outgoing {
 		t.Errorf("bob received %+v", event)
 	}
@@ -28,7 +29,7 @@ func TestFriendRequest(t *testing.T) {
 	bob.wantState(alice, StateFriends)
 
 	event = alice.get(accepted)
-	if event.Kind != EventFriendRequest || event.From != bob.ID() || event.Text != "it is me" ||
+	if event.Kind != inbox.EventFriendRequest || event.From != bob.ID() || event.Text != "it is me" ||
 		event.State != StateFriends || !event.Outgoing {
 		t.Errorf("alice received %+v", event)
 	}
@@ -38,7 +39,7 @@ func TestFriendRequest(t *testing.T) {
 	if len(confirmed) != 1 {
 		t.Fatalf("alice confirms with %d messages, want 1", len(confirmed))
 	}
-	if event := bob.get(confirmed[0]); event.Kind != EventControl {
+	if event := bob.get(confirmed[0]); event.Kind != inbox.EventControl {
 		t.Errorf("the confirmation shows as %+v", event)
 	}
 	w.talk(alice, bob)
@@ -59,7 +60,7 @@ func TestTextAcceptsToo(t *testing.T) {
 func TestRequestWithoutText(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	if event := bob.get(alice.asks(bob, "")); event.Kind != EventFriendRequest || event.Text != "" {
+	if event := bob.get(alice.asks(bob, "")); event.Kind != inbox.EventFriendRequest || event.Text != "" {
 		t.Errorf("bob received %+v", event)
 	}
 }
@@ -217,7 +218,7 @@ func TestRequestToSelf(t *testing.T) {
 	twin := alice.losesAll()
 	request := twin.requestWith(alice, twin.bundle(alice))
 	before := alice.content()
-	if event := alice.get(request); event.Kind != EventControl {
+	if event := alice.get(request); event.Kind != inbox.EventControl {
 		t.Errorf("a request from oneself shows as %+v", event)
 	}
 	wantOnlySeen(t, before, alice.content())

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
@@ -22,19 +23,19 @@ import (
 //
 // A request that is older than the last one is late, and one with the same ciphertext is a copy. A node may have
 // changed its timestamp, since nothing authenticates that of an envelope. Neither changes anything.
-func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte, content message.Content) error {
+func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext []byte, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
 	}
 	// Leave out the initialisation vector: it is the only block that can be changed without garbling another.
-	name := dataID(string(ciphertext[aes.BlockSize:]))
+	name := inbox.ID(string(ciphertext[aes.BlockSize:]))
 	_, again, err := tx.Get(tableRequests, name)
 	if err != nil {
 		return err
 	}
 	if again || event.TimestampMS <= contact.LastRequestMS {
-		event.Kind, event.Text = EventControl, "old friend request"
+		event.Kind, event.Text = inbox.EventControl, "old friend request"
 		return nil
 	}
 	if err := tx.Put(tableRequests, name, nil); err != nil {
@@ -42,7 +43,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 	}
 	contact.Protocol = ProtocolSignal
 	contact.LastRequestMS = min(event.TimestampMS, a.env.Now().UnixMilli())
-	event.Kind = EventFriendRequest
+	event.Kind = inbox.EventFriendRequest
 	data, _ := content.Body.(message.Data)
 	reset := data.Flags&message.EndSession != 0
 	if !reset {
@@ -51,7 +52,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 	takeDisplayName(&contact, event, content)
 	switch state := contact.state(a.env.Now()); {
 	case state == StateFriends && reset:
-		event.Kind = EventReset
+		event.Kind = inbox.EventReset
 		return a.renew(tx, contact, *content.Bundle)
 	case (state == StateSent || state == StateExpired) && a.answersAnew(event.TimestampMS):
 		event.State = state // our request is in flight, and its answer starts a session
@@ -72,7 +73,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *Event, ciphertext []byte
 
 // handleContent handles a message of a session. After a request of ours, any such message is the acceptance. A bundle
 // in it asks for a new session.
-func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.Content) error {
+func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
@@ -84,7 +85,8 @@ func (a *Account) handleContent(tx *keystore.Tx, event *Event, content message.C
 	contact.Stale = event.TimestampMS < contact.LastRequestMS
 	moved := contact.takeStatus(content.Extension, a.env.Now())
 	a.describeContent(event, content)
-	if accepted && slices.Contains([]EventKind{EventControl, EventReset, EventTyping}, event.Kind) {
+	wordless := []inbox.EventKind{inbox.EventControl, inbox.EventReset, inbox.EventTyping}
+	if accepted && slices.Contains(wordless, event.Kind) {
 		describeAcceptance(event, contact)
 	}
 	if content.Bundle != nil {
@@ -116,82 +118,78 @@ func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundl
 }
 
 // describeContent fills the event with the content.
-func (a *Account) describeContent(event *Event, content message.Content) {
+func (a *Account) describeContent(event *inbox.Event, content message.Content) {
 	if event.From == a.ID() {
 		event.To = a.ID()
 	}
 	switch body := content.Body.(type) {
 	case nil:
-		event.Kind, event.Text = EventControl, "bundle"
+		event.Kind, event.Text = inbox.EventControl, "bundle"
 	case message.Data:
 		describeData(event, content, body)
 	case message.Receipts:
-		event.Kind, event.Text, event.Timestamps = EventDelivery, body.Kind.String(), body.TimestampsMS
+		event.Kind, event.Text, event.Timestamps = inbox.EventDelivery, body.Kind.String(), body.TimestampsMS
 	case message.Typing:
-		event.Kind, event.Text = EventTyping, "started"
+		event.Kind, event.Text = inbox.EventTyping, "started"
 		if body.Stopped {
 			event.Text = "stopped"
 		}
 	case message.Call:
-		event.Kind, event.Text, event.CallID = EventCall, body.Step.String(), body.ID
+		event.Kind, event.Text, event.CallID = inbox.EventCall, body.Step.String(), body.ID
 	case message.Extraction:
-		event.Kind, event.Text = EventExtraction, body.Kind.String()
+		event.Kind, event.Text = inbox.EventExtraction, body.Kind.String()
 		if body.TimestampMS != 0 {
-			event.About = &Reference{TimestampMS: body.TimestampMS}
+			event.About = &inbox.Reference{TimestampMS: body.TimestampMS}
 		}
 	case message.Unsend:
-		event.Kind, event.About = EventUnsend, &Reference{TimestampMS: body.TimestampMS, Author: body.Author}
+		event.Kind, event.About = inbox.EventUnsend, &inbox.Reference{TimestampMS: body.TimestampMS, Author: body.Author}
 	case message.Unknown:
-		event.Kind = EventUnknown
+		event.Kind = inbox.EventUnknown
 	default:
-		event.Kind, event.Text = EventControl, body.Name()
+		event.Kind, event.Text = inbox.EventControl, body.Name()
 	}
 }
 
 // describeData describes a text or another kind of DataMessage.
-func describeData(event *Event, content message.Content, data message.Data) {
+func describeData(event *inbox.Event, content message.Content, data message.Data) {
 	if target, err := sessionid.Parse(data.SyncTarget); err == nil && !event.To.IsZero() {
 		event.To = target
 	}
 	switch {
 	case data.Flags&message.EndSession != 0:
-		event.Kind = EventReset
+		event.Kind = inbox.EventReset
 	case data.Flags&message.ExpirationTimerUpdate != 0:
-		event.Kind = EventTimer
-		event.takeTimer(content.Timer())
+		event.Kind = inbox.EventTimer
+		event.TakeTimer(content.Timer())
 	case data.Flags.Known(), data.Flags != 0 && data.Text == "":
-		event.Kind, event.Text = EventControl, data.Flags.String()
+		event.Kind, event.Text = inbox.EventControl, data.Flags.String()
 	case data.Reaction != nil:
-		event.Kind, event.Text, event.Removed = EventReaction, data.Reaction.Emoji, data.Reaction.Remove
-		event.About = &Reference{TimestampMS: data.Reaction.TimestampMS, Author: data.Reaction.Author}
+		event.Kind, event.Text, event.Removed = inbox.EventReaction, data.Reaction.Emoji, data.Reaction.Remove
+		event.About = &inbox.Reference{TimestampMS: data.Reaction.TimestampMS, Author: data.Reaction.Author}
 	default:
-		event.Kind, event.Text, event.Attachments = EventMessage, data.Text, data.Attachments
+		event.Kind, event.Text, event.Attachments = inbox.EventMessage, data.Text, data.Attachments
 		event.Group, event.Invitation = data.Group, data.Invitation
-		event.takeTimer(content.Timer())
+		event.TakeTimer(content.Timer())
 		if quote := data.Quote; quote != nil {
-			event.Quote = &Quote{Reference{TimestampMS: quote.TimestampMS, Author: quote.Author}, quote.Text}
+			about := inbox.Reference{TimestampMS: quote.TimestampMS, Author: quote.Author}
+			event.Quote = &inbox.Quote{Reference: about, Text: quote.Text}
 		}
 		for _, preview := range data.Previews {
-			event.Previews = append(event.Previews, Preview(preview))
+			event.Previews = append(event.Previews, inbox.Preview(preview))
 		}
 	}
 }
 
-// takeTimer copies the disappearing-message timer.
-func (e *Event) takeTimer(timer message.Timer) {
-	e.TimerSeconds, e.TimerFromSending = timer.Seconds, timer.FromSending
-}
-
 // describeAcceptance turns the first message of a session that we requested into an accepted request.
-func describeAcceptance(event *Event, contact contactState) {
-	event.Kind, event.State = EventFriendRequest, StateFriends
+func describeAcceptance(event *inbox.Event, contact contactState) {
+	event.Kind, event.State = inbox.EventFriendRequest, StateFriends
 	if contact.Outgoing != nil {
 		event.Text, event.Outgoing = contact.Outgoing.Text, true
 	}
 }
 
 // takeDisplayName stores the display name of a contact.
-func takeDisplayName(contact *contactState, event *Event, content message.Content) {
+func takeDisplayName(contact *contactState, event *inbox.Event, content message.Content) {
 	var shown string
 	switch body := content.Body.(type) {
 	case message.Data:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/message"
 )
 
@@ -14,11 +15,11 @@ func TestFriendWhoLostEverything(t *testing.T) {
 	alice, bob := w.friends()
 	w.pass(time.Hour)
 	reborn := bob.losesAll()
-	if event := reborn.get(alice.says(reborn, "hello?")); event.Kind != EventFailure {
+	if event := reborn.get(alice.says(reborn, "hello?")); event.Kind != inbox.EventFailure {
 		t.Errorf("the new machine opens a message of the old session: %+v", event)
 	}
 	event := alice.get(reborn.asks(alice, "it is me again"))
-	if event.Kind != EventFriendRequest || event.State != StateFriends {
+	if event.Kind != inbox.EventFriendRequest || event.State != StateFriends {
 		t.Errorf("alice received %+v", event)
 	}
 	w.chat(alice, reborn)
@@ -53,7 +54,7 @@ func TestRequestCrossesAcceptance(t *testing.T) {
 	underway = append(underway, bob.answers()...)
 	underway = append(underway, bob.says(alice, "I am here"))
 	for _, opened := range alice.gets(underway...) {
-		if opened.Event.Kind == EventFailure {
+		if opened.Event.Kind == inbox.EventFailure {
 			t.Errorf("alice received %+v", opened.Event)
 		}
 	}
@@ -68,7 +69,7 @@ func TestResetTwice(t *testing.T) {
 	resets := []string{bob.resets(alice), bob.resets(alice)}
 	var underway []string
 	for _, reset := range resets {
-		if event := alice.get(reset); event.Kind != EventReset || event.Text != "" {
+		if event := alice.get(reset); event.Kind != inbox.EventReset || event.Text != "" {
 			t.Errorf("a reset shows as %+v", event)
 		}
 		underway = append(underway, alice.answers()...)
@@ -78,7 +79,7 @@ func TestResetTwice(t *testing.T) {
 		t.Errorf("alice sends %d messages, want an answer and a text for each reset", len(underway))
 	}
 	for _, opened := range bob.gets(underway...) {
-		if opened.Event.Kind == EventFailure {
+		if opened.Event.Kind == inbox.EventFailure {
 			t.Errorf("bob received %+v", opened.Event)
 		}
 	}
@@ -107,7 +108,7 @@ func TestDesktopResetsTheSession(t *testing.T) {
 	w.pass(time.Minute)
 	late := bob.says(alice, "before the reset")
 	event := alice.get(bob.resetsAsDesktop(alice))
-	if event.Kind != EventReset || event.Text != "" || event.From != bob.ID() || !event.Shown() {
+	if event.Kind != inbox.EventReset || event.Text != "" || event.From != bob.ID() || !event.Shown() {
 		t.Errorf("the reset is %+v", event)
 	}
 	crossing := alice.says(bob, "after the reset")
@@ -124,7 +125,7 @@ func TestStrangerResets(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	event := alice.get(bob.resetsAsDesktop(alice))
-	if event.Kind != EventFriendRequest || event.State != StateReceived || event.Text != "" {
+	if event.Kind != inbox.EventFriendRequest || event.State != StateReceived || event.Text != "" {
 		t.Errorf("the reset is %+v", event)
 	}
 	bob.get(alice.accepts(bob))
@@ -166,7 +167,7 @@ func TestRestoredAccountWithOldMessages(t *testing.T) {
 			reborn.wantState(alice, StateReceived)
 			w.pass(time.Minute)
 			for _, opened := range alice.gets(does(reborn, alice)...) {
-				if opened.Event.Kind == EventFailure {
+				if opened.Event.Kind == inbox.EventFailure {
 					t.Errorf("alice received %+v", opened.Event)
 				}
 			}
@@ -191,7 +192,7 @@ func TestRestoredAccountAsksFirst(t *testing.T) {
 	w.pass(time.Hour)
 	reborn := bob.losesAll()
 	asked := reborn.asks(alice, "it is me")
-	if event := reborn.get(request); event.Kind != EventFriendRequest || event.State != StateSent {
+	if event := reborn.get(request); event.Kind != inbox.EventFriendRequest || event.State != StateSent {
 		t.Errorf("the old request is %+v", event)
 	}
 	if sent := reborn.answers(); len(sent) > 0 {
@@ -212,7 +213,7 @@ func TestRequestOlderThanTheKeystore(t *testing.T) {
 	reborn := bob.losesAll()
 	reborn.get(request)
 	event := alice.get(reborn.accepts(alice))
-	if event.Kind != EventFriendRequest || event.State != StateFriends {
+	if event.Kind != inbox.EventFriendRequest || event.State != StateFriends {
 		t.Errorf("the acceptance is %+v", event)
 	}
 	w.chat(alice, reborn)
@@ -234,13 +235,13 @@ func TestAcceptanceOfAUsedRequest(t *testing.T) {
 
 	backup.get(request)
 	for _, data := range []string{backup.accepts(alice), backup.says(alice, "lost"), backup.says(alice, "lost, too")} {
-		wantFailure(t, alice.get(data), CodeUnknownPrekey)
+		wantFailure(t, alice.get(data), inbox.CodeUnknownPrekey)
 	}
 	resets := alice.answers()
 	if len(resets) != 1 {
 		t.Fatalf("alice answers with %d messages, want one reset", len(resets))
 	}
-	if event := backup.get(resets[0]); event.Kind != EventReset {
+	if event := backup.get(resets[0]); event.Kind != inbox.EventReset {
 		t.Errorf("the reset is %+v", event)
 	}
 	w.chat(alice, backup)
@@ -254,14 +255,14 @@ func TestNoResetForStrangers(t *testing.T) {
 	alice, bob := w.friends()
 	mallory := w.person("mallory")
 	bundle := alice.bundle(bob) // meant for bob
-	wantFailure(t, alice.get(mallory.startsWith(alice, bundle, message.Background())), CodeUnknownPrekey)
+	wantFailure(t, alice.get(mallory.startsWith(alice, bundle, message.Background())), inbox.CodeUnknownPrekey)
 	w.pass(time.Hour)
 	bob.env.Plain = true
 	used := bob.startsWith(alice, bundle, message.Background())
 	alice.get(used)
 	alice.answers()
 	again := bob.startsWith(alice, bundle, message.Background())
-	wantFailure(t, alice.get(again), CodeUnknownPrekey)
+	wantFailure(t, alice.get(again), inbox.CodeUnknownPrekey)
 	if sent := alice.answers(); len(sent) > 0 {
 		t.Errorf("alice answers with %d messages", len(sent))
 	}

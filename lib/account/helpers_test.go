@@ -6,11 +6,13 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
@@ -161,7 +163,7 @@ func (p *person) gets(batch ...string) []Opened {
 	p.w.t.Helper()
 	incoming := make([]Incoming, len(batch))
 	for i, data := range batch {
-		incoming[i] = Incoming{Data: data, Hash: dataID(data)[:8], Route: "async"}
+		incoming[i] = Incoming{Data: data, Hash: inbox.ID(data)[:8], Route: "async"}
 	}
 	opened, err := p.Receive(p.w.t.Context(), incoming, nil)
 	if err != nil {
@@ -171,7 +173,7 @@ func (p *person) gets(batch ...string) []Opened {
 }
 
 // get receives one message and returns its event.
-func (p *person) get(data string) Event {
+func (p *person) get(data string) inbox.Event {
 	p.w.t.Helper()
 	return p.gets(data)[0].Event
 }
@@ -207,9 +209,9 @@ func (w *world) talk(a, b *person) {
 	wantText(w.t, a.get(b.says(a, "pong")), "pong")
 }
 
-func wantText(t *testing.T, event Event, text string) {
+func wantText(t *testing.T, event inbox.Event, text string) {
 	t.Helper()
-	if event.Kind != EventMessage || event.Text != text {
+	if event.Kind != inbox.EventMessage || event.Text != text {
 		t.Errorf("got %s %q (%s), want the message %q", event.Kind, event.Text, event.Code, text)
 	}
 }
@@ -234,9 +236,9 @@ func (p *person) oneTimePrekeys() []Prekey {
 }
 
 // wantFailure checks that a message was refused.
-func wantFailure(t *testing.T, event Event, code FailureCode) {
+func wantFailure(t *testing.T, event inbox.Event, code inbox.FailureCode) {
 	t.Helper()
-	if event.Kind != EventFailure || event.Code != code {
+	if event.Kind != inbox.EventFailure || event.Code != code {
 		t.Errorf("got %s %q (%s), want the failure %s", event.Kind, event.Text, event.Code, code)
 	}
 }
@@ -247,7 +249,7 @@ func wantOnlySeen(t *testing.T, before, after map[string]string) {
 	for _, content := range []map[string]string{before, after} {
 		maps.DeleteFunc(content, func(name, _ string) bool {
 			table, _, _ := strings.Cut(name, " ")
-			return slices.Contains([]keystore.Table{tableSeen, tableTimes, tableInbox, tableUndelivered},
+			return slices.Contains([]keystore.Table{inbox.TableSeen, tableTimes, inbox.TableEvents, inbox.TableUndelivered},
 				keystore.Table(table))
 		})
 	}
@@ -269,9 +271,10 @@ func (p *person) content() map[string]string {
 	all := make(map[string]string)
 	err := p.view(p.w.t.Context(), func(tx *keystore.Tx) error {
 		for _, table := range []keystore.Table{
-			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts, tables.Counters, tableTimes,
+			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
+			tables.Counters, tableTimes,
 			tableListeners, tableContacts, tableRequests, tableBoxes,
-			tableSessions, tableUndelivered, outbox.TableDigests, tableSeen, tableCursors,
+			tableSessions, inbox.TableUndelivered, outbox.TableDigests, inbox.TableSeen, inbox.TableCursors,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)
@@ -281,9 +284,9 @@ func (p *person) content() map[string]string {
 				return err
 			}
 		}
-		for _, table := range []keystore.Table{tableInbox, outbox.Table} {
+		for _, table := range []keystore.Table{inbox.TableEvents, outbox.Table} {
 			err := tx.Range(table, 0, func(seq uint64, value []byte) error {
-				all[string(table)+" "+seqName(seq)] = string(value)
+				all[string(table)+" "+strconv.FormatUint(seq, 10)] = string(value)
 				return nil
 			})
 			if err != nil {

@@ -3,6 +3,7 @@ package account
 import (
 	"testing"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 )
@@ -15,11 +16,11 @@ func TestForgedSenderIsOnlyClaimed(t *testing.T) {
 	for _, kind := range []ciphertext.Kind{ciphertext.Whisper, ciphertext.PreKeyWhisper, ciphertext.FriendRequest} {
 		event := alice.get(w.pack(envelope.Envelope{Kind: kind, Source: bob.ID(), TimestampMS: 1,
 			Content: []byte("forged")}))
-		if event.Kind != EventFailure || event.From != bob.ID() || !event.Claimed {
+		if event.Kind != inbox.EventFailure || event.From != bob.ID() || !event.Claimed {
 			t.Errorf("%v: %+v", kind, event)
 		}
 	}
-	if event := alice.get(bob.asks(alice, "hi")); event.Kind != EventFriendRequest || event.Claimed {
+	if event := alice.get(bob.asks(alice, "hi")); event.Kind != inbox.EventFriendRequest || event.Claimed {
 		t.Errorf("a true request is %+v", event)
 	}
 }

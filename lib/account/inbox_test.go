@@ -3,11 +3,12 @@ package account
 import (
 	"testing"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/presence"
 )
 
 // claims are the events that p may print now.
-func (p *person) claims() []Event {
+func (p *person) claims() []inbox.Event {
 	p.w.t.Helper()
 	events, err := p.ClaimUndelivered(p.w.t.Context())
 	if err != nil {
@@ -17,14 +18,14 @@ func (p *person) claims() []Event {
 }
 
 // prints marks events as delivered.
-func (p *person) prints(events ...Event) {
+func (p *person) prints(events ...inbox.Event) {
 	p.w.t.Helper()
 	if err := p.MarkDelivered(p.w.t.Context(), events...); err != nil {
 		p.w.t.Fatal(err)
 	}
 }
 
-func wantTexts(t *testing.T, events []Event, texts ...string) {
+func wantTexts(t *testing.T, events []inbox.Event, texts ...string) {
 	t.Helper()
 	if len(events) != len(texts) {
 		t.Errorf("got %d events, want %d: %+v", len(events), len(texts), events)

@@ -13,7 +13,6 @@ type (
 	Kind       = outbox.Kind
 	Receipt    = outbox.Receipt
 	NodeResult = outbox.NodeResult
-	Route      = outbox.Route
 	Reason     = outbox.Reason
 )
 
@@ -23,12 +22,6 @@ const (
 	KindFriendRequest = outbox.KindFriendRequest
 	KindControl       = outbox.KindControl
 	KindStatus        = outbox.KindStatus
-)
-
-// The routes of messages.
-const (
-	RouteAsync = outbox.RouteAsync
-	RouteSync  = outbox.RouteSync
 )
 
 // ErrGone reports an outbox entry that another process has finished. ErrKeyReused reports the id of a draft that was

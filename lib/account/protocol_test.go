@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -93,7 +94,7 @@ func TestRequestsAnsweredInTheOtherProtocol(t *testing.T) {
 
 	bob.get(carol.writes(bob, "by a box"))
 	bundle := bob.get(carol.asksBySignal(bob))
-	if bundle.Kind != EventFriendRequest || bundle.State != StateReceived {
+	if bundle.Kind != inbox.EventFriendRequest || bundle.State != StateReceived {
 		t.Errorf("the bundle is %+v", bundle)
 	}
 	carol.get(bob.accepts(carol))

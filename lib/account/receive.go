@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
@@ -26,7 +28,7 @@ import (
 type Incoming struct {
 	Data  string
 	Hash  string
-	Route Route
+	Route message.Route
 }
 
 // Cursor is the position up to which a node's list has been read.
@@ -39,7 +41,7 @@ type Cursor struct {
 // one. Refused reports that it came over the synchronous route and was not accepted; Event then has the reason and is
 // not stored. Ack is the acknowledgement for the sender on that route, empty if there is none.
 type Opened struct {
-	Event     Event
+	Event     inbox.Event
 	Duplicate bool
 	Refused   bool
 	Ack       []byte
@@ -47,13 +49,13 @@ type Opened struct {
 
 // failure is the reason why a message could not be opened.
 type failure struct {
-	code FailureCode
+	code inbox.FailureCode
 	err  error
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 
-func fail(code FailureCode, err error) error { return &failure{code, err} }
+func fail(code inbox.FailureCode, err error) error { return &failure{code, err} }
 
 // Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
 // were seen and with cursor, which may be nil. A message that cannot be opened becomes a failure event and changes
@@ -88,7 +90,7 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 		if err := readAgain(tx, opened); err != nil || cursor == nil {
 			return err
 		}
-		return tables.Put(tx, tableCursors, cursorName(cursor.Node), bounded(cursor.Hash))
+		return inbox.SetCursor(tx, cursor.Node, cursor.Hash)
 	})
 	if err != nil {
 		return nil, err
@@ -98,15 +100,15 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 
 // readAgain re-reads the events of a batch from the inbox if one of its messages has changed an earlier one.
 func readAgain(tx *keystore.Tx, opened []Opened) error {
-	if !slices.ContainsFunc(opened, func(o Opened) bool { return o.Event.Kind == EventUnsend }) {
+	if !slices.ContainsFunc(opened, func(o Opened) bool { return o.Event.Kind == inbox.EventUnsend }) {
 		return nil
 	}
 	for i := range opened {
 		event := &opened[i].Event
-		if event.Seq == 0 || event.Kind != EventMessage {
+		if event.Seq == 0 || event.Kind != inbox.EventMessage {
 			continue
 		}
-		kept, err := loadEvent(tx, event.Seq)
+		kept, err := inbox.Load(tx, event.Seq)
 		if err != nil {
 			return err
 		}
@@ -117,49 +119,55 @@ func readAgain(tx *keystore.Tx, opened []Opened) error {
 	return nil
 }
 
-// maxHashSize is the length in bytes of the longest stored hash. Networks use at most 128 hex digits.
-const maxHashSize = 256
+// forgetEvery is the interval at which the memory of old messages is deleted.
+const forgetEvery = 24 * time.Hour
 
-// bounded drops a hash that is too long. Nodes choose hashes, and an empty cursor means from the beginning.
-func bounded(hash string) string {
-	if len(hash) > maxHashSize {
-		return ""
+// forgetSeen deletes, once a day, the memory of messages that no network can keep any more.
+func (a *Account) forgetSeen(tx *keystore.Tx) error {
+	now := a.env.Now()
+	var last time.Time
+	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
+		return err
 	}
-	return hash
+	if err := inbox.Forget(tx, now); err != nil {
+		return err
+	}
+	return tables.Put(tx, tableTimes, timeSeenForgotten, now)
 }
 
 func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, error) {
-	id := dataID(in.Data)
-	before, found, err := seenBefore(tx, id)
-	if err != nil || found && !before.retry {
-		return before.Opened, err
+	id := inbox.ID(in.Data)
+	before, found, err := inbox.Before(tx, id)
+	if err != nil || found && !before.Retry {
+		return Opened{Event: before.Event, Duplicate: true, Ack: before.Ack}, err
 	}
 	var opened Opened
 	event := &opened.Event
-	*event = Event{ID: id, Hash: bounded(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
+	*event = inbox.Event{ID: id, Hash: inbox.BoundedHash(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
 	key, claimed, err := a.open(tx, in.Data, event)
 	var failed *failure
 	switch {
 	case errors.As(err, &failed):
-		event.Kind, event.Code, event.Text = EventFailure, failed.code, failed.Error()
+		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
 		event.Claimed = claimed
 	case errors.Is(err, ratchet.ErrDuplicate):
-		event.Kind, event.Text = EventControl, "duplicate"
+		event.Kind, event.Text = inbox.EventControl, "duplicate"
 	case err != nil:
 		return Opened{}, err
 	}
-	if err != nil && in.Route == RouteSync {
+	if err != nil && in.Route == message.RouteSync {
 		opened.Refused = true
 		return opened, nil
 	}
-	if failed != nil && failed.code == CodeUnknownPrekey {
+	if failed != nil && failed.code == inbox.CodeUnknownPrekey {
 		if err := a.resetFor(tx, in.Data, event.From); err != nil {
 			return Opened{}, err
 		}
 	}
 	if found && before.Event.Kind == event.Kind && before.Event.Code == event.Code {
 		before.Event.Text = event.Text // the same failure, in the words of this version
-		return before.Opened, a.rememberSeen(tx, before.Opened)
+		return Opened{Event: before.Event, Duplicate: true, Ack: before.Ack},
+			inbox.Remember(tx, before.Event, before.Ack, a.env.Now())
 	}
 	if key != nil {
 		ack := key.Acknowledge(in.Data)
@@ -170,7 +178,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 			return Opened{}, err
 		}
 	}
-	return opened, a.rememberSeen(tx, opened)
+	return opened, inbox.Remember(tx, *event, opened.Ack, a.env.Now())
 }
 
 // errOnlyStored reports a message that must not come over the synchronous route.
@@ -179,13 +187,14 @@ var errOnlyStored = errors.New("only messages of a session travel on the synchro
 // open decrypts and handles one message. It returns the key that acknowledges the message, nil if it has none. claimed
 // reports that the sender stands in an envelope without a seal, which only a message that opens authenticates. An error
 // of type *failure blames the message and leaves no trace in the transaction. Any other error is ours.
-func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message.AckKey, claimed bool, err error) {
+func (a *Account) open(tx *keystore.Tx, data string,
+	event *inbox.Event) (key *message.AckKey, claimed bool, err error) {
 	env, err := envelope.Unpack(data)
 	if errors.Is(err, envelope.ErrNewer) {
-		return nil, claimed, fail(CodeNewerProtocol, err)
+		return nil, claimed, fail(inbox.CodeNewerProtocol, err)
 	}
 	if err != nil {
-		return nil, claimed, fail(CodeBadEnvelope, err)
+		return nil, claimed, fail(inbox.CodeBadEnvelope, err)
 	}
 	event.TimestampMS = int64(env.TimestampMS)
 	claimed = env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group
@@ -196,12 +205,12 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message
 	event.From = sender
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
-	case event.Route == RouteSync && (!ratcheted || sender == a.ID()):
-		return nil, claimed, fail(CodeBadEnvelope, errOnlyStored)
+	case event.Route == message.RouteSync && (!ratcheted || sender == a.ID()):
+		return nil, claimed, fail(inbox.CodeBadEnvelope, errOnlyStored)
 	case kind == ciphertext.Sealed:
 		return nil, claimed, a.openBox(tx, event, env.Content, encrypted)
 	case sender == a.ID():
-		event.Kind, event.Text = EventControl, textSelf
+		event.Kind, event.Text = inbox.EventControl, inbox.TextSelf
 		return nil, claimed, nil
 	case kind == ciphertext.FriendRequest:
 		return nil, claimed, a.openRequest(tx, event, encrypted)
@@ -209,14 +218,11 @@ func (a *Account) open(tx *keystore.Tx, data string, event *Event) (key *message
 		key, err := a.openRatcheted(tx, event, kind, encrypted)
 		return key, claimed, err
 	case kind == ciphertext.ServerReceipt:
-		event.Kind, event.Text = EventControl, "server_receipt"
+		event.Kind, event.Text = inbox.EventControl, "server_receipt"
 		return nil, claimed, nil
 	}
-	return nil, claimed, fail(CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
+	return nil, claimed, fail(inbox.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
-
-// textSelf is the text of a control event: a message of this account to itself, in protocol signal.
-const textSelf = "self"
 
 // unseal returns the sender of an envelope, its kind of ciphertext, and the ciphertext. Sealed sender and a sealed box
 // look alike from outside, so unseal tries both. For a sealed box the kind is ciphertext.Sealed, and the bytes
@@ -234,23 +240,23 @@ func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, 
 		if errors.Is(err, sealedsender.ErrMalformed) {
 			err = boxErr
 		}
-		return sessionid.ID{}, 0, nil, fail(CodeDecryptionFailed, err)
+		return sessionid.ID{}, 0, nil, fail(inbox.CodeDecryptionFailed, err)
 	}
 	return inner.Sender, inner.Kind, inner.Content, nil
 }
 
 // openRequest handles a friend request, which is encrypted with the static secret of the two identities.
-func (a *Account) openRequest(tx *keystore.Tx, event *Event, encrypted []byte) error {
+func (a *Account) openRequest(tx *keystore.Tx, event *inbox.Event, encrypted []byte) error {
 	padded, err := friendrequest.Decrypt(a.keys.X25519, event.From.PublicKey(), encrypted)
 	if err != nil {
-		return fail(CodeDecryptionFailed, err)
+		return fail(inbox.CodeDecryptionFailed, err)
 	}
 	content, err := parsePadded(padded)
 	if err != nil {
 		return err
 	}
 	if content.Bundle == nil {
-		return fail(CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
+		return fail(inbox.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
 	}
 	if err := a.checkBundle(*content.Bundle, event.From); err != nil {
 		return err
@@ -259,7 +265,7 @@ func (a *Account) openRequest(tx *keystore.Tx, event *Event, encrypted []byte) e
 }
 
 // openRatcheted handles a message of a session. It returns the same key as open.
-func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.Kind,
+func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind ciphertext.Kind,
 	encrypted []byte) (*message.AckKey, error) {
 	sessions, err := loadSessions(tx, event.From)
 	if err != nil {
@@ -302,7 +308,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *Event, kind ciphertext.K
 	if err != nil {
 		return nil, err // it opened, so it is a friend request
 	}
-	if err := a.place(tx, event, parsed); err != nil {
+	if err := inbox.Place(tx, event, parsed.RatchetKey, parsed.Counter, a.env.Now()); err != nil {
 		return nil, err
 	}
 	if result.UsedPrekey != nil {
@@ -322,21 +328,21 @@ func ratchetFailure(err error) error {
 	case errors.Is(err, ratchet.ErrDuplicate):
 		return err
 	case errors.Is(err, ratchet.ErrUnknownPrekey):
-		return fail(CodeUnknownPrekey, err)
+		return fail(inbox.CodeUnknownPrekey, err)
 	case errors.Is(err, ratchet.ErrNoSession):
-		return fail(CodeNoSession, err)
+		return fail(inbox.CodeNoSession, err)
 	}
-	return fail(CodeDecryptionFailed, err)
+	return fail(inbox.CodeDecryptionFailed, err)
 }
 
 func parsePadded(padded []byte) (message.Content, error) {
 	encoded, err := message.Unpad(padded)
 	if err != nil {
-		return message.Content{}, fail(CodeDecryptionFailed, err)
+		return message.Content{}, fail(inbox.CodeDecryptionFailed, err)
 	}
 	content, err := message.Parse(encoded)
 	if err != nil {
-		return message.Content{}, fail(CodeBadEnvelope, err)
+		return message.Content{}, fail(inbox.CodeBadEnvelope, err)
 	}
 	return content, nil
 }
@@ -353,7 +359,7 @@ func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Sessi
 		return err
 	}
 	if len(data) > maxReceivedSessions {
-		return fail(CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
+		return fail(inbox.CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
 	}
 	return tx.Put(tableSessions, contact.String(), data)
 }
@@ -362,10 +368,10 @@ func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Sessi
 // session.
 func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	if !bundle.IdentityKey.Equal(sender.PublicKey()) {
-		return fail(CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
+		return fail(inbox.CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
 	}
 	if err := bundle.Verify(); err != nil {
-		return fail(CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
+		return fail(inbox.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
 	}
 	prekeys := []x25519.PublicKey{bundle.SignedPrekey}
 	if bundle.OneTimePrekey != nil {
@@ -374,21 +380,8 @@ func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
 	for _, key := range prekeys {
 		// A public key of low order is refused for every private key, so any one will do.
 		if _, err := a.keys.X25519.Private.DH(key); err != nil {
-			return fail(CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
+			return fail(inbox.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
 		}
 	}
 	return nil
-}
-
-// cursorName names the cursor of a node. The name has the reader version, so that a newer version reads from the
-// beginning: messages that an older version refused are before the older cursor.
-func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }
-
-// LastHash returns the cursor of this version in a node's list. Empty means from the beginning.
-func (a *Account) LastHash(ctx context.Context, node string) (hash string, err error) {
-	err = a.view(ctx, func(tx *keystore.Tx) error {
-		_, err := tables.Get(tx, tableCursors, cursorName(node), &hash)
-		return err
-	})
-	return hash, err
 }

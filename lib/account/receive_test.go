@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/ratchet"
 )
@@ -69,7 +70,7 @@ func TestBrokenMessagesInABatch(t *testing.T) {
 func TestHashes(t *testing.T) {
 	w := newWorld(t)
 	alice := w.person("alice")
-	long := strings.Repeat("h", maxHashSize+1)
+	long := strings.Repeat("h", 257)
 	opened, err := alice.Receive(t.Context(), []Incoming{{Data: "1", Hash: "short"}, {Data: "2", Hash: long}},
 		&Cursor{"node", long})
 	if err != nil || opened[0].Event.Hash != "short" || opened[1].Event.Hash != "" {
@@ -184,13 +185,13 @@ func TestForgetSeen(t *testing.T) {
 	alice.gets(text, "garbage")
 	seen := func() (n int) {
 		for name := range alice.content() {
-			if strings.HasPrefix(name, string(tableSeen)+" ") {
+			if strings.HasPrefix(name, string(inbox.TableSeen)+" ") {
 				n++
 			}
 		}
 		return n
 	}
-	w.pass(seenFor)
+	w.pass(inbox.SeenFor)
 	if !alice.gets(text)[0].Duplicate {
 		t.Error("a message is forgotten while a node may still have it")
 	}
@@ -216,7 +217,7 @@ func TestMessageThatIsLate(t *testing.T) {
 		bob.get(alice.says(bob, "and then?"))
 		alice.get(bob.says(alice, "wait"))
 	}
-	if event := alice.get(late); event.Kind != EventMessage || event.Text != "late" {
+	if event := alice.get(late); event.Kind != inbox.EventMessage || event.Text != "late" {
 		t.Errorf("the late message is %+v", event)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
@@ -50,7 +51,7 @@ func TestBadBundles(t *testing.T) {
 			bob.requestWith(alice, spoiled),
 			bob.puts(alice, message.Reset(spoiled)),
 		) {
-			if opened.Event.Kind != EventFailure || opened.Event.Code != CodeBadSignature {
+			if opened.Event.Kind != inbox.EventFailure || opened.Event.Code != inbox.CodeBadSignature {
 				t.Errorf("%s: got %+v", test.name, opened.Event)
 			}
 		}
@@ -58,7 +59,7 @@ func TestBadBundles(t *testing.T) {
 
 		opened := alice.gets(bob.says(alice, "one"), bob.puts(alice, message.Reset(spoiled)), bob.says(alice, "two"))
 		wantText(t, opened[0].Event, "one")
-		wantFailure(t, opened[1].Event, CodeBadSignature)
+		wantFailure(t, opened[1].Event, inbox.CodeBadSignature)
 		wantText(t, opened[2].Event, "two")
 	}
 }
@@ -73,7 +74,7 @@ func TestReflectedRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	env.Source = bob.ID()
-	wantFailure(t, alice.get(w.pack(env)), CodeBadSignature)
+	wantFailure(t, alice.get(w.pack(env)), inbox.CodeBadSignature)
 	alice.wantState(bob, StateSent)
 }
 
@@ -92,12 +93,12 @@ func TestReplayedRequests(t *testing.T) {
 		t.Error("the same data is not a duplicate")
 	}
 	older := bob.get(w.repack(request, w.now.Add(-2*time.Hour)))
-	if older.Kind != EventControl {
+	if older.Kind != inbox.EventControl {
 		t.Errorf("an old request shows as %+v", older)
 	}
 	// With a new timestamp it looks like the request of a friend that has lost everything.
 	newer := bob.get(w.repack(request, w.now))
-	if newer.Kind != EventControl {
+	if newer.Kind != inbox.EventControl {
 		t.Errorf("a request dated anew shows as %+v", newer)
 	}
 	wantOnlySeen(t, before, bob.content())
@@ -154,12 +155,13 @@ func TestWrongPrekey(t *testing.T) {
 		"unknown signed prekey":    bob.startsWith(alice, older, message.Background()),
 	} {
 		event := alice.get(message)
-		if event.Code != CodeUnknownPrekey {
+		if event.Code != inbox.CodeUnknownPrekey {
 			t.Errorf("%s: got %+v", name, event)
 		}
 	}
 	wantOnlySeen(t, before, alice.content())
-	if event := alice.get(bob.startsWith(alice, forBob, message.Text("hi", "bob", nil))); event.Kind != EventMessage {
+	event := alice.get(bob.startsWith(alice, forBob, message.Text("hi", "bob", nil)))
+	if event.Kind != inbox.EventMessage {
 		t.Errorf("with the right prekey: %+v", event)
 	}
 }
@@ -181,7 +183,7 @@ func TestRemoveContact(t *testing.T) {
 	if prekeys := alice.oneTimePrekeys(); len(prekeys) > 0 {
 		t.Errorf("prekeys are left: %+v", prekeys)
 	}
-	wantFailure(t, alice.get(bob.says(alice, "hello?")), CodeNoSession)
+	wantFailure(t, alice.get(bob.says(alice, "hello?")), inbox.CodeNoSession)
 	if err := alice.RemoveContact(t.Context(), bob.ID()); err == nil {
 		t.Error("removing a stranger succeeds")
 	}
@@ -201,7 +203,7 @@ func TestSessionsThatGrowTooLarge(t *testing.T) {
 	alice, bob := w.friends()
 	alice.hoardKeys(bob)
 	before := alice.content()
-	wantFailure(t, alice.get(bob.says(alice, "one more")), CodeDecryptionFailed)
+	wantFailure(t, alice.get(bob.says(alice, "one more")), inbox.CodeDecryptionFailed)
 	wantOnlySeen(t, before, alice.content())
 	wantText(t, bob.get(alice.says(bob, "too much")), "too much")
 	if event := alice.get(w.person("carol").asks(alice, "hi")); event.State != StateReceived {

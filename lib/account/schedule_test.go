@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"sessiontool/lib/account/inbox"
 )
 
 // flight is a message under way. Its text is empty if it has none to show.
@@ -89,7 +91,7 @@ func (p *post) deliver(to int) {
 		data[i] = f.data
 	}
 	for i, opened := range p.people[to].gets(data...) {
-		if opened.Event.Kind == EventFailure {
+		if opened.Event.Kind == inbox.EventFailure {
 			p.t.Errorf("step %d: %s refuses %q of step %d: %s", p.step, p.people[to].name, batch[i].text, batch[i].sent,
 				opened.Event.Text)
 		}
@@ -111,7 +113,7 @@ func (p *post) read(who int) map[string]int {
 	}
 	read := make(map[string]int)
 	for _, event := range events {
-		if event.Kind == EventMessage {
+		if event.Kind == inbox.EventMessage {
 			read[event.Text]++
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sealedbox"
@@ -67,7 +68,7 @@ func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, err
 		contact.Outgoing = nil
 	}
 	contact.wrote(request{
-		ID: dataID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS,
+		ID: inbox.ID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS,
 		At: a.env.Now().UTC(),
 	})
 	return out, saveContact(tx, contact)
@@ -109,10 +110,10 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 // from a new message. The exception is a box whose content this version does not know: a newer version reads it again.
 //
 // The event has the timestamp that the sender signed, if there is one: a node can change that of the envelope.
-func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) error {
+func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byte) error {
 	content, err := message.ParseV1(padded)
 	if err != nil {
-		return fail(CodeBadEnvelope, err)
+		return fail(inbox.CodeBadEnvelope, err)
 	}
 	name := boxName(box)
 	_, again, err := tx.Get(tableBoxes, name)
@@ -120,14 +121,14 @@ func (a *Account) openBox(tx *keystore.Tx, event *Event, box, padded []byte) err
 		return err
 	}
 	if again {
-		event.Kind, event.Text = EventControl, "duplicate"
+		event.Kind, event.Text = inbox.EventControl, "duplicate"
 		return nil
 	}
 	if content.SigTimestampMS != 0 {
 		event.TimestampMS = int64(content.SigTimestampMS)
 	}
 	if _, unknown := content.Body.(message.Unknown); unknown {
-		event.Kind = EventUnknown
+		event.Kind = inbox.EventUnknown
 		if event.From == a.ID() {
 			event.To = a.ID()
 		}
@@ -149,13 +150,13 @@ func boxName(box []byte) string {
 }
 
 // handleOwn handles a message from another device of this account: a copy of a sent message, or a note to self.
-func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Content) error {
+func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
 	event.DisplayName = a.id.DisplayName
 	a.describeContent(event, content)
 	if asked, ok := content.Body.(message.Unsend); ok {
 		return a.unsend(tx, &contactState{ID: a.ID()}, asked)
 	}
-	if err := a.forgetUnsent(tx, event); err != nil || event.Kind != EventMessage || event.To == a.ID() {
+	if err := inbox.ForgetUnsent(tx, event); err != nil || event.Kind != inbox.EventMessage || event.To == a.ID() {
 		return err
 	}
 	contact, err := a.contactFor(tx, event.To)
@@ -174,14 +175,14 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *Event, content message.Conte
 //   - the first text of a stranger is also a request, which waits to be accepted or declined;
 //   - a text from a contact that we have written to, or its approval, makes friends;
 //   - a stranger without a text is not stored.
-func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Content) error {
+func (a *Account) handleV1(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
 	}
 	takeDisplayName(&contact, event, content)
 	a.describeContent(event, content)
-	if err := a.forgetUnsent(tx, event); err != nil {
+	if err := inbox.ForgetUnsent(tx, event); err != nil {
 		return err
 	}
 	if asked, ok := content.Body.(message.Unsend); ok {
@@ -191,7 +192,7 @@ func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Conten
 	}
 	response, _ := content.Body.(message.Response)
 	switch state := contact.state(a.env.Now()); {
-	case state == StateNone && event.Kind == EventMessage:
+	case state == StateNone && event.Kind == inbox.EventMessage:
 		event.Asks = true
 		contact.Incoming = &request{
 			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS,
@@ -200,7 +201,7 @@ func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Conten
 	case state == StateNone:
 		return nil
 	case state == StateSent || state == StateExpired:
-		if event.Kind != EventMessage && !response.Approved {
+		if event.Kind != inbox.EventMessage && !response.Approved {
 			break
 		}
 		contact.befriended(event.ReceivedAt)
@@ -210,4 +211,16 @@ func (a *Account) handleV1(tx *keystore.Tx, event *Event, content message.Conten
 	}
 	contact.Protocol = ProtocolSessionV1
 	return saveContact(tx, contact)
+}
+
+// unsend deletes the content of a message at its sender's request: from the inbox, and from a waiting request. Only the
+// author can unsend a message.
+func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.Unsend) error {
+	if asked.Author != contact.ID.String() {
+		return nil
+	}
+	if contact.Incoming != nil && uint64(contact.Incoming.TimestampMS) == asked.TimestampMS {
+		contact.Incoming.Text = ""
+	}
+	return inbox.Unsend(tx, contact.ID, asked.TimestampMS, a.env.Now())
 }

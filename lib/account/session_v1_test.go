@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
@@ -154,7 +155,7 @@ func TestMessageRequestAcceptedAndDeclined(t *testing.T) {
 		t.Errorf("accepted twice: %+v, %v", again, err)
 	}
 	event := alice.get(out.Data)
-	if event.Kind != EventFriendRequest || !event.Outgoing || event.State != StateFriends || event.Text != "hi" ||
+	if event.Kind != inbox.EventFriendRequest || !event.Outgoing || event.State != StateFriends || event.Text != "hi" ||
 		event.DisplayName != "bob" {
 		t.Errorf("alice learns %+v", event)
 	}
@@ -197,42 +198,45 @@ func TestOtherContentsV1(t *testing.T) {
 	alice, bob := w.pals()
 	now := uint64(w.now.UnixMilli())
 	of := func(body message.Body) message.Content { return message.Content{Body: body, SigTimestampMS: now} }
-	about := &Reference{TimestampMS: 7, Author: bob.ID().String()}
+	about := &inbox.Reference{TimestampMS: 7, Author: bob.ID().String()}
 	for _, test := range []struct {
 		content message.Content
-		want    Event
+		want    inbox.Event
 	}{
 		{of(message.Receipts{Kind: message.Read, TimestampsMS: []uint64{7}}),
-			Event{Kind: EventDelivery, Text: "read", Timestamps: []uint64{7}}},
-		{of(message.Typing{TimestampMS: now}), Event{Kind: EventTyping, Text: "started"}},
-		{of(message.Typing{TimestampMS: now, Stopped: true}), Event{Kind: EventTyping, Text: "stopped"}},
+			inbox.Event{Kind: inbox.EventDelivery, Text: "read", Timestamps: []uint64{7}}},
+		{of(message.Typing{TimestampMS: now}), inbox.Event{Kind: inbox.EventTyping, Text: "started"}},
+		{of(message.Typing{TimestampMS: now, Stopped: true}), inbox.Event{Kind: inbox.EventTyping, Text: "stopped"}},
 		{of(message.Unsend{TimestampMS: 7, Author: alice.ID().String()}),
-			Event{Kind: EventUnsend, About: &Reference{7, alice.ID().String()}}},
+			inbox.Event{Kind: inbox.EventUnsend, About: &inbox.Reference{TimestampMS: 7, Author: alice.ID().String()}}},
 		{of(message.Extraction{Kind: message.MediaSaved, TimestampMS: 7}),
-			Event{Kind: EventExtraction, Text: "media_saved", About: &Reference{TimestampMS: 7}}},
-		{of(message.Extraction{Kind: message.Screenshot}), Event{Kind: EventExtraction, Text: "screenshot"}},
-		{of(message.Call{Step: message.CallPreOffer, ID: "c"}), Event{Kind: EventCall, Text: "pre_offer", CallID: "c"}},
-		{of(message.Response{Approved: true}), Event{Kind: EventControl, Text: "message_request_response"}},
+			inbox.Event{Kind: inbox.EventExtraction, Text: "media_saved", About: &inbox.Reference{TimestampMS: 7}}},
+		{of(message.Extraction{Kind: message.Screenshot}), inbox.Event{Kind: inbox.EventExtraction, Text: "screenshot"}},
+		{of(message.Call{Step: message.CallPreOffer, ID: "c"}),
+			inbox.Event{Kind: inbox.EventCall, Text: "pre_offer", CallID: "c"}},
+		{of(message.Response{Approved: true}), inbox.Event{Kind: inbox.EventControl, Text: "message_request_response"}},
 		{of(message.Data{Flags: message.ExpirationTimerUpdate, ExpireTimerSeconds: 9}),
-			Event{Kind: EventTimer, TimerSeconds: 9}},
-		{of(message.Data{Flags: message.EndSession, Text: "TERMINATE"}), Event{Kind: EventReset}},
-		{of(message.Data{Flags: message.ProfileKeyUpdate}), Event{Kind: EventControl, Text: "profile_key_update"}},
+			inbox.Event{Kind: inbox.EventTimer, TimerSeconds: 9}},
+		{of(message.Data{Flags: message.EndSession, Text: "TERMINATE"}), inbox.Event{Kind: inbox.EventReset}},
+		{of(message.Data{Flags: message.ProfileKeyUpdate}),
+			inbox.Event{Kind: inbox.EventControl, Text: "profile_key_update"}},
 		{of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x"}}),
-			Event{Kind: EventReaction, Text: "x", About: about}},
+			inbox.Event{Kind: inbox.EventReaction, Text: "x", About: about}},
 		{
 			of(message.Data{Reaction: &message.Reaction{TimestampMS: 7, Author: bob.ID().String(), Emoji: "x",
 				Remove: true}}),
-			Event{Kind: EventReaction, Text: "x", About: about, Removed: true},
+			inbox.Event{Kind: inbox.EventReaction, Text: "x", About: about, Removed: true},
 		},
 		{
 			of(message.Data{Text: "yes", Quote: &message.Quote{TimestampMS: 7, Author: bob.ID().String(), Text: "?"}}),
-			Event{Kind: EventMessage, Text: "yes", Quote: &Quote{*about, "?"}},
+			inbox.Event{Kind: inbox.EventMessage, Text: "yes", Quote: &inbox.Quote{Reference: *about, Text: "?"}},
 		},
 		{
 			of(message.Data{Text: "see", Previews: []message.Preview{{URL: "https://example.org", Title: "t"}}}),
-			Event{Kind: EventMessage, Text: "see", Previews: []Preview{{"https://example.org", "t"}}},
+			inbox.Event{Kind: inbox.EventMessage, Text: "see",
+				Previews: []inbox.Preview{{URL: "https://example.org", Title: "t"}}},
 		},
-		{of(message.Null{}), Event{Kind: EventUnknown}},
+		{of(message.Null{}), inbox.Event{Kind: inbox.EventUnknown}},
 	} {
 		got := bob.get(alice.boxes(bob, test.content, now))
 		want := test.want
@@ -298,12 +302,12 @@ func TestBoxesAreOpenedOnce(t *testing.T) {
 	if err != nil || other == data {
 		t.Fatal(err)
 	}
-	if event := bob.get(other); event.Kind != EventControl || event.Text != "duplicate" {
+	if event := bob.get(other); event.Kind != inbox.EventControl || event.Text != "duplicate" {
 		t.Errorf("the box in another envelope: %+v", event)
 	}
 	w.pass(100 * 24 * time.Hour)
 	for name, data := range map[string]string{"as it was": data, "in another envelope": other} {
-		if event := bob.get(data); event.Kind != EventControl || event.Text != "duplicate" {
+		if event := bob.get(data); event.Kind != inbox.EventControl || event.Text != "duplicate" {
 			t.Errorf("after a season, %s: %+v", name, event)
 		}
 	}
@@ -330,10 +334,10 @@ func TestBoxesThatDoNotOpen(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	before := bob.content()
-	wantFailure(t, bob.get(alice.writes(carol, "not for bob")), CodeDecryptionFailed)
+	wantFailure(t, bob.get(alice.writes(carol, "not for bob")), inbox.CodeDecryptionFailed)
 
 	// Something that begins like sealed sender is tried as a box all the same, and fails as what it may be.
-	wantFailure(t, bob.get(w.packBox(1, []byte{0x11, 0xff, 0xff})), CodeDecryptionFailed)
+	wantFailure(t, bob.get(w.packBox(1, []byte{0x11, 0xff, 0xff})), inbox.CodeDecryptionFailed)
 	wantOnlySeen(t, before, bob.content())
 }
 
@@ -343,16 +347,16 @@ func TestWhatIsOnlyTold(t *testing.T) {
 	alice, bob := w.pals()
 	for name, test := range map[string]struct {
 		content []byte // protobuf
-		want    Event
+		want    inbox.Event
 	}{
-		"files":      {[]byte{0x0a, 0x04, 0x12, 0x00, 0x12, 0x00}, Event{Attachments: 2}},
-		"group":      {[]byte{0x0a, 0x03, 0xc2, 0x07, 0x00}, Event{Group: true}},
-		"invitation": {[]byte{0x0a, 0x03, 0xb2, 0x06, 0x00}, Event{Invitation: true}},
-		"after read": {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 1, 0x68, 60}, Event{Text: "x", TimerSeconds: 60}},
+		"files":      {[]byte{0x0a, 0x04, 0x12, 0x00, 0x12, 0x00}, inbox.Event{Attachments: 2}},
+		"group":      {[]byte{0x0a, 0x03, 0xc2, 0x07, 0x00}, inbox.Event{Group: true}},
+		"invitation": {[]byte{0x0a, 0x03, 0xb2, 0x06, 0x00}, inbox.Event{Invitation: true}},
+		"after read": {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 1, 0x68, 60}, inbox.Event{Text: "x", TimerSeconds: 60}},
 		"after send": {[]byte{0x0a, 0x03, 0x0a, 0x01, 'x', 0x60, 2, 0x68, 60},
-			Event{Text: "x", TimerSeconds: 60, TimerFromSending: true}},
+			inbox.Event{Text: "x", TimerSeconds: 60, TimerFromSending: true}},
 		"timer's set": {[]byte{0x0a, 0x02, 0x20, 0x02, 0x60, 2, 0x68, 60},
-			Event{Kind: EventTimer, TimerSeconds: 60, TimerFromSending: true}},
+			inbox.Event{Kind: inbox.EventTimer, TimerSeconds: 60, TimerFromSending: true}},
 	} {
 		box, err := sealedbox.Seal(w.random, alice.keys, bob.keys.X25519.Public, message.Pad(test.content))
 		if err != nil {
@@ -361,7 +365,7 @@ func TestWhatIsOnlyTold(t *testing.T) {
 		got := bob.get(w.packBox(1, box))
 		want := test.want
 		if want.Kind == "" {
-			want.Kind = EventMessage
+			want.Kind = inbox.EventMessage
 		}
 		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, got.From, got.DisplayName
 		want.TimestampMS, want.ReceivedAt, want.Route = got.TimestampMS, got.ReceivedAt, got.Route
@@ -444,7 +448,7 @@ func TestRequestV1(t *testing.T) {
 func TestBoxOnTheSynchronousRoute(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
-	opened, err := bob.Receive(t.Context(), []Incoming{{Data: alice.writes(bob, "hi"), Route: RouteSync}}, nil)
+	opened, err := bob.Receive(t.Context(), []Incoming{{Data: alice.writes(bob, "hi"), Route: message.RouteSync}}, nil)
 	if err != nil || !opened[0].Refused {
 		t.Errorf("got %+v, %v", opened, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/internal/fields"
 	"sessiontool/lib/internal/refbox"
@@ -97,7 +98,7 @@ func TestRecordedLibsessionRead(t *testing.T) {
 			people[string(recorded.Recipient)] = bob
 		}
 		event := bob.get(base64.StdEncoding.EncodeToString(recorded.Message))
-		if (event.Kind != EventFailure) != recorded.Answer.OK {
+		if (event.Kind != inbox.EventFailure) != recorded.Answer.OK {
 			t.Errorf("%s: the account makes %+v of it, libsession %v", recorded.Name, event, recorded.Answer)
 		}
 	}
@@ -285,8 +286,8 @@ var nested = map[int]map[protowire.Number]int{
 	1: {2: 9, 8: 4, 10: 5, 11: 9, 101: 9, 102: 9, 120: 9}, // DataMessage
 	2: {},                                                 // ReceiptMessage
 	3: {3: 9},                                             // MessageRequestResponse
-	4: {4: 9},                                             // Quote
-	5: {3: 9},                                             // Preview
+	4: {4: 9},                                             // inbox.Quote
+	5: {3: 9},                                             // inbox.Preview
 	9: {},                                                 // without messages of its own
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
@@ -195,12 +196,12 @@ func TestStoredBeforeStatuses(t *testing.T) {
 			return err
 		}
 		contact.Status, out.Ack = nil, nil
-		var seen seenEntry
-		if _, err := tables.Get(tx, tableSeen, dataID(data), &seen); err != nil {
+		seen := make(map[string]any)
+		if _, err := tables.Get(tx, inbox.TableSeen, inbox.ID(data), &seen); err != nil {
 			return err
 		}
-		seen.Ack = nil
-		if err := tables.Put(tx, tableSeen, dataID(data), seen); err != nil {
+		delete(seen, "ack")
+		if err := tables.Put(tx, inbox.TableSeen, inbox.ID(data), seen); err != nil {
 			return err
 		}
 		if err := outbox.Save(tx, out); err != nil {

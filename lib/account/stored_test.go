@@ -9,22 +9,23 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
-	"sessiontool/lib/account/tables"
+	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
 
 // storedEvents are events that together use every field of the inbox, as friend or another device sent them.
-func storedEvents(friend sessionid.ID) []Event {
+func storedEvents(friend sessionid.ID) []inbox.Event {
 	at := time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC)
-	about := &Reference{TimestampMS: 7, Author: friend.String()}
-	return []Event{
+	about := &inbox.Reference{TimestampMS: 7, Author: friend.String()}
+	return []inbox.Event{
 		{
 			ID: "e0", Kind: "message", From: friend, DisplayName: "Alice", Text: "hello", TimestampMS: 1591358400001,
 			ReceivedAt: at, Route: "async", Hash: "h1", Attachments: 2, Group: true, Invitation: true, Asks: true,
 			Chain: 3, Counter: 4,
-			TimerSeconds: 60, TimerFromSending: true, Quote: &Quote{Reference: *about, Text: "quoted"},
-			Previews: []Preview{{URL: "https://example.org", Title: "Example"}},
+			TimerSeconds: 60, TimerFromSending: true, Quote: &inbox.Quote{Reference: *about, Text: "quoted"},
+			Previews: []inbox.Preview{{URL: "https://example.org", Title: "Example"}},
 		},
 		{ID: "e1", Kind: "message", To: friend, Text: "from another device", TimestampMS: 2, ReceivedAt: at,
 			Route: "async"},
@@ -35,7 +36,7 @@ func storedEvents(friend sessionid.ID) []Event {
 		{ID: "e6", Kind: "reaction", From: friend, Text: "+", ReceivedAt: at, About: about, Removed: true},
 		{ID: "e7", Kind: "typing", From: friend, Text: "started", ReceivedAt: at},
 		{ID: "e8", Kind: "extraction", From: friend, Text: "screenshot", ReceivedAt: at,
-			About: &Reference{TimestampMS: 8}},
+			About: &inbox.Reference{TimestampMS: 8}},
 		{ID: "e9", Kind: "call", From: friend, Text: "offer", ReceivedAt: at, CallID: "call-1"},
 		{ID: "e10", Kind: "timer_change", From: friend, ReceivedAt: at, TimerSeconds: 30},
 		{ID: "e11", Kind: "unsend", From: friend, ReceivedAt: at, About: about},
@@ -74,15 +75,16 @@ const friendOfBob = "05110b3bdd3807f77cdb3232d42b38359eb10ed63726fa6920287127803
 func storedReceipts(friend sessionid.ID) []Receipt {
 	return []Receipt{
 		{
-			OK: true, To: friend, Route: RouteAsync, Reason: outbox.ReasonNobodyListens, MessageHash: "mh", TimestampMS: 11,
-			TTLMillis: 12, Difficulty: 13, Stored: 2, Resumed: true, Ref: "r2", ClockOffsetMS: -14,
+			OK: true, To: friend, Route: message.RouteAsync, Reason: outbox.ReasonNobodyListens, MessageHash: "mh",
+			TimestampMS: 11,
+			TTLMillis:   12, Difficulty: 13, Stored: 2, Resumed: true, Ref: "r2", ClockOffsetMS: -14,
 			Nodes: []NodeResult{
 				{PubkeyEd25519: "n1", OK: true, Already: true, Status: 200, Millis: 15},
 				{PubkeyEd25519: "n2", Pending: true, Error: "late", Millis: 16},
 			},
 		},
 		{
-			OK: true, To: friend, Route: RouteSync, RoundTripMS: 1.25, TimestampMS: 21,
+			OK: true, To: friend, Route: message.RouteSync, RoundTripMS: 1.25, TimestampMS: 21,
 			Nodes: []NodeResult{{PubkeyEd25519: "n3", OK: true, Status: 200, Millis: 1}},
 		},
 	}
@@ -116,18 +118,18 @@ func TestForm0Events(t *testing.T) {
 	}
 	wantText(t, events[1], "ping")
 	wantText(t, events[2], "hello from carol")
-	wantFailure(t, events[3], CodeDecryptionFailed)
+	wantFailure(t, events[3], inbox.CodeDecryptionFailed)
 	waiting, err := bob.ClaimUndelivered(t.Context())
 	if err != nil || len(waiting) != len(events) {
 		t.Errorf("%d events wait for delivery (%v), want all %d", len(waiting), err, len(events))
 	}
 	err = bob.view(t.Context(), func(tx *keystore.Tx) error {
-		before, found, err := seenBefore(tx, "c0")
-		control := Event{
-			ID: "c0", Kind: EventControl, From: friend, Text: textSelf, TimestampMS: 5, ReceivedAt: w.now,
-			Route: RouteSync, Hash: "h0",
+		before, found, err := inbox.Before(tx, "c0")
+		control := inbox.Event{
+			ID: "c0", Kind: inbox.EventControl, From: friend, Text: inbox.TextSelf, TimestampMS: 5, ReceivedAt: w.now,
+			Route: message.RouteSync, Hash: "h0",
 		}
-		if !found || !before.Duplicate || !reflect.DeepEqual(before.Event, control) {
+		if !found || !reflect.DeepEqual(before.Event, control) {
 			t.Errorf("the control event was %+v, want %+v", before, control)
 		}
 		return err
@@ -202,11 +204,6 @@ func TestForm0Rewritten(t *testing.T) {
 		var anew []byte
 		var err error
 		switch keystore.Table(table) {
-		case tableInbox:
-			var event Event
-			if event, err = decodeEvent(1, []byte(value)); err == nil {
-				anew, err = encodeEvent(event)
-			}
 		case outbox.Table:
 			var out Outgoing
 			if out, err = outbox.Decode(1, []byte(value)); err == nil {
@@ -241,7 +238,7 @@ func TestForm0Rewritten(t *testing.T) {
 			t.Errorf("%s is now %s, was %s", name, anew, value)
 		}
 	}
-	if rewritten != 24+5+2 {
+	if rewritten != 5+2 {
 		t.Errorf("%d values were compared", rewritten)
 	}
 }
@@ -256,15 +253,6 @@ func fieldsOf(t *testing.T, value string) (fields map[string]any) {
 
 // No field is lost between memory and disk. A new field fails here until stored.go has it.
 func TestStoredFormHasEveryField(t *testing.T) {
-	var event, wantEvent Event
-	fill(t, reflect.ValueOf(&wantEvent).Elem())
-	wantEvent.Overtook = false
-	if value, err := encodeEvent(wantEvent); err != nil {
-		t.Error(err)
-	} else if event, err = decodeEvent(wantEvent.Seq, value); err != nil || !reflect.DeepEqual(event, wantEvent) {
-		t.Errorf("the event %+v comes back as %+v, %v", wantEvent, event, err)
-	}
-
 	var out, wantOut Outgoing
 	fill(t, reflect.ValueOf(&wantOut).Elem())
 	wantOut.Resumed, wantOut.Fresh, wantOut.Behind = false, false, false // of this process alone
@@ -330,16 +318,7 @@ func fill(t *testing.T, v reflect.Value) {
 // A word that changes here needs a table in stored.go, as protocols have: older keystores have the old one.
 func TestStoredWords(t *testing.T) {
 	for got, want := range map[any]string{
-		EventMessage: "message", EventFriendRequest: "friend_request", EventDelivery: "delivery",
-		EventReset:    "session_reset",
-		EventReaction: "reaction", EventTyping: "typing", EventExtraction: "extraction", EventCall: "call",
-		EventTimer: "timer_change", EventUnsend: "unsend", EventUnknown: "unknown", EventControl: "control",
-		EventFailure: "failure",
-
-		CodeBadEnvelope: "bad_envelope", CodeDecryptionFailed: "decryption_failed", CodeNewerProtocol: "newer_protocol",
-		CodeUnknownPrekey: "unknown_prekey", CodeBadSignature: "bad_signature", CodeNoSession: "no_session",
-
-		RouteAsync: "async", RouteSync: "sync",
+		message.RouteAsync: "async", message.RouteSync: "sync",
 
 		ProtocolSignal: "signal", ProtocolSessionV1: "session-v1",
 
@@ -359,14 +338,9 @@ func TestStoredWords(t *testing.T) {
 // A value of a newer version is refused as such, whatever its fields are.
 func TestNewerForm(t *testing.T) {
 	const later = `{"version":2,"kind":[1],"control":{"version":2}}`
-	_, event := decodeEvent(1, []byte(later))
 	_, out := outbox.Decode(1, []byte(later))
 	_, contact := decodeContact([]byte(later))
-	var seen seenEntry
-	for name, err := range map[string]error{
-		"event": event, "entry": out, "contact": contact,
-		"seen": tables.ReadForm(tableSeen, []byte(later), storedVersion, &seen),
-	} {
+	for name, err := range map[string]error{"entry": out, "contact": contact} {
 		if !errors.Is(err, keystore.ErrVersion) {
 			t.Errorf("%s: got %v, want ErrVersion", name, err)
 		}
@@ -377,8 +351,7 @@ func TestNewerForm(t *testing.T) {
 func TestCorruptForms(t *testing.T) {
 	_, contact := decodeContact([]byte(`{"version":1,"protocol":"2031"}`))
 	_, receipt := outbox.Decode(1, []byte(`{"version":1,"receipt":{"to":"05"}}`))
-	_, event := decodeEvent(1, []byte(`{"kind":[1]}`))
-	for name, err := range map[string]error{"contact": contact, "receipt": receipt, "event": event} {
+	for name, err := range map[string]error{"contact": contact, "receipt": receipt} {
 		if !errors.Is(err, keystore.ErrCorrupt) {
 			t.Errorf("%s: got %v, want ErrCorrupt", name, err)
 		}

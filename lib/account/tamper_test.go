@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"testing"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
@@ -30,10 +31,10 @@ func TestEveryBitFlipped(t *testing.T) {
 		read := 0
 		for i, opened := range alice.gets(append(batch, text)...) {
 			switch event := opened.Event; event.Kind {
-			case EventMessage:
+			case inbox.EventMessage:
 				wantText(t, event, "the text")
 				read++
-			case EventFailure, EventControl:
+			case inbox.EventFailure, inbox.EventControl:
 			default:
 				t.Errorf("with byte %d changed it shows as %+v", i, event)
 			}
@@ -66,25 +67,25 @@ func TestTamperedLayers(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		data string
-		code FailureCode
+		code inbox.FailureCode
 	}{
-		{"sealed sender's version", change(false, flip(0)), CodeDecryptionFailed},
-		{"sealed sender's ephemeral key", change(false, flip(10)), CodeDecryptionFailed},
-		{"sealed sender's MAC", change(false, flip(-1)), CodeDecryptionFailed},
-		{"ratchet message's version", change(true, flip(0)), CodeDecryptionFailed},
-		{"ratchet message's MAC", change(true, flip(-1)), CodeDecryptionFailed},
+		{"sealed sender's version", change(false, flip(0)), inbox.CodeDecryptionFailed},
+		{"sealed sender's ephemeral key", change(false, flip(10)), inbox.CodeDecryptionFailed},
+		{"sealed sender's MAC", change(false, flip(-1)), inbox.CodeDecryptionFailed},
+		{"ratchet message's version", change(true, flip(0)), inbox.CodeDecryptionFailed},
+		{"ratchet message's MAC", change(true, flip(-1)), inbox.CodeDecryptionFailed},
 		{"sender forged, with a session", change(true, func(env *envelope.Envelope) { env.Source = carol.ID() }),
-			CodeNoSession},
+			inbox.CodeNoSession},
 		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.FriendRequest }),
-			CodeDecryptionFailed},
+			inbox.CodeDecryptionFailed},
 		{"kind forged", change(true, func(env *envelope.Envelope) { env.Kind = ciphertext.PreKeyWhisper }),
-			CodeDecryptionFailed},
+			inbox.CodeDecryptionFailed},
 		{"content cut", change(true, func(env *envelope.Envelope) { env.Content = env.Content[:5] }),
-			CodeDecryptionFailed},
+			inbox.CodeDecryptionFailed},
 	} {
 		before := alice.content()
 		event := alice.get(test.data)
-		if event.Kind != EventFailure || event.Code != test.code {
+		if event.Kind != inbox.EventFailure || event.Code != test.code {
 			t.Errorf("%s: got %s %q (%s), want %s", test.name, event.Kind, event.Text, event.Code, test.code)
 		}
 		wantOnlySeen(t, before, alice.content())
@@ -99,14 +100,14 @@ func TestMalformedContent(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		content message.Content
-		code    FailureCode
+		code    inbox.FailureCode
 	}{
-		{"nothing said", message.Content{}, CodeBadEnvelope},
+		{"nothing said", message.Content{}, inbox.CodeBadEnvelope},
 	} {
 		data := bob.puts(alice, test.content)
 		before := alice.content()
 		event := alice.get(data)
-		if event.Kind != EventFailure || event.Code != test.code {
+		if event.Kind != inbox.EventFailure || event.Code != test.code {
 			t.Errorf("%s: got %s %q (%s), want %s", test.name, event.Kind, event.Text, event.Code, test.code)
 		}
 		wantOnlySeen(t, before, alice.content())
@@ -123,13 +124,13 @@ func TestControlMessages(t *testing.T) {
 		"null":     {Body: message.Null{}},
 		"0x100000": {Body: message.Data{Flags: 1 << 20}},
 	} {
-		if event := alice.get(bob.puts(alice, content)); event.Shown() || event.Kind != EventControl ||
+		if event := alice.get(bob.puts(alice, content)); event.Shown() || event.Kind != inbox.EventControl ||
 			event.Text != want {
 			t.Errorf("%s shows as %+v", want, event)
 		}
 	}
 	event := alice.get(bob.puts(alice, message.Receipt(message.Read, 7, 8)))
-	if event.Kind != EventDelivery || event.Text != "read" || len(event.Timestamps) != 2 || !event.Shown() {
+	if event.Kind != inbox.EventDelivery || event.Text != "read" || len(event.Timestamps) != 2 || !event.Shown() {
 		t.Errorf("a receipt shows as %+v", event)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/message"
 )
 
@@ -18,19 +19,19 @@ func TestUnsend(t *testing.T) {
 	take := func(from *person, timestamp, at uint64, author string) {
 		t.Helper()
 		content := message.Content{Body: message.Unsend{TimestampMS: timestamp, Author: author}, SigTimestampMS: at}
-		if event := bob.get(from.boxes(bob, content, at)); event.Kind != EventUnsend ||
+		if event := bob.get(from.boxes(bob, content, at)); event.Kind != inbox.EventUnsend ||
 			event.About.TimestampMS != timestamp {
 			t.Fatalf("the request is %+v", event)
 		}
 	}
-	inbox := func() map[string]Event {
+	stored := func() map[string]inbox.Event {
 		t.Helper()
 		events, err := bob.Inbox(t.Context(), 20)
-		events = slices.DeleteFunc(events, func(e Event) bool { return e.Kind == EventUnsend })
+		events = slices.DeleteFunc(events, func(e inbox.Event) bool { return e.Kind == inbox.EventUnsend })
 		if err != nil || len(events) != 3 {
 			t.Fatalf("inbox %+v, %v", events, err)
 		}
-		byID := make(map[string]Event)
+		byID := make(map[string]inbox.Event)
 		for _, event := range events {
 			byID[event.ID] = event
 		}
@@ -41,17 +42,17 @@ func TestUnsend(t *testing.T) {
 	take(carol, 7, 10, alice.ID().String())
 	take(alice, 7, 11, carol.ID().String())
 	take(alice, 99, 12, alice.ID().String()) // there is no such message
-	for id, event := range inbox() {
+	for id, event := range stored() {
 		if event.Unsent || event.Text == "" {
 			t.Errorf("%s is taken back: %+v", id, event)
 		}
 	}
 	take(alice, 8, 13, alice.ID().String())
 	take(alice, 7, 14, alice.ID().String())
-	after := inbox()
+	after := stored()
 	for _, id := range []string{kept.ID, first.ID} {
 		if event := after[id]; !event.Unsent || event.Text != "" || event.From != alice.ID() ||
-			event.Kind != EventMessage {
+			event.Kind != inbox.EventMessage {
 			t.Errorf("what was taken back is still %+v", event)
 		}
 	}
@@ -78,10 +79,10 @@ func TestUnsendInOneBatch(t *testing.T) {
 		data := []string{alice.boxes(bob, message.TextV1("oops", "alice", 8), 8), alice.boxes(bob, unsend, 9)}
 		opened := bob.gets(data[order[0]], data[order[1]])
 		got := opened[order[0]].Event
-		if got.Kind != EventMessage || !got.Unsent || got.Text != "" || got.TimestampMS != 8 {
+		if got.Kind != inbox.EventMessage || !got.Unsent || got.Text != "" || got.TimestampMS != 8 {
 			t.Errorf("%s: what was taken back is %+v", name, got)
 		}
-		if event := opened[order[1]].Event; event.Kind != EventUnsend {
+		if event := opened[order[1]].Event; event.Kind != inbox.EventUnsend {
 			t.Errorf("%s: the request is %+v", name, event)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/tables"
 )
 
@@ -85,11 +86,11 @@ func TestUpgradeReadsWhatWasRefused(t *testing.T) {
 		t.Fatalf("the keystore's inbox is %+v, %v", before, err)
 	}
 	for _, event := range before {
-		wantFailure(t, event, CodeBadEnvelope)
+		wantFailure(t, event, inbox.CodeBadEnvelope)
 	}
 	node := ""
 	err = bob.view(t.Context(), func(tx *keystore.Tx) error {
-		return tx.ForEach(tableCursors, func(name string, _ []byte) error {
+		return tx.ForEach(inbox.TableCursors, func(name string, _ []byte) error {
 			node = name
 			return nil
 		})
@@ -105,7 +106,7 @@ func TestUpgradeReadsWhatWasRefused(t *testing.T) {
 	opened := bob.gets(data...)
 	wantText(t, opened[0].Event, "first of a phone")
 	wantText(t, opened[1].Event, "second of a phone")
-	wantFailure(t, opened[2].Event, CodeNewerProtocol)
+	wantFailure(t, opened[2].Event, inbox.CodeNewerProtocol)
 	if text := opened[2].Event.Text; text != "Session Protocol v2: not read by this version" {
 		t.Errorf("the message of v2 is refused with %q", text)
 	}
@@ -127,7 +128,7 @@ func TestUpgradeRepeatsNoRefusal(t *testing.T) {
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	data := alice.writes(carol, "not for bob")
 	first := bob.get(data)
-	wantFailure(t, first, CodeDecryptionFailed)
+	wantFailure(t, first, inbox.CodeDecryptionFailed)
 	bob.forgetsReader(first.ID)
 	for range 2 {
 		again := bob.gets(data)[0]
@@ -146,15 +147,15 @@ func TestUpgradeReadsCopies(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	data := alice.losesAll().copies(alice, bob, "hi")
-	id := dataID(data)
+	id := inbox.ID(data)
 	err := alice.update(t.Context(), func(tx *keystore.Tx) error {
-		old := storeEvent(Event{ID: id, Kind: EventControl, Text: textSelf})
-		return tables.Put(tx, tableSeen, id, seenEntry{Control: &old, Until: w.now.Add(seenFor)})
+		control := map[string]any{"version": 1, "id": id, "kind": "control", "text": "self", "received_at": w.now}
+		return tables.Put(tx, inbox.TableSeen, id, map[string]any{"control": control, "until": w.now.Add(inbox.SeenFor)})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if event := alice.get(data); event.Kind != EventMessage || event.To != bob.ID() || event.Text != "hi" {
+	if event := alice.get(data); event.Kind != inbox.EventMessage || event.To != bob.ID() || event.Text != "hi" {
 		t.Errorf("the copy is %+v", event)
 	}
 }
@@ -163,12 +164,12 @@ func TestUpgradeReadsCopies(t *testing.T) {
 func (p *person) forgetsReader(id string) {
 	p.w.t.Helper()
 	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error {
-		var seen seenEntry
-		if _, err := tables.Get(tx, tableSeen, id, &seen); err != nil {
+		seen := make(map[string]any)
+		if _, err := tables.Get(tx, inbox.TableSeen, id, &seen); err != nil {
 			return err
 		}
-		seen.Reader = 0
-		return tables.Put(tx, tableSeen, id, seen)
+		delete(seen, "reader")
+		return tables.Put(tx, inbox.TableSeen, id, seen)
 	})
 	if err != nil {
 		p.w.t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
@@ -191,34 +192,34 @@ func compareSent(t *testing.T, name, made string, want stored, sender, recipient
 func compareEvent(t *testing.T, name string, opened Opened, recorded []recordedEvent, said message.Content,
 	before State) {
 	t.Helper()
-	want := Event{Kind: EventControl}
+	want := inbox.Event{Kind: inbox.EventControl}
 	if before == StateSent {
-		want = Event{Kind: EventFriendRequest, State: StateFriends, Outgoing: true}
+		want = inbox.Event{Kind: inbox.EventFriendRequest, State: StateFriends, Outgoing: true}
 	}
 	// What a client says of its own doings, such as its progress, is no word of the message.
 	recorded = slices.DeleteFunc(slices.Clone(recorded), func(event recordedEvent) bool {
 		return !slices.Contains([]string{"message", "read", "delivery", "typing"}, event.Event)
 	})
 	for _, event := range recorded {
-		want = Event{Kind: EventMessage, Text: event.Body, DisplayName: event.Profile.DisplayName,
+		want = inbox.Event{Kind: inbox.EventMessage, Text: event.Body, DisplayName: event.Profile.DisplayName,
 			TimestampMS: event.Timestamp}
 		switch {
 		case event.Event == "read" || event.Event == "delivery":
 			receipts, _ := said.Body.(message.Receipts)
-			want = Event{Kind: EventDelivery, Text: event.Event, Timestamps: receipts.TimestampsMS}
+			want = inbox.Event{Kind: inbox.EventDelivery, Text: event.Event, Timestamps: receipts.TimestampsMS}
 		case event.Event == "typing":
-			want = Event{Kind: EventTyping, Text: "started"}
+			want = inbox.Event{Kind: inbox.EventTyping, Text: "started"}
 			if event.Typing.Stopped {
 				want.Text = "stopped"
 			}
 		case event.FriendRequest:
-			want.Kind = EventFriendRequest
+			want.Kind = inbox.EventFriendRequest
 		case event.Flags&message.EndSession != 0:
-			want.Kind, want.Text, want.DisplayName = EventReset, "", ""
+			want.Kind, want.Text, want.DisplayName = inbox.EventReset, "", ""
 		case event.Flags&message.ExpirationTimerUpdate != 0:
-			want.Kind, want.Text, want.DisplayName = EventTimer, "", ""
+			want.Kind, want.Text, want.DisplayName = inbox.EventTimer, "", ""
 		case event.Flags != 0:
-			want.Kind, want.Text, want.DisplayName = EventControl, event.Flags.String(), ""
+			want.Kind, want.Text, want.DisplayName = inbox.EventControl, event.Flags.String(), ""
 		}
 	}
 	got := opened.Event
@@ -283,7 +284,7 @@ func TestRecordedFriendRequestsReceived(t *testing.T) {
 			bob := w.newClient("bob", r.Recipient.Priv.Array32(t), 1,
 				[]recordedPrekey{{ID: 1, CreatedAt: w.now.UnixMilli()}})
 			event := bob.get(r.Data)
-			if event.Kind != EventFriendRequest || event.State != StateReceived || event.From != r.Received.Source ||
+			if event.Kind != inbox.EventFriendRequest || event.State != StateReceived || event.From != r.Received.Source ||
 				event.Text != r.Received.Body || event.DisplayName != r.Received.Profile.DisplayName {
 				t.Errorf("received %+v, the client %+v", event, r.Received)
 			}

@@ -83,6 +83,11 @@ func TestBadSeedEntriesAreLeftOut(t *testing.T) {
 		{"storage_port": ""}, {"storage_port": `0`}, {"storage_port": `65536`}, {"storage_port": `-1`},
 		{"storage_port": `1.5`},
 		{"storage_port": `"x"`}, {"storage_port": `""`}, {"swarm_id": `{}`},
+		{"pubkey_ed25519": `"` + strings.Repeat("00", 32) + `"`},     // of order 4
+		{"pubkey_ed25519": `"` + strings.Repeat("00", 31) + `80"`},   // the same with the other sign
+		{"pubkey_ed25519": `"ee` + strings.Repeat("ff", 30) + `7f"`}, // the neutral point, not reduced
+		{"pubkey_x25519": `"` + strings.Repeat("00", 32) + `"`},      // of order 2
+		{"pubkey_x25519": `"01` + strings.Repeat("00", 30) + `80"`},  // of order 4, with the top bit
 	} {
 		good := entry(map[string]string{"pubkey_ed25519": `"` + strings.Repeat("c3", 32) + `"`})
 		nodes, err := parseSeedAnswer(list(entry(change), good))

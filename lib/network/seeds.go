@@ -15,6 +15,8 @@ import (
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/xeddsa"
 )
 
 const (
@@ -211,8 +213,8 @@ func parseSeedAnswer(body []byte) ([]Node, error) {
 }
 
 // parseSeedState reads one entry of get_n_service_nodes (storage-2.0.md section 10) leniently: some seeds write numbers
-// as text, and some leave out fields that were not requested. An entry without keys or without an address and port is
-// not a node; an address of 0.0.0.0 means that it is unknown.
+// as text, and some leave out fields that were not requested. An entry without usable keys or without an address and
+// port is not a node; an address of 0.0.0.0 means that it is unknown.
 func parseSeedState(raw json.RawMessage) (Node, bool) {
 	var state struct {
 		PubkeyEd25519 string      `json:"pubkey_ed25519"`
@@ -225,14 +227,15 @@ func parseSeedState(raw json.RawMessage) (Node, bool) {
 	if json.Unmarshal(raw, &state) != nil {
 		return Node{}, false
 	}
-	ed25519, edErr := parseKey(state.PubkeyEd25519)
-	x25519, xErr := parseKey(state.PubkeyX25519)
+	edKey, edErr := parseKey(state.PubkeyEd25519)
+	xKey, xErr := parseKey(state.PubkeyX25519)
 	port, portErr := strconv.ParseUint(state.StoragePort.String(), 10, 16)
 	ip := net.ParseIP(state.PublicIP)
-	if edErr != nil || xErr != nil || portErr != nil || port == 0 || ip == nil || ip.IsUnspecified() {
+	if edErr != nil || xErr != nil || portErr != nil || port == 0 || ip == nil || ip.IsUnspecified() ||
+		!usableKeys(edKey, xKey) {
 		return Node{}, false
 	}
-	node := Node{Ed25519: ed25519, X25519: x25519, IP: state.PublicIP, Port: uint16(port), SwarmID: swarm.NoSwarm}
+	node := Node{Ed25519: edKey, X25519: xKey, IP: state.PublicIP, Port: uint16(port), SwarmID: swarm.NoSwarm}
 	if legacy, err := parseKey(state.PubkeyLegacy); err == nil {
 		node.Address = storage.SnodeAddress(legacy)
 	}
@@ -240,6 +243,12 @@ func parseSeedState(raw json.RawMessage) (Node, bool) {
 		node.SwarmID = swarm.SwarmID(id)
 	}
 	return node, true
+}
+
+// usableKeys reports whether a node may have these keys. With an Ed25519 key of low order any party could sign as the
+// node, and with such an X25519 key no layer can be encrypted for it.
+func usableKeys(edKey, xKey Key) bool {
+	return xeddsa.UsableKey(edKey) && !x25519.PublicKey(xKey).LowOrder()
 }
 
 // seedURL checks a seed's URL, and adds the path of the JSON-RPC if it has none.

@@ -79,6 +79,20 @@ func TestStateIsWrittenWhenItChanges(t *testing.T) {
 	}
 }
 
+// A node with a key of low order does not come back from the cache.
+func TestStateLeavesOutLowOrder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	good := Node{Ed25519: key(1), X25519: key(2), IP: "192.0.2.7", Port: 22021}
+	bad, worse := good, good
+	bad.Ed25519, worse.X25519 = Key{1}, Key{}
+	if err := (&stateFile{path: path}).save(state{Nodes: []Node{bad, good, worse}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := (&stateFile{path: path}).load().Nodes; !reflect.DeepEqual(got, []Node{good}) {
+		t.Errorf("the cache has %v", got)
+	}
+}
+
 // A cache that is lost or spoilt is as good as none.
 func TestSpoiltState(t *testing.T) {
 	for _, content := range []string{"", "{", "[]", `{"nodes":7}`, `{"guards":["xyz"]}`,

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
@@ -32,7 +32,7 @@ func BenchmarkRoutes(b *testing.B) {
 	b.Cleanup(func() { <-done }) // it ends with b's context
 	listener := bob.anew("bob listens")
 	go func() {
-		done <- listener.Listen(ctx, ListenOptions{}, func(account.Event) error {
+		done <- listener.Listen(ctx, ListenOptions{}, func(inbox.Event) error {
 			read <- time.Now()
 			return nil
 		})
@@ -57,7 +57,7 @@ func BenchmarkRoutes(b *testing.B) {
 
 		started = time.Now()
 		alice.says(carol, fmt.Sprint(i))
-		err := carol.Poll(ctx, PollOptions{}, func(account.Event) error {
+		err := carol.Poll(ctx, PollOptions{}, func(inbox.Event) error {
 			async = append(async, time.Since(started))
 			return nil
 		})

@@ -2,7 +2,6 @@ package route
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
+	"sessiontool/lib/xeddsa"
 )
 
 // MaxChange is how many messages one [Router.Delete] or [Router.Expire] may name.
@@ -213,5 +213,6 @@ func signedBy(known *network.Client, owner sessionid.ID, name string, text []byt
 		return false
 	}
 	raw, err := base64.StdEncoding.DecodeString(signature)
-	return err == nil && ed25519.Verify(key[:], text, raw)
+	return err == nil && len(raw) == xeddsa.SignatureSize &&
+		xeddsa.VerifyStrict(key, text, [xeddsa.SignatureSize]byte(raw))
 }

@@ -8,6 +8,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -24,7 +25,7 @@ const (
 // deliver sends a message to the recipient's listening node and waits for the acknowledgement. The reason is empty if
 // it came. Errors are the account's or the context's.
 func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
-	receipt := account.Receipt{To: out.To, Route: account.RouteSync}
+	receipt := account.Receipt{To: out.To, Route: message.RouteSync}
 	status, reason, err := r.freshStatus(ctx, out.To)
 	if err != nil || reason != "" {
 		return receipt, reason, err

@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/internal/fakenet"
+	"sessiontool/lib/message"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
@@ -37,7 +38,7 @@ func TestFallback(t *testing.T) {
 	for name, test := range map[string]struct {
 		status  int
 		body    string
-		want    account.Reason
+		want    outbox.Reason
 		offline bool
 	}{
 		"nobody listens": {storage.StatusNoListener, "nobody listens\n", outbox.ReasonNobodyListens, true},
@@ -59,7 +60,7 @@ func TestFallback(t *testing.T) {
 			alice.befriends(bob)
 			node := net.Nodes[2]
 			alice.knowsStatusOf(bob, node.Name())
-			wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, test.want)
+			wantRoute(t, alice.texts(bob, "hello"), message.RouteAsync, test.want)
 			delivered := node.Calls(syncroute.MethodDeliver)
 			if len(delivered) != 1 || delivered[0].Params["pubKey"] != bob.ID().String() {
 				t.Fatalf("delivered were %v", delivered)
@@ -84,13 +85,13 @@ func TestNowhereToDeliver(t *testing.T) {
 	net := startFakenet(t, 6)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
 	alice.befriends(bob)
-	wantRoute(t, alice.texts(bob, "offline"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "offline"), message.RouteAsync, outbox.ReasonOffline)
 	alice.knowsStatusOf(bob, someone(t).String()[2:])
-	wantRoute(t, alice.texts(bob, "no such node"), account.RouteAsync, outbox.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "no such node"), message.RouteAsync, outbox.ReasonUnreachable)
 	alice.knowsStatusOf(bob, net.Nodes[5].Name())
 	net.Nodes[5].Stop()
-	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, outbox.ReasonUnreachable)
-	wantRoute(t, alice.texts(bob, "a dead node"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "a dead node"), message.RouteAsync, outbox.ReasonUnreachable)
+	wantRoute(t, alice.texts(bob, "a dead node"), message.RouteAsync, outbox.ReasonOffline)
 
 	// What bob said yesterday is too old.
 	yesterday := environment("yesterday")
@@ -98,13 +99,13 @@ func TestNowhereToDeliver(t *testing.T) {
 	carol := newPersonIn(t, "carol", configOf(t, net.SeedURL()), Options{}, yesterday)
 	alice.befriends(carol)
 	alice.knowsStatusOf(carol, net.Nodes[0].Name())
-	wantRoute(t, alice.texts(carol, "stale"), account.RouteAsync, outbox.ReasonStale)
+	wantRoute(t, alice.texts(carol, "stale"), message.RouteAsync, outbox.ReasonStale)
 
 	original := environment("client of 2020")
 	original.Original = true
 	dave := newPersonIn(t, "dave", configOf(t, net.SeedURL()), Options{}, original)
 	alice.befriends(dave)
-	wantRoute(t, alice.texts(dave, "hello"), account.RouteAsync, outbox.ReasonNoStatus)
+	wantRoute(t, alice.texts(dave, "hello"), message.RouteAsync, outbox.ReasonNoStatus)
 }
 
 // A text for the synchronous route alone is not stored when that fails. A rerun goes on with the same bytes.
@@ -142,7 +143,7 @@ func TestOnlyAsync(t *testing.T) {
 		net.SeedURL())
 	alice.befriends(bob)
 	alice.knowsStatusOf(bob, net.Nodes[0].Name())
-	wantRoute(t, alice.texts(bob, "hello"), account.RouteAsync, "")
+	wantRoute(t, alice.texts(bob, "hello"), message.RouteAsync, "")
 	if calls := net.Nodes[0].Calls(syncroute.MethodDeliver); len(calls) > 0 {
 		t.Errorf("it was delivered: %v", calls)
 	}
@@ -166,8 +167,8 @@ func TestLook(t *testing.T) {
 			return storage.StatusOK, pageOf(news)
 		})
 	}
-	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, outbox.ReasonOffline)
-	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), message.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "two"), message.RouteAsync, outbox.ReasonOffline)
 	asked := 0
 	for _, node := range net.Nodes {
 		asked += len(node.Calls(storage.MethodRetrieve))
@@ -188,7 +189,7 @@ func TestLook(t *testing.T) {
 			return 0, ""
 		})
 	}
-	wantRoute(t, anew.texts(bob, "three"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, anew.texts(bob, "three"), message.RouteAsync, outbox.ReasonOffline)
 }
 
 // Where no node of the swarm has the synchronous route, as in 2020, Listen asks for stored messages alone.

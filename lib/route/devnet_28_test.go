@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
@@ -221,7 +222,7 @@ func (p *person) befriendsOverTheNetwork(other *person) {
 	draft := account.Draft{To: other.ID(), Text: "let us have a session", Protocol: account.ProtocolSignal}
 	p.sent(p.RequestFriend(p.t.Context(), draft, true))
 	for _, one := range []*person{other, p, other} {
-		err := one.Poll(p.t.Context(), PollOptions{}, func(account.Event) error { return nil })
+		err := one.Poll(p.t.Context(), PollOptions{}, func(inbox.Event) error { return nil })
 		if err != nil {
 			p.t.Fatal(err)
 		}

@@ -85,6 +85,9 @@ var troubles = []trouble{
 // afterwards they have the synchronous route again. SESSIONTOOL_TEST_SYNC is the number of texts each way.
 func TestTalkThroughTrouble(t *testing.T) {
 	count := 100
+	if testing.Short() {
+		count = 2 * (2*len(troubles) + 1)
+	}
 	if long, err := strconv.Atoi(os.Getenv("SESSIONTOOL_TEST_SYNC")); err == nil {
 		count = long
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -49,7 +50,7 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	}
 	r.skipProbe()
 	s := &listenLoop{
-		router: r, options: options, events: make(chan account.Event, waitingEvents),
+		router: r, options: options, events: make(chan inbox.Event, waitingEvents),
 		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
 		announceNow: make(chan struct{}, 1),
 	}
@@ -73,7 +74,7 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 type listenLoop struct {
 	router  *Router
 	options ListenOptions
-	events  chan account.Event
+	events  chan inbox.Event
 
 	// Each has room for one signal that work waits.
 	pollNow, flushNow, announceNow chan struct{}
@@ -82,7 +83,7 @@ type listenLoop struct {
 	receiveSem chan struct{}
 	// fetched has the events that a running poll has committed. They are passed on at its end, or before a later
 	// message of the synchronous route. Guarded by receiveSem.
-	fetched []account.Event
+	fetched []inbox.Event
 
 	announced bool // friends have the current status; see announce
 
@@ -143,7 +144,7 @@ func (s *listenLoop) pulse(received int) Pulse {
 }
 
 // push queues events for the reader. Events that are not taken any more wait for the next poll.
-func (s *listenLoop) push(ctx context.Context, events []account.Event) error {
+func (s *listenLoop) push(ctx context.Context, events []inbox.Event) error {
 	for _, event := range events {
 		select {
 		case s.events <- event:
@@ -167,7 +168,7 @@ func (s *listenLoop) poll(ctx context.Context) error {
 	left, err := s.router.account.ClaimUndelivered(ctx)
 	for {
 		if err == nil {
-			account.InOrder(left)
+			inbox.InOrder(left)
 			err = s.push(ctx, left)
 		}
 		if err == nil {
@@ -231,7 +232,7 @@ func (s *listenLoop) takeStored(ctx context.Context, node network.Node, page []s
 func (s *listenLoop) pushFetched(ctx context.Context) error {
 	fetched := s.fetched
 	s.fetched = nil
-	account.InOrder(fetched)
+	inbox.InOrder(fetched)
 	for some := range slices.Chunk(fetched, deliveredAtOnce) {
 		events, err := s.router.account.Complete(ctx, some)
 		if err == nil {

@@ -11,7 +11,9 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
+	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 )
 
@@ -22,7 +24,7 @@ type listenProcess struct {
 	done chan error
 
 	mu     sync.Mutex
-	events []account.Event
+	events []inbox.Event
 	pulse  Pulse
 }
 
@@ -50,7 +52,7 @@ func (p *person) listens(owner string, options ListenOptions) *listenProcess {
 	return e
 }
 
-func (e *listenProcess) take(event account.Event) error {
+func (e *listenProcess) take(event inbox.Event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.events = append(e.events, event)
@@ -83,7 +85,7 @@ func (e *listenProcess) texts() (texts []string, sync int) {
 	defer e.mu.Unlock()
 	for _, event := range e.events {
 		texts = append(texts, event.Text)
-		if event.Route == account.RouteSync {
+		if event.Route == message.RouteSync {
 			sync++
 		}
 	}
@@ -132,7 +134,7 @@ func (p *person) texts(to *person, text string) account.Receipt {
 }
 
 // wantRoute checks the route of a receipt, and the reason.
-func wantRoute(t testing.TB, receipt account.Receipt, route account.Route, reason account.Reason) {
+func wantRoute(t testing.TB, receipt account.Receipt, route message.Route, reason account.Reason) {
 	t.Helper()
 	if !receipt.OK || receipt.Route != route || receipt.Reason != reason {
 		t.Errorf("route %q, reason %q, want %q, %q: %+v", receipt.Route, receipt.Reason, route, reason, receipt)

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 )
 
@@ -43,11 +45,11 @@ func TestWhoLooksLeavesTheRest(t *testing.T) {
 	alice.befriends(bob)
 	storing := bob.anew("bob stores")
 	storing.Router = New(storing.Account, storing.network, Options{OnlyAsync: true})
-	wantRoute(t, storing.texts(alice, "stored"), account.RouteAsync, "")
+	wantRoute(t, storing.texts(alice, "stored"), message.RouteAsync, "")
 	wantStored(t, net, alice)
 
 	talking := alice.anew("alice talks")
-	wantRoute(t, talking.texts(bob, "are you there?"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, talking.texts(bob, "are you there?"), message.RouteAsync, outbox.ReasonOffline)
 	if got := alice.anew("alice polls").polls(); !slices.Equal(got, []string{"stored"}) {
 		t.Errorf("the poll shows %q", got)
 	}
@@ -64,7 +66,7 @@ func TestSynchronousRoute(t *testing.T) {
 
 	// Alice has not polled: that bob is online she learns when she looks before she stores her text.
 	receipt := alice.texts(bob, "hello")
-	wantRoute(t, receipt, account.RouteSync, "")
+	wantRoute(t, receipt, message.RouteSync, "")
 	if receipt.Stored != 0 || receipt.Difficulty != 0 || receipt.MessageHash != "" || receipt.RoundTripMS <= 0 ||
 		len(receipt.Nodes) != 1 ||
 		receipt.Nodes[0].PubkeyEd25519 != node || !receipt.Nodes[0].OK {
@@ -73,7 +75,7 @@ func TestSynchronousRoute(t *testing.T) {
 	t.Logf("round trip %.1f ms", receipt.RoundTripMS)
 	listener.wantTexts("hello")
 	for i := range 20 {
-		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), account.RouteSync, "")
+		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), message.RouteSync, "")
 	}
 	eventually(t, "bob to hear all",
 		func() bool { texts, sync := listener.texts(); return len(texts) == 21 && sync == 21 })
@@ -97,8 +99,8 @@ func TestBothListen(t *testing.T) {
 	bobListens := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
 	alice.knows(bob, bobListens.node()) // though alice does not poll any more
 	bob.knows(alice, aliceNode)
-	wantRoute(t, alice.texts(bob, "hello bob"), account.RouteSync, "")
-	wantRoute(t, bob.texts(alice, "hello alice"), account.RouteSync, "")
+	wantRoute(t, alice.texts(bob, "hello bob"), message.RouteSync, "")
+	wantRoute(t, bob.texts(alice, "hello alice"), message.RouteSync, "")
 	bobListens.wantTexts("hello bob")
 	aliceListens.wantTexts("hello alice")
 
@@ -107,7 +109,7 @@ func TestBothListen(t *testing.T) {
 		t.Errorf("the listening ends with %v", err)
 	}
 	alice.knows(bob, "")
-	wantRoute(t, alice.texts(bob, "are you there?"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "are you there?"), message.RouteAsync, outbox.ReasonOffline)
 	bob.gets("are you there?")
 }
 
@@ -131,8 +133,8 @@ func TestListenerIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.gets("I listen")
-	wantRoute(t, alice.texts(bob, "one"), account.RouteAsync, outbox.ReasonNotAcknowledged)
-	wantRoute(t, alice.texts(bob, "two"), account.RouteAsync, outbox.ReasonOffline)
+	wantRoute(t, alice.texts(bob, "one"), message.RouteAsync, outbox.ReasonNotAcknowledged)
+	wantRoute(t, alice.texts(bob, "two"), message.RouteAsync, outbox.ReasonOffline)
 	bob.gets("one", "two")
 	bob.getsNothing()
 }
@@ -151,7 +153,7 @@ func TestAcknowledgementIsLost(t *testing.T) {
 	release := hold(t, bob.store, "bob") // so that alice has to give up before bob can commit
 	receipt := alice.texts(bob, "hello")
 	release()
-	wantRoute(t, receipt, account.RouteAsync, outbox.ReasonNotAcknowledged)
+	wantRoute(t, receipt, message.RouteAsync, outbox.ReasonNotAcknowledged)
 	listener.wantTexts("hello")
 	if err := listener.ends(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -168,14 +170,14 @@ func TestOrderOfBothRoutes(t *testing.T) {
 	listener := bob.listens("bob listens", ListenOptions{PollInterval: time.Hour})
 	listener.node()
 	wantStored(t, net, alice) // bob's status
-	wantRoute(t, alice.texts(bob, "first"), account.RouteSync, "")
+	wantRoute(t, alice.texts(bob, "first"), message.RouteSync, "")
 	storing := alice.anew("alice stores")
 	storing.Router = New(storing.Account, storing.network, Options{OnlyAsync: true})
 	want := []string{"first"}
 	for i := range 5 {
 		one, two := fmt.Sprint(i, " stored"), fmt.Sprint(i, " handed over")
-		wantRoute(t, storing.texts(bob, one), account.RouteAsync, "")
-		wantRoute(t, alice.texts(bob, two), account.RouteSync, "")
+		wantRoute(t, storing.texts(bob, one), message.RouteAsync, "")
+		wantRoute(t, alice.texts(bob, two), message.RouteSync, "")
 		want = append(want, one, two)
 	}
 	var got []string
@@ -204,7 +206,7 @@ func TestListenerMoves(t *testing.T) {
 	stop(t, net, place...)
 	eventually(t, "bob to move", func() bool { return bobListens.node() != first })
 	alice.knows(bob, bobListens.node())
-	wantRoute(t, alice.texts(bob, "hello"), account.RouteSync, "")
+	wantRoute(t, alice.texts(bob, "hello"), message.RouteSync, "")
 	bobListens.wantTexts("hello")
 }
 
@@ -269,7 +271,7 @@ func TestListenEnds(t *testing.T) {
 		alice.says(bob, fmt.Sprint(i))
 	}
 	var got []string
-	take := func(event account.Event) error {
+	take := func(event inbox.Event) error {
 		got = append(got, event.Text)
 		return nil
 	}
@@ -278,7 +280,7 @@ func TestListenEnds(t *testing.T) {
 	}
 	full := errors.New("disk is full")
 	wantError(t, "the reader fails",
-		bob.anew(crashed).Listen(t.Context(), ListenOptions{}, func(account.Event) error { return full }), full)
+		bob.anew(crashed).Listen(t.Context(), ListenOptions{}, func(inbox.Event) error { return full }), full)
 	if bob.gets("2"); len(got) != 2 {
 		t.Errorf("got %q", got)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
@@ -100,7 +101,7 @@ func (l *listener) next(ctx context.Context) ([]syncroute.Delivery, error) {
 func (l *listener) open(ctx context.Context, deliveries []syncroute.Delivery) ([]account.Opened, error) {
 	batch := make([]account.Incoming, len(deliveries))
 	for i, delivery := range deliveries {
-		batch[i] = account.Incoming{Data: delivery.Data, Route: account.RouteSync}
+		batch[i] = account.Incoming{Data: delivery.Data, Route: message.RouteSync}
 	}
 	opened, err := l.router.account.Receive(ctx, batch, nil)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/storage"
 )
@@ -110,7 +111,7 @@ func TestOrderOfWhatIsLeft(t *testing.T) {
 	full := errors.New("disk is full")
 	for _, room := range []int{7, 0, 11, 40} {
 		left := room
-		err := bob.Poll(t.Context(), PollOptions{Count: 15}, func(event account.Event) error {
+		err := bob.Poll(t.Context(), PollOptions{Count: 15}, func(event inbox.Event) error {
 			if left--; left < 0 {
 				return full
 			}

@@ -11,6 +11,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
@@ -186,8 +187,8 @@ func (p *person) polls() []string {
 }
 
 func (p *person) tryPoll() (texts []string, err error) {
-	err = p.Poll(p.t.Context(), PollOptions{}, func(event account.Event) error {
-		if event.Kind == account.EventFailure {
+	err = p.Poll(p.t.Context(), PollOptions{}, func(event inbox.Event) error {
+		if event.Kind == inbox.EventFailure {
 			p.t.Errorf("a message cannot be opened: %s %s", event.Code, event.Text)
 		}
 		texts = append(texts, event.Text)

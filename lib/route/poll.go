@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
 )
 
 // Deliver passes an event to its reader. It returns nil only after it has written and flushed the event, which then
 // counts as delivered.
-type Deliver func(event account.Event) error
+type Deliver func(event inbox.Event) error
 
 // PollOptions adjusts [Router.Poll].
 type PollOptions struct {
@@ -25,7 +27,7 @@ type PollOptions struct {
 const deliveredAtOnce = 64
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
-// undelivered events, also earlier ones, in the order of [account.InOrder]: members list messages in the order of
+// undelivered events, also earlier ones, in the order of [inbox.InOrder]: members list messages in the order of
 // arrival, which differs between them. Finally it sends the answers that the messages call for. If Count events wait
 // already, Poll sends no request. Further events wait for the next poll.
 //
@@ -111,7 +113,7 @@ func (r *Router) retrieveAll(ctx context.Context) error {
 }
 
 // deliverEvents delivers events, after it read the rest of each.
-func (r *Router) deliverEvents(ctx context.Context, events []account.Event, deliver Deliver) error {
+func (r *Router) deliverEvents(ctx context.Context, events []inbox.Event, deliver Deliver) error {
 	events, err := r.account.Complete(context.WithoutCancel(ctx), events)
 	if err != nil {
 		return err
@@ -132,10 +134,10 @@ type receiveFunc func(context.Context, []account.Incoming, *account.Cursor) ([]a
 
 // receive opens one page of one node and returns the new events to show.
 func (r *Router) receive(ctx context.Context, node network.Node, page []storage.Stored,
-	open receiveFunc) (fresh []account.Event, err error) {
+	open receiveFunc) (fresh []inbox.Event, err error) {
 	batch := make([]account.Incoming, len(page))
 	for i, stored := range page {
-		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: account.RouteAsync}
+		batch[i] = account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: message.RouteAsync}
 	}
 	generation, err := r.network.Generation(ctx)
 	if err != nil {
@@ -150,7 +152,7 @@ func (r *Router) receive(ctx context.Context, node network.Node, page []storage.
 }
 
 // newEvents returns the events to show that were not received before.
-func newEvents(opened []account.Opened) (fresh []account.Event) {
+func newEvents(opened []account.Opened) (fresh []inbox.Event) {
 	for _, one := range opened {
 		if !one.Duplicate && !one.Refused && one.Event.Shown() {
 			fresh = append(fresh, one.Event)
@@ -161,7 +163,7 @@ func newEvents(opened []account.Opened) (fresh []account.Event) {
 
 // deliverEvent delivers an event and then marks it delivered, even if ctx has ended in between. A commit for each event
 // costs a millisecond, and bounds what a kill can print twice to one event.
-func (r *Router) deliverEvent(ctx context.Context, event account.Event, deliver Deliver) error {
+func (r *Router) deliverEvent(ctx context.Context, event inbox.Event, deliver Deliver) error {
 	if err := deliver(event); err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
@@ -60,7 +60,7 @@ func TestDeliveryFails(t *testing.T) {
 	}
 	full := errors.New("disk is full")
 	for _, who := range []*person{bob, bob} {
-		err := who.Poll(t.Context(), PollOptions{}, func(event account.Event) error {
+		err := who.Poll(t.Context(), PollOptions{}, func(event inbox.Event) error {
 			if event.Text != "first" {
 				t.Errorf("delivered is %+v", event)
 			}
@@ -85,7 +85,7 @@ func TestPollCount(t *testing.T) {
 	}
 	for _, want := range [][]string{{"a"}, {"b", "c"}} {
 		var got []string
-		err := bob.Poll(t.Context(), PollOptions{Count: len(want)}, func(event account.Event) error {
+		err := bob.Poll(t.Context(), PollOptions{Count: len(want)}, func(event inbox.Event) error {
 			got = append(got, event.Text)
 			return nil
 		})

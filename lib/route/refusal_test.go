@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
@@ -18,7 +19,7 @@ import (
 func TestListenWithAWrongClock(t *testing.T) {
 	net := startFakenet(t, 6)
 	bob := newPerson(t, "bob", net.SeedURL())
-	ignore := func(account.Event) error { return nil }
+	ignore := func(inbox.Event) error { return nil }
 	always(storage.MethodRetrieve, storage.StatusBadTimestamp, "", net.Nodes...)
 	wantError(t, "from the start", bob.anew("first").Listen(t.Context(), ListenOptions{}, ignore), ErrClock)
 

@@ -10,14 +10,14 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// inbox is the namespace of one-to-one messages in storage RPC 2.8.
-const inbox = rpc28.NamespaceMessages
+// namespace is that of one-to-one messages in storage RPC 2.8.
+const namespace = rpc28.NamespaceMessages
 
 // cursorName is the key of an account's cursor for a node's list. The storage RPCs name messages differently, and with
 // storage RPC 2.8 each namespace has its own list.
 func cursorName(generation storage.Generation, node network.Node) string {
 	if generation == storage.Generation28 {
-		return node.Ed25519.String() + "/" + strconv.Itoa(int(inbox))
+		return node.Ed25519.String() + "/" + strconv.Itoa(int(namespace))
 	}
 	return node.Ed25519.String()
 }
@@ -28,7 +28,7 @@ func retrieve28(owner *account.Account, last string, now int64) ([]byte, error) 
 		last = "" // else a node that gave a hash of another length would refuse every request
 	}
 	return storage.NewRequest(storage.MethodRetrieve, rpc28.RetrieveParams{
-		Pubkey: owner.ID().String(), Namespace: inbox, LastHash: last, Timestamp: now,
-		Auth: authorize(owner, signtext.Retrieve(inbox, now)),
+		Pubkey: owner.ID().String(), Namespace: namespace, LastHash: last, Timestamp: now,
+		Auth: authorize(owner, signtext.Retrieve(namespace, now)),
 	})
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/storage"
 )
@@ -37,7 +37,7 @@ func TestRetrieve28(t *testing.T) {
 // pollsWhatever polls messages that need not open.
 func (p *person) pollsWhatever() {
 	p.t.Helper()
-	if err := p.Poll(p.t.Context(), PollOptions{}, func(account.Event) error { return nil }); err != nil {
+	if err := p.Poll(p.t.Context(), PollOptions{}, func(inbox.Event) error { return nil }); err != nil {
 		p.t.Fatal(err)
 	}
 }

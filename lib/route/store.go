@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/message"
 	"sessiontool/lib/storage"
 )
 
@@ -31,5 +32,5 @@ func (s *Storer) Store(ctx context.Context, q StoreRequest) (account.Receipt, er
 }
 
 func newReceipt(q StoreRequest) account.Receipt {
-	return account.Receipt{To: q.To, Route: account.RouteAsync, TTLMillis: q.TTLMillis}
+	return account.Receipt{To: q.To, Route: message.RouteAsync, TTLMillis: q.TTLMillis}
 }

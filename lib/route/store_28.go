@@ -36,7 +36,7 @@ func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, 
 	if q.StampMS == 0 {
 		q.StampMS = s.network.Now().UnixMilli()
 	}
-	judge := &storeJudge28{storer: s, request: q, hash: rpc28.MessageHash(q.To, inbox, data), receipt: &receipt,
+	judge := &storeJudge28{storer: s, request: q, hash: rpc28.MessageHash(q.To, namespace, data), receipt: &receipt,
 		size: len(members)}
 	receipt.MessageHash = judge.hash
 	err = s.network.AskSwarm(ctx, network.Question{
@@ -77,7 +77,7 @@ func (j *storeJudge28) Restamp(context.Context) error {
 // Request implements [network.Judge].
 func (j *storeJudge28) Request(network.Node) ([]byte, error) {
 	return storage.NewRequest(storage.MethodStore, rpc28.StoreParams{
-		Pubkey: j.request.To.String(), Namespace: inbox, Timestamp: j.request.StampMS, TTL: j.request.TTLMillis,
+		Pubkey: j.request.To.String(), Namespace: namespace, Timestamp: j.request.StampMS, TTL: j.request.TTLMillis,
 		Data: j.request.Data,
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/internal/fakenet"
+	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -60,7 +61,7 @@ func TestStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !receipt.OK || receipt.To != bob || receipt.Route != account.RouteAsync ||
+	if !receipt.OK || receipt.To != bob || receipt.Route != message.RouteAsync ||
 		receipt.Stored != 3 || receipt.Difficulty != 1 || receipt.TTLMillis != minute || receipt.TimestampMS < before {
 		t.Errorf("receipt %+v", receipt)
 	}

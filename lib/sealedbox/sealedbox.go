@@ -11,18 +11,20 @@ package sealedbox
 import (
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"io"
 
-	"golang.org/x/crypto/nacl/box"
+	"golang.org/x/crypto/nacl/secretbox"
+	"golang.org/x/crypto/salsa20/salsa"
 
+	"sessiontool/lib/internal/blake2b"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
+	"sessiontool/lib/xeddsa"
 )
 
 // Overhead is the number of bytes that sealing adds to a padded content: an ephemeral key, a MAC, the sender's public
 // key and a signature.
-const Overhead = box.AnonymousOverhead + trailerSize
+const Overhead = x25519.Size + secretbox.Overhead + trailerSize
 
 // trailerSize is the length of the public key and the signature behind the padded content.
 const trailerSize = ed25519.PublicKeySize + ed25519.SignatureSize
@@ -38,9 +40,8 @@ var (
 // ephemeral private key, 32 bytes, from random. The result is Overhead bytes longer than padded. The error is
 // x25519.ErrLowOrder for a recipient's key of low order, or random's.
 func Seal(random io.Reader, sender sessionid.Keys, recipient x25519.PublicKey, padded []byte) ([]byte, error) {
-	// The box would accept a key of low order, with which its key is a known value.
-	if _, err := sender.X25519.DH(recipient); err != nil {
-		return nil, err
+	if recipient.LowOrder() { // before randomness is read
+		return nil, x25519.ErrLowOrder
 	}
 	public := sender.Ed25519Public()
 	signature := sender.Sign(signedText(padded, public[:], recipient))
@@ -48,26 +49,48 @@ func Seal(random io.Reader, sender sessionid.Keys, recipient x25519.PublicKey, p
 	plaintext = append(plaintext, padded...)
 	plaintext = append(plaintext, public[:]...)
 	plaintext = append(plaintext, signature[:]...)
-	sealed, err := box.SealAnonymous(nil, plaintext, (*[x25519.Size]byte)(&recipient), random)
+	ephemeral, err := x25519.GenerateKey(random)
 	if err != nil {
-		return nil, fmt.Errorf("reading randomness: %w", err)
+		return nil, err
 	}
-	return sealed, nil
+	secret, err := ephemeral.DH(recipient)
+	if err != nil {
+		return nil, err
+	}
+	key, nonce := boxKey(secret, ephemeral.Public, recipient)
+	return secretbox.Seal(ephemeral.Public[:], plaintext, &nonce, &key), nil
+}
+
+// boxKey returns the key and the nonce of a box from ephemeral to recipient, whose X25519 secret is given (libsodium's
+// crypto_box_seal). box.SealAnonymous and box.OpenAnonymous are not used: they accept a public key of low order, with
+// which the key of the box is a known value.
+func boxKey(secret [32]byte, ephemeral, recipient x25519.PublicKey) (key [32]byte, nonce [24]byte) {
+	salsa.HSalsa20(&key, new([16]byte), &secret, &salsa.Sigma)
+	copy(nonce[:], blake2b.Sum(len(nonce), nil, "", ephemeral[:], recipient[:]))
+	return key, nonce
 }
 
 // Open decrypts what [Seal] made for recipient. It returns the padded content and the Session ID of its signer. The
 // error is ErrDecrypt or ErrSignature.
 func Open(recipient x25519.KeyPair, sealed []byte) ([]byte, sessionid.ID, error) {
-	plaintext, ok := box.OpenAnonymous(nil, sealed, (*[x25519.Size]byte)(&recipient.Public),
-		(*[x25519.Size]byte)(&recipient.Private))
-	if !ok || len(plaintext) < trailerSize {
+	if len(sealed) < Overhead {
+		return nil, sessionid.ID{}, ErrDecrypt
+	}
+	ephemeral := x25519.PublicKey(sealed[:x25519.Size])
+	secret, err := recipient.DH(ephemeral)
+	if err != nil {
+		return nil, sessionid.ID{}, ErrDecrypt
+	}
+	key, nonce := boxKey(secret, ephemeral, recipient.Public)
+	plaintext, ok := secretbox.Open(nil, sealed[x25519.Size:], &nonce, &key)
+	if !ok {
 		return nil, sessionid.ID{}, ErrDecrypt
 	}
 	padded, trailer := plaintext[:len(plaintext)-trailerSize], plaintext[len(plaintext)-trailerSize:]
-	public, signature := trailer[:ed25519.PublicKeySize], trailer[ed25519.PublicKeySize:]
-	// PublicKeyFromEd25519 refuses a key of low order, for which signatures can be forged.
-	sender, err := sessionid.PublicKeyFromEd25519([ed25519.PublicKeySize]byte(public))
-	if err != nil || !ed25519.Verify(public, signedText(padded, public, recipient.Public), signature) {
+	public := [ed25519.PublicKeySize]byte(trailer[:ed25519.PublicKeySize])
+	signature := [xeddsa.SignatureSize]byte(trailer[ed25519.PublicKeySize:])
+	sender, err := sessionid.PublicKeyFromEd25519(public)
+	if err != nil || !xeddsa.VerifyStrict(public, signedText(padded, public[:], recipient.Public), signature) {
 		return nil, sessionid.ID{}, ErrSignature
 	}
 	return padded, sessionid.FromPublicKey(sender), nil

@@ -2,14 +2,20 @@ package sealedbox
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha512"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"filippo.io/edwards25519"
 	"golang.org/x/crypto/nacl/box"
+	"golang.org/x/crypto/nacl/secretbox"
+	"golang.org/x/crypto/salsa20/salsa"
 
+	"sessiontool/lib/internal/blake2b"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 )
@@ -94,6 +100,7 @@ func TestOpenRefusesForgeries(t *testing.T) {
 	// A key of low order, R of low order and s = 0 verify whatever is signed under some of the texts.
 	var lowOrder [32]byte
 	lowOrder[0] = 1
+	alicePublic := alice.Ed25519Public()
 	for name, test := range map[string]struct {
 		plaintext []byte
 		want      error
@@ -106,6 +113,10 @@ func TestOpenRefusesForgeries(t *testing.T) {
 		"key of low order": {
 			bytes.Join([][]byte{text, lowOrder[:], lowOrder[:], make([]byte, 32)}, nil), ErrSignature,
 		},
+		"R of low order": {
+			plaintextSigned(text, alice, smallOrderR(t, alice, signedText(text, alicePublic[:], bob.X25519.Public))),
+			ErrSignature,
+		},
 		"no room for key and so on":   {make([]byte, trailerSize-1), ErrDecrypt},
 		"nothing but key and so on 0": {make([]byte, trailerSize), ErrSignature},
 	} {
@@ -117,6 +128,55 @@ func TestOpenRefusesForgeries(t *testing.T) {
 		if padded, sender, err := Open(bob.X25519, sealed); !errors.Is(err, test.want) || padded != nil ||
 			!sender.IsZero() {
 			t.Errorf("%s: opened to %q from %s, %v", name, padded, sender, err)
+		}
+	}
+}
+
+// plaintextSigned returns the content of a box from sender with this signature.
+func plaintextSigned(text []byte, sender sessionid.Keys, signature []byte) []byte {
+	public := sender.Ed25519Public()
+	return bytes.Join([][]byte{text, public[:], signature}, nil)
+}
+
+// smallOrderR returns a signature by sender, of text, with the nonce 0. crypto/ed25519 accepts it.
+func smallOrderR(t *testing.T, sender sessionid.Keys, text []byte) []byte {
+	t.Helper()
+	public := sender.Ed25519Public()
+	point := edwards25519.NewIdentityPoint().Bytes()
+	digest := sha512.Sum512(bytes.Join([][]byte{point, public[:], text}, nil))
+	challenge, err := new(edwards25519.Scalar).SetUniformBytes(digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := new(edwards25519.Scalar).SetBytesWithClamping(sender.X25519.Private[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := append(point, new(edwards25519.Scalar).Multiply(challenge, secret).Bytes()...)
+	if !ed25519.Verify(public[:], text, signature) {
+		t.Fatal("crypto/ed25519 refuses the signature, so this test shows nothing")
+	}
+	return signature
+}
+
+// With an ephemeral key of low order the box's key is a known value, so that any program on the way can open and change
+// the box. box.OpenAnonymous opens it.
+func TestOpenRefusesLowOrder(t *testing.T) {
+	random := testRandom(t)
+	alice, bob := newKeys(t, random), newKeys(t, random)
+	public := alice.Ed25519Public()
+	signature := alice.Sign(signedText(nil, public[:], bob.X25519.Public))
+	for _, ephemeral := range []x25519.PublicKey{{}, {1}} {
+		var key [32]byte
+		salsa.HSalsa20(&key, new([16]byte), new([32]byte), &salsa.Sigma)
+		nonce := [24]byte(blake2b.Sum(24, nil, "", ephemeral[:], bob.X25519.Public[:]))
+		sealed := secretbox.Seal(ephemeral[:], plaintextSigned(nil, alice, signature[:]), &nonce, &key)
+		if _, ok := box.OpenAnonymous(nil, sealed, (*[32]byte)(&bob.X25519.Public),
+			(*[32]byte)(&bob.X25519.Private)); !ok {
+			t.Fatal("nacl/box refuses the box, so this test shows nothing")
+		}
+		if _, _, err := Open(bob.X25519, sealed); !errors.Is(err, ErrDecrypt) {
+			t.Errorf("ephemeral key %s: %v", ephemeral, err)
 		}
 	}
 }

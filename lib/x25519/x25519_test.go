@@ -88,9 +88,17 @@ func TestEncoded(t *testing.T) {
 
 // With a point of low order the shared secret would be a known value.
 func TestLowOrderIsRefused(t *testing.T) {
-	for _, point := range []PublicKey{{}, {1}} {
-		if _, err := (PrivateKey{9}).DH(point); !errors.Is(err, ErrLowOrder) {
-			t.Errorf("%s: %v", point, err)
+	for _, point := range lowOrder {
+		for _, top := range []byte{0, 0x80} { // the top bit does not count
+			point[Size-1] |= top
+			if _, err := (PrivateKey{9}).DH(point); !errors.Is(err, ErrLowOrder) || !point.LowOrder() {
+				t.Errorf("%s: %v, LowOrder is %t", point, err, point.LowOrder())
+			}
+		}
+	}
+	for i := range byte(20) {
+		if key := (PrivateKey{i}).Public(); key.LowOrder() {
+			t.Errorf("the public key %s counts as of low order", key)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package xeddsa
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"io"
 
@@ -49,5 +48,5 @@ func SignPositive(random io.Reader, private x25519.PrivateKey, message []byte) (
 // of [VerifyStrict]. It returns false for a public key that is not reduced or of low order.
 func VerifyPositive(public x25519.PublicKey, message []byte, signature [SignatureSize]byte) bool {
 	point, ok := edwardsPublicKey(public, 0)
-	return ok && VerifyStrict([ed25519.PublicKeySize]byte(point), message, signature)
+	return ok && VerifyStrict(point, message, signature)
 }

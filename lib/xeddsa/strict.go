@@ -28,13 +28,17 @@ var lowOrderY = [][32]byte{
 // VerifyStrict reports whether signature is an Ed25519 signature of message by public (session-v2.md section 3). It
 // adds the checks of libsodium that crypto/ed25519 leaves out: it returns false if public or the point R of the
 // signature is of low order, and if public is not reduced. A signature by a public key of low order is valid for many
-// messages.
+// messages. Every signature of the project is verified here.
 func VerifyStrict(public [ed25519.PublicKeySize]byte, message []byte, signature [SignatureSize]byte) bool {
-	if !reduced(public) || lowOrder(public) || lowOrder([32]byte(signature[:32])) {
+	if !UsableKey(public) || lowOrder([32]byte(signature[:32])) {
 		return false
 	}
 	return ed25519.Verify(public[:], message, signature[:])
 }
+
+// UsableKey reports whether VerifyStrict could accept a signature by public, as far as that shows without decoding the
+// point: whether public is reduced and not of low order.
+func UsableKey(public [ed25519.PublicKeySize]byte) bool { return reduced(public) && !lowOrder(public) }
 
 // reduced reports whether the y-coordinate of an encoded point is smaller than the prime of the field.
 func reduced(point [32]byte) bool {

@@ -69,22 +69,22 @@ func baseMult(scalar *edwards25519.Scalar) *edwards25519.Point {
 }
 
 // Verify reports whether the owner of public signed message. It returns false for a public key that is not reduced or
-// of low order, and for a scalar that is not reduced.
+// of low order, for a point R of low order, and for a scalar that is not reduced.
 func Verify(public x25519.PublicKey, message []byte, signature [SignatureSize]byte) bool {
 	edwards, ok := edwardsPublicKey(public, signature[63]&signBit)
 	if !ok {
 		return false
 	}
 	signature[63] &^= signBit
-	return ed25519.Verify(edwards, message, signature[:])
+	return VerifyStrict(edwards, message, signature)
 }
 
-// edwardsPublicKey returns the Edwards point with the u-coordinate public and the given sign: y = (u-1)/(u+1)
-// (XEdDSA, section 2.3).
-func edwardsPublicKey(public x25519.PublicKey, sign byte) (ed25519.PublicKey, bool) {
+// edwardsPublicKey returns the encoding of the Edwards point with the u-coordinate public and the given sign:
+// y = (u-1)/(u+1) (XEdDSA, section 2.3). There may be no such point: VerifyStrict checks that.
+func edwardsPublicKey(public x25519.PublicKey, sign byte) (key [ed25519.PublicKeySize]byte, ok bool) {
 	u, err := new(field.Element).SetBytes(public[:])
 	if err != nil || x25519.PublicKey(u.Bytes()) != public {
-		return nil, false
+		return key, false
 	}
 	one := new(field.Element).One()
 	inverse := new(field.Element).Add(u, one)
@@ -92,13 +92,7 @@ func edwardsPublicKey(public x25519.PublicKey, sign byte) (ed25519.PublicKey, bo
 	y := new(field.Element).Subtract(u, one)
 	encoded := y.Multiply(y, inverse).Bytes()
 	encoded[31] |= sign
-
-	// A signature by a point of low order is valid for many messages.
-	point, err := new(edwards25519.Point).SetBytes(encoded)
-	if err != nil || new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1 {
-		return nil, false
-	}
-	return encoded, true
+	return [ed25519.PublicKeySize]byte(encoded), true
 }
 
 // hashToScalar returns SHA-512 of parts, modulo the order of the base point.

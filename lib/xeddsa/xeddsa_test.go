@@ -148,6 +148,20 @@ func TestVerifyRefusesKeys(t *testing.T) {
 	}
 }
 
+// A signature with the nonce 0 has a point R of low order. crypto/ed25519 accepts it.
+func TestVerifyRefusesLowOrderR(t *testing.T) {
+	pair, _ := generate(t, 0)
+	signature := sign(pair.Private, new(edwards25519.Scalar), message)
+	if Verify(pair.Public, message, signature) {
+		t.Error("a point R of low order verifies")
+	}
+	public, ok := edwardsPublicKey(pair.Public, signature[63]&signBit)
+	signature[63] &^= signBit
+	if !ok || !ed25519.Verify(public[:], message, signature[:]) {
+		t.Error("crypto/ed25519 refuses the signature, so this test shows nothing")
+	}
+}
+
 // TestAgreesWithEd25519 turns signatures of crypto/ed25519 into ours: the key goes over to its X25519 form, and the
 // sign that is lost on the way into the signature.
 func TestAgreesWithEd25519(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
+	"sessiontool/lib/message"
 	"sessiontool/lib/record"
 )
 
@@ -41,7 +42,7 @@ func runEnvelopeOpen(ctx context.Context, app *cli.App) error {
 				return err
 			}
 		}
-		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: account.RouteAsync}
+		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: message.RouteAsync}
 		opened, err := a.Receive(ctx, []account.Incoming{incoming}, nil)
 		if err != nil {
 			return err

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
@@ -22,13 +24,13 @@ var samples = map[reflect.Type][2]any{
 	reflect.TypeFor[sessionid.ID](): {
 		sessionid.FromPublicKey(x25519.PublicKey{1}), sessionid.FromPublicKey(x25519.PublicKey{2}),
 	},
-	reflect.TypeFor[network.Key]():         {network.Key{1}, network.Key{2}},
-	reflect.TypeFor[time.Duration]():       {time.Second, time.Minute},
-	reflect.TypeFor[error]():               {errors.New("one"), errors.New("two")},
-	reflect.TypeFor[account.Route]():       {account.RouteSync, account.RouteAsync},
-	reflect.TypeFor[account.Reason]():      {outbox.ReasonStale, outbox.ReasonBusy},
-	reflect.TypeFor[account.FailureCode](): {account.CodeBadEnvelope, account.CodeNoSession},
-	reflect.TypeFor[account.State]():       {account.StateReceived, account.StateFriends},
+	reflect.TypeFor[network.Key]():       {network.Key{1}, network.Key{2}},
+	reflect.TypeFor[time.Duration]():     {time.Second, time.Minute},
+	reflect.TypeFor[error]():             {errors.New("one"), errors.New("two")},
+	reflect.TypeFor[message.Route]():     {message.RouteSync, message.RouteAsync},
+	reflect.TypeFor[account.Reason]():    {outbox.ReasonStale, outbox.ReasonBusy},
+	reflect.TypeFor[inbox.FailureCode](): {inbox.CodeBadEnvelope, inbox.CodeNoSession},
+	reflect.TypeFor[account.State]():     {account.StateReceived, account.StateFriends},
 }
 
 // sample returns the first or second value of a type; the first is not zero.
@@ -161,11 +163,11 @@ func TestRecordsCarryEveryField(t *testing.T) {
 
 // Every field of an event is in the record of some kind of event.
 func TestRecordsCarryEveryFieldOfEvents(t *testing.T) {
-	kinds := wordsOf(t, "event.go", "EventKind")
-	got := uncarried(t, func(e account.Event) any {
+	kinds := wordsOf(t, "account/inbox/event.go", "EventKind")
+	got := uncarried(t, func(e inbox.Event) any {
 		records := make([]any, len(kinds))
 		for i, kind := range kinds {
-			e.Kind = account.EventKind(kind)
+			e.Kind = inbox.EventKind(kind)
 			records[i] = eventRecord(new(account.Account), e, false)
 		}
 		return records
@@ -179,15 +181,15 @@ func TestRecordsCarryEveryFieldOfEvents(t *testing.T) {
 		t.Errorf("no record carries %q, want %q", got, want)
 	}
 	for _, kind := range kinds {
-		empty := unset(t, func(e account.Event) any {
-			e.Kind = account.EventKind(kind)
+		empty := unset(t, func(e inbox.Event) any {
+			e.Kind = inbox.EventKind(kind)
 			return eventRecord(new(account.Account), e, true)
 		})
 		want := []string{"Account"}
 		switch {
-		case noticeTypes[account.EventKind(kind)] != "":
+		case noticeTypes[inbox.EventKind(kind)] != "":
 			want = []string{"Notice.Account"}
-		case account.EventKind(kind) == account.EventFailure: // claimed, and its code is not retryable
+		case inbox.EventKind(kind) == inbox.EventFailure: // claimed, and its code is not retryable
 			want = []string{"Retryable", "Line", "From", "To", "Ref", "OffsetMS"}
 		}
 		if !slices.Equal(empty, want) {

@@ -9,7 +9,9 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
@@ -53,16 +55,16 @@ func FriendRequest(a *account.Account, r account.FriendRequest) record.FriendReq
 }
 
 // routeWords are the names of routes in records.
-var routeWords = map[account.Route]string{account.RouteAsync: record.RouteAsync, account.RouteSync: record.RouteSync}
+var routeWords = map[message.Route]string{message.RouteAsync: record.RouteAsync, message.RouteSync: record.RouteSync}
 
 // failureCodes are the codes of messages that could not be opened.
-var failureCodes = map[account.FailureCode]record.Code{
-	account.CodeBadEnvelope:      record.CodeBadEnvelope,
-	account.CodeDecryptionFailed: record.CodeDecryptionFailed,
-	account.CodeNewerProtocol:    record.CodeNewerProtocol,
-	account.CodeUnknownPrekey:    record.CodeUnknownPrekey,
-	account.CodeBadSignature:     record.CodeBadSignature,
-	account.CodeNoSession:        record.CodeNoSession,
+var failureCodes = map[inbox.FailureCode]record.Code{
+	inbox.CodeBadEnvelope:      record.CodeBadEnvelope,
+	inbox.CodeDecryptionFailed: record.CodeDecryptionFailed,
+	inbox.CodeNewerProtocol:    record.CodeNewerProtocol,
+	inbox.CodeUnknownPrekey:    record.CodeUnknownPrekey,
+	inbox.CodeBadSignature:     record.CodeBadSignature,
+	inbox.CodeNoSession:        record.CodeNoSession,
 }
 
 // reasons are why a message did not take the synchronous route.
@@ -82,15 +84,15 @@ var reasons = map[account.Reason]record.Reason{
 }
 
 // noticeTypes are the types of the records of noticeRecord.
-var noticeTypes = map[account.EventKind]string{
-	account.EventReset:      record.TypeSessionReset,
-	account.EventReaction:   record.TypeReaction,
-	account.EventTyping:     record.TypeTyping,
-	account.EventExtraction: record.TypeExtraction,
-	account.EventCall:       record.TypePhoneCall,
-	account.EventTimer:      record.TypeTimerChange,
-	account.EventUnsend:     record.TypeUnsend,
-	account.EventUnknown:    record.TypeUnknown,
+var noticeTypes = map[inbox.EventKind]string{
+	inbox.EventReset:      record.TypeSessionReset,
+	inbox.EventReaction:   record.TypeReaction,
+	inbox.EventTyping:     record.TypeTyping,
+	inbox.EventExtraction: record.TypeExtraction,
+	inbox.EventCall:       record.TypePhoneCall,
+	inbox.EventTimer:      record.TypeTimerChange,
+	inbox.EventUnsend:     record.TypeUnsend,
+	inbox.EventUnknown:    record.TypeUnknown,
 }
 
 // Receipt returns the record of what became of a message.
@@ -155,7 +157,7 @@ func Arrivals(more ...string) []string {
 
 // PrintEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
 // with the same id.
-func PrintEvent(app *cli.App, a *account.Account, e account.Event, duplicate bool) error {
+func PrintEvent(app *cli.App, a *account.Account, e inbox.Event, duplicate bool) error {
 	if e.Asks {
 		request := e
 		request.State = account.StateReceived
@@ -167,7 +169,7 @@ func PrintEvent(app *cli.App, a *account.Account, e account.Event, duplicate boo
 }
 
 // eventRecord returns the record of an event.
-func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
+func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	from := ""
 	if !e.From.IsZero() {
 		from = e.From.String()
@@ -178,7 +180,7 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 	}
 	received := record.Time(e.ReceivedAt)
 	switch e.Kind {
-	case account.EventMessage:
+	case inbox.EventMessage:
 		out := record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
 			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
@@ -195,14 +197,14 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 			out.Quote = &record.Quote{TimestampMS: e.Quote.TimestampMS, Author: e.Quote.Author, Text: e.Quote.Text}
 		}
 		return out
-	case account.EventFriendRequest:
+	case inbox.EventFriendRequest:
 		return eventRequestRecord(a, e, duplicate)
-	case account.EventDelivery:
+	case inbox.EventDelivery:
 		return record.Delivery{
 			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, Kind: e.Text,
 			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
 		}
-	case account.EventFailure:
+	case inbox.EventFailure:
 		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
 		problem.MessageHash = e.Hash
 		if e.Claimed {
@@ -228,15 +230,15 @@ func eventRecord(a *account.Account, e account.Event, duplicate bool) any {
 
 // noticeRecord returns the record of an event that is no text, and nil for one that has nothing to show. Common is what
 // all of them have.
-func noticeRecord(e account.Event, common record.Notice) any {
-	about := account.Reference{}
+func noticeRecord(e inbox.Event, common record.Notice) any {
+	about := inbox.Reference{}
 	if e.About != nil {
 		about = *e.About
 	}
 	switch e.Kind {
-	case account.EventReset:
+	case inbox.EventReset:
 		return record.SessionReset{Notice: common}
-	case account.EventReaction:
+	case inbox.EventReaction:
 		action := "react"
 		if e.Removed {
 			action = "remove"
@@ -245,29 +247,29 @@ func noticeRecord(e account.Event, common record.Notice) any {
 			Notice: common, Emoji: e.Text, Action: action, AboutTimestampMS: about.TimestampMS,
 			AboutAuthor: about.Author,
 		}
-	case account.EventTyping:
+	case inbox.EventTyping:
 		return record.Typing{Notice: common, Action: e.Text}
-	case account.EventExtraction:
+	case inbox.EventExtraction:
 		return record.Extraction{Notice: common, Kind: e.Text, AboutTimestampMS: about.TimestampMS}
-	case account.EventCall:
+	case inbox.EventCall:
 		return record.PhoneCall{Notice: common, Kind: e.Text, CallID: e.CallID}
-	case account.EventTimer:
+	case inbox.EventTimer:
 		out := record.TimerChange{Notice: common, DisappearAfterMS: int64(e.TimerSeconds) * 1000,
 			DisappearFrom: record.FromRead}
 		if e.TimerFromSending {
 			out.DisappearFrom = record.FromSent
 		}
 		return out
-	case account.EventUnsend:
+	case inbox.EventUnsend:
 		return record.Unsend{Notice: common, AboutTimestampMS: about.TimestampMS, AboutAuthor: about.Author}
-	case account.EventUnknown:
+	case inbox.EventUnknown:
 		return record.Unknown{Notice: common}
 	}
 	return nil
 }
 
 // previews lists what came with the links of a text.
-func previews(e account.Event) []record.Preview {
+func previews(e inbox.Event) []record.Preview {
 	out := make([]record.Preview, len(e.Previews))
 	for i, preview := range e.Previews {
 		out[i] = record.Preview(preview)
@@ -276,7 +278,7 @@ func previews(e account.Event) []record.Preview {
 }
 
 // notice describes what came with a message and is not here, or was asked for and is not done.
-func notice(e account.Event) string {
+func notice(e inbox.Event) string {
 	var parts []string
 	switch e.Attachments {
 	case 0:
@@ -303,7 +305,7 @@ func notice(e account.Event) string {
 
 // eventRequestRecord returns the record of a request that arrived, or of a sent request that was accepted. From is the
 // account that accepted it then.
-func eventRequestRecord(a *account.Account, e account.Event, duplicate bool) record.FriendRequest {
+func eventRequestRecord(a *account.Account, e inbox.Event, duplicate bool) record.FriendRequest {
 	out := record.FriendRequest{
 		Type: record.TypeFriendRequest, ID: e.ID, Account: a.Name(), From: e.From.String(), To: a.ID().String(),
 		Direction: "in", DisplayName: e.DisplayName, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,

@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/message"
 	"sessiontool/lib/record"
 )
 
-// wordsOf returns the words of all constants of one type in a file of lib/account.
+// wordsOf returns the words of all constants of one type in a file below lib.
 func wordsOf(t *testing.T, file, typeName string) (words []string) {
 	t.Helper()
-	parsed, err := parser.ParseFile(token.NewFileSet(), "../../../lib/account/"+file, nil, 0)
+	parsed, err := parser.ParseFile(token.NewFileSet(), "../../../lib/"+file, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,31 +45,31 @@ func wordsOf(t *testing.T, file, typeName string) (words []string) {
 
 // Every constant of account that a record carries has its word there.
 func TestEveryWordHasItsRecord(t *testing.T) {
-	for _, word := range wordsOf(t, "receipt.go", "Route") {
-		if routeWords[account.Route(word)] == "" {
+	for _, word := range wordsOf(t, "message/route.go", "Route") {
+		if routeWords[message.Route(word)] == "" {
 			t.Errorf("the route %q is in no record", word)
 		}
 	}
-	for _, word := range wordsOf(t, "receipt.go", "Reason") {
+	for _, word := range wordsOf(t, "account/outbox/receipt.go", "Reason") {
 		if reasons[account.Reason(word)] == "" {
 			t.Errorf("the reason %q is in no record", word)
 		}
 	}
-	for _, word := range wordsOf(t, "event.go", "FailureCode") {
-		code := failureCodes[account.FailureCode(word)]
+	for _, word := range wordsOf(t, "account/inbox/event.go", "FailureCode") {
+		code := failureCodes[inbox.FailureCode(word)]
 		if code == "" || code.Info().Code != code {
 			t.Errorf("the failure %q has no code", word)
 		}
 	}
-	for _, word := range wordsOf(t, "event.go", "EventKind") {
-		got := eventRecord(&account.Account{}, account.Event{Kind: account.EventKind(word)}, false)
+	for _, word := range wordsOf(t, "account/inbox/event.go", "EventKind") {
+		got := eventRecord(&account.Account{}, inbox.Event{Kind: inbox.EventKind(word)}, false)
 		control, ok := got.(record.Control)
-		if ok && (word != string(account.EventControl) || control.Type != record.TypeControl) {
+		if ok && (word != string(inbox.EventControl) || control.Type != record.TypeControl) {
 			t.Errorf("the event %q has the record %+v", word, got)
 		}
 	}
 	for kind, name := range noticeTypes {
-		if noticeRecord(account.Event{Kind: kind}, record.Notice{Type: name}) == nil {
+		if noticeRecord(inbox.Event{Kind: kind}, record.Notice{Type: name}) == nil {
 			t.Errorf("the event %q has no record of type %s", kind, name)
 		}
 	}

@@ -1,14 +1,8 @@
 package outbox
 
-import "sessiontool/lib/sessionid"
-
-// Route is the way of a message to its recipient.
-type Route string
-
-// The routes of messages.
-const (
-	RouteAsync Route = "async" // stored by the recipient's swarm until the recipient polls
-	RouteSync  Route = "sync"  // delivered directly while the recipient listens, and acknowledged
+import (
+	"sessiontool/lib/message"
+	"sessiontool/lib/sessionid"
 )
 
 // Reason is why a message did not take the synchronous route.
@@ -39,7 +33,7 @@ const (
 type Receipt struct {
 	OK            bool
 	To            sessionid.ID
-	Route         Route
+	Route         message.Route
 	Reason        Reason
 	RoundTripMS   float64
 	MessageHash   string

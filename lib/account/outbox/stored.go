@@ -7,6 +7,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/tables"
+	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
 
@@ -125,7 +126,7 @@ func storeReceipt(r Receipt) *storedReceipt {
 
 func (s *storedReceipt) receipt() (Receipt, error) {
 	out := Receipt{
-		OK: s.OK, Route: Route(s.Route), Reason: Reason(s.Reason), RoundTripMS: s.RoundTripMS,
+		OK: s.OK, Route: message.Route(s.Route), Reason: Reason(s.Reason), RoundTripMS: s.RoundTripMS,
 		MessageHash: s.MessageHash, TimestampMS: s.TimestampMS, TTLMillis: s.TTLMillis, Difficulty: s.Difficulty,
 		Stored: s.Stored, Resumed: s.Resumed, Ref: s.Ref,
 		ClockOffsetMS: s.ClockOffsetMS,

@@ -19,6 +19,8 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
+	"sessiontool/lib/x25519"
+	"sessiontool/lib/xeddsa"
 )
 
 // maxMembers bounds the node list; the real network has about 2 000 nodes.
@@ -37,14 +39,15 @@ type Peer struct {
 	snodeAddress string
 }
 
-// newPeer reads an entry of the node list. It returns false for an entry without keys or without an address.
+// newPeer reads an entry of the node list. It returns false for an entry without usable keys or without an address.
+// With an Ed25519 key of low order any party could sign as the node.
 func newPeer(state nodelist.State) (*Peer, bool) {
-	ed25519, ok := ParseKey(state.PubkeyEd25519)
-	if !ok {
+	edKey, ok := ParseKey(state.PubkeyEd25519)
+	if !ok || !xeddsa.UsableKey(edKey) {
 		return nil, false
 	}
-	x25519, ok := ParseKey(state.PubkeyX25519)
-	if !ok {
+	xKey, ok := ParseKey(state.PubkeyX25519)
+	if !ok || x25519.PublicKey(xKey).LowOrder() {
 		return nil, false
 	}
 	legacy, ok := ParseKey(state.PubkeyLegacy)
@@ -54,18 +57,18 @@ func newPeer(state nodelist.State) (*Peer, bool) {
 	}
 	port := strconv.Itoa(int(state.StoragePort))
 	return &Peer{
-		Ed25519: ed25519,
+		Ed25519: edKey,
 		Snode: storage.Snode{
 			Address:       storage.SnodeAddress(legacy),
 			IP:            state.PublicIP,
 			Port:          port,
-			PubkeyEd25519: hex.EncodeToString(ed25519[:]),
-			PubkeyX25519:  hex.EncodeToString(x25519[:]),
+			PubkeyEd25519: hex.EncodeToString(edKey[:]),
+			PubkeyX25519:  hex.EncodeToString(xKey[:]),
 		},
 		Listed:       state,
 		Swarm:        swarm.SwarmID(state.SwarmID),
 		HostPort:     net.JoinHostPort(state.PublicIP, port),
-		snodeAddress: storage.SnodeAddress(ed25519),
+		snodeAddress: storage.SnodeAddress(edKey),
 	}, true
 }
 

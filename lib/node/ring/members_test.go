@@ -80,6 +80,8 @@ func TestViewLeavesOutBadEntries(t *testing.T) {
 		with(func(s *nodelist.State) { s.PubkeyEd25519 = "zz" }),
 		with(func(s *nodelist.State) { s.PubkeyX25519 = "" }),
 		with(func(s *nodelist.State) { s.PubkeyLegacy = s.PubkeyLegacy[2:] }),
+		with(func(s *nodelist.State) { s.PubkeyEd25519 = "01" + strings.Repeat("00", 31) }), // of low order
+		with(func(s *nodelist.State) { s.PubkeyX25519 = "01" + strings.Repeat("00", 31) }),
 		with(func(s *nodelist.State) { s.PublicIP = "localhost" }),
 		with(func(s *nodelist.State) { s.PublicIP = "0.0.0.0" }),
 		with(func(s *nodelist.State) { s.StoragePort = 0 }),

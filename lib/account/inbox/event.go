@@ -1,8 +1,10 @@
-package account
+package inbox
 
 import (
 	"time"
 
+	"sessiontool/lib/friendrequest"
+	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
 
@@ -71,19 +73,19 @@ type Event struct {
 	Text        string // of a message or request; the subject of a control event or failure
 	TimestampMS int64
 	ReceivedAt  time.Time
-	Route       Route
+	Route       message.Route
 	Hash        string
 	Attachments int
-	Group       bool        // the message belongs to a group
-	Invitation  bool        // the message invites to a community
-	Asks        bool        // the message is also a stranger's friend request
-	Timestamps  []uint64    // of the messages that a delivery receipt acknowledges
-	State       State       // friend state after a request was handled
-	Outgoing    bool        // the request was ours, and the contact accepted it
-	Code        FailureCode // of a failure
-	Chain       uint32      // number of the ratchet chain, see place
-	Counter     uint32      // of the message within the chain
-	Overtook    bool        // it arrived before earlier messages of its session; not stored
+	Group       bool                // the message belongs to a group
+	Invitation  bool                // the message invites to a community
+	Asks        bool                // the message is also a stranger's friend request
+	Timestamps  []uint64            // of the messages that a delivery receipt acknowledges
+	State       friendrequest.State // friend state after a request was handled
+	Outgoing    bool                // the request was ours, and the contact accepted it
+	Code        FailureCode         // of a failure
+	Chain       uint32              // number of the ratchet chain, see [Place]
+	Counter     uint32              // of the message within the chain
+	Overtook    bool                // it arrived before earlier messages of its session; not stored
 
 	// TimerSeconds is after how long the message disappears, counted from reading or from sending.
 	TimerSeconds     uint32
@@ -100,3 +102,8 @@ type Event struct {
 
 // Shown reports whether an event belongs in a list of new messages.
 func (e Event) Shown() bool { return e.Kind != EventControl }
+
+// TakeTimer copies the disappearing-message timer.
+func (e *Event) TakeTimer(timer message.Timer) {
+	e.TimerSeconds, e.TimerFromSending = timer.Seconds, timer.FromSending
+}

@@ -1,4 +1,4 @@
-package account
+package inbox
 
 import (
 	"fmt"

@@ -1,14 +1,12 @@
-package account
+package inbox
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/tables"
-	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 )
@@ -20,11 +18,15 @@ type chainEntry struct {
 	Until  time.Time `json:"until"`
 }
 
-// place sets event.Chain and event.Counter: the message's position among those of its sender.
-func (a *Account) place(tx *keystore.Tx, event *Event, m ratchet.WhisperMessage) error {
-	name := chainName(event.From, m.RatchetKey)
+// counterChains is the counter of chainEntry.Number.
+const counterChains = "chain"
+
+// Place sets event.Chain and event.Counter: the message's position among those of its sender, by the ratchet key and
+// counter of its header.
+func Place(tx *keystore.Tx, event *Event, key x25519.PublicKey, counter uint32, now time.Time) error {
+	name := chainName(event.From, key)
 	var entry chainEntry
-	found, err := tables.Get(tx, tableChains, name, &entry)
+	found, err := tables.Get(tx, TableChains, name, &entry)
 	if err != nil {
 		return err
 	}
@@ -32,27 +34,27 @@ func (a *Account) place(tx *keystore.Tx, event *Event, m ratchet.WhisperMessage)
 		if entry.Number, err = tables.Next(tx, counterChains); err != nil {
 			return err
 		}
-		entry.Until = a.env.Now().Add(seenFor)
-		if err := tables.Put(tx, tableChains, name, entry); err != nil {
+		entry.Until = now.Add(SeenFor)
+		if err := tables.Put(tx, TableChains, name, entry); err != nil {
 			return err
 		}
 	}
-	event.Chain, event.Counter = entry.Number, m.Counter
+	event.Chain, event.Counter = entry.Number, counter
 	return nil
 }
 
 func chainName(sender sessionid.ID, ratchetKey x25519.PublicKey) string {
-	return dataID(string(sender[:]) + string(ratchetKey[:]))
+	return ID(string(sender[:]) + string(ratchetKey[:]))
 }
 
 // forgetChains deletes the numbers of chains whose messages no network can keep any more.
-func (a *Account) forgetChains(tx *keystore.Tx, now time.Time) error {
-	return tx.ForEach(tableChains, func(name string, value []byte) error {
+func forgetChains(tx *keystore.Tx, now time.Time) error {
+	return tx.ForEach(TableChains, func(name string, value []byte) error {
 		var entry chainEntry
-		if err := tables.Decode(tableChains, value, &entry); err != nil || !now.After(entry.Until) {
+		if err := tables.Decode(TableChains, value, &entry); err != nil || !now.After(entry.Until) {
 			return err
 		}
-		return tx.Delete(tableChains, name)
+		return tx.Delete(TableChains, name)
 	})
 }
 
@@ -107,29 +109,9 @@ func senderOrder(events []Event) []Event {
 	return events
 }
 
-// ClaimInOrder is [Account.ClaimUndelivered] for many events: they are sorted by [InOrder], and have only the fields
-// that sorting needs. [Account.Complete] reads the rest.
-func (a *Account) ClaimInOrder(ctx context.Context) ([]Event, error) {
-	events, err := a.claimEvents(ctx, a.printable, func(event Event) Event {
-		return Event{Seq: event.Seq, From: event.From, TimestampMS: event.TimestampMS, Chain: event.Chain,
-			Counter: event.Counter}
-	})
-	InOrder(events)
-	return events, err
-}
-
-// Complete returns the current inbox entries of events.
-func (a *Account) Complete(ctx context.Context, events []Event) (whole []Event, err error) {
-	err = a.view(ctx, func(tx *keystore.Tx) error {
-		whole = nil
-		for _, event := range events {
-			event, err := loadEvent(tx, event.Seq)
-			if err != nil {
-				return err
-			}
-			whole = append(whole, event)
-		}
-		return nil
-	})
-	return whole, err
+// Sortable returns the event with only the fields that [InOrder] needs.
+func Sortable(event Event) Event {
+	return Event{
+		Seq: event.Seq, From: event.From, TimestampMS: event.TimestampMS, Chain: event.Chain, Counter: event.Counter,
+	}
 }

@@ -1,0 +1,145 @@
+// Package inbox keeps what an account has received, within transactions of the keystore: events, which of them their
+// reader has, the memory of messages that came before, and the positions in the lists of nodes.
+package inbox
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account/tables"
+)
+
+// The tables of this package.
+const (
+	TableEvents      keystore.Table = "inbox"       // sequence -> Event
+	TableUndelivered keystore.Table = "undelivered" // sequence of an Event -> process that prints it
+	TableSeen        keystore.Table = "seen"        // ID -> seenEntry
+	TableChains      keystore.Table = "chains"      // digest of sender and ratchet key -> chainEntry
+	TableCursors     keystore.Table = "cursors"     // reader version and node -> last hash
+	TableUnsends     keystore.Table = "unsends"     // author and timestamp -> time of expiry
+)
+
+// ID names a message: the first 32 hex digits of the SHA-256 of its store data. All copies of it have the same.
+func ID(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Keep stores an event, sets its sequence number, and marks it as undelivered. Owner is the process that delivers it;
+// empty means any.
+func Keep(tx *keystore.Tx, event *Event, owner string) (err error) {
+	value, err := encodeEvent(*event)
+	if err != nil {
+		return err
+	}
+	if event.Seq, err = tx.Append(TableEvents, value); err != nil {
+		return err
+	}
+	return tables.Put(tx, TableUndelivered, seqName(event.Seq), owner)
+}
+
+// Load returns the event with a sequence number.
+func Load(tx *keystore.Tx, seq uint64) (Event, error) {
+	value, found, err := tx.GetSeq(TableEvents, seq)
+	if err != nil {
+		return Event{}, err
+	}
+	if !found {
+		return Event{}, fmt.Errorf("%w: inbox entry %d is gone", keystore.ErrCorrupt, seq)
+	}
+	return decodeEvent(seq, value)
+}
+
+// Newest returns the newest events, at most limit, oldest first.
+func Newest(tx *keystore.Tx, limit int) (events []Event, err error) {
+	err = tx.Tail(TableEvents, limit, func(seq uint64, value []byte) error {
+		event, err := decodeEvent(seq, value)
+		events = append(events, event)
+		return err
+	})
+	return events, err
+}
+
+// Undelivered returns the sequence numbers of the undelivered events, oldest first.
+func Undelivered(tx *keystore.Tx) (waiting []uint64, err error) {
+	err = tx.ForEach(TableUndelivered, func(name string, _ []byte) error {
+		seq, err := strconv.ParseUint(name, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%w: inbox sequence: %w", keystore.ErrCorrupt, err)
+		}
+		waiting = append(waiting, seq)
+		return nil
+	})
+	slices.Sort(waiting)
+	return waiting, err
+}
+
+// Claim makes owner the process that delivers the undelivered events among waiting whose present owner ours accepts. It
+// returns keep of each.
+func Claim(tx *keystore.Tx, waiting []uint64, owner string, ours func(owner string) bool,
+	keep func(Event) Event) (events []Event, err error) {
+	for _, seq := range waiting {
+		var present string
+		found, err := tables.Get(tx, TableUndelivered, seqName(seq), &present)
+		if err != nil {
+			return nil, err
+		}
+		if !found || !ours(present) {
+			continue
+		}
+		event, err := Load(tx, seq)
+		if err != nil {
+			return nil, err
+		}
+		if present != owner {
+			err = tables.Put(tx, TableUndelivered, seqName(seq), owner)
+		}
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, keep(event))
+	}
+	return events, nil
+}
+
+// MarkDelivered records that events were written to their reader.
+func MarkDelivered(tx *keystore.Tx, events ...Event) error {
+	for _, event := range events {
+		if err := tx.Delete(TableUndelivered, seqName(event.Seq)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func seqName(seq uint64) string { return strconv.FormatUint(seq, 10) }
+
+// maxHashSize is the length in bytes of the longest stored hash. Networks use at most 128 hex digits.
+const maxHashSize = 256
+
+// BoundedHash drops a hash that is too long. Nodes choose hashes, and an empty cursor means from the beginning.
+func BoundedHash(hash string) string {
+	if len(hash) > maxHashSize {
+		return ""
+	}
+	return hash
+}
+
+// SetCursor stores the hash up to which a node's list was read.
+func SetCursor(tx *keystore.Tx, node, hash string) error {
+	return tables.Put(tx, TableCursors, cursorName(node), BoundedHash(hash))
+}
+
+// Cursor returns the cursor of this version in a node's list. Empty means from the beginning.
+func Cursor(tx *keystore.Tx, node string) (hash string, err error) {
+	_, err = tables.Get(tx, TableCursors, cursorName(node), &hash)
+	return hash, err
+}
+
+// cursorName names the cursor of a node. The name has the reader version, so that a newer version reads from the
+// beginning: messages that an older version refused are before the older cursor.
+func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }

@@ -24,7 +24,7 @@ const stopsVariable = "SESSIONTOOL_TEST_STOPS"
 // A batch that is stopped in any way, and run again until it comes to its end, sends each of its texts once. The texts of
 // a batch that came to its end are sent again if the same batch is run again.
 func TestStoppedBatch(t *testing.T) {
-	size, stops := 40, len(stopKinds)
+	size, stops := 24, len(stopKinds)
 	if long := os.Getenv(stopsVariable); long != "" {
 		var err error
 		if size, err = strconv.Atoi(long); err != nil {
@@ -84,7 +84,7 @@ var stopKinds = []stopKind{
 	{name: "KILL", exits: []int{-1, 0}, do: signalled(syscall.SIGKILL)},
 	{name: "HUP", exits: []int{-1, 129, 0}, do: signalled(syscall.SIGHUP)},
 	{
-		name: "timeout", exits: []int{record.ExitTimeout, 0}, args: []string{"--timeout", "400ms"},
+		name: "timeout", exits: []int{record.ExitTimeout, 0}, args: []string{"--timeout", "2s"},
 		do: func(t *testing.T, net *devnet.Network, _ *exec.Cmd, _ io.Closer) {
 			if _, err := net.SetFault(context.Background(), nil, devnet.Fault{Kind: devnet.FaultHang}); err != nil {
 				t.Fatal(err)

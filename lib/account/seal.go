@@ -34,6 +34,7 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 		}
 		if found {
 			out = earlier
+			out.Ref = draft.Ref
 			if out.Receipt != nil {
 				return nil
 			}

@@ -43,7 +43,9 @@ const (
 	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
+	CodeIDReused           Code = "id_reused"
 	CodePartial            Code = "partial"
+	CodePartialTemporary   Code = "partial_temporary"
 	CodeNoNetwork          Code = "no_network"
 	CodeKeystoreNotFound   Code = "keystore_not_found"
 	CodeAccountNotFound    Code = "account_not_found"
@@ -138,8 +140,14 @@ var Codes = []CodeInfo{
 		"accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
 	{CodeAlreadyFriends, ExitUsage, false,
 		"the other side is a friend already", "just send; use --again if the friend has lost its session"},
+	{CodeIDReused, ExitUsage, false,
+		"the id of a draft was used for the same recipient with another text or timestamp",
+		"give each message an id of its own"},
 	{CodePartial, ExitPartial, false,
 		"some items failed; each one's record says why", "look at the error records on stdout"},
+	{CodePartialTemporary, ExitTemporary, true,
+		"some items failed for now, and none for good; each one's record says why",
+		"run the same command again: what has a receipt is not sent twice"},
 	{CodeNoNetwork, ExitNotFound, false,
 		"no network is named and no devnet is running",
 		"start one with 'sessiontool devnet up --detach', or use --network"},

@@ -158,6 +158,10 @@ var Glossary = map[string]Field{
 	"platform":           {"operating system and processor", ""},
 	"polled_at":          {"when the swarm was asked for stored messages last with success", formTime},
 	"port":               {"TCP port", ""},
+	"draft.id": {
+		"an idempotency key for send: a draft with the same id and recipient within 15 days is the same message, and " +
+			"gets its receipt instead of being sent again", "",
+	},
 	"draft.protocol": {
 		"how to encrypt: signal, session-v1, or auto: as is known of the recipient",
 		"^(auto|signal|session-v1)$",
@@ -177,11 +181,18 @@ var Glossary = map[string]Field{
 		"why the message did not go over the synchronous route: offline, nobody_listens, not_acknowledged, ...",
 		"^[a-z_]+$",
 	},
-	"received":      {"how many records were printed before, heartbeats not counted", ""},
-	"received_at":   {"when this machine opened it", formTime},
-	"ref":           {"an identifier of your choice, repeated in the records about the item", ""},
-	"requests":      {"which requests it happens to; empty means all", ""},
-	"requested":     {"hashes of the messages to change", formMessage},
+	"received":    {"how many records were printed before, heartbeats not counted", ""},
+	"received_at": {"when this machine opened it", formTime},
+	"ref":         {"an identifier of your choice, repeated in the records about the item", ""},
+	"requests":    {"which requests it happens to; empty means all", ""},
+	"requested":   {"hashes of the messages to change", formMessage},
+	"repeated": {
+		"whether an earlier run has sent the message: this is its receipt, without the list of nodes if the draft's id " +
+			"was remembered", "",
+	},
+	"queued": {
+		"whether the message waits in the outbox: the next send, poll, listen or outbox flush sends it", "",
+	},
 	"resumed":       {"whether an earlier run of the same command had made the message", ""},
 	"retryable":     {"whether the same command may succeed later", ""},
 	"round_trip_ms": {"time from handing over to the recipient's acknowledgement, in milliseconds", ""},
@@ -224,7 +235,7 @@ var Glossary = map[string]Field{
 	"timestamp_ms":     {"when it was written, signed by the sender, in milliseconds since 1970", ""},
 	"timestamps_ms":    {"timestamp_ms of the messages that it is about", ""},
 	"to":               {"Session ID of the recipient", formSessionID},
-	"draft.to":         {"Session ID of the recipient, in either case", ""},
+	"draft.to":         {"Session ID of the recipient, in either case, or a list of them: each gets the text once", ""},
 	"error.to":         {"recipient that the item named", ""},
 	"title":            {"title of the page behind the link", ""},
 	"ttl_ms":           {"how long nodes keep the message, in milliseconds", ""},

@@ -72,12 +72,13 @@ const (
 // Draft is the input of send and friend-request send: a text for a Session ID. Protocol is signal, session-v1, or auto,
 // which is the default.
 type Draft struct {
-	To          string `json:"to"`
-	Text        string `json:"text"`
-	TTLMillis   int64  `json:"ttl_ms,omitempty"`
-	TimestampMS int64  `json:"timestamp_ms,omitempty"`
-	Ref         string `json:"ref,omitempty"`
-	Protocol    string `json:"protocol,omitempty"`
+	To          Recipients `json:"to"`
+	Text        string     `json:"text"`
+	TTLMillis   int64      `json:"ttl_ms,omitempty"`
+	TimestampMS int64      `json:"timestamp_ms,omitempty"`
+	ID          Word       `json:"id,omitempty"`
+	Ref         Word       `json:"ref,omitempty"`
+	Protocol    string     `json:"protocol,omitempty"`
 }
 
 // Identity is an account's public half. Only identity export fills in Mnemonic.
@@ -158,6 +159,7 @@ type Receipt struct {
 	Stored      int          `json:"stored"`
 	Nodes       []NodeResult `json:"nodes"`
 	Resumed     bool         `json:"resumed,omitempty"`
+	Repeated    bool         `json:"repeated,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
 
 	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
@@ -593,6 +595,7 @@ type Error struct {
 	ClaimedFrom string `json:"claimed_from,omitempty"` // anybody could have written that
 	To          string `json:"to,omitempty"`
 	Ref         string `json:"ref,omitempty"`
+	Queued      bool   `json:"queued,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`
 }
 

@@ -96,21 +96,30 @@ const defaultTimeout = 2 * time.Minute
 
 // Prepare sets the global settings from flags, then environment, then config file, then defaults. It returns an error
 // if the command delivers messages and there is no stdout.
-func (app *App) Prepare(cmd *cobra.Command) (err error) {
+func (app *App) Prepare(cmd *cobra.Command) error {
+	return app.prepare(cmd, func() (err error) {
+		if err = app.applySettings(cmd.Flags()); err == nil {
+			app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
+		}
+		return err
+	})
+}
+
+// prepare is Prepare with the work that sets the settings.
+func (app *App) prepare(cmd *cobra.Command, settings func() error) error {
 	if app.SpecOf(cmd).Delivers && app.Streams.OutClosed {
 		return errOutputClosed
-	}
-	if err := app.applySettings(cmd.Flags()); err != nil {
-		return err
 	}
 	if app.printer.path != "" && app.printer.path0 != "" {
 		return UsageError(errors.New("--select and --select0 exclude each other"))
 	}
+	if err := settings(); err != nil {
+		return err
+	}
 	if app.KeystoreDir == "" {
 		app.KeystoreDir, app.homeless = dataDir(app.Streams.Env)
 	}
-	app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
-	return err
+	return nil
 }
 
 // Action is the work of a command once its flags are parsed.
@@ -143,17 +152,18 @@ func (app *App) RunUntilStopped(do Action) func(*cobra.Command, []string) error 
 	}
 }
 
-// RunAtOnce is Run for commands that only print what the program knows. They end before a signal matters, and save the
-// time that listening for signals takes.
-func (app *App) RunAtOnce(do func() error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
-		if err := app.Prepare(cmd); err != nil {
+// RunAtOnce is Run for commands that only print what the program knows. They need no settings, so they work although
+// the config file or a variable is wrong. They end before a signal matters, and save the time that listening for signals
+// takes.
+func (app *App) RunAtOnce(do func(args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := app.prepare(cmd, func() error { return nil }); err != nil {
 			return err
 		}
 		if app.Streams.UntilSignal != nil {
 			survive()
 		}
-		return do()
+		return do(args)
 	}
 }
 
@@ -175,13 +185,20 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 		app.Streams.In = interruptible{ctx, file}
 	}
 	err := do(ctx)
-	switch cause := context.Cause(ctx); {
+	cause := context.Cause(ctx)
+	if cause != nil {
+		app.LeaveUnfinished()
+	}
+	switch {
 	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):
-		return cause
+		return sameQueue(cause, err)
+	case err == nil && app.printer.failed && app.printer.temporary:
+		app.LeaveUnfinished()
+		return errPartialTemporary
 	case err == nil && app.printer.failed:
 		return ErrPartial
 	case err != nil && cause != nil:
-		return WithCode(context.DeadlineExceeded, fmt.Errorf("timed out after %s", limit))
+		return sameQueue(WithCode(context.DeadlineExceeded, fmt.Errorf("timed out after %s", limit)), err)
 	}
 	return err
 }

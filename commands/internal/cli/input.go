@@ -63,7 +63,7 @@ func (s *items) next() (json.RawMessage, int, error) {
 			line := s.line
 			s.dropLine()
 			s.skip = len(s.pending) > 0
-			return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", ErrBadInput, line, err)
+			return nil, line, fmt.Errorf("%w: line %d is not JSON: %s", ErrBadInput, line, JSONProblem(err))
 		}
 	}
 }
@@ -181,22 +181,22 @@ func decodeItem(value json.RawMessage, item any, line int) error {
 		return fmt.Errorf("%w: line %d is not UTF-8", ErrBadInput, line)
 	}
 	if err := json.Unmarshal(value, item); err != nil {
-		return fmt.Errorf("%w: line %d: %v", ErrBadInput, line, err)
+		return fmt.Errorf("%w: line %d: %s", ErrBadInput, line, JSONProblem(err))
 	}
 	return nil
 }
 
-// field returns a string field of a value, or the empty string if it has none.
+// field returns a field of a value if it is a text or a number, or the empty string.
 func field(value json.RawMessage, name string) string {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(value, &object) != nil {
 		return ""
 	}
-	var text string
-	if json.Unmarshal(object[name], &text) != nil {
+	var text record.Word
+	if len(object[name]) == 0 || json.Unmarshal(object[name], &text) != nil {
 		return ""
 	}
-	return text
+	return string(text)
 }
 
 // isFatal reports whether the next items would fail too: a signal or the timeout stops the process, or it cannot write,

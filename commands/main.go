@@ -105,6 +105,7 @@ func topCommands() []topCommand {
 		{"poll", newPollCommand},
 		{"listen", newListenCommand},
 		{"inbox", newInboxCommand},
+		{"outbox", newOutboxCommand},
 		{"swarm", plumbing.NewSwarm},
 		{"envelope", plumbing.NewEnvelope},
 		{"transcript", plumbing.NewTranscript},

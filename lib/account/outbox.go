@@ -25,10 +25,11 @@ const (
 )
 
 // ErrGone reports an outbox entry that another process has finished. ErrKeyReused reports the id of a draft that was
-// used for the same recipient with another content.
+// used for the same recipient with another content. ErrInFlight reports an entry that another process works on.
 var (
 	ErrGone      = outbox.ErrGone
 	ErrKeyReused = outbox.ErrKeyReused
+	ErrInFlight  = outbox.ErrInFlight
 )
 
 // ClaimOutbox claims every unsent entry that no running process works on, oldest first, and deletes expired entries.
@@ -58,6 +59,25 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 		return err
 	})
 	return empty, err
+}
+
+// Waiting lists the outbox entries that no node has yet, oldest first, and whether a running process works on each.
+func (a *Account) Waiting(ctx context.Context) (waiting []Outgoing, inFlight []bool, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		waiting, inFlight, err = a.outbox.Waiting(tx)
+		return err
+	})
+	return waiting, inFlight, err
+}
+
+// Cancel removes an outbox entry that no node has yet, unless another process works on it ([ErrInFlight]). The error is
+// [ErrGone] if there is none.
+func (a *Account) Cancel(ctx context.Context, seq uint64) (out Outgoing, err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		out, err = a.outbox.Cancel(tx, seq)
+		return err
+	})
+	return out, err
 }
 
 // Answered reports whether messages received since the last call have put an unclaimed entry into the outbox. It saves

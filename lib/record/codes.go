@@ -53,12 +53,14 @@ const (
 	CodeNotFriends         Code = "not_friends"
 	CodeRequestNotFound    Code = "request_not_found"
 	CodeNodeNotFound       Code = "node_not_found"
+	CodeEntryNotFound      Code = "entry_not_found"
 	CodeRequestPending     Code = "request_pending"
 	CodeNetworkUnreachable Code = "network_unreachable"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
 	CodeNotDelivered       Code = "not_delivered"
 	CodeNotRetrieved       Code = "not_retrieved"
+	CodeInFlight           Code = "in_flight"
 	CodeDevnetRunning      Code = "devnet_running"
 	CodeNodeRunning        Code = "node_running"
 	CodeOutputClosed       Code = "output_closed"
@@ -164,6 +166,8 @@ var Codes = []CodeInfo{
 	{CodeRequestNotFound, ExitNotFound, false,
 		"there is no such friend request waiting", "see 'sessiontool friend-request list'"},
 	{CodeNodeNotFound, ExitNotFound, false, "no registered service node has that key", "see 'sessiontool swarm nodes'"},
+	{CodeEntryNotFound, ExitNotFound, false,
+		"no message with that number waits in the outbox", "see 'sessiontool outbox list'; it may have been sent"},
 	{CodeRequestPending, ExitTemporary, true,
 		"a friend request is waiting for an answer", "wait for it, or use --again"},
 	{CodeNetworkUnreachable, ExitTemporary, true,
@@ -177,6 +181,8 @@ var Codes = []CodeInfo{
 		"the recipient has not acknowledged the message on the synchronous route",
 		"it is not sent later; try again, or use --route auto"},
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
+	{CodeInFlight, ExitTemporary, true,
+		"another process is sending the message", "wait until that has ended, and look at 'sessiontool outbox list'"},
 	{CodeDevnetRunning, ExitTemporary, true,
 		"a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
 	{CodeNodeRunning, ExitTemporary, true,

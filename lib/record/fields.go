@@ -190,6 +190,12 @@ var Glossary = map[string]Field{
 		"whether an earlier run has sent the message: this is its receipt, without the list of nodes if the draft's id " +
 			"was remembered", "",
 	},
+	"entry":        {"number of the message in the outbox, for outbox cancel", ""},
+	"expires_at":   {"when the message is given up if it was not sent by then", formTime},
+	"queued_at":    {"when the message was put into the outbox", formTime},
+	"queued.id":    {"the id of the draft", ""},
+	"queued.kind":  {"what the message is for", "^(text|friend_request|control|status)$"},
+	"queued.state": {"waiting, in_flight or cancelled", "^(waiting|in_flight|cancelled)$"},
 	"queued": {
 		"whether the message waits in the outbox: the next send, poll, listen or outbox flush sends it", "",
 	},

@@ -14,6 +14,7 @@ const (
 	TypeFriendRequest = "friend_request"
 	TypeContact       = "contact"
 	TypeReceipt       = "receipt"
+	TypeQueued        = "queued"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
 	TypeSessionReset  = "session_reset"
@@ -548,6 +549,21 @@ type Step struct {
 	OK      bool   `json:"ok"`
 	Detail  string `json:"detail"`
 	Elapsed int64  `json:"elapsed_ms"`
+}
+
+// Queued is a message of the outbox that no node has yet.
+type Queued struct {
+	Type        string `json:"type"`
+	Entry       uint64 `json:"entry"`
+	Kind        string `json:"kind"`
+	To          string `json:"to"`
+	State       string `json:"state"`
+	ID          string `json:"id,omitempty"`
+	Ref         string `json:"ref,omitempty"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	TTLMillis   int64  `json:"ttl_ms"`
+	QueuedAt    string `json:"queued_at"`
+	ExpiresAt   string `json:"expires_at"`
 }
 
 // Removed confirms that an account or a contact was removed.

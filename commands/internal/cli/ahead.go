@@ -103,7 +103,7 @@ func runAhead(ctx context.Context, app *App, ahead int, source func(func(Part, r
 		}
 		go func() {
 			result, err := do(ctx)
-			app.progress()
+			app.Advance()
 			end <- outcome{result, err, where}
 		}()
 		return nil
@@ -125,7 +125,7 @@ func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (f
 		if o.err == nil {
 			o.err = printThen(app, o.result)
 		}
-		if failure = app.settle(o.err, o.where); failure != nil {
+		if failure = app.Settle(o.err, o.where); failure != nil {
 			stop(failure)
 		}
 	}

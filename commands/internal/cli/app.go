@@ -97,16 +97,11 @@ const defaultTimeout = 2 * time.Minute
 // Prepare sets the global settings from flags, then environment, then config file, then defaults. It returns an error
 // if the command delivers messages and there is no stdout.
 func (app *App) Prepare(cmd *cobra.Command) error {
-	return app.prepare(cmd, func() (err error) {
-		if err = app.applySettings(cmd.Flags()); err == nil {
-			app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
-		}
-		return err
-	})
+	return app.prepare(cmd, func() error { return app.applySettings(cmd.Flags()) })
 }
 
 // prepare is Prepare with the work that sets the settings.
-func (app *App) prepare(cmd *cobra.Command, settings func() error) error {
+func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	if app.SpecOf(cmd).Delivers && app.Streams.OutClosed {
 		return errOutputClosed
 	}
@@ -119,7 +114,8 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) error {
 	if app.KeystoreDir == "" {
 		app.KeystoreDir, app.homeless = dataDir(app.Streams.Env)
 	}
-	return nil
+	app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
+	return err
 }
 
 // Action is the work of a command once its flags are parsed.
@@ -214,8 +210,8 @@ func (app *App) stoppable(parent context.Context, limit time.Duration) (context.
 	return app.running, app.running.release
 }
 
-// progress starts the time of --timeout anew, after a part of a batch is done.
-func (app *App) progress() {
+// Advance starts the time of --timeout anew, after a part of a batch is done.
+func (app *App) Advance() {
 	if app.running != nil {
 		app.running.progress()
 	}

@@ -99,6 +99,8 @@ var codeTable = []struct {
 	{message.ErrNotUTF8, record.CodeBadText},
 	{account.ErrTTL, record.CodeBadTTL},
 	{account.ErrDraftID, record.CodeBadInput},
+	{account.ErrGone, record.CodeEntryNotFound},
+	{account.ErrInFlight, record.CodeInFlight},
 	{account.ErrKeyReused, record.CodeIDReused},
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},

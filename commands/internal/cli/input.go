@@ -131,7 +131,7 @@ func Filter[T any](app *App, do func(T) error) error {
 		if err == nil {
 			err = do(item)
 		}
-		return app.settle(err, where)
+		return app.Settle(err, where)
 	})
 }
 
@@ -150,7 +150,7 @@ func eachItem[T any](app *App, handle func(item T, where record.Error, err error
 		if err != nil && !errors.Is(err, ErrBadInput) {
 			return err
 		}
-		app.progress()
+		app.Advance()
 		var item T
 		if err == nil {
 			err = decodeItem(value, &item, line)
@@ -162,13 +162,13 @@ func eachItem[T any](app *App, handle func(item T, where record.Error, err error
 	}
 }
 
-// settle prints an error record for an item that failed, with the fields of where. It returns the error itself if the
+// Settle prints an error record for an item that failed, with the fields of where. It returns the error itself if the
 // other items would fail too.
-func (app *App) settle(err error, where record.Error) error {
+func (app *App) Settle(err error, where record.Error) error {
 	if err == nil || isFatal(err) {
 		return err
 	}
-	app.progress()
+	app.Advance()
 	problem := Describe(err)
 	problem.Line, problem.Ref, problem.To = where.Line, where.Ref, where.To
 	return app.Print(problem)
@@ -249,7 +249,7 @@ func (app *App) EachName(args []string, do func(name string) error) error {
 		return do(args[0])
 	}
 	for _, name := range args {
-		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
+		if err := app.Settle(do(name), record.Error{Ref: name}); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/pow"
+	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
@@ -62,7 +63,22 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 	}
 	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them
 	// may be the rerun that asks for the receipt of such a message.
-	_, err = s.router.Flush(ctx)
+	_, err = s.router.FlushEach(ctx, func(account.Outgoing, account.Receipt, error) error {
+		app.Advance()
+		return nil
+	})
+	return err
+}
+
+// Flush sends what waits in the outbox, and prints a receipt or an error record for each message.
+func Flush(ctx context.Context, app *cli.App, router *route.Router) error {
+	_, err := router.FlushEach(ctx, func(out account.Outgoing, receipt account.Receipt, err error) error {
+		if err == nil {
+			app.Advance()
+			return app.Print(render.Receipt(receipt))
+		}
+		return app.Settle(failed(out, err), record.Error{To: out.To.String(), Ref: out.Ref})
+	})
 	return err
 }
 

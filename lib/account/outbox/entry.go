@@ -101,6 +101,15 @@ func (e Entry) Acknowledged(claimed []byte) bool {
 // text twice.
 const ReportedFor = time.Hour
 
+// Expires returns until when an unsent message may be sent. One for the synchronous route alone waits for a rerun, and no
+// longer than that gets receipts.
+func (e Entry) Expires() time.Time {
+	if e.OnlySync {
+		return e.QueuedAt.Add(ReportedFor)
+	}
+	return e.QueuedAt.Add(time.Duration(e.TTLMillis) * time.Millisecond)
+}
+
 // claimable reports whether any process may claim an unsent entry. A rerun of its own command sends a message that is
 // for the synchronous route alone.
 func (e Entry) claimable() bool { return e.Stage() < Sent && !e.OnlySync }

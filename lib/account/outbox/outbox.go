@@ -28,8 +28,12 @@ const (
 // Unowned is the owner of entries that any process may claim.
 const Unowned = ""
 
-// ErrGone reports an outbox entry that another process has finished.
-var ErrGone = errors.New("outbox entry is gone")
+// ErrGone reports an outbox entry that another process has finished. ErrInFlight reports one that another process works
+// on.
+var (
+	ErrGone     = errors.New("outbox entry is gone")
+	ErrInFlight = errors.New("another process is sending this message")
+)
 
 // Process is what the outbox needs from the process that uses it. Owner is its name, and StateOf returns the state of
 // another one. Announce makes other processes find this one alive from then on.
@@ -176,16 +180,15 @@ func (b *Box) take(tx *keystore.Tx, entry Entry) (Entry, bool, error) {
 func (b *Box) over(entry Entry) bool {
 	now := b.process.Now()
 	switch {
-	case entry.Receipt != nil:
+	case entry.Receipt == nil:
+		return now.After(entry.Expires())
+	default:
 		last := entry.StoredAt
 		if active, ok := b.active.Load(entry.Owner); ok && entry.Owner != Unowned && active.(time.Time).After(last) {
 			last = active.(time.Time)
 		}
 		return now.Sub(last) >= ReportedFor
-	case entry.OnlySync:
-		return now.Sub(entry.QueuedAt) >= ReportedFor // only a rerun may send it
 	}
-	return now.Sub(entry.QueuedAt) > time.Duration(entry.TTLMillis)*time.Millisecond
 }
 
 // noteActivity notes for each process when it got its last receipt.
@@ -248,6 +251,31 @@ func (b *Box) ClaimEarlier(tx *keystore.Tx, entry Entry, most int) (claimed []En
 		return Save(tx, earlier)
 	})
 	return claimed, err
+}
+
+// Waiting lists the entries that no node has yet, oldest first, and whether a running process works on each.
+func (b *Box) Waiting(tx *keystore.Tx) (waiting []Entry, inFlight []bool, err error) {
+	err = Each(tx, func(entry Entry) error {
+		if entry.Stage() < Sent {
+			waiting, inFlight = append(waiting, entry), append(inFlight, !b.abandoned(entry))
+		}
+		return nil
+	})
+	return waiting, inFlight, err
+}
+
+// Cancel removes an entry that no node has yet. The error is [ErrGone] if there is none, or [ErrInFlight].
+func (b *Box) Cancel(tx *keystore.Tx, seq uint64) (Entry, error) {
+	entry, found, err := Load(tx, seq)
+	switch {
+	case err != nil:
+		return entry, err
+	case !found || entry.Stage() >= Sent:
+		return entry, ErrGone
+	case !b.abandoned(entry):
+		return entry, ErrInFlight
+	}
+	return entry, Remove(tx, entry)
 }
 
 // Empty reports whether no entry waits to be sent. It changes nothing.

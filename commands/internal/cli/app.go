@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ import (
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/schema"
 )
 
 // App is one run of the program: its streams, its global settings, and the account and network that it opened.
@@ -108,6 +110,9 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	if app.printer.path != "" && app.printer.path0 != "" {
 		return UsageError(errors.New("--select and --select0 exclude each other"))
 	}
+	if err := app.checkSelect(cmd); err != nil {
+		return err
+	}
 	if err := settings(); err != nil {
 		return err
 	}
@@ -116,6 +121,24 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	}
 	app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
 	return err
+}
+
+// checkSelect returns an error if the path of --select or --select0 is not one of the records that a command prints: it
+// would print nothing, and yet count messages as delivered.
+func (app *App) checkSelect(cmd *cobra.Command) error {
+	flag, selected := "--select", app.printer.path
+	if selected == "" {
+		flag, selected = "--select0", app.printer.path0
+	}
+	kinds := app.SpecOf(cmd).Prints
+	if selected == "" || len(kinds) == 0 {
+		return nil
+	}
+	if err := schema.CheckPath(kinds, selected); err != nil {
+		return UsageError(fmt.Errorf("%s %q: %w in what this command prints: %s", flag, selected, err,
+			strings.Join(kinds, ", ")))
+	}
+	return nil
 }
 
 // Action is the work of a command once its flags are parsed.

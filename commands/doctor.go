@@ -30,8 +30,8 @@ func newDoctorCommand(app *cli.App) *cobra.Command {
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and print what to do",
 		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its\n" +
-			"modes, whether it opens and can be written, the accounts, the network's seeds, this machine's clock,\n" +
-			"an onion path, and the account's own swarm. With --deep every page of the keystore is read, too, so\n" +
+			"modes, whether it opens and can be written, the accounts, the proxy, the network's seeds, this machine's\n" +
+			"clock, an onion path, and the account's own swarm. With --deep every page of the keystore is read, too, so\n" +
 			"that damage is found before a command meets it. What depends on something that failed is skipped.\n" +
 			"Nothing is changed, except for what is remembered of the network.",
 		Examples: []string{
@@ -74,7 +74,8 @@ func runDoctor(ctx context.Context, app *cli.App, opts *doctorOptions) error {
 		{"config", nil, d.checkConfig},
 		{"keystore", []string{"config"}, d.checkKeystore},
 		{"account", []string{"keystore"}, d.checkAccount},
-		{"network", []string{"config"}, d.checkNetwork},
+		{"proxy", []string{"config"}, d.checkProxy},
+		{"network", []string{"config", "proxy"}, d.checkNetwork},
 		{"clock", []string{"network"}, d.checkClock},
 		{"path", []string{"network"}, d.checkPath},
 		{"swarm", []string{"path", "account"}, d.checkSwarm},
@@ -168,6 +169,21 @@ func (d *doctor) checkAccount(ctx context.Context) (string, error) {
 	}
 	all := strings.Join(names, ", ")
 	return fmt.Sprintf("%s is %s; the keystore has %s", d.account.Name(), d.account.ID(), all), nil
+}
+
+// checkProxy connects to the proxy, if there is one.
+func (d *doctor) checkProxy(ctx context.Context) (string, error) {
+	proxy, source, err := d.app.Proxy()
+	switch {
+	case err != nil:
+		return "", err
+	case proxy.IsZero():
+		return "no proxy: connections are direct", nil
+	}
+	if err := proxy.Check(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s (%s) takes connections", proxy, source), nil
 }
 
 func (d *doctor) checkNetwork(ctx context.Context) (_ string, err error) {

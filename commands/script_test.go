@@ -17,7 +17,7 @@ import (
 
 // The scripts run this test binary as sessiontool, against a devnet in the test process.
 func TestMain(m *testing.M) {
-	testscript.Main(observed{m}, map[string]func(){"sessiontool": sessiontool})
+	testscript.Main(observed{m}, map[string]func(){"sessiontool": sessiontool, "bridge": bridgeToProxy})
 }
 
 // clockOffset names the environment variable that sets the clock of a process wrong, by a duration.

@@ -50,7 +50,7 @@ func Create(ctx context.Context, dir string, unlock Unlock, options Options) (*S
 	}
 	store := newStore(dir, options, f, data)
 	err := publish(path, options, func(temporary *os.File) error {
-		if err := tree.Create(disk{temporary}, store.keys.tree, header{format: f, wrap: sealed}.head()); err != nil {
+		if err := tree.Create(options.disk(temporary), store.keys.tree, header{format: f, wrap: sealed}.head()); err != nil {
 			return err
 		}
 		options.reach(StagePublish)

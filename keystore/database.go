@@ -166,7 +166,7 @@ func (d disk) Size() (int64, error) {
 // read reads the state of the file.
 func (db *database) read() (*tree.State, error) {
 	if db.state == nil {
-		state, err := tree.Read(disk{db.file})
+		state, err := tree.Read(db.options.disk(db.file))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", db.path, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -48,4 +49,21 @@ func withAlice(t testing.TB, store *Store) *Store {
 		t.Fatal(err)
 	}
 	return store
+}
+
+// A key file is 32 bytes that only its owner may read. Any other content is refused.
+func FuzzKeyFile(f *testing.F) {
+	f.Add(make([]byte, 32))
+	f.Add(make([]byte, 33))
+	path := filepath.Join(f.TempDir(), "keystore.key")
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		key, err := readKeyFile(path)
+		if (err == nil) != (len(content) == len(key)) || err != nil && !errors.Is(err, ErrKeyFile) ||
+			err == nil && !bytes.Equal(key[:], content) {
+			t.Errorf("%x: %v", content, err)
+		}
+	})
 }

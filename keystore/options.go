@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"sessiontool/keystore/internal/tree"
 )
 
 // DefaultLockTimeout is how long a transaction waits for other processes by default.
@@ -26,6 +28,9 @@ const (
 	StageAfterCommit = "after commit"
 )
 
+// Disk is the open file of a keystore as transactions use it. Sync makes all writes durable.
+type Disk = tree.File
+
 // Options are rarely needed settings of a [Store]. The zero value is ready to use.
 type Options struct {
 	// LockTimeout is how long a transaction waits for other processes before it returns [ErrLocked]. Zero means
@@ -34,6 +39,9 @@ type Options struct {
 	// CommitHook is for tests of crash safety. It is called under the lock at each stage and may end the process. Nil
 	// in production.
 	CommitHook func(stage string)
+	// Disk is for tests of disks that fail. It stands between transactions and the file of that path: it returns what
+	// they use in place of file. Nil in production.
+	Disk func(path string, file Disk) Disk
 
 	kdf   kdf                                       // for new passphrases; zero means defaultKDF
 	flock func(file *os.File, exclusive bool) error // nil means takeLock
@@ -55,6 +63,14 @@ func (o Options) withDefaults() Options {
 // wait bounds ctx by the lock timeout; the cause is then [ErrLocked].
 func (o Options) wait(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, o.LockTimeout, fmt.Errorf("%w: waited %s", ErrLocked, o.LockTimeout))
+}
+
+// disk returns what transactions use in place of a file.
+func (o Options) disk(file *os.File) Disk {
+	if o.Disk != nil {
+		return o.Disk(file.Name(), disk{file})
+	}
+	return disk{file}
 }
 
 // reach calls the hook, if there is one.

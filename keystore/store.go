@@ -225,7 +225,7 @@ func (s *Store) Compact(ctx context.Context) error {
 		if err := s.own(db); err != nil {
 			return err
 		}
-		return tree.Compact(disk{db.file}, s.keys.tree, ctx.Err)
+		return tree.Compact(db.options.disk(db.file), s.keys.tree, ctx.Err)
 	})
 }
 

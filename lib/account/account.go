@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
@@ -71,6 +72,11 @@ type Account struct {
 	keys  sessionid.Keys
 
 	outbox *outbox.Box
+
+	// Guarded by the keystore's lock for writing: the time of package lifetime in the current transaction, and the
+	// efforts of the batch that it receives.
+	life    time.Time
+	efforts *efforts
 
 	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
@@ -199,6 +205,10 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 // update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
+		var err error
+		if a.life, err = lifetime.Advance(tx, a.env.Now()); err != nil {
+			return err
+		}
 		if err := a.maker().KeepFresh(tx); err != nil {
 			return err
 		}

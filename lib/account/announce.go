@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
@@ -55,23 +54,26 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 	return announced, err
 }
 
-// remindAfter is the minimum time between two reminders to a contact that stores messages although we listen.
-const remindAfter = 30 * time.Second
-
 // shakeHands sends a contact the status of this account if the account listens and the contact does not seem to know.
 // That is the case if the contact has moved, or if it stores texts instead of delivering them. A status is answered
-// with a status only if it is new.
+// with a status only if it is new, and later if the contact moves too often.
 func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *inbox.Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)
 	stored := contact.Status != nil && event.Kind == inbox.EventMessage && event.Route == message.RouteAsync &&
-		now.Sub(contact.RemindedAt) >= remindAfter
+		!early(now, contact.RemindedAt, remindAfter)
 	if !moved && !stored {
 		return nil
 	}
 	at, err := a.listening(tx)
 	if err != nil || at == nil || !moved && event.TimestampMS < at.Since.UnixMilli() {
 		return err
+	}
+	if moved {
+		if early(now, contact.MovedAt, remindAfter) {
+			return owe(tx, contact.ID, func(o *owed) { o.Status = true })
+		}
+		contact.MovedAt = now
 	}
 	contact.RemindedAt = now
 	if err := saveContact(tx, contact); err != nil {

@@ -59,6 +59,10 @@ type contactState struct {
 	Status *Status
 	// RemindedAt is when this account last reminded the contact that it listens.
 	RemindedAt time.Time
+	// MovedAt is when this account last answered that the contact listens at another node, and RenewedAt when it last
+	// answered a bundle of the contact by itself. RenewedUntil is the time that such answers would fill, one every
+	// renewEvery.
+	MovedAt, RenewedAt, RenewedUntil time.Time
 	// ResetAt is when this account last reset the session by itself; see resetFor.
 	ResetAt time.Time
 	// Protocol is the protocol of the contact's last message, or of our last one if the contact sent none. Empty

@@ -2,6 +2,7 @@ package account
 
 import (
 	"crypto/aes"
+	"errors"
 	"slices"
 
 	"sessiontool/keystore"
@@ -104,9 +105,14 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 
 // renew starts a new session from a friend's bundle and sends a control message in it. A bundle serves once, because
 // the first message uses up its one-time prekey. If the bundle comes again, the friend has not received that message
-// yet; then the control message goes into the current session, unless the friend may have lost that.
+// yet; then the control message goes into the current session, unless the friend may have lost that. A bundle that
+// comes too early is answered later, if no newer one comes: see renewEvery.
 func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
-	if !contact.used(bundle) || contact.Stale {
+	fresh := !contact.used(bundle) || contact.Stale
+	if !contact.mayRenew(fresh, a.env.Now().UTC()) {
+		return errors.Join(saveContact(tx, contact), oweBundle(tx, contact.ID, bundle))
+	}
+	if fresh {
 		_, err := a.befriend(tx, contact, bundle, outbox.Unowned)
 		return err
 	}

@@ -13,9 +13,11 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
+	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
 )
@@ -26,6 +28,7 @@ type world struct {
 	now       time.Time
 	random    io.Reader
 	processes map[string]presence.State
+	folders   map[*keystore.Store]string
 	stages    func(stage string) // called as keystore.Options.CommitHook, if set
 }
 
@@ -35,7 +38,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, now: time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC),
 		random:    rand.NewChaCha8([32]byte([]byte("the randomness of a test's world"))),
-		processes: make(map[string]presence.State),
+		processes: make(map[string]presence.State), folders: make(map[*keystore.Store]string),
 	}
 }
 
@@ -75,10 +78,12 @@ func (w *world) keystore() *keystore.Store {
 			w.stages(stage)
 		}
 	}}
-	store, err := keystore.Create(w.t.Context(), filepath.Join(w.t.TempDir(), "keystore"), keystore.Unlock{}, options)
+	dir := filepath.Join(w.t.TempDir(), "keystore")
+	store, err := keystore.Create(w.t.Context(), dir, keystore.Unlock{}, options)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.folders[store] = dir
 	return store
 }
 
@@ -145,6 +150,9 @@ func (p *person) sends(out Outgoing, err error) string {
 // answers sends what waits in the outbox: the messages that p makes by itself.
 func (p *person) answers() (sent []string) {
 	p.w.t.Helper()
+	if err := p.AnswerOwed(p.w.t.Context()); err != nil {
+		p.w.t.Fatal(err)
+	}
 	if empty, err := p.OutboxEmpty(p.w.t.Context()); err == nil && empty {
 		return nil // as most of the time, and this costs no commit
 	}
@@ -249,7 +257,8 @@ func wantOnlySeen(t *testing.T, before, after map[string]string) {
 	for _, content := range []map[string]string{before, after} {
 		maps.DeleteFunc(content, func(name, _ string) bool {
 			table, _, _ := strings.Cut(name, " ")
-			return slices.Contains([]keystore.Table{inbox.TableSeen, tableTimes, inbox.TableEvents, inbox.TableUndelivered},
+			return slices.Contains([]keystore.Table{inbox.TableSeen, tableTimes, inbox.TableEvents, inbox.TableUndelivered,
+				lifetime.Table},
 				keystore.Table(table))
 		})
 	}
@@ -272,7 +281,7 @@ func (p *person) content() map[string]string {
 	err := p.view(p.w.t.Context(), func(tx *keystore.Tx) error {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
-			tables.Counters, tableTimes,
+			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
 			tableListeners, tableContacts, tableRequests, tableBoxes,
 			tableSessions, inbox.TableUndelivered, outbox.TableDigests, inbox.TableSeen, inbox.TableCursors,
 		} {

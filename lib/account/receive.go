@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
+	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -55,6 +56,8 @@ type failure struct {
 
 func (f *failure) Error() string { return f.err.Error() }
 
+func (f *failure) Unwrap() error { return f.err }
+
 func fail(code inbox.FailureCode, err error) error { return &failure{code, err} }
 
 // Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
@@ -80,6 +83,7 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 		if err := a.forgetSeen(tx); err != nil {
 			return err
 		}
+		a.efforts = newEfforts()
 		for _, in := range batch {
 			one, err := a.receive(tx, in, aside)
 			if err != nil {
@@ -119,20 +123,16 @@ func readAgain(tx *keystore.Tx, opened []Opened) error {
 	return nil
 }
 
-// forgetEvery is the interval at which the memory of old messages is deleted.
-const forgetEvery = 24 * time.Hour
-
-// forgetSeen deletes, once a day, the memory of messages that no network can keep any more.
+// forgetSeen deletes, at every advance of the lifetime clock, the memory of messages that no network can keep any more.
 func (a *Account) forgetSeen(tx *keystore.Tx) error {
-	now := a.env.Now()
 	var last time.Time
-	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || now.Sub(last) < forgetEvery {
+	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || a.life.Equal(last) {
 		return err
 	}
-	if err := inbox.Forget(tx, now); err != nil {
+	if err := errors.Join(inbox.Forget(tx, a.life), usedkeys.Forget(tx, a.life)); err != nil {
 		return err
 	}
-	return tables.Put(tx, tableTimes, timeSeenForgotten, now)
+	return tables.Put(tx, tableTimes, timeSeenForgotten, a.life)
 }
 
 func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, error) {
@@ -167,7 +167,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 	if found && before.Event.Kind == event.Kind && before.Event.Code == event.Code {
 		before.Event.Text = event.Text // the same failure, in the words of this version
 		return Opened{Event: before.Event, Duplicate: true, Ack: before.Ack},
-			inbox.Remember(tx, before.Event, before.Ack, a.env.Now())
+			inbox.Remember(tx, before.Event, before.Ack, a.life)
 	}
 	if key != nil {
 		ack := key.Acknowledge(in.Data)
@@ -178,7 +178,7 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 			return Opened{}, err
 		}
 	}
-	return opened, inbox.Remember(tx, *event, opened.Ack, a.env.Now())
+	return opened, inbox.Remember(tx, *event, opened.Ack, a.life)
 }
 
 // errOnlyStored reports a message that must not come over the synchronous route.
@@ -215,8 +215,8 @@ func (a *Account) open(tx *keystore.Tx, data string,
 	case kind == ciphertext.FriendRequest:
 		return nil, claimed, a.openRequest(tx, event, encrypted)
 	case ratcheted:
-		key, err := a.openRatcheted(tx, event, kind, encrypted)
-		return key, claimed, err
+		key, err := a.openRatcheted(tx, event, kind, encrypted, claimed)
+		return key, claimedAfter(err, claimed), err
 	case kind == ciphertext.ServerReceipt:
 		event.Kind, event.Text = inbox.EventControl, "server_receipt"
 		return nil, claimed, nil
@@ -265,8 +265,8 @@ func (a *Account) openRequest(tx *keystore.Tx, event *inbox.Event, encrypted []b
 }
 
 // openRatcheted handles a message of a session. It returns the same key as open.
-func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind ciphertext.Kind,
-	encrypted []byte) (*message.AckKey, error) {
+func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind ciphertext.Kind, encrypted []byte,
+	claimed bool) (*message.AckKey, error) {
 	sessions, err := loadSessions(tx, event.From)
 	if err != nil {
 		return nil, err
@@ -283,10 +283,14 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	missing := sessions.Missing()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
+		Effort: a.efforts.of(event.From, claimed),
 	}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
 	if prekeys.Err != nil {
 		return nil, prekeys.Err
+	}
+	if errors.Is(err, ratchet.ErrDuplicate) || errors.Is(err, ratchet.ErrDropped) {
+		return nil, a.judgeUsed(tx, event, inner, err, claimed)
 	}
 	if err != nil {
 		return nil, ratchetFailure(err)
@@ -308,7 +312,10 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	if err != nil {
 		return nil, err // it opened, so it is a friend request
 	}
-	if err := inbox.Place(tx, event, parsed.RatchetKey, parsed.Counter, a.env.Now()); err != nil {
+	if err := inbox.Place(tx, event, parsed.RatchetKey, parsed.Counter, a.life); err != nil {
+		return nil, err
+	}
+	if err := a.rememberUsed(tx, event, parsed, result.Witness); err != nil {
 		return nil, err
 	}
 	if result.UsedPrekey != nil {
@@ -322,11 +329,9 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	return content.Extension.AckKey, nil
 }
 
-// ratchetFailure blames the message for an error of the ratchet. A duplicate is not a failure.
+// ratchetFailure blames the message for an error of the ratchet.
 func ratchetFailure(err error) error {
 	switch {
-	case errors.Is(err, ratchet.ErrDuplicate):
-		return err
 	case errors.Is(err, ratchet.ErrUnknownPrekey):
 		return fail(inbox.CodeUnknownPrekey, err)
 	case errors.Is(err, ratchet.ErrNoSession):

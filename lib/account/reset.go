@@ -25,7 +25,7 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	}
 	contact, found, err := loadContact(tx, friend)
 	now := a.env.Now().UTC()
-	if err != nil || !found || contact.state(now) != StateFriends || now.Sub(contact.ResetAt) < resetEvery {
+	if err != nil || !found || contact.state(now) != StateFriends || early(now, contact.ResetAt, resetEvery) {
 		return err
 	}
 	contact.ResetAt = now

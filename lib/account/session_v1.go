@@ -222,5 +222,5 @@ func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.U
 	if contact.Incoming != nil && uint64(contact.Incoming.TimestampMS) == asked.TimestampMS {
 		contact.Incoming.Text = ""
 	}
-	return inbox.Unsend(tx, contact.ID, asked.TimestampMS, a.env.Now())
+	return inbox.Unsend(tx, contact.ID, asked.TimestampMS, a.life)
 }

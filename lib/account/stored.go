@@ -35,6 +35,9 @@ type storedContact struct {
 	UsedBundles   []string      `json:"used_bundles,omitempty"`
 	Status        *storedStatus `json:"status,omitempty"`
 	RemindedAt    time.Time     `json:"reminded_at,omitzero"`
+	MovedAt       time.Time     `json:"moved_at,omitzero"`
+	RenewedAt     time.Time     `json:"renewed_at,omitzero"`
+	RenewedUntil  time.Time     `json:"renewed_until,omitzero"`
 	ResetAt       time.Time     `json:"reset_at,omitzero"`
 	Protocol      string        `json:"protocol,omitempty"` // the word of the constant, or empty
 	Stale         bool          `json:"stale,omitempty"`
@@ -54,6 +57,7 @@ func encodeContact(c contactState) ([]byte, error) {
 		ID:   c.ID, DisplayName: c.DisplayName, Since: c.Since, FriendsSince: c.FriendsSince, Verified: c.Verified,
 		Incoming: c.Incoming, Outgoing: c.Outgoing, LastRequestMS: c.LastRequestMS, UsedBundles: c.UsedBundles,
 		Status: (*storedStatus)(c.Status), RemindedAt: c.RemindedAt, ResetAt: c.ResetAt,
+		MovedAt: c.MovedAt, RenewedAt: c.RenewedAt, RenewedUntil: c.RenewedUntil,
 		Protocol: string(c.Protocol), Stale: c.Stale,
 	})
 }
@@ -67,6 +71,7 @@ func decodeContact(value []byte) (contactState, error) {
 		ID: s.ID, DisplayName: s.DisplayName, Since: s.Since, FriendsSince: s.FriendsSince, Verified: s.Verified,
 		Incoming: s.Incoming, Outgoing: s.Outgoing, LastRequestMS: s.LastRequestMS, UsedBundles: s.UsedBundles,
 		Status: (*Status)(s.Status), RemindedAt: s.RemindedAt, ResetAt: s.ResetAt, Stale: s.Stale,
+		MovedAt: s.MovedAt, RenewedAt: s.RenewedAt, RenewedUntil: s.RenewedUntil,
 	}
 	if s.Protocol == "" {
 		return out, nil

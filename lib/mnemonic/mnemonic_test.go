@@ -110,6 +110,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add("abbey abbey zoom abbey abbey zoom abbey abbey zoom abbey abbey zoom abbey")
 	f.Fuzz(func(t *testing.T, text string) {
 		seed, err := mnemonic.DecodeBytes(text)
+		whole, wholeErr := mnemonic.Decode(text)
+		if wholeErr == nil && (err != nil || string(whole[:]) != string(seed)) {
+			t.Errorf("the seed of %q is %x (%v) as bytes", text, seed, err)
+		}
 		if err != nil {
 			return
 		}

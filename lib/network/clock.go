@@ -68,6 +68,9 @@ func (c *Client) Now() time.Time {
 	return c.now().Add(time.Duration(c.state.OffsetMS) * time.Millisecond)
 }
 
+// OwnTime returns this machine's time, by which an account judges the age of what it keeps.
+func (c *Client) OwnTime() time.Time { return c.now() }
+
 // Offset returns how far [Client.Now] is ahead of this machine's clock.
 func (c *Client) Offset() time.Duration {
 	c.mu.Lock()

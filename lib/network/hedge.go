@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 // Do is [Group.Request] for a call. It implements [Backend].
@@ -77,7 +78,8 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			switch {
 			case a.err == nil:
 				return d.succeed(a), nil
-			case errors.Is(a.err, onion.ErrTooLarge), errors.Is(a.err, onion.ErrNotText):
+			case errors.Is(a.err, onion.ErrTooLarge), errors.Is(a.err, onion.ErrNotText),
+				errors.Is(a.err, storagehttp.ErrProxy):
 				return Answer{}, a.err
 			case ctx.Err() != nil: // the caller has given up, which is not the path's fault
 				return Answer{}, ctx.Err()

@@ -15,15 +15,18 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
+	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
 )
 
-// Errors of this package. All but [ErrBadNetwork] are worth a retry.
+// Errors of this package. All but [ErrBadNetwork] are worth a retry. If the client's proxy is at fault, an error wraps
+// [storagehttp.ErrProxy], too: no seed and no node is blamed then.
 var (
 	ErrNoSeed       = errors.New("no seed answers")
 	ErrTooFewNodes  = errors.New("too few service nodes for an onion path")
@@ -49,8 +52,15 @@ type Config struct {
 	Now          func() time.Time
 	Log          *slog.Logger // nil: no log
 	// Late is the minimum time before an answer is late, however quick others were; 0 means 200 ms.
-	Late time.Duration
-	Dial storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
+	Late  time.Duration
+	Dial  storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
+	Proxy storagehttp.Proxy    // for all connections to guards and seeds
+
+	// Transport and Carry replace HTTPS and onion requests, for simulations of the network. Nil in production.
+	// Transport makes the requests to seeds, and those to nodes that need no path. Carry takes a request along a path
+	// to its target: see [Carrier].
+	Transport http.RoundTripper
+	Carry     Carrier
 }
 
 // Client is a client of one network. It is safe for concurrent use.
@@ -74,11 +84,11 @@ type Client struct {
 	// examining has room for the examinations of late answers.
 	examining chan struct{}
 
-	seedsMu  sync.Mutex  // held while seeds are asked, so that concurrent requests ask once
-	doubts   []time.Time // when nodes contradicted the list; under seedsMu
-	guardsMu sync.Mutex  // held while guards are chosen, likewise
-	clockMu  sync.Mutex  // held while doubt about the clock is cleared, likewise
-	cutOffAt time.Time   // when no candidate for a guard answered last; under guardsMu
+	seedsMu  waitmutex.Mutex // held while seeds are asked, so that concurrent requests ask once
+	doubts   []time.Time     // when nodes contradicted the list; under seedsMu
+	guardsMu waitmutex.Mutex // held while guards are chosen, likewise
+	clockMu  waitmutex.Mutex // held while doubt about the clock is cleared, likewise
+	cutOffAt time.Time       // when no candidate for a guard answered last; under guardsMu
 
 	mu         sync.Mutex
 	state      state
@@ -90,6 +100,9 @@ type Client struct {
 	soonest    time.Duration              // when an answer is late at the earliest
 	answeredAt map[Key]time.Time          // when nodes last answered in this run
 	samples    map[string][]time.Duration // answer times of this run by method
+
+	proxyError   error // the last one, or nil
+	proxyErrorAt time.Time
 }
 
 // New makes a client. It reads the state file but sends nothing. The error wraps [ErrBadNetwork], or is Random's.
@@ -100,16 +113,19 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random,
 		now: config.Now, log: config.Log,
-		http: storagehttp.NewClient(), round: roundTimeout, file: stateFile{path: config.StateFile},
+		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, file: stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
 	}
 	c.carry = c.post
+	if config.Carry != nil {
+		c.carry = c.carriedBy(config.Carry)
+	}
 	if c.soonest == 0 {
 		c.soonest = lateSoonest
 	}
-	if config.Dial != nil {
-		c.http = storagehttp.NewClientOver(config.Dial)
+	if config.Transport != nil {
+		c.http = storagehttp.NewClientThrough(config.Transport)
 	}
 	if c.version == 0 {
 		c.version = onion.V2

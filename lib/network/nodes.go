@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
+	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
 	"sessiontool/lib/x25519"
 )
@@ -139,8 +140,11 @@ func (c *Client) Node(key Key) (Node, bool) {
 	return c.state.Nodes[i], true
 }
 
-// markFailed makes a node a last resort for a while.
+// markFailed makes a node a last resort for a while, unless a proxy is at fault.
 func (c *Client) markFailed(node Node, why error) {
+	if errors.Is(why, storagehttp.ErrProxy) || c.proxyFailed() != nil {
+		return
+	}
 	c.mu.Lock()
 	c.state.Failed[node.Ed25519] = c.now().UTC()
 	c.mu.Unlock()
@@ -154,6 +158,23 @@ func (c *Client) markGood(nodes ...Node) {
 	for _, node := range nodes {
 		delete(c.state.Failed, node.Ed25519)
 	}
+}
+
+// noteProxy remembers an error of the proxy.
+func (c *Client) noteProxy(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.proxyError, c.proxyErrorAt = err, time.Now()
+}
+
+// proxyFailed returns the last error of the proxy, as long as the failures of nodes can be due to it.
+func (c *Client) proxyFailed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.proxyError != nil && time.Since(c.proxyErrorAt) < c.round {
+		return c.proxyError
+	}
+	return nil
 }
 
 // Suspect reports whether a node has failed within the last minutes, in this run or an earlier one.

@@ -2,12 +2,13 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
+	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -68,8 +69,8 @@ func (c *Client) Do(ctx context.Context, target Node, call Call) (Answer, error)
 type Group struct {
 	client *Client
 
-	mu    sync.Mutex
-	paths map[Key][]Node // by target
+	mu    waitmutex.Mutex // held while a path is chosen
+	paths map[Key][]Node  // by target
 }
 
 // Group starts an empty group.
@@ -143,6 +144,39 @@ func (c *Client) travel(ctx context.Context, path []Node, target Node, body []by
 	return c.carry(ctx, path, target, body)
 }
 
+// Carried is the result of a [Carrier]: the target's answer, and the clock of the first node on the way, zero if it
+// does not send it. A Refused of other than 0 is the status with which a hop has answered instead, with Text.
+type Carried struct {
+	onion.Response
+	Clock   time.Time
+	Refused int
+	Text    string
+}
+
+// Carrier takes a request along a path to its target, as an onion request does. Its error wraps
+// [storagehttp.ErrUnreachable] if the first node does not answer, or is the cause of ctx.
+type Carrier func(ctx context.Context, path []Node, target Node, body []byte) (Carried, error)
+
+// carriedBy is post with a carrier in place of onions and HTTPS.
+func (c *Client) carriedBy(carry Carrier) func(context.Context, []Node, Node, []byte) (onion.Response, error) {
+	return func(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, c.round, errRoundTimeout)
+		defer cancel()
+		first := append(path[:len(path):len(path)], target)[0]
+		sent := c.now()
+		carried, err := carry(ctx, path, target, body)
+		if err != nil {
+			return onion.Response{}, err
+		}
+		c.overhear(first.Ed25519, carried.Clock, sent)
+		if carried.Refused != 0 {
+			return onion.Response{}, &pathError{carried.Refused, carried.Text}
+		}
+		c.overhear(target.Ed25519, answerTime(carried.Status, carried.Body), sent)
+		return carried.Response, nil
+	}
+}
+
 // post is travel over HTTPS.
 func (c *Client) post(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.round, errRoundTimeout)
@@ -161,6 +195,9 @@ func (c *Client) post(ctx context.Context, path []Node, target Node, body []byte
 	}
 	sent := c.now()
 	answer, err := c.http.PostNode(ctx, first.IP, first.Port, c.version.Path(), request.Body)
+	if errors.Is(err, storagehttp.ErrProxy) {
+		c.noteProxy(err)
+	}
 	if err != nil {
 		return onion.Response{}, err
 	}

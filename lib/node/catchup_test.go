@@ -73,7 +73,7 @@ func TestCatchUpWithEmptyDisk(t *testing.T) {
 	}
 	network.wantSettled(0, 1, 2)
 	network.stop(2)
-	if err := os.Remove(filepath.Join(network.configs[2].DataDir, store.FileName)); err != nil {
+	if err := os.RemoveAll(filepath.Join(network.configs[2].DataDir, store.FolderName)); err != nil {
 		t.Fatal(err)
 	}
 	network.stop(1) // one holder is enough

@@ -104,6 +104,10 @@ type Config struct {
 	// DialContext opens the node's connections to others; nil means those of a net.Dialer.
 	DialContext DialFunc
 
+	// Peers, unless nil, makes the requests to other nodes in place of HTTPS, for simulations of a network. The host of
+	// a request is the address of the node ([ring.Peer.Address]).
+	Peers http.RoundTripper
+
 	// Now is the node's clock; nil means time.Now.
 	Now func() time.Time
 	// Rand is the source of keys and nonces, safe for concurrent use; nil means crypto/rand.Reader.
@@ -279,6 +283,9 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	n.members = ring.NewMembers(config.Directory, keys.Name(), n.log, func(_, fresh *ring.View) { n.adopt(fresh) })
 	find := func(address string) *ring.Peer { return n.members.View().Addresses[address] }
 	n.caller = &peerhttp.Caller{Client: peerhttp.NewClient(find, config.DialContext), Keys: keys, Now: n.now}
+	if config.Peers != nil {
+		n.caller.Client = &http.Client{Transport: config.Peers}
+	}
 	n.replication = replication.New(replication.Config{
 		Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
 		ReadRequest: func(owner string, request []byte) (replication.Request, error) {

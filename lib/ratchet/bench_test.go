@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -36,5 +37,19 @@ func BenchmarkPingPong(b *testing.B) {
 	for b.Loop() {
 		exchange(b, alice, bob, "ping")
 		exchange(b, bob, alice, "pong")
+	}
+}
+
+// A message that is 100 000 steps ahead, opened on a copy each time.
+func BenchmarkFarAhead(b *testing.B) {
+	alice, bob := newConversation(b, 1)
+	alice.skip(100_000)
+	m := alice.send(b, "far ahead")
+	m.bytes[len(m.bytes)-1] ^= 1
+	for b.Loop() {
+		bob.Effort = NewEffort(MaxAhead)
+		if _, err := bob.receive(m); !errors.Is(err, ErrMAC) {
+			b.Fatal(err)
+		}
 	}
 }

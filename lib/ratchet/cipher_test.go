@@ -31,14 +31,14 @@ func TestWrongPadding(t *testing.T) {
 // The counter of the next message never overflows.
 func TestLastCounter(t *testing.T) {
 	c := chain{next: maxCounter - 1}
-	if _, _, err := c.advance(maxCounter + 1); !errors.Is(err, ErrTooFarAhead) {
+	if _, _, err := c.advance(nil, maxCounter+1); !errors.Is(err, ErrTooFarAhead) {
 		t.Errorf("beyond the last counter: %v", err)
 	}
-	skipped, _, err := c.advance(maxCounter)
+	skipped, _, err := c.advance(nil, maxCounter)
 	if err != nil || len(skipped) != 1 || c.next != maxCounter+1 {
 		t.Errorf("the last counter: %d skipped, next %d, %v", len(skipped), c.next, err)
 	}
-	if _, _, err := c.advance(maxCounter + 1); !errors.Is(err, ErrTooFarAhead) {
+	if _, _, err := c.advance(nil, maxCounter+1); !errors.Is(err, ErrTooFarAhead) {
 		t.Errorf("after the last counter: %v", err)
 	}
 }

@@ -32,12 +32,19 @@ func (s *Session) Decrypt(random io.Reader, message []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.decrypt(random, m)
+	opened, err := s.decrypt(random, m)
+	return opened.plaintext, err
+}
+
+// opening is a decrypted message and the witness of its message key.
+type opening struct {
+	plaintext []byte
+	witness   Witness
 }
 
 // decrypt works on copies until the MAC of the message is verified, so that a forged, damaged or repeated message
 // changes nothing.
-func (s *Session) decrypt(random io.Reader, m received) ([]byte, error) {
+func (s *Session) decrypt(random io.Reader, m received) (opening, error) {
 	i := s.chainOf(m.RatchetKey)
 	switch {
 	case i < 0:
@@ -45,113 +52,118 @@ func (s *Session) decrypt(random io.Reader, m received) ([]byte, error) {
 	case m.Counter < s.receiving[i].next:
 		return s.decryptSkipped(&s.receiving[i], m)
 	case i < len(s.receiving)-1:
-		return nil, fmt.Errorf("%w: counter %d after the end of its chain", ErrTooFarAhead, m.Counter)
+		return opening{}, fmt.Errorf("%w: counter %d after the end of its chain", ErrTooFarAhead, m.Counter)
 	default:
 		return s.decryptAhead(&s.receiving[i], m)
 	}
 }
 
 // decryptSkipped decrypts a message with a skipped key, after a later message of its chain.
-func (s *Session) decryptSkipped(c *receivingChain, m received) ([]byte, error) {
+func (s *Session) decryptSkipped(c *receivingChain, m received) (opening, error) {
 	i, found := slices.BinarySearchFunc(c.skipped, m.Counter, compareCounter)
-	if !found {
-		return nil, ErrDuplicate
+	switch {
+	case !found && m.Counter < c.dropped:
+		return opening{}, fmt.Errorf("%w: counter %d", ErrDropped, m.Counter)
+	case !found:
+		return opening{}, ErrDuplicate
 	}
-	plaintext, err := s.open(&c.skipped[i].messageKey, m)
+	opened, err := s.open(&c.skipped[i].messageKey, m)
 	if err != nil {
-		return nil, err
+		return opening{}, err
 	}
 	c.skipped = slices.Delete(c.skipped, i, i+1)
-	return plaintext, nil
+	return opened, nil
 }
 
 // decryptAhead decrypts the next message of the current receiving chain, or a later one.
-func (s *Session) decryptAhead(c *receivingChain, m received) ([]byte, error) {
+func (s *Session) decryptAhead(c *receivingChain, m received) (opening, error) {
 	advanced := c.chain
-	skipped, messageKey, err := advanced.advance(m.Counter)
+	skipped, messageKey, err := advanced.advance(s.effort, m.Counter)
 	if err != nil {
-		return nil, err
+		return opening{}, err
 	}
-	plaintext, err := s.open(&messageKey, m)
+	opened, err := s.open(&messageKey, m)
 	if err != nil {
 		clear(skipped)
-		return nil, err
+		return opening{}, err
 	}
+	c.keep(skipped, m.Counter)
 	c.chain = advanced
-	c.skipped = append(c.skipped, skipped...)
 	s.forget()
-	return plaintext, nil
+	return opened, nil
+}
+
+// keep adds the skipped keys between c.next and the counter end.
+func (c *receivingChain) keep(skipped []skippedKey, end uint32) {
+	if first := end - uint32(len(skipped)); first > c.next {
+		c.dropped = first
+	}
+	c.skipped = append(c.skipped, skipped...)
 }
 
 // decryptWithStep decrypts the first message with a new ratchet key of the peer and makes a step of the Diffie-Hellman
 // ratchet (Double Ratchet, section 3.5).
-func (s *Session) decryptWithStep(random io.Reader, m received) ([]byte, error) {
+func (s *Session) decryptWithStep(random io.Reader, m received) (opening, error) {
 	shared, err := s.ratchet.DH(m.RatchetKey)
 	if err != nil {
-		return nil, fmt.Errorf("%w: ratchet key: %w", ErrMalformed, err)
+		return opening{}, fmt.Errorf("%w: ratchet key: %w", ErrMalformed, err)
 	}
 	root, fresh := stepRoot(&s.root, shared)
-	skipped, messageKey, err := fresh.advance(m.Counter)
+	skipped, messageKey, err := fresh.advance(s.effort, m.Counter)
 	if err != nil {
-		return nil, err
+		return opening{}, err
 	}
-	plaintext, err := s.open(&messageKey, m)
+	opened, err := s.open(&messageKey, m)
 	if err != nil {
 		clear(skipped)
-		return nil, err
-	}
-	rest, err := s.restOfCurrent(m.PreviousCounter)
-	if err != nil {
-		return nil, err
+		return opening{}, err
 	}
 	step, err := prepareSending(random, root, m.RatchetKey)
 	if err != nil {
-		return nil, err
+		return opening{}, err
 	}
 
-	s.closeCurrent(rest)
-	s.receiving = append(s.receiving, receivingChain{m.RatchetKey, fresh, skipped})
+	s.closeCurrent(m.PreviousCounter)
+	begun := receivingChain{ratchetKey: m.RatchetKey}
+	begun.keep(skipped, m.Counter)
+	begun.chain = fresh
+	s.receiving = append(s.receiving, begun)
 	s.startSending(step)
 	s.pending = nil // the peer's first message to an initiator has a new ratchet key
 	s.forget()
-	return plaintext, nil
+	return opened, nil
 }
 
 // open verifies the MAC of m in constant time, then decrypts m.
-func (s *Session) open(messageKey *key32, m received) ([]byte, error) {
+func (s *Session) open(messageKey *key32, m received) (opening, error) {
 	keys := deriveMessageKeys(messageKey)
 	tag := keys.tag(s.remote, s.local, m.body)
 	if !hmac.Equal(tag[:], m.MAC[:]) {
-		return nil, ErrMAC
+		return opening{}, ErrMAC
 	}
-	return keys.decrypt(m.Ciphertext)
+	plaintext, err := keys.decrypt(m.Ciphertext)
+	return opening{plaintext, Witness{keys.mac, tag}}, err
 }
 
-// restOfCurrent returns the message keys of the current receiving chain from its next message up to counter.
-func (s *Session) restOfCurrent(counter uint32) ([]skippedKey, error) {
-	if len(s.receiving) == 0 {
-		return nil, nil
-	}
-	rest := s.receiving[len(s.receiving)-1].chain
-	if counter < rest.next {
-		return nil, nil
-	}
-	skipped, last, err := rest.advance(counter)
-	if err != nil {
-		return nil, fmt.Errorf("previous chain: %w", err)
-	}
-	return append(skipped, skippedKey{counter, last}), nil
-}
-
-// closeCurrent closes the current receiving chain. It keeps the skipped keys in rest and drops the chain key.
-func (s *Session) closeCurrent(rest []skippedKey) {
+// closeCurrent closes the current receiving chain: it keeps the keys of the messages up to last, which have not
+// arrived, and drops the chain key. If the keys cost too much, closeCurrent drops them, too: the peer's next message
+// opens all the same.
+func (s *Session) closeCurrent(last uint32) {
 	if len(s.receiving) == 0 {
 		return
 	}
 	c := &s.receiving[len(s.receiving)-1]
-	c.skipped = append(c.skipped, rest...)
+	last = min(last, maxCounter)
+	if last >= c.next {
+		advanced := c.chain
+		if skipped, key, err := advanced.advance(s.effort, last); err == nil {
+			c.keep(append(skipped, skippedKey{last, key}), last+1)
+		} else {
+			c.dropped = last + 1
+		}
+		c.next = last + 1
+	}
 	c.key = key32{}
-	c.next += uint32(len(rest))
 }
 
 // sendingStep is the second half of a step of the Diffie-Hellman ratchet.
@@ -195,6 +207,9 @@ func (s *Session) forget() {
 		}
 		c := &s.receiving[i]
 		n := min(surplus, len(c.skipped))
+		if n > 0 {
+			c.dropped = c.skipped[n-1].counter + 1
+		}
 		c.skipped = slices.Delete(c.skipped, 0, n)
 		surplus -= n
 	}

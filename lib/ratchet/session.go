@@ -28,13 +28,18 @@ const (
 
 	// MaxSkippedKeys bounds the skipped message keys of a session. Beyond it the oldest are dropped. The real client
 	// has no such bound. It leaves room for two full gaps of MaxSkip and ordinary losses, and keeps a session below 250
-	// kB for any counters of the peer.
+	// kB for any counters of the peer. Of a gap that is larger, the keys of the newest messages are kept: the network
+	// has dropped the others first.
 	MaxSkippedKeys = 5000
 )
 
-// ErrDuplicate reports a message that was decrypted before, or whose message key was dropped. Callers ignore the
-// message.
+// ErrDuplicate reports a message whose message key was used before. A [Witness] distinguishes a copy of the message
+// that used it, which callers ignore, from another message.
 var ErrDuplicate = errors.New("message is a duplicate")
+
+// ErrDropped reports a message whose message key was used before, or dropped because MaxSkippedKeys newer ones were
+// skipped.
+var ErrDropped = errors.New("message key is not kept any more")
 
 // ErrTooLarge reports a plaintext longer than MaxPlaintextSize.
 var ErrTooLarge = errors.New("plaintext is too large")
@@ -63,7 +68,9 @@ type Session struct {
 	previousCounter uint32         // PN, as the clients count it: see WhisperMessage
 	receiving       []receivingChain
 
-	lateChains int // see Receiver; not stored
+	// see Receiver; not stored
+	lateChains int
+	effort     *Effort
 }
 
 // pendingPrekey is the prekey header of an initiator's messages until the first message from the peer.
@@ -79,6 +86,7 @@ type receivingChain struct {
 	ratchetKey x25519.PublicKey
 	chain
 	skipped []skippedKey // ascending counters
+	dropped uint32       // skipped keys of counters below it may have been dropped
 }
 
 // NewInitiator starts a session with the owner of bundle. It reads two keys from random: the base key, which is the
@@ -123,24 +131,25 @@ func initiate(
 	return s, nil
 }
 
-// NewResponder starts a session from its first PreKeyWhisperMessage and decrypts the message. It reads one ratchet key
-// from random. Its errors are those of [Session.Decrypt] and of prekeys.
-func NewResponder(random io.Reader, local Identity, prekeys Prekeys, m PreKeyWhisperMessage) (*Session, []byte, error) {
+// newResponder starts a session from its first PreKeyWhisperMessage and decrypts the message. It reads one ratchet key
+// from random. Its errors are those of [Session.Decrypt] and of the receiver's prekeys.
+func newResponder(random io.Reader, receiver Receiver, m PreKeyWhisperMessage) (*Session, opening, error) {
+	local, prekeys := receiver.Local, receiver.Prekeys
 	signed, err := prekeys.SignedPrekey(m.SignedPrekeyID)
 	if err != nil {
-		return nil, nil, fmt.Errorf("signed prekey %d: %w", m.SignedPrekeyID, err)
+		return nil, opening{}, fmt.Errorf("signed prekey %d: %w", m.SignedPrekeyID, err)
 	}
 	var oneTime *x25519.KeyPair
 	if m.OneTimePrekeyID != nil {
 		pair, err := prekeys.OneTimePrekey(*m.OneTimePrekeyID)
 		if err != nil {
-			return nil, nil, fmt.Errorf("one-time prekey %d: %w", *m.OneTimePrekeyID, err)
+			return nil, opening{}, fmt.Errorf("one-time prekey %d: %w", *m.OneTimePrekeyID, err)
 		}
 		oneTime = &pair
 	}
 	secret, err := x3dh.Respond(local.KeyPair, signed, oneTime, m.IdentityKey, m.BaseKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, opening{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	s := &Session{
 		local:   local.Public,
@@ -148,16 +157,37 @@ func NewResponder(random io.Reader, local Identity, prekeys Prekeys, m PreKeyWhi
 		base:    m.BaseKey,
 		root:    key32(secret),
 		ratchet: signed,
+		effort:  receiver.Effort,
 	}
-	plaintext, err := s.Decrypt(random, m.Message)
+	inner, err := receive(m.Message)
 	if err != nil {
-		return nil, nil, err
+		return nil, opening{}, err
 	}
-	return s, plaintext, nil
+	opened, err := s.decrypt(random, inner)
+	if err != nil {
+		return nil, opening{}, err
+	}
+	return s, opened, nil
 }
 
 // Remote returns the peer's identity key.
 func (s *Session) Remote() x25519.PublicKey { return s.remote }
+
+// Sending returns the ratchet key of the sending chain and the counter of its next message, which is the number of
+// messages that the peer has not answered.
+func (s *Session) Sending() (ratchetKey x25519.PublicKey, next uint32) {
+	return s.ratchet.Public, s.sending.next
+}
+
+// Receiving returns the ratchet key of the current receiving chain and the counter of its next message. Found is false
+// before the first message from the peer.
+func (s *Session) Receiving() (ratchetKey x25519.PublicKey, next uint32, found bool) {
+	if len(s.receiving) == 0 {
+		return ratchetKey, 0, false
+	}
+	c := s.receiving[len(s.receiving)-1]
+	return c.ratchetKey, c.next, true
+}
 
 // String returns a placeholder.
 func (s *Session) String() string { return "ratchet.Session(redacted)" }

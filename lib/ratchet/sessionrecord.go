@@ -40,6 +40,8 @@ type Receiver struct {
 	// up to MaxLateChains. The real client keeps none: people take minutes for ten steps of the ratchet. Two programs
 	// on the synchronous route take a tenth of a second, while a stored message is still in flight.
 	LateChains int
+	// Effort affords messages that are far ahead. Nil refuses them, as the real client does.
+	Effort *Effort
 }
 
 // Decrypted is the result of [SessionRecord.Decrypt].
@@ -48,6 +50,8 @@ type Decrypted struct {
 	// UsedPrekey is the ID of the one-time prekey that started a new session, or nil. The caller deletes that prekey in
 	// the transaction that stores the record.
 	UsedPrekey *uint32
+	// Witness recognises another message with the same message key.
+	Witness Witness
 }
 
 // SessionRecord is all sessions with one contact: the current session, which encrypts, and archived sessions, which
@@ -113,8 +117,8 @@ func (r *SessionRecord) Decrypt(
 ) (Decrypted, error) {
 	switch kind {
 	case ciphertext.Whisper:
-		plaintext, err := r.decryptWhisper(random, receiver, message)
-		return Decrypted{Plaintext: plaintext}, err
+		opened, err := r.decryptWhisper(random, receiver, message)
+		return Decrypted{Plaintext: opened.plaintext, Witness: opened.witness}, err
 	case ciphertext.PreKeyWhisper:
 		return r.decryptPreKey(random, receiver, message)
 	default:
@@ -122,19 +126,22 @@ func (r *SessionRecord) Decrypt(
 	}
 }
 
-func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, message []byte) ([]byte, error) {
+func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, message []byte) (opening, error) {
 	m, err := receive(message)
 	if err != nil {
-		return nil, err
+		return opening{}, err
 	}
 	specific := ErrNoSession
-	for i, session := range r.sessions {
-		session.lateChains = receiver.LateChains
-		plaintext, err := session.decrypt(random, m)
+	known := slices.IndexFunc(r.sessions, func(s *Session) bool { return s.chainOf(m.RatchetKey) >= 0 })
+	for n := range r.sessions {
+		i := inFront(n, known)
+		session := r.sessions[i]
+		session.lateChains, session.effort = receiver.LateChains, receiver.Effort
+		opened, err := session.decrypt(random, m)
 		switch {
 		case err == nil:
 			r.promote(i)
-			return plaintext, nil
+			return opened, nil
 		case errors.Is(err, ErrTooFarAhead):
 			specific = err
 		case errors.Is(err, ErrMAC):
@@ -143,10 +150,54 @@ func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, mess
 			}
 		default:
 			// This session has the ratchet key, or the message is authentic. No other session can decrypt it.
-			return nil, err
+			return opening{}, err
 		}
 	}
-	return nil, specific
+	return opening{}, specific
+}
+
+// inFront returns the n-th index of an order in which first, unless it is negative, comes before all others. The
+// session that knows a ratchet key comes first, so that the others do not use up the receiver's effort.
+func inFront(n, first int) int {
+	switch {
+	case first < 0 || n > first:
+		return n
+	case n == 0:
+		return first
+	}
+	return n - 1
+}
+
+// Steps returns how many steps of receiving chains Decrypt takes for a message before it knows whether the message is
+// authentic, with every effort. It returns ErrVersion or ErrMalformed.
+func (r *SessionRecord) Steps(kind ciphertext.Kind, message []byte) (steps int, err error) {
+	sessions := r.sessions
+	if kind == ciphertext.PreKeyWhisper {
+		header, err := ParsePreKeyWhisperMessage(message)
+		if err != nil {
+			return 0, err
+		}
+		message, sessions = header.Message, []*Session{{}}
+		if i := r.responderOf(header.BaseKey); i >= 0 {
+			sessions = r.sessions[i : i+1]
+		}
+	}
+	m, err := ParseWhisperMessage(message)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range sessions {
+		i := s.chainOf(m.RatchetKey)
+		switch {
+		case i < 0:
+			steps += int(m.Counter) + 1
+		case i == len(s.receiving)-1 && m.Counter >= s.receiving[i].next:
+			return int(m.Counter-s.receiving[i].next) + 1, nil
+		default:
+			return 0, nil
+		}
+	}
+	return steps, nil
 }
 
 func (r *SessionRecord) decryptPreKey(random io.Reader, receiver Receiver, message []byte) (Decrypted, error) {
@@ -158,20 +209,24 @@ func (r *SessionRecord) decryptPreKey(random io.Reader, receiver Receiver, messa
 		return Decrypted{}, ErrIdentity
 	}
 	if i := r.responderOf(m.BaseKey); i >= 0 {
-		r.sessions[i].lateChains = receiver.LateChains
-		plaintext, err := r.sessions[i].Decrypt(random, m.Message)
+		r.sessions[i].lateChains, r.sessions[i].effort = receiver.LateChains, receiver.Effort
+		inner, err := receive(m.Message)
+		if err != nil {
+			return Decrypted{}, err
+		}
+		opened, err := r.sessions[i].decrypt(random, inner)
 		if err != nil {
 			return Decrypted{}, err
 		}
 		r.promote(i)
-		return Decrypted{Plaintext: plaintext}, nil
+		return Decrypted{Plaintext: opened.plaintext, Witness: opened.witness}, nil
 	}
-	s, plaintext, err := NewResponder(random, receiver.Local, receiver.Prekeys, m)
+	s, opened, err := newResponder(random, receiver, m)
 	if err != nil {
 		return Decrypted{}, err
 	}
 	r.Add(s)
-	return Decrypted{Plaintext: plaintext, UsedPrekey: m.OneTimePrekeyID}, nil
+	return Decrypted{Plaintext: opened.plaintext, UsedPrekey: m.OneTimePrekeyID, Witness: opened.witness}, nil
 }
 
 // responderOf returns the index of the session that a message with this base key started, or -1.

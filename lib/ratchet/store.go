@@ -97,7 +97,7 @@ func (s *Session) state() *statepb.Session {
 	}
 	for i := range s.receiving {
 		c := &s.receiving[i]
-		stored := &statepb.ReceivingChain{RatchetPublic: c.ratchetKey[:], Counter: c.next}
+		stored := &statepb.ReceivingChain{RatchetPublic: c.ratchetKey[:], Counter: c.next, DroppedBelow: c.dropped}
 		if i == len(s.receiving)-1 {
 			stored.ChainKey = c.key[:]
 		}
@@ -170,7 +170,10 @@ func (s *Session) restoreReceiving(stored []*statepb.ReceivingChain) error {
 func restoreChain(stored *statepb.ReceivingChain, current bool) (receivingChain, error) {
 	var k keyReader
 	c := receivingChain{ratchetKey: k.key(stored.RatchetPublic)}
-	c.next = stored.Counter
+	c.next, c.dropped = stored.Counter, stored.DroppedBelow
+	if c.dropped > c.next {
+		return receivingChain{}, fmt.Errorf("%w: keys dropped below counter %d", ErrState, c.dropped)
+	}
 	if current {
 		c.key = k.key(stored.ChainKey)
 	} else if len(stored.ChainKey) > 0 {

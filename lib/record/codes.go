@@ -56,6 +56,7 @@ const (
 	CodeEntryNotFound      Code = "entry_not_found"
 	CodeRequestPending     Code = "request_pending"
 	CodeNetworkUnreachable Code = "network_unreachable"
+	CodeProxy              Code = "proxy_unreachable"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
 	CodeNotDelivered       Code = "not_delivered"
@@ -80,6 +81,7 @@ const (
 	CodeUnknownPrekey      Code = "unknown_prekey"
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
+	CodeKeyReused          Code = "key_reused"
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
@@ -172,6 +174,8 @@ var Codes = []CodeInfo{
 		"a friend request is waiting for an answer", "wait for it, or use --again"},
 	{CodeNetworkUnreachable, ExitTemporary, true,
 		"the network does not answer", "try again; check that the network is up"},
+	{CodeProxy, ExitTemporary, true,
+		"the proxy does not answer, or refuses to serve", "start the proxy, or check --proxy; nothing went past it"},
 	{CodeTooFewNodes, ExitTemporary, true,
 		"too few service nodes answer for an onion path", "try again; a path needs four nodes"},
 	{CodeNotStored, ExitTemporary, true,
@@ -224,6 +228,9 @@ var Codes = []CodeInfo{
 	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
 	{CodeNoSession, ExitAuth, false,
 		"a message belongs to no session of this account", "ask the sender for a new friend request"},
+	{CodeKeyReused, ExitAuth, false,
+		"a message has the key of an earlier one: two copies of the sender's keystore are in use, or an old one was restored",
+		"the message is lost: ask the sender to use one copy only, and for a new friend request"},
 	{CodeSafetyNumber, ExitAuth, false,
 		"the safety number is not the one with that contact",
 		"compare the Session IDs; one of the two has a wrong one"},

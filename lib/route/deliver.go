@@ -63,7 +63,7 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 	if !known {
 		return status, outbox.ReasonNoStatus, nil
 	}
-	if status.Node == "" || !status.Fresh(time.Now()) {
+	if status.Node == "" || !status.Fresh(r.network.OwnTime()) {
 		if err := r.probePresence(ctx); err != nil {
 			return status, "", err
 		}
@@ -74,7 +74,7 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 	switch {
 	case status.Node == "":
 		return status, outbox.ReasonOffline, nil
-	case !status.Fresh(time.Now()):
+	case !status.Fresh(r.network.OwnTime()):
 		return status, outbox.ReasonStale, nil
 	}
 	return status, "", nil

@@ -7,8 +7,8 @@ import (
 	"sessiontool/lib/account"
 )
 
-// Flush sends the outbox entries of earlier commands, oldest first, and returns how many still wait. A message that
-// cannot be sent now does not hold up the others.
+// Flush sends the outbox entries of earlier commands, oldest first, and the answers that the account owes. It returns
+// how many still wait. A message that cannot be sent now does not hold up the others.
 func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
 	return r.FlushEach(ctx, func(account.Outgoing, account.Receipt, error) error { return nil })
 }
@@ -18,6 +18,9 @@ type Flushed func(out account.Outgoing, receipt account.Receipt, err error) erro
 
 // FlushEach is [Router.Flush] with a call of done for each entry. An error of done stops it.
 func (r *Router) FlushEach(ctx context.Context, done Flushed) (waiting int, err error) {
+	if err := r.account.AnswerOwed(ctx); err != nil {
+		return 0, err
+	}
 	empty, err := r.account.OutboxEmpty(ctx)
 	if err != nil || empty {
 		return 0, err

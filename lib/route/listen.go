@@ -269,7 +269,7 @@ func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
 // temporary has the errors that may not come again.
 var temporary = []error{
 	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm,
-	storagehttp.ErrUnreachable,
+	storagehttp.ErrUnreachable, storagehttp.ErrProxy,
 	ErrNotRetrieved, ErrNotStored, account.ErrLocked, account.ErrGone,
 }
 

@@ -22,6 +22,10 @@ const (
 	// node, and after an empty answer that came without waiting.
 	chooseAgain = 10 * time.Second
 	tryAgain    = time.Second
+	// firstPause and longestPause bound the pause after deliveries without use: see takeDelivered. With the longest one
+	// a listener still asks its node well within syncroute.ListenGrace.
+	firstPause   = 250 * time.Millisecond
+	longestPause = 4 * time.Second
 )
 
 // listenAtMembers listens at one member of the swarm after another, at each until it fails.
@@ -111,17 +115,26 @@ func (s *listenLoop) listenAt(ctx context.Context, node network.Node) error {
 	}
 	s.setListener(l)
 	signal(s.announceNow)
+	garbage := backOff{first: firstPause, longest: longestPause}
 	for {
 		started := time.Now()
 		deliveries, err := l.next(ctx)
+		var pause time.Duration
 		if len(deliveries) > 0 {
-			err = s.serialize(ctx, func() error { return s.takeDelivered(ctx, l, deliveries) })
+			err = s.serialize(ctx, func() error {
+				fresh, err := s.takeDelivered(ctx, l, deliveries)
+				pause = garbage.after(fresh)
+				return err
+			})
 		}
 		if s.router.account.Answered() {
 			signal(s.flushNow)
 		}
 		switch {
 		case err == nil && len(deliveries) > 0:
+			if pause > 0 && !wait(ctx, pause, nil) {
+				return ctx.Err()
+			}
 		case cutOff(err), err == nil && time.Since(started) < tryAgain:
 			if !wait(ctx, tryAgain, nil) {
 				return ctx.Err()
@@ -134,15 +147,21 @@ func (s *listenLoop) listenAt(ctx context.Context, node network.Node) error {
 
 // takeDelivered opens messages of the synchronous route and queues the new ones. Messages that they have overtaken can
 // only be in the swarm, and are fetched first, so that the reader gets the messages of one sender in order.
-func (s *listenLoop) takeDelivered(ctx context.Context, l *listener, deliveries []syncroute.Delivery) error {
+//
+// Fresh reports whether a message of a session was among them that had not come before. Anybody can deliver anything to
+// a listener without a proof of work, so a listener that gets nothing fresh makes a pause before it asks again. Senders
+// fall back to the asynchronous route if the pause lasts too long for them.
+func (s *listenLoop) takeDelivered(ctx context.Context, l *listener,
+	deliveries []syncroute.Delivery) (fresh bool, err error) {
 	opened, err := l.open(ctx, deliveries)
 	if err != nil {
-		return err
+		return false, err
 	}
+	fresh = slices.ContainsFunc(opened, func(one account.Opened) bool { return !one.Refused && !one.Duplicate })
 	if slices.ContainsFunc(opened, func(one account.Opened) bool { return one.Event.Overtook }) {
 		err = s.fetchOvertaken(ctx)
 	}
-	return errors.Join(err, s.pushFetched(ctx), s.push(ctx, newEvents(opened)))
+	return fresh, errors.Join(err, s.pushFetched(ctx), s.push(ctx, newEvents(opened)))
 }
 
 // fetchOvertaken polls while delivered messages wait for their acknowledgement. Its time is therefore short.

@@ -15,11 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/storage"
@@ -83,8 +83,8 @@ type Router struct {
 
 	queues queues
 
-	probing sync.Mutex // held during the presence probe
-	probed  bool       // see probePresence
+	probing waitmutex.Mutex // held during the presence probe
+	probed  bool            // see probePresence
 }
 
 // New makes a router.

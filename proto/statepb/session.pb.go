@@ -304,9 +304,10 @@ func (x *SendingChain) GetCounter() uint32 {
 type ReceivingChain struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RatchetPublic []byte                 `protobuf:"bytes,1,opt,name=ratchet_public,json=ratchetPublic,proto3" json:"ratchet_public,omitempty"`
-	ChainKey      []byte                 `protobuf:"bytes,2,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"` // empty unless the chain is the current one
-	Counter       uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`                  // of the next expected message
-	Skipped       []*SkippedKey          `protobuf:"bytes,4,rep,name=skipped,proto3" json:"skipped,omitempty"`                   // ascending counters
+	ChainKey      []byte                 `protobuf:"bytes,2,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"`              // empty unless the chain is the current one
+	Counter       uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`                               // of the next expected message
+	Skipped       []*SkippedKey          `protobuf:"bytes,4,rep,name=skipped,proto3" json:"skipped,omitempty"`                                // ascending counters
+	DroppedBelow  uint32                 `protobuf:"varint,5,opt,name=dropped_below,json=droppedBelow,proto3" json:"dropped_below,omitempty"` // message keys of counters below it may have been dropped unused
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +368,13 @@ func (x *ReceivingChain) GetSkipped() []*SkippedKey {
 		return x.Skipped
 	}
 	return nil
+}
+
+func (x *ReceivingChain) GetDroppedBelow() uint32 {
+	if x != nil {
+		return x.DroppedBelow
+	}
+	return 0
 }
 
 // SkippedKey is the message key of a message that has not arrived yet.
@@ -447,12 +455,13 @@ const file_session_proto_rawDesc = "" +
 	"\fSendingChain\x12'\n" +
 	"\x0fratchet_private\x18\x01 \x01(\fR\x0eratchetPrivate\x12\x1b\n" +
 	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\rR\acounter\"\xa7\x01\n" +
+	"\acounter\x18\x03 \x01(\rR\acounter\"\xcc\x01\n" +
 	"\x0eReceivingChain\x12%\n" +
 	"\x0eratchet_public\x18\x01 \x01(\fR\rratchetPublic\x12\x1b\n" +
 	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +
 	"\acounter\x18\x03 \x01(\rR\acounter\x127\n" +
-	"\askipped\x18\x04 \x03(\v2\x1d.sessiontool.state.SkippedKeyR\askipped\"G\n" +
+	"\askipped\x18\x04 \x03(\v2\x1d.sessiontool.state.SkippedKeyR\askipped\x12#\n" +
+	"\rdropped_below\x18\x05 \x01(\rR\fdroppedBelow\"G\n" +
 	"\n" +
 	"SkippedKey\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\rR\acounter\x12\x1f\n" +

@@ -39,6 +39,7 @@ type App struct {
 	networkName string
 	timeout     time.Duration
 	lockTimeout time.Duration
+	proxy       proxySetting
 	passphrase  PassphraseFlags
 	logging     logFlags
 	origins     map[string]Origin // by name of the setting
@@ -84,6 +85,9 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		}
 		return nil
 	})
+	flags.Var(&app.proxy, "proxy",
+		"connect to seeds and nodes through socks5h://HOST:PORT, http://HOST:PORT or https://HOST:PORT, or none\n"+
+			"(default: HTTPS_PROXY or ALL_PROXY)")
 	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
 	flags.StringVar(&app.printer.path, "select", "",
 		"print only what this gjson path selects of each record; a text can be several lines")

@@ -134,6 +134,7 @@ var codeTable = []struct {
 	{route.ErrDifficulty, record.CodeDifficultyTooHigh},
 	{x3dh.ErrSignature, record.CodeBadSignature},
 	{network.ErrBadNetwork, record.CodeBadNetwork},
+	{storagehttp.ErrProxy, record.CodeProxy}, // also as the cause of the network's errors
 	{network.ErrTooFewNodes, record.CodeTooFewNodes},
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},

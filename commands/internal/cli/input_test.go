@@ -118,6 +118,13 @@ func FuzzItems(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		// Whatever comes before it, a good line behind an empty one is not lost.
 		got := readAll(t, strings.NewReader(in+"\n\n{\"last\":true}\n"))
+		for _, value := range got {
+			for _, item := range []any{new(record.Draft), new(requestName), new(record.Network)} {
+				if err := decodeItem([]byte(value), item, 1); err != nil && !errors.Is(err, ErrBadInput) {
+					t.Errorf("%q: %v", value, err)
+				}
+			}
+		}
 		if n := len(got); n == 0 || got[n-1] != `{"last":true}` {
 			t.Errorf("%q: read as %q", in, got)
 		}

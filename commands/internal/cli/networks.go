@@ -86,6 +86,13 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 		OnionVersion: onion.Version(found.OnionVersion), Random: rand.Reader, Now: app.Now, Log: app.Log,
 		Pins: make(map[string][sha256.Size]byte),
 	}
+	proxy, source, err := app.Proxy()
+	if err != nil {
+		return config, err
+	}
+	if config.Proxy = proxy; !proxy.IsZero() {
+		app.Log.Info("all connections go through a proxy", "proxy", proxy.String(), "setting", source)
+	}
 	if app.KeystoreDir != "" {
 		config.StateFile = network.StatePath(app.KeystoreDir, found.Seeds)
 	}

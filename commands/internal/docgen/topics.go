@@ -87,6 +87,8 @@ var otherVariables = [][2]string{
 	{"XDG_DATA_HOME", "folder above the default keystore (default ~/.local/share)"},
 	{"XDG_STATE_HOME", "folder above the notes and data of running devnets (default ~/.local/state)"},
 	{"CREDENTIALS_DIRECTORY", "set by systemd: a credential sessiontool-passphrase in it opens the keystore"},
+	{"HTTPS_PROXY, ALL_PROXY", "the proxy, also in lower case, unless --proxy names one; connections to this machine " +
+		"need none, and NO_PROXY does not count"},
 	{"NO_COLOR", "nothing is coloured anyway; with TERM=dumb or --quiet there is no progress bar either"},
 }
 

@@ -65,6 +65,7 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeUnknownPrekey:    record.CodeUnknownPrekey,
 	inbox.CodeBadSignature:     record.CodeBadSignature,
 	inbox.CodeNoSession:        record.CodeNoSession,
+	inbox.CodeKeyReused:        record.CodeKeyReused,
 }
 
 // reasons are why a message did not take the synchronous route.

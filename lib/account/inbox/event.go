@@ -41,6 +41,8 @@ const (
 	CodeUnknownPrekey FailureCode = "unknown_prekey"
 	CodeBadSignature  FailureCode = "bad_signature" // the prekey bundle is not the sender's
 	CodeNoSession     FailureCode = "no_session"    // belongs to no session of the account
+	// another message has used the same message key: a copy of the sender's keystore is likely
+	CodeKeyReused FailureCode = "key_reused"
 )
 
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.

@@ -24,7 +24,7 @@ const counterChains = "chain"
 // Place sets event.Chain and event.Counter: the message's position among those of its sender, by the ratchet key and
 // counter of its header.
 func Place(tx *keystore.Tx, event *Event, key x25519.PublicKey, counter uint32, now time.Time) error {
-	name := chainName(event.From, key)
+	name := ChainName(event.From, key)
 	var entry chainEntry
 	found, err := tables.Get(tx, TableChains, name, &entry)
 	if err != nil {
@@ -43,7 +43,8 @@ func Place(tx *keystore.Tx, event *Event, key x25519.PublicKey, counter uint32, 
 	return nil
 }
 
-func chainName(sender sessionid.ID, ratchetKey x25519.PublicKey) string {
+// ChainName names a receiving chain of the ratchet by its sender and ratchet key.
+func ChainName(sender sessionid.ID, ratchetKey x25519.PublicKey) string {
 	return ID(string(sender[:]) + string(ratchetKey[:]))
 }
 

@@ -8,7 +8,8 @@ import (
 	"sessiontool/lib/account/tables"
 )
 
-// SeenFor is how long a received message is remembered: longer than any network keeps it, whatever a node says.
+// SeenFor is how long a received message is remembered: longer than any network keeps it, whatever a node says. The
+// times of this package's functions are those of package lifetime, so that no step of the machine's clock ends it.
 const SeenFor = 15 * 24 * time.Hour
 
 // TextSelf is the text of a control event: a message of this account to itself, in protocol signal.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
@@ -21,11 +22,13 @@ import (
 const (
 	// RotateAfter is the age at which a signed prekey is replaced (signal-2020.md section 6.2).
 	RotateAfter = 48 * time.Hour
-	// keepCount is how many signed prekeys are kept at any age; older ones are kept for KeepFor. The 2020
-	// client deletes them after 7 days. A user who reads requests weekly would then accept with a bundle whose keys are
-	// gone, so this package keeps them longer.
+	// keepCount is how many signed prekeys are kept at any age; older ones are kept for KeepFor, by the clock of
+	// package lifetime. The 2020 client deletes them after 7 days. A user who reads requests weekly would then accept
+	// with a bundle whose keys are gone, so this package keeps them longer. A machine whose clock jumps rotates with
+	// each jump: keepMost bounds what is kept.
 	keepCount = 3
 	KeepFor   = 30 * 24 * time.Hour
+	keepMost  = 100
 )
 
 // The tables of the prekeys, and their counters.
@@ -46,6 +49,16 @@ type SignedPrekey struct {
 	Private   []byte    `json:"private"`
 	Signature []byte    `json:"signature"`
 	CreatedAt time.Time `json:"created_at"`
+	// Since is CreatedAt by the clock of package lifetime. It is zero in keys of versions that did not have it.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// since returns CreatedAt by the clock of package lifetime, which began at the machine's time.
+func (p SignedPrekey) since() time.Time {
+	if p.Since.IsZero() {
+		return p.CreatedAt
+	}
+	return p.Since
 }
 
 // OneTimePrekey is the stored form of x3dh.OneTimePrekey, with the contact that it was made for.
@@ -125,13 +138,13 @@ type Maker struct {
 	Now      func() time.Time
 }
 
-// KeepFresh replaces the signed prekey if it is older than 48 hours.
+// KeepFresh replaces the signed prekey if it is older than 48 hours, or made by a clock that far ahead.
 func (m Maker) KeepFresh(tx *keystore.Tx) error {
 	signed, err := LoadSigned(tx)
 	if err != nil {
 		return err
 	}
-	if len(signed) > 0 && m.Now().Sub(signed[0].CreatedAt) < RotateAfter {
+	if len(signed) > 0 && m.Now().Sub(signed[0].CreatedAt).Abs() < RotateAfter {
 		return nil
 	}
 	_, err = m.Rotate(tx)
@@ -153,10 +166,14 @@ func (m Maker) Rotate(tx *keystore.Tx) (SignedPrekey, error) {
 	if err != nil {
 		return SignedPrekey{}, err
 	}
-	stored := SignedPrekey{ID: id, Private: made.Private[:], Signature: made.Signature[:], CreatedAt: now}
+	since, err := lifetime.Now(tx, now)
+	if err != nil {
+		return SignedPrekey{}, err
+	}
+	stored := SignedPrekey{ID: id, Private: made.Private[:], Signature: made.Signature[:], CreatedAt: now, Since: since}
 	kept := []SignedPrekey{stored}
 	for _, old := range signed {
-		if len(kept) < keepCount || now.Sub(old.CreatedAt) < KeepFor {
+		if len(kept) < keepCount || len(kept) < keepMost && since.Sub(old.since()) < KeepFor {
 			kept = append(kept, old)
 		}
 	}

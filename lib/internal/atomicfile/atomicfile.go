@@ -25,5 +25,5 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(file.Name()))
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// syncDir makes the rename durable.
-func syncDir(dir string) error {
+// SyncDir makes changes of the entries of a folder durable, such as a rename.
+func SyncDir(dir string) error {
 	folder, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
 package atomicfile
 
-// syncDir does nothing: Windows does not sync folders.
-func syncDir(string) error { return nil }
+// SyncDir does nothing: Windows does not sync folders.
+func SyncDir(string) error { return nil }

@@ -164,7 +164,15 @@ func (c *connection) do(request []byte) error {
 // run makes every request once over 64 connections and returns the rate, and how long each took.
 func run(b *testing.B, address string, requests func(i int) []byte) (perSecond float64, took []time.Duration) {
 	b.Helper()
-	conns := make([]*connection, connections)
+	return runOver(b, connections, address, requests)
+}
+
+// runOver is run with another number of connections.
+func runOver(
+	b *testing.B, count int, address string, requests func(i int) []byte,
+) (perSecond float64, took []time.Duration) {
+	b.Helper()
+	conns := make([]*connection, count)
 	for i := range conns {
 		conns[i] = dial(b, address)
 	}
@@ -228,6 +236,30 @@ func BenchmarkReplicatedStores(b *testing.B) {
 	b.ReportMetric(rate, "stores/s")
 	b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
 	b.ReportMetric(milliseconds(time.Since(start)), "lag-ms") // of the slowest member when the last store is answered
+}
+
+// BenchmarkSwarmStores measures stores of storage RPC 2.8 through one member of a swarm of five, all of which run here.
+// Each store is answered when all five have it on disk.
+func BenchmarkSwarmStores(b *testing.B) {
+	for _, count := range []int{1, 8, connections} {
+		b.Run(fmt.Sprintf("connections=%d", count), func(b *testing.B) {
+			_, addresses := start(b, 5)
+			requests := make([][]byte, b.N)
+			for i := range requests {
+				text := strconv.Itoa(i)
+				requests[i] = post(storage.RPCPath, call(b, storage.MethodStore, map[string]any{
+					"pubkey": fmt.Sprintf("05%064x", i%owners), "timestamp": time.Now().UnixMilli(), "ttl": 86400000,
+					"data": base64.StdEncoding.EncodeToString([]byte(text + data[len(text):])),
+				}))
+			}
+			used := processorTime(b)
+			rate, took := runOver(b, count, addresses[0], func(i int) []byte { return requests[i] })
+			b.ReportMetric(float64((processorTime(b)-used).Microseconds())/float64(b.N), "cpu-us/store")
+			b.ReportMetric(rate, "stores/s")
+			b.ReportMetric(milliseconds(percentile(took, 0.5)), "p50-ms")
+			b.ReportMetric(milliseconds(percentile(took, 0.99)), "p99-ms")
+		})
+	}
 }
 
 // BenchmarkRetrieves measures signed retrieves of ten messages each.

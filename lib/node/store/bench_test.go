@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/lib/node/store/kv"
 )
 
 // What a node does over HTTPS is measured in the folder bench, next to SQLite.
@@ -112,7 +112,7 @@ func (w *windows) longest(span time.Duration) time.Duration {
 }
 
 func expiredLeft(b *testing.B, s *Store, now time.Time) (count int) {
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err := s.db.View(func(tx *kv.Tx) error {
 		due, err := expired(tx, now.UnixMilli(), 1)
 		count = len(due)
 		return err
@@ -146,14 +146,10 @@ func BenchmarkMemory(b *testing.B) {
 // diskBytes returns the size of the pages in use.
 func (s *Store) diskBytes(b *testing.B) (size int64) {
 	b.Helper()
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		size = tx.Size() - int64(s.db.Stats().FreePageN)*int64(s.db.Info().PageSize)
-		return nil
-	})
-	if err != nil {
+	if err := s.db.Flush(); err != nil {
 		b.Fatal(err)
 	}
-	return size
+	return s.db.Size()
 }
 
 func heapBytes() int64 {

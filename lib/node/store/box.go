@@ -6,8 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 
-	"go.etcd.io/bbolt"
-
+	"sessiontool/lib/node/store/kv"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 )
@@ -18,7 +17,7 @@ import (
 func (s *Store) walk(
 	owner string, namespace rpc28.Namespace, lastHash string, now int64, visit func(m Message, expiration int64) bool,
 ) error {
-	return s.db.View(func(tx *bbolt.Tx) error {
+	return s.db.View(func(tx *kv.Tx) error {
 		last, err := sequenceOf(tx, owner, namespace, lastHash)
 		if err != nil {
 			return err
@@ -90,7 +89,7 @@ func (s *Store) Page28(
 
 // sequenceOf returns the sequence number of the message in a box whose hash in either RPC version is hash, or 0 if
 // there is none. Tombstones count. Hashes are compared as text: upper case is another hash.
-func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc28.Namespace, hash string) (uint64, error) {
+func sequenceOf(tx *kv.Tx, owner string, namespace rpc28.Namespace, hash string) (uint64, error) {
 	name := newName(owner, MessageHash{}, namespace)
 	hash28, ok := parseHash28(hash)
 	if ok {
@@ -113,7 +112,7 @@ func sequenceOf(tx *bbolt.Tx, owner string, namespace rpc28.Namespace, hash stri
 }
 
 // aliased returns the sequence number of the first message in a box with this alias, or 0 if there is none.
-func aliased(tx *bbolt.Tx, box, alias []byte) (uint64, error) {
+func aliased(tx *kv.Tx, box, alias []byte) (uint64, error) {
 	cursor := tx.Bucket(orderBucket).Cursor()
 	for key, value := cursor.Seek(box); isIn(key, box); key, value = cursor.Next() {
 		if _, found, err := parseOrderValue(value); err != nil || bytes.Equal(found, alias) {
@@ -144,7 +143,7 @@ func (s *Store) InScope(owner string, scope rpc28.Scope, now int64) (found []Sum
 
 // eachSummary calls visit with the messages of orderBucket whose keys have a prefix.
 func (s *Store) eachSummary(prefix []byte, now int64, visit func(Summary)) error {
-	return s.db.View(func(tx *bbolt.Tx) error {
+	return s.db.View(func(tx *kv.Tx) error {
 		messages, cursor := tx.Bucket(messageBucket), tx.Bucket(orderBucket).Cursor()
 		for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
 			expiration, alias, err := parseOrderValue(value)
@@ -172,7 +171,7 @@ func (s *Store) ByHash(owner string, hashes []string, now int64) (found []Summar
 	for _, hash := range hashes {
 		wanted[hash] = true
 	}
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *kv.Tx) error {
 		cursor := tx.Bucket(nameBucket).Cursor()
 		for text := range wanted {
 			hash, ok := parseHash28(text)

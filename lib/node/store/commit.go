@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/lib/node/store/kv"
 )
 
 // Bounds of one transaction. An fsync costs the same for one message as for many.
@@ -16,9 +16,6 @@ const (
 
 // maxWaiting bounds the calls of Write that wait for the committer. Further calls fail with ErrBusy.
 const maxWaiting = 1024
-
-// appendFill is the fill of pages whose keys only grow.
-const appendFill = 0.95
 
 // insertion is one call of Write: all of its entries are written, or none.
 type insertion struct {
@@ -117,16 +114,19 @@ func (s *Store) commit(group []insertion) {
 	var removed int
 	var refused error
 	start := time.Now()
-	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
-		if removed, err = s.removeExpired(tx, limit); err != nil {
-			return fmt.Errorf("removing expired messages: %w", err)
-		}
-		if size(group) > 0 && s.full(tx) {
-			refused = ErrFull
-			return nil
-		}
-		return s.writeAll(tx, group)
-	})
+	full, err := s.full(group)
+	if err == nil {
+		err = s.db.Update(func(tx *kv.Tx) (err error) {
+			if removed, err = s.removeExpired(tx, limit); err != nil {
+				return fmt.Errorf("removing expired messages: %w", err)
+			}
+			if full {
+				refused = ErrFull
+				return nil
+			}
+			return s.writeAll(tx, group)
+		})
+	}
 	if err == nil {
 		s.removed.Add(uint64(removed))
 	}
@@ -138,7 +138,7 @@ func (s *Store) commit(group []insertion) {
 	}
 }
 
-func (s *Store) writeAll(tx *bbolt.Tx, group []insertion) error {
+func (s *Store) writeAll(tx *kv.Tx, group []insertion) error {
 	tables := openTables(tx, s.queue.inUse())
 	tables.quotas = &s.quotas
 	for _, insertion := range group {
@@ -151,9 +151,12 @@ func (s *Store) writeAll(tx *bbolt.Tx, group []insertion) error {
 	return nil
 }
 
-// full reports whether the pages in use have reached the limit. It subtracts the free pages, because the file never
-// shrinks.
-func (s *Store) full(tx *bbolt.Tx) bool {
-	free := int64(s.db.Stats().FreePageN) * int64(s.db.Info().PageSize)
-	return tx.Size()-free >= s.maxBytes
+// full reports whether a group that needs room comes when the size of the database has reached the limit. What was
+// deleted takes room until it is deleted from the tree, too.
+func (s *Store) full(group []insertion) (bool, error) {
+	if size(group) == 0 || s.db.Size() < s.maxBytes {
+		return false, nil
+	}
+	err := s.db.Flush()
+	return s.db.Size() >= s.maxBytes, err
 }

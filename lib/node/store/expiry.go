@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/lib/node/store/kv"
 )
 
 // Expired messages are removed in the transactions that store new ones, which costs no additional fsync. Each
@@ -54,7 +54,7 @@ func (s *Store) sweep(ctx context.Context, now int64) (removed uint64, err error
 	s.sweepUntil.Store(now)
 	for idle := true; ctx.Err() == nil; idle = s.idle(ctx) {
 		var due []indexEntry
-		err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		err := s.db.View(func(tx *kv.Tx) (err error) {
 			due, err = expired(tx, now, 1)
 			return err
 		})
@@ -89,7 +89,7 @@ type indexEntry struct {
 }
 
 // expired returns the first entries of the expiry index, at most limit, that are due at now (milliseconds).
-func expired(tx *bbolt.Tx, now int64, limit int) (due []indexEntry, err error) {
+func expired(tx *kv.Tx, now int64, limit int) (due []indexEntry, err error) {
 	end := expiryKey(now+1, 0)
 	cursor := tx.Bucket(expiryBucket).Cursor()
 	key, name := cursor.First()
@@ -104,7 +104,7 @@ func expired(tx *bbolt.Tx, now int64, limit int) (due []indexEntry, err error) {
 
 // removeExpired removes messages that are due for the sweep, with all index entries that point to them. It stops after
 // limit messages or after sweepTime. It removes nothing from a damaged index; sweep reports the damage.
-func (s *Store) removeExpired(tx *bbolt.Tx, limit int) (removed int, err error) {
+func (s *Store) removeExpired(tx *kv.Tx, limit int) (removed int, err error) {
 	start := time.Now()
 	due, damage := expired(tx, s.sweepUntil.Load(), limit)
 	if damage != nil {

@@ -145,3 +145,22 @@ func FuzzDecodeRecords(f *testing.F) {
 func stored(m Message) Record {
 	return Record{Name: NameOf(m), Version: Version{Expiration: m.ExpirationMillis()}, Message: m}
 }
+
+// FuzzTables reads any values as those of the database: they are damaged, or have what they say.
+func FuzzTables(f *testing.F) {
+	f.Add(make([]byte, numberSize))
+	f.Add(make([]byte, 64))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := parsePlace(b); err != nil && (!errors.Is(err, errDamage) || p != place{}) {
+			t.Errorf("%x is the place %+v, %v", b, p, err)
+		}
+		expiration, alias, err := parseOrderValue(b)
+		if err != nil && !errors.Is(err, errDamage) ||
+			err == nil && !bytes.Equal(append(appendNumber(nil, uint64(expiration)), alias...), b) {
+			t.Errorf("%x is %d and %x, %v", b, expiration, alias, err)
+		}
+		if hash, ok := parseHash28(string(b)); ok && !hash.Is28() {
+			t.Errorf("%q is the hash %x", b, hash)
+		}
+	})
+}

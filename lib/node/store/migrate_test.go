@@ -1,19 +1,25 @@
 package store
 
 import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"sessiontool/lib/node/store/kv"
 )
 
 // oldDatabase writes a database of format 2 with messages queued for peer, and returns its folder.
 func oldDatabase(t *testing.T, peer string, messages []Message) string {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := bbolt.Open(filepath.Join(dir, FileName), 0o600, nil)
+	db, err := bbolt.Open(filepath.Join(dir, oldFileName), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,5 +111,57 @@ func TestOldStoreOpens(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// asFormat3 makes the database of a closed store one of format 3, whose entries were the same in a file of bbolt.
+func asFormat3(t *testing.T, dir string) {
+	t.Helper()
+	s, err := Open(dir, DefaultMaxBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(filepath.Join(dir, oldFileName), 0o600, &bbolt.Options{NoFreelistSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.View(func(from *kv.Tx) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			for _, old := range oldBuckets {
+				bucket, err := tx.CreateBucket([]byte(old.name))
+				if err == nil {
+					err = each(from, old.number, bucket.Put)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return errors.Join(
+				tx.Bucket([]byte("meta")).Put(formatKey, []byte{3}),
+				tx.Bucket([]byte("messages")).SetSequence(from.Bucket(messageBucket).Sequence()),
+			)
+		})
+	})
+	if err := errors.Join(err, db.Close(), s.Close(), os.RemoveAll(filepath.Join(dir, FolderName))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A database of format 3 opens with everything in it, and its file goes. If its conversion was interrupted, it begins
+// again.
+func TestFormat3Opens(t *testing.T) {
+	now := time.Now()
+	dir, want := filledStore(t, now)
+	asFormat3(t, dir)
+	if err := os.CopyFS(filepath.Join(dir, newFolderName), os.DirFS(t.TempDir())); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, err := openAndRead(dir, now); err != nil || !maps.Equal(got, want) {
+			t.Fatalf("%d records of %d, %v", len(got), len(want), err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, oldFileName)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the old file: %v", err)
+		}
 	}
 }

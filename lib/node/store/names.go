@@ -5,8 +5,7 @@ import (
 	"crypto/sha512"
 	"hash"
 
-	"go.etcd.io/bbolt"
-
+	"sessiontool/lib/node/store/kv"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 )
@@ -86,7 +85,7 @@ func (s *Store) Scan(
 	filter := ownerFilter{wanted: wanted}
 	for more := true; more; {
 		seen := 0
-		err := s.db.View(func(tx *bbolt.Tx) error {
+		err := s.db.View(func(tx *kv.Tx) error {
 			cursor := tx.Bucket(nameBucket).Cursor()
 			key, value := cursor.Seek(after[:])
 			if key != nil && string(key) == string(after[:]) {
@@ -154,7 +153,7 @@ func (s *Store) Digest(now int64, wanted func(owner string) bool) (*Digests, err
 // Missing reports for each name whether neither a message nor a tombstone is stored.
 func (s *Store) Missing(names []Name) (missing []bool, err error) {
 	missing = make([]bool, len(names))
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *kv.Tx) error {
 		bucket := tx.Bucket(nameBucket)
 		for i, name := range names {
 			missing[i] = bucket.Get(name[:]) == nil
@@ -167,7 +166,7 @@ func (s *Store) Missing(names []Name) (missing []bool, err error) {
 // Encode returns the encoded records of names, as many as fit into maxBytes but at least one. taken is the number of
 // names that Encode has processed. A name that is not stored is processed without a record.
 func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *kv.Tx) error {
 		var w recordWriter
 		for _, name := range names {
 			if err := w.addStored(tx, name, 0); err != nil {
@@ -184,7 +183,7 @@ func (s *Store) Encode(names []Name, maxBytes int) (body []byte, taken int, err 
 }
 
 // addStored encodes the record of a name, unless it is not stored or has expired at now (milliseconds).
-func (w *recordWriter) addStored(tx *bbolt.Tx, name Name, now int64) error {
+func (w *recordWriter) addStored(tx *kv.Tx, name Name, now int64) error {
 	value := tx.Bucket(nameBucket).Get(name[:])
 	if value == nil {
 		return nil
@@ -206,7 +205,7 @@ func (w *recordWriter) addStored(tx *bbolt.Tx, name Name, now int64) error {
 func (s *Store) Owners(wanted func(owner string) bool) (owners []string, err error) {
 	var from []byte
 	for more := true; more; {
-		err = s.db.View(func(tx *bbolt.Tx) error {
+		err = s.db.View(func(tx *kv.Tx) error {
 			cursor := tx.Bucket(nameBucket).Cursor()
 			key, _ := cursor.Seek(from)
 			for range scanBatch {

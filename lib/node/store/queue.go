@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/lib/node/store/kv"
 )
 
 const (
@@ -35,14 +35,17 @@ type queue struct {
 }
 
 // loadQueue reads the cursors.
-func loadQueue(tx *bbolt.Tx) (*queue, error) {
+func loadQueue(tx *kv.Tx) (*queue, error) {
 	q := &queue{cursors: make(map[string]uint64)}
-	err := tx.Bucket(cursorBucket).ForEach(func(name, value []byte) error {
+	cursor := tx.Bucket(cursorBucket).Cursor()
+	for name, value := cursor.First(); name != nil; name, value = cursor.Next() {
 		next, _, err := cutNumber(value)
+		if err != nil {
+			return nil, err
+		}
 		q.cursors[string(name)] = next
-		return err
-	})
-	return q, err
+	}
+	return q, nil
 }
 
 // inUse reports whether the queue has a peer.
@@ -74,7 +77,7 @@ func (s *Store) SetPeers(peers []string) error {
 	if s.queue.hasExactly(peers) {
 		return nil
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.db.Update(func(tx *kv.Tx) error {
 		s.queue.mu.Lock()
 		defer s.queue.mu.Unlock()
 		before := s.queue.cursors
@@ -100,15 +103,22 @@ func (q *queue) hasExactly(peers []string) bool {
 	})
 }
 
-func writeCursors(tx *bbolt.Tx, cursors map[string]uint64) error {
-	if err := tx.DeleteBucket(cursorBucket); err != nil {
-		return err
-	}
-	bucket, err := tx.CreateBucket(cursorBucket)
-	if err != nil {
-		return err
+// writeCursors writes the cursors that differ from those on disk.
+func writeCursors(tx *kv.Tx, cursors map[string]uint64) error {
+	bucket := tx.Bucket(cursorBucket)
+	cursor := bucket.Cursor()
+	for name, value := cursor.First(); name != nil; name, value = cursor.Next() {
+		if next, known := cursors[string(name)]; known && bytes.Equal(value, appendNumber(nil, next)) {
+			continue
+		}
+		if err := bucket.Delete(name); err != nil {
+			return err
+		}
 	}
 	for name, next := range cursors {
+		if bucket.Get([]byte(name)) != nil {
+			continue
+		}
 		if err := bucket.Put([]byte(name), appendNumber(nil, next)); err != nil {
 			return err
 		}
@@ -130,7 +140,7 @@ func (b Batch) Empty() bool { return b.Entries == 0 }
 // Pending returns the next records that are pending for peer, without those that have expired at now (milliseconds).
 func (s *Store) Pending(peer string, now int64) (Batch, error) {
 	b := Batch{Next: s.queue.cursor(peer)}
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err := s.db.View(func(tx *kv.Tx) error {
 		cursor := tx.Bucket(queueBucket).Cursor()
 		key, name := cursor.Seek(appendNumber(nil, b.Next))
 		var w recordWriter
@@ -163,7 +173,7 @@ func (s *Store) PendingCount() (count int, err error) {
 	if len(cursors) == 0 {
 		return 0, nil
 	}
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *kv.Tx) error {
 		cursor := tx.Bucket(queueBucket).Cursor()
 		for key, _ := cursor.Seek(appendNumber(nil, slices.Min(cursors))); key != nil; key, _ = cursor.Next() {
 			count++
@@ -198,7 +208,7 @@ func (s *Store) tidyQueue() (more bool, err error) {
 	if !s.queue.isAhead() {
 		return false, nil
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.db.Update(func(tx *kv.Tx) error {
 		cursors := s.queue.snapshot()
 		if err := writeCursors(tx, cursors); err != nil {
 			return err
@@ -229,7 +239,7 @@ func (q *queue) snapshot() map[string]uint64 {
 }
 
 // dropPassed removes the first entries that all cursors have passed: all entries if there are no cursors.
-func dropPassed(line *bbolt.Bucket, cursors []uint64) (more bool, err error) {
+func dropPassed(line *kv.Bucket, cursors []uint64) (more bool, err error) {
 	var passed [][]byte
 	cursor := line.Cursor()
 	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {

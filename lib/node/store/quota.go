@@ -3,7 +3,7 @@ package store
 import (
 	"errors"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/lib/node/store/kv"
 )
 
 // Messages of storage RPC 2.8 cost their sender no work, so without quotas one client could fill an owner's box and the
@@ -65,7 +65,7 @@ type usage struct{ count, bytes uint64 }
 
 func (u usage) encode() []byte { return appendNumber(appendNumber(nil, u.count), u.bytes) }
 
-func usageOf(bucket *bbolt.Bucket, key []byte) (u usage, err error) {
+func usageOf(bucket *kv.Bucket, key []byte) (u usage, err error) {
 	value := bucket.Get(key)
 	if value == nil {
 		return usage{}, nil
@@ -88,7 +88,7 @@ func usageKeys(name Name) (owner, all []byte) {
 
 // hasRoom reports whether a message of size bytes may be stored.
 func (t tables) hasRoom(name Name, size int, slack uint64) (bool, error) {
-	if t.quotas == nil || t.usage == nil {
+	if t.quotas == nil {
 		return true, nil
 	}
 	ownerKey, allKey := usageKeys(name)
@@ -118,9 +118,6 @@ func (t tables) release(name Name, size int) error {
 }
 
 func (t tables) count(name Name, change func(usage) usage) error {
-	if t.usage == nil {
-		return nil // while a database of format 2 is converted
-	}
 	ownerKey, allKey := usageKeys(name)
 	for _, key := range [][]byte{ownerKey, allKey} {
 		if key == nil {

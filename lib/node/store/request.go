@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 
-	"go.etcd.io/bbolt"
+	"sessiontool/lib/node/store/kv"
 )
 
 // MaxRequest bounds an owner's request that replicas exchange, in bytes. A request with 20 000 hashes fits.
@@ -67,7 +67,7 @@ func (t tables) extendRequests(refs references, until int64) error {
 }
 
 // requestIn returns a stored request, nil if there is none.
-func requestIn(bucket *bbolt.Bucket, id RequestID) []byte {
+func requestIn(bucket *kv.Bucket, id RequestID) []byte {
 	value := bucket.Get(id[:])
 	if id == (RequestID{}) || len(value) < numberSize {
 		return nil
@@ -85,7 +85,7 @@ func (s *Store) sweepRequests(ctx context.Context, now int64) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		err = s.db.Update(func(tx *bbolt.Tx) error {
+		err = s.db.Update(func(tx *kv.Tx) error {
 			bucket := tx.Bucket(requestBucket)
 			for _, id := range due {
 				if until, _, err := cutNumber(bucket.Get(id)); err != nil || int64(until) > now {
@@ -105,7 +105,7 @@ func (s *Store) sweepRequests(ctx context.Context, now int64) error {
 }
 
 func (s *Store) dueRequests(now int64) (due [][]byte, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *kv.Tx) error {
 		cursor := tx.Bucket(requestBucket).Cursor()
 		for id, value := cursor.First(); id != nil && len(due) < maxRequestSweep; id, value = cursor.Next() {
 			until, _, err := cutNumber(value)

@@ -24,30 +24,30 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
+	"sessiontool/lib/node/store/kv"
 )
 
-// FileName is the name of the database file in a node's data folder.
-const FileName = "messages.db"
+// FolderName is the name of the database's folder in a node's data folder.
+const FolderName = "messages"
 
-// storeFormat is the format of the database; others are refused.
-const storeFormat = 3
+// storeFormat is the format of the database. Formats 2 and 3 were files of another kind, which Open converts; others
+// are refused.
+const storeFormat = 4
 
 // Buckets. An owner is a public key as text (66 bytes). Names, namespaces, versions and places are encoded by their
 // types. Sequence numbers and expirations (milliseconds since 1970) are big-endian u64. Sequence numbers follow the
 // order of arrival. With them as keys, new entries share pages, so that many messages need few page writes. A
 // tombstone has no entry in messageBucket and orderBucket.
-var (
-	metaBucket    = []byte("meta")     // "format" -> one byte; "difficulty" -> history
-	messageBucket = []byte("messages") // sequence number -> encoded message
-	orderBucket   = []byte("order")    // owner, namespace, sequence number -> expiration, alias
-	nameBucket    = []byte("names")    // name -> place
-	expiryBucket  = []byte("expiry")   // expiration, sequence number -> name
-	queueBucket   = []byte("queue")    // sequence number -> name: changes that are pending for a peer
-	cursorBucket  = []byte("cursors")  // peer's name -> first sequence number that is pending for it
-	usageBucket   = []byte("usage")    // owner and kind, or "unproved" -> count, bytes
-	requestBucket = []byte("requests") // request's identifier -> expiration, the owner's request
+const (
+	metaBucket    byte = iota + 1 // "format" -> one byte; "difficulty" -> history
+	messageBucket                 // sequence number -> encoded message
+	orderBucket                   // owner, namespace, sequence number -> expiration, alias
+	nameBucket                    // name -> place
+	expiryBucket                  // expiration, sequence number -> name
+	queueBucket                   // sequence number -> name: changes that are pending for a peer
+	cursorBucket                  // peer's name -> first sequence number that is pending for it
+	usageBucket                   // owner and kind, or "unproved" -> count, bytes
+	requestBucket                 // request's identifier -> expiration, the owner's request
 )
 
 var formatKey = []byte("format")
@@ -67,12 +67,15 @@ var (
 	ErrBusy   = errors.New("message store is busy")
 	ErrFull   = errors.New("message store is full")
 	errFormat = errors.New("message store has an unknown format")
-	errDamage = errors.New("message store is damaged")
+	errDamage = fmt.Errorf("%w: an entry is malformed", ErrDamaged)
 )
+
+// ErrDamaged reports content that this program did not write.
+var ErrDamaged = kv.ErrDamaged
 
 // Store keeps messages on disk. See the package comment.
 type Store struct {
-	db         *bbolt.DB
+	db         *kv.DB
 	maxBytes   int64
 	inserts    chan insertion
 	quit       chan struct{}
@@ -85,24 +88,17 @@ type Store struct {
 }
 
 // Open opens or creates the database in dir. The store refuses messages while the database uses maxBytes or more. The
-// error is ErrInUse or ErrFolder. Close ends the store.
+// error is ErrInUse or ErrFolder, and ErrDamaged as well for a damaged database. Close ends the store.
 func Open(dir string, maxBytes int64) (*Store, error) {
-	path := filepath.Join(dir, FileName)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:        time.Second,
-		NoFreelistSync: true, // rebuilt when the database is opened
-		FreelistType:   bbolt.FreelistMapType,
-	})
-	if errors.Is(err, berrors.ErrTimeout) {
+	path := filepath.Join(dir, FolderName)
+	db, err := openDatabase(dir)
+	if errors.Is(err, kv.ErrInUse) {
 		return nil, fmt.Errorf("opening %s: %w", path, ErrInUse)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: opening %s: %w", ErrFolder, path, err)
 	}
-	var queue *queue
-	if err = migrate(db); err == nil {
-		queue, err = prepare(db)
-	}
+	queue, err := prepare(db)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: opening %s: %w", ErrFolder, path, err), db.Close())
 	}
@@ -120,44 +116,22 @@ func Open(dir string, maxBytes int64) (*Store, error) {
 	return s, nil
 }
 
-// prepare creates the buckets of a new database, or checks the format of an old one and reads its queue. It always
-// begins a write transaction, because only write transactions count the free pages, which full needs.
-func prepare(db *bbolt.DB) (*queue, error) {
-	tx, err := db.Begin(true)
-	if err != nil {
-		return nil, err
-	}
-	if meta := tx.Bucket(metaBucket); meta != nil {
-		if format := meta.Get(formatKey); len(format) != 1 || format[0] != storeFormat {
-			return nil, errors.Join(errFormat, tx.Rollback())
-		}
-		for _, name := range [][]byte{requestBucket, usageBucket} { // written by a version that had none
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return nil, errors.Join(err, tx.Rollback())
+// prepare writes the format of a new database, or checks that of an old one and reads its queue.
+func prepare(db *kv.DB) (queue *queue, err error) {
+	err = db.Update(func(tx *kv.Tx) error {
+		meta := tx.Bucket(metaBucket)
+		format := meta.Get(formatKey)
+		if format == nil {
+			if err := meta.Put(formatKey, []byte{storeFormat}); err != nil {
+				return err
 			}
+		} else if len(format) != 1 || format[0] != storeFormat {
+			return errFormat
 		}
-		queue, err := loadQueue(tx)
-		if err != nil {
-			return nil, errors.Join(err, tx.Rollback())
-		}
-		return queue, tx.Commit()
-	}
-	if err := createBuckets(tx); err != nil {
-		return nil, errors.Join(err, tx.Rollback())
-	}
-	return &queue{cursors: make(map[string]uint64)}, tx.Commit()
-}
-
-func createBuckets(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{
-		metaBucket, messageBucket, orderBucket, nameBucket, expiryBucket, queueBucket, cursorBucket, requestBucket,
-		usageBucket,
-	} {
-		if _, err := tx.CreateBucket(name); err != nil {
-			return err
-		}
-	}
-	return tx.Bucket(metaBucket).Put(formatKey, []byte{storeFormat})
+		queue, err = loadQueue(tx)
+		return err
+	})
+	return queue, err
 }
 
 // Close ends the store. No other call may be under way.
@@ -170,7 +144,7 @@ func (s *Store) Close() error {
 
 // Meta returns the value that [Store.SetMeta] wrote under key, or nil if there is none.
 func (s *Store) Meta(key []byte) (value []byte, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *kv.Tx) error {
 		value = bytes.Clone(tx.Bucket(metaBucket).Get(key))
 		return nil
 	})
@@ -179,14 +153,14 @@ func (s *Store) Meta(key []byte) (value []byte, err error) {
 
 // SetMeta writes a value under key. The key "format" is reserved.
 func (s *Store) SetMeta(key, value []byte) error {
-	return s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(key, value) })
+	return s.db.Update(func(tx *kv.Tx) error { return tx.Bucket(metaBucket).Put(key, value) })
 }
 
 // Stats counts what a store holds, and what it has done since it was opened.
 type Stats struct {
 	Messages     int    // stored messages, without tombstones
 	Queued       int    // queue entries, one for each change that is pending for a peer
-	Bytes        int64  // size of the pages in use
+	Bytes        int64  // size of what is stored, with its indexes
 	Expired      uint64 // messages removed because they had expired
 	Transactions int    // write transactions that the database has ever committed
 	Writing      int    // calls of Write that wait for the committer
@@ -195,24 +169,17 @@ type Stats struct {
 // Stats returns the counts. It walks an index of the messages, so its time grows with their number.
 func (s *Store) Stats() (stats Stats, err error) {
 	stats.Expired, stats.Writing = s.removed.Load(), len(s.inserts)
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		stats.Messages = tx.Bucket(messageBucket).Stats().KeyN
-		stats.Queued = tx.Bucket(queueBucket).Stats().KeyN
-		stats.Bytes = tx.Size() - int64(s.db.Stats().FreePageN)*int64(s.db.Info().PageSize)
-		stats.Transactions = tx.ID()
+	stats.Bytes, stats.Transactions = s.db.Size(), int(s.db.Transactions())
+	err = s.db.View(func(tx *kv.Tx) error {
+		stats.Messages = tx.Bucket(orderBucket).Count()
+		stats.Queued = tx.Bucket(queueBucket).Count()
 		return nil
 	})
 	return stats, err
 }
 
 // Hold blocks all writes until release is called, as a slow disk does. It is for tests.
-func (s *Store) Hold() (release func() error, err error) {
-	tx, err := s.db.Begin(true)
-	if err != nil {
-		return nil, err
-	}
-	return tx.Rollback, nil
-}
+func (s *Store) Hold() (release func()) { return s.db.Hold() }
 
 // Maintain removes expired messages and writes the peers' cursors to disk, each at its interval, until ctx ends. now is
 // the node's clock.

@@ -15,8 +15,7 @@ import (
 
 	"log/slog"
 
-	"go.etcd.io/bbolt"
-
+	"sessiontool/lib/node/store/kv"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 )
@@ -157,7 +156,7 @@ func TestStoreRefusesUnknownFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{storeFormat + 1}) })
+	err = s.db.Update(func(tx *kv.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte{storeFormat + 1}) })
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -269,9 +268,9 @@ func TestAdaptSweep(t *testing.T) {
 // entries counts what is in four buckets.
 func entries(t *testing.T, s *Store) (counts [4]int) {
 	t.Helper()
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		for i, name := range [][]byte{messageBucket, orderBucket, nameBucket, expiryBucket} {
-			counts[i] = tx.Bucket(name).Stats().KeyN
+	err := s.db.View(func(tx *kv.Tx) error {
+		for i, name := range []byte{messageBucket, orderBucket, nameBucket, expiryBucket} {
+			counts[i] = tx.Bucket(name).Count()
 		}
 		return nil
 	})

@@ -5,8 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"go.etcd.io/bbolt"
-
+	"sessiontool/lib/node/store/kv"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 )
@@ -32,23 +31,19 @@ func (c content) size() int { return len(c.encoded) }
 
 // tables are the buckets of messages within one transaction.
 type tables struct {
-	messages, order, names, expiry, queue, requests, usage *bbolt.Bucket
+	messages, order, names, expiry, queue, requests, usage *kv.Bucket
 
 	queueing bool    // there are peers to queue changes for
 	quotas   *quotas // nil for none
 }
 
-func openTables(tx *bbolt.Tx, queueing bool) tables {
-	t := tables{
+func openTables(tx *kv.Tx, queueing bool) tables {
+	return tables{
 		messages: tx.Bucket(messageBucket), order: tx.Bucket(orderBucket), names: tx.Bucket(nameBucket),
 		expiry: tx.Bucket(expiryBucket), queue: tx.Bucket(queueBucket), requests: tx.Bucket(requestBucket),
 		usage:    tx.Bucket(usageBucket),
 		queueing: queueing,
 	}
-	for _, growing := range []*bbolt.Bucket{t.messages, t.expiry, t.queue} {
-		growing.FillPercent = appendFill
-	}
-	return t
 }
 
 // place is where a message is stored: its sequence number, its version, and the owner's requests that it comes from.
@@ -192,7 +187,7 @@ func (t tables) drop(name Name, p place) error {
 		}
 	}
 	for _, gone := range []struct {
-		bucket *bbolt.Bucket
+		bucket *kv.Bucket
 		key    []byte
 	}{
 		{t.messages, sequence}, {t.order, orderKey(name, p.sequence)}, {t.names, name[:]},

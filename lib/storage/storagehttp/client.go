@@ -57,6 +57,7 @@ func (a Answer) Time() time.Time {
 // for concurrent use.
 type Client struct {
 	dial   DialFunc
+	proxy  Proxy
 	nodes  *http.Client
 	seeds  *http.Client
 	pinned map[string]*http.Client // seeds by URL
@@ -64,28 +65,33 @@ type Client struct {
 
 // NewClient makes a client. It does not verify certificates of nodes: they are self-signed, and the onion layer binds a
 // node to its keys. It verifies certificates of https seeds as usual, unless they are pinned ([Client.PinSeed]). It
-// ignores proxies from the environment, because a proxy would see which nodes a user contacts.
-func NewClient() *Client {
-	return NewClientOver((&net.Dialer{Timeout: connectTimeout}).DialContext)
-}
+// takes no proxy from the environment.
+func NewClient() *Client { return NewClientOver(nil, Proxy{}) }
 
 // DialFunc opens a connection, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// NewClientOver is [NewClient] with connections that dial opens.
-func NewClientOver(dial DialFunc) *Client {
-	return &Client{
-		dial:   dial,
-		nodes:  newHTTPClient(dial, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}),
-		seeds:  newHTTPClient(dial, &tls.Config{MinVersion: tls.VersionTLS12}),
-		pinned: make(map[string]*http.Client),
+// NewClientOver is [NewClient] with connections that dial opens, or a net.Dialer if dial is nil, and a proxy.
+func NewClientOver(dial DialFunc, proxy Proxy) *Client {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
+	c := &Client{dial: dial, proxy: proxy, pinned: make(map[string]*http.Client)}
+	c.nodes = c.newHTTPClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	c.seeds = c.newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12})
+	return c
+}
+
+// NewClientThrough is [NewClient] with a transport in place of connections, for simulations of a network.
+func NewClientThrough(transport http.RoundTripper) *Client {
+	client := withoutRedirects(transport)
+	return &Client{nodes: client, seeds: client, pinned: make(map[string]*http.Client)}
 }
 
 // PinSeed makes [Client.PostSeed] accept, for this URL, only the certificate with this SHA-256 digest, not even another
 // one from a certificate authority. Call it before the client is used.
 func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
-	c.pinned[url] = newHTTPClient(c.dial, &tls.Config{
+	c.pinned[url] = c.newHTTPClient(&tls.Config{
 		MinVersion: tls.VersionTLS12,
 		// The seeds of the real network have self-signed certificates: only the digest is checked.
 		InsecureSkipVerify: true,
@@ -98,17 +104,23 @@ func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
 	})
 }
 
-func newHTTPClient(dial DialFunc, config *tls.Config) *http.Client {
+func (c *Client) newHTTPClient(config *tls.Config) *http.Client {
+	transport := &http.Transport{
+		TLSClientConfig:        config,
+		DialContext:            c.dial,
+		TLSHandshakeTimeout:    connectTimeout,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		DisableCompression:     true, // a small answer must not become a large one
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+	c.proxy.use(transport)
+	return withoutRedirects(transport)
+}
+
+func withoutRedirects(transport http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig:        config,
-			DialContext:            dial,
-			TLSHandshakeTimeout:    connectTimeout,
-			MaxIdleConnsPerHost:    maxIdlePerHost,
-			IdleConnTimeout:        idleTimeout,
-			DisableCompression:     true, // a small answer must not become a large one
-			MaxResponseHeaderBytes: maxHeaderBytes,
-		},
+		Transport: transport,
 		// A redirect is an answer like any other: a server may not choose where the client sends its request.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -125,8 +137,8 @@ func (c *Client) Close() {
 
 // PostNode posts body to a path of the node at ip and port. Every status is an answer. If the node closes a kept
 // connection without an answer, the body is sent again over a new one: servers close idle connections after 10 s, and
-// every request to a node is idempotent. The error wraps ErrUnreachable or ErrTooLarge; if ctx has ended, it is the
-// cause of ctx.
+// every request to a node is idempotent. The error wraps ErrUnreachable, ErrProxy or ErrTooLarge; if ctx has ended, it
+// is the cause of ctx.
 func (c *Client) PostNode(ctx context.Context, ip string, port uint16, path string, body []byte) (Answer, error) {
 	return do(ctx, c.nodes, http.MethodPost, nodeURL(ip, port, path), body, repeatable)
 }
@@ -184,14 +196,17 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 	return answer, nil
 }
 
-// unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable or ErrPin. It keeps only the text
-// of the cause of ErrUnreachable: a slow connect must not match context.DeadlineExceeded.
+// unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable, ErrProxy or ErrPin. It keeps only
+// the text of the cause: a slow connect must not match context.DeadlineExceeded.
 func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if errors.Is(err, ErrPin) {
 		return ErrPin
+	}
+	if proxyFault(err) {
+		return fmt.Errorf("%w: %v", ErrProxy, err)
 	}
 	return fmt.Errorf("%w: %v", ErrUnreachable, err)
 }

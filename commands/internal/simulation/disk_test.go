@@ -1,0 +1,222 @@
+//go:build unix
+
+package simulation
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+
+	"sessiontool/keystore"
+)
+
+// The faults of a disk while they last: no room, no writing at all, or one error of the next write or sync.
+var diskFaults = []string{"full", "read-only", "write-once", "sync-once"}
+
+// errDead is what a killed program gets of everything that it still tries.
+var errDead = errors.New("the program was killed")
+
+const sector = 512
+
+// disk is the disk of one machine: it knows which bytes of the keystores on it are not synced. The files themselves are
+// those of a folder in memory, and have all writes.
+type disk struct {
+	mu    sync.Mutex
+	files map[string]*unsynced
+	fault string
+}
+
+// unsynced is what a file has lost if the power fails now.
+type unsynced struct {
+	before map[int64][]byte // sectors as they were at the last sync
+	writes []pending
+}
+
+// pending is a write that is not synced.
+type pending struct {
+	at   int64
+	data []byte
+}
+
+func newDisk() *disk { return &disk{files: make(map[string]*unsynced)} }
+
+// set begins or ends a fault.
+func (d *disk) set(fault string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fault = fault
+}
+
+// failing returns the error of a write or sync.
+func (d *disk) failing(sync bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.fault == "full" && !sync:
+		return syscall.ENOSPC
+	case d.fault == "read-only" && !sync:
+		return syscall.EROFS
+	case d.fault == "write-once" && !sync, d.fault == "sync-once" && sync:
+		d.fault = ""
+		return syscall.EIO
+	}
+	return nil
+}
+
+// file is a file as one program has it open.
+type file struct {
+	keystore.Disk
+	path    string
+	program *program
+	disk    *disk
+}
+
+// open is a [keystore.Options] Disk.
+func (p *program) open(path string, raw keystore.Disk) keystore.Disk {
+	return &file{raw, path, p, p.person.disk}
+}
+
+func (f *file) ReadAt(b []byte, at int64) (int, error) {
+	if f.program.isDead() {
+		return 0, errDead
+	}
+	return f.Disk.ReadAt(b, at)
+}
+
+func (f *file) WriteAt(b []byte, at int64) (int, error) {
+	dying, err := f.program.step("write")
+	if err != nil {
+		return 0, err
+	}
+	if err := f.disk.failing(false); err != nil {
+		f.program.world.count("disk errors", 1)
+		return 0, err
+	}
+	part := b
+	if dying && !f.program.op.Kill.Power {
+		// A killed process may have written some of the bytes.
+		part = b[:f.program.tear(len(b)+1)]
+	}
+	n, err := f.write(part, at)
+	if dying {
+		f.program.die()
+		return 0, errDead
+	}
+	return n, err
+}
+
+// write writes and remembers what was there before.
+func (f *file) write(b []byte, at int64) (int, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	u := f.disk.files[f.path]
+	if u == nil {
+		u = &unsynced{before: make(map[int64][]byte)}
+		f.disk.files[f.path] = u
+	}
+	for page := at / sector * sector; page < at+int64(len(b)); page += sector {
+		if u.before[page] == nil {
+			old := make([]byte, sector)
+			n, _ := f.Disk.ReadAt(old, page) // what is behind the end of the file is nothing
+			u.before[page] = old[:n]
+		}
+	}
+	u.writes = append(u.writes, pending{at, slices.Clone(b)})
+	return f.Disk.WriteAt(b, at)
+}
+
+// Sync makes the writes durable. The file in memory needs no sync.
+func (f *file) Sync() error {
+	dying, err := f.program.step("sync")
+	if err != nil {
+		return err
+	}
+	if err := f.disk.failing(true); err != nil {
+		f.program.world.count("disk errors", 1)
+		return err
+	}
+	if !dying || f.program.tear(2) == 1 {
+		f.disk.mu.Lock()
+		delete(f.disk.files, f.path)
+		f.disk.mu.Unlock()
+	}
+	if dying {
+		f.program.die()
+		return errDead
+	}
+	return nil
+}
+
+func (f *file) Truncate(size int64) error {
+	dying, err := f.program.step("truncate")
+	if err != nil {
+		return err
+	}
+	now, err := f.Disk.Size()
+	if err != nil {
+		return err
+	}
+	if err := f.disk.failing(false); err != nil && size > now {
+		return err
+	}
+	err = f.Disk.Truncate(size)
+	if dying {
+		f.program.die()
+		return errDead
+	}
+	return err
+}
+
+// losePower leaves the files as a disk without power may: of the writes since the last sync any may be there, whole or
+// some sectors of them, and others not. Sizes of files are kept.
+func (d *disk) losePower(random *rand.Rand) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fault = ""
+	var errs []error
+	for _, path := range slices.Sorted(maps.Keys(d.files)) {
+		errs = append(errs, d.files[path].lose(path, random))
+	}
+	clear(d.files)
+	return errors.Join(errs...)
+}
+
+func (u *unsynced) lose(path string, random *rand.Rand) (err error) {
+	raw, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a temporary file that is gone
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, raw.Close()) }()
+	for _, page := range slices.Sorted(maps.Keys(u.before)) {
+		if _, err := raw.WriteAt(u.before[page], page); err != nil {
+			return err
+		}
+	}
+	for _, w := range u.writes {
+		switch random.IntN(3) {
+		case 0: // lost
+		case 1:
+			if _, err := raw.WriteAt(w.data, w.at); err != nil {
+				return err
+			}
+		case 2:
+			for from := 0; from < len(w.data); from += sector {
+				if random.IntN(2) == 0 {
+					continue
+				}
+				if _, err := raw.WriteAt(w.data[from:min(from+sector, len(w.data))], w.at+int64(from)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

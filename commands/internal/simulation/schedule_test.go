@@ -1,0 +1,228 @@
+//go:build unix
+
+package simulation
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"sessiontool/lib/account"
+)
+
+// kind is what an operation of a schedule does.
+type kind string
+
+// The kinds of operations. Those of people run a program; the others change the world.
+const (
+	kindSend    kind = "send"    // Who sends N texts to To
+	kindAgain   kind = "again"   // Who runs the last send that failed or was killed once more
+	kindPoll    kind = "poll"    // Who polls
+	kindListen  kind = "listen"  // Who listens for For
+	kindRequest kind = "request" // Who asks To for friendship
+	kindAccept  kind = "accept"  // Who accepts all requests
+	kindRotate  kind = "rotate"  // Who rotates the signed prekey
+	kindOff     kind = "off"     // the machine of Who loses power for For
+
+	kindStop  kind = "stop"  // node Who stops in order for For
+	kindCrash kind = "crash" // node Who is killed at its N-th request from now on, for For
+	kindCut   kind = "cut"   // node Who and machine To (or node To-100) cannot reach each other for For
+	kindLoss  kind = "loss"  // N of 100 messages are lost for For
+	kindSlow  kind = "slow"  // all links take N ms longer for For
+	kindClock kind = "clock" // the clock of machine Who steps by For
+	kindSkip  kind = "skip"  // all clocks advance by For at once
+	kindDisk  kind = "disk"  // the disk of Who has a fault for For: see diskFaults
+	kindMove  kind = "move"  // node Who changes between the swarms
+)
+
+// op is one operation. Its parameters are all decisions that the schedule makes about it, so that a shrunk schedule does
+// the same with the operations that are left.
+type op struct {
+	ID        int              `json:"id"`
+	Kind      kind             `json:"kind"`
+	Who       int              `json:"who"`
+	To        int              `json:"to,omitempty"`
+	N         int              `json:"n,omitempty"`
+	For       time.Duration    `json:"for,omitempty"`
+	Beside    bool             `json:"beside,omitempty"` // the next operation does not wait for the end of the program
+	After     time.Duration    `json:"after"`            // the pause before the next operation
+	Protocol  account.Protocol `json:"protocol,omitempty"`
+	OnlyAsync bool             `json:"only_async,omitempty"`
+	Kill      kill             `json:"kill,omitzero"`
+	Fault     string           `json:"fault,omitempty"`
+}
+
+// kill ends a program at its At-th step: a read, write or sync of the keystore, a request or a printed line. Power says
+// that the whole machine dies with it.
+type kill struct {
+	At    int    `json:"at"`
+	Power bool   `json:"power,omitempty"`
+	Tear  uint64 `json:"tear,omitempty"` // decides what is left of unsynced writes
+}
+
+// String describes an operation in one line.
+func (o op) String() string {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// schedule is a world and what happens in it.
+type schedule struct {
+	Seed    uint64
+	Profile string
+	People  int
+	Nodes   int
+	Swarms  int
+	Friends [][2]int // pairs that are friends from the start
+	Ops     []op
+}
+
+// String describes the schedule in lines that a test may read again.
+func (s schedule) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, profile %s: %d people, %d nodes in %d swarms, friends %v\n",
+		s.Seed, s.Profile, s.People, s.Nodes, s.Swarms, s.Friends)
+	for _, o := range s.Ops {
+		fmt.Fprintln(&b, "  "+o.String())
+	}
+	return b.String()
+}
+
+// weight is how often a profile draws a kind.
+type weight struct {
+	kind   kind
+	weight int
+}
+
+// profile is a distribution of schedules.
+type profile struct {
+	name    string
+	least   int // operations
+	most    int
+	killed  int // of 100 programs
+	power   int // of 100 kills
+	weights []weight
+	hostile int // nodes
+}
+
+var everyday = []weight{
+	{kindSend, 30}, {kindPoll, 22}, {kindListen, 7}, {kindRequest, 4}, {kindAccept, 4}, {kindAgain, 6}, {kindRotate, 1},
+}
+
+// profiles are what scripts/simulate --profile names.
+var profiles = []profile{
+	{name: "quick", least: 20, most: 40, killed: 12, power: 30, weights: append([]weight{
+		{kindStop, 4}, {kindCrash, 4}, {kindCut, 4}, {kindLoss, 3}, {kindSlow, 2}, {kindClock, 1}, {kindSkip, 3},
+		{kindOff, 2}, {kindDisk, 2}, {kindMove, 1},
+	}, everyday...)},
+	{name: "hostile", least: 20, most: 40, killed: 5, power: 30, hostile: 1, weights: append([]weight{
+		{kindStop, 2}, {kindCut, 3}, {kindLoss, 3}, {kindSlow, 2}, {kindSkip, 2},
+	}, everyday...)},
+	{name: "clocks", least: 20, most: 40, killed: 8, power: 30, weights: append([]weight{
+		{kindClock, 10}, {kindSkip, 8}, {kindStop, 3}, {kindOff, 3}, {kindSlow, 2},
+	}, everyday...)},
+	{name: "disks", least: 20, most: 40, killed: 35, power: 60, weights: append([]weight{
+		{kindDisk, 8}, {kindOff, 6}, {kindCrash, 8}, {kindStop, 2},
+	}, everyday...)},
+	{name: "long", least: 150, most: 250, killed: 10, power: 30, weights: append([]weight{
+		{kindStop, 4}, {kindCrash, 4}, {kindCut, 4}, {kindLoss, 3}, {kindSlow, 2}, {kindClock, 2}, {kindSkip, 6},
+		{kindOff, 2}, {kindDisk, 2}, {kindMove, 2},
+	}, everyday...)},
+}
+
+// seconds draws a time between least and most seconds, to the nanosecond, so that few things happen at once.
+func seconds(random *rand.Rand, least, most float64) time.Duration {
+	return time.Duration((least + (most-least)*random.Float64()) * float64(time.Second))
+}
+
+// draw makes the schedule of a seed.
+func draw(p profile, seed uint64) schedule {
+	random := rand.New(rand.NewPCG(seed, 0x5e55107))
+	s := schedule{Seed: seed, Profile: p.name, People: 2 + random.IntN(2), Nodes: 5, Swarms: 1}
+	if random.IntN(4) == 0 {
+		s.Nodes, s.Swarms = 6, 2
+	}
+	s.Friends = [][2]int{{0, 1}}
+	if s.People == 3 && random.IntN(2) == 0 {
+		s.Friends = append(s.Friends, [2]int{1, 2})
+	}
+	total := 0
+	for _, w := range p.weights {
+		total += w.weight
+	}
+	for i := range p.least + random.IntN(p.most-p.least+1) {
+		n := random.IntN(total)
+		var chosen kind
+		for _, w := range p.weights {
+			if n -= w.weight; n < 0 {
+				chosen = w.kind
+				break
+			}
+		}
+		s.Ops = append(s.Ops, p.drawOp(random, s, i, chosen))
+	}
+	return s
+}
+
+// drawOp makes one operation.
+func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
+	o := op{ID: id, Kind: chosen, Who: random.IntN(s.People), After: seconds(random, 0, 3)}
+	o.To = (o.Who + 1 + random.IntN(s.People-1)) % s.People
+	o.Beside = random.IntN(5) == 0
+	if random.IntN(8) == 0 {
+		o.After = seconds(random, 20, 120)
+	}
+	if random.IntN(100) < p.killed {
+		o.Kill = kill{At: 1 + random.IntN(1+random.IntN(60)), Power: random.IntN(100) < p.power, Tear: random.Uint64()}
+	}
+	switch chosen {
+	case kindSend:
+		o.N = 1 + random.IntN(1+random.IntN(4))
+		o.OnlyAsync = random.IntN(3) == 0
+		if random.IntN(6) == 0 {
+			o.Protocol = account.ProtocolSessionV1
+		}
+	case kindListen:
+		o.For, o.Beside = seconds(random, 5, 60), random.IntN(4) != 0
+	case kindOff:
+		o.For = seconds(random, 30, 600)
+	case kindStop, kindCrash:
+		o.Who, o.For, o.N = random.IntN(s.Nodes), seconds(random, 5, 120), 1+random.IntN(12)
+	case kindCut:
+		o.Who, o.For = random.IntN(s.Nodes), seconds(random, 5, 120)
+		o.To = random.IntN(s.People)
+		if random.IntN(2) == 0 {
+			o.To = nodeBase + random.IntN(s.Nodes)
+		}
+	case kindLoss:
+		o.N, o.For = 1+random.IntN(25), seconds(random, 10, 120)
+	case kindSlow:
+		o.N, o.For = 50+random.IntN(1500), seconds(random, 10, 120)
+	case kindClock:
+		o.For = p.step(random)
+	case kindSkip:
+		o.For = seconds(random, 60, 12*3600)
+		if p.name == "clocks" && random.IntN(4) == 0 {
+			o.For = seconds(random, 3600, 10*24*3600)
+		}
+	case kindDisk:
+		o.Fault, o.For = diskFaults[random.IntN(len(diskFaults))], seconds(random, 2, 30)
+	case kindMove:
+		o.Who = random.IntN(s.Nodes)
+	}
+	return o
+}
+
+// step draws a step of a machine's clock.
+func (p profile) step(random *rand.Rand) time.Duration {
+	most := []float64{3, 60, 3600, 86400}[random.IntN(4)]
+	if p.name == "clocks" && random.IntN(4) == 0 {
+		most = 30 * 86400
+	}
+	return seconds(random, -most, most)
+}

@@ -1,0 +1,336 @@
+//go:build unix
+
+package simulation
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+)
+
+// The flags of scripts/simulate.
+var (
+	seeds       = flag.Int("seeds", 8, "how many schedules to run")
+	from        = flag.Uint64("from", 1, "the first seed")
+	profileName = flag.String("profile", "", "quick, hostile, clocks, disks or long; empty: the first four in turn")
+	workers     = flag.Int("workers", runtime.NumCPU(), "how many processes run schedules")
+	tracing     = flag.Bool("trace", false, "print the trace of each schedule")
+	shrinking   = flag.Bool("shrink", true, "shrink the schedule of the first seed that fails")
+)
+
+// job is what a process of its own does, in the environment variable jobVariable.
+type job struct {
+	From    uint64
+	Seeds   int
+	Stride  int
+	Profile string
+	Shrink  string // the invariant that a shrunk schedule must violate; empty: run the schedules as they are
+	Trace   bool
+}
+
+const jobVariable = "SESSIONTOOL_TEST_SIMULATION"
+
+// report is a line of output of a process: the begin of a schedule, or its result.
+type report struct {
+	Begin      bool           `json:"begin,omitempty"`
+	Seed       uint64         `json:"seed"`
+	Profile    string         `json:"profile"`
+	Violations []violation    `json:"violations,omitempty"`
+	Stats      map[string]int `json:"stats,omitempty"`
+	Checks     map[string]int `json:"checks,omitempty"`
+	Virtual    time.Duration  `json:"virtual,omitempty"`
+	Processor  time.Duration  `json:"processor,omitempty"`
+	Trace      []string       `json:"trace,omitempty"`
+	Schedule   *schedule      `json:"schedule,omitempty"` // the shrunk one
+}
+
+// profileOf returns the profile of a seed.
+func profileOf(name string, seed uint64) profile {
+	for _, p := range profiles {
+		if p.name == name {
+			return p
+		}
+	}
+	return profiles[seed%4]
+}
+
+func fileSize(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// run plays a schedule in a bubble of its own, with its own random numbers in crypto/rand.
+func run(t *testing.T, s schedule) (result outcome) {
+	t.Helper()
+	t.Run("schedule", func(t *testing.T) {
+		dir := folder(t)
+		cryptotest.SetGlobalRandom(t, s.Seed)
+		synctest.Test(t, func(*testing.T) { result = play(s, dir) })
+	})
+	return result
+}
+
+// TestJob is the work of one process.
+func TestJob(t *testing.T) {
+	text := os.Getenv(jobVariable)
+	if text == "" {
+		t.Skip("it is run by TestSimulate")
+	}
+	var j job
+	if err := json.Unmarshal([]byte(text), &j); err != nil {
+		t.Fatal(err)
+	}
+	// One goroutine runs at a time, and is not interrupted: so a seed does the same in every run, nearly.
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(1 << 30)
+	output := json.NewEncoder(os.Stdout)
+	write := func(r report) {
+		if err := output.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range j.Seeds {
+		seed := j.From + uint64(i*j.Stride)
+		s := draw(profileOf(j.Profile, seed), seed)
+		write(report{Begin: true, Seed: seed, Profile: s.Profile})
+		if j.Shrink != "" {
+			small, trace := shrink(t, s, j.Shrink)
+			write(report{Seed: seed, Profile: s.Profile, Schedule: &small, Trace: trace})
+			continue
+		}
+		before := processor()
+		result := run(t, s)
+		r := report{
+			Seed: seed, Profile: s.Profile, Violations: result.violations, Stats: result.stats, Checks: result.checks,
+			Virtual: result.virtual, Processor: processor() - before,
+		}
+		if j.Trace || len(result.violations) > 0 {
+			r.Trace = result.trace
+		}
+		write(r)
+		if i%8 == 7 {
+			runtime.GC()
+		}
+	}
+}
+
+// processor is the time that this process has used of a processor.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// runsToShrink bounds the schedules that shrink tries.
+const runsToShrink = 200
+
+// shrink leaves out operations and kills as long as the schedule violates an invariant without them. It returns the
+// shrunk schedule and its trace.
+func shrink(t *testing.T, s schedule, invariant string) (small schedule, trace []string) {
+	runs := 0
+	fails := func(s schedule) bool {
+		if runs++; runs > runsToShrink {
+			return false
+		}
+		result := run(t, s)
+		if !slices.ContainsFunc(result.violations, func(v violation) bool { return v.Invariant == invariant }) {
+			return false
+		}
+		trace = result.trace
+		return true
+	}
+	if !fails(s) {
+		return s, []string{"it does not fail again"}
+	}
+	for size := (len(s.Ops) + 1) / 2; size > 0; {
+		shorter := false
+		for at := 0; at < len(s.Ops); {
+			without := s
+			without.Ops = slices.Concat(s.Ops[:at], s.Ops[min(at+size, len(s.Ops)):])
+			if fails(without) {
+				s, shorter = without, true
+			} else {
+				at += size
+			}
+		}
+		if size > 1 {
+			size = (size + 1) / 2
+		} else if !shorter {
+			break
+		}
+	}
+	for i := range s.Ops {
+		if s.Ops[i].Kill.At == 0 {
+			continue
+		}
+		without := s
+		without.Ops = slices.Clone(s.Ops)
+		without.Ops[i].Kill = kill{}
+		if fails(without) {
+			s = without
+		}
+	}
+	return s, trace
+}
+
+// start runs a job in a process of its own, and calls each with its reports. It returns the output of the process if it
+// failed.
+func (j job) start(t *testing.T, each func(report)) (failure string) {
+	text, err := json.Marshal(j)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	cmd := exec.Command(self, "-test.run=^TestJob$", "-test.timeout=0")
+	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	var stderr, other bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Error(err)
+		return ""
+	}
+	lines := bufio.NewReader(stdout)
+	for {
+		line, err := lines.ReadBytes('\n')
+		var r report
+		if json.Unmarshal(line, &r) == nil && r.Profile != "" {
+			each(r)
+		} else {
+			other.Write(line)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Sprintf("%v\n%s%s", err, other.String(), stderr.String())
+	}
+	return ""
+}
+
+// summary adds up reports.
+type summary struct {
+	mu        sync.Mutex
+	stats     map[string]int
+	checks    map[string]int
+	processor time.Duration
+	virtual   time.Duration
+	failed    []report
+	running   map[int]report // by worker
+}
+
+func (s *summary) add(worker int, r report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Begin {
+		s.running[worker] = r
+		return
+	}
+	delete(s.running, worker)
+	for what, n := range r.Stats {
+		s.stats[what] += n
+	}
+	for what, n := range r.Checks {
+		s.checks[what] += n
+	}
+	s.processor += r.Processor
+	s.virtual += r.Virtual
+	if *tracing {
+		fmt.Println(strings.Join(r.Trace, "\n"))
+	}
+	if len(r.Violations) > 0 {
+		s.failed = append(s.failed, r)
+	}
+}
+
+// TestSimulate searches for faults: it runs schedules, and shrinks the first one that fails.
+func TestSimulate(t *testing.T) {
+	s := &summary{stats: make(map[string]int), checks: make(map[string]int), running: make(map[int]report)}
+	count := max(1, min(*workers, *seeds))
+	var running sync.WaitGroup
+	for worker := range count {
+		running.Go(func() {
+			j := job{
+				From: *from + uint64(worker), Seeds: (*seeds - worker + count - 1) / count, Stride: count,
+				Profile: *profileName, Trace: *tracing,
+			}
+			if failure := j.start(t, func(r report) { s.add(worker, r) }); failure != "" {
+				t.Errorf("seed %d (%s) ended the process: %s", s.running[worker].Seed, s.running[worker].Profile, failure)
+			}
+		})
+	}
+	running.Wait()
+	s.print(t)
+	for _, r := range s.failed {
+		for _, v := range r.Violations {
+			t.Errorf("seed %d (%s): %s: %s", r.Seed, r.Profile, v.Invariant, v.Detail)
+		}
+	}
+	if len(s.failed) > 0 && *shrinking {
+		s.failed[0].explain(t)
+	}
+}
+
+// print prints the figures.
+func (s *summary) print(t *testing.T) {
+	t.Logf("%d schedules, %v of a processor each, %v of virtual time", s.stats["schedules"],
+		(s.processor / time.Duration(max(1, s.stats["schedules"]))).Round(time.Millisecond), s.virtual.Round(time.Second))
+	for name, counts := range map[string]map[string]int{"happened": s.stats, "checked": s.checks} {
+		var parts []string
+		for _, what := range slices.Sorted(maps.Keys(counts)) {
+			parts = append(parts, fmt.Sprintf("%s %d", what, counts[what]))
+		}
+		t.Logf("%s: %s", name, strings.Join(parts, ", "))
+	}
+}
+
+// explain prints the shrunk schedule of a failure and its trace.
+func (r report) explain(t *testing.T) {
+	j := job{From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
+	found := false
+	failure := j.start(t, func(shrunk report) {
+		if shrunk.Schedule != nil {
+			found = true
+			t.Logf("the shrunk schedule of seed %d:\n%s\n%s", r.Seed, shrunk.Schedule, strings.Join(shrunk.Trace, "\n"))
+		}
+	})
+	if !found {
+		t.Logf("shrinking seed %d failed: %s\n%s", r.Seed, failure, strings.Join(r.Trace, "\n"))
+	}
+}

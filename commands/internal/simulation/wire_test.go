@@ -1,0 +1,407 @@
+//go:build unix
+
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"sessiontool/lib/network"
+	"sessiontool/lib/node"
+	"sessiontool/lib/onion"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/syncroute"
+)
+
+const (
+	// latency is the least time of one way of a link, and jitter what is added at most.
+	latency = 5 * time.Millisecond
+	jitter  = 20 * time.Millisecond
+	// hopTimeout is how long a relay waits for the next one.
+	hopTimeout = 10 * time.Second
+)
+
+// wire is the network between machines and nodes. TLS and onion layers are left out: it hands the bytes of requests
+// inside them to the handlers of real nodes, and breaks them as a network and its relays do.
+type wire struct {
+	world *world
+
+	mu    sync.Mutex
+	cut   map[[2]int]int // links that are cut, and how often
+	loss  int            // of 100 messages
+	slow  time.Duration
+	links map[[2]int]*rand.Rand
+}
+
+func newWire(w *world) *wire {
+	return &wire{world: w, cut: make(map[[2]int]int), links: make(map[[2]int]*rand.Rand)}
+}
+
+func linkOf(a, b int) [2]int { return [2]int{min(a, b), max(a, b)} }
+
+// change changes the wire under its lock.
+func (x *wire) change(do func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	do()
+}
+
+// leg draws the time of one message over a link, and whether it is lost. Each link has its own random numbers.
+func (x *wire) leg(from, to int) (took time.Duration, lost bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	link := linkOf(from, to)
+	random := x.links[link]
+	if random == nil {
+		random = x.world.source(fmt.Sprint("link ", link))
+		x.links[link] = random
+	}
+	took = latency + time.Duration(random.Int64N(int64(jitter))) + x.slow
+	lost = random.IntN(100) < x.loss
+	return took, lost || x.cut[link] > 0
+}
+
+// sleep waits, or returns the cause of ctx.
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// serve lets a node answer a request.
+func serve(ctx context.Context, n *node.Node, path string, header http.Header, body []byte) (status int, text []byte) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://node"+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil
+	}
+	request.RequestURI, request.RemoteAddr = path, "10.0.0.1:1"
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	w := &writer{header: make(map[string][]string)}
+	defer func() {
+		if failure := recover(); failure != nil {
+			if failure != http.ErrAbortHandler {
+				panic(failure)
+			}
+			status, text = 0, nil
+		}
+	}()
+	n.ServeHTTP(w, request)
+	return w.status, w.body.Bytes()
+}
+
+func (w *writer) Header() http.Header { return w.header }
+
+func (w *writer) WriteHeader(status int) { w.status = status }
+
+func (w *writer) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.body.Write(b)
+}
+
+// answered is what a node has answered; status 0 means that the connection broke.
+type answered struct {
+	status int
+	text   []byte
+}
+
+// handle hands a request to a node, which may die of it. The answer comes over the channel, if the node lives to give
+// one.
+func (m *machine) handle(path string, header http.Header, body []byte) <-chan answered {
+	result := make(chan answered, 1)
+	m.mu.Lock()
+	running, epoch := m.node, m.epoch
+	dies, before := false, false
+	if running != nil {
+		if m.dying > 0 {
+			m.dying--
+			dies = m.dying == 0
+			before = m.unanswered
+		}
+		m.serving.Add(1)
+	}
+	m.mu.Unlock()
+	if running == nil {
+		result <- answered{}
+		return result
+	}
+	go func() {
+		if dies && before {
+			m.serving.Done()
+			m.fall()
+			result <- answered{}
+			return
+		}
+		status, text := serve(context.Background(), running, path, header, body)
+		m.serving.Done()
+		if dies {
+			m.fall()
+		}
+		if _, now := m.running(); now != epoch {
+			status = 0
+		}
+		result <- answered{status, text}
+	}()
+	return result
+}
+
+// fall kills the node and lets it come back.
+func (m *machine) fall() {
+	m.crash(context.Background())
+	m.world.after(m.dead, func() { m.revive(context.Background()) })
+}
+
+// byKey returns the node of a client's entry.
+func (w *world) byKey(key network.Key) *machine {
+	for _, m := range w.nodes {
+		if m.keys.Name() == key.String() {
+			return m
+		}
+	}
+	return nil
+}
+
+func unreachable(why string) error { return fmt.Errorf("%w: %s", storagehttp.ErrUnreachable, why) }
+
+// carry is the [network.Carrier] of a program.
+func (p *program) carry(ctx context.Context, path []network.Node, target network.Node,
+	body []byte) (network.Carried, error) {
+	dying, err := p.step("request")
+	if err != nil {
+		return network.Carried{}, unreachable(err.Error())
+	}
+	if dying {
+		defer p.die() // the bytes have left the machine
+	}
+	w := p.world
+	w.count("requests", 1)
+	w.model.leaves(p, body)
+	nodes := append(path[:len(path):len(path)], target)
+	var forward, back time.Duration
+	at := p.person.index
+	for i, hop := range nodes {
+		next := w.byKey(hop.Ed25519)
+		there, lostThere := w.wire.leg(at, nodeBase+next.index)
+		home, lostHome := w.wire.leg(at, nodeBase+next.index)
+		forward, back = forward+there, back+home
+		running, _ := next.running()
+		switch {
+		case lostThere && i == 0, lostHome && i == 0 && len(nodes) > 1:
+			return network.Carried{}, p.silence(ctx)
+		case lostThere, lostHome && i < len(nodes)-1:
+			return p.refused(ctx, forward+back+hopTimeout, storage.StatusTimeout, onion.TextTimeout)
+		case running == nil && i == 0:
+			if err := p.sleep(ctx, forward+back); err != nil {
+				return network.Carried{}, err
+			}
+			return network.Carried{}, unreachable("connection refused")
+		case running == nil:
+			return p.refused(ctx, forward+back, storage.StatusTimeout, onion.TextTimeout)
+		}
+		if i == len(nodes)-1 {
+			return p.arrive(ctx, next, body, forward, back, lostHome, i == 0)
+		}
+		at = nodeBase + next.index
+	}
+	return network.Carried{}, errors.New("a path without nodes")
+}
+
+// arrive hands a request to its target.
+func (p *program) arrive(ctx context.Context, target *machine, body []byte, forward, back time.Duration, lost,
+	first bool) (network.Carried, error) {
+	if err := p.sleep(ctx, forward); err != nil {
+		return network.Carried{}, err
+	}
+	body, forged := target.hostile.request(body)
+	var answer answered
+	if forged != nil {
+		answer = *forged
+	} else {
+		select {
+		case answer = <-target.handle(storage.RPCPath, nil, body):
+		case <-ctx.Done():
+			return network.Carried{}, context.Cause(ctx)
+		case <-p.killed:
+			return network.Carried{}, unreachable(errDead.Error())
+		}
+	}
+	answer = target.hostile.answer(body, answer)
+	switch {
+	case lost && first:
+		return network.Carried{}, p.silence(ctx)
+	case lost:
+		return p.refused(ctx, back+hopTimeout, storage.StatusTimeout, onion.TextTimeout)
+	case answer.status == 0 && first:
+		if err := p.sleep(ctx, back); err != nil {
+			return network.Carried{}, err
+		}
+		return network.Carried{}, unreachable("connection closed")
+	case answer.status == 0:
+		return p.refused(ctx, back, storage.StatusTimeout, onion.TextTimeout)
+	}
+	if err := p.sleep(ctx, back); err != nil {
+		return network.Carried{}, err
+	}
+	return network.Carried{
+		Response: onion.Response{Status: answer.status, Body: string(answer.text)}, Clock: target.now(),
+	}, nil
+}
+
+// silence waits until the caller gives up.
+func (p *program) silence(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-p.killed:
+		return unreachable(errDead.Error())
+	}
+}
+
+// refused is the answer of a hop about the next one.
+func (p *program) refused(ctx context.Context, wait time.Duration, status int, text string) (network.Carried, error) {
+	if err := p.sleep(ctx, wait); err != nil {
+		return network.Carried{}, err
+	}
+	return network.Carried{Refused: status, Text: text}, nil
+}
+
+// sleep waits for the network. A killed program waits no longer.
+func (p *program) sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-p.killed:
+		return unreachable(errDead.Error())
+	}
+}
+
+// seedTransport answers a client's requests to seeds.
+type seedTransport struct{ program *program }
+
+// RoundTrip implements [http.RoundTripper].
+func (x *seedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	p := x.program
+	if dying, err := p.step("seed"); err != nil {
+		return nil, err
+	} else if dying {
+		p.die()
+		return nil, errDead
+	}
+	if request.Body != nil {
+		if err := request.Body.Close(); err != nil {
+			return nil, err
+		}
+	}
+	there, lost := p.world.wire.leg(p.person.index, 2*nodeBase)
+	if lost {
+		return nil, p.silence(request.Context())
+	}
+	if err := p.sleep(request.Context(), 2*there); err != nil {
+		return nil, err
+	}
+	list, err := p.world.list.Nodes(request.Context(), "")
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(map[string]any{"result": list})
+	header := http.Header{"Date": {p.world.now().UTC().Format(http.TimeFormat)}}
+	return response(request, http.StatusOK, header, body), err
+}
+
+func response(request *http.Request, status int, header http.Header, body []byte) *http.Response {
+	return &http.Response{
+		Status: strconv.Itoa(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: request,
+	}
+}
+
+// peerTransport carries the requests of a node to the others.
+type peerTransport struct {
+	world *world
+	from  *machine
+	epoch int
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (x *peerTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
+	body, err := io.ReadAll(request.Body)
+	if err = errors.Join(err, request.Body.Close()); err != nil {
+		return nil, err
+	}
+	var to *machine
+	for _, m := range x.world.nodes {
+		if m.keys.Address() == request.URL.Hostname() {
+			to = m
+		}
+	}
+	if to == nil {
+		return nil, fmt.Errorf("no node is called %s", request.URL.Hostname())
+	}
+	gone := func() bool { _, now := x.from.running(); return now > x.epoch }
+	there, lostThere := x.world.wire.leg(nodeBase+x.from.index, nodeBase+to.index)
+	back, lostBack := x.world.wire.leg(nodeBase+x.from.index, nodeBase+to.index)
+	if gone() || lostThere {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	if err := sleep(ctx, there); err != nil {
+		return nil, err
+	}
+	var answer answered
+	select {
+	case answer = <-to.handle(request.URL.Path, request.Header, body):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if lostBack {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	if err := sleep(ctx, back); err != nil {
+		return nil, err
+	}
+	if answer.status == 0 || gone() {
+		return nil, errors.New("connection refused")
+	}
+	return response(request, answer.status, http.Header{}, answer.text), nil
+}
+
+// stored returns recipient and data of a request that gives a message away.
+func stored(body []byte) (owner, data string, ok bool) {
+	method := gjson.GetBytes(body, "method").Str
+	if method != storage.MethodStore && method != syncroute.MethodDeliver {
+		return "", "", false
+	}
+	params := gjson.GetBytes(body, "params")
+	owner, data = params.Get("pubKey").Str, params.Get("data").Str
+	if owner == "" {
+		owner = params.Get("pubkey").Str
+	}
+	return strings.ToLower(owner), data, data != ""
+}

@@ -1,0 +1,501 @@
+//go:build unix
+
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account"
+	"sessiontool/lib/node"
+	"sessiontool/lib/node/ring"
+	"sessiontool/lib/node/store"
+	"sessiontool/lib/presence"
+	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/nodelist"
+)
+
+// began is the time of a world's clock at its start; that of synctest begins in the year 2000.
+var began = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+// nodeBase is added to the number of a node where machines and nodes are numbered together.
+const nodeBase = 100
+
+// world is a simulated network with its people. Everything in it runs on the clock of one synctest bubble.
+type world struct {
+	schedule schedule
+	profile  profile
+	dir      string
+	started  time.Time // of the bubble's clock
+	skipped  atomic.Int64
+	wire     *wire
+	model    *model
+	nodes    []*machine
+	people   []*person
+	list     nodeList
+	programs sync.WaitGroup // that run
+	later    sync.WaitGroup // ends of faults
+	over     chan struct{}  // closed at quiescence: faults end at once
+
+	mu    sync.Mutex
+	trace []string
+	stats map[string]int
+	named int // programs so far
+}
+
+// person is an account on a machine of its own.
+type person struct {
+	world    *world
+	index    int
+	name     string
+	dir      string
+	keys     sessionid.Keys
+	disk     *disk
+	skew     atomic.Int64
+	offUntil time.Time // of the bubble's clock; under world.mu
+	friends  map[int]bool
+
+	mu      sync.Mutex
+	running map[string]*program
+	crashed map[string]bool
+	last    *rerun // the last send that did not succeed
+}
+
+// machine is a service node.
+type machine struct {
+	world   *world
+	index   int
+	dir     string
+	keys    ring.Keys
+	ip      string
+	swarm   uint64
+	skew    atomic.Int64
+	hostile *hostility
+
+	mu      sync.Mutex
+	node    *node.Node // nil while it does not run
+	epoch   int        // changes with each start and end
+	serving sync.WaitGroup
+	ended   chan struct{} // closed when the last one has closed its files
+	dying   int           // requests until it is killed; 0 means never
+	dead    time.Duration // how long it then stays away
+	// unanswered says that the last request is lost with it, and not only its answer
+	unanswered bool
+}
+
+// elapsed is the time since the start by the bubble's clock.
+func (w *world) elapsed() time.Duration { return time.Since(w.started) }
+
+// now is the true time of the world.
+func (w *world) now() time.Time {
+	return began.Add(w.elapsed()).Add(time.Duration(w.skipped.Load()))
+}
+
+func (p *person) now() time.Time  { return p.world.now().Add(time.Duration(p.skew.Load())) }
+func (m *machine) now() time.Time { return m.world.now().Add(time.Duration(m.skew.Load())) }
+
+// logf adds a line to the trace.
+func (w *world) logf(format string, args ...any) {
+	line := fmt.Sprintf("%12.6f ", w.elapsed().Seconds()) + fmt.Sprintf(format, args...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, line)
+}
+
+func (w *world) count(what string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats[what] += n
+}
+
+// source returns the random numbers of one purpose: they do not depend on what else happens.
+func (w *world) source(purpose string) *rand.Rand { return rand.New(w.chacha(purpose)) }
+
+func (w *world) chacha(purpose string) *rand.ChaCha8 {
+	var seed [32]byte
+	copy(seed[8:], purpose)
+	for i := range 8 {
+		seed[i] = byte(w.schedule.Seed >> (8 * i))
+	}
+	return rand.NewChaCha8(seed)
+}
+
+// random is a source of randomness for one program or node.
+type random struct {
+	mu     sync.Mutex
+	source *rand.ChaCha8
+}
+
+func (r *random) Read(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.source.Read(b)
+}
+
+// nodeList is the registry: the list that seeds and nodes give.
+type nodeList struct {
+	mu      sync.Mutex
+	version int
+	states  []nodelist.State
+}
+
+// Nodes implements [ring.Directory].
+func (l *nodeList) Nodes(_ context.Context, last string) (*nodelist.Result, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hash := fmt.Sprintf("block-%d", l.version)
+	if hash == last {
+		return &nodelist.Result{Unchanged: true}, nil
+	}
+	return &nodelist.Result{
+		States: slices.Clone(l.states), BlockHash: hash, Height: uint64(l.version), Generation: storage.Generation20,
+	}, nil
+}
+
+// list makes the registry's list anew from the nodes.
+func (w *world) listNodes() {
+	w.list.mu.Lock()
+	defer w.list.mu.Unlock()
+	w.list.version++
+	w.list.states = nil
+	for _, m := range w.nodes {
+		w.list.states = append(w.list.states, nodelist.State{
+			PubkeyLegacy: m.keys.Name(), PubkeyEd25519: m.keys.Name(), PubkeyX25519: m.keys.X25519.Public.String(),
+			PublicIP: m.ip, StoragePort: 22021, SwarmID: m.swarm, Funded: true, Active: true,
+		})
+	}
+}
+
+// newWorld makes the world of a schedule; nothing runs in it yet.
+func newWorld(s schedule, dir string) *world {
+	w := &world{
+		schedule: s, dir: dir, started: time.Now(), stats: make(map[string]int), over: make(chan struct{}),
+	}
+	for _, p := range profiles {
+		if p.name == s.Profile {
+			w.profile = p
+		}
+	}
+	w.wire = newWire(w)
+	w.model = newModel(w)
+	return w
+}
+
+// template is the folder of a node that has never stored anything: making a certificate and a database takes most of the
+// time of a start.
+var template = sync.OnceValues(func() (files map[string][]byte, err error) {
+	dir, err := os.MkdirTemp(memory(), "simulation-template-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	random := &random{source: rand.NewChaCha8([32]byte{})}
+	if _, err := ring.LoadCertificate(dir, node.Own.TLS.Certificate, random, began); err != nil {
+		return nil, err
+	}
+	messages, err := store.Open(dir, store.DefaultMaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	if err := messages.Close(); err != nil {
+		return nil, err
+	}
+	return readFolder(dir)
+})
+
+func readFolder(dir string) (map[string][]byte, error) {
+	files := make(map[string][]byte)
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if err == nil {
+			files[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name()))
+		}
+	}
+	return files, err
+}
+
+func writeFolder(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := os.WriteFile(filepath.Join(dir, name), files[name], 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memory returns a folder in memory where there is one, and else the usual place of temporary files.
+func memory() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return os.TempDir()
+}
+
+// build makes the nodes and people, and starts the nodes.
+func (w *world) build(ctx context.Context) error {
+	files, err := template()
+	if err != nil {
+		return err
+	}
+	for i := range w.schedule.Nodes {
+		var seed [32]byte
+		if _, err := w.chacha(fmt.Sprint("node ", i)).Read(seed[:]); err != nil {
+			return err
+		}
+		m := &machine{
+			world: w, index: i, dir: filepath.Join(w.dir, fmt.Sprint("node-", i)), keys: ring.KeysFromSeed(seed),
+			ip: fmt.Sprintf("10.%d.0.1", i+1), swarm: 1 + uint64(i%w.schedule.Swarms)<<62,
+		}
+		if i < w.profile.hostile {
+			m.hostile = newHostility(w)
+		}
+		if err := writeFolder(m.dir, files); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(m.dir, "node.key"), fmt.Appendf(nil, "%x\n", seed), 0o600); err != nil {
+			return err
+		}
+		w.nodes = append(w.nodes, m)
+	}
+	w.listNodes()
+	for _, m := range w.nodes {
+		if err := m.start(ctx); err != nil {
+			return err
+		}
+	}
+	for i := range w.schedule.People {
+		if err := w.addPerson(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) addPerson(ctx context.Context, i int) error {
+	var seed sessionid.Seed
+	if _, err := w.chacha(fmt.Sprint("person ", i)).Read(seed[:]); err != nil {
+		return err
+	}
+	p := &person{
+		world: w, index: i, name: string(rune('a' + i)), dir: filepath.Join(w.dir, fmt.Sprint("person-", i)),
+		keys: sessionid.KeysFromSeed(seed), disk: newDisk(), friends: make(map[int]bool),
+		running: make(map[string]*program), crashed: make(map[string]bool),
+	}
+	w.people = append(w.people, p)
+	made, err := keystore.Create(ctx, p.dir, keystore.Unlock{}, keystore.Options{})
+	if err != nil {
+		return err
+	}
+	env := account.Environment{
+		Now: p.now, Random: &random{source: w.chacha("account " + p.name)}, Owner: "maker",
+		StateOf: func(string) presence.State { return presence.Gone },
+	}
+	_, err = account.Create(ctx, made, env, p.name, strings.ToUpper(p.name), seed)
+	return err
+}
+
+// deaf is a listener on which nobody connects: requests go straight to the node's handler.
+type deaf struct {
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (d *deaf) Accept() (net.Conn, error) {
+	<-d.closed
+	return nil, net.ErrClosed
+}
+
+func (d *deaf) Close() error {
+	d.once.Do(func() { close(d.closed) })
+	return nil
+}
+
+func (d *deaf) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 22021} }
+
+// start starts a node. Its folder must be free.
+func (m *machine) start(ctx context.Context) error {
+	m.mu.Lock()
+	epoch := m.epoch + 1
+	m.mu.Unlock()
+	started, err := node.Start(ctx, node.Config{
+		DataDir: m.dir, Listener: &deaf{closed: make(chan struct{})}, Directory: &m.world.list,
+		Peers: &peerTransport{m.world, m, epoch}, AllowUnsigned: true,
+		PollInterval: 5*time.Second + time.Duration(m.index)*7919*time.Microsecond,
+		Now:          m.now, Rand: &random{source: m.world.chacha(fmt.Sprint("node ", m.index, " ", epoch))},
+	})
+	if err != nil {
+		return fmt.Errorf("node %d: %w", m.index, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.node, m.epoch, m.dying = started, epoch, 0
+	return nil
+}
+
+// running returns the node and its epoch; nil while it does not run.
+func (m *machine) running() (*node.Node, int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.node, m.epoch
+}
+
+// end takes the node away from the network and returns it; nil if it did not run.
+func (m *machine) end() *node.Node {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ended := m.node
+	if ended != nil {
+		m.node, m.ended = nil, make(chan struct{})
+		m.epoch++
+	}
+	return ended
+}
+
+// closeNode closes a node that is off the network. A killed one gets its files back as they were.
+func (m *machine) closeNode(ctx context.Context, ended *node.Node, left map[string][]byte) error {
+	m.serving.Wait()
+	err := ended.Close(ctx)
+	if left != nil {
+		err = errors.Join(err, writeFolder(m.dir, left))
+	}
+	close(m.ended)
+	return err
+}
+
+// stop stops a node in order.
+func (m *machine) stop(ctx context.Context) error {
+	if ended := m.end(); ended != nil {
+		m.world.logf("node %d stops", m.index)
+		return m.closeNode(ctx, ended, nil)
+	}
+	return nil
+}
+
+// crash kills a node: what its database has on disk now is what it finds at its next start.
+func (m *machine) crash(ctx context.Context) {
+	ended := m.end()
+	if ended == nil {
+		return
+	}
+	m.world.logf("node %d is killed", m.index)
+	m.world.count("node kills", 1)
+	left, err := readFolder(m.dir)
+	if err != nil {
+		m.world.model.fail("harness", "reading the folder of a killed node: %v", err)
+	}
+	m.world.later.Go(func() {
+		if err := m.closeNode(ctx, ended, left); err != nil {
+			m.world.model.fail("harness", "closing a killed node: %v", err)
+		}
+	})
+}
+
+// revive starts a node again that does not run.
+func (m *machine) revive(ctx context.Context) {
+	if running, _ := m.running(); running != nil {
+		return
+	}
+	m.mu.Lock()
+	ended := m.ended
+	m.mu.Unlock()
+	<-ended
+	if err := m.start(ctx); err != nil {
+		m.world.model.fail("node starts", "%v", err)
+		return
+	}
+	m.world.logf("node %d is back", m.index)
+}
+
+// after runs do when a time has passed, or at quiescence if that comes earlier.
+func (w *world) after(wait time.Duration, do func()) {
+	w.later.Go(func() {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-w.over:
+		}
+		do()
+	})
+}
+
+// pause waits for a time of the bubble's clock.
+func pause(wait time.Duration) { <-time.After(wait) }
+
+// folder makes a folder of a world in memory.
+func folder(t *testing.T) string {
+	dir, err := os.MkdirTemp(memory(), "simulation-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// holds reports whether a node that runs has a message of an owner.
+func (m *machine) holds(ctx context.Context, owner sessionid.ID, data string) (has, runs bool) {
+	running, _ := m.running()
+	if running == nil {
+		return false, false
+	}
+	has, err := holding(ctx, running, owner, data)
+	if err != nil {
+		m.world.model.fail("harness", "reading node %d: %v", m.index, err)
+	}
+	return has, true
+}
+
+// holding reads a node's list of an owner's messages until it meets data.
+func holding(ctx context.Context, n *node.Node, owner sessionid.ID, data string) (bool, error) {
+	last := ""
+	for {
+		body := fmt.Appendf(nil, `{"method":"retrieve","params":{"pubKey":"%s","lastHash":"%s"}}`, owner, last)
+		status, text := serve(ctx, n, storage.RPCPath, nil, body)
+		if status != storage.StatusOK {
+			if status == storage.StatusWrongSwarm {
+				return false, nil
+			}
+			return false, fmt.Errorf("status %d: %s", status, text)
+		}
+		page, err := storage.ParseMessages(string(text))
+		if err != nil || len(page) == 0 {
+			return false, err
+		}
+		for _, stored := range page {
+			if stored.Data == data {
+				return true, nil
+			}
+		}
+		last = page[len(page)-1].Hash
+	}
+}
+
+// writer is a http.ResponseWriter in memory.
+type writer struct {
+	header map[string][]string
+	status int
+	body   bytes.Buffer
+}

@@ -1,0 +1,209 @@
+package storagehttp
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrProxy reports that the proxy, and not the server behind it, is at fault: it is not reachable, it is not a proxy of
+// that kind, or it refuses to serve this client.
+var ErrProxy = errors.New("the proxy cannot be used")
+
+// ErrProxyURL reports a text that names no proxy.
+var ErrProxyURL = errors.New("not the URL of a proxy")
+
+// proxySchemes are the kinds of proxies. A SOCKS proxy gets names, not addresses, so that it resolves them itself: socks5
+// means the same as socks5h.
+var proxySchemes = []string{"socks5h", "socks5", "http", "https"}
+
+// Proxy is a proxy through which a [Client] makes all its connections. The zero value is no proxy.
+type Proxy struct {
+	url *url.URL
+	// loopback is set if connections to this machine do not need the proxy.
+	loopback bool
+}
+
+// ParseProxy reads the URL of a proxy: socks5h, socks5, http or https, with a host. An http proxy has to allow CONNECT.
+// exceptLoopback leaves connections to this machine out. The error wraps [ErrProxyURL] and does not show a password.
+func ParseProxy(text string, exceptLoopback bool) (Proxy, error) {
+	parsed, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return Proxy{}, fmt.Errorf("%w: it is malformed", ErrProxyURL)
+	case !slices.Contains(proxySchemes, parsed.Scheme) || parsed.Hostname() == "":
+		return Proxy{}, fmt.Errorf("%w: %q is not socks5h://HOST:PORT, http://HOST:PORT or https://HOST:PORT",
+			ErrProxyURL, parsed.Redacted())
+	case strings.Trim(parsed.Path, "/") != "" || parsed.RawQuery != "" || parsed.Fragment != "":
+		return Proxy{}, fmt.Errorf("%w: %q has more than a host and a port", ErrProxyURL, parsed.Redacted())
+	}
+	parsed.Path = ""
+	return Proxy{parsed, exceptLoopback}, nil
+}
+
+// IsZero reports whether there is no proxy.
+func (p Proxy) IsZero() bool { return p.url == nil }
+
+// HasPassword reports whether the URL has a password.
+func (p Proxy) HasPassword() bool {
+	if p.url == nil {
+		return false
+	}
+	_, has := p.url.User.Password()
+	return has
+}
+
+// String returns the URL without its password, or nothing.
+func (p Proxy) String() string {
+	if p.url == nil {
+		return ""
+	}
+	return p.url.Redacted()
+}
+
+// Check connects to the proxy and asks it for nothing. The error wraps [ErrProxy] or is the context's.
+func (p Proxy) Check(ctx context.Context) error {
+	conn, err := p.reach(ctx, (&net.Dialer{}).DialContext)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// proxyTimeout bounds the time for a connection to the proxy itself.
+const proxyTimeout = 5 * time.Second
+
+// use makes a transport take the proxy for each connection.
+func (p Proxy) use(transport *http.Transport) {
+	if p.url == nil {
+		return
+	}
+	direct := transport.DialContext
+	if p.socks() {
+		transport.Proxy = func(request *http.Request) (*url.URL, error) {
+			if p.skips(request.URL.Hostname()) {
+				return nil, nil
+			}
+			return p.url, nil
+		}
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address != p.address() {
+				return direct(ctx, network, address)
+			}
+			return p.reach(ctx, direct)
+		}
+		return
+	}
+	// net/http would ask for plain http without CONNECT, which some proxies do not serve.
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if host, _, err := net.SplitHostPort(address); err != nil || p.skips(host) {
+			return direct(ctx, network, address)
+		}
+		return p.connect(ctx, direct, address)
+	}
+}
+
+func (p Proxy) socks() bool { return strings.HasPrefix(p.url.Scheme, "socks") }
+
+// skips reports whether connections to a host do not need the proxy.
+func (p Proxy) skips(host string) bool { return p.loopback && isLoopback(host) }
+
+// reach connects to the proxy itself.
+func (p Proxy) reach(ctx context.Context, dial DialFunc) (net.Conn, error) {
+	dialing, cancel := context.WithTimeout(ctx, proxyTimeout)
+	defer cancel()
+	conn, err := dial(dialing, "tcp", p.address())
+	if err == nil && p.url.Scheme == "https" {
+		secure := tls.Client(conn, &tls.Config{ServerName: p.url.Hostname(), MinVersion: tls.VersionTLS12})
+		if err = secure.HandshakeContext(dialing); err != nil {
+			conn.Close()
+		}
+		conn = secure
+	}
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w: %w", ErrProxy, err)
+	}
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	return conn, nil
+}
+
+// connect asks an http proxy for a connection to address (RFC 9110 section 9.3.6).
+func (p Proxy) connect(ctx context.Context, dial DialFunc, address string) (_ net.Conn, err error) {
+	conn, err := p.reach(ctx, dial)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer func() {
+		if !stop() {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: address}, Host: address,
+		Header: make(http.Header)}
+	if user := p.url.User; user != nil {
+		password, _ := user.Password()
+		request.SetBasicAuth(user.Username(), password)
+		request.Header["Proxy-Authorization"] = request.Header["Authorization"]
+		request.Header.Del("Authorization")
+	}
+	if err := request.Write(conn); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProxy, err)
+	}
+	// The server says nothing before the client does, so the reader takes no bytes of the server.
+	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxHeaderBytes)), request)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProxy, err)
+	}
+	switch {
+	case answer.StatusCode == http.StatusOK:
+		return conn, nil
+	case answer.StatusCode < http.StatusInternalServerError || answer.StatusCode == http.StatusNotImplemented:
+		return nil, fmt.Errorf("%w: it answers CONNECT with %.80q", ErrProxy, answer.Status)
+	}
+	return nil, fmt.Errorf("the proxy has no way to the server: it answers CONNECT with %.80q", answer.Status)
+}
+
+// address is the address of the proxy as net/http dials it.
+func (p Proxy) address() string {
+	port := p.url.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[p.url.Scheme]
+	}
+	if port == "" {
+		port = "1080"
+	}
+	return net.JoinHostPort(p.url.Hostname(), port)
+}
+
+// proxyFault reports whether the error of an exchange is the fault of a proxy. The SOCKS client of net/http has no error
+// values: only a reply about the server is an "unknown error".
+func proxyFault(err error) bool {
+	if errors.Is(err, ErrProxy) {
+		return true
+	}
+	operation := (*net.OpError)(nil)
+	return errors.As(err, &operation) && operation.Op == "socks connect" &&
+		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) &&
+		!strings.Contains(err.Error(), "unknown error")
+}
+
+// isLoopback reports whether a host is this machine.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
+}

@@ -1,0 +1,160 @@
+package storagehttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sessiontool/lib/fakeproxy"
+)
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+// startNode starts a server as nodes are. It counts the connections that do not come from a proxy by their absence at
+// the proxy.
+func startNode(t *testing.T, connections *int) (host string, port uint16) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			*connections++
+		}
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	address := server.Listener.Addr().(*net.TCPAddr)
+	return address.IP.String(), uint16(address.Port)
+}
+
+func proxied(t *testing.T, url string, exceptLoopback bool) *Client {
+	t.Helper()
+	proxy, err := ParseProxy(url, exceptLoopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := NewClientOver(nil, proxy)
+	t.Cleanup(client.Close)
+	return client
+}
+
+// Each connection goes through the proxy, and a failure of the proxy is told from one of the server.
+func TestProxy(t *testing.T) {
+	kinds := map[string]func(net.Listener) *fakeproxy.Proxy{
+		"socks5h": fakeproxy.SOCKS, "socks5": fakeproxy.SOCKS, "http": fakeproxy.HTTP,
+	}
+	for scheme, start := range kinds {
+		t.Run(scheme, func(t *testing.T) {
+			connections := 0
+			host, port := startNode(t, &connections)
+			listener := listen(t)
+			proxy := start(listener)
+			defer proxy.Stop()
+			client := proxied(t, scheme+"://"+listener.Addr().String(), false)
+			answer, err := client.PostNode(t.Context(), host, port, "/", []byte("hello"))
+			if err != nil || string(answer.Body) != "hello" {
+				t.Fatalf("answer %q, %v", answer.Body, err)
+			}
+			// The proxy resolves names.
+			if answer, err := client.PostNode(t.Context(), "localhost", port, "/", []byte("again")); err != nil ||
+				string(answer.Body) != "again" || strings.Join(proxy.Named(), " ") != "localhost" {
+				t.Errorf("answer %q, %v; the proxy was given the names %q", answer.Body, err, proxy.Named())
+			}
+			if proxy.Made() != connections || connections != 2 {
+				t.Errorf("%d connections at the node, %d of them through the proxy", connections, proxy.Made())
+			}
+			closed := listen(t)
+			closed.Close()
+			_, err = client.PostNode(t.Context(), "127.0.0.1", uint16(closed.Addr().(*net.TCPAddr).Port), "/", nil)
+			if !errors.Is(err, ErrUnreachable) || errors.Is(err, ErrProxy) {
+				t.Errorf("a server that is down: %v", err)
+			}
+			proxy.Stop()
+			_, err = client.PostNode(t.Context(), host, port, "/", nil)
+			if !errors.Is(err, ErrProxy) || errors.Is(err, ErrUnreachable) {
+				t.Errorf("a proxy that is down: %v", err)
+			}
+		})
+	}
+}
+
+// A server that speaks another protocol than the proxy's URL says, or wants a password, is a fault of the proxy.
+func TestProxyIsNone(t *testing.T) {
+	connections := 0
+	host, port := startNode(t, &connections)
+	for name, start := range map[string]func(net.Listener) *fakeproxy.Proxy{
+		"http://": func(l net.Listener) *fakeproxy.Proxy { return fakeproxy.Refuser(l, http.StatusProxyAuthRequired) },
+		"socks5h://": func(l net.Listener) *fakeproxy.Proxy {
+			return fakeproxy.Refuser(l, http.StatusBadRequest)
+		},
+	} {
+		listener := listen(t)
+		proxy := start(listener)
+		client := proxied(t, name+listener.Addr().String(), false)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		if _, err := client.PostNode(ctx, host, port, "/", nil); !errors.Is(err, ErrProxy) {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+		proxy.Stop()
+	}
+	if connections != 0 {
+		t.Errorf("%d connections reach the node", connections)
+	}
+}
+
+// A proxy of other programs is not asked for connections to this machine.
+func TestProxyExceptLoopback(t *testing.T) {
+	connections := 0
+	host, port := startNode(t, &connections)
+	closed := listen(t)
+	closed.Close()
+	client := proxied(t, "http://"+closed.Addr().String(), true)
+	if _, err := client.PostNode(t.Context(), host, port, "/", nil); err != nil {
+		t.Errorf("a node on this machine: %v", err)
+	}
+	if _, err := client.PostNode(t.Context(), "192.0.2.1", port, "/", nil); !errors.Is(err, ErrProxy) {
+		t.Errorf("a node elsewhere: %v", err)
+	}
+}
+
+func TestParseProxy(t *testing.T) {
+	for _, text := range []string{
+		"", "127.0.0.1:9050", "socks4://127.0.0.1:1080", "http://", "socks5h://:1080", "http://host/path", "http://host?a",
+		"http://host#a", "http://us er@host", "://",
+	} {
+		if proxy, err := ParseProxy(text, false); !errors.Is(err, ErrProxyURL) || !proxy.IsZero() {
+			t.Errorf("%q: %v, %v", text, proxy, err)
+		}
+	}
+	proxy, err := ParseProxy("socks5h://user:"+strconv.Itoa(12345)+"@[::1]:9050/", false)
+	if err != nil || !proxy.HasPassword() || strings.Contains(proxy.String(), "12345") || proxy.address() != "[::1]:9050" {
+		t.Errorf("%s, %s, %v", proxy, proxy.address(), err)
+	}
+	_, err = ParseProxy("ftp://user:secret@host", false)
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("the error is %v", err)
+	}
+	for text, address := range map[string]string{
+		"http://a": "a:80", "https://a": "a:443", "socks5://a": "a:1080", "socks5h://a": "a:1080",
+	} {
+		if proxy, err := ParseProxy(text, false); err != nil || proxy.address() != address || proxy.HasPassword() {
+			t.Errorf("%s is at %s, %v", text, proxy.address(), err)
+		}
+	}
+}

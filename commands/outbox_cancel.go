@@ -70,7 +70,7 @@ func runOutboxCancel(ctx context.Context, app *cli.App, opts *outboxCancelOption
 
 // cancelAll cancels what waits. What is sent in the meantime is no failure.
 func cancelAll(ctx context.Context, app *cli.App, a *account.Account) error {
-	waiting, _, err := a.Waiting(ctx)
+	waiting, _, err := a.OutboxWaiting(ctx)
 	if err != nil {
 		return err
 	}

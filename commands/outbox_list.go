@@ -25,7 +25,7 @@ func runOutboxList(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	waiting, inFlight, err := a.Waiting(ctx)
+	waiting, inFlight, err := a.OutboxWaiting(ctx)
 	if err != nil {
 		return err
 	}

@@ -61,8 +61,8 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	return empty, err
 }
 
-// Waiting lists the outbox entries that no node has yet, oldest first, and whether a running process works on each.
-func (a *Account) Waiting(ctx context.Context) (waiting []Outgoing, inFlight []bool, err error) {
+// OutboxWaiting lists the outbox entries that no node has yet, oldest first, and whether a running process works on each.
+func (a *Account) OutboxWaiting(ctx context.Context) (waiting []Outgoing, inFlight []bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		waiting, inFlight, err = a.outbox.Waiting(tx)
 		return err

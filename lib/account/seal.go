@@ -47,7 +47,10 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 		out.Digest, out.DraftID, out.Content = earlier.Digest, draft.ID, earlier.Content
 		out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
 		out.Fresh = draft.TimestampMS == 0
-		return a.outbox.Add(tx, &out, a.env.Owner)
+		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
+			return err
+		}
+		return a.askForAnswer(tx, out)
 	})
 	return out, err
 }
@@ -205,6 +208,16 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 	sessions, err := loadSessions(tx, out.To)
 	if err != nil {
 		return err
+	}
+	if content.Extension != nil {
+		if content.Extension.Heard, err = a.heard(tx, out.To, sessions.Current()); err != nil {
+			return err
+		}
+	}
+	if current := sessions.Current(); current != nil {
+		if out.Unanswered = current.Sending().Next; out.Unanswered >= longChain {
+			out.Warnings = append(out.Warnings, outbox.WarnUnanswered)
+		}
 	}
 	kind, encrypted, err := sessions.Encrypt(message.Pad(content.Marshal()))
 	if err != nil {

@@ -82,6 +82,7 @@ const (
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
 	CodeKeyReused          Code = "key_reused"
+	CodeKeystoreCopied     Code = "keystore_copied"
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
@@ -207,7 +208,7 @@ var Codes = []CodeInfo{
 		"the network's nodes cannot do what is asked",
 		"use a network with storage RPC 2.8: see 'sessiontool help protocols'"},
 	{CodeDifficultyTooHigh, ExitRefused, false,
-		"the network asks for more proof of work than is allowed", "raise --max-difficulty"},
+		"the network asks for more proof of work than is allowed", "raise --max-pow"},
 	{CodeInvalidPow, ExitRefused, false,
 		"the proof of work does not meet the difficulty", "solve it again with 'sessiontool pow solve'"},
 	{CodeWrongPassphrase, ExitAuth, false, "the passphrase or key file does not open the keystore", "check it"},
@@ -231,6 +232,9 @@ var Codes = []CodeInfo{
 	{CodeKeyReused, ExitAuth, false,
 		"a message has the key of an earlier one: two copies of the sender's keystore are in use, or an old one was restored",
 		"the message is lost: ask the sender to use one copy only, and for a new friend request"},
+	{CodeKeystoreCopied, ExitAuth, false,
+		"another program sends with this account's sessions: a copy of this keystore, or the one that it was restored from",
+		"use one copy only; then 'sessiontool friend-request send --again' to the contact begins a new session"},
 	{CodeSafetyNumber, ExitAuth, false,
 		"the safety number is not the one with that contact",
 		"compare the Session IDs; one of the two has a wrong one"},

@@ -38,6 +38,7 @@ var (
 	ErrSelf            = errors.New("this is the account's own session id")
 	ErrNoText          = errors.New("there is no text")
 	ErrTTL             = errors.New("time to live is out of range")
+	ErrDraftID         = errors.New("the id of the draft cannot be used")
 	ErrOnlyAsync       = errors.New("protocols session-v1 and session-v2 have no synchronous route")
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )

@@ -24,6 +24,7 @@ type sealing struct {
 	unknown error
 	before  <-chan struct{} // closed when the draft before it is sealed; nil if there is none
 	sealed  chan struct{}   // nil if it was sealed at once
+	done    bool            // out is sealed
 	out     account.Outgoing
 }
 
@@ -47,7 +48,8 @@ func (s *batchSealer) begin(ctx context.Context, draft account.Draft, unknown er
 	}
 	if !wanted && before == nil {
 		var err error
-		one.out, err = sealPrepared(ctx, s.account, draft, unknown, s.seal)
+		one.out, err = sealCompleted(ctx, s.account, draft, unknown, s.seal)
+		one.done = true
 		return one, err
 	}
 	one.before, one.sealed = before, make(chan struct{})
@@ -57,7 +59,7 @@ func (s *batchSealer) begin(ctx context.Context, draft account.Draft, unknown er
 
 // queue puts a sealed message behind the earlier ones to its recipient. It returns nil for one that is not sealed yet.
 func (o *sealing) queue(router *route.Router) *route.Sending {
-	if o.out.Data == "" {
+	if !o.done {
 		return nil
 	}
 	return router.Begin(o.out, o.draft)
@@ -76,9 +78,10 @@ func (o *sealing) finish(ctx context.Context) error {
 		}
 	}
 	var err error
-	if o.out, err = sealPrepared(ctx, o.sealer.account, o.draft, o.unknown, o.sealer.seal); err != nil {
+	if o.out, err = sealCompleted(ctx, o.sealer.account, o.draft, o.unknown, o.sealer.seal); err != nil {
 		o.passOn()
 	}
+	o.done = err == nil
 	return err
 }
 

@@ -35,10 +35,10 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"sessiontool listen --for 1h --select text",
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		},
-		Prints: render.Arrivals(record.TypeHeartbeat),
+		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeSetAside, record.TypeTruncated),
 		Needs:  cli.Account,
 		Exits: cli.Exits{
-			record.ExitPartial:    "some messages cannot be opened",
+			record.ExitPartial:    "some messages cannot be opened, or were not read",
 			record.ExitNotFound:   "no such keystore, account or network",
 			record.ExitClock:      "",
 			record.ExitInterrupt:  "",
@@ -54,20 +54,22 @@ func newListenCommand(app *cli.App) *cobra.Command {
 	flags.DurationVar(&opts.PollInterval, "poll-interval", route.DefaultPollInterval,
 		"how often to ask for stored messages")
 	flags.DurationVar(&opts.Heartbeat, "heartbeat", 0, "print a heartbeat record this often (default never)")
+	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
 	return cmd
 }
 
 func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) error {
-	for _, limit := range []time.Duration{time.Duration(opts.Count), opts.For, opts.MaxIdle, opts.Heartbeat,
+	for _, limit := range []time.Duration{time.Duration(opts.Count), time.Duration(opts.MaxAttempts), opts.For, opts.MaxIdle, opts.Heartbeat,
 		opts.PollInterval - 1} {
 		if limit < 0 {
-			return cli.UsageError(errors.New("--count and times must not be negative, and --poll-interval not zero"))
+			return cli.UsageError(errors.New("--count, --max-attempts and times must not be negative, and --poll-interval not zero"))
 		}
 	}
 	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
+	opts.Truncated = render.PrintTruncated(app, a)
 	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
 	return router.Listen(ctx, *opts, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
@@ -43,23 +44,30 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
 		},
-		Prints:   render.Arrivals(),
+		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated),
 		Needs:    cli.Account | cli.Network,
-		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened", record.ExitClock: ""},
+		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read", record.ExitClock: ""},
 		Delivers: true,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
 	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
+	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
 	return cmd
 }
 
+// addAttemptsFlag adds the flag of the commands that deliver messages.
+func addAttemptsFlag(flags *pflag.FlagSet, attempts *int) {
+	flags.IntVar(attempts, "max-attempts", 0, "set a record aside after it was printed so often in vain (default never)")
+}
+
 func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
-	if opts.Count < 0 {
-		return cli.UsageError(errors.New("--count must not be negative"))
+	if opts.Count < 0 || opts.MaxAttempts < 0 {
+		return cli.UsageError(errors.New("--count and --max-attempts must not be negative"))
 	}
 	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
+	opts.Truncated = render.PrintTruncated(app, a)
 	return router.Poll(ctx, *opts, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
 }

@@ -2,11 +2,16 @@ package account
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
+	"sessiontool/lib/storage"
 )
 
 // keepEvent stores an event in the inbox, to be delivered by this process or, if aside is set, by the next process that
@@ -21,84 +26,137 @@ func (a *Account) keepEvent(tx *keystore.Tx, event *inbox.Event, aside bool) (er
 	return inbox.Keep(tx, event, owner)
 }
 
-// ClaimUndelivered returns the stored but undelivered events, oldest first, and claims them for this process. It leaves
-// out events that another running process is printing.
-func (a *Account) ClaimUndelivered(ctx context.Context) ([]inbox.Event, error) {
-	return a.claimEvents(ctx, a.printable, whole)
+// locatedAtOnce is how many waiting events are read in one transaction.
+const locatedAtOnce = 512
+
+// Waiting returns the undelivered events that this process may deliver, in the order of [inbox.InOrder]. It leaves out
+// events that another running process delivers, and those that were set aside.
+func (a *Account) Waiting(ctx context.Context) ([]inbox.Waiting, error) {
+	return a.waiting(ctx, a.deliverable)
 }
 
-// printable reports whether this process may print events of an owner.
-func (a *Account) printable(owner string) bool { return owner == a.env.Owner || a.unread(owner) }
-
-func whole(event inbox.Event) inbox.Event { return event }
-
-// ClaimAbandoned is [Account.ClaimUndelivered] without the events that this process is printing itself.
-func (a *Account) ClaimAbandoned(ctx context.Context) ([]inbox.Event, error) {
-	return a.claimEvents(ctx, func(owner string) bool { return owner != a.env.Owner && a.unread(owner) }, whole)
+// Abandoned is [Account.Waiting] without the events that this process delivers itself.
+func (a *Account) Abandoned(ctx context.Context) ([]inbox.Waiting, error) {
+	return a.waiting(ctx, func(owner string) bool { return owner != a.env.Owner && a.unread(owner) })
 }
 
-// ClaimInOrder is [Account.ClaimUndelivered] for many events: they are sorted by [inbox.InOrder], and have only the
-// fields that sorting needs. [Account.Complete] reads the rest.
-func (a *Account) ClaimInOrder(ctx context.Context) ([]inbox.Event, error) {
-	events, err := a.claimEvents(ctx, a.printable, inbox.Sortable)
-	inbox.InOrder(events)
-	return events, err
-}
+// deliverable reports whether this process may deliver events of an owner.
+func (a *Account) deliverable(owner string) bool { return owner == a.env.Owner || a.unread(owner) }
 
-// unread reports whether no other running process is printing events of an owner.
+// unread reports whether no other running process delivers events of an owner.
 func (a *Account) unread(owner string) bool {
 	return owner == outbox.Unowned || a.env.StateOf(owner) != presence.Alive
 }
 
-// claimEvents claims the undelivered events whose owner ours accepts, and returns keep of each.
-func (a *Account) claimEvents(ctx context.Context, ours func(owner string) bool,
-	keep func(inbox.Event) inbox.Event) (events []inbox.Event, err error) {
-	waiting, err := a.undelivered(ctx)
-	if err != nil || len(waiting) == 0 {
+// waiting returns the undelivered events whose owner ours accepts, in order. It changes nothing.
+func (a *Account) waiting(ctx context.Context, ours func(owner string) bool) (waiting []inbox.Waiting, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		waiting, err = inbox.Undelivered(tx, ours)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
+	for some := range slices.Chunk(waiting, locatedAtOnce) {
+		if err := a.view(ctx, func(tx *keystore.Tx) error { return inbox.Locate(tx, some) }); err != nil {
+			return nil, err
+		}
+	}
+	inbox.InOrder(waiting)
+	return waiting, nil
+}
+
+// BeginDelivery records that this process begins to deliver waiting events, and returns them. After most attempts an
+// event is returned to be set aside; 0 means never. In the same transaction it finishes the delivery of events before,
+// as MarkDelivered does. See [inbox.Begin].
+func (a *Account) BeginDelivery(ctx context.Context, before []inbox.Event, waiting []inbox.Waiting,
+	most int) (events []inbox.Event, err error) {
 	mine, err := a.claim()
 	if err != nil {
 		return nil, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		events, err = inbox.Claim(tx, waiting, mine, ours, keep)
+		if err := inbox.Delivered(tx, before...); err != nil {
+			return err
+		}
+		events, err = inbox.Begin(tx, waiting, mine, a.deliverable, most)
 		return err
 	})
 	return events, err
 }
 
-// undelivered lists the undelivered events without writing anything: usually there are none.
-func (a *Account) undelivered(ctx context.Context) (waiting []uint64, err error) {
-	err = a.view(ctx, func(tx *keystore.Tx) error {
-		waiting, err = inbox.Undelivered(tx)
-		return err
+// EndDelivery records that events of [Account.BeginDelivery] were written to their reader, and that others were not.
+func (a *Account) EndDelivery(ctx context.Context, written, unwritten []inbox.Event) error {
+	if len(written) == 0 && len(unwritten) == 0 {
+		return nil
+	}
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		return errors.Join(inbox.Delivered(tx, written...), inbox.Withdraw(tx, unwritten...))
 	})
-	return waiting, err
 }
 
 // MarkDelivered records that events were written to their reader.
 func (a *Account) MarkDelivered(ctx context.Context, events ...inbox.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	return a.update(ctx, func(tx *keystore.Tx) error { return inbox.MarkDelivered(tx, events...) })
+	return a.EndDelivery(ctx, events, nil)
 }
 
-// Complete returns the current inbox entries of events.
-func (a *Account) Complete(ctx context.Context, events []inbox.Event) (whole []inbox.Event, err error) {
+// pollPrecision is how old the recorded time of the last poll may be: a poll without news costs a commit only then.
+const pollPrecision = time.Hour
+
+// Polled records that the swarm's messages were fetched. If that had not happened for longer than the network keeps
+// messages, it puts a gap event into the inbox, for this process to deliver, and returns it.
+func (a *Account) Polled(ctx context.Context) (gap []inbox.Event, err error) {
+	now := time.UnixMilli(a.stamp()).UTC()
+	due := func(tx *keystore.Tx) (last time.Time, due bool, err error) {
+		_, err = tables.Get(tx, tableTimes, timePolled, &last)
+		age := now.Sub(last)
+		return last, age < 0 || age >= pollPrecision, err
+	}
+	write := false
 	err = a.view(ctx, func(tx *keystore.Tx) error {
-		whole = nil
-		for _, event := range events {
-			event, err := inbox.Load(tx, event.Seq)
-			if err != nil {
+		_, write, err = due(tx)
+		return err
+	})
+	if err != nil || !write {
+		return nil, err
+	}
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		gap = nil
+		last, write, err := due(tx)
+		if err != nil || !write {
+			return err
+		}
+		kept, err := a.keptFor(tx)
+		if err != nil {
+			return err
+		}
+		if !last.IsZero() && now.Sub(last) > kept {
+			event := inbox.Event{
+				ID: inbox.ID("gap " + a.ID().String() + last.String()), Kind: inbox.EventGap,
+				TimestampMS: last.UnixMilli(), ReceivedAt: now,
+			}
+			if err := a.keepEvent(tx, &event, false); err != nil {
 				return err
 			}
-			whole = append(whole, event)
+			gap = []inbox.Event{event}
 		}
+		return tables.Put(tx, tableTimes, timePolled, now)
+	})
+	return gap, err
+}
+
+// keptFor returns how long the network keeps messages to this account at most: 14 days if all contacts use protocol
+// session-v1, else 96 hours, as servers of 2.0 do. Senders may ask for less.
+func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
+	all, none := true, true
+	err := a.eachContact(tx, func(contact contactState) error {
+		all, none = all && contact.Protocol == ProtocolSessionV1, false
 		return nil
 	})
-	return whole, err
+	if err == nil && all && !none {
+		return storage.MaxTTLMillis28 * time.Millisecond, nil
+	}
+	return storage.MaxTTLMillis20 * time.Millisecond, err
 }
 
 // Inbox returns the newest events, at most limit, oldest first.

@@ -10,7 +10,11 @@ import (
 // claims are the events that p may print now.
 func (p *person) claims() []inbox.Event {
 	p.w.t.Helper()
-	events, err := p.ClaimUndelivered(p.w.t.Context())
+	waiting, err := p.Waiting(p.w.t.Context())
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	events, err := p.BeginDelivery(p.w.t.Context(), nil, waiting, 0)
 	if err != nil {
 		p.w.t.Fatal(err)
 	}

@@ -61,23 +61,23 @@ func (f *failure) Unwrap() error { return f.err }
 func fail(code inbox.FailureCode, err error) error { return &failure{code, err} }
 
 // Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
-// were seen and with cursor, which may be nil. A message that cannot be opened becomes a failure event and changes
+// were seen and with the cursors. A message that cannot be opened becomes a failure event and changes
 // nothing else. A message that was seen before is a duplicate. This process has claimed the events with Shown, and
 // reports them with [Account.MarkDelivered].
 //
 // The synchronous route costs a stranger no proof of work. Receive therefore accepts only messages of sessions there,
 // and any other leaves no trace. An honest sender gets no acknowledgement and stores the message, which then becomes a
 // failure event.
-func (a *Account) Receive(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
-	return a.receiveBatch(ctx, batch, cursor, false)
+func (a *Account) Receive(ctx context.Context, batch []Incoming, cursors []Cursor) ([]Opened, error) {
+	return a.receiveBatch(ctx, batch, cursors, false)
 }
 
 // ReceiveAside is [Account.Receive] for a process that does not print events: any other process may claim them.
-func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursor *Cursor) ([]Opened, error) {
-	return a.receiveBatch(ctx, batch, cursor, true)
+func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursors []Cursor) ([]Opened, error) {
+	return a.receiveBatch(ctx, batch, cursors, true)
 }
 
-func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cursor, aside bool) ([]Opened, error) {
+func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursors []Cursor, aside bool) ([]Opened, error) {
 	var opened []Opened
 	err := a.update(ctx, func(tx *keystore.Tx) error {
 		if err := a.forgetSeen(tx); err != nil {
@@ -91,10 +91,15 @@ func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursor *Cu
 			}
 			opened = append(opened, one)
 		}
-		if err := readAgain(tx, opened); err != nil || cursor == nil {
+		if err := readAgain(tx, opened); err != nil {
 			return err
 		}
-		return inbox.SetCursor(tx, cursor.Node, cursor.Hash)
+		for _, cursor := range cursors {
+			if err := inbox.SetCursor(tx, cursor.Node, cursor.Hash); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func TestHashes(t *testing.T) {
 	alice := w.person("alice")
 	long := strings.Repeat("h", 257)
 	opened, err := alice.Receive(t.Context(), []Incoming{{Data: "1", Hash: "short"}, {Data: "2", Hash: long}},
-		&Cursor{"node", long})
+		[]Cursor{{"node", long}})
 	if err != nil || opened[0].Event.Hash != "short" || opened[1].Event.Hash != "" {
 		t.Errorf("opened %+v, %v", opened, err)
 	}
@@ -91,7 +91,7 @@ func TestCursor(t *testing.T) {
 		for _, one := range data {
 			batch = append(batch, Incoming{Data: one})
 		}
-		_, err := alice.Receive(t.Context(), batch, &Cursor{Node: node, Hash: hash})
+		_, err := alice.Receive(t.Context(), batch, []Cursor{{Node: node, Hash: hash}})
 		return err
 	}
 	wantCursors := func(want ...string) {

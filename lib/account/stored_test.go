@@ -119,7 +119,7 @@ func TestForm0Events(t *testing.T) {
 	wantText(t, events[1], "ping")
 	wantText(t, events[2], "hello from carol")
 	wantFailure(t, events[3], inbox.CodeDecryptionFailed)
-	waiting, err := bob.ClaimUndelivered(t.Context())
+	waiting, err := bob.Waiting(t.Context())
 	if err != nil || len(waiting) != len(events) {
 		t.Errorf("%d events wait for delivery (%v), want all %d", len(waiting), err, len(events))
 	}

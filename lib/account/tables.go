@@ -18,4 +18,5 @@ const (
 	identityKey = "self"
 
 	timeSeenForgotten = "seen_forgotten"
+	timePolled        = "polled"
 )

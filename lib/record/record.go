@@ -25,6 +25,9 @@ const (
 	TypeUnsend        = "unsend"
 	TypeUnknown       = "unknown"
 	TypeHeartbeat     = "heartbeat"
+	TypeSetAside      = "set_aside"
+	TypeGap           = "gap"
+	TypeTruncated     = "truncated"
 	TypeControl       = "control"
 	TypeChange        = "change"
 	TypeSwarm         = "swarm"
@@ -105,6 +108,7 @@ type FriendRequest struct {
 	TimestampMS int64  `json:"timestamp_ms"`
 	ReceivedAt  string `json:"received_at,omitempty"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
+	Attempt     int    `json:"attempt,omitempty"`
 }
 
 // Contact is a Session ID that this account has exchanged messages or friend requests with. Protocol is that of the
@@ -164,7 +168,8 @@ type Receipt struct {
 	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
 }
 
-// Message is a received text. ID is stable: the same message always has the same ID. Attachments counts the attached
+// Message is a received text. ID is stable: the same message always has the same ID. Attempt is 2 or more if the record
+// may have been printed before, as after a kill; all received records have it. Attachments counts the attached
 // files, which are not fetched; Notice says so. DisappearAfterMS and DisappearFrom ([FromRead] or [FromSent]) are the
 // sender's request to delete it, which this program does not follow. Unsent means that the sender has deleted the
 // message; Text is empty then. Direction is in, or out for a copy of a text that another device of the account sent to
@@ -192,6 +197,7 @@ type Message struct {
 	DisappearFrom    string `json:"disappear_from,omitempty"`
 	Unsent           bool   `json:"unsent,omitempty"`
 	Duplicate        bool   `json:"duplicate,omitempty"`
+	Attempt          int    `json:"attempt,omitempty"`
 }
 
 // Delivery is a receipt from the other side. Kind is delivery or read.
@@ -204,6 +210,7 @@ type Delivery struct {
 	TimestampsMS []uint64 `json:"timestamps_ms"`
 	ReceivedAt   string   `json:"received_at"`
 	Duplicate    bool     `json:"duplicate,omitempty"`
+	Attempt      int      `json:"attempt,omitempty"`
 }
 
 // Quote is the earlier message that a text answers, as the sender of the text quotes it.
@@ -234,6 +241,7 @@ type Notice struct {
 	Route       string `json:"route"`
 	MessageHash string `json:"message_hash"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
+	Attempt     int    `json:"attempt,omitempty"`
 }
 
 // SessionReset reports that the other side has begun a new session. Texts go on in both directions.
@@ -297,6 +305,37 @@ type Control struct {
 	TimestampMS int64  `json:"timestamp_ms"`
 	MessageHash string `json:"message_hash"`
 	Duplicate   bool   `json:"duplicate,omitempty"`
+}
+
+// SetAside reports that a received record was printed Attempts times without its reader taking it, and that poll and
+// listen print it no more. ID, From and Kind are those of the record, which inbox --undelivered prints.
+type SetAside struct {
+	Type     string `json:"type"`
+	ID       string `json:"id"`
+	Account  string `json:"account"`
+	From     string `json:"from"`
+	Kind     string `json:"kind"`
+	Attempts int    `json:"attempts"`
+}
+
+// Gap reports that the account was not polled from Since until ReceivedAt, which is longer than the network keeps
+// messages: some may have expired unseen.
+type Gap struct {
+	Type       string `json:"type"`
+	ID         string `json:"id"`
+	Account    string `json:"account"`
+	Since      string `json:"since"`
+	ReceivedAt string `json:"received_at"`
+	Attempt    int    `json:"attempt,omitempty"`
+}
+
+// Truncated reports that a node's list has more new messages than it may give at once. Messages counts those that were
+// read. The next poll continues there.
+type Truncated struct {
+	Type          string `json:"type"`
+	Account       string `json:"account"`
+	PubkeyEd25519 string `json:"pubkey_ed25519"`
+	Messages      int    `json:"messages"`
 }
 
 // Heartbeat shows that listen is running. ListeningNode is the Ed25519 key, in hex, of the node at which it listens, or
@@ -609,6 +648,7 @@ type Error struct {
 	To          string `json:"to,omitempty"`
 	Ref         string `json:"ref,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`
+	Attempt     int    `json:"attempt,omitempty"`
 }
 
 // Time formats t as records do: RFC 3339 in UTC with milliseconds.

@@ -171,10 +171,13 @@ func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node n
 	case err != nil:
 		return nil, err
 	case judge.more:
-		return judge.expiries, fmt.Errorf("holds more than %d messages; the others are not compared", maxRead)
+		return judge.expiries, fmt.Errorf("holds more than %d messages; the others are not compared", maxHeld)
 	}
 	return judge.expiries, nil
 }
+
+// maxHeld bounds the messages of a member that are compared with those of others.
+const maxHeld = 100_000
 
 var errMemberClock = errors.New("its clock is not that of the network")
 
@@ -183,7 +186,7 @@ type holdingsJudge struct {
 	reader
 	expiries map[string]int64
 	last     string
-	more     bool // the list is longer than maxRead
+	more     bool // the list is longer than maxHeld
 	failure  error
 }
 
@@ -215,7 +218,7 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 	switch {
 	case len(j.expiries) == before: // at the end, or repeating itself
 		return network.Done
-	case len(j.expiries) >= maxRead:
+	case len(j.expiries) >= maxHeld:
 		j.more = true
 		return network.Done
 	}

@@ -96,12 +96,15 @@ func (r *Router) probePresence(ctx context.Context) error {
 	}
 	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+	fetching := r.collect(r.account.ReceiveAside, func([]account.Opened) {})
 	var failure error
-	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true},
-		func(node network.Node, page []storage.Stored) error {
-			_, failure = r.receive(ctx, node, page, r.account.ReceiveAside)
-			return failure
-		})
+	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true}, func(page Page) (fresh int, err error) {
+		fresh, failure = fetching.take(ctx, page)
+		return fresh, failure
+	})
+	if failure == nil {
+		failure = fetching.flush(ctx)
+	}
 	switch {
 	case failure != nil:
 		return failure

@@ -3,14 +3,12 @@ package route
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
-	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
 )
 
@@ -25,6 +23,8 @@ const waitingEvents = 64
 type ListenOptions struct {
 	PollInterval time.Duration // 0 means DefaultPollInterval
 	Count        int           // end after so many events
+	MaxAttempts  int           // deliveries of an event after which it is set aside; 0 means that none is
+	Truncated    func(Truncated) error
 	For          time.Duration // end after this time
 	MaxIdle      time.Duration // end after this time without an event
 	Heartbeat    time.Duration // how often Beat is called
@@ -50,10 +50,11 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	}
 	r.skipProbe()
 	s := &listenLoop{
-		router: r, options: options, events: make(chan inbox.Event, waitingEvents),
+		router: r, options: options, events: make(chan inbox.Waiting, waitingEvents),
 		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
 		announceNow: make(chan struct{}, 1),
 	}
+	s.fetching = r.collect(r.account.Receive, s.keepFetched)
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var workers sync.WaitGroup
@@ -74,16 +75,17 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 type listenLoop struct {
 	router  *Router
 	options ListenOptions
-	events  chan inbox.Event
+	events  chan inbox.Waiting
 
 	// Each has room for one signal that work waits.
 	pollNow, flushNow, announceNow chan struct{}
 
 	// receiveSem serializes commit and hand-off, so that the reader sees messages in commit order.
 	receiveSem chan struct{}
-	// fetched has the events that a running poll has committed. They are passed on at its end, or before a later
-	// message of the synchronous route. Guarded by receiveSem.
-	fetched []inbox.Event
+	// fetching has what a running poll has fetched, and fetched the events that it has committed. They are passed on at
+	// its end, or before a later message of the synchronous route. Guarded by receiveSem.
+	fetching *collector
+	fetched  []inbox.Waiting
 
 	announced bool // friends have the current status; see announce
 
@@ -103,11 +105,13 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 	over, idle := after(s.options.For), after(s.options.MaxIdle)
 	for received := 0; ; {
 		select {
-		case event := <-s.events:
-			if err := s.router.deliverEvent(ctx, event, deliver); err != nil {
+		case waiting := <-s.events:
+			some := s.more(waiting, received)
+			delivered, err := s.router.deliverAll(ctx, some, s.options.MaxAttempts, deliver)
+			if err != nil {
 				return err
 			}
-			if received++; received == s.options.Count {
+			if received += delivered; received == s.options.Count {
 				return nil
 			}
 			idle = after(s.options.MaxIdle)
@@ -123,6 +127,20 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// more returns a waiting event and those that wait behind it, as far as Count allows.
+func (s *listenLoop) more(first inbox.Waiting, received int) []inbox.Waiting {
+	some := []inbox.Waiting{first}
+	for len(some) < deliveredAtOnce && (s.options.Count == 0 || received+len(some) < s.options.Count) {
+		select {
+		case next := <-s.events:
+			some = append(some, next)
+		default:
+			return some
+		}
+	}
+	return some
 }
 
 // after is [time.After], but never for 0.
@@ -144,7 +162,7 @@ func (s *listenLoop) pulse(received int) Pulse {
 }
 
 // push queues events for the reader. Events that are not taken any more wait for the next poll.
-func (s *listenLoop) push(ctx context.Context, events []inbox.Event) error {
+func (s *listenLoop) push(ctx context.Context, events []inbox.Waiting) error {
 	for _, event := range events {
 		select {
 		case s.events <- event:
@@ -165,20 +183,24 @@ func signal(now chan struct{}) {
 
 // poll polls for stored messages at the interval and at each signal.
 func (s *listenLoop) poll(ctx context.Context) error {
-	left, err := s.router.account.ClaimUndelivered(ctx)
+	left, err := s.router.account.Waiting(ctx)
 	for {
 		if err == nil {
-			inbox.InOrder(left)
 			err = s.push(ctx, left)
 		}
 		if err == nil {
-			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true},
-				func(node network.Node, page []storage.Stored) error {
-					return s.serialize(ctx, func() error { return s.takeStored(ctx, node, page) })
+			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
+				func(page Page) (fresh int, err error) {
+					err = s.serialize(ctx, func() error {
+						fresh, err = s.fetching.take(ctx, page)
+						return err
+					})
+					return fresh, err
 				})
-			if pushErr := s.serialize(ctx, func() error { return s.pushFetched(ctx) }); pushErr != nil {
-				return pushErr
-			}
+			err = errors.Join(err, s.serialize(ctx, func() error { return s.pushFetched(ctx) }))
+		}
+		if err == nil {
+			err = s.pushGap(ctx)
 		}
 		if err := s.polled(err); err != nil {
 			return err
@@ -187,7 +209,7 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		if !wait(ctx, s.options.PollInterval, s.pollNow) {
 			return nil
 		}
-		left, err = s.router.account.ClaimAbandoned(ctx) // of processes that died while printing
+		left, err = s.router.account.Abandoned(ctx) // of processes that died while printing
 	}
 }
 
@@ -217,32 +239,28 @@ func (s *listenLoop) serialize(ctx context.Context, work func() error) error {
 	return work()
 }
 
-// takeStored opens one page of one node. Its new events wait in fetched.
-func (s *listenLoop) takeStored(ctx context.Context, node network.Node, page []storage.Stored) error {
-	fresh, err := s.router.receive(ctx, node, page, s.router.account.Receive)
-	if err != nil {
-		return err
-	}
-	s.fetched = append(s.fetched, fresh...)
-	return nil
+// keepFetched remembers the new events of a poll.
+func (s *listenLoop) keepFetched(opened []account.Opened) {
+	s.fetched = append(s.fetched, newEvents(opened)...)
 }
 
-// pushFetched passes the fetched events on in the order of their senders. It re-reads them, because a later page may
-// have unsent a message. The caller holds receiveSem.
+// pushFetched opens what was fetched and passes the events on in the order of their senders. The caller holds
+// receiveSem.
 func (s *listenLoop) pushFetched(ctx context.Context) error {
+	err := s.fetching.flush(ctx)
 	fetched := s.fetched
 	s.fetched = nil
 	inbox.InOrder(fetched)
-	for some := range slices.Chunk(fetched, deliveredAtOnce) {
-		events, err := s.router.account.Complete(ctx, some)
-		if err == nil {
-			err = s.push(ctx, events)
-		}
-		if err != nil {
-			return err
-		}
+	return errors.Join(err, s.push(ctx, fetched))
+}
+
+// pushGap records the poll, and passes on a gap that it ends.
+func (s *listenLoop) pushGap(ctx context.Context) error {
+	gap, err := s.router.account.Polled(ctx)
+	for _, event := range gap {
+		err = errors.Join(err, s.push(ctx, []inbox.Waiting{inbox.WaitingOf(event)}))
 	}
-	return nil
+	return err
 }
 
 // flush sends the outbox at each signal.

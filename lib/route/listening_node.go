@@ -9,7 +9,6 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
-	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
 
@@ -168,10 +167,9 @@ func (s *listenLoop) takeDelivered(ctx context.Context, l *listener,
 func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
 	fetchCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true},
-		func(node network.Node, page []storage.Stored) error {
-			return s.takeStored(ctx, node, page)
-		})
+	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true}, func(page Page) (int, error) {
+		return s.fetching.take(ctx, page)
+	})
 	if fetchCtx.Err() != nil {
 		return ctx.Err()
 	}

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,32 +17,46 @@ import (
 	"sessiontool/lib/storage/signtext"
 )
 
-// maxRead bounds the messages that are taken from one node at a time, so that an endless list cannot hold up a poll.
-// The next poll reads the rest.
-const maxRead = 5000
-
-// maxReadBytes bounds their size likewise.
-const maxReadBytes = 32 << 20
+// maxRead bounds the messages that are taken from one member. No account has so many: a list of this length is made up.
+const maxRead = 1 << 20
 
 // RetrieveOptions adjusts [Router.Retrieve].
 type RetrieveOptions struct {
 	// UseCursors starts at each node where the account's last poll ended. Otherwise everything is read.
 	UseCursors bool
+	// Truncated is called for a member whose list had more new messages than it may give. It may be nil.
+	Truncated func(Truncated) error
+
+	maxRead int // 0 means maxRead
+}
+
+// Page is a part of a member's list. It is never empty. Late reports that another member was read to the end before.
+type Page struct {
+	Node     network.Node
+	Messages []storage.Stored
+	Late     bool
+}
+
+// Truncated reports that a member's list was not read to its end. The next poll continues there.
+type Truncated struct {
+	Node     network.Node
+	Messages int // that were read
 }
 
 // Retrieve asks three random members of the account's swarm at once for its messages. It calls handle with their
-// answers, page by page, one at a time. Pages are never empty. The same message usually comes from all three. Another
+// answers, page by page, one at a time. The same message usually comes from all three. Another
 // member replaces one that fails. Once two members were read to the end, Retrieve does not wait for a late third one.
-// The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
+// What the first member gives is all taken, up to maxRead; those after it are bounded by extraMessages and extraBytes in
+// new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
 func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
-	handle func(network.Node, []storage.Stored) error) error {
+	handle func(Page) (fresh int, err error)) error {
 	generation, err := r.network.Generation(ctx)
 	if err != nil {
 		return err
 	}
 	judge := &retrieveJudge{
 		reader: reader{network: r.network, owner: r.account, generation: generation}, log: r.options.Log,
-		handle: handle, readings: make(map[network.Key]*reading),
+		handle: handle, truncated: options.Truncated, most: cmp.Or(options.maxRead, maxRead), readings: make(map[network.Key]*reading), started: time.Now(),
 		begin: func(node network.Node) (string, error) {
 			if !options.UseCursors {
 				return "", nil
@@ -95,34 +110,34 @@ func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool
 type reading struct {
 	last   string
 	taken  int
-	bytes  int
 	passed map[string]bool
+
+	// New messages that the member has given after another one was read to the end.
+	extraMessages, extraBytes int
 }
 
-// The bounds for a member after another one was read to the end. An honest member that has more gives the rest with the
-// next poll.
+// The bounds for the new messages of a member after another one was read to the end: a member with an endless list must
+// not prolong every poll. Messages that were received before do not count, only the time that they take: as long as the
+// first member took, and extraTime.
 const (
 	extraMessages = 500
 	extraBytes    = 2 << 20
 	extraTime     = 5 * time.Second
 )
 
-// extra is what a member has given since then.
-type extra struct {
-	messages, bytes int
-}
-
 // retrieveJudge reads members' lists page by page.
 type retrieveJudge struct {
 	reader
-	log      *slog.Logger
-	begin    func(network.Node) (last string, err error)
-	handle   func(network.Node, []storage.Stored) error
-	readings map[network.Key]*reading
-	extra    map[network.Key]*extra // nil until a member was read to the end
-	ended    time.Time              // the time of that
-	failure  error                  // of handle
-	failures []error
+	log       *slog.Logger
+	begin     func(network.Node) (last string, err error)
+	handle    func(Page) (fresh int, err error)
+	truncated func(Truncated) error
+	most      int // messages of one member
+	readings  map[network.Key]*reading
+	started   time.Time
+	ended     time.Time // when a member was read to the end
+	failure   error     // of handle or truncated
+	failures  []error
 }
 
 // Request implements [network.Judge].
@@ -154,23 +169,20 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		j.finish()
 		return network.Done
 	}
-	stored, within := j.afford(reply.Member.Ed25519, stored)
-	if len(stored) == 0 {
-		return network.Done
-	}
-	if j.failure = j.handle(reply.Member, stored); j.failure != nil {
+	fresh, err := j.handle(Page{reply.Member, stored, !j.ended.IsZero()})
+	if err != nil {
+		j.failure = err
 		return network.Stop
 	}
 	at := j.readings[reply.Member.Ed25519]
 	at.taken += len(stored)
 	at.last = stored[len(stored)-1].Hash
-	switch {
-	case !more:
+	if !more {
 		j.finish()
 		return network.Done
-	// the last case: the node repeats itself
-	case !within, at.taken >= maxRead, at.bytes >= maxReadBytes, at.passed[at.last]:
-		return network.Done
+	}
+	if at.passed[at.last] || at.taken >= j.most || !j.affords(reply.Member, stored, fresh) {
+		return j.leave(reply.Member, fresh)
 	}
 	at.passed[at.last] = true
 	return network.Again
@@ -180,39 +192,37 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 func (j *retrieveJudge) finish() {
 	if j.ended.IsZero() {
 		j.ended = time.Now()
-		j.extra = make(map[network.Key]*extra)
 	}
 }
 
-// afford returns the part of a page that a member may give, and whether it may give more. A member with an endless list
-// or huge pages must not prolong every poll.
-func (j *retrieveJudge) afford(member network.Key, page []storage.Stored) (some []storage.Stored, within bool) {
-	at := j.readings[member]
-	var more extra
-	if !j.ended.IsZero() {
-		if j.extra[member] == nil {
-			j.extra[member] = &extra{}
-		}
-		more = *j.extra[member]
-		if time.Since(j.ended) > extraTime {
-			return nil, false
+// affords reports whether a member may give more after this page, of which fresh messages are new.
+func (j *retrieveJudge) affords(member network.Node, page []storage.Stored, fresh int) bool {
+	if j.ended.IsZero() {
+		return true
+	}
+	at := j.readings[member.Ed25519]
+	at.extraMessages += fresh
+	if fresh > 0 {
+		for _, stored := range page {
+			at.extraBytes += len(stored.Data)
 		}
 	}
-	for i, stored := range page {
-		size := len(stored.Data)
-		more.messages, more.bytes = more.messages+1, more.bytes+size
-		if !j.ended.IsZero() && (more.messages > extraMessages || more.bytes > extraBytes) || i > 0 &&
-			at.bytes+size > maxReadBytes {
-			j.log.Warn("member gives more than the others: the rest is left for the next poll", "node", member, "taken",
-				at.taken+i)
-			return page[:i], false
-		}
-		at.bytes += size
+	return at.extraMessages <= extraMessages && at.extraBytes <= extraBytes &&
+		time.Since(j.ended) <= extraTime+j.ended.Sub(j.started)
+}
+
+// leave stops reading the list of a member before its end. It is reported unless the last page had nothing new: then
+// the member repeats itself, or what others have given.
+func (j *retrieveJudge) leave(member network.Node, fresh int) network.Verdict {
+	taken := j.readings[member.Ed25519].taken
+	j.log.Info("the rest of a member's list is left for the next poll", "node", member.Ed25519, "taken", taken)
+	if fresh == 0 || j.truncated == nil {
+		return network.Done
 	}
-	if !j.ended.IsZero() {
-		*j.extra[member] = more
+	if j.failure = j.truncated(Truncated{member, taken}); j.failure != nil {
+		return network.Stop
 	}
-	return page, true
+	return network.Done
 }
 
 // retrieve20 returns the request for messages after last. The signature is our extension: servers of 2.0 ask for none.

@@ -15,14 +15,14 @@ import (
 // retrieved collects what Retrieve hands over, by node.
 func (p *person) retrieved(ctx context.Context) (map[network.Key][]string, error) {
 	got := make(map[network.Key][]string)
-	err := p.Retrieve(ctx, RetrieveOptions{}, func(node network.Node, page []storage.Stored) error {
-		if len(page) == 0 {
+	err := p.Retrieve(ctx, RetrieveOptions{maxRead: 5000}, func(page Page) (int, error) {
+		if len(page.Messages) == 0 {
 			p.t.Error("a page is empty")
 		}
-		for _, stored := range page {
-			got[node.Ed25519] = append(got[node.Ed25519], stored.Data)
+		for _, stored := range page.Messages {
+			got[page.Node.Ed25519] = append(got[page.Node.Ed25519], stored.Data)
 		}
-		return nil
+		return len(page.Messages), nil
 	})
 	return got, err
 }
@@ -87,7 +87,7 @@ func TestEndlessNodes(t *testing.T) {
 		t.Fatalf("%d nodes gave messages, %v", len(got), err)
 	}
 	for node, list := range got {
-		if list[0] == "a" && len(list) != 4 || list[0] == "c" && len(list) != maxRead {
+		if list[0] == "a" && len(list) != 4 || list[0] == "c" && len(list) != 5000 {
 			t.Errorf("%s gave %d messages like %q", node, len(list), list[0])
 		}
 	}
@@ -201,9 +201,9 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	bob := newPerson(t, "bob", net.SeedURL())
 	enough, pages := errors.New("enough"), 0
-	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(network.Node, []storage.Stored) error {
+	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(Page) (int, error) {
 		pages++
-		return enough
+		return 0, enough
 	})
 	wantError(t, "handler fails", err, enough)
 	if pages != 1 {
@@ -211,9 +211,9 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err = bob.Retrieve(ctx, RetrieveOptions{}, func(network.Node, []storage.Stored) error {
+	err = bob.Retrieve(ctx, RetrieveOptions{}, func(Page) (int, error) {
 		cancel()
-		return nil
+		return 0, nil
 	})
 	wantError(t, "cancelled", err, context.Canceled)
 }

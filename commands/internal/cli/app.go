@@ -208,6 +208,12 @@ func (app *App) Print(v any) error {
 	return app.printer.print(v)
 }
 
+// PrintPartial is Print for a record that reports that something is missing: the command ends with ErrPartial.
+func (app *App) PrintPartial(v any) error {
+	app.printer.fail()
+	return app.Print(v)
+}
+
 // Failed reports whether an error record took the place of a record.
 func (app *App) Failed() bool { return app.printer.failed }
 

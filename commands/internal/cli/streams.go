@@ -74,6 +74,13 @@ type printer struct {
 	failed   bool   // an error record was printed
 }
 
+// fail records that something is missing from the output.
+func (p *printer) fail() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed = true
+}
+
 // print writes a record to stdout. With --select or --select0 it writes what the path selects, skips records without
 // it, and writes error records to stderr.
 func (p *printer) print(v any) error {

@@ -2,13 +2,14 @@ package plumbing
 
 import (
 	"context"
+	"crypto/sha256"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
-	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/storage"
@@ -22,9 +23,9 @@ func newSwarmRetrieveCommand(app *cli.App) *cobra.Command {
 			"as it is: 'envelope open' opens them. Nothing is marked as read. The order is that of the nodes,\n" +
 			"each of which lists messages as they reached it; 'poll' sorts them.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope open"},
-		Prints:   []string{record.TypeEnvelope},
+		Prints:   []string{record.TypeEnvelope, record.TypeTruncated},
 		Needs:    cli.Account | cli.Network,
-		Exits:    cli.Exits{record.ExitClock: ""},
+		Exits:    cli.Exits{record.ExitPartial: "some members have more (truncated)", record.ExitClock: ""},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runSwarmRetrieve(ctx, app) }),
 	})
 }
@@ -34,18 +35,21 @@ func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	seen := make(map[string]bool)
-	return router.Retrieve(ctx, route.RetrieveOptions{}, func(_ network.Node, page []storage.Stored) error {
-		for _, stored := range page {
-			if seen[stored.Hash] {
+	seen := make(map[[sha256.Size]byte]bool)
+	options := route.RetrieveOptions{Truncated: render.PrintTruncated(app, a)}
+	return router.Retrieve(ctx, options, func(page route.Page) (fresh int, err error) {
+		for _, stored := range page.Messages {
+			name := sha256.Sum256([]byte(stored.Hash))
+			if seen[name] {
 				continue
 			}
-			seen[stored.Hash] = true
+			seen[name] = true
+			fresh++
 			if err := app.Print(storedRecord(a, stored)); err != nil {
-				return err
+				return fresh, err
 			}
 		}
-		return nil
+		return fresh, nil
 	})
 }
 

@@ -150,13 +150,19 @@ func conversion[T any](name string, convert func(T) any, left, empty []string) (
 // A field that a conversion forgets is on one of the lists here. The account has no name, so that Account is empty.
 func TestRecordsCarryEveryField(t *testing.T) {
 	none := new(account.Account)
+	t.Run("set aside", func(t *testing.T) {
+		empty := unset(t, func(e inbox.Event) any { return setAsideRecord(none, e) })
+		if !slices.Equal(empty, []string{"Account", "Kind"}) { // the sample is of no kind
+			t.Errorf("the record does not set %q", empty)
+		}
+	})
 	t.Run(conversion("receipt", func(r account.Receipt) any { return Receipt(r) }, nil, nil))
 	t.Run(conversion("node", func(n network.Node) any { return Node(n) }, nil, []string{"Type", "MetricsURL"}))
 	t.Run(conversion("change", func(c route.Change) any { return Change(none, c) }, nil, []string{"Account"}))
 	t.Run(conversion("contact", func(c account.Contact) any { return Contact(none, c) }, nil,
 		[]string{"Account", "SafetyNumber", "Online"})) // Online: the sample of the status is old
 	t.Run(conversion("friend request", func(r account.FriendRequest) any { return FriendRequest(none, r) }, nil,
-		[]string{"Account", "Duplicate"}))
+		[]string{"Account", "Duplicate", "Attempt"}))
 	t.Run(conversion("swarm check", func(c route.SwarmCheck) any { return SwarmCheck(c) },
 		[]string{"Members.Node.X25519", "Members.Node.IP", "Members.Node.Port", "Members.Node.SwarmID"}, nil))
 }
@@ -176,13 +182,14 @@ func TestRecordsCarryEveryFieldOfEvents(t *testing.T) {
 		"Seq", "Kind", // set by the inbox; chooses the record
 		"Asks",                         // makes a record of its own, see PrintEvent
 		"Chain", "Counter", "Overtook", // for the order of messages
+		"SetAside", // has a record of its own, too
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("no record carries %q, want %q", got, want)
 	}
 	for _, kind := range kinds {
 		empty := unset(t, func(e inbox.Event) any {
-			e.Kind = inbox.EventKind(kind)
+			e.Kind, e.Attempt = inbox.EventKind(kind), 2
 			return eventRecord(new(account.Account), e, true)
 		})
 		want := []string{"Account"}

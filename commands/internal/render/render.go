@@ -152,13 +152,16 @@ func Arrivals(more ...string) []string {
 	return append([]string{
 		record.TypeMessage, record.TypeFriendRequest, record.TypeDelivery, record.TypeSessionReset, record.TypeReaction,
 		record.TypeTyping, record.TypeExtraction, record.TypePhoneCall, record.TypeTimerChange, record.TypeUnsend,
-		record.TypeUnknown,
+		record.TypeUnknown, record.TypeGap,
 	}, more...)
 }
 
 // PrintEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
-// with the same id.
+// with the same id. Of an event that is set aside it prints that instead.
 func PrintEvent(app *cli.App, a *account.Account, e inbox.Event, duplicate bool) error {
+	if e.SetAside {
+		return app.Print(setAsideRecord(a, e))
+	}
 	if e.Asks {
 		request := e
 		request.State = account.StateReceived
@@ -186,7 +189,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
 			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
-			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate,
+			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate, Attempt: attempt(e),
 		}
 		if e.TimerSeconds > 0 {
 			out.DisappearAfterMS, out.DisappearFrom = int64(e.TimerSeconds)*1000, record.FromRead
@@ -200,14 +203,20 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 		return out
 	case inbox.EventFriendRequest:
 		return eventRequestRecord(a, e, duplicate)
+	case inbox.EventGap:
+		return record.Gap{
+			Type: record.TypeGap, ID: e.ID, Account: a.Name(), Since: record.Time(time.UnixMilli(e.TimestampMS)),
+			ReceivedAt: received, Attempt: attempt(e),
+		}
 	case inbox.EventDelivery:
 		return record.Delivery{
 			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, Kind: e.Text,
 			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
+			Attempt: attempt(e),
 		}
 	case inbox.EventFailure:
 		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
-		problem.MessageHash = e.Hash
+		problem.MessageHash, problem.Attempt = e.Hash, attempt(e)
 		if e.Claimed {
 			problem.ClaimedFrom = from
 		} else {
@@ -219,13 +228,52 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
 		DisplayName: e.DisplayName,
 		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
-		Duplicate: duplicate,
+		Duplicate: duplicate, Attempt: attempt(e),
 	}); out != nil {
 		return out
 	}
 	return record.Control{
 		Type: record.TypeControl, Account: a.Name(), From: from, Kind: e.Text, TimestampMS: e.TimestampMS,
 		MessageHash: e.Hash, Duplicate: duplicate,
+	}
+}
+
+// attempt returns the field of the record of an event: 0 for its first delivery, which is no repeat.
+func attempt(e inbox.Event) int {
+	if e.Attempt < 2 {
+		return 0
+	}
+	return e.Attempt
+}
+
+// setAsideRecord returns the record of an event that is set aside.
+func setAsideRecord(a *account.Account, e inbox.Event) record.SetAside {
+	out := record.SetAside{
+		Type: record.TypeSetAside, ID: e.ID, Account: a.Name(), Kind: typeOf(e), Attempts: e.Attempt,
+	}
+	if !e.From.IsZero() {
+		out.From = e.From.String()
+	}
+	return out
+}
+
+// typeOf returns the type of the record of an event.
+func typeOf(e inbox.Event) string {
+	switch e.Kind {
+	case inbox.EventFailure:
+		return record.TypeError
+	case inbox.EventMessage, inbox.EventFriendRequest, inbox.EventDelivery, inbox.EventGap:
+		return string(e.Kind) // the same words
+	}
+	return noticeTypes[e.Kind]
+}
+
+// PrintTruncated returns a function that prints the record of a member whose list was not read to its end.
+func PrintTruncated(app *cli.App, a *account.Account) func(route.Truncated) error {
+	return func(t route.Truncated) error {
+		return app.PrintPartial(record.Truncated{
+			Type: record.TypeTruncated, Account: a.Name(), PubkeyEd25519: t.Node.Ed25519.String(), Messages: t.Messages,
+		})
 	}
 }
 
@@ -310,7 +358,7 @@ func eventRequestRecord(a *account.Account, e inbox.Event, duplicate bool) recor
 	out := record.FriendRequest{
 		Type: record.TypeFriendRequest, ID: e.ID, Account: a.Name(), From: e.From.String(), To: a.ID().String(),
 		Direction: "in", DisplayName: e.DisplayName, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,
-		ReceivedAt: record.Time(e.ReceivedAt), Duplicate: duplicate,
+		ReceivedAt: record.Time(e.ReceivedAt), Duplicate: duplicate, Attempt: attempt(e),
 	}
 	if e.Outgoing {
 		out.Direction = "out"

@@ -1,11 +1,14 @@
 package render
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"strconv"
 	"testing"
+
+	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
@@ -63,6 +66,9 @@ func TestEveryWordHasItsRecord(t *testing.T) {
 	}
 	for _, word := range wordsOf(t, "account/inbox/event.go", "EventKind") {
 		got := eventRecord(&account.Account{}, inbox.Event{Kind: inbox.EventKind(word)}, false)
+		if name := typeOf(inbox.Event{Kind: inbox.EventKind(word)}); name != typeIn(t, got) && name != "" {
+			t.Errorf("the event %q has type %q, its record %+v", word, name, got)
+		}
 		control, ok := got.(record.Control)
 		if ok && (word != string(inbox.EventControl) || control.Type != record.TypeControl) {
 			t.Errorf("the event %q has the record %+v", word, got)
@@ -81,4 +87,14 @@ func TestEmptyReceipt(t *testing.T) {
 	if got.To != "" || got.Nodes == nil || got.Type != record.TypeReceipt {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// typeIn returns the type of a record.
+func typeIn(t *testing.T, v any) string {
+	t.Helper()
+	line, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gjson.GetBytes(line, "type").String()
 }

@@ -25,6 +25,7 @@ const (
 	EventTimer         EventKind = "timer_change"  // TimerSeconds applies to messages from now on
 	EventUnsend        EventKind = "unsend"        // About is the message that its sender deletes
 	EventUnknown       EventKind = "unknown"
+	EventGap           EventKind = "gap" // the account was not polled from TimestampMS until ReceivedAt
 	EventControl       EventKind = "control"
 	EventFailure       EventKind = "failure"
 )
@@ -88,6 +89,11 @@ type Event struct {
 	Chain       uint32              // number of the ratchet chain, see [Place]
 	Counter     uint32              // of the message within the chain
 	Overtook    bool                // it arrived before earlier messages of its session; not stored
+
+	// Attempt counts the deliveries that were begun, this one among them. SetAside reports that there were too many:
+	// the event is not delivered, but set aside. Both are of this delivery and not stored here.
+	Attempt  int
+	SetAside bool
 
 	// TimerSeconds is after how long the message disappears, counted from reading or from sending.
 	TimerSeconds     uint32

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"sessiontool/keystore"
@@ -16,7 +15,7 @@ import (
 // The tables of this package.
 const (
 	TableEvents      keystore.Table = "inbox"       // sequence -> Event
-	TableUndelivered keystore.Table = "undelivered" // sequence of an Event -> process that prints it
+	TableUndelivered keystore.Table = "undelivered" // sequence of an Event -> mark
 	TableSeen        keystore.Table = "seen"        // ID -> seenEntry
 	TableChains      keystore.Table = "chains"      // digest of sender and ratchet key -> chainEntry
 	TableCursors     keystore.Table = "cursors"     // reader version and node -> last hash
@@ -39,7 +38,7 @@ func Keep(tx *keystore.Tx, event *Event, owner string) (err error) {
 	if event.Seq, err = tx.Append(TableEvents, value); err != nil {
 		return err
 	}
-	return tables.Put(tx, TableUndelivered, seqName(event.Seq), owner)
+	return putMark(tx, event.Seq, mark{Owner: owner})
 }
 
 // Load returns the event with a sequence number.
@@ -62,58 +61,6 @@ func Newest(tx *keystore.Tx, limit int) (events []Event, err error) {
 		return err
 	})
 	return events, err
-}
-
-// Undelivered returns the sequence numbers of the undelivered events, oldest first.
-func Undelivered(tx *keystore.Tx) (waiting []uint64, err error) {
-	err = tx.ForEach(TableUndelivered, func(name string, _ []byte) error {
-		seq, err := strconv.ParseUint(name, 10, 64)
-		if err != nil {
-			return fmt.Errorf("%w: inbox sequence: %w", keystore.ErrCorrupt, err)
-		}
-		waiting = append(waiting, seq)
-		return nil
-	})
-	slices.Sort(waiting)
-	return waiting, err
-}
-
-// Claim makes owner the process that delivers the undelivered events among waiting whose present owner ours accepts. It
-// returns keep of each.
-func Claim(tx *keystore.Tx, waiting []uint64, owner string, ours func(owner string) bool,
-	keep func(Event) Event) (events []Event, err error) {
-	for _, seq := range waiting {
-		var present string
-		found, err := tables.Get(tx, TableUndelivered, seqName(seq), &present)
-		if err != nil {
-			return nil, err
-		}
-		if !found || !ours(present) {
-			continue
-		}
-		event, err := Load(tx, seq)
-		if err != nil {
-			return nil, err
-		}
-		if present != owner {
-			err = tables.Put(tx, TableUndelivered, seqName(seq), owner)
-		}
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, keep(event))
-	}
-	return events, nil
-}
-
-// MarkDelivered records that events were written to their reader.
-func MarkDelivered(tx *keystore.Tx, events ...Event) error {
-	for _, event := range events {
-		if err := tx.Delete(TableUndelivered, seqName(event.Seq)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func seqName(seq uint64) string { return strconv.FormatUint(seq, 10) }

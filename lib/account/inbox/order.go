@@ -62,8 +62,8 @@ func forgetChains(tx *keystore.Tx, now time.Time) error {
 // InOrder sorts events for reading. Messages of one sender are in the order of sending: those of sessions by chain and
 // counter of the ratchet, which neither a node nor a clock can change, and the others by timestamp between them.
 // Senders are merged by time.
-func InOrder(events []Event) {
-	bySender := make(map[sessionid.ID][]Event)
+func InOrder(events []Waiting) {
+	bySender := make(map[sessionid.ID][]Waiting)
 	var senders []sessionid.ID
 	for _, event := range events {
 		if bySender[event.From] == nil {
@@ -72,7 +72,7 @@ func InOrder(events []Event) {
 		bySender[event.From] = append(bySender[event.From], event)
 	}
 	type timed struct {
-		event Event
+		event Waiting
 		at    int64 // milliseconds; at least that of the sender's event before
 	}
 	mixed := make([]timed, 0, len(events))
@@ -90,29 +90,22 @@ func InOrder(events []Event) {
 }
 
 // senderOrder sorts the events of one sender by time, and then those of sessions among their places by the ratchet.
-func senderOrder(events []Event) []Event {
-	slices.SortStableFunc(events, func(x, y Event) int {
+func senderOrder(events []Waiting) []Waiting {
+	slices.SortStableFunc(events, func(x, y Waiting) int {
 		return cmp.Or(cmp.Compare(x.TimestampMS, y.TimestampMS), cmp.Compare(x.Seq, y.Seq))
 	})
 	var places []int
-	var ratcheted []Event
+	var ratcheted []Waiting
 	for i, event := range events {
 		if event.Chain != 0 {
 			places, ratcheted = append(places, i), append(ratcheted, event)
 		}
 	}
-	slices.SortStableFunc(ratcheted, func(x, y Event) int {
+	slices.SortStableFunc(ratcheted, func(x, y Waiting) int {
 		return cmp.Or(cmp.Compare(x.Chain, y.Chain), cmp.Compare(x.Counter, y.Counter))
 	})
 	for i, place := range places {
 		events[place] = ratcheted[i]
 	}
 	return events
-}
-
-// Sortable returns the event with only the fields that [InOrder] needs.
-func Sortable(event Event) Event {
-	return Event{
-		Seq: event.Seq, From: event.From, TimestampMS: event.TimestampMS, Chain: event.Chain, Counter: event.Counter,
-	}
 }

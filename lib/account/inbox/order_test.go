@@ -1,7 +1,6 @@
 package inbox
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -12,10 +11,10 @@ import (
 // However events came, those of a sender get into their order, and senders are mixed by time.
 func TestInOrder(t *testing.T) {
 	alice, bob := sessionid.ID{1}, sessionid.ID{2}
-	of := func(from sessionid.ID, at int64, chain, counter uint32) Event {
-		return Event{From: from, TimestampMS: at, Chain: chain, Counter: counter, Text: fmt.Sprint(at)}
+	of := func(from sessionid.ID, at int64, chain, counter uint32) Waiting {
+		return Waiting{From: from, TimestampMS: at, Chain: chain, Counter: counter}
 	}
-	want := []Event{
+	want := []Waiting{
 		of(alice, 10, 0, 0), // a request has no session yet
 		of(bob, 15, 0, 0),
 		of(alice, 20, 1, 0),
@@ -30,13 +29,13 @@ func TestInOrder(t *testing.T) {
 		got := slices.Clone(want)
 		rand.Shuffle(len(got), func(i, j int) { got[i], got[j] = got[j], got[i] })
 		InOrder(got)
-		if senders := func(all []Event, who sessionid.ID) (texts []string) {
+		if senders := func(all []Waiting, who sessionid.ID) (times []int64) {
 			for _, event := range all {
 				if event.From == who {
-					texts = append(texts, event.Text)
+					times = append(times, event.TimestampMS)
 				}
 			}
-			return texts
+			return times
 		}; !slices.Equal(senders(got, bob), senders(want, bob)) {
 			t.Fatalf("of bob %+v", got)
 		}

@@ -96,7 +96,7 @@ func fieldsOf(t *testing.T, value []byte) (fields map[string]any) {
 func TestStoredFormHasEveryField(t *testing.T) {
 	var want Event
 	fill(t, reflect.ValueOf(&want).Elem())
-	want.Overtook = false
+	want.Overtook, want.Attempt, want.SetAside = false, 0, false // of this process alone
 	value, err := encodeEvent(want)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestStoredWords(t *testing.T) {
 		EventReset:    "session_reset",
 		EventReaction: "reaction", EventTyping: "typing", EventExtraction: "extraction", EventCall: "call",
 		EventTimer: "timer_change", EventUnsend: "unsend", EventUnknown: "unknown", EventControl: "control",
-		EventFailure: "failure",
+		EventFailure: "failure", EventGap: "gap",
 
 		CodeBadEnvelope: "bad_envelope", CodeDecryptionFailed: "decryption_failed", CodeNewerProtocol: "newer_protocol",
 		CodeUnknownPrekey: "unknown_prekey", CodeBadSignature: "bad_signature", CodeNoSession: "no_session",

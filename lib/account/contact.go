@@ -194,14 +194,8 @@ func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 		if !found {
 			return ErrUnknownContact
 		}
-		prekey, found, err := prekeystore.OneTimeOf(tx, id)
-		if err != nil {
+		if err := prekeystore.DropOneTime(tx, id); err != nil {
 			return err
-		}
-		if found {
-			if err := prekeystore.DeleteOneTime(tx, prekey, id); err != nil {
-				return err
-			}
 		}
 		if err := tx.Delete(tableSessions, id.String()); err != nil {
 			return err

@@ -282,7 +282,7 @@ func (p *person) content() map[string]string {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
-			tableListeners, tableContacts, tableRequests, tableBoxes,
+			tableListeners, tableContacts, tableChannels, tableRequests, tableBoxes,
 			tableSessions, inbox.TableUndelivered, outbox.TableDigests, inbox.TableSeen, inbox.TableCursors,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {

@@ -285,7 +285,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		prekeys.Named = header.OneTimePrekeyID != nil
 		inner = header.Message
 	}
-	missing := sessions.Missing()
+	missing, sending := sessions.Missing(), sessions.Sending()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
 		Effort: a.efforts.of(event.From, claimed),
@@ -329,6 +329,9 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		}
 	}
 	if err := a.handleContent(tx, event, content); err != nil || content.Extension == nil {
+		return nil, err
+	}
+	if err := a.noteCopy(tx, event, content.Extension.Heard, sending); err != nil {
 		return nil, err
 	}
 	return content.Extension.AckKey, nil

@@ -79,6 +79,7 @@ func (c *contactState) wrote(text request) {
 	switch c.state(text.At) {
 	case StateReceived:
 		c.befriended(text.At)
+		c.Protocol = ProtocolSessionV1 // also if the request was one of signal: there is no session with it
 	case StateNone, StateSent, StateExpired:
 		if c.Outgoing == nil {
 			c.Outgoing = &text

@@ -249,5 +249,9 @@ var Glossary = map[string]Field{
 	"value":            {"the setting's value", ""},
 	"verified":         {"whether the safety number with the contact was compared", ""},
 	"version":          {"version of the software", ""},
-	"workers":          {"how many processors are used", ""},
+	"warnings": {
+		"what the sender should know although the message was sent: clock_corrected, unanswered, old_request",
+		"^[a-z_]+$",
+	},
+	"workers": {"how many processors are used", ""},
 }

@@ -165,7 +165,8 @@ type Receipt struct {
 	Resumed     bool         `json:"resumed,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
 
-	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
+	ClockOffsetMS int64     `json:"clock_offset_ms,omitempty"`
+	Warnings      []Warning `json:"warnings"`
 }
 
 // Message is a received text. ID is stable: the same message always has the same ID. Attempt is 2 or more if the record

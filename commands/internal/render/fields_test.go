@@ -29,6 +29,7 @@ var samples = map[reflect.Type][2]any{
 	reflect.TypeFor[error]():             {errors.New("one"), errors.New("two")},
 	reflect.TypeFor[message.Route]():     {message.RouteSync, message.RouteAsync},
 	reflect.TypeFor[account.Reason]():    {outbox.ReasonStale, outbox.ReasonBusy},
+	reflect.TypeFor[outbox.Warning]():    {outbox.WarnClock, outbox.WarnUnanswered},
 	reflect.TypeFor[inbox.FailureCode](): {inbox.CodeBadEnvelope, inbox.CodeNoSession},
 	reflect.TypeFor[account.State]():     {account.StateReceived, account.StateFriends},
 }

@@ -66,6 +66,7 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeBadSignature:     record.CodeBadSignature,
 	inbox.CodeNoSession:        record.CodeNoSession,
 	inbox.CodeKeyReused:        record.CodeKeyReused,
+	inbox.CodeKeystoreCopied:   record.CodeKeystoreCopied,
 }
 
 // reasons are why a message did not take the synchronous route.
@@ -102,7 +103,7 @@ func Receipt(r account.Receipt) record.Receipt {
 		Type: record.TypeReceipt, OK: r.OK, Route: routeWords[r.Route], Reason: reasons[r.Reason],
 		RoundTripMS: r.RoundTripMS, MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis,
 		Difficulty: r.Difficulty, Stored: r.Stored, Nodes: make([]record.NodeResult, len(r.Nodes)), Resumed: r.Resumed,
-		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS,
+		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS, Warnings: make([]record.Warning, len(r.Warnings)),
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()
@@ -110,7 +111,17 @@ func Receipt(r account.Receipt) record.Receipt {
 	for i, node := range r.Nodes {
 		out.Nodes[i] = record.NodeResult(node)
 	}
+	for i, warning := range r.Warnings {
+		out.Warnings[i] = warnings[warning]
+	}
 	return out
+}
+
+// warnings are what the sender of a message should know.
+var warnings = map[outbox.Warning]record.Warning{
+	outbox.WarnClock:      record.WarnClock,
+	outbox.WarnUnanswered: record.WarnUnanswered,
+	outbox.WarnOldRequest: record.WarnOldRequest,
 }
 
 // Change returns the record of what was done with stored messages of an account.

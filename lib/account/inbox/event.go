@@ -44,6 +44,8 @@ const (
 	CodeNoSession     FailureCode = "no_session"    // belongs to no session of the account
 	// another message has used the same message key: a copy of the sender's keystore is likely
 	CodeKeyReused FailureCode = "key_reused"
+	// another program has sent messages with this account's sessions
+	CodeKeystoreCopied FailureCode = "keystore_copied"
 )
 
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.

@@ -51,12 +51,9 @@ var Glossary = map[string]Field{
 	"code":               {"which kind of failure it is: see 'sessiontool errors'", "^[a-z0-9_]+$"},
 	"changed":            {"hashes of the messages that were there and are changed", formMessage},
 	"check.code":         {"error code of what failed, empty if nothing did", "^[a-z0-9_]*$"},
-<<<<<<< HEAD
 	"damage":             {"what is damaged", ""},
 	"damaged":            {"whether something was damaged", ""},
-=======
 	"codes":              {"how many messages have which error code", ""},
->>>>>>> main
 	"commit":             {"revision that the binary was built from", ""},
 	"content_bytes":      {"size of the encrypted content in bytes", ""},
 	"clock_offset_ms": {

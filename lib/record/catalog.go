@@ -48,6 +48,7 @@ var Kinds = []Kind{
 	{TypeChange, Change{}, "what became of stored messages that were to be deleted or to expire", false, true},
 	{TypeSwarm, Swarm{}, "the nodes that keep a Session ID's messages", false, true},
 	{TypeNode, Node{}, "a service node", false, true},
+	{TypeRepair, Repair{}, "what was damaged in a node's folder, and what the node has now", false, true},
 	{TypeEnvelope, Envelope{}, "a message between sealing and storing, or as a swarm returned it", true, true},
 	{TypeEnvelopeInfo, EnvelopeInfo{}, "what can be read of an envelope without a key", false, true},
 	{TypeTranscript, Transcript{}, "one message of a transcript that one side alone has made", false, true},

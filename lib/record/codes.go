@@ -141,7 +141,7 @@ var Codes = []CodeInfo{
 		"the config file cannot be used", "correct it; 'sessiontool config path' prints its path"},
 	{CodeBadNodeFolder, ExitUsage, false,
 		"a file in the folder of a node or a devnet is damaged or open to others",
-		"repair what the message names, or use another folder"},
+		"repair a node's folder with 'sessiontool node repair --dir DIR', or use another folder"},
 	{CodeKeystoreOpen, ExitUsage, false,
 		"others can read a keystore's file, or could have written it, a passphrase file or the config file",
 		"run the chmod or chown that the message names"},

@@ -35,6 +35,7 @@ const (
 	TypeChange        = "change"
 	TypeSwarm         = "swarm"
 	TypeNode          = "node"
+	TypeRepair        = "repair"
 	TypeEnvelope      = "envelope"
 	TypeEnvelopeInfo  = "envelope_info"
 	TypeTranscript    = "transcript"
@@ -448,6 +449,19 @@ type Node struct {
 	MetricsURL    string `json:"metrics_url,omitempty"`
 }
 
+// Repair says what 'node repair' found in a node's folder, and what the node has now. SetAside is the damaged database.
+type Repair struct {
+	Type       string   `json:"type"`
+	Dir        string   `json:"dir"`
+	Damaged    bool     `json:"damaged"`
+	Damage     []string `json:"damage"`
+	SetAside   string   `json:"set_aside,omitempty"`
+	Messages   int      `json:"messages"`
+	Tombstones int      `json:"tombstones"`
+	Lost       int      `json:"lost"`
+	FromSwarm  int      `json:"from_swarm"`
+}
+
 // Swarm lists the nodes that keep a Session ID's messages.
 type Swarm struct {
 	Type      string `json:"type"`
@@ -623,6 +637,7 @@ type Network struct {
 	Like         string            `json:"like,omitempty"`
 	Pins         map[string]string `json:"pins,omitempty"`
 	OnionCipher  string            `json:"onion_cipher,omitempty"`
+	Failed       []Error           `json:"failed,omitempty"` // nodes of a devnet that could not start
 }
 
 // Fault is a fault injected into a node of a devnet. Active is false after the fault was cleared, and for a restart,

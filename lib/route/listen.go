@@ -52,7 +52,8 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	s := &listenLoop{
 		router: r, options: options, events: make(chan inbox.Waiting, waitingEvents),
 		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
-		announceNow: make(chan struct{}, 1),
+		announceNow: make(chan struct{}, 1), counted: make(chan inbox.Event, 1),
+		reports: backOff{first: reportFirst, longest: reportLongest},
 	}
 	s.fetching = r.collect(r.account.Receive, s.keepFetched)
 	working, stop := context.WithCancelCause(ctx)
@@ -87,6 +88,10 @@ type listenLoop struct {
 	fetching *collector
 	fetched  []inbox.Waiting
 
+	counted    chan inbox.Event // events that count what was not kept of strangers
+	reports    backOff          // between them
+	nextReport time.Time        // the end of its pause
+
 	announced bool // friends have the current status; see announce
 
 	mu       sync.Mutex
@@ -115,6 +120,10 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 				return nil
 			}
 			idle = after(s.options.MaxIdle)
+		case event := <-s.counted: // it counts for no limit: strangers must not prolong or end a Listen
+			if err := s.router.deliverClaimed(ctx, event, deliver); err != nil {
+				return err
+			}
 		case <-beat:
 			if err := s.options.Beat(s.pulse(received)); err != nil {
 				return err
@@ -183,6 +192,7 @@ func signal(now chan struct{}) {
 
 // poll polls for stored messages at the interval and at each signal.
 func (s *listenLoop) poll(ctx context.Context) error {
+	var synced time.Time
 	left, err := s.router.account.Waiting(ctx)
 	for {
 		if err == nil {
@@ -198,9 +208,12 @@ func (s *listenLoop) poll(ctx context.Context) error {
 					return fresh, err
 				})
 			err = errors.Join(err, s.serialize(ctx, func() error { return s.pushFetched(ctx) }))
+			if syncErr := s.syncKeys(ctx, &synced); syncErr != nil {
+				return syncErr
+			}
 		}
 		if err == nil {
-			err = s.pushGap(ctx)
+			err = errors.Join(s.pushGap(ctx), s.pushReport(ctx))
 		}
 		if err := s.polled(err); err != nil {
 			return err
@@ -211,6 +224,22 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		}
 		left, err = s.router.account.Abandoned(ctx) // of processes that died while printing
 	}
+}
+
+// syncKeys keeps the account's keys, and reports messages whose keys are missing for long.
+func (s *listenLoop) syncKeys(ctx context.Context, last *time.Time) error {
+	fresh, err := s.router.syncListening(ctx, last)
+	if err = s.pass("cannot keep the account's keys", err); err != nil {
+		return err
+	}
+	reported, err := s.router.account.ReportUndecided(ctx)
+	if err = s.pass("cannot report messages without a key", err); err != nil {
+		return err
+	}
+	return s.serialize(ctx, func() error {
+		s.fetched = append(append(s.fetched, fresh...), newEvents(reported)...)
+		return s.pushFetched(ctx)
+	})
 }
 
 // polled records the result of a poll. A refused clock is temporary once a poll has succeeded; before that it is an
@@ -263,6 +292,35 @@ func (s *listenLoop) pushGap(ctx context.Context) error {
 	return err
 }
 
+// reportFirst and reportLongest bound the pause after an event that counts what was not kept of strangers. It doubles
+// with each of these events.
+const (
+	reportFirst   = time.Minute
+	reportLongest = time.Hour
+)
+
+// pushReport passes on the event that counts what was not kept of strangers, if its pause is over.
+func (s *listenLoop) pushReport(ctx context.Context) error {
+	now := time.Now()
+	if now.Before(s.nextReport) {
+		return nil
+	}
+	event, found, err := s.router.account.ClaimReport(ctx)
+	if err != nil {
+		return s.pass("cannot report what was not kept", err)
+	}
+	s.nextReport = now.Add(s.reports.after(!found))
+	if !found {
+		return nil
+	}
+	select {
+	case s.counted <- event:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // flush sends the outbox at each signal.
 func (s *listenLoop) flush(ctx context.Context) error {
 	for wait(ctx, 0, s.flushNow) {
@@ -292,12 +350,14 @@ var temporary = []error{
 }
 
 // pass logs a temporary error and returns any other.
-func (s *listenLoop) pass(what string, err error) error {
+func (r *Router) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {
-			s.router.options.Log.Info(what, "error", err)
+			r.options.Log.Info(what, "error", err)
 			return nil
 		}
 	}
 	return err
 }
+
+func (s *listenLoop) pass(what string, err error) error { return s.router.pass(what, err) }

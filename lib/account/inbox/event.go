@@ -3,6 +3,7 @@ package inbox
 import (
 	"time"
 
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
@@ -28,6 +29,8 @@ const (
 	EventGap           EventKind = "gap" // the account was not polled from TimestampMS until ReceivedAt
 	EventControl       EventKind = "control"
 	EventFailure       EventKind = "failure"
+	// EventStrangers is not in the inbox: Report says what was not kept of strangers.
+	EventStrangers EventKind = "strangers"
 )
 
 // FailureCode is the reason why a message could not be opened.
@@ -42,6 +45,8 @@ const (
 	CodeUnknownPrekey FailureCode = "unknown_prekey"
 	CodeBadSignature  FailureCode = "bad_signature" // the prekey bundle is not the sender's
 	CodeNoSession     FailureCode = "no_session"    // belongs to no session of the account
+	// no key of the account opens it; one that arrives later may
+	CodeUnknownKey FailureCode = "unknown_key"
 	// another message has used the same message key: a copy of the sender's keystore is likely
 	CodeKeyReused FailureCode = "key_reused"
 	// another program has sent messages with this account's sessions
@@ -108,6 +113,13 @@ type Event struct {
 	CallID   string
 
 	Unsent bool // the sender deleted the message; its content is gone
+
+	Report *strangers.Report // only of EventStrangers
+
+	// Protocol is the word of the protocol of a message that opened, empty if an earlier version received it. ForwardSecrecy
+	// reports that nobody who gets the recipient's long-term key later can open the message.
+	Protocol       string
+	ForwardSecrecy bool
 }
 
 // Shown reports whether an event belongs in a list of new messages.

@@ -38,7 +38,7 @@ func newShellCommand(app *cli.App, completion docgen.Completion) *cobra.Command 
 			"fields of the records that a command prints. It is a script, not a record.",
 		Examples: []string{"sessiontool completion " + completion.Shell + " > " + completion.File},
 	})
-	cmd.RunE = app.Run(func(context.Context, []string) error {
+	cmd.RunE = app.RunAtOnce(func([]string) error {
 		return completion.Write(cmd.Root(), app.Streams.Out)
 	})
 	return cmd

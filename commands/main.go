@@ -47,7 +47,7 @@ func newRootCommand(app *cli.App, args []string) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		app.Unwritten = docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
 	})
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.UsageError(err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.FlagProblem(err) })
 	app.AddGlobalFlags(root.PersistentFlags())
 	root.CompletionOptions.DisableDefaultCmd = true
 	addCommands(root, app, args)
@@ -105,6 +105,7 @@ func topCommands() []topCommand {
 		{"poll", newPollCommand},
 		{"listen", newListenCommand},
 		{"inbox", newInboxCommand},
+		{"outbox", newOutboxCommand},
 		{"swarm", plumbing.NewSwarm},
 		{"envelope", plumbing.NewEnvelope},
 		{"transcript", plumbing.NewTranscript},

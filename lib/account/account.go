@@ -38,6 +38,7 @@ var (
 	ErrSelf            = errors.New("this is the account's own session id")
 	ErrNoText          = errors.New("there is no text")
 	ErrTTL             = errors.New("time to live is out of range")
+	ErrDraftID         = errors.New("the id of the draft cannot be used")
 	ErrOnlyAsync       = errors.New("protocol session-v1 has no synchronous route")
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )

@@ -43,7 +43,9 @@ const (
 	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
+	CodeIDReused           Code = "id_reused"
 	CodePartial            Code = "partial"
+	CodePartialTemporary   Code = "partial_temporary"
 	CodeNoNetwork          Code = "no_network"
 	CodeKeystoreNotFound   Code = "keystore_not_found"
 	CodeAccountNotFound    Code = "account_not_found"
@@ -51,6 +53,7 @@ const (
 	CodeNotFriends         Code = "not_friends"
 	CodeRequestNotFound    Code = "request_not_found"
 	CodeNodeNotFound       Code = "node_not_found"
+	CodeEntryNotFound      Code = "entry_not_found"
 	CodeRequestPending     Code = "request_pending"
 	CodeNetworkUnreachable Code = "network_unreachable"
 	CodeProxy              Code = "proxy_unreachable"
@@ -58,6 +61,7 @@ const (
 	CodeNotStored          Code = "not_stored"
 	CodeNotDelivered       Code = "not_delivered"
 	CodeNotRetrieved       Code = "not_retrieved"
+	CodeInFlight           Code = "in_flight"
 	CodeDevnetRunning      Code = "devnet_running"
 	CodeNodeRunning        Code = "node_running"
 	CodeOutputClosed       Code = "output_closed"
@@ -141,8 +145,14 @@ var Codes = []CodeInfo{
 		"accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
 	{CodeAlreadyFriends, ExitUsage, false,
 		"the other side is a friend already", "just send; use --again if the friend has lost its session"},
+	{CodeIDReused, ExitUsage, false,
+		"the id of a draft was used for the same recipient with another text or timestamp",
+		"give each message an id of its own"},
 	{CodePartial, ExitPartial, false,
 		"some items failed; each one's record says why", "look at the error records on stdout"},
+	{CodePartialTemporary, ExitTemporary, true,
+		"some items failed for now, and none for good; each one's record says why",
+		"run the same command again: what has a receipt is not sent twice"},
 	{CodeNoNetwork, ExitNotFound, false,
 		"no network is named and no devnet is running",
 		"start one with 'sessiontool devnet up --detach', or use --network"},
@@ -159,6 +169,8 @@ var Codes = []CodeInfo{
 	{CodeRequestNotFound, ExitNotFound, false,
 		"there is no such friend request waiting", "see 'sessiontool friend-request list'"},
 	{CodeNodeNotFound, ExitNotFound, false, "no registered service node has that key", "see 'sessiontool swarm nodes'"},
+	{CodeEntryNotFound, ExitNotFound, false,
+		"no message with that number waits in the outbox", "see 'sessiontool outbox list'; it may have been sent"},
 	{CodeRequestPending, ExitTemporary, true,
 		"a friend request is waiting for an answer", "wait for it, or use --again"},
 	{CodeNetworkUnreachable, ExitTemporary, true,
@@ -174,6 +186,8 @@ var Codes = []CodeInfo{
 		"the recipient has not acknowledged the message on the synchronous route",
 		"it is not sent later; try again, or use --route auto"},
 	{CodeNotRetrieved, ExitTemporary, true, "no node of the swarm answered with messages", "try again"},
+	{CodeInFlight, ExitTemporary, true,
+		"another process is sending the message", "wait until that has ended, and look at 'sessiontool outbox list'"},
 	{CodeDevnetRunning, ExitTemporary, true,
 		"a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
 	{CodeNodeRunning, ExitTemporary, true,

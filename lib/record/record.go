@@ -14,6 +14,7 @@ const (
 	TypeFriendRequest = "friend_request"
 	TypeContact       = "contact"
 	TypeReceipt       = "receipt"
+	TypeQueued        = "queued"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
 	TypeSessionReset  = "session_reset"
@@ -75,12 +76,13 @@ const (
 // Draft is the input of send and friend-request send: a text for a Session ID. Protocol is signal, session-v1, or auto,
 // which is the default.
 type Draft struct {
-	To          string `json:"to"`
-	Text        string `json:"text"`
-	TTLMillis   int64  `json:"ttl_ms,omitempty"`
-	TimestampMS int64  `json:"timestamp_ms,omitempty"`
-	Ref         string `json:"ref,omitempty"`
-	Protocol    string `json:"protocol,omitempty"`
+	To          Recipients `json:"to"`
+	Text        string     `json:"text"`
+	TTLMillis   int64      `json:"ttl_ms,omitempty"`
+	TimestampMS int64      `json:"timestamp_ms,omitempty"`
+	ID          Word       `json:"id,omitempty"`
+	Ref         Word       `json:"ref,omitempty"`
+	Protocol    string     `json:"protocol,omitempty"`
 }
 
 // Identity is an account's public half. Only identity export fills in Mnemonic.
@@ -162,6 +164,7 @@ type Receipt struct {
 	Stored      int          `json:"stored"`
 	Nodes       []NodeResult `json:"nodes"`
 	Resumed     bool         `json:"resumed,omitempty"`
+	Repeated    bool         `json:"repeated,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
 
 	ClockOffsetMS int64     `json:"clock_offset_ms,omitempty"`
@@ -588,6 +591,21 @@ type Step struct {
 	Elapsed int64  `json:"elapsed_ms"`
 }
 
+// Queued is a message of the outbox that no node has yet.
+type Queued struct {
+	Type        string `json:"type"`
+	Entry       uint64 `json:"entry"`
+	Kind        string `json:"kind"`
+	To          string `json:"to"`
+	State       string `json:"state"`
+	ID          string `json:"id,omitempty"`
+	Ref         string `json:"ref,omitempty"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	TTLMillis   int64  `json:"ttl_ms"`
+	QueuedAt    string `json:"queued_at"`
+	ExpiresAt   string `json:"expires_at"`
+}
+
 // Removed confirms that an account or a contact was removed.
 type Removed struct {
 	Type      string `json:"type"`
@@ -633,6 +651,7 @@ type Error struct {
 	ClaimedFrom string `json:"claimed_from,omitempty"` // anybody could have written that
 	To          string `json:"to,omitempty"`
 	Ref         string `json:"ref,omitempty"`
+	Queued      bool   `json:"queued,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`
 	Attempt     int    `json:"attempt,omitempty"`
 }

@@ -158,7 +158,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
-		receipt.Resumed = true
+		receipt.Resumed, receipt.Ref = true, out.Ref
 		return receipt, nil
 	}
 	if out.Behind {

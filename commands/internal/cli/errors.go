@@ -36,22 +36,39 @@ func (e *codedError) Unwrap() []error { return []error{e.codeOf, e.err} }
 
 // Errors of the command line itself.
 var (
-	errUsage         = errors.New("usage")
-	ErrBadInput      = errors.New("bad input")
-	ErrStdinTerminal = errors.New("stdin is a terminal")
-	ErrPartial       = errors.New("some items failed")
-	ErrNoNetwork     = errors.New("no network is named and no devnet is running")
-	ErrNodeNotFound  = errors.New("no registered service node has that key")
-	ErrInvalidPow    = errors.New("the proof of work does not meet the difficulty")
-	ErrDevnetRunning = errors.New("a devnet is running already")
-	ErrMnemonic      = errors.New("recovery words are not valid")
-	ErrBadTTL        = errors.New("bad time to live")
-	ErrBadConfig     = errors.New("bad config file")
-	errOutputClosed  = errors.New("stdout is closed, or the null device opened for reading and writing")
+	errUsage            = errors.New("usage")
+	errPartialTemporary = errors.New("some items failed for now")
+	ErrBadInput         = errors.New("bad input")
+	ErrStdinTerminal    = errors.New("stdin is a terminal")
+	ErrPartial          = errors.New("some items failed")
+	ErrNoNetwork        = errors.New("no network is named and no devnet is running")
+	ErrNodeNotFound     = errors.New("no registered service node has that key")
+	ErrInvalidPow       = errors.New("the proof of work does not meet the difficulty")
+	ErrDevnetRunning    = errors.New("a devnet is running already")
+	ErrMnemonic         = errors.New("recovery words are not valid")
+	ErrBadTTL           = errors.New("bad time to live")
+	ErrBadConfig        = errors.New("bad config file")
+	errOutputClosed     = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
 // UsageError returns err with the code usage.
 func UsageError(err error) error { return WithCode(errUsage, err) }
+
+// queuedError is the error of a message that waits in the outbox.
+type queuedError struct{ error }
+
+func (e queuedError) Unwrap() error { return e.error }
+
+// Queued returns an error that reads like err, whose record says that the message waits in the outbox.
+func Queued(err error) error { return queuedError{err} }
+
+// sameQueue returns err, marked as [Queued] if the error in whose place it stands is.
+func sameQueue(err, before error) error {
+	if errors.As(before, new(queuedError)) {
+		return Queued(err)
+	}
+	return err
+}
 
 // codeTable maps errors to codes; the first entry that matches counts. [record.Codes] has their meanings.
 var codeTable = []struct {
@@ -61,6 +78,7 @@ var codeTable = []struct {
 	{errUsage, record.CodeUsage},
 	{ErrStdinTerminal, record.CodeStdinTerminal},
 	{ErrPartial, record.CodePartial},
+	{errPartialTemporary, record.CodePartialTemporary},
 	{ErrBadConfig, record.CodeBadConfig},
 	{errOutputClosed, record.CodeOutputClosed},
 	{ErrNoNetwork, record.CodeNoNetwork},
@@ -80,6 +98,10 @@ var codeTable = []struct {
 	{account.ErrNoText, record.CodeBadText},
 	{message.ErrNotUTF8, record.CodeBadText},
 	{account.ErrTTL, record.CodeBadTTL},
+	{account.ErrDraftID, record.CodeBadInput},
+	{account.ErrGone, record.CodeEntryNotFound},
+	{account.ErrInFlight, record.CodeInFlight},
+	{account.ErrKeyReused, record.CodeIDReused},
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
@@ -173,6 +195,7 @@ func (e *ReportedError) Error() string { return e.Message }
 // Describe returns the error record of an error.
 func Describe(err error) record.Error {
 	problem := record.NewError(classify(err), FirstLine(err.Error()))
+	problem.Queued = errors.As(err, new(queuedError))
 	var clock *route.ClockError
 	if errors.As(err, &clock) {
 		problem.OffsetMS = clock.Offset.Milliseconds()

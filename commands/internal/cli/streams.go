@@ -72,6 +72,8 @@ type printer struct {
 	path     string // gjson path of --select
 	path0    string // gjson path of --select0
 	failed   bool   // an error record was printed
+
+	temporary bool // all error records that were printed are of failures that may go away
 }
 
 // fail records that something is missing from the output.
@@ -86,8 +88,11 @@ func (p *printer) fail() {
 func (p *printer) print(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, isError := v.(record.Error)
-	p.failed = p.failed || isError
+	problem, isError := v.(record.Error)
+	if isError {
+		p.temporary = problem.Retryable && (p.temporary || !p.failed)
+		p.failed = true
+	}
 	line, err := p.encode(v)
 	if err != nil {
 		return err

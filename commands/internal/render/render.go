@@ -103,7 +103,8 @@ func Receipt(r account.Receipt) record.Receipt {
 		Type: record.TypeReceipt, OK: r.OK, Route: routeWords[r.Route], Reason: reasons[r.Reason],
 		RoundTripMS: r.RoundTripMS, MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis,
 		Difficulty: r.Difficulty, Stored: r.Stored, Nodes: make([]record.NodeResult, len(r.Nodes)), Resumed: r.Resumed,
-		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS, Warnings: make([]record.Warning, len(r.Warnings)),
+		Repeated: r.Repeated, Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS,
+		Warnings: make([]record.Warning, len(r.Warnings)),
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()

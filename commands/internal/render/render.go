@@ -67,6 +67,7 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeNoSession:        record.CodeNoSession,
 	inbox.CodeKeyReused:        record.CodeKeyReused,
 	inbox.CodeKeystoreCopied:   record.CodeKeystoreCopied,
+	inbox.CodeDropped:          record.CodeDropped,
 }
 
 // reasons are why a message did not take the synchronous route.
@@ -229,6 +230,9 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	case inbox.EventFailure:
 		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
 		problem.MessageHash, problem.Attempt = e.Hash, attempt(e)
+		if !e.To.IsZero() {
+			problem.To = to
+		}
 		if e.Claimed {
 			problem.ClaimedFrom = from
 		} else {

@@ -28,6 +28,8 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"also after SIGINT or SIGTERM, it notifies friends that the account is offline, for which it takes up\n" +
 			"to five seconds; a second signal ends it at once. If it is killed, friends find out when they send,\n" +
 			"and the next poll or listen prints what was not printed.\n\n" +
+			"After an unopenable or requests_dropped record the next one comes a minute later at the earliest,\n" +
+			"and up to an hour if there is more to count each time. They do not count for --count and --max-idle.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a\n" +
 			"heartbeat is empty while there is no node to listen at.",
 		Examples: []string{
@@ -35,10 +37,10 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"sessiontool listen --for 1h --select text",
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		},
-		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeSetAside, record.TypeTruncated),
+		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
 		Needs:  cli.Account,
 		Exits: cli.Exits{
-			record.ExitPartial:    "some messages cannot be opened, or were not read",
+			record.ExitPartial:    "some messages cannot be opened, or were not read or kept",
 			record.ExitNotFound:   "no such keystore, account or network",
 			record.ExitClock:      "",
 			record.ExitInterrupt:  "",

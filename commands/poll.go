@@ -27,26 +27,30 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"mixed by time. Members of the swarm list messages in the order in which they got them, which 'swarm\n" +
 			"retrieve | envelope open' keeps.\n\n" +
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
-			"prints what had not been printed. A message that cannot be opened is printed once, as an error\n" +
-			"record.\n\n" +
+			"prints what had not been printed. A message of a known sender that cannot be opened is printed\n" +
+			"once, as an error record: one of a friend, or of a contact that the account has written to. Of all\n" +
+			"others, one unopenable record a poll says how many there were, and why. Anybody can send those.\n\n" +
 			"What is no text has a record of its own: session_reset, reaction, typing, extraction (a screenshot\n" +
 			"or a saved file), phone_call, timer_change, unsend, and unknown for what this version cannot name.\n" +
 			"What another device of the account sent is a message whose direction is out. What an older version\n" +
 			"could not open is tried again.\n\n" +
 			"The first message of a stranger, in protocol session-v1, is printed as a friend_request record\n" +
-			"and as a message, both with the same id, which count as one. Files that come with a message are not\n" +
-			"fetched: its notice says so.\n\n" +
-			"With --count it ends after so many records, those that --select passes over among them, and the next\n" +
-			"poll has the rest. With 'poll | head -n 1' it is not so: what head throws away was printed.\n\n" +
+			"and as a message, both with the same id, which count as one. Of a stranger whose request waits, at\n" +
+			"most 8 requests and texts are kept and printed, and nothing else is. At most 256 requests and 4 MiB\n" +
+			"of strangers wait for an answer; the oldest make room for newer ones, and a requests_dropped record\n" +
+			"says how many did. Files that come with a message are not fetched: its notice says so.\n\n" +
+			"With --count it ends after so many records, those that --select passes over among them. The next\n" +
+			"poll has the rest, and the counts of what was not kept. With 'poll | head -n 1' it is not so: what\n" +
+			"head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
 		Examples: []string{
 			"sessiontool poll",
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
 		},
-		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated),
+		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
 		Needs:    cli.Account | cli.Network,
-		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read", record.ExitClock: ""},
+		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read or kept", record.ExitClock: ""},
 		Delivers: true,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
 	})

@@ -341,7 +341,10 @@ func TestDraftID(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.ends(presence.Gone)
-	w.pass(outbox.RememberedFor)
+	for range outbox.RememberedFor / lifetime.Day {
+		w.pass(lifetime.Day)
+		alice.gets()
+	}
 	alice = alice.anew("days later")
 	draft.Ref, draft.TTLMillis = "r2", MinTTL // they are not what the recipient reads
 	again := alice.seals(draft)
@@ -362,7 +365,7 @@ func TestDraftID(t *testing.T) {
 	if out := alice.seals(Draft{To: bob.ID(), Text: "hi", ID: "alert 2"}); out.Resumed {
 		t.Errorf("another ID resumes %+v", out)
 	}
-	w.pass(time.Second)
+	w.pass(lifetime.Day)
 	if out := alice.seals(Draft{To: bob.ID(), Text: "hi", ID: "alert 3"}); out.Resumed {
 		t.Fatalf("another ID resumes %+v", out)
 	} else if err := alice.SaveReceipt(t.Context(), out.Seq, Receipt{OK: true}); err != nil { // forgets what is old

@@ -215,7 +215,7 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	switch {
 	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):
 		return sameQueue(cause, err)
-	case err == nil && app.printer.failed && app.printer.temporary:
+	case err == nil && app.printer.failed && !app.printer.lasting:
 		app.LeaveUnfinished()
 		return errPartialTemporary
 	case err == nil && app.printer.failed:

@@ -71,27 +71,26 @@ type printer struct {
 	pretty   bool
 	path     string // gjson path of --select
 	path0    string // gjson path of --select0
-	failed   bool   // an error record was printed
-
-	temporary bool // all error records that were printed are of failures that may go away
+	failed   bool   // a record.Problem was printed
+	lasting  bool   // one that may not go away by itself
 }
 
 // fail records that something is missing from the output.
 func (p *printer) fail() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failed = true
+	p.failed, p.lasting = true, true
 }
 
 // print writes a record to stdout. With --select or --select0 it writes what the path selects, skips records without
-// it, and writes error records to stderr.
+// it, and writes error records and other problems to stderr.
 func (p *printer) print(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	problem, isError := v.(record.Error)
-	if isError {
-		p.temporary = problem.Retryable && (p.temporary || !p.failed)
-		p.failed = true
+	_, isError := v.(record.Problem)
+	p.failed = p.failed || isError
+	if problem, ok := v.(record.Error); isError && !(ok && problem.Retryable) {
+		p.lasting = true
 	}
 	line, err := p.encode(v)
 	if err != nil {

@@ -3,6 +3,7 @@ package inbox
 import (
 	"time"
 
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
@@ -28,6 +29,8 @@ const (
 	EventGap           EventKind = "gap" // the account was not polled from TimestampMS until ReceivedAt
 	EventControl       EventKind = "control"
 	EventFailure       EventKind = "failure"
+	// EventStrangers is not in the inbox: Report says what was not kept of strangers.
+	EventStrangers EventKind = "strangers"
 )
 
 // FailureCode is the reason why a message could not be opened.
@@ -110,6 +113,8 @@ type Event struct {
 	CallID   string
 
 	Unsent bool // the sender deleted the message; its content is gone
+
+	Report *strangers.Report // only of EventStrangers
 }
 
 // Shown reports whether an event belongs in a list of new messages.

@@ -62,6 +62,10 @@ type Entry struct {
 	AckKey   []byte // makes Ack from Data
 	Undated  bool   // the time may be changed: neither the draft has chosen it nor has the sender signed it
 	OnlySync bool
+	// Protocol is the word of the message's protocol, empty if an earlier version has sealed it. ForwardSecrecy
+	// reports that nobody who gets the recipient's long-term key later can open the message.
+	Protocol       string
+	ForwardSecrecy bool
 	// StampMS, Nonce and Difficulty are the timestamp in milliseconds and the proof of work of the store request, once
 	// it is solved. They are stored so that a retry sends the same bytes, which nodes recognise.
 	StampMS    int64

@@ -147,8 +147,8 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if err != nil {
 		return Outgoing{}, err
 	}
-	if draft.protocol(contact) == ProtocolSessionV1 {
-		return a.sealV1(tx, KindText, draft)
+	if draft.protocol(contact) != ProtocolSignal {
+		return a.sealOpen(tx, KindText, draft)
 	}
 	if !found {
 		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
@@ -237,6 +237,8 @@ func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) er
 	if a.watch != nil {
 		a.watch(kind, encrypted)
 	}
+	out.Protocol = string(ProtocolSignal)
+	out.ForwardSecrecy = kind == ciphertext.Whisper || kind == ciphertext.PreKeyWhisper
 	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
 	if a.env.Plain {
 		env.Source = a.ID()

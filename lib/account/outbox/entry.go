@@ -60,6 +60,10 @@ type Entry struct {
 	// Ack is the acknowledgement that proves delivery to the recipient; empty for a message that carries no key.
 	Ack      []byte
 	OnlySync bool
+	// Protocol is the word of the message's protocol, empty if an earlier version has sealed it. ForwardSecrecy
+	// reports that nobody who gets the recipient's long-term key later can open the message.
+	Protocol       string
+	ForwardSecrecy bool
 	// StampMS, Nonce and Difficulty are the timestamp in milliseconds and the proof of work of the store request, once
 	// it is solved. They are stored so that a retry sends the same bytes, which nodes recognise.
 	StampMS    int64

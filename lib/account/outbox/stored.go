@@ -44,6 +44,9 @@ type storedEntry struct {
 	StoredAt    time.Time      `json:"stored_at,omitzero"`
 	Reported    bool           `json:"reported,omitempty"`
 	Warnings    []Warning      `json:"warnings,omitempty"`
+
+	Protocol       string `json:"protocol,omitempty"`
+	ForwardSecrecy bool   `json:"forward_secrecy,omitempty"`
 }
 
 // storedReceipt is a [Receipt] in an outbox entry. Route and Reason are the words of the constants.
@@ -63,6 +66,9 @@ type storedReceipt struct {
 	Ref           string             `json:"ref,omitempty"`
 	ClockOffsetMS int64              `json:"clock_offset_ms,omitempty"`
 	Warnings      []Warning          `json:"warnings,omitempty"`
+
+	Protocol       string `json:"protocol,omitempty"`
+	ForwardSecrecy bool   `json:"forward_secrecy,omitempty"`
 }
 
 type storedNodeResult struct {
@@ -83,6 +89,7 @@ func Encode(o Entry) ([]byte, error) {
 		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
 		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
 		Reported: o.Reported, Warnings: o.Warnings,
+		Protocol: o.Protocol, ForwardSecrecy: o.ForwardSecrecy,
 	}
 	if o.Receipt != nil {
 		out.Receipt = storeReceipt(*o.Receipt)
@@ -101,6 +108,7 @@ func Decode(seq uint64, value []byte) (Entry, error) {
 		TTLMillis: s.TTLMillis, Data: s.Data, Ack: s.Ack, OnlySync: s.OnlySync, StampMS: s.StampMS, Nonce: s.Nonce,
 		Difficulty: s.Difficulty, QueuedAt: s.QueuedAt, Owner: s.Owner, Claimed: s.Claimed, StoredAt: s.StoredAt,
 		Reported: s.Reported, Warnings: s.Warnings,
+		Protocol: s.Protocol, ForwardSecrecy: s.ForwardSecrecy,
 	}
 	if s.Receipt == nil {
 		return out, nil
@@ -116,6 +124,7 @@ func storeReceipt(r Receipt) *storedReceipt {
 		MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis, Difficulty: r.Difficulty,
 		Stored: r.Stored, Nodes: make([]storedNodeResult, len(r.Nodes)), Resumed: r.Resumed, Ref: r.Ref,
 		ClockOffsetMS: r.ClockOffsetMS, Warnings: r.Warnings,
+		Protocol: r.Protocol, ForwardSecrecy: r.ForwardSecrecy,
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()
@@ -132,6 +141,7 @@ func (s *storedReceipt) receipt() (Receipt, error) {
 		MessageHash: s.MessageHash, TimestampMS: s.TimestampMS, TTLMillis: s.TTLMillis, Difficulty: s.Difficulty,
 		Stored: s.Stored, Resumed: s.Resumed, Ref: s.Ref,
 		ClockOffsetMS: s.ClockOffsetMS, Warnings: s.Warnings,
+		Protocol: s.Protocol, ForwardSecrecy: s.ForwardSecrecy,
 	}
 	for _, node := range s.Nodes {
 		out.Nodes = append(out.Nodes, NodeResult(node))

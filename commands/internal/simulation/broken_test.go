@@ -72,19 +72,18 @@ var brokenBuilds = []broken{
 		name: "order is off", profile: "quick",
 		edits: []edit{{
 			"lib/account/inbox/order.go",
-			"func InOrder(events []Event) {\n",
-			"func InOrder(events []Event) {\n\tif true {\n\t\treturn\n\t}\n",
+			"func InOrder(events []Waiting) {\n",
+			"func InOrder(events []Waiting) {\n\tif true {\n\t\treturn\n\t}\n",
 		}},
 		finds: []string{"order"},
 	},
 	{
 		name: "the cursor moves before delivery", profile: "disks",
 		edits: []edit{{
-			"lib/route/poll.go",
-			"if err := deliver(event); err != nil {\n\t\treturn err\n\t}\n" +
-				"\treturn r.account.MarkDelivered(context.WithoutCancel(ctx), event)",
-			"if err := r.account.MarkDelivered(context.WithoutCancel(ctx), event); err != nil {\n\t\treturn err\n\t}\n" +
-				"\treturn deliver(event)",
+			"lib/route/delivery.go",
+			"if err := d.deliver(event); err != nil {",
+			"if err := errors.Join(d.router.account.EndDelivery(context.WithoutCancel(ctx), []inbox.Event{event}, nil),\n" +
+				"\t\t\td.deliver(event)); err != nil {",
 		}},
 		finds: []string{"acknowledged texts arrive"},
 	},

@@ -55,6 +55,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 		}),
 	})
 	opts.Flags.Add(cmd.Flags())
+	opts.Flags.AddID(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
 	return cmd

@@ -69,8 +69,11 @@ func TestSendResumes(t *testing.T) {
 	if err := second.Release(t.Context(), again.Seq); err != nil {
 		t.Fatal(err)
 	}
-	if out := second.seals(draft); !out.Resumed || out.Data != first.Data {
-		t.Errorf("after a failure the same process sends %+v", out)
+	if out := second.seals(draft); out.Resumed || out.Data == first.Data {
+		t.Errorf("the same draft a second time in one process, after it has failed, is %+v", out)
+	}
+	if out := second.anew("third").seals(draft); !out.Resumed || out.Data != first.Data {
+		t.Errorf("after a failure the next process sends %+v", out)
 	}
 	wantText(t, bob.get(first.Data), "hi")
 }
@@ -203,7 +206,9 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 		t.Errorf("claimed for sending: %+v", claimed)
 	}
 	again := second.seals(draft)
-	if !again.Resumed || !reflect.DeepEqual(again.Receipt, &receipt) {
+	want := receipt
+	want.Repeated = true
+	if !again.Resumed || !reflect.DeepEqual(again.Receipt, &want) || again.Data != "" {
 		t.Errorf("the rerun has %+v", again)
 	}
 	if err := second.Finish(t.Context(), again.Seq); err != nil {
@@ -212,13 +217,111 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 	second.ends(presence.Crashed)
 
 	third := second.anew("third")
-	if again := third.seals(draft); !again.Resumed || !reflect.DeepEqual(again.Receipt, &receipt) {
+	if again := third.seals(draft); !again.Resumed || !reflect.DeepEqual(again.Receipt, &want) {
 		t.Errorf("the rerun of a run that was killed after its report has %+v", again)
 	}
 	third.ends(presence.Crashed)
 	w.pass(outbox.ReportedFor)
 	if out := third.anew("fourth").seals(draft); out.Resumed {
 		t.Errorf("an hour later the same command resumes %+v", out)
+	}
+}
+
+// The hour in which a rerun gets the receipts of a batch counts from the last receipt of the batch, however long that
+// ran, and from the last rerun.
+func TestReceiptsOfLongBatch(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	drafts := []Draft{{To: bob.ID(), Text: "first"}, {To: bob.ID(), Text: "hours later"}}
+	for _, draft := range drafts {
+		alice.reports(alice.seals(draft))
+		w.pass(5 * time.Hour)
+	}
+	w.pass(-5*time.Hour + outbox.ReportedFor - time.Minute)
+	alice.ends(presence.Crashed)
+	for _, name := range []string{"second", "third"} {
+		alice = alice.anew(name)
+		for _, draft := range drafts {
+			out := alice.seals(draft)
+			if !out.Resumed {
+				t.Errorf("the %s run does not know %q", name, draft.Text)
+			}
+		}
+		alice.ends(presence.Crashed)
+		w.pass(outbox.ReportedFor - time.Minute)
+	}
+	w.pass(time.Minute)
+	if out := alice.anew("fourth").seals(drafts[0]); out.Resumed {
+		t.Errorf("an hour after the last run it is %+v", out)
+	}
+}
+
+// A draft with an ID is sent once, whatever became of the process that sent it, for days. The ID counts for its
+// recipient alone.
+func TestDraftID(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	draft := Draft{To: bob.ID(), Text: "hi", ID: "alert 1", Ref: "r1"}
+	first := alice.seals(draft)
+	if again := alice.anew("beside").seals(draft); !again.Resumed || again.Data != first.Data {
+		t.Errorf("a second process beside it sends %+v", again)
+	}
+	other := draft
+	other.Text = "ho"
+	if _, err := alice.Send(t.Context(), other); !errors.Is(err, ErrKeyReused) {
+		t.Errorf("another text while the first waits: %v", err)
+	}
+	if err := alice.SaveReceipt(t.Context(), first.Seq, Receipt{
+		OK: true, To: bob.ID(), MessageHash: "hash", Nodes: []NodeResult{{OK: true}}, Ref: "r1",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.Finish(t.Context(), first.Seq); err != nil {
+		t.Fatal(err)
+	}
+	alice.ends(presence.Gone)
+	w.pass(outbox.RememberedFor)
+	alice = alice.anew("days later")
+	draft.Ref, draft.TTLMillis = "r2", MinTTL // they are not what the recipient reads
+	again := alice.seals(draft)
+	want := &Receipt{OK: true, To: bob.ID(), MessageHash: "hash", Repeated: true, Ref: "r1"}
+	if !reflect.DeepEqual(again.Receipt, want) || again.Ref != "r2" || again.Seq != 0 {
+		t.Errorf("days later the draft gets %+v and %+v", again, again.Receipt)
+	}
+	if err := alice.Finish(t.Context(), again.Seq); err != nil {
+		t.Error(err)
+	}
+	for what, other := range map[string]Draft{
+		"text": {To: bob.ID(), Text: "ho", ID: draft.ID}, "time": {To: bob.ID(), Text: "hi", ID: draft.ID, TimestampMS: 1},
+	} {
+		if _, err := alice.Send(t.Context(), other); !errors.Is(err, ErrKeyReused) {
+			t.Errorf("another %s: %v", what, err)
+		}
+	}
+	if out := alice.seals(Draft{To: bob.ID(), Text: "hi", ID: "alert 2"}); out.Resumed {
+		t.Errorf("another ID resumes %+v", out)
+	}
+	w.pass(time.Second)
+	if out := alice.seals(Draft{To: bob.ID(), Text: "hi", ID: "alert 3"}); out.Resumed {
+		t.Fatalf("another ID resumes %+v", out)
+	} else if err := alice.SaveReceipt(t.Context(), out.Seq, Receipt{OK: true}); err != nil { // forgets what is old
+		t.Fatal(err)
+	}
+	if out := alice.seals(draft); out.Resumed {
+		t.Errorf("it is remembered for too long: %+v", out)
+	}
+}
+
+// A draft with an ID whose message was given up is a new message.
+func TestDraftIDOfDiscarded(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	draft := Draft{To: bob.ID(), Text: "hi", ID: "1"}
+	if err := alice.Discard(t.Context(), alice.seals(draft)); err != nil {
+		t.Fatal(err)
+	}
+	if out := alice.seals(draft); out.Resumed {
+		t.Errorf("it is %+v", out)
 	}
 }
 
@@ -302,6 +405,8 @@ func TestBadDrafts(t *testing.T) {
 		want  error
 	}{
 		{Draft{To: bob.ID()}, ErrNoText},
+		{Draft{To: bob.ID(), Text: "hi", ID: string(make([]byte, MaxIDBytes+1))}, ErrDraftID},
+		{Draft{To: bob.ID(), Text: "hi", ID: "\xff"}, ErrDraftID},
 		{Draft{To: bob.ID(), Text: "\xff"}, message.ErrNotUTF8},
 		{Draft{To: bob.ID(), Text: tooLong}, message.ErrTooLong},
 		{Draft{To: bob.ID(), Text: "hi", TTLMillis: MinTTL - 1}, ErrTTL},

@@ -245,6 +245,7 @@ func TestOtherContentsV1(t *testing.T) {
 		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, alice.ID(),
 			got.DisplayName
 		want.TimestampMS, want.ReceivedAt, want.Route = int64(now), got.ReceivedAt, got.Route
+		want.Protocol = string(ProtocolSessionV1)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %+v, want %+v", test.content.Body.Name(), got, want)
 		}
@@ -374,6 +375,7 @@ func TestWhatIsOnlyTold(t *testing.T) {
 		}
 		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, got.From, got.DisplayName
 		want.TimestampMS, want.ReceivedAt, want.Route = got.TimestampMS, got.ReceivedAt, got.Route
+		want.Protocol = string(ProtocolSessionV1)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}

@@ -81,7 +81,7 @@ func (r *Router) retrieveInTime(ctx context.Context, truncated func(Truncated) e
 		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)*3/4))
 		defer cancel()
 	}
-	return r.retrieveAll(ctx, truncated)
+	return r.retrieve(ctx, truncated)
 }
 
 // retrieveAll receives new messages.

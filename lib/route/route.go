@@ -158,7 +158,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
-		receipt.Resumed = true
+		receipt.Resumed, receipt.Ref = true, out.Ref
 		return receipt, nil
 	}
 	if out.Behind {
@@ -181,6 +181,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 		receipt.Warnings = append(receipt.Warnings, outbox.WarnClock)
 	}
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
+	receipt.Protocol, receipt.ForwardSecrecy = out.Protocol, out.ForwardSecrecy
 	// The result is written even if ctx has just ended.
 	ctx = context.WithoutCancel(ctx)
 	switch {

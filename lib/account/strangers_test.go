@@ -106,7 +106,7 @@ func (s stranger) garbage(to *person, friend sessionid.ID, n int) (all []string)
 		case 2:
 			all = append(all, s.seals(to, ciphertext.Whisper, text))
 		default:
-			all = append(all, fmt.Sprintf("AAAA%04d", i))
+			all = append(all, fmt.Sprintf("BBBB%04d", i))
 		}
 	}
 	return all

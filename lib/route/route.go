@@ -47,6 +47,7 @@ type Options struct {
 	// MaxProof bounds the time that a proof of work takes on this machine on average; 0 means DefaultMaxProof. More
 	// than that is refused and not begun.
 	MaxProof time.Duration
+	HashRate float64    // of this machine, in hashes a second; 0 means measured when it matters
 	Workers  int        // for proof of work; 0 means one per processor
 	Cores    *pow.Cores // for proof of work, shared with other routers; nil if there are none
 	Progress func(hashes, expected uint64)

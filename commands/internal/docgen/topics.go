@@ -51,8 +51,9 @@ func topicText(cmd *cobra.Command) string {
 }
 
 const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr. In a batch an
-error record also takes the place of the item that failed, and the command ends with 3. A script should treat an exit
-code that it does not know as a failure.
+error record also takes the place of the item that failed, and the command ends with 3, or with 5 if each failure may go
+away: then the same batch can be run again, and what has a receipt is not sent twice. A script should treat an exit code
+that it does not know as a failure.
 `
 
 const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', and a full disk are

@@ -75,6 +75,7 @@ const (
 	CodeReadOnly           Code = "read_only"
 	CodeTooManyFiles       Code = "too_many_files"
 	CodeRefused            Code = "refused"
+	CodeDropped            Code = "dropped"
 	CodeUnsupported        Code = "unsupported"
 	CodeDifficultyTooHigh  Code = "difficulty_too_high"
 	CodeInvalidPow         Code = "invalid_pow"
@@ -227,6 +228,9 @@ var Codes = []CodeInfo{
 		"the limit of open files is reached", "raise it with 'ulimit -n', or close files"},
 	{CodeRefused, ExitRefused, false,
 		"the network refuses the message for good", "see the message; a retry would be refused too"},
+	{CodeDropped, ExitRefused, false,
+		"a message that waited in the outbox was given up, since the network refuses it for good",
+		"see the message; send the text again in another form"},
 	{CodeUnsupported, ExitRefused, false,
 		"the network's nodes cannot do what is asked",
 		"use a network with storage RPC 2.8: see 'sessiontool help protocols'"},

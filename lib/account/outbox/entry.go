@@ -109,8 +109,8 @@ func (e Entry) Acknowledged(claimed []byte) bool {
 // text twice.
 const ReportedFor = time.Hour
 
-// Expires returns until when an unsent message may be sent. One for the synchronous route alone waits for a rerun, and no
-// longer than that gets receipts.
+// Expires returns until when an unsent message may be sent. One for the synchronous route alone waits for a rerun, and
+// no longer than that gets receipts.
 func (e Entry) Expires() time.Time {
 	if e.OnlySync {
 		return e.QueuedAt.Add(ReportedFor)

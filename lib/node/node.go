@@ -290,8 +290,12 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	if config.Peers != nil {
 		n.caller.Client = &http.Client{Transport: config.Peers}
 	}
+	var seed [32]byte
+	if _, err := io.ReadFull(n.random, seed[:]); err != nil {
+		return nil, err
+	}
 	n.replication = replication.New(replication.Config{
-		Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
+		Seed: seed, Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
 		ProvedOnly: config.Generation == storage.Generation20,
 		ReadRequest: func(owner string, request []byte) (replication.Request, error) {
 			return readSigned(owner, request, n.now())

@@ -365,7 +365,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	missing, sending := sessions.Missing(), sessions.Sending()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
-		Effort: a.efforts.of(event.From, claimed),
+		Effort: a.efforts.of(event.From, claimed), Trials: a.efforts.trialsOf(event.From, claimed),
 	}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
 	if prekeys.Err != nil {

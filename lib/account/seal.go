@@ -200,7 +200,7 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 		return err
 	}
 	ack := key.Acknowledge(out.Data)
-	out.Ack = ack[:]
+	out.Ack, out.AckKey = ack[:], key[:]
 	return nil
 }
 
@@ -231,7 +231,7 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 
 // wrap puts a ciphertext into an envelope: with sealed sender, the default of every release, or with a visible sender.
 func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) error {
-	if out.TimestampMS == 0 {
+	if out.Undated = out.TimestampMS == 0; out.Undated {
 		out.TimestampMS = a.stamp()
 	}
 	if a.watch != nil {

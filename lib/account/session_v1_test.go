@@ -395,7 +395,7 @@ func TestSendV1Resumes(t *testing.T) {
 	}
 	second.ends(presence.Crashed)
 	third := alice.anew("third")
-	if claimed, _ := third.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != first.Data {
+	if claimed := third.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != first.Data {
 		t.Errorf("left in the outbox: %+v", claimed)
 	}
 }

@@ -233,7 +233,7 @@ var Glossary = map[string]Field{
 			"was remembered", "",
 	},
 	"entry":        {"number of the message in the outbox, for outbox cancel", ""},
-	"expires_at":   {"when the message is given up if it was not sent by then", formTime},
+	"expires_at":   {"until when a rerun can go on with a message for the synchronous route; others wait", formTime},
 	"queued_at":    {"when the message was put into the outbox", formTime},
 	"queued.id":    {"the id of the draft", ""},
 	"queued.kind":  {"what the message is for", "^(text|friend_request|control|status)$"},

@@ -720,7 +720,7 @@ type Queued struct {
 	TimestampMS int64  `json:"timestamp_ms"`
 	TTLMillis   int64  `json:"ttl_ms"`
 	QueuedAt    string `json:"queued_at"`
-	ExpiresAt   string `json:"expires_at"`
+	ExpiresAt   string `json:"expires_at,omitempty"`
 }
 
 // Removed confirms that an account or a contact was removed.

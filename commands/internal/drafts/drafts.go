@@ -97,19 +97,35 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 	}
 	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them
 	// may be the rerun that asks for the receipt of such a message.
-	_, err = s.router.FlushEach(ctx, func(account.Outgoing, account.Receipt, error) error {
+	_, err = s.router.FlushEach(ctx, func(_ account.Outgoing, _ account.Receipt, err error) error {
 		app.Advance()
-		return nil
+		_, err = printDropped(ctx, app, s.account, err)
+		return err
 	})
 	return err
 }
 
+// printDropped prints the record of a message that was given up, if err reports one, and marks it as delivered.
+func printDropped(ctx context.Context, app *cli.App, a *account.Account, err error) (printed bool, failure error) {
+	var dropped *route.Dropped
+	if !errors.As(err, &dropped) || dropped.Event.ID == "" {
+		return false, nil
+	}
+	if err := render.PrintEvent(app, a, dropped.Event, false); err != nil {
+		return false, err
+	}
+	return true, a.MarkDelivered(context.WithoutCancel(ctx), dropped.Event)
+}
+
 // Flush sends what waits in the outbox, and prints a receipt or an error record for each message.
-func Flush(ctx context.Context, app *cli.App, router *route.Router) error {
+func Flush(ctx context.Context, app *cli.App, a *account.Account, router *route.Router) error {
 	_, err := router.FlushEach(ctx, func(out account.Outgoing, receipt account.Receipt, err error) error {
 		if err == nil {
 			app.Advance()
 			return app.Print(render.Receipt(receipt))
+		}
+		if printed, err := printDropped(ctx, app, a, err); printed || err != nil {
+			return err
 		}
 		return app.Settle(failed(out, err), record.Error{To: out.To.String(), Ref: out.Ref})
 	})

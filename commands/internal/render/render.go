@@ -70,6 +70,7 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeUnknownKey:       record.CodeUnknownKey,
 	inbox.CodeKeyReused:        record.CodeKeyReused,
 	inbox.CodeKeystoreCopied:   record.CodeKeystoreCopied,
+	inbox.CodeDropped:          record.CodeDropped,
 }
 
 // reasons are why a message did not take the synchronous route.
@@ -295,6 +296,9 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	case inbox.EventFailure:
 		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
 		problem.MessageHash, problem.Attempt = e.Hash, attempt(e)
+		if !e.To.IsZero() {
+			problem.To = to
+		}
 		if e.Claimed {
 			problem.ClaimedFrom = from
 		} else {

@@ -51,6 +51,8 @@ const (
 	CodeKeyReused FailureCode = "key_reused"
 	// another program has sent messages with this account's sessions
 	CodeKeystoreCopied FailureCode = "keystore_copied"
+	// a message to To waited in the outbox and was given up
+	CodeDropped FailureCode = "dropped"
 )
 
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.

@@ -41,6 +41,7 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			record.ExitPartial:    "some messages cannot be opened, or were not read",
 			record.ExitNotFound:   "no such keystore, account or network",
 			record.ExitClock:      "",
+			record.ExitHangup:     "",
 			record.ExitInterrupt:  "",
 			record.ExitTerminated: "",
 		},

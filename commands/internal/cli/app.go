@@ -51,6 +51,7 @@ type App struct {
 
 // New returns a run with these streams and the default settings.
 func New(streams Streams) *App {
+	streams.Out, streams.Err = steady(streams.Out, streams.OutFile, 0), steady(streams.Err, streams.ErrFile, errorGrace)
 	return &App{
 		Streams: streams, bar: &progressBar{out: streams.Err},
 		printer: &printer{out: streams.Out, err: streams.Err, terminal: streams.OutIsTerminal},
@@ -139,7 +140,10 @@ func (app *App) RunUntilStopped(do Action) func(*cobra.Command, []string) error 
 		}
 		return app.within(cmd.Context(), limit, func(ctx context.Context) error {
 			ctx.Done() // listens for signals from the start: see stoppable
-			return do(ctx, args)
+			if !app.SpecOf(cmd).Delivers {
+				return do(ctx, args)
+			}
+			return app.readWhile(ctx, func(ctx context.Context) error { return do(ctx, args) })
 		})
 	}
 }
@@ -172,6 +176,8 @@ func (app *App) RunDespite(do func(ctx context.Context, problem error) error) fu
 func (app *App) within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
 	ctx, release := app.stoppable(ctx, limit)
 	defer release()
+	until(ctx, app.Streams.Out)
+	until(ctx, app.Streams.Err)
 	if file, ok := app.Streams.In.(*os.File); ok {
 		app.Streams.In = interruptible{ctx, file}
 	}

@@ -60,7 +60,7 @@ type Options struct {
 	SeedPort uint16
 	// Difficulty is the proof of work that nodes require; 0 means 1.
 	Difficulty uint64
-	// Generation is the only one whose clients the nodes serve; empty means both. It does not bind nodes from outside.
+	// Generation is the only one whose clients the nodes serve; empty means both. Nodes that join follow it.
 	Generation storage.Generation
 	// Like is the real network whose behaviour this one has; the zero Likeness is none.
 	Like Likeness
@@ -189,6 +189,7 @@ func (n *Network) start(ctx context.Context) error {
 		return err
 	}
 	n.registry.generation, n.registry.seedTime = n.Generation(), n.options.Like.SeedTime
+	n.registry.both = n.options.Generation == "" && n.options.Like.Nodes.Generation == ""
 	n.registry.setDifficulty(n.options.Difficulty)
 	if n.members, err = n.loadMembers(); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
+	"sessiontool/lib/storage"
 )
 
 // ErrPublicIP reports a node without an address at which others can reach it.
@@ -28,6 +29,8 @@ type JoinOptions struct {
 	PublicIP string
 	// Difficulty is the proof of work that the node requires; 0 means that it follows the registry.
 	Difficulty uint64
+	// Generation is the only storage RPC that the node serves. Empty means that of the network; BothGenerations, both.
+	Generation storage.Generation
 	// Behaviour is as in node.Config.
 	Behaviour *node.Behaviour
 	// AllowUnsigned, RateLimit, MaxStoreBytes and Logger are as in Options.
@@ -36,6 +39,9 @@ type JoinOptions struct {
 	MaxStoreBytes int64
 	Logger        *slog.Logger
 }
+
+// BothGenerations is the [JoinOptions].Generation of a node that serves both storage RPCs.
+const BothGenerations storage.Generation = "both"
 
 // Running is a node that has joined a network.
 type Running struct {
@@ -65,7 +71,13 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 		seed.Close()
 		return nil, errors.Join(err, options.Listener.Close())
 	}
+	generation, err := options.generation(ctx, seed)
+	if err != nil {
+		seed.Close()
+		return nil, errors.Join(err, options.Listener.Close())
+	}
 	running.node, err = node.Start(ctx, node.Config{
+		Generation:    generation,
 		DataDir:       options.DataDir,
 		Listener:      options.Listener,
 		Directory:     me,
@@ -95,6 +107,22 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 	running.endAnnouncing = cancel
 	running.announcing.Go(func() { me.loop(background) })
 	return running, nil
+}
+
+// generation returns the only storage RPC that the node serves, empty for both. A registry that gives none is that of a
+// real network, where the node serves both.
+func (o *JoinOptions) generation(ctx context.Context, seed *ring.Seed) (storage.Generation, error) {
+	switch {
+	case o.Generation == BothGenerations, o.Behaviour != nil && o.Behaviour.Generation != "":
+		return "", nil
+	case o.Generation != "":
+		return o.Generation, nil
+	}
+	list, err := seed.Nodes(ctx, "")
+	if err != nil || list.Both {
+		return "", err
+	}
+	return list.Generation, nil
 }
 
 // newAnnouncer loads the node's keys and determines its public address.

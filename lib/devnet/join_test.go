@@ -146,3 +146,41 @@ func TestJoinRefused(t *testing.T) {
 		}
 	}
 }
+
+// A node that joins serves what the network serves, so that a network which asks for a proof of work does so at every
+// node; both generations only where the network or the node's owner wants it.
+func TestJoinFollowsGeneration(t *testing.T) {
+	join := func(n *Network, wanted storage.Generation) NodeInfo {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined, err := Join(t.Context(), JoinOptions{Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener,
+			Generation: wanted})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { mustClose(t, joined) })
+		return joined.Info()
+	}
+	for _, test := range []struct {
+		network, wanted storage.Generation
+		serves20        bool
+		serves28        bool
+	}{
+		{storage.Generation20, "", true, false}, {storage.Generation28, "", false, true}, {"", "", true, true},
+		{storage.Generation20, BothGenerations, true, true}, {"", storage.Generation20, true, false},
+	} {
+		n := startNetwork(t, Options{Nodes: 4, SwarmSize: 2, Generation: test.network})
+		info := join(n, test.wanted)
+		owner := keyOf(t, n.Nodes(), info.SwarmID)
+		// A store request of either RPC that is refused for what it has, not for its form.
+		old := call(t, info, storage.MethodStore, rpc20.StoreParams{PubKey: owner, TTL: "60000", Timestamp: "1",
+			Nonce: "AAAAAAAAAAA=", Data: "eA=="})
+		today := call(t, info, "info", struct{}{})
+		if (today.Status == 200) != test.serves28 || (old.Status == 406) != test.serves20 {
+			t.Errorf("a network of %q with a node of %q: 2.0 is answered with %d %q, 2.8 with %d %q", test.network,
+				test.wanted, old.Status, old.Body, today.Status, today.Body)
+		}
+	}
+}

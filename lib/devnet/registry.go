@@ -47,6 +47,7 @@ type registry struct {
 	now       func() time.Time
 
 	generation storage.Generation // sent to clients
+	both       bool               // whether the nodes serve both generations; sent to nodes that join
 	seedTime   SeedTime
 
 	admission admission
@@ -315,7 +316,7 @@ func (r *registry) list(lastHash string) *nodelist.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if lastHash == r.hash {
-		return &nodelist.Result{Unchanged: true, Difficulty: r.difficulty, Generation: r.generation}
+		return &nodelist.Result{Unchanged: true, Difficulty: r.difficulty, Generation: r.generation, Both: r.both}
 	}
 	states := make([]nodelist.State, len(r.state.Nodes))
 	for i, node := range r.state.Nodes {
@@ -323,7 +324,7 @@ func (r *registry) list(lastHash string) *nodelist.Result {
 	}
 	return &nodelist.Result{
 		States: states, BlockHash: r.hash, Height: r.state.Height, Hardfork: hardfork, Status: "OK",
-		Difficulty: r.difficulty, Generation: r.generation,
+		Difficulty: r.difficulty, Generation: r.generation, Both: r.both,
 	}
 }
 

@@ -118,7 +118,7 @@ func (r *registry) serveNodes(raw json.RawMessage) (any, *rpcError) {
 	}
 	return nodelist.Answer{
 		States: params.Select(list.States), Height: list.Height, BlockHash: list.BlockHash, Hardfork: list.Hardfork,
-		Status: list.Status, Difficulty: list.Difficulty, Generation: list.Generation,
+		Status: list.Status, Difficulty: list.Difficulty, Generation: list.Generation, Both: list.Both,
 	}, nil
 }
 

@@ -111,6 +111,29 @@ func TestPushDifficulty(t *testing.T) {
 	}
 }
 
+// Where every message needs a proof of work, one without does not come from another node either: a stranger's node may
+// serve what it likes.
+func TestPushedMessagesNeedProof(t *testing.T) {
+	now := time.Now()
+	for _, only := range []storage.Generation{"", storage.Generation20} {
+		network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
+			frozen(now)(i, config)
+			if i == 0 {
+				config.Generation = only
+			}
+		})
+		alice := newUser(t, 5)
+		m := store.NewMessage28(alice.pubKey(), 0, now.UnixMilli(), time.Hour.Milliseconds(), []byte("unproved"))
+		want := `{"stored":1,"refused":0}`
+		if only != "" {
+			want = `{"stored":0,"refused":1}`
+		}
+		if got := network.pushed(network.nodes[1].Keys(), now, encode(m)); got.body != want {
+			t.Errorf("a node of %q answers %v, want %s", only, got, want)
+		}
+	}
+}
+
 // Only nodes of the list are heard, and only with a signature for this receiver, this body and this time.
 func TestPushAuthentication(t *testing.T) {
 	now := time.Now()

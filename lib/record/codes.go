@@ -195,7 +195,7 @@ var Codes = []CodeInfo{
 		"the network's nodes cannot do what is asked",
 		"use a network with storage RPC 2.8: see 'sessiontool help protocols'"},
 	{CodeDifficultyTooHigh, ExitRefused, false,
-		"the network asks for more proof of work than is allowed", "raise --max-difficulty"},
+		"the network asks for more proof of work than is allowed", "raise --max-pow"},
 	{CodeInvalidPow, ExitRefused, false,
 		"the proof of work does not meet the difficulty", "solve it again with 'sessiontool pow solve'"},
 	{CodeWrongPassphrase, ExitAuth, false, "the passphrase or key file does not open the keystore", "check it"},

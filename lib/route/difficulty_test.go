@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func wants(node *fakenet.Node, difficulty int64) {
 // A node that lies about the difficulty causes no work, as long as others take the message.
 func TestNodeLiesAboutDifficulty(t *testing.T) {
 	for name, lie := range map[string]string{
-		"absurd": `{"difficulty":9000000000000000000}`, "more than allowed": `{"difficulty":1001}`,
+		"absurd": `{"difficulty":9000000000000000000}`, "more than allowed": `{"difficulty":1099511627776}`,
 		"what is met": `{"difficulty":1}`, "none": `{"difficulty":0}`, "negative": `{"difficulty":-5}`,
 		"no number": `{"difficulty":"10"}`, "no JSON": `no`,
 	} {
@@ -149,7 +150,7 @@ func TestDifficultyRisesForEver(t *testing.T) {
 			}
 		})
 	}
-	router, _ := storer(t, net.SeedURL(), Options{MaxDifficulty: math.MaxInt64})
+	router, _ := storer(t, net.SeedURL(), Options{MaxProof: AnyProof})
 	receipt, err := router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "never enough", err, ErrNotStored)
 	if receipt.OK || receipt.Difficulty < 2 {
@@ -178,7 +179,7 @@ func TestDifficultyTooHigh(t *testing.T) {
 	for _, node := range net.Nodes {
 		wants(node, 2)
 	}
-	alice.network.SetDifficulty(DefaultMaxDifficulty + 1)
+	alice.network.SetDifficulty(1 << 40)
 	if receipt, err := alice.Router.Send(t.Context(), alice.drafted(bob, "again")); err != nil ||
 		receipt.Difficulty > 20 {
 		t.Errorf("%+v, %v", receipt, err)
@@ -186,7 +187,7 @@ func TestDifficultyTooHigh(t *testing.T) {
 }
 
 func TestSolve(t *testing.T) {
-	router := New(nil, nil, Options{MaxDifficulty: 50, Workers: 1})
+	router := New(nil, nil, Options{Workers: 1})
 	request := requestFor(someone(t), "hello")
 	request.StampMS = 1591360000000
 	if request.Hash() != "" || request.proves(1) {
@@ -196,19 +197,48 @@ func TestSolve(t *testing.T) {
 		len(request.Hash()) != 128 {
 		t.Errorf("%+v, %v", request, err)
 	}
-	wantError(t, "51 of 50", router.Solve(t.Context(), &request, 51), ErrDifficulty)
-	router = New(nil, nil, Options{MaxDifficulty: math.MaxInt64})
+	router = New(nil, nil, Options{MaxProof: AnyProof})
 	wantError(t, "beyond all", router.Solve(t.Context(), &request, math.MaxInt64), pow.ErrUnreachable)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	wantError(t, "cancelled", router.Solve(cancelled, &request, 1<<40), context.Canceled)
 }
 
+// How much work is too much depends on the machine: it is the time that counts.
+func TestMaxProofIsTime(t *testing.T) {
+	request := requestFor(someone(t), "hello")
+	perDifficulty := float64(pow.Expected(request.Message().PayloadLen(), minute, 1))
+	for _, rate := range []float64{1e6, 1e8} {
+		prover := NewProver(Options{MaxProof: 10 * time.Second})
+		prover.measured.once.Do(func() { prover.measured.rate = rate })
+		enough := int64(10 * rate / perDifficulty)
+		if err := prover.afford(request, enough); err != nil {
+			t.Errorf("at %g hashes/s: %v", rate, err)
+		}
+		wantError(t, "a tenth more", prover.afford(request, enough+enough/10), ErrDifficulty)
+		wantError(t, "beyond all", prover.afford(request, math.MaxInt64), ErrDifficulty)
+	}
+}
+
+// A request whose proof is too costly ends at once, on whatever machine; a cheap one needs no measurement.
+func TestMaxProof(t *testing.T) {
+	prover := NewProver(Options{MaxProof: time.Second})
+	request := requestFor(someone(t), "hello")
+	if err := prover.Solve(t.Context(), &request, 10); err != nil || prover.measured.rate != 0 {
+		t.Errorf("a small proof: %v, after measuring %g hashes/s", err, prover.measured.rate)
+	}
+	err := prover.Solve(t.Context(), &request, 1<<40)
+	wantError(t, "a large proof", err, ErrDifficulty)
+	if prover.measured.rate < 1000 || !strings.Contains(err.Error(), "on this machine, at most 1s") {
+		t.Errorf("%v, after measuring %g hashes/s", err, prover.measured.rate)
+	}
+}
+
 func TestSolveReportsProgress(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var expected uint64
-	router := New(nil, nil, Options{MaxDifficulty: math.MaxInt64, Progress: func(_, e uint64) {
+	router := New(nil, nil, Options{MaxProof: AnyProof, Progress: func(_, e uint64) {
 		expected = e
 		cancel()
 	}})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 
 	"sessiontool/lib/account"
@@ -69,8 +68,8 @@ func (q StoreRequest) body() ([]byte, error) {
 // Solve makes a request's proof of work at a difficulty. The error is [ErrDifficulty], [pow.ErrUnreachable] or the
 // context's.
 func (p *Prover) Solve(ctx context.Context, q *StoreRequest, difficulty int64) error {
-	if difficulty > p.options.MaxDifficulty {
-		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, p.options.MaxDifficulty)
+	if err := p.afford(*q, difficulty); err != nil {
+		return err
 	}
 	message := q.Message()
 	length, ttl := message.PayloadLen(), uint64(q.TTLMillis)
@@ -96,7 +95,7 @@ func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 		q.StampMS = s.network.Now().UnixMilli()
 	}
 	difficulty := s.network.Difficulty()
-	if difficulty > s.options.MaxDifficulty {
+	if s.afford(*q, difficulty) != nil {
 		difficulty = 1 // the stored value may be out of date: let the network ask for more
 	}
 	if err := s.Solve(ctx, q, difficulty); err != nil {

@@ -40,27 +40,26 @@ var (
 type Options struct {
 	// OnlyAsync leaves out the synchronous route. AckTimeout bounds the wait for an acknowledgement there, at most
 	// [syncroute.MaxWait]; 0 means [syncroute.DefaultWait].
-	OnlyAsync     bool
-	AckTimeout    time.Duration
-	Quorum        int        // nodes that must have a message, at most network.SwarmTargets; 0 means 1
-	MaxDifficulty int64      // largest accepted difficulty; 0 means DefaultMaxDifficulty
-	Workers       int        // for proof of work; 0 means one per processor
-	Cores         *pow.Cores // for proof of work, shared with other routers; nil if there are none
-	Progress      func(hashes, expected uint64)
-	Log           *slog.Logger // nil: nothing is logged
+	OnlyAsync  bool
+	AckTimeout time.Duration
+	Quorum     int // nodes that must have a message, at most network.SwarmTargets; 0 means 1
+	// MaxProof bounds the time that a proof of work takes on this machine on average; 0 means DefaultMaxProof. More
+	// than that is refused and not begun.
+	MaxProof time.Duration
+	Workers  int        // for proof of work; 0 means one per processor
+	Cores    *pow.Cores // for proof of work, shared with other routers; nil if there are none
+	Progress func(hashes, expected uint64)
+	Log      *slog.Logger // nil: nothing is logged
 }
-
-// DefaultMaxDifficulty is well above what the network ever asked for (100), and low enough that a lying node cannot
-// keep a machine busy for hours.
-const DefaultMaxDifficulty = 1000
 
 // Prover makes proofs of work.
 type Prover struct {
-	options Options
+	options  Options
+	measured hashRate
 }
 
 // NewProver makes a prover.
-func NewProver(options Options) *Prover { return &Prover{options.complete()} }
+func NewProver(options Options) *Prover { return &Prover{options: options.complete()} }
 
 // Storer stores messages in swarms, after their proof of work.
 type Storer struct {
@@ -100,8 +99,8 @@ func (o Options) complete() Options {
 	if o.AckTimeout == 0 {
 		o.AckTimeout = syncroute.DefaultWait
 	}
-	if o.MaxDifficulty == 0 {
-		o.MaxDifficulty = DefaultMaxDifficulty
+	if o.MaxProof == 0 {
+		o.MaxProof = DefaultMaxProof
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -161,7 +161,7 @@ func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) 
 			return network.Next // it refuses a proof that meets its own difficulty
 		}
 		j.round.wanted = append(j.round.wanted, said.Difficulty)
-		if said.Difficulty <= j.storer.options.MaxDifficulty {
+		if j.storer.afford(j.request, said.Difficulty) == nil {
 			return network.Settled
 		}
 	case storage.StatusBadTTL, storage.StatusBadRequest, storage.StatusUnauthorized:
@@ -176,8 +176,8 @@ func (j *storeJudge20) judge(answer network.Answer, result *account.NodeResult) 
 func (j *storeJudge20) raiseDifficulty() error {
 	slices.Sort(j.round.wanted)
 	difficulty := j.round.wanted[(len(j.round.wanted)-1)/2]
-	if most := j.storer.options.MaxDifficulty; difficulty > most {
-		return fmt.Errorf("%w: difficulty %d, at most %d", ErrDifficulty, difficulty, most)
+	if err := j.storer.afford(j.request, difficulty); err != nil {
+		return err
 	}
 	j.storer.network.SetDifficulty(difficulty)
 	j.request.Nonce = ""

@@ -47,9 +47,10 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"alone, which 'node run --seed' joins from this machine or, with --listen, from others.\n\n" +
 			"Without --detach the network runs until the command is stopped; with it the command returns when every\n" +
 			"node answers. While a devnet runs it is the network of all commands that name none.\n\n" +
-			"The nodes serve clients of storage RPC 2.0 and 2.8, and the network record says 2.0 to our own\n" +
-			"clients. With --generation 2.8 the nodes serve storage RPC 2.8 alone, and our clients use it; with\n" +
-			"2.0 likewise.\n\n" +
+			"The nodes serve clients of storage RPC 2.0, of which every message needs a proof of work. With\n" +
+			"--generation 2.8 they serve storage RPC 2.8, which knows none, and our clients use it. With\n" +
+			"--generation both they serve either, and the network record says 2.0 to our own clients: a client\n" +
+			"that stores by 2.8 then proves nothing.\n\n" +
 			"With --like the network behaves like the real servers of a version, as far as their behaviour is\n" +
 			"known: what they refuse, what they time out on, how they use TLS, in which order they list messages.\n" +
 			"A node that 'devnet fault set stop' has stopped then hangs, as a machine does that is gone. Without\n" +
@@ -91,8 +92,8 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 	cmd.Flags().IntVar(&opts.swarmSize, "swarm-size", 5, "nodes in a swarm, at least")
 	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 1, "proof-of-work difficulty that the nodes ask for")
 	cmd.Flags().StringVar(&opts.generation, "generation", "",
-		"storage RPC that the nodes serve: 2.0, 2.8 or both (default both; with --difficulty above 1, which 2.8 "+
-			"does not know, 2.0)")
+		"storage RPC that the nodes serve: 2.0, 2.8 or both; 2.8 knows no proof of work (default 2.0, or with "+
+			"--like what those servers serve)")
 	cmd.Flags().StringVar(&opts.like, "like", "",
 		"behave like a network of servers of a version: "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().StringVar(&opts.seedTime, "seed-time", "",
@@ -150,15 +151,15 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 }
 
 // GenerationBoth makes nodes serve the clients of both storage RPCs.
-const GenerationBoth = "both"
+const GenerationBoth = string(devnet.BothGenerations)
 
-// only returns the one generation that the nodes serve, empty for both.
+// only returns the one generation that the nodes serve, empty for both or, with --like, for that of the likeness.
 func (opts *devnetUpOptions) only() storage.Generation {
 	switch {
-	case opts.generation == GenerationBoth, opts.generation == "" && (opts.difficulty <= 1 || opts.like != ""):
+	case opts.generation == GenerationBoth, opts.generation == "" && opts.like != "":
 		return ""
 	case opts.generation == "":
-		return storage.Generation20 // 2.8 takes messages without a proof of work
+		return storage.Generation20 // storage RPC 2.8 takes messages without a proof of work
 	}
 	return storage.Generation(opts.generation)
 }

@@ -13,6 +13,7 @@ import (
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/node"
 	"sessiontool/lib/record"
+	"sessiontool/lib/storage"
 )
 
 type nodeRunOptions struct {
@@ -23,6 +24,7 @@ type nodeRunOptions struct {
 	difficulty    int64
 	like          string
 	allowUnsigned bool
+	generation    string
 	limits        limitFlags
 	metrics       string
 }
@@ -60,6 +62,8 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 		"address under which others reach the node (default: that of --listen)")
 	cmd.Flags().Int64Var(&opts.difficulty, "difficulty", 0,
 		"proof-of-work difficulty to ask for (default that of the network)")
+	cmd.Flags().StringVar(&opts.generation, "generation", "",
+		"storage RPC that the node serves: 2.0, 2.8 or both (default that of the network)")
 	cmd.Flags().StringVar(&opts.like, "like", "",
 		"behave like a server of a version (see 'devnet up'): "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
@@ -75,6 +79,8 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 		return cli.UsageError(errors.New("--data is required"))
 	case opts.difficulty < 0:
 		return cli.UsageError(errors.New("--difficulty must not be negative"))
+	case opts.generation != "" && opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
+		return cli.UsageError(fmt.Errorf("--generation %q is not 2.0, 2.8 or both", opts.generation))
 	case opts.publicIP != "" && net.ParseIP(opts.publicIP) == nil:
 		return cli.UsageError(fmt.Errorf("--public-ip %q is not an IP address", opts.publicIP))
 	}
@@ -99,7 +105,7 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 	}
 	running, err := devnet.Join(ctx, devnet.JoinOptions{
 		Seed: seed, DataDir: opts.data, Listener: listener, PublicIP: opts.publicIP,
-		Behaviour: &behaviour, Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned,
+		Generation: storage.Generation(opts.generation), Behaviour: &behaviour, Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned,
 		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Logger: app.Log,
 	})
 	if err != nil {

@@ -74,6 +74,9 @@ func writeManFlags(b *strings.Builder, heading string, flags *pflag.FlagSet) {
 	}
 	fmt.Fprintf(b, ".SH %s\n", heading)
 	flags.VisitAll(func(flag *pflag.Flag) {
+		if flag.Hidden {
+			return
+		}
 		name, usage := flagText(flag)
 		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff.Replace(name), roff.Replace(usage))
 	})

@@ -101,6 +101,9 @@ func recordLinks(kinds []string) string {
 func writeFlagTable(b *strings.Builder, cmd *cobra.Command) {
 	b.WriteString("\n## Flags\n\n| flag | meaning |\n|---|---|\n")
 	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Hidden {
+			return
+		}
 		name, usage := flagText(flag)
 		fmt.Fprintf(b, "| `%s` | %s |\n", name, usage)
 	})

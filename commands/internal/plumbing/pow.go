@@ -1,7 +1,6 @@
 package plumbing
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -91,28 +90,6 @@ func powRecord(request route.StoreRequest, difficulty int64) record.Pow {
 		Type: record.TypePow, Difficulty: difficulty, PayloadBytes: length,
 		TargetHex:      fmt.Sprintf("%016x", pow.Target(length, ttl, uint64(difficulty))),
 		ExpectedHashes: pow.Expected(length, ttl, uint64(difficulty)),
-	}
-}
-
-// measureHashes returns this machine's hashes per second. The target cannot be met, so that the search runs until
-// its time is over. On a machine so busy that the time was over before the search began, it is tried again.
-func measureHashes(ctx context.Context, sample time.Duration, options pow.Options) (float64, error) {
-	var hashes uint64
-	options.Progress = func(done uint64) { hashes = done }
-	for {
-		limited, cancel := context.WithTimeout(ctx, sample)
-		started := time.Now()
-		_, err := pow.Solve(limited, [64]byte{}, 1, options)
-		elapsed := time.Since(started)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return 0, ctx.Err()
-		case !errors.Is(err, context.DeadlineExceeded):
-			return 0, fmt.Errorf("measuring this machine: %w", err)
-		case hashes > 0:
-			return float64(hashes) / elapsed.Seconds(), nil
-		}
 	}
 }
 

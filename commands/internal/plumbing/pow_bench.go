@@ -12,6 +12,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
+	"sessiontool/lib/route"
 )
 
 type powBenchOptions struct {
@@ -80,7 +81,7 @@ func powBenches(cores int) (benches []*powBench) {
 func benchRound(ctx context.Context, benches []*powBench, duration time.Duration) error {
 	yardstick := 0.0
 	for _, b := range benches {
-		speed, err := measureHashes(ctx, duration, pow.Options{Kernel: b.kernel, Workers: b.workers})
+		speed, err := route.HashRate(ctx, duration, pow.Options{Kernel: b.kernel, Workers: b.workers})
 		if err != nil {
 			return err
 		}

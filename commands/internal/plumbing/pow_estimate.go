@@ -39,7 +39,7 @@ func runPowEstimate(ctx context.Context, app *cli.App, opts *powOptions) error {
 	}
 	workers := opts.cores()
 	const sample = 300 * time.Millisecond
-	speed, err := measureHashes(ctx, sample, pow.Options{Workers: workers})
+	speed, err := route.HashRate(ctx, sample, pow.Options{Workers: workers})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package plumbing
 
 import (
 	"context"
-	"math"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +50,7 @@ func runPowSolve(ctx context.Context, app *cli.App, opts *powOptions) error {
 			progress := app.Progress("proof of work")
 			defer progress.End()
 			prover := route.NewProver(route.Options{
-				Cores: cores, MaxDifficulty: math.MaxInt64, Progress: progress.Show,
+				Cores: cores, MaxProof: route.AnyProof, Progress: progress.Show,
 			})
 			if err := prover.Solve(ctx, &request, difficulty); err != nil {
 				return nil, err

@@ -125,10 +125,11 @@ func (c *recordCheck) accepts(r store.Record) bool {
 	return c.genuine(r.Message, timestamp) && c.stored(r) && c.expires(r)
 }
 
-// genuine reports whether a message's hash follows from its texts and its proof of work suffices.
+// genuine reports whether a message's hash follows from its texts and its proof of work suffices. A message of storage
+// RPC 2.8 has none.
 func (c *recordCheck) genuine(m store.Message, timestamp int64) bool {
 	if m.Hash.Is28() {
-		return m.Canonical()
+		return !c.rep.provedOnly && m.Canonical()
 	}
 	return m.Namespace == rpc28.NamespaceMessages && m.Hash == store.NewMessage20(m.Params20()).Hash &&
 		m.Meets(c.rep.difficulty(timestamp))

@@ -46,6 +46,8 @@ type Config struct {
 	// Difficulty returns the proof of work required of a message of storage RPC 2.0 with this timestamp
 	// (milliseconds).
 	Difficulty func(timestamp int64) uint64
+	// ProvedOnly refuses messages of storage RPC 2.8, which have no proof of work.
+	ProvedOnly bool
 	// ReadRequest parses an owner's request that came with a record. It returns an error unless the owner signed it.
 	ReadRequest func(owner string, request []byte) (Request, error)
 	Log         *slog.Logger
@@ -61,6 +63,7 @@ type Replication struct {
 	members    *ring.Members
 	now        func() time.Time
 	difficulty func(timestamp int64) uint64
+	provedOnly bool
 	request    func(owner string, request []byte) (Request, error)
 	log        *slog.Logger
 	arrived    func(ctx context.Context, records []store.Record)
@@ -75,7 +78,7 @@ type Replication struct {
 func New(config Config) *Replication {
 	rep := &Replication{
 		store: config.Store, caller: config.Caller, members: config.Members, now: config.Now,
-		difficulty: config.Difficulty, request: config.ReadRequest, log: config.Log,
+		difficulty: config.Difficulty, provedOnly: config.ProvedOnly, request: config.ReadRequest, log: config.Log,
 		arrived: config.Arrived, scans: make(chan struct{}, maxScans),
 	}
 	rep.catchUp = newCatchUp(rep.log, rep.Compare)

@@ -43,8 +43,8 @@ type State struct {
 }
 
 // Result is the result of [Method]. If the list still has the requested PollBlockHash, it has Unchanged and not the
-// list. Difficulty is the proof of work that the network's nodes require. Only this project's registry sends Difficulty
-// and Generation.
+// list. Difficulty is the proof of work that the network's nodes require. Only this project's registry sends Difficulty,
+// Generation, which is for clients, and Both: whether the nodes serve either generation.
 type Result struct {
 	States    []State `json:"service_node_states,omitempty"`
 	BlockHash string  `json:"block_hash,omitempty"`
@@ -55,6 +55,7 @@ type Result struct {
 
 	Difficulty uint64             `json:"difficulty,omitempty"`
 	Generation storage.Generation `json:"generation,omitempty"`
+	Both       bool               `json:"both_generations,omitempty"`
 }
 
 // Query are the parameters of [Method] and [Endpoint] as the answering side reads them.
@@ -95,8 +96,9 @@ type Answer struct {
 	Hardfork  int              `json:"hardfork,omitempty"`
 	Status    string           `json:"status"`
 
-	Difficulty uint64             `json:"difficulty,omitempty"` // not in answers of real seeds, as is Generation
+	Difficulty uint64             `json:"difficulty,omitempty"` // not in answers of real seeds, as are those below
 	Generation storage.Generation `json:"generation,omitempty"`
+	Both       bool               `json:"both_generations,omitempty"`
 }
 
 // Select makes the entries of the requested nodes, with the requested fields. If there are more than Limit, it returns

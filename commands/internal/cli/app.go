@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
@@ -38,6 +40,8 @@ type App struct {
 	timeout     time.Duration
 	lockTimeout time.Duration
 	proxy       proxySetting
+	keep        string
+	Kept        inbox.Kept // --keep
 	passphrase  PassphraseFlags
 	logging     logFlags
 	origins     map[string]Origin // by name of the setting
@@ -84,6 +88,12 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	flags.Var(&app.proxy, "proxy",
 		"connect to seeds and nodes through socks5h://HOST:PORT, http://HOST:PORT or https://HOST:PORT, or none\n"+
 			"(default: HTTPS_PROXY or ALL_PROXY)")
+	flags.StringVar(&app.keep, "keep", "",
+		"received records to keep: a number, or a time such as 720h (default all)")
+	refuse(flags, "keep", func() (err error) {
+		app.Kept, err = parseKept(app.keep)
+		return err
+	})
 	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
 	flags.StringVar(&app.printer.path, "select", "",
 		"print only what this gjson path selects of each record; a text can be several lines")
@@ -91,6 +101,20 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		"like --select, with a NUL instead of a newline behind each, as for xargs -0")
 	app.logging.add(flags)
 	app.passphrase.add(flags)
+}
+
+// parseKept reads the value of --keep.
+func parseKept(text string) (kept inbox.Kept, err error) {
+	if text == "" {
+		return kept, nil
+	}
+	if kept.Count, err = strconv.Atoi(text); err != nil {
+		kept.For, err = time.ParseDuration(text)
+	}
+	if err != nil || kept.Count < 0 || kept.For < 0 || kept.All() {
+		return inbox.Kept{}, errors.New("neither a number nor a time such as 720h")
+	}
+	return kept, nil
 }
 
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
@@ -143,7 +167,7 @@ func (app *App) RunUntilStopped(do Action) func(*cobra.Command, []string) error 
 			if !app.SpecOf(cmd).Delivers {
 				return do(ctx, args)
 			}
-			return app.readWhile(ctx, func(ctx context.Context) error { return do(ctx, args) })
+			return app.WhileRead(ctx, func(ctx context.Context) error { return do(ctx, args) })
 		})
 	}
 }
@@ -325,7 +349,7 @@ func (app *App) Environment() account.Environment {
 	}
 	return account.Environment{
 		Now: app.Now, Stamp: app.stamp, Random: rand.Reader,
-		Owner: app.presence.Name(), Announce: app.presence.Announce, StateOf: app.presence.State,
+		Keep: app.Kept, Owner: app.presence.Name(), Announce: app.presence.Announce, StateOf: app.presence.State,
 	}
 }
 

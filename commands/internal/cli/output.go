@@ -87,9 +87,9 @@ func (w *steadyWriter) await(ctx context.Context) error {
 	return awaitOutput(graced, w.file)
 }
 
-// whileRead returns a context that also ends, with errReaderGone, when stdout is a pipe without a reader. Release stops
+// untilUnread returns a context that also ends, with errReaderGone, when stdout is a pipe without a reader. Release stops
 // watching.
-func (app *App) whileRead(parent context.Context) (ctx context.Context, release func()) {
+func (app *App) untilUnread(parent context.Context) (ctx context.Context, release func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	w, ok := app.printer.out.(*steadyWriter)
 	if !ok {
@@ -107,9 +107,9 @@ func (app *App) whileRead(parent context.Context) (ctx context.Context, release 
 	}
 }
 
-// readWhile runs do while stdout has a reader.
-func (app *App) readWhile(ctx context.Context, do func(context.Context) error) error {
-	ctx, release := app.whileRead(ctx)
+// WhileRead runs do, and ends it when stdout is a pipe whose reader is gone.
+func (app *App) WhileRead(ctx context.Context, do func(context.Context) error) error {
+	ctx, release := app.untilUnread(ctx)
 	defer release()
 	err := do(ctx)
 	if cause := context.Cause(ctx); errors.Is(cause, errReaderGone) {

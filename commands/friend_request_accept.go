@@ -24,8 +24,9 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 		Use:   "accept [ID...]",
 		Short: "Accept friend requests, by Session ID or request id",
 		Long: "Accept friend requests: start the encrypted sessions, if the requests are of protocol signal, and\n" +
-			"notify the senders. A signal request that is older than this keystore is answered with a request,\n" +
-			"and the answer to that makes friends.\n\n" +
+			"notify the senders. A signal request that is older than a week, or than this keystore, is answered\n" +
+			"with a request, since its prekeys may be gone; the answer to that makes friends. The receipt has the\n" +
+			"warning old_request then.\n\n" +
 			"Without an ID they are read from stdin: strings, or records with an id.",
 		Examples: []string{
 			"sessiontool friend-request accept $ALICE",

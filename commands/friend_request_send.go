@@ -24,8 +24,8 @@ func newFriendRequestSendCommand(app *cli.App) *cobra.Command {
 		Short: "Send a friend request",
 		Long: "Send a friend request: a short text, the display name, and what the other side needs to encrypt for\n" +
 			"this account. With protocol session-v1 it is the text alone, which 'send' would do as well.\n\n" +
-			"To a person who has asked already it is an error, unless that request is older than this keystore or\n" +
-			"--again is given: then both have asked, and the other side's answer makes friends. That helps an\n" +
+			"To a person who has asked already it is an error, unless that request is older than a week or than\n" +
+			"this keystore, or --again is given: then both have asked, and the other side's answer makes friends. That helps an\n" +
 			"account that was restored from its words and finds an old request in its box.",
 		Examples: []string{"sessiontool friend-request send --to $CAROL --text 'It is me, Alice'"},
 		Reads:    []string{record.NameDraft},

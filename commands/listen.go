@@ -32,6 +32,8 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"or listen prints what was not printed, and at most 64 records again, whose attempt is 2 or more.\n\n" +
 			"With --max-attempts 3, a record that was printed three times before the command or its reader died is\n" +
 			"set aside: a set_aside record takes its place, once, and 'inbox --undelivered' prints it.\n\n" +
+			"After an unopenable or requests_dropped record the next one comes a minute later at the earliest,\n" +
+			"and up to an hour if there is more to count each time. They do not count for --count and --max-idle.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a\n" +
 			"heartbeat is empty while no node to listen at answers.",
 		Examples: []string{
@@ -39,10 +41,11 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"sessiontool listen --for 1h --select text",
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		},
-		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeOutage, record.TypeSetAside, record.TypeTruncated),
-		Needs:  cli.Account,
+		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeOutage, record.TypeSetAside, record.TypeTruncated,
+			record.TypeUnopenable, record.TypeDropped),
+		Needs: cli.Account,
 		Exits: cli.Exits{
-			record.ExitPartial:    "some messages cannot be opened, or were not read",
+			record.ExitPartial:    "some messages cannot be opened, or were not read or kept",
 			record.ExitNotFound:   "no such keystore, account or network",
 			record.ExitClock:      "",
 			record.ExitHangup:     "",

@@ -30,7 +30,10 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"prints what had not been printed, and at most 64 records again. Each of those has an attempt of 2 or\n" +
 			"more: compare its id with those that you have. With --max-attempts 3, a record that was printed three\n" +
 			"times before the command or its reader died is set aside: a set_aside record takes its place, once, and\n" +
-			"'inbox --undelivered' prints it. A message that cannot be opened is printed once, as an error record.\n\n" +
+			"'inbox --undelivered' prints it.\n\n" +
+			"A message of a known sender that cannot be opened is printed\n" +
+			"once, as an error record: one of a friend, or of a contact that the account has written to. Of all\n" +
+			"others, one unopenable record a poll says how many there were, and why. Anybody can send those.\n\n" +
 			"After more than 96 hours without a poll, or 14 days if all contacts use session-v1, a gap record says\n" +
 			"that messages may have expired unseen. A truncated record names a node that had more new messages than\n" +
 			"the others and was not read to its end; the next poll continues there.\n\n" +
@@ -39,19 +42,22 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"What another device of the account sent is a message whose direction is out. What an older version\n" +
 			"could not open is tried again.\n\n" +
 			"The first message of a stranger, in protocol session-v1, is printed as a friend_request record\n" +
-			"and as a message, both with the same id, which count as one. Files that come with a message are not\n" +
-			"fetched: its notice says so.\n\n" +
-			"With --count it ends after so many records, those that --select passes over among them, and the next\n" +
-			"poll has the rest. With 'poll | head -n 1' it is not so: what head throws away was printed.\n\n" +
+			"and as a message, both with the same id, which count as one. Of a stranger whose request waits, at\n" +
+			"most 8 requests and texts are kept and printed, and nothing else is. At most 256 requests and 4 MiB\n" +
+			"of strangers wait for an answer; the oldest make room for newer ones, and a requests_dropped record\n" +
+			"says how many did. Files that come with a message are not fetched: its notice says so.\n\n" +
+			"With --count it ends after so many records, those that --select passes over among them. The next\n" +
+			"poll has the rest, and the counts of what was not kept. With 'poll | head -n 1' it is not so: what\n" +
+			"head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
 		Examples: []string{
 			"sessiontool poll",
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
 		},
-		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated),
+		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
 		Needs:    cli.Account | cli.Network,
-		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read", record.ExitClock: ""},
+		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read or kept", record.ExitClock: ""},
 		Delivers: true,
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
 	})

@@ -42,7 +42,7 @@ var layers = [][]string{
 	},
 	{"lib/account/tables"},
 	{"lib/account/lifetime", "lib/account/usedkeys"},
-	{"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox"},
+	{"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/strangers"},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
@@ -77,6 +77,7 @@ var sameLayer = map[string][]string{
 	"lib/node/link":        {"lib/node/ring"},
 	"lib/node/peerhttp":    {"lib/node/ring"},
 	"lib/node/replication": {"lib/node/store", "lib/node/ring", "lib/node/peerhttp"},
+	"lib/account/inbox":    {"lib/account/strangers"},
 	"lib/route":            {"lib/account"},
 	"cmd/sessiontool":      {"commands"},
 

@@ -125,6 +125,9 @@ func Create(ctx context.Context, store *keystore.Store, env Environment, name, d
 		if err := tables.Put(tx, tableIdentity, identityKey, a.id); err != nil {
 			return err
 		}
+		if _, err := lifetime.Advance(tx, env.Now()); err != nil {
+			return err
+		}
 		_, err := a.maker().Rotate(tx)
 		return err
 	})

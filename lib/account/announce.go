@@ -2,11 +2,13 @@ package account
 
 import (
 	"context"
+	"errors"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
+	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
 )
 
@@ -44,6 +46,9 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 				continue
 			}
 			out, err := a.announce(tx, id, a.env.Owner)
+			if errors.Is(err, ratchet.ErrNoSession) { // in keystores of older versions, see wrote
+				continue
+			}
 			if err != nil {
 				return err
 			}

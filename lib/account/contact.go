@@ -194,20 +194,19 @@ func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 		if !found {
 			return ErrUnknownContact
 		}
-		prekey, found, err := prekeystore.OneTimeOf(tx, id)
-		if err != nil {
-			return err
-		}
-		if found {
-			if err := prekeystore.DeleteOneTime(tx, prekey, id); err != nil {
-				return err
-			}
-		}
-		if err := tx.Delete(tableSessions, id.String()); err != nil {
-			return err
-		}
-		return tx.Delete(tableContacts, id.String())
+		return deleteContact(tx, id)
 	})
+}
+
+// deleteContact deletes a contact with its sessions and its one-time prekey.
+func deleteContact(tx *keystore.Tx, id sessionid.ID) error {
+	if err := prekeystore.DropOneTime(tx, id); err != nil {
+		return err
+	}
+	if err := tx.Delete(tableSessions, id.String()); err != nil {
+		return err
+	}
+	return tx.Delete(tableContacts, id.String())
 }
 
 // FriendRequests lists the stored requests, oldest first.

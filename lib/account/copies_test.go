@@ -14,6 +14,7 @@ import (
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/ratchet"
+	"sessiontool/lib/sessionid"
 )
 
 // copied is a copy of the person's keystore, as on another host.
@@ -114,25 +115,31 @@ func TestKeyReusedWithoutWitness(t *testing.T) {
 	}
 }
 
-// After 10 000 unread and expired messages the next one opens, and the session goes on both ways.
-func TestOneWayChannel(t *testing.T) {
-	w := newWorld(t)
-	alice, bob := w.friends()
-	err := alice.update(t.Context(), func(tx *keystore.Tx) error {
-		sessions, err := loadSessions(tx, bob.ID())
+// wastes makes messages that get lost.
+func (p *person) wastes(to *person, messages int) {
+	p.w.t.Helper()
+	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error {
+		sessions, err := loadSessions(tx, to.ID())
 		if err != nil {
 			return err
 		}
-		for range 10_000 {
+		for range messages {
 			if _, _, err := sessions.Encrypt([]byte("lost")); err != nil {
 				return err
 			}
 		}
-		return saveSessions(tx, bob.ID(), sessions)
+		return saveSessions(tx, to.ID(), sessions)
 	})
 	if err != nil {
-		t.Fatal(err)
+		p.w.t.Fatal(err)
 	}
+}
+
+// After 10 000 unread and expired messages the next one opens, and the session goes on both ways.
+func TestOneWayChannel(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.wastes(bob, 10_000)
 	wantText(t, bob.get(alice.says(bob, "back from holiday?")), "back from holiday?")
 	wantText(t, alice.get(bob.says(alice, "yes")), "yes")
 	wantText(t, bob.get(alice.says(bob, "good")), "good")
@@ -152,5 +159,87 @@ func TestEffortOfContacts(t *testing.T) {
 	var none *ratchet.Effort
 	if e.of(alice.ID(), true) == none {
 		t.Error("claimed senders have none")
+	}
+}
+
+// copyReports returns from whom the person has learnt since the last call that another program sends in its name.
+func (p *person) copyReports() (from []sessionid.ID) {
+	p.w.t.Helper()
+	events := p.claims()
+	p.prints(events...)
+	for _, event := range events {
+		if event.Code == inbox.CodeKeystoreCopied {
+			from = append(from, event.From)
+		}
+	}
+	return from
+}
+
+// wantCopyReports checks that there is one report from other, or none.
+func (p *person) wantCopyReports(other *person, want bool) {
+	p.w.t.Helper()
+	got := p.copyReports()
+	if want != (len(got) == 1) || len(got) > 1 || want && got[0] != other.ID() {
+		p.w.t.Errorf("%s has reports of a copy from %d contacts", p.env.Owner, len(got))
+	}
+}
+
+// When two copies have used one key, the recipient's answer tells both, once. A new friend request begins anew.
+func TestBothCopiesLearn(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	twin := alice.copied("twin")
+	bob.get(alice.says(bob, "from the one host"))
+	wantFailure(t, bob.get(twin.says(bob, "from the other")), inbox.CodeKeyReused)
+	answers := bob.answers()
+	if len(answers) != 1 {
+		t.Fatalf("bob has sent %d answers", len(answers))
+	}
+	for _, host := range []*person{alice, twin} {
+		host.gets(answers...)
+		host.wantCopyReports(bob, true)
+		if !host.gets(answers...)[0].Duplicate {
+			t.Error("the answer comes twice")
+		}
+		host.wantCopyReports(bob, false)
+	}
+	bob.get(alice.asks(bob, "let us begin anew"))
+	alice.gets(bob.answers()...)
+	wantText(t, bob.get(alice.says(bob, "at last")), "at last")
+	wantText(t, alice.get(bob.says(alice, "welcome")), "welcome")
+	alice.wantCopyReports(bob, false)
+}
+
+// A copy that has sent nothing learns of the other one from any message of a contact.
+func TestIdleCopyLearns(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	idle := alice.copied("idle")
+	bob.get(alice.says(bob, "one"))
+	bob.get(alice.says(bob, "two"))
+	text := bob.says(alice, "yes?")
+	idle.get(text)
+	alice.get(text)
+	idle.wantCopyReports(bob, true)
+	alice.wantCopyReports(bob, false)
+}
+
+// A flood of messages with used keys gets one answer an hour.
+func TestReuseIsAnsweredOnce(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	twin := alice.copied("twin")
+	for range 3 {
+		bob.get(alice.says(bob, "from the one host"))
+		wantFailure(t, bob.get(twin.says(bob, "from the other")), inbox.CodeKeyReused)
+	}
+	if n := len(bob.answers()); n != 1 {
+		t.Errorf("%d answers", n)
+	}
+	w.pass(resetEvery)
+	bob.get(alice.says(bob, "from the one host"))
+	wantFailure(t, bob.get(twin.says(bob, "from the other")), inbox.CodeKeyReused)
+	if n := len(bob.answers()); n != 1 {
+		t.Errorf("%d answers an hour later", n)
 	}
 }

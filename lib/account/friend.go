@@ -7,6 +7,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
@@ -46,7 +47,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 			return err
 		}
 		switch state := contact.state(a.env.Now()); {
-		case state == StateReceived && !again && !a.answersAnew(contact.Incoming.TimestampMS):
+		case state == StateReceived && !again && !a.outdated(*contact.Incoming):
 			return ErrAskedAlready
 		case state == StateFriends && !again:
 			return ErrAlreadyFriends
@@ -109,12 +110,24 @@ func (a *Account) answersAnew(timestampMS int64) bool {
 	return timestampMS < a.id.CreatedAt.Add(-clockTolerance).UnixMilli()
 }
 
+// requestFreshFor is how long the bundle of a request surely begins a session. The 2020 client deletes a signed prekey
+// after 7 days (signal-2020.md section 6.2).
+const requestFreshFor = 7 * 24 * time.Hour
+
+// outdated reports whether a request is answered with a request of our own, because a session from its bundle may not
+// open: see answersAnew and requestFreshFor.
+func (a *Account) outdated(r request) bool {
+	now := time.UnixMilli(a.stamp())
+	age := max(now.Sub(time.UnixMilli(r.TimestampMS)), a.env.Now().Sub(r.At))
+	return age > requestFreshFor || a.answersAnew(r.TimestampMS)
+}
+
 // clockTolerance is the assumed difference between the clocks of two accounts. Nodes allow as much in store requests.
 const clockTolerance = 10 * time.Second
 
 // Accept accepts a request, named by Session ID or request id. It starts a session from the request's bundle, if there
-// is one, and puts the acceptance into the outbox. For a request older than this keystore it sends a request instead
-// (see answersAnew), and the contact becomes a friend when it answers. Accept returns [ErrRequestNotFound] if no such
+// is one, and puts the acceptance into the outbox. For a request older than a week, or than this keystore, it sends a
+// request instead (see outdated), and the contact becomes a friend when it answers. Accept returns [ErrRequestNotFound] if no such
 // request waits. If a killed run left its acceptance in the outbox, Accept takes that over.
 func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
@@ -190,7 +203,7 @@ func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error
 	if content.Bundle == nil {
 		return Outgoing{}, fmt.Errorf("%w: the stored request has no prekey bundle", keystore.ErrCorrupt)
 	}
-	if a.answersAnew(contact.Incoming.TimestampMS) {
+	if a.outdated(*contact.Incoming) {
 		return a.askBack(tx, contact)
 	}
 	return a.befriend(tx, contact, *content.Bundle, a.env.Owner)
@@ -206,7 +219,7 @@ func (a *Account) askBack(tx *keystore.Tx, contact contactState) (Outgoing, erro
 	if err != nil {
 		return Outgoing{}, err
 	}
-	out.Digest = acceptance(contact.ID)
+	out.Digest, out.Warnings = acceptance(contact.ID), append(out.Warnings, outbox.WarnOldRequest)
 	err = a.outbox.Add(tx, &out, a.env.Owner)
 	return out, err
 }

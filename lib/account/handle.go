@@ -24,24 +24,26 @@ import (
 //
 // A request that is older than the last one is late, and one with the same ciphertext is a copy. A node may have
 // changed its timestamp, since nothing authenticates that of an envelope. Neither changes anything.
-func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext []byte, content message.Content) error {
+func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext []byte,
+	content message.Content) (o opening, err error) {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
-		return err
+		return o, err
 	}
 	// Leave out the initialisation vector: it is the only block that can be changed without garbling another.
 	name := inbox.ID(string(ciphertext[aes.BlockSize:]))
 	_, again, err := tx.Get(tableRequests, name)
 	if err != nil {
-		return err
+		return o, err
 	}
 	if again || event.TimestampMS <= contact.LastRequestMS {
 		event.Kind, event.Text = inbox.EventControl, "old friend request"
-		return nil
+		return o, nil
 	}
 	if err := tx.Put(tableRequests, name, nil); err != nil {
-		return err
+		return o, err
 	}
+	o.trace = name
 	contact.Protocol = ProtocolSignal
 	contact.LastRequestMS = min(event.TimestampMS, a.env.Now().UnixMilli())
 	event.Kind = inbox.EventFriendRequest
@@ -54,21 +56,22 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext 
 	switch state := contact.state(a.env.Now()); {
 	case state == StateFriends && reset:
 		event.Kind = inbox.EventReset
-		return a.renew(tx, contact, *content.Bundle)
+		return o, a.renew(tx, contact, *content.Bundle)
 	case (state == StateSent || state == StateExpired) && a.answersAnew(event.TimestampMS):
 		event.State = state // our request is in flight, and its answer starts a session
-		return saveContact(tx, contact)
+		return o, saveContact(tx, contact)
 	case state == StateNone || state == StateReceived:
+		o.asks = state == StateNone
 		contact.Incoming = &request{
 			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName,
 			TimestampMS: event.TimestampMS, At: event.ReceivedAt,
 			Bundle: message.Content{Bundle: content.Bundle}.Marshal(),
 		}
 		event.State = StateReceived
-		return saveContact(tx, contact)
+		return o, saveContact(tx, contact)
 	default:
 		event.State = StateFriends
-		return a.renew(tx, contact, *content.Bundle)
+		return o, a.renew(tx, contact, *content.Bundle)
 	}
 }
 

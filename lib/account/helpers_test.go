@@ -16,6 +16,7 @@ import (
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/presence"
@@ -257,9 +258,10 @@ func wantOnlySeen(t *testing.T, before, after map[string]string) {
 	for _, content := range []map[string]string{before, after} {
 		maps.DeleteFunc(content, func(name, _ string) bool {
 			table, _, _ := strings.Cut(name, " ")
-			return slices.Contains([]keystore.Table{inbox.TableSeen, tableTimes, inbox.TableEvents, inbox.TableUndelivered,
-				lifetime.Table},
-				keystore.Table(table))
+			return slices.Contains([]keystore.Table{
+				inbox.TableSeen, tableTimes, inbox.TableEvents, inbox.TableUndelivered, strangers.Table,
+				strangers.TableRefusals, lifetime.Table,
+			}, keystore.Table(table))
 		})
 	}
 	for name, value := range after {
@@ -282,8 +284,9 @@ func (p *person) content() map[string]string {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
-			tableListeners, tableContacts, tableRequests, tableBoxes,
+			tableListeners, tableContacts, tableChannels, tableRequests, tableBoxes,
 			tableSessions, inbox.TableUndelivered, outbox.TableDigests, inbox.TableSeen, inbox.TableCursors,
+			tableOwed, strangers.Table,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)
@@ -293,7 +296,7 @@ func (p *person) content() map[string]string {
 				return err
 			}
 		}
-		for _, table := range []keystore.Table{inbox.TableEvents, outbox.Table} {
+		for _, table := range []keystore.Table{inbox.TableEvents, outbox.Table, strangers.TableRefusals} {
 			err := tx.Range(table, 0, func(seq uint64, value []byte) error {
 				all[string(table)+" "+strconv.FormatUint(seq, 10)] = string(value)
 				return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/prekeystore"
 )
 
@@ -28,6 +29,9 @@ func (a *Account) Prekeys(ctx context.Context) (prekeys []Prekey, err error) {
 func (a *Account) RotatePrekey(ctx context.Context) (Prekey, error) {
 	var made prekeystore.SignedPrekey
 	err := a.store.Update(ctx, a.name, func(tx *keystore.Tx) (err error) {
+		if _, err := lifetime.Advance(tx, a.env.Now()); err != nil {
+			return err
+		}
 		made, err = a.maker().Rotate(tx)
 		return err
 	})

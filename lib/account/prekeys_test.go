@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/prekeystore"
 )
 
@@ -68,12 +70,25 @@ func TestSignedPrekeysKept(t *testing.T) {
 	for range 4 {
 		rotate()
 	}
-	w.pass(prekeystore.KeepFor - time.Second)
+	days := func(days time.Duration) {
+		t.Helper()
+		for range days {
+			w.pass(lifetime.Day)
+			err := alice.store.Update(t.Context(), alice.name, func(tx *keystore.Tx) error {
+				_, err := lifetime.Advance(tx, w.now)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	days(prekeystore.KeepFor/lifetime.Day - 1)
 	rotate()
 	if got, want := alice.signedPrekeys(), []uint32{6, 5, 4, 3, 2, 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("signed prekeys %v, want %v", got, want)
 	}
-	w.pass(time.Second)
+	days(1)
 	rotate()
 	if got, want := alice.signedPrekeys(), []uint32{7, 6, 5}; !reflect.DeepEqual(got, want) {
 		t.Errorf("signed prekeys %v, want %v", got, want)

@@ -10,6 +10,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/ciphertext"
@@ -39,8 +40,9 @@ type Cursor struct {
 }
 
 // Opened is the result for one [Incoming]. Duplicate reports that it was received before; Event is then the earlier
-// one. Refused reports that it came over the synchronous route and was not accepted; Event then has the reason and is
-// not stored. Ack is the acknowledgement for the sender on that route, empty if there is none.
+// one, or says little if it is not kept. An Event with a sequence number is in the inbox. Refused reports that it came
+// over the synchronous route and was not accepted; Event then has the reason and is not stored. Ack is the
+// acknowledgement for the sender on that route, empty if there is none.
 type Opened struct {
 	Event     inbox.Event
 	Duplicate bool
@@ -62,34 +64,62 @@ func fail(code inbox.FailureCode, err error) error { return &failure{code, err} 
 
 // Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
 // were seen and with the cursors. A message that cannot be opened becomes a failure event and changes
-// nothing else. A message that was seen before is a duplicate. This process has claimed the events with Shown, and
-// reports them with [Account.MarkDelivered].
+// nothing else; it is kept if it is of a known sender, and only counted otherwise (see [Account.ClaimReport]). A
+// message that was seen before is a duplicate. This process has claimed the events that are in the inbox, and reports
+// them with [Account.MarkDelivered].
 //
 // The synchronous route costs a stranger no proof of work. Receive therefore accepts only messages of sessions there,
 // and any other leaves no trace. An honest sender gets no acknowledgement and stores the message, which then becomes a
 // failure event.
 func (a *Account) Receive(ctx context.Context, batch []Incoming, cursors []Cursor) ([]Opened, error) {
-	return a.receiveBatch(ctx, batch, cursors, false)
+	return a.receiveBatch(ctx, batch, cursors, printed)
 }
 
 // ReceiveAside is [Account.Receive] for a process that does not print events: any other process may claim them.
 func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursors []Cursor) ([]Opened, error) {
-	return a.receiveBatch(ctx, batch, cursors, true)
+	return a.receiveBatch(ctx, batch, cursors, aside)
 }
 
-func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursors []Cursor, aside bool) ([]Opened, error) {
+// ReceiveAsked is [Account.Receive] for one message whose result the caller prints, whatever it is: a message that was
+// refused before is tried again, and one that cannot be opened is not counted.
+func (a *Account) ReceiveAsked(ctx context.Context, in Incoming) (Opened, error) {
+	opened, err := a.receiveBatch(ctx, []Incoming{in}, nil, asked)
+	if err != nil {
+		return Opened{}, err
+	}
+	return opened[0], nil
+}
+
+// way is what becomes of the results of a receiveBatch.
+type way int
+
+const (
+	printed way = iota // this process prints events
+	aside              // any other process may print them
+	asked              // this process prints something for each message
+)
+
+func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursors []Cursor, how way) ([]Opened, error) {
 	var opened []Opened
 	err := a.update(ctx, func(tx *keystore.Tx) error {
 		if err := a.forgetSeen(tx); err != nil {
 			return err
 		}
+		opened = nil
+		book := a.book(tx)
 		a.efforts = newEfforts()
 		for _, in := range batch {
-			one, err := a.receive(tx, in, aside)
+			one, err := a.receive(tx, book, in, how)
 			if err != nil {
 				return err
 			}
 			opened = append(opened, one)
+		}
+		if err := book.MakeRoom(strangerContacts{a, tx, book}); err != nil {
+			return err
+		}
+		if err := book.Save(); err != nil {
+			return err
 		}
 		if err := readAgain(tx, opened); err != nil {
 			return err
@@ -117,11 +147,11 @@ func readAgain(tx *keystore.Tx, opened []Opened) error {
 		if event.Seq == 0 || event.Kind != inbox.EventMessage {
 			continue
 		}
-		kept, err := inbox.Load(tx, event.Seq)
+		kept, found, err := inbox.Find(tx, event.Seq)
 		if err != nil {
 			return err
 		}
-		if kept.Unsent {
+		if found && kept.Unsent {
 			*event = kept
 		}
 	}
@@ -140,7 +170,7 @@ func (a *Account) forgetSeen(tx *keystore.Tx) error {
 	return tables.Put(tx, tableTimes, timeSeenForgotten, a.life)
 }
 
-func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, error) {
+func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, how way) (Opened, error) {
 	id := inbox.ID(in.Data)
 	before, found, err := inbox.Before(tx, id)
 	if err != nil || found && !before.Retry {
@@ -149,12 +179,19 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 	var opened Opened
 	event := &opened.Event
 	*event = inbox.Event{ID: id, Hash: inbox.BoundedHash(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
-	key, claimed, err := a.open(tx, in.Data, event)
+	if !found && in.Route != message.RouteSync {
+		earlier, refused, err := refusedBefore(book, *event)
+		if err != nil || refused && how != asked {
+			return earlier, err
+		}
+		opened.Duplicate = refused
+	}
+	o, err := a.open(tx, in.Data, event)
 	var failed *failure
 	switch {
 	case errors.As(err, &failed):
 		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
-		event.Claimed = claimed
+		event.Claimed = o.claimed
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
 	case err != nil:
@@ -174,14 +211,28 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 		return Opened{Event: before.Event, Duplicate: true, Ack: before.Ack},
 			inbox.Remember(tx, before.Event, before.Ack, a.life)
 	}
-	if key != nil {
-		ack := key.Acknowledge(in.Data)
+	if o.key != nil {
+		ack := o.key.Acknowledge(in.Data)
 		opened.Ack = ack[:]
 	}
-	if event.Shown() {
-		if err := a.keepEvent(tx, event, aside); err != nil {
-			return Opened{}, err
+	known, err := a.sentByKnown(tx, *event, o.claimed)
+	switch {
+	case err != nil:
+		return Opened{}, err
+	case known || found:
+		if event.Shown() {
+			err = a.keepEvent(tx, event, how == aside)
 		}
+	case failed != nil:
+		return opened, refuse(book, *event, how)
+	default:
+		kept, err := a.takeFromStranger(tx, book, event, o, how)
+		if err != nil || !kept {
+			return opened, err
+		}
+	}
+	if err != nil {
+		return Opened{}, err
 	}
 	return opened, inbox.Remember(tx, *event, opened.Ack, a.life)
 }
@@ -189,44 +240,54 @@ func (a *Account) receive(tx *keystore.Tx, in Incoming, aside bool) (Opened, err
 // errOnlyStored reports a message that must not come over the synchronous route.
 var errOnlyStored = errors.New("only messages of a session travel on the synchronous route")
 
-// open decrypts and handles one message. It returns the key that acknowledges the message, nil if it has none. claimed
-// reports that the sender stands in an envelope without a seal, which only a message that opens authenticates. An error
-// of type *failure blames the message and leaves no trace in the transaction. Any other error is ours.
-func (a *Account) open(tx *keystore.Tx, data string,
-	event *inbox.Event) (key *message.AckKey, claimed bool, err error) {
+// opening is what open has found beside the event.
+type opening struct {
+	key     *message.AckKey // acknowledges the message; nil if it has none
+	claimed bool            // the sender stands in an envelope without a seal: only a message that opens proves it
+	asks    bool            // the message is the friend request of a sender without one
+	trace   string          // the name by which a repetition is recognised, in tableRequests or tableBoxes
+}
+
+// open decrypts and handles one message. An error of type *failure blames the message and leaves no trace in the
+// transaction. Any other error is ours.
+func (a *Account) open(tx *keystore.Tx, data string, event *inbox.Event) (o opening, err error) {
 	env, err := envelope.Unpack(data)
 	if errors.Is(err, envelope.ErrNewer) {
-		return nil, claimed, fail(inbox.CodeNewerProtocol, err)
+		return o, fail(inbox.CodeNewerProtocol, err)
 	}
 	if err != nil {
-		return nil, claimed, fail(inbox.CodeBadEnvelope, err)
+		return o, fail(inbox.CodeBadEnvelope, err)
 	}
 	event.TimestampMS = int64(env.TimestampMS)
-	claimed = env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group
+	o.claimed = env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group
 	sender, kind, encrypted, err := a.unseal(env)
 	if err != nil {
-		return nil, claimed, err
+		return o, err
 	}
 	event.From = sender
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
 	case event.Route == message.RouteSync && (!ratcheted || sender == a.ID()):
-		return nil, claimed, fail(inbox.CodeBadEnvelope, errOnlyStored)
+		return o, fail(inbox.CodeBadEnvelope, errOnlyStored)
 	case kind == ciphertext.Sealed:
-		return nil, claimed, a.openBox(tx, event, env.Content, encrypted)
+		return a.openBox(tx, event, env.Content, encrypted)
 	case sender == a.ID():
 		event.Kind, event.Text = inbox.EventControl, inbox.TextSelf
-		return nil, claimed, nil
+		return o, nil
 	case kind == ciphertext.FriendRequest:
-		return nil, claimed, a.openRequest(tx, event, encrypted)
+		claimed := o.claimed
+		o, err = a.openRequest(tx, event, encrypted)
+		o.claimed = claimed
+		return o, err
 	case ratcheted:
-		key, err := a.openRatcheted(tx, event, kind, encrypted, claimed)
-		return key, claimedAfter(err, claimed), err
+		o.key, err = a.openRatcheted(tx, event, kind, encrypted, o.claimed)
+		o.claimed = claimedAfter(err, o.claimed)
+		return o, err
 	case kind == ciphertext.ServerReceipt:
 		event.Kind, event.Text = inbox.EventControl, "server_receipt"
-		return nil, claimed, nil
+		return o, nil
 	}
-	return nil, claimed, fail(inbox.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
+	return o, fail(inbox.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
 
 // unseal returns the sender of an envelope, its kind of ciphertext, and the ciphertext. Sealed sender and a sealed box
@@ -251,20 +312,20 @@ func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, 
 }
 
 // openRequest handles a friend request, which is encrypted with the static secret of the two identities.
-func (a *Account) openRequest(tx *keystore.Tx, event *inbox.Event, encrypted []byte) error {
+func (a *Account) openRequest(tx *keystore.Tx, event *inbox.Event, encrypted []byte) (opening, error) {
 	padded, err := friendrequest.Decrypt(a.keys.X25519, event.From.PublicKey(), encrypted)
 	if err != nil {
-		return fail(inbox.CodeDecryptionFailed, err)
+		return opening{}, fail(inbox.CodeDecryptionFailed, err)
 	}
 	content, err := parsePadded(padded)
 	if err != nil {
-		return err
+		return opening{}, err
 	}
 	if content.Bundle == nil {
-		return fail(inbox.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
+		return opening{}, fail(inbox.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
 	}
 	if err := a.checkBundle(*content.Bundle, event.From); err != nil {
-		return err
+		return opening{}, err
 	}
 	return a.handleRequest(tx, event, encrypted, content)
 }
@@ -285,7 +346,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		prekeys.Named = header.OneTimePrekeyID != nil
 		inner = header.Message
 	}
-	missing := sessions.Missing()
+	missing, sending := sessions.Missing(), sessions.Sending()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
 		Effort: a.efforts.of(event.From, claimed),
@@ -329,6 +390,9 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		}
 	}
 	if err := a.handleContent(tx, event, content); err != nil || content.Extension == nil {
+		return nil, err
+	}
+	if err := a.noteCopy(tx, event, content.Extension.Heard, sending); err != nil {
 		return nil, err
 	}
 	return content.Extension.AckKey, nil

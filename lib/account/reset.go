@@ -1,10 +1,12 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -15,9 +17,9 @@ import (
 // resetEvery is the minimum time between two resets of the session with one contact.
 const resetEvery = time.Hour
 
-// resetFor resets the session with a friend that starts one from a used prekey. The friend has restored an old state
-// from a backup or from its words, and every further message would be lost. Data is the friend's message. Without
-// sealed sender its sender is not authenticated, and resetFor does nothing.
+// resetFor resets the session with a friend that starts one from a used or deleted prekey. The friend has restored an
+// old state from a backup or from its words, or has accepted an old request of ours, and every further message would be
+// lost. Data is the friend's message. Without sealed sender its sender is not authenticated, and resetFor does nothing.
 func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) error {
 	env, err := envelope.Unpack(data)
 	if err != nil || env.Kind != ciphertext.Sealed {
@@ -25,14 +27,26 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	}
 	contact, found, err := loadContact(tx, friend)
 	now := a.env.Now().UTC()
-	if err != nil || !found || contact.state(now) != StateFriends || early(now, contact.ResetAt, resetEvery) {
+	knows := slices.Contains([]State{StateFriends, StateSent, StateExpired}, contact.state(now))
+	if err != nil || !found || !knows || early(now, contact.ResetAt, resetEvery) {
 		return err
 	}
+	if contact.state(now) != StateFriends {
+		// The contact takes a bundle with the one-time prekey of the request for a used one.
+		if err := prekeystore.DropOneTime(tx, friend); err != nil {
+			return err
+		}
+	}
+	return a.reset(tx, contact, now)
+}
+
+// reset puts a reset of the session with a contact into the outbox.
+func (a *Account) reset(tx *keystore.Tx, contact contactState, now time.Time) error {
 	contact.ResetAt = now
 	if err := saveContact(tx, contact); err != nil {
 		return err
 	}
-	out, err := a.sealReset(tx, friend)
+	out, err := a.sealReset(tx, contact.ID)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,10 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 		}
 		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.outbox.Behind(draft.To)
 		out.Fresh = draft.TimestampMS == 0
-		return a.outbox.Add(tx, &out, a.env.Owner)
+		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
+			return err
+		}
+		return a.askForAnswer(tx, out)
 	})
 	return out, err
 }
@@ -178,6 +181,16 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 	sessions, err := loadSessions(tx, out.To)
 	if err != nil {
 		return err
+	}
+	if content.Extension != nil {
+		if content.Extension.Heard, err = a.heard(tx, out.To, sessions.Current()); err != nil {
+			return err
+		}
+	}
+	if current := sessions.Current(); current != nil {
+		if out.Unanswered = current.Sending().Next; out.Unanswered >= longChain {
+			out.Warnings = append(out.Warnings, outbox.WarnUnanswered)
+		}
 	}
 	kind, encrypted, err := sessions.Encrypt(message.Pad(content.Marshal()))
 	if err != nil {

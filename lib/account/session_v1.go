@@ -79,6 +79,7 @@ func (c *contactState) wrote(text request) {
 	switch c.state(text.At) {
 	case StateReceived:
 		c.befriended(text.At)
+		c.Protocol = ProtocolSessionV1 // also if the request was one of signal: there is no session with it
 	case StateNone, StateSent, StateExpired:
 		if c.Outgoing == nil {
 			c.Outgoing = &text
@@ -110,19 +111,19 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 // from a new message. The exception is a box whose content this version does not know: a newer version reads it again.
 //
 // The event has the timestamp that the sender signed, if there is one: a node can change that of the envelope.
-func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byte) error {
+func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byte) (o opening, err error) {
 	content, err := message.ParseV1(padded)
 	if err != nil {
-		return fail(inbox.CodeBadEnvelope, err)
+		return o, fail(inbox.CodeBadEnvelope, err)
 	}
 	name := boxName(box)
 	_, again, err := tx.Get(tableBoxes, name)
 	if err != nil {
-		return err
+		return o, err
 	}
 	if again {
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
-		return nil
+		return o, nil
 	}
 	if content.SigTimestampMS != 0 {
 		event.TimestampMS = int64(content.SigTimestampMS)
@@ -132,15 +133,16 @@ func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byt
 		if event.From == a.ID() {
 			event.To = a.ID()
 		}
-		return nil
+		return o, nil
 	}
 	if err := tx.Put(tableBoxes, name, nil); err != nil {
-		return err
+		return o, err
 	}
+	o.trace = name
 	if event.From == a.ID() {
-		return a.handleOwn(tx, event, content)
+		return o, a.handleOwn(tx, event, content)
 	}
-	return a.handleV1(tx, event, content)
+	return o, a.handleV1(tx, event, content)
 }
 
 // boxName names a sealed box: the first 32 hex digits of its SHA-256.
@@ -174,7 +176,7 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message
 //
 //   - the first text of a stranger is also a request, which waits to be accepted or declined;
 //   - a text from a contact that we have written to, or its approval, makes friends;
-//   - a stranger without a text is not stored.
+//   - a stranger without a text is not stored, and nothing but texts of a stranger is shown: see takeFromStranger.
 func (a *Account) handleV1(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
@@ -214,13 +216,16 @@ func (a *Account) handleV1(tx *keystore.Tx, event *inbox.Event, content message.
 }
 
 // unsend deletes the content of a message at its sender's request: from the inbox, and from a waiting request. Only the
-// author can unsend a message.
+// author can unsend a message. What is kept of a stranger is left to takeBack.
 func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.Unsend) error {
 	if asked.Author != contact.ID.String() {
 		return nil
 	}
 	if contact.Incoming != nil && uint64(contact.Incoming.TimestampMS) == asked.TimestampMS {
 		contact.Incoming.Text = ""
+	}
+	if contact.ID != a.ID() && !contact.known() {
+		return nil
 	}
 	return inbox.Unsend(tx, contact.ID, asked.TimestampMS, a.life)
 }

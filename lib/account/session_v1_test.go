@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/envelope"
@@ -445,6 +446,34 @@ func TestRequestV1(t *testing.T) {
 	alice.get(bob.accepts(alice))
 	if _, err := alice.RequestFriend(t.Context(), draft28(bob, "ho"), false); !errors.Is(err, ErrAlreadyFriends) {
 		t.Errorf("asked a friend: %v", err)
+	}
+}
+
+// A session-v1 text to a person whose signal request waits makes friends by session-v1, without a session. A status
+// cannot be announced to that person, which is no error, also in the form that older versions have stored.
+func TestTextToASignalRequest(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	bob.get(alice.asks(bob, "hi"))
+	bob.sends(bob.Send(t.Context(), Draft{To: alice.ID(), Text: "ho", Protocol: ProtocolSessionV1}))
+	if event := alice.get(bob.says(alice, "ho again")); event.Text != "ho again" {
+		t.Errorf("alice gets %+v", event)
+	}
+	for _, protocol := range []Protocol{ProtocolSessionV1, ProtocolSignal} {
+		err := bob.update(t.Context(), func(tx *keystore.Tx) error {
+			contact, _, err := loadContact(tx, alice.ID())
+			if err != nil {
+				return err
+			}
+			contact.Protocol = protocol
+			return saveContact(tx, contact)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if announced, err := bob.Announce(t.Context(), alice.ID()); err != nil || len(announced) != 0 {
+			t.Errorf("%s: announced %+v, %v", protocol, announced, err)
+		}
 	}
 }
 

@@ -255,7 +255,7 @@ func fieldsOf(t *testing.T, value string) (fields map[string]any) {
 func TestStoredFormHasEveryField(t *testing.T) {
 	var out, wantOut Outgoing
 	fill(t, reflect.ValueOf(&wantOut).Elem())
-	wantOut.Resumed, wantOut.Fresh, wantOut.Behind = false, false, false // of this process alone
+	wantOut.Resumed, wantOut.Fresh, wantOut.Behind, wantOut.Unanswered = false, false, false, 0 // of this process alone
 	if value, err := outbox.Encode(wantOut); err != nil {
 		t.Error(err)
 	} else if out, err = outbox.Decode(wantOut.Seq, value); err != nil || !reflect.DeepEqual(out, wantOut) {

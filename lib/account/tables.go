@@ -11,6 +11,7 @@ const (
 	tableBoxes     keystore.Table = "boxes"     // digest of a sealed box -> nothing
 	tableSessions  keystore.Table = "sessions"  // contact -> ratchet record
 	tableListeners keystore.Table = "listeners" // process -> listening
+	tableChannels  keystore.Table = "channels"  // contact -> channel
 	tableOwed      keystore.Table = "owed"      // contact -> owed
 )
 

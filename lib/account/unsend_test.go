@@ -8,7 +8,8 @@ import (
 	"sessiontool/lib/message"
 )
 
-// Who takes a message back makes the inbox forget what it said, and the request that it was.
+// Who takes a message back makes the inbox forget what it said, and the request that it was. A stranger's wish is not
+// shown.
 func TestUnsend(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
@@ -19,8 +20,8 @@ func TestUnsend(t *testing.T) {
 	take := func(from *person, timestamp, at uint64, author string) {
 		t.Helper()
 		content := message.Content{Body: message.Unsend{TimestampMS: timestamp, Author: author}, SigTimestampMS: at}
-		if event := bob.get(from.boxes(bob, content, at)); event.Kind != inbox.EventUnsend ||
-			event.About.TimestampMS != timestamp {
+		if event := bob.get(from.boxes(bob, content, at)); event.Kind != inbox.EventControl ||
+			event.Text != "unsend" || event.About.TimestampMS != timestamp {
 			t.Fatalf("the request is %+v", event)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/tables"
+	"sessiontool/lib/message"
 )
 
 // oldKeystore opens a keystore of the test data, made by an older version, in the empty folder. Its only account is
@@ -125,10 +126,14 @@ func TestUpgradeReadsWhatWasRefused(t *testing.T) {
 // An older verdict that this version can only repeat is not shown again.
 func TestUpgradeRepeatsNoRefusal(t *testing.T) {
 	w := newWorld(t)
-	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
-	data := alice.writes(carol, "not for bob")
+	alice, bob := w.friends()
+	data := alice.puts(bob, message.Reset(w.person("trent").bundle(bob)))
+	before, err := bob.Inbox(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
 	first := bob.get(data)
-	wantFailure(t, first, inbox.CodeDecryptionFailed)
+	wantFailure(t, first, inbox.CodeBadSignature)
 	bob.forgetsReader(first.ID)
 	for range 2 {
 		again := bob.gets(data)[0]
@@ -137,7 +142,7 @@ func TestUpgradeRepeatsNoRefusal(t *testing.T) {
 		}
 	}
 	events, err := bob.Inbox(t.Context(), 10)
-	if err != nil || len(events) != 1 {
+	if err != nil || len(events) != len(before)+1 {
 		t.Errorf("the inbox is %+v, %v", events, err)
 	}
 }

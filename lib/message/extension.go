@@ -19,7 +19,21 @@ type Extension struct {
 	StatusTimestampMS uint64
 	// AckKey lets the receiver acknowledge the message. It is nil if the sender does not wait for an acknowledgement.
 	AckKey *AckKey
+	// Heard is what the sender has received of the receiver, or nil.
+	Heard *Heard
 }
+
+// Heard is the position in the receiver's own messages up to which the sender has received them. Chain has the first
+// bytes of the receiver's ratchet key, and Next the counter after the last message. Reused reports that a message came
+// with the key of an earlier one. A receiver that has not sent as much learns that a copy of its keystore is in use.
+type Heard struct {
+	Chain  [HeardChainSize]byte
+	Next   uint32
+	Reused bool
+}
+
+// HeardChainSize is the length in bytes of Heard.Chain.
+const HeardChainSize = 8
 
 // AckKey is the key of the acknowledgement of one message. Only its sender and its receiver have it.
 type AckKey [32]byte
@@ -51,6 +65,9 @@ const (
 	fieldStatus          = 1
 	fieldAckKey          = 2
 	fieldStatusTimestamp = 3
+	fieldHeardChain      = 4
+	fieldHeardNext       = 5
+	fieldKeyReused       = 6
 )
 
 func (e Extension) marshal() []byte {
@@ -61,7 +78,16 @@ func (e Extension) marshal() []byte {
 	if e.AckKey != nil {
 		b = fields.AppendBytes(b, fieldAckKey, e.AckKey[:])
 	}
-	return appendNumber(b, fieldStatusTimestamp, e.StatusTimestampMS)
+	b = appendNumber(b, fieldStatusTimestamp, e.StatusTimestampMS)
+	if e.Heard == nil {
+		return b
+	}
+	b = fields.AppendBytes(b, fieldHeardChain, e.Heard.Chain[:])
+	b = appendNumber(b, fieldHeardNext, uint64(e.Heard.Next))
+	if e.Heard.Reused {
+		b = fields.AppendVarint(b, fieldKeyReused, 1)
+	}
+	return b
 }
 
 // parseExtension returns nil if wire is nil.
@@ -79,6 +105,14 @@ func parseExtension(wire *wirepb.Extension) (*Extension, error) {
 			return nil, fmt.Errorf("%w: acknowledgement key of %d bytes", ErrMalformed, len(wire.AckKey))
 		}
 		extension.AckKey = (*AckKey)(wire.AckKey)
+	}
+	if wire.HeardChain != nil {
+		if len(wire.HeardChain) != HeardChainSize {
+			return nil, fmt.Errorf("%w: heard chain of %d bytes", ErrMalformed, len(wire.HeardChain))
+		}
+		extension.Heard = &Heard{
+			Chain: [HeardChainSize]byte(wire.HeardChain), Next: wire.GetHeardNext(), Reused: wire.GetKeyReused(),
+		}
 	}
 	return extension, nil
 }

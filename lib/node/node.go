@@ -107,6 +107,8 @@ type Config struct {
 	// Peers, unless nil, makes the requests to other nodes in place of HTTPS, for simulations of a network. The host of
 	// a request is the address of the node ([ring.Peer.Address]).
 	Peers http.RoundTripper
+	// Disk is for tests of disks that fail; nil means that of DataDir.
+	Disk store.Disk
 
 	// Now is the node's clock; nil means time.Now.
 	Now func() time.Time
@@ -220,7 +222,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	messages, err := store.Open(config.DataDir, config.MaxStoreBytes)
+	messages, err := store.OpenOn(config.DataDir, config.MaxStoreBytes, config.Disk)
 	if err != nil {
 		return nil, err
 	}

@@ -156,13 +156,13 @@ func TestSendingAndReceiving(t *testing.T) {
 	for range 3 {
 		exchange(t, alice, bob, "unanswered")
 	}
-	sendingKey, sent := alice.record.Current().Sending()
+	sending := alice.record.Current().Sending()
 	receivingKey, received, found := bob.record.Current().Receiving()
-	if !found || sendingKey != receivingKey || sent != 3 || received != 3 {
-		t.Errorf("%d sent, %d received", sent, received)
+	if !found || sending.RatchetKey != receivingKey || sending.Next != 3 || received != 3 {
+		t.Errorf("%d sent, %d received", sending.Next, received)
 	}
 	exchange(t, bob, alice, "answer")
-	if _, sent := alice.record.Current().Sending(); sent != 0 {
-		t.Errorf("%d messages are unanswered after an answer", sent)
+	if sending := alice.record.Sending(); len(sending) != 1 || sending[0].Next != 0 {
+		t.Errorf("after an answer there are %+v", sending)
 	}
 }

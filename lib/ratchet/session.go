@@ -173,11 +173,9 @@ func newResponder(random io.Reader, receiver Receiver, m PreKeyWhisperMessage) (
 // Remote returns the peer's identity key.
 func (s *Session) Remote() x25519.PublicKey { return s.remote }
 
-// Sending returns the ratchet key of the sending chain and the counter of its next message, which is the number of
-// messages that the peer has not answered.
-func (s *Session) Sending() (ratchetKey x25519.PublicKey, next uint32) {
-	return s.ratchet.Public, s.sending.next
-}
+// Sending returns the position of the sending chain. Its counter is the number of messages that the peer has not
+// answered.
+func (s *Session) Sending() Position { return Position{s.ratchet.Public, s.sending.next} }
 
 // Receiving returns the ratchet key of the current receiving chain and the counter of its next message. Found is false
 // before the first message from the peer.

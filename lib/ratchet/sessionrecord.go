@@ -90,6 +90,21 @@ func (r *SessionRecord) Missing() (count int) {
 	return count
 }
 
+// Position is a sending chain, named by its ratchet key, and the counter of its next message.
+type Position struct {
+	RatchetKey x25519.PublicKey
+	Next       uint32
+}
+
+// Sending returns the positions of all sessions.
+func (r *SessionRecord) Sending() []Position {
+	positions := make([]Position, len(r.sessions))
+	for i, session := range r.sessions {
+		positions[i] = session.Sending()
+	}
+	return positions
+}
+
 // String returns a placeholder.
 func (r *SessionRecord) String() string { return "ratchet.SessionRecord(redacted)" }
 

@@ -79,6 +79,7 @@ const (
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
 	CodeKeyReused          Code = "key_reused"
+	CodeKeystoreCopied     Code = "keystore_copied"
 	CodeSafetyNumber       Code = "safety_number"
 	CodeTimeout            Code = "timeout"
 	CodeClockSkew          Code = "clock_skew"
@@ -219,6 +220,9 @@ var Codes = []CodeInfo{
 	{CodeKeyReused, ExitAuth, false,
 		"a message has the key of an earlier one: two copies of the sender's keystore are in use, or an old one was restored",
 		"the message is lost: ask the sender to use one copy only, and for a new friend request"},
+	{CodeKeystoreCopied, ExitAuth, false,
+		"another program sends with this account's sessions: a copy of this keystore, or the one that it was restored from",
+		"use one copy only; then 'sessiontool friend-request send --again' to the contact begins a new session"},
 	{CodeSafetyNumber, ExitAuth, false,
 		"the safety number is not the one with that contact",
 		"compare the Session IDs; one of the two has a wrong one"},

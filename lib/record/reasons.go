@@ -1,5 +1,15 @@
 package record
 
+// Warning is what the sender of a message should know although it was sent.
+type Warning string
+
+// The warnings. Scripts may rely on the names.
+const (
+	WarnClock      Warning = "clock_corrected" // this machine's clock is wrong; the message has the network's time
+	WarnUnanswered Warning = "unanswered"      // 1 500 messages or more have no answer; some clients then open no more
+	WarnOldRequest Warning = "old_request"     // the accepted request was too old, so the answer is a request
+)
+
 // Reason is why a message did not take the synchronous route.
 type Reason string
 

@@ -24,6 +24,8 @@ const (
 	TypeTimerChange   = "timer_change"
 	TypeUnsend        = "unsend"
 	TypeUnknown       = "unknown"
+	TypeUnopenable    = "unopenable"
+	TypeDropped       = "requests_dropped"
 	TypeHeartbeat     = "heartbeat"
 	TypeSetAside      = "set_aside"
 	TypeGap           = "gap"
@@ -166,7 +168,8 @@ type Receipt struct {
 	Resumed     bool         `json:"resumed,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
 
-	ClockOffsetMS int64 `json:"clock_offset_ms,omitempty"`
+	ClockOffsetMS int64     `json:"clock_offset_ms,omitempty"`
+	Warnings      []Warning `json:"warnings"`
 }
 
 // Message is a received text. ID is stable: the same message always has the same ID. Attempt is 2 or more if the record
@@ -296,6 +299,53 @@ type Unsend struct {
 
 // Unknown is a message with content that this version cannot read. A newer version reads it when it polls.
 type Unknown struct{ Notice }
+
+// Unopenable counts the messages since the last such record that could not be opened and are not of an authenticated
+// sender that the user has dealt with. Such a sender's message is an [Error] record of its own. Examples has the first
+// few. Since and At are the times of the first message and of the record.
+type Unopenable struct {
+	Type     string              `json:"type"`
+	Account  string              `json:"account"`
+	Count    int                 `json:"count"`
+	Codes    []UnopenableCode    `json:"codes"`
+	Examples []UnopenableExample `json:"examples"`
+	Since    string              `json:"since"`
+	At       string              `json:"at"`
+}
+
+// UnopenableCode counts the messages with one error code.
+type UnopenableCode struct {
+	Code  string `json:"code"`
+	Count int    `json:"count"`
+}
+
+// UnopenableExample is one message that could not be opened. From is its sender, and ClaimedFrom a sender that anybody
+// may have written there; both are left out if nothing names one.
+type UnopenableExample struct {
+	Code        string `json:"code"`
+	MessageHash string `json:"message_hash"`
+	From        string `json:"from,omitempty"`
+	ClaimedFrom string `json:"claimed_from,omitempty"`
+}
+
+// RequestsDropped counts what strangers sent and the account did not keep: unanswered friend requests that made room
+// for newer ones, and messages of strangers whose request waits. Limit is the number of requests that are kept.
+type RequestsDropped struct {
+	Type     string `json:"type"`
+	Account  string `json:"account"`
+	Requests int    `json:"requests"`
+	Messages int    `json:"messages"`
+	Limit    int    `json:"limit"`
+	Since    string `json:"since"`
+	At       string `json:"at"`
+}
+
+// Problem is a record that reports a loss: a command that prints one ends as with an [Error] record.
+type Problem interface{ problem() }
+
+func (Error) problem()           {}
+func (Unopenable) problem()      {}
+func (RequestsDropped) problem() {}
 
 // Control is a message without content for a user, such as an online status. Only envelope open prints it.
 type Control struct {

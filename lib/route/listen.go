@@ -72,6 +72,8 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
 		announceNow: make(chan struct{}, 1), reachedAt: time.Now(),
 		reported: cmp.Or(options.outageAfter, outageAfter),
+		counted:  make(chan inbox.Event, 1),
+		reports:  backOff{first: reportFirst, longest: reportLongest},
 	}
 	s.fetching = r.collect(r.account.Receive, s.keepFetched)
 	working, stop := context.WithCancelCause(ctx)
@@ -106,6 +108,10 @@ type listenLoop struct {
 	fetching *collector
 	fetched  []inbox.Waiting
 
+	counted    chan inbox.Event // events that count what was not kept of strangers
+	reports    backOff          // between them
+	nextReport time.Time        // the end of its pause
+
 	announced bool // friends have the current status; see announce
 
 	mu        sync.Mutex
@@ -138,6 +144,10 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 				return nil
 			}
 			idle = after(s.options.MaxIdle)
+		case event := <-s.counted: // it counts for no limit: strangers must not prolong or end a Listen
+			if err := s.router.deliverClaimed(ctx, event, deliver); err != nil {
+				return err
+			}
 		case <-beat:
 			if err := s.options.Beat(s.pulse(received)); err != nil {
 				return err
@@ -223,7 +233,7 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = errors.Join(err, s.serialize(ctx, func() error { return s.pushFetched(ctx) }))
 		}
 		if err == nil {
-			err = s.pushGap(ctx)
+			err = errors.Join(s.pushGap(ctx), s.pushReport(ctx))
 		}
 		if err == nil {
 			signal(s.flushNow) // without a network it would try, and log, in vain
@@ -316,6 +326,35 @@ func (s *listenLoop) pushGap(ctx context.Context) error {
 		err = errors.Join(err, s.push(ctx, []inbox.Waiting{inbox.WaitingOf(event)}))
 	}
 	return err
+}
+
+// reportFirst and reportLongest bound the pause after an event that counts what was not kept of strangers. It doubles
+// with each of these events.
+const (
+	reportFirst   = time.Minute
+	reportLongest = time.Hour
+)
+
+// pushReport passes on the event that counts what was not kept of strangers, if its pause is over.
+func (s *listenLoop) pushReport(ctx context.Context) error {
+	now := time.Now()
+	if now.Before(s.nextReport) {
+		return nil
+	}
+	event, found, err := s.router.account.ClaimReport(ctx)
+	if err != nil {
+		return s.pass("cannot report what was not kept", err)
+	}
+	s.nextReport = now.Add(s.reports.after(!found))
+	if !found {
+		return nil
+	}
+	select {
+	case s.counted <- event:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // flush sends the outbox at each signal.

@@ -19,8 +19,9 @@ type PollOptions struct {
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
 // undelivered events, also earlier ones, in the order of [inbox.InOrder]: members list messages in the order of
-// arrival, which differs between them. Finally it sends the answers that the messages call for. If Count events wait
-// already, Poll sends no request. Further events wait for the next poll.
+// arrival, which differs between them. An event at their end counts what was not kept of strangers (see
+// [account.Account.ClaimReport]); it does not count for Count. Finally it sends the answers that the messages call for.
+// If Count events wait already, Poll sends no request. Further events wait for the next poll.
 //
 // Poll succeeds if one member answered; otherwise the error wraps [ErrNotRetrieved]. It delivers waiting events also if
 // no member answers in time, but not after its context was cancelled.
@@ -51,6 +52,11 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	}
 	if _, err := r.deliverAll(ctx, waiting, options.MaxAttempts, deliver); err != nil {
 		return err
+	}
+	if options.Count == 0 || len(waiting) < options.Count {
+		if err := r.deliverReport(ctx, deliver); err != nil {
+			return errors.Join(failure, err)
+		}
 	}
 	if errors.Is(failure, network.ErrNoSeed) || errors.Is(failure, network.ErrNoPath) {
 		return failure // nothing can be sent either
@@ -87,6 +93,23 @@ func (r *Router) retrieveAll(ctx context.Context, truncated func(Truncated) erro
 	return errors.Join(err, fetching.flush(context.WithoutCancel(ctx)))
 }
 
+// deliverReport delivers the event that says what was not kept of strangers, if there is something to say.
+func (r *Router) deliverReport(ctx context.Context, deliver Deliver) error {
+	event, found, err := r.account.ClaimReport(context.WithoutCancel(ctx))
+	if err != nil || !found {
+		return err
+	}
+	return r.deliverClaimed(ctx, event, deliver)
+}
+
+// deliverClaimed delivers such an event.
+func (r *Router) deliverClaimed(ctx context.Context, event inbox.Event, deliver Deliver) error {
+	if err := deliver(event); err != nil {
+		return err
+	}
+	return r.account.ReportDelivered(context.WithoutCancel(ctx), event)
+}
+
 // newMessages returns how many messages were not received before.
 func newMessages(opened []account.Opened) (fresh int) {
 	for _, one := range opened {
@@ -97,10 +120,10 @@ func newMessages(opened []account.Opened) (fresh int) {
 	return fresh
 }
 
-// newEvents returns the events to show that were not received before.
+// newEvents returns the events that were not received before and are in the inbox.
 func newEvents(opened []account.Opened) (fresh []inbox.Waiting) {
 	for _, one := range opened {
-		if !one.Duplicate && !one.Refused && one.Event.Shown() {
+		if !one.Duplicate && one.Event.Seq != 0 {
 			fresh = append(fresh, inbox.WaitingOf(one.Event))
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"sessiontool/lib/account"
@@ -165,11 +166,20 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
 		}
 	}
+	if slices.Contains(out.Warnings, outbox.WarnUnanswered) {
+		if err := r.probePresence(ctx); err != nil { // the answer may be there
+			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
+		}
+	}
 	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
 	if err == nil {
 		r.warnOfClock(ctx, sealed.offset)
 	}
-	receipt.ClockOffsetMS = r.network.Offset().Milliseconds()
+	offset := r.network.Offset()
+	receipt.ClockOffsetMS, receipt.Warnings = offset.Milliseconds(), slices.Clone(out.Warnings)
+	if offset.Abs() > tolerated {
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnClock)
+	}
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	// The result is written even if ctx has just ended.
 	ctx = context.WithoutCancel(ctx)

@@ -675,6 +675,9 @@ type Extension struct {
 	Status          *LokiAddressMessage    `protobuf:"bytes,1,opt,name=status" json:"status,omitempty"`                                           // the sender's
 	AckKey          []byte                 `protobuf:"bytes,2,opt,name=ack_key,json=ackKey" json:"ack_key,omitempty"`                             // 32 bytes: the key with which the receiver acknowledges the message
 	StatusTimestamp *uint64                `protobuf:"varint,3,opt,name=status_timestamp,json=statusTimestamp" json:"status_timestamp,omitempty"` // time of the status, in milliseconds since 1970
+	HeardChain      []byte                 `protobuf:"bytes,4,opt,name=heard_chain,json=heardChain" json:"heard_chain,omitempty"`                 // the first 8 bytes of the receiver's ratchet key that was heard last
+	HeardNext       *uint32                `protobuf:"varint,5,opt,name=heard_next,json=heardNext" json:"heard_next,omitempty"`                   // the counter after the last one that was heard
+	KeyReused       *bool                  `protobuf:"varint,6,opt,name=key_reused,json=keyReused" json:"key_reused,omitempty"`                   // a message with the key of an earlier one came from that chain
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -728,6 +731,27 @@ func (x *Extension) GetStatusTimestamp() uint64 {
 		return *x.StatusTimestamp
 	}
 	return 0
+}
+
+func (x *Extension) GetHeardChain() []byte {
+	if x != nil {
+		return x.HeardChain
+	}
+	return nil
+}
+
+func (x *Extension) GetHeardNext() uint32 {
+	if x != nil && x.HeardNext != nil {
+		return *x.HeardNext
+	}
+	return 0
+}
+
+func (x *Extension) GetKeyReused() bool {
+	if x != nil && x.KeyReused != nil {
+		return *x.KeyReused
+	}
+	return false
 }
 
 // PreKeyBundleMessage is a prekey bundle, from which its receiver starts a session.
@@ -1848,11 +1872,17 @@ const file_content_proto_rawDesc = "" +
 	"\x0eExpirationType\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x15\n" +
 	"\x11DELETE_AFTER_READ\x10\x01\x12\x15\n" +
-	"\x11DELETE_AFTER_SEND\x10\x02\"\x8a\x01\n" +
+	"\x11DELETE_AFTER_SEND\x10\x02\"\xe9\x01\n" +
 	"\tExtension\x129\n" +
 	"\x06status\x18\x01 \x01(\v2!.signalservice.LokiAddressMessageR\x06status\x12\x17\n" +
 	"\aack_key\x18\x02 \x01(\fR\x06ackKey\x12)\n" +
-	"\x10status_timestamp\x18\x03 \x01(\x04R\x0fstatusTimestamp\"\xed\x01\n" +
+	"\x10status_timestamp\x18\x03 \x01(\x04R\x0fstatusTimestamp\x12\x1f\n" +
+	"\vheard_chain\x18\x04 \x01(\fR\n" +
+	"heardChain\x12\x1d\n" +
+	"\n" +
+	"heard_next\x18\x05 \x01(\rR\theardNext\x12\x1d\n" +
+	"\n" +
+	"key_reused\x18\x06 \x01(\bR\tkeyReused\"\xed\x01\n" +
 	"\x13PreKeyBundleMessage\x12!\n" +
 	"\fidentity_key\x18\x01 \x01(\fR\videntityKey\x12\x1b\n" +
 	"\tdevice_id\x18\x02 \x01(\rR\bdeviceId\x12\x1c\n" +

@@ -76,7 +76,7 @@ type printer struct {
 	pretty   bool
 	path     string // gjson path of --select
 	path0    string // gjson path of --select0
-	failed   bool   // an error record was printed
+	failed   bool   // a record.Problem was printed
 }
 
 // fail records that something is missing from the output.
@@ -87,11 +87,11 @@ func (p *printer) fail() {
 }
 
 // print writes a record to stdout. With --select or --select0 it writes what the path selects, skips records without
-// it, and writes error records to stderr.
+// it, and writes error records and other problems to stderr.
 func (p *printer) print(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, isError := v.(record.Error)
+	_, isError := v.(record.Problem)
 	p.failed = p.failed || isError
 	line, err := p.encode(v)
 	if err != nil {

@@ -43,15 +43,15 @@ func runEnvelopeOpen(ctx context.Context, app *cli.App) error {
 			}
 		}
 		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: message.RouteAsync}
-		opened, err := a.Receive(ctx, []account.Incoming{incoming}, nil)
+		opened, err := a.ReceiveAsked(ctx, incoming)
 		if err != nil {
 			return err
 		}
-		event := opened[0].Event
-		if err := render.PrintEvent(app, a, event, opened[0].Duplicate); err != nil {
+		event := opened.Event
+		if err := render.PrintEvent(app, a, event, opened.Duplicate); err != nil {
 			return err
 		}
-		if !event.Shown() {
+		if event.Seq == 0 {
 			return nil
 		}
 		return a.MarkDelivered(context.WithoutCancel(ctx), event)

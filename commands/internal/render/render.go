@@ -3,6 +3,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
@@ -66,6 +68,7 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeBadSignature:     record.CodeBadSignature,
 	inbox.CodeNoSession:        record.CodeNoSession,
 	inbox.CodeKeyReused:        record.CodeKeyReused,
+	inbox.CodeKeystoreCopied:   record.CodeKeystoreCopied,
 }
 
 // reasons are why a message did not take the synchronous route.
@@ -102,7 +105,7 @@ func Receipt(r account.Receipt) record.Receipt {
 		Type: record.TypeReceipt, OK: r.OK, Route: routeWords[r.Route], Reason: reasons[r.Reason],
 		RoundTripMS: r.RoundTripMS, MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis,
 		Difficulty: r.Difficulty, Stored: r.Stored, Nodes: make([]record.NodeResult, len(r.Nodes)), Resumed: r.Resumed,
-		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS,
+		Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS, Warnings: make([]record.Warning, len(r.Warnings)),
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()
@@ -110,7 +113,17 @@ func Receipt(r account.Receipt) record.Receipt {
 	for i, node := range r.Nodes {
 		out.Nodes[i] = record.NodeResult(node)
 	}
+	for i, warning := range r.Warnings {
+		out.Warnings[i] = warnings[warning]
+	}
 	return out
+}
+
+// warnings are what the sender of a message should know.
+var warnings = map[outbox.Warning]record.Warning{
+	outbox.WarnClock:      record.WarnClock,
+	outbox.WarnUnanswered: record.WarnUnanswered,
+	outbox.WarnOldRequest: record.WarnOldRequest,
 }
 
 // Change returns the record of what was done with stored messages of an account.
@@ -156,8 +169,57 @@ func Arrivals(more ...string) []string {
 	}, more...)
 }
 
+// reportRecords returns the records of what was not kept of strangers.
+func reportRecords(a *account.Account, report *strangers.Report, at time.Time) (records []any) {
+	if report == nil {
+		return nil
+	}
+	if len(report.Unopenable) > 0 {
+		records = append(records, unopenableRecord(a, *report, at))
+	}
+	if report.Requests > 0 || report.Messages > 0 {
+		records = append(records, droppedRecord(a, *report, at))
+	}
+	return records
+}
+
+func unopenableRecord(a *account.Account, report strangers.Report, at time.Time) record.Unopenable {
+	out := record.Unopenable{
+		Type: record.TypeUnopenable, Account: a.Name(), Codes: []record.UnopenableCode{},
+		Examples: []record.UnopenableExample{}, Since: record.Time(report.Since), At: record.Time(at),
+	}
+	for _, count := range report.Unopenable {
+		out.Count += count.Messages
+		out.Codes = append(out.Codes, record.UnopenableCode{
+			Code: cmp.Or(string(failureCodes[inbox.FailureCode(count.Code)]), count.Code), Count: count.Messages,
+		})
+	}
+	for _, one := range report.Examples {
+		example := record.UnopenableExample{
+			Code: cmp.Or(string(failureCodes[inbox.FailureCode(one.Code)]), one.Code), MessageHash: one.Hash,
+		}
+		switch {
+		case one.From.IsZero():
+		case one.Claimed:
+			example.ClaimedFrom = one.From.String()
+		default:
+			example.From = one.From.String()
+		}
+		out.Examples = append(out.Examples, example)
+	}
+	return out
+}
+
+func droppedRecord(a *account.Account, report strangers.Report, at time.Time) record.RequestsDropped {
+	return record.RequestsDropped{
+		Type: record.TypeDropped, Account: a.Name(), Requests: report.Requests, Messages: report.Messages,
+		Limit: strangers.MaxWaiting, Since: record.Time(report.Since), At: record.Time(at),
+	}
+}
+
 // PrintEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
-// with the same id. Of an event that is set aside it prints that instead.
+// with the same id. Of an event that is set aside it prints that instead. What was not kept of strangers is up to two
+// records.
 func PrintEvent(app *cli.App, a *account.Account, e inbox.Event, duplicate bool) error {
 	if e.SetAside {
 		return app.Print(setAsideRecord(a, e))
@@ -169,10 +231,20 @@ func PrintEvent(app *cli.App, a *account.Account, e inbox.Event, duplicate bool)
 			return err
 		}
 	}
-	return app.Print(eventRecord(a, e, duplicate))
+	printed := eventRecord(a, e, duplicate)
+	several, ok := printed.([]any)
+	if !ok {
+		return app.Print(printed)
+	}
+	for _, one := range several {
+		if err := app.Print(one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// eventRecord returns the record of an event.
+// eventRecord returns the record of an event, or a list of records for EventStrangers.
 func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	from := ""
 	if !e.From.IsZero() {
@@ -184,6 +256,8 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	}
 	received := record.Time(e.ReceivedAt)
 	switch e.Kind {
+	case inbox.EventStrangers:
+		return reportRecords(a, e.Report, e.ReceivedAt)
 	case inbox.EventMessage:
 		out := record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,

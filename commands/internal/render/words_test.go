@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
 )
@@ -56,6 +57,11 @@ func TestEveryWordHasItsRecord(t *testing.T) {
 	for _, word := range wordsOf(t, "account/outbox/receipt.go", "Reason") {
 		if reasons[account.Reason(word)] == "" {
 			t.Errorf("the reason %q is in no record", word)
+		}
+	}
+	for _, word := range wordsOf(t, "account/outbox/receipt.go", "Warning") {
+		if got := warnings[outbox.Warning(word)]; string(got) != word {
+			t.Errorf("warning %s is %q in records", word, got)
 		}
 	}
 	for _, word := range wordsOf(t, "account/inbox/event.go", "FailureCode") {

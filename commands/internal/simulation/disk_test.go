@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/node/store"
 )
 
 // The faults of a disk while they last: no room, no writing at all, or one error of the next write or sync.
@@ -21,7 +22,11 @@ var diskFaults = []string{"full", "read-only", "write-once", "sync-once"}
 // errDead is what a killed program gets of everything that it still tries.
 var errDead = errors.New("the program was killed")
 
-const sector = 512
+// A power failure tears a write between sectors, and the death of a process between pages of memory (bytes).
+const (
+	sector = 512
+	page   = 4096
+)
 
 // disk is the disk of one machine: it knows which bytes of the keystores on it are not synced. The files themselves are
 // those of a folder in memory, and have all writes.
@@ -68,12 +73,22 @@ func (d *disk) failing(sync bool) error {
 	return nil
 }
 
-// file is a file as one program has it open.
+// file is a file as one program or node has it open.
 type file struct {
 	keystore.Disk
-	path    string
-	program *program
-	disk    *disk
+	path string
+	user user
+	disk *disk
+}
+
+// user is the program or node that uses a file, and that may die at each step.
+type user interface {
+	step(what string) (dying bool, err error)
+	isDead() bool
+	die()
+	losesPower() bool // when it dies
+	tear(n int) int   // draws a number below n that decides what is left of the last write
+	count(what string, n int)
 }
 
 // open is a [keystore.Options] Disk.
@@ -81,30 +96,43 @@ func (p *program) open(path string, raw keystore.Disk) keystore.Disk {
 	return &file{raw, path, p, p.person.disk}
 }
 
+// storeFile is a file of a node's store.
+type storeFile struct {
+	file
+	store.File
+}
+
+func (f *storeFile) ReadAt(b []byte, at int64) (int, error)  { return f.file.ReadAt(b, at) }
+func (f *storeFile) WriteAt(b []byte, at int64) (int, error) { return f.file.WriteAt(b, at) }
+func (f *storeFile) Sync() error                             { return f.file.Sync() }
+func (f *storeFile) Truncate(size int64) error               { return f.file.Truncate(size) }
+func (f *storeFile) Size() (int64, error)                    { return f.file.Size() }
+
 func (f *file) ReadAt(b []byte, at int64) (int, error) {
-	if f.program.isDead() {
+	if f.user.isDead() {
 		return 0, errDead
 	}
 	return f.Disk.ReadAt(b, at)
 }
 
 func (f *file) WriteAt(b []byte, at int64) (int, error) {
-	dying, err := f.program.step("write")
+	dying, err := f.user.step("write")
 	if err != nil {
 		return 0, err
 	}
 	if err := f.disk.failing(false); err != nil {
-		f.program.world.count("disk errors", 1)
+		f.user.count("disk errors", 1)
 		return 0, err
 	}
 	part := b
-	if dying && !f.program.op.Kill.Power {
-		// A killed process may have written some of the bytes.
-		part = b[:f.program.tear(len(b)+1)]
+	if dying && !f.user.losesPower() {
+		// A killed process may have written some of the pages.
+		end := (at + int64(f.user.tear(len(b)+page))) / page * page
+		part = b[:min(max(end-at, 0), int64(len(b)))]
 	}
 	n, err := f.write(part, at)
 	if dying {
-		f.program.die()
+		f.user.die()
 		return 0, errDead
 	}
 	return n, err
@@ -119,11 +147,11 @@ func (f *file) write(b []byte, at int64) (int, error) {
 		u = &unsynced{before: make(map[int64][]byte)}
 		f.disk.files[f.path] = u
 	}
-	for page := at / sector * sector; page < at+int64(len(b)); page += sector {
-		if u.before[page] == nil {
+	for from := at / sector * sector; from < at+int64(len(b)); from += sector {
+		if u.before[from] == nil {
 			old := make([]byte, sector)
-			n, _ := f.Disk.ReadAt(old, page) // what is behind the end of the file is nothing
-			u.before[page] = old[:n]
+			n, _ := f.Disk.ReadAt(old, from) // what is behind the end of the file is nothing
+			u.before[from] = old[:n]
 		}
 	}
 	u.writes = append(u.writes, pending{at, slices.Clone(b)})
@@ -132,28 +160,28 @@ func (f *file) write(b []byte, at int64) (int, error) {
 
 // Sync makes the writes durable. The file in memory needs no sync.
 func (f *file) Sync() error {
-	dying, err := f.program.step("sync")
+	dying, err := f.user.step("sync")
 	if err != nil {
 		return err
 	}
 	if err := f.disk.failing(true); err != nil {
-		f.program.world.count("disk errors", 1)
+		f.user.count("disk errors", 1)
 		return err
 	}
-	if !dying || f.program.tear(2) == 1 {
+	if !dying || f.user.tear(2) == 1 {
 		f.disk.mu.Lock()
 		delete(f.disk.files, f.path)
 		f.disk.mu.Unlock()
 	}
 	if dying {
-		f.program.die()
+		f.user.die()
 		return errDead
 	}
 	return nil
 }
 
 func (f *file) Truncate(size int64) error {
-	dying, err := f.program.step("truncate")
+	dying, err := f.user.step("truncate")
 	if err != nil {
 		return err
 	}
@@ -166,7 +194,7 @@ func (f *file) Truncate(size int64) error {
 	}
 	err = f.Disk.Truncate(size)
 	if dying {
-		f.program.die()
+		f.user.die()
 		return errDead
 	}
 	return err
@@ -195,8 +223,8 @@ func (u *unsynced) lose(path string, random *rand.Rand) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, raw.Close()) }()
-	for _, page := range slices.Sorted(maps.Keys(u.before)) {
-		if _, err := raw.WriteAt(u.before[page], page); err != nil {
+	for _, from := range slices.Sorted(maps.Keys(u.before)) {
+		if _, err := raw.WriteAt(u.before[from], from); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ package simulation
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -163,13 +164,20 @@ func (m *model) failed(p *program, t *text, err error) {
 func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt) {
 	w := m.world
 	var named []string
+	honest := false // a node that does not lie is named
+	members := w.swarmOf(receipt.To.String())
 	for _, result := range receipt.Nodes {
 		if !result.OK {
 			continue
 		}
 		named = append(named, result.PubkeyEd25519[:6])
+		honest = honest || !w.hostile(result.PubkeyEd25519)
 		if receipt.Route != message.RouteAsync || receipt.Resumed {
 			continue
+		}
+		if w.schedule.Swarms == 1 || w.lies() { // no node changes its swarm
+			m.check(slices.ContainsFunc(members, func(member *machine) bool { return member.keys.Name() == result.PubkeyEd25519 }),
+				"receipts name members", "%s of %s names %.6s", t.text, p.name, result.PubkeyEd25519)
 		}
 		for _, node := range w.nodes {
 			if node.keys.Name() != result.PubkeyEd25519 || node.hostile != nil {
@@ -187,7 +195,10 @@ func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if receipt.OK {
+	if receipt.OK && !honest {
+		w.count("receipts of liars alone", 1)
+	}
+	if receipt.OK && honest {
 		t.receipts++
 		t.stored = w.now()
 	}

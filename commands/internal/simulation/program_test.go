@@ -53,8 +53,11 @@ func (p *program) step(what string) (dying bool, err error) {
 	if p.dead {
 		return false, errDead
 	}
-	p.steps++
 	p.world.count("steps", 1)
+	if p.op.Kill.Of != "" && p.op.Kill.Of != what {
+		return false, nil
+	}
+	p.steps++
 	if p.steps == p.op.Kill.At {
 		p.world.logf("%s dies at step %d, a %s", p.name, p.steps, what)
 		p.world.count("kills at a "+what, 1)
@@ -62,6 +65,9 @@ func (p *program) step(what string) (dying bool, err error) {
 	}
 	return false, nil
 }
+
+func (p *program) losesPower() bool         { return p.op.Kill.Power }
+func (p *program) count(what string, n int) { p.world.count(what, n) }
 
 func (p *program) isDead() bool {
 	p.mu.Lock()

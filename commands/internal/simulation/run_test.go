@@ -5,7 +5,7 @@ package simulation
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"sessiontool/keystore"
@@ -17,6 +17,11 @@ func (w *world) background() context.Context { return context.Background() }
 
 // lies reports whether hostile members are about.
 func (w *world) lies() bool { return w.profile.hostile > 0 }
+
+// hostile reports whether the node with this Ed25519 key in hex is hostile.
+func (w *world) hostile(name string) bool {
+	return slices.ContainsFunc(w.nodes, func(m *machine) bool { return m.hostile != nil && m.keys.Name() == name })
+}
 
 // outcome is the result of one schedule.
 type outcome struct {
@@ -161,7 +166,7 @@ func (w *world) disturb(o op) {
 	case kindCrash:
 		m := w.nodes[o.Who]
 		m.mu.Lock()
-		m.dying, m.dead, m.unanswered = o.N, o.For, o.ID%2 == 0
+		m.kill, m.away, m.unheard = o.Kill, o.For, o.N == 0
 		m.mu.Unlock()
 	case kindCut:
 		link := linkOf(o.To, nodeBase+o.Who)
@@ -184,6 +189,10 @@ func (w *world) disturb(o op) {
 		w.after(o.For, func() { p.disk.set("") })
 	case kindMove:
 		w.move(w.nodes[o.Who])
+	case kindErase:
+		for _, m := range w.nodes {
+			m.erase(ctx)
+		}
 	}
 }
 
@@ -231,7 +240,7 @@ func (w *world) quiesce() {
 	}
 	for _, m := range w.nodes {
 		m.mu.Lock()
-		m.dying = 0
+		m.kill = kill{}
 		m.mu.Unlock()
 		m.revive(ctx)
 	}
@@ -301,7 +310,7 @@ func (w *world) checkPerson(ctx context.Context, p *person) {
 	size, err := store.Size()
 	w.model.check(err == nil && size <= 4<<20, "bounded keystores", "%s has %d bytes, %v", p.name, size, err)
 	for _, m := range w.nodes {
-		info, err := fileSize(filepath.Join(m.dir, "messages.db"))
-		w.model.check(err == nil && info <= 16<<20, "bounded node stores", "node %d has %d bytes, %v", m.index, info, err)
+		size, err := folderSize(m.dir)
+		w.model.check(err == nil && size <= 16<<20, "bounded node stores", "node %d has %d bytes, %v", m.index, size, err)
 	}
 }

@@ -27,7 +27,7 @@ const (
 	kindOff     kind = "off"     // the machine of Who loses power for For
 
 	kindStop  kind = "stop"  // node Who stops in order for For
-	kindCrash kind = "crash" // node Who is killed at its N-th request from now on, for For
+	kindCrash kind = "crash" // node Who is killed as Kill says, for For
 	kindCut   kind = "cut"   // node Who and machine To (or node To-100) cannot reach each other for For
 	kindLoss  kind = "loss"  // N of 100 messages are lost for For
 	kindSlow  kind = "slow"  // all links take N ms longer for For
@@ -35,6 +35,7 @@ const (
 	kindSkip  kind = "skip"  // all clocks advance by For at once
 	kindDisk  kind = "disk"  // the disk of Who has a fault for For: see diskFaults
 	kindMove  kind = "move"  // node Who changes between the swarms
+	kindErase kind = "erase" // the hostile nodes push tombstones that no owner has signed
 )
 
 // op is one operation. Its parameters are all decisions that the schedule makes about it, so that a shrunk schedule does
@@ -58,9 +59,16 @@ type op struct {
 // that the whole machine dies with it.
 type kill struct {
 	At    int    `json:"at"`
+	Of    string `json:"of,omitempty"` // count only these steps
 	Power bool   `json:"power,omitempty"`
 	Tear  uint64 `json:"tear,omitempty"` // decides what is left of unsynced writes
 }
+
+// steps are the kinds of steps at which a program is killed more often than chance would have it.
+var steps = []string{"request", "print", "receipt", "sync"}
+
+// nodeSteps are those of nodes.
+var nodeSteps = []string{"request", "write", "sync"}
 
 // String describes an operation in one line.
 func (o op) String() string {
@@ -120,8 +128,8 @@ var profiles = []profile{
 		{kindStop, 4}, {kindCrash, 4}, {kindCut, 4}, {kindLoss, 3}, {kindSlow, 2}, {kindClock, 1}, {kindSkip, 3},
 		{kindOff, 2}, {kindDisk, 2}, {kindMove, 1},
 	}, everyday...)},
-	{name: "hostile", least: 20, most: 40, killed: 5, power: 30, hostile: 1, weights: append([]weight{
-		{kindStop, 2}, {kindCut, 3}, {kindLoss, 3}, {kindSlow, 2}, {kindSkip, 2},
+	{name: "hostile", least: 20, most: 40, killed: 5, power: 30, hostile: 2, weights: append([]weight{
+		{kindStop, 2}, {kindCut, 2}, {kindLoss, 2}, {kindSlow, 2}, {kindSkip, 2}, {kindErase, 6},
 	}, everyday...)},
 	{name: "clocks", least: 20, most: 40, killed: 8, power: 30, weights: append([]weight{
 		{kindClock, 10}, {kindSkip, 8}, {kindStop, 3}, {kindOff, 3}, {kindSlow, 2},
@@ -146,6 +154,9 @@ func draw(p profile, seed uint64) schedule {
 	s := schedule{Seed: seed, Profile: p.name, People: 2 + random.IntN(2), Nodes: 5, Swarms: 1}
 	if random.IntN(4) == 0 {
 		s.Nodes, s.Swarms = 6, 2
+	}
+	if p.hostile > 0 {
+		s.Nodes, s.Swarms = 8, 2 // one hostile node in each
 	}
 	s.Friends = [][2]int{{0, 1}}
 	if s.People == 3 && random.IntN(2) == 0 {
@@ -180,6 +191,9 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 	if random.IntN(100) < p.killed {
 		o.Kill = kill{At: 1 + random.IntN(1+random.IntN(60)), Power: random.IntN(100) < p.power, Tear: random.Uint64()}
 	}
+	if o.Kill.At > 0 && random.IntN(2) == 0 {
+		o.Kill.At, o.Kill.Of = 1+random.IntN(3), steps[random.IntN(len(steps))]
+	}
 	switch chosen {
 	case kindSend:
 		o.N = 1 + random.IntN(1+random.IntN(4))
@@ -192,7 +206,10 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 	case kindOff:
 		o.For = seconds(random, 30, 600)
 	case kindStop, kindCrash:
-		o.Who, o.For, o.N = random.IntN(s.Nodes), seconds(random, 5, 120), 1+random.IntN(12)
+		o.Who, o.For, o.N = random.IntN(s.Nodes), seconds(random, 5, 120), random.IntN(2)
+		o.Kill = kill{
+			At: 1 + random.IntN(8), Of: nodeSteps[random.IntN(len(nodeSteps))], Power: random.IntN(2) == 0, Tear: random.Uint64(),
+		}
 	case kindCut:
 		o.Who, o.For = random.IntN(s.Nodes), seconds(random, 5, 120)
 		o.To = random.IntN(s.People)

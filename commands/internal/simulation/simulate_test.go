@@ -5,13 +5,17 @@ package simulation
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -31,6 +35,7 @@ var (
 	profileName = flag.String("profile", "", "quick, hostile, clocks, disks or long; empty: the first four in turn")
 	workers     = flag.Int("workers", runtime.NumCPU(), "how many processes run schedules")
 	tracing     = flag.Bool("trace", false, "print the trace of each schedule")
+	untilFailed = flag.Bool("until-failure", false, "end with the first seed that fails")
 	shrinking   = flag.Bool("shrink", true, "shrink the schedule of the first seed that fails")
 )
 
@@ -70,12 +75,22 @@ func profileOf(name string, seed uint64) profile {
 	return profiles[seed%4]
 }
 
-func fileSize(path string) (int64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+// folderSize returns the size of all files in a folder.
+func folderSize(dir string) (size int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was removed meanwhile
+		}
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	return size, err
 }
 
 // run plays a schedule in a bubble of its own, with its own random numbers in crypto/rand.
@@ -197,7 +212,7 @@ func shrink(t *testing.T, s schedule, invariant string) (small schedule, trace [
 
 // start runs a job in a process of its own, and calls each with its reports. It returns the output of the process if it
 // failed.
-func (j job) start(t *testing.T, each func(report)) (failure string) {
+func (j job) start(ctx context.Context, t *testing.T, each func(report)) (failure string) {
 	text, err := json.Marshal(j)
 	if err != nil {
 		t.Error(err)
@@ -208,7 +223,7 @@ func (j job) start(t *testing.T, each func(report)) (failure string) {
 		t.Error(err)
 		return ""
 	}
-	cmd := exec.Command(self, "-test.run=^TestJob$", "-test.timeout=0")
+	cmd := exec.CommandContext(ctx, self, "-test.run=^TestJob$", "-test.timeout=0")
 	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -230,7 +245,7 @@ func (j job) start(t *testing.T, each func(report)) (failure string) {
 		} else {
 			other.Write(line)
 		}
-		if err == io.EOF {
+		if err == io.EOF || ctx.Err() != nil {
 			break
 		}
 		if err != nil {
@@ -238,7 +253,7 @@ func (j job) start(t *testing.T, each func(report)) (failure string) {
 			break
 		}
 	}
-	if err := cmd.Wait(); err != nil {
+	if err := cmd.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Sprintf("%v\n%s%s", err, other.String(), stderr.String())
 	}
 	return ""
@@ -283,6 +298,8 @@ func (s *summary) add(worker int, r report) {
 func TestSimulate(t *testing.T) {
 	s := &summary{stats: make(map[string]int), checks: make(map[string]int), running: make(map[int]report)}
 	count := max(1, min(*workers, *seeds))
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
 	var running sync.WaitGroup
 	for worker := range count {
 		running.Go(func() {
@@ -290,7 +307,12 @@ func TestSimulate(t *testing.T) {
 				From: *from + uint64(worker), Seeds: (*seeds - worker + count - 1) / count, Stride: count,
 				Profile: *profileName, Trace: *tracing,
 			}
-			if failure := j.start(t, func(r report) { s.add(worker, r) }); failure != "" {
+			each := func(r report) {
+				if s.add(worker, r); *untilFailed && len(r.Violations) > 0 {
+					end()
+				}
+			}
+			if failure := j.start(ctx, t, each); failure != "" {
 				t.Errorf("seed %d (%s) ended the process: %s", s.running[worker].Seed, s.running[worker].Profile, failure)
 			}
 		})
@@ -324,7 +346,7 @@ func (s *summary) print(t *testing.T) {
 func (r report) explain(t *testing.T) {
 	j := job{From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
 	found := false
-	failure := j.start(t, func(shrunk report) {
+	failure := j.start(t.Context(), t, func(shrunk report) {
 		if shrunk.Schedule != nil {
 			found = true
 			t.Logf("the shrunk schedule of seed %d:\n%s\n%s", r.Seed, shrunk.Schedule, strings.Join(shrunk.Trace, "\n"))

@@ -132,12 +132,11 @@ func (m *machine) handle(path string, header http.Header, body []byte) <-chan an
 	result := make(chan answered, 1)
 	m.mu.Lock()
 	running, epoch := m.node, m.epoch
-	dies, before := false, false
+	dies, before, lived := false, false, m.life
 	if running != nil {
-		if m.dying > 0 {
-			m.dying--
-			dies = m.dying == 0
-			before = m.unanswered
+		if m.kill.At > 0 && m.kill.Of == "request" {
+			m.kill.At--
+			dies, before = m.kill.At == 0, m.unheard
 		}
 		m.serving.Add(1)
 	}
@@ -149,14 +148,14 @@ func (m *machine) handle(path string, header http.Header, body []byte) <-chan an
 	go func() {
 		if dies && before {
 			m.serving.Done()
-			m.fall()
+			lived.die()
 			result <- answered{}
 			return
 		}
 		status, text := serve(context.Background(), running, path, header, body)
 		m.serving.Done()
 		if dies {
-			m.fall()
+			lived.die()
 		}
 		if _, now := m.running(); now != epoch {
 			status = 0
@@ -164,12 +163,6 @@ func (m *machine) handle(path string, header http.Header, body []byte) <-chan an
 		result <- answered{status, text}
 	}()
 	return result
-}
-
-// fall kills the node and lets it come back.
-func (m *machine) fall() {
-	m.crash(context.Background())
-	m.world.after(m.dead, func() { m.revive(context.Background()) })
 }
 
 // byKey returns the node of a client's entry.
@@ -211,6 +204,8 @@ func (p *program) carry(ctx context.Context, path []network.Node, target network
 			return network.Carried{}, p.silence(ctx)
 		case lostThere, lostHome && i < len(nodes)-1:
 			return p.refused(ctx, forward+back+hopTimeout, storage.StatusTimeout, onion.TextTimeout)
+		case i < len(nodes)-1 && next.mood() == moodDrops:
+			return p.refused(ctx, forward+back, storage.StatusTimeout, onion.TextTimeout)
 		case running == nil && i == 0:
 			if err := p.sleep(ctx, forward+back); err != nil {
 				return network.Carried{}, err
@@ -233,7 +228,12 @@ func (p *program) arrive(ctx context.Context, target *machine, body []byte, forw
 	if err := p.sleep(ctx, forward); err != nil {
 		return network.Carried{}, err
 	}
-	body, forged := target.hostile.request(body)
+	if target.mood() == moodSlow {
+		if err := p.sleep(ctx, 8*time.Second); err != nil {
+			return network.Carried{}, err
+		}
+	}
+	body, forged := target.meets(body)
 	var answer answered
 	if forged != nil {
 		answer = *forged
@@ -246,7 +246,7 @@ func (p *program) arrive(ctx context.Context, target *machine, body []byte, forw
 			return network.Carried{}, unreachable(errDead.Error())
 		}
 	}
-	answer = target.hostile.answer(body, answer)
+	answer = target.answers(body, answer)
 	switch {
 	case lost && first:
 		return network.Carried{}, p.silence(ctx)

@@ -90,13 +90,59 @@ type machine struct {
 
 	mu      sync.Mutex
 	node    *node.Node // nil while it does not run
+	life    *life      // of the node that runs or ran last
 	epoch   int        // changes with each start and end
 	serving sync.WaitGroup
 	ended   chan struct{} // closed when the last one has closed its files
-	dying   int           // requests until it is killed; 0 means never
-	dead    time.Duration // how long it then stays away
-	// unanswered says that the last request is lost with it, and not only its answer
-	unanswered bool
+	disk    *disk
+	kill    kill          // of the node; At counts requests, or other steps of the disk
+	unheard bool          // the last request is lost with the node, and not only its answer
+	away    time.Duration // how long the node is then away
+}
+
+// life is one run of a node. After its death nothing that it does has an effect.
+type life struct {
+	machine *machine
+	epoch   int
+	dead    atomic.Bool
+}
+
+func (l *life) isDead() bool             { return l.dead.Load() }
+func (l *life) count(what string, n int) { l.machine.world.count("node "+what, n) }
+
+func (l *life) losesPower() bool {
+	l.machine.mu.Lock()
+	defer l.machine.mu.Unlock()
+	return l.machine.kill.Power
+}
+
+// step counts a write or sync of the node.
+func (l *life) step(what string) (dying bool, err error) {
+	if l.dead.Load() {
+		return false, errDead
+	}
+	l.machine.world.count("node steps", 1)
+	l.machine.mu.Lock()
+	defer l.machine.mu.Unlock()
+	k := &l.machine.kill
+	if k.Of != what || k.At == 0 || l.machine.node == nil || l.epoch != l.machine.epoch {
+		return false, nil
+	}
+	k.At--
+	return k.At == 0, nil
+}
+
+func (l *life) tear(n int) int {
+	l.machine.mu.Lock()
+	defer l.machine.mu.Unlock()
+	return rand.New(rand.NewPCG(l.machine.kill.Tear, 3)).IntN(n)
+}
+
+// die kills the node, which comes back after a while.
+func (l *life) die() {
+	m := l.machine
+	m.crash(context.Background())
+	m.world.after(m.away, func() { m.revive(context.Background()) })
 }
 
 // elapsed is the time since the start by the bubble's clock.
@@ -197,6 +243,24 @@ func newWorld(s schedule, dir string) *world {
 	return w
 }
 
+// swarmOf returns the members of the swarm of a Session ID, by the registry.
+func (w *world) swarmOf(pubKey string) (members []*machine) {
+	w.list.mu.Lock()
+	defer w.list.mu.Unlock()
+	view, err := ring.NewView(&nodelist.Result{States: w.list.states}, "")
+	if err != nil {
+		return nil
+	}
+	for _, peer := range view.SwarmOf(pubKey) {
+		for _, m := range w.nodes {
+			if m.keys.Name() == peer.Name() {
+				members = append(members, m)
+			}
+		}
+	}
+	return members
+}
+
 // template is the folder of a node that has never stored anything: making a certificate and a database takes most of the
 // time of a start.
 var template = sync.OnceValues(func() (files map[string][]byte, err error) {
@@ -221,12 +285,16 @@ var template = sync.OnceValues(func() (files map[string][]byte, err error) {
 
 func readFolder(dir string) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	entries, err := os.ReadDir(dir)
-	for _, entry := range entries {
-		if err == nil {
-			files[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name()))
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
-	}
+		name, err := filepath.Rel(dir, path)
+		if err == nil {
+			files[name], err = os.ReadFile(path)
+		}
+		return err
+	})
 	return files, err
 }
 
@@ -235,7 +303,11 @@ func writeFolder(dir string, files map[string][]byte) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := os.WriteFile(filepath.Join(dir, name), files[name], 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, files[name], 0o600); err != nil {
 			return err
 		}
 	}
@@ -263,7 +335,7 @@ func (w *world) build(ctx context.Context) error {
 		}
 		m := &machine{
 			world: w, index: i, dir: filepath.Join(w.dir, fmt.Sprint("node-", i)), keys: ring.KeysFromSeed(seed),
-			ip: fmt.Sprintf("10.%d.0.1", i+1), swarm: 1 + uint64(i%w.schedule.Swarms)<<62,
+			ip: fmt.Sprintf("10.%d.0.1", i+1), disk: newDisk(), swarm: 1 + uint64(i%w.schedule.Swarms)<<62,
 		}
 		if i < w.profile.hostile {
 			m.hostile = newHostility(w)
@@ -335,19 +407,24 @@ func (d *deaf) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), 
 func (m *machine) start(ctx context.Context) error {
 	m.mu.Lock()
 	epoch := m.epoch + 1
+	lived := &life{machine: m, epoch: epoch}
+	m.life = lived
 	m.mu.Unlock()
 	started, err := node.Start(ctx, node.Config{
 		DataDir: m.dir, Listener: &deaf{closed: make(chan struct{})}, Directory: &m.world.list,
 		Peers: &peerTransport{m.world, m, epoch}, AllowUnsigned: true,
 		PollInterval: 5*time.Second + time.Duration(m.index)*7919*time.Microsecond,
-		Now:          m.now, Rand: &random{source: m.world.chacha(fmt.Sprint("node ", m.index, " ", epoch))},
+		Disk: func(name string, raw store.File) store.File {
+			return &storeFile{file{raw, name, lived, m.disk}, raw}
+		},
+		Now: m.now, Rand: &random{source: m.world.chacha(fmt.Sprint("node ", m.index, " ", epoch))},
 	})
 	if err != nil {
 		return fmt.Errorf("node %d: %w", m.index, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.node, m.epoch, m.dying = started, epoch, 0
+	m.node, m.epoch, m.kill = started, epoch, kill{}
 	return nil
 }
 
@@ -370,42 +447,40 @@ func (m *machine) end() *node.Node {
 	return ended
 }
 
-// closeNode closes a node that is off the network. A killed one gets its files back as they were.
-func (m *machine) closeNode(ctx context.Context, ended *node.Node, left map[string][]byte) error {
-	m.serving.Wait()
-	err := ended.Close(ctx)
-	if left != nil {
-		err = errors.Join(err, writeFolder(m.dir, left))
-	}
-	close(m.ended)
-	return err
-}
-
 // stop stops a node in order.
 func (m *machine) stop(ctx context.Context) error {
-	if ended := m.end(); ended != nil {
-		m.world.logf("node %d stops", m.index)
-		return m.closeNode(ctx, ended, nil)
+	ended := m.end()
+	if ended == nil {
+		return nil
 	}
-	return nil
+	m.world.logf("node %d stops", m.index)
+	m.serving.Wait()
+	defer close(m.ended)
+	return ended.Close(ctx)
 }
 
-// crash kills a node: what its database has on disk now is what it finds at its next start.
+// crash kills a node. If the power fails, its disk loses what was not synced.
 func (m *machine) crash(ctx context.Context) {
 	ended := m.end()
 	if ended == nil {
 		return
 	}
-	m.world.logf("node %d is killed", m.index)
+	m.life.dead.Store(true)
+	m.mu.Lock()
+	k := m.kill
+	m.mu.Unlock()
+	m.world.logf("node %d is killed, power %v", m.index, k.Power)
 	m.world.count("node kills", 1)
-	left, err := readFolder(m.dir)
-	if err != nil {
-		m.world.model.fail("harness", "reading the folder of a killed node: %v", err)
+	if k.Power {
+		m.world.count("node power failures", 1)
+		if err := m.disk.losePower(rand.New(rand.NewPCG(k.Tear, 4))); err != nil {
+			m.world.model.fail("harness", "losing power: %v", err)
+		}
 	}
 	m.world.later.Go(func() {
-		if err := m.closeNode(ctx, ended, left); err != nil {
-			m.world.model.fail("harness", "closing a killed node: %v", err)
-		}
+		defer close(m.ended)
+		m.serving.Wait()
+		_ = ended.Close(ctx) // everything that it does fails
 	})
 }
 

@@ -3,6 +3,7 @@ package inbox
 import (
 	"time"
 
+	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
@@ -28,6 +29,8 @@ const (
 	EventGap           EventKind = "gap" // the account was not polled from TimestampMS until ReceivedAt
 	EventControl       EventKind = "control"
 	EventFailure       EventKind = "failure"
+	// EventStrangers is not in the inbox: Report says what was not kept of strangers.
+	EventStrangers EventKind = "strangers"
 )
 
 // FailureCode is the reason why a message could not be opened.
@@ -44,6 +47,8 @@ const (
 	CodeNoSession     FailureCode = "no_session"    // belongs to no session of the account
 	// another message has used the same message key: a copy of the sender's keystore is likely
 	CodeKeyReused FailureCode = "key_reused"
+	// another program has sent messages with this account's sessions
+	CodeKeystoreCopied FailureCode = "keystore_copied"
 )
 
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.
@@ -106,6 +111,8 @@ type Event struct {
 	CallID   string
 
 	Unsent bool // the sender deleted the message; its content is gone
+
+	Report *strangers.Report // only of EventStrangers
 }
 
 // Shown reports whether an event belongs in a list of new messages.

@@ -5,6 +5,7 @@ package inbox
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -67,6 +68,32 @@ func Load(tx *keystore.Tx, seq uint64) (Event, error) {
 	return decodeEvent(seq, value)
 }
 
+// Find is [Load] for an event that may be gone.
+func Find(tx *keystore.Tx, seq uint64) (event Event, found bool, err error) {
+	value, found, err := tx.GetSeq(TableEvents, seq)
+	if err != nil || !found {
+		return Event{}, false, err
+	}
+	event, err = decodeEvent(seq, value)
+	return event, true, err
+}
+
+// Remove deletes an event, if it is still there, and that its message was seen.
+func Remove(tx *keystore.Tx, seq uint64) (removed Event, found bool, err error) {
+	event, found, err := Find(tx, seq)
+	if err != nil || !found {
+		return Event{}, false, err
+	}
+	return event, true, errors.Join(
+		tx.DeleteSeq(TableEvents, seq), tx.Delete(TableUndelivered, seqName(seq)), tx.Delete(TableSeen, event.ID))
+}
+
+// Size returns the size in bytes of a stored event.
+func Size(tx *keystore.Tx, seq uint64) (int, error) {
+	value, _, err := tx.GetSeq(TableEvents, seq)
+	return len(value), err
+}
+
 // Newest returns the newest events, at most limit, oldest first.
 func Newest(tx *keystore.Tx, limit int) (events []Event, err error) {
 	err = tx.Tail(TableEvents, limit, func(seq uint64, value []byte) error {
@@ -103,4 +130,4 @@ func Cursor(tx *keystore.Tx, node string) (hash string, err error) {
 
 // cursorName names the cursor of a node. The name has the reader version, so that a newer version reads from the
 // beginning: messages that an older version refused are before the older cursor.
-func cursorName(node string) string { return fmt.Sprintf("reader %d %s", readerVersion, node) }
+func cursorName(node string) string { return fmt.Sprintf("reader %d %s", ReaderVersion, node) }

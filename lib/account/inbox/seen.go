@@ -18,12 +18,12 @@ const SeenFor = 15 * 24 * time.Hour
 // TextSelf is the text of a control event: a message of this account to itself, in protocol signal.
 const TextSelf = "self"
 
-// readerVersion is stored with every result of opening a message. A message that an older version could not read is
-// tried again, once, when it comes again. Increment readerVersion with every change that reads more. Keystores of
+// ReaderVersion is stored with every result of opening a message. A message that an older version could not read is
+// tried again, once, when it comes again. Increment ReaderVersion with every change that reads more. Keystores of
 // versions without the number have 0.
 //
 //	1: the envelopes of libsession; copies of what the account sent from other devices
-const readerVersion = 1
+const ReaderVersion = 1
 
 // seenEntry remembers a received message: by its inbox sequence number or, if it is not in the inbox, by its event.
 type seenEntry struct {
@@ -31,7 +31,7 @@ type seenEntry struct {
 	Control *storedEvent `json:"control,omitempty"`
 	Ack     []byte       `json:"ack,omitempty"`
 	Until   time.Time    `json:"until"`
-	Reader  int          `json:"reader,omitempty"` // readerVersion of the result
+	Reader  int          `json:"reader,omitempty"` // ReaderVersion of the result
 }
 
 // Number is the stored form of the event in the entry.
@@ -65,7 +65,7 @@ func Before(tx *keystore.Tx, id string) (before Seen, found bool, err error) {
 	} else if before.Event, err = seenEvent(tx, seen.Seq, id); err != nil {
 		return Seen{}, false, err
 	}
-	before.Retry = seen.Reader < readerVersion && before.Event.unread()
+	before.Retry = seen.Reader < ReaderVersion && before.Event.unread()
 	return before, true, nil
 }
 
@@ -83,7 +83,7 @@ func (e Event) unread() bool {
 // Remember makes further copies of a message duplicates. Ack is for their acknowledgement: the sender may not have
 // received the first one.
 func Remember(tx *keystore.Tx, event Event, ack []byte, now time.Time) error {
-	seen := seenEntry{Seq: event.Seq, Ack: ack, Until: now.Add(SeenFor), Reader: readerVersion}
+	seen := seenEntry{Seq: event.Seq, Ack: ack, Until: now.Add(SeenFor), Reader: ReaderVersion}
 	if !event.Shown() {
 		control := storeEvent(event)
 		seen.Control = &control

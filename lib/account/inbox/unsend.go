@@ -24,14 +24,29 @@ func Unsend(tx *keystore.Tx, author sessionid.ID, timestampMS uint64, now time.T
 		if err != nil {
 			return err
 		}
-		if event.Kind != EventMessage || event.From != author || uint64(event.TimestampMS) != timestampMS {
-			return nil
-		}
-		if value, err = encodeEvent(event.unsent()); err != nil {
-			return err
-		}
-		return tx.PutSeq(TableEvents, seq, value)
+		return unsend(tx, event, author, timestampMS)
 	})
+}
+
+// UnsendStored is [Unsend] for one event, if it is still there.
+func UnsendStored(tx *keystore.Tx, seq uint64, author sessionid.ID, timestampMS uint64) error {
+	event, found, err := Find(tx, seq)
+	if err != nil || !found {
+		return err
+	}
+	return unsend(tx, event, author, timestampMS)
+}
+
+// unsend deletes the content of an event if it is the message of this author and time.
+func unsend(tx *keystore.Tx, event Event, author sessionid.ID, timestampMS uint64) error {
+	if event.Kind != EventMessage || event.From != author || uint64(event.TimestampMS) != timestampMS {
+		return nil
+	}
+	value, err := encodeEvent(event.unsent())
+	if err != nil {
+		return err
+	}
+	return tx.PutSeq(TableEvents, event.Seq, value)
 }
 
 // unsendName names an unsent message.

@@ -93,12 +93,15 @@ func eachMark(tx *keystore.Tx, fn func(seq uint64, m mark)) error {
 	})
 }
 
-// Locate fills in the fields on which the order depends.
+// Locate fills in the fields on which the order depends. It leaves events alone that have been deleted.
 func Locate(tx *keystore.Tx, waiting []Waiting) error {
 	for i := range waiting {
-		event, err := Load(tx, waiting[i].Seq)
+		event, found, err := Find(tx, waiting[i].Seq)
 		if err != nil {
 			return err
+		}
+		if !found {
+			continue
 		}
 		attempts := waiting[i].Attempts
 		waiting[i] = WaitingOf(event)

@@ -72,6 +72,10 @@ type Entry struct {
 	Resumed    bool
 	Fresh      bool // it was sealed just now with the current time
 	Behind     bool // an older entry may wait for the recipient, see ClaimEarlier
+	// Unanswered is how many messages of the same chain the recipient had not answered when this process sealed
+	// this one.
+	Unanswered uint32
+	Warnings   []Warning // for the receipt
 }
 
 // Stage returns the progress of an entry.

@@ -45,7 +45,18 @@ type Receipt struct {
 	Resumed       bool // an earlier run of the command sealed the message
 	Ref           string
 	ClockOffsetMS int64 // milliseconds by which the network's clock is ahead of this machine's
+	Warnings      []Warning
 }
+
+// Warning is what the sender of a message should know although it was sent.
+type Warning string
+
+// The warnings.
+const (
+	WarnClock      Warning = "clock_corrected" // this machine's clock is wrong; the message has the network's time
+	WarnUnanswered Warning = "unanswered"      // 1 500 messages or more have no answer
+	WarnOldRequest Warning = "old_request"     // the accepted request was too old, so the answer is a request
+)
 
 // NodeResult is the answer of one node to a store, or the report of another node about it. OK means that the node has
 // the message, Already that it had the message before. Pending means that the answer was late: the node may have the

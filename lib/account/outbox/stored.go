@@ -41,6 +41,7 @@ type storedEntry struct {
 	Receipt     *storedReceipt `json:"receipt,omitempty"`
 	StoredAt    time.Time      `json:"stored_at,omitzero"`
 	Reported    bool           `json:"reported,omitempty"`
+	Warnings    []Warning      `json:"warnings,omitempty"`
 }
 
 // storedReceipt is a [Receipt] in an outbox entry. Route and Reason are the words of the constants.
@@ -59,6 +60,7 @@ type storedReceipt struct {
 	Resumed       bool               `json:"resumed,omitempty"`
 	Ref           string             `json:"ref,omitempty"`
 	ClockOffsetMS int64              `json:"clock_offset_ms,omitempty"`
+	Warnings      []Warning          `json:"warnings,omitempty"`
 }
 
 type storedNodeResult struct {
@@ -78,7 +80,7 @@ func Encode(o Entry) ([]byte, error) {
 		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, TimestampMS: o.TimestampMS,
 		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
 		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
-		Reported: o.Reported,
+		Reported: o.Reported, Warnings: o.Warnings,
 	}
 	if o.Receipt != nil {
 		out.Receipt = storeReceipt(*o.Receipt)
@@ -96,7 +98,7 @@ func Decode(seq uint64, value []byte) (Entry, error) {
 		Seq: seq, Kind: Kind(s.Kind), To: s.To, Ref: s.Ref, Digest: s.Digest, TimestampMS: s.TimestampMS,
 		TTLMillis: s.TTLMillis, Data: s.Data, Ack: s.Ack, OnlySync: s.OnlySync, StampMS: s.StampMS, Nonce: s.Nonce,
 		Difficulty: s.Difficulty, QueuedAt: s.QueuedAt, Owner: s.Owner, Claimed: s.Claimed, StoredAt: s.StoredAt,
-		Reported: s.Reported,
+		Reported: s.Reported, Warnings: s.Warnings,
 	}
 	if s.Receipt == nil {
 		return out, nil
@@ -111,7 +113,7 @@ func storeReceipt(r Receipt) *storedReceipt {
 		OK: r.OK, Route: string(r.Route), Reason: string(r.Reason), RoundTripMS: r.RoundTripMS,
 		MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis, Difficulty: r.Difficulty,
 		Stored: r.Stored, Nodes: make([]storedNodeResult, len(r.Nodes)), Resumed: r.Resumed, Ref: r.Ref,
-		ClockOffsetMS: r.ClockOffsetMS,
+		ClockOffsetMS: r.ClockOffsetMS, Warnings: r.Warnings,
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()
@@ -127,7 +129,7 @@ func (s *storedReceipt) receipt() (Receipt, error) {
 		OK: s.OK, Route: message.Route(s.Route), Reason: Reason(s.Reason), RoundTripMS: s.RoundTripMS,
 		MessageHash: s.MessageHash, TimestampMS: s.TimestampMS, TTLMillis: s.TTLMillis, Difficulty: s.Difficulty,
 		Stored: s.Stored, Resumed: s.Resumed, Ref: s.Ref,
-		ClockOffsetMS: s.ClockOffsetMS,
+		ClockOffsetMS: s.ClockOffsetMS, Warnings: s.Warnings,
 	}
 	for _, node := range s.Nodes {
 		out.Nodes = append(out.Nodes, NodeResult(node))

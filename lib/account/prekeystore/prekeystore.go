@@ -257,6 +257,15 @@ func DeleteOneTime(tx *keystore.Tx, id uint32, contact sessionid.ID) error {
 	return tx.Delete(TableContacts, contact.String())
 }
 
+// DropOneTime deletes the one-time prekey that was made for a contact, if there is one.
+func DropOneTime(tx *keystore.Tx, contact sessionid.ID) error {
+	id, found, err := OneTimeOf(tx, contact)
+	if err != nil || !found {
+		return err
+	}
+	return DeleteOneTime(tx, id, contact)
+}
+
 // Lookup implements [ratchet.Prekeys] within one transaction, for one message. It finds a one-time prekey only for the
 // contact that it was made for. A message that starts a session must name one: the gate on the first
 // PreKeyWhisperMessage (signal-2020.md section 5.5).

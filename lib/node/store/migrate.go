@@ -47,7 +47,7 @@ const (
 )
 
 // openDatabase opens the database in a node's data folder. It makes a new one if there is none, and converts an old one.
-func openDatabase(dir string) (*kv.DB, error) {
+func openDatabase(dir string, disk Disk) (*kv.DB, error) {
 	if err := finishRepair(dir); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func openDatabase(dir string) (*kv.DB, error) {
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	db, err := kv.Open(filepath.Join(folder, treeName))
+	db, err := kv.OpenOn(filepath.Join(folder, treeName), disk)
 	if err == nil && converting {
 		if err := os.Remove(old); err != nil { // the database in the folder is complete
 			return nil, errors.Join(err, db.Close())

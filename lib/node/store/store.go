@@ -89,9 +89,18 @@ type Store struct {
 
 // Open opens or creates the database in dir. The store refuses messages while the database uses maxBytes or more. The
 // error is ErrInUse or ErrFolder, and ErrDamaged as well for a damaged database. Close ends the store.
-func Open(dir string, maxBytes int64) (*Store, error) {
+func Open(dir string, maxBytes int64) (*Store, error) { return OpenOn(dir, maxBytes, nil) }
+
+// Disk and File are for tests of disks that fail: see [kv.Disk].
+type (
+	Disk = kv.Disk
+	File = kv.File
+)
+
+// OpenOn is [Open] with a disk, which may be nil.
+func OpenOn(dir string, maxBytes int64, disk Disk) (*Store, error) {
 	path := filepath.Join(dir, FolderName)
-	db, err := openDatabase(dir)
+	db, err := openDatabase(dir, disk)
 	if errors.Is(err, kv.ErrInUse) {
 		return nil, fmt.Errorf("opening %s: %w", path, ErrInUse)
 	}

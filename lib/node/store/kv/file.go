@@ -31,7 +31,13 @@ const lockPatience = time.Second
 
 // Open opens the database in the file at path and two logs beside it, or makes a new one if none of them exists. The
 // error is ErrInUse, ErrDamaged, ErrVersion or that of the disk.
-func Open(path string) (*DB, error) {
+func Open(path string) (*DB, error) { return OpenOn(path, nil) }
+
+// Disk is for tests of disks that fail: it returns what a database uses in place of the file of that name.
+type Disk func(name string, file File) File
+
+// OpenOn is [Open] with a disk, which may be nil. A new database is made without it.
+func OpenOn(path string, disk Disk) (*DB, error) {
 	fresh, err := isFresh(path)
 	if err != nil {
 		return nil, err
@@ -44,6 +50,11 @@ func Open(path string) (*DB, error) {
 	all, err := openFiles(path)
 	if err != nil {
 		return nil, err
+	}
+	if disk != nil {
+		for i, name := range Files(path) {
+			all[i] = disk(name, all[i])
+		}
 	}
 	db, err := open(all)
 	if err != nil {

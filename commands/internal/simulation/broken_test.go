@@ -1,0 +1,200 @@
+//go:build unix
+
+package simulation
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// root is the folder of the module.
+const root = "../../.."
+
+// brokenSeeds is how many schedules at most find a broken build.
+const brokenSeeds = 1000
+
+// brokenVariable makes TestBrokenBuilds run. Its value is how often the seed that has found a build is run again.
+const brokenVariable = "SESSIONTOOL_TEST_BROKEN"
+
+// broken is a build with one fault: in a file of it, one text is replaced.
+type broken struct {
+	name     string
+	profile  string
+	file     string
+	old, new string
+	finds    []string // the invariants that the fault violates
+}
+
+var brokenBuilds = []broken{
+	{
+		name: "a commit is left out between ratchet and outbox", profile: "quick", file: "lib/account/seal.go",
+		old:   "if err := saveSessions(tx, out.To, sessions); err != nil {",
+		new:   "if err != nil {",
+		finds: []string{"no key for two texts"},
+	},
+	{
+		name: "an fsync is left out at the node", profile: "disks", file: "lib/node/store/kv/log.go",
+		old:   "if err := l.file.Sync(); err != nil {\n\t\treturn err\n\t}\n\tif err := note(transaction); err != nil {",
+		new:   "if err := note(transaction); err != nil {",
+		finds: []string{"node starts", "acknowledged texts arrive", "nodes keep what they took"},
+	},
+	{
+		name: "dedupe is off", profile: "quick", file: "lib/account/inbox/seen.go",
+		old:   "value, found, err := tx.Get(TableSeen, id)\n\tif err != nil || !found {",
+		new:   "value, _, err := tx.Get(TableSeen, id)\n\tif true {",
+		finds: []string{"all can be opened", "once"},
+	},
+	{
+		name: "order is off", profile: "quick", file: "lib/account/inbox/order.go",
+		old:   "func InOrder(events []Event) {\n",
+		new:   "func InOrder(events []Event) {\n\tif true {\n\t\treturn\n\t}\n",
+		finds: []string{"order"},
+	},
+	{
+		name: "the cursor moves before delivery", profile: "disks", file: "lib/route/poll.go",
+		old: "if err := deliver(event); err != nil {\n\t\treturn err\n\t}\n" +
+			"\treturn r.account.MarkDelivered(context.WithoutCancel(ctx), event)",
+		new: "if err := r.account.MarkDelivered(context.WithoutCancel(ctx), event); err != nil {\n\t\treturn err\n\t}\n" +
+			"\treturn deliver(event)",
+		finds: []string{"acknowledged texts arrive"},
+	},
+	{
+		name: "a receipt names a node without the message", profile: "quick", file: "lib/route/store_20.go",
+		old:   "result.Pending, result.Error = true, reply.Err.Error()",
+		new:   "result.OK = true",
+		finds: []string{"true receipts"},
+	},
+	{
+		name: "a tombstone is believed without signature", profile: "hostile",
+		file:  "lib/node/replication/push.go",
+		old:   "request, ok := c.signed(owner, r.Request)\n\t\treturn ok && request.MayDelete(r.Name) && len(r.Stored) == 0",
+		new:   "return true",
+		finds: []string{"acknowledged texts arrive", "no session is stuck", "true receipts"},
+	},
+	{
+		name: "a 421 is believed", profile: "hostile", file: "lib/network/swarm.go",
+		old:   "if members, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, members)\n\t\treturn members, nil",
+		new:   "if _, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, known)\n\t\treturn known, nil",
+		finds: []string{"receipts name members", "acknowledged texts arrive"},
+	},
+}
+
+// Each replaced text is in its file once, so that the builds stay broken as they are meant to.
+func TestBrokenTexts(t *testing.T) {
+	for _, b := range brokenBuilds {
+		source, err := os.ReadFile(filepath.Join(root, b.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), b.old); n != 1 {
+			t.Errorf("%s: %s has the text %d times", b.name, b.file, n)
+		}
+	}
+}
+
+// The simulation finds each broken build, and finds it again by the same seed.
+func TestBrokenBuilds(t *testing.T) {
+	again, err := strconv.Atoi(os.Getenv(brokenVariable))
+	if err != nil {
+		t.Skip("set " + brokenVariable + " to a number, such as 100")
+	}
+	for _, b := range brokenBuilds {
+		t.Run(b.name, func(t *testing.T) { b.isFound(t, again) })
+	}
+}
+
+// build compiles the simulation with the fault.
+func (b broken) build(t *testing.T) (program string) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(root, b.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), b.old, b.new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program = filepath.Join(dir, "simulation.test")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", program, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, output)
+	}
+	return program
+}
+
+// failure is a line of output about a failing seed.
+var failure = regexp.MustCompile(`seed (\d+) \((\w+)\): ([^:]+): `)
+
+// search runs a program of build until a seed fails, and returns the seed with the invariants that it has violated.
+func search(t *testing.T, program string, args ...string) (seed uint64, violated []string) {
+	t.Helper()
+	args = append([]string{"-test.run=^TestSimulate$", "-test.timeout=0", "-shrink=false", "-until-failure"}, args...)
+	output, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	if err == nil {
+		return 0, nil
+	}
+	for _, line := range failure.FindAllStringSubmatch(string(output), -1) {
+		number, err := strconv.ParseUint(line[1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seed == 0 || seed == number {
+			seed, violated = number, append(violated, line[3])
+		}
+	}
+	if seed == 0 {
+		t.Fatalf("it failed otherwise:\n%s", output)
+	}
+	return seed, violated
+}
+
+// isFound searches for the fault, and runs the seed that has found it again.
+func (b broken) isFound(t *testing.T, again int) {
+	program := b.build(t)
+	seed, violated := search(t, program, "-seeds", strconv.Itoa(brokenSeeds), "-profile", b.profile)
+	expected := func(violated []string) bool {
+		for _, name := range violated {
+			for _, known := range b.finds {
+				if name == known {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	if !expected(violated) {
+		t.Fatalf("%d seeds do not find it; violated is %q by seed %d", brokenSeeds, violated, seed)
+	}
+	repeated := 0
+	for range again {
+		_, violated := search(t, program, "-seeds", "1", "-workers", "1", "-from", fmt.Sprint(seed), "-profile", b.profile)
+		if expected(violated) {
+			repeated++
+		}
+	}
+	t.Logf("found by seed %d (%s): %q; %d of %d runs of that seed find it again", seed, b.profile, violated, repeated,
+		again)
+	if 100*repeated < 95*again {
+		t.Errorf("only %d of %d runs of seed %d find it again", repeated, again, seed)
+	}
+}

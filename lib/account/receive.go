@@ -158,13 +158,15 @@ func readAgain(tx *keystore.Tx, opened []Opened) error {
 	return nil
 }
 
-// forgetSeen deletes, at every advance of the lifetime clock, the memory of messages that no network can keep any more.
+// forgetSeen deletes, at every advance of the lifetime clock, the memory of messages that no network can keep any more,
+// and events that the environment does not keep.
 func (a *Account) forgetSeen(tx *keystore.Tx) error {
 	var last time.Time
 	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || a.life.Equal(last) {
 		return err
 	}
-	if err := errors.Join(inbox.Forget(tx, a.life), usedkeys.Forget(tx, a.life)); err != nil {
+	_, err := inbox.Prune(tx, a.env.Keep, a.env.Now())
+	if err := errors.Join(err, inbox.Forget(tx, a.life), usedkeys.Forget(tx, a.life)); err != nil {
 		return err
 	}
 	return tables.Put(tx, tableTimes, timeSeenForgotten, a.life)

@@ -38,7 +38,7 @@ func newShellCommand(app *cli.App, completion docgen.Completion) *cobra.Command 
 			"fields of the records that a command prints. It is a script, not a record.",
 		Examples: []string{"sessiontool completion " + completion.Shell + " > " + completion.File},
 	})
-	cmd.RunE = app.Run(func(context.Context, []string) error {
+	cmd.RunE = app.RunAtOnce(func([]string) error {
 		return completion.Write(cmd.Root(), app.Streams.Out)
 	})
 	return cmd
@@ -79,7 +79,8 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		propose("for", contacts)
 	}
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
-	propose("protocol", words(drafts.ProtocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1)))
+	propose("protocol", words(drafts.ProtocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1),
+		string(account.ProtocolSessionV2)))
 	propose("generation", words(string(storage.Generation20), string(storage.Generation28), devnetcmd.GenerationBoth))
 	propose("like", words(devnet.Likenesses()...))
 	propose("seed-time", words("date", "last-modified", "none"))

@@ -120,8 +120,45 @@ func examples(t *testing.T, page string) string {
 	return b.String()
 }
 
-// Every shell example of the README and of docs/ runs, in the order of the page, in a home of its own that has
-// scripts/examples.
+// shells are those in which every example must run: the sh of Debian, the one that most people type into on Linux, and
+// that of macOS.
+var shells = []string{"dash", "bash", "zsh"}
+
+// inShells runs a test for each shell that is there.
+func inShells(t *testing.T, test func(t *testing.T, shell string)) {
+	for _, name := range shells {
+		t.Run(name, func(t *testing.T) {
+			shell, err := exec.LookPath(name)
+			if err != nil {
+				t.Skipf("there is no %s", name)
+			}
+			t.Parallel()
+			test(t, shell)
+		})
+	}
+}
+
+// copyExamples copies scripts/examples to a folder, for a shell in the place of /bin/sh.
+func copyExamples(dir, shell string) error {
+	if err := os.CopyFS(dir, os.DirFS(examplesDir)); err != nil {
+		return err
+	}
+	scripts, err := filepath.Glob(filepath.Join(dir, "*"))
+	for _, path := range scripts {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		content = bytes.Replace(content, []byte("#!/bin/sh\n"), []byte("#!"+shell+"\n"), 1)
+		if err := os.WriteFile(path, content, 0o755); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Every shell example of the README and of docs/ runs in each shell, in the order of the page, in a home of its own that
+// has scripts/examples.
 func TestExamples(t *testing.T) {
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
@@ -136,7 +173,7 @@ func TestExamples(t *testing.T) {
 		}
 		ran++
 		name := strings.TrimSuffix(filepath.Base(page), ".md")
-		archive := "[!exec:sh] skip 'needs a shell'\nexec sh examples.sh\n-- examples.sh --\n" + script
+		archive := "exec $EXAMPLES_SHELL examples.sh\n-- examples.sh --\n" + script
 		if err := os.WriteFile(filepath.Join(dir, name+".txtar"), []byte(archive), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -144,12 +181,15 @@ func TestExamples(t *testing.T) {
 	if ran == 0 {
 		t.Fatal("no examples found")
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: dir,
-		Setup: func(env *testscript.Env) error {
-			err := os.CopyFS(filepath.Join(env.WorkDir, "scripts", "examples"), os.DirFS(examplesDir))
-			return errors.Join(err, scriptEnvironment(env, ""))
-		},
+	inShells(t, func(t *testing.T, shell string) {
+		testscript.Run(t, testscript.Params{
+			Dir: dir,
+			Setup: func(env *testscript.Env) error {
+				env.Setenv("EXAMPLES_SHELL", shell)
+				err := copyExamples(filepath.Join(env.WorkDir, "scripts", "examples"), shell)
+				return errors.Join(err, scriptEnvironment(env, ""))
+			},
+		})
 	})
 }
 

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 
@@ -35,14 +34,14 @@ func newErrorsCommand(app *cli.App) *cobra.Command {
 		},
 		Prints: []string{record.TypeErrorCode},
 		Exits:  cli.Exits{record.ExitUsage: "no such code"},
-		Run: app.Run(func(ctx context.Context, args []string) error {
+		Run: app.RunAtOnce(func(args []string) error {
 			opts.names = args
-			return runErrors(ctx, app, opts)
+			return runErrors(app, opts)
 		}),
 	})
 }
 
-func runErrors(_ context.Context, app *cli.App, opts *errorsOptions) error {
+func runErrors(app *cli.App, opts *errorsOptions) error {
 	infos := record.Codes
 	if len(opts.names) > 0 {
 		infos = nil

@@ -47,7 +47,7 @@ func newRootCommand(app *cli.App, args []string) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		app.Unwritten = docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
 	})
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.UsageError(err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.FlagProblem(err) })
 	app.AddGlobalFlags(root.PersistentFlags())
 	root.CompletionOptions.DisableDefaultCmd = true
 	addCommands(root, app, args)
@@ -99,12 +99,14 @@ func topCommands() []topCommand {
 	return []topCommand{
 		{"keygen", newKeygenCommand},
 		{"identity", newIdentityCommand},
+		{"device", newDeviceCommand},
 		{"friend-request", newFriendRequestCommand},
 		{"contact", newContactCommand},
 		{"send", newSendCommand},
 		{"poll", newPollCommand},
 		{"listen", newListenCommand},
 		{"inbox", newInboxCommand},
+		{"outbox", newOutboxCommand},
 		{"swarm", plumbing.NewSwarm},
 		{"envelope", plumbing.NewEnvelope},
 		{"transcript", plumbing.NewTranscript},

@@ -75,22 +75,22 @@ func TestRunRefusesOptions(t *testing.T) {
 		"inbox --limit 0":     runInbox(ctx, r.App, &inboxOptions{}),
 		"prekey bundle":       runPrekeyBundle(ctx, r.App, &prekeyBundleOptions{}),
 		"identity passphrase": runIdentityPassphrase(ctx, r.App, &identityPassphraseOptions{}),
-		"schema of nothing":   runSchema(ctx, r.App, &schemaOptions{names: []string{"nothing"}}),
-		"errors of nothing":   runErrors(ctx, r.App, &errorsOptions{names: []string{"nothing"}}),
+		"schema of nothing":   runSchema(r.App, &schemaOptions{names: []string{"nothing"}}),
+		"errors of nothing":   runErrors(r.App, &errorsOptions{names: []string{"nothing"}}),
 	})
 }
 
 // errors prints one record for a code, and all codes of an exit status.
 func TestRunErrors(t *testing.T) {
 	r := clitest.New(t, "")
-	if err := runErrors(t.Context(), r.App, &errorsOptions{names: []string{"not_stored"}}); err != nil {
+	if err := runErrors(r.App, &errorsOptions{names: []string{"not_stored"}}); err != nil {
 		t.Fatal(err)
 	}
 	out := r.Printed(t)
 	if len(out) != 1 || out[0].Get("exit_code").Int() != record.ExitTemporary || !out[0].Get("retryable").Bool() {
 		t.Errorf("not_stored is %v", out)
 	}
-	if err := runErrors(t.Context(), r.App, &errorsOptions{names: []string{"7"}}); err != nil {
+	if err := runErrors(r.App, &errorsOptions{names: []string{"7"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, code := range r.Printed(t) {
@@ -105,9 +105,9 @@ func TestRunReportsFailingOutput(t *testing.T) {
 	r := clitest.New(t, "")
 	app := cli.New(cli.Streams{In: clitest.Untouchable{T: t}, Out: brokenPipe{}, Err: io.Discard, Env: r.Streams.Env})
 	clitest.WantCode(t, runVersion(app), record.CodeOutputClosed)
-	clitest.WantCode(t, runErrors(t.Context(), app, &errorsOptions{}), record.CodeOutputClosed)
+	clitest.WantCode(t, runErrors(app, &errorsOptions{}), record.CodeOutputClosed)
 	var made json.RawMessage
-	if err := runSchema(t.Context(), r.App, &schemaOptions{names: []string{"draft"}}); err != nil {
+	if err := runSchema(r.App, &schemaOptions{names: []string{"draft"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(r.Printed(t)[0].Get("schema").Raw), &made); err != nil {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -36,14 +35,14 @@ func newSchemaCommand(app *cli.App) *cobra.Command {
 		},
 		Prints: []string{record.TypeSchema},
 		Exits:  cli.Exits{record.ExitUsage: "no such record"},
-		Run: app.Run(func(ctx context.Context, args []string) error {
+		Run: app.RunAtOnce(func(args []string) error {
 			opts.names = args
-			return runSchema(ctx, app, opts)
+			return runSchema(app, opts)
 		}),
 	})
 }
 
-func runSchema(_ context.Context, app *cli.App, opts *schemaOptions) error {
+func runSchema(app *cli.App, opts *schemaOptions) error {
 	kinds := record.Kinds
 	if len(opts.names) > 0 {
 		kinds = nil

@@ -22,7 +22,7 @@ func newVersionCommand(app *cli.App) *cobra.Command {
 		Short:    "Print the version",
 		Examples: []string{"sessiontool version --select version"},
 		Prints:   []string{record.TypeVersion},
-		Run:      app.RunAtOnce(func() error { return runVersion(app) }),
+		Run:      app.RunAtOnce(func([]string) error { return runVersion(app) }),
 	})
 }
 

@@ -24,17 +24,22 @@ const (
 	KindStatus        = outbox.KindStatus
 )
 
-// ErrGone reports an outbox entry that another process has finished.
-var ErrGone = outbox.ErrGone
+// ErrGone reports an outbox entry that another process has finished. ErrKeyReused reports the id of a draft that was
+// used for the same recipient with another content. ErrInFlight reports an entry that another process works on.
+var (
+	ErrGone      = outbox.ErrGone
+	ErrKeyReused = outbox.ErrKeyReused
+	ErrInFlight  = outbox.ErrInFlight
+)
 
-// ClaimOutbox claims every unsent entry that no running process works on, oldest first, and deletes expired entries.
-// Dropped are those that expired unsent. See [outbox.Box.Claim].
-func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing, err error) {
+// ClaimOutbox claims every unsent entry that no running process works on, oldest first, and deletes expired receipts. See
+// [outbox.Box.Claim].
+func (a *Account) ClaimOutbox(ctx context.Context) (claimed []Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		claimed, dropped, err = a.outbox.Claim(tx)
+		claimed, err = a.outbox.Claim(tx)
 		return err
 	})
-	return claimed, dropped, err
+	return claimed, err
 }
 
 // ClaimEarlier claims at most most unsent entries for the same recipient that are older than out. See
@@ -56,6 +61,25 @@ func (a *Account) OutboxEmpty(ctx context.Context) (empty bool, err error) {
 	return empty, err
 }
 
+// OutboxWaiting lists the outbox entries that no node has yet, oldest first, and whether a running process works on each.
+func (a *Account) OutboxWaiting(ctx context.Context) (waiting []Outgoing, inFlight []bool, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		waiting, inFlight, err = a.outbox.Waiting(tx)
+		return err
+	})
+	return waiting, inFlight, err
+}
+
+// Cancel removes an outbox entry that no node has yet, unless another process works on it ([ErrInFlight]). The error is
+// [ErrGone] if there is none.
+func (a *Account) Cancel(ctx context.Context, seq uint64) (out Outgoing, err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		out, err = a.outbox.Cancel(tx, seq)
+		return err
+	})
+	return out, err
+}
+
 // Answered reports whether messages received since the last call have put an unclaimed entry into the outbox. It saves
 // a process that receives many messages from reading the outbox each time.
 func (a *Account) Answered() bool { return a.outbox.Answered() }
@@ -70,9 +94,7 @@ func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {
 // SaveReceipt records that a node has the message. The entry stays until Finish: if this process dies before it has
 // reported the receipt, a rerun gets it.
 func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) error {
-	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) {
-		stored.Receipt, stored.StoredAt = &receipt, a.env.Now().UTC()
-	})
+	return a.update(ctx, func(tx *keystore.Tx) error { return a.outbox.SaveReceipt(tx, seq, receipt) })
 }
 
 // Release makes an entry claimable again, unless another process has taken it over.
@@ -81,8 +103,12 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 }
 
 // Finish records that the receipt was reported. The entry stays until this process has ended cleanly: if it is killed
-// before its caller knows the result, a rerun must not send the message again.
+// before its caller knows the result, a rerun must not send the message again. Seq 0 stands for a receipt that was
+// remembered without an entry.
 func (a *Account) Finish(ctx context.Context, seq uint64) error {
+	if seq == 0 {
+		return nil
+	}
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Reported = true })
 }
 

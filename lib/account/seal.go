@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/outbox"
@@ -23,23 +24,28 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 	if err := checkDraft(&draft); err != nil {
 		return Outgoing{}, err
 	}
-	digest := draft.digest(KindText)
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		if err := a.outbox.Tidy(tx); err != nil {
 			return err
 		}
-		var found bool
-		if out, found, err = a.outbox.Resume(tx, digest); err != nil {
+		earlier, found, err := a.resumeText(tx, draft)
+		if err != nil {
 			return err
 		}
 		if found {
+			out = earlier
+			out.Ref = draft.Ref
+			if out.Receipt != nil {
+				return nil
+			}
 			out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
 			return outbox.Save(tx, out)
 		}
 		if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		out.Digest, out.OnlySync, out.Behind = digest, draft.OnlySync, a.outbox.Behind(draft.To)
+		out.Digest, out.DraftID, out.Content = earlier.Digest, draft.ID, earlier.Content
+		out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
 		out.Fresh = draft.TimestampMS == 0
 		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
 			return err
@@ -47,6 +53,23 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 		return a.askForAnswer(tx, out)
 	})
 	return out, err
+}
+
+// resumeText returns the message of an earlier run of a draft. If there is none, the entry has only the digests by which
+// a later run finds it.
+func (a *Account) resumeText(tx *keystore.Tx, draft Draft) (out Outgoing, found bool, err error) {
+	if draft.ID == "" {
+		digest := draft.digest(KindText)
+		if out, found, err = a.outbox.Resume(tx, digest); !found {
+			out.Digest = digest
+		}
+		return out, found, err
+	}
+	key, content := draft.key()
+	if out, found, err = a.outbox.ResumeKey(tx, key, content); !found {
+		out.Digest, out.Content = key, content
+	}
+	return out, found, err
 }
 
 // Reseal replaces an outbox entry whose timestamp was wrong: it seals the draft again. No node may have the old
@@ -71,7 +94,8 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 		} else if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		out.Digest, out.OnlySync, out.Behind = old.Digest, old.OnlySync, old.Behind
+		out.Digest, out.DraftID, out.Content = old.Digest, old.DraftID, old.Content
+		out.OnlySync, out.Behind = old.OnlySync, old.Behind
 		return a.outbox.Add(tx, &out, a.env.Owner)
 	})
 	return out, err
@@ -98,6 +122,9 @@ func checkDraft(draft *Draft) error {
 	if err := message.CheckText(draft.Text); err != nil {
 		return err
 	}
+	if len(draft.ID) > MaxIDBytes || !utf8.ValidString(draft.ID) {
+		return fmt.Errorf("%w: it is not text of at most %d bytes", ErrDraftID, MaxIDBytes)
+	}
 	return checkTTL(draft)
 }
 
@@ -120,8 +147,8 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if err != nil {
 		return Outgoing{}, err
 	}
-	if draft.protocol(contact) == ProtocolSessionV1 {
-		return a.sealV1(tx, KindText, draft)
+	if draft.protocol(contact) != ProtocolSignal {
+		return a.sealOpen(tx, KindText, draft)
 	}
 	if !found {
 		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
@@ -173,7 +200,7 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 		return err
 	}
 	ack := key.Acknowledge(out.Data)
-	out.Ack = ack[:]
+	out.Ack, out.AckKey = ack[:], key[:]
 	return nil
 }
 
@@ -204,12 +231,14 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 
 // wrap puts a ciphertext into an envelope: with sealed sender, the default of every release, or with a visible sender.
 func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) error {
-	if out.TimestampMS == 0 {
+	if out.Undated = out.TimestampMS == 0; out.Undated {
 		out.TimestampMS = a.stamp()
 	}
 	if a.watch != nil {
 		a.watch(kind, encrypted)
 	}
+	out.Protocol = string(ProtocolSignal)
+	out.ForwardSecrecy = kind == ciphertext.Whisper || kind == ciphertext.PreKeyWhisper
 	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
 	if a.env.Plain {
 		env.Source = a.ID()

@@ -100,48 +100,69 @@ func (simulatedJudge) Judge(reply Reply) Verdict {
 // run lets accounts send to and poll swarms, and returns how many mappings were captured and how many requests failed.
 func (s *simulation) run(b *testing.B, accounts, requests int, seed uint64) (captured, failed int) {
 	b.Helper()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	running := make(chan struct{}, 32) // accounts at once, because most of their time is waiting
 	for account := range accounts {
-		random := rand.NewChaCha8([32]byte{byte(account), byte(seed)})
-		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		c, err := New(Config{Seeds: []string{"http://127.0.0.1:1"}, Random: random,
-			Now: func() time.Time { return at }})
+		running <- struct{}{}
+		all.Go(func() {
+			defer func() { <-running }()
+			got, lost := s.account(b, account, requests, seed)
+			mu.Lock()
+			defer mu.Unlock()
+			captured, failed = captured+got, failed+lost
+		})
+	}
+	all.Wait()
+	return captured, failed
+}
+
+// account is one account of run.
+func (s *simulation) account(b *testing.B, account, requests int, seed uint64) (captured, failed int) {
+	b.Helper()
+	random := rand.NewChaCha8([32]byte{byte(account), byte(seed), byte(account >> 8)})
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	c, err := New(Config{Seeds: []string{"http://127.0.0.1:1"}, Random: random,
+		Now: func() time.Time { return at }})
+	if err != nil {
+		b.Error(err)
+		return captured, failed
+	}
+	c.carry = s.carry
+	c.setNodes(s.nodes)
+	c.askedAt = at
+	ids := make([]sessionid.ID, 20)
+	for i := range ids {
+		var key [32]byte
+		if _, err := random.Read(key[:]); err != nil {
+			b.Error(err)
+			return captured, failed
+		}
+		ids[i] = sessionid.FromPublicKey(key)
+	}
+	for i := range requests {
+		id := ids[i%len(ids)]
+		err := c.AskSwarm(b.Context(), Question{Owner: id, Call: Call{Method: storage.MethodStore},
+			Judge: simulatedJudge{}, Sides: SwarmTargets})
 		if err != nil {
-			b.Fatal(err)
+			failed++
 		}
-		c.carry = s.carry
-		c.setNodes(s.nodes)
+		members, err := c.Swarm(b.Context(), id)
+		if ring, _ := c.ringMembers(id); err == nil && !sameNodes(members, ring) {
+			captured++
+		}
+		at = at.Add(time.Minute)
 		c.askedAt = at
-		ids := make([]sessionid.ID, 20)
-		for i := range ids {
-			var key [32]byte
-			if _, err := random.Read(key[:]); err != nil {
-				b.Fatal(err)
-			}
-			ids[i] = sessionid.FromPublicKey(key)
-		}
-		for i := range requests {
-			id := ids[i%len(ids)]
-			err := c.AskSwarm(b.Context(), Question{Owner: id, Call: Call{Method: storage.MethodStore},
-				Judge: simulatedJudge{}, Sides: SwarmTargets})
-			if err != nil {
-				failed++
-			}
-			members, err := c.Swarm(b.Context(), id)
-			if ring, _ := c.ringMembers(id); err == nil && !sameNodes(members, ring) {
-				captured++
-			}
-			at = at.Add(time.Minute)
-			c.askedAt = at
-		}
-		if err := c.Close(); err != nil {
-			b.Fatal(err)
-		}
+	}
+	if err := c.Close(); err != nil {
+		b.Error(err)
+		return captured, failed
 	}
 	return captured, failed
 }
 
 // BenchmarkAnonymity prints what hostile nodes that drop selectively, name wrong swarms and answer 421 get of the paths
-// of 20 accounts, beside what they get when they do nothing but watch. It measures no time. The order of goroutines
+// of 200 accounts, beside what they get when they do nothing but watch. It measures no time. The order of goroutines
 // changes the last digits.
 func BenchmarkAnonymity(b *testing.B) {
 	for b.Loop() {
@@ -156,7 +177,7 @@ func BenchmarkAnonymity(b *testing.B) {
 				var captured, failed int
 				for i, attack := range []bool{false, true} {
 					s := newSimulation(n, h, attack, rand.New(rand.NewPCG(uint64(n), uint64(percent))))
-					got, lost := s.run(b, 20, 50, uint64(percent))
+					got, lost := s.run(b, 200, 50, uint64(percent))
 					captured, failed = captured+got, failed+lost
 					whole[i] = 100 * float64(s.whole) / float64(s.paths)
 					guards[i] = 100 * float64(s.guards) / float64(s.paths)

@@ -93,19 +93,32 @@ func TestHostileMemberCannotDelete(t *testing.T) {
 func TestHostileMemberCannotDeleteInAdvance(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
-	alice := newUser(t, 5)
-	all := rpc28.Scope{All: true}
+	alice, mallory := newUser(t, 5), newUser(t, 5)
+	all, number := rpc28.Scope{All: true}, uint64(now.UnixMilli())
 	from := network.nodes[1].Keys()
+	before := func(u user, at time.Time) []byte {
+		return signedRequestOf(t, rpc28.MethodDeleteBefore, u.removeBefore(all, at), now)
+	}
 	for text, test := range map[string]struct {
+		number uint64
 		signed []byte
+		answer string // to the tombstone
 		hidden bool
 	}{
-		"after": {signedRequestOf(t, rpc28.MethodDeleteBefore, alice.removeBefore(all, now.Add(-time.Hour)), now),
-			false},
-		"before": {signedRequestOf(t, rpc28.MethodDeleteBefore, alice.removeBefore(all, now), now), true},
+		"unsigned":                   {number, nil, refused, false},
+		"unsigned, a number of 0":    {0, nil, refused, false},
+		"signed by another account":  {number, before(mallory, now), refused, false},
+		"signed, the highest number": {math.MaxUint64, before(alice, now), refused, false},
+		"a request to expire": {
+			number, signedRequestOf(t, rpc28.MethodExpireAll, alice.expireAll(all, now), now), refused, false,
+		},
+		"about older messages":        {number, before(alice, now.Add(-time.Hour)), taken, false},
+		"about the message as others": {number, before(alice, now), taken, true},
 	} {
 		m := at28(alice, 0, now, text)
-		network.pushed(from, now, tombstoneOf(m, uint64(now.UnixMilli()), test.signed))
+		if got := network.pushed(from, now, tombstoneOf(m, test.number, test.signed)); got.body != test.answer {
+			t.Errorf("%s: the tombstone is answered with %v, want %s", text, got, test.answer)
+		}
 		network.pushed(from, now, encode(m))
 		stored, err := network.nodes[0].store.ByHash(alice.pubKey(), []string{m.HashText()}, now.UnixMilli())
 		if err != nil || (len(stored) == 0) != test.hidden {

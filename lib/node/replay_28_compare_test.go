@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
+	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 )
@@ -23,6 +25,9 @@ func (r *replay28) exchange(row row28) {
 	var plain string
 	if json.Unmarshal(body, &plain) == nil {
 		body = []byte(plain)
+	}
+	if r.pad && json.Valid(body) {
+		body = onion.Pad(withParameter(r.t, body))
 	}
 	for name, value := range row.Request.Headers {
 		header.Set(name, value)
@@ -48,6 +53,25 @@ func (r *replay28) exchange(row row28) {
 		call = call28{} // parameters of another shape; the method is read
 	}
 	r.compare(row, call, got.body)
+}
+
+// withParameter adds an unknown parameter to a request whose parameters are an object.
+func withParameter(t testing.TB, body []byte) []byte {
+	t.Helper()
+	var request map[string]json.RawMessage
+	var params map[string]json.RawMessage
+	if json.Unmarshal(body, &request) != nil || json.Unmarshal(request["params"], &params) != nil || params == nil {
+		return body
+	}
+	params["padding"] = json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)
+	var err error
+	if request["params"], err = json.Marshal(params); err == nil {
+		body, err = json.Marshal(request)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
 
 // sameText compares refusals. Of a key that is none the real server has two ways to speak.

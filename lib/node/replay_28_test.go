@@ -50,14 +50,22 @@ type replay28 struct {
 	*testNetwork
 	clock atomic.Int64
 	known map[string]bool // hashes of messages that are there, or were
+	pad   bool            // whether requests are padded
 }
 
 // TestRecordings28 puts what the real 2.8 server was asked to our nodes, at the same time of its clock, and
 // compares the answers: texts and statuses exactly, results of members but for their signatures, and messages.
-func TestRecordings28(t *testing.T) {
+func TestRecordings28(t *testing.T) { replayRecordings28(t, false) }
+
+// TestPaddedRecordings28 puts the same requests with the padding of our clients, and with a parameter that no server
+// knows. Neither changes an answer of the real server.
+func TestPaddedRecordings28(t *testing.T) { replayRecordings28(t, true) }
+
+func replayRecordings28(t *testing.T, pad bool) {
 	rows := loadRows28(t)
 	r := newReplay28(t, rows)
 	r.seed(rows)
+	r.pad = pad
 	replayed := 0
 	for _, row := range rows {
 		if r.differs(row) {

@@ -2,9 +2,9 @@
 //
 // Before a process claims work it announces itself: it creates a file and holds a lock on it. The operating system
 // releases the lock when the process ends in any way. Other processes then take over the work of a killed process at
-// once, and never work that is in progress. A process that ends normally removes its file. A file without a lock
-// therefore means a crash, until the file is removed. A process number cannot serve as a name: the system reuses it,
-// and each container has its own.
+// once, and never work that is in progress. A process that ends normally removes its file, unless it leaves work
+// unfinished. A file without a lock therefore means a crash, until the file is removed. A process number cannot serve as
+// a name: the system reuses it, and each container has its own.
 package presence
 
 import (
@@ -22,7 +22,7 @@ import (
 
 const suffix = ".live"
 
-// keepCrashed is how long the file of a killed process is kept.
+// keepCrashed is how long the file of a killed process is kept, from when another process first finds it.
 const keepCrashed = 2 * time.Hour
 
 // State is the state of a process.
@@ -118,7 +118,31 @@ func (p *Presence) Close() error {
 	return nil
 }
 
-// sweep removes old files of crashed processes. It ignores errors, which only leave a small file behind.
+// Abandon releases the lock but keeps the file: for other processes this one has crashed. It is for a process that ends
+// without having finished its work. Before Announce it does nothing.
+func (p *Presence) Abandon() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lock == nil {
+		return nil
+	}
+	err := markEnded(p.lock)
+	if closeErr := p.lock.Close(); err == nil {
+		err = closeErr
+	}
+	p.lock = nil
+	return err
+}
+
+// markEnded writes into the file of a process that has ended. The time of its last change is from then on when that was
+// first known: the file of a process that ran for days was made long before.
+func markEnded(file *os.File) error {
+	_, err := file.WriteAt([]byte("ended\n"), 0)
+	return err
+}
+
+// sweep removes the files of processes that crashed long ago, and marks those that have crashed since the last call. It
+// ignores errors, which only leave a small file behind.
 func sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -127,9 +151,17 @@ func sweep(dir string) {
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		info, err := entry.Info()
-		if err == nil && strings.HasSuffix(path, suffix) && time.Since(info.ModTime()) > keepCrashed &&
-			!isLocked(path) {
+		if err != nil || !strings.HasSuffix(path, suffix) {
+			continue
+		}
+		switch marked := info.Size() > 0; {
+		case marked && time.Since(info.ModTime()) > keepCrashed:
 			os.Remove(path)
+		case !marked && !isLocked(path):
+			if file, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+				_ = markEnded(file)
+				file.Close()
+			}
 		}
 	}
 }

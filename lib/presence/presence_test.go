@@ -38,21 +38,26 @@ func TestKilledProcessCrashed(t *testing.T) {
 	dir := t.TempDir()
 	const left = "00112233aabbccdd"
 	path := filepath.Join(dir, left+suffix)
+	p := announce(t, dir)
+	defer p.Close()
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := announce(t, dir)
-	defer p.Close()
 	for range 2 {
 		if state := p.State(left); state != Crashed {
 			t.Fatalf("a file without a lock means state %d", state)
 		}
 	}
-	longAgo := time.Now().Add(-2 * keepCrashed)
-	if err := os.Chtimes(path, longAgo, longAgo); err != nil {
+	ages(t, path)
+	other := announce(t, dir) // finds that it has ended
+	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	other := announce(t, dir)
+	if state := p.State(left); state != Crashed {
+		t.Fatalf("a process that ran for hours and has just crashed is in state %d", state)
+	}
+	ages(t, path)
+	other = announce(t, dir)
 	defer other.Close()
 	if state := p.State(left); state != Gone {
 		t.Fatalf("a process that crashed long ago is in state %d", state)
@@ -102,5 +107,37 @@ func TestAnnouncedTwice(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
 		t.Errorf("left behind: %v %v", entries, err)
+	}
+}
+
+// ages makes a file look as if it was changed long ago.
+func ages(t *testing.T, path string) {
+	t.Helper()
+	longAgo := time.Now().Add(-2 * keepCrashed)
+	if err := os.Chtimes(path, longAgo, longAgo); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A process that leaves work unfinished has crashed for the others, for as long as a killed one.
+func TestAbandoned(t *testing.T) {
+	dir := t.TempDir()
+	p := announce(t, dir)
+	if err := p.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	other := announce(t, dir)
+	if state := other.State(p.Name()); state != Crashed {
+		t.Errorf("state %d", state)
+	}
+	ages(t, filepath.Join(dir, p.Name()+suffix))
+	third := announce(t, dir)
+	if state := third.State(p.Name()); state != Gone {
+		t.Errorf("hours later in state %d", state)
+	}
+	for _, p := range []*Presence{p, other, third, In(dir)} {
+		if err := p.Abandon(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -10,6 +10,14 @@ import (
 // Flush sends the outbox entries of earlier commands, oldest first, and the answers that the account owes. It returns
 // how many still wait. A message that cannot be sent now does not hold up the others.
 func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
+	return r.FlushEach(ctx, func(account.Outgoing, account.Receipt, error) error { return nil })
+}
+
+// Flushed is called with an outbox entry and its receipt, or the error because of which it was given up or still waits.
+type Flushed func(out account.Outgoing, receipt account.Receipt, err error) error
+
+// FlushEach is [Router.Flush] with a call of done for each entry. An error of done stops it.
+func (r *Router) FlushEach(ctx context.Context, done Flushed) (waiting int, err error) {
 	if err := r.account.AnswerOwed(ctx); err != nil {
 		return 0, err
 	}
@@ -17,14 +25,11 @@ func (r *Router) Flush(ctx context.Context) (waiting int, err error) {
 	if err != nil || empty {
 		return 0, err
 	}
-	claimed, dropped, err := r.account.ClaimOutbox(ctx)
+	claimed, err := r.account.ClaimOutbox(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for _, out := range dropped {
-		r.options.Log.Warn("message expired before it could be sent", "to", out.To, "kind", out.Kind)
-	}
-	return r.sendClaimed(ctx, claimed)
+	return r.sendClaimed(ctx, claimed, done)
 }
 
 // sendEarlier sends the outbox entries for the recipient of out that are older than it. Batches double after each
@@ -35,16 +40,17 @@ func (r *Router) sendEarlier(ctx context.Context, out account.Outgoing) error {
 		if err != nil || len(claimed) == 0 {
 			return err
 		}
-		if waiting, err := r.sendClaimed(ctx, claimed); err != nil || waiting > 0 {
+		ignored := func(account.Outgoing, account.Receipt, error) error { return nil }
+		if waiting, err := r.sendClaimed(ctx, claimed, ignored); err != nil || waiting > 0 {
 			return err
 		}
 	}
 }
 
-// sendClaimed sends claimed messages in order, and returns how many of them still wait.
-func (r *Router) sendClaimed(ctx context.Context, claimed []account.Outgoing) (waiting int, err error) {
+// sendClaimed sends claimed messages in order, calls done for each, and returns how many of them still wait.
+func (r *Router) sendClaimed(ctx context.Context, claimed []account.Outgoing, done Flushed) (waiting int, err error) {
 	for i, out := range claimed {
-		_, err := r.Send(ctx, out)
+		receipt, err := r.Send(ctx, out)
 		if err == nil {
 			err = r.settle(ctx, out)
 		}
@@ -58,6 +64,9 @@ func (r *Router) sendClaimed(ctx context.Context, claimed []account.Outgoing) (w
 		default:
 			waiting++
 			r.options.Log.Warn("message waits in the outbox", "to", out.To, "kind", out.Kind, "error", err)
+		}
+		if err := done(out, receipt, err); err != nil {
+			return waiting, errors.Join(err, r.release(ctx, claimed[i+1:]))
 		}
 	}
 	return waiting, nil

@@ -39,7 +39,8 @@ func TestEveryRecordHasASchema(t *testing.T) {
 		if kind.Output && (made.Properties["type"] == nil || !slices.Contains(made.Required, "type")) {
 			t.Errorf("%s is printed and has no type", kind.Name)
 		}
-		inferred, err := jsonschema.ForType(reflect.TypeOf(kind.Value), &jsonschema.ForOptions{})
+		inferred, err := jsonschema.ForType(reflect.TypeOf(kind.Value),
+			&jsonschema.ForOptions{TypeSchemas: infer.InputTypes()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,13 @@ type Printed struct {
 	Then   func() error
 }
 
+// Part is one of the things that an item asks for, such as a text for one of its recipients. An error record in its
+// place has To.
+type Part struct {
+	To      string
+	Prepare func() (Task, error)
+}
+
 // outcome is what a task came to, with what an error record says of its item.
 type outcome struct {
 	result any
@@ -23,23 +30,67 @@ type outcome struct {
 	where  record.Error
 }
 
-// FilterAhead is filter for work that keeps processors busy: prepare is called for one item after the other, and up to
-// ahead of the tasks that it returns run at one time. Their records are printed in the order of the items, and each as
-// soon as it can be.
+// FilterAhead is [Filter] for work that keeps processors busy: prepare is called for one item after the other, and up
+// to ahead of the tasks that it returns run at one time. Their records are printed in the order of the items, and each
+// as soon as it can be.
 func FilterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T) (Task, error)) error {
+	return FilterParts(ctx, app, ahead, func(item T) ([]Part, error) {
+		return []Part{{Prepare: func() (Task, error) { return prepare(item) }}}, nil
+	})
+}
+
+// FilterParts is [FilterAhead] for items that ask for several things: there is one record for each part.
+func FilterParts[T any](ctx context.Context, app *App, ahead int, split func(T) ([]Part, error)) error {
+	return runAhead(ctx, app, ahead, func(handle func(Part, record.Error) error) error {
+		return eachItem(app, func(item T, where record.Error, err error) error {
+			var parts []Part
+			if err == nil {
+				parts, err = split(item)
+			}
+			if err != nil {
+				parts = []Part{{To: where.To, Prepare: func() (Task, error) { return nil, err }}}
+			}
+			return eachPart(parts, where, handle)
+		})
+	})
+}
+
+// DoParts is [FilterParts] for parts that do not come from stdin. If there is only one, its error is the error of the
+// command.
+func DoParts(ctx context.Context, app *App, ahead int, parts []Part) error {
+	if len(parts) == 1 {
+		return doOne(ctx, app, parts[0])
+	}
+	return runAhead(ctx, app, ahead, func(handle func(Part, record.Error) error) error {
+		return eachPart(parts, record.Error{}, handle)
+	})
+}
+
+// eachPart calls handle for each part, with the fields of an error record about it.
+func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) error) error {
+	for _, part := range parts {
+		if part.To != "" {
+			where.To = part.To
+		}
+		if err := handle(part, where); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runAhead prepares the parts of source in order, runs up to ahead of their tasks at one time, and prints.
+func runAhead(ctx context.Context, app *App, ahead int, source func(func(Part, record.Error) error) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	begun := make(chan (<-chan outcome), ahead-1) // one more is with printOutcomes
 	printed := make(chan error)
 	go func() { printed <- printOutcomes(app, begun, stop) }()
-	err := eachItem(app, func(item T, where record.Error, err error) error {
+	err := source(func(part Part, where record.Error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var do Task
-		if err == nil {
-			do, err = prepare(item)
-		}
+		do, err := part.Prepare()
 		end := make(chan outcome, 1)
 		select {
 		case begun <- end:
@@ -52,6 +103,7 @@ func FilterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T
 		}
 		go func() {
 			result, err := do(ctx)
+			app.Advance()
 			end <- outcome{result, err, where}
 		}()
 		return nil
@@ -73,16 +125,16 @@ func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (f
 		if o.err == nil {
 			o.err = printThen(app, o.result)
 		}
-		if failure = app.settle(o.err, o.where); failure != nil {
+		if failure = app.Settle(o.err, o.where); failure != nil {
 			stop(failure)
 		}
 	}
 	return failure
 }
 
-// Do is FilterAhead for one item that does not come from stdin.
-func Do(ctx context.Context, app *App, prepare func() (Task, error)) error {
-	do, err := prepare()
+// doOne does a part whose error is the error of the command.
+func doOne(ctx context.Context, app *App, part Part) error {
+	do, err := part.Prepare()
 	if err != nil {
 		return err
 	}

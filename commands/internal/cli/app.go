@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ import (
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/schema"
 )
 
 // App is one run of the program: its streams, its global settings, and the account and network that it opened.
@@ -51,6 +53,9 @@ type App struct {
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
+
+	running    *stoppable // context of the command, nil before it runs
+	unfinished bool       // see LeaveUnfinished
 }
 
 // New returns a run with these streams and the default settings.
@@ -70,7 +75,7 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&app.AccountName, "account", "", "account in the keystore (default: the only one)")
 	flags.StringVar(&app.networkName, "network", "",
 		"name, file or seed URL of the network, mainnet or testnet (default: the running devnet)")
-	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, or never if it is 0")
+	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, in a batch after this time without progress, or never if it is 0")
 	refuse(flags, "timeout", func() error {
 		if app.timeout < 0 {
 			return errors.New("a time must not be negative")
@@ -122,15 +127,23 @@ const defaultTimeout = 2 * time.Minute
 
 // Prepare sets the global settings from flags, then environment, then config file, then defaults. It returns an error
 // if the command delivers messages and there is no stdout.
-func (app *App) Prepare(cmd *cobra.Command) (err error) {
+func (app *App) Prepare(cmd *cobra.Command) error {
+	return app.prepare(cmd, func() error { return app.applySettings(cmd.Flags()) })
+}
+
+// prepare is Prepare with the work that sets the settings.
+func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	if app.SpecOf(cmd).Delivers && app.Streams.OutClosed {
 		return errOutputClosed
 	}
-	if err := app.applySettings(cmd.Flags()); err != nil {
-		return err
-	}
 	if app.printer.path != "" && app.printer.path0 != "" {
 		return UsageError(errors.New("--select and --select0 exclude each other"))
+	}
+	if err := app.checkSelect(cmd); err != nil {
+		return err
+	}
+	if err := settings(); err != nil {
+		return err
 	}
 	if app.KeystoreDir == "" {
 		app.KeystoreDir, app.homeless = dataDir(app.Streams.Env)
@@ -139,10 +152,28 @@ func (app *App) Prepare(cmd *cobra.Command) (err error) {
 	return err
 }
 
+// checkSelect returns an error if the path of --select or --select0 is not one of the records that a command prints: it
+// would print nothing, and yet count messages as delivered.
+func (app *App) checkSelect(cmd *cobra.Command) error {
+	flag, selected := "--select", app.printer.path
+	if selected == "" {
+		flag, selected = "--select0", app.printer.path0
+	}
+	kinds := app.SpecOf(cmd).Prints
+	if selected == "" || len(kinds) == 0 {
+		return nil
+	}
+	if err := schema.CheckPath(kinds, selected); err != nil {
+		return UsageError(fmt.Errorf("%s %q: %w in what this command prints: %s", flag, selected, err,
+			strings.Join(kinds, ", ")))
+	}
+	return nil
+}
+
 // Action is the work of a command once its flags are parsed.
 type Action func(ctx context.Context, args []string) error
 
-// Run adapts an action to cobra. --timeout bounds its time.
+// Run adapts an action to cobra. --timeout bounds its time, or that of each step of a batch.
 func (app *App) Run(do Action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := app.Prepare(cmd); err != nil {
@@ -172,17 +203,18 @@ func (app *App) RunUntilStopped(do Action) func(*cobra.Command, []string) error 
 	}
 }
 
-// RunAtOnce is Run for commands that only print what the program knows. They end before a signal matters, and save the
-// time that listening for signals takes.
-func (app *App) RunAtOnce(do func() error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
-		if err := app.Prepare(cmd); err != nil {
+// RunAtOnce is Run for commands that only print what the program knows. They need no settings, so they work although
+// the config file or a variable is wrong. They end before a signal matters, and save the time that listening for signals
+// takes.
+func (app *App) RunAtOnce(do func(args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := app.prepare(cmd, func() error { return nil }); err != nil {
 			return err
 		}
 		if app.Streams.UntilSignal != nil {
 			survive()
 		}
-		return do()
+		return do(args)
 	}
 }
 
@@ -206,31 +238,45 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 		app.Streams.In = interruptible{ctx, file}
 	}
 	err := do(ctx)
-	switch cause := context.Cause(ctx); {
+	cause := context.Cause(ctx)
+	if cause != nil {
+		app.LeaveUnfinished()
+	}
+	switch {
 	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):
-		return cause
+		return sameQueue(cause, err)
+	case err == nil && app.printer.failed && !app.printer.lasting:
+		app.LeaveUnfinished()
+		return errPartialTemporary
 	case err == nil && app.printer.failed:
 		return ErrPartial
 	case err != nil && cause != nil:
-		return fmt.Errorf("%w (after %s)", context.DeadlineExceeded, limit)
+		return sameQueue(WithCode(context.DeadlineExceeded, fmt.Errorf("timed out after %s", limit)), err)
 	}
 	return err
 }
 
-// stoppable returns the context of a command: a signal ends it, and limit unless that is 0.
+// stoppable returns the context of a command: a signal ends it, and limit without progress unless that is 0.
 func (app *App) stoppable(parent context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	var deadline time.Time
-	if limit > 0 {
-		deadline = time.Now().Add(limit)
-	}
 	until := func(ctx context.Context) context.Context { return ctx }
 	if app.Streams.UntilSignal != nil {
 		survive()
 		until = app.Streams.UntilSignal
 	}
-	ctx := newStoppable(parent, deadline, until)
-	return ctx, ctx.release
+	app.running = newStoppable(parent, limit, until)
+	return app.running, app.running.release
 }
+
+// Advance starts the time of --timeout anew, after a part of a batch is done.
+func (app *App) Advance() {
+	if app.running != nil {
+		app.running.progress()
+	}
+}
+
+// LeaveUnfinished makes the end of this run look like a crash to later runs: what it reported may be asked for again by
+// a rerun of the same command. It is for a batch that did not come to its end.
+func (app *App) LeaveUnfinished() { app.unfinished = true }
 
 // Print writes a record to stdout.
 func (app *App) Print(v any) error {
@@ -261,7 +307,11 @@ func (app *App) Close() error {
 	if app.network != nil {
 		errs = append(errs, app.network.Close())
 	}
-	if app.presence != nil {
+	switch {
+	case app.presence == nil:
+	case app.unfinished:
+		errs = append(errs, app.presence.Abandon())
+	default:
 		errs = append(errs, app.presence.Close())
 	}
 	return errors.Join(errs...)

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
@@ -22,6 +23,7 @@ import (
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/v2message"
 	"sessiontool/lib/x3dh"
 )
 
@@ -36,22 +38,39 @@ func (e *codedError) Unwrap() []error { return []error{e.codeOf, e.err} }
 
 // Errors of the command line itself.
 var (
-	errUsage         = errors.New("usage")
-	ErrBadInput      = errors.New("bad input")
-	ErrStdinTerminal = errors.New("stdin is a terminal")
-	ErrPartial       = errors.New("some items failed")
-	ErrNoNetwork     = errors.New("no network is named and no devnet is running")
-	ErrNodeNotFound  = errors.New("no registered service node has that key")
-	ErrInvalidPow    = errors.New("the proof of work does not meet the difficulty")
-	ErrDevnetRunning = errors.New("a devnet is running already")
-	ErrMnemonic      = errors.New("recovery words are not valid")
-	ErrBadTTL        = errors.New("bad time to live")
-	ErrBadConfig     = errors.New("bad config file")
-	errOutputClosed  = errors.New("stdout is closed, or the null device opened for reading and writing")
+	errUsage            = errors.New("usage")
+	errPartialTemporary = errors.New("some items failed for now")
+	ErrBadInput         = errors.New("bad input")
+	ErrStdinTerminal    = errors.New("stdin is a terminal")
+	ErrPartial          = errors.New("some items failed")
+	ErrNoNetwork        = errors.New("no network is named and no devnet is running")
+	ErrNodeNotFound     = errors.New("no registered service node has that key")
+	ErrInvalidPow       = errors.New("the proof of work does not meet the difficulty")
+	ErrDevnetRunning    = errors.New("a devnet is running already")
+	ErrMnemonic         = errors.New("recovery words are not valid")
+	ErrBadTTL           = errors.New("bad time to live")
+	ErrBadConfig        = errors.New("bad config file")
+	errOutputClosed     = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
 // UsageError returns err with the code usage.
 func UsageError(err error) error { return WithCode(errUsage, err) }
+
+// queuedError is the error of a message that waits in the outbox.
+type queuedError struct{ error }
+
+func (e queuedError) Unwrap() error { return e.error }
+
+// Queued returns an error that reads like err, whose record says that the message waits in the outbox.
+func Queued(err error) error { return queuedError{err} }
+
+// sameQueue returns err, marked as [Queued] if the error in whose place it stands is.
+func sameQueue(err, before error) error {
+	if errors.As(before, new(queuedError)) {
+		return Queued(err)
+	}
+	return err
+}
 
 // codeTable maps errors to codes; the first entry that matches counts. [record.Codes] has their meanings.
 var codeTable = []struct {
@@ -61,6 +80,7 @@ var codeTable = []struct {
 	{errUsage, record.CodeUsage},
 	{ErrStdinTerminal, record.CodeStdinTerminal},
 	{ErrPartial, record.CodePartial},
+	{errPartialTemporary, record.CodePartialTemporary},
 	{ErrBadConfig, record.CodeBadConfig},
 	{errOutputClosed, record.CodeOutputClosed},
 	{ErrNoNetwork, record.CodeNoNetwork},
@@ -80,6 +100,10 @@ var codeTable = []struct {
 	{account.ErrNoText, record.CodeBadText},
 	{message.ErrNotUTF8, record.CodeBadText},
 	{account.ErrTTL, record.CodeBadTTL},
+	{account.ErrDraftID, record.CodeBadInput},
+	{account.ErrGone, record.CodeEntryNotFound},
+	{account.ErrInFlight, record.CodeInFlight},
+	{account.ErrKeyReused, record.CodeIDReused},
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
@@ -90,6 +114,16 @@ var codeTable = []struct {
 	{account.ErrAskedAlready, record.CodeAskedAlready},
 	{account.ErrAlreadyFriends, record.CodeAlreadyFriends},
 	{account.ErrSafetyNumber, record.CodeSafetyNumber},
+	{account.ErrNoKeys, record.CodeNoKeys},
+	{account.ErrOtherDevices, record.CodeOtherDevices},
+	{keyring.ErrMember, record.CodeLinkedAlready},
+	{keyring.ErrNone, record.CodeNotLinked},
+	{keyring.ErrNotMember, record.CodeNotLinked},
+	{keyring.ErrNoGroup, record.CodeNotLinked},
+	{keyring.ErrNotAdmitted, record.CodeNotAdmitted},
+	{keyring.ErrUnknownDevice, record.CodeUnknownDevice},
+	{keyring.ErrEmoji, record.CodeEmoji},
+	{v2message.ErrTooLong, record.CodeTextTooLong},
 	{keystore.ErrNotFound, record.CodeKeystoreNotFound},
 	{keystore.ErrExists, record.CodeKeystoreExists},
 	{keystore.ErrPermissions, record.CodeKeystoreOpen},
@@ -135,7 +169,7 @@ var codeTable = []struct {
 	{devnet.ErrNode, record.CodeNodeNotFound},
 	{devnet.ErrControl, record.CodeNetworkUnreachable},
 	{envelope.ErrMalformed, record.CodeBadEnvelope},
-	{envelope.ErrNewer, record.CodeNewerProtocol},
+	{envelope.ErrV2, record.CodeNewerProtocol},
 	{envelope.ErrSource, record.CodeBadEnvelope},
 	{envelope.ErrTooLarge, record.CodeBadEnvelope},
 	{onion.ErrVersion, record.CodeBadNetwork},
@@ -173,6 +207,7 @@ func (e *ReportedError) Error() string { return e.Message }
 // Describe returns the error record of an error.
 func Describe(err error) record.Error {
 	problem := record.NewError(classify(err), FirstLine(err.Error()))
+	problem.Queued = errors.As(err, new(queuedError))
 	var clock *route.ClockError
 	if errors.As(err, &clock) {
 		problem.OffsetMS = clock.Offset.Milliseconds()

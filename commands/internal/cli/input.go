@@ -18,14 +18,23 @@ import (
 // maxItemBytes bounds one item of input. The largest that is useful, an envelope, has about 100 kB.
 const maxItemBytes = 16 << 20
 
-// items reads JSON values from a stream: one per line, several per line, or one on several lines. A value that is not
-// JSON does not end the stream: next returns an error for its first line, and continues with the line after it.
+// items reads JSON values from a stream: one per line, several per line, or one on several lines. The values of a list are
+// items. A byte order mark at the start is ignored. A value that is not JSON does not end the stream: next returns an error for its first line, and continues with the line after it.
 type items struct {
 	lines   *bufio.Reader
 	line    int    // number of the first line in pending
 	pending []byte // whole lines that are not consumed
 	skip    bool   // after the first line of a broken value that has several
 	done    bool
+	begun   bool
+
+	listed []listedItem // rest of a list, whose values are items
+}
+
+// listedItem is a value of a list with the number of its line.
+type listedItem struct {
+	value json.RawMessage
+	line  int
 }
 
 func newItems(in io.Reader) *items {
@@ -36,6 +45,11 @@ func newItems(in io.Reader) *items {
 // or wraps ErrBadInput; after ErrBadInput more values may follow.
 func (s *items) next() (json.RawMessage, int, error) {
 	for {
+		if len(s.listed) > 0 {
+			item := s.listed[0]
+			s.listed = s.listed[1:]
+			return item.value, item.line, nil
+		}
 		s.skipRest()
 		s.trim()
 		if len(s.pending) == 0 {
@@ -54,7 +68,10 @@ func (s *items) next() (json.RawMessage, int, error) {
 		case err == nil:
 			line := s.line
 			s.advance(int(decoder.InputOffset()))
-			return value, line, nil
+			if value[0] != '[' {
+				return value, line, nil
+			}
+			s.listed = list(value, line)
 		case errors.Is(err, io.ErrUnexpectedEOF) && !s.done && len(s.pending) < maxItemBytes:
 			if err := s.more(); err != nil {
 				return nil, s.line, err
@@ -63,13 +80,34 @@ func (s *items) next() (json.RawMessage, int, error) {
 			line := s.line
 			s.dropLine()
 			s.skip = len(s.pending) > 0
-			return nil, line, fmt.Errorf("%w: line %d is not JSON: %v", ErrBadInput, line, err)
+			return nil, line, fmt.Errorf("%w: line %d is not JSON: %s", ErrBadInput, line, JSONProblem(err))
 		}
 	}
 }
 
-// trim drops leading white space.
+// list returns the values of a list that begins on a line.
+func list(value json.RawMessage, line int) (listed []listedItem) {
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	_, err := decoder.Token() // [
+	for err == nil && decoder.More() {
+		from := decoder.InputOffset()
+		var item json.RawMessage
+		if err = decoder.Decode(&item); err == nil {
+			start := int(decoder.InputOffset()) - len(item)
+			listed = append(listed, listedItem{item, line + bytes.Count(value[:max(start, int(from))], []byte{'\n'})})
+		}
+	}
+	return listed // the value is valid, so there was no error
+}
+
+// byteOrderMark is what some editors and Windows programs write in front of UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// trim drops leading white space, and a byte order mark at the start of the stream.
 func (s *items) trim() {
+	if !s.begun && len(s.pending) > 0 {
+		s.pending, s.begun = bytes.TrimPrefix(s.pending, byteOrderMark), true
+	}
 	s.advance(len(s.pending) - len(bytes.TrimLeft(s.pending, " \t\r\n")))
 }
 
@@ -131,7 +169,7 @@ func Filter[T any](app *App, do func(T) error) error {
 		if err == nil {
 			err = do(item)
 		}
-		return app.settle(err, where)
+		return app.Settle(err, where)
 	})
 }
 
@@ -150,6 +188,7 @@ func eachItem[T any](app *App, handle func(item T, where record.Error, err error
 		if err != nil && !errors.Is(err, ErrBadInput) {
 			return err
 		}
+		app.Advance()
 		var item T
 		if err == nil {
 			err = decodeItem(value, &item, line)
@@ -161,12 +200,13 @@ func eachItem[T any](app *App, handle func(item T, where record.Error, err error
 	}
 }
 
-// settle prints an error record for an item that failed, with the fields of where. It returns the error itself if the
+// Settle prints an error record for an item that failed, with the fields of where. It returns the error itself if the
 // other items would fail too.
-func (app *App) settle(err error, where record.Error) error {
+func (app *App) Settle(err error, where record.Error) error {
 	if err == nil || isFatal(err) {
 		return err
 	}
+	app.Advance()
 	problem := Describe(err)
 	problem.Line, problem.Ref, problem.To = where.Line, where.Ref, where.To
 	return app.Print(problem)
@@ -179,22 +219,22 @@ func decodeItem(value json.RawMessage, item any, line int) error {
 		return fmt.Errorf("%w: line %d is not UTF-8", ErrBadInput, line)
 	}
 	if err := json.Unmarshal(value, item); err != nil {
-		return fmt.Errorf("%w: line %d: %v", ErrBadInput, line, err)
+		return fmt.Errorf("%w: line %d: %s", ErrBadInput, line, JSONProblem(err))
 	}
 	return nil
 }
 
-// field returns a string field of a value, or the empty string if it has none.
+// field returns a field of a value if it is a text or a number, or the empty string.
 func field(value json.RawMessage, name string) string {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(value, &object) != nil {
 		return ""
 	}
-	var text string
-	if json.Unmarshal(object[name], &text) != nil {
+	var text record.Word
+	if len(object[name]) == 0 || json.Unmarshal(object[name], &text) != nil {
 		return ""
 	}
-	return text
+	return string(text)
 }
 
 // isFatal reports whether the next items would fail too: a signal or the timeout stops the process, or it cannot write,
@@ -247,7 +287,7 @@ func (app *App) EachName(args []string, do func(name string) error) error {
 		return do(args[0])
 	}
 	for _, name := range args {
-		if err := app.settle(do(name), record.Error{Ref: name}); err != nil {
+		if err := app.Settle(do(name), record.Error{Ref: name}); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func readNetworkFile(path string) (record.Network, error) {
 		return found, fmt.Errorf("%w: %w", network.ErrBadNetwork, err)
 	}
 	if err := json.Unmarshal(data, &found); err != nil {
-		return found, fmt.Errorf("%w: %s: %w", network.ErrBadNetwork, path, err)
+		return found, fmt.Errorf("%w: %s: %s", network.ErrBadNetwork, path, JSONProblem(err))
 	}
 	if len(found.Seeds) == 0 {
 		return found, fmt.Errorf("%w: %s names no seeds", network.ErrBadNetwork, path)

@@ -18,7 +18,7 @@ func networkFile(t *testing.T, content string) (network.Config, error) {
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	app := New(Streams{})
+	app := New(Streams{Env: func(string) string { return "" }})
 	app.networkName = path
 	found, err := app.ResolveNetwork()
 	if err != nil {
@@ -65,7 +65,7 @@ func TestNetworkFile(t *testing.T) {
 // The public networks can be named; what they are is lib/network's.
 func TestNamedNetworks(t *testing.T) {
 	for _, name := range []string{"mainnet", "testnet"} {
-		app := New(Streams{})
+		app := New(Streams{Env: func(string) string { return "" }})
 		app.networkName = name
 		found, err := app.ResolveNetwork()
 		if err != nil || found.Name != name {

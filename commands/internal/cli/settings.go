@@ -81,12 +81,13 @@ func (app *App) applySettings(flags *pflag.FlagSet) error {
 		case fromEnvironment != "":
 			app.origins[name] = Origin{originEnvironment, VariableOf(name)}
 			if err := flag.Value.Set(fromEnvironment); err != nil {
-				return UsageError(fmt.Errorf("%s: %w", VariableOf(name), err))
+				return UsageError(fmt.Errorf("%s: %s", VariableOf(name), valueProblem(flag.Value.Type(), err)))
 			}
 		case fromFile != "":
 			app.origins[name] = Origin{originFile, path}
 			if err := flag.Value.Set(fromFile); err != nil {
-				return fmt.Errorf("%w: %s: %s: %w", ErrBadConfig, path, FileKeyOf(name), err)
+				problem := valueProblem(flag.Value.Type(), err)
+				return fmt.Errorf("%w: %s: %s: %s", ErrBadConfig, path, FileKeyOf(name), problem)
 			}
 		default:
 			app.origins[name] = Origin{OriginDefault, ""}
@@ -149,7 +150,7 @@ func ReadConfig(env func(string) string) (values map[string]string, path string,
 	}
 	var entries map[string]json.RawMessage
 	if err := json.Unmarshal(data, &entries); err != nil {
-		return nil, path, fmt.Errorf("%w: %s: %w", ErrBadConfig, path, err)
+		return nil, path, fmt.Errorf("%w: %s is not JSON: %s", ErrBadConfig, path, JSONProblem(err))
 	}
 	values = make(map[string]string)
 	for key, entry := range entries {

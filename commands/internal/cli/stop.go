@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -46,67 +47,114 @@ func survive() {
 // call of Done, because listening takes a seventh of the time of a short command. If a signal kills a command before
 // that, the command has not waited for anything and leaves nothing behind; the shell sees the same exit status.
 type stoppable struct {
-	parent   context.Context
-	deadline time.Time // zero if the time is not limited
-	until    func(context.Context) context.Context
+	parent context.Context
+	limit  time.Duration // without progress; 0 is no limit
+	until  func(context.Context) context.Context
 
-	mu     sync.Mutex
-	begun  context.Context // nil before the first call of Done
-	cancel context.CancelFunc
+	mu       sync.Mutex
+	deadline time.Time       // zero if the time is not limited
+	begun    context.Context // nil before the first call of Done
+	cancel   context.CancelCauseFunc
+	timer    *time.Timer // nil if the time is not limited
 }
 
-// newStoppable returns a context that ends at the deadline, unless that is zero, and when the context of until ends.
-func newStoppable(parent context.Context, deadline time.Time, until func(context.Context) context.Context) *stoppable {
-	if earlier, ok := parent.Deadline(); ok && (deadline.IsZero() || earlier.Before(deadline)) {
-		deadline = earlier
+// newStoppable returns a context that ends when the context of until ends, and limit after the last call of progress,
+// unless limit is 0.
+func newStoppable(parent context.Context, limit time.Duration, until func(context.Context) context.Context) *stoppable {
+	s := &stoppable{parent: parent, limit: limit, until: until}
+	if limit > 0 {
+		s.deadline = time.Now().Add(limit)
 	}
-	return &stoppable{parent: parent, deadline: deadline, until: until}
+	return s
+}
+
+// progress moves the deadline to limit from now.
+func (s *stoppable) progress() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limit > 0 {
+		s.deadline = time.Now().Add(s.limit)
+	}
 }
 
 // begin returns the context that listens for signals, and makes it at the first call.
 func (s *stoppable) begin() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.begun == nil {
-		s.begun = s.until(s.parent)
-		if !s.deadline.IsZero() {
-			s.begun, s.cancel = context.WithDeadline(s.begun, s.deadline)
-		}
+	if s.begun != nil {
+		return s.begun
+	}
+	s.begun, s.cancel = context.WithCancelCause(s.until(s.parent))
+	switch left := time.Until(s.deadline); {
+	case s.deadline.IsZero():
+	case left <= 0:
+		s.cancel(context.DeadlineExceeded)
+	default:
+		s.timer = time.AfterFunc(left, s.expire)
 	}
 	return s.begun
 }
 
-// release frees the timer of the deadline. It does not end a context that does not listen yet.
+// expire ends the context if there was no progress since the timer was set.
+func (s *stoppable) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if left := time.Until(s.deadline); left > 0 {
+		s.timer.Reset(left)
+		return
+	}
+	s.cancel(context.DeadlineExceeded)
+}
+
+// release stops the timer. It does not end a context that does not listen yet.
 func (s *stoppable) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	if s.cancel != nil {
-		s.cancel()
+		s.cancel(context.Canceled)
 	}
 }
 
 // current returns the context that listens, or the parent before the first call of Done and before the deadline.
 func (s *stoppable) current() context.Context {
 	s.mu.Lock()
-	begun := s.begun
+	begun, deadline := s.begun, s.deadline
 	s.mu.Unlock()
 	switch {
 	case begun != nil:
 		return begun
-	case s.deadline.IsZero() || time.Now().Before(s.deadline):
+	case deadline.IsZero() || time.Now().Before(deadline):
 		return s.parent
 	}
 	return s.begin()
 }
 
-// Deadline implements context.Context.
-func (s *stoppable) Deadline() (time.Time, bool) { return s.deadline, !s.deadline.IsZero() }
+// Deadline implements context.Context. The deadline moves with progress: what is derived from the context before has
+// the earlier one.
+func (s *stoppable) Deadline() (time.Time, bool) {
+	s.mu.Lock()
+	deadline := s.deadline
+	s.mu.Unlock()
+	if earlier, ok := s.parent.Deadline(); ok && (deadline.IsZero() || earlier.Before(deadline)) {
+		deadline = earlier
+	}
+	return deadline, !deadline.IsZero()
+}
 
 // Done implements context.Context. The first call begins to listen for signals.
 func (s *stoppable) Done() <-chan struct{} { return s.begin().Done() }
 
 // Err implements context.Context.
-func (s *stoppable) Err() error { return s.current().Err() }
+func (s *stoppable) Err() error {
+	current := s.current()
+	if err := current.Err(); err == nil || !errors.Is(context.Cause(current), context.DeadlineExceeded) {
+		return err
+	}
+	return context.DeadlineExceeded
+}
 
 // Value implements context.Context.
 func (s *stoppable) Value(key any) any { return s.current().Value(key) }

@@ -26,7 +26,7 @@ func (s *signals) until(parent context.Context) context.Context {
 func TestStoppableListensOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s signals
-		ctx := newStoppable(t.Context(), time.Now().Add(time.Minute), s.until)
+		ctx := newStoppable(t.Context(), time.Minute, s.until)
 		defer ctx.release()
 		if ctx.Err() != nil || context.Cause(ctx) != nil || s.begun != 0 {
 			t.Fatalf("at the start: %v, %v, begun %d times", ctx.Err(), context.Cause(ctx), s.begun)
@@ -59,7 +59,7 @@ func TestStoppableRunsOut(t *testing.T) {
 			},
 		} {
 			start := time.Now()
-			ctx := newStoppable(t.Context(), start.Add(time.Minute), s.until)
+			ctx := newStoppable(t.Context(), time.Minute, s.until)
 			wait(ctx)
 			if took := time.Since(start); took != time.Minute || context.Cause(ctx) != context.DeadlineExceeded {
 				t.Errorf("%s: %v after %v", what, context.Cause(ctx), took)
@@ -78,7 +78,7 @@ func TestStoppableHasAParent(t *testing.T) {
 		parent, cancel := context.WithDeadline(context.WithValue(t.Context(), key{}, "value"), soon)
 		defer cancel()
 		var s signals
-		ctx := newStoppable(parent, time.Now().Add(time.Minute), s.until)
+		ctx := newStoppable(parent, time.Minute, s.until)
 		defer ctx.release()
 		if deadline, ok := ctx.Deadline(); !ok || deadline != soon {
 			t.Errorf("deadline %v", deadline)
@@ -94,9 +94,35 @@ func TestStoppableHasAParent(t *testing.T) {
 		if ctx.Value(key{}) != "value" {
 			t.Error("the parent's value is lost while a caller waits")
 		}
-		unlimited := newStoppable(context.Background(), time.Time{}, s.until)
+		unlimited := newStoppable(context.Background(), 0, s.until)
 		if deadline, ok := unlimited.Deadline(); ok {
 			t.Errorf("without a limit the deadline is %v", deadline)
+		}
+	})
+}
+
+// Progress moves the deadline, whether a caller waits already or not.
+func TestStoppableGoesOnWithProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s signals
+		for _, waiting := range []bool{false, true} {
+			start := time.Now()
+			ctx := newStoppable(t.Context(), time.Minute, s.until)
+			if waiting {
+				ctx.Done()
+			}
+			for range 5 {
+				<-time.After(50 * time.Second)
+				if ctx.Err() != nil {
+					t.Fatalf("over after %v: %v", time.Since(start), context.Cause(ctx))
+				}
+				ctx.progress()
+			}
+			<-ctx.Done()
+			if took := time.Since(start); took != 310*time.Second || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				t.Errorf("waiting %v: %v after %v", waiting, ctx.Err(), took)
+			}
+			ctx.release()
 		}
 	})
 }

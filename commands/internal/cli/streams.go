@@ -77,13 +77,14 @@ type printer struct {
 	path     string // gjson path of --select
 	path0    string // gjson path of --select0
 	failed   bool   // a record.Problem was printed
+	lasting  bool   // one that may not go away by itself
 }
 
 // fail records that something is missing from the output.
 func (p *printer) fail() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failed = true
+	p.failed, p.lasting = true, true
 }
 
 // print writes a record to stdout. With --select or --select0 it writes what the path selects, skips records without
@@ -93,6 +94,9 @@ func (p *printer) print(v any) error {
 	defer p.mu.Unlock()
 	_, isError := v.(record.Problem)
 	p.failed = p.failed || isError
+	if problem, ok := v.(record.Error); isError && !(ok && problem.Retryable) {
+		p.lasting = true
+	}
 	line, err := p.encode(v)
 	if err != nil {
 		return err

@@ -5,12 +5,9 @@ package drafts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"time"
-
-	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
@@ -21,131 +18,50 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Flags are a draft on the command line. They are one draft if --to is given, else drafts come from stdin.
-type Flags struct {
-	to   string
-	text string
-	ref  string
-	ttl  time.Duration
-	Dash bool // the argument - was given, which means stdin
-
-	protocol string
-}
-
-// Add defines the flags.
-func (d *Flags) Add(flags *pflag.FlagSet) {
-	flags.StringVar(&d.to, "to", "", "Session ID of the recipient; without it drafts are read from stdin")
-	flags.StringVar(&d.text, "text", "", "what to say")
-	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats")
-	flags.DurationVar(&d.ttl, "ttl", 0,
-		"how long the network keeps the message, from 10s (default, and most: 96h, or 336h with storage RPC 2.8)")
-	flags.StringVar(&d.protocol, "protocol", ProtocolAuto,
-		"auto, signal or session-v1: see 'sessiontool help protocols'")
-}
-
-// Each calls do with the draft of the flags or, if there is none, with every draft of stdin.
-func (d *Flags) Each(app *cli.App, do func(account.Draft) error) error {
-	draft, given, err := d.given()
-	switch {
-	case err != nil:
-		return err
-	case given:
-		return do(draft)
-	}
-	return cli.Filter(app, func(in record.Draft) error {
-		draft, err := d.parse(in)
-		if err != nil {
-			return err
-		}
-		return do(draft)
-	})
-}
-
-// eachAhead is Each for work of which up to ahead is done at one time: see cli.FilterAhead.
-func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead int,
-	prepare func(account.Draft) (cli.Task, error)) error {
-	draft, given, err := d.given()
-	switch {
-	case err != nil:
-		return err
-	case given:
-		return cli.Do(ctx, app, func() (cli.Task, error) { return prepare(draft) })
-	}
-	return cli.FilterAhead(ctx, app, ahead, func(in record.Draft) (cli.Task, error) {
-		draft, err := d.parse(in)
-		if err != nil {
-			return nil, err
-		}
-		return prepare(draft)
-	})
-}
-
-// parse reads a draft of stdin.
-func (d *Flags) parse(in record.Draft) (account.Draft, error) {
-	if in.Protocol == "" {
-		in.Protocol = d.protocol
-	}
-	return parseDraft(in)
-}
-
-// given returns the draft of the flags; given is false if drafts come from stdin.
-func (d *Flags) given() (draft account.Draft, given bool, err error) {
-	if d.protocol != ProtocolAuto && !account.Protocol(d.protocol).Known() {
-		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, signal or session-v1", d.protocol))
-	}
-	if d.to == "" && d.text == "" {
-		return draft, false, nil
-	}
-	if d.to == "" {
-		return draft, false, cli.UsageError(errors.New("--text needs --to"))
-	}
-	if d.Dash {
-		return draft, false, cli.UsageError(errors.New("drafts come from the flags or from stdin, not from both"))
-	}
-	draft, err = parseDraft(record.Draft{
-		To: d.to, Text: d.text, TTLMillis: d.ttl.Milliseconds(), Ref: d.ref, Protocol: d.protocol,
-	})
-	return draft, true, err
-}
-
-// ProtocolAuto leaves the protocol to what is known of the recipient and of the network.
-const ProtocolAuto = "auto"
-
-func parseDraft(in record.Draft) (account.Draft, error) {
-	to, err := sessionid.Parse(in.To)
-	if err != nil {
-		return account.Draft{}, err
-	}
-	if in.TimestampMS < 0 {
-		return account.Draft{}, fmt.Errorf("%w: timestamp_ms is negative", cli.ErrBadInput)
-	}
-	draft := account.Draft{To: to, Text: in.Text, TTLMillis: in.TTLMillis, TimestampMS: in.TimestampMS, Ref: in.Ref}
-	if in.Protocol != "" && in.Protocol != ProtocolAuto {
-		if draft.Protocol = account.Protocol(in.Protocol); !draft.Protocol.Known() {
-			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal or session-v1",
-				cli.ErrBadInput, in.Protocol)
-		}
-	}
-	return draft, nil
-}
-
 // SealFunc makes a message of a draft.
 type SealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
 
-// Seal makes a message of a draft for the network in use. If no network is known, the account uses the protocol
-// that it knows of the recipient.
+// Seal makes a message of a draft for the network in use, after it fetched the recipient's key if that is needed. If no
+// network is known, the account uses the protocol and the key that it knows of the recipient.
 func Seal(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft,
 	seal SealFunc) (account.Outgoing, error) {
+	draft, unknown, err := complete(ctx, app, draft)
+	if err != nil {
+		return account.Outgoing{}, err
+	}
+	if unknown == nil {
+		client, err := app.OpenNetwork()
+		if err != nil {
+			return account.Outgoing{}, err
+		}
+		keys := route.NewPeerKeys(a, client, app.Log)
+		defer keys.Wait()
+		wanted, err := keys.Wanted(ctx, draft)
+		if err != nil {
+			return account.Outgoing{}, err
+		}
+		if wanted {
+			keys.Fetch(ctx, draft.To)
+		}
+	}
+	return sealCompleted(ctx, a, draft, unknown, seal)
+}
+
+// complete completes a draft with what is known of the network. unknown is why nothing is known of it.
+func complete(ctx context.Context, app *cli.App, draft account.Draft) (out account.Draft, unknown, err error) {
 	client, unknown := app.OpenNetwork()
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
 	if unknown == nil {
 		// The message contains the time, so a clock that seems wrong is checked first.
-		if err := client.SureClock(ctx); err != nil {
-			return account.Outgoing{}, err
-		}
+		err = client.SureClock(ctx)
 	}
+	return draft, unknown, err
+}
+
+func sealCompleted(ctx context.Context, a *account.Account, draft account.Draft, unknown error,
+	seal SealFunc) (account.Outgoing, error) {
 	out, err := seal(ctx, a, draft)
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, unknown
@@ -158,44 +74,130 @@ func Seal(ctx context.Context, app *cli.App, a *account.Account, draft account.D
 const sendAtOnce = 128
 
 // Send seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one
-// time; receipts come in the order of the drafts.
+// time; receipts come in the order of the drafts. If it does not come to the end of the drafts, a rerun gets the receipts
+// of this run.
 func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Options, seal SealFunc) error {
 	options.Cores = pow.NewCores(runtime.GOMAXPROCS(0))
 	if options.Workers > 0 {
 		options.Cores = pow.NewCores(options.Workers)
 	}
-	var a *account.Account
-	var router *route.Router
-	var first firstDraft
-	err := drafts.eachAhead(ctx, app, sendAtOnce, func(draft account.Draft) (cli.Task, error) {
-		// Opened at the first draft, so that bad input is reported before anything is touched.
-		if a == nil {
-			var err error
-			if a, router, err = app.OpenRouter(ctx, options); err != nil {
-				return nil, err
-			}
+	s := &sender{app: app, options: options, seal: seal}
+	err := drafts.eachAhead(ctx, app, sendAtOnce, s.prepare)
+	if s.sealer != nil {
+		s.sealer.keys.Wait()
+	}
+	if err != nil || s.router == nil || app.Failed() {
+		if err != nil && s.router != nil {
+			app.LeaveUnfinished()
 		}
-		over := first.pass(ctx)
-		out, err := Seal(ctx, app, a, draft, seal)
-		if err != nil {
-			over()
-			return nil, err
-		}
-		sending := router.Begin(out, draft)
-		return func(ctx context.Context) (any, error) {
-			defer over()
-			out, receipt, err := sending.Run(ctx)
-			finish := func() error { return a.Finish(context.WithoutCancel(ctx), out.Seq) }
-			return cli.Printed{Record: render.Receipt(receipt), Then: finish}, err
-		}, nil
-	})
-	if err != nil || router == nil || app.Failed() {
 		return err
+	}
+	if _, err := s.router.KeepKeys(ctx); err != nil {
+		app.Log.Info("cannot keep the account's keys", "error", err)
 	}
 	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them
 	// may be the rerun that asks for the receipt of such a message.
-	_, err = router.Flush(ctx)
+	_, err = s.router.FlushEach(ctx, func(_ account.Outgoing, _ account.Receipt, err error) error {
+		app.Advance()
+		_, err = printDropped(ctx, app, s.account, err)
+		return err
+	})
 	return err
+}
+
+// printDropped prints the record of a message that was given up, if err reports one, and marks it as delivered.
+func printDropped(ctx context.Context, app *cli.App, a *account.Account, err error) (printed bool, failure error) {
+	var dropped *route.Dropped
+	if !errors.As(err, &dropped) || dropped.Event.ID == "" {
+		return false, nil
+	}
+	if err := render.PrintEvent(app, a, dropped.Event, false); err != nil {
+		return false, err
+	}
+	return true, a.MarkDelivered(context.WithoutCancel(ctx), dropped.Event)
+}
+
+// Flush sends what waits in the outbox, and prints a receipt or an error record for each message.
+func Flush(ctx context.Context, app *cli.App, a *account.Account, router *route.Router) error {
+	_, err := router.FlushEach(ctx, func(out account.Outgoing, receipt account.Receipt, err error) error {
+		if err == nil {
+			app.Advance()
+			return app.Print(render.Receipt(receipt))
+		}
+		if printed, err := printDropped(ctx, app, a, err); printed || err != nil {
+			return err
+		}
+		return app.Settle(failed(out, err), record.Error{To: out.To.String(), Ref: out.Ref})
+	})
+	return err
+}
+
+// sender sends the drafts of one command.
+type sender struct {
+	app     *cli.App
+	options route.Options
+	seal    SealFunc
+	account *account.Account
+	router  *route.Router // nil before the first draft
+	sealer  *batchSealer
+	first   firstDraft
+}
+
+// prepare seals a draft, and returns the task that sends it.
+func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, error) {
+	// Opened at the first draft, so that bad input is reported before anything is touched.
+	if s.router == nil {
+		var err error
+		if s.account, s.router, err = s.app.OpenRouter(ctx, s.options); err != nil {
+			return nil, err
+		}
+		client, err := s.app.OpenNetwork()
+		if err != nil {
+			return nil, err
+		}
+		s.sealer = &batchSealer{
+			account: s.account, keys: route.NewPeerKeys(s.account, client, s.app.Log), seal: s.seal,
+			last: make(map[sessionid.ID]chan struct{}),
+		}
+	}
+	over := s.first.pass(ctx)
+	draft, unknown, err := complete(ctx, s.app, draft)
+	if err != nil {
+		over()
+		return nil, err
+	}
+	sealed, err := s.sealer.begin(ctx, draft, unknown)
+	if err != nil {
+		over()
+		return nil, err
+	}
+	// A message that is sealed already takes its place among the others to its recipient.
+	sending := sealed.queue(s.router)
+	return func(ctx context.Context) (any, error) {
+		defer over()
+		if sending == nil {
+			if err := sealed.finish(ctx); err != nil {
+				return nil, err
+			}
+			sending = sealed.queue(s.router)
+			sealed.passOn()
+		}
+		out, receipt, err := sending.Run(ctx)
+		if err != nil {
+			return nil, failed(out, err)
+		}
+		finish := func() error { return s.account.Finish(context.WithoutCancel(ctx), out.Seq) }
+		return cli.Printed{Record: render.Receipt(receipt), Then: finish}, nil
+	}, nil
+}
+
+// failed returns the error of a message that was not sent, marked if the message waits in the outbox. One for the
+// synchronous route alone waits for a rerun only.
+func failed(out account.Outgoing, err error) error {
+	if errors.Is(err, route.ErrRefused) || out.OnlySync {
+		return err
+	}
+	return cli.Queued(err)
 }
 
 // firstWait is what the first draft of a batch gets before the second one is sealed.
@@ -229,14 +231,8 @@ func (f *firstDraft) pass(ctx context.Context) (over func()) {
 func SendOutgoing(ctx context.Context, app *cli.App, a *account.Account, router *route.Router,
 	out account.Outgoing) error {
 	receipt, err := router.Send(ctx, out)
-	return finish(ctx, app, a, out, receipt, err)
-}
-
-// finish prints the receipt of a message, which then may leave the outbox, unless it could not be sent.
-func finish(ctx context.Context, app *cli.App, a *account.Account, out account.Outgoing, receipt account.Receipt,
-	err error) error {
 	if err != nil {
-		return err
+		return failed(out, err)
 	}
 	if err := app.Print(render.Receipt(receipt)); err != nil {
 		return err

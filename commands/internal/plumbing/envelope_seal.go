@@ -39,20 +39,17 @@ func runEnvelopeSeal(ctx context.Context, app *cli.App, opts *drafts.Flags) erro
 		return a.Seal(ctx, draft)
 	}
 	var a *account.Account
-	return opts.Each(app, func(draft account.Draft) error {
+	return opts.Each(ctx, app, func(draft account.Draft) (any, error) {
 		if a == nil {
 			var err error
 			if a, err = app.OpenAccount(ctx); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		out, err := drafts.Seal(ctx, app, a, draft, seal)
-		if err != nil {
-			return err
-		}
-		return app.Print(record.Envelope{
+		return record.Envelope{
 			Type: record.TypeEnvelope, To: out.To.String(), TimestampMS: out.TimestampMS, TTLMillis: out.TTLMillis,
 			DataBase64: out.Data, Ref: out.Ref,
-		})
+		}, err
 	})
 }

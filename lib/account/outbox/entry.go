@@ -51,24 +51,32 @@ type Entry struct {
 	Kind        Kind
 	To          sessionid.ID
 	Ref         string
-	Digest      string // of the draft, or the purpose of a control message
+	Digest      string // of the draft, of its idempotency key, or the purpose of a control message
+	DraftID     string // the idempotency key; empty if the draft has none
+	Content     string // digest of what an idempotency key stands for; empty without one
 	TimestampMS int64
 	TTLMillis   int64
 	Data        string // store data, base64
 	// Ack is the acknowledgement that proves delivery to the recipient; empty for a message that carries no key.
 	Ack      []byte
+	AckKey   []byte // makes Ack from Data
+	Undated  bool   // the time may be changed: neither the draft has chosen it nor has the sender signed it
 	OnlySync bool
+	// Protocol is the word of the message's protocol, empty if an earlier version has sealed it. ForwardSecrecy
+	// reports that nobody who gets the recipient's long-term key later can open the message.
+	Protocol       string
+	ForwardSecrecy bool
 	// StampMS, Nonce and Difficulty are the timestamp in milliseconds and the proof of work of the store request, once
 	// it is solved. They are stored so that a retry sends the same bytes, which nodes recognise.
 	StampMS    int64
 	Nonce      string
 	Difficulty int64
 	QueuedAt   time.Time
-	Owner      string   // the process that works on it; empty means Unowned
-	Claimed    bool     // Owner did not make the entry but claimed it
-	Receipt    *Receipt // set once a node has the message
-	StoredAt   time.Time
-	Reported   bool // the receipt was reported
+	Owner      string    // the process that works on it; empty means Unowned
+	Claimed    bool      // Owner did not make the entry but claimed it
+	Receipt    *Receipt  // set once a node has the message; what sending needs is gone from then on
+	StoredAt   time.Time // when Receipt was set, or a rerun last asked for it
+	Reported   bool      // the receipt was reported
 	Resumed    bool
 	Fresh      bool // it was sealed just now with the current time
 	Behind     bool // an older entry may wait for the recipient, see ClaimEarlier
@@ -98,21 +106,15 @@ func (e Entry) Acknowledged(claimed []byte) bool {
 	return len(e.Ack) == len(message.Acknowledgement{}) && message.Acknowledgement(e.Ack).Equal(claimed)
 }
 
-// ReportedFor is how long the outbox keeps an entry whose process died before it reported the receipt. A rerun within
-// that time gets the receipt or continues, instead of sending the text twice.
+// ReportedFor is how long the outbox keeps the entries of a process that did not come to the end of its work, counted
+// from the last receipt of that process. A rerun within that time gets the receipts or continues, instead of sending a
+// text twice.
 const ReportedFor = time.Hour
 
-// over reports whether an entry has expired: its message was not sent within its time to live, or no rerun asked for
-// its receipt in time. The message's own timestamp does not count, since a draft may choose any.
-func (e Entry) over(now time.Time) bool {
-	switch {
-	case e.Receipt != nil:
-		return now.Sub(e.StoredAt) >= ReportedFor
-	case e.OnlySync:
-		return now.Sub(e.QueuedAt) >= ReportedFor // only a rerun may send it
-	}
-	return now.Sub(e.QueuedAt) > time.Duration(e.TTLMillis)*time.Millisecond
-}
+// Expires returns until when an unsent message may be sent, and false if it waits without an end: its time to live counts
+// from when it is first sent. One for the synchronous route alone waits for a rerun, and no longer than that gets
+// receipts.
+func (e Entry) Expires() (at time.Time, ends bool) { return e.QueuedAt.Add(ReportedFor), e.OnlySync }
 
 // claimable reports whether any process may claim an unsent entry. A rerun of its own command sends a message that is
 // for the synchronous route alone.

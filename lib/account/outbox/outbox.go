@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
@@ -28,8 +29,12 @@ const (
 // Unowned is the owner of entries that any process may claim.
 const Unowned = ""
 
-// ErrGone reports an outbox entry that another process has finished.
-var ErrGone = errors.New("outbox entry is gone")
+// ErrGone reports an outbox entry that another process has finished. ErrInFlight reports one that another process works
+// on.
+var (
+	ErrGone     = errors.New("outbox entry is gone")
+	ErrInFlight = errors.New("another process is sending this message")
+)
 
 // Process is what the outbox needs from the process that uses it. Owner is its name, and StateOf returns the state of
 // another one. Announce makes other processes find this one alive from then on.
@@ -46,6 +51,8 @@ type Box struct {
 	tidied   atomic.Bool // Tidy has run in this process
 	left     sync.Map    // Session IDs of unclaimed entries that this process has seen
 	answered atomic.Bool // see Answered
+	asked    sync.Map    // sequences of the entries that drafts of this process made or took over
+	active   sync.Map    // process -> time of its last receipt, as far as seen
 }
 
 // New returns the outbox for a process.
@@ -66,6 +73,7 @@ func (b *Box) Add(tx *keystore.Tx, entry *Entry, owner string) error {
 	if entry.Seq, err = tx.Append(Table, value); err != nil {
 		return err
 	}
+	b.asked.Store(entry.Seq, true)
 	seqs, err := WithDigest(tx, entry.Digest)
 	if err != nil {
 		return err
@@ -131,7 +139,8 @@ func (b *Box) abandoned(entry Entry) bool {
 }
 
 // Resume takes over the oldest entry of an earlier run of the same command, if there is one, also from another process
-// that has claimed it. If both send it, they send the same bytes.
+// that has claimed it. If both send it, they send the same bytes. An entry of this process is another message: the same
+// text twice in a batch is meant twice.
 func (b *Box) Resume(tx *keystore.Tx, digest string) (left Entry, found bool, err error) {
 	seqs, err := WithDigest(tx, digest)
 	if err != nil {
@@ -142,36 +151,74 @@ func (b *Box) Resume(tx *keystore.Tx, digest string) (left Entry, found bool, er
 		if err != nil {
 			return Entry{}, false, err
 		}
-		if !found || !entry.Claimed && !b.abandoned(entry) || entry.over(b.process.Now()) {
+		if _, mine := b.asked.Load(seq); mine {
 			continue
 		}
-		if err := b.process.Announce(); err != nil {
-			return Entry{}, false, err
+		if !found || !entry.Claimed && !b.abandoned(entry) || b.over(entry) {
+			continue
 		}
-		entry.Owner, entry.Claimed, entry.Resumed = b.process.Owner, false, true
-		return entry, true, Save(tx, entry)
+		return b.take(tx, entry)
 	}
 	return Entry{}, false, nil
 }
 
-// Claim claims every unsent entry that no running process works on, oldest first. It also deletes expired entries:
-// those whose time to live has passed, and sent ones whose receipt no rerun asks for. Dropped are the entries that
-// expired unsent. Claim leaves entries for the synchronous route alone to a rerun of their command.
-func (b *Box) Claim(tx *keystore.Tx) (claimed, dropped []Entry, err error) {
+// take makes this process the owner of an entry of an earlier run.
+func (b *Box) take(tx *keystore.Tx, entry Entry) (Entry, bool, error) {
 	if err := b.process.Announce(); err != nil {
-		return nil, nil, err
+		return Entry{}, false, err
 	}
+	b.asked.Store(entry.Seq, true)
+	entry.Owner, entry.Claimed, entry.Resumed = b.process.Owner, false, true
+	if entry.Receipt != nil {
+		entry.StoredAt = b.process.Now().UTC()
+		entry.Receipt.Repeated = true
+	}
+	return entry, true, Save(tx, entry)
+}
+
+// over reports whether an entry has expired: no rerun asked in time for its receipt, or for a message that only a rerun
+// sends. No other unsent message expires, since the machine's clock may be set forward by weeks while it waits.
+func (b *Box) over(entry Entry) bool {
 	now := b.process.Now()
+	switch {
+	case entry.Receipt == nil:
+		at, ends := entry.Expires()
+		return ends && !now.Before(at)
+	default:
+		last := entry.StoredAt
+		if active, ok := b.active.Load(entry.Owner); ok && entry.Owner != Unowned && active.(time.Time).After(last) {
+			last = active.(time.Time)
+		}
+		return now.Sub(last) >= ReportedFor
+	}
+}
+
+// noteActivity notes for each process when it got its last receipt.
+func (b *Box) noteActivity(tx *keystore.Tx) error {
+	return Each(tx, func(entry Entry) error {
+		if last, ok := b.active.Load(entry.Owner); !ok || entry.StoredAt.After(last.(time.Time)) {
+			b.active.Store(entry.Owner, entry.StoredAt)
+		}
+		return nil
+	})
+}
+
+// Claim claims every unsent entry that no running process works on, oldest first. It also deletes expired entries: sent
+// ones whose receipt no rerun asks for. Claim leaves entries for the synchronous route alone to a rerun of their command.
+func (b *Box) Claim(tx *keystore.Tx) (claimed []Entry, err error) {
+	if err := b.process.Announce(); err != nil {
+		return nil, err
+	}
+	if err := b.noteActivity(tx); err != nil {
+		return nil, err
+	}
 	err = Each(tx, func(entry Entry) error {
 		switch {
 		case b.settled(entry):
 			return Remove(tx, entry)
 		case !b.abandoned(entry):
 			return nil
-		case entry.over(now):
-			if entry.claimable() {
-				dropped = append(dropped, entry)
-			}
+		case b.over(entry):
 			return Remove(tx, entry)
 		case !entry.claimable():
 			return nil
@@ -180,7 +227,7 @@ func (b *Box) Claim(tx *keystore.Tx) (claimed, dropped []Entry, err error) {
 		claimed = append(claimed, entry)
 		return Save(tx, entry)
 	})
-	return claimed, dropped, err
+	return claimed, err
 }
 
 // ClaimEarlier claims unsent entries for the same recipient that are older than entry and that no running process works
@@ -194,7 +241,7 @@ func (b *Box) ClaimEarlier(tx *keystore.Tx, entry Entry, most int) (claimed []En
 		if earlier.Seq >= entry.Seq || len(claimed) == most {
 			return fs.SkipAll
 		}
-		if earlier.To != entry.To || !earlier.claimable() || !b.abandoned(earlier) || earlier.over(b.process.Now()) {
+		if earlier.To != entry.To || !earlier.claimable() || !b.abandoned(earlier) || b.over(earlier) {
 			return nil
 		}
 		earlier.Owner, earlier.Claimed = b.process.Owner, true
@@ -202,6 +249,31 @@ func (b *Box) ClaimEarlier(tx *keystore.Tx, entry Entry, most int) (claimed []En
 		return Save(tx, earlier)
 	})
 	return claimed, err
+}
+
+// Waiting lists the entries that no node has yet, oldest first, and whether a running process works on each.
+func (b *Box) Waiting(tx *keystore.Tx) (waiting []Entry, inFlight []bool, err error) {
+	err = Each(tx, func(entry Entry) error {
+		if entry.Stage() < Sent {
+			waiting, inFlight = append(waiting, entry), append(inFlight, !b.abandoned(entry))
+		}
+		return nil
+	})
+	return waiting, inFlight, err
+}
+
+// Cancel removes an entry that no node has yet. The error is [ErrGone] if there is none, or [ErrInFlight].
+func (b *Box) Cancel(tx *keystore.Tx, seq uint64) (Entry, error) {
+	entry, found, err := Load(tx, seq)
+	switch {
+	case err != nil:
+		return entry, err
+	case !found || entry.Stage() >= Sent:
+		return entry, ErrGone
+	case !b.abandoned(entry):
+		return entry, ErrInFlight
+	}
+	return entry, Remove(tx, entry)
 }
 
 // Empty reports whether no entry waits to be sent. It changes nothing.
@@ -227,6 +299,23 @@ func (b *Box) Behind(to sessionid.ID) bool {
 	return found
 }
 
+// SaveReceipt records that a node has the message of an entry. What sending needs is deleted.
+func (b *Box) SaveReceipt(tx *keystore.Tx, seq uint64, receipt Receipt) error {
+	now := b.process.Now().UTC()
+	return change(tx, seq, func(entry *Entry) error {
+		entry.Receipt, entry.StoredAt = &receipt, now
+		entry.Data, entry.Ack, entry.AckKey, entry.Nonce = "", nil, nil, ""
+		if entry.DraftID == "" {
+			return nil
+		}
+		life, err := lifetime.Now(tx, now)
+		if err != nil {
+			return err
+		}
+		return remember(tx, *entry, life)
+	})
+}
+
 // Release makes an entry claimable again, unless another process has taken it over.
 func (b *Box) Release(tx *keystore.Tx, seq uint64) error {
 	return Change(tx, seq, func(entry *Entry) {
@@ -246,9 +335,11 @@ func (b *Box) Tidy(tx *keystore.Tx) error {
 	if b.tidied.Swap(true) {
 		return nil
 	}
-	now := b.process.Now()
+	if err := b.noteActivity(tx); err != nil {
+		return err
+	}
 	return Each(tx, func(entry Entry) error {
-		if b.settled(entry) || entry.Stage() >= Sent && entry.over(now) && b.abandoned(entry) {
+		if b.settled(entry) || entry.Stage() >= Sent && b.over(entry) && b.abandoned(entry) {
 			return Remove(tx, entry)
 		}
 		if entry.claimable() && b.abandoned(entry) {
@@ -265,7 +356,14 @@ func (b *Box) settled(entry Entry) bool {
 }
 
 // Change changes a stored entry. The error is [ErrGone] if there is none.
-func Change(tx *keystore.Tx, seq uint64, change func(*Entry)) error {
+func Change(tx *keystore.Tx, seq uint64, work func(*Entry)) error {
+	return change(tx, seq, func(entry *Entry) error {
+		work(entry)
+		return nil
+	})
+}
+
+func change(tx *keystore.Tx, seq uint64, work func(*Entry) error) error {
 	entry, found, err := Load(tx, seq)
 	if err != nil {
 		return err
@@ -273,7 +371,9 @@ func Change(tx *keystore.Tx, seq uint64, change func(*Entry)) error {
 	if !found {
 		return ErrGone
 	}
-	change(&entry)
+	if err := work(&entry); err != nil {
+		return err
+	}
 	return Save(tx, entry)
 }
 

@@ -42,7 +42,7 @@ func All() ([]byte, error) {
 // Of returns the schema of a kind of record. An error means that a type cannot be described, or that the glossary lacks
 // a field.
 func Of(kind record.Kind) (*jsonschema.Schema, error) {
-	made, err := jsonschema.ForType(reflect.TypeOf(kind.Value), nil)
+	made, err := jsonschema.ForType(reflect.TypeOf(kind.Value), &jsonschema.ForOptions{TypeSchemas: InputTypes()})
 	if err == nil {
 		err = annotate(made, kind.Name)
 	}
@@ -57,6 +57,16 @@ func Of(kind record.Kind) (*jsonschema.Schema, error) {
 		}
 	}
 	return made, nil
+}
+
+// InputTypes are the schemas of the types that accept more than one form.
+func InputTypes() map[reflect.Type]*jsonschema.Schema {
+	return map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[record.Word](): {Types: []string{"string", "number"}},
+		reflect.TypeFor[record.Recipients](): {
+			Types: []string{"string", "array"}, Items: &jsonschema.Schema{Type: "string"},
+		},
+	}
 }
 
 // annotate adds the glossary's meanings and forms to the fields of an object, at every depth. name is the field that

@@ -79,7 +79,8 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		propose("for", contacts)
 	}
 	propose("route", words("auto", record.RouteSync, record.RouteAsync))
-	propose("protocol", words(drafts.ProtocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1)))
+	propose("protocol", words(drafts.ProtocolAuto, string(account.ProtocolSignal), string(account.ProtocolSessionV1),
+		string(account.ProtocolSessionV2)))
 	propose("generation", words(string(storage.Generation20), string(storage.Generation28), devnetcmd.GenerationBoth))
 	propose("like", words(devnet.Likenesses()...))
 	propose("seed-time", words("date", "last-modified", "none"))

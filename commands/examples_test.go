@@ -64,6 +64,12 @@ func newStage(t *testing.T) *stage {
 	phoneNet := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: storage.Generation28})
 	newPerson(t, phoneNet.SeedURL(), "Dora").must("", "send", "--to", me.id, "--text", "hi")
 	phones := fmt.Sprintf(`{"seeds":[%q]}`, phoneNet.SeedURL())
+	for name, content := range map[string]string{"phones.json": phones, "words.txt": s.words} {
+		if err := os.WriteFile(filepath.Join(s.home, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.link(me, phoneNet.SeedURL())
 	saved := me.must(stagePassphrase, "identity", "export", "--backup", "-", "--new-passphrase-fd", "0")
 	for name, content := range map[string]string{
 		"words.txt": s.words, "solved.json": solved, "passphrase.txt": stagePassphrase, "saved.backup": saved,
@@ -76,6 +82,24 @@ func newStage(t *testing.T) *stage {
 	digits := bob.must("", "contact", "verify", me.id, "--select", "safety_number")
 	s.environ = append(s.environ, "DIGITS="+digits, "ALICE="+asker.id, "BOB="+bob.id, "CAROL="+stranger.id)
 	return s
+}
+
+// link gives the account keys of session-v2 and a second device, $DEVICE, and lets a third one ask to join: $EMOJI.
+func (s *stage) link(me *person, seed string) {
+	s.t.Helper()
+	me = &person{t: s.t, home: me.home, seed: seed}
+	me.must("", "identity", "keys", "publish")
+	device := func() *person {
+		p := &person{t: s.t, home: s.t.TempDir(), seed: seed}
+		p.must(s.words, "keygen", "--mnemonic-file", "-")
+		return p
+	}
+	second, third := device(), device()
+	emoji := strings.TrimSpace(second.must("", "device", "link", "--select", "emoji_names"))
+	id := strings.TrimSpace(me.must("", "device", "link", "--confirm", emoji, "--select", "device_id"))
+	second.must("", "device", "link", "--confirm", emoji)
+	asks := strings.TrimSpace(third.must("", "device", "link", "--select", "emoji_names"))
+	s.environ = append(s.environ, "DEVICE="+id, "EMOJI="+asks)
 }
 
 // copyHome makes a home like the prepared one, and returns it with its environment.

@@ -20,6 +20,7 @@ func newIdentityCommand(app *cli.App) *cobra.Command {
 		newIdentityRestoreCommand(app),
 		newIdentityPassphraseCommand(app),
 		newIdentityCompactCommand(app),
+		newIdentityKeysCommand(app),
 		newIdentityRemoveCommand(app),
 	)
 }

@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/record"
+	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
 )
 
@@ -27,6 +28,7 @@ const maxMnemonicBytes = 4096
 type keygenOptions struct {
 	displayName  string
 	mnemonicFile string
+	publishKeys  bool
 }
 
 func newKeygenCommand(app *cli.App) *cobra.Command {
@@ -37,20 +39,29 @@ func newKeygenCommand(app *cli.App) *cobra.Command {
 		Long: "Make an account in the keystore, which is made too if there is none. Its private keys stay there;\n" +
 			"'identity export' shows the 13 words from which the account can be restored.\n\n" +
 			"A new keystore opens with a key file beside it, which suits cron. With one of the --passphrase\n" +
-			"flags it opens with that passphrase instead.",
+			"flags it opens with that passphrase instead.\n\n" +
+			"With --publish-keys the new account publishes a key of session-v2, as 'identity keys publish' does.\n" +
+			"An account that is restored is on other devices perhaps: it has to be linked, with 'device link'.",
 		Examples: []string{
 			"sessiontool keygen --account alice --display-name Alice",
 			"sessiontool keygen --account alice --mnemonic-file words.txt",
+			"sessiontool --network phones.json keygen --account dora --publish-keys",
 		},
 		Prints: []string{record.TypeIdentity},
 		Exits: cli.Exits{
 			record.ExitUsage:  "bad words, or the name is taken",
 			record.ExitAuth:   "the keystore does not open",
 			record.ExitLocked: "",
+
+			record.ExitNotFound:  "with --publish-keys: no network is named or runs",
+			record.ExitTemporary: "with --publish-keys: the network does not answer; the account is made all the same",
+			record.ExitRefused:   "",
+			record.ExitClock:     "",
 		},
 		Run: app.Run(func(ctx context.Context, _ []string) error { return runKeygen(ctx, app, opts) }),
 	})
 	cmd.Flags().StringVar(&opts.displayName, "display-name", "", "name that others see")
+	cmd.Flags().BoolVar(&opts.publishKeys, "publish-keys", false, "publish a key of session-v2")
 	cmd.Flags().StringVar(&opts.mnemonicFile, "mnemonic-file", "", "restore from the words in this file (- for stdin)")
 	return cmd
 }
@@ -60,6 +71,14 @@ func runKeygen(ctx context.Context, app *cli.App, opts *keygenOptions) error {
 	if err := account.CheckNames(name, opts.displayName); err != nil {
 		return err
 	}
+	if opts.publishKeys && opts.mnemonicFile != "" {
+		return cli.WithCode(account.ErrOtherDevices, errors.New("--publish-keys is for a new account, not a restored one"))
+	}
+	if opts.publishKeys {
+		if _, err := app.OpenNetwork(); err != nil {
+			return err
+		}
+	}
 	seed, err := readSeed(app, opts.mnemonicFile)
 	if err != nil {
 		return err
@@ -68,11 +87,22 @@ func runKeygen(ctx context.Context, app *cli.App, opts *keygenOptions) error {
 	if err != nil {
 		return err
 	}
-	made, err := account.Create(ctx, store, app.Environment(), name, opts.displayName, seed)
+	create := account.Create
+	if opts.mnemonicFile != "" {
+		create = account.Restore
+	}
+	made, err := create(ctx, store, app.Environment(), name, opts.displayName, seed)
 	if err != nil {
 		return err
 	}
-	return app.Print(render.Identity(made))
+	if err := app.Print(render.Identity(made)); err != nil || !opts.publishKeys {
+		return err
+	}
+	client, err := app.OpenNetwork()
+	if err != nil {
+		return err
+	}
+	return route.New(made, client, route.Options{Log: app.Log}).PublishKeys(ctx, false, deviceName)
 }
 
 // readSeed draws a new account's secret, or reads it from a file of words.

@@ -99,6 +99,7 @@ func topCommands() []topCommand {
 	return []topCommand{
 		{"keygen", newKeygenCommand},
 		{"identity", newIdentityCommand},
+		{"device", newDeviceCommand},
 		{"friend-request", newFriendRequestCommand},
 		{"contact", newContactCommand},
 		{"send", newSendCommand},

@@ -25,9 +25,13 @@ const (
 )
 
 func queuedRecord(out account.Outgoing, state string) record.Queued {
-	return record.Queued{
+	waiting := record.Queued{
 		Type: record.TypeQueued, Entry: out.Seq, Kind: string(out.Kind), To: out.To.String(), State: state,
 		ID: out.DraftID, Ref: out.Ref, TimestampMS: out.TimestampMS, TTLMillis: out.TTLMillis,
-		QueuedAt: record.Time(out.QueuedAt), ExpiresAt: record.Time(out.Expires()),
+		QueuedAt: record.Time(out.QueuedAt),
 	}
+	if at, ends := out.Expires(); ends {
+		waiting.ExpiresAt = record.Time(at)
+	}
+	return waiting
 }

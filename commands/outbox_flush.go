@@ -43,9 +43,9 @@ func runOutboxFlush(ctx context.Context, app *cli.App, opts *outboxFlushOptions)
 	if err != nil {
 		return err
 	}
-	_, router, err := app.OpenRouter(ctx, options)
+	a, router, err := app.OpenRouter(ctx, options)
 	if err != nil {
 		return err
 	}
-	return drafts.Flush(ctx, app, router)
+	return drafts.Flush(ctx, app, a, router)
 }

@@ -34,9 +34,18 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"With storage RPC 2.8, and with --protocol session-v1, the recipient need not be a friend, nor ever\n" +
 			"have heard of this account: see 'sessiontool help protocols'. There one node is asked, and the\n" +
 			"receipt shows which members of the recipient's swarm have signed to have the message.\n\n" +
-			"Each draft gets a receipt or an error record, in order.",
+			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
+			"with queued is of a message that waits in the outbox.\n\n" +
+			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +
+			"again as it is within an hour of its last receipt: drafts that have a receipt get it again, with\n" +
+			"repeated, and are not sent twice. The same holds after exit code 5. A run that ends with 0 or 3 is\n" +
+			"over: the same text in a later run is a new message, as is the same text twice in one batch. A draft\n" +
+			"with an id (--id) is sent to a recipient once, and later runs get its receipt, for 15 days after it\n" +
+			"was sent and as long as no 100 000 others came after it. With another text it is an error, id_reused.\n" +
+			"--timeout bounds the time without progress, not that of the batch.",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
+			"df | sessiontool send --to $BOB --id df-monday -",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},

@@ -42,7 +42,10 @@ var layers = [][]string{
 	},
 	{"lib/account/tables"},
 	{"lib/account/lifetime", "lib/account/usedkeys"},
-	{"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/strangers"},
+	{
+		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
+		"lib/account/undecided", "lib/account/strangers",
+	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},

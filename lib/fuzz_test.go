@@ -36,6 +36,8 @@ var fuzzedElsewhere = map[string]string{
 	"commands.readSeed":                      "its words are lib/mnemonic's, its file is the user's own",
 	"commands/internal/cli/clitest.Read":     "for tests",
 	"lib/internal/clients.Read":              "for tests",
+	"lib/internal/regular.Open":              "it opens a file and reads nothing",
+	"lib/internal/regular.Read":              "it parses nothing",
 	"lib/internal/refbox.Open":               "for tests",
 	"lib/internal/vectors.Load":              "for tests",
 	"lib/wycheproof.Load":                    "for tests",

@@ -39,7 +39,7 @@ var (
 	ErrNoText          = errors.New("there is no text")
 	ErrTTL             = errors.New("time to live is out of range")
 	ErrDraftID         = errors.New("the id of the draft cannot be used")
-	ErrOnlyAsync       = errors.New("protocol session-v1 has no synchronous route")
+	ErrOnlyAsync       = errors.New("protocols session-v1 and session-v2 have no synchronous route")
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )
 
@@ -87,6 +87,7 @@ type identity struct {
 	Seed           []byte    `json:"seed"`
 	RegistrationID uint32    `json:"registration_id"`
 	CreatedAt      time.Time `json:"created_at"`
+	Origin         string    `json:"origin,omitempty"` // originNew or originRestored; earlier versions did not note it
 }
 
 func newAccount(store *keystore.Store, env Environment, name string) *Account {
@@ -106,9 +107,20 @@ func CheckNames(name, displayName string) error {
 }
 
 // Create adds an account to the keystore and makes its first signed prekey. The error wraps [keystore.ErrAccountExists]
-// if the name is taken; see also [CheckNames].
+// if the name is taken; see also [CheckNames]. The seed is new: see [Restore].
 func Create(ctx context.Context, store *keystore.Store, env Environment, name, displayName string,
 	seed sessionid.Seed) (*Account, error) {
+	return create(ctx, store, env, name, identity{DisplayName: displayName, Seed: seed[:], Origin: originNew})
+}
+
+// Restore is [Create] for the seed of an account that exists already and may be on other devices.
+func Restore(ctx context.Context, store *keystore.Store, env Environment, name, displayName string,
+	seed sessionid.Seed) (*Account, error) {
+	return create(ctx, store, env, name, identity{DisplayName: displayName, Seed: seed[:], Origin: originRestored})
+}
+
+func create(ctx context.Context, store *keystore.Store, env Environment, name string, id identity) (*Account, error) {
+	displayName, seed := id.DisplayName, sessionid.Seed(id.Seed)
 	if err := CheckNames(name, displayName); err != nil {
 		return nil, err
 	}
@@ -118,7 +130,8 @@ func Create(ctx context.Context, store *keystore.Store, env Environment, name, d
 	}
 	a := newAccount(store, env, name)
 	a.keys = sessionid.KeysFromSeed(seed)
-	a.id = identity{DisplayName: displayName, Seed: seed[:], RegistrationID: registration, CreatedAt: env.Now().UTC()}
+	a.id = id
+	a.id.RegistrationID, a.id.CreatedAt = registration, env.Now().UTC()
 	err = store.CreateAccount(ctx, name, func(tx *keystore.Tx) error {
 		if err := tables.Put(tx, tableIdentity, identityKey, a.id); err != nil {
 			return err

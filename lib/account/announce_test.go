@@ -21,7 +21,7 @@ func (p *person) getVia(route message.Route, data string) {
 // wantStatusFor checks whether a status for other waits in p's outbox, and takes it out.
 func (p *person) wantStatusFor(other *person, want bool) {
 	p.w.t.Helper()
-	claimed, _ := p.claimsOutbox()
+	claimed := p.claimsOutbox()
 	if got := len(claimed) == 1 && claimed[0].Kind == KindStatus && claimed[0].To == other.ID(); got != want ||
 		len(claimed) > 1 {
 		p.w.t.Errorf("%s has to send %+v", p.name, claimed)
@@ -46,7 +46,7 @@ func TestHandshake(t *testing.T) {
 	if !alice.Answered() || alice.Answered() {
 		t.Error("alice does not know that she has an answer to send, or not when")
 	}
-	answer, _ := alice.claimsOutbox()
+	answer := alice.claimsOutbox()
 	if len(answer) != 1 || answer[0].Kind != KindStatus || answer[0].TTLMillis != StatusFreshFor.Milliseconds() {
 		t.Fatalf("alice answers %+v", answer)
 	}
@@ -87,7 +87,7 @@ func TestReminder(t *testing.T) {
 	}
 	w.pass(remindAfter)
 	alice.getVia(message.RouteAsync, bob.says(alice, "stored"))
-	answer, _ := alice.claimsOutbox()
+	answer := alice.claimsOutbox()
 	if len(answer) != 1 || answer[0].Kind != KindStatus {
 		t.Fatalf("alice answers %+v", answer)
 	}
@@ -124,7 +124,7 @@ func TestAnnounceReplaces(t *testing.T) {
 	if err != nil || len(announced) != 1 {
 		t.Fatalf("announced %+v, %v", announced, err)
 	}
-	if claimed, _ := alice.anew("third").claimsOutbox(); len(claimed) > 0 {
+	if claimed := alice.anew("third").claimsOutbox(); len(claimed) > 0 {
 		t.Errorf("more is left to send: %+v", claimed)
 	}
 	bob.get(announced[0].Data)

@@ -20,8 +20,8 @@ const controlTTL = storage.MaxTTLMillis20
 // Draft is a text to be sent. Zero TTLMillis and TimestampMS mean the default and now. Network is the storage RPC of
 // the network, empty for 2.0. It bounds the time to live, and selects the protocol for an unknown recipient. A protocol
 // in Protocol takes precedence. OnlySync excludes the asynchronous route: either the recipient acknowledges the text or
-// it is not sent. ID is an idempotency key: a draft with the ID and the recipient of an earlier one is that draft again,
-// for [outbox.RememberedFor] after it was sent.
+// it is not sent. WithoutPFS needs the protocol session-v2. ID is an idempotency key: a draft
+// with the ID and the recipient of an earlier one is that draft again, for [outbox.RememberedFor] after it was sent.
 type Draft struct {
 	To          sessionid.ID
 	Text        string
@@ -30,6 +30,7 @@ type Draft struct {
 	Ref         string
 	Network     storage.Generation
 	Protocol    Protocol
+	WithoutPFS  bool // of session-v2: encrypt for the recipient's Session ID alone
 	OnlySync    bool
 	ID          string
 }
@@ -50,6 +51,9 @@ func (d Draft) digest(kind Kind) string {
 	sum := sha256.New()
 	if d.Protocol != "" {
 		fmt.Fprintf(sum, "%s ", oldProtocols[d.Protocol])
+	}
+	if d.WithoutPFS {
+		fmt.Fprint(sum, "without pfs ")
 	}
 	fmt.Fprintf(sum, "%s %s %d %d %d %s %d ", kind, d.To, d.TTLMillis, d.TimestampMS, len(d.Ref), d.Ref, len(d.Text))
 	sum.Write([]byte(d.Text))

@@ -297,7 +297,7 @@ func (f *Forgery) open(ctx context.Context) (answers []ForgedMessage, err error)
 		}
 	}
 	f.waiting = nil
-	claimed, _, err := f.own.ClaimOutbox(ctx)
+	claimed, err := f.own.ClaimOutbox(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) 
 	case draft.Text == "":
 		return Outgoing{}, ErrNoText
 	}
-	return a.sealV1(tx, KindFriendRequest, draft)
+	return a.sealOpen(tx, KindFriendRequest, draft)
 }
 
 // sealRequest encrypts a friend request with the static secret of the two identities and stores the request.

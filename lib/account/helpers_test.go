@@ -157,7 +157,7 @@ func (p *person) answers() (sent []string) {
 	if empty, err := p.OutboxEmpty(p.w.t.Context()); err == nil && empty {
 		return nil // as most of the time, and this costs no commit
 	}
-	claimed, _, err := p.ClaimOutbox(p.w.t.Context())
+	claimed, err := p.ClaimOutbox(p.w.t.Context())
 	if err != nil {
 		p.w.t.Fatal(err)
 	}

@@ -32,14 +32,14 @@ var (
 	ErrInFlight  = outbox.ErrInFlight
 )
 
-// ClaimOutbox claims every unsent entry that no running process works on, oldest first, and deletes expired entries.
-// Dropped are those that expired unsent. See [outbox.Box.Claim].
-func (a *Account) ClaimOutbox(ctx context.Context) (claimed, dropped []Outgoing, err error) {
+// ClaimOutbox claims every unsent entry that no running process works on, oldest first, and deletes expired receipts. See
+// [outbox.Box.Claim].
+func (a *Account) ClaimOutbox(ctx context.Context) (claimed []Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		claimed, dropped, err = a.outbox.Claim(tx)
+		claimed, err = a.outbox.Claim(tx)
 		return err
 	})
-	return claimed, dropped, err
+	return claimed, err
 }
 
 // ClaimEarlier claims at most most unsent entries for the same recipient that are older than out. See

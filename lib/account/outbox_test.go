@@ -2,7 +2,11 @@ package account
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/lifetime"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,13 +26,13 @@ func (p *person) seals(draft Draft) Outgoing {
 	return out
 }
 
-func (p *person) claimsOutbox() (claimed, dropped []Outgoing) {
+func (p *person) claimsOutbox() (claimed []Outgoing) {
 	p.w.t.Helper()
-	claimed, dropped, err := p.ClaimOutbox(p.w.t.Context())
+	claimed, err := p.ClaimOutbox(p.w.t.Context())
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
-	return claimed, dropped
+	return claimed
 }
 
 func (p *person) wantOutboxEmpty(want bool) {
@@ -130,15 +134,15 @@ func TestClaimOutbox(t *testing.T) {
 	one, two := alice.seals(Draft{To: bob.ID(), Text: "one"}), alice.seals(Draft{To: bob.ID(), Text: "two"})
 	mine := second.seals(Draft{To: bob.ID(), Text: "mine"})
 	second.wantOutboxEmpty(false)
-	if claimed, dropped := second.claimsOutbox(); len(claimed)+len(dropped) > 0 {
-		t.Errorf("claimed %+v and dropped %+v of a living process", claimed, dropped)
+	if claimed := second.claimsOutbox(); len(claimed) > 0 {
+		t.Errorf("claimed %+v of a living process", claimed)
 	}
 	alice.ends(presence.Gone)
-	claimed, _ := second.claimsOutbox()
+	claimed := second.claimsOutbox()
 	if len(claimed) != 2 || claimed[0].Data != one.Data || claimed[1].Data != two.Data {
 		t.Errorf("claimed %+v, want %+v and %+v", claimed, one, two)
 	}
-	if claimed, _ := alice.anew("third").claimsOutbox(); len(claimed) > 0 {
+	if claimed := alice.anew("third").claimsOutbox(); len(claimed) > 0 {
 		t.Errorf("claimed a second time: %+v", claimed)
 	}
 	for _, out := range append(claimed, mine) {
@@ -156,35 +160,92 @@ func TestAnswersAreAnybodysToSend(t *testing.T) {
 	alice, bob := w.person("alice"), w.person("bob")
 	bob.get(alice.asks(bob, "hi"))
 	alice.get(bob.accepts(alice))
-	if claimed, _ := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Kind != KindControl ||
+	if claimed := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Kind != KindControl ||
 		claimed[0].To != bob.ID() {
 		t.Errorf("alice claims %+v", claimed)
 	}
 }
 
-// A message that could not be sent in its time is dropped, whatever timestamp its draft has chosen.
-func TestOutboxExpires(t *testing.T) {
+// A message waits until it is sent, however far the clock moves meanwhile, and a rerun of its command finds it.
+func TestOutboxWaits(t *testing.T) {
+	for _, step := range []time.Duration{month, -month, 5 * lifetime.Day} {
+		t.Run(fmt.Sprint(step), func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob := w.friends()
+			draft := Draft{To: bob.ID(), Text: "the disk is full", TTLMillis: MinTTL}
+			out := alice.seals(draft)
+			alice.ends(presence.Crashed)
+			w.pass(step)
+			second := alice.anew("second")
+			if claimed := second.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != out.Data {
+				t.Errorf("claimed %+v", claimed)
+			}
+			second.ends(presence.Crashed)
+			if again := second.anew("third").seals(draft); !again.Resumed || again.Data != out.Data {
+				t.Errorf("the rerun has %+v", again)
+			}
+		})
+	}
+}
+
+// What has waited gets the time at which it is sent, and the recipient takes copies with other times for one message.
+// A time that the draft has chosen stays.
+func TestRestamp(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
-	draft := Draft{To: bob.ID(), Text: "soon over", TTLMillis: MinTTL, TimestampMS: 1}
-	alice.seals(draft)
-	alice.ends(presence.Crashed)
-	second := alice.anew("second")
-	w.pass(MinTTL * time.Millisecond)
-	claimed, dropped := second.claimsOutbox()
-	if len(claimed) != 1 || len(dropped) != 0 {
-		t.Errorf("in time: claimed %+v, dropped %+v", claimed, dropped)
+	out := alice.seals(Draft{To: bob.ID(), Text: "the disk is full"})
+	out.StampMS, out.Nonce = out.TimestampMS, "nonce"
+	if alice.Late(out, w.now.Add(freshFor)) || !alice.Late(out, w.now.Add(freshFor+1)) ||
+		!alice.Late(out, w.now.Add(-month)) {
+		t.Error("a message is late at another time than after a minute")
 	}
-	second.ends(presence.Crashed)
-	third := second.anew("third")
-	w.pass(time.Millisecond)
-	if out := third.seals(draft); out.Resumed {
-		t.Errorf("resumed too late: %+v", out)
+	first := out.Data
+	w.pass(20 * lifetime.Day)
+	anew, err := alice.Restamp(t.Context(), out, w.now)
+	if err != nil {
+		t.Fatal(err)
 	}
-	claimed, dropped = third.claimsOutbox()
-	if len(claimed) != 0 || len(dropped) != 1 {
-		t.Errorf("too late: claimed %+v, dropped %+v", claimed, dropped)
+	if anew.TimestampMS != w.now.UnixMilli() || anew.Nonce != "" || anew.Data == first {
+		t.Errorf("the message is %+v", anew)
 	}
+	opened := bob.gets(anew.Data)[0]
+	wantText(t, opened.Event, "the disk is full")
+	if opened.Event.TimestampMS != w.now.UnixMilli() || !anew.Acknowledged(opened.Ack) {
+		t.Errorf("it is of %d, acknowledged: %v", opened.Event.TimestampMS, anew.Acknowledged(opened.Ack))
+	}
+	if event := bob.get(first); event.Kind != inbox.EventControl {
+		t.Errorf("the copy with the old time: %+v", event)
+	}
+	stored := alice.anew("second").claimsOutbox()
+	if len(stored) != 0 {
+		t.Errorf("another process claims %+v", stored)
+	}
+	dated := alice.seals(Draft{To: bob.ID(), Text: "long ago", TimestampMS: 1})
+	anew, err = alice.Restamp(t.Context(), dated, w.now)
+	if err != nil || anew.Data != dated.Data || anew.TimestampMS != 1 {
+		t.Errorf("the dated message is %+v (%v)", anew, err)
+	}
+}
+
+// A message that is given up leaves a failure in the inbox, unless no user waits for it.
+func TestDrop(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.prints(alice.claims()...)
+	out := alice.seals(Draft{To: bob.ID(), Text: "never", Ref: "7"})
+	if _, err := alice.Drop(t.Context(), out, errors.New("too big")); err != nil {
+		t.Fatal(err)
+	}
+	status := alice.sendsStatus(bob)
+	if event, err := alice.Drop(t.Context(), status, errors.New("too big")); err != nil || event.ID != "" {
+		t.Errorf("a dropped status is reported as %+v (%v)", event, err)
+	}
+	events := alice.claims()
+	if len(events) != 1 || events[0].Code != inbox.CodeDropped || events[0].To != bob.ID() ||
+		!strings.Contains(events[0].Text, `"7"`) || !strings.Contains(events[0].Text, "too big") {
+		t.Errorf("the inbox has %+v", events)
+	}
+	alice.wantOutboxEmpty(true)
 }
 
 // A rerun gets the receipt that a crashed process did not report or whose report may not have been read. It is not a
@@ -202,7 +263,7 @@ func TestReceiptSurvivesCrash(t *testing.T) {
 
 	second := alice.anew("second")
 	second.wantOutboxEmpty(true)
-	if claimed, _ := second.claimsOutbox(); len(claimed) > 0 {
+	if claimed := second.claimsOutbox(); len(claimed) > 0 {
 		t.Errorf("claimed for sending: %+v", claimed)
 	}
 	again := second.seals(draft)
@@ -280,7 +341,10 @@ func TestDraftID(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.ends(presence.Gone)
-	w.pass(outbox.RememberedFor)
+	for range outbox.RememberedFor / lifetime.Day {
+		w.pass(lifetime.Day)
+		alice.gets()
+	}
 	alice = alice.anew("days later")
 	draft.Ref, draft.TTLMillis = "r2", MinTTL // they are not what the recipient reads
 	again := alice.seals(draft)
@@ -301,7 +365,7 @@ func TestDraftID(t *testing.T) {
 	if out := alice.seals(Draft{To: bob.ID(), Text: "hi", ID: "alert 2"}); out.Resumed {
 		t.Errorf("another ID resumes %+v", out)
 	}
-	w.pass(time.Second)
+	w.pass(lifetime.Day)
 	if out := alice.seals(Draft{To: bob.ID(), Text: "hi", ID: "alert 3"}); out.Resumed {
 		t.Fatalf("another ID resumes %+v", out)
 	} else if err := alice.SaveReceipt(t.Context(), out.Seq, Receipt{OK: true}); err != nil { // forgets what is old

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/peerkeys"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/tables"
@@ -164,7 +165,8 @@ func (a *Account) forgetSeen(tx *keystore.Tx) error {
 	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || a.life.Equal(last) {
 		return err
 	}
-	if err := errors.Join(inbox.Forget(tx, a.life), usedkeys.Forget(tx, a.life)); err != nil {
+	err := errors.Join(inbox.Forget(tx, a.life), usedkeys.Forget(tx, a.life), peerkeys.Forget(tx, a.env.Now()))
+	if err != nil {
 		return err
 	}
 	return tables.Put(tx, tableTimes, timeSeenForgotten, a.life)
@@ -194,6 +196,16 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		event.Claimed = o.claimed
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
+	case errors.Is(err, errUndecided):
+		kept, keepErr := a.keepUndecided(tx, in, *event)
+		if keepErr != nil {
+			return Opened{}, keepErr
+		}
+		event.Kind, event.Text = inbox.EventControl, "undecided"
+		if !kept {
+			failed = &failure{inbox.CodeUnknownKey, err}
+			event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
+		}
 	case err != nil:
 		return Opened{}, err
 	}
@@ -215,26 +227,30 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		ack := o.key.Acknowledge(in.Data)
 		opened.Ack = ack[:]
 	}
+	kept, err := a.keepOpened(tx, book, event, o, failed, found, how)
+	if err != nil || !kept {
+		return opened, err
+	}
+	return opened, inbox.Remember(tx, *event, opened.Ack, a.life)
+}
+
+// keepOpened stores the event of a message, and reports whether the message is to be remembered. Found says that an
+// earlier version has received it.
+func (a *Account) keepOpened(tx *keystore.Tx, book *strangers.Book, event *inbox.Event, o opening, failed *failure,
+	found bool, how way) (bool, error) {
 	known, err := a.sentByKnown(tx, *event, o.claimed)
 	switch {
 	case err != nil:
-		return Opened{}, err
+		return false, err
 	case known || found:
 		if event.Shown() {
 			err = a.keepEvent(tx, event, how == aside)
 		}
+		return err == nil, err
 	case failed != nil:
-		return opened, refuse(book, *event, how)
-	default:
-		kept, err := a.takeFromStranger(tx, book, event, o, how)
-		if err != nil || !kept {
-			return opened, err
-		}
+		return false, refuse(book, *event, how)
 	}
-	if err != nil {
-		return Opened{}, err
-	}
-	return opened, inbox.Remember(tx, *event, opened.Ack, a.life)
+	return a.takeFromStranger(tx, book, event, o, how)
 }
 
 // errOnlyStored reports a message that must not come over the synchronous route.
@@ -252,8 +268,8 @@ type opening struct {
 // transaction. Any other error is ours.
 func (a *Account) open(tx *keystore.Tx, data string, event *inbox.Event) (o opening, err error) {
 	env, err := envelope.Unpack(data)
-	if errors.Is(err, envelope.ErrNewer) {
-		return o, fail(inbox.CodeNewerProtocol, err)
+	if errors.Is(err, envelope.ErrV2) {
+		return a.openV2(tx, event, data)
 	}
 	if err != nil {
 		return o, fail(inbox.CodeBadEnvelope, err)
@@ -264,7 +280,7 @@ func (a *Account) open(tx *keystore.Tx, data string, event *inbox.Event) (o open
 	if err != nil {
 		return o, err
 	}
-	event.From = sender
+	event.From, event.Protocol = sender, string(ProtocolSignal)
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
 	case event.Route == message.RouteSync && (!ratcheted || sender == a.ID()):
@@ -349,7 +365,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	missing, sending := sessions.Missing(), sessions.Sending()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
-		Effort: a.efforts.of(event.From, claimed),
+		Effort: a.efforts.of(event.From, claimed), Trials: a.efforts.trialsOf(event.From, claimed),
 	}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
 	if prekeys.Err != nil {
@@ -371,6 +387,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 			return nil, err
 		}
 	}
+	event.ForwardSecrecy = true
 	if err := saveReceived(tx, event.From, sessions); err != nil {
 		return nil, err
 	}

@@ -147,8 +147,8 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if err != nil {
 		return Outgoing{}, err
 	}
-	if draft.protocol(contact) == ProtocolSessionV1 {
-		return a.sealV1(tx, KindText, draft)
+	if draft.protocol(contact) != ProtocolSignal {
+		return a.sealOpen(tx, KindText, draft)
 	}
 	if !found {
 		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
@@ -200,7 +200,7 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 		return err
 	}
 	ack := key.Acknowledge(out.Data)
-	out.Ack = ack[:]
+	out.Ack, out.AckKey = ack[:], key[:]
 	return nil
 }
 
@@ -231,12 +231,14 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 
 // wrap puts a ciphertext into an envelope: with sealed sender, the default of every release, or with a visible sender.
 func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) error {
-	if out.TimestampMS == 0 {
+	if out.Undated = out.TimestampMS == 0; out.Undated {
 		out.TimestampMS = a.stamp()
 	}
 	if a.watch != nil {
 		a.watch(kind, encrypted)
 	}
+	out.Protocol = string(ProtocolSignal)
+	out.ForwardSecrecy = kind == ciphertext.Whisper || kind == ciphertext.PreKeyWhisper
 	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
 	if a.env.Plain {
 		env.Source = a.ID()

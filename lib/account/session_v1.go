@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/sealedbox"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/storage"
 	"sessiontool/lib/x25519"
 )
 
@@ -27,6 +28,7 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 		out.TimestampMS = a.stamp()
 	}
 	content.SigTimestampMS = uint64(out.TimestampMS)
+	out.Protocol = string(ProtocolSessionV1)
 	data, err := packBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
 	out.Data = data
 	return err
@@ -49,9 +51,9 @@ func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, times
 	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
 }
 
-// sealV1 seals a draft. It accepts the request of a contact that has asked. To a stranger it is a request, and the
-// answer makes friends.
-func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
+// sealOpen seals a draft with session-v1 or session-v2, which need no session. It accepts the request of a contact that
+// has asked. To a stranger it is a request, and the answer makes friends.
+func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
 	contact, err := a.contactFor(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
@@ -61,21 +63,22 @@ func (a *Account) sealV1(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, err
 	}
 	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS,
 		TTLMillis: draft.TTLMillis}
-	if err := a.sealBox(&out, message.Text(draft.Text, a.id.DisplayName, nil)); err != nil {
+	if err := a.sealFor(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil), draft); err != nil {
 		return Outgoing{}, err
 	}
 	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
 		contact.Outgoing = nil
 	}
-	contact.wrote(request{
+	contact.wrote(Protocol(out.Protocol), request{
 		ID: inbox.ID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS,
 		At: a.env.Now().UTC(),
 	})
 	return out, saveContact(tx, contact)
 }
 
-// wrote updates a contact for a session-v1 text to it: the text accepts the contact's request or is a request of ours.
-func (c *contactState) wrote(text request) {
+// wrote updates a contact for a text to it in session-v1 or session-v2: the text accepts the contact's request or is a
+// request of ours.
+func (c *contactState) wrote(protocol Protocol, text request) {
 	switch c.state(text.At) {
 	case StateReceived:
 		c.befriended(text.At)
@@ -86,7 +89,7 @@ func (c *contactState) wrote(text request) {
 		}
 	}
 	if c.Protocol == "" {
-		c.Protocol = ProtocolSessionV1
+		c.Protocol = protocol
 	}
 }
 
@@ -97,8 +100,8 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 		return Outgoing{}, err
 	}
 	out := Outgoing{Kind: KindControl, To: contact.ID, TTLMillis: controlTTL, Digest: acceptance(contact.ID)}
-	if err := a.sealBox(&out,
-		message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}); err != nil {
+	approval := message.Content{Body: message.Response{Approved: true, DisplayName: a.id.DisplayName}}
+	if err := a.sealFor(tx, &out, approval, Draft{To: contact.ID, Network: storage.Generation28}); err != nil {
 		return Outgoing{}, err
 	}
 	err := a.outbox.Add(tx, &out, a.env.Owner)
@@ -116,7 +119,13 @@ func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byt
 	if err != nil {
 		return o, fail(inbox.CodeBadEnvelope, err)
 	}
-	name := boxName(box)
+	event.Protocol = string(ProtocolSessionV1)
+	return a.handleBox(tx, event, boxName(box), content)
+}
+
+// handleBox handles the content of a message of session-v1 or session-v2. Name is the same for all copies of it.
+func (a *Account) handleBox(tx *keystore.Tx, event *inbox.Event, name string,
+	content message.Content) (o opening, err error) {
 	_, again, err := tx.Get(tableBoxes, name)
 	if err != nil {
 		return o, err
@@ -142,7 +151,7 @@ func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byt
 	if event.From == a.ID() {
 		return o, a.handleOwn(tx, event, content)
 	}
-	return o, a.handleV1(tx, event, content)
+	return o, a.handleOpen(tx, event, content)
 }
 
 // boxName names a sealed box: the first 32 hex digits of its SHA-256.
@@ -165,19 +174,19 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message
 	if err != nil || contact.knownProtocol() == ProtocolSignal {
 		return err
 	}
-	contact.wrote(request{
+	contact.wrote(Protocol(event.Protocol), request{
 		ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS,
 		At: event.ReceivedAt,
 	})
 	return saveContact(tx, contact)
 }
 
-// handleV1 handles the content of a message of protocol session-v1:
+// handleOpen handles the content of a message of session-v1 or session-v2:
 //
 //   - the first text of a stranger is also a request, which waits to be accepted or declined;
 //   - a text from a contact that we have written to, or its approval, makes friends;
 //   - a stranger without a text is not stored, and nothing but texts of a stranger is shown: see takeFromStranger.
-func (a *Account) handleV1(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
+func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
 	contact, err := a.contactFor(tx, event.From)
 	if err != nil {
 		return err
@@ -211,7 +220,7 @@ func (a *Account) handleV1(tx *keystore.Tx, event *inbox.Event, content message.
 			describeAcceptance(event, contact)
 		}
 	}
-	contact.Protocol = ProtocolSessionV1
+	contact.Protocol = Protocol(event.Protocol)
 	return saveContact(tx, contact)
 }
 

@@ -245,6 +245,7 @@ func TestOtherContentsV1(t *testing.T) {
 		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, alice.ID(),
 			got.DisplayName
 		want.TimestampMS, want.ReceivedAt, want.Route = int64(now), got.ReceivedAt, got.Route
+		want.Protocol = string(ProtocolSessionV1)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %+v, want %+v", test.content.Body.Name(), got, want)
 		}
@@ -374,6 +375,7 @@ func TestWhatIsOnlyTold(t *testing.T) {
 		}
 		want.Seq, want.ID, want.Hash, want.From, want.DisplayName = got.Seq, got.ID, got.Hash, got.From, got.DisplayName
 		want.TimestampMS, want.ReceivedAt, want.Route = got.TimestampMS, got.ReceivedAt, got.Route
+		want.Protocol = string(ProtocolSessionV1)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
@@ -393,7 +395,7 @@ func TestSendV1Resumes(t *testing.T) {
 	}
 	second.ends(presence.Crashed)
 	third := alice.anew("third")
-	if claimed, _ := third.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != first.Data {
+	if claimed := third.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != first.Data {
 		t.Errorf("left in the outbox: %+v", claimed)
 	}
 }

@@ -220,7 +220,7 @@ func TestStoredBeforeStatuses(t *testing.T) {
 	if again := alice.gets(data)[0]; !again.Duplicate || again.Ack != nil {
 		t.Errorf("received again: %+v", again)
 	}
-	if claimed, _ := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != out.Data ||
+	if claimed := alice.claimsOutbox(); len(claimed) != 1 || claimed[0].Data != out.Data ||
 		claimed[0].Acknowledged(out.Ack) {
 		t.Errorf("the outbox has %+v", claimed)
 	}

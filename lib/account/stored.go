@@ -21,6 +21,9 @@ import (
 //	1: the number, no type, and the words of the constants for protocols. All else is as before.
 const storedVersion = 1
 
+// contactVersion is the form of a contact whose protocol is session-v2. Others have storedVersion.
+const contactVersion = 2
+
 // storedContact is a contactState.
 type storedContact struct {
 	tables.Form
@@ -49,11 +52,17 @@ type storedStatus struct {
 }
 
 // oldProtocols are the words of form 0 for protocols. The digests of drafts, which are stored too, still use them.
-var oldProtocols = map[Protocol]string{ProtocolSignal: "2020", ProtocolSessionV1: "today"}
+var oldProtocols = map[Protocol]string{
+	ProtocolSignal: "2020", ProtocolSessionV1: "today", ProtocolSessionV2: "session-v2",
+}
 
 func encodeContact(c contactState) ([]byte, error) {
+	version := storedVersion
+	if c.Protocol == ProtocolSessionV2 {
+		version = contactVersion
+	}
 	return json.Marshal(storedContact{
-		Form: tables.Form{Version: storedVersion},
+		Form: tables.Form{Version: version},
 		ID:   c.ID, DisplayName: c.DisplayName, Since: c.Since, FriendsSince: c.FriendsSince, Verified: c.Verified,
 		Incoming: c.Incoming, Outgoing: c.Outgoing, LastRequestMS: c.LastRequestMS, UsedBundles: c.UsedBundles,
 		Status: (*storedStatus)(c.Status), RemindedAt: c.RemindedAt, ResetAt: c.ResetAt,
@@ -64,7 +73,7 @@ func encodeContact(c contactState) ([]byte, error) {
 
 func decodeContact(value []byte) (contactState, error) {
 	var s storedContact
-	if err := tables.ReadForm(tableContacts, value, storedVersion, &s); err != nil {
+	if err := tables.ReadForm(tableContacts, value, contactVersion, &s); err != nil {
 		return contactState{}, err
 	}
 	out := contactState{

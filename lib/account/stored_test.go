@@ -338,7 +338,7 @@ func TestStoredWords(t *testing.T) {
 
 // A value of a newer version is refused as such, whatever its fields are.
 func TestNewerForm(t *testing.T) {
-	const later = `{"version":2,"kind":[1],"control":{"version":2}}`
+	const later = `{"version":3,"kind":[1],"control":{"version":3}}`
 	_, out := outbox.Decode(1, []byte(later))
 	_, contact := decodeContact([]byte(later))
 	for name, err := range map[string]error{"entry": out, "contact": contact} {

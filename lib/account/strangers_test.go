@@ -16,8 +16,10 @@ import (
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
+	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/x25519"
 	"sessiontool/lib/x3dh"
 )
 
@@ -104,7 +106,7 @@ func (s stranger) garbage(to *person, friend sessionid.ID, n int) (all []string)
 		case 2:
 			all = append(all, s.seals(to, ciphertext.Whisper, text))
 		default:
-			all = append(all, fmt.Sprintf("AAAA%04d", i))
+			all = append(all, fmt.Sprintf("BBBB%04d", i))
 		}
 	}
 	return all
@@ -502,5 +504,40 @@ func TestRefusalsAreTriedAgain(t *testing.T) {
 	}
 	if report := alice.report(); !report.Empty() {
 		t.Errorf("the report is %+v", report)
+	}
+}
+
+// Messages that name a friend and do not open cost a bounded number of operations, for each of them and for all
+// together, also if they are as far ahead as a client would follow. They cost nothing that is the friend's.
+func TestWorkForForgedMessages(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	for range 10 {
+		w.pass(time.Hour)
+		alice.get(bob.resets(alice))
+		w.chat(alice, bob)
+	}
+	const forged = 200
+	var batch []string
+	for range forged {
+		key, err := x25519.GenerateKey(w.random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := append([]byte{ratchet.Version, 0x0a, x25519.EncodedSize}, key.Public.Encoded()...)
+		content = append(content, 0x10, 0xcf, 0x0f, 0x18, 0, 0x22, 16) // counter 1999
+		content = append(content, make([]byte, 16+ratchet.MACSize)...)
+		batch = append(batch, w.pack(envelope.Envelope{Kind: ciphertext.Whisper, Source: bob.ID(), Content: content}))
+	}
+	opened := alice.gets(append(batch, bob.says(alice, "the friend"))...)
+	wantFailure(t, opened[0].Event, inbox.CodeDecryptionFailed)
+	wantText(t, opened[forged].Event, "the friend")
+	agreements, steps := alice.efforts.claimedTrials.Spent()
+	t.Logf("%d forged messages cost %d agreements and %d steps", forged, agreements, steps)
+	if agreements == 0 || agreements > 3*forged+claimedTrials/40 || steps > 3*32*forged+claimedTrials {
+		t.Errorf("%d agreements, %d steps", agreements, steps)
+	}
+	if agreements, _ := alice.efforts.trialsOf(bob.ID(), false).Spent(); agreements > 1 {
+		t.Errorf("the friend's message cost %d agreements", agreements)
 	}
 }

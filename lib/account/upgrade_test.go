@@ -107,12 +107,10 @@ func TestUpgradeReadsWhatWasRefused(t *testing.T) {
 	opened := bob.gets(data...)
 	wantText(t, opened[0].Event, "first of a phone")
 	wantText(t, opened[1].Event, "second of a phone")
-	wantFailure(t, opened[2].Event, inbox.CodeNewerProtocol)
-	if text := opened[2].Event.Text; text != "Session Protocol v2: not read by this version" {
-		t.Errorf("the message of v2 is refused with %q", text)
-	}
+	// The third one only begins like a message of session-v2, and was refused as malformed before, too.
+	wantFailure(t, opened[2].Event, inbox.CodeBadEnvelope)
 	for i, one := range opened {
-		if one.Duplicate || one.Event.Seq == 0 {
+		if one.Duplicate != (i == 2) || one.Event.Seq == 0 {
 			t.Errorf("message %d is %+v, and not news", i, one)
 		}
 	}

@@ -13,6 +13,7 @@ package devicegroup
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"sessiontool/lib/internal/bencode"
@@ -41,6 +42,21 @@ type DeviceID [32]byte
 
 // String returns the ID in hex.
 func (id DeviceID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (id DeviceID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. It reads the form of String.
+func (id *DeviceID) UnmarshalText(text []byte) error { return unmarshalHex(id[:], text) }
+
+// unmarshalHex fills dst with text, which is as long as dst in hex.
+func unmarshalHex(dst, text []byte) error {
+	if hex.DecodedLen(len(text)) != len(dst) || len(text)%2 != 0 {
+		return fmt.Errorf("%d characters, not %d", len(text), hex.EncodedLen(len(dst)))
+	}
+	_, err := hex.Decode(dst, text)
+	return err
+}
 
 // Kind is what a message of Namespace is.
 type Kind byte

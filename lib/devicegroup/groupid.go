@@ -35,6 +35,12 @@ func (id GroupID) Created() time.Time {
 // String returns the ID in hex.
 func (id GroupID) String() string { return hex.EncodeToString(id[:]) }
 
+// MarshalText implements encoding.TextMarshaler.
+func (id GroupID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. It reads the form of String.
+func (id *GroupID) UnmarshalText(text []byte) error { return unmarshalHex(id[:], text) }
+
 // crypt encrypts or decrypts the ID for the message with the given ephemeral key.
 func (id GroupID) crypt(account sessionid.Keys, ephemeral x25519.PublicKey) (out GroupID) {
 	cipher, err := chacha20.NewUnauthenticatedCipher(

@@ -36,7 +36,7 @@ func (n *Network) Nodes() []NodeInfo {
 	defer n.mu.Unlock()
 	infos := make([]NodeInfo, len(n.members))
 	for i, m := range n.members {
-		listed, _ := n.registry.find(m.keys.Name()) // all members are listed
+		listed, _ := n.registry.find(m.keys.Name()) // one that has failed is not listed
 		infos[i] = info(m.keys, listed.State)
 		infos[i].Running = m.node != nil
 	}
@@ -61,6 +61,8 @@ func (n *Network) member(i int, running bool) (*member, error) {
 	}
 	m := n.members[i]
 	switch {
+	case m.failed != nil:
+		return nil, fmt.Errorf("%w: node %d has not started: %w", ErrNode, i, m.failed)
 	case running && m.node == nil:
 		return nil, fmt.Errorf("%w: node %d is stopped", ErrNode, i)
 	case !running && m.node != nil:

@@ -24,6 +24,7 @@ import (
 
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
+	nodestore "sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
@@ -131,6 +132,8 @@ type member struct {
 	port uint16
 	node *node.Node // nil while the node is stopped
 
+	failed error // why the node could not start with the network, nil if it did
+
 	stoppedBy FaultKind // the fault that stopped it, empty while it runs
 	machine   machine
 	faults    *injector
@@ -148,7 +151,7 @@ type NodeInfo struct {
 	Running       bool
 }
 
-// Start starts a network, and returns when every node answers. ctx bounds the start only; [Network.Close] ends the
+// Start starts a network, and returns when every node answers, apart from those that [Network.Failed] returns. ctx bounds the start only; [Network.Close] ends the
 // network.
 func Start(ctx context.Context, options Options) (*Network, error) {
 	options, err := options.withDefaults()
@@ -198,17 +201,22 @@ func (n *Network) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	states := make([]nodelist.State, len(n.members))
-	for i, m := range n.members {
-		states[i] = m.state(n.options.ListenIP)
-	}
-	if err := n.registry.setOwn(n.seedPort, states); err != nil {
+	if err := n.registry.setOwn(n.seedPort, n.states()); err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}
 	err = each(n.members, func(i int, m *member) (err error) {
+		if m.failed != nil {
+			return nil
+		}
 		m.node, err = n.startMember(ctx, m, listeners[i])
+		if isBadFolder(err) {
+			m.failed, err = err, nil
+		}
 		return err
 	})
+	if err == nil {
+		err = n.dropFailed()
+	}
 	if err != nil {
 		return err
 	}
@@ -222,6 +230,53 @@ func (n *Network) start(ctx context.Context) error {
 		n.control, err = openEndpoint(n)
 	}
 	return err
+}
+
+// states returns the entries of the members for the registry, without those that could not start.
+func (n *Network) states() (states []nodelist.State) {
+	for _, m := range n.members {
+		if m.failed == nil {
+			states = append(states, m.state(n.options.ListenIP))
+		}
+	}
+	return states
+}
+
+// isBadFolder reports whether a node cannot start because of its own folder, which other nodes do not need.
+func isBadFolder(err error) bool {
+	return errors.Is(err, nodestore.ErrFolder) || errors.Is(err, ring.ErrFolder) || errors.Is(err, ring.ErrKeyFile)
+}
+
+// dropFailed removes the nodes that could not start from the list. The error is that of the first one if none started.
+func (n *Network) dropFailed() error {
+	failed := n.Failed()
+	switch {
+	case len(failed) == 0:
+		return nil
+	case len(failed) == len(n.members):
+		return failed[0].Err
+	}
+	for _, f := range failed {
+		n.options.Logger.Error("node does not start", "index", f.Index, "error", f.Err)
+	}
+	return n.registry.setOwn(n.seedPort, n.states())
+}
+
+// Failure is a node that could not start with its network, because of a file in its folder.
+type Failure struct {
+	Index int
+	Err   error
+}
+
+// Failed returns the nodes that could not start. They are not listed. After their folders have been repaired they start
+// with the network, the next time.
+func (n *Network) Failed() (failed []Failure) {
+	for i, m := range n.members {
+		if m.failed != nil {
+			failed = append(failed, Failure{i, fmt.Errorf("node %d in %s: %w", i, m.dir, m.failed)})
+		}
+	}
+	return failed
 }
 
 // dropSilentLoop removes nodes that no longer register from the list, until ctx ends.
@@ -251,7 +306,10 @@ func (n *Network) loadMembers() ([]*member, error) {
 		members[i] = &member{dir: filepath.Join(n.options.Dir, fmt.Sprintf("node-%03d", i))}
 	}
 	return members, each(members, func(_ int, m *member) (err error) {
-		if m.keys, err = ring.LoadKeys(m.dir, rand.Reader); err != nil {
+		if m.keys, err = ring.LoadKeys(m.dir, rand.Reader); isBadFolder(err) {
+			m.failed, err = err, nil
+		}
+		if err != nil {
 			return err
 		}
 		m.meter, m.faults = newMeter(), newInjector(m.keys, &n.options.Like.Nodes, &m.machine)
@@ -282,9 +340,12 @@ func (n *Network) listenAll() ([]net.Listener, error) {
 	})
 	listeners := make([]net.Listener, len(n.members))
 	for i, m := range n.members {
+		if m.failed != nil {
+			continue
+		}
 		known, _ := n.registry.find(m.keys.Name()) // port 0 if it is new
 		if listeners[i], err = n.listen(known.StoragePort); err != nil {
-			return nil, errors.Join(err, closeAll(listeners[:i]))
+			return nil, errors.Join(err, closeAll(listeners))
 		}
 		m.port = portOf(listeners[i])
 	}
@@ -309,7 +370,9 @@ func portOf(listener net.Listener) uint16 { return uint16(listener.Addr().(*net.
 func closeAll(listeners []net.Listener) error {
 	var err error
 	for _, listener := range listeners {
-		err = errors.Join(err, listener.Close())
+		if listener != nil { // of a node that has failed
+			err = errors.Join(err, listener.Close())
+		}
 	}
 	return err
 }

@@ -34,6 +34,7 @@ const (
 type controlNote struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
+	PID   int    `json:"pid"`
 }
 
 // order is a command to a devnet: one of its fields but Nodes is set, or none to request the status.
@@ -95,7 +96,7 @@ func openEndpoint(n *Network) (*endpoint, error) {
 		network: n, address: listener.Addr().String(), token: hex.EncodeToString(token[:]),
 		file: filepath.Join(n.options.Dir, controlFile), done: make(chan struct{}),
 	}
-	note, err := json.Marshal(controlNote{URL: e.url(), Token: e.token})
+	note, err := json.Marshal(controlNote{URL: e.url(), Token: e.token, PID: os.Getpid()})
 	if err == nil {
 		err = atomicfile.Write(e.file, append(note, '\n'), 0o600)
 	}

@@ -297,10 +297,15 @@ func (n *Network) find(nodes []string) (chosen []int, err error) {
 	for _, name := range nodes {
 		switch i, err := strconv.Atoi(name); {
 		case name == "all":
-			for i := range n.members {
-				chosen = append(chosen, i)
+			for i, m := range n.members {
+				if m.failed == nil {
+					chosen = append(chosen, i)
+				}
 			}
 		case err == nil && i >= 0 && i < len(n.members):
+			if failed := n.members[i].failed; failed != nil {
+				return nil, fmt.Errorf("%w: node %d has not started: %w", ErrNode, i, failed)
+			}
 			chosen = append(chosen, i)
 		default:
 			i = slices.IndexFunc(n.members, func(m *member) bool { return m.keys.Name() == strings.ToLower(name) })

@@ -151,6 +151,15 @@ func (r *Running) Info() NodeInfo { return r.info }
 // Done is closed when the node has stopped serving.
 func (r *Running) Done() <-chan struct{} { return r.node.Done() }
 
+// Settled reports whether the node has what the other members of its swarm have, as far as it knows.
+func (r *Running) Settled() (bool, error) { return r.node.Settled() }
+
+// Messages returns the number of messages that the node has.
+func (r *Running) Messages() (int, error) {
+	stats, err := r.node.Stats()
+	return stats.Messages, err
+}
+
 // Close stops the node. Running requests get up to 5 s, less if ctx ends before.
 func (r *Running) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)

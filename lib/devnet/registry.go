@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/internal/regular"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
@@ -74,9 +74,11 @@ func loadRegistry(path string, swarmSize int, now func() time.Time) (*registry, 
 		path: path, swarmSize: swarmSize, now: now, since: now(), seedTime: SeedDate, seen: make(map[string]time.Time),
 		admission: newAdmission(),
 	}
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, regular.ErrKind):
+		return nil, fmt.Errorf("%w: %w", ring.ErrFolder, err)
 	case err != nil:
 		return nil, err
 	default:

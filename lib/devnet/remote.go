@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"sessiontool/lib/internal/regular"
 )
 
 // ErrControl reports a devnet without a control endpoint: it does not run, or was started without Options.Control.
@@ -29,7 +30,7 @@ type Remote struct {
 
 // Connect finds the control endpoint of the devnet in dir. It returns ErrControl if there is none.
 func Connect(dir string) (*Remote, error) {
-	data, err := os.ReadFile(filepath.Join(dir, controlFile))
+	data, err := regular.Read(filepath.Join(dir, controlFile))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrControl, err)
 	}
@@ -38,6 +39,15 @@ func Connect(dir string) (*Remote, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrControl, controlFile, err)
 	}
 	return remote, nil
+}
+
+// PID returns the number of the process that runs the network.
+func (r *Remote) PID() int { return r.note.PID }
+
+// Running reports whether the endpoint is still that of the same process. It does not connect to it.
+func (r *Remote) Running(dir string) bool {
+	now, err := Connect(dir)
+	return err == nil && now.note == r.note
 }
 
 // SetFault calls [Network.SetFault].

@@ -33,10 +33,10 @@ const MaxData = MaxDataText / 4 * 3
 var (
 	// ErrMalformed reports a data text that is not base64, is not a WebSocketMessage with a request, or lacks a field.
 	ErrMalformed = errors.New("envelope is malformed")
-	// ErrNewer reports data of session-v2, which begins with the bytes 00 02 and has no envelope.
+	// ErrV2 reports data of session-v2, which begins with a zero byte and has no envelope: see package v2message.
 	//
 	//lint:ignore ST1005 the sentence begins with a name
-	ErrNewer = errors.New("Session Protocol v2: not read by this version")
+	ErrV2 = errors.New("Session Protocol v2: there is no envelope")
 	// ErrSource reports a source that is missing or is not a Session ID, or an envelope to pack that has a source
 	// although its sender is sealed.
 	ErrSource = errors.New("envelope source does not fit its type")
@@ -232,8 +232,8 @@ func unpackRequest(data string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if bytes.HasPrefix(decoded, newerPrefix) {
-		return nil, ErrNewer
+	if bytes.HasPrefix(decoded, v2Prefix) {
+		return nil, ErrV2
 	}
 	var message wirepb.WebSocketMessage
 	if err := proto.Unmarshal(decoded, &message); err != nil {
@@ -245,6 +245,6 @@ func unpackRequest(data string) ([]byte, error) {
 	return message.GetRequest().GetBody(), nil
 }
 
-// newerPrefix is the start of every message of session-v2. No WebSocketMessage starts with it, because there is no
+// v2Prefix is the start of every message of session-v2. No WebSocketMessage starts with it, because there is no
 // field 0.
-var newerPrefix = []byte{0, 2}
+var v2Prefix = []byte{0}

@@ -217,7 +217,7 @@ func TestUnpackRefuses(t *testing.T) {
 		"a line break":    {valid + "\n", ErrMalformed},
 		"no protobuf":     {"////", ErrMalformed},
 		"no body":         {base64.StdEncoding.EncodeToString([]byte{8, 1, 18, 2, 32, 0}), ErrMalformed},
-		"v2":              {base64.StdEncoding.EncodeToString([]byte{0, 2, 1}), ErrNewer},
+		"v2":              {base64.StdEncoding.EncodeToString([]byte{0, 2, 1}), ErrV2},
 		"too long a text": {strings.Repeat("A", MaxDataText+4), ErrTooLarge},
 	} {
 		if _, err := Unpack(test.data); !errors.Is(err, test.want) {

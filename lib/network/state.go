@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/internal/regular"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -104,7 +105,7 @@ type stateFile struct {
 func (f *stateFile) load() state {
 	var s state
 	if f.path != "" {
-		if data, err := os.ReadFile(f.path); err == nil && json.Unmarshal(data, &s) == nil {
+		if data, err := regular.Read(f.path); err == nil && json.Unmarshal(data, &s) == nil {
 			f.content = data
 		} else {
 			s = state{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +26,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/swarm"
 )
 
 // childVariable makes the test program run a node instead of tests. Its value is a childConfig in JSON.
@@ -287,5 +290,52 @@ func TestKill(t *testing.T) {
 			}
 			t.Logf("%d stores acknowledged over %d rounds", l.stored.Load(), test.rounds)
 		})
+	}
+}
+
+// A node whose large database turns out to be damaged stops serving and says so.
+func TestDamagedWhileRunning(t *testing.T) {
+	network := startNetwork(t, []swarm.SwarmID{5}, nil)
+	u := newUser(t, 5)
+	dir := network.configs[0].DataDir
+	if err := network.nodes[0].Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(dir, store.DefaultMaxBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		var messages []store.Message
+		for k := range 50 {
+			data := fmt.Sprint(i, "-", k, strings.Repeat("x", 70_000))
+			messages = append(messages, store.NewMessage20(rpc20.StoreParams{
+				PubKey: u.pubKey(), TTL: "86400000", Timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), Data: data,
+			}))
+		}
+		if err := s.Insert(false, messages...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, store.FolderName, "tree"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteAt(make([]byte, 100_000), 20<<20) // over messages
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	config := network.configs[0]
+	config.Listener = listen(t, network.address(0))
+	n, err := Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-n.Done()
+	if err := n.Close(t.Context()); !errors.Is(err, store.ErrDamaged) || !errors.Is(err, store.ErrFolder) {
+		t.Errorf("closing says %v", err)
 	}
 }

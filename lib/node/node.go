@@ -183,6 +183,7 @@ type Node struct {
 type lifecycle struct {
 	server     *http.Server
 	serveErr   error           // set before done is closed
+	damage     error           // of the database, set by a task
 	serving    sync.RWMutex    // read-locked by every request
 	closed     bool            // under serving: too late for requests
 	tasks      sync.WaitGroup  // goroutines that serve no request
@@ -244,6 +245,7 @@ func start(ctx context.Context, config Config) (*Node, error) {
 		n.log.Warn("fetching the node list", "error", err)
 	}
 	n.tasks.Go(func() { n.members.Poll(n.background, config.PollInterval) })
+	n.tasks.Go(n.checkStore)
 	n.tasks.Go(func() { n.store.Maintain(n.background, n.log, n.now) })
 	n.tasks.Go(func() { n.replication.Run(n.background) })
 	return n, nil
@@ -288,8 +290,12 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	if config.Peers != nil {
 		n.caller.Client = &http.Client{Transport: config.Peers}
 	}
+	var seed [32]byte
+	if _, err := io.ReadFull(n.random, seed[:]); err != nil {
+		return nil, err
+	}
 	n.replication = replication.New(replication.Config{
-		Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
+		Seed: seed, Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
 		ProvedOnly: config.Generation == storage.Generation20,
 		ReadRequest: func(owner string, request []byte) (replication.Request, error) {
 			return readSigned(owner, request, n.now())
@@ -307,6 +313,17 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 func (n *Node) adopt(fresh *ring.View) {
 	n.hub.DropMoved()
 	n.replication.Adopt(n.background, fresh)
+}
+
+// checkStore stops the server if the database is damaged: clients then ask other members, which have everything.
+func (n *Node) checkStore() {
+	err := n.store.Check(n.background)
+	if !errors.Is(err, store.ErrDamaged) {
+		return
+	}
+	n.log.Error("the node stops", "error", err)
+	n.damage = err
+	n.server.Close() // what it reports is known: connections are cut off
 }
 
 func (n *Node) serve(listener net.Listener) {
@@ -362,7 +379,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.replication.Wait()
 	n.links.Close()
 	n.caller.Client.CloseIdleConnections()
-	return errors.Join(n.serveErr, n.store.Close())
+	return errors.Join(n.damage, n.serveErr, n.store.Close())
 }
 
 // Keys returns the node's identity.

@@ -147,6 +147,13 @@ func newResponder(random io.Reader, receiver Receiver, m PreKeyWhisperMessage) (
 		}
 		oneTime = &pair
 	}
+	inner, err := receive(m.Message)
+	if err != nil {
+		return nil, opening{}, err
+	}
+	if !receiver.Trials.afford(0, responderAgreements, inner.Counter) {
+		return nil, opening{}, ErrTooCostly
+	}
 	secret, err := x3dh.Respond(local.KeyPair, signed, oneTime, m.IdentityKey, m.BaseKey)
 	if err != nil {
 		return nil, opening{}, fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -158,10 +165,6 @@ func newResponder(random io.Reader, receiver Receiver, m PreKeyWhisperMessage) (
 		root:    key32(secret),
 		ratchet: signed,
 		effort:  receiver.Effort,
-	}
-	inner, err := receive(m.Message)
-	if err != nil {
-		return nil, opening{}, err
 	}
 	opened, err := s.decrypt(random, inner)
 	if err != nil {

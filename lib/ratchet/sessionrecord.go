@@ -42,6 +42,8 @@ type Receiver struct {
 	LateChains int
 	// Effort affords messages that are far ahead. Nil refuses them, as the real client does.
 	Effort *Effort
+	// Trials bounds the work on messages that do not prove authentic. Nil has no bound.
+	Trials *Trials
 }
 
 // Decrypted is the result of [SessionRecord.Decrypt].
@@ -123,7 +125,7 @@ func (r *SessionRecord) Encrypt(plaintext []byte) (ciphertext.Kind, []byte, erro
 // Decrypt decrypts a message, kind being Whisper or PreKeyWhisper, and makes its session the current one. For a
 // PreKeyWhisper message of a new session it adds the session. It tries all sessions for a Whisper message, and then
 // returns the most specific of their errors. The errors are those of [Session.Decrypt], ErrNoSession, ErrUnknownPrekey,
-// ErrIdentity, and those of receiver's prekeys. After an error nothing has changed.
+// ErrIdentity, ErrTooCostly, and those of receiver's prekeys. After an error nothing has changed.
 func (r *SessionRecord) Decrypt(
 	random io.Reader,
 	receiver Receiver,
@@ -151,6 +153,10 @@ func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, mess
 	for n := range r.sessions {
 		i := inFront(n, known)
 		session := r.sessions[i]
+		if agreements, steps := session.stepsOf(m); !receiver.Trials.afford(n, agreements, steps) {
+			specific = ErrTooCostly
+			continue
+		}
 		session.lateChains, session.effort = receiver.LateChains, receiver.Effort
 		opened, err := session.decrypt(random, m)
 		switch {
@@ -160,7 +166,7 @@ func (r *SessionRecord) decryptWhisper(random io.Reader, receiver Receiver, mess
 		case errors.Is(err, ErrTooFarAhead):
 			specific = err
 		case errors.Is(err, ErrMAC):
-			if !errors.Is(specific, ErrTooFarAhead) {
+			if !errors.Is(specific, ErrTooFarAhead) && !errors.Is(specific, ErrTooCostly) {
 				specific = err
 			}
 		default:
@@ -228,6 +234,9 @@ func (r *SessionRecord) decryptPreKey(random io.Reader, receiver Receiver, messa
 		inner, err := receive(m.Message)
 		if err != nil {
 			return Decrypted{}, err
+		}
+		if agreements, steps := r.sessions[i].stepsOf(inner); !receiver.Trials.afford(0, agreements, steps) {
+			return Decrypted{}, ErrTooCostly
 		}
 		opened, err := r.sessions[i].decrypt(random, inner)
 		if err != nil {

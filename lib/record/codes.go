@@ -43,6 +43,8 @@ const (
 	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
+	CodeOtherDevices       Code = "other_devices"
+	CodeLinkedAlready      Code = "linked_already"
 	CodeIDReused           Code = "id_reused"
 	CodePartial            Code = "partial"
 	CodePartialTemporary   Code = "partial_temporary"
@@ -50,6 +52,9 @@ const (
 	CodeKeystoreNotFound   Code = "keystore_not_found"
 	CodeAccountNotFound    Code = "account_not_found"
 	CodeUnknownContact     Code = "unknown_contact"
+	CodeNoKeys             Code = "no_keys"
+	CodeNotLinked          Code = "not_linked"
+	CodeUnknownDevice      Code = "unknown_device"
 	CodeNotFriends         Code = "not_friends"
 	CodeRequestNotFound    Code = "request_not_found"
 	CodeNodeNotFound       Code = "node_not_found"
@@ -59,6 +64,7 @@ const (
 	CodeProxy              Code = "proxy_unreachable"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
+	CodeNotAdmitted        Code = "not_admitted"
 	CodeNotDelivered       Code = "not_delivered"
 	CodeNotRetrieved       Code = "not_retrieved"
 	CodeInFlight           Code = "in_flight"
@@ -69,6 +75,7 @@ const (
 	CodeReadOnly           Code = "read_only"
 	CodeTooManyFiles       Code = "too_many_files"
 	CodeRefused            Code = "refused"
+	CodeDropped            Code = "dropped"
 	CodeUnsupported        Code = "unsupported"
 	CodeDifficultyTooHigh  Code = "difficulty_too_high"
 	CodeInvalidPow         Code = "invalid_pow"
@@ -81,6 +88,8 @@ const (
 	CodeUnknownPrekey      Code = "unknown_prekey"
 	CodeBadSignature       Code = "bad_signature"
 	CodeNoSession          Code = "no_session"
+	CodeUnknownKey         Code = "unknown_key"
+	CodeEmoji              Code = "wrong_emoji"
 	CodeKeyReused          Code = "key_reused"
 	CodeKeystoreCopied     Code = "keystore_copied"
 	CodeSafetyNumber       Code = "safety_number"
@@ -133,7 +142,7 @@ var Codes = []CodeInfo{
 		"the config file cannot be used", "correct it; 'sessiontool config path' prints its path"},
 	{CodeBadNodeFolder, ExitUsage, false,
 		"a file in the folder of a node or a devnet is damaged or open to others",
-		"repair what the message names, or use another folder"},
+		"repair a node's folder with 'sessiontool node repair --dir DIR', or use another folder"},
 	{CodeKeystoreOpen, ExitUsage, false,
 		"others can read a keystore's file, or could have written it, a passphrase file or the config file",
 		"run the chmod or chown that the message names"},
@@ -143,6 +152,11 @@ var Codes = []CodeInfo{
 	{CodeAskedAlready, ExitUsage, false,
 		"the other side has sent a friend request already",
 		"accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
+	{CodeOtherDevices, ExitUsage, false,
+		"the account may be on other devices, which could not read messages for a key of this one alone",
+		"link this device with 'device link'; with --alone if the account is on no other device any more"},
+	{CodeLinkedAlready, ExitUsage, false,
+		"this device is one of the account's linked devices already", "see 'device list'"},
 	{CodeAlreadyFriends, ExitUsage, false,
 		"the other side is a friend already", "just send; use --again if the friend has lost its session"},
 	{CodeIDReused, ExitUsage, false,
@@ -160,6 +174,13 @@ var Codes = []CodeInfo{
 		"there is no keystore in that folder", "make an account with 'sessiontool keygen'"},
 	{CodeAccountNotFound, ExitNotFound, false,
 		"the keystore has no account of that name", "see 'sessiontool identity list'"},
+	{CodeNoKeys, ExitNotFound, false,
+		"the recipient publishes no keys of session-v2",
+		"use --protocol auto, or --no-pfs for a message without forward secrecy"},
+	{CodeNotLinked, ExitNotFound, false,
+		"this device is not one of the account's linked devices, or the account has none",
+		"see 'identity keys publish' for the first device, and 'device link' for others"},
+	{CodeUnknownDevice, ExitNotFound, false, "the account has no such device", "see 'device list'"},
 	{CodeUnknownContact, ExitNotFound, false,
 		"this account has never dealt with that Session ID",
 		"send a friend request first: 'sessiontool friend-request send --to ID --text T', " +
@@ -179,6 +200,9 @@ var Codes = []CodeInfo{
 		"the proxy does not answer, or refuses to serve", "start the proxy, or check --proxy; nothing went past it"},
 	{CodeTooFewNodes, ExitTemporary, true,
 		"too few service nodes answer for an onion path", "try again; a path needs four nodes"},
+	{CodeNotAdmitted, ExitTemporary, true,
+		"no device of the account has admitted this one yet",
+		"confirm the emoji on a linked device with 'device link --confirm', then try again; a request ends after 10 minutes"},
 	{CodeNotStored, ExitTemporary, true,
 		"too few nodes of the recipient's swarm took the message",
 		"it waits in the outbox: the same command again, or any send, poll or listen, sends it"},
@@ -204,6 +228,9 @@ var Codes = []CodeInfo{
 		"the limit of open files is reached", "raise it with 'ulimit -n', or close files"},
 	{CodeRefused, ExitRefused, false,
 		"the network refuses the message for good", "see the message; a retry would be refused too"},
+	{CodeDropped, ExitRefused, false,
+		"a message that waited in the outbox was given up, since the network refuses it for good",
+		"see the message; send the text again in another form"},
 	{CodeUnsupported, ExitRefused, false,
 		"the network's nodes cannot do what is asked",
 		"use a network with storage RPC 2.8: see 'sessiontool help protocols'"},
@@ -229,6 +256,12 @@ var Codes = []CodeInfo{
 	{CodeBadSignature, ExitAuth, false, "a prekey bundle's signature is wrong", "do not trust it; ask the sender"},
 	{CodeNoSession, ExitAuth, false,
 		"a message belongs to no session of this account", "ask the sender for a new friend request"},
+	{CodeUnknownKey, ExitAuth, true,
+		"no key of this device opens a message of session-v2 yet",
+		"poll again, which reads it once the key has come; on a device that is not linked see 'device link'"},
+	{CodeEmoji, ExitAuth, false,
+		"no device that asks to join has these emoji",
+		"compare them again; if they differ, somebody else may be asking: do not confirm"},
 	{CodeKeyReused, ExitAuth, false,
 		"a message has the key of an earlier one: two copies of the sender's keystore are in use, or an old one was restored",
 		"the message is lost: ask the sender to use one copy only, and for a new friend request"},

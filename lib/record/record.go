@@ -35,6 +35,7 @@ const (
 	TypeChange        = "change"
 	TypeSwarm         = "swarm"
 	TypeNode          = "node"
+	TypeRepair        = "repair"
 	TypeEnvelope      = "envelope"
 	TypeEnvelopeInfo  = "envelope_info"
 	TypeTranscript    = "transcript"
@@ -42,6 +43,9 @@ const (
 	TypePowBench      = "pow_bench"
 	TypePrekeyBundle  = "prekey_bundle"
 	TypePrekey        = "prekey"
+	TypeAccountKey    = "account_key"
+	TypeDevice        = "device"
+	TypeDeviceLink    = "device_link"
 	TypePath          = "path"
 	TypeResponse      = "rpc_response"
 	TypeNetwork       = "network"
@@ -75,8 +79,9 @@ const (
 	FromSent = "sent"
 )
 
-// Draft is the input of send and friend-request send: a text for a Session ID. Protocol is signal, session-v1, or auto,
-// which is the default.
+// Draft is the input of send and friend-request send: a text for a Session ID. Protocol is signal, session-v1,
+// session-v2, or auto, which is the default. NoPFS, of session-v2 alone, encrypts for the Session ID instead of a
+// published key.
 type Draft struct {
 	To          Recipients `json:"to"`
 	Text        string     `json:"text"`
@@ -85,6 +90,7 @@ type Draft struct {
 	ID          Word       `json:"id,omitempty"`
 	Ref         Word       `json:"ref,omitempty"`
 	Protocol    string     `json:"protocol,omitempty"`
+	NoPFS       bool       `json:"no_pfs,omitempty"`
 }
 
 // Identity is an account's public half. Only identity export fills in Mnemonic.
@@ -151,7 +157,8 @@ type NodeResult struct {
 // Nodes has only the listening node, and RoundTripMS is the time from sending to the recipient's acknowledgement. On
 // the asynchronous route Reason says why the message did not take the synchronous one; it is empty if that was not
 // requested. ClockOffsetMS is how far the network's clock is ahead of this machine's. TimestampMS, which the recipient
-// sees, includes that offset if it was known before the message was sent.
+// sees, includes that offset if it was known before the message was sent. Protocol and ForwardSecrecy say how the
+// message was encrypted; envelopes that swarm store stores have neither.
 type Receipt struct {
 	Type        string       `json:"type"`
 	OK          bool         `json:"ok"`
@@ -169,8 +176,10 @@ type Receipt struct {
 	Repeated    bool         `json:"repeated,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
 
-	ClockOffsetMS int64     `json:"clock_offset_ms,omitempty"`
-	Warnings      []Warning `json:"warnings"`
+	Protocol       string    `json:"protocol,omitempty"`
+	ForwardSecrecy *bool     `json:"forward_secrecy,omitempty"`
+	ClockOffsetMS  int64     `json:"clock_offset_ms,omitempty"`
+	Warnings       []Warning `json:"warnings"`
 }
 
 // Message is a received text. ID is stable: the same message always has the same ID. Attempt is 2 or more if the record
@@ -178,7 +187,8 @@ type Receipt struct {
 // files, which are not fetched; Notice says so. DisappearAfterMS and DisappearFrom ([FromRead] or [FromSent]) are the
 // sender's request to delete it, which this program does not follow. Unsent means that the sender has deleted the
 // message; Text is empty then. Direction is in, or out for a copy of a text that another device of the account sent to
-// To.
+// To. Protocol and ForwardSecrecy say how the message was encrypted; messages that earlier versions received have
+// neither.
 type Message struct {
 	Type        string `json:"type"`
 	ID          string `json:"id"`
@@ -202,7 +212,10 @@ type Message struct {
 	DisappearFrom    string `json:"disappear_from,omitempty"`
 	Unsent           bool   `json:"unsent,omitempty"`
 	Duplicate        bool   `json:"duplicate,omitempty"`
-	Attempt          int    `json:"attempt,omitempty"`
+
+	Protocol       string `json:"protocol,omitempty"`
+	ForwardSecrecy *bool  `json:"forward_secrecy,omitempty"`
+	Attempt        int    `json:"attempt,omitempty"`
 }
 
 // Delivery is a receipt from the other side. Kind is delivery or read.
@@ -436,6 +449,19 @@ type Node struct {
 	MetricsURL    string `json:"metrics_url,omitempty"`
 }
 
+// Repair says what 'node repair' found in a node's folder, and what the node has now. SetAside is the damaged database.
+type Repair struct {
+	Type       string   `json:"type"`
+	Dir        string   `json:"dir"`
+	Damaged    bool     `json:"damaged"`
+	Damage     []string `json:"damage"`
+	SetAside   string   `json:"set_aside,omitempty"`
+	Messages   int      `json:"messages"`
+	Tombstones int      `json:"tombstones"`
+	Lost       int      `json:"lost"`
+	FromSwarm  int      `json:"from_swarm"`
+}
+
 // Swarm lists the nodes that keep a Session ID's messages.
 type Swarm struct {
 	Type      string `json:"type"`
@@ -513,6 +539,47 @@ type PrekeyBundle struct {
 	DataBase64      string `json:"data_base64"`
 }
 
+// AccountKey is one key of session-v2 of the account. Current is the key that senders should use; it rotates at
+// RotatesAt. The others are kept until ExpiresAt for messages on their way. Published means that the swarm gives the key
+// to senders, as far as this device knows.
+type AccountKey struct {
+	Type      string `json:"type"`
+	Account   string `json:"account"`
+	PublicKey string `json:"public_key"`
+	Current   bool   `json:"current"`
+	Published bool   `json:"published"`
+	CreatedAt string `json:"created_at"`
+	RotatesAt string `json:"rotates_at,omitempty"`
+	RotatedAt string `json:"rotated_at,omitempty"`
+	ExpiresAt string `json:"expires_at,omitempty"`
+}
+
+// Device is one device of the account. State is registered, pending for one that asks to join, left or kicked. This
+// marks the device that prints the record. DeviceType is i, a, d, or c for a command line.
+type Device struct {
+	Type        string `json:"type"`
+	Account     string `json:"account"`
+	DeviceID    string `json:"device_id"`
+	State       string `json:"state"`
+	This        bool   `json:"this"`
+	Description string `json:"description"`
+	DeviceType  string `json:"device_type"`
+	Version     string `json:"version,omitempty"`
+	ChangedAt   string `json:"changed_at"`
+}
+
+// DeviceLink is a step of adding a device to an account. State is requested for the request of this device, pending for
+// that of another one, admitted once this device has taken another one in, and joined once this device is a member.
+// Emoji are for the user to compare with those that the other device shows; EmojiNames are the same in words.
+type DeviceLink struct {
+	Type       string `json:"type"`
+	Account    string `json:"account"`
+	DeviceID   string `json:"device_id"`
+	State      string `json:"state"`
+	Emoji      string `json:"emoji"`
+	EmojiNames string `json:"emoji_names"`
+}
+
 // Prekey is one key of prekey list. Kind is signed or one_time. For is the contact that received a one-time prekey.
 type Prekey struct {
 	Type      string `json:"type"`
@@ -570,6 +637,7 @@ type Network struct {
 	Like         string            `json:"like,omitempty"`
 	Pins         map[string]string `json:"pins,omitempty"`
 	OnionCipher  string            `json:"onion_cipher,omitempty"`
+	Failed       []Error           `json:"failed,omitempty"` // nodes of a devnet that could not start
 }
 
 // Fault is a fault injected into a node of a devnet. Active is false after the fault was cleared, and for a restart,
@@ -652,7 +720,7 @@ type Queued struct {
 	TimestampMS int64  `json:"timestamp_ms"`
 	TTLMillis   int64  `json:"ttl_ms"`
 	QueuedAt    string `json:"queued_at"`
-	ExpiresAt   string `json:"expires_at"`
+	ExpiresAt   string `json:"expires_at,omitempty"`
 }
 
 // Removed confirms that an account or a contact was removed.

@@ -130,7 +130,7 @@ func TestOnlySync(t *testing.T) {
 			t.Errorf("it was stored: %v", calls)
 		}
 	}
-	again, err := alice.Account.Send(t.Context(), draft)
+	again, err := alice.anew("rerun").Account.Send(t.Context(), draft)
 	if err != nil || !again.Resumed || again.Data != out.Data {
 		t.Errorf("the rerun sends %+v, %v", again, err)
 	}

@@ -66,6 +66,9 @@ func (p *Prover) afford(q StoreRequest, difficulty int64) error {
 		return nil
 	}
 	p.measured.once.Do(func() {
+		if p.measured.rate = p.options.HashRate; p.measured.rate > 0 {
+			return
+		}
 		p.measured.rate, p.measured.err = HashRate(context.Background(), rateSample,
 			pow.Options{Workers: p.options.Workers, Cores: p.options.Cores})
 	})

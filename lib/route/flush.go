@@ -25,12 +25,9 @@ func (r *Router) FlushEach(ctx context.Context, done Flushed) (waiting int, err 
 	if err != nil || empty {
 		return 0, err
 	}
-	claimed, dropped, err := r.account.ClaimOutbox(ctx)
+	claimed, err := r.account.ClaimOutbox(ctx)
 	if err != nil {
 		return 0, err
-	}
-	for _, out := range dropped {
-		r.options.Log.Warn("message expired before it could be sent", "to", out.To, "kind", out.Kind)
 	}
 	return r.sendClaimed(ctx, claimed, done)
 }

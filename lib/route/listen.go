@@ -192,6 +192,7 @@ func signal(now chan struct{}) {
 
 // poll polls for stored messages at the interval and at each signal.
 func (s *listenLoop) poll(ctx context.Context) error {
+	var synced time.Time
 	left, err := s.router.account.Waiting(ctx)
 	for {
 		if err == nil {
@@ -207,6 +208,9 @@ func (s *listenLoop) poll(ctx context.Context) error {
 					return fresh, err
 				})
 			err = errors.Join(err, s.serialize(ctx, func() error { return s.pushFetched(ctx) }))
+			if syncErr := s.syncKeys(ctx, &synced); syncErr != nil {
+				return syncErr
+			}
 		}
 		if err == nil {
 			err = errors.Join(s.pushGap(ctx), s.pushReport(ctx))
@@ -220,6 +224,22 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		}
 		left, err = s.router.account.Abandoned(ctx) // of processes that died while printing
 	}
+}
+
+// syncKeys keeps the account's keys, and reports messages whose keys are missing for long.
+func (s *listenLoop) syncKeys(ctx context.Context, last *time.Time) error {
+	fresh, err := s.router.syncListening(ctx, last)
+	if err = s.pass("cannot keep the account's keys", err); err != nil {
+		return err
+	}
+	reported, err := s.router.account.ReportUndecided(ctx)
+	if err = s.pass("cannot report messages without a key", err); err != nil {
+		return err
+	}
+	return s.serialize(ctx, func() error {
+		s.fetched = append(append(s.fetched, fresh...), newEvents(reported)...)
+		return s.pushFetched(ctx)
+	})
 }
 
 // polled records the result of a poll. A refused clock is temporary once a poll has succeeded; before that it is an
@@ -330,12 +350,14 @@ var temporary = []error{
 }
 
 // pass logs a temporary error and returns any other.
-func (s *listenLoop) pass(what string, err error) error {
+func (r *Router) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {
-			s.router.options.Log.Info(what, "error", err)
+			r.options.Log.Info(what, "error", err)
 			return nil
 		}
 	}
 	return err
 }
+
+func (s *listenLoop) pass(what string, err error) error { return s.router.pass(what, err) }

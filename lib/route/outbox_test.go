@@ -185,24 +185,37 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// What could not be sent within its time to live is dropped.
-func TestFlushDropsWhatIsOver(t *testing.T) {
+// A message of a machine that booted 20 days behind waits without a network. After the clock was set it is sent with the
+// time of then.
+func TestFlushAfterClockStep(t *testing.T) {
 	net := startFakenet(t, 4)
 	alice := newPerson(t, "alice", net.SeedURL())
-	if err := alice.Release(t.Context(), alice.drafted(someone(t), "hello").Seq); err != nil {
-		t.Fatal(err)
-	}
-	later := environment("later")
-	later.Now = func() time.Time { return time.Now().Add(2 * account.MinTTL * time.Millisecond) }
-	later.StateOf = func(string) presence.State { return presence.Gone }
-	a, err := account.Open(t.Context(), alice.store, later, "alice")
+	bob := someone(t)
+	behind := environment("behind")
+	behind.Now = func() time.Time { return time.Now().Add(-20 * 24 * time.Hour) }
+	behind.StateOf = func(string) presence.State { return presence.Gone }
+	a, err := account.Open(t.Context(), alice.store, behind, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if waiting, err := New(a, alice.network, Options{}).Flush(t.Context()); waiting != 0 || err != nil {
-		t.Errorf("%d wait, %v", waiting, err)
+	out, err := a.RequestFriend(t.Context(), account.Draft{To: bob, Text: "booted", TTLMillis: account.MinTTL}, false)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if empty, err := a.OutboxEmpty(t.Context()); !empty || err != nil {
-		t.Errorf("outbox empty: %t, %v", empty, err)
+	if err := a.Release(t.Context(), out.Seq); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().UnixMilli()
+	var receipts []account.Receipt
+	waiting, err := alice.FlushEach(t.Context(),
+		func(_ account.Outgoing, receipt account.Receipt, err error) error {
+			receipts = append(receipts, receipt)
+			return err
+		})
+	if waiting != 0 || err != nil {
+		t.Fatalf("%d wait, %v", waiting, err)
+	}
+	if len(receipts) != 1 || receipts[0].TimestampMS < before || receipts[0].TTLMillis != account.MinTTL {
+		t.Errorf("the receipts are %+v", receipts)
 	}
 }

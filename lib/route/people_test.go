@@ -223,7 +223,7 @@ func (p *person) getsNothing() {
 // waiting claims and returns the unclaimed outbox entries.
 func (p *person) waiting() []account.Outgoing {
 	p.t.Helper()
-	claimed, _, err := p.ClaimOutbox(p.t.Context())
+	claimed, err := p.ClaimOutbox(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}

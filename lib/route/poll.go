@@ -61,11 +61,29 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 	if errors.Is(failure, network.ErrNoSeed) || errors.Is(failure, network.ErrNoPath) {
 		return failure // nothing can be sent either
 	}
-	_, err = r.Flush(ctx)
+	err = r.flushAndReport(ctx, options, deliver)
 	if failure != nil && (options.Count == 0 || len(waiting) < options.Count) {
 		return errors.Join(failure, err)
 	}
 	return err
+}
+
+// flushAndReport sends the outbox, and delivers the events of messages that were given up. With a Count they wait for the
+// next poll.
+func (r *Router) flushAndReport(ctx context.Context, options PollOptions, deliver Deliver) error {
+	dropped := false
+	_, err := r.FlushEach(ctx, func(_ account.Outgoing, _ account.Receipt, err error) error {
+		dropped = dropped || errors.As(err, new(*Dropped))
+		return nil
+	})
+	if !dropped || options.Count > 0 {
+		return err
+	}
+	waiting, listErr := r.account.Waiting(ctx)
+	if listErr == nil {
+		_, listErr = r.deliverAll(ctx, waiting, options.MaxAttempts, deliver)
+	}
+	return errors.Join(err, listErr)
 }
 
 // retrieveInTime is retrieveAll. While messages wait in the outbox it leaves them a quarter of the time: a member that
@@ -81,7 +99,7 @@ func (r *Router) retrieveInTime(ctx context.Context, truncated func(Truncated) e
 		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)*3/4))
 		defer cancel()
 	}
-	return r.retrieveAll(ctx, truncated)
+	return r.retrieve(ctx, truncated)
 }
 
 // retrieveAll receives new messages.

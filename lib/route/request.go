@@ -25,6 +25,14 @@ type StoreRequest struct {
 	Difficulty int64  // of Nonce
 	Solved     func(StoreRequest) error
 	reseal     bool // fail with errWrongTime if the network refuses the time of the message
+	own        *ownStore
+}
+
+// ownStore is what a store into a namespace of the sender's own account needs beside the message.
+type ownStore struct {
+	account   *account.Account
+	namespace rpc28.Namespace
+	replaces  []string // hashes of messages that are deleted after the store
 }
 
 // Message returns the input of the proof of work.

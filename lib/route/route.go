@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/network"
@@ -47,6 +48,7 @@ type Options struct {
 	// MaxProof bounds the time that a proof of work takes on this machine on average; 0 means DefaultMaxProof. More
 	// than that is refused and not begun.
 	MaxProof time.Duration
+	HashRate float64    // of this machine, in hashes a second; 0 means measured when it matters
 	Workers  int        // for proof of work; 0 means one per processor
 	Cores    *pow.Cores // for proof of work, shared with other routers; nil if there are none
 	Progress func(hashes, expected uint64)
@@ -161,6 +163,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 		receipt.Resumed, receipt.Ref = true, out.Ref
 		return receipt, nil
 	}
+	if !sealed.again {
+		var err error
+		if out, err = r.restamp(ctx, out); err != nil {
+			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
+		}
+	}
 	if out.Behind {
 		if err := r.sendEarlier(ctx, out); err != nil {
 			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
@@ -181,11 +189,15 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 		receipt.Warnings = append(receipt.Warnings, outbox.WarnClock)
 	}
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
+	receipt.Protocol, receipt.ForwardSecrecy = out.Protocol, out.ForwardSecrecy
 	// The result is written even if ctx has just ended.
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case err == nil:
 		return receipt, ignoreGone(r.account.SaveReceipt(ctx, out.Seq, receipt))
+	case errors.Is(err, ErrRefused) && out.Claimed:
+		event, dropErr := r.account.Drop(ctx, out, err)
+		return receipt, errors.Join(&Dropped{event, err}, dropErr)
 	case errors.Is(err, ErrRefused):
 		return receipt, errors.Join(err, r.account.Discard(ctx, out))
 	case errors.Is(err, errWrongTime):
@@ -194,6 +206,38 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 		return receipt, errors.Join(err, ignoreGone(r.account.Release(ctx, out.Seq)))
 	}
 }
+
+// restamp gives a message that has waited the network's time: see [account.Account.Late].
+func (r *Router) restamp(ctx context.Context, out account.Outgoing) (account.Outgoing, error) {
+	if !r.account.Late(out, r.network.Now()) {
+		return out, nil
+	}
+	if err := r.network.SureClock(ctx); err != nil {
+		return out, err
+	}
+	now := r.network.Now()
+	if !r.account.Late(out, now) {
+		return out, nil
+	}
+	anew, err := r.account.Restamp(ctx, out, now)
+	if errors.Is(err, account.ErrGone) {
+		return out, nil
+	}
+	return anew, err
+}
+
+// Dropped is an [ErrRefused] for a message of an earlier command, which was given up. Event reports it in the inbox; its
+// ID is empty if no user waits for the message.
+type Dropped struct {
+	Event inbox.Event
+	err   error
+}
+
+// Error implements error.
+func (d *Dropped) Error() string { return d.err.Error() }
+
+// Unwrap returns the reason.
+func (d *Dropped) Unwrap() error { return d.err }
 
 // transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
 func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing,

@@ -36,11 +36,11 @@ func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, 
 	if q.StampMS == 0 {
 		q.StampMS = s.network.Now().UnixMilli()
 	}
-	judge := &storeJudge28{storer: s, request: q, hash: rpc28.MessageHash(q.To, namespace, data), receipt: &receipt,
-		size: len(members)}
+	judge := &storeJudge28{storer: s, request: q, receipt: &receipt, size: len(members)}
+	judge.hash = rpc28.MessageHash(q.To, judge.namespace(), data)
 	receipt.MessageHash = judge.hash
 	err = s.network.AskSwarm(ctx, network.Question{
-		Owner: q.To, Call: network.Call{Method: storage.MethodStore, Slow: true}, Judge: judge, Members: members,
+		Owner: q.To, Call: network.Call{Method: judge.method(), Slow: true}, Judge: judge, Members: members,
 	})
 	receipt.TimestampMS, receipt.Stored = judge.request.StampMS, judge.stored()
 	switch {
@@ -76,14 +76,59 @@ func (j *storeJudge28) Restamp(context.Context) error {
 
 // Request implements [network.Judge].
 func (j *storeJudge28) Request(network.Node) ([]byte, error) {
-	return storage.NewRequest(storage.MethodStore, rpc28.StoreParams{
-		Pubkey: j.request.To.String(), Namespace: namespace, Timestamp: j.request.StampMS, TTL: j.request.TTLMillis,
-		Data: j.request.Data,
-	})
+	params := rpc28.StoreParams{
+		Pubkey: j.request.To.String(), Namespace: j.namespace(), Timestamp: j.request.StampMS,
+		TTL: j.request.TTLMillis, Data: j.request.Data,
+	}
+	own := j.request.own
+	if own == nil {
+		return storage.NewRequest(storage.MethodStore, params)
+	}
+	params.SigTimestamp = params.Timestamp
+	params.Auth = authorize(own.account, signtext.Store(own.namespace, params.SigTimestamp))
+	if len(own.replaces) == 0 {
+		return storage.NewRequest(storage.MethodStore, params)
+	}
+	return storage.NewRequest(rpc28.MethodSequence, rpc28.BatchParams{Requests: []rpc28.Call{
+		{Method: storage.MethodStore, Params: params},
+		{Method: rpc28.MethodDelete, Params: rpc28.DeleteParams{
+			Pubkey: params.Pubkey, Messages: own.replaces, Auth: authorize(own.account, signtext.Delete(own.replaces)),
+		}},
+	}})
+}
+
+// namespace is where the message is stored.
+func (j *storeJudge28) namespace() rpc28.Namespace {
+	if j.request.own == nil {
+		return namespace
+	}
+	return j.request.own.namespace
+}
+
+// method is that of the request.
+func (j *storeJudge28) method() string {
+	if j.request.own != nil && len(j.request.own.replaces) > 0 {
+		return rpc28.MethodSequence
+	}
+	return storage.MethodStore
+}
+
+// unwrap replaces the answer to a sequence by that to its store. What became of the delete does not matter: the next
+// push deletes what is left.
+func (j *storeJudge28) unwrap(reply *network.Reply) {
+	if reply.Err != nil || reply.Status != storage.StatusOK || j.method() == storage.MethodStore {
+		return
+	}
+	results, err := rpc28.ParseBatch(reply.Body, 2)
+	if err != nil || len(results) == 0 {
+		return // the caller finds no results of members in it
+	}
+	reply.Status, reply.Body = results[0].Code, string(results[0].Body)
 }
 
 // Judge implements [network.Judge].
 func (j *storeJudge28) Judge(reply network.Reply) network.Verdict {
+	j.unwrap(&reply)
 	result := resultOf(reply)
 	// see rpc28.HasResults
 	if reply.Err == nil && (reply.Status == storage.StatusOK || reply.Status == storage.StatusFailed) {

@@ -70,7 +70,7 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&app.AccountName, "account", "", "account in the keystore (default: the only one)")
 	flags.StringVar(&app.networkName, "network", "",
 		"name, file or seed URL of the network, mainnet or testnet (default: the running devnet)")
-	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, or never if it is 0")
+	flags.DurationVar(&app.timeout, "timeout", defaultTimeout, "give up after this time, in a batch after this time without progress, or never if it is 0")
 	refuse(flags, "timeout", func() error {
 		if app.timeout < 0 {
 			return errors.New("a time must not be negative")

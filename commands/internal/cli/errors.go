@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
@@ -22,6 +23,7 @@ import (
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/v2message"
 	"sessiontool/lib/x3dh"
 )
 
@@ -112,6 +114,16 @@ var codeTable = []struct {
 	{account.ErrAskedAlready, record.CodeAskedAlready},
 	{account.ErrAlreadyFriends, record.CodeAlreadyFriends},
 	{account.ErrSafetyNumber, record.CodeSafetyNumber},
+	{account.ErrNoKeys, record.CodeNoKeys},
+	{account.ErrOtherDevices, record.CodeOtherDevices},
+	{keyring.ErrMember, record.CodeLinkedAlready},
+	{keyring.ErrNone, record.CodeNotLinked},
+	{keyring.ErrNotMember, record.CodeNotLinked},
+	{keyring.ErrNoGroup, record.CodeNotLinked},
+	{keyring.ErrNotAdmitted, record.CodeNotAdmitted},
+	{keyring.ErrUnknownDevice, record.CodeUnknownDevice},
+	{keyring.ErrEmoji, record.CodeEmoji},
+	{v2message.ErrTooLong, record.CodeTextTooLong},
 	{keystore.ErrNotFound, record.CodeKeystoreNotFound},
 	{keystore.ErrExists, record.CodeKeystoreExists},
 	{keystore.ErrPermissions, record.CodeKeystoreOpen},
@@ -157,7 +169,7 @@ var codeTable = []struct {
 	{devnet.ErrNode, record.CodeNodeNotFound},
 	{devnet.ErrControl, record.CodeNetworkUnreachable},
 	{envelope.ErrMalformed, record.CodeBadEnvelope},
-	{envelope.ErrNewer, record.CodeNewerProtocol},
+	{envelope.ErrV2, record.CodeNewerProtocol},
 	{envelope.ErrSource, record.CodeBadEnvelope},
 	{envelope.ErrTooLarge, record.CodeBadEnvelope},
 	{onion.ErrVersion, record.CodeBadNetwork},

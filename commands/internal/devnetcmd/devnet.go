@@ -2,12 +2,24 @@
 package devnetcmd
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/devnet"
+	"sessiontool/lib/network"
 )
+
+// networkFile is the name of the file with the network record of a devnet, in its folder.
+const networkFile = "network.json"
 
 // devnetFlags say which devnet a command is about.
 type devnetFlags struct {
@@ -37,8 +49,9 @@ func devnetDir(app *cli.App, where *devnetFlags) (string, error) {
 	return filepath.Join(dir, "devnet"), err
 }
 
-// findDevnet returns the running devnet in --dir, or without it the newest one.
-func findDevnet(app *cli.App, where *devnetFlags) (*cli.DevnetNote, error) {
+// findDevnet returns the running devnet in --dir, or without it the newest one. One in --dir may have been started with
+// another home folder.
+func findDevnet(ctx context.Context, app *cli.App, where *devnetFlags) (*cli.DevnetNote, error) {
 	running, err := app.Devnets()
 	if err != nil {
 		return nil, err
@@ -55,5 +68,35 @@ func findDevnet(app *cli.App, where *devnetFlags) (*cli.DevnetNote, error) {
 			return &note, nil
 		}
 	}
-	return nil, cli.ErrNoNetwork
+	if where.dir == "" {
+		return nil, cli.ErrNoNetwork
+	}
+	return foreignDevnet(ctx, dir)
+}
+
+// foreignDevnet returns the running devnet in a folder, for which this user has no note.
+func foreignDevnet(ctx context.Context, dir string) (*cli.DevnetNote, error) {
+	remote, err := devnet.Connect(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.ErrNoNetwork
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(filepath.Join(dir, networkFile))
+	if err != nil {
+		return nil, err
+	}
+	note := &cli.DevnetNote{Dir: dir}
+	if err := json.Unmarshal(data, &note.Network); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", network.ErrBadNetwork, filepath.Join(dir, networkFile), err)
+	}
+	if _, err := remote.Status(ctx); err != nil {
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, cli.ErrNoNetwork // it was killed
+		}
+		return nil, err
+	}
+	note.Network.PID = remote.PID()
+	return note, nil
 }

@@ -65,7 +65,15 @@ func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetUpOption
 	if err := child.Process.Release(); err != nil {
 		return err
 	}
-	return app.Print(out)
+	if err := app.Print(out); err != nil {
+		return err
+	}
+	for _, failure := range out.Failed {
+		if err := app.Print(failure); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lastReport returns the error that a process whose stderr is in the file has ended with, nil if there is none.
@@ -82,13 +90,18 @@ func lastReport(file string) error {
 	return reported
 }
 
-// awaitDevnet reads the network record that a starting devnet prints.
+// awaitDevnet reads the records that a starting devnet prints: that of the network, and one for each node that cannot
+// start.
 func awaitDevnet(ctx context.Context, stdout io.Reader) (out record.Network, err error) {
 	lines := make(chan error, 1)
 	go func() {
-		line, err := bufio.NewReader(stdout).ReadBytes('\n')
+		reader := bufio.NewReader(stdout)
+		line, err := reader.ReadBytes('\n')
 		if err == nil {
 			err = json.Unmarshal(line, &out)
+		}
+		for i := 0; err == nil && i < len(out.Failed); i++ {
+			_, err = reader.ReadBytes('\n') // it is in out, too
 		}
 		lines <- err
 	}()

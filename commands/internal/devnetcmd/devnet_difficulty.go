@@ -41,7 +41,7 @@ func runDevnetDifficulty(ctx context.Context, app *cli.App, opts *devnetDifficul
 	if err != nil || difficulty < 1 {
 		return cli.UsageError(fmt.Errorf("difficulty %q is not a positive number", opts.difficulty))
 	}
-	note, err := findDevnet(app, opts.devnetFlags)
+	note, err := findDevnet(ctx, app, opts.devnetFlags)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/devnet"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
 )
@@ -25,7 +26,7 @@ func newDevnetDownCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 
 // runDevnetDown ends the process of a devnet and waits for its end.
 func runDevnetDown(ctx context.Context, app *cli.App, opts *devnetFlags) error {
-	note, err := findDevnet(app, opts)
+	note, err := findDevnet(ctx, app, opts)
 	if err != nil {
 		return err
 	}
@@ -33,16 +34,24 @@ func runDevnetDown(ctx context.Context, app *cli.App, opts *devnetFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := cli.Terminate(process); err != nil {
+	notes, err := app.DevnetNotes()
+	if err != nil && note.Presence != "" {
 		return err
 	}
-	notes, err := app.DevnetNotes()
-	if err != nil {
+	running := func() bool { return presence.StateOf(notes, note.Presence) == presence.Alive }
+	if note.Presence == "" { // started with another home folder
+		remote, err := devnet.Connect(note.Dir)
+		if err != nil {
+			return err
+		}
+		running = func() bool { return remote.Running(note.Dir) }
+	}
+	if err := cli.Terminate(process); err != nil {
 		return err
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for presence.StateOf(notes, note.Presence) == presence.Alive {
+	for running() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package devnetcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -50,8 +51,8 @@ func completeFaults(*cobra.Command, []string, string) (kinds []string, _ cobra.S
 }
 
 // withDevnet calls do with a connection to the running devnet that the flags name.
-func withDevnet(app *cli.App, where *devnetFlags, do func(remote *devnet.Remote) error) error {
-	note, err := findDevnet(app, where)
+func withDevnet(ctx context.Context, app *cli.App, where *devnetFlags, do func(remote *devnet.Remote) error) error {
+	note, err := findDevnet(ctx, app, where)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func newDevnetFaultClearCommand(app *cli.App, where *devnetFlags) *cobra.Command
 }
 
 func runDevnetFaultClear(ctx context.Context, app *cli.App, opts *devnetFaultClearOptions) error {
-	return withDevnet(app, opts.devnetFlags, func(remote *devnet.Remote) error {
+	return withDevnet(ctx, app, opts.devnetFlags, func(remote *devnet.Remote) error {
 		done, err := remote.ClearFaults(ctx, opts.nodes, opts.kinds...)
 		return printFaults(app, done, false, err)
 	})

@@ -23,7 +23,7 @@ func newDevnetFaultListCommand(app *cli.App, where *devnetFlags) *cobra.Command 
 }
 
 func runDevnetFaultList(ctx context.Context, app *cli.App, opts *devnetFlags) error {
-	return withDevnet(app, opts, func(remote *devnet.Remote) error {
+	return withDevnet(ctx, app, opts, func(remote *devnet.Remote) error {
 		faults, err := remote.Faults(ctx)
 		return printFaults(app, faults, true, err)
 	})

@@ -72,7 +72,7 @@ func newDevnetFaultSetCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 }
 
 func runDevnetFaultSet(ctx context.Context, app *cli.App, opts *devnetFaultSetOptions) error {
-	return withDevnet(app, opts.devnetFlags, func(remote *devnet.Remote) error {
+	return withDevnet(ctx, app, opts.devnetFlags, func(remote *devnet.Remote) error {
 		done, err := remote.SetFault(ctx, opts.nodes, opts.fault)
 		return printFaults(app, done, opts.fault.Kind != devnet.FaultRestart, err)
 	})

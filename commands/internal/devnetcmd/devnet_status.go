@@ -23,7 +23,7 @@ func newDevnetStatusCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 
 // runDevnetStatus prints the network record of a devnet with its present status.
 func runDevnetStatus(ctx context.Context, app *cli.App, opts *devnetFlags) error {
-	note, err := findDevnet(app, opts)
+	note, err := findDevnet(ctx, app, opts)
 	if err != nil {
 		return err
 	}

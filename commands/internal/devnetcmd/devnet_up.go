@@ -61,6 +61,8 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"  2.8.0   a relay waits 30 s for a dead node, a store 5 s for a dead member of the swarm\n" +
 			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a failed store\n" +
 			"          is 500\n\n" +
+			"A node that cannot start because of its folder is an error record behind the network record; the others\n" +
+			"run without it. 'node repair' repairs its folder.\n\n" +
 			"The record's file can be given to --network.",
 		Examples: []string{
 			"sessiontool devnet up --detach",
@@ -72,6 +74,7 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 		Prints: []string{record.TypeNetwork},
 		Exits: cli.Exits{
 			record.ExitUsage:      "or the folder cannot be used",
+			record.ExitPartial:    "some nodes cannot start; the others run",
 			record.ExitTemporary:  "it runs already",
 			record.ExitInterrupt:  "",
 			record.ExitTerminated: "",
@@ -244,6 +247,11 @@ func runDevnetUp(ctx context.Context, app *cli.App, opts *devnetUpOptions) (err 
 	if err := app.Print(out); err != nil {
 		return err
 	}
+	for _, failure := range out.Failed {
+		if err := app.Print(failure); err != nil {
+			return err
+		}
+	}
 	<-ctx.Done()
 	return nil
 }
@@ -266,10 +274,13 @@ func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
 func describeDevnet(net *devnet.Network, dir string, opts *devnetUpOptions) (record.Network, error) {
 	up, status := true, net.Status()
 	out := record.Network{
-		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, "network.json"),
+		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, networkFile),
 		Seeds:      []string{net.SeedURL()},
 		Generation: string(net.Generation()), Like: net.Like(), Nodes: status.Nodes, Swarms: status.Swarms,
 		Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
+	}
+	for _, failure := range net.Failed() {
+		out.Failed = append(out.Failed, cli.Describe(failure.Err))
 	}
 	data, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 
 // NewNode makes the command node.
 func NewNode(app *cli.App) *cobra.Command {
-	return cli.Parent("node", "Run a service node", "",
+	return cli.Parent("node", "Run a service node, or repair its folder", "",
 		newNodeRunCommand(app),
+		newNodeRepairCommand(app),
 	)
 }

@@ -51,8 +51,9 @@ func topicText(cmd *cobra.Command) string {
 }
 
 const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr. In a batch an
-error record also takes the place of the item that failed, and the command ends with 3. A script should treat an exit
-code that it does not know as a failure.
+error record also takes the place of the item that failed, and the command ends with 3, or with 5 if each failure may go
+away: then the same batch can be run again, and what has a receipt is not sent twice. A script should treat an exit code
+that it does not know as a failure.
 `
 
 const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', and a full disk are
@@ -189,18 +190,38 @@ else sessiontool asks the nodes once. mainnet and testnet have 2.8.
 
 Protocol signal starts with a friend request. It has sessions with forward secrecy, proof of work where the network
 asks for it, and the synchronous route. Protocol session-v1 is that of phones: you can write to anyone at once, without
-a session, so it has no forward secrecy.
+a session, so it has no forward secrecy. Protocol session-v2 (2026, not released) brings forward secrecy to the same
+accounts: it encrypts for a key that the recipient publishes in its swarm and replaces every 12 hours, with X25519 and
+ML-KEM-768. What each gives:
+
+  protocol                       signal    session-v1  session-v2  session-v2 --no-pfs
+  forward secrecy                yes       no          yes (1)     no
+  heals after a theft            yes (2)   no          yes (3)     no
+  deniable                       yes       no          no          no
+  safe against quantum computers no        no          yes         no
+  needs before the first text    (4)       nothing     (5)         nothing
+
+  (1) once the keys of its time are deleted: 16 days after they were replaced, in the keystores of all devices
+  (2) after the next messages in both directions
+  (3) after the next keys, within 2 to 5 days, unless the thief acts as a device of the account
+  (4) a friend request that is accepted
+  (5) a key that the recipient publishes: 'sessiontool identity keys publish'
 
 With --protocol auto a message has the protocol of the contact's last message. To a new contact it has the usual
-protocol of the network: signal with 2.0, session-v1 with 2.8. Messages of both protocols are read on every network.
+protocol of the network: signal with 2.0, and with 2.8 session-v2 if the recipient publishes a key, else session-v1.
+The receipt says which. --protocol session-v2 insists on a published key, and with --no-pfs needs none. A fetched key is
+used for 24 hours, then for 24 more while it is fetched anew; a recipient without one is asked again after an hour.
+Messages of all protocols are read on every network.
+
+Two devices of one account share the keys of session-v2 once they are linked: see 'sessiontool device link --help'.
 
 What a transcript of messages proves to others, if one side shows it with all its keys:
 
   signal       nothing: either side can make up what the other one wrote, with 'transcript forge'
   session-v1   who wrote it: each message has its sender's Ed25519 signature over text, sender and recipient
-  session-v2   who wrote it: each message has a signature of its sender, too; 'docs/security.md' says over what
+  session-v2   who wrote it: each message has its sender's Ed25519 signature over text, sender and recipient
 
-The first text of a stranger with session-v1 is a friend request as well: poll prints a friend_request record and then
+The first text of a stranger with session-v1 or session-v2 is a friend request as well: poll prints a friend_request record and then
 the message, with the same id. An answer accepts it, as does friend-request accept.
 `
 }

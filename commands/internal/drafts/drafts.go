@@ -15,25 +15,53 @@ import (
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/sessionid"
 )
 
 // SealFunc makes a message of a draft.
 type SealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
 
-// Seal makes a message of a draft for the network in use. If no network is known, the account uses the protocol
-// that it knows of the recipient.
+// Seal makes a message of a draft for the network in use, after it fetched the recipient's key if that is needed. If no
+// network is known, the account uses the protocol and the key that it knows of the recipient.
 func Seal(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft,
 	seal SealFunc) (account.Outgoing, error) {
+	draft, unknown, err := complete(ctx, app, draft)
+	if err != nil {
+		return account.Outgoing{}, err
+	}
+	if unknown == nil {
+		client, err := app.OpenNetwork()
+		if err != nil {
+			return account.Outgoing{}, err
+		}
+		keys := route.NewPeerKeys(a, client, app.Log)
+		defer keys.Wait()
+		wanted, err := keys.Wanted(ctx, draft)
+		if err != nil {
+			return account.Outgoing{}, err
+		}
+		if wanted {
+			keys.Fetch(ctx, draft.To)
+		}
+	}
+	return sealCompleted(ctx, a, draft, unknown, seal)
+}
+
+// complete completes a draft with what is known of the network. unknown is why nothing is known of it.
+func complete(ctx context.Context, app *cli.App, draft account.Draft) (out account.Draft, unknown, err error) {
 	client, unknown := app.OpenNetwork()
 	if unknown == nil {
 		draft.Network, unknown = client.Generation(ctx)
 	}
 	if unknown == nil {
 		// The message contains the time, so a clock that seems wrong is checked first.
-		if err := client.SureClock(ctx); err != nil {
-			return account.Outgoing{}, err
-		}
+		err = client.SureClock(ctx)
 	}
+	return draft, unknown, err
+}
+
+func sealCompleted(ctx context.Context, a *account.Account, draft account.Draft, unknown error,
+	seal SealFunc) (account.Outgoing, error) {
 	out, err := seal(ctx, a, draft)
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, unknown
@@ -55,27 +83,49 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 	}
 	s := &sender{app: app, options: options, seal: seal}
 	err := drafts.eachAhead(ctx, app, sendAtOnce, s.prepare)
+	if s.sealer != nil {
+		s.sealer.keys.Wait()
+	}
 	if err != nil || s.router == nil || app.Failed() {
 		if err != nil && s.router != nil {
 			app.LeaveUnfinished()
 		}
 		return err
 	}
+	if _, err := s.router.KeepKeys(ctx); err != nil {
+		app.Log.Info("cannot keep the account's keys", "error", err)
+	}
 	// The network is there: what earlier commands could not send goes out too. Not before the drafts, since one of them
 	// may be the rerun that asks for the receipt of such a message.
-	_, err = s.router.FlushEach(ctx, func(account.Outgoing, account.Receipt, error) error {
+	_, err = s.router.FlushEach(ctx, func(_ account.Outgoing, _ account.Receipt, err error) error {
 		app.Advance()
-		return nil
+		_, err = printDropped(ctx, app, s.account, err)
+		return err
 	})
 	return err
 }
 
+// printDropped prints the record of a message that was given up, if err reports one, and marks it as delivered.
+func printDropped(ctx context.Context, app *cli.App, a *account.Account, err error) (printed bool, failure error) {
+	var dropped *route.Dropped
+	if !errors.As(err, &dropped) || dropped.Event.ID == "" {
+		return false, nil
+	}
+	if err := render.PrintEvent(app, a, dropped.Event, false); err != nil {
+		return false, err
+	}
+	return true, a.MarkDelivered(context.WithoutCancel(ctx), dropped.Event)
+}
+
 // Flush sends what waits in the outbox, and prints a receipt or an error record for each message.
-func Flush(ctx context.Context, app *cli.App, router *route.Router) error {
+func Flush(ctx context.Context, app *cli.App, a *account.Account, router *route.Router) error {
 	_, err := router.FlushEach(ctx, func(out account.Outgoing, receipt account.Receipt, err error) error {
 		if err == nil {
 			app.Advance()
 			return app.Print(render.Receipt(receipt))
+		}
+		if printed, err := printDropped(ctx, app, a, err); printed || err != nil {
+			return err
 		}
 		return app.Settle(failed(out, err), record.Error{To: out.To.String(), Ref: out.Ref})
 	})
@@ -89,6 +139,7 @@ type sender struct {
 	seal    SealFunc
 	account *account.Account
 	router  *route.Router // nil before the first draft
+	sealer  *batchSealer
 	first   firstDraft
 }
 
@@ -100,16 +151,37 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 		if s.account, s.router, err = s.app.OpenRouter(ctx, s.options); err != nil {
 			return nil, err
 		}
+		client, err := s.app.OpenNetwork()
+		if err != nil {
+			return nil, err
+		}
+		s.sealer = &batchSealer{
+			account: s.account, keys: route.NewPeerKeys(s.account, client, s.app.Log), seal: s.seal,
+			last: make(map[sessionid.ID]chan struct{}),
+		}
 	}
 	over := s.first.pass(ctx)
-	out, err := Seal(ctx, s.app, s.account, draft, s.seal)
+	draft, unknown, err := complete(ctx, s.app, draft)
 	if err != nil {
 		over()
 		return nil, err
 	}
-	sending := s.router.Begin(out, draft)
+	sealed, err := s.sealer.begin(ctx, draft, unknown)
+	if err != nil {
+		over()
+		return nil, err
+	}
+	// A message that is sealed already takes its place among the others to its recipient.
+	sending := sealed.queue(s.router)
 	return func(ctx context.Context) (any, error) {
 		defer over()
+		if sending == nil {
+			if err := sealed.finish(ctx); err != nil {
+				return nil, err
+			}
+			sending = sealed.queue(s.router)
+			sealed.passOn()
+		}
 		out, receipt, err := sending.Run(ctx)
 		if err != nil {
 			return nil, failed(out, err)

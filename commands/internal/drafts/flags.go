@@ -30,6 +30,7 @@ type Flags struct {
 	Dash     bool // the argument - was given, which means stdin
 
 	protocol string
+	noPFS    bool
 }
 
 // Add defines the flags.
@@ -42,7 +43,9 @@ func (d *Flags) Add(flags *pflag.FlagSet) {
 	flags.DurationVar(&d.ttl, "ttl", 0, "how long the network keeps the message, from 10s (default, and most: 96h, or "+
 		"336h with storage RPC 2.8); for drafts of stdin without one")
 	flags.StringVar(&d.protocol, "protocol", ProtocolAuto,
-		"auto, signal or session-v1: see 'sessiontool help protocols'")
+		"auto, signal, session-v1 or session-v2: see 'sessiontool help protocols'")
+	flags.BoolVar(&d.noPFS, "no-pfs", false,
+		"with --protocol session-v2: encrypt for the Session ID, without forward secrecy")
 }
 
 // AddID defines the flag for an idempotency key.
@@ -112,7 +115,7 @@ func recipients(listed []string) (once []string) {
 // complete gives a draft of stdin what the flags say and it does not.
 func (d *Flags) complete(in record.Draft) record.Draft {
 	if in.Protocol == "" {
-		in.Protocol = d.protocol
+		in.Protocol, in.NoPFS = d.protocol, in.NoPFS || d.noPFS
 	}
 	if in.Ref == "" {
 		in.Ref = record.Word(d.ref)
@@ -126,7 +129,11 @@ func (d *Flags) complete(in record.Draft) record.Draft {
 // given returns the draft of the flags; given is false if drafts come from stdin.
 func (d *Flags) given(app *cli.App) (draft record.Draft, given bool, err error) {
 	if d.protocol != ProtocolAuto && !account.Protocol(d.protocol).Known() {
-		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, signal or session-v1", d.protocol))
+		return draft, false, cli.UsageError(fmt.Errorf("--protocol %q is not auto, signal, session-v1 or session-v2",
+			d.protocol))
+	}
+	if d.noPFS && account.Protocol(d.protocol) != account.ProtocolSessionV2 {
+		return draft, false, cli.UsageError(errors.New("--no-pfs needs --protocol session-v2"))
 	}
 	var recipients []string
 	for _, list := range d.to {
@@ -192,9 +199,12 @@ func parseDraft(in record.Draft) (account.Draft, error) {
 	}
 	if in.Protocol != "" && in.Protocol != ProtocolAuto {
 		if draft.Protocol = account.Protocol(in.Protocol); !draft.Protocol.Known() {
-			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal or session-v1",
+			return account.Draft{}, fmt.Errorf("%w: protocol %.20q is not auto, signal, session-v1 or session-v2",
 				cli.ErrBadInput, in.Protocol)
 		}
+	}
+	if draft.WithoutPFS = in.NoPFS; in.NoPFS && draft.Protocol != account.ProtocolSessionV2 {
+		return account.Draft{}, fmt.Errorf("%w: no_pfs needs the protocol session-v2", cli.ErrBadInput)
 	}
 	return draft, nil
 }

@@ -67,8 +67,10 @@ var failureCodes = map[inbox.FailureCode]record.Code{
 	inbox.CodeUnknownPrekey:    record.CodeUnknownPrekey,
 	inbox.CodeBadSignature:     record.CodeBadSignature,
 	inbox.CodeNoSession:        record.CodeNoSession,
+	inbox.CodeUnknownKey:       record.CodeUnknownKey,
 	inbox.CodeKeyReused:        record.CodeKeyReused,
 	inbox.CodeKeystoreCopied:   record.CodeKeystoreCopied,
+	inbox.CodeDropped:          record.CodeDropped,
 }
 
 // reasons are why a message did not take the synchronous route.
@@ -107,6 +109,7 @@ func Receipt(r account.Receipt) record.Receipt {
 		Difficulty: r.Difficulty, Stored: r.Stored, Nodes: make([]record.NodeResult, len(r.Nodes)), Resumed: r.Resumed,
 		Repeated: r.Repeated, Ref: r.Ref, ClockOffsetMS: r.ClockOffsetMS,
 		Warnings: make([]record.Warning, len(r.Warnings)),
+		Protocol: r.Protocol, ForwardSecrecy: forwardSecrecy(r.Protocol, r.ForwardSecrecy),
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()
@@ -265,6 +268,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
 			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate, Attempt: attempt(e),
+			Protocol: e.Protocol, ForwardSecrecy: forwardSecrecy(e.Protocol, e.ForwardSecrecy),
 		}
 		if e.TimerSeconds > 0 {
 			out.DisappearAfterMS, out.DisappearFrom = int64(e.TimerSeconds)*1000, record.FromRead
@@ -292,6 +296,9 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	case inbox.EventFailure:
 		problem := record.NewError(failureCodes[e.Code], cli.FirstLine(e.Text))
 		problem.MessageHash, problem.Attempt = e.Hash, attempt(e)
+		if !e.To.IsZero() {
+			problem.To = to
+		}
 		if e.Claimed {
 			problem.ClaimedFrom = from
 		} else {

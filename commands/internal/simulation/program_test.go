@@ -223,7 +223,7 @@ func (p *program) using(ctx context.Context, options route.Options,
 	if err != nil {
 		return err
 	}
-	options.Workers = 1
+	options.Workers, options.HashRate = 1, 1_000_000 // a virtual clock measures nothing
 	return work(a, client, route.New(a, client, options))
 }
 

@@ -67,7 +67,7 @@ func (w *world) befriend() {
 	for i, pair := range w.schedule.Friends {
 		a, b := w.people[pair[0]], w.people[pair[1]]
 		request := w.model.newText(a.index, b.index, fmt.Sprintf("friend %d", i), true)
-		a.wait(op{Kind: kindRequest}, send(op{}, []*text{request}, true))
+		a.wait(op{Kind: kindRequest}, send(op{Protocol: account.ProtocolSignal}, []*text{request}, true))
 		pause(time.Second)
 		b.wait(op{Kind: kindPoll}, poll)
 		b.wait(op{Kind: kindAccept}, accept)
@@ -189,6 +189,14 @@ func (w *world) disturb(o op) {
 		w.after(o.For, func() { p.disk.set("") })
 	case kindMove:
 		w.move(w.nodes[o.Who])
+	case kindProof:
+		for _, m := range w.nodes {
+			if running, _ := m.running(); running != nil {
+				if err := running.SetDifficulty(uint64(o.N)); err != nil {
+					w.logf("node %d keeps its difficulty: %v", m.index, err)
+				}
+			}
+		}
 	case kindErase:
 		for _, m := range w.nodes {
 			m.erase(ctx)

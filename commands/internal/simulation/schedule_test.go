@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/storage"
 )
 
 // kind is what an operation of a schedule does.
@@ -35,6 +36,7 @@ const (
 	kindSkip  kind = "skip"  // all clocks advance by For at once
 	kindDisk  kind = "disk"  // the disk of Who has a fault for For: see diskFaults
 	kindMove  kind = "move"  // node Who changes between the swarms
+	kindProof kind = "proof" // nodes ask for a proof of work of difficulty N
 	kindErase kind = "erase" // the hostile nodes push tombstones that no owner has signed
 )
 
@@ -86,6 +88,7 @@ type schedule struct {
 	People  int
 	Nodes   int
 	Swarms  int
+	Storage storage.Generation
 	Friends [][2]int // pairs that are friends from the start
 	Ops     []op
 }
@@ -93,8 +96,8 @@ type schedule struct {
 // String describes the schedule in lines that a test may read again.
 func (s schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, profile %s: %d people, %d nodes in %d swarms, friends %v\n",
-		s.Seed, s.Profile, s.People, s.Nodes, s.Swarms, s.Friends)
+	fmt.Fprintf(&b, "seed %d, profile %s: %d people, %d nodes in %d swarms, storage rpc %s, friends %v\n",
+		s.Seed, s.Profile, s.People, s.Nodes, s.Swarms, s.Storage, s.Friends)
 	for _, o := range s.Ops {
 		fmt.Fprintln(&b, "  "+o.String())
 	}
@@ -126,7 +129,7 @@ var everyday = []weight{
 var profiles = []profile{
 	{name: "quick", least: 20, most: 40, killed: 12, power: 30, weights: append([]weight{
 		{kindStop, 4}, {kindCrash, 4}, {kindCut, 4}, {kindLoss, 3}, {kindSlow, 2}, {kindClock, 1}, {kindSkip, 3},
-		{kindOff, 2}, {kindDisk, 2}, {kindMove, 1},
+		{kindOff, 2}, {kindDisk, 2}, {kindMove, 1}, {kindProof, 1},
 	}, everyday...)},
 	{name: "hostile", least: 20, most: 40, killed: 5, power: 30, hostile: 2, weights: append([]weight{
 		{kindStop, 2}, {kindCut, 2}, {kindLoss, 2}, {kindSlow, 2}, {kindSkip, 2}, {kindErase, 6},
@@ -139,7 +142,7 @@ var profiles = []profile{
 	}, everyday...)},
 	{name: "long", least: 150, most: 250, killed: 10, power: 30, weights: append([]weight{
 		{kindStop, 4}, {kindCrash, 4}, {kindCut, 4}, {kindLoss, 3}, {kindSlow, 2}, {kindClock, 2}, {kindSkip, 6},
-		{kindOff, 2}, {kindDisk, 2}, {kindMove, 2},
+		{kindOff, 2}, {kindDisk, 2}, {kindMove, 2}, {kindProof, 2},
 	}, everyday...)},
 }
 
@@ -154,6 +157,10 @@ func draw(p profile, seed uint64) schedule {
 	s := schedule{Seed: seed, Profile: p.name, People: 2 + random.IntN(2), Nodes: 5, Swarms: 1}
 	if random.IntN(4) == 0 {
 		s.Nodes, s.Swarms = 6, 2
+	}
+	s.Storage = storage.Generation20
+	if random.IntN(4) == 0 && p.hostile == 0 { // nodes lie in words of 2.0
+		s.Storage = storage.Generation28
 	}
 	if p.hostile > 0 {
 		s.Nodes, s.Swarms = 8, 2 // one hostile node in each
@@ -198,8 +205,11 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 	case kindSend:
 		o.N = 1 + random.IntN(1+random.IntN(4))
 		o.OnlyAsync = random.IntN(3) == 0
-		if random.IntN(6) == 0 {
+		switch {
+		case random.IntN(6) == 0:
 			o.Protocol = account.ProtocolSessionV1
+		case s.Storage == storage.Generation28 && random.IntN(2) == 0:
+			o.Protocol = account.ProtocolSignal
 		}
 	case kindListen:
 		o.For, o.Beside = seconds(random, 5, 60), random.IntN(4) != 0
@@ -229,6 +239,8 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 		}
 	case kindDisk:
 		o.Fault, o.For = diskFaults[random.IntN(len(diskFaults))], seconds(random, 2, 30)
+	case kindProof:
+		o.N = 1 + random.IntN(4)
 	case kindMove:
 		o.Who = random.IntN(s.Nodes)
 	}

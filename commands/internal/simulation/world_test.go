@@ -196,6 +196,7 @@ func (r *random) Read(b []byte) (int, error) {
 
 // nodeList is the registry: the list that seeds and nodes give.
 type nodeList struct {
+	storage storage.Generation
 	mu      sync.Mutex
 	version int
 	states  []nodelist.State
@@ -210,7 +211,7 @@ func (l *nodeList) Nodes(_ context.Context, last string) (*nodelist.Result, erro
 		return &nodelist.Result{Unchanged: true}, nil
 	}
 	return &nodelist.Result{
-		States: slices.Clone(l.states), BlockHash: hash, Height: uint64(l.version), Generation: storage.Generation20,
+		States: slices.Clone(l.states), BlockHash: hash, Height: uint64(l.version), Generation: l.storage,
 	}, nil
 }
 
@@ -233,6 +234,7 @@ func newWorld(s schedule, dir string) *world {
 	w := &world{
 		schedule: s, dir: dir, started: time.Now(), stats: make(map[string]int), over: make(chan struct{}),
 	}
+	w.list.storage = s.Storage
 	for _, p := range profiles {
 		if p.name == s.Profile {
 			w.profile = p

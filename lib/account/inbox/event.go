@@ -45,10 +45,14 @@ const (
 	CodeUnknownPrekey FailureCode = "unknown_prekey"
 	CodeBadSignature  FailureCode = "bad_signature" // the prekey bundle is not the sender's
 	CodeNoSession     FailureCode = "no_session"    // belongs to no session of the account
+	// no key of the account opens it; one that arrives later may
+	CodeUnknownKey FailureCode = "unknown_key"
 	// another message has used the same message key: a copy of the sender's keystore is likely
 	CodeKeyReused FailureCode = "key_reused"
 	// another program has sent messages with this account's sessions
 	CodeKeystoreCopied FailureCode = "keystore_copied"
+	// a message to To waited in the outbox and was given up
+	CodeDropped FailureCode = "dropped"
 )
 
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.
@@ -113,6 +117,11 @@ type Event struct {
 	Unsent bool // the sender deleted the message; its content is gone
 
 	Report *strangers.Report // only of EventStrangers
+
+	// Protocol is the word of the protocol of a message that opened, empty if an earlier version received it. ForwardSecrecy
+	// reports that nobody who gets the recipient's long-term key later can open the message.
+	Protocol       string
+	ForwardSecrecy bool
 }
 
 // Shown reports whether an event belongs in a list of new messages.

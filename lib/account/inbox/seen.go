@@ -20,7 +20,8 @@ const TextSelf = "self"
 // versions without the number have 0.
 //
 //	1: the envelopes of libsession; copies of what the account sent from other devices
-const ReaderVersion = 1
+//	2: session-v2
+const ReaderVersion = 2
 
 // seenEntry remembers a received message: by its inbox sequence number or, if it is not in the inbox, by its event.
 type seenEntry struct {

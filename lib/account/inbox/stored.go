@@ -50,6 +50,9 @@ type storedEvent struct {
 	Removed  bool             `json:"removed,omitempty"`
 	CallID   string           `json:"call_id,omitempty"`
 	Unsent   bool             `json:"unsent,omitempty"`
+
+	Protocol       string `json:"protocol,omitempty"`
+	ForwardSecrecy bool   `json:"forward_secrecy,omitempty"`
 }
 
 type storedReference struct {
@@ -77,7 +80,8 @@ func storeEvent(e Event) storedEvent {
 		Attachments: e.Attachments, Group: e.Group, Invitation: e.Invitation, Asks: e.Asks, Timestamps: e.Timestamps,
 		State: int(e.State), Outgoing: e.Outgoing, Code: string(e.Code), Chain: e.Chain, Counter: e.Counter,
 		TimerSeconds: e.TimerSeconds, TimerFromSending: e.TimerFromSending,
-		Removed: e.Removed, CallID: e.CallID, Unsent: e.Unsent,
+		Removed: e.Removed, CallID: e.CallID, Unsent: e.Unsent, Protocol: e.Protocol,
+		ForwardSecrecy: e.ForwardSecrecy,
 	}
 	if e.Quote != nil {
 		out.Quote = &storedQuote{storedReference(e.Quote.Reference), e.Quote.Text}
@@ -102,7 +106,8 @@ func (s storedEvent) event(seq uint64) Event {
 		State: friendrequest.State(s.State), Outgoing: s.Outgoing, Code: FailureCode(s.Code),
 		Chain: s.Chain, Counter: s.Counter,
 		TimerSeconds: s.TimerSeconds, TimerFromSending: s.TimerFromSending,
-		Removed: s.Removed, CallID: s.CallID, Unsent: s.Unsent,
+		Removed: s.Removed, CallID: s.CallID, Unsent: s.Unsent, Protocol: s.Protocol,
+		ForwardSecrecy: s.ForwardSecrecy,
 	}
 	if s.Quote != nil {
 		out.Quote = &Quote{Reference(s.Quote.storedReference), s.Quote.Text}

@@ -82,6 +82,7 @@ func (e Event) unsent() Event {
 	return Event{
 		Seq: e.Seq, ID: e.ID, Kind: e.Kind, From: e.From, To: e.To, DisplayName: e.DisplayName,
 		TimestampMS: e.TimestampMS,
-		ReceivedAt:  e.ReceivedAt, Route: e.Route, Hash: e.Hash, Asks: e.Asks, Unsent: true,
+		ReceivedAt:  e.ReceivedAt, Route: e.Route, Hash: e.Hash, Asks: e.Asks, Unsent: true, Protocol: e.Protocol,
+		ForwardSecrecy: e.ForwardSecrecy,
 	}
 }

@@ -59,7 +59,13 @@ type Entry struct {
 	Data        string // store data, base64
 	// Ack is the acknowledgement that proves delivery to the recipient; empty for a message that carries no key.
 	Ack      []byte
+	AckKey   []byte // makes Ack from Data
+	Undated  bool   // the time may be changed: neither the draft has chosen it nor has the sender signed it
 	OnlySync bool
+	// Protocol is the word of the message's protocol, empty if an earlier version has sealed it. ForwardSecrecy
+	// reports that nobody who gets the recipient's long-term key later can open the message.
+	Protocol       string
+	ForwardSecrecy bool
 	// StampMS, Nonce and Difficulty are the timestamp in milliseconds and the proof of work of the store request, once
 	// it is solved. They are stored so that a retry sends the same bytes, which nodes recognise.
 	StampMS    int64
@@ -105,14 +111,10 @@ func (e Entry) Acknowledged(claimed []byte) bool {
 // text twice.
 const ReportedFor = time.Hour
 
-// Expires returns until when an unsent message may be sent. One for the synchronous route alone waits for a rerun, and no
-// longer than that gets receipts.
-func (e Entry) Expires() time.Time {
-	if e.OnlySync {
-		return e.QueuedAt.Add(ReportedFor)
-	}
-	return e.QueuedAt.Add(time.Duration(e.TTLMillis) * time.Millisecond)
-}
+// Expires returns until when an unsent message may be sent, and false if it waits without an end: its time to live counts
+// from when it is first sent. One for the synchronous route alone waits for a rerun, and no longer than that gets
+// receipts.
+func (e Entry) Expires() (at time.Time, ends bool) { return e.QueuedAt.Add(ReportedFor), e.OnlySync }
 
 // claimable reports whether any process may claim an unsent entry. A rerun of its own command sends a message that is
 // for the synchronous route alone.

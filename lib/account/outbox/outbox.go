@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
@@ -175,13 +176,14 @@ func (b *Box) take(tx *keystore.Tx, entry Entry) (Entry, bool, error) {
 	return entry, true, Save(tx, entry)
 }
 
-// over reports whether an entry has expired: its message was not sent within its time to live, or no rerun asked for
-// its receipt in time. The message's own timestamp does not count, since a draft may choose any.
+// over reports whether an entry has expired: no rerun asked in time for its receipt, or for a message that only a rerun
+// sends. No other unsent message expires, since the machine's clock may be set forward by weeks while it waits.
 func (b *Box) over(entry Entry) bool {
 	now := b.process.Now()
 	switch {
 	case entry.Receipt == nil:
-		return now.After(entry.Expires())
+		at, ends := entry.Expires()
+		return ends && !now.Before(at)
 	default:
 		last := entry.StoredAt
 		if active, ok := b.active.Load(entry.Owner); ok && entry.Owner != Unowned && active.(time.Time).After(last) {
@@ -201,15 +203,14 @@ func (b *Box) noteActivity(tx *keystore.Tx) error {
 	})
 }
 
-// Claim claims every unsent entry that no running process works on, oldest first. It also deletes expired entries:
-// those whose time to live has passed, and sent ones whose receipt no rerun asks for. Dropped are the entries that
-// expired unsent. Claim leaves entries for the synchronous route alone to a rerun of their command.
-func (b *Box) Claim(tx *keystore.Tx) (claimed, dropped []Entry, err error) {
+// Claim claims every unsent entry that no running process works on, oldest first. It also deletes expired entries: sent
+// ones whose receipt no rerun asks for. Claim leaves entries for the synchronous route alone to a rerun of their command.
+func (b *Box) Claim(tx *keystore.Tx) (claimed []Entry, err error) {
 	if err := b.process.Announce(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := b.noteActivity(tx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	err = Each(tx, func(entry Entry) error {
 		switch {
@@ -218,9 +219,6 @@ func (b *Box) Claim(tx *keystore.Tx) (claimed, dropped []Entry, err error) {
 		case !b.abandoned(entry):
 			return nil
 		case b.over(entry):
-			if entry.claimable() {
-				dropped = append(dropped, entry)
-			}
 			return Remove(tx, entry)
 		case !entry.claimable():
 			return nil
@@ -229,7 +227,7 @@ func (b *Box) Claim(tx *keystore.Tx) (claimed, dropped []Entry, err error) {
 		claimed = append(claimed, entry)
 		return Save(tx, entry)
 	})
-	return claimed, dropped, err
+	return claimed, err
 }
 
 // ClaimEarlier claims unsent entries for the same recipient that are older than entry and that no running process works
@@ -306,11 +304,15 @@ func (b *Box) SaveReceipt(tx *keystore.Tx, seq uint64, receipt Receipt) error {
 	now := b.process.Now().UTC()
 	return change(tx, seq, func(entry *Entry) error {
 		entry.Receipt, entry.StoredAt = &receipt, now
-		entry.Data, entry.Ack, entry.Nonce = "", nil, ""
+		entry.Data, entry.Ack, entry.AckKey, entry.Nonce = "", nil, nil, ""
 		if entry.DraftID == "" {
 			return nil
 		}
-		return remember(tx, *entry, now)
+		life, err := lifetime.Now(tx, now)
+		if err != nil {
+			return err
+		}
+		return remember(tx, *entry, life)
 	})
 }
 

@@ -46,7 +46,10 @@ type Receipt struct {
 	Repeated      bool // an earlier run has sent it, and this one has sent nothing; not stored
 	Ref           string
 	ClockOffsetMS int64 // milliseconds by which the network's clock is ahead of this machine's
-	Warnings      []Warning
+
+	Protocol       string // of the message, as in Entry
+	ForwardSecrecy bool
+	Warnings       []Warning
 }
 
 // Warning is what the sender of a message should know although it was sent.

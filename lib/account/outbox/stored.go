@@ -44,6 +44,11 @@ type storedEntry struct {
 	StoredAt    time.Time      `json:"stored_at,omitzero"`
 	Reported    bool           `json:"reported,omitempty"`
 	Warnings    []Warning      `json:"warnings,omitempty"`
+	AckKey      []byte         `json:"ack_key,omitempty"`
+	Undated     bool           `json:"undated,omitempty"`
+
+	Protocol       string `json:"protocol,omitempty"`
+	ForwardSecrecy bool   `json:"forward_secrecy,omitempty"`
 }
 
 // storedReceipt is a [Receipt] in an outbox entry. Route and Reason are the words of the constants.
@@ -63,6 +68,9 @@ type storedReceipt struct {
 	Ref           string             `json:"ref,omitempty"`
 	ClockOffsetMS int64              `json:"clock_offset_ms,omitempty"`
 	Warnings      []Warning          `json:"warnings,omitempty"`
+
+	Protocol       string `json:"protocol,omitempty"`
+	ForwardSecrecy bool   `json:"forward_secrecy,omitempty"`
 }
 
 type storedNodeResult struct {
@@ -82,7 +90,8 @@ func Encode(o Entry) ([]byte, error) {
 		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, DraftID: o.DraftID, Content: o.Content, TimestampMS: o.TimestampMS,
 		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
 		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
-		Reported: o.Reported, Warnings: o.Warnings,
+		Reported: o.Reported, Warnings: o.Warnings, AckKey: o.AckKey, Undated: o.Undated,
+		Protocol: o.Protocol, ForwardSecrecy: o.ForwardSecrecy,
 	}
 	if o.Receipt != nil {
 		out.Receipt = storeReceipt(*o.Receipt)
@@ -100,7 +109,8 @@ func Decode(seq uint64, value []byte) (Entry, error) {
 		Seq: seq, Kind: Kind(s.Kind), To: s.To, Ref: s.Ref, Digest: s.Digest, DraftID: s.DraftID, Content: s.Content, TimestampMS: s.TimestampMS,
 		TTLMillis: s.TTLMillis, Data: s.Data, Ack: s.Ack, OnlySync: s.OnlySync, StampMS: s.StampMS, Nonce: s.Nonce,
 		Difficulty: s.Difficulty, QueuedAt: s.QueuedAt, Owner: s.Owner, Claimed: s.Claimed, StoredAt: s.StoredAt,
-		Reported: s.Reported, Warnings: s.Warnings,
+		Reported: s.Reported, Warnings: s.Warnings, AckKey: s.AckKey, Undated: s.Undated,
+		Protocol: s.Protocol, ForwardSecrecy: s.ForwardSecrecy,
 	}
 	if s.Receipt == nil {
 		return out, nil
@@ -116,6 +126,7 @@ func storeReceipt(r Receipt) *storedReceipt {
 		MessageHash: r.MessageHash, TimestampMS: r.TimestampMS, TTLMillis: r.TTLMillis, Difficulty: r.Difficulty,
 		Stored: r.Stored, Nodes: make([]storedNodeResult, len(r.Nodes)), Resumed: r.Resumed, Ref: r.Ref,
 		ClockOffsetMS: r.ClockOffsetMS, Warnings: r.Warnings,
+		Protocol: r.Protocol, ForwardSecrecy: r.ForwardSecrecy,
 	}
 	if !r.To.IsZero() {
 		out.To = r.To.String()
@@ -132,6 +143,7 @@ func (s *storedReceipt) receipt() (Receipt, error) {
 		MessageHash: s.MessageHash, TimestampMS: s.TimestampMS, TTLMillis: s.TTLMillis, Difficulty: s.Difficulty,
 		Stored: s.Stored, Resumed: s.Resumed, Ref: s.Ref,
 		ClockOffsetMS: s.ClockOffsetMS, Warnings: s.Warnings,
+		Protocol: s.Protocol, ForwardSecrecy: s.ForwardSecrecy,
 	}
 	for _, node := range s.Nodes {
 		out.Nodes = append(out.Nodes, NodeResult(node))

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,9 +31,10 @@ type catchUp struct {
 	compare func(ctx context.Context, with *ring.Peer) (found, given int, err error)
 	wake    chan struct{} // holds a token if due has changed
 
-	mu    sync.Mutex
-	peers map[string]*ring.Peer
-	due   map[string]comparison // by the peer's name; peers without one are up to date
+	mu     sync.Mutex
+	random *rand.Rand
+	peers  map[string]*ring.Peer
+	due    map[string]comparison // by the peer's name; peers without one are up to date
 }
 
 // comparison is the time of a comparison with a peer, and the pause before the next one if it fails.
@@ -41,10 +44,11 @@ type comparison struct {
 }
 
 func newCatchUp(
-	log *slog.Logger, compare func(ctx context.Context, with *ring.Peer) (found, given int, err error),
+	log *slog.Logger, random *rand.Rand,
+	compare func(ctx context.Context, with *ring.Peer) (found, given int, err error),
 ) *catchUp {
 	return &catchUp{
-		log: log, compare: compare, wake: make(chan struct{}, 1),
+		log: log, random: random, compare: compare, wake: make(chan struct{}, 1),
 		peers: make(map[string]*ring.Peer), due: make(map[string]comparison),
 	}
 }
@@ -64,7 +68,7 @@ func (c *catchUp) setPeers(peers []*ring.Peer) {
 		}
 		delay := time.Duration(0)
 		if !joined {
-			delay = jitter(newMemberDelay)
+			delay = c.jitter(newMemberDelay)
 		}
 		c.due[p.Name()] = comparison{at: time.Now().Add(delay), retry: firstRetry}
 	}
@@ -76,8 +80,18 @@ func (c *catchUp) setPeers(peers []*ring.Peer) {
 	c.wakeUp()
 }
 
-// jitter returns a random duration of 50% to 150% of d, so that many nodes do not act at the same time.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
+// jitter returns a random duration of 50% to 150% of d, so that many nodes do not act at the same time. The caller holds
+// the lock.
+func (c *catchUp) jitter(d time.Duration) time.Duration {
+	return d/2 + time.Duration(c.random.Int64N(int64(d)+1))
+}
+
+// pause is jitter for callers without the lock.
+func (c *catchUp) pause(d time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.jitter(d)
+}
 
 // schedule makes a comparison with the peer called name due now.
 func (c *catchUp) schedule(name string) {
@@ -107,8 +121,8 @@ func (c *catchUp) pending() int {
 func (c *catchUp) next() (p *ring.Peer, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name, a := range c.due {
-		if left := time.Until(a.at); p == nil || left < wait {
+	for _, name := range slices.Sorted(maps.Keys(c.due)) {
+		if left := time.Until(c.due[name].at); p == nil || left < wait {
 			p, wait = c.peers[name], left
 		}
 	}
@@ -126,7 +140,7 @@ func (c *catchUp) record(p *ring.Peer, start time.Time, err error) {
 	case err == nil && !a.at.After(start):
 		delete(c.due, p.Name())
 	case err != nil:
-		c.due[p.Name()] = comparison{at: time.Now().Add(jitter(a.retry)), retry: min(2*a.retry, lastRetry)}
+		c.due[p.Name()] = comparison{at: time.Now().Add(c.jitter(a.retry)), retry: min(2*a.retry, lastRetry)}
 	}
 }
 
@@ -134,17 +148,18 @@ func (c *catchUp) record(p *ring.Peer, start time.Time, err error) {
 func (c *catchUp) scheduleRandom() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name := range c.peers { // map order is random enough
-		if _, ok := c.due[name]; !ok {
-			c.due[name] = comparison{at: time.Now(), retry: firstRetry}
-		}
+	if len(c.peers) == 0 {
 		return
+	}
+	name := slices.Sorted(maps.Keys(c.peers))[c.random.IntN(len(c.peers))]
+	if _, ok := c.due[name]; !ok {
+		c.due[name] = comparison{at: time.Now(), retry: firstRetry}
 	}
 }
 
 // run makes the comparisons that are due until ctx ends.
 func (c *catchUp) run(ctx context.Context) {
-	regular := time.NewTimer(jitter(catchUpInterval))
+	regular := time.NewTimer(c.pause(catchUpInterval))
 	defer regular.Stop()
 	for ctx.Err() == nil {
 		p, wait := c.next()
@@ -158,7 +173,7 @@ func (c *catchUp) run(ctx context.Context) {
 		case <-c.wake:
 		case <-regular.C:
 			c.scheduleRandom()
-			regular.Reset(jitter(catchUpInterval))
+			regular.Reset(c.pause(catchUpInterval))
 		case <-ctx.Done():
 		}
 	}

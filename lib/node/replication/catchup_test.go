@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func TestDifferencesOfCutLists(t *testing.T) {
 // The node compares with all peers at the start, with new members a little later, and again after failures with growing
 // pauses.
 func TestAppointments(t *testing.T) {
-	c := newCatchUp(slog.New(slog.DiscardHandler), nil)
+	c := newCatchUp(slog.New(slog.DiscardHandler), rand.New(rand.NewPCG(1, 2)), nil)
 	one := &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "one"}}
 	two := &ring.Peer{Snode: storage.Snode{PubkeyEd25519: "two"}}
 	c.setPeers([]*ring.Peer{one})

@@ -24,6 +24,7 @@ type handOver struct {
 	log   *slog.Logger
 	offer func(ctx context.Context, to *ring.Peer, owners []string) error
 	find  func(view *ring.View) (map[swarm.SwarmID][]string, error) // stored owners of other swarms
+	pause func(about time.Duration) time.Duration                   // a random time
 	wake  chan struct{}
 
 	mu         sync.Mutex
@@ -35,10 +36,11 @@ type handOver struct {
 
 func newHandOver(
 	log *slog.Logger, offer func(context.Context, *ring.Peer, []string) error,
-	find func(*ring.View) (map[swarm.SwarmID][]string, error),
+	find func(*ring.View) (map[swarm.SwarmID][]string, error), pause func(about time.Duration) time.Duration,
 ) *handOver {
 	return &handOver{
-		log: log, offer: offer, find: find, wake: make(chan struct{}, 1), done: make(map[string]swarm.SwarmID),
+		log: log, offer: offer, find: find, pause: pause, wake: make(chan struct{}, 1),
+		done: make(map[string]swarm.SwarmID),
 	}
 }
 
@@ -93,7 +95,7 @@ func (h *handOver) run(ctx context.Context) {
 		retry = nil
 		if err := h.handOver(ctx); err != nil && ctx.Err() == nil {
 			h.log.Debug("handing over messages", "error", err)
-			retry = time.After(jitter(delay))
+			retry = time.After(h.pause(delay))
 			delay = min(2*delay, lastRetry)
 		}
 	}

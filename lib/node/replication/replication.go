@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type Request interface {
 
 // Config is the surroundings of a [Replication]. All fields but Arrived are required.
 type Config struct {
+	Seed    [32]byte // of the random pauses and the choice of members to compare with
 	Store   *store.Store
 	Caller  *peerhttp.Caller
 	Members *ring.Members
@@ -81,9 +83,9 @@ func New(config Config) *Replication {
 		difficulty: config.Difficulty, provedOnly: config.ProvedOnly, request: config.ReadRequest, log: config.Log,
 		arrived: config.Arrived, scans: make(chan struct{}, maxScans),
 	}
-	rep.catchUp = newCatchUp(rep.log, rep.Compare)
+	rep.catchUp = newCatchUp(rep.log, rand.New(rand.NewChaCha8(config.Seed)), rep.Compare)
 	rep.senders = newSenders(rep.log, rep.caller, rep.store, rep.catchUp.schedule)
-	rep.handOver = newHandOver(rep.log, rep.offerTo, rep.foreignOwners)
+	rep.handOver = newHandOver(rep.log, rep.offerTo, rep.foreignOwners, rep.catchUp.pause)
 	return rep
 }
 

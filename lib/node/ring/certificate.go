@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"math/big"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -77,6 +78,29 @@ func LoadCertificate(dir string, spec CertificateSpec, random io.Reader, now tim
 		return tls.Certificate{}, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
 	}
 	return certificate, nil
+}
+
+// SetAsideCertificates renames the damaged certificates in dir, so that the node makes new ones, and returns what is
+// wrong with them.
+func SetAsideCertificates(dir string) (damage []error, err error) {
+	for _, kind := range []CertificateKey{KeyP256, KeyRSA2048} {
+		path := filepath.Join(dir, kind.file())
+		kept, err := readPrivate(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			_, err = tls.X509KeyPair(kept, kept)
+		}
+		if err == nil {
+			continue
+		}
+		damage = append(damage, fmt.Errorf("%s: %w", path, err))
+		if err := os.Rename(path, path+".damaged"); err != nil {
+			return damage, err
+		}
+	}
+	return damage, nil
 }
 
 // makeCertificate returns a fresh key and its self-signed certificate in PEM.

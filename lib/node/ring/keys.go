@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/internal/regular"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/x25519"
@@ -89,7 +90,7 @@ func readPrivate(path string) ([]byte, error) {
 	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // modes mean nothing on Windows
 		return nil, fmt.Errorf("%w: %s may be read by others (mode %#o)", ErrKeyFile, path, info.Mode().Perm())
 	}
-	return os.ReadFile(path)
+	return regular.Read(path)
 }
 
 // readSeed reads a key file. Its errors never contain the content.

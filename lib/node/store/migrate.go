@@ -16,6 +16,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"sessiontool/lib/internal/atomicfile"
+	"sessiontool/lib/internal/regular"
 	"sessiontool/lib/node/store/kv"
 	"sessiontool/lib/storage/rpc28"
 )
@@ -140,14 +141,10 @@ func copyOld(path string, into *kv.DB) (err error) {
 
 // checkOld returns ErrDamaged unless the file is regular and looks like one of bbolt.
 func checkOld(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return err
+	file, err := regular.Open(path)
+	if errors.Is(err, regular.ErrKind) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: it is not a regular file", ErrDamaged)
-	}
-	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}

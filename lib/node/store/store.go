@@ -52,6 +52,10 @@ const (
 
 var formatKey = []byte("format")
 
+// checkedSize is the size up to which Open reads the whole database, which takes less than 0.1 s. A larger one is for
+// [Store.Check].
+const checkedSize = 32 << 20
+
 // numberSize is the size of a sequence number or an expiration.
 const numberSize = 8
 
@@ -107,7 +111,13 @@ func OpenOn(dir string, maxBytes int64, disk Disk) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: opening %s: %w", ErrFolder, path, err)
 	}
-	queue, err := prepare(db)
+	var queue *queue
+	if db.Size() <= checkedSize {
+		_, err = db.Check(context.Background())
+	}
+	if err == nil {
+		queue, err = prepare(db)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: opening %s: %w", ErrFolder, path, err), db.Close())
 	}
@@ -189,6 +199,17 @@ func (s *Store) Stats() (stats Stats, err error) {
 
 // Hold blocks all writes until release is called, as a slow disk does. It is for tests.
 func (s *Store) Hold() (release func()) { return s.db.Hold() }
+
+// Check reads the whole database, unless Open has read it. The error is that of ctx, or ErrFolder and ErrDamaged.
+func (s *Store) Check(ctx context.Context) error {
+	if s.db.Size() <= checkedSize {
+		return nil
+	}
+	if _, err := s.db.Check(ctx); err != nil {
+		return fmt.Errorf("%w: reading the database: %w", ErrFolder, err)
+	}
+	return nil
+}
 
 // Maintain removes expired messages and writes the peers' cursors to disk, each at its interval, until ctx ends. now is
 // the node's clock.

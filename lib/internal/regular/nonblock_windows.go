@@ -1,0 +1,3 @@
+package regular
+
+const nonBlocking = 0

@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -122,15 +120,7 @@ const maxConfig = 1 << 20
 
 // readTrusted reads a file that only the user or root can have written.
 func readTrusted(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if err := keystore.CheckTrusted(file); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(file, maxConfig))
+	return readSettings(path, maxConfig, keystore.CheckTrusted)
 }
 
 // ReadConfig reads the config file, if there is one: an object whose keys are settings and whose values are strings.

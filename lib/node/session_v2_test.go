@@ -26,7 +26,8 @@ func TestNamespacesOfSessionV2(t *testing.T) {
 		if got := network.call(0, storage.MethodStore, unsigned); got.status == 200 {
 			t.Errorf("namespace %d takes an unsigned message", namespace)
 		}
-		if got := network.call(0, storage.MethodStore, alice.put(namespace, "long", now, month+time.Second)); got.status != 403 {
+		long := alice.put(namespace, "long", now, month+time.Second)
+		if got := network.call(0, storage.MethodStore, long); got.status != 403 {
 			t.Errorf("namespace %d takes a message for more than 30 days: %v", namespace, got)
 		}
 		network.deposit(0, alice.put(namespace, "one", now, month))

@@ -23,65 +23,95 @@ const brokenSeeds = 1000
 // brokenVariable makes TestBrokenBuilds run. Its value is how often the seed that has found a build is run again.
 const brokenVariable = "SESSIONTOOL_TEST_BROKEN"
 
-// broken is a build with one fault: in a file of it, one text is replaced.
+// broken is a build with one fault: some texts of it are replaced.
 type broken struct {
-	name     string
-	profile  string
-	file     string
-	old, new string
-	finds    []string // the invariants that the fault violates
+	name    string
+	profile string
+	edits   []edit
+	finds   []string // the invariants that the fault violates
 }
+
+// edit replaces a text that is in a file once.
+type edit struct{ file, old, new string }
 
 var brokenBuilds = []broken{
 	{
-		name: "a commit is left out between ratchet and outbox", profile: "quick", file: "lib/account/seal.go",
-		old:   "if err := saveSessions(tx, out.To, sessions); err != nil {",
-		new:   "if err != nil {",
+		name: "a commit is left out between ratchet and outbox", profile: "quick",
+		edits: []edit{{
+			"lib/account/seal.go",
+			"if err := saveSessions(tx, out.To, sessions); err != nil {",
+			"if err != nil {",
+		}},
 		finds: []string{"no key for two texts"},
 	},
 	{
-		name: "an fsync is left out at the node", profile: "disks", file: "lib/node/store/kv/log.go",
-		old:   "if err := l.file.Sync(); err != nil {\n\t\treturn err\n\t}\n\tif err := note(transaction); err != nil {",
-		new:   "if err := note(transaction); err != nil {",
-		finds: []string{"node starts", "acknowledged texts arrive", "nodes keep what they took"},
+		name: "an fsync is left out at the node", profile: "disks",
+		edits: []edit{{
+			"lib/node/store/kv/log.go",
+			"if err := l.file.Sync(); err != nil {\n\t\treturn err\n\t}\n\tif err := note(transaction); err != nil {",
+			"if err := note(transaction); err != nil {",
+		}},
+		finds: []string{"node starts", "acknowledged texts arrive"},
 	},
 	{
-		name: "dedupe is off", profile: "quick", file: "lib/account/inbox/seen.go",
-		old:   "value, found, err := tx.Get(TableSeen, id)\n\tif err != nil || !found {",
-		new:   "value, _, err := tx.Get(TableSeen, id)\n\tif true {",
-		finds: []string{"all can be opened", "once"},
+		name: "dedupe is off", profile: "quick",
+		edits: []edit{{
+			"lib/account/inbox/seen.go",
+			"value, found, err := tx.Get(TableSeen, id)\n\tif err != nil || !found {",
+			"value, _, err := tx.Get(TableSeen, id)\n\tif true {",
+		}, {
+			"lib/account/session_v1.go",
+			"if again {\n\t\tevent.Kind, event.Text = inbox.EventControl, \"duplicate\"",
+			"if false {\n\t\tevent.Kind, event.Text = inbox.EventControl, \"duplicate\"",
+		}, {
+			"lib/account/session_v1.go", "_, again, err := tx.Get(tableBoxes, name)", "_, _, err = tx.Get(tableBoxes, name)",
+		}},
+		finds: []string{"once"},
 	},
 	{
-		name: "order is off", profile: "quick", file: "lib/account/inbox/order.go",
-		old:   "func InOrder(events []Event) {\n",
-		new:   "func InOrder(events []Event) {\n\tif true {\n\t\treturn\n\t}\n",
+		name: "order is off", profile: "quick",
+		edits: []edit{{
+			"lib/account/inbox/order.go",
+			"func InOrder(events []Waiting) {\n",
+			"func InOrder(events []Waiting) {\n\tif true {\n\t\treturn\n\t}\n",
+		}},
 		finds: []string{"order"},
 	},
 	{
-		name: "the cursor moves before delivery", profile: "disks", file: "lib/route/poll.go",
-		old: "if err := deliver(event); err != nil {\n\t\treturn err\n\t}\n" +
-			"\treturn r.account.MarkDelivered(context.WithoutCancel(ctx), event)",
-		new: "if err := r.account.MarkDelivered(context.WithoutCancel(ctx), event); err != nil {\n\t\treturn err\n\t}\n" +
-			"\treturn deliver(event)",
+		name: "the cursor moves before delivery", profile: "disks",
+		edits: []edit{{
+			"lib/route/delivery.go",
+			"if err := d.deliver(event); err != nil {",
+			"if err := errors.Join(d.router.account.EndDelivery(context.WithoutCancel(ctx), []inbox.Event{event}, nil),\n" +
+				"\t\t\td.deliver(event)); err != nil {",
+		}},
 		finds: []string{"acknowledged texts arrive"},
 	},
 	{
-		name: "a receipt names a node without the message", profile: "quick", file: "lib/route/store_20.go",
-		old:   "result.Pending, result.Error = true, reply.Err.Error()",
-		new:   "result.OK = true",
+		name: "a receipt names a node without the message", profile: "quick",
+		edits: []edit{{
+			"lib/route/store_20.go",
+			"result.Pending, result.Error = true, reply.Err.Error()",
+			"result.OK = true",
+		}},
 		finds: []string{"true receipts"},
 	},
 	{
 		name: "a tombstone is believed without signature", profile: "hostile",
-		file:  "lib/node/replication/push.go",
-		old:   "request, ok := c.signed(owner, r.Request)\n\t\treturn ok && request.MayDelete(r.Name) && len(r.Stored) == 0",
-		new:   "return true",
+		edits: []edit{{
+			"lib/node/replication/push.go",
+			"request, ok := c.signed(owner, r.Request)\n\t\treturn ok && request.MayDelete(r.Name) && len(r.Stored) == 0",
+			"return true",
+		}},
 		finds: []string{"acknowledged texts arrive", "no session is stuck", "true receipts"},
 	},
 	{
-		name: "a 421 is believed", profile: "hostile", file: "lib/network/swarm.go",
-		old:   "if members, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, members)\n\t\treturn members, nil",
-		new:   "if _, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, known)\n\t\treturn known, nil",
+		name: "a 421 is believed", profile: "hostile",
+		edits: []edit{{
+			"lib/network/swarm.go",
+			"if members, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, members)\n\t\treturn members, nil",
+			"if _, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, known)\n\t\treturn known, nil",
+		}},
 		finds: []string{"receipts name members", "acknowledged texts arrive"},
 	},
 }
@@ -89,12 +119,14 @@ var brokenBuilds = []broken{
 // Each replaced text is in its file once, so that the builds stay broken as they are meant to.
 func TestBrokenTexts(t *testing.T) {
 	for _, b := range brokenBuilds {
-		source, err := os.ReadFile(filepath.Join(root, b.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(string(source), b.old); n != 1 {
-			t.Errorf("%s: %s has the text %d times", b.name, b.file, n)
+		for _, e := range b.edits {
+			source, err := os.ReadFile(filepath.Join(root, e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), e.old); n != 1 {
+				t.Errorf("%s: %s has the text %d times", b.name, e.file, n)
+			}
 		}
 	}
 }
@@ -113,23 +145,31 @@ func TestBrokenBuilds(t *testing.T) {
 // build compiles the simulation with the fault.
 func (b broken) build(t *testing.T) (program string) {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join(root, b.file))
+	dir, replaced := t.TempDir(), make(map[string]string)
+	for _, e := range b.edits {
+		path, err := filepath.Abs(filepath.Join(root, e.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := path
+		if replaced[path] != "" {
+			from = replaced[path] // edited before
+		}
+		source, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaced[path] = filepath.Join(dir, filepath.Base(e.file))
+		changed := strings.Replace(string(source), e.old, e.new, 1)
+		if err := os.WriteFile(replaced[path], []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replaced})
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), b.old, b.new, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	overlay := filepath.Join(dir, "overlay.json")
 	if err := os.WriteFile(overlay, text, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -93,10 +93,16 @@ func folderSize(dir string) (size int64, err error) {
 	return size, err
 }
 
+// hangs is the real time of one schedule after which the virtual clock must stand still: a goroutine then computes
+// without end, or waits for a lock whose holder waits for the clock (see package waitmutex).
+const hangs = 5 * time.Minute
+
 // run plays a schedule in a bubble of its own, with its own random numbers in crypto/rand.
 func run(t *testing.T, s schedule) (result outcome) {
 	t.Helper()
 	t.Run("schedule", func(t *testing.T) {
+		watchdog := time.AfterFunc(hangs, func() { panic(fmt.Sprint("the schedule has run for ", hangs)) })
+		defer watchdog.Stop()
 		dir := folder(t)
 		cryptotest.SetGlobalRandom(t, s.Seed)
 		synctest.Test(t, func(*testing.T) { result = play(s, dir) })
@@ -224,7 +230,7 @@ func (j job) start(ctx context.Context, t *testing.T, each func(report)) (failur
 		return ""
 	}
 	cmd := exec.CommandContext(ctx, self, "-test.run=^TestJob$", "-test.timeout=0")
-	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1")
+	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1", "GOTRACEBACK=all")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Error(err)

@@ -13,6 +13,7 @@ const (
 	ExitTimeout    = 8
 	ExitClock      = 9
 	ExitLocked     = 10
+	ExitHangup     = 129
 	ExitInterrupt  = 130
 	ExitTerminated = 143
 )
@@ -98,6 +99,7 @@ const (
 	CodeClockSkew          Code = "clock_skew"
 	CodeNoTime             Code = "no_time"
 	CodeLocked             Code = "locked"
+	CodeHangup             Code = "hangup"
 	CodeInterrupted        Code = "interrupted"
 	CodeTerminated         Code = "terminated"
 )
@@ -282,6 +284,7 @@ var Codes = []CodeInfo{
 		"no node and no seed gives the network's time",
 		"check this machine's clock by hand, and set it if it is wrong"},
 	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},
+	{CodeHangup, ExitHangup, true, "stopped by SIGHUP: the terminal is gone", ""},
 	{CodeInterrupted, ExitInterrupt, true, "stopped by SIGINT", ""},
 	{CodeTerminated, ExitTerminated, true, "stopped by SIGTERM", ""},
 }
@@ -305,6 +308,7 @@ var Exits = []Exit{
 	{ExitTimeout, "timed out"},
 	{ExitClock, "the network refuses this machine's clock"},
 	{ExitLocked, "the keystore is locked by others"},
+	{ExitHangup, "stopped by SIGHUP"},
 	{ExitInterrupt, "stopped by SIGINT"},
 	{ExitTerminated, "stopped by SIGTERM"},
 }

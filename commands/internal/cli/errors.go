@@ -221,8 +221,11 @@ func Describe(err error) record.Error {
 func classify(err error) record.Code {
 	var signal errSignal
 	if errors.As(err, &signal) {
-		if signal.Signal == syscall.SIGTERM {
+		switch signal.Signal {
+		case syscall.SIGTERM:
 			return record.CodeTerminated
+		case syscall.SIGHUP:
+			return record.CodeHangup
 		}
 		return record.CodeInterrupted
 	}

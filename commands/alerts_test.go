@@ -60,8 +60,8 @@ func (p *person) cron(dir, network, line, stdin string) result {
 	return result{out: out.String(), err: problems.String(), code: cmd.ProcessState.ExitCode()}
 }
 
-// The examples do what they say when the network is down, too, under each shell and from cron: no alert is lost, no ID is
-// sent as a text, and a backup needs no network.
+// The examples do what they say when the network is down, too, under each shell and from cron: no alert is lost, no ID
+// is sent as a text, and a backup needs no network.
 func TestExamplesWithoutNetwork(t *testing.T) {
 	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -44,9 +43,9 @@ func newIdentityRestoreCommand(app *cli.App) *cobra.Command {
 func runIdentityRestore(ctx context.Context, app *cli.App, opts *identityRestoreOptions) error {
 	in := app.Streams.In
 	if opts.file != "-" {
-		file, err := os.Open(opts.file)
+		file, err := cli.OpenInput(ctx, opts.file)
 		if err != nil {
-			return cli.UsageError(err)
+			return inputError(err)
 		}
 		defer file.Close()
 		in = file

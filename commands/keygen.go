@@ -6,7 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"os"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -79,7 +79,7 @@ func runKeygen(ctx context.Context, app *cli.App, opts *keygenOptions) error {
 			return err
 		}
 	}
-	seed, err := readSeed(app, opts.mnemonicFile)
+	seed, err := readSeed(ctx, app, opts.mnemonicFile)
 	if err != nil {
 		return err
 	}
@@ -105,16 +105,24 @@ func runKeygen(ctx context.Context, app *cli.App, opts *keygenOptions) error {
 	return route.New(made, client, route.Options{Log: app.Log}).PublishKeys(ctx, false, deviceName)
 }
 
+// inputError returns a wrong usage for an input file that cannot be opened, and an error about the time as it is.
+func inputError(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return cli.UsageError(err)
+	}
+	return err
+}
+
 // readSeed draws a new account's secret, or reads it from a file of words.
-func readSeed(app *cli.App, mnemonicFile string) (sessionid.Seed, error) {
+func readSeed(ctx context.Context, app *cli.App, mnemonicFile string) (sessionid.Seed, error) {
 	if mnemonicFile == "" {
 		return sessionid.GenerateSeed(rand.Reader)
 	}
 	in := app.Streams.In
 	if mnemonicFile != "-" {
-		file, err := os.Open(mnemonicFile)
+		file, err := cli.OpenInput(ctx, mnemonicFile)
 		if err != nil {
-			return sessionid.Seed{}, cli.UsageError(err)
+			return sessionid.Seed{}, inputError(err)
 		}
 		defer file.Close()
 		in = file

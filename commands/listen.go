@@ -24,25 +24,31 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"messages come over the synchronous route: delivered directly, acknowledged, stored nowhere. What\n" +
 			"others have stored is fetched at the start and every --poll-interval. What waits in the outbox is\n" +
 			"sent.\n\n" +
-			"It outlives trouble with the network, but does not start with a clock that is refused. At its end,\n" +
-			"also after SIGINT or SIGTERM, it notifies friends that the account is offline, for which it takes up\n" +
-			"to five seconds; a second signal ends it at once. If it is killed, friends find out when they send,\n" +
-			"and the next poll or listen prints what was not printed.\n\n" +
+			"It outlives trouble with the network, but does not start with a clock that is refused. Without any\n" +
+			"answer for half a minute it prints an outage record, again after an hour, two, four and so on, and one\n" +
+			"when the network is back. It ends in order after SIGINT, SIGTERM or SIGHUP, and when the reader of its\n" +
+			"pipe is gone: it notifies friends that the account is offline, for which it takes up to five seconds.\n" +
+			"A second signal ends it at once. If it is killed, friends find out when they send, and the next poll\n" +
+			"or listen prints what was not printed, and at most 64 records again, whose attempt is 2 or more.\n\n" +
+			"With --max-attempts 3, a record that was printed three times before the command or its reader died is\n" +
+			"set aside: a set_aside record takes its place, once, and 'inbox --undelivered' prints it.\n\n" +
 			"After an unopenable or requests_dropped record the next one comes a minute later at the earliest,\n" +
 			"and up to an hour if there is more to count each time. They do not count for --count and --max-idle.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a\n" +
-			"heartbeat is empty while there is no node to listen at.",
+			"heartbeat is empty while no node to listen at answers.",
 		Examples: []string{
 			"sessiontool listen",
 			"sessiontool listen --for 1h --select text",
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		},
-		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
-		Needs:  cli.Account,
+		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeOutage, record.TypeSetAside, record.TypeTruncated,
+			record.TypeUnopenable, record.TypeDropped),
+		Needs: cli.Account,
 		Exits: cli.Exits{
 			record.ExitPartial:    "some messages cannot be opened, or were not read or kept",
 			record.ExitNotFound:   "no such keystore, account or network",
 			record.ExitClock:      "",
+			record.ExitHangup:     "",
 			record.ExitInterrupt:  "",
 			record.ExitTerminated: "",
 		},
@@ -70,6 +76,12 @@ func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) err
 	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
+	}
+	opts.Outage = func(outage route.Outage) error {
+		return app.Print(record.Outage{
+			Type: record.TypeOutage, Account: a.Name(), At: record.Time(app.Now()), Since: record.Time(outage.Since),
+			Over: outage.Over,
+		})
 	}
 	opts.Truncated = render.PrintTruncated(app, a)
 	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }

@@ -27,9 +27,16 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"mixed by time. Members of the swarm list messages in the order in which they got them, which 'swarm\n" +
 			"retrieve | envelope open' keeps.\n\n" +
 			"A message counts as delivered only when its line is written. If the command is killed, the next poll\n" +
-			"prints what had not been printed. A message of a known sender that cannot be opened is printed\n" +
+			"prints what had not been printed, and at most 64 records again. Each of those has an attempt of 2 or\n" +
+			"more: compare its id with those that you have. With --max-attempts 3, a record that was printed three\n" +
+			"times before the command or its reader died is set aside: a set_aside record takes its place, once, and\n" +
+			"'inbox --undelivered' prints it.\n\n" +
+			"A message of a known sender that cannot be opened is printed\n" +
 			"once, as an error record: one of a friend, or of a contact that the account has written to. Of all\n" +
 			"others, one unopenable record a poll says how many there were, and why. Anybody can send those.\n\n" +
+			"After more than 96 hours without a poll, or 14 days if all contacts use session-v1, a gap record says\n" +
+			"that messages may have expired unseen. A truncated record names a node that had more new messages than\n" +
+			"the others and was not read to its end; the next poll continues there.\n\n" +
 			"What is no text has a record of its own: session_reset, reaction, typing, extraction (a screenshot\n" +
 			"or a saved file), phone_call, timer_change, unsend, and unknown for what this version cannot name.\n" +
 			"What another device of the account sent is a message whose direction is out. What an older version\n" +

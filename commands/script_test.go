@@ -16,8 +16,11 @@ import (
 )
 
 // The scripts run this test binary as sessiontool, against a devnet in the test process.
+// scriptPrograms are the programs that scripts run.
+var scriptPrograms = map[string]func(){"sessiontool": sessiontool, "bridge": bridgeToProxy}
+
 func TestMain(m *testing.M) {
-	testscript.Main(observed{m}, map[string]func(){"sessiontool": sessiontool, "bridge": bridgeToProxy})
+	testscript.Main(observed{m}, scriptPrograms)
 }
 
 // clockOffset names the environment variable that sets the clock of a process wrong, by a duration.

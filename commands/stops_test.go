@@ -21,8 +21,8 @@ import (
 // stopsVariable is the number of drafts in the batches of TestStoppedBatch, which are then stopped at 20 moments.
 const stopsVariable = "SESSIONTOOL_TEST_STOPS"
 
-// A batch that is stopped in any way, and run again until it comes to its end, sends each of its texts once. The texts of
-// a batch that came to its end are sent again if the same batch is run again.
+// A batch that is stopped in any way, and run again until it comes to its end, sends each of its texts once. The texts
+// of a batch that came to its end are sent again if the same batch is run again.
 func TestStoppedBatch(t *testing.T) {
 	size, stops := 24, len(stopKinds)
 	if long := os.Getenv(stopsVariable); long != "" {

@@ -8,8 +8,26 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
+
+// damagedVariable is how many damaged copies the tests of damage try.
+const damagedVariable = "SESSIONTOOL_TEST_DAMAGE"
+
+// copies returns how many damaged copies to try.
+func copies(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv(damagedVariable)
+	if text == "" {
+		return 60
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return count
+}
 
 // newUsedStore creates a keystore with a tree of three levels and some deleted records.
 func newUsedStore(t *testing.T) *Store {
@@ -31,10 +49,10 @@ func newUsedStore(t *testing.T) *Store {
 	return store
 }
 
-// damage flips one bit within the first used bytes, or exchanges or loses a sector or page.
+// damage flips one bit within the first used bytes, or replaces a sector, exchanges two pages, or loses one.
 func damage(r *rand.Rand, content []byte, used int) string {
 	at := r.IntN(used)
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0: // a sector is another one
 		to, from := at/512*512, r.IntN(used)/512*512
 		copy(content[to:min(to+512, len(content))], content[from:min(from+512, len(content))])
@@ -42,13 +60,22 @@ func damage(r *rand.Rand, content []byte, used int) string {
 	case 1: // a page was never written
 		clear(content[at/4096*4096 : min(at/4096*4096+4096, len(content))])
 		return fmt.Sprintf("no page at %d", at/4096*4096)
+	case 2: // two pages are exchanged
+		a, b := at/4096*4096, r.IntN(used)/4096*4096
+		if len(content) < max(a, b)+4096 {
+			break
+		}
+		page := bytes.Clone(content[a : a+4096])
+		copy(content[a:a+4096], content[b:b+4096])
+		copy(content[b:b+4096], page)
+		return fmt.Sprintf("pages at %d and %d are exchanged", a, b)
 	}
 	bit := r.IntN(8)
 	content[at] ^= 1 << bit
 	return fmt.Sprintf("bit %d of byte %d", bit, at)
 }
 
-// Of 300 damaged copies of a keystore, each reads completely or returns an error. Check also finds damage to what
+// Each of many damaged copies of a keystore reads completely or returns an error. Check also finds damage to what
 // nothing reads.
 func TestDamagedCopies(t *testing.T) {
 	if testing.Short() {
@@ -66,10 +93,14 @@ func TestDamagedCopies(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 300))
 	used := len(bytes.TrimRight(original, "\x00"))
-	noticed := 0
-	for range 300 {
+	noticed, count := 0, copies(t)
+	for range count {
 		content := bytes.Clone(original)
 		what := damage(r, content, used)
+		if r.IntN(6) == 0 {
+			content = content[:r.IntN(used)]
+			what = fmt.Sprintf("cut to %d bytes", len(content))
+		}
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -89,21 +120,22 @@ func TestDamagedCopies(t *testing.T) {
 			t.Errorf("%s: everything was read, and Check says %v", what, checkErr)
 		}
 	}
-	if noticed < 100 {
-		t.Errorf("only %d were noticed", noticed)
+	t.Logf("%d of %d copies are noticed to be damaged", noticed, count)
+	if noticed < count/3 {
+		t.Errorf("only %d of %d were noticed", noticed, count)
 	}
 }
 
-// Of 300 damaged copies of a backup, each is restored completely or leaves nothing.
+// Each of many damaged copies of a backup is restored completely or leaves nothing.
 func TestDamagedBackups(t *testing.T) {
 	store := newUsedStore(t)
 	want, err := readAll(t, store.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	original := backup(t, store)
+	original, count := backup(t, store), copies(t)
 	r := rand.New(rand.NewPCG(2, 300))
-	for range 300 {
+	for range count {
 		content := bytes.Clone(original)
 		what := damage(r, content, len(content))
 		if r.IntN(6) == 0 {

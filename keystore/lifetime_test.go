@@ -321,7 +321,8 @@ func (l *life) send(sender int) {
 	l.t.Helper()
 	a := l.senders[sender]
 	draft := account.Draft{
-		To: l.id, Text: fmt.Sprintf("message %d", len(l.inbox)), Network: storage.Generation28, TTLMillis: lifeTTL.Milliseconds(),
+		To: l.id, Text: fmt.Sprintf("message %d", len(l.inbox)), Network: storage.Generation28,
+		TTLMillis: lifeTTL.Milliseconds(),
 	}
 	known, err := a.PeerKeys(l.t.Context(), draft)
 	l.must(err)
@@ -356,7 +357,8 @@ func (d *lifeDevice) checkFile() {
 	l.must(d.ViewKeyring(l.t.Context(), func(k *keyring.Keyring) error {
 		for _, key := range k.Keys() {
 			held[key.Seed] = true
-			if rotated := time.Unix(key.Rotated, 0); !key.IsActive() && l.now.Sub(rotated) > accountkeys.Retention+24*time.Hour {
+			rotated := time.Unix(key.Rotated, 0)
+			if !key.IsActive() && l.now.Sub(rotated) > accountkeys.Retention+24*time.Hour {
 				l.t.Errorf("%s keeps a key that was rotated at %s", d.name, rotated)
 			}
 		}
@@ -592,8 +594,8 @@ func TestSixtyDays(t *testing.T) {
 		t.Error("the thief reads nothing at all: the test proves nothing")
 	}
 
-	words, err := account.Restore(t.Context(), l.keystore(filepath.Join(t.TempDir(), "words")), l.environment(), "words", "",
-		l.seed)
+	bare := l.keystore(filepath.Join(t.TempDir(), "words"))
+	words, err := account.Restore(t.Context(), bare, l.environment(), "words", "", l.seed)
 	l.must(err)
 	if got := l.readAll(words); len(got) > 0 {
 		t.Errorf("with the recovery words alone %d messages with forward secrecy open", len(got))
@@ -608,5 +610,7 @@ func (l *life) transplant(from, to *keystore.Store) {
 		value, _, err = tx.Get(keyring.Table, "self")
 		return err
 	}))
-	l.must(to.Update(l.t.Context(), "first", func(tx *keystore.Tx) error { return tx.Put(keyring.Table, "self", value) }))
+	l.must(to.Update(l.t.Context(), "first", func(tx *keystore.Tx) error {
+		return tx.Put(keyring.Table, "self", value)
+	}))
 }

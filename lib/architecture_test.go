@@ -268,9 +268,9 @@ func TestPureLayer(t *testing.T) {
 	}
 }
 
-// strictOnly lists what of other packages accepts keys or points of low order, or does not say so, and the only packages
-// that may use it: they check it. A name is that of an import, or of a function behind an import. Tests may use all of
-// it, to show what it would accept.
+// strictOnly lists what accepts keys or points of low order, or does not say so, and the only packages that may use it:
+// they check for such keys. A name is that of an import, or of a function behind an import. Tests may use all of it, to
+// show what it would accept.
 var strictOnly = map[string][]string{
 	"crypto/ed25519.Verify":            {"lib/xeddsa"},
 	"crypto/ed25519.VerifyWithOptions": {"lib/xeddsa"},

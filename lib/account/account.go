@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
@@ -57,6 +58,8 @@ type Environment struct {
 	Owner    string
 	Announce func() error
 	StateOf  func(owner string) presence.State
+	// Keep says which received events stay. Once a day the others are deleted, some at a time.
+	Keep inbox.Kept
 	// Plain sends without sealed sender, as the first releases could. Original sends without our extension, as other
 	// clients do. Both are for replaying recordings.
 	Plain    bool

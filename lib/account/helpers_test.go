@@ -285,8 +285,8 @@ func (p *person) content() map[string]string {
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
 			tableListeners, tableContacts, tableChannels, tableRequests, tableBoxes,
-			tableSessions, inbox.TableUndelivered, outbox.TableDigests, inbox.TableSeen, inbox.TableCursors,
-			tableOwed, strangers.Table,
+			tableSessions, inbox.TableUndelivered, outbox.TableDigests, outbox.TableKeys, inbox.TableSeen,
+			inbox.TableCursors, tableOwed, strangers.Table,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)
@@ -296,7 +296,9 @@ func (p *person) content() map[string]string {
 				return err
 			}
 		}
-		for _, table := range []keystore.Table{inbox.TableEvents, outbox.Table, strangers.TableRefusals} {
+		for _, table := range []keystore.Table{
+			inbox.TableEvents, outbox.Table, outbox.TableKeyQueue, strangers.TableRefusals,
+		} {
 			err := tx.Range(table, 0, func(seq uint64, value []byte) error {
 				all[string(table)+" "+strconv.FormatUint(seq, 10)] = string(value)
 				return nil

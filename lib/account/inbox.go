@@ -168,6 +168,42 @@ func (a *Account) Inbox(ctx context.Context, limit int) (events []inbox.Event, e
 	return events, err
 }
 
+// InboxFrom returns at most limit events from a sequence number on, oldest first.
+func (a *Account) InboxFrom(ctx context.Context, seq uint64, limit int) (events []inbox.Event, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		events, err = inbox.From(tx, seq, limit)
+		return err
+	})
+	return events, err
+}
+
+// Undelivered returns the events that wait for delivery or were set aside, by sequence number: whether they were set
+// aside.
+func (a *Account) Undelivered(ctx context.Context) (aside map[uint64]bool, err error) {
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		aside, err = inbox.SetAside(tx)
+		return err
+	})
+	return aside, err
+}
+
+// Prune deletes events of the inbox that are not kept, and returns how many. It returns the space to the file system.
+func (a *Account) Prune(ctx context.Context, kept inbox.Kept) (pruned int, err error) {
+	for {
+		n := 0
+		err := a.update(ctx, func(tx *keystore.Tx) error {
+			n, err = inbox.Prune(tx, kept, a.env.Now())
+			return err
+		})
+		if err != nil {
+			return pruned, err
+		}
+		if pruned += n; n == 0 {
+			return pruned, a.store.Compact(ctx)
+		}
+	}
+}
+
 // LastHash returns the cursor of this version in a node's list. Empty means from the beginning.
 func (a *Account) LastHash(ctx context.Context, node string) (hash string, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {

@@ -1,8 +1,13 @@
 package account
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
+	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/presence"
 )
@@ -93,4 +98,51 @@ func TestUndeliveredEventsOfOthers(t *testing.T) {
 	wantTexts(t, second.claims(), "for the second")
 	third.ends(presence.Gone)
 	wantTexts(t, second.claims(), "for the first", "for the second")
+}
+
+// A prune gives the space back to the file system.
+func TestPruneShrinksFile(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	err := alice.update(t.Context(), func(tx *keystore.Tx) error {
+		for i := range 300 {
+			event := inbox.Event{
+				ID: fmt.Sprint(i), Kind: inbox.EventMessage, Text: strings.Repeat("x", 10_000), ReceivedAt: w.now,
+			}
+			if err := errors.Join(inbox.Keep(tx, &event, ""), inbox.Delivered(tx, event)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := alice.store.Size()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pruned, err := alice.Prune(t.Context(), inbox.Kept{Count: 10})
+	after, sizeErr := alice.store.Size()
+	if err != nil || sizeErr != nil || pruned != 290 || before < 3<<20 || after > before-2<<20+1<<19 {
+		t.Errorf("%d events pruned, %d bytes of %d left, %v, %v", pruned, after, before, err, sizeErr)
+	}
+	if events, err := alice.Inbox(t.Context(), 100); err != nil || len(events) != 10 {
+		t.Errorf("%d events are left, %v", len(events), err)
+	}
+}
+
+// With Keep in its environment, an account deletes old events by itself, once a day.
+func TestKeep(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.friends()
+	alice.Account.env.Keep = inbox.Kept{For: 24 * time.Hour}
+	alice.gets(bob.says(alice, "old"))
+	alice.prints(alice.claims()...)
+	w.pass(48 * time.Hour)
+	alice.gets(bob.says(alice, "new"))
+	events, err := alice.Inbox(t.Context(), 100)
+	if err != nil || len(events) != 1 || events[0].Text != "new" {
+		t.Errorf("the inbox is %+v, %v", events, err)
+	}
 }

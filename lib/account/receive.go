@@ -159,13 +159,16 @@ func readAgain(tx *keystore.Tx, opened []Opened) error {
 	return nil
 }
 
-// forgetSeen deletes, at every advance of the lifetime clock, the memory of messages that no network can keep any more.
+// forgetSeen deletes, at every advance of the lifetime clock, the memory of messages that no network can keep any more,
+// and events that the environment does not keep.
 func (a *Account) forgetSeen(tx *keystore.Tx) error {
 	var last time.Time
 	if _, err := tables.Get(tx, tableTimes, timeSeenForgotten, &last); err != nil || a.life.Equal(last) {
 		return err
 	}
-	err := errors.Join(inbox.Forget(tx, a.life), usedkeys.Forget(tx, a.life), peerkeys.Forget(tx, a.env.Now()))
+	_, err := inbox.Prune(tx, a.env.Keep, a.env.Now())
+	err = errors.Join(err, inbox.Forget(tx, a.life), usedkeys.Forget(tx, a.life),
+		peerkeys.Forget(tx, a.env.Now()))
 	if err != nil {
 		return err
 	}

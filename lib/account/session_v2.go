@@ -124,7 +124,7 @@ func (a *Account) retryUndecided(tx *keystore.Tx) (opened []Opened, err error) {
 			return err
 		}
 		opened = append(opened, *one)
-		return undecided.Drop(tx, m.Name)
+		return undecided.Drop(tx, m)
 	})
 	if err != nil || len(opened) == 0 {
 		return nil, err

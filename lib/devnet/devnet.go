@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"sessiontool/lib/node"
@@ -43,6 +44,9 @@ const (
 // ErrNode reports a node that does not exist, or that a call requires to run or to be stopped.
 var ErrNode = errors.New("no such node")
 
+// ErrPort reports a port that another program uses.
+var ErrPort = errors.New("port is taken")
+
 // Options configure a network. The zero value is a network of 12 nodes in a temporary folder.
 type Options struct {
 	// Nodes is the number of nodes; 0 means 12. At most MaxNodes.
@@ -57,7 +61,8 @@ type Options struct {
 	// ListenIP is the address that registry and nodes listen on; empty means 127.0.0.1. An unspecified address, such as
 	// 0.0.0.0, requires RegistryOnly, because a node must announce an address that others can reach.
 	ListenIP string
-	// SeedPort is the port of the registry; 0 means the port of last time, or any port if that is taken.
+	// SeedPort is the port of the registry; 0 means the port of last time, any port at the first time. Clients and nodes
+	// know the port: Start returns ErrPort if it is taken.
 	SeedPort uint16
 	// Difficulty is the proof of work that nodes require; 0 means 1.
 	Difficulty uint64
@@ -323,10 +328,9 @@ func (n *Network) loadMembers() ([]*member, error) {
 func (n *Network) listenAll() ([]net.Listener, error) {
 	var seed net.Listener
 	var err error
-	if n.options.SeedPort != 0 {
-		seed, err = n.listenAt(n.options.SeedPort)
-	} else {
-		seed, err = n.listen(n.registry.port())
+	seed, err = n.listenAt(cmp.Or(n.options.SeedPort, n.registry.port()))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: the registry's: %w", ErrPort, err)
 	}
 	if err != nil {
 		return nil, err

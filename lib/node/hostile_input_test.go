@@ -1,10 +1,15 @@
 package node
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/hex"
+	"encoding/binary"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -21,6 +26,7 @@ import (
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/swarm"
+	"sessiontool/lib/x25519"
 )
 
 // smallOrderSignature is a signature whose point R is the neutral point. crypto/ed25519 accepts it; libsodium does not.
@@ -77,19 +83,54 @@ func TestSmallOrderSignaturesAreRefused(t *testing.T) {
 	}
 }
 
-// An onion layer with a zero shared secret does not open, because its sender needs no key.
+// layerWith returns a request of /onion_req or, of version 2, /onion_req/v2, whose only layer has this shared secret.
+func layerWith(t *testing.T, secret [32]byte, ephemeral x25519.PublicKey, path string) string {
+	t.Helper()
+	mac := hmac.New(sha256.New, []byte("LOKI"))
+	mac.Write(secret[:])
+	block, err := aes.NewCipher(mac.Sum(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := func(plaintext string) string {
+		return string(aead.Seal(make([]byte, aead.NonceSize()), make([]byte, aead.NonceSize()), []byte(plaintext), nil))
+	}
+	framed := func(data, object string) string {
+		return string(binary.LittleEndian.AppendUint32(nil, uint32(len(data)))) + data + object
+	}
+	const payload = `{"method":"info","params":{}}`
+	if strings.HasSuffix(path, "v2") {
+		return framed(seal(framed(payload, `{"headers":[]}`)), `{"ephemeral_key":"`+ephemeral.String()+`"}`)
+	}
+	sealed := seal(`{"body":` + strconv.Quote(payload) + `,"headers":""}`)
+	return `{"ciphertext":"` + base64.StdEncoding.EncodeToString([]byte(sealed)) + `","ephemeral_key":"` +
+		ephemeral.String() + `"}`
+}
+
+// An onion layer with a zero shared secret does not open, because its sender needs no key. It is well encrypted: with a
+// true secret the same layer opens.
 func TestZeroSharedSecretIsRefused(t *testing.T) {
 	n := bareNode(t)
-	for _, key := range []string{strings.Repeat("00", 32), "01" + strings.Repeat("00", 31)} {
-		if _, err := hex.DecodeString(key); err != nil {
-			t.Fatal(err)
+	ephemeral, err := x25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := ephemeral.DH(n.keys.X25519.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/onion_req", "/onion_req/v2"} {
+		status, text := n.served(t, path, layerWith(t, secret, ephemeral.Public, path))
+		if status != 200 {
+			t.Fatalf("%s: a layer with a true secret: %d %q, so this test shows nothing", path, status, text)
 		}
-		for _, path := range []string{"/onion_req", "/onion_req/v2"} {
-			body := `{"ciphertext":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","ephemeral_key":"` + key + `"}`
-			if strings.HasSuffix(path, "v2") {
-				body = "\x20\x00\x00\x00" + strings.Repeat("x", 32) + `{"ephemeral_key":"` + key + `"}`
-			}
-			if status, text := n.served(t, path, body); status != 400 || text != "Invalid ciphertext" {
+		for _, key := range []x25519.PublicKey{{}, {1}, {31: 0x80}} {
+			status, text := n.served(t, path, layerWith(t, [32]byte{}, key, path))
+			if status != 400 || text != "Invalid ciphertext" {
 				t.Errorf("%s with ephemeral key %s: %d %q", path, key, status, text)
 			}
 		}

@@ -13,6 +13,7 @@ const (
 	ExitTimeout    = 8
 	ExitClock      = 9
 	ExitLocked     = 10
+	ExitHangup     = 129
 	ExitInterrupt  = 130
 	ExitTerminated = 143
 )
@@ -70,6 +71,7 @@ const (
 	CodeInFlight           Code = "in_flight"
 	CodeDevnetRunning      Code = "devnet_running"
 	CodeNodeRunning        Code = "node_running"
+	CodePortTaken          Code = "port_taken"
 	CodeOutputClosed       Code = "output_closed"
 	CodeDiskFull           Code = "disk_full"
 	CodeReadOnly           Code = "read_only"
@@ -97,6 +99,7 @@ const (
 	CodeClockSkew          Code = "clock_skew"
 	CodeNoTime             Code = "no_time"
 	CodeLocked             Code = "locked"
+	CodeHangup             Code = "hangup"
 	CodeInterrupted        Code = "interrupted"
 	CodeTerminated         Code = "terminated"
 )
@@ -147,8 +150,8 @@ var Codes = []CodeInfo{
 		"others can read a keystore's file, or could have written it, a passphrase file or the config file",
 		"run the chmod or chown that the message names"},
 	{CodeUnsuitable, ExitUsage, false,
-		"the keystore's file system has no locks, or locks that keep no process out",
-		"use a folder on a local disk: --keystore DIR"},
+		"the file system of a keystore or a node has no locks, or locks that keep no process out",
+		"use a folder on a local disk: --keystore DIR, or --data DIR of a node"},
 	{CodeAskedAlready, ExitUsage, false,
 		"the other side has sent a friend request already",
 		"accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
@@ -214,6 +217,9 @@ var Codes = []CodeInfo{
 		"another process is sending the message", "wait until that has ended, and look at 'sessiontool outbox list'"},
 	{CodeDevnetRunning, ExitTemporary, true,
 		"a devnet is already running in that folder", "stop it with 'sessiontool devnet down'"},
+	{CodePortTaken, ExitTemporary, true,
+		"another program uses the port of the devnet's registry",
+		"end that program, or choose another port with --listen 127.0.0.1:PORT"},
 	{CodeNodeRunning, ExitTemporary, true,
 		"another node is running in that folder", "give this one a folder of its own, or stop the other"},
 	{CodeOutputClosed, ExitTemporary, true,
@@ -278,6 +284,7 @@ var Codes = []CodeInfo{
 		"no node and no seed gives the network's time",
 		"check this machine's clock by hand, and set it if it is wrong"},
 	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},
+	{CodeHangup, ExitHangup, true, "stopped by SIGHUP: the terminal is gone", ""},
 	{CodeInterrupted, ExitInterrupt, true, "stopped by SIGINT", ""},
 	{CodeTerminated, ExitTerminated, true, "stopped by SIGTERM", ""},
 }
@@ -301,6 +308,7 @@ var Exits = []Exit{
 	{ExitTimeout, "timed out"},
 	{ExitClock, "the network refuses this machine's clock"},
 	{ExitLocked, "the keystore is locked by others"},
+	{ExitHangup, "stopped by SIGHUP"},
 	{ExitInterrupt, "stopped by SIGINT"},
 	{ExitTerminated, "stopped by SIGTERM"},
 }

@@ -31,6 +31,7 @@ const (
 	TypeSetAside      = "set_aside"
 	TypeGap           = "gap"
 	TypeTruncated     = "truncated"
+	TypeOutage        = "outage"
 	TypeControl       = "control"
 	TypeChange        = "change"
 	TypeSwarm         = "swarm"
@@ -64,6 +65,7 @@ const (
 	TypeBackup        = "backup"
 	TypeKeystore      = "keystore"
 	TypeCompacted     = "compacted"
+	TypePruned        = "pruned"
 	TypeError         = "error"
 )
 
@@ -121,8 +123,8 @@ type FriendRequest struct {
 }
 
 // Contact is a Session ID that this account has exchanged messages or friend requests with. Protocol is that of the
-// contact's latest message, signal or session-v1, or empty if it is not known. Verified means that the user has
-// compared the safety number. Only contact verify fills in SafetyNumber. Online means that the contact was last known
+// contact's latest message: signal, session-v1, session-v2, or empty if it is not known. Verified means that the user
+// has compared the safety number. Only contact verify fills in SafetyNumber. Online means that the contact was last known
 // to listen at ListeningNode; StatusAt is the time of the contact's latest online status.
 type Contact struct {
 	Type          string `json:"type"`
@@ -392,6 +394,16 @@ type Gap struct {
 	Since      string `json:"since"`
 	ReceivedAt string `json:"received_at"`
 	Attempt    int    `json:"attempt,omitempty"`
+}
+
+// Outage reports that no node has answered listen since a time, or that one does again: Over. It comes when an outage
+// has lasted for half a minute, an hour, and then at doubling times.
+type Outage struct {
+	Type    string `json:"type"`
+	Account string `json:"account"`
+	At      string `json:"at"`
+	Since   string `json:"since"`
+	Over    bool   `json:"over"`
 }
 
 // Truncated reports that a node's list has more new messages than it may give at once. Messages counts those that were
@@ -750,6 +762,16 @@ type Keystore struct {
 type Compacted struct {
 	Type        string `json:"type"`
 	Dir         string `json:"dir"`
+	BytesBefore int64  `json:"bytes_before"`
+	Bytes       int64  `json:"bytes"`
+}
+
+// Pruned counts the received records that inbox prune deleted, and has the size of the keystore's file before and
+// after.
+type Pruned struct {
+	Type        string `json:"type"`
+	Account     string `json:"account"`
+	Pruned      int    `json:"pruned"`
 	BytesBefore int64  `json:"bytes_before"`
 	Bytes       int64  `json:"bytes"`
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sessiontool/lib/account/inbox"
@@ -234,4 +236,67 @@ func TestListenReportsGapAndSetsAside(t *testing.T) {
 	if err != nil || !slices.Equal(kinds, []string{"gap", "message"}) {
 		t.Errorf("the listener shows %q, %v", kinds, err)
 	}
+}
+
+// A listener reports an outage once, names no node then, and reports the end.
+func TestListenReportsOutage(t *testing.T) {
+	net := startFakenet(t, 4)
+	bob := newPerson(t, "bob", net.SeedURL())
+	var dead atomic.Bool
+	for i, b := range boxes(net.Nodes...) {
+		net.Nodes[i].Answer(func(call fakenet.Call) (int, string) {
+			if dead.Load() {
+				return 500, "internal error"
+			}
+			return b.answer(call)
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var outages []Outage
+	began := time.Now()
+	options := ListenOptions{
+		PollInterval: 10 * time.Millisecond, outageAfter: 100 * time.Millisecond, Heartbeat: 10 * time.Millisecond,
+		Beat: func(pulse Pulse) error {
+			if !pulse.PolledAt.IsZero() && len(outages) == 0 {
+				dead.Store(true)
+			}
+			return nil
+		},
+		Outage: func(outage Outage) error {
+			outages = append(outages, outage)
+			dead.Store(false)
+			if outage.Over {
+				cancel()
+			}
+			return nil
+		},
+	}
+	err := bob.Listen(ctx, options, func(inbox.Event) error { return nil })
+	wantError(t, "stopped", err, context.Canceled)
+	if len(outages) != 2 || outages[0].Over || !outages[1].Over || outages[0].Since != outages[1].Since ||
+		outages[0].Since.Before(began) {
+		t.Errorf("outages: %+v", outages)
+	}
+}
+
+// The reports of a long outage become rare.
+func TestOutageOfADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reports := 0
+		s := &listenLoop{reachedAt: time.Now(), reported: outageAfter}
+		s.options.Outage = func(Outage) error {
+			reports++
+			return nil
+		}
+		for range 24 * 360 {
+			time.Sleep(10 * time.Second) // of the test's own clock
+			if err := s.unreached(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.reached(); err != nil || reports != 7 {
+			t.Errorf("%d reports, %v", reports, err)
+		}
+	})
 }

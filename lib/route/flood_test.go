@@ -64,3 +64,48 @@ func TestGarbageDeliveriesAreNotAskedFor(t *testing.T) {
 		t.Errorf("the node was asked %d times in 2 s", asked)
 	}
 }
+
+// A listener that gets garbage with every poll reports it once, and then not for a minute.
+func TestListenReportsGarbageSeldom(t *testing.T) {
+	net := startFakenet(t, 5)
+	var stored atomic.Int32
+	for _, node := range net.Nodes {
+		node.Answer(func(call fakenet.Call) (int, string) {
+			switch {
+			case call.Method == syncroute.MethodListen:
+				return storage.StatusBadRequest, storage.TextNoMethod
+			case call.Method != storage.MethodRetrieve:
+				return 0, ""
+			case call.Params["lastHash"] != "" && stored.Load()%2 == 0:
+				stored.Add(1)
+				return storage.StatusOK, pageOf()
+			}
+			text := fmt.Sprint("garbage ", stored.Add(1))
+			return storage.StatusOK, pageOf(storage.Stored{Data: text, Hash: text})
+		})
+	}
+	bob := newPerson(t, "bob", net.SeedURL())
+	reports, counted := 0, 0
+	options := ListenOptions{For: 2 * time.Second, PollInterval: 20 * time.Millisecond, MaxIdle: 1900 * time.Millisecond}
+	err := bob.Listen(t.Context(), options, func(event inbox.Event) error {
+		reports++
+		for _, count := range event.Report.Unopenable {
+			counted += count.Messages
+		}
+		return nil
+	})
+	if err != nil || reports != 1 || counted == 0 || int(stored.Load()) < 4*counted {
+		t.Errorf("%d reports of %d messages, %d answers with them, %v", reports, counted, stored.Load(), err)
+	}
+	// The poll that follows reports the rest.
+	rest := 0
+	err = bob.Poll(t.Context(), PollOptions{}, func(event inbox.Event) error {
+		for _, count := range event.Report.Unopenable {
+			rest += count.Messages
+		}
+		return nil
+	})
+	if err != nil || rest <= counted {
+		t.Errorf("the next poll reports %d messages, %v", rest, err)
+	}
+}

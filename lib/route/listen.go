@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -29,6 +30,23 @@ type ListenOptions struct {
 	MaxIdle      time.Duration // end after this time without an event
 	Heartbeat    time.Duration // how often Beat is called
 	Beat         func(Pulse) error
+	Outage       func(Outage) error // called when an outage begins, while it lasts, and at its end; may be nil
+
+	outageAfter time.Duration // 0 means outageAfter
+}
+
+const (
+	// outageAfter is how long no poll has succeeded and no node has let us listen when an outage is reported.
+	outageAfter = 30 * time.Second
+	// outageAgain is the age of an outage at its second report. Each later report waits twice as long, so that a day
+	// without a network is seven lines.
+	outageAgain = time.Hour
+)
+
+// Outage reports that no node has answered since a time, or that one does again.
+type Outage struct {
+	Since time.Time
+	Over  bool
 }
 
 // Pulse is the state of a Listen. Node is the Ed25519 key, in hex, of the listening node, empty while there is none.
@@ -52,8 +70,10 @@ func (r *Router) Listen(ctx context.Context, options ListenOptions, deliver Deli
 	s := &listenLoop{
 		router: r, options: options, events: make(chan inbox.Waiting, waitingEvents),
 		receiveSem: make(chan struct{}, 1), pollNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1),
-		announceNow: make(chan struct{}, 1), counted: make(chan inbox.Event, 1),
-		reports: backOff{first: reportFirst, longest: reportLongest},
+		announceNow: make(chan struct{}, 1), reachedAt: time.Now(),
+		reported: cmp.Or(options.outageAfter, outageAfter),
+		counted:  make(chan inbox.Event, 1),
+		reports:  backOff{first: reportFirst, longest: reportLongest},
 	}
 	s.fetching = r.collect(r.account.Receive, s.keepFetched)
 	working, stop := context.WithCancelCause(ctx)
@@ -94,9 +114,13 @@ type listenLoop struct {
 
 	announced bool // friends have the current status; see announce
 
-	mu       sync.Mutex
-	at       *listener // nil while there is none
-	polledAt time.Time
+	mu        sync.Mutex
+	at        *listener // nil while there is none
+	cutOff    bool      // the last request to at has failed
+	polledAt  time.Time
+	reachedAt time.Time     // when a node last answered, at first the start
+	reported  time.Duration // age of the outage at its next report
+	out       bool          // an outage was reported
 }
 
 // deliverEvents delivers events to the reader until a limit of the options is reached.
@@ -164,7 +188,7 @@ func (s *listenLoop) pulse(received int) Pulse {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pulse := Pulse{PolledAt: s.polledAt, Received: received}
-	if s.at != nil {
+	if s.at != nil && !s.cutOff {
 		pulse.Node = s.at.node.Ed25519.String()
 	}
 	return pulse
@@ -215,15 +239,47 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		if err == nil {
 			err = errors.Join(s.pushGap(ctx), s.pushReport(ctx))
 		}
+		if err == nil {
+			signal(s.flushNow) // without a network it would try, and log, in vain
+			err = s.reached()
+		} else {
+			err = errors.Join(err, s.unreached())
+		}
 		if err := s.polled(err); err != nil {
 			return err
 		}
-		signal(s.flushNow)
 		if !wait(ctx, s.options.PollInterval, s.pollNow) {
 			return nil
 		}
 		left, err = s.router.account.Abandoned(ctx) // of processes that died while printing
 	}
+}
+
+// reached records that a node has answered, and reports the end of an outage.
+func (s *listenLoop) reached() error {
+	s.mu.Lock()
+	was, since := s.out, s.reachedAt
+	s.reachedAt, s.out, s.reported = time.Now(), false, cmp.Or(s.options.outageAfter, outageAfter)
+	s.mu.Unlock()
+	if !was {
+		return nil
+	}
+	return s.options.Outage(Outage{Since: since, Over: true})
+}
+
+// unreached reports an outage if that is due.
+func (s *listenLoop) unreached() error {
+	s.mu.Lock()
+	since, age := s.reachedAt, time.Since(s.reachedAt)
+	due := age >= s.reported && s.options.Outage != nil
+	if due {
+		s.out, s.reported = true, max(outageAgain, 2*age)
+	}
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return s.options.Outage(Outage{Since: since})
 }
 
 // syncKeys keeps the account's keys, and reports messages whose keys are missing for long.

@@ -118,6 +118,12 @@ func (s *listenLoop) listenAt(ctx context.Context, node network.Node) error {
 	for {
 		started := time.Now()
 		deliveries, err := l.next(ctx)
+		s.setCutOff(err != nil)
+		if err == nil {
+			if err := s.reached(); err != nil {
+				return err
+			}
+		}
 		var pause time.Duration
 		if len(deliveries) > 0 {
 			err = s.serialize(ctx, func() error {
@@ -187,7 +193,14 @@ func cutOff(err error) bool {
 func (s *listenLoop) setListener(l *listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at = l
+	s.at, s.cutOff = l, false
+}
+
+// setCutOff records whether the last request to the listening node has failed.
+func (s *listenLoop) setCutOff(failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cutOff = failed
 }
 
 // clearListener removes the listener, if there is one, and records that the account listens nowhere.

@@ -42,9 +42,9 @@ func (m *meter) watch(nodes ...*fakenet.Node) {
 	}
 }
 
-// classes returns how many classes of requests, and of requests with their answers, a node can tell apart at its place on
-// a path. A request has another size at each place, because each hop takes a layer off, so that the classes are counted
-// by place.
+// classes returns how many classes of requests, and of requests with their answers, a node can tell apart at its place
+// on a path. A request has another size at each place, because each hop takes a layer off, so that the classes are
+// counted by place.
 func (m *meter) classes() (requests, both int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,9 +82,9 @@ func kept20(nodes ...*fakenet.Node) {
 	}
 }
 
-// Everyday use has at most two classes of sizes in either protocol over either storage RPC: one for texts of up to 2 000
-// characters and for polls that find nothing or one text, and one for polls that find several long texts, as the first
-// poll of another member does. All requests have one size.
+// Everyday use has at most two classes of sizes in either protocol over either storage RPC: one for texts of up to
+// 2 000 characters and for polls that find nothing or one text, and one for polls that find several long texts, as the
+// first poll of another member does. All requests have one size.
 func TestSizeClasses(t *testing.T) {
 	for _, protocol := range []account.Protocol{account.ProtocolSignal, account.ProtocolSessionV1} {
 		for _, generation := range []storage.Generation{storage.Generation20, storage.Generation28} {

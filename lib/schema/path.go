@@ -54,8 +54,8 @@ func (n node) is(name string) bool {
 	return false
 }
 
-// step returns what one part of a path selects of the value. The part is a name or a pattern for names, an index, # or a
-// query.
+// step returns what one part of a path selects of the value. The part is a name or a pattern for names, an index, # or
+// a query.
 func (n node) step(part string) (selected []node, err error) {
 	if n.free() {
 		return []node{n}, nil
@@ -102,7 +102,7 @@ func check(nodes []node, path string) error {
 	case path[0] == '[' || path[0] == '{':
 		return checkGroup(nodes, path)
 	}
-	part, rest, more, err := cut(path)
+	part, rest, sep, err := cut(path)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,9 @@ func check(nodes []node, path string) error {
 		return wrong
 	case len(selected) == 0:
 		return fmt.Errorf("there is no field %q", part)
-	case !more:
+	case sep == '|' && rest != "" && rest[0] != '@':
+		return nil // it applies to all that was selected, which may be a new list
+	case sep == 0:
 		return nil
 	}
 	return check(selected, rest)
@@ -161,12 +163,12 @@ func withoutName(one string) string {
 	return one
 }
 
-// cut returns the first part of a path, and the rest if there is more.
-func cut(path string) (part, rest string, more bool, err error) {
+// cut returns the first part of a path, and the rest and what separates them, or 0 if there is no more.
+func cut(path string) (part, rest string, sep byte, err error) {
 	from := 0
 	if strings.HasPrefix(path, "#(") {
 		if from, _, err = balanced(path[1:]); err != nil {
-			return "", "", false, err
+			return "", "", 0, err
 		}
 		from += 2
 	}
@@ -175,10 +177,10 @@ func cut(path string) (part, rest string, more bool, err error) {
 		case '\\':
 			i++
 		case '.', '|':
-			return path[:i], path[i+1:], true, nil
+			return path[:i], path[i+1:], path[i], nil
 		}
 	}
-	return path, "", false, nil
+	return path, "", 0, nil
 }
 
 // balanced returns where the bracket ends with which a text begins, and the commas within it that are in no inner one.

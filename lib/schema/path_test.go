@@ -16,6 +16,7 @@ func TestCheckPath(t *testing.T) {
 		"[type,from,text]", `{from,text,"when":received_at}`, `{agree,"lacking":members.#(missing.#>0)#.{address,missing}}`,
 		"timestamp_*", "tex?", "text|@fromstr", "@pretty", "@this.text", "nodes.@reverse", `!"literal"`, "..#.text",
 		"..0.text", "body.whatever.is.there", `te\xt`, "{a:text}", "members.#.missing.#",
+		"members.#(messages==0)#.missing.0|#",
 	} {
 		if err := CheckPath(kinds, path); err != nil {
 			t.Errorf("%s: %v", path, err)

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/record"
@@ -40,6 +42,8 @@ type App struct {
 	timeout     time.Duration
 	lockTimeout time.Duration
 	proxy       proxySetting
+	keep        string
+	Kept        inbox.Kept // --keep
 	passphrase  PassphraseFlags
 	logging     logFlags
 	origins     map[string]Origin // by name of the setting
@@ -56,6 +60,7 @@ type App struct {
 
 // New returns a run with these streams and the default settings.
 func New(streams Streams) *App {
+	streams.Out, streams.Err = steady(streams.Out, streams.OutFile, 0), steady(streams.Err, streams.ErrFile, errorGrace)
 	return &App{
 		Streams: streams, bar: &progressBar{out: streams.Err},
 		printer: &printer{out: streams.Out, err: streams.Err, terminal: streams.OutIsTerminal},
@@ -88,6 +93,12 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	flags.Var(&app.proxy, "proxy",
 		"connect to seeds and nodes through socks5h://HOST:PORT, http://HOST:PORT or https://HOST:PORT, or none\n"+
 			"(default: HTTPS_PROXY or ALL_PROXY)")
+	flags.StringVar(&app.keep, "keep", "",
+		"received records to keep: a number, or a time such as 720h (default all)")
+	refuse(flags, "keep", func() (err error) {
+		app.Kept, err = parseKept(app.keep)
+		return err
+	})
 	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
 	flags.StringVar(&app.printer.path, "select", "",
 		"print only what this gjson path selects of each record; a text can be several lines")
@@ -95,6 +106,20 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		"like --select, with a NUL instead of a newline behind each, as for xargs -0")
 	app.logging.add(flags)
 	app.passphrase.add(flags)
+}
+
+// parseKept reads the value of --keep.
+func parseKept(text string) (kept inbox.Kept, err error) {
+	if text == "" {
+		return kept, nil
+	}
+	if kept.Count, err = strconv.Atoi(text); err != nil {
+		kept.For, err = time.ParseDuration(text)
+	}
+	if err != nil || kept.Count < 0 || kept.For < 0 || kept.All() {
+		return inbox.Kept{}, errors.New("neither a number nor a time such as 720h")
+	}
+	return kept, nil
 }
 
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
@@ -170,7 +195,10 @@ func (app *App) RunUntilStopped(do Action) func(*cobra.Command, []string) error 
 		}
 		return app.within(cmd.Context(), limit, func(ctx context.Context) error {
 			ctx.Done() // listens for signals from the start: see stoppable
-			return do(ctx, args)
+			if !app.SpecOf(cmd).Delivers {
+				return do(ctx, args)
+			}
+			return app.WhileRead(ctx, func(ctx context.Context) error { return do(ctx, args) })
 		})
 	}
 }
@@ -204,6 +232,8 @@ func (app *App) RunDespite(do func(ctx context.Context, problem error) error) fu
 func (app *App) within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
 	ctx, release := app.stoppable(ctx, limit)
 	defer release()
+	until(ctx, app.Streams.Out)
+	until(ctx, app.Streams.Err)
 	if file, ok := app.Streams.In.(*os.File); ok {
 		app.Streams.In = interruptible{ctx, file}
 	}
@@ -369,7 +399,7 @@ func (app *App) Environment() account.Environment {
 	}
 	return account.Environment{
 		Now: app.Now, Stamp: app.stamp, Random: rand.Reader,
-		Owner: app.presence.Name(), Announce: app.presence.Announce, StateOf: app.presence.State,
+		Keep: app.Kept, Owner: app.presence.Name(), Announce: app.presence.Announce, StateOf: app.presence.State,
 	}
 }
 

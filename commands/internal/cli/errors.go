@@ -160,7 +160,9 @@ var codeTable = []struct {
 	{ErrDevnetRunning, record.CodeDevnetRunning},
 	{devnet.ErrFault, record.CodeUsage},
 	{devnet.ErrPublicIP, record.CodeUsage},
+	{devnet.ErrPort, record.CodePortTaken},
 	{store.ErrInUse, record.CodeNodeRunning},
+	{store.ErrUnsuitable, record.CodeUnsuitable},
 	{ring.ErrKeyFile, record.CodeBadNodeFolder},
 	{ring.ErrSeedURL, record.CodeBadNetwork},
 	{ring.ErrDirectory, record.CodeBadNetwork},
@@ -219,8 +221,11 @@ func Describe(err error) record.Error {
 func classify(err error) record.Code {
 	var signal errSignal
 	if errors.As(err, &signal) {
-		if signal.Signal == syscall.SIGTERM {
+		switch signal.Signal {
+		case syscall.SIGTERM:
 			return record.CodeTerminated
+		case syscall.SIGHUP:
+			return record.CodeHangup
 		}
 		return record.CodeInterrupted
 	}

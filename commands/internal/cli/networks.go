@@ -63,10 +63,13 @@ func isPath(network string) bool {
 	return strings.ContainsAny(network, `/\`) || strings.HasSuffix(network, ".json")
 }
 
+// maxNetworkFile bounds the size of a network file in bytes.
+const maxNetworkFile = 16 << 20
+
 // readNetworkFile reads a network record that names seeds.
 func readNetworkFile(path string) (record.Network, error) {
 	var found record.Network
-	data, err := os.ReadFile(path)
+	data, err := readSettings(path, maxNetworkFile, func(*os.File) error { return nil })
 	if err != nil {
 		return found, fmt.Errorf("%w: %w", network.ErrBadNetwork, err)
 	}

@@ -18,6 +18,15 @@ func stdoutClosed() bool { return false }
 // awaitInput would wait for input. Here reading itself waits, and a second signal ends it.
 func awaitInput(ctx context.Context, _ *os.File) error { return context.Cause(ctx) }
 
+// awaitOutput would wait until a pipe takes output. Here writing itself waits, and a second signal ends it.
+func awaitOutput(context.Context, *os.File) error { return nil }
+
+// awaitNoReader would wait until a pipe has no reader any more. Here only the next write notices.
+func awaitNoReader(ctx context.Context, _ *os.File) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
 // hideTyping would turn off the echo of the terminal.
 func hideTyping(*os.File) (show func() error, err error) { return nil, errors.ErrUnsupported }
 

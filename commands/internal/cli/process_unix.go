@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +37,19 @@ func stdoutClosed() bool {
 }
 
 // awaitInput returns when file has input or is at its end, or with the cause of the end of ctx.
-func awaitInput(ctx context.Context, file *os.File) error {
+func awaitInput(ctx context.Context, file *os.File) error { return await(ctx, file, unix.POLLIN) }
+
+// awaitOutput returns when a pipe takes pipeAtomic bytes or has no reader any more, or with the cause of the end of ctx.
+func awaitOutput(ctx context.Context, file *os.File) error {
+	fds := []unix.PollFd{{Fd: int32(file.Fd()), Events: unix.POLLOUT}}
+	if n, err := unix.Poll(fds, 0); err == nil && n > 0 { // the usual case
+		return nil
+	}
+	return await(ctx, file, unix.POLLOUT)
+}
+
+// await returns when one of the events, an error or a hang-up happens to file, or with the cause of the end of ctx.
+func await(ctx context.Context, file *os.File, events int16) error {
 	woken, wake, err := os.Pipe()
 	if err != nil {
 		return err
@@ -49,13 +63,35 @@ func awaitInput(ctx context.Context, file *os.File) error {
 	}()
 	for ctx.Err() == nil {
 		fds := []unix.PollFd{
-			{Fd: int32(file.Fd()), Events: unix.POLLIN}, {Fd: int32(woken.Fd()), Events: unix.POLLIN},
+			{Fd: int32(file.Fd()), Events: events}, {Fd: int32(woken.Fd()), Events: unix.POLLIN},
 		}
 		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("waiting for input: %w", err)
+			return fmt.Errorf("waiting for a file: %w", err)
 		}
 		if fds[0].Revents != 0 {
 			return nil
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// awaitNoReader returns nil when a pipe has no reader any more, or the cause of the end of ctx. Linux reports that at
+// once. Others report it only together with what was asked for, and are asked again and again.
+func awaitNoReader(ctx context.Context, file *os.File) error {
+	if runtime.GOOS == "linux" {
+		return await(ctx, file, 0)
+	}
+	ticker := time.NewTicker(readerCheck)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		fds := []unix.PollFd{{Fd: int32(file.Fd()), Events: unix.POLLOUT}}
+		_, err := unix.Poll(fds, 0)
+		if err == nil && fds[0].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
 		}
 	}
 	return context.Cause(ctx)

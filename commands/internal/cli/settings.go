@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,7 +25,7 @@ const (
 // Settings are the global flags that environment and config file can set, too: lock-timeout is SESSIONTOOL_LOCK_TIMEOUT
 // in the environment and lock_timeout in the file. No setting is a secret; some name a place to read one from.
 var Settings = []string{
-	"keystore", "account", "network", "timeout", "lock-timeout", "proxy", "log-format", "log-level", "passphrase-file",
+	"keystore", "account", "network", "timeout", "lock-timeout", "proxy", "keep", "log-format", "log-level", "passphrase-file",
 	"passphrase-command",
 }
 
@@ -122,15 +120,7 @@ const maxConfig = 1 << 20
 
 // readTrusted reads a file that only the user or root can have written.
 func readTrusted(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if err := keystore.CheckTrusted(file); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(file, maxConfig))
+	return readSettings(path, maxConfig, keystore.CheckTrusted)
 }
 
 // ReadConfig reads the config file, if there is one: an object whose keys are settings and whose values are strings.

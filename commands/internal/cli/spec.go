@@ -39,7 +39,7 @@ type Exits map[int]string
 // ExitsEverywhere are the codes that every command may end with.
 var ExitsEverywhere = []int{
 	record.ExitOK, record.ExitUnexpected, record.ExitUsage, record.ExitTemporary, record.ExitTimeout,
-	record.ExitInterrupt, record.ExitTerminated,
+	record.ExitHangup, record.ExitInterrupt, record.ExitTerminated,
 }
 
 // Needs is what a command opens.

@@ -15,7 +15,7 @@ type errSignal struct{ os.Signal }
 
 func (e errSignal) Error() string { return "stopped by signal: " + e.String() }
 
-// untilSignal returns a context that SIGINT and SIGTERM end too. It listens for signals until the process ends.
+// untilSignal returns a context that SIGINT, SIGTERM and SIGHUP end too, the last one unless it is ignored, as under nohup. It listens for signals until the process ends.
 func untilSignal(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
 	if len(survived) > 0 {
@@ -23,6 +23,9 @@ func untilSignal(parent context.Context) context.Context {
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		s := <-signals
 		// A second signal kills the process at once.

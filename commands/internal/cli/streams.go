@@ -26,6 +26,9 @@ type Streams struct {
 	OutIsTerminal bool
 	ErrIsTerminal bool
 	Env           func(name string) string
+	// OutFile and ErrFile are the files behind Out and Err, nil if these are none. Writing waits for their readers only
+	// as long as the command may run.
+	OutFile, ErrFile *os.File
 	// OutClosed says that there is no stdout: writes are lost without an error.
 	OutClosed bool
 	// UntilSignal returns a context that a signal to the process ends too. If it is nil, signals do not end the run.
@@ -43,6 +46,8 @@ func System() Streams {
 		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		OutFile:       os.Stdout,
+		ErrFile:       os.Stderr,
 		OutClosed:     stdoutClosed(),
 		UntilSignal:   untilSignal,
 	}

@@ -116,7 +116,7 @@ func credential(env func(string) string) func(context.Context) ([]byte, error) {
 }
 
 func readPassphraseFile(ctx context.Context, path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openInput(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -59,8 +59,10 @@ that it does not know as a failure.
 const exitCodesRemarks = `An empty poll is 0. A reader that goes away, as in 'poll | head -n 1', and a full disk are
 5. So is a closed stdout for commands whose printed records count as read: poll, listen and envelope open. The next
 run prints what could not be written. What a reader took and threw away is in the inbox, so use 'poll --count 1' to
-take one message. The first SIGINT or SIGTERM ends a command in order, with 130 or 143. A second one kills it, as
-SIGKILL does, and even then nothing is lost.
+take one message. 'listen' ends as soon as the reader of its pipe is gone, without waiting for a message. The first
+SIGINT, SIGTERM or SIGHUP ends a command in order, with 130, 143 or 129, also while its reader does not read. A second
+one kills it, as SIGKILL does, and even then nothing is lost. On Windows a reader that does not read holds a command up
+until the second signal.
 
 The codes of error records say more. 'sessiontool errors CODE' prints what to do about one.
 `

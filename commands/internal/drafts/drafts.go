@@ -74,8 +74,8 @@ func sealCompleted(ctx context.Context, a *account.Account, draft account.Draft,
 const sendAtOnce = 128
 
 // Send seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one
-// time; receipts come in the order of the drafts. If it does not come to the end of the drafts, a rerun gets the receipts
-// of this run.
+// time; receipts come in the order of the drafts. If it does not come to the end of the drafts, a rerun gets the
+// receipts of this run.
 func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Options, seal SealFunc) error {
 	options.Cores = pow.NewCores(runtime.GOMAXPROCS(0))
 	if options.Workers > 0 {

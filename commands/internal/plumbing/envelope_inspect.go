@@ -2,10 +2,12 @@ package plumbing
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/record"
 )
@@ -15,7 +17,8 @@ func newEnvelopeInspectCommand(app *cli.App) *cobra.Command {
 		Use:   "inspect [-]",
 		Short: "Print what can be read of an envelope without a key",
 		Long: "Print the type, size and timestamp of each envelope, and its sender where that is not sealed. No\n" +
-			"keystore is needed.",
+			"keystore is needed. A message of session-v2 has no envelope: its kind is session-v2, and only its size\n" +
+			"is known.",
 		Examples: []string{"sessiontool swarm retrieve | sessiontool envelope inspect"},
 		Reads:    []string{record.TypeEnvelope},
 		Prints:   []string{record.TypeEnvelopeInfo},
@@ -26,6 +29,12 @@ func newEnvelopeInspectCommand(app *cli.App) *cobra.Command {
 func runEnvelopeInspect(_ context.Context, app *cli.App) error {
 	return cli.Filter(app, func(in record.Envelope) error {
 		env, err := envelope.Unpack(in.DataBase64)
+		if errors.Is(err, envelope.ErrV2) {
+			// There is no envelope: nothing but the size can be read.
+			return app.Print(record.EnvelopeInfo{
+				Type: record.TypeEnvelopeInfo, Kind: string(account.ProtocolSessionV2), DataBytes: len(in.DataBase64), Ref: in.Ref,
+			})
+		}
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 
 	"sessiontool/keystore"
@@ -22,6 +23,19 @@ const (
 	TableCursors     keystore.Table = "cursors"     // reader version and node -> last hash
 	TableUnsends     keystore.Table = "unsends"     // author and timestamp -> time of expiry
 )
+
+// From returns at most limit events from a sequence number on, oldest first.
+func From(tx *keystore.Tx, seq uint64, limit int) (events []Event, err error) {
+	err = tx.Range(TableEvents, seq, func(seq uint64, value []byte) error {
+		if len(events) == limit {
+			return fs.SkipAll
+		}
+		event, err := decodeEvent(seq, value)
+		events = append(events, event)
+		return err
+	})
+	return events, err
+}
 
 // ID names a message: the first 32 hex digits of the SHA-256 of its store data. All copies of it have the same.
 func ID(data string) string {

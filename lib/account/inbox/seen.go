@@ -8,7 +8,10 @@ import (
 	"sessiontool/lib/account/tables"
 )
 
-// SeenFor is how long a received message is remembered: longer than any network keeps it, whatever a node says. The
+// SeenFor is how long a received message is remembered, also if its event was pruned: longer than any network keeps it,
+// whatever a node says. As long as a node has a message, another poll may get it: cursors are kept for each node, and a
+// node that was not asked before lists everything. A forgotten message would be delivered again or, if it is of a
+// session, fail to open. The
 // times of this package's functions are those of package lifetime, so that no step of the machine's clock ends it.
 const SeenFor = 15 * 24 * time.Hour
 
@@ -60,7 +63,7 @@ func Before(tx *keystore.Tx, id string) (before Seen, found bool, err error) {
 	before.Ack = seen.Ack
 	if seen.Control != nil {
 		before.Event = seen.Control.event(0)
-	} else if before.Event, err = Load(tx, seen.Seq); err != nil {
+	} else if before.Event, err = seenEvent(tx, seen.Seq, id); err != nil {
 		return Seen{}, false, err
 	}
 	before.Retry = seen.Reader < ReaderVersion && before.Event.unread()

@@ -111,8 +111,8 @@ func (e Entry) Acknowledged(claimed []byte) bool {
 // text twice.
 const ReportedFor = time.Hour
 
-// Expires returns until when an unsent message may be sent, and false if it waits without an end: its time to live counts
-// from when it is first sent. One for the synchronous route alone waits for a rerun, and no longer than that gets
+// Expires returns until when an unsent message may be sent, and false if it waits without an end: its time to live
+// counts from when it is first sent. One for the synchronous route alone waits for a rerun, and no longer than that gets
 // receipts.
 func (e Entry) Expires() (at time.Time, ends bool) { return e.QueuedAt.Add(ReportedFor), e.OnlySync }
 

@@ -43,9 +43,9 @@ type storedQueued struct {
 	At     time.Time `json:"at"`
 }
 
-// ResumeKey returns what is known of a message with a key: its entry, which this process takes over, or an entry without
-// a sequence number that has the receipt. The digest is that of the key and the recipient. The error is [ErrKeyReused]
-// if content is not that of the message.
+// ResumeKey returns what is known of a message with a key: its entry, which this process takes over, or an entry
+// without a sequence number that has the receipt. The digest is that of the key and the recipient. The error is
+// [ErrKeyReused] if content is not that of the message.
 func (b *Box) ResumeKey(tx *keystore.Tx, digest, content string) (left Entry, found bool, err error) {
 	var memory storedMemory
 	value, found, err := tx.Get(TableKeys, digest)

@@ -14,7 +14,8 @@ import (
 // The memory of keys is bounded: a queue of more than MaxRemembered loses its oldest.
 func TestMemoryIsBounded(t *testing.T) {
 	now := time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC)
-	store, err := keystore.Create(t.Context(), filepath.Join(t.TempDir(), "keystore"), keystore.Unlock{}, keystore.Options{})
+	dir := filepath.Join(t.TempDir(), "keystore")
+	store, err := keystore.Create(t.Context(), dir, keystore.Unlock{}, keystore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,8 @@ type storedNodeResult struct {
 func Encode(o Entry) ([]byte, error) {
 	out := storedEntry{
 		Form: tables.Form{Version: storedVersion},
-		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, DraftID: o.DraftID, Content: o.Content, TimestampMS: o.TimestampMS,
+		Kind: string(o.Kind), To: o.To, Ref: o.Ref, Digest: o.Digest, DraftID: o.DraftID,
+		Content: o.Content, TimestampMS: o.TimestampMS,
 		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
 		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
 		Reported: o.Reported, Warnings: o.Warnings, AckKey: o.AckKey, Undated: o.Undated,
@@ -106,7 +107,8 @@ func Decode(seq uint64, value []byte) (Entry, error) {
 		return Entry{Seq: seq}, err
 	}
 	out := Entry{
-		Seq: seq, Kind: Kind(s.Kind), To: s.To, Ref: s.Ref, Digest: s.Digest, DraftID: s.DraftID, Content: s.Content, TimestampMS: s.TimestampMS,
+		Seq: seq, Kind: Kind(s.Kind), To: s.To, Ref: s.Ref, Digest: s.Digest, DraftID: s.DraftID,
+		Content: s.Content, TimestampMS: s.TimestampMS,
 		TTLMillis: s.TTLMillis, Data: s.Data, Ack: s.Ack, OnlySync: s.OnlySync, StampMS: s.StampMS, Nonce: s.Nonce,
 		Difficulty: s.Difficulty, QueuedAt: s.QueuedAt, Owner: s.Owner, Claimed: s.Claimed, StoredAt: s.StoredAt,
 		Reported: s.Reported, Warnings: s.Warnings, AckKey: s.AckKey, Undated: s.Undated,

@@ -14,10 +14,15 @@ import (
 	"sessiontool/lib/account/tables"
 )
 
-// Table has the messages by their name.
-const Table keystore.Table = "undecided"
+// The tables of this package.
+const (
+	Table     keystore.Table = "undecided"      // name -> Message
+	TableSize keystore.Table = "undecided_size" // sizeKey -> size
+)
 
 const (
+	sizeKey = "all"
+
 	// keepFor is how long a message is kept: a device group message with its key is stored for 30 days, but a key is
 	// shared for 16 days after its rotation.
 	keepFor = 16 * 24 * time.Hour
@@ -38,17 +43,38 @@ type Message struct {
 	Reported   bool      `json:"reported,omitempty"`
 }
 
-// Keep stores a message, and returns false if there is no room.
+// size is how much is kept, so that a flood does not make each message cost a look at all others.
+type size struct {
+	Count int `json:"count"`
+	Bytes int `json:"bytes"`
+}
+
+// grow changes the size.
+func grow(tx *keystore.Tx, count, bytes int) error {
+	var all size
+	if _, err := tables.Get(tx, TableSize, sizeKey, &all); err != nil {
+		return err
+	}
+	return tables.Put(tx, TableSize, sizeKey, size{all.Count + count, all.Bytes + bytes})
+}
+
+// Keep stores a message, and returns false if there is no room. One that is kept already stays.
 func Keep(tx *keystore.Tx, message Message) (bool, error) {
-	count, bytes := 0, len(message.Data)
-	err := Each(tx, func(m Message) error {
-		count, bytes = count+1, bytes+len(m.Data)
-		return nil
-	})
-	if err != nil || count >= maxCount || bytes > maxBytes {
+	var all size
+	if _, err := tables.Get(tx, TableSize, sizeKey, &all); err != nil {
 		return false, err
 	}
-	return true, tables.Put(tx, Table, message.Name, message)
+	_, found, err := tx.Get(Table, message.Name)
+	if err != nil || found {
+		return found, err
+	}
+	if all.Count >= maxCount || all.Bytes+len(message.Data) > maxBytes {
+		return false, nil
+	}
+	if err := tables.Put(tx, Table, message.Name, message); err != nil {
+		return false, err
+	}
+	return true, grow(tx, 1, len(message.Data))
 }
 
 // Each calls visit with each message that waits. Visit may change and delete that message.
@@ -63,8 +89,13 @@ func Each(tx *keystore.Tx, visit func(Message) error) error {
 	})
 }
 
-// Drop deletes a message.
-func Drop(tx *keystore.Tx, name string) error { return tx.Delete(Table, name) }
+// Drop deletes a message that waits.
+func Drop(tx *keystore.Tx, m Message) error {
+	if err := tx.Delete(Table, m.Name); err != nil {
+		return err
+	}
+	return grow(tx, -1, -len(m.Data))
+}
 
 // Due returns the messages to report at now. Those that wait too long are deleted, the others are marked. Without
 // hope, which is a key that may be on its way, they are reported at once.
@@ -81,7 +112,7 @@ func Due(tx *keystore.Tx, now time.Time, hope bool) (due []Message, err error) {
 		if age < keepFor {
 			return nil
 		}
-		return Drop(tx, m.Name)
+		return Drop(tx, m)
 	})
 	return due, err
 }

@@ -60,7 +60,7 @@ func NewClient(
 				return dial(ctx, network, to.HostPort)
 			},
 			TLSHandshakeTimeout:    handshakeTimeout,
-			MaxIdleConnsPerHost:    32,
+			MaxIdleConnsPerHost:    128,
 			IdleConnTimeout:        keepFor,
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxAnswerHeader,

@@ -60,8 +60,8 @@ func FuzzNodeList(f *testing.F) {
 	})
 }
 
-// FuzzNodeFiles starts from any files in the place of a node's key and certificate: both are refused as a damaged folder
-// or read.
+// FuzzNodeFiles starts from any files in the place of a node's key and certificate: both are refused as a damaged
+// folder or read.
 func FuzzNodeFiles(f *testing.F) {
 	dir := f.TempDir()
 	if _, err := LoadKeys(dir, bytes.NewReader(make([]byte, 32))); err != nil {

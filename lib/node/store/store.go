@@ -74,6 +74,9 @@ var (
 	errDamage = fmt.Errorf("%w: an entry is malformed", ErrDamaged)
 )
 
+// ErrUnsuitable reports a file system without locks, or with locks that keep no process out.
+var ErrUnsuitable = kv.ErrUnsuitable
+
 // ErrDamaged reports content that this program did not write.
 var ErrDamaged = kv.ErrDamaged
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParseProxy reads any URL of a proxy: it is refused, or it reads as itself again. Neither the error nor the text of
-// the proxy has the password.
+// FuzzParseProxy reads any URL of a proxy: it is refused, or it reads as itself again. Neither the error nor the text
+// of the proxy has the password.
 func FuzzParseProxy(f *testing.F) {
 	for _, text := range []string{"socks5h://127.0.0.1:9050", "http://user:pa%20ss@proxy.example:8080/", "socks5://[::1]",
 		"ftp://u:p@h", "http://h/x?y#z"} {

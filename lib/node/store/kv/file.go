@@ -168,13 +168,38 @@ func closeAll(all [3]File) error {
 	return errors.Join(errs...)
 }
 
-// lock locks a database for this process until the file is closed. It waits up to lockPatience.
+// lock locks a database for this process until the file is closed. It waits up to lockPatience. It returns ErrUnsuitable
+// if there are no locks, or if a second one is granted while the first one is held.
 func lock(file *os.File) error {
 	for deadline := time.Now().Add(lockPatience); ; {
 		err := takeLock(file)
-		if !errors.Is(err, ErrInUse) || time.Now().After(deadline) {
+		switch {
+		case err == nil:
+			return probe(file.Name())
+		case !errors.Is(err, ErrInUse):
+			return fmt.Errorf("%w: locking %s: %w", ErrUnsuitable, file.Name(), err)
+		case time.Now().After(deadline):
 			return err
 		}
 		<-time.After(lockPatience / 20)
 	}
+}
+
+// probe returns ErrUnsuitable if the lock of a file that is locked can be had again.
+func probe(name string) error {
+	second, err := openFile(name, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	err = takeLock(second.File)
+	if closeErr := second.Close(); closeErr != nil {
+		return closeErr
+	}
+	switch {
+	case errors.Is(err, ErrInUse):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%w: %s: a second lock was granted", ErrUnsuitable, name)
+	}
+	return fmt.Errorf("%w: locking %s: %w", ErrUnsuitable, name, err)
 }

@@ -15,6 +15,8 @@ var (
 	ErrVersion = errors.New("database has an unknown version")
 	// ErrInUse reports a database that another process uses.
 	ErrInUse = errors.New("database is in use")
+	// ErrUnsuitable reports a file system whose locks do not keep another process out.
+	ErrUnsuitable = errors.New("file system has no locks that keep other processes out")
 	// ErrClosed reports a database that was closed.
 	ErrClosed = errors.New("database is closed")
 )

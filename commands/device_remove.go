@@ -59,7 +59,8 @@ func runDeviceRemove(ctx context.Context, app *cli.App, opts *deviceRemoveOption
 	device := devicegroup.Device{ID: id, State: devicegroup.Left, GoneAt: app.Now().Unix()}
 	err = a.ViewKeyring(ctx, func(k *keyring.Keyring) error {
 		devices, err := k.Devices()
-		if i := slices.IndexFunc(devices, func(d devicegroup.Device) bool { return d.ID == id }); i >= 0 && devices[i].IsGone() {
+		gone := func(d devicegroup.Device) bool { return d.ID == id && d.IsGone() }
+		if i := slices.IndexFunc(devices, gone); i >= 0 {
 			device = devices[i]
 		}
 		return err

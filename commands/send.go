@@ -33,7 +33,8 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"never sees twice.\n\n" +
 			"With storage RPC 2.8, and with --protocol session-v1, the recipient need not be a friend, nor ever\n" +
 			"have heard of this account: see 'sessiontool help protocols'. There one node is asked, and the\n" +
-			"receipt shows which members of the recipient's swarm have signed to have the message.\n\n" +
+			"receipt shows which members of the recipient's swarm have signed to have the message. If the recipient\n" +
+			"publishes a key, the message has forward secrecy (session-v2): see the receipt's forward_secrecy.\n\n" +
 			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
 			"with queued is of a message that waits in the outbox.\n\n" +
 			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +

@@ -163,8 +163,19 @@ func (l *life) link(name string, by *lifeDevice) *lifeDevice {
 		return err
 	})
 	by.push()
+	l.befriend(d.Account)
 	d.change(func(k *keyring.Keyring) error { return k.Join(l.inSwarm(), emoji) })
 	return d
+}
+
+// befriend lets an account write to all senders, so that it keeps more than a stranger's few messages of each.
+func (l *life) befriend(a *account.Account) {
+	l.t.Helper()
+	for _, sender := range l.senders {
+		out, err := a.Send(l.t.Context(), account.Draft{To: sender.ID(), Text: "hi", Network: storage.Generation28})
+		l.must(err)
+		l.must(a.Discard(l.t.Context(), out))
+	}
 }
 
 // inSwarm are the group messages that the swarm has.
@@ -321,7 +332,8 @@ func (l *life) send(sender int) {
 	l.t.Helper()
 	a := l.senders[sender]
 	draft := account.Draft{
-		To: l.id, Text: fmt.Sprintf("message %d", len(l.inbox)), Network: storage.Generation28, TTLMillis: lifeTTL.Milliseconds(),
+		To: l.id, Text: fmt.Sprintf("message %d", len(l.inbox)), Network: storage.Generation28,
+		TTLMillis: lifeTTL.Milliseconds(),
 	}
 	known, err := a.PeerKeys(l.t.Context(), draft)
 	l.must(err)
@@ -356,7 +368,8 @@ func (d *lifeDevice) checkFile() {
 	l.must(d.ViewKeyring(l.t.Context(), func(k *keyring.Keyring) error {
 		for _, key := range k.Keys() {
 			held[key.Seed] = true
-			if rotated := time.Unix(key.Rotated, 0); !key.IsActive() && l.now.Sub(rotated) > accountkeys.Retention+24*time.Hour {
+			rotated := time.Unix(key.Rotated, 0)
+			if !key.IsActive() && l.now.Sub(rotated) > accountkeys.Retention+24*time.Hour {
 				l.t.Errorf("%s keeps a key that was rotated at %s", d.name, rotated)
 			}
 		}
@@ -406,6 +419,9 @@ func (l *life) live(p plan) (stolen string) {
 		a, err := account.Create(l.t.Context(), store, l.environment(), "sender", "", seed)
 		l.must(err)
 		l.senders = append(l.senders, a)
+	}
+	for _, d := range l.devices {
+		l.befriend(d.Account)
 	}
 	const step = 30 * time.Minute
 	start := l.now
@@ -514,6 +530,7 @@ func (l *life) checkRead() {
 func (l *life) readAll(a *account.Account) (opened map[string]bool) {
 	l.t.Helper()
 	thief := &lifeDevice{Account: a, life: l, name: "thief", got: map[string]bool{}}
+	l.befriend(a)
 	_, err := a.UpdateKeyring(l.t.Context(), nil, func(k *keyring.Keyring) error {
 		err := k.Take(l.archive)
 		if errors.Is(err, keyring.ErrNotMember) {
@@ -592,8 +609,8 @@ func TestSixtyDays(t *testing.T) {
 		t.Error("the thief reads nothing at all: the test proves nothing")
 	}
 
-	words, err := account.Restore(t.Context(), l.keystore(filepath.Join(t.TempDir(), "words")), l.environment(), "words", "",
-		l.seed)
+	bare := l.keystore(filepath.Join(t.TempDir(), "words"))
+	words, err := account.Restore(t.Context(), bare, l.environment(), "words", "", l.seed)
 	l.must(err)
 	if got := l.readAll(words); len(got) > 0 {
 		t.Errorf("with the recovery words alone %d messages with forward secrecy open", len(got))
@@ -608,5 +625,7 @@ func (l *life) transplant(from, to *keystore.Store) {
 		value, _, err = tx.Get(keyring.Table, "self")
 		return err
 	}))
-	l.must(to.Update(l.t.Context(), "first", func(tx *keystore.Tx) error { return tx.Put(keyring.Table, "self", value) }))
+	l.must(to.Update(l.t.Context(), "first", func(tx *keystore.Tx) error {
+		return tx.Put(keyring.Table, "self", value)
+	}))
 }

@@ -145,10 +145,12 @@ func TestPeerKeyCache(t *testing.T) {
 	w.pass(accountkeys.CacheUsable - accountkeys.CacheFresh)
 	want(false, true, true)
 	for name, other := range map[string]Draft{
-		"storage RPC 2.0":          {To: alice.ID(), Text: "hi"},
-		"session-v1":               {To: alice.ID(), Text: "hi", Network: storage.Generation28, Protocol: ProtocolSessionV1},
-		"signal":                   {To: alice.ID(), Text: "hi", Network: storage.Generation28, Protocol: ProtocolSignal},
-		"without forward secrecy":  {To: alice.ID(), Network: storage.Generation28, Protocol: ProtocolSessionV2, WithoutPFS: true},
+		"storage RPC 2.0": {To: alice.ID(), Text: "hi"},
+		"session-v1":      {To: alice.ID(), Text: "hi", Network: storage.Generation28, Protocol: ProtocolSessionV1},
+		"signal":          {To: alice.ID(), Text: "hi", Network: storage.Generation28, Protocol: ProtocolSignal},
+		"without forward secrecy": {
+			To: alice.ID(), Network: storage.Generation28, Protocol: ProtocolSessionV2, WithoutPFS: true,
+		},
 		"the account's own device": {To: bob.ID(), Text: "hi", Network: storage.Generation28},
 	} {
 		if known, err := bob.PeerKeys(t.Context(), other); err != nil || known != (peerkeys.Known{}) {
@@ -166,7 +168,9 @@ func TestCopiesV2(t *testing.T) {
 	content := textOf("once", 1)
 	first := bob.sealsV2(alice, content, accountkeys.Public{})
 	wantText(t, alice.get(encoded(first)), "once")
-	for i, copied := range [][]byte{first, bob.sealsV2(alice, content, accountkeys.Public{}), bob.sealsV2(alice, content, key)} {
+	for i, copied := range [][]byte{
+		first, bob.sealsV2(alice, content, accountkeys.Public{}), bob.sealsV2(alice, content, key),
+	} {
 		changed := append([]byte{}, copied...)
 		if i == 0 {
 			changed[2], changed[40] = changed[2]^1, changed[40]^1

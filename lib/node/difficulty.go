@@ -90,8 +90,23 @@ func (d *difficulty) current() uint64 {
 	return d.entries[len(d.entries)-1].value
 }
 
-// at returns the difficulty that a pushed message with this timestamp (milliseconds) must meet: the least of the value
-// before that time and of those that took effect within difficultySlack of it.
+// of returns the difficulty that a replica with this timestamp (milliseconds) must meet: that of at or, if it is lower,
+// a value that was replaced within difficultySlack before. The node that took the message may have learned of the change
+// later than this one, and a message that no other member takes is lost with that node.
+func (d *difficulty) of(timestamp int64) uint64 {
+	least := d.at(timestamp)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for i, entry := range d.entries {
+		if since := timestamp - entry.since; i > 0 && 0 <= since && since <= difficultySlack.Milliseconds() {
+			least = min(least, d.entries[i-1].value)
+		}
+	}
+	return least
+}
+
+// at returns the difficulty for a pushed message with this timestamp (milliseconds) in the 2020 server: the least of the
+// value before that time and of those that took effect within difficultySlack of it (storage-2.0.md section 3.3).
 func (d *difficulty) at(timestamp int64) uint64 {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

@@ -34,6 +34,20 @@ func TestDifficultyHistory(t *testing.T) {
 	}
 }
 
+// A replica may have been taken by a node that learned of a change a quarter of an hour later.
+func TestDifficultyOfReplicas(t *testing.T) {
+	now := time.UnixMilli(1795391738000)
+	ago := func(minutes int) time.Time { return now.Add(-time.Duration(minutes) * time.Minute) }
+	d := newDifficulty(1, now)
+	d.set(50, ago(60))
+	d.set(40, ago(20))
+	for minutes, want := range map[int]uint64{0: 40, 4: 40, 6: 40, 36: 50, 44: 50, 46: 1, 60: 1, 61: 1} {
+		if got := d.of(ago(minutes).UnixMilli()); got != want {
+			t.Errorf("a replica stamped %d minutes ago has to meet %d, want %d", minutes, got, want)
+		}
+	}
+}
+
 func TestDifficultyBeforeTheFirstEntry(t *testing.T) {
 	d := &difficulty{entries: []difficultyEntry{{since: 1e12, value: 7}}}
 	if got := d.at(1e9); got != math.MaxInt32 {

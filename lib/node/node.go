@@ -295,7 +295,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		return nil, err
 	}
 	n.replication = replication.New(replication.Config{
-		Seed: seed, Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.at, Log: n.log,
+		Seed: seed, Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.of, Log: n.log,
 		ProvedOnly: config.Generation == storage.Generation20,
 		ReadRequest: func(owner string, request []byte) (replication.Request, error) {
 			return readSigned(owner, request, n.now())

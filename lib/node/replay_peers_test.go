@@ -192,9 +192,13 @@ func (r *replay) wantTaken(i, at int, got reply, messages []store.Message) {
 	want := 0
 	for _, m := range messages {
 		timestamp, _ := m.TimestampMillis()
-		proven := m.Meets(node.difficulty.at(timestamp)) // what counts where the recorder says nothing
-		if rule != nil {
-			proven = rule[2] == "kept"
+		proven := m.Meets(node.difficulty.of(timestamp)) // what counts where the recorder says nothing
+		if kept := rule != nil && rule[2] == "kept"; rule != nil && kept != proven {
+			if proven {
+				r.differ(replaced) // by a change before the message
+			} else {
+				proven = true
+			}
 		}
 		switch {
 		case m.Hash != store.NewMessage20(m.Params20()).Hash || !proven:

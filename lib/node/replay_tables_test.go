@@ -62,6 +62,7 @@ const (
 	ownProtocol   = "own protocol between nodes"
 	badBatch      = "batch that does not parse"
 	elsewhere     = "message of another swarm"
+	replaced      = "proof of before a change"
 )
 
 // reasons says why.
@@ -77,6 +78,7 @@ var reasons = map[string]string{
 	newerTLS:      "accepted, as nodes of 2.8 do",
 	ownProtocol:   "the messages are the same; path, signature and encoding are ours, a missing header is 401 instead of 500, and the answer counts",
 	badBatch:      "400 instead of an empty 200, so that the sender knows",
+	replaced:      "kept for a quarter of an hour after the change, as the node that took it may have learned of it later",
 	elsewhere:     "refused, where the recorded node keeps it and never serves it",
 }
 

@@ -123,8 +123,8 @@ type FriendRequest struct {
 }
 
 // Contact is a Session ID that this account has exchanged messages or friend requests with. Protocol is that of the
-// contact's latest message, signal or session-v1, or empty if it is not known. Verified means that the user has
-// compared the safety number. Only contact verify fills in SafetyNumber. Online means that the contact was last known
+// contact's latest message: signal, session-v1, session-v2, or empty if it is not known. Verified means that the user
+// has compared the safety number. Only contact verify fills in SafetyNumber. Online means that the contact was last known
 // to listen at ListeningNode; StatusAt is the time of the contact's latest online status.
 type Contact struct {
 	Type          string `json:"type"`

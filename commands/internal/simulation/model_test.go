@@ -308,10 +308,25 @@ func (m *model) checkEnd() {
 	for _, t := range m.order {
 		if t.receipts > 0 {
 			m.checkLocked(len(t.prints) > 0 || m.mayBeLost(t), "acknowledged texts arrive",
-				"%s has an ok receipt and was never printed", t.text)
+				"%s has an ok receipt and was never printed; nodes %v have it", t.text, m.holders(t))
 		}
 	}
 	m.checkOrder()
+}
+
+// holders lists the nodes that have a text.
+func (m *model) holders(t *text) (holders []int) {
+	for _, node := range m.world.nodes {
+		running, _ := node.running()
+		if running == nil {
+			continue
+		}
+		has, err := holding(m.world.background(), running, m.world.people[t.to].keys.ID(), t.data)
+		if err == nil && has {
+			holders = append(holders, node.index)
+		}
+	}
+	return holders
 }
 
 // mayBeLost reports whether a text may have expired before its recipient polled.

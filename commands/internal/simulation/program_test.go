@@ -233,6 +233,10 @@ func (p *program) print(line printed) error {
 	if err != nil {
 		return err
 	}
+	if p.op.Lines > 0 && len(p.output) == p.op.Lines {
+		p.world.count("readers gone", 1)
+		return syscall.EPIPE
+	}
 	if dying && p.tear(2) == 0 { // killed before the line was out
 		p.die()
 		return errDead

@@ -55,6 +55,7 @@ type op struct {
 	OnlyAsync bool             `json:"only_async,omitempty"`
 	Kill      kill             `json:"kill,omitzero"`
 	Fault     string           `json:"fault,omitempty"`
+	Lines     int              `json:"lines,omitempty"` // the reader goes away after so many lines
 }
 
 // kill ends a program at its At-th step: a read, write or sync of the keystore, a request or a printed line. Power says
@@ -213,6 +214,10 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 		}
 	case kindListen:
 		o.For, o.Beside = seconds(random, 5, 60), random.IntN(4) != 0
+	case kindPoll:
+		if random.IntN(8) == 0 {
+			o.Lines = 1 + random.IntN(3)
+		}
 	case kindOff:
 		o.For = seconds(random, 30, 600)
 	case kindStop, kindCrash:

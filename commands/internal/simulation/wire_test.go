@@ -5,6 +5,8 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,15 +41,15 @@ const (
 type wire struct {
 	world *world
 
-	mu    sync.Mutex
-	cut   map[[2]int]int // links that are cut, and how often
-	loss  int            // of 100 messages
-	slow  time.Duration
-	links map[[2]int]*rand.Rand
+	mu   sync.Mutex
+	cut  map[[2]int]int // links that are cut, and how often
+	loss int            // of 100 messages
+	slow time.Duration
+	seen map[string]int // requests so far, by what they are: see draws
 }
 
 func newWire(w *world) *wire {
-	return &wire{world: w, cut: make(map[[2]int]int), links: make(map[[2]int]*rand.Rand)}
+	return &wire{world: w, cut: make(map[[2]int]int), seen: make(map[string]int)}
 }
 
 func linkOf(a, b int) [2]int { return [2]int{min(a, b), max(a, b)} }
@@ -59,19 +61,24 @@ func (x *wire) change(do func()) {
 	do()
 }
 
-// leg draws the time of one message over a link, and whether it is lost. Each link has its own random numbers.
-func (x *wire) leg(from, to int) (took time.Duration, lost bool) {
+// draws returns the random numbers of a request, from what it is and how many like it came before. So the order in which
+// requests of the same instant are made does not change them.
+func (x *wire) draws(request string) *rand.Rand {
+	x.mu.Lock()
+	x.seen[request]++
+	n := x.seen[request]
+	x.mu.Unlock()
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d", x.world.schedule.Seed, request, n))
+	return rand.New(rand.NewPCG(binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])))
+}
+
+// leg draws the time of one message over a link, and whether it is lost.
+func (x *wire) leg(random *rand.Rand, from, to int) (took time.Duration, lost bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	link := linkOf(from, to)
-	random := x.links[link]
-	if random == nil {
-		random = x.world.source(fmt.Sprint("link ", link))
-		x.links[link] = random
-	}
 	took = latency + time.Duration(random.Int64N(int64(jitter))) + x.slow
 	lost = random.IntN(100) < x.loss
-	return took, lost || x.cut[link] > 0
+	return took, lost || x.cut[linkOf(from, to)] > 0
 }
 
 // sleep waits, or returns the cause of ctx.
@@ -191,12 +198,17 @@ func (p *program) carry(ctx context.Context, path []network.Node, target network
 	w.count("requests", 1)
 	w.model.leaves(p, body)
 	nodes := append(path[:len(path):len(path)], target)
+	way := p.name + " " + gjson.GetBytes(body, "method").Str
+	for _, hop := range nodes {
+		way += fmt.Sprint(" ", w.byKey(hop.Ed25519).index)
+	}
+	random := w.wire.draws(way)
 	var forward, back time.Duration
 	at := p.person.index
 	for i, hop := range nodes {
 		next := w.byKey(hop.Ed25519)
-		there, lostThere := w.wire.leg(at, nodeBase+next.index)
-		home, lostHome := w.wire.leg(at, nodeBase+next.index)
+		there, lostThere := w.wire.leg(random, at, nodeBase+next.index)
+		home, lostHome := w.wire.leg(random, at, nodeBase+next.index)
 		forward, back = forward+there, back+home
 		running, _ := next.running()
 		switch {
@@ -317,7 +329,7 @@ func (x *seedTransport) RoundTrip(request *http.Request) (*http.Response, error)
 			return nil, err
 		}
 	}
-	there, lost := p.world.wire.leg(p.person.index, 2*nodeBase)
+	there, lost := p.world.wire.leg(p.world.wire.draws(p.name+" "+request.URL.Host), p.person.index, 2*nodeBase)
 	if lost {
 		return nil, p.silence(request.Context())
 	}
@@ -364,8 +376,9 @@ func (x *peerTransport) RoundTrip(request *http.Request) (*http.Response, error)
 		return nil, fmt.Errorf("no node is called %s", request.URL.Hostname())
 	}
 	gone := func() bool { _, now := x.from.running(); return now > x.epoch }
-	there, lostThere := x.world.wire.leg(nodeBase+x.from.index, nodeBase+to.index)
-	back, lostBack := x.world.wire.leg(nodeBase+x.from.index, nodeBase+to.index)
+	random := x.world.wire.draws(fmt.Sprint("peer ", x.from.index, " ", to.index, " ", request.URL.Path))
+	there, lostThere := x.world.wire.leg(random, nodeBase+x.from.index, nodeBase+to.index)
+	back, lostBack := x.world.wire.leg(random, nodeBase+x.from.index, nodeBase+to.index)
 	if gone() || lostThere {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -322,7 +323,7 @@ func (k *Keyring) Admit(requests []Request, emoji string) (Request, error) {
 		}
 		request.Device.State = devicegroup.Registered
 		devices = append(devices, request.Device)
-		slices.SortFunc(devices, func(a, b devicegroup.Device) int { return strings.Compare(string(a.ID[:]), string(b.ID[:])) })
+		slices.SortFunc(devices, func(a, b devicegroup.Device) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 		k.setDevices(devices)
 		k.touch(true)
 		return request, nil

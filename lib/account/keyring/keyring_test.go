@@ -174,7 +174,8 @@ func TestRemove(t *testing.T) {
 		t.Error("the removed device has an active key")
 	}
 	after, _ := a.Active()
-	if after.Seed.Equal(before.Seed) || slices.ContainsFunc(b.Keys(), func(k Key) bool { return k.Seed.Equal(after.Seed) }) {
+	isNext := func(k Key) bool { return k.Seed.Equal(after.Seed) }
+	if isNext(before) || slices.ContainsFunc(b.Keys(), isNext) {
 		t.Error("the key was not replaced, or the removed device has the next one")
 	}
 	if _, err := b.Push(); !errors.Is(err, ErrNotMember) {

@@ -2,10 +2,12 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 )
@@ -97,6 +99,46 @@ func TestBrowsersAreRefused(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		if w.Code != test.want || (reached > before) != (test.want == 200) {
 			t.Errorf("%s at %s with %v: status %d, want %d", test.host, test.local, test.header, w.Code, test.want)
+		}
+	}
+}
+
+// At the total limit a new connection replaces the one that was idle for longest; the number of open ones is bounded.
+func TestListenerIsBounded(t *testing.T) {
+	const most = 3
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := NewListener(tcp, most, 100)
+	t.Cleanup(func() {
+		if err := listener.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	var ours []net.Conn
+	for i := range most + 2 {
+		conn, err := net.Dial("tcp", tcp.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		accepted, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted.(*limitedConn).active.Store(int64(i)) // idle since then
+		ours = append(ours, conn)
+	}
+	if listener.count != most {
+		t.Errorf("%d connections are open, want %d", listener.count, most)
+	}
+	for i, conn := range ours[:2] {
+		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("connection %d is still open: %v", i, err)
 		}
 	}
 }

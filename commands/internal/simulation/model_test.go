@@ -352,8 +352,8 @@ func (m *model) checkOrder() {
 	for where, texts := range all {
 		for i, a := range texts {
 			for _, b := range texts[i+1:] {
-				if a.protocol != b.protocol && m.world.lies() {
-					continue // a node can change the time of an envelope, by which protocols are merged
+				if a.protocol != b.protocol {
+					continue // they are merged by time, and a signal text that waited has the time of its envelope
 				}
 				early, late := a, b
 				if b.sealed < a.begun {

@@ -177,10 +177,13 @@ func TestReaderGoesAway(t *testing.T) {
 // and nothing twice.
 func TestSignals(t *testing.T) {
 	alice, bob := friends(t)
-	all := []string{"text 1", "text 2", "text 3", "text 4"}
 	for signal, want := range map[syscall.Signal]record.Code{
 		syscall.SIGINT: record.CodeInterrupted, syscall.SIGTERM: record.CodeTerminated,
 	} {
+		var all []string // other texts for each signal: a text of a run that was stopped is sent once
+		for i := range 4 {
+			all = append(all, fmt.Sprintf("text %d.%d", signal, i))
+		}
 		cmd := alice.command("sessiontool", "send")
 		stdin, lines, problems := startPiped(t, cmd)
 		// Stdin stays open: without the signal the command would wait for more.

@@ -85,7 +85,11 @@ func (a *Account) takeFromStranger(tx *keystore.Tx, book *strangers.Book, event 
 			return false, err
 		}
 	case keep:
-		if keep, err = book.Room(event.From, contacts); err != nil {
+		most := strangers.MaxKept
+		if event.Kind == inbox.EventFriendRequest {
+			most = strangers.MaxAsked
+		}
+		if keep, err = book.Room(event.From, most, contacts); err != nil {
 			return false, err
 		}
 		if !keep {

@@ -397,7 +397,7 @@ func TestWhatStrangersMaySay(t *testing.T) {
 		t.Errorf("the first text is %+v", event)
 	}
 	says(silent...)
-	const texts = 30
+	const texts = strangers.MaxKept + 20
 	for i := range texts {
 		alice.get(mallory.boxes(alice, message.TextV1(fmt.Sprint(i), "mallory", 0)))
 	}
@@ -430,10 +430,10 @@ func TestRepeatedRequests(t *testing.T) {
 		w.pass(time.Second)
 		alice.get(mallory.asks(alice, fmt.Sprint("please ", i)))
 	}
-	if events := alice.events(); len(events) != strangers.MaxKept {
+	if events := alice.events(); len(events) != strangers.MaxAsked {
 		t.Errorf("%d requests are printed", len(events))
 	}
-	if report := alice.report(); report.Messages != asks-strangers.MaxKept {
+	if report := alice.report(); report.Messages != asks-strangers.MaxAsked {
 		t.Errorf("the report is %+v", report)
 	}
 	requests, err := alice.FriendRequests(t.Context())

@@ -215,7 +215,6 @@ func search(t *testing.T, program string, args ...string) (seed uint64, violated
 // isFound searches for the fault, and runs the seed that has found it again.
 func (b broken) isFound(t *testing.T, again int) {
 	program := b.build(t)
-	seed, violated := search(t, program, "-seeds", strconv.Itoa(brokenSeeds), "-profile", b.profile)
 	expected := func(violated []string) bool {
 		for _, name := range violated {
 			for _, known := range b.finds {
@@ -226,8 +225,16 @@ func (b broken) isFound(t *testing.T, again int) {
 		}
 		return false
 	}
-	if !expected(violated) {
-		t.Fatalf("%d seeds do not find it; violated is %q by seed %d", brokenSeeds, violated, seed)
+	seed, violated := uint64(0), []string(nil)
+	for !expected(violated) {
+		left := brokenSeeds - int(seed)
+		if seed, violated = search(t, program, "-seeds", strconv.Itoa(left), "-from", fmt.Sprint(seed+1), "-profile",
+			b.profile); seed == 0 || seed >= brokenSeeds {
+			t.Fatalf("%d seeds do not find it", brokenSeeds)
+		}
+		if !expected(violated) {
+			t.Logf("seed %d violates something else: %q", seed, violated)
+		}
 	}
 	repeated := 0
 	for range again {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
@@ -27,6 +28,7 @@ type text struct {
 	text     string
 	from, to int
 	request  bool
+	protocol account.Protocol
 	ttl      time.Duration
 
 	begun    time.Duration // by the bubble's clock: when the first program began to seal it; 0 means never
@@ -350,6 +352,9 @@ func (m *model) checkOrder() {
 	for where, texts := range all {
 		for i, a := range texts {
 			for _, b := range texts[i+1:] {
+				if a.protocol != b.protocol && m.world.lies() {
+					continue // a node can change the time of an envelope, by which protocols are merged
+				}
 				early, late := a, b
 				if b.sealed < a.begun {
 					early, late = b, a

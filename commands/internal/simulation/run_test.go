@@ -142,7 +142,9 @@ const resumable = 50 * time.Minute
 func (w *world) sendOf(o op) func(context.Context, *program) error {
 	var texts []*text
 	for i := range o.N {
-		texts = append(texts, w.model.newText(o.Who, o.To, fmt.Sprintf("text %d.%d", o.ID, i), false))
+		t := w.model.newText(o.Who, o.To, fmt.Sprintf("text %d.%d", o.ID, i), false)
+		t.protocol = o.Protocol
+		texts = append(texts, t)
 	}
 	return send(o, texts, false)
 }

@@ -16,9 +16,11 @@ const (
 	MaxWaiting      = 256
 	MaxWaitingBytes = 4 << 20
 	// MaxKept is the number of messages that are kept of one stranger whose request waits, the request included, and
-	// MaxKeptBytes their size in bytes.
-	MaxKept      = 8
-	MaxKeptBytes = 512 << 10
+	// MaxKeptBytes their size in bytes. Alerts of a sender whose request was never answered are texts of a stranger. A
+	// stranger that asks again is kept only up to MaxAsked.
+	MaxKept      = 1000
+	MaxAsked     = 8
+	MaxKeptBytes = 1 << 20
 	// MaxRefusals is the number of refused messages that are remembered. The oldest make room for newer ones.
 	MaxRefusals = maxSegments * segmentSize
 	// MaxExamples is the number of refused messages that a report describes.

@@ -48,13 +48,14 @@ func (b *Book) Ask(id sessionid.ID, contacts Contacts) error {
 	return nil
 }
 
-// Room reports whether one more message of a stranger whose request waits may be kept.
-func (b *Book) Room(id sessionid.ID, contacts Contacts) (bool, error) {
+// Room reports whether one more message of a stranger whose request waits may be kept, if most is the largest number of
+// kept messages: [MaxAsked] for a request, [MaxKept] for a text.
+func (b *Book) Room(id sessionid.ID, most int, contacts Contacts) (bool, error) {
 	if err := b.loadWaiting(contacts); err != nil {
 		return false, err
 	}
 	s := b.stranger(id)
-	return len(s.Kept) < MaxKept && s.Bytes < MaxKeptBytes, nil
+	return len(s.Kept) < most && s.Bytes < MaxKeptBytes, nil
 }
 
 // Keep records a message of size bytes that is kept of a stranger whose request waits.

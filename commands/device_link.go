@@ -33,8 +33,8 @@ func newDeviceLinkCommand(app *cli.App) *cobra.Command {
 			"Type the emoji that the OTHER device shows, as symbols or as names. They differ if somebody else asks\n" +
 			"in the place of your device. A request is valid for 10 minutes.",
 		Examples: []string{
-			"sessiontool --network phones.json device link",
-			"sessiontool --network phones.json device link --confirm \"$EMOJI\"",
+			"sessiontool device link --network phones.json",
+			"sessiontool device link --network phones.json --confirm \"$EMOJI\"",
 		},
 		Prints: []string{record.TypeDeviceLink},
 		Needs:  cli.Account | cli.Network,

@@ -17,7 +17,7 @@ func newDeviceListCommand(app *cli.App) *cobra.Command {
 		Short: "Print the account's devices, and those that ask to join",
 		Long: "Print a record for each device of the account: the linked ones, those that left or were removed, and\n" +
 			"those that ask to join. It reads what the other devices have changed first.",
-		Examples: []string{"sessiontool --network phones.json device list --select device_id"},
+		Examples: []string{"sessiontool device list --network phones.json --select device_id"},
 		Prints:   []string{record.TypeDevice},
 		Needs:    cli.Account | cli.Network,
 		Exits: cli.Exits{

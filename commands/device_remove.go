@@ -28,7 +28,7 @@ func newDeviceRemoveCommand(app *cli.App) *cobra.Command {
 			"fetch a key again after at most 48 hours. With the ID of this device, it leaves, and the others\n" +
 			"replace the key.\n\n" +
 			"The account's recovery words stay on the removed device: see docs/security.md.",
-		Examples: []string{"sessiontool --network phones.json device remove $DEVICE"},
+		Examples: []string{"sessiontool device remove --network phones.json $DEVICE"},
 		Prints:   []string{record.TypeDevice},
 		Needs:    cli.Account | cli.Network,
 		Exits: cli.Exits{

@@ -3,8 +3,10 @@ package commands
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,6 +72,7 @@ func newStage(t *testing.T) *stage {
 		}
 	}
 	s.link(me, phoneNet.SeedURL())
+	s.keepNode("node1")
 	saved := me.must(stagePassphrase, "identity", "export", "--backup", "-", "--new-passphrase-fd", "0")
 	for name, content := range map[string]string{
 		"words.txt": s.words, "solved.json": solved, "passphrase.txt": stagePassphrase, "saved.backup": saved,
@@ -82,6 +85,22 @@ func newStage(t *testing.T) *stage {
 	digits := bob.must("", "contact", "verify", me.id, "--select", "safety_number")
 	s.environ = append(s.environ, "DIGITS="+digits, "ALICE="+asker.id, "BOB="+bob.id, "CAROL="+stranger.id)
 	return s
+}
+
+// keepNode puts the folder of a node that has stopped into the home.
+func (s *stage) keepNode(name string) {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	net, err := devnet.Start(s.t.Context(), devnet.Options{Nodes: 1, Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		err = net.Close(context.Background())
+	}
+	if err == nil {
+		err = os.CopyFS(filepath.Join(s.home, name), os.DirFS(filepath.Join(dir, "node-000")))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // link gives the account keys of session-v2 and a second device, $DEVICE, and lets a third one ask to join: $EMOJI.

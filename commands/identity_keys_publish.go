@@ -29,7 +29,7 @@ func newIdentityKeysPublishCommand(app *cli.App) *cobra.Command {
 			"A device without these keys cannot read such messages. So an account that was restored from its\n" +
 			"words, or that has linked devices which this one does not know, is refused: link this device with\n" +
 			"'device link'. If the account is on no other device any more, --alone starts anew with this one.",
-		Examples: []string{"sessiontool --network phones.json identity keys publish"},
+		Examples: []string{"sessiontool identity keys publish --network phones.json"},
 		Prints:   []string{record.TypeAccountKey},
 		Needs:    cli.Account | cli.Network,
 		Exits: cli.Exits{

@@ -16,7 +16,7 @@ func newIdentityKeysUnpublishCommand(app *cli.App) *cobra.Command {
 		Long: "Delete the account's published key from its swarm, and tell the account's other devices. Senders who\n" +
 			"have fetched the key use it for up to 48 hours more; this account reads such messages. Then they\n" +
 			"write with session-v1, without forward secrecy.",
-		Examples: []string{"sessiontool --network phones.json identity keys unpublish"},
+		Examples: []string{"sessiontool identity keys unpublish --network phones.json"},
 		Prints:   []string{record.TypeAccountKey},
 		Needs:    cli.Account | cli.Network,
 		Exits: cli.Exits{

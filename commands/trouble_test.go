@@ -182,7 +182,7 @@ func TestSignals(t *testing.T) {
 	} {
 		var all []string // other texts for each signal: a text of a run that was stopped is sent once
 		for i := range 4 {
-			all = append(all, fmt.Sprintf("text %d.%d", signal, i))
+			all = append(all, fmt.Sprintf("%d.%d", signal, i))
 		}
 		cmd := alice.command("sessiontool", "send")
 		stdin, lines, problems := startPiped(t, cmd)

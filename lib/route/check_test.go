@@ -158,7 +158,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		{elsewhere, true, "not a member"},
 		{garbled, true, "not a list of messages"},
 		{odd, false, "names no version"},
-		{endless, true, "more than 5000"},
+		{endless, true, fmt.Sprintf("more than %d", maxHeld)},
 		{late, true, "its clock is not that of the network"},
 	} {
 		got := memberOf(t, check, test.node)

@@ -100,17 +100,33 @@ func printsText(args []string) bool {
 	}) || len(args) > 0 && (args[0] == "help" || args[0] == "completion" || strings.HasPrefix(args[0], "__complete"))
 }
 
-// checkedWriter checks records on their way. A record is a single write. On stderr there are other lines, too.
+// checkedWriter checks records on their way. A record is a single write, or several full parts that a pipe takes without
+// blocking and the rest. On stderr there are other lines, too.
 type checkedWriter struct {
 	out      io.Writer
 	isStderr bool
 	kinds    []string
 	checker  schematest.Checker
 	complain func(string)
+	begun    []byte // parts of a record that go on
 }
+
+// pipePart is the size of those parts.
+const pipePart = 4096
 
 // Write implements io.Writer.
 func (w *checkedWriter) Write(data []byte) (int, error) {
+	w.check(data)
+	return w.out.Write(data)
+}
+
+func (w *checkedWriter) check(data []byte) {
+	part := len(data) == pipePart
+	if data = append(w.begun, data...); part && !bytes.HasSuffix(data, []byte("\n")) {
+		w.begun = data
+		return
+	}
+	w.begun = nil
 	if !w.isStderr || bytes.HasPrefix(data, []byte(`{"type":`)) {
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		for decoder.More() {
@@ -130,7 +146,6 @@ func (w *checkedWriter) Write(data []byte) (int, error) {
 			w.complain(fmt.Sprintf("writes a part of a line: %.300q", data))
 		}
 	}
-	return w.out.Write(data)
 }
 
 // The observer itself: it lets good records pass and complains of everything else.

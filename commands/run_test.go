@@ -72,7 +72,7 @@ func TestRunRefusesOptions(t *testing.T) {
 	r.Streams.In = clitest.Untouchable{T: t}
 	ctx := t.Context()
 	r.RefusesOptions(t, map[string]error{
-		"inbox --limit 0":     runInbox(ctx, r.App, &inboxOptions{}),
+		"inbox --limit -1":    runInbox(ctx, r.App, &inboxOptions{limit: -1}),
 		"prekey bundle":       runPrekeyBundle(ctx, r.App, &prekeyBundleOptions{}),
 		"identity passphrase": runIdentityPassphrase(ctx, r.App, &identityPassphraseOptions{}),
 		"schema of nothing":   runSchema(r.App, &schemaOptions{names: []string{"nothing"}}),

@@ -121,7 +121,8 @@ type finding struct {
 // is not trusted; but if a hop does not know the next node, the list of nodes may be old. If every hop answers and the
 // request failed, nothing is found.
 func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure error) finding {
-	if errors.Is(failure, storagehttp.ErrUnreachable) && !errors.Is(failure, errRoundTimeout) {
+	// Through a proxy a connection that is cut can be the proxy's fault: the probes tell.
+	if errors.Is(failure, storagehttp.ErrUnreachable) && !errors.Is(failure, errRoundTimeout) && !c.proxied {
 		return finding{culprit: path[0], found: true, agreed: true}
 	}
 	if said := (*pathError)(nil); errors.As(failure, &said) && strings.HasPrefix(said.text, onion.TextNextNode) {

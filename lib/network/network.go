@@ -101,7 +101,8 @@ type Client struct {
 	answeredAt map[Key]time.Time          // when nodes last answered in this run
 	samples    map[string][]time.Duration // answer times of this run by method
 
-	proxyError   error // the last one, or nil
+	proxied      bool  // connections go through a proxy
+	proxyError   error // its last one, or nil
 	proxyErrorAt time.Time
 }
 
@@ -116,6 +117,7 @@ func New(config Config) (*Client, error) {
 		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, file: stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
+		proxied: !config.Proxy.IsZero(),
 	}
 	c.carry = c.post
 	if config.Carry != nil {

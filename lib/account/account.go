@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"sessiontool/keystore"
@@ -76,8 +77,9 @@ type Account struct {
 
 	outbox *outbox.Box
 
-	// Guarded by the keystore's lock for writing: the time of package lifetime in the current transaction, and the
-	// efforts of the batch that it receives.
+	// inside is held in each transaction of this process. It guards the time of package lifetime in the current
+	// transaction, and the efforts of the batch that it receives.
+	inside  sync.Mutex
 	life    time.Time
 	efforts *efforts
 
@@ -224,6 +226,8 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 // update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
+		a.inside.Lock()
+		defer a.inside.Unlock()
 		var err error
 		if a.life, err = lifetime.Advance(tx, a.env.Now()); err != nil {
 			return err
@@ -247,5 +251,9 @@ func (a *Account) stamp() int64 {
 func (a *Account) claim() (owner string, err error) { return a.env.Owner, a.env.Announce() }
 
 func (a *Account) view(ctx context.Context, work func(tx *keystore.Tx) error) error {
-	return a.store.View(ctx, a.name, work)
+	return a.store.View(ctx, a.name, func(tx *keystore.Tx) error {
+		a.inside.Lock()
+		defer a.inside.Unlock()
+		return work(tx)
+	})
 }

@@ -254,17 +254,19 @@ func TestListenReportsOutage(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var outages []Outage
+	var reported atomic.Int32
 	began := time.Now()
 	options := ListenOptions{
 		PollInterval: 10 * time.Millisecond, outageAfter: 100 * time.Millisecond, Heartbeat: 10 * time.Millisecond,
 		Beat: func(pulse Pulse) error {
-			if !pulse.PolledAt.IsZero() && len(outages) == 0 {
+			if !pulse.PolledAt.IsZero() && reported.Load() == 0 {
 				dead.Store(true)
 			}
 			return nil
 		},
 		Outage: func(outage Outage) error {
 			outages = append(outages, outage)
+			reported.Add(1)
 			dead.Store(false)
 			if outage.Over {
 				cancel()

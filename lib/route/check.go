@@ -177,7 +177,7 @@ func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node n
 }
 
 // maxHeld bounds the messages of a member that are compared with those of others.
-const maxHeld = 100_000
+const maxHeld = 20_000
 
 var errMemberClock = errors.New("its clock is not that of the network")
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,12 +136,11 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 	always(storage.MethodRetrieve, storage.StatusOK, `{"messages":[{}]}`, garbled)
 	always(storage.MethodRetrieve, storage.StatusBadTimestamp, "retrieve timestamp too far from current time", late)
 	saying(odd, "<html>")
-	next := 0
+	var next atomic.Int64
 	endless.Answer(func(fakenet.Call) (int, string) {
 		var page []storage.Stored
 		for range storage.MaxPage {
-			next++
-			page = append(page, storage.Stored{Hash: fmt.Sprint(next), Expiration: 1})
+			page = append(page, storage.Stored{Hash: fmt.Sprint(next.Add(1)), Expiration: 1})
 		}
 		return storage.StatusOK, pageOf(page...)
 	})

@@ -59,6 +59,7 @@ func TestStateRoundTrip(t *testing.T) {
 func TestStateIsWrittenWhenItChanges(t *testing.T) {
 	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
+	config.Late = time.Minute // a late answer is worth a note
 	run := func(do func(*Client)) os.FileInfo {
 		c := open(t, config)
 		do(c)

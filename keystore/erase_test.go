@@ -25,26 +25,7 @@ func openAnything(store *Store, file []byte) (loot []byte) {
 			candidates[secret(content[at:at+32])] = true
 		}
 	}
-	for _, key := range []secret{store.keys.data, store.keys.index, secret(store.keys.tree), store.keys.backup} {
-		aead := key.aead()
-		for start := 0; start+page <= len(file); start += page {
-			slot := file[start : start+page]
-			if bytes.Count(slot, []byte{0}) == page {
-				continue
-			}
-			// Try a state: everything in front of its nonce is authenticated, and its length is unknown.
-			for at := 40; at+nonceSize+64 < 3400; at++ {
-				size := int(slot[at-2])<<8 | int(slot[at-1])
-				if size < nonceSize || at+size > page {
-					continue
-				}
-				if content, err := aead.Open(nil, slot[at:at+nonceSize], slot[at+nonceSize:at+size],
-					slot[:at]); err == nil {
-					add(content)
-				}
-			}
-		}
-	}
+	add(openStates(store, file))
 	tried := map[secret]bool{}
 	for more := true; more; {
 		more = false

@@ -20,7 +20,7 @@ func TestClockAdvances(t *testing.T) {
 				if held++; held != 1 {
 					t.Error("two goroutines hold the lock")
 				}
-				time.Sleep(time.Hour)
+				<-time.After(time.Hour)
 				held--
 			})
 		}

@@ -30,7 +30,7 @@ func newDeviceLinkCommand(app *cli.App) *cobra.Command {
 			"  2. on a linked device, 'device link' prints the requests that wait, with their emoji;\n" +
 			"  3. if the emoji are the same, 'device link --confirm EMOJI' there admits the new device;\n" +
 			"  4. on the new device, 'device link --confirm EMOJI' joins.\n\n" +
-			"Type the emoji that the OTHER device shows, as symbols or as names. They differ if somebody else asks\n" +
+			"Type the emoji that the OTHER device shows, as symbols or as names. They differ if another person asks\n" +
 			"in the place of your device. A request is valid for 10 minutes.",
 		Examples: []string{
 			"sessiontool device link --network phones.json",

@@ -33,7 +33,7 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"'inbox --undelivered' prints it.\n\n" +
 			"A message of a known sender that cannot be opened is printed\n" +
 			"once, as an error record: one of a friend, or of a contact that the account has written to. Of all\n" +
-			"others, one unopenable record a poll says how many there were, and why. Anybody can send those.\n\n" +
+			"others, one unopenable record a poll says how many there were, and why. Any stranger can send those.\n\n" +
 			"After more than 96 hours without a poll, or 14 days if all contacts use session-v1, a gap record says\n" +
 			"that messages may have expired unseen. A truncated record names a node that had more new messages than\n" +
 			"the others and was not read to its end; the next poll continues there.\n\n" +

@@ -267,7 +267,7 @@ var Codes = []CodeInfo{
 		"poll again, which reads it once the key has come; on a device that is not linked see 'device link'"},
 	{CodeEmoji, ExitAuth, false,
 		"no device that asks to join has these emoji",
-		"compare them again; if they differ, somebody else may be asking: do not confirm"},
+		"compare them again; if they differ, another person may be asking: do not confirm"},
 	{CodeKeyReused, ExitAuth, false,
 		"a message has the key of an earlier one: two copies of the sender's keystore are in use, or an old one was restored",
 		"the message is lost: ask the sender to use one copy only, and for a new friend request"},

@@ -133,8 +133,7 @@ type answered struct {
 	text   []byte
 }
 
-// handle hands a request to a node, which may die of it. The answer comes over the channel, if the node lives to give
-// one.
+// handle gives a request to a node. The answer comes over the channel, unless the node is killed meanwhile.
 func (m *machine) handle(path string, header http.Header, body []byte) <-chan answered {
 	result := make(chan answered, 1)
 	m.mu.Lock()

@@ -387,7 +387,7 @@ func (w *world) addPerson(ctx context.Context, i int) error {
 	return err
 }
 
-// deaf is a listener on which nobody connects: requests go straight to the node's handler.
+// deaf is a listener without connections: requests go straight to the node's handler.
 type deaf struct {
 	closed chan struct{}
 	once   sync.Once

@@ -44,7 +44,7 @@ var layers = [][]string{
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
-		"lib/account/undecided", "lib/account/strangers",
+		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery",
 	},
 	{"lib/account"},
 	{"lib/route/mailbox"},

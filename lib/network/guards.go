@@ -110,7 +110,7 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case len(guards) == 0:
-		if err := c.proxyFailed(); err != nil {
+		if err := c.lastOwnFault(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoPath, err)
 		}
 		return nil, errCutOff

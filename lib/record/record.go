@@ -50,6 +50,7 @@ const (
 	TypePath          = "path"
 	TypeResponse      = "rpc_response"
 	TypeNetwork       = "network"
+	TypeNodeList      = "node_list"
 	TypeFault         = "fault"
 	TypeSwarmCheck    = "swarm_check"
 	TypeSwarmMap      = "swarm_map"
@@ -459,6 +460,7 @@ type Node struct {
 	PubkeyX25519  string `json:"pubkey_x25519"`
 	SwarmID       string `json:"swarm_id,omitempty"`
 	MetricsURL    string `json:"metrics_url,omitempty"`
+	NodeList      string `json:"node_list,omitempty"` // as in Swarm
 }
 
 // Repair says what 'node repair' found in a node's folder, and what the node has now. SetAside is the damaged database.
@@ -474,12 +476,14 @@ type Repair struct {
 	FromSwarm  int      `json:"from_swarm"`
 }
 
-// Swarm lists the nodes that keep a Session ID's messages.
+// Swarm lists the nodes that keep a Session ID's messages. NodeList is set if the nodes are not those that the seeds
+// have listed lately: old, or import.
 type Swarm struct {
 	Type      string `json:"type"`
 	SessionID string `json:"session_id"`
 	SwarmID   string `json:"swarm_id"`
 	Nodes     []Node `json:"nodes"`
+	NodeList  string `json:"node_list,omitempty"`
 }
 
 // Envelope is a message between sealing and storing, or as a swarm returned it. Nonce is the base64 of 8 bytes.
@@ -609,6 +613,8 @@ type Path struct {
 	Type  string `json:"type"`
 	Guard string `json:"guard"`
 	Hops  []Node `json:"hops"`
+
+	NodeList string `json:"node_list,omitempty"` // as in Swarm
 }
 
 // Call is the input of onion send: a storage RPC for one node, or for a member of a Session ID's swarm.

@@ -401,7 +401,7 @@ func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
 // temporary has the errors that may not come again.
 var temporary = []error{
 	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm,
-	storagehttp.ErrUnreachable, storagehttp.ErrProxy,
+	storagehttp.ErrUnreachable, storagehttp.ErrProxy, storagehttp.ErrNoIPv4, storagehttp.ErrCertificate,
 	ErrNotRetrieved, ErrNotStored, account.ErrLocked, account.ErrGone,
 }
 

@@ -188,6 +188,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	if offset.Abs() > tolerated {
 		receipt.Warnings = append(receipt.Warnings, outbox.WarnClock)
 	}
+	switch list := r.network.List(); {
+	case list.Source == network.ListImport:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnImported)
+	case list.Old:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnOldList)
+	}
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	receipt.Protocol, receipt.ForwardSecrecy = out.Protocol, out.ForwardSecrecy
 	// The result is written even if ctx has just ended.

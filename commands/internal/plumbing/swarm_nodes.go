@@ -26,7 +26,7 @@ func runSwarmNodes(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Refresh(ctx); err != nil {
+	if err := client.Refresh(ctx); err != nil && (ctx.Err() != nil || client.List().Nodes == 0) {
 		return err
 	}
 	nodes, err := client.Nodes(ctx)
@@ -35,7 +35,7 @@ func runSwarmNodes(ctx context.Context, app *cli.App) error {
 	}
 	for _, node := range nodes {
 		out := render.Node(node)
-		out.Type = record.TypeNode
+		out.Type, out.NodeList = record.TypeNode, render.ListMark(client)
 		if err := app.Print(out); err != nil {
 			return err
 		}

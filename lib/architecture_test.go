@@ -46,7 +46,9 @@ var layers = [][]string{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
 		"lib/account/undecided", "lib/account/strangers",
 	},
-	{"lib/account", "lib/route", "lib/devnet"},
+	{"lib/account"},
+	{"lib/route/mailbox"},
+	{"lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
@@ -81,7 +83,6 @@ var sameLayer = map[string][]string{
 	"lib/node/peerhttp":    {"lib/node/ring"},
 	"lib/node/replication": {"lib/node/store", "lib/node/ring", "lib/node/peerhttp"},
 	"lib/account/inbox":    {"lib/account/strangers"},
-	"lib/route":            {"lib/account"},
 	"cmd/sessiontool":      {"commands"},
 
 	"commands/generate":     {"commands"},

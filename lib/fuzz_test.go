@@ -29,7 +29,7 @@ var fuzzedElsewhere = map[string]string{
 	"lib/x25519.ParseEncoded":                "lib/ratchet.FuzzParseWhisperMessage",
 	"lib/account/tables.Decode":              "lib/account/inbox.FuzzDecodeEvent",
 	"lib/account/tables.ReadForm":            "lib/account/inbox.FuzzDecodeEvent",
-	"lib/route.readChange":                   "lib/storage/rpc28.FuzzParse28",
+	"lib/route/mailbox.readChange":           "lib/storage/rpc28.FuzzParse28",
 	"keystore/internal/tree.parseState":      "sealed: TestDamagedCopies damages it",
 	"lib/node/store.Open":                    "it opens a folder: TestDamagedDatabases",
 	"lib/node/store/kv.Open":                 "it opens files: TestDamagedCopies",

@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage/storagehttp"
 )
 
@@ -25,7 +26,7 @@ type ListenOptions struct {
 	PollInterval time.Duration // 0 means DefaultPollInterval
 	Count        int           // end after so many events
 	MaxAttempts  int           // deliveries of an event after which it is set aside; 0 means that none is
-	Truncated    func(Truncated) error
+	Truncated    func(mailbox.Truncated) error
 	For          time.Duration // end after this time
 	MaxIdle      time.Duration // end after this time without an event
 	Heartbeat    time.Duration // how often Beat is called
@@ -223,8 +224,8 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.push(ctx, left)
 		}
 		if err == nil {
-			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
-				func(page Page) (fresh int, err error) {
+			err = s.router.Retrieve(ctx, mailbox.RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
+				func(page mailbox.Page) (fresh int, err error) {
 					err = s.serialize(ctx, func() error {
 						fresh, err = s.fetching.take(ctx, page)
 						return err

@@ -21,6 +21,7 @@ import (
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/v2message"
@@ -142,7 +143,7 @@ var codeTable = []struct {
 	{network.ErrNoTime, record.CodeNoTime}, // also as the reason of a route.ErrClock
 	{route.ErrClock, record.CodeClockSkew},
 	{route.ErrRefused, record.CodeRefused},
-	{route.ErrGeneration, record.CodeUnsupported},
+	{mailbox.ErrGeneration, record.CodeUnsupported},
 	{route.ErrDifficulty, record.CodeDifficultyTooHigh},
 	{x3dh.ErrSignature, record.CodeBadSignature},
 	{network.ErrBadNetwork, record.CodeBadNetwork},

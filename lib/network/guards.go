@@ -97,7 +97,7 @@ func (c *Client) keepGuards(guards []Node) {
 // chooseGuards finds guards that answer. If none does, the node list may be old, and is fetched again.
 func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	guards := c.testGuards(ctx)
-	if len(guards) == 0 && ctx.Err() == nil && !c.askedLately() {
+	if len(guards) == 0 && ctx.Err() == nil && c.lastOwnFault() == nil && !c.askedLately() {
 		before, _ := c.known()
 		if err := c.Refresh(ctx); err != nil {
 			return nil, err

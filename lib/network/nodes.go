@@ -63,17 +63,11 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	if fresh {
 		return nodes, nil
 	}
-	err := c.fetchNodes(ctx)
-	switch {
+	switch err := c.fetchOrKeep(ctx); {
 	case err == nil:
 		nodes, _ = c.known()
 	case ctx.Err() != nil || len(nodes) == 0:
 		return nil, err
-	default:
-		c.noteSilentSeeds()
-		list := c.List()
-		c.log.Warn("no seed answers and the list of service nodes is old", "source", list.Source, "at", list.At,
-			"error", err)
 	}
 	return nodes, nil
 }
@@ -95,7 +89,21 @@ func (c *Client) Refresh(ctx context.Context) error {
 	if c.askedLately() {
 		return nil
 	}
-	return c.fetchNodes(ctx)
+	return c.fetchOrKeep(ctx)
+}
+
+// fetchOrKeep is fetchNodes that notes and logs a failure while there is a list.
+func (c *Client) fetchOrKeep(ctx context.Context) error {
+	err := c.fetchNodes(ctx)
+	if nodes, _ := c.known(); err != nil && ctx.Err() == nil && len(nodes) > 0 {
+		if !ownFault(err) {
+			c.noteSilentSeeds()
+		}
+		list := c.List()
+		c.log.Warn("no seed answers and the list of service nodes is old", "source", list.Source, "at", list.At,
+			"error", err)
+	}
+	return err
 }
 
 // doubt fetches the node list because a node contradicts it: at most maxDoubts times within askAgainAfter, so that a

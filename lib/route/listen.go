@@ -410,6 +410,9 @@ var temporary = []error{
 func (r *Router) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {
+			if errors.Is(err, storagehttp.ErrNoIPv4) {
+				r.lacksIPv4.Do(func() { r.options.Log.Warn(what, "error", err) })
+			}
 			r.options.Log.Info(what, "error", err)
 			return nil
 		}

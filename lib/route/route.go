@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"sessiontool/lib/account"
@@ -90,6 +91,8 @@ type Router struct {
 
 	probing waitmutex.Mutex // held during the presence probe
 	probed  bool            // see probePresence
+
+	lacksIPv4 sync.Once // log it as a warning once
 }
 
 // New makes a router.

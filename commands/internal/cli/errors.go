@@ -150,7 +150,7 @@ var codeTable = []struct {
 	{storagehttp.ErrProxy, record.CodeProxy}, // also as the cause of the network's errors
 	{storagehttp.ErrNoIPv4, record.CodeNoIPv4},
 	{storagehttp.ErrCertificate, record.CodeSeedCertificate},
-	{network.ErrList, record.CodeBadNetwork},
+	{network.ErrList, record.CodeBadInput},
 	{network.ErrTooFewNodes, record.CodeTooFewNodes},
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},

@@ -37,7 +37,7 @@ func newImportCommand(app *cli.App) *cobra.Command {
 }
 
 func runImport(ctx context.Context, app *cli.App, file string) error {
-	data, err := readList(ctx, app, file)
+	data, err := takeList(ctx, app, file)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func runImport(ctx context.Context, app *cli.App, file string) error {
 	return app.Print(out)
 }
 
-func readList(ctx context.Context, app *cli.App, file string) ([]byte, error) {
+func takeList(ctx context.Context, app *cli.App, file string) ([]byte, error) {
 	in := app.Streams.In
 	if file != "-" {
 		opened, err := cli.OpenInput(ctx, file)

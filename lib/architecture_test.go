@@ -38,13 +38,13 @@ var layers = [][]string{
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
-		"lib/node/replication", "lib/node/link",
+		"lib/node/replication", "lib/node/link", "lib/node/behaviour",
 	},
 	{"lib/account/tables"},
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
-		"lib/account/undecided", "lib/account/strangers",
+		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery",
 	},
 	{"lib/account"},
 	{"lib/route/mailbox"},
@@ -76,8 +76,9 @@ var sameLayer = map[string][]string{
 	"keystore":          {"keystore/internal/tree"},
 	"lib/node": {
 		"lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
-		"lib/node/link",
+		"lib/node/link", "lib/node/behaviour",
 	},
+	"lib/node/behaviour":   {"lib/node/ring"},
 	"lib/node/store":       {"lib/node/store/kv"},
 	"lib/node/link":        {"lib/node/ring"},
 	"lib/node/peerhttp":    {"lib/node/ring"},

@@ -25,6 +25,7 @@ var fuzzedElsewhere = map[string]string{
 	"lib/ratchet.ParseWitness":               "it cuts a fixed size in two",
 	"lib/node/replication.parseNamesRequest": "lib/node.FuzzPeerRequests",
 	"lib/onion.OpenAuthenticated":            "lib/node.FuzzOnionRequest",
+	"lib/node/behaviour.OpenLayer":           "lib/node.FuzzOnionRequest",
 	"lib/pow.parseTTL":                       "lib/node.FuzzStorageRPC",
 	"lib/x25519.ParseEncoded":                "lib/ratchet.FuzzParseWhisperMessage",
 	"lib/account/tables.Decode":              "lib/account/inbox.FuzzDecodeEvent",

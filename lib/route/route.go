@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"sessiontool/lib/account"
@@ -90,6 +91,8 @@ type Router struct {
 
 	probing waitmutex.Mutex // held during the presence probe
 	probed  bool            // see probePresence
+
+	lacksIPv4 sync.Once // log it as a warning once
 }
 
 // New makes a router.
@@ -191,6 +194,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	receipt.ClockOffsetMS, receipt.Warnings = offset.Milliseconds(), slices.Clone(out.Warnings)
 	if offset.Abs() > tolerated {
 		receipt.Warnings = append(receipt.Warnings, outbox.WarnClock)
+	}
+	switch list := r.network.List(); {
+	case list.Source == network.ListImport:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnImported)
+	case list.Old:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnOldList)
 	}
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	receipt.Protocol, receipt.ForwardSecrecy = out.Protocol, out.ForwardSecrecy

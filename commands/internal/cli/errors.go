@@ -148,6 +148,9 @@ var codeTable = []struct {
 	{x3dh.ErrSignature, record.CodeBadSignature},
 	{network.ErrBadNetwork, record.CodeBadNetwork},
 	{storagehttp.ErrProxy, record.CodeProxy}, // also as the cause of the network's errors
+	{storagehttp.ErrNoIPv4, record.CodeNoIPv4},
+	{storagehttp.ErrCertificate, record.CodeSeedCertificate},
+	{network.ErrList, record.CodeBadInput},
 	{network.ErrTooFewNodes, record.CodeTooFewNodes},
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},

@@ -128,6 +128,8 @@ var warnings = map[outbox.Warning]record.Warning{
 	outbox.WarnClock:      record.WarnClock,
 	outbox.WarnUnanswered: record.WarnUnanswered,
 	outbox.WarnOldRequest: record.WarnOldRequest,
+	outbox.WarnOldList:    record.WarnOldList,
+	outbox.WarnImported:   record.WarnImported,
 }
 
 // Change returns the record of what was done with stored messages of an account.
@@ -467,4 +469,15 @@ func Nodes(nodes []network.Node) []record.Node {
 		out[i] = Node(n)
 	}
 	return out
+}
+
+// ListMark returns the field node_list of a record about nodes: empty if the seeds have listed them lately.
+func ListMark(client *network.Client) string {
+	switch list := client.List(); {
+	case list.Source == network.ListImport:
+		return record.ListImport
+	case list.Old:
+		return record.ListOld
+	}
+	return ""
 }

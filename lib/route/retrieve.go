@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
+	"sessiontool/lib/trace"
 )
 
 // maxRead bounds the messages that are taken from one member. No account has so many: a list of this length is made up.
@@ -49,12 +50,15 @@ type Truncated struct {
 // What the first member gives is all taken, up to maxRead; those after it are bounded by extraMessages and extraBytes in
 // new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
 func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
-	handle func(Page) (fresh int, err error)) error {
+	handle func(Page) (fresh int, err error)) (err error) {
+	ctx, span := trace.Start(ctx, trace.SpanRetrieve)
+	defer func() { span.End(err) }()
 	generation, err := r.network.Generation(ctx)
 	if err != nil {
 		return err
 	}
 	judge := &retrieveJudge{
+		span:   span,
 		reader: reader{network: r.network, owner: r.account, generation: generation}, log: r.options.Log,
 		handle: handle, truncated: options.Truncated, most: cmp.Or(options.maxRead, maxRead), readings: make(map[network.Key]*reading), started: time.Now(),
 		begin: func(node network.Node) (string, error) {
@@ -129,6 +133,7 @@ const (
 type retrieveJudge struct {
 	reader
 	log       *slog.Logger
+	span      *trace.Recording
 	begin     func(network.Node) (last string, err error)
 	handle    func(Page) (fresh int, err error)
 	truncated func(Truncated) error
@@ -169,6 +174,7 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		j.finish()
 		return network.Done
 	}
+	j.note(reply.Member, stored)
 	fresh, err := j.handle(Page{reply.Member, stored, !j.ended.IsZero()})
 	if err != nil {
 		j.failure = err
@@ -186,6 +192,16 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	}
 	at.passed[at.last] = true
 	return network.Again
+}
+
+// note records which messages a member gives.
+func (j *retrieveJudge) note(member network.Node, page []storage.Stored) {
+	if j.span == nil {
+		return
+	}
+	for _, stored := range page {
+		j.span.Event(trace.EventGives, trace.String(trace.KeyHash, stored.Hash), trace.Name(trace.KeyNode, member.Ed25519))
+	}
 }
 
 // finish records that a member was read to the end.

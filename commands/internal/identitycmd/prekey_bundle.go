@@ -1,4 +1,4 @@
-package commands
+package identitycmd
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
+	"sessiontool/lib/sessionid"
 )
 
 type prekeyBundleOptions struct {
@@ -38,7 +39,11 @@ func runPrekeyBundle(ctx context.Context, app *cli.App, opts *prekeyBundleOption
 	if opts.contact == "" {
 		return cli.UsageError(fmt.Errorf("--for is required"))
 	}
-	a, contact, err := openContact(ctx, app, opts.contact)
+	contact, err := sessionid.Parse(opts.contact)
+	if err != nil {
+		return err
+	}
+	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
 	}

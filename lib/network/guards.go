@@ -101,7 +101,7 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	ctx, span := trace.Start(ctx, trace.SpanGuards)
 	defer span.End(nil)
 	guards := c.testGuards(ctx)
-	if len(guards) == 0 && ctx.Err() == nil && !c.askedLately() {
+	if len(guards) == 0 && ctx.Err() == nil && c.lastOwnFault() == nil && !c.askedLately() {
 		before, _ := c.known()
 		if err := c.Refresh(ctx); err != nil {
 			return nil, err
@@ -114,7 +114,7 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case len(guards) == 0:
-		if err := c.proxyFailed(); err != nil {
+		if err := c.lastOwnFault(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoPath, err)
 		}
 		return nil, errCutOff

@@ -2,7 +2,6 @@ package route
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 	"strconv"
 
@@ -132,12 +131,4 @@ func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 	err := q.Solved(*q)
 	trace.Current(ctx).Event(trace.EventSolved, trace.Error(err))
 	return err
-}
-
-// authorize signs a request as its account's own.
-func authorize(owner *account.Account, text []byte) rpc28.Auth {
-	public, signature := owner.Ed25519Public(), owner.Sign(text)
-	return rpc28.Auth{
-		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
-	}
 }

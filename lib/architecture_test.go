@@ -44,13 +44,13 @@ var layers = [][]string{
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
-		"lib/account/undecided", "lib/account/strangers",
+		"lib/account/undecided", "lib/account/strangers", "lib/account/addressbook",
 	},
 	{"lib/account", "lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
-	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
+	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
-	{"commands/internal/devnetcmd", "commands/internal/plumbing"},
+	{"commands/internal/contactcmd", "commands/internal/devnetcmd", "commands/internal/plumbing"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 

@@ -136,6 +136,7 @@ type FriendRequest struct {
 	Peer        sessionid.ID
 	Incoming    bool
 	DisplayName string
+	Name        string // that the user gave the peer; of FriendRequests alone
 	Text        string
 	State       State
 	TimestampMS int64
@@ -238,12 +239,19 @@ func deleteContact(tx *keystore.Tx, id sessionid.ID) error {
 func (a *Account) FriendRequests(ctx context.Context) (requests []FriendRequest, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		requests = nil
+		known, err := names(tx)
+		if err != nil {
+			return err
+		}
 		return a.eachContact(tx, func(c contactState) error {
 			if c.Incoming != nil {
 				requests = append(requests, a.describeRequest(c, c.Incoming, true))
 			}
 			if c.Outgoing != nil {
 				requests = append(requests, a.describeRequest(c, c.Outgoing, false))
+			}
+			for i := len(requests) - 1; i >= 0 && requests[i].Peer == c.ID; i-- {
+				requests[i].Name = known[c.ID].Name
 			}
 			return nil
 		})

@@ -200,8 +200,10 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		event.Claimed = o.claimed
 	case errors.Is(err, errIgnored):
 		event.Kind, event.Text = inbox.EventControl, "blocked"
-		opened.Refused = in.Route == message.RouteSync
-		return opened, nil
+		if opened.Refused = in.Route == message.RouteSync; opened.Refused {
+			return opened, nil
+		}
+		return opened, book.Refuse(event.ID, reasonIgnored) // so that other members' copies stay ignored
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
 	case errors.Is(err, errUndecided):

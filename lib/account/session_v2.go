@@ -146,7 +146,7 @@ func (a *Account) openAgain(tx *keystore.Tx, book *strangers.Book, m undecided.M
 		return nil, nil
 	case errors.Is(err, errIgnored):
 		event.Kind = inbox.EventControl
-		return &Opened{Event: event}, nil
+		return &Opened{Event: event}, book.Refuse(event.ID, reasonIgnored)
 	case errors.As(err, &failed):
 		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
 	case err != nil:

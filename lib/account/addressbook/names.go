@@ -28,12 +28,12 @@ func CheckName(name string) error {
 		return fmt.Errorf("%w: it is empty", ErrName)
 	case !utf8.ValidString(name):
 		return fmt.Errorf("%w: it is not UTF-8", ErrName)
-	case utf8.RuneCountInString(name) > MaxNameChars:
-		return fmt.Errorf("%w: it has more than %d characters", ErrName, MaxNameChars)
 	case strings.Trim(name, "-_") != name:
 		return fmt.Errorf("%w: %q does not begin and end with a letter or a digit", ErrName, name)
 	case LooksLikeID(name):
-		return fmt.Errorf("%w: %q looks like a part of a Session ID", ErrName, name)
+		return fmt.Errorf("%w: %.80q looks like a part of a Session ID", ErrName, name)
+	case utf8.RuneCountInString(name) > MaxNameChars:
+		return fmt.Errorf("%w: it has more than %d characters", ErrName, MaxNameChars)
 	}
 	var script string
 	for _, r := range name {

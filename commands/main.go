@@ -17,6 +17,7 @@ import (
 	"sessiontool/commands/internal/contactcmd"
 	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
 	"sessiontool/lib/record"
 )
@@ -114,6 +115,7 @@ func topCommands() []topCommand {
 		{"pow", plumbing.NewPow},
 		{"prekey", newPrekeyCommand},
 		{"onion", plumbing.NewOnion},
+		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},
 		{"devnet", devnetcmd.NewDevnet},
 		{"demo", newDemoCommand},

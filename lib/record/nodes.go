@@ -10,6 +10,7 @@ type Node struct {
 	PubkeyX25519  string `json:"pubkey_x25519"`
 	SwarmID       string `json:"swarm_id,omitempty"`
 	MetricsURL    string `json:"metrics_url,omitempty"`
+	NodeList      string `json:"node_list,omitempty"` // as in Swarm
 }
 
 // Repair says what 'node repair' found in a node's folder, and what the node has now. SetAside is the damaged database.
@@ -30,6 +31,8 @@ type Path struct {
 	Type  string `json:"type"`
 	Guard string `json:"guard"`
 	Hops  []Node `json:"hops"`
+
+	NodeList string `json:"node_list,omitempty"` // as in Swarm
 }
 
 // Call is the input of onion send: a storage RPC for one node, or for a member of a Session ID's swarm.

@@ -50,6 +50,7 @@ const (
 	TypePath          = "path"
 	TypeResponse      = "rpc_response"
 	TypeNetwork       = "network"
+	TypeNodeList      = "node_list"
 	TypeFault         = "fault"
 	TypeSwarmCheck    = "swarm_check"
 	TypeSwarmMap      = "swarm_map"

@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
@@ -98,7 +99,7 @@ func (r *Router) probePresence(ctx context.Context) error {
 	defer cancel()
 	fetching := r.collect(r.account.ReceiveAside, func([]account.Opened) {})
 	var failure error
-	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true}, func(page Page) (fresh int, err error) {
+	err := r.Retrieve(probeCtx, mailbox.RetrieveOptions{UseCursors: true}, func(page mailbox.Page) (fresh int, err error) {
 		fresh, failure = fetching.take(ctx, page)
 		return fresh, failure
 	})

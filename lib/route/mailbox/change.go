@@ -1,28 +1,21 @@
-package route
+package mailbox
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"sessiontool/lib/network"
-	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
-	"sessiontool/lib/xeddsa"
 )
 
-// MaxChange is how many messages one [Router.Delete] or [Router.Expire] may name.
+// MaxChange is how many messages one [Box.Delete] or [Box.Expire] may name.
 const MaxChange = 100
-
-// ErrGeneration reports a request that storage RPC 2.0 does not have.
-var ErrGeneration = errors.New("storage RPC 2.0 has no such request")
 
 // Change is the result of deleting or expiring stored messages of the account. Action is [rpc28.MethodDelete] or
 // [rpc28.MethodExpire]; Requested and Changed are hashes. Changed has those that some member of the swarm had. OK means
@@ -46,14 +39,14 @@ type MemberChange struct {
 
 // Delete removes messages of the account, by their hashes, from its swarm (storage-2.8.md section 6). It succeeds if
 // one member has signed that it did so, whether or not the member had the messages. The error wraps [ErrGeneration],
-// [ErrNotStored], [ErrRefused], [ErrClock] or an error of the network, or is the error of the context.
-func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
-	owner := r.account.ID().String()
-	return r.change(ctx, changing{
+// [ErrNotStored], [ErrRefused], [network.ErrClock] or an error of the network, or is the error of the context.
+func (b *Box) Delete(ctx context.Context, hashes []string) (Change, error) {
+	owner := b.account.ID().String()
+	return b.change(ctx, changing{
 		method: rpc28.MethodDelete, hashes: hashes,
 		params: func() any {
 			return rpc28.DeleteParams{Pubkey: owner, Messages: hashes,
-				Auth: authorize(r.account, signtext.Delete(hashes))}
+				Auth: Authorize(b.account, signtext.Delete(hashes))}
 		},
 		done: func(member rpc28.MemberResult) (done []string, signed []byte) {
 			if member.Deleted != nil {
@@ -65,16 +58,16 @@ func (r *Router) Delete(ctx context.Context, hashes []string) (Change, error) {
 }
 
 // Expire makes messages of the account expire at some time from now, earlier or later than before. Otherwise it is like
-// [Router.Delete].
-func (r *Router) Expire(ctx context.Context, hashes []string, after time.Duration) (Change, error) {
-	owner, expiry := r.account.ID().String(), int64(0)
-	out, err := r.change(ctx, changing{
+// [Box.Delete].
+func (b *Box) Expire(ctx context.Context, hashes []string, after time.Duration) (Change, error) {
+	owner, expiry := b.account.ID().String(), int64(0)
+	out, err := b.change(ctx, changing{
 		method: rpc28.MethodExpire, hashes: hashes,
 		params: func() any {
-			expiry = r.network.Now().Add(after).UnixMilli()
+			expiry = b.network.Now().Add(after).UnixMilli()
 			times := []int64{expiry}
 			return rpc28.ExpireParams{
-				Pubkey: owner, Messages: hashes, Expiry: times, Auth: authorize(r.account,
+				Pubkey: owner, Messages: hashes, Expiry: times, Auth: Authorize(b.account,
 					signtext.Expire(false, false, times, hashes)),
 			}
 		},
@@ -99,20 +92,20 @@ type changing struct {
 }
 
 // change asks members of the account's swarm in turn until one has passed the request on to all.
-func (r *Router) change(ctx context.Context, q changing) (Change, error) {
+func (b *Box) change(ctx context.Context, q changing) (Change, error) {
 	out := Change{Action: q.method, Requested: q.hashes}
 	if len(q.hashes) == 0 || len(q.hashes) > MaxChange {
 		return out, fmt.Errorf("%d messages at once, where 1 to %d may be named", len(q.hashes), MaxChange)
 	}
-	switch generation, err := r.network.Generation(ctx); {
+	switch generation, err := b.network.Generation(ctx); {
 	case err != nil:
 		return out, err
 	case generation != storage.Generation28:
 		return out, ErrGeneration
 	}
-	judge := &changeJudge{router: r, changing: q, out: &out}
-	err := r.network.AskSwarm(ctx, network.Question{
-		Owner: r.account.ID(), Call: network.Call{Method: q.method, Slow: true}, Judge: judge,
+	judge := &changeJudge{box: b, changing: q, out: &out}
+	err := b.network.AskSwarm(ctx, network.Question{
+		Owner: b.account.ID(), Call: network.Call{Method: q.method, Slow: true}, Judge: judge,
 	})
 	if errors.Is(err, network.ErrUnanswered) {
 		return out, fmt.Errorf("%w: %w: %w", ErrNotStored, errors.Join(judge.failures...), err)
@@ -123,7 +116,7 @@ func (r *Router) change(ctx context.Context, q changing) (Change, error) {
 // changeJudge judges the answers to a change: one member that has passed it on is enough.
 type changeJudge struct {
 	changing
-	router   *Router
+	box      *Box
 	out      *Change
 	failures []error
 }
@@ -140,7 +133,7 @@ func (j *changeJudge) Judge(reply network.Reply) network.Verdict {
 	}
 	err := checkChange(reply.Answer)
 	if err == nil {
-		err = j.router.takeChange(j.out, j.changing, reply.Body)
+		err = j.box.takeChange(j.out, j.changing, reply.Body)
 	}
 	if err != nil {
 		j.failures = append(j.failures, fmt.Errorf("node %s: %w", reply.Member.Ed25519, err))
@@ -161,7 +154,7 @@ func checkChange(answer network.Answer) error {
 }
 
 // takeChange records what the members did. It returns an error if none of them has signed anything.
-func (r *Router) takeChange(out *Change, q changing, body string) error {
+func (b *Box) takeChange(out *Change, q changing, body string) error {
 	change, err := rpc28.ParseChange(body)
 	if err != nil {
 		return err
@@ -169,7 +162,7 @@ func (r *Router) takeChange(out *Change, q changing, body string) error {
 	out.Nodes = out.Nodes[:0]
 	changed := make(map[string]bool)
 	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
-		result := r.readChange(q, name, change.Swarm[name])
+		result := b.readChange(q, name, change.Swarm[name])
 		out.Nodes = append(out.Nodes, result)
 		out.OK = out.OK || result.OK
 		for _, hash := range result.Changed {
@@ -184,15 +177,15 @@ func (r *Router) takeChange(out *Change, q changing, body string) error {
 }
 
 // readChange reads one member's result.
-func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) MemberChange {
-	result := MemberChange{PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], "")}
+func (b *Box) readChange(q changing, name string, member rpc28.MemberResult) MemberChange {
+	result := MemberChange{PubkeyEd25519: BoundedText(name)}
 	if bool(member.Failed) {
-		result.Error = memberFailure(member)
+		result.Error = Failure(member)
 		return result
 	}
 	done, text := q.done(member)
 	switch {
-	case !signedBy(r.network, r.account.ID(), name, text, member.Signature):
+	case !SignedBy(b.network, b.account.ID(), name, text, member.Signature):
 		result.Error = "it has not signed what it did"
 	case slices.ContainsFunc(done, func(hash string) bool { return !slices.Contains(q.hashes, hash) }):
 		result.Error = "it did something else"
@@ -200,19 +193,4 @@ func (r *Router) readChange(q changing, name string, member rpc28.MemberResult) 
 		result.OK, result.Changed = true, done
 	}
 	return result
-}
-
-// signedBy reports whether a member of owner's swarm, named by its Ed25519 key in hex, has signed text. The signature
-// is base64. Signatures of registered nodes that are not members do not count.
-func signedBy(known *network.Client, owner sessionid.ID, name string, text []byte, signature string) bool {
-	var key network.Key
-	if key.UnmarshalText([]byte(name)) != nil {
-		return false
-	}
-	if _, member := known.Member(owner, key); !member {
-		return false
-	}
-	raw, err := base64.StdEncoding.DecodeString(signature)
-	return err == nil && len(raw) == xeddsa.SignatureSize &&
-		xeddsa.VerifyStrict(key, text, [xeddsa.SignatureSize]byte(raw))
 }

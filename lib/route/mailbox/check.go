@@ -1,4 +1,4 @@
-package route
+package mailbox
 
 import (
 	"context"
@@ -58,7 +58,7 @@ type Checker struct {
 func NewChecker(owner *account.Account, n *network.Client) *Checker { return &Checker{n, owner} }
 
 // Check asks every registered member of id's swarm for its software version. If id is the owner's, it also reads all
-// messages of each member, through onion paths, and reports those that some members lack. It compares at most maxRead
+// messages of each member, through onion paths, and reports those that some members lack. It compares at most MaxHeld
 // messages of a member; Err then says so. The error is the network's or the context's; failures of members are part of
 // the result.
 func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error) {
@@ -171,13 +171,13 @@ func (c *swarmCheck) holdings(ctx context.Context, paths network.Backend, node n
 	case err != nil:
 		return nil, err
 	case judge.more:
-		return judge.expiries, fmt.Errorf("holds more than %d messages; the others are not compared", maxHeld)
+		return judge.expiries, fmt.Errorf("holds more than %d messages; the others are not compared", MaxHeld)
 	}
 	return judge.expiries, nil
 }
 
-// maxHeld bounds the messages of a member that are compared with those of others.
-const maxHeld = 20_000
+// MaxHeld bounds the messages of a member that are compared with those of others.
+const MaxHeld = 20_000
 
 var errMemberClock = errors.New("its clock is not that of the network")
 
@@ -186,7 +186,7 @@ type holdingsJudge struct {
 	reader
 	expiries map[string]int64
 	last     string
-	more     bool // the list is longer than maxHeld
+	more     bool // the list is longer than MaxHeld
 	failure  error
 }
 
@@ -218,7 +218,7 @@ func (j *holdingsJudge) Judge(reply network.Reply) network.Verdict {
 	switch {
 	case len(j.expiries) == before: // at the end, or repeating itself
 		return network.Done
-	case len(j.expiries) >= maxHeld:
+	case len(j.expiries) >= MaxHeld:
 		j.more = true
 		return network.Done
 	}

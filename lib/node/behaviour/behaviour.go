@@ -1,4 +1,5 @@
-package node
+// Package behaviour has all differences between versions of the storage server and this program's own nodes.
+package behaviour
 
 import (
 	"context"
@@ -7,20 +8,18 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
-	"slices"
 	"time"
 
 	"sessiontool/lib/node/ring"
-	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/x25519"
 )
 
-// Behaviour holds all differences between versions of the storage server and this program's own nodes. No other code
-// depends on a version. [Own], [Like207], [Like280] and [Like211] are the presets.
-type Behaviour struct {
+// Rules hold the differences of one version. No other code depends on a version. [Own], [Like207], [Like280] and
+// [Like211] are the presets.
+type Rules struct {
 	// Name is the preset's name, empty for Own.
 	Name string
 	// Generation is the only generation that servers of this version serve; empty means both.
@@ -33,7 +32,7 @@ type Behaviour struct {
 	Date bool
 
 	// TLS is the offer to clients. It does not apply between nodes.
-	TLS TLSRules
+	TLS TLS
 	// OneRequest closes every connection after one answer.
 	OneRequest bool
 	// IdleTimeout bounds the time between two requests of a connection.
@@ -54,9 +53,9 @@ type Behaviour struct {
 
 	// Listens enables listen and deliver, the methods of the synchronous route.
 	Listens bool
-	// AllowUnsigned is as in Config.
+	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
 	AllowUnsigned bool
-	// RateLimit is that of nodes whose Config has none.
+	// RateLimit is that of nodes whose configuration has none.
 	RateLimit int
 	// OwnFailures answers a change that failed on this node with status 200 and query_failure in the members' results.
 	// Otherwise the request fails.
@@ -71,8 +70,8 @@ type Behaviour struct {
 	TestBox bool
 }
 
-// TLSRules are what a node offers to clients.
-type TLSRules struct {
+// TLS are what a node offers to clients.
+type TLS struct {
 	Min, Max    uint16        // versions; Max 0 means the latest
 	Suites      []uint16      // of TLS 1.2; nil means those of crypto/tls
 	Curves      []tls.CurveID // nil means those of crypto/tls
@@ -80,42 +79,55 @@ type TLSRules struct {
 	Certificate ring.CertificateSpec
 }
 
+const (
+	// HopTimeout is that of Own, and of 2.0.7 (storage-2.0.md section 7.4).
+	HopTimeout = 10 * time.Second
+	// MemberTimeout is that of all servers (storage-2.8.md section 4.3).
+	MemberTimeout = 5 * time.Second
+	// ReadTimeout bounds the time that a request may take to arrive.
+	ReadTimeout = 30 * time.Second
+	// IdleTimeout is that of Own.
+	IdleTimeout = 120 * time.Second
+	// DefaultRateLimit is the 2020 server's number of requests a second from one address (storage-2.0.md section 9).
+	DefaultRateLimit = 300
+)
+
 // Own is how this program's own nodes behave.
-var Own = Behaviour{
+var Own = Rules{
 	Version: [3]int{2, 8, 0}, Date: true,
-	TLS:         TLSRules{Min: tls.VersionTLS12, Tickets: true},
-	IdleTimeout: idleTimeout, HopTimeout: hopTimeout, MemberTimeout: forwardTimeout, Listens: true,
+	TLS:         TLS{Min: tls.VersionTLS12, Tickets: true},
+	IdleTimeout: IdleTimeout, HopTimeout: HopTimeout, MemberTimeout: MemberTimeout, Listens: true,
 }
 
 // Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). It sends a new message to the other
 // members after up to 350 ms.
-var Like207 = Behaviour{
+var Like207 = Rules{
 	Name: "2.0.7", Generation: storage.Generation20, Version: [3]int{2, 0, 7},
-	TLS: TLSRules{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
+	TLS: TLS{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
 		Key: ring.KeyRSA2048, Subject: pkix.Name{Country: []string{"AU"}, Organization: []string{"Loki"}},
 	}},
-	OneRequest: true, IdleTimeout: readTimeout, HangUpOnLarge: true,
-	HopTimeout: hopTimeout, MemberTimeout: forwardTimeout, Patient: true, ArrivalSpread: 350 * time.Millisecond,
+	OneRequest: true, IdleTimeout: ReadTimeout, HangUpOnLarge: true,
+	HopTimeout: HopTimeout, MemberTimeout: MemberTimeout, Patient: true, ArrivalSpread: 350 * time.Millisecond,
 	AllowUnsigned: true, RateLimit: DefaultRateLimit,
 }
 
 // Like280 is storage server 2.8.0 (storage-2.8.md sections 1, 4, 8 and 12).
-var Like280 = Behaviour{
+var Like280 = Rules{
 	Name: "2.8.0", Generation: storage.Generation28, Version: [3]int{2, 8, 0}, Server: "Oxen Storage Server/2.8.0",
-	TLS: TLSRules{Min: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
+	TLS: TLS{Min: tls.VersionTLS12, Tickets: true, Certificate: ring.CertificateSpec{
 		Key: ring.KeyRSA2048, Subject: pkix.Name{Organization: []string{"Oxen"}},
 	}},
-	IdleTimeout: 10 * time.Second, HopTimeout: 30 * time.Second, MemberTimeout: forwardTimeout, Patient: true,
+	IdleTimeout: 10 * time.Second, HopTimeout: 30 * time.Second, MemberTimeout: MemberTimeout, Patient: true,
 	ArrivalSpread: DefaultArrivalSpread, RateLimit: DefaultRateLimit,
 	OwnFailures: true, AllFailedStatus: storage.StatusOK,
 }
 
 // Like211 is Like280 with the rules of later servers, as read in source text up to 2.11.3 (storage-2.8.md sections 1, 3
 // and 8).
-var Like211 = func() Behaviour {
+var Like211 = func() Rules {
 	b := Like280
 	b.Name, b.Version, b.Server = "2.11", [3]int{2, 11, 3}, "Oxen Storage Server/2.11.3"
-	b.TLS = TLSRules{
+	b.TLS = TLS{
 		Min: tls.VersionTLS12, Curves: []tls.CurveID{tls.X25519, tls.CurveP256},
 		Suites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
@@ -129,48 +141,49 @@ var Like211 = func() Behaviour {
 // DefaultArrivalSpread is an ArrivalSpread of servers that pass messages on at once.
 const DefaultArrivalSpread = 20 * time.Millisecond
 
-// presets are the behaviours that have names.
-var presets = []*Behaviour{&Like207, &Like280, &Like211}
+// Presets returns the rules that have names.
+func Presets() []*Rules { return []*Rules{&Like207, &Like280, &Like211} }
 
 // Likenesses are the names of the presets, that of Own excluded.
 func Likenesses() []string {
-	names := make([]string, len(presets))
-	for i, preset := range presets {
-		names[i] = preset.Name
+	var names []string
+	for _, preset := range Presets() {
+		names = append(names, preset.Name)
 	}
 	return names
 }
 
-// BehaviourLike returns the preset called name. The empty name is that of Own.
-func BehaviourLike(name string) (Behaviour, error) {
+// Like returns the preset called name. The empty name is that of Own.
+func Like(name string) (Rules, error) {
 	if name == "" {
 		return Own, nil
 	}
-	i := slices.IndexFunc(presets, func(b *Behaviour) bool { return b.Name == name })
-	if i < 0 {
-		return Behaviour{}, fmt.Errorf("no storage server %q is known, only %v", name, Likenesses())
+	for _, preset := range Presets() {
+		if preset.Name == name {
+			return *preset, nil
+		}
 	}
-	return *presets[i], nil
+	return Rules{}, fmt.Errorf("no storage server %q is known, only %v", name, Likenesses())
 }
 
-// Faster returns the behaviour with all its times divided by factor, for tests.
-func (b Behaviour) Faster(factor int) Behaviour {
+// Faster returns the rules with all its times divided by factor, for tests.
+func (b Rules) Faster(factor int) Rules {
 	for _, d := range []*time.Duration{&b.IdleTimeout, &b.HopTimeout, &b.MemberTimeout, &b.ArrivalSpread} {
 		*d /= time.Duration(factor)
 	}
 	return b
 }
 
-// giveUp delays the report of a failed request to another node: a patient node waits until ctx, which bounds the
+// GiveUp delays the report of a failed request to another node: a patient node waits until ctx, which bounds the
 // request, ends.
-func (b *Behaviour) giveUp(ctx context.Context) {
+func (b *Rules) GiveUp(ctx context.Context) {
 	if b.Patient {
 		<-ctx.Done()
 	}
 }
 
 // SetHeader adds the headers that every answer has.
-func (b *Behaviour) SetHeader(header http.Header, now time.Time) {
+func (b *Rules) SetHeader(header http.Header, now time.Time) {
 	header["Date"] = nil // keeps net/http from adding the machine's time
 	if b.Date {
 		header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
@@ -180,47 +193,32 @@ func (b *Behaviour) SetHeader(header http.Header, now time.Time) {
 	}
 }
 
-// clients is the TLS configuration for clients.
-func (r TLSRules) clients(certificate tls.Certificate) *tls.Config {
+// Config is the TLS configuration for clients.
+func (r TLS) Config(certificate tls.Certificate) *tls.Config {
 	return &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MinVersion: r.Min, MaxVersion: r.Max, CipherSuites: r.Suites,
 		CurvePreferences: r.Curves, SessionTicketsDisabled: !r.Tickets,
 	}
 }
 
-// openLayer is [onion.Open] for the ciphers of this behaviour. Another cipher is a malformed request.
-func (b *Behaviour) openLayer(version onion.Version, key x25519.KeyPair, body []byte) (*onion.Layer, error) {
+// OpenLayer is [onion.Open] for the ciphers of these rules. Another cipher is a malformed request.
+func (b *Rules) OpenLayer(version onion.Version, key x25519.KeyPair, body []byte) (*onion.Layer, error) {
 	if b.RefusesCBC {
 		return onion.OpenAuthenticated(version, key, body)
 	}
 	return onion.Open(version, key, body)
 }
 
-// arrivalDelay returns a random delay for messages of another member.
-func (b *Behaviour) arrivalDelay() time.Duration {
+// ArrivalDelay returns a random delay for messages of another member.
+func (b *Rules) ArrivalDelay() time.Duration {
 	if b.ArrivalSpread == 0 {
 		return 0
 	}
 	return mathrand.N(b.ArrivalSpread)
 }
 
-// shuffle brings records that arrived together into random order.
-func (b *Behaviour) shuffle(records []store.Record) {
-	if b.ArrivalSpread > 0 {
-		mathrand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-	}
-}
-
-// reserved refuses a store to the reserved namespace.
-func (b *Behaviour) reserved(change change) error {
-	if s, ok := change.(*storeRequest); ok && b.TestBox && s.message.Namespace == rpc28.NamespaceTest {
-		return refuse(storage.StatusUnauthorized, "store: namespace %d is reserved", rpc28.NamespaceTest)
-	}
-	return nil
-}
-
-// failedStatus returns the status of a change that failed on this node.
-func (b *Behaviour) failedStatus(results map[string]rpc28.MemberResult) int {
+// FailedStatus returns the status of a change that failed on this node.
+func (b *Rules) FailedStatus(results map[string]rpc28.MemberResult) int {
 	for _, result := range results {
 		if !result.Failed {
 			return storage.StatusOK

@@ -1,4 +1,4 @@
-package route
+package mailbox
 
 import (
 	"cmp"
@@ -6,28 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
-	"sessiontool/lib/account"
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
-	"sessiontool/lib/storage/rpc20"
-	"sessiontool/lib/storage/rpc28"
-	"sessiontool/lib/storage/signtext"
 )
 
 // maxRead bounds the messages that are taken from one member. No account has so many: a list of this length is made up.
 const maxRead = 1 << 20
 
-// RetrieveOptions adjusts [Router.Retrieve].
+// RetrieveOptions adjusts [Box.Retrieve].
 type RetrieveOptions struct {
 	// UseCursors starts at each node where the account's last poll ended. Otherwise everything is read.
 	UseCursors bool
 	// Truncated is called for a member whose list had more new messages than it may give. It may be nil.
 	Truncated func(Truncated) error
-
-	maxRead int // 0 means maxRead
+	MaxRead   int // most messages of one member; 0 means maxRead
 }
 
 // Page is a part of a member's list. It is never empty. Late reports that another member was read to the end before.
@@ -46,64 +40,37 @@ type Truncated struct {
 // Retrieve asks three random members of the account's swarm at once for its messages. It calls handle with their
 // answers, page by page, one at a time. The same message usually comes from all three. Another
 // member replaces one that fails. Once two members were read to the end, Retrieve does not wait for a late third one.
-// What the first member gives is all taken, up to maxRead; those after it are bounded by extraMessages and extraBytes in
-// new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
-func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
+// What the first member gives is all taken, up to maxRead; those after it are bounded by ExtraMessages and ExtraBytes in
+// new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps
+// [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
+func (b *Box) Retrieve(ctx context.Context, options RetrieveOptions,
 	handle func(Page) (fresh int, err error)) error {
-	generation, err := r.network.Generation(ctx)
+	generation, err := b.network.Generation(ctx)
 	if err != nil {
 		return err
 	}
 	judge := &retrieveJudge{
-		reader: reader{network: r.network, owner: r.account, generation: generation}, log: r.options.Log,
-		handle: handle, truncated: options.Truncated, most: cmp.Or(options.maxRead, maxRead), readings: make(map[network.Key]*reading), started: time.Now(),
+		reader: reader{network: b.network, owner: b.account, generation: generation}, log: b.log,
+		handle: handle, truncated: options.Truncated, most: cmp.Or(options.MaxRead, maxRead),
+		readings: make(map[network.Key]*reading), started: time.Now(),
 		begin: func(node network.Node) (string, error) {
 			if !options.UseCursors {
 				return "", nil
 			}
-			return r.account.LastHash(ctx, cursorName(generation, node))
+			return b.account.LastHash(ctx, CursorName(generation, node))
 		},
 	}
-	err = r.network.AskSwarm(ctx, network.Question{
-		Owner: r.account.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge,
+	err = b.network.AskSwarm(ctx, network.Question{
+		Owner: b.account.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge,
 		Sides: network.SwarmTargets, Enough: min(2, network.SwarmTargets),
 	})
 	switch {
 	case judge.failure != nil:
 		return judge.failure
-	case errors.Is(err, network.ErrUnanswered), errors.Is(err, ErrClock):
+	case errors.Is(err, network.ErrUnanswered), errors.Is(err, network.ErrClock):
 		return fmt.Errorf("%w: %w: %w", ErrNotRetrieved, err, errors.Join(judge.failures...))
 	}
 	return err
-}
-
-// reader makes the requests for an account's messages, and reads the answers.
-type reader struct {
-	network    *network.Client
-	owner      *account.Account
-	generation storage.Generation
-}
-
-// request returns the signed request for messages after the hash last.
-func (r reader) request(last string) ([]byte, error) {
-	now := r.network.Now().UnixMilli()
-	if r.generation == storage.Generation28 {
-		return retrieve28(r.owner, last, now)
-	}
-	return retrieve20(r.owner, last, now)
-}
-
-// parse reads a page. Nodes of 2.0 do not say whether there are more.
-func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool, err error) {
-	switch {
-	case answer.Status != storage.StatusOK:
-		return nil, false, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
-	case r.generation == storage.Generation28:
-		page, err := rpc28.ParsePage(answer.Body)
-		return page.Messages, page.More, err
-	}
-	stored, err = storage.ParseMessages(answer.Body)
-	return stored, true, err
 }
 
 // reading is the progress in a member's list.
@@ -120,8 +87,8 @@ type reading struct {
 // not prolong every poll. Messages that were received before do not count, only the time that they take: as long as the
 // first member took, and extraTime.
 const (
-	extraMessages = 500
-	extraBytes    = 2 << 20
+	ExtraMessages = 500
+	ExtraBytes    = 2 << 20
 	extraTime     = 5 * time.Second
 )
 
@@ -207,7 +174,7 @@ func (j *retrieveJudge) affords(member network.Node, page []storage.Stored, fres
 			at.extraBytes += len(stored.Data)
 		}
 	}
-	return at.extraMessages <= extraMessages && at.extraBytes <= extraBytes &&
+	return at.extraMessages <= ExtraMessages && at.extraBytes <= ExtraBytes &&
 		time.Since(j.ended) <= extraTime+j.ended.Sub(j.started)
 }
 
@@ -223,13 +190,4 @@ func (j *retrieveJudge) leave(member network.Node, fresh int) network.Verdict {
 		return network.Stop
 	}
 	return network.Done
-}
-
-// retrieve20 returns the request for messages after last. The signature is our extension: servers of 2.0 ask for none.
-func retrieve20(owner *account.Account, last string, now int64) ([]byte, error) {
-	auth := authorize(owner, signtext.Retrieve(rpc28.NamespaceMessages, now))
-	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
-		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),
-		PubkeyEd25519: auth.PubkeyEd25519, Signature: auth.Signature,
-	})
 }

@@ -17,6 +17,7 @@ import (
 	"sessiontool/commands/internal/contactcmd"
 	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/identitycmd"
 	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
 	"sessiontool/lib/record"
@@ -99,9 +100,9 @@ type topCommand struct {
 
 func topCommands() []topCommand {
 	return []topCommand{
-		{"keygen", newKeygenCommand},
-		{"identity", newIdentityCommand},
-		{"device", newDeviceCommand},
+		{"keygen", identitycmd.NewKeygen},
+		{"identity", identitycmd.NewIdentity},
+		{"device", identitycmd.NewDevice},
 		{"friend-request", newFriendRequestCommand},
 		{"contact", contactcmd.New},
 		{"send", newSendCommand},
@@ -113,7 +114,7 @@ func topCommands() []topCommand {
 		{"envelope", plumbing.NewEnvelope},
 		{"transcript", plumbing.NewTranscript},
 		{"pow", plumbing.NewPow},
-		{"prekey", newPrekeyCommand},
+		{"prekey", identitycmd.NewPrekey},
 		{"onion", plumbing.NewOnion},
 		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},

@@ -52,8 +52,13 @@ var layers = [][]string{
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
-	{"commands/internal/contactcmd", "commands/internal/devnetcmd", "commands/internal/networkcmd",
-		"commands/internal/plumbing"},
+	{
+		"commands/internal/contactcmd",
+		"commands/internal/devnetcmd",
+		"commands/internal/identitycmd",
+		"commands/internal/networkcmd",
+		"commands/internal/plumbing",
+	},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 

@@ -1,4 +1,4 @@
-package commands
+package identitycmd
 
 import (
 	"cmp"
@@ -31,7 +31,8 @@ type keygenOptions struct {
 	publishKeys  bool
 }
 
-func newKeygenCommand(app *cli.App) *cobra.Command {
+// NewKeygen makes the command keygen.
+func NewKeygen(app *cli.App) *cobra.Command {
 	opts := &keygenOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "keygen",

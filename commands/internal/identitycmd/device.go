@@ -1,4 +1,4 @@
-package commands
+package identitycmd
 
 import (
 	"github.com/spf13/cobra"
@@ -6,7 +6,8 @@ import (
 	"sessiontool/commands/internal/cli"
 )
 
-func newDeviceCommand(app *cli.App) *cobra.Command {
+// NewDevice makes the command device.
+func NewDevice(app *cli.App) *cobra.Command {
 	return cli.Parent("device", "Link, list and remove the devices of an account (session-v2)", "",
 		newDeviceLinkCommand(app),
 		newDeviceListCommand(app),

@@ -1,4 +1,4 @@
-package commands
+package identitycmd
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package commands
+package identitycmd
 
 import (
 	"github.com/spf13/cobra"
@@ -8,7 +8,8 @@ import (
 	"sessiontool/lib/record"
 )
 
-func newPrekeyCommand(app *cli.App) *cobra.Command {
+// NewPrekey makes the command prekey.
+func NewPrekey(app *cli.App) *cobra.Command {
 	return cli.Parent("prekey", "Show, rotate and list prekeys", "",
 		newPrekeyBundleCommand(app),
 		newPrekeyRotateCommand(app),

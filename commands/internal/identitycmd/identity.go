@@ -1,4 +1,5 @@
-package commands
+// Package identitycmd has the commands for accounts and their keys: keygen, identity, device and prekey.
+package identitycmd
 
 import (
 	"context"
@@ -12,7 +13,8 @@ import (
 	"sessiontool/lib/account"
 )
 
-func newIdentityCommand(app *cli.App) *cobra.Command {
+// NewIdentity makes the command identity.
+func NewIdentity(app *cli.App) *cobra.Command {
 	return cli.Parent("identity", "List, show, save, restore and remove accounts", "",
 		newIdentityListCommand(app),
 		newIdentityShowCommand(app),

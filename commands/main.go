@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/contactcmd"
 	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
 	"sessiontool/commands/internal/identitycmd"
@@ -103,7 +104,7 @@ func topCommands() []topCommand {
 		{"identity", identitycmd.NewIdentity},
 		{"device", identitycmd.NewDevice},
 		{"friend-request", newFriendRequestCommand},
-		{"contact", newContactCommand},
+		{"contact", contactcmd.New},
 		{"send", newSendCommand},
 		{"poll", newPollCommand},
 		{"listen", newListenCommand},

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -73,6 +74,9 @@ func (a *Account) openV2(tx *keystore.Tx, event *inbox.Event, data string) (o op
 		return o, err
 	}
 	event.From, event.Protocol, event.ForwardSecrecy = opened.Sender, string(ProtocolSessionV2), opened.ForwardSecrecy
+	if ignored, err := a.ignores(tx, opened.Sender); err != nil || ignored {
+		return o, cmp.Or(err, errIgnored)
+	}
 	return a.handleBox(tx, event, layers.MessageName(opened), content)
 }
 
@@ -109,6 +113,9 @@ func (a *Account) openAgain(tx *keystore.Tx, book *strangers.Book, m undecided.M
 	switch {
 	case errors.Is(err, errUndecided):
 		return nil, nil
+	case errors.Is(err, errIgnored):
+		event.Kind = inbox.EventControl
+		return &Opened{Event: event}, book.Refuse(event.ID, reasonIgnored)
 	case errors.As(err, &failed):
 		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.Code, failed.Error()
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/layers"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/storage"
 )
@@ -40,6 +41,9 @@ func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, e
 		TTLMillis: draft.TTLMillis}
 	if err := a.sealFor(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil), draft); err != nil {
 		return Outgoing{}, err
+	}
+	if message.Length(draft.Text) > message.PhoneChars {
+		out.Warnings = append(out.Warnings, outbox.WarnLong)
 	}
 	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
 		contact.Outgoing = nil

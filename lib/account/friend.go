@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
@@ -248,7 +249,7 @@ func (a *Account) befriend(tx *keystore.Tx, contact contacts.Contact, bundle x3d
 
 // startSession runs X3DH as the initiator. It archives an earlier session, which still opens messages in flight.
 func (a *Account) startSession(tx *keystore.Tx, contact sessionid.ID, bundle x3dh.Bundle) error {
-	record, err := loadSessions(tx, contact)
+	record, err := sessions.Load(tx, contact)
 	if err != nil {
 		return err
 	}
@@ -257,5 +258,5 @@ func (a *Account) startSession(tx *keystore.Tx, contact sessionid.ID, bundle x3d
 		return err
 	}
 	record.Add(session)
-	return saveSessions(tx, contact, record)
+	return sessions.Save(tx, contact, record)
 }

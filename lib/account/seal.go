@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
@@ -159,9 +160,9 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if state := contact.State(a.env.Now()); state != StateFriends {
 		return Outgoing{}, fmt.Errorf("%w: the state is %s", ErrNotFriends, state)
 	}
-	if sessions, err := loadSessions(tx, draft.To); err != nil {
+	if record, err := sessions.Load(tx, draft.To); err != nil {
 		return Outgoing{}, err
-	} else if sessions.Current() == nil {
+	} else if record.Current() == nil {
 		return Outgoing{}, fmt.Errorf("%w by protocol signal: there is no session", ErrNotFriends)
 	}
 	out := Outgoing{
@@ -208,25 +209,25 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 }
 
 func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Content) error {
-	sessions, err := loadSessions(tx, out.To)
+	record, err := sessions.Load(tx, out.To)
 	if err != nil {
 		return err
 	}
 	if content.Extension != nil {
-		if content.Extension.Heard, err = a.heard(tx, out.To, sessions.Current()); err != nil {
+		if content.Extension.Heard, err = sessions.Heard(tx, out.To, record.Current()); err != nil {
 			return err
 		}
 	}
-	if current := sessions.Current(); current != nil {
+	if current := record.Current(); current != nil {
 		if out.Unanswered = current.Sending().Next; out.Unanswered >= longChain {
 			out.Warnings = append(out.Warnings, outbox.WarnUnanswered)
 		}
 	}
-	kind, encrypted, err := sessions.Encrypt(message.Pad(content.Marshal()))
+	kind, encrypted, err := record.Encrypt(message.Pad(content.Marshal()))
 	if err != nil {
 		return err
 	}
-	if err := saveSessions(tx, out.To, sessions); err != nil {
+	if err := sessions.Save(tx, out.To, record); err != nil {
 		return err
 	}
 	return a.wrap(out, kind, encrypted)
@@ -250,24 +251,4 @@ func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) er
 // local returns this side of every session.
 func (a *Account) local() ratchet.Identity {
 	return ratchet.Identity{KeyPair: a.keys.X25519, RegistrationID: a.id.RegistrationID}
-}
-
-func loadSessions(tx *keystore.Tx, contact sessionid.ID) (*ratchet.SessionRecord, error) {
-	sessions := new(ratchet.SessionRecord)
-	data, found, err := tx.Get(tableSessions, contact.String())
-	if err != nil || !found {
-		return sessions, err
-	}
-	if err := sessions.UnmarshalBinary(data); err != nil {
-		return nil, fmt.Errorf("%w: sessions: %w", keystore.ErrCorrupt, err)
-	}
-	return sessions, nil
-}
-
-func saveSessions(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
-	data, err := sessions.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	return tx.Put(tableSessions, contact.String(), data)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/accountkeys"
 	"sessiontool/lib/envelope"
@@ -58,7 +59,7 @@ func (a *Account) leaveCopy(tx *keystore.Tx, draft Draft, out Outgoing) error {
 	} else if err = a.sealBox(&left, content); err == nil {
 		var env envelope.Envelope
 		env, err = envelope.Unpack(left.Data)
-		name = boxName(env.Content)
+		name = layers.BoxName(env.Content)
 	}
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (a *Account) sealCopy(left *Outgoing, content []byte, key accountkeys.Publi
 	sealed, err := v2message.Seal(a.env.Random, a.keys, v2message.Draft{To: a.ID(), Content: content}, key)
 	left.Protocol, left.ForwardSecrecy = string(ProtocolSessionV2), true
 	left.Data = base64.StdEncoding.EncodeToString(sealed)
-	return messageName(v2message.Message{Sender: a.ID(), Content: content}), err
+	return layers.MessageName(v2message.Message{Sender: a.ID(), Content: content}), err
 }
 
 // dropCopy removes the copy of a text that will not be sent, unless it was sent already.

@@ -52,7 +52,8 @@ var layers = [][]string{
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
-	{"commands/internal/devnetcmd", "commands/internal/networkcmd", "commands/internal/plumbing"},
+	{"commands/internal/devnetcmd", "commands/internal/networkcmd", "commands/internal/configcmd",
+		"commands/internal/plumbing"},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 

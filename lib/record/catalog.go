@@ -27,6 +27,7 @@ var Kinds = []Kind{
 	{TypeFriendRequest, FriendRequest{}, "a friend request and what became of it", true, true},
 	{TypeContact, Contact{}, "a Session ID that this account has been in contact with", true, true},
 	{TypeReceipt, Receipt{}, "what became of one draft or envelope", false, true},
+	{TypeDryRun, DryRun{}, "what sending a draft would do", false, true},
 	{TypeQueued, Queued{}, "a message that waits in the outbox, or was taken from it", true, true},
 	{TypeMessage, Message{}, "a text that arrived", true, true},
 	{TypeDelivery, Delivery{}, "a receipt that the other side sent", false, true},

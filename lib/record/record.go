@@ -14,6 +14,7 @@ const (
 	TypeFriendRequest = "friend_request"
 	TypeContact       = "contact"
 	TypeReceipt       = "receipt"
+	TypeDryRun        = "dry_run"
 	TypeQueued        = "queued"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"

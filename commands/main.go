@@ -15,8 +15,10 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/configcmd"
+	"sessiontool/commands/internal/contactcmd"
 	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/identitycmd"
 	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
 	"sessiontool/lib/record"
@@ -108,11 +110,11 @@ type topCommand struct {
 
 func topCommands() []topCommand {
 	return []topCommand{
-		{"keygen", newKeygenCommand},
-		{"identity", newIdentityCommand},
-		{"device", newDeviceCommand},
+		{"keygen", identitycmd.NewKeygen},
+		{"identity", identitycmd.NewIdentity},
+		{"device", identitycmd.NewDevice},
 		{"friend-request", newFriendRequestCommand},
-		{"contact", newContactCommand},
+		{"contact", contactcmd.New},
 		{"send", newSendCommand},
 		{"poll", newPollCommand},
 		{"listen", newListenCommand},
@@ -122,7 +124,7 @@ func topCommands() []topCommand {
 		{"envelope", plumbing.NewEnvelope},
 		{"transcript", plumbing.NewTranscript},
 		{"pow", plumbing.NewPow},
-		{"prekey", newPrekeyCommand},
+		{"prekey", identitycmd.NewPrekey},
 		{"onion", plumbing.NewOnion},
 		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},

@@ -34,7 +34,7 @@ var fuzzedElsewhere = map[string]string{
 	"keystore/internal/tree.parseState":      "sealed: TestDamagedCopies damages it",
 	"lib/node/store.Open":                    "it opens a folder: TestDamagedDatabases",
 	"lib/node/store/kv.Open":                 "it opens files: TestDamagedCopies",
-	"commands.readSeed":                      "its words are lib/mnemonic's, its file is the user's own",
+	"commands/internal/identitycmd.readSeed": "its words are lib/mnemonic's, its file is the user's own",
 	"commands/internal/cli/clitest.Read":     "for tests",
 	"lib/internal/clients.Read":              "for tests",
 	"lib/internal/regular.Open":              "it opens a file and reads nothing",

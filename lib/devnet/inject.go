@@ -110,6 +110,14 @@ func (in *injector) end() {
 	}
 }
 
+// loss is the share of packets that the node's connections lose.
+func (in *injector) loss() float64 {
+	if in.ended.Load() == nil {
+		return 0
+	}
+	return in.current()[FaultLoss].Share
+}
+
 // now is the node's clock.
 func (in *injector) now() time.Time { return time.Now().Add(in.current()[FaultSkew].Skew) }
 
@@ -216,7 +224,7 @@ func (in *injector) dialContext(ctx context.Context, network, address string) (n
 	if err != nil {
 		return nil, err
 	}
-	tracked := &trackedConn{Conn: conn}
+	tracked := &trackedConn{Conn: newLossyConn(conn, in.loss)}
 	tracked.forget = func() {
 		in.mu.Lock()
 		defer in.mu.Unlock()

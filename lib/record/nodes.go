@@ -71,6 +71,9 @@ type Network struct {
 	MetricsURL   string            `json:"metrics_url,omitempty"`
 	Generation   string            `json:"generation,omitempty"`
 	Like         string            `json:"like,omitempty"`
+	LatencyMS    float64           `json:"latency_ms,omitempty"` // of a devnet: what all its nodes have in common
+	JitterMS     float64           `json:"jitter_ms,omitempty"`
+	Loss         float64           `json:"loss,omitempty"`
 	Pins         map[string]string `json:"pins,omitempty"`
 	OnionCipher  string            `json:"onion_cipher,omitempty"`
 	Failed       []Error           `json:"failed,omitempty"` // nodes of a devnet that could not start

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
@@ -36,7 +37,8 @@ type Flags struct {
 // Add defines the flags.
 func (d *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&d.to, "to", nil,
-		"Session ID of the recipient, or several with commas or repeated; without it drafts are read from stdin")
+		"the recipient, a Session ID or a name of yours, or several with commas or repeated; without it drafts are "+
+			"read from stdin")
 	flags.StringVar(&d.text, "text", "", "what to say; - reads it from stdin as it is")
 	flags.StringVar(&d.textFile, "text-file", "", "read the text from a file as it is; - is stdin")
 	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats; for drafts of stdin without one")
@@ -65,17 +67,19 @@ func (d *Flags) Each(ctx context.Context, app *cli.App, do func(account.Draft) (
 // eachAhead is Each for work of which up to ahead is done at one time: see cli.FilterParts.
 func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead int,
 	prepare func(context.Context, account.Draft) (cli.Task, error)) error {
+	finder := who.New(app, nil)
 	split := func(in record.Draft) ([]cli.Part, error) {
 		draft, err := parseDraft(in)
 		if err != nil {
 			return nil, err
 		}
 		var parts []cli.Part
-		for _, to := range recipients(in.To) {
-			parts = append(parts, cli.Part{To: to, Prepare: func() (cli.Task, error) {
-				draft := draft
-				if draft.To, err = sessionid.Parse(to); err != nil {
-					return nil, err
+		for _, to := range recipients(ctx, finder, in.To) {
+			draft := draft
+			draft.To = to.id
+			parts = append(parts, cli.Part{To: to.given, Prepare: func() (cli.Task, error) {
+				if to.err != nil {
+					return nil, to.err
 				}
 				return prepare(ctx, draft)
 			}})
@@ -96,18 +100,28 @@ func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead int,
 	return cli.FilterParts(ctx, app, ahead, func(in record.Draft) ([]cli.Part, error) { return split(d.complete(in)) })
 }
 
-// recipients returns the recipients of a draft, each once: who is listed twice gets the text once. A draft without one
-// has an empty one, which is no Session ID.
-func recipients(listed []string) (once []string) {
-	for _, to := range listed {
-		to = strings.TrimSpace(to)
-		same := func(other string) bool { return strings.EqualFold(to, other) }
-		if !slices.ContainsFunc(once, same) {
-			once = append(once, to)
-		}
+// recipient is a recipient of a draft, as given and as found.
+type recipient struct {
+	given string
+	id    sessionid.ID
+	err   error
+}
+
+// recipients returns the recipients of a draft, each once: who is listed twice, by the ID and by a name perhaps, gets the
+// text once. A draft without one has an empty one, which is no Session ID.
+func recipients(ctx context.Context, finder *who.Finder, listed []string) (once []recipient) {
+	if len(listed) == 0 {
+		listed = []string{""}
 	}
-	if len(once) == 0 {
-		return []string{""}
+	for _, to := range listed {
+		one := recipient{given: strings.TrimSpace(to)}
+		one.id, one.err = finder.ID(ctx, one.given)
+		same := func(other recipient) bool {
+			return strings.EqualFold(one.given, other.given) || one.err == nil && one.id == other.id
+		}
+		if !slices.ContainsFunc(once, same) {
+			once = append(once, one)
+		}
 	}
 	return once
 }

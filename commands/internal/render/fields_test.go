@@ -210,7 +210,7 @@ func TestRecordsCarryEveryFieldOfEvents(t *testing.T) {
 		case noticeTypes[inbox.EventKind(kind)] != "":
 			want = []string{"Notice.Account"}
 		case inbox.EventKind(kind) == inbox.EventFailure: // claimed, and its code is not retryable
-			want = []string{"Retryable", "Line", "From", "Ref", "Queued", "OffsetMS"}
+			want = []string{"Retryable", "Line", "From", "Ref", "Queued", "OffsetMS", "Candidates"}
 		}
 		if !slices.Equal(empty, want) {
 			t.Errorf("the record of %s does not set %q, want %q", kind, empty, want)

@@ -44,8 +44,10 @@ var layers = [][]string{
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
-		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/addressbook",
+		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/efforts",
+		"lib/account/listeners", "lib/account/addressbook",
 	},
+	{"lib/account/layers"},
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},

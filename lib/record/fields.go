@@ -186,6 +186,8 @@ var Glossary = map[string]Field{
 	"old":                {"whether the list is used beyond its time, since no seed answers", ""},
 	"pinned":             {"URLs of the seeds whose certificates are pinned", ""},
 	"pins":               {"SHA-256 digests, in hex, of the certificates that seeds must show, by URL", ""},
+	"part":               {"which part of a text that was split, from 1", ""},
+	"parts":              {"how many parts the text has, each of them a message", ""},
 	"pending":            {"whether the answer was late, so that it is not known; the member may have the message", ""},
 	"pid":                {"number of the process", ""},
 	"platform":           {"operating system and processor", ""},
@@ -342,7 +344,8 @@ var Glossary = map[string]Field{
 	"verified":         {"whether the safety number with the contact was compared", ""},
 	"version":          {"version of the software", ""},
 	"warnings": {
-		"what the sender should know although the message was sent: clock_corrected, unanswered, old_request",
+		"what the sender should know although the message was sent: clock_corrected, unanswered, old_request, " +
+			"long_for_phones, ...",
 		"^[a-z_]+$",
 	},
 	"workers": {"how many processors are used", ""},

@@ -49,6 +49,8 @@ type Receipt struct {
 	Resumed     bool         `json:"resumed,omitempty"`
 	Repeated    bool         `json:"repeated,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
+	Part        int          `json:"part,omitempty"`
+	Parts       int          `json:"parts,omitempty"`
 
 	Protocol       string    `json:"protocol,omitempty"`
 	ForwardSecrecy *bool     `json:"forward_secrecy,omitempty"`
@@ -75,8 +77,12 @@ type DryRun struct {
 	ExpectedHashes uint64 `json:"expected_hashes"`
 	Repeated       bool   `json:"repeated"`
 	Resumed        bool   `json:"resumed"`
-	ID             string `json:"id,omitempty"`
-	Ref            string `json:"ref,omitempty"`
+	Part           int    `json:"part,omitempty"`
+	Parts          int    `json:"parts,omitempty"`
+
+	Warnings []Warning `json:"warnings"`
+	ID       string    `json:"id,omitempty"`
+	Ref      string    `json:"ref,omitempty"`
 }
 
 // Queued is a message of the outbox that no node has yet.

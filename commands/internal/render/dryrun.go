@@ -14,6 +14,10 @@ func DryRun(a *account.Account, r account.Rehearsal) record.DryRun {
 		ForwardSecrecy: forwardSecrecy(r.Message.Protocol, r.Message.ForwardSecrecy), FetchKey: r.FetchKey,
 		Route: record.RouteAsync, TTLMillis: r.Message.TTLMillis, Repeated: r.Repeated, Resumed: r.Resumed,
 		DataBytes: base64.StdEncoding.DecodedLen(len(r.Message.Data)),
+		Warnings:  make([]record.Warning, len(r.Message.Warnings)),
+	}
+	for i, warning := range r.Message.Warnings {
+		out.Warnings[i] = warnings[warning]
 	}
 	if r.Listens {
 		out.Route = record.RouteSync

@@ -129,6 +129,7 @@ var warnings = map[outbox.Warning]record.Warning{
 	outbox.WarnClock:      record.WarnClock,
 	outbox.WarnUnanswered: record.WarnUnanswered,
 	outbox.WarnOldRequest: record.WarnOldRequest,
+	outbox.WarnLong:       record.WarnLong,
 	outbox.WarnOldList:    record.WarnOldList,
 	outbox.WarnImported:   record.WarnImported,
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 )
 
 // errRehearsed ends the transaction of a rehearsal, so that nothing of it stays.
@@ -43,7 +44,7 @@ func (a *Account) Rehearse(ctx context.Context, draft Draft) (r Rehearsal, err e
 		if r.Message, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}
-		contact, _, err := loadContact(tx, draft.To)
+		contact, _, err := contacts.Load(tx, draft.To)
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ var layers = [][]string{
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
 		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/efforts",
-		"lib/account/listeners", "lib/account/addressbook",
+		"lib/account/listeners", "lib/account/addressbook", "lib/account/contacts",
 	},
 	{"lib/account/layers"},
 	{"lib/account"},
@@ -56,6 +56,7 @@ var layers = [][]string{
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
 	{
+		"commands/internal/configcmd",
 		"commands/internal/contactcmd",
 		"commands/internal/devnetcmd",
 		"commands/internal/identitycmd",

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
@@ -88,7 +89,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 			return err
 		}
 		if old.Kind == KindFriendRequest {
-			contact, err := a.contactFor(tx, draft.To)
+			contact, err := contacts.For(tx, draft.To, a.env.Now())
 			if err != nil {
 				return err
 			}
@@ -154,7 +155,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if err := refuseBlocked(tx, draft.To); err != nil {
 		return Outgoing{}, err
 	}
-	contact, found, err := loadContact(tx, draft.To)
+	contact, found, err := contacts.Load(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
 	}
@@ -164,7 +165,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if !found {
 		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
 	}
-	if state := contact.state(a.env.Now()); state != StateFriends {
+	if state := contact.State(a.env.Now()); state != StateFriends {
 		return Outgoing{}, fmt.Errorf("%w: the state is %s", ErrNotFriends, state)
 	}
 	if sessions, err := loadSessions(tx, draft.To); err != nil {

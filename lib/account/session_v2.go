@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
@@ -156,7 +157,7 @@ func (a *Account) peerKeys(tx *keystore.Tx, draft Draft) (peerkeys.Known, error)
 		return peerkeys.Known{}, nil
 	}
 	if draft.Protocol != ProtocolSessionV2 {
-		contact, _, err := loadContact(tx, draft.To)
+		contact, _, err := contacts.Load(tx, draft.To)
 		if err != nil || draft.Protocol != "" || draft.protocol(contact) != ProtocolSessionV1 {
 			return peerkeys.Known{}, err
 		}

@@ -56,11 +56,13 @@ var layers = [][]string{
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
 	{
+		"commands/internal/configcmd",
 		"commands/internal/contactcmd",
 		"commands/internal/devnetcmd",
 		"commands/internal/identitycmd",
 		"commands/internal/networkcmd",
 		"commands/internal/plumbing",
+		"commands/internal/receivecmd",
 	},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }

@@ -47,7 +47,7 @@ var layers = [][]string{
 		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/efforts",
 		"lib/account/listeners", "lib/account/addressbook", "lib/account/contacts",
 	},
-	{"lib/account/layers", "lib/account/sessions"},
+	{"lib/account/layers", "lib/account/sessions", "lib/account/draft"},
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},

@@ -172,11 +172,12 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 	event := &opened.Event
 	*event = inbox.Event{ID: id, Hash: inbox.BoundedHash(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
 	if !found && in.Route != message.RouteSync {
-		earlier, refused, err := refusedBefore(book, *event)
-		if err != nil || refused && how != asked {
-			return earlier, err
+		refused := *event
+		seen, err := inbox.RefusedBefore(book, &refused)
+		if err != nil || seen && how != asked {
+			return Opened{Event: refused, Duplicate: seen}, err
 		}
-		opened.Duplicate = refused
+		opened.Duplicate = seen
 	}
 	o, err := a.open(tx, in.Data, event)
 	var failed *inbox.Failure
@@ -189,7 +190,7 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		if opened.Refused = in.Route == message.RouteSync; opened.Refused {
 			return opened, nil
 		}
-		return opened, book.Refuse(event.ID, reasonIgnored) // so that other members' copies stay ignored
+		return opened, inbox.Ignore(book, event.ID) // so that other members' copies stay ignored
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
 	case errors.Is(err, errUndecided):
@@ -244,7 +245,7 @@ func (a *Account) keepOpened(tx *keystore.Tx, book *strangers.Book, event *inbox
 		}
 		return err == nil, err
 	case failed != nil:
-		return false, refuse(book, *event, how)
+		return false, inbox.Refuse(book, *event, how != asked)
 	}
 	return a.takeFromStranger(tx, book, event, o, how)
 }

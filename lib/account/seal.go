@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/contacts"
@@ -22,7 +21,7 @@ import (
 // Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL], [ErrOnlyAsync], and those of
 // [message.CheckText].
 func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
-	if err := checkDraft(&draft); err != nil {
+	if err := draft.Complete(); err != nil {
 		return Outgoing{}, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
@@ -63,13 +62,13 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 // a later run finds it.
 func (a *Account) resumeText(tx *keystore.Tx, draft Draft) (out Outgoing, found bool, err error) {
 	if draft.ID == "" {
-		digest := draft.digest(KindText)
+		digest := draft.Digest(KindText)
 		if out, found, err = a.outbox.Resume(tx, digest); !found {
 			out.Digest = digest
 		}
 		return out, found, err
 	}
-	key, content := draft.key()
+	key, content := draft.Key()
 	if out, found, err = a.outbox.ResumeKey(tx, key, content); !found {
 		out.Digest, out.Content = key, content
 	}
@@ -79,7 +78,7 @@ func (a *Account) resumeText(tx *keystore.Tx, draft Draft) (out Outgoing, found 
 // Reseal replaces an outbox entry whose timestamp was wrong: it seals the draft again. No node may have the old
 // message. Errors are those of [Account.Send].
 func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Outgoing, err error) {
-	if err := checkTTL(&draft); err != nil {
+	if err := draft.CompleteTTL(); err != nil {
 		return Outgoing{}, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
@@ -114,7 +113,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 // Seal seals a draft and returns the message without putting it into the outbox: the caller sends it. Errors are those
 // of [Account.Send].
 func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err error) {
-	if err := checkDraft(&draft); err != nil {
+	if err := draft.Complete(); err != nil {
 		return Outgoing{}, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
@@ -122,31 +121,6 @@ func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err erro
 		return err
 	})
 	return out, err
-}
-
-// checkDraft refuses a draft that no receiver could read, and sets the default time to live.
-func checkDraft(draft *Draft) error {
-	if draft.Text == "" {
-		return ErrNoText
-	}
-	if err := message.CheckText(draft.Text); err != nil {
-		return err
-	}
-	if len(draft.ID) > MaxIDBytes || !utf8.ValidString(draft.ID) {
-		return fmt.Errorf("%w: it is not text of at most %d bytes", ErrDraftID, MaxIDBytes)
-	}
-	return checkTTL(draft)
-}
-
-func checkTTL(draft *Draft) error {
-	longest := draft.Network.MaxTTLMillis()
-	if draft.TTLMillis == 0 {
-		draft.TTLMillis = longest
-	}
-	if draft.TTLMillis < MinTTL || draft.TTLMillis > longest {
-		return fmt.Errorf("%w: %d ms is not within %d and %d", ErrTTL, draft.TTLMillis, MinTTL, longest)
-	}
-	return nil
 }
 
 func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
@@ -160,7 +134,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if err != nil {
 		return Outgoing{}, err
 	}
-	if draft.protocol(contact) != ProtocolSignal {
+	if draft.ProtocolFor(contact) != ProtocolSignal {
 		return a.sealOpen(tx, KindText, draft)
 	}
 	if !found {

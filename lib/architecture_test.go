@@ -49,6 +49,7 @@ var layers = [][]string{
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},
+	{"lib/devnet/page"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},

@@ -44,14 +44,20 @@ type order struct {
 	Kinds      []FaultKind `json:"kinds,omitempty"` // of faults to clear
 	Difficulty uint64      `json:"difficulty,omitempty"`
 	Nodes      []string    `json:"nodes,omitempty"` // for Set and Clear
+
+	Page      *PageOptions `json:"page,omitempty"`
+	ClosePage bool         `json:"close_page,omitempty"`
+	Inspect   bool         `json:"inspect,omitempty"`
 }
 
 // result is the result of an order. Faults are those that were set or cleared, or all present ones.
 type result struct {
 	Error  string      `json:"error,omitempty"`
-	Kind   string      `json:"kind,omitempty"` // of the error: "node", "fault" or empty
+	Kind   string      `json:"kind,omitempty"` // of the error: "node", "fault", "page" or empty
 	Status Status      `json:"status"`
 	Faults []NodeFault `json:"faults"`
+
+	Inspection *Inspection `json:"inspection,omitempty"`
 }
 
 // Status counts the nodes and swarms of a network, with nodes from outside.
@@ -59,10 +65,18 @@ type Status struct {
 	Nodes      int    `json:"nodes"`
 	Swarms     int    `json:"swarms"`
 	Difficulty uint64 `json:"difficulty"`
+	PageURL    string `json:"page_url,omitempty"` // of the open page
 }
 
 // Status counts the listed nodes and their swarms.
 func (n *Network) Status() Status {
+	status := n.counts()
+	status.PageURL = n.PageURL()
+	return status
+}
+
+// counts returns the status without the page, for callers that run while a page opens or closes.
+func (n *Network) counts() Status {
 	list := n.registry.list("")
 	swarms := make(map[uint64]bool)
 	for _, state := range list.States {
@@ -167,6 +181,14 @@ func (n *Network) execute(ctx context.Context, o order) (done result) {
 		done.Faults, err = n.ClearFaults(ctx, o.Nodes, o.Kinds...)
 	case o.Difficulty != 0:
 		err = n.SetDifficulty(o.Difficulty)
+	case o.Page != nil:
+		_, err = n.OpenPage(*o.Page)
+	case o.ClosePage:
+		err = n.ClosePage(ctx)
+	case o.Inspect:
+		var state Inspection
+		state, err = n.Inspect()
+		done.Inspection = &state
 	default:
 		done.Faults = n.Faults()
 	}
@@ -176,6 +198,8 @@ func (n *Network) execute(ctx context.Context, o order) (done result) {
 		done.Kind = kindNode
 	case errors.Is(err, ErrFault):
 		done.Kind = kindFault
+	case errors.Is(err, ErrPage):
+		done.Kind = kindPage
 	}
 	if err != nil {
 		done.Error = err.Error()

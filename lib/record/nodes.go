@@ -10,6 +10,7 @@ type Node struct {
 	PubkeyX25519  string `json:"pubkey_x25519"`
 	SwarmID       string `json:"swarm_id,omitempty"`
 	MetricsURL    string `json:"metrics_url,omitempty"`
+	PageURL       string `json:"page_url,omitempty"`
 }
 
 // Repair says what 'node repair' found in a node's folder, and what the node has now. SetAside is the damaged database.
@@ -66,6 +67,7 @@ type Network struct {
 	PID          int               `json:"pid,omitempty"`
 	Up           *bool             `json:"up,omitempty"`
 	MetricsURL   string            `json:"metrics_url,omitempty"`
+	PageURL      string            `json:"page_url,omitempty"`
 	Generation   string            `json:"generation,omitempty"`
 	Like         string            `json:"like,omitempty"`
 	Pins         map[string]string `json:"pins,omitempty"`

@@ -35,6 +35,7 @@ type DevnetNote struct {
 func (note *DevnetNote) WithStatus(status devnet.Status) record.Network {
 	out := note.Network
 	out.Nodes, out.Swarms, out.Difficulty = status.Nodes, status.Swarms, int64(status.Difficulty)
+	out.PageURL = status.PageURL
 	return out
 }
 

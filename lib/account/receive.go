@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -197,6 +198,12 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 	case errors.As(err, &failed):
 		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
 		event.Claimed = o.claimed
+	case errors.Is(err, errIgnored):
+		event.Kind, event.Text = inbox.EventControl, "blocked"
+		if opened.Refused = in.Route == message.RouteSync; opened.Refused {
+			return opened, nil
+		}
+		return opened, book.Refuse(event.ID, reasonIgnored) // so that other members' copies stay ignored
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
 	case errors.Is(err, errUndecided):
@@ -284,6 +291,9 @@ func (a *Account) open(tx *keystore.Tx, data string, event *inbox.Event) (o open
 		return o, err
 	}
 	event.From, event.Protocol = sender, string(ProtocolSignal)
+	if ignored, err := a.ignores(tx, sender); err != nil || ignored {
+		return o, cmp.Or(err, errIgnored)
+	}
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
 	case event.Route == message.RouteSync && (!ratcheted || sender == a.ID()):

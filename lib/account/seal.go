@@ -143,6 +143,9 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if draft.To == a.ID() {
 		return Outgoing{}, ErrSelf
 	}
+	if err := refuseBlocked(tx, draft.To); err != nil {
+		return Outgoing{}, err
+	}
 	contact, found, err := loadContact(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err

@@ -8,6 +8,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sealedbox"
@@ -65,6 +66,9 @@ func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, e
 		TTLMillis: draft.TTLMillis}
 	if err := a.sealFor(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil), draft); err != nil {
 		return Outgoing{}, err
+	}
+	if message.Length(draft.Text) > message.PhoneChars {
+		out.Warnings = append(out.Warnings, outbox.WarnLong)
 	}
 	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
 		contact.Outgoing = nil
@@ -162,8 +166,8 @@ func boxName(box []byte) string {
 
 // handleOwn handles a message from another device of this account: a copy of a sent message, or a note to self.
 func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
-	event.DisplayName = a.id.DisplayName
-	a.describeContent(event, content)
+	event.DisplayName, event.To = a.id.DisplayName, a.ID()
+	event.Describe(content)
 	if asked, ok := content.Body.(message.Unsend); ok {
 		return a.unsend(tx, &contactState{ID: a.ID()}, asked)
 	}
@@ -192,7 +196,7 @@ func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content messag
 		return err
 	}
 	takeDisplayName(&contact, event, content)
-	a.describeContent(event, content)
+	event.Describe(content)
 	if err := inbox.ForgetUnsent(tx, event); err != nil {
 		return err
 	}

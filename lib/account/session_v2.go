@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -94,6 +95,9 @@ func (a *Account) openV2(tx *keystore.Tx, event *inbox.Event, data string) (o op
 		return o, fail(inbox.CodeBadEnvelope, err)
 	}
 	event.From, event.Protocol, event.ForwardSecrecy = opened.Sender, string(ProtocolSessionV2), opened.ForwardSecrecy
+	if ignored, err := a.ignores(tx, opened.Sender); err != nil || ignored {
+		return o, cmp.Or(err, errIgnored)
+	}
 	return a.handleBox(tx, event, messageName(opened), content)
 }
 
@@ -140,6 +144,9 @@ func (a *Account) openAgain(tx *keystore.Tx, book *strangers.Book, m undecided.M
 	switch {
 	case errors.Is(err, errUndecided):
 		return nil, nil
+	case errors.Is(err, errIgnored):
+		event.Kind = inbox.EventControl
+		return &Opened{Event: event}, book.Refuse(event.ID, reasonIgnored)
 	case errors.As(err, &failed):
 		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
 	case err != nil:

@@ -440,8 +440,16 @@ func TestRepeatedRequests(t *testing.T) {
 	if err != nil || len(requests) != 1 || requests[0].Text != fmt.Sprint("please ", asks-1) {
 		t.Errorf("waiting are %+v, %v", requests, err)
 	}
-	// After an answer the count begins anew.
+	// After an answer that is taken back the count begins anew.
 	if _, err := alice.Decline(t.Context(), mallory.keys.ID().String()); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Second)
+	alice.get(mallory.asks(alice, "after all?"))
+	if events := alice.events(); len(events) != 0 {
+		t.Errorf("%d requests are printed after the first was declined", len(events))
+	}
+	if err := alice.Unblock(t.Context(), mallory.keys.ID()); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Second)

@@ -60,15 +60,17 @@ type result struct {
 	Inspection *Inspection `json:"inspection,omitempty"`
 }
 
-// Status counts the nodes and swarms of a network, with nodes from outside.
+// Status counts the nodes and swarms of a network, with nodes from outside, and says what all its own nodes have in
+// common.
 type Status struct {
-	Nodes      int    `json:"nodes"`
-	Swarms     int    `json:"swarms"`
-	Difficulty uint64 `json:"difficulty"`
-	PageURL    string `json:"page_url,omitempty"` // of the open page
+	PageURL    string   `json:"page_url,omitempty"` // of the open page
+	Nodes      int      `json:"nodes"`
+	Swarms     int      `json:"swarms"`
+	Difficulty uint64   `json:"difficulty"`
+	Distance   Distance `json:"distance"`
 }
 
-// Status counts the listed nodes and their swarms.
+// Status counts the listed nodes and their swarms, and returns the present distance.
 func (n *Network) Status() Status {
 	status := n.counts()
 	status.PageURL = n.PageURL()
@@ -84,7 +86,9 @@ func (n *Network) counts() Status {
 			swarms[state.SwarmID] = true
 		}
 	}
-	return Status{Nodes: len(list.States), Swarms: len(swarms), Difficulty: list.Difficulty}
+	return Status{
+		Nodes: len(list.States), Swarms: len(swarms), Difficulty: list.Difficulty, Distance: n.distance(),
+	}
 }
 
 // endpoint accepts orders for a network over HTTP on 127.0.0.1. The token in controlFile authorizes a client.

@@ -11,6 +11,7 @@ type Node struct {
 	SwarmID       string `json:"swarm_id,omitempty"`
 	MetricsURL    string `json:"metrics_url,omitempty"`
 	PageURL       string `json:"page_url,omitempty"`
+	NodeList      string `json:"node_list,omitempty"` // as in Swarm
 }
 
 // Repair says what 'node repair' found in a node's folder, and what the node has now. SetAside is the damaged database.
@@ -31,6 +32,8 @@ type Path struct {
 	Type  string `json:"type"`
 	Guard string `json:"guard"`
 	Hops  []Node `json:"hops"`
+
+	NodeList string `json:"node_list,omitempty"` // as in Swarm
 }
 
 // Call is the input of onion send: a storage RPC for one node, or for a member of a Session ID's swarm.
@@ -70,6 +73,9 @@ type Network struct {
 	PageURL      string            `json:"page_url,omitempty"`
 	Generation   string            `json:"generation,omitempty"`
 	Like         string            `json:"like,omitempty"`
+	LatencyMS    float64           `json:"latency_ms,omitempty"` // of a devnet: what all its nodes have in common
+	JitterMS     float64           `json:"jitter_ms,omitempty"`
+	Loss         float64           `json:"loss,omitempty"`
 	Pins         map[string]string `json:"pins,omitempty"`
 	OnionCipher  string            `json:"onion_cipher,omitempty"`
 	Failed       []Error           `json:"failed,omitempty"` // nodes of a devnet that could not start

@@ -50,6 +50,7 @@ const (
 	TypePath          = "path"
 	TypeResponse      = "rpc_response"
 	TypeNetwork       = "network"
+	TypeNodeList      = "node_list"
 	TypeFault         = "fault"
 	TypeSwarmCheck    = "swarm_check"
 	TypeSwarmMap      = "swarm_map"
@@ -123,6 +124,8 @@ type Error struct {
 	Queued      bool   `json:"queued,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`
 	Attempt     int    `json:"attempt,omitempty"`
+
+	Candidates []string `json:"candidates,omitempty"` // Session IDs
 }
 
 // Time formats t as records do: RFC 3339 in UTC with milliseconds.

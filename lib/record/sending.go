@@ -49,6 +49,8 @@ type Receipt struct {
 	Resumed     bool         `json:"resumed,omitempty"`
 	Repeated    bool         `json:"repeated,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
+	Part        int          `json:"part,omitempty"`
+	Parts       int          `json:"parts,omitempty"`
 
 	Protocol       string    `json:"protocol,omitempty"`
 	ForwardSecrecy *bool     `json:"forward_secrecy,omitempty"`

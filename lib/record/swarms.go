@@ -23,11 +23,14 @@ type ChangeResult struct {
 }
 
 // Swarm lists the nodes that keep a Session ID's messages.
+//
+// NodeList is set if the nodes are not those that the seeds have listed lately: old, or import.
 type Swarm struct {
 	Type      string `json:"type"`
 	SessionID string `json:"session_id"`
 	SwarmID   string `json:"swarm_id"`
 	Nodes     []Node `json:"nodes"`
+	NodeList  string `json:"node_list,omitempty"`
 }
 
 // SwarmCheck is the state of the members of a Session ID's swarm. Agree means that every member answered all requests

@@ -402,7 +402,7 @@ func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
 // temporary has the errors that may not come again.
 var temporary = []error{
 	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm,
-	storagehttp.ErrUnreachable, storagehttp.ErrProxy,
+	storagehttp.ErrUnreachable, storagehttp.ErrProxy, storagehttp.ErrNoIPv4, storagehttp.ErrCertificate,
 	ErrNotRetrieved, ErrNotStored, account.ErrLocked, account.ErrGone,
 }
 
@@ -410,6 +410,9 @@ var temporary = []error{
 func (r *Router) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {
+			if errors.Is(err, storagehttp.ErrNoIPv4) {
+				r.lacksIPv4.Do(func() { r.options.Log.Warn(what, "error", err) })
+			}
 			r.options.Log.Info(what, "error", err)
 			return nil
 		}

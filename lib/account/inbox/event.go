@@ -82,6 +82,7 @@ type Event struct {
 	Claimed     bool         // From is not authenticated; only of failures
 	To          sessionid.ID // recipient; only of messages from another device of this account
 	DisplayName string
+	Name        string // that the user gave the sender; not stored here
 	Text        string // of a message or request; the subject of a control event or failure
 	TimestampMS int64
 	ReceivedAt  time.Time

@@ -17,7 +17,7 @@ type message struct {
 // holder is a node that has a message.
 type holder struct {
 	Node  int   `json:"i"`
-	From  int   `json:"from"`  // the node that sent it, client for a client
+	From  int   `json:"from"`  // the node that sent it; client if a client sent it, too
 	After int64 `json:"after"` // milliseconds after the first node
 }
 
@@ -42,10 +42,15 @@ func (f *followed) add(hash string, i, from int, now time.Time, v *view) {
 		}
 		m = f.take(hash, i, now, v)
 	}
-	if slices.ContainsFunc(m.Copies, func(h holder) bool { return h.Node == i }) || len(m.Copies) >= maxCopies {
+	at := slices.IndexFunc(m.Copies, func(h holder) bool { return h.Node == i })
+	switch {
+	case at >= 0 && from == client:
+		m.Copies[at].From = client // another member was faster than the client
+	case at >= 0 || len(m.Copies) >= maxCopies:
 		return
+	default:
+		m.Copies = append(m.Copies, holder{i, from, milliseconds(now) - m.First})
 	}
-	m.Copies = append(m.Copies, holder{i, from, milliseconds(now) - m.First})
 	f.unsent = append(slices.DeleteFunc(f.unsent, func(other *message) bool { return other == m }), m)
 	if len(f.unsent) > maxMessagesInFrame {
 		f.unsent = f.unsent[1:]
@@ -69,7 +74,7 @@ func (f *followed) take(hash string, i int, now time.Time, v *view) *message {
 
 // latest returns the newest messages, newest first.
 func (f *followed) latest(count int) []*message {
-	newest := slices.Clone(f.order[max(0, len(f.order)-count):])
+	newest := append([]*message{}, f.order[max(0, len(f.order)-count):]...) // not null in JSON
 	slices.Reverse(newest)
 	return newest
 }

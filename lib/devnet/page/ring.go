@@ -21,8 +21,9 @@ const (
 	maxDot      = 54.0
 	minDot      = 7.0
 	maxRows     = 8
-	numberedDot = 26.0 // nodes of this diameter show their number
-	arcGap      = 0.012
+	numberedDot = 26.0  // nodes of this diameter show their number
+	arcGap      = 0.012 // between the nodes of neighbours, in turns; at most maxGap of a swarm's part
+	maxGap      = 0.18
 	maxNames    = 16 // swarms of a ring that have their names on it
 	hues        = 24
 )
@@ -117,6 +118,12 @@ func swarmsOf(v *view) (swarms []drawn, outside []int) {
 	return swarms, outside
 }
 
+// width is the part of the ring for a swarm's nodes, in turns.
+func (s drawn) width() float64 {
+	part := s.to - s.from
+	return part - min(arcGap, maxGap*part)
+}
+
 func turn(position uint64) float64 { return float64(position) / math.MaxUint64 }
 
 // dotSize returns the largest diameter of nodes that fits into all swarms, and the number of rows for it.
@@ -126,7 +133,7 @@ func dotSize(swarms []drawn) (dot float64, rows int) {
 		fits := min(maxDot, (depth-rowGap*float64(count-1))/float64(count))
 		for _, s := range swarms {
 			inner := rowRadius - depth*float64(count-1)/float64(maxRows)
-			length := (s.to - s.from - arcGap) * 2 * math.Pi * inner
+			length := s.width() * 2 * math.Pi * inner
 			perRow := math.Ceil(float64(len(s.nodes)) / float64(count))
 			fits = min(fits, 0.86*length/perRow)
 		}
@@ -142,14 +149,15 @@ func placeInArc(s drawn, k, rows int, dot float64) (angle, radius float64) {
 	perRow := (len(s.nodes) + rows - 1) / rows
 	row, column := k/perRow, k%perRow
 	inRow := min(perRow, len(s.nodes)-row*perRow)
-	width := s.to - s.from - arcGap
-	angle = s.from + arcGap/2 + width*(float64(column)+0.5)/float64(inRow)
+	width := s.width()
+	angle = (s.from+s.to-width)/2 + width*(float64(column)+0.5)/float64(inRow)
 	return angle, rowRadius - float64(row)*(dot+rowGap)
 }
 
 func drawArc(s drawn, hue, count int) arcPicture {
 	a := arcPicture{ID: s.id.String(), Hue: hue, Nodes: len(s.nodes)}
-	from, to := s.from+arcGap/6, s.to-arcGap/6
+	gap := (s.to - s.from - s.width()) / 6
+	from, to := s.from+gap, s.to-gap
 	a.Path = arcPath(bandRadius, from, to, true)
 	if count <= maxNames {
 		a.Name = fmt.Sprintf("swarm %s · %d", a.ID, a.Nodes)

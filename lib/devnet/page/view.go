@@ -76,6 +76,9 @@ func (n *nodeView) Own() bool { return n.state.Own }
 
 // Used describes the size of the node's database.
 func (n *nodeView) Used() string {
+	if n.state.Load.MaxBytes == 0 {
+		return "not known"
+	}
 	return fmt.Sprintf("%s of %s", sizeText(n.Bytes), sizeText(n.state.Load.MaxBytes))
 }
 

@@ -55,7 +55,7 @@ export class Messages {
     button.type = "button";
     button.dataset.hash = message.hash;
     button.setAttribute("aria-pressed", String(message.hash === this.chosen));
-    code.textContent = message.hash.slice(0, 8);
+    code.textContent = message.hash.slice(0, 12);
     beads.className = "beads";
     for (let k = 0; k < Math.max(message.need, message.copies.length); k++) {
       const bead = document.createElement("i"), copy = message.copies[k];
@@ -65,10 +65,11 @@ export class Messages {
     const count = message.copies.length, last = message.copies[count - 1];
     note.textContent = `${count} of ${message.need}` + (count >= message.need && last ? ` in ${last.after} ms` : "");
     const clients = message.copies.filter((copy) => copy.from < 0).length;
-    button.setAttribute("aria-label", `Message ${message.hash.slice(0, 8)}, ${clock(message.t)}: ${count} of ` +
-      `${message.need} members have it, ${clients} from the client`);
+    const more = document.createElement("span");
+    more.className = "unseen";
+    more.textContent = `, message of ${clock(message.t)}, ${clients} copies from the client`;
     button.title = `${clock(message.t)}, swarm ${message.swarm}`;
-    button.append(code, beads, note);
+    button.append(code, " ", beads, note, more);
     item.append(button);
     return item;
   }

@@ -47,15 +47,20 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"over: the same text in a later run is a new message, as is the same text twice in one batch. A draft\n" +
 			"with an id (--id) is sent to a recipient once, and later runs get its receipt, for 15 days after it\n" +
 			"was sent and as long as no 100 000 others came after it. With another text it is an error, id_reused.\n" +
-			"--timeout bounds the time without progress, not that of the batch.",
+			"--timeout bounds the time without progress, not that of the batch.\n\n" +
+			"With --dry-run each draft gets a dry_run record instead: what would be sent, to whom, with which\n" +
+			"protocol, over which route, and how many hashes a proof of work would take. Nothing is sent or written,\n" +
+			"and no node is asked, so what only the network knows is missing: the storage RPC of a network that was\n" +
+			"never used, a changed difficulty, or a key that the recipient publishes (fetch_key).",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"df | sessiontool send --to $BOB --id df-monday -",
+			"sessiontool send --to $BOB --text 'disk is full' --dry-run --select '{protocol,route}'",
 			"seq 1000 | sessiontool send --to $BOB --split - --select '[part,parts]'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt},
+		Prints: []string{record.TypeReceipt, record.TypeDryRun},
 		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
@@ -74,6 +79,8 @@ func newSendCommand(app *cli.App) *cobra.Command {
 	opts.Flags.AddSplit(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false,
+		"print what would be sent, to whom, how and at what cost; send nothing, ask no node and write nothing")
 	return cmd
 }
 
@@ -106,6 +113,7 @@ type sendOptions struct {
 	drafts.Flags
 	drafts.StoreFlags
 	routeFlags
+	dryRun bool
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
@@ -115,6 +123,9 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 	}
 	if err != nil {
 		return err
+	}
+	if opts.dryRun {
+		return drafts.DryRun(ctx, app, &opts.Flags, options)
 	}
 	send := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 		draft.OnlySync = opts.route == record.RouteSync

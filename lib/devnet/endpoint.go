@@ -47,7 +47,7 @@ type order struct {
 
 	Page      *PageOptions `json:"page,omitempty"`
 	ClosePage bool         `json:"close_page,omitempty"`
-	Inspect   bool         `json:"inspect,omitempty"`
+	States    bool         `json:"states,omitempty"`
 }
 
 // result is the result of an order. Faults are those that were set or cleared, or all present ones.
@@ -57,7 +57,7 @@ type result struct {
 	Status Status      `json:"status"`
 	Faults []NodeFault `json:"faults"`
 
-	Inspection *Inspection `json:"inspection,omitempty"`
+	States []NodeState `json:"states,omitempty"`
 }
 
 // Status counts the nodes and swarms of a network, with nodes from outside, and says what all its own nodes have in
@@ -183,16 +183,14 @@ func (n *Network) execute(ctx context.Context, o order) (done result) {
 		done.Faults, err = n.SetFault(ctx, o.Nodes, *o.Set)
 	case o.Clear:
 		done.Faults, err = n.ClearFaults(ctx, o.Nodes, o.Kinds...)
+	case o.States:
+		done.States, err = n.States()
 	case o.Difficulty != 0:
 		err = n.SetDifficulty(o.Difficulty)
 	case o.Page != nil:
 		_, err = n.OpenPage(*o.Page)
 	case o.ClosePage:
 		err = n.ClosePage(ctx)
-	case o.Inspect:
-		var state Inspection
-		state, err = n.Inspect()
-		done.Inspection = &state
 	default:
 		done.Faults = n.Faults()
 	}

@@ -19,11 +19,11 @@ type Inspection struct {
 	Status
 	Generation storage.Generation `json:"generation"`
 	Like       string             `json:"like,omitempty"`
-	Nodes      []NodeState        `json:"nodes"`
+	Nodes      []InspectedNode    `json:"nodes"`
 }
 
-// NodeState is the state of a node. A node from outside has its address and its swarm alone.
-type NodeState struct {
+// InspectedNode is the state of a node. A node from outside has its address and its swarm alone.
+type InspectedNode struct {
 	NodeInfo
 	Own     bool        `json:"own"`
 	Version string      `json:"version,omitempty"`
@@ -78,11 +78,11 @@ func (n *Network) Inspect() (Inspection, error) {
 }
 
 // inspectMember holds the lock for one node alone, so that orders do not wait for the whole network.
-func (n *Network) inspectMember(i int, m *member) (NodeState, error) {
+func (n *Network) inspectMember(i int, m *member) (InspectedNode, error) {
 	listed, _ := n.registry.find(m.keys.Name()) // one that has failed is not listed
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := NodeState{NodeInfo: info(m.keys, listed.State), Own: true}
+	s := InspectedNode{NodeInfo: info(m.keys, listed.State), Own: true}
 	if m.failed != nil {
 		s.PubkeyEd25519, s.SwarmID, s.Failed = m.keys.Name(), swarm.NoSwarm, m.failed.Error()
 		return s, nil
@@ -97,8 +97,8 @@ func (n *Network) inspectMember(i int, m *member) (NodeState, error) {
 	return s, err
 }
 
-func outsideState(listed nodelist.State) NodeState {
-	s := NodeState{NodeInfo: NodeInfo{
+func outsideState(listed nodelist.State) InspectedNode {
+	s := InspectedNode{NodeInfo: NodeInfo{
 		IP: listed.PublicIP, Port: listed.StoragePort, PubkeyEd25519: listed.PubkeyEd25519,
 		PubkeyX25519: listed.PubkeyX25519, SwarmID: swarm.SwarmID(listed.SwarmID), Running: true,
 	}}
@@ -185,14 +185,14 @@ func eventsOf(i int, observe func(i int, e node.Event)) func(node.Event) {
 // Inspect returns the network as this node knows it: the node first, then the others of its list.
 func (r *Running) Inspect() (Inspection, error) {
 	stats, err := r.node.Stats()
-	self := NodeState{
+	self := InspectedNode{
 		NodeInfo: r.info, Own: true, Version: versionText(r.node.Version()), Load: loadOf(stats, r.node.MaxBytes()),
 	}
 	view := r.node.View()
 	if view.Self != nil {
 		self.SwarmID = view.Self.Swarm
 	}
-	state := Inspection{Nodes: []NodeState{self}}
+	state := Inspection{Nodes: []InspectedNode{self}}
 	swarms := make(map[uint64]bool)
 	for _, listed := range view.States {
 		if listed.SwarmID != uint64(swarm.NoSwarm) {

@@ -85,15 +85,6 @@ func (r *Remote) Status(ctx context.Context) (Status, error) {
 	return done.Status, err
 }
 
-// Inspect calls [Network.Inspect].
-func (r *Remote) Inspect(ctx context.Context) (Inspection, error) {
-	done, err := r.send(ctx, order{Inspect: true})
-	if done.Inspection == nil {
-		return Inspection{}, errors.Join(err, fmt.Errorf("%w: it is of an older version", ErrControl))
-	}
-	return *done.Inspection, err
-}
-
 // OpenPage calls [Network.OpenPage]. It returns the network's status afterwards.
 func (r *Remote) OpenPage(ctx context.Context, options PageOptions) (Status, error) {
 	done, err := r.send(ctx, order{Page: &options})
@@ -108,6 +99,12 @@ func (r *Remote) ClosePage(ctx context.Context) (Status, error) {
 
 // Token returns the token of the control endpoint.
 func (r *Remote) Token() string { return r.note.Token }
+
+// States calls [Network.States].
+func (r *Remote) States(ctx context.Context) ([]NodeState, error) {
+	done, err := r.send(ctx, order{States: true})
+	return done.States, err
+}
 
 // send sends one order. A result may come together with an error.
 func (r *Remote) send(ctx context.Context, o order) (done result, err error) {

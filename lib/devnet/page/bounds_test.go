@@ -149,7 +149,7 @@ func TestRingLayout(t *testing.T) {
 			t.Errorf("%v: diameter %v", size, picture.Diameter)
 		}
 	}
-	empty := drawRing(newView(devnet.Inspection{Nodes: []devnet.NodeState{
+	empty := drawRing(newView(devnet.Inspection{Nodes: []devnet.InspectedNode{
 		{NodeInfo: devnet.NodeInfo{SwarmID: swarm.NoSwarm}, Failed: "no disk"},
 	}}, nil))
 	if len(empty.Arcs) != 0 || len(empty.Dots) != 1 || empty.Dots[0].Status != statusFailed {

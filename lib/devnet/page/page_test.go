@@ -41,7 +41,7 @@ func newNetwork(count, size int) *network {
 			IP: "127.0.0.1", Port: uint16(1000 + i), PubkeyEd25519: fmt.Sprintf("%064x", i+1), Running: true,
 			SwarmID: swarm.SwarmID(uint64(i%swarms)*(1<<63/uint64(swarms))*2 + 77),
 		}
-		n.state.Nodes = append(n.state.Nodes, devnet.NodeState{
+		n.state.Nodes = append(n.state.Nodes, devnet.InspectedNode{
 			NodeInfo: info, Own: true, Version: "2.8.0", Load: devnet.Load{Messages: i, Bytes: 4096, MaxBytes: 1 << 20},
 		})
 	}
@@ -52,7 +52,7 @@ func (n *network) Inspect() (devnet.Inspection, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	state := n.state
-	state.Nodes = append([]devnet.NodeState{}, n.state.Nodes...)
+	state.Nodes = append([]devnet.InspectedNode{}, n.state.Nodes...)
 	return state, n.failWith
 }
 

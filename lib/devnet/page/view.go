@@ -46,7 +46,7 @@ type nodeView struct {
 	Version    string   `json:"version,omitempty"`
 	Failed     string   `json:"failed,omitempty"`
 
-	state devnet.NodeState
+	state devnet.InspectedNode
 }
 
 // Name returns the beginning of the node's key.
@@ -177,7 +177,7 @@ func (v *view) compare(before *view) {
 	}
 }
 
-func statusOf(n devnet.NodeState) status {
+func statusOf(n devnet.InspectedNode) status {
 	switch {
 	case n.Failed != "":
 		return statusFailed

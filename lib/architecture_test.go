@@ -51,6 +51,7 @@ var layers = [][]string{
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},
+	{"lib/devnet/page"},
 	{"commands/internal/picture"},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},

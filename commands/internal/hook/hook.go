@@ -91,7 +91,7 @@ type Runner struct {
 
 	mu       sync.Mutex
 	queues   map[string][]Work // by sender: those that wait, the one in work first
-	last     bool              // what fails is not tried again
+	last     bool              // what is tried for ever is not tried again
 	stopped  chan struct{}     // closed with last
 	failure  error
 	blocked  int
@@ -149,7 +149,8 @@ func (r *Runner) Queued() (queued int, full bool) {
 	return len(r.room), r.blocked > 0 && len(r.room) == cap(r.room)
 }
 
-// Finish runs what is queued once more at most, and returns when all is done, with the first error of a callback.
+// Finish returns when all that is queued is accepted, given up or left, with the first error of a callback. What would be
+// tried for ever is left after a run that fails.
 func (r *Runner) Finish() error {
 	r.mu.Lock()
 	if !r.last {
@@ -173,17 +174,19 @@ func (r *Runner) fail(err error) {
 }
 
 // serve works for one sender until nothing is queued for it.
+// If an event is left, those behind it are left, too.
 func (r *Runner) serve(sender string) {
+	left := false
 	for {
 		r.mu.Lock()
 		work := r.queues[sender][0]
-		failed := r.failure != nil
+		left = left || r.failure != nil
 		r.mu.Unlock()
 		err := error(nil)
-		if failed {
+		if left {
 			err = work.Left(false)
 		} else {
-			err = r.work(work)
+			left, err = r.work(work)
 		}
 		if err != nil {
 			r.fail(err)
@@ -200,21 +203,21 @@ func (r *Runner) serve(sender string) {
 	}
 }
 
-// work runs the records of one event.
-func (r *Runner) work(work Work) error {
+// work runs the records of one event, and reports whether it is left.
+func (r *Runner) work(work Work) (left bool, err error) {
 	accepted, started := true, false
 	for _, record := range work.Records {
 		outcome, err := r.record(work, record, &started)
 		switch {
 		case err != nil:
-			return errors.Join(err, work.Left(started))
+			return true, errors.Join(err, work.Left(started))
 		case outcome == Interrupted:
-			return work.Left(started)
+			return true, work.Left(started)
 		case outcome == SetAside:
 			accepted = false
 		}
 	}
-	return work.Done(accepted)
+	return false, work.Done(accepted)
 }
 
 // record runs one record until it is accepted, given up or interrupted.
@@ -253,11 +256,19 @@ func (r *Runner) record(work Work, record Record, started *bool) (Outcome, error
 		case <-time.After(pause):
 		case <-r.ctx.Done():
 			return Interrupted, nil
-		case <-r.stopped:
+		case <-r.forever():
 			return Interrupted, nil
 		}
 		pause = min(2*pause, longestPause)
 	}
+}
+
+// forever returns a channel that ends the pause of a record that is tried for ever.
+func (r *Runner) forever() <-chan struct{} {
+	if r.options.Tries > 0 {
+		return nil
+	}
+	return r.stopped
 }
 
 // judge returns what becomes of a record after a run.
@@ -271,7 +282,7 @@ func (r *Runner) judge(code, attempt int) Outcome {
 	case r.ctx.Err() != nil:
 		return Interrupted
 	case r.options.Tries == 0 || attempt < r.options.Tries:
-		if last {
+		if last && r.options.Tries == 0 {
 			return Interrupted
 		}
 		return Retry

@@ -51,7 +51,7 @@ var layers = [][]string{
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},
-	{"commands/internal/picture"},
+	{"commands/internal/picture", "commands/internal/human"},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},

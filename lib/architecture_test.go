@@ -62,6 +62,7 @@ var layers = [][]string{
 		"commands/internal/identitycmd",
 		"commands/internal/networkcmd",
 		"commands/internal/plumbing",
+		"commands/internal/receivecmd",
 	},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }

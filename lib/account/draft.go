@@ -34,6 +34,7 @@ type Draft struct {
 	WithoutPFS  bool // of session-v2: encrypt for the recipient's Session ID alone
 	OnlySync    bool
 	ID          string
+	Copy        CopyFor
 }
 
 // MaxIDBytes is the size of the longest ID of a draft.

@@ -50,6 +50,9 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
 			return err
 		}
+		if err := a.leaveCopy(tx, draft, out); err != nil {
+			return err
+		}
 		return a.askForAnswer(tx, out)
 	})
 	return out, err
@@ -82,6 +85,9 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 		if err := outbox.Remove(tx, old); err != nil {
 			return err
 		}
+		if err := a.dropCopy(tx, old); err != nil {
+			return err
+		}
 		if old.Kind == KindFriendRequest {
 			contact, err := contacts.For(tx, draft.To, a.env.Now())
 			if err != nil {
@@ -96,7 +102,10 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 		}
 		out.Digest, out.DraftID, out.Content = old.Digest, old.DraftID, old.Content
 		out.OnlySync, out.Behind = old.OnlySync, old.Behind
-		return a.outbox.Add(tx, &out, a.env.Owner)
+		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
+			return err
+		}
+		return a.leaveCopy(tx, draft, out)
 	})
 	return out, err
 }

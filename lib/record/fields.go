@@ -274,7 +274,7 @@ var Glossary = map[string]Field{
 	"expires_at":   {"until when a rerun can go on with a message for the synchronous route; others wait", formTime},
 	"queued_at":    {"when the message was put into the outbox", formTime},
 	"queued.id":    {"the id of the draft", ""},
-	"queued.kind":  {"what the message is for", "^(text|friend_request|control|status)$"},
+	"queued.kind":  {"what the message is for", "^(text|friend_request|control|status|copy)$"},
 	"queued.state": {"waiting, in_flight or cancelled", "^(waiting|in_flight|cancelled)$"},
 	"queued": {
 		"whether the message waits in the outbox: the next send, poll, listen or outbox flush sends it", "",

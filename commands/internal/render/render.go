@@ -354,6 +354,17 @@ func typeOf(e inbox.Event) string {
 	return noticeTypes[e.Kind]
 }
 
+// Skip returns a function that accepts the events of which no record is printed, or nil if all are.
+func Skip(types *cli.Types) func(inbox.Waiting) bool {
+	if types == nil {
+		return nil
+	}
+	return func(w inbox.Waiting) bool {
+		shown := types.Shows(typeOf(inbox.Event{Kind: w.Kind}))
+		return !shown && !(w.Asks && types.Shows(record.TypeFriendRequest))
+	}
+}
+
 // PrintTruncated returns a function that prints the record of a member whose list was not read to its end.
 func PrintTruncated(app *cli.App, a *account.Account) func(mailbox.Truncated) error {
 	return func(t mailbox.Truncated) error {

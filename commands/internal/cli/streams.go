@@ -73,7 +73,7 @@ type printer struct {
 	mu       sync.Mutex
 	out      io.Writer
 	err      io.Writer
-	terminal bool // out is a terminal
+	terminal bool          // out is a terminal
 	people   *human.Writer // of --output human, else nil
 	pretty   bool
 	path     string // gjson path of --select

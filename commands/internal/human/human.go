@@ -33,7 +33,7 @@ func (w *Writer) Write(v any) error {
 			}
 		}
 		if w.rows == nil {
-			w.rows = &rows{kind: row.kind, head: row.head}
+			w.rows = newRows(row.kind, row.head)
 		}
 		w.rows.add(row.cells)
 		return nil

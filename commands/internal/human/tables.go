@@ -25,12 +25,16 @@ type rows struct {
 	cells  [][]cell
 }
 
-func (r *rows) add(cells []cell) {
-	if r.widths == nil {
-		for _, name := range r.head {
-			r.widths = append(r.widths, Width(name))
-		}
+// newRows begins a table.
+func newRows(kind string, head []string) *rows {
+	r := &rows{kind: kind, head: head}
+	for _, name := range head {
+		r.widths = append(r.widths, Width(name))
 	}
+	return r
+}
+
+func (r *rows) add(cells []cell) {
 	for i, c := range cells {
 		r.widths[i] = max(r.widths[i], Width(c.text))
 	}
@@ -97,7 +101,7 @@ func nodeStatus(n record.NodeStatus) row {
 	if color == "" {
 		color = amber
 	}
-	fill := bytes(n.Bytes)
+	fill := size(n.Bytes)
 	if n.MaxBytes > 0 {
 		fill += fmt.Sprintf(" (%.0f %%)", 100*n.Fill)
 	}
@@ -116,8 +120,8 @@ func yes(is bool) string {
 	return "-"
 }
 
-// bytes shows a size with a unit.
-func bytes(n int64) string {
+// size shows a size with a unit.
+func size(n int64) string {
 	switch {
 	case n >= 1<<30:
 		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
@@ -162,7 +166,7 @@ func (w *Writer) swarmCheck(c record.SwarmCheck) string {
 	if !c.Agree {
 		verdict = w.paint("the members do not agree", red)
 	}
-	table := &rows{head: []string{"MEMBER", "ANSWERS", "MS", "VERSION", "MESSAGES", "LACKS", "PROBLEM"}}
+	table := newRows("", []string{"MEMBER", "ANSWERS", "MS", "VERSION", "MESSAGES", "LACKS", "PROBLEM"})
 	for _, m := range c.Members {
 		answers, messages := cell{"yes", green}, "-"
 		if !m.Reachable {

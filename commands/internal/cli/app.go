@@ -170,9 +170,14 @@ const (
 	outputHuman = "human"
 )
 
-// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON.
+// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON. Before
+// the settings are known, and for commands that need none, the flag and the variable count.
 func (app *App) chooseOutput() {
-	if app.output != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
+	wanted := app.output
+	if app.origins == nil && wanted == outputJSON {
+		wanted = app.Streams.Env(VariableOf("output"))
+	}
+	if wanted != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
 		return
 	}
 	app.printer.people = &human.Writer{
@@ -328,6 +333,9 @@ func (app *App) Failed() bool { return app.printer.failed }
 // WriteError writes the final error record to stderr. It ignores errors: if stderr is closed, the exit code remains.
 func (app *App) WriteError(problem record.Error) {
 	app.bar.clear()
+	if app.origins == nil && app.Streams.Env != nil {
+		app.chooseOutput() // the command line was refused before the settings were read
+	}
 	if app.printer.people != nil {
 		_, _ = io.WriteString(app.Streams.Err, app.printer.people.Problem(problem))
 		return

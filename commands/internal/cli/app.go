@@ -321,6 +321,14 @@ func (app *App) Print(v any) error {
 	return app.printer.print(v)
 }
 
+// Tell writes a line to a user in front of a terminal, unless --quiet is set. It is no record and no log.
+func (app *App) Tell(line string) {
+	if app.Streams.ErrIsTerminal && !app.logging.quiet {
+		app.bar.clear()
+		_, _ = io.WriteString(app.Streams.Err, line+"\n")
+	}
+}
+
 // PrintPartial is Print for a record that reports that something is missing: the command ends with ErrPartial.
 func (app *App) PrintPartial(v any) error {
 	app.printer.fail()

@@ -20,6 +20,7 @@ import (
 	"sessiontool/commands/internal/identitycmd"
 	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
+	"sessiontool/commands/internal/tracecmd"
 	"sessiontool/lib/record"
 )
 
@@ -72,6 +73,7 @@ func Main(args []string, streams cli.Streams) int {
 // run is Main within a context. Everything that it starts has ended when it returns.
 func run(ctx context.Context, args []string, streams cli.Streams) int {
 	app := cli.New(streams)
+	app.Version = version
 	root := newRootCommand(app, args)
 	root.SetArgs(args)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
@@ -116,6 +118,7 @@ func topCommands() []topCommand {
 		{"pow", plumbing.NewPow},
 		{"prekey", identitycmd.NewPrekey},
 		{"onion", plumbing.NewOnion},
+		{"trace", tracecmd.New},
 		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},
 		{"devnet", devnetcmd.NewDevnet},

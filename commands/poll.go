@@ -55,7 +55,8 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
 		},
-		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
+		Prints: render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped,
+			record.TypeTrace),
 		Needs:    cli.Account | cli.Network,
 		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read or kept", record.ExitClock: ""},
 		Delivers: true,
@@ -63,6 +64,7 @@ func newPollCommand(app *cli.App) *cobra.Command {
 	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
+	app.AddTraceFlag(cmd.Flags())
 	return cmd
 }
 

@@ -46,11 +46,12 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"--timeout bounds the time without progress, not that of the batch.",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
+			"sessiontool send --to $BOB --text 'which way?' --trace way.svg",
 			"df | sessiontool send --to $BOB --id df-monday -",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt},
+		Prints: []string{record.TypeReceipt, record.TypeTrace},
 		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
@@ -68,6 +69,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 	opts.Flags.AddID(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
+	app.AddTraceFlag(cmd.Flags())
 	return cmd
 }
 

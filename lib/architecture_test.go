@@ -52,7 +52,7 @@ var layers = [][]string{
 	{"commands/internal/picture"},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
-	{"commands/internal/drafts"},
+	{"commands/internal/drafts", "commands/internal/tracecmd"},
 	{
 		"commands/internal/contactcmd",
 		"commands/internal/devnetcmd",

@@ -50,6 +50,9 @@ type App struct {
 	Unwritten   error             // of the help that --help asked for
 	homeless    error             // there is no folder for a keystore; commands that need none run all the same
 
+	Version string // of the program, for traces
+	tracing tracing
+
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
@@ -104,6 +107,8 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		"print only what this gjson path selects of each record; a text can be several lines")
 	flags.StringVar(&app.printer.path0, "select0", "",
 		"like --select, with a NUL instead of a newline behind each, as for xargs -0")
+	flags.BoolVar(&app.tracing.journal, "trace-journal", false,
+		"keep the way of each message in a journal beside the keystore, for 'sessiontool trace'")
 	app.logging.add(flags)
 	app.passphrase.add(flags)
 }
@@ -237,7 +242,13 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	if file, ok := app.Streams.In.(*os.File); ok {
 		app.Streams.In = interruptible{ctx, file}
 	}
-	err := do(ctx)
+	err := do(app.traced(ctx))
+	switch traceErr := app.writeTraces(); {
+	case err == nil:
+		err = traceErr
+	case traceErr != nil:
+		app.Log.Warn("cannot write traces", "error", traceErr)
+	}
 	cause := context.Cause(ctx)
 	if cause != nil {
 		app.LeaveUnfinished()
@@ -281,6 +292,7 @@ func (app *App) LeaveUnfinished() { app.unfinished = true }
 // Print writes a record to stdout.
 func (app *App) Print(v any) error {
 	app.bar.clear()
+	app.spillTraces()
 	return app.printer.print(v)
 }
 
@@ -408,7 +420,12 @@ func (app *App) OpenAccount(ctx context.Context) (*account.Account, error) {
 	if app.homeless != nil {
 		return nil, app.homeless
 	}
-	return account.OpenIn(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions(), app.Environment(), app.AccountName)
+	a, err := account.OpenIn(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions(), app.Environment(), app.AccountName)
+	if err == nil {
+		key := a.JournalKey()
+		app.tracing.key = &key
+	}
+	return a, err
 }
 
 // OpenNetwork opens the network that --network names, or the running devnet. Later calls return the same client.

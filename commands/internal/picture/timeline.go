@@ -88,14 +88,21 @@ func (p *canvas) stages(way trace.Way, y float64) float64 {
 		}
 	}
 	y += stageHeight + 12
-	colour, verdict := colourOK, way.Why
-	if way.StoppedAt != "" {
+	colour, verdict := colourWaiting, way.Why
+	switch {
+	case way.StoppedAt != "":
 		colour, verdict = colourFailed, "It stopped at “"+way.StoppedAt+"”: "+way.Why
+	case way.Arrived:
+		colour = colourOK
 	}
 	y = p.paragraph(verdict, colour, y)
-	for _, stage := range way.Stages {
-		if stage.Text != "" && stage.Text != way.Why {
-			y = p.paragraph(stage.Name+": "+stage.Text, "#444444", y)
+	for i := 0; i < len(way.Stages); {
+		text, names := way.Stages[i].Text, []string{}
+		for ; i < len(way.Stages) && way.Stages[i].Text == text; i++ { // stages with the same text share a line
+			names = append(names, way.Stages[i].Name)
+		}
+		if text != "" && text != way.Why {
+			y = p.paragraph(strings.Join(names, ", ")+": "+text, "#444444", y)
 		}
 	}
 	return y + 6
@@ -253,6 +260,8 @@ func label(span trace.Span) string {
 		}
 	case trace.SpanProbe:
 		parts = append(parts, short(span.Attr(trace.KeyNode)), span.Attr("way"))
+	case trace.SpanDeliver:
+		parts = append(parts, span.Attr(trace.KeyReason))
 	default:
 		for _, key := range []string{trace.KeyMethod, trace.KeyNode, "target"} {
 			if value := span.Attr(key); value != "" {

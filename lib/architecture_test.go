@@ -44,8 +44,10 @@ var layers = [][]string{
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
-		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/addressbook",
+		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/efforts",
+		"lib/account/listeners", "lib/account/addressbook", "lib/account/contacts",
 	},
+	{"lib/account/layers"},
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},
@@ -54,11 +56,13 @@ var layers = [][]string{
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts", "commands/internal/tracecmd"},
 	{
+		"commands/internal/configcmd",
 		"commands/internal/contactcmd",
 		"commands/internal/devnetcmd",
 		"commands/internal/identitycmd",
 		"commands/internal/networkcmd",
 		"commands/internal/plumbing",
+		"commands/internal/receivecmd",
 	},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
@@ -82,7 +83,7 @@ type Account struct {
 	// transaction, and the efforts of the batch that it receives.
 	inside  sync.Mutex
 	life    time.Time
-	efforts *efforts
+	efforts *efforts.Efforts
 
 	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }

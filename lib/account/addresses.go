@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/sessionid"
 )
@@ -91,7 +92,7 @@ func (a *Account) unknownName(ctx context.Context, name string) error {
 // one, unless known is set: then the error is [ErrUnknownContact]. Other errors are [ErrSelf] and those of
 // [addressbook.Rename].
 func (a *Account) NameContact(ctx context.Context, id sessionid.ID, name string, known bool) error {
-	return a.changeAddress(ctx, id, known, func(tx *keystore.Tx, _ contactState) error {
+	return a.changeAddress(ctx, id, known, func(tx *keystore.Tx, _ contacts.Contact) error {
 		err := addressbook.Change(tx, id, forgive)
 		return cmp.Or(err, addressbook.Rename(tx, id, name))
 	})
@@ -103,10 +104,10 @@ func forgive(e *addressbook.Entry) { e.Declined = addressbook.Entry{}.Declined }
 // forgotten, and what waits for delivery from it is not delivered. What was delivered stays in the inbox. An ID that is
 // not a contact becomes one. The error may be [ErrSelf].
 func (a *Account) Block(ctx context.Context, id sessionid.ID) error {
-	return a.changeAddress(ctx, id, false, func(tx *keystore.Tx, contact contactState) error {
+	return a.changeAddress(ctx, id, false, func(tx *keystore.Tx, contact contacts.Contact) error {
 		if contact.Incoming != nil && contact.FriendsSince.IsZero() {
 			contact.Incoming = nil
-			if err := saveContact(tx, contact); err != nil {
+			if err := contacts.Save(tx, contact); err != nil {
 				return err
 			}
 		}
@@ -115,14 +116,14 @@ func (a *Account) Block(ctx context.Context, id sessionid.ID) error {
 				e.Blocked = a.env.Now().UTC()
 			}
 		})
-		return cmp.Or(err, tx.Delete(tableOwed, id.String()), dropWaiting(tx, id))
+		return cmp.Or(err, tx.Delete(contacts.TableOwed, id.String()), dropWaiting(tx, id))
 	})
 }
 
 // Unblock ends [Account.Block] for a contact, and makes the account forget that it declined a request of it. It returns
 // [ErrUnknownContact] for an ID that is not a contact.
 func (a *Account) Unblock(ctx context.Context, id sessionid.ID) error {
-	return a.changeAddress(ctx, id, true, func(tx *keystore.Tx, _ contactState) error {
+	return a.changeAddress(ctx, id, true, func(tx *keystore.Tx, _ contacts.Contact) error {
 		return addressbook.Change(tx, id, func(e *addressbook.Entry) {
 			forgive(e)
 			e.Blocked = e.Declined
@@ -132,20 +133,20 @@ func (a *Account) Unblock(ctx context.Context, id sessionid.ID) error {
 
 // changeAddress runs work for an ID, which becomes a contact if it is none and known is not set.
 func (a *Account) changeAddress(ctx context.Context, id sessionid.ID, known bool,
-	work func(tx *keystore.Tx, contact contactState) error) error {
+	work func(tx *keystore.Tx, contact contacts.Contact) error) error {
 	if id == a.ID() {
 		return ErrSelf
 	}
 	return a.update(ctx, func(tx *keystore.Tx) error {
-		contact, found, err := loadContact(tx, id)
+		contact, found, err := contacts.Load(tx, id)
 		switch {
 		case err != nil:
 			return err
 		case !found && known:
 			return ErrUnknownContact
 		case !found:
-			contact = contactState{ID: id, Since: a.env.Now().UTC()}
-			if err := saveContact(tx, contact); err != nil {
+			contact = contacts.Contact{ID: id, Since: a.env.Now().UTC()}
+			if err := contacts.Save(tx, contact); err != nil {
 				return err
 			}
 		}
@@ -176,8 +177,8 @@ func (a *Account) ignores(tx *keystore.Tx, id sessionid.ID) (bool, error) {
 	if err != nil || entry.IsBlocked() || !entry.IsDeclined() {
 		return entry.IsBlocked(), err
 	}
-	contact, _, err := loadContact(tx, id)
-	return !contact.known(), err
+	contact, _, err := contacts.Load(tx, id)
+	return !contact.Known(), err
 }
 
 // refuseBlocked returns an error for a message to a blocked contact.

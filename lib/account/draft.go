@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -33,6 +34,7 @@ type Draft struct {
 	WithoutPFS  bool // of session-v2: encrypt for the recipient's Session ID alone
 	OnlySync    bool
 	ID          string
+	Copy        CopyFor
 }
 
 // MaxIDBytes is the size of the longest ID of a draft.
@@ -50,7 +52,7 @@ func (d Draft) key() (key, content string) {
 func (d Draft) digest(kind Kind) string {
 	sum := sha256.New()
 	if d.Protocol != "" {
-		fmt.Fprintf(sum, "%s ", oldProtocols[d.Protocol])
+		fmt.Fprintf(sum, "%s ", contacts.OldProtocols[d.Protocol])
 	}
 	if d.WithoutPFS {
 		fmt.Fprint(sum, "without pfs ")

@@ -8,14 +8,12 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
-
-// known reports whether the user has dealt with the contact: the two are friends, or the account has written to it.
-func (c contactState) known() bool { return !c.FriendsSince.IsZero() || c.Outgoing != nil }
 
 // sentByKnown reports whether the sender of a message is authenticated and is the account itself or known. A failure
 // and a control event of a message whose sender is only claimed are anybody's.
@@ -26,8 +24,8 @@ func (a *Account) sentByKnown(tx *keystore.Tx, event inbox.Event, claimed bool) 
 	case event.From == a.ID():
 		return true, nil
 	}
-	contact, found, err := loadContact(tx, event.From)
-	return found && contact.known(), err
+	contact, found, err := contacts.Load(tx, event.From)
+	return found && contact.Known(), err
 }
 
 // refusalReasons are the reasons that package strangers remembers, by number. Add new ones at the end. The first one is
@@ -157,8 +155,8 @@ type strangerContacts struct {
 }
 
 // waits reports whether the user has not dealt with a contact whose request waits.
-func (a *Account) waits(tx *keystore.Tx, c contactState) (bool, error) {
-	if c.state(a.env.Now()) != StateReceived || c.known() || c.Verified {
+func (a *Account) waits(tx *keystore.Tx, c contacts.Contact) (bool, error) {
+	if c.State(a.env.Now()) != StateReceived || c.Known() || c.Verified {
 		return false, nil
 	}
 	entry, err := addressbook.Get(tx, c.ID)
@@ -167,7 +165,7 @@ func (a *Account) waits(tx *keystore.Tx, c contactState) (bool, error) {
 
 // Waits implements [strangers.Contacts].
 func (s strangerContacts) Waits(id sessionid.ID) (bool, error) {
-	contact, found, err := loadContact(s.tx, id)
+	contact, found, err := contacts.Load(s.tx, id)
 	if err != nil || !found {
 		return false, err
 	}
@@ -181,7 +179,7 @@ func (s strangerContacts) AllWaiting() (ids []sessionid.ID, err error) {
 		at time.Time
 	}
 	var all []waiting
-	err = s.eachContact(s.tx, func(c contactState) error {
+	err = contacts.Each(s.tx, func(c contacts.Contact) error {
 		waits, err := s.waits(s.tx, c)
 		if waits {
 			all = append(all, waiting{c.ID, c.Incoming.At})

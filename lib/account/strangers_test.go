@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
@@ -86,7 +88,7 @@ func (s stranger) boxes(to *person, content message.Content) string {
 	s.w.pass(time.Millisecond)
 	at := uint64(s.w.now.UnixMilli())
 	content.SigTimestampMS = at
-	data, err := packBox(s.w.random, s.keys, to.ID().PublicKey(), at, content.Marshal())
+	data, err := layers.PackBox(s.w.random, s.keys, to.ID().PublicKey(), at, content.Marshal())
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
@@ -540,12 +542,12 @@ func TestWorkForForgedMessages(t *testing.T) {
 	opened := alice.gets(append(batch, bob.says(alice, "the friend"))...)
 	wantFailure(t, opened[0].Event, inbox.CodeDecryptionFailed)
 	wantText(t, opened[forged].Event, "the friend")
-	agreements, steps := alice.efforts.claimedTrials.Spent()
+	agreements, steps := alice.efforts.TrialsOf(sessionid.ID{}, true).Spent()
 	t.Logf("%d forged messages cost %d agreements and %d steps", forged, agreements, steps)
-	if agreements == 0 || agreements > 3*forged+claimedTrials/40 || steps > 3*32*forged+claimedTrials {
+	if agreements == 0 || agreements > 3*forged+efforts.ClaimedTrials/40 || steps > 3*32*forged+efforts.ClaimedTrials {
 		t.Errorf("%d agreements, %d steps", agreements, steps)
 	}
-	if agreements, _ := alice.efforts.trialsOf(bob.ID(), false).Spent(); agreements > 1 {
+	if agreements, _ := alice.efforts.TrialsOf(bob.ID(), false).Spent(); agreements > 1 {
 		t.Errorf("the friend's message cost %d agreements", agreements)
 	}
 }

@@ -28,9 +28,10 @@ type ListenOptions struct {
 	Count        int           // end after so many events
 	MaxAttempts  int           // deliveries of an event after which it is set aside; 0 means that none is
 	Truncated    func(mailbox.Truncated) error
-	For          time.Duration // end after this time
-	MaxIdle      time.Duration // end after this time without an event
-	Heartbeat    time.Duration // how often Beat is called
+	Skip         func(inbox.Waiting) bool // of events that count as delivered, and for no limit; may be nil
+	For          time.Duration            // end after this time
+	MaxIdle      time.Duration            // end after this time without an event
+	Heartbeat    time.Duration            // how often Beat is called
 	Beat         func(Pulse) error
 	Outage       func(Outage) error // called when an outage begins, while it lasts, and at its end; may be nil
 
@@ -137,7 +138,13 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 	for received := 0; ; {
 		select {
 		case waiting := <-s.events:
-			some := s.more(waiting, received)
+			some, err := s.router.passOver(ctx, s.more(waiting, received), s.options.Skip)
+			if err != nil {
+				return err
+			}
+			if len(some) == 0 {
+				continue
+			}
 			delivered, err := s.router.deliverAll(ctx, some, s.options.MaxAttempts, deliver)
 			if err != nil {
 				return err

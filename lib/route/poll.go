@@ -17,6 +17,8 @@ type PollOptions struct {
 	Count       int                           // end after so many events; 0 means when there are no more
 	MaxAttempts int                           // deliveries of an event after which it is set aside; 0 means that none is
 	Truncated   func(mailbox.Truncated) error // called for a member whose list was not read to its end; may be nil
+	// Skip accepts the events that are passed over: they count as delivered, and not for Count. It may be nil.
+	Skip func(inbox.Waiting) bool
 }
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
@@ -37,7 +39,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 // poll is Poll within its span.
 func (r *Router) poll(ctx context.Context, options PollOptions, deliver Deliver) error {
 	r.skipProbe()
-	waiting, err := r.account.Waiting(ctx)
+	waiting, err := r.waiting(ctx, options.Skip)
 	if err != nil {
 		return err
 	}
@@ -53,7 +55,7 @@ func (r *Router) poll(ctx context.Context, options PollOptions, deliver Deliver)
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			listing = context.WithoutCancel(ctx) // show what came in time
 		}
-		if waiting, err = r.account.Waiting(listing); err != nil {
+		if waiting, err = r.waiting(listing, options.Skip); err != nil {
 			return errors.Join(failure, err)
 		}
 	}
@@ -89,7 +91,7 @@ func (r *Router) flushAndReport(ctx context.Context, options PollOptions, delive
 	if !dropped || options.Count > 0 {
 		return err
 	}
-	waiting, listErr := r.account.Waiting(ctx)
+	waiting, listErr := r.waiting(ctx, options.Skip)
 	if listErr == nil {
 		_, listErr = r.deliverAll(ctx, waiting, options.MaxAttempts, deliver)
 	}

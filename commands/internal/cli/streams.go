@@ -76,6 +76,7 @@ type printer struct {
 	pretty   bool
 	path     string // gjson path of --select
 	path0    string // gjson path of --select0
+	chosen   *Types // nil: all
 	failed   bool   // a record.Problem was printed
 	lasting  bool   // one that may not go away by itself
 }
@@ -88,7 +89,7 @@ func (p *printer) fail() {
 }
 
 // print writes a record to stdout. With --select or --select0 it writes what the path selects, skips records without
-// it, and writes error records and other problems to stderr.
+// it, and writes error records and other problems to stderr. Records that are not chosen are left out; see Types.
 func (p *printer) print(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,6 +100,12 @@ func (p *printer) print(v any) error {
 	}
 	line, err := p.encode(v)
 	if err != nil {
+		return err
+	}
+	if over, loss := p.chosen.passes(line); over {
+		if loss {
+			_, err = p.err.Write(line)
+		}
 		return err
 	}
 	if p.path == "" && p.path0 == "" {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -32,6 +33,7 @@ type Flags struct {
 
 	protocol string
 	noPFS    bool
+	split    bool // see AddSplit
 }
 
 // Add defines the flags.
@@ -56,6 +58,12 @@ func (d *Flags) AddID(flags *pflag.FlagSet) {
 		"command runs within 15 days")
 }
 
+// AddSplit defines the flag for long texts.
+func (d *Flags) AddSplit(flags *pflag.FlagSet) {
+	flags.BoolVar(&d.split, "split", false,
+		"send a text of more than 2000 characters as numbered parts, each a message with a receipt, as phones show")
+}
+
 // Each calls do with each draft of the flags or, if there is none, of stdin. One draft is for one recipient.
 func (d *Flags) Each(ctx context.Context, app *cli.App, do func(account.Draft) (any, error)) error {
 	return d.eachAhead(ctx, app, 1, func(_ context.Context, draft account.Draft) (cli.Task, error) {
@@ -73,16 +81,24 @@ func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead int,
 		if err != nil {
 			return nil, err
 		}
+		pieces, err := d.parts(draft.Text)
+		if err != nil {
+			return nil, err
+		}
 		var parts []cli.Part
 		for _, to := range recipients(ctx, finder, in.To) {
 			draft := draft
 			draft.To = to.id
-			parts = append(parts, cli.Part{To: to.given, Prepare: func() (cli.Task, error) {
-				if to.err != nil {
-					return nil, to.err
-				}
-				return prepare(ctx, draft)
-			}})
+			if to.err != nil {
+				parts = append(parts, cli.Part{To: to.given, Prepare: func() (cli.Task, error) { return nil, to.err }})
+				continue
+			}
+			for _, piece := range pieces {
+				parts = append(parts, cli.Part{To: to.given, Prepare: func() (cli.Task, error) {
+					task, err := prepare(ctx, piece.draft(draft))
+					return piece.numbered(task), err
+				}})
+			}
 		}
 		return parts, nil
 	}
@@ -193,7 +209,11 @@ func (d *Flags) readText(app *cli.App) (string, error) {
 		defer file.Close()
 		in = file
 	}
-	text, err := io.ReadAll(io.LimitReader(in, message.MaxTextBytes+1))
+	most := int64(message.MaxTextBytes)
+	if d.split {
+		most = message.MaxParts * message.PhoneChars * utf8.UTFMax
+	}
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return "", fmt.Errorf("reading the text: %w", err)
 	}

@@ -129,6 +129,7 @@ var warnings = map[outbox.Warning]record.Warning{
 	outbox.WarnClock:      record.WarnClock,
 	outbox.WarnUnanswered: record.WarnUnanswered,
 	outbox.WarnOldRequest: record.WarnOldRequest,
+	outbox.WarnLong:       record.WarnLong,
 	outbox.WarnOldList:    record.WarnOldList,
 	outbox.WarnImported:   record.WarnImported,
 }
@@ -351,6 +352,17 @@ func typeOf(e inbox.Event) string {
 		return string(e.Kind) // the same words
 	}
 	return noticeTypes[e.Kind]
+}
+
+// Skip returns a function that accepts the events of which no record is printed, or nil if all are.
+func Skip(types *cli.Types) func(inbox.Waiting) bool {
+	if types == nil {
+		return nil
+	}
+	return func(w inbox.Waiting) bool {
+		shown := types.Shows(typeOf(inbox.Event{Kind: w.Kind}))
+		return !shown && !(w.Asks && types.Shows(record.TypeFriendRequest))
+	}
 }
 
 // PrintTruncated returns a function that prints the record of a member whose list was not read to its end.

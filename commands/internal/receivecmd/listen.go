@@ -1,4 +1,4 @@
-package commands
+package receivecmd
 
 import (
 	"context"
@@ -15,8 +15,15 @@ import (
 	"sessiontool/lib/route"
 )
 
-func newListenCommand(app *cli.App) *cobra.Command {
-	opts := &route.ListenOptions{}
+// listenOptions are the flags of listen.
+type listenOptions struct {
+	route.ListenOptions
+	types cli.Types
+}
+
+// NewListen makes the command listen.
+func NewListen(app *cli.App) *cobra.Command {
+	opts := &listenOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "listen",
 		Short: "Print what is new as it comes, until stopped",
@@ -34,11 +41,15 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			"set aside: a set_aside record takes its place, once, and 'inbox --undelivered' prints it.\n\n" +
 			"After an unopenable or requests_dropped record the next one comes a minute later at the earliest,\n" +
 			"and up to an hour if there is more to count each time. They do not count for --count and --max-idle.\n\n" +
+			"With --only and --skip, records of other types count as printed: they are not printed later, 'inbox'\n" +
+			"has them, and they count neither for --count nor for --max-idle. Records that say that something is\n" +
+			"missing go to stderr then.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a\n" +
 			"heartbeat is empty while no node to listen at answers.",
 		Examples: []string{
 			"sessiontool listen",
 			"sessiontool listen --for 1h --select text",
+			"sessiontool listen --only message --count 1 --select text",
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
 		},
 		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeOutage, record.TypeSetAside, record.TypeTruncated,
@@ -53,7 +64,12 @@ func newListenCommand(app *cli.App) *cobra.Command {
 			record.ExitTerminated: "",
 		},
 		Delivers: true,
-		Run:      app.RunUntilStopped(func(ctx context.Context, _ []string) error { return runListen(ctx, app, opts) }),
+	})
+	cmd.RunE = app.RunUntilStopped(func(ctx context.Context, _ []string) error {
+		if err := opts.types.Use(app, cmd); err != nil {
+			return err
+		}
+		return runListen(ctx, app, opts)
 	})
 	flags := cmd.Flags()
 	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
@@ -63,10 +79,11 @@ func newListenCommand(app *cli.App) *cobra.Command {
 		"how often to ask for stored messages")
 	flags.DurationVar(&opts.Heartbeat, "heartbeat", 0, "print a heartbeat record this often (default never)")
 	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
+	opts.types.Add(cmd.Flags())
 	return cmd
 }
 
-func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) error {
+func runListen(ctx context.Context, app *cli.App, opts *listenOptions) error {
 	for _, limit := range []time.Duration{time.Duration(opts.Count), time.Duration(opts.MaxAttempts), opts.For, opts.MaxIdle, opts.Heartbeat,
 		opts.PollInterval - 1} {
 		if limit < 0 {
@@ -83,9 +100,10 @@ func runListen(ctx context.Context, app *cli.App, opts *route.ListenOptions) err
 			Over: outage.Over,
 		})
 	}
+	opts.Skip = render.Skip(app.Chosen())
 	opts.Truncated = render.PrintTruncated(app, a)
 	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, *opts, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
+	return router.Listen(ctx, opts.ListenOptions, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

@@ -1,4 +1,4 @@
-package commands
+package receivecmd
 
 import (
 	"context"
@@ -14,8 +14,15 @@ import (
 	"sessiontool/lib/route"
 )
 
-func newPollCommand(app *cli.App) *cobra.Command {
-	opts := &route.PollOptions{}
+// pollOptions are the flags of poll.
+type pollOptions struct {
+	route.PollOptions
+	types cli.Types
+}
+
+// NewPoll makes the command poll.
+func NewPoll(app *cli.App) *cobra.Command {
+	opts := &pollOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
@@ -46,7 +53,10 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"most 8 requests and texts are kept and printed, and nothing else is. At most 256 requests and 4 MiB\n" +
 			"of strangers wait for an answer; the oldest make room for newer ones, and a requests_dropped record\n" +
 			"says how many did. Files that come with a message are not fetched: its notice says so.\n\n" +
-			"With --count it ends after so many records, those that --select passes over among them. The next\n" +
+			"With --only and --skip, records of other types count as printed: a later poll does not print them, and\n" +
+			"'inbox' has them. Records that say that something is missing go to stderr then, as with --select.\n\n" +
+			"With --count it ends after so many records, those that --select passes over among them, those of\n" +
+			"types that are not printed not among them. The next\n" +
 			"poll has the rest, and the counts of what was not kept. With 'poll | head -n 1' it is not so: what\n" +
 			"head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
@@ -54,17 +64,24 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll",
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
+			"sessiontool poll --only message,friend_request --select text",
 		},
 		Prints: render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped,
 			record.TypeTrace),
 		Needs:    cli.Account | cli.Network,
 		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read or kept", record.ExitClock: ""},
 		Delivers: true,
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
+	})
+	cmd.RunE = app.Run(func(ctx context.Context, _ []string) error {
+		if err := opts.types.Use(app, cmd); err != nil {
+			return err
+		}
+		return runPoll(ctx, app, opts)
 	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
 	app.AddTraceFlag(cmd.Flags())
+	opts.types.Add(cmd.Flags())
 	return cmd
 }
 
@@ -73,7 +90,7 @@ func addAttemptsFlag(flags *pflag.FlagSet, attempts *int) {
 	flags.IntVar(attempts, "max-attempts", 0, "set a record aside after it was printed so often in vain (default never)")
 }
 
-func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
+func runPoll(ctx context.Context, app *cli.App, opts *pollOptions) error {
 	if opts.Count < 0 || opts.MaxAttempts < 0 {
 		return cli.UsageError(errors.New("--count and --max-attempts must not be negative"))
 	}
@@ -81,6 +98,7 @@ func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
 	if err != nil {
 		return err
 	}
+	opts.Skip = render.Skip(app.Chosen())
 	opts.Truncated = render.PrintTruncated(app, a)
-	return router.Poll(ctx, *opts, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
+	return router.Poll(ctx, opts.PollOptions, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
 }

@@ -478,6 +478,43 @@ func (w *Way) judge() {
 	}
 }
 
+// Opened counts the messages that a trace shows as opened, and those that could not be. Messages that were received
+// before do not count.
+func (t Trace) Opened() (opened, failed int) {
+	for _, span := range t.Spans {
+		for _, event := range span.Events {
+			switch {
+			case event.Name != EventMessage || event.Attr("duplicate") == "true":
+			case event.Attr("failure") != "":
+				failed++
+			default:
+				opened++
+			}
+		}
+	}
+	return opened, failed
+}
+
+// Summary says in a few words what a trace is of that does not belong to one message.
+func (t Trace) Summary() string {
+	if len(t.Spans) == 0 {
+		return ""
+	}
+	root := t.Spans[0]
+	text := root.Name
+	if root.Name == SpanPoll {
+		opened, failed := t.Opened()
+		text = fmt.Sprintf("poll: %d new %s", opened, plural(opened, "message", "messages"))
+		if failed > 0 {
+			text += fmt.Sprintf(", and %d that cannot be opened", failed)
+		}
+	}
+	if root.State == StateFailed {
+		text += "; failed: " + root.Error
+	}
+	return text
+}
+
 // Detours returns the requests of a trace that needed more than their first path, or whose path was examined and has a
 // node at fault.
 func Detours(t Trace) (detours []Detour) {

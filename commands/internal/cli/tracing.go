@@ -171,14 +171,8 @@ func worthKeeping(t trace.Trace) bool {
 	if t.Spans[0].Name != trace.SpanPoll || t.Spans[0].State == trace.StateFailed || len(t.Find(trace.SpanSend)) > 0 {
 		return true
 	}
-	for _, span := range t.Spans {
-		for _, event := range span.Events {
-			if event.Name == trace.EventMessage {
-				return true
-			}
-		}
-	}
-	return false
+	opened, failed := t.Opened()
+	return opened+failed > 0
 }
 
 // appendJournal writes entries in one write, which other processes do not interrupt. A journal that has its size
@@ -234,7 +228,7 @@ func TraceRecord(t trace.Trace, way trace.Way, spans bool) record.Trace {
 		out.TraceID, out.At, out.Millis = t.ID.String(), record.Time(t.Spans[0].Start), millis(t.Spans[0].Took())
 	}
 	if way.Hash == "" && len(t.Spans) > 0 && t.Spans[0].Name != trace.SpanMessage {
-		way.Stages, out.StoppedAt, out.Why = nil, "", ""
+		way.Stages, out.StoppedAt, out.Why = nil, "", t.Summary()
 	}
 	for _, stage := range way.Stages {
 		one := record.TraceStage{Stage: stage.Name, State: stage.State, Millis: millis(stage.Took), Detail: stage.Text}

@@ -143,6 +143,9 @@ func (w *watch) member(m mailbox.MemberCheck, now time.Time) (record.MemberWatch
 	}
 	if w.warnLag > 0 && lag > w.warnLag && w.warned == "" {
 		what := fmt.Sprintf("lacks %d messages", len(m.Missing))
+		if len(m.Missing) == 1 {
+			what = "lacks 1 message"
+		}
 		if m.Err != nil {
 			what = "does not answer"
 		}

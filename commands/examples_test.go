@@ -217,6 +217,10 @@ func (s *stage) play(t *testing.T, cmd *cobra.Command, spec cli.Spec, example st
 		}
 	}
 	s.wantPrivateTraces(t, home, line, before)
+	_, err := os.Stat(filepath.Join(home, "keystore", "trace.journal"))
+	if (line == "sessiontool poll" || line == "sessiontool send --to $BOB --text 'disk is full'") && err != nil {
+		t.Errorf("%s leaves no journal that could be searched: %v", line, err)
+	}
 }
 
 // runShell runs a line of shell.

@@ -96,7 +96,7 @@ func observe(args []string, streams *cli.Streams, complain func(string)) (ended 
 func printsText(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
 		return arg == "--backup" && slices.Contains(args, "-") || strings.HasPrefix(arg, "--select") ||
-			arg == "--help" || arg == "-h"
+			arg == "--help" || arg == "-h" || arg == "human" || os.Getenv("SESSIONTOOL_OUTPUT") == "human"
 	}) || len(args) > 0 && (args[0] == "help" || args[0] == "completion" || strings.HasPrefix(args[0], "__complete"))
 }
 

@@ -14,18 +14,6 @@ import (
 	"sessiontool/lib/v2message"
 )
 
-// CopyFor says for which texts an account leaves a copy in its own swarm, for its other devices (session-v1.md section
-// 7). Texts of protocol signal have none: they are for the two ends of a session.
-type CopyFor int
-
-const (
-	// CopyUsual is for texts of session-v1 and session-v2 of an account that may be on other devices. A text with forward
-	// secrecy is left out if the copy cannot have it.
-	CopyUsual CopyFor = iota
-	CopyAlways
-	CopyNever
-)
-
 // copyDigest is the outbox digest of the copy of a text.
 func copyDigest(out Outgoing) string { return fmt.Sprintf("copy %d %s", out.TimestampMS, out.Digest) }
 

@@ -189,6 +189,7 @@ var Glossary = map[string]Field{
 	"set_aside":          {"path of the damaged database, empty if nothing was damaged", ""},
 	"tombstones":         {"how many deleted messages the node knows", ""},
 	"method":             {"name of the storage RPC", ""},
+	"page_url":           {"URL of the page that shows the network in a browser", ""},
 	"metrics_url":        {"URL that a Prometheus server can scrape", ""},
 	"missing":            {"hashes of messages that other members hold and this one does not", formMessage},
 	"mnemonic":           {"the 13 secret words from which the account can be restored", ""},

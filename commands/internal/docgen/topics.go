@@ -92,7 +92,8 @@ var otherVariables = [][2]string{
 	{"CREDENTIALS_DIRECTORY", "set by systemd: a credential sessiontool-passphrase in it opens the keystore"},
 	{"HTTPS_PROXY, ALL_PROXY", "the proxy, also in lower case, unless --proxy names one; connections to this machine " +
 		"need none, and NO_PROXY does not count"},
-	{"NO_COLOR", "nothing is coloured anyway; with TERM=dumb or --quiet there is no progress bar either"},
+	{"NO_COLOR", "no colours with --output human, which has them on a terminal only; with TERM=dumb or --quiet there is " +
+		"no progress bar either"},
 }
 
 func environmentText() string {

@@ -21,7 +21,7 @@ import (
 
 const (
 	// maxTraces bounds the traces that a run holds, and maxSpilled those of them that only the journal gets.
-	maxTraces  = 4096
+	maxTraces  = 1024
 	maxSpilled = 64
 	// maxJournal is the size of a journal in bytes beyond which it becomes the old one, which is deleted with it.
 	maxJournal = 1 << 20

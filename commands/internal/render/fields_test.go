@@ -28,6 +28,7 @@ var samples = map[reflect.Type][2]any{
 	reflect.TypeFor[network.Key]():       {network.Key{1}, network.Key{2}},
 	reflect.TypeFor[time.Duration]():     {time.Second, time.Minute},
 	reflect.TypeFor[error]():             {errors.New("one"), errors.New("two")},
+	reflect.TypeFor[map[string]int64]():  {map[string]int64{"one": 1}, map[string]int64{"two": 2}},
 	reflect.TypeFor[message.Route]():     {message.RouteSync, message.RouteAsync},
 	reflect.TypeFor[account.Reason]():    {outbox.ReasonStale, outbox.ReasonBusy},
 	reflect.TypeFor[outbox.Warning]():    {outbox.WarnClock, outbox.WarnUnanswered},

@@ -121,6 +121,7 @@ func topCommands() []topCommand {
 		{"send", newSendCommand},
 		{"poll", receivecmd.NewPoll},
 		{"listen", receivecmd.NewListen},
+		{"ack", receivecmd.NewAck},
 		{"inbox", newInboxCommand},
 		{"outbox", newOutboxCommand},
 		{"swarm", plumbing.NewSwarm},

@@ -52,7 +52,9 @@ var layers = [][]string{
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},
 	{"lib/devnet/page"},
-	{"commands/internal/picture", "commands/internal/human"},
+	{
+		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
+	},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts", "commands/internal/tracecmd"},

@@ -329,6 +329,9 @@ func (app *App) Print(v any) error {
 	return app.printer.print(v)
 }
 
+// Encode returns the line of a record as Print writes it, without --select and --pretty.
+func (app *App) Encode(v any) ([]byte, error) { return (&printer{}).encode(v) }
+
 // PrintPartial is Print for a record that reports that something is missing: the command ends with ErrPartial.
 func (app *App) PrintPartial(v any) error {
 	app.printer.fail()

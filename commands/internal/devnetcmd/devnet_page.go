@@ -2,6 +2,7 @@ package devnetcmd
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -64,6 +65,9 @@ func runDevnetPage(ctx context.Context, app *cli.App, opts *devnetPageOptions) e
 		status, err = remote.ClosePage(ctx)
 	} else {
 		status, err = remote.OpenPage(ctx, opts.page.options())
+	}
+	if errors.Is(err, devnet.ErrPage) {
+		return cli.UsageError(err)
 	}
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ var topics = []struct {
 	name, summary, example string
 	text                   func() string
 }{
+	{"guide", "What to type for which task, ready to paste", guideExample, guideText},
 	{"exit-codes", "What the exit and error codes mean", "", exitCodesText},
 	{"environment", "Environment variables, the config file and their order", "", environmentText},
 	{"records", "The records that commands read and print, field by field", "", recordsText},
@@ -49,6 +50,8 @@ func topicText(cmd *cobra.Command) string {
 	}
 	return ""
 }
+
+const guideExample = "  sessiontool guide\n  sessiontool guide | less"
 
 const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr. In a batch an
 error record also takes the place of the item that failed, and the command ends with 3, or with 5 if each failure may go

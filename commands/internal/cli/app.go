@@ -118,7 +118,7 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		"print only what this gjson path selects of each record; a text can be several lines")
 	flags.StringVar(&app.printer.path0, "select0", "",
 		"like --select, with a NUL instead of a newline behind each, as for xargs -0")
-	flags.BoolVar(&app.tracing.journal, "trace-journal", false,
+	flags.BoolVar(&app.tracing.keep, "trace-journal", false,
 		"keep the way of each message in a journal beside the keystore, for 'sessiontool trace'")
 	app.logging.add(flags)
 	app.passphrase.add(flags)
@@ -271,14 +271,7 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	if file, ok := app.Streams.In.(*os.File); ok {
 		app.Streams.In = interruptible{ctx, file}
 	}
-	err := do(app.traced(ctx))
-	switch traceErr := app.writeTraces(); {
-	case err == nil:
-		err = traceErr
-	case traceErr != nil:
-		app.Log.Warn("cannot write traces", "error", traceErr)
-	}
-	err = app.printer.flushAfter(err)
+	err := app.printer.flushAfter(app.writeTraces(do(app.traced(ctx))))
 	cause := context.Cause(ctx)
 	if cause != nil {
 		app.LeaveUnfinished()
@@ -462,8 +455,7 @@ func (app *App) OpenAccount(ctx context.Context) (*account.Account, error) {
 	}
 	a, err := account.OpenIn(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions(), app.Environment(), app.AccountName)
 	if err == nil {
-		key := a.JournalKey()
-		app.tracing.key = &key
+		app.openJournal(a.JournalKey())
 	}
 	return a, err
 }

@@ -175,7 +175,8 @@ func TestRecordsCarryEveryField(t *testing.T) {
 		[]string{"Unopenable.Code", "Unopenable.Messages", "Examples.Code", "Examples.Hash", "Examples.From",
 			"Examples.Claimed"}, []string{"Account"}))
 	t.Run(conversion("swarm check", func(c mailbox.SwarmCheck) any { return SwarmCheck(c) },
-		[]string{"Members.Node.X25519", "Members.Node.IP", "Members.Node.Port", "Members.Node.SwarmID"}, nil))
+		[]string{"Members.Node.X25519", "Members.Node.IP", "Members.Node.Port", "Members.Node.SwarmID",
+			"Members.Held"}, nil))
 }
 
 // Every field of an event is in the record of some kind of event.

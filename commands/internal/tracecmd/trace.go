@@ -14,6 +14,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/picture"
+	"sessiontool/commands/internal/tracefiles"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route/mailbox"
@@ -91,7 +92,7 @@ func runTrace(ctx context.Context, app *cli.App, opts *traceOptions) error {
 		if err != nil {
 			return err
 		}
-		if err := app.Print(cli.TraceRecord(joined(traces), way, true)); err != nil {
+		if err := app.Print(tracefiles.Record(joined(traces), way, true)); err != nil {
 			return err
 		}
 		found, last = append(found, traces...), way
@@ -106,7 +107,7 @@ func runTrace(ctx context.Context, app *cli.App, opts *traceOptions) error {
 func listTraces(app *cli.App, journal []trace.Trace, opts *traceOptions) error {
 	for _, t := range journal {
 		way := trace.WayOf("", []trace.Trace{t}, nil, "the members were not asked")
-		if err := app.Print(cli.TraceRecord(t, way, false)); err != nil {
+		if err := app.Print(tracefiles.Record(t, way, false)); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/draft"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
@@ -26,6 +28,7 @@ import (
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/trace"
 	"sessiontool/lib/x3dh"
 )
 
@@ -38,9 +41,9 @@ var (
 	ErrAskedAlready    = errors.New("the other side has asked already")
 	ErrAlreadyFriends  = errors.New("already friends")
 	ErrSelf            = errors.New("this is the account's own session id")
-	ErrNoText          = errors.New("there is no text")
-	ErrTTL             = errors.New("time to live is out of range")
-	ErrDraftID         = errors.New("the id of the draft cannot be used")
+	ErrNoText          = draft.ErrNoText
+	ErrTTL             = draft.ErrTTL
+	ErrDraftID         = draft.ErrID
 	ErrOnlyAsync       = errors.New("protocols session-v1 and session-v2 have no synchronous route")
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )
@@ -81,7 +84,7 @@ type Account struct {
 	// transaction, and the efforts of the batch that it receives.
 	inside  sync.Mutex
 	life    time.Time
-	efforts *efforts
+	efforts *efforts.Efforts
 
 	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
@@ -195,6 +198,9 @@ func (a *Account) load(tx *keystore.Tx) error {
 	return nil
 }
 
+// JournalKey returns the key of the journal of traces beside the account's keystore.
+func (a *Account) JournalKey() [32]byte { return a.store.DeriveKey("trace journal") }
+
 // Name returns the account's name in its keystore.
 func (a *Account) Name() string { return a.name }
 
@@ -225,6 +231,14 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 
 // update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
+	ctx, span := trace.Start(ctx, trace.SpanCommit)
+	err := a.updateTraced(ctx, work)
+	span.End(err)
+	return err
+}
+
+// updateTraced is update within its span.
+func (a *Account) updateTraced(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
 		a.inside.Lock()
 		defer a.inside.Unlock()

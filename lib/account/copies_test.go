@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/presence"
@@ -119,16 +121,16 @@ func TestKeyReusedWithoutWitness(t *testing.T) {
 func (p *person) wastes(to *person, messages int) {
 	p.w.t.Helper()
 	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error {
-		sessions, err := loadSessions(tx, to.ID())
+		record, err := sessions.Load(tx, to.ID())
 		if err != nil {
 			return err
 		}
 		for range messages {
-			if _, _, err := sessions.Encrypt([]byte("lost")); err != nil {
+			if _, _, err := record.Encrypt([]byte("lost")); err != nil {
 				return err
 			}
 		}
-		return saveSessions(tx, to.ID(), sessions)
+		return sessions.Save(tx, to.ID(), record)
 	})
 	if err != nil {
 		p.w.t.Fatal(err)
@@ -149,16 +151,16 @@ func TestOneWayChannel(t *testing.T) {
 func TestEffortOfContacts(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
-	e := newEfforts()
-	first := e.of(alice.ID(), false)
-	if first == e.of(bob.ID(), false) || e.of(alice.ID(), false) != first {
+	e := efforts.New()
+	first := e.Of(alice.ID(), false)
+	if first == e.Of(bob.ID(), false) || e.Of(alice.ID(), false) != first {
 		t.Error("contacts do not have an effort each")
 	}
-	if e.of(alice.ID(), true) != e.of(bob.ID(), true) || e.of(alice.ID(), true) == e.of(alice.ID(), false) {
+	if e.Of(alice.ID(), true) != e.Of(bob.ID(), true) || e.Of(alice.ID(), true) == e.Of(alice.ID(), false) {
 		t.Error("claimed senders do not share one effort")
 	}
 	var none *ratchet.Effort
-	if e.of(alice.ID(), true) == none {
+	if e.Of(alice.ID(), true) == none {
 		t.Error("claimed senders have none")
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/layers"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -55,7 +57,7 @@ func newReceiveWorld(t *testing.T) *receiveWorld {
 	bob.env.Plain = true
 	r.genuine = append(r.genuine, bob.says(alice, "plain"))
 	bob.env.Plain = false
-	box, err := packBox(w.random, erin.keys, alice.ID().PublicKey(), uint64(w.now.UnixMilli()),
+	box, err := layers.PackBox(w.random, erin.keys, alice.ID().PublicKey(), uint64(w.now.UnixMilli()),
 		message.TextV1("box", "erin", uint64(w.now.UnixMilli())).Marshal())
 	if err != nil {
 		t.Fatal(err)
@@ -64,9 +66,9 @@ func newReceiveWorld(t *testing.T) *receiveWorld {
 		erin.asks(alice, "asked"), bob.startsWith(alice, alice.bundle(bob), message.Text("started", "", nil)))
 	r.texts = []string{"plain", "sealed", "third", "box", "asked", "started"}
 	err = bob.view(t.Context(), func(tx *keystore.Tx) error {
-		sessions, err := loadSessions(tx, alice.ID())
+		record, err := sessions.Load(tx, alice.ID())
 		if err == nil {
-			r.sessions, err = sessions.MarshalBinary()
+			r.sessions, err = record.MarshalBinary()
 		}
 		return err
 	})
@@ -202,7 +204,7 @@ func (r *receiveWorld) step(t *testing.T, s *script, sessions *ratchet.SessionRe
 		return sealed(from, ciphertext.FriendRequest, encrypted, err), from.ID()
 	case 6: // of session-v1, also from another device of Alice's
 		from := pick(s, []sessionid.Keys{r.bob, r.carol, r.erin, r.alice})
-		data, err := packBox(random, from, to, now, s.change(pick(s, r.contents)))
+		data, err := layers.PackBox(random, from, to, now, s.change(pick(s, r.contents)))
 		if err != nil {
 			t.Fatal(err)
 		}

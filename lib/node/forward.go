@@ -83,6 +83,9 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	}
 	others := n.askMembers(ctx, view, encodeForwarded(method, params, now.UnixMilli()), isPublicStore(change))
 	own, changed, err := change.carryOut(n, view, now.UnixMilli(), request)
+	if s, ok := change.(*storeRequest); ok && err == nil {
+		n.reportStored(s.message)
+	}
 	results := others()
 	if err != nil && n.behaviour.OwnFailures {
 		n.log.Error("carrying out a change", "error", err)
@@ -211,7 +214,7 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 		return answer{}, errForeign
 	}
 	n.pause(r.Context(), n.behaviour.ArrivalDelay())
-	return n.carryOutGroup(r.Context(), view, [][]byte{body})[0], nil
+	return n.carryOutGroup(r.Context(), view, from, [][]byte{body})[0], nil
 }
 
 var errForeign = refusal{http.StatusForbidden, "Not a member of this swarm\n"}
@@ -229,7 +232,8 @@ func (n *Node) serveGroup(w http.ResponseWriter, r *http.Request) {
 	body, done, err := n.largeBodies.readBody(w, r)
 	defer done()
 	var changes [][]byte
-	if from := view.Addresses[storage.SnodeAddress(key)]; err == nil && !view.SharesSwarm(from) {
+	from := view.Addresses[storage.SnodeAddress(key)]
+	if err == nil && !view.SharesSwarm(from) {
 		err = errForeign
 	}
 	if err == nil {
@@ -242,7 +246,7 @@ func (n *Node) serveGroup(w http.ResponseWriter, r *http.Request) {
 		result = n.failure(r.Context(), "serving another node", err)
 	} else {
 		n.pause(r.Context(), n.behaviour.ArrivalDelay())
-		answers := n.carryOutGroup(r.Context(), view, changes)
+		answers := n.carryOutGroup(r.Context(), view, from, changes)
 		results := make([]forward.Result, len(answers))
 		for i, a := range answers {
 			results[i] = forward.Result{Status: a.status, Body: a.body}
@@ -255,7 +259,7 @@ func (n *Node) serveGroup(w http.ResponseWriter, r *http.Request) {
 
 // carryOutGroup executes changes that another member of this swarm has forwarded: stores that any client can make in
 // one transaction, the others each on its own.
-func (n *Node) carryOutGroup(ctx context.Context, view *ring.View, changes [][]byte) []answer {
+func (n *Node) carryOutGroup(ctx context.Context, view *ring.View, from *ring.Peer, changes [][]byte) []answer {
 	answers := make([]answer, len(changes))
 	settle := func(i int, result rpc28.MemberResult, err error) {
 		if err == nil {
@@ -288,7 +292,10 @@ func (n *Node) carryOutGroup(ctx context.Context, view *ring.View, changes [][]b
 			public = append(public, i)
 		default:
 			alone.Go(func() {
-				result, _, err := change.carryOut(n, view, at, request)
+				result, changed, err := change.carryOut(n, view, at, request)
+				if err == nil {
+					n.reportReplicated(from, storedBy(change), len(changed))
+				}
 				settle(i, result, err)
 			})
 		}
@@ -299,14 +306,29 @@ func (n *Node) carryOutGroup(ctx context.Context, view *ring.View, changes [][]b
 		entries = append(entries, deposits[i])
 	}
 	if len(entries) > 0 {
-		err := n.store.Write(entries...)
+		var stored []store.Message
+		written := n.store.Write(entries...)
 		for _, i := range public {
-			result, err := stores[i].stored(n, view, deposits[i], err)
+			result, err := stores[i].stored(n, view, deposits[i], written)
+			if err == nil {
+				stored = append(stored, stores[i].message)
+			}
 			settle(i, result, err)
+		}
+		if len(stored) > 0 {
+			n.reportReplicated(from, stored, len(stored))
 		}
 	}
 	alone.Wait()
 	return answers
+}
+
+// storedBy returns the message that a change stores, if it does.
+func storedBy(change change) []store.Message {
+	if s, ok := change.(*storeRequest); ok {
+		return []store.Message{s.message}
+	}
+	return nil
 }
 
 // wrongSwarm is the error for a change of an owner whose messages this node does not keep.

@@ -14,6 +14,7 @@ const (
 	TypeFriendRequest = "friend_request"
 	TypeContact       = "contact"
 	TypeReceipt       = "receipt"
+	TypeDryRun        = "dry_run"
 	TypeQueued        = "queued"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
@@ -28,6 +29,8 @@ const (
 	TypeUnopenable    = "unopenable"
 	TypeDropped       = "requests_dropped"
 	TypeHeartbeat     = "heartbeat"
+	TypeHook          = "hook"
+	TypeAcked         = "acked"
 	TypeSetAside      = "set_aside"
 	TypeGap           = "gap"
 	TypeTruncated     = "truncated"
@@ -50,6 +53,7 @@ const (
 	TypePath          = "path"
 	TypeResponse      = "rpc_response"
 	TypeNetwork       = "network"
+	TypeNodeStatus    = "node_status"
 	TypeNodeList      = "node_list"
 	TypeFault         = "fault"
 	TypeSwarmCheck    = "swarm_check"
@@ -124,6 +128,8 @@ type Error struct {
 	Queued      bool   `json:"queued,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`
 	Attempt     int    `json:"attempt,omitempty"`
+
+	Candidates []string `json:"candidates,omitempty"` // Session IDs
 }
 
 // Time formats t as records do: RFC 3339 in UTC with milliseconds.

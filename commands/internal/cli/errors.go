@@ -9,6 +9,8 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
@@ -108,6 +110,11 @@ var codeTable = []struct {
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
+	{inbox.ErrNoEvent, record.CodeRecordNotFound},
+	{addressbook.ErrName, record.CodeBadName},
+	{addressbook.ErrTaken, record.CodeNameTaken},
+	{addressbook.ErrUnknown, record.CodeUnknownName},
+	{addressbook.ErrBlocked, record.CodeBlocked},
 	{account.ErrUnknownContact, record.CodeUnknownContact},
 	{account.ErrNotFriends, record.CodeNotFriends},
 	{account.ErrRequestNotFound, record.CodeRequestNotFound},
@@ -217,6 +224,10 @@ func Describe(err error) record.Error {
 	var clock *route.ClockError
 	if errors.As(err, &clock) {
 		problem.OffsetMS = clock.Offset.Milliseconds()
+	}
+	var several interface{ Candidates() []string }
+	if errors.As(err, &several) {
+		problem.Candidates = several.Candidates()
 	}
 	return problem
 }

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -26,12 +25,8 @@ import (
 // queued for it before the client gets its answer.
 const ForwardPath = "/swarms/forward/v1"
 
-const (
-	// maxForwardAnswer bounds the answer of a member, which has the hashes of all changed messages.
-	maxForwardAnswer = 8 << 20
-	// maxReason bounds the text of a member's refusal in the answer to the client.
-	maxReason = 200
-)
+// maxForwardAnswer bounds the answer of a member, which has the hashes of all changed messages.
+const maxForwardAnswer = 8 << 20
 
 // A forwarded is a client's change as members forward it: an object with method, params and the time at of
 // [change.carryOut].
@@ -81,7 +76,10 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err != nil {
 		return answer{}, err
 	}
-	others := n.askMembers(ctx, view, encodeForwarded(method, params, now.UnixMilli()), isPublicStore(change))
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	defer cancel()
+	body := encodeForwarded(method, params, now.UnixMilli())
+	others := n.forwarder.Ask(ctx, view.Others(), body, isPublicStore(change))
 	own, changed, err := change.carryOut(n, view, now.UnixMilli(), request)
 	if s, ok := change.(*storeRequest); ok && err == nil {
 		n.reportStored(s.message)
@@ -144,62 +142,6 @@ func changeStatus(change change, results map[string]rpc28.MemberResult) int {
 		}
 	}
 	return storage.StatusNotFound
-}
-
-// askMembers forwards a change to the other members, in a group with others if grouped is set. It returns a function
-// that waits for their results.
-func (n *Node) askMembers(
-	ctx context.Context, view *ring.View, body []byte, grouped bool,
-) func() map[string]rpc28.MemberResult {
-	type memberResult struct {
-		name   string
-		result rpc28.MemberResult
-	}
-	ctx, cancel := context.WithTimeout(ctx, n.patience)
-	others := view.Others()
-	arrived := make(chan memberResult, len(others))
-	for _, p := range others {
-		n.forwarder.Send(ctx, p, body, !grouped, func(got forward.Result, err error) {
-			if err != nil {
-				n.log.Debug("member does not answer", "peer", p.Name(), "error", err)
-				if n.behaviour.Patient {
-					return // the time of ctx passes
-				}
-			}
-			arrived <- memberResult{p.Name(), readMember(got, err)}
-		})
-	}
-	return func() map[string]rpc28.MemberResult {
-		defer cancel()
-		results := make(map[string]rpc28.MemberResult, len(others)+1)
-		for len(results) < len(others) {
-			select {
-			case r := <-arrived:
-				results[r.name] = r.result
-			case <-ctx.Done():
-				for _, p := range others {
-					if _, answered := results[p.Name()]; !answered {
-						results[p.Name()] = readMember(forward.Result{}, ctx.Err())
-					}
-				}
-			}
-		}
-		return results
-	}
-}
-
-// readMember reads a member's answer.
-func readMember(got forward.Result, err error) (result rpc28.MemberResult) {
-	switch {
-	case err != nil:
-		return rpc28.MemberResult{Failed: true, Timeout: true}
-	case got.Status != storage.StatusOK:
-		reason := string(got.Body[:min(len(got.Body), maxReason)])
-		return rpc28.MemberResult{Failed: true, Code: rpc28.Status(got.Status), Reason: reason}
-	case json.Unmarshal(got.Body, &result) != nil || result.Signature == "":
-		return rpc28.MemberResult{Failed: true, BadPeerResponse: true}
-	}
-	return result
 }
 
 // forwardSingly sends a change to a member that takes no groups.

@@ -303,7 +303,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 			}
 			return n.links.Forward(ctx, to, group)
 		},
-		Single: n.forwardSingly, Patience: n.patience,
+		Single: n.forwardSingly, Patience: n.patience, Patient: n.behaviour.Patient, Log: n.log,
 	})
 	var seed [32]byte
 	if _, err := io.ReadFull(n.random, seed[:]); err != nil {

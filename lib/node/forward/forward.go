@@ -9,6 +9,7 @@ package forward
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -36,6 +37,9 @@ type Config struct {
 	Single func(ctx context.Context, to *ring.Peer, change []byte) (Result, error)
 	// Patience bounds the time of a group.
 	Patience time.Duration
+	// Patient makes [Forwarder.Ask] wait for a member until its context ends even if the connection fails.
+	Patient bool
+	Log     *slog.Logger
 }
 
 // Forwarder sends changes to other members. It is safe for concurrent use.

@@ -346,6 +346,7 @@ var Glossary = map[string]Field{
 	"session_id":                {"Session ID: 05 and the X25519 public key in hex", formSessionID},
 	"session_ids":               {"the Session IDs in the picture", formSessionID},
 	"share":                     {"share of requests, or of packets, that it happens to", ""},
+	"silent_nodes":              {"Ed25519 keys of nodes that did not answer, with --check", formKey},
 	"signature":                 {"signature of the signed prekey by the identity key", formHash},
 	"signed_prekey":             {"signed prekey, X25519", formKey},
 	"signed_prekey_id":          {"number of the signed prekey", ""},

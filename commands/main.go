@@ -22,6 +22,7 @@ import (
 	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
 	"sessiontool/commands/internal/receivecmd"
+	"sessiontool/commands/internal/tracecmd"
 	"sessiontool/lib/record"
 )
 
@@ -84,6 +85,7 @@ func Main(args []string, streams cli.Streams) int {
 // run is Main within a context. Everything that it starts has ended when it returns.
 func run(ctx context.Context, args []string, streams cli.Streams) int {
 	app := cli.New(streams)
+	app.Version = version
 	root := newRootCommand(app, args)
 	root.SetArgs(args)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
@@ -120,6 +122,7 @@ func topCommands() []topCommand {
 		{"send", newSendCommand},
 		{"poll", receivecmd.NewPoll},
 		{"listen", receivecmd.NewListen},
+		{"ack", receivecmd.NewAck},
 		{"inbox", newInboxCommand},
 		{"outbox", newOutboxCommand},
 		{"swarm", plumbing.NewSwarm},
@@ -128,6 +131,7 @@ func topCommands() []topCommand {
 		{"pow", plumbing.NewPow},
 		{"prekey", identitycmd.NewPrekey},
 		{"onion", plumbing.NewOnion},
+		{"trace", tracecmd.New},
 		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},
 		{"devnet", devnetcmd.NewDevnet},

@@ -57,6 +57,7 @@ const (
 	CodeAccountNotFound    Code = "account_not_found"
 	CodeUnknownContact     Code = "unknown_contact"
 	CodeUnknownName        Code = "unknown_name"
+	CodeRecordNotFound     Code = "record_not_found"
 	CodeNoKeys             Code = "no_keys"
 	CodeNotLinked          Code = "not_linked"
 	CodeUnknownDevice      Code = "unknown_device"
@@ -82,6 +83,8 @@ const (
 	CodeDiskFull           Code = "disk_full"
 	CodeReadOnly           Code = "read_only"
 	CodeTooManyFiles       Code = "too_many_files"
+	CodeSwarmLag           Code = "swarm_lag"
+	CodeNoTrace            Code = "no_trace"
 	CodeRefused            Code = "refused"
 	CodeDropped            Code = "dropped"
 	CodeUnsupported        Code = "unsupported"
@@ -181,6 +184,12 @@ var Codes = []CodeInfo{
 	{CodePartialTemporary, ExitTemporary, true,
 		"some items failed for now, and none for good; each one's record says why",
 		"run the same command again: what has a receipt is not sent twice"},
+	{CodeSwarmLag, ExitPartial, true,
+		"a member of the swarm lacked a message, or did not answer, for longer than --warn-lag",
+		"see the members of the swarm_watch records; 'sessiontool trace HASH' says more of one message"},
+	{CodeNoTrace, ExitNotFound, false,
+		"neither the journal of traces nor a member of the account's swarm has such a message",
+		"keep a journal with --trace-journal or 'trace_journal' in the config file"},
 	{CodeNoNetwork, ExitNotFound, false,
 		"no network is named and no devnet is running",
 		"start one with 'sessiontool devnet up --detach', or use --network"},
@@ -199,6 +208,8 @@ var Codes = []CodeInfo{
 		"this account has never dealt with that Session ID",
 		"send a friend request first: 'sessiontool friend-request send --to ID --text T', " +
 			"or use --protocol session-v1"},
+	{CodeRecordNotFound, ExitNotFound, false,
+		"the account has received no record with that id", "see 'sessiontool inbox --undelivered'"},
 	{CodeUnknownName, ExitNotFound, false,
 		"no contact has that name", "see 'sessiontool contact list'; 'sessiontool contact add ID --name NAME' gives a name"},
 	{CodeNotFriends, ExitNotFound, false,

@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/trace"
 )
 
 // DefaultPollInterval is how often a listener also polls for stored messages.
@@ -28,11 +29,15 @@ type ListenOptions struct {
 	MaxAttempts  int           // deliveries of an event after which it is set aside; 0 means that none is
 	Truncated    func(mailbox.Truncated) error
 	Skip         func(inbox.Waiting) bool // of events that count as delivered, and for no limit; may be nil
-	For          time.Duration            // end after this time
-	MaxIdle      time.Duration            // end after this time without an event
-	Heartbeat    time.Duration            // how often Beat is called
-	Beat         func(Pulse) error
-	Outage       func(Outage) error // called when an outage begins, while it lasts, and at its end; may be nil
+	// Delivered is as in PollOptions. Polled is called after each poll with its error, at first after the first one. Both
+	// may be nil.
+	Delivered func(ctx context.Context, events []inbox.Event) error
+	Polled    func(err error)
+	For       time.Duration // end after this time
+	MaxIdle   time.Duration // end after this time without an event
+	Heartbeat time.Duration // how often Beat is called
+	Beat      func(Pulse) error
+	Outage    func(Outage) error // called when an outage begins, while it lasts, and at its end; may be nil
 
 	outageAfter time.Duration // 0 means outageAfter
 }
@@ -144,7 +149,7 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 			if len(some) == 0 {
 				continue
 			}
-			delivered, err := s.router.deliverAll(ctx, some, s.options.MaxAttempts, deliver)
+			delivered, err := s.router.deliverAll(ctx, some, handing{s.options.MaxAttempts, deliver, s.delivered})
 			if err != nil {
 				return err
 			}
@@ -168,6 +173,20 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// delivered calls the option of that name, and sends what it has put into the outbox.
+func (s *listenLoop) delivered(ctx context.Context, events []inbox.Event) error {
+	if s.options.Delivered == nil {
+		return nil
+	}
+	if err := s.options.Delivered(ctx, events); err != nil {
+		return err
+	}
+	if s.router.account.Answered() {
+		signal(s.flushNow)
+	}
+	return nil
 }
 
 // more returns a waiting event and those that wait behind it, as far as Count allows.
@@ -231,6 +250,7 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.push(ctx, left)
 		}
 		if err == nil {
+			ctx, span := trace.Begin(ctx, trace.SpanPoll)
 			err = s.router.Retrieve(ctx, mailbox.RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
 				func(page mailbox.Page) (fresh int, err error) {
 					err = s.serialize(ctx, func() error {
@@ -240,6 +260,7 @@ func (s *listenLoop) poll(ctx context.Context) error {
 					return fresh, err
 				})
 			err = errors.Join(err, s.serialize(ctx, func() error { return s.pushFetched(ctx) }))
+			span.End(err)
 			if syncErr := s.syncKeys(ctx, &synced); syncErr != nil {
 				return syncErr
 			}
@@ -252,6 +273,9 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.reached()
 		} else {
 			err = errors.Join(err, s.unreached())
+		}
+		if s.options.Polled != nil {
+			s.options.Polled(err)
 		}
 		if err := s.polled(err); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
@@ -52,6 +53,8 @@ var (
 	ErrMnemonic         = errors.New("recovery words are not valid")
 	ErrBadTTL           = errors.New("bad time to live")
 	ErrBadConfig        = errors.New("bad config file")
+	ErrSwarmLag         = errors.New("a member of the swarm lags behind")
+	ErrNoTrace          = errors.New("no trace")
 	errOutputClosed     = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
@@ -88,6 +91,8 @@ var codeTable = []struct {
 	{ErrNoNetwork, record.CodeNoNetwork},
 	{keystore.ErrSeveralAccounts, record.CodeAccountRequired},
 	{ErrNodeNotFound, record.CodeNodeNotFound},
+	{ErrSwarmLag, record.CodeSwarmLag},
+	{ErrNoTrace, record.CodeNoTrace},
 	{ErrInvalidPow, record.CodeInvalidPow},
 	{pow.ErrUnreachable, record.CodeDifficultyTooHigh},
 	{pow.ErrNonce, record.CodeBadEnvelope},
@@ -109,6 +114,7 @@ var codeTable = []struct {
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
+	{inbox.ErrNoEvent, record.CodeRecordNotFound},
 	{addressbook.ErrName, record.CodeBadName},
 	{addressbook.ErrTaken, record.CodeNameTaken},
 	{addressbook.ErrUnknown, record.CodeUnknownName},

@@ -56,7 +56,7 @@ func (t *Types) Shows(kind string) bool { return t.chooses(kind) || slices.Conta
 // chooses reports whether records of a type are printed on stdout.
 func (t *Types) chooses(kind string) bool {
 	switch {
-	case t == nil:
+	case t == nil, kind == record.TypeHook:
 		return true
 	case len(t.only) > 0:
 		return slices.Contains(t.only, kind)

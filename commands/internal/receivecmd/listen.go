@@ -3,6 +3,7 @@ package receivecmd
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,11 @@ import (
 // listenOptions are the flags of listen.
 type listenOptions struct {
 	route.ListenOptions
-	types cli.Types
+	types         cli.Types
+	exec          execFlags
+	metrics       string
+	metricsPublic bool
+	ackFlags
 }
 
 // NewListen makes the command listen.
@@ -44,6 +49,20 @@ func NewListen(app *cli.App) *cobra.Command {
 			"With --only and --skip, records of other types count as printed: they are not printed later, 'inbox'\n" +
 			"has them, and they count neither for --count nor for --max-idle. Records that say that something is\n" +
 			"missing go to stderr then.\n\n" +
+			"With --exec CMD a shell command is run for each record instead, which is a line on its stdin. Nothing\n" +
+			"of a message is in its arguments or its environment. Exit code 0 accepts the record. Otherwise it is\n" +
+			"run again after 1 s, 2 s, 4 s and so on up to a minute. After --tries runs it is appended to the file\n" +
+			"of --dead-letter or, without one, set aside: 'inbox --undelivered' prints it. The records of one\n" +
+			"sender are run in their order, one after the other; with --jobs those of other senders beside them.\n" +
+			"stdout has a hook record for each run, with the exit code; what the command prints goes to stderr.\n" +
+			"By --count, --for or --max-idle listen ends when all that it has received is accepted or given up.\n" +
+			"When a signal stops it, the command gets SIGTERM, and ten seconds later SIGKILL. A record that it has not\n" +
+			"accepted by then comes again in the next listen or poll. The same holds after a kill.\n\n" +
+			"With --ack explicit a record comes again in a later poll or listen until 'ack' has its id.\n" +
+			"With --send-read-receipts friends learn that their texts were printed, or accepted; without it\n" +
+			"nothing is sent.\n\n" +
+			"Under systemd, with Type=notify, it reports that it is ready after its first poll, answers the\n" +
+			"watchdog (WatchdogSec=), and reports that it stops. --metrics 127.0.0.1:9100 serves figures.\n\n" +
 			"--count, --for and --max-idle end it well, --timeout with an error. The listening_node of a\n" +
 			"heartbeat is empty while no node to listen at answers.",
 		Examples: []string{
@@ -51,8 +70,9 @@ func NewListen(app *cli.App) *cobra.Command {
 			"sessiontool listen --for 1h --select text",
 			"sessiontool listen --only message --count 1 --select text",
 			"sessiontool listen --count 100 --max-idle 10m --heartbeat 1m",
+			"sessiontool listen --max-idle 2s --only message --exec 'cat >> messages' --dead-letter failed",
 		},
-		Prints: render.Arrivals(record.TypeHeartbeat, record.TypeOutage, record.TypeSetAside, record.TypeTruncated,
+		Prints: render.Arrivals(record.TypeHook, record.TypeHeartbeat, record.TypeOutage, record.TypeSetAside, record.TypeTruncated,
 			record.TypeUnopenable, record.TypeDropped),
 		Needs: cli.Account,
 		Exits: cli.Exits{
@@ -69,6 +89,15 @@ func NewListen(app *cli.App) *cobra.Command {
 		if err := opts.types.Use(app, cmd); err != nil {
 			return err
 		}
+		if err := opts.exec.check(cmd.Flags().Changed); err != nil {
+			return err
+		}
+		if err := opts.ackFlags.check(); err != nil {
+			return err
+		}
+		if opts.explicit() && opts.exec.command != "" {
+			return cli.UsageError(errors.New("with --exec the command's exit code acknowledges; leave out --ack explicit"))
+		}
 		return runListen(ctx, app, opts)
 	})
 	flags := cmd.Flags()
@@ -80,6 +109,11 @@ func NewListen(app *cli.App) *cobra.Command {
 	flags.DurationVar(&opts.Heartbeat, "heartbeat", 0, "print a heartbeat record this often (default never)")
 	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
 	opts.types.Add(cmd.Flags())
+	opts.ackFlags.add(cmd.Flags())
+	opts.exec.add(cmd.Flags())
+	flags.StringVar(&opts.metrics, "metrics", "",
+		"serve figures of this process in the text format of Prometheus at HOST:PORT, which has to be of this machine alone")
+	flags.BoolVar(&opts.metricsPublic, "metrics-public", false, "let --metrics be an address that other machines reach")
 	return cmd
 }
 
@@ -90,20 +124,84 @@ func runListen(ctx context.Context, app *cli.App, opts *listenOptions) error {
 			return cli.UsageError(errors.New("--count, --max-attempts and times must not be negative, and --poll-interval not zero"))
 		}
 	}
+	if err := checkMetrics(opts.metrics, opts.metricsPublic); err != nil {
+		return err
+	}
 	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {
 		return err
 	}
+	f := newFigures()
+	closeMetrics, err := serveMetrics(opts.metrics, f, app.Log)
+	if err != nil {
+		return err
+	}
+	defer closeMetrics()
+	manager, err := openService(app, f)
+	if err != nil {
+		return err
+	}
+	defer manager.notifier.Close()
 	opts.Outage = func(outage route.Outage) error {
+		f.setOutage(!outage.Over)
+		manager.outage(outage.Since, outage.Over)
 		return app.Print(record.Outage{
 			Type: record.TypeOutage, Account: a.Name(), At: record.Time(app.Now()), Since: record.Time(outage.Since),
 			Over: outage.Over,
 		})
 	}
+	opts.Polled = func(err error) {
+		f.polled(err)
+		manager.up()
+	}
 	opts.Skip = render.Skip(app.Chosen())
 	opts.Truncated = render.PrintTruncated(app, a)
 	opts.Beat = func(pulse route.Pulse) error { return app.Print(heartbeatRecord(a, pulse)) }
-	return router.Listen(ctx, opts.ListenOptions, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
+	if opts.readReceipts {
+		opts.Delivered = a.SendRead
+	}
+	deliver, finish := opts.deliverer(ctx, app, a, f, manager)
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { manager.watch(watching) })
+	err = router.Listen(ctx, opts.ListenOptions, func(event inbox.Event) error {
+		f.records.Add(string(event.Kind), 0)
+		return deliver(event)
+	})
+	err = errors.Join(err, finish())
+	if opts.readReceipts {
+		sendLast(ctx, app, router)
+	}
+	stop()
+	watch.Wait()
+	return err
+}
+
+// lastReceipts is how long the end of a listen may take to send read receipts.
+const lastReceipts = 5 * time.Second
+
+// sendLast sends the read receipts for the last records. What cannot be sent waits in the outbox.
+func sendLast(ctx context.Context, app *cli.App, router *route.Router) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReceipts)
+	defer cancel()
+	if _, err := router.Flush(ctx); err != nil {
+		app.Log.Info("read receipts wait in the outbox", "error", err)
+	}
+}
+
+// deliverer returns what passes events on: to stdout or, with --exec, to a command. Finish waits for commands.
+func (opts *listenOptions) deliverer(ctx context.Context, app *cli.App, a *account.Account, f *figures,
+	manager *service) (deliver route.Deliver, finish func() error) {
+	if opts.exec.command == "" {
+		return printer(app, a, opts.explicit()), func() error { return nil }
+	}
+	e := newExecutor(ctx, app, a, opts.exec, f)
+	e.after = opts.Delivered
+	manager.busy = func() bool {
+		_, full := e.runner.Queued()
+		return full
+	}
+	return func(event inbox.Event) error { return e.deliver(ctx, event) }, e.runner.Finish
 }
 
 func heartbeatRecord(a *account.Account, pulse route.Pulse) record.Heartbeat {

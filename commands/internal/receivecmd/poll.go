@@ -9,7 +9,6 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
-	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
@@ -18,6 +17,7 @@ import (
 type pollOptions struct {
 	route.PollOptions
 	types cli.Types
+	ackFlags
 }
 
 // NewPoll makes the command poll.
@@ -53,6 +53,10 @@ func NewPoll(app *cli.App) *cobra.Command {
 			"most 8 requests and texts are kept and printed, and nothing else is. At most 256 requests and 4 MiB\n" +
 			"of strangers wait for an answer; the oldest make room for newer ones, and a requests_dropped record\n" +
 			"says how many did. Files that come with a message are not fetched: its notice says so.\n\n" +
+			"With --ack explicit, a printed record counts as delivered only when 'ack' has its id: until then each\n" +
+			"poll prints it again, with the next attempt, whatever happened to its reader. For readers that commit\n" +
+			"by themselves.\n\n" +
+			"With --send-read-receipts, friends learn that their texts were printed; without it nothing is sent.\n\n" +
 			"With --only and --skip, records of other types count as printed: a later poll does not print them, and\n" +
 			"'inbox' has them. Records that say that something is missing go to stderr then, as with --select.\n\n" +
 			"With --count it ends after so many records, those that --select passes over among them, those of\n" +
@@ -64,9 +68,11 @@ func NewPoll(app *cli.App) *cobra.Command {
 			"sessiontool poll",
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
+			"sessiontool poll --ack explicit --select id | xargs -r sessiontool ack",
 			"sessiontool poll --only message,friend_request --select text",
 		},
-		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
+		Prints: render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped,
+			record.TypeTrace),
 		Needs:    cli.Account | cli.Network,
 		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read or kept", record.ExitClock: ""},
 		Delivers: true,
@@ -75,11 +81,16 @@ func NewPoll(app *cli.App) *cobra.Command {
 		if err := opts.types.Use(app, cmd); err != nil {
 			return err
 		}
+		if err := opts.ackFlags.check(); err != nil {
+			return err
+		}
 		return runPoll(ctx, app, opts)
 	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
+	app.AddTraceFlag(cmd.Flags())
 	opts.types.Add(cmd.Flags())
+	opts.ackFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -98,5 +109,8 @@ func runPoll(ctx context.Context, app *cli.App, opts *pollOptions) error {
 	}
 	opts.Skip = render.Skip(app.Chosen())
 	opts.Truncated = render.PrintTruncated(app, a)
-	return router.Poll(ctx, opts.PollOptions, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
+	if opts.readReceipts {
+		opts.Delivered = a.SendRead
+	}
+	return router.Poll(ctx, opts.PollOptions, printer(app, a, opts.explicit()))
 }

@@ -225,6 +225,23 @@ func droppedRecord(a *account.Account, report strangers.Report, at time.Time) re
 	}
 }
 
+// EventRecord is a record of an event with its type.
+type EventRecord struct {
+	Kind   string
+	Record any
+}
+
+// EventRecords returns the records of an event that is not set aside. Before the first message of a stranger there is a
+// friend_request record with the same id.
+func EventRecords(a *account.Account, e inbox.Event) (records []EventRecord) {
+	if e.Asks {
+		request := e
+		request.State = account.StateReceived
+		records = append(records, EventRecord{record.TypeFriendRequest, eventRequestRecord(a, request, false)})
+	}
+	return append(records, EventRecord{typeOf(e), eventRecord(a, e, false)})
+}
+
 // PrintEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
 // with the same id. Of an event that is set aside it prints that instead. What was not kept of strangers is up to two
 // records.

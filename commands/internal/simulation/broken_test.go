@@ -3,19 +3,13 @@
 package simulation
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 )
-
-// root is the folder of the module.
-const root = "../../.."
 
 // brokenSeeds is how many schedules at most find a broken build.
 const brokenSeeds = 1000
@@ -30,9 +24,6 @@ type broken struct {
 	edits   []edit
 	finds   []string // the invariants that the fault violates
 }
-
-// edit replaces a text that is in a file once.
-type edit struct{ file, old, new string }
 
 var brokenBuilds = []broken{
 	{
@@ -123,15 +114,12 @@ var brokenBuilds = []broken{
 // Each replaced text is in its file once, so that the builds stay broken as they are meant to.
 func TestBrokenTexts(t *testing.T) {
 	for _, b := range brokenBuilds {
-		for _, e := range b.edits {
-			source, err := os.ReadFile(filepath.Join(root, e.file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := strings.Count(string(source), e.old); n != 1 {
-				t.Errorf("%s: %s has the text %d times", b.name, e.file, n)
-			}
+		if _, err := applied(b.edits); err != nil {
+			t.Errorf("%s: %v", b.name, err)
 		}
+	}
+	if _, err := applied(exactEdits(t)); err != nil {
+		t.Errorf("exact order: %v", err)
 	}
 }
 
@@ -144,46 +132,6 @@ func TestBrokenBuilds(t *testing.T) {
 	for _, b := range brokenBuilds {
 		t.Run(b.name, func(t *testing.T) { b.isFound(t, again) })
 	}
-}
-
-// build compiles the simulation with the fault.
-func (b broken) build(t *testing.T) (program string) {
-	t.Helper()
-	dir, replaced := t.TempDir(), make(map[string]string)
-	for _, e := range b.edits {
-		path, err := filepath.Abs(filepath.Join(root, e.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		from := path
-		if replaced[path] != "" {
-			from = replaced[path] // edited before
-		}
-		source, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		replaced[path] = filepath.Join(dir, filepath.Base(e.file))
-		changed := strings.Replace(string(source), e.old, e.new, 1)
-		if err := os.WriteFile(replaced[path], []byte(changed), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replaced})
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlay, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program = filepath.Join(dir, "simulation.test")
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", program, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, output)
-	}
-	return program
 }
 
 // failure is a line of output about a failing seed.
@@ -214,7 +162,7 @@ func search(t *testing.T, program string, args ...string) (seed uint64, violated
 
 // isFound searches for the fault, and runs the seed that has found it again.
 func (b broken) isFound(t *testing.T, again int) {
-	program := b.build(t)
+	program := buildWith(t, append(exactEdits(t), b.edits...))
 	expected := func(violated []string) bool {
 		for _, name := range violated {
 			for _, known := range b.finds {

@@ -143,7 +143,7 @@ func (w *world) accomplices() []byte {
 	for _, m := range w.nodes {
 		if m.hostile != nil {
 			list = append(list, storage.Snode{
-				Address: m.keys.Address(), IP: m.ip, Port: "22021", PubkeyEd25519: m.keys.Name(),
+				Address: m.address, IP: m.ip, Port: "22021", PubkeyEd25519: m.name,
 				PubkeyX25519: m.keys.X25519.Public.String(),
 			})
 		}
@@ -183,7 +183,7 @@ func (m *machine) erase(ctx context.Context) {
 			continue
 		}
 		header := make(http.Header)
-		peerhttp.Sign(header, m.keys, other.keys.Name(), replication.PushPath, m.now(), body)
+		peerhttp.Sign(header, m.keys, other.name, replication.PushPath, m.now(), body)
 		select {
 		case <-other.handle(replication.PushPath, header, body):
 		case <-ctx.Done():

@@ -20,7 +20,7 @@ func (w *world) lies() bool { return w.profile.hostile > 0 }
 
 // hostile reports whether the node with this Ed25519 key in hex is hostile.
 func (w *world) hostile(name string) bool {
-	return slices.ContainsFunc(w.nodes, func(m *machine) bool { return m.hostile != nil && m.keys.Name() == name })
+	return slices.ContainsFunc(w.nodes, func(m *machine) bool { return m.hostile != nil && m.name == name })
 }
 
 // outcome is the result of one schedule.

@@ -36,11 +36,15 @@ var (
 	workers     = flag.Int("workers", runtime.NumCPU(), "how many processes run schedules")
 	tracing     = flag.Bool("trace", false, "print the trace of each schedule")
 	untilFailed = flag.Bool("until-failure", false, "end with the first seed that fails")
+	exactly     = flag.Bool("exact", false, "run goroutines in the same order in every run of a seed")
+	replayed    = flag.Bool("replay", false, "run each seed twice, exactly, and compare the traces")
 	shrinking   = flag.Bool("shrink", true, "shrink the schedule of the first seed that fails")
 )
 
 // job is what a process of its own does, in the environment variable jobVariable.
 type job struct {
+	program string // that does it
+
 	From    uint64
 	Seeds   int
 	Stride  int
@@ -122,8 +126,10 @@ func TestJob(t *testing.T) {
 	}
 	// One goroutine runs at a time, and is not interrupted: so a seed does the same in every run, nearly.
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(1 << 30)
+	debug.SetGCPercent(-1) // between schedules only
+	if _, err := template(); err != nil { // it takes random numbers that the first schedule would then lack
+		t.Fatal(err)
+	}
 	output := json.NewEncoder(os.Stdout)
 	write := func(r report) {
 		if err := output.Encode(r); err != nil {
@@ -149,9 +155,7 @@ func TestJob(t *testing.T) {
 			r.Trace = result.trace
 		}
 		write(r)
-		if i%8 == 7 {
-			runtime.GC()
-		}
+		runtime.GC()
 	}
 }
 
@@ -224,13 +228,8 @@ func (j job) start(ctx context.Context, t *testing.T, each func(report)) (failur
 		t.Error(err)
 		return ""
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Error(err)
-		return ""
-	}
-	cmd := exec.CommandContext(ctx, self, "-test.run=^TestJob$", "-test.timeout=0")
-	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1", "GOTRACEBACK=all")
+	cmd := exec.CommandContext(ctx, j.program, "-test.run=^TestJob$", "-test.timeout=0")
+	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1,adaptivestackstart=1", "GOTRACEBACK=all")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Error(err)
@@ -302,6 +301,11 @@ func (s *summary) add(worker int, r report) {
 
 // TestSimulate searches for faults: it runs schedules, and shrinks the first one that fails.
 func TestSimulate(t *testing.T) {
+	program := simulator(t)
+	if *replayed {
+		replay(t, program)
+		return
+	}
 	s := &summary{stats: make(map[string]int), checks: make(map[string]int), running: make(map[int]report)}
 	count := max(1, min(*workers, *seeds))
 	ctx, end := context.WithCancel(t.Context())
@@ -310,7 +314,7 @@ func TestSimulate(t *testing.T) {
 	for worker := range count {
 		running.Go(func() {
 			j := job{
-				From: *from + uint64(worker), Seeds: (*seeds - worker + count - 1) / count, Stride: count,
+				program: program, From: *from + uint64(worker), Seeds: (*seeds - worker + count - 1) / count, Stride: count,
 				Profile: *profileName, Trace: *tracing,
 			}
 			each := func(r report) {
@@ -331,7 +335,7 @@ func TestSimulate(t *testing.T) {
 		}
 	}
 	if len(s.failed) > 0 && *shrinking {
-		s.failed[0].explain(t)
+		s.failed[0].explain(t, program)
 	}
 }
 
@@ -349,8 +353,8 @@ func (s *summary) print(t *testing.T) {
 }
 
 // explain prints the shrunk schedule of a failure and its trace.
-func (r report) explain(t *testing.T) {
-	j := job{From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
+func (r report) explain(t *testing.T, program string) {
+	j := job{program: program, From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
 	found := false
 	failure := j.start(t.Context(), t, func(shrunk report) {
 		if shrunk.Schedule != nil {

@@ -174,7 +174,7 @@ func (m *machine) handle(path string, header http.Header, body []byte) <-chan an
 // byKey returns the node of a client's entry.
 func (w *world) byKey(key network.Key) *machine {
 	for _, m := range w.nodes {
-		if m.keys.Name() == key.String() {
+		if m.key == key {
 			return m
 		}
 	}
@@ -367,7 +367,7 @@ func (x *peerTransport) RoundTrip(request *http.Request) (*http.Response, error)
 	}
 	var to *machine
 	for _, m := range x.world.nodes {
-		if m.keys.Address() == request.URL.Hostname() {
+		if m.address == request.URL.Hostname() {
 			to = m
 		}
 	}

@@ -5,6 +5,7 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,6 +23,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/network"
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
@@ -83,6 +85,9 @@ type machine struct {
 	index   int
 	dir     string
 	keys    ring.Keys
+	key     network.Key
+	name    string // the key in hex
+	address string
 	ip      string
 	swarm   uint64
 	skew    atomic.Int64
@@ -158,7 +163,7 @@ func (m *machine) now() time.Time { return m.world.now().Add(time.Duration(m.ske
 
 // logf adds a line to the trace.
 func (w *world) logf(format string, args ...any) {
-	line := fmt.Sprintf("%12.6f ", w.elapsed().Seconds()) + fmt.Sprintf(format, args...)
+	line := fmt.Sprintf("%12.6f ", w.elapsed().Seconds()) + strings.ReplaceAll(fmt.Sprintf(format, args...), w.dir, "")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trace = append(w.trace, line)
@@ -200,6 +205,7 @@ type nodeList struct {
 	mu      sync.Mutex
 	version int
 	states  []nodelist.State
+	view    *ring.View // of states
 }
 
 // Nodes implements [ring.Directory].
@@ -223,10 +229,15 @@ func (w *world) listNodes() {
 	w.list.states = nil
 	for _, m := range w.nodes {
 		w.list.states = append(w.list.states, nodelist.State{
-			PubkeyLegacy: m.keys.Name(), PubkeyEd25519: m.keys.Name(), PubkeyX25519: m.keys.X25519.Public.String(),
+			PubkeyLegacy: m.name, PubkeyEd25519: m.name, PubkeyX25519: m.keys.X25519.Public.String(),
 			PublicIP: m.ip, StoragePort: 22021, SwarmID: m.swarm, Funded: true, Active: true,
 		})
 	}
+	view, err := ring.NewView(&nodelist.Result{States: w.list.states}, "")
+	if err != nil {
+		w.model.fail("harness", "the node list: %v", err)
+	}
+	w.list.view = view
 }
 
 // newWorld makes the world of a schedule; nothing runs in it yet.
@@ -249,13 +260,9 @@ func newWorld(s schedule, dir string) *world {
 func (w *world) swarmOf(pubKey string) (members []*machine) {
 	w.list.mu.Lock()
 	defer w.list.mu.Unlock()
-	view, err := ring.NewView(&nodelist.Result{States: w.list.states}, "")
-	if err != nil {
-		return nil
-	}
-	for _, peer := range view.SwarmOf(pubKey) {
+	for _, peer := range w.list.view.SwarmOf(pubKey) {
 		for _, m := range w.nodes {
-			if m.keys.Name() == peer.Name() {
+			if m.name == peer.Name() {
 				members = append(members, m)
 			}
 		}
@@ -339,6 +346,8 @@ func (w *world) build(ctx context.Context) error {
 			world: w, index: i, dir: filepath.Join(w.dir, fmt.Sprint("node-", i)), keys: ring.KeysFromSeed(seed),
 			ip: fmt.Sprintf("10.%d.0.1", i+1), disk: newDisk(), swarm: 1 + uint64(i%w.schedule.Swarms)<<62,
 		}
+		m.key = m.keys.Ed25519.Public()
+		m.name, m.address = hex.EncodeToString(m.key[:]), storage.SnodeAddress(m.key)
 		if i < w.profile.hostile {
 			m.hostile = newHostility(w)
 		}
@@ -533,41 +542,16 @@ func folder(t *testing.T) string {
 }
 
 // holds reports whether a node that runs has a message of an owner.
-func (m *machine) holds(ctx context.Context, owner sessionid.ID, data string) (has, runs bool) {
+func (m *machine) holds(owner sessionid.ID, data string) (has, runs bool) {
 	running, _ := m.running()
 	if running == nil {
 		return false, false
 	}
-	has, err := holding(ctx, running, owner, data)
-	if err != nil {
+	messages, err := running.Messages(owner.String())
+	if err != nil && !m.life.isDead() {
 		m.world.model.fail("harness", "reading node %d: %v", m.index, err)
 	}
-	return has, true
-}
-
-// holding reads a node's list of an owner's messages until it meets data.
-func holding(ctx context.Context, n *node.Node, owner sessionid.ID, data string) (bool, error) {
-	last := ""
-	for {
-		body := fmt.Appendf(nil, `{"method":"retrieve","params":{"pubKey":"%s","lastHash":"%s"}}`, owner, last)
-		status, text := serve(ctx, n, storage.RPCPath, nil, body)
-		if status != storage.StatusOK {
-			if status == storage.StatusWrongSwarm {
-				return false, nil
-			}
-			return false, fmt.Errorf("status %d: %s", status, text)
-		}
-		page, err := storage.ParseMessages(string(text))
-		if err != nil || len(page) == 0 {
-			return false, err
-		}
-		for _, stored := range page {
-			if stored.Data == data {
-				return true, nil
-			}
-		}
-		last = page[len(page)-1].Hash
-	}
+	return slices.ContainsFunc(messages, func(stored storage.Stored) bool { return stored.Data == data }), err == nil
 }
 
 // writer is a http.ResponseWriter in memory.

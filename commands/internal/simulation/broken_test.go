@@ -3,11 +3,14 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +24,7 @@ const brokenVariable = "SESSIONTOOL_TEST_BROKEN"
 type broken struct {
 	name    string
 	profile string
+	kept    string // the name of a schedule in testdata that finds it
 	edits   []edit
 	finds   []string // the invariants that the fault violates
 }
@@ -28,6 +32,7 @@ type broken struct {
 var brokenBuilds = []broken{
 	{
 		name: "a commit is left out between ratchet and outbox", profile: "quick",
+		kept: "commit-left-out",
 		edits: []edit{{
 			"lib/account/seal.go",
 			"if err := saveSessions(tx, out.To, sessions); err != nil {",
@@ -37,6 +42,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "an fsync is left out at the node", profile: "disks",
+		kept: "sync-left-out",
 		edits: []edit{{
 			"lib/node/store/kv/log.go",
 			"if err := l.file.Sync(); err != nil {\n\t\treturn err\n\t}\n\tif err := note(transaction); err != nil {",
@@ -46,6 +52,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "dedupe is off", profile: "quick",
+		kept: "dedupe-off",
 		edits: []edit{{
 			"lib/account/inbox/seen.go",
 			"value, found, err := tx.Get(TableSeen, id)\n\tif err != nil || !found {",
@@ -61,6 +68,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "order is off", profile: "quick",
+		kept: "order-off",
 		edits: []edit{{
 			"lib/account/inbox/order.go",
 			"func InOrder(events []Waiting) {\n",
@@ -70,6 +78,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "the cursor moves before delivery", profile: "disks",
+		kept: "cursor-before-delivery",
 		edits: []edit{{
 			"lib/route/delivery.go",
 			"if err := d.deliver(event); err != nil {",
@@ -80,6 +89,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "a receipt names a node without the message", profile: "quick",
+		kept: "receipt-without-message",
 		edits: []edit{{
 			"lib/route/store_20.go",
 			"result.Pending, result.Error = true, reply.Err.Error()",
@@ -89,6 +99,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "a tombstone is believed without signature", profile: "hostile",
+		kept: "tombstone-believed",
 		edits: []edit{{
 			"lib/node/replication/push.go",
 			"request, ok := c.signed(owner, r.Request)\n\t\treturn ok && request.MayDelete(r.Name) && len(r.Stored) == 0",
@@ -102,12 +113,29 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "a 421 is believed", profile: "hostile",
+		kept: "wrong-swarm-believed",
 		edits: []edit{{
 			"lib/network/swarm.go",
 			"if members, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, members)\n\t\treturn members, nil",
 			"if _, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, known)\n\t\treturn known, nil",
 		}},
 		finds: []string{"receipts name members", "acknowledged texts arrive"},
+	},
+	// Faults that the simulation has found in the program, as they were.
+	{
+		name: "replicas need the proof of work of now", profile: "quick",
+		kept:  "replica-of-before-a-change",
+		edits: []edit{{"lib/node/node.go", "Difficulty: n.difficulty.of,", "Difficulty: n.difficulty.at,"}},
+		finds: []string{"acknowledged texts arrive", "true receipts"},
+	},
+	{
+		name: "a session-v1 text makes signal friends", profile: "clocks",
+		kept: "text-to-signal-request",
+		edits: []edit{
+			{"lib/account/session_v1.go", "c.Protocol = ProtocolSessionV1 // also", "// also"},
+			{"lib/account/announce.go", "if errors.Is(err, ratchet.ErrNoSession) {", "if false && errors.Is(err, ratchet.ErrNoSession) {"},
+		},
+		finds: []string{"documented codes"},
 	},
 }
 
@@ -186,8 +214,7 @@ func (b broken) isFound(t *testing.T, again int) {
 	}
 	repeated := 0
 	for range again {
-		_, violated := search(t, program, "-seeds", "1", "-workers", "1", "-from", fmt.Sprint(seed), "-profile", b.profile)
-		if expected(violated) {
+		if expected(violations(t, job{program: program, From: seed, Seeds: 1, Profile: b.profile})) {
 			repeated++
 		}
 	}
@@ -195,5 +222,58 @@ func (b broken) isFound(t *testing.T, again int) {
 		again)
 	if 100*repeated < 95*again {
 		t.Errorf("only %d of %d runs of seed %d find it again", repeated, again, seed)
+	}
+	kept := keptSchedule(t, b.kept)
+	if found := violations(t, job{program: program, Seeds: 1, Given: &kept}); !expected(found) {
+		t.Errorf("the schedule %s finds %q", b.kept, found)
+	}
+}
+
+// violations runs a job, and returns the invariants that are violated.
+func violations(t *testing.T, j job) (violated []string) {
+	t.Helper()
+	failure := j.start(t.Context(), t, func(r report) {
+		for _, v := range r.Violations {
+			violated = append(violated, v.Invariant)
+		}
+	})
+	if failure != "" {
+		t.Error(failure)
+	}
+	return violated
+}
+
+// keptSchedule reads a schedule of testdata.
+func keptSchedule(t *testing.T, name string) (s schedule) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// No schedule that has found a fault finds one now.
+func TestKeptSchedules(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := simulator(t)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := keptSchedule(t, name)
+			if found := violations(t, job{program: program, Seeds: 1, Given: &kept}); len(found) > 0 {
+				t.Errorf("it violates %q", found)
+			}
+		})
+	}
+	if len(files) < len(brokenBuilds) {
+		t.Errorf("testdata has %d schedules", len(files))
 	}
 }

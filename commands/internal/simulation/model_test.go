@@ -5,6 +5,7 @@ package simulation
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -27,13 +28,16 @@ type text struct {
 	text     string
 	from, to int
 	request  bool
+	again    bool // a friend request to a friend
+	piped    bool // it was sealed by one program and stored by another
 	protocol account.Protocol
 	ttl      time.Duration
 
 	begun    time.Duration // by the bubble's clock: when the first program began to seal it; 0 means never
 	sealed   time.Duration // when it was in the outbox; 0 if that is not known
 	tries    int
-	receipts int // with ok
+	receipts int          // with ok
+	named    map[int]bool // honest nodes that receipts name, or -1 for the recipient itself
 	stored   time.Time
 	data     string // of the last receipt of the asynchronous route
 	errors   []string
@@ -42,11 +46,11 @@ type text struct {
 
 // printed is a line of a program.
 type printed struct {
-	kind    string
-	id      string
-	from    sessionid.ID
-	text    string
-	attempt int
+	kind  string
+	id    string
+	from  sessionid.ID
+	text  string
+	again bool // it is marked as a duplicate
 }
 
 // print is a text in the output of a program.
@@ -74,7 +78,7 @@ type model struct {
 	seen       map[string]bool // data that was looked into
 	checks     map[string]int
 	violations []violation
-	polled     map[int]time.Time // when each person's last complete poll began, in the world's time
+	failures   map[int]int // that each person has printed
 }
 
 // messageKey names the key of one ratchet message.
@@ -86,7 +90,7 @@ type messageKey struct {
 func newModel(w *world) *model {
 	return &model{
 		world: w, texts: make(map[string]*text), keys: make(map[messageKey][sha256.Size]byte),
-		seen: make(map[string]bool), checks: make(map[string]int), polled: make(map[int]time.Time),
+		seen: make(map[string]bool), checks: make(map[string]int), failures: make(map[int]int),
 	}
 }
 
@@ -124,7 +128,10 @@ func (m *model) newText(from, to int, name string, request bool) *text {
 	if known := m.texts[name]; known != nil {
 		return known
 	}
-	t := &text{text: name, from: from, to: to, request: request, ttl: time.Duration(m.world.schedule.Storage.MaxTTLMillis()) * time.Millisecond}
+	t := &text{
+		text: name, from: from, to: to, request: request, named: make(map[int]bool),
+		ttl: time.Duration(m.world.schedule.Storage.MaxTTLMillis()) * time.Millisecond,
+	}
 	m.texts[name] = t
 	m.order = append(m.order, t)
 	return t
@@ -165,23 +172,30 @@ func (m *model) failed(p *program, t *text, err error) {
 func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt) {
 	w := m.world
 	var named []string
-	honest := false // a node that does not lie is named
+	honest := make(map[int]bool)
+	if receipt.Route != message.RouteAsync {
+		honest[-1] = true
+	}
 	members := w.swarmOf(receipt.To.String())
 	for _, result := range receipt.Nodes {
 		if !result.OK {
 			continue
 		}
 		named = append(named, result.PubkeyEd25519[:6])
-		honest = honest || !w.hostile(result.PubkeyEd25519)
+		for _, node := range w.nodes {
+			if node.name == result.PubkeyEd25519 && node.hostile == nil {
+				honest[node.index] = true
+			}
+		}
 		if receipt.Route != message.RouteAsync || receipt.Resumed {
 			continue // it says what held in a run before
 		}
-		if w.schedule.Swarms == 1 || w.lies() { // no node changes its swarm
+		if !w.changed.Load() {
 			m.check(slices.ContainsFunc(members, func(member *machine) bool { return member.name == result.PubkeyEd25519 }),
 				"receipts name members", "%s of %s names %.6s", t.text, p.name, result.PubkeyEd25519)
 		}
 		for _, node := range w.nodes {
-			if node.name != result.PubkeyEd25519 || node.hostile != nil {
+			if node.name != result.PubkeyEd25519 || node.hostile != nil || node.wrong.Load() {
 				continue
 			}
 			if has, runs := node.holds(receipt.To, data); runs {
@@ -196,12 +210,13 @@ func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if receipt.OK && !honest {
+	if receipt.OK && len(honest) == 0 {
 		w.count("receipts of liars alone", 1)
 	}
-	if receipt.OK && honest {
+	if receipt.OK && len(honest) > 0 {
 		t.receipts++
 		t.stored = w.now()
+		maps.Copy(t.named, honest)
 	}
 	if receipt.Route == message.RouteAsync {
 		t.data = data
@@ -217,8 +232,11 @@ func (m *model) prints(p *program, line printed) {
 	defer m.mu.Unlock()
 	p.output = append(p.output, line)
 	if line.kind != string(inbox.EventMessage) && line.kind != string(inbox.EventFriendRequest) || line.text == "" {
-		m.checkLocked(line.kind != string(inbox.EventFailure) || w.lies(), "all can be opened", "%s prints the failure %q",
-			p.name, line.text)
+		failed := line.kind == string(inbox.EventFailure)
+		if failed {
+			m.failures[p.person.index]++
+		}
+		m.checkLocked(!failed || w.lies() || w.copied(), "all can be opened", "%s prints the failure %q", p.name, line.text)
 		return
 	}
 	t := m.texts[line.text]
@@ -230,7 +248,7 @@ func (m *model) prints(p *program, line printed) {
 		"%s prints %s as from %s", p.name, t.text, line.from)
 	for _, before := range t.prints {
 		m.checkLocked(before.id == line.id, "one id", "%s has ids %s and %s", t.text, before.id, line.id)
-		m.checkLocked(before.program.isDead() || before.program.op.Kind == kindDisk, "once", "%s is printed by %s and, although that ended, by %s",
+		m.checkLocked(before.program.isDead() || line.again || p.person.rolled, "once", "%s is printed by %s and, although that ended, by %s",
 			t.text, before.program.name, p.name)
 	}
 	t.prints = append(t.prints, print{p, line.id, w.elapsed(), len(p.output)})
@@ -298,16 +316,25 @@ func (m *model) useKey(p *program, key messageKey, cipher [sha256.Size]byte) {
 	defer m.mu.Unlock()
 	before, used := m.keys[key]
 	m.keys[key] = cipher
+	if p.person.rolled {
+		return // copies of a keystore use the same keys: security.md warns of it
+	}
 	m.checkLocked(!used || before == cipher, "no key for two texts", "%s encrypts with a used key, counter %d", p.name,
 		key.counter)
 }
 
 // checkEnd checks what must hold when everything is quiet.
 func (m *model) checkEnd() {
+	w := m.world
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range m.order {
 		if t.receipts == 0 {
+			continue
+		}
+		if len(t.prints) == 0 && (w.people[t.from].rolled || w.people[t.to].rolled) {
+			m.checkLocked(m.failures[t.to] > 0, "losses by copies are reported",
+				"%s has an ok receipt, was never printed, and its recipient prints no failure", t.text)
 			continue
 		}
 		arrived := len(t.prints) > 0 || m.mayBeLost(t)
@@ -328,8 +355,19 @@ func (m *model) holders(t *text) (holders []int) {
 	return holders
 }
 
-// mayBeLost reports whether a text may have expired before its recipient polled.
-func (m *model) mayBeLost(t *text) bool { return m.world.now().Sub(t.stored) > t.ttl }
+// mayBeLost reports whether a text may have expired before its recipient polled, or whether all nodes that had it for
+// sure have left the network or had a clock by which it has expired.
+func (m *model) mayBeLost(t *text) bool {
+	if m.world.now().Sub(t.stored) > t.ttl {
+		return true
+	}
+	for i := range t.named {
+		if i < 0 || m.world.nodes[i].listed && !m.world.nodes[i].wrong.Load() {
+			return false
+		}
+	}
+	return true
+}
 
 // checkOrder checks that each program has printed the texts of each sender in the order in which they were sealed, as
 // far as that is known.
@@ -340,7 +378,8 @@ func (m *model) checkOrder() {
 	}
 	all := make(map[pair][]*text)
 	for _, t := range m.order {
-		if len(t.prints) == 0 || t.begun == 0 || t.sealed == 0 || t.request || t.tries > 1 {
+		if len(t.prints) == 0 || t.begun == 0 || t.sealed == 0 || t.request || t.tries > 1 || t.piped ||
+			m.world.people[t.from].rolled || m.world.people[t.to].rolled {
 			continue
 		}
 		first := t.prints[0]
@@ -358,7 +397,7 @@ func (m *model) checkOrder() {
 				} else if a.sealed >= b.begun {
 					continue
 				}
-				m.checkLocked(early.prints[0].place < late.prints[0].place || strings.Contains(where.program, "listen"),
+				m.checkLocked(early.prints[0].place < late.prints[0].place || strings.Contains(where.program, "listen") || strings.Contains(where.program, "-open"),
 					"order", "%s prints %s before %s", where.program, late.text, early.text)
 			}
 		}

@@ -38,6 +38,9 @@ var (
 	untilFailed = flag.Bool("until-failure", false, "end with the first seed that fails")
 	exactly     = flag.Bool("exact", false, "run goroutines in the same order in every run of a seed")
 	replayed    = flag.Bool("replay", false, "run each seed twice, exactly, and compare the traces")
+	figures     = flag.String("figures", "", "append the figures to this file, to be joined with those of other runs")
+	joined      = flag.Bool("sum", false, "print the figures of all runs in the file of -figures")
+	keeping     = flag.String("keep", "", "write the shrunk schedule to this file")
 	shrinking   = flag.Bool("shrink", true, "shrink the schedule of the first seed that fails")
 )
 
@@ -51,6 +54,7 @@ type job struct {
 	Profile string
 	Shrink  string // the invariant that a shrunk schedule must violate; empty: run the schedules as they are
 	Trace   bool
+	Given   *schedule // instead of one that a seed makes
 }
 
 const jobVariable = "SESSIONTOOL_TEST_SIMULATION"
@@ -126,7 +130,7 @@ func TestJob(t *testing.T) {
 	}
 	// One goroutine runs at a time, and is not interrupted: so a seed does the same in every run, nearly.
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(-1) // between schedules only
+	debug.SetGCPercent(-1)                // between schedules only
 	if _, err := template(); err != nil { // it takes random numbers that the first schedule would then lack
 		t.Fatal(err)
 	}
@@ -139,6 +143,9 @@ func TestJob(t *testing.T) {
 	for i := range j.Seeds {
 		seed := j.From + uint64(i*j.Stride)
 		s := draw(profileOf(j.Profile, seed), seed)
+		if j.Given != nil {
+			s = *j.Given
+		}
 		write(report{Begin: true, Seed: seed, Profile: s.Profile})
 		if j.Shrink != "" {
 			small, trace := shrink(t, s, j.Shrink)
@@ -147,6 +154,8 @@ func TestJob(t *testing.T) {
 		}
 		before := processor()
 		result := run(t, s)
+		runtime.GC()
+		result.bounded()
 		r := report{
 			Seed: seed, Profile: s.Profile, Violations: result.violations, Stats: result.stats, Checks: result.checks,
 			Virtual: result.virtual, Processor: processor() - before,
@@ -155,7 +164,20 @@ func TestJob(t *testing.T) {
 			r.Trace = result.trace
 		}
 		write(r)
-		runtime.GC()
+	}
+}
+
+// heapBound is the memory that may be in use after a schedule, when its world is gone.
+const heapBound = 64 << 20
+
+// bounded checks that the schedule has left no memory behind. No goroutine is left either: else synctest.Test fails.
+func (o *outcome) bounded() {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	o.checks["no goroutine left"]++
+	o.checks["bounded memory"]++
+	if memory.HeapAlloc > heapBound {
+		o.violations = append(o.violations, violation{"bounded memory", fmt.Sprint(memory.HeapAlloc, " bytes are in use")})
 	}
 }
 
@@ -301,6 +323,10 @@ func (s *summary) add(worker int, r report) {
 
 // TestSimulate searches for faults: it runs schedules, and shrinks the first one that fails.
 func TestSimulate(t *testing.T) {
+	if *joined {
+		sum(t, *figures)
+		return
+	}
 	program := simulator(t)
 	if *replayed {
 		replay(t, program)
@@ -329,6 +355,9 @@ func TestSimulate(t *testing.T) {
 	}
 	running.Wait()
 	s.print(t)
+	if err := s.save(*figures); err != nil {
+		t.Error(err)
+	}
 	for _, r := range s.failed {
 		for _, v := range r.Violations {
 			t.Errorf("seed %d (%s): %s: %s", r.Seed, r.Profile, v.Invariant, v.Detail)
@@ -352,6 +381,74 @@ func (s *summary) print(t *testing.T) {
 	}
 }
 
+// runFigures is the figures of one run in the file of -figures.
+type runFigures struct {
+	From      uint64         `json:"from"`
+	Seeds     int            `json:"seeds"`
+	Profile   string         `json:"profile"`
+	Failed    []string       `json:"failed"`
+	Stats     map[string]int `json:"stats"`
+	Checks    map[string]int `json:"checks"`
+	Processor time.Duration  `json:"processor"`
+	Virtual   time.Duration  `json:"virtual"`
+}
+
+// save appends the figures to a file, unless path is empty.
+func (s *summary) save(path string) (err error) {
+	if path == "" {
+		return nil
+	}
+	r := runFigures{
+		From: *from, Seeds: *seeds, Profile: *profileName, Failed: []string{}, Stats: s.stats, Checks: s.checks,
+		Processor: s.processor, Virtual: s.virtual,
+	}
+	for _, failed := range s.failed {
+		r.Failed = append(r.Failed, fmt.Sprintf("%d (%s): %s", failed.Seed, failed.Profile, failed.Violations[0].Invariant))
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	_, err = file.Write(append(line, '\n'))
+	return err
+}
+
+// sum prints the joined figures of several runs.
+func sum(t *testing.T, path string) {
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := &summary{stats: make(map[string]int), checks: make(map[string]int)}
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var r runFigures
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d seeds from %d, profile %q, failed %q", r.Seeds, r.From, r.Profile, r.Failed)
+		for what, n := range r.Stats {
+			s.stats[what] += n
+		}
+		for what, n := range r.Checks {
+			s.checks[what] += n
+		}
+		s.processor += r.Processor
+		s.virtual += r.Virtual
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.print(t)
+}
+
 // explain prints the shrunk schedule of a failure and its trace.
 func (r report) explain(t *testing.T, program string) {
 	j := job{program: program, From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
@@ -359,6 +456,9 @@ func (r report) explain(t *testing.T, program string) {
 	failure := j.start(t.Context(), t, func(shrunk report) {
 		if shrunk.Schedule != nil {
 			found = true
+			if err := shrunk.Schedule.keep(*keeping); err != nil {
+				t.Error(err)
+			}
 			t.Logf("the shrunk schedule of seed %d:\n%s\n%s", r.Seed, shrunk.Schedule, strings.Join(shrunk.Trace, "\n"))
 		}
 	})

@@ -54,6 +54,7 @@ type world struct {
 	programs sync.WaitGroup // that run
 	later    sync.WaitGroup // ends of faults
 	over     chan struct{}  // closed at quiescence: faults end at once
+	changed  atomic.Bool    // a node has changed its swarm, joined or left
 
 	mu    sync.Mutex
 	trace []string
@@ -66,7 +67,11 @@ type person struct {
 	world    *world
 	index    int
 	name     string
-	dir      string
+	dir      string // of the keystore
+	twin     string // of a copy that is used beside it; empty if there is none
+	saved    *saved // the last copy; nil if there is none
+	rolled   bool   // a copy of the keystore was used
+	drift    int
 	keys     sessionid.Keys
 	disk     *disk
 	skew     atomic.Int64
@@ -91,6 +96,10 @@ type machine struct {
 	ip      string
 	swarm   uint64
 	skew    atomic.Int64
+	wrong   atomic.Bool  // its clock has stepped
+	hangs   atomic.Int64 // how long an answer takes
+	listed  bool         // the registry has it
+	drift   int
 	hostile *hostility
 
 	mu      sync.Mutex
@@ -158,8 +167,13 @@ func (w *world) now() time.Time {
 	return began.Add(w.elapsed()).Add(time.Duration(w.skipped.Load()))
 }
 
-func (p *person) now() time.Time  { return p.world.now().Add(time.Duration(p.skew.Load())) }
-func (m *machine) now() time.Time { return m.world.now().Add(time.Duration(m.skew.Load())) }
+func (p *person) now() time.Time  { return p.world.clock(time.Duration(p.skew.Load()), p.drift) }
+func (m *machine) now() time.Time { return m.world.clock(time.Duration(m.skew.Load()), m.drift) }
+
+// clock is what a clock shows that is wrong by skew and runs ahead by some millionths.
+func (w *world) clock(skew time.Duration, drift int) time.Time {
+	return w.now().Add(skew + w.elapsed()/1_000_000*time.Duration(drift))
+}
 
 // logf adds a line to the trace.
 func (w *world) logf(format string, args ...any) {
@@ -228,6 +242,9 @@ func (w *world) listNodes() {
 	w.list.version++
 	w.list.states = nil
 	for _, m := range w.nodes {
+		if !m.listed {
+			continue
+		}
 		w.list.states = append(w.list.states, nodelist.State{
 			PubkeyLegacy: m.name, PubkeyEd25519: m.name, PubkeyX25519: m.keys.X25519.Public.String(),
 			PublicIP: m.ip, StoragePort: 22021, SwarmID: m.swarm, Funded: true, Active: true,
@@ -337,7 +354,7 @@ func (w *world) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range w.schedule.Nodes {
+	for i := range w.schedule.Nodes + w.schedule.Spares {
 		var seed [32]byte
 		if _, err := w.chacha(fmt.Sprint("node ", i)).Read(seed[:]); err != nil {
 			return err
@@ -348,6 +365,10 @@ func (w *world) build(ctx context.Context) error {
 		}
 		m.key = m.keys.Ed25519.Public()
 		m.name, m.address = hex.EncodeToString(m.key[:]), storage.SnodeAddress(m.key)
+		m.listed = i < w.schedule.Nodes
+		if at := w.schedule.People + i; at < len(w.schedule.Drifts) {
+			m.drift = w.schedule.Drifts[at]
+		}
 		if i < w.profile.hostile {
 			m.hostile = newHostility(w)
 		}
@@ -360,7 +381,7 @@ func (w *world) build(ctx context.Context) error {
 		w.nodes = append(w.nodes, m)
 	}
 	w.listNodes()
-	for _, m := range w.nodes {
+	for _, m := range w.nodes[:w.schedule.Nodes] {
 		if err := m.start(ctx); err != nil {
 			return err
 		}
@@ -382,6 +403,9 @@ func (w *world) addPerson(ctx context.Context, i int) error {
 		world: w, index: i, name: string(rune('a' + i)), dir: filepath.Join(w.dir, fmt.Sprint("person-", i)),
 		keys: sessionid.KeysFromSeed(seed), disk: newDisk(), friends: make(map[int]bool),
 		running: make(map[string]*program), crashed: make(map[string]bool),
+	}
+	if i < len(w.schedule.Drifts) {
+		p.drift = w.schedule.Drifts[i]
 	}
 	w.people = append(w.people, p)
 	made, err := keystore.Create(ctx, p.dir, keystore.Unlock{}, keystore.Options{})
@@ -495,15 +519,18 @@ func (m *machine) crash(ctx context.Context) {
 	})
 }
 
-// revive starts a node again that does not run.
+// revive starts a node again that does not run, unless it has left the network.
 func (m *machine) revive(ctx context.Context) {
-	if running, _ := m.running(); running != nil {
+	if running, _ := m.running(); running != nil || !m.listed {
 		return
 	}
 	m.mu.Lock()
 	ended := m.ended
 	m.mu.Unlock()
-	<-ended
+	if ended != nil { // it has run before
+		<-ended
+	}
+	m.disk.set("") // a node with a full disk does not start: its operator makes room
 	if err := m.start(ctx); err != nil {
 		m.world.model.fail("node starts", "%v", err)
 		return

@@ -35,6 +35,10 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"have heard of this account: see 'sessiontool help protocols'. There one node is asked, and the\n" +
 			"receipt shows which members of the recipient's swarm have signed to have the message. If the recipient\n" +
 			"publishes a key, the message has forward secrecy (session-v2): see the receipt's forward_secrecy.\n\n" +
+			"Session on phones cuts texts of more than 2 000 characters. With --split such a text goes as parts with\n" +
+			"numbers in front, '(1/3) ', cut after a line, a word, or at least not within a character; each part\n" +
+			"has a receipt, with part and parts. Without it the receipt of a session-v1 or session-v2 message has\n" +
+			"the warning long_for_phones. Characters are counted in UTF-16, as the strictest client counts.\n\n" +
 			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
 			"with queued is of a message that waits in the outbox.\n\n" +
 			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +
@@ -47,6 +51,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"df | sessiontool send --to $BOB --id df-monday -",
+			"seq 1000 | sessiontool send --to $BOB --split - --select '[part,parts]'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},
@@ -66,6 +71,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 	})
 	opts.Flags.Add(cmd.Flags())
 	opts.Flags.AddID(cmd.Flags())
+	opts.Flags.AddSplit(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
 	return cmd

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
@@ -17,18 +18,24 @@ func (a *Account) Friends(ctx context.Context) (friends []sessionid.ID, err erro
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		friends = nil
 		return a.eachContact(tx, func(c contactState) error {
-			if a.announcesTo(c) {
+			announces, err := a.announcesTo(tx, c)
+			if announces {
 				friends = append(friends, c.ID)
 			}
-			return nil
+			return err
 		})
 	})
 	return friends, err
 }
 
-// announcesTo reports whether a contact is a friend with a session, which can carry a status. Session-v1 cannot.
-func (a *Account) announcesTo(c contactState) bool {
-	return c.state(a.env.Now()) == StateFriends && c.knownProtocol() == ProtocolSignal
+// announcesTo reports whether a contact is a friend with a session, which can carry a status. Session-v1 cannot. A
+// blocked friend learns no status.
+func (a *Account) announcesTo(tx *keystore.Tx, c contactState) (bool, error) {
+	if c.state(a.env.Now()) != StateFriends || c.knownProtocol() != ProtocolSignal {
+		return false, nil
+	}
+	entry, err := addressbook.Get(tx, c.ID)
+	return !entry.IsBlocked(), err
 }
 
 // Announce seals messages that say only whether and where the account can be reached. It puts them into the outbox,
@@ -42,7 +49,9 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 			if err != nil {
 				return err
 			}
-			if !a.announcesTo(contact) {
+			if announces, err := a.announcesTo(tx, contact); err != nil {
+				return err
+			} else if !announces {
 				continue
 			}
 			out, err := a.announce(tx, id, a.env.Owner)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/ratchet"
@@ -123,6 +124,10 @@ type Contact struct {
 	Since       time.Time
 	Verified    bool // the user compared the safety number, see Verify
 	Status      *Status
+
+	Name     string // that the user gave it, see Account.NameContact
+	Blocked  bool   // see Account.Block
+	Declined bool   // the user declined its request, and has not dealt with it since
 }
 
 // FriendRequest is a request from a contact (Incoming) or to it.
@@ -131,6 +136,7 @@ type FriendRequest struct {
 	Peer        sessionid.ID
 	Incoming    bool
 	DisplayName string
+	Name        string // that the user gave the peer; of FriendRequests alone
 	Text        string
 	State       State
 	TimestampMS int64
@@ -141,8 +147,12 @@ type FriendRequest struct {
 func (a *Account) Contacts(ctx context.Context) (contacts []Contact, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		contacts = nil
+		known, err := names(tx)
+		if err != nil {
+			return err
+		}
 		return a.eachContact(tx, func(c contactState) error {
-			contact, err := a.describe(tx, c)
+			contact, err := a.describe(tx, c, known[c.ID])
 			contacts = append(contacts, contact)
 			return err
 		})
@@ -163,13 +173,17 @@ func (a *Account) Contact(ctx context.Context, id sessionid.ID) (contact Contact
 		if !found {
 			return ErrUnknownContact
 		}
-		contact, err = a.describe(tx, c)
+		entry, err := addressbook.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		contact, err = a.describe(tx, c, entry)
 		return err
 	})
 	return contact, err
 }
 
-func (a *Account) describe(tx *keystore.Tx, c contactState) (Contact, error) {
+func (a *Account) describe(tx *keystore.Tx, c contactState, entry addressbook.Entry) (Contact, error) {
 	record, err := loadSessions(tx, c.ID)
 	if err != nil {
 		return Contact{}, err
@@ -180,11 +194,13 @@ func (a *Account) describe(tx *keystore.Tx, c contactState) (Contact, error) {
 		Verified: c.Verified,
 		Status:   c.Status,
 		Protocol: c.knownProtocol(),
+		Name:     entry.Name, Blocked: entry.IsBlocked(), Declined: entry.IsDeclined() && !c.known(),
 	}, nil
 }
 
-// RemoveContact deletes a contact with its sessions and its one-time prekey. Received messages stay in the inbox. It
-// returns [ErrUnknownContact] if there is nothing to delete.
+// RemoveContact deletes a contact with its name, its sessions and its one-time prekey. Received messages stay in the
+// inbox. A blocked contact stays on the list as one that is blocked. RemoveContact returns [ErrUnknownContact] if there
+// is nothing to delete.
 func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 	return a.update(ctx, func(tx *keystore.Tx) error {
 		_, found, err := loadContact(tx, id)
@@ -194,7 +210,17 @@ func (a *Account) RemoveContact(ctx context.Context, id sessionid.ID) error {
 		if !found {
 			return ErrUnknownContact
 		}
-		return deleteContact(tx, id)
+		if err := addressbook.Rename(tx, id, ""); err != nil {
+			return err
+		}
+		if err := deleteContact(tx, id); err != nil {
+			return err
+		}
+		entry, err := addressbook.Get(tx, id)
+		if err != nil || !entry.IsBlocked() {
+			return err
+		}
+		return saveContact(tx, contactState{ID: id, Since: a.env.Now().UTC()})
 	})
 }
 
@@ -213,12 +239,19 @@ func deleteContact(tx *keystore.Tx, id sessionid.ID) error {
 func (a *Account) FriendRequests(ctx context.Context) (requests []FriendRequest, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		requests = nil
+		known, err := names(tx)
+		if err != nil {
+			return err
+		}
 		return a.eachContact(tx, func(c contactState) error {
 			if c.Incoming != nil {
 				requests = append(requests, a.describeRequest(c, c.Incoming, true))
 			}
 			if c.Outgoing != nil {
 				requests = append(requests, a.describeRequest(c, c.Outgoing, false))
+			}
+			for i := len(requests) - 1; i >= 0 && requests[i].Peer == c.ID; i-- {
+				requests[i].Name = known[c.ID].Name
 			}
 			return nil
 		})

@@ -53,9 +53,9 @@ func (a *Account) judgeUsed(tx *keystore.Tx, event *inbox.Event, inner []byte, u
 				return err
 			}
 		}
-		return fail(inbox.CodeKeyReused, used)
+		return inbox.Fail(inbox.CodeKeyReused, used)
 	}
-	return fail(inbox.CodeDecryptionFailed, used)
+	return inbox.Fail(inbox.CodeDecryptionFailed, used)
 }
 
 // claimedAfter reports whether the sender of a message that failed is only claimed. A reused message key proves the

@@ -1,11 +1,13 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
@@ -65,6 +67,9 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 
 // askFriend seals a friend request in the contact's protocol.
 func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) (Outgoing, error) {
+	if err := refuseBlocked(tx, draft.To); err != nil {
+		return Outgoing{}, err
+	}
 	switch {
 	case draft.protocol(contact) == ProtocolSignal:
 		return a.sealRequest(tx, draft, &contact)
@@ -152,7 +157,8 @@ func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err er
 // acceptance is the outbox digest of the message that accepts a contact's request.
 func acceptance(contact sessionid.ID) string { return "acceptance " + contact.String() }
 
-// Decline deletes a request, named as for [Account.Accept]. It sends nothing, so the sender does not learn of it.
+// Decline deletes a request, named as for [Account.Accept]. It sends nothing, so the sender does not learn of it. What
+// the sender sends from then on is ignored, until the user writes to it, names it, or calls [Account.Unblock].
 func (a *Account) Decline(ctx context.Context, name string) (declined FriendRequest, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		contact, err := a.findRequest(tx, name)
@@ -165,7 +171,8 @@ func (a *Account) Decline(ctx context.Context, name string) (declined FriendRequ
 		was := contact.Incoming
 		contact.Incoming = nil
 		declined = a.describeRequest(contact, was, true)
-		return saveContact(tx, contact)
+		err = addressbook.Change(tx, contact.ID, func(e *addressbook.Entry) { e.Declined = a.env.Now().UTC() })
+		return cmp.Or(err, saveContact(tx, contact))
 	})
 	return declined, err
 }

@@ -14,6 +14,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
+	"sessiontool/lib/account/listeners"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/strangers"
@@ -284,7 +285,7 @@ func (p *person) content() map[string]string {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
-			tableListeners, tableContacts, tableChannels, tableRequests, tableBoxes,
+			listeners.Table, tableContacts, tableChannels, tableRequests, tableBoxes,
 			tableSessions, inbox.TableUndelivered, outbox.TableDigests, outbox.TableKeys, inbox.TableSeen,
 			inbox.TableCursors, tableOwed, strangers.Table,
 		} {

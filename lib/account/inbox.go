@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -80,7 +81,7 @@ func (a *Account) BeginDelivery(ctx context.Context, before []inbox.Event, waiti
 			return err
 		}
 		events, err = inbox.Begin(tx, waiting, mine, a.deliverable, most)
-		return err
+		return cmp.Or(err, nameSenders(tx, events))
 	})
 	return events, err
 }
@@ -150,7 +151,9 @@ func (a *Account) Polled(ctx context.Context) (gap []inbox.Event, err error) {
 func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
 	all, none := true, true
 	err := a.eachContact(tx, func(contact contactState) error {
-		all, none = all && contact.Protocol == ProtocolSessionV1, false
+		if contact.Protocol != "" || contact.state(a.env.Now()) != StateNone {
+			all, none = all && contact.Protocol == ProtocolSessionV1, false
+		}
 		return nil
 	})
 	if err == nil && all && !none {
@@ -163,7 +166,7 @@ func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
 func (a *Account) Inbox(ctx context.Context, limit int) (events []inbox.Event, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		events, err = inbox.Newest(tx, limit)
-		return err
+		return cmp.Or(err, nameSenders(tx, events))
 	})
 	return events, err
 }
@@ -172,7 +175,7 @@ func (a *Account) Inbox(ctx context.Context, limit int) (events []inbox.Event, e
 func (a *Account) InboxFrom(ctx context.Context, seq uint64, limit int) (events []inbox.Event, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		events, err = inbox.From(tx, seq, limit)
-		return err
+		return cmp.Or(err, nameSenders(tx, events))
 	})
 	return events, err
 }

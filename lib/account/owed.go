@@ -136,7 +136,11 @@ func (a *Account) answerOwedStatus(tx *keystore.Tx, contact contactState, debt o
 		if err := saveContact(tx, contact); err != nil {
 			return owed{}, err
 		}
-		if at, err := a.listening(tx); err != nil || at == nil || !a.announcesTo(contact) {
+		announces, err := a.announcesTo(tx, contact)
+		if err != nil || !announces {
+			return debt, err
+		}
+		if at, err := a.listening(tx); err != nil || at == nil {
 			return debt, err
 		}
 		if _, err := a.announce(tx, contact.ID, outbox.Unowned); err != nil {

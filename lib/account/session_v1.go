@@ -1,19 +1,12 @@
 package account
 
 import (
-	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
-	"io"
-
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
-	"sessiontool/lib/envelope"
+	"sessiontool/lib/account/layers"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealedbox"
-	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
-	"sessiontool/lib/x25519"
 )
 
 // This file is protocol session-v1 (session-v1.md section 6). It has no friend requests of its own: the first message
@@ -29,26 +22,9 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 	}
 	content.SigTimestampMS = uint64(out.TimestampMS)
 	out.Protocol = string(ProtocolSessionV1)
-	data, err := packBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
+	data, err := layers.PackBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
 	out.Data = data
 	return err
-}
-
-// packBox makes the store data of a session-v1 message from an encoded Content. It draws from random the box's
-// ephemeral key, then the key of the outer signature. Libsession intends to refuse messages without that signature, and
-// signs with a throwaway key for an account without Session Pro.
-func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, timestampMS uint64,
-	content []byte) (string, error) {
-	box, err := sealedbox.Seal(random, sender, to, message.PadV1(content))
-	if err != nil {
-		return "", err
-	}
-	throwaway := make([]byte, ed25519.SeedSize)
-	if _, err := io.ReadFull(random, throwaway); err != nil {
-		return "", err
-	}
-	signature := ed25519.Sign(ed25519.NewKeyFromSeed(throwaway), box)
-	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
 }
 
 // sealOpen seals a draft with session-v1 or session-v2, which need no session. It accepts the request of a contact that
@@ -65,6 +41,9 @@ func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, e
 		TTLMillis: draft.TTLMillis}
 	if err := a.sealFor(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil), draft); err != nil {
 		return Outgoing{}, err
+	}
+	if message.Length(draft.Text) > message.PhoneChars {
+		out.Warnings = append(out.Warnings, outbox.WarnLong)
 	}
 	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
 		contact.Outgoing = nil
@@ -117,10 +96,10 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byte) (o opening, err error) {
 	content, err := message.ParseV1(padded)
 	if err != nil {
-		return o, fail(inbox.CodeBadEnvelope, err)
+		return o, inbox.Fail(inbox.CodeBadEnvelope, err)
 	}
 	event.Protocol = string(ProtocolSessionV1)
-	return a.handleBox(tx, event, boxName(box), content)
+	return a.handleBox(tx, event, layers.BoxName(box), content)
 }
 
 // handleBox handles the content of a message of session-v1 or session-v2. Name is the same for all copies of it.
@@ -154,16 +133,10 @@ func (a *Account) handleBox(tx *keystore.Tx, event *inbox.Event, name string,
 	return o, a.handleOpen(tx, event, content)
 }
 
-// boxName names a sealed box: the first 32 hex digits of its SHA-256.
-func boxName(box []byte) string {
-	sum := sha256.Sum256(box)
-	return hex.EncodeToString(sum[:16])
-}
-
 // handleOwn handles a message from another device of this account: a copy of a sent message, or a note to self.
 func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
-	event.DisplayName = a.id.DisplayName
-	a.describeContent(event, content)
+	event.DisplayName, event.To = a.id.DisplayName, a.ID()
+	event.Describe(content)
 	if asked, ok := content.Body.(message.Unsend); ok {
 		return a.unsend(tx, &contactState{ID: a.ID()}, asked)
 	}
@@ -192,7 +165,7 @@ func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content messag
 		return err
 	}
 	takeDisplayName(&contact, event, content)
-	a.describeContent(event, content)
+	event.Describe(content)
 	if err := inbox.ForgetUnsent(tx, event); err != nil {
 		return err
 	}

@@ -169,8 +169,12 @@ func TestMessageRequestAcceptedAndDeclined(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob.wantState(carol, StateNone)
-	if event := bob.get(carol.writes(bob, "please")); !event.Asks {
-		t.Errorf("who was declined may ask again: %+v", event)
+	if event := bob.get(carol.writes(bob, "please")); event.Kind != inbox.EventControl || event.Seq != 0 {
+		t.Errorf("a declined stranger is shown again: %+v", event)
+	}
+	bob.writes(carol, "after all")
+	if event := bob.get(carol.writes(bob, "finally")); event.Kind != inbox.EventMessage {
+		t.Errorf("a contact that the user wrote to is ignored: %+v", event)
 	}
 }
 

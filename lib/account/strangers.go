@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/message"
@@ -156,14 +157,21 @@ type strangerContacts struct {
 }
 
 // waits reports whether the user has not dealt with a contact whose request waits.
-func (a *Account) waits(c contactState) bool {
-	return c.state(a.env.Now()) == StateReceived && !c.known() && !c.Verified
+func (a *Account) waits(tx *keystore.Tx, c contactState) (bool, error) {
+	if c.state(a.env.Now()) != StateReceived || c.known() || c.Verified {
+		return false, nil
+	}
+	entry, err := addressbook.Get(tx, c.ID)
+	return entry.Name == "", err
 }
 
 // Waits implements [strangers.Contacts].
 func (s strangerContacts) Waits(id sessionid.ID) (bool, error) {
 	contact, found, err := loadContact(s.tx, id)
-	return found && s.waits(contact), err
+	if err != nil || !found {
+		return false, err
+	}
+	return s.waits(s.tx, contact)
 }
 
 // AllWaiting implements [strangers.Contacts].
@@ -174,10 +182,11 @@ func (s strangerContacts) AllWaiting() (ids []sessionid.ID, err error) {
 	}
 	var all []waiting
 	err = s.eachContact(s.tx, func(c contactState) error {
-		if s.waits(c) {
+		waits, err := s.waits(s.tx, c)
+		if waits {
 			all = append(all, waiting{c.ID, c.Incoming.At})
 		}
-		return nil
+		return err
 	})
 	slices.SortFunc(all, func(x, y waiting) int {
 		return cmp.Or(x.at.Compare(y.at), cmp.Compare(x.id.String(), y.id.String()))

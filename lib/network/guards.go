@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sessiontool/lib/trace"
 )
 
 const (
@@ -96,8 +98,10 @@ func (c *Client) keepGuards(guards []Node) {
 
 // chooseGuards finds guards that answer. If none does, the node list may be old, and is fetched again.
 func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
+	ctx, span := trace.Start(ctx, trace.SpanGuards)
+	defer span.End(nil)
 	guards := c.testGuards(ctx)
-	if len(guards) == 0 && ctx.Err() == nil && !c.askedLately() {
+	if len(guards) == 0 && ctx.Err() == nil && c.lastOwnFault() == nil && !c.askedLately() {
 		before, _ := c.known()
 		if err := c.Refresh(ctx); err != nil {
 			return nil, err
@@ -110,7 +114,7 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case len(guards) == 0:
-		if err := c.proxyFailed(); err != nil {
+		if err := c.lastOwnFault(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoPath, err)
 		}
 		return nil, errCutOff
@@ -192,7 +196,7 @@ func (c *Client) guardCandidates() []Node {
 func (c *Client) testGuard(ctx context.Context, node Node) bool {
 	testing, cancel := context.WithTimeoutCause(ctx, guardTimeout, errRoundTimeout)
 	defer cancel()
-	err := c.probe(testing, nil, node)
+	err := c.tracedProbe(testing, nil, node, "candidate for a guard", wayDirect)
 	switch {
 	case err == nil:
 		c.markGood(node)

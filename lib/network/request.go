@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,6 +34,7 @@ type Answer struct {
 // Call is a storage RPC for a node.
 type Call struct {
 	Method string // the key of learned answer times
+	Name   string // in the log and in traces; empty: Method
 	Body   []byte
 	// Wait is how long the node is asked to wait. Slow means that the node may wait for other nodes: such a request is
 	// repeated only if a probe has no answer either.
@@ -195,8 +195,8 @@ func (c *Client) post(ctx context.Context, path []Node, target Node, body []byte
 	}
 	sent := c.now()
 	answer, err := c.http.PostNode(ctx, first.IP, first.Port, c.version.Path(), request.Body)
-	if errors.Is(err, storagehttp.ErrProxy) {
-		c.noteProxy(err)
+	if ownFault(err) {
+		c.noteOwnFault(err)
 	}
 	if err != nil {
 		return onion.Response{}, err

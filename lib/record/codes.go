@@ -44,6 +44,9 @@ const (
 	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
+	CodeBadName            Code = "bad_name"
+	CodeNameTaken          Code = "name_taken"
+	CodeBlocked            Code = "blocked"
 	CodeOtherDevices       Code = "other_devices"
 	CodeLinkedAlready      Code = "linked_already"
 	CodeIDReused           Code = "id_reused"
@@ -53,6 +56,7 @@ const (
 	CodeKeystoreNotFound   Code = "keystore_not_found"
 	CodeAccountNotFound    Code = "account_not_found"
 	CodeUnknownContact     Code = "unknown_contact"
+	CodeUnknownName        Code = "unknown_name"
 	CodeNoKeys             Code = "no_keys"
 	CodeNotLinked          Code = "not_linked"
 	CodeUnknownDevice      Code = "unknown_device"
@@ -63,6 +67,8 @@ const (
 	CodeRequestPending     Code = "request_pending"
 	CodeNetworkUnreachable Code = "network_unreachable"
 	CodeProxy              Code = "proxy_unreachable"
+	CodeNoIPv4             Code = "no_ipv4"
+	CodeSeedCertificate    Code = "seed_certificate"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
 	CodeNotAdmitted        Code = "not_admitted"
@@ -155,6 +161,11 @@ var Codes = []CodeInfo{
 	{CodeAskedAlready, ExitUsage, false,
 		"the other side has sent a friend request already",
 		"accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
+	{CodeBadName, ExitUsage, false,
+		"the text cannot be a name for a contact", "use letters and digits, with - or _ between them: see 'contact add --help'"},
+	{CodeNameTaken, ExitUsage, false,
+		"another contact has that name", "choose another one, or rename that contact; candidates has its Session ID"},
+	{CodeBlocked, ExitUsage, false, "the contact is blocked", "'sessiontool contact unblock ID' ends that"},
 	{CodeOtherDevices, ExitUsage, false,
 		"the account may be on other devices, which could not read messages for a key of this one alone",
 		"link this device with 'device link'; with --alone if the account is on no other device any more"},
@@ -188,6 +199,8 @@ var Codes = []CodeInfo{
 		"this account has never dealt with that Session ID",
 		"send a friend request first: 'sessiontool friend-request send --to ID --text T', " +
 			"or use --protocol session-v1"},
+	{CodeUnknownName, ExitNotFound, false,
+		"no contact has that name", "see 'sessiontool contact list'; 'sessiontool contact add ID --name NAME' gives a name"},
 	{CodeNotFriends, ExitNotFound, false,
 		"the friend request with that contact is not completed", "see 'sessiontool friend-request list'"},
 	{CodeRequestNotFound, ExitNotFound, false,
@@ -201,6 +214,13 @@ var Codes = []CodeInfo{
 		"the network does not answer", "try again; check that the network is up"},
 	{CodeProxy, ExitTemporary, true,
 		"the proxy does not answer, or refuses to serve", "start the proxy, or check --proxy; nothing went past it"},
+	{CodeNoIPv4, ExitTemporary, true,
+		"this machine has IPv6 alone, and service nodes have IPv4 addresses",
+		"use --proxy with a proxy that has IPv4, or a network with 464XLAT"},
+	{CodeSeedCertificate, ExitTemporary, true,
+		"the certificate of a seed is expired, unknown or not the pinned one",
+		"if it is the right seed, pin it: pins in the network file, 'sessiontool network show --help' says how; " +
+			"the dates of a pinned certificate do not count"},
 	{CodeTooFewNodes, ExitTemporary, true,
 		"too few service nodes answer for an onion path", "try again; a path needs four nodes"},
 	{CodeNotAdmitted, ExitTemporary, true,

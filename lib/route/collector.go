@@ -6,6 +6,8 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
+	"sessiontool/lib/route/mailbox"
+	"sessiontool/lib/trace"
 )
 
 const (
@@ -41,7 +43,7 @@ func (r *Router) collect(open receiveFunc, took func([]account.Opened)) *collect
 }
 
 // take collects a page. For a page that is Late it opens the page at once, and returns how many of its messages are new.
-func (c *collector) take(ctx context.Context, page Page) (fresh int, err error) {
+func (c *collector) take(ctx context.Context, page mailbox.Page) (fresh int, err error) {
 	generation, err := c.router.network.Generation(ctx)
 	if err != nil {
 		return 0, err
@@ -58,7 +60,7 @@ func (c *collector) take(ctx context.Context, page Page) (fresh int, err error) 
 		c.batch = append(c.batch, account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: message.RouteAsync})
 		c.bytes += len(stored.Data)
 	}
-	c.cursors[cursorName(generation, page.Node)] = page.Messages[len(page.Messages)-1].Hash
+	c.cursors[mailbox.CursorName(generation, page.Node)] = page.Messages[len(page.Messages)-1].Hash
 	if len(c.batch) < collectedMessages && c.bytes < collectedBytes && (!page.Late || len(c.batch) == 0) {
 		return 0, nil
 	}
@@ -80,7 +82,9 @@ func (c *collector) openAll(ctx context.Context) (fresh int, err error) {
 	for node, hash := range c.cursors {
 		cursors = append(cursors, account.Cursor{Node: node, Hash: hash})
 	}
+	ctx, span := trace.Start(ctx, trace.SpanOpen, trace.Int("messages", len(c.batch)))
 	opened, err := c.open(ctx, c.batch, cursors)
+	noteOpened(span, opened, err)
 	if err != nil {
 		return 0, err
 	}
@@ -88,4 +92,17 @@ func (c *collector) openAll(ctx context.Context) (fresh int, err error) {
 	clear(c.cursors)
 	c.took(opened)
 	return newMessages(opened), nil
+}
+
+// noteOpened records what became of received messages.
+func noteOpened(span *trace.Recording, opened []account.Opened, err error) {
+	if span == nil {
+		return
+	}
+	for _, one := range opened {
+		span.Event(trace.EventMessage, trace.String(trace.KeyHash, one.Event.Hash), trace.String("id", one.Event.ID),
+			trace.String("kind", string(one.Event.Kind)), trace.String("failure", string(one.Event.Code)),
+			trace.Bool("duplicate", one.Duplicate))
+	}
+	span.End(err)
 }

@@ -10,9 +10,11 @@ import (
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
+	"sessiontool/lib/trace"
 )
 
 const (
@@ -25,6 +27,20 @@ const (
 // deliver sends a message to the recipient's listening node and waits for the acknowledgement. The reason is empty if
 // it came. Errors are the account's or the context's.
 func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
+	ctx, span := trace.Start(ctx, trace.SpanDeliver)
+	receipt, reason, err := r.deliverTraced(ctx, out)
+	span.Set(trace.String(trace.KeyReason, string(reason)))
+	switch {
+	case err == nil && reason != "":
+		span.End(errors.New(string(reason)))
+	default:
+		span.End(err)
+	}
+	return receipt, reason, err
+}
+
+// deliverTraced is deliver within its span.
+func (r *Router) deliverTraced(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
 	receipt := account.Receipt{To: out.To, Route: message.RouteSync}
 	status, reason, err := r.freshStatus(ctx, out.To)
 	if err != nil || reason != "" {
@@ -98,7 +114,7 @@ func (r *Router) probePresence(ctx context.Context) error {
 	defer cancel()
 	fetching := r.collect(r.account.ReceiveAside, func([]account.Opened) {})
 	var failure error
-	err := r.Retrieve(probeCtx, RetrieveOptions{UseCursors: true}, func(page Page) (fresh int, err error) {
+	err := r.Retrieve(probeCtx, mailbox.RetrieveOptions{UseCursors: true}, func(page mailbox.Page) (fresh int, err error) {
 		fresh, failure = fetching.take(ctx, page)
 		return fresh, failure
 	})

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"sessiontool/lib/account"
@@ -24,16 +25,19 @@ import (
 	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
+	"sessiontool/lib/trace"
 )
 
-// Errors of this package, in addition to those of [sessiontool/lib/account] and [sessiontool/lib/network].
+// Errors of this package, in addition to those of [sessiontool/lib/account], [sessiontool/lib/network] and
+// [sessiontool/lib/route/mailbox].
 var (
-	ErrNotStored    = errors.New("too few nodes of the swarm took the message")
+	ErrNotStored    = mailbox.ErrNotStored
 	ErrNotDelivered = errors.New("the recipient has not acknowledged the message")
-	ErrNotRetrieved = errors.New("no node of the swarm answered")
-	ErrRefused      = errors.New("the network refuses the message")
+	ErrNotRetrieved = mailbox.ErrNotRetrieved
+	ErrRefused      = mailbox.ErrRefused
 	ErrClock        = network.ErrClock
 	ErrDifficulty   = errors.New("the network asks for more proof of work than is allowed")
 )
@@ -81,17 +85,21 @@ func (s *Storer) Generation(ctx context.Context) (storage.Generation, error) {
 // Router sends and receives for one account. It is safe for concurrent use.
 type Router struct {
 	*Storer
+	*mailbox.Box
 	account *account.Account
 
 	queues queues
 
 	probing waitmutex.Mutex // held during the presence probe
 	probed  bool            // see probePresence
+
+	lacksIPv4 sync.Once // log it as a warning once
 }
 
 // New makes a router.
 func New(a *account.Account, n *network.Client, options Options) *Router {
-	return &Router{Storer: NewStorer(n, options), account: a}
+	storer := NewStorer(n, options)
+	return &Router{Storer: storer, Box: mailbox.New(a, n, storer.options.Log), account: a}
 }
 
 // complete fills in defaults.
@@ -157,6 +165,32 @@ func (r *Router) sendDraft(
 // send is Send. If the message may be sealed again and the clock was wrong, send returns errWrongTime instead of
 // storing it. It calls beforeStore before the asynchronous route.
 func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
+	beforeStore func()) (receipt account.Receipt, err error) {
+	ctx, span := trace.Begin(ctx, trace.SpanSend)
+	defer func() { noteReceipt(span, out, receipt, err) }()
+	return r.sendTraced(ctx, out, sealed, beforeStore)
+}
+
+// noteReceipt records what became of a message.
+func noteReceipt(span *trace.Recording, out account.Outgoing, receipt account.Receipt, err error) {
+	if span == nil {
+		return
+	}
+	span.Set(trace.String("kind", string(out.Kind)), trace.String("protocol", string(receipt.Protocol)),
+		trace.String("route", string(receipt.Route)), trace.String(trace.KeyReason, string(receipt.Reason)),
+		trace.String(trace.KeyHash, receipt.MessageHash), trace.Int("stored", receipt.Stored),
+		trace.Bool("resumed", receipt.Resumed), trace.Int("difficulty", receipt.Difficulty))
+	for _, node := range receipt.Nodes {
+		if node.OK {
+			span.Event(trace.EventStored, trace.String(trace.KeyNode, node.PubkeyEd25519),
+				trace.Int("answered_ms", node.Millis))
+		}
+	}
+	span.End(err)
+}
+
+// sendTraced is send within its span.
+func (r *Router) sendTraced(ctx context.Context, out account.Outgoing, sealed sealing,
 	beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
@@ -187,6 +221,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	receipt.ClockOffsetMS, receipt.Warnings = offset.Milliseconds(), slices.Clone(out.Warnings)
 	if offset.Abs() > tolerated {
 		receipt.Warnings = append(receipt.Warnings, outbox.WarnClock)
+	}
+	switch list := r.network.List(); {
+	case list.Source == network.ListImport:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnImported)
+	case list.Old:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnOldList)
 	}
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	receipt.Protocol, receipt.ForwardSecrecy = out.Protocol, out.ForwardSecrecy

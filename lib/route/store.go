@@ -6,13 +6,11 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/trace"
 )
 
 // storeRounds bounds how often a store starts over with a new proof.
 const storeRounds = 5
-
-// maxErrorText bounds in bytes a node's error text in a receipt.
-const maxErrorText = 200
 
 // Store stores a message in the recipient's swarm with the network's storage RPC. The receipt has the answer of each
 // member, also on failure; late members are pending. Errors wrap [ErrNotStored], [ErrRefused], [ErrClock],
@@ -26,7 +24,11 @@ func (s *Storer) Store(ctx context.Context, q StoreRequest) (account.Receipt, er
 	if generation == storage.Generation28 {
 		store = s.store28
 	}
+	ctx, span := trace.Start(ctx, trace.SpanStore, trace.String("rpc", string(generation)),
+		trace.Int("quorum", s.options.Quorum))
 	receipt, err := store(ctx, q)
+	span.Set(trace.String(trace.KeyHash, receipt.MessageHash), trace.Int("stored", receipt.Stored))
+	span.End(err)
 	receipt.ClockOffsetMS = s.network.Offset().Milliseconds()
 	return receipt, err
 }

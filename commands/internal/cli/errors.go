@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
@@ -21,6 +22,7 @@ import (
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/v2message"
@@ -107,6 +109,10 @@ var codeTable = []struct {
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
+	{addressbook.ErrName, record.CodeBadName},
+	{addressbook.ErrTaken, record.CodeNameTaken},
+	{addressbook.ErrUnknown, record.CodeUnknownName},
+	{addressbook.ErrBlocked, record.CodeBlocked},
 	{account.ErrUnknownContact, record.CodeUnknownContact},
 	{account.ErrNotFriends, record.CodeNotFriends},
 	{account.ErrRequestNotFound, record.CodeRequestNotFound},
@@ -142,11 +148,14 @@ var codeTable = []struct {
 	{network.ErrNoTime, record.CodeNoTime}, // also as the reason of a route.ErrClock
 	{route.ErrClock, record.CodeClockSkew},
 	{route.ErrRefused, record.CodeRefused},
-	{route.ErrGeneration, record.CodeUnsupported},
+	{mailbox.ErrGeneration, record.CodeUnsupported},
 	{route.ErrDifficulty, record.CodeDifficultyTooHigh},
 	{x3dh.ErrSignature, record.CodeBadSignature},
 	{network.ErrBadNetwork, record.CodeBadNetwork},
 	{storagehttp.ErrProxy, record.CodeProxy}, // also as the cause of the network's errors
+	{storagehttp.ErrNoIPv4, record.CodeNoIPv4},
+	{storagehttp.ErrCertificate, record.CodeSeedCertificate},
+	{network.ErrList, record.CodeBadInput},
 	{network.ErrTooFewNodes, record.CodeTooFewNodes},
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},
@@ -213,6 +222,10 @@ func Describe(err error) record.Error {
 	var clock *route.ClockError
 	if errors.As(err, &clock) {
 		problem.OffsetMS = clock.Offset.Milliseconds()
+	}
+	var several interface{ Candidates() []string }
+	if errors.As(err, &several) {
+		problem.Candidates = several.Candidates()
 	}
 	return problem
 }

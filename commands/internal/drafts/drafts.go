@@ -16,6 +16,7 @@ import (
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/trace"
 )
 
 // SealFunc makes a message of a draft.
@@ -62,7 +63,10 @@ func complete(ctx context.Context, app *cli.App, draft account.Draft) (out accou
 
 func sealCompleted(ctx context.Context, a *account.Account, draft account.Draft, unknown error,
 	seal SealFunc) (account.Outgoing, error) {
+	ctx, span := trace.Start(ctx, trace.SpanSeal)
 	out, err := seal(ctx, a, draft)
+	span.Set(trace.String("protocol", string(out.Protocol)), trace.Bool("resumed", out.Resumed))
+	span.End(err)
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, unknown
 	}
@@ -161,13 +165,16 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 		}
 	}
 	over := s.first.pass(ctx)
+	ctx, span := trace.Begin(ctx, trace.SpanMessage)
 	draft, unknown, err := complete(ctx, s.app, draft)
 	if err != nil {
+		span.End(err)
 		over()
 		return nil, err
 	}
 	sealed, err := s.sealer.begin(ctx, draft, unknown)
 	if err != nil {
+		span.End(err)
 		over()
 		return nil, err
 	}
@@ -175,14 +182,17 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 	sending := sealed.queue(s.router)
 	return func(ctx context.Context) (any, error) {
 		defer over()
+		ctx = trace.Join(ctx, span)
 		if sending == nil {
 			if err := sealed.finish(ctx); err != nil {
+				span.End(err)
 				return nil, err
 			}
 			sending = sealed.queue(s.router)
 			sealed.passOn()
 		}
 		out, receipt, err := sending.Run(ctx)
+		span.End(err)
 		if err != nil {
 			return nil, failed(out, err)
 		}

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
-	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/swarm"
 )
 
@@ -34,7 +34,7 @@ func Contact(a *account.Account, c account.Contact) record.Contact {
 	out := record.Contact{
 		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
 		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since),
-		Verified: c.Verified,
+		Verified: c.Verified, Name: c.Name, Blocked: c.Blocked, Declined: c.Declined,
 	}
 	if c.Status != nil {
 		out.Online = c.Status.Node != "" && c.Status.Fresh(time.Now())
@@ -47,7 +47,8 @@ func Contact(a *account.Account, c account.Contact) record.Contact {
 func FriendRequest(a *account.Account, r account.FriendRequest) record.FriendRequest {
 	out := record.FriendRequest{
 		Type: record.TypeFriendRequest, ID: r.ID, Account: a.Name(), From: a.ID().String(), To: r.Peer.String(),
-		Direction: "out", DisplayName: r.DisplayName, Text: r.Text, State: r.State.String(), TimestampMS: r.TimestampMS,
+		Direction: "out", DisplayName: r.DisplayName, ContactName: r.Name, Text: r.Text, State: r.State.String(),
+		TimestampMS: r.TimestampMS,
 	}
 	if r.Incoming {
 		out.From, out.To, out.Direction = out.To, out.From, "in"
@@ -128,10 +129,13 @@ var warnings = map[outbox.Warning]record.Warning{
 	outbox.WarnClock:      record.WarnClock,
 	outbox.WarnUnanswered: record.WarnUnanswered,
 	outbox.WarnOldRequest: record.WarnOldRequest,
+	outbox.WarnLong:       record.WarnLong,
+	outbox.WarnOldList:    record.WarnOldList,
+	outbox.WarnImported:   record.WarnImported,
 }
 
 // Change returns the record of what was done with stored messages of an account.
-func Change(a *account.Account, c route.Change) record.Change {
+func Change(a *account.Account, c mailbox.Change) record.Change {
 	out := record.Change{
 		Type: record.TypeChange, OK: c.OK, Account: a.Name(), Action: c.Action, Requested: c.Requested,
 		Changed: append([]string{}, c.Changed...), ExpirationMS: c.ExpirationMS,
@@ -145,7 +149,7 @@ func Change(a *account.Account, c route.Change) record.Change {
 }
 
 // SwarmCheck returns the record of a swarm that was checked.
-func SwarmCheck(c route.SwarmCheck) record.SwarmCheck {
+func SwarmCheck(c mailbox.SwarmCheck) record.SwarmCheck {
 	out := record.SwarmCheck{
 		Type: record.TypeSwarmCheck, SessionID: c.SessionID.String(), SwarmID: c.SwarmID.String(), Agree: c.Agree,
 		Members: make([]record.MemberCheck, len(c.Members)),
@@ -265,7 +269,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	case inbox.EventMessage:
 		out := record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
-			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
+			DisplayName: e.DisplayName, ContactName: e.Name, Text: e.Text, Previews: previews(e),
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
 			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate, Attempt: attempt(e),
 			Protocol: e.Protocol, ForwardSecrecy: forwardSecrecy(e.Protocol, e.ForwardSecrecy),
@@ -289,7 +293,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 		}
 	case inbox.EventDelivery:
 		return record.Delivery{
-			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, Kind: e.Text,
+			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, ContactName: e.Name, Kind: e.Text,
 			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
 			Attempt: attempt(e),
 		}
@@ -308,7 +312,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	}
 	if out := noticeRecord(e, record.Notice{
 		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
-		DisplayName: e.DisplayName,
+		DisplayName: e.DisplayName, ContactName: e.Name,
 		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
 		Duplicate: duplicate, Attempt: attempt(e),
 	}); out != nil {
@@ -351,8 +355,8 @@ func typeOf(e inbox.Event) string {
 }
 
 // PrintTruncated returns a function that prints the record of a member whose list was not read to its end.
-func PrintTruncated(app *cli.App, a *account.Account) func(route.Truncated) error {
-	return func(t route.Truncated) error {
+func PrintTruncated(app *cli.App, a *account.Account) func(mailbox.Truncated) error {
+	return func(t mailbox.Truncated) error {
 		return app.PrintPartial(record.Truncated{
 			Type: record.TypeTruncated, Account: a.Name(), PubkeyEd25519: t.Node.Ed25519.String(), Messages: t.Messages,
 		})
@@ -439,7 +443,7 @@ func notice(e inbox.Event) string {
 func eventRequestRecord(a *account.Account, e inbox.Event, duplicate bool) record.FriendRequest {
 	out := record.FriendRequest{
 		Type: record.TypeFriendRequest, ID: e.ID, Account: a.Name(), From: e.From.String(), To: a.ID().String(),
-		Direction: "in", DisplayName: e.DisplayName, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,
+		Direction: "in", DisplayName: e.DisplayName, ContactName: e.Name, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,
 		ReceivedAt: record.Time(e.ReceivedAt), Duplicate: duplicate, Attempt: attempt(e),
 	}
 	if e.Outgoing {
@@ -467,4 +471,15 @@ func Nodes(nodes []network.Node) []record.Node {
 		out[i] = Node(n)
 	}
 	return out
+}
+
+// ListMark returns the field node_list of a record about nodes: empty if the seeds have listed them lately.
+func ListMark(client *network.Client) string {
+	switch list := client.List(); {
+	case list.Source == network.ListImport:
+		return record.ListImport
+	case list.Old:
+		return record.ListOld
+	}
+	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 )
 
@@ -240,7 +241,7 @@ func (w *world) pipeOpen(p *person, o op) {
 	p.wait(first, func(ctx context.Context, run *program) error {
 		return run.using(ctx, route.Options{}, func(_ *account.Account, _ *network.Client, router *route.Router) error {
 			seen := make(map[string]bool)
-			return router.Retrieve(ctx, route.RetrieveOptions{}, func(page route.Page) (fresh int, err error) {
+			return router.Retrieve(ctx, mailbox.RetrieveOptions{}, func(page mailbox.Page) (fresh int, err error) {
 				for _, stored := range page.Messages {
 					if seen[stored.Hash] {
 						continue

@@ -168,7 +168,7 @@ var failure = regexp.MustCompile(`seed (\d+) \((\w+)\): ([^:]+): `)
 // search runs a program of build until a seed fails, and returns the seed with the invariants that it has violated.
 func search(t *testing.T, program string, args ...string) (seed uint64, violated []string) {
 	t.Helper()
-	args = append([]string{"-test.run=^TestSimulate$", "-test.timeout=0", "-shrink=false", "-until-failure"}, args...)
+	args = append([]string{"-test.run=^TestSimulate$", "-test.timeout=0", "-shrink=false", "-until-failure", "-alone"}, args...)
 	output, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 	if err == nil {
 		return 0, nil

@@ -27,9 +27,8 @@ func exactEdits(t *testing.T) []edit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := func(name string) string {
-		return filepath.Join(strings.TrimSpace(string(goroot)), "src", "runtime", name)
-	}
+	source := func(path string) string { return filepath.Join(strings.TrimSpace(string(goroot)), "src", path) }
+	file := func(name string) string { return source("runtime/" + name) }
 	return []edit{
 		{file("synctest.go"), "type synctestBubble struct {\n", "type synctestBubble struct {\n\trandState uint64\n"},
 		{
@@ -55,6 +54,11 @@ func exactEdits(t *testing.T) []edit {
 				"\t\ts.ticket = cheaprand() | 1\n\t}\n",
 		},
 		{file("time.go"), "\t\t\tt.rand = cheaprand()\n", "\t\t\tt.rand = 0\n"},
+		{
+			file("proc.go"), "if pp.schedtick%61 == 0 && !sched.runq.empty() {",
+			"if gomaxprocs != 1 && pp.schedtick%61 == 0 && !sched.runq.empty() {",
+		},
+		{source("internal/sync/mutex.go"), "\tstarvationThresholdNs = 1e6\n", "\tstarvationThresholdNs = 1 << 62\n"},
 		{
 			file("proc.go"), "func retake(now int64) uint32 {\n",
 			"func retake(now int64) uint32 {\n\tif gomaxprocs == 1 {\n\t\treturn 0\n\t}\n",

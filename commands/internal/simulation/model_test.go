@@ -38,8 +38,9 @@ type text struct {
 	tries    int
 	receipts int          // with ok
 	named    map[int]bool // honest nodes that receipts name, or -1 for the recipient itself
-	stored   time.Time
-	data     string // of the last receipt of the asynchronous route
+	dated    time.Time    // at the earliest: when the last program began to seal it
+	stored   time.Time    // the date of a text that is stored
+	data     string       // of the last receipt of the asynchronous route
 	errors   []string
 	prints   []print
 }
@@ -133,6 +134,7 @@ func (m *model) newText(from, to int, name string, request bool) *text {
 		ttl: time.Duration(m.world.schedule.Storage.MaxTTLMillis()) * time.Millisecond,
 	}
 	m.texts[name] = t
+	m.world.count("texts", 1)
 	m.order = append(m.order, t)
 	return t
 }
@@ -144,6 +146,7 @@ func (m *model) begins(t *text) {
 	if t.tries++; t.begun == 0 {
 		t.begun = m.world.elapsed()
 	}
+	t.dated = m.world.now()
 }
 
 // sealed records that a text is in the outbox.
@@ -190,6 +193,9 @@ func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt
 		if receipt.Route != message.RouteAsync || receipt.Resumed {
 			continue // it says what held in a run before
 		}
+		if w.now().Sub(t.dated) > t.ttl {
+			continue // it has expired meanwhile
+		}
 		if !w.changed.Load() {
 			m.check(slices.ContainsFunc(members, func(member *machine) bool { return member.name == result.PubkeyEd25519 }),
 				"receipts name members", "%s of %s names %.6s", t.text, p.name, result.PubkeyEd25519)
@@ -215,7 +221,7 @@ func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt
 	}
 	if receipt.OK && len(honest) > 0 {
 		t.receipts++
-		t.stored = w.now()
+		t.stored = t.dated
 		maps.Copy(t.named, honest)
 	}
 	if receipt.Route == message.RouteAsync {
@@ -233,7 +239,7 @@ func (m *model) prints(p *program, line printed) {
 	p.output = append(p.output, line)
 	if line.kind != string(inbox.EventMessage) && line.kind != string(inbox.EventFriendRequest) || line.text == "" {
 		failed := line.kind == string(inbox.EventFailure)
-		if failed {
+		if failed || line.kind == string(inbox.EventStrangers) { // to a copy of before a friendship, a friend is a stranger
 			m.failures[p.person.index]++
 		}
 		m.checkLocked(!failed || w.lies() || w.copied(), "all can be opened", "%s prints the failure %q", p.name, line.text)

@@ -21,8 +21,7 @@ func simulator(t *testing.T) string {
 	return self
 }
 
-// replay runs the seeds twice, first one after the other as a search does, and then each in a process of its own, and
-// compares the traces. It fails unless all are equal byte for byte.
+// replay runs each seed in two processes and compares the traces. It fails unless all are equal byte for byte.
 func replay(t *testing.T, program string) {
 	count := max(1, min(*workers, *seeds))
 	var mu sync.Mutex
@@ -34,23 +33,14 @@ func replay(t *testing.T, program string) {
 				program: program, From: *from + uint64(worker), Seeds: (*seeds - worker + count - 1) / count,
 				Stride: count, Profile: *profileName, Trace: true,
 			}
-			traces := make(map[uint64][]string)
-			if failure := j.start(t.Context(), t, func(r report) {
-				if !r.Begin {
-					traces[r.Seed] = r.Trace
-				}
-			}); failure != "" {
-				t.Error(failure)
-			}
-			for i := range j.Seeds {
-				alone := j
-				alone.From, alone.Seeds = j.From+uint64(i*j.Stride), 1
-				var again []string
-				if failure := alone.start(t.Context(), t, func(r report) { again = r.Trace }); failure != "" {
-					t.Error(failure)
+			for _, part := range j.parts() {
+				var first, again []string
+				for _, trace := range []*[]string{&first, &again} {
+					if failure := part.start(t.Context(), t, func(r report) { *trace = r.Trace }); failure != "" {
+						t.Error(failure)
+					}
 				}
 				mu.Lock()
-				first := traces[alone.From]
 				lines += len(first)
 				if len(first) > 0 && slices.Equal(first, again) {
 					equal++
@@ -59,8 +49,8 @@ func replay(t *testing.T, program string) {
 					for at < min(len(first), len(again)) && first[at] == again[at] {
 						at++
 					}
-					t.Errorf("seed %d: its traces of %d and %d lines differ from line %d on:\n%s\n%s", alone.From, len(first),
-						len(again), at, lineAt(first, at), lineAt(again, at))
+					t.Errorf("seed %d: its traces of %d and %d lines differ from line %d on:\n%s\n%s", part.From, len(first), len(again),
+						at, lineAt(first, at), lineAt(again, at))
 				}
 				mu.Unlock()
 			}

@@ -227,12 +227,9 @@ func (w *world) disturb(o op) {
 		m.disk.set(o.Fault)
 		w.after(o.For, func() { m.disk.set("") })
 	case kindProof:
+		w.proof = o.N
 		for _, m := range w.nodes {
-			if running, _ := m.running(); running != nil {
-				if err := running.SetDifficulty(uint64(o.N)); err != nil {
-					w.logf("node %d keeps its difficulty: %v", m.index, err)
-				}
-			}
+			m.learnProof()
 		}
 	case kindErase:
 		for _, m := range w.nodes {
@@ -271,7 +268,9 @@ func (w *world) quiesce() {
 		m.mu.Lock()
 		m.kill = kill{}
 		m.mu.Unlock()
+		m.disk.set("")
 		m.revive(ctx)
+		m.learnProof()
 	}
 	pause(90 * time.Second) // the nodes compare what they have
 	w.pollAll(3)

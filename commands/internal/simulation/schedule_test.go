@@ -338,7 +338,7 @@ func (p profile) drawFault(random *rand.Rand, s schedule, o *op) {
 	case kindSkip:
 		o.For = seconds(random, 60, 12*3600)
 		if p.name == "clocks" && random.IntN(4) == 0 {
-			o.For = seconds(random, 3600, 10*24*3600)
+			o.For = seconds(random, 3600, 21*24*3600)
 		}
 	case kindDisk:
 		o.Fault, o.For = diskFaults[random.IntN(len(diskFaults))], seconds(random, 2, 30)

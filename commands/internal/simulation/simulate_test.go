@@ -37,6 +37,7 @@ var (
 	tracing     = flag.Bool("trace", false, "print the trace of each schedule")
 	untilFailed = flag.Bool("until-failure", false, "end with the first seed that fails")
 	exactly     = flag.Bool("exact", false, "run goroutines in the same order in every run of a seed")
+	alone       = flag.Bool("alone", false, "give each seed a process of its own, as -exact does")
 	replayed    = flag.Bool("replay", false, "run each seed twice, exactly, and compare the traces")
 	figures     = flag.String("figures", "", "append the figures to this file, to be joined with those of other runs")
 	joined      = flag.Bool("sum", false, "print the figures of all runs in the file of -figures")
@@ -242,6 +243,21 @@ func shrink(t *testing.T, s schedule, invariant string) (small schedule, trace [
 	return s, trace
 }
 
+// parts divides a job into those of one process each: with the exact order, a schedule has a process of its own, since
+// the order depends on addresses and so on what ran before.
+func (j job) parts() []job {
+	if !*exactly && !*replayed && !*alone {
+		return []job{j}
+	}
+	var parts []job
+	for i := range j.Seeds {
+		part := j
+		part.From, part.Seeds = j.From+uint64(i*j.Stride), 1
+		parts = append(parts, part)
+	}
+	return parts
+}
+
 // start runs a job in a process of its own, and calls each with its reports. It returns the output of the process if it
 // failed.
 func (j job) start(ctx context.Context, t *testing.T, each func(report)) (failure string) {
@@ -344,12 +360,17 @@ func TestSimulate(t *testing.T) {
 				Profile: *profileName, Trace: *tracing,
 			}
 			each := func(r report) {
+				for _, v := range r.Violations {
+					t.Errorf("seed %d (%s): %s: %s", r.Seed, r.Profile, v.Invariant, v.Detail)
+				}
 				if s.add(worker, r); *untilFailed && len(r.Violations) > 0 {
 					end()
 				}
 			}
-			if failure := j.start(ctx, t, each); failure != "" {
-				t.Errorf("seed %d (%s) ended the process: %s", s.running[worker].Seed, s.running[worker].Profile, failure)
+			for _, part := range j.parts() {
+				if failure := part.start(ctx, t, each); failure != "" {
+					t.Errorf("seed %d (%s) ended the process: %s", s.running[worker].Seed, s.running[worker].Profile, failure)
+				}
 			}
 		})
 	}
@@ -357,11 +378,6 @@ func TestSimulate(t *testing.T) {
 	s.print(t)
 	if err := s.save(*figures); err != nil {
 		t.Error(err)
-	}
-	for _, r := range s.failed {
-		for _, v := range r.Violations {
-			t.Errorf("seed %d (%s): %s: %s", r.Seed, r.Profile, v.Invariant, v.Detail)
-		}
 	}
 	if len(s.failed) > 0 && *shrinking {
 		s.failed[0].explain(t, program)
@@ -451,6 +467,12 @@ func sum(t *testing.T, path string) {
 
 // explain prints the shrunk schedule of a failure and its trace.
 func (r report) explain(t *testing.T, program string) {
+	if !*exactly { // where it fails each time, shrinking is surer
+		exact := buildWith(t, exactEdits(t))
+		if again := violations(t, job{program: exact, From: r.Seed, Seeds: 1, Profile: r.Profile}); len(again) > 0 {
+			program, r.Violations[0].Invariant = exact, again[0]
+		}
+	}
 	j := job{program: program, From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
 	found := false
 	failure := j.start(t.Context(), t, func(shrunk report) {

@@ -55,6 +55,7 @@ type world struct {
 	programs sync.WaitGroup // that run
 	later    sync.WaitGroup // ends of faults
 	over     chan struct{}  // closed at quiescence: faults end at once
+	proof    int            // the difficulty that nodes are to ask for; 0 means that of the start
 	changed  atomic.Bool    // a node has changed its swarm, joined or left
 
 	mu    sync.Mutex
@@ -492,7 +493,11 @@ func (m *machine) stop(ctx context.Context) error {
 	m.world.logf("node %d stops", m.index)
 	m.serving.Wait()
 	defer close(m.ended)
-	return ended.Close(ctx)
+	err := ended.Close(ctx)
+	if m.disk.faulty() {
+		return nil // it says so, and starts again from what is synced
+	}
+	return err
 }
 
 // crash kills a node. If the power fails, its disk loses what was not synced.
@@ -537,6 +542,21 @@ func (m *machine) revive(ctx context.Context) {
 		return
 	}
 	m.world.logf("node %d is back", m.index)
+	m.world.after(learns, m.learnProof)
+}
+
+// learns is how long a node that was away goes on with the difficulty of before.
+const learns = 20 * time.Second
+
+// learnProof gives a node the difficulty that all are to ask for.
+func (m *machine) learnProof() {
+	running, _ := m.running()
+	if running == nil || m.world.proof == 0 {
+		return
+	}
+	if err := running.SetDifficulty(uint64(m.world.proof)); err != nil {
+		m.world.logf("node %d keeps its difficulty: %v", m.index, err)
+	}
 }
 
 // after runs do when a time has passed, or at quiescence if that comes earlier.
@@ -555,10 +575,10 @@ func (w *world) after(wait time.Duration, do func()) {
 // pause waits for a time of the bubble's clock.
 func pause(wait time.Duration) { <-time.After(wait) }
 
-// folder makes a folder of a world in memory.
+// folder makes a folder of a world in memory. Its name is the same for each world of the process.
 func folder(t *testing.T) string {
-	dir, err := os.MkdirTemp(memory(), "simulation-")
-	if err != nil {
+	dir := filepath.Join(memory(), fmt.Sprintf("simulation-%010d", os.Getpid()))
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -39,6 +39,11 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"numbers in front, '(1/3) ', cut after a line, a word, or at least not within a character; each part\n" +
 			"has a receipt, with part and parts. Without it the receipt of a session-v1 or session-v2 message has\n" +
 			"the warning long_for_phones. Characters are counted in UTF-16, as the strictest client counts.\n\n" +
+			"--sync leaves a copy of each text of session-v1 or session-v2 in the account's own swarm, as phones do:\n" +
+			"the account's other devices print it as a message with the direction out. An account that was\n" +
+			"restored from its words does so by itself, except for texts with forward secrecy while it publishes no\n" +
+			"key of its own, since the copy would not have it; --sync copies these, too, and --sync=false nothing.\n" +
+			"The copy waits in the outbox, as the kind copy, if it cannot be stored at once.\n\n" +
 			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
 			"with queued is of a message that waits in the outbox.\n\n" +
 			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +
@@ -47,15 +52,20 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"over: the same text in a later run is a new message, as is the same text twice in one batch. A draft\n" +
 			"with an id (--id) is sent to a recipient once, and later runs get its receipt, for 15 days after it\n" +
 			"was sent and as long as no 100 000 others came after it. With another text it is an error, id_reused.\n" +
-			"--timeout bounds the time without progress, not that of the batch.",
+			"--timeout bounds the time without progress, not that of the batch.\n\n" +
+			"With --dry-run each draft gets a dry_run record instead: what would be sent, to whom, with which\n" +
+			"protocol, over which route, and how many hashes a proof of work would take. Nothing is sent or written,\n" +
+			"and no node is asked, so what only the network knows is missing: the storage RPC of a network that was\n" +
+			"never used, a changed difficulty, or a key that the recipient publishes (fetch_key).",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"df | sessiontool send --to $BOB --id df-monday -",
+			"sessiontool send --to $BOB --text 'disk is full' --dry-run --select '{protocol,route}'",
 			"seq 1000 | sessiontool send --to $BOB --split - --select '[part,parts]'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt},
+		Prints: []string{record.TypeReceipt, record.TypeDryRun},
 		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
@@ -64,16 +74,23 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			record.ExitRefused:   "",
 			record.ExitClock:     "",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error {
-			opts.Dash = len(args) > 0
-			return runSend(ctx, app, opts)
-		}),
 	})
+	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {
+		opts.Dash = len(args) > 0
+		if cmd.Flags().Changed("sync") {
+			opts.copies = map[bool]account.CopyFor{true: account.CopyAlways, false: account.CopyNever}[opts.sync]
+		}
+		return runSend(ctx, app, opts)
+	})
+	cmd.Flags().BoolVar(&opts.sync, "sync", false, "leave a copy for the account's other devices, which show it as sent "+
+		"(default for an account that was restored from its words)")
 	opts.Flags.Add(cmd.Flags())
 	opts.Flags.AddID(cmd.Flags())
 	opts.Flags.AddSplit(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false,
+		"print what would be sent, to whom, how and at what cost; send nothing, ask no node and write nothing")
 	return cmd
 }
 
@@ -106,6 +123,9 @@ type sendOptions struct {
 	drafts.Flags
 	drafts.StoreFlags
 	routeFlags
+	sync   bool
+	copies account.CopyFor
+	dryRun bool
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
@@ -116,8 +136,11 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 	if err != nil {
 		return err
 	}
+	if opts.dryRun {
+		return drafts.DryRun(ctx, app, &opts.Flags, options)
+	}
 	send := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
-		draft.OnlySync = opts.route == record.RouteSync
+		draft.OnlySync, draft.Copy = opts.route == record.RouteSync, opts.copies
 		return a.Send(ctx, draft)
 	}
 	return drafts.Send(ctx, app, &opts.Flags, options, send)

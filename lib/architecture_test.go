@@ -38,29 +38,34 @@ var layers = [][]string{
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
-		"lib/node/replication", "lib/node/link", "lib/node/behaviour",
+		"lib/node/replication", "lib/node/link", "lib/node/forward", "lib/node/behaviour",
 	},
 	{"lib/account/tables"},
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
 		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/efforts",
-		"lib/account/listeners", "lib/account/addressbook",
+		"lib/account/listeners", "lib/account/addressbook", "lib/account/contacts",
 	},
-	{"lib/account/layers"},
+	{"lib/account/layers", "lib/account/sessions", "lib/account/draft"},
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},
-	{"commands/internal/picture"},
+	{"lib/devnet/page"},
+	{
+		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
+	},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
 	{
+		"commands/internal/configcmd",
 		"commands/internal/contactcmd",
 		"commands/internal/devnetcmd",
 		"commands/internal/identitycmd",
 		"commands/internal/networkcmd",
 		"commands/internal/plumbing",
+		"commands/internal/receivecmd",
 	},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
@@ -85,11 +90,12 @@ var sameLayer = map[string][]string{
 	"keystore":          {"keystore/internal/tree"},
 	"lib/node": {
 		"lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
-		"lib/node/link", "lib/node/behaviour",
+		"lib/node/link", "lib/node/forward", "lib/node/behaviour",
 	},
 	"lib/node/behaviour":   {"lib/node/ring"},
 	"lib/node/store":       {"lib/node/store/kv"},
 	"lib/node/link":        {"lib/node/ring"},
+	"lib/node/forward":     {"lib/node/ring", "lib/node/link"},
 	"lib/node/peerhttp":    {"lib/node/ring"},
 	"lib/node/replication": {"lib/node/store", "lib/node/ring", "lib/node/peerhttp"},
 	"lib/account/inbox":    {"lib/account/strangers"},
@@ -439,5 +445,38 @@ func TestLinterKnowsTheLayers(t *testing.T) {
 	}
 	if err := os.WriteFile(linterFile, []byte(before+linterBegin+linterRules()+linterEnd+after), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+const (
+	// maxPackageLines bounds a package without its tests: a reader can know a package of that size.
+	maxPackageLines = 4000
+	// maxFileLines bounds a file, tests included.
+	maxFileLines = 600
+)
+
+// No package and no file is so long that it needs a map of its own. Generated files do not count.
+func TestSizes(t *testing.T) {
+	lines := make(map[string]int)
+	for _, src := range sources(t) {
+		if ast.IsGenerated(src.file) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join("..", src.pkg, src.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := strings.Count(string(data), "\n")
+		if count > maxFileLines {
+			t.Errorf("%s/%s has %d lines, more than %d", src.pkg, src.name, count, maxFileLines)
+		}
+		if !src.test {
+			lines[src.pkg] += count
+		}
+	}
+	for pkg, count := range lines {
+		if count > maxPackageLines {
+			t.Errorf("package %s has %d lines without tests, more than %d", pkg, count, maxPackageLines)
+		}
 	}
 }

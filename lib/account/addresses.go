@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/sessionid"
 )
@@ -17,7 +17,7 @@ import (
 // errIgnored reports a message of a blocked or declined sender, which leaves no trace.
 var errIgnored = errors.New("its sender is blocked, or its request was declined")
 
-// Named returns the contact that has a name of the user's. If there is none, the error is an [UnknownNameError].
+// Named returns the contact that has a name of the user's. If there is none, the error is an [addressbook.UnknownError].
 func (a *Account) Named(ctx context.Context, name string) (id sessionid.ID, err error) {
 	found := false
 	err = a.view(ctx, func(tx *keystore.Tx) error {
@@ -30,59 +30,15 @@ func (a *Account) Named(ctx context.Context, name string) (id sessionid.ID, err 
 	return id, a.unknownName(ctx, name)
 }
 
-// UnknownNameError reports that no contact has a name. It wraps [addressbook.ErrUnknown]. Similar are the IDs of
-// contacts with a name that begins alike, and of those that call themselves so: a name of their own finds no contact.
-type UnknownNameError struct {
-	Name    string
-	Similar []sessionid.ID
-	words   []string
-}
-
-// maxSimilar bounds the candidates of an UnknownNameError.
-const maxSimilar = 8
-
-// Error implements error.
-func (e *UnknownNameError) Error() string {
-	text := fmt.Sprintf("%v: %q", addressbook.ErrUnknown, e.Name)
-	if len(e.words) > 0 {
-		text += "; similar: " + strings.Join(e.words, ", ")
-	}
-	return text
-}
-
-// Unwrap returns [addressbook.ErrUnknown].
-func (e *UnknownNameError) Unwrap() error { return addressbook.ErrUnknown }
-
-// Candidates returns the similar IDs as text.
-func (e *UnknownNameError) Candidates() (ids []string) {
-	for _, id := range e.Similar {
-		ids = append(ids, id.String())
-	}
-	return ids
-}
-
 // unknownName returns the error for a name that no contact has.
 func (a *Account) unknownName(ctx context.Context, name string) error {
-	contacts, err := a.Contacts(ctx)
+	known, err := a.Contacts(ctx)
 	if err != nil {
 		return err
 	}
-	out := &UnknownNameError{Name: name}
-	asked := addressbook.Fold(name)
-	start := asked[:min(len(asked), 3)]
-	for _, c := range contacts {
-		if len(out.Similar) == maxSimilar {
-			break
-		}
-		switch {
-		case c.Name != "" && strings.HasPrefix(addressbook.Fold(c.Name), start):
-			out.words = append(out.words, c.Name)
-		case c.DisplayName != "" && addressbook.Fold(c.DisplayName) == asked:
-			out.words = append(out.words, fmt.Sprintf("%s, which calls itself %q", c.ID, c.DisplayName))
-		default:
-			continue
-		}
-		out.Similar = append(out.Similar, c.ID)
+	out := addressbook.NewUnknownError(name)
+	for _, c := range known {
+		out.Compare(c.ID, c.Name, c.DisplayName)
 	}
 	return out
 }
@@ -91,7 +47,7 @@ func (a *Account) unknownName(ctx context.Context, name string) error {
 // one, unless known is set: then the error is [ErrUnknownContact]. Other errors are [ErrSelf] and those of
 // [addressbook.Rename].
 func (a *Account) NameContact(ctx context.Context, id sessionid.ID, name string, known bool) error {
-	return a.changeAddress(ctx, id, known, func(tx *keystore.Tx, _ contactState) error {
+	return a.changeAddress(ctx, id, known, func(tx *keystore.Tx, _ contacts.Contact) error {
 		err := addressbook.Change(tx, id, forgive)
 		return cmp.Or(err, addressbook.Rename(tx, id, name))
 	})
@@ -103,10 +59,10 @@ func forgive(e *addressbook.Entry) { e.Declined = addressbook.Entry{}.Declined }
 // forgotten, and what waits for delivery from it is not delivered. What was delivered stays in the inbox. An ID that is
 // not a contact becomes one. The error may be [ErrSelf].
 func (a *Account) Block(ctx context.Context, id sessionid.ID) error {
-	return a.changeAddress(ctx, id, false, func(tx *keystore.Tx, contact contactState) error {
+	return a.changeAddress(ctx, id, false, func(tx *keystore.Tx, contact contacts.Contact) error {
 		if contact.Incoming != nil && contact.FriendsSince.IsZero() {
 			contact.Incoming = nil
-			if err := saveContact(tx, contact); err != nil {
+			if err := contacts.Save(tx, contact); err != nil {
 				return err
 			}
 		}
@@ -115,14 +71,14 @@ func (a *Account) Block(ctx context.Context, id sessionid.ID) error {
 				e.Blocked = a.env.Now().UTC()
 			}
 		})
-		return cmp.Or(err, tx.Delete(tableOwed, id.String()), dropWaiting(tx, id))
+		return cmp.Or(err, tx.Delete(contacts.TableOwed, id.String()), dropWaiting(tx, id))
 	})
 }
 
 // Unblock ends [Account.Block] for a contact, and makes the account forget that it declined a request of it. It returns
 // [ErrUnknownContact] for an ID that is not a contact.
 func (a *Account) Unblock(ctx context.Context, id sessionid.ID) error {
-	return a.changeAddress(ctx, id, true, func(tx *keystore.Tx, _ contactState) error {
+	return a.changeAddress(ctx, id, true, func(tx *keystore.Tx, _ contacts.Contact) error {
 		return addressbook.Change(tx, id, func(e *addressbook.Entry) {
 			forgive(e)
 			e.Blocked = e.Declined
@@ -132,20 +88,20 @@ func (a *Account) Unblock(ctx context.Context, id sessionid.ID) error {
 
 // changeAddress runs work for an ID, which becomes a contact if it is none and known is not set.
 func (a *Account) changeAddress(ctx context.Context, id sessionid.ID, known bool,
-	work func(tx *keystore.Tx, contact contactState) error) error {
+	work func(tx *keystore.Tx, contact contacts.Contact) error) error {
 	if id == a.ID() {
 		return ErrSelf
 	}
 	return a.update(ctx, func(tx *keystore.Tx) error {
-		contact, found, err := loadContact(tx, id)
+		contact, found, err := contacts.Load(tx, id)
 		switch {
 		case err != nil:
 			return err
 		case !found && known:
 			return ErrUnknownContact
 		case !found:
-			contact = contactState{ID: id, Since: a.env.Now().UTC()}
-			if err := saveContact(tx, contact); err != nil {
+			contact = contacts.Contact{ID: id, Since: a.env.Now().UTC()}
+			if err := contacts.Save(tx, contact); err != nil {
 				return err
 			}
 		}
@@ -176,8 +132,8 @@ func (a *Account) ignores(tx *keystore.Tx, id sessionid.ID) (bool, error) {
 	if err != nil || entry.IsBlocked() || !entry.IsDeclined() {
 		return entry.IsBlocked(), err
 	}
-	contact, _, err := loadContact(tx, id)
-	return !contact.known(), err
+	contact, _, err := contacts.Load(tx, id)
+	return !contact.Known(), err
 }
 
 // refuseBlocked returns an error for a message to a blocked contact.

@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/listeners"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/account/usedkeys"
@@ -285,9 +287,9 @@ func (p *person) content() map[string]string {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
-			listeners.Table, tableContacts, tableChannels, tableRequests, tableBoxes,
-			tableSessions, inbox.TableUndelivered, outbox.TableDigests, outbox.TableKeys, inbox.TableSeen,
-			inbox.TableCursors, tableOwed, strangers.Table,
+			listeners.Table, contacts.Table, sessions.TableChannels, tableRequests, tableBoxes,
+			sessions.Table, inbox.TableUndelivered, outbox.TableDigests, outbox.TableKeys, inbox.TableSeen,
+			inbox.TableCursors, contacts.TableOwed, strangers.Table,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)

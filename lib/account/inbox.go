@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
@@ -150,8 +151,8 @@ func (a *Account) Polled(ctx context.Context) (gap []inbox.Event, err error) {
 // session-v1, else 96 hours, as servers of 2.0 do. Senders may ask for less.
 func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
 	all, none := true, true
-	err := a.eachContact(tx, func(contact contactState) error {
-		if contact.Protocol != "" || contact.state(a.env.Now()) != StateNone {
+	err := contacts.Each(tx, func(contact contacts.Contact) error {
+		if contact.Protocol != "" || contact.State(a.env.Now()) != StateNone {
 			all, none = all && contact.Protocol == ProtocolSessionV1, false
 		}
 		return nil

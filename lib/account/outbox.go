@@ -22,6 +22,7 @@ const (
 	KindFriendRequest = outbox.KindFriendRequest
 	KindControl       = outbox.KindControl
 	KindStatus        = outbox.KindStatus
+	KindCopy          = outbox.KindCopy
 )
 
 // ErrGone reports an outbox entry that another process has finished. ErrKeyReused reports the id of a draft that was
@@ -74,8 +75,10 @@ func (a *Account) OutboxWaiting(ctx context.Context) (waiting []Outgoing, inFlig
 // [ErrGone] if there is none.
 func (a *Account) Cancel(ctx context.Context, seq uint64) (out Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		out, err = a.outbox.Cancel(tx, seq)
-		return err
+		if out, err = a.outbox.Cancel(tx, seq); err != nil {
+			return err
+		}
+		return a.dropCopy(tx, out)
 	})
 	return out, err
 }
@@ -112,10 +115,8 @@ func (a *Account) Finish(ctx context.Context, seq uint64) error {
 	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Reported = true })
 }
 
-// Discard deletes an entry that can never be sent.
-func (a *Account) Discard(ctx context.Context, out Outgoing) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return outbox.Remove(tx, out) })
-}
+// Discard deletes an entry that can never be sent, or an answer that was sent.
+func (a *Account) Discard(ctx context.Context, out Outgoing) error { return a.discard(ctx, out) }
 
 func (a *Account) changeOutgoing(ctx context.Context, seq uint64, change func(*Outgoing)) error {
 	return a.update(ctx, func(tx *keystore.Tx) error { return outbox.Change(tx, seq, change) })

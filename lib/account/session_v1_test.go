@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/envelope"
@@ -467,12 +468,12 @@ func TestTextToASignalRequest(t *testing.T) {
 	}
 	for _, protocol := range []Protocol{ProtocolSessionV1, ProtocolSignal} {
 		err := bob.update(t.Context(), func(tx *keystore.Tx) error {
-			contact, _, err := loadContact(tx, alice.ID())
+			contact, _, err := contacts.Load(tx, alice.ID())
 			if err != nil {
 				return err
 			}
 			contact.Protocol = protocol
-			return saveContact(tx, contact)
+			return contacts.Save(tx, contact)
 		})
 		if err != nil {
 			t.Fatal(err)

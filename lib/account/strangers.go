@@ -8,14 +8,12 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
-
-// known reports whether the user has dealt with the contact: the two are friends, or the account has written to it.
-func (c contactState) known() bool { return !c.FriendsSince.IsZero() || c.Outgoing != nil }
 
 // sentByKnown reports whether the sender of a message is authenticated and is the account itself or known. A failure
 // and a control event of a message whose sender is only claimed are anybody's.
@@ -26,52 +24,8 @@ func (a *Account) sentByKnown(tx *keystore.Tx, event inbox.Event, claimed bool) 
 	case event.From == a.ID():
 		return true, nil
 	}
-	contact, found, err := loadContact(tx, event.From)
-	return found && contact.known(), err
-}
-
-// refusalReasons are the reasons that package strangers remembers, by number. Add new ones at the end. The first one is
-// that of messages that show nothing.
-var refusalReasons = []inbox.FailureCode{
-	"", inbox.CodeBadEnvelope, inbox.CodeDecryptionFailed, inbox.CodeNewerProtocol, inbox.CodeUnknownPrekey,
-	inbox.CodeBadSignature, inbox.CodeNoSession, inbox.CodeKeyReused,
-}
-
-// otherReason is the number of reasons that are not in refusalReasons.
-const otherReason = 255
-
-// reasonIgnored is the number of the first of the refusalReasons.
-const reasonIgnored = 0
-
-// refusedBefore returns the result for a message of a stranger that came before, and whether it did.
-func refusedBefore(book *strangers.Book, event inbox.Event) (Opened, bool, error) {
-	reason, found, err := book.Refused(event.ID)
-	if err != nil || !found {
-		return Opened{}, false, err
-	}
-	if reason == reasonIgnored {
-		event.Kind, event.Text = inbox.EventControl, "ignored"
-		return Opened{Event: event, Duplicate: true}, true, nil
-	}
-	event.Kind, event.Code, event.Text = inbox.EventFailure, inbox.CodeDecryptionFailed, "message was refused before"
-	if int(reason) < len(refusalReasons) {
-		event.Code = refusalReasons[reason]
-	}
-	return Opened{Event: event, Duplicate: true}, true, nil
-}
-
-// refuse handles a message that could not be opened and is not a known sender's: it is counted and not kept.
-func refuse(book *strangers.Book, event inbox.Event, how way) error {
-	reason := slices.Index(refusalReasons, event.Code)
-	if reason < 0 {
-		reason = otherReason
-	}
-	if err := book.Refuse(event.ID, byte(reason)); err != nil || how == asked {
-		return err
-	}
-	return book.Count(strangers.Example{
-		Code: string(event.Code), Hash: event.Hash, From: event.From, Claimed: event.Claimed,
-	})
+	contact, found, err := contacts.Load(tx, event.From)
+	return found && contact.Known(), err
 }
 
 // takeFromStranger handles a message that a stranger could send, and reports whether it is kept. Only requests and
@@ -109,7 +63,7 @@ func (a *Account) takeFromStranger(tx *keystore.Tx, book *strangers.Book, event 
 		if err := forgetTrace(tx, o.trace); err != nil {
 			return false, err
 		}
-		return false, book.Refuse(event.ID, reasonIgnored)
+		return false, inbox.Ignore(book, event.ID)
 	}
 	if err := a.keepEvent(tx, event, how == aside); err != nil {
 		return false, err
@@ -157,8 +111,8 @@ type strangerContacts struct {
 }
 
 // waits reports whether the user has not dealt with a contact whose request waits.
-func (a *Account) waits(tx *keystore.Tx, c contactState) (bool, error) {
-	if c.state(a.env.Now()) != StateReceived || c.known() || c.Verified {
+func (a *Account) waits(tx *keystore.Tx, c contacts.Contact) (bool, error) {
+	if c.State(a.env.Now()) != StateReceived || c.Known() || c.Verified {
 		return false, nil
 	}
 	entry, err := addressbook.Get(tx, c.ID)
@@ -167,7 +121,7 @@ func (a *Account) waits(tx *keystore.Tx, c contactState) (bool, error) {
 
 // Waits implements [strangers.Contacts].
 func (s strangerContacts) Waits(id sessionid.ID) (bool, error) {
-	contact, found, err := loadContact(s.tx, id)
+	contact, found, err := contacts.Load(s.tx, id)
 	if err != nil || !found {
 		return false, err
 	}
@@ -181,7 +135,7 @@ func (s strangerContacts) AllWaiting() (ids []sessionid.ID, err error) {
 		at time.Time
 	}
 	var all []waiting
-	err = s.eachContact(s.tx, func(c contactState) error {
+	err = contacts.Each(s.tx, func(c contacts.Contact) error {
 		waits, err := s.waits(s.tx, c)
 		if waits {
 			all = append(all, waiting{c.ID, c.Incoming.At})
@@ -202,7 +156,7 @@ func (s strangerContacts) Forget(stranger strangers.Stranger) error {
 	for _, kept := range stranger.Kept {
 		removed, found, err := inbox.Remove(s.tx, kept.Seq)
 		if err == nil && found {
-			err = s.book.Refuse(removed.ID, reasonIgnored)
+			err = inbox.Ignore(s.book, removed.ID)
 		}
 		if err == nil {
 			err = forgetTrace(s.tx, kept.Trace)

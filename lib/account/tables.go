@@ -6,12 +6,8 @@ import "sessiontool/keystore"
 const (
 	tableIdentity keystore.Table = "identity" // identityKey -> identity
 	tableTimes    keystore.Table = "times"    // name -> time of the last run
-	tableContacts keystore.Table = "contacts" // contact -> contactState
 	tableRequests keystore.Table = "requests" // digest of a friend request's ciphertext -> nothing
 	tableBoxes    keystore.Table = "boxes"    // digest of a sealed box -> nothing
-	tableSessions keystore.Table = "sessions" // contact -> ratchet record
-	tableChannels keystore.Table = "channels" // contact -> channel
-	tableOwed     keystore.Table = "owed"     // contact -> owed
 )
 
 const (

@@ -53,6 +53,7 @@ import (
 
 	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/node/behaviour"
+	"sessiontool/lib/node/forward"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/node/peerhttp"
@@ -169,13 +170,15 @@ type Node struct {
 	members        *ring.Members
 	replication    *replication.Replication
 	hub            *mailbox.Hub
-	links          *link.Links      // to other nodes, for onion requests
+	links          *link.Links // to other nodes, for onion requests and changes
+	forwarder      *forward.Forwarder
 	caller         *peerhttp.Caller // makes requests to other nodes
 	limiter        *clients.Limiter
 	relays         slots
 	largeBodies    slots
 	patience       time.Duration // with members that a change is forwarded to
 	counters       counters
+	observer       atomic.Pointer[func(Event)]
 	storesInFlight atomic.Int64   // requests that may store; counted before they read the view
 	fullLog        rate.Sometimes // bounds the log lines of a full node
 
@@ -293,6 +296,15 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	if config.Peers != nil {
 		n.caller.Client = &http.Client{Transport: config.Peers}
 	}
+	n.forwarder = forward.New(forward.Config{
+		Group: func(ctx context.Context, to *ring.Peer, group []byte) (int, []byte, error) {
+			if config.Peers != nil || n.links == nil {
+				return 0, nil, link.ErrNoLink
+			}
+			return n.links.Forward(ctx, to, group)
+		},
+		Single: n.forwardSingly, Patience: n.patience, Patient: n.behaviour.Patient, Log: n.log,
+	})
 	var seed [32]byte
 	if _, err := io.ReadFull(n.random, seed[:]); err != nil {
 		return nil, err
@@ -307,6 +319,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 			n.pause(ctx, n.behaviour.ArrivalDelay())
 			shuffle(n.behaviour, records)
 		},
+		Kept: n.reportReplicated,
 	})
 	n.hub = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil
@@ -381,6 +394,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.tasks.Wait()
 	n.replication.Wait()
 	n.links.Close()
+	n.forwarder.Wait()
 	n.caller.Client.CloseIdleConnections()
 	return errors.Join(n.damage, n.serveErr, n.store.Close())
 }
@@ -420,8 +434,8 @@ func (n *Node) Messages(pubKey string) ([]storage.Stored, error) {
 }
 
 // shuffle brings records that arrived together into random order, if the rules spread arrivals.
-func shuffle(rules *behaviour.Rules, records []store.Record) {
+func shuffle[T any](rules *behaviour.Rules, arrived []T) {
 	if rules.ArrivalSpread > 0 {
-		mathrand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+		mathrand.Shuffle(len(arrived), func(i, j int) { arrived[i], arrived[j] = arrived[j], arrived[i] })
 	}
 }

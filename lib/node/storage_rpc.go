@@ -103,6 +103,7 @@ func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 		result = n.failure(ctx, "serving a storage request", err)
 	}
 	n.counters.storage.Add(methodLabel(method), result.status)
+	n.report(Event{Kind: EventServed, Method: methodLabel(method), Status: result.status})
 	return result
 }
 
@@ -156,10 +157,24 @@ func (n *Node) call(ctx context.Context, method string, params fields) (answer, 
 
 // parseCall reads method and params of a request. The error is of type unreadable.
 func parseCall(body []byte) (method string, params fields, err error) {
-	if !validJSON(body) {
-		return "", nil, notJSON
+	request, err := parseObject(body)
+	if err != nil {
+		return "", nil, err
 	}
-	request, _ := parseFields(gjson.ParseBytes(body))
+	return request.call()
+}
+
+// parseObject reads a JSON object, which is empty for other JSON. The error is notJSON.
+func parseObject(body []byte) (fields, error) {
+	if !validJSON(body) {
+		return nil, notJSON
+	}
+	object, _ := parseFields(gjson.ParseBytes(body))
+	return object, nil
+}
+
+// call returns method and params of a request. The error is of type unreadable.
+func (request fields) call() (method string, params fields, err error) {
 	if method, err = request.text("method"); err != nil {
 		return "", nil, noMethod
 	}
@@ -200,6 +215,7 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := n.store.Insert(true, m); err != nil {
 		return answer{}, err
 	}
+	n.reportStored(m)
 	n.replication.Notify()
 	n.replication.HandOverIfMoved(view, m)
 	return difficultyAnswer(storage.StatusOK, difficulty), nil

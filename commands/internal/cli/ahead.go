@@ -41,8 +41,10 @@ func FilterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T
 
 // FilterParts is [FilterAhead] for items that ask for several things: there is one record for each part.
 func FilterParts[T any](ctx context.Context, app *App, ahead int, split func(T) ([]Part, error)) error {
-	return runAhead(ctx, app, ahead, func(handle func(Part, record.Error) error) error {
-		return eachItem(app, func(item T, where record.Error, err error) error {
+	meter := app.meterBatch(0)
+	defer meter.end()
+	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
+		return eachItemRead(app, meter.take, func(item T, where record.Error, err error) error {
 			var parts []Part
 			if err == nil {
 				parts, err = split(item)
@@ -61,7 +63,9 @@ func DoParts(ctx context.Context, app *App, ahead int, parts []Part) error {
 	if len(parts) == 1 {
 		return doOne(ctx, app, parts[0])
 	}
-	return runAhead(ctx, app, ahead, func(handle func(Part, record.Error) error) error {
+	meter := app.meterBatch(len(parts))
+	defer meter.end()
+	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
 		return eachPart(parts, record.Error{}, handle)
 	})
 }
@@ -80,12 +84,13 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 }
 
 // runAhead prepares the parts of source in order, runs up to ahead of their tasks at one time, and prints.
-func runAhead(ctx context.Context, app *App, ahead int, source func(func(Part, record.Error) error) error) error {
+func runAhead(ctx context.Context, app *App, ahead int, meter *batchMeter,
+	source func(func(Part, record.Error) error) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	begun := make(chan (<-chan outcome), ahead-1) // one more is with printOutcomes
 	printed := make(chan error)
-	go func() { printed <- printOutcomes(app, begun, stop) }()
+	go func() { printed <- printOutcomes(app, meter, begun, stop) }()
 	err := source(func(part Part, where record.Error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -116,7 +121,7 @@ func runAhead(ctx context.Context, app *App, ahead int, source func(func(Part, r
 }
 
 // printOutcomes prints until one fails in a way that ends the command. Then it calls stop and waits for the others.
-func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
+func printOutcomes(app *App, meter *batchMeter, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
 	for end := range begun {
 		o := <-end
 		if failure != nil {
@@ -125,7 +130,9 @@ func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (f
 		if o.err == nil {
 			o.err = printThen(app, o.result)
 		}
-		if failure = app.Settle(o.err, o.where); failure != nil {
+		failure = app.Settle(o.err, o.where)
+		meter.finish(o.err)
+		if failure != nil {
 			stop(failure)
 		}
 	}

@@ -44,7 +44,7 @@ func (p part) draft(whole account.Draft) account.Draft {
 	return whole
 }
 
-// numbered adds the place of a part to the receipts that a task returns.
+// numbered adds the place of a part to the receipts and the results of dry runs that a task returns.
 func (p part) numbered(task cli.Task) cli.Task {
 	if p.number == 0 || task == nil {
 		return task
@@ -57,6 +57,10 @@ func (p part) numbered(task cli.Task) cli.Task {
 				printed.Record = receipt
 			}
 			result = printed
+		}
+		if planned, ok := result.(record.DryRun); ok {
+			planned.Part, planned.Parts = p.number, p.parts
+			result = planned
 		}
 		return result, err
 	}

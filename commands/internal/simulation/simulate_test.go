@@ -30,7 +30,7 @@ import (
 
 // The flags of scripts/simulate.
 var (
-	seeds       = flag.Int("seeds", 8, "how many schedules to run")
+	seeds       = flag.Int("seeds", 4, "how many schedules to run")
 	from        = flag.Uint64("from", 1, "the first seed")
 	profileName = flag.String("profile", "", "quick, hostile, clocks, disks or long; empty: the first four in turn")
 	workers     = flag.Int("workers", runtime.NumCPU(), "how many processes run schedules")

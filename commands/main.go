@@ -22,6 +22,7 @@ import (
 	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
 	"sessiontool/commands/internal/receivecmd"
+	"sessiontool/commands/internal/tracecmd"
 	"sessiontool/lib/record"
 )
 
@@ -83,6 +84,7 @@ func Main(args []string, streams cli.Streams) int {
 // run is Main within a context. Everything that it starts has ended when it returns.
 func run(ctx context.Context, args []string, streams cli.Streams) int {
 	app := cli.New(streams)
+	app.Version = version
 	root := newRootCommand(app, args)
 	root.SetArgs(args)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
@@ -128,6 +130,7 @@ func topCommands() []topCommand {
 		{"pow", plumbing.NewPow},
 		{"prekey", identitycmd.NewPrekey},
 		{"onion", plumbing.NewOnion},
+		{"trace", tracecmd.New},
 		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},
 		{"devnet", devnetcmd.NewDevnet},

@@ -478,6 +478,27 @@ func TestTextsOfOneMillisecond(t *testing.T) {
 	}
 }
 
+// A text that is sealed again stays before one that was sealed after it with the right time.
+func TestResealedBeforeLaterTexts(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	first := draft28(bob, "first")
+	w.now = w.now.Add(-time.Hour) // by a wrong clock
+	old, err := alice.Send(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	second, err := alice.Send(t.Context(), draft28(bob, "second"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := alice.Reseal(t.Context(), old, first)
+	if err != nil || again.TimestampMS != second.TimestampMS-1 {
+		t.Errorf("resealed at %d, %v; the second text at %d", again.TimestampMS, err, second.TimestampMS)
+	}
+}
+
 // A session-v1 text to a person whose signal request waits makes friends by session-v1, without a session. A status
 // cannot be announced to that person, which is no error, also in the form that older versions have stored.
 func TestTextToASignalRequest(t *testing.T) {

@@ -33,8 +33,8 @@ type text struct {
 	protocol account.Protocol
 	ttl      time.Duration
 
-	begun    time.Duration // by the bubble's clock: when the first program began to seal it; 0 means never
-	sealed   time.Duration // when it was in the outbox; 0 if that is not known
+	begun    int // counts beginnings and ends of sealing: when the first program began to seal it; 0 means never
+	sealed   int // when it was in the outbox; 0 if that is not known
 	tries    int
 	receipts int          // with ok
 	named    map[int]bool // honest nodes that receipts name, or -1 for the recipient itself
@@ -76,6 +76,7 @@ type model struct {
 	texts      map[string]*text
 	order      []*text
 	keys       map[messageKey][sha256.Size]byte
+	sealings   int             // that have begun or ended
 	seen       map[string]bool // data that was looked into
 	checks     map[string]int
 	violations []violation
@@ -144,7 +145,8 @@ func (m *model) begins(t *text) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.tries++; t.begun == 0 {
-		t.begun = m.world.elapsed()
+		m.sealings++
+		t.begun = m.sealings
 	}
 	t.dated = m.world.now()
 }
@@ -154,7 +156,8 @@ func (m *model) sealed(t *text) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.sealed == 0 && t.tries == 1 {
-		t.sealed = m.world.elapsed()
+		m.sealings++
+		t.sealed = m.sealings
 	}
 }
 

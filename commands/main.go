@@ -36,7 +36,8 @@ func newRootCommand(app *cli.App, args []string) *cobra.Command {
 		Short: "Script the Session messenger: JSON in, JSON out",
 		Long: "sessiontool sends and receives Session messages, and takes the system apart step by step:\n" +
 			"identities, swarms, proof of work, onion requests, friend requests, service nodes.\n\n" +
-			"Records go to stdout, one JSON value per line. Everything for people goes to stderr.",
+			"Records go to stdout, one JSON value per line. Everything for people goes to stderr.\n\n" +
+			"New here? 'sessiontool demo' shows it at work, and 'sessiontool guide' says what to type for which task.",
 		Example: "  sessiontool demo\n" +
 			"  sessiontool devnet up --detach\n" +
 			"  sessiontool keygen --account alice --display-name Alice",

@@ -175,9 +175,14 @@ const (
 	outputHuman = "human"
 )
 
-// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON.
+// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON. Before
+// the settings are known, and for commands that need none, the flag and the variable count.
 func (app *App) chooseOutput() {
-	if app.output != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
+	wanted := app.output
+	if app.origins == nil && wanted == outputJSON {
+		wanted = app.Streams.Env(VariableOf("output"))
+	}
+	if wanted != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
 		return
 	}
 	app.printer.people = &human.Writer{
@@ -322,6 +327,14 @@ func (app *App) Print(v any) error {
 	return app.printer.print(v)
 }
 
+// Tell writes a line to a user in front of a terminal, unless --quiet is set. It is no record and no log.
+func (app *App) Tell(line string) {
+	if app.Streams.ErrIsTerminal && !app.logging.quiet {
+		app.bar.clear()
+		_, _ = io.WriteString(app.Streams.Err, line+"\n")
+	}
+}
+
 // Encode returns the line of a record as Print writes it, without --select and --pretty.
 func (app *App) Encode(v any) ([]byte, error) { return (&printer{}).encode(v) }
 
@@ -337,6 +350,9 @@ func (app *App) Failed() bool { return app.printer.failed }
 // WriteError writes the final error record to stderr. It ignores errors: if stderr is closed, the exit code remains.
 func (app *App) WriteError(problem record.Error) {
 	app.bar.clear()
+	if app.origins == nil && app.Streams.Env != nil {
+		app.chooseOutput() // the command line was refused before the settings were read
+	}
 	if app.printer.people != nil {
 		_, _ = io.WriteString(app.Streams.Err, app.printer.people.Problem(problem))
 		return

@@ -208,12 +208,12 @@ func faultText(f devnet.Fault) string {
 	return text
 }
 
-// find returns the place of a node, or -1.
+// find returns the place of a node, or stranger.
 func (v *view) find(key string) int16 {
 	if i, ok := v.byKey[key]; ok {
 		return i
 	}
-	return -1
+	return stranger
 }
 
 // members returns the number of nodes in the swarm of node i.

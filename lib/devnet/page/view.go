@@ -89,9 +89,16 @@ func (n *nodeView) Label() string {
 		text += " (" + strings.Join(n.Faults, ", ") + ")"
 	}
 	if n.Status == statusRuns || n.Status == statusFault {
-		text += fmt.Sprintf(", %d messages", n.Messages)
+		text += fmt.Sprintf(", %d %s", n.Messages, plural(n.Messages, "message"))
 	}
 	return text
+}
+
+func plural(count int, word string) string {
+	if count == 1 {
+		return word
+	}
+	return word + "s"
 }
 
 func sizeText(bytes int64) string {

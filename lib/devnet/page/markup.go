@@ -22,10 +22,13 @@ func (m *markup) put(format string, args ...any) {
 
 // page is the whole document.
 func (d document) page() string {
-	var legend, generation, unlock, dialog markup
+	var legend, generation, outside, unlock, dialog markup
 	for _, entry := range d.Legend {
 		legend.put(`<label class="k-%s"><input type="checkbox" name="kind" value="%s" checked>`+
 			`<i aria-hidden="true"></i>%s</label>`, entry.Name, entry.Name, entry.Label)
+	}
+	if d.Outside() != 0 {
+		outside.put(`<div><dt>outside</dt><dd>%v</dd></div>`, d.Outside())
 	}
 	if d.Generation != "" {
 		generation.put(`<div><dt>storage RPC</dt><dd>%s`, d.Generation)
@@ -40,7 +43,7 @@ func (d document) page() string {
 	}
 	return strings.NewReplacer(
 		"{{nodes}}", fmt.Sprint(len(d.Nodes)), "{{running}}", fmt.Sprint(d.Running), "{{swarms}}", fmt.Sprint(d.Swarms),
-		"{{messages}}", fmt.Sprint(d.Messages), "{{difficulty}}", fmt.Sprint(d.Difficulty),
+		"{{own}}", fmt.Sprint(d.Own), "{{outside}}", outside.String(), "{{messages}}", fmt.Sprint(d.Messages), "{{difficulty}}", fmt.Sprint(d.Difficulty),
 		"{{generation}}", generation.String(), "{{unlock}}", unlock.String(), "{{legend}}", legend.String(),
 		"{{dialog}}", dialog.String(), "{{ring}}", d.ring(), "{{node}}", d.node(), "{{rows}}", d.rows(),
 	).Replace(asset("templates/page.html"))
@@ -83,9 +86,9 @@ func (d document) ring() string {
 		len(d.Nodes), d.Plural(len(d.Nodes), "node"))
 	for _, dot := range d.Ring.Dots {
 		m.put(`<a class="node h%v s%v" href="/?node=%v" data-node="%v" data-x="%v" data-y="%v" aria-label="%s">`+"\n"+
-			`<circle class="dot" cx="%v" cy="%v" r="%v"/><circle class="fill" cx="%v" cy="%v" r="%v"/>`,
+			`<circle class="halo" cx="%v" cy="%v" r="%v"/><circle class="dot" cx="%v" cy="%v" r="%v"/><circle class="fill" cx="%v" cy="%v" r="%v"/>`,
 			dot.Hue, uint8(dot.Status), dot.Index, dot.Index, dot.X, dot.Y, dot.Label(),
-			dot.X, dot.Y, d.Ring.Radius(), dot.X, dot.Y, dot.Inner)
+			dot.X, dot.Y, d.Ring.Halo(), dot.X, dot.Y, d.Ring.Radius(), dot.X, dot.Y, dot.Inner)
 		if d.Ring.Numbered {
 			m.put(`<text x="%v" y="%v" dy=".35em">%v</text>`, dot.X, dot.Y, dot.Index)
 		}
@@ -123,10 +126,11 @@ func (d document) node() string {
 	var m markup
 	n := d.Selected
 	if n == nil {
-		m.put("<h2>The network</h2>\n"+
-			`<p class="quiet">Choose a node on the ring or in the table to see its figures.</p>`+"\n"+
-			`<dl class="figures"><div><dt>nodes</dt><dd>%v</dd></div><div><dt>swarms</dt><dd>%v</dd></div></dl>`+"\n",
-			len(d.Nodes), d.Swarms)
+		m.put("<h2>The network</h2>\n" +
+			`<p class="quiet">Choose a node on the ring or in the table to see its figures.</p>` + "\n" +
+			`<div id="figures">`)
+		m.WriteString(d.figures())
+		m.put("</div>\n")
 		if d.Changes {
 			m.put(`<form id="difficulty-form" class="js row" hidden><label>Difficulty <input name="difficulty" `+
 				`inputmode="numeric" size="7" value="%v"></label><button type="submit">Set</button>`+
@@ -179,14 +183,33 @@ func (d document) changes() string {
 	return m.String()
 }
 
-// figures are those of the chosen node.
+// figures are those of the chosen node, or of the network if none is chosen.
 func (d document) figures() string {
 	var m markup
+	fact := func(class, name, form string, value any) {
+		m.put("<div"+class+"><dt>"+name+"</dt><dd>"+form+"</dd></div>\n", value)
+	}
+	if d.Selected == nil {
+		o := d.Overview()
+		m.put(`<dl class="figures">` + "\n")
+		fact("", "run without faults", "%v", o.Well)
+		fact("", "run with faults", "%v", o.Faulty)
+		fact("", "stopped or failed", "%v", o.Stopped)
+		if o.Outside != 0 {
+			fact("", "of other processes", "%v", o.Outside)
+		}
+		fact("", "pending for other members", "%v", o.Queued)
+		fact("", "listeners", "%v", o.Listeners)
+		fact("", "databases", "%s", o.Size)
+		versions := "not known"
+		if len(o.Versions) > 0 {
+			versions = strings.Join(o.Versions, ", ")
+		}
+		fact(` class="wide"`, d.Plural(len(o.Versions), "version"), "%s", versions)
+		m.put("</dl>\n")
+	}
 	if n := d.Selected; n != nil {
 		m.put(`<dl class="figures">` + "\n")
-		fact := func(class, name, form string, value any) {
-			m.put("<div"+class+"><dt>"+name+"</dt><dd>"+form+"</dd></div>\n", value)
-		}
 		if n.Failed != "" {
 			fact(` class="wide"`, "why", "%s", n.Failed)
 		}

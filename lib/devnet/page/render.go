@@ -81,12 +81,7 @@ func (p *Page) newDocument(v *view, node int) (document, error) {
 func (d document) Outside() int { return len(d.Nodes) - d.Own }
 
 // Plural returns word, with an s unless count is 1.
-func (d document) Plural(count int, word string) string {
-	if count == 1 {
-		return word
-	}
-	return word + "s"
-}
+func (d document) Plural(count int, word string) string { return plural(count, word) }
 
 // overview is the figures of the whole network.
 type overview struct {

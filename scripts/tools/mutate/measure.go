@@ -58,11 +58,14 @@ func (p *pkg) measure(work string) (result counts, err error) {
 	if err := p.build(work, program, nil); err != nil {
 		return counts{}, err
 	}
-	plain, err := p.limits(program)
-	if err != nil {
-		return counts{}, err
+	var plain [2]limit
+	for i, short := range modes {
+		if plain[i], err = p.limits(program, short); err != nil {
+			return counts{}, err
+		}
 	}
-	for _, m := range p.mutants {
+	for i, m := range p.mutants {
+		fmt.Fprintf(os.Stderr, "\r%s: %d of %d ", p.name, i+1, len(p.mutants))
 		if !covered(m) {
 			continue
 		}
@@ -84,6 +87,7 @@ func (p *pkg) measure(work string) (result counts, err error) {
 			result.survivors = append(result.survivors, p.row(m))
 		}
 	}
+	fmt.Fprintln(os.Stderr)
 	return result, nil
 }
 
@@ -184,15 +188,18 @@ type limit struct {
 	wall time.Duration
 }
 
+// modes are the two runs of the tests: the short ones first, which are enough for most mutants.
+var modes = [2]string{"-test.short=true", "-test.short=false"}
+
 // limits runs the tests without a change, and returns the bounds for runs with one.
-func (p *pkg) limits(program string) (limit, error) {
-	cmd := p.command(program)
+func (p *pkg) limits(program, short string) (limit, error) {
+	cmd := p.command(program, short)
 	started := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return limit{}, fmt.Errorf("the tests fail without a change: %w\n%s", err, out)
 	}
 	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return limit{2 + int(math.Ceil(10*used.Seconds())), time.Minute + 20*time.Since(started)}, nil
+	return limit{2 + int(math.Ceil(5*used.Seconds())), 5*time.Minute + 20*time.Since(started)}, nil
 }
 
 // outcome is what the tests say of a mutant.
@@ -204,10 +211,10 @@ const (
 	hung
 )
 
-// try runs the tests for a mutant: the short ones first, which are enough for most.
-func (p *pkg) try(program string, m *mutant, bounds limit) (outcome, error) {
-	for _, short := range []string{"-test.short=true", "-test.short=false"} {
-		if got, err := p.runOnce(program, m, bounds, short); err != nil || got != survived {
+// try runs the tests for a mutant.
+func (p *pkg) try(program string, m *mutant, bounds [2]limit) (outcome, error) {
+	for i, short := range modes {
+		if got, err := p.runOnce(program, m, bounds[i], short); err != nil || got != survived {
 			return got, err
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
-	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
@@ -30,12 +29,7 @@ func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Rec
 	ctx, span := trace.Start(ctx, trace.SpanDeliver)
 	receipt, reason, err := r.deliverTraced(ctx, out)
 	span.Set(trace.String(trace.KeyReason, string(reason)))
-	switch {
-	case err == nil && reason != "":
-		span.End(errors.New(string(reason)))
-	default:
-		span.End(err)
-	}
+	span.End(err)
 	return receipt, reason, err
 }
 
@@ -112,15 +106,7 @@ func (r *Router) probePresence(ctx context.Context) error {
 	}
 	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	fetching := r.collect(r.account.ReceiveAside, func([]account.Opened) {})
-	var failure error
-	err := r.Retrieve(probeCtx, mailbox.RetrieveOptions{UseCursors: true}, func(page mailbox.Page) (fresh int, err error) {
-		fresh, failure = fetching.take(ctx, page)
-		return fresh, failure
-	})
-	if failure == nil {
-		failure = fetching.flush(ctx)
-	}
+	err, failure := r.fetchAside(probeCtx)
 	switch {
 	case failure != nil:
 		return failure

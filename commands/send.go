@@ -65,13 +65,14 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"never used, a changed difficulty, or a key that the recipient publishes (fetch_key).",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
+			"sessiontool send --to $BOB --text 'which way?' --trace way.svg",
 			"df | sessiontool send --to $BOB --id df-monday -",
 			"sessiontool send --to $BOB --text 'disk is full' --dry-run --select '{protocol,route}'",
 			"seq 1000 | sessiontool send --to $BOB --split - --select '[part,parts]'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt, record.TypeDelivery, record.TypeDryRun},
+		Prints: []string{record.TypeReceipt, record.TypeDelivery, record.TypeDryRun, record.TypeTrace},
 		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
@@ -96,6 +97,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 	opts.Flags.AddWait(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
+	app.AddTraceFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false,
 		"print what would be sent, to whom, how and at what cost; send nothing, ask no node and write nothing")
 	return cmd

@@ -55,9 +55,10 @@ var layers = [][]string{
 	{
 		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
 	},
+	{"commands/internal/tracefiles"},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
-	{"commands/internal/drafts"},
+	{"commands/internal/drafts", "commands/internal/tracecmd"},
 	{
 		"commands/internal/configcmd",
 		"commands/internal/contactcmd",

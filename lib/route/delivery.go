@@ -28,12 +28,12 @@ const (
 // delivery passes waiting events to a reader. Before an event is written, the attempt is recorded, so that a reader can
 // tell a repeat. After it was written that is recorded, too, even if ctx has ended in between.
 type delivery struct {
-	router  *Router
+	router *Router
 	handing
 	written []inbox.Event // not yet recorded as delivered
 	// recorded are recorded as delivered, and after was not called for them yet.
 	recorded []inbox.Event
-	count   int           // of delivered events
+	count    int // of delivered events
 }
 
 // handing is how events are passed to a reader.

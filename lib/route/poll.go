@@ -24,7 +24,9 @@ type PollOptions struct {
 	Delivered func(ctx context.Context, events []inbox.Event) error
 }
 
-func (o PollOptions) handing(deliver Deliver) handing { return handing{o.MaxAttempts, deliver, o.Delivered} }
+func (o PollOptions) handing(deliver Deliver) handing {
+	return handing{o.MaxAttempts, deliver, o.Delivered}
+}
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
 // undelivered events, also earlier ones, in the order of [inbox.InOrder]: members list messages in the order of

@@ -173,16 +173,17 @@ func New(config Config) (*Client, error) {
 // closeGrace is how long Close waits for diagnoses: their results save the next process the same delay.
 const closeGrace = 2*silentAfter + lateSoonest
 
-// Settle waits for the diagnoses under way, as [Client.Close] does. No request may be in flight, and none may follow.
-func (c *Client) Settle() {
-	grace := time.AfterFunc(closeGrace, c.stop)
+// Settle waits for the diagnoses under way, and stops them after patience. No request may be in flight, and none may
+// follow.
+func (c *Client) Settle(patience time.Duration) {
+	grace := time.AfterFunc(patience, c.stop)
 	defer grace.Stop()
 	c.work.Wait()
 }
 
 // Close stores the state and closes connections. It always returns nil: see save. No request may be in flight.
 func (c *Client) Close() error {
-	c.Settle()
+	c.Settle(closeGrace)
 	c.stop()
 	c.http.Close()
 	c.mu.Lock()

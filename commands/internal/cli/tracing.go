@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -15,6 +16,9 @@ const (
 	// maxTraces bounds the traces that a run holds, and maxSpilled those of them that only the journal gets.
 	maxTraces  = 1024
 	maxSpilled = 64
+	// settlePatience is how long a run waits for the diagnosis of a late answer, whose result belongs to the trace. It is
+	// enough for a guard that hangs in a network of which nothing is known yet.
+	settlePatience = 4 * time.Second
 )
 
 // tracing is what a run records of messages, and where it goes. A nil recorder records nothing.
@@ -51,7 +55,7 @@ func (app *App) writeTraces(err error) error {
 		return err
 	}
 	if app.network != nil {
-		app.network.Settle()
+		app.network.Settle(settlePatience)
 	}
 	traces, lost := app.tracing.recorder.Take(true)
 	if lost > 0 {
